@@ -1,0 +1,244 @@
+//! The bundle: everything a gate needs to serve, compiled by the control
+//! process from the configuration, in one immutable, versioned value.
+//!
+//! These types are the only declaration of it. Python's are generated from the
+//! JSON Schema that [`schema`] returns.
+
+use lockgate_policy::{api_key, body_limit, ip_filter, Mode, OnError, Span, Waiver};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The version that this gate writes. It reads this one and the one before.
+pub const BUNDLE_VERSION: u32 = 1;
+
+/// Everything a gate needs to serve.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Bundle {
+    /// Format version; see [`BUNDLE_VERSION`].
+    pub bundle_version: u32,
+    /// Grows with each bundle that a control process signs; a gate refuses a smaller one.
+    pub sequence: u64,
+    /// When it was compiled, milliseconds since the epoch.
+    pub created_ms: u64,
+    /// Configuration files, in reading order; [`Span::file`] counts into this list.
+    pub sources: Vec<String>,
+    /// Where the gate listens.
+    pub listeners: Vec<Listener>,
+    /// What the gate forwards to.
+    pub upstreams: Vec<Upstream>,
+    /// The APIs, in the order of the file; the order has no meaning.
+    pub apis: Vec<Api>,
+    /// How long facts may be unheard of, and what then.
+    pub facts: FactsPolicy,
+    /// What is written down.
+    pub events: EventsConfig,
+    /// Base of the `type` of a refusal, ending in `/`.
+    pub problem_base: String,
+}
+
+/// One listening socket per worker on one address.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Listener {
+    /// Its name in the configuration.
+    pub name: String,
+    /// `address:port`; port 0 asks for a free one.
+    pub address: String,
+    /// Networks (CIDR) whose `Forwarded` and `X-Forwarded-*` are believed.
+    pub trusted_proxies: Vec<String>,
+    /// Bounds on what a stranger may send.
+    pub limits: ListenerLimits,
+    /// Needed for plain HTTP off loopback.
+    pub insecure: Option<Waiver>,
+    /// Where the configuration says it.
+    pub span: Span,
+}
+
+/// Bounds on what a stranger may send to a listener.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListenerLimits {
+    /// Bytes of request line and headers together.
+    pub head_bytes: u32,
+    /// Number of header lines.
+    pub headers: u16,
+    /// From a head's first byte to its last, milliseconds.
+    pub head_timeout_ms: u32,
+    /// Between requests on a kept-alive connection, milliseconds.
+    pub idle_timeout_ms: u32,
+    /// Floor of a request body's rate after a grace of five seconds, bytes per second; 0 turns it off.
+    pub body_rate_min: u32,
+    /// A peer that takes no byte of its answer for this long is let go, milliseconds.
+    pub write_timeout_ms: u32,
+    /// Open connections of the listener.
+    pub connections: u32,
+    /// Open connections of one address.
+    pub connections_per_ip: u32,
+}
+
+/// An API's servers.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Upstream {
+    /// Its name in the configuration.
+    pub name: String,
+    /// `http://host:port` each; asked in turn.
+    pub targets: Vec<String>,
+    /// Phase by phase.
+    pub timeouts: Timeouts,
+    /// A header that proves the gate to the upstream.
+    pub credential: Option<Credential>,
+    /// Bytes of status line and headers of an answer.
+    pub head_bytes: u32,
+    /// Needed for plain HTTP off loopback.
+    pub insecure: Option<Waiver>,
+    /// Where the configuration says it.
+    pub span: Span,
+}
+
+/// Timeouts of one exchange with an upstream, milliseconds.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Timeouts {
+    /// To open a connection.
+    pub connect_ms: u32,
+    /// From the request's last byte (or the connection's readiness) to the answer's head.
+    pub first_byte_ms: u32,
+    /// Between two pieces of an answer's body.
+    pub idle_ms: u32,
+    /// How long an unused connection is kept.
+    pub keep_alive_ms: u32,
+}
+
+/// A header set on each request to an upstream, its value a secret.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Credential {
+    /// Header name.
+    pub header: String,
+    /// `env:NAME` or `file:/path`: resolved in the gate's memory, never written to disk.
+    pub secret: String,
+}
+
+/// One API: what it answers to, who may call it, where it goes.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Api {
+    /// Its name in the configuration.
+    pub name: String,
+    /// `shop.example.com`, `*.example.com` or `*`; none means any.
+    pub hosts: Vec<String>,
+    /// What paths it answers to.
+    pub paths: Vec<PathMatch>,
+    /// Upper-case methods; none means any.
+    pub methods: Vec<String>,
+    /// Name of its upstream.
+    pub upstream: String,
+    /// Take the matched prefix off before forwarding.
+    pub strip_path: bool,
+    /// Set where anyone may call.
+    pub public: Option<Waiver>,
+    /// What an authenticated caller may do.
+    pub authorize: Authorize,
+    /// Its policies; the pipeline orders them.
+    pub policies: Policies,
+    /// Where the configuration says it.
+    pub span: Span,
+    /// Where the configuration says `authorize` or `public`.
+    pub authorize_span: Span,
+}
+
+/// A path, as the configuration names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum PathMatch {
+    /// This path alone.
+    Exact(String),
+    /// This path and all below it, by whole segments: `/a` matches `/a` and `/a/b`, not `/ab`.
+    Prefix(String),
+    /// Segments in braces match any one segment: `/orders/{id}`.
+    Template(String),
+}
+
+/// Who, of those who are known, may call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Authorize {
+    /// Everyone who proved an identity.
+    Authenticated,
+    /// Anyone at all; wants a waiver.
+    Public,
+}
+
+/// An API's policies. The order of the fields has no meaning: the pipeline has its own.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Policies {
+    /// Address filter.
+    pub ip_filter: Option<Placed<ip_filter::Config>>,
+    /// Any one of these proves an identity.
+    pub authenticate: Vec<Authenticator>,
+    /// Size of a request's body.
+    pub body_limit: Option<Placed<body_limit::Config>>,
+}
+
+/// One way to prove an identity.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Authenticator {
+    /// A key that Lockgate made.
+    ApiKey(Placed<api_key::Config>),
+}
+
+/// A policy's config with what every policy has.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Placed<C> {
+    /// Enforce, observe or off.
+    pub mode: Mode,
+    /// What an error of the policy itself does.
+    pub on_error: OnError,
+    /// Needed where authentication or authorization is not enforced.
+    pub waiver: Option<Waiver>,
+    /// Where the configuration says it.
+    pub span: Span,
+    /// The policy's own part.
+    pub config: C,
+}
+
+/// How long a gate may hear nothing from a control process.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FactsPolicy {
+    /// Milliseconds; beyond them `then` holds.
+    pub max_age_ms: u64,
+    /// What happens to requests that need facts.
+    pub then: WhenStale,
+}
+
+/// What happens to requests that need facts which may be out of date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenStale {
+    /// Refuse them with `facts-stale`.
+    Deny,
+    /// Serve on with the last known facts.
+    Continue,
+}
+
+/// What is written down.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EventsConfig {
+    /// Whether access events are written; security and system events always are.
+    pub access: bool,
+    /// Segments beyond this many bytes in all are deleted, oldest first.
+    pub retain_bytes: u64,
+}
+
+/// The JSON Schema of [`Bundle`], from which Python's types are generated.
+#[must_use]
+pub fn schema() -> schemars::Schema {
+    schemars::schema_for!(Bundle)
+}

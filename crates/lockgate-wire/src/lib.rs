@@ -1,0 +1,3 @@
+//! What arrives, in normal form: framing, targets, headers. No I/O.
+
+pub mod reason;
