@@ -1,0 +1,118 @@
+# Every command of daily work. `make help` lists them.
+#
+# Each step leaves a stamp, so that a second run takes seconds: the environment
+# is renewed when the lock file changes, the native module when a crate does.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CARGO ?= cargo
+# One profile for `make run`, `cargo test` and the Python tests: dependencies
+# are built once. The wheel and the benchmark use `release` (fat LTO).
+export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
+export CARGO_TERM_PROGRESS_WHEN ?= never
+
+RUST_SOURCES := Cargo.toml Cargo.lock rust-toolchain.toml $(shell find crates -name '*.rs' -o -name Cargo.toml)
+ENV_STAMP := $(VENV)/.stamp-env
+NATIVE_STAMP := $(VENV)/.stamp-native
+PYTEST := $(BIN)/python -m pytest -n 2
+
+.DEFAULT_GOAL := help
+
+##@ Using it
+
+.PHONY: run
+run: build ## Install everything and start the demonstration (the gate, a sample shop, the admin API).
+	$(BIN)/lockgate demo $(ARGS)
+
+.PHONY: wheel
+wheel: $(ENV_STAMP) ## Build the wheel (abi3, release profile) into dist/.
+	$(BIN)/maturin build --release --out dist
+
+##@ Everyday
+
+.PHONY: help
+help: ## List these commands.
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' Makefile
+
+.PHONY: venv
+venv: $(ENV_STAMP) ## Make .venv with the pinned Python packages.
+
+.PHONY: build
+build: $(NATIVE_STAMP) ## Build the native module and install the package in .venv, editable.
+
+.PHONY: test
+test: build system-packages ## Run the checks and every test but the slow ones.
+	$(MAKE) --no-print-directory check
+	$(MAKE) --no-print-directory test-rust
+	$(PYTEST) -m "not slow" $(ARGS)
+
+.PHONY: test-quick
+test-quick: build ## Run the everyday part: at most five minutes once built.
+	$(MAKE) --no-print-directory test-rust
+	$(PYTEST) -m "not slow and not full" $(ARGS)
+
+.PHONY: test-slow
+test-slow: build system-packages ## Run soaks, long fuzzing, slow servers and slow clients.
+	LOCKGATE_FUZZ_CASES=$${LOCKGATE_FUZZ_CASES:-200000} $(CARGO) test --workspace --quiet -- --ignored
+	$(BIN)/python -m pytest -m slow --timeout 1800 $(ARGS)
+
+.PHONY: test-rust
+test-rust: $(ENV_STAMP) ## Run the Rust tests alone.
+	$(CARGO) test --workspace --quiet
+
+.PHONY: format
+format: $(ENV_STAMP) ## Format Python and Rust.
+	$(BIN)/ruff check --fix-only --quiet . || true
+	$(BIN)/ruff format .
+	$(CARGO) fmt --all
+
+.PHONY: check
+check: build ## Lint, types, formatting, dependency rules, stubs: everything that needs no test.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
+	scripts/cargo-deny.sh
+	scripts/stubtest.sh
+
+.PHONY: docs
+docs: build ## Write the generated pages (docs/reference, the bundle's types, the schemas).
+	$(BIN)/python tools/generate.py
+
+##@ Measuring
+
+.PHONY: bench
+bench: system-packages $(ENV_STAMP) ## Run the benchmark against nginx, HAProxy, Envoy, Caddy and Traefik.
+	$(BIN)/python -m bench $(ARGS)
+
+.PHONY: bench-quick
+bench-quick: system-packages $(ENV_STAMP) ## The same in under two minutes: lockgate and nginx, few rounds.
+	$(BIN)/python -m bench --quick $(ARGS)
+
+##@ Keeping it
+
+.PHONY: lock
+lock: ## Pin the Python packages anew after a change in pyproject.toml (UPGRADE=1 for newer ones).
+	scripts/lock.sh
+
+.PHONY: changelog
+changelog: $(ENV_STAMP) ## Collect changes/ into CHANGELOG.md for VERSION=x.y.z.
+	$(BIN)/towncrier build --yes --version $(VERSION)
+
+.PHONY: system-packages
+system-packages: ## Install what only tests and benchmarks want (nginx, haproxy, wrk), where that is allowed.
+	scripts/system-packages.sh
+
+.PHONY: clean
+clean: ## Remove the environment and everything built.
+	rm -rf $(VENV) target dist python/lockgate/_native*.so
+
+$(ENV_STAMP): requirements/dev.lock scripts/venv.sh
+	PYTHON=$(PYTHON) scripts/venv.sh $(VENV)
+	@touch $@
+
+$(NATIVE_STAMP): $(ENV_STAMP) pyproject.toml $(RUST_SOURCES)
+	scripts/build.sh $(VENV)
+	@touch $@
