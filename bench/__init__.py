@@ -1,0 +1,13 @@
+"""Lockgate's benchmark: CPU, latency, memory and system calls per request, beside five other proxies.
+
+Description
+    One origin, one load generator, one proxy at a time. The proxy has a core to
+    itself; origin and generator share another. What is measured is the CPU time
+    of the proxy's processes divided by the requests they served, round by round,
+    every subject in each round, so that a machine's moods fall on all alike.
+
+Example
+    python -m bench run --quick
+    python -m bench run --full --publish
+    python -m bench syscalls --rows lockgate/plain,nginx/plain
+"""

@@ -1,0 +1,64 @@
+"""The rows of the benchmark: a subject, how it is configured, and what that is to show."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.process import BenchError
+
+BASE = "nginx/plain"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table."""
+
+    subject: str
+    variant: str
+    what: str
+    budget: float | None = None
+    flat_against: str | None = None
+
+    @property
+    def id(self) -> str:
+        """Its name on the command line and in results."""
+        return f"{self.subject}/{self.variant}"
+
+
+ROWS: tuple[Row, ...] = (
+    Row("nginx", "plain", "plain proxying, access log off: the measure of all ratios"),
+    Row("nginx", "forwarded", "and Host, X-Forwarded-For, X-Forwarded-Proto and X-Request-Id set, as Lockgate does"),
+    Row("nginx", "access-log", "and a buffered access log, as Lockgate with events on"),
+    Row("haproxy", "plain", "plain proxying"),
+    Row("envoy", "plain", "plain proxying (it also makes request ids and statistics)"),
+    Row("traefik", "plain", "plain proxying (it also sets forwarded headers)"),
+    Row("caddy", "plain", "plain proxying (it also sets forwarded headers)"),
+    Row("lockgate", "plain", "one public route, events off", budget=1.0),
+    Row("lockgate", "events", "the same, an access event for each request", budget=1.05),
+    Row("lockgate", "key", "and an API key, one of 10", budget=1.1),
+    Row("lockgate", "routes-10", "events on, requests spread over 10 APIs"),
+    Row("lockgate", "routes-10000", "events on, requests spread over 10,000 APIs", flat_against="lockgate/routes-10"),
+    Row("lockgate", "keys-1000000", "events on, 10,000 of 1,000,000 keys in use", flat_against="lockgate/key"),
+)
+
+# A ratio of two rows up to this is called flat.
+FLAT = 1.05
+
+
+def chosen(subjects: Sequence[str], patterns: Sequence[str]) -> list[Row]:
+    """The rows of some subjects that match any pattern; the base always, for without it there is no ratio."""
+    known = {row.subject for row in ROWS}
+    unknown = [name for name in subjects if name not in known]
+    if unknown:
+        raise BenchError(f"no subject {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+    rows = [
+        row
+        for row in ROWS
+        if row.id == BASE
+        or (row.subject in subjects and any(fnmatch.fnmatchcase(row.id, pattern) for pattern in patterns))
+    ]
+    if len(rows) == 1 and not any(fnmatch.fnmatchcase(BASE, pattern) for pattern in patterns):
+        raise BenchError(f"no row matches {', '.join(patterns)}; there are {', '.join(row.id for row in ROWS)}")
+    return rows

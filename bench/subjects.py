@@ -1,0 +1,206 @@
+"""What is measured: a proxy that can be found, named by version, started and stopped."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from bench.load import BODY_BYTES, CACHE, HERE
+from bench.process import BenchError, Pinned
+
+START_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a subject is started: its core, its own folder, and the origin."""
+
+    core: int
+    folder: Path
+    origin: str
+
+
+@dataclass
+class Running:
+    """A subject that answers."""
+
+    process: Pinned
+    address: str
+    requests: Path
+    start_seconds: float
+    facts: dict[str, object] = field(default_factory=dict)
+
+
+class Subject(Protocol):
+    """A proxy under one name; `variant` says how it is configured."""
+
+    @property
+    def name(self) -> str:
+        """Its name in rows and results."""
+
+    def version(self) -> str:
+        """Its version, or `BenchError` saying how to get it."""
+
+    def start(self, variant: str, site: Site, requests: Path) -> Running:
+        """Starts it and waits for its first right answer."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A proxy of other makers, run from a template of its configuration in bench/peers/<name>/."""
+
+    name: str
+    program: str
+    version_words: tuple[str, ...]
+    command: tuple[str, ...]
+    get: str
+    env: Mapping[str, str] = field(default_factory=dict)
+    variants: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def version(self) -> str:
+        """Asks the program."""
+        program = self.path()
+        done = subprocess.run([program, *self.version_words], capture_output=True, text=True, timeout=30, check=False)
+        found = re.search(r"\d+\.\d+\.\d+", done.stdout + done.stderr)
+        if found is None:
+            raise BenchError(f"{program} {' '.join(self.version_words)} names no version")
+        return found[0]
+
+    def path(self) -> str:
+        """Where the program is: the bench's own cache first, then the system."""
+        places = [str(CACHE / "peers/bin"), "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin"]
+        found = shutil.which(self.program, path=":".join(places))
+        if found is None:
+            raise BenchError(f"{self.program} is not installed; {self.get}")
+        return found
+
+    def start(self, variant: str, site: Site, requests: Path) -> Running:
+        """Fills in the templates on a free port and starts the program."""
+        port = free_port()
+        words = {
+            "DIR": str(site.folder),
+            "LISTEN": f"127.0.0.1:{port}",
+            "LISTEN_PORT": str(port),
+            "ORIGIN": site.origin,
+            "ORIGIN_PORT": site.origin.rpartition(":")[2],
+            "VARIANT": "",
+            "HEADERS": "",
+            **self.variants.get(variant, {}),
+        }
+        for template in (HERE / "peers" / self.name).iterdir():
+            (site.folder / template.name).write_text(fill(fill(template.read_text(), words), words))
+        command = [self.path(), *(fill(word, words) for word in self.command)]
+        env = {name: fill(value, words) for name, value in self.env.items()}
+
+        def spawn() -> tuple[Pinned, str]:
+            process = Pinned(command, site.core, site.folder / "log", env=env, cwd=site.folder)
+            return process, words["LISTEN"]
+
+        return started(spawn, requests)
+
+
+def fill(text: str, words: Mapping[str, str]) -> str:
+    """Puts values in the place of @NAMES@."""
+    for name, value in words.items():
+        text = text.replace(f"@{name}@", value)
+    return text
+
+
+def started(spawn: Callable[[], tuple[Pinned, str]], requests: Path) -> Running:
+    """Starts a subject and waits for its first right answer, timing it."""
+    begin = time.monotonic()
+    process, address = spawn()
+    try:
+        problem = "no answer yet"
+        while time.monotonic() < begin + START_SECONDS:
+            if process.ended():
+                raise BenchError(f"{process.command[0]} ended at start:\n{process.tail()}")
+            problem = wrong_answer(address, requests)
+            if not problem:
+                return Running(process, address, requests, time.monotonic() - begin)
+            time.sleep(0.01)
+        raise BenchError(f"{process.command[0]} does not serve: {problem}\n{process.tail()}")
+    except BaseException:
+        process.stop()
+        raise
+
+
+def wrong_answer(address: str, requests: Path) -> str:
+    """What is wrong with the answer to the first request of a file; empty if nothing is."""
+    with requests.open("rb") as file:
+        head = iter(file.readline, b"\r\n")
+        lines = [line.decode().rstrip("\r\n") for line in head]
+    headers = {name: value for name, _, value in (line.partition(": ") for line in lines[1:])}
+    connection = http.client.HTTPConnection(address, timeout=5)
+    try:
+        connection.request("GET", lines[0].split()[1], headers=headers)
+        answer = connection.getresponse()
+        body = answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        return repr(error)
+    finally:
+        connection.close()
+    if answer.status != 200 or len(body) != BODY_BYTES:
+        return f"answered {answer.status} with {len(body)} bytes: {body[:300]!r}"
+    return ""
+
+
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def peers() -> list[Peer]:
+    """The five proxies that Lockgate is compared with."""
+    system = "install it with scripts/system-packages.sh"
+    wheel = "install it with `python -m bench install`"
+    forwarded = (
+        "proxy_set_header Host $host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; "
+        "proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Request-Id $request_id;"
+    )
+    nginx_log = "access_log @DIR@/access.log combined buffer=64k flush=1s;"
+    return [
+        Peer(
+            "nginx",
+            "nginx",
+            ("-v",),
+            ("-p", "@DIR@", "-e", "stderr", "-c", "@DIR@/nginx.conf"),
+            system,
+            variants={"forwarded": {"HEADERS": forwarded}, "access-log": {"HEADERS": forwarded, "VARIANT": nginx_log}},
+        ),
+        Peer("haproxy", "haproxy", ("-v",), ("-db", "-f", "@DIR@/haproxy.cfg"), system),
+        Peer(
+            "envoy",
+            "envoy",
+            ("--version",),
+            ("-c", "@DIR@/envoy.yaml", "--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"),
+            wheel,
+        ),
+        Peer(
+            "traefik",
+            "traefik",
+            ("version",),
+            ("--configFile=@DIR@/traefik.yaml",),
+            wheel,
+            env={"GOMAXPROCS": "1"},
+        ),
+        Peer(
+            "caddy",
+            "caddy",
+            ("version",),
+            ("run", "--config", "@DIR@/Caddyfile", "--adapter", "caddyfile"),
+            wheel,
+            env={"GOMAXPROCS": "1", "HOME": "@DIR@", "XDG_DATA_HOME": "@DIR@", "XDG_CONFIG_HOME": "@DIR@"},
+        ),
+    ]
