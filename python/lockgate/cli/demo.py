@@ -1,0 +1,39 @@
+"""``lockgate demo``: a sample shop, the gate before it, and what to try."""
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def demo(
+    folder: Annotated[
+        Path | None,
+        typer.Option("--dir", help="Keep everything in this folder, not in a temporary one."),
+    ] = None,
+    port: Annotated[
+        int, typer.Option(help="The gate's port; where it is taken, or 0, a free one.")
+    ] = 8080,
+    admin_port: Annotated[
+        int, typer.Option(help="The admin API's port; where it is taken, or 0, a free one.")
+    ] = 8081,
+) -> None:
+    """Start a sample shop with the gate before it, and say what to try.
+
+    Everything listens on 127.0.0.1 alone. Ctrl-C stops all of it.
+
+    Example: lockgate demo --dir ./lockgate-demo
+    """
+    from lockgate.demo.config import ForeignConfigError
+    from lockgate.demo.run import run_demo
+
+    with tempfile.TemporaryDirectory(prefix="lockgate-demo-") as temporary:
+        place = folder or Path(temporary)
+        place.mkdir(parents=True, exist_ok=True)
+        try:
+            code = run_demo(place.resolve(), gate_port=port, admin_port=admin_port, echo=typer.echo)
+        except ForeignConfigError as foreign:
+            typer.echo(str(foreign), err=True)
+            raise typer.Exit(2) from foreign
+    raise typer.Exit(code)

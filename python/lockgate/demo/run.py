@@ -1,0 +1,171 @@
+"""Start the shop and a gate before it, say what to try, and stop all again."""
+
+import json
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import httpx
+
+from lockgate.demo.config import choose_port, write_config
+from lockgate.demo.shop import serve
+
+START_SECONDS = 30
+STOP_SECONDS = 15
+KEY_NAME = "demo"
+
+
+class DemoError(Exception):
+    """The demonstration could not start; its text says what to do."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the demonstration lives."""
+
+    folder: Path
+    config: Path
+    log: Path
+    gate: int
+    admin: int
+
+    @property
+    def state(self) -> Path:
+        """The folder for keys, events and the last good bundle."""
+        return self.folder / ".lockgate"
+
+
+def run_demo(folder: Path, *, gate_port: int, admin_port: int, echo: Callable[[str], None]) -> int:
+    """Run until interrupted; gives the exit code."""
+    stop = threading.Event()
+    with _stopped_by_signals(stop), serve.running() as shop_port:
+        place = _prepare(folder, gate_port, admin_port, shop_port, echo)
+        with _gate(place) as gate:
+            try:
+                _wait_until_ready(place, gate, stop)
+                if stop.is_set():
+                    return 0
+                echo(what_to_try(place, _make_key(place), shop_port))
+            except DemoError as failed:
+                echo(str(failed))
+                return 1
+            while not stop.wait(0.5):
+                if gate.poll() is not None:
+                    echo(_ended(place, gate))
+                    return 1
+        echo("Stopped.")
+    return 0
+
+
+def what_to_try(place: Place, key: str, shop_port: int) -> str:
+    """The words shown once everything answers."""
+    url = f"http://127.0.0.1:{place.gate}"
+    lockgate = f"lockgate explain --config {shlex.quote(str(place.config))}"
+    return f"""
+The gate   {url}  (before the shop on http://127.0.0.1:{shop_port})
+The admin  http://127.0.0.1:{place.admin}  (its credential: {place.state / "admin.token"})
+The files  {place.config}  (change it: the gate takes it up at once)
+A key      {key}
+
+Without the key it is refused, and says why:
+  curl -i {url}/products
+
+With the key the shop answers:
+  curl -i -H 'X-API-Key: {key}' {url}/products?limit=2
+
+What would happen, and which line decides, without sending anything:
+  {lockgate} GET {url}/products
+
+An order's way to the door, as it happens:
+  curl -N -H 'X-API-Key: {key}' {url}/orders/o-000001/events
+
+Ctrl-C stops everything.
+"""
+
+
+def _prepare(
+    folder: Path, gate_port: int, admin_port: int, shop_port: int, echo: Callable[[str], None]
+) -> Place:
+    ports = []
+    for wanted, what in ((gate_port, "gate"), (admin_port, "admin API")):
+        port = choose_port(wanted)
+        if wanted not in (0, port):
+            echo(f"Port {wanted} is taken: the {what} listens on {port} instead.")
+        ports.append(port)
+    gate, admin = ports
+    config = write_config(folder, gate=gate, admin=admin, shop=shop_port)
+    return Place(folder, config, folder / "lockgate.log", gate, admin)
+
+
+@contextmanager
+def _gate(place: Place) -> Iterator[subprocess.Popen[bytes]]:
+    """``lockgate run`` as a child, its output in a file so that ours stays readable."""
+    command = [sys.executable, "-m", "lockgate", "run"]
+    command += ["--config", str(place.config), "--state", str(place.state)]
+    with place.log.open("wb") as log:
+        # A session of its own: Ctrl-C reaches us alone, and we stop it in order.
+        child = subprocess.Popen(  # noqa: S603 - our own program, our own arguments
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
+        try:
+            yield child
+        finally:
+            child.terminate()
+            try:
+                child.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+
+
+def _wait_until_ready(place: Place, gate: subprocess.Popen[bytes], stop: threading.Event) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not stop.is_set():
+        if gate.poll() is not None:
+            raise DemoError(_ended(place, gate))
+        try:
+            if httpx.get(f"http://127.0.0.1:{place.gate}/healthz", timeout=1).is_success:
+                return
+        except httpx.HTTPError:
+            pass
+        if time.monotonic() > deadline:
+            raise DemoError(f"The gate did not answer within {START_SECONDS} s: see {place.log}.")
+        stop.wait(0.05)
+
+
+def _make_key(place: Place) -> str:
+    command = [sys.executable, "-m", "lockgate", "keys", "create", KEY_NAME, "--json"]
+    command += ["--config", str(place.config), "--state", str(place.state)]
+    made = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own
+    if made.returncode != 0:
+        raise DemoError(f"No key could be made: {made.stderr.strip() or made.stdout.strip()}")
+    return str(json.loads(made.stdout)["key"])
+
+
+def _ended(place: Place, gate: subprocess.Popen[bytes]) -> str:
+    tail = place.log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:]
+    words = "\n".join(f"  {line}" for line in tail)
+    return f"`lockgate run` ended by itself with {gate.returncode}. Its last words:\n{words}"
+
+
+@contextmanager
+def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
+    """Ctrl-C and SIGTERM set the event while the block runs."""
+
+    def note(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
