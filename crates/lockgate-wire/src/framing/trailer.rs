@@ -1,0 +1,60 @@
+//! Fields after a chunked body (RFC 9110, 6.5).
+
+use super::{field::Field, flaw::Flaw};
+
+/// Bytes of all trailers together. hyper stops at 16 KiB; gRPC, the one great
+/// user of trailers, stays below 8 KiB by default.
+pub(super) const TRAILER_BYTES: usize = 8 * 1024;
+
+/// What RFC 9110, 6.5.1 keeps out of trailers: framing, routing, modifiers,
+/// authentication and content. A reader that merged them into the head would
+/// see another request than the gate judged. Sorted by length.
+const FORBIDDEN: &[&[u8]] = &[
+    b"te",
+    b"age",
+    b"host",
+    b"vary",
+    b"range",
+    b"cookie",
+    b"expect",
+    b"pragma",
+    b"trailer",
+    b"upgrade",
+    b"if-match",
+    b"if-range",
+    b"forwarded",
+    b"connection",
+    b"keep-alive",
+    b"set-cookie",
+    b"content-type",
+    b"max-forwards",
+    b"authorization",
+    b"cache-control",
+    b"content-range",
+    b"if-none-match",
+    b"content-length",
+    b"content-encoding",
+    b"proxy-connection",
+    b"www-authenticate",
+    b"if-modified-since",
+    b"transfer-encoding",
+    b"proxy-authenticate",
+    b"if-unmodified-since",
+    b"proxy-authorization",
+];
+
+/// Refuses a trailer that belongs in the head.
+pub(super) fn check(field: &Field<'_>) -> Result<(), Flaw> {
+    let forbidden = FORBIDDEN.iter().any(|name| field.is(name)) || is_forwarded(field.name);
+    if forbidden {
+        Err(Flaw::TrailerField)
+    } else {
+        Ok(())
+    }
+}
+
+/// `X-Forwarded-*` says where a request came from, which is routing.
+fn is_forwarded(name: &[u8]) -> bool {
+    const PREFIX: &[u8] = b"x-forwarded-";
+    name.len() >= PREFIX.len() && name[..PREFIX.len()].eq_ignore_ascii_case(PREFIX)
+}
