@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that only tests and benchmarks want.
+#
+#   nginx-light   the benchmark's yardstick: every cost is a multiple of its plain proxying
+#   haproxy       the benchmark's second peer
+#   strace        counts the system calls of one request
+#   curl          the commands that the documentation shows are run with it
+#
+# It needs root and apt. Without either it says what is missing and ends well:
+# what wants a missing program is then skipped, and says so.
+set -euo pipefail
+
+declare -A programs=([nginx-light]=nginx [haproxy]=haproxy [strace]=strace [curl]=curl)
+missing=()
+for package in "${!programs[@]}"; do
+    command -v "${programs[$package]}" >/dev/null || [ -x "/usr/sbin/${programs[$package]}" ] || missing+=("$package")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+    echo "system-packages: not installed (needs root and apt): ${missing[*]}. Tests that want them are skipped."
+    exit 0
+fi
+
+echo "system-packages: installing ${missing[*]} (wanted by tests and benchmarks alone)"
+# Debian's packages start their services at once, on default ports: forbid it
+# while they are installed, and put back whatever rule was there before.
+policy=/usr/sbin/policy-rc.d
+kept=
+restore() {
+    if [ -n "$kept" ]; then mv -f "$kept" "$policy"; else rm -f "$policy"; fi
+}
+if [ -e "$policy" ]; then
+    kept=$(mktemp "$policy.XXXXXX")
+    cp -p "$policy" "$kept"
+fi
+trap restore EXIT
+printf '#!/bin/sh\nexit 101\n' >"$policy"
+chmod 755 "$policy"
+
+export DEBIAN_FRONTEND=noninteractive
+log=$(mktemp)
+if ! { apt-get -qq update && apt-get -qq install --no-install-recommends --yes "${missing[@]}"; } >"$log" 2>&1; then
+    tail -5 "$log"
+    echo "system-packages: not installed: ${missing[*]}. Tests that want them are skipped."
+fi
+rm -f "$log"
