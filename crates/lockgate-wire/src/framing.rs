@@ -136,6 +136,13 @@ impl RequestGuard {
         self.0.phase()
     }
 
+    /// Whether the guard stands in a body, or failed in one: then the body's
+    /// reader is to be told, and no further message is awaited.
+    #[must_use]
+    pub fn in_body(&self) -> bool {
+        self.0.in_body()
+    }
+
     /// Whole heads released so far.
     #[must_use]
     pub fn heads(&self) -> u64 {

@@ -50,7 +50,10 @@ enum State {
     Lines(Kind),
     Body(Body),
     Tunnel,
-    Failed(ReasonRef),
+    Failed {
+        reason: ReasonRef,
+        in_body: bool,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,7 +105,15 @@ impl<H: Head> Stream<H> {
             State::Lines(Kind::Head) => Phase::Head,
             State::Lines(Kind::Trailers) | State::Body(_) => Phase::Body,
             State::Tunnel => Phase::Tunnel,
-            State::Failed(_) => Phase::Failed,
+            State::Failed { .. } => Phase::Failed,
+        }
+    }
+
+    pub(super) fn in_body(&self) -> bool {
+        match self.state {
+            State::Body(_) | State::Lines(Kind::Trailers) => true,
+            State::Failed { in_body, .. } => in_body,
+            State::Idle | State::Lines(Kind::Head) | State::Tunnel => false,
         }
     }
 
@@ -112,7 +123,10 @@ impl<H: Head> Stream<H> {
 
     pub(super) fn fail(&mut self, flaw: Flaw) -> ReasonRef {
         let reason = H::reason(flaw);
-        self.state = State::Failed(reason);
+        self.state = State::Failed {
+            reason,
+            in_body: self.in_body(),
+        };
         self.carry = Vec::new();
         reason
     }
@@ -124,7 +138,7 @@ impl<H: Head> Stream<H> {
                 self.state = State::Idle;
                 Ok(())
             }
-            State::Failed(reason) => Err(reason),
+            State::Failed { reason, .. } => Err(reason),
             State::Lines(_) | State::Body(_) => Err(self.fail(Flaw::ClosedEarly)),
         }
     }
@@ -134,7 +148,7 @@ impl<H: Head> Stream<H> {
         input: &[u8],
         out: &mut impl FnMut(&[u8]),
     ) -> Result<(), ReasonRef> {
-        if let State::Failed(reason) = self.state {
+        if let State::Failed { reason, .. } = self.state {
             return Err(reason);
         }
         let mut run = Run {
@@ -175,7 +189,7 @@ impl<H: Head> Stream<H> {
                         self.lines_begin(Kind::Trailers);
                     }
                 }
-                State::Body(Body::UntilClose) | State::Tunnel | State::Failed(_) => {
+                State::Body(Body::UntilClose) | State::Tunnel | State::Failed { .. } => {
                     run.read = run.input.len();
                 }
             }
