@@ -12,12 +12,8 @@ def demo(
         Path | None,
         typer.Option("--dir", help="Keep everything in this folder, not in a temporary one."),
     ] = None,
-    port: Annotated[
-        int, typer.Option(help="The gate's port; where it is taken, or 0, a free one.")
-    ] = 8080,
-    admin_port: Annotated[
-        int, typer.Option(help="The admin API's port; where it is taken, or 0, a free one.")
-    ] = 8081,
+    port: Annotated[int, typer.Option(help="The gate's port; where it is taken, or 0, a free one.")] = 8080,
+    admin_port: Annotated[int, typer.Option(help="The admin API's port; where it is taken, or 0, a free one.")] = 8081,
 ) -> None:
     """Start a sample shop with the gate before it, and say what to try.
 

@@ -91,9 +91,7 @@ Ctrl-C stops everything.
 """
 
 
-def _prepare(
-    folder: Path, gate_port: int, admin_port: int, shop_port: int, echo: Callable[[str], None]
-) -> Place:
+def _prepare(folder: Path, gate_port: int, admin_port: int, shop_port: int, echo: Callable[[str], None]) -> Place:
     ports = []
     for wanted, what in ((gate_port, "gate"), (admin_port, "admin API")):
         port = choose_port(wanted)

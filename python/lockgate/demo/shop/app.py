@@ -84,11 +84,7 @@ def _add_products(app: FastAPI, shop: Shop) -> None:
     ) -> list[Product]:
         """Products whose name holds every word of the question."""
         words = q.casefold().split()
-        return [
-            product
-            for product in shop.products.values()
-            if all(word in product.name.casefold() for word in words)
-        ]
+        return [product for product in shop.products.values() if all(word in product.name.casefold() for word in words)]
 
 
 def _add_photos(app: FastAPI, shop: Shop) -> None:
@@ -133,9 +129,7 @@ def _add_orders(app: FastAPI, shop: Shop, event_interval: float) -> None:
         """The orders, or one customer's."""
         return [order for order in shop.orders.values() if customer in (None, order.customer)]
 
-    @app.post(
-        "/orders", operation_id="placeOrder", tags=["orders"], status_code=status.HTTP_201_CREATED
-    )
+    @app.post("/orders", operation_id="placeOrder", tags=["orders"], status_code=status.HTTP_201_CREATED)
     async def place_order(new: NewOrder, response: Response) -> Order:
         """Buy something."""
         _found(shop.customers.get(new.customer), f"There is no customer {new.customer}.")

@@ -55,9 +55,7 @@ class Shop:
         """A shop with its first products, customers and orders."""
         shop = cls()
         for sku, name, category, price, stock in _PRODUCTS:
-            shop.products[sku] = Product(
-                sku=sku, name=name, category=category, price=Decimal(price), stock=stock
-            )
+            shop.products[sku] = Product(sku=sku, name=name, category=category, price=Decimal(price), stock=stock)
         for number, name, email, city in _CUSTOMERS:
             shop.customers[number] = Customer(id=number, name=name, email=email, city=city)
         shop.place(NewOrder(customer="c-0001", lines=[OrderLine(sku="LK-001", quantity=2)]))

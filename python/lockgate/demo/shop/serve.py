@@ -40,9 +40,7 @@ def running(*, port: int = 0, event_interval: float = 1.0) -> Iterator[int]:
     """
     listener = listen(port)
     shop = server(event_interval=event_interval)
-    thread = threading.Thread(
-        target=shop.run, kwargs={"sockets": [listener]}, name="shop", daemon=True
-    )
+    thread = threading.Thread(target=shop.run, kwargs={"sockets": [listener]}, name="shop", daemon=True)
     thread.start()
     try:
         yield int(listener.getsockname()[1])

@@ -1,0 +1,1 @@
+"""What tests share: processes that are stopped again, ports, waiting for the thing itself."""
