@@ -1,0 +1,132 @@
+"""Signed bundles: numbered, kept, handed to gates.
+
+A bundle's sequence never goes back. The number is taken and the bundle written
+in one transaction, so a crash between the two cannot use a number twice.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import delete, select
+
+from lockgate.admin.clock import now_ms
+from lockgate.admin.store import Store
+from lockgate.admin.store.engine import take
+from lockgate.admin.store.models import Bundle
+
+COUNTER = "bundles"
+
+KEPT = 20
+"""Old bundles, by which `lockgate explain --request` finds the line that decided back then."""
+
+SEQUENCE_MAX = 2**53
+"""Above it a number does not survive JavaScript; no gate that says so is believed."""
+
+Compile = Callable[[int, int], str]
+"""From a sequence and a time in milliseconds to the bundle's exact JSON text."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedBundle:
+    """A bundle as gates get it."""
+
+    sequence: int
+    hash: str
+    created_ms: int
+    text: str
+    key_id: str
+    signature: str
+    admin_address: str
+
+    def wire(self) -> bytes:
+        """What goes over the link and onto a gate's disk."""
+        signed = {"bundle": self.text, "key_id": self.key_id, "signature": self.signature}
+        return json.dumps(signed, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+class Bundles:
+    """The bundles of one installation."""
+
+    def __init__(self, store: Store, signing_key: bytes) -> None:
+        """`signing_key` is the Ed25519 seed."""
+        self._store = store
+        self._key = Ed25519PrivateKey.from_private_bytes(signing_key)
+        public = self._key.public_key().public_bytes_raw()
+        self._key_id = hashlib.sha256(public).hexdigest()[:16]
+
+    def latest(self) -> SignedBundle | None:
+        """The newest bundle; the last good one, since only good ones are signed."""
+        with self._store.read() as session:
+            row = session.scalar(select(Bundle).order_by(Bundle.sequence.desc()).limit(1))
+            return None if row is None else _signed(row)
+
+    def text_of(self, hash_: str) -> str | None:
+        """The text of the bundle that an event names, while it is kept."""
+        with self._store.read() as session:
+            return session.scalar(select(Bundle.text).where(Bundle.hash == hash_))
+
+    def publish(self, compile_: Compile, *, admin_address: str) -> tuple[SignedBundle, bool]:
+        """Sign what `compile_` makes, unless gates have just that; and whether it was new."""
+        # Number and time are left out of the comparison: they always differ.
+        content_hash = hashlib.sha256(compile_(0, 0).encode()).hexdigest()
+        with self._store.write() as session:
+            last = session.scalar(select(Bundle).order_by(Bundle.sequence.desc()).limit(1))
+            if last and last.content_hash == content_hash and last.key_id == self._key_id:
+                last.admin_address = admin_address
+                return _signed(last), False
+            sequence, created = take(session, COUNTER, 1), now_ms()
+            row = self._sign(compile_(sequence, created), sequence, created, content_hash, admin_address)
+            session.add(row)
+            session.execute(delete(Bundle).where(Bundle.sequence <= sequence - KEPT))
+            return _signed(row), True
+
+    def raise_above(self, gate_sequence: int) -> SignedBundle | None:
+        """The newest bundle under a number above `gate_sequence`.
+
+        A gate that has seen a higher number than this database belongs to one
+        that was lost; without this it would refuse all that comes.
+        """
+        if gate_sequence >= SEQUENCE_MAX:
+            return None
+        with self._store.write() as session:
+            last = session.scalar(select(Bundle).order_by(Bundle.sequence.desc()).limit(1))
+            if last is None:
+                return None
+            sequence, created = take(session, COUNTER, 1, floor=gate_sequence), now_ms()
+            document = {**json.loads(last.text), "sequence": sequence, "created_ms": created}
+            text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+            row = self._sign(text, sequence, created, last.content_hash, last.admin_address)
+            session.add(row)
+            return _signed(row)
+
+    def _sign(self, text: str, sequence: int, created: int, content_hash: str, admin_address: str) -> Bundle:
+        return Bundle(
+            sequence=sequence,
+            hash=bundle_hash(text),
+            content_hash=content_hash,
+            created_ms=created,
+            text=text,
+            key_id=self._key_id,
+            signature=self._key.sign(text.encode()).hex(),
+            admin_address=admin_address,
+        )
+
+
+def bundle_hash(text: str) -> str:
+    """The name by which events cite a bundle."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _signed(row: Bundle) -> SignedBundle:
+    return SignedBundle(
+        sequence=row.sequence,
+        hash=row.hash,
+        created_ms=row.created_ms,
+        text=row.text,
+        key_id=row.key_id,
+        signature=row.signature,
+        admin_address=row.admin_address,
+    )

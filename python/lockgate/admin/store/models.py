@@ -1,0 +1,108 @@
+"""The tables. Every change here wants a migration; a test compares the two.
+
+Times are milliseconds since the epoch, as in events, so that a row and the
+event about it can be laid side by side.
+"""
+
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Index, MetaData, String, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    """Constraints have names, because a migration can only change what it can name."""
+
+    metadata = MetaData(
+        naming_convention={
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class Counter(Base):
+    """A sequence that never goes back, not even when a transaction is undone halfway.
+
+    A row that is updated in the same transaction as what it numbers makes
+    writers queue, so numbers become visible in their own order. A database's
+    own sequence does not: a reader could see 8, miss 7, and never look again.
+    """
+
+    __tablename__ = "counters"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    value: Mapped[int] = mapped_column(BigInteger)
+
+
+class Key(Base):
+    """An API key. The key itself is shown once and not kept; only its digest is."""
+
+    __tablename__ = "keys"
+    __table_args__ = (UniqueConstraint("digest"), Index("ix_keys_created_ms_id", "created_ms", "id"))
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64))
+    name: Mapped[str] = mapped_column(String(200))
+    owner: Mapped[str] = mapped_column(String(200))
+    environment: Mapped[str] = mapped_column(String(16))
+    apis: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    created_ms: Mapped[int] = mapped_column(BigInteger)
+    expires_ms: Mapped[int | None] = mapped_column(BigInteger)
+    revoked_ms: Mapped[int | None] = mapped_column(BigInteger)
+    revoked_reason: Mapped[str | None] = mapped_column(String(500))
+
+
+class Fact(Base):
+    """One line of the facts log, exactly as gates receive it."""
+
+    __tablename__ = "facts"
+
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    at_ms: Mapped[int] = mapped_column(BigInteger)
+    kind: Mapped[str] = mapped_column(String(32))
+    payload: Mapped[str] = mapped_column(Text)
+
+
+class Bundle(Base):
+    """A bundle that was signed. The last twenty are kept so that old events can be explained."""
+
+    __tablename__ = "bundles"
+    __table_args__ = (Index("ix_bundles_hash", "hash"),)
+
+    sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    hash: Mapped[str] = mapped_column(String(16))
+    content_hash: Mapped[str] = mapped_column(String(64))
+    created_ms: Mapped[int] = mapped_column(BigInteger)
+    text: Mapped[str] = mapped_column(Text)
+    key_id: Mapped[str] = mapped_column(String(16))
+    signature: Mapped[str] = mapped_column(String(128))
+    admin_address: Mapped[str] = mapped_column(String(64))
+
+
+class Finding(Base):
+    """A weakness that somebody should look at, or a waiver that somebody answers for."""
+
+    __tablename__ = "findings"
+    __table_args__ = (UniqueConstraint("source", "kind", "code", "object"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(String(32))
+    kind: Mapped[str] = mapped_column(String(16))
+    code: Mapped[str] = mapped_column(String(64))
+    object: Mapped[str] = mapped_column(String(500))
+    message: Mapped[str] = mapped_column(Text)
+    severity: Mapped[str] = mapped_column(String(16))
+    owner: Mapped[str | None] = mapped_column(String(200))
+    reason: Mapped[str | None] = mapped_column(Text)
+    until_ms: Mapped[int | None] = mapped_column(BigInteger)
+    file: Mapped[str | None] = mapped_column(String(500))
+    line: Mapped[int | None]
+    first_seen_ms: Mapped[int] = mapped_column(BigInteger)
+    last_seen_ms: Mapped[int] = mapped_column(BigInteger)
+    closed_ms: Mapped[int | None] = mapped_column(BigInteger)
+
+
+def columns(row: Base) -> dict[str, Any]:
+    """A row as plain values, for answers."""
+    return {column.key: getattr(row, column.key) for column in row.__table__.columns}

@@ -1,0 +1,265 @@
+"""The state folder: where a gate and its control process keep what must survive.
+
+The folder is made with mode 0700 and every file in it with 0600, because it
+holds secrets: the admin credential, the pepper under which key digests are
+made, and the key that signs bundles. They are made at first start, at random,
+and no command prints them.
+"""
+
+import errno
+import fcntl
+import os
+import secrets
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_STATE_DIR = Path(".lockgate")
+"""Beside the configuration, so that one folder is one gate."""
+
+FOLDER_MODE = 0o700
+FILE_MODE = 0o600
+
+
+class StateError(Exception):
+    """The state folder cannot be used; the message says what to do."""
+
+
+class StateInUseError(StateError):
+    """Another process holds the part of the state folder that was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateFolder:
+    """Paths of one state folder. Making the value touches nothing; `open` does."""
+
+    root: Path
+
+    @classmethod
+    def open(cls, root: Path | str) -> "StateFolder":
+        """Make the folder and its secrets where they are missing, and check what is there."""
+        state = cls(Path(root).absolute())
+        for folder in (state.root, state.secrets, state.control, state.control_events, state.gate):
+            _private_folder(folder)
+        _make_once(state.admin_token_file, lambda: f"lgadm_{secrets.token_urlsafe(32)}")
+        _make_once(state.pepper_file, lambda: secrets.token_hex(32))
+        _make_once(state.signing_key_file, lambda: secrets.token_hex(32))
+        _write_public_key(state)
+        return state
+
+    @classmethod
+    def existing(cls, root: Path | str) -> "StateFolder":
+        """The folder of something that was started before; refuses where there is none."""
+        state = cls(Path(root).absolute())
+        if not state.root.is_dir():
+            raise StateError(
+                f"{state.root} is not there: start `lockgate run` or `lockgate init` first, "
+                "or name the folder with --state"
+            )
+        _private_folder(state.root)
+        return state
+
+    @property
+    def admin_token_file(self) -> Path:
+        """The admin API's bearer token."""
+        return self.root / "admin.token"
+
+    @property
+    def admin_address_file(self) -> Path:
+        """Where the admin API listens; written by the control process once it does."""
+        return self.root / "admin.address"
+
+    @property
+    def link_socket(self) -> Path:
+        """The socket between the control process and the gate."""
+        return self.root / "link.sock"
+
+    @property
+    def supervisor_file(self) -> Path:
+        """What the supervisor has seen: its processes and how often each was restarted."""
+        return self.root / "supervisor.json"
+
+    @property
+    def secrets(self) -> Path:
+        """Secrets that never leave this machine."""
+        return self.root / "secrets"
+
+    @property
+    def pepper_file(self) -> Path:
+        """Hex of the 32 bytes under which key digests are made."""
+        return self.secrets / "key-pepper"
+
+    @property
+    def signing_key_file(self) -> Path:
+        """Hex of the Ed25519 seed that signs bundles."""
+        return self.secrets / "bundle-signing.key"
+
+    @property
+    def public_key_file(self) -> Path:
+        """Hex of the Ed25519 public key that a gate believes."""
+        return self.secrets / "bundle-signing.pub"
+
+    @property
+    def control(self) -> Path:
+        """The control process's own part."""
+        return self.root / "control"
+
+    @property
+    def database(self) -> Path:
+        """Keys, facts, bundles and findings."""
+        return self.control / "lockgate.db"
+
+    @property
+    def control_events(self) -> Path:
+        """Audit and system events of the control process."""
+        return self.control / "events"
+
+    @property
+    def gate(self) -> Path:
+        """The gate's own part: its last good bundle, its facts, its events."""
+        return self.root / "gate"
+
+    @property
+    def gate_events(self) -> Path:
+        """Access, security and system events of the gate."""
+        return self.gate / "events"
+
+    def admin_token(self) -> str:
+        """The admin API's bearer token."""
+        return read_secret(self.admin_token_file)
+
+    def pepper(self) -> bytes:
+        """The 32 bytes under which key digests are made."""
+        return _read_hex32(self.pepper_file)
+
+    def signing_key(self) -> bytes:
+        """The Ed25519 seed that signs bundles."""
+        return _read_hex32(self.signing_key_file)
+
+    def public_key(self) -> bytes:
+        """The Ed25519 public key that a gate believes."""
+        return _read_hex32(self.public_key_file)
+
+    @contextmanager
+    def lock(self, part: str) -> Iterator[None]:
+        """Hold `part` (`gate`, `control`, `database`) against any other process.
+
+        The lock is the kernel's (flock), so a killed holder leaves nothing behind.
+        """
+        path = self.root / f"{part}.lock"
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+        try:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                    raise
+                raise StateInUseError(_in_use(self.root, part, fd)) from error
+            os.ftruncate(fd, 0)
+            os.write(fd, str(os.getpid()).encode())
+            yield
+        finally:
+            os.close(fd)
+
+
+def read_secret(path: Path) -> str:
+    """The text of a secret's file; refuses one that others on this machine can read."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError as error:
+        raise StateError(f"{path} cannot be read ({error.strerror})") from error
+    with os.fdopen(fd, encoding="ascii") as file:
+        if stat.S_IMODE(os.fstat(fd).st_mode) & 0o077:
+            raise StateError(
+                f"{path} can be read by other users: run `chmod 600 {path}`, and replace the "
+                "secret if somebody else uses this machine"
+            )
+        return file.read().strip()
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace `path` at once and for good, readable by its owner only."""
+    name = _temporary(path, text)
+    name.replace(path)
+    _sync_folder(path.parent)
+
+
+def _in_use(root: Path, part: str, fd: int) -> str:
+    holder = os.pread(fd, 32, 0).decode("ascii", "replace").strip()
+    who = f"process {holder}" if holder.isdigit() else "another process"
+    return (
+        f"{root} is in use: {who} holds its {part} part. Stop that one first, or start this "
+        "one with another --state folder"
+    )
+
+
+def _private_folder(path: Path) -> None:
+    try:
+        path.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StateError(f"{path} cannot be made ({error.strerror}); choose --state") from error
+    status = path.stat()
+    if status.st_uid != os.geteuid():
+        raise StateError(
+            f"{path} belongs to user {status.st_uid}, not to you: run as that user, or choose "
+            "another folder with --state"
+        )
+    if stat.S_IMODE(status.st_mode) & 0o077:
+        path.chmod(FOLDER_MODE)
+
+
+def _make_once(path: Path, make: Callable[[], str]) -> None:
+    """Write a new secret unless there is one.
+
+    Gate and control process may start at the same moment; `link` fails where
+    the name exists, so exactly one of two writers wins and neither sees half.
+    """
+    if path.exists():
+        return
+    name = _temporary(path, make() + "\n")
+    try:
+        os.link(name, path)
+    except FileExistsError:
+        return
+    finally:
+        name.unlink()
+    _sync_folder(path.parent)
+
+
+def _write_public_key(state: StateFolder) -> None:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    key = Ed25519PrivateKey.from_private_bytes(state.signing_key())
+    public = key.public_key().public_bytes_raw().hex()
+    if not state.public_key_file.exists() or read_secret(state.public_key_file) != public:
+        write_private(state.public_key_file, public + "\n")
+
+
+def _temporary(path: Path, text: str) -> Path:
+    fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(fd, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    return Path(name)
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _read_hex32(path: Path) -> bytes:
+    try:
+        value = bytes.fromhex(read_secret(path))
+    except ValueError as error:
+        raise StateError(f"{path} is damaged: it should hold 64 hex digits") from error
+    if len(value) != 32:
+        raise StateError(f"{path} is damaged: it should hold 64 hex digits")
+    return value

@@ -1,0 +1,37 @@
+"""What the tests of the control process share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lockgate.admin.store import Store
+
+
+class ListJournal:
+    """A journal in memory, with a fault to switch on."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+        self.broken = False
+
+    def audit(self, actor: str, action: str, object_: str, detail: dict[str, Any]) -> None:
+        if self.broken:
+            raise OSError("disk full")
+        self.events.append({"actor": actor, "action": action, "object": object_, "detail": detail})
+
+    def system(self, code: str, message: str, detail: dict[str, Any] | None = None) -> None:
+        self.events.append({"code": code, "message": message, "detail": detail})
+
+
+@pytest.fixture
+def journal() -> ListJournal:
+    return ListJournal()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store.open(tmp_path / "lockgate.db")
+    yield store
+    store.close()

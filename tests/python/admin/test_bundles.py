@@ -1,0 +1,87 @@
+"""Bundles: signed, numbered, never going back, and new only where something changed."""
+
+import hashlib
+import json
+
+import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from lockgate.admin.bundles import KEPT, SEQUENCE_MAX, Bundles, Compile
+from lockgate.admin.store import Store
+
+SEED = bytes(range(32))
+ADDRESS = "127.0.0.1:8081"
+
+
+def compiled(**more: object) -> Compile:
+    return lambda sequence, created: json.dumps(
+        {"bundle_version": 1, "sequence": sequence, "created_ms": created, **more}
+    )
+
+
+@pytest.fixture
+def bundles(store: Store) -> Bundles:
+    return Bundles(store, SEED)
+
+
+def test_a_bundle_on_the_wire_is_signed_over_its_exact_text(bundles: Bundles) -> None:
+    bundle, new = bundles.publish(compiled(name="müller"), admin_address=ADDRESS)
+    wire = json.loads(bundle.wire())
+    public = Ed25519PrivateKey.from_private_bytes(SEED).public_key().public_bytes_raw()
+    assert new
+    assert wire["key_id"] == hashlib.sha256(public).hexdigest()[:16]
+    key = Ed25519PublicKey.from_public_bytes(public)
+    key.verify(bytes.fromhex(wire["signature"]), wire["bundle"].encode())
+    with pytest.raises(InvalidSignature):
+        key.verify(bytes.fromhex(wire["signature"]), wire["bundle"].encode() + b" ")
+    assert json.loads(wire["bundle"])["sequence"] == bundle.sequence == 1
+    assert bundle.hash == hashlib.sha256(wire["bundle"].encode()).hexdigest()[:16]
+
+
+def test_unchanged_content_is_no_new_bundle(bundles: Bundles) -> None:
+    first, _ = bundles.publish(compiled(a=1), admin_address=ADDRESS)
+    again, new = bundles.publish(compiled(a=1), admin_address=ADDRESS)
+    assert (again, new) == (first, False)
+    changed, new = bundles.publish(compiled(a=2), admin_address=ADDRESS)
+    assert (changed.sequence, new) == (2, True)
+    assert bundles.latest() == changed
+
+
+def test_another_signing_key_signs_anew(store: Store) -> None:
+    Bundles(store, SEED).publish(compiled(a=1), admin_address=ADDRESS)
+    again, new = Bundles(store, bytes(32)).publish(compiled(a=1), admin_address=ADDRESS)
+    assert (again.sequence, new) == (2, True)
+
+
+def test_the_last_ones_are_kept_by_hash(bundles: Bundles) -> None:
+    made = [bundles.publish(compiled(n=n), admin_address=ADDRESS)[0] for n in range(KEPT + 3)]
+    assert [bundles.text_of(bundle.hash) for bundle in made[:3]] == [None] * 3
+    assert [bundles.text_of(bundle.hash) for bundle in made[3:]] == [b.text for b in made[3:]]
+
+
+def test_a_gate_that_saw_more_gets_the_same_content_above_it(bundles: Bundles) -> None:
+    bundles.publish(compiled(a=1), admin_address=ADDRESS)
+    raised = bundles.raise_above(41)
+    assert raised is not None
+    assert raised.sequence == 42
+    assert json.loads(raised.text)["a"] == 1
+    _, new = bundles.publish(compiled(a=1), admin_address=ADDRESS)
+    assert not new
+    following, _ = bundles.publish(compiled(a=2), admin_address=ADDRESS)
+    assert following.sequence == 43
+
+
+def test_an_absurd_number_is_not_believed(bundles: Bundles) -> None:
+    assert bundles.raise_above(5) is None
+    bundles.publish(compiled(a=1), admin_address=ADDRESS)
+    assert bundles.raise_above(SEQUENCE_MAX) is None
+
+
+def test_what_does_not_compile_takes_no_number(bundles: Bundles) -> None:
+    def broken(_sequence: int, _created: int) -> str:
+        raise ValueError
+
+    with pytest.raises(ValueError):  # noqa: PT011 -- Any error of the compiler's passes through.
+        bundles.publish(broken, admin_address=ADDRESS)
+    assert bundles.publish(compiled(), admin_address=ADDRESS)[0].sequence == 1

@@ -1,0 +1,109 @@
+"""The database: its migrations make what the models say, and its numbers never go back."""
+
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect, select
+from sqlalchemy.exc import IntegrityError
+
+from lockgate.admin.store import Store
+from lockgate.admin.store.engine import sqlite_engine, table_names, take
+from lockgate.admin.store.migrate import alembic_config, upgrade
+from lockgate.admin.store.models import Base, Counter, Key
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store.open(tmp_path / "lockgate.db")
+
+
+def test_models_and_migrations_agree(store: Store) -> None:
+    with store.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+        assert set(inspect(connection).get_table_names()) == {*table_names(), "alembic_version"}
+
+
+def test_every_migration_goes_back_and_forth(tmp_path: Path) -> None:
+    from alembic import command
+
+    engine = sqlite_engine(tmp_path / "db")
+    upgrade(engine)
+    with engine.execution_options(lockgate_writes=True).connect() as connection:
+        config = alembic_config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+        connection.commit()
+        assert inspect(connection).get_table_names() == ["alembic_version"]
+    upgrade(engine)
+    with engine.connect() as connection:
+        assert set(table_names()) < set(inspect(connection).get_table_names())
+
+
+def test_opening_again_keeps_what_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "db"
+    first = Store.open(path)
+    with first.write() as session:
+        take(session, "facts", 3, start=10)
+    first.close()
+    with Store.open(path).read() as session:
+        assert session.scalar(select(Counter.value)) == 12
+
+
+def test_the_file_and_its_side_files_are_private(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "db")
+    with store.write() as session:
+        take(session, "facts", 1)
+        files = list(tmp_path.iterdir())
+        assert {path.name for path in files} == {"db", "db-wal", "db-shm"}
+        assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+
+
+def test_numbers_grow_past_floor_and_start(store: Store) -> None:
+    with store.write() as session:
+        assert take(session, "x", 2, start=100) == 100
+        assert take(session, "x", 1, start=100) == 102
+        assert take(session, "x", 1, floor=1000) == 1001
+        assert take(session, "x", 1, floor=500) == 1002
+
+
+def test_concurrent_writers_queue_and_take_each_number_once(store: Store) -> None:
+    taken: list[int] = []
+
+    def write() -> None:
+        for _ in range(25):
+            with store.write() as session:
+                taken.append(take(session, "x", 1))
+
+    threads = [threading.Thread(target=write) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(taken) == list(range(1, 101))
+
+
+def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:
+    key = {"digest": "d", "name": "n", "owner": "o", "environment": "live", "created_ms": 1}
+
+    def write_twice() -> None:
+        with store.write() as session:
+            session.add_all([Key(id="a", **key), Key(id="b", **key)])
+
+    with pytest.raises(IntegrityError):
+        write_twice()
+    with store.read() as session:
+        assert session.scalars(select(Key)).all() == []
+
+
+def test_another_connections_commit_changes_the_data_version(store: Store) -> None:
+    with store.engine.connect() as connection:
+        before = store.data_version(connection)
+        assert store.data_version(connection) == before
+        with store.write() as session:
+            take(session, "x", 1)
+        assert store.data_version(connection) != before
