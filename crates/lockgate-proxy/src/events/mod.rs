@@ -1,0 +1,61 @@
+//! The event log: what happened, written down without ever holding up a request.
+//!
+//! ```text
+//! worker ─ Sink ─┐ chunks of frames        fdatasync, at most every 200 ms
+//! worker ─ Sink ─┼──────────▶ writer ──▶ <start_ms>-<seq>.seg ──▶ watermark
+//! anyone ─ append┘ ◀───────── thread
+//!                empty chunks
+//! ```
+//!
+//! One [`EventLog`] per process and directory. Each worker takes a [`Sink`] and
+//! writes one [`AccessRecord`] per request into it, by [`Sink::access`] or, if
+//! the gate refused the request, by [`Sink::security`]; from a tick of about
+//! 50 ms it calls [`Sink::flush`]. Rare events go through [`EventLog::append`]
+//! from any thread, and those that must survive (audit) through
+//! [`EventLog::append_durable`].
+//!
+//! Memory is fixed ([`Options::pool_bytes`]). While the disk is slow, full or
+//! broken, events wait in it; beyond that they are dropped, access events
+//! first, and counted by class in [`EventLog::counters`] and in the log itself
+//! (a system event `events-dropped`). No request waits and none fails for it.
+//!
+//! ```no_run
+//! # use lockgate_proxy::events::{EventLog, Options};
+//! # fn main() -> std::io::Result<()> {
+//! let log = EventLog::start("gate/events".as_ref(), Options::default())?;
+//! let sink = log.sink(); // one per worker
+//! // … sink.access(&record); … sink.flush(); …
+//! drop(sink);
+//! log.close();
+//! # Ok(())
+//! # }
+//! ```
+
+pub(crate) mod cbor;
+pub mod chain;
+mod clock;
+mod compact;
+mod counters;
+#[cfg(test)]
+mod faults;
+mod frame;
+mod log;
+mod pool;
+mod reader;
+mod record;
+mod recovery;
+mod scan;
+mod schema;
+mod segment;
+mod sink;
+mod store;
+mod watermark;
+mod writer;
+
+pub use counters::{Counters, PerClass};
+pub use log::{AppendError, EventLog, Options, Receipt};
+pub use record::{AccessRecord, SpanRecord, VerdictRecord, RECORD_MAX};
+pub use schema::{
+    json_schema, Audit, Body, Class, Event, Exchange, Outcome, Span, System, Verdict, EVENT_VERSION,
+};
+pub use sink::Sink;

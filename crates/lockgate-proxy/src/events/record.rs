@@ -1,0 +1,225 @@
+//! A request's event as the request path writes it: borrowed, straight into a
+//! buffer, no allocation.
+//!
+//! It gives the bytes that the owned form gives, but for indefinite-length
+//! maps, which save counting the present fields; a test holds the two
+//! together. Every text has a limit, because most of them come from a
+//! stranger; a longer one is cut and ends in `…`.
+
+use std::net::IpAddr;
+
+use super::cbor::key;
+use super::compact::Compact;
+use super::schema::{Outcome, EVENT_VERSION};
+
+/// Longest path kept, bytes. Whole heads may be 32 KiB and more; four are
+/// enough to tell what was asked.
+pub const PATH_MAX: usize = 4096;
+/// Longest of any other text, bytes: the length of a domain name (RFC 1035),
+/// and more than browsers send as `User-Agent`.
+pub const TEXT_MAX: usize = 256;
+/// Most verdicts kept of one request; the pipeline has fewer policies.
+pub const VERDICTS_MAX: usize = 32;
+/// No record is longer than this, frame included: path, sixteen texts, the
+/// verdicts with two texts each, and room for keys and numbers.
+pub const RECORD_MAX: usize = PATH_MAX + (16 + 2 * VERDICTS_MAX) * (TEXT_MAX + 4) + 1024;
+
+/// A request and what became of it; each field as in
+/// [`Exchange`](super::Exchange).
+#[derive(Debug, Clone, Copy)]
+pub struct AccessRecord<'a> {
+    /// When the request began, milliseconds since the epoch.
+    pub at_ms: u64,
+    /// Request id.
+    pub id: &'a str,
+    /// HTTP method.
+    pub method: &'a str,
+    /// Host in normal form.
+    pub host: &'a str,
+    /// Path in normal form, without the query.
+    pub path: &'a str,
+    /// Name of the listener.
+    pub listener: &'a str,
+    /// The API that the request was routed to.
+    pub api: Option<&'a str>,
+    /// The matching route's pattern.
+    pub route: Option<&'a str>,
+    /// Address of the caller.
+    pub peer: IpAddr,
+    /// Key id.
+    pub key: Option<&'a str>,
+    /// Who was identified.
+    pub identity: Option<&'a str>,
+    /// Status of the answer; 0 where none could be sent.
+    pub status: u16,
+    /// Reason code of an answer that the gate made itself.
+    pub reason: Option<&'a str>,
+    /// The room that gave the reason.
+    pub room: Option<&'a str>,
+    /// Where the configuration says what decided.
+    pub span: Option<SpanRecord<'a>>,
+    /// Each policy that was asked, in the pipeline's order.
+    pub verdicts: &'a [VerdictRecord<'a>],
+    /// Bytes of the request's body.
+    pub bytes_in: u64,
+    /// Bytes of the answer's body.
+    pub bytes_out: u64,
+    /// From the request's first byte to the answer's last, microseconds.
+    pub took_us: u64,
+    /// From sending to the upstream to its answer's first byte, microseconds.
+    pub upstream_us: Option<u64>,
+    /// The upstream target that was asked.
+    pub target: Option<&'a str>,
+    /// Hash of the bundle that judged it.
+    pub bundle: &'a str,
+    /// Trace id of `traceparent`.
+    pub trace: Option<&'a str>,
+    /// Number of the worker.
+    pub worker: u16,
+    /// `User-Agent` as it came.
+    pub user_agent: Option<&'a [u8]>,
+}
+
+/// A place in a configuration file.
+#[derive(Debug, Clone, Copy)]
+pub struct SpanRecord<'a> {
+    /// The file as the configuration names it.
+    pub file: &'a str,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column, from 1.
+    pub column: u32,
+}
+
+/// What one policy said.
+#[derive(Debug, Clone, Copy)]
+pub struct VerdictRecord<'a> {
+    /// The policy's room name.
+    pub policy: &'a str,
+    /// What it said.
+    pub outcome: Outcome,
+    /// Reason code of a refusal.
+    pub reason: Option<&'a str>,
+}
+
+impl AccessRecord<'_> {
+    /// Appends the record's disk form to `out`.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        let mut c = Compact(out);
+        c.map(4);
+        c.key(key::ID);
+        c.text(self.id, TEXT_MAX);
+        c.key(key::VERSION);
+        c.number(EVENT_VERSION.into());
+        c.key(key::AT_MS);
+        c.number(self.at_ms);
+        c.key(key::EXCHANGE);
+        self.exchange(&mut c);
+    }
+
+    /// At least the bytes that [`Self::encode`] writes, cheaply.
+    pub(crate) fn size_bound(&self) -> usize {
+        // Keys, lengths and numbers of all fields: 23 × 4 + 10 × 9 and more.
+        const FIXED: usize = 320;
+        const EACH: usize = 8;
+        let option = |text: Option<&str>| text.map_or(0, str::len);
+        let verdicts: usize = self
+            .verdicts
+            .iter()
+            .map(|verdict| verdict.policy.len() + option(verdict.reason) + EACH)
+            .sum();
+        let texts = self.id.len()
+            + self.method.len()
+            + self.host.len()
+            + self.path.len()
+            + self.listener.len()
+            + self.bundle.len()
+            + option(self.api)
+            + option(self.route)
+            + option(self.key)
+            + option(self.identity)
+            + option(self.reason)
+            + option(self.room)
+            + option(self.span.map(|span| span.file))
+            + option(self.target)
+            + option(self.trace)
+            + self.user_agent.map_or(0, <[u8]>::len);
+        (FIXED + texts + verdicts).min(RECORD_MAX)
+    }
+
+    /// The keys are those of [`Exchange`](super::Exchange)'s derived form.
+    fn exchange(&self, c: &mut Compact<'_>) {
+        c.open_map();
+        field(c, 0, Some(self.method));
+        field(c, 1, Some(self.host));
+        c.key(2);
+        c.text(self.path, PATH_MAX);
+        field(c, 3, Some(self.listener));
+        field(c, 4, self.api);
+        field(c, 5, self.route);
+        c.key(6);
+        match self.peer {
+            IpAddr::V4(v4) => c.bytes(&v4.octets()),
+            IpAddr::V6(v6) => c.bytes(&v6.octets()),
+        }
+        field(c, 7, self.key);
+        field(c, 8, self.identity);
+        number(c, 9, Some(self.status.into()));
+        field(c, 10, self.reason);
+        field(c, 11, self.room);
+        if let Some(span) = self.span {
+            c.key(12);
+            c.array(3);
+            c.text(span.file, TEXT_MAX);
+            c.number(span.line.into());
+            c.number(span.column.into());
+        }
+        self.verdicts(c);
+        number(c, 14, Some(self.bytes_in));
+        number(c, 15, Some(self.bytes_out));
+        number(c, 16, Some(self.took_us));
+        number(c, 17, self.upstream_us);
+        field(c, 18, self.target);
+        field(c, 19, Some(self.bundle));
+        field(c, 20, self.trace);
+        number(c, 21, Some(self.worker.into()));
+        if let Some(user_agent) = self.user_agent {
+            c.key(22);
+            c.printable(user_agent, TEXT_MAX);
+        }
+        c.end();
+    }
+
+    fn verdicts(&self, c: &mut Compact<'_>) {
+        let kept = &self.verdicts[..self.verdicts.len().min(VERDICTS_MAX)];
+        c.key(13);
+        c.array(kept.len());
+        for verdict in kept {
+            c.array(if verdict.reason.is_some() { 3 } else { 2 });
+            c.text(verdict.policy, TEXT_MAX);
+            c.number(verdict.outcome as u64);
+            if let Some(reason) = verdict.reason {
+                c.text(reason, TEXT_MAX);
+            }
+        }
+    }
+}
+
+#[inline]
+fn field(c: &mut Compact<'_>, key: u8, value: Option<&str>) {
+    if let Some(value) = value {
+        c.key(key);
+        c.text(value, TEXT_MAX);
+    }
+}
+
+#[inline]
+fn number(c: &mut Compact<'_>, key: u8, value: Option<u64>) {
+    if let Some(value) = value {
+        c.key(key);
+        c.number(value);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,299 @@
+//! The borrowed form and the owned one are the same event.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use super::super::cbor;
+use super::super::schema::{Body, Class, Event, Exchange, Span, Verdict};
+use super::*;
+
+const NODE: &str = "gate-1";
+
+fn full<'a>(verdicts: &'a [VerdictRecord<'a>]) -> AccessRecord<'a> {
+    AccessRecord {
+        at_ms: 1_763_835_900_123,
+        id: "01JD9ZK3T2WQX8V5N7R4M6P0AB",
+        method: "GET",
+        host: "shop.example.com",
+        path: "/products/1234/reviews",
+        listener: "public",
+        api: Some("shop"),
+        route: Some("/products/{id}/reviews"),
+        peer: IpAddr::from([203, 0, 113, 7]),
+        key: Some("key_7f3k9x2m4q"),
+        identity: Some("mobile-app"),
+        status: 403,
+        reason: Some("address-denied"),
+        room: Some("ip_filter"),
+        span: Some(SpanRecord {
+            file: "apis/shop.yaml",
+            line: 12,
+            column: 5,
+        }),
+        verdicts,
+        bytes_in: 23,
+        bytes_out: 1832,
+        took_us: 2150,
+        upstream_us: Some(1890),
+        target: Some("http://127.0.0.1:9000"),
+        bundle: "8f2a61c09be4d713",
+        trace: Some("4bf92f3577b34da6a3ce929d0e0e4736"),
+        worker: 300,
+        user_agent: Some(b"Mozilla/5.0 (X11; Linux x86_64; rv:132.0)"),
+    }
+}
+
+const VERDICTS: &[VerdictRecord<'_>] = &[
+    VerdictRecord {
+        policy: "ip_filter",
+        outcome: Outcome::ObserveDeny,
+        reason: Some("address-denied"),
+    },
+    VerdictRecord {
+        policy: "api_key",
+        outcome: Outcome::Identify,
+        reason: None,
+    },
+];
+
+fn bare() -> AccessRecord<'static> {
+    AccessRecord {
+        at_ms: 0,
+        id: "r",
+        method: "",
+        host: "",
+        path: "",
+        listener: "",
+        api: None,
+        route: None,
+        peer: IpAddr::V6(Ipv6Addr::LOCALHOST),
+        key: None,
+        identity: None,
+        status: 0,
+        reason: None,
+        room: None,
+        span: None,
+        verdicts: &[],
+        bytes_in: 0,
+        bytes_out: 0,
+        took_us: 0,
+        upstream_us: None,
+        target: None,
+        bundle: "",
+        trace: None,
+        worker: 0,
+        user_agent: None,
+    }
+}
+
+/// The same, owned, field by field: a field that one side forgets shows here.
+fn owned(record: &AccessRecord<'_>) -> Event {
+    let text = |text: Option<&str>| text.map(str::to_owned);
+    let exchange = Exchange {
+        method: record.method.to_owned(),
+        host: record.host.to_owned(),
+        path: record.path.to_owned(),
+        listener: record.listener.to_owned(),
+        api: text(record.api),
+        route: text(record.route),
+        peer: record.peer,
+        key: text(record.key),
+        identity: text(record.identity),
+        status: record.status,
+        reason: text(record.reason),
+        room: text(record.room),
+        span: record.span.map(|span| Span {
+            file: span.file.to_owned(),
+            line: span.line,
+            column: span.column,
+        }),
+        verdicts: record
+            .verdicts
+            .iter()
+            .map(|verdict| Verdict {
+                policy: verdict.policy.to_owned(),
+                outcome: verdict.outcome,
+                reason: text(verdict.reason),
+            })
+            .collect(),
+        bytes_in: record.bytes_in,
+        bytes_out: record.bytes_out,
+        took_us: record.took_us,
+        upstream_us: record.upstream_us,
+        target: text(record.target),
+        bundle: record.bundle.to_owned(),
+        trace: text(record.trace),
+        worker: record.worker,
+        user_agent: record
+            .user_agent
+            .map(|bytes| String::from_utf8(bytes.to_vec()).unwrap()),
+    };
+    Event {
+        v: EVENT_VERSION,
+        at_ms: record.at_ms,
+        id: record.id.to_owned(),
+        node: NODE.to_owned(),
+        body: Body::Security(Box::new(exchange)),
+    }
+}
+
+fn decoded(record: &AccessRecord<'_>) -> Exchange {
+    let mut payload = Vec::new();
+    record.encode(&mut payload);
+    assert!(
+        payload.len() <= record.size_bound(),
+        "{} > {}",
+        payload.len(),
+        record.size_bound()
+    );
+    match cbor::decode(Class::Security, &payload, NODE).unwrap().body {
+        Body::Security(exchange) => *exchange,
+        body => panic!("{body:?}"),
+    }
+}
+
+#[test]
+fn the_hand_written_form_reads_as_the_derived_one() {
+    for record in [
+        full(VERDICTS),
+        bare(),
+        AccessRecord {
+            at_ms: u64::MAX,
+            ..full(VERDICTS)
+        },
+    ] {
+        let mut payload = Vec::new();
+        record.encode(&mut payload);
+        let event = cbor::decode(Class::Security, &payload, NODE).unwrap();
+        assert_eq!(event, owned(&record));
+
+        let mut derived = Vec::new();
+        cbor::encode(&event, &mut derived).unwrap();
+        assert_eq!(cbor::decode(Class::Security, &derived, "").unwrap(), event);
+    }
+}
+
+#[test]
+fn a_typical_event_keeps_within_its_budget() {
+    let verdicts = [
+        VerdictRecord {
+            policy: "ip_filter",
+            outcome: Outcome::Allow,
+            reason: None,
+        },
+        VerdictRecord {
+            policy: "api_key",
+            outcome: Outcome::Identify,
+            reason: None,
+        },
+        VerdictRecord {
+            policy: "body_limit",
+            outcome: Outcome::Allow,
+            reason: None,
+        },
+    ];
+    let record = AccessRecord {
+        reason: None,
+        room: None,
+        span: None,
+        worker: 1,
+        bytes_in: 0,
+        ..full(&verdicts)
+    };
+    let mut payload = Vec::new();
+    record.encode(&mut payload);
+    assert!(
+        payload.len() + super::super::frame::HEADER_BYTES <= 350,
+        "{} bytes",
+        payload.len()
+    );
+}
+
+#[test]
+fn long_texts_are_cut_at_a_character_and_marked() {
+    let path = "/é".repeat(PATH_MAX);
+    let host = "a".repeat(TEXT_MAX + 1);
+    let exchange = decoded(&AccessRecord {
+        path: &path,
+        host: &host,
+        ..bare()
+    });
+    assert!(exchange.path.len() <= PATH_MAX && exchange.path.len() > PATH_MAX - 4);
+    assert!(exchange.path.ends_with('…') && path.starts_with(exchange.path.trim_end_matches('…')));
+    assert_eq!(exchange.host, format!("{}…", "a".repeat(TEXT_MAX - 3)));
+
+    let exact = "b".repeat(TEXT_MAX);
+    assert_eq!(
+        decoded(&AccessRecord {
+            host: &exact,
+            ..bare()
+        })
+        .host,
+        exact
+    );
+}
+
+#[test]
+fn nothing_that_a_stranger_sends_is_larger_than_a_record_may_be() {
+    let long = "x".repeat(100_000);
+    let many = vec![
+        VerdictRecord {
+            policy: &long,
+            outcome: Outcome::Deny,
+            reason: Some(&long)
+        };
+        1000
+    ];
+    let text = Some(long.as_str());
+    let record = AccessRecord {
+        id: &long,
+        method: &long,
+        host: &long,
+        path: &long,
+        listener: &long,
+        api: text,
+        route: text,
+        key: text,
+        identity: text,
+        reason: text,
+        room: text,
+        span: Some(SpanRecord {
+            file: &long,
+            line: u32::MAX,
+            column: u32::MAX,
+        }),
+        target: text,
+        bundle: &long,
+        trace: text,
+        user_agent: Some(long.as_bytes()),
+        ..full(&many)
+    };
+    let exchange = decoded(&record);
+    assert_eq!(exchange.verdicts.len(), VERDICTS_MAX);
+    assert_eq!(record.size_bound(), RECORD_MAX);
+}
+
+#[test]
+fn bytes_that_are_no_text_read_as_question_marks() {
+    let exchange = decoded(&AccessRecord {
+        user_agent: Some(b"a\x1b[31m\xff~ z\x7f\n"),
+        ..bare()
+    });
+    assert_eq!(exchange.user_agent.as_deref(), Some("a?[31m?~ z??"));
+}
+
+#[test]
+fn the_bound_holds_for_numbers_of_any_size() {
+    let record = AccessRecord {
+        at_ms: u64::MAX,
+        status: u16::MAX,
+        bytes_in: u64::MAX,
+        bytes_out: u64::MAX,
+        took_us: u64::MAX,
+        upstream_us: Some(u64::MAX),
+        worker: u16::MAX,
+        ..full(VERDICTS)
+    };
+    assert_eq!(decoded(&record).took_us, u64::MAX);
+}
