@@ -6,8 +6,8 @@ Description
     of the proxy's processes divided by the requests they served, round by round,
     every subject in each round, so that a machine's moods fall on all alike.
 
-Example
-    python -m bench run --quick
-    python -m bench run --full --publish
-    python -m bench syscalls --rows lockgate/plain,nginx/plain
+Example:
+    python -m bench --quick
+    python -m bench --publish
+    python -m bench --sections cpu --rows 'lockgate/*' --rounds 3 --seconds 1
 """

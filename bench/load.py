@@ -47,6 +47,7 @@ class Load:
     core: int
     connections: int
     generator: str = "own"
+    prefix: tuple[str, ...] = ()
 
     def closed(self, target: str, requests: Path, seconds: float, count: int | None = None) -> LoadResult:
         """Every connection sends its next request when it has its answer."""
@@ -68,8 +69,7 @@ class Load:
         try:
             holder.line()
             yield
-            assert holder.popen.stdin is not None
-            holder.popen.stdin.close()
+            holder.close_input()
             closed = json.loads(holder.line())["closed_by_peer"]
             if closed:
                 raise BenchError(f"{closed} of {connections} idle connections were closed by the subject")
@@ -104,7 +104,7 @@ class Load:
         return LoadResult(int(counted[1]), float(counted[2]), nothing, None)
 
     def _output(self, command: list[str], seconds: float) -> str:
-        pinned = ["taskset", "-c", str(self.core), *command]
+        pinned = [*self.prefix, "taskset", "-c", str(self.core), *command]
         done = subprocess.run(pinned, capture_output=True, text=True, timeout=seconds + PATIENCE, check=False)
         if done.returncode != 0:
             raise BenchError(f"the load run failed: {done.stderr.strip() or done.stdout.strip()}")

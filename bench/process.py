@@ -45,13 +45,12 @@ class Pinned:
         self.command = list(command)
         with log.open("ab") as output:
             self.popen: subprocess.Popen[bytes] = subprocess.Popen(
-                self.command,
+                ["taskset", "-c", str(core), *command],
                 stdin=subprocess.PIPE if pipes else subprocess.DEVNULL,
                 stdout=subprocess.PIPE if pipes else output,
                 stderr=output,
                 env={**os.environ, **(env or {})},
                 cwd=cwd,
-                preexec_fn=lambda: os.sched_setaffinity(0, {core}),
             )
         self.pid = self.popen.pid
 
@@ -70,11 +69,24 @@ class Pinned:
 
     def line(self) -> str:
         """The next line that it prints; an error with its log's end if it prints none."""
-        assert self.popen.stdout is not None, "only a process with pipes has lines"
+        if self.popen.stdout is None:
+            raise BenchError(f"{self.command[0]} was started without pipes")
         text = self.popen.stdout.readline().decode().strip()
         if not text:
             raise BenchError(f"{self.command[0]} ended without a word:\n{self.tail()}")
         return text
+
+    def say(self, text: str) -> None:
+        """Writes a line to its standard input."""
+        if self.popen.stdin is None:
+            raise BenchError(f"{self.command[0]} was started without pipes")
+        self.popen.stdin.write(text.encode() + b"\n")
+        self.popen.stdin.flush()
+
+    def close_input(self) -> None:
+        """Closes its standard input; once is enough."""
+        if self.popen.stdin is not None:
+            self.popen.stdin.close()
 
     def tail(self) -> str:
         """The end of its log."""
@@ -86,8 +98,7 @@ class Pinned:
 
     def stop(self) -> None:
         """Closes its input and asks it to end; insists after ten seconds."""
-        if self.popen.stdin is not None:
-            self.popen.stdin.close()
+        self.close_input()
         if not self.ended():
             self.popen.send_signal(signal.SIGTERM)
         try:

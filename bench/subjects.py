@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from bench.load import BODY_BYTES, CACHE, HERE
+from bench.load import BODY_BYTES, CACHE, HERE, write_requests
 from bench.process import BenchError, Pinned
 
 START_SECONDS = 30.0
@@ -36,7 +36,6 @@ class Running:
     address: str
     requests: Path
     start_seconds: float
-    facts: dict[str, object] = field(default_factory=dict)
 
 
 class Subject(Protocol):
@@ -49,7 +48,7 @@ class Subject(Protocol):
     def version(self) -> str:
         """Its version, or `BenchError` saying how to get it."""
 
-    def start(self, variant: str, site: Site, requests: Path) -> Running:
+    def start(self, variant: str, site: Site) -> Running:
         """Starts it and waits for its first right answer."""
 
 
@@ -82,8 +81,9 @@ class Peer:
             raise BenchError(f"{self.program} is not installed; {self.get}")
         return found
 
-    def start(self, variant: str, site: Site, requests: Path) -> Running:
+    def start(self, variant: str, site: Site) -> Running:
         """Fills in the templates on a free port and starts the program."""
+        requests = write_requests(site.folder / "requests", [("/orders/1017", {})])
         port = free_port()
         words = {
             "DIR": str(site.folder),
@@ -118,19 +118,14 @@ def started(spawn: Callable[[], tuple[Pinned, str]], requests: Path) -> Running:
     """Starts a subject and waits for its first right answer, timing it."""
     begin = time.monotonic()
     process, address = spawn()
-    try:
-        problem = "no answer yet"
-        while time.monotonic() < begin + START_SECONDS:
-            if process.ended():
-                raise BenchError(f"{process.command[0]} ended at start:\n{process.tail()}")
-            problem = wrong_answer(address, requests)
-            if not problem:
-                return Running(process, address, requests, time.monotonic() - begin)
-            time.sleep(0.01)
-        raise BenchError(f"{process.command[0]} does not serve: {problem}\n{process.tail()}")
-    except BaseException:
-        process.stop()
-        raise
+    problem = "no answer yet"
+    while problem and not process.ended() and time.monotonic() < begin + START_SECONDS:
+        problem = wrong_answer(address, requests)
+        if not problem:
+            return Running(process, address, requests, time.monotonic() - begin)
+        time.sleep(0.01)
+    process.stop()
+    raise BenchError(f"{process.command[0]} does not serve: {problem}\n{process.tail()}")
 
 
 def wrong_answer(address: str, requests: Path) -> str:
@@ -164,7 +159,7 @@ def free_port() -> int:
 def peers() -> list[Peer]:
     """The five proxies that Lockgate is compared with."""
     system = "install it with scripts/system-packages.sh"
-    wheel = "install it with `python -m bench install`"
+    wheel = "install it with `python -m bench.install`"
     forwarded = (
         "proxy_set_header Host $host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; "
         "proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Request-Id $request_id;"

@@ -1,0 +1,131 @@
+"""Lockgate as a subject: its gate process with one worker, as `lockgate run` would start it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.bundles import Shape, Signer, bundle, path
+from bench.load import write_requests
+from bench.machine import ROOT
+from bench.process import BenchError, Pinned
+from bench.subjects import Running, Site, started
+
+SHAPES = {
+    "plain": Shape(events=False),
+    "events": Shape(events=True),
+    "key": Shape(events=True, keys=True),
+    "routes-10": Shape(events=True, apis=10),
+    "routes-10000": Shape(events=True, apis=10_000),
+    "keys-1000000": Shape(events=True, keys=True),
+}
+KEYS = {"key": 10, "keys-1000000": 1_000_000}
+KEYS_IN_USE = 10_000
+ROUTES_IN_USE = 1_000
+
+
+@dataclass
+class Gate:
+    """Lockgate; `package` is where it is imported from, none for the one that is installed."""
+
+    folder: Path
+    package: Path | None = None
+    name: str = "lockgate"
+    _signer: Signer = field(default_factory=Signer)
+    _pepper: str = field(default_factory=lambda: secrets.token_hex(32))
+
+    def version(self) -> str:
+        """Asks the native module."""
+        version = self._python("-c", "from lockgate import _native; print(_native.__version__)")
+        return version.strip() + ("" if self.package else " (as installed: perhaps no release build)")
+
+    def start(self, variant: str, site: Site) -> Running:
+        """Starts a host with the row's bundle and keys."""
+        shape = SHAPES[variant]
+        requests = write_requests(site.folder / "requests", self._requests(variant))
+        signed = site.folder / "bundle.json"
+        signed.write_bytes(self._signer.sign(bundle(shape, site.origin)))
+        if KEYS.get(variant, 0) > KEYS_IN_USE:
+            # So many keys are given to a first gate, and the measured one finds them, and the
+            # bundle, on disk as after a restart: its memory holds no trace of their arrival.
+            return self._serve(site, self._filled_state(variant, site, signed, requests), requests)
+        facts = self._keys(variant)[0] if shape.keys else None
+        return self._serve(site, site.folder / "state", requests, signed, facts)
+
+    def reload_ms(self, running: Running, variant: str, site: Site, sequence: int) -> float:
+        """What a running gate says that a new bundle took, from hand-over until live."""
+        signed = site.folder / "next.json"
+        signed.write_bytes(self._signer.sign(bundle(SHAPES[variant], site.origin, sequence)))
+        running.process.say(f"load {signed}")
+        return float(json.loads(running.process.line())["took_ms"])
+
+    def _requests(self, variant: str) -> Iterable[tuple[str, dict[str, str]]]:
+        """The requests of a row: spread over its routes, or over its keys."""
+        shape = SHAPES[variant]
+        if shape.keys:
+            keys = self._keys(variant)[1].read_text().split()
+            return (("/orders/1017", {"X-API-Key": key}) for key in keys)
+        if shape.apis > 1:
+            spread = range(0, shape.apis, max(1, shape.apis // ROUTES_IN_USE))
+            return ((path(number, shape) + "/orders/1017", {}) for number in spread)
+        return [("/orders/1017", {})]
+
+    def _serve(
+        self,
+        site: Site,
+        state: Path,
+        requests: Path,
+        signed: Path | None = None,
+        facts: Path | None = None,
+    ) -> Running:
+        state.mkdir(mode=0o700, exist_ok=True)
+        orders = {
+            "state_dir": str(state),
+            "pepper": self._pepper,
+            "public_key": self._signer.public.hex(),
+            "bundle": str(signed) if signed else "",
+            "facts": str(facts) if facts else "",
+        }
+
+        def spawn() -> tuple[Pinned, str]:
+            command = [sys.executable, "-m", "bench.gate_host"]
+            log = site.folder / "log"
+            host = Pinned(command, site.core, log, env=self._env(), pipes=True, cwd=ROOT)
+            host.say(json.dumps(orders))
+            return host, json.loads(host.line())["addresses"]["public"]
+
+        return started(spawn, requests)
+
+    def _filled_state(self, variant: str, site: Site, signed: Path, requests: Path) -> Path:
+        state = self.folder / f"state-{variant}"
+        if not state.exists():
+            self._serve(site, state, requests, signed, self._keys(variant)[0]).process.stop()
+        return state
+
+    def _keys(self, variant: str) -> tuple[Path, Path]:
+        """Files with a row's key facts and with the keys that are sent; made once a run."""
+        facts, keys = self.folder / f"facts-{variant}", self.folder / f"keys-{variant}"
+        if not keys.exists():
+            count = KEYS[variant]
+            in_use = min(count, KEYS_IN_USE)
+            words = [self._pepper, str(count), str(in_use), str(facts), str(keys)]
+            self._python("-m", "bench.gate_keys", *words)
+        return facts, keys
+
+    def _env(self) -> dict[str, str]:
+        places = [str(self.package)] if self.package else []
+        return {"PYTHONPATH": os.pathsep.join([*places, str(ROOT)])}
+
+    def _python(self, *words: str) -> str:
+        command = [sys.executable, *words]
+        env = {**os.environ, **self._env()}
+        done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise BenchError(f"lockgate._native cannot be used; `make build` makes it:\n{done.stderr[-800:]}")
+        return done.stdout

@@ -1,0 +1,52 @@
+"""Latency at one fixed rate, the same for all subjects and below what the slowest can carry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from statistics import median
+
+from bench.cpu import WARM_UP_SECONDS
+from bench.load import Latency, LoadResult
+from bench.process import BenchError
+from bench.results import LatencyRow
+from bench.rows import Row
+from bench.stage import Stage
+
+
+def rounds(
+    stage: Stage, rows: Sequence[Row], count: int, seconds: float, rate: float, failed: dict[str, str]
+) -> list[LatencyRow]:
+    """Measures every row in every round, and takes the median of each percentile."""
+    found: dict[str, list[LoadResult]] = {row.id: [] for row in rows}
+    for number in range(count):
+        turn = number % len(rows)
+        for row in [*rows[turn:], *rows[:turn]]:
+            try:
+                result = measure(stage, row, seconds, rate)
+            except BenchError as error:
+                failed[f"latency {row.id}"] = str(error)
+                print(f"latency {row.id} failed: {error}", flush=True)
+                continue
+            found[row.id].append(result)
+            print(
+                f"latency {number + 1}/{count}  {row.id:24} p50 {result.latency.p50:6.0f} µs"
+                f"  p99 {result.latency.p99:6.0f}  p99.9 {result.latency.p999:6.0f}",
+                flush=True,
+            )
+    return [summed(row_id, rate, results) for row_id, results in found.items() if results]
+
+
+def measure(stage: Stage, row: Row, seconds: float, rate: float) -> LoadResult:
+    """One open-loop run against a fresh subject."""
+    with stage.running(row) as (running, _):
+        stage.load.closed(running.address, running.requests, WARM_UP_SECONDS)
+        return stage.load.open(running.address, running.requests, seconds, rate)
+
+
+def summed(row_id: str, rate: float, results: Sequence[LoadResult]) -> LatencyRow:
+    """The median of each percentile over the rounds."""
+    names = [each.name for each in fields(Latency)]
+    medians = {name: median(getattr(each.latency, name) for each in results) for name in names}
+    late = median(each.late.p99 for each in results if each.late)
+    return LatencyRow(row_id, rate, Latency(**medians), late)

@@ -1,0 +1,80 @@
+"""System calls per request, counted by the kernel's tracepoints at full speed, and what each is for."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bench.cpu import WARM_UP_SECONDS
+from bench.process import BenchError
+from bench.results import SyscallRow
+from bench.rows import Row
+from bench.stage import Stage
+
+REQUESTS = 20_000
+SECONDS = 60.0
+
+# Rarer than one in two hundred requests is start-up, timers and other threads.
+RARE = 0.005
+
+WHY = {
+    "epoll_wait": "Asks which sockets are ready; one call covers all that are, so busy gates need fewer.",
+    "epoll_pwait": "As epoll_wait.",
+    "epoll_pwait2": "As epoll_wait.",
+    "recvfrom": "Reads the request from the client, and the answer from the upstream: one each.",
+    "read": "As recvfrom.",
+    "sendto": "Writes the request to the upstream, and the answer to the client: one each.",
+    "write": "As sendto; and, with events on, pieces of a segment, many events at a time.",
+    "writev": "As sendto, with head and body from two places.",
+    "sendmsg": "As writev.",
+    "recvmsg": "As recvfrom.",
+    "readv": "As recvfrom.",
+    "futex": "Wakes the thread that writes events, once for a batch.",
+    "pwrite64": "Writes a batch of events to its segment.",
+    "fdatasync": "Makes a batch of events durable before the watermark moves.",
+    "epoll_ctl": "Watches a connection that was opened, or stops watching one.",
+}
+
+
+def rows(stage: Stage, chosen: Sequence[Row], failed: dict[str, str]) -> list[SyscallRow]:
+    """Counts for each row, with the run's connections and with a single one."""
+    if shutil.which("perf") is None:
+        failed["syscalls"] = "perf is not installed; install it with scripts/system-packages.sh"
+        return []
+    found = []
+    for row in chosen:
+        try:
+            found += [measure(stage, row, many) for many in (stage.load.connections, 1)]
+        except BenchError as error:
+            failed[f"syscalls {row.id}"] = str(error)
+            continue
+        print(f"syscalls {row.id:23} {sum(found[-2].per_request.values()):.2f} a request", flush=True)
+    return found
+
+
+def measure(stage: Stage, row: Row, connections: int) -> SyscallRow:
+    """Lets perf count for as long as one run of the generator lasts."""
+    load = replace(stage.load, connections=connections, generator="own")
+    with stage.running(row) as (running, site):
+        load.closed(running.address, running.requests, WARM_UP_SECONDS)
+        report = site.folder / "perf.csv"
+        pids = ",".join(str(pid) for pid in running.process.tree())
+        prefix = ["perf", "stat", "-x", ",", "-o", str(report), "-e", "syscalls:sys_enter_*", "-p", pids]
+        result = replace(load, prefix=(*prefix, "--")).closed(running.address, running.requests, SECONDS, REQUESTS)
+        counts = read_counts(report)
+    per_request = {name: count / result.requests for name, count in counts.items()}
+    return SyscallRow(row.id, connections, {n: round(c, 3) for n, c in per_request.items() if c >= RARE})
+
+
+def read_counts(report: Path) -> dict[str, int]:
+    """Reads perf's table: count, unit, event, and more that is not needed."""
+    counts = {}
+    for line in report.read_text().splitlines():
+        fields = line.split(",")
+        if len(fields) > 2 and fields[0].isdigit() and fields[2].startswith("syscalls:sys_enter_"):
+            counts[fields[2].removeprefix("syscalls:sys_enter_")] = int(fields[0])
+    if not counts:
+        raise BenchError(f"perf counted nothing; it needs root and tracefs:\n{report.read_text()[:500]}")
+    return counts
