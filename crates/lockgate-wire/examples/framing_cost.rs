@@ -3,6 +3,9 @@
 //!
 //! Run with `cargo run --release -p lockgate-wire --example framing_cost`.
 
+// The clock is what this program is about; the ban is for code on the request path.
+#![allow(clippy::disallowed_methods)]
+
 use std::{hint::black_box, time::Instant};
 
 use lockgate_wire::framing::{HeadLimits, RequestGuard};

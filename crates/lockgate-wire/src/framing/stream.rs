@@ -50,10 +50,7 @@ enum State {
     Lines(Kind),
     Body(Body),
     Tunnel,
-    Failed {
-        reason: ReasonRef,
-        in_body: bool,
-    },
+    Failed { reason: ReasonRef, in_body: bool },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
