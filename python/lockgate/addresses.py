@@ -1,0 +1,200 @@
+"""Scalars of the configuration that name places on the network and in a URL.
+
+As in `scalars`, each is parsed once into its canonical form: networks without
+stray host bits, hosts in lower case, targets with their port.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import re
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+from lockgate.scalars import Scalar, refusal, shown
+
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"})
+FRAMING_HEADERS: Final = frozenset(
+    {"host", "content-length", "transfer-encoding", "connection", "expect", "te", "upgrade", "trailer"}
+)
+"""Headers that frame or route a message; no credential may travel in them."""
+
+TLS_LATER: Final = "`https://` comes with TLS support; not in this version"
+
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
+_LABEL: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+_PREFIX_LENGTH: Final = re.compile(r"[0-9]{1,3}")
+_PORT: Final = re.compile(r"[0-9]{1,5}")
+
+
+def parse_network(value: object) -> str:
+    """A network (`10.0.0.0/8`, `2001:db8::/32`) or one address, in canonical form."""
+    allowed = "an address such as `203.0.113.7`, or a network such as `10.0.0.0/8` or `2001:db8::/32`"
+    if not isinstance(value, str):
+        raise refusal("network-malformed", f"{shown(value)} is not a network", allowed=allowed)
+    address, slash, length = value.partition("/")
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError as error:
+        raise refusal("network-malformed", f"{shown(value)} is not a network", allowed=allowed) from error
+    if "%" in address:
+        raise refusal("network-malformed", f"{shown(value)} names an interface", hint="leave out the part from `%` on")
+    if not slash:
+        return str(ip)
+    if not _PREFIX_LENGTH.fullmatch(length) or int(length) > ip.max_prefixlen:
+        raise refusal("network-malformed", f"{shown(value)} has no such prefix", allowed=f"/0 to /{ip.max_prefixlen}")
+    network = ipaddress.ip_network(f"{ip}/{int(length)}", strict=False)
+    if network.network_address != ip:
+        raise refusal(
+            "network-host-bits",
+            f"{shown(value)} has bits set beyond its prefix length",
+            hint=f"did you mean `{network}`, or the one address `{ip}`?",
+        )
+    return str(network)
+
+
+def parse_listen(value: object) -> str:
+    """Where to listen: an IP address and a port."""
+    allowed = "an IP address and a port, such as `127.0.0.1:8080` or `[::1]:8080`"
+    text = value if isinstance(value, str) else ""
+    host, _, port = text.rpartition(":")
+    if not host and text and not _PORT.fullmatch(text):
+        raise refusal("address-malformed", f"{shown(value)} has no address or no port", allowed=allowed)
+    if not host or not _PORT.fullmatch(port) or int(port) > 65_535:
+        digits = port if _PORT.fullmatch(port) else text
+        hint = f"write `127.0.0.1:{digits}`" if _PORT.fullmatch(digits) else None
+        if isinstance(value, int):
+            hint = f"write `127.0.0.1:{value}`"
+        raise refusal("address-malformed", f"{shown(value)} is not an address to listen on", allowed=allowed, hint=hint)
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    try:
+        ip = ipaddress.ip_address(bare)
+    except ValueError as error:
+        hint = f"write `127.0.0.1:{port}`" if bare == "localhost" else None
+        raise refusal("address-malformed", f"{shown(host)} is not an IP address", allowed=allowed, hint=hint) from error
+    if (ip.version == 6) != host.startswith("["):
+        raise refusal(
+            "address-malformed", f"{shown(value)} is ambiguous", allowed=allowed, hint="an IPv6 address wants `[…]`"
+        )
+    return f"[{ip}]:{int(port)}" if ip.version == 6 else f"{ip}:{int(port)}"
+
+
+def parse_target(value: object) -> str:
+    """An upstream's server: `http://host:port`, nothing more."""
+    allowed = "`http://` with a host and, if it is not 80, a port, such as `http://10.0.0.5:9000`"
+    if not isinstance(value, str):
+        raise refusal("target-malformed", f"{shown(value)} is not the address of a server", allowed=allowed)
+    if value.lower().startswith("https://"):
+        raise refusal("tls-not-yet", TLS_LATER, allowed=allowed)
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+        host = parts.hostname or ""
+    except ValueError as error:
+        raise refusal("target-malformed", f"{shown(value)} is not the address of a server", allowed=allowed) from error
+    if parts.scheme != "http" or not value.lower().startswith("http://"):
+        hint = f"write `http://{value}`" if re.fullmatch(r"[A-Za-z0-9.-]+(:[0-9]+)?", value) else None
+        raise refusal("target-malformed", f"{shown(value)} does not begin with `http://`", allowed=allowed, hint=hint)
+    if "@" in parts.netloc:
+        raise refusal("target-credential", "a target must not hold a user or password", hint="use `credential`")
+    if parts.path not in {"", "/"} or "?" in value or "#" in value:
+        raise refusal(
+            "target-with-path",
+            f"{shown(value)} has more than a host and a port",
+            allowed=allowed,
+            hint="an API's `path` says which requests go there; they are forwarded with their own path",
+        )
+    if port == 0 or not _is_host(host):
+        raise refusal("target-malformed", f"{shown(value)} is not the address of a server", allowed=allowed)
+    return f"http://[{host}]:{port or 80}" if ":" in host else f"http://{host}:{port or 80}"
+
+
+def parse_host(value: object) -> str:
+    """A host to answer to: `shop.example.com`, `*.example.com` or `*`."""
+    allowed = "a name such as `shop.example.com`, `*.example.com` for every name below it, or `*` for any"
+    if not isinstance(value, str):
+        raise refusal("host-malformed", f"{shown(value)} is not a host", allowed=allowed)
+    host = value.lower()
+    if host == "*":
+        return host
+    if not host.isascii():
+        try:
+            hint = f"write it as `{host.encode('idna').decode()}`"
+        except UnicodeError:
+            hint = None
+        raise refusal("host-malformed", f"{shown(value)} has letters beyond ASCII", allowed=allowed, hint=hint)
+    if "://" in host or "/" in host:
+        raise refusal(
+            "host-malformed", f"{shown(value)} is not a host alone", allowed=allowed, hint="leave out scheme and path"
+        )
+    name = host.removeprefix("*.")
+    if re.fullmatch(r"[^:\]]*:[0-9]+|\[.*\]:[0-9]+", name):
+        raise refusal(
+            "host-malformed",
+            f"{shown(value)} has a port",
+            allowed=allowed,
+            hint="leave it out: a host matches on every port, and the listener says which there are",
+        )
+    if name.endswith("."):
+        raise refusal("host-malformed", f"{shown(value)} ends in a dot", allowed=allowed, hint="leave the dot out")
+    if not _is_host(name[1:-1] if name.startswith("[") and name.endswith("]") else name):
+        raise refusal("host-malformed", f"{shown(value)} is not a host", allowed=allowed)
+    return host
+
+
+def parse_method(value: object) -> str:
+    """A request method, in upper case."""
+    allowed = "a method in upper case, such as `GET` or `POST`"
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,31}", value):
+        raise refusal("method-malformed", f"{shown(value)} is not a method", allowed=allowed)
+    if value != value.upper():
+        raise refusal("method-malformed", f"{shown(value)} is not in upper case", hint=f"write `{value.upper()}`")
+    if value == "CONNECT":
+        raise refusal(
+            "method-malformed", "`CONNECT` asks for a tunnel, and nothing in a tunnel can be checked", allowed=allowed
+        )
+    close = difflib.get_close_matches(value, sorted(METHODS), n=1, cutoff=0.75)
+    if value not in METHODS and close:
+        raise refusal("method-unknown", f"there is no method {shown(value)}", hint=f"did you mean `{close[0]}`?")
+    return value
+
+
+def parse_header(value: object) -> str:
+    """The name of a header that may carry a credential."""
+    allowed = "a header's name, such as `X-API-Key`"
+    if not isinstance(value, str) or not _TOKEN.fullmatch(value):
+        raise refusal("header-malformed", f"{shown(value)} is not a header's name", allowed=allowed)
+    if value.lower() in FRAMING_HEADERS:
+        raise refusal(
+            "header-framing", f"{shown(value)} frames the message and can carry no credential", hint="use `X-API-Key`"
+        )
+    return value
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host (name or address, without port) can only be this machine."""
+    try:
+        ip = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return host == "localhost"
+    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
+    return (mapped or ip).is_loopback
+
+
+def _is_host(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        # A name that is all digits at its end would be read as an address by some and not by others.
+        labels = host.split(".")
+        return len(host) <= 253 and all(map(_LABEL.fullmatch, labels)) and not labels[-1].isdigit()
+    return "%" not in host
+
+
+Network = Annotated[str, Scalar(parse_network, {"type": "string"})]
+Listen = Annotated[str, Scalar(parse_listen, {"type": "string"})]
+Target = Annotated[str, Scalar(parse_target, {"type": "string", "pattern": "^http://"})]
+Host = Annotated[str, Scalar(parse_host, {"type": "string"})]
+Method = Annotated[str, Scalar(parse_method, {"type": "string", "pattern": "^[A-Z]"})]
+Header = Annotated[str, Scalar(parse_header, {"type": "string"})]

@@ -1,0 +1,13 @@
+"""Read, check and compile the configuration.
+
+loaded = load("lockgate.yaml")            # raises ConfigErrors with every error
+bundle = loaded.compile(sequence, created_ms)
+"""
+
+from lockgate.config.findings import Finding
+from lockgate.config.loaded import Loaded, load
+from lockgate.config.models import schema
+from lockgate.config.problems import Problem, Region, Source
+from lockgate.errors import ConfigErrors
+
+__all__ = ["ConfigErrors", "Finding", "Loaded", "Problem", "Region", "Source", "load", "schema"]

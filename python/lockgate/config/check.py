@@ -1,0 +1,260 @@
+"""Rules that look at more than one value: who may call, what is plain HTTP, what names what."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Final
+
+from lockgate.addresses import is_loopback
+from lockgate.config.document import Document
+from lockgate.config.effective import EffectiveApi, Placed
+from lockgate.policies import Authentication, IpFilter, Lists, Policy
+from lockgate.scalars import shown
+
+WAIVER: Final = "{owner: NAME, reason: TEXT, until: YYYY-MM-DD}"
+ANY: Final = frozenset({"0.0.0.0", "[::]"})  # noqa: S104 -- Compared with, never bound.
+
+
+def check(document: Document, apis: list[EffectiveApi], lists: Lists) -> None:
+    """Run every rule, and note what breaks one."""
+    _listeners(document)
+    _admin(document)
+    _upstreams(document)
+    for api in apis:
+        _opening(document, api)
+        _upstream_of(document, api)
+        for placed in api.policies:
+            _policy(document, placed, lists)
+    _unused(document, apis)
+
+
+def _listeners(document: Document) -> None:
+    taken: dict[str, str] = {}
+    for name, listener in document.listeners.items():
+        place = document.value_region("listeners", name, "address")
+        path = ("listeners", name, "address")
+        host, _, port = listener.address.rpartition(":")
+        if not is_loopback(host) and listener.insecure is None and not document.says("listeners", name, "insecure"):
+            document.problems.add(
+                place,
+                "insecure-listener",
+                f"`{listener.address}` takes plain HTTP from other machines, where anyone on the way can read it",
+                allowed="a loopback address, or `insecure` with somebody who answers for it",
+                hint=f"listen on 127.0.0.1:{port} behind what ends TLS, or add `insecure: {WAIVER}`",
+                path=path,
+            )
+        elif is_loopback(host) and listener.insecure is not None:
+            _needless(document, "listeners", name, "it listens on loopback only")
+        for other, first in taken.items():
+            if _collide(listener.address, other):
+                message = f"the listeners {shown(first)} and {shown(name)} are on the same address and port"
+                document.problems.add(place, "address-taken", message, hint="give one another port", path=path)
+        taken[listener.address] = name
+        if {"0.0.0.0/0", "::/0"} & set(listener.trusted_proxies):
+            document.problems.add(
+                document.region("listeners", name, "trusted_proxies"),
+                "trusts-everyone",
+                "every client is believed when it says whose request it forwards",
+                severity="warning",
+                hint="name the networks of your own proxies only",
+                path=("listeners", name, "trusted_proxies"),
+            )
+
+
+def _admin(document: Document) -> None:
+    address = document.admin.address
+    host, _, port = address.rpartition(":")
+    place = document.value_region("admin", "address")
+    if not is_loopback(host):
+        document.problems.add(
+            place,
+            "admin-off-loopback",
+            "the admin API answers on loopback only",
+            hint=f"write `127.0.0.1:{port}`, and reach it through SSH: ssh -L {port}:127.0.0.1:{port} HOST",
+            path=("admin", "address"),
+        )
+    for name, listener in document.listeners.items():
+        if _collide(listener.address, address):
+            message = f"the admin API and the listener {shown(name)} are on the same address and port"
+            document.problems.add(
+                place if document.says("admin", "address") else document.value_region("listeners", name, "address"),
+                "address-taken",
+                message,
+                hint="give one another port",
+                path=("admin", "address"),
+            )
+
+
+def _upstreams(document: Document) -> None:
+    for name, upstream in document.upstreams.items():
+        if not upstream.targets:
+            document.problems.add(
+                document.region("upstreams", name, "targets"),
+                "targets-empty",
+                f"the upstream {shown(name)} has no target",
+                hint="add one: `targets: [http://127.0.0.1:9000]`",
+                path=("upstreams", name, "targets"),
+            )
+        waived = upstream.insecure is not None or document.says("upstreams", name, "insecure")
+        for index, target in enumerate(upstream.targets):
+            path = ("upstreams", name, "targets", index)
+            if not _local(target) and not waived:
+                _plain_target(document, path, target, f"add `insecure: {WAIVER}` to the upstream {shown(name)}")
+            _own_address(document, path, target)
+            if target in upstream.targets[:index]:
+                document.problems.add(
+                    document.value_region(*path),
+                    "target-repeated",
+                    f"{shown(target)} is named twice, and gets twice the requests",
+                    severity="warning",
+                    path=path,
+                )
+        if upstream.insecure is not None and upstream.targets and all(map(_local, upstream.targets)):
+            _needless(document, "upstreams", name, "its targets are on loopback")
+
+
+def _opening(document: Document, api: EffectiveApi) -> None:
+    path = ("apis", api.name)
+    public, authenticate = document.says(*path, "public"), document.says(*path, "authenticate")
+    if public and authenticate:
+        document.problems.add(
+            document.region(*path, "public"),
+            "open-and-closed",
+            f"the API {shown(api.name)} is `public` and wants authentication",
+            hint="take one of the two out",
+            path=(*path, "public"),
+        )
+    elif public and document.says(*path, "authorize"):
+        document.problems.add(
+            document.region(*path, "authorize"),
+            "open-and-closed",
+            f"the API {shown(api.name)} is `public`, so nobody is known whom `authorize` could let in",
+            hint="take one of the two out",
+            path=(*path, "authorize"),
+        )
+    elif not public and not authenticate:
+        document.problems.add(
+            document.region(*path),
+            "api-open",
+            f"the API {shown(api.name)} does not say who may call it",
+            allowed=f"`authenticate`, or `public: {WAIVER}`",
+            hint="add `authenticate: [api_key]`",
+            path=path,
+        )
+
+
+def _upstream_of(document: Document, api: EffectiveApi) -> None:
+    path = ("apis", api.name, "upstream")
+    if "://" in api.api.upstream:
+        if not _local(api.api.upstream):
+            hint = f"name it under `upstreams`, with `insecure: {WAIVER}`"
+            _plain_target(document, path, api.api.upstream, hint)
+        _own_address(document, path, api.api.upstream)
+    elif not document.says("upstreams", api.upstream):
+        names = list(document.upstreams)
+        close = difflib.get_close_matches(api.upstream, names, n=1, cutoff=0.5)
+        allowed = ", ".join(map(shown, names[:20])) if names else "a name under `upstreams`, of which there is none yet"
+        document.problems.add(
+            document.value_region(*path),
+            "upstream-unknown",
+            f"there is no upstream {shown(api.upstream)}",
+            allowed=allowed,
+            hint=f"did you mean {shown(close[0])}?" if close else None,
+            path=path,
+        )
+
+
+def _policy(document: Document, placed: Placed[Policy], lists: Lists) -> None:
+    policy, path = placed.policy, placed.path
+    if isinstance(policy, Authentication):
+        if policy.on_error == "allow":
+            document.problems.add(
+                document.value_region(*path, "on_error"),
+                "fail-open-authentication",
+                "authentication that fails must deny",
+                hint="take `on_error: allow` out",
+                path=(*path, "on_error"),
+            )
+        if policy.mode != "enforce" and policy.waiver is None and not document.says(*path, "waiver"):
+            document.problems.add(
+                document.value_region(*path, "mode"),
+                "unenforced-authentication",
+                f"authentication with `mode: {policy.mode}` lets in whom it does not know",
+                allowed="`mode: enforce`, or a waiver",
+                hint=f"add `waiver: {WAIVER}` beside it",
+                path=(*path, "mode"),
+            )
+    # To the gate an empty list means that there is none.
+    if isinstance(policy, IpFilter) and policy.allow is not None and not policy.own(lists)["allow"]:
+        document.problems.add(
+            document.region(*path, "allow"),
+            "allow-empty",
+            "an empty `allow` would let in nobody or everybody, depending on who reads it",
+            hint="name the networks that may call, or leave `allow` out to let in all",
+            path=(*path, "allow"),
+        )
+
+
+def _unused(document: Document, apis: list[EffectiveApi]) -> None:
+    used = {api.upstream for api in apis}
+    # An API that could not be read may be the one that uses it.
+    item = document.sections.get("apis")
+    if item is None or not isinstance(item.children, dict) or len(document.apis) != len(item.children):
+        return
+    for name in document.upstreams:
+        if name not in used:
+            document.problems.add(
+                document.region("upstreams", name),
+                "upstream-unused",
+                f"no API uses the upstream {shown(name)}",
+                severity="warning",
+                path=("upstreams", name),
+            )
+
+
+def _plain_target(document: Document, path: tuple[str | int, ...], target: str, hint: str) -> None:
+    document.problems.add(
+        document.value_region(*path),
+        "insecure-upstream",
+        f"{shown(target)} is plain HTTP to another machine, where anyone on the way can read it",
+        allowed="a loopback address, or `insecure` with somebody who answers for it",
+        hint=hint,
+        path=path,
+    )
+
+
+def _own_address(document: Document, path: tuple[str | int, ...], target: str) -> None:
+    listeners = {name: listener.address for name, listener in document.listeners.items()}
+    for name, address in (listeners or {"public": "127.0.0.1:8080"}).items():
+        if target.removeprefix("http://") == address or (
+            _local(target) and _collide(target.removeprefix("http://").replace("localhost", "127.0.0.1"), address)
+        ):
+            document.problems.add(
+                document.value_region(*path),
+                "upstream-is-gate",
+                f"{shown(target)} is the gate's own listener {shown(name)}: each request would come back for ever",
+                hint="name the address of the API itself",
+                path=path,
+            )
+
+
+def _needless(document: Document, section: str, name: str, why: str) -> None:
+    document.problems.add(
+        document.region(section, name, "insecure"),
+        "waiver-needless",
+        f"`{section}.{name}` needs no `insecure`: {why}",
+        severity="warning",
+        hint="take it out",
+        path=(section, name, "insecure"),
+    )
+
+
+def _collide(one: str, other: str) -> bool:
+    """Whether two listening addresses want the same port of the same address."""
+    host, _, port = one.rpartition(":")
+    other_host, _, other_port = other.rpartition(":")
+    return port == other_port != "0" and (host == other_host or bool(ANY & {host, other_host}))
+
+
+def _local(target: str) -> bool:
+    return is_loopback(target.removeprefix("http://").rpartition(":")[0])

@@ -1,0 +1,149 @@
+"""From the tree to the models, section by section, so that one mistake hides no other."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticCustomError
+
+from lockgate.config.model_apis import Api, Defaults
+from lockgate.config.model_listeners import Listener
+from lockgate.config.model_upstreams import Upstream
+from lockgate.config.models import Admin, Config, Events, Facts, ProblemAnswers, parse_version
+from lockgate.config.problems import Problems, Region
+from lockgate.config.translate import translate, unknown_key
+from lockgate.config.tree import Item
+from lockgate.scalars import NAME_RULE, parse_name, shown
+
+M = TypeVar("M", bound=BaseModel)
+
+START: Final = Region(0, 1, 1, 1, 1)
+"""Where the main file begins: the place of what is said nowhere."""
+
+
+@dataclass(slots=True)
+class Document:
+    """What of the document could be read; only a document without errors is whole."""
+
+    sections: dict[str, Item]
+    problems: Problems
+    listeners: dict[str, Listener] = field(default_factory=dict)
+    upstreams: dict[str, Upstream] = field(default_factory=dict)
+    apis: dict[str, Api] = field(default_factory=dict)
+    defaults: Defaults = field(default_factory=Defaults)
+    admin: Admin = field(default_factory=Admin)
+    facts: Facts = field(default_factory=Facts)
+    events: Events = field(default_factory=Events)
+    answers: ProblemAnswers = field(default_factory=ProblemAnswers)
+
+    @classmethod
+    def read(cls, sections: dict[str, Item], problems: Problems) -> Document:
+        """Put each section through its model, and note what is refused."""
+        document = cls(sections, problems)
+        allowed = list(Config.model_fields)
+        for name, item in sections.items():
+            if name not in allowed:
+                unknown_key(item, (name,), allowed, problems)
+        document._version()
+        document.listeners = document._named("listeners", Listener)
+        document.upstreams = document._named("upstreams", Upstream)
+        document.apis = document._named("apis", Api)
+        document.defaults = document._section("defaults", Defaults) or Defaults()
+        document.admin = document._section("admin", Admin) or Admin()
+        document.facts = document._section("facts", Facts) or Facts()
+        document.events = document._section("events", Events) or Events()
+        document.answers = document._section("problems", ProblemAnswers) or ProblemAnswers()
+        return document
+
+    def item(self, *path: str | int) -> Item | None:
+        """What the document says at the path; `None` where it says nothing."""
+        root = self.sections.get(str(path[0]))
+        if root is None:
+            return None
+        found, depth = root.find(path[1:])
+        return found if depth == len(path) - 1 else None
+
+    def region(self, *path: str | int) -> Region:
+        """The key at the path, or of the nearest thing above it that the document says."""
+        root = self.sections.get(str(path[0]))
+        return root.find(path[1:])[0].key_region if root is not None else START
+
+    def value_region(self, *path: str | int) -> Region:
+        """The value at the path, where it is one token; else as `region`."""
+        root = self.sections.get(str(path[0]))
+        return root.find(path[1:])[0].region if root is not None else START
+
+    def says(self, *path: str | int) -> bool:
+        """Whether the document says something there, even if it is wrong."""
+        return self.item(*path) is not None
+
+    def _version(self) -> None:
+        item = self.sections.get("version")
+        if item is None:
+            if self.sections:
+                self.problems.add(
+                    START, "missing-key", "the document has no `version`", hint="begin it with `version: 1`"
+                )
+        elif item.whole:
+            self._try(functools.partial(parse_version, item.data), item, ("version",))
+
+    def _named(self, section: str, model: type[M]) -> dict[str, M]:
+        """A section of named things."""
+        item = self.sections.get(section)
+        if item is None:
+            if section == "apis" and self.sections:
+                hint = "add one: `apis: {shop: {upstream: http://127.0.0.1:9000, authenticate: [api_key]}}`"
+                self.problems.add(START, "missing-key", "the document has no `apis`", hint=hint)
+            return {}
+        if not isinstance(item.children, dict):
+            if item.whole:
+                self._refuse_kind(item, section)
+            return {}
+        if not item.children and section == "apis":
+            self.problems.add(item.key_region, "apis-empty", "`apis` names no API", hint="add one", path=("apis",))
+        found: dict[str, M] = {}
+        for name, child in item.children.items():
+            if self._try(functools.partial(parse_name, name), child, (section, name), key=True) is None:
+                continue
+            made = self._model(model, child, (section, name))
+            if made is not None:
+                found[name] = made
+        return found
+
+    def _section(self, section: str, model: type[M]) -> M | None:
+        item = self.sections.get(section)
+        return self._model(model, item, (section,)) if item is not None else None
+
+    def _model(self, model: type[M], item: Item, path: tuple[str, ...]) -> M | None:
+        if not item.whole:
+            return None
+        try:
+            return model.model_validate(item.data)
+        except ValidationError as error:
+            translate(error.errors(include_url=False, include_input=False), item, path, self.problems)
+            return None
+
+    def _try(self, parse: Callable[[], Any], item: Item, path: tuple[str, ...], *, key: bool = False) -> Any:
+        try:
+            return parse()
+        except PydanticCustomError as error:
+            context = error.context or {}
+            region = item.key_region if key else item.region
+            self.problems.add(
+                region, error.type, error.message(), allowed=context.get("allowed"), hint=context.get("hint"), path=path
+            )
+            return None
+
+    def _refuse_kind(self, item: Item, section: str) -> None:
+        self.problems.add(
+            item.region,
+            "wrong-kind",
+            f"`{section}` must be a mapping, not {shown(item.data)}",
+            allowed="a name for each, and below it its settings",
+            hint=f"names are {NAME_RULE}" if isinstance(item.data, list) else None,
+            path=(section,),
+        )

@@ -1,0 +1,126 @@
+"""What each API has in the end, with its defaults, and the place that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
+
+from lockgate.config.document import Document
+from lockgate.config.merge import refined
+from lockgate.config.model_apis import Api
+from lockgate.config.problems import Region
+from lockgate.policies import ApiKey, BodyLimit, IpFilter, Policy, Waiver
+
+P = TypeVar("P", bound=Policy)
+P_co = TypeVar("P_co", bound=Policy, covariant=True)
+Room = Literal["ip_filter", "body_limit"]
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Placed(Generic[P_co]):
+    """A policy of an API, and the path of what says it: its own key, the default's, or the API itself."""
+
+    policy: P_co
+    path: Path
+    waiver_path: Path | None = None
+    inherited: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedWaiver:
+    """A waiver, and what it excuses."""
+
+    object: str
+    waiver: Waiver
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveApi:
+    """An API as the gate will have it."""
+
+    name: str
+    api: Api
+    upstream: str
+    """The name of its upstream in the bundle."""
+    ip_filter: Placed[IpFilter] | None
+    authenticate: tuple[Placed[ApiKey], ...]
+    body_limit: Placed[BodyLimit]
+
+    @property
+    def policies(self) -> Iterator[Placed[Policy]]:
+        """All of them."""
+        if self.ip_filter is not None:
+            yield self.ip_filter
+        yield from self.authenticate
+        yield self.body_limit
+
+
+def direct_name(api: str) -> str:
+    """The upstream of an API that names a server itself; no name in a file can hold the colon."""
+    return f"api:{api}"
+
+
+def effective_apis(document: Document) -> list[EffectiveApi]:
+    """All APIs that could be read, in the file's order."""
+    return [_effective(document, name, api) for name, api in document.apis.items()]
+
+
+def waivers(document: Document, apis: list[EffectiveApi]) -> Iterator[PlacedWaiver]:
+    """Every waiver of the document, each once."""
+    for name, listener in document.listeners.items():
+        if listener.insecure is not None:
+            yield PlacedWaiver(f"listeners.{name}.insecure", listener.insecure, ("listeners", name, "insecure"))
+    for name, upstream in document.upstreams.items():
+        if upstream.insecure is not None:
+            yield PlacedWaiver(f"upstreams.{name}.insecure", upstream.insecure, ("upstreams", name, "insecure"))
+    for room in ("ip_filter", "body_limit"):
+        policy: Policy | None = getattr(document.defaults, room)
+        if policy is not None and policy.waiver is not None:
+            yield PlacedWaiver(f"defaults.{room}", policy.waiver, ("defaults", room, "waiver"))
+    for api in apis:
+        if api.api.public is not None:
+            yield PlacedWaiver(f"apis.{api.name}.public", api.api.public, ("apis", api.name, "public"))
+        for placed in api.policies:
+            path = placed.waiver_path
+            if placed.policy.waiver is not None and path is not None and path[0] == "apis":
+                yield PlacedWaiver(f"apis.{api.name}.{placed.policy.room}", placed.policy.waiver, path)
+
+
+def region(document: Document, placed: Placed[Policy]) -> Region:
+    """Where the policy is said."""
+    return document.region(*placed.path)
+
+
+def _effective(document: Document, name: str, api: Api) -> EffectiveApi:
+    body_limit = _placed(name, "body_limit", document.defaults.body_limit, api.body_limit)
+    return EffectiveApi(
+        name=name,
+        api=api,
+        upstream=direct_name(name) if "://" in api.upstream else api.upstream,
+        ip_filter=_placed(name, "ip_filter", document.defaults.ip_filter, api.ip_filter),
+        authenticate=tuple(_ways(name, api)),
+        body_limit=body_limit or Placed(BodyLimit(), ("apis", name), inherited=True),
+    )
+
+
+def _placed(api: str, room: Room, default: P | None, own: P | None) -> Placed[P] | None:
+    policy = refined(default, own)
+    if policy is None:
+        return None
+    own_path: Path = ("apis", api, room)
+    default_path: Path = ("defaults", room)
+    path = default_path if own is None else own_path
+    waiver: Path | None = None
+    if policy.waiver is not None:
+        waiver = (*(own_path if own is not None and own.waiver is not None else default_path), "waiver")
+    return Placed(policy, path, waiver, inherited=own is None)
+
+
+def _ways(name: str, api: Api) -> Iterator[Placed[ApiKey]]:
+    for index, way in enumerate(api.authenticate or []):
+        if way.api_key is not None:
+            path: Path = ("apis", name, "authenticate", index, "api_key")
+            yield Placed(way.api_key, path, (*path, "waiver") if way.api_key.waiver is not None else None)

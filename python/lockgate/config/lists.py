@@ -1,0 +1,117 @@
+"""Lists of networks that lie in files of their own: one to a line, `#` before comments."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from pydantic_core import PydanticCustomError
+
+from lockgate.addresses import parse_network
+from lockgate.config.document import Document
+from lockgate.config.problems import Problems, Region, Source
+from lockgate.config.references import References
+from lockgate.policies import IpFilter
+from lockgate.policies.ip_filter import AddressEntry
+from lockgate.scalars import shown
+
+MAX_FILE: Final = 64 * 2**20
+"""A million networks take about 16 MiB."""
+
+
+@dataclass(slots=True)
+class ListFiles:
+    """Reads the lists that policies name, each once."""
+
+    problems: Problems
+    references: References
+    read: dict[str, list[str]] = field(default_factory=dict)
+    """The networks of each file, by absolute path."""
+
+    def resolve(self, document: Document) -> None:
+        """Read every list, and put absolute paths into the policies that name them."""
+        if document.defaults.ip_filter is not None:
+            found = self._filter(document, document.defaults.ip_filter, ("defaults", "ip_filter"))
+            document.defaults = document.defaults.model_copy(update={"ip_filter": found})
+        for name, api in document.apis.items():
+            if api.ip_filter is not None and any(_files(api.ip_filter)):
+                found = self._filter(document, api.ip_filter, ("apis", name, "ip_filter"))
+                document.apis[name] = api.model_copy(update={"ip_filter": found})
+
+    def _filter(self, document: Document, policy: IpFilter, path: tuple[str, ...]) -> IpFilter:
+        update: dict[str, list[AddressEntry]] = {}
+        if policy.allow is not None:
+            update["allow"] = self._entries(document, policy.allow, (*path, "allow"))
+        if "deny" in policy.model_fields_set:
+            update["deny"] = self._entries(document, policy.deny, (*path, "deny"))
+        return policy.model_copy(update=update)
+
+    def _entries(self, document: Document, entries: list[AddressEntry], path: tuple[str, ...]) -> list[AddressEntry]:
+        found = list(entries)
+        for index, entry in enumerate(entries):
+            if entry.file is not None:
+                item = document.item(*path, index)
+                target = self.references.absolute(entry.file, item.file if item is not None else 0)
+                self._load(target, document.value_region(*path, index, "file"))
+                found[index] = AddressEntry(file=str(target))
+        return found
+
+    def _load(self, target: Path, region: Region) -> None:
+        if str(target) in self.read:
+            return
+        self.read[str(target)] = []
+        self.references.files.append(target)
+        try:
+            if not stat.S_ISREG(target.stat().st_mode):
+                self.problems.add(region, "file-unreadable", f"{shown(target)} is not a regular file")
+                return
+            with target.open("rb") as stream:
+                content = stream.read(MAX_FILE + 1)
+            if len(content) > MAX_FILE:
+                self.problems.add(region, "file-too-large", f"{shown(target)} is too large", allowed="64MiB")
+                return
+            text = content.decode("utf-8-sig")
+        except FileNotFoundError:
+            self.problems.add(region, "file-missing", f"there is no file {shown(target)}")
+            return
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+            self.problems.add(region, "file-unreadable", f"{shown(target)} cannot be read: {why}")
+            return
+        self.read[str(target)] = list(self._networks(target, text))
+
+    def _networks(self, target: Path, text: str) -> Iterator[str]:
+        index: int | None = None
+        for number, line in enumerate(text.split("\n"), 1):
+            word = line.partition("#")[0].strip()
+            if not word:
+                continue
+            try:
+                yield parse_network(word)
+            except PydanticCustomError as error:
+                if index is None:
+                    index = self._source(target, text)
+                context = error.context or {}
+                column = line.index(word) + 1
+                self.problems.add(
+                    Region(index, number, column, number, column + len(word)),
+                    error.type,
+                    error.message(),
+                    allowed=context.get("allowed"),
+                    hint=context.get("hint"),
+                )
+
+    def _source(self, target: Path, text: str) -> int:
+        main = self.problems.sources[0].path.parent
+        name = str(target.relative_to(main)) if target.is_relative_to(main) else str(target)
+        self.problems.sources.append(Source(target, name, text))
+        return len(self.problems.sources) - 1
+
+
+def _files(policy: IpFilter) -> Iterator[str]:
+    for entry in (*(policy.allow or ()), *policy.deny):
+        if entry.file is not None:
+            yield entry.file

@@ -1,0 +1,127 @@
+"""`load`: a configuration read, checked and ready to compile, or every error of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import gc
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from lockgate.config import secrets
+from lockgate.config.check import check
+from lockgate.config.compile import Compiler
+from lockgate.config.document import START, Document
+from lockgate.config.effective import EffectiveApi, effective_apis
+from lockgate.config.findings import Finding, findings
+from lockgate.config.lists import ListFiles
+from lockgate.config.native import cross_check
+from lockgate.config.problems import Problem, Problems, Source
+from lockgate.config.read import Reader
+from lockgate.errors import ConfigErrors
+
+A = ParamSpec("A")
+R = TypeVar("R")
+
+
+def _unpaused(function: Callable[A, R]) -> Callable[A, R]:
+    """Run without the cyclic collector: it would walk a growing tree, none of it garbage, again and again.
+
+    Measured on 10,000 APIs: composing takes 0.4 s without it and 1.5 s with it.
+    """
+
+    @functools.wraps(function)
+    def run(*args: A.args, **kwargs: A.kwargs) -> R:
+        was = gc.isenabled()
+        gc.disable()
+        try:
+            return function(*args, **kwargs)
+        finally:
+            if was:
+                gc.enable()
+
+    return run
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A configuration without errors."""
+
+    document: Document
+    apis: list[EffectiveApi]
+    files: list[Path]
+    """Every file whose change may change the configuration: to be watched."""
+    patterns: list[str]
+    """Patterns of includes, absolute: a new file that matches one changes it too."""
+    lists: ListFiles
+
+    @property
+    def warnings(self) -> list[Problem]:
+        """What does not stop the load."""
+        return self.document.problems.warnings
+
+    @property
+    def sources(self) -> list[Source]:
+        """The files, in reading order: what a span's `file` counts into."""
+        return self.document.problems.sources
+
+    @property
+    def admin_address(self) -> str:
+        """Where the admin API listens."""
+        return self.document.admin.address
+
+    @_unpaused
+    def compile(self, sequence: int, created_ms: int) -> dict[str, Any]:
+        """The bundle, as `bundle.rs` declares it."""
+        compiler = Compiler(self.document, self.apis, self.lists.read, self.lists.references)
+        return compiler.bundle(sequence, created_ms)
+
+    def findings(self, now: dt.datetime | None = None) -> list[Finding]:
+        """Rows of the table of waivers and findings, at `now`."""
+        return findings(self.document, self.apis, now or dt.datetime.now(dt.UTC))
+
+
+@_unpaused
+def load(path: Path | str, *, environment: Mapping[str, str] | None = None, native: bool = True) -> Loaded:
+    """Read and check a configuration.
+
+    Raises `ConfigErrors` with every error at once. `native=False` leaves out
+    what only the core knows (which routes exclude each other).
+    """
+    reader = Reader.read(Path(path), os.environ if environment is None else environment)
+    problems = reader.problems
+    try:
+        loaded = _checked(reader, native=native)
+    except Exception as error:  # noqa: BLE001 -- Whatever breaks here is told of as any error is.
+        problems.sources = problems.sources or [Source(Path(path), str(path))]
+        internal(problems, error)
+        loaded = None
+    if loaded is None or problems.errors:
+        raise ConfigErrors(problems.errors, problems.warnings)
+    return loaded
+
+
+def internal(problems: Problems, error: Exception) -> None:
+    """Note a fault of Lockgate's own, without a traceback."""
+    problems.add(
+        START,
+        "internal",
+        f"Lockgate itself failed while checking: {type(error).__name__}: {' '.join(str(error).split())[:300]}",
+        hint="the file may be right: please report this line, and the file without its secrets, as an issue",
+    )
+
+
+def _checked(reader: Reader, *, native: bool) -> Loaded:
+    document = Document.read(reader.sections, reader.problems)
+    lists = ListFiles(reader.problems, reader.references)
+    lists.resolve(document)
+    apis = effective_apis(document)
+    check(document, apis, lists.read)
+    secrets.check(document, reader.references)
+    loaded = Loaded(document, apis, reader.watched, reader.patterns, lists)
+    if native and not reader.problems.errors:
+        cross_check(loaded.compile(0, 0), document)
+    return loaded

@@ -1,0 +1,121 @@
+"""`apis` and `defaults`: what is answered to, who may call, where it goes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from lockgate.addresses import Host, Method, parse_target
+from lockgate.paths import PATHS, PathMatch
+from lockgate.policies import ApiKey, BodyLimit, IpFilter, Settings, Waiver
+from lockgate.scalars import Flag, Scalar, parse_name, refusal, shown
+
+WAYS: Final = ("api_key",)
+PUBLIC_EXAMPLE: Final = {"owner": "shop-team", "reason": "the public catalogue", "until": "2027-01-01"}
+
+
+def parse_upstream(value: object) -> str:
+    """An upstream's name, or one server directly."""
+    if isinstance(value, str) and ("://" in value or value.lower().startswith("http")):
+        return parse_target(value) if "://" in value else parse_name(value)
+    if isinstance(value, str):
+        return parse_name(value)
+    raise refusal(
+        "upstream-malformed",
+        f"{shown(value)} is not an upstream",
+        allowed="a name under `upstreams`, or one server such as `http://127.0.0.1:9000`",
+    )
+
+
+class Authenticator(Settings):
+    """One way to prove who calls: one key, the policy's name."""
+
+    api_key: ApiKey | None = Field(
+        default=None, description="A key that Lockgate made.", examples=[{"header": "X-API-Key"}]
+    )
+
+
+def _authenticator(value: object) -> object:
+    """Turn the short form, a policy's name alone, into the long one."""
+    allowed = ", ".join(f"`{way}`" for way in WAYS)
+    if isinstance(value, str):
+        if value not in WAYS:
+            raise refusal("authenticator-unknown", f"there is no authentication {shown(value)}", allowed=allowed)
+        return {value: {}}
+    if isinstance(value, dict) and len(value) > 1:
+        raise refusal("authenticator-malformed", "each entry names one policy", hint="begin each with its own `-`")
+    if isinstance(value, dict) and not value:
+        raise refusal("authenticator-malformed", "this entry is empty", allowed=allowed)
+    return value
+
+
+def _authenticators(value: object) -> object:
+    if isinstance(value, list) and not value:
+        raise refusal(
+            "authenticate-empty",
+            "the list of authentications is empty",
+            hint="name one, such as `- api_key`; or say who opens the API with `public: {owner, reason, until}`",
+        )
+    if isinstance(value, str | dict):
+        raise refusal(
+            "authenticate-malformed", "`authenticate` is a list", hint="begin the entry with `-`, as in `- api_key`"
+        )
+    return value
+
+
+_WAY_SCHEMA: Final = {"anyOf": [{"enum": list(WAYS)}, {"$ref": "#/$defs/Authenticator"}]}
+
+
+class Defaults(Settings):
+    """Policies for every API."""
+
+    ip_filter: IpFilter | None = Field(
+        default=None, description="Which addresses may call.", examples=[{"deny": ["203.0.113.0/24"]}]
+    )
+    body_limit: BodyLimit | None = Field(
+        default=None, description="Size of a request's body.", examples=[{"bytes": "10MiB"}]
+    )
+
+
+class Api(Defaults):
+    """One API. Without `authenticate` it is refused, unless it says who opened it with `public`."""
+
+    hosts: list[Host] = Field(
+        default=[],
+        description="Hosts it answers to; left out, any.",
+        examples=[["shop.example.com", "*.shop.example.com"]],
+    )
+    path: Annotated[list[PathMatch], PATHS] = Field(
+        default=[PathMatch("prefix", "/")],
+        description='Paths it answers to: a prefix, or `{exact: /x}`, `{prefix: /x}`, `{template: "/x/{id}"}`, '
+        "or a list of these.",
+        examples=["/orders", {"exact": "/health"}, [{"template": "/orders/{id}"}]],
+        json_schema_extra={"default": "/"},
+    )
+    methods: list[Method] = Field(
+        default=[], description="Methods it answers to; left out, any.", examples=[["GET", "POST"]]
+    )
+    upstream: Annotated[str, Scalar(parse_upstream, {"type": "string"})] = Field(
+        description="Where it goes: a name under `upstreams`, or one server.",
+        examples=["shop", "http://127.0.0.1:9000"],
+    )
+    strip_path: Flag = Field(
+        default=False, description="Take the matched prefix off before forwarding.", examples=[True]
+    )
+    public: Waiver | None = Field(
+        default=None, description="Open to anyone: who answers for it, why, and until when.", examples=[PUBLIC_EXAMPLE]
+    )
+    authenticate: Annotated[
+        list[Annotated[Authenticator, BeforeValidator(_authenticator), WithJsonSchema(_WAY_SCHEMA)]] | None,
+        BeforeValidator(_authenticators),
+    ] = Field(
+        default=None,
+        description="Ways to prove who calls; any one of them is enough.",
+        examples=[["api_key"], [{"api_key": {"header": "X-API-Key"}}]],
+    )
+    authorize: Literal["authenticated"] | None = Field(
+        default=None,
+        description="Who, of those who are known, may call: `authenticated` is all of them.",
+        examples=["authenticated"],
+    )

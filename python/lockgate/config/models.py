@@ -1,0 +1,158 @@
+"""The whole document, as models: the one declaration of what a configuration may say.
+
+The JSON Schema for editors and the reference page are made from it. Every
+field has a description, an example and, where it may be left out, a default.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from lockgate.addresses import Listen
+from lockgate.config.model_apis import Api, Defaults
+from lockgate.config.model_listeners import Listener
+from lockgate.config.model_upstreams import Upstream
+from lockgate.policies import Settings
+from lockgate.scalars import Flag, Name, Scalar, Text, duration, refusal, shown, size
+
+DAY_MS = 86_400_000
+
+
+def parse_version(value: object) -> int:
+    """The version of the spelling."""
+    if value == 1 and not isinstance(value, bool):
+        return 1
+    raise refusal("version-unknown", f"{shown(value)} is not a version that this Lockgate reads", allowed="`1`")
+
+
+def parse_base(value: object) -> str:
+    """What the `type` of a refusal begins with."""
+    beginning = r"(/|https?://[A-Za-z0-9.\[])"
+    if isinstance(value, str) and re.fullmatch(beginning + r"([!$-;=@-\[\]_a-z~]*/)?", value) and value.endswith("/"):
+        return value
+    raise refusal(
+        "base-malformed",
+        f"{shown(value)} is not a base for refusals",
+        allowed="a path or an `http(s)://` URL that ends in `/`, such as `/.lockgate/reasons/`",
+    )
+
+
+class Admin(Settings):
+    """The admin API: loopback only, its credential in a file of the state folder."""
+
+    address: Listen = Field(
+        default="127.0.0.1:8081",
+        description="Where the admin API listens: a loopback address and a port.",
+        examples=["127.0.0.1:8081"],
+    )
+
+
+class Facts(Settings):
+    """Keys and revocations reach the gate as facts; this says what happens when it hears no more of them."""
+
+    max_age: Annotated[int, duration(1_000, 366 * DAY_MS)] = Field(
+        default=DAY_MS,
+        description="How long the gate may hear nothing from the control process.",
+        examples=["24h"],
+        json_schema_extra={"default": "24h"},
+    )
+    then: Literal["deny", "continue"] = Field(
+        default="continue",
+        description="What then happens to requests that need facts: `deny` refuses them with `facts-stale`, "
+        "`continue` serves on with the last known ones.",
+        examples=["deny"],
+    )
+
+
+class Events(Settings):
+    """What is written down."""
+
+    access: Flag = Field(
+        default=True,
+        description="Whether answered requests are written down. Refusals always are.",
+        examples=[False],
+    )
+    retain: Annotated[int, size(2**20, 2**50)] = Field(
+        default=2**30,
+        description="How much is kept; beyond it the oldest is deleted.",
+        examples=["1GiB"],
+        json_schema_extra={"default": "1GiB"},
+    )
+
+
+class ProblemAnswers(Settings):
+    """Answers that the gate makes itself (RFC 9457)."""
+
+    base: Annotated[str, Scalar(parse_base, {"type": "string", "pattern": "^(/|https?://).*/$"})] = Field(
+        default="/.lockgate/reasons/",
+        description="What the `type` of a refusal begins with: a path or a URL, ending in `/`.",
+        examples=["https://docs.example.com/refusals/"],
+    )
+
+
+class Config(Settings):
+    """A Lockgate configuration."""
+
+    version: Annotated[Literal[1], Scalar(parse_version, {"const": 1})] = Field(
+        description="The version of this spelling; always `1`.", examples=[1]
+    )
+    include: list[Text] | Text = Field(
+        default=[],
+        description="Other files, or patterns of them, relative to this one. Each is checked as if written here.",
+        examples=[["apis/*.yaml"]],
+    )
+    listeners: dict[Name, Listener] = Field(
+        default={},
+        description="Where the gate listens, by name. Left out, one named `public` on 127.0.0.1:8080.",
+        examples=[{"public": {"address": "127.0.0.1:8080"}}],
+    )
+    admin: Admin = Field(default=Admin(), description="The admin API.", examples=[{"address": "127.0.0.1:8081"}])
+    facts: Facts = Field(
+        default=Facts(), description="How old the gate's knowledge of keys may be.", examples=[{"max_age": "24h"}]
+    )
+    events: Events = Field(default=Events(), description="What is written down.", examples=[{"retain": "1GiB"}])
+    problems: ProblemAnswers = Field(
+        default=ProblemAnswers(), description="The gate's own answers.", examples=[{"base": "/.lockgate/reasons/"}]
+    )
+    upstreams: dict[Name, Upstream] = Field(
+        default={},
+        description="What the gate forwards to, by name.",
+        examples=[{"shop": {"targets": ["http://127.0.0.1:9000"]}}],
+    )
+    defaults: Defaults = Field(
+        default=Defaults(),
+        description="Policies for every API. An API that names one of them refines it key by key.",
+        examples=[{"body_limit": {"bytes": "10MiB"}}],
+    )
+    apis: dict[Name, Api] = Field(
+        description="The APIs, by name.",
+        examples=[{"shop": {"upstream": "shop", "authenticate": ["api_key"]}}],
+    )
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a configuration file, for editors."""
+    made = Config.model_json_schema()
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Lockgate configuration",
+        **{key: value for key, value in _without_null(made).items() if key != "title"},
+    }
+
+
+def _without_null(node: Any) -> Any:
+    """`null` is how the models say "left out"; in a file it is refused, and so it is here."""
+    if isinstance(node, list):
+        return [_without_null(entry) for entry in node]
+    if not isinstance(node, dict):
+        return node
+    node = {key: _without_null(value) for key, value in node.items() if not (key == "default" and value is None)}
+    kinds = node.get("anyOf")
+    if isinstance(kinds, list) and {"type": "null"} in kinds:
+        rest = [kind for kind in kinds if kind != {"type": "null"}]
+        del node["anyOf"]
+        return {**rest[0], **node} if len(rest) == 1 else {**node, "anyOf": rest}
+    return node

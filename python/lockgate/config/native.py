@@ -1,0 +1,42 @@
+"""The one place where the configuration asks the native core."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from lockgate.config.document import START, Document
+from lockgate.config.problems import Region
+from lockgate.config.translate import called
+
+
+def cross_check(bundle: dict[str, Any], document: Document) -> None:
+    """Have the core compile the bundle, and note what it refuses at the place that says it."""
+    from lockgate import _native
+
+    text = json.dumps(bundle, ensure_ascii=False, separators=(",", ":")).encode()
+    for found in _native.check_bundle(text):
+        path = _path(found["path"], bundle)
+        document.problems.add(
+            _region(path, found.get("span"), document), found["code"], found["message"], path=[called(path)]
+        )
+
+
+def _path(pointer: str, bundle: dict[str, Any]) -> tuple[str | int, ...]:
+    """The configuration's path for a JSON pointer into the bundle: names where that has positions."""
+    steps: list[str | int] = [int(step) if step.isdigit() else step for step in pointer.split("/")[1:]]
+    if len(steps) > 1 and steps[0] in {"apis", "listeners", "upstreams"} and isinstance(steps[1], int):
+        entries = bundle[str(steps[0])]
+        if steps[1] < len(entries):
+            steps[1] = entries[steps[1]]["name"]
+    renamed = {"paths": "path"}
+    return tuple(renamed.get(str(step), step) for step in steps if step != "policies")
+
+
+def _region(path: tuple[str | int, ...], span: dict[str, int] | None, document: Document) -> Region:
+    """The value itself where the document has it; else what the core says; else the main file's start."""
+    if path and document.item(*path) is not None:
+        return document.value_region(*path)
+    if span is not None and 0 <= span["file"] < len(document.problems.sources) and span["line"] > 0:
+        return Region(span["file"], span["line"], span["column"], span["line"], span["column"] + 1)
+    return START

@@ -1,0 +1,134 @@
+"""`${env:NAME}` and `${file:path}`: values that the file does not hold itself.
+
+They are resolved after parsing and stand for whole scalars only, so that no
+value from outside can become syntax. A secret's reference is not read here at
+all: the gate resolves it in its own memory.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from lockgate.config.problems import Problems
+from lockgate.scalars import shown
+
+if TYPE_CHECKING:
+    from lockgate.config.tree import Item
+
+SECRETS: Final = (("upstreams", "*", "credential", "value"),)
+"""Where secrets stand; a test compares it with the models' own marks."""
+
+MAX_FILE: Final = 2**20
+"""A value is a line or a token; a megabyte is a wrong path."""
+
+REFERENCE: Final = re.compile(r"\$\{(env|file):([^${}]+)\}")
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ALLOWED: Final = "`${env:NAME}` or `${file:path}`, as the whole value"
+
+
+@dataclass(slots=True)
+class References:
+    """Resolves references, and remembers which files they named."""
+
+    problems: Problems
+    environment: Mapping[str, str]
+    files: list[Path] = field(default_factory=list)
+
+    def resolve(self, text: str, item: Item, path: tuple[str | int, ...]) -> str | None:
+        """What the scalar stands for; `None`, with a problem noted, where it cannot be had."""
+        found = REFERENCE.fullmatch(text)
+        if found is None:
+            self._refuse(text, item, path)
+            return None
+        if found[1] == "env" and not _VARIABLE.fullmatch(found[2]):
+            self._add(item, path, "reference-malformed", f"{shown(found[2])} is not a variable's name")
+            return None
+        if is_secret(path):
+            return text
+        if found[1] == "env":
+            return self._variable(found[2], item, path)
+        return self._content(found[2], item, path)
+
+    def absolute(self, name: str, file: int) -> Path:
+        """The path, relative to the folder of the file that says it."""
+        return Path(os.path.normpath(self.problems.sources[file].path.parent / name))
+
+    def _variable(self, name: str, item: Item, path: tuple[str | int, ...]) -> str | None:
+        value = self.environment.get(name)
+        if value is None:
+            self._add(
+                item,
+                path,
+                "reference-missing",
+                f"the environment has no variable {shown(name)}",
+                hint=f"set it: export {name}=…",
+            )
+        return value
+
+    def _content(self, name: str, item: Item, path: tuple[str | int, ...]) -> str | None:
+        target = self.absolute(name, item.file)
+        self.files.append(target)
+        try:
+            if not target.is_file():
+                self._add(item, path, "reference-missing", f"there is no file {shown(target)}")
+                return None
+            with target.open("rb") as stream:
+                content = stream.read(MAX_FILE + 1)
+            if len(content) > MAX_FILE:
+                self._add(item, path, "reference-unreadable", f"{shown(target)} is larger than 1MiB")
+                return None
+            return content.decode("utf-8").removesuffix("\n").removesuffix("\r")
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+            self._add(item, path, "reference-unreadable", f"{shown(target)} cannot be read: {why}")
+            return None
+
+    def _refuse(self, text: str, item: Item, path: tuple[str | int, ...]) -> None:
+        kind = re.fullmatch(r"\$\{([a-z]+):[^{}]*\}", text)
+        if kind is not None and kind[1] not in {"env", "file"}:
+            message = f"there are no references of the kind {shown(kind[1])}"
+            self._add(item, path, "reference-kind", message, allowed=_ALLOWED)
+        elif (bare := re.fullmatch(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", text)) is not None:
+            hint = f"write `${{env:{bare[1]}}}`"
+            self._add(item, path, "reference-kind", "a reference says what kind it is", allowed=_ALLOWED, hint=hint)
+        elif REFERENCE.search(text):
+            message = "a reference cannot be a part of a longer text"
+            hint = "put the whole text into the variable or the file"
+            self._add(item, path, "reference-within-text", message, allowed=_ALLOWED, hint=hint)
+        else:
+            self._add(item, path, "reference-malformed", "`${` begins a reference, and this is none", allowed=_ALLOWED)
+
+    def _add(
+        self,
+        item: Item,
+        path: tuple[str | int, ...],
+        code: str,
+        message: str,
+        *,
+        allowed: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        self.problems.add(item.region, code, message, allowed=allowed, hint=hint, path=path)
+
+
+def is_secret(path: tuple[str | int, ...]) -> bool:
+    """Whether a secret stands at this place."""
+    return any(
+        len(path) == len(secret) and all(want in {"*", step} for want, step in zip(secret, path, strict=True))
+        for secret in SECRETS
+    )
+
+
+def may_be_secret(path: tuple[str | int, ...]) -> bool:
+    """Whether a secret may stand at this place by mistake, for example under a misspelt key."""
+    return any(
+        len(path) >= len(secret)
+        and path[-1] != "header"
+        and all(want in {"*", step} for want, step in zip(secret[:-1], path, strict=False))
+        for secret in SECRETS
+    )

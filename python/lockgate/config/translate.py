@@ -1,0 +1,211 @@
+"""What the models refuse, said with a place in the file and what to do next."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import types
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any, Final, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+from lockgate.addresses import TLS_LATER
+from lockgate.config.models import Config
+from lockgate.config.problems import Problems, Region
+from lockgate.config.tree import Item
+from lockgate.scalars import shown
+
+LATER: Final = {
+    "tls": TLS_LATER,
+    "skip_verify": TLS_LATER,
+    "redirect_to": TLS_LATER,
+    "protocols": "HTTP/2 and HTTP/3 come with TLS support; this version speaks HTTP/1.1",
+}
+"""Keys that the design has and this version has not: better a plain word than a guess at a typing error."""
+
+MAX_HOMES: Final = 3
+"""A key that is at home in more places (`owner`) tells nothing of where it belongs."""
+
+_KINDS: Final = {
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "list_type": "a list",
+}
+
+
+def translate(found: Sequence[ErrorDetails], root: Item, path: tuple[str, ...], problems: Problems) -> None:
+    """Note each of pydantic's errors, whose places are relative to `path`, where `root` lies."""
+    for error in found:
+        location = tuple(error["loc"])
+        item, depth = root.find(location)
+        if not item.whole:
+            continue  # What is broken here was already told.
+        _note(error, item, location, depth, (*path, *location), problems)
+
+
+def unknown_key(item: Item, path: tuple[object, ...], allowed: Sequence[str], problems: Problems) -> None:
+    """Note a key that nothing reads, with what it may have been meant to be."""
+    key = str(path[-1])
+    hint = None
+    if key in LATER:
+        problems.add(item.key_region, "not-yet", LATER[key], path=path)
+        return
+    close = difflib.get_close_matches(key, allowed, n=1, cutoff=0.6)
+    if close:
+        hint = f"did you mean `{close[0]}`?"
+    elif 0 < len(homes := _homes().get(key, [])) <= MAX_HOMES:
+        hint = f"it belongs under {' or '.join(f'`{home}`' for home in homes)}"
+    where = f"`{'.'.join(map(str, path[:-1]))}`" if len(path) > 1 else "the document"
+    problems.add(
+        item.key_region,
+        "unknown-key",
+        f"there is no {shown(key)} in {where}",
+        allowed=", ".join(f"`{name}`" for name in allowed),
+        hint=hint,
+        path=path,
+    )
+
+
+def _note(
+    error: ErrorDetails,
+    item: Item,
+    location: tuple[int | str, ...],
+    depth: int,
+    path: tuple[int | str, ...],
+    problems: Problems,
+) -> None:
+    kind = error["type"]
+    context = error.get("ctx", {})
+    if kind == "extra_forbidden":
+        unknown_key(item, path, _fields(path[:-1]), problems)
+    elif kind == "missing":
+        if depth < len(location):
+            _missing(item, path, problems)
+    elif kind == "literal_error":
+        _not_one_of(item, path, re.findall(r"'([^']*)'", str(context.get("expected", ""))), problems)
+    elif kind in _KINDS:
+        want = _KINDS[kind]
+        hint = f"put it in brackets: [{shown(item.data).strip('`')}]" if want == "a list" and _is_scalar(item) else None
+        what = f"{called(path)} must be {want}, not {shown(item.data)}"
+        problems.add(item.region, "wrong-kind", what, allowed=_keys_or(path, want), hint=hint, path=path)
+    else:
+        message = str(context.get("message", error["msg"]))
+        problems.add(
+            _place(item, error), kind, message, allowed=context.get("allowed"), hint=context.get("hint"), path=path
+        )
+
+
+def _place(item: Item, error: ErrorDetails) -> Region:
+    return item.key_region if error["loc"] and error["loc"][-1] == "[key]" else item.region
+
+
+def _missing(item: Item, path: tuple[int | str, ...], problems: Problems) -> None:
+    name = str(path[-1])
+    example = _example(path)
+    problems.add(
+        item.key_region,
+        "missing-key",
+        f"{called(path[:-1])} has no {shown(name)}",
+        hint=f"add `{name}: {example}`" if example else f"add `{name}`",
+        path=path,
+    )
+
+
+def _not_one_of(item: Item, path: tuple[int | str, ...], allowed: list[str], problems: Problems) -> None:
+    close = difflib.get_close_matches(str(item.data).lower(), allowed, n=1, cutoff=0.5)
+    problems.add(
+        item.region,
+        "not-a-choice",
+        f"{shown(item.data)} is not a choice for {called(path)}",
+        allowed=", ".join(f"`{choice}`" for choice in allowed),
+        hint=f"did you mean `{close[0]}`?" if close else None,
+        path=path,
+    )
+
+
+def _is_scalar(item: Item) -> bool:
+    return isinstance(item.data, str | int | float | bool)
+
+
+def called(path: Sequence[object]) -> str:
+    """The place as a message may quote it: the names that lead there."""
+    names = [step for step in path if isinstance(step, str)]
+    return f"`{'.'.join(names)}`" if names else "the document"
+
+
+def _keys_or(path: tuple[int | str, ...], kind: str) -> str | None:
+    fields = _fields(path) if kind == "a mapping" else []
+    return f"a mapping with {', '.join(f'`{name}`' for name in fields)}" if fields else None
+
+
+def _fields(path: Sequence[object]) -> list[str]:
+    model = _model_at(path)
+    return list(model.model_fields) if model is not None else []
+
+
+def _example(path: Sequence[object]) -> str | None:
+    model = _model_at(path[:-1])
+    field = model.model_fields.get(str(path[-1])) if model is not None else None
+    return _flow(field.examples[0]) if field is not None and field.examples else None
+
+
+def _flow(value: object) -> str:
+    """The example as YAML on one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_flow(entry)}" for key, entry in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return f'"{text}"' if set(text) & set("{}[],#&*!|>%@`") else text
+
+
+def _model_at(path: Sequence[object]) -> type[BaseModel] | None:
+    """The model that reads what lies at the path."""
+    here: Any = Config
+    for step in path:
+        if isinstance(here, type) and issubclass(here, BaseModel):
+            field = here.model_fields.get(str(step))
+            if field is None:
+                return None
+            here = _inner(field.annotation)
+        else:
+            arguments = get_args(here)
+            if not arguments:
+                return None
+            here = _inner(arguments[-1])
+    return here if isinstance(here, type) and issubclass(here, BaseModel) else None
+
+
+def _inner(annotation: Any) -> Any:
+    """The annotation without `Annotated` and without `None`."""
+    while hasattr(annotation, "__metadata__"):
+        annotation = annotation.__origin__
+    if get_origin(annotation) in {Union, types.UnionType}:
+        kept = [kind for kind in get_args(annotation) if kind is not type(None)]
+        return _inner(kept[0])
+    return annotation
+
+
+@cache
+def _homes() -> dict[str, list[str]]:
+    """For each key of the document, where it belongs; for keys set down at the wrong level."""
+    homes: dict[str, list[str]] = {}
+    for name, home in _walk(Config, ()):
+        homes.setdefault(name, []).append(home)
+    return homes
+
+
+def _walk(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    for name, field in model.model_fields.items():
+        yield name, ".".join(path) or "the document's first level"
+        here = _inner(field.annotation)
+        below = (*path, name)
+        if get_origin(here) is dict:
+            here = _inner(get_args(here)[1])
+            below = (*below, "NAME")
+        if isinstance(here, type) and issubclass(here, BaseModel) and len(path) < 4:
+            yield from _walk(here, below)

@@ -1,0 +1,137 @@
+"""Paths of an API as the configuration names them: exact, prefix or template."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, Literal, NamedTuple
+
+from lockgate.scalars import Scalar, refusal, shown
+
+PathKind = Literal["exact", "prefix", "template"]
+
+KINDS: Final = ("exact", "prefix", "template")
+MAX_PATH: Final = 4096
+
+_SEGMENT_TEXT: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-F]{2})*")
+_NAME: Final = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]{0,63}\}")
+_UNRESERVED: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+
+
+class PathMatch(NamedTuple):
+    """A path that an API answers to."""
+
+    kind: PathKind
+    path: str
+
+
+def parse_paths(value: object) -> list[PathMatch]:
+    """One path, or a list of them. A bare text is a prefix."""
+    entries = value if isinstance(value, list) else [value]
+    if not entries:
+        raise refusal("path-empty", "the list of paths is empty", hint="leave `path` out to answer to every path")
+    return [_entry(entry) for entry in entries]
+
+
+def _entry(value: object) -> PathMatch:
+    if isinstance(value, str):
+        return PathMatch("prefix", _checked(value, "prefix"))
+    allowed = "a prefix such as `/orders`, or one of `{exact: …}`, `{prefix: …}`, `{template: …}`"
+    if not isinstance(value, dict):
+        raise refusal("path-malformed", f"{shown(value)} is not a path", allowed=allowed)
+    kinds = [kind for kind in KINDS if kind in value]
+    unknown = [key for key in value if key not in KINDS]
+    if unknown or len(kinds) != 1:
+        what = f"a path has no {shown(unknown[0])}" if unknown else "a path is of one kind"
+        raise refusal("path-malformed", what, allowed=allowed)
+    text = value[kinds[0]]
+    if not isinstance(text, str):
+        raise refusal("path-malformed", f"{shown(text)} is not a path", allowed="a text such as `/orders`")
+    match kinds[0]:
+        case "exact":
+            return PathMatch("exact", _checked(text, "exact"))
+        case "prefix":
+            return PathMatch("prefix", _checked(text, "prefix"))
+        case _:
+            return PathMatch("template", _checked(text, "template"))
+
+
+def _checked(path: str, kind: PathKind) -> str:
+    if not path.startswith("/"):
+        hint = f"write `/{path}`" if path and _SEGMENT_TEXT.fullmatch(path.replace("/", "")) else None
+        raise refusal(
+            "path-malformed", f"{shown(path)} does not begin with `/`", allowed="a path such as `/orders`", hint=hint
+        )
+    if len(path) > MAX_PATH:
+        raise refusal("path-malformed", "this path is too long", allowed=f"at most {MAX_PATH} characters")
+    if "?" in path or "#" in path:
+        raise refusal("path-malformed", f"{shown(path)} has more than a path", hint="leave out what follows `?` or `#`")
+    if kind == "prefix" and path != "/" and path.endswith("/"):
+        raise refusal(
+            "path-trailing-slash",
+            f"the prefix {shown(path)} ends in `/`",
+            hint=f"write `{path.rstrip('/') or '/'}`: it matches that path and all below it, by whole segments",
+        )
+    if path.endswith("*"):
+        plain = path.rstrip("*").rstrip("/") or "/"
+        raise refusal(
+            "path-malformed", f"{shown(path)} ends in a star", hint=f"write `{plain}`: a prefix matches all below it"
+        )
+    segments = path[1:].split("/")
+    if "" in segments[:-1]:
+        raise refusal("path-malformed", f"{shown(path)} has an empty segment", hint="write one `/` where there are two")
+    names: list[str] = []
+    for segment in segments:
+        _segment(segment, path, kind, names)
+    return path
+
+
+def _segment(segment: str, path: str, kind: PathKind, names: list[str]) -> None:
+    if segment in {".", ".."}:
+        raise refusal(
+            "path-malformed", f"{shown(path)} has a segment {shown(segment)}", hint="write the path that is meant"
+        )
+    if "{" in segment or "}" in segment:
+        if kind != "template":
+            hint = f'write `path: {{template: "{path}"}}`'
+            raise refusal("path-malformed", f"{shown(path)} has braces, but is no template", hint=hint)
+        if not _NAME.fullmatch(segment):
+            allowed = "a name in braces as a whole segment, such as `/orders/{id}`"
+            raise refusal("path-template", f"{shown(segment)} is not a part of a template", allowed=allowed)
+        if segment in names:
+            raise refusal("path-template", f"{shown(segment)} is in the template twice", hint="give each its own name")
+        names.append(segment)
+        return
+    if not _SEGMENT_TEXT.fullmatch(segment):
+        advice: str | None = None
+        if not segment.isascii() or " " in segment:
+            advice = "write it percent-encoded, in upper case, such as `%20` for a space"
+        elif "%" in segment:
+            advice = "a percent sign is followed by two hexadecimal digits in upper case"
+        raise refusal(
+            "path-malformed", f"{shown(segment)} cannot stand in a path", allowed="RFC 3986's characters", hint=advice
+        )
+    for encoded in re.findall(r"%([0-9A-F]{2})", segment):
+        if int(encoded, 16) in _UNRESERVED:
+            plain = chr(int(encoded, 16))
+            raise refusal(
+                "path-not-normal",
+                f"`%{encoded}` in {shown(path)} never matches",
+                hint=f"write `{plain}`: paths are compared in normal form",
+            )
+        if encoded in {"00", "2F", "5C"}:
+            raise refusal(
+                "path-not-normal", f"`%{encoded}` in {shown(path)} is refused by the gate before any API is chosen"
+            )
+
+
+_TEXT_SCHEMA: Final = {"type": "string", "pattern": "^/"}
+_ONE_SCHEMA: Final[dict[str, Any]] = {
+    "anyOf": [
+        {**_TEXT_SCHEMA, "description": "A prefix: this path and all below it, by whole segments."},
+        *(
+            {"type": "object", "properties": {kind: _TEXT_SCHEMA}, "required": [kind], "additionalProperties": False}
+            for kind in KINDS
+        ),
+    ]
+}
+PATHS: Final = Scalar(parse_paths, {"anyOf": [*_ONE_SCHEMA["anyOf"], {"type": "array", "items": _ONE_SCHEMA}]})

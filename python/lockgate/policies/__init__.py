@@ -1,0 +1,19 @@
+"""Policies as the configuration writes them: one module per room, named as it is everywhere."""
+
+from lockgate.policies._base import Authentication, Lists, Mode, OnError, Policy, Settings, Waiver
+from lockgate.policies.api_key import ApiKey
+from lockgate.policies.body_limit import BodyLimit
+from lockgate.policies.ip_filter import IpFilter
+
+__all__ = [
+    "ApiKey",
+    "Authentication",
+    "BodyLimit",
+    "IpFilter",
+    "Lists",
+    "Mode",
+    "OnError",
+    "Policy",
+    "Settings",
+    "Waiver",
+]
