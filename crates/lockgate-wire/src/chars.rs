@@ -14,6 +14,9 @@ pub(crate) const QUERY: u8 = 4;
 pub(crate) const HOST: u8 = 8;
 /// RFC 3986, 2.3: may be percent-encoded or not, and means the same.
 pub(crate) const UNRESERVED: u8 = 16;
+/// A path's characters whose normal form is themselves, slash included: RFC
+/// 3986's pchar without triplets, and without `;`, which is switched.
+pub(crate) const PLAIN: u8 = 32;
 
 const CLASS: [u8; 256] = classes();
 
@@ -43,6 +46,15 @@ const fn classes() -> [u8; 256] {
         }
         if alnum || matches!(byte, b'-' | b'.' | b'_' | b'~') {
             class |= UNRESERVED;
+        }
+        if class & UNRESERVED != 0
+            || matches!(
+                byte,
+                b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b','
+            )
+            || matches!(byte, b'=' | b':' | b'@' | b'/')
+        {
+            class |= PLAIN;
         }
         table[at] = class;
         at += 1;

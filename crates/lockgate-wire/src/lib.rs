@@ -11,6 +11,7 @@ mod chars;
 pub mod framing;
 mod host;
 pub mod reason;
+pub mod target;
 
 use reason::ReasonRef;
 

@@ -1,0 +1,77 @@
+//! The structure of a path: dot-segments, empty segments, parameters.
+
+use super::{reasons, Odd, TargetSwitches};
+use crate::reason::ReasonRef;
+
+/// Removes dot-segments (RFC 3986, 5.2.4) and treats the rest as switched.
+/// `path` begins with `/` and has one spelling for each character.
+pub(super) fn normalize(path: &str, switches: &TargetSwitches) -> Result<String, ReasonRef> {
+    let mut out = String::with_capacity(path.len());
+    let mut segments = path[1..].split('/').peekable();
+    while let Some(segment) = segments.next() {
+        let last = segments.peek().is_none();
+        match without_parameters(segment, switches)? {
+            "." if last => out.push('/'),
+            "." => {}
+            ".." => {
+                // RFC 3986 would stay at the root. Whoever climbs above it is
+                // up to something, or reads paths differently than we do.
+                let parent = out.rfind('/').ok_or(&reasons::ABOVE_ROOT)?;
+                out.truncate(parent);
+                if last {
+                    out.push('/');
+                }
+            }
+            "" if !last => match switches.double_slash {
+                Odd::Reject => return Err(&reasons::DOUBLE_SLASH),
+                Odd::Normalize => {}
+                Odd::Keep => out.push('/'),
+            },
+            segment => {
+                refuse_hidden_dots(segment)?;
+                out.push('/');
+                out.push_str(segment);
+            }
+        }
+    }
+    Ok(out)
+}
+
+fn without_parameters<'a>(
+    segment: &'a str,
+    switches: &TargetSwitches,
+) -> Result<&'a str, ReasonRef> {
+    let Some((name, _)) = segment.split_once(';') else {
+        return Ok(segment);
+    };
+    // `/..;/` climbs in Tomcat and nowhere else; nobody means well by it.
+    if matches!(name, "." | "..") {
+        return Err(&reasons::HIDDEN_DOTS);
+    }
+    match switches.path_parameters {
+        Odd::Reject => Err(&reasons::PATH_PARAMETER),
+        Odd::Normalize => Ok(name),
+        Odd::Keep => Ok(segment),
+    }
+}
+
+/// Where encoded slashes or backslashes are kept, an upstream that takes them
+/// for slashes must not find dot-segments between them.
+fn refuse_hidden_dots(segment: &str) -> Result<(), ReasonRef> {
+    if !segment.contains(['%', '\\']) {
+        return Ok(());
+    }
+    let parts = segment
+        .replace("%2F", "/")
+        .replace("%5C", "/")
+        .replace('\\', "/");
+    let hidden = parts.contains('/')
+        && parts
+            .split('/')
+            .any(|part| matches!(part.split(';').next(), Some("." | "..")));
+    if hidden {
+        Err(&reasons::HIDDEN_DOTS)
+    } else {
+        Ok(())
+    }
+}
