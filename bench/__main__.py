@@ -21,7 +21,7 @@ from bench.settings import Settings, parse
 from bench.stage import Stage
 from bench.subjects import Subject, peers
 
-# Beside the idle connections, for which a proxy may count two descriptors each.
+# Beside the idle connections.
 SPARE_DESCRIPTORS = 4_096
 LATENCY_ROUNDS = 3
 LATENCY_SECONDS = 5.0
@@ -79,7 +79,7 @@ def prepare(settings: Settings) -> None:
             f"the proxy and the load want a core each, and there are {sorted(cores)}; "
             "choose with --proxy-core and --load-core"
         )
-    raise_descriptors(2 * settings.idle_connections + SPARE_DESCRIPTORS)
+    raise_descriptors(settings.idle_connections + SPARE_DESCRIPTORS)
 
 
 def raise_descriptors(wanted: int) -> None:
@@ -106,6 +106,8 @@ def find(
             install.peers()
         except BenchError as error:
             print(f"bench: {error}", file=sys.stderr)
+    if "spike" in wanted:
+        build("spike")
     candidates: list[Subject] = [peer for peer in peers() if peer.name in wanted]
     if "lockgate" in wanted:
         if settings.gate == "release" and not settings.list:

@@ -111,15 +111,16 @@ class Load:
         return done.stdout
 
 
-def build() -> Path:
-    """Builds the generator, or finds it built, and gives its path."""
-    target = CACHE / "load"
-    command = ["cargo", "build", "--release", "--locked", "--quiet", "--manifest-path", str(HERE / "load/Cargo.toml")]
+def build(crate: str = "load") -> Path:
+    """Builds the generator (or the spike), or finds it built, and gives its path."""
+    target = CACHE / crate
+    manifest = str(HERE / crate / "Cargo.toml")
+    command = ["cargo", "build", "--release", "--locked", "--quiet", "--manifest-path", manifest]
     try:
         subprocess.run([*command, "--target-dir", str(target)], check=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        raise BenchError(f"the load generator does not build ({error}); it needs cargo and crates.io") from error
-    return target / "release" / "lockgate-load"
+        raise BenchError(f"bench/{crate} does not build ({error}); it needs cargo and crates.io") from error
+    return target / "release" / f"lockgate-{crate}"
 
 
 @contextmanager

@@ -161,14 +161,14 @@ def syscalls(results: Results) -> str:
     """Counts per request, side by side, and why Lockgate makes each."""
     if not results.syscalls:
         return "Not measured in this run."
-    names = sorted({name for row in results.syscalls for name in row.per_request})
     lines = []
     for row in results.syscalls:
-        counts = [f"{row.per_request[name]:.2f}" if name in row.per_request else "" for name in names]
-        lines.append([row.id, str(row.connections), f"{sum(row.per_request.values()):.2f}", *counts])
+        by_count = sorted(row.per_request.items(), key=lambda item: -item[1])
+        which = ", ".join(f"{name} {count:.2f}" for name, count in by_count)
+        lines.append([row.id, str(row.connections), f"{sum(row.per_request.values()):.2f}", which])
     ours = {name for row in results.syscalls if row.id.startswith("lockgate/") for name in row.per_request}
     why = [f"- `{name}`: {WHY.get(name, '**not yet justified.**')}" for name in sorted(ours)]
-    head = ["row", "connections", "all", *names]
+    head = ["row", "connections", "a request", "which"]
     return "\n\n".join([table(head, lines), *(["What Lockgate makes each for:\n\n" + "\n".join(why)] if why else [])])
 
 
@@ -193,7 +193,7 @@ def where(results: Results) -> str:
         f"- Revision {results.revision}, {results.started}, configuration {results.config_hash}.",
         "- Settings: " + ", ".join(f"{name} {value}" for name, value in results.settings.items()) + ".",
         *(f"- Absent: {name}. {reason}" for name, reason in results.absent.items()),
-        *(f"- Failed: {what}. {reason}" for what, reason in results.failed.items()),
+        *(f"- Failed: {what}. {reason.splitlines()[0]}" for what, reason in results.failed.items()),
     ]
     return "\n".join(lines)
 

@@ -35,6 +35,7 @@ ROWS: tuple[Row, ...] = (
     Row("envoy", "plain", "plain proxying (it also makes request ids and statistics)"),
     Row("traefik", "plain", "plain proxying (it also sets forwarded headers)"),
     Row("caddy", "plain", "plain proxying (it also sets forwarded headers)"),
+    Row("spike", "plain", "bare hyper, no policy, no checks (bench/spike): the floor under Lockgate"),
     Row("lockgate", "plain", "one public route, events off", budget=1.0),
     Row("lockgate", "events", "the same, an access event for each request", budget=1.05),
     Row("lockgate", "key", "and an API key, one of 10", budget=1.1),

@@ -47,7 +47,7 @@ def parse(words: Sequence[str] | None = None) -> Settings:
     add("--quick", action="store_true", help="Lockgate and nginx, CPU only, under two minutes once built")
     add("--list", action="store_true", help="list rows and subjects with their versions, and measure nothing")
     add("--name", help="goes into the result's file name (full, or quick)")
-    add("--subjects", type=names, default=SUBJECTS, help="of " + ",".join(SUBJECTS))
+    add("--subjects", type=names, default=SUBJECTS, help="of " + ",".join(SUBJECTS) + ",spike")
     add("--rows", type=names, help="patterns of rows, as lockgate/*; nginx/plain is always measured")
     add("--sections", type=names, help="of " + ",".join(SECTIONS))
     add("--rounds", type=int, help="rounds of every row (7; quick 5)")

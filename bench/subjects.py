@@ -75,7 +75,14 @@ class Peer:
 
     def path(self) -> str:
         """Where the program is: the bench's own cache first, then the system."""
-        places = [str(CACHE / "peers/bin"), "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin"]
+        places = [
+            str(CACHE / "peers/bin"),
+            str(CACHE / "spike/release"),
+            "/usr/local/sbin",
+            "/usr/local/bin",
+            "/usr/sbin",
+            "/usr/bin",
+        ]
         found = shutil.which(self.program, path=":".join(places))
         if found is None:
             raise BenchError(f"{self.program} is not installed; {self.get}")
@@ -95,7 +102,7 @@ class Peer:
             "HEADERS": "",
             **self.variants.get(variant, {}),
         }
-        for template in (HERE / "peers" / self.name).iterdir():
+        for template in (HERE / "peers" / self.name).glob("*"):
             (site.folder / template.name).write_text(fill(fill(template.read_text(), words), words))
         command = [self.path(), *(fill(word, words) for word in self.command)]
         env = {name: fill(value, words) for name, value in self.env.items()}
@@ -157,7 +164,7 @@ def free_port() -> int:
 
 
 def peers() -> list[Peer]:
-    """The five proxies that Lockgate is compared with."""
+    """The five proxies that Lockgate is compared with, and the floor under it."""
     system = "install it with scripts/system-packages.sh"
     wheel = "install it with `python -m bench.install`"
     forwarded = (
@@ -173,6 +180,13 @@ def peers() -> list[Peer]:
             ("-p", "@DIR@", "-e", "stderr", "-c", "@DIR@/nginx.conf"),
             system,
             variants={"forwarded": {"HEADERS": forwarded}, "access-log": {"HEADERS": forwarded, "VARIANT": nginx_log}},
+        ),
+        Peer(
+            "spike",
+            "lockgate-spike",
+            ("--version",),
+            ("@LISTEN@", "@ORIGIN@"),
+            "it is built by `python -m bench --subjects spike`",
         ),
         Peer("haproxy", "haproxy", ("-v",), ("-db", "-f", "@DIR@/haproxy.cfg"), system),
         Peer(
