@@ -11,10 +11,12 @@ PathKind = Literal["exact", "prefix", "template"]
 
 KINDS: Final = ("exact", "prefix", "template")
 MAX_PATH: Final = 4096
+MAX_SEGMENTS: Final = 64
 
 _SEGMENT_TEXT: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-F]{2})*")
 _NAME: Final = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]{0,63}\}")
-_UNRESERVED: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_PATH_BYTES: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@")
+"""Bytes whose triplets are decoded before a path is compared (`for_matching` in lockgate-wire)."""
 
 
 class PathMatch(NamedTuple):
@@ -79,6 +81,8 @@ def _checked(path: str, kind: PathKind) -> str:
     segments = path[1:].split("/")
     if "" in segments[:-1]:
         raise refusal("path-malformed", f"{shown(path)} has an empty segment", hint="write one `/` where there are two")
+    if len(segments) > MAX_SEGMENTS:
+        raise refusal("path-malformed", "this path has too many segments", allowed=f"at most {MAX_SEGMENTS}")
     names: list[str] = []
     for segment in segments:
         _segment(segment, path, kind, names)
@@ -111,7 +115,7 @@ def _segment(segment: str, path: str, kind: PathKind, names: list[str]) -> None:
             "path-malformed", f"{shown(segment)} cannot stand in a path", allowed="RFC 3986's characters", hint=advice
         )
     for encoded in re.findall(r"%([0-9A-F]{2})", segment):
-        if int(encoded, 16) in _UNRESERVED:
+        if int(encoded, 16) in _PATH_BYTES:
             plain = chr(int(encoded, 16))
             raise refusal(
                 "path-not-normal",

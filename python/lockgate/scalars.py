@@ -231,6 +231,17 @@ class Scalar:
         return dict(self.schema)
 
 
+@dataclass(frozen=True, slots=True)
+class ShortForm:
+    """Besides the long form, a mapping, editors are told of a short one. A validator turns it into the long."""
+
+    schema: Mapping[str, Any] = field(compare=False)
+
+    def __get_pydantic_json_schema__(self, made: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Either form."""
+        return {"anyOf": [dict(self.schema), handler(made)]}
+
+
 def size(low: int, high: int) -> Scalar:
     """A size within bounds."""
     schema = {"type": ["integer", "string"], "pattern": r"^[0-9]+(\.[0-9]+)? ?([KMGT]i?)?B?$"}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field
 
 from lockgate.addresses import Host, Method, parse_target
 from lockgate.paths import PATHS, PathMatch
 from lockgate.policies import ApiKey, BodyLimit, IpFilter, Settings, Waiver
-from lockgate.scalars import Flag, Scalar, parse_name, refusal, shown
+from lockgate.scalars import Flag, Scalar, ShortForm, parse_name, refusal, shown
 
 WAYS: Final = ("api_key",)
 PUBLIC_EXAMPLE: Final = {"owner": "shop-team", "reason": "the public catalogue", "until": "2027-01-01"}
@@ -64,9 +64,6 @@ def _authenticators(value: object) -> object:
     return value
 
 
-_WAY_SCHEMA: Final = {"anyOf": [{"enum": list(WAYS)}, {"$ref": "#/$defs/Authenticator"}]}
-
-
 class Defaults(Settings):
     """Policies for every API."""
 
@@ -107,7 +104,7 @@ class Api(Defaults):
         default=None, description="Open to anyone: who answers for it, why, and until when.", examples=[PUBLIC_EXAMPLE]
     )
     authenticate: Annotated[
-        list[Annotated[Authenticator, BeforeValidator(_authenticator), WithJsonSchema(_WAY_SCHEMA)]] | None,
+        list[Annotated[Authenticator, BeforeValidator(_authenticator), ShortForm({"enum": list(WAYS)})]] | None,
         BeforeValidator(_authenticators),
     ] = Field(
         default=None,

@@ -149,7 +149,11 @@ def _without_null(node: Any) -> Any:
         return [_without_null(entry) for entry in node]
     if not isinstance(node, dict):
         return node
-    node = {key: _without_null(value) for key, value in node.items() if not (key == "default" and value is None)}
+    node = {
+        key: _without_null(value)
+        for key, value in node.items()
+        if not (key == "default" and (value is None or isinstance(value, dict)))
+    }
     kinds = node.get("anyOf")
     if isinstance(kinds, list) and {"type": "null"} in kinds:
         rest = [kind for kind in kinds if kind != {"type": "null"}]

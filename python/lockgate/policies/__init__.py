@@ -3,9 +3,10 @@
 from lockgate.policies._base import Authentication, Lists, Mode, OnError, Policy, Settings, Waiver
 from lockgate.policies.api_key import ApiKey
 from lockgate.policies.body_limit import BodyLimit
-from lockgate.policies.ip_filter import IpFilter
+from lockgate.policies.ip_filter import AddressEntry, IpFilter
 
 __all__ = [
+    "AddressEntry",
     "ApiKey",
     "Authentication",
     "BodyLimit",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field
 from typing_extensions import override
 
 from lockgate.addresses import Network
 from lockgate.policies._base import Lists, Policy, Settings
-from lockgate.scalars import Text, refusal
+from lockgate.scalars import ShortForm, Text, refusal
 
 
 class AddressEntry(Settings):
@@ -30,22 +30,16 @@ def _entry(value: object) -> object:
     if isinstance(value, dict):
         if not value:
             raise refusal("entry-malformed", "this entry is empty", allowed="a network, or `file: lists/bad.txt`")
+        if len(value) > 1:
+            raise refusal(
+                "entry-malformed", "each entry is one network, or one file", hint="begin each with its own `-`"
+            )
         return value
     return {"network": value}
 
 
-_ENTRY_SCHEMA = {
-    "anyOf": [
-        {"type": "string", "description": "A network or one address.", "examples": ["10.0.0.0/8"]},
-        {
-            "type": "object",
-            "properties": {"file": {"type": "string", "description": "A text file with one network to a line."}},
-            "required": ["file"],
-            "additionalProperties": False,
-        },
-    ]
-}
-Entry = Annotated[AddressEntry, BeforeValidator(_entry), WithJsonSchema(_ENTRY_SCHEMA)]
+_NETWORK_SCHEMA = {"type": "string", "description": "A network or one address.", "examples": ["10.0.0.0/8"]}
+Entry = Annotated[AddressEntry, BeforeValidator(_entry), ShortForm(_NETWORK_SCHEMA)]
 
 
 class IpFilter(Policy):

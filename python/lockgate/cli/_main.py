@@ -1,0 +1,95 @@
+"""Finds the subcommands, and runs the one that is asked for.
+
+A subcommand is a module of this package: a function of the module's name, or a
+`typer.Typer` named `app` where it has commands below it. Nothing else has to
+be said; `ORDER` only says where it stands in `lockgate --help`. Only the module
+that is asked for is imported, and it imports what is heavy in its functions.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Final
+
+import typer
+
+ORDER: Final = ("init", "run", "demo", "check", "config", "explain", "keys", "logs")
+"""The order of `lockgate --help`: as one meets them. What is not named comes after, by name."""
+
+EXIT_INTERNAL: Final = 70
+"""A fault of Lockgate's own (sysexits.h: EX_SOFTWARE), apart from 1 (findings) and 2 (usage, configuration)."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line, and leave the process with its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        application(given)(args=given, prog_name="lockgate")
+    except BrokenPipeError:
+        # The reader has gone (`lockgate logs | head`); Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        if os.environ.get("LOCKGATE_DEBUG"):
+            raise
+        what = " ".join(str(error).split())[:500]
+        typer.echo(f"lockgate: internal error: {type(error).__name__}: {what}", err=True)
+        typer.echo("This is a fault of Lockgate's. LOCKGATE_DEBUG=1 shows where; please report it.", err=True)
+        sys.exit(EXIT_INTERNAL)
+
+
+def application(arguments: Sequence[str] = ()) -> typer.Typer:
+    """The command line with the subcommand that the arguments name; with all where they name none."""
+    app = typer.Typer(
+        name="lockgate",
+        help="An API security gateway: lets in who holds a key, refuses the rest, and says why.",
+        epilog="Begin with `lockgate demo`, or with `lockgate init --upstream http://127.0.0.1:9000`.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    known = names()
+    asked = next((argument for argument in arguments if not argument.startswith("-")), None)
+    for name in [asked] if asked in known else known:
+        _add(app, name)
+    return app
+
+
+def names() -> list[str]:
+    """The subcommands that there are, in the order of the help."""
+    found = [module.name for module in pkgutil.iter_modules([os.path.dirname(__file__)])]  # noqa: PTH120
+    commands = [name for name in found if not name.startswith("_")]
+    return sorted(commands, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
+
+
+def _add(app: typer.Typer, name: str) -> None:
+    module = importlib.import_module(f"lockgate.cli.{name}")
+    below = getattr(module, "app", None)
+    if isinstance(below, typer.Typer):
+        app.add_typer(below, name=name)
+        return
+    app.command(name)(getattr(module, name))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        import lockgate
+
+        typer.echo(f"lockgate {lockgate.__version__}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass

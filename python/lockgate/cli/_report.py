@@ -1,0 +1,43 @@
+"""What commands share: options, and how a refused configuration is shown."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from lockgate.config import Loaded
+    from lockgate.config.render import Renderer
+
+ConfigFile = Annotated[Path, typer.Argument(metavar="[FILE]", help="The configuration.", show_default=True)]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+def output(*, err: bool = False) -> Renderer:
+    """What renders for standard output, or for standard error."""
+    from lockgate.config.render import Renderer, colour_wanted
+
+    return Renderer(colour=colour_wanted((sys.stderr if err else sys.stdout).isatty()))
+
+
+def load_or_exit(file: Path) -> Loaded:
+    """The configuration; where it is refused, its errors on standard error and exit code 2."""
+    from lockgate.config import ConfigErrors, load
+
+    try:
+        return load(file)
+    except ConfigErrors as refused:
+        renderer = output(err=True)
+        for text in renderer.problems(refused.errors):
+            typer.echo(text, err=True)
+        count = len(refused.errors)
+        leave(f"{renderer.path(refused.errors[0].source)} is refused: {count} error{'s' * (count != 1)}.")
+
+
+def leave(message: str, *, code: int = 2) -> NoReturn:
+    """Say what is wrong, and exit."""
+    typer.echo(message, err=True)
+    raise typer.Exit(code)

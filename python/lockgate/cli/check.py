@@ -1,0 +1,84 @@
+"""`lockgate check`: every error of a configuration at once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lockgate.cli._report import ConfigFile, Json, output
+
+if TYPE_CHECKING:
+    from lockgate.config import Finding, Loaded, Problem
+
+
+def check(
+    file: ConfigFile = Path("lockgate.yaml"),
+    as_json: Json = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 where there are warnings.")] = False,
+) -> None:
+    """Check a configuration and report every error at once, with its place and what is allowed.
+
+    Exits with 0 if it can be served, 1 if it can but has warnings and --strict is
+    given, 2 if it is refused. Nothing is started, and no secret is read.
+
+    Example: lockgate check lockgate.yaml
+    """
+    from lockgate.config import ConfigErrors, load
+
+    try:
+        loaded = load(file)
+    except ConfigErrors as refused:
+        _print(refused.errors, refused.warnings, [], None, as_json=as_json)
+        raise typer.Exit(2) from None
+    # Warnings of the load are findings too; what is left are those of the clock.
+    findings = [finding for finding in loaded.findings() if finding.code.startswith("waiver-") and _clock(finding)]
+    _print([], loaded.warnings, findings, loaded, as_json=as_json)
+    raise typer.Exit(1 if strict and (loaded.warnings or findings) else 0)
+
+
+def _clock(finding: Finding) -> bool:
+    return finding.kind == "finding" and finding.until is not None
+
+
+def _print(
+    errors: list[Problem] | tuple[Problem, ...],
+    warnings: list[Problem] | tuple[Problem, ...],
+    findings: list[Finding],
+    loaded: Loaded | None,
+    *,
+    as_json: bool,
+) -> None:
+    if as_json:
+        found = {
+            "ok": loaded is not None,
+            "errors": [error.as_json() for error in errors],
+            "warnings": [warning.as_json() for warning in warnings],
+            "findings": [finding.as_json() for finding in findings],
+        }
+        typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    renderer = output()
+    for text in renderer.problems(sorted((*errors, *warnings), key=lambda problem: problem.order)):
+        typer.echo(text)
+    for finding in findings:
+        typer.echo(renderer.finding(finding))
+    said = [_count(len(errors), "error"), _count(len(warnings) + len(findings), "warning")]
+    if loaded is None:
+        typer.echo(f"{renderer.paint('Refused', 'error')}: {', '.join(filter(None, said))}.")
+        return
+    document = loaded.document
+    parts = [
+        _count(len(document.apis), "API"),
+        _count(len(document.upstreams), "upstream"),
+        _count(len(document.listeners) or 1, "listener"),
+        _count(len(loaded.files), "file"),
+    ]
+    problems = f"; {said[1]}" if said[1] else ""
+    typer.echo(f"Fine: {', '.join(filter(None, parts))}{problems}.")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}" if number else ""

@@ -1,0 +1,190 @@
+"""`lockgate init`: a first configuration, safe as it stands, and a first key."""
+
+from __future__ import annotations
+
+import datetime as dt
+import getpass
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from pydantic_core import PydanticCustomError
+
+from lockgate.addresses import is_loopback, parse_target
+from lockgate.cli._first_config import Answers, Waived, first_config
+from lockgate.cli._report import Json, leave
+from lockgate.scalars import parse_date, parse_text
+
+T = TypeVar("T")
+
+CONFIG = "lockgate.yaml"
+STATE = ".lockgate"
+DEFAULT_UPSTREAM = "http://127.0.0.1:9000"
+
+
+def init(
+    upstream: Annotated[str | None, typer.Option("--upstream", metavar="URL", help="Your API's server.")] = None,
+    public: Annotated[
+        bool, typer.Option("--public", help="Let anyone call; wants --owner, --reason, --until.")
+    ] = False,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Plain HTTP to another machine; wants --owner, --reason, --until.")
+    ] = False,
+    owner: Annotated[str | None, typer.Option("--owner", metavar="NAME", help="Who answers for it.")] = None,
+    reason: Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why the exception is needed.")] = None,
+    until: Annotated[str | None, typer.Option("--until", metavar="DATE", help="When it ends: YYYY-MM-DD.")] = None,
+    folder: Annotated[Path, typer.Option("--dir", metavar="DIR", help="Where to write.")] = Path(),
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a configuration that is there.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write a short configuration that is safe as it stands, and make the first key.
+
+    Without --public, callers need a key, and the first one is printed: this once only.
+    Where nobody sits at it, say all with options and --yes.
+
+    Example: lockgate init --upstream http://127.0.0.1:9000 --yes
+    """
+    if (folder / CONFIG).exists() and not force:
+        leave(f"{folder / CONFIG} is there already. Edit it, or overwrite it with --force.")
+    given = Given(upstream, owner, reason, until, public=public, insecure=insecure)
+    asking = not yes and sys.stdin.isatty()
+    if not asking and upstream is None:
+        leave(f"Say where your API is: lockgate init --upstream {DEFAULT_UPSTREAM} --yes")
+    if not asking and not yes:
+        leave("Nobody sits at this terminal to be asked: add --yes.")
+    answers = _answers(given, ask=asking)
+    _write(folder, answers)
+    key = None if answers.public is not None else _first_key(folder, given.owner or _user())
+    if as_json:
+        typer.echo(json.dumps({"config": str(folder / CONFIG), "state": str(folder / STATE), **(key or {})}, indent=2))
+    else:
+        _say(folder, answers, key["key"] if key else None)
+
+
+@dataclass(slots=True)
+class Given:
+    """What the options say; questions fill in the rest."""
+
+    upstream: str | None
+    owner: str | None
+    reason: str | None
+    until: str | None
+    public: bool
+    insecure: bool
+
+
+def _answers(given: Given, *, ask: bool) -> Answers:
+    if ask and given.upstream is None:
+        given.upstream = _asked("Where is your API?", DEFAULT_UPSTREAM, parse_target)
+    target = _parsed("--upstream", parse_target, given.upstream)
+    local = is_loopback(target.removeprefix("http://").rpartition(":")[0])
+    if ask and not given.public:
+        given.public = not typer.confirm("Shall callers need a key?", default=True)
+    if ask and not local and not given.insecure:
+        given.insecure = typer.confirm(f"{target} is plain HTTP to another machine. Take the risk?", default=False)
+    if not local and not given.insecure:
+        leave(
+            f"{target} is plain HTTP to another machine, where anyone on the way can read it.\n"
+            "Name an address on this one, or add --insecure --owner NAME --reason TEXT --until YYYY-MM-DD."
+        )
+    exception = _exception(given, ask=ask) if given.public or not local else None
+    if exception is None and given.owner is not None:
+        _parsed("--owner", parse_text, given.owner)
+    return Answers(upstream=target, public=exception if given.public else None, insecure=None if local else exception)
+
+
+def _exception(given: Given, *, ask: bool) -> Waived:
+    if ask:
+        given.owner = given.owner or _asked("Who answers for it?", _user(), parse_text)
+        given.reason = given.reason or _asked("Why is it needed?", None, parse_text)
+        soon = (dt.datetime.now(dt.UTC).date() + dt.timedelta(days=90)).isoformat()
+        given.until = given.until or _asked("Until when?", soon, parse_date)
+    missing = [
+        option
+        for option, value in (("--owner", given.owner), ("--reason", given.reason), ("--until", given.until))
+        if value is None
+    ]
+    if missing:
+        leave(f"An exception wants somebody who answers for it, a reason and an end: add {', '.join(missing)}.")
+    end = _parsed("--until", parse_date, given.until)
+    if end <= dt.datetime.now(dt.UTC).date():
+        leave(f"--until: {end} is not in the future, so the exception would be closed from the start.")
+    return Waived(_parsed("--owner", parse_text, given.owner), _parsed("--reason", parse_text, given.reason), end)
+
+
+def _asked(question: str, default: str | None, parse: Callable[[object], object]) -> str:
+    """A question, asked again until its answer can be read."""
+    while True:
+        answer: str = typer.prompt(question, default=default)
+        try:
+            parse(answer)
+        except PydanticCustomError as error:
+            typer.echo(_words(error), err=True)
+        else:
+            return answer
+
+
+def _parsed(option: str, parse: Callable[[object], T], value: object) -> T:
+    try:
+        return parse(value)
+    except PydanticCustomError as error:
+        leave(f"{option}: {_words(error)}")
+
+
+def _words(error: PydanticCustomError) -> str:
+    context: dict[str, Any] = error.context or {}
+    parts = [error.message(), f"allowed: {context['allowed']}" if "allowed" in context else None, context.get("hint")]
+    return "; ".join(filter(None, parts))
+
+
+def _write(folder: Path, answers: Answers) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / CONFIG).write_text(first_config(answers), encoding="utf-8")
+        _ignore(folder / ".gitignore")
+    except OSError as error:
+        leave(f"{error.filename or folder} cannot be written: {error.strerror}")
+
+
+def _ignore(file: Path) -> None:
+    """Keep the state folder, which holds secrets, out of version control."""
+    there = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
+    if not {f"{STATE}/", STATE, f"/{STATE}/", f"/{STATE}"} & {line.strip() for line in there.splitlines()}:
+        gap = "\n" if there and not there.endswith("\n") else ""
+        with file.open("a", encoding="utf-8") as stream:
+            stream.write(f"{gap}{STATE}/\n")
+
+
+def _first_key(folder: Path, owner: str) -> dict[str, str]:
+    from lockgate.admin.keys import create_key
+    from lockgate.state import StateError
+
+    try:
+        created = create_key(folder / STATE, name="first", owner=owner)
+    except StateError as error:
+        leave(f"{folder / CONFIG} is written, but no key could be made: {error}", code=1)
+    return {"key": created.key, "key_id": created.record.id}
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # A container's user need not have a name.
+        return f"uid {os.getuid()}"
+
+
+def _say(folder: Path, answers: Answers, key: str | None) -> None:
+    typer.echo(f"Wrote {folder / CONFIG}.")
+    if key is not None:
+        typer.echo(f"\nThe first key. It is shown this once and kept nowhere:\n\n  {key}")
+    run = "lockgate run" if folder == Path() else f"cd {folder} && lockgate run"
+    header = f"-H 'X-API-Key: {key}' " if key is not None else ""
+    typer.echo(f"\nNext:\n\n  {run}\n  curl {header}http://127.0.0.1:8080/")
+    if answers.public is not None:
+        typer.echo(f"\nAnyone may call until {answers.public.until}; after that the API is closed.")
