@@ -9,15 +9,12 @@ use minicbor::{Decode, Encode};
 
 use super::schema::{Audit, Body, Class, Event, Exchange, System};
 
-/// Keys of the envelope; `record.rs` writes the same by hand.
+/// Those of the envelope's keys that `record.rs` writes by hand.
 pub(crate) mod key {
     pub const ID: u8 = 0;
     pub const VERSION: u8 = 1;
     pub const AT_MS: u8 = 2;
-    pub const NODE: u8 = 3;
     pub const EXCHANGE: u8 = 4;
-    pub const AUDIT: u8 = 5;
-    pub const SYSTEM: u8 = 6;
 }
 
 /// The envelope, read.

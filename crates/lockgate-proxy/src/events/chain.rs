@@ -8,7 +8,14 @@
 //! newest hash) elsewhere too: a chain alone does not show that its end was
 //! cut off.
 
+use std::io;
+use std::path::Path;
+
 use aws_lc_rs::digest::{digest, SHA256};
+
+use super::filter::Filter;
+use super::reader::{Reader, PAGE_MAX};
+use super::schema::{Body, Class, Event};
 
 /// A SHA-256 hash of an audit event.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -73,6 +80,83 @@ impl Hash {
             })
             .map(char::from)
             .collect()
+    }
+}
+
+/// A place where the chain does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Break {
+    /// Id of the event that names another predecessor than it has.
+    pub id: String,
+    /// Hash of the event before it.
+    pub expected: Hash,
+    /// The hash that it names.
+    pub found: Hash,
+}
+
+/// What [`verify`] found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Verified {
+    /// Audit events read.
+    pub events: u64,
+    /// What the oldest one names as its predecessor; [`Hash::GENESIS`] unless
+    /// older ones have been deleted.
+    pub anchor: Hash,
+    /// The newest one's hash: the chain's head.
+    pub head: Hash,
+    /// Where the chain does not hold; the first [`BREAKS_MAX`].
+    pub breaks: Vec<Break>,
+    /// Bytes between events that are no good frames.
+    pub damaged_bytes: u64,
+    /// Events that this version cannot read.
+    pub unreadable: u64,
+}
+
+/// Most breaks that are told.
+pub const BREAKS_MAX: usize = 100;
+
+/// Walks a log's audit chain from the oldest event kept.
+pub fn verify(dir: &Path) -> io::Result<Verified> {
+    let filter = Filter {
+        classes: vec![Class::Audit],
+        ..Filter::default()
+    };
+    let mut reader = Reader::new(dir, None);
+    let mut verified = Verified::default();
+    loop {
+        let page = reader.page(&filter, PAGE_MAX)?;
+        for event in &page.events {
+            verified.add(event);
+        }
+        verified.damaged_bytes += page.damaged_bytes;
+        verified.unreadable += page.unreadable;
+        if !page.more {
+            return Ok(verified);
+        }
+    }
+}
+
+impl Verified {
+    fn add(&mut self, event: &Event) {
+        let Body::Audit(audit) = &event.body else {
+            return;
+        };
+        // The reader made both texts of 32 bytes.
+        let (Some(prev), Some(hash)) = (Hash::from_hex(&audit.prev), Hash::from_hex(&audit.hash))
+        else {
+            return;
+        };
+        if self.events == 0 {
+            self.anchor = prev;
+        } else if prev != self.head && self.breaks.len() < BREAKS_MAX {
+            self.breaks.push(Break {
+                id: event.id.clone(),
+                expected: self.head,
+                found: prev,
+            });
+        }
+        self.head = hash;
+        self.events += 1;
     }
 }
 

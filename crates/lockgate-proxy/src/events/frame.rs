@@ -24,6 +24,9 @@ pub(crate) const SEGMENT_HEADER: u8 = 0;
 
 const MAGIC: u8 = 0xE7;
 
+/// Class bytes are below this, where no UTF-8 sequence goes on.
+const CLASS_END: u8 = 0x80;
+
 /// Writes a frame into `out` whose payload `fill` appends; returns the frame's
 /// size. If `fill` fails or the payload is too large, `out` is as before.
 pub(crate) fn append<E>(
@@ -75,6 +78,11 @@ impl<'a> Frame<'a> {
         &self.0[HEADER_BYTES..]
     }
 
+    /// The whole frame.
+    pub const fn bytes(&self) -> &'a [u8] {
+        self.0
+    }
+
     /// Bytes of the frame on disk.
     pub const fn size(&self) -> usize {
         self.0.len()
@@ -97,9 +105,9 @@ pub(crate) fn parse(bytes: &[u8]) -> Parsed {
     let Some(header) = bytes.first_chunk::<HEADER_BYTES>() else {
         return Parsed::Short;
     };
-    let [c0, c1, c2, c3, magic, _, l0, l1] = *header;
+    let [c0, c1, c2, c3, magic, class, l0, l1] = *header;
     let size = HEADER_BYTES + usize::from(u16::from_le_bytes([l0, l1]));
-    if magic != MAGIC || size > HEADER_BYTES + PAYLOAD_MAX {
+    if magic != MAGIC || class >= CLASS_END || size > HEADER_BYTES + PAYLOAD_MAX {
         return Parsed::Bad;
     }
     let Some(covered) = bytes.get(4..size) else {

@@ -36,8 +36,10 @@ pub mod chain;
 mod clock;
 mod compact;
 mod counters;
+mod cursor;
 #[cfg(test)]
 mod faults;
+mod filter;
 mod frame;
 mod log;
 mod pool;
@@ -46,16 +48,23 @@ mod record;
 mod recovery;
 mod scan;
 mod schema;
+mod search;
 mod segment;
 mod sink;
 mod store;
+#[cfg(test)]
+mod testing;
 mod watermark;
 mod writer;
 
 pub use counters::{Counters, PerClass};
+pub use cursor::{BadCursor, Cursor};
+pub use filter::Filter;
 pub use log::{AppendError, EventLog, Options, Receipt};
+pub use reader::{durable_until, Page, Reader, PAGE_MAX};
 pub use record::{AccessRecord, SpanRecord, VerdictRecord, RECORD_MAX};
 pub use schema::{
     json_schema, Audit, Body, Class, Event, Exchange, Outcome, Span, System, Verdict, EVENT_VERSION,
 };
+pub use search::{find, last};
 pub use sink::Sink;

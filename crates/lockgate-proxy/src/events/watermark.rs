@@ -12,7 +12,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-use super::reader::Cursor;
+use super::cursor::Cursor;
 use super::segment::Name;
 
 const FILE: &str = "watermark";
