@@ -24,7 +24,6 @@ from bench.subjects import Subject, peers
 # Beside the idle connections.
 SPARE_DESCRIPTORS = 4_096
 LATENCY_ROUNDS = 3
-LATENCY_SECONDS = 5.0
 MEMORY_SECONDS = 2.0
 
 
@@ -133,7 +132,7 @@ def measure(stage: Stage, rows: list[Row], settings: Settings, results: Results)
         results.cpu = cpu.rounds(stage, rows, settings.rounds, settings.seconds, failed)
     if "latency" in settings.sections:
         results.latency = latency.rounds(
-            stage, few, min(LATENCY_ROUNDS, settings.rounds), LATENCY_SECONDS, settings.rate, failed
+            stage, few, min(LATENCY_ROUNDS, settings.rounds), 2 * settings.seconds, settings.rate, failed
         )
     if "memory" in settings.sections:
         big = [row for row in rows if row.variant in ("routes-10000", "keys-1000000")]
@@ -153,7 +152,11 @@ def measure(stage: Stage, rows: list[Row], settings: Settings, results: Results)
 def finish(settings: Settings, results: Results) -> int:
     """Writes the result and says what it is."""
     file = results.write(settings.out)
-    print(f"\n{report.cpu(results)}\n\n{report.flat(results)}\n\nresult: {file}")
+    for section in (report.cpu, report.flat, report.latency, report.memory, report.reload, report.syscalls):
+        text = section(results)
+        if text != report.NOT_MEASURED:
+            print(f"\n{text}")
+    print(f"\nresult: {file}")
     if settings.publish:
         print(f"page: {report.publish(file)}")
     for what, reason in results.failed.items():

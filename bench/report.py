@@ -20,6 +20,7 @@ from bench.syscalls import WHY
 RESULTS = ROOT / "bench/results"
 PAGE = ROOT / "docs/performance.md"
 NOISY_PERCENT = 5.0
+NOT_MEASURED = "Not measured in this run."
 
 
 def main() -> None:
@@ -68,7 +69,7 @@ def cpu(results: Results) -> str:
     """Each row's cost, its ratio to nginx and how far that varied."""
     base = results.base
     if base is None:
-        return "Not measured in this run."
+        return NOT_MEASURED
     head = ["row", "µs per request", "÷ nginx", "lowest to highest", "budget", "requests/s", "what"]
     return table(head, (cpu_line(row, base) for row in results.cpu)) + "\n\n" + quiet(results)
 
@@ -112,26 +113,26 @@ def flat(results: Results) -> str:
             ratio = median(row.ratios(other))
             verdict = "met" if ratio <= FLAT else "missed"
             lines.append([f"{row.id} ÷ {other.id}", f"{ratio:.2f}", f"≤ {FLAT:.2f}: {verdict}"])
-    return table(["rows", "ratio", "budget"], lines) if lines else "Not measured in this run."
+    return table(["rows", "ratio", "budget"], lines) if lines else NOT_MEASURED
 
 
 def latency(results: Results) -> str:
     """Percentiles of the open-loop runs."""
     if not results.latency:
-        return "Not measured in this run."
+        return NOT_MEASURED
     lines = []
     for row in results.latency:
         each = row.latency
         values = (each.p50, each.p90, each.p99, each.p999, row.late_p99)
-        lines.append([row.id, *(f"{value:,.0f}" for value in values)])
-    head = ["row", "p50 µs", "p90 µs", "p99 µs", "p99.9 µs", "generator late, p99 µs"]
+        lines.append([row.id, *(f"{value:,.0f}" for value in values), f"{row.us_per_request:.1f}"])
+    head = ["row", "p50 µs", "p90 µs", "p99 µs", "p99.9 µs", "generator late, p99 µs", "CPU µs per request"]
     return LATENCY.format(rate=results.latency[0].rate) + "\n\n" + table(head, lines)
 
 
 def memory(results: Results) -> str:
     """Memory of each subject's processes together."""
     if not results.memory:
-        return "Not measured in this run."
+        return NOT_MEASURED
     lines = []
     for row in results.memory:
         per = f"{row.pss_bytes_per_connection:,.0f}" if row.pss_bytes_per_connection is not None else ""
@@ -151,7 +152,7 @@ def memory(results: Results) -> str:
 def reload(results: Results) -> str:
     """Times of new bundles."""
     if not results.reload_ms:
-        return "Not measured in this run."
+        return NOT_MEASURED
     lines = [[row_id, f"{median(times):.1f}", f"{max(times):.1f}"] for row_id, times in results.reload_ms.items()]
     words = "Milliseconds from the hand-over of a signed bundle until it serves, five times over."
     return words + "\n\n" + table(["row", "median ms", "highest ms"], lines)
@@ -160,7 +161,7 @@ def reload(results: Results) -> str:
 def syscalls(results: Results) -> str:
     """Counts per request, side by side, and why Lockgate makes each."""
     if not results.syscalls:
-        return "Not measured in this run."
+        return NOT_MEASURED
     lines = []
     for row in results.syscalls:
         by_count = sorted(row.per_request.items(), key=lambda item: -item[1])
@@ -175,7 +176,7 @@ def syscalls(results: Results) -> str:
 def framing(results: Results) -> str:
     """What the checker's own measurement printed."""
     if results.framing is None:
-        return "Not measured in this run."
+        return NOT_MEASURED
     return FRAMING + "\n\n```\n" + results.framing + "\n```"
 
 
@@ -213,7 +214,8 @@ the machine meanwhile happens to all. Absolute numbers are this machine's; read 
 LATENCY = """\
 {rate:,.0f} requests a second for every subject, below what the slowest can carry. Requests are due at fixed
 times whatever the answers do, and are timed from when they were due, so that a stall is charged for every
-request it would have delayed. The generator's own lateness is in the last column and in all percentiles."""
+request it would have delayed. The generator's own lateness is in all percentiles. A gate with little to do
+sleeps and wakes for each request, so CPU per request is higher here than when it is saturated."""
 
 MEMORY = """\
 All processes of a subject together; PSS counts pages shared with others in part. Idle connections have done

@@ -57,12 +57,13 @@ class CpuRow:
 
 @dataclass(frozen=True)
 class LatencyRow:
-    """Percentiles at one fixed rate: medians over rounds, in microseconds."""
+    """At one fixed rate: medians over rounds, in microseconds."""
 
     id: str
     rate: float
     latency: Latency
     late_p99: float
+    us_per_request: float
 
 
 @dataclass(frozen=True)

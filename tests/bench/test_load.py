@@ -1,0 +1,117 @@
+"""The load generator: it must notice wrong answers, and charge a stall to all whom it delays."""
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from bench.load import Load, build, origin, write_requests
+from bench.process import BenchError
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the benchmark is for Linux")
+
+
+@pytest.fixture(scope="module")
+def program() -> Path:
+    return build()
+
+
+@pytest.fixture
+def requests(tmp_path: Path) -> Path:
+    return write_requests(tmp_path / "requests", [("/a", {}), ("/b", {"X-API-Key": "k"})])
+
+
+RIGHT = b"HTTP/1.1 200 OK\r\nContent-Length: 300\r\n\r\n" + b"x" * 300
+LEAVE_AFTER_ONE = -2
+
+
+def generator(program: Path, connections: int = 4) -> Load:
+    return Load(program, max(os.sched_getaffinity(0)), connections)
+
+
+def serve(listener: socket.socket, answer: bytes, stall_at: int, stall_seconds: float) -> None:
+    """Answers one connection's requests; stalls once before one of them, or leaves after the first."""
+    peer, _ = listener.accept()
+    served = 0
+    with peer:
+        while data := peer.recv(65536):
+            for _ in range(data.count(b"\r\n\r\n")):
+                if served == stall_at:
+                    threading.Event().wait(stall_seconds)
+                peer.sendall(answer)
+                served += 1
+                if stall_at == LEAVE_AFTER_ONE:
+                    return
+
+
+@contextmanager
+def server(answer: bytes, stall_at: int = -1, stall_seconds: float = 0.0) -> Iterator[tuple[str, threading.Thread]]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener, answer, stall_at, stall_seconds))
+        thread.start()
+        try:
+            yield f"127.0.0.1:{listener.getsockname()[1]}", thread
+        finally:
+            thread.join(10)
+
+
+def test_a_closed_run_of_so_many_requests_makes_them_all(program: Path, requests: Path, tmp_path: Path) -> None:
+    load = generator(program)
+    with origin(program, load.core, tmp_path / "log") as address:
+        result = load.closed(address, requests, seconds=10, count=500)
+    assert result.requests == 500
+    assert 0 < result.latency.p50 <= result.latency.p99 <= result.latency.max
+
+
+def test_an_open_run_keeps_its_rate(program: Path, requests: Path, tmp_path: Path) -> None:
+    load = generator(program)
+    with origin(program, load.core, tmp_path / "log") as address:
+        result = load.open(address, requests, seconds=0.5, rate=400)
+    assert result.requests == 200
+    assert result.seconds == pytest.approx(0.5, abs=0.2)
+
+
+def test_an_open_run_charges_a_stall_to_every_request_that_was_due(program: Path, requests: Path) -> None:
+    with server(RIGHT, stall_at=50, stall_seconds=0.4) as (address, _):
+        result = generator(program, connections=1).open(address, requests, seconds=1.0, rate=200)
+    # About eighty of two hundred requests fell due while nothing was answered. A closed loop
+    # would have seen a single slow one.
+    assert result.latency.p90 > 100_000
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        pytest.param(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", "502", id="status"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", "not 300", id="length"),
+        pytest.param(RIGHT.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n"), "close", id="close"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "chunked", id="chunked"),
+    ],
+)
+def test_a_wrong_answer_ends_the_run(program: Path, requests: Path, wrong: bytes, says: str) -> None:
+    with server(wrong) as (address, _), pytest.raises(BenchError, match=says):
+        generator(program, connections=1).closed(address, requests, seconds=5)
+
+
+def test_only_loopback_may_be_a_target(program: Path, requests: Path) -> None:
+    with pytest.raises(BenchError, match=r"not in 127\.0\.0\.0/8"):
+        generator(program).closed("192.0.2.1:80", requests, seconds=1)
+
+
+def test_idle_connections_are_held(program: Path, requests: Path, tmp_path: Path) -> None:
+    load = generator(program)
+    with origin(program, load.core, tmp_path / "log") as address, load.idle(address, requests, 20, tmp_path / "idle"):
+        pass
+
+
+def test_an_idle_connection_that_is_let_go_is_noticed(program: Path, requests: Path, tmp_path: Path) -> None:
+    load = generator(program)
+    with (
+        server(RIGHT, stall_at=LEAVE_AFTER_ONE) as (address, thread),
+        pytest.raises(BenchError, match="1 of 1 idle connections were closed"),
+        load.idle(address, requests, 1, tmp_path / "log"),
+    ):
+        thread.join(5)

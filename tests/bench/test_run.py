@@ -1,0 +1,63 @@
+"""The whole harness, for a moment: real proxies, real load, a valid result."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from bench.gate import SHAPES
+from bench.results import read
+from bench.rows import ROWS
+
+ROOT = Path(__file__).resolve().parents[2]
+
+pytestmark = [
+    pytest.mark.skipif(
+        not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2, reason="wants two cores"
+    ),
+    pytest.mark.skipif(
+        shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin") is None,
+        reason="wants nginx (scripts/system-packages.sh)",
+    ),
+    pytest.mark.xdist_group("bench"),
+]
+
+
+def bench(folder: Path, *words: str) -> Path:
+    command = [sys.executable, "-m", "bench", "--name", "smoke", "--out", str(folder), *words]
+    command += ["--gate", "installed", "--rounds", "1", "--seconds", "0.2", "--idle-connections", "50"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (file,) = folder.glob("*-smoke.json")
+    return file
+
+
+def test_nginx_gives_a_valid_result(tmp_path: Path) -> None:
+    file = bench(tmp_path, "--subjects", "nginx", "--sections", "cpu,latency,memory", "--rate", "500")
+    results = read(file)
+    assert [row.id for row in results.cpu] == ["nginx/plain", "nginx/forwarded", "nginx/access-log"]
+    for row in results.cpu:
+        (each,) = row.rounds
+        assert each.requests > 100
+        assert 1 < row.us < 5_000
+        assert each.us_per_request * each.requests / 1e6 < each.seconds * 1.5, "more CPU than one core has"
+    (latency,) = results.latency
+    assert 0 < latency.latency.p50 <= latency.latency.p999
+    (memory,) = results.memory
+    assert memory.idle.pss > 100
+    assert memory.idle_connections == 50
+    assert results.versions["nginx"]
+
+
+def test_lockgate_gives_a_valid_result(tmp_path: Path) -> None:
+    rows = "lockgate/plain,lockgate/events,lockgate/key,lockgate/routes-10"
+    results = read(bench(tmp_path, "--subjects", "lockgate", "--rows", rows, "--sections", "cpu"))
+    assert [row.id for row in results.cpu] == ["nginx/plain", *rows.split(",")]
+    assert all(1 < row.us < 20_000 for row in results.cpu)
+    assert not results.failed
+
+
+def test_every_row_of_lockgate_has_a_bundle() -> None:
+    assert {row.variant for row in ROWS if row.subject == "lockgate"} == set(SHAPES)
