@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds lockgate._native with the dev profile and installs the package, editable.
+# Builds lockgate._native with the dev profile and registers the package in the environment.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 venv=${1:-.venv}
@@ -10,4 +10,11 @@ command -v cargo >/dev/null || {
     echo "Lockgate builds its core with Rust: install a stable toolchain (rustup), then run this again." >&2
     exit 1
 }
-"$venv/bin/maturin" develop --quiet
+echo "Building the native module; the first time takes some minutes ..."
+# --skip-install: scripts/register.py does it, without asking pip about every dependency.
+if [ -t 2 ]; then
+    "$venv/bin/maturin" develop --skip-install
+else
+    said=$("$venv/bin/maturin" develop --skip-install 2>&1) || { printf '%s\n' "$said" >&2; exit 1; }
+fi
+"$venv/bin/python" scripts/register.py

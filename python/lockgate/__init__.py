@@ -4,11 +4,16 @@ Where to begin reading: ``ARCHITECTURE.md`` in the repository names the rooms
 and who may import whom.
 """
 
-from importlib import metadata
+from typing import TYPE_CHECKING
 
+__version__: str
 
-def __getattr__(name: str) -> str:
-    """Answer ``lockgate.__version__`` on demand, so that importing stays cheap."""
-    if name == "__version__":
-        return metadata.version("lockgate")
-    raise AttributeError(f"module 'lockgate' has no attribute {name!r}")
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> str:
+        """Answer ``lockgate.__version__`` on demand, so that importing stays cheap."""
+        if name == "__version__":
+            from importlib import metadata
+
+            return metadata.version("lockgate")
+        raise AttributeError(f"module 'lockgate' has no attribute {name!r}")
