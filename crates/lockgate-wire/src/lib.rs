@@ -2,13 +2,55 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`framing`] | strict checker of HTTP/1.1 bytes in front of hyper: [`framing::RequestGuard`], [`framing::ResponseGuard`] |
-//! | [`reason`] | what a refusal is |
+//! | [`framing`] | checks HTTP/1.1 bytes in front of hyper: [`framing::RequestGuard`] and [`framing::ResponseGuard`], with [`framing::HeadLimits`], [`framing::Phase`], [`framing::Expect`] |
+//! | [`target`] | the one form of a path ([`target::normalize`], [`target::TargetSwitches`], [`target::for_matching`]) and of a host ([`target::normalize_host`]) |
+//! | [`headers`] | [`headers::remove_hop_by_hop`], [`headers::strip_identity`], [`headers::remove_look_alikes`] |
+//! | [`headers::forwarded`] | the client's address through trusted proxies: [`headers::forwarded::client_address`] |
+//! | [`headers::forwarding`] | `Forwarded` and `X-Forwarded-*` for the upstream: [`headers::forwarding::Hop`] |
+//! | [`headers::trace`] | W3C Trace Context: [`headers::trace::continue_or_begin`] |
+//! | [`reason`] | what a refusal is; all of this crate's are in [`REASONS`] |
+//!
+//! The life of a request through them:
+//!
+//! ```
+//! use http::HeaderMap;
+//! use lockgate_wire::{framing, headers, target};
+//!
+//! # fn main() -> Result<(), lockgate_wire::reason::ReasonRef> {
+//! // 1. Bytes from the socket, before hyper sees them.
+//! let mut guard = framing::RequestGuard::new(framing::HeadLimits::default());
+//! let mut for_hyper = Vec::new();
+//! guard.feed(b"GET /a/./b HTTP/1.1\r\nHost: Example.com\r\n\r\n", &mut |run| {
+//!     for_hyper.extend_from_slice(run);
+//! })?;
+//! assert_eq!((guard.phase(), guard.heads()), (framing::Phase::Idle, 1));
+//!
+//! // 2. What is asked for, before matching and policy; the upstream gets it so.
+//! let asked = target::normalize("/a/./b", &target::TargetSwitches::default())?;
+//! assert_eq!((asked.path.as_ref(), asked.changed), ("/a/b", true));
+//! assert_eq!(target::normalize_host("Example.com")?.name, "example.com");
+//!
+//! // 3. Who it came from. The hop is made once for a connection.
+//! let mut fields = HeaderMap::new();
+//! let peer = std::net::Ipv4Addr::LOCALHOST.into();
+//! let client = headers::forwarded::client_address(&fields, peer, |_| false)?;
+//! assert_eq!(client, peer);
+//! let hop = headers::forwarding::Hop::new(peer, false, false, 8080);
+//!
+//! // 4. When policies let it on: what the upstream is told.
+//! headers::remove_hop_by_hop(&mut fields);
+//! headers::strip_identity(&mut fields, false);
+//! hop.write(&mut fields);
+//! headers::trace::continue_or_begin(&mut fields, [7; 24]);
+//! # Ok(())
+//! # }
+//! ```
 
 #[macro_use]
 mod declare;
 mod chars;
 pub mod framing;
+pub mod headers;
 mod host;
 pub mod reason;
 pub mod target;
@@ -19,4 +61,6 @@ use reason::ReasonRef;
 pub static REASONS: &[&[ReasonRef]] = &[
     framing::reasons::REASONS,
     framing::upstream_reasons::REASONS,
+    target::reasons::REASONS,
+    headers::reasons::REASONS,
 ];

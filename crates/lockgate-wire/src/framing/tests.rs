@@ -362,3 +362,19 @@ fn an_asked_for_switch_opens_a_tunnel() {
         (input.to_vec(), Ok(Phase::Tunnel))
     );
 }
+
+#[test]
+fn a_failure_within_a_body_is_told_from_one_between_messages() {
+    let head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (rest, in_body) in [
+        (&b"x"[..], true),
+        (b"0\r\n: y\r\n\r\n", true),
+        (b"0\r\n\r\n\0", false),
+    ] {
+        let mut guard = RequestGuard::new(HeadLimits::default());
+        guard.feed(head, &mut |_| {}).unwrap();
+        assert!(guard.in_body());
+        guard.feed(rest, &mut |_| {}).unwrap_err();
+        assert_eq!(guard.in_body(), in_body, "{rest:?}");
+    }
+}

@@ -1,0 +1,144 @@
+//! Headers that say who is calling, or from where. Upstreams believe them
+//! because a gate sets them; so nobody outside may.
+
+use http::{HeaderMap, HeaderName};
+
+/// Names, and beginnings of names (those that end with `*`), in lower case.
+/// Where one comes from stands behind it; the gate's own come last.
+pub(super) const IDENTITY: &[&str] = &[
+    // Where the request came from.
+    "forwarded",                // RFC 7239
+    "x-forwarded*", // -For, -Proto, -Host, -Port, -Prefix, -User, -Client-Cert (Envoy), -Access-Token
+    "x-original-forwarded-for", // ingress-nginx
+    "x-real-ip",    // nginx
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-originating-ip",
+    "x-remote*", // -IP, -Addr, -User, -Group (Kubernetes' authenticating proxy)
+    "x-azure-clientip",
+    "x-appengine-user-ip",
+    "x-scheme",
+    "x-url-scheme",
+    "front-end-https",
+    "true-client-ip",   // Akamai, Cloudflare
+    "cf-connecting-ip", // Cloudflare
+    "fastly-client-ip",
+    // What was asked for, in place of the request line: Symfony, IIS.
+    "x-original-url",
+    "x-rewrite-url",
+    // Who is calling.
+    "x-user*", // -Id, -Name, -Email, X-Username
+    "x-authenticated*",
+    "x-auth-request*", // oauth2-proxy
+    "x-webauth*",      // Grafana
+    "x-consumer*",     // Kong
+    "x-anonymous-consumer",
+    "x-credential*", // Kong
+    "x-goog-authenticated*",
+    "x-ms-client-principal*",
+    "x-amzn-oidc*",
+    "x-envoy*",
+    "remote-*", // -User, -Groups, -Name, -Email (Authelia)
+    "tailscale-user*",
+    // Which certificate it showed.
+    "client-cert*", // RFC 9440
+    "x-client-cert*",
+    "x-ssl-client*",
+    "ssl-client*",
+    // Ours.
+    "x-lockgate*",
+];
+
+/// Begins like `x-user*`, and is what gRPC-Web calls itself by.
+const NO_IDENTITY: &str = "x-user-agent";
+
+/// Fields whose `_` spelling is removed too, besides those of [`IDENTITY`].
+const STANDARD: &[&str] = &[
+    "host",
+    "cookie",
+    "x-api-key",
+    "content-type",
+    "authorization",
+    "content-length",
+    "transfer-encoding",
+    "proxy-authorization",
+];
+
+/// Removes what says who is calling or from where, `_` spellings included:
+/// CGI, WSGI, PHP and Rack read `X_User_Id` and `X-User-Id` as one variable.
+///
+/// With `keep_forwarded`, for a peer among the trusted proxies, `Forwarded`
+/// and the five `X-Forwarded-*` that are read and written here stay.
+pub fn strip_identity(headers: &mut HeaderMap, keep_forwarded: bool) {
+    let mut doomed: Vec<HeaderName> = Vec::new();
+    for name in headers.keys() {
+        if is_doomed(name.as_str(), keep_forwarded) {
+            doomed.push(name.clone());
+        }
+    }
+    for name in doomed {
+        headers.remove(name);
+    }
+}
+
+/// Removes every spelling of `name` that a CGI-like upstream would read as
+/// `name`, but not `name` itself: before the gate sets a header of its own.
+pub fn remove_look_alikes(headers: &mut HeaderMap, name: &HeaderName) {
+    let alike = |other: &&HeaderName| {
+        *other != name
+            && other.as_str().len() == name.as_str().len()
+            && other
+                .as_str()
+                .bytes()
+                .zip(name.as_str().bytes())
+                .all(|(a, b)| dashed(a) == dashed(b))
+    };
+    let doomed: Vec<HeaderName> = headers.keys().filter(alike).cloned().collect();
+    for name in doomed {
+        headers.remove(name);
+    }
+}
+
+/// Whether a lower-case name says who is calling or from where.
+#[must_use]
+pub fn is_identity(name: &str) -> bool {
+    may_be_identity(name.as_bytes()) && in_list(name)
+}
+
+fn is_doomed(name: &str, keep_forwarded: bool) -> bool {
+    if name.as_bytes().contains(&b'_') {
+        let dashed = name.replace('_', "-");
+        return is_identity(&dashed) || STANDARD.contains(&dashed.as_str());
+    }
+    is_identity(name) && !(keep_forwarded && super::forwarding::WRITTEN.contains(&name))
+}
+
+/// The first two letters tell nearly every other field apart.
+#[inline]
+fn may_be_identity(name: &[u8]) -> bool {
+    matches!(
+        name,
+        [b'x', b'-', ..]
+            | [b'f', b'o' | b'r' | b'a', ..]
+            | [b'c', b'l' | b'f', ..]
+            | [b't', b'r' | b'a', ..]
+            | [b'r', b'e', b'm', ..]
+            | [b's', b's', ..]
+    )
+}
+
+fn in_list(name: &str) -> bool {
+    let listed = IDENTITY.iter().any(|entry| match entry.strip_suffix('*') {
+        Some(beginning) => name.starts_with(beginning),
+        None => name == *entry,
+    });
+    listed && name != NO_IDENTITY
+}
+
+fn dashed(byte: u8) -> u8 {
+    if byte == b'_' {
+        b'-'
+    } else {
+        byte
+    }
+}

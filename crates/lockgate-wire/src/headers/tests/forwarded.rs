@@ -1,0 +1,247 @@
+use std::net::IpAddr;
+
+use proptest::prelude::*;
+
+use super::{
+    super::{
+        forwarded::client_address,
+        forwarding::{Hop, WRITTEN},
+    },
+    lines, map,
+};
+
+/// 10.0.0.0/8 and fd00::/8 are the trusted proxies of these tests.
+fn is_trusted(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.octets()[0] == 10,
+        IpAddr::V6(address) => address.octets()[0] == 0xfd,
+    }
+}
+
+fn client(peer: &str, sent: &[&str]) -> Result<String, &'static str> {
+    client_address(&map(sent), peer.parse().unwrap(), is_trusted)
+        .map(|address| address.to_string())
+        .map_err(|reason| reason.code)
+}
+
+#[test]
+fn an_untrusted_peer_is_the_client_whatever_it_says() {
+    let sent = ["X-Forwarded-For: 10.0.0.9", "Forwarded: for=192.0.2.7"];
+    assert_eq!(client("198.51.100.1", &sent), Ok("198.51.100.1".into()));
+    assert_eq!(
+        client("::ffff:198.51.100.1", &[]),
+        Ok("198.51.100.1".into())
+    );
+}
+
+#[test]
+fn the_list_is_walked_from_the_right() {
+    let cases: &[(&[&str], &str)] = &[
+        (&[], "10.0.0.1"),
+        (&["X-Forwarded-For: 192.0.2.1"], "192.0.2.1"),
+        (&["X-Forwarded-For: 1.1.1.1, 192.0.2.1"], "192.0.2.1"),
+        (
+            &["X-Forwarded-For: 1.1.1.1,192.0.2.1 ,10.0.0.2"],
+            "192.0.2.1",
+        ),
+        (
+            &["X-Forwarded-For: 1.1.1.1", "X-Forwarded-For: 192.0.2.1"],
+            "192.0.2.1",
+        ),
+        (
+            &[
+                "X-Forwarded-For: 192.0.2.1",
+                "X-Forwarded-For: 10.0.0.2, 10.0.0.3",
+            ],
+            "192.0.2.1",
+        ),
+        (&["X-Forwarded-For: 10.0.0.3, 10.0.0.2"], "10.0.0.3"),
+        (&["X-Forwarded-For: 192.0.2.1:4711"], "192.0.2.1"),
+        (&["X-Forwarded-For: 2001:db8::1"], "2001:db8::1"),
+        (&["X-Forwarded-For: [2001:db8::1]:4711"], "2001:db8::1"),
+        (&["X-Forwarded-For: ::ffff:192.0.2.1"], "192.0.2.1"),
+        (&["X-Forwarded-For: ::ffff:10.0.0.2"], "10.0.0.2"),
+        // Unreadable where a trusted proxy speaks: the walk ends there.
+        (&["X-Forwarded-For: 192.0.2.1, unknown"], "10.0.0.1"),
+        (&["X-Forwarded-For: 192.0.2.1,"], "10.0.0.1"),
+        (&["X-Forwarded-For: 192.0.2.1, x, 10.0.0.2"], "10.0.0.2"),
+        (&["X-Forwarded-For: 192.0.2.1:x y"], "10.0.0.1"),
+        (&["X-Forwarded-For: 192.0.2.999"], "10.0.0.1"),
+        (&["X-Forwarded-For: 192.0.2.1%eth0"], "10.0.0.1"),
+    ];
+    for (sent, expected) in cases {
+        assert_eq!(client("10.0.0.1", sent), Ok((*expected).into()), "{sent:?}");
+    }
+}
+
+#[test]
+fn rfc_7239_is_read_with_its_quotation_marks() {
+    let cases: &[(&str, &str)] = &[
+        ("for=192.0.2.1", "192.0.2.1"),
+        ("For=192.0.2.1;Proto=https; by=10.0.0.1", "192.0.2.1"),
+        ("proto=https;for=\"192.0.2.1:80\"", "192.0.2.1"),
+        ("for=1.1.1.1, for=\"[2001:db8::1]:80\"", "2001:db8::1"),
+        ("for=\"[2001:db8::1]\";host=\"a,b;c\"", "2001:db8::1"),
+        ("for=192.0.2.1;host=\"a\\\",for=10.0.0.2\"", "10.0.0.1"),
+        ("for=192.0.2.1, for=10.0.0.2;host=x", "192.0.2.1"),
+        // What stands left of the client has no effect, open quotes included.
+        ("for=\"evil, for=192.0.2.1", "192.0.2.1"),
+        ("\\\", for=192.0.2.1", "192.0.2.1"),
+        // Known to the proxy alone, or to nobody.
+        ("for=unknown", "10.0.0.1"),
+        ("for=_hidden", "10.0.0.1"),
+        ("for=192.0.2.1;for=192.0.2.2", "10.0.0.1"),
+        ("for=", "10.0.0.1"),
+        ("for", "10.0.0.1"),
+        ("by=192.0.2.1", "10.0.0.1"),
+        ("for=\"192.0.2.1", "10.0.0.1"),
+        ("for=\"192.0.2.1\"x", "10.0.0.1"),
+    ];
+    for (value, expected) in cases {
+        let sent = format!("Forwarded: {value}");
+        assert_eq!(
+            client("10.0.0.1", &[&sent]),
+            Ok((*expected).into()),
+            "{value}"
+        );
+    }
+}
+
+#[test]
+fn two_stories_are_refused_and_one_told_twice_is_not() {
+    let agreeing = ["X-Forwarded-For: 192.0.2.1", "Forwarded: for=192.0.2.1"];
+    assert_eq!(client("10.0.0.1", &agreeing), Ok("192.0.2.1".into()));
+    let spoofed = ["X-Forwarded-For: 192.0.2.1", "Forwarded: for=1.1.1.1"];
+    assert_eq!(client("10.0.0.1", &spoofed), Err("forwarded-conflict"));
+    let hidden = ["X-Forwarded-For: 192.0.2.1", "Forwarded: nonsense"];
+    assert_eq!(client("10.0.0.1", &hidden), Err("forwarded-conflict"));
+}
+
+#[test]
+fn no_chain_is_walked_without_end() {
+    let sent = format!(
+        "X-Forwarded-For: 192.0.2.1, {}10.0.0.2",
+        "10.0.0.3, ".repeat(40)
+    );
+    assert_eq!(client("10.0.0.1", &[&sent]), Ok("10.0.0.3".into()));
+    let padded = format!("X-Forwarded-For: 192.0.2.1, {}", " ".repeat(600));
+    assert_eq!(client("10.0.0.1", &[&padded]), Ok("10.0.0.1".into()));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever a client writes before the entry of the proxy, the proxy's counts.
+    #[test]
+    fn a_client_cannot_choose_its_address(written in "[ -~]{0,60}") {
+        let x = format!("X-Forwarded-For: {written}, 192.0.2.1");
+        prop_assert_eq!(client("10.0.0.1", &[&x]), Ok("192.0.2.1".into()));
+        let rfc = format!("Forwarded: {written}, for=192.0.2.1;proto=http");
+        prop_assert_eq!(client("10.0.0.1", &[&rfc]), Ok("192.0.2.1".into()));
+    }
+
+    #[test]
+    fn what_we_write_we_can_read(peer in any::<[u8; 16]>(), v4 in any::<bool>(), host in "[a-z]{1,8}(:80)?") {
+        let peer: IpAddr = if v4 {
+            IpAddr::from([192, peer[1], peer[2], peer[3]])
+        } else {
+            IpAddr::from(peer).to_canonical()
+        };
+        let mut headers = map(&[&format!("Host: {host}")]);
+        Hop::new(peer, false, true, 443).write(&mut headers);
+        let read = client_address(&headers, "10.0.0.1".parse().unwrap(), |address| {
+            address == "10.0.0.1".parse::<IpAddr>().unwrap()
+        });
+        prop_assert_eq!(read.map_err(|reason| reason.code), Ok(peer));
+    }
+}
+
+fn written(trusted: bool, peer: &str, sent: &[&str]) -> Vec<String> {
+    let mut headers = map(sent);
+    Hop::new(peer.parse().unwrap(), trusted, false, 8080).write(&mut headers);
+    headers.remove("host");
+    assert!(headers.keys().all(|name| WRITTEN.contains(&name.as_str())));
+    lines(&headers)
+}
+
+#[test]
+fn an_untrusted_peers_story_is_replaced() {
+    let sent = [
+        "Host: shop.example.com:8080",
+        "X-Forwarded-For: 1.1.1.1",
+        "X-Forwarded-For: 2.2.2.2",
+        "X-Forwarded-Proto: https",
+        "X-Forwarded-Host: evil",
+        "X-Forwarded-Port: 1",
+        "Forwarded: for=1.1.1.1",
+    ];
+    assert_eq!(
+        written(false, "192.0.2.1", &sent),
+        [
+            "forwarded: for=192.0.2.1;proto=http;host=\"shop.example.com:8080\"",
+            "x-forwarded-for: 192.0.2.1",
+            "x-forwarded-host: shop.example.com:8080",
+            "x-forwarded-port: 8080",
+            "x-forwarded-proto: http",
+        ]
+    );
+}
+
+#[test]
+fn a_request_without_host_says_none() {
+    assert_eq!(
+        written(false, "2001:db8::1", &["X-Forwarded-Host: evil"]),
+        [
+            "forwarded: for=\"[2001:db8::1]\";proto=http",
+            "x-forwarded-for: 2001:db8::1",
+            "x-forwarded-port: 8080",
+            "x-forwarded-proto: http",
+        ]
+    );
+}
+
+#[test]
+fn a_trusted_peers_story_is_continued() {
+    let sent = [
+        "Host: shop.example.com",
+        "X-Forwarded-For: 192.0.2.1",
+        "X-Forwarded-For: 10.0.0.2",
+        "X-Forwarded-Proto: https",
+        "X-Forwarded-Host: www.example.com",
+        "X-Forwarded-Port: 443",
+        "Forwarded: for=192.0.2.1",
+    ];
+    assert_eq!(
+        written(true, "10.0.0.1", &sent),
+        [
+            "forwarded: for=192.0.2.1, for=10.0.0.1;proto=http;host=shop.example.com",
+            "x-forwarded-for: 192.0.2.1, 10.0.0.2, 10.0.0.1",
+            "x-forwarded-host: www.example.com",
+            "x-forwarded-port: 443",
+            "x-forwarded-proto: https",
+        ]
+    );
+}
+
+#[test]
+fn what_cannot_be_right_is_replaced_even_from_a_trusted_peer() {
+    let long = format!("X-Forwarded-For: {}", "1.1.1.1, ".repeat(300));
+    let sent = [
+        "Host: shop.example.com",
+        &long,
+        "Forwarded: for=\"evil",
+        "X-Forwarded-Proto: javascript",
+        "X-Forwarded-Host: a/b",
+        "X-Forwarded-Port: 99 9",
+    ];
+    assert_eq!(
+        written(true, "10.0.0.1", &sent),
+        [
+            "forwarded: for=10.0.0.1;proto=http;host=shop.example.com",
+            "x-forwarded-for: 10.0.0.1",
+            "x-forwarded-host: shop.example.com",
+            "x-forwarded-port: 8080",
+            "x-forwarded-proto: http",
+        ]
+    );
+}
