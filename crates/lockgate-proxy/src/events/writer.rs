@@ -86,6 +86,11 @@ impl Writer {
             .or_else(|| self.dirty.then(|| self.last_sync + self.sync_every))
     }
 
+    /// Whether there is something to sync, or drops to be told.
+    fn restless(&self) -> bool {
+        self.dirty || self.pool.counting.dropped() != self.reported
+    }
+
     fn turn(&mut self, closing: bool) {
         let now = Instant::now();
         if closing || self.retry_at.is_none_or(|at| at <= now) {
@@ -95,10 +100,13 @@ impl Writer {
             self.serve(job);
         }
         let due = self.retry_at.is_none() && self.last_sync + self.sync_every <= now;
-        if self.dirty && (closing || due) {
+        if self.restless() && (closing || due) {
             self.report_drops();
             // A failure is counted and told where it arises, and tried again.
             let _ = self.sync();
+        }
+        if self.retry_at.is_none() && !self.dirty {
+            self.calm();
         }
     }
 
@@ -189,7 +197,9 @@ impl Writer {
             Ok(()) => {
                 self.dirty = false;
                 self.pool.counting.syncs.fetch_add(1, Relaxed);
-                self.calm();
+                if self.retry_at.is_none() {
+                    self.calm();
+                }
                 Ok(())
             }
             Err(error) => {
