@@ -23,6 +23,7 @@ def measure(stage: Stage, row: Row, seconds: float) -> Round:
         cpu = running.process.cpu_ns() - cpu
         wall = time.monotonic_ns() - begin
         cores = core_time(stage.core) - cores
+        dropped = running.dropped_events(result.requests) if running.dropped_events else 0
     return Round(
         us_per_request=cpu / result.requests / 1000,
         requests=result.requests,
@@ -30,6 +31,7 @@ def measure(stage: Stage, row: Row, seconds: float) -> Round:
         busy_percent=100 * cpu / wall,
         foreign_percent=max(0.0, 100 * (cores.busy - cpu) / wall),
         stolen_percent=100 * cores.stolen / wall,
+        events_dropped=dropped,
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import secrets
 import subprocess
 import sys
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +30,7 @@ SHAPES = {
 KEYS = {"key": 10, "keys-1000000": 1_000_000}
 KEYS_IN_USE = 10_000
 ROUTES_IN_USE = 1_000
+EVENTS_SECONDS = 5.0
 
 
 @dataclass
@@ -54,16 +57,35 @@ class Gate:
         if KEYS.get(variant, 0) > KEYS_IN_USE:
             # So many keys are given to a first gate, and the measured one finds them, and the
             # bundle, on disk as after a restart: its memory holds no trace of their arrival.
-            return self._serve(site, self._filled_state(variant, site, signed, requests), requests)
-        facts = self._keys(variant)[0] if shape.keys else None
-        return self._serve(site, site.folder / "state", requests, signed, facts)
+            running = self._serve(site, self._filled_state(variant, site, signed, requests), requests)
+        else:
+            facts = self._keys(variant)[0] if shape.keys else None
+            running = self._serve(site, site.folder / "state", requests, signed, facts)
+        if shape.events:
+            running.dropped_events = functools.partial(self.dropped_events, running.process)
+        return running
 
     def reload_ms(self, running: Running, variant: str, site: Site, sequence: int) -> float:
         """What a running gate says that a new bundle took, from hand-over until live."""
         signed = site.folder / "next.json"
         signed.write_bytes(self._signer.sign(bundle(SHAPES[variant], site.origin, sequence)))
         running.process.say(f"load {signed}")
-        return float(json.loads(running.process.line())["took_ms"])
+        return float(json.loads(running.process.line())["took_us"]) / 1000
+
+    def dropped_events(self, process: Pinned, requests: int) -> int:
+        """How many events were dropped, once all are accounted for; an error if some never come.
+
+        Without this a gate that quietly wrote none would look cheap.
+        """
+        end = time.monotonic() + EVENTS_SECONDS
+        while True:
+            process.say("stats")
+            stats = json.loads(process.line())
+            if stats["events_written"] + stats["events_dropped"] >= requests:
+                return int(stats["events_dropped"])
+            if time.monotonic() > end:
+                raise BenchError(f"{requests} requests were served, and the gate knows of fewer events: {stats}")
+            time.sleep(0.02)
 
     def _requests(self, variant: str) -> Iterable[tuple[str, dict[str, str]]]:
         """The requests of a row: spread over its routes, or over its keys."""

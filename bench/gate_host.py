@@ -2,8 +2,8 @@
 
 Reads one line of JSON on standard input (state folder, pepper, public key, and
 files with a bundle and with facts to take in), prints one line when it serves,
-answers each `load FILE` with what the gate says of that bundle, and ends when its
-input closes.
+answers each `load FILE` with what the gate says of that bundle and each `stats`
+with its counters, and ends when its input closes.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def main() -> None:
     gate.contact()
     say({"addresses": gate.addresses(), "loaded": loaded, "version": _native.__version__})
     for line in sys.stdin:
-        _, _, file = line.strip().partition(" ")
-        say(gate.load(Path(file).read_bytes()))
+        order, _, file = line.strip().partition(" ")
+        say(gate.load(Path(file).read_bytes()) if order == "load" else gate.stats())
     gate.drain(5.0)
 
 

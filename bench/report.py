@@ -101,6 +101,9 @@ def quiet(results: Results) -> str:
     words = f"Others used {foreign:.1f} % of the proxy's core (median over all rounds), the hypervisor {stolen:.1f} %."
     if foreign > NOISY_PERCENT or stolen > NOISY_PERCENT:
         words += " **The machine was not quiet: read these numbers as a trial of the harness.**"
+    dropped = sum(each.events_dropped for each in rounds)
+    if dropped:
+        words += f" **{dropped:,} events were dropped, their cost with them.**"
     return words
 
 

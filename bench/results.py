@@ -27,6 +27,7 @@ class Round:
     busy_percent: float
     foreign_percent: float
     stolen_percent: float
+    events_dropped: int = 0
 
 
 @dataclass

@@ -36,6 +36,7 @@ class Running:
     address: str
     requests: Path
     start_seconds: float
+    dropped_events: Callable[[int], int] | None = None
 
 
 class Subject(Protocol):

@@ -67,7 +67,7 @@ WHY = {
     "recvfrom": "Reads the request from the client, and the answer from the upstream: one each.",
     "read": "As recvfrom.",
     "sendto": "Writes the request to the upstream, and the answer to the client: one each.",
-    "write": "As sendto; and, with events on, pieces of a segment, many events at a time.",
+    "write": "As sendto; in Lockgate, wakes a sleeping worker through its eventfd, now and then.",
     "writev": "As sendto, with head and body from two places.",
     "sendmsg": "As writev.",
     "recvmsg": "As recvfrom.",

@@ -65,6 +65,12 @@ def test_a_machine_that_was_not_quiet_is_said(results: Results) -> None:
     assert "not quiet" in report.cpu(results)
 
 
+def test_dropped_events_are_said(results: Results) -> None:
+    assert "dropped" not in report.cpu(results)
+    results.cpu.append(CpuRow("x/y", "", None, None, [Round(9, 1, 1, 50, 0, 0, events_dropped=1234)]))
+    assert "1,234 events were dropped" in report.cpu(results)
+
+
 def test_a_system_call_that_nobody_justified_is_said(results: Results) -> None:
     assert "`frobnicate`: **not yet justified.**" in report.syscalls(results)
 
