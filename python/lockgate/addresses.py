@@ -14,7 +14,14 @@ from urllib.parse import urlsplit
 
 from lockgate.scalars import Scalar, refusal, shown
 
+MAX_PORT: Final = 65_535
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"})
+RARE_METHODS: Final = frozenset(
+    "ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT COPY LABEL LINK LOCK MERGE MKACTIVITY MKCALENDAR MKCOL MKREDIRECTREF "
+    "MKWORKSPACE MOVE ORDERPATCH PROPFIND PROPPATCH REBIND REPORT SEARCH UNBIND UNCHECKOUT UNLINK UNLOCK UPDATE "
+    "UPDATEREDIRECTREF VERSION-CONTROL".split()  # noqa: SIM905 -- A list of thirty lines reads worse.
+)
+"""The rest of IANA's registry. A method in neither is taken too, unless it looks like a slip of the pen."""
 FRAMING_HEADERS: Final = frozenset(
     {"host", "content-length", "transfer-encoding", "connection", "expect", "te", "upgrade", "trailer"}
 )
@@ -57,16 +64,16 @@ def parse_network(value: object) -> str:
 def parse_listen(value: object) -> str:
     """Where to listen: an IP address and a port."""
     allowed = "an IP address and a port, such as `127.0.0.1:8080` or `[::1]:8080`"
-    text = value if isinstance(value, str) else ""
+    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
     host, _, port = text.rpartition(":")
-    if not host and text and not _PORT.fullmatch(text):
-        raise refusal("address-malformed", f"{shown(value)} has no address or no port", allowed=allowed)
-    if not host or not _PORT.fullmatch(port) or int(port) > 65_535:
-        digits = port if _PORT.fullmatch(port) else text
-        hint = f"write `127.0.0.1:{digits}`" if _PORT.fullmatch(digits) else None
-        if isinstance(value, int):
-            hint = f"write `127.0.0.1:{value}`"
-        raise refusal("address-malformed", f"{shown(value)} is not an address to listen on", allowed=allowed, hint=hint)
+    if not _PORT.fullmatch(port):
+        hint = f"write `{text}:8080`" if text and not host and not port.startswith("[") else None
+        raise refusal("address-malformed", f"{shown(value)} has no port", allowed=allowed, hint=hint)
+    if int(port) > MAX_PORT:
+        raise refusal("address-malformed", f"there is no port {shown(port)}", allowed=f"ports up to {MAX_PORT}")
+    if not host:
+        hint = f"write `127.0.0.1:{port}`"
+        raise refusal("address-malformed", f"{shown(value)} has no address", allowed=allowed, hint=hint)
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     try:
         ip = ipaddress.ip_address(bare)
@@ -105,7 +112,7 @@ def parse_target(value: object) -> str:
             allowed=allowed,
             hint="an API's `path` says which requests go there; they are forwarded with their own path",
         )
-    if port == 0 or not _is_host(host):
+    if port == 0 or (port or 80) > MAX_PORT or not _is_host(host):
         raise refusal("target-malformed", f"{shown(value)} is not the address of a server", allowed=allowed)
     return f"http://[{host}]:{port or 80}" if ":" in host else f"http://{host}:{port or 80}"
 
@@ -150,12 +157,14 @@ def parse_method(value: object) -> str:
         raise refusal("method-malformed", f"{shown(value)} is not a method", allowed=allowed)
     if value != value.upper():
         raise refusal("method-malformed", f"{shown(value)} is not in upper case", hint=f"write `{value.upper()}`")
+    if value in METHODS or value in RARE_METHODS:
+        return value
     if value == "CONNECT":
         raise refusal(
             "method-malformed", "`CONNECT` asks for a tunnel, and nothing in a tunnel can be checked", allowed=allowed
         )
-    close = difflib.get_close_matches(value, sorted(METHODS), n=1, cutoff=0.75)
-    if value not in METHODS and close:
+    close = difflib.get_close_matches(value, sorted(METHODS), n=1, cutoff=0.65)
+    if close:
         raise refusal("method-unknown", f"there is no method {shown(value)}", hint=f"did you mean `{close[0]}`?")
     return value
 

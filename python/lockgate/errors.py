@@ -8,13 +8,26 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lockgate.config.problems import Problem
 
 
 class ConfigErrors(Exception):  # noqa: N818 -- It holds all of them, not one.
     """The configuration is refused; every problem that was found is in `errors` and `warnings`."""
 
-    def __init__(self, errors: Sequence[Problem], warnings: Sequence[Problem] = ()) -> None:
+    def __init__(
+        self,
+        errors: Sequence[Problem],
+        warnings: Sequence[Problem] = (),
+        *,
+        files: Sequence[Path] = (),
+        patterns: Sequence[str] = (),
+    ) -> None:
+        self.files = tuple(files)
+        """Every file that was read: a change of one may mend the configuration."""
+        self.patterns = tuple(patterns)
+        """Patterns of includes, absolute."""
         self.errors = tuple(errors)
         self.warnings = tuple(warnings)
         super().__init__(f"the configuration has {len(self.errors)} error{'s' * (len(self.errors) != 1)}")

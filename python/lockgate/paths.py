@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final, Literal, NamedTuple
 
-from lockgate.scalars import Scalar, refusal, shown
+from lockgate.scalars import Scalar, ShortForm, refusal, shown
 
 PathKind = Literal["exact", "prefix", "template"]
 
@@ -26,15 +26,17 @@ class PathMatch(NamedTuple):
     path: str
 
 
-def parse_paths(value: object) -> list[PathMatch]:
-    """One path, or a list of them. A bare text is a prefix."""
-    entries = value if isinstance(value, list) else [value]
-    if not entries:
+def parse_paths(value: object) -> object:
+    """One path alone is a list of one."""
+    if value == []:
         raise refusal("path-empty", "the list of paths is empty", hint="leave `path` out to answer to every path")
-    return [_entry(entry) for entry in entries]
+    return value if isinstance(value, list) else [value]
 
 
-def _entry(value: object) -> PathMatch:
+def parse_path(value: object) -> PathMatch:
+    """One path. A bare text is a prefix."""
+    if isinstance(value, PathMatch):
+        return value
     if isinstance(value, str):
         return PathMatch("prefix", _checked(value, "prefix"))
     allowed = "a prefix such as `/orders`, or one of `{exact: …}`, `{prefix: …}`, `{template: …}`"
@@ -138,4 +140,5 @@ _ONE_SCHEMA: Final[dict[str, Any]] = {
         ),
     ]
 }
-PATHS: Final = Scalar(parse_paths, {"anyOf": [*_ONE_SCHEMA["anyOf"], {"type": "array", "items": _ONE_SCHEMA}]})
+PATH: Final = Scalar(parse_path, _ONE_SCHEMA)
+PATHS: Final = ShortForm(_ONE_SCHEMA)

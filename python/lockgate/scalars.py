@@ -59,8 +59,13 @@ def shown(value: object) -> str:
     if isinstance(value, list):
         return "a list"
     text = str(value).lower() if isinstance(value, bool) else str(value)
-    text = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+    text = printable(text)
     return f"`{text}`" if len(text) <= 60 else f"`{text[:57]}…`"
+
+
+def printable(text: str) -> str:
+    """The text without what could drive a terminal."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def parse_size(value: object) -> int:
@@ -207,7 +212,7 @@ def say_duration(count: int) -> str:
     for unit, step in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)):
         if count and count % step == 0:
             return f"{count // step}{unit}"
-    return f"{count}ms"
+    return f"{count}ms" if count else "0s"
 
 
 def say_rate(count: int) -> str:

@@ -12,7 +12,7 @@ from lockgate.policies import Authentication, IpFilter, Lists, Policy
 from lockgate.scalars import shown
 
 WAIVER: Final = "{owner: NAME, reason: TEXT, until: YYYY-MM-DD}"
-ANY: Final = frozenset({"0.0.0.0", "[::]"})  # noqa: S104 -- Compared with, never bound.
+ANY_IPV4: Final = "0.0.0.0"  # noqa: S104 -- Compared with, never bound.
 
 
 def check(document: Document, apis: list[EffectiveApi], lists: Lists) -> None:
@@ -197,10 +197,11 @@ def _policy(document: Document, placed: Placed[Policy], lists: Lists) -> None:
 
 def _unused(document: Document, apis: list[EffectiveApi]) -> None:
     used = {api.upstream for api in apis}
-    # An API that could not be read may be the one that uses it.
     item = document.sections.get("apis")
-    if item is None or not isinstance(item.children, dict) or len(document.apis) != len(item.children):
-        return
+    if item is None or not item.children or len(document.apis) != len(item.children):
+        return  # An API that could not be read may be the one that uses it.
+    if not all("://" in api.api.upstream or document.says("upstreams", api.upstream) for api in apis):
+        return  # An API with a slip in its upstream's name, too.
     for name in document.upstreams:
         if name not in used:
             document.problems.add(
@@ -253,7 +254,14 @@ def _collide(one: str, other: str) -> bool:
     """Whether two listening addresses want the same port of the same address."""
     host, _, port = one.rpartition(":")
     other_host, _, other_port = other.rpartition(":")
-    return port == other_port != "0" and (host == other_host or bool(ANY & {host, other_host}))
+    if port != other_port or port == "0":
+        return False
+    # `[::]` takes IPv4 too, where the system is not told otherwise.
+    return (
+        host == other_host
+        or "[::]" in {host, other_host}
+        or (ANY_IPV4 in {host, other_host} and not host.startswith("[") and not other_host.startswith("["))
+    )
 
 
 def _local(target: str) -> bool:

@@ -95,12 +95,16 @@ def compose(source: Source, file: int, problems: Problems, *, native: bool = Tru
 
 def _marked(source: Source, file: int, error: yaml.MarkedYAMLError, problems: Problems) -> None:
     mark = error.problem_mark or error.context_mark
+    if error.context_mark is not None and "end of stream" in (error.problem or ""):
+        mark = error.context_mark  # What was opened tells more than where the file ends.
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     what = _words(error.problem or "it cannot be read")
     context = _words(error.context) if error.context else ""
     if error.context_mark is not None and context and error.context_mark.line + 1 != line:
         context += f" that begins on line {error.context_mark.line + 1}"
     code, hint = _known(what, source.line(line), column)
+    if code == "yaml-tab":
+        what, context = "a tab in the indentation", ""
     if what == "but found another document":
         what = "a second document begins here"
         context = ""

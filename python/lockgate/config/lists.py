@@ -16,7 +16,6 @@ from lockgate.config.problems import Problems, Region, Source
 from lockgate.config.references import References
 from lockgate.policies import IpFilter
 from lockgate.policies.ip_filter import AddressEntry
-from lockgate.scalars import shown
 
 MAX_FILE: Final = 64 * 2**20
 """A million networks take about 16 MiB."""
@@ -66,20 +65,22 @@ class ListFiles:
         self.references.files.append(target)
         try:
             if not stat.S_ISREG(target.stat().st_mode):
-                self.problems.add(region, "file-unreadable", f"{shown(target)} is not a regular file")
+                self.problems.add(region, "file-unreadable", f"{self.references.say(target)} is not a regular file")
                 return
             with target.open("rb") as stream:
                 content = stream.read(MAX_FILE + 1)
             if len(content) > MAX_FILE:
-                self.problems.add(region, "file-too-large", f"{shown(target)} is too large", allowed="64MiB")
+                self.problems.add(
+                    region, "file-too-large", f"{self.references.say(target)} is too large", allowed="64MiB"
+                )
                 return
             text = content.decode("utf-8-sig")
         except FileNotFoundError:
-            self.problems.add(region, "file-missing", f"there is no file {shown(target)}")
+            self.problems.add(region, "file-missing", f"there is no file {self.references.say(target)}")
             return
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
-            self.problems.add(region, "file-unreadable", f"{shown(target)} cannot be read: {why}")
+            self.problems.add(region, "file-unreadable", f"{self.references.say(target)} cannot be read: {why}")
             return
         self.read[str(target)] = list(self._networks(target, text))
 

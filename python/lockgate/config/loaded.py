@@ -100,7 +100,7 @@ def load(path: Path | str, *, environment: Mapping[str, str] | None = None, nati
         internal(problems, error)
         loaded = None
     if loaded is None or problems.errors:
-        raise ConfigErrors(problems.errors, problems.warnings)
+        raise ConfigErrors(problems.errors, problems.warnings, files=reader.watched, patterns=reader.patterns)
     return loaded
 
 

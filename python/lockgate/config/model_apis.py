@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from lockgate.addresses import Host, Method, parse_target
-from lockgate.paths import PATHS, PathMatch
+from lockgate.paths import PATH, PATHS, PathMatch, parse_paths
 from lockgate.policies import ApiKey, BodyLimit, IpFilter, Settings, Waiver
 from lockgate.scalars import Flag, Scalar, ShortForm, parse_name, refusal, shown
 
+SERVER: Final = re.compile(r"[A-Za-z0-9.-]+:[0-9]+")
 WAYS: Final = ("api_key",)
 PUBLIC_EXAMPLE: Final = {"owner": "shop-team", "reason": "the public catalogue", "until": "2027-01-01"}
 
 
 def parse_upstream(value: object) -> str:
     """An upstream's name, or one server directly."""
-    if isinstance(value, str) and ("://" in value or value.lower().startswith("http")):
-        return parse_target(value) if "://" in value else parse_name(value)
-    if isinstance(value, str):
+    if isinstance(value, str) and "://" in value:
+        return parse_target(value)
+    allowed = "a name under `upstreams`, or one server such as `http://127.0.0.1:9000`"
+    try:
         return parse_name(value)
-    raise refusal(
-        "upstream-malformed",
-        f"{shown(value)} is not an upstream",
-        allowed="a name under `upstreams`, or one server such as `http://127.0.0.1:9000`",
-    )
+    except PydanticCustomError as error:
+        hint = f"write `http://{value}`" if isinstance(value, str) and SERVER.fullmatch(value) else None
+        message = f"{shown(value)} is not an upstream"
+        raise refusal("upstream-malformed", message, allowed=allowed, hint=hint) from error
 
 
 class Authenticator(Settings):
@@ -83,7 +86,7 @@ class Api(Defaults):
         description="Hosts it answers to; left out, any.",
         examples=[["shop.example.com", "*.shop.example.com"]],
     )
-    path: Annotated[list[PathMatch], PATHS] = Field(
+    path: Annotated[list[Annotated[PathMatch, PATH]], BeforeValidator(parse_paths), PATHS] = Field(
         default=[PathMatch("prefix", "/")],
         description='Paths it answers to: a prefix, or `{exact: /x}`, `{prefix: /x}`, `{template: "/x/{id}"}`, '
         "or a list of these.",

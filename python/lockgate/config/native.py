@@ -34,9 +34,11 @@ def _path(pointer: str, bundle: dict[str, Any]) -> tuple[str | int, ...]:
 
 
 def _region(path: tuple[str | int, ...], span: dict[str, int] | None, document: Document) -> Region:
-    """The value itself where the document has it; else what the core says; else the main file's start."""
-    if path and document.item(*path) is not None:
-        return document.value_region(*path)
+    """What the document says nearest to it; else what the core says; else the main file's start."""
+    root = document.sections.get(str(path[0])) if path else None
+    item, depth = root.find(path[1:]) if root is not None else (None, 0)
+    if item is not None and depth > 1:
+        return item.region
     if span is not None and 0 <= span["file"] < len(document.problems.sources) and span["line"] > 0:
         return Region(span["file"], span["line"], span["column"], span["line"], span["column"] + 1)
     return START

@@ -65,7 +65,10 @@ class Reader:
         if root is None:
             self._refuse_nothing(index, named)
             return
-        item = Reading(index, nodes, self.problems, self.references).item(None, root, ())
+        reading = Reading(index, nodes, self.problems, self.references)
+        item = reading.item(None, root, ())
+        if reading.too_many:
+            return
         if not isinstance(item.children, dict):
             if item.whole:
                 self.problems.add(

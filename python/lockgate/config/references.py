@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from lockgate.config.problems import Problems
-from lockgate.scalars import shown
+from lockgate.scalars import printable, shown
 
 if TYPE_CHECKING:
     from lockgate.config.tree import Item
@@ -58,6 +58,12 @@ class References:
         """The path, relative to the folder of the file that says it."""
         return Path(os.path.normpath(self.problems.sources[file].path.parent / name))
 
+    def say(self, target: Path) -> str:
+        """A file as a message names it: as the bundle does where it lies below the main file's folder."""
+        main = self.problems.sources[0].path.parent
+        name = str(target.relative_to(main) if target.is_relative_to(main) else target)
+        return f"`{printable(name)}`"
+
     def _variable(self, name: str, item: Item, path: tuple[str | int, ...]) -> str | None:
         value = self.environment.get(name)
         if value is None:
@@ -75,17 +81,17 @@ class References:
         self.files.append(target)
         try:
             if not target.is_file():
-                self._add(item, path, "reference-missing", f"there is no file {shown(target)}")
+                self._add(item, path, "reference-missing", f"there is no file {self.say(target)}")
                 return None
             with target.open("rb") as stream:
                 content = stream.read(MAX_FILE + 1)
             if len(content) > MAX_FILE:
-                self._add(item, path, "reference-unreadable", f"{shown(target)} is larger than 1MiB")
+                self._add(item, path, "reference-unreadable", f"{self.say(target)} is larger than 1MiB")
                 return None
             return content.decode("utf-8").removesuffix("\n").removesuffix("\r")
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
-            self._add(item, path, "reference-unreadable", f"{shown(target)} cannot be read: {why}")
+            self._add(item, path, "reference-unreadable", f"{self.say(target)} cannot be read: {why}")
             return None
 
     def _refuse(self, text: str, item: Item, path: tuple[str | int, ...]) -> None:

@@ -25,21 +25,20 @@ def check(document: Document, references: References) -> None:
                 what = f"the environment has no variable {shown(found[2])}"
                 _warn(document, path, "secret-missing", what, f"set it where `lockgate run` is started: {found[2]}=…")
             continue
-        _file(document, path, str(references.absolute(found[2], item.file)))
+        target = references.absolute(found[2], item.file)
+        _file(document, path, target, references.say(target))
 
 
-def _file(document: Document, path: tuple[str, ...], name: str) -> None:
+def _file(document: Document, path: tuple[str, ...], target: Path, said: str) -> None:
     try:
-        status = Path(name).stat()
+        status = target.stat()
     except (OSError, ValueError):
-        _warn(
-            document, path, "secret-missing", f"there is no file {shown(name)}", "write the secret into it, mode 0600"
-        )
+        _warn(document, path, "secret-missing", f"there is no file {said}", "write the secret into it, mode 0600")
         return
     if not stat.S_ISREG(status.st_mode):
-        _warn(document, path, "secret-missing", f"{shown(name)} is not a regular file", "name a file")
+        _warn(document, path, "secret-missing", f"{said} is not a regular file", "name a file")
     elif status.st_mode & stat.S_IROTH:
-        _warn(document, path, "secret-readable", f"{shown(name)} can be read by everybody", f"chmod 600 {name}")
+        _warn(document, path, "secret-readable", f"{said} can be read by everybody", f"chmod 600 {said}")
 
 
 def _warn(document: Document, path: tuple[str, ...], code: str, message: str, hint: str) -> None:

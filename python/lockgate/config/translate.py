@@ -12,16 +12,15 @@ from typing import Any, Final, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from lockgate.addresses import TLS_LATER
 from lockgate.config.models import Config
 from lockgate.config.problems import Problems, Region
 from lockgate.config.tree import Item
 from lockgate.scalars import shown
 
 LATER: Final = {
-    "tls": TLS_LATER,
-    "skip_verify": TLS_LATER,
-    "redirect_to": TLS_LATER,
+    "tls": "it comes with TLS support; not in this version",
+    "skip_verify": "it comes with TLS support; not in this version",
+    "redirect_to": "it comes with TLS support; not in this version",
     "protocols": "HTTP/2 and HTTP/3 come with TLS support; this version speaks HTTP/1.1",
 }
 """Keys that the design has and this version has not: better a plain word than a guess at a typing error."""
@@ -52,7 +51,7 @@ def unknown_key(item: Item, path: tuple[object, ...], allowed: Sequence[str], pr
     key = str(path[-1])
     hint = None
     if key in LATER:
-        problems.add(item.key_region, "not-yet", LATER[key], path=path)
+        problems.add(item.key_region, "not-yet", f"{shown(key)}: {LATER[key]}", path=path)
         return
     close = difflib.get_close_matches(key, allowed, n=1, cutoff=0.6)
     if close:
@@ -94,13 +93,14 @@ def _note(
         problems.add(item.region, "wrong-kind", what, allowed=_keys_or(path, want), hint=hint, path=path)
     else:
         message = str(context.get("message", error["msg"]))
-        problems.add(
-            _place(item, error), kind, message, allowed=context.get("allowed"), hint=context.get("hint"), path=path
-        )
+        problems.add(_place(item), kind, message, allowed=context.get("allowed"), hint=context.get("hint"), path=path)
 
 
-def _place(item: Item, error: ErrorDetails) -> Region:
-    return item.key_region if error["loc"] and error["loc"][-1] == "[key]" else item.region
+def _place(item: Item) -> Region:
+    """The value that is wrong; in a mapping of one key, such as `{exact: orders}`, the value there."""
+    if isinstance(item.children, dict) and len(item.children) == 1:
+        return next(iter(item.children.values())).region
+    return item.region
 
 
 def _missing(item: Item, path: tuple[int | str, ...], problems: Problems) -> None:
