@@ -32,10 +32,17 @@ class Api(TypedDict):
     """Name of its upstream."""
 
 
+class ApiKeyConfig(TypedDict):
+    """The room's config."""
+
+    header: str
+    """The header that carries the key."""
+
+
 class AuthenticatorApiKey(TypedDict):
     """A key that Lockgate made."""
 
-    api_key: Placed2
+    api_key: PlacedApiKey
 
 
 Authenticator = AuthenticatorApiKey
@@ -43,6 +50,13 @@ Authenticator = AuthenticatorApiKey
 
 Authorize = Literal["authenticated", "public"]
 """Who, of those who are known, may call."""
+
+
+class BodyLimitConfig(TypedDict):
+    """The room's config."""
+
+    bytes: int
+    """Largest body, in bytes of content (after the chunked coding is taken off)."""
 
 
 class Bundle(TypedDict):
@@ -70,29 +84,6 @@ class Bundle(TypedDict):
     """What the gate forwards to."""
 
 
-class Config(TypedDict):
-    """The room's config."""
-
-    allow: list[str]
-    """Networks or addresses that may call; empty means all."""
-    deny: list[str]
-    """Networks or addresses that may not."""
-
-
-class Config2(TypedDict):
-    """The room's config."""
-
-    header: str
-    """The header that carries the key."""
-
-
-class Config3(TypedDict):
-    """The room's config."""
-
-    bytes: int
-    """Largest body, in bytes of content (after the chunked coding is taken off)."""
-
-
 class Credential(TypedDict):
     """A header set on each request to an upstream, its value a secret."""
 
@@ -118,6 +109,15 @@ class FactsPolicy(TypedDict):
     """Milliseconds; beyond them `then` holds."""
     then: WhenStale
     """What happens to requests that need facts."""
+
+
+class IpFilterConfig(TypedDict):
+    """The room's config."""
+
+    allow: list[str]
+    """Networks or addresses that may call; empty means all."""
+    deny: list[str]
+    """Networks or addresses that may not."""
 
 
 class Listener(TypedDict):
@@ -187,10 +187,10 @@ PathMatch = PathMatchExact | PathMatchPrefix | PathMatchTemplate
 """A path, as the configuration names it."""
 
 
-class Placed(TypedDict):
+class PlacedApiKey(TypedDict):
     """A policy's config with what every policy has."""
 
-    config: Config
+    config: ApiKeyConfig
     """The policy's own part."""
     mode: Mode
     """Enforce, observe or off."""
@@ -202,10 +202,10 @@ class Placed(TypedDict):
     """Needed where authentication or authorization is not enforced."""
 
 
-class Placed2(TypedDict):
+class PlacedBodyLimit(TypedDict):
     """A policy's config with what every policy has."""
 
-    config: Config2
+    config: BodyLimitConfig
     """The policy's own part."""
     mode: Mode
     """Enforce, observe or off."""
@@ -217,10 +217,10 @@ class Placed2(TypedDict):
     """Needed where authentication or authorization is not enforced."""
 
 
-class Placed3(TypedDict):
+class PlacedIpFilter(TypedDict):
     """A policy's config with what every policy has."""
 
-    config: Config3
+    config: IpFilterConfig
     """The policy's own part."""
     mode: Mode
     """Enforce, observe or off."""
@@ -237,9 +237,9 @@ class Policies(TypedDict):
 
     authenticate: list[Authenticator]
     """Any one of these proves an identity."""
-    body_limit: Placed3 | None
+    body_limit: PlacedBodyLimit | None
     """Size of a request's body."""
-    ip_filter: Placed | None
+    ip_filter: PlacedIpFilter | None
     """Address filter."""
 
 

@@ -1,0 +1,34 @@
+"""The generated parts of `docs/policies/<policy>.md`: its fields and its reasons."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lockgate import _native
+from lockgate.config.models import schema
+from reference.config_page import ROOMS, fields
+from reference.markdown import replace_region, table
+
+
+def files(root: Path) -> dict[str, str]:
+    """Each policy's page, its words kept as they are."""
+    document = schema()
+    pages = {}
+    for definition, room in ROOMS.items():
+        name = f"docs/policies/{room}.md"
+        page = (root / name).read_text(encoding="utf-8")
+        page = replace_region(page, "fields", fields(document["$defs"][definition], document, "../reference/config.md"))
+        pages[name] = replace_region(page, "reasons", reasons(room))
+    return pages
+
+
+def reasons(room: str) -> str:
+    """What a policy may say."""
+    found = [each for each in _native.reasons() if each["room"] == room]
+    return table(
+        ["Reason", "Status", "What to do"],
+        [
+            [f"[`{each['code']}`](../reference/reasons.md#{each['code']})", str(each["status"]), each["advice"]]
+            for each in found
+        ],
+    )
