@@ -1,7 +1,8 @@
 //! Real processes that end badly: `kill -9` while writing, and a disk quota
 //! that cuts a write in two.
 //!
-//! Each test starts this test program again, as the process that suffers.
+//! Each test starts this test program again with itself alone, as the process
+//! that suffers; [`suffering`] tells the two apart.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -14,12 +15,7 @@ const DIR: &str = "LOCKGATE_TEST_EVENTS_DIR";
 fn again(test: &str, dir: &Path, command: &mut Command) -> Child {
     let module = module_path!().split_once("::").unwrap().1;
     command
-        .args([
-            "--exact",
-            &format!("{module}::{test}"),
-            "--ignored",
-            "--nocapture",
-        ])
+        .args(["--exact", &format!("{module}::{test}"), "--nocapture"])
         .env(DIR, dir)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -27,16 +23,13 @@ fn again(test: &str, dir: &Path, command: &mut Command) -> Child {
         .unwrap()
 }
 
-fn child_dir() -> PathBuf {
-    std::env::var_os(DIR)
-        .map(PathBuf::from)
-        .expect("only for the tests beside it")
+/// The directory to write into, in the process that suffers.
+fn suffering() -> Option<PathBuf> {
+    std::env::var_os(DIR).map(PathBuf::from)
 }
 
-#[test]
-#[ignore = "the process that the next test kills"]
-fn writes_until_it_is_killed() {
-    let log = EventLog::start(&child_dir(), options()).unwrap();
+fn write_until_killed(dir: &Path) {
+    let log = EventLog::start(dir, options()).unwrap();
     let sink = log.sink();
     for n in 0_u32.. {
         sink.access(&record(&format!("r{n}")));
@@ -52,10 +45,13 @@ fn writes_until_it_is_killed() {
 
 #[test]
 fn a_killed_process_loses_nothing_below_the_watermark() {
+    if let Some(dir) = suffering() {
+        return write_until_killed(&dir);
+    }
     let dir = Dir::new();
     let program = std::env::current_exe().unwrap();
     let mut child = again(
-        "writes_until_it_is_killed",
+        "a_killed_process_loses_nothing_below_the_watermark",
         &dir,
         &mut Command::new(program),
     );
@@ -83,10 +79,8 @@ fn a_killed_process_loses_nothing_below_the_watermark() {
     assert_eq!(ids, expected, "without a hole, to the last whole event");
 }
 
-#[test]
-#[ignore = "the process that the next test starts under a limit"]
-fn writes_beyond_its_limit() {
-    let log = EventLog::start(&child_dir(), options()).unwrap();
+fn write_beyond_the_limit(dir: &Path) {
+    let log = EventLog::start(dir, options()).unwrap();
     for begin in (0..2000).step_by(50) {
         let sink = log.sink();
         for n in begin..begin + 50 {
@@ -101,7 +95,7 @@ fn writes_beyond_its_limit() {
         "{counters:?}"
     );
     println!(
-        "wrote {} dropped {}",
+        "\nwrote {} dropped {}",
         counters.written.total(),
         counters.dropped.total()
     );
@@ -111,12 +105,16 @@ fn writes_beyond_its_limit() {
 /// write and refuses the rest.
 #[test]
 fn a_write_that_is_cut_short_leaves_whole_events_and_exact_counts() {
+    if let Some(dir) = suffering() {
+        return write_beyond_the_limit(&dir);
+    }
     let dir = Dir::new();
     let mut shell = Command::new("sh");
     // Ignored, the signal becomes an error. 64 blocks are 32 or 64 KiB.
     shell.args(["-c", "trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$@\""]);
     shell.arg(std::env::current_exe().unwrap());
-    let child = again("writes_beyond_its_limit", &dir, &mut shell);
+    let test = "a_write_that_is_cut_short_leaves_whole_events_and_exact_counts";
+    let child = again(test, &dir, &mut shell);
     let output = child.wait_with_output().unwrap();
     let told = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{told}");
