@@ -6,11 +6,12 @@ in one transaction, so a crash between the two cannot use a number twice.
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import delete, select
+from sqlalchemy import Select, delete, select
 
 from lockgate.admin.clock import now_ms
 from lockgate.admin.store import Store
@@ -24,9 +25,6 @@ KEPT = 20
 
 SEQUENCE_MAX = 2**53
 """Above it a number does not survive JavaScript; no gate that says so is believed."""
-
-Compile = Callable[[int, int], str]
-"""From a sequence and a time in milliseconds to the bundle's exact JSON text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +56,9 @@ class Bundles:
         self._key_id = hashlib.sha256(public).hexdigest()[:16]
 
     def latest(self) -> SignedBundle | None:
-        """The newest bundle; the last good one, since only good ones are signed."""
+        """The newest bundle that no gate refused: the last good one."""
         with self._store.read() as session:
-            row = session.scalar(select(Bundle).order_by(Bundle.sequence.desc()).limit(1))
+            row = session.scalar(_newest())
             return None if row is None else _signed(row)
 
     def text_of(self, hash_: str) -> str | None:
@@ -68,20 +66,29 @@ class Bundles:
         with self._store.read() as session:
             return session.scalar(select(Bundle.text).where(Bundle.hash == hash_))
 
-    def publish(self, compile_: Compile, *, admin_address: str) -> tuple[SignedBundle, bool]:
-        """Sign what `compile_` makes, unless gates have just that; and whether it was new."""
+    def publish(self, document: Mapping[str, Any], *, admin_address: str) -> tuple[SignedBundle, bool]:
+        """Sign a compiled bundle, unless gates have just that; and whether it was new."""
         # Number and time are left out of the comparison: they always differ.
-        content_hash = hashlib.sha256(compile_(0, 0).encode()).hexdigest()
+        content_hash = hashlib.sha256(_text(document, 0, 0).encode()).hexdigest()
         with self._store.write() as session:
-            last = session.scalar(select(Bundle).order_by(Bundle.sequence.desc()).limit(1))
+            last = session.scalar(_newest())
             if last and last.content_hash == content_hash and last.key_id == self._key_id:
                 last.admin_address = admin_address
                 return _signed(last), False
             sequence, created = take(session, COUNTER, 1), now_ms()
-            row = self._sign(compile_(sequence, created), sequence, created, content_hash, admin_address)
+            text = _text(document, sequence, created)
+            row = self._sign(text, sequence, created, content_hash, admin_address)
             session.add(row)
             session.execute(delete(Bundle).where(Bundle.sequence <= sequence - KEPT))
             return _signed(row), True
+
+    def refuse(self, sequence: int, why: str) -> SignedBundle | None:
+        """Note that a gate refused the bundle; the last good one, which is older."""
+        with self._store.write() as session:
+            row = session.get(Bundle, sequence)
+            if row is not None:
+                row.refused = why
+        return self.latest()
 
     def raise_above(self, gate_sequence: int) -> SignedBundle | None:
         """The newest bundle under a number above `gate_sequence`.
@@ -92,12 +99,11 @@ class Bundles:
         if gate_sequence >= SEQUENCE_MAX:
             return None
         with self._store.write() as session:
-            last = session.scalar(select(Bundle).order_by(Bundle.sequence.desc()).limit(1))
+            last = session.scalar(_newest())
             if last is None:
                 return None
             sequence, created = take(session, COUNTER, 1, floor=gate_sequence), now_ms()
-            document = {**json.loads(last.text), "sequence": sequence, "created_ms": created}
-            text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+            text = _text(json.loads(last.text), sequence, created)
             row = self._sign(text, sequence, created, last.content_hash, last.admin_address)
             session.add(row)
             return _signed(row)
@@ -113,6 +119,16 @@ class Bundles:
             signature=self._key.sign(text.encode()).hex(),
             admin_address=admin_address,
         )
+
+
+def _newest() -> Select[Bundle]:
+    return select(Bundle).where(Bundle.refused.is_(None)).order_by(Bundle.sequence.desc()).limit(1)
+
+
+def _text(document: Mapping[str, Any], sequence: int, created_ms: int) -> str:
+    """The exact text that is signed."""
+    numbered = {**document, "sequence": sequence, "created_ms": created_ms}
+    return json.dumps(numbered, separators=(",", ":"), ensure_ascii=False)
 
 
 def bundle_hash(text: str) -> str:

@@ -3,14 +3,14 @@
 Numbers strictly grow and never repeat. A new log begins at the current time in
 microseconds, not at 1: should the database be lost and made anew, its numbers
 stand above all that any gate has seen, so a gate's last number is simply not in
-the new log, which shows that it must be told everything again (`resync`).
+the new log, which shows that it must be told everything again (`FactsLog.snapshot`).
 """
 
 import json
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Generator, Iterator, Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from lockgate.admin.clock import now_ms, now_us
@@ -23,13 +23,23 @@ COUNTER = "facts"
 BATCH = 5_000
 """Facts that travel together: about a megabyte, a few milliseconds of a gate's time."""
 
+KEPT = 100_000
+"""Facts that are kept for gates that were away: some 30 MB. Beyond them a snapshot is as cheap."""
 
-def append(session: Session, facts: Sequence[dict[str, Any]], *, floor: int = 0) -> int:
+
+class Batch(NamedTuple):
+    """Facts that travel together, each as gates read it, and the last one's number."""
+
+    facts: list[bytes]
+    seq: int
+
+
+def append(session: Session, facts: Sequence[dict[str, Any]]) -> int:
     """Number the facts and write them, in the caller's transaction; the last number."""
     if not facts:
         return head(session)
     at_ms = now_ms()
-    first = take(session, COUNTER, len(facts), floor=floor, start=now_us())
+    first = take(session, COUNTER, len(facts), start=now_us())
     session.execute(
         insert(Fact),
         [
@@ -62,6 +72,7 @@ def put(key: Key) -> dict[str, Any]:
             "environment": key.environment,
             "apis": key.apis,
             "expires_ms": key.expires_ms,
+            "revoked": key.revoked_ms is not None,
         },
     }
 
@@ -83,42 +94,51 @@ class FactsLog:
         with self._store.read() as session:
             return head(session)
 
-    def after(self, seq: int, limit: int = BATCH) -> tuple[list[bytes], int]:
-        """The next facts after `seq`, as gates read them, and the last one's number."""
+    def after(self, seq: int, limit: int = BATCH) -> Batch:
+        """The next facts after `seq`."""
         with self._store.read() as session:
             rows = session.execute(
                 select(Fact.seq, Fact.payload).where(Fact.seq > seq).order_by(Fact.seq).limit(limit)
             ).all()
-        return [row.payload.encode() for row in rows], rows[-1].seq if rows else seq
+        return Batch([row.payload.encode() for row in rows], rows[-1].seq if rows else seq)
 
     def follows(self, seq: int) -> bool:
         """Whether a gate that knows everything up to `seq` can be told the rest alone."""
         with self._store.read() as session:
-            return seq == 0 or session.get(Fact, seq) is not None
+            return session.get(Fact, seq) is not None if seq else head(session) == 0
 
-    def resync(self, gate_seq: int) -> None:
-        """Write the whole truth anew, above whatever number a gate has reached.
+    def snapshot(self) -> Generator[Batch]:
+        """The whole truth of one moment, in batches, for a gate that the log cannot catch up.
 
-        It begins with `reset`, at which a gate forgets every key: one that
-        this log never heard of must not go on opening doors.
+        A gate puts it in the place of all that it knew when the last batch
+        has come: a key that this installation never heard of opens nothing
+        afterwards, and no key that it knows is refused meanwhile.
         """
-        with self._store.write() as session:
-            append(session, [{"kind": "reset"}], floor=gate_seq)
+        with self._store.read() as session:
+            last, at_ms = head(session), now_ms()
+            yield Batch([_payload(last, at_ms, {"kind": "reset.begin"})], last)
             for keys in _partitions(session):
-                known = [put(key) for key in keys]
-                gone = [revoke(key.id) for key in keys if key.revoked_ms is not None]
-                append(session, known + gone)
+                yield Batch([_payload(last, at_ms, put(key)) for key in keys], last)
+            yield Batch([_payload(last, at_ms, {"kind": "reset.end"})], last)
+
+    def prune(self, keep: int = KEPT) -> None:
+        """Drop the oldest facts: a gate that would need them is told everything anew instead."""
+        with self._store.write() as session:
+            oldest = session.scalar(select(Fact.seq).order_by(Fact.seq.desc()).offset(keep).limit(1))
+            if oldest is not None:
+                session.execute(delete(Fact).where(Fact.seq <= oldest))
 
 
 def _partitions(session: Session) -> Iterator[Sequence[Key]]:
     last = ""
-    while True:
-        keys = session.scalars(select(Key).where(Key.id > last).order_by(Key.id).limit(BATCH)).all()
-        if not keys:
-            return
+    while keys := session.scalars(select(Key).where(Key.id > last).order_by(Key.id).limit(BATCH)).all():
         yield keys
         last = keys[-1].id
         session.expunge_all()
+
+
+def _payload(seq: int, at_ms: int, fact: dict[str, Any]) -> bytes:
+    return _compact({"seq": seq, "at_ms": at_ms, **fact}).encode()
 
 
 def _compact(fact: dict[str, Any]) -> str:

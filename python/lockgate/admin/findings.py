@@ -15,7 +15,7 @@ from lockgate.admin.store import Store
 from lockgate.admin.store.models import Finding, columns
 
 Kind = Literal["finding", "waiver"]
-Severity = Literal["info", "low", "medium", "high", "critical"]
+Severity = Literal["info", "warning", "error"]
 
 
 @dataclass(frozen=True, slots=True)

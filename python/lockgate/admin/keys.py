@@ -115,10 +115,10 @@ class Keys:
             return _record(_find(session, key_id))
 
     def by_digest(self, digest: str) -> dict[str, Any] | None:
-        """The facts that a gate would know of the key with that digest."""
+        """What a gate would be told of the key with that digest, as a fact."""
         with self._store.read() as session:
             row = session.scalar(select(Key).where(Key.digest == digest))
-            return None if row is None else {**facts.put(row), "revoked": row.revoked_ms is not None}
+            return None if row is None else {"seq": 1, "at_ms": row.created_ms, **facts.put(row)}
 
     def page(self, *, after: str | None = None, limit: int = 100) -> list[KeyRecord]:
         """Up to `limit` keys, oldest first, after the key with the id `after`."""

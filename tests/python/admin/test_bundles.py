@@ -7,17 +7,15 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from lockgate.admin.bundles import KEPT, SEQUENCE_MAX, Bundles, Compile
+from lockgate.admin.bundles import KEPT, SEQUENCE_MAX, Bundles
 from lockgate.admin.store import Store
 
 SEED = bytes(range(32))
 ADDRESS = "127.0.0.1:8081"
 
 
-def compiled(**more: object) -> Compile:
-    return lambda sequence, created: json.dumps(
-        {"bundle_version": 1, "sequence": sequence, "created_ms": created, **more}
-    )
+def compiled(**more: object) -> dict[str, object]:
+    return {"bundle_version": 1, "sequence": 0, "created_ms": 0, **more}
 
 
 @pytest.fixture
@@ -78,10 +76,16 @@ def test_an_absurd_number_is_not_believed(bundles: Bundles) -> None:
     assert bundles.raise_above(SEQUENCE_MAX) is None
 
 
-def test_what_does_not_compile_takes_no_number(bundles: Bundles) -> None:
-    def broken(_sequence: int, _created: int) -> str:
-        raise ValueError
+def test_a_refused_bundle_is_never_the_last_good_one(bundles: Bundles) -> None:
+    good, _ = bundles.publish(compiled(a=1), admin_address=ADDRESS)
+    bad, _ = bundles.publish(compiled(a=2), admin_address=ADDRESS)
+    assert bundles.refuse(bad.sequence, "port taken") == good == bundles.latest()
+    again, new = bundles.publish(compiled(a=2), admin_address=ADDRESS)
+    assert (again.sequence, new) == (3, True), "what was refused may be tried again"
+    assert bundles.text_of(bad.hash) is not None
 
-    with pytest.raises(ValueError):  # noqa: PT011 -- Any error of the compiler's passes through.
-        bundles.publish(broken, admin_address=ADDRESS)
-    assert bundles.publish(compiled(), admin_address=ADDRESS)[0].sequence == 1
+
+def test_the_text_does_not_depend_on_the_number_it_was_compiled_with(bundles: Bundles) -> None:
+    bundles.publish(compiled(a=1), admin_address=ADDRESS)
+    _, new = bundles.publish({**compiled(a=1), "sequence": 99, "created_ms": 7}, admin_address=ADDRESS)
+    assert not new

@@ -19,7 +19,7 @@ PUBLIC = Seen(
     file="lockgate.yaml",
     line=7,
 )
-EXPIRED = replace(PUBLIC, kind="finding", code="waiver-expired", severity="high")
+EXPIRED = replace(PUBLIC, kind="finding", code="waiver-expired", severity="warning")
 
 
 @pytest.fixture

@@ -78,6 +78,7 @@ class Bundle(Base):
     key_id: Mapped[str] = mapped_column(String(16))
     signature: Mapped[str] = mapped_column(String(128))
     admin_address: Mapped[str] = mapped_column(String(64))
+    refused: Mapped[str | None] = mapped_column(Text)
 
 
 class Finding(Base):

@@ -55,6 +55,7 @@ def upgrade() -> None:
         sa.Column("key_id", sa.String(16), nullable=False),
         sa.Column("signature", sa.String(128), nullable=False),
         sa.Column("admin_address", sa.String(64), nullable=False),
+        sa.Column("refused", sa.Text, nullable=True),
         sa.PrimaryKeyConstraint("sequence", name="pk_bundles"),
     )
     op.create_index("ix_bundles_hash", "bundles", ["hash"])

@@ -1,0 +1,82 @@
+"""Why a request was, or would be, answered as it is."""
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from lockgate.admin import event_log
+from lockgate.admin.api.context import WithControl, current_bundle
+from lockgate.admin.api.problems import Problem
+from lockgate.admin.control import Control
+from lockgate.admin.explain import Asked, UnreadableError, of_event, offline
+
+router = APIRouter(prefix="/v1/explain", tags=["explain"])
+
+
+class Question(BaseModel):
+    """A request to be explained."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    method: str = Field(default="GET", min_length=1, max_length=64)
+    url: str = Field(min_length=1, max_length=65536, description="A path, or a whole URL.")
+    headers: list[tuple[str, str]] = Field(default=[], max_length=1000)
+    key: SecretStr | None = Field(default=None, description="An API key, put where the API looks for it.")
+    peer: str = Field(default="127.0.0.1", description="The address that it comes from.")
+    listener: str | None = None
+    body: str | None = None
+
+
+class Explanation(BaseModel):
+    """The whole decision."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str | None = Field(description="The request's id, where it is one that was.")
+    at_ms: int | None
+    request: dict[str, Any]
+    route: dict[str, Any] | None
+    steps: list[dict[str, Any]] = Field(description="Each policy in the pipeline's order, and what it said.")
+    verdict: str = Field(description="`allow`, `deny` or `respond`.")
+    status: int | None
+    reason: dict[str, Any] | None = Field(description="Why, with the file and line that decided.")
+    identity: dict[str, Any] | None
+    upstream: dict[str, Any] | None
+    bundle: str = Field(description="Hash of the bundle that judged it.")
+
+
+@router.post("")
+async def explain(control: WithControl, question: Question) -> Explanation:
+    """Say what the gate would do with a request now."""
+    asked = Asked(
+        method=question.method,
+        url=question.url,
+        headers=question.headers,
+        key=question.key.get_secret_value() if question.key is not None else None,
+        peer=question.peer,
+        listener=question.listener,
+        body=question.body.encode() if question.body is not None else None,
+    )
+    return Explanation(**await asyncio.to_thread(_offline, control, asked))
+
+
+@router.get("/{request_id}")
+async def explain_request(
+    control: WithControl, request_id: Annotated[str, Path(min_length=1, max_length=256)]
+) -> Explanation:
+    """Say what the gate did with a request."""
+    event = await asyncio.to_thread(event_log.find, control.state, request_id)
+    if event is None:
+        raise Problem("event-not-found", "It is not written down yet, was deleted for its age, or never was.")
+    bundle = await asyncio.to_thread(control.bundles.text_of, event["bundle"])
+    return Explanation(**of_event(event, bundle))
+
+
+def _offline(control: Control, asked: Asked) -> dict[str, Any]:
+    bundle = current_bundle(control)
+    try:
+        return offline(bundle.text, asked, keys=control.keys, pepper=control.state.pepper())
+    except UnreadableError as error:
+        raise Problem("request-unreadable", str(error)) from error

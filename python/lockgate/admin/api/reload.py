@@ -1,0 +1,46 @@
+"""Taking over the configuration as its files stand now."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from lockgate.admin.api.context import ACTOR, WithControl
+from lockgate.admin.api.problems import Problem
+
+router = APIRouter(prefix="/v1/reload", tags=["configuration"])
+
+
+class Reloaded(BaseModel):
+    """What became of a reload."""
+
+    result: str = Field(
+        description="`applied`: the gate serves it. `unchanged`: it did already. `signed`: it will, once it connects."
+    )
+    sequence: int | None = Field(description="The bundle's number.")
+    hash: str | None = Field(description="The bundle's hash, as events cite it.")
+    took_ms: int = Field(description="From asking to live.")
+    gate_took_ms: float | None = Field(description="Of that, the gate's part.")
+    warnings: list[dict[str, Any]]
+
+
+@router.post("")
+async def reload(control: WithControl) -> Reloaded:
+    """Read, check and take over the configuration: all of it or nothing."""
+    outcome = await control.reloader.reload("api")
+    detail = {"result": outcome.result, "sequence": outcome.sequence, "errors": len(outcome.errors)}
+    control.journal.audit(ACTOR, "config.reload", str(control.reloader.path), detail)
+    if outcome.result == "refused":
+        first = outcome.errors[0]
+        place = f"{first['file']}:{first['line']}: " if first.get("file") else ""
+        more = f" (and {len(outcome.errors) - 1} more in `errors`)" if len(outcome.errors) > 1 else ""
+        detail_text = f"{place}{first['message']}{more}"
+        raise Problem("config-refused", detail_text, errors=outcome.errors, warnings=outcome.warnings)
+    return Reloaded(
+        result=outcome.result,
+        sequence=outcome.sequence,
+        hash=outcome.hash,
+        took_ms=outcome.took_ms,
+        gate_took_ms=outcome.gate_took_ms,
+        warnings=outcome.warnings,
+    )

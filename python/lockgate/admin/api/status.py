@@ -1,0 +1,89 @@
+"""How everything is, in one answer."""
+
+import os
+import time
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from lockgate import __version__
+from lockgate.admin.api.context import WithControl
+
+router = APIRouter(prefix="/v1/status", tags=["status"])
+
+
+class ControlStatus(BaseModel):
+    """The control process."""
+
+    version: str
+    pid: int
+    uptime_s: int
+    config: str = Field(description="The main configuration file.")
+    last_reload: dict[str, Any] | None = Field(description="What became of the last reload.")
+
+
+class GateStatus(BaseModel):
+    """The gate, as far as it can be asked."""
+
+    up: bool
+    pid: int | None = None
+    version: str | None = None
+    addresses: dict[str, str] = Field(default={}, description="Where its listeners really listen.")
+    bundle: dict[str, Any] | None = Field(default=None, description="Sequence and hash of what it serves.")
+    facts_seq: int | None = None
+    facts_behind: bool | None = Field(default=None, description="Whether it lacks facts that are written down.")
+    stats: dict[str, Any] | None = None
+
+
+class Status(BaseModel):
+    """All of it."""
+
+    control: ControlStatus
+    gate: GateStatus
+    supervisor: dict[str, Any] = Field(description="Its processes, and how often each was restarted.")
+
+
+@router.get("")
+async def status(control: WithControl) -> Status:
+    """Show how the gate, the control process and the supervisor are."""
+    last = control.reloader.last
+    return Status(
+        control=ControlStatus(
+            version=__version__,
+            pid=os.getpid(),
+            uptime_s=int(time.time() - control.started),
+            config=str(control.reloader.path),
+            last_reload=None
+            if last is None
+            else {
+                "result": last.result,
+                "cause": last.cause,
+                "at_ms": last.at_ms,
+                "took_ms": last.took_ms,
+                "sequence": last.sequence,
+                "hash": last.hash,
+                "errors": last.errors,
+            },
+        ),
+        gate=await _gate(control),
+        supervisor=control.supervisor(),
+    )
+
+
+async def _gate(control: WithControl) -> GateStatus:
+    gate = control.link.gate
+    if gate is None:
+        return GateStatus(up=False)
+    answer = await gate.ask("stats")
+    state = await control.link.settled(0.0)
+    return GateStatus(
+        up=True,
+        pid=gate.hello.get("pid"),
+        version=gate.hello.get("version"),
+        addresses=gate.addresses,
+        bundle={"sequence": gate.bundle_sequence, "hash": gate.bundle_hash} if gate.bundle_hash else None,
+        facts_seq=gate.facts_seq,
+        facts_behind=state == "pending",
+        stats=None if answer is None else answer.get("stats"),
+    )

@@ -1,0 +1,114 @@
+"""The control process's parts, put together: what the admin API and the main program share."""
+
+import asyncio
+import contextlib
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from lockgate.admin.bundles import Bundles
+from lockgate.admin.facts import FactsLog
+from lockgate.admin.findings import Findings
+from lockgate.admin.journal import EventJournal, Journal
+from lockgate.admin.keys import Keys
+from lockgate.admin.link import LinkServer
+from lockgate.admin.reload import Reloader
+from lockgate.admin.store import Store
+from lockgate.admin.watch import changes
+from lockgate.state import StateFolder
+
+WAIVERS_SECONDS = 60.0
+"""How often the clock is held against waivers; the gate itself closes them to the millisecond."""
+
+log = structlog.get_logger("lockgate.control")
+
+
+@dataclass(slots=True)
+class Counters:
+    """What the control process counts of itself."""
+
+    refused_requests: dict[str, int] = field(default_factory=dict)
+    """Requests to the admin API that were refused before any resource saw them, by reason."""
+    requests: dict[tuple[str, int], int] = field(default_factory=dict)
+    """Answered ones, by method and status."""
+
+    def refused(self, code: str) -> None:
+        """Count a refusal."""
+        self.refused_requests[code] = self.refused_requests.get(code, 0) + 1
+
+    def answered(self, method: str, status: int) -> None:
+        """Count an answer."""
+        self.requests[method, status] = self.requests.get((method, status), 0) + 1
+
+
+@dataclass(slots=True)
+class Control:
+    """Everything that one control process holds."""
+
+    state: StateFolder
+    store: Store
+    journal: Journal
+    keys: Keys
+    bundles: Bundles
+    findings: Findings
+    link: LinkServer
+    reloader: Reloader
+    counters: Counters = field(default_factory=Counters)
+    started: float = field(default_factory=time.time)
+
+    @classmethod
+    def open(cls, state: StateFolder, config: Path) -> "Control":
+        """Open the database and what stands on it. The caller holds the `control` lock."""
+        journal = EventJournal(state)
+        store = Store.open(state.database)
+        FactsLog(store).prune()
+        bundles = Bundles(store, state.signing_key())
+        findings = Findings(store)
+        link = LinkServer(state, store, bundles, _noter(journal))
+        return cls(
+            state=state,
+            store=store,
+            journal=journal,
+            keys=Keys(store, journal, state.pepper()),
+            bundles=bundles,
+            findings=findings,
+            link=link,
+            reloader=Reloader(config, bundles, findings, journal, link),
+        )
+
+    async def watch_files(self) -> None:
+        """Reload whenever a file of the configuration changes, for ever."""
+        async for _ in changes(lambda: (self.reloader.watched(), self.reloader.patterns())):
+            await self.reloader.reload("file")
+
+    async def watch_waivers(self) -> None:
+        """Note waivers that expire while nobody touches the configuration, for ever."""
+        while True:
+            await asyncio.sleep(WAIVERS_SECONDS)
+            await self.reloader.look_at_waivers()
+
+    def supervisor(self) -> dict[str, Any]:
+        """What the supervisor has written about its processes; nothing where there is none."""
+        with contextlib.suppress(OSError, ValueError):
+            value = json.loads(self.state.supervisor_file.read_text(encoding="utf-8"))
+            if isinstance(value, dict):
+                return value
+        return {}
+
+    def close(self) -> None:
+        """Close the database and the journal."""
+        self.store.close()
+        if isinstance(self.journal, EventJournal):
+            self.journal.close()
+
+
+def _noter(journal: Journal) -> Any:
+    def note(code: str, message: str, detail: dict[str, Any]) -> None:
+        log.info(code, message=message, **{name: value for name, value in detail.items() if name != "message"})
+        journal.system(code, message, detail)
+
+    return note

@@ -1,0 +1,74 @@
+"""Reading events: the gate's and the control process's own, as one."""
+
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from lockgate.state import StateFolder
+
+FIND_PAGE = 5_000
+"""Events that are held at once while one is looked for; some five megabytes."""
+
+
+class CursorError(ValueError):
+    """The cursor is none of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Events in the order of their time, and where to go on."""
+
+    events: list[dict[str, Any]]
+    cursor: str
+
+
+def page(state: StateFolder, *, cursor: str | None, limit: int) -> Page:
+    """Up to `limit` events of each process after `cursor`."""
+    from lockgate._native import read_events
+
+    places = _parse(cursor)
+    found: list[dict[str, Any]] = []
+    for name, folder in (("gate", state.gate_events), ("control", state.control_events)):
+        if folder.is_dir():
+            events, places[name] = read_events(str(folder), after=places.get(name), limit=limit)
+            found += events
+    found.sort(key=lambda event: int(event["at_ms"]))
+    return Page(found, _format(places))
+
+
+def find(state: StateFolder, request_id: str) -> dict[str, Any] | None:
+    """The event of a request, while it is kept."""
+    return _first(state, lambda event: event.get("id") == request_id)
+
+
+def _first(state: StateFolder, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
+    from lockgate._native import read_events
+
+    if not state.gate_events.is_dir():
+        return None
+    after: str | None = None
+    while True:
+        events, after = read_events(str(state.gate_events), after=after, limit=FIND_PAGE)
+        for event in events:
+            if wanted(event):
+                return event
+        if not events:
+            return None
+
+
+def _parse(cursor: str | None) -> dict[str, str]:
+    if cursor is None:
+        return {}
+    try:
+        places = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+    except ValueError as error:
+        raise CursorError("this is no cursor: give back `next` as it came") from error
+    if not isinstance(places, dict) or not all(isinstance(place, str) for place in places.values()):
+        raise CursorError("this is no cursor: give back `next` as it came")
+    return places
+
+
+def _format(places: dict[str, str]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(places, separators=(",", ":")).encode()).decode()

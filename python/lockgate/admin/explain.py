@@ -1,0 +1,175 @@
+"""Why a request was, or would be, answered as it is: offline, and from its event.
+
+There is no second copy of the rules: a request that is only asked about goes
+through the engine that the gate runs. A request that was is told from its
+event, with the lines that its own bundle names, while that is kept.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from lockgate.admin.keys import Keys
+
+HOST_UNSAID = "localhost"
+
+
+class UnreadableError(ValueError):
+    """The request to explain is not one that could be sent; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that somebody asks about."""
+
+    method: str
+    url: str
+    headers: Sequence[tuple[str, str]] = ()
+    key: str | None = None
+    peer: str = "127.0.0.1"
+    listener: str | None = None
+    body: bytes | None = None
+
+    def request(self) -> dict[str, Any]:
+        """As the engine takes it. The path is handed on as it was typed: what it means is the engine's to say."""
+        target, host = self.url, None
+        if "://" in self.url:
+            try:
+                host = urlsplit(self.url).netloc
+            except ValueError as error:
+                raise UnreadableError(f"{self.url} is not a URL: {error}") from error
+            rest = self.url.partition("://")[2]
+            target = rest[len(host) :].partition("#")[0] or "/"
+            if target.startswith("?"):
+                target = "/" + target
+        elif not self.url.startswith("/") and self.url != "*":
+            raise UnreadableError(
+                f"{self.url!r} is neither a path such as /orders nor a URL such as http://host/orders"
+            )
+        headers = [(name, value) for name, value in self.headers]
+        if not any(name.lower() == "host" for name, _ in headers):
+            headers.insert(0, ("Host", host or HOST_UNSAID))
+        return {
+            "method": self.method.upper() if self.method.islower() else self.method,
+            "target": target,
+            "headers": headers,
+            "peer": self.peer,
+            "listener": self.listener,
+            "body": self.body,
+        }
+
+
+def offline(bundle: str, asked: Asked, *, keys: Keys | None, pepper: bytes) -> dict[str, Any]:
+    """What the gate would do with the request, under this bundle."""
+    from lockgate._native import Engine, LockgateError
+
+    request = asked.request()
+    text = bundle.encode()
+    try:
+        explained = Engine(text, pepper=pepper).evaluate(request)
+        if asked.key is None or explained["route"] is None:
+            return _explanation(explained)
+        headers = _key_headers(json.loads(bundle), explained["route"]["api"])
+        request["headers"] += [(name, asked.key) for name in headers]
+        facts = _facts(asked.key, keys, pepper)
+        return _explanation(Engine(text, facts=facts, pepper=pepper).evaluate(request))
+    except LockgateError as error:
+        raise UnreadableError(str(error)) from error
+
+
+def of_event(event: dict[str, Any], bundle: str | None) -> dict[str, Any]:
+    """What the gate did with the request, in the same form."""
+    from lockgate._native import pipeline, reasons
+
+    phases = {place["name"]: place["phase"] for place in pipeline()}
+    words = {reason["code"]: reason for reason in reasons()}
+    document = json.loads(bundle) if bundle is not None else None
+    api = _api(document, event.get("api"))
+    reason = event.get("reason")
+    said = words.get(reason, {})
+    key, owner = event.get("key"), event.get("identity")
+    return {
+        "id": event["id"],
+        "at_ms": event["at_ms"],
+        "request": {"method": event["method"], "host": event["host"], "path": event["path"], "query": None},
+        "client": event["peer"],
+        "route": None
+        if event.get("api") is None
+        else {"api": event["api"], "pattern": event.get("route"), "span": _span(document, api and api["span"])},
+        "steps": [
+            {
+                "policy": verdict["policy"],
+                "phase": phases.get(verdict["policy"], ""),
+                "verdict": verdict["outcome"],
+                "reason": verdict.get("reason"),
+                "span": _policy_span(document, api, verdict["policy"]),
+            }
+            for verdict in event["verdicts"]
+        ],
+        "verdict": "allow" if event["class"] == "access" else "deny",
+        "status": event["status"],
+        "reason": None
+        if reason is None
+        else {
+            "code": reason,
+            "title": said.get("title"),
+            "room": event.get("room"),
+            "advice": said.get("advice"),
+            "detail": None,
+            "span": event.get("span"),
+        },
+        "identity": None if key is None and owner is None else {"credential": key, "owner": owner},
+        "upstream": None if event.get("target") is None else {"target": event["target"]},
+        "took_us": event["took_us"],
+        "upstream_us": event.get("upstream_us"),
+        "bundle": event["bundle"],
+        "bundle_kept": bundle is not None,
+    }
+
+
+def _explanation(explained: dict[str, Any]) -> dict[str, Any]:
+    return {"id": None, "at_ms": None, **explained}
+
+
+def _key_headers(document: dict[str, Any], api_name: str) -> list[str]:
+    """The headers in which that API looks for a key."""
+    api = _api(document, api_name)
+    ways = api["policies"]["authenticate"] if api is not None else []
+    return list(dict.fromkeys(way["api_key"]["config"]["header"] for way in ways if "api_key" in way))
+
+
+def _facts(key: str, keys: Keys | None, pepper: bytes) -> list[bytes]:
+    """What a gate would know of this key. One key is looked up: a million need not be loaded."""
+    from lockgate._native import LockgateError, key_digest
+
+    if keys is None:
+        return []
+    try:
+        fact = keys.by_digest(key_digest(key, pepper))
+    except LockgateError:
+        return []  # The engine will say itself that it is malformed.
+    return [] if fact is None else [json.dumps(fact).encode()]
+
+
+def _api(document: dict[str, Any] | None, name: str | None) -> dict[str, Any] | None:
+    if document is None or name is None:
+        return None
+    return next((api for api in document["apis"] if api["name"] == name), None)
+
+
+def _policy_span(document: dict[str, Any] | None, api: dict[str, Any] | None, policy: str) -> dict[str, Any] | None:
+    if api is None:
+        return None
+    placed = api["policies"].get(policy)
+    if placed is None:
+        placed = next((way[policy] for way in api["policies"]["authenticate"] if policy in way), None)
+    span = placed["span"] if placed is not None else api["authorize_span"] if policy == "authorize" else None
+    return _span(document, span)
+
+
+def _span(document: dict[str, Any] | None, span: dict[str, int] | None) -> dict[str, Any] | None:
+    if document is None or span is None:
+        return None
+    return {"file": document["sources"][span["file"]], "line": span["line"], "column": span["column"]}

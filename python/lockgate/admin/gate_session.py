@@ -1,0 +1,237 @@
+"""One connected gate, from its hello to its end."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import structlog
+
+from lockgate.admin.bundles import SignedBundle
+from lockgate.admin.facts import Batch, FactsLog
+from lockgate.gate.frames import HEADER, Frame, FrameError, Kind, encode, message, parse_header
+
+BEAT = 1.0
+HELLO_SECONDS = 5.0
+SILENCE = 30.0
+"""A gate beats every second, but not while it loads a bundle or a million facts."""
+ANSWER_SECONDS = 30.0
+"""The longest a gate may take over one bundle or one batch of facts."""
+
+log = structlog.get_logger("lockgate.control")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class GateAnswer:
+    """What the gate said of a bundle."""
+
+    applied: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+
+
+class GateSession:
+    """A connection to a gate. Everything in it runs in the control process's event loop."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, facts: FactsLog) -> None:
+        """Call `greet`, then `serve`."""
+        self._reader = reader
+        self._writer = writer
+        self._facts = facts
+        self._heard = time.monotonic()
+        self._handing = asyncio.Lock()
+        self._bundle_answer: asyncio.Future[GateAnswer] | None = None
+        self._facts_answer: asyncio.Future[int] | None = None
+        self._requests: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._ids = itertools.count(1)
+        self._reached: asyncio.Condition = asyncio.Condition()
+        self.wake = asyncio.Event()
+        self.hello: dict[str, Any] = {}
+        self.bundle_sequence = 0
+        self.bundle_hash: str | None = None
+        self.facts_seq = 0
+        self.synced = False
+        """Whether `facts_seq` is a number of our own log; before a snapshot it may be another's."""
+        self.addresses: dict[str, str] = {}
+
+    async def greet(self) -> None:
+        """Hear who it is and what it knows."""
+        self.hello = await asyncio.wait_for(self._message("hello"), HELLO_SECONDS)
+        self._note_status(self.hello)
+
+    def described(self) -> dict[str, Any]:
+        """For events and `lockgate status`."""
+        return {
+            "pid": self.hello.get("pid"),
+            "version": self.hello.get("version"),
+            "bundle": {"sequence": self.bundle_sequence, "hash": self.bundle_hash},
+            "facts_seq": self.facts_seq,
+            "addresses": self.addresses,
+        }
+
+    @property
+    def silent_for(self) -> float:
+        """Seconds since the gate was last heard of."""
+        return time.monotonic() - self._heard
+
+    async def serve(self) -> None:
+        """Keep the gate up to date until the connection ends."""
+        tasks = [asyncio.ensure_future(work) for work in (self._read(), self._send_facts(), self._beat())]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def hand_over(self, bundle: SignedBundle) -> GateAnswer | None:
+        """Send a bundle and wait for what the gate says of it."""
+        async with self._handing:
+            if bundle.hash == self.bundle_hash:
+                return GateAnswer(applied={"sequence": bundle.sequence, "hash": bundle.hash})
+            self._bundle_answer = asyncio.get_running_loop().create_future()
+            try:
+                await self._send(encode(Kind.BUNDLE, await asyncio.to_thread(bundle.wire)))
+                return await asyncio.wait_for(self._bundle_answer, ANSWER_SECONDS)
+            except (TimeoutError, ConnectionError):
+                return None
+            finally:
+                self._bundle_answer = None
+
+    async def ask(self, what: str, within: float = 2.0) -> dict[str, Any] | None:
+        """The gate's answer to `stats` or `metrics`; nothing where it gives none in time."""
+        number = next(self._ids)
+        future = self._requests[number] = asyncio.get_running_loop().create_future()
+        try:
+            await self._send(message(what, id=number))
+            return await asyncio.wait_for(future, within)
+        except (TimeoutError, ConnectionError):
+            return None
+        finally:
+            del self._requests[number]
+
+    async def reached(self, seq: int, within: float) -> bool:
+        """Wait until the gate knows every fact up to `seq`."""
+        try:
+            async with asyncio.timeout(within), self._reached:
+                await self._reached.wait_for(lambda: self.synced and self.facts_seq >= seq)
+        except TimeoutError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """End the connection."""
+        self._writer.close()
+        for future in [*self._requests.values(), self._bundle_answer, self._facts_answer]:
+            if future is not None and not future.done():
+                future.set_exception(ConnectionError("the gate has gone"))
+
+    async def _send_facts(self) -> None:
+        """Tell the gate what it does not know, one batch at a time, as fast as it takes them."""
+        if not await asyncio.to_thread(self._facts.follows, self.facts_seq):
+            log.info("facts-snapshot", gate_seq=self.facts_seq)
+            await self._send_snapshot()
+        self.synced = True
+        await self._note_facts(self.facts_seq)
+        while True:
+            self.wake.clear()
+            batch = await asyncio.to_thread(self._facts.after, self.facts_seq)
+            if not batch.facts:
+                await self._send(message("beat", complete=True))
+                await self.wake.wait()
+            elif await self._send_batch(batch) < batch.seq:
+                raise FrameError(f"the gate did not take the facts up to {batch.seq}")
+
+    async def _send_snapshot(self) -> None:
+        batches = self._facts.snapshot()
+        try:
+            while (batch := await asyncio.to_thread(_next, batches)) is not None:
+                await self._send_batch(batch)
+        finally:
+            # The generator holds a database session: it must not wait for the collector.
+            await asyncio.to_thread(batches.close)
+
+    async def _send_batch(self, batch: Batch) -> int:
+        self._facts_answer = asyncio.get_running_loop().create_future()
+        try:
+            await self._send(encode(Kind.FACTS, b"\n".join(batch.facts)))
+            taken = await asyncio.wait_for(self._facts_answer, ANSWER_SECONDS)
+        finally:
+            self._facts_answer = None
+        await self._note_facts(taken)
+        return taken
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT)
+            if self.silent_for > SILENCE:
+                raise TimeoutError(f"the gate has been silent for {SILENCE:.0f} s")
+            # Sending facts ends with a beat of its own: while it is under way the gate is behind.
+            head = await asyncio.to_thread(self._facts.head)
+            await self._send(message("beat", complete=self.synced and self.facts_seq >= head))
+
+    async def _read(self) -> None:
+        while True:
+            frame = await self._frame()
+            if frame.kind is not Kind.MESSAGE:
+                raise FrameError(f"a gate sends no {frame.kind.name}")
+            self._take(frame.message())
+
+    def _take(self, said: dict[str, Any]) -> None:
+        match said["type"]:
+            case "beat":
+                self._note_status(said)
+            case "applied":
+                self.bundle_sequence, self.bundle_hash = said["sequence"], said["hash"]
+                self.addresses = said.get("addresses", {})
+                _settle(self._bundle_answer, GateAnswer(applied=said))
+            case "refused":
+                _settle(self._bundle_answer, GateAnswer(error=said["error"]))
+            case "facts":
+                _settle(self._facts_answer, int(said["seq"]))
+            case "stats" | "metrics":
+                _settle(self._requests.get(said["id"]), said)
+            case unknown:
+                log.warning("link-message-unknown", type=unknown, hint="is the gate newer?")
+
+    def _note_status(self, said: dict[str, Any]) -> None:
+        bundle = said.get("bundle") or {}
+        self.bundle_sequence, self.bundle_hash = int(bundle.get("sequence", 0)), bundle.get("hash")
+        self.addresses = said.get("addresses") or {}
+        if said["type"] == "hello":
+            self.facts_seq = int(said["facts_seq"])
+
+    async def _note_facts(self, seq: int) -> None:
+        async with self._reached:
+            self.facts_seq = seq
+            self._reached.notify_all()
+
+    async def _message(self, type_: str) -> dict[str, Any]:
+        said = (await self._frame()).message()
+        if said["type"] != type_:
+            raise FrameError(f"expected {type_!r}, got {said['type']!r}")
+        return said
+
+    async def _frame(self) -> Frame:
+        kind, length = parse_header(await self._reader.readexactly(HEADER.size))
+        frame = Frame(kind, await self._reader.readexactly(length))
+        self._heard = time.monotonic()
+        return frame
+
+    async def _send(self, frame: bytes) -> None:
+        self._writer.write(frame)
+        await self._writer.drain()
+
+
+def _settle(future: asyncio.Future[T] | None, value: T) -> None:
+    if future is not None and not future.done():
+        future.set_result(value)
+
+
+def _next(batches: Iterator[Batch]) -> Batch | None:
+    return next(batches, None)

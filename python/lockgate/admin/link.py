@@ -1,0 +1,166 @@
+"""The control process's end of the link: who the gate is, and that it knows all it should.
+
+One gate belongs to one state folder; a newer connection takes the place of an
+older one. What a gate lacks is decided from what it says of itself, never from
+what was sent before: so a lost message, a restart of either side, or a
+database that was made anew all end in the same place.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+
+from lockgate.admin.bundles import Bundles, SignedBundle
+from lockgate.admin.facts import FactsLog
+from lockgate.admin.gate_session import GateAnswer, GateSession
+from lockgate.admin.store import Store
+from lockgate.gate.frames import FrameError
+from lockgate.gate.sockets import peer_is_same_user, socket_name
+from lockgate.state import StateFolder
+
+LOOK_SECONDS = 0.2
+"""How often the database is asked whether somebody else has written to it."""
+
+log = structlog.get_logger("lockgate.control")
+
+Noted = Callable[[str, str, dict[str, Any]], None]
+"""Code, sentence and detail of something that happened to the link."""
+
+OnRefused = Callable[[SignedBundle, dict[str, Any]], Awaitable[None]]
+
+
+class LinkServer:
+    """Listens on the state folder's socket and keeps the gate up to date."""
+
+    def __init__(self, state: StateFolder, store: Store, bundles: Bundles, noted: Noted) -> None:
+        """`noted` hears when a gate comes and goes."""
+        self._state = state
+        self._store = store
+        self._bundles = bundles
+        self._facts = FactsLog(store)
+        self._noted = noted
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.on_refused: OnRefused | None = None
+        """Hears of a bundle that a gate refused when it connected."""
+        self.gate: GateSession | None = None
+        self.connections = 0
+        """Gates that have connected since the start."""
+
+    async def start(self) -> None:
+        """Listen. The caller holds the `control` lock, so a socket that lies there is a dead one's."""
+        self._loop = asyncio.get_running_loop()
+        path = self._state.link_socket
+        path.unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        with socket_name(path) as name:
+            listener.bind(name)
+        os.chmod(path, 0o600)  # noqa: PTH101 -- At once, before anybody is let in by `listen`.
+        self._server = await asyncio.start_unix_server(self._connected, sock=listener)
+        self._spawn(self._watch_database())
+
+    async def stop(self) -> None:
+        """Close the link; the gate goes on."""
+        if self._server is not None:
+            self._server.close()
+        if self.gate is not None:
+            self.gate.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._state.link_socket.unlink(missing_ok=True)
+
+    async def push(self, bundle: SignedBundle) -> GateAnswer | None:
+        """Hand a bundle to the gate; what it said, or nothing where there is no gate to say it."""
+        gate = self.gate
+        return None if gate is None else await gate.hand_over(bundle)
+
+    def facts_changed(self) -> None:
+        """Wake whoever sends facts; from any thread."""
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._wake)
+
+    async def settled(self, within: float) -> str:
+        """Whether the gate knows every fact that is written down now: `applied`, `pending` or `absent`."""
+        gate = self.gate
+        if gate is None:
+            return "absent"
+        head = await asyncio.to_thread(self._facts.head)
+        self._wake()
+        return "applied" if await gate.reached(head, within) else "pending"
+
+    def _wake(self) -> None:
+        if self.gate is not None:
+            self.gate.wake.set()
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _watch_database(self) -> None:
+        """Notice keys that a command wrote beside us; our own changes wake us at once."""
+        with self._store.engine.connect() as connection:
+            last = self._store.data_version(connection)
+            while True:
+                await asyncio.sleep(LOOK_SECONDS)
+                version = self._store.data_version(connection)
+                if version != last:
+                    last = version
+                    self._wake()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        if not peer_is_same_user(writer.get_extra_info("socket")):
+            log.warning("link-refused", cause="the process at the other end is another user's")
+            writer.close()
+            return
+        session = GateSession(reader, writer, self._facts)
+        try:
+            await session.greet()
+        except (FrameError, ConnectionError, asyncio.IncompleteReadError, TimeoutError) as error:
+            log.warning("link-refused", cause=str(error) or type(error).__name__)
+            session.close()
+            return
+        if self.gate is not None:
+            self.gate.close()
+        self.gate = session
+        self.connections += 1
+        self._noted("gate-connected", "A gate has connected.", session.described())
+        try:
+            await self._catch_up(session)
+            await session.serve()
+        except (FrameError, ConnectionError, asyncio.IncompleteReadError, TimeoutError) as error:
+            cause = str(error) or "the connection ended"
+            self._noted(
+                "gate-lost", "The gate has gone: it serves on by itself, or is started again.", {"cause": cause}
+            )
+        finally:
+            session.close()
+            if self.gate is session:
+                self.gate = None
+
+    async def _catch_up(self, session: GateSession) -> None:
+        """Send the newest bundle where the gate has another."""
+        bundle = await asyncio.to_thread(self._bundles.latest)
+        if bundle is None or session.bundle_hash == bundle.hash:
+            return
+        if session.bundle_sequence >= bundle.sequence:
+            bundle = await asyncio.to_thread(self._bundles.raise_above, session.bundle_sequence)
+        if bundle is not None:
+            self._spawn(self._hand_over(session, bundle))
+
+    async def _hand_over(self, session: GateSession, bundle: SignedBundle) -> None:
+        answer = await session.hand_over(bundle)
+        if answer is not None and answer.error is not None and self.on_refused is not None:
+            await self.on_refused(bundle, answer.error)

@@ -1,0 +1,193 @@
+"""Taking over a changed configuration: all of it or nothing, and loud where nothing.
+
+The order is what makes it safe. The files are read and checked to the last
+error before anything is signed; a bundle is signed before it is sent; and it
+counts as taken over only when the gate says that it serves it. Up to that
+moment the old one is what is served and what a restart would serve.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import structlog
+
+from lockgate.admin.bundles import Bundles, SignedBundle
+from lockgate.admin.clock import now_ms
+from lockgate.admin.findings import Findings, Seen
+from lockgate.admin.journal import Journal
+from lockgate.admin.link import LinkServer
+from lockgate.config import ConfigErrors, Finding, Loaded, Problem, load
+
+Result = Literal["applied", "unchanged", "refused", "signed"]
+"""`signed`: good and kept, but there is no gate to serve it yet."""
+
+log = structlog.get_logger("lockgate.control")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one reload."""
+
+    result: Result
+    cause: str
+    """Who asked: `start`, `file`, `signal` or `api`."""
+    at_ms: int
+    took_ms: int
+    sequence: int | None = None
+    hash: str | None = None
+    gate_took_ms: float | None = None
+    errors: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Reloader:
+    """Loads the configuration again when asked; one reload at a time."""
+
+    def __init__(self, path: Path, bundles: Bundles, findings: Findings, journal: Journal, link: LinkServer) -> None:
+        """`path` is the main file."""
+        self.path = path
+        self._bundles = bundles
+        self._findings = findings
+        self._journal = journal
+        self._link = link
+        self._one = asyncio.Lock()
+        link.on_refused = self._note_refusal
+        self.refusal: ConfigErrors | None = None
+        """Why the configuration was refused, if it was."""
+        self.loaded: Loaded | None = None
+        self.last: Outcome | None = None
+        self.counts: dict[Result, int] = {"applied": 0, "unchanged": 0, "refused": 0, "signed": 0}
+        self.admin_address: str | None = None
+        """Where the admin API really listens; a change wants a restart."""
+
+    async def reload(self, cause: str) -> Outcome:
+        """Read, check, compile, sign, hand over; never raises for what a configuration can hold."""
+        async with self._one:
+            began = time.perf_counter()
+            try:
+                loaded, bundle, new = await asyncio.to_thread(self._prepare)
+            except ConfigErrors as refused:
+                outcome = await self._refuse(cause, began, refused)
+            else:
+                outcome = await self._apply(cause, began, loaded, bundle, new=new)
+            self.last = outcome
+            self.counts[outcome.result] += 1
+            return outcome
+
+    async def look_at_waivers(self) -> None:
+        """Renew the findings of the configuration that serves: waivers expire without a reload."""
+        async with self._one:
+            if self.loaded is not None:
+                await asyncio.to_thread(self._sync_findings, self.loaded)
+
+    def watched(self) -> list[Path]:
+        """Files whose change may change the configuration."""
+        return [self.path, *(self.loaded.files if self.loaded is not None else ())]
+
+    def patterns(self) -> list[str]:
+        """Patterns of includes, absolute."""
+        return self.loaded.patterns if self.loaded is not None else []
+
+    def _prepare(self) -> tuple[Loaded, SignedBundle, bool]:
+        loaded = load(self.path)
+        address = self.admin_address or loaded.admin_address
+        bundle, new = self._bundles.publish(loaded.compile(0, 0), admin_address=address)
+        return loaded, bundle, new
+
+    async def _apply(self, cause: str, began: float, loaded: Loaded, bundle: SignedBundle, *, new: bool) -> Outcome:
+        warnings = [problem.as_json() for problem in loaded.warnings]
+        answer = await self._link.push(bundle)
+        if answer is not None and answer.error is not None:
+            await self._note_refusal(bundle, answer.error)
+            error = {"severity": "error", **answer.error}
+            return Outcome("refused", cause, now_ms(), _since(began), errors=[error], warnings=warnings)
+        self.loaded, self.refusal = loaded, None
+        await asyncio.to_thread(self._sync_findings, loaded)
+        await asyncio.to_thread(self._findings.sync, "reload", [])
+        result: Result = "unchanged" if not new else "applied" if answer is not None else "signed"
+        outcome = Outcome(
+            result=result,
+            cause=cause,
+            at_ms=now_ms(),
+            took_ms=_since(began),
+            sequence=bundle.sequence,
+            hash=bundle.hash,
+            gate_took_ms=None if answer is None or answer.applied is None else answer.applied.get("took_ms"),
+            warnings=warnings,
+        )
+        log.info("config-loaded", result=result, cause=cause, sequence=bundle.sequence, took_ms=outcome.took_ms)
+        if new:
+            detail = {"sequence": bundle.sequence, "hash": bundle.hash, "cause": cause, "took_ms": outcome.took_ms}
+            self._journal.system("config-applied", f"Bundle {bundle.sequence} is live.", detail)
+        return outcome
+
+    async def _refuse(self, cause: str, began: float, refused: ConfigErrors) -> Outcome:
+        self.refusal = refused
+        errors = [problem.as_json() for problem in refused.errors]
+        seen = _refusal(self.path, refused.errors)
+        await asyncio.to_thread(self._findings.sync, "reload", [seen])
+        self._journal.system("config-refused", seen.message, {"cause": cause, "errors": len(errors)})
+        log.error("config-refused", cause=cause, hint="the one before goes on serving; `lockgate check` shows more")
+        for problem in refused.errors:
+            log.error("config-error", place=problem.place, code=problem.code, message=problem.message)
+        warnings = [problem.as_json() for problem in refused.warnings]
+        return Outcome("refused", cause, now_ms(), _since(began), errors=errors, warnings=warnings)
+
+    async def _note_refusal(self, bundle: SignedBundle, error: dict[str, Any]) -> None:
+        """The gate will not serve the bundle: it is not the last good one, and somebody must know."""
+        why = str(error.get("message"))
+        await asyncio.to_thread(self._bundles.refuse, bundle.sequence, why)
+        message = f"the gate refused the configuration, the one before serves: {why}"
+        seen = Seen("finding", "bundle-refused", str(self.path), message, "error", file=str(self.path))
+        await asyncio.to_thread(self._findings.sync, "reload", [seen])
+        self._journal.system("bundle-refused", message, {"sequence": bundle.sequence, **error})
+        log.error("bundle-refused", sequence=bundle.sequence, why=why, hint="the one before goes on serving")
+
+    def _sync_findings(self, loaded: Loaded) -> None:
+        fresh = self._findings.sync("config", [_seen(row) for row in loaded.findings(datetime.now(UTC))])
+        for item in fresh:
+            if item.kind == "finding":
+                detail = {"object": item.object, "owner": item.owner, "file": item.file, "line": item.line}
+                self._journal.system(item.code, item.message, detail)
+                log.warning("finding", code=item.code, object=item.object, message=item.message)
+
+
+def _seen(row: Finding) -> Seen:
+    until = None
+    if row.until is not None:
+        until = int(datetime(row.until.year, row.until.month, row.until.day, tzinfo=UTC).timestamp() * 1000)
+    return Seen(
+        kind=row.kind,
+        code=row.code,
+        object=row.object,
+        message=row.message,
+        severity=row.severity,
+        owner=row.owner,
+        reason=row.reason,
+        until_ms=until,
+        file=str(row.source.path),
+        line=row.region.line,
+    )
+
+
+def _refusal(path: Path, errors: Sequence[Problem]) -> Seen:
+    first = errors[0]
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return Seen(
+        kind="finding",
+        code="config-refused",
+        object=str(path),
+        message=f"the configuration is refused, the one before serves: {first.place}: {first.message}{more}",
+        severity="error",
+        file=str(first.source.path),
+        line=first.region.line,
+    )
+
+
+def _since(began: float) -> int:
+    return round((time.perf_counter() - began) * 1000)

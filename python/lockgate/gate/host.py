@@ -1,0 +1,185 @@
+"""The gate process's main: make the core, hold the link, wait for a signal.
+
+Nothing here is on the path of a request.
+"""
+
+import argparse
+import os
+import selectors
+import signal
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from lockgate import log as logs
+from lockgate.gate.core import GateCore
+from lockgate.gate.link import Link
+from lockgate.gate.parent import Parent
+from lockgate.state import StateError, StateFolder, StateInUseError
+
+EXIT_FATAL = 2
+"""Starting again would not help: a person must change something first."""
+EXIT_WORKER_DEAD = 70
+"""EX_SOFTWARE: the supervisor starts the gate again."""
+
+LOOK_SECONDS = 0.5
+"""How often the core's threads are looked at."""
+
+LOCK_SECONDS = 40.0
+"""How long a gate waits for the one before it to drain; beyond the default drain time."""
+
+log = structlog.get_logger("lockgate.gate")
+
+
+class Host:
+    """One gate process."""
+
+    def __init__(self, gate: GateCore, parent: Parent | None) -> None:
+        """`parent` is the supervisor, where there is one."""
+        self._gate = gate
+        self._parent = parent
+        self._served = gate.bundle_info() is not None
+        if self._served:
+            self.loaded({})
+
+    def loaded(self, _info: dict[str, Any]) -> None:
+        """A bundle is live: tell the supervisor where the gate listens."""
+        self._served = True
+        if self._parent is not None:
+            self._parent.report("ready", addresses=self._gate.addresses())
+
+    def refused(self, code: str, why: str) -> None:
+        """A bundle was refused. With nothing to serve, a gate is of no use: say so and end."""
+        if not self._served and self._parent is not None:
+            self._parent.report("fatal", code=code, message=why)
+
+    def wait(self, woken: socket.socket, drain_timeout: float) -> int:
+        """Wait until there is a reason to end; drain, and give the exit status."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(woken, selectors.EVENT_READ)
+            if self._parent is not None:
+                selector.register(self._parent.socket, selectors.EVENT_READ)
+            while True:
+                ready = {key.fileobj for key, _ in selector.select(LOOK_SECONDS)}
+                if not self._gate.alive():
+                    log.error("gate-worker-dead", hint="the gate ends, and its supervisor starts it again")
+                    return EXIT_WORKER_DEAD
+                stopped = woken in ready and _stop_asked(woken)
+                orphaned = self._parent is not None and self._parent.socket in ready and self._parent.messages() is None
+                if stopped or orphaned:
+                    log.info("gate-draining", why="asked to stop" if stopped else "the supervisor is gone")
+                    finished = self._gate.drain(drain_timeout)
+                    log.info("gate-stopped", all_requests_finished=finished)
+                    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a gate until it is told to stop."""
+    options = _options(arguments)
+    os.umask(0o077)
+    logs.configure("gate")
+    if options.parent_fd is not None:
+        # Ctrl-C reaches the whole terminal; the supervisor decides who stops when.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = Parent(options.parent_fd) if options.parent_fd is not None else None
+    try:
+        state = StateFolder.existing(options.state)
+        with ExitStack() as stack:
+            _hold_lock(state, stack)
+            woken = stack.enter_context(_signals())
+            return _serve(state, parent, woken, options)
+    except StateError as error:
+        return _fatal(parent, "state", str(error))
+
+
+def _serve(state: StateFolder, parent: Parent | None, woken: socket.socket, options: argparse.Namespace) -> int:
+    from lockgate import _native
+
+    try:
+        gate = _native.Gate(
+            state_dir=str(state.root),
+            pepper=state.pepper(),
+            public_key=state.public_key(),
+            workers=options.workers,
+        )
+    except _native.LockgateError as error:
+        return _fatal(parent, str(getattr(error, "code", "gate")), str(error))
+    host = Host(gate, parent)
+    link = Link(
+        state,
+        gate,
+        version=_native.__version__,
+        pid=os.getpid(),
+        loaded=host.loaded,
+        refused=host.refused,
+    )
+    link.start()
+    try:
+        return host.wait(woken, options.drain_timeout)
+    finally:
+        link.stop()
+
+
+def _hold_lock(state: StateFolder, stack: ExitStack) -> None:
+    """Hold the gate's part. A gate whose supervisor was killed may still be draining: wait for it."""
+    deadline = time.monotonic() + LOCK_SECONDS
+    waited = False
+    while True:
+        try:
+            stack.enter_context(state.lock("gate"))
+        except StateInUseError as error:
+            if time.monotonic() > deadline:
+                raise
+            if not waited:
+                log.warning("gate-waits", cause=str(error))
+                waited = True
+            time.sleep(0.1)
+        else:
+            return
+
+
+def _fatal(parent: Parent | None, code: str, why: str) -> int:
+    log.error("gate-cannot-start", code=code, cause=why)
+    if parent is not None:
+        parent.report("fatal", code=code, message=why)
+    return EXIT_FATAL
+
+
+@contextmanager
+def _signals() -> Iterator[socket.socket]:
+    """A socket that becomes readable at SIGTERM, and at SIGINT where nobody supervises."""
+    read, write = socket.socketpair()
+    with read, write:
+        read.setblocking(False)
+        write.setblocking(False)
+        signal.set_wakeup_fd(write.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, _noted)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, _noted)
+        try:
+            yield read
+        finally:
+            signal.set_wakeup_fd(-1)
+
+
+def _noted(_number: int, _frame: object) -> None:
+    """Nothing: the wake-up socket carries the signal to where it is safe to act."""
+
+
+def _stop_asked(woken: socket.socket) -> bool:
+    return any(number in {signal.SIGTERM, signal.SIGINT} for number in woken.recv(64))
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m lockgate.gate", description="A gate process.")
+    parser.add_argument("--state", type=Path, required=True, help="the state folder")
+    parser.add_argument("--drain-timeout", type=float, default=30.0, help="seconds to finish requests in")
+    parser.add_argument("--workers", type=int, default=None, help="worker threads; one per core by default")
+    parser.add_argument("--parent-fd", type=int, default=None, help="set by the supervisor")
+    return parser.parse_args(arguments)

@@ -1,0 +1,162 @@
+"""The gate's end of the link: bundles and facts in, answers and numbers out.
+
+The gate needs no control process to serve. While there is none, this thread
+tries to reach it, a little more slowly each time, and requests go on.
+"""
+
+import contextlib
+import random
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from lockgate.gate.core import GateCore
+from lockgate.gate.frames import Frame, FrameError, FrameReader, Kind, message
+from lockgate.gate.sockets import SocketNameError, peer_is_same_user, socket_name
+from lockgate.state import StateFolder
+
+FIRST_WAIT = 0.05
+LONGEST_WAIT = 1.0
+"""A new control process must be heard of within a second or so: that bounds how old facts can be."""
+
+BEAT = 1.0
+SILENCE = 10.0
+"""A control process beats every second; one that is silent for ten is taken for hung."""
+
+log = structlog.get_logger("lockgate.gate")
+
+Loaded = Callable[[dict[str, Any]], None]
+Refused = Callable[[str, str], None]
+
+
+class Link(threading.Thread):
+    """Keeps the gate in touch with the control process, for as long as the gate lives."""
+
+    def __init__(
+        self, state: StateFolder, gate: GateCore, *, version: str, pid: int, loaded: Loaded, refused: Refused
+    ) -> None:
+        """`loaded` hears of each bundle that is served, `refused` of each that is not and why."""
+        super().__init__(name="lockgate-link", daemon=True)
+        self._state = state
+        self._gate = gate
+        self._version = version
+        self._pid = pid
+        self._loaded = loaded
+        self._refused = refused
+        self._stopping = threading.Event()
+        self._connection: socket.socket | None = None
+
+    def stop(self) -> None:
+        """Close the link; the thread ends soon after."""
+        self._stopping.set()
+        connection = self._connection
+        if connection is not None:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def run(self) -> None:
+        """Connect, serve the connection until it breaks, and begin again."""
+        wait = FIRST_WAIT
+        while not self._stopping.is_set():
+            try:
+                with self._connect() as connection:
+                    self._connection = connection
+                    wait = FIRST_WAIT
+                    self._converse(connection)
+            except (OSError, FrameError, SocketNameError) as error:
+                if not self._stopping.is_set():
+                    log.info("link-down", cause=str(error), again_in_s=round(wait, 2))
+            except Exception:
+                # A thread that ended here would leave the gate deaf for good.
+                log.exception("link-failed")
+            finally:
+                self._connection = None
+            # Spread, so that many gates do not come back in one instant.
+            self._stopping.wait(wait * random.uniform(0.75, 1.0))  # noqa: S311 -- Not a secret.
+            wait = min(wait * 2, LONGEST_WAIT)
+
+    def _connect(self) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(SILENCE)
+            with socket_name(self._state.link_socket) as name:
+                connection.connect(name)
+            _check_peer(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _converse(self, connection: socket.socket) -> None:
+        reader = FrameReader(connection, silence=SILENCE)
+        connection.sendall(self._status("hello", version=self._version, pid=self._pid))
+        log.info("link-up")
+        heard = beat = time.monotonic()
+        while not self._stopping.is_set():
+            now = time.monotonic()
+            if now - beat >= BEAT:
+                connection.sendall(self._status("beat"))
+                beat = now
+            readable, _, _ = select.select([connection], [], [], max(0.0, beat + BEAT - now))
+            if readable:
+                answer = self._take(reader.read())
+                if answer is not None:
+                    connection.settimeout(SILENCE)
+                    connection.sendall(answer)
+                heard = time.monotonic()
+            elif time.monotonic() - heard > SILENCE:
+                raise TimeoutError(f"the control process has been silent for {SILENCE:.0f} s")
+
+    def _status(self, type_: str, **fields: Any) -> bytes:
+        return message(
+            type_,
+            bundle=self._gate.bundle_info(),
+            facts_seq=self._gate.facts_seq(),
+            addresses=self._gate.addresses(),
+            **fields,
+        )
+
+    def _take(self, frame: Frame) -> bytes | None:
+        """Act on a frame; the answer, where it wants one."""
+        if frame.kind is Kind.BUNDLE:
+            return self._load(frame.payload)
+        if frame.kind is Kind.FACTS:
+            return message("facts", seq=self._gate.apply_facts(frame.facts()))
+        request = frame.message()
+        match request["type"]:
+            case "beat":
+                # Said only when all facts were sent before it: frames keep their order.
+                if request.get("complete") is True:
+                    self._gate.contact()
+                return None
+            case "stats":
+                return message("stats", id=request.get("id"), stats=self._gate.stats())
+            case "metrics":
+                return message("metrics", id=request.get("id"), text=self._gate.metrics())
+            case unknown:
+                log.warning("link-message-unknown", type=unknown, hint="is the control process newer?")
+                return None
+
+    def _load(self, signed: bytes) -> bytes:
+        from lockgate._native import LockgateError
+
+        try:
+            info = self._gate.load(signed)
+        except LockgateError as error:
+            code = str(getattr(error, "code", "bundle-refused"))
+            log.error("bundle-refused", code=code, cause=str(error))  # noqa: TRY400 -- The cause says it all.
+            self._refused(code, str(error))
+            return message("refused", error={"code": code, "message": str(error), "path": getattr(error, "path", None)})
+        log.info("bundle-live", **info)
+        self._loaded(info)
+        return message("applied", addresses=self._gate.addresses(), **info)
+
+
+def _check_peer(connection: socket.socket) -> None:
+    if not peer_is_same_user(connection):
+        raise ConnectionError("the link's socket belongs to a process of another user")

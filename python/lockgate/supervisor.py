@@ -1,0 +1,328 @@
+"""The supervisor of `lockgate run`: two processes, each started again alone when it dies.
+
+It does no work of its own, so that nothing in it can fail: it starts the gate
+and the control process, waits for signals and for deaths, and says on its own
+output where everything is. A gate that dies takes its connections with it and
+is back within a fraction of a second; a control process that dies is missed by
+no request at all.
+"""
+
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import structlog
+
+from lockgate.state import StateFolder, write_private
+
+Role = Literal["all", "gate", "control"]
+ROLES: dict[Role, tuple[str, ...]] = {
+    # The control process first: it is what a first start waits for.
+    "all": ("control", "gate"),
+    "gate": ("gate",),
+    "control": ("control",),
+}
+
+FIRST_BACKOFF = 0.1
+LONGEST_BACKOFF = 5.0
+STEADY_SECONDS = 30.0
+"""A process that has lived this long is not in a loop of deaths: its next restart is quick again."""
+
+STOP_GRACE = 5.0
+"""Seconds beyond its own timeout after which a process that was asked to stop is killed."""
+
+LINE_BYTES = 65536
+"""Most that a child may say before the supervisor has read it; each line is a few hundred bytes."""
+
+log = structlog.get_logger("lockgate.supervisor")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `lockgate run` was asked for."""
+
+    state: StateFolder
+    config: Path
+    role: Role = "all"
+    drain_timeout: float = 30.0
+    workers: int | None = None
+
+
+@dataclass(slots=True)
+class Child:
+    """One supervised process."""
+
+    name: str
+    command: list[str]
+    stop_timeout: float
+    process: subprocess.Popen[bytes] | None = None
+    channel: socket.socket | None = None
+    received: bytes = b""
+    started: float = 0.0
+    start_at: float | None = 0.0
+    """When it is to be started; `None` while it runs or is not to run."""
+    kill_at: float | None = None
+    backoff: float = FIRST_BACKOFF
+    restarts: int = 0
+    ready: dict[str, Any] | None = None
+    """What it said when it became ready; kept over restarts."""
+    fatal: dict[str, Any] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        return None if self.process is None else self.process.pid
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """Runs until it is told to stop; `run` gives the exit status."""
+
+    options: Options
+    say: Callable[[str], None]
+    """Prints a line for the person who started it."""
+    children: list[Child] = field(default_factory=list)
+    stopping: bool = False
+    status: int = 0
+    announced: bool = False
+    notices: list[dict[str, Any]] = field(default_factory=list)
+    """What the control process should hear of once it listens."""
+
+    def run(self) -> int:
+        """Start everything, keep it running, and stop it in order."""
+        with ExitStack() as stack:
+            for part in ROLES[self.options.role]:
+                stack.enter_context(self.options.state.lock(f"supervisor-{part}"))
+            self.children = [self._child(name) for name in ROLES[self.options.role]]
+            woken = stack.enter_context(_signals())
+            selector = stack.enter_context(selectors.DefaultSelector())
+            selector.register(woken, selectors.EVENT_READ)
+            stack.callback(self._end_all)
+            self._write_status()
+            while True:
+                self._start_due(selector)
+                for key, _ in selector.select(self._next_deadline()):
+                    if key.fileobj is woken:
+                        self._take_signals(woken.recv(64))
+                    else:
+                        self._hear(key.data, selector)
+                self._reap(selector)
+                if self.stopping and self._stop_in_order():
+                    self.options.state.supervisor_file.unlink(missing_ok=True)
+                    return self.status
+
+    def _child(self, name: str) -> Child:
+        options = self.options
+        if name == "gate":
+            command = ["lockgate.gate", "--drain-timeout", str(options.drain_timeout)]
+            if options.workers is not None:
+                command += ["--workers", str(options.workers)]
+            timeout = options.drain_timeout
+        else:
+            command, timeout = ["lockgate.admin", "--config", str(options.config)], STOP_GRACE
+        command = [sys.executable, "-m", *command, "--state", str(options.state.root)]
+        return Child(name, command, timeout + STOP_GRACE)
+
+    def _start_due(self, selector: selectors.BaseSelector) -> None:
+        for child in self.children:
+            if child.start_at is not None and child.start_at <= time.monotonic() and not self.stopping:
+                self._start(child)
+                if child.channel is not None:
+                    selector.register(child.channel, selectors.EVENT_READ, child)
+
+    def _start(self, child: Child) -> None:
+        child.started, child.start_at = time.monotonic(), None
+        child.received, child.fatal = b"", None
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        try:
+            with theirs:
+                child.process = subprocess.Popen(  # noqa: S603 -- Our own interpreter and modules.
+                    [*child.command, "--parent-fd", str(theirs.fileno())],
+                    stdin=subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno()],
+                )
+        except OSError as error:
+            ours.close()
+            child.fatal = {"message": f"it could not be started: {error}"}
+            self._restart_later(child, error.errno or 1)
+            return
+        child.channel = ours
+        log.info("process-started", name=child.name, pid=child.pid)
+        self._write_status()
+
+    def _hear(self, child: Child, selector: selectors.BaseSelector) -> None:
+        if child.channel is None:
+            return
+        try:
+            data = child.channel.recv(LINE_BYTES)
+        except OSError:
+            data = b""
+        if not data:
+            selector.unregister(child.channel)
+            child.channel.close()
+            child.channel = None
+            return
+        *lines, child.received = (child.received + data).split(b"\n")
+        for line in lines:
+            self._take(child, json.loads(line))
+
+    def _take(self, child: Child, message: dict[str, Any]) -> None:
+        if message["type"] == "ready":
+            child.ready = message
+            self._tell_control()
+            self._announce()
+        elif message["type"] == "fatal":
+            child.fatal = message
+            if child.ready is None and not self.stopping:
+                # It has never run under this supervisor: trying again would only hide the message.
+                self.say(message["message"])
+                self._stop(2)
+
+    def _tell_control(self) -> None:
+        control = next((child for child in self.children if child.name == "control"), None)
+        if control is None or control.channel is None or control.ready is None:
+            return
+        for notice in self.notices:
+            try:
+                control.channel.send(json.dumps(notice).encode() + b"\n")
+            except OSError:
+                return
+        self.notices.clear()
+
+    def _announce(self) -> None:
+        if self.announced or any(child.ready is None for child in self.children):
+            return
+        self.announced = True
+        for child in self.children:
+            ready = child.ready or {}
+            for name, address in ready.get("addresses", {}).items():
+                self.say(f"The gate   http://{address}  (listener {name})")
+            if "admin" in ready:
+                self.say(f"The admin  http://{ready['admin']}  (its credential: {ready['credential']})")
+            for note in ready.get("notes", []):
+                self.say(note)
+        self.say("Ctrl-C stops it.")
+
+    def _reap(self, selector: selectors.BaseSelector) -> None:
+        for child in self.children:
+            if child.process is None or child.process.poll() is None:
+                continue
+            while child.channel is not None:
+                self._hear(child, selector)  # Its last words, then its end-of-file.
+            exit_status, child.process, child.kill_at = child.process.returncode, None, None
+            if self.stopping:
+                log.info("process-stopped", name=child.name, status=exit_status)
+            else:
+                self._restart_later(child, exit_status)
+
+    def _restart_later(self, child: Child, exit_status: int) -> None:
+        lived = time.monotonic() - child.started
+        if lived >= STEADY_SECONDS:
+            child.backoff = FIRST_BACKOFF
+        child.restarts += 1
+        child.start_at = time.monotonic() + child.backoff
+        log.error(
+            "process-died",
+            name=child.name,
+            status=exit_status,
+            cause=(child.fatal or {}).get("message"),
+            lived_s=round(lived, 1),
+            restarts=child.restarts,
+            again_in_s=child.backoff,
+        )
+        child.backoff = min(child.backoff * 2, LONGEST_BACKOFF)
+        self.notices.append(
+            {"type": "restarted", "name": child.name, "status": exit_status, "restarts": child.restarts}
+        )
+        self._tell_control()
+        self._write_status()
+
+    def _take_signals(self, numbers: bytes) -> None:
+        for number in numbers:
+            if number == signal.SIGHUP:
+                for child in self.children:
+                    if child.name == "control" and child.process is not None:
+                        child.process.send_signal(signal.SIGHUP)
+            elif number in {signal.SIGTERM, signal.SIGINT}:
+                if self.stopping:
+                    self.say("Asked twice: stopping at once.")
+                    for child in self.children:
+                        child.kill_at = time.monotonic()
+                else:
+                    self.say("Stopping: requests under way are finished first.")
+                    self._stop(0)
+
+    def _stop(self, status: int) -> None:
+        self.stopping, self.status = True, status
+
+    def _stop_in_order(self) -> bool:
+        """Drain the gate while the control process still takes its last words; then stop that too."""
+        for child in reversed(self.children):
+            child.start_at = None
+            if child.process is None:
+                continue
+            if child.kill_at is None:
+                child.process.terminate()
+                child.kill_at = time.monotonic() + child.stop_timeout
+            elif child.kill_at <= time.monotonic():
+                log.error("process-killed", name=child.name, cause="it did not stop in time")
+                child.process.kill()
+                child.kill_at = time.monotonic() + STOP_GRACE
+            return False
+        return True
+
+    def _next_deadline(self) -> float | None:
+        deadlines = [at for child in self.children for at in (child.start_at, child.kill_at) if at is not None]
+        return max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
+
+    def _end_all(self) -> None:
+        """Leave no process behind, also where the supervisor itself has failed."""
+        for child in self.children:
+            if child.process is not None:
+                child.process.kill()
+                child.process.wait()
+            if child.channel is not None:
+                child.channel.close()
+
+    def _write_status(self) -> None:
+        """For the control process's metrics and `lockgate status`."""
+        processes = {child.name: {"pid": child.pid, "restarts": child.restarts} for child in self.children}
+        status = {"pid": os.getpid(), "role": self.options.role, "processes": processes}
+        try:
+            write_private(self.options.state.supervisor_file, json.dumps(status) + "\n")
+        except OSError as error:
+            # A full disk must not end what goes on serving.
+            log.warning("status-not-written", cause=str(error))
+
+
+@contextmanager
+def _signals() -> Iterator[socket.socket]:
+    """A socket on which each signal arrives as a byte: a handler could act at a bad moment."""
+    read, write = socket.socketpair()
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+    with read, write:
+        read.setblocking(False)
+        write.setblocking(False)
+        before = {number: signal.signal(number, _noted) for number in numbers}
+        old = signal.set_wakeup_fd(write.fileno(), warn_on_full_buffer=False)
+        try:
+            yield read
+        finally:
+            signal.set_wakeup_fd(old)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _noted(_number: int, _frame: object) -> None:
+    """Nothing: the byte on the socket does it."""
