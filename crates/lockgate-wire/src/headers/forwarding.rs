@@ -97,11 +97,13 @@ impl Hop {
         };
         // A port or an IPv6 address is no token, and wants quotation marks.
         let quote: &[u8] = if host.contains(&b':') { b"\"" } else { b"" };
-        let mut element = BytesMut::with_capacity(self.element.len() + host.len() + 8);
-        for part in [&self.element, &b";host="[..], quote, host, quote] {
-            element.put_slice(part);
-        }
-        element.freeze()
+        let parts = [&self.element, &b";host="[..], quote, host, quote];
+        // Exactly as long as it becomes: a longer one would be moved to be shared.
+        let mut element = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
+        parts
+            .iter()
+            .for_each(|part| element.extend_from_slice(part));
+        element.into()
     }
 
     /// Adds an entry at the right of a list, all lines of it made one.

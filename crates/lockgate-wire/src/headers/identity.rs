@@ -106,7 +106,11 @@ pub fn is_identity(name: &str) -> bool {
 }
 
 fn is_doomed(name: &str, keep_forwarded: bool) -> bool {
-    if name.as_bytes().contains(&b'_') {
+    // Names are short: a loop without a branch beats a call of `memchr`.
+    if name
+        .bytes()
+        .fold(false, |found, byte| found | (byte == b'_'))
+    {
         let dashed = name.replace('_', "-");
         return is_identity(&dashed) || STANDARD.contains(&dashed.as_str());
     }
@@ -128,9 +132,17 @@ fn may_be_identity(name: &[u8]) -> bool {
 }
 
 fn in_list(name: &str) -> bool {
-    let listed = IDENTITY.iter().any(|entry| match entry.strip_suffix('*') {
-        Some(beginning) => name.starts_with(beginning),
-        None => name == *entry,
+    // The first four bytes as one number: comparing strings one by one would
+    // be a call each.
+    let Some(beginning) = name.as_bytes().first_chunk::<4>() else {
+        return false;
+    };
+    let listed = IDENTITY.iter().any(|entry| {
+        entry.as_bytes().first_chunk() == Some(beginning)
+            && match entry.strip_suffix('*') {
+                Some(beginning) => name.starts_with(beginning),
+                None => name == *entry,
+            }
     });
     listed && name != NO_IDENTITY
 }
