@@ -4,6 +4,9 @@ import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+EXCEPTION_DAYS = 30
+"""How long the open health check and the key of the demonstration last."""
+
 MARK = "# Written by `lockgate demo`."
 
 _TEMPLATE = """\
@@ -55,7 +58,7 @@ def write_config(folder: Path, *, gate: int, admin: int, shop: int) -> Path:
             f"{path} was not written by `lockgate demo`: "
             "give another folder with --dir, or serve this one with `lockgate run`."
         )
-    until = (datetime.now(UTC) + timedelta(days=30)).date()
+    until = (datetime.now(UTC) + timedelta(days=EXCEPTION_DAYS)).date()
     text = _TEMPLATE.format(mark=MARK, gate=gate, admin=admin, shop=shop, until=until)
     path.write_text(text, encoding="utf-8")
     return path

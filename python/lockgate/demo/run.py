@@ -1,6 +1,5 @@
 """Start the shop and a gate before it, say what to try, and stop all again."""
 
-import json
 import shlex
 import signal
 import subprocess
@@ -10,12 +9,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from types import FrameType
 
 import httpx
 
-from lockgate.demo.config import choose_port, write_config
+from lockgate.admin.keys import create_key
+from lockgate.demo.config import EXCEPTION_DAYS, choose_port, write_config
 from lockgate.demo.shop import serve
 
 START_SECONDS = 30
@@ -48,12 +49,13 @@ def run_demo(folder: Path, *, gate_port: int, admin_port: int, echo: Callable[[s
     stop = threading.Event()
     with _stopped_by_signals(stop), serve.running() as shop_port:
         place = _prepare(folder, gate_port, admin_port, shop_port, echo)
+        key = _make_key(place)
         with _gate(place) as gate:
             try:
                 _wait_until_ready(place, gate, stop)
                 if stop.is_set():
                     return 0
-                echo(what_to_try(place, _make_key(place), shop_port))
+                echo(what_to_try(place, key, shop_port))
             except DemoError as failed:
                 echo(str(failed))
                 return 1
@@ -140,12 +142,9 @@ def _wait_until_ready(place: Place, gate: subprocess.Popen[bytes], stop: threadi
 
 
 def _make_key(place: Place) -> str:
-    command = [sys.executable, "-m", "lockgate", "keys", "create", KEY_NAME, "--json"]
-    command += ["--config", str(place.config), "--state", str(place.state)]
-    made = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own
-    if made.returncode != 0:
-        raise DemoError(f"No key could be made: {made.stderr.strip() or made.stdout.strip()}")
-    return str(json.loads(made.stdout)["key"])
+    """A key for the shop alone, before anything runs: the gate learns of it when it starts."""
+    made = create_key(place.state, name=KEY_NAME, owner=KEY_NAME, apis=["shop"], expires=timedelta(days=EXCEPTION_DAYS))
+    return made.key
 
 
 def _ended(place: Place, gate: subprocess.Popen[bytes]) -> str:
