@@ -77,6 +77,23 @@ pub struct ListenerLimits {
     pub connections_per_ip: u32,
 }
 
+impl Listener {
+    /// Bounds where the configuration says nothing.
+    #[must_use]
+    pub const fn default_limits() -> ListenerLimits {
+        ListenerLimits {
+            head_bytes: 32 * 1024,
+            headers: 100,
+            head_timeout_ms: 10_000,
+            idle_timeout_ms: 75_000,
+            body_rate_min: 1024,
+            write_timeout_ms: 60_000,
+            connections: 10_000,
+            connections_per_ip: 10_000,
+        }
+    }
+}
+
 /// An API's servers.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -1,0 +1,74 @@
+//! What a policy may want from outside, and the answers once obtained.
+
+use std::sync::Arc;
+
+/// HMAC-SHA256 of a key under the installation's pepper.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Digest(pub [u8; 32]);
+
+impl Digest {
+    /// Reads 64 hexadecimal digits.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let bytes = text.as_bytes();
+        if bytes.len() != 64 {
+            return None;
+        }
+        let mut digest = [0; 32];
+        for (byte, pair) in digest.iter_mut().zip(bytes.chunks_exact(2)) {
+            let high = char::from(pair[0]).to_digit(16)?;
+            let low = char::from(pair[1]).to_digit(16)?;
+            *byte = u8::try_from(high << 4 | low).ok()?;
+        }
+        Some(Self(digest))
+    }
+
+    /// Writes 64 lower-case hexadecimal digits.
+    #[must_use]
+    pub fn to_hex(&self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl std::fmt::Debug for Digest {
+    // A digest is not the key, but it finds its record: keep it out of logs.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Digest(..)")
+    }
+}
+
+/// Something from outside that a policy wants before it decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// The record of the key with this digest.
+    Key(Digest),
+}
+
+/// What the gate knows of a key. Small: there may be a million of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRecord {
+    /// The whole digest, compared in constant time.
+    pub digest: Digest,
+    /// Public id, `key_…`.
+    pub id: Arc<str>,
+    /// Who answers for it; shared between the keys of one owner.
+    pub owner: Arc<str>,
+    /// APIs it opens; `None` means all.
+    pub apis: Option<Arc<[Arc<str>]>>,
+    /// Milliseconds since the epoch; 0 means never.
+    pub expires_ms: u64,
+    /// Revoked keys are remembered, so that their holders are told so.
+    pub revoked: bool,
+}
+
+/// Answers to needs, for the second asking.
+#[derive(Debug, Default)]
+pub enum Answers {
+    /// Nothing was asked yet.
+    #[default]
+    None,
+    /// The key's record, if there is one.
+    Key(Digest, Option<Arc<KeyRecord>>),
+    /// Facts are too old to be believed, and the configuration says to deny.
+    Stale,
+}

@@ -1,0 +1,101 @@
+//! `ip_filter`: which addresses may call at all.
+//!
+//! # Description
+//! An address on the deny list is refused; where there is an allow list, so is
+//! every address that is not on it. Deny wins over allow. The address is the
+//! client's: the socket's peer, or what a trusted proxy says of it.
+//!
+//! # Config
+//! See [`Config`].
+//!
+//! # Reasons
+//! [`DENIED`], [`NOT_ALLOWED`].
+//!
+//! # Example
+//! ```yaml
+//! ip_filter: {allow: [10.0.0.0/8], deny: [10.6.6.6]}
+//! ```
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::ranges::Ranges;
+use crate::{Caller, ConfigError, Denial, Fault, Reason, ReasonRef, Verdict};
+
+/// The room's name everywhere.
+pub const NAME: &str = "ip_filter";
+
+/// The address is on the deny list.
+pub static DENIED: Reason = Reason {
+    code: "address-denied",
+    status: 403,
+    title: "Requests from this address are not taken.",
+    room: NAME,
+    fault: Fault::Client,
+    advice: "The client's address is on the API's deny list. The operator finds the list at the file and line that `lockgate explain` names.",
+};
+
+/// There is an allow list, and the address is not on it.
+pub static NOT_ALLOWED: Reason = Reason {
+    code: "address-not-allowed",
+    status: 403,
+    title: "Requests from this address are not taken.",
+    room: NAME,
+    fault: Fault::Client,
+    advice: "The API takes requests from listed addresses only. The operator adds the address to `ip_filter.allow`; behind another proxy, its network belongs into the listener's `trusted_proxies`.",
+};
+
+/// All reasons of this room.
+pub static REASONS: &[ReasonRef] = &[&DENIED, &NOT_ALLOWED];
+
+/// The room's config.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Networks or addresses that may call; empty means all.
+    #[serde(default)]
+    pub allow: Vec<String>,
+    /// Networks or addresses that may not.
+    #[serde(default)]
+    pub deny: Vec<String>,
+}
+
+/// The compiled policy.
+#[derive(Debug, Clone)]
+pub struct IpFilter {
+    allow: Ranges,
+    deny: Ranges,
+}
+
+impl IpFilter {
+    /// Compiles the config.
+    ///
+    /// # Errors
+    /// The first entry of each list that is not a network.
+    pub fn new(config: &Config) -> Result<Self, ConfigError> {
+        let list = |name: &'static str, networks: &[String]| {
+            Ranges::new(networks).map_err(|(index, message)| {
+                ConfigError::new("not-a-network", format!("/{name}/{index}"), message)
+            })
+        };
+        Ok(Self {
+            allow: list("allow", &config.allow)?,
+            deny: list("deny", &config.deny)?,
+        })
+    }
+
+    /// Judges the client's address.
+    #[must_use]
+    pub fn decide(&self, caller: &Caller) -> Verdict {
+        if self.deny.contains(caller.address) {
+            Verdict::Deny(Denial::new(&DENIED))
+        } else if !self.allow.is_empty() && !self.allow.contains(caller.address) {
+            Verdict::Deny(Denial::new(&NOT_ALLOWED))
+        } else {
+            Verdict::Allow(Vec::new())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,50 @@
+//! Lockgate's policies: one file per room, each a pure decision over a request
+//! view, its config, facts already obtained and a clock. No I/O, no async.
+//!
+//! A room is a type with `NAME`, `Config`, `REASONS` and `decide`. What it
+//! wants from outside it asks for with [`Verdict::Need`]; the caller obtains it
+//! and asks again with the answer in [`Answers`].
+
+pub mod api_key;
+pub mod body_limit;
+pub mod ip_filter;
+
+pub mod body;
+pub mod facts;
+pub mod placement;
+pub mod ranges;
+pub mod verdict;
+pub mod view;
+
+pub use body::{BodyMachine, BodyVerdict};
+pub use facts::{Answers, Digest, KeyRecord, Need};
+pub use lockgate_wire::reason::{Fault, Reason, ReasonRef};
+pub use placement::{Mode, OnError, Span, Waiver};
+pub use ranges::Ranges;
+pub use verdict::{ConfigError, Denial, Edit, Identity, PolicyError, Verdict};
+pub use view::{Caller, RequestView};
+
+/// What the gate itself says when a policy breaks rather than refuses.
+pub static POLICY_FAILED: Reason = Reason {
+    code: "policy-failed",
+    status: 500,
+    title: "A policy could not decide.",
+    room: "gate",
+    fault: Fault::Gate,
+    advice: "A policy met an error of its own, and a policy that fails denies. The gate's log names the policy and the cause for this request id.",
+};
+
+/// The rooms' names, in alphabetical order.
+pub const NAMES: &[&str] = &[api_key::NAME, body_limit::NAME, ip_filter::NAME];
+
+/// Every reason that a room can give, room by room.
+#[must_use]
+pub fn reasons() -> Vec<ReasonRef> {
+    let rooms: [&[ReasonRef]; 4] = [
+        api_key::REASONS,
+        body_limit::REASONS,
+        ip_filter::REASONS,
+        &[&POLICY_FAILED],
+    ];
+    rooms.concat()
+}

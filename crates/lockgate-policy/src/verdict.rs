@@ -1,0 +1,153 @@
+//! What a policy can say.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use http::header::{HeaderName, HeaderValue};
+
+use crate::facts::Need;
+use crate::{ReasonRef, Span};
+
+/// A policy's decision. Never a bool: each carries what comes of it.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Go on, with these changes to the request. Empty allocates nothing.
+    Allow(Vec<Edit>),
+    /// The caller is known. Authentication alone may say this.
+    Identify(Identity),
+    /// The request ends here.
+    Deny(Denial),
+    /// The gate answers by itself, and it is no refusal.
+    Respond(Box<http::Response<Vec<u8>>>),
+    /// Something from outside is wanted first; ask again with the answer.
+    Need(Need),
+}
+
+/// A change to the request that goes to the upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edit {
+    /// Take the header away, however often it stands there.
+    Remove(HeaderName),
+    /// Set the header, replacing what stands there.
+    Set(HeaderName, HeaderValue),
+}
+
+/// Why a request ends, and what may be said of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    /// The stable reason.
+    pub reason: ReasonRef,
+    /// What is particular to this request; safe to show a stranger.
+    pub detail: Option<Cow<'static, str>>,
+    /// A header that the status asks for, such as `WWW-Authenticate` with 401.
+    pub header: Option<(HeaderName, HeaderValue)>,
+    /// Nothing was presented to be judged. Where any one of several credentials
+    /// will do, the refusal of one that was presented says more.
+    pub absent: bool,
+}
+
+impl Denial {
+    /// A refusal with nothing particular to say.
+    #[must_use]
+    pub const fn new(reason: ReasonRef) -> Self {
+        Self {
+            reason,
+            detail: None,
+            header: None,
+            absent: false,
+        }
+    }
+
+    /// Adds a detail that is safe to show a stranger.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// Says that nothing was presented.
+    #[must_use]
+    pub fn absent(mut self) -> Self {
+        self.absent = true;
+        self
+    }
+
+    /// Adds the header that the status asks for.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.header = Some((name, value));
+        self
+    }
+}
+
+impl From<ReasonRef> for Denial {
+    fn from(reason: ReasonRef) -> Self {
+        Self::new(reason)
+    }
+}
+
+/// Who calls, and how that was proved. Set by authentication only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The policy that proved it.
+    pub proved_by: &'static str,
+    /// The credential's public id, for example `key_…`.
+    pub credential: Arc<str>,
+    /// Who answers for the credential.
+    pub owner: Arc<str>,
+}
+
+/// An error of the policy itself: it could not decide.
+#[derive(Debug)]
+pub struct PolicyError {
+    /// The room.
+    pub policy: &'static str,
+    /// What went wrong; for the log, never for the caller.
+    pub cause: String,
+}
+
+impl std::fmt::Display for PolicyError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "the policy {} could not decide: {}",
+            self.policy, self.cause
+        )
+    }
+}
+
+impl std::error::Error for PolicyError {}
+
+/// A config that does not make sense; it stops the load.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    /// Kebab-case, stable.
+    pub code: &'static str,
+    /// JSON Pointer below the policy's config.
+    pub pointer: String,
+    /// What is wrong and what is allowed.
+    pub message: String,
+    /// Where the configuration says it, once the caller has filled it in.
+    pub span: Option<Span>,
+}
+
+impl ConfigError {
+    /// An error at `pointer`, its place not yet known.
+    #[must_use]
+    pub fn new(code: &'static str, pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            pointer: pointer.into(),
+            message: message.into(),
+            span: None,
+        }
+    }
+}
+
+impl std::fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ConfigError {}

@@ -1,0 +1,33 @@
+//! What a policy may look at.
+
+use std::net::IpAddr;
+
+use http::{HeaderMap, Method};
+
+/// A request in normal form: what was judged is what the upstream gets.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestView<'a> {
+    /// The method, upper-case as it arrived.
+    pub method: &'a Method,
+    /// Host in lower case, without port or trailing dot.
+    pub host: &'a str,
+    /// Path in normal form.
+    pub path: &'a str,
+    /// Query without `?`, as it arrived.
+    pub query: Option<&'a str>,
+    /// Headers as they arrived, names in lower case.
+    pub headers: &'a HeaderMap,
+    /// Length of the body where the head tells it; `None` for chunked bodies.
+    pub content_length: Option<u64>,
+    /// The API that the request was routed to.
+    pub api: &'a str,
+}
+
+/// Where a request comes from.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller {
+    /// The client's address: the peer's, or what a trusted proxy says.
+    pub address: IpAddr,
+    /// The address at the other end of the socket.
+    pub peer: IpAddr,
+}

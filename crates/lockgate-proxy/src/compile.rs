@@ -1,0 +1,421 @@
+//! From a bundle to a snapshot: everything parsed, checked and put where a
+//! request finds it. All errors at once, each with its place.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::AtomicUsize;
+use std::sync::Arc;
+
+use aws_lc_rs::hmac;
+use http::uri::Authority;
+use http::{HeaderName, HeaderValue};
+use lockgate_policy::api_key::ApiKey;
+use lockgate_policy::body_limit::BodyLimit;
+use lockgate_policy::ip_filter::IpFilter;
+use lockgate_policy::{ConfigError, Edit, Mode, OnError, Ranges, Span, Waiver};
+
+use crate::bundle::{
+    Api, Authenticator, Authorize, Bundle, Credential, Listener, Placed, Upstream, BUNDLE_VERSION,
+};
+use crate::metrics::Metrics;
+use crate::pipeline;
+use crate::route::Router;
+use crate::snapshot::{
+    CompiledApi, CompiledListener, CompiledUpstream, Policy, Rule, Secret, Snapshot, Step, Target,
+};
+
+/// What a bundle is compiled with, besides itself.
+pub struct Surroundings<'a> {
+    /// The pepper of API keys.
+    pub pepper: Arc<hmac::Key>,
+    /// Resolves `env:NAME` and `file:/path`; `None` where there is no such secret.
+    pub secret: &'a dyn Fn(&str) -> Option<Vec<u8>>,
+    /// Where requests are counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Compiles `bundle`, whose hash is `hash`.
+///
+/// # Errors
+/// Everything that is wrong with it, in the bundle's order.
+pub fn compile(
+    bundle: Bundle,
+    hash: &str,
+    around: &Surroundings<'_>,
+) -> Result<Snapshot, Vec<ConfigError>> {
+    let mut errors = Vec::new();
+    // N and N-1 are readable; there is no N-1 yet.
+    if bundle.bundle_version != BUNDLE_VERSION {
+        let message = format!(
+            "this gate reads bundles of version {BUNDLE_VERSION}, not {}; upgrade the older of gate and control process",
+            bundle.bundle_version
+        );
+        return Err(vec![ConfigError::new(
+            "bundle-version",
+            "/bundle_version",
+            message,
+        )]);
+    }
+    let listeners = keep(
+        &mut errors,
+        bundle
+            .listeners
+            .iter()
+            .enumerate()
+            .map(|(i, l)| listener(i, l)),
+    );
+    let upstreams = keep(
+        &mut errors,
+        bundle
+            .upstreams
+            .iter()
+            .enumerate()
+            .map(|(i, u)| upstream(i, u, around)),
+    );
+    let router = Router::new(&bundle.apis)
+        .map_err(|mut wrong| errors.append(&mut wrong))
+        .unwrap_or_default();
+    let names: HashMap<&str, usize> = bundle
+        .upstreams
+        .iter()
+        .enumerate()
+        .map(|(index, upstream)| (upstream.name.as_str(), index))
+        .collect();
+    let apis = keep(
+        &mut errors,
+        bundle
+            .apis
+            .iter()
+            .enumerate()
+            .map(|(i, api)| compile_api(i, api, &names, around)),
+    );
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    Ok(Snapshot {
+        hash: hash.into(),
+        sequence: bundle.sequence,
+        sources: bundle.sources,
+        router,
+        apis,
+        upstreams: upstreams.into_iter().map(Arc::new).collect(),
+        listeners: listeners.into_iter().map(Arc::new).collect(),
+        facts: bundle.facts,
+        events: bundle.events,
+        problem_base: bundle.problem_base,
+    })
+}
+
+fn keep<T>(
+    errors: &mut Vec<ConfigError>,
+    items: impl Iterator<Item = Result<T, Vec<ConfigError>>>,
+) -> Vec<T> {
+    items
+        .filter_map(|item| item.map_err(|mut wrong| errors.append(&mut wrong)).ok())
+        .collect()
+}
+
+fn at(pointer: String, span: Span) -> impl Fn(ConfigError) -> ConfigError {
+    move |error| ConfigError {
+        pointer: format!("{pointer}{}", error.pointer),
+        span: Some(span),
+        ..error
+    }
+}
+
+fn listener(index: usize, listener: &Listener) -> Result<CompiledListener, Vec<ConfigError>> {
+    let at = at(format!("/listeners/{index}"), listener.span);
+    let address: SocketAddr = listener.address.parse().map_err(|_| {
+        let message = format!(
+            "`{}` is not an address and port such as 127.0.0.1:8080",
+            listener.address
+        );
+        vec![at(ConfigError::new("not-an-address", "/address", message))]
+    })?;
+    if !address.ip().to_canonical().is_loopback() && listener.insecure.is_none() {
+        let message = format!("plain HTTP on {address} wants `insecure: {{owner, reason, until}}`, or an address on loopback");
+        return Err(vec![at(ConfigError::new(
+            "insecure-listener",
+            "/address",
+            message,
+        ))]);
+    }
+    let trusted = Ranges::new(&listener.trusted_proxies).map_err(|(place, message)| {
+        vec![at(ConfigError::new(
+            "not-a-network",
+            format!("/trusted_proxies/{place}"),
+            message,
+        ))]
+    })?;
+    Ok(CompiledListener {
+        name: listener.name.as_str().into(),
+        address,
+        trusted,
+        limits: listener.limits.clone(),
+        insecure: listener.insecure.clone(),
+    })
+}
+
+fn upstream(
+    index: usize,
+    upstream: &Upstream,
+    around: &Surroundings<'_>,
+) -> Result<CompiledUpstream, Vec<ConfigError>> {
+    let at = at(format!("/upstreams/{index}"), upstream.span);
+    let mut errors = Vec::new();
+    let mut targets = Vec::new();
+    for (place, text) in upstream.targets.iter().enumerate() {
+        match target(text, upstream.insecure.as_ref()) {
+            Ok(target) => targets.push(Arc::new(target)),
+            Err(mut error) => {
+                error.pointer = format!("/targets/{place}");
+                errors.push(at(error));
+            }
+        }
+    }
+    if upstream.targets.is_empty() {
+        errors.push(at(ConfigError::new(
+            "no-targets",
+            "/targets",
+            "an upstream needs at least one target",
+        )));
+    }
+    let credential = match upstream
+        .credential
+        .as_ref()
+        .map(|credential| secret(credential, around))
+        .transpose()
+    {
+        Ok(credential) => credential,
+        Err(error) => {
+            errors.push(at(error));
+            None
+        }
+    };
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    Ok(CompiledUpstream {
+        name: upstream.name.as_str().into(),
+        targets,
+        timeouts: upstream.timeouts.clone(),
+        head_bytes: upstream.head_bytes,
+        credential,
+        insecure: upstream.insecure.clone(),
+        turns: AtomicUsize::new(0),
+    })
+}
+
+fn target(text: &str, insecure: Option<&Waiver>) -> Result<Target, ConfigError> {
+    let wrong = || {
+        ConfigError::new(
+            "not-a-target",
+            "",
+            format!("`{text}` is not a target such as http://127.0.0.1:9000"),
+        )
+    };
+    let Some(rest) = text.strip_prefix("http://") else {
+        let tls = text.starts_with("https://");
+        return Err(if tls {
+            ConfigError::new(
+                "tls-upstream",
+                "",
+                format!("`{text}`: upstreams over TLS come with TLS support, not in this version"),
+            )
+        } else {
+            wrong()
+        });
+    };
+    let authority: Authority = rest.trim_end_matches('/').parse().map_err(|_| wrong())?;
+    if authority.as_str().contains('@') || authority.host().is_empty() {
+        return Err(wrong());
+    }
+    let host = authority
+        .host()
+        .trim_start_matches('[')
+        .trim_end_matches(']');
+    let loopback = host == "localhost"
+        || host
+            .parse::<IpAddr>()
+            .is_ok_and(|ip| ip.to_canonical().is_loopback());
+    if !loopback && insecure.is_none() {
+        let message = format!(
+            "plain HTTP to `{host}` wants `insecure: {{owner, reason, until}}` in the upstream"
+        );
+        return Err(ConfigError::new("insecure-upstream", "", message));
+    }
+    Ok(Target {
+        host: host.into(),
+        port: authority.port_u16().unwrap_or(80),
+    })
+}
+
+fn secret(credential: &Credential, around: &Surroundings<'_>) -> Result<Secret, ConfigError> {
+    let header = HeaderName::try_from(credential.header.as_str()).map_err(|_| {
+        let message = format!("`{}` is not a header name", credential.header);
+        ConfigError::new("not-a-header", "/credential/header", message)
+    })?;
+    // A missing or unfit secret closes the routes that want it, and no others.
+    let value = (around.secret)(&credential.secret).and_then(|bytes| {
+        let mut value = HeaderValue::from_bytes(bytes.trim_ascii_end()).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    });
+    Ok(Secret { header, value })
+}
+
+fn compile_api(
+    index: usize,
+    api: &Api,
+    upstreams: &HashMap<&str, usize>,
+    around: &Surroundings<'_>,
+) -> Result<CompiledApi, Vec<ConfigError>> {
+    let at = at(format!("/apis/{index}"), api.span);
+    let mut errors = Vec::new();
+    let upstream = upstreams.get(api.upstream.as_str()).copied();
+    if upstream.is_none() {
+        let message = format!("there is no upstream `{}`", api.upstream);
+        errors.push(at(ConfigError::new("no-upstream", "/upstream", message)));
+    }
+    if api.paths.is_empty() {
+        errors.push(at(ConfigError::new(
+            "no-paths",
+            "/paths",
+            "an API needs at least one path",
+        )));
+    }
+    let (mut steps, mut wrong) = steps(index, api, around);
+    errors.append(&mut wrong);
+    match opening(api) {
+        Ok(rule) => steps.push(Step {
+            policy: Policy::Authorize(rule),
+            mode: Mode::Enforce,
+            on_error: OnError::Deny,
+            waiver: None,
+            span: api.authorize_span,
+        }),
+        Err(error) => errors.push(at(error)),
+    }
+    steps.sort_by_key(|step| pipeline::position(step.policy.name()));
+    match upstream {
+        Some(upstream) if errors.is_empty() => {
+            let strip = steps.iter().filter_map(|step| match &step.policy {
+                Policy::ApiKey(policy) => Some(policy.edits()),
+                _ => None,
+            });
+            Ok(CompiledApi {
+                name: api.name.as_str().into(),
+                span: api.span,
+                upstream,
+                strip_path: api.strip_path,
+                edits: strip.collect::<Vec<Edit>>(),
+                steps,
+                metrics: around.metrics.api(&api.name.as_str().into()),
+            })
+        }
+        _ => Err(errors),
+    }
+}
+
+/// An API is open to those who prove who they are, or to all by a waiver; nothing between.
+fn opening(api: &Api) -> Result<Rule, ConfigError> {
+    let authenticated = !api.policies.authenticate.is_empty();
+    match (api.authorize, &api.public, authenticated) {
+        (Authorize::Authenticated, None, true) => Ok(Rule::Authenticated),
+        (Authorize::Public, Some(waiver), false) => Ok(Rule::Public(waiver.clone())),
+        (_, None, false) => Err(ConfigError::new(
+            "closed-api",
+            "/policies/authenticate",
+            "an API needs `authenticate`, or `public: {owner, reason, until}`",
+        )),
+        _ => Err(ConfigError::new(
+            "open-and-closed",
+            "/public",
+            "`public` and `authenticate` exclude each other",
+        )),
+    }
+}
+
+fn steps(index: usize, api: &Api, around: &Surroundings<'_>) -> (Vec<Step>, Vec<ConfigError>) {
+    let mut steps = Vec::new();
+    let mut errors = Vec::new();
+    let mut add = |pointer: String, common: Common<'_>, policy: Result<Policy, ConfigError>| {
+        let place = at(format!("/apis/{index}/policies/{pointer}"), common.span);
+        match policy.and_then(|policy| common.step(policy)) {
+            Ok(step) => steps.push(step),
+            Err(error) => errors.push(place(error)),
+        }
+    };
+    if let Some(placed) = &api.policies.ip_filter {
+        add(
+            "ip_filter".into(),
+            placed.into(),
+            IpFilter::new(&placed.config).map(Policy::IpFilter),
+        );
+    }
+    for (place, Authenticator::ApiKey(placed)) in api.policies.authenticate.iter().enumerate() {
+        let policy = ApiKey::new(&placed.config, Arc::clone(&around.pepper)).map(Policy::ApiKey);
+        add(format!("authenticate/{place}"), placed.into(), policy);
+    }
+    if let Some(placed) = &api.policies.body_limit {
+        add(
+            "body_limit".into(),
+            placed.into(),
+            Ok(Policy::BodyLimit(BodyLimit::new(&placed.config))),
+        );
+    }
+    (steps, errors)
+}
+
+/// What [`Placed`] says of every policy.
+struct Common<'a> {
+    mode: Mode,
+    on_error: OnError,
+    waiver: Option<&'a Waiver>,
+    span: Span,
+}
+
+impl<'a, C> From<&'a Placed<C>> for Common<'a> {
+    fn from(placed: &'a Placed<C>) -> Self {
+        Self {
+            mode: placed.mode,
+            on_error: placed.on_error,
+            waiver: placed.waiver.as_ref(),
+            span: placed.span,
+        }
+    }
+}
+
+impl Common<'_> {
+    fn step(&self, policy: Policy) -> Result<Step, ConfigError> {
+        if policy.authenticates() {
+            if self.on_error == OnError::Allow {
+                let message = "authentication that fails must deny; take `on_error: allow` away";
+                return Err(ConfigError::new(
+                    "fail-open-authentication",
+                    "/on_error",
+                    message,
+                ));
+            }
+            if self.mode != Mode::Enforce && self.waiver.is_none() {
+                let message =
+                    "authentication that is not enforced wants `waiver: {owner, reason, until}`";
+                return Err(ConfigError::new(
+                    "unenforced-authentication",
+                    "/mode",
+                    message,
+                ));
+            }
+        }
+        Ok(Step {
+            policy,
+            mode: self.mode,
+            on_error: self.on_error,
+            waiver: self.waiver.cloned(),
+            span: self.span,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

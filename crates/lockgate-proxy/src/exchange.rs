@@ -1,0 +1,312 @@
+//! One request and its answer, from the first byte to the event. The event is
+//! written when this is dropped, so that it always is: after an answer, a
+//! refusal, a client that went away, or a panic.
+
+use std::cell::Cell;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::header::{HOST, USER_AGENT};
+use http::uri::Uri;
+use http::{HeaderMap, HeaderValue, Method};
+use lockgate_policy::{Identity, ReasonRef, Span};
+
+use crate::events::{AccessRecord, SpanRecord, VerdictRecord};
+use crate::id::RequestId;
+use crate::net::ConnectionState;
+use crate::reasons;
+use crate::route::Matched;
+use crate::snapshot::{CompiledListener, Snapshot, Target};
+use crate::trace::Trace;
+use crate::worker::Worker;
+
+/// More verdicts than a trace holds.
+const MAX_VERDICTS: usize = 16;
+
+/// One request and its answer.
+pub struct Exchange {
+    worker: Rc<Worker>,
+    /// What the request is judged by, from its first byte to its last.
+    pub snapshot: Rc<Arc<Snapshot>>,
+    /// The connection that it came over.
+    pub state: Rc<ConnectionState>,
+    /// Where it arrived.
+    pub listener: Arc<CompiledListener>,
+    /// Its id, in events, answers and for the upstream.
+    pub id: RequestId,
+    started_us: u64,
+    started_ms: u64,
+    method: Method,
+    uri: Uri,
+    host: Option<HeaderValue>,
+    user_agent: Option<HeaderValue>,
+    /// What the gate read in place of a head that it refused.
+    pub malformed: bool,
+    /// The client's address.
+    pub client: IpAddr,
+    /// The route, once found.
+    pub matched: Option<Matched>,
+    /// Path and query in normal form, where they arrived in another.
+    pub rewritten: Option<String>,
+    /// Who called.
+    pub identity: Option<Identity>,
+    /// What each policy said.
+    pub trace: Trace,
+    /// Status of the answer.
+    pub status: u16,
+    /// Why the gate answered, where it did.
+    pub reason: Option<ReasonRef>,
+    /// Where the configuration says what decided.
+    pub span: Option<Span>,
+    /// The upstream's server.
+    pub target: Option<Arc<Target>>,
+    /// When the request was sent on, and when the answer began.
+    pub upstream_us: Cell<(u64, u64)>,
+    /// Bytes of the answer's body.
+    pub bytes_out: u64,
+    /// The answer is whole.
+    pub complete: bool,
+    /// `traceparent` as it goes to the upstream.
+    pub trace_id: Option<HeaderValue>,
+}
+
+impl Exchange {
+    /// Begins with a head.
+    #[must_use]
+    pub fn begin(
+        worker: Rc<Worker>,
+        snapshot: Rc<Arc<Snapshot>>,
+        state: Rc<ConnectionState>,
+        listener: Arc<CompiledListener>,
+        (method, uri, headers): (&Method, &Uri, &HeaderMap),
+    ) -> Box<Self> {
+        let started_us = worker.clock.precise_us();
+        let started_ms = worker.clock.coarse_ms();
+        state.active.set(state.active.get() + 1);
+        state.body_in.set(0);
+        Box::new(Self {
+            id: worker.ids.next(started_ms),
+            client: state.peer,
+            worker,
+            snapshot,
+            state,
+            listener,
+            started_us,
+            started_ms,
+            method: method.clone(),
+            uri: uri.clone(),
+            host: headers.get(HOST).cloned(),
+            user_agent: headers.get(USER_AGENT).cloned(),
+            malformed: false,
+            matched: None,
+            rewritten: None,
+            identity: None,
+            trace: Trace::default(),
+            status: 0,
+            reason: None,
+            span: None,
+            target: None,
+            upstream_us: Cell::new((0, 0)),
+            bytes_out: 0,
+            complete: false,
+            trace_id: None,
+        })
+    }
+
+    /// The worker that serves it.
+    #[must_use]
+    pub const fn worker(&self) -> &Rc<Worker> {
+        &self.worker
+    }
+
+    /// When it began, milliseconds since the epoch.
+    #[must_use]
+    pub const fn started_ms(&self) -> u64 {
+        self.started_ms
+    }
+
+    /// The answer cannot be completed.
+    pub fn broke_off(&mut self, reason: ReasonRef) {
+        self.reason = Some(reason);
+    }
+
+    /// The request was sent to the upstream.
+    pub fn sent(&self) {
+        self.upstream_us.set((self.worker.clock.precise_us(), 0));
+    }
+
+    /// The upstream's answer began.
+    pub fn answered(&self) {
+        self.upstream_us
+            .set((self.upstream_us.get().0, self.worker.clock.precise_us()));
+    }
+
+    fn close(&mut self) {
+        if std::thread::panicking() {
+            self.reason = Some(&reasons::INTERNAL_PANIC);
+        } else if !self.complete && self.reason.is_none() {
+            self.reason = Some(&reasons::CLIENT_GONE);
+        }
+        self.state
+            .active
+            .set(self.state.active.get().saturating_sub(1));
+        self.state.upstream_until(0);
+    }
+
+    fn path(&self) -> &str {
+        if self.malformed {
+            return "";
+        }
+        let path = self.rewritten.as_deref().unwrap_or_else(|| self.uri.path());
+        path.split_once('?').map_or(path, |(path, _)| path)
+    }
+
+    fn write(&self, took_us: u64) {
+        let refused = self
+            .reason
+            .is_some_and(|reason| reason != &reasons::CLIENT_GONE);
+        if !refused && !self.snapshot.events.access {
+            return;
+        }
+        let mut verdicts = [const {
+            VerdictRecord {
+                policy: "",
+                outcome: crate::events::Outcome::Allow,
+                reason: None,
+            }
+        }; MAX_VERDICTS];
+        let entries = self.trace.entries();
+        for (verdict, entry) in verdicts.iter_mut().zip(entries) {
+            *verdict = VerdictRecord {
+                policy: entry.policy,
+                outcome: entry.outcome,
+                reason: entry.reason.map(|reason| reason.code),
+            };
+        }
+        let mut target = TargetText::default();
+        let (sent, answered) = self.upstream_us.get();
+        let record = AccessRecord {
+            at_ms: self.started_ms,
+            id: self.id.as_str(),
+            method: if self.malformed {
+                ""
+            } else {
+                self.method.as_str()
+            },
+            host: if self.malformed {
+                ""
+            } else {
+                self.host
+                    .as_ref()
+                    .and_then(|host| host.to_str().ok())
+                    .unwrap_or("")
+            },
+            path: self.path(),
+            listener: &self.listener.name,
+            api: self
+                .matched
+                .and_then(|matched| self.snapshot.apis.get(matched.api))
+                .map(|api| &*api.name),
+            route: self
+                .matched
+                .map(|matched| self.snapshot.router.pattern(matched)),
+            peer: self.client,
+            key: self.identity.as_ref().map(|identity| &*identity.credential),
+            identity: self.identity.as_ref().map(|identity| &*identity.owner),
+            status: self.status,
+            reason: self.reason.map(|reason| reason.code),
+            room: self.reason.map(|reason| reason.room),
+            span: self.span.map(|span| SpanRecord {
+                file: self
+                    .snapshot
+                    .sources
+                    .get(span.file as usize)
+                    .map_or("", String::as_str),
+                line: span.line,
+                column: span.column,
+            }),
+            verdicts: &verdicts[..entries.len().min(MAX_VERDICTS)],
+            bytes_in: self.state.body_in.get(),
+            bytes_out: self.bytes_out,
+            took_us,
+            upstream_us: (answered > 0).then(|| answered.saturating_sub(sent)),
+            target: self.target.as_deref().map(|to| target.of(to)),
+            bundle: &self.snapshot.hash,
+            trace: self
+                .trace_id
+                .as_ref()
+                .and_then(|value| value.to_str().ok()?.get(3..35)),
+            worker: self.worker.number,
+            user_agent: self.user_agent.as_ref().map(HeaderValue::as_bytes),
+        };
+        if refused {
+            self.worker.sink.security(&record);
+        } else {
+            self.worker.sink.access(&record);
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.close();
+        // Before an answer began, whoever caught the panic answers and writes it down.
+        if std::thread::panicking() && self.status == 0 {
+            return;
+        }
+        let took_us = self
+            .worker
+            .clock
+            .precise_us()
+            .saturating_sub(self.started_us);
+        let api = self
+            .matched
+            .and_then(|matched| self.snapshot.apis.get(matched.api));
+        self.worker.metrics.request(
+            api,
+            self.status,
+            self.reason,
+            took_us,
+            self.state.body_in.get(),
+            self.bytes_out,
+        );
+        self.write(took_us);
+    }
+}
+
+/// Writes `host:port` without allocating.
+struct TargetText {
+    bytes: [u8; 272],
+    length: usize,
+}
+
+impl Default for TargetText {
+    fn default() -> Self {
+        Self {
+            bytes: [0; 272],
+            length: 0,
+        }
+    }
+}
+
+impl TargetText {
+    fn of(&mut self, target: &Target) -> &str {
+        // What does not fit is left out: a host name has at most 253 characters.
+        let _ = std::fmt::Write::write_fmt(self, format_args!("{target}"));
+        std::str::from_utf8(&self.bytes[..self.length]).unwrap_or("")
+    }
+}
+
+impl std::fmt::Write for TargetText {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        let end = self.length + text.len();
+        let place = self
+            .bytes
+            .get_mut(self.length..end)
+            .ok_or(std::fmt::Error)?;
+        place.copy_from_slice(text.as_bytes());
+        self.length = end;
+        Ok(())
+    }
+}

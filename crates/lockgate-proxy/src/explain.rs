@@ -1,0 +1,438 @@
+//! The engine without a gate: one request in, the whole decision out. It runs
+//! the framing guard, the judge and the body watchers that a gate runs.
+
+use std::net::IpAddr;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, HOST};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use lockgate_policy::{BodyVerdict, ConfigError, Denial, ReasonRef, Span};
+use lockgate_wire::framing::{HeadLimits, RequestGuard};
+use serde::Serialize;
+
+use crate::bundle::{Bundle, Listener};
+use crate::clock::wall_ms;
+use crate::compile::{compile, Surroundings};
+use crate::facts::FactStore;
+use crate::gate::{hash, GateError};
+use crate::judge::{answer, Arrival, End, Judgement, Judging};
+use crate::metrics::Metrics;
+use crate::pipeline;
+use crate::reasons;
+use crate::snapshot::{CompiledListener, Snapshot};
+use crate::trace::Entry;
+
+/// Piece in which a body is shown to watchers.
+const CHUNK: usize = 16 * 1024;
+
+/// The engine, with a bundle and facts.
+pub struct Engine {
+    snapshot: Snapshot,
+    facts: FactStore,
+}
+
+/// A request to be judged.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// The method.
+    pub method: String,
+    /// Path and query, or a whole URL.
+    pub target: String,
+    /// Names and values, in order.
+    pub headers: Vec<(String, String)>,
+    /// The address that it comes from.
+    pub peer: IpAddr,
+    /// Where it arrives; the first listener where none is named.
+    pub listener: Option<String>,
+    /// Its body, where there is one.
+    pub body: Option<Vec<u8>>,
+    /// When, milliseconds since the epoch.
+    pub now_ms: Option<u64>,
+}
+
+/// The whole decision.
+#[derive(Debug, Serialize)]
+pub struct Explanation {
+    request: Normal,
+    route: Option<Route>,
+    steps: Vec<Shown>,
+    verdict: &'static str,
+    status: Option<u16>,
+    reason: Option<Why>,
+    identity: Option<Who>,
+    upstream: Option<Target>,
+    client: IpAddr,
+    bundle: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Normal {
+    method: String,
+    host: String,
+    path: String,
+    query: Option<String>,
+    rewritten: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Route {
+    api: String,
+    pattern: String,
+    span: Place,
+}
+
+#[derive(Debug, Serialize)]
+struct Shown {
+    policy: &'static str,
+    phase: &'static str,
+    verdict: String,
+    reason: Option<&'static str>,
+    span: Place,
+}
+
+#[derive(Debug, Serialize)]
+struct Why {
+    code: &'static str,
+    title: &'static str,
+    room: &'static str,
+    advice: &'static str,
+    detail: Option<String>,
+    span: Option<Place>,
+}
+
+#[derive(Debug, Serialize)]
+struct Who {
+    proved_by: &'static str,
+    credential: String,
+    owner: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Target {
+    name: String,
+    targets: Vec<String>,
+    target: String,
+}
+
+/// A place in a configuration file.
+#[derive(Debug, Serialize)]
+pub struct Place {
+    file: String,
+    line: u32,
+    column: u32,
+}
+
+/// Everything that is wrong with a bundle.
+///
+/// # Errors
+/// If it is no bundle at all.
+pub fn check(bundle: &[u8]) -> Result<Vec<ConfigError>, GateError> {
+    match build(bundle, &[]) {
+        Ok(_) => Ok(Vec::new()),
+        Err(GateError::Config(errors)) => Ok(errors),
+        Err(error) => Err(error),
+    }
+}
+
+fn build(bundle: &[u8], pepper: &[u8]) -> Result<Snapshot, GateError> {
+    let text =
+        std::str::from_utf8(bundle).map_err(|error| GateError::Malformed(error.to_string()))?;
+    let parsed: Bundle =
+        serde_json::from_str(text).map_err(|error| GateError::Malformed(error.to_string()))?;
+    let around = Surroundings {
+        pepper: lockgate_policy::api_key::pepper(pepper),
+        // Offline nothing is forwarded, so no secret is read.
+        secret: &|_| Some(b"offline".to_vec()),
+        metrics: Metrics::new(0),
+    };
+    compile(parsed, &hash(text), &around).map_err(GateError::Config)
+}
+
+impl Engine {
+    /// An engine for a bundle (not signed) and facts, each the JSON of one.
+    ///
+    /// # Errors
+    /// What is wrong with either.
+    pub fn new<B: AsRef<[u8]>>(
+        bundle: &[u8],
+        facts: &[B],
+        pepper: &[u8],
+    ) -> Result<Self, GateError> {
+        let snapshot = build(bundle, pepper)?;
+        let store = FactStore::in_memory();
+        store
+            .apply(facts)
+            .map_err(|error| GateError::Malformed(error.to_string()))?;
+        Ok(Self {
+            snapshot,
+            facts: store,
+        })
+    }
+
+    /// Judges a request.
+    #[must_use]
+    pub fn evaluate(&self, question: &Question) -> Explanation {
+        let listener = self.listener(question.listener.as_deref());
+        match Head::read(question, &listener) {
+            Ok(head) => self.judge(question, &head, &listener),
+            Err(reason) => self.malformed(question, reason),
+        }
+    }
+
+    fn listener(&self, name: Option<&str>) -> CompiledListener {
+        let listeners = &self.snapshot.listeners;
+        let named = name.and_then(|name| listeners.iter().find(|listener| &*listener.name == name));
+        match named.or_else(|| listeners.first()) {
+            Some(listener) => (**listener).clone(),
+            None => CompiledListener::offline(),
+        }
+    }
+
+    fn judge(&self, question: &Question, head: &Head, listener: &CompiledListener) -> Explanation {
+        let arrival = Arrival {
+            method: &head.method,
+            target: &head.target,
+            host: head.host(),
+            headers: &head.headers,
+            content_length: head
+                .headers
+                .get(CONTENT_LENGTH)
+                .and_then(|length| length.to_str().ok()?.parse().ok()),
+            body: question.body.as_ref().is_some_and(|body| !body.is_empty()),
+            peer: question.peer.to_canonical(),
+            listener,
+        };
+        let now_ms = question.now_ms.unwrap_or_else(wall_ms);
+        let mut judging = Judging::new(&self.snapshot, arrival, now_ms);
+        judging.complete(&|need| answer(&self.facts, false, need));
+        let (method, host, path, query) = judging.normal();
+        let request = Normal {
+            method: method.to_string(),
+            host: host.to_owned(),
+            path: path.to_owned(),
+            query: query.map(str::to_owned),
+            rewritten: false,
+        };
+        let api = judging.api();
+        let mut judgement = judging.finish();
+        if let (End::Forward, Some(body)) = (&judgement.end, &question.body) {
+            watch(&mut judgement, body);
+        }
+        let rewritten = judgement.rewritten.is_some();
+        let upstream = api.and_then(|api| self.snapshot.upstreams.get(api.upstream));
+        let (verdict, status, reason) = match &judgement.end {
+            End::Forward => ("allow", None, None),
+            End::Respond(response) => ("respond", Some(response.status().as_u16()), None),
+            End::Refuse(denial) => (
+                "deny",
+                Some(denial.reason.status),
+                Some(self.why(denial, judgement.decided)),
+            ),
+        };
+        Explanation {
+            request: Normal {
+                rewritten,
+                ..request
+            },
+            route: api.zip(judgement.matched).map(|(api, matched)| Route {
+                api: api.name.to_string(),
+                pattern: self.snapshot.router.pattern(matched).to_owned(),
+                span: self.place(api.span),
+            }),
+            steps: judgement
+                .trace
+                .entries()
+                .iter()
+                .map(|entry| self.shown(entry))
+                .collect(),
+            verdict,
+            status,
+            reason,
+            identity: judgement.identity.as_ref().map(|identity| Who {
+                proved_by: identity.proved_by,
+                credential: identity.credential.to_string(),
+                owner: identity.owner.to_string(),
+            }),
+            upstream: upstream
+                .filter(|_| verdict == "allow")
+                .map(|upstream| Target {
+                    name: upstream.name.to_string(),
+                    targets: upstream.targets.iter().map(ToString::to_string).collect(),
+                    target: judgement
+                        .rewritten
+                        .clone()
+                        .unwrap_or_else(|| head.target.clone()),
+                }),
+            client: judgement.client,
+            bundle: self.snapshot.hash.to_string(),
+        }
+    }
+
+    fn malformed(&self, question: &Question, reason: ReasonRef) -> Explanation {
+        Explanation {
+            request: Normal {
+                method: question.method.clone(),
+                host: String::new(),
+                path: question.target.clone(),
+                query: None,
+                rewritten: false,
+            },
+            route: None,
+            steps: Vec::new(),
+            verdict: "deny",
+            status: Some(reason.status),
+            reason: Some(self.why(&reason.into(), None)),
+            identity: None,
+            upstream: None,
+            client: question.peer,
+            bundle: self.snapshot.hash.to_string(),
+        }
+    }
+
+    fn why(&self, denial: &Denial, span: Option<Span>) -> Why {
+        Why {
+            code: denial.reason.code,
+            title: denial.reason.title,
+            room: denial.reason.room,
+            advice: denial.reason.advice,
+            detail: denial.detail.as_ref().map(ToString::to_string),
+            span: span.map(|span| self.place(span)),
+        }
+    }
+
+    fn shown(&self, entry: &Entry) -> Shown {
+        let phase = pipeline::ORDER
+            .get(pipeline::position(entry.policy))
+            .map_or("", |place| place.phase);
+        let verdict = serde_json::to_value(entry.outcome).ok();
+        Shown {
+            policy: entry.policy,
+            phase,
+            verdict: verdict
+                .and_then(|word| word.as_str().map(str::to_owned))
+                .unwrap_or_default(),
+            reason: entry.reason.map(|reason| reason.code),
+            span: self.place(entry.span),
+        }
+    }
+
+    fn place(&self, span: Span) -> Place {
+        let file = self
+            .snapshot
+            .sources
+            .get(span.file as usize)
+            .cloned()
+            .unwrap_or_default();
+        Place {
+            file,
+            line: span.line,
+            column: span.column,
+        }
+    }
+}
+
+/// Shows the body to those who watch it.
+fn watch(judgement: &mut Judgement, body: &[u8]) {
+    let body = Bytes::copy_from_slice(body);
+    for watcher in &mut judgement.watchers {
+        let chunks = (0..body.len())
+            .step_by(CHUNK)
+            .map(|at| body.slice(at..body.len().min(at + CHUNK)));
+        let mut verdicts: Vec<BodyVerdict> = chunks.map(|chunk| watcher.on_chunk(&chunk)).collect();
+        verdicts.push(watcher.on_end());
+        let refused = verdicts.into_iter().find_map(|verdict| match verdict {
+            BodyVerdict::Deny(denial) => Some(denial),
+            _ => None,
+        });
+        if let Some(denial) = refused {
+            judgement.end = End::Refuse(denial);
+            return;
+        }
+    }
+}
+
+/// A head that the framing let pass.
+struct Head {
+    method: Method,
+    target: String,
+    authority: Option<String>,
+    headers: HeaderMap,
+}
+
+impl Head {
+    /// Writes the request as a client would, and shows it to the framing guard.
+    fn read(question: &Question, listener: &CompiledListener) -> Result<Self, ReasonRef> {
+        let mut raw = format!("{} {} HTTP/1.1\r\n", question.method, question.target).into_bytes();
+        let named = |wanted: &str| {
+            question
+                .headers
+                .iter()
+                .any(|(name, _)| name.eq_ignore_ascii_case(wanted))
+        };
+        let uri: Option<Uri> = question.target.parse().ok();
+        let authority = uri
+            .as_ref()
+            .and_then(|uri| uri.authority())
+            .map(ToString::to_string);
+        let length = question
+            .body
+            .as_ref()
+            .map(Vec::len)
+            .filter(|length| *length > 0);
+        let host = authority
+            .clone()
+            .filter(|_| !named("host"))
+            .map(|host| ("host".to_owned(), host));
+        let length = length
+            .filter(|_| !named("content-length") && !named("transfer-encoding"))
+            .map(|length| ("content-length".to_owned(), length.to_string()));
+        for (name, value) in question.headers.iter().chain(&host).chain(&length) {
+            raw.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+        }
+        raw.extend_from_slice(b"\r\n");
+        let limits = HeadLimits {
+            head_bytes: listener.limits.head_bytes as usize,
+            headers: usize::from(listener.limits.headers),
+            ..HeadLimits::default()
+        };
+        RequestGuard::new(limits).feed(&raw, &mut |_| {})?;
+        let mut headers = HeaderMap::new();
+        for (name, value) in question.headers.iter().chain(&host).chain(&length) {
+            if let (Ok(name), Ok(value)) = (
+                HeaderName::try_from(name.as_str()),
+                HeaderValue::try_from(value.trim()),
+            ) {
+                headers.append(name, value);
+            }
+        }
+        let target = uri.and_then(|uri| uri.path_and_query().map(ToString::to_string));
+        Ok(Self {
+            method: Method::from_bytes(question.method.as_bytes())
+                .map_err(|_| &reasons::METHOD_NOT_ALLOWED)?,
+            target: target.unwrap_or_else(|| "/".to_owned()),
+            authority,
+            headers,
+        })
+    }
+
+    fn host(&self) -> &str {
+        let header = self.headers.get(HOST).and_then(|host| host.to_str().ok());
+        header.or(self.authority.as_deref()).unwrap_or("")
+    }
+}
+
+impl CompiledListener {
+    /// A listener for judging where the bundle has none.
+    fn offline() -> Self {
+        Self {
+            name: "".into(),
+            address: ([127, 0, 0, 1], 0).into(),
+            trusted: lockgate_policy::Ranges::default(),
+            limits: Listener::default_limits(),
+            insecure: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

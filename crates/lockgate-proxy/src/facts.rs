@@ -1,0 +1,310 @@
+//! What changes every moment: keys and revocations, from the control process.
+//!
+//! One store for the process, sharded by key, so that a fact counts on every
+//! worker at once. Each fact is written to a log of the gate's own, so that a
+//! gate starts with what it last knew.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use foldhash::fast::RandomState;
+use lockgate_policy::{Digest, KeyRecord};
+use serde::{Deserialize, Serialize};
+
+mod log;
+
+use log::Log;
+
+const SHARDS: usize = 64;
+
+/// A fact, as the control process sends it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fact {
+    /// Its place in the log; strictly grows.
+    pub seq: u64,
+    /// When the control process accepted it, milliseconds since the epoch.
+    pub at_ms: u64,
+    /// What it says.
+    #[serde(flatten)]
+    pub change: Change,
+}
+
+/// What a fact says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind")]
+pub enum Change {
+    /// A key was made or changed.
+    #[serde(rename = "key.put")]
+    KeyPut {
+        /// The key.
+        key: KeyFact,
+    },
+    /// A key was revoked.
+    #[serde(rename = "key.revoke")]
+    KeyRevoke {
+        /// Its public id.
+        id: String,
+    },
+    /// What follows, up to `reset.end`, replaces all that is known, at once.
+    #[serde(rename = "reset.begin")]
+    ResetBegin,
+    /// The end of a replacement.
+    #[serde(rename = "reset.end")]
+    ResetEnd,
+}
+
+/// A key, as facts tell it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyFact {
+    /// Public id.
+    pub id: String,
+    /// HMAC-SHA256 of the key, hexadecimal.
+    pub digest: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// APIs it opens; none means all.
+    #[serde(default)]
+    pub apis: Option<Vec<String>>,
+    /// Milliseconds since the epoch.
+    #[serde(default)]
+    pub expires_ms: Option<u64>,
+    /// Revoked already; a replacement tells it so.
+    #[serde(default)]
+    pub revoked: bool,
+}
+
+/// A fact that could not be taken.
+#[derive(Debug)]
+pub enum FactError {
+    /// It is not the JSON of a fact.
+    Malformed(String),
+    /// It could not be written down.
+    Log(std::io::Error),
+}
+
+impl std::fmt::Display for FactError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Malformed(cause) => write!(f, "this is no fact: {cause}"),
+            Self::Log(cause) => write!(
+                f,
+                "the fact could not be written to the gate's log: {cause}"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for FactError {}
+
+#[derive(Debug, Default)]
+struct Keys {
+    shards: Vec<RwLock<HashMap<u64, Arc<KeyRecord>, RandomState>>>,
+    digests: RwLock<HashMap<Arc<str>, u64, RandomState>>,
+    owners: Mutex<HashSet<Arc<str>>>,
+}
+
+/// All facts of a process.
+#[derive(Debug)]
+pub struct FactStore {
+    keys: RwLock<Arc<Keys>>,
+    apply: Mutex<Apply>,
+    seq: AtomicU64,
+    heard_ms: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Apply {
+    log: Option<Log>,
+    /// What a replacement has told so far.
+    staged: Option<Arc<Keys>>,
+}
+
+impl FactStore {
+    /// A store that keeps nothing on disk; for the offline engine and for tests.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self {
+            keys: RwLock::new(Arc::new(Keys::new())),
+            apply: Mutex::default(),
+            seq: AtomicU64::new(0),
+            heard_ms: AtomicU64::new(0),
+        }
+    }
+
+    /// A store that begins with what `path` holds, and writes further facts to it.
+    ///
+    /// # Errors
+    /// If the file cannot be opened or read.
+    pub fn open(path: &Path) -> std::io::Result<Self> {
+        let store = Self::in_memory();
+        let log = Log::open(path, |bytes| {
+            // What the gate wrote itself it can read; a newer version's fact is passed over.
+            if let Ok(fact) = serde_json::from_slice(bytes) {
+                store.take(&fact, &mut lock(&store.apply).staged);
+            }
+        })?;
+        lock(&store.apply).log = Some(log);
+        Ok(store)
+    }
+
+    /// Applies facts, each the JSON of a [`Fact`]; those already known are passed over.
+    ///
+    /// # Errors
+    /// The first fact that is none, or cannot be written down; the ones before it hold.
+    pub fn apply<B: AsRef<[u8]>>(&self, facts: &[B]) -> Result<u64, FactError> {
+        let mut apply = lock(&self.apply);
+        let Apply { log, staged } = &mut *apply;
+        for bytes in facts {
+            let fact: Fact = serde_json::from_slice(bytes.as_ref())
+                .map_err(|error| FactError::Malformed(error.to_string()))?;
+            let again = fact.seq <= self.sequence()
+                && staged.is_none()
+                && fact.change != Change::ResetBegin;
+            if again {
+                continue;
+            }
+            if let Some(log) = log {
+                log.append(bytes.as_ref()).map_err(FactError::Log)?;
+            }
+            self.take(&fact, staged);
+        }
+        Ok(self.sequence())
+    }
+
+    /// The last fact's place in the log.
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        self.seq.load(Ordering::Acquire)
+    }
+
+    /// Notes that the control process was heard of at `now_ms`.
+    pub fn heard(&self, now_ms: u64) {
+        self.heard_ms.store(now_ms, Ordering::Relaxed);
+    }
+
+    /// When the control process was last heard of, milliseconds since the epoch.
+    #[must_use]
+    pub fn heard_ms(&self) -> u64 {
+        self.heard_ms.load(Ordering::Relaxed)
+    }
+
+    /// The record of the key with this digest. Part of the digest finds it: the
+    /// caller compares the whole.
+    #[must_use]
+    pub fn key(&self, digest: &Digest) -> Option<Arc<KeyRecord>> {
+        let place = place(digest);
+        let keys = read(&self.keys);
+        let shard = read(keys.shard(place));
+        shard.get(&place).cloned()
+    }
+
+    /// How many keys are known, revoked ones too.
+    #[must_use]
+    pub fn keys(&self) -> usize {
+        read(&self.keys)
+            .shards
+            .iter()
+            .map(|shard| read(shard).len())
+            .sum()
+    }
+
+    fn take(&self, fact: &Fact, staged: &mut Option<Arc<Keys>>) {
+        let live = Arc::clone(&read(&self.keys));
+        let keys = staged.as_ref().unwrap_or(&live);
+        match &fact.change {
+            Change::KeyPut { key } => keys.put(key),
+            Change::KeyRevoke { id } => keys.revoke(id),
+            Change::ResetBegin => *staged = Some(Arc::new(Keys::new())),
+            Change::ResetEnd => {
+                if let Some(keys) = staged.take() {
+                    *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+                }
+            }
+        }
+        if staged.is_none() {
+            self.seq.store(fact.seq, Ordering::Release);
+        }
+    }
+}
+
+impl Keys {
+    fn new() -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
+            ..Self::default()
+        }
+    }
+
+    fn shard(&self, place: u64) -> &RwLock<HashMap<u64, Arc<KeyRecord>, RandomState>> {
+        &self.shards[place as usize % SHARDS]
+    }
+
+    fn put(&self, key: &KeyFact) {
+        let Some(digest) = Digest::from_hex(&key.digest) else {
+            return;
+        };
+        let place = place(&digest);
+        let id: Arc<str> = key.id.as_str().into();
+        let record = KeyRecord {
+            digest,
+            id: Arc::clone(&id),
+            owner: self.owner(&key.owner),
+            apis: key
+                .apis
+                .as_ref()
+                .map(|apis| apis.iter().map(|api| self.owner(api)).collect()),
+            expires_ms: key.expires_ms.unwrap_or(0),
+            revoked: key.revoked,
+        };
+        let before = write(&self.digests).insert(id, place);
+        // A key that was rolled keeps its id; its old digest opens nothing.
+        if let Some(old) = before.filter(|old| *old != place) {
+            write(self.shard(old)).remove(&old);
+        }
+        write(self.shard(place)).insert(place, Arc::new(record));
+    }
+
+    fn revoke(&self, id: &str) {
+        let Some(place) = read(&self.digests).get(id).copied() else {
+            return;
+        };
+        let mut shard = write(self.shard(place));
+        if let Some(record) = shard.get_mut(&place) {
+            Arc::make_mut(record).revoked = true;
+        }
+    }
+
+    fn owner(&self, name: &str) -> Arc<str> {
+        let mut owners = lock(&self.owners);
+        if let Some(known) = owners.get(name) {
+            return Arc::clone(known);
+        }
+        let name: Arc<str> = name.into();
+        owners.insert(Arc::clone(&name));
+        name
+    }
+}
+
+fn place(digest: &Digest) -> u64 {
+    let mut first = [0; 8];
+    first.copy_from_slice(&digest.0[..8]);
+    u64::from_le_bytes(first)
+}
+
+// A panic while a lock was held leaves maps that are whole: each change is one insert.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,517 @@
+//! The gate of a process: its workers, and what the control process tells it.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+use aws_lc_rs::digest::{digest, SHA256};
+use aws_lc_rs::signature::{UnparsedPublicKey, ED25519};
+use aws_lc_rs::{hmac, rand};
+use lockgate_policy::ConfigError;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, Notify};
+
+use crate::bundle::Bundle;
+use crate::clock::wall_ms;
+use crate::compile::{compile, Surroundings};
+use crate::events::{Event, EventLog, Options};
+use crate::facts::{FactError, FactStore};
+use crate::metrics::Metrics;
+use crate::net;
+use crate::snapshot::Snapshot;
+use crate::worker::{Command, Listening, Shared, Worker};
+
+mod secret;
+mod status;
+
+pub use status::Stats;
+
+/// What a gate is started with.
+pub struct Settings {
+    /// The state folder; the gate's own part is `gate` below it.
+    pub state_dir: PathBuf,
+    /// Secret under which API keys are hashed.
+    pub pepper: Vec<u8>,
+    /// Raw Ed25519 public key that bundles are signed with.
+    pub public_key: Vec<u8>,
+    /// Threads; one per core is the default.
+    pub workers: usize,
+}
+
+/// A bundle that was put to work.
+#[derive(Debug, Clone, Serialize)]
+pub struct Loaded {
+    /// Its place in the order of bundles.
+    pub sequence: u64,
+    /// The first 16 hexadecimal digits of its SHA-256.
+    pub hash: String,
+    /// From hand-over to live, microseconds.
+    pub took_us: u64,
+}
+
+/// Why a bundle, or the gate, was refused.
+#[derive(Debug)]
+pub enum GateError {
+    /// The signature is missing or wrong.
+    Signature(String),
+    /// An older bundle than the one at work.
+    Sequence {
+        /// The one offered.
+        offered: u64,
+        /// The one at work.
+        current: u64,
+    },
+    /// It is no bundle.
+    Malformed(String),
+    /// It does not make sense.
+    Config(Vec<ConfigError>),
+    /// An address cannot be listened on.
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        cause: io::Error,
+    },
+    /// The state folder cannot be used.
+    State(io::Error),
+    /// The gate is going down.
+    Draining,
+}
+
+impl std::fmt::Display for GateError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Signature(cause) => write!(f, "the bundle's signature does not hold: {cause}"),
+            Self::Sequence { offered, current } => {
+                write!(f, "bundle {offered} is older than {current}, which is at work; bundles never go back")
+            }
+            Self::Malformed(cause) => write!(f, "this is no bundle: {cause}"),
+            Self::Config(errors) => {
+                let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+                f.write_str(&texts.join("; "))
+            }
+            Self::Listen { address, cause } => {
+                write!(f, "cannot listen on {address}: {cause}; stop the program that has it, or choose another port")
+            }
+            Self::State(cause) => write!(f, "the gate's state folder cannot be used: {cause}"),
+            Self::Draining => f.write_str("the gate is going down and takes no new bundle"),
+        }
+    }
+}
+
+impl std::error::Error for GateError {}
+
+impl GateError {
+    /// A stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Signature(_) => "bundle-signature",
+            Self::Sequence { .. } => "bundle-sequence",
+            Self::Malformed(_) => "bundle-malformed",
+            Self::Config(_) => "bundle-config",
+            Self::Listen { .. } => "listen-failed",
+            Self::State(_) => "state-unusable",
+            Self::Draining => "gate-draining",
+        }
+    }
+}
+
+/// A bundle as it is sent and kept: its exact text and a signature over it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Signed {
+    bundle: String,
+    key_id: String,
+    signature: String,
+}
+
+/// The gate.
+pub struct Gate {
+    shared: Arc<Shared>,
+    pepper: Arc<hmac::Key>,
+    public_key: Vec<u8>,
+    folder: PathBuf,
+    workers: Vec<Thread>,
+    open: Mutex<HashMap<SocketAddr, (Arc<Listening>, SocketAddr)>>,
+}
+
+struct Thread {
+    commands: mpsc::UnboundedSender<Command>,
+    handle: JoinHandle<()>,
+    alive: Arc<AtomicBool>,
+}
+
+impl Gate {
+    /// Starts the workers, with what the state folder holds.
+    ///
+    /// # Errors
+    /// If the state folder cannot be used, or what it holds cannot be served.
+    pub fn start(settings: Settings) -> Result<Self, GateError> {
+        let folder = settings.state_dir.join("gate");
+        fs::create_dir_all(&folder).map_err(GateError::State)?;
+        let options = Options::default();
+        let log = EventLog::start(&folder.join("events"), options).map_err(GateError::State)?;
+        let shared = Arc::new(Shared {
+            current: Arc::new(ArcSwapOption::empty()),
+            facts: FactStore::open(&folder.join("facts.log")).map_err(GateError::State)?,
+            metrics: Metrics::new(settings.workers),
+            log,
+            connections: AtomicU32::new(0),
+            draining: AtomicBool::new(false),
+        });
+        let workers = (0..settings.workers)
+            .map(|number| spawn(number, &shared))
+            .collect::<io::Result<Vec<_>>>();
+        let gate = Self {
+            shared,
+            pepper: lockgate_policy::api_key::pepper(&settings.pepper),
+            public_key: settings.public_key,
+            folder,
+            workers: workers.map_err(GateError::State)?,
+            open: Mutex::default(),
+        };
+        gate.resume()?;
+        Ok(gate)
+    }
+
+    /// Verifies a signed bundle and serves by it: wholly, or not at all.
+    ///
+    /// # Errors
+    /// Why it was refused; what served before serves on.
+    pub fn load(&self, signed: &[u8]) -> Result<Loaded, GateError> {
+        let loaded = self.take(signed);
+        let metrics = &self.shared.metrics;
+        match &loaded {
+            Ok(_) => metrics.loads.fetch_add(1, Ordering::Relaxed),
+            Err(error) => {
+                system(&self.shared.log, error.code(), &error.to_string());
+                metrics.loads_refused.fetch_add(1, Ordering::Relaxed)
+            }
+        };
+        let loaded = loaded?;
+        // A gate that cannot keep the bundle serves by it all the same, and says so.
+        if let Err(error) = keep(&self.folder.join("bundle.json"), signed) {
+            system(&self.shared.log, "bundle-not-kept", &error.to_string());
+        }
+        Ok(loaded)
+    }
+
+    /// Applies facts, each the JSON of one.
+    ///
+    /// # Errors
+    /// The first that could not be taken.
+    pub fn apply_facts<B: AsRef<[u8]>>(&self, facts: &[B]) -> Result<u64, FactError> {
+        self.contact();
+        self.shared.facts.apply(facts)
+    }
+
+    /// The last fact's place in the log.
+    #[must_use]
+    pub fn facts_sequence(&self) -> u64 {
+        self.shared.facts.sequence()
+    }
+
+    /// Notes that the control process was heard of.
+    pub fn contact(&self) {
+        self.shared.facts.heard(wall_ms());
+    }
+
+    /// Sequence and hash of the bundle at work.
+    #[must_use]
+    pub fn bundle(&self) -> Option<(u64, String)> {
+        self.shared
+            .current
+            .load()
+            .as_ref()
+            .map(|snapshot| (snapshot.sequence, snapshot.hash.to_string()))
+    }
+
+    /// Listeners by name, with the addresses that they really have.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<(String, SocketAddr)> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.values()
+            .map(|(listening, bound)| (listening.opened.name.to_string(), *bound))
+            .collect()
+    }
+
+    /// Whether every worker lives. A gate with a dead worker wants to be started again.
+    #[must_use]
+    pub fn alive(&self) -> bool {
+        self.workers
+            .iter()
+            .all(|worker| worker.alive.load(Ordering::Acquire) && !worker.handle.is_finished())
+            && self.shared.log.alive()
+    }
+
+    /// Stops accepting, and waits until the last connection is over.
+    /// False if some were not in time; they are cut off.
+    #[must_use]
+    pub fn drain(&self, within: Duration) -> bool {
+        self.shared.draining.store(true, Ordering::Release);
+        let until = Instant::now() + within;
+        for worker in &self.workers {
+            // A worker that is gone has nothing to drain.
+            let _ = worker.commands.send(Command::Drain);
+        }
+        self.open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+        while self.shared.connections.load(Ordering::Acquire) > 0 {
+            if Instant::now() >= until {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let _ = self.shared.log.flush();
+        true
+    }
+
+    /// What Prometheus reads.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        let mut out = String::with_capacity(16 * 1024);
+        self.shared.metrics.write(&mut out);
+        status::write(&self.shared, &mut out);
+        out
+    }
+
+    /// Numbers for people.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        status::stats(&self.shared, self.workers.len())
+    }
+
+    /// Serves by the last good bundle, where there is one.
+    fn resume(&self) -> Result<(), GateError> {
+        let path = self.folder.join("bundle.json");
+        match fs::read(&path) {
+            Ok(signed) => match self.take(&signed) {
+                Ok(_) => Ok(()),
+                // Another program on the port is for the operator to mend; a
+                // bundle that no longer holds waits for the control process.
+                Err(error @ GateError::Listen { .. }) => Err(error),
+                Err(error) => {
+                    system(&self.shared.log, "last-bundle-refused", &error.to_string());
+                    Ok(())
+                }
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(GateError::State(error)),
+        }
+    }
+
+    fn take(&self, signed: &[u8]) -> Result<Loaded, GateError> {
+        let begun = Instant::now();
+        if self.shared.draining.load(Ordering::Acquire) {
+            return Err(GateError::Draining);
+        }
+        // Held to the end: bundles are put to work one after the other.
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = verify(signed, &self.public_key)?;
+        let bundle: Bundle =
+            serde_json::from_str(&text).map_err(|error| GateError::Malformed(error.to_string()))?;
+        let hash = hash(&text);
+        if let Some(current) = self.shared.current.load().as_ref() {
+            if bundle.sequence < current.sequence {
+                return Err(GateError::Sequence {
+                    offered: bundle.sequence,
+                    current: current.sequence,
+                });
+            }
+        }
+        let around = Surroundings {
+            pepper: Arc::clone(&self.pepper),
+            secret: &secret::resolve,
+            metrics: Arc::clone(&self.shared.metrics),
+        };
+        let snapshot = compile(bundle, &hash, &around).map_err(GateError::Config)?;
+        let new = self.bind(&snapshot, &open)?;
+        let sequence = snapshot.sequence;
+        let wanted: Vec<SocketAddr> = snapshot
+            .listeners
+            .iter()
+            .map(|listener| listener.address)
+            .collect();
+        self.shared.current.store(Some(Arc::new(snapshot)));
+        for (listening, bound, sockets) in new {
+            for (worker, socket) in self.workers.iter().zip(sockets) {
+                let _ = worker
+                    .commands
+                    .send(Command::Listen(Arc::clone(&listening), socket));
+            }
+            open.insert(listening.opened.address, (listening, bound));
+        }
+        open.retain(|address, (listening, _)| {
+            let keep = wanted.contains(address);
+            if !keep {
+                for worker in &self.workers {
+                    let _ = worker.commands.send(Command::Close(Arc::clone(listening)));
+                }
+            }
+            keep
+        });
+        let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        Ok(Loaded {
+            sequence,
+            hash,
+            took_us,
+        })
+    }
+
+    /// Opens what is not open yet, for every worker, before anything is changed.
+    #[allow(clippy::type_complexity)]
+    fn bind(
+        &self,
+        snapshot: &Snapshot,
+        open: &HashMap<SocketAddr, (Arc<Listening>, SocketAddr)>,
+    ) -> Result<Vec<(Arc<Listening>, SocketAddr, Vec<TcpListener>)>, GateError> {
+        let missing = snapshot
+            .listeners
+            .iter()
+            .filter(|listener| !open.contains_key(&listener.address));
+        missing
+            .map(|listener| {
+                let failed = |cause| GateError::Listen {
+                    address: listener.address,
+                    cause,
+                };
+                let (bound, sockets) =
+                    net::bind(listener.address, self.workers.len()).map_err(failed)?;
+                let listening = Listening {
+                    opened: Arc::clone(listener),
+                    admission: Arc::default(),
+                    stop: Notify::new(),
+                };
+                Ok((Arc::new(listening), bound, sockets))
+            })
+            .collect()
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        for worker in self.workers.drain(..) {
+            drop(worker.commands);
+            // A worker that panicked has been reported by `alive`.
+            let _ = worker.handle.join();
+        }
+        self.shared.log.close();
+    }
+}
+
+fn spawn(number: usize, shared: &Arc<Shared>) -> io::Result<Thread> {
+    let (commands, receiver) = mpsc::unbounded_channel();
+    let alive = Arc::new(AtomicBool::new(true));
+    let mut seed = [0; 16];
+    rand::fill(&mut seed).map_err(|_| io::Error::other("the system has no randomness to give"))?;
+    let shared = Arc::clone(shared);
+    let living = Arc::clone(&alive);
+    let handle = std::thread::Builder::new()
+        .name(format!("gate-{number}"))
+        .spawn(move || {
+            let _guard = Living(living);
+            let built = tokio::runtime::Builder::new_current_thread()
+                .enable_io()
+                .enable_time()
+                .build_local(Default::default());
+            if let Ok(runtime) = built {
+                let number = u16::try_from(number).unwrap_or(u16::MAX);
+                runtime.block_on(async { Worker::new(number, seed, shared).run(receiver).await });
+            }
+        })?;
+    Ok(Thread {
+        commands,
+        handle,
+        alive,
+    })
+}
+
+/// Says that the worker is no more, however it ended.
+struct Living(Arc<AtomicBool>);
+
+impl Drop for Living {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+/// The text of a bundle, if the signature over it holds.
+fn verify(signed: &[u8], public_key: &[u8]) -> Result<String, GateError> {
+    let signed: Signed =
+        serde_json::from_slice(signed).map_err(|error| GateError::Malformed(error.to_string()))?;
+    let signature = unhex(&signed.signature)
+        .ok_or_else(|| GateError::Signature("it is not hexadecimal".to_owned()))?;
+    UnparsedPublicKey::new(&ED25519, public_key)
+        .verify(signed.bundle.as_bytes(), &signature)
+        .map_err(|_| {
+            GateError::Signature(format!(
+                "it was not made with this installation's key (it names {})",
+                signed.key_id
+            ))
+        })?;
+    Ok(signed.bundle)
+}
+
+/// The first 16 hexadecimal digits of a bundle's SHA-256.
+#[must_use]
+pub fn hash(text: &str) -> String {
+    digest(&SHA256, text.as_bytes())
+        .as_ref()
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digits = text.as_bytes();
+    if digits.len() % 2 != 0 {
+        return None;
+    }
+    let digit = |byte: u8| {
+        char::from(byte)
+            .to_digit(16)
+            .and_then(|digit| u8::try_from(digit).ok())
+    };
+    digits
+        .chunks_exact(2)
+        .map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?))
+        .collect()
+}
+
+/// Writes a file so that there is always a whole one, for nobody else to read.
+fn keep(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let beside = path.with_extension("new");
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&beside, path)
+}
+
+/// Writes a system event; one that cannot be written is counted by the log.
+pub fn system(log: &EventLog, code: &str, message: &str) {
+    let _ = log.append(Event::system(
+        code,
+        message.to_owned(),
+        serde_json::Value::Null,
+    ));
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,404 @@
+//! The one engine: a request's head in, a judgement out. No I/O, no async.
+//!
+//! The gate, `lockgate explain` and the offline engine all run this. What a
+//! policy needs from outside comes back as [`Progress::Need`]; the caller
+//! obtains it and goes on with the answer.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use http::header::{HeaderValue, ALLOW};
+use http::{HeaderMap, Method};
+use lockgate_policy::{
+    Answers, BodyMachine, Caller, Denial, Edit, Identity, Mode, Need, OnError, PolicyError,
+    RequestView, Span, Verdict, POLICY_FAILED,
+};
+use lockgate_wire::headers::forwarded::client_address;
+use lockgate_wire::target::{self, normalize_host, TargetSwitches};
+
+use crate::facts::FactStore;
+use crate::reasons;
+use crate::route::{Found, Matched};
+use crate::snapshot::{CompiledApi, CompiledListener, Policy, Rule, Snapshot, Step};
+use crate::trace::{Outcome, Trace};
+
+/// A request's head, framed but not yet judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// Path and query, as they arrived.
+    pub target: &'a str,
+    /// The Host header, or the authority of an absolute target.
+    pub host: &'a str,
+    /// All headers.
+    pub headers: &'a HeaderMap,
+    /// Length of the body where the head tells it.
+    pub content_length: Option<u64>,
+    /// Whether there is a body at all.
+    pub body: bool,
+    /// The other end of the socket.
+    pub peer: IpAddr,
+    /// Where it arrived.
+    pub listener: &'a CompiledListener,
+}
+
+/// How a request shall end.
+#[derive(Debug)]
+pub enum End {
+    /// It goes to the API's upstream.
+    Forward,
+    /// It is refused.
+    Refuse(Denial),
+    /// A policy answered.
+    Respond(Box<http::Response<Vec<u8>>>),
+}
+
+/// What was decided of a request, and why.
+pub struct Judgement {
+    /// How it shall end.
+    pub end: End,
+    /// The API that it was routed to.
+    pub matched: Option<Matched>,
+    /// Path and query in normal form, where they arrived in another.
+    pub rewritten: Option<String>,
+    /// Who calls.
+    pub identity: Option<Identity>,
+    /// The client's address.
+    pub client: IpAddr,
+    /// What each policy said.
+    pub trace: Trace,
+    /// Where the configuration says what refused.
+    pub decided: Option<Span>,
+    /// Changes to the request, besides the API's own.
+    pub edits: Vec<Edit>,
+    /// What watches the body.
+    pub watchers: Vec<Box<dyn BodyMachine>>,
+    /// Errors of policies, for the log.
+    pub errors: Vec<PolicyError>,
+}
+
+/// What became of a step of judging.
+#[derive(Debug)]
+pub enum Progress {
+    /// Judged.
+    Done,
+    /// Wanted before going on.
+    Need(Need),
+}
+
+/// A request being judged.
+pub struct Judging<'s, 'a> {
+    snapshot: &'s Snapshot,
+    arrival: Arrival<'a>,
+    now_ms: u64,
+    host: Cow<'a, str>,
+    path: Cow<'a, str>,
+    query: Option<&'a str>,
+    next: usize,
+    refused: Option<(Denial, Span)>,
+    judgement: Judgement,
+}
+
+impl<'s, 'a> Judging<'s, 'a> {
+    /// Brings the request into normal form and finds its API.
+    #[must_use]
+    pub fn new(snapshot: &'s Snapshot, arrival: Arrival<'a>, now_ms: u64) -> Self {
+        let mut judging = Self {
+            snapshot,
+            arrival,
+            now_ms,
+            host: Cow::Borrowed(""),
+            path: Cow::Borrowed(""),
+            query: None,
+            next: 0,
+            refused: None,
+            judgement: Judgement {
+                end: End::Forward,
+                matched: None,
+                rewritten: None,
+                identity: None,
+                client: arrival.peer,
+                trace: Trace::default(),
+                decided: None,
+                edits: Vec::new(),
+                watchers: Vec::new(),
+                errors: Vec::new(),
+            },
+        };
+        if let Err(denial) = judging.route() {
+            judging.judgement.end = End::Refuse(denial);
+        }
+        judging
+    }
+
+    /// Judges until a policy needs something, or to the end.
+    /// `answers` answers the last need; [`Answers::None`] at first.
+    pub fn run(&mut self, answers: &Answers) -> Progress {
+        let mut answers = answers;
+        while let (End::Forward, Some(step)) = (&self.judgement.end, self.step()) {
+            if !step.policy.authenticates() {
+                self.close_authentication();
+                if !matches!(self.judgement.end, End::Forward) {
+                    break;
+                }
+            }
+            if let Some(need) = self.take(step, answers) {
+                return Progress::Need(need);
+            }
+            answers = &Answers::None;
+            self.next += 1;
+        }
+        self.close_authentication();
+        self.leave_rest();
+        Progress::Done
+    }
+
+    /// Judges to the end with facts at hand.
+    pub fn complete(&mut self, facts: &dyn Fn(Need) -> Answers) {
+        let mut answers = Answers::None;
+        while let Progress::Need(need) = self.run(&answers) {
+            answers = facts(need);
+        }
+    }
+
+    /// The API that the request was routed to.
+    #[must_use]
+    pub fn api(&self) -> Option<&'s CompiledApi> {
+        self.snapshot.apis.get(self.judgement.matched.as_ref()?.api)
+    }
+
+    /// Method, host, path and query as they are judged.
+    #[must_use]
+    pub fn normal(&self) -> (&Method, &str, &str, Option<&str>) {
+        (self.arrival.method, &self.host, &self.path, self.query)
+    }
+
+    /// The judgement.
+    #[must_use]
+    pub fn finish(self) -> Judgement {
+        self.judgement
+    }
+
+    fn route(&mut self) -> Result<(), Denial> {
+        let trusted = &self.arrival.listener.trusted;
+        if !trusted.is_empty() {
+            self.judgement.client =
+                client_address(self.arrival.headers, self.arrival.peer, |ip| {
+                    trusted.contains(ip)
+                })?;
+        }
+        let host = normalize_host(self.arrival.host)?;
+        self.host = host.name;
+        let normal = target::normalize(self.arrival.target, &TargetSwitches::default())?;
+        if normal.changed {
+            self.judgement.rewritten = Some(match normal.query {
+                Some(query) => format!("{}?{query}", normal.path),
+                None => normal.path.to_string(),
+            });
+        }
+        let found =
+            self.snapshot
+                .router
+                .find(&self.host, &normal.match_path(), self.arrival.method);
+        self.path = normal.path;
+        self.query = normal.query;
+        match found {
+            Found::Route(matched) => {
+                self.judgement.matched = Some(matched);
+                self.insecure()
+            }
+            Found::MethodNotAllowed(allow) => {
+                let denial = Denial::new(&reasons::METHOD_NOT_ALLOWED);
+                Err(match HeaderValue::from_str(allow) {
+                    Ok(value) => denial.header(ALLOW, value),
+                    Err(_) => denial,
+                })
+            }
+            Found::Nothing => Err(Denial::new(&reasons::NO_ROUTE)),
+        }
+    }
+
+    /// Plain HTTP off loopback ends with the waiver that allowed it.
+    fn insecure(&mut self) -> Result<(), Denial> {
+        let upstream = self
+            .api()
+            .and_then(|api| self.snapshot.upstreams.get(api.upstream));
+        let waivers = [
+            self.arrival.listener.insecure.as_ref(),
+            upstream.and_then(|upstream| upstream.insecure.as_ref()),
+        ];
+        match waivers
+            .into_iter()
+            .flatten()
+            .find(|waiver| !waiver.holds(self.now_ms))
+        {
+            Some(expired) => {
+                self.judgement.decided = Some(expired.span);
+                Err(Denial::new(&reasons::WAIVER_EXPIRED))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn step(&self) -> Option<&'s Step> {
+        self.api()?.steps.get(self.next)
+    }
+
+    /// Takes one policy's verdict; a need means that it is to be asked again.
+    fn take(&mut self, step: &'s Step, answers: &Answers) -> Option<Need> {
+        let mode = step.mode_at(self.now_ms);
+        let skip =
+            mode == Mode::Off || (step.policy.authenticates() && self.judgement.identity.is_some());
+        if skip {
+            let outcome = if mode == Mode::Off {
+                Outcome::Off
+            } else {
+                Outcome::NotReached
+            };
+            self.note(step, outcome, None);
+            return None;
+        }
+        match self.ask(step, answers) {
+            Ok(Verdict::Need(need)) => return Some(need),
+            Ok(Verdict::Allow(edits)) => {
+                self.judgement.edits.extend(edits);
+                self.note(step, Outcome::Allow, None);
+            }
+            Ok(Verdict::Identify(identity)) => {
+                self.judgement.identity = Some(identity);
+                self.note(step, Outcome::Identify, None);
+            }
+            Ok(Verdict::Respond(response)) => {
+                self.note(step, Outcome::Respond, None);
+                self.judgement.end = End::Respond(response);
+            }
+            Ok(Verdict::Deny(denial)) if mode == Mode::Observe => {
+                self.note(step, Outcome::ObserveDeny, Some(denial));
+            }
+            Ok(Verdict::Deny(denial)) => self.deny(step, denial),
+            Err(error) => self.fail(step, mode, error),
+        }
+        None
+    }
+
+    fn ask(&mut self, step: &Step, answers: &Answers) -> Result<Verdict, PolicyError> {
+        let view = RequestView {
+            method: self.arrival.method,
+            host: &self.host,
+            path: &self.path,
+            query: self.query,
+            headers: self.arrival.headers,
+            content_length: self.arrival.content_length,
+            api: self.api().map_or("", |api| &api.name),
+        };
+        match &step.policy {
+            Policy::IpFilter(policy) => Ok(policy.decide(&Caller {
+                address: self.judgement.client,
+                peer: self.arrival.peer,
+            })),
+            Policy::ApiKey(policy) => policy.decide(&view, answers, self.now_ms),
+            Policy::Authorize(rule) => Ok(self.authorize(rule)),
+            Policy::BodyLimit(policy) => {
+                let verdict = policy.decide(&view);
+                // A length that the head told is held to by the framing.
+                if self.arrival.body
+                    && self.arrival.content_length.is_none()
+                    && step.mode == Mode::Enforce
+                {
+                    self.judgement.watchers.push(Box::new(policy.watch()));
+                }
+                Ok(verdict)
+            }
+        }
+    }
+
+    fn authorize(&self, rule: &Rule) -> Verdict {
+        match rule {
+            Rule::Public(waiver) if waiver.holds(self.now_ms) => Verdict::Allow(Vec::new()),
+            Rule::Public(_) => Verdict::Deny(Denial::new(&reasons::WAIVER_EXPIRED)),
+            Rule::Authenticated
+                if self.judgement.identity.is_some() || !self.authentication_enforced() =>
+            {
+                Verdict::Allow(Vec::new())
+            }
+            Rule::Authenticated => Verdict::Deny(Denial::new(&reasons::NOT_AUTHENTICATED)),
+        }
+    }
+
+    fn authentication_enforced(&self) -> bool {
+        self.api().is_some_and(|api| {
+            let mut ways = api.steps.iter().filter(|step| step.policy.authenticates());
+            ways.any(|step| step.mode_at(self.now_ms) == Mode::Enforce)
+        })
+    }
+
+    fn deny(&mut self, step: &Step, denial: Denial) {
+        self.note(step, Outcome::Deny, Some(denial.clone()));
+        if !step.policy.authenticates() {
+            self.judgement.decided = Some(step.span);
+            self.judgement.end = End::Refuse(denial);
+        } else if self
+            .refused
+            .as_ref()
+            .is_none_or(|(before, _)| before.absent && !denial.absent)
+        {
+            // Any one credential is enough, so the others are asked first.
+            self.refused = Some((denial, step.span));
+        }
+    }
+
+    fn fail(&mut self, step: &Step, mode: Mode, error: PolicyError) {
+        self.judgement.errors.push(error);
+        let denial = Denial::new(&POLICY_FAILED);
+        if mode == Mode::Observe {
+            self.note(step, Outcome::ObserveDeny, Some(denial));
+        } else if step.on_error == OnError::Allow {
+            self.note(step, Outcome::Error, Some(denial));
+        } else {
+            self.note(step, Outcome::Error, Some(denial.clone()));
+            self.judgement.decided = Some(step.span);
+            self.judgement.end = End::Refuse(denial);
+        }
+    }
+
+    /// After the last way to authenticate: refuse, if none proved anything.
+    fn close_authentication(&mut self) {
+        if let Some((denial, span)) = self.refused.take() {
+            if self.judgement.identity.is_none() && matches!(self.judgement.end, End::Forward) {
+                self.judgement.decided = Some(span);
+                self.judgement.end = End::Refuse(denial);
+            }
+        }
+    }
+
+    fn leave_rest(&mut self) {
+        if let Some(api) = self.api() {
+            for step in api.steps.iter().skip(self.judgement.trace.entries().len()) {
+                self.note(step, Outcome::NotReached, None);
+            }
+        }
+    }
+
+    fn note(&mut self, step: &Step, outcome: Outcome, denial: Option<Denial>) {
+        self.judgement.trace.push(
+            step.policy.name(),
+            step.span,
+            outcome,
+            denial.map(|denial| denial.reason),
+        );
+    }
+}
+
+/// Answers needs from the process-wide store. `stale` is whether facts are too
+/// old to be believed.
+#[must_use]
+pub fn answer(facts: &FactStore, stale: bool, need: Need) -> Answers {
+    match need {
+        Need::Key(_) if stale => Answers::Stale,
+        Need::Key(digest) => Answers::Key(digest, facts.key(&digest)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,39 @@
+//! Lockgate's gate: sockets, routing, the pipeline and its order, upstreams, events.
+//!
+//! To read a request's life: [`worker`] accepts, [`pipeline`] serves, a policy
+//! decides, [`upstream`] forwards, [`respond`] refuses, [`exchange`] writes down.
+
+pub mod body;
+pub mod bundle;
+pub mod clock;
+pub mod compile;
+pub mod events;
+pub mod exchange;
+pub mod explain;
+pub mod facts;
+pub mod gate;
+pub mod id;
+pub mod judge;
+pub mod metrics;
+pub mod net;
+pub mod pipeline;
+pub mod reasons;
+pub mod respond;
+pub mod route;
+pub mod snapshot;
+pub mod trace;
+pub mod upstream;
+pub mod worker;
+
+use lockgate_policy::ReasonRef;
+
+/// Every reason that the gate can give, room by room.
+#[must_use]
+pub fn reasons() -> Vec<ReasonRef> {
+    let wire = lockgate_wire::REASONS
+        .iter()
+        .flat_map(|room| room.iter().copied());
+    wire.chain(lockgate_policy::reasons())
+        .chain(reasons::REASONS.iter().copied())
+        .collect()
+}

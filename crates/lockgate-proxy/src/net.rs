@@ -1,0 +1,12 @@
+//! Sockets, guarded: nothing reaches hyper that the framing guard did not pass,
+//! and nobody holds a connection for longer than the configuration says.
+
+mod client_io;
+mod deadline;
+mod listen;
+mod upstream_io;
+
+pub use client_io::{ClientIo, Scratch};
+pub use deadline::{ConnectionState, Refusal, Trip, Watch};
+pub use listen::{bind, Admission, Permit};
+pub use upstream_io::{UpstreamIo, UpstreamState};

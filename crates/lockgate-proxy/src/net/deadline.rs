@@ -1,0 +1,283 @@
+//! Timeouts without timers: each connection notes what it waits for and since
+//! when; once a tick the worker looks over all of them and wakes those whose
+//! time is up. A request costs no timer, and ten thousand idle connections cost
+//! a walk over ten thousand numbers.
+
+use std::cell::{Cell, RefCell};
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+
+use lockgate_policy::{Denial, ReasonRef};
+use lockgate_wire::framing::reasons::{BODY_TOO_SLOW, HEAD_TOO_SLOW};
+use lockgate_wire::headers::forwarding::Hop;
+
+use crate::bundle::ListenerLimits;
+use crate::snapshot::CompiledListener;
+
+/// How long a body may be slow before its rate is looked at, milliseconds.
+/// Long enough for a phone to change networks.
+const BODY_GRACE_MS: u64 = 5_000;
+
+/// What a connection waits for from its client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waiting {
+    /// For a request's first byte.
+    Request,
+    /// For the rest of a head.
+    Head,
+    /// For more of a body.
+    Body,
+    /// For nothing: the gate or the upstream is at work.
+    Nothing,
+}
+
+/// Why a connection was woken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trip {
+    /// Close it without a word.
+    Close,
+    /// Refuse what is arriving.
+    Refuse(ReasonRef),
+}
+
+/// A refusal by the framing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refusal {
+    /// Number of the request that it answers, from 1.
+    pub request: u64,
+    /// Why.
+    pub reason: ReasonRef,
+    /// The request's head was right, and its body was not.
+    pub in_body: bool,
+}
+
+/// One client connection, as the sweep and the pipeline see it.
+pub struct ConnectionState {
+    /// The other end of the socket.
+    pub peer: IpAddr,
+    /// Name of the listener.
+    pub listener: Arc<str>,
+    /// What the upstream is told of the connection, where the peer is no trusted proxy.
+    pub hop: Hop,
+    limits: ListenerLimits,
+    waker: RefCell<Option<Waker>>,
+    waiting: Cell<Waiting>,
+    since_ms: Cell<u64>,
+    stalled_ms: Cell<u64>,
+    body_bytes: Cell<u64>,
+    body_waited_ms: Cell<u64>,
+    trip: Cell<Option<Trip>>,
+    upstream_until_ms: Cell<u64>,
+    upstream_late: Cell<bool>,
+    /// Requests in work; at most one with HTTP/1.1.
+    pub active: Cell<u32>,
+    /// Requests that hyper has handed over.
+    pub served: Cell<u64>,
+    /// A refusal by the framing.
+    pub refusal: Cell<Option<Refusal>>,
+    /// Set to let the connection end after the request in work.
+    pub draining: Cell<bool>,
+    /// Bytes of the present request's body.
+    pub body_in: Cell<u64>,
+    /// What a policy said against the present request's body.
+    pub body_refused: RefCell<Option<Denial>>,
+}
+
+impl ConnectionState {
+    /// A connection that was just accepted.
+    #[must_use]
+    pub fn new(peer: IpAddr, listener: &CompiledListener, now_ms: u64) -> Rc<Self> {
+        Rc::new(Self {
+            peer,
+            listener: Arc::clone(&listener.name),
+            hop: Hop::new(peer, false, false, listener.address.port()),
+            limits: listener.limits.clone(),
+            waker: RefCell::default(),
+            // Whoever connects has something to say: the head's time runs from here.
+            waiting: Cell::new(Waiting::Head),
+            since_ms: Cell::new(now_ms),
+            stalled_ms: Cell::new(0),
+            body_bytes: Cell::new(0),
+            body_waited_ms: Cell::new(0),
+            trip: Cell::new(None),
+            upstream_until_ms: Cell::new(0),
+            upstream_late: Cell::new(false),
+            active: Cell::new(0),
+            served: Cell::new(0),
+            refusal: Cell::new(None),
+            draining: Cell::new(false),
+            body_in: Cell::new(0),
+            body_refused: RefCell::default(),
+        })
+    }
+
+    /// Notes whom to wake.
+    pub fn wake_with(&self, waker: &Waker) {
+        let mut kept = self.waker.borrow_mut();
+        if !kept.as_ref().is_some_and(|kept| kept.will_wake(waker)) {
+            *kept = Some(waker.clone());
+        }
+    }
+
+    /// Notes what is waited for from now on.
+    pub fn wait(&self, waiting: Waiting, now_ms: u64) {
+        if self.waiting.get() == Waiting::Body {
+            let waited = now_ms.saturating_sub(self.since_ms.get());
+            self.body_waited_ms.set(self.body_waited_ms.get() + waited);
+        }
+        if self.waiting.get() != waiting || waiting == Waiting::Body {
+            self.waiting.set(waiting);
+            self.since_ms.set(now_ms);
+        }
+    }
+
+    /// A body begins.
+    pub fn begin_body(&self) {
+        self.body_bytes.set(0);
+        self.body_waited_ms.set(0);
+    }
+
+    /// Some of a body came.
+    pub fn body_came(&self, bytes: usize) {
+        self.body_bytes.set(self.body_bytes.get() + bytes as u64);
+    }
+
+    /// The client takes nothing; `0` once it does again.
+    pub fn stalled(&self, since_ms: u64) {
+        if since_ms == 0 || self.stalled_ms.get() == 0 {
+            self.stalled_ms.set(since_ms);
+        }
+    }
+
+    /// Sets when the upstream is late, milliseconds since the epoch; 0 for never.
+    pub fn upstream_until(&self, until_ms: u64) {
+        self.upstream_until_ms.set(until_ms);
+        self.upstream_late.set(false);
+    }
+
+    /// As [`Self::upstream_until`], unless something is awaited already.
+    pub fn upstream_wait(&self, until_ms: u64) {
+        if self.upstream_until_ms.get() == 0 {
+            self.upstream_until(until_ms);
+        }
+    }
+
+    /// Whether the upstream is late.
+    pub fn upstream_late(&self) -> bool {
+        self.upstream_late.get()
+    }
+
+    /// Why the connection was woken, if it was; told once.
+    pub fn tripped(&self) -> Option<Trip> {
+        self.trip.take()
+    }
+
+    /// Lets the connection end after the request in work.
+    pub fn drain(&self) {
+        self.draining.set(true);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn sweep(&self, now_ms: u64) {
+        let until = self.upstream_until_ms.get();
+        if until != 0 && now_ms >= until {
+            self.upstream_until_ms.set(0);
+            self.upstream_late.set(true);
+            self.wake();
+        }
+        if let Some(trip) = self.due(now_ms) {
+            self.trip.set(Some(trip));
+            self.waiting.set(Waiting::Nothing);
+            self.stalled_ms.set(0);
+            self.wake();
+        }
+    }
+
+    fn due(&self, now_ms: u64) -> Option<Trip> {
+        let stalled = self.stalled_ms.get();
+        if stalled != 0 && now_ms >= stalled + u64::from(self.limits.write_timeout_ms) {
+            return Some(Trip::Close);
+        }
+        let waited = now_ms.saturating_sub(self.since_ms.get());
+        match self.waiting.get() {
+            Waiting::Nothing => None,
+            Waiting::Request if self.active.get() > 0 => None,
+            Waiting::Request => {
+                (waited >= u64::from(self.limits.idle_timeout_ms)).then_some(Trip::Close)
+            }
+            Waiting::Head => (waited >= u64::from(self.limits.head_timeout_ms))
+                .then_some(Trip::Refuse(&HEAD_TOO_SLOW)),
+            Waiting::Body => self.body_due(waited),
+        }
+    }
+
+    fn body_due(&self, waited: u64) -> Option<Trip> {
+        let waited = self.body_waited_ms.get() + waited;
+        let floor = u64::from(self.limits.body_rate_min);
+        let slow =
+            floor > 0 && waited > BODY_GRACE_MS && self.body_bytes.get() * 1000 < floor * waited;
+        slow.then_some(Trip::Refuse(&BODY_TOO_SLOW))
+    }
+}
+
+/// The connections of one worker.
+#[derive(Default)]
+pub struct Watch {
+    all: RefCell<Vec<Option<Rc<ConnectionState>>>>,
+    free: RefCell<Vec<usize>>,
+}
+
+impl Watch {
+    /// Adds a connection; `remove` wants the number back.
+    pub fn add(&self, state: Rc<ConnectionState>) -> usize {
+        let mut all = self.all.borrow_mut();
+        if let Some(number) = self.free.borrow_mut().pop() {
+            all[number] = Some(state);
+            return number;
+        }
+        all.push(Some(state));
+        all.len() - 1
+    }
+
+    /// Takes a connection out.
+    pub fn remove(&self, number: usize) {
+        self.all.borrow_mut()[number] = None;
+        self.free.borrow_mut().push(number);
+    }
+
+    /// Wakes every connection whose time is up.
+    pub fn sweep(&self, now_ms: u64) {
+        for state in self.all.borrow().iter().flatten() {
+            state.sweep(now_ms);
+        }
+    }
+
+    /// Lets every connection end after the request in work.
+    pub fn drain(&self, concerned: impl Fn(&ConnectionState) -> bool) {
+        for state in self
+            .all
+            .borrow()
+            .iter()
+            .flatten()
+            .filter(|state| concerned(state))
+        {
+            state.drain();
+        }
+    }
+
+    /// How many connections there are.
+    pub fn len(&self) -> usize {
+        self.all.borrow().len() - self.free.borrow().len()
+    }
+}
+
+#[cfg(test)]
+mod tests;

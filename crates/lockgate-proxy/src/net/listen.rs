@@ -1,0 +1,126 @@
+//! Listening, and who gets a connection.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use foldhash::fast::RandomState;
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// Connections that wait to be accepted; the kernel cuts it to `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+const SHARDS: usize = 16;
+
+/// Opens as many listeners on `address` as there are workers; the kernel
+/// spreads connections over them. Port 0 takes a free one, the same for all.
+///
+/// # Errors
+/// If the address is taken by another program, or not ours to take.
+pub fn bind(address: SocketAddr, workers: usize) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
+    // Sharing a port would let a second gate take half the requests unnoticed:
+    // a socket that does not share finds out whether somebody listens there.
+    let probe = socket(address)?;
+    probe.bind(&address.into())?;
+    probe.listen(1)?;
+    let bound = probe.local_addr()?.as_socket().unwrap_or(address);
+    drop(probe);
+    let listen = || {
+        let socket = socket(bound)?;
+        socket.set_reuse_port(true)?;
+        socket.bind(&bound.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(socket.into())
+    };
+    Ok((
+        bound,
+        (0..workers).map(|_| listen()).collect::<io::Result<_>>()?,
+    ))
+}
+
+fn socket(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_nonblocking(true)?;
+    socket.set_reuse_address(true)?;
+    // Inherited by each connection, which saves a system call for every one.
+    socket.set_tcp_nodelay(true)?;
+    Ok(socket)
+}
+
+/// Counts a listener's connections, in all and by address, for all workers.
+#[derive(Debug, Default)]
+pub struct Admission {
+    all: AtomicU32,
+    by_address: [Mutex<HashMap<IpAddr, u32, RandomState>>; SHARDS],
+}
+
+/// The right to one connection; given back when dropped.
+#[derive(Debug)]
+pub struct Permit {
+    admission: Arc<Admission>,
+    address: IpAddr,
+}
+
+impl Admission {
+    /// Admits a connection from `address`, unless there are too many.
+    #[must_use]
+    pub fn admit(
+        self: &Arc<Self>,
+        address: IpAddr,
+        most: u32,
+        most_by_address: u32,
+    ) -> Option<Permit> {
+        if self.all.fetch_add(1, Ordering::Relaxed) >= most {
+            self.all.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        let mut shard = self.shard(address);
+        let count = shard.entry(address).or_default();
+        if *count >= most_by_address {
+            self.all.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        *count += 1;
+        Some(Permit {
+            admission: Arc::clone(self),
+            address,
+        })
+    }
+
+    /// How many connections there are.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.all.load(Ordering::Relaxed)
+    }
+
+    fn shard(
+        &self,
+        address: IpAddr,
+    ) -> std::sync::MutexGuard<'_, HashMap<IpAddr, u32, RandomState>> {
+        let last = match address {
+            IpAddr::V4(v4) => v4.octets()[3],
+            IpAddr::V6(v6) => v6.octets()[7] ^ v6.octets()[15],
+        };
+        self.by_address[usize::from(last) % SHARDS]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.admission.all.fetch_sub(1, Ordering::Relaxed);
+        let mut shard = self.admission.shard(self.address);
+        if let Some(count) = shard.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                shard.remove(&self.address);
+            }
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! The life of a request, top to bottom: the order, and the one function that
+//! keeps it.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use http::header::{HeaderValue, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, VIA};
+use http::uri::{PathAndQuery, Uri};
+use http::{HeaderMap, Request, Response, Version};
+use hyper::body::Incoming;
+use lockgate_policy::{Denial, Edit};
+use lockgate_wire::headers::forwarding::Hop;
+use lockgate_wire::headers::trace::{continue_or_begin, TRACEPARENT};
+use lockgate_wire::headers::{remove_hop_by_hop, remove_look_alikes, strip_identity};
+
+use crate::body::{AnswerBody, RequestBody};
+use crate::exchange::Exchange;
+use crate::judge::{answer, Arrival, End, Judgement, Judging, Progress};
+use crate::net::ConnectionState;
+use crate::reasons;
+use crate::respond::{refuse, respond, Answer, X_REQUEST_ID};
+use crate::snapshot::{CompiledListener, CompiledUpstream};
+use crate::worker::{Origin, Worker};
+
+/// A place in the order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// A room's name, or that of a stage of the gate's own.
+    pub name: &'static str,
+    /// When it runs.
+    pub phase: &'static str,
+    /// Whether it is a room that configuration speaks of.
+    pub policy: bool,
+    /// Why it stands here.
+    pub why: &'static str,
+}
+
+const fn stage(name: &'static str, phase: &'static str, why: &'static str) -> Place {
+    Place {
+        name,
+        phase,
+        policy: false,
+        why,
+    }
+}
+
+const fn policy(name: &'static str, phase: &'static str, why: &'static str) -> Place {
+    Place {
+        name,
+        phase,
+        policy: true,
+        why,
+    }
+}
+
+/// The order. The configuration cannot change it.
+pub const ORDER: &[Place] = &[
+    stage(
+        "admission",
+        "connection",
+        "Too many connections are turned away before a byte of theirs is read.",
+    ),
+    stage(
+        "framing",
+        "head",
+        "What two readers could take differently must never reach one of them.",
+    ),
+    stage(
+        "normal_form",
+        "head",
+        "Route and policies judge what the upstream gets, not one of its spellings.",
+    ),
+    stage(
+        "route",
+        "head",
+        "Which API it is decides everything that follows.",
+    ),
+    policy(
+        "ip_filter",
+        "head",
+        "The cheapest refusal comes first; it needs nothing but the address.",
+    ),
+    policy(
+        "api_key",
+        "head",
+        "Who calls must be known before what they may do can be asked.",
+    ),
+    stage(
+        "authorize",
+        "head",
+        "Nothing that costs is done for those who may not call.",
+    ),
+    policy(
+        "body_limit",
+        "head, body",
+        "A body is bounded before anything reads it, and only for those who may send one.",
+    ),
+    stage(
+        "transform",
+        "head",
+        "Credentials and hop-by-hop fields are taken off once nothing needs them any more.",
+    ),
+    stage("upstream", "upstream", "What is left is what the API gets."),
+    stage(
+        "response",
+        "response",
+        "Hop-by-hop fields of the answer end here.",
+    ),
+    stage(
+        "events",
+        "end",
+        "Always runs: also after a refusal, a panic or a client that went away.",
+    ),
+];
+
+/// Where `name` stands in the order; unknown names stand last.
+#[must_use]
+pub fn position(name: &str) -> usize {
+    ORDER
+        .iter()
+        .position(|place| place.name == name)
+        .unwrap_or(ORDER.len())
+}
+
+/// Serves one request.
+pub async fn serve_request(
+    worker: &Rc<Worker>,
+    origin: &Origin,
+    state: &Rc<ConnectionState>,
+    request: Request<Incoming>,
+) -> Answer {
+    let (mut parts, incoming) = request.into_parts();
+    let (snapshot, listener) = worker.snapshot(origin);
+    let mut exchange = Exchange::begin(
+        Rc::clone(worker),
+        snapshot,
+        Rc::clone(state),
+        listener,
+        (&parts.method, &parts.uri, &parts.headers),
+    );
+
+    // Framing: a head that was refused stands here as a request of our own.
+    if let Some(reason) = framing_refused_head(state) {
+        exchange.malformed = true;
+        return refuse(exchange, reason.into(), true);
+    }
+
+    // Normal form, route, policies.
+    let body = has_body(&parts.headers);
+    let judgement = judge(&exchange, &parts, body);
+    let Judgement {
+        end,
+        edits,
+        watchers,
+        errors,
+        ..
+    } = take(&mut exchange, judgement);
+    for error in errors {
+        worker.report(&exchange, &error);
+    }
+    match end {
+        End::Forward => {}
+        End::Refuse(denial) => return refuse(exchange, denial, false),
+        End::Respond(answer) => return respond(exchange, *answer),
+    }
+    let Some((api, upstream)) = exchange.matched.and_then(|matched| {
+        let api = exchange.snapshot.apis.get(matched.api)?;
+        Some((api, exchange.snapshot.upstreams.get(api.upstream)?))
+    }) else {
+        return refuse(exchange, Denial::new(&reasons::NO_ROUTE), false);
+    };
+    let upstream = std::sync::Arc::clone(upstream);
+
+    // Transform.
+    let strip = exchange
+        .matched
+        .filter(|_| api.strip_path)
+        .map_or(0, |matched| matched.prefix);
+    for edit in api.edits.iter().chain(&edits) {
+        apply(edit, &mut parts.headers);
+    }
+    if let Err(denial) = outgoing(&mut exchange, &mut parts, &upstream, strip) {
+        return refuse(exchange, denial, false);
+    }
+    let body = if body {
+        let first_byte_ms = upstream.timeouts.first_byte_ms;
+        RequestBody::arriving(
+            incoming,
+            watchers,
+            Rc::clone(state),
+            worker.clock.clone(),
+            first_byte_ms,
+        )
+    } else {
+        RequestBody::empty()
+    };
+
+    // Upstream.
+    exchange.sent();
+    let answer = worker
+        .pools
+        .exchange(&upstream, state, Request::from_parts(parts, body))
+        .await;
+    let (response, link) = match answer {
+        Ok(answer) => answer,
+        Err(failure) => return refuse(exchange, rescue(state, failure.reason), true),
+    };
+    exchange.answered();
+
+    // Response.
+    exchange.target = Some(std::sync::Arc::clone(link.target()));
+    exchange.status = response.status().as_u16();
+    let (mut parts, incoming) = response.into_parts();
+    parts.version = Version::HTTP_11;
+    parts.extensions.clear();
+    remove_hop_by_hop(&mut parts.headers);
+    parts.headers.insert(X_REQUEST_ID, exchange.id.header());
+    Response::from_parts(
+        parts,
+        AnswerBody::upstream(incoming, link, upstream.timeouts.idle_ms, exchange),
+    )
+}
+
+/// Whether this request stands for a head that the framing refused.
+fn framing_refused_head(state: &ConnectionState) -> Option<lockgate_policy::ReasonRef> {
+    let number = state.served.get() + 1;
+    state.served.set(number);
+    state
+        .refusal
+        .get()
+        .filter(|refusal| refusal.request == number && !refusal.in_body)
+        .map(|refusal| refusal.reason)
+}
+
+/// Why the request failed on the way, where it was not the upstream's doing.
+fn rescue(state: &ConnectionState, reason: lockgate_policy::ReasonRef) -> Denial {
+    if let Some(denial) = state.body_refused.take() {
+        return denial;
+    }
+    match state.refusal.get() {
+        Some(refusal) if refusal.request == state.served.get() => refusal.reason.into(),
+        _ => reason.into(),
+    }
+}
+
+fn has_body(headers: &HeaderMap) -> bool {
+    headers.contains_key(TRANSFER_ENCODING)
+        || headers
+            .get(CONTENT_LENGTH)
+            .is_some_and(|length| length != "0")
+}
+
+fn judge(exchange: &Exchange, parts: &http::request::Parts, body: bool) -> Judgement {
+    let worker = exchange.worker();
+    let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let arrival = Arrival {
+        method: &parts.method,
+        target: parts.uri.path_and_query().map_or("/", PathAndQuery::as_str),
+        host: host.unwrap_or(""),
+        headers: &parts.headers,
+        content_length: parts
+            .headers
+            .get(CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok()?.parse().ok()),
+        body,
+        peer: exchange.state.peer,
+        listener: &exchange.listener,
+    };
+    let mut judging = Judging::new(&exchange.snapshot, arrival, exchange.started_ms());
+    let mut answers = lockgate_policy::Answers::None;
+    while let Progress::Need(need) = judging.run(&answers) {
+        let stale = worker
+            .shared
+            .facts_stale(&exchange.snapshot.facts, exchange.started_ms());
+        answers = answer(&worker.shared.facts, stale, need);
+    }
+    judging.finish()
+}
+
+fn take(exchange: &mut Exchange, mut judgement: Judgement) -> Judgement {
+    exchange.client = judgement.client;
+    exchange.matched = judgement.matched;
+    exchange.rewritten = judgement.rewritten.take();
+    exchange.identity = judgement.identity.take();
+    exchange.span = judgement.decided;
+    exchange.trace = std::mem::take(&mut judgement.trace);
+    judgement
+}
+
+fn apply(edit: &Edit, headers: &mut HeaderMap) {
+    match edit {
+        Edit::Remove(name) => {
+            headers.remove(name);
+        }
+        Edit::Set(name, value) => {
+            headers.insert(name, value.clone());
+        }
+    }
+}
+
+/// Makes of the request what the upstream gets.
+fn outgoing(
+    exchange: &mut Exchange,
+    parts: &mut http::request::Parts,
+    upstream: &CompiledUpstream,
+    strip: usize,
+) -> Result<(), Denial> {
+    if let Some(uri) = target(exchange, &parts.uri, strip) {
+        parts.uri = uri;
+    }
+    parts.version = Version::HTTP_11;
+    parts.extensions.clear();
+    let headers = &mut parts.headers;
+    remove_hop_by_hop(headers);
+    let trusted = trusts(&exchange.listener, exchange.state.peer);
+    strip_identity(headers, trusted);
+    if trusted {
+        Hop::new(
+            exchange.state.peer,
+            true,
+            false,
+            exchange.listener.address.port(),
+        )
+        .write(headers);
+    } else {
+        exchange.state.hop.write(headers);
+    }
+    headers.insert(X_REQUEST_ID, exchange.id.header());
+    headers.append(VIA, HeaderValue::from_static("1.1 lockgate"));
+    let _ = continue_or_begin(headers, exchange.worker().ids.bytes());
+    exchange.trace_id = headers.get(TRACEPARENT).cloned();
+    if let Some(secret) = &upstream.credential {
+        let value = secret.value.clone().ok_or(&reasons::SECRET_UNRESOLVED)?;
+        remove_look_alikes(headers, &secret.header);
+        headers.insert(secret.header.clone(), value);
+    }
+    Ok(())
+}
+
+fn trusts(listener: &CompiledListener, peer: IpAddr) -> bool {
+    !listener.trusted.is_empty() && listener.trusted.contains(peer)
+}
+
+/// The target in origin form (RFC 9112 section 3.2.1); `None` where it is so already.
+fn target(exchange: &Exchange, uri: &Uri, strip: usize) -> Option<Uri> {
+    let arrived = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    let text = exchange.rewritten.as_deref().unwrap_or(arrived);
+    let text = text.get(strip..).unwrap_or(text);
+    let rooted = if text.starts_with('/') {
+        None
+    } else {
+        Some(format!("/{text}"))
+    };
+    if rooted.is_none() && strip == 0 && exchange.rewritten.is_none() && uri.authority().is_none() {
+        return None;
+    }
+    rooted.as_deref().unwrap_or(text).parse().ok()
+}

@@ -1,0 +1,100 @@
+//! What the gate says itself: RFC 9457 problem+json, one shape for every
+//! refusal. The only place where a reason becomes a status.
+
+use std::fmt::Write;
+
+use bytes::Bytes;
+use http::header::{HeaderValue, CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
+use http::{HeaderName, Response, StatusCode};
+use lockgate_policy::Denial;
+
+use crate::body::AnswerBody;
+use crate::exchange::Exchange;
+
+/// The header that carries a request's id, both ways.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// An answer, its body on the way.
+pub type Answer = Response<AnswerBody>;
+
+/// Refuses a request. `close` ends the connection after the answer, where what
+/// follows on it cannot be understood.
+#[must_use]
+pub fn refuse(mut exchange: Box<Exchange>, denial: Denial, close: bool) -> Answer {
+    let reason = denial.reason;
+    let body = problem(
+        &exchange.snapshot.problem_base,
+        &denial,
+        exchange.id.as_str(),
+    );
+    exchange.status = reason.status;
+    exchange.reason = Some(reason);
+    let id = exchange.id.header();
+    let mut response = Response::new(AnswerBody::own(body, exchange));
+    *response.status_mut() =
+        StatusCode::from_u16(reason.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    );
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_REQUEST_ID, id);
+    if let Some((name, value)) = denial.header {
+        headers.insert(name, value);
+    }
+    if close {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// Gives an answer that a policy made.
+#[must_use]
+pub fn respond(mut exchange: Box<Exchange>, answer: Response<Vec<u8>>) -> Answer {
+    let (mut parts, body) = answer.into_parts();
+    exchange.status = parts.status.as_u16();
+    parts.headers.insert(X_REQUEST_ID, exchange.id.header());
+    Response::from_parts(parts, AnswerBody::own(body.into(), exchange))
+}
+
+fn problem(base: &str, denial: &Denial, id: &str) -> Bytes {
+    let reason = denial.reason;
+    let mut out = String::with_capacity(256);
+    // Codes, titles and ids are ours; the base and details are not, so they are escaped.
+    out.push_str("{\"type\":");
+    string(&mut out, &[base, reason.code]);
+    let _ = write!(
+        out,
+        ",\"title\":\"{}\",\"status\":{}",
+        reason.title, reason.status
+    );
+    if let Some(detail) = &denial.detail {
+        out.push_str(",\"detail\":");
+        string(&mut out, &[detail]);
+    }
+    let _ = write!(
+        out,
+        ",\"instance\":\"{id}\",\"reason\":\"{}\"}}",
+        reason.code
+    );
+    out.into()
+}
+
+fn string(out: &mut String, parts: &[&str]) {
+    out.push('"');
+    for character in parts.iter().flat_map(|part| part.chars()) {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            control if control < ' ' => {
+                let _ = write!(out, "\\u{:04x}", u32::from(control));
+            }
+            other => out.push(other),
+        }
+    }
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+//! The offline engine.
+
+use std::net::IpAddr;
+
+use lockgate_policy::ConfigError;
+use lockgate_proxy::explain::{self, Question};
+use lockgate_proxy::gate::GateError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use serde::Serialize;
+
+use crate::error::Told;
+use crate::to_python;
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    code: &'a str,
+    path: &'a str,
+    message: &'a str,
+    span: Option<lockgate_policy::Span>,
+}
+
+/// Everything that is wrong with a bundle; an empty list if nothing is.
+#[pyfunction]
+pub fn check_bundle<'py>(py: Python<'py>, bundle: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    let errors = match py.detach(|| explain::check(bundle)) {
+        Ok(errors) => errors,
+        Err(GateError::Malformed(cause)) => vec![ConfigError::new("bundle-malformed", "", cause)],
+        Err(error) => return Err(Told::from(error).into()),
+    };
+    let problems = errors.iter().map(|error| Problem {
+        code: error.code,
+        path: &error.pointer,
+        message: &error.message,
+        span: error.span,
+    });
+    to_python(py, &problems.collect::<Vec<_>>())
+}
+
+/// The gate's engine without a gate.
+#[pyclass(frozen)]
+pub struct Engine {
+    engine: explain::Engine,
+}
+
+#[pymethods]
+impl Engine {
+    #[new]
+    #[pyo3(signature = (bundle, *, facts = Vec::new(), pepper = Vec::new()))]
+    fn new(
+        py: Python<'_>,
+        bundle: Vec<u8>,
+        facts: Vec<Vec<u8>>,
+        pepper: Vec<u8>,
+    ) -> PyResult<Self> {
+        let engine = py
+            .detach(|| explain::Engine::new(&bundle, &facts, &pepper))
+            .map_err(Told::from)?;
+        Ok(Self { engine })
+    }
+
+    #[pyo3(signature = (request, *, now_ms = None))]
+    fn evaluate<'py>(
+        &self,
+        py: Python<'py>,
+        request: &Bound<'py, PyDict>,
+        now_ms: Option<u64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let question = question(request, now_ms)?;
+        let explanation = py.detach(|| self.engine.evaluate(&question));
+        to_python(py, &explanation)
+    }
+}
+
+fn question(request: &Bound<'_, PyDict>, now_ms: Option<u64>) -> PyResult<Question> {
+    let wanted = |name: &str| {
+        request.get_item(name)?.ok_or_else(|| {
+            PyErr::from(Told::new(
+                "request-malformed",
+                format!("a request needs `{name}`"),
+            ))
+        })
+    };
+    let peer: Option<String> = request
+        .get_item("peer")?
+        .map(|peer| peer.extract())
+        .transpose()?;
+    let peer: IpAddr = peer
+        .as_deref()
+        .unwrap_or("127.0.0.1")
+        .parse()
+        .map_err(|_| {
+            Told::new(
+                "request-malformed",
+                "`peer` is an IP address such as 203.0.113.9",
+            )
+        })?;
+    let headers = request
+        .get_item("headers")?
+        .map(|headers| headers.extract())
+        .transpose()?;
+    Ok(Question {
+        method: wanted("method")?.extract()?,
+        target: wanted("target")?.extract()?,
+        headers: headers.unwrap_or_default(),
+        peer,
+        listener: request
+            .get_item("listener")?
+            .map(|name| name.extract())
+            .transpose()?
+            .flatten(),
+        body: request
+            .get_item("body")?
+            .map(|body| body.extract())
+            .transpose()?
+            .flatten(),
+        now_ms,
+    })
+}

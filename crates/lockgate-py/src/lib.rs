@@ -1,0 +1,104 @@
+//! `lockgate._native`: the only crate that knows Python. No rules live here:
+//! it turns Python's values into the crates' and their answers back.
+
+mod engine;
+mod error;
+mod events;
+mod gate;
+mod keys;
+
+use mimalloc::MiMalloc;
+use pyo3::prelude::*;
+use serde::Serialize;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
+/// Turns a value into Python's by way of JSON: never on the request path.
+fn to_python<'py>(py: Python<'py>, value: &impl Serialize) -> PyResult<Bound<'py, PyAny>> {
+    let text = serde_json::to_string(value).map_err(|cause| error::internal(&cause))?;
+    py.import("json")?.call_method1("loads", (text,))
+}
+
+#[derive(Serialize)]
+struct Place {
+    name: &'static str,
+    phase: &'static str,
+    policy: bool,
+    why: &'static str,
+}
+
+#[derive(Serialize)]
+struct Reason {
+    code: &'static str,
+    status: u16,
+    title: &'static str,
+    room: &'static str,
+    fault: &'static str,
+    advice: &'static str,
+}
+
+/// The pipeline's order, with the reason for each place.
+#[pyfunction]
+fn pipeline(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    let places = lockgate_proxy::pipeline::ORDER.iter().map(|place| Place {
+        name: place.name,
+        phase: place.phase,
+        policy: place.policy,
+        why: place.why,
+    });
+    to_python(py, &places.collect::<Vec<_>>())
+}
+
+/// The names of the policies.
+#[pyfunction]
+fn policies() -> Vec<&'static str> {
+    lockgate_policy::NAMES.to_vec()
+}
+
+/// Every reason that a gate can give.
+#[pyfunction]
+fn reasons(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    let reasons = lockgate_proxy::reasons().into_iter().map(|reason| Reason {
+        code: reason.code,
+        status: reason.status,
+        title: reason.title,
+        room: reason.room,
+        fault: reason.fault.as_str(),
+        advice: reason.advice,
+    });
+    to_python(py, &reasons.collect::<Vec<_>>())
+}
+
+/// The JSON Schema of a bundle.
+#[pyfunction]
+fn bundle_schema() -> PyResult<String> {
+    serde_json::to_string(&lockgate_proxy::bundle::schema())
+        .map_err(|cause| error::internal(&cause))
+}
+
+/// Lockgate's core.
+#[pymodule]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add(
+        "LockgateError",
+        module.py().get_type::<error::LockgateError>(),
+    )?;
+    module.add_class::<gate::Gate>()?;
+    module.add_class::<engine::Engine>()?;
+    module.add_class::<events::EventWriter>()?;
+    module.add_function(wrap_pyfunction!(pipeline, module)?)?;
+    module.add_function(wrap_pyfunction!(policies, module)?)?;
+    module.add_function(wrap_pyfunction!(reasons, module)?)?;
+    module.add_function(wrap_pyfunction!(bundle_schema, module)?)?;
+    module.add_function(wrap_pyfunction!(engine::check_bundle, module)?)?;
+    module.add_function(wrap_pyfunction!(events::event_schema, module)?)?;
+    module.add_function(wrap_pyfunction!(events::read_events, module)?)?;
+    module.add_function(wrap_pyfunction!(events::last_events, module)?)?;
+    module.add_function(wrap_pyfunction!(events::find_event, module)?)?;
+    module.add_function(wrap_pyfunction!(events::events_durable_until, module)?)?;
+    module.add_function(wrap_pyfunction!(keys::mint_key, module)?)?;
+    module.add_function(wrap_pyfunction!(keys::key_digest, module)?)?;
+    Ok(())
+}
