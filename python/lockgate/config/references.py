@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 SECRETS: Final = (("upstreams", "*", "credential", "value"),)
 """Where secrets stand; a test compares it with the models' own marks."""
 
+_SECRET_SECTIONS: Final = frozenset(secret[0] for secret in SECRETS)
+
 MAX_FILE: Final = 2**20
 """A value is a line or a token; a megabyte is a wrong path."""
 
@@ -132,6 +134,8 @@ def is_secret(path: tuple[str | int, ...]) -> bool:
 
 def may_be_secret(path: tuple[str | int, ...]) -> bool:
     """Whether a secret may stand at this place by mistake, for example under a misspelt key."""
+    if not path or path[0] not in _SECRET_SECTIONS:
+        return False  # Asked for every scalar of the document.
     return any(
         len(path) >= len(secret)
         and path[-1] != "header"

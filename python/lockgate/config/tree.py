@@ -17,6 +17,9 @@ from lockgate.config.problems import Problems, Region
 from lockgate.config.references import REFERENCE, References, may_be_secret
 from lockgate.scalars import shown
 
+MAX_PATH: Final = 64
+"""Deeper than any document that `compose` lets through; only an alias within its own anchor leads there."""
+
 MAX_ALIASED: Final = 20_000
 """Values that aliases may add. PyYAML and ruamel.yaml have no bound; nine lines can then make 10^9 values."""
 
@@ -93,10 +96,9 @@ class Reading:
         """The node, and all below it."""
         item = Item(self.file, key, node)
         self.left -= 1
-        if self.left < 0 or len(path) > 64:
+        if self.left < 0 or len(path) > MAX_PATH:
             self._refuse_aliases(item, node)
-            return item
-        if node.tag:
+        elif node.tag:
             self._refuse_tag(item, path)
         elif isinstance(node, yaml.ScalarNode):
             self._scalar(item, node, path)
@@ -108,8 +110,6 @@ class Reading:
 
     def _scalar(self, item: Item, node: yaml.ScalarNode, path: tuple[str | int, ...]) -> None:
         text: str = node.value
-        if may_be_secret(path) and not REFERENCE.fullmatch(text):
-            self.problems.sources[self.file].conceal(item.value_region)
         if "${" in text:
             found = self.references.resolve(text, item, path)
             item.whole = found is not None
@@ -121,6 +121,8 @@ class Reading:
             self._refuse_empty(item, path)
         else:
             item.data = plain(text)
+        if may_be_secret(path) and not REFERENCE.fullmatch(text):
+            self.problems.sources[self.file].conceal(item.value_region)
 
     def _mapping(self, item: Item, node: yaml.MappingNode, path: tuple[str | int, ...]) -> None:
         children: dict[str, Item] = {}
