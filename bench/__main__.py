@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench import cpu, footprint, framing, install, latency, native, report, syscalls
 from bench.gate import Gate
-from bench.load import HERE, Load, build, origin
+from bench.load import HERE, build, started
 from bench.machine import git_revision, machine
 from bench.process import BenchError
 from bench.results import Results
@@ -62,9 +62,9 @@ def run(settings: Settings, folder: Path) -> int:
         config_hash=config_hash(),
     )
     program = build()
-    load = Load(program, settings.load_core, settings.connections, settings.generator)
-    with origin(program, settings.load_core, folder / "origin.log") as address:
-        measure(Stage(subjects, load, address, settings.proxy_core), rows, settings, results)
+    log = folder / "load.log"
+    with started(program, settings.load_core, log, settings.connections, settings.generator) as load:
+        measure(Stage(subjects, load, settings.proxy_core), rows, settings, results)
     return finish(settings, results)
 
 

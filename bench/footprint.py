@@ -35,7 +35,7 @@ def rows(
 
 def measure(stage: Stage, row: Row, seconds: float, connections: int) -> MemoryRow:
     """Starts a subject and reads its memory at rest, in mid-load and with idle connections."""
-    with stage.running(row) as (running, site):
+    with stage.running(row) as (running, _):
         process = running.process
         wait_until_idle(process)
         idle = process.memory()
@@ -48,7 +48,7 @@ def measure(stage: Stage, row: Row, seconds: float, connections: int) -> MemoryR
         if connections:
             wait_until_idle(process)
             before = process.memory()
-            with stage.load.idle(running.address, running.requests, connections, site.folder / "idle.log"):
+            with stage.load.idle(running.address, running.requests, connections):
                 wait_until_idle(process)
                 per_connection = (process.memory() - before).pss * 1024 / connections
         return MemoryRow(row.id, running.start_seconds, idle, loaded, connections, per_connection)

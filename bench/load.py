@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bench.process import BenchError, Pinned
 
@@ -41,46 +42,40 @@ class LoadResult:
 
 @dataclass(frozen=True)
 class Load:
-    """The generator, bound to a core."""
+    """A running generator with its origin, on a core of their own."""
 
-    program: Path
+    process: Pinned
+    origin: str
     core: int
     connections: int
     generator: str = "own"
-    prefix: tuple[str, ...] = ()
 
     def closed(self, target: str, requests: Path, seconds: float, count: int | None = None) -> LoadResult:
         """Every connection sends its next request when it has its answer."""
         if self.generator == "wrk" and count is None:
             return self._wrk(target, requests, seconds)
-        extra = [] if count is None else ["--count", str(count)]
+        extra = {} if count is None else {"count": count}
         return self._run("closed", target, requests, seconds, extra)
 
     def open(self, target: str, requests: Path, seconds: float, rate: float) -> LoadResult:
         """Requests are due at a fixed rate, and timed from when they were due."""
-        return self._run("open", target, requests, seconds, ["--rate", str(rate)])
+        return self._run("open", target, requests, seconds, {"rate": rate})
 
     @contextmanager
-    def idle(self, target: str, requests: Path, connections: int, log: Path) -> Iterator[None]:
+    def idle(self, target: str, requests: Path, connections: int) -> Iterator[None]:
         """Holds connections that have done one request each; fails if the subject lets any of them go."""
-        options = ["--connections", str(connections), "--body-bytes", str(BODY_BYTES)]
-        command = [str(self.program), "idle", "--target", target, "--requests", str(requests), *options]
-        holder = Pinned(command, self.core, log, pipes=True)
+        self._order("idle", {"target": target, "requests": requests, "connections": connections})
         try:
-            holder.line()
             yield
-            holder.close_input()
-            closed = json.loads(holder.line())["closed_by_peer"]
-            if closed:
-                raise BenchError(f"{closed} of {connections} idle connections were closed by the subject")
         finally:
-            holder.stop()
+            self.process.say("release")
+            held = self._answer()
+        if held["closed_by_peer"]:
+            raise BenchError(f"{held['closed_by_peer']} of {connections} idle connections were closed by the subject")
 
-    def _run(self, mode: str, target: str, requests: Path, seconds: float, extra: list[str]) -> LoadResult:
-        options = ["--connections", str(self.connections), "--body-bytes", str(BODY_BYTES)]
-        command = [str(self.program), mode, "--target", target, "--requests", str(requests)]
-        command += ["--seconds", str(seconds), *options, *extra]
-        found = json.loads(self._output(command, seconds))
+    def _run(self, mode: str, target: str, requests: Path, seconds: float, extra: Mapping[str, object]) -> LoadResult:
+        options = {"target": target, "requests": requests, "connections": self.connections, "seconds": seconds}
+        found = self._order(mode, {**options, **extra})
         late = found["generator_late_us"]
         return LoadResult(
             requests=found["requests"],
@@ -89,26 +84,44 @@ class Load:
             late=Latency(**late) if late else None,
         )
 
+    def _order(self, mode: str, options: Mapping[str, object]) -> dict[str, Any]:
+        words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        self.process.say("\t".join([mode, *words]))
+        return self._answer()
+
+    def _answer(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.process.line())
+        if "error" in found:
+            raise BenchError(f"the load run failed: {found['error']}")
+        return found
+
     def _wrk(self, target: str, requests: Path, seconds: float) -> LoadResult:
         """The same closed loop by wrk, as a check of our own generator; it knows whole seconds and one request."""
         first = requests.read_bytes().partition(b"\r\n\r\n")[0].decode().split("\r\n")
         path = first[0].split()[1]
         headers = [word for line in first[1:] for word in ("-H", line)]
         whole = max(1, round(seconds))
-        command = ["wrk", "-t1", f"-c{self.connections}", f"-d{whole}s", *headers, f"http://{target}{path}"]
-        text = self._output(command, whole)
-        counted = re.search(r"(\d+) requests in ([\d.]+)s", text)
-        if counted is None or "Non-2xx" in text or "Socket errors" in text:
-            raise BenchError(f"wrk met errors:\n{text}")
+        command = ["taskset", "-c", str(self.core), "wrk", "-t1", f"-c{self.connections}", f"-d{whole}s"]
+        command += [*headers, f"http://{target}{path}"]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=whole + PATIENCE, check=False)
+        except OSError as error:
+            raise BenchError(f"wrk does not run: {error}") from error
+        counted = re.search(r"(\d+) requests in ([\d.]+)s", done.stdout)
+        if counted is None or "Non-2xx" in done.stdout or "Socket errors" in done.stdout:
+            raise BenchError(f"wrk met errors:\n{done.stdout}{done.stderr}")
         nothing = Latency(0, 0, 0, 0, 0)
         return LoadResult(int(counted[1]), float(counted[2]), nothing, None)
 
-    def _output(self, command: list[str], seconds: float) -> str:
-        pinned = [*self.prefix, "taskset", "-c", str(self.core), *command]
-        done = subprocess.run(pinned, capture_output=True, text=True, timeout=seconds + PATIENCE, check=False)
-        if done.returncode != 0:
-            raise BenchError(f"the load run failed: {done.stderr.strip() or done.stdout.strip()}")
-        return done.stdout
+
+@contextmanager
+def started(program: Path, core: int, log: Path, connections: int, generator: str = "own") -> Iterator[Load]:
+    """Runs the generator with its origin."""
+    process = Pinned([str(program), "--body-bytes", str(BODY_BYTES)], core, log, pipes=True)
+    try:
+        yield Load(process, process.line(), core, connections, generator)
+    finally:
+        process.stop()
 
 
 def build(crate: str = "load") -> Path:
@@ -121,16 +134,6 @@ def build(crate: str = "load") -> Path:
     except (OSError, subprocess.CalledProcessError) as error:
         raise BenchError(f"bench/{crate} does not build ({error}); it needs cargo and crates.io") from error
     return target / "release" / f"lockgate-{crate}"
-
-
-@contextmanager
-def origin(program: Path, core: int, log: Path) -> Iterator[str]:
-    """Runs the origin and gives its address."""
-    process = Pinned([str(program), "origin", "--body-bytes", str(BODY_BYTES)], core, log, pipes=True)
-    try:
-        yield process.line()
-    finally:
-        process.stop()
 
 
 def write_requests(file: Path, requests: Iterable[tuple[str, dict[str, str]]]) -> Path:

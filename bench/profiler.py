@@ -12,17 +12,17 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from bench import native
 from bench.cpu import WARM_UP_SECONDS
 from bench.gate import Gate
-from bench.load import CACHE, Load, build, origin
+from bench.load import CACHE, build, started
 from bench.process import BenchError
 from bench.rows import ROWS, Row
 from bench.stage import Stage
 from bench.subjects import Subject, peers
+from bench.syscalls import perf
 
 TOP = 40
 LINE = re.compile(r"\s*([\d.]+)%\s+(\S+)\s+(\[.\])\s+(.*\S)")
@@ -49,14 +49,13 @@ def main() -> int:
 def profile(row: Row, seconds: float, folder: Path) -> str:
     """Runs the row under perf; virtual machines often have no hardware counters, so by the CPU clock."""
     program = build()
-    load = Load(program, core=1, connections=64)
-    with origin(program, load.core, folder / "origin.log") as address:
-        stage = Stage({row.subject: subject(row, folder)}, load, address, core=0)
+    with started(program, core=1, log=folder / "load.log", connections=64) as load:
+        stage = Stage({row.subject: subject(row, folder)}, load, core=0)
         with stage.running(row) as (running, _):
             load.closed(running.address, running.requests, WARM_UP_SECONDS)
             pids = ",".join(str(pid) for pid in running.process.tree())
-            record = ["perf", "record", "-q", "-g", "-e", "cpu-clock", "-F", "1999", "-o", str(data()), "-p", pids]
-            replace(load, prefix=(*record, "--")).closed(running.address, running.requests, seconds)
+            with perf(["record", "-q", "-g", "-e", "cpu-clock", "-F", "1999", "-o", str(data()), "-p", pids]):
+                load.closed(running.address, running.requests, seconds)
             return perf_report()
 
 

@@ -208,7 +208,8 @@ HEAD = """\
 Written by `python -m bench.report` from `bench/results/{stem}.json`; do not edit.
 
 One origin answers a 300-byte JSON; 64 keep-alive connections ask for it through one proxy at a time.
-The proxy has one worker and a core to itself; generator and origin share another core. A row's cost is
+The proxy has one worker and a core to itself; generator and origin are one program on another core, which
+polls without sleeping while a run lasts, so that no proxy pays for waking it. A row's cost is
 the CPU time of all the proxy's processes (user and system, from the kernel's process clocks) divided by
 the requests they served. Every round measures every row, each round begins one row further on, and a
 ratio is the median over rounds of a row's cost divided by that of nginx in the same round: what happens to

@@ -15,11 +15,10 @@ from bench.subjects import Running, Site, Subject
 
 @dataclass(frozen=True)
 class Stage:
-    """What every measurement needs: the subjects, the generator, the origin and the proxy's core."""
+    """What every measurement needs: the subjects, the generator with its origin, and the proxy's core."""
 
     subjects: Mapping[str, Subject]
     load: Load
-    origin: str
     core: int
 
     @contextmanager
@@ -28,7 +27,7 @@ class Stage:
         with tempfile.TemporaryDirectory(prefix="lockgate-bench-") as folder:
             # Workers of a peer that drops root's rights must reach their files.
             Path(folder).chmod(0o755)
-            site = Site(self.core, Path(folder), self.origin)
+            site = Site(self.core, Path(folder), self.load.origin)
             running = self.subjects[row.subject].start(row.variant, site)
             try:
                 yield running, site

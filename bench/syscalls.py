@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -104,11 +106,25 @@ def measure(stage: Stage, row: Row, connections: int) -> SyscallRow:
         report = site.folder / "perf.csv"
         events = ",".join([ALL, *(PREFIX + name for name in NAMES)])
         pids = ",".join(str(pid) for pid in running.process.tree())
-        prefix = ["perf", "stat", "-x", ",", "-o", str(report), "-e", events, "-p", pids]
-        result = replace(load, prefix=(*prefix, "--")).closed(running.address, running.requests, SECONDS, REQUESTS)
+        with perf(["stat", "-x", ",", "-o", str(report), "-e", events, "-p", pids]):
+            result = load.closed(running.address, running.requests, SECONDS, REQUESTS)
         counts = read_counts(report)
     per_request = {name: count / result.requests for name, count in counts.items()}
     return SyscallRow(row.id, connections, {n: round(c, 3) for n, c in per_request.items() if c >= RARE})
+
+
+@contextmanager
+def perf(words: Sequence[str]) -> Iterator[None]:
+    """Runs perf for as long as the block lasts: it starts its workload once it is attached, and ends with it."""
+    command = ["perf", *words, "--", "sh", "-c", "echo attached; cat >/dev/null"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        if process.stdin is None or process.stdout is None or process.stderr is None:
+            raise BenchError("perf was started without pipes")
+        if not process.stdout.readline():
+            raise BenchError(f"perf does not attach; it needs root:\n{process.stderr.read().decode()}")
+        yield
+        process.stdin.close()
+        process.wait(60)
 
 
 def read_counts(report: Path) -> dict[str, int]:

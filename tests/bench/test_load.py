@@ -5,18 +5,21 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from bench.load import Load, build, origin, write_requests
+from bench.load import Load, build, started, write_requests
 from bench.process import BenchError
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the benchmark is for Linux")
 
 
 @pytest.fixture(scope="module")
-def program() -> Path:
-    return build()
+def load(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Load]:
+    core = max(os.sched_getaffinity(0))
+    with started(build(), core, tmp_path_factory.mktemp("load") / "log", connections=4) as running:
+        yield running
 
 
 @pytest.fixture
@@ -26,10 +29,6 @@ def requests(tmp_path: Path) -> Path:
 
 RIGHT = b"HTTP/1.1 200 OK\r\nContent-Length: 300\r\n\r\n" + b"x" * 300
 LEAVE_AFTER_ONE = -2
-
-
-def generator(program: Path, connections: int = 4) -> Load:
-    return Load(program, max(os.sched_getaffinity(0)), connections)
 
 
 def serve(listener: socket.socket, answer: bytes, stall_at: int, stall_seconds: float) -> None:
@@ -58,25 +57,21 @@ def server(answer: bytes, stall_at: int = -1, stall_seconds: float = 0.0) -> Ite
             thread.join(10)
 
 
-def test_a_closed_run_of_so_many_requests_makes_them_all(program: Path, requests: Path, tmp_path: Path) -> None:
-    load = generator(program)
-    with origin(program, load.core, tmp_path / "log") as address:
-        result = load.closed(address, requests, seconds=10, count=500)
+def test_a_closed_run_of_so_many_requests_makes_them_all(load: Load, requests: Path) -> None:
+    result = load.closed(load.origin, requests, seconds=10, count=500)
     assert result.requests == 500
     assert 0 < result.latency.p50 <= result.latency.p99 <= result.latency.max
 
 
-def test_an_open_run_keeps_its_rate(program: Path, requests: Path, tmp_path: Path) -> None:
-    load = generator(program)
-    with origin(program, load.core, tmp_path / "log") as address:
-        result = load.open(address, requests, seconds=0.5, rate=400)
+def test_an_open_run_keeps_its_rate(load: Load, requests: Path) -> None:
+    result = load.open(load.origin, requests, seconds=0.5, rate=400)
     assert result.requests == 200
     assert result.seconds == pytest.approx(0.5, abs=0.2)
 
 
-def test_an_open_run_charges_a_stall_to_every_request_that_was_due(program: Path, requests: Path) -> None:
+def test_an_open_run_charges_a_stall_to_every_request_that_was_due(load: Load, requests: Path) -> None:
     with server(RIGHT, stall_at=50, stall_seconds=0.4) as (address, _):
-        result = generator(program, connections=1).open(address, requests, seconds=1.0, rate=200)
+        result = replace(load, connections=1).open(address, requests, seconds=1.0, rate=200)
     # About eighty of two hundred requests fell due while nothing was answered. A closed loop
     # would have seen a single slow one.
     assert result.latency.p90 > 100_000
@@ -91,27 +86,27 @@ def test_an_open_run_charges_a_stall_to_every_request_that_was_due(program: Path
         pytest.param(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "chunked", id="chunked"),
     ],
 )
-def test_a_wrong_answer_ends_the_run(program: Path, requests: Path, wrong: bytes, says: str) -> None:
+def test_a_wrong_answer_ends_the_run(load: Load, requests: Path, wrong: bytes, says: str) -> None:
     with server(wrong) as (address, _), pytest.raises(BenchError, match=says):
-        generator(program, connections=1).closed(address, requests, seconds=5)
+        replace(load, connections=1).closed(address, requests, seconds=5)
 
 
-def test_only_loopback_may_be_a_target(program: Path, requests: Path) -> None:
+def test_only_loopback_may_be_a_target(load: Load, requests: Path) -> None:
     with pytest.raises(BenchError, match=r"not in 127\.0\.0\.0/8"):
-        generator(program).closed("192.0.2.1:80", requests, seconds=1)
+        load.closed("192.0.2.1:80", requests, seconds=1)
 
 
-def test_idle_connections_are_held(program: Path, requests: Path, tmp_path: Path) -> None:
-    load = generator(program)
-    with origin(program, load.core, tmp_path / "log") as address, load.idle(address, requests, 20, tmp_path / "idle"):
+def test_idle_connections_are_held(load: Load, requests: Path) -> None:
+    with load.idle(load.origin, requests, 20):
         pass
+    # It goes on obeying afterwards.
+    assert load.closed(load.origin, requests, seconds=5, count=10).requests == 10
 
 
-def test_an_idle_connection_that_is_let_go_is_noticed(program: Path, requests: Path, tmp_path: Path) -> None:
-    load = generator(program)
+def test_an_idle_connection_that_is_let_go_is_noticed(load: Load, requests: Path) -> None:
     with (
         server(RIGHT, stall_at=LEAVE_AFTER_ONE) as (address, thread),
         pytest.raises(BenchError, match="1 of 1 idle connections were closed"),
-        load.idle(address, requests, 1, tmp_path / "log"),
+        load.idle(address, requests, 1),
     ):
         thread.join(5)

@@ -1,6 +1,7 @@
 //! One keep-alive connection with at most one request on its way.
 
 use crate::http::answer;
+use crate::stage::Stage;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -65,16 +66,22 @@ impl Client {
 
 /// Connects as many as wanted, or says why not.
 pub fn connect_all(
+    stage: &Stage,
     target: SocketAddr,
     connections: usize,
-    body_bytes: usize,
 ) -> Result<Vec<Client>, String> {
-    (0..connections).map(|_| Client::connect(target, body_bytes)).collect()
+    (0..connections)
+        .map(|number| {
+            let client = Client::connect(target, stage.body_bytes)?;
+            stage.watch(&client.stream, number)?;
+            Ok(client)
+        })
+        .collect()
 }
 
-/// Prints a run's result. There is no count of errors: the first one ends the run, for its numbers would mean nothing.
-pub fn report(requests: u64, seconds: f64, latency: &str, late: &str) {
-    println!(
+/// A run's result. There is no count of errors: the first one ends the run, for its numbers would mean nothing.
+pub fn report(requests: u64, seconds: f64, latency: &str, late: &str) -> String {
+    format!(
         "{{\"requests\":{requests},\"seconds\":{seconds:.6},\"latency_us\":{latency},\"generator_late_us\":{late}}}"
-    );
+    )
 }

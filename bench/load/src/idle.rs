@@ -3,45 +3,39 @@
 use crate::args::Args;
 use crate::client::{Client, PATIENCE};
 use crate::http;
-use crate::poller::Poller;
-use std::io::Read;
-use std::time::Instant;
+use crate::stage::Stage;
+use std::time::{Duration, Instant};
 
-/// Opens them one by one, says `ready`, and holds them until standard input closes.
-pub fn run(args: &Args) -> Result<(), String> {
+/// Opens them one by one, says `ready`, holds them until `release`, and says how many are still open.
+pub fn run(stage: &mut Stage, args: &Args) -> Result<String, String> {
     let (target, connections) = (args.target()?, args.connections()?);
-    let body_bytes = args.value("body-bytes")?;
     let requests = http::requests(&args.value::<String>("requests")?)?;
-    let mut buffer = vec![0; 64 * 1024];
     let mut held = Vec::with_capacity(connections);
-    for request in requests.iter().cycle().take(connections) {
-        let mut client = Client::connect(target, body_bytes)?;
+    for (number, request) in requests.iter().cycle().take(connections).enumerate() {
+        let mut client = Client::connect(target, stage.body_bytes)?;
+        stage.watch(&client.stream, number)?;
         client.send(request, Instant::now())?;
-        wait_for_answer(&mut client, &mut buffer)?;
+        wait_for_answer(stage, &mut client, number)?;
         held.push(client);
     }
-    println!("ready");
-    let _ = std::io::stdin().read(&mut buffer).map_err(|error| error.to_string())?;
+    println!("{{\"ready\":{connections}}}");
+    if !stage.wait_for("release")? {
+        return Err("`release` was expected".to_owned());
+    }
     let closed = held.iter().filter(|client| !still_open(client)).count();
-    println!("{{\"connections\":{connections},\"closed_by_peer\":{closed}}}");
-    Ok(())
+    Ok(format!("{{\"connections\":{connections},\"closed_by_peer\":{closed}}}"))
 }
 
-fn wait_for_answer(client: &mut Client, buffer: &mut [u8]) -> Result<(), String> {
-    let mut poller = Poller::new()?;
-    poller.watch(&client.stream, 0)?;
+fn wait_for_answer(stage: &mut Stage, client: &mut Client, number: usize) -> Result<(), String> {
     let end = Instant::now() + PATIENCE;
     let mut ready = Vec::new();
-    loop {
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(format!("no answer within {PATIENCE:?}"));
-        }
-        poller.wait(left, &mut ready)?;
-        if client.receive(buffer)?.is_some() {
+    while Instant::now() < end {
+        stage.poll(Duration::ZERO, &mut ready)?;
+        if ready.contains(&number) && client.receive(&mut stage.buffer)?.is_some() {
             return Ok(());
         }
     }
+    Err(format!("no answer within {PATIENCE:?}"))
 }
 
 /// A connection with nothing to read is open; one at its end reads as zero bytes.

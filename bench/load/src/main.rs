@@ -1,12 +1,17 @@
-//! Origin and load generator of the benchmark, in one small program.
+//! Origin and load generator of the benchmark: one program, one thread, one epoll.
 //!
-//! `lockgate-load origin` answers every request with the same JSON;
+//! It answers every request that a proxy sends it with the same JSON, and
+//! reads orders on standard input, one a line, words between tabs:
 //! `closed` keeps a number of connections busy, each sending its next request
 //! when it has its answer; `open` sends at a fixed rate whatever the answers
-//! do; `idle` opens connections, uses each once, and holds them.
+//! do; `idle` opens connections, uses each once, and holds them until `release`.
+//! Each order is answered by one line of JSON.
 //!
-//! Each is one thread on one epoll, so that on a machine of two cores the
-//! proxy in the middle is what is measured. Results are one line of JSON.
+//! While a run lasts it polls without ever sleeping. A process that sleeps must
+//! be woken by the one that writes to it, and that costs the writer an interrupt
+//! to the other core: under a hypervisor more than the whole rest of a request,
+//! and the more often the slower the proxy is. Real clients are on another
+//! machine and cost a proxy nothing of the kind.
 
 mod args;
 mod client;
@@ -17,26 +22,13 @@ mod idle;
 mod open;
 mod origin;
 mod poller;
+mod stage;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: lockgate-load MODE [--option value ...]
-  origin  --body-bytes N                                     prints its address; ends when stdin closes
-  closed  --target ADDR --requests FILE --connections N --seconds S --body-bytes N [--count N]
-  open    --target ADDR --requests FILE --connections N --seconds S --body-bytes N --rate R
-  idle    --target ADDR --requests FILE --connections N --body-bytes N    holds until stdin closes";
-
 fn main() -> ExitCode {
-    let mut words = std::env::args().skip(1);
-    let mode = words.next().unwrap_or_default();
-    let outcome = args::Args::parse(words).and_then(|args| match mode.as_str() {
-        "origin" => origin::run(&args),
-        "closed" => closed::run(&args),
-        "open" => open::run(&args),
-        "idle" => idle::run(&args),
-        other => Err(format!("unknown mode {other:?}\n{USAGE}")),
-    });
-    match outcome {
+    let words = std::env::args().skip(1);
+    match args::Args::parse(words).and_then(|args| stage::Stage::new(&args)?.serve()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("lockgate-load: {message}");

@@ -1,91 +1,107 @@
 //! The upstream of every subject: one JSON answer, as cheaply as a socket allows.
 
-use crate::args::Args;
 use crate::http::Message;
 use crate::poller::Poller;
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::time::Duration;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 
-const LISTENER: u64 = u64::MAX;
-const STDIN: u64 = u64::MAX - 1;
+/// The origin's numbers in the poller begin here.
+pub const FIRST: u64 = 1 << 32;
+const LISTENER: u64 = FIRST;
 
 /// Bytes that a request may have; what the benchmark sends is far below.
 const REQUEST_BYTES: usize = 64 * 1024;
+
+/// A listener and its connections.
+pub struct Origin {
+    listener: TcpListener,
+    peers: HashMap<u64, Peer>,
+    next: u64,
+    answer: Vec<u8>,
+}
 
 struct Peer {
     stream: TcpStream,
     pending: Vec<u8>,
 }
 
-/// Serves until standard input closes, so that it never outlives who started it.
-pub fn run(args: &Args) -> Result<(), String> {
-    let answer = canned(args.value("body-bytes")?)?;
-    let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
-    listener.set_nonblocking(true).map_err(|error| error.to_string())?;
-    println!("{}", listener.local_addr().map_err(|error| error.to_string())?);
+impl Origin {
+    /// Listens on a free port of 127.0.0.1.
+    pub fn new(body_bytes: usize) -> Result<Self, String> {
+        let answer = canned(body_bytes)?;
+        let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
+        listener.set_nonblocking(true).map_err(|error| error.to_string())?;
+        Ok(Self { listener, peers: HashMap::new(), next: LISTENER + 1, answer })
+    }
 
-    let mut poller = Poller::new()?;
-    poller.watch(&listener, LISTENER)?;
-    poller.watch(std::io::stdin(), STDIN)?;
-    let mut peers: HashMap<u64, Peer> = HashMap::new();
-    let mut next = 0;
-    let mut ready = Vec::new();
-    let mut buffer = vec![0; REQUEST_BYTES];
-    loop {
-        poller.wait(Duration::from_secs(3600), &mut ready)?;
-        for &number in &ready {
-            match number {
-                STDIN => return Ok(()),
-                LISTENER => {
-                    while let Ok((stream, _)) = listener.accept() {
-                        let nodelay = stream.set_nodelay(true);
-                        if nodelay.is_ok() && stream.set_nonblocking(true).is_ok() {
-                            poller.watch(&stream, next)?;
-                            peers.insert(next, Peer { stream, pending: Vec::new() });
-                            next += 1;
-                        }
-                    }
-                }
-                peer => {
-                    let open =
-                        peers.get_mut(&peer).is_some_and(|peer| serve(peer, &mut buffer, &answer));
-                    if !open {
-                        peers.remove(&peer);
-                    }
-                }
+    /// Where it listens.
+    pub fn address(&self) -> Result<SocketAddr, String> {
+        self.listener.local_addr().map_err(|error| error.to_string())
+    }
+
+    /// Watches the listener.
+    pub fn watch(&self, poller: &Poller) -> Result<(), String> {
+        poller.watch(&self.listener, LISTENER)
+    }
+
+    /// Whether a number of the poller's is one of ours.
+    pub fn owns(number: u64) -> bool {
+        number >= FIRST
+    }
+
+    /// Serves a socket that is readable.
+    pub fn ready(&mut self, number: u64, poller: &Poller, buffer: &mut [u8]) -> Result<(), String> {
+        if number == LISTENER {
+            return self.accept(poller);
+        }
+        let open = self.peers.get_mut(&number).is_some_and(|peer| peer.serve(buffer, &self.answer));
+        if !open {
+            self.peers.remove(&number);
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self, poller: &Poller) -> Result<(), String> {
+        while let Ok((stream, _)) = self.listener.accept() {
+            if stream.set_nodelay(true).is_ok() && stream.set_nonblocking(true).is_ok() {
+                poller.watch(&stream, self.next)?;
+                self.peers.insert(self.next, Peer { stream, pending: Vec::new() });
+                self.next += 1;
             }
         }
+        Ok(())
     }
 }
 
-/// Answers what has arrived; false once the peer is to be let go.
-fn serve(peer: &mut Peer, buffer: &mut [u8], answer: &[u8]) -> bool {
-    let count = match peer.stream.read(buffer) {
-        Ok(0) => return false,
-        Ok(count) => count,
-        Err(error) => return error.kind() == ErrorKind::WouldBlock,
-    };
-    // Nearly always one whole request in one read: nothing is copied then.
-    if peer.pending.is_empty() {
-        if let Ok(Some(message)) = Message::read(&buffer[..count]) {
-            if message.total() == count {
-                return peer.stream.write_all(answer).is_ok();
-            }
-        }
-    }
-    peer.pending.extend_from_slice(&buffer[..count]);
-    loop {
-        match Message::read(&peer.pending) {
-            Ok(Some(message)) if message.total() <= peer.pending.len() => {
-                peer.pending.drain(..message.total());
-                if peer.stream.write_all(answer).is_err() {
-                    return false;
+impl Peer {
+    /// Answers what has arrived; false once the peer is to be let go.
+    fn serve(&mut self, buffer: &mut [u8], answer: &[u8]) -> bool {
+        let count = match self.stream.read(buffer) {
+            Ok(0) => return false,
+            Ok(count) => count,
+            Err(error) => return error.kind() == ErrorKind::WouldBlock,
+        };
+        // Nearly always one whole request in one read: nothing is copied then.
+        if self.pending.is_empty() {
+            if let Ok(Some(message)) = Message::read(&buffer[..count]) {
+                if message.total() == count {
+                    return self.stream.write_all(answer).is_ok();
                 }
             }
-            Ok(_) => return peer.pending.len() < REQUEST_BYTES,
-            Err(_) => return false,
+        }
+        self.pending.extend_from_slice(&buffer[..count]);
+        loop {
+            match Message::read(&self.pending) {
+                Ok(Some(message)) if message.total() <= self.pending.len() => {
+                    self.pending.drain(..message.total());
+                    if self.stream.write_all(answer).is_err() {
+                        return false;
+                    }
+                }
+                Ok(_) => return self.pending.len() < REQUEST_BYTES,
+                Err(_) => return false,
+            }
         }
     }
 }
