@@ -58,20 +58,19 @@ class Bundles:
     def latest(self) -> SignedBundle | None:
         """The newest bundle that no gate refused: the last good one."""
         with self._store.read() as session:
-            row = session.scalar(_newest())
+            row = session.scalar(newest())
             return None if row is None else _signed(row)
 
     def text_of(self, hash_: str) -> str | None:
         """The text of the bundle that an event names, while it is kept."""
-        with self._store.read() as session:
-            return session.scalar(select(Bundle.text).where(Bundle.hash == hash_))
+        return text_of(self._store, hash_)
 
     def publish(self, document: Mapping[str, Any], *, admin_address: str) -> tuple[SignedBundle, bool]:
         """Sign a compiled bundle, unless gates have just that; and whether it was new."""
         # Number and time are left out of the comparison: they always differ.
         content_hash = hashlib.sha256(_text(document, 0, 0).encode()).hexdigest()
         with self._store.write() as session:
-            last = session.scalar(_newest())
+            last = session.scalar(newest())
             if last and last.content_hash == content_hash and last.key_id == self._key_id:
                 last.admin_address = admin_address
                 return _signed(last), False
@@ -99,7 +98,7 @@ class Bundles:
         if gate_sequence >= SEQUENCE_MAX:
             return None
         with self._store.write() as session:
-            last = session.scalar(_newest())
+            last = session.scalar(newest())
             if last is None:
                 return None
             sequence, created = take(session, COUNTER, 1, floor=gate_sequence), now_ms()
@@ -121,7 +120,14 @@ class Bundles:
         )
 
 
-def _newest() -> Select[Bundle]:
+def text_of(store: Store, hash_: str) -> str | None:
+    """The text of the bundle that an event names, while it is kept."""
+    with store.read() as session:
+        return session.scalar(select(Bundle.text).where(Bundle.hash == hash_))
+
+
+def newest() -> Select[Bundle]:
+    """The last good bundle."""
     return select(Bundle).where(Bundle.refused.is_(None)).order_by(Bundle.sequence.desc()).limit(1)
 
 

@@ -2,14 +2,10 @@
 
 import base64
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from lockgate.state import StateFolder
-
-FIND_PAGE = 5_000
-"""Events that are held at once while one is looked for; some five megabytes."""
 
 
 class CursorError(ValueError):
@@ -24,15 +20,15 @@ class Page:
     cursor: str
 
 
-def page(state: StateFolder, *, cursor: str | None, limit: int) -> Page:
-    """Up to `limit` events of each process after `cursor`."""
+def page(state: StateFolder, *, cursor: str | None, limit: int, wanted: dict[str, Any] | None = None) -> Page:
+    """Up to `limit` events of each process after `cursor`, such as `wanted` (the core's filter) lets through."""
     from lockgate._native import read_events
 
     places = _parse(cursor)
     found: list[dict[str, Any]] = []
     for name, folder in (("gate", state.gate_events), ("control", state.control_events)):
         if folder.is_dir():
-            events, places[name] = read_events(str(folder), after=places.get(name), limit=limit)
+            events, places[name] = read_events(str(folder), after=places.get(name), limit=limit, filter=wanted)
             found += events
     found.sort(key=lambda event: int(event["at_ms"]))
     return Page(found, _format(places))
@@ -40,22 +36,12 @@ def page(state: StateFolder, *, cursor: str | None, limit: int) -> Page:
 
 def find(state: StateFolder, request_id: str) -> dict[str, Any] | None:
     """The event of a request, while it is kept."""
-    return _first(state, lambda event: event.get("id") == request_id)
-
-
-def _first(state: StateFolder, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
-    from lockgate._native import read_events
+    from lockgate._native import find_event
 
     if not state.gate_events.is_dir():
         return None
-    after: str | None = None
-    while True:
-        events, after = read_events(str(state.gate_events), after=after, limit=FIND_PAGE)
-        for event in events:
-            if wanted(event):
-                return event
-        if not events:
-            return None
+    event: dict[str, Any] | None = find_event(str(state.gate_events), request_id)
+    return event
 
 
 def _parse(cursor: str | None) -> dict[str, str]:

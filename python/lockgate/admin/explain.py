@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from lockgate.admin.keys import Keys
+from lockgate.admin.keys import KnownKeys
 
 HOST_UNSAID = "localhost"
 
@@ -61,7 +61,7 @@ class Asked:
         }
 
 
-def offline(bundle: str, asked: Asked, *, keys: Keys | None, pepper: bytes) -> dict[str, Any]:
+def offline(bundle: str, asked: Asked, *, keys: KnownKeys | None, pepper: bytes) -> dict[str, Any]:
     """What the gate would do with the request, under this bundle."""
     from lockgate._native import Engine, LockgateError
 
@@ -108,7 +108,7 @@ def of_event(event: dict[str, Any], bundle: str | None) -> dict[str, Any]:
             }
             for verdict in event["verdicts"]
         ],
-        "verdict": "allow" if event["class"] == "access" else "deny",
+        "verdict": _verdict(event),
         "status": event["status"],
         "reason": None
         if reason is None
@@ -129,6 +129,14 @@ def of_event(event: dict[str, Any], bundle: str | None) -> dict[str, Any]:
     }
 
 
+def _verdict(event: dict[str, Any]) -> str:
+    """`failed` is what no policy refused and yet was not answered by the API."""
+    if event.get("reason") is None:
+        return "allow"
+    judged = any(verdict["outcome"] == "deny" for verdict in event["verdicts"])
+    return "deny" if judged or event.get("api") is None else "failed"
+
+
 def _explanation(explained: dict[str, Any]) -> dict[str, Any]:
     return {"id": None, "at_ms": None, **explained}
 
@@ -140,7 +148,7 @@ def _key_headers(document: dict[str, Any], api_name: str) -> list[str]:
     return list(dict.fromkeys(way["api_key"]["config"]["header"] for way in ways if "api_key" in way))
 
 
-def _facts(key: str, keys: Keys | None, pepper: bytes) -> list[bytes]:
+def _facts(key: str, keys: KnownKeys | None, pepper: bytes) -> list[bytes]:
     """What a gate would know of this key. One key is looked up: a million need not be loaded."""
     from lockgate._native import LockgateError, key_digest
 

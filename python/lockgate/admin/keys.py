@@ -7,6 +7,7 @@ failed, but never a change without one.
 """
 
 import base64
+import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,10 +21,11 @@ from sqlalchemy import insert, select, tuple_
 from sqlalchemy.orm import Session
 
 from lockgate.admin import facts
+from lockgate.admin.bundles import newest
 from lockgate.admin.clock import now_ms
 from lockgate.admin.journal import EventJournal, Journal, local_actor
 from lockgate.admin.store import Store
-from lockgate.admin.store.models import Key
+from lockgate.admin.store.models import Bundle, Key
 from lockgate.state import StateFolder
 
 Status = Literal["active", "expired", "revoked"]
@@ -34,6 +36,10 @@ IMPORT_BATCH = 5_000
 
 class KeyNotFoundError(LookupError):
     """No key has that id."""
+
+
+class UnknownApiError(ValueError):
+    """A key for an API that the configuration does not have opens nothing: almost surely a slip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,20 @@ class Imported:
     known: int
 
 
+class KnownKeys:
+    """What explains whose key it is; reads only, so it may stand beside whatever runs."""
+
+    def __init__(self, store: Store) -> None:
+        """Reads `store`."""
+        self._store = store
+
+    def by_digest(self, digest: str) -> dict[str, Any] | None:
+        """What a gate would be told of the key with that digest, as a fact."""
+        with self._store.read() as session:
+            row = session.scalar(select(Key).where(Key.digest == digest))
+            return None if row is None else {"seq": 1, "at_ms": row.created_ms, **facts.put(row)}
+
+
 class Keys:
     """The keys of one installation."""
 
@@ -90,6 +110,7 @@ class Keys:
         """Make a key; gates know it within milliseconds of this returning."""
         from lockgate._native import mint_key
 
+        self._check_apis(set(apis or ()))
         key, digest = mint_key(self._pepper, environment)
         row = Key(
             id=new_key_id(),
@@ -113,12 +134,6 @@ class Keys:
         """The key with that id."""
         with self._store.read() as session:
             return _record(_find(session, key_id))
-
-    def by_digest(self, digest: str) -> dict[str, Any] | None:
-        """What a gate would be told of the key with that digest, as a fact."""
-        with self._store.read() as session:
-            row = session.scalar(select(Key).where(Key.digest == digest))
-            return None if row is None else {"seq": 1, "at_ms": row.created_ms, **facts.put(row)}
 
     def page(self, *, after: str | None = None, limit: int = 100) -> list[KeyRecord]:
         """Up to `limit` keys, oldest first, after the key with the id `after`."""
@@ -150,6 +165,7 @@ class Keys:
         """
         added = known = 0
         while batch := list(islice(rows, IMPORT_BATCH)):
+            self._check_apis({api for row in batch for api in row.get("apis") or ()})
             unique = {row["digest"]: row for row in batch}
             with self._store.write() as session:
                 there = set(session.scalars(select(Key.digest).where(Key.digest.in_(unique))))
@@ -161,6 +177,17 @@ class Keys:
             added += len(values)
             known += len(batch) - len(values)
         return Imported(added, known)
+
+    def _check_apis(self, wanted: set[str]) -> None:
+        """Where there is a configuration, it has every API that is named."""
+        if not wanted:
+            return
+        with self._store.read() as session:
+            text = session.scalar(newest().with_only_columns(Bundle.text))
+        known = {str(api["name"]) for api in json.loads(text)["apis"]} if text is not None else wanted
+        if unknown := sorted(wanted - known):
+            names = ", ".join(sorted(known)[:20])
+            raise UnknownApiError(f"there is no API {', '.join(map(repr, unknown))}; there are: {names}")
 
 
 @contextmanager

@@ -141,7 +141,8 @@ class LinkServer:
             await self._catch_up(session)
             await session.serve()
         except (FrameError, ConnectionError, asyncio.IncompleteReadError, TimeoutError) as error:
-            cause = str(error) or "the connection ended"
+            ended = isinstance(error, asyncio.IncompleteReadError)
+            cause = "it closed the connection" if ended else str(error) or type(error).__name__
             self._noted(
                 "gate-lost", "The gate has gone: it serves on by itself, or is started again.", {"cause": cause}
             )

@@ -117,7 +117,7 @@ class Reloader:
             took_ms=_since(began),
             sequence=bundle.sequence,
             hash=bundle.hash,
-            gate_took_ms=None if answer is None or answer.applied is None else answer.applied.get("took_ms"),
+            gate_took_ms=None if answer is None or answer.applied is None else answer.applied.get("took_us", 0) / 1000,
             warnings=warnings,
         )
         log.info("config-loaded", result=result, cause=cause, sequence=bundle.sequence, took_ms=outcome.took_ms)

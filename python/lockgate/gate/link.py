@@ -24,6 +24,9 @@ FIRST_WAIT = 0.05
 LONGEST_WAIT = 1.0
 """A new control process must be heard of within a second or so: that bounds how old facts can be."""
 
+LONGEST_FIRST_WAIT = 0.1
+"""A gate that has nothing to serve yet is what somebody is sitting and waiting for."""
+
 BEAT = 1.0
 SILENCE = 10.0
 """A control process beats every second; one that is silent for ten is taken for hung."""
@@ -61,16 +64,17 @@ class Link(threading.Thread):
 
     def run(self) -> None:
         """Connect, serve the connection until it breaks, and begin again."""
-        wait = FIRST_WAIT
+        wait, down = FIRST_WAIT, False
         while not self._stopping.is_set():
             try:
                 with self._connect() as connection:
                     self._connection = connection
-                    wait = FIRST_WAIT
+                    wait, down = FIRST_WAIT, False
                     self._converse(connection)
             except (OSError, FrameError, SocketNameError) as error:
-                if not self._stopping.is_set():
-                    log.info("link-down", cause=str(error), again_in_s=round(wait, 2))
+                if not self._stopping.is_set() and not down:
+                    log.warning("link-down", cause=str(error), hint="the gate serves on, and tries again")
+                down = True
             except Exception:
                 # A thread that ended here would leave the gate deaf for good.
                 log.exception("link-failed")
@@ -78,7 +82,8 @@ class Link(threading.Thread):
                 self._connection = None
             # Spread, so that many gates do not come back in one instant.
             self._stopping.wait(wait * random.uniform(0.75, 1.0))  # noqa: S311 -- Not a secret.
-            wait = min(wait * 2, LONGEST_WAIT)
+            longest = LONGEST_WAIT if self._gate.bundle_info() else LONGEST_FIRST_WAIT
+            wait = min(wait * 2, longest)
 
     def _connect(self) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

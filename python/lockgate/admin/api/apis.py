@@ -6,8 +6,9 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from lockgate.admin.api.context import WithControl, current_bundle, document_of, place
+from lockgate.admin.api.context import WithControl, current_bundle, document_of
 from lockgate.admin.api.problems import Problem
+from lockgate.admin.routes import place
 
 router = APIRouter(prefix="/v1/apis", tags=["apis"])
 

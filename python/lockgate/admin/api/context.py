@@ -39,8 +39,3 @@ def document_of(bundle: SignedBundle) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise TypeError("a signed bundle is no JSON object")
     return document
-
-
-def place(document: dict[str, Any], span: dict[str, int]) -> tuple[str, int]:
-    """File and line of a span."""
-    return str(document["sources"][span["file"]]), span["line"]

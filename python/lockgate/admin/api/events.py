@@ -26,13 +26,21 @@ async def list_events(
     cursor: str | None = None,
     limit: Limit = 100,
     class_: Literal["access", "security", "audit", "system"] | None = Query(default=None, alias="class"),
+    api: str | None = None,
+    reason: str | None = None,
+    key: str | None = None,
 ) -> Events:
-    """List events, oldest first: up to `limit` of each process, of which `class` keeps one class."""
+    """List events, oldest first: up to `limit` of each process."""
     from lockgate._native import LockgateError
 
+    wanted: dict[str, Any] = {
+        "classes": [class_] if class_ is not None else [],
+        "api": api,
+        "reason": reason,
+        "key": key,
+    }
     try:
-        page = await asyncio.to_thread(lambda: event_log.page(control.state, cursor=cursor, limit=limit))
+        page = await asyncio.to_thread(lambda: event_log.page(control.state, cursor=cursor, limit=limit, wanted=wanted))
     except (event_log.CursorError, LockgateError) as error:
         raise Problem("admin-request-malformed", str(error)) from error
-    items = [event for event in page.events if class_ is None or event["class"] == class_]
-    return Events(items=items, next=page.cursor)
+    return Events(items=page.events, next=page.cursor)

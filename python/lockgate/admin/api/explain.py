@@ -11,6 +11,7 @@ from lockgate.admin.api.context import WithControl, current_bundle
 from lockgate.admin.api.problems import Problem
 from lockgate.admin.control import Control
 from lockgate.admin.explain import Asked, UnreadableError, of_event, offline
+from lockgate.admin.keys import KnownKeys
 
 router = APIRouter(prefix="/v1/explain", tags=["explain"])
 
@@ -39,7 +40,7 @@ class Explanation(BaseModel):
     request: dict[str, Any]
     route: dict[str, Any] | None
     steps: list[dict[str, Any]] = Field(description="Each policy in the pipeline's order, and what it said.")
-    verdict: str = Field(description="`allow`, `deny` or `respond`.")
+    verdict: str = Field(description="`allow`, `deny`, `respond`, or `failed` where the API could not be reached.")
     status: int | None
     reason: dict[str, Any] | None = Field(description="Why, with the file and line that decided.")
     identity: dict[str, Any] | None
@@ -77,6 +78,6 @@ async def explain_request(
 def _offline(control: Control, asked: Asked) -> dict[str, Any]:
     bundle = current_bundle(control)
     try:
-        return offline(bundle.text, asked, keys=control.keys, pepper=control.state.pepper())
+        return offline(bundle.text, asked, keys=KnownKeys(control.store), pepper=control.state.pepper())
     except UnreadableError as error:
         raise Problem("request-unreadable", str(error)) from error

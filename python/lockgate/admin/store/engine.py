@@ -36,6 +36,11 @@ class Store:
         upgrade(store.engine)
         return store
 
+    @classmethod
+    def beside(cls, path: Path) -> "Store | None":
+        """The database as whoever runs has left it, for reading; nothing where there is none yet."""
+        return cls(sqlite_engine(path)) if path.is_file() else None
+
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session that sees one moment and changes nothing."""

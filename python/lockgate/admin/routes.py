@@ -1,0 +1,49 @@
+"""The rows of a bundle's routing table, for people."""
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+
+class Route(BaseModel):
+    """One path of an API."""
+
+    api: str = Field(description="Name of the API.")
+    hosts: list[str] = Field(description="Hosts it answers to; empty means any.")
+    match: str = Field(description="`exact`, `prefix` or `template`.")
+    path: str = Field(description="The path, as the configuration says it.")
+    methods: list[str] = Field(description="Methods it answers to; empty means any.")
+    upstream: str = Field(description="Name of its upstream.")
+    access: str = Field(description="`public`, or the ways to prove an identity.")
+    file: str = Field(description="Where the configuration says it.")
+    line: int = Field(description="The line, from 1.")
+
+
+def routes_of(document: dict[str, Any]) -> list[Route]:
+    """The routes of a bundle, in the order of the configuration."""
+    return [route for api in document["apis"] for route in _of_api(document, api)]
+
+
+def _of_api(document: dict[str, Any], api: dict[str, Any]) -> list[Route]:
+    file, line = place(document, api["span"])
+    authenticators = [name for way in api["policies"]["authenticate"] for name in way]
+    return [
+        Route(
+            api=api["name"],
+            hosts=api["hosts"],
+            match=match,
+            path=path,
+            methods=api["methods"],
+            upstream=api["upstream"],
+            access="public" if api["public"] is not None else " or ".join(authenticators),
+            file=file,
+            line=line,
+        )
+        for matcher in api["paths"]
+        for match, path in matcher.items()
+    ]
+
+
+def place(document: dict[str, Any], span: dict[str, int]) -> tuple[str, int]:
+    """File and line of a span."""
+    return str(document["sources"][span["file"]]), span["line"]

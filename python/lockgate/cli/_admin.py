@@ -1,0 +1,108 @@
+"""What commands use to ask a running control process."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+import typer
+
+from lockgate.cli._report import leave
+from lockgate.state import StateError, StateFolder, read_secret
+
+StateDir = Annotated[
+    Path, typer.Option("--state", help="The state folder.", envvar="LOCKGATE_STATE", show_default=".lockgate")
+]
+
+TIMEOUT = 60.0
+"""A reload of a very large configuration takes some seconds."""
+
+
+class NotRunningError(Exception):
+    """No control process answers for this state folder."""
+
+
+class RefusedError(Exception):
+    """The admin API refused; `problem` is its answer."""
+
+    def __init__(self, status: int, problem: dict[str, Any]) -> None:
+        """The message is the answer's detail."""
+        super().__init__(str(problem.get("detail") or problem.get("title") or f"status {status}"))
+        self.status = status
+        self.problem = problem
+
+
+@dataclass(frozen=True, slots=True)
+class Admin:
+    """The admin API of one state folder."""
+
+    address: str
+    token: str
+
+    @classmethod
+    def of(cls, state: StateFolder) -> Admin:
+        """The one that runs on this folder; raises `NotRunningError` where none does."""
+        try:
+            address = read_secret(state.admin_address_file)
+        except StateError as error:
+            raise NotRunningError(f"nothing runs on {state.root}: `lockgate run` starts it") from error
+        return cls(address, state.admin_token())
+
+    def get(self, path: str, **query: Any) -> dict[str, Any]:
+        """The answer to a GET."""
+        said = {name: value for name, value in query.items() if value is not None}
+        return self._ask("GET", f"{path}?{urlencode(said)}" if said else path, None)
+
+    def post(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The answer to a POST."""
+        return self._ask("POST", path, body)
+
+    def pages(self, path: str, **query: Any) -> Iterator[dict[str, Any]]:
+        """All items of a list, page by page."""
+        after: Any = None
+        while True:
+            page = self.get(path, after=after, limit=1000, **query)
+            yield from page["items"]
+            after = page["next"]
+            if after is None:
+                return
+
+    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
+        connection = http.client.HTTPConnection(self.address, timeout=TIMEOUT)
+        headers = {"Authorization": f"Bearer {self.token}", "Accept": "application/json"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            connection.request(method, path, json.dumps(body) if body is not None else None, headers)
+            answer = connection.getresponse()
+            content = json.loads(answer.read())
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise NotRunningError(f"the admin API at {self.address} does not answer ({error})") from error
+        finally:
+            connection.close()
+        if answer.status >= 400:
+            raise RefusedError(answer.status, content)
+        if not isinstance(content, dict):
+            raise NotRunningError(f"what answers at {self.address} is not Lockgate's admin API")
+        return content
+
+
+def state_or_exit(folder: Path) -> StateFolder:
+    """The state folder of something that was started before."""
+    try:
+        return StateFolder.existing(folder)
+    except StateError as error:
+        leave(str(error))
+
+
+def running(folder: Path) -> Admin:
+    """The admin API of a folder, for commands that want one."""
+    try:
+        return Admin.of(state_or_exit(folder))
+    except (NotRunningError, StateError) as error:
+        leave(str(error))

@@ -1,0 +1,95 @@
+"""An explanation, as a person reads it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+PIPE_WIDTH = 160
+"""Where nobody says how wide it is; a place must not be broken over two lines."""
+
+COLOURS = {
+    "allow": "green",
+    "identify": "green",
+    "deny": "bold red",
+    "failed": "bold red",
+    "error": "bold red",
+    "observe-deny": "yellow",
+    "not-reached": "dim",
+    "off": "dim",
+}
+
+
+def show(explained: dict[str, Any]) -> None:
+    """Print it: the request, the route, each policy, and what decided."""
+    console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = PIPE_WIDTH
+    for line in _head(explained):
+        console.print(line)
+    if explained["steps"]:
+        console.print()
+        console.print(_steps(explained["steps"]))
+    console.print()
+    for line in _end(explained):
+        console.print(line)
+
+
+def _head(explained: dict[str, Any]) -> list[str]:
+    request, route = explained["request"], explained["route"]
+    query = f"?{request['query']}" if request.get("query") else ""
+    lines = [f"[bold]{escape(request['method'])} {escape(request['host'] + request['path'] + query)}[/bold]"]
+    if explained["id"] is not None:
+        when = datetime.fromtimestamp(explained["at_ms"] / 1000, UTC).isoformat(timespec="milliseconds")
+        lines.append(f"Request   {explained['id']} at {when}")
+    lines.append(f"From      {explained['client']}")
+    if route is None:
+        lines.append("Route     none: no API answers to this host, path and method")
+    else:
+        lines.append(f"Route     {escape(route['api'])}  {escape(route['pattern'] or '')}  {_place(route['span'])}")
+    lines.append(f"Bundle    {explained['bundle']}")
+    return lines
+
+
+def _steps(steps: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("Policy", "Verdict", "Reason", "Said in"):
+        table.add_column(title, overflow="fold")
+    for step in steps:
+        word = step["verdict"]
+        verdict = f"[{COLOURS.get(word, 'default')}]{word.replace('-', ' ')}[/]"
+        table.add_row(step["policy"], verdict, step["reason"] or "", _place(step["span"]))
+    return table
+
+
+def _end(explained: dict[str, Any]) -> list[str]:
+    identity, upstream, reason = explained["identity"], explained["upstream"], explained["reason"]
+    lines = []
+    if identity is not None:
+        lines.append(f"Caller    {escape(str(identity['credential']))}, of {escape(str(identity['owner']))}")
+    if explained["verdict"] == "allow":
+        status = f"  (answered {explained['status']})" if explained["status"] else ""
+        to = f" to {escape(_goes_to(upstream))}" if upstream is not None else ""
+        return [*lines, f"[bold green]Let through[/]{to}{status}"]
+    word = "Failed" if explained["verdict"] == "failed" else "Refused"
+    if reason is None:
+        return [*lines, f"[bold red]{word}[/] with {explained['status']}"]
+    decided = _place(reason["span"])
+    where = f"  [bold]{decided}[/bold]" if decided else ""
+    lines.append(f"[bold red]{word}[/] with {explained['status']}: {reason['code']}{where}")
+    lines += [f"          {escape(reason[part])}" for part in ("title", "detail", "advice") if reason.get(part)]
+    return lines
+
+
+def _goes_to(upstream: dict[str, Any]) -> str:
+    if "name" not in upstream:
+        return str(upstream["target"])
+    return f"{upstream['name']} ({', '.join(upstream['targets'])}) as {upstream['target']}"
+
+
+def _place(span: dict[str, Any] | None) -> str:
+    return escape(f"{span['file']}:{span['line']}") if span is not None and span["file"] else ""

@@ -1,0 +1,148 @@
+"""`lockgate explain`: why a request is, or was, answered as it is."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lockgate.cli._report import Json, leave, load_or_exit
+
+if TYPE_CHECKING:
+    from lockgate.admin.explain import Asked
+    from lockgate.admin.store import Store
+    from lockgate.state import StateFolder
+
+
+def explain(
+    method: Annotated[str | None, typer.Argument(metavar="METHOD", help="Such as GET.")] = None,
+    url: Annotated[str | None, typer.Argument(metavar="URL", help="A path, or a whole URL with its host.")] = None,
+    header: Annotated[list[str] | None, typer.Option("--header", "-H", help="A header: `Name: value`.")] = None,
+    key: Annotated[
+        str | None,
+        typer.Option("--key", help="An API key. Others see it in the list of processes: LOCKGATE_KEY or --key-file."),
+    ] = None,
+    key_file: Annotated[
+        str | None, typer.Option("--key-file", help="A file that holds the API key; `-` for standard input.")
+    ] = None,
+    peer: Annotated[str, typer.Option("--peer", help="The address that the request comes from.")] = "127.0.0.1",
+    listener: Annotated[str | None, typer.Option("--listener", help="Where it arrives; the first by default.")] = None,
+    body: Annotated[str | None, typer.Option("--body", help="The request's body.")] = None,
+    request: Annotated[str | None, typer.Option("--request", help="Explain the request with this id instead.")] = None,
+    config: Annotated[Path, typer.Option("--config", "-c", help="The configuration.")] = Path("lockgate.yaml"),
+    state: Annotated[
+        Path | None, typer.Option("--state", help="The state folder; by default .lockgate beside the configuration.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what the gate would do with a request, or did with one: route, each policy, and the line that decided.
+
+    The first form asks the configuration as it stands in the file; nothing needs
+    to run, and nothing is sent. With --request it is told from the event.
+
+    Exits with 0 if the request is let through, 1 if it is refused, 2 if there is
+    nothing to explain.
+
+    Example: lockgate explain GET /orders -H "X-Trace: 1" --peer 203.0.113.9
+    """
+    folder = state if state is not None else config.absolute().parent / ".lockgate"
+    if request is not None:
+        explained = _of_request(folder, request)
+    elif method is not None and url is not None:
+        from lockgate.admin.explain import Asked
+
+        asked = Asked(
+            method=method,
+            url=url,
+            headers=[_header(text) for text in header or []],
+            key=_key(key, key_file),
+            peer=peer,
+            listener=listener,
+            body=body.encode() if body is not None else None,
+        )
+        explained = _offline(config, folder, asked)
+    else:
+        leave("Say METHOD and URL, such as `lockgate explain GET /orders`, or --request ID.")
+    if as_json:
+        typer.echo(json.dumps(explained, indent=2))
+    else:
+        from lockgate.cli._explained import show
+
+        show(explained)
+    raise typer.Exit(0 if explained["verdict"] == "allow" else 1)
+
+
+def _offline(config: Path, folder: Path, asked: Asked) -> dict[str, Any]:
+    from lockgate.admin.explain import UnreadableError, offline
+    from lockgate.admin.keys import KnownKeys
+    from lockgate.state import StateError, StateFolder
+
+    bundle = json.dumps(load_or_exit(config).compile(0, 0))
+    try:
+        if asked.key is None or not folder.is_dir():
+            # Without a state folder there is no pepper, so no key can be known.
+            return offline(bundle, asked, keys=None, pepper=bytes(32))
+        state = StateFolder.existing(folder)
+        with contextlib.ExitStack() as stack:
+            store = _store(state, stack)
+            known = None if store is None else KnownKeys(store)
+            return offline(bundle, asked, keys=known, pepper=state.pepper())
+    except (UnreadableError, StateError) as error:
+        leave(str(error))
+
+
+def _store(state: StateFolder, stack: contextlib.ExitStack) -> Store | None:
+    """The database, read beside whatever runs."""
+    from lockgate.admin.store import Store
+
+    store = Store.beside(state.database)
+    if store is not None:
+        stack.callback(store.close)
+    return store
+
+
+def _of_request(folder: Path, request_id: str) -> dict[str, Any]:
+    """From the segments themselves: a request is explained whether or not anything runs."""
+    from lockgate.admin.bundles import text_of
+    from lockgate.admin.event_log import find
+    from lockgate.admin.explain import of_event
+    from lockgate.state import StateError, StateFolder
+
+    try:
+        state = StateFolder.existing(folder)
+    except StateError as error:
+        leave(str(error))
+    event = find(state, request_id)
+    if event is None:
+        leave(
+            f"There is no event with the id {request_id}. Events are written within a second and kept up to "
+            "`events.retain`; answered requests only where `events.access` is true."
+        )
+    with contextlib.ExitStack() as stack:
+        store = _store(state, stack)
+        return of_event(event, None if store is None else text_of(store, event["bundle"]))
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip():
+        leave(f"{text!r} is not a header; write it like `-H 'Name: value'`.")
+    return name.strip(), value.strip()
+
+
+def _key(given: str | None, file: str | None) -> str | None:
+    if given is not None:
+        return given
+    if file == "-":
+        return sys.stdin.readline().strip()
+    if file is not None:
+        try:
+            return Path(file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            leave(f"--key-file: {file} cannot be read: {error}")
+    return os.environ.get("LOCKGATE_KEY") or None

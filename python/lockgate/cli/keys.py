@@ -1,0 +1,218 @@
+"""`lockgate keys`: make, list, show, revoke and import API keys.
+
+Where something runs on the state folder its admin API is asked, and the gate
+acts at once; else the change is made in the folder itself, and the gate learns
+of it when it starts.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import time
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lockgate.cli._admin import StateDir
+from lockgate.cli._keys import key_ring
+from lockgate.cli._report import Json, leave
+
+app = typer.Typer(help="Make, list, show, revoke and import API keys.", no_args_is_help=True)
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="The key's public id, such as key_w5k2xlcris2uirba4wl3.")]
+
+IMPORT_BATCH = 5_000
+"""As many as the admin API takes at once."""
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Option("--name", help="What the key is for.")],
+    owner: Annotated[str, typer.Option("--owner", help="Who answers for it.")],
+    api: Annotated[list[str] | None, typer.Option("--api", help="An API that it opens; none means all.")] = None,
+    expires: Annotated[
+        str | None, typer.Option("--expires", help="When it ends: `90d`, `12h`, or a day such as 2027-01-01.")
+    ] = None,
+    environment: Annotated[str, typer.Option("--environment", help="`live` or `test`; stands in the key.")] = "live",
+    state: StateDir = Path(".lockgate"),
+    as_json: Json = False,
+) -> None:
+    """Make a key and print it: this once, and never again.
+
+    The key alone goes to standard output, the rest to standard error.
+
+    Example: lockgate keys create --name "nightly export" --owner sales --api orders --expires 90d
+    """
+    wanted = {
+        "name": name,
+        "owner": owner,
+        "apis": api or None,
+        "expires_ms": _end(expires) if expires is not None else None,
+        "environment": environment,
+    }
+    with key_ring(state) as keys:
+        made = keys.create(wanted)
+    if as_json:
+        typer.echo(json.dumps(made, indent=2))
+        return
+    typer.echo(made["key"])
+    for line in ["", "Keep it now: it is not kept here, and cannot be shown again.", *_lines(made)]:
+        typer.echo(line, err=True)
+    typer.echo(f"  {_gate_words(made.get('gate'))}", err=True)
+
+
+@app.command(name="list")
+def list_keys(state: StateDir = Path(".lockgate"), as_json: Json = False) -> None:
+    """List the keys, oldest first.
+
+    Example: lockgate keys list --json
+    """
+    with key_ring(state) as keys:
+        rows = list(keys.every())
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+    elif not rows:
+        typer.echo("There are no keys. `lockgate keys create --name … --owner …` makes one.")
+    else:
+        _table(rows)
+
+
+@app.command()
+def show(key_id: Id, state: StateDir = Path(".lockgate"), as_json: Json = False) -> None:
+    """Show what is known of a key. The key itself is known to nobody but its holder.
+
+    Example: lockgate keys show key_w5k2xlcris2uirba4wl3
+    """
+    with key_ring(state) as keys:
+        row = keys.one(key_id)
+    if as_json:
+        typer.echo(json.dumps(row, indent=2))
+        return
+    for line in _lines(row):
+        typer.echo(line)
+
+
+@app.command()
+def revoke(
+    key_id: Id,
+    reason: Annotated[str | None, typer.Option("--reason", help="Why; stands in the audit event.")] = None,
+    state: StateDir = Path(".lockgate"),
+    as_json: Json = False,
+) -> None:
+    """Close a key for good. A running gate refuses it before this returns.
+
+    Example: lockgate keys revoke key_w5k2xlcris2uirba4wl3 --reason "left the company"
+    """
+    with key_ring(state) as keys:
+        row = keys.revoke(key_id, reason)
+    if as_json:
+        typer.echo(json.dumps(row, indent=2))
+        return
+    typer.echo(f"Revoked: {row['id']} ({row['name']}, of {row['owner']}).")
+    typer.echo(_gate_words(row["gate"]))
+
+
+@app.command(name="import")
+def import_keys(
+    file: Annotated[Path, typer.Argument(help="JSON lines: digest, name, owner; maybe environment, apis, expires_ms.")],
+    state: StateDir = Path(".lockgate"),
+    as_json: Json = False,
+) -> None:
+    """Add keys by their digests (HMAC-SHA256 under this installation's pepper), one JSON object a line.
+
+    Digests that are known already are left alone, so an import may be repeated.
+
+    Example: lockgate keys import keys.jsonl
+    """
+    done = {"added": 0, "known": 0}
+    with key_ring(state) as keys, file.open("rb") as lines:
+        rows = _rows(lines)
+        while batch := list(islice(rows, IMPORT_BATCH)):
+            result = keys.add(file.name, batch)
+            done = {name: done[name] + result[name] for name in done}
+    typer.echo(json.dumps(done) if as_json else f"Added {done['added']}; {done['known']} were known already.")
+
+
+def _rows(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    import re
+
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError:
+            leave(f"line {number} is not JSON; lines before it may have been added")
+        good = isinstance(row, dict) and isinstance(row.get("name"), str) and isinstance(row.get("owner"), str)
+        if not good or not re.fullmatch(r"[0-9a-f]{64}", str(row.get("digest"))):
+            leave(f"line {number} wants digest (64 hex digits), name and owner; lines before it may have been added")
+        unknown = sorted(set(row) - {"digest", "name", "owner", "environment", "apis", "expires_ms"})
+        if unknown:
+            leave(f"line {number} says {unknown[0]!r}, which is not known; lines before it may have been added")
+        yield row
+
+
+def _end(text: str) -> int:
+    """When a key ends, from a duration or a day, in milliseconds since the epoch."""
+    from pydantic_core import PydanticCustomError
+
+    from lockgate.scalars import parse_date, parse_duration
+
+    now = time.time_ns() // 1_000_000
+    try:
+        if text.count("-") == 2:
+            day = parse_date(text)
+            end = int(dt.datetime.combine(day, dt.time(), tzinfo=dt.UTC).timestamp() * 1000)
+        else:
+            end = now + parse_duration(text)
+    except PydanticCustomError as error:
+        leave(f"--expires: {error.message()}; write it like `90d` or `2027-01-01`.")
+    if end <= now:
+        leave(f"--expires: {text} is over already.")
+    return end
+
+
+def _when(at_ms: int | None) -> str:
+    if at_ms is None:
+        return "never"
+    return dt.datetime.fromtimestamp(at_ms / 1000, dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _lines(row: dict[str, Any]) -> list[str]:
+    lines = [
+        f"  id       {row['id']}",
+        f"  name     {row['name']}",
+        f"  owner    {row['owner']}",
+        f"  opens    {', '.join(row['apis']) if row['apis'] is not None else 'every API'}",
+        f"  made     {_when(row['created_ms'])}",
+        f"  expires  {_when(row['expires_ms'])}",
+        f"  status   {row['status']}",
+    ]
+    if row["revoked_ms"] is not None:
+        why = f": {row['revoked_reason']}" if row["revoked_reason"] else ""
+        lines.append(f"  revoked  {_when(row['revoked_ms'])}{why}")
+    return lines
+
+
+def _gate_words(gate: str | None) -> str:
+    return {
+        "applied": "The gate acts on it already.",
+        "pending": "The gate will act on it in a moment; `lockgate status` shows when.",
+    }.get(gate or "", "No gate runs now; it will know when it starts.")
+
+
+def _table(rows: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("Id", "Name", "Owner", "Opens", "Expires", "Status"):
+        table.add_column(title, overflow="fold")
+    for row in rows:
+        opens = ", ".join(row["apis"]) if row["apis"] is not None else "every API"
+        table.add_row(row["id"], row["name"], row["owner"], opens, _when(row["expires_ms"]), row["status"])
+    Console(highlight=False).print(table)

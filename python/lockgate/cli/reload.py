@@ -1,0 +1,42 @@
+"""`lockgate reload`: take over the configuration as its files stand now."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import typer
+
+from lockgate.cli._admin import NotRunningError, RefusedError, StateDir, running
+from lockgate.cli._report import Json, leave
+
+
+def reload(state: StateDir = Path(".lockgate"), as_json: Json = False) -> None:
+    """Read the configuration again and take it over: all of it or nothing.
+
+    It also happens by itself when a file changes. Exits with 0 if it is live,
+    2 if it is refused; then the one before goes on serving.
+
+    Example: lockgate reload
+    """
+    try:
+        done = running(state).post("/v1/reload")
+    except RefusedError as refused:
+        if as_json:
+            typer.echo(json.dumps(refused.problem, indent=2))
+            raise typer.Exit(2) from None
+        for error in refused.problem.get("errors", []):
+            place = f"{error['file']}:{error['line']}:{error['column']}: " if error.get("file") else ""
+            typer.echo(f"{place}{error['message']}  [{error.get('code')}]", err=True)
+        leave("Refused; the one before goes on serving. `lockgate check` shows each line.")
+    except NotRunningError as error:
+        leave(str(error))
+    if as_json:
+        typer.echo(json.dumps(done, indent=2))
+        return
+    words = {
+        "applied": f"Live: bundle {done['sequence']} ({done['hash']}), in {done['took_ms']} ms.",
+        "unchanged": f"Nothing has changed: bundle {done['sequence']} ({done['hash']}) serves.",
+        "signed": f"Bundle {done['sequence']} ({done['hash']}) is ready; no gate is connected to serve it.",
+    }
+    typer.echo(words[done["result"]])

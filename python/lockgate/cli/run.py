@@ -1,0 +1,81 @@
+"""`lockgate run`: the gate and the control process, kept running."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lockgate.cli._report import leave
+
+if TYPE_CHECKING:
+    from lockgate.supervisor import Role
+
+
+class RoleName(StrEnum):
+    """Which processes to run."""
+
+    ALL = "all"
+    GATE = "gate"
+    CONTROL = "control"
+
+
+def run(
+    config: Annotated[Path, typer.Option("--config", "-c", help="The configuration.")] = Path("lockgate.yaml"),
+    state: Annotated[
+        Path | None, typer.Option("--state", help="The state folder; by default .lockgate beside the configuration.")
+    ] = None,
+    role: Annotated[RoleName, typer.Option("--role", help="Both processes, or one of them.")] = RoleName.ALL,
+    drain_timeout: Annotated[
+        str, typer.Option("--drain-timeout", help="At the end, how long requests under way may take.")
+    ] = "30s",
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, max=1024, help="The gate's threads; one per core by default.")
+    ] = None,
+) -> None:
+    """Serve the configuration: start the gate and the control process, and keep both running.
+
+    Either may die and is started again alone. Ctrl-C or SIGTERM finishes the
+    requests under way and stops; SIGHUP reads the configuration again, which
+    also happens by itself when a file of it changes.
+
+    Exits with 0 when stopped, 2 if it could not start.
+
+    Example: lockgate run --config lockgate.yaml
+    """
+    from lockgate import log
+    from lockgate.state import StateError, StateFolder
+    from lockgate.supervisor import Options, Supervisor
+
+    timeout = _seconds(drain_timeout)
+    if role is not RoleName.GATE and not config.is_file():
+        leave(f"There is no {config}. `lockgate init` writes one; --config names another.")
+    log.configure("supervisor")
+    chosen: Role = role.value
+    try:
+        folder = StateFolder.open(state if state is not None else config.absolute().parent / ".lockgate")
+        options = Options(state=folder, config=config.absolute(), role=chosen, drain_timeout=timeout, workers=workers)
+        status = Supervisor(options, say=_say).run()
+    except StateError as error:
+        leave(str(error))
+    raise typer.Exit(status)
+
+
+def _say(line: str) -> None:
+    """To standard output, at once: somebody may wait for it at the end of a pipe."""
+    typer.echo(line)
+    sys.stdout.flush()
+
+
+def _seconds(text: str) -> float:
+    from pydantic_core import PydanticCustomError
+
+    from lockgate.scalars import parse_duration
+
+    try:
+        return parse_duration(text) / 1000
+    except PydanticCustomError as error:
+        leave(f"--drain-timeout: {error.message()}; write it like `30s`.")

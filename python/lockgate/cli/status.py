@@ -1,0 +1,67 @@
+"""`lockgate status`: how the gate and the control process are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from lockgate.cli._admin import NotRunningError, StateDir, running
+from lockgate.cli._report import Json, leave
+
+
+def status(state: StateDir = Path(".lockgate"), as_json: Json = False) -> None:
+    """Show how the gate and the control process are.
+
+    Exits with 0 if the gate serves the configuration as it stands, 1 if
+    something is wrong, 2 if nothing runs.
+
+    Example: lockgate status
+    """
+    try:
+        told = running(state).get("/v1/status")
+    except NotRunningError as error:
+        leave(str(error))
+    wrong = _wrong(told)
+    if as_json:
+        typer.echo(json.dumps(told, indent=2))
+    else:
+        for line in _lines(told):
+            typer.echo(line)
+        for line in wrong:
+            typer.echo(f"Wrong:     {line}")
+    raise typer.Exit(1 if wrong else 0)
+
+
+def _lines(told: dict[str, Any]) -> list[str]:
+    gate, control = told["gate"], told["control"]
+    bundle = gate["bundle"]
+    where = ", ".join(f"http://{address} ({name})" for name, address in gate["addresses"].items())
+    lines = [f"The gate   {where or 'does not listen'}" if gate["up"] else "The gate   is not connected"]
+    if bundle is not None:
+        lines.append(f"Serves     bundle {bundle['sequence']} ({bundle['hash']}) of {control['config']}")
+    if gate["stats"] is not None:
+        stats = gate["stats"]
+        known = [f"{stats[name]} {name}" for name in ("connections", "requests", "keys") if name in stats]
+        lines.append(f"Has        {', '.join(known)}")
+    lines.append(f"Control    process {control['pid']}, version {control['version']}, up {control['uptime_s']} s")
+    for name, process in told["supervisor"].get("processes", {}).items():
+        if process["restarts"]:
+            lines.append(f"Restarts   {name}: {process['restarts']}")
+    return lines
+
+
+def _wrong(told: dict[str, Any]) -> list[str]:
+    wrong = []
+    if not told["gate"]["up"]:
+        wrong.append("no gate is connected; the supervisor's log says why")
+    elif told["gate"]["bundle"] is None:
+        wrong.append("the gate has no configuration to serve")
+    if told["gate"]["facts_behind"]:
+        wrong.append("the gate does not know the latest keys and revocations yet")
+    last = told["control"]["last_reload"]
+    if last is not None and last["result"] == "refused":
+        wrong.append("the configuration's files are refused, an older one serves: see `lockgate check`")
+    return wrong
