@@ -11,13 +11,17 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{spawn_local, LocalSet};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 type Error = Box<dyn std::error::Error + Send + Sync>;
-type Pool = Rc<RefCell<Vec<SendRequest<Incoming>>>>;
+type Pool = Rc<RefCell<VecDeque<SendRequest<Incoming>>>>;
 
 fn main() -> Result<(), Error> {
     let mut words = std::env::args().skip(1);
@@ -50,7 +54,8 @@ async fn forward(
     pool: Pool,
 ) -> Result<Response<Incoming>, Error> {
     request.headers_mut().remove(CONNECTION);
-    let pooled = pool.borrow_mut().pop();
+    // Used in turn, the one that waited longest has long since taken its last answer's end.
+    let pooled = pool.borrow_mut().pop_front();
     let mut sender = match pooled {
         Some(sender) if sender.is_ready() => sender,
         _ => connect(origin).await?,
@@ -58,11 +63,7 @@ async fn forward(
     let mut response = sender.send_request(request).await?;
     response.headers_mut().remove(CONNECTION);
     response.headers_mut().remove(TRANSFER_ENCODING);
-    spawn_local(async move {
-        if sender.ready().await.is_ok() {
-            pool.borrow_mut().push(sender);
-        }
-    });
+    pool.borrow_mut().push_back(sender);
     Ok(response)
 }
 
