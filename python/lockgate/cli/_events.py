@@ -1,0 +1,141 @@
+"""The events of several directories as one list: the last, all, one by its id, and those that come."""
+
+from __future__ import annotations
+
+import datetime as dt
+import heapq
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic_core import PydanticCustomError
+
+from lockgate import _native
+from lockgate.scalars import parse_duration
+
+CLASSES: Final = ("access", "security", "audit", "system")
+
+LOOK_SECONDS: Final = 0.2
+"""Between two looks for new events; workers hand theirs over every 50 ms, so this is what one waits for."""
+
+PAGE: Final = 1000
+"""Events read at once."""
+
+_STATUS: Final = re.compile(r"(?P<class>[1-5])xx|(?P<low>[1-5]\d\d)(?:-(?P<high>[1-5]\d\d))?")
+
+Event = dict[str, Any]
+
+
+class BadFilterError(ValueError):
+    """What is wanted cannot be understood; the message says what can."""
+
+
+class Events:
+    """The events that a filter wants, of some directories; a directory need not be there yet."""
+
+    def __init__(self, folders: Sequence[Path], criteria: Mapping[str, Any]) -> None:
+        self._folders = tuple(folders)
+        self._criteria = dict(criteria)
+        self._cursors: dict[Path, str | None] = {}
+
+    def last(self, count: int) -> list[Event]:
+        """The last `count`, oldest first; `new` goes on after them."""
+        found: list[Event] = []
+        for folder in self._there():
+            events, cursor = _native.last_events(str(folder), count, filter=self._criteria)
+            found += events
+            self._cursors[folder] = cursor
+        found.sort(key=_moment)
+        return found[len(found) - min(count, len(found)) :]
+
+    def all(self) -> Iterator[Event]:
+        """All, oldest first, page by page; `new` goes on after them."""
+        return heapq.merge(*(self._rest(folder) for folder in self._there()), key=_moment)
+
+    def new(self) -> list[Event]:
+        """Those written since the last look."""
+        return sorted((event for folder in self._there() for event in self._rest(folder)), key=_moment)
+
+    def find(self, identifier: str) -> Event | None:
+        """The newest with this id."""
+        for folder in self._there():
+            event: Event | None = _native.find_event(str(folder), identifier)
+            if event is not None:
+                return event
+        return None
+
+    def _there(self) -> list[Path]:
+        return [folder for folder in self._folders if folder.is_dir()]
+
+    def _rest(self, folder: Path) -> Iterator[Event]:
+        """From the cursor to the end of what is written now.
+
+        A page may be empty because a filter wants nothing of it, so the end is
+        where the cursor stays.
+        """
+        while True:
+            before = self._cursors.get(folder)
+            events, cursor = _native.read_events(str(folder), after=before, limit=PAGE, filter=self._criteria)
+            self._cursors[folder] = cursor
+            yield from events
+            if cursor == (before or ""):
+                return
+
+
+def wanted(
+    classes: Sequence[str] | None,
+    status: str | None,
+    since: str | None,
+    until: str | None,
+    exact: Mapping[str, str | None],
+) -> dict[str, Any]:
+    """The filter, as the native reader takes it."""
+    criteria: dict[str, Any] = {field: value for field, value in exact.items() if value is not None}
+    if classes:
+        criteria["classes"] = [_class(name) for text in classes for name in text.split(",")]
+    if status is not None:
+        criteria["status_min"], criteria["status_max"] = _statuses(status)
+    if since is not None:
+        criteria["since_ms"] = moment_ms(since)
+    if until is not None:
+        criteria["until_ms"] = moment_ms(until)
+    return criteria
+
+
+def moment_ms(text: str, *, now: float | None = None) -> int:
+    """Milliseconds since the epoch, from `15m` (ago) or a date and time; without a zone it is this machine's."""
+    try:
+        ago = parse_duration(text)
+    except PydanticCustomError:
+        pass
+    else:
+        return int((time.time() if now is None else now) * 1000) - ago
+    try:
+        return int(dt.datetime.fromisoformat(text).astimezone().timestamp() * 1000)
+    except (ValueError, OverflowError, OSError):
+        raise BadFilterError(
+            f"{text!r} is no moment. Write how long ago, such as 15m or 24h, "
+            "or a date and time, such as 2027-01-31, 2027-01-31T09:30 or 2027-01-31T09:30:00Z."
+        ) from None
+
+
+def _class(name: str) -> str:
+    if name not in CLASSES:
+        raise BadFilterError(f"{name!r} is no class of events. There are {', '.join(CLASSES)}.")
+    return name
+
+
+def _statuses(text: str) -> tuple[int, int]:
+    found = _STATUS.fullmatch(text)
+    if found is None:
+        raise BadFilterError(f"{text!r} is no status. Write one, such as 404, or several, such as 4xx or 400-499.")
+    if found["class"]:
+        low = int(found["class"]) * 100
+        return low, low + 99
+    return int(found["low"]), int(found["high"] or found["low"])
+
+
+def _moment(event: Event) -> int:
+    return int(event["at_ms"])

@@ -1,0 +1,108 @@
+"""`lockgate logs`: what happened, from the event logs of the gate and the control process."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from lockgate.cli._report import Json, leave
+
+if TYPE_CHECKING:
+    from lockgate.cli._events import Events
+
+DEFAULT_LAST: Final = 100
+STATE: Final = ".lockgate"
+
+
+def logs(
+    state: Annotated[Path, typer.Option("--state", metavar="DIR", help="The state folder.")] = Path(STATE),
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what happens now.")] = False,
+    last: Annotated[
+        int | None,
+        typer.Option("--last", "-n", min=0, max=10_000, metavar="N", help="Only the last N; 100 without --since."),
+    ] = None,
+    classes: Annotated[
+        list[str] | None,
+        typer.Option("--class", metavar="CLASS", help="access, security, audit or system; may be repeated."),
+    ] = None,
+    api: Annotated[str | None, typer.Option("--api", metavar="NAME", help="Requests to this API.")] = None,
+    status: Annotated[str | None, typer.Option("--status", help="Requests answered 404, 4xx or 400-499.")] = None,
+    reason: Annotated[str | None, typer.Option("--reason", metavar="CODE", help="Requests refused so.")] = None,
+    key: Annotated[str | None, typer.Option("--key", metavar="ID", help="Requests with this key's id.")] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="WHEN", help="From then: 15m ago, or 2027-01-31T09:30.")
+    ] = None,
+    until: Annotated[str | None, typer.Option("--until", metavar="WHEN", help="Up to then.")] = None,
+    request: Annotated[str | None, typer.Option("--id", metavar="ID", help="All of this one request or event.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Print what happened: requests answered and refused, changes, and the gate's own life.
+
+    Requests of the gate and changes made through the control process come in one
+    list, oldest first. With --json, each line is one event, all of it.
+
+    Example: lockgate logs --follow --class security --status 4xx
+    """
+    from lockgate.cli._events import BadFilterError, Events, wanted
+    from lockgate.state import StateError, StateFolder
+
+    try:
+        folder = StateFolder.existing(state)
+        criteria = wanted(classes, status, since, until, {"api": api, "reason": reason, "key": key})
+    except (StateError, BadFilterError) as wrong:
+        leave(str(wrong))
+    events = Events((folder.gate_events, folder.control_events), criteria)
+    show = _as_json if as_json else _as_lines
+    if request is not None:
+        _one(events, request, as_json=as_json)
+        return
+    if last is None and since is not None:
+        show(events.all())
+    else:
+        show(events.last(DEFAULT_LAST if last is None else last))
+    if follow:
+        _follow(events, show)
+
+
+def _follow(events: Events, show: Callable[[Iterable[dict[str, Any]]], None]) -> None:
+    """Show what is new, until the reader has enough."""
+    from lockgate.cli._events import LOOK_SECONDS
+
+    while True:
+        show(events.new())
+        time.sleep(LOOK_SECONDS)
+
+
+def _one(events: Events, request: str, *, as_json: bool) -> None:
+    event = events.find(request)
+    if event is None:
+        leave(f"No event has the id {request!r}: it may be older than what is kept, or in another --state.", code=1)
+    if as_json:
+        typer.echo(json.dumps(event, indent=2, ensure_ascii=False))
+        return
+    from lockgate.cli._event_lines import console, in_full
+
+    console().print(in_full(event), end="")
+
+
+def _as_json(events: Iterable[dict[str, Any]]) -> None:
+    for event in events:
+        typer.echo(json.dumps(event, ensure_ascii=False, separators=(",", ":")))
+
+
+def _as_lines(events: Iterable[dict[str, Any]]) -> None:
+    from lockgate.cli._event_lines import console, line
+
+    out = console()
+    for event in events:
+        text = line(event)
+        if out.is_terminal:
+            out.print(text, soft_wrap=True)
+        else:
+            # A file or a pipe has no colours, and rich's layout would take most of the time.
+            typer.echo(text.plain)
