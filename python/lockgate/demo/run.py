@@ -1,6 +1,7 @@
 """Start the shop and a gate before it, say what to try, and stop all again."""
 
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import httpx
 from lockgate.admin.keys import create_key
 from lockgate.demo.config import EXCEPTION_DAYS, choose_port, write_config
 from lockgate.demo.shop import serve
+from lockgate.state import StateError
 
 START_SECONDS = 30
 STOP_SECONDS = 15
@@ -47,30 +49,26 @@ class Place:
 def run_demo(folder: Path, *, gate_port: int, admin_port: int, echo: Callable[[str], None]) -> int:
     """Run until interrupted; gives the exit code."""
     stop = threading.Event()
-    with _stopped_by_signals(stop), serve.running() as shop_port:
-        place = _prepare(folder, gate_port, admin_port, shop_port, echo)
-        key = _make_key(place)
-        with _gate(place) as gate:
-            try:
+    try:
+        with _stopped_by_signals(stop), serve.running() as shop_port:
+            place = _prepare(folder, gate_port, admin_port, shop_port, echo)
+            key = _make_key(place)
+            with _gate(place) as gate:
                 _wait_until_ready(place, gate, stop)
-                if stop.is_set():
-                    return 0
-                echo(what_to_try(place, key, shop_port))
-            except DemoError as failed:
-                echo(str(failed))
-                return 1
-            while not stop.wait(0.5):
-                if gate.poll() is not None:
-                    echo(_ended(place, gate))
-                    return 1
-        echo("Stopped.")
+                if not stop.is_set():
+                    echo(what_to_try(place, key, shop_port))
+                _wait_until_stopped(place, gate, stop)
+    except DemoError as failed:
+        echo(str(failed))
+        return 1
+    echo("Stopped.")
     return 0
 
 
 def what_to_try(place: Place, key: str, shop_port: int) -> str:
     """The words shown once everything answers."""
     url = f"http://127.0.0.1:{place.gate}"
-    lockgate = f"lockgate explain --config {shlex.quote(str(place.config))}"
+    explain = f"{_own_command()} explain --config {shlex.quote(str(place.config))}"
     return f"""
 The gate   {url}  (before the shop on http://127.0.0.1:{shop_port})
 The admin  http://127.0.0.1:{place.admin}  (its credential: {place.state / "admin.token"})
@@ -81,16 +79,24 @@ Without the key it is refused, and says why:
   curl -i {url}/products
 
 With the key the shop answers:
-  curl -i -H 'X-API-Key: {key}' {url}/products?limit=2
+  curl -i -H 'X-API-Key: {key}' '{url}/products?limit=2'
 
 What would happen, and which line decides, without sending anything:
-  {lockgate} GET {url}/products
+  {explain} GET {url}/products
 
 An order's way to the door, as it happens:
   curl -N -H 'X-API-Key: {key}' {url}/orders/o-000001/events
 
 Ctrl-C stops everything.
 """
+
+
+def _own_command() -> str:
+    """How the reader's shell finds this program: by its name, or where it lies."""
+    if shutil.which("lockgate"):
+        return "lockgate"
+    program = Path(sys.argv[0])
+    return shlex.quote(str(program)) if program.name == "lockgate" else f"{shlex.quote(sys.executable)} -m lockgate"
 
 
 def _prepare(folder: Path, gate_port: int, admin_port: int, shop_port: int, echo: Callable[[str], None]) -> Place:
@@ -141,10 +147,19 @@ def _wait_until_ready(place: Place, gate: subprocess.Popen[bytes], stop: threadi
         stop.wait(0.05)
 
 
+def _wait_until_stopped(place: Place, gate: subprocess.Popen[bytes], stop: threading.Event) -> None:
+    while not stop.wait(0.5):
+        if gate.poll() is not None:
+            raise DemoError(_ended(place, gate))
+
+
 def _make_key(place: Place) -> str:
     """A key for the shop alone, before anything runs: the gate learns of it when it starts."""
-    made = create_key(place.state, name=KEY_NAME, owner=KEY_NAME, apis=["shop"], expires=timedelta(days=EXCEPTION_DAYS))
-    return made.key
+    days = timedelta(days=EXCEPTION_DAYS)
+    try:
+        return create_key(place.state, name=KEY_NAME, owner=KEY_NAME, apis=["shop"], expires=days).key
+    except StateError as unusable:
+        raise DemoError(f"No key could be made: {unusable}") from unusable
 
 
 def _ended(place: Place, gate: subprocess.Popen[bytes]) -> str:

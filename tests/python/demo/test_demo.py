@@ -1,0 +1,116 @@
+"""`lockgate demo`: what it prints is true, and nothing is left of it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from support.ports import listens
+from support.processes import Process, Processes
+
+LAST_LINE = "Ctrl-C stops everything."
+
+
+def started(processes: Processes, folder: Path, *words: str) -> tuple[Process, str]:
+    demo = processes.lockgate("demo", "--dir", str(folder), *words)
+    return demo, demo.wait_for_output(LAST_LINE)
+
+
+def ports(printed: str) -> list[int]:
+    return [int(port) for port in dict.fromkeys(re.findall(r"http://127\.0\.0\.1:([0-9]+)", printed))]
+
+
+def shown(printed: str, beginning: str) -> list[str]:
+    """The commands that are shown, as words."""
+    lines = [line.strip() for line in printed.splitlines()]
+    return next(shlex.split(line) for line in lines if re.search(beginning, line))
+
+
+@pytest.fixture
+def demo(processes: Processes, tmp_path: Path) -> tuple[Process, str]:
+    return started(processes, tmp_path / "demo", "--port", "0", "--admin-port", "0")
+
+
+def test_what_it_shows_is_true(demo: tuple[Process, str]) -> None:
+    _, printed = demo
+    gate = re.search(r"The gate +(\S+)", printed)
+    key = re.search(r"lg_live_[A-Za-z0-9]{38}", printed)
+    assert gate is not None
+    assert key is not None
+
+    refused = httpx.get(f"{gate[1]}/products")
+    assert refused.status_code == 401
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert refused.json()["type"].endswith("/key-missing")
+
+    *_, url = shown(printed, r"^curl .*limit=2")
+    answered = httpx.get(url, headers={"X-API-Key": key[0]})
+    assert answered.status_code == 200
+    assert len(answered.json()["items"]) == 2
+
+    *_, url = shown(printed, r"^curl -N")
+    events = httpx.get(url, headers={"X-API-Key": key[0]}, timeout=30).text
+    assert events.count("event: status") == 4
+
+    assert httpx.get(f"{gate[1]}/healthz").json() == {"status": "open"}
+
+
+def test_the_explanation_that_it_shows_can_be_asked_for(demo: tuple[Process, str]) -> None:
+    _, printed = demo
+    words = shown(printed, r"explain --config")
+    asked = words[words.index("explain") :]
+    explained = subprocess.run(
+        [sys.executable, "-m", "lockgate", *asked], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert "key-missing" in explained.stdout, explained.stderr
+    assert "lockgate.yaml" in explained.stdout, "it names the file that decides"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_stops_all_cleanly(processes: Processes, tmp_path: Path, number: signal.Signals) -> None:
+    demo, printed = started(processes, tmp_path / "demo", "--port", "0", "--admin-port", "0")
+    listening = ports(printed)
+    assert len(listening) == 3
+    demo.signal(number)
+    assert demo.wait(within=30) == 0
+    assert demo.output.rstrip().endswith("Stopped.")
+    assert not [port for port in listening if listens(port)]
+
+
+def test_it_starts_a_second_time_in_the_same_folder(processes: Processes, tmp_path: Path) -> None:
+    for _ in range(2):
+        demo, _ = started(processes, tmp_path / "demo", "--port", "0", "--admin-port", "0")
+        demo.signal(signal.SIGINT)
+        assert demo.wait(within=30) == 0
+
+
+def test_a_port_that_is_taken_is_left_alone(processes: Processes, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        _, printed = started(processes, tmp_path / "demo", "--port", str(port), "--admin-port", "0")
+    assert f"Port {port} is taken: the gate listens on " in printed
+    assert f"http://127.0.0.1:{port}/" not in printed
+
+
+def test_somebodys_configuration_is_not_overwritten(processes: Processes, tmp_path: Path) -> None:
+    (tmp_path / "lockgate.yaml").write_text("version: 1\napis: {}\n", encoding="utf-8")
+    demo = processes.lockgate("demo", "--dir", str(tmp_path), "--port", "0", "--admin-port", "0")
+    assert demo.wait() == 2
+    assert "was not written by `lockgate demo`" in demo.output
+    assert (tmp_path / "lockgate.yaml").read_text(encoding="utf-8") == "version: 1\napis: {}\n"
+
+
+def test_a_state_folder_that_cannot_be_used_is_said(processes: Processes, tmp_path: Path) -> None:
+    (tmp_path / ".lockgate").write_text("in the way", encoding="utf-8")
+    demo = processes.lockgate("demo", "--dir", str(tmp_path), "--port", "0", "--admin-port", "0")
+    assert demo.wait() == 1
+    assert "Traceback" not in demo.output
+    assert ".lockgate" in demo.output

@@ -1,0 +1,83 @@
+"""The documentation's links lead somewhere, and its configurations are good ones."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from lockgate.config import ConfigErrors, load
+from support.tree import ROOT, matching, text
+
+PAGES = matching(r"(docs/.*|examples/.*|changes/README|[A-Z_]+)\.md$")
+LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+BLOCK = re.compile(r"^```(\w+)[ \t]*([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def without_code(page: str) -> str:
+    return BLOCK.sub("", page)
+
+
+def anchors(page: str) -> set[str]:
+    """The fragments that a page's headings make, as the usual renderers do."""
+    headings = re.findall(r"^#+ (.+)$", without_code(page), re.MULTILINE)
+    plain = [re.sub(r"[`*]", "", heading) for heading in headings]
+    return {re.sub(r"[^\w\- ]", "", heading.casefold()).replace(" ", "-") for heading in plain}
+
+
+def blocks(kind: str, mark: str) -> list[tuple[str, str]]:
+    found = []
+    for path in PAGES:
+        matches = [each for each in BLOCK.finditer(text(path)) if each[1] == kind and each[2].strip() == mark]
+        found += [(f"{path}:{number}", each[3]) for number, each in enumerate(matches, 1)]
+    return found
+
+
+def test_there_are_pages() -> None:
+    assert len(PAGES) > 20
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_links_lead_somewhere(page: Path) -> None:
+    broken = []
+    for target in LINK.findall(without_code(text(page))):
+        if re.match(r"https?://|mailto:", target):
+            continue
+        name, _, fragment = target.partition("#")
+        file = (ROOT / page.parent / name) if name else ROOT / page
+        if not file.exists() or (
+            fragment and file.suffix == ".md" and fragment not in anchors(file.read_text(encoding="utf-8"))
+        ):
+            broken.append(target)
+    assert not broken
+
+
+def test_every_page_can_be_reached() -> None:
+    """A page that no other links to is not found by anybody."""
+    linked = {
+        (ROOT / page.parent / target.partition("#")[0]).resolve()
+        for page in PAGES
+        for target in LINK.findall(without_code(text(page)))
+        if not target.startswith("http")
+    }
+    lonely = [str(page) for page in PAGES if (ROOT / page) not in linked and page.as_posix() != "README.md"]
+    assert not lonely
+
+
+CONFIGURATIONS = blocks("yaml", "lockgate.yaml")
+
+
+def test_there_are_configurations() -> None:
+    assert len(CONFIGURATIONS) >= 3
+
+
+@pytest.mark.parametrize(("place", "block"), CONFIGURATIONS, ids=[place for place, _ in CONFIGURATIONS])
+def test_configurations_in_the_docs_are_good(place: str, block: str, tmp_path: Path) -> None:
+    file = tmp_path / "lockgate.yaml"
+    file.write_text(block, encoding="utf-8")
+    try:
+        loaded = load(file)
+    except ConfigErrors as refused:
+        pytest.fail(f"{place}: {refused}")
+    assert not loaded.warnings, f"{place}: {[warning.message for warning in loaded.warnings]}"
