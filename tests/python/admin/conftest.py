@@ -1,5 +1,7 @@
 """What the tests of the control process share."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import pytest
 
 from lockgate.admin.store import Store
+from lockgate.state import StateFolder
 
 
 class ListJournal:
@@ -24,6 +27,9 @@ class ListJournal:
     def system(self, code: str, message: str, detail: dict[str, Any] | None = None) -> None:
         self.events.append({"code": code, "message": message, "detail": detail})
 
+    def codes(self) -> list[str]:
+        return [event["code"] for event in self.events if "code" in event]
+
 
 @pytest.fixture
 def journal() -> ListJournal:
@@ -31,7 +37,12 @@ def journal() -> ListJournal:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store.open(tmp_path / "lockgate.db")
+def state(tmp_path: Path) -> StateFolder:
+    return StateFolder.open(tmp_path / ".lockgate")
+
+
+@pytest.fixture
+def store(state: StateFolder) -> Iterator[Store]:
+    store = Store.open(state.database)
     yield store
     store.close()
