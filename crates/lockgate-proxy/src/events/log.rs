@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{sync_channel, Receiver};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -133,7 +134,11 @@ impl EventLog {
     pub fn start(dir: &Path, mut options: Options) -> io::Result<Self> {
         options.retain_bytes = options.retain_bytes.max(RETAIN_MIN);
         let (store, recovered) = Store::open(dir, &options)?;
-        let pool = Arc::new(Pool::new(options.pool_bytes, CHUNK_BYTES));
+        let pool = Arc::new(Pool::new(
+            options.pool_bytes,
+            CHUNK_BYTES,
+            options.retain_bytes,
+        ));
         let writer = Writer::new(Arc::clone(&pool), store, &options);
         let thread = std::thread::Builder::new()
             .name("lockgate-events".to_owned())
@@ -183,6 +188,12 @@ impl EventLog {
             .hand_over();
         let (reply, answer) = sync_channel(1);
         self.ask(Job::Flush(reply), &answer)
+    }
+
+    /// Sets [`Options::retain_bytes`] anew, as a reload may; it holds from the
+    /// next write on.
+    pub fn retain(&self, bytes: u64) {
+        self.pool.retain_bytes.store(bytes.max(RETAIN_MIN), Relaxed);
     }
 
     /// The counters of this moment.

@@ -7,6 +7,7 @@
 //! (about a hundred events), not per event.
 
 use std::collections::VecDeque;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -50,6 +51,8 @@ pub(crate) struct Pool {
     /// and system events still do.
     access_max: usize,
     pub counting: Counting,
+    /// How many bytes of segments may stay, as last asked for.
+    pub retain_bytes: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -63,7 +66,7 @@ struct State {
 }
 
 impl Pool {
-    pub fn new(pool_bytes: usize, chunk_bytes: usize) -> Self {
+    pub fn new(pool_bytes: usize, chunk_bytes: usize, retain_bytes: u64) -> Self {
         let chunks_max = (pool_bytes / chunk_bytes).max(4);
         Self {
             state: Mutex::new(State {
@@ -79,6 +82,7 @@ impl Pool {
             chunks_max,
             access_max: chunks_max - chunks_max / 4,
             counting: Counting::default(),
+            retain_bytes: AtomicU64::new(retain_bytes),
         }
     }
 

@@ -25,6 +25,7 @@ pub(crate) struct Store {
     node: String,
     retain_bytes: u64,
     segment_bytes: u64,
+    segment_bytes_wanted: u64,
     segment_age_ms: u64,
     open: Option<Segment>,
     sealed: VecDeque<Listed>,
@@ -60,13 +61,12 @@ impl Store {
                 seq: last.name.seq + 1,
             },
         );
-        // A quarter at most, so that deleting the oldest leaves most of the log.
-        let segment_bytes = options.segment_bytes.min(options.retain_bytes / 4);
-        let store = Self {
+        let mut store = Self {
             dir: dir.to_owned(),
             node: options.node.clone(),
-            retain_bytes: options.retain_bytes,
-            segment_bytes,
+            retain_bytes: 0,
+            segment_bytes: 0,
+            segment_bytes_wanted: options.segment_bytes,
             segment_age_ms: u64::try_from(options.segment_age.as_millis()).unwrap_or(u64::MAX),
             open: None,
             sealed,
@@ -79,7 +79,18 @@ impl Store {
             #[cfg(test)]
             faults: std::sync::Arc::clone(&options.faults),
         };
+        store.keep(options.retain_bytes);
         Ok((store, recovered))
+    }
+
+    /// Sets how many bytes of segments may stay. A segment is a quarter of them
+    /// at most, so that deleting the oldest leaves most of the log.
+    pub fn keep(&mut self, retain_bytes: u64) {
+        if self.retain_bytes != retain_bytes {
+            self.retain_bytes = retain_bytes;
+            self.segment_bytes = self.segment_bytes_wanted.min(retain_bytes / 4);
+            self.retain();
+        }
     }
 
     /// Appends whole frames to the open segment; begins a new one where due.

@@ -93,6 +93,7 @@ impl Writer {
 
     fn turn(&mut self, closing: bool) {
         let now = Instant::now();
+        self.store.keep(self.pool.retain_bytes.load(Relaxed));
         if closing || self.retry_at.is_none_or(|at| at <= now) {
             self.write_pending();
         }

@@ -291,6 +291,47 @@ fn an_event_too_large_is_refused_and_the_next_is_not() {
 }
 
 #[test]
+fn how_much_may_stay_can_change_while_it_is_written() {
+    let dir = Dir::new();
+    let options = Options {
+        segment_bytes: 300_000,
+        ..options()
+    };
+    let log = EventLog::start(&dir, options).unwrap();
+    let fill = |bytes: u64| {
+        let before = log.counters().bytes;
+        while log.counters().bytes < before + bytes {
+            let sink = log.sink();
+            for _ in 0..100 {
+                sink.access(&record("r"));
+            }
+            drop(sink);
+            log.flush().unwrap();
+        }
+    };
+    let kept = || -> u64 {
+        let files = super::super::testing::segment_files(&dir);
+        files
+            .iter()
+            .map(|file| std::fs::metadata(file).unwrap().len())
+            .sum()
+    };
+    fill(3 << 20);
+    assert!(kept() > 3 << 20);
+    log.retain(2 << 20);
+    fill(1000);
+    assert!((1 << 20..=2 << 20).contains(&kept()), "{} bytes", kept());
+    assert!(log.counters().segments_deleted > 0);
+    log.retain(0);
+    fill(2 << 20);
+    assert!(
+        (1 << 19..=1 << 20).contains(&kept()),
+        "the least that may be asked for: {}",
+        kept()
+    );
+}
+
+#[test]
 fn a_log_that_cannot_be_made_is_an_error_at_the_start() {
     let dir = Dir::new();
     let file = dir.join("file");

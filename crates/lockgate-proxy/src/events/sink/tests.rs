@@ -13,7 +13,7 @@ const CHUNK: usize = 32 * 1024;
 const CHUNKS: usize = 8;
 
 fn pool() -> Arc<Pool> {
-    Arc::new(Pool::new(CHUNKS * CHUNK, CHUNK))
+    Arc::new(Pool::new(CHUNKS * CHUNK, CHUNK, 0))
 }
 
 /// The events in chunks that were handed over, by class.
