@@ -225,8 +225,6 @@ impl<H: Head> Stream<H> {
         };
         let mut section = std::mem::take(&mut self.carry);
         while let Some(end) = memchr::memchr(b'\n', run.rest()) {
-            // Before the copy, so that no more is ever kept than the limit.
-            self.within_limit(kind, section.len() + end + 1)?;
             section.extend_from_slice(&run.rest()[..=end]);
             run.skip(end + 1);
             if self.line(kind, &section)? {

@@ -138,6 +138,14 @@ fn limits_are_reached_to_the_byte() {
         }),
         Err("too-many-headers")
     );
+    // A head shorter than the target may be: it is the head that is too large.
+    assert_eq!(
+        verdict(HeadLimits {
+            head_bytes: 10,
+            ..HeadLimits::default()
+        }),
+        Err("head-too-large")
+    );
     assert_eq!(
         verdict(HeadLimits {
             target_bytes: 3,
@@ -311,6 +319,12 @@ fn an_upstream_may_not_speak_out_of_turn_nor_without_end() {
         response(Expect::Body, &many).1,
         Err("upstream-too-many-headers")
     );
+    let many = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n";
+    let many = [&many[..], &b"X: y\r\n".repeat(101)].concat();
+    assert_eq!(
+        response(Expect::Body, &many).1,
+        Err("upstream-trailers-too-large")
+    );
     let trailers = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: ";
     let trailers = [&trailers[..], &[b'y'; 9_000]].concat();
     assert_eq!(
@@ -377,4 +391,47 @@ fn a_failure_within_a_body_is_told_from_one_between_messages() {
         guard.feed(rest, &mut |_| {}).unwrap_err();
         assert_eq!(guard.in_body(), in_body, "{rest:?}");
     }
+}
+
+#[test]
+fn limits_that_hyper_could_not_take_are_brought_down() {
+    let endless = HeadLimits {
+        head_bytes: usize::MAX,
+        headers: usize::MAX,
+        target_bytes: usize::MAX,
+    };
+    let verdict = |head: Vec<u8>| {
+        let mut guard = RequestGuard::new(endless);
+        guard.feed(&head, &mut |_| {}).map_err(|reason| reason.code)
+    };
+    let line = |target: usize| {
+        format!(
+            "GET /{} HTTP/1.1\r\nHost: a\r\n\r\n",
+            "a".repeat(target - 1)
+        )
+        .into_bytes()
+    };
+    assert_eq!(verdict(line(65_534)), Ok(()));
+    assert_eq!(verdict(line(65_535)), Err("target-too-long"));
+    let head = |field: &str, times: usize| {
+        format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", field.repeat(times)).into_bytes()
+    };
+    assert_eq!(verdict(head("X: y\r\n", 999)), Ok(()));
+    assert_eq!(verdict(head("X: y\r\n", 1000)), Err("too-many-headers"));
+    let long = format!("X: {}\r\n", "y".repeat(1024));
+    assert_eq!(verdict(head(&long, 255)), Err("head-too-large"));
+}
+
+#[test]
+fn what_one_answer_was_like_is_forgotten_for_the_next() {
+    let mut guard = ResponseGuard::new(HeadLimits::default());
+    for _ in 0..3 {
+        guard.expect(Expect::Body);
+        let interim = b"HTTP/1.0 102 Processing\r\n\r\n".repeat(20);
+        guard.feed(&interim, &mut |_| {}).unwrap();
+        let answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+        guard.feed(answer, &mut |_| {}).unwrap();
+        assert_eq!(guard.phase(), Phase::Idle);
+    }
+    assert_eq!(guard.heads(), 63);
 }

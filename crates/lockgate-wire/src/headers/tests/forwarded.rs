@@ -124,7 +124,7 @@ fn no_chain_is_walked_without_end() {
         "10.0.0.3, ".repeat(40)
     );
     assert_eq!(client("10.0.0.1", &[&sent]), Ok("10.0.0.3".into()));
-    let padded = format!("X-Forwarded-For: 192.0.2.1, {}", " ".repeat(600));
+    let padded = format!("X-Forwarded-For: 1.1.1.1,{}192.0.2.1", " ".repeat(600));
     assert_eq!(client("10.0.0.1", &[&padded]), Ok("10.0.0.1".into()));
 }
 
@@ -240,6 +240,23 @@ fn what_cannot_be_right_is_replaced_even_from_a_trusted_peer() {
             "forwarded: for=10.0.0.1;proto=http;host=shop.example.com",
             "x-forwarded-for: 10.0.0.1",
             "x-forwarded-host: shop.example.com",
+            "x-forwarded-port: 8080",
+            "x-forwarded-proto: http",
+        ]
+    );
+}
+
+#[test]
+fn a_scheme_told_twice_and_a_list_nobody_can_read_are_replaced() {
+    let mut headers = map(&["X-Forwarded-Proto: https", "X-Forwarded-Proto: https"]);
+    let unreadable = http::HeaderValue::from_bytes(b"192.0.2.1, caf\xe9").unwrap();
+    headers.insert("x-forwarded-for", unreadable);
+    Hop::new("10.0.0.1".parse().unwrap(), true, false, 8080).write(&mut headers);
+    assert_eq!(
+        lines(&headers),
+        [
+            "forwarded: for=10.0.0.1;proto=http",
+            "x-forwarded-for: 10.0.0.1",
             "x-forwarded-port: 8080",
             "x-forwarded-proto: http",
         ]

@@ -1,0 +1,6 @@
+//! What must hold for whatever a stranger sends. The targets in `tests/` feed
+//! these; each panics with the input when its promise is broken.
+
+pub mod guards;
+pub mod seeds;
+pub mod text;
