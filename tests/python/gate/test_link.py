@@ -1,0 +1,433 @@
+"""Both ends of the link, talking to each other: the gate is a fake, the socket and the store are real."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lockgate._native import LockgateError
+from lockgate.admin.bundles import Bundles
+from lockgate.admin.facts import BATCH, FactsLog
+from lockgate.admin.keys import Keys
+from lockgate.admin.link import LinkServer
+from lockgate.admin.store import Store
+from lockgate.gate.frames import Kind, encode
+from lockgate.gate.link import Link
+from lockgate.gate.sockets import socket_name
+from lockgate.state import StateFolder
+from support.waiting import until
+
+ADDRESS = "127.0.0.1:8081"
+
+
+class FakeGate:
+    """What a gate does with bundles and facts, in memory."""
+
+    def __init__(self) -> None:
+        self.bundle: dict[str, Any] | None = None
+        self.keys: dict[str, dict[str, Any]] = {}
+        self.staged: dict[str, dict[str, Any]] | None = None
+        self.seq = 0
+        self.contacts = 0
+        self.batches: list[int] = []
+        self.refuse: str | None = None
+        self.fault: Exception | None = None
+
+    def load(self, signed: bytes) -> dict[str, Any]:
+        if self.refuse is not None:
+            raise LockgateError(self.refuse)
+        text = json.loads(signed)["bundle"]
+        hash_ = hashlib.sha256(text.encode()).hexdigest()[:16]
+        self.bundle = {"sequence": json.loads(text)["sequence"], "hash": hash_}
+        return {**self.bundle, "took_us": 5}
+
+    def apply_facts(self, facts: list[bytes]) -> int:
+        if self.fault is not None:
+            fault, self.fault = self.fault, None
+            raise fault
+        self.batches.append(len(facts))
+        for fact in map(json.loads, facts):
+            keys = self.keys if self.staged is None else self.staged
+            match fact["kind"]:
+                case "key.put":
+                    keys[fact["key"]["id"]] = fact["key"]
+                case "key.revoke":
+                    keys[fact["id"]]["revoked"] = True
+                case "reset.begin":
+                    self.staged = {}
+                case "reset.end" if self.staged is not None:
+                    self.keys, self.staged = self.staged, None
+            if self.staged is None:
+                self.seq = fact["seq"]
+        return self.seq
+
+    def facts_seq(self) -> int:
+        return self.seq
+
+    def bundle_info(self) -> dict[str, Any] | None:
+        return self.bundle
+
+    def contact(self) -> None:
+        self.contacts += 1
+
+    def addresses(self) -> dict[str, str]:
+        return {"public": "127.0.0.1:1"} if self.bundle else {}
+
+    def stats(self) -> dict[str, Any]:
+        return {"requests": 7}
+
+    def metrics(self) -> str:
+        return "lockgate_requests_total 7\n"
+
+    def alive(self) -> bool:
+        return True
+
+    def drain(self, timeout_s: float) -> bool:
+        return timeout_s >= 0
+
+
+class Wire:
+    """A control process's link in a thread of its own, and gates on the other end."""
+
+    def __init__(self, state: StateFolder) -> None:
+        self.state = state
+        self.store = Store.open(state.database)
+        self.bundles = Bundles(self.store, state.signing_key())
+        self.noted: list[str] = []
+        self.refused: list[str] = []
+        self.links: list[Link] = []
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever)
+        self.thread.start()
+        self.server = LinkServer(state, self.store, self.bundles, lambda code, *_: self.noted.append(code))
+        self.call(self.server.start())
+
+    def call(self, work: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
+
+    def gate(self, gate: FakeGate) -> Link:
+        link = Link(
+            self.state,
+            gate,
+            version="test",
+            pid=1,
+            loaded=lambda _info: None,
+            refused=lambda _code, why: self.refused.append(why),
+        )
+        self.links.append(link)
+        link.start()
+        return link
+
+    def connected(self, gate: FakeGate) -> Link:
+        before = self.server.connections
+        link = self.gate(gate)
+        until(lambda: self.server.connections > before, "the gate's connection")
+        return link
+
+    def publish(self, **content: Any) -> Any:
+        document = {"bundle_version": 1, "apis": [], **content}
+        return self.bundles.publish(document, admin_address=ADDRESS)[0]
+
+    def settled(self) -> str:
+        return str(self.call(self.server.settled(5.0)))
+
+    def restart_control(self) -> None:
+        self.call(self.server.stop())
+        self.server = LinkServer(self.state, self.store, self.bundles, lambda code, *_: self.noted.append(code))
+        self.call(self.server.start())
+
+    def close(self) -> None:
+        for link in self.links:
+            link.stop()
+        self.call(self.server.stop())
+        for link in self.links:
+            link.join(5)
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(5)
+        self.loop.close()
+        self.store.close()
+
+
+class Quiet:
+    """A journal for those that want one."""
+
+    def audit(self, *_: object) -> None:
+        """Nothing."""
+
+    def system(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def wire(tmp_path: Path) -> Iterator[Wire]:
+    wire = Wire(StateFolder.open(tmp_path / ".lockgate"))
+    yield wire
+    wire.close()
+
+
+@pytest.fixture
+def keys(wire: Wire) -> Keys:
+    return Keys(wire.store, Quiet(), bytes(32))
+
+
+def imported(keys: Keys, count: int) -> None:
+    keys.import_("me", "file", ({"digest": f"{n:064x}", "name": "n", "owner": "o"} for n in range(count)))
+
+
+def test_a_gate_that_knows_nothing_is_told_everything(wire: Wire, keys: Keys) -> None:
+    bundle = wire.publish()
+    imported(keys, 2 * BATCH + 1)
+    gate = FakeGate()
+    wire.connected(gate)
+    assert wire.settled() == "applied"
+    assert len(gate.keys) == 2 * BATCH + 1
+    assert max(gate.batches) <= BATCH
+    until(lambda: gate.bundle == {"sequence": 1, "hash": bundle.hash}, "the bundle")
+
+
+def test_a_change_is_live_before_the_answer(wire: Wire, keys: Keys) -> None:
+    gate = FakeGate()
+    wire.connected(gate)
+    created = keys.create("me", name="n", owner="o")
+    assert wire.settled() == "applied"
+    assert not gate.keys[created.record.id]["revoked"]
+    keys.revoke("me", created.record.id)
+    assert wire.settled() == "applied"
+    assert gate.keys[created.record.id]["revoked"]
+
+
+def test_what_another_process_writes_is_noticed(wire: Wire) -> None:
+    gate = FakeGate()
+    wire.connected(gate)
+    beside = Store.open(wire.state.database)
+    created = Keys(beside, Quiet(), bytes(32)).create("me", name="n", owner="o")
+    until(lambda: created.record.id in gate.keys, "the key", within=2.0)
+    beside.close()
+
+
+def test_a_gate_that_was_away_gets_only_what_it_missed(wire: Wire, keys: Keys) -> None:
+    imported(keys, 3)
+    gate = FakeGate()
+    link = wire.connected(gate)
+    assert wire.settled() == "applied"
+    link.stop()
+    until(lambda: wire.server.gate is None, "the end of the connection")
+    gate.batches.clear()
+    keys.create("me", name="n", owner="o")
+    wire.connected(gate)
+    assert wire.settled() == "applied"
+    assert gate.batches == [1]
+    assert len(gate.keys) == 4
+
+
+@pytest.mark.parametrize("seq", [7, 2**52])
+def test_a_gate_of_another_log_forgets_what_it_knew(wire: Wire, keys: Keys, seq: int) -> None:
+    created = keys.create("me", name="n", owner="o")
+    gate = FakeGate()
+    gate.seq, gate.keys = seq, {"key_foreign": {"revoked": False}}
+    wire.connected(gate)
+    assert wire.settled() == "applied"
+    assert set(gate.keys) == {created.record.id}
+    assert gate.seq == FactsLog(wire.store).head()
+    keys.revoke("me", created.record.id)
+    assert wire.settled() == "applied"
+    assert gate.keys[created.record.id]["revoked"]
+
+
+def test_a_gate_comes_back_to_a_new_control_process(wire: Wire, keys: Keys) -> None:
+    gate = FakeGate()
+    wire.connected(gate)
+    wire.restart_control()
+    keys.create("me", name="n", owner="o")
+    until(lambda: wire.server.gate is not None, "the gate's return", within=3.0)
+    assert wire.settled() == "applied"
+    assert len(gate.keys) == 1
+
+
+def test_a_fault_of_the_gate_ends_the_connection_not_the_link(wire: Wire, keys: Keys) -> None:
+    gate = FakeGate()
+    wire.connected(gate)
+    gate.fault = LockgateError("disk full")
+    keys.create("me", name="n", owner="o")
+    wire.server.facts_changed()
+    until(lambda: len(gate.keys) == 1, "the fact, at the second attempt", within=5.0)
+    assert wire.server.connections == 2
+
+
+def test_the_gate_hears_each_second_that_it_knows_everything(wire: Wire) -> None:
+    gate = FakeGate()
+    wire.connected(gate)
+    until(lambda: gate.contacts >= 3, "beats", within=5.0)
+
+
+def test_no_beat_says_complete_while_facts_are_outstanding(wire: Wire, keys: Keys) -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    class Slow(FakeGate):
+        def apply_facts(self, facts: list[bytes]) -> int:
+            entered.set()
+            leave.wait(10)
+            return super().apply_facts(facts)
+
+    imported(keys, 1)
+    gate = Slow()
+    wire.gate(gate)
+    assert entered.wait(5)
+    session = until(lambda: wire.server.gate, "the session")
+    assert not session.synced
+    assert wire.call(wire.server.settled(0.05)) == "pending"
+    assert gate.contacts == 0
+    leave.set()
+    until(lambda: gate.contacts >= 1, "contact")
+    assert len(gate.keys) == 1
+
+
+def test_a_new_bundle_is_handed_over_and_answered(wire: Wire) -> None:
+    wire.publish(a=1)
+    gate = FakeGate()
+    wire.connected(gate)
+    answer = wire.call(wire.server.push(wire.publish(a=2)))
+    assert answer.applied["sequence"] == 2
+    assert answer.error is None
+    assert gate.bundle is not None
+    assert gate.bundle["sequence"] == 2
+
+
+def test_the_same_bundle_is_not_sent_again(wire: Wire) -> None:
+    loads: list[bytes] = []
+
+    class Counting(FakeGate):
+        def load(self, signed: bytes) -> dict[str, Any]:
+            loads.append(signed)
+            return super().load(signed)
+
+    bundle = wire.publish()
+    wire.connected(Counting())
+    until(lambda: len(loads) == 1, "the bundle")
+    assert wire.call(wire.server.push(bundle)).applied["sequence"] == 1
+    wire.restart_control()
+    until(lambda: wire.server.gate is not None, "the gate's return", within=3.0)
+    assert wire.call(wire.server.push(bundle)).applied["sequence"] == 1
+    assert len(loads) == 1
+
+
+def test_a_refused_bundle_is_told_to_both_sides(wire: Wire) -> None:
+    gate = FakeGate()
+    wire.connected(gate)
+    gate.refuse = "port taken"
+    answer = wire.call(wire.server.push(wire.publish()))
+    assert answer.applied is None
+    assert answer.error["message"] == "port taken"
+    assert wire.refused == ["port taken"]
+
+
+def test_a_bundle_that_is_refused_on_connecting_is_told_to_the_reloader(wire: Wire) -> None:
+    told: list[int] = []
+
+    async def on_refused(bundle: Any, _error: dict[str, Any]) -> None:
+        told.append(bundle.sequence)
+
+    wire.server.on_refused = on_refused
+    wire.publish()
+    gate = FakeGate()
+    gate.refuse = "port taken"
+    wire.gate(gate)
+    until(lambda: told == [1], "the refusal")
+
+
+def test_a_gate_with_a_higher_number_gets_the_bundle_above_it(wire: Wire) -> None:
+    wire.publish(a=1)
+    gate = FakeGate()
+    gate.bundle = {"sequence": 500, "hash": "of a lost database"}
+    wire.connected(gate)
+    until(lambda: gate.bundle is not None and gate.bundle["sequence"] == 501, "the bundle under a new number")
+
+
+def test_a_newer_connection_takes_the_place_of_an_older(wire: Wire) -> None:
+    first, second = FakeGate(), FakeGate()
+    link = wire.connected(first)
+    wire.connected(second)
+    link.stop()
+    assert wire.call(wire.server.gate.ask("stats"))["stats"] == {"requests": 7}  # type: ignore[union-attr]
+
+
+def test_numbers_are_given_when_asked(wire: Wire) -> None:
+    wire.connected(FakeGate())
+    session = wire.server.gate
+    assert session is not None
+    assert wire.call(session.ask("metrics"))["text"] == "lockgate_requests_total 7\n"
+
+
+def test_without_a_gate_nothing_waits(wire: Wire) -> None:
+    assert wire.call(wire.server.push(wire.publish())) is None
+    assert wire.call(wire.server.settled(60.0)) == "absent"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"\xff" * 5,
+        encode(Kind.FACTS, b"{}"),
+        encode(Kind.MESSAGE, b'{"type":"beat"}'),
+        encode(Kind.MESSAGE, b"not json"),
+    ],
+)
+def test_what_does_not_speak_as_agreed_is_shown_the_door(wire: Wire, said: bytes) -> None:
+    with socket.socket(socket.AF_UNIX) as stranger:
+        with socket_name(wire.state.link_socket) as name:
+            stranger.connect(name)
+        stranger.settimeout(10)
+        stranger.sendall(said)
+        assert stranger.recv(1) == b""
+    wire.connected(FakeGate())
+
+
+def test_another_users_process_is_refused(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lockgate.admin.link.peer_is_same_user", lambda _connection: False)
+    with socket.socket(socket.AF_UNIX) as stranger:
+        with socket_name(wire.state.link_socket) as name:
+            stranger.connect(name)
+        stranger.settimeout(10)
+        assert stranger.recv(1) == b""
+    assert wire.server.connections == 0
+
+
+def test_a_gate_does_not_trust_another_users_socket(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[bool] = []
+
+    def foreign(_connection: socket.socket) -> bool:
+        looked.append(True)
+        return False
+
+    monkeypatch.setattr("lockgate.gate.link.peer_is_same_user", foreign)
+    wire.gate(FakeGate())
+    until(lambda: len(looked) >= 2, "two attempts")
+    assert wire.noted == []
+
+
+def test_the_socket_is_for_its_owner_only(wire: Wire) -> None:
+    assert wire.state.link_socket.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_silent_control_process_is_given_up(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lockgate.gate.link.SILENCE", 0.3)
+    monkeypatch.setattr("lockgate.gate.link.BEAT", 0.1)
+    monkeypatch.setattr("lockgate.admin.gate_session.BEAT", 3600.0)
+    wire.connected(FakeGate())
+    until(lambda: wire.server.connections >= 2, "another attempt")
+
+
+def test_a_silent_gate_is_given_up(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lockgate.admin.gate_session.SILENCE", 0.2)
+    monkeypatch.setattr("lockgate.admin.gate_session.BEAT", 0.1)
+    monkeypatch.setattr("lockgate.gate.link.BEAT", 3600.0)
+    wire.connected(FakeGate())
+    until(lambda: "gate-lost" in wire.noted, "the loss")
