@@ -54,7 +54,22 @@ def profile(row: Row, seconds: float, folder: Path) -> str:
         with stage.running(row) as (running, _):
             load.closed(running.address, running.requests, WARM_UP_SECONDS)
             pids = ",".join(str(pid) for pid in running.process.tree())
-            with perf(["record", "-q", "-g", "-e", "cpu-clock", "-F", "1999", "-o", str(data()), "-p", pids]):
+            with perf(
+                [
+                    "record",
+                    "-q",
+                    "--call-graph",
+                    "dwarf,8192",
+                    "-e",
+                    "cpu-clock",
+                    "-F",
+                    "997",
+                    "-o",
+                    str(data()),
+                    "-p",
+                    pids,
+                ]
+            ):
                 load.closed(running.address, running.requests, seconds)
             return perf_report()
 

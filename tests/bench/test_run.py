@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 from bench.gate import SHAPES
+from bench.load import build, started
+from bench.process import BenchError
 from bench.results import read
 from bench.rows import ROWS
+from bench.subjects import Site, peers
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -57,6 +60,25 @@ def test_lockgate_gives_a_valid_result(tmp_path: Path) -> None:
     assert [row.id for row in results.cpu] == ["nginx/plain", *rows.split(",")]
     assert all(1 < row.us < 20_000 for row in results.cpu)
     assert not results.failed
+
+
+@pytest.mark.parametrize("name", ["nginx", "haproxy", "envoy", "traefik", "caddy"])
+def test_a_peer_serves_with_its_configuration(name: str, tmp_path: Path) -> None:
+    peer = next(each for each in peers() if each.name == name)
+    try:
+        peer.path()
+    except BenchError as error:
+        pytest.skip(str(error))
+    core = min(os.sched_getaffinity(0))
+    with started(build(), core, tmp_path / "log", connections=8) as load:
+        tmp_path.chmod(0o755)
+        running = peer.start("plain", Site(core, tmp_path, load.origin))
+        try:
+            assert load.closed(running.address, running.requests, seconds=20, count=200).requests == 200
+            assert running.process.cpu_ns() > 0
+        finally:
+            running.process.stop()
+    assert peer.version().count(".") == 2
 
 
 def test_every_row_of_lockgate_has_a_bundle() -> None:
