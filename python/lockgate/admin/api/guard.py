@@ -46,22 +46,29 @@ class Guard:
         """Refuse, or let through."""
         if scope["type"] != "http":
             return
-        started = False
+        body = _Body(receive)
 
         async def answer(message: Message) -> None:
-            nonlocal started
             if message["type"] == "http.response.start":
-                started = True
                 message["headers"] = [*message.get("headers", []), *HEADERS]
                 self._counters.answered(scope["method"], message["status"])
             await send(message)
 
+        async def answer_of_app(message: Message) -> None:
+            # What a resource says of a body that was cut off is not what is to be said.
+            if not body.too_large:
+                await answer(message)
+
         try:
             self._check(scope)
-            await self._app(scope, _bounded(receive, BODY_BYTES), answer)
+            try:
+                await self._app(scope, body.receive, answer_of_app)
+            except Exception:
+                if not body.too_large:
+                    raise
+            if body.too_large:
+                raise Problem("admin-body-too-large", f"A body has at most {BODY_BYTES} bytes.")  # noqa: TRY301
         except Problem as problem:
-            if started:
-                raise
             self._counters.refused(problem.code)
             log.warning("admin-refused", code=problem.code, method=scope["method"], path=scope["path"])
             await problem.response()(scope, receive, answer)
@@ -117,17 +124,20 @@ def _values(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[str]:
     return [value.decode("latin-1") for key, value in headers if key == name]
 
 
-def _bounded(receive: Receive, limit: int) -> Receive:
-    """Stop a body that says nothing of its length, or lies about it."""
-    received = 0
+class _Body:
+    """Stops a body that says nothing of its length, or lies about it."""
 
-    async def bounded() -> Message:
-        nonlocal received
-        message = await receive()
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._received = 0
+        self.too_large = False
+
+    async def receive(self) -> Message:
+        """The next piece; beyond the limit the client seems gone, so that whoever reads stops."""
+        message = await self._receive()
         if message["type"] == "http.request":
-            received += len(message.get("body", b""))
-            if received > limit:
-                raise Problem("admin-body-too-large", f"A body has at most {limit} bytes.")
+            self._received += len(message.get("body", b""))
+            if self._received > BODY_BYTES:
+                self.too_large = True
+                return {"type": "http.disconnect"}
         return message
-
-    return bounded
