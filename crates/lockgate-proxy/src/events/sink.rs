@@ -53,8 +53,9 @@ impl Sink {
         }
     }
 
-    /// Hands what is there to the writer, whether it is behind or not.
-    pub(crate) fn hand_over(&self) {
+    /// Hands what is there to the writer, whether it is behind or not: for a
+    /// worker that ends, and does not know when its sink will be dropped.
+    pub fn hand_over(&self) {
         match self.chunk.take() {
             Some(chunk) if chunk.bytes.is_empty() => self.pool.recycle(chunk),
             Some(chunk) => self.pool.hand_over(chunk),
