@@ -12,7 +12,7 @@ use lockgate_policy::{BodyMachine, BodyVerdict, Denial};
 use crate::exchange::Exchange;
 use crate::net::ConnectionState;
 use crate::reasons;
-use crate::upstream::Link;
+use crate::upstream::{Broke, Link};
 
 /// Most that policies may hold back of one body, bytes; beyond it the request
 /// is refused. Precedent: Envoy's per-connection buffer limit is 1 MiB.
@@ -195,12 +195,8 @@ pub struct AnswerBody {
 enum Source {
     /// Said by the gate itself.
     Own(Option<Bytes>),
-    /// Coming from the upstream.
-    Upstream {
-        incoming: Incoming,
-        link: Option<Link>,
-        idle_ms: u64,
-    },
+    /// Coming from the upstream, until it is over.
+    Upstream(Option<Link>),
 }
 
 impl AnswerBody {
@@ -216,27 +212,21 @@ impl AnswerBody {
 
     /// A body that comes over `link`.
     #[must_use]
-    pub fn upstream(incoming: Incoming, link: Link, idle_ms: u32, exchange: Box<Exchange>) -> Self {
+    pub fn upstream(link: Link, exchange: Box<Exchange>) -> Self {
         let mut body = Self {
-            source: Source::Upstream {
-                incoming,
-                link: Some(link),
-                idle_ms: u64::from(idle_ms),
-            },
+            source: Source::Upstream(Some(link)),
             exchange,
         };
-        body.settle(&mut Context::from_waker(std::task::Waker::noop()));
+        body.settle();
         body
     }
 
     /// Puts the connection to rest as soon as the body is over.
-    fn settle(&mut self, cx: &mut Context<'_>) {
-        if let Source::Upstream { incoming, link, .. } = &mut self.source {
-            if incoming.is_end_stream() {
-                if let Some(mut link) = link.take() {
-                    link.drive(cx);
-                    self.exchange.worker().pools.rest(link);
-                }
+    fn settle(&mut self) {
+        if let Source::Upstream(slot) = &mut self.source {
+            if let Some(link) = slot.take_if(|link| link.is_over()) {
+                let keep_ms = self.exchange.upstream_times().keep_alive_ms;
+                self.exchange.worker().pools.rest(link, keep_ms);
             }
         }
     }
@@ -245,54 +235,36 @@ impl AnswerBody {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        let Source::Upstream {
-            incoming,
-            link,
-            idle_ms,
-        } = &mut self.source
-        else {
+        let Source::Upstream(Some(link)) = &mut self.source else {
             return Poll::Ready(None);
         };
         let state = &self.exchange.state;
-        let mut frame = Pin::new(&mut *incoming).poll_frame(cx);
-        if frame.is_pending() {
-            if let Some(link) = link {
-                link.drive(cx);
-                frame = Pin::new(&mut *incoming).poll_frame(cx);
-            }
-        }
-        match frame {
-            Poll::Pending if state.upstream_late() => {
+        let polled = link.poll_body(cx);
+        let Poll::Ready(polled) = polled else {
+            if state.upstream_late() {
                 self.exchange.broke_off(&reasons::IDLE_TIMEOUT);
-                Poll::Ready(Some(Err(Broken)))
+                return Poll::Ready(Some(Err(Broken)));
             }
-            Poll::Pending => {
-                state.upstream_wait(self.exchange.worker().clock.coarse_ms() + *idle_ms);
-                Poll::Pending
-            }
-            Poll::Ready(Some(Ok(frame))) => {
-                state.upstream_until(0);
-                if let Some(data) = frame.data_ref() {
-                    self.exchange.bytes_out += data.len() as u64;
-                }
-                self.settle(cx);
+            let idle_ms = u64::from(self.exchange.upstream_times().idle_ms);
+            state.upstream_wait(self.exchange.worker().clock.coarse_ms() + idle_ms);
+            return Poll::Pending;
+        };
+        state.upstream_until(0);
+        match polled {
+            Some(Ok(frame)) => {
+                self.exchange.bytes_out += frame.data_ref().map_or(0, Bytes::len) as u64;
+                self.settle();
                 Poll::Ready(Some(Ok(frame)))
             }
-            Poll::Ready(Some(Err(_))) => {
-                let reason = link
-                    .as_ref()
-                    .and_then(Link::problem)
-                    .unwrap_or(&reasons::RESET);
-                self.exchange.broke_off(reason);
+            Some(Err(broke)) => {
+                self.exchange.broke_off(match broke {
+                    Broke::Upstream(reason, _) => reason,
+                    Broke::Request => &reasons::CLIENT_GONE,
+                });
                 Poll::Ready(Some(Err(Broken)))
             }
-            Poll::Ready(None) => {
-                state.upstream_until(0);
-                if let Some(mut link) = link.take() {
-                    link.drive(cx);
-                    self.exchange.worker().pools.rest(link);
-                }
-                self.exchange.complete = true;
+            None => {
+                self.settle();
                 Poll::Ready(None)
             }
         }
@@ -320,14 +292,17 @@ impl Body for AnswerBody {
     fn is_end_stream(&self) -> bool {
         match &self.source {
             Source::Own(bytes) => bytes.is_none(),
-            Source::Upstream { incoming, .. } => incoming.is_end_stream(),
+            Source::Upstream(link) => link.is_none(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.source {
             Source::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
-            Source::Upstream { incoming, .. } => incoming.size_hint(),
+            Source::Upstream(None) => SizeHint::with_exact(0),
+            Source::Upstream(Some(link)) => link
+                .left()
+                .map_or_else(SizeHint::default, SizeHint::with_exact),
         }
     }
 }

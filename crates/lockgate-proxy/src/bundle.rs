@@ -115,7 +115,7 @@ pub struct Upstream {
 }
 
 /// Timeouts of one exchange with an upstream, milliseconds.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Timeouts {
     /// To open a connection.

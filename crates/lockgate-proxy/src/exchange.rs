@@ -3,26 +3,23 @@
 //! refusal, a client that went away, or a panic.
 
 use std::cell::Cell;
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use http::header::{HOST, USER_AGENT};
 use http::uri::Uri;
 use http::{HeaderMap, HeaderValue, Method};
-use lockgate_policy::{Identity, ReasonRef, Span};
+use lockgate_policy::ReasonRef;
 
+use crate::bundle::Timeouts;
 use crate::events::{AccessRecord, SpanRecord, VerdictRecord};
 use crate::id::RequestId;
+use crate::judge::Judgement;
 use crate::net::ConnectionState;
 use crate::reasons;
-use crate::route::Matched;
-use crate::snapshot::{CompiledListener, Snapshot, Target};
-use crate::trace::Trace;
+use crate::snapshot::{CompiledApi, CompiledListener, Snapshot, Target};
+use crate::trace;
 use crate::worker::Worker;
-
-/// More verdicts than a trace holds.
-const MAX_VERDICTS: usize = 16;
 
 /// One request and its answer.
 pub struct Exchange {
@@ -43,22 +40,14 @@ pub struct Exchange {
     user_agent: Option<HeaderValue>,
     /// What the gate read in place of a head that it refused.
     pub malformed: bool,
-    /// The client's address.
-    pub client: IpAddr,
-    /// The route, once found.
-    pub matched: Option<Matched>,
-    /// Path and query in normal form, where they arrived in another.
-    pub rewritten: Option<String>,
-    /// Who called.
-    pub identity: Option<Identity>,
-    /// What each policy said.
-    pub trace: Trace,
+    /// What was decided of it.
+    pub judgement: Judgement,
     /// Status of the answer.
     pub status: u16,
     /// Why the gate answered, where it did.
     pub reason: Option<ReasonRef>,
-    /// Where the configuration says what decided.
-    pub span: Option<Span>,
+    /// What went wrong with the upstream, for the log.
+    pub cause: Option<String>,
     /// The upstream's server.
     pub target: Option<Arc<Target>>,
     /// When the request was sent on, and when the answer began.
@@ -87,7 +76,6 @@ impl Exchange {
         state.body_in.set(0);
         Box::new(Self {
             id: worker.ids.next(started_ms),
-            client: state.peer,
             worker,
             snapshot,
             state,
@@ -99,13 +87,10 @@ impl Exchange {
             host: headers.get(HOST).cloned(),
             user_agent: headers.get(USER_AGENT).cloned(),
             malformed: false,
-            matched: None,
-            rewritten: None,
-            identity: None,
-            trace: Trace::default(),
+            judgement: Judgement::default(),
             status: 0,
             reason: None,
-            span: None,
+            cause: None,
             target: None,
             upstream_us: Cell::new((0, 0)),
             bytes_out: 0,
@@ -133,13 +118,39 @@ impl Exchange {
 
     /// The request was sent to the upstream.
     pub fn sent(&self) {
-        self.upstream_us.set((self.worker.clock.precise_us(), 0));
+        if self.timed() {
+            self.upstream_us.set((self.worker.clock.precise_us(), 0));
+        }
     }
 
     /// The upstream's answer began.
     pub fn answered(&self) {
-        self.upstream_us
-            .set((self.upstream_us.get().0, self.worker.clock.precise_us()));
+        if self.timed() {
+            self.upstream_us
+                .set((self.upstream_us.get().0, self.worker.clock.precise_us()));
+        }
+    }
+
+    /// The API that the request was routed to.
+    #[must_use]
+    pub fn api(&self) -> Option<&CompiledApi> {
+        self.snapshot.apis.get(self.judgement.matched?.api)
+    }
+
+    /// The timeouts of the upstream that it went to.
+    #[must_use]
+    pub fn upstream_times(&self) -> Timeouts {
+        let upstream = self
+            .api()
+            .and_then(|api| self.snapshot.upstreams.get(api.upstream));
+        upstream
+            .map(|upstream| upstream.timeouts)
+            .unwrap_or_default()
+    }
+
+    /// Whether times along the way are wanted by anyone.
+    fn timed(&self) -> bool {
+        self.snapshot.events.access
     }
 
     fn close(&mut self) {
@@ -158,7 +169,11 @@ impl Exchange {
         if self.malformed {
             return "";
         }
-        let path = self.rewritten.as_deref().unwrap_or_else(|| self.uri.path());
+        let path = self
+            .judgement
+            .rewritten
+            .as_deref()
+            .unwrap_or_else(|| self.uri.path());
         path.split_once('?').map_or(path, |(path, _)| path)
     }
 
@@ -169,20 +184,22 @@ impl Exchange {
         if !refused && !self.snapshot.events.access {
             return;
         }
-        let mut verdicts = [const {
-            VerdictRecord {
-                policy: "",
-                outcome: crate::events::Outcome::Allow,
-                reason: None,
+        let api = self.api();
+        let mut verdicts = [VerdictRecord {
+            policy: "",
+            outcome: trace::Outcome::Allow,
+            reason: None,
+        }; trace::MAX];
+        let mut count = 0;
+        if let Some(api) = api {
+            for (verdict, entry) in verdicts.iter_mut().zip(self.judgement.trace.entries(api)) {
+                *verdict = VerdictRecord {
+                    policy: entry.policy,
+                    outcome: entry.outcome,
+                    reason: entry.reason.map(|reason| reason.code),
+                };
+                count += 1;
             }
-        }; MAX_VERDICTS];
-        let entries = self.trace.entries();
-        for (verdict, entry) in verdicts.iter_mut().zip(entries) {
-            *verdict = VerdictRecord {
-                policy: entry.policy,
-                outcome: entry.outcome,
-                reason: entry.reason.map(|reason| reason.code),
-            };
         }
         let mut target = TargetText::default();
         let (sent, answered) = self.upstream_us.get();
@@ -204,20 +221,26 @@ impl Exchange {
             },
             path: self.path(),
             listener: &self.listener.name,
-            api: self
-                .matched
-                .and_then(|matched| self.snapshot.apis.get(matched.api))
-                .map(|api| &*api.name),
+            api: api.map(|api| &*api.name),
             route: self
+                .judgement
                 .matched
                 .map(|matched| self.snapshot.router.pattern(matched)),
-            peer: self.client,
-            key: self.identity.as_ref().map(|identity| &*identity.credential),
-            identity: self.identity.as_ref().map(|identity| &*identity.owner),
+            peer: self.judgement.client,
+            key: self
+                .judgement
+                .identity
+                .as_ref()
+                .map(|identity| &*identity.credential),
+            identity: self
+                .judgement
+                .identity
+                .as_ref()
+                .map(|identity| &*identity.owner),
             status: self.status,
             reason: self.reason.map(|reason| reason.code),
             room: self.reason.map(|reason| reason.room),
-            span: self.span.map(|span| SpanRecord {
+            span: self.judgement.decided.map(|span| SpanRecord {
                 file: self
                     .snapshot
                     .sources
@@ -226,7 +249,7 @@ impl Exchange {
                 line: span.line,
                 column: span.column,
             }),
-            verdicts: &verdicts[..entries.len().min(MAX_VERDICTS)],
+            verdicts: &verdicts[..count],
             bytes_in: self.state.body_in.get(),
             bytes_out: self.bytes_out,
             took_us,
@@ -260,9 +283,7 @@ impl Drop for Exchange {
             .clock
             .precise_us()
             .saturating_sub(self.started_us);
-        let api = self
-            .matched
-            .and_then(|matched| self.snapshot.apis.get(matched.api));
+        let api = self.api();
         self.worker.metrics.request(
             api,
             self.status,

@@ -203,7 +203,8 @@ impl Engine {
             listener,
         };
         let now_ms = question.now_ms.unwrap_or_else(wall_ms);
-        let mut judging = Judging::new(&self.snapshot, arrival, now_ms);
+        let mut judgement = Judgement::default();
+        let mut judging = Judging::new(&self.snapshot, arrival, now_ms, &mut judgement);
         judging.complete(&|need| answer(&self.facts, false, need));
         let (method, host, path, query) = judging.normal();
         let request = Normal {
@@ -214,7 +215,6 @@ impl Engine {
             rewritten: false,
         };
         let api = judging.api();
-        let mut judgement = judging.finish();
         if let (End::Forward, Some(body)) = (&judgement.end, &question.body) {
             watch(&mut judgement, body);
         }
@@ -239,12 +239,10 @@ impl Engine {
                 pattern: self.snapshot.router.pattern(matched).to_owned(),
                 span: self.place(api.span),
             }),
-            steps: judgement
-                .trace
-                .entries()
-                .iter()
-                .map(|entry| self.shown(entry))
-                .collect(),
+            steps: api.map_or_else(Vec::new, |api| {
+                let entries = judgement.trace.entries(api);
+                entries.map(|entry| self.shown(&entry)).collect()
+            }),
             verdict,
             status,
             reason,

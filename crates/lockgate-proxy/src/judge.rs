@@ -5,13 +5,13 @@
 //! obtains it and goes on with the answer.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use http::header::{HeaderValue, ALLOW};
 use http::{HeaderMap, Method};
 use lockgate_policy::{
     Answers, BodyMachine, Caller, Denial, Edit, Identity, Mode, Need, OnError, PolicyError,
-    RequestView, Span, Verdict, POLICY_FAILED,
+    ReasonRef, RequestView, Span, Verdict, POLICY_FAILED,
 };
 use lockgate_wire::headers::forwarded::client_address;
 use lockgate_wire::target::{self, normalize_host, TargetSwitches};
@@ -54,6 +54,23 @@ pub enum End {
     Respond(Box<http::Response<Vec<u8>>>),
 }
 
+impl Default for Judgement {
+    fn default() -> Self {
+        Self {
+            end: End::Forward,
+            matched: None,
+            rewritten: None,
+            identity: None,
+            client: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            trace: Trace::default(),
+            decided: None,
+            edits: Vec::new(),
+            watchers: Vec::new(),
+            errors: Vec::new(),
+        }
+    }
+}
+
 /// What was decided of a request, and why.
 pub struct Judgement {
     /// How it shall end.
@@ -88,7 +105,7 @@ pub enum Progress {
 }
 
 /// A request being judged.
-pub struct Judging<'s, 'a> {
+pub struct Judging<'s, 'a, 'j> {
     snapshot: &'s Snapshot,
     arrival: Arrival<'a>,
     now_ms: u64,
@@ -97,13 +114,20 @@ pub struct Judging<'s, 'a> {
     query: Option<&'a str>,
     next: usize,
     refused: Option<(Denial, Span)>,
-    judgement: Judgement,
+    judgement: &'j mut Judgement,
 }
 
-impl<'s, 'a> Judging<'s, 'a> {
-    /// Brings the request into normal form and finds its API.
+impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
+    /// Brings the request into normal form and finds its API. What is decided
+    /// goes into `judgement`.
     #[must_use]
-    pub fn new(snapshot: &'s Snapshot, arrival: Arrival<'a>, now_ms: u64) -> Self {
+    pub fn new(
+        snapshot: &'s Snapshot,
+        arrival: Arrival<'a>,
+        now_ms: u64,
+        judgement: &'j mut Judgement,
+    ) -> Self {
+        judgement.client = arrival.peer;
         let mut judging = Self {
             snapshot,
             arrival,
@@ -113,18 +137,7 @@ impl<'s, 'a> Judging<'s, 'a> {
             query: None,
             next: 0,
             refused: None,
-            judgement: Judgement {
-                end: End::Forward,
-                matched: None,
-                rewritten: None,
-                identity: None,
-                client: arrival.peer,
-                trace: Trace::default(),
-                decided: None,
-                edits: Vec::new(),
-                watchers: Vec::new(),
-                errors: Vec::new(),
-            },
+            judgement,
         };
         if let Err(denial) = judging.route() {
             judging.judgement.end = End::Refuse(denial);
@@ -172,12 +185,6 @@ impl<'s, 'a> Judging<'s, 'a> {
     #[must_use]
     pub fn normal(&self) -> (&Method, &str, &str, Option<&str>) {
         (self.arrival.method, &self.host, &self.path, self.query)
-    }
-
-    /// The judgement.
-    #[must_use]
-    pub fn finish(self) -> Judgement {
-        self.judgement
     }
 
     fn route(&mut self) -> Result<(), Denial> {
@@ -256,25 +263,25 @@ impl<'s, 'a> Judging<'s, 'a> {
             } else {
                 Outcome::NotReached
             };
-            self.note(step, outcome, None);
+            self.note(outcome, None);
             return None;
         }
         match self.ask(step, answers) {
             Ok(Verdict::Need(need)) => return Some(need),
             Ok(Verdict::Allow(edits)) => {
                 self.judgement.edits.extend(edits);
-                self.note(step, Outcome::Allow, None);
+                self.note(Outcome::Allow, None);
             }
             Ok(Verdict::Identify(identity)) => {
                 self.judgement.identity = Some(identity);
-                self.note(step, Outcome::Identify, None);
+                self.note(Outcome::Identify, None);
             }
             Ok(Verdict::Respond(response)) => {
-                self.note(step, Outcome::Respond, None);
+                self.note(Outcome::Respond, None);
                 self.judgement.end = End::Respond(response);
             }
             Ok(Verdict::Deny(denial)) if mode == Mode::Observe => {
-                self.note(step, Outcome::ObserveDeny, Some(denial));
+                self.note(Outcome::ObserveDeny, Some(denial.reason));
             }
             Ok(Verdict::Deny(denial)) => self.deny(step, denial),
             Err(error) => self.fail(step, mode, error),
@@ -334,7 +341,7 @@ impl<'s, 'a> Judging<'s, 'a> {
     }
 
     fn deny(&mut self, step: &Step, denial: Denial) {
-        self.note(step, Outcome::Deny, Some(denial.clone()));
+        self.note(Outcome::Deny, Some(denial.reason));
         if !step.policy.authenticates() {
             self.judgement.decided = Some(step.span);
             self.judgement.end = End::Refuse(denial);
@@ -352,11 +359,11 @@ impl<'s, 'a> Judging<'s, 'a> {
         self.judgement.errors.push(error);
         let denial = Denial::new(&POLICY_FAILED);
         if mode == Mode::Observe {
-            self.note(step, Outcome::ObserveDeny, Some(denial));
+            self.note(Outcome::ObserveDeny, Some(denial.reason));
         } else if step.on_error == OnError::Allow {
-            self.note(step, Outcome::Error, Some(denial));
+            self.note(Outcome::Error, Some(denial.reason));
         } else {
-            self.note(step, Outcome::Error, Some(denial.clone()));
+            self.note(Outcome::Error, Some(denial.reason));
             self.judgement.decided = Some(step.span);
             self.judgement.end = End::Refuse(denial);
         }
@@ -374,19 +381,14 @@ impl<'s, 'a> Judging<'s, 'a> {
 
     fn leave_rest(&mut self) {
         if let Some(api) = self.api() {
-            for step in api.steps.iter().skip(self.judgement.trace.entries().len()) {
-                self.note(step, Outcome::NotReached, None);
+            for _ in self.judgement.trace.len()..api.steps.len() {
+                self.note(Outcome::NotReached, None);
             }
         }
     }
 
-    fn note(&mut self, step: &Step, outcome: Outcome, denial: Option<Denial>) {
-        self.judgement.trace.push(
-            step.policy.name(),
-            step.span,
-            outcome,
-            denial.map(|denial| denial.reason),
-        );
+    fn note(&mut self, outcome: Outcome, reason: Option<ReasonRef>) {
+        self.judgement.trace.push(outcome, reason);
     }
 }
 

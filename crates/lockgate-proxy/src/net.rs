@@ -4,9 +4,7 @@
 mod client_io;
 mod deadline;
 mod listen;
-mod upstream_io;
 
 pub use client_io::{ClientIo, Scratch};
 pub use deadline::{ConnectionState, Refusal, Trip, Watch};
 pub use listen::{bind, Admission, Permit};
-pub use upstream_io::{UpstreamIo, UpstreamState};

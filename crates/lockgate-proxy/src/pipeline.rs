@@ -3,23 +3,24 @@
 
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use http::header::{HeaderValue, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, VIA};
 use http::uri::{PathAndQuery, Uri};
-use http::{HeaderMap, Request, Response, Version};
+use http::{HeaderMap, Request, Version};
 use hyper::body::Incoming;
-use lockgate_policy::{Denial, Edit};
+use lockgate_policy::{Answers, Denial, Edit, ReasonRef};
 use lockgate_wire::headers::forwarding::Hop;
 use lockgate_wire::headers::trace::{continue_or_begin, TRACEPARENT};
 use lockgate_wire::headers::{remove_hop_by_hop, remove_look_alikes, strip_identity};
 
 use crate::body::{AnswerBody, RequestBody};
 use crate::exchange::Exchange;
-use crate::judge::{answer, Arrival, End, Judgement, Judging, Progress};
+use crate::judge::{answer, Arrival, End, Judging, Progress};
 use crate::net::ConnectionState;
 use crate::reasons;
 use crate::respond::{refuse, respond, Answer, X_REQUEST_ID};
-use crate::snapshot::{CompiledListener, CompiledUpstream};
+use crate::snapshot::{CompiledApi, CompiledListener, CompiledUpstream};
 use crate::worker::{Origin, Worker};
 
 /// A place in the order.
@@ -147,42 +148,35 @@ pub async fn serve_request(
 
     // Normal form, route, policies.
     let body = has_body(&parts.headers);
-    let judgement = judge(&exchange, &parts, body);
-    let Judgement {
-        end,
-        edits,
-        watchers,
-        errors,
-        ..
-    } = take(&mut exchange, judgement);
-    for error in errors {
+    judge(&mut exchange, &parts, body);
+    for error in std::mem::take(&mut exchange.judgement.errors) {
         worker.report(&exchange, &error);
     }
-    match end {
+    match std::mem::replace(&mut exchange.judgement.end, End::Forward) {
         End::Forward => {}
         End::Refuse(denial) => return refuse(exchange, denial, false),
         End::Respond(answer) => return respond(exchange, *answer),
     }
-    let Some((api, upstream)) = exchange.matched.and_then(|matched| {
-        let api = exchange.snapshot.apis.get(matched.api)?;
-        Some((api, exchange.snapshot.upstreams.get(api.upstream)?))
-    }) else {
+    let snapshot = Rc::clone(&exchange.snapshot);
+    let api = exchange
+        .judgement
+        .matched
+        .and_then(|matched| snapshot.apis.get(matched.api));
+    let Some((api, upstream)) =
+        api.and_then(|api| Some((api, snapshot.upstreams.get(api.upstream)?)))
+    else {
         return refuse(exchange, Denial::new(&reasons::NO_ROUTE), false);
     };
-    let upstream = std::sync::Arc::clone(upstream);
 
     // Transform.
-    let strip = exchange
-        .matched
-        .filter(|_| api.strip_path)
-        .map_or(0, |matched| matched.prefix);
-    for edit in api.edits.iter().chain(&edits) {
+    for edit in api.edits.iter().chain(&exchange.judgement.edits) {
         apply(edit, &mut parts.headers);
     }
-    if let Err(denial) = outgoing(&mut exchange, &mut parts, &upstream, strip) {
+    if let Err(denial) = outgoing(&mut exchange, &mut parts, api, upstream) {
         return refuse(exchange, denial, false);
     }
     let body = if body {
+        let watchers = std::mem::take(&mut exchange.judgement.watchers);
         let first_byte_ms = upstream.timeouts.first_byte_ms;
         RequestBody::arriving(
             incoming,
@@ -197,32 +191,27 @@ pub async fn serve_request(
 
     // Upstream.
     exchange.sent();
-    let answer = worker
-        .pools
-        .exchange(&upstream, state, Request::from_parts(parts, body))
-        .await;
-    let (response, link) = match answer {
+    let request = Request::from_parts(parts, body);
+    let (mut response, link) = match worker.pools.exchange(upstream, state, request).await {
         Ok(answer) => answer,
-        Err(failure) => return refuse(exchange, rescue(state, failure.reason), true),
+        Err(failure) => {
+            exchange.cause = Some(failure.cause);
+            return refuse(exchange, rescue(state, failure.reason), true);
+        }
     };
     exchange.answered();
 
     // Response.
-    exchange.target = Some(std::sync::Arc::clone(link.target()));
+    exchange.target = Some(Arc::clone(link.target()));
     exchange.status = response.status().as_u16();
-    let (mut parts, incoming) = response.into_parts();
-    parts.version = Version::HTTP_11;
-    parts.extensions.clear();
-    remove_hop_by_hop(&mut parts.headers);
-    parts.headers.insert(X_REQUEST_ID, exchange.id.header());
-    Response::from_parts(
-        parts,
-        AnswerBody::upstream(incoming, link, upstream.timeouts.idle_ms, exchange),
-    )
+    let headers = response.headers_mut();
+    remove_hop_by_hop(headers);
+    headers.insert(X_REQUEST_ID, exchange.id.header());
+    response.map(|()| AnswerBody::upstream(link, exchange))
 }
 
 /// Whether this request stands for a head that the framing refused.
-fn framing_refused_head(state: &ConnectionState) -> Option<lockgate_policy::ReasonRef> {
+fn framing_refused_head(state: &ConnectionState) -> Option<ReasonRef> {
     let number = state.served.get() + 1;
     state.served.set(number);
     state
@@ -233,13 +222,13 @@ fn framing_refused_head(state: &ConnectionState) -> Option<lockgate_policy::Reas
 }
 
 /// Why the request failed on the way, where it was not the upstream's doing.
-fn rescue(state: &ConnectionState, reason: lockgate_policy::ReasonRef) -> Denial {
+fn rescue(state: &ConnectionState, reason: Option<ReasonRef>) -> Denial {
     if let Some(denial) = state.body_refused.take() {
         return denial;
     }
     match state.refusal.get() {
         Some(refusal) if refusal.request == state.served.get() => refusal.reason.into(),
-        _ => reason.into(),
+        _ => reason.unwrap_or(&reasons::CLIENT_GONE).into(),
     }
 }
 
@@ -250,41 +239,34 @@ fn has_body(headers: &HeaderMap) -> bool {
             .is_some_and(|length| length != "0")
 }
 
-fn judge(exchange: &Exchange, parts: &http::request::Parts, body: bool) -> Judgement {
-    let worker = exchange.worker();
+fn judge(exchange: &mut Exchange, parts: &http::request::Parts, body: bool) {
+    let worker = Rc::clone(exchange.worker());
+    let now_ms = exchange.started_ms();
+    let Exchange {
+        judgement,
+        snapshot,
+        listener,
+        state,
+        ..
+    } = exchange;
     let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let length = parts.headers.get(CONTENT_LENGTH);
     let arrival = Arrival {
         method: &parts.method,
         target: parts.uri.path_and_query().map_or("/", PathAndQuery::as_str),
         host: host.unwrap_or(""),
         headers: &parts.headers,
-        content_length: parts
-            .headers
-            .get(CONTENT_LENGTH)
-            .and_then(|length| length.to_str().ok()?.parse().ok()),
+        content_length: length.and_then(|length| length.to_str().ok()?.parse().ok()),
         body,
-        peer: exchange.state.peer,
-        listener: &exchange.listener,
+        peer: state.peer,
+        listener,
     };
-    let mut judging = Judging::new(&exchange.snapshot, arrival, exchange.started_ms());
-    let mut answers = lockgate_policy::Answers::None;
+    let mut judging = Judging::new(snapshot, arrival, now_ms, judgement);
+    let mut answers = Answers::None;
     while let Progress::Need(need) = judging.run(&answers) {
-        let stale = worker
-            .shared
-            .facts_stale(&exchange.snapshot.facts, exchange.started_ms());
+        let stale = worker.shared.facts_stale(&snapshot.facts, now_ms);
         answers = answer(&worker.shared.facts, stale, need);
     }
-    judging.finish()
-}
-
-fn take(exchange: &mut Exchange, mut judgement: Judgement) -> Judgement {
-    exchange.client = judgement.client;
-    exchange.matched = judgement.matched;
-    exchange.rewritten = judgement.rewritten.take();
-    exchange.identity = judgement.identity.take();
-    exchange.span = judgement.decided;
-    exchange.trace = std::mem::take(&mut judgement.trace);
-    judgement
 }
 
 fn apply(edit: &Edit, headers: &mut HeaderMap) {
@@ -302,9 +284,11 @@ fn apply(edit: &Edit, headers: &mut HeaderMap) {
 fn outgoing(
     exchange: &mut Exchange,
     parts: &mut http::request::Parts,
+    api: &CompiledApi,
     upstream: &CompiledUpstream,
-    strip: usize,
 ) -> Result<(), Denial> {
+    let matched = exchange.judgement.matched.filter(|_| api.strip_path);
+    let strip = matched.map_or(0, |matched| matched.prefix);
     if let Some(uri) = target(exchange, &parts.uri, strip) {
         parts.uri = uri;
     }
@@ -328,7 +312,9 @@ fn outgoing(
     headers.insert(X_REQUEST_ID, exchange.id.header());
     headers.append(VIA, HeaderValue::from_static("1.1 lockgate"));
     let _ = continue_or_begin(headers, exchange.worker().ids.bytes());
-    exchange.trace_id = headers.get(TRACEPARENT).cloned();
+    if exchange.snapshot.events.access {
+        exchange.trace_id = headers.get(TRACEPARENT).cloned();
+    }
     if let Some(secret) = &upstream.credential {
         let value = secret.value.clone().ok_or(&reasons::SECRET_UNRESOLVED)?;
         remove_look_alikes(headers, &secret.header);
@@ -344,14 +330,18 @@ fn trusts(listener: &CompiledListener, peer: IpAddr) -> bool {
 /// The target in origin form (RFC 9112 section 3.2.1); `None` where it is so already.
 fn target(exchange: &Exchange, uri: &Uri, strip: usize) -> Option<Uri> {
     let arrived = uri.path_and_query().map_or("/", PathAndQuery::as_str);
-    let text = exchange.rewritten.as_deref().unwrap_or(arrived);
+    let text = exchange.judgement.rewritten.as_deref().unwrap_or(arrived);
     let text = text.get(strip..).unwrap_or(text);
     let rooted = if text.starts_with('/') {
         None
     } else {
         Some(format!("/{text}"))
     };
-    if rooted.is_none() && strip == 0 && exchange.rewritten.is_none() && uri.authority().is_none() {
+    if rooted.is_none()
+        && strip == 0
+        && exchange.judgement.rewritten.is_none()
+        && uri.authority().is_none()
+    {
         return None;
     }
     rooted.as_deref().unwrap_or(text).parse().ok()

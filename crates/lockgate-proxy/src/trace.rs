@@ -3,10 +3,30 @@
 
 use lockgate_policy::{ReasonRef, Span};
 
-/// More policies than one API can have; further ones would not be recorded.
-const MAX: usize = 16;
-
 pub use crate::events::Outcome;
+use crate::snapshot::CompiledApi;
+
+/// More policies than one API can have; further ones would not be recorded.
+pub const MAX: usize = 16;
+
+/// What came of each policy of an API, in the pipeline's order. Which policy
+/// it was, and where the configuration says it, the API knows.
+#[derive(Debug, Clone)]
+pub struct Trace {
+    outcomes: [Outcome; MAX],
+    reasons: [Option<ReasonRef>; MAX],
+    length: usize,
+}
+
+impl Default for Trace {
+    fn default() -> Self {
+        Self {
+            outcomes: [Outcome::NotReached; MAX],
+            reasons: [None; MAX],
+            length: 0,
+        }
+    }
+}
 
 /// One policy's entry.
 #[derive(Debug, Clone, Copy)]
@@ -21,56 +41,39 @@ pub struct Entry {
     pub span: Span,
 }
 
-const NONE: Entry = Entry {
-    policy: "",
-    outcome: Outcome::NotReached,
-    reason: None,
-    span: Span {
-        file: 0,
-        line: 0,
-        column: 0,
-    },
-};
-
-/// All entries of a request, in the pipeline's order.
-#[derive(Debug, Clone)]
-pub struct Trace {
-    entries: [Entry; MAX],
-    length: usize,
-}
-
-impl Default for Trace {
-    fn default() -> Self {
-        Self {
-            entries: [NONE; MAX],
-            length: 0,
-        }
-    }
-}
-
 impl Trace {
-    /// Adds what came of a policy.
-    pub fn push(
-        &mut self,
-        policy: &'static str,
-        span: Span,
-        outcome: Outcome,
-        reason: Option<ReasonRef>,
-    ) {
-        if let Some(entry) = self.entries.get_mut(self.length) {
-            *entry = Entry {
-                policy,
-                outcome,
-                reason,
-                span,
-            };
+    /// Adds what came of the next policy.
+    pub fn push(&mut self, outcome: Outcome, reason: Option<ReasonRef>) {
+        if self.length < MAX {
+            self.outcomes[self.length] = outcome;
+            self.reasons[self.length] = reason;
             self.length += 1;
         }
     }
 
-    /// The entries so far.
+    /// How many policies have said something.
     #[must_use]
-    pub fn entries(&self) -> &[Entry] {
-        &self.entries[..self.length]
+    pub const fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether none has.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// The entries so far, of a request to `api`.
+    pub fn entries<'t>(&'t self, api: &'t CompiledApi) -> impl Iterator<Item = Entry> + 't {
+        let said = self.outcomes[..self.length].iter().zip(&self.reasons);
+        api.steps
+            .iter()
+            .zip(said)
+            .map(|(step, (outcome, reason))| Entry {
+                policy: step.policy.name(),
+                outcome: *outcome,
+                reason: *reason,
+                span: step.span,
+            })
     }
 }

@@ -2,32 +2,34 @@
 //! request for one answer.
 //!
 //! A connection is driven by the task that uses it, not by one of its own: a
-//! request then costs no task switch. Resting connections are looked at when
-//! they are taken out again, and once a second by the worker.
+//! request then costs no task switch and no channel. Resting connections are
+//! looked at when they are taken out again, and once a second by the worker.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::future::{poll_fn, Future};
+use std::future::poll_fn;
 use std::io;
-use std::pin::{pin, Pin};
-use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::Poll;
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
-use hyper::body::Incoming;
-use hyper::client::conn::http1;
-use hyper::{Method, Request, Response};
+use http::{Method, Request, Response};
 use lockgate_policy::ReasonRef;
-use lockgate_wire::framing::{Expect, HeadLimits, ResponseGuard};
+use lockgate_wire::framing::{HeadLimits, ResponseGuard};
 use tokio::net::TcpStream;
 
 use crate::body::RequestBody;
 use crate::clock::Clock;
-use crate::net::{ConnectionState, Scratch, UpstreamIo, UpstreamState};
+use crate::net::{ConnectionState, Scratch};
 use crate::reasons;
 use crate::snapshot::{CompiledUpstream, Target};
+
+mod chunks;
+mod head;
+mod link;
+
+pub use link::{Broke, Link};
 
 /// Resting connections of one target that a worker keeps; precedents: nginx's
 /// `keepalive` is usually 16 to 64 a worker, Envoy's pool has no such bound.
@@ -38,53 +40,9 @@ const SURE_MS: u64 = 1_000;
 /// Headers of an answer; nginx and Envoy take 100 as well.
 const MAX_HEADERS: usize = 100;
 
-type Connection = http1::Connection<UpstreamIo, RequestBody>;
-
-/// An open connection to an upstream.
-pub struct Link {
-    sender: http1::SendRequest<RequestBody>,
-    connection: Connection,
-    state: Rc<UpstreamState>,
-    target: Arc<Target>,
-    over: bool,
-    keep_ms: u32,
-    rested_ms: u64,
-    reused: bool,
-}
-
-impl Link {
-    /// Reads and writes what there is to read and write.
-    pub fn drive(&mut self, cx: &mut Context<'_>) {
-        if !self.over && Pin::new(&mut self.connection).poll(cx).is_ready() {
-            self.over = true;
-        }
-    }
-
-    /// What was wrong with the answer, as far as the guard saw it.
-    #[must_use]
-    pub fn problem(&self) -> Option<ReasonRef> {
-        self.state.problem.get()
-    }
-
-    /// The target's name for events.
-    #[must_use]
-    pub fn target(&self) -> &Arc<Target> {
-        &self.target
-    }
-
-    fn usable(&mut self, now_ms: u64) -> bool {
-        if now_ms >= self.rested_ms + u64::from(self.keep_ms) {
-            return false;
-        }
-        // An upstream that closed, or spoke out of turn, shows here.
-        self.drive(&mut Context::from_waker(Waker::noop()));
-        !self.over && self.sender.is_ready()
-    }
-}
-
 /// The resting connections of one worker.
 pub struct Pools {
-    resting: RefCell<HashMap<Arc<Target>, Vec<Link>, RandomState>>,
+    resting: RefCell<HashMap<Arc<Target>, Vec<(Link, u32)>, RandomState>>,
     scratch: Scratch,
     clock: Clock,
     /// Connections opened so far.
@@ -94,23 +52,35 @@ pub struct Pools {
 /// Why there is no answer.
 #[derive(Debug)]
 pub struct Failure {
-    /// What to tell the client.
-    pub reason: ReasonRef,
-    /// For the log.
+    /// What to tell the client; none where the request's own body broke off.
+    pub reason: Option<ReasonRef>,
+    /// For the event.
     pub cause: String,
 }
 
 impl Failure {
     fn new(reason: ReasonRef, cause: impl Into<String>) -> Self {
         Self {
-            reason,
+            reason: Some(reason),
             cause: cause.into(),
         }
     }
 }
 
+impl From<Broke> for Failure {
+    fn from(broke: Broke) -> Self {
+        match broke {
+            Broke::Upstream(reason, cause) => Self::new(reason, cause),
+            Broke::Request => Self {
+                reason: None,
+                cause: "the request's body broke off".to_owned(),
+            },
+        }
+    }
+}
+
 /// An answer's head, and the connection that its body comes over.
-pub type Answer = (Response<Incoming>, Link);
+pub type Answer = (Response<()>, Link);
 
 impl Pools {
     /// An empty pool.
@@ -132,45 +102,43 @@ impl Pools {
         &self,
         upstream: &CompiledUpstream,
         state: &ConnectionState,
-        request: Request<RequestBody>,
+        mut request: Request<RequestBody>,
     ) -> Result<Answer, Failure> {
-        let mut request = request;
         loop {
-            let link = self.open(upstream).await?;
+            let mut link = self.open(upstream).await?;
             let again = spare(&link, &request, self.clock.coarse_ms());
-            match self.ask(link, upstream, state, request).await {
-                Ok(answer) => return Ok(answer),
-                Err((_, Some(unsent))) => request = *unsent,
-                Err((failure, None)) => match again {
-                    Some(spare) if failure.reason == &reasons::RESET => request = spare,
+            match self.ask(&mut link, upstream, state, request).await {
+                Ok(response) => return Ok((response, link)),
+                Err(failure) => match again {
+                    Some(spare) if !link.began && failure.reason == Some(&reasons::RESET) => {
+                        request = spare
+                    }
                     _ => return Err(failure),
                 },
             }
         }
     }
 
-    /// Puts a connection to rest, if it can serve again.
-    pub fn rest(&self, mut link: Link) {
-        let now_ms = self.clock.coarse_ms();
-        if link.over || !link.sender.is_ready() {
+    /// Puts a connection to rest, if it can serve again. `keep_ms` is for how long.
+    pub fn rest(&self, mut link: Link, keep_ms: u32) {
+        if !link.is_reusable() {
             return;
         }
-        link.rested_ms = now_ms;
-        link.reused = true;
+        link.rested_ms = self.clock.coarse_ms();
         let mut resting = self.resting.borrow_mut();
-        if let Some(links) = resting.get_mut(&link.target) {
+        if let Some(links) = resting.get_mut(link.target()) {
             if links.len() < MAX_RESTING {
-                links.push(link);
+                links.push((link, keep_ms));
             }
         } else {
-            resting.insert(Arc::clone(&link.target), vec![link]);
+            resting.insert(Arc::clone(link.target()), vec![(link, keep_ms)]);
         }
     }
 
     /// Lets go of connections that rested too long or were closed.
     pub fn sweep(&self, now_ms: u64) {
         self.resting.borrow_mut().retain(|_, links| {
-            links.retain_mut(|link| link.usable(now_ms));
+            links.retain_mut(|(link, keep_ms)| usable(link, *keep_ms, now_ms));
             !links.is_empty()
         });
     }
@@ -196,12 +164,14 @@ impl Pools {
 
     fn take(&self, target: &Arc<Target>) -> Option<Link> {
         let now_ms = self.clock.coarse_ms();
-        loop {
-            let mut link = self.resting.borrow_mut().get_mut(target)?.pop()?;
-            if link.usable(now_ms) {
+        let mut resting = self.resting.borrow_mut();
+        let links = resting.get_mut(target)?;
+        while let Some((mut link, keep_ms)) = links.pop() {
+            if usable(&mut link, keep_ms, now_ms) {
                 return Some(link);
             }
         }
+        None
     }
 
     async fn connect(
@@ -210,7 +180,11 @@ impl Pools {
         upstream: &CompiledUpstream,
     ) -> Result<Link, Failure> {
         let within = Duration::from_millis(u64::from(upstream.timeouts.connect_ms));
-        let connecting = TcpStream::connect((target.host.as_str(), target.port));
+        let connecting = async {
+            let stream = TcpStream::connect((target.host.as_str(), target.port)).await?;
+            stream.set_nodelay(true)?;
+            io::Result::Ok(stream)
+        };
         let stream = match tokio::time::timeout(within, connecting).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => {
@@ -225,112 +199,56 @@ impl Pools {
             }
         };
         self.opened.set(self.opened.get() + 1);
-        self.greet(stream, target, upstream)
-            .await
-            .map_err(|error| Failure::new(&reasons::CONNECT_FAILED, format!("{target}: {error}")))
-    }
-
-    async fn greet(
-        &self,
-        stream: TcpStream,
-        target: &Arc<Target>,
-        upstream: &CompiledUpstream,
-    ) -> io::Result<Link> {
-        stream.set_nodelay(true)?;
         let limits = HeadLimits {
             head_bytes: upstream.head_bytes as usize,
             headers: MAX_HEADERS,
             target_bytes: 0,
         };
-        let state = Rc::new(UpstreamState::default());
-        let io = UpstreamIo::new(
+        Ok(Link::new(
             stream,
             ResponseGuard::new(limits),
-            Rc::clone(&state),
-            Rc::clone(&self.scratch),
-        );
-        let (sender, connection) = http1::Builder::new()
-            .handshake(io)
-            .await
-            .map_err(io::Error::other)?;
-        Ok(Link {
-            sender,
-            connection,
-            state,
-            target: Arc::clone(target),
-            over: false,
-            keep_ms: upstream.timeouts.keep_alive_ms,
-            rested_ms: self.clock.coarse_ms(),
-            reused: false,
-        })
+            self.scratch.clone(),
+            Arc::clone(target),
+        ))
     }
 
     async fn ask(
         &self,
-        mut link: Link,
+        link: &mut Link,
         upstream: &CompiledUpstream,
         state: &ConnectionState,
         request: Request<RequestBody>,
-    ) -> Result<Answer, (Failure, Option<Box<Request<RequestBody>>>)> {
-        let expect = if request.method() == Method::HEAD {
-            Expect::NoBody
-        } else {
-            Expect::Body
-        };
-        link.state.expect.set(Some(expect));
-        link.state.began.set(false);
-        state.upstream_until(self.clock.coarse_ms() + u64::from(upstream.timeouts.first_byte_ms));
-        let answer = {
-            let mut answer = pin!(link.sender.try_send_request(request));
-            let Link {
-                connection, over, ..
-            } = &mut link;
-            poll_fn(|cx| {
-                if !*over && Pin::new(&mut *connection).poll(cx).is_ready() {
-                    *over = true;
-                }
-                if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
-                    return Poll::Ready(Some(answer));
-                }
-                if state.upstream_late() {
-                    Poll::Ready(None)
-                } else {
-                    Poll::Pending
-                }
-            })
-            .await
-        };
+    ) -> Result<Response<()>, Failure> {
+        let no_body = request.method() == Method::HEAD;
+        link.begin(request);
+        let first_byte_ms = u64::from(upstream.timeouts.first_byte_ms);
+        state.upstream_until(self.clock.coarse_ms() + first_byte_ms);
+        let head = poll_fn(|cx| match link.poll_head(cx, no_body) {
+            Poll::Ready(head) => Poll::Ready(Some(head)),
+            Poll::Pending if state.upstream_late() => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        })
+        .await;
         state.upstream_until(0);
-        match answer {
-            Some(Ok(response)) => Ok((response, link)),
-            Some(Err(mut error)) => {
-                let unsent = error.take_message().map(Box::new);
-                let reason = link.problem().unwrap_or(if link.state.began.get() {
-                    &reasons::GARBAGE
-                } else {
-                    &reasons::RESET
-                });
-                Err((
-                    Failure::new(reason, format!("{}: {}", link.target, error.into_error())),
-                    unsent,
-                ))
-            }
+        match head {
+            Some(head) => Ok(head?.response),
             None => {
-                let cause = format!(
-                    "{}: no answer within {} ms",
-                    link.target, upstream.timeouts.first_byte_ms
-                );
-                Err((Failure::new(&reasons::FIRST_BYTE_TIMEOUT, cause), None))
+                let cause = format!("{}: no answer within {first_byte_ms} ms", link.target());
+                Err(Failure::new(&reasons::FIRST_BYTE_TIMEOUT, cause))
             }
         }
     }
+}
+
+fn usable(link: &mut Link, keep_ms: u32, now_ms: u64) -> bool {
+    now_ms < link.rested_ms + u64::from(keep_ms) && link.is_silent()
 }
 
 /// A copy of the request, where it may have to be sent again: on a connection
 /// that may be closing just now, with a method that may be repeated (RFC 9110
 /// section 9.2.2), and without a body.
 fn spare(link: &Link, request: &Request<RequestBody>, now_ms: u64) -> Option<Request<RequestBody>> {
-    let unsure = link.reused && now_ms >= link.rested_ms + SURE_MS;
+    let unsure = link.rested_ms != 0 && now_ms >= link.rested_ms + SURE_MS;
     if !unsure || !request.method().is_idempotent() || !request.body().is_empty() {
         return None;
     }

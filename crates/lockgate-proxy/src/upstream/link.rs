@@ -1,0 +1,366 @@
+//! One connection to an upstream: sends a request, receives its answer, both
+//! at once where the body is long. Driven by the task that uses it.
+
+use std::io::{self, Write as _};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{ready, Context, Poll, Waker};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Method, Request};
+use http_body::{Body, Frame};
+use lockgate_policy::ReasonRef;
+use lockgate_wire::framing::{Expect, Phase, ResponseGuard};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::chunks::{Chunks, Piece};
+use super::head::{self, Coding, Head};
+use crate::body::{Broken, RequestBody};
+use crate::net::Scratch;
+use crate::reasons;
+use crate::snapshot::Target;
+
+/// Bytes of a request that are gathered before they are written.
+const GATHER: usize = 16 * 1024;
+
+/// An open connection to an upstream.
+pub struct Link {
+    stream: TcpStream,
+    guard: ResponseGuard,
+    scratch: Scratch,
+    target: Arc<Target>,
+    out: Vec<u8>,
+    sent: usize,
+    upload: Option<Upload>,
+    inbox: BytesMut,
+    body: Incoming,
+    keep_alive: bool,
+    /// Whether any byte of the answer came.
+    pub began: bool,
+    /// When it was put to rest, milliseconds since the epoch; 0 for a new one.
+    pub rested_ms: u64,
+}
+
+/// A request's body that is still being sent.
+struct Upload {
+    body: RequestBody,
+    chunked: bool,
+}
+
+/// How the answer's body is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Incoming {
+    Length(u64),
+    Chunked(Chunks),
+    UntilClose,
+}
+
+/// Why an exchange broke off.
+#[derive(Debug)]
+pub enum Broke {
+    /// The upstream's connection, or what came over it.
+    Upstream(ReasonRef, String),
+    /// The request's own body; whoever reads it knows why.
+    Request,
+}
+
+impl From<Broken> for Broke {
+    fn from(_: Broken) -> Self {
+        Self::Request
+    }
+}
+
+impl Link {
+    /// A new connection.
+    pub fn new(
+        stream: TcpStream,
+        guard: ResponseGuard,
+        scratch: Scratch,
+        target: Arc<Target>,
+    ) -> Self {
+        Self {
+            stream,
+            guard,
+            scratch,
+            target,
+            out: Vec::new(),
+            sent: 0,
+            upload: None,
+            inbox: BytesMut::new(),
+            body: Incoming::Length(0),
+            keep_alive: true,
+            began: false,
+            rested_ms: 0,
+        }
+    }
+
+    /// The server at the other end.
+    #[must_use]
+    pub const fn target(&self) -> &Arc<Target> {
+        &self.target
+    }
+
+    /// Begins to send a request.
+    pub fn begin(&mut self, request: Request<RequestBody>) {
+        let no_body = request.method() == Method::HEAD;
+        self.guard.expect(if no_body {
+            Expect::NoBody
+        } else {
+            Expect::Body
+        });
+        self.began = false;
+        self.out.clear();
+        self.sent = 0;
+        let chunked = !request.body().is_empty() && request.body().size_hint().exact().is_none();
+        head::write(&request, chunked, &mut self.out);
+        let body = request.into_body();
+        self.upload = (!body.is_empty()).then_some(Upload { body, chunked });
+        self.body = if no_body {
+            Incoming::Length(0)
+        } else {
+            Incoming::UntilClose
+        };
+    }
+
+    /// Sends on, and waits for the answer's head. Interim answers are passed over.
+    pub fn poll_head(&mut self, cx: &mut Context<'_>, no_body: bool) -> Poll<Result<Head, Broke>> {
+        // A server may answer before it has read all, and close: what it said counts.
+        let sending = self.poll_send(cx);
+        loop {
+            if let Some(head) = head::read(&mut self.inbox, no_body) {
+                if head.response.status().is_informational() {
+                    continue;
+                }
+                self.keep_alive = head.keep_alive;
+                self.body = match head.coding {
+                    Coding::Length(length) => Incoming::Length(length),
+                    Coding::Chunked => Incoming::Chunked(Chunks::Size),
+                    Coding::UntilClose => Incoming::UntilClose,
+                };
+                return Poll::Ready(Ok(head));
+            }
+            match self.poll_fill(cx) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(self.closed())),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(broke)) => return Poll::Ready(Err(broke)),
+                Poll::Pending => break,
+            }
+        }
+        match sending {
+            Poll::Ready(Err(Broke::Request)) => Poll::Ready(Err(Broke::Request)),
+            // The other direction tells more, and it is still open.
+            _ => Poll::Pending,
+        }
+    }
+
+    /// The next piece of the answer's body; `None` at its end.
+    pub fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broke>>> {
+        if self.upload.is_some() {
+            // An error shows in the answer, or as its absence.
+            let _ = self.poll_send(cx);
+        }
+        loop {
+            match self.piece() {
+                Some(Piece::Data(bytes)) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                Some(Piece::Trailers(trailers)) => {
+                    return Poll::Ready(Some(Ok(trailing(trailers))))
+                }
+                Some(Piece::End) => return Poll::Ready(None),
+                None => {}
+            }
+            match ready!(self.poll_fill(cx)) {
+                Ok(0) if self.body == Incoming::UntilClose => {
+                    self.body = Incoming::Length(0);
+                    return Poll::Ready(None);
+                }
+                Ok(0) => return Poll::Ready(Some(Err(self.closed()))),
+                Ok(_) => {}
+                Err(broke) => return Poll::Ready(Some(Err(broke))),
+            }
+        }
+    }
+
+    /// Whether the answer's body is over.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        matches!(
+            self.body,
+            Incoming::Length(0) | Incoming::Chunked(Chunks::End)
+        )
+    }
+
+    /// Bytes of the body still to come, where that is known.
+    #[must_use]
+    pub const fn left(&self) -> Option<u64> {
+        match self.body {
+            Incoming::Length(left) => Some(left),
+            Incoming::Chunked(_) | Incoming::UntilClose => None,
+        }
+    }
+
+    /// Whether the connection can serve again, now that the answer is over.
+    #[must_use]
+    pub fn is_reusable(&self) -> bool {
+        self.keep_alive
+            && self.is_over()
+            && self.upload.is_none()
+            && self.sent == self.out.len()
+            && self.inbox.is_empty()
+            && self.guard.phase() == Phase::Idle
+    }
+
+    /// Whether a resting connection is still silent: one that closed, or
+    /// speaks out of turn, is of no use.
+    pub fn is_silent(&mut self) -> bool {
+        let mut byte = [0];
+        let mut read = ReadBuf::new(&mut byte);
+        Pin::new(&mut self.stream)
+            .poll_read(&mut Context::from_waker(Waker::noop()), &mut read)
+            .is_pending()
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broke>> {
+        loop {
+            let gathered = self.gather(cx)?;
+            while self.sent < self.out.len() {
+                match ready!(Pin::new(&mut self.stream).poll_write(cx, &self.out[self.sent..])) {
+                    Ok(bytes) => self.sent += bytes,
+                    Err(error) => return Poll::Ready(Err(self.io(&error))),
+                }
+            }
+            if self.upload.is_none() {
+                return Poll::Ready(Ok(()));
+            }
+            self.out.clear();
+            self.sent = 0;
+            if gathered.is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Takes what there is of the body, as long as little is waiting to be written.
+    fn gather(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, Broke> {
+        while let Some(upload) = &mut self.upload {
+            if self.out.len() >= GATHER {
+                break;
+            }
+            match Pin::new(&mut upload.body).poll_frame(cx) {
+                Poll::Pending => return Ok(Poll::Pending),
+                Poll::Ready(Some(frame)) => upload.encode(frame?, &mut self.out),
+                Poll::Ready(None) => {
+                    if upload.chunked {
+                        self.out.extend_from_slice(b"0\r\n\r\n");
+                    }
+                    self.upload = None;
+                }
+            }
+            if self.upload.as_ref().is_some_and(|upload| upload.ended()) {
+                self.upload = None;
+            }
+        }
+        Ok(Poll::Ready(()))
+    }
+
+    fn piece(&mut self) -> Option<Piece> {
+        match &mut self.body {
+            Incoming::Length(0) => Some(Piece::End),
+            Incoming::Chunked(chunks) => chunks.next(&mut self.inbox),
+            _ if self.inbox.is_empty() => None,
+            Incoming::UntilClose => Some(Piece::Data(self.inbox.split().freeze())),
+            Incoming::Length(left) => {
+                let part = usize::try_from(*left)
+                    .map_or(self.inbox.len(), |left| left.min(self.inbox.len()));
+                *left -= part as u64;
+                Some(Piece::Data(self.inbox.split_to(part).freeze()))
+            }
+        }
+    }
+
+    /// Reads once; 0 if the upstream closed, rightly as far as the framing goes.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Broke>> {
+        let scratch = self.scratch.clone();
+        let mut scratch = scratch.borrow_mut();
+        let mut read = ReadBuf::new(&mut scratch);
+        if let Err(error) = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read)) {
+            return Poll::Ready(Err(self.io(&error)));
+        }
+        let bytes = read.filled();
+        if bytes.is_empty() {
+            return Poll::Ready(match self.guard.eof() {
+                Ok(()) => Ok(0),
+                Err(reason) => Err(self.wrong(reason)),
+            });
+        }
+        self.began = true;
+        let Self { guard, inbox, .. } = self;
+        match guard.feed(bytes, &mut |run: &[u8]| inbox.extend_from_slice(run)) {
+            Ok(()) => Poll::Ready(Ok(bytes.len())),
+            Err(reason) => Poll::Ready(Err(self.wrong(reason))),
+        }
+    }
+
+    fn io(&self, error: &io::Error) -> Broke {
+        Broke::Upstream(&reasons::RESET, format!("{}: {error}", self.target))
+    }
+
+    fn closed(&self) -> Broke {
+        Broke::Upstream(
+            &reasons::RESET,
+            format!("{}: it closed the connection", self.target),
+        )
+    }
+
+    fn wrong(&self, reason: ReasonRef) -> Broke {
+        let reason = if self.began { reason } else { &reasons::RESET };
+        Broke::Upstream(reason, format!("{}: {}", self.target, reason.title))
+    }
+}
+
+impl Upload {
+    fn encode(&mut self, frame: Frame<Bytes>, out: &mut Vec<u8>) {
+        match frame.into_data() {
+            Ok(data) if self.chunked => {
+                if !data.is_empty() {
+                    // Writing to memory cannot fail.
+                    let _ = write!(out, "{:x}\r\n", data.len());
+                    out.extend_from_slice(&data);
+                    out.extend_from_slice(b"\r\n");
+                }
+            }
+            Ok(data) => out.extend_from_slice(&data),
+            Err(frame) => {
+                if let Ok(trailers) = frame.into_trailers() {
+                    self.end(&trailers, out);
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, trailers: &HeaderMap, out: &mut Vec<u8>) {
+        // A body of known length has no place for trailers (RFC 9112 section 7.1.2).
+        if !self.chunked {
+            return;
+        }
+        out.extend_from_slice(b"0\r\n");
+        for (name, value) in trailers {
+            out.extend_from_slice(name.as_str().as_bytes());
+            out.extend_from_slice(b": ");
+            out.extend_from_slice(value.as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+        out.extend_from_slice(b"\r\n");
+        self.body = RequestBody::empty();
+        self.chunked = false;
+    }
+
+    fn ended(&self) -> bool {
+        !self.chunked && self.body.is_end_stream()
+    }
+}
+
+fn trailing(mut trailers: HeaderMap) -> Frame<Bytes> {
+    lockgate_wire::headers::remove_hop_by_hop(&mut trailers);
+    Frame::trailers(trailers)
+}
