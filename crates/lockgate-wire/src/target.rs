@@ -115,8 +115,7 @@ pub fn for_matching(path: &str) -> Cow<'_, str> {
     out.push_str(&path[..first]);
     let mut rest = &path[first..];
     while let Some(character) = rest.chars().next() {
-        let decoded = triplet(rest.as_bytes())
-            .filter(|byte| chars::is(*byte, chars::PATH) && !matches!(byte, b'%' | b'/' | b'\\'));
+        let decoded = for_matching_byte(rest.as_bytes());
         let (character, length) = decoded.map_or((character, character.len_utf8()), |byte| {
             (char::from(byte), 3)
         });
@@ -124,6 +123,28 @@ pub fn for_matching(path: &str) -> Cow<'_, str> {
         rest = &rest[length..];
     }
     Cow::Owned(out)
+}
+
+/// What is left of a path after the part that matched: `matched` counts bytes
+/// of [`for_matching`]'s form, in which a triplet may have become one byte.
+/// For taking off the prefix of a route before forwarding.
+#[must_use]
+pub fn after_match(path: &str, matched: usize) -> &str {
+    let mut rest = path;
+    for _ in 0..matched {
+        let length = match for_matching_byte(rest.as_bytes()) {
+            Some(_) => 3,
+            None => rest.chars().next().map_or(0, char::len_utf8),
+        };
+        rest = &rest[length..];
+    }
+    rest
+}
+
+/// The byte that a triplet at the beginning of `text` becomes for matching.
+fn for_matching_byte(text: &[u8]) -> Option<u8> {
+    triplet(text)
+        .filter(|byte| chars::is(*byte, chars::PATH) && !matches!(byte, b'%' | b'/' | b'\\'))
 }
 
 /// The byte that `%XX` at the beginning of `text` stands for.

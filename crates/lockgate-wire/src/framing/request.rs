@@ -5,7 +5,7 @@ use super::{
     flaw::Flaw,
     length::Length,
     stream::{Body, Head, Next},
-    HeadLimits,
+    trailer, HeadLimits,
 };
 use crate::{chars, host};
 
@@ -80,6 +80,11 @@ impl Head for RequestHead {
             14 | 17 => self.length.note(field, self.http_1_0),
             _ => Ok(()),
         }
+    }
+
+    fn trailer(field: &Field<'_>) -> Result<(), Flaw> {
+        trailer::check(field)?;
+        trailer::check_identity(field)
     }
 
     fn end(&mut self) -> Result<Next, Flaw> {

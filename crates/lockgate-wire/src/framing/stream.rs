@@ -21,6 +21,10 @@ pub(super) trait Head: Default {
     fn start_line(&mut self, line: &[u8], limits: &HeadLimits) -> Result<bool, Flaw>;
     /// A field; `head` is all of the head up to it.
     fn field(&mut self, field: &Field<'_>, head: &[u8]) -> Result<(), Flaw>;
+    /// A field after the body.
+    fn trailer(field: &Field<'_>) -> Result<(), Flaw> {
+        trailer::check(field)
+    }
     /// The empty line at the end.
     fn end(&mut self) -> Result<Next, Flaw>;
 }
@@ -262,7 +266,7 @@ impl<H: Head> Stream<H> {
             Kind::Head if self.lines > self.limits.headers + 1 => Err(Flaw::TooManyHeaders),
             Kind::Head => self.head.field(&field, section).map(|()| false),
             Kind::Trailers if self.lines > self.limits.headers => Err(Flaw::TrailersTooLarge),
-            Kind::Trailers => trailer::check(&field).map(|()| false),
+            Kind::Trailers => H::trailer(&field).map(|()| false),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Fields after a chunked body (RFC 9110, 6.5).
 
 use super::{field::Field, flaw::Flaw};
+use crate::headers::is_identity;
 
 /// Bytes of all trailers together. hyper stops at 16 KiB; gRPC, the one great
 /// user of trailers, stays below 8 KiB by default.
@@ -45,16 +46,27 @@ const FORBIDDEN: &[&[u8]] = &[
 
 /// Refuses a trailer that belongs in the head.
 pub(super) fn check(field: &Field<'_>) -> Result<(), Flaw> {
-    let forbidden = FORBIDDEN.iter().any(|name| field.is(name)) || is_forwarded(field.name);
-    if forbidden {
+    if FORBIDDEN.iter().any(|name| field.is(name)) {
         Err(Flaw::TrailerField)
     } else {
         Ok(())
     }
 }
 
-/// `X-Forwarded-*` says where a request came from, which is routing.
-fn is_forwarded(name: &[u8]) -> bool {
-    const PREFIX: &[u8] = b"x-forwarded-";
-    name.len() >= PREFIX.len() && name[..PREFIX.len()].eq_ignore_ascii_case(PREFIX)
+/// Refuses a client's trailer that says who is calling or from where: nobody
+/// outside may, and an upstream may well merge it into the head.
+pub(super) fn check_identity(field: &Field<'_>) -> Result<(), Flaw> {
+    let name: String = field
+        .name
+        .iter()
+        .map(|byte| match byte {
+            b'_' => '-',
+            byte => char::from(byte.to_ascii_lowercase()),
+        })
+        .collect();
+    if is_identity(&name) {
+        Err(Flaw::TrailerField)
+    } else {
+        Ok(())
+    }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use proptest::prelude::*;
 
-use super::{for_matching, normalize, Odd, TargetSwitches};
+use super::{after_match, for_matching, normalize, Odd, TargetSwitches};
 use crate::reason::ReasonRef;
 
 fn odd() -> impl Strategy<Value = Odd> {
@@ -106,6 +106,18 @@ proptest! {
     }
 
     #[test]
+    fn a_matched_prefix_comes_off_cleanly(raw in path(), switches in switches()) {
+        if let Ok(normal) = normalize(&raw, &switches) {
+            let matched = for_matching(&normal.path).into_owned();
+            for (at, _) in matched.match_indices('/').chain([(matched.len(), "")]) {
+                let rest = after_match(&normal.path, at);
+                prop_assert!(normal.path.ends_with(rest));
+                prop_assert_eq!(for_matching(rest), &matched[at..]);
+            }
+        }
+    }
+
+    #[test]
     fn any_text_is_refused_or_normalized(raw in "\\PC{0,40}", switches in switches()) {
         let result: Result<_, ReasonRef> = normalize(&raw, &switches);
         if let Err(reason) = result {
@@ -126,4 +138,15 @@ fn a_path_that_grows_beyond_what_a_uri_holds_is_refused() {
     let raw = format!("/{}", "{".repeat(30_000));
     let reason = normalize(&raw, &TargetSwitches::default()).unwrap_err();
     assert_eq!(reason.code, "target-too-long");
+}
+
+#[test]
+fn a_prefix_is_counted_as_it_was_matched() {
+    assert_eq!(
+        after_match("/jobs%3Apurge/a%3Ab", "/jobs:purge".len()),
+        "/a%3Ab"
+    );
+    assert_eq!(after_match("/jobs/a", "/jobs".len()), "/a");
+    assert_eq!(after_match("/jobs", 5), "");
+    assert_eq!(after_match("/jobs", 99), "");
 }
