@@ -109,11 +109,7 @@ def find(
         build("spike")
     candidates: list[Subject] = [peer for peer in peers() if peer.name in wanted]
     if "lockgate" in wanted:
-        if settings.gate == "release" and not settings.list:
-            print("building the gate as a release wheel …", flush=True)
-            candidates.insert(0, Gate(folder, native.build()))
-        else:
-            candidates.insert(0, Gate(folder))
+        candidates.insert(0, Gate(folder, package(settings)))
     for subject in candidates:
         try:
             versions[subject.name] = subject.version()
@@ -122,6 +118,16 @@ def find(
             absent[subject.name] = str(error)
             print(f"{subject.name} is absent: {error}", flush=True)
     return found, versions, absent
+
+
+def package(settings: Settings) -> Path | None:
+    """Where the gate to be measured is imported from; none for the one that is installed."""
+    if settings.gate == "installed" or settings.list:
+        return None
+    if settings.gate == "built":
+        return native.built()
+    print("building the gate as a release wheel …", flush=True)
+    return native.build()
 
 
 def measure(stage: Stage, rows: list[Row], settings: Settings, results: Results) -> None:

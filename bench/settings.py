@@ -58,9 +58,9 @@ def parse(words: Sequence[str] | None = None) -> Settings:
     add("--generator", choices=["own", "wrk"], default="own", help="for CPU; wrk is a check of our own")
     add(
         "--gate",
-        choices=["release", "installed"],
+        choices=["release", "built", "installed"],
         default="release",
-        help="build a release wheel and measure that, or take lockgate as it is installed here",
+        help="build a release wheel and measure it, measure the one built last, or lockgate as it is installed here",
     )
     add("--proxy-core", type=int, default=0, help="the subject's (0)")
     add("--load-core", type=int, default=1, help="the generator's and the origin's (1)")
