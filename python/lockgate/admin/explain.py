@@ -88,7 +88,7 @@ def of_event(event: dict[str, Any], bundle: str | None) -> dict[str, Any]:
     document = json.loads(bundle) if bundle is not None else None
     api = _api(document, event.get("api"))
     reason = event.get("reason")
-    said = words.get(reason, {})
+    said: Any = words.get(reason, {}) if reason is not None else {}
     key, owner = event.get("key"), event.get("identity")
     return {
         "id": event["id"],

@@ -45,6 +45,8 @@ class LinkServer:
         self._facts = FactsLog(store)
         self._noted = noted
         self._tasks: set[asyncio.Task[None]] = set()
+        self._conversations: set[asyncio.Task[Any]] = set()
+        self._sessions: set[GateSession] = set()
         self._server: asyncio.Server | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.on_refused: OnRefused | None = None
@@ -69,11 +71,12 @@ class LinkServer:
         """Close the link; the gate goes on."""
         if self._server is not None:
             self._server.close()
-        if self.gate is not None:
-            self.gate.close()
         for task in list(self._tasks):
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # Connections are closed, not cancelled: Python 3.11's streams log a cancelled one as a fault.
+        for session in list(self._sessions):
+            session.close()
+        await asyncio.gather(*self._tasks, *self._conversations, return_exceptions=True)
         self._state.link_socket.unlink(missing_ok=True)
 
     async def push(self, bundle: SignedBundle) -> GateAnswer | None:
@@ -119,18 +122,25 @@ class LinkServer:
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         if task is not None:
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._conversations.add(task)
+            task.add_done_callback(self._conversations.discard)
         if not peer_is_same_user(writer.get_extra_info("socket")):
             log.warning("link-refused", cause="the process at the other end is another user's")
             writer.close()
             return
         session = GateSession(reader, writer, self._facts)
+        self._sessions.add(session)
+        try:
+            await self._converse(session)
+        finally:
+            self._sessions.discard(session)
+            session.close()
+
+    async def _converse(self, session: GateSession) -> None:
         try:
             await session.greet()
         except (FrameError, ConnectionError, asyncio.IncompleteReadError, TimeoutError) as error:
             log.warning("link-refused", cause=str(error) or type(error).__name__)
-            session.close()
             return
         if self.gate is not None:
             self.gate.close()
@@ -147,7 +157,6 @@ class LinkServer:
                 "gate-lost", "The gate has gone: it serves on by itself, or is started again.", {"cause": cause}
             )
         finally:
-            session.close()
             if self.gate is session:
                 self.gate = None
 

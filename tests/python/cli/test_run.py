@@ -1,0 +1,315 @@
+"""`lockgate run`: two processes that live and die apart."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import stat
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from lockgate import _native
+from support.endless import endless
+from support.processes import Processes
+from support.running import Running, write_config
+from support.waiting import until
+
+
+@pytest.fixture
+def running(processes: Processes, tmp_path: Path, shop_port: int) -> Running:
+    write_config(tmp_path, f"http://127.0.0.1:{shop_port}")
+    return Running(processes, tmp_path).ready()
+
+
+def gone(pid: int) -> bool:
+    """Whether the process has ended; one that nobody has waited for has too."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return text.rpartition(")")[2].split()[0] == "Z"
+
+
+def get(url: str, key: str) -> int:
+    return httpx.get(f"{url}/products", headers={"X-API-Key": key}).status_code
+
+
+def test_it_says_where_everything_is_and_no_secret(running: Running) -> None:
+    key = running.make_key()["key"]
+    assert get(running.url(), key) == 200
+    output = running.output
+    assert f"The gate   {running.url()}" in output
+    assert f"(its credential: {running.state.admin_token_file})" in output
+    assert running.state.admin_token() not in output
+    assert key not in output
+    assert running.state.pepper().hex() not in output
+
+
+def test_everything_it_leaves_is_private(running: Running) -> None:
+    running.make_key()
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in [running.state.root, *running.state.root.rglob("*")]}
+    assert {path: oct(mode) for path, mode in modes.items() if mode & 0o077} == {}
+
+
+def test_a_term_signal_stops_all_of_it_cleanly(running: Running) -> None:
+    pids = running.pids()
+    running.process.signal(signal.SIGTERM)
+    assert running.process.wait() == 0
+    assert all(gone(pid) for pid in pids.values())
+    left = {path.name for path in running.state.root.iterdir()}
+    assert not left & {"link.sock", "admin.address", "supervisor.json"}
+
+
+def test_ctrl_c_reaches_the_whole_group_and_still_drains(running: Running) -> None:
+    os.killpg(running.process.pid, signal.SIGINT)
+    assert running.process.wait() == 0
+    assert '"gate-stopped"' in running.output
+
+
+def test_requests_under_way_are_finished_first(processes: Processes, tmp_path: Path) -> None:
+    with endless() as (upstream, end):
+        write_config(tmp_path, upstream)
+        running = Running(processes, tmp_path).ready()
+        key = running.make_key()["key"]
+        with httpx.stream("GET", running.url(), headers={"X-API-Key": key}) as answer:
+            lines = answer.iter_lines()
+            next(lines)
+            running.process.signal(signal.SIGTERM)
+            running.process.wait_for_output('"gate-draining"')
+            # What was begun goes on, for as long as it takes within the drain timeout.
+            assert all(next(lines).startswith("line ") for _ in range(20))
+            end.set()
+            for _ in lines:
+                pass  # A cut-off answer would raise here.
+        assert running.process.wait() == 0
+    assert '"all_requests_finished": true' in running.output
+
+
+def test_a_stream_that_never_ends_is_cut_at_the_drain_timeout(processes: Processes, tmp_path: Path) -> None:
+    with endless() as (upstream, _):
+        write_config(tmp_path, upstream)
+        running = Running(processes, tmp_path, "--drain-timeout", "200ms").ready()
+        key = running.make_key()["key"]
+        with httpx.stream("GET", running.url(), headers={"X-API-Key": key}) as answer:
+            lines = answer.iter_lines()
+            next(lines)
+            running.process.signal(signal.SIGTERM)
+            assert running.process.wait() == 0
+    assert '"all_requests_finished": false' in running.output
+
+
+def test_a_second_signal_does_not_wait(processes: Processes, tmp_path: Path) -> None:
+    with endless() as (upstream, _):
+        write_config(tmp_path, upstream)
+        running = Running(processes, tmp_path).ready()
+        key = running.make_key()["key"]
+        with httpx.stream("GET", running.url(), headers={"X-API-Key": key}) as answer:
+            lines = answer.iter_lines()
+            next(lines)
+            running.process.signal(signal.SIGTERM)
+            running.process.wait_for_output('"gate-draining"')
+            running.process.signal(signal.SIGTERM)
+            running.process.wait(within=10)
+    assert "Asked twice" in running.output
+
+
+def test_a_killed_control_process_is_missed_by_no_request(running: Running) -> None:
+    key, url, pids = running.make_key()["key"], running.url(), running.pids()
+    failed: list[object] = []
+    stop = threading.Event()
+
+    def ask() -> None:
+        with httpx.Client(headers={"X-API-Key": key}) as client:
+            while not stop.is_set():
+                status = client.get(f"{url}/products").status_code
+                if status != 200:
+                    failed.append(status)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    os.kill(pids["control"], signal.SIGKILL)
+    until(lambda: running.restarts()["control"] == 1 and running.pids()["control"], "a new control process")
+    status = running.serving()
+    stop.set()
+    asking.join()
+    assert failed == []
+    assert running.url() == url
+    assert status["gate"]["pid"] == pids["gate"] == running.pids()["gate"]
+    assert status["supervisor"]["processes"]["control"]["restarts"] == 1
+    assert get(url, running.make_key()["key"]) == 200
+
+
+def test_a_killed_gate_comes_back_with_all_that_it_knew(running: Running) -> None:
+    key, closed, pids = running.make_key()["key"], running.make_key(), running.pids()
+    with running.admin as admin:
+        admin.post(f"/v1/keys/{closed['id']}/revoke")
+    os.kill(pids["gate"], signal.SIGKILL)
+    until(lambda: running.restarts()["gate"] == 1, "the restart")
+    status = until(lambda: (s := running.serving())["gate"]["pid"] != pids["gate"] and s, "a new gate")
+    assert status["control"]["pid"] == pids["control"]
+    assert get(running.url(), key) == 200
+    assert get(running.url(), closed["key"]) == 401
+    events, _ = _native.read_events(str(running.state.control_events), filter={"classes": ["system"]})
+    [restarted] = [event for event in events if event["code"] == "process-restarted"]
+    assert restarted["detail"]["name"] == "gate"
+    assert restarted["detail"]["status"] == -signal.SIGKILL
+
+
+def test_a_gate_serves_without_any_control_process(running: Running, tmp_path: Path, processes: Processes) -> None:
+    key = running.make_key()["key"]
+    running.process.signal(signal.SIGTERM)
+    running.process.wait()
+    alone = Running(processes, tmp_path, "--role", "gate").ready()
+    [url] = [line.split()[2] for line in alone.output.splitlines() if line.startswith("The gate")]
+    assert get(url, key) == 200
+    assert get(url, key[:-1] + "x") == 401
+
+
+def test_both_roles_can_run_apart_on_one_folder(processes: Processes, tmp_path: Path, shop_port: int) -> None:
+    write_config(tmp_path, f"http://127.0.0.1:{shop_port}")
+    control = Running(processes, tmp_path, "--role", "control").ready()
+    gate = Running(processes, tmp_path, "--role", "gate").ready()
+    assert get(control.url(), control.make_key()["key"]) == 200
+    gate.process.signal(signal.SIGTERM)
+    assert gate.process.wait() == 0
+    assert until(lambda: not control.status()["gate"]["up"], "the loss of the gate")
+
+
+def test_a_revoked_key_is_refused_when_the_answer_is_there(running: Running) -> None:
+    made, url = running.make_key(), running.url()
+    assert made["gate"] == "applied"
+    assert get(url, made["key"]) == 200
+    with running.admin as admin:
+        answer = admin.post(f"/v1/keys/{made['id']}/revoke").json()
+    assert answer["gate"] == "applied"
+    assert get(url, made["key"]) == 401
+
+
+def test_a_changed_file_is_taken_over_by_itself(running: Running, tmp_path: Path) -> None:
+    url = running.url()
+    path = tmp_path / "lockgate.yaml"
+    public = "public: {owner: me, reason: a test, until: 2199-01-01}"
+    changed = path.read_text().replace("authenticate: [api_key]", public)
+    # As an editor saves: a new file, renamed over the old one.
+    (tmp_path / "lockgate.yaml.new").write_text(changed)
+    (tmp_path / "lockgate.yaml.new").rename(path)
+    until(lambda: httpx.get(f"{url}/products").status_code == 200, "the change", within=10)
+    assert running.url() == url
+
+
+def test_a_refused_change_leaves_the_old_one_serving_loudly(running: Running, tmp_path: Path) -> None:
+    key, url = running.make_key()["key"], running.url()
+    path = tmp_path / "lockgate.yaml"
+    good = path.read_text()
+    path.write_text(good.replace("upstream: shop", "upstream: shp"))
+    line = good.splitlines().index("    upstream: shop") + 1
+    running.process.wait_for_output(f"lockgate.yaml:{line}:")
+    assert get(url, key) == 200
+    path.write_text(good)
+    until(lambda: running.status()["control"]["last_reload"]["result"] == "unchanged", "the repair")
+    with running.admin as admin:
+        assert "config-refused" not in admin.get("/v1/findings").text
+
+
+def test_a_hangup_signal_reads_the_configuration_again(running: Running) -> None:
+    before = running.status()["control"]["last_reload"]["at_ms"]
+    running.process.signal(signal.SIGHUP)
+    last = until(lambda: (r := running.status()["control"]["last_reload"])["at_ms"] != before and r, "the reload")
+    assert (last["cause"], last["result"]) == ("signal", "unchanged")
+
+
+def test_a_second_one_on_the_same_folder_is_refused(running: Running, processes: Processes, tmp_path: Path) -> None:
+    second = processes.lockgate("run", cwd=tmp_path)
+    assert second.wait() == 2
+    assert f"process {running.process.pid}" in second.output
+    assert "--state" in second.output
+    assert running.serving()
+
+
+@pytest.mark.parametrize("part", ["gate", "admin"])
+def test_a_port_in_use_is_said_and_nothing_is_left_running(
+    processes: Processes, tmp_path: Path, shop_port: int, part: str
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        write_config(tmp_path, f"http://127.0.0.1:{shop_port}", **{part: address})
+        started = processes.lockgate("run", cwd=tmp_path)
+        assert started.wait() == 2
+    assert address in started.output
+    assert "Traceback" not in started.output
+    last = started.output.strip().splitlines()
+    assert any(address in line and not line.startswith("{") for line in last), "said to a person, not only logged"
+
+
+def test_a_refused_configuration_at_the_first_start_shows_every_error(processes: Processes, tmp_path: Path) -> None:
+    write_config(tmp_path, "http://127.0.0.1:1", extra="colour: red\n")
+    (tmp_path / "lockgate.yaml").write_text((tmp_path / "lockgate.yaml").read_text().replace("path: /", "path: x"))
+    started = processes.lockgate("run", cwd=tmp_path)
+    assert started.wait() == 2
+    assert "2 errors" in started.output
+    assert "^" in started.output
+    assert "lockgate.yaml:10:1" in started.output
+
+
+def test_a_refused_configuration_later_serves_the_last_good_one(
+    running: Running, processes: Processes, tmp_path: Path
+) -> None:
+    key = running.make_key()["key"]
+    running.process.signal(signal.SIGTERM)
+    running.process.wait()
+    path = tmp_path / "lockgate.yaml"
+    path.write_text(path.read_text() + "colour: red\n")
+    again = Running(processes, tmp_path).ready()
+    assert "ATTENTION" in again.output
+    assert get(again.url(), key) == 200
+    with again.admin as admin:
+        assert "config-refused" in admin.get("/v1/findings").text
+
+
+def test_without_a_configuration_it_says_how_to_get_one(processes: Processes, tmp_path: Path) -> None:
+    started = processes.lockgate("run", cwd=tmp_path)
+    assert started.wait() == 2
+    assert "lockgate init" in started.output
+    assert not (tmp_path / ".lockgate").exists()
+
+
+def test_the_processes_do_not_outlive_a_killed_supervisor(running: Running) -> None:
+    pids = running.pids()
+    os.kill(running.process.pid, signal.SIGKILL)
+    until(lambda: all(gone(pid) for pid in pids.values()), "the end of both", within=20)
+
+
+def test_what_follows_a_killed_supervisor_starts(running: Running, processes: Processes, tmp_path: Path) -> None:
+    key = running.make_key()["key"]
+    os.kill(running.process.pid, signal.SIGKILL)
+    again = Running(processes, tmp_path).ready()
+    assert get(again.url(), key) == 200
+
+
+def test_a_folder_with_a_long_name_can_hold_the_state(processes: Processes, tmp_path: Path, shop_port: int) -> None:
+    folder = tmp_path.joinpath(*["a-rather-long-name"] * 8)
+    folder.mkdir(parents=True)
+    write_config(folder, f"http://127.0.0.1:{shop_port}")
+    running = Running(processes, folder).ready()
+    assert get(running.url(), running.make_key()["key"]) == 200
+
+
+def test_a_gate_that_dies_again_and_again_is_started_ever_more_slowly(running: Running) -> None:
+    waits = []
+    for n in range(1, 4):
+        pid = running.pids()["gate"]
+        os.kill(pid, signal.SIGKILL)
+        killed = time.monotonic()
+        until(lambda n=n: running.restarts()["gate"] == n, "its death")
+        until(lambda pid=pid: running.pids()["gate"] not in {None, pid}, "its return")
+        waits.append(time.monotonic() - killed)
+    assert waits[2] > waits[0]
+    with running.admin as admin:
+        assert 'lockgate_process_restarts_total{process="gate"} 3' in admin.get("/metrics").text
