@@ -30,10 +30,10 @@ _SIZE_UNITS: Final = {
     "TIB": 2**40,
 }
 _DURATION_UNITS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-_SIZE: Final = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,3}))? ?([A-Za-z]{0,3})")
+_SIZE: Final = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,3}))? ?([A-Za-z]{0,3})")
 _DURATION: Final = re.compile(r"([0-9]{1,12})(?:\.([0-9]{1,3}))? ?([A-Za-z]{1,2})")
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 NAME_RULE: Final = "letters, digits, `_`, `-` and `.`, beginning with a letter or digit, at most 64"
 MAX_TEXT: Final = 1_000
@@ -86,9 +86,9 @@ def parse_size(value: object) -> int:
 
 def parse_duration(value: object) -> int:
     """Milliseconds, from `10s`, `500ms`, `1.5m`, `24h` or `7d`."""
+    if value in (0, "0") and not isinstance(value, bool):
+        return 0
     if isinstance(value, int) and not isinstance(value, bool):
-        if value == 0:
-            return 0
         raise refusal(
             "duration-without-unit",
             f"{shown(value)} has no unit",
@@ -109,7 +109,7 @@ def parse_duration(value: object) -> int:
 
 def parse_rate(value: object) -> int:
     """Bytes a second, from `1KiB/s`; 0 turns a floor off."""
-    if value == 0 and not isinstance(value, bool):
+    if value in (0, "0") and not isinstance(value, bool):
         return 0
     if isinstance(value, str) and value.endswith("/s"):
         try:
@@ -162,7 +162,7 @@ def parse_flag(value: object) -> bool:
 
 def parse_name(value: object) -> str:
     """A name of something in the file."""
-    if isinstance(value, str) and _NAME.fullmatch(value):
+    if isinstance(value, str) and NAME.fullmatch(value):
         return value
     raise refusal("name-malformed", f"{shown(value)} is not a name", allowed=NAME_RULE)
 
@@ -273,5 +273,5 @@ def count(low: int, high: int) -> Scalar:
 
 Date = Annotated[dt.date, Scalar(parse_date, {"type": "string", "format": "date"})]
 Flag = Annotated[bool, Scalar(parse_flag, {"type": "boolean"})]
-Name = Annotated[str, Scalar(parse_name, {"type": "string", "pattern": f"^{_NAME.pattern}$"})]
+Name = Annotated[str, Scalar(parse_name, {"type": "string", "pattern": f"^{NAME.pattern}$"})]
 Text = Annotated[str, Scalar(parse_text, {"type": "string", "minLength": 1, "maxLength": MAX_TEXT})]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
 from typing import Final
 
 from lockgate.addresses import is_loopback
 from lockgate.config.document import Document
 from lockgate.config.effective import EffectiveApi, Placed
+from lockgate.config.model_apis import Api
 from lockgate.policies import Authentication, IpFilter, Lists, Policy
-from lockgate.scalars import shown
+from lockgate.scalars import NAME, shown
 
 WAIVER: Final = "{owner: NAME, reason: TEXT, until: YYYY-MM-DD}"
 ANY_IPV4: Final = "0.0.0.0"  # noqa: S104 -- Compared with, never bound.
@@ -20,9 +22,10 @@ def check(document: Document, apis: list[EffectiveApi], lists: Lists) -> None:
     _listeners(document)
     _admin(document)
     _upstreams(document)
+    for name, upstream in _said_apis(document):
+        _opening(document, name)
+        _upstream_of(document, name, upstream)
     for api in apis:
-        _opening(document, api)
-        _upstream_of(document, api)
         for placed in api.policies:
             _policy(document, placed, lists)
     _unused(document, apis)
@@ -113,14 +116,27 @@ def _upstreams(document: Document) -> None:
             _needless(document, "upstreams", name, "its targets are on loopback")
 
 
-def _opening(document: Document, api: EffectiveApi) -> None:
-    path = ("apis", api.name)
+def _said_apis(document: Document) -> Iterator[tuple[str, str | None]]:
+    """Every API and its upstream, also of those that another mistake keeps from being read."""
+    section = document.sections.get("apis")
+    for name, item in section.children.items() if section and isinstance(section.children, dict) else ():
+        if name in document.apis:
+            yield name, document.apis[name].upstream
+        elif isinstance(item.children, dict):
+            upstream = item.children.get("upstream")
+            text = upstream.data if upstream is not None and upstream.whole else None
+            # What cannot be an upstream at all was already told.
+            yield name, text if isinstance(text, str) and NAME.fullmatch(text) else None
+
+
+def _opening(document: Document, name: str) -> None:
+    path = ("apis", name)
     public, authenticate = document.says(*path, "public"), document.says(*path, "authenticate")
     if public and authenticate:
         document.problems.add(
             document.region(*path, "public"),
             "open-and-closed",
-            f"the API {shown(api.name)} is `public` and wants authentication",
+            f"the API {shown(name)} is `public` and wants authentication",
             hint="take one of the two out",
             path=(*path, "public"),
         )
@@ -128,36 +144,47 @@ def _opening(document: Document, api: EffectiveApi) -> None:
         document.problems.add(
             document.region(*path, "authorize"),
             "open-and-closed",
-            f"the API {shown(api.name)} is `public`, so nobody is known whom `authorize` could let in",
+            f"the API {shown(name)} is `public`, so nobody is known whom `authorize` could let in",
             hint="take one of the two out",
             path=(*path, "authorize"),
         )
-    elif not public and not authenticate:
+    elif not public and not authenticate and not _misspelt(document, name):
         document.problems.add(
             document.region(*path),
             "api-open",
-            f"the API {shown(api.name)} does not say who may call it",
+            f"the API {shown(name)} does not say who may call it",
             allowed=f"`authenticate`, or `public: {WAIVER}`",
             hint="add `authenticate: [api_key]`",
             path=path,
         )
 
 
-def _upstream_of(document: Document, api: EffectiveApi) -> None:
-    path = ("apis", api.name, "upstream")
-    if "://" in api.api.upstream:
-        if not _local(api.api.upstream):
+def _misspelt(document: Document, name: str) -> bool:
+    """Whether the API has a key that was told to be a slip for one of the two."""
+    item = document.item("apis", name)
+    keys = item.children if item is not None and isinstance(item.children, dict) else ()
+    meant = ("authenticate", "public")
+    return any(key not in Api.model_fields and difflib.get_close_matches(key, meant, 1, 0.6) for key in keys)
+
+
+def _upstream_of(document: Document, name: str, upstream: str | None) -> None:
+    path = ("apis", name, "upstream")
+    if upstream is None:
+        return
+    if "://" in upstream:
+        if not _local(upstream):
             hint = f"name it under `upstreams`, with `insecure: {WAIVER}`"
-            _plain_target(document, path, api.api.upstream, hint)
-        _own_address(document, path, api.api.upstream)
-    elif not document.says("upstreams", api.upstream):
-        names = list(document.upstreams)
-        close = difflib.get_close_matches(api.upstream, names, n=1, cutoff=0.5)
+            _plain_target(document, path, upstream, hint)
+        _own_address(document, path, upstream)
+    elif not document.says("upstreams", upstream):
+        section = document.sections.get("upstreams")
+        names = list(section.children) if section is not None and isinstance(section.children, dict) else []
+        close = difflib.get_close_matches(upstream, names, n=1, cutoff=0.5)
         allowed = ", ".join(map(shown, names[:20])) if names else "a name under `upstreams`, of which there is none yet"
         document.problems.add(
             document.value_region(*path),
             "upstream-unknown",
-            f"there is no upstream {shown(api.upstream)}",
+            f"there is no upstream {shown(upstream)}",
             allowed=allowed,
             hint=f"did you mean {shown(close[0])}?" if close else None,
             path=path,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final, cast
 
+from lockgate.config import bundle_types as types
 from lockgate.config.document import Document
 from lockgate.config.effective import EffectiveApi, Path, Placed, region
 from lockgate.config.model_listeners import Listener
@@ -12,8 +13,6 @@ from lockgate.config.references import REFERENCE, References
 from lockgate.policies import Lists, Policy, Waiver
 
 BUNDLE_VERSION: Final = 1
-
-Json = dict[str, Any]
 
 
 class Compiler:
@@ -25,7 +24,7 @@ class Compiler:
         self.lists = lists
         self.references = references
 
-    def bundle(self, sequence: int, created_ms: int) -> Json:
+    def bundle(self, sequence: int, created_ms: int) -> types.Bundle:
         """The whole bundle."""
         document = self.document
         return {
@@ -44,7 +43,7 @@ class Compiler:
             "problem_base": document.answers.base,
         }
 
-    def _listener(self, name: str, listener: Listener) -> Json:
+    def _listener(self, name: str, listener: Listener) -> types.Listener:
         limits = listener.limits
         return {
             "name": name,
@@ -64,7 +63,7 @@ class Compiler:
             "span": self._span("listeners", name),
         }
 
-    def _upstreams(self) -> list[Json]:
+    def _upstreams(self) -> list[types.Upstream]:
         """The named ones, then those that APIs name directly."""
         named = [self._upstream(name, one, ("upstreams", name)) for name, one in self.document.upstreams.items()]
         direct = [
@@ -74,7 +73,7 @@ class Compiler:
         ]
         return named + direct
 
-    def _upstream(self, name: str, upstream: Upstream, path: Path) -> Json:
+    def _upstream(self, name: str, upstream: Upstream, path: Path) -> types.Upstream:
         return {
             "name": name,
             "targets": upstream.targets,
@@ -85,7 +84,7 @@ class Compiler:
             "span": self._span(*path),
         }
 
-    def _credential(self, credential: Credential | None, path: Path) -> Json | None:
+    def _credential(self, credential: Credential | None, path: Path) -> types.Credential | None:
         if credential is None:
             return None
         item = self.document.item(*path)
@@ -94,28 +93,36 @@ class Compiler:
             "secret": secret_reference(credential.value, item.file if item else 0, self.references),
         }
 
-    def _api(self, api: EffectiveApi) -> Json:
+    def _api(self, api: EffectiveApi) -> types.Api:
         path = ("apis", api.name)
         said = "public" if api.api.public is not None else "authorize" if api.api.authorize else "authenticate"
         return {
             "name": api.name,
-            "hosts": [] if "*" in api.api.hosts else api.api.hosts,
-            "paths": [{match.kind: match.path} for match in api.api.path],
+            "hosts": api.api.hosts,
+            "paths": [cast("types.PathMatch", {match.kind: match.path}) for match in api.api.path],
             "methods": api.api.methods,
             "upstream": api.upstream,
             "strip_path": api.api.strip_path,
             "public": self._waiver(api.api.public, (*path, "public")),
             "authorize": "public" if api.api.public is not None else "authenticated",
-            "policies": {
-                "ip_filter": self._placed(api.ip_filter) if api.ip_filter is not None else None,
-                "authenticate": [{placed.policy.room: self._placed(placed)} for placed in api.authenticate],
-                "body_limit": self._placed(api.body_limit),
-            },
+            "policies": self._policies(api),
             "span": self._span(*path),
             "authorize_span": self._span(*path, said),
         }
 
-    def _placed(self, placed: Placed[Policy]) -> Json:
+    def _policies(self, api: EffectiveApi) -> types.Policies:
+        # What `own` returns is as Rust declares it: a test feeds documents to both sides.
+        return {
+            "ip_filter": cast("types.PlacedIpFilter | None", self._placed(api.ip_filter)),
+            "authenticate": [
+                {"api_key": cast("types.PlacedApiKey", self._placed(placed))} for placed in api.authenticate
+            ],
+            "body_limit": cast("types.PlacedBodyLimit", self._placed(api.body_limit)),
+        }
+
+    def _placed(self, placed: Placed[Policy] | None) -> object:
+        if placed is None:
+            return None
         policy = placed.policy
         return {
             "mode": policy.mode,
@@ -125,7 +132,7 @@ class Compiler:
             "config": policy.own(self.lists),
         }
 
-    def _waiver(self, waiver: Waiver | None, path: Path) -> Json | None:
+    def _waiver(self, waiver: Waiver | None, path: Path) -> types.Waiver | None:
         if waiver is None:
             return None
         return {
@@ -135,7 +142,7 @@ class Compiler:
             "span": self._span(*path),
         }
 
-    def _span(self, *path: str | int) -> dict[str, int]:
+    def _span(self, *path: str | int) -> types.Span:
         return self.document.region(*path).span
 
 
@@ -148,7 +155,7 @@ def secret_reference(value: str, file: int, references: References) -> str:
     return f"env:{found[2]}" if found[1] == "env" else f"file:{references.absolute(found[2], file)}"
 
 
-def _timeouts(timeouts: Timeouts) -> Json:
+def _timeouts(timeouts: Timeouts) -> types.Timeouts:
     return {
         "connect_ms": timeouts.connect,
         "first_byte_ms": timeouts.first_byte,

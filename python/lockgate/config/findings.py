@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from lockgate.config.bundle_types import Span
 from lockgate.config.document import Document
 from lockgate.config.effective import EffectiveApi, PlacedWaiver, waivers
 from lockgate.config.problems import Region, Source
@@ -34,7 +35,7 @@ class Finding:
     hint: str | None = None
 
     @property
-    def span(self) -> dict[str, int]:
+    def span(self) -> Span:
         """Where the configuration says it, as the bundle writes it."""
         return self.region.span
 

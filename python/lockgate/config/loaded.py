@@ -9,9 +9,10 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from lockgate.config import secrets
+from lockgate.config.bundle_types import Bundle
 from lockgate.config.check import check
 from lockgate.config.compile import Compiler
 from lockgate.config.document import START, Document
@@ -74,7 +75,7 @@ class Loaded:
         return self.document.admin.address
 
     @_unpaused
-    def compile(self, sequence: int, created_ms: int) -> dict[str, Any]:
+    def compile(self, sequence: int, created_ms: int) -> Bundle:
         """The bundle, as `bundle.rs` declares it."""
         compiler = Compiler(self.document, self.apis, self.lists.read, self.lists.references)
         return compiler.bundle(sequence, created_ms)

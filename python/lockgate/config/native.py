@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
+from lockgate.config.bundle_types import Bundle
 from lockgate.config.document import START, Document
 from lockgate.config.problems import Region
 from lockgate.config.translate import called
 
 
-def cross_check(bundle: dict[str, Any], document: Document) -> None:
+def cross_check(bundle: Bundle, document: Document) -> None:
     """Have the core compile the bundle, and note what it refuses at the place that says it."""
     from lockgate import _native
 
@@ -22,13 +22,18 @@ def cross_check(bundle: dict[str, Any], document: Document) -> None:
         )
 
 
-def _path(pointer: str, bundle: dict[str, Any]) -> tuple[str | int, ...]:
+def _path(pointer: str, bundle: Bundle) -> tuple[str | int, ...]:
     """The configuration's path for a JSON pointer into the bundle: names where that has positions."""
     steps: list[str | int] = [int(step) if step.isdigit() else step for step in pointer.split("/")[1:]]
-    if len(steps) > 1 and steps[0] in {"apis", "listeners", "upstreams"} and isinstance(steps[1], int):
-        entries = bundle[str(steps[0])]
-        if steps[1] < len(entries):
-            steps[1] = entries[steps[1]]["name"]
+    named: dict[str | int, list[str]] = {
+        "apis": [api["name"] for api in bundle["apis"]],
+        "listeners": [listener["name"] for listener in bundle["listeners"]],
+        "upstreams": [upstream["name"] for upstream in bundle["upstreams"]],
+    }
+    if len(steps) > 1 and isinstance(steps[1], int):
+        names = named.get(steps[0], [])
+        if steps[1] < len(names):
+            steps[1] = names[steps[1]]
     renamed = {"paths": "path"}
     return tuple(renamed.get(str(step), step) for step in steps if step != "policies")
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from lockgate.config.bundle_types import Span
+
 _LINE_BREAK: Final = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 """What libyaml counts as a line break, so that its line numbers are ours."""
 
@@ -31,7 +33,7 @@ class Region:
     end_column: int
 
     @property
-    def span(self) -> dict[str, int]:
+    def span(self) -> Span:
         """Its beginning, as the bundle writes it."""
         return {"file": self.file, "line": self.line, "column": self.column}
 
