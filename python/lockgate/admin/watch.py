@@ -6,6 +6,7 @@ in the end is whether a file's identity, size or time differs from before.
 """
 
 import asyncio
+import contextlib
 import glob
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
@@ -15,8 +16,12 @@ from watchfiles import awatch
 DEBOUNCE_MS = 50
 """An editor's rename, write and chmod come within a few milliseconds of each other."""
 
-POLL_SECONDS = 5.0
-"""Some file systems (network shares, some containers) report nothing: then we look ourselves."""
+SETTLE_TIMES = 20
+"""A file that is written to without end is taken as it is after a second."""
+
+POLL_SECONDS = 1.0
+"""Some file systems (network shares, some containers) report nothing, and a watch that is only just
+being set up misses what happens meanwhile: so we look ourselves too. It costs a stat per file."""
 
 Files = Callable[[], tuple[list[Path], list[str]]]
 """The files and the patterns of includes, as of now; they change with the configuration."""
@@ -26,26 +31,56 @@ Prints = dict[str, tuple[int, int, int] | None]
 
 async def changes(files: Files) -> AsyncIterator[None]:
     """Yield whenever something about the files has changed, once per burst."""
+    hint = asyncio.Event()
     seen = await asyncio.to_thread(prints, *files())
-    while True:
-        stop = asyncio.Event()
-        timer = asyncio.get_running_loop().call_later(POLL_SECONDS, stop.set)
-        folders = await asyncio.to_thread(_folders, *files())
-        try:
-            async for _ in awatch(*folders, stop_event=stop, step=DEBOUNCE_MS, debounce=500, recursive=False):
-                break
-        except OSError:
-            # A folder went away, or the system has no watches left: wait for the next look.
-            await stop.wait()
-        finally:
-            timer.cancel()
-        now = await asyncio.to_thread(prints, *files())
-        if now != seen:
-            yield
-            # The reload may have found other files. Those that were compared keep their old
-            # prints: one that changed while it was being read is looked at again.
-            current = await asyncio.to_thread(prints, *files())
-            seen = {name: now.get(name, current[name]) for name in current}
+    folders: list[Path] = []
+    watching: asyncio.Task[None] | None = None
+    try:
+        while True:
+            wanted = await asyncio.to_thread(_folders, *files())
+            if watching is None or watching.done() or wanted != folders:
+                folders = wanted
+                await _end(watching)
+                watching = asyncio.create_task(_watch(folders, hint))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(hint.wait(), POLL_SECONDS)
+            told = hint.is_set()
+            hint.clear()
+            now = await asyncio.to_thread(prints, *files())
+            if now != seen:
+                if not told:
+                    now = await _settled(files, now)
+                yield
+                # The reload may have found other files. Those that were compared keep their old
+                # prints: one that changed while it was being read is looked at again.
+                current = await asyncio.to_thread(prints, *files())
+                seen = {name: now.get(name, current[name]) for name in current}
+    finally:
+        await _end(watching)
+
+
+async def _settled(files: Files, now: Prints) -> Prints:
+    """The prints once they hold still: by looking alone, a file may be caught half written."""
+    for _ in range(SETTLE_TIMES):
+        await asyncio.sleep(DEBOUNCE_MS / 1000)
+        again = await asyncio.to_thread(prints, *files())
+        if again == now:
+            break
+        now = again
+    return now
+
+
+async def _watch(folders: list[Path], hint: asyncio.Event) -> None:
+    # A folder may go away, or the system have no watches left: then looking must do.
+    with contextlib.suppress(OSError):
+        async for _ in awatch(*folders, step=DEBOUNCE_MS, debounce=500, recursive=False):
+            hint.set()
+
+
+async def _end(watching: asyncio.Task[None] | None) -> None:
+    if watching is not None:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
 
 
 def prints(paths: Iterable[Path], patterns: Iterable[str]) -> Prints:
