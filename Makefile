@@ -7,14 +7,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CARGO ?= cargo
-# One profile for `make run`, `cargo test` and the Python tests: dependencies
-# are built once. The wheel and the benchmark use `release` (fat LTO).
+# One profile (dev) for `cargo test` and the Python tests: dependencies are
+# built once. What a user runs, the wheel and `make run`, is `release` (fat LTO).
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
 RUST_SOURCES := Cargo.toml Cargo.lock rust-toolchain.toml $(shell find crates -name '*.rs' -o -name Cargo.toml)
 ENV_STAMP := $(VENV)/.stamp-env
-NATIVE_STAMP := $(VENV)/.stamp-native
+DEV_STAMP := $(VENV)/.stamp-native-dev
+RELEASE_STAMP := $(VENV)/.stamp-native-release
 PYTEST := $(BIN)/python -m pytest -n 2
 
 .DEFAULT_GOAL := help
@@ -22,7 +23,7 @@ PYTEST := $(BIN)/python -m pytest -n 2
 ##@ Using it
 
 .PHONY: run
-run: build ## Install everything and start the demonstration (the gate, a sample shop, the admin API).
+run: $(RELEASE_STAMP) ## Install everything and start the demonstration (the gate, a sample shop, the admin API).
 	$(BIN)/lockgate demo $(ARGS)
 
 .PHONY: wheel
@@ -39,7 +40,7 @@ help: ## List these commands.
 venv: $(ENV_STAMP) ## Make .venv with the pinned Python packages.
 
 .PHONY: build
-build: $(NATIVE_STAMP) ## Build the native module and install the package in .venv, editable.
+build: $(DEV_STAMP) ## Build the native module for tests and install the package in .venv, editable.
 
 .PHONY: test
 test: build system-packages ## Run the checks and every test but the slow ones.
@@ -113,6 +114,13 @@ $(ENV_STAMP): requirements/dev.lock scripts/venv.sh
 	PYTHON=$(PYTHON) scripts/venv.sh $(VENV)
 	@touch $@
 
-$(NATIVE_STAMP): $(ENV_STAMP) pyproject.toml $(RUST_SOURCES)
-	scripts/build.sh $(VENV)
+# Both put their module in the same place, so each takes the other's stamp away.
+$(DEV_STAMP): $(ENV_STAMP) pyproject.toml $(RUST_SOURCES)
+	@rm -f $(RELEASE_STAMP)
+	scripts/build.sh $(VENV) dev
+	@touch $@
+
+$(RELEASE_STAMP): $(ENV_STAMP) pyproject.toml $(RUST_SOURCES)
+	@rm -f $(DEV_STAMP)
+	scripts/build.sh $(VENV) release
 	@touch $@
