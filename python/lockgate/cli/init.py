@@ -6,6 +6,7 @@ import datetime as dt
 import getpass
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from pydantic_core import PydanticCustomError
 from lockgate.addresses import is_loopback, parse_target
 from lockgate.cli._first_config import Answers, Waived, first_config
 from lockgate.cli._report import Json, leave
-from lockgate.scalars import parse_date, parse_text
+from lockgate.scalars import parse_date, parse_text, refusal
 
 T = TypeVar("T")
 
@@ -95,14 +96,14 @@ def _answers(given: Given, *, ask: bool) -> Answers:
         )
     exception = _exception(given, ask=ask) if given.public or not local else None
     if exception is None and given.owner is not None:
-        _parsed("--owner", parse_text, given.owner)
+        _parsed("--owner", _plain_text, given.owner)
     return Answers(upstream=target, public=exception if given.public else None, insecure=None if local else exception)
 
 
 def _exception(given: Given, *, ask: bool) -> Waived:
     if ask:
-        given.owner = given.owner or _asked("Who answers for it?", _user(), parse_text)
-        given.reason = given.reason or _asked("Why is it needed?", None, parse_text)
+        given.owner = given.owner or _asked("Who answers for it?", _user(), _plain_text)
+        given.reason = given.reason or _asked("Why is it needed?", None, _plain_text)
         soon = (dt.datetime.now(dt.UTC).date() + dt.timedelta(days=90)).isoformat()
         given.until = given.until or _asked("Until when?", soon, parse_date)
     missing = [
@@ -115,7 +116,14 @@ def _exception(given: Given, *, ask: bool) -> Waived:
     end = _parsed("--until", parse_date, given.until)
     if end <= dt.datetime.now(dt.UTC).date():
         leave(f"--until: {end} is not in the future, so the exception would be closed from the start.")
-    return Waived(_parsed("--owner", parse_text, given.owner), _parsed("--reason", parse_text, given.reason), end)
+    return Waived(_parsed("--owner", _plain_text, given.owner), _parsed("--reason", _plain_text, given.reason), end)
+
+
+def _plain_text(value: object) -> str:
+    text = parse_text(value)
+    if "${" in text:
+        raise refusal("reference-within-text", "`${` would begin a reference", hint="say it in other words")
+    return text
 
 
 def _asked(question: str, default: str | None, parse: Callable[[object], object]) -> str:
@@ -183,7 +191,7 @@ def _say(folder: Path, answers: Answers, key: str | None) -> None:
     typer.echo(f"Wrote {folder / CONFIG}.")
     if key is not None:
         typer.echo(f"\nThe first key. It is shown this once and kept nowhere:\n\n  {key}")
-    run = "lockgate run" if folder == Path() else f"cd {folder} && lockgate run"
+    run = "lockgate run" if folder == Path() else f"cd {shlex.quote(str(folder))} && lockgate run"
     header = f"-H 'X-API-Key: {key}' " if key is not None else ""
     typer.echo(f"\nNext:\n\n  {run}\n  curl {header}http://127.0.0.1:8080/")
     if answers.public is not None:

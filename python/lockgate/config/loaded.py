@@ -9,10 +9,9 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 from lockgate.config import secrets
-from lockgate.config.bundle_types import Bundle
 from lockgate.config.check import check
 from lockgate.config.compile import Compiler
 from lockgate.config.document import START, Document
@@ -75,10 +74,10 @@ class Loaded:
         return self.document.admin.address
 
     @_unpaused
-    def compile(self, sequence: int, created_ms: int) -> Bundle:
+    def compile(self, sequence: int, created_ms: int) -> dict[str, Any]:
         """The bundle, as `bundle.rs` declares it."""
         compiler = Compiler(self.document, self.apis, self.lists.read, self.lists.references)
-        return compiler.bundle(sequence, created_ms)
+        return cast("dict[str, Any]", compiler.bundle(sequence, created_ms))
 
     def findings(self, now: dt.datetime | None = None) -> list[Finding]:
         """Rows of the table of waivers and findings, at `now`."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
-from lockgate.config.bundle_types import Bundle
 from lockgate.config.document import START, Document
 from lockgate.config.problems import Region
 from lockgate.config.translate import called
 
 
-def cross_check(bundle: Bundle, document: Document) -> None:
+def cross_check(bundle: dict[str, Any], document: Document) -> None:
     """Have the core compile the bundle, and note what it refuses at the place that says it."""
     from lockgate import _native
 
@@ -22,7 +22,7 @@ def cross_check(bundle: Bundle, document: Document) -> None:
         )
 
 
-def _path(pointer: str, bundle: Bundle) -> tuple[str | int, ...]:
+def _path(pointer: str, bundle: dict[str, Any]) -> tuple[str | int, ...]:
     """The configuration's path for a JSON pointer into the bundle: names where that has positions."""
     steps: list[str | int] = [int(step) if step.isdigit() else step for step in pointer.split("/")[1:]]
     named: dict[str | int, list[str]] = {

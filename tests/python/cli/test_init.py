@@ -1,0 +1,141 @@
+"""`lockgate init`: a first configuration that is safe as it stands, and the first key."""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+from pathlib import Path
+
+import pytest
+
+from lockgate import _native
+from lockgate.config import load
+from support.command import at_terminal, lockgate
+
+KEY = re.compile(r"lg_live_[0-9A-Za-z]{38}")
+UPSTREAM = ("--upstream", "http://127.0.0.1:9000")
+EXCEPTION = ("--owner", 'the "shop" team', "--reason", "catalogue: #1, it's open", "--until", "2999-01-01")
+
+
+def test_keys_are_asked_for_and_the_first_is_made(tmp_path: Path) -> None:
+    ended = lockgate("init", *UPSTREAM, "--yes", cwd=tmp_path)
+    assert (ended.code, ended.err) == (0, "")
+    [key] = set(KEY.findall(ended.out))
+    loaded = load(tmp_path / "lockgate.yaml")
+    assert loaded.warnings == []
+    [api] = loaded.compile(0, 0)["apis"]
+    assert (api["authorize"], api["public"], len(api["policies"]["authenticate"])) == ("authenticated", None, 1)
+    assert f"curl -H 'X-API-Key: {key}' http://127.0.0.1:8080/" in ended.out
+    assert "\n  lockgate run\n" in ended.out
+    pepper = bytes.fromhex((tmp_path / ".lockgate/secrets/key-pepper").read_text())
+    digest = _native.key_digest(key, pepper)
+    stored = [
+        path.read_bytes() for path in (tmp_path / ".lockgate").rglob("*") if path.is_file() and path.stat().st_size
+    ]
+    assert any(digest.encode() in content or bytes.fromhex(digest) in content for content in stored)
+    assert not any(key.encode() in content for content in stored), "a key is kept nowhere"
+
+
+def test_the_state_folder_stays_private_and_out_of_version_control(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").write_text("dist/", encoding="utf-8")
+    lockgate("init", *UPSTREAM, "--yes", cwd=tmp_path)
+    assert stat.S_IMODE((tmp_path / ".lockgate").stat().st_mode) == 0o700
+    assert (tmp_path / ".gitignore").read_text(encoding="utf-8") == "dist/\n.lockgate/\n"
+    lockgate("init", *UPSTREAM, "--yes", "--force", cwd=tmp_path)
+    assert (tmp_path / ".gitignore").read_text(encoding="utf-8") == "dist/\n.lockgate/\n"
+
+
+def test_public_wants_somebody_who_answers_for_it(tmp_path: Path) -> None:
+    ended = lockgate("init", *UPSTREAM, "--public", "--owner", "me", "--yes", cwd=tmp_path)
+    assert ended.code == 2
+    assert "add --reason, --until." in ended.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_public(tmp_path: Path) -> None:
+    ended = lockgate("init", *UPSTREAM, "--public", *EXCEPTION, "--yes", cwd=tmp_path)
+    assert ended.code == 0
+    assert KEY.search(ended.out) is None
+    assert "Anyone may call until 2999-01-01" in ended.out
+    [api] = load(tmp_path / "lockgate.yaml").compile(0, 0)["apis"]
+    waiver = api["public"]
+    assert (waiver["owner"], waiver["reason"]) == ('the "shop" team', "catalogue: #1, it's open")
+    assert not (tmp_path / ".lockgate").exists(), "nothing secret is needed yet"
+
+
+def test_another_machine_wants_somebody_who_answers_for_it(tmp_path: Path) -> None:
+    far = ("--upstream", "http://10.0.0.5:9000")
+    refused = lockgate("init", *far, "--yes", cwd=tmp_path)
+    assert refused.code == 2
+    assert "--insecure --owner NAME --reason TEXT --until" in refused.err
+    assert lockgate("init", *far, "--insecure", *EXCEPTION, "--yes", cwd=tmp_path).code == 0
+    [upstream] = load(tmp_path / "lockgate.yaml").compile(0, 0)["upstreams"]
+    assert upstream["insecure"]["owner"] == 'the "shop" team'
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "Say where your API is: lockgate init --upstream"),
+        (["--upstream", "http://127.0.0.1:9000"], "add --yes"),
+        (["--upstream", "127.0.0.1:9000", "--yes"], "write `http://127.0.0.1:9000`"),
+        (["--upstream", "https://127.0.0.1", "--yes"], "comes with TLS support"),
+        ([*UPSTREAM, "--public", *EXCEPTION[:-1], "soon", "--yes"], "`soon` is not a date"),
+        ([*UPSTREAM, "--public", *EXCEPTION[:-1], "2020-01-01", "--yes"], "is not in the future"),
+        ([*UPSTREAM, "--public", *EXCEPTION[2:], "--owner", " ", "--yes"], "must not be empty"),
+        ([*UPSTREAM, "--public", *EXCEPTION[:2], *EXCEPTION[4:], "--reason", "${env:X}", "--yes"], "`${`"),
+    ],
+)
+def test_what_is_missing_or_wrong(tmp_path: Path, words: list[str], said: str) -> None:
+    ended = lockgate("init", *words, cwd=tmp_path)
+    assert ended.code == 2
+    assert said in ended.err
+    assert list(tmp_path.iterdir()) == [], "nothing is half done"
+
+
+def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "lockgate.yaml").write_text("mine", encoding="utf-8")
+    ended = lockgate("init", *UPSTREAM, "--yes", cwd=tmp_path)
+    assert (ended.code, (tmp_path / "lockgate.yaml").read_text(encoding="utf-8")) == (2, "mine")
+    assert "--force" in ended.err
+    assert lockgate("init", *UPSTREAM, "--yes", "--force", cwd=tmp_path).code == 0
+    assert load(tmp_path / "lockgate.yaml").apis
+
+
+def test_another_folder_and_json(tmp_path: Path) -> None:
+    ended = lockgate("init", *UPSTREAM, "--yes", "--dir", "my gate", "--json", cwd=tmp_path)
+    said = json.loads(ended.out)
+    assert KEY.fullmatch(said["key"])
+    assert said["key_id"].startswith("key_")
+    assert (tmp_path / said["config"]).is_file()
+    assert (tmp_path / said["state"]).is_dir()
+    other = lockgate("init", *UPSTREAM, "--yes", "--dir", "your gate", cwd=tmp_path)
+    assert "\n  cd 'your gate' && lockgate run\n" in other.out
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    ended = lockgate("init", *UPSTREAM, "--yes", "--dir", "file/below", cwd=tmp_path)
+    assert ended.code == 2
+    assert "cannot be written" in ended.err
+
+
+def test_it_asks_where_a_person_sits_at_it(tmp_path: Path) -> None:
+    ended = at_terminal("init", cwd=tmp_path, answers=["localhost:9000", "http://localhost:9000", ""])
+    assert ended.code == 0, ended.out
+    assert "Where is your API?" in ended.out
+    assert "write `http://localhost:9000`" in ended.out, "a wrong answer is explained, and asked for again"
+    assert "Shall callers need a key?" in ended.out
+    assert KEY.search(ended.out)
+    [upstream] = load(tmp_path / "lockgate.yaml").compile(0, 0)["upstreams"]
+    assert upstream["targets"] == ["http://localhost:9000"]
+
+
+def test_it_asks_for_an_exception_in_full(tmp_path: Path) -> None:
+    answers = ["http://10.0.0.5:9000", "n", "y", "me", "a mesh", "2999-01-01"]
+    ended = at_terminal("init", cwd=tmp_path, answers=answers)
+    assert ended.code == 0, ended.out
+    bundle = load(tmp_path / "lockgate.yaml").compile(0, 0)
+    assert bundle["apis"][0]["public"]["owner"] == "me"
+    assert bundle["upstreams"][0]["insecure"]["reason"] == "a mesh"

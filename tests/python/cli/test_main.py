@@ -1,0 +1,89 @@
+"""The command line as a whole: help, versions, mistakes, faults of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import lockgate
+from lockgate.cli import _main
+from support import command
+
+
+def test_help_lists_every_command(tmp_path: Path) -> None:
+    ended = command.lockgate("--help", cwd=tmp_path)
+    assert ended.code == 0
+    for name in _main.names():
+        assert f"\N{BOX DRAWINGS LIGHT VERTICAL} {name} " in ended.out
+    assert set(_main.names()) >= {"init", "check", "config"}
+
+
+@pytest.mark.parametrize("name", _main.names())
+def test_every_command_has_help_with_an_example(tmp_path: Path, name: str) -> None:
+    below = [[name, word] for word in subcommands(name)] or [[name]]
+    for words in below:
+        ended = command.lockgate(*words, "--help", cwd=tmp_path)
+        assert ended.code == 0
+        assert f"Example: lockgate {' '.join(words)}" in " ".join(ended.out.split()), words
+
+
+def subcommands(name: str) -> list[str]:
+    module = __import__(f"lockgate.cli.{name}", fromlist=["app"])
+    app = getattr(module, "app", None)
+    return [entry.name or entry.callback.__name__ for entry in app.registered_commands] if app else []
+
+
+def test_version(tmp_path: Path) -> None:
+    assert command.lockgate("--version", cwd=tmp_path).out == f"lockgate {lockgate.__version__}\n"
+
+
+def test_a_slip_is_a_usage_error(tmp_path: Path) -> None:
+    ended = command.lockgate("chekc", cwd=tmp_path)
+    assert ended.code == 2
+    assert "check" in ended.err
+    assert "Traceback" not in ended.err
+    assert command.lockgate("check", "--colour", cwd=tmp_path).code == 2
+
+
+def test_only_what_is_asked_for_is_imported(tmp_path: Path) -> None:
+    """`lockgate check` in an editor or a hook must not pay for the control process."""
+    (tmp_path / "lockgate.yaml").write_text("version: 2\n", encoding="utf-8")
+    code = (
+        "import sys; from lockgate.cli import main\n"
+        "try: main(['check'])\nexcept SystemExit: pass\n"
+        "print(sorted({'fastapi', 'sqlalchemy', 'uvicorn', 'httpx', 'lockgate.admin'} & set(sys.modules)))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert ended.stdout.endswith("[]\n")
+
+
+def test_a_fault_of_its_own_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("two\nlines")
+
+    monkeypatch.setattr(_main, "application", broken)
+    monkeypatch.delenv("LOCKGATE_DEBUG", raising=False)
+    with pytest.raises(SystemExit) as left:
+        _main.main(["check"])
+    assert left.value.code == _main.EXIT_INTERNAL
+    assert "internal error: RuntimeError: two lines" in capsys.readouterr().err
+    monkeypatch.setenv("LOCKGATE_DEBUG", "1")
+    with pytest.raises(RuntimeError):
+        _main.main(["check"])
+
+
+def test_a_reader_that_has_gone_is_no_fault(tmp_path: Path) -> None:
+    piped = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m lockgate config schema | head -c 1; echo ${{PIPESTATUS[0]}}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert piped.stderr == ""
+    assert piped.stdout == "{0\n"
