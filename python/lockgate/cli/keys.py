@@ -118,7 +118,14 @@ def revoke(
 
 @app.command(name="import")
 def import_keys(
-    file: Annotated[Path, typer.Argument(help="JSON lines: digest, name, owner; maybe environment, apis, expires_ms.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            exists=True,
+            dir_okay=False,
+            help="JSON lines: digest, name, owner; maybe environment, apis, expires_ms.",
+        ),
+    ],
     state: StateDir = Path(".lockgate"),
     as_json: Json = False,
 ) -> None:

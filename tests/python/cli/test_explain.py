@@ -1,0 +1,173 @@
+"""`lockgate explain`: offline from the configuration, and of a request that was."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from lockgate.admin.keys import create_key
+from lockgate.state import StateFolder
+from support.processes import Processes
+from support.running import Running, write_config
+from support.waiting import until
+
+CONFIG = """\
+version: 1
+apis:
+  shop:
+    hosts: [shop.example.com]
+    path: /shop
+    upstream: http://127.0.0.1:9000
+    authenticate:
+      - api_key: {header: X-Key}
+    ip_filter:
+      deny: [203.0.113.0/24]
+"""
+
+
+class Explain:
+    """The command in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, *words: str, status: int, given: str | None = None, **env: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "lockgate", "explain", *words],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            input=given,
+            env={**os.environ, **env},
+        )
+        assert done.returncode == status, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stdout + done.stderr
+
+    def json(self, *words: str, status: int, **more: Any) -> dict[str, Any]:
+        explained: dict[str, Any] = json.loads(self(*words, "--json", status=status, **more))
+        return explained
+
+
+@pytest.fixture
+def explain(tmp_path: Path) -> Explain:
+    (tmp_path / "lockgate.yaml").write_text(CONFIG)
+    return Explain(tmp_path)
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> str:
+    return create_key(tmp_path / ".lockgate", name="export", owner="sales").key
+
+
+URL = "http://shop.example.com/shop/1?a=b"
+
+
+def test_a_refusal_names_the_line_that_decided(explain: Explain) -> None:
+    said = explain("GET", URL, status=1)
+    assert "Refused with 401: key-missing  lockgate.yaml:8" in said
+    assert "not reached" in said
+    assert "shop.example.com/shop/1?a=b" in said
+    assert "lockgate.yaml:3" in said
+
+
+def test_nothing_of_a_state_folder_is_needed_or_made(explain: Explain, tmp_path: Path) -> None:
+    explain("GET", URL, status=1)
+    assert not (tmp_path / ".lockgate").exists()
+
+
+def test_each_policy_is_listed_in_the_pipelines_order(explain: Explain) -> None:
+    explained = explain.json("GET", URL, "--peer", "203.0.113.9", status=1)
+    steps = [(step["policy"], step["verdict"]) for step in explained["steps"]]
+    assert steps[:3] == [("ip_filter", "deny"), ("api_key", "not-reached"), ("authorize", "not-reached")]
+    assert explained["reason"]["span"]["line"] == 9
+
+
+def test_what_no_api_answers_to_is_said(explain: Explain) -> None:
+    assert "no API answers" in explain("GET", "http://other.example.com/shop", status=1)
+    assert explain.json("GET", "/shop", "-H", "Host: shop.example.com", status=1)["route"]["api"] == "shop"
+
+
+@pytest.mark.parametrize("way", ["option", "file", "stdin", "environment"])
+def test_a_key_can_be_given_in_each_way(explain: Explain, key: str, tmp_path: Path, way: str) -> None:
+    (tmp_path / "key").write_text(key + "\n")
+    words, more = {
+        "option": (["--key", key], {}),
+        "file": (["--key-file", "key"], {}),
+        "stdin": (["--key-file", "-"], {"given": key + "\n"}),
+        "environment": ([], {"LOCKGATE_KEY": key}),
+    }[way]
+    explained = explain.json("GET", URL, *words, status=0, **more)
+    assert (explained["verdict"], explained["identity"]["owner"]) == ("allow", "sales")
+    assert key not in json.dumps(explained)
+
+
+def test_a_key_that_nobody_knows_is_refused_and_said_so(explain: Explain, key: str) -> None:
+    wrong = key[:-1] + ("0" if key[-1] != "0" else "1")
+    assert explain.json("GET", URL, "--key", wrong, status=1)["reason"]["code"] == "key-malformed"
+
+
+def test_a_key_without_a_state_folder_is_unknown(explain: Explain, tmp_path: Path) -> None:
+    elsewhere = create_key(tmp_path / "elsewhere", name="n", owner="o").key
+    assert explain.json("GET", URL, "--key", elsewhere, status=1)["reason"]["code"] == "key-unknown"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "METHOD and URL"),
+        (["GET"], "METHOD and URL"),
+        (["GET", "shop"], "neither a path"),
+        (["GET", "/", "-H", "nonsense"], "-H 'Name: value'"),
+        (["GET", "/", "--peer", "nowhere"], "IP address"),
+        (["GET", "/", "--config", "none.yaml"], "none.yaml"),
+        (["GET", "/", "--key-file", "none"], "--key-file"),
+        (["--request", "x"], "--state"),
+    ],
+)
+def test_what_cannot_be_explained_says_what_to_do(explain: Explain, words: list[str], said: str) -> None:
+    assert said in explain(*words, status=2)
+
+
+def test_a_request_with_an_unknown_id_is_said(explain: Explain, tmp_path: Path) -> None:
+    StateFolder.open(tmp_path / ".lockgate")
+    assert "no event" in explain("--request", "01ARZ3NDEKTSV4RRFFQ69G5FAV", status=2)
+
+
+def test_a_request_that_was_is_explained_as_it_would_be(processes: Processes, tmp_path: Path, shop_port: int) -> None:
+    write_config(tmp_path, f"http://127.0.0.1:{shop_port}")
+    running = Running(processes, tmp_path).ready()
+    made, explain = running.make_key(), Explain(tmp_path)
+    refused = httpx.get(f"{running.url()}/products").json()["instance"]
+    allowed = httpx.get(f"{running.url()}/products", headers={"X-API-Key": made["key"], "X-Request-Id": "wanted-1"})
+    assert allowed.status_code == 200
+    until(lambda: _written(running, refused), "the event")
+    was = explain.json("--request", refused, status=1)
+    would_be = explain.json("GET", f"{running.url()}/products", status=1)
+    for part in ("verdict", "status", "steps", "bundle_kept", "route"):
+        if part != "bundle_kept":
+            assert was[part] == would_be[part], part
+    assert was["reason"]["code"] == "key-missing"
+    assert was["reason"]["span"] == would_be["reason"]["span"]
+    said = explain("--request", refused, status=1)
+    assert refused in said
+    assert "key-missing" in said
+    with running.admin as admin:
+        assert admin.get(f"/v1/explain/{refused}").json() == was
+        key_event = admin.get("/v1/events", params={"key": made["id"]}).json()["items"]
+    told = explain.json("--request", key_event[0]["id"], status=0)
+    assert told["identity"]["credential"] == made["id"]
+    assert told["upstream"]["target"].endswith(str(shop_port))
+
+
+def _written(running: Running, request_id: str) -> bool:
+    with running.admin as admin:
+        return admin.get(f"/v1/explain/{request_id}").status_code == 200
