@@ -187,88 +187,79 @@ impl Arriving {
 }
 
 /// An answer's body, on its way to the client. The exchange ends with it.
-pub struct AnswerBody {
-    source: Source,
-    exchange: Box<Exchange>,
-}
-
-enum Source {
-    /// Said by the gate itself.
-    Own(Option<Bytes>),
-    /// Coming from the upstream, until it is over.
-    Upstream(Option<Link>),
+pub enum AnswerBody {
+    /// Said by the gate itself. Only after a panic is there no exchange left.
+    Own(Option<Bytes>, Option<Box<Exchange>>),
+    /// Coming from the upstream, over a connection until it is over.
+    Upstream(Option<Box<Link>>, Box<Exchange>),
 }
 
 impl AnswerBody {
     /// A body of the gate's own.
     #[must_use]
-    pub fn own(bytes: Bytes, exchange: Box<Exchange>) -> Self {
-        let bytes = (!bytes.is_empty()).then_some(bytes);
-        Self {
-            source: Source::Own(bytes),
-            exchange,
-        }
+    pub fn own(bytes: Bytes, exchange: Option<Box<Exchange>>) -> Self {
+        Self::Own((!bytes.is_empty()).then_some(bytes), exchange)
     }
 
     /// A body that comes over `link`.
     #[must_use]
-    pub fn upstream(link: Link, exchange: Box<Exchange>) -> Self {
-        let mut body = Self {
-            source: Source::Upstream(Some(link)),
-            exchange,
-        };
-        body.settle();
-        body
+    pub fn upstream(link: Box<Link>, exchange: Box<Exchange>) -> Self {
+        let mut link = Some(link);
+        settle(&mut link, &exchange);
+        Self::Upstream(link, exchange)
     }
+}
 
-    /// Puts the connection to rest as soon as the body is over.
-    fn settle(&mut self) {
-        if let Source::Upstream(slot) = &mut self.source {
-            if let Some(link) = slot.take_if(|link| link.is_over()) {
-                let keep_ms = self.exchange.upstream_times().keep_alive_ms;
-                self.exchange.worker().pools.rest(link, keep_ms);
-            }
-        }
+/// Puts the connection to rest as soon as the body is over.
+fn settle(slot: &mut Option<Box<Link>>, exchange: &Exchange) {
+    if let Some(link) = slot.take_if(|link| link.is_over()) {
+        exchange
+            .worker()
+            .pools
+            .rest(link, exchange.upstream_times().keep_alive_ms);
     }
+}
 
-    fn poll_upstream(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        let Source::Upstream(Some(link)) = &mut self.source else {
-            return Poll::Ready(None);
-        };
-        let state = &self.exchange.state;
-        let polled = link.poll_body(cx);
-        let Poll::Ready(polled) = polled else {
-            if state.upstream_late() {
-                self.exchange.broke_off(&reasons::IDLE_TIMEOUT);
-                return Poll::Ready(Some(Err(Broken)));
-            }
-            let idle_ms = u64::from(self.exchange.upstream_times().idle_ms);
-            state.upstream_wait(self.exchange.worker().clock.coarse_ms() + idle_ms);
-            return Poll::Pending;
-        };
-        state.upstream_until(0);
-        match polled {
-            Some(Ok(frame)) => {
-                self.exchange.bytes_out += frame.data_ref().map_or(0, Bytes::len) as u64;
-                self.settle();
-                Poll::Ready(Some(Ok(frame)))
-            }
-            Some(Err(broke)) => {
-                self.exchange.broke_off(match broke {
-                    Broke::Upstream(reason, _) => reason,
-                    Broke::Request => &reasons::CLIENT_GONE,
-                });
-                Poll::Ready(Some(Err(Broken)))
-            }
-            None => {
-                self.settle();
-                Poll::Ready(None)
-            }
+fn poll_upstream(
+    slot: &mut Option<Box<Link>>,
+    exchange: &mut Exchange,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+    let Some(link) = slot else {
+        return Poll::Ready(None);
+    };
+    let Poll::Ready(polled) = link.poll_body(cx) else {
+        if exchange.state.upstream_late() {
+            exchange.broke_off(&reasons::IDLE_TIMEOUT);
+            return Poll::Ready(Some(Err(Broken)));
         }
-    }
+        let idle_ms = u64::from(exchange.upstream_times().idle_ms);
+        exchange
+            .state
+            .upstream_wait(exchange.worker().clock.coarse_ms() + idle_ms);
+        return Poll::Pending;
+    };
+    exchange.state.upstream_until(0);
+    Poll::Ready(match polled {
+        Some(Ok(frame)) => {
+            exchange.bytes_out += frame.data_ref().map_or(0, Bytes::len) as u64;
+            settle(slot, exchange);
+            Some(Ok(frame))
+        }
+        Some(Err(broke)) => {
+            let (reason, cause) = match broke {
+                Broke::Upstream(reason, cause) => (reason, Some(cause)),
+                Broke::Request => (&reasons::CLIENT_GONE, None),
+            };
+            exchange.cause = cause;
+            exchange.broke_off(reason);
+            Some(Err(Broken))
+        }
+        None => {
+            settle(slot, exchange);
+            None
+        }
+    })
 }
 
 impl Body for AnswerBody {
@@ -279,28 +270,32 @@ impl Body for AnswerBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        let this = self.get_mut();
-        if let Source::Own(bytes) = &mut this.source {
-            let bytes = bytes.take();
-            this.exchange.bytes_out += bytes.as_ref().map_or(0, Bytes::len) as u64;
-            this.exchange.complete = true;
-            return Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))));
+        match self.get_mut() {
+            Self::Upstream(link, exchange) => poll_upstream(link, exchange, cx),
+            Self::Own(bytes, exchange) => {
+                let bytes = bytes.take();
+                if let Some(exchange) = exchange {
+                    exchange.bytes_out += bytes.as_ref().map_or(0, Bytes::len) as u64;
+                }
+                Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))))
+            }
         }
-        this.poll_upstream(cx)
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.source {
-            Source::Own(bytes) => bytes.is_none(),
-            Source::Upstream(link) => link.is_none(),
+        match self {
+            Self::Own(bytes, _) => bytes.is_none(),
+            Self::Upstream(link, _) => link.is_none(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.source {
-            Source::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
-            Source::Upstream(None) => SizeHint::with_exact(0),
-            Source::Upstream(Some(link)) => link
+        match self {
+            Self::Own(bytes, _) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64)
+            }
+            Self::Upstream(None, _) => SizeHint::with_exact(0),
+            Self::Upstream(Some(link), _) => link
                 .left()
                 .map_or_else(SizeHint::default, SizeHint::with_exact),
         }
@@ -309,8 +304,9 @@ impl Body for AnswerBody {
 
 impl Drop for AnswerBody {
     fn drop(&mut self) {
-        if self.is_end_stream() {
-            self.exchange.complete = true;
+        let over = self.is_end_stream();
+        if let Self::Own(_, Some(exchange)) | Self::Upstream(_, exchange) = self {
+            exchange.complete = over;
         }
     }
 }

@@ -12,6 +12,8 @@ use http::{HeaderMap, HeaderValue, Method};
 use lockgate_policy::ReasonRef;
 
 use crate::bundle::Timeouts;
+use lockgate_wire::headers::trace::TraceParent;
+
 use crate::events::{AccessRecord, SpanRecord, VerdictRecord};
 use crate::id::RequestId;
 use crate::judge::Judgement;
@@ -35,9 +37,7 @@ pub struct Exchange {
     started_us: u64,
     started_ms: u64,
     method: Method,
-    uri: Uri,
-    host: Option<HeaderValue>,
-    user_agent: Option<HeaderValue>,
+    text: Text,
     /// What the gate read in place of a head that it refused.
     pub malformed: bool,
     /// What was decided of it.
@@ -56,8 +56,8 @@ pub struct Exchange {
     pub bytes_out: u64,
     /// The answer is whole.
     pub complete: bool,
-    /// `traceparent` as it goes to the upstream.
-    pub trace_id: Option<HeaderValue>,
+    /// The trace that it belongs to.
+    pub trace: Option<TraceParent>,
 }
 
 impl Exchange {
@@ -83,9 +83,7 @@ impl Exchange {
             started_us,
             started_ms,
             method: method.clone(),
-            uri: uri.clone(),
-            host: headers.get(HOST).cloned(),
-            user_agent: headers.get(USER_AGENT).cloned(),
+            text: Text::of(uri, headers),
             malformed: false,
             judgement: Judgement::default(),
             status: 0,
@@ -95,7 +93,7 @@ impl Exchange {
             upstream_us: Cell::new((0, 0)),
             bytes_out: 0,
             complete: false,
-            trace_id: None,
+            trace: None,
         })
     }
 
@@ -155,6 +153,7 @@ impl Exchange {
 
     fn close(&mut self) {
         if std::thread::panicking() {
+            self.status = 500;
             self.reason = Some(&reasons::INTERNAL_PANIC);
         } else if !self.complete && self.reason.is_none() {
             self.reason = Some(&reasons::CLIENT_GONE);
@@ -166,14 +165,10 @@ impl Exchange {
     }
 
     fn path(&self) -> &str {
-        if self.malformed {
-            return "";
-        }
-        let path = self
-            .judgement
-            .rewritten
-            .as_deref()
-            .unwrap_or_else(|| self.uri.path());
+        let path = match &self.judgement.rewritten {
+            Some(rewritten) => rewritten,
+            None => self.text.path(),
+        };
         path.split_once('?').map_or(path, |(path, _)| path)
     }
 
@@ -201,6 +196,7 @@ impl Exchange {
                 count += 1;
             }
         }
+        let trace_hex = self.trace.as_ref().map(TraceParent::trace_hex);
         let mut target = TargetText::default();
         let (sent, answered) = self.upstream_us.get();
         let record = AccessRecord {
@@ -211,15 +207,8 @@ impl Exchange {
             } else {
                 self.method.as_str()
             },
-            host: if self.malformed {
-                ""
-            } else {
-                self.host
-                    .as_ref()
-                    .and_then(|host| host.to_str().ok())
-                    .unwrap_or("")
-            },
-            path: self.path(),
+            host: if self.malformed { "" } else { self.text.host() },
+            path: if self.malformed { "" } else { self.path() },
             listener: &self.listener.name,
             api: api.map(|api| &*api.name),
             route: self
@@ -256,12 +245,11 @@ impl Exchange {
             upstream_us: (answered > 0).then(|| answered.saturating_sub(sent)),
             target: self.target.as_deref().map(|to| target.of(to)),
             bundle: &self.snapshot.hash,
-            trace: self
-                .trace_id
+            trace: trace_hex
                 .as_ref()
-                .and_then(|value| value.to_str().ok()?.get(3..35)),
+                .and_then(|hex| std::str::from_utf8(hex).ok()),
             worker: self.worker.number,
-            user_agent: self.user_agent.as_ref().map(HeaderValue::as_bytes),
+            user_agent: self.text.user_agent(),
         };
         if refused {
             self.worker.sink.security(&record);
@@ -274,10 +262,6 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         self.close();
-        // Before an answer began, whoever caught the panic answers and writes it down.
-        if std::thread::panicking() && self.status == 0 {
-            return;
-        }
         let took_us = self
             .worker
             .clock
@@ -293,6 +277,43 @@ impl Drop for Exchange {
             self.bytes_out,
         );
         self.write(took_us);
+    }
+}
+
+/// Host, path and user agent, copied: views into hyper's read buffer would keep
+/// it from being used for the next request.
+#[derive(Debug)]
+struct Text {
+    bytes: Box<[u8]>,
+    host: usize,
+    path: usize,
+}
+
+impl Text {
+    fn of(uri: &Uri, headers: &HeaderMap) -> Self {
+        let host = headers.get(HOST).map_or(&b""[..], HeaderValue::as_bytes);
+        let agent = headers
+            .get(USER_AGENT)
+            .map_or(&b""[..], HeaderValue::as_bytes);
+        let path = uri.path().as_bytes();
+        Self {
+            bytes: [host, path, agent].concat().into(),
+            host: host.len(),
+            path: host.len() + path.len(),
+        }
+    }
+
+    fn host(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..self.host]).unwrap_or("")
+    }
+
+    fn path(&self) -> &str {
+        std::str::from_utf8(&self.bytes[self.host..self.path]).unwrap_or("")
+    }
+
+    fn user_agent(&self) -> Option<&[u8]> {
+        let agent = &self.bytes[self.path..];
+        (!agent.is_empty()).then_some(agent)
     }
 }
 

@@ -257,9 +257,9 @@ impl Engine {
                     name: upstream.name.to_string(),
                     targets: upstream.targets.iter().map(ToString::to_string).collect(),
                     target: judgement
-                        .rewritten
-                        .clone()
-                        .unwrap_or_else(|| head.target.clone()),
+                        .outgoing
+                        .as_ref()
+                        .map_or_else(|| head.target.clone(), ToString::to_string),
                 }),
             client: judgement.client,
             bundle: self.snapshot.hash.to_string(),

@@ -158,7 +158,10 @@ impl Gate {
     pub fn start(settings: Settings) -> Result<Self, GateError> {
         let folder = settings.state_dir.join("gate");
         fs::create_dir_all(&folder).map_err(GateError::State)?;
-        let options = Options::default();
+        let options = Options {
+            node: "gate".to_owned(),
+            ..Options::default()
+        };
         let log = EventLog::start(&folder.join("events"), options).map_err(GateError::State)?;
         let shared = Arc::new(Shared {
             current: Arc::new(ArcSwapOption::empty()),
@@ -338,6 +341,7 @@ impl Gate {
         let snapshot = compile(bundle, &hash, &around).map_err(GateError::Config)?;
         let new = self.bind(&snapshot, &open)?;
         let sequence = snapshot.sequence;
+        self.shared.log.retain(snapshot.events.retain_bytes);
         let wanted: Vec<SocketAddr> = snapshot
             .listeners
             .iter()

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
 
 use http::header::{HeaderValue, ALLOW};
+use http::uri::PathAndQuery;
 use http::{HeaderMap, Method};
 use lockgate_policy::{
     Answers, BodyMachine, Caller, Denial, Edit, Identity, Mode, Need, OnError, PolicyError,
@@ -60,6 +61,7 @@ impl Default for Judgement {
             end: End::Forward,
             matched: None,
             rewritten: None,
+            outgoing: None,
             identity: None,
             client: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             trace: Trace::default(),
@@ -79,6 +81,8 @@ pub struct Judgement {
     pub matched: Option<Matched>,
     /// Path and query in normal form, where they arrived in another.
     pub rewritten: Option<String>,
+    /// What the upstream is asked for, where that is not what arrived.
+    pub outgoing: Option<PathAndQuery>,
     /// Who calls.
     pub identity: Option<Identity>,
     /// The client's address.
@@ -213,6 +217,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
         match found {
             Found::Route(matched) => {
                 self.judgement.matched = Some(matched);
+                self.outgoing(matched)?;
                 self.insecure()
             }
             Found::MethodNotAllowed(allow) => {
@@ -224,6 +229,29 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             }
             Found::Nothing => Err(Denial::new(&reasons::NO_ROUTE)),
         }
+    }
+
+    /// The upstream gets what was judged, less the prefix where that is taken off.
+    fn outgoing(&mut self, matched: Matched) -> Result<(), Denial> {
+        let strip = self.api().is_some_and(|api| api.strip_path) && matched.prefix > 0;
+        if self.judgement.rewritten.is_none() && !strip {
+            return Ok(());
+        }
+        let matched = if strip { matched.prefix } else { 0 };
+        let rest = target::after_match(&self.path, matched);
+        let root = if rest.starts_with('/') || rest == "*" {
+            ""
+        } else {
+            "/"
+        };
+        let text = match self.query {
+            Some(query) => format!("{root}{rest}?{query}"),
+            None => format!("{root}{rest}"),
+        };
+        // Never what arrived in place of what was judged: what cannot be sent is refused.
+        let outgoing = PathAndQuery::try_from(text).map_err(|_| &target::reasons::FORM)?;
+        self.judgement.outgoing = Some(outgoing);
+        Ok(())
     }
 
     /// Plain HTTP off loopback ends with the waiver that allowed it.

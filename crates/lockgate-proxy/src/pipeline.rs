@@ -5,13 +5,13 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::header::{HeaderValue, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, VIA};
-use http::uri::{PathAndQuery, Uri};
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::uri::PathAndQuery;
 use http::{HeaderMap, Request, Version};
 use hyper::body::Incoming;
 use lockgate_policy::{Answers, Denial, Edit, ReasonRef};
 use lockgate_wire::headers::forwarding::Hop;
-use lockgate_wire::headers::trace::{continue_or_begin, TRACEPARENT};
+use lockgate_wire::headers::trace::{continue_or_begin, TraceParent, TRACEPARENT, TRACESTATE};
 use lockgate_wire::headers::{remove_hop_by_hop, remove_look_alikes, strip_identity};
 
 use crate::body::{AnswerBody, RequestBody};
@@ -20,7 +20,7 @@ use crate::judge::{answer, Arrival, End, Judging, Progress};
 use crate::net::ConnectionState;
 use crate::reasons;
 use crate::respond::{refuse, respond, Answer, X_REQUEST_ID};
-use crate::snapshot::{CompiledApi, CompiledListener, CompiledUpstream};
+use crate::snapshot::{CompiledListener, CompiledUpstream};
 use crate::worker::{Origin, Worker};
 
 /// A place in the order.
@@ -172,9 +172,10 @@ pub async fn serve_request(
     for edit in api.edits.iter().chain(&exchange.judgement.edits) {
         apply(edit, &mut parts.headers);
     }
-    if let Err(denial) = outgoing(&mut exchange, &mut parts, api, upstream) {
-        return refuse(exchange, denial, false);
-    }
+    let own = match outgoing(&mut exchange, &mut parts, upstream) {
+        Ok(own) => own,
+        Err(denial) => return refuse(exchange, denial, false),
+    };
     let body = if body {
         let watchers = std::mem::take(&mut exchange.judgement.watchers);
         let first_byte_ms = upstream.timeouts.first_byte_ms;
@@ -192,7 +193,11 @@ pub async fn serve_request(
     // Upstream.
     exchange.sent();
     let request = Request::from_parts(parts, body);
-    let (mut response, link) = match worker.pools.exchange(upstream, state, request).await {
+    let (mut response, link) = match worker
+        .pools
+        .exchange(upstream, state, request, &own.0)
+        .await
+    {
         Ok(answer) => answer,
         Err(failure) => {
             exchange.cause = Some(failure.cause);
@@ -284,13 +289,18 @@ fn apply(edit: &Edit, headers: &mut HeaderMap) {
 fn outgoing(
     exchange: &mut Exchange,
     parts: &mut http::request::Parts,
-    api: &CompiledApi,
     upstream: &CompiledUpstream,
-) -> Result<(), Denial> {
-    let matched = exchange.judgement.matched.filter(|_| api.strip_path);
-    let strip = matched.map_or(0, |matched| matched.prefix);
-    if let Some(uri) = target(exchange, &parts.uri, strip) {
-        parts.uri = uri;
+) -> Result<OwnLines, Denial> {
+    // Origin form (RFC 9112 section 3.2.1), also of what arrived in absolute form.
+    let arrived = || {
+        parts
+            .uri
+            .authority()
+            .and(parts.uri.path_and_query())
+            .cloned()
+    };
+    if let Some(outgoing) = exchange.judgement.outgoing.take().or_else(arrived) {
+        parts.uri = outgoing.into();
     }
     parts.version = Version::HTTP_11;
     parts.extensions.clear();
@@ -298,51 +308,53 @@ fn outgoing(
     remove_hop_by_hop(headers);
     let trusted = trusts(&exchange.listener, exchange.state.peer);
     strip_identity(headers, trusted);
+    headers.remove(X_REQUEST_ID);
+    let mut own = OwnLines::new();
+    own.line(b"x-request-id", exchange.id.as_str().as_bytes());
+    own.line(b"via", b"1.1 lockgate");
     if trusted {
-        Hop::new(
-            exchange.state.peer,
-            true,
-            false,
-            exchange.listener.address.port(),
-        )
-        .write(headers);
+        let port = exchange.listener.address.port();
+        Hop::new(exchange.state.peer, true, false, port).write(headers);
     } else {
-        exchange.state.hop.write(headers);
+        exchange.state.hop.write_lines(headers, &mut own.0);
     }
-    headers.insert(X_REQUEST_ID, exchange.id.header());
-    headers.append(VIA, HeaderValue::from_static("1.1 lockgate"));
-    let _ = continue_or_begin(headers, exchange.worker().ids.bytes());
-    if exchange.snapshot.events.access {
-        exchange.trace_id = headers.get(TRACEPARENT).cloned();
-    }
+    let random = exchange.worker().ids.bytes();
+    let trace = if headers.contains_key(TRACEPARENT) {
+        continue_or_begin(headers, random)
+    } else {
+        headers.remove(TRACESTATE);
+        let trace = TraceParent::begin(random);
+        own.line(
+            TRACEPARENT.as_str().as_bytes(),
+            trace.to_header().as_bytes(),
+        );
+        trace
+    };
+    exchange.trace = Some(trace);
     if let Some(secret) = &upstream.credential {
         let value = secret.value.clone().ok_or(&reasons::SECRET_UNRESOLVED)?;
         remove_look_alikes(headers, &secret.header);
         headers.insert(secret.header.clone(), value);
     }
-    Ok(())
+    Ok(own)
 }
 
 fn trusts(listener: &CompiledListener, peer: IpAddr) -> bool {
     !listener.trusted.is_empty() && listener.trusted.contains(peer)
 }
 
-/// The target in origin form (RFC 9112 section 3.2.1); `None` where it is so already.
-fn target(exchange: &Exchange, uri: &Uri, strip: usize) -> Option<Uri> {
-    let arrived = uri.path_and_query().map_or("/", PathAndQuery::as_str);
-    let text = exchange.judgement.rewritten.as_deref().unwrap_or(arrived);
-    let text = text.get(strip..).unwrap_or(text);
-    let rooted = if text.starts_with('/') {
-        None
-    } else {
-        Some(format!("/{text}"))
-    };
-    if rooted.is_none()
-        && strip == 0
-        && exchange.judgement.rewritten.is_none()
-        && uri.authority().is_none()
-    {
-        return None;
+/// Header lines of the gate's own. They go out behind the client's without
+/// passing through the map, which would have to grow for them.
+struct OwnLines(Vec<u8>);
+
+impl OwnLines {
+    fn new() -> Self {
+        Self(Vec::with_capacity(384))
     }
-    rooted.as_deref().unwrap_or(text).parse().ok()
+
+    fn line(&mut self, name: &[u8], value: &[u8]) {
+        for part in [name, b": ", value, b"\r\n"] {
+            self.0.extend_from_slice(part);
+        }
+    }
 }

@@ -10,6 +10,7 @@ use lockgate_policy::Denial;
 
 use crate::body::AnswerBody;
 use crate::exchange::Exchange;
+use crate::reasons;
 
 /// The header that carries a request's id, both ways.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -21,27 +22,40 @@ pub type Answer = Response<AnswerBody>;
 /// follows on it cannot be understood.
 #[must_use]
 pub fn refuse(mut exchange: Box<Exchange>, denial: Denial, close: bool) -> Answer {
-    let reason = denial.reason;
     let body = problem(
         &exchange.snapshot.problem_base,
         &denial,
         exchange.id.as_str(),
     );
-    exchange.status = reason.status;
-    exchange.reason = Some(reason);
+    exchange.status = denial.reason.status;
+    exchange.reason = Some(denial.reason);
     let id = exchange.id.header();
-    let mut response = Response::new(AnswerBody::own(body, exchange));
+    let mut response = shaped(&denial, AnswerBody::own(body, Some(exchange)), close);
+    response.headers_mut().insert(X_REQUEST_ID, id);
+    response
+}
+
+/// Answers for a request whose serving panicked. Its event was written as the
+/// exchange was unwound, and carries the id.
+#[must_use]
+pub fn after_panic(base: &str) -> Answer {
+    let denial = Denial::new(&reasons::INTERNAL_PANIC);
+    let body = problem(base, &denial, "");
+    shaped(&denial, AnswerBody::own(body, None), true)
+}
+
+fn shaped(denial: &Denial, body: AnswerBody, close: bool) -> Answer {
+    let mut response = Response::new(body);
     *response.status_mut() =
-        StatusCode::from_u16(reason.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        StatusCode::from_u16(denial.reason.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(
         CONTENT_TYPE,
         HeaderValue::from_static("application/problem+json"),
     );
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(X_REQUEST_ID, id);
-    if let Some((name, value)) = denial.header {
-        headers.insert(name, value);
+    if let Some((name, value)) = &denial.header {
+        headers.insert(name.clone(), value.clone());
     }
     if close {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
@@ -55,7 +69,7 @@ pub fn respond(mut exchange: Box<Exchange>, answer: Response<Vec<u8>>) -> Answer
     let (mut parts, body) = answer.into_parts();
     exchange.status = parts.status.as_u16();
     parts.headers.insert(X_REQUEST_ID, exchange.id.header());
-    Response::from_parts(parts, AnswerBody::own(body.into(), exchange))
+    Response::from_parts(parts, AnswerBody::own(body.into(), Some(exchange)))
 }
 
 fn problem(base: &str, denial: &Denial, id: &str) -> Bytes {

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 use http::Method;
 use lockgate_policy::ConfigError;
+use lockgate_wire::target::{self, TargetSwitches};
 
 use crate::bundle::{Api, PathMatch};
 
@@ -215,7 +216,13 @@ impl Tree {
                 }
                 self.parameter(node)
             } else {
-                self.literal(node, segment)
+                let literal = literal_form(segment).ok_or_else(|| {
+                    wrong_path(
+                        text,
+                        "has a segment that no request in normal form can have",
+                    )
+                })?;
+                self.literal(node, &literal)
             };
         }
         let slot = &mut self.nodes[node as usize];
@@ -391,6 +398,18 @@ impl Place {
             None => Found::MethodNotAllowed(&self.allow),
         }
     }
+}
+
+/// A segment as requests are matched: `for_matching` of its normal form.
+fn literal_form(segment: &str) -> Option<String> {
+    let rooted = format!("/{segment}");
+    let normal = target::normalize(&rooted, &TargetSwitches::default()).ok()?;
+    let literal = normal.match_path();
+    // Dot segments would vanish, and take their neighbours with them.
+    let literal = literal
+        .strip_prefix('/')
+        .filter(|literal| !literal.contains('/'))?;
+    (segment.is_empty() == literal.is_empty()).then(|| literal.to_owned())
 }
 
 fn conflict(pattern: &str, method: &str, other: usize, apis: &[Api]) -> ConfigError {

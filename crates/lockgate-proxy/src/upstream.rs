@@ -42,7 +42,7 @@ const MAX_HEADERS: usize = 100;
 
 /// The resting connections of one worker.
 pub struct Pools {
-    resting: RefCell<HashMap<Arc<Target>, Vec<(Link, u32)>, RandomState>>,
+    resting: RefCell<HashMap<Arc<Target>, Vec<(Box<Link>, u32)>, RandomState>>,
     scratch: Scratch,
     clock: Clock,
     /// Connections opened so far.
@@ -80,7 +80,7 @@ impl From<Broke> for Failure {
 }
 
 /// An answer's head, and the connection that its body comes over.
-pub type Answer = (Response<()>, Link);
+pub type Answer = (Response<()>, Box<Link>);
 
 impl Pools {
     /// An empty pool.
@@ -94,7 +94,8 @@ impl Pools {
         }
     }
 
-    /// Sends a request and waits for the answer's head.
+    /// Sends a request and waits for the answer's head. `own` are header lines
+    /// of the gate's own, each with its line end.
     ///
     /// # Errors
     /// The reason why there is none.
@@ -103,11 +104,12 @@ impl Pools {
         upstream: &CompiledUpstream,
         state: &ConnectionState,
         mut request: Request<RequestBody>,
+        own: &[u8],
     ) -> Result<Answer, Failure> {
         loop {
             let mut link = self.open(upstream).await?;
             let again = spare(&link, &request, self.clock.coarse_ms());
-            match self.ask(&mut link, upstream, state, request).await {
+            match self.ask(&mut link, upstream, state, request, own).await {
                 Ok(response) => return Ok((response, link)),
                 Err(failure) => match again {
                     Some(spare) if !link.began && failure.reason == Some(&reasons::RESET) => {
@@ -120,7 +122,7 @@ impl Pools {
     }
 
     /// Puts a connection to rest, if it can serve again. `keep_ms` is for how long.
-    pub fn rest(&self, mut link: Link, keep_ms: u32) {
+    pub fn rest(&self, mut link: Box<Link>, keep_ms: u32) {
         if !link.is_reusable() {
             return;
         }
@@ -143,7 +145,7 @@ impl Pools {
         });
     }
 
-    async fn open(&self, upstream: &CompiledUpstream) -> Result<Link, Failure> {
+    async fn open(&self, upstream: &CompiledUpstream) -> Result<Box<Link>, Failure> {
         let first = upstream.turn();
         let count = upstream.targets.len();
         let mut failure = None;
@@ -162,7 +164,7 @@ impl Pools {
         }))
     }
 
-    fn take(&self, target: &Arc<Target>) -> Option<Link> {
+    fn take(&self, target: &Arc<Target>) -> Option<Box<Link>> {
         let now_ms = self.clock.coarse_ms();
         let mut resting = self.resting.borrow_mut();
         let links = resting.get_mut(target)?;
@@ -178,7 +180,7 @@ impl Pools {
         &self,
         target: &Arc<Target>,
         upstream: &CompiledUpstream,
-    ) -> Result<Link, Failure> {
+    ) -> Result<Box<Link>, Failure> {
         let within = Duration::from_millis(u64::from(upstream.timeouts.connect_ms));
         let connecting = async {
             let stream = TcpStream::connect((target.host.as_str(), target.port)).await?;
@@ -204,12 +206,12 @@ impl Pools {
             headers: MAX_HEADERS,
             target_bytes: 0,
         };
-        Ok(Link::new(
+        Ok(Box::new(Link::new(
             stream,
             ResponseGuard::new(limits),
             self.scratch.clone(),
             Arc::clone(target),
-        ))
+        )))
     }
 
     async fn ask(
@@ -218,9 +220,10 @@ impl Pools {
         upstream: &CompiledUpstream,
         state: &ConnectionState,
         request: Request<RequestBody>,
+        own: &[u8],
     ) -> Result<Response<()>, Failure> {
         let no_body = request.method() == Method::HEAD;
-        link.begin(request);
+        link.begin(request, own);
         let first_byte_ms = u64::from(upstream.timeouts.first_byte_ms);
         state.upstream_until(self.clock.coarse_ms() + first_byte_ms);
         let head = poll_fn(|cx| match link.poll_head(cx, no_body) {

@@ -16,7 +16,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper::Request;
-use lockgate_policy::{Denial, PolicyError};
+use lockgate_policy::PolicyError;
 use lockgate_wire::framing::{HeadLimits, RequestGuard};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, Notify};
@@ -30,8 +30,7 @@ use crate::id::Ids;
 use crate::metrics::{Metrics, WorkerMetrics};
 use crate::net::{Admission, ClientIo, ConnectionState, Permit, Scratch, Watch};
 use crate::pipeline::serve_request;
-use crate::reasons;
-use crate::respond::{refuse, Answer};
+use crate::respond::{after_panic, Answer};
 use crate::snapshot::{CompiledListener, Snapshot};
 use crate::upstream::Pools;
 
@@ -159,7 +158,7 @@ impl Worker {
             }
         }
         ticking.abort();
-        self.sink.flush();
+        self.sink.hand_over();
     }
 
     /// What a request that begins now is judged by, and the listener as that
@@ -380,11 +379,9 @@ impl Service<Request<Incoming>> for Serve {
             Rc::clone(&self.state),
         );
         Box::pin(async move {
-            let uri = request.uri().clone();
-            let method = request.method().clone();
             let mut serving = pin!(serve_request(&worker, &origin, &state, request));
             let served = poll_fn(|cx| {
-                // The exchange in work is dropped by the unwinding; nothing else of it is left.
+                // The exchange in work is dropped by the unwinding, and writes its event.
                 match catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(cx))) {
                     Ok(Poll::Ready(answer)) => Poll::Ready(Some(answer)),
                     Ok(Poll::Pending) => Poll::Pending,
@@ -392,18 +389,9 @@ impl Service<Request<Incoming>> for Serve {
                 }
             });
             Ok(served.await.unwrap_or_else(|| {
-                worker.shared.metrics.panics.fetch_add(1, Ordering::Relaxed);
-                let (snapshot, listener) = worker.snapshot(&origin);
-                let headers = http::HeaderMap::new();
-                let head = (&method, &uri, &headers);
-                let exchange = Exchange::begin(
-                    Rc::clone(&worker),
-                    snapshot,
-                    Rc::clone(&state),
-                    listener,
-                    head,
-                );
-                refuse(exchange, Denial::new(&reasons::INTERNAL_PANIC), true)
+                let panics = &worker.shared.metrics.panics;
+                panics.fetch_add(1, Ordering::Relaxed);
+                after_panic(&worker.snapshot(&origin).0.problem_base)
             }))
         })
     }

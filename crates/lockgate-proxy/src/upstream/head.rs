@@ -17,8 +17,9 @@ pub enum Coding {
     UntilClose,
 }
 
-/// Writes a request's head. `chunked` announces a body of unknown length.
-pub fn write<B>(request: &Request<B>, chunked: bool, out: &mut Vec<u8>) {
+/// Writes a request's head, with the gate's `own` lines. `chunked` announces a
+/// body of unknown length.
+pub fn write<B>(request: &Request<B>, own: &[u8], chunked: bool, out: &mut Vec<u8>) {
     out.extend_from_slice(request.method().as_str().as_bytes());
     out.push(b' ');
     let target = request
@@ -36,6 +37,7 @@ pub fn write<B>(request: &Request<B>, chunked: bool, out: &mut Vec<u8>) {
         out.extend_from_slice(value.as_bytes());
         out.extend_from_slice(b"\r\n");
     }
+    out.extend_from_slice(own);
     if chunked {
         out.extend_from_slice(b"transfer-encoding: chunked\r\n");
     }

@@ -101,8 +101,8 @@ impl Link {
         &self.target
     }
 
-    /// Begins to send a request.
-    pub fn begin(&mut self, request: Request<RequestBody>) {
+    /// Begins to send a request, with header lines of the gate's own.
+    pub fn begin(&mut self, request: Request<RequestBody>, own: &[u8]) {
         let no_body = request.method() == Method::HEAD;
         self.guard.expect(if no_body {
             Expect::NoBody
@@ -113,7 +113,7 @@ impl Link {
         self.out.clear();
         self.sent = 0;
         let chunked = !request.body().is_empty() && request.body().size_hint().exact().is_none();
-        head::write(&request, chunked, &mut self.out);
+        head::write(&request, own, chunked, &mut self.out);
         let body = request.into_body();
         self.upload = (!body.is_empty()).then_some(Upload { body, chunked });
         self.body = if no_body {

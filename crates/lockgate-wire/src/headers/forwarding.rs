@@ -36,6 +36,8 @@ pub struct Hop {
     element: Bytes,
     proto: HeaderValue,
     port: HeaderValue,
+    /// The lines that are the same for every request.
+    lines: Vec<u8>,
 }
 
 impl Hop {
@@ -50,8 +52,12 @@ impl Hop {
             // RFC 7239, 6: brackets, and therefore quotation marks.
             IpAddr::V6(peer) => format!("for=\"[{peer}]\";proto={proto}"),
         };
+        let lines = format!(
+            "{X_FORWARDED_FOR}: {peer}\r\n{X_FORWARDED_PROTO}: {proto}\r\n{X_FORWARDED_PORT}: {port}\r\n"
+        );
         Self {
             trusted,
+            lines: lines.into(),
             for_list: ascii(peer.to_string().into()),
             element: element.into(),
             proto: HeaderValue::from_static(proto),
@@ -91,13 +97,47 @@ impl Hop {
         };
     }
 
+    /// As [`Hop::write`] for a peer that is not trusted, but as lines of a head
+    /// that is being written: a map would have to grow for them. What the peer
+    /// said of all this must be gone from `headers` ([`super::strip_identity`]).
+    pub fn write_lines(&self, headers: &HeaderMap, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.lines);
+        let host = headers
+            .get(HOST)
+            .filter(|host| host::split(host.as_bytes()).is_some());
+        if let Some(host) = host {
+            for part in [
+                X_FORWARDED_HOST.as_str().as_bytes(),
+                b": ",
+                host.as_bytes(),
+                b"\r\n",
+            ] {
+                out.extend_from_slice(part);
+            }
+        }
+        let host = host.map_or(&b""[..], HeaderValue::as_bytes);
+        let (label, quote) = naming(host);
+        let name = FORWARDED.as_str().as_bytes();
+        for part in [
+            name,
+            b": ",
+            &self.element,
+            label,
+            quote,
+            host,
+            quote,
+            b"\r\n",
+        ] {
+            out.extend_from_slice(part);
+        }
+    }
+
     fn element(&self, host: Option<&HeaderValue>) -> Bytes {
         let Some(host) = host.map(HeaderValue::as_bytes) else {
             return self.element.clone();
         };
-        // A port or an IPv6 address is no token, and wants quotation marks.
-        let quote: &[u8] = if host.contains(&b':') { b"\"" } else { b"" };
-        let parts = [&self.element, &b";host="[..], quote, host, quote];
+        let (label, quote) = naming(host);
+        let parts = [&self.element, label, quote, host, quote];
         // Exactly as long as it becomes: a longer one would be moved to be shared.
         let mut element = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
         parts
@@ -121,6 +161,16 @@ impl Hop {
         }
         list.put_slice(entry);
         headers.insert(name, ascii(list.freeze()));
+    }
+}
+
+/// What stands before a host in `Forwarded`, and what goes around it.
+fn naming(host: &[u8]) -> (&'static [u8], &'static [u8]) {
+    match host {
+        b"" => (b"", b""),
+        // A port or an IPv6 address is no token, and wants quotation marks.
+        host if host.contains(&b':') => (b";host=", b"\""),
+        _ => (b";host=", b""),
     }
 }
 

@@ -75,10 +75,10 @@ impl TraceParent {
 
     /// The trace's identifier in hexadecimal.
     #[must_use]
-    pub fn trace_hex(&self) -> String {
+    pub fn trace_hex(&self) -> [u8; 32] {
         let mut text = [0; 32];
         write_hex(&self.trace_id, &mut text);
-        text.iter().map(|digit| char::from(*digit)).collect()
+        text
     }
 }
 

@@ -262,3 +262,35 @@ fn a_scheme_told_twice_and_a_list_nobody_can_read_are_replaced() {
         ]
     );
 }
+
+#[test]
+fn lines_say_what_the_map_says() {
+    for (peer, host) in [
+        ("203.0.113.9", Some("shop.example.com")),
+        ("203.0.113.9", Some("shop.example.com:8080")),
+        ("2001:db8::1", Some("[::1]:8080")),
+        ("203.0.113.9", None),
+    ] {
+        let hop = Hop::new(peer.parse().unwrap(), false, false, 8080);
+        let mut headers = HeaderMap::new();
+        if let Some(host) = host {
+            headers.insert("host", host.parse().unwrap());
+        }
+        let mut lines = Vec::new();
+        hop.write_lines(&headers, &mut lines);
+        hop.write(&mut headers);
+        headers.remove("host");
+        let mut written: Vec<String> = headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+            .collect();
+        let mut lines: Vec<String> = String::from_utf8(lines)
+            .unwrap()
+            .lines()
+            .map(str::to_owned)
+            .collect();
+        written.sort();
+        lines.sort();
+        assert_eq!(lines, written);
+    }
+}

@@ -10,7 +10,7 @@ const VALID: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 #[test]
 fn a_valid_parent_is_read_and_written_back() {
     let parent = TraceParent::parse(VALID.as_bytes()).unwrap();
-    assert_eq!(parent.trace_hex(), "0af7651916cd43dd8448eb211c80319c");
+    assert_eq!(&parent.trace_hex(), b"0af7651916cd43dd8448eb211c80319c");
     assert_eq!(parent.to_header(), HeaderValue::from_static(VALID));
 }
 
