@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 from lockgate.scalars import Scalar, refusal, shown
 
 MAX_PORT: Final = 65_535
+MAX_OCTET: Final = 255
+IPV4_BITS: Final = 32
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"})
 _RARE: Final = """
     ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT COPY LABEL LINK LOCK MERGE MKACTIVITY MKCALENDAR MKCOL MKREDIRECTREF
@@ -33,11 +35,15 @@ TLS_LATER: Final = "`https://` comes with TLS support; not in this version"
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
 _LABEL: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _PREFIX_LENGTH: Final = re.compile(r"[0-9]{1,3}")
+_OCTET: Final = "(0|[1-9][0-9]{0,2})"
+_PLAIN_IPV4: Final = re.compile(rf"{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}(?:/(0|[1-9][0-9]?))?")
 _PORT: Final = re.compile(r"[0-9]{1,5}")
 
 
 def parse_network(value: object) -> str:
     """A network (`10.0.0.0/8`, `2001:db8::/32`) or one address, in canonical form."""
+    if isinstance(value, str) and _is_plain_ipv4(value):
+        return value
     allowed = "an address such as `203.0.113.7`, or a network such as `10.0.0.0/8` or `2001:db8::/32`"
     if not isinstance(value, str):
         raise refusal("network-malformed", f"{shown(value)} is not a network", allowed=allowed)
@@ -60,6 +66,21 @@ def parse_network(value: object) -> str:
             hint=f"did you mean `{network}`, or the one address `{ip}`?",
         )
     return str(network)
+
+
+def _is_plain_ipv4(text: str) -> bool:
+    """Whether the text is a canonical IPv4 network. A list may hold a million, and `ipaddress` takes 8 µs for each."""
+    found = _PLAIN_IPV4.fullmatch(text)
+    if found is None:
+        return False
+    number = 0
+    for octet in found.group(1, 2, 3, 4):
+        part = int(octet)
+        if part > MAX_OCTET:
+            return False
+        number = number << 8 | part
+    length = IPV4_BITS if found[5] is None else int(found[5])
+    return length <= IPV4_BITS and number & (1 << (IPV4_BITS - length)) - 1 == 0
 
 
 def parse_listen(value: object) -> str:

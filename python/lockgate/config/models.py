@@ -101,7 +101,8 @@ class Config(Settings):
     )
     include: list[Text] | Text = Field(
         default=[],
-        description="Other files, or patterns of them, relative to this one. Each is checked as if written here.",
+        description="Other files, or patterns of them, relative to this one. Each is checked as if written here; "
+        "what two files say of one section is put together, and a key that both say is an error.",
         examples=[["apis/*.yaml"]],
     )
     listeners: dict[Name, Listener] = Field(

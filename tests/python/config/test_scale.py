@@ -46,6 +46,21 @@ def test_ten_thousand_apis(write: Write) -> None:
 
 
 @pytest.mark.full
+def test_a_million_networks(write: Write) -> None:
+    networks = "".join(f"{a}.{b}.{c}.0/24\n" for a in range(1, 17) for b in range(250) for c in range(250))
+    main = write(
+        "version: 1\ndefaults: {ip_filter: {deny: [{file: bad.txt}]}}\n"
+        "apis: {shop: {upstream: 'http://127.0.0.1:9000', authenticate: [api_key]}}\n",
+        bad_txt=networks,
+    )
+    began = time.process_time()
+    [api] = load(main).compile(1, 1)["apis"]
+    took = time.process_time() - began
+    assert len(api["policies"]["ip_filter"]["config"]["deny"]) == 1_000_000
+    assert took < CPU_SECONDS
+
+
+@pytest.mark.full
 def test_ten_thousand_mistakes(write: Write) -> None:
     """As many errors as APIs are told about as fast."""
     apis = "".join(f"  a{number}: {{path: /a{number}, upstream: shpo, colour: red}}\n" for number in range(APIS // 2))
