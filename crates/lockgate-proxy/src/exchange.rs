@@ -162,6 +162,7 @@ impl Exchange {
             .active
             .set(self.state.active.get().saturating_sub(1));
         self.state.upstream_until(0);
+        self.state.rest(self.worker.clock.coarse_ms());
     }
 
     fn path(&self) -> &str {

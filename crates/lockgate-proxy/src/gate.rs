@@ -394,6 +394,7 @@ impl Gate {
                     net::bind(listener.address, self.workers.len()).map_err(failed)?;
                 let listening = Listening {
                     opened: Arc::clone(listener),
+                    bound,
                     admission: Arc::default(),
                     stop: Notify::new(),
                 };

@@ -199,8 +199,10 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
                     trusted.contains(ip)
                 })?;
         }
-        let host = normalize_host(self.arrival.host)?;
-        self.host = host.name;
+        // HTTP/1.0 knows no Host: then only APIs for any host answer.
+        if !self.arrival.host.is_empty() {
+            self.host = normalize_host(self.arrival.host)?.name;
+        }
         let normal = target::normalize(self.arrival.target, &TargetSwitches::default())?;
         if normal.changed {
             self.judgement.rewritten = Some(match normal.query {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use http::uri::PathAndQuery;
+use http::uri::{PathAndQuery, Uri};
 use http::{HeaderMap, Request, Version};
 use hyper::body::Incoming;
 use lockgate_policy::{Answers, Denial, Edit, ReasonRef};
@@ -132,6 +132,14 @@ pub async fn serve_request(
 ) -> Answer {
     let (mut parts, incoming) = request.into_parts();
     let (snapshot, listener) = worker.snapshot(origin);
+    // An empty path is `/` (RFC 9110 section 4.2.3); only the absolute form can have one.
+    if let Some(query) = parts
+        .uri
+        .query()
+        .filter(|_| !arrived(&parts.uri).starts_with('/'))
+    {
+        parts.uri = format!("/?{query}").parse().unwrap_or_default();
+    }
     let mut exchange = Exchange::begin(
         Rc::clone(worker),
         snapshot,
@@ -244,6 +252,11 @@ fn has_body(headers: &HeaderMap) -> bool {
             .is_some_and(|length| length != "0")
 }
 
+/// The target as it arrived, without scheme and authority.
+fn arrived(uri: &Uri) -> &str {
+    uri.path_and_query().map_or("/", PathAndQuery::as_str)
+}
+
 fn judge(exchange: &mut Exchange, parts: &http::request::Parts, body: bool) {
     let worker = Rc::clone(exchange.worker());
     let now_ms = exchange.started_ms();
@@ -258,7 +271,7 @@ fn judge(exchange: &mut Exchange, parts: &http::request::Parts, body: bool) {
     let length = parts.headers.get(CONTENT_LENGTH);
     let arrival = Arrival {
         method: &parts.method,
-        target: parts.uri.path_and_query().map_or("/", PathAndQuery::as_str),
+        target: arrived(&parts.uri),
         host: host.unwrap_or(""),
         headers: &parts.headers,
         content_length: length.and_then(|length| length.to_str().ok()?.parse().ok()),
@@ -313,8 +326,7 @@ fn outgoing(
     own.line(b"x-request-id", exchange.id.as_str().as_bytes());
     own.line(b"via", b"1.1 lockgate");
     if trusted {
-        let port = exchange.listener.address.port();
-        Hop::new(exchange.state.peer, true, false, port).write(headers);
+        Hop::new(exchange.state.peer, true, false, exchange.state.port).write(headers);
     } else {
         exchange.state.hop.write_lines(headers, &mut own.0);
     }

@@ -1,8 +1,10 @@
 //! One worker: a thread with a runtime, listeners, pools and caches of its own.
 
 use std::cell::RefCell;
+use std::convert::Infallible;
 use std::future::{poll_fn, Future};
 use std::io;
+use std::net::SocketAddr;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::pin::{pin, Pin};
 use std::rc::Rc;
@@ -14,13 +16,14 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::Service;
+use hyper::service::{service_fn, HttpService};
 use hyper::Request;
 use lockgate_policy::PolicyError;
 use lockgate_wire::framing::{HeadLimits, RequestGuard};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, Notify};
 
+use crate::body::AnswerBody;
 use crate::bundle::{FactsPolicy, WhenStale};
 use crate::clock::Clock;
 use crate::events::{EventLog, Sink};
@@ -73,6 +76,8 @@ impl Shared {
 pub struct Listening {
     /// As the bundle said it when it was opened.
     pub opened: Arc<CompiledListener>,
+    /// The address that it really has.
+    pub bound: SocketAddr,
     /// Who is connected.
     pub admission: Arc<Admission>,
     /// Closes it.
@@ -284,7 +289,12 @@ impl Worker {
             return;
         };
         self.shared.metrics.accepted.fetch_add(1, Ordering::Relaxed);
-        let state = ConnectionState::new(peer, &origin.accepted, self.clock.coarse_ms());
+        let state = ConnectionState::new(
+            peer,
+            &origin.accepted,
+            origin.listening.bound.port(),
+            self.clock.coarse_ms(),
+        );
         tokio::task::spawn_local(Rc::clone(self).converse(stream, origin, state, permit));
     }
 
@@ -315,11 +325,16 @@ impl Worker {
         if limits.headers != HeadLimits::default().headers {
             builder.max_headers(limits.bounded().headers);
         }
-        let service = Serve {
-            worker: Rc::clone(&self),
-            origin: Rc::new(origin),
-            state: Rc::clone(&state),
-        };
+        let (worker, origin, serving) = (Rc::clone(&self), Rc::new(origin), Rc::clone(&state));
+        // hyper keeps the future in a place of the connection: no allocation for a request.
+        let service = service_fn(move |request| {
+            serve(
+                Rc::clone(&worker),
+                Rc::clone(&origin),
+                Rc::clone(&serving),
+                request,
+            )
+        });
         let connection = builder.serve_connection(io, service);
         // An error here is a client that went away: the exchange in work has said so.
         let _ = Conversation {
@@ -340,13 +355,17 @@ fn out_of_descriptors(error: &io::Error) -> bool {
 }
 
 /// A connection, until its last answer.
-struct Conversation {
-    connection: Pin<Box<http1::Connection<ClientIo, Serve>>>,
+struct Conversation<S: HttpService<Incoming>> {
+    connection: Pin<Box<http1::Connection<ClientIo, S>>>,
     state: Rc<ConnectionState>,
     ending: bool,
 }
 
-impl Future for Conversation {
+impl<S> Future for Conversation<S>
+where
+    S: HttpService<Incoming, ResBody = AnswerBody>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     type Output = hyper::Result<()>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -360,39 +379,25 @@ impl Future for Conversation {
     }
 }
 
-/// What hyper calls for each request.
-struct Serve {
+/// Serves one request, also if that panics.
+async fn serve(
     worker: Rc<Worker>,
     origin: Rc<Origin>,
     state: Rc<ConnectionState>,
-}
-
-impl Service<Request<Incoming>> for Serve {
-    type Response = Answer;
-    type Error = std::convert::Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Answer, Self::Error>>>>;
-
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let (worker, origin, state) = (
-            Rc::clone(&self.worker),
-            Rc::clone(&self.origin),
-            Rc::clone(&self.state),
-        );
-        Box::pin(async move {
-            let mut serving = pin!(serve_request(&worker, &origin, &state, request));
-            let served = poll_fn(|cx| {
-                // The exchange in work is dropped by the unwinding, and writes its event.
-                match catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(cx))) {
-                    Ok(Poll::Ready(answer)) => Poll::Ready(Some(answer)),
-                    Ok(Poll::Pending) => Poll::Pending,
-                    Err(_) => Poll::Ready(None),
-                }
-            });
-            Ok(served.await.unwrap_or_else(|| {
-                let panics = &worker.shared.metrics.panics;
-                panics.fetch_add(1, Ordering::Relaxed);
-                after_panic(&worker.snapshot(&origin).0.problem_base)
-            }))
-        })
-    }
+    request: Request<Incoming>,
+) -> Result<Answer, Infallible> {
+    let mut serving = pin!(serve_request(&worker, &origin, &state, request));
+    let served = poll_fn(|cx| {
+        // The exchange in work is dropped by the unwinding, and writes its event.
+        match catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(cx))) {
+            Ok(Poll::Ready(answer)) => Poll::Ready(Some(answer)),
+            Ok(Poll::Pending) => Poll::Pending,
+            Err(_) => Poll::Ready(None),
+        }
+    });
+    Ok(served.await.unwrap_or_else(|| {
+        let panics = &worker.shared.metrics.panics;
+        panics.fetch_add(1, Ordering::Relaxed);
+        after_panic(&worker.snapshot(&origin).0.problem_base)
+    }))
 }

@@ -23,6 +23,10 @@ use crate::clock::Clock;
 /// What hyper reads in place of a head that was refused.
 const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nhost: refused.invalid\r\n\r\n";
 
+/// Bytes of a refused request that are read and thrown away, so that its sender
+/// gets to read the answer; nginx's `lingering_close` bounds only the time.
+const LINGER_BYTES: usize = 1024 * 1024;
+
 /// One read buffer for all connections of a worker: nothing stays in it.
 pub type Scratch = Rc<RefCell<Box<[u8]>>>;
 
@@ -37,7 +41,21 @@ pub struct ClientIo {
     ready: Vec<u8>,
     given: usize,
     ended: Option<ReasonRef>,
-    over: bool,
+    reading: Reading,
+    /// Bytes that may still be thrown away before the socket is closed.
+    linger: usize,
+}
+
+/// What a read will find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// What the client sends.
+    On,
+    /// Nothing more, for the client closed.
+    Closed,
+    /// Nothing more, for what it sent was refused. hyper takes an end here for a
+    /// client that went away, and would not answer: it waits instead.
+    Refused,
 }
 
 impl ClientIo {
@@ -58,7 +76,8 @@ impl ClientIo {
             ready: Vec::new(),
             given: 0,
             ended: None,
-            over: false,
+            reading: Reading::On,
+            linger: LINGER_BYTES,
         }
     }
 
@@ -75,7 +94,7 @@ impl ClientIo {
 
     /// Refuses what is arriving: a head by the stand-in, a body by an error.
     fn refuse(&mut self, reason: ReasonRef, buf: &mut ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        self.over = true;
+        self.reading = Reading::Refused;
         self.state.wait(Waiting::Nothing, self.clock.coarse_ms());
         if self.guard.in_body() {
             self.state.refusal.set(Some(Refusal {
@@ -97,6 +116,7 @@ impl ClientIo {
 
     fn note(&self) {
         let waiting = match self.guard.phase() {
+            Phase::Idle if self.guard.heads() == 0 => Waiting::First,
             Phase::Idle => Waiting::Request,
             Phase::Head => Waiting::Head,
             Phase::Body => Waiting::Body,
@@ -117,8 +137,10 @@ impl Read for ClientIo {
             this.give(&mut buf);
             return Poll::Ready(Ok(()));
         }
-        if this.over {
-            return Poll::Ready(Ok(()));
+        match this.reading {
+            Reading::On => {}
+            Reading::Closed => return Poll::Ready(Ok(())),
+            Reading::Refused => return Poll::Pending,
         }
         if let Some(reason) = this.ended.take() {
             return this.refuse(reason, &mut buf);
@@ -126,7 +148,7 @@ impl Read for ClientIo {
         loop {
             match this.state.tripped() {
                 Some(Trip::Close) => {
-                    this.over = true;
+                    this.reading = Reading::Closed;
                     return Poll::Ready(Ok(()));
                 }
                 Some(Trip::Refuse(reason)) => return this.refuse(reason, &mut buf),
@@ -145,7 +167,10 @@ impl Read for ClientIo {
             }
             let bytes = read.filled();
             if bytes.is_empty() {
-                this.over = true;
+                if let Err(reason) = this.guard.eof() {
+                    return this.refuse(reason, &mut buf);
+                }
+                this.reading = Reading::Closed;
                 return Poll::Ready(Ok(()));
             }
             let Self {
@@ -218,11 +243,43 @@ impl Write for ClientIo {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+        let this = self.get_mut();
+        if !this.state.lingers() {
+            if Pin::new(&mut this.stream).poll_shutdown(cx)?.is_pending() {
+                return Poll::Pending;
+            }
+            let unread = this.reading == Reading::Refused || this.guard.phase() != Phase::Idle;
+            if this.reading == Reading::Closed || !unread {
+                return Poll::Ready(Ok(()));
+            }
+            this.state.wait(Waiting::Linger, this.clock.coarse_ms());
+        }
+        this.linger(cx)
     }
 }
 
 impl ClientIo {
+    /// Throws away what the client still sends. Closing at once would reset the
+    /// connection, and the answer would be lost on its way (RFC 9112 section 9.6).
+    fn linger(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let scratch = Rc::clone(&self.scratch);
+        let mut scratch = scratch.borrow_mut();
+        while self.linger > 0 && self.state.tripped().is_none() {
+            let mut read = ReadBuf::new(&mut scratch);
+            if Pin::new(&mut self.stream)
+                .poll_read(cx, &mut read)?
+                .is_pending()
+            {
+                return Poll::Pending;
+            }
+            if read.filled().is_empty() {
+                break;
+            }
+            self.linger = self.linger.saturating_sub(read.filled().len());
+        }
+        Poll::Ready(Ok(()))
+    }
+
     fn wrote(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if written.is_ready() {
             self.state.stalled(0);

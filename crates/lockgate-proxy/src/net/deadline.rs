@@ -20,15 +20,23 @@ use crate::snapshot::CompiledListener;
 /// Long enough for a phone to change networks.
 const BODY_GRACE_MS: u64 = 5_000;
 
+/// How long the end of a refused request is waited for, milliseconds; nginx's
+/// `lingering_timeout` is 5 s.
+const LINGER_MS: u64 = 2_000;
+
 /// What a connection waits for from its client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Waiting {
-    /// For a request's first byte.
+    /// For the first byte of a new connection.
+    First,
+    /// For a further request's first byte.
     Request,
     /// For the rest of a head.
     Head,
     /// For more of a body.
     Body,
+    /// For the end of what is no longer read.
+    Linger,
     /// For nothing: the gate or the upstream is at work.
     Nothing,
 }
@@ -59,6 +67,8 @@ pub struct ConnectionState {
     pub peer: IpAddr,
     /// Name of the listener.
     pub listener: Arc<str>,
+    /// The port that it arrived at.
+    pub port: u16,
     /// What the upstream is told of the connection, where the peer is no trusted proxy.
     pub hop: Hop,
     limits: ListenerLimits,
@@ -88,15 +98,16 @@ pub struct ConnectionState {
 impl ConnectionState {
     /// A connection that was just accepted.
     #[must_use]
-    pub fn new(peer: IpAddr, listener: &CompiledListener, now_ms: u64) -> Rc<Self> {
+    pub fn new(peer: IpAddr, listener: &CompiledListener, port: u16, now_ms: u64) -> Rc<Self> {
         Rc::new(Self {
             peer,
             listener: Arc::clone(&listener.name),
-            hop: Hop::new(peer, false, false, listener.address.port()),
+            hop: Hop::new(peer, false, false, port),
+            port,
             limits: listener.limits.clone(),
             waker: RefCell::default(),
             // Whoever connects has something to say: the head's time runs from here.
-            waiting: Cell::new(Waiting::Head),
+            waiting: Cell::new(Waiting::First),
             since_ms: Cell::new(now_ms),
             stalled_ms: Cell::new(0),
             body_bytes: Cell::new(0),
@@ -131,6 +142,18 @@ impl ConnectionState {
             self.waiting.set(waiting);
             self.since_ms.set(now_ms);
         }
+    }
+
+    /// The time between requests runs from now.
+    pub fn rest(&self, now_ms: u64) {
+        if self.waiting.get() == Waiting::Request {
+            self.since_ms.set(now_ms);
+        }
+    }
+
+    /// Whether the connection only waits to be closed.
+    pub fn lingers(&self) -> bool {
+        self.waiting.get() == Waiting::Linger
     }
 
     /// A body begins.
@@ -207,14 +230,16 @@ impl ConnectionState {
             return Some(Trip::Close);
         }
         let waited = now_ms.saturating_sub(self.since_ms.get());
+        let head_timeout_ms = u64::from(self.limits.head_timeout_ms);
         match self.waiting.get() {
             Waiting::Nothing => None,
+            Waiting::First => (waited >= head_timeout_ms).then_some(Trip::Close),
+            Waiting::Linger => (waited >= LINGER_MS).then_some(Trip::Close),
             Waiting::Request if self.active.get() > 0 => None,
             Waiting::Request => {
                 (waited >= u64::from(self.limits.idle_timeout_ms)).then_some(Trip::Close)
             }
-            Waiting::Head => (waited >= u64::from(self.limits.head_timeout_ms))
-                .then_some(Trip::Refuse(&HEAD_TOO_SLOW)),
+            Waiting::Head => (waited >= head_timeout_ms).then_some(Trip::Refuse(&HEAD_TOO_SLOW)),
             Waiting::Body => self.body_due(waited),
         }
     }

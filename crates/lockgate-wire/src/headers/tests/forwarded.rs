@@ -1,5 +1,6 @@
 use std::net::IpAddr;
 
+use http::HeaderMap;
 use proptest::prelude::*;
 
 use super::{
