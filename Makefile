@@ -55,12 +55,12 @@ test-quick: build ## Run the everyday part: at most five minutes once built.
 
 .PHONY: test-slow
 test-slow: build system-packages ## Run soaks, long fuzzing, slow servers and slow clients.
-	LOCKGATE_FUZZ_CASES=$${LOCKGATE_FUZZ_CASES:-200000} $(CARGO) test --workspace --quiet -- --ignored
+	LOCKGATE_FUZZ_CASES=$${LOCKGATE_FUZZ_CASES:-200000} $(CARGO) test --workspace --locked --quiet -- --ignored
 	$(BIN)/python -m pytest -m slow --timeout 1800 $(ARGS)
 
 .PHONY: test-rust
 test-rust: $(ENV_STAMP) ## Run the Rust tests alone.
-	$(CARGO) test --workspace --quiet
+	$(CARGO) test --workspace --locked --quiet
 
 .PHONY: format
 format: $(ENV_STAMP) ## Format Python and Rust.
@@ -74,7 +74,7 @@ check: build ## Lint, types, formatting, dependency rules, stubs: everything tha
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --locked --quiet -- -D warnings
 	scripts/cargo-deny.sh
 	scripts/stubtest.sh
 

@@ -13,7 +13,12 @@ KEY, _ = _native.mint_key(bytes(32), "live")
 TOKEN = "lgadm_" + "a1-_" * 11
 
 
-@pytest.mark.parametrize("secret", [KEY, TOKEN, _native.mint_key(bytes(32), "staging")[0]])
+# Named, since keys are random: each of xdist's workers must collect the same tests.
+@pytest.mark.parametrize(
+    "secret",
+    [KEY, TOKEN, _native.mint_key(bytes(32), "staging")[0]],
+    ids=["key", "admin-token", "staging-key"],
+)
 @pytest.mark.parametrize(
     "hide",
     [
