@@ -1,0 +1,49 @@
+"""Fixtures: gates and upstreams that end with the test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from gateway.harness.bundles import Signer
+from gateway.harness.gate import Gate
+from gateway.harness.upstream import AutoUpstream, Upstream
+
+Gates = Callable[..., Gate]
+
+
+@pytest.fixture(scope="session")
+def signer() -> Signer:
+    """The control process's key, one for all tests."""
+    return Signer()
+
+
+@pytest.fixture
+def ends() -> Iterator[ExitStack]:
+    """Whatever is entered here ends with the test, the last first."""
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def gate(tmp_path: Path, signer: Signer) -> Iterator[Gate]:
+    """A gate with one worker and no bundle yet."""
+    with Gate(tmp_path / "state", signer=signer) as running:
+        yield running
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    """An upstream whose every byte the test says itself."""
+    with Upstream() as listening:
+        yield listening
+
+
+@pytest.fixture
+def auto() -> Iterator[AutoUpstream]:
+    """An upstream that answers every request with `ok`, and keeps it."""
+    with AutoUpstream() as serving:
+        yield serving

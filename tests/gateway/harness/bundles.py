@@ -1,0 +1,230 @@
+"""Bundles for tests, and a control process's signature under them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from typing import Literal
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from lockgate.config.bundle_types import (
+    Api,
+    AuthenticatorApiKey,
+    BodyLimitConfig,
+    Bundle,
+    Credential,
+    FactsPolicy,
+    IpFilterConfig,
+    Listener,
+    ListenerLimits,
+    PathMatch,
+    PlacedApiKey,
+    PlacedBodyLimit,
+    PlacedIpFilter,
+    Span,
+    Timeouts,
+    Upstream,
+    Waiver,
+)
+
+Mode = Literal["enforce", "observe", "off"]
+DAY_MS = 86_400_000
+
+
+def now_ms() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def span(line: int = 1) -> Span:
+    """A place in the one source file."""
+    return {"file": 0, "line": line, "column": 1}
+
+
+def waiver(until_ms: int | None = None) -> Waiver:
+    """An exception that holds for a day, or until then."""
+    until = now_ms() + DAY_MS if until_ms is None else until_ms
+    return {"owner": "tests", "reason": "A test's gate on loopback.", "until_ms": until, "span": span(90)}
+
+
+def limits(
+    *,
+    head_bytes: int = 32 * 1024,
+    headers: int = 100,
+    head_timeout_ms: int = 10_000,
+    idle_timeout_ms: int = 75_000,
+    body_rate_min: int = 1024,
+    write_timeout_ms: int = 60_000,
+    connections: int = 15_000,
+    connections_per_ip: int = 15_000,
+) -> ListenerLimits:
+    """A listener's limits; the defaults are the gate's, with room for a crowd."""
+    return {
+        "head_bytes": head_bytes,
+        "headers": headers,
+        "head_timeout_ms": head_timeout_ms,
+        "idle_timeout_ms": idle_timeout_ms,
+        "body_rate_min": body_rate_min,
+        "write_timeout_ms": write_timeout_ms,
+        "connections": connections,
+        "connections_per_ip": connections_per_ip,
+    }
+
+
+def listener(
+    name: str = "public",
+    address: str = "127.0.0.1:0",
+    *,
+    trusted: Sequence[str] = (),
+    bounds: ListenerLimits | None = None,
+) -> Listener:
+    """A listener on loopback."""
+    return {
+        "name": name,
+        "address": address,
+        "trusted_proxies": list(trusted),
+        "limits": bounds or limits(),
+        "insecure": None,
+        "span": span(2),
+    }
+
+
+def timeouts(
+    *, connect_ms: int = 5_000, first_byte_ms: int = 30_000, idle_ms: int = 60_000, keep_alive_ms: int = 30_000
+) -> Timeouts:
+    """An upstream's timeouts."""
+    return {
+        "connect_ms": connect_ms,
+        "first_byte_ms": first_byte_ms,
+        "idle_ms": idle_ms,
+        "keep_alive_ms": keep_alive_ms,
+    }
+
+
+def upstream(
+    *ports: int | str,
+    name: str = "shop",
+    within: Timeouts | None = None,
+    credential: Credential | None = None,
+    head_bytes: int = 64 * 1024,
+) -> Upstream:
+    """An upstream of loopback ports (or of `host:port`)."""
+    targets = [f"http://127.0.0.1:{port}" if isinstance(port, int) else f"http://{port}" for port in ports]
+    return {
+        "name": name,
+        "targets": targets,
+        "timeouts": within or timeouts(),
+        "credential": credential,
+        "head_bytes": head_bytes,
+        "insecure": None,
+        "span": span(10),
+    }
+
+
+def ip_filter(
+    *, allow: Sequence[str] = (), deny: Sequence[str] = (), mode: Mode = "enforce", until: Waiver | None = None
+) -> PlacedIpFilter:
+    """The address filter in its place."""
+    config: IpFilterConfig = {"allow": list(allow), "deny": list(deny)}
+    return {"mode": mode, "on_error": "deny", "waiver": until, "span": span(31), "config": config}
+
+
+def api_key(header: str = "X-API-Key", *, mode: Mode = "enforce", until: Waiver | None = None) -> AuthenticatorApiKey:
+    """A way to prove an identity by a key."""
+    placed: PlacedApiKey = {
+        "mode": mode,
+        "on_error": "deny",
+        "waiver": until,
+        "span": span(32),
+        "config": {"header": header},
+    }
+    return {"api_key": placed}
+
+
+def body_limit(size: int, *, mode: Mode = "enforce") -> PlacedBodyLimit:
+    """The bound on a body in its place."""
+    config: BodyLimitConfig = {"bytes": size}
+    return {"mode": mode, "on_error": "deny", "waiver": None, "span": span(33), "config": config}
+
+
+def api(
+    name: str = "shop",
+    *paths: str | PathMatch,
+    hosts: Sequence[str] = (),
+    methods: Sequence[str] = (),
+    to: str = "shop",
+    strip_path: bool = False,
+    keys: Sequence[AuthenticatorApiKey] = (),
+    addresses: PlacedIpFilter | None = None,
+    body: PlacedBodyLimit | None = None,
+    public: Waiver | None = None,
+) -> Api:
+    """An API: public, unless it has ways to authenticate. A path in words is a prefix."""
+    matches: list[PathMatch] = [{"prefix": path} if isinstance(path, str) else path for path in paths or ("/",)]
+    return {
+        "name": name,
+        "hosts": list(hosts),
+        "paths": matches,
+        "methods": list(methods),
+        "upstream": to,
+        "strip_path": strip_path,
+        "public": None if keys else public or waiver(),
+        "authorize": "authenticated" if keys else "public",
+        "policies": {"ip_filter": addresses, "authenticate": list(keys), "body_limit": body},
+        "span": span(30),
+        "authorize_span": span(34),
+    }
+
+
+def bundle(
+    apis: Sequence[Api],
+    upstreams: Sequence[Upstream],
+    *,
+    listeners: Sequence[Listener] | None = None,
+    sequence: int = 1,
+    facts: FactsPolicy | None = None,
+    access: bool = True,
+) -> Bundle:
+    """A whole bundle."""
+    return {
+        "bundle_version": 1,
+        "sequence": sequence,
+        "created_ms": now_ms(),
+        "sources": ["lockgate.yaml"],
+        "listeners": [listener()] if listeners is None else list(listeners),
+        "upstreams": list(upstreams),
+        "apis": list(apis),
+        "facts": facts or {"max_age_ms": DAY_MS, "then": "continue"},
+        "events": {"access": access, "retain_bytes": 2**30},
+        "problem_base": "/.lockgate/reasons/",
+    }
+
+
+def plain(*ports: int | str) -> Bundle:
+    """One public API on `/` with one upstream."""
+    return bundle([api()], [upstream(*ports)])
+
+
+class Signer:
+    """A control process's key."""
+
+    def __init__(self) -> None:
+        self._key = Ed25519PrivateKey.generate()
+        self.public = self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+    def sign(self, told: Bundle) -> bytes:
+        """The signed form that a gate takes."""
+        return self.sign_text(json.dumps(told))
+
+    def sign_text(self, text: str) -> bytes:
+        """The same for any text."""
+        signed = {
+            "bundle": text,
+            "key_id": hashlib.sha256(self.public).hexdigest()[:16],
+            "signature": self._key.sign(text.encode()).hex(),
+        }
+        return json.dumps(signed).encode()
