@@ -67,15 +67,15 @@ class Bundles:
 
     def publish(self, document: Mapping[str, Any], *, admin_address: str) -> tuple[SignedBundle, bool]:
         """Sign a compiled bundle, unless gates have just that; and whether it was new."""
-        # Number and time are left out of the comparison: they always differ.
-        content_hash = hashlib.sha256(_text(document, 0, 0).encode()).hexdigest()
+        content = _content(document)
+        content_hash = hashlib.sha256(content.encode()).hexdigest()
         with self._store.write() as session:
             last = session.scalar(newest())
             if last and last.content_hash == content_hash and last.key_id == self._key_id:
                 last.admin_address = admin_address
                 return _signed(last), False
             sequence, created = take(session, COUNTER, 1), now_ms()
-            text = _text(document, sequence, created)
+            text = _text(content, sequence, created)
             row = self._sign(text, sequence, created, content_hash, admin_address)
             session.add(row)
             session.execute(delete(Bundle).where(Bundle.sequence <= sequence - KEPT))
@@ -102,7 +102,7 @@ class Bundles:
             if last is None:
                 return None
             sequence, created = take(session, COUNTER, 1, floor=gate_sequence), now_ms()
-            text = _text(json.loads(last.text), sequence, created)
+            text = _text(_content(json.loads(last.text)), sequence, created)
             row = self._sign(text, sequence, created, last.content_hash, last.admin_address)
             session.add(row)
             return _signed(row)
@@ -131,10 +131,15 @@ def newest() -> Select[Bundle]:
     return select(Bundle).where(Bundle.refused.is_(None)).order_by(Bundle.sequence.desc()).limit(1)
 
 
-def _text(document: Mapping[str, Any], sequence: int, created_ms: int) -> str:
-    """The exact text that is signed."""
-    numbered = {**document, "sequence": sequence, "created_ms": created_ms}
-    return json.dumps(numbered, separators=(",", ":"), ensure_ascii=False)
+def _content(document: Mapping[str, Any]) -> str:
+    """What tells one bundle from the next: all but its number and time, which always differ."""
+    told = {name: value for name, value in document.items() if name not in {"sequence", "created_ms"}}
+    return json.dumps(told, separators=(",", ":"), ensure_ascii=False)
+
+
+def _text(content: str, sequence: int, created_ms: int) -> str:
+    """The exact text that is signed. A large bundle is written out once, not once more for its number."""
+    return f'{{"sequence":{sequence},"created_ms":{created_ms},{content[1:]}'
 
 
 def bundle_hash(text: str) -> str:

@@ -26,6 +26,9 @@ from lockgate.state import StateFolder
 LOOK_SECONDS = 0.2
 """How often the database is asked whether somebody else has written to it."""
 
+KEYS_FIRST_SECONDS = 60.0
+"""How long a gate without a bundle waits for its keys; a million take some twenty seconds."""
+
 log = structlog.get_logger("lockgate.control")
 
 Noted = Callable[[str, str, dict[str, Any]], None]
@@ -171,6 +174,9 @@ class LinkServer:
             self._spawn(self._hand_over(session, bundle))
 
     async def _hand_over(self, session: GateSession, bundle: SignedBundle) -> None:
+        if session.bundle_hash is None:
+            # It does not listen yet: let it know the keys before anybody can present one.
+            await session.reached(0, KEYS_FIRST_SECONDS)
         answer = await session.hand_over(bundle)
         if answer is not None and answer.error is not None and self.on_refused is not None:
             await self.on_refused(bundle, answer.error)

@@ -193,6 +193,21 @@ def test_a_gate_that_knows_nothing_is_told_everything(wire: Wire, keys: Keys) ->
     until(lambda: gate.bundle == {"sequence": 1, "hash": bundle.hash}, "the bundle")
 
 
+def test_a_gate_that_does_not_listen_yet_learns_the_keys_first(wire: Wire, keys: Keys) -> None:
+    known: list[int] = []
+
+    class Looking(FakeGate):
+        def load(self, signed: bytes) -> dict[str, Any]:
+            known.append(len(self.keys))
+            return super().load(signed)
+
+    wire.publish()
+    imported(keys, BATCH + 1)
+    wire.gate(Looking())
+    until(lambda: known, "the bundle")
+    assert known == [BATCH + 1]
+
+
 def test_a_change_is_live_before_the_answer(wire: Wire, keys: Keys) -> None:
     gate = FakeGate()
     wire.connected(gate)
