@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from reference import (
+    admin_page,
     bundle_types,
     cli_page,
     config_page,
@@ -22,7 +23,17 @@ from reference import (
 )
 
 ROOT = Path(__file__).resolve().parent.parent
-MAKERS = (bundle_types, cli_page, config_page, metrics_page, pipeline_page, policy_pages, reasons_page, shop)
+MAKERS = (
+    admin_page,
+    bundle_types,
+    cli_page,
+    config_page,
+    metrics_page,
+    pipeline_page,
+    policy_pages,
+    reasons_page,
+    shop,
+)
 
 
 def generated() -> dict[str, str]:

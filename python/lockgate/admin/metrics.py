@@ -3,11 +3,42 @@
 import os
 import time
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from lockgate import __version__
 from lockgate.admin.control import Control
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metric(NamedTuple):
+    """What a number is; the reference page is made from it."""
+
+    kind: str
+    words: str
+    labels: tuple[str, ...] = ()
+
+
+METRICS: Mapping[str, Metric] = {
+    "lockgate_gate_up": Metric("gauge", "1 where the gate answers the control process."),
+    "lockgate_control_info": Metric("gauge", "The control process, always 1.", ("version", "pid")),
+    "lockgate_control_uptime_seconds": Metric("gauge", "Since the control process started."),
+    "lockgate_gate_connections_total": Metric("counter", "Times a gate has connected to this control process."),
+    "lockgate_reloads_total": Metric("counter", "Reloads of the configuration, by what became of them.", ("result",)),
+    "lockgate_config_good": Metric("gauge", "0 where the configuration's files are refused and an older one serves."),
+    "lockgate_admin_requests_total": Metric(
+        "counter", "Requests that the admin API has answered.", ("method", "status")
+    ),
+    "lockgate_admin_refusals_total": Metric(
+        "counter", "Requests to the admin API refused for their Host, Origin, credential or size.", ("code",)
+    ),
+    "lockgate_process_restarts_total": Metric(
+        "counter", "Times the supervisor had to start a process again.", ("process",)
+    ),
+}
+
+Samples = dict[tuple[str, ...], float]
+"""Values of a metric, by its labels' values."""
 
 
 async def exposition(control: Control) -> str:
@@ -17,61 +48,38 @@ async def exposition(control: Control) -> str:
     text = "" if answer is None else str(answer.get("text", ""))
     if text and not text.endswith("\n"):
         text += "\n"
-    return text + "\n".join(_own(control, gate_up=answer is not None)) + "\n"
+    return text + "".join(_lines(_own(control, gate_up=answer is not None)))
 
 
-def _own(control: Control, *, gate_up: bool) -> Iterator[str]:
-    yield from _metric("lockgate_gate_up", "gauge", "1 where the gate answers the control process.", int(gate_up))
-    info = {"version": __version__, "pid": str(os.getpid())}
-    yield from _metric("lockgate_control_info", "gauge", "The control process.", [(info, 1)])
-    uptime = round(time.time() - control.started)
-    yield from _metric("lockgate_control_uptime_seconds", "gauge", "Since the control process started.", uptime)
-    yield from _metric(
-        "lockgate_gate_connections_total",
-        "counter",
-        "Times a gate has connected to this control process.",
-        control.link.connections,
-    )
-    yield from _metric(
-        "lockgate_reloads_total",
-        "counter",
-        "Reloads of the configuration, by what became of them.",
-        [({"result": result}, count) for result, count in control.reloader.counts.items()],
-    )
+def _own(control: Control, *, gate_up: bool) -> dict[str, Samples]:
     last = control.reloader.last
-    if last is not None:
-        good = int(last.result != "refused")
-        yield from _metric("lockgate_config_good", "gauge", "0 where the configuration's files are refused.", good)
-    yield from _metric(
-        "lockgate_admin_requests_total",
-        "counter",
-        "Requests that the admin API has answered.",
-        [
-            ({"method": method, "status": str(status)}, count)
-            for (method, status), count in sorted(control.counters.requests.items())
-        ],
-    )
-    yield from _metric(
-        "lockgate_admin_refusals_total",
-        "counter",
-        "Requests refused for their Host, Origin, credential or size.",
-        [({"code": code}, count) for code, count in sorted(control.counters.refused_requests.items())],
-    )
     processes = control.supervisor().get("processes", {})
-    yield from _metric(
-        "lockgate_process_restarts_total",
-        "counter",
-        "Times the supervisor had to start a process again.",
-        [({"process": name}, int(process["restarts"])) for name, process in sorted(processes.items())],
-    )
+    return {
+        "lockgate_gate_up": {(): int(gate_up)},
+        "lockgate_control_info": {(__version__, str(os.getpid())): 1},
+        "lockgate_control_uptime_seconds": {(): round(time.time() - control.started)},
+        "lockgate_gate_connections_total": {(): control.link.connections},
+        "lockgate_reloads_total": {(result,): count for result, count in control.reloader.counts.items()},
+        "lockgate_config_good": {} if last is None else {(): int(last.result != "refused")},
+        "lockgate_admin_requests_total": {
+            (method, str(status)): count for (method, status), count in sorted(control.counters.requests.items())
+        },
+        "lockgate_admin_refusals_total": {
+            (code,): count for code, count in sorted(control.counters.refused_requests.items())
+        },
+        "lockgate_process_restarts_total": {
+            (name,): int(process["restarts"]) for name, process in sorted(processes.items())
+        },
+    }
 
 
-def _metric(name: str, kind: str, words: str, values: float | list[tuple[Mapping[str, str], float]]) -> Iterator[str]:
-    yield f"# HELP {name} {words}"
-    yield f"# TYPE {name} {kind}"
-    for labels, value in values if isinstance(values, list) else [({}, values)]:
-        said = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels.items())
-        yield f"{name}{{{said}}} {value:g}" if said else f"{name} {value:g}"
+def _lines(own: Mapping[str, Samples]) -> Iterator[str]:
+    for name, metric in METRICS.items():
+        yield f"# HELP {name} {metric.words}\n# TYPE {name} {metric.kind}\n"
+        for values, value in own[name].items():
+            labels = zip(metric.labels, values, strict=True)
+            said = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels)
+            yield f"{name}{{{said}}} {value:.17g}\n" if said else f"{name} {value:.17g}\n"
 
 
 def _escaped(text: str) -> str:
