@@ -102,7 +102,7 @@ def test_without_a_credential_it_says_where_it_is(client: Client) -> None:
     ["Bearer wrong", "Bearer", f"Basic {TOKEN}", TOKEN, f"Bearer {TOKEN[:-1]}", f"Bearer {TOKEN}x", "Bearer \xe9"],
 )
 def test_a_wrong_credential_is_refused_and_counted(client: Client, counters: Counters, given: str) -> None:
-    answer = client.get("/v1", headers={"Authorization": given.encode("latin-1")})  # type: ignore[dict-item]
+    answer = client.get("/v1", headers={"Authorization": given.encode("latin-1")})
     assert code(answer) == "admin-credential-wrong"
     assert TOKEN not in answer.text
     assert counters.refused_requests == {"admin-credential-wrong": 1}

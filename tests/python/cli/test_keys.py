@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +42,7 @@ def cli(tmp_path: Path) -> Cli:
 
 
 @pytest.fixture
-def running(processes: Processes, tmp_path: Path, shop_port: int) -> Iterator[Running]:
+def running(processes: Processes, tmp_path: Path, shop_port: int) -> Running:
     write_config(tmp_path, f"http://127.0.0.1:{shop_port}")
     return Running(processes, tmp_path).ready()
 

@@ -8,6 +8,7 @@ import socket
 import stat
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -301,14 +302,22 @@ def test_a_folder_with_a_long_name_can_hold_the_state(processes: Processes, tmp_
     assert get(running.url(), running.make_key()["key"]) == 200
 
 
+def died(running: Running, times: int) -> bool:
+    return running.restarts()["gate"] == times
+
+
+def returned(running: Running, old: int | None) -> bool:
+    return running.pids()["gate"] not in {None, old}
+
+
 def test_a_gate_that_dies_again_and_again_is_started_ever_more_slowly(running: Running) -> None:
     waits = []
     for n in range(1, 4):
         pid = running.pids()["gate"]
         os.kill(pid, signal.SIGKILL)
         killed = time.monotonic()
-        until(lambda n=n: running.restarts()["gate"] == n, "its death")
-        until(lambda pid=pid: running.pids()["gate"] not in {None, pid}, "its return")
+        until(partial(died, running, n), "its death")
+        until(partial(returned, running, pid), "its return")
         waits.append(time.monotonic() - killed)
     assert waits[2] > waits[0]
     with running.admin as admin:
