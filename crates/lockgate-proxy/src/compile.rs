@@ -198,7 +198,7 @@ fn upstream(
     Ok(CompiledUpstream {
         name: upstream.name.as_str().into(),
         targets,
-        timeouts: upstream.timeouts.clone(),
+        timeouts: upstream.timeouts,
         head_bytes: upstream.head_bytes,
         credential,
         insecure: upstream.insecure.clone(),

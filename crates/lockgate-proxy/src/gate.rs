@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -33,6 +33,9 @@ mod secret;
 mod status;
 
 pub use status::Stats;
+
+/// Commands that may wait for a worker: a few for each listener that a bundle changes.
+const COMMANDS: usize = 256;
 
 /// What a gate is started with.
 pub struct Settings {
@@ -145,7 +148,7 @@ pub struct Gate {
 }
 
 struct Thread {
-    commands: mpsc::UnboundedSender<Command>,
+    commands: mpsc::Sender<Command>,
     handle: JoinHandle<()>,
     alive: Arc<AtomicBool>,
 }
@@ -170,6 +173,8 @@ impl Gate {
             log,
             connections: AtomicU32::new(0),
             draining: AtomicBool::new(false),
+            over: Condvar::new(),
+            counting: Mutex::default(),
         });
         let workers = (0..settings.workers)
             .map(|number| spawn(number, &shared))
@@ -261,23 +266,17 @@ impl Gate {
     #[must_use]
     pub fn drain(&self, within: Duration) -> bool {
         self.shared.draining.store(true, Ordering::Release);
-        let until = Instant::now() + within;
         for worker in &self.workers {
             // A worker that is gone has nothing to drain.
-            let _ = worker.commands.send(Command::Drain);
+            let _ = worker.commands.blocking_send(Command::Drain);
         }
         self.open
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clear();
-        while self.shared.connections.load(Ordering::Acquire) > 0 {
-            if Instant::now() >= until {
-                return false;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        let over = self.shared.wait_until_over(within);
         let _ = self.shared.log.flush();
-        true
+        over
     }
 
     /// What Prometheus reads.
@@ -352,7 +351,7 @@ impl Gate {
             for (worker, socket) in self.workers.iter().zip(sockets) {
                 let _ = worker
                     .commands
-                    .send(Command::Listen(Arc::clone(&listening), socket));
+                    .blocking_send(Command::Listen(Arc::clone(&listening), socket));
             }
             open.insert(listening.opened.address, (listening, bound));
         }
@@ -360,7 +359,9 @@ impl Gate {
             let keep = wanted.contains(address);
             if !keep {
                 for worker in &self.workers {
-                    let _ = worker.commands.send(Command::Close(Arc::clone(listening)));
+                    let _ = worker
+                        .commands
+                        .blocking_send(Command::Close(Arc::clone(listening)));
                 }
             }
             keep
@@ -416,7 +417,7 @@ impl Drop for Gate {
 }
 
 fn spawn(number: usize, shared: &Arc<Shared>) -> io::Result<Thread> {
-    let (commands, receiver) = mpsc::unbounded_channel();
+    let (commands, receiver) = mpsc::channel(COMMANDS);
     let alive = Arc::new(AtomicBool::new(true));
     let mut seed = [0; 16];
     rand::fill(&mut seed).map_err(|_| io::Error::other("the system has no randomness to give"))?;
@@ -481,7 +482,7 @@ pub fn hash(text: &str) -> String {
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
     let digits = text.as_bytes();
-    if digits.len() % 2 != 0 {
+    if !digits.len().is_multiple_of(2) {
         return None;
     }
     let digit = |byte: u8| {

@@ -21,6 +21,8 @@ pub mod reasons;
 pub mod respond;
 pub mod route;
 pub mod snapshot;
+#[cfg(test)]
+mod testing;
 pub mod trace;
 pub mod upstream;
 pub mod worker;

@@ -40,9 +40,12 @@ const SURE_MS: u64 = 1_000;
 /// Headers of an answer; nginx and Envoy take 100 as well.
 const MAX_HEADERS: usize = 100;
 
+/// A connection at rest, and for how long it may be, milliseconds.
+type Resting = (Box<Link>, u32);
+
 /// The resting connections of one worker.
 pub struct Pools {
-    resting: RefCell<HashMap<Arc<Target>, Vec<(Box<Link>, u32)>, RandomState>>,
+    resting: RefCell<HashMap<Arc<Target>, Vec<Resting>, RandomState>>,
     scratch: Scratch,
     clock: Clock,
     /// Connections opened so far.

@@ -9,7 +9,7 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::pin::{pin, Pin};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -62,9 +62,30 @@ pub struct Shared {
     pub connections: AtomicU32,
     /// Whether the gate is going down.
     pub draining: AtomicBool,
+    /// Told when the last connection is over, while the gate is going down.
+    pub over: Condvar,
+    /// Held while the last connection is told of, so that nobody misses it.
+    pub counting: Mutex<()>,
 }
 
 impl Shared {
+    /// Waits until no connection is left; false if some are, after `within`.
+    #[must_use]
+    pub fn wait_until_over(&self, within: Duration) -> bool {
+        let counting = self.counting.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = |(): &mut ()| self.connections.load(Ordering::Acquire) > 0;
+        let waited = self.over.wait_timeout_while(counting, within, open);
+        waited.is_ok_and(|(_, result)| !result.timed_out())
+    }
+
+    fn connection_over(&self) {
+        self.connections.fetch_sub(1, Ordering::AcqRel);
+        if self.draining.load(Ordering::Acquire) {
+            let _counting = self.counting.lock().unwrap_or_else(PoisonError::into_inner);
+            self.over.notify_all();
+        }
+    }
+
     /// Whether facts are too old to be believed.
     #[must_use]
     pub fn facts_stale(&self, policy: &FactsPolicy, now_ms: u64) -> bool {
@@ -100,6 +121,15 @@ pub enum Command {
     Drain,
 }
 
+/// The snapshot that a worker holds, and the way to the next: looking whether
+/// there is one costs a comparison.
+struct Held {
+    // Counted by `Rc` per request: the `Arc`'s count would go from core to core.
+    #[allow(clippy::redundant_allocation)]
+    snapshot: Rc<Arc<Snapshot>>,
+    next: arc_swap::Cache<Arc<ArcSwapOption<Snapshot>>, Option<Arc<Snapshot>>>,
+}
+
 /// One worker.
 pub struct Worker {
     /// From 0.
@@ -116,10 +146,7 @@ pub struct Worker {
     pub pools: Pools,
     /// What all workers share.
     pub shared: Arc<Shared>,
-    snapshot: RefCell<(
-        Rc<Arc<Snapshot>>,
-        arc_swap::Cache<Arc<ArcSwapOption<Snapshot>>, Option<Arc<Snapshot>>>,
-    )>,
+    snapshot: RefCell<Held>,
     watch: Watch,
     scratch: Scratch,
     listeners: RefCell<Vec<Arc<Listening>>>,
@@ -138,7 +165,10 @@ impl Worker {
             sink: shared.log.sink(),
             metrics: WorkerMetrics::new(Arc::clone(&shared.metrics), usize::from(number)),
             pools: Pools::new(Rc::clone(&scratch), clock.clone()),
-            snapshot: RefCell::new((empty, arc_swap::Cache::new(Arc::clone(&shared.current)))),
+            snapshot: RefCell::new(Held {
+                snapshot: empty,
+                next: arc_swap::Cache::new(Arc::clone(&shared.current)),
+            }),
             watch: Watch::default(),
             listeners: RefCell::default(),
             scratch,
@@ -148,7 +178,7 @@ impl Worker {
     }
 
     /// Serves until told to drain, and then until the last connection is over.
-    pub async fn run(self: Rc<Self>, mut commands: mpsc::UnboundedReceiver<Command>) {
+    pub async fn run(self: Rc<Self>, mut commands: mpsc::Receiver<Command>) {
         let ticking = tokio::task::spawn_local(Rc::clone(&self).tick());
         while let Some(command) = commands.recv().await {
             match command {
@@ -171,8 +201,11 @@ impl Worker {
     #[must_use]
     pub fn snapshot(&self, origin: &Origin) -> (Rc<Arc<Snapshot>>, Arc<CompiledListener>) {
         let mut slot = self.snapshot.borrow_mut();
-        let (held, cache) = &mut *slot;
-        if let Some(current) = cache.load() {
+        let Held {
+            snapshot: held,
+            next,
+        } = &mut *slot;
+        if let Some(current) = next.load() {
             if !Arc::ptr_eq(current, held) {
                 *held = Rc::new(Arc::clone(current));
             }
@@ -344,7 +377,7 @@ impl Worker {
         }
         .await;
         self.watch.remove(number);
-        self.shared.connections.fetch_sub(1, Ordering::Relaxed);
+        self.shared.connection_over();
         drop(permit);
     }
 }

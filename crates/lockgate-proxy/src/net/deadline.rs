@@ -297,11 +297,6 @@ impl Watch {
             state.drain();
         }
     }
-
-    /// How many connections there are.
-    pub fn len(&self) -> usize {
-        self.all.borrow().len() - self.free.borrow().len()
-    }
 }
 
 #[cfg(test)]

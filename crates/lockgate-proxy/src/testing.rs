@@ -1,0 +1,161 @@
+//! What several tests of the crate share: a bundle with everything a bundle
+//! needs, to be changed where a test cares, and what is made of one.
+
+use std::sync::Arc;
+
+use lockgate_policy::{api_key, Mode, OnError, Span, Waiver};
+
+use crate::bundle::{
+    Api, Authenticator, Authorize, Bundle, EventsConfig, FactsPolicy, Listener, PathMatch, Placed,
+    Policies, Timeouts, Upstream, WhenStale, BUNDLE_VERSION,
+};
+use crate::compile::{compile, Surroundings};
+use crate::metrics::Metrics;
+use crate::snapshot::Snapshot;
+
+/// The time at which tests take place, milliseconds since the epoch.
+pub(crate) const NOW: u64 = 1_800_000_000_000;
+/// The pepper of [`snapshot`].
+pub(crate) const PEPPER: &[u8] = b"pepper";
+
+/// A place that says which line it is.
+pub(crate) fn line(line: u32) -> Span {
+    Span {
+        file: 0,
+        line,
+        column: 1,
+    }
+}
+
+/// An exception until `until_ms`.
+pub(crate) fn waiver(until_ms: u64) -> Waiver {
+    Waiver {
+        owner: "ops".to_owned(),
+        reason: "a test".to_owned(),
+        until_ms,
+        span: line(7),
+    }
+}
+
+/// An enforced policy, said at `at`.
+pub(crate) fn placed<C>(config: C, at: u32) -> Placed<C> {
+    Placed {
+        mode: Mode::Enforce,
+        on_error: OnError::Deny,
+        waiver: None,
+        span: line(at),
+        config,
+    }
+}
+
+/// Keys in the header `name`, said at `at`.
+pub(crate) fn keys(name: &str, at: u32) -> Authenticator {
+    let header = name.to_owned();
+    Authenticator::ApiKey(placed(api_key::Config { header }, at))
+}
+
+/// An API for anyone, at `paths` of any host.
+pub(crate) fn api(name: &str, paths: &[PathMatch]) -> Api {
+    Api {
+        name: name.to_owned(),
+        hosts: Vec::new(),
+        paths: paths.to_vec(),
+        methods: Vec::new(),
+        upstream: "shop".to_owned(),
+        strip_path: false,
+        public: Some(waiver(u64::MAX)),
+        authorize: Authorize::Public,
+        policies: Policies::default(),
+        span: line(10),
+        authorize_span: line(11),
+    }
+}
+
+/// The same for those who have a key.
+pub(crate) fn keyed(name: &str, paths: &[PathMatch]) -> Api {
+    let mut api = api(name, paths);
+    api.public = None;
+    api.authorize = Authorize::Authenticated;
+    api.policies.authenticate = vec![keys("x-api-key", 12)];
+    api
+}
+
+/// A bundle with these APIs, one listener on loopback and one upstream.
+pub(crate) fn bundle(apis: Vec<Api>) -> Bundle {
+    Bundle {
+        bundle_version: BUNDLE_VERSION,
+        sequence: 1,
+        created_ms: NOW,
+        sources: vec!["lockgate.yaml".to_owned()],
+        listeners: vec![Listener {
+            name: "public".to_owned(),
+            address: "127.0.0.1:0".to_owned(),
+            trusted_proxies: Vec::new(),
+            limits: Listener::default_limits(),
+            insecure: None,
+            span: line(2),
+        }],
+        upstreams: vec![Upstream {
+            name: "shop".to_owned(),
+            targets: vec!["http://127.0.0.1:9".to_owned()],
+            timeouts: Timeouts {
+                connect_ms: 1000,
+                first_byte_ms: 30_000,
+                idle_ms: 60_000,
+                keep_alive_ms: 30_000,
+            },
+            credential: None,
+            head_bytes: 64 * 1024,
+            insecure: None,
+            span: line(4),
+        }],
+        apis,
+        facts: FactsPolicy {
+            max_age_ms: 86_400_000,
+            then: WhenStale::Continue,
+        },
+        events: EventsConfig {
+            access: true,
+            retain_bytes: 1 << 30,
+        },
+        problem_base: "/reasons/".to_owned(),
+    }
+}
+
+/// What to compile with, where the only secret is `file:/here`.
+pub(crate) fn surroundings() -> Surroundings<'static> {
+    Surroundings {
+        pepper: api_key::pepper(PEPPER),
+        secret: &|reference| (reference == "file:/here").then(|| b"hush\n".to_vec()),
+        metrics: Metrics::new(1),
+    }
+}
+
+/// The bundle, compiled.
+pub(crate) fn snapshot(bundle: Bundle) -> Arc<Snapshot> {
+    Arc::new(compile(bundle, "0123456789abcdef", &surroundings()).expect("the bundle is right"))
+}
+
+/// The fact that makes `key` known as `id`.
+pub(crate) fn key_fact(seq: u64, id: &str, key: &str, more: &str) -> Vec<u8> {
+    let digest = api_key::digest(&api_key::pepper(PEPPER), key.as_bytes()).to_hex();
+    format!(
+        r#"{{"seq":{seq},"at_ms":1,"kind":"key.put","key":{{"id":"{id}","digest":"{digest}","name":"n","owner":"ann","environment":"live"{more}}}}}"#
+    )
+    .into_bytes()
+}
+
+/// Shorthands for the three kinds of path.
+pub(crate) fn exact(path: &str) -> PathMatch {
+    PathMatch::Exact(path.to_owned())
+}
+
+/// See [`exact`].
+pub(crate) fn prefix(path: &str) -> PathMatch {
+    PathMatch::Prefix(path.to_owned())
+}
+
+/// See [`exact`].
+pub(crate) fn template(path: &str) -> PathMatch {
+    PathMatch::Template(path.to_owned())
+}
