@@ -4,13 +4,16 @@ A last filter blots out anything that has the form of one of our own secrets,
 whatever field it came in by. It is a net below careful code, not instead of it.
 """
 
+import contextlib
+import io
 import logging
 import re
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
+from typing_extensions import override
 
 SECRET = re.compile(r"lg_[a-z]{1,16}_[0-9A-Za-z]{38}|lgadm_[0-9A-Za-z_-]{20,}")
 """An API key of ours, or an admin credential."""
@@ -30,9 +33,27 @@ def configure(process: str, *, level: int = logging.INFO) -> None:
             structlog.dev.ConsoleRenderer(colors=True) if pretty else structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(file=_Unbreakable(sys.stderr)),
         cache_logger_on_first_use=True,
     )
+
+
+class _Unbreakable(io.TextIOBase):
+    """Standard error, whose reader may go away: what serves must not end because nobody reads its log."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    @override
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    @override
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 def blot(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

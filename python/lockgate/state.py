@@ -45,6 +45,11 @@ class StateFolder:
         for folder in (state.root, state.secrets, state.control, state.control_events, state.gate):
             _private_folder(folder)
         _make_once(state.admin_token_file, lambda: f"lgadm_{secrets.token_urlsafe(32)}")
+        if state.database.exists() and not state.pepper_file.exists():
+            raise StateError(
+                f"{state.pepper_file} is missing, and every key that was made depends on it: put it back from a "
+                f"backup. Without one, move {state.database} away and make new keys"
+            )
         _make_once(state.pepper_file, lambda: secrets.token_hex(32))
         _make_once(state.signing_key_file, lambda: secrets.token_hex(32))
         _write_public_key(state)

@@ -111,3 +111,12 @@ def test_write_private_replaces_at_once(tmp_path: Path) -> None:
     write_private(path, "two")
     assert read_secret(path) == "two"
     assert [item.name for item in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_lost_pepper_is_not_replaced_where_keys_depend_on_it(tmp_path: Path) -> None:
+    state = StateFolder.open(tmp_path / "s")
+    state.database.write_bytes(b"")
+    state.pepper_file.unlink()
+    with pytest.raises(StateError, match="backup"):
+        StateFolder.open(tmp_path / "s")
+    assert not state.pepper_file.exists()

@@ -47,10 +47,15 @@ class EventJournal:
             self._writer.append({"v": 1, "class": "audit", **event}, durable=True)
 
     def system(self, code: str, message: str, detail: dict[str, Any] | None = None) -> None:
-        """Write down what happened to the process itself."""
+        """Write down what happened to the process itself; a full disk must not stop what goes on."""
+        from lockgate._native import LockgateError
+
         event = {"code": code, "message": message, "detail": detail or {}}
-        with self._lock:
-            self._writer.append({"v": 1, "class": "system", **event})
+        try:
+            with self._lock:
+                self._writer.append({"v": 1, "class": "system", **event})
+        except LockgateError as error:
+            log.error("event-not-written", code=code, cause=str(error))  # noqa: TRY400 -- The cause says it all.
 
     def close(self) -> None:
         """Flush and close."""

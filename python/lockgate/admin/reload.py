@@ -106,6 +106,8 @@ class Reloader:
             await self._note_refusal(bundle, answer.error)
             error = {"severity": "error", **answer.error}
             return Outcome("refused", cause, now_ms(), _since(began), errors=[error], warnings=warnings)
+        if self.loaded is not None and self.loaded.admin_address != loaded.admin_address:
+            log.warning("admin-address-changed", hint="the admin API moves there at the next start")
         self.loaded, self.refusal = loaded, None
         await asyncio.to_thread(self._sync_findings, loaded)
         await asyncio.to_thread(self._findings.sync, "reload", [])

@@ -36,7 +36,10 @@ def explain(
     request: Annotated[str | None, typer.Option("--request", help="Explain the request with this id instead.")] = None,
     config: Annotated[Path, typer.Option("--config", "-c", help="The configuration.")] = Path("lockgate.yaml"),
     state: Annotated[
-        Path | None, typer.Option("--state", help="The state folder; by default .lockgate beside the configuration.")
+        Path | None,
+        typer.Option(
+            "--state", envvar="LOCKGATE_STATE", help="The state folder; by default .lockgate beside the configuration."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

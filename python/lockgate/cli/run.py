@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -26,7 +27,10 @@ class RoleName(StrEnum):
 def run(
     config: Annotated[Path, typer.Option("--config", "-c", help="The configuration.")] = Path("lockgate.yaml"),
     state: Annotated[
-        Path | None, typer.Option("--state", help="The state folder; by default .lockgate beside the configuration.")
+        Path | None,
+        typer.Option(
+            "--state", envvar="LOCKGATE_STATE", help="The state folder; by default .lockgate beside the configuration."
+        ),
     ] = None,
     role: Annotated[RoleName, typer.Option("--role", help="Both processes, or one of them.")] = RoleName.ALL,
     drain_timeout: Annotated[
@@ -65,9 +69,13 @@ def run(
 
 
 def _say(line: str) -> None:
-    """To standard output, at once: somebody may wait for it at the end of a pipe."""
-    typer.echo(line)
-    sys.stdout.flush()
+    """To standard output, at once: somebody may wait for it at the end of a pipe.
+
+    That the other end of the pipe has gone is no reason to stop serving.
+    """
+    with contextlib.suppress(OSError):
+        typer.echo(line)
+        sys.stdout.flush()
 
 
 def _seconds(text: str) -> float:

@@ -7,18 +7,14 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect, select
+from sqlalchemy import inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
 from lockgate.admin.store import Store
 from lockgate.admin.store.engine import sqlite_engine, table_names, take
 from lockgate.admin.store.migrate import alembic_config, upgrade
 from lockgate.admin.store.models import Base, Counter, Key
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store.open(tmp_path / "lockgate.db")
+from lockgate.state import StateError, StateFolder
 
 
 def test_models_and_migrations_agree(store: Store) -> None:
@@ -107,3 +103,16 @@ def test_another_connections_commit_changes_the_data_version(store: Store) -> No
         with store.write() as session:
             take(session, "x", 1)
         assert store.data_version(connection) != before
+
+
+def test_a_damaged_file_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "db").write_bytes(b"this is no database" * 100)
+    with pytest.raises(StateError, match="backup"):
+        Store.open(tmp_path / "db")
+
+
+def test_a_newer_lockgates_file_is_refused_with_what_to_do(store: Store, state: StateFolder) -> None:
+    with store.write() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StateError, match="newer Lockgate"):
+        Store.open(state.database)

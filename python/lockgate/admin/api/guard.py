@@ -112,8 +112,8 @@ class Guard:
 
 
 def _own_hosts(address: str) -> frozenset[str]:
-    port = address.rpartition(":")[2]
-    names = ["127.0.0.1", "localhost", "[::1]"]
+    host, _, port = address.rpartition(":")
+    names = {"127.0.0.1", "localhost", "[::1]", host}
     hosts = {f"{name}:{port}" for name in names}
     if port == "80":
         hosts.update(names)

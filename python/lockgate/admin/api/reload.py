@@ -1,5 +1,6 @@
 """Taking over the configuration as its files stand now."""
 
+import asyncio
 from typing import Any
 
 from fastapi import APIRouter
@@ -29,7 +30,7 @@ async def reload(control: WithControl) -> Reloaded:
     """Read, check and take over the configuration: all of it or nothing."""
     outcome = await control.reloader.reload("api")
     detail = {"result": outcome.result, "sequence": outcome.sequence, "errors": len(outcome.errors)}
-    control.journal.audit(ACTOR, "config.reload", str(control.reloader.path), detail)
+    await asyncio.to_thread(control.journal.audit, ACTOR, "config.reload", str(control.reloader.path), detail)
     if outcome.result == "refused":
         first = outcome.errors[0]
         place = f"{first['file']}:{first['line']}: " if first.get("file") else ""

@@ -6,10 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, insert, select, update
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
 from lockgate.admin.store.models import Base, Counter
+from lockgate.state import StateError
 
 BUSY_TIMEOUT_MS = 5_000
 """How long a writer waits for another, such as a command beside a control process that starts."""
@@ -33,7 +36,15 @@ class Store:
         # SQLite gives its side files the mode of the database itself.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         store = cls(sqlite_engine(path))
-        upgrade(store.engine)
+        try:
+            upgrade(store.engine)
+        except (DatabaseError, CommandError) as error:
+            store.close()
+            cause = str(getattr(error, "orig", error))
+            raise StateError(
+                f"{path} cannot be used ({cause}): it may be damaged or of a newer Lockgate. Put it back from a "
+                "backup, or start with another --state folder"
+            ) from error
         return store
 
     @classmethod

@@ -1,0 +1,160 @@
+"""The gate's host: when it ends, and what it tells its supervisor."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from lockgate.gate.host import EXIT_WORKER_DEAD, Host
+from lockgate.gate.parent import Parent
+
+
+class FakeGate:
+    """A gate without threads."""
+
+    def __init__(self, *, served: bool = True) -> None:
+        self.served = served
+        self.dead = False
+        self.drained: list[float] = []
+
+    def load(self, signed: bytes) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def apply_facts(self, facts: list[bytes]) -> int:
+        raise NotImplementedError
+
+    def facts_seq(self) -> int:
+        return 0
+
+    def bundle_info(self) -> dict[str, Any] | None:
+        return {"sequence": 1, "hash": "h"} if self.served else None
+
+    def contact(self) -> None:
+        """Nothing."""
+
+    def addresses(self) -> dict[str, str]:
+        return {"public": "127.0.0.1:1"}
+
+    def stats(self) -> dict[str, Any]:
+        return {}
+
+    def metrics(self) -> str:
+        return ""
+
+    def alive(self) -> bool:
+        return not self.dead
+
+    def drain(self, timeout_s: float) -> bool:
+        self.drained.append(timeout_s)
+        return True
+
+
+class Ends:
+    """What stands around a host: signals, and a supervisor."""
+
+    def __init__(self) -> None:
+        self.woken, self.signals = socket.socketpair()
+        self.supervisor, theirs = socket.socketpair()
+        self.parent = Parent(theirs.detach())
+        self.woken.setblocking(False)
+
+    def said(self) -> list[dict[str, Any]]:
+        self.supervisor.setblocking(False)
+        try:
+            return [json.loads(line) for line in self.supervisor.recv(65536).splitlines()]
+        except BlockingIOError:
+            return []
+
+    def close(self) -> None:
+        for end in (self.woken, self.signals, self.supervisor, self.parent.socket):
+            end.close()
+
+
+@pytest.fixture
+def ends() -> Iterator[Ends]:
+    ends = Ends()
+    yield ends
+    ends.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_drains_and_ends(ends: Ends, number: int) -> None:
+    gate = FakeGate()
+    ends.signals.send(bytes([number]))
+    assert Host(gate, ends.parent).wait(ends.woken, 12.5) == 0
+    assert gate.drained == [12.5]
+
+
+def test_other_signals_end_nothing(ends: Ends) -> None:
+    gate = FakeGate()
+    ends.signals.send(bytes([signal.SIGCHLD, signal.SIGHUP]))
+    ends.signals.send(bytes([signal.SIGTERM]))
+    assert Host(gate, ends.parent).wait(ends.woken, 1.0) == 0
+
+
+def test_without_its_supervisor_it_drains_and_ends(ends: Ends) -> None:
+    gate = FakeGate()
+    host = Host(gate, ends.parent)
+    ends.supervisor.close()
+    assert host.wait(ends.woken, 1.0) == 0
+    assert gate.drained == [1.0]
+
+
+def test_a_dead_worker_ends_the_process_to_be_started_again(ends: Ends) -> None:
+    gate = FakeGate()
+    gate.dead = True
+    assert Host(gate, ends.parent).wait(ends.woken, 1.0) == EXIT_WORKER_DEAD
+    assert gate.drained == []
+
+
+def test_what_serves_at_once_says_where(ends: Ends) -> None:
+    Host(FakeGate(), ends.parent)
+    assert ends.said() == [{"type": "ready", "addresses": {"public": "127.0.0.1:1"}}]
+
+
+def test_what_has_nothing_to_serve_is_not_ready(ends: Ends) -> None:
+    host = Host(FakeGate(served=False), ends.parent)
+    assert ends.said() == []
+    host.loaded({})
+    assert [said["type"] for said in ends.said()] == ["ready"]
+
+
+def test_a_refusal_is_fatal_only_while_nothing_is_served(ends: Ends) -> None:
+    host = Host(FakeGate(served=False), ends.parent)
+    host.refused("listener-bind", "port taken")
+    assert ends.said() == [{"type": "fatal", "code": "listener-bind", "message": "port taken"}]
+    host.loaded({})
+    ends.said()
+    host.refused("listener-bind", "port taken")
+    assert ends.said() == []
+
+
+def test_a_supervisor_that_is_gone_is_no_error_to_report_to(ends: Ends) -> None:
+    host = Host(FakeGate(served=False), ends.parent)
+    ends.supervisor.close()
+    host.refused("x", "y" * 1_000_000)
+
+
+def test_a_long_report_arrives_whole(ends: Ends) -> None:
+    import threading
+
+    sender = threading.Thread(target=ends.parent.report, args=("fatal",), kwargs={"message": "y" * 1_000_000})
+    sender.start()
+    with ends.supervisor.makefile("rb") as lines:
+        assert len(json.loads(lines.readline())["message"]) == 1_000_000
+    sender.join()
+
+
+def test_the_supervisors_words_come_line_by_line(ends: Ends) -> None:
+    assert ends.parent.messages() == []
+    ends.supervisor.send(b'{"type":"a"}\n{"ty')
+    assert ends.parent.messages() == [{"type": "a"}]
+    ends.supervisor.send(b'pe":"b"}\n')
+    assert ends.parent.messages() == [{"type": "b"}]
+    ends.supervisor.close()
+    assert ends.parent.messages() is None
