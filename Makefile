@@ -46,6 +46,7 @@ build: $(DEV_STAMP) ## Build the native module for tests and install the package
 test: build system-packages ## Run the checks and every test but the slow ones.
 	$(MAKE) --no-print-directory check
 	$(MAKE) --no-print-directory test-rust
+	$(MAKE) --no-print-directory test-fuzz
 	$(PYTEST) -m "not slow" $(ARGS)
 
 .PHONY: test-quick
@@ -55,12 +56,17 @@ test-quick: build ## Run the everyday part: at most five minutes once built.
 
 .PHONY: test-slow
 test-slow: build system-packages ## Run soaks, long fuzzing, slow servers and slow clients.
-	LOCKGATE_FUZZ_CASES=$${LOCKGATE_FUZZ_CASES:-200000} $(CARGO) test --workspace --locked --quiet -- --ignored
-	$(BIN)/python -m pytest -m slow --timeout 1800 $(ARGS)
+	PROPTEST_CASES=20000 $(CARGO) test --workspace --locked --quiet
+	BOLERO_RANDOM_TEST_TIME_MS=60000 $(MAKE) --no-print-directory test-fuzz
+	LOCKGATE_FUZZ_CASES=200000 $(BIN)/python -m pytest -m slow --timeout 1800 $(ARGS)
 
 .PHONY: test-rust
 test-rust: $(ENV_STAMP) ## Run the Rust tests alone.
 	$(CARGO) test --workspace --locked --quiet
+
+.PHONY: test-fuzz
+test-fuzz: ## Run each fuzz target for a moment (BOLERO_RANDOM_TEST_TIME_MS for longer).
+	$(CARGO) test --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --locked --quiet
 
 .PHONY: format
 format: $(ENV_STAMP) ## Format Python and Rust.
