@@ -98,6 +98,8 @@ class GateSession:
             try:
                 await self._send(encode(Kind.BUNDLE, await asyncio.to_thread(bundle.wire)))
                 return await asyncio.wait_for(self._bundle_answer, ANSWER_SECONDS)
+            except FrameError as error:
+                return GateAnswer(error={"code": "bundle-too-large", "message": str(error), "path": None})
             except (TimeoutError, ConnectionError):
                 return None
             finally:

@@ -37,6 +37,6 @@ def reload(state: StateDir = Path(".lockgate"), as_json: Json = False) -> None:
     words = {
         "applied": f"Live: bundle {done['sequence']} ({done['hash']}), in {done['took_ms']} ms.",
         "unchanged": f"Nothing has changed: bundle {done['sequence']} ({done['hash']}) serves.",
-        "signed": f"Bundle {done['sequence']} ({done['hash']}) is ready; no gate is connected to serve it.",
+        "signed": f"Bundle {done['sequence']} ({done['hash']}) is ready; no gate has taken it yet.",
     }
     typer.echo(words[done["result"]])

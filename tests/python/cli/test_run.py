@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import stat
+import sys
 import threading
 import time
 from functools import partial
@@ -322,3 +324,56 @@ def test_a_gate_that_dies_again_and_again_is_started_ever_more_slowly(running: R
     assert waits[2] > waits[0]
     with running.admin as admin:
         assert 'lockgate_process_restarts_total{process="gate"} 3' in admin.get("/metrics").text
+
+
+def test_configuration_and_state_may_lie_anywhere(processes: Processes, tmp_path: Path, shop_port: int) -> None:
+    (tmp_path / "etc").mkdir()
+    config = write_config(tmp_path / "etc", f"http://127.0.0.1:{shop_port}")
+    running = Running(processes, tmp_path, "--config", str(config), "--state", ".lockgate", "--workers", "3").ready()
+    status = running.serving()
+    assert status["control"]["config"] == str(config)
+    assert status["gate"]["stats"]["workers"] == 3
+    assert not (tmp_path / "etc" / ".lockgate").exists()
+
+
+def test_the_state_lies_beside_the_configuration_unless_it_is_said_otherwise(
+    processes: Processes, tmp_path: Path, shop_port: int
+) -> None:
+    (tmp_path / "etc").mkdir()
+    config = write_config(tmp_path / "etc", f"http://127.0.0.1:{shop_port}")
+    processes.lockgate("run", "-c", str(config), cwd=tmp_path).wait_for_output("Ctrl-C stops it.")
+    assert (tmp_path / "etc" / ".lockgate" / "admin.address").exists()
+
+
+def test_the_environment_may_name_the_state(processes: Processes, tmp_path: Path, shop_port: int) -> None:
+    write_config(tmp_path, f"http://127.0.0.1:{shop_port}")
+    started = processes.lockgate("run", cwd=tmp_path, env={"LOCKGATE_STATE": "elsewhere"})
+    started.wait_for_output("Ctrl-C stops it.")
+    assert (tmp_path / "elsewhere" / "admin.address").exists()
+
+
+@pytest.mark.parametrize("text", ["soon", "30", "-1s"])
+def test_a_drain_timeout_that_is_none_is_refused(processes: Processes, tmp_path: Path, text: str) -> None:
+    write_config(tmp_path, "http://127.0.0.1:1")
+    started = processes.lockgate("run", f"--drain-timeout={text}", cwd=tmp_path)
+    assert started.wait() == 2
+    assert "--drain-timeout" in started.output
+    assert "30s" in started.output
+
+
+def test_nobody_reading_its_output_ends_nothing(processes: Processes, tmp_path: Path, shop_port: int) -> None:
+    write_config(tmp_path, f"http://127.0.0.1:{shop_port}")
+    shell = f"exec 2>&1; {sys.executable} -m lockgate run | head -n 1"
+    processes.start(["sh", "-c", shell], cwd=tmp_path)
+    state = tmp_path / ".lockgate"
+    until((state / "admin.address").exists, "the admin API")
+    supervisor = int(json.loads((state / "supervisor.json").read_text())["pid"])
+    address, token = (state / "admin.address").read_text().strip(), (state / "admin.token").read_text().strip()
+    headers = {"Authorization": f"Bearer {token}"}
+    with httpx.Client(base_url=f"http://{address}", headers=headers) as admin:
+        until(lambda: admin.get("/readyz").status_code == 200, "readiness")
+        for _ in range(20):
+            assert admin.post("/v1/reload").status_code == 200
+        assert admin.get("/v1/status").json()["supervisor"]["processes"]["gate"]["restarts"] == 0
+    os.kill(supervisor, signal.SIGTERM)
+    until(lambda: gone(supervisor), "its end")

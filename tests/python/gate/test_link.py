@@ -358,6 +358,17 @@ def test_a_bundle_that_is_refused_on_connecting_is_told_to_the_reloader(wire: Wi
     until(lambda: told == [1], "the refusal")
 
 
+def test_a_bundle_that_fits_no_frame_is_refused(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = FakeGate()
+    wire.connected(gate)
+    bundle = wire.publish()
+    with monkeypatch.context() as patch:
+        patch.setattr("lockgate.gate.frames.MAX_FRAME_BYTES", 100)
+        answer = wire.call(wire.server.push(bundle))
+    assert answer.error["code"] == "bundle-too-large"
+    assert gate.bundle is None
+
+
 def test_a_gate_with_a_higher_number_gets_the_bundle_above_it(wire: Wire) -> None:
     wire.publish(a=1)
     gate = FakeGate()

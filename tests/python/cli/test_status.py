@@ -1,0 +1,97 @@
+"""`lockgate status`, `reload` and `routes`: what is served, how it is, and a change of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lockgate.state import StateFolder
+from support.processes import Processes
+from support.running import Running, write_config
+from support.waiting import until
+
+
+class Cli:
+    """The command in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, *words: str, status: int = 0) -> str:
+        command = [sys.executable, "-m", "lockgate", *words]
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
+        assert done.returncode == status, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stdout + done.stderr
+
+    def json(self, *words: str, status: int = 0) -> Any:
+        return json.loads(self(*words, "--json", status=status))
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    return Cli(tmp_path)
+
+
+@pytest.fixture
+def running(processes: Processes, tmp_path: Path, shop_port: int) -> Running:
+    write_config(tmp_path, f"http://127.0.0.1:{shop_port}")
+    return Running(processes, tmp_path).ready()
+
+
+def test_status_of_what_is_well(running: Running, cli: Cli) -> None:
+    said = cli("status")
+    assert running.url() in said
+    assert "bundle 1" in said
+    assert "Wrong" not in said
+    assert cli.json("status")["gate"]["up"] is True
+
+
+def test_status_of_what_is_not(running: Running, cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "lockgate.yaml"
+    path.write_text(path.read_text() + "colour: red\n")
+    until(lambda: running.status()["control"]["last_reload"]["result"] == "refused", "the refusal")
+    assert "lockgate check" in cli("status", status=1)
+    assert cli.json("status", status=1)["control"]["last_reload"]["errors"][0]["line"] == 10
+
+
+@pytest.mark.parametrize("command", ["status", "reload"])
+def test_where_nothing_runs_it_is_said(cli: Cli, tmp_path: Path, command: str) -> None:
+    assert "lockgate run" in cli(command, status=2)
+    StateFolder.open(tmp_path / "elsewhere")
+    assert "nothing runs" in cli(command, "--state", "elsewhere", status=2)
+
+
+def test_reload_says_what_became_of_it(running: Running, cli: Cli, tmp_path: Path) -> None:
+    assert "Nothing has changed" in cli("reload")
+    path = tmp_path / "lockgate.yaml"
+    good = path.read_text()
+    path.write_text(good.replace("path: /", "path: /api"))
+    # The watcher may be quicker than the command; then nothing is left to change.
+    assert cli.json("reload")["sequence"] == 2
+    path.write_text(good.replace("upstream: shop", "upstream: shp").replace("path: /", "path: api"))
+    said = cli("reload", status=2)
+    assert "lockgate.yaml:7:" in said
+    assert "lockgate.yaml:8:" in said
+    assert len(cli.json("reload", status=2)["errors"]) == 2
+
+
+def test_routes_want_nothing_running(cli: Cli, tmp_path: Path) -> None:
+    write_config(tmp_path, "http://127.0.0.1:1")
+    said = cli("routes")
+    assert "prefix /" in said
+    assert "api_key" in said
+    assert "lockgate.yaml:6" in said
+    [row] = cli.json("routes", "lockgate.yaml")
+    assert (row["api"], row["upstream"], row["access"]) == ("shop", "shop", "api_key")
+    assert not (tmp_path / ".lockgate").exists()
+
+
+def test_routes_of_a_refused_configuration_are_its_errors(cli: Cli, tmp_path: Path) -> None:
+    write_config(tmp_path, "http://127.0.0.1:1", extra="colour: red\n")
+    assert "lockgate.yaml:10:1" in cli("routes", status=2)
