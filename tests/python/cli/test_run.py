@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -377,3 +378,40 @@ def test_nobody_reading_its_output_ends_nothing(processes: Processes, tmp_path: 
         assert admin.get("/v1/status").json()["supervisor"]["processes"]["gate"]["restarts"] == 0
     os.kill(supervisor, signal.SIGTERM)
     until(lambda: gone(supervisor), "its end")
+
+
+@pytest.mark.full
+def test_reloads_under_traffic_fail_no_request_and_close_no_connection(running: Running, tmp_path: Path) -> None:
+    key, url = running.make_key()["key"], httpx.URL(running.url())
+    path, good = tmp_path / "lockgate.yaml", (tmp_path / "lockgate.yaml").read_text()
+    stop, failed, served = threading.Event(), [], []
+
+    def ask() -> None:
+        # One connection for the whole test: one that was closed would raise here.
+        connection = http.client.HTTPConnection(url.host, url.port, timeout=10)
+        connection.connect()
+        ours = connection.sock
+        while not stop.is_set():
+            connection.request("GET", "/products", headers={"X-API-Key": key})
+            answer = connection.getresponse()
+            answer.read()
+            if answer.status != 200 or connection.sock is not ours:
+                failed.append(answer.status)
+            served.append(answer.status)
+        connection.close()
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    with running.admin as admin:
+        for n in range(20):
+            path.write_text(good + f"  more{n}: {{path: /more/{n}, upstream: shop, authenticate: [api_key]}}\n")
+            done = admin.post("/v1/reload").json()
+            assert done["result"] in {"applied", "unchanged"}, "unchanged where the watcher was quicker"
+        sequence = admin.get("/v1/status").json()["gate"]["bundle"]["sequence"]
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert sequence == 21
+    assert failed == []
+    assert len(served) > 100
