@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tempfile
+import time
 from pathlib import Path
 
-from lockgate import _native
+import httpx
+
+from lockgate.demo.config import choose_port, write_config
 from reference import NOTE
 from reference.markdown import table
 
@@ -23,16 +28,48 @@ NAMES = ["Metric", "Kind", "Labels", "What it counts"]
 
 def files(_root: Path) -> dict[str, str]:
     """The page."""
-    return {"docs/reference/metrics.md": NOTE + INTRODUCTION + table(NAMES, rows(exposed_by_a_gate()))}
+    return {"docs/reference/metrics.md": NOTE + INTRODUCTION + table(NAMES, rows(exposed()))}
 
 
-def exposed_by_a_gate() -> str:
-    """What a gate says that has just begun."""
-    with tempfile.TemporaryDirectory() as folder:
-        gate = _native.Gate(state_dir=folder, pepper=bytes(32), public_key=bytes(32), workers=1)
-        text = str(gate.metrics())
-        gate.drain(5.0)
+def exposed() -> str:
+    """What `lockgate run` exposes, once everything that is counted has happened once."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        gate, admin = choose_port(0), choose_port(0)
+        config = write_config(folder, gate=gate, admin=admin, shop=choose_port(0))
+        state = folder / "state"
+        command = [sys.executable, "-m", "lockgate", "run", "--config", str(config), "--state", str(state)]
+        with (folder / "log").open("wb") as log:
+            running = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+            try:
+                return scraped(
+                    f"http://127.0.0.1:{gate}", f"http://127.0.0.1:{admin}", folder / "state" / "admin.token"
+                )
+            finally:
+                running.terminate()
+                running.wait(30)
+
+
+def scraped(gate: str, admin: str, token: Path) -> str:
+    """The text, after a request, a refusal by the admin API, and a scrape to be counted."""
+    deadline = time.monotonic() + 60
+    while not answers(f"{gate}/products") or not answers(f"{admin}/readyz"):
+        if time.monotonic() > deadline:
+            raise TimeoutError("`lockgate run` did not answer: run `lockgate demo` to see why")
+        time.sleep(0.05)
+    httpx.get(f"{admin}/metrics")
+    credential = {"Authorization": f"Bearer {token.read_text(encoding='utf-8').strip()}"}
+    for _ in range(2):
+        text = httpx.get(f"{admin}/metrics", headers=credential).raise_for_status().text
     return text
+
+
+def answers(url: str) -> bool:
+    """Whether somebody answers, be it with a refusal of the gate's own."""
+    try:
+        return httpx.get(url, timeout=5).status_code < 500
+    except httpx.HTTPError:
+        return False
 
 
 def rows(text: str) -> list[list[str]]:
