@@ -100,9 +100,12 @@ class AutoUpstream:
             while True:
                 message = await self._read(reader)
                 self.requests.append(message)
-                writer.write(self._reply(message))
+                reply = self._reply(message)
+                if message.method == "HEAD":
+                    reply = reply.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+                writer.write(reply)
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError, ValueError):
+        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
             pass
         finally:
             writer.close()

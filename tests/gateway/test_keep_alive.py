@@ -1,0 +1,148 @@
+"""Connections that stay open, on both sides, and how they end."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.harness import bundles
+from gateway.harness.gate import Gate
+from gateway.harness.upstream import AutoUpstream, Upstream
+from gateway.harness.wire import Closed, answer, request
+
+
+def test_one_connection_serves_many_requests(gate: Gate, auto: AutoUpstream) -> None:
+    gate.load(bundles.plain(auto.port))
+    client = gate.client()
+    for _ in range(10):
+        got = client.get()
+        assert (got.status, got.get("connection")) == (200, None)
+    assert auto.connections == 1
+    assert gate.count("lockgate_connections_accepted_total") == 1
+
+
+def test_clients_share_the_connections_to_the_upstream(gate: Gate, auto: AutoUpstream) -> None:
+    gate.load(bundles.plain(auto.port))
+    for _ in range(10):
+        with gate.client() as client:
+            assert client.get().status == 200
+    assert auto.connections == 1
+
+
+def test_close_is_honoured(gate: Gate, auto: AutoUpstream) -> None:
+    gate.load(bundles.plain(auto.port))
+    client = gate.client()
+    assert client.get("/", "Connection: close").get("connection") == "close"
+    assert client.ended()
+    assert "connection" not in auto.requests[0].names, "what the client does is no business of the upstream"
+
+
+def test_http_1_0_ends_with_its_answer(gate: Gate, auto: AutoUpstream) -> None:
+    gate.load(bundles.plain(auto.port))
+    client = gate.client()
+    client.send(b"GET / HTTP/1.0\r\nHost: a.example\r\n\r\n")
+    assert client.message().body == b"ok"
+    assert client.ended()
+
+
+def test_http_1_0_may_ask_to_stay(gate: Gate, auto: AutoUpstream) -> None:
+    gate.load(bundles.plain(auto.port))
+    client = gate.client()
+    for _ in range(2):
+        client.send(b"GET / HTTP/1.0\r\nHost: a.example\r\nConnection: keep-alive\r\n\r\n")
+        got = client.message()
+        assert (got.body, got.get("connection")) == (b"ok", "keep-alive")
+    assert auto.connections == 1
+
+
+def test_an_upstream_that_closes_is_asked_anew(gate: Gate, upstream: Upstream) -> None:
+    gate.load(bundles.plain(upstream.port))
+    client = gate.client()
+    for _ in range(3):
+        client.send(request())
+        wire, _ = upstream.serve(answer(b"ok", "Connection: close"))
+        assert client.message().get("connection") is None, "the client's connection stays"
+        assert wire.rest() == b"", "the gate lets go of it too"
+
+
+def test_an_upstream_of_http_1_0_is_asked_anew(gate: Gate, upstream: Upstream) -> None:
+    gate.load(bundles.plain(upstream.port))
+    client = gate.client()
+    for _ in range(2):
+        client.send(request())
+        wire, _ = upstream.serve(b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        got = client.message()
+        assert (got.first, got.body) == ("HTTP/1.1 200 OK", b"ok")
+        assert wire.rest() == b""
+
+
+def test_an_unused_connection_to_the_upstream_is_let_go(gate: Gate, upstream: Upstream) -> None:
+    short = bundles.upstream(upstream.port, within=bundles.timeouts(keep_alive_ms=200))
+    gate.load(bundles.bundle([bundles.api()], [short]))
+    client = gate.client()
+    client.send(request())
+    wire, _ = upstream.serve(answer())
+    assert client.message().status == 200
+    assert wire.rest() == b""
+
+
+def test_an_idle_client_is_let_go_without_a_word(gate: Gate, auto: AutoUpstream) -> None:
+    bounds = bundles.limits(idle_timeout_ms=300)
+    gate.load(
+        bundles.bundle([bundles.api()], [bundles.upstream(auto.port)], listeners=[bundles.listener(bounds=bounds)])
+    )
+    client = gate.client()
+    assert client.get().status == 200
+    assert client.ended()
+    assert gate.count("lockgate_refusals_total") == 0, "it did nothing wrong"
+
+
+def test_a_client_that_works_is_not_let_go(gate: Gate, upstream: Upstream) -> None:
+    """The time between requests does not run while the upstream thinks."""
+    bounds = bundles.limits(idle_timeout_ms=300)
+    shop = bundles.upstream(upstream.port)
+    gate.load(bundles.bundle([bundles.api()], [shop], listeners=[bundles.listener(bounds=bounds)]))
+    client, idle = gate.client(), gate.client()
+    client.send(request("/slow"))
+    wire = upstream.accept()
+    wire.message()
+    idle.send(request("/quick"))
+    upstream.serve(answer())
+    assert idle.message().status == 200
+    assert idle.ended(), "the time is up for the one that is idle"
+    assert client.silent(), "and not for the one that waits for its answer"
+    wire.send(answer(b"late"))
+    assert client.message().body == b"late"
+
+
+@pytest.mark.parametrize("body", [b"", b"x" * 10, b"x" * 3_000_000], ids=["no body", "a short body", "a long body"])
+def test_a_refused_body_is_never_taken_for_a_request(gate: Gate, auto: AutoUpstream, body: bytes) -> None:
+    """After a refusal the body is read away or the connection ends; nothing of it is read as a head."""
+    gate.load(bundles.bundle([bundles.api("shop", "/shop")], [bundles.upstream(auto.port)]))
+    client = gate.client()
+    smuggled = request("/shop/smuggled")
+    try:
+        client.send(request("/nowhere", method="POST", body=body + smuggled))
+        client.send(request("/shop/right"))
+    except (BrokenPipeError, ConnectionResetError):
+        assert len(body) > 1_000_000, "a short body is taken in"
+    assert client.message().reason == "no-route"
+    rest = b""
+    try:
+        assert client.message().status == 200
+    except Closed as closed:
+        rest = closed.got
+    assert rest == b""
+    assert [message.target for message in auto.requests] in ([], ["/shop/right"])
+
+
+def test_a_client_that_goes_away_ends_the_exchange(gate: Gate, upstream: Upstream) -> None:
+    gate.load(bundles.plain(upstream.port))
+    client = gate.client()
+    client.send(request("/slow"))
+    wire = upstream.accept()
+    wire.message()
+    client.reset()
+    assert wire.rest() == b"", "the upstream need not go on"
+    (event,) = gate.written(path="/slow")
+    assert event["reason"] == "client-gone"
+    assert gate.refusals("client-gone") == 1
