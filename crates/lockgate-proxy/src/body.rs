@@ -7,10 +7,11 @@ use std::task::{ready, Context, Poll};
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use lockgate_policy::{BodyMachine, BodyVerdict, Denial};
+use lockgate_policy::{BodyVerdict, Denial};
 
 use crate::exchange::Exchange;
-use crate::net::ConnectionState;
+use crate::judge::Watcher;
+use crate::net::{BodyRefusal, ConnectionState};
 use crate::reasons;
 use crate::upstream::{Broke, Link};
 
@@ -37,7 +38,7 @@ pub struct RequestBody {
 
 struct Arriving {
     incoming: Incoming,
-    watchers: Vec<Box<dyn BodyMachine>>,
+    watchers: Vec<Watcher>,
     held: BytesMut,
     state: Rc<ConnectionState>,
     first_byte_ms: u64,
@@ -56,7 +57,7 @@ impl RequestBody {
     #[must_use]
     pub fn arriving(
         incoming: Incoming,
-        watchers: Vec<Box<dyn BodyMachine>>,
+        watchers: Vec<Watcher>,
         state: Rc<ConnectionState>,
         now: crate::clock::Clock,
         first_byte_ms: u32,
@@ -138,8 +139,9 @@ impl Arriving {
             return Ok(Some(Frame::data(chunk)));
         }
         let mut chunk = chunk;
-        for watcher in &mut self.watchers {
-            match watcher.on_chunk(&chunk) {
+        let mut at = 0;
+        while let Some(watcher) = self.watchers.get_mut(at) {
+            match watcher.machine.on_chunk(&chunk) {
                 BodyVerdict::Pass => {}
                 BodyVerdict::Replace(other) => {
                     self.held.clear();
@@ -149,27 +151,50 @@ impl Arriving {
                     self.held.extend_from_slice(&chunk);
                     return Ok(None);
                 }
-                BodyVerdict::Hold => return self.deny(Denial::new(&reasons::HELD_TOO_MUCH)),
-                BodyVerdict::Deny(denial) => return self.deny(denial),
+                BodyVerdict::Hold => self.refused(at, Denial::new(&reasons::HELD_TOO_MUCH))?,
+                BodyVerdict::Deny(denial) => self.refused(at, denial)?,
             }
+            at += 1;
         }
         Ok(Some(Frame::data(self.release(chunk))))
     }
 
     fn end(&mut self) -> Result<Option<Frame<Bytes>>, Broken> {
-        for watcher in &mut self.watchers {
-            match watcher.on_end() {
+        let mut at = 0;
+        while let Some(watcher) = self.watchers.get_mut(at) {
+            match watcher.machine.on_end() {
                 BodyVerdict::Pass | BodyVerdict::Hold => {}
                 BodyVerdict::Replace(other) => {
                     self.held.clear();
                     self.held.extend_from_slice(&other);
                 }
-                BodyVerdict::Deny(denial) => return self.deny(denial),
+                BodyVerdict::Deny(denial) => self.refused(at, denial)?,
             }
+            at += 1;
         }
         self.watchers.clear();
         let rest = self.release(Bytes::new());
         Ok((!rest.is_empty()).then(|| Frame::data(rest)))
+    }
+
+    /// A watcher refused: that ends the body, or is written down and no more.
+    fn refused(&mut self, at: usize, denial: Denial) -> Result<(), Broken> {
+        let watcher = &mut self.watchers[at];
+        let said = BodyRefusal {
+            step: watcher.step,
+            enforced: watcher.enforced,
+            denial,
+        };
+        // The first word counts; an observed watcher goes on and is not heard again.
+        let heard = self.state.body_refused.borrow().is_some();
+        if said.enforced || !heard {
+            self.state.body_refused.replace(Some(said));
+        }
+        if watcher.enforced {
+            Err(Broken)
+        } else {
+            Ok(())
+        }
     }
 
     fn release(&mut self, chunk: Bytes) -> Bytes {
@@ -178,11 +203,6 @@ impl Arriving {
         }
         self.held.extend_from_slice(&chunk);
         self.held.split().freeze()
-    }
-
-    fn deny(&mut self, denial: Denial) -> Result<Option<Frame<Bytes>>, Broken> {
-        self.state.body_refused.replace(Some(denial));
-        Err(Broken)
     }
 }
 

@@ -2,14 +2,13 @@
 //! written when this is dropped, so that it always is: after an answer, a
 //! refusal, a client that went away, or a panic.
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use http::header::{HOST, USER_AGENT};
 use http::uri::Uri;
 use http::{HeaderMap, HeaderValue, Method};
-use lockgate_policy::ReasonRef;
+use lockgate_policy::{Denial, ReasonRef};
 
 use crate::bundle::Timeouts;
 use lockgate_wire::headers::trace::TraceParent;
@@ -20,7 +19,7 @@ use crate::judge::Judgement;
 use crate::net::ConnectionState;
 use crate::reasons;
 use crate::snapshot::{CompiledApi, CompiledListener, Snapshot, Target};
-use crate::trace;
+use crate::trace::{self, Outcome};
 use crate::worker::Worker;
 
 /// One request and its answer.
@@ -50,8 +49,8 @@ pub struct Exchange {
     pub cause: Option<String>,
     /// The upstream's server.
     pub target: Option<Arc<Target>>,
-    /// When the request was sent on, and when the answer began.
-    pub upstream_us: Cell<(u64, u64)>,
+    /// From the request's head to the answer's, microseconds.
+    upstream_us: Option<u64>,
     /// Bytes of the answer's body.
     pub bytes_out: u64,
     /// The answer is whole.
@@ -74,6 +73,11 @@ impl Exchange {
         let started_ms = worker.clock.coarse_ms();
         state.active.set(state.active.get() + 1);
         state.body_in.set(0);
+        state.body_refused.take();
+        let judgement = Judgement {
+            client: state.peer,
+            ..Judgement::default()
+        };
         Box::new(Self {
             id: worker.ids.next(started_ms),
             worker,
@@ -85,12 +89,12 @@ impl Exchange {
             method: method.clone(),
             text: Text::of(uri, headers),
             malformed: false,
-            judgement: Judgement::default(),
+            judgement,
             status: 0,
             reason: None,
             cause: None,
             target: None,
-            upstream_us: Cell::new((0, 0)),
+            upstream_us: None,
             bytes_out: 0,
             complete: false,
             trace: None,
@@ -109,23 +113,37 @@ impl Exchange {
         self.started_ms
     }
 
+    /// Takes in what a policy said of the body, once it was on its way. A
+    /// refusal comes back if it held.
+    pub fn hear_body(&mut self) -> Option<Denial> {
+        let said = self.state.body_refused.take()?;
+        let outcome = if said.enforced {
+            Outcome::Deny
+        } else {
+            Outcome::ObserveDeny
+        };
+        let judgement = &mut self.judgement;
+        judgement
+            .trace
+            .revise(said.step, outcome, said.denial.reason);
+        if !said.enforced {
+            return None;
+        }
+        let api = self.snapshot.apis.get(judgement.matched?.api)?;
+        judgement.decided = api.steps.get(said.step).map(|step| step.span);
+        Some(said.denial)
+    }
+
     /// The answer cannot be completed.
     pub fn broke_off(&mut self, reason: ReasonRef) {
         self.reason = Some(reason);
     }
 
-    /// The request was sent to the upstream.
-    pub fn sent(&self) {
-        if self.timed() {
-            self.upstream_us.set((self.worker.clock.precise_us(), 0));
-        }
-    }
-
     /// The upstream's answer began.
-    pub fn answered(&self) {
-        if self.timed() {
-            self.upstream_us
-                .set((self.upstream_us.get().0, self.worker.clock.precise_us()));
+    pub fn answered(&mut self) {
+        if self.snapshot.events.access {
+            let now_us = self.worker.clock.precise_us();
+            self.upstream_us = Some(now_us.saturating_sub(self.started_us));
         }
     }
 
@@ -146,12 +164,8 @@ impl Exchange {
             .unwrap_or_default()
     }
 
-    /// Whether times along the way are wanted by anyone.
-    fn timed(&self) -> bool {
-        self.snapshot.events.access
-    }
-
     fn close(&mut self) {
+        let _ = self.hear_body();
         if std::thread::panicking() {
             self.status = 500;
             self.reason = Some(&reasons::INTERNAL_PANIC);
@@ -183,7 +197,7 @@ impl Exchange {
         let api = self.api();
         let mut verdicts = [VerdictRecord {
             policy: "",
-            outcome: trace::Outcome::Allow,
+            outcome: Outcome::Allow,
             reason: None,
         }; trace::MAX];
         let mut count = 0;
@@ -199,7 +213,6 @@ impl Exchange {
         }
         let trace_hex = self.trace.as_ref().map(TraceParent::trace_hex);
         let mut target = TargetText::default();
-        let (sent, answered) = self.upstream_us.get();
         let record = AccessRecord {
             at_ms: self.started_ms,
             id: self.id.as_str(),
@@ -243,7 +256,7 @@ impl Exchange {
             bytes_in: self.state.body_in.get(),
             bytes_out: self.bytes_out,
             took_us,
-            upstream_us: (answered > 0).then(|| answered.saturating_sub(sent)),
+            upstream_us: self.upstream_us,
             target: self.target.as_deref().map(|to| target.of(to)),
             bundle: &self.snapshot.hash,
             trace: trace_hex

@@ -19,8 +19,8 @@ use crate::judge::{answer, Arrival, End, Judgement, Judging};
 use crate::metrics::Metrics;
 use crate::pipeline;
 use crate::reasons;
-use crate::snapshot::{CompiledListener, Snapshot};
-use crate::trace::Entry;
+use crate::snapshot::{CompiledApi, CompiledListener, Snapshot};
+use crate::trace::{Entry, Outcome};
 
 /// Piece in which a body is shown to watchers.
 const CHUNK: usize = 16 * 1024;
@@ -215,8 +215,8 @@ impl Engine {
             rewritten: false,
         };
         let api = judging.api();
-        if let (End::Forward, Some(body)) = (&judgement.end, &question.body) {
-            watch(&mut judgement, body);
+        if let (End::Forward, Some(api), Some(body)) = (&judgement.end, api, &question.body) {
+            watch(&mut judgement, api, body);
         }
         let rewritten = judgement.rewritten.is_some();
         let upstream = api.and_then(|api| self.snapshot.upstreams.get(api.upstream));
@@ -330,19 +330,30 @@ impl Engine {
 }
 
 /// Shows the body to those who watch it.
-fn watch(judgement: &mut Judgement, body: &[u8]) {
+fn watch(judgement: &mut Judgement, api: &CompiledApi, body: &[u8]) {
     let body = Bytes::copy_from_slice(body);
-    for watcher in &mut judgement.watchers {
+    for mut watcher in std::mem::take(&mut judgement.watchers) {
         let chunks = (0..body.len())
             .step_by(CHUNK)
             .map(|at| body.slice(at..body.len().min(at + CHUNK)));
-        let mut verdicts: Vec<BodyVerdict> = chunks.map(|chunk| watcher.on_chunk(&chunk)).collect();
-        verdicts.push(watcher.on_end());
+        let machine = &mut watcher.machine;
+        let mut verdicts: Vec<BodyVerdict> = chunks.map(|chunk| machine.on_chunk(&chunk)).collect();
+        verdicts.push(machine.on_end());
         let refused = verdicts.into_iter().find_map(|verdict| match verdict {
             BodyVerdict::Deny(denial) => Some(denial),
             _ => None,
         });
-        if let Some(denial) = refused {
+        let Some(denial) = refused else {
+            continue;
+        };
+        let outcome = if watcher.enforced {
+            Outcome::Deny
+        } else {
+            Outcome::ObserveDeny
+        };
+        judgement.trace.revise(watcher.step, outcome, denial.reason);
+        if watcher.enforced {
+            judgement.decided = api.steps.get(watcher.step).map(|step| step.span);
             judgement.end = End::Refuse(denial);
             return;
         }

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
 
-use http::header::{HeaderValue, ALLOW};
+use http::header::{HeaderValue, ALLOW, CONTENT_TYPE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method};
 use lockgate_policy::{
@@ -22,6 +22,9 @@ use crate::reasons;
 use crate::route::{Found, Matched};
 use crate::snapshot::{CompiledApi, CompiledListener, Policy, Rule, Snapshot, Step};
 use crate::trace::{Outcome, Trace};
+
+/// Paths that are the gate's own on every host.
+const RESERVED: &str = "/.lockgate/";
 
 /// A request's head, framed but not yet judged.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +45,16 @@ pub struct Arrival<'a> {
     pub peer: IpAddr,
     /// Where it arrived.
     pub listener: &'a CompiledListener,
+}
+
+/// A policy that watches a body.
+pub struct Watcher {
+    /// What watches.
+    pub machine: Box<dyn BodyMachine>,
+    /// Number of its step, in the API and in the trace.
+    pub step: usize,
+    /// Whether its refusal holds; it is only written down otherwise.
+    pub enforced: bool,
 }
 
 /// How a request shall end.
@@ -94,7 +107,7 @@ pub struct Judgement {
     /// Changes to the request, besides the API's own.
     pub edits: Vec<Edit>,
     /// What watches the body.
-    pub watchers: Vec<Box<dyn BodyMachine>>,
+    pub watchers: Vec<Watcher>,
     /// Errors of policies, for the log.
     pub errors: Vec<PolicyError>,
 }
@@ -216,6 +229,10 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
                 .find(&self.host, &normal.match_path(), self.arrival.method);
         self.path = normal.path;
         self.query = normal.query;
+        if let Some(rest) = self.path.strip_prefix(RESERVED) {
+            self.judgement.end = reserved(rest)?;
+            return Ok(());
+        }
         match found {
             Found::Route(matched) => {
                 self.judgement.matched = Some(matched);
@@ -339,11 +356,12 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             Policy::BodyLimit(policy) => {
                 let verdict = policy.decide(&view);
                 // A length that the head told is held to by the framing.
-                if self.arrival.body
-                    && self.arrival.content_length.is_none()
-                    && step.mode == Mode::Enforce
-                {
-                    self.judgement.watchers.push(Box::new(policy.watch()));
+                if self.arrival.body && self.arrival.content_length.is_none() {
+                    self.judgement.watchers.push(Watcher {
+                        machine: Box::new(policy.watch()),
+                        step: self.next,
+                        enforced: step.mode_at(self.now_ms) == Mode::Enforce,
+                    });
                 }
                 Ok(verdict)
             }
@@ -420,6 +438,27 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
     fn note(&mut self, outcome: Outcome, reason: Option<ReasonRef>) {
         self.judgement.trace.push(outcome, reason);
     }
+}
+
+/// What the gate says of itself: `reasons/<code>` is where the `type` of a
+/// refusal leads. Nothing below the prefix ever goes to an upstream.
+fn reserved(rest: &str) -> Result<End, Denial> {
+    let code = rest.strip_prefix("reasons/").unwrap_or("");
+    let known = crate::reasons()
+        .into_iter()
+        .find(|reason| reason.code == code);
+    let reason = known.ok_or(&reasons::NO_ROUTE)?;
+    let page = serde_json::json!({
+        "reason": reason.code,
+        "status": reason.status,
+        "title": reason.title,
+        "given_by": reason.room,
+        "advice": reason.advice,
+    });
+    let mut response = http::Response::new(page.to_string().into_bytes());
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, json);
+    Ok(End::Respond(Box::new(response)))
 }
 
 /// Answers needs from the process-wide store. `stale` is whether facts are too

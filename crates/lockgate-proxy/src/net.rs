@@ -6,5 +6,5 @@ mod deadline;
 mod listen;
 
 pub use client_io::{ClientIo, Scratch};
-pub use deadline::{ConnectionState, Refusal, Trip, Watch};
+pub use deadline::{BodyRefusal, ConnectionState, Refusal, Trip, Watch};
 pub use listen::{bind, Admission, Permit};

@@ -199,7 +199,6 @@ pub async fn serve_request(
     };
 
     // Upstream.
-    exchange.sent();
     let request = Request::from_parts(parts, body);
     let (mut response, link) = match worker
         .pools
@@ -209,7 +208,8 @@ pub async fn serve_request(
         Ok(answer) => answer,
         Err(failure) => {
             exchange.cause = Some(failure.cause);
-            return refuse(exchange, rescue(state, failure.reason), true);
+            let denial = rescue(&mut exchange, failure.reason);
+            return refuse(exchange, denial, true);
         }
     };
     exchange.answered();
@@ -235,12 +235,12 @@ fn framing_refused_head(state: &ConnectionState) -> Option<ReasonRef> {
 }
 
 /// Why the request failed on the way, where it was not the upstream's doing.
-fn rescue(state: &ConnectionState, reason: Option<ReasonRef>) -> Denial {
-    if let Some(denial) = state.body_refused.take() {
+fn rescue(exchange: &mut Exchange, reason: Option<ReasonRef>) -> Denial {
+    if let Some(denial) = exchange.hear_body() {
         return denial;
     }
-    match state.refusal.get() {
-        Some(refusal) if refusal.request == state.served.get() => refusal.reason.into(),
+    match exchange.state.refusal.get() {
+        Some(refusal) if refusal.request == exchange.state.served.get() => refusal.reason.into(),
         _ => reason.unwrap_or(&reasons::CLIENT_GONE).into(),
     }
 }

@@ -403,7 +403,9 @@ impl Place {
 /// A segment as requests are matched: `for_matching` of its normal form.
 fn literal_form(segment: &str) -> Option<String> {
     let rooted = format!("/{segment}");
-    let normal = target::normalize(&rooted, &TargetSwitches::default()).ok()?;
+    let normal = target::normalize(&rooted, &TargetSwitches::default())
+        .ok()
+        .filter(|normal| normal.query.is_none())?;
     let literal = normal.match_path();
     // Dot segments would vanish, and take their neighbours with them.
     let literal = literal

@@ -51,6 +51,15 @@ impl Trace {
         }
     }
 
+    /// Changes what came of a policy that has said something: of a body, it
+    /// only knows later.
+    pub fn revise(&mut self, step: usize, outcome: Outcome, reason: ReasonRef) {
+        if step < self.length {
+            self.outcomes[step] = outcome;
+            self.reasons[step] = Some(reason);
+        }
+    }
+
     /// How many policies have said something.
     #[must_use]
     pub const fn len(&self) -> usize {

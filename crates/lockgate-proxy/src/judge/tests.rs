@@ -538,7 +538,7 @@ fn counted(mut judgement: Judgement) -> bool {
     judgement
         .watchers
         .iter_mut()
-        .any(|watcher| matches!(watcher.on_chunk(&chunk), BodyVerdict::Deny(_)))
+        .any(|watcher| matches!(watcher.machine.on_chunk(&chunk), BodyVerdict::Deny(_)))
 }
 
 #[test]

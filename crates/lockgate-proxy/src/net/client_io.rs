@@ -27,6 +27,9 @@ const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nhost: refused.invalid\r\n\r\n";
 /// gets to read the answer; nginx's `lingering_close` bounds only the time.
 const LINGER_BYTES: usize = 1024 * 1024;
 
+/// Most that is copied together to be written at once.
+const GATHER: usize = 8 * 1024;
+
 /// One read buffer for all connections of a worker: nothing stays in it.
 pub type Scratch = Rc<RefCell<Box<[u8]>>>;
 
@@ -230,7 +233,21 @@ impl Write for ClientIo {
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let written = Pin::new(&mut this.stream).poll_write_vectored(cx, parts);
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        if length > GATHER {
+            let written = Pin::new(&mut this.stream).poll_write_vectored(cx, parts);
+            return this.wrote(written);
+        }
+        // A head and a small body: copying them together costs less than the
+        // kernel's way through two places.
+        let scratch = Rc::clone(&this.scratch);
+        let mut scratch = scratch.borrow_mut();
+        let mut end = 0;
+        for part in parts {
+            scratch[end..end + part.len()].copy_from_slice(part);
+            end += part.len();
+        }
+        let written = Pin::new(&mut this.stream).poll_write(cx, &scratch[..end]);
         this.wrote(written)
     }
 

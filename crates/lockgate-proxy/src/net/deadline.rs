@@ -50,6 +50,17 @@ pub enum Trip {
     Refuse(ReasonRef),
 }
 
+/// What a policy said against a body on its way.
+#[derive(Debug)]
+pub struct BodyRefusal {
+    /// Number of the policy's step.
+    pub step: usize,
+    /// Whether it ended the request.
+    pub enforced: bool,
+    /// Why.
+    pub denial: Denial,
+}
+
 /// A refusal by the framing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refusal {
@@ -92,7 +103,7 @@ pub struct ConnectionState {
     /// Bytes of the present request's body.
     pub body_in: Cell<u64>,
     /// What a policy said against the present request's body.
-    pub body_refused: RefCell<Option<Denial>>,
+    pub body_refused: RefCell<Option<BodyRefusal>>,
 }
 
 impl ConnectionState {

@@ -1,0 +1,240 @@
+//! Every case of the policies' files in `tests/vectors`, against the policies
+//! themselves. Python runs the same cases against the whole engine.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{HeaderName, HeaderValue};
+use http::{HeaderMap, Method};
+use lockgate_policy::{
+    api_key, body_limit, ip_filter, Answers, BodyMachine, BodyVerdict, Caller, Denial, KeyRecord,
+    Need, RequestView, Verdict,
+};
+use serde::Deserialize;
+
+const API: &str = "shop";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expected {
+    verdict: String,
+    reason: Option<String>,
+}
+
+impl Expected {
+    fn check(&self, name: &str, verdict: &Verdict) {
+        let (said, reason) = match verdict {
+            Verdict::Allow(_) => ("allow", None),
+            Verdict::Identify(_) => ("identify", None),
+            Verdict::Deny(denial) => ("deny", Some(denial.reason.code)),
+            Verdict::Respond(_) => ("respond", None),
+            Verdict::Need(_) => ("need", None),
+        };
+        assert_eq!(
+            (said, reason),
+            (self.verdict.as_str(), self.reason.as_deref()),
+            "{name}"
+        );
+    }
+}
+
+fn view<'a>(
+    method: &'a Method,
+    headers: &'a HeaderMap,
+    content_length: Option<u64>,
+) -> RequestView<'a> {
+    RequestView {
+        method,
+        host: "a.example",
+        path: "/",
+        query: None,
+        headers,
+        content_length,
+        api: API,
+    }
+}
+
+mod addresses {
+    use super::*;
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Vectors {
+        cases: Vec<Case>,
+    }
+
+    #[derive(Deserialize)]
+    struct Case {
+        name: String,
+        config: ip_filter::Config,
+        address: IpAddr,
+        #[serde(flatten)]
+        expected: Expected,
+    }
+
+    #[test]
+    fn ip_filter() {
+        let text = include_str!("../../../tests/vectors/ip_filter.yaml");
+        let vectors: Vectors = serde_saphyr::from_str(text).unwrap();
+        assert!(vectors.cases.len() > 15);
+        for case in vectors.cases {
+            let policy = ip_filter::IpFilter::new(&case.config).unwrap();
+            let caller = Caller {
+                address: case.address,
+                peer: case.address,
+            };
+            case.expected.check(&case.name, &policy.decide(&caller));
+        }
+    }
+}
+
+mod bodies {
+    use super::*;
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Vectors {
+        cases: Vec<Case>,
+    }
+
+    #[derive(Deserialize)]
+    struct Case {
+        name: String,
+        config: body_limit::Config,
+        length: Option<u64>,
+        sizes: Option<Vec<usize>>,
+        #[serde(flatten)]
+        expected: Expected,
+    }
+
+    #[test]
+    fn body_limit() {
+        let text = include_str!("../../../tests/vectors/body_limit.yaml");
+        let vectors: Vectors = serde_saphyr::from_str(text).unwrap();
+        assert!(vectors.cases.len() > 10);
+        for case in vectors.cases {
+            let policy = body_limit::BodyLimit::new(&case.config);
+            let headers = HeaderMap::new();
+            let by_head = policy.decide(&view(&Method::POST, &headers, case.length));
+            let verdict = match (by_head, &case.sizes) {
+                (Verdict::Allow(_), Some(sizes)) => watched(&policy, sizes),
+                (verdict, _) => verdict,
+            };
+            case.expected.check(&case.name, &verdict);
+        }
+    }
+
+    fn watched(policy: &body_limit::BodyLimit, sizes: &[usize]) -> Verdict {
+        let mut counter = policy.watch();
+        for size in sizes {
+            if let BodyVerdict::Deny(denial) = counter.on_chunk(&Bytes::from(vec![0; *size])) {
+                return Verdict::Deny(denial);
+            }
+        }
+        match counter.on_end() {
+            BodyVerdict::Deny(denial) => Verdict::Deny(denial),
+            _ => Verdict::Allow(Vec::new()),
+        }
+    }
+}
+
+mod keys {
+    use super::*;
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Vectors {
+        pepper: String,
+        cases: Vec<Case>,
+    }
+
+    #[derive(Deserialize)]
+    struct Case {
+        name: String,
+        config: Option<api_key::Config>,
+        #[serde(default)]
+        keys: Vec<Known>,
+        headers: Vec<(String, String)>,
+        #[serde(default)]
+        now_ms: u64,
+        #[serde(default)]
+        stale: bool,
+        #[serde(flatten)]
+        expected: Expected,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Known {
+        key: String,
+        apis: Option<Vec<Arc<str>>>,
+        #[serde(default)]
+        expires_ms: u64,
+        #[serde(default)]
+        revoked: bool,
+    }
+
+    #[test]
+    fn api_key() {
+        let text = include_str!("../../../tests/vectors/api_key.yaml");
+        let vectors: Vectors = serde_saphyr::from_str(text).unwrap();
+        assert!(vectors.cases.len() > 20);
+        let pepper = api_key::pepper(vectors.pepper.as_bytes());
+        for case in vectors.cases {
+            let config = case.config.clone().unwrap_or(api_key::Config {
+                header: "X-API-Key".into(),
+            });
+            let policy = api_key::ApiKey::new(&config, Arc::clone(&pepper)).unwrap();
+            let records: Vec<Arc<KeyRecord>> = case
+                .keys
+                .iter()
+                .map(|known| {
+                    Arc::new(KeyRecord {
+                        digest: api_key::digest(&pepper, known.key.as_bytes()),
+                        id: "key_vector".into(),
+                        owner: "vectors".into(),
+                        apis: known.apis.clone().map(Into::into),
+                        expires_ms: known.expires_ms,
+                        revoked: known.revoked,
+                    })
+                })
+                .collect();
+            let mut headers = HeaderMap::new();
+            for (name, value) in &case.headers {
+                let name = HeaderName::try_from(name.as_str()).unwrap();
+                headers.append(name, HeaderValue::try_from(value.as_str()).unwrap());
+            }
+            let view = view(&Method::GET, &headers, None);
+            let first = policy.decide(&view, &Answers::None, case.now_ms).unwrap();
+            let verdict = if let Verdict::Need(Need::Key(digest)) = first {
+                let found = records
+                    .iter()
+                    .find(|record| record.digest == digest)
+                    .cloned();
+                let answer = if case.stale {
+                    Answers::Stale
+                } else {
+                    Answers::Key(digest, found)
+                };
+                policy.decide(&view, &answer, case.now_ms).unwrap()
+            } else {
+                first
+            };
+            challenged(&case.name, &verdict);
+            case.expected.check(&case.name, &verdict);
+        }
+    }
+
+    /// RFC 9110, 15.5.2: a 401 carries a challenge.
+    fn challenged(name: &str, verdict: &Verdict) {
+        if let Verdict::Deny(Denial { reason, header, .. }) = verdict {
+            let challenge = header
+                .as_ref()
+                .is_some_and(|(name, _)| name == "www-authenticate");
+            assert_eq!(challenge, reason.status == 401, "{name}");
+        }
+    }
+}
