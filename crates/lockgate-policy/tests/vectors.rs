@@ -17,28 +17,16 @@ use serde::Deserialize;
 
 const API: &str = "shop";
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Expected {
-    verdict: String,
-    reason: Option<String>,
-}
-
-impl Expected {
-    fn check(&self, name: &str, verdict: &Verdict) {
-        let (said, reason) = match verdict {
-            Verdict::Allow(_) => ("allow", None),
-            Verdict::Identify(_) => ("identify", None),
-            Verdict::Deny(denial) => ("deny", Some(denial.reason.code)),
-            Verdict::Respond(_) => ("respond", None),
-            Verdict::Need(_) => ("need", None),
-        };
-        assert_eq!(
-            (said, reason),
-            (self.verdict.as_str(), self.reason.as_deref()),
-            "{name}"
-        );
-    }
+/// Compares a verdict with what the case expects.
+fn check(name: &str, verdict: &Verdict, expected: &str, reason: Option<&str>) {
+    let said = match verdict {
+        Verdict::Allow(_) => ("allow", None),
+        Verdict::Identify(_) => ("identify", None),
+        Verdict::Deny(denial) => ("deny", Some(denial.reason.code)),
+        Verdict::Respond(_) => ("respond", None),
+        Verdict::Need(_) => ("need", None),
+    };
+    assert_eq!(said, (expected, reason), "{name}");
 }
 
 fn view<'a>(
@@ -67,12 +55,13 @@ mod addresses {
     }
 
     #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
     struct Case {
         name: String,
         config: ip_filter::Config,
         address: IpAddr,
-        #[serde(flatten)]
-        expected: Expected,
+        verdict: String,
+        reason: Option<String>,
     }
 
     #[test]
@@ -86,7 +75,12 @@ mod addresses {
                 address: case.address,
                 peer: case.address,
             };
-            case.expected.check(&case.name, &policy.decide(&caller));
+            check(
+                &case.name,
+                &policy.decide(&caller),
+                &case.verdict,
+                case.reason.as_deref(),
+            );
         }
     }
 }
@@ -101,13 +95,14 @@ mod bodies {
     }
 
     #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
     struct Case {
         name: String,
         config: body_limit::Config,
         length: Option<u64>,
         sizes: Option<Vec<usize>>,
-        #[serde(flatten)]
-        expected: Expected,
+        verdict: String,
+        reason: Option<String>,
     }
 
     #[test]
@@ -123,7 +118,7 @@ mod bodies {
                 (Verdict::Allow(_), Some(sizes)) => watched(&policy, sizes),
                 (verdict, _) => verdict,
             };
-            case.expected.check(&case.name, &verdict);
+            check(&case.name, &verdict, &case.verdict, case.reason.as_deref());
         }
     }
 
@@ -152,6 +147,7 @@ mod keys {
     }
 
     #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
     struct Case {
         name: String,
         config: Option<api_key::Config>,
@@ -162,15 +158,15 @@ mod keys {
         now_ms: u64,
         #[serde(default)]
         stale: bool,
-        #[serde(flatten)]
-        expected: Expected,
+        verdict: String,
+        reason: Option<String>,
     }
 
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Known {
         key: String,
-        apis: Option<Vec<Arc<str>>>,
+        apis: Option<Vec<String>>,
         #[serde(default)]
         expires_ms: u64,
         #[serde(default)]
@@ -188,20 +184,22 @@ mod keys {
                 header: "X-API-Key".into(),
             });
             let policy = api_key::ApiKey::new(&config, Arc::clone(&pepper)).unwrap();
-            let records: Vec<Arc<KeyRecord>> = case
-                .keys
-                .iter()
-                .map(|known| {
-                    Arc::new(KeyRecord {
-                        digest: api_key::digest(&pepper, known.key.as_bytes()),
-                        id: "key_vector".into(),
-                        owner: "vectors".into(),
-                        apis: known.apis.clone().map(Into::into),
-                        expires_ms: known.expires_ms,
-                        revoked: known.revoked,
+            let records: Vec<Arc<KeyRecord>> =
+                case.keys
+                    .iter()
+                    .map(|known| {
+                        Arc::new(KeyRecord {
+                            digest: api_key::digest(&pepper, known.key.as_bytes()),
+                            id: "key_vector".into(),
+                            owner: "vectors".into(),
+                            apis: known.apis.as_ref().map(|apis| {
+                                apis.iter().map(|api| Arc::from(api.as_str())).collect()
+                            }),
+                            expires_ms: known.expires_ms,
+                            revoked: known.revoked,
+                        })
                     })
-                })
-                .collect();
+                    .collect();
             let mut headers = HeaderMap::new();
             for (name, value) in &case.headers {
                 let name = HeaderName::try_from(name.as_str()).unwrap();
@@ -224,7 +222,7 @@ mod keys {
                 first
             };
             challenged(&case.name, &verdict);
-            case.expected.check(&case.name, &verdict);
+            check(&case.name, &verdict, &case.verdict, case.reason.as_deref());
         }
     }
 
