@@ -1,6 +1,8 @@
 //! What several tests of the crate share: a bundle with everything a bundle
 //! needs, to be changed where a test cares, and what is made of one.
 
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 use lockgate_policy::{api_key, Mode, OnError, Span, Waiver};
@@ -158,4 +160,34 @@ pub(crate) fn prefix(path: &str) -> PathMatch {
 /// See [`exact`].
 pub(crate) fn template(path: &str) -> PathMatch {
     PathMatch::Template(path.to_owned())
+}
+
+/// A directory that goes when the test ends.
+pub(crate) struct Dir(PathBuf);
+
+impl Dir {
+    /// A new one.
+    pub(crate) fn new() -> Self {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("lockgate-proxy-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).expect("the directory is new");
+        Self(path)
+    }
+}
+
+impl std::ops::Deref for Dir {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        // What is left behind is the system's to tidy.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
