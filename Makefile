@@ -56,7 +56,7 @@ test-quick: build ## Run the everyday part: at most five minutes once built.
 
 .PHONY: test-slow
 test-slow: build system-packages ## Run soaks, long fuzzing, slow servers and slow clients.
-	PROPTEST_CASES=20000 $(CARGO) test --workspace --locked --quiet
+	PROPTEST_CASES=20000 $(CARGO) test --workspace --locked --quiet -- --include-ignored
 	BOLERO_RANDOM_TEST_TIME_MS=60000 $(MAKE) --no-print-directory test-fuzz
 	LOCKGATE_FUZZ_CASES=200000 $(BIN)/python -m pytest -m slow --timeout 1800 $(ARGS)
 
