@@ -31,6 +31,19 @@ pub struct Fact {
     pub change: Change,
 }
 
+impl Fact {
+    /// What JSON alone does not tell.
+    fn check(&self) -> Result<(), FactError> {
+        match &self.change {
+            Change::KeyPut { key } if Digest::from_hex(&key.digest).is_none() => {
+                let cause = format!("the digest of {} is not 64 hexadecimal digits", key.id);
+                Err(FactError::Malformed(cause))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// What a fact says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind")]
@@ -114,11 +127,19 @@ pub struct FactStore {
     heard_ms: AtomicU64,
 }
 
+/// A replacement on its way. All its facts have one number; another number
+/// means that it was broken off.
+#[derive(Debug)]
+struct Staged {
+    seq: u64,
+    keys: Arc<Keys>,
+}
+
 #[derive(Debug, Default)]
 struct Apply {
     log: Option<Log>,
     /// What a replacement has told so far.
-    staged: Option<Arc<Keys>>,
+    staged: Option<Staged>,
 }
 
 impl FactStore {
@@ -145,7 +166,11 @@ impl FactStore {
                 store.take(&fact, &mut lock(&store.apply).staged);
             }
         })?;
-        lock(&store.apply).log = Some(log);
+        let mut apply = lock(&store.apply);
+        // A replacement without an end was broken off: it counts for nothing.
+        apply.staged = None;
+        apply.log = Some(log);
+        drop(apply);
         Ok(store)
     }
 
@@ -159,9 +184,10 @@ impl FactStore {
         for bytes in facts {
             let fact: Fact = serde_json::from_slice(bytes.as_ref())
                 .map_err(|error| FactError::Malformed(error.to_string()))?;
-            let again = fact.seq <= self.sequence()
-                && staged.is_none()
-                && fact.change != Change::ResetBegin;
+            fact.check()?;
+            let staged_now = staged.as_ref().is_some_and(|staged| staged.seq == fact.seq);
+            let again =
+                fact.seq <= self.sequence() && !staged_now && fact.change != Change::ResetBegin;
             if again {
                 continue;
             }
@@ -210,16 +236,24 @@ impl FactStore {
             .sum()
     }
 
-    fn take(&self, fact: &Fact, staged: &mut Option<Arc<Keys>>) {
+    fn take(&self, fact: &Fact, staged: &mut Option<Staged>) {
         let live = Arc::clone(&read(&self.keys));
-        let keys = staged.as_ref().unwrap_or(&live);
+        if staged.as_ref().is_some_and(|staged| staged.seq != fact.seq) {
+            *staged = None;
+        }
+        let keys = staged.as_ref().map_or(&live, |staged| &staged.keys);
         match &fact.change {
             Change::KeyPut { key } => keys.put(key),
             Change::KeyRevoke { id } => keys.revoke(id),
-            Change::ResetBegin => *staged = Some(Arc::new(Keys::new())),
+            Change::ResetBegin => {
+                *staged = Some(Staged {
+                    seq: fact.seq,
+                    keys: Arc::new(Keys::new()),
+                });
+            }
             Change::ResetEnd => {
-                if let Some(keys) = staged.take() {
-                    *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+                if let Some(Staged { keys, .. }) = staged.take() {
+                    *write(&self.keys) = keys;
                 }
             }
         }

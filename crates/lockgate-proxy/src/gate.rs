@@ -397,6 +397,7 @@ impl Gate {
                     opened: Arc::clone(listener),
                     bound,
                     admission: Arc::default(),
+                    closed: AtomicBool::new(false),
                     stop: Notify::new(),
                 };
                 Ok((Arc::new(listening), bound, sockets))

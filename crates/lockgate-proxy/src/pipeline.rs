@@ -200,11 +200,8 @@ pub async fn serve_request(
 
     // Upstream.
     let request = Request::from_parts(parts, body);
-    let (mut response, link) = match worker
-        .pools
-        .exchange(upstream, state, request, &own.0)
-        .await
-    {
+    let answer = worker.pools.exchange(upstream, state, request, own.0).await;
+    let (mut response, link) = match answer {
         Ok(answer) => answer,
         Err(failure) => {
             exchange.cause = Some(failure.cause);
@@ -322,7 +319,7 @@ fn outgoing(
     let trusted = trusts(&exchange.listener, exchange.state.peer);
     strip_identity(headers, trusted);
     headers.remove(X_REQUEST_ID);
-    let mut own = OwnLines::new();
+    let mut own = OwnLines::new(exchange.worker());
     own.line(b"x-request-id", exchange.id.as_str().as_bytes());
     own.line(b"via", b"1.1 lockgate");
     if trusted {
@@ -360,8 +357,11 @@ fn trusts(listener: &CompiledListener, peer: IpAddr) -> bool {
 struct OwnLines(Vec<u8>);
 
 impl OwnLines {
-    fn new() -> Self {
-        Self(Vec::with_capacity(384))
+    /// Begins with an empty buffer that an earlier request may have used.
+    fn new(worker: &Worker) -> Self {
+        let mut lines = worker.pools.lines.take();
+        lines.clear();
+        Self(lines)
     }
 
     fn line(&mut self, name: &[u8], value: &[u8]) {

@@ -96,6 +96,13 @@ pub static INTERNAL_PANIC: Reason = gate(
     "The gate failed.",
     "This is a defect of Lockgate: please report it with the request id and the gate's log.",
 );
+/// The process may open no further file or socket.
+pub static OUT_OF_DESCRIPTORS: Reason = gate(
+    "out-of-descriptors",
+    503,
+    "The gate is full.",
+    "The gate may open no further connection: raise its limit of open files (`ulimit -n`, or `LimitNOFILE` in systemd), or lower the listener's `limits.connections`.",
+);
 /// A policy held back more of a body than it may.
 pub static HELD_TOO_MUCH: Reason = gate(
     "body-held-too-long",
@@ -171,6 +178,7 @@ pub static REASONS: &[ReasonRef] = &[
     &SECRET_UNRESOLVED,
     &INTERNAL_PANIC,
     &HELD_TOO_MUCH,
+    &OUT_OF_DESCRIPTORS,
     &TOO_MANY_CONNECTIONS,
     &CLIENT_GONE,
     &CONNECT_FAILED,

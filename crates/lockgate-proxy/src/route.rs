@@ -199,6 +199,8 @@ impl Tree {
             return Err(wrong_path(text, "must begin with `/`"));
         }
         let mut node = 0;
+        // As many bytes as the matched form has: what `strip_path` takes off.
+        let mut length = 0;
         let segments = text.split('/').skip(1);
         if segments.clone().count() > MAX_SEGMENTS {
             return Err(wrong_path(text, "has more than 64 segments"));
@@ -222,6 +224,7 @@ impl Tree {
                         "has a segment that no request in normal form can have",
                     )
                 })?;
+                length += 1 + literal.len();
                 self.literal(node, &literal)
             };
         }
@@ -240,7 +243,7 @@ impl Tree {
             patterns.push(pattern.as_str().into());
             Place {
                 pattern: u32::try_from(patterns.len() - 1).unwrap_or(u32::MAX),
-                prefix: if whole { 0 } else { text.len() },
+                prefix: if whole { 0 } else { length },
                 any: None,
                 methods: Vec::new(),
                 allow: String::new(),

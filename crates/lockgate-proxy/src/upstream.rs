@@ -21,7 +21,7 @@ use tokio::net::TcpStream;
 
 use crate::body::RequestBody;
 use crate::clock::Clock;
-use crate::net::{ConnectionState, Scratch};
+use crate::net::{out_of_descriptors, ConnectionState, Reserve, Scratch};
 use crate::reasons;
 use crate::snapshot::{CompiledUpstream, Target};
 
@@ -37,6 +37,8 @@ const MAX_RESTING: usize = 256;
 /// A connection that rested longer may be closing as it is used again: then
 /// the request is kept, so that it can be sent once more.
 const SURE_MS: u64 = 1_000;
+/// How long to wait for a descriptor before looking again.
+const ROOM_PAUSE: Duration = Duration::from_millis(20);
 /// Headers of an answer; nginx and Envoy take 100 as well.
 const MAX_HEADERS: usize = 100;
 
@@ -50,6 +52,10 @@ pub struct Pools {
     clock: Clock,
     /// Connections opened so far.
     pub opened: Cell<u64>,
+    /// Descriptors for connections to upstreams, which accepting leaves alone.
+    pub reserve: Reserve,
+    /// A buffer for a request's own header lines, used by one after the other.
+    pub lines: RefCell<Vec<u8>>,
 }
 
 /// Why there is no answer.
@@ -94,6 +100,8 @@ impl Pools {
             scratch,
             clock,
             opened: Cell::new(0),
+            reserve: Reserve::default(),
+            lines: RefCell::default(),
         }
     }
 
@@ -107,12 +115,17 @@ impl Pools {
         upstream: &CompiledUpstream,
         state: &ConnectionState,
         mut request: Request<RequestBody>,
-        own: &[u8],
+        mut own: Vec<u8>,
     ) -> Result<Answer, Failure> {
         loop {
             let mut link = self.open(upstream).await?;
             let again = spare(&link, &request, self.clock.coarse_ms());
-            match self.ask(&mut link, upstream, state, request, own).await {
+            let no_body = request.method() == Method::HEAD;
+            link.begin(request, &own);
+            if again.is_none() {
+                self.lines.replace(std::mem::take(&mut own));
+            }
+            match self.answer(&mut link, upstream, state, no_body).await {
                 Ok(response) => return Ok((response, link)),
                 Err(failure) => match again {
                     Some(spare) if !link.began && failure.reason == Some(&reasons::RESET) => {
@@ -185,18 +198,16 @@ impl Pools {
         upstream: &CompiledUpstream,
     ) -> Result<Box<Link>, Failure> {
         let within = Duration::from_millis(u64::from(upstream.timeouts.connect_ms));
-        let connecting = async {
-            let stream = TcpStream::connect((target.host.as_str(), target.port)).await?;
-            stream.set_nodelay(true)?;
-            io::Result::Ok(stream)
-        };
-        let stream = match tokio::time::timeout(within, connecting).await {
+        let full = Cell::new(false);
+        let stream = match tokio::time::timeout(within, self.dial(target, &full)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => {
-                return Err(Failure::new(
-                    &reasons::CONNECT_FAILED,
-                    format!("{target}: {error}"),
-                ))
+                let cause = format!("{target}: {error}");
+                return Err(Failure::new(&reasons::CONNECT_FAILED, cause));
+            }
+            Err(_) if full.get() => {
+                let cause = "no descriptor was free within the time to connect";
+                return Err(Failure::new(&reasons::OUT_OF_DESCRIPTORS, cause));
             }
             Err(_) => {
                 let cause = format!("{target}: no connection within {} ms", within.as_millis());
@@ -217,16 +228,33 @@ impl Pools {
         )))
     }
 
-    async fn ask(
+    /// Connects. Where descriptors have run out, the reserve is used, then
+    /// resting connections make room, then others have to end.
+    async fn dial(&self, target: &Target, full: &Cell<bool>) -> io::Result<TcpStream> {
+        loop {
+            match TcpStream::connect((target.host.as_str(), target.port)).await {
+                Ok(stream) => {
+                    stream.set_nodelay(true)?;
+                    return Ok(stream);
+                }
+                Err(error) if !out_of_descriptors(&error) => return Err(error),
+                Err(_) => full.set(true),
+            }
+            let spare = self.reserve.give();
+            let rested = std::mem::take(&mut *self.resting.borrow_mut());
+            if !spare && rested.is_empty() {
+                tokio::time::sleep(ROOM_PAUSE).await;
+            }
+        }
+    }
+
+    async fn answer(
         &self,
         link: &mut Link,
         upstream: &CompiledUpstream,
         state: &ConnectionState,
-        request: Request<RequestBody>,
-        own: &[u8],
+        no_body: bool,
     ) -> Result<Response<()>, Failure> {
-        let no_body = request.method() == Method::HEAD;
-        link.begin(request, own);
         let first_byte_ms = u64::from(upstream.timeouts.first_byte_ms);
         state.upstream_until(self.clock.coarse_ms() + first_byte_ms);
         let head = poll_fn(|cx| match link.poll_head(cx, no_body) {

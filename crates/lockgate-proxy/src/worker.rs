@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::{poll_fn, Future};
-use std::io;
 use std::net::SocketAddr;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::pin::{pin, Pin};
@@ -31,7 +30,9 @@ use crate::exchange::Exchange;
 use crate::facts::FactStore;
 use crate::id::Ids;
 use crate::metrics::{Metrics, WorkerMetrics};
-use crate::net::{Admission, ClientIo, ConnectionState, Permit, Scratch, Watch};
+use crate::net::{
+    out_of_descriptors, Admission, ClientIo, ConnectionState, Permit, Scratch, Watch,
+};
 use crate::pipeline::serve_request;
 use crate::respond::{after_panic, Answer};
 use crate::snapshot::{CompiledListener, Snapshot};
@@ -68,6 +69,13 @@ pub struct Shared {
     pub counting: Mutex<()>,
 }
 
+impl Listening {
+    fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.stop.notify_waiters();
+    }
+}
+
 impl Shared {
     /// Waits until no connection is left; false if some are, after `within`.
     #[must_use]
@@ -101,7 +109,9 @@ pub struct Listening {
     pub bound: SocketAddr,
     /// Who is connected.
     pub admission: Arc<Admission>,
-    /// Closes it.
+    /// Set as it closes.
+    pub closed: AtomicBool,
+    /// Told as it closes.
     pub stop: Notify,
 }
 
@@ -186,7 +196,7 @@ impl Worker {
                 Command::Close(listening) => self.close(&listening),
                 Command::Drain => {
                     for listening in self.listeners.take() {
-                        listening.stop.notify_waiters();
+                        listening.close();
                     }
                     self.watch.drain(|_| true);
                 }
@@ -251,7 +261,7 @@ impl Worker {
         self.listeners
             .borrow_mut()
             .retain(|open| !Arc::ptr_eq(open, listening));
-        listening.stop.notify_waiters();
+        listening.close();
         self.watch
             .drain(|state| state.listener == listening.opened.name);
     }
@@ -274,7 +284,12 @@ impl Worker {
 
     async fn accept(self: Rc<Self>, listening: Arc<Listening>, listener: TcpListener) {
         let metrics = Arc::clone(&self.shared.metrics);
-        loop {
+        while !listening.closed.load(Ordering::Acquire) {
+            if !self.pools.reserve.refill() {
+                // Those who are connected are served on; the backlog waits for a free descriptor.
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
             let accepted = tokio::select! {
                 biased;
                 () = listening.stop.notified() => return,
@@ -285,7 +300,6 @@ impl Worker {
                 Err(error) => {
                     metrics.accept_errors.fetch_add(1, Ordering::Relaxed);
                     if out_of_descriptors(&error) {
-                        // Those who are connected are served on; the backlog waits for a free descriptor.
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 }
@@ -380,11 +394,6 @@ impl Worker {
         self.shared.connection_over();
         drop(permit);
     }
-}
-
-fn out_of_descriptors(error: &io::Error) -> bool {
-    // EMFILE, ENFILE, ENOBUFS, ENOMEM: Linux and macOS agree on the first two and the last.
-    matches!(error.raw_os_error(), Some(12 | 23 | 24 | 55 | 105))
 }
 
 /// A connection, until its last answer.

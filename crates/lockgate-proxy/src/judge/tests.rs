@@ -546,16 +546,44 @@ fn a_body_of_unknown_length_is_counted_where_the_bound_is_enforced() {
     let mut asked = get("/");
     asked.body = true;
     assert!(counted(asked.of(&limited(Mode::Enforce, None))));
-    for mode in [Mode::Observe, Mode::Off] {
-        assert!(!counted(asked.of(&limited(mode, None))));
-    }
+    // One that observes counts too, for the log alone; one that is off does not.
+    let observed = asked.of(&limited(Mode::Observe, None));
+    assert!(!observed.watchers[0].enforced);
+    assert!(counted(observed));
+    assert!(asked.of(&limited(Mode::Off, None)).watchers.is_empty());
     asked.body = false;
     let judged = asked.of(&limited(Mode::Enforce, None));
     assert!(judged.watchers.is_empty());
 }
 
 #[test]
-#[ignore = "BUG 7: only a bound in mode enforce counts chunked bodies"]
+fn the_gates_own_paths_go_to_no_upstream() {
+    let snapshot = snapshot(bundle(vec![api("shop", &[prefix("/")])]));
+    for target in [
+        "/.lockgate/reasons/no-route",
+        "/x/../%2elockgate/reasons/no-route?x",
+    ] {
+        let judged = get(target).of(&snapshot);
+        let End::Respond(answer) = &judged.end else {
+            panic!("{:?}", judged.end);
+        };
+        assert_eq!(answer.status(), 200);
+        let page: serde_json::Value = serde_json::from_slice(answer.body()).unwrap();
+        assert_eq!(page["reason"], "no-route");
+        assert!(judged.matched.is_none());
+    }
+    for target in [
+        "/.lockgate/",
+        "/.lockgate/reasons/",
+        "/.lockgate/reasons/none",
+        "/.lockgate/x",
+    ] {
+        assert_eq!(end(&get(target).of(&snapshot)), "no-route", "{target}");
+    }
+    assert_eq!(end(&get("/.lockgatex").of(&snapshot)), "forward");
+}
+
+#[test]
 fn a_bound_whose_waiver_is_over_counts_chunked_bodies_too() {
     let mut asked = get("/");
     asked.body = true;

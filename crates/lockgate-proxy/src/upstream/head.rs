@@ -58,19 +58,16 @@ pub struct Head {
 /// passes heads whole and right. `None` if it is not there yet, or if `http`
 /// does not take what the guard took, which tests say never happens.
 pub fn read(inbox: &mut BytesMut, no_body: bool) -> Option<Head> {
-    let end = memchr::memmem::find(inbox, b"\r\n\r\n")? + 4;
+    let (end, lines) = extent(inbox)?;
     let head = inbox.split_to(end).freeze();
     let mut at = memchr::memchr(b'\n', &head)? + 1;
     let line = &head[..at];
     let status = StatusCode::from_bytes(line.get(9..12)?).ok()?;
     let http_10 = line.get(7) == Some(&b'0');
-    let mut headers = HeaderMap::with_capacity(16);
-    loop {
-        let rest = &head[at..];
-        let length = memchr::memchr(b'\n', rest)?;
-        if length <= 1 {
-            break;
-        }
+    // As large as it will be, and one of ours: a map that grows is hashed anew.
+    let mut headers = HeaderMap::with_capacity(lines);
+    while at + 2 < end {
+        let length = memchr::memchr(b'\n', &head[at..])?;
         let (name, value) = field(&head, at, at + length - 1)?;
         headers.append(name, value);
         at += length + 1;
@@ -86,6 +83,18 @@ pub fn read(inbox: &mut BytesMut, no_body: bool) -> Option<Head> {
         coding,
         keep_alive,
     })
+}
+
+/// Where a head ends, and how many lines it has before the empty one.
+fn extent(inbox: &[u8]) -> Option<(usize, usize)> {
+    let mut start = 0;
+    for (lines, end) in memchr::memchr_iter(b'\n', inbox).enumerate() {
+        if end == start + 1 && lines > 0 {
+            return Some((end + 1, lines));
+        }
+        start = end + 1;
+    }
+    None
 }
 
 /// The field between `from` and `to`, its value a view into `head`.
