@@ -74,7 +74,7 @@ def test_the_explanation_that_it_shows_can_be_asked_for(demo: tuple[Process, str
     assert "lockgate.yaml" in explained.stdout, "it names the file that decides"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.full)])
 def test_it_stops_all_cleanly(processes: Processes, tmp_path: Path, number: signal.Signals) -> None:
     demo, printed = started(processes, tmp_path / "demo", "--port", "0", "--admin-port", "0")
     listening = ports(printed)
@@ -85,6 +85,7 @@ def test_it_stops_all_cleanly(processes: Processes, tmp_path: Path, number: sign
     assert not [port for port in listening if listens(port)]
 
 
+@pytest.mark.full
 def test_it_starts_a_second_time_in_the_same_folder(processes: Processes, tmp_path: Path) -> None:
     for _ in range(2):
         demo, _ = started(processes, tmp_path / "demo", "--port", "0", "--admin-port", "0")
