@@ -18,7 +18,7 @@ fn compiled(bundle: Bundle) -> Result<Snapshot, Vec<ConfigError>> {
 
 /// Code, pointer and line of each thing that is wrong with `bundle`.
 fn wrong(bundle: Bundle) -> Vec<(&'static str, String, Option<u32>)> {
-    let errors = compiled(bundle).err().expect("something is wrong");
+    let errors = compiled(bundle).expect_err("something is wrong");
     for error in &errors {
         assert!(error.message.len() > 15, "{error} says nothing");
     }
@@ -334,7 +334,7 @@ fn an_api_is_public_or_authenticated_and_never_neither_or_both() {
     ] {
         let mut api = keyed("shop", &[prefix("/")]);
         (api.public, api.authorize) = (public, authorize);
-        assert_eq!(wrong(bundle(vec![api])), [both.clone()]);
+        assert_eq!(wrong(bundle(vec![api])), std::slice::from_ref(&both));
     }
 }
 
