@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,13 +13,25 @@ from gateway.harness.bundles import Signer
 from gateway.harness.gate import Gate
 from gateway.harness.upstream import AutoUpstream, Upstream
 
-Gates = Callable[..., Gate]
+Measured = Callable[[str, object], None]
 
 
 @pytest.fixture(scope="session")
 def signer() -> Signer:
     """The control process's key, one for all tests."""
     return Signer()
+
+
+@pytest.fixture
+def measured(capsys: pytest.CaptureFixture[str], record_property: Measured) -> Measured:
+    """Tells a number: on the terminal where one process runs the tests, and in the report's file."""
+
+    def tell(name: str, value: object) -> None:
+        record_property(name, value)
+        with capsys.disabled():
+            sys.stdout.write(f"\n{name}: {value}\n")
+
+    return tell
 
 
 @pytest.fixture

@@ -37,6 +37,10 @@ class Upstream:
         self._accepted.append(connection)
         return connection
 
+    def latest(self) -> Wire:
+        """The connection that was accepted last; the gate uses it again."""
+        return self._accepted[-1]
+
     def serve(self, answer: bytes, within: float = WITHIN) -> tuple[Wire, Message]:
         """Accepts, reads one whole request, and answers it."""
         connection = self.accept(within)
@@ -90,9 +94,17 @@ class AutoUpstream:
         self._started.set()
         await self._ending.wait()
         server.close()
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        await self._turns()
+        talking = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in talking:
             task.cancel()
-        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
+        await asyncio.gather(*talking, return_exceptions=True)
+        await self._turns()
+
+    async def _turns(self) -> None:
+        """Lets what was accepted begin, and what was closed end: neither happens within one turn of the loop."""
+        for _ in range(5):
+            await asyncio.sleep(0)
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
