@@ -230,6 +230,13 @@ fn target(text: &str, insecure: Option<&Waiver>) -> Result<Target, ConfigError> 
     if authority.as_str().contains('@') || authority.host().is_empty() {
         return Err(wrong());
     }
+    // `port_u16` is also none for a port that is no number up to 65535.
+    let named = authority.as_str().len() > authority.host().len();
+    let port = match authority.port_u16() {
+        Some(port) if port > 0 => port,
+        None if !named => 80,
+        _ => return Err(wrong()),
+    };
     let host = authority
         .host()
         .trim_start_matches('[')
@@ -246,7 +253,7 @@ fn target(text: &str, insecure: Option<&Waiver>) -> Result<Target, ConfigError> 
     }
     Ok(Target {
         host: host.into(),
-        port: authority.port_u16().unwrap_or(80),
+        port,
     })
 }
 

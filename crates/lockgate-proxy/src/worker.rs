@@ -97,7 +97,7 @@ impl Shared {
     /// Whether facts are too old to be believed.
     #[must_use]
     pub fn facts_stale(&self, policy: &FactsPolicy, now_ms: u64) -> bool {
-        policy.then == WhenStale::Deny && now_ms > self.facts.heard_ms() + policy.max_age_ms
+        policy.then == WhenStale::Deny && now_ms >= self.facts.heard_ms() + policy.max_age_ms
     }
 }
 
@@ -391,6 +391,10 @@ impl Worker {
         }
         .await;
         self.watch.remove(number);
+        if self.shared.draining.load(Ordering::Acquire) {
+            // The process may end with the last connection: its events must be out of here.
+            self.sink.hand_over();
+        }
         self.shared.connection_over();
         drop(permit);
     }

@@ -182,7 +182,7 @@ fn an_upstream_needs_targets_that_are_some() {
 }
 
 #[test]
-#[ignore = "BUG 13: a port that is none becomes 80"]
+
 fn a_port_that_is_none_is_refused() {
     for target in [
         "http://127.0.0.1:99999",
