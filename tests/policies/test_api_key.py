@@ -16,6 +16,7 @@ from gateway.harness.upstream import AutoUpstream
 from lockgate import _native
 from policies.conftest import Evaluate, Refusals
 from support.vectors import Case, cases, document, name
+from support.waiting import until
 
 CASES = cases("api_key")
 PEPPER = document("api_key")["pepper"].encode()
@@ -77,7 +78,10 @@ def test_a_running_gate(case: Case, gate: Gate, auto: AutoUpstream) -> None:
     known = list(facts(case, gate.pepper))
     if known:
         gate.facts(*known)
-    answer = gate.client().get("/", *(f"{key}: {value}" for key, value in case["headers"]))
+    headers = [f"{key}: {value}" for key, value in case["headers"]]
+    if case.get("stale"):
+        until(lambda: gate.client().get("/", *headers).status == 503, "the facts to be too old")
+    answer = gate.client().get("/", *headers)
     if case["verdict"] == "identify":
         assert answer.status == 200
         assert header.lower() not in [key.lower() for key, _ in auto.requests[-1].headers]
