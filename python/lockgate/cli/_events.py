@@ -23,6 +23,9 @@ LOOK_SECONDS: Final = 0.2
 PAGE: Final = 1000
 """Events read at once."""
 
+MOST: Final = 10_000
+"""Events that the native reader gives at once, at most."""
+
 _STATUS: Final = re.compile(r"(?P<class>[1-5])xx|(?P<low>[1-5]\d\d)(?:-(?P<high>[1-5]\d\d))?")
 
 Event = dict[str, Any]
@@ -41,14 +44,26 @@ class Events:
         self._cursors: dict[Path, str | None] = {}
 
     def last(self, count: int) -> list[Event]:
-        """The last `count`, oldest first; `new` goes on after them."""
+        """The newest `count` by their time, oldest first; `new` goes on after them.
+
+        A log is in the order of writing: a long request is written late, and each
+        worker writes its own in batches. So the last of a log need not be the
+        newest, and all that are not older than those are looked at as well.
+        """
+        found = self._written_last(count, self._criteria)
+        if 0 < count <= len(found):
+            oldest = max(_moment(found[-count]), self._criteria.get("since_ms", 0))
+            found = self._written_last(MOST, {**self._criteria, "since_ms": oldest})
+        return found[len(found) - min(count, len(found)) :]
+
+    def _written_last(self, count: int, criteria: Mapping[str, Any]) -> list[Event]:
+        """The last `count` of each log as written, in order of time."""
         found: list[Event] = []
         for folder in self._there():
-            events, cursor = _native.last_events(str(folder), count, filter=self._criteria)
+            events, cursor = _native.last_events(str(folder), count, filter=criteria)
             found += events
             self._cursors[folder] = cursor
-        found.sort(key=_moment)
-        return found[len(found) - min(count, len(found)) :]
+        return sorted(found, key=_moment)
 
     def all(self) -> Iterator[Event]:
         """All, oldest first, page by page; `new` goes on after them."""

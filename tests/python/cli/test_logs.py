@@ -88,6 +88,19 @@ def test_both_logs_come_in_one_list_in_order_of_time(written: Written) -> None:
     assert ids(run(written, "--json", "--since", "2027-01-15T00:00:00Z")) == ["r1", "s2", "r3", "s4", "r5"]
 
 
+def test_the_last_are_the_newest_although_long_requests_are_written_late(written: Written) -> None:
+    for number in (50, 51, 52):
+        written.gate_event(exchange(f"r{number}", at_ms=AT_MS + number))
+    for number in (1, 2, 3):
+        written.gate_event(exchange(f"long{number}", at_ms=AT_MS + number))
+    written.control_event({"class": "system", "at_ms": AT_MS + 4, "id": "s4", "code": "c", "message": "m"})
+    assert ids(run(written, "--json", "--last", "3")) == ["r50", "r51", "r52"]
+    assert ids(run(written, "--json", "--last", "4")) == ["s4", "r50", "r51", "r52"]
+    since = ["--since", "2027-01-15T08:00:00.002Z"]
+    assert ids(run(written, "--json", "--last", "9", *since)) == ["long2", "long3", "s4", "r50", "r51", "r52"]
+    assert ids(run(written, "--json", "--last", "2", *since)) == ["r51", "r52"]
+
+
 def test_a_json_line_is_the_whole_event(written: Written) -> None:
     written.gate_event(exchange("r1"))
     event = json.loads(run(written, "--json").stdout)
