@@ -164,24 +164,25 @@ impl ApiKey {
         else {
             return self.refuse(&UNKNOWN);
         };
+        let identity = Identity {
+            proved_by: NAME,
+            credential: Arc::clone(&record.id),
+            owner: Arc::clone(&record.owner),
+        };
         if record.revoked {
-            return self.refuse(&REVOKED);
+            return Verdict::Deny(self.denial(&REVOKED).known(identity));
         }
         if record.expires_ms != 0 && record.expires_ms <= now_ms {
-            return self.refuse(&EXPIRED);
+            return Verdict::Deny(self.denial(&EXPIRED).known(identity));
         }
         let opens = record
             .apis
             .as_ref()
             .is_none_or(|apis| apis.iter().any(|api| &**api == view.api));
         if !opens {
-            return Verdict::Deny(Denial::new(&NOT_FOR_API));
+            return Verdict::Deny(Denial::new(&NOT_FOR_API).known(identity));
         }
-        Verdict::Identify(Identity {
-            proved_by: NAME,
-            credential: Arc::clone(&record.id),
-            owner: Arc::clone(&record.owner),
-        })
+        Verdict::Identify(identity)
     }
 
     fn refuse(&self, reason: ReasonRef) -> Verdict {

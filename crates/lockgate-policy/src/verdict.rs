@@ -44,6 +44,9 @@ pub struct Denial {
     /// Nothing was presented to be judged. Where any one of several credentials
     /// will do, the refusal of one that was presented says more.
     pub absent: bool,
+    /// Whose credential it was, where that is certain though it opens nothing:
+    /// a revoked key's id tells who still uses it.
+    pub known: Option<Box<Identity>>,
 }
 
 impl Denial {
@@ -55,6 +58,7 @@ impl Denial {
             detail: None,
             header: None,
             absent: false,
+            known: None,
         }
     }
 
@@ -69,6 +73,13 @@ impl Denial {
     #[must_use]
     pub fn absent(mut self) -> Self {
         self.absent = true;
+        self
+    }
+
+    /// Says whose credential it was.
+    #[must_use]
+    pub fn known(mut self, identity: Identity) -> Self {
+        self.known = Some(Box::new(identity));
         self
     }
 

@@ -2,17 +2,21 @@
 
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{ready, Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use lockgate_policy::{BodyVerdict, Denial};
+use lockgate_wire::headers::{remove_hop_by_hop, remove_look_alikes, strip_identity};
 
 use crate::exchange::Exchange;
 use crate::judge::Watcher;
 use crate::net::{BodyRefusal, ConnectionState};
 use crate::reasons;
+use crate::snapshot::Snapshot;
 use crate::upstream::{Broke, Link};
 
 /// Most that policies may hold back of one body, bytes; beyond it the request
@@ -43,6 +47,10 @@ struct Arriving {
     state: Rc<ConnectionState>,
     first_byte_ms: u64,
     now: crate::clock::Clock,
+    /// Knows which headers carry credentials.
+    // As the exchange holds it: see there.
+    #[allow(clippy::redundant_allocation)]
+    snapshot: Rc<Arc<Snapshot>>,
 }
 
 impl RequestBody {
@@ -61,6 +69,7 @@ impl RequestBody {
         state: Rc<ConnectionState>,
         now: crate::clock::Clock,
         first_byte_ms: u32,
+        snapshot: Rc<Arc<Snapshot>>,
     ) -> Self {
         let held = BytesMut::new();
         let first_byte_ms = u64::from(first_byte_ms);
@@ -72,6 +81,7 @@ impl RequestBody {
                 state,
                 first_byte_ms,
                 now,
+                snapshot,
             }),
         }
     }
@@ -95,7 +105,11 @@ impl Body for RequestBody {
             return Poll::Ready(None);
         };
         loop {
-            let frame = ready!(Pin::new(&mut arriving.incoming).poll_frame(cx));
+            let Poll::Ready(frame) = Pin::new(&mut arriving.incoming).poll_frame(cx) else {
+                // The client is awaited: that is not the upstream's time.
+                arriving.state.upstream_until(0);
+                return Poll::Pending;
+            };
             arriving
                 .state
                 .upstream_until(arriving.now.coarse_ms() + arriving.first_byte_ms);
@@ -108,7 +122,7 @@ impl Body for RequestBody {
                             return Poll::Ready(Some(out));
                         }
                     }
-                    Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+                    Err(frame) => return Poll::Ready(Some(Ok(arriving.trailers(frame)))),
                 },
             }
         }
@@ -195,6 +209,20 @@ impl Arriving {
         } else {
             Ok(())
         }
+    }
+
+    /// Trailers may not say what the head may not: an upstream may merge them.
+    fn trailers(&self, frame: Frame<Bytes>) -> Frame<Bytes> {
+        let Ok(mut trailers) = frame.into_trailers() else {
+            return Frame::trailers(HeaderMap::new());
+        };
+        remove_hop_by_hop(&mut trailers);
+        strip_identity(&mut trailers, false);
+        for name in &self.snapshot.credentials {
+            remove_look_alikes(&mut trailers, name);
+            trailers.remove(name);
+        }
+        Frame::trailers(trailers)
     }
 
     fn release(&mut self, chunk: Bytes) -> Bytes {

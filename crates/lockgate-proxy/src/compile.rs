@@ -92,7 +92,18 @@ pub fn compile(
     if !errors.is_empty() {
         return Err(errors);
     }
+    let keyed = apis.iter().flat_map(|api: &CompiledApi| &api.edits);
+    let proving = upstreams
+        .iter()
+        .filter_map(|upstream| upstream.credential.as_ref());
+    let mut credentials: Vec<HeaderName> = keyed
+        .map(|(Edit::Remove(name) | Edit::Set(name, _))| name.clone())
+        .chain(proving.map(|secret| secret.header.clone()))
+        .collect();
+    credentials.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+    credentials.dedup();
     Ok(Snapshot {
+        credentials,
         hash: hash.into(),
         sequence: bundle.sequence,
         sources: bundle.sources,

@@ -213,6 +213,8 @@ impl Exchange {
         }
         let trace_hex = self.trace.as_ref().map(TraceParent::trace_hex);
         let mut target = TargetText::default();
+        let judged = &self.judgement;
+        let known = judged.identity.as_ref().or(judged.known.as_deref());
         let record = AccessRecord {
             at_ms: self.started_ms,
             id: self.id.as_str(),
@@ -230,16 +232,8 @@ impl Exchange {
                 .matched
                 .map(|matched| self.snapshot.router.pattern(matched)),
             peer: self.judgement.client,
-            key: self
-                .judgement
-                .identity
-                .as_ref()
-                .map(|identity| &*identity.credential),
-            identity: self
-                .judgement
-                .identity
-                .as_ref()
-                .map(|identity| &*identity.owner),
+            key: known.map(|identity| &*identity.credential),
+            identity: known.map(|identity| &*identity.owner),
             status: self.status,
             reason: self.reason.map(|reason| reason.code),
             room: self.reason.map(|reason| reason.room),

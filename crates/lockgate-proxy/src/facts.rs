@@ -196,7 +196,18 @@ impl FactStore {
             }
             self.take(&fact, staged);
         }
+        // Whoever is told that a revocation is applied may rely on it after a power cut.
+        if let Some(log) = log {
+            log.sync().map_err(FactError::Log)?;
+        }
         Ok(self.sequence())
+    }
+
+    /// Bytes of damaged facts that were cut off when the log was opened: later
+    /// facts, revocations too, may be missing until the control process sends them.
+    #[must_use]
+    pub fn torn(&self) -> u64 {
+        lock(&self.apply).log.as_ref().map_or(0, |log| log.torn)
     }
 
     /// The last fact's place in the log.

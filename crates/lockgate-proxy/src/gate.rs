@@ -187,6 +187,13 @@ impl Gate {
             workers: workers.map_err(GateError::State)?,
             open: Mutex::default(),
         };
+        let torn = gate.shared.facts.torn();
+        if torn > 0 {
+            let message = format!(
+                "{torn} bytes of the facts log were damaged and cut off: until the control process has sent them again, revocations may be missing"
+            );
+            system(&gate.shared.log, "facts-log-damaged", &message);
+        }
         gate.resume()?;
         Ok(gate)
     }

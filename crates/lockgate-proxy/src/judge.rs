@@ -76,6 +76,7 @@ impl Default for Judgement {
             rewritten: None,
             outgoing: None,
             identity: None,
+            known: None,
             client: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             trace: Trace::default(),
             decided: None,
@@ -98,6 +99,8 @@ pub struct Judgement {
     pub outgoing: Option<PathAndQuery>,
     /// Who calls.
     pub identity: Option<Identity>,
+    /// Whose credential was refused, where that is certain; for the event alone.
+    pub known: Option<Box<Identity>>,
     /// The client's address.
     pub client: IpAddr,
     /// What each policy said.
@@ -388,8 +391,11 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
         })
     }
 
-    fn deny(&mut self, step: &Step, denial: Denial) {
+    fn deny(&mut self, step: &Step, mut denial: Denial) {
         self.note(Outcome::Deny, Some(denial.reason));
+        if let Some(known) = denial.known.take() {
+            self.judgement.known = Some(known);
+        }
         if !step.policy.authenticates() {
             self.judgement.decided = Some(step.span);
             self.judgement.end = End::Refuse(denial);

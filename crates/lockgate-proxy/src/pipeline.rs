@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::header::{HeaderValue, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::uri::{PathAndQuery, Uri};
 use http::{HeaderMap, Request, Version};
 use hyper::body::Incoming;
@@ -193,6 +193,7 @@ pub async fn serve_request(
             Rc::clone(state),
             worker.clock.clone(),
             first_byte_ms,
+            Rc::clone(&snapshot),
         )
     } else {
         RequestBody::empty()
@@ -319,6 +320,24 @@ fn outgoing(
     let trusted = trusts(&exchange.listener, exchange.state.peer);
     strip_identity(headers, trusted);
     headers.remove(X_REQUEST_ID);
+    // A key is for the gate alone, also one that was sent to the wrong API: an
+    // upstream could use it elsewhere.
+    for name in &exchange.snapshot.credentials {
+        let ours = |value: &HeaderValue| value.as_bytes().starts_with(b"lg_");
+        if headers.get_all(name).iter().any(ours) {
+            headers.remove(name);
+        }
+    }
+    // HTTP/1.0 may come without a Host; what goes on is HTTP/1.1, and may not.
+    if !headers.contains_key(HOST) {
+        let host = upstream
+            .targets
+            .first()
+            .map(|target| HeaderValue::try_from(target.to_string()));
+        if let Some(Ok(host)) = host {
+            headers.insert(HOST, host);
+        }
+    }
     let mut own = OwnLines::new(exchange.worker());
     own.line(b"x-request-id", exchange.id.as_str().as_bytes());
     own.line(b"via", b"1.1 lockgate");

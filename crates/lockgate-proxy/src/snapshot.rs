@@ -38,6 +38,8 @@ pub struct Snapshot {
     pub events: EventsConfig,
     /// Base of the `type` of a refusal.
     pub problem_base: String,
+    /// Every header that carries a key to some API, or proves the gate to some upstream.
+    pub credentials: Vec<HeaderName>,
 }
 
 impl Snapshot {
@@ -61,6 +63,7 @@ impl Snapshot {
                 retain_bytes: 0,
             },
             problem_base: String::new(),
+            credentials: Vec::new(),
         }
     }
 }

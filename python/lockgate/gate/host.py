@@ -5,12 +5,13 @@ Nothing here is on the path of a request.
 
 import argparse
 import os
+import resource
 import selectors
 import signal
 import socket
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     os.umask(0o077)
     logs.configure("gate")
+    _allow_descriptors()
     if options.parent_fd is not None:
         # Ctrl-C reaches the whole terminal; the supervisor decides who stops when.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -95,6 +97,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _serve(state, parent, woken, options)
     except StateError as error:
         return _fatal(parent, "state", str(error))
+
+
+def _allow_descriptors() -> None:
+    """Take as many descriptors as the system allows: a login's 1024 are few for a gate."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        soft = hard
+    log.debug("descriptors", most=soft)
 
 
 def _serve(state: StateFolder, parent: Parent | None, woken: socket.socket, options: argparse.Namespace) -> int:

@@ -102,13 +102,15 @@ class Link(threading.Thread):
         connection.sendall(self._status("hello", version=self._version, pid=self._pid))
         log.info("link-up")
         heard = beat = time.monotonic()
+        # Not `select`: it knows no descriptor above 1023, and a busy gate has thousands.
+        poller = select.poll()
+        poller.register(connection, select.POLLIN)
         while not self._stopping.is_set():
             now = time.monotonic()
             if now - beat >= BEAT:
                 connection.sendall(self._status("beat"))
                 beat = now
-            readable, _, _ = select.select([connection], [], [], max(0.0, beat + BEAT - now))
-            if readable:
+            if poller.poll(max(0.0, beat + BEAT - now) * 1000):
                 answer = self._take(reader.read())
                 if answer is not None:
                     connection.settimeout(SILENCE)

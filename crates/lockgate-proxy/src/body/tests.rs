@@ -132,8 +132,14 @@ fn arriving(raw: Vec<u8>, watchers: Vec<Watcher>, goes: bool) -> Through {
     let service = service_fn(|request: Request<Incoming>| async {
         let watchers = watchers.take();
         let kept = Rc::clone(&state);
-        let mut body =
-            RequestBody::arriving(request.into_body(), watchers, kept, Clock::default(), 1000);
+        let mut body = RequestBody::arriving(
+            request.into_body(),
+            watchers,
+            kept,
+            Clock::default(),
+            1000,
+            Rc::new(std::sync::Arc::new(Snapshot::empty())),
+        );
         let hint = body.size_hint();
         let (mut frames, mut broken) = (Vec::new(), false);
         while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {

@@ -13,6 +13,8 @@ const MAX_FACT: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct Log {
     file: File,
+    /// Bytes at the end that were no whole facts, and were cut off.
+    pub torn: u64,
 }
 
 impl Log {
@@ -31,9 +33,15 @@ impl Log {
             each(&fact);
             good += length;
         }
+        let torn = file.metadata()?.len().saturating_sub(good);
         file.set_len(good)?;
         file.seek(SeekFrom::End(0))?;
-        Ok(Self { file })
+        Ok(Self { file, torn })
+    }
+
+    /// Waits until what was written is on disk.
+    pub fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
     }
 
     /// Writes one fact in one call, so that a crash tears the tail at most.

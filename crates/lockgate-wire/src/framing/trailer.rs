@@ -44,6 +44,15 @@ const FORBIDDEN: &[&[u8]] = &[
     b"proxy-authorization",
 ];
 
+/// What the gate says of a request, and what it reads keys from by default.
+const OURS: &[&str] = &[
+    "traceparent",
+    "tracestate",
+    "via",
+    "x-api-key",
+    "x-request-id",
+];
+
 /// Refuses a trailer that belongs in the head.
 pub(super) fn check(field: &Field<'_>) -> Result<(), Flaw> {
     if FORBIDDEN.iter().any(|name| field.is(name)) {
@@ -56,14 +65,15 @@ pub(super) fn check(field: &Field<'_>) -> Result<(), Flaw> {
 /// Refuses a client's trailer that says who is calling or from where: nobody
 /// outside may, and an upstream may well merge it into the head.
 pub(super) fn check_identity(field: &Field<'_>) -> Result<(), Flaw> {
-    let name: String = field
-        .name
-        .iter()
-        .map(|byte| match byte {
-            b'_' => '-',
-            byte => char::from(byte.to_ascii_lowercase()),
-        })
-        .collect();
+    // CGI-like upstreams read every odd character as `_`.
+    let dashed = |byte: &u8| match byte {
+        byte if byte.is_ascii_alphanumeric() => char::from(byte.to_ascii_lowercase()),
+        _ => '-',
+    };
+    let name: String = field.name.iter().map(dashed).collect();
+    if FORBIDDEN.contains(&name.as_bytes()) || OURS.contains(&name.as_str()) {
+        return Err(Flaw::TrailerField);
+    }
     if is_identity(&name) {
         Err(Flaw::TrailerField)
     } else {

@@ -20,11 +20,25 @@ pub(super) const IDENTITY: &[&str] = &[
     "x-scheme",
     "x-url-scheme",
     "front-end-https",
-    "true-client-ip",   // Akamai, Cloudflare
-    "cf-connecting-ip", // Cloudflare
+    "true-client-ip", // Akamai, Cloudflare
+    "cf-connecting*", // Cloudflare
+    "fly-client-ip",
+    "client-ip",       // PHP reads HTTP_CLIENT_IP
+    "proxy-client-ip", // WebLogic
+    "wl-proxy-client-ip",
+    "x-forward-for",
+    "x-proxyuser-ip",
+    "x-host",
+    // CGI makes HTTP_PROXY of it (CVE-2016-5385).
+    "proxy",
     "fastly-client-ip",
     // What was asked for, in place of the request line: Symfony, IIS.
     "x-original-url",
+    "x-original-uri",
+    "x-original-method",
+    "x-original-host",
+    "x-http-method*", // -Override: Rails, Express, Spring
+    "x-method-override",
     "x-rewrite-url",
     // Who is calling.
     "x-user*", // -Id, -Name, -Email, X-Username
@@ -38,6 +52,20 @@ pub(super) const IDENTITY: &[&str] = &[
     "x-ms-client-principal*",
     "x-amzn-oidc*",
     "x-envoy*",
+    "cf-access*",
+    "impersonate-*", // Kubernetes
+    "x-apigateway-api-userinfo",
+    "x-auth-user*",
+    "x-authentik*",
+    "x-email",
+    "x-goog-iap*",
+    "x-groups",
+    "x-jwt-payload",
+    "x-ms-token*",
+    "x-pomerium*",
+    "x-roles",
+    "x-teleport*",
+    "x-vouch*",
     "remote-*", // -User, -Groups, -Name, -Email (Authelia)
     "tailscale-user*",
     // Which certificate it showed.
@@ -45,6 +73,10 @@ pub(super) const IDENTITY: &[&str] = &[
     "x-client-cert*",
     "x-ssl-client*",
     "ssl-client*",
+    "x-arr-clientcert",
+    "x-client-verify",
+    "x-ssl-cert*",
+    "x-tls-client*",
     // Ours.
     "x-lockgate*",
 ];
@@ -107,11 +139,10 @@ pub fn is_identity(name: &str) -> bool {
 
 fn is_doomed(name: &str, keep_forwarded: bool) -> bool {
     // Names are short: a loop without a branch beats a call of `memchr`.
-    if name
-        .bytes()
-        .fold(false, |found, byte| found | (byte == b'_'))
-    {
-        let dashed = name.replace('_', "-");
+    if name.bytes().fold(false, |found, byte| {
+        found | !(byte.is_ascii_alphanumeric() || byte == b'-')
+    }) {
+        let dashed = name.replace(|byte: char| !byte.is_ascii_alphanumeric(), "-");
         return is_identity(&dashed) || STANDARD.contains(&dashed.as_str());
     }
     is_identity(name) && !(keep_forwarded && super::forwarding::WRITTEN.contains(&name))
@@ -123,7 +154,10 @@ fn may_be_identity(name: &[u8]) -> bool {
     matches!(
         name,
         [b'x', b'-', ..]
-            | [b'f', b'o' | b'r' | b'a', ..]
+            | [b'f', b'o' | b'r' | b'a' | b'l', ..]
+            | [b'i', b'm', b'p', ..]
+            | [b'p', b'r', b'o', b'x', ..]
+            | [b'w', b'l', ..]
             | [b'c', b'l' | b'f', ..]
             | [b't', b'r' | b'a', ..]
             | [b'r', b'e', b'm', ..]
