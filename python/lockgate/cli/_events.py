@@ -56,7 +56,7 @@ class Events:
             found = self._written_last(MOST, {**self._criteria, "since_ms": oldest})
         return found[len(found) - min(count, len(found)) :]
 
-    def _written_last(self, count: int, criteria: Mapping[str, Any]) -> list[Event]:
+    def _written_last(self, count: int, criteria: dict[str, Any]) -> list[Event]:
         """The last `count` of each log as written, in order of time."""
         found: list[Event] = []
         for folder in self._there():
@@ -120,9 +120,9 @@ def wanted(
 
 
 def moment_ms(text: str, *, now: float | None = None) -> int:
-    """Milliseconds since the epoch, from `15m` (ago) or a date and time; without a zone it is this machine's."""
+    """Milliseconds since the epoch, from `15m`, `15m ago` or a date and time; without a zone it is this machine's."""
     try:
-        ago = parse_duration(text)
+        ago = parse_duration(text.strip().removesuffix("ago").rstrip())
     except PydanticCustomError:
         pass
     else:
@@ -131,7 +131,7 @@ def moment_ms(text: str, *, now: float | None = None) -> int:
         return int(dt.datetime.fromisoformat(text).astimezone().timestamp() * 1000)
     except (ValueError, OverflowError, OSError):
         raise BadFilterError(
-            f"{text!r} is no moment. Write how long ago, such as 15m or 24h, "
+            f"{text!r} is no moment. Write how long ago, such as 15m, 24h or '15m ago', "
             "or a date and time, such as 2027-01-31, 2027-01-31T09:30 or 2027-01-31T09:30:00Z."
         ) from None
 

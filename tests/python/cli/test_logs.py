@@ -227,6 +227,7 @@ def test_more_than_a_page_is_read_to_its_end(written: Written) -> None:
         (["--status", "40x"], "Write one, such as 404"),
         (["--class", "acess"], "There are access, security, audit, system"),
         (["--since", "yesterday"], "Write how long ago, such as 15m"),
+        (["--since", "ago"], "Write how long ago, such as 15m"),
         (["--until", "2027-13-01"], "Write how long ago, such as 15m"),
     ],
 )
@@ -245,6 +246,7 @@ def test_a_state_folder_that_is_not_there_is_a_wrong_call(tmp_path: Path) -> Non
 
 def test_a_moment_is_ago_or_a_date() -> None:
     assert moment_ms("15m", now=1000.0) == 100_000
+    assert moment_ms("15m ago", now=1000.0) == 100_000
     assert moment_ms("2027-01-15T08:00:00Z") == AT_MS
     assert moment_ms("2027-01-15T10:00:00+02:00") == AT_MS
     local = time.mktime((2027, 1, 15, 8, 0, 0, 0, 0, -1))
