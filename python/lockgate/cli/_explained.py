@@ -51,7 +51,8 @@ def _head(explained: dict[str, Any]) -> list[str]:
         lines.append("Route     none: no API answers to this host, path and method")
     else:
         lines.append(f"Route     {escape(route['api'])}  {escape(route['pattern'] or '')}  {_place(route['span'])}")
-    lines.append(f"Bundle    {explained['bundle']}")
+    if explained["bundle"] is not None:
+        lines.append(f"Bundle    {explained['bundle']}")
     return lines
 
 

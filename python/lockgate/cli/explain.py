@@ -68,7 +68,8 @@ def explain(
             listener=listener,
             body=body.encode() if body is not None else None,
         )
-        explained = _offline(config, folder, asked)
+        # Compiled for this one question, so its hash is that of no bundle that is ever served.
+        explained = {**_offline(config, folder, asked), "bundle": None}
     else:
         leave("Say METHOD and URL, such as `lockgate explain GET /orders`, or --request ID.")
     if as_json:

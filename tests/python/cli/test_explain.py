@@ -79,6 +79,11 @@ def test_a_refusal_names_the_line_that_decided(explain: Explain) -> None:
     assert "lockgate.yaml:3" in said
 
 
+def test_no_bundle_is_named_where_none_is_served(explain: Explain) -> None:
+    assert "Bundle" not in explain("GET", URL, status=1)
+    assert explain.json("GET", URL, status=1)["bundle"] is None
+
+
 def test_nothing_of_a_state_folder_is_needed_or_made(explain: Explain, tmp_path: Path) -> None:
     explain("GET", URL, status=1)
     assert not (tmp_path / ".lockgate").exists()
