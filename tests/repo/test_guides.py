@@ -21,6 +21,7 @@ GUIDES = matching(r"docs/guides/.*\.md$")
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # The default ports may be taken on the machine that runs the tests.
 PORTS = ("9000", "8080", "8081")
+KEPT = ".variables"
 
 
 @dataclass
@@ -47,7 +48,7 @@ def steps(page: str) -> Iterator[Step]:
 
 
 class Terminal:
-    """A folder, ports of our own, and what a reader keeps in mind: the key and its name."""
+    """A folder, ports of our own, and the variables that the reader's shell keeps."""
 
     def __init__(self, folder: Path, processes: Processes) -> None:
         self.folder = folder
@@ -65,9 +66,10 @@ class Terminal:
 
     def finish(self, command: str, expected: list[str]) -> None:
         done = subprocess.run(
-            ["/bin/bash", "-c", command],
+            ["/bin/bash", "-c", f"{command}\nstatus=$?; printenv -0 >{KEPT}; exit $status"],
             cwd=self.folder,
-            env=self.environment(),
+            # Each assignment is exported, so that `printenv` tells it and the next command has it.
+            env={**self.environment(), "SHELLOPTS": "allexport"},
             capture_output=True,
             text=True,
             check=False,
@@ -77,7 +79,7 @@ class Terminal:
         assert done.returncode in {0, 1}, f"$ {command}\n{printed}"
         missing = [words for words in expected if words not in printed]
         assert not missing, f"$ {command}\n{printed}\nlacks {missing}"
-        self.remember(printed)
+        self.remember()
 
     def start(self, command: str, expected: list[str]) -> None:
         process = self.processes.start(["/bin/bash", "-c", f"exec {command}"], cwd=self.folder, env=self.environment())
@@ -102,11 +104,12 @@ class Terminal:
         if written != config.read_text(encoding="utf-8"):
             config.write_text(written, encoding="utf-8")
 
-    def remember(self, printed: str) -> None:
-        for name, pattern in (("KEY", r"\blg_[a-z]+_[A-Za-z0-9]{38}\b"), ("KEY_ID", r"\bkey_[a-z2-7]{20}\b")):
-            found = re.findall(pattern, printed)
-            if found:
-                self.memory[name] = found[-1]
+    def remember(self) -> None:
+        """Keep the variables that the command has set, as a reader's shell does."""
+        kept = self.folder / KEPT
+        pairs = (pair.partition("=") for pair in kept.read_text(encoding="utf-8").split("\0") if pair)
+        self.memory |= {name: value for name, _, value in pairs if name.startswith("KEY")}
+        kept.unlink()
 
     def environment(self) -> Mapping[str, str]:
         commands = str(Path(sys.executable).parent)
