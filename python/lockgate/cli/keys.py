@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -24,6 +25,11 @@ from lockgate.cli._report import Json, leave
 app = typer.Typer(help="Make, list, show, revoke and import API keys.", no_args_is_help=True)
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The key's public id, such as key_w5k2xlcris2uirba4wl3.")]
+
+ID_FORM = re.compile(r"key_[a-z2-7]{20}")
+
+PIPE_WIDTH = 240
+"""Where nobody says how wide it is: a row of the list is for other programs a line."""
 
 IMPORT_BATCH = 5_000
 """As many as the admin API takes at once."""
@@ -87,6 +93,7 @@ def show(key_id: Id, state: StateDir = Path(".lockgate"), as_json: Json = False)
 
     Example: lockgate keys show key_w5k2xlcris2uirba4wl3
     """
+    _must_be_id(key_id)
     with key_ring(state) as keys:
         row = keys.one(key_id)
     if as_json:
@@ -107,12 +114,15 @@ def revoke(
 
     Example: lockgate keys revoke key_w5k2xlcris2uirba4wl3 --reason "left the company"
     """
+    _must_be_id(key_id)
     with key_ring(state) as keys:
+        before = keys.one(key_id)["revoked_ms"]
         row = keys.revoke(key_id, reason)
     if as_json:
         typer.echo(json.dumps(row, indent=2))
         return
-    typer.echo(f"Revoked: {row['id']} ({row['name']}, of {row['owner']}).")
+    which = f"{row['id']} ({row['name']}, of {row['owner']})"
+    typer.echo(f"Revoked: {which}." if before is None else f"Revoked already, on {_when(before)}: {which}.")
     typer.echo(_gate_words(row["gate"]))
 
 
@@ -145,8 +155,6 @@ def import_keys(
 
 
 def _rows(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    import re
-
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -161,6 +169,12 @@ def _rows(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
         if unknown:
             leave(f"line {number} says {unknown[0]!r}, which is not known; lines before it may have been added")
         yield row
+
+
+def _must_be_id(text: str) -> None:
+    """Refuse a name, or a key itself, which must stand in no message."""
+    if not ID_FORM.fullmatch(text):
+        leave("That is a name or a key, not an id; ids begin with key_ and are in `lockgate keys list`.")
 
 
 def _end(text: str) -> int:
@@ -217,9 +231,13 @@ def _table(rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("Id", "Name", "Owner", "Opens", "Expires", "Status"):
+    table.add_column("Id", no_wrap=True, min_width=len(rows[0]["id"]))  # What is copied must be whole.
+    for title in ("Name", "Owner", "Opens", "Expires", "Status"):
         table.add_column(title, overflow="fold")
     for row in rows:
         opens = ", ".join(row["apis"]) if row["apis"] is not None else "every API"
         table.add_row(row["id"], row["name"], row["owner"], opens, _when(row["expires_ms"]), row["status"])
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = PIPE_WIDTH
+    console.print(table)

@@ -13,6 +13,7 @@ import pytest
 
 from lockgate import _native
 from lockgate.state import StateFolder
+from support.command import at_terminal
 from support.processes import Processes
 from support.running import Running, write_config
 
@@ -79,6 +80,29 @@ def test_lists_are_for_people_too(cli: Cli) -> None:
     assert "keys create" in cli("list")
     made = create(cli)
     assert made["id"] in cli("list")
+
+
+def test_an_id_is_never_broken(tmp_path: Path, cli: Cli) -> None:
+    made = cli.json("create", "--name", "n" * 100, "--owner", "o" * 60)
+    assert any(made["id"] in line and "active" in line for line in cli("list").splitlines())
+    narrow = at_terminal("keys", "list", cwd=tmp_path, answers=[])
+    assert narrow.code == 0
+    assert made["id"] in narrow.out
+
+
+def test_a_name_or_a_key_is_no_id_and_is_not_repeated(cli: Cli) -> None:
+    made = create(cli)
+    for word in ("export", made["key"]):
+        cli("revoke", word, status=2)
+        assert "lockgate keys list" in cli.err
+        assert word not in cli.err
+    assert cli.json("show", made["id"])["status"] == "active"
+
+
+def test_a_second_revocation_says_when_the_first_was(cli: Cli) -> None:
+    made = create(cli)
+    assert "already" not in cli("revoke", made["id"])
+    assert "Revoked already, on 2" in cli("revoke", made["id"])
 
 
 @pytest.mark.parametrize(("text", "days"), [("90d", 90), ("12h", 0.5)])
