@@ -105,7 +105,7 @@ def _exception(given: Given, *, ask: bool) -> Waived:
         given.owner = given.owner or _asked("Who answers for it?", _user(), _plain_text)
         given.reason = given.reason or _asked("Why is it needed?", None, _plain_text)
         soon = (dt.datetime.now(dt.UTC).date() + dt.timedelta(days=90)).isoformat()
-        given.until = given.until or _asked("Until when?", soon, parse_date)
+        given.until = given.until or _asked("Until when?", soon, _end)
     missing = [
         option
         for option, value in (("--owner", given.owner), ("--reason", given.reason), ("--until", given.until))
@@ -113,10 +113,15 @@ def _exception(given: Given, *, ask: bool) -> Waived:
     ]
     if missing:
         leave(f"An exception wants somebody who answers for it, a reason and an end: add {', '.join(missing)}.")
-    end = _parsed("--until", parse_date, given.until)
-    if end <= dt.datetime.now(dt.UTC).date():
-        leave(f"--until: {end} is not in the future, so the exception would be closed from the start.")
+    end = _parsed("--until", _end, given.until)
     return Waived(_parsed("--owner", _plain_text, given.owner), _parsed("--reason", _plain_text, given.reason), end)
+
+
+def _end(value: object) -> dt.date:
+    end = parse_date(value)
+    if end <= dt.datetime.now(dt.UTC).date():
+        raise refusal("date-past", f"{end} is not in the future, so the exception would be closed from the start")
+    return end
 
 
 def _plain_text(value: object) -> str:
@@ -134,8 +139,19 @@ def _asked(question: str, default: str | None, parse: Callable[[object], object]
             parse(answer)
         except PydanticCustomError as error:
             typer.echo(_words(error), err=True)
+            # Of an address, the scheme is what people leave out: a return then takes the right value.
+            if parse is parse_target and _is_target(f"http://{answer}"):
+                default = f"http://{answer}"
         else:
             return answer
+
+
+def _is_target(text: str) -> bool:
+    try:
+        parse_target(text)
+    except PydanticCustomError:
+        return False
+    return True
 
 
 def _parsed(option: str, parse: Callable[[object], T], value: object) -> T:

@@ -132,6 +132,21 @@ def test_it_asks_where_a_person_sits_at_it(tmp_path: Path) -> None:
     assert upstream["targets"] == ["http://localhost:9000"]
 
 
+def test_a_refused_address_is_offered_as_it_should_be(tmp_path: Path) -> None:
+    ended = at_terminal("init", cwd=tmp_path, answers=["127.0.0.1:9001", "", ""])
+    assert ended.code == 0, ended.out
+    [upstream] = load(tmp_path / "lockgate.yaml").compile(0, 0)["upstreams"]
+    assert upstream["targets"] == ["http://127.0.0.1:9001"]
+
+
+def test_a_day_in_the_past_is_asked_for_again(tmp_path: Path) -> None:
+    answers = ["http://10.0.0.5:9000", "y", "y", "me", "a mesh", "2020-01-01", "2999-01-01"]
+    ended = at_terminal("init", cwd=tmp_path, answers=answers)
+    assert ended.code == 0, ended.out
+    assert "is not in the future" in ended.out
+    assert "2999-01-01" in (tmp_path / "lockgate.yaml").read_text()
+
+
 def test_it_asks_for_an_exception_in_full(tmp_path: Path) -> None:
     answers = ["http://10.0.0.5:9000", "n", "y", "me", "a mesh", "2999-01-01"]
     ended = at_terminal("init", cwd=tmp_path, answers=answers)
