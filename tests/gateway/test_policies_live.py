@@ -244,3 +244,64 @@ def test_nothing_of_a_refused_head_leaves_the_gate(gate: Gate, auto: AutoUpstrea
     ]
     assert told == ["key-missing", "key-malformed", "method-not-allowed", "no-route", "target-control"]
     assert (auto.connections, auto.bytes) == (0, 0)
+
+
+def test_any_one_of_several_ways_is_enough(gate: Gate, auto: AutoUpstream) -> None:
+    ways = [bundles.api_key("X-First-Key"), bundles.api_key("X-Second-Key")]
+    serve(gate, auto, bundles.api(keys=ways))
+    key = gate.key(1, "key_1")
+    client = gate.client()
+    told = [
+        client.get("/", f"X-First-Key: {key}").status,
+        client.get("/", f"X-Second-Key: {key}").status,
+        client.get("/", "X-First-Key: nonsense", f"X-Second-Key: {key}").status,
+        client.get("/", f"X-First-Key: {key}", "X-Second-Key: nonsense").status,
+    ]
+    assert told == [200] * 4
+    for message in auto.requests:
+        assert {"x-first-key", "x-second-key"}.isdisjoint(message.names), "no credential goes further, used or not"
+    assert client.get().reason == "key-missing"
+    assert client.get("/", "X-Second-Key: nonsense").reason == "key-malformed", "what was presented says more"
+    assert len(auto.requests) == 4
+
+
+def test_a_key_opens_the_apis_that_it_names(gate: Gate, auto: AutoUpstream) -> None:
+    serve(gate, auto, *(bundles.api(name, f"/{name}", keys=[bundles.api_key()]) for name in ("shop", "bank")))
+    key = gate.key(1, apis=["shop"])
+    client = gate.client()
+    assert client.get("/shop", f"X-API-Key: {key}").status == 200
+    refusal = client.get("/bank", f"X-API-Key: {key}")
+    assert (refusal.status, refusal.reason) == (403, "key-not-for-api")
+
+
+def test_a_key_expires_by_the_clock(gate: Gate, auto: AutoUpstream) -> None:
+    serve(gate, auto, bundles.api(keys=[bundles.api_key()]))
+    key = gate.key(1, expires_ms=bundles.now_ms() + 700)
+    client = gate.client()
+    assert client.get("/", f"X-API-Key: {key}").status == 200
+    until(lambda: client.get("/", f"X-API-Key: {key}").status == 401, "the key to expire", within=10)
+    assert client.get("/", f"X-API-Key: {key}").reason == "key-expired"
+
+
+def test_a_rolled_keys_old_text_opens_nothing(gate: Gate, auto: AutoUpstream) -> None:
+    serve(gate, auto, bundles.api(keys=[bundles.api_key()]))
+    old = gate.key(1, "key_1")
+    new = gate.key(2, "key_1")
+    client = gate.client()
+    assert client.get("/", f"X-API-Key: {new}").status == 200
+    assert client.get("/", f"X-API-Key: {old}").reason == "key-unknown"
+
+
+def test_the_address_behind_a_trusted_proxy_is_judged(gate: Gate, auto: AutoUpstream) -> None:
+    """And that of anyone else is the socket's, whatever they write."""
+    filtered = bundles.api(addresses=bundles.ip_filter(allow=["203.0.113.0/24"], deny=["203.0.113.66"]))
+    proxies = bundles.listener(trusted=["127.0.0.1/32"])
+    gate.load(bundles.bundle([filtered], [bundles.upstream(auto.port)], listeners=[proxies]))
+    proxy, stranger = gate.client(), gate.client(source="127.0.0.2")
+    assert proxy.get("/", "X-Forwarded-For: 203.0.113.7").status == 200
+    assert proxy.get("/", "Forwarded: for=203.0.113.7").status == 200
+    assert proxy.get("/", "X-Forwarded-For: 203.0.113.66").reason == "address-denied"
+    assert proxy.get("/", "X-Forwarded-For: 203.0.113.7, 192.0.2.1").reason == "address-not-allowed"
+    assert proxy.get().reason == "address-not-allowed", "the proxy itself is on no list"
+    assert stranger.get("/", "X-Forwarded-For: 203.0.113.7").reason == "address-not-allowed"
+    assert len(auto.requests) == 2

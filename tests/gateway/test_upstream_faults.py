@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -139,6 +140,43 @@ def test_it_takes_too_long_to_begin(gate: Gate, upstream: Upstream) -> None:
     assert wire.rest() == b"", "its late answer must meet a closed connection, not the next request"
 
 
+def test_a_long_upload_is_no_late_answer(gate: Gate, upstream: Upstream) -> None:
+    """The time to the first byte runs from the request's last."""
+    gate.load(
+        bundles.bundle([bundles.api()], [bundles.upstream(upstream.port, within=bundles.timeouts(first_byte_ms=400))])
+    )
+    client = gate.client()
+    client.send(request("/", "Content-Length: 40", method="POST"))
+    wire = upstream.accept()
+    wire.until(b"\r\n\r\n")
+    for _ in range(40):
+        wait_until(time.monotonic() + 0.03)
+        client.send(b"x")
+        assert wire.exactly(1) == b"x"
+    wire.send(answer())
+    assert client.message().status == 200
+
+
+def test_it_stops_reading(gate: Gate, upstream: Upstream) -> None:
+    """An upstream that takes no more of a body, and says nothing, is as late as any other."""
+    gate.load(
+        bundles.bundle([bundles.api()], [bundles.upstream(upstream.port, within=bundles.timeouts(first_byte_ms=500))])
+    )
+    client = gate.client()
+    body = b"x" * (32 * 1024 * 1024)
+
+    def send() -> None:
+        with suppress(OSError):
+            client.send(request("/", method="POST", body=body))
+
+    sending = threading.Thread(target=send)
+    sending.start()
+    upstream.accept()
+    refused(gate, client, 504, "upstream-first-byte-timeout")
+    client.close()
+    sending.join()
+
+
 def test_it_stops_within_its_body(gate: Gate, upstream: Upstream) -> None:
     client, wire = ask(gate, upstream, idle_ms=200)
     wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
@@ -247,7 +285,7 @@ def test_it_closes_just_as_the_next_request_comes(gate: Gate, upstream: Upstream
         wire, _ = upstream.serve(answer())
         assert client.message().status == 200
         # A connection that rested for less than a second is taken to be open.
-        wait_for_a_second()
+        wait_until(time.monotonic() + 1.2)
         client.send(request("/2", method=method, body=b"x" if method == "POST" else b""))
         wire.until(b"/2 HTTP/1.1\r\n")
         wire.reset()
@@ -274,9 +312,9 @@ def test_it_answers_before_it_has_read_all(gate: Gate, upstream: Upstream) -> No
     assert gate.event(refusal.id)["reason"] is None
 
 
-def wait_for_a_second() -> None:
-    old = time.monotonic() + 1.2
-    until(lambda: time.monotonic() > old, "the connection to be an old one")
+def wait_until(moment: float) -> None:
+    """For what happens by the clock alone."""
+    until(lambda: time.monotonic() > moment, "the moment")
 
 
 def request_id(head: bytes) -> str:

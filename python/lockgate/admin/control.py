@@ -82,7 +82,8 @@ class Control:
 
     async def watch_files(self) -> None:
         """Reload whenever a file of the configuration changes, for ever."""
-        async for _ in changes(lambda: (self.reloader.watched(), self.reloader.patterns())):
+        reloader = self.reloader
+        async for _ in changes(lambda: (reloader.watched(), reloader.patterns()), reloader.read_ns):
             await self.reloader.reload("file")
 
     async def watch_waivers(self) -> None:

@@ -62,6 +62,8 @@ class Reloader:
         self.loaded: Loaded | None = None
         self.last: Outcome | None = None
         self.counts: dict[Result, int] = {"applied": 0, "unchanged": 0, "refused": 0, "signed": 0}
+        self.read_ns: int | None = None
+        """When the files were last begun to be read."""
         self.admin_address: str | None = None
         """Where the admin API really listens; a change wants a restart."""
 
@@ -94,6 +96,7 @@ class Reloader:
         return self.loaded.patterns if self.loaded is not None else []
 
     def _prepare(self) -> tuple[Loaded, SignedBundle, bool]:
+        self.read_ns = time.time_ns()
         loaded = load(self.path)
         address = self.admin_address or loaded.admin_address
         bundle, new = self._bundles.publish(loaded.compile(0, 0), admin_address=address)

@@ -23,16 +23,25 @@ POLL_SECONDS = 1.0
 """Some file systems (network shares, some containers) report nothing, and a watch that is only just
 being set up misses what happens meanwhile: so we look ourselves too. It costs a stat per file."""
 
+CLOCK_NS = 20_000_000
+"""File times come from a clock of the kernel's that may lag by a tick; one reload too many costs little."""
+
 Files = Callable[[], tuple[list[Path], list[str]]]
 """The files and the patterns of includes, as of now; they change with the configuration."""
 
 Prints = dict[str, tuple[int, int, int] | None]
 
 
-async def changes(files: Files) -> AsyncIterator[None]:
-    """Yield whenever something about the files has changed, once per burst."""
+async def changes(files: Files, since_ns: int | None = None) -> AsyncIterator[None]:
+    """Yield whenever something about the files has changed, once per burst.
+
+    `since_ns` is when the files were last begun to be read: what changed between
+    then and now would otherwise be taken for what was read.
+    """
     hint = asyncio.Event()
     seen = await asyncio.to_thread(prints, *files())
+    if since_ns is not None and await asyncio.to_thread(_newer, list(seen), since_ns - CLOCK_NS):
+        yield
     folders: list[Path] = []
     watching: asyncio.Task[None] | None = None
     try:
@@ -97,6 +106,18 @@ def _print(path: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _newer(names: Iterable[str], than_ns: int) -> bool:
+    """Whether a file was written or put in its place after this moment, or has gone."""
+    for name in names:
+        try:
+            status = Path(name).stat()
+        except OSError:
+            return True
+        if max(status.st_mtime_ns, status.st_ctime_ns) >= than_ns:
+            return True
+    return False
 
 
 def _folders(paths: Iterable[Path], patterns: Iterable[str]) -> list[Path]:

@@ -6,7 +6,7 @@ import asyncio
 import select
 import socket
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -64,19 +64,18 @@ class Upstream:
 
 
 Reply = Callable[[Message], bytes]
-Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class AutoUpstream:
     """Answers by itself, in a thread of its own, and keeps what it got."""
 
-    def __init__(self, reply: Reply | None = None, script: Script | None = None) -> None:
+    def __init__(self, reply: Reply | None = None) -> None:
         self.requests: list[Message] = []
         """Whole requests, in the order in which they were whole."""
         self.connections = 0
         self.bytes = 0
         self._reply = reply or (lambda _request: b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-        self._script = script
+        self.transports: list[asyncio.WriteTransport] = []
         self._loop = asyncio.new_event_loop()
         self._started = threading.Event()
         self._ending = asyncio.Event()
@@ -89,24 +88,22 @@ class AutoUpstream:
         self._loop.close()
 
     async def _serve(self) -> None:
-        server = await asyncio.start_server(self._script or self._talk, "127.0.0.1", 0, backlog=4096)
+        server = await self._loop.create_server(lambda: _Kept(self), "127.0.0.1", 0, backlog=4096)
         self.port = server.sockets[0].getsockname()[1]
         self._started.set()
         await self._ending.wait()
         server.close()
-        await self._turns()
-        talking = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in talking:
-            task.cancel()
-        await asyncio.gather(*talking, return_exceptions=True)
-        await self._turns()
+        # What was accepted begins, and what was closed ends, only in later turns of the loop.
+        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+            for transport in self.transports:
+                transport.abort()
+            await asyncio.wait(tasks, timeout=0.01)
+        for transport in self.transports:
+            transport.abort()
+        await asyncio.sleep(0)
 
-    async def _turns(self) -> None:
-        """Lets what was accepted begin, and what was closed end: neither happens within one turn of the loop."""
-        for _ in range(5):
-            await asyncio.sleep(0)
-
-    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serves one connection."""
         self.connections += 1
         try:
             while True:
@@ -117,7 +114,7 @@ class AutoUpstream:
                     reply = reply.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
                 writer.write(reply)
                 await writer.drain()
-        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
             writer.close()
@@ -147,3 +144,17 @@ class AutoUpstream:
     ) -> None:
         self._loop.call_soon_threadsafe(self._ending.set)
         self._thread.join(WITHIN)
+
+
+class _Kept(asyncio.StreamReaderProtocol):
+    """A connection that is closed with its upstream, however far it has come."""
+
+    def __init__(self, upstream: AutoUpstream) -> None:
+        loop = asyncio.get_running_loop()
+        super().__init__(asyncio.StreamReader(loop=loop), upstream.talk, loop=loop)
+        self._upstream = upstream
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if isinstance(transport, asyncio.WriteTransport):
+            self._upstream.transports.append(transport)
+        super().connection_made(transport)

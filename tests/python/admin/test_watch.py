@@ -122,3 +122,20 @@ def test_a_file_that_changes_while_it_is_read_is_looked_at_again(main: Path) -> 
 
 def test_the_print_of_a_file_that_is_not_there_is_nothing(tmp_path: Path) -> None:
     assert watch.prints([tmp_path / "none"], []) == {os.fspath(tmp_path / "none"): None}
+
+
+@pytest.mark.parametrize("change", [rewrite, rename_over, remove])
+def test_what_changed_before_the_watch_began_is_noticed(main: Path, change: Callable[[Path], None]) -> None:
+    """Between reading the files and watching them there is time enough for somebody to save one."""
+    read = main.stat().st_mtime_ns
+    change(main)
+
+    async def first() -> None:
+        watching = changes(lambda: ([main], []), read)
+        await asyncio.wait_for(anext(watching), 10)
+
+    asyncio.run(first())
+
+
+def test_what_is_as_it_was_read_is_not_taken_for_changed(main: Path) -> None:
+    assert not watch._newer([str(main)], main.stat().st_ctime_ns + watch.CLOCK_NS)
