@@ -96,5 +96,9 @@ class Processes:
         return self.start([sys.executable, "-m", "lockgate", *words], cwd=cwd, env=env)
 
     def end(self) -> None:
+        """Ask each to end, so that it ends what it has started itself; kill what does not."""
         for process in reversed(self._started):
-            process.end_session()
+            try:
+                process.stop()
+            except subprocess.TimeoutExpired:
+                continue
