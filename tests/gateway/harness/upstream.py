@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import select
+import selectors
 import socket
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
@@ -75,86 +76,119 @@ class AutoUpstream:
         self.connections = 0
         self.bytes = 0
         self._reply = reply or (lambda _request: b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-        self.transports: list[asyncio.WriteTransport] = []
-        self._loop = asyncio.new_event_loop()
-        self._started = threading.Event()
-        self._ending = asyncio.Event()
+        self._listening = socket.create_server(("127.0.0.1", 0), backlog=4096)
+        self._listening.setblocking(False)
+        self._ending, self._end = socket.socketpair()
         self._thread = threading.Thread(target=self._run, name="upstream", daemon=True)
-        self.port = 0
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self._listening.getsockname()[1])
 
     def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._serve())
-        self._loop.close()
-
-    async def _serve(self) -> None:
-        server = await self._loop.create_server(lambda: _Kept(self), "127.0.0.1", 0, backlog=4096)
-        self.port = server.sockets[0].getsockname()[1]
-        self._started.set()
-        await self._ending.wait()
-        server.close()
-        # What was accepted begins, and what was closed ends, only in later turns of the loop.
-        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
-            for transport in self.transports:
-                transport.abort()
-            await asyncio.wait(tasks, timeout=0.01)
-        for transport in self.transports:
-            transport.abort()
-        await asyncio.sleep(0)
-
-    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serves one connection."""
-        self.connections += 1
-        try:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._listening, selectors.EVENT_READ)
+            selector.register(self._ending, selectors.EVENT_READ)
             while True:
-                message = await self._read(reader)
-                self.requests.append(message)
-                reply = self._reply(message)
-                if message.method == "HEAD":
-                    reply = reply.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
-                writer.write(reply)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
+                for key, _ in selector.select():
+                    if key.fileobj is self._ending:
+                        for other in list(selector.get_map().values()):
+                            if isinstance(other.data, _Connection):
+                                other.data.sock.close()
+                        return
+                    if key.fileobj is self._listening:
+                        self._accept(selector)
+                    elif not self._serve(key.data):
+                        selector.unregister(key.fileobj)
+                        key.data.sock.close()
+                        continue
+                    if key.data is not None:
+                        wanted = selectors.EVENT_WRITE if key.data.outbox else selectors.EVENT_READ
+                        if wanted != key.events:
+                            selector.modify(key.fileobj, wanted, key.data)
 
-    async def _read(self, reader: asyncio.StreamReader) -> Message:
-        head = await reader.readuntil(b"\r\n\r\n")
-        self.bytes += len(head)
-        message = parse_head(head)
-        if message.get("transfer-encoding") is not None:
-            while size := int(await reader.readuntil(b"\r\n"), 16):
-                message.body += (await reader.readexactly(size + 2))[:-2]
-            while await reader.readuntil(b"\r\n") != b"\r\n":
-                pass
-        elif (length := message.get("content-length")) is not None:
-            message.body = await reader.readexactly(int(length))
-        self.bytes += len(message.body)
-        return message
+    def _accept(self, selector: selectors.BaseSelector) -> None:
+        try:
+            sock, _ = self._listening.accept()
+        except BlockingIOError:
+            return
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.connections += 1
+        selector.register(sock, selectors.EVENT_READ, _Connection(sock))
+
+    def _serve(self, connection: _Connection) -> bool:
+        """Moves a connection on; false at its end."""
+        try:
+            if connection.outbox:
+                del connection.outbox[: connection.sock.send(connection.outbox)]
+                return True
+            data = connection.sock.recv(256 * 1024)
+            connection.inbox += data
+            self.bytes += len(data)
+            while (message := whole(connection.inbox)) is not None:
+                self.requests.append(message)
+                answer = self._reply(message)
+                if message.method == "HEAD":
+                    answer = answer.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+                connection.outbox += answer
+            if connection.outbox:
+                del connection.outbox[: connection.sock.send(connection.outbox)]
+        except BlockingIOError:
+            return True
+        except (ConnectionError, AssertionError):
+            return False
+        return bool(data)
 
     def __enter__(self) -> Self:
         self._thread.start()
-        if not self._started.wait(WITHIN):
-            raise TimeoutError("the upstream does not start")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._loop.call_soon_threadsafe(self._ending.set)
+        self._end.close()
         self._thread.join(WITHIN)
+        self._listening.close()
+        self._ending.close()
 
 
-class _Kept(asyncio.StreamReaderProtocol):
-    """A connection that is closed with its upstream, however far it has come."""
+@dataclass
+class _Connection:
+    sock: socket.socket
+    inbox: bytearray = field(default_factory=bytearray)
+    outbox: bytearray = field(default_factory=bytearray)
 
-    def __init__(self, upstream: AutoUpstream) -> None:
-        loop = asyncio.get_running_loop()
-        super().__init__(asyncio.StreamReader(loop=loop), upstream.talk, loop=loop)
-        self._upstream = upstream
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.WriteTransport):
-            self._upstream.transports.append(transport)
-        super().connection_made(transport)
+def whole(inbox: bytearray) -> Message | None:
+    """Takes a message off the front, if all of it is there."""
+    end = inbox.find(b"\r\n\r\n") + 4
+    if end < 4:
+        return None
+    message = parse_head(bytes(inbox[:end]))
+    if message.get("transfer-encoding") is None:
+        length = int(message.get("content-length") or 0)
+        if len(inbox) < end + length:
+            return None
+        message.body = bytes(inbox[end : end + length])
+        del inbox[: end + length]
+        return message
+    body = bytearray()
+    while True:
+        line = inbox.find(b"\r\n", end)
+        if line < 0:
+            return None
+        size = int(inbox[end:line], 16)
+        if size == 0:
+            break
+        end = line + 2 + size + 2
+        body += inbox[line + 2 : end - 2]
+        if len(inbox) < end:
+            return None
+    after = inbox.find(b"\r\n\r\n", line)
+    if after < 0:
+        return None
+    message.body = bytes(body)
+    del inbox[: after + 4]
+    return message
