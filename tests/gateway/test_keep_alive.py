@@ -7,7 +7,8 @@ import pytest
 from gateway.harness import bundles
 from gateway.harness.gate import Gate
 from gateway.harness.upstream import AutoUpstream, Upstream
-from gateway.harness.wire import Closed, answer, request
+from gateway.harness.wire import Client, Closed, answer, request
+from support.waiting import until
 
 
 def test_one_connection_serves_many_requests(gate: Gate, auto: AutoUpstream) -> None:
@@ -146,3 +147,37 @@ def test_a_client_that_goes_away_ends_the_exchange(gate: Gate, upstream: Upstrea
     (event,) = gate.written(path="/slow")
     assert event["reason"] == "client-gone"
     assert gate.refusals("client-gone") == 1
+
+
+def test_who_comes_and_goes_without_a_request_did_nothing(gate: Gate, auto: AutoUpstream) -> None:
+    """As health checks of the port do: no refusal, no event."""
+    gate.load(bundles.plain(auto.port))
+    for _ in range(5):
+        gate.client().close()
+        gate.client().reset()
+    with gate.client() as client:
+        got = client.get()
+    until(lambda: gate.tell("stats")["connections"] == 0, "all of them to be gone")
+    gate.event(got.id)
+    assert [event["id"] for event in gate.now_written()] == [got.id]
+    assert gate.count("lockgate_refusals_total") == 0
+
+
+def test_an_ipv6_client_and_upstream(gate: Gate) -> None:
+    try:
+        upstream = Upstream("::1")
+    except OSError:
+        pytest.skip("this machine has no IPv6 on loopback")
+    with upstream:
+        listeners = [bundles.listener("six", "[::1]:0")]
+        to = bundles.upstream(f"[::1]:{upstream.port}")
+        gate.load(bundles.bundle([bundles.api()], [to], listeners=listeners))
+        with Client(gate.port("six"), source="::1", host="::1") as client:
+            client.send(request())
+            _, message = upstream.serve(answer())
+            got = client.message()
+        assert got.status == 200
+        assert message.get("x-forwarded-for") == "::1"
+        assert message.get("forwarded") == 'for="[::1]";proto=http;host=a.example'
+        event = gate.event(got.id)
+        assert (event["peer"], event["target"]) == ("::1", f"[::1]:{upstream.port}")

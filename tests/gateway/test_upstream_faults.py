@@ -109,6 +109,11 @@ def test_a_second_target_answers_for_one_that_is_gone(gate: Gate, auto: AutoUpst
     assert gate.refusals("upstream-connect-failed") == 0
 
 
+def test_a_target_may_be_a_name(gate: Gate, auto: AutoUpstream) -> None:
+    gate.load(bundles.plain(f"localhost:{auto.port}"))
+    assert gate.client().get().status == 200
+
+
 def test_targets_take_turns(gate: Gate) -> None:
     with AutoUpstream() as first, AutoUpstream() as second, AutoUpstream() as third:
         gate.load(bundles.plain(first.port, second.port, third.port))
@@ -138,6 +143,33 @@ def test_it_takes_too_long_to_begin(gate: Gate, upstream: Upstream) -> None:
     client, wire = ask(gate, upstream, first_byte_ms=200)
     refused(gate, client, 504, "upstream-first-byte-timeout")
     assert wire.rest() == b"", "its late answer must meet a closed connection, not the next request"
+
+
+def test_it_drips_its_head(gate: Gate, upstream: Upstream) -> None:
+    """The time to the first byte is that to the whole head: a byte now and then buys no more."""
+    client, wire = ask(gate, upstream, first_byte_ms=400)
+    drip = iter(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 1000)
+    with suppress(OSError):
+        while client.silent():
+            wire.send(bytes([next(drip)]))
+            wait_until(time.monotonic() + 0.02)
+    refused(gate, client, 504, "upstream-first-byte-timeout")
+
+
+def test_it_answers_while_the_upload_goes_on(gate: Gate, upstream: Upstream) -> None:
+    """Its connection is in the middle of a request: it serves nobody else, and nothing of the rest reaches it."""
+    gate.load(bundles.plain(upstream.port))
+    client, other = gate.client(), gate.client()
+    client.send(b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 1000)
+    wire = upstream.accept()
+    wire.until(b"\r\n\r\n")
+    wire.exactly(1000)
+    wire.send(answer(b"early"))
+    assert client.message().body == b"early"
+    other.send(request("/other"))
+    another, message = upstream.serve(answer(b"other"))
+    assert (message.target, other.message().body) == ("/other", b"other")
+    assert another is not wire
 
 
 def test_a_long_upload_is_no_late_answer(gate: Gate, upstream: Upstream) -> None:

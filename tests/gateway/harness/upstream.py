@@ -11,18 +11,22 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from gateway.harness.wire import WITHIN, Message, Wire, parse_head
+from gateway.harness.wire import WITHIN, Message, Wire, family, parse_head
 
 
 class Upstream:
     """A listening socket; the test accepts, reads and answers."""
 
     def __init__(self, host: str = "127.0.0.1", receive: int = 0) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._socket = socket.socket(family(host), socket.SOCK_STREAM)
         if receive:
             # Inherited by what is accepted.
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
-        self._socket.bind((host, 0))
+        try:
+            self._socket.bind((host, 0))
+        except OSError:
+            self._socket.close()
+            raise
         self._socket.listen(128)
         self._accepted: list[Wire] = []
 

@@ -242,7 +242,7 @@ class Client(Wire):
     """A client of the gate."""
 
     def __init__(self, port: int, *, source: str = "127.0.0.1", host: str = "127.0.0.1", receive: int = 0) -> None:
-        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        sock = socket.socket(family(host), socket.SOCK_STREAM)
         if receive:
             # Before connecting, so that the window never grows beyond it.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
@@ -266,6 +266,11 @@ class Client(Wire):
         if rest:
             raise AssertionError(f"more came before the end: {rest[:500]!r}")
         return True
+
+
+def family(host: str) -> socket.AddressFamily:
+    """Of an address."""
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def request(path: str = "/", *headers: str, host: str = "a.example", method: str = "GET", body: bytes = b"") -> bytes:
