@@ -82,6 +82,12 @@ def test_an_answers_other_headers_pass(gate: Gate) -> None:
         assert (got.get("server"), got.get("date")) == ("shop/1", "Sun, 06 Nov 1994 08:49:37 GMT")
 
 
+def test_an_answers_bytes_beyond_ascii_pass(gate: Gate) -> None:
+    with AutoUpstream(lambda _message: answer(b"ok", "X-Latin: caf\xe9")) as upstream:
+        gate.load(bundles.plain(upstream.port))
+        assert gate.client().get().get("x-latin") == "caf\xe9"
+
+
 IDENTITIES = [
     "X-User-Id",
     "X_User_Id",

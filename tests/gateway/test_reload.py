@@ -95,6 +95,24 @@ def test_no_request_fails_and_no_connection_closes(tmp_path: Path, signer: Signe
         assert len(seen & set(hashes)) >= RELOADS // 2, "events name the bundle that each was judged by"
 
 
+@pytest.mark.full
+def test_ten_thousand_routes_are_live_in_a_moment(gate: Gate, auto: AutoUpstream, measured: Measured) -> None:
+    def routes(turn: int) -> Bundle:
+        apis = [
+            bundles.api(f"api-{number}", f"/{turn}/{number}", {"template": f"/{turn}/{number}/items/{{id}}"})
+            for number in range(5_000)
+        ]
+        return bundles.bundle(apis, [bundles.upstream(auto.port)])
+
+    gate.load(routes(0))
+    took = sorted(int(gate.load(routes(turn))["took_us"]) for turn in range(1, 6))
+    measured("microseconds from handing over 10,000 routes to serving them", took)
+    assert took[2] < 100_000
+    client = gate.client()
+    assert client.get("/5/4999/items/7").status == 200
+    assert client.get("/4/4999/items/7").reason == "no-route"
+
+
 def test_refused_bundles_under_load_change_nothing(gate: Gate, auto: AutoUpstream) -> None:
     gate.load(bundles.plain(auto.port))
     before = gate.tell("bundle_info")

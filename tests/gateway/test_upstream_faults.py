@@ -109,6 +109,25 @@ def test_a_second_target_answers_for_one_that_is_gone(gate: Gate, auto: AutoUpst
     assert gate.refusals("upstream-connect-failed") == 0
 
 
+@pytest.mark.parametrize("status", ["200 OK", "304 Not Modified"])
+def test_content_where_none_belongs_poisons_nobody(gate: Gate, upstream: Upstream, status: str) -> None:
+    """A body after HEAD or 304 would be read as the answer to whoever comes next."""
+    gate.load(bundles.plain(upstream.port))
+    client, next_one = gate.client(), gate.client()
+    client.send(request("/1", method="HEAD" if status.startswith("200") else "GET"))
+    wire = upstream.accept()
+    wire.message()
+    poison = answer(b"poison")
+    wire.send(f"HTTP/1.1 {status}\r\nContent-Length: {len(poison)}\r\n\r\n".encode())
+    assert client.message(bodiless=True).status == int(status[:3])
+    with suppress(OSError):
+        wire.send(poison)
+    next_one.send(request("/2"))
+    another, message = upstream.serve(answer(b"its own"))
+    assert (message.target, next_one.message().body) == ("/2", b"its own")
+    assert another is not wire
+
+
 def test_a_target_may_be_a_name(gate: Gate, auto: AutoUpstream) -> None:
     gate.load(bundles.plain(f"localhost:{auto.port}"))
     assert gate.client().get().status == 200
