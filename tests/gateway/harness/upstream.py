@@ -77,6 +77,8 @@ class AutoUpstream:
     def __init__(self, reply: Reply | None = None) -> None:
         self.requests: list[Message] = []
         """Whole requests, in the order in which they were whole."""
+        self.nonsense: list[str] = []
+        """What came and is no request: a gate must never send such."""
         self.connections = 0
         self.bytes = 0
         self._reply = reply or (lambda _request: b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
@@ -141,7 +143,10 @@ class AutoUpstream:
                 del connection.outbox[: connection.sock.send(connection.outbox)]
         except BlockingIOError:
             return True
-        except (ConnectionError, AssertionError):
+        except ConnectionError:
+            return False
+        except (AssertionError, ValueError) as error:
+            self.nonsense.append(f"{error}: {bytes(connection.inbox[:500])!r}")
             return False
         return bool(data)
 
