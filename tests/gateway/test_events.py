@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from typing import Any
+
+import pytest
 
 from gateway.harness import bundles
 from gateway.harness.bundles import now_ms
@@ -172,3 +175,27 @@ def test_every_request_has_one_event(gate: Gate, auto: AutoUpstream) -> None:
     assert sorted(until(all_written, "all events")) == sorted(ids)
     assert gate.tell("stats")["events_dropped"] == 0
     assert gate.tell("stats")["requests"] == len(ids)
+
+
+@pytest.mark.parametrize(
+    "method", ["GET", pytest.param("HEAD", marks=pytest.mark.xfail(reason="hyper drops the body of a HEAD unread."))]
+)
+def test_the_gates_own_pages(gate: Gate, auto: AutoUpstream, method: str) -> None:
+    """The `type` of a refusal leads somewhere: to the gate itself, for whoever was refused."""
+    shut = bundles.api(keys=[bundles.api_key()], addresses=bundles.ip_filter(deny=["127.0.0.0/8"]))
+    gate.load(bundles.bundle([shut], [bundles.upstream(auto.port)]))
+    client = gate.client()
+    refusal = client.get()
+    page = client.get(refusal.problem["type"], method=method)
+    assert (page.status, page.get("content-type")) == (200, "application/json")
+    if method == "GET":
+        told = json.loads(page.body)
+        assert (told["reason"], told["status"], told["given_by"]) == ("address-denied", 403, "ip_filter")
+        assert told["advice"]
+    event = gate.event(page.id)
+    assert (event["class"], event["reason"], event["api"]) == ("access", None, None)
+    assert client.get("/.lockgate/reasons/nonsense").reason == "no-route"
+    assert client.get("/.lockgate/anything").reason == "no-route"
+    assert client.get("/x/../%2elockgate/anything").reason == "no-route", "by its normal form"
+    assert client.get("/.lockgatekeeper").reason == "address-denied", "an API's own"
+    assert auto.connections == 0
