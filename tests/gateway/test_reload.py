@@ -208,7 +208,6 @@ def test_trust_in_a_proxy_ends_at_once(gate: Gate, auto: AutoUpstream) -> None:
     assert told == ["203.0.113.7, 127.0.0.1", "127.0.0.1"]
 
 
-@pytest.mark.xfail(reason="The listener is looked up by its first name.")
 def test_a_listener_that_is_renamed_obeys_its_new_self(gate: Gate, auto: AutoUpstream) -> None:
     def named(name: str, *networks: str) -> Bundle:
         listeners = [bundles.listener(name, trusted=networks)]
@@ -324,7 +323,6 @@ def test_a_gate_starts_again_with_what_it_last_knew(tmp_path: Path, auto: AutoUp
         assert client.get().reason == "key-missing"
 
 
-@pytest.mark.xfail(reason="A gate that starts has heard of nobody.")
 def test_facts_are_as_old_after_a_restart_as_before(tmp_path: Path, auto: AutoUpstream, signer: Signer) -> None:
     """Where old facts are denied, a restart makes them neither older nor younger."""
 

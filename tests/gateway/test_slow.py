@@ -111,7 +111,6 @@ def test_a_body_slower_than_the_floor_is_refused(gate: Gate, upstream: Upstream)
     assert len(wire.rest()) < 1_000_000, "the upstream sees that the request is not whole"
 
 
-@pytest.mark.xfail(reason="The floor is compared with the average of the whole body.")
 def test_a_body_that_stalls_after_a_quick_beginning(gate: Gate, upstream: Upstream) -> None:
     """What was sent quickly buys no time: nginx waits a minute between two reads, the floor's grace is five seconds."""
     gate.load(bounded(upstream.port, bundles.limits(body_rate_min=MIB)))

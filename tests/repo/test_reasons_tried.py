@@ -14,7 +14,6 @@ REASONS = {reason["code"] for reason in _native.reasons()}
 UNTRIED = {
     "not-authenticated": "an API whose authentications are all off by a waiver; the judge's own test gives it by hand",
     "out-of-descriptors": "the process must run out of descriptors while it connects to an upstream",
-    "too-many-connections": "such a connection is closed before a byte of it is read, so only the metrics tell it",
     "upstream-invalid-answer": "the framing of answers has a reason for each flaw; none is left for this one",
 }
 

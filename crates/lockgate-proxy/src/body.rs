@@ -295,12 +295,10 @@ fn poll_upstream(
             Some(Ok(frame))
         }
         Some(Err(broke)) => {
-            let (reason, cause) = match broke {
-                Broke::Upstream(reason, cause) => (reason, Some(cause)),
-                Broke::Request => (&reasons::CLIENT_GONE, None),
-            };
-            exchange.cause = cause;
-            exchange.broke_off(reason);
+            exchange.broke_off(match broke {
+                Broke::Upstream(reason) => reason,
+                Broke::Request => &reasons::CLIENT_GONE,
+            });
             Some(Err(Broken))
         }
         None => {

@@ -45,8 +45,6 @@ pub struct Exchange {
     pub status: u16,
     /// Why the gate answered, where it did.
     pub reason: Option<ReasonRef>,
-    /// What went wrong with the upstream, for the log.
-    pub cause: Option<String>,
     /// The upstream's server.
     pub target: Option<Arc<Target>>,
     /// From the request's head to the answer's, microseconds.
@@ -92,13 +90,18 @@ impl Exchange {
             judgement,
             status: 0,
             reason: None,
-            cause: None,
             target: None,
             upstream_us: None,
             bytes_out: 0,
             complete: false,
             trace: None,
         })
+    }
+
+    /// Whether the answer goes without its body (RFC 9110 section 9.3.2).
+    #[must_use]
+    pub fn is_head(&self) -> bool {
+        self.method == Method::HEAD
     }
 
     /// The worker that serves it.

@@ -169,6 +169,9 @@ impl FactStore {
         let mut apply = lock(&store.apply);
         // A replacement without an end was broken off: it counts for nothing.
         apply.staged = None;
+        // Facts are as old after a restart as before; damaged ones are not believed.
+        let heard_ms = if log.torn == 0 { log.touched_ms } else { 0 };
+        store.heard_ms.store(heard_ms, Ordering::Relaxed);
         apply.log = Some(log);
         drop(apply);
         Ok(store)
@@ -216,9 +219,13 @@ impl FactStore {
         self.seq.load(Ordering::Acquire)
     }
 
-    /// Notes that the control process was heard of at `now_ms`.
+    /// Notes that the control process was heard of at `now_ms`, for the next
+    /// start too; a disk that refuses makes the next start believe less.
     pub fn heard(&self, now_ms: u64) {
         self.heard_ms.store(now_ms, Ordering::Relaxed);
+        if let Some(log) = &lock(&self.apply).log {
+            let _ = log.touch();
+        }
     }
 
     /// When the control process was last heard of, milliseconds since the epoch.

@@ -254,8 +254,13 @@ impl Gate {
     #[must_use]
     pub fn addresses(&self) -> Vec<(String, SocketAddr)> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.values()
-            .map(|(listening, bound)| (listening.opened.name.to_string(), *bound))
+        let current = self.shared.current.load();
+        let listeners = current.iter().flat_map(|snapshot| &snapshot.listeners);
+        listeners
+            .filter_map(|listener| {
+                let (_, bound) = open.get(&listener.address)?;
+                Some((listener.name.to_string(), *bound))
+            })
             .collect()
     }
 

@@ -205,7 +205,7 @@ pub async fn serve_request(
     let (mut response, link) = match answer {
         Ok(answer) => answer,
         Err(failure) => {
-            exchange.cause = Some(failure.cause);
+            exchange.target = failure.target;
             let denial = rescue(&mut exchange, failure.reason);
             return refuse(exchange, denial, true);
         }

@@ -110,13 +110,6 @@ pub static HELD_TOO_MUCH: Reason = gate(
     "The request's body cannot be judged in parts.",
     "A policy wanted to see more of the body at once than the gate keeps of one request (1 MiB).",
 );
-/// The listener has as many connections as it may.
-pub static TOO_MANY_CONNECTIONS: Reason = gate(
-    "too-many-connections",
-    503,
-    "The gate has too many connections.",
-    "The listener's `limits.connections` or `limits.connections_per_ip` is reached; further connections are closed at once.",
-);
 /// The client went away before the answer was complete.
 pub static CLIENT_GONE: Reason = Reason {
     code: "client-gone",
@@ -179,7 +172,6 @@ pub static REASONS: &[ReasonRef] = &[
     &INTERNAL_PANIC,
     &HELD_TOO_MUCH,
     &OUT_OF_DESCRIPTORS,
-    &TOO_MANY_CONNECTIONS,
     &CLIENT_GONE,
     &CONNECT_FAILED,
     &CONNECT_TIMEOUT,

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use bytes::Bytes;
-use http::header::{HeaderValue, CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
+use http::header::{HeaderValue, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderName, Response, StatusCode};
 use lockgate_policy::Denial;
 
@@ -69,7 +69,14 @@ pub fn respond(mut exchange: Box<Exchange>, answer: Response<Vec<u8>>) -> Answer
     let (mut parts, body) = answer.into_parts();
     exchange.status = parts.status.as_u16();
     parts.headers.insert(X_REQUEST_ID, exchange.id.header());
-    Response::from_parts(parts, AnswerBody::own(body.into(), Some(exchange)))
+    parts.headers.insert(CONTENT_LENGTH, body.len().into());
+    // hyper drops the body of a HEAD unread, as if the client had gone.
+    let body = if exchange.is_head() {
+        Bytes::new()
+    } else {
+        body.into()
+    };
+    Response::from_parts(parts, AnswerBody::own(body, Some(exchange)))
 }
 
 fn problem(base: &str, denial: &Denial, id: &str) -> Bytes {

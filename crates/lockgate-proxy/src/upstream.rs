@@ -50,8 +50,6 @@ pub struct Pools {
     resting: RefCell<HashMap<Arc<Target>, Vec<Resting>, RandomState>>,
     scratch: Scratch,
     clock: Clock,
-    /// Connections opened so far.
-    pub opened: Cell<u64>,
     /// Descriptors for connections to upstreams, which accepting leaves alone.
     pub reserve: Reserve,
     /// A buffer for a request's own header lines, used by one after the other.
@@ -63,27 +61,15 @@ pub struct Pools {
 pub struct Failure {
     /// What to tell the client; none where the request's own body broke off.
     pub reason: Option<ReasonRef>,
-    /// For the event.
-    pub cause: String,
+    /// The server that was asked last.
+    pub target: Option<Arc<Target>>,
 }
 
 impl Failure {
-    fn new(reason: ReasonRef, cause: impl Into<String>) -> Self {
+    fn new(reason: ReasonRef, target: &Arc<Target>) -> Self {
         Self {
             reason: Some(reason),
-            cause: cause.into(),
-        }
-    }
-}
-
-impl From<Broke> for Failure {
-    fn from(broke: Broke) -> Self {
-        match broke {
-            Broke::Upstream(reason, cause) => Self::new(reason, cause),
-            Broke::Request => Self {
-                reason: None,
-                cause: "the request's body broke off".to_owned(),
-            },
+            target: Some(Arc::clone(target)),
         }
     }
 }
@@ -99,7 +85,6 @@ impl Pools {
             resting: RefCell::default(),
             scratch,
             clock,
-            opened: Cell::new(0),
             reserve: Reserve::default(),
             lines: RefCell::default(),
         }
@@ -175,8 +160,9 @@ impl Pools {
                 Err(error) => failure = Some(error),
             }
         }
-        Err(failure.unwrap_or_else(|| {
-            Failure::new(&reasons::CONNECT_FAILED, "the upstream has no targets")
+        Err(failure.unwrap_or(Failure {
+            reason: Some(&reasons::CONNECT_FAILED),
+            target: None,
         }))
     }
 
@@ -201,20 +187,10 @@ impl Pools {
         let full = Cell::new(false);
         let stream = match tokio::time::timeout(within, self.dial(target, &full)).await {
             Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => {
-                let cause = format!("{target}: {error}");
-                return Err(Failure::new(&reasons::CONNECT_FAILED, cause));
-            }
-            Err(_) if full.get() => {
-                let cause = "no descriptor was free within the time to connect";
-                return Err(Failure::new(&reasons::OUT_OF_DESCRIPTORS, cause));
-            }
-            Err(_) => {
-                let cause = format!("{target}: no connection within {} ms", within.as_millis());
-                return Err(Failure::new(&reasons::CONNECT_TIMEOUT, cause));
-            }
+            Ok(Err(_)) => return Err(Failure::new(&reasons::CONNECT_FAILED, target)),
+            Err(_) if full.get() => return Err(Failure::new(&reasons::OUT_OF_DESCRIPTORS, target)),
+            Err(_) => return Err(Failure::new(&reasons::CONNECT_TIMEOUT, target)),
         };
-        self.opened.set(self.opened.get() + 1);
         let limits = HeadLimits {
             head_bytes: upstream.head_bytes as usize,
             headers: MAX_HEADERS,
@@ -265,11 +241,13 @@ impl Pools {
         .await;
         state.upstream_until(0);
         match head {
-            Some(head) => Ok(head?.response),
-            None => {
-                let cause = format!("{}: no answer within {first_byte_ms} ms", link.target());
-                Err(Failure::new(&reasons::FIRST_BYTE_TIMEOUT, cause))
-            }
+            Some(Ok(head)) => Ok(head.response),
+            Some(Err(Broke::Upstream(reason))) => Err(Failure::new(reason, link.target())),
+            Some(Err(Broke::Request)) => Err(Failure {
+                reason: None,
+                target: Some(Arc::clone(link.target())),
+            }),
+            None => Err(Failure::new(&reasons::FIRST_BYTE_TIMEOUT, link.target())),
         }
     }
 }

@@ -221,11 +221,12 @@ impl Worker {
             }
         }
         // Trust in a proxy that was taken away is gone at once, also on open connections.
-        let name = &origin.accepted.name;
+        // By its address: a listener may be renamed.
+        let address = origin.accepted.address;
         let listener = held
             .listeners
             .iter()
-            .find(|listener| listener.name == *name);
+            .find(|listener| listener.address == address);
         (
             Rc::clone(held),
             Arc::clone(listener.unwrap_or(&origin.accepted)),
@@ -263,7 +264,7 @@ impl Worker {
             .retain(|open| !Arc::ptr_eq(open, listening));
         listening.close();
         self.watch
-            .drain(|state| state.listener == listening.opened.name);
+            .drain(|state| state.listener == listening.opened.address);
     }
 
     async fn tick(self: Rc<Self>) {

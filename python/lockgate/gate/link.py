@@ -53,14 +53,20 @@ class Link(threading.Thread):
         self._refused = refused
         self._stopping = threading.Event()
         self._connection: socket.socket | None = None
+        self._answered = False
 
     def stop(self) -> None:
-        """Close the link; the thread ends soon after."""
+        """Close the link, and wait for its thread.
+
+        A thread that came back from the native module after the interpreter had begun
+        to end would abort the process.
+        """
         self._stopping.set()
         connection = self._connection
         if connection is not None:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+        self.join(SILENCE)
 
     def run(self) -> None:
         """Connect, serve the connection until it breaks, and begin again."""
@@ -69,7 +75,6 @@ class Link(threading.Thread):
             try:
                 with self._connect() as connection:
                     self._connection = connection
-                    wait, down = FIRST_WAIT, False
                     self._converse(connection)
             except (OSError, FrameError, SocketNameError) as error:
                 if not self._stopping.is_set() and not down:
@@ -80,6 +85,9 @@ class Link(threading.Thread):
                 log.exception("link-failed")
             finally:
                 self._connection = None
+            if self._answered:
+                # Only what was heard counts: a link that breaks at once is no link.
+                wait, down, self._answered = FIRST_WAIT, False, False
             # Spread, so that many gates do not come back in one instant.
             self._stopping.wait(wait * random.uniform(0.75, 1.0))  # noqa: S311 -- Not a secret.
             longest = LONGEST_WAIT if self._gate.bundle_info() else LONGEST_FIRST_WAIT
@@ -112,6 +120,7 @@ class Link(threading.Thread):
                 beat = now
             if poller.poll(max(0.0, beat + BEAT - now) * 1000):
                 answer = self._take(reader.read())
+                self._answered = True
                 if answer is not None:
                     connection.settimeout(SILENCE)
                     connection.sendall(answer)

@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Longest fact, bytes: an owner and some APIs fit many times over.
 const MAX_FACT: usize = 64 * 1024;
@@ -15,6 +16,9 @@ pub struct Log {
     file: File,
     /// Bytes at the end that were no whole facts, and were cut off.
     pub torn: u64,
+    /// When the log was last written or touched, milliseconds since the epoch;
+    /// 0 for a new one.
+    pub touched_ms: u64,
 }
 
 impl Log {
@@ -33,10 +37,25 @@ impl Log {
             each(&fact);
             good += length;
         }
-        let torn = file.metadata()?.len().saturating_sub(good);
+        let before = file.metadata()?;
+        let touched = before.modified()?.duration_since(UNIX_EPOCH);
+        let touched_ms = match touched {
+            Ok(since) if before.len() > 0 => u64::try_from(since.as_millis()).unwrap_or(0),
+            _ => 0,
+        };
+        let torn = before.len().saturating_sub(good);
         file.set_len(good)?;
         file.seek(SeekFrom::End(0))?;
-        Ok(Self { file, torn })
+        Ok(Self {
+            file,
+            torn,
+            touched_ms,
+        })
+    }
+
+    /// Notes on the file that its facts are as of now.
+    pub fn touch(&self) -> io::Result<()> {
+        self.file.set_modified(SystemTime::now())
     }
 
     /// Waits until what was written is on disk.

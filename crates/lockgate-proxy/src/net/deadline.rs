@@ -4,9 +4,8 @@
 //! a walk over ten thousand numbers.
 
 use std::cell::{Cell, RefCell};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::Waker;
 
 use lockgate_policy::{Denial, ReasonRef};
@@ -76,8 +75,8 @@ pub struct Refusal {
 pub struct ConnectionState {
     /// The other end of the socket.
     pub peer: IpAddr,
-    /// Name of the listener.
-    pub listener: Arc<str>,
+    /// The listener's address, as the configuration says it.
+    pub listener: SocketAddr,
     /// The port that it arrived at.
     pub port: u16,
     /// What the upstream is told of the connection, where the peer is no trusted proxy.
@@ -112,7 +111,7 @@ impl ConnectionState {
     pub fn new(peer: IpAddr, listener: &CompiledListener, port: u16, now_ms: u64) -> Rc<Self> {
         Rc::new(Self {
             peer,
-            listener: Arc::clone(&listener.name),
+            listener: listener.address,
             hop: Hop::new(peer, false, false, port),
             port,
             limits: listener.limits.clone(),
@@ -251,16 +250,24 @@ impl ConnectionState {
                 (waited >= u64::from(self.limits.idle_timeout_ms)).then_some(Trip::Close)
             }
             Waiting::Head => (waited >= head_timeout_ms).then_some(Trip::Refuse(&HEAD_TOO_SLOW)),
-            Waiting::Body => self.body_due(waited),
+            Waiting::Body => self.body_due(now_ms, waited),
         }
     }
 
-    fn body_due(&self, waited: u64) -> Option<Trip> {
+    /// Judges stretches of the grace's length, each by itself: what was sent
+    /// quickly at first buys no time later.
+    fn body_due(&self, now_ms: u64, waited: u64) -> Option<Trip> {
         let waited = self.body_waited_ms.get() + waited;
+        if waited <= BODY_GRACE_MS {
+            return None;
+        }
         let floor = u64::from(self.limits.body_rate_min);
-        let slow =
-            floor > 0 && waited > BODY_GRACE_MS && self.body_bytes.get() * 1000 < floor * waited;
-        slow.then_some(Trip::Refuse(&BODY_TOO_SLOW))
+        if self.body_bytes.get() * 1000 < floor * waited {
+            return Some(Trip::Refuse(&BODY_TOO_SLOW));
+        }
+        self.begin_body();
+        self.since_ms.set(now_ms);
+        None
     }
 }
 

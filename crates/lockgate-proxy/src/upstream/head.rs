@@ -55,12 +55,20 @@ pub struct Head {
 }
 
 /// Takes a head off the front of `inbox`, which begins with one: the guard
-/// passes heads whole and right. `None` if it is not there yet, or if `http`
-/// does not take what the guard took, which tests say never happens.
-pub fn read(inbox: &mut BytesMut, no_body: bool) -> Option<Head> {
+/// passes heads whole and right. `None` if it is not there yet.
+pub fn read(inbox: &mut BytesMut, no_body: bool) -> Option<Result<Head, NotTaken>> {
     let (end, lines) = extent(inbox)?;
     let head = inbox.split_to(end).freeze();
-    let mut at = memchr::memchr(b'\n', &head)? + 1;
+    Some(parse(&head, lines, no_body).ok_or(NotTaken))
+}
+
+/// `http` does not take what the guard took, which tests say never happens.
+#[derive(Debug)]
+pub struct NotTaken;
+
+fn parse(head: &Bytes, lines: usize, no_body: bool) -> Option<Head> {
+    let end = head.len();
+    let mut at = memchr::memchr(b'\n', head)? + 1;
     let line = &head[..at];
     let status = StatusCode::from_bytes(line.get(9..12)?).ok()?;
     let http_10 = line.get(7) == Some(&b'0');
@@ -68,7 +76,7 @@ pub fn read(inbox: &mut BytesMut, no_body: bool) -> Option<Head> {
     let mut headers = HeaderMap::with_capacity(lines);
     while at + 2 < end {
         let length = memchr::memchr(b'\n', &head[at..])?;
-        let (name, value) = field(&head, at, at + length - 1)?;
+        let (name, value) = field(head, at, at + length - 1)?;
         headers.append(name, value);
         at += length + 1;
     }

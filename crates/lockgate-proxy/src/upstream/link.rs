@@ -1,7 +1,7 @@
 //! One connection to an upstream: sends a request, receives its answer, both
 //! at once where the body is long. Driven by the task that uses it.
 
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{ready, Context, Poll, Waker};
@@ -60,10 +60,13 @@ enum Incoming {
 #[derive(Debug)]
 pub enum Broke {
     /// The upstream's connection, or what came over it.
-    Upstream(ReasonRef, String),
+    Upstream(ReasonRef),
     /// The request's own body; whoever reads it knows why.
     Request,
 }
+
+/// The upstream's connection broke.
+const RESET: Broke = Broke::Upstream(&reasons::RESET);
 
 impl From<Broken> for Broke {
     fn from(_: Broken) -> Self {
@@ -129,6 +132,9 @@ impl Link {
         let sending = self.poll_send(cx);
         loop {
             if let Some(head) = head::read(&mut self.inbox, no_body) {
+                let Ok(head) = head else {
+                    return Poll::Ready(Err(Broke::Upstream(&reasons::GARBAGE)));
+                };
                 if head.response.status().is_informational() {
                     continue;
                 }
@@ -141,7 +147,7 @@ impl Link {
                 return Poll::Ready(Ok(head));
             }
             match self.poll_fill(cx) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Err(self.closed())),
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(RESET)),
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(broke)) => return Poll::Ready(Err(broke)),
                 Poll::Pending => break,
@@ -174,7 +180,7 @@ impl Link {
                     self.body = Incoming::Length(0);
                     return Poll::Ready(None);
                 }
-                Ok(0) => return Poll::Ready(Some(Err(self.closed()))),
+                Ok(0) => return Poll::Ready(Some(Err(RESET))),
                 Ok(_) => {}
                 Err(broke) => return Poll::Ready(Some(Err(broke))),
             }
@@ -226,7 +232,7 @@ impl Link {
             while self.sent < self.out.len() {
                 match ready!(Pin::new(&mut self.stream).poll_write(cx, &self.out[self.sent..])) {
                     Ok(bytes) => self.sent += bytes,
-                    Err(error) => return Poll::Ready(Err(self.io(&error))),
+                    Err(_) => return Poll::Ready(Err(RESET)),
                 }
             }
             if self.upload.is_none() {
@@ -283,8 +289,8 @@ impl Link {
         let scratch = self.scratch.clone();
         let mut scratch = scratch.borrow_mut();
         let mut read = ReadBuf::new(&mut scratch);
-        if let Err(error) = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read)) {
-            return Poll::Ready(Err(self.io(&error)));
+        if ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read)).is_err() {
+            return Poll::Ready(Err(RESET));
         }
         let bytes = read.filled();
         if bytes.is_empty() {
@@ -301,20 +307,9 @@ impl Link {
         }
     }
 
-    fn io(&self, error: &io::Error) -> Broke {
-        Broke::Upstream(&reasons::RESET, format!("{}: {error}", self.target))
-    }
-
-    fn closed(&self) -> Broke {
-        Broke::Upstream(
-            &reasons::RESET,
-            format!("{}: it closed the connection", self.target),
-        )
-    }
-
     fn wrong(&self, reason: ReasonRef) -> Broke {
-        let reason = if self.began { reason } else { &reasons::RESET };
-        Broke::Upstream(reason, format!("{}: {}", self.target, reason.title))
+        // Before the first byte there is no answer that could be wrong.
+        Broke::Upstream(if self.began { reason } else { &reasons::RESET })
     }
 }
 
