@@ -77,7 +77,7 @@ class Link(threading.Thread):
                     self._connection = connection
                     self._converse(connection)
             except (OSError, FrameError, SocketNameError) as error:
-                if not self._stopping.is_set() and not down:
+                if not self._stopping.is_set() and (self._answered or not down):
                     log.warning("link-down", cause=str(error), hint="the gate serves on, and tries again")
                 down = True
             except Exception:
@@ -87,7 +87,7 @@ class Link(threading.Thread):
                 self._connection = None
             if self._answered:
                 # Only what was heard counts: a link that breaks at once is no link.
-                wait, down, self._answered = FIRST_WAIT, False, False
+                wait, self._answered = FIRST_WAIT, False
             # Spread, so that many gates do not come back in one instant.
             self._stopping.wait(wait * random.uniform(0.75, 1.0))  # noqa: S311 -- Not a secret.
             longest = LONGEST_WAIT if self._gate.bundle_info() else LONGEST_FIRST_WAIT
