@@ -7,6 +7,7 @@ whatever field it came in by. It is a net below careful code, not instead of it.
 import contextlib
 import io
 import logging
+import os
 import re
 import sys
 from collections.abc import MutableMapping
@@ -30,12 +31,17 @@ def configure(process: str, *, level: int = logging.INFO) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             blot,
-            structlog.dev.ConsoleRenderer(colors=True) if pretty else structlog.processors.JSONRenderer(),
+            structlog.dev.ConsoleRenderer(colors=_colour_wanted()) if pretty else structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(file=cast("TextIO", _Unbreakable(sys.stderr))),
         cache_logger_on_first_use=True,
     )
+
+
+def _colour_wanted() -> bool:
+    """Whether a terminal is to be coloured: https://no-color.org, and terminals that cannot."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 class _Unbreakable(io.TextIOBase):

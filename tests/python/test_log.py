@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import pty
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -38,3 +43,33 @@ def test_a_secret_is_blotted_wherever_it_stands(secret: str, hide: Any) -> None:
 def test_what_is_no_secret_stays(capsys: Any) -> None:
     event = {"event": "config-loaded", "id": "key_w5k2xlcris2uirba4wl3", "took_ms": 3, "address": None}
     assert blot(None, "info", dict(event)) == event
+
+
+def logged_at_a_terminal(env: dict[str, str]) -> str:
+    """What a process says whose standard error is a terminal."""
+    ours, theirs = pty.openpty()
+    code = "from lockgate import log; log.configure('t'); import structlog; structlog.get_logger().info('hello')"
+    try:
+        subprocess.run([sys.executable, "-c", code], stderr=theirs, env={**os.environ, **env}, check=True, timeout=60)
+        return os.read(ours, 65536).decode()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+@pytest.mark.parametrize("env", [{"NO_COLOR": "1", "TERM": "xterm"}, {"NO_COLOR": "", "TERM": "dumb"}])
+def test_no_colours_where_none_are_wanted(env: dict[str, str]) -> None:
+    said = logged_at_a_terminal(env)
+    assert "hello" in said
+    assert "\x1b" not in said
+
+
+def test_colours_at_a_terminal() -> None:
+    assert "\x1b[" in logged_at_a_terminal({"NO_COLOR": "", "TERM": "xterm"})
+
+
+def test_no_terminal_reads_json_without_colours() -> None:
+    code = "from lockgate import log; log.configure('t'); import structlog; structlog.get_logger().info('hello')"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True, timeout=60).stderr
+    assert json.loads(said)["event"] == "hello"
+    assert "\x1b" not in said

@@ -39,7 +39,7 @@ listeners:
 
 upstreams:
   api:
-    targets: [{answers.upstream}]{insecure}
+    targets: [{_quoted(answers.upstream)}]{insecure}
 
 apis:
   api:
@@ -61,6 +61,9 @@ def _who(public: Waived | None) -> str:
 
 
 def _waiver(waived: Waived) -> str:
-    # A JSON string is a YAML string, whatever stands in it.
-    owner, reason = (json.dumps(text, ensure_ascii=False) for text in (waived.owner, waived.reason))
-    return f"{{owner: {owner}, reason: {reason}, until: {waived.until}}}"
+    return f"{{owner: {_quoted(waived.owner)}, reason: {_quoted(waived.reason)}, until: {waived.until}}}"
+
+
+def _quoted(text: str) -> str:
+    """What somebody typed, so that YAML reads back just that: a JSON string is a YAML string."""
+    return json.dumps(text, ensure_ascii=False)

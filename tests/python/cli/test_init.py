@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 import stat
 from pathlib import Path
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from pydantic_core import PydanticCustomError
 
 from lockgate import _native
+from lockgate.addresses import is_loopback, parse_target
+from lockgate.cli._first_config import Answers, Waived, first_config
 from lockgate.config import load
 from support.command import at_terminal, lockgate
 
@@ -154,3 +160,52 @@ def test_it_asks_for_an_exception_in_full(tmp_path: Path) -> None:
     bundle = load(tmp_path / "lockgate.yaml").compile(0, 0)
     assert bundle["apis"][0]["public"]["owner"] == "me"
     assert bundle["upstreams"][0]["insecure"]["reason"] == "a mesh"
+
+
+TEXTS = st.text(min_size=1, max_size=60).filter(lambda text: text.isprintable() and text.strip() and "${" not in text)
+UPSTREAMS = st.one_of(
+    st.ip_addresses(v=4, network="127.0.0.0/8").map(str),
+    st.just("[::1]"),
+    st.ip_addresses(v=6).map(lambda address: f"[{address}]"),
+    st.from_regex(r"[a-z][a-z0-9-]{0,20}[a-z0-9]", fullmatch=True),
+)
+
+
+@given(
+    host=UPSTREAMS, port=st.integers(1, 65535), owner=TEXTS, reason=TEXTS, insecure=st.booleans(), public=st.booleans()
+)
+def test_what_is_written_passes_and_reads_back_equal(
+    tmp_path_factory: pytest.TempPathFactory,
+    host: str,
+    port: int,
+    owner: str,
+    reason: str,
+    insecure: bool,
+    public: bool,
+) -> None:
+    try:
+        target = parse_target(f"http://{host}:{port}")
+    except PydanticCustomError:
+        assume(False)
+        raise
+    local = is_loopback(target.removeprefix("http://").rpartition(":")[0])
+    assume(target != "http://127.0.0.1:8080" and (insecure or local))
+    waived = Waived(owner, reason, dt.date(2999, 1, 1))
+    answers = Answers(target, waived if public else None, None if local else waived)
+    file = tmp_path_factory.mktemp("init") / "lockgate.yaml"
+    file.write_text(first_config(answers), encoding="utf-8")
+    loaded = load(file)  # As `lockgate check` does.
+    assert loaded.warnings == []
+    upstream = loaded.document.upstreams["api"]
+    assert upstream.targets == [target]
+    api = loaded.document.apis["api"]
+    for waiver, wanted in ((api.public, public), (upstream.insecure, not local)):
+        assert (waiver is not None) == wanted
+        if waiver is not None:
+            assert (waiver.owner, waiver.reason, waiver.until) == (owner, reason, dt.date(2999, 1, 1))
+
+
+def test_an_ipv6_upstream(tmp_path: Path) -> None:
+    assert lockgate("init", "--upstream", "http://[::1]:9000", "--yes", cwd=tmp_path).code == 0
+    assert 'targets: ["http://[::1]:9000"]' in (tmp_path / "lockgate.yaml").read_text(encoding="utf-8")
+    assert lockgate("check", cwd=tmp_path).code == 0
