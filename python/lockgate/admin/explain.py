@@ -66,15 +66,17 @@ def offline(bundle: str, asked: Asked, *, keys: KnownKeys | None, pepper: bytes)
     from lockgate._native import Engine, LockgateError
 
     request = asked.request()
-    text = bundle.encode()
+    text, document = bundle.encode(), json.loads(bundle)
+    listener = _listener(document, asked)
+    request["listener"] = listener["name"]
     try:
         explained = Engine(text, pepper=pepper).evaluate(request)
         if asked.key is None or explained["route"] is None:
-            return _explanation(explained)
-        headers = _key_headers(json.loads(bundle), explained["route"]["api"])
+            return _explanation(explained, listener)
+        headers = _key_headers(document, explained["route"]["api"])
         request["headers"] += [(name, asked.key) for name in headers]
         facts = _facts(asked.key, keys, pepper)
-        return _explanation(Engine(text, facts=facts, pepper=pepper).evaluate(request))
+        return _explanation(Engine(text, facts=facts, pepper=pepper).evaluate(request), listener)
     except LockgateError as error:
         raise UnreadableError(str(error)) from error
 
@@ -137,8 +139,34 @@ def _verdict(event: dict[str, Any]) -> str:
     return "deny" if judged or event.get("api") is None else "failed"
 
 
-def _explanation(explained: dict[str, Any]) -> dict[str, Any]:
-    return {"id": None, "at_ms": None, **explained}
+def _listener(document: dict[str, Any], asked: Asked) -> dict[str, Any]:
+    """Where the request arrives: the listener that is named, the one on the URL's port, or the first.
+
+    `assumed` is true where the URL names a port that no listener has.
+    """
+    listeners = {item["name"]: item["address"] for item in document["listeners"]}
+    if asked.listener is not None:
+        if asked.listener not in listeners:
+            raise UnreadableError(f"there is no listener {asked.listener!r}; there are: {', '.join(listeners)}")
+        return {"name": asked.listener, "address": listeners[asked.listener], "assumed": False}
+    port = _port(asked.url)
+    # A listener on port 0 takes a free one, which may be the URL's.
+    fitting = [name for name, address in listeners.items() if address.rpartition(":")[2] in {port, "0"}]
+    name = fitting[0] if fitting else next(iter(listeners))
+    return {"name": name, "address": listeners[name], "assumed": port is not None and not fitting}
+
+
+def _port(url: str) -> str | None:
+    """The port that a URL names; what is no URL is refused elsewhere."""
+    try:
+        port = urlsplit(url).port if "://" in url else None
+    except ValueError:
+        return None
+    return None if port is None else str(port)
+
+
+def _explanation(explained: dict[str, Any], listener: dict[str, Any]) -> dict[str, Any]:
+    return {"id": None, "at_ms": None, "listener": listener, **explained}
 
 
 def _key_headers(document: dict[str, Any], api_name: str) -> list[str]:

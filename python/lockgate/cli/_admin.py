@@ -7,17 +7,12 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import urlencode
 
-import typer
-
 from lockgate.cli._report import leave
+from lockgate.cli._state import state_or_exit
 from lockgate.state import StateError, StateFolder, read_secret
-
-StateDir = Annotated[
-    Path, typer.Option("--state", help="The state folder.", envvar="LOCKGATE_STATE", show_default=".lockgate")
-]
 
 TIMEOUT = 60.0
 """A reload of a very large configuration takes some seconds."""
@@ -92,17 +87,9 @@ class Admin:
         return content
 
 
-def state_or_exit(folder: Path) -> StateFolder:
-    """The state folder of something that was started before."""
+def running(state: Path | None) -> Admin:
+    """The admin API of the folder that `--state` names, for commands that want one."""
     try:
-        return StateFolder.existing(folder)
-    except StateError as error:
-        leave(str(error))
-
-
-def running(folder: Path) -> Admin:
-    """The admin API of a folder, for commands that want one."""
-    try:
-        return Admin.of(state_or_exit(folder))
+        return Admin.of(state_or_exit(state))
     except (NotRunningError, StateError) as error:
         leave(str(error))

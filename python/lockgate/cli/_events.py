@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 import heapq
 import re
 import time
@@ -108,6 +109,10 @@ def wanted(
 ) -> dict[str, Any]:
     """The filter, as the native reader takes it."""
     criteria: dict[str, Any] = {field: value for field, value in exact.items() if value is not None}
+    if "reason" in criteria:
+        criteria["reason"] = _reason(criteria["reason"])
+    if "key" in criteria:
+        criteria["key"] = _key(criteria["key"])
     if classes:
         criteria["classes"] = [_class(name) for text in classes for name in text.split(",")]
     if status is not None:
@@ -138,8 +143,28 @@ def moment_ms(text: str, *, now: float | None = None) -> int:
 
 def _class(name: str) -> str:
     if name not in CLASSES:
-        raise BadFilterError(f"{name!r} is no class of events. There are {', '.join(CLASSES)}.")
+        raise BadFilterError(f"{name!r} is no class of events. {_meant(name, CLASSES)}There are {', '.join(CLASSES)}.")
     return name
+
+
+def _reason(code: str) -> str:
+    """A filter by a reason that there is not would show nothing, as if all were well."""
+    codes = [reason["code"] for reason in _native.reasons()]
+    if code not in codes:
+        raise BadFilterError(f"{code!r} is no reason. {_meant(code, codes)}docs/reference/reasons.md lists them all.")
+    return code
+
+
+def _key(key_id: str) -> str:
+    if not key_id.startswith("key_"):
+        # What was typed may be a key itself, which must stand in no message.
+        raise BadFilterError("--key wants a key's id, which begins with key_: `lockgate keys list` shows it.")
+    return key_id
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"Did you mean {close[0]}? " if close else ""
 
 
 def _statuses(text: str) -> tuple[int, int]:

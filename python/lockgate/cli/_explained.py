@@ -47,6 +47,7 @@ def _head(explained: dict[str, Any]) -> list[str]:
         when = datetime.fromtimestamp(explained["at_ms"] / 1000, UTC).isoformat(timespec="milliseconds")
         lines.append(f"Request   {explained['id']} at {when}")
     lines.append(f"From      {explained['client']}")
+    lines += _arrives(explained.get("listener"))
     if route is None:
         lines.append("Route     none: no API answers to this host, path and method")
     else:
@@ -54,6 +55,16 @@ def _head(explained: dict[str, Any]) -> list[str]:
     if explained["bundle"] is not None:
         lines.append(f"Bundle    {explained['bundle']}")
     return lines
+
+
+def _arrives(listener: dict[str, Any] | None) -> list[str]:
+    """Where it arrives; an event does not tell."""
+    if listener is None:
+        return []
+    line = f"At        listener {escape(listener['name'])}, {listener['address']}"
+    if not listener["assumed"]:
+        return [line]
+    return [f"{line}  [yellow](assumed: none listens on the URL's port; --listener names another)[/]"]
 
 
 def _steps(steps: list[dict[str, Any]]) -> Table:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import json
 from dataclasses import dataclass
+from typing import Final
+
+API: Final = "api"
+"""The name of the one API that it writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ upstreams:
     targets: [{_quoted(answers.upstream)}]{insecure}
 
 apis:
-  api:
+  {API}:
     path: /                      # this path and all below it
     upstream: api
 {_who(answers.public)}"""

@@ -9,8 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lockgate.cli._admin import Admin, NotRunningError, RefusedError, state_or_exit
+from lockgate.cli._admin import Admin, NotRunningError, RefusedError
 from lockgate.cli._report import leave
+from lockgate.cli._state import state_or_exit
 
 if TYPE_CHECKING:
     from lockgate.admin.keys import KeyRecord, Keys
@@ -106,12 +107,12 @@ class FolderKeys:
 
 
 @contextmanager
-def key_ring(folder: Path) -> Iterator[KeyRing]:
-    """The keys of a state folder; what is refused ends the command with one line."""
+def key_ring(given: Path | None) -> Iterator[KeyRing]:
+    """The keys of the folder that `--state` names; what is refused ends the command with one line."""
     from lockgate.admin.keys import KeyNotFoundError, UnknownApiError
     from lockgate.state import StateError
 
-    state = state_or_exit(folder)
+    state = state_or_exit(given)
     with ExitStack() as stack:
         try:
             yield _open(state, stack)

@@ -33,8 +33,12 @@ def load_or_exit(file: Path) -> Loaded:
         renderer = output(err=True)
         for text in renderer.problems(refused.errors):
             typer.echo(text, err=True)
-        count = len(refused.errors)
-        leave(f"{renderer.path(refused.errors[0].source)} is refused: {count} error{'s' * (count != 1)}.")
+        leave(f"{renderer.path(refused.errors[0].source)} is refused: {count(len(refused.errors), 'error')}.")
+
+
+def count(number: int, what: str) -> str:
+    """A number of things, as one says it: `1 key`, `2 keys`, `no keys`."""
+    return f"{number or 'no'} {what}{'s' * (number != 1)}"
 
 
 def leave(message: str, *, code: int = 2) -> NoReturn:

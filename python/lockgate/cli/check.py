@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lockgate.cli._report import ConfigFile, Json, output
+from lockgate.cli._report import ConfigFile, Json, count, output
 
 if TYPE_CHECKING:
     from lockgate.config import Finding, Loaded, Problem
@@ -65,20 +65,18 @@ def _print(
         typer.echo(text)
     for finding in findings:
         typer.echo(renderer.finding(finding))
-    said = [_count(len(errors), "error"), _count(len(warnings) + len(findings), "warning")]
+    warned = len(warnings) + len(findings)
+    said = [count(number, what) for number, what in ((len(errors), "error"), (warned, "warning")) if number]
     if loaded is None:
-        typer.echo(f"{renderer.paint('Refused', 'error')}: {', '.join(filter(None, said))}.")
+        typer.echo(f"{renderer.paint('Refused', 'error')}: {', '.join(said)}.")
         return
     document = loaded.document
-    parts = [
-        _count(len(document.apis), "API"),
-        _count(len(document.upstreams), "upstream"),
-        _count(len(document.listeners) or 1, "listener"),
-        _count(len(loaded.files), "file"),
-    ]
-    problems = f"; {said[1]}" if said[1] else ""
-    typer.echo(f"Fine: {', '.join(filter(None, parts))}{problems}.")
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}" if number else ""
+    numbers = {
+        "API": len(document.apis),
+        "upstream": len(document.upstreams),
+        "listener": len(document.listeners) or 1,
+        "file": len(loaded.files),
+    }
+    parts = [count(number, what) for what, number in numbers.items() if number]
+    problems = f"; {said[-1]}" if warned else ""
+    typer.echo(f"Fine: {', '.join(parts)}{problems}.")

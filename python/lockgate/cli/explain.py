@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lockgate.cli._report import Json, leave, load_or_exit
+from lockgate.cli._state import StateDir, state_path
 
 if TYPE_CHECKING:
     from lockgate.admin.explain import Asked
@@ -31,16 +32,14 @@ def explain(
         str | None, typer.Option("--key-file", help="A file that holds the API key; `-` for standard input.")
     ] = None,
     peer: Annotated[str, typer.Option("--peer", help="The address that the request comes from.")] = "127.0.0.1",
-    listener: Annotated[str | None, typer.Option("--listener", help="Where it arrives; the first by default.")] = None,
+    listener: Annotated[
+        str | None,
+        typer.Option("--listener", help="Where it arrives; by default on the URL's port, or at the first."),
+    ] = None,
     body: Annotated[str | None, typer.Option("--body", help="The request's body.")] = None,
     request: Annotated[str | None, typer.Option("--request", help="Explain the request with this id instead.")] = None,
     config: Annotated[Path, typer.Option("--config", "-c", help="The configuration.")] = Path("lockgate.yaml"),
-    state: Annotated[
-        Path | None,
-        typer.Option(
-            "--state", envvar="LOCKGATE_STATE", help="The state folder; by default .lockgate beside the configuration."
-        ),
-    ] = None,
+    state: StateDir = None,
     as_json: Json = False,
 ) -> None:
     """Say what the gate would do with a request, or did with one: route, each policy, and the line that decided.
@@ -53,7 +52,7 @@ def explain(
 
     Example: lockgate explain GET /orders -H "X-Trace: 1" --peer 203.0.113.9
     """
-    folder = state if state is not None else config.absolute().parent / ".lockgate"
+    folder = state_path(state, config=config)
     if request is not None:
         explained = _of_request(folder, request)
     elif method is not None and url is not None:

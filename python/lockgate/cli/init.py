@@ -17,14 +17,14 @@ import typer
 from pydantic_core import PydanticCustomError
 
 from lockgate.addresses import is_loopback, parse_target
-from lockgate.cli._first_config import Answers, Waived, first_config
-from lockgate.cli._report import Json, leave
+from lockgate.cli._first_config import API, Answers, Waived, first_config
+from lockgate.cli._report import Json, count, leave
+from lockgate.cli._state import NAME, StateDir, state_path
 from lockgate.scalars import parse_date, parse_text, refusal
 
 T = TypeVar("T")
 
 CONFIG = "lockgate.yaml"
-STATE = ".lockgate"
 DEFAULT_UPSTREAM = "http://127.0.0.1:9000"
 
 
@@ -41,12 +41,16 @@ def init(
     until: Annotated[str | None, typer.Option("--until", metavar="DATE", help="When it ends: YYYY-MM-DD.")] = None,
     folder: Annotated[Path, typer.Option("--dir", metavar="DIR", help="Where to write.")] = Path(),
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite a configuration that is there.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite a configuration that is there; keys are kept.")
+    ] = False,
+    state: StateDir = None,
     as_json: Json = False,
 ) -> None:
     """Write a short configuration that is safe as it stands, and make the first key.
 
     Without --public, callers need a key, and the first one is printed: this once only.
+    Where keys were made before (--force), they go on opening the API, and no other is made.
     Where nobody sits at it, say all with options and --yes.
 
     Example: lockgate init --upstream http://127.0.0.1:9000 --yes
@@ -61,11 +65,12 @@ def init(
         leave("Nobody sits at this terminal to be asked: add --yes.")
     answers = _answers(given, ask=asking)
     _write(folder, answers)
-    key = None if answers.public is not None else _first_key(folder, given.owner or _user())
+    place = state_path(state, config=folder / CONFIG)
+    key = None if answers.public is not None else _first_key(folder, place, given.owner or _user())
     if as_json:
-        typer.echo(json.dumps({"config": str(folder / CONFIG), "state": str(folder / STATE), **(key or {})}, indent=2))
+        typer.echo(json.dumps({"config": str(folder / CONFIG), "state": str(place), **(key or {})}, indent=2))
     else:
-        _say(folder, answers, key["key"] if key else None)
+        _say(folder, state, answers, key)
 
 
 @dataclass(slots=True)
@@ -179,21 +184,32 @@ def _write(folder: Path, answers: Answers) -> None:
 def _ignore(file: Path) -> None:
     """Keep the state folder, which holds secrets, out of version control."""
     there = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
-    if not {f"{STATE}/", STATE, f"/{STATE}/", f"/{STATE}"} & {line.strip() for line in there.splitlines()}:
+    if not {f"{NAME}/", NAME, f"/{NAME}/", f"/{NAME}"} & {line.strip() for line in there.splitlines()}:
         gap = "\n" if there and not there.endswith("\n") else ""
         with file.open("a", encoding="utf-8") as stream:
-            stream.write(f"{gap}{STATE}/\n")
+            stream.write(f"{gap}{NAME}/\n")
 
 
-def _first_key(folder: Path, owner: str) -> dict[str, str]:
-    from lockgate.admin.keys import create_key
-    from lockgate.state import StateError
+def _first_key(folder: Path, state: Path, owner: str) -> dict[str, Any]:
+    """A key, or how many there are already: who has one must not be given a second one unseen."""
+    from lockgate.cli._keys import key_ring
+    from lockgate.state import StateError, StateFolder
 
     try:
-        created = create_key(folder / STATE, name="first", owner=owner)
+        StateFolder.open(state)
     except StateError as error:
         leave(f"{folder / CONFIG} is written, but no key could be made: {error}", code=1)
-    return {"key": created.key, "key_id": created.record.id}
+    with key_ring(state) as keys:
+        kept = sum(1 for row in keys.every() if row["status"] == "active" and _opens(row))
+        if kept:
+            return {"keys_kept": kept}
+        made = keys.create({"name": "first", "owner": owner})
+    return {"key": made["key"], "key_id": made["id"]}
+
+
+def _opens(row: dict[str, Any]) -> bool:
+    """Whether a key opens the API that is written here."""
+    return row["apis"] is None or API in row["apis"]
 
 
 def _user() -> str:
@@ -203,12 +219,20 @@ def _user() -> str:
         return f"uid {os.getuid()}"
 
 
-def _say(folder: Path, answers: Answers, key: str | None) -> None:
+def _say(folder: Path, state: Path | None, answers: Answers, made: dict[str, Any] | None) -> None:
     typer.echo(f"Wrote {folder / CONFIG}.")
-    if key is not None:
+    key = made.get("key", "…") if made is not None else None
+    if made is not None and "key" in made:
         typer.echo(f"\nThe first key. It is shown this once and kept nowhere:\n\n  {key}")
-    run = "lockgate run" if folder == Path() else f"cd {shlex.quote(str(folder))} && lockgate run"
+    elif made is not None:
+        kept = f"{count(made['keys_kept'], 'key')} made before"
+        typer.echo(f"\nNo new key: {kept} still {'opens' if made['keys_kept'] == 1 else 'open'} it.")
+        typer.echo("`lockgate keys list` shows which; `lockgate keys create` makes another.")
     header = f"-H 'X-API-Key: {key}' " if key is not None else ""
+    if state is not None:
+        run = f"lockgate run --config {shlex.quote(str(folder / CONFIG))} --state {shlex.quote(str(state))}"
+    else:
+        run = "lockgate run" if folder == Path() else f"cd {shlex.quote(str(folder))} && lockgate run"
     typer.echo(f"\nNext:\n\n  {run}\n  curl {header}http://127.0.0.1:8080/")
     if answers.public is not None:
         typer.echo(f"\nAnyone may call until {answers.public.until}; after that the API is closed.")

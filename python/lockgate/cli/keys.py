@@ -18,9 +18,9 @@ from typing import Annotated, Any
 
 import typer
 
-from lockgate.cli._admin import StateDir
 from lockgate.cli._keys import key_ring
-from lockgate.cli._report import Json, leave
+from lockgate.cli._report import Json, count, leave
+from lockgate.cli._state import StateDir
 
 app = typer.Typer(help="Make, list, show, revoke and import API keys.", no_args_is_help=True)
 
@@ -44,7 +44,7 @@ def create(
         str | None, typer.Option("--expires", help="When it ends: `90d`, `12h`, or a day such as 2027-01-01.")
     ] = None,
     environment: Annotated[str, typer.Option("--environment", help="`live` or `test`; stands in the key.")] = "live",
-    state: StateDir = Path(".lockgate"),
+    state: StateDir = None,
     as_json: Json = False,
 ) -> None:
     """Make a key and print it: this once, and never again.
@@ -72,7 +72,7 @@ def create(
 
 
 @app.command(name="list")
-def list_keys(state: StateDir = Path(".lockgate"), as_json: Json = False) -> None:
+def list_keys(state: StateDir = None, as_json: Json = False) -> None:
     """List the keys, oldest first.
 
     Example: lockgate keys list --json
@@ -88,7 +88,7 @@ def list_keys(state: StateDir = Path(".lockgate"), as_json: Json = False) -> Non
 
 
 @app.command()
-def show(key_id: Id, state: StateDir = Path(".lockgate"), as_json: Json = False) -> None:
+def show(key_id: Id, state: StateDir = None, as_json: Json = False) -> None:
     """Show what is known of a key. The key itself is known to nobody but its holder.
 
     Example: lockgate keys show key_w5k2xlcris2uirba4wl3
@@ -107,7 +107,7 @@ def show(key_id: Id, state: StateDir = Path(".lockgate"), as_json: Json = False)
 def revoke(
     key_id: Id,
     reason: Annotated[str | None, typer.Option("--reason", help="Why; stands in the audit event.")] = None,
-    state: StateDir = Path(".lockgate"),
+    state: StateDir = None,
     as_json: Json = False,
 ) -> None:
     """Close a key for good. A running gate refuses it before this returns.
@@ -136,7 +136,7 @@ def import_keys(
             help="JSON lines: digest, name, owner; maybe environment, apis, expires_ms.",
         ),
     ],
-    state: StateDir = Path(".lockgate"),
+    state: StateDir = None,
     as_json: Json = False,
 ) -> None:
     """Add keys by their digests (HMAC-SHA256 under this installation's pepper), one JSON object a line.
@@ -151,7 +151,13 @@ def import_keys(
         while batch := list(islice(rows, IMPORT_BATCH)):
             result = keys.add(file.name, batch)
             done = {name: done[name] + result[name] for name in done}
-    typer.echo(json.dumps(done) if as_json else f"Added {done['added']}; {done['known']} were known already.")
+    typer.echo(json.dumps(done) if as_json else _added(**done))
+
+
+def _added(added: int, known: int) -> str:
+    """What an import did, in words."""
+    were = f"{known} {'was' if known == 1 else 'were'} known already"
+    return f"Added {count(added, 'key')}{f'; {were}' if known else ''}."
 
 
 def _rows(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:

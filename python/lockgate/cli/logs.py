@@ -5,22 +5,21 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from lockgate.cli._report import Json, leave
+from lockgate.cli._state import StateDir, state_or_exit
 
 if TYPE_CHECKING:
     from lockgate.cli._events import Events
 
 DEFAULT_LAST: Final = 100
-STATE: Final = ".lockgate"
 
 
 def logs(
-    state: Annotated[Path, typer.Option("--state", metavar="DIR", help="The state folder.")] = Path(STATE),
+    state: StateDir = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what happens now.")] = False,
     last: Annotated[
         int | None,
@@ -49,12 +48,11 @@ def logs(
     Example: lockgate logs --follow --class security --status 4xx
     """
     from lockgate.cli._events import BadFilterError, Events, wanted
-    from lockgate.state import StateError, StateFolder
 
+    folder = state_or_exit(state)
     try:
-        folder = StateFolder.existing(state)
         criteria = wanted(classes, status, since, until, {"api": api, "reason": reason, "key": key})
-    except (StateError, BadFilterError) as wrong:
+    except BadFilterError as wrong:
         leave(str(wrong))
     events = Events((folder.gate_events, folder.control_events), criteria)
     show = _as_json if as_json else _as_lines

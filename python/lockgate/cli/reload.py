@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import typer
 
-from lockgate.cli._admin import NotRunningError, RefusedError, StateDir, running
+from lockgate.cli._admin import NotRunningError, RefusedError, running
 from lockgate.cli._report import Json, leave
+from lockgate.cli._state import StateDir
 
 
-def reload(state: StateDir = Path(".lockgate"), as_json: Json = False) -> None:
+def reload(state: StateDir = None, as_json: Json = False) -> None:
     """Read the configuration again and take it over: all of it or nothing.
 
     It also happens by itself when a file changes. Exits with 0 if it is live,

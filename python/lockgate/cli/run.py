@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lockgate.cli._report import leave
+from lockgate.cli._state import StateDir, state_path
 
 if TYPE_CHECKING:
     from lockgate.supervisor import Role
@@ -26,12 +27,7 @@ class RoleName(StrEnum):
 
 def run(
     config: Annotated[Path, typer.Option("--config", "-c", help="The configuration.")] = Path("lockgate.yaml"),
-    state: Annotated[
-        Path | None,
-        typer.Option(
-            "--state", envvar="LOCKGATE_STATE", help="The state folder; by default .lockgate beside the configuration."
-        ),
-    ] = None,
+    state: StateDir = None,
     role: Annotated[RoleName, typer.Option("--role", help="Both processes, or one of them.")] = RoleName.ALL,
     drain_timeout: Annotated[
         str, typer.Option("--drain-timeout", help="At the end, how long requests under way may take.")
@@ -60,7 +56,7 @@ def run(
     log.configure("supervisor")
     chosen: Role = role.value
     try:
-        folder = StateFolder.open(state if state is not None else config.absolute().parent / ".lockgate")
+        folder = StateFolder.open(state_path(state, config=config))
         options = Options(state=folder, config=config.absolute(), role=chosen, drain_timeout=timeout, workers=workers)
         status = Supervisor(options, say=_say).run()
     except StateError as error:

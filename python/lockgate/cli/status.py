@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import typer
 
-from lockgate.cli._admin import NotRunningError, StateDir, running
-from lockgate.cli._report import Json, leave
+from lockgate.cli._admin import NotRunningError, running
+from lockgate.cli._report import Json, count, leave
+from lockgate.cli._state import StateDir
 
 
-def status(state: StateDir = Path(".lockgate"), as_json: Json = False) -> None:
+def status(state: StateDir = None, as_json: Json = False) -> None:
     """Show how the gate and the control process are.
 
     Exits with 0 if the gate serves the configuration as it stands, 1 if
@@ -44,7 +44,7 @@ def _lines(told: dict[str, Any]) -> list[str]:
         lines.append(f"Serves     bundle {bundle['sequence']} ({bundle['hash']}) of {control['config']}")
     if gate["stats"] is not None:
         stats = gate["stats"]
-        known = [f"{stats[name]} {name}" for name in ("connections", "requests", "keys") if name in stats]
+        known = [count(stats[f"{what}s"], what) for what in ("connection", "request", "key") if f"{what}s" in stats]
         lines.append(f"Has        {', '.join(known)}")
     lines.append(f"Control    process {control['pid']}, version {control['version']}, up {control['uptime_s']} s")
     for name, process in told["supervisor"].get("processes", {}).items():

@@ -176,3 +176,39 @@ def test_a_request_that_was_is_explained_as_it_would_be(processes: Processes, tm
 def _written(running: Running, request_id: str) -> bool:
     with running.admin as admin:
         return admin.get(f"/v1/explain/{request_id}").status_code == 200
+
+
+LISTENERS = """\
+version: 1
+listeners:
+  public: {address: "127.0.0.1:8080"}
+  inside: {address: "127.0.0.1:9090"}
+apis:
+  shop: {upstream: "http://127.0.0.1:9000", authenticate: [api_key]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "listener"),
+    [
+        (["/x"], {"name": "public", "address": "127.0.0.1:8080", "assumed": False}),
+        (["http://127.0.0.1:9090/x"], {"name": "inside", "address": "127.0.0.1:9090", "assumed": False}),
+        (["http://127.0.0.1:7000/x"], {"name": "public", "address": "127.0.0.1:8080", "assumed": True}),
+        (["http://shop.example/x"], {"name": "public", "address": "127.0.0.1:8080", "assumed": False}),
+        (["/x", "--listener", "inside"], {"name": "inside", "address": "127.0.0.1:9090", "assumed": False}),
+    ],
+)
+def test_it_says_at_which_listener_the_request_arrives(
+    tmp_path: Path, words: list[str], listener: dict[str, Any]
+) -> None:
+    (tmp_path / "lockgate.yaml").write_text(LISTENERS)
+    asked = Explain(tmp_path)
+    assert asked.json("GET", *words, status=1)["listener"] == listener
+    said = asked("GET", *words, status=1)
+    assert f"listener {listener['name']}, {listener['address']}" in said
+    assert ("assumed: none listens on the URL's port" in said) == listener["assumed"]
+
+
+def test_a_listener_that_there_is_not_is_a_wrong_call(tmp_path: Path) -> None:
+    (tmp_path / "lockgate.yaml").write_text(LISTENERS)
+    assert "there are: public, inside" in Explain(tmp_path)("GET", "/x", "--listener", "outside", status=2)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import importlib
 import json
 import re
 import stat
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 from hypothesis import assume, given
@@ -16,8 +18,12 @@ from pydantic_core import PydanticCustomError
 from lockgate import _native
 from lockgate.addresses import is_loopback, parse_target
 from lockgate.cli._first_config import Answers, Waived, first_config
+from lockgate.cli._main import names
+from lockgate.cli._state import StateDir
 from lockgate.config import load
 from support.command import at_terminal, lockgate
+from support.processes import Processes
+from support.running import Running, write_config
 
 KEY = re.compile(r"lg_live_[0-9A-Za-z]{38}")
 UPSTREAM = ("--upstream", "http://127.0.0.1:9000")
@@ -203,6 +209,55 @@ def test_what_is_written_passes_and_reads_back_equal(
         assert (waiver is not None) == wanted
         if waiver is not None:
             assert (waiver.owner, waiver.reason, waiver.until) == (owner, reason, dt.date(2999, 1, 1))
+
+
+def test_force_keeps_the_keys_that_there_are(tmp_path: Path) -> None:
+    [key] = set(KEY.findall(lockgate("init", *UPSTREAM, "--yes", cwd=tmp_path).out))
+    again = lockgate("init", *UPSTREAM, "--yes", "--force", cwd=tmp_path)
+    assert again.code == 0
+    assert KEY.search(again.out) is None
+    assert "No new key: 1 key made before still opens it." in again.out
+    told = json.loads(lockgate("init", *UPSTREAM, "--yes", "--force", "--json", cwd=tmp_path).out)
+    assert told["keys_kept"] == 1
+    [row] = json.loads(lockgate("keys", "list", "--json", cwd=tmp_path).out)
+    assert lockgate("explain", "GET", "/", "--key", key, cwd=tmp_path).code == 0
+    lockgate("keys", "revoke", row["id"], cwd=tmp_path)
+    assert KEY.search(lockgate("init", *UPSTREAM, "--yes", "--force", cwd=tmp_path).out), "none is left that opens it"
+
+
+def test_force_beside_a_running_gate_makes_no_second_key_either(
+    processes: Processes, tmp_path: Path, shop_port: int
+) -> None:
+    write_config(tmp_path, f"http://127.0.0.1:{shop_port}")
+    running = Running(processes, tmp_path).ready()
+    running.make_key(apis=["shop"])
+    again = lockgate("init", *UPSTREAM, "--yes", "--force", cwd=tmp_path)
+    assert again.code == 0, again.err
+    assert KEY.search(again.out), "a key of another API does not open this one"
+
+
+def test_the_environment_may_name_the_state(tmp_path: Path) -> None:
+    elsewhere = {"LOCKGATE_STATE": str(tmp_path / "elsewhere")}
+    ended = lockgate("init", *UPSTREAM, "--yes", cwd=tmp_path, env=elsewhere)
+    assert not (tmp_path / ".lockgate").exists()
+    assert f"lockgate run --config lockgate.yaml --state {tmp_path}/elsewhere" in ended.out
+    for words in (["keys", "list", "--json"], ["logs", "--json"]):
+        assert lockgate(*words, cwd=tmp_path, env=elsewhere).out.strip() not in {"", "[]"}, words
+
+
+def test_every_command_finds_the_state_in_the_same_way() -> None:
+    """Each option `--state` is the one declaration, with LOCKGATE_STATE."""
+    found = {}
+    for name in names():
+        module = importlib.import_module(f"lockgate.cli.{name}")
+        below = getattr(module, "app", None)
+        commands = [one.callback for one in below.registered_commands] if below else [getattr(module, name)]
+        for command in commands:
+            hints = get_type_hints(command, include_extras=True)
+            if "state" in hints:
+                found[command.__name__] = hints["state"] == StateDir
+    assert len(found) >= 10
+    assert all(found.values()), found
 
 
 def test_an_ipv6_upstream(tmp_path: Path) -> None:

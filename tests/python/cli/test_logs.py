@@ -225,7 +225,10 @@ def test_more_than_a_page_is_read_to_its_end(written: Written) -> None:
     [
         (["--status", "999"], "Write one, such as 404"),
         (["--status", "40x"], "Write one, such as 404"),
-        (["--class", "acess"], "There are access, security, audit, system"),
+        (["--class", "acess"], "Did you mean access? There are access, security, audit, system"),
+        (["--reason", "key-mising"], "Did you mean key-missing?"),
+        (["--key", "nightly"], "begins with key_"),
+        (["--clas", "access"], "--class"),
         (["--since", "yesterday"], "Write how long ago, such as 15m"),
         (["--since", "ago"], "Write how long ago, such as 15m"),
         (["--until", "2027-13-01"], "Write how long ago, such as 15m"),
@@ -242,6 +245,13 @@ def test_a_state_folder_that_is_not_there_is_a_wrong_call(tmp_path: Path) -> Non
     result = CliRunner().invoke(application(given), given)
     assert result.exit_code == 2
     assert "--state" in result.stderr
+
+
+def test_the_environment_may_name_the_state(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+    written.gate_event(exchange("r1"))
+    monkeypatch.setenv("LOCKGATE_STATE", str(written.state.root))
+    result = CliRunner().invoke(application(["logs"]), ["logs", "--json"])
+    assert ids(result) == ["r1"]
 
 
 def test_a_moment_is_ago_or_a_date() -> None:

@@ -95,3 +95,15 @@ def test_routes_want_nothing_running(cli: Cli, tmp_path: Path) -> None:
 def test_routes_of_a_refused_configuration_are_its_errors(cli: Cli, tmp_path: Path) -> None:
     write_config(tmp_path, "http://127.0.0.1:1", extra="colour: red\n")
     assert "lockgate.yaml:10:1" in cli("routes", status=2)
+
+
+def test_counts_are_said_as_people_say_them(running: Running, cli: Cli, tmp_path: Path) -> None:
+    assert "no keys" in cli("status")
+    running.make_key()
+    until(lambda: "1 key" in cli("status"), "the first key")
+    assert "1 keys" not in cli("status")
+    line = json.dumps({"digest": "a" * 64, "name": "one", "owner": "tests"})
+    (tmp_path / "keys.jsonl").write_text(f"{line}\n")
+    assert cli("keys", "import", "keys.jsonl").strip() == "Added 1 key."
+    assert cli("keys", "import", "keys.jsonl").strip() == "Added no keys; 1 was known already."
+    assert "2 keys" in cli("status")
