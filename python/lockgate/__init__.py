@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING
 
 __version__: str
 
-if not TYPE_CHECKING:
+if TYPE_CHECKING:
+    from lockgate.engine import Engine as Engine
+else:
 
-    def __getattr__(name: str) -> str:
-        """Answer ``lockgate.__version__`` on demand, so that importing stays cheap."""
+    def __getattr__(name: str) -> object:
+        """Answer ``lockgate.__version__`` and ``lockgate.Engine`` on demand, so that importing stays cheap."""
         if name == "__version__":
             from importlib import metadata
 
             return metadata.version("lockgate")
+        if name == "Engine":
+            from lockgate.engine import Engine
+
+            return Engine
         raise AttributeError(f"module 'lockgate' has no attribute {name!r}")

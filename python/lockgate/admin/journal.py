@@ -4,8 +4,8 @@ An audit event is on disk before the change is answered; the log chains its
 hashes, so that none can be taken out unseen. Nothing secret goes in here.
 """
 
-import getpass
 import os
+import pwd
 import threading
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -77,9 +77,14 @@ class EventJournal:
         self.close()
 
 
-def local_actor() -> str:
-    """Who an audit event names when a command works on the state folder itself."""
+def admin_actor() -> str:
+    """Who an audit event names: `admin:` and the account that the state folder belongs to.
+
+    A command that works on the folder itself and one that asks the admin API prove
+    the same thing, that they can read the folder: so they are one actor. The account
+    is the kernel's word, not the environment's, and every process on a folder has it.
+    """
     try:
-        return f"local:{getpass.getuser()}"
-    except (KeyError, OSError):
-        return f"local:{os.geteuid()}"
+        return f"admin:{pwd.getpwuid(os.geteuid()).pw_name}"
+    except KeyError:  # A container's user need not have a name.
+        return f"admin:{os.geteuid()}"

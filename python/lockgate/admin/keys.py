@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 from lockgate.admin import facts
 from lockgate.admin.bundles import newest
 from lockgate.admin.clock import now_ms
-from lockgate.admin.journal import EventJournal, Journal, local_actor
+from lockgate.admin.journal import EventJournal, Journal, admin_actor
 from lockgate.admin.store import Store
 from lockgate.admin.store.models import Bundle, Key
 from lockgate.state import StateFolder
@@ -217,7 +217,7 @@ def create_key(
     expires_ms = None if expires is None else now_ms() + int(expires.total_seconds() * 1000)
     with offline(StateFolder.open(state_dir)) as keys:
         return keys.create(
-            local_actor(),
+            admin_actor(),
             name=name,
             owner=owner,
             apis=apis,

@@ -75,10 +75,10 @@ class FolderKeys:
 
     def __init__(self, keys: Keys) -> None:
         """`keys` holds the folder's lock."""
-        from lockgate.admin.journal import local_actor
+        from lockgate.admin.journal import admin_actor
 
         self._keys = keys
-        self._actor = local_actor()
+        self._actor = admin_actor()
 
     def create(self, wanted: Row) -> Row:
         """Make a key."""

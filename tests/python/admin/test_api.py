@@ -13,6 +13,7 @@ from lockgate import _native
 from lockgate.admin.api.app import make_app, make_resources
 from lockgate.admin.api.problems import CODES
 from lockgate.admin.control import Control
+from lockgate.admin.journal import admin_actor
 from lockgate.state import StateFolder
 from support.asgi import Client
 
@@ -95,7 +96,7 @@ def test_an_audit_event_is_chained_and_names_the_actor(loaded: Client, control: 
     loaded.post("/v1/keys", json={"name": "export", "owner": "sales"})
     first, second = audited(control)
     assert second["prev"] == first["hash"]
-    assert second["actor"] == "admin-token"
+    assert second["actor"] == admin_actor()
 
 
 def test_keys_are_listed_by_pages(client: Client) -> None:

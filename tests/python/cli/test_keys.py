@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 import subprocess
 import sys
 from pathlib import Path
@@ -185,3 +187,17 @@ def test_a_key_that_was_made_before_the_start_opens(tmp_path: Path, processes: P
     url = f"{running.url()}/products"
     assert running.serving()["gate"]["facts_behind"] is False
     assert httpx.get(url, headers={"X-API-Key": made["key"]}).status_code == 200
+
+
+def test_audit_events_name_one_actor_whether_or_not_something_runs(
+    cli: Cli, processes: Processes, tmp_path: Path, shop_port: int
+) -> None:
+    create(cli)
+    write_config(tmp_path, f"http://127.0.0.1:{shop_port}")
+    Running(processes, tmp_path).ready()
+    create(cli)
+    command = [sys.executable, "-m", "lockgate", "logs", "--class", "audit", "--json"]
+    told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    actors = [event["actor"] for event in map(json.loads, told.splitlines()) if event["action"] == "key.create"]
+    assert len(actors) == 2
+    assert set(actors) == {f"admin:{pwd.getpwuid(os.geteuid()).pw_name}"}

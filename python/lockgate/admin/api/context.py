@@ -8,8 +8,9 @@ from fastapi import Depends, Query, Request
 from lockgate.admin.api.problems import Problem
 from lockgate.admin.bundles import SignedBundle
 from lockgate.admin.control import Control
+from lockgate.admin.journal import admin_actor
 
-ACTOR = "admin-token"
+ACTOR = admin_actor()
 """Who an audit event names. One credential is one actor until there are accounts."""
 
 
