@@ -28,7 +28,7 @@ run: $(RELEASE_STAMP) ## Install everything and start the demonstration (the gat
 
 .PHONY: wheel
 wheel: $(ENV_STAMP) ## Build the wheel (abi3, release profile) into dist/.
-	$(BIN)/maturin build --release --out dist
+	scripts/wheel.sh $(VENV) dist
 
 ##@ Everyday
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import hashlib
+import os
 import re
 import signal
 import subprocess
 import sys
 import venv
 import zipfile
+from base64 import urlsafe_b64encode
 from pathlib import Path
 
 import httpx
@@ -22,8 +26,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("wheel"), pytest.mark.ti
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dist")
-    maturin = Path(sys.executable).parent / "maturin"
-    subprocess.run([maturin, "build", "--release", "--out", folder], cwd=ROOT, check=True)
+    environment = Path(sys.executable).parent.parent
+    subprocess.run([ROOT / "scripts" / "wheel.sh", environment, folder], cwd=ROOT, check=True)
     (built,) = folder.glob("*.whl")
     return built
 
@@ -47,6 +51,30 @@ def test_it_holds_what_it_should(wheel: Path) -> None:
     assert {"lockgate/_native.abi3.so", "lockgate/_native.pyi", "lockgate/py.typed"} <= set(names)
     assert not [name for name in names if re.search(r"(^|/)tests?/|__pycache__|\.rs$", name)]
     assert any(name.endswith("licenses/LICENSE") for name in names)
+
+
+def test_it_does_not_tell_where_it_was_built(wheel: Path) -> None:
+    places = {str(ROOT), str(Path.home()), *(os.environ.get(name, "") for name in ("CARGO_HOME", "CARGO_TARGET_DIR"))}
+    with zipfile.ZipFile(wheel) as opened:
+        contents = {name: opened.read(name) for name in opened.namelist()}
+    # Where a panic happened is still told, by a path that is the same on every machine.
+    assert b"/cargo/registry/" in contents["lockgate/_native.abi3.so"]
+    told = {
+        (name, place) for name, content in contents.items() for place in places if place and place.encode() in content
+    }
+    assert not told
+
+
+def test_its_record_fits_what_it_holds(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as opened:
+        (record,) = (name for name in opened.namelist() if name.endswith(".dist-info/RECORD"))
+        rows = list(csv.reader(opened.read(record).decode().splitlines()))
+        assert sorted(row[0] for row in rows) == sorted(opened.namelist())
+        for name, digest, size in rows:
+            if name != record:
+                content = opened.read(name)
+                assert int(size) == len(content)
+                assert digest == "sha256=" + urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
 
 
 def test_its_command_says_its_version(python: Path) -> None:
