@@ -7,8 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from lockgate.admin.api.app import make_resources
-from lockgate.admin.api.guard import OPEN_PATHS
+from lockgate.admin.api.guard import BODY_BYTES, OPEN_PATHS
 from lockgate.admin.api.problems import CODES, TYPE_BASE
+from lockgate.admin.connections import (
+    BODY_SECONDS,
+    CONNECTIONS,
+    HEAD_BYTES,
+    HEAD_SECONDS,
+    IDLE_SECONDS,
+    WRITE_SECONDS,
+)
 from lockgate.admin.metrics import METRICS
 from reference import NOTE
 from reference.markdown import table
@@ -43,11 +51,26 @@ To replace it, remove the file and start the control process again. A request mu
 
 """
 
+LIMITS = f"""\
+## Limits
+
+Whoever can connect to loopback is a stranger until the credential has been seen, and none of these can be set:
+
+- A head has {HEAD_BYTES} bytes and {HEAD_SECONDS:g} s, a body {BODY_BYTES} bytes and {BODY_SECONDS:g} s.
+- An answer may stand still for {WRITE_SECONDS:g} s, a connection idle for {IDLE_SECONDS} s.
+- {CONNECTIONS} connections may be open. One more takes the place of the oldest that is not being answered, so that who
+  only holds connections open keeps nobody out.
+- The body of a request that is refused is not read: the connection ends with the answer.
+
+What was cut is counted in `lockgate_admin_refusals_total` as `admin-too-slow` and `admin-connections`.
+
+"""
+
 
 def files(_root: Path) -> dict[str, str]:
     """The page and the document."""
     document = make_resources().openapi()
-    page = NOTE + INTRODUCTION + resources(document) + refusals() + metrics()
+    page = NOTE + INTRODUCTION + LIMITS + resources(document) + refusals() + metrics()
     return {
         "docs/reference/admin-api.md": page,
         "docs/reference/admin-api.openapi.json": json.dumps(document, indent=2, sort_keys=True) + "\n",

@@ -5,6 +5,7 @@ import contextlib
 import json
 import time
 from dataclasses import dataclass, field
+from http import HTTPMethod
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,8 @@ class Counters:
         self.refused_requests[code] = self.refused_requests.get(code, 0) + 1
 
     def answered(self, method: str, status: int) -> None:
-        """Count an answer."""
+        """Count an answer. A method that is no HTTP's counts as `OTHER`: strangers make up no end of them."""
+        method = method if method in HTTPMethod.__members__ else "OTHER"
         self.requests[method, status] = self.requests.get((method, status), 0) + 1
 
 

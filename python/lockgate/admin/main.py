@@ -17,10 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
-import uvicorn
-from starlette.types import ASGIApp
 
 from lockgate import log as logs
+from lockgate.admin import connections
 from lockgate.admin.api.app import make_app
 from lockgate.admin.bundles import SignedBundle
 from lockgate.admin.control import Control
@@ -37,15 +36,6 @@ LOCK_SECONDS = 10.0
 """How long to wait for a command that is at work on the state folder."""
 
 log = structlog.get_logger("lockgate.control")
-
-
-class Server(uvicorn.Server):
-    """uvicorn without its signal handlers: this process has its own."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals alone."""
-        yield
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -101,7 +91,7 @@ async def _run(control: Control, listener: socket.socket, parent: Parent | None,
     """Serve the admin API and watch the configuration, until told to stop."""
     address = name_of(listener)
     control.reloader.admin_address = address
-    server = Server(_server_config(make_app(control, address=address)))
+    server = connections.Server(connections.config(make_app(control, address=address), control.counters))
     stop = asyncio.Event()
     with _signals(control, stop), _parent_line(parent, control, stop):
         write_private(control.state.admin_address_file, f"{address}\n")
@@ -122,22 +112,6 @@ async def _run(control: Control, listener: socket.socket, parent: Parent | None,
                 task.cancel()
             await asyncio.gather(serving, *others, return_exceptions=True)
             control.journal.system("control-stopped", "The control process has stopped.", {"pid": os.getpid()})
-
-
-def _server_config(app: ASGIApp) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        lifespan="off",
-        timeout_graceful_shutdown=3,
-        # The admin API has no use for large heads, and no WebSocket.
-        h11_max_incomplete_event_size=32 * 1024,
-        http="h11",
-        ws="none",
-    )
 
 
 @contextmanager

@@ -30,7 +30,10 @@ METRICS: Mapping[str, Metric] = {
         "counter", "Requests that the admin API has answered.", ("method", "status")
     ),
     "lockgate_admin_refusals_total": Metric(
-        "counter", "Requests to the admin API refused for their Host, Origin, credential or size.", ("code",)
+        "counter",
+        "Requests to the admin API refused for their Host, Origin, credential or size, and connections cut for their "
+        "slowness or number.",
+        ("code",),
     ),
     "lockgate_process_restarts_total": Metric(
         "counter", "Times the supervisor had to start a process again.", ("process",)

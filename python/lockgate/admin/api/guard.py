@@ -14,9 +14,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lockgate.admin.api.problems import Problem
 from lockgate.admin.control import Counters
+from lockgate.scalars import printable
 
 BODY_BYTES = 4 * 1024 * 1024
 """The largest thing anybody has to send is a batch of 5,000 keys to import, about 2 MB."""
+
+LOGGED = 200
+"""Characters of a stranger's words that a log line repeats; none of them may drive a terminal."""
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 """What a probe may ask without the credential: they tell nothing but up or down."""
@@ -70,7 +74,8 @@ class Guard:
                 raise Problem("admin-body-too-large", f"A body has at most {BODY_BYTES} bytes.")  # noqa: TRY301
         except Problem as problem:
             self._counters.refused(problem.code)
-            log.warning("admin-refused", code=problem.code, method=scope["method"], path=scope["path"])
+            method, path = (printable(scope[name])[:LOGGED] for name in ("method", "path"))
+            log.warning("admin-refused", code=problem.code, method=method, path=path)
             await problem.response()(scope, receive, answer)
 
     def _check(self, scope: Scope) -> None:
