@@ -25,14 +25,8 @@ _RARE: Final = """
 """
 RARE_METHODS: Final = frozenset(_RARE.split())
 """The rest of IANA's registry. A method in neither is taken too, unless it looks like a slip of the pen."""
-FRAMING_HEADERS: Final = frozenset(
-    {"host", "content-length", "transfer-encoding", "connection", "expect", "te", "upgrade", "trailer"}
-)
-"""Headers that frame or route a message; no credential may travel in them."""
-
 TLS_LATER: Final = "`https://` comes with TLS support; not in this version"
 
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
 _LABEL: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _PREFIX_LENGTH: Final = re.compile(r"[0-9]{1,3}")
 _OCTET: Final = "(0|[1-9][0-9]{0,2})"
@@ -191,18 +185,6 @@ def parse_method(value: object) -> str:
     return value
 
 
-def parse_header(value: object) -> str:
-    """The name of a header that may carry a credential."""
-    allowed = "a header's name, such as `X-API-Key`"
-    if not isinstance(value, str) or not _TOKEN.fullmatch(value):
-        raise refusal("header-malformed", f"{shown(value)} is not a header's name", allowed=allowed)
-    if value.lower() in FRAMING_HEADERS:
-        raise refusal(
-            "header-framing", f"{shown(value)} frames the message and can carry no credential", hint="use `X-API-Key`"
-        )
-    return value
-
-
 def is_loopback(host: str) -> bool:
     """Whether a host (name or address, without port) can only be this machine."""
     try:
@@ -228,4 +210,3 @@ Listen = Annotated[str, Scalar(parse_listen, {"type": "string"})]
 Target = Annotated[str, Scalar(parse_target, {"type": "string", "pattern": "^http://"})]
 Host = Annotated[str, Scalar(parse_host, {"type": "string"})]
 Method = Annotated[str, Scalar(parse_method, {"type": "string", "pattern": "^[A-Z]"})]
-Header = Annotated[str, Scalar(parse_header, {"type": "string"})]

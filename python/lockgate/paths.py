@@ -12,6 +12,8 @@ PathKind = Literal["exact", "prefix", "template"]
 KINDS: Final = ("exact", "prefix", "template")
 MAX_PATH: Final = 4096
 MAX_SEGMENTS: Final = 64
+RESERVED: Final = ".lockgate"
+"""First segment of what the gate answers itself; such a request never reaches an API."""
 
 _SEGMENT_TEXT: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-F]{2})*")
 _NAME: Final = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]{0,63}\}")
@@ -85,6 +87,12 @@ def _checked(path: str, kind: PathKind) -> str:
         raise refusal("path-malformed", f"{shown(path)} has an empty segment", hint="write one `/` where there are two")
     if len(segments) > MAX_SEGMENTS:
         raise refusal("path-malformed", "this path has too many segments", allowed=f"at most {MAX_SEGMENTS}")
+    if segments[0] == RESERVED:
+        raise refusal(
+            "path-reserved",
+            f"{shown(path)} is within `/{RESERVED}`, where the gate answers itself",
+            hint="choose another path: the API would never be asked",
+        )
     names: list[str] = []
     for segment in segments:
         _segment(segment, path, kind, names)

@@ -89,7 +89,7 @@ class Api(Defaults):
     path: Annotated[list[Annotated[PathMatch, PATH]], BeforeValidator(parse_paths), PATHS] = Field(
         default=[PathMatch("prefix", "/")],
         description='Paths it answers to: a prefix, or `{exact: /x}`, `{prefix: /x}`, `{template: "/x/{id}"}`, '
-        "or a list of these.",
+        "or a list of these. `/.lockgate` is the gate's own.",
         examples=["/orders", {"exact": "/health"}, [{"template": "/orders/{id}"}]],
         json_schema_extra={"default": "/"},
     )

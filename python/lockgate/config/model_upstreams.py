@@ -6,8 +6,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from lockgate.addresses import Header, Target
+from lockgate.addresses import Target
 from lockgate.config.references import REFERENCE
+from lockgate.headers import Header
 from lockgate.policies import Settings, Waiver
 from lockgate.scalars import Scalar, duration, refusal, size
 
@@ -36,7 +37,7 @@ Secret = Annotated[
 class Credential(Settings):
     """A header that proves the gate to the upstream."""
 
-    header: Header = Field(description="The header's name.", examples=["X-Gate-Token"])
+    header: Header = Field(description="The header's name; not one that the gate itself writes or takes off.", examples=["X-Gate-Token"])
     value: Secret = Field(
         description="Where its value is: a reference, read by the gate and kept in memory only.",
         examples=["${env:SHOP_TOKEN}"],

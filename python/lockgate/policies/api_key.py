@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 from typing_extensions import override
 
-from lockgate.addresses import Header
+from lockgate.headers import Header
 from lockgate.policies._base import Authentication, Lists
 
 
