@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -41,6 +41,11 @@ STEADY_SECONDS = 30.0
 STOP_GRACE = 5.0
 """Seconds beyond its own timeout after which a process that was asked to stop is killed."""
 
+PING_SECONDS = 10.0
+MISSES = 3
+"""A child that is ready and has left three pings in a row unanswered is hung, and is killed to be started again.
+Generous: a compilation of ten thousand APIs, or a machine that swaps, must not look like it."""
+
 LINE_BYTES = 65536
 """Most that a child may say before the supervisor has read it; each line is a few hundred bytes."""
 
@@ -56,6 +61,8 @@ class Options:
     role: Role = "all"
     drain_timeout: float = 30.0
     workers: int | None = None
+    end_with: int | None = None
+    """A descriptor whose end-of-file ends everything: whoever holds the other end has gone."""
 
 
 @dataclass(slots=True)
@@ -77,6 +84,9 @@ class Child:
     ready: dict[str, Any] | None = None
     """What it said when it became ready; kept over restarts."""
     fatal: dict[str, Any] | None = None
+    ping_at: float | None = None
+    """When it is to be asked whether it lives; `None` before it is ready."""
+    unanswered: int = 0
 
     @property
     def pid(self) -> int | None:
@@ -95,6 +105,8 @@ class Supervisor:
     stopping: bool = False
     status: int = 0
     announced: bool = False
+    failure: str | None = None
+    """Why it did not start; for the person who started it, once everything has ended."""
     notices: list[dict[str, Any]] = field(default_factory=list)
     """What the control process should hear of once it listens."""
 
@@ -107,6 +119,8 @@ class Supervisor:
             woken = stack.enter_context(_signals())
             selector = stack.enter_context(selectors.DefaultSelector())
             selector.register(woken, selectors.EVENT_READ)
+            if self.options.end_with is not None:
+                selector.register(self.options.end_with, selectors.EVENT_READ)
             stack.callback(self._end_all)
             self._write_status()
             while True:
@@ -114,9 +128,12 @@ class Supervisor:
                 for key, _ in selector.select(self._next_deadline()):
                     if key.fileobj is woken:
                         self._take_signals(woken.recv(64))
+                    elif key.fd == self.options.end_with:
+                        self._take_end(key.fd, selector)
                     else:
                         self._hear(key.data, selector)
                 self._reap(selector)
+                self._ask_due()
                 if self.stopping and self._stop_in_order():
                     self.options.state.supervisor_file.unlink(missing_ok=True)
                     return self.status
@@ -143,6 +160,7 @@ class Supervisor:
     def _start(self, child: Child) -> None:
         child.started, child.start_at = time.monotonic(), None
         child.received, child.fatal = b"", None
+        child.ping_at, child.unanswered = None, 0
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         try:
@@ -180,14 +198,54 @@ class Supervisor:
     def _take(self, child: Child, message: dict[str, Any]) -> None:
         if message["type"] == "ready":
             child.ready = message
+            if child.ping_at is None and not self.stopping:
+                child.ping_at = time.monotonic() + PING_SECONDS
             self._tell_control()
             self._announce()
         elif message["type"] == "fatal":
             child.fatal = message
-            if child.ready is None and not self.stopping:
+            if child.ready is None:
                 # It has never run under this supervisor: trying again would only hide the message.
-                self.say(message["message"])
+                if not self.stopping:
+                    # What the other child says while it ends is but a consequence.
+                    self.failure = message["message"]
                 self._stop(2)
+            else:
+                log.error("process-cannot-serve", name=child.name, code=message.get("code"), cause=message["message"])
+        elif message["type"] == "pong":
+            child.unanswered = 0
+
+    def _ask_due(self) -> None:
+        """Ask each child that is ready whether it lives; kill one that does not answer, for it cannot help itself.
+
+        What counts are pings, not seconds: where the supervisor itself stood still
+        (Ctrl-Z, a machine that slept), nobody has missed anything.
+        """
+        now = time.monotonic()
+        for child in self.children:
+            if child.process is None or child.ping_at is None or child.ping_at > now or self.stopping:
+                continue
+            if child.unanswered >= MISSES:
+                cause = f"it has not answered for {MISSES * PING_SECONDS:.0f} s"
+                log.error("process-hung", name=child.name, pid=child.pid, cause=cause, hint="it is killed")
+                child.fatal, child.ping_at = {"message": cause}, None
+                child.process.kill()
+                continue
+            child.unanswered += 1
+            child.ping_at = now + PING_SECONDS
+            if child.channel is not None:
+                with suppress(OSError):
+                    child.channel.send(b'{"type": "ping"}\n')
+
+    def _take_end(self, fd: int, selector: selectors.BaseSelector) -> None:
+        try:
+            data = os.read(fd, LINE_BYTES)
+        except OSError:
+            data = b""
+        if not data:
+            selector.unregister(fd)
+            log.info("supervisor-stopping", why="who started it has gone")
+            self._stop(0)
 
     def _tell_control(self) -> None:
         control = next((child for child in self.children if child.name == "control"), None)
@@ -204,14 +262,14 @@ class Supervisor:
         if self.announced or any(child.ready is None for child in self.children):
             return
         self.announced = True
-        for child in self.children:
+        for child in reversed(self.children):  # What callers use first.
             ready = child.ready or {}
             for name, address in ready.get("addresses", {}).items():
                 self.say(f"The gate   http://{address}  (listener {name})")
             if "admin" in ready:
                 self.say(f"The admin  http://{ready['admin']}  (its credential: {ready['credential']})")
-            for note in ready.get("notes", []):
-                self.say(note)
+        for note in [note for child in self.children for note in (child.ready or {}).get("notes", [])]:
+            self.say(note)
         self.say("Ctrl-C stops it.")
 
     def _reap(self, selector: selectors.BaseSelector) -> None:
@@ -221,6 +279,7 @@ class Supervisor:
             while child.channel is not None:
                 self._hear(child, selector)  # Its last words, then its end-of-file.
             exit_status, child.process, child.kill_at = child.process.returncode, None, None
+            child.ping_at = None
             if self.stopping:
                 log.info("process-stopped", name=child.name, status=exit_status)
             else:
@@ -232,19 +291,19 @@ class Supervisor:
             child.backoff = FIRST_BACKOFF
         child.restarts += 1
         child.start_at = time.monotonic() + child.backoff
+        cause = (child.fatal or {}).get("message")
         log.error(
             "process-died",
             name=child.name,
             status=exit_status,
-            cause=(child.fatal or {}).get("message"),
+            cause=cause,
             lived_s=round(lived, 1),
             restarts=child.restarts,
             again_in_s=child.backoff,
         )
         child.backoff = min(child.backoff * 2, LONGEST_BACKOFF)
-        self.notices.append(
-            {"type": "restarted", "name": child.name, "status": exit_status, "restarts": child.restarts}
-        )
+        notice = {"type": "restarted", "name": child.name, "status": exit_status, "restarts": child.restarts}
+        self.notices.append({**notice, "cause": cause})
         self._tell_control()
         self._write_status()
 
@@ -264,7 +323,11 @@ class Supervisor:
                     self._stop(0)
 
     def _stop(self, status: int) -> None:
+        if self.stopping:
+            return
         self.stopping, self.status = True, status
+        for child in self.children:
+            child.ping_at = None
 
     def _stop_in_order(self) -> bool:
         """Drain the gate while the control process still takes its last words; then stop that too."""
@@ -283,7 +346,8 @@ class Supervisor:
         return True
 
     def _next_deadline(self) -> float | None:
-        deadlines = [at for child in self.children for at in (child.start_at, child.kill_at) if at is not None]
+        moments = [at for child in self.children for at in (child.start_at, child.kill_at, child.ping_at)]
+        deadlines = [at for at in moments if at is not None]
         return max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
 
     def _end_all(self) -> None:

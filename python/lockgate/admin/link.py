@@ -82,6 +82,11 @@ class LinkServer:
         await asyncio.gather(*self._tasks, *self._conversations, return_exceptions=True)
         self._state.link_socket.unlink(missing_ok=True)
 
+    @property
+    def serving(self) -> bool:
+        """Whether a gate is connected that serves something."""
+        return self.gate is not None and self.gate.bundle_hash is not None
+
     async def push(self, bundle: SignedBundle) -> GateAnswer | None:
         """Hand a bundle to the gate; what it said, or nothing where there is no gate to say it."""
         gate = self.gate
@@ -178,5 +183,10 @@ class LinkServer:
             # It does not listen yet: let it know the keys before anybody can present one.
             await session.reached(0, KEYS_FIRST_SECONDS)
         answer = await session.hand_over(bundle)
-        if answer is not None and answer.error is not None and self.on_refused is not None:
+        if answer is None:
+            return
+        if answer.error is None:
+            detail = {"sequence": bundle.sequence, "hash": bundle.hash, "cause": "connected"}
+            self._noted("config-applied", f"Bundle {bundle.sequence} is live.", detail)
+        elif self.on_refused is not None:
             await self.on_refused(bundle, answer.error)

@@ -128,30 +128,41 @@ class Reloader:
         log.info("config-loaded", result=result, cause=cause, sequence=bundle.sequence, took_ms=outcome.took_ms)
         if new:
             detail = {"sequence": bundle.sequence, "hash": bundle.hash, "cause": cause, "took_ms": outcome.took_ms}
-            self._journal.system("config-applied", f"Bundle {bundle.sequence} is live.", detail)
+            if answer is not None:
+                self._journal.system("config-applied", f"Bundle {bundle.sequence} is live.", detail)
+            else:
+                words = f"Bundle {bundle.sequence} is signed; a gate that connects takes it."
+                self._journal.system("config-signed", words, detail)
         return outcome
 
     async def _refuse(self, cause: str, began: float, refused: ConfigErrors) -> Outcome:
         self.refusal = refused
         errors = [problem.as_json() for problem in refused.errors]
-        seen = _refusal(self.path, refused.errors)
+        before = self._link.serving or await asyncio.to_thread(self._bundles.latest) is not None
+        seen = _refusal(self.path, refused.errors, before=before)
         await asyncio.to_thread(self._findings.sync, "reload", [seen])
         self._journal.system("config-refused", seen.message, {"cause": cause, "errors": len(errors)})
-        log.error("config-refused", cause=cause, hint="the one before goes on serving; `lockgate check` shows more")
-        for problem in refused.errors:
-            log.error("config-error", place=problem.place, code=problem.code, message=problem.message)
+        if before or cause != "start":
+            log.error("config-refused", cause=cause, hint=f"{_instead(before=before)}; `lockgate check` shows more")
+            for problem in refused.errors:
+                log.error("config-error", place=problem.place, code=problem.code, message=problem.message)
+        # Else the process ends, and the errors are its last words.
         warnings = [problem.as_json() for problem in refused.warnings]
         return Outcome("refused", cause, now_ms(), _since(began), errors=errors, warnings=warnings)
 
     async def _note_refusal(self, bundle: SignedBundle, error: dict[str, Any]) -> None:
         """The gate will not serve the bundle: it is not the last good one, and somebody must know."""
-        why = str(error.get("message"))
+        why, code = str(error.get("message")), error.get("code")
+        before = self._link.serving
         await asyncio.to_thread(self._bundles.refuse, bundle.sequence, why)
-        message = f"the gate refused the configuration, the one before serves: {why}"
+        message = f"the gate refused the configuration, {_instead(before=before)}: {why}"
         seen = Seen("finding", "bundle-refused", str(self.path), message, "error", file=str(self.path))
         await asyncio.to_thread(self._findings.sync, "reload", [seen])
         self._journal.system("bundle-refused", message, {"sequence": bundle.sequence, **error})
-        log.error("bundle-refused", sequence=bundle.sequence, why=why, hint="the one before goes on serving")
+        if before:
+            log.error("bundle-refused", sequence=bundle.sequence, code=code, why=why, hint=_instead(before=True))
+        else:  # The gate's own supervisor says why.
+            log.error("bundle-refused", sequence=bundle.sequence, code=code, hint=_instead(before=False))
 
     def _sync_findings(self, loaded: Loaded) -> None:
         fresh = self._findings.sync("config", [_seen(row) for row in loaded.findings(datetime.now(UTC))])
@@ -180,14 +191,19 @@ def _seen(row: Finding) -> Seen:
     )
 
 
-def _refusal(path: Path, errors: Sequence[Problem]) -> Seen:
+def _instead(*, before: bool) -> str:
+    """What serves in the place of what was refused."""
+    return "the one before serves" if before else "nothing serves yet"
+
+
+def _refusal(path: Path, errors: Sequence[Problem], *, before: bool) -> Seen:
     first = errors[0]
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     return Seen(
         kind="finding",
         code="config-refused",
         object=str(path),
-        message=f"the configuration is refused, the one before serves: {first.place}: {first.message}{more}",
+        message=f"the configuration is refused, {_instead(before=before)}: {first.place}: {first.message}{more}",
         severity="error",
         file=str(first.source.path),
         line=first.region.line,

@@ -6,7 +6,7 @@ import contextlib
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -15,6 +15,9 @@ from lockgate.cli._state import StateDir, state_path
 
 if TYPE_CHECKING:
     from lockgate.supervisor import Role
+
+
+AGAIN: Final = "Nothing runs now. Put this right, then start `lockgate run` again."
 
 
 class RoleName(StrEnum):
@@ -35,6 +38,9 @@ def run(
     workers: Annotated[
         int | None, typer.Option("--workers", min=1, max=1024, help="The gate's threads; one per core by default.")
     ] = None,
+    stop_with_stdin: Annotated[
+        bool, typer.Option("--stop-with-stdin", help="Stop when standard input ends: for a program that starts this.")
+    ] = False,
 ) -> None:
     """Serve the configuration: start the gate and the control process, and keep both running.
 
@@ -57,11 +63,27 @@ def run(
     chosen: Role = role.value
     try:
         folder = StateFolder.open(state_path(state, config=config))
-        options = Options(state=folder, config=config.absolute(), role=chosen, drain_timeout=timeout, workers=workers)
-        status = Supervisor(options, say=_say).run()
+        options = Options(
+            state=folder,
+            config=config.absolute(),
+            role=chosen,
+            drain_timeout=timeout,
+            workers=workers,
+            end_with=sys.stdin.fileno() if stop_with_stdin else None,
+        )
+        supervisor = Supervisor(options, say=_say)
+        status = supervisor.run()
     except StateError as error:
         leave(str(error))
+    if supervisor.failure is not None:
+        # Last of all, behind what the log says of stopping.
+        leave(f"{_failure(supervisor.failure)}\n{AGAIN}", code=status)
     raise typer.Exit(status)
+
+
+def _failure(message: str) -> str:
+    """One line is a cause; several are a configuration's errors, which say themselves what they are."""
+    return message if "\n" in message else f"Lockgate could not start: {message}."
 
 
 def _say(line: str) -> None:

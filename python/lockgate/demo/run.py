@@ -115,11 +115,12 @@ def _prepare(folder: Path, gate_port: int, admin_port: int, shop_port: int, echo
 def _gate(place: Place) -> Iterator[subprocess.Popen[bytes]]:
     """``lockgate run`` as a child, its output in a file so that ours stays readable."""
     command = [sys.executable, "-m", "lockgate", "run"]
-    command += ["--config", str(place.config), "--state", str(place.state)]
+    # However we end, our end of the pipe ends with us, and the gate stops too.
+    command += ["--config", str(place.config), "--state", str(place.state), "--stop-with-stdin"]
     with place.log.open("wb") as log:
         # A session of its own: Ctrl-C reaches us alone, and we stop it in order.
         child = subprocess.Popen(  # noqa: S603 - our own program, our own arguments
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
         )
         try:
             yield child
@@ -130,6 +131,9 @@ def _gate(place: Place) -> Iterator[subprocess.Popen[bytes]]:
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
+            finally:
+                if child.stdin is not None:
+                    child.stdin.close()
 
 
 def _wait_until_ready(place: Place, gate: subprocess.Popen[bytes], stop: threading.Event) -> None:
@@ -163,8 +167,9 @@ def _make_key(place: Place) -> str:
 
 
 def _ended(place: Place, gate: subprocess.Popen[bytes]) -> str:
-    tail = place.log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:]
-    words = "\n".join(f"  {line}" for line in tail)
+    lines = place.log.read_text(encoding="utf-8", errors="replace").splitlines()
+    said = [line for line in lines if not line.startswith("{")] or lines
+    words = "\n".join(f"  {line}" for line in said[-20:])
     return f"`lockgate run` ended by itself with {gate.returncode}. Its last words:\n{words}"
 
 

@@ -55,9 +55,12 @@ class Host:
             self._parent.report("ready", addresses=self._gate.addresses())
 
     def refused(self, code: str, why: str) -> None:
-        """A bundle was refused. With nothing to serve, a gate is of no use: say so and end."""
-        if not self._served and self._parent is not None:
+        """A bundle was refused. With nothing to serve, a gate is of no use: the supervisor says so and ends it."""
+        if self._parent is not None and not self._served:
             self._parent.report("fatal", code=code, message=why)
+            return
+        hint = "the one before goes on serving" if self._served else "nothing is served"
+        log.error("bundle-refused", code=code, cause=why, hint=hint)
 
     def wait(self, woken: socket.socket, drain_timeout: float) -> int:
         """Wait until there is a reason to end; drain, and give the exit status."""
@@ -155,9 +158,10 @@ def _hold_lock(state: StateFolder, stack: ExitStack) -> None:
 
 
 def _fatal(parent: Parent | None, code: str, why: str) -> int:
-    log.error("gate-cannot-start", code=code, cause=why)
     if parent is not None:
-        parent.report("fatal", code=code, message=why)
+        parent.report("fatal", code=code, message=why)  # Who started it says it, once and last.
+    else:
+        log.error("gate-cannot-start", code=code, cause=why)
     return EXIT_FATAL
 
 

@@ -27,6 +27,9 @@ LONGEST_WAIT = 1.0
 LONGEST_FIRST_WAIT = 0.1
 """A gate that has nothing to serve yet is what somebody is sitting and waiting for."""
 
+QUIET_SECONDS = 10.0
+"""At a start the control process takes a moment to listen: that is nothing to warn of."""
+
 BEAT = 1.0
 SILENCE = 10.0
 """A control process beats every second; one that is silent for ten is taken for hung."""
@@ -70,16 +73,17 @@ class Link(threading.Thread):
 
     def run(self) -> None:
         """Connect, serve the connection until it breaks, and begin again."""
-        wait, down = FIRST_WAIT, False
+        wait, began, said = FIRST_WAIT, time.monotonic(), False
         while not self._stopping.is_set():
             try:
                 with self._connect() as connection:
                     self._connection = connection
                     self._converse(connection)
             except (OSError, FrameError, SocketNameError) as error:
-                if not self._stopping.is_set() and (self._answered or not down):
-                    log.warning("link-down", cause=str(error), hint="the gate serves on, and tries again")
-                down = True
+                long = not said and time.monotonic() - began > QUIET_SECONDS
+                if not self._stopping.is_set() and (self._answered or long):
+                    log.warning("link-down", cause=str(error), hint=self._meanwhile())
+                    said = True
             except Exception:
                 # A thread that ended here would leave the gate deaf for good.
                 log.exception("link-failed")
@@ -92,6 +96,11 @@ class Link(threading.Thread):
             self._stopping.wait(wait * random.uniform(0.75, 1.0))  # noqa: S311 -- Not a secret.
             longest = LONGEST_WAIT if self._gate.bundle_info() else LONGEST_FIRST_WAIT
             wait = min(wait * 2, longest)
+
+    def _meanwhile(self) -> str:
+        if self._gate.bundle_info() is None:
+            return "no control process answers yet, so there is nothing to serve; the gate tries again"
+        return "the gate serves on, and tries again"
 
     def _connect(self) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -165,7 +174,6 @@ class Link(threading.Thread):
             info = self._gate.load(signed)
         except LockgateError as error:
             code = str(getattr(error, "code", "bundle-refused"))
-            log.error("bundle-refused", code=code, cause=str(error))  # noqa: TRY400 -- The cause says it all.
             self._refused(code, str(error))
             return message("refused", error={"code": code, "message": str(error), "path": getattr(error, "path", None)})
         log.info("bundle-live", **info)

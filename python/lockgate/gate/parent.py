@@ -5,14 +5,19 @@ One socket does two things: the child tells what the supervisor must know
 gone, however it went. A child never outlives its supervisor for long.
 """
 
-import contextlib
 import json
 import os
+import select
 import socket
+import threading
+import time
 from typing import Any
 
 SEND_SECONDS = 5.0
 """The supervisor reads at once or is gone."""
+
+PING, PONG = "ping", "pong"
+"""What the supervisor asks now and then, and what a child that is not stuck answers."""
 
 
 class Parent:
@@ -24,18 +29,33 @@ class Parent:
         self.socket.setblocking(False)
         os.set_inheritable(fd, False)
         self._received = b""
+        self._sending = threading.Lock()
 
     def report(self, type_: str, **fields: Any) -> None:
         """Tell the supervisor; that it is gone already is found out elsewhere."""
         line = json.dumps({"type": type_, **fields}).encode() + b"\n"
-        # A configuration's errors can be more than the socket takes at once.
-        self.socket.settimeout(SEND_SECONDS)
-        with contextlib.suppress(OSError):
-            self.socket.sendall(line)
-        self.socket.setblocking(False)
+        deadline = time.monotonic() + SEND_SECONDS
+        # Threads report too, and each line must stay whole.
+        with self._sending:
+            while line and self._takes(deadline):
+                try:
+                    line = line[self.socket.send(line) :]
+                except BlockingIOError:
+                    continue
+                except OSError:
+                    return
+
+    def _takes(self, deadline: float) -> bool:
+        """Wait for room: a configuration's errors can be more than the socket takes at once."""
+        poller = select.poll()
+        poller.register(self.socket, select.POLLOUT)
+        return bool(poller.poll(max(0.0, deadline - time.monotonic()) * 1000))
 
     def messages(self) -> list[dict[str, Any]] | None:
-        """What the supervisor has said since; `None` once it is gone."""
+        """What the supervisor has said since; `None` once it is gone.
+
+        A ping is answered here: whoever comes to read its messages is alive.
+        """
         try:
             data = self.socket.recv(65536)
         except BlockingIOError:
@@ -45,4 +65,7 @@ class Parent:
         if not data:
             return None
         *lines, self._received = (self._received + data).split(b"\n")
-        return [json.loads(line) for line in lines]
+        said = [json.loads(line) for line in lines]
+        if any(message["type"] == PING for message in said):
+            self.report(PONG)
+        return [message for message in said if message["type"] != PING]

@@ -27,6 +27,9 @@ class ListJournal:
     def system(self, code: str, message: str, detail: dict[str, Any] | None = None) -> None:
         self.events.append({"code": code, "message": message, "detail": detail})
 
+    def messages(self) -> list[str]:
+        return [event["message"] for event in self.events if "code" in event]
+
     def codes(self) -> list[str]:
         return [event["code"] for event in self.events if "code" in event]
 

@@ -34,9 +34,11 @@ class FakeLink:
         self.answer: GateAnswer | None = GateAnswer(applied={"took_us": 1500})
         self.pushed: list[SignedBundle] = []
         self.on_refused: Any = None
+        self.serving = False
 
     async def push(self, bundle: SignedBundle) -> GateAnswer | None:
         self.pushed.append(bundle)
+        self.serving = self.serving or (self.answer is not None and self.answer.error is None)
         return self.answer
 
 
@@ -80,9 +82,28 @@ def test_a_good_one_is_live_when_the_gate_says_so(
     assert reloader.counts == {"applied": 1, "unchanged": 1, "refused": 0, "signed": 0}
 
 
-def test_without_a_gate_it_is_kept_for_the_next_one(runner: asyncio.Runner, reloader: Reloader, link: FakeLink) -> None:
+def test_without_a_gate_it_is_kept_for_the_next_one(
+    runner: asyncio.Runner, reloader: Reloader, link: FakeLink, journal: Any
+) -> None:
     link.answer = None
     assert runner.run(reloader.reload("start")).result == "signed"
+    assert "config-applied" not in journal.codes(), "it is not live before a gate takes it"
+    assert "config-signed" in journal.codes()
+
+
+def test_at_a_first_start_there_is_none_before(
+    runner: asyncio.Runner, reloader: Reloader, link: FakeLink, store: Store, config: Path, journal: Any
+) -> None:
+    config.write_text("version: 1\napis: 7\n")
+    runner.run(reloader.reload("start"))
+    config.write_text(CONFIG.format(path="b"))
+    link.answer = GateAnswer(error={"code": "listener-bind", "message": "port taken", "path": None})
+    runner.run(reloader.reload("file"))
+    told = [message for message in journal.messages() if "refused" in message]
+    assert len(told) == 2
+    for message in told:
+        assert "nothing serves yet" in message
+        assert "one before serves" not in message
 
 
 def test_what_the_gate_refuses_is_not_the_last_good_one(

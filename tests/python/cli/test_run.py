@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import stat
+import subprocess
 import sys
 import threading
 import time
@@ -246,10 +247,17 @@ def test_a_port_in_use_is_said_and_nothing_is_left_running(
         write_config(tmp_path, f"http://127.0.0.1:{shop_port}", **{part: address})
         started = processes.lockgate("run", cwd=tmp_path)
         assert started.wait() == 2
-    assert address in started.output
     assert "Traceback" not in started.output
-    last = started.output.strip().splitlines()
-    assert any(address in line and not line.startswith("{") for line in last), "said to a person, not only logged"
+    *_, cause, advice = started.output.strip().splitlines()
+    assert address in cause, "the last thing that is said"
+    assert cause.startswith("Lockgate could not start: ")
+    assert "start `lockgate run` again" in advice
+    assert started.output.lower().count("address already in use") == 1
+    assert "the one before" not in started.output, "there was none"
+    if part == "admin":
+        return  # The gate did serve for a moment.
+    events = "".join(path.read_bytes().decode("latin-1") for path in tmp_path.glob(".lockgate/control/events/*"))
+    assert "is live" not in events
 
 
 def test_a_refused_configuration_at_the_first_start_shows_every_error(processes: Processes, tmp_path: Path) -> None:
@@ -259,7 +267,25 @@ def test_a_refused_configuration_at_the_first_start_shows_every_error(processes:
     assert started.wait() == 2
     assert "2 errors" in started.output
     assert "^" in started.output
-    assert "lockgate.yaml:10:1" in started.output
+    assert started.output.count("lockgate.yaml:10:1") == 1
+    assert "the one before" not in started.output, "there was none"
+    assert "start `lockgate run` again" in started.output.strip().splitlines()[-1]
+
+
+def test_an_unresolved_secret_at_the_first_start_is_said_once(processes: Processes, tmp_path: Path) -> None:
+    path = write_config(tmp_path, "http://127.0.0.1:1")
+    path.write_text(path.read_text().replace("[api_key]", '[{api_key: {header: "${env:NOT_SET_HERE}"}}]'))
+    started = processes.lockgate("run", cwd=tmp_path)
+    assert started.wait() == 2
+    assert started.output.count("has no variable `NOT_SET_HERE`") == 1
+    assert started.output.strip().splitlines()[-1].startswith("Nothing runs now.")
+    assert "the one before" not in started.output
+
+
+def test_a_healthy_start_warns_of_nothing(running: Running) -> None:
+    running.serving()
+    assert '"level": "warning"' not in running.output
+    assert '"level": "error"' not in running.output
 
 
 def test_a_refused_configuration_later_serves_the_last_good_one(
@@ -288,6 +314,62 @@ def test_the_processes_do_not_outlive_a_killed_supervisor(running: Running) -> N
     pids = running.pids()
     os.kill(running.process.pid, signal.SIGKILL)
     until(lambda: all(gone(pid) for pid in pids.values()), "the end of both", within=20)
+
+
+def test_it_stops_when_standard_input_ends_if_asked_to(processes: Processes, tmp_path: Path, shop_port: int) -> None:
+    write_config(tmp_path, f"http://127.0.0.1:{shop_port}")
+    child = subprocess.Popen(
+        [sys.executable, "-m", "lockgate", "run", "--stop-with-stdin"],
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    with child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        while child.stdout.readline() != b"Ctrl-C stops it.\n":
+            assert child.poll() is None
+        processes_ = json.loads((tmp_path / ".lockgate/supervisor.json").read_text())["processes"]
+        child.stdin.write(b"words are no end\n")
+        child.stdin.flush()
+        child.send_signal(signal.SIGHUP)
+        assert child.poll() is None
+        child.stdin.close()
+        assert child.wait(20) == 0
+    assert all(gone(process["pid"]) for process in processes_.values())
+
+
+IMPATIENT = """
+import sys
+from lockgate import supervisor
+from lockgate.cli._main import main
+supervisor.PING_SECONDS = 0.5
+main(["run"])
+"""
+
+
+@pytest.mark.parametrize("name", ["gate", "control"])
+def test_a_process_that_hangs_is_noticed_and_started_again(
+    processes: Processes, tmp_path: Path, shop_port: int, name: str
+) -> None:
+    write_config(tmp_path, f"http://127.0.0.1:{shop_port}")
+    started = processes.start([sys.executable, "-c", IMPATIENT], cwd=tmp_path)
+    started.wait_for_output("Ctrl-C stops it.")
+    status = tmp_path / ".lockgate/supervisor.json"
+
+    def pids() -> dict[str, int]:
+        return {one: process["pid"] for one, process in json.loads(status.read_text())["processes"].items()}
+
+    before = pids()
+    os.kill(before[name], signal.SIGSTOP)
+    printed = started.wait_for_output('"process-hung"')
+    assert f'"pid": {before[name]}' in printed
+    until(lambda: gone(before[name]), "its end")
+    until(lambda: pids()[name] not in {None, before[name]}, "the next one")
+    [other] = set(before) - {name}
+    assert pids()[other] == before[other], "the other goes on"
+    assert json.loads(status.read_text())["processes"][other]["restarts"] == 0
 
 
 def test_what_follows_a_killed_supervisor_starts(running: Running, processes: Processes, tmp_path: Path) -> None:

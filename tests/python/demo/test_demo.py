@@ -15,6 +15,7 @@ import pytest
 
 from support.ports import listens
 from support.processes import Process, Processes
+from support.waiting import until
 
 LAST_LINE = "Ctrl-C stops everything."
 
@@ -83,6 +84,14 @@ def test_it_stops_all_cleanly(processes: Processes, tmp_path: Path, number: sign
     assert demo.wait(within=30) == 0
     assert demo.output.rstrip().endswith("Stopped.")
     assert not [port for port in listening if listens(port)]
+
+
+def test_killing_it_leaves_nothing_running(demo: tuple[Process, str], tmp_path: Path) -> None:
+    process, printed = demo
+    listening = ports(printed)
+    process.signal(signal.SIGKILL)
+    until(lambda: not [port for port in listening if listens(port)], "the end of everything", within=20)
+    until(lambda: not (tmp_path / "demo/.lockgate/supervisor.json").exists(), "an end in order", within=20)
 
 
 @pytest.mark.full

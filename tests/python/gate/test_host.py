@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -141,8 +142,6 @@ def test_a_supervisor_that_is_gone_is_no_error_to_report_to(ends: Ends) -> None:
 
 
 def test_a_long_report_arrives_whole(ends: Ends) -> None:
-    import threading
-
     sender = threading.Thread(target=ends.parent.report, args=("fatal",), kwargs={"message": "y" * 1_000_000})
     sender.start()
     with ends.supervisor.makefile("rb") as lines:
@@ -158,3 +157,24 @@ def test_the_supervisors_words_come_line_by_line(ends: Ends) -> None:
     assert ends.parent.messages() == [{"type": "b"}]
     ends.supervisor.close()
     assert ends.parent.messages() is None
+
+
+def test_a_ping_is_answered_and_no_message(ends: Ends) -> None:
+    ends.supervisor.send(b'{"type":"ping"}\n{"type":"a"}\n')
+    assert ends.parent.messages() == [{"type": "a"}]
+    assert ends.said() == [{"type": "pong"}]
+
+
+def test_threads_that_report_at_once_do_not_mix_their_lines(ends: Ends) -> None:
+    threads = [
+        threading.Thread(target=ends.parent.report, args=("x",), kwargs={"message": letter * 300_000})
+        for letter in "abcd"
+    ]
+    for thread in threads:
+        thread.start()
+    with ends.supervisor.makefile("rb") as lines:
+        told = [json.loads(lines.readline())["message"] for _ in threads]
+    for thread in threads:
+        thread.join()
+    assert sorted({text[0] for text in told}) == list("abcd")
+    assert all(set(text) == {text[0]} for text in told)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from lockgate._native import LockgateError
 from lockgate.admin.bundles import Bundles
@@ -457,3 +458,41 @@ def test_a_silent_gate_is_given_up(wire: Wire, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("lockgate.gate.link.BEAT", 3600.0)
     wire.connected(FakeGate())
     until(lambda: "gate-lost" in wire.noted, "the loss")
+
+
+def warnings(logged: list[Any]) -> int:
+    return sum(1 for line in logged if line["event"] == "link-down")
+
+
+def test_a_start_without_a_control_process_is_no_warning_at_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only once it has lasted, and then once."""
+    tried = threading.Semaphore(0)
+
+    def connect(_link: Link) -> socket.socket:
+        tried.release()
+        raise FileNotFoundError("nobody listens")
+
+    monkeypatch.setattr(Link, "_connect", connect)
+    for quiet, wanted in ((3600.0, 0), (0.0, 1)):
+        monkeypatch.setattr("lockgate.gate.link.QUIET_SECONDS", quiet)
+        link = Link(
+            StateFolder(tmp_path), FakeGate(), version="t", pid=1, loaded=lambda _info: None, refused=lambda *_: None
+        )
+        with capture_logs() as logged:
+            link.start()
+            for _ in range(5):
+                tried.acquire()
+            link.stop()
+        assert warnings(logged) == wanted
+
+
+def test_a_link_that_was_up_and_breaks_is_a_warning_at_once(wire: Wire) -> None:
+    gate = FakeGate()
+    with capture_logs() as logged:
+        wire.connected(gate)
+        wire.publish()
+        wire.settled()
+        wire.restart_control()
+        until(lambda: warnings(logged) == 1, "the warning")
