@@ -34,6 +34,14 @@ def bind(address: str) -> socket.socket:
     return listener
 
 
+def elsewhere(wanted: str, real: str) -> bool:
+    """Whether the wanted address is another than the one that is really listened on; port 0 is any port."""
+    host, _, port = wanted.rpartition(":")
+    real_host, _, real_port = real.rpartition(":")
+    host = "127.0.0.1" if host == "localhost" else host
+    return host != real_host or port not in {real_port, "0"}
+
+
 def name_of(listener: socket.socket) -> str:
     """Where it really listens, as `host:port`."""
     host, port = listener.getsockname()[:2]

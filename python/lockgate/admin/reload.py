@@ -21,6 +21,7 @@ from lockgate.admin.clock import now_ms
 from lockgate.admin.findings import Findings, Seen
 from lockgate.admin.journal import Journal
 from lockgate.admin.link import LinkServer
+from lockgate.admin.listen import elsewhere
 from lockgate.config import ConfigErrors, Finding, Loaded, Problem, load
 
 Result = Literal["applied", "unchanged", "refused", "signed"]
@@ -87,6 +88,15 @@ class Reloader:
             if self.loaded is not None:
                 await asyncio.to_thread(self._sync_findings, self.loaded)
 
+    def needs_restart(self) -> list[str]:
+        """What the configuration says and only a start can do, in words; its sockets are this process's own."""
+        if self.loaded is None or self.admin_address is None:
+            return []
+        wanted, real = self.loaded.admin_address, self.admin_address
+        if not elsewhere(wanted, real):
+            return []
+        return [f"admin.address changed: needs a restart (it listens on {real}, and {wanted} is wanted)"]
+
     def watched(self) -> list[Path]:
         """Files whose change may change the configuration."""
         return [self.path, *(self.loaded.files if self.loaded is not None else ())]
@@ -109,9 +119,11 @@ class Reloader:
             await self._note_refusal(bundle, answer.error)
             error = {"severity": "error", **answer.error}
             return Outcome("refused", cause, now_ms(), _since(began), errors=[error], warnings=warnings)
-        if self.loaded is not None and self.loaded.admin_address != loaded.admin_address:
-            log.warning("admin-address-changed", hint="the admin API moves there at the next start")
+        moved = self.loaded is None or self.loaded.admin_address != loaded.admin_address
         self.loaded, self.refusal = loaded, None
+        if moved:
+            for words in self.needs_restart():
+                log.warning("needs-restart", message=words)
         await asyncio.to_thread(self._sync_findings, loaded)
         await asyncio.to_thread(self._findings.sync, "reload", [])
         result: Result = "unchanged" if not new else "applied" if answer is not None else "signed"

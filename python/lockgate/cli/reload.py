@@ -40,3 +40,5 @@ def reload(state: StateDir = None, as_json: Json = False) -> None:
         "signed": f"Bundle {done['sequence']} ({done['hash']}) is ready; no gate has taken it yet.",
     }
     typer.echo(words[done["result"]])
+    for needed in done["needs_restart"]:
+        typer.echo(f"But {needed}.")

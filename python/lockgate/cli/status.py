@@ -15,8 +15,8 @@ from lockgate.cli._state import StateDir
 def status(state: StateDir = None, as_json: Json = False) -> None:
     """Show how the gate and the control process are.
 
-    Exits with 0 if the gate serves the configuration as it stands, 1 if
-    something is wrong, 2 if nothing runs.
+    Exits with 0 if the configuration is served as it stands, 1 if something is
+    wrong or a change needs a restart, 2 if nothing runs.
 
     Example: lockgate status
     """
@@ -64,4 +64,5 @@ def _wrong(told: dict[str, Any]) -> list[str]:
     last = told["control"]["last_reload"]
     if last is not None and last["result"] == "refused":
         wrong.append("the configuration's files are refused, an older one serves: see `lockgate check`")
+    wrong += told["control"]["needs_restart"]
     return wrong

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from lockgate.admin.listen import elsewhere
 from lockgate.state import StateFolder
+from support.ports import free_port
 from support.processes import Processes
 from support.running import Running, write_config
 from support.waiting import until
@@ -107,3 +110,37 @@ def test_counts_are_said_as_people_say_them(running: Running, cli: Cli, tmp_path
     assert cli("keys", "import", "keys.jsonl").strip() == "Added 1 key."
     assert cli("keys", "import", "keys.jsonl").strip() == "Added no keys; 1 was known already."
     assert "2 keys" in cli("status")
+
+
+def test_a_changed_admin_address_needs_a_restart_and_is_said_to(
+    running: Running, processes: Processes, cli: Cli, tmp_path: Path
+) -> None:
+    assert "restart" not in cli("status") + cli("reload"), "port 0 is any port"
+    path, real = tmp_path / "lockgate.yaml", running.state.admin_address_file.read_text().strip()
+    wanted = f"127.0.0.1:{free_port()}"
+    path.write_text(path.read_text().replace('admin: {address: "127.0.0.1:0"}', f'admin: {{address: "{wanted}"}}'))
+    running.process.wait_for_output("admin.address changed: needs a restart")
+    words = f"admin.address changed: needs a restart (it listens on {real}, and {wanted} is wanted)"
+    assert words in cli("reload")
+    assert words in cli("status", status=1)
+    assert cli.json("status", status=1)["control"]["needs_restart"] == [words]
+    running.process.signal(signal.SIGTERM)
+    assert running.process.wait() == 0
+    again = Running(processes, tmp_path).ready()
+    assert again.state.admin_address_file.read_text().strip() == wanted
+    assert "restart" not in cli("status")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "real", "other"),
+    [
+        ("127.0.0.1:8081", "127.0.0.1:8081", False),
+        ("localhost:8081", "127.0.0.1:8081", False),
+        ("127.0.0.1:0", "127.0.0.1:40000", False),
+        ("[::1]:0", "127.0.0.1:40000", True),
+        ("[::1]:8081", "[::1]:8081", False),
+        ("127.0.0.1:8082", "127.0.0.1:8081", True),
+    ],
+)
+def test_an_address_is_another_only_where_it_would_listen_elsewhere(wanted: str, real: str, other: bool) -> None:
+    assert elsewhere(wanted, real) == other

@@ -23,6 +23,7 @@ class Reloaded(BaseModel):
     took_ms: int = Field(description="From asking to live.")
     gate_took_ms: float | None = Field(description="Of that, the gate's part.")
     warnings: list[dict[str, Any]]
+    needs_restart: list[str] = Field(description="What has changed and is not taken over before a restart, in words.")
 
 
 @router.post("")
@@ -44,4 +45,5 @@ async def reload(control: WithControl) -> Reloaded:
         took_ms=outcome.took_ms,
         gate_took_ms=outcome.gate_took_ms,
         warnings=outcome.warnings,
+        needs_restart=control.reloader.needs_restart(),
     )

@@ -21,6 +21,7 @@ class ControlStatus(BaseModel):
     uptime_s: int
     config: str = Field(description="The main configuration file.")
     last_reload: dict[str, Any] | None = Field(description="What became of the last reload.")
+    needs_restart: list[str] = Field(description="What has changed and is not taken over before a restart, in words.")
 
 
 class GateStatus(BaseModel):
@@ -65,6 +66,7 @@ async def status(control: WithControl) -> Status:
                 "hash": last.hash,
                 "errors": last.errors,
             },
+            needs_restart=control.reloader.needs_restart(),
         ),
         gate=await _gate(control),
         supervisor=control.supervisor(),
