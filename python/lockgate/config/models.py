@@ -25,7 +25,11 @@ def parse_version(value: object) -> int:
     """The version of the spelling."""
     if value == 1 and not isinstance(value, bool):
         return 1
-    raise refusal("version-unknown", f"{shown(value)} is not a version that this Lockgate reads", allowed="`1`")
+    hint = "write 1 without quotes: `version: 1`" if isinstance(value, str) and value.strip() in {"1", "1.0"} else None
+    message = f"{shown(value)} is not a version that this Lockgate reads"
+    if hint is not None:
+        message = f"the version is a number, not the text {shown(value)}"
+    raise refusal("version-unknown", message, allowed="`1`", hint=hint)
 
 
 def parse_base(value: object) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, Final, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from lockgate.config.models import Config
@@ -21,9 +21,13 @@ LATER: Final = {
     "tls": "it comes with TLS support; not in this version",
     "skip_verify": "it comes with TLS support; not in this version",
     "redirect_to": "it comes with TLS support; not in this version",
+    **dict.fromkeys(("rate_limit", "rate_limits", "ratelimit", "throttle"), "limits on rates are not in this version"),
     "protocols": "HTTP/2 and HTTP/3 come with TLS support; this version speaks HTTP/1.1",
 }
 """Keys that the design has and this version has not: better a plain word than a guess at a typing error."""
+
+MAX_SHOWN: Final = 60
+"""Characters of a value that a hint repeats."""
 
 MAX_HOMES: Final = 3
 """A key that is at home in more places (`owner`) tells nothing of where it belongs."""
@@ -56,8 +60,12 @@ def unknown_key(item: Item, path: tuple[object, ...], allowed: Sequence[str], pr
     close = difflib.get_close_matches(key, allowed, n=1, cutoff=0.6)
     if close:
         hint = f"did you mean `{close[0]}`?"
-    elif 0 < len(homes := _homes().get(key, [])) <= MAX_HOMES:
-        hint = f"it belongs under {' or '.join(f'`{home}`' for home in homes)}"
+    elif homes := _at_home(key):
+        hint = f"it belongs under {homes}"
+    else:
+        meant = difflib.get_close_matches(key, _homes(), n=1, cutoff=0.8)
+        if meant and (homes := _at_home(meant[0])):
+            hint = f"did you mean `{meant[0]}`? It belongs under {homes}"
     where = f"`{'.'.join(map(str, path[:-1]))}`" if len(path) > 1 else "the document"
     problems.add(
         item.key_region,
@@ -67,6 +75,12 @@ def unknown_key(item: Item, path: tuple[object, ...], allowed: Sequence[str], pr
         hint=hint,
         path=path,
     )
+
+
+def _at_home(key: str) -> str | None:
+    """Where a key belongs, unless that is in too many places to tell anything."""
+    homes = _homes().get(key, [])
+    return " or ".join(f"`{home}`" for home in homes) if 0 < len(homes) <= MAX_HOMES else None
 
 
 def _note(
@@ -88,7 +102,7 @@ def _note(
         _not_one_of(item, path, re.findall(r"'([^']*)'", str(context.get("expected", ""))), problems)
     elif kind in _KINDS:
         want = _KINDS[kind]
-        hint = f"put it in brackets: [{shown(item.data).strip('`')}]" if want == "a list" and _is_scalar(item) else None
+        hint = _as_list_or_mapping(item, path, want)
         what = f"{called(path)} must be {want}, not {shown(item.data)}"
         problems.add(item.region, "wrong-kind", what, allowed=_keys_or(path, want), hint=hint, path=path)
     else:
@@ -125,6 +139,33 @@ def _not_one_of(item: Item, path: tuple[int | str, ...], allowed: list[str], pro
         hint=f"did you mean `{close[0]}`?" if close else None,
         path=path,
     )
+
+
+def _as_list_or_mapping(item: Item, path: tuple[int | str, ...], want: str) -> str | None:
+    """How to write a bare value that is good, but stands alone."""
+    if not _is_scalar(item):
+        return None
+    if want == "a list":
+        return f"put it in brackets: [{shown(item.data).strip('`')}]"
+    field, value = _field_for(path, item.data), _flow(item.data)
+    if field is None or len(value) > MAX_SHOWN or not value.isprintable() or not isinstance(path[-1], str):
+        return None
+    return f"write `{path[-1]}: {{{field}: {value}}}`"
+
+
+def _field_for(path: Sequence[object], value: object) -> str | None:
+    """The one field that takes the value, of a mapping that wants nothing else."""
+    model = _model_at(path)
+    if model is None:
+        return None
+    taking = []
+    for name in model.model_fields:
+        try:
+            model.model_validate({name: value})
+        except ValidationError:
+            continue
+        taking.append(name)
+    return taking[0] if len(taking) == 1 else None
 
 
 def _is_scalar(item: Item) -> bool:
