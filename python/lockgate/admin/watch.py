@@ -7,11 +7,12 @@ in the end is whether a file's identity, size or time differs from before.
 
 import asyncio
 import contextlib
-import glob
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 
 from watchfiles import awatch
+
+from lockgate.config.patterns import matching
 
 DEBOUNCE_MS = 50
 """An editor's rename, write and chmod come within a few milliseconds of each other."""
@@ -96,7 +97,7 @@ def prints(paths: Iterable[Path], patterns: Iterable[str]) -> Prints:
     """What tells one version of the files from the next."""
     every = {str(path) for path in paths}
     for pattern in patterns:
-        every.update(glob.glob(pattern, recursive=True))  # noqa: PTH207 -- The pattern is absolute.
+        every.update(matching(pattern))
     return {name: _print(Path(name)) for name in sorted(every)}
 
 

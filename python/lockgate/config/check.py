@@ -213,6 +213,9 @@ def _policy(document: Document, placed: Placed[Policy], lists: Lists) -> None:
             )
     # To the gate an empty list means that there is none.
     if isinstance(policy, IpFilter) and policy.allow is not None and not policy.own(lists)["allow"]:
+        told = {problem.region for problem in document.problems.errors}
+        if any(document.value_region(*path, "allow", index, "file") in told for index in range(len(policy.allow))):
+            return  # A list that could not be read is no empty one.
         document.problems.add(
             document.region(*path, "allow"),
             "allow-empty",

@@ -105,11 +105,21 @@ def _marked(source: Source, file: int, error: yaml.MarkedYAMLError, problems: Pr
     code, hint = _known(what, source.line(line), column)
     if code == "yaml-tab":
         what, context = "a tab in the indentation", ""
+    if (left := _conflict(source)) is not None:
+        line, column = left, 1
+        code, what, context = "yaml-conflict", "this is left over from a merge of two versions", ""
+        hint = "choose one of the two, and take the lines with `<<<<<<<`, `=======` and `>>>>>>>` out"
     if what == "but found another document":
         what = "a second document begins here"
         context = ""
     message = f"{what}, {context}" if context else what
     problems.add(Region(file, line, column, line, column + 1), code, message, hint=hint)
+
+
+def _conflict(source: Source) -> int | None:
+    """The line where git has left both versions of something."""
+    found = re.search(r"^<<<<<<< ", source.text, re.MULTILINE)
+    return source.text.count("\n", 0, found.start()) + 1 if found else None
 
 
 def _known(what: str, line: str, column: int) -> tuple[str, str | None]:
@@ -122,7 +132,14 @@ def _known(what: str, line: str, column: int) -> tuple[str, str | None]:
     if what == "but found another document":
         return "yaml-second-document", "one file is one document: use `include` for more, and take the `---` out"
     if what.startswith("mapping values are not allowed"):
-        return "yaml", "a text with `: ` in it wants quotes; or the line is indented too far"
+        return "yaml", (
+            "a text with `: ` in it wants quotes; or the line is indented too far, or the one above it has no space "
+            "behind its `:`"
+        )
+    if "unknown escape character" in what:
+        return "yaml", "in double quotes a backslash begins an escape: use single quotes, and `/` in paths"
+    if "<document start>" in what:
+        return "yaml", "a configuration is YAML, each setting written as `name: value`"
     if "alias" in what:
         return "yaml-alias", "an alias `*name` stands for what an anchor `&name` above it marked"
     if "tag" in what:

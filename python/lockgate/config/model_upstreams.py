@@ -37,7 +37,9 @@ Secret = Annotated[
 class Credential(Settings):
     """A header that proves the gate to the upstream."""
 
-    header: Header = Field(description="The header's name; not one that the gate itself writes or takes off.", examples=["X-Gate-Token"])
+    header: Header = Field(
+        description="The header's name; not one that the gate itself writes or takes off.", examples=["X-Gate-Token"]
+    )
     value: Secret = Field(
         description="Where its value is: a reference, read by the gate and kept in memory only.",
         examples=["${env:SHOP_TOKEN}"],

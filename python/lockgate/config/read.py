@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 import stat
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from lockgate.config.compose import compose
+from lockgate.config.patterns import matching
 from lockgate.config.problems import Problems, Region, Source
 from lockgate.config.references import References
 from lockgate.config.tree import Item, Reading
@@ -193,8 +195,7 @@ class Reader:
         target = str(self.references.absolute(pattern.data, pattern.file))
         if glob.has_magic(pattern.data):
             self.patterns.append(target)
-            # `Path.glob` takes no absolute pattern.
-            paths = sorted(glob.glob(target, recursive=True)) if "\0" not in target else []  # noqa: PTH207
+            paths = sorted(set(itertools.islice(matching(target), MAX_FILES + 1)))
             if not paths:
                 self.problems.add(
                     pattern.region, "include-empty", f"no file matches {shown(pattern.data)}", severity="warning"

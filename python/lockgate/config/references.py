@@ -28,6 +28,9 @@ _SECRET_SECTIONS: Final = frozenset(secret[0] for secret in SECRETS)
 MAX_FILE: Final = 2**20
 """A value is a line or a token; a megabyte is a wrong path."""
 
+MAX_SHOWN: Final = 200
+"""Characters of a path in a message; its end tells the most."""
+
 REFERENCE: Final = re.compile(r"\$\{(env|file):([^${}]+)\}")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ALLOWED: Final = "`${env:NAME}` or `${file:path}`, as the whole value"
@@ -64,7 +67,8 @@ class References:
         """A file as a message names it: as the bundle does where it lies below the main file's folder."""
         main = self.problems.sources[0].path.parent
         name = str(target.relative_to(main) if target.is_relative_to(main) else target)
-        return f"`{printable(name)}`"
+        name = printable(name)
+        return f"`{name if len(name) <= MAX_SHOWN else '…' + name[-MAX_SHOWN:]}`"
 
     def _variable(self, name: str, item: Item, path: tuple[str | int, ...]) -> str | None:
         value = self.environment.get(name)
@@ -82,8 +86,12 @@ class References:
         target = self.absolute(name, item.file)
         self.files.append(target)
         try:
-            if not target.is_file():
+            if not target.exists():
                 self._add(item, path, "reference-missing", f"there is no file {self.say(target)}")
+                return None
+            # A pipe or a device may never end, and a folder holds no value.
+            if not target.is_file():
+                self._add(item, path, "reference-unreadable", f"{self.say(target)} is not a regular file")
                 return None
             with target.open("rb") as stream:
                 content = stream.read(MAX_FILE + 1)

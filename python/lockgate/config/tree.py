@@ -7,6 +7,7 @@ twice, aliases that multiply.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Any, Final
@@ -26,7 +27,7 @@ MAX_ALIASED: Final = 20_000
 _NULL: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOL: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _NUMBER_STARTS: Final = frozenset("0123456789+-.")
-_INT: Final = re.compile(r"[-+]?[0-9]{1,18}")
+_INT: Final = re.compile(r"[-+]?[0-9]{1,400}")
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,3})?")
 _TAG: Final = re.compile(r"(?:&\S+\s+)?(!\S*)")
 
@@ -214,8 +215,9 @@ def plain(text: str) -> str | int | float | bool:
     if text[0] in _NUMBER_STARTS:
         if _INT.fullmatch(text):
             return int(text)
-        if _FLOAT.fullmatch(text):
-            return float(text)
+        # What is beyond every number stays the text that was written, for the message that refuses it.
+        if _FLOAT.fullmatch(text) and math.isfinite(number := float(text)):
+            return number
         return text
     return _BOOL.get(text, text)
 

@@ -121,3 +121,14 @@ def test_both_parsers_build_the_same(case: Path) -> None:
         refused = [problem.code for problem in problems.errors if not problem.code.startswith("yaml")]
         built.append((root is None, data, refused))
     assert built[0] == built[1]
+
+
+def test_links_that_lead_back_up_are_not_walked_for_ever(write: Write, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).symlink_to(".")
+    (tmp_path / ".hidden").mkdir()
+    (tmp_path / ".hidden" / "b.yml").write_text("broken")
+    (tmp_path / "apis" / "deep").mkdir(parents=True)
+    (tmp_path / "apis" / "deep" / "a.yml").write_text(API)
+    loaded = load(write('include: "**/*.yml"\n' + HEAD))
+    assert [source.name for source in loaded.sources] == ["lockgate.yaml", "apis/deep/a.yml"]

@@ -24,7 +24,6 @@ SHOWN_ELSEWHERE = {
     "file-too-large",  # test_bounds.py; the files would be large.
     "too-many-files",  # The same.
     "secret-readable",  # test_references.py; git keeps no such mode.
-    "reference-unreadable",  # The same.
 }
 
 
