@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lockgate.config import Loaded
     from lockgate.config.render import Renderer
 
-ConfigFile = Annotated[Path, typer.Argument(metavar="[FILE]", help="The configuration.", show_default=True)]
+ConfigFile = Annotated[Path, typer.Argument(metavar="FILE", help="The configuration.", show_default=True)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 

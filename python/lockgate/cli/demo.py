@@ -10,7 +10,7 @@ import typer
 def demo(
     folder: Annotated[
         Path | None,
-        typer.Option("--dir", help="Keep everything in this folder, not in a temporary one."),
+        typer.Option("--dir", metavar="DIR", help="Keep everything in this folder, not in a temporary one."),
     ] = None,
     port: Annotated[int, typer.Option(help="The gate's port; where it is taken, or 0, a free one.")] = 8080,
     admin_port: Annotated[int, typer.Option(help="The admin API's port; where it is taken, or 0, a free one.")] = 8081,

@@ -38,7 +38,9 @@ def explain(
     ] = None,
     body: Annotated[str | None, typer.Option("--body", help="The request's body.")] = None,
     request: Annotated[str | None, typer.Option("--request", help="Explain the request with this id instead.")] = None,
-    config: Annotated[Path, typer.Option("--config", "-c", help="The configuration.")] = Path("lockgate.yaml"),
+    config: Annotated[Path, typer.Option("--config", "-c", metavar="FILE", help="The configuration.")] = Path(
+        "lockgate.yaml"
+    ),
     state: StateDir = None,
     as_json: Json = False,
 ) -> None:

@@ -131,6 +131,7 @@ def import_keys(
     file: Annotated[
         Path,
         typer.Argument(
+            metavar="FILE",
             exists=True,
             dir_okay=False,
             help="JSON lines: digest, name, owner; maybe environment, apis, expires_ms.",

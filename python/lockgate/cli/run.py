@@ -29,7 +29,9 @@ class RoleName(StrEnum):
 
 
 def run(
-    config: Annotated[Path, typer.Option("--config", "-c", help="The configuration.")] = Path("lockgate.yaml"),
+    config: Annotated[Path, typer.Option("--config", "-c", metavar="FILE", help="The configuration.")] = Path(
+        "lockgate.yaml"
+    ),
     state: StateDir = None,
     role: Annotated[RoleName, typer.Option("--role", help="Both processes, or one of them.")] = RoleName.ALL,
     drain_timeout: Annotated[
