@@ -8,10 +8,10 @@ use std::task::{Context, Poll};
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use lockgate_policy::{BodyVerdict, Denial};
 use lockgate_wire::headers::{remove_hop_by_hop, remove_look_alikes, strip_identity};
 
+use crate::client::Upload;
 use crate::exchange::Exchange;
 use crate::judge::Watcher;
 use crate::net::{BodyRefusal, ConnectionState};
@@ -41,9 +41,13 @@ pub struct RequestBody {
 }
 
 struct Arriving {
-    incoming: Incoming,
+    upload: Upload,
     watchers: Vec<Watcher>,
-    held: BytesMut,
+    /// What each watcher holds back.
+    held: Box<[BytesMut]>,
+    held_bytes: usize,
+    /// To be sent after what was held to the end.
+    trailers: Option<HeaderMap>,
     state: Rc<ConnectionState>,
     first_byte_ms: u64,
     now: crate::clock::Clock,
@@ -64,20 +68,22 @@ impl RequestBody {
     /// take from its last byte on.
     #[must_use]
     pub fn arriving(
-        incoming: Incoming,
+        upload: Upload,
         watchers: Vec<Watcher>,
         state: Rc<ConnectionState>,
         now: crate::clock::Clock,
         first_byte_ms: u32,
         snapshot: Rc<Arc<Snapshot>>,
     ) -> Self {
-        let held = BytesMut::new();
+        let held = watchers.iter().map(|_| BytesMut::new()).collect();
         let first_byte_ms = u64::from(first_byte_ms);
         Self {
             arriving: Some(Arriving {
-                incoming,
+                upload,
                 watchers,
                 held,
+                held_bytes: 0,
+                trailers: None,
                 state,
                 first_byte_ms,
                 now,
@@ -101,94 +107,112 @@ impl Body for RequestBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        let Some(arriving) = &mut self.get_mut().arriving else {
-            return Poll::Ready(None);
-        };
-        loop {
-            let Poll::Ready(frame) = Pin::new(&mut arriving.incoming).poll_frame(cx) else {
-                // The client is awaited: that is not the upstream's time.
-                arriving.state.upstream_until(0);
-                return Poll::Pending;
-            };
-            arriving
-                .state
-                .upstream_until(arriving.now.coarse_ms() + arriving.first_byte_ms);
-            match frame {
-                None => return Poll::Ready(arriving.end().transpose()),
-                Some(Err(_)) => return Poll::Ready(Some(Err(Broken))),
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(chunk) => {
-                        if let Some(out) = arriving.chunk(chunk).transpose() {
-                            return Poll::Ready(Some(out));
-                        }
-                    }
-                    Err(frame) => return Poll::Ready(Some(Ok(arriving.trailers(frame)))),
-                },
-            }
+        match &mut self.get_mut().arriving {
+            None => Poll::Ready(None),
+            Some(arriving) => arriving.poll(cx).map(Result::transpose),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         self.arriving.as_ref().is_none_or(|arriving| {
-            arriving.watchers.is_empty() && arriving.incoming.is_end_stream()
+            arriving.watchers.is_empty() && arriving.upload.left() == Some(0)
         })
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.arriving {
-            None => SizeHint::with_exact(0),
-            Some(arriving) if arriving.watchers.is_empty() => arriving.incoming.size_hint(),
+        let left = match &self.arriving {
+            None => Some(0),
             // A watcher may replace: what will be sent is not known.
-            Some(_) => SizeHint::default(),
-        }
+            Some(arriving) if !arriving.watchers.is_empty() => None,
+            Some(arriving) => arriving.upload.left(),
+        };
+        left.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 
 impl Arriving {
-    fn chunk(&mut self, chunk: Bytes) -> Result<Option<Frame<Bytes>>, Broken> {
-        self.state
-            .body_in
-            .set(self.state.body_in.get() + chunk.len() as u64);
-        if self.watchers.is_empty() {
-            return Ok(Some(Frame::data(chunk)));
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, Broken>> {
+        if let Some(trailers) = self.trailers.take() {
+            return Poll::Ready(Ok(Some(Frame::trailers(trailers))));
         }
-        let mut chunk = chunk;
-        let mut at = 0;
-        while let Some(watcher) = self.watchers.get_mut(at) {
-            match watcher.machine.on_chunk(&chunk) {
+        loop {
+            let Poll::Ready(frame) = self.upload.poll_frame(cx) else {
+                // The client is awaited: that is not the upstream's time.
+                self.state.upstream_until(0);
+                return Poll::Pending;
+            };
+            let until_ms = self.now.coarse_ms() + self.first_byte_ms;
+            self.state.upstream_until(until_ms);
+            let Some(frame) = frame.transpose()? else {
+                return Poll::Ready(self.end());
+            };
+            let chunk = match frame.into_data() {
+                Ok(chunk) => chunk,
+                Err(frame) => return Poll::Ready(self.trailers(frame)),
+            };
+            let counted = self.state.body_in.get() + chunk.len() as u64;
+            self.state.body_in.set(counted);
+            if let Some(passed) = self.pass(0, chunk)? {
+                return Poll::Ready(Ok(Some(Frame::data(passed))));
+            }
+        }
+    }
+
+    /// Shows a chunk to the watchers from `first` on, each of which sees what
+    /// the ones before it let go. What is left goes to the upstream.
+    fn pass(&mut self, first: usize, mut chunk: Bytes) -> Result<Option<Bytes>, Broken> {
+        for at in first..self.watchers.len() {
+            match self.watchers[at].machine.on_chunk(&chunk) {
                 BodyVerdict::Pass => {}
                 BodyVerdict::Replace(other) => {
-                    self.held.clear();
+                    self.let_go(at);
                     chunk = other;
                 }
-                BodyVerdict::Hold if self.held.len() + chunk.len() <= MAX_HELD => {
-                    self.held.extend_from_slice(&chunk);
+                BodyVerdict::Hold if self.held_bytes + chunk.len() <= MAX_HELD => {
+                    self.held_bytes += chunk.len();
+                    self.held[at].extend_from_slice(&chunk);
                     return Ok(None);
                 }
                 BodyVerdict::Hold => self.refused(at, Denial::new(&reasons::HELD_TOO_MUCH))?,
                 BodyVerdict::Deny(denial) => self.refused(at, denial)?,
             }
-            at += 1;
+            let mut held = self.let_go(at);
+            if !held.is_empty() {
+                held.extend_from_slice(&chunk);
+                chunk = held.freeze();
+            }
         }
-        Ok(Some(Frame::data(self.release(chunk))))
+        Ok(Some(chunk))
     }
 
+    /// Shows the end to the watchers: each sees what the ones before it still
+    /// held, and then that nothing more comes.
     fn end(&mut self) -> Result<Option<Frame<Bytes>>, Broken> {
-        let mut at = 0;
-        while let Some(watcher) = self.watchers.get_mut(at) {
-            match watcher.machine.on_end() {
-                BodyVerdict::Pass | BodyVerdict::Hold => {}
-                BodyVerdict::Replace(other) => {
-                    self.held.clear();
-                    self.held.extend_from_slice(&other);
+        let mut rest = BytesMut::new();
+        for at in 0..self.watchers.len() {
+            let verdict = self.watchers[at].machine.on_end();
+            let held = self.let_go(at).freeze();
+            let last = match verdict {
+                BodyVerdict::Pass | BodyVerdict::Hold => held,
+                BodyVerdict::Replace(other) => other,
+                BodyVerdict::Deny(denial) => {
+                    self.refused(at, denial)?;
+                    held
                 }
-                BodyVerdict::Deny(denial) => self.refused(at, denial)?,
+            };
+            if !last.is_empty() {
+                rest.extend(self.pass(at + 1, last)?);
             }
-            at += 1;
         }
         self.watchers.clear();
-        let rest = self.release(Bytes::new());
-        Ok((!rest.is_empty()).then(|| Frame::data(rest)))
+        Ok((!rest.is_empty()).then(|| Frame::data(rest.freeze())))
+    }
+
+    /// What a watcher held back.
+    fn let_go(&mut self, at: usize) -> BytesMut {
+        let held = std::mem::take(&mut self.held[at]);
+        self.held_bytes -= held.len();
+        held
     }
 
     /// A watcher refused: that ends the body, or is written down and no more.
@@ -211,26 +235,22 @@ impl Arriving {
         }
     }
 
-    /// Trailers may not say what the head may not: an upstream may merge them.
-    fn trailers(&self, frame: Frame<Bytes>) -> Frame<Bytes> {
-        let Ok(mut trailers) = frame.into_trailers() else {
-            return Frame::trailers(HeaderMap::new());
-        };
+    /// Trailers end the body too. They may not say what the head may not: an
+    /// upstream may merge them.
+    fn trailers(&mut self, frame: Frame<Bytes>) -> Result<Option<Frame<Bytes>>, Broken> {
+        let mut trailers = frame.into_trailers().unwrap_or_default();
         remove_hop_by_hop(&mut trailers);
         strip_identity(&mut trailers, false);
         for name in &self.snapshot.credentials {
             remove_look_alikes(&mut trailers, name);
             trailers.remove(name);
         }
-        Frame::trailers(trailers)
-    }
-
-    fn release(&mut self, chunk: Bytes) -> Bytes {
-        if self.held.is_empty() {
-            return chunk;
+        let rest = self.end()?;
+        if rest.is_some() {
+            self.trailers = Some(trailers);
+            return Ok(rest);
         }
-        self.held.extend_from_slice(&chunk);
-        self.held.split().freeze()
+        Ok(Some(Frame::trailers(trailers)))
     }
 }
 
@@ -255,6 +275,39 @@ impl AnswerBody {
         let mut link = Some(link);
         settle(&mut link, &exchange);
         Self::Upstream(link, exchange)
+    }
+
+    /// Whether it comes from an upstream.
+    #[must_use]
+    pub const fn is_upstream(&self) -> bool {
+        matches!(self, Self::Upstream(..))
+    }
+
+    /// The id of the request that it answers; none after a panic.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.exchange().map(|exchange| exchange.id.as_str())
+    }
+
+    /// Nobody wants the bytes: the answer goes without them.
+    pub fn skip(&mut self) {
+        if let Self::Own(bytes, _) = self {
+            *bytes = None;
+        }
+    }
+
+    /// The client did not take all of it.
+    pub fn lost(&mut self) {
+        if let Self::Own(_, Some(exchange)) | Self::Upstream(_, exchange) = self {
+            exchange.reason.get_or_insert(&reasons::CLIENT_GONE);
+        }
+    }
+
+    fn exchange(&self) -> Option<&Exchange> {
+        match self {
+            Self::Own(_, exchange) => exchange.as_deref(),
+            Self::Upstream(_, exchange) => Some(exchange),
+        }
     }
 }
 

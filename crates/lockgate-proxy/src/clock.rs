@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A worker's clock.
 #[derive(Debug, Clone)]
@@ -16,6 +16,8 @@ struct Shared {
     start: Instant,
     start_ms: u64,
     coarse_ms: Cell<u64>,
+    /// The last date that was asked for, and its second.
+    date: Cell<(u64, [u8; 29])>,
 }
 
 /// Milliseconds since the epoch, by the system's clock.
@@ -35,6 +37,7 @@ impl Default for Clock {
                 start: Instant::now(),
                 start_ms,
                 coarse_ms: Cell::new(start_ms),
+                date: Cell::new((0, [b' '; 29])),
             }),
         }
     }
@@ -53,6 +56,23 @@ impl Clock {
         let us = u64::try_from(self.shared.start.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.shared.coarse_ms.set(self.shared.start_ms + us / 1000);
         us
+    }
+
+    /// The present second as a `Date` field has it (RFC 9110 section 5.6.7).
+    #[must_use]
+    pub fn date(&self) -> [u8; 29] {
+        let second = self.coarse_ms() / 1000;
+        let (kept, date) = self.shared.date.get();
+        if kept == second {
+            return date;
+        }
+        let text = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(second));
+        let mut date = [b' '; 29];
+        for (place, byte) in date.iter_mut().zip(text.bytes()) {
+            *place = byte;
+        }
+        self.shared.date.set((second, date));
+        date
     }
 
     /// Notes the time for those who read [`Clock::coarse_ms`].

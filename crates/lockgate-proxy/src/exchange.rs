@@ -72,6 +72,7 @@ impl Exchange {
         state.active.set(state.active.get() + 1);
         state.body_in.set(0);
         state.body_refused.take();
+        state.broken.set(None);
         let judgement = Judgement {
             client: state.peer,
             ..Judgement::default()
@@ -96,12 +97,6 @@ impl Exchange {
             complete: false,
             trace: None,
         })
-    }
-
-    /// Whether the answer goes without its body (RFC 9110 section 9.3.2).
-    #[must_use]
-    pub fn is_head(&self) -> bool {
-        self.method == Method::HEAD
     }
 
     /// The worker that serves it.
@@ -291,8 +286,7 @@ impl Drop for Exchange {
     }
 }
 
-/// Host, path and user agent, copied: views into hyper's read buffer would keep
-/// it from being used for the next request.
+/// Host, path and user agent, copied: the head itself is gone once the upstream has it.
 #[derive(Debug)]
 struct Text {
     bytes: Box<[u8]>,

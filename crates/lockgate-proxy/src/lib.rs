@@ -5,6 +5,7 @@
 
 pub mod body;
 pub mod bundle;
+pub mod client;
 pub mod clock;
 pub mod compile;
 pub mod events;
@@ -12,6 +13,7 @@ pub mod exchange;
 pub mod explain;
 pub mod facts;
 pub mod gate;
+pub mod http1;
 pub mod id;
 pub mod judge;
 pub mod metrics;

@@ -1,12 +1,16 @@
-//! Sockets, guarded: nothing reaches hyper that the framing guard did not pass,
-//! and nobody holds a connection for longer than the configuration says.
+//! Sockets: who gets one, and that nobody holds one for longer than the
+//! configuration says.
 
-mod client_io;
+use std::cell::RefCell;
+use std::rc::Rc;
+
 mod deadline;
 mod listen;
 mod reserve;
 
-pub use client_io::{ClientIo, Scratch};
-pub use deadline::{BodyRefusal, ConnectionState, Refusal, Trip, Watch};
+pub use deadline::{BodyRefusal, ConnectionState, Trip, Waiting, Watch};
 pub use listen::{bind, Admission, Permit};
 pub use reserve::{out_of_descriptors, Reserve};
+
+/// One read buffer for all connections of a worker: nothing stays in it.
+pub type Scratch = Rc<RefCell<Box<[u8]>>>;

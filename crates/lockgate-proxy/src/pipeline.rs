@@ -5,16 +5,17 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::header::{HeaderValue, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::header::{HeaderValue, CONTENT_LENGTH, HOST};
+use http::request::Parts;
 use http::uri::{PathAndQuery, Uri};
-use http::{HeaderMap, Request, Version};
-use hyper::body::Incoming;
+use http::{HeaderMap, Method, Request, Version};
 use lockgate_policy::{Answers, Denial, Edit, ReasonRef};
 use lockgate_wire::headers::forwarding::Hop;
 use lockgate_wire::headers::trace::{continue_or_begin, TraceParent, TRACEPARENT, TRACESTATE};
 use lockgate_wire::headers::{remove_hop_by_hop, remove_look_alikes, strip_identity};
 
 use crate::body::{AnswerBody, RequestBody};
+use crate::client::Upload;
 use crate::exchange::Exchange;
 use crate::judge::{answer, Arrival, End, Judging, Progress};
 use crate::net::ConnectionState;
@@ -128,9 +129,9 @@ pub async fn serve_request(
     worker: &Rc<Worker>,
     origin: &Origin,
     state: &Rc<ConnectionState>,
-    request: Request<Incoming>,
+    mut parts: Parts,
+    upload: Option<Upload>,
 ) -> Answer {
-    let (mut parts, incoming) = request.into_parts();
     let (snapshot, listener) = worker.snapshot(origin);
     // An empty path is `/` (RFC 9110 section 4.2.3); only the absolute form can have one.
     if let Some(query) = parts
@@ -148,15 +149,8 @@ pub async fn serve_request(
         (&parts.method, &parts.uri, &parts.headers),
     );
 
-    // Framing: a head that was refused stands here as a request of our own.
-    if let Some(reason) = framing_refused_head(state) {
-        exchange.malformed = true;
-        return refuse(exchange, reason.into(), true);
-    }
-
     // Normal form, route, policies.
-    let body = has_body(&parts.headers);
-    judge(&mut exchange, &parts, body);
+    judge(&mut exchange, &parts, upload.is_some());
     for error in std::mem::take(&mut exchange.judgement.errors) {
         worker.report(&exchange, &error);
     }
@@ -184,20 +178,17 @@ pub async fn serve_request(
         Ok(own) => own,
         Err(denial) => return refuse(exchange, denial, false),
     };
-    let body = if body {
+    let body = upload.map_or_else(RequestBody::empty, |upload| {
         let watchers = std::mem::take(&mut exchange.judgement.watchers);
-        let first_byte_ms = upstream.timeouts.first_byte_ms;
         RequestBody::arriving(
-            incoming,
+            upload,
             watchers,
             Rc::clone(state),
             worker.clock.clone(),
-            first_byte_ms,
+            upstream.timeouts.first_byte_ms,
             Rc::clone(&snapshot),
         )
-    } else {
-        RequestBody::empty()
-    };
+    });
 
     // Upstream.
     let request = Request::from_parts(parts, body);
@@ -215,21 +206,24 @@ pub async fn serve_request(
     // Response.
     exchange.target = Some(Arc::clone(link.target()));
     exchange.status = response.status().as_u16();
-    let headers = response.headers_mut();
-    remove_hop_by_hop(headers);
-    headers.insert(X_REQUEST_ID, exchange.id.header());
+    remove_hop_by_hop(response.headers_mut());
     response.map(|()| AnswerBody::upstream(link, exchange))
 }
 
-/// Whether this request stands for a head that the framing refused.
-fn framing_refused_head(state: &ConnectionState) -> Option<ReasonRef> {
-    let number = state.served.get() + 1;
-    state.served.set(number);
-    state
-        .refusal
-        .get()
-        .filter(|refusal| refusal.request == number && !refusal.in_body)
-        .map(|refusal| refusal.reason)
+/// Refuses a head that broke the framing: what it meant to ask is not known.
+#[must_use]
+pub fn refuse_head(
+    worker: &Rc<Worker>,
+    origin: &Origin,
+    state: &Rc<ConnectionState>,
+    reason: ReasonRef,
+) -> Answer {
+    let (snapshot, listener) = worker.snapshot(origin);
+    let unknown = (&Method::default(), &Uri::default(), &HeaderMap::new());
+    let (worker, state) = (Rc::clone(worker), Rc::clone(state));
+    let mut exchange = Exchange::begin(worker, snapshot, state, listener, unknown);
+    exchange.malformed = true;
+    refuse(exchange, reason.into(), true)
 }
 
 /// Why the request failed on the way, where it was not the upstream's doing.
@@ -237,17 +231,8 @@ fn rescue(exchange: &mut Exchange, reason: Option<ReasonRef>) -> Denial {
     if let Some(denial) = exchange.hear_body() {
         return denial;
     }
-    match exchange.state.refusal.get() {
-        Some(refusal) if refusal.request == exchange.state.served.get() => refusal.reason.into(),
-        _ => reason.unwrap_or(&reasons::CLIENT_GONE).into(),
-    }
-}
-
-fn has_body(headers: &HeaderMap) -> bool {
-    headers.contains_key(TRANSFER_ENCODING)
-        || headers
-            .get(CONTENT_LENGTH)
-            .is_some_and(|length| length != "0")
+    let told = exchange.state.broken.get().or(reason);
+    told.unwrap_or(&reasons::CLIENT_GONE).into()
 }
 
 /// The target as it arrived, without scheme and authority.
@@ -255,7 +240,7 @@ fn arrived(uri: &Uri) -> &str {
     uri.path_and_query().map_or("/", PathAndQuery::as_str)
 }
 
-fn judge(exchange: &mut Exchange, parts: &http::request::Parts, body: bool) {
+fn judge(exchange: &mut Exchange, parts: &Parts, body: bool) {
     let worker = Rc::clone(exchange.worker());
     let now_ms = exchange.started_ms();
     let Exchange {
@@ -299,7 +284,7 @@ fn apply(edit: &Edit, headers: &mut HeaderMap) {
 /// Makes of the request what the upstream gets.
 fn outgoing(
     exchange: &mut Exchange,
-    parts: &mut http::request::Parts,
+    parts: &mut Parts,
     upstream: &CompiledUpstream,
 ) -> Result<OwnLines, Denial> {
     // Origin form (RFC 9112 section 3.2.1), also of what arrived in absolute form.

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use bytes::Bytes;
-use http::header::{HeaderValue, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{HeaderValue, CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
 use http::{HeaderName, Response, StatusCode};
 use lockgate_policy::Denial;
 
@@ -29,10 +29,7 @@ pub fn refuse(mut exchange: Box<Exchange>, denial: Denial, close: bool) -> Answe
     );
     exchange.status = denial.reason.status;
     exchange.reason = Some(denial.reason);
-    let id = exchange.id.header();
-    let mut response = shaped(&denial, AnswerBody::own(body, Some(exchange)), close);
-    response.headers_mut().insert(X_REQUEST_ID, id);
-    response
+    shaped(&denial, AnswerBody::own(body, Some(exchange)), close)
 }
 
 /// Answers for a request whose serving panicked. Its event was written as the
@@ -66,17 +63,8 @@ fn shaped(denial: &Denial, body: AnswerBody, close: bool) -> Answer {
 /// Gives an answer that a policy made.
 #[must_use]
 pub fn respond(mut exchange: Box<Exchange>, answer: Response<Vec<u8>>) -> Answer {
-    let (mut parts, body) = answer.into_parts();
-    exchange.status = parts.status.as_u16();
-    parts.headers.insert(X_REQUEST_ID, exchange.id.header());
-    parts.headers.insert(CONTENT_LENGTH, body.len().into());
-    // hyper drops the body of a HEAD unread, as if the client had gone.
-    let body = if exchange.is_head() {
-        Bytes::new()
-    } else {
-        body.into()
-    };
-    Response::from_parts(parts, AnswerBody::own(body, Some(exchange)))
+    exchange.status = answer.status().as_u16();
+    answer.map(|body| AnswerBody::own(body.into(), Some(exchange)))
 }
 
 fn problem(base: &str, denial: &Denial, id: &str) -> Bytes {

@@ -25,7 +25,6 @@ use crate::net::{out_of_descriptors, ConnectionState, Reserve, Scratch};
 use crate::reasons;
 use crate::snapshot::{CompiledUpstream, Target};
 
-mod chunks;
 mod head;
 mod link;
 

@@ -1,40 +1,27 @@
 //! One worker: a thread with a runtime, listeners, pools and caches of its own.
 
 use std::cell::RefCell;
-use std::convert::Infallible;
-use std::future::{poll_fn, Future};
 use std::net::SocketAddr;
-use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::pin::{pin, Pin};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::{service_fn, HttpService};
-use hyper::Request;
 use lockgate_policy::PolicyError;
-use lockgate_wire::framing::{HeadLimits, RequestGuard};
+use lockgate_wire::framing::HeadLimits;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, Notify};
 
-use crate::body::AnswerBody;
 use crate::bundle::{FactsPolicy, WhenStale};
+use crate::client::{converse, Client, Spare};
 use crate::clock::Clock;
 use crate::events::{EventLog, Sink};
 use crate::exchange::Exchange;
 use crate::facts::FactStore;
 use crate::id::Ids;
 use crate::metrics::{Metrics, WorkerMetrics};
-use crate::net::{
-    out_of_descriptors, Admission, ClientIo, ConnectionState, Permit, Scratch, Watch,
-};
-use crate::pipeline::serve_request;
-use crate::respond::{after_panic, Answer};
+use crate::net::{out_of_descriptors, Admission, ConnectionState, Permit, Scratch, Watch};
 use crate::snapshot::{CompiledListener, Snapshot};
 use crate::upstream::Pools;
 
@@ -46,7 +33,7 @@ const SWEEP_TICKS: u64 = 4;
 const POOL_TICKS: u64 = 20;
 /// How long to wait before accepting again, when descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// One read; hyper asks for no more than its own buffer has room for.
+/// One read.
 const SCRATCH_BYTES: usize = 64 * 1024;
 
 /// What all workers of a process share.
@@ -159,6 +146,7 @@ pub struct Worker {
     snapshot: RefCell<Held>,
     watch: Watch,
     scratch: Scratch,
+    spare: Spare,
     listeners: RefCell<Vec<Arc<Listening>>>,
 }
 
@@ -181,6 +169,7 @@ impl Worker {
             }),
             watch: Watch::default(),
             listeners: RefCell::default(),
+            spare: Spare::default(),
             scratch,
             clock,
             shared,
@@ -353,98 +342,44 @@ impl Worker {
         state: Rc<ConnectionState>,
         permit: Permit,
     ) {
-        let number = self.watch.add(Rc::clone(&state));
         self.shared.connections.fetch_add(1, Ordering::Relaxed);
+        let _registered = Registered {
+            number: self.watch.add(Rc::clone(&state)),
+            worker: &self,
+            _permit: permit,
+        };
         let limits = HeadLimits {
             head_bytes: origin.accepted.limits.head_bytes as usize,
             headers: usize::from(origin.accepted.limits.headers),
             ..HeadLimits::default()
         };
-        let guard = RequestGuard::new(limits);
-        let io = ClientIo::new(
+        let client = Client::new(
             stream,
-            guard,
+            limits,
             Rc::clone(&state),
             self.clock.clone(),
             Rc::clone(&self.scratch),
+            Rc::clone(&self.spare),
         );
-        let mut builder = http1::Builder::new();
-        builder.header_read_timeout(None).half_close(false);
-        if limits.headers != HeadLimits::default().headers {
-            builder.max_headers(limits.bounded().headers);
-        }
-        let (worker, origin, serving) = (Rc::clone(&self), Rc::new(origin), Rc::clone(&state));
-        // hyper keeps the future in a place of the connection: no allocation for a request.
-        let service = service_fn(move |request| {
-            serve(
-                Rc::clone(&worker),
-                Rc::clone(&origin),
-                Rc::clone(&serving),
-                request,
-            )
-        });
-        let connection = builder.serve_connection(io, service);
-        // An error here is a client that went away: the exchange in work has said so.
-        let _ = Conversation {
-            connection: Box::pin(connection),
-            state,
-            ending: false,
-        }
-        .await;
-        self.watch.remove(number);
-        if self.shared.draining.load(Ordering::Acquire) {
+        converse(client, &self, &origin, &state).await;
+    }
+}
+
+/// An open connection; it is over when this is dropped, also by a panic.
+struct Registered<'a> {
+    worker: &'a Worker,
+    number: usize,
+    _permit: Permit,
+}
+
+impl Drop for Registered<'_> {
+    fn drop(&mut self) {
+        self.worker.watch.remove(self.number);
+        let shared = &self.worker.shared;
+        if shared.draining.load(Ordering::Acquire) {
             // The process may end with the last connection: its events must be out of here.
-            self.sink.hand_over();
+            self.worker.sink.hand_over();
         }
-        self.shared.connection_over();
-        drop(permit);
+        shared.connection_over();
     }
-}
-
-/// A connection, until its last answer.
-struct Conversation<S: HttpService<Incoming>> {
-    connection: Pin<Box<http1::Connection<ClientIo, S>>>,
-    state: Rc<ConnectionState>,
-    ending: bool,
-}
-
-impl<S> Future for Conversation<S>
-where
-    S: HttpService<Incoming, ResBody = AnswerBody>,
-    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    type Output = hyper::Result<()>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.get_mut();
-        this.state.wake_with(cx.waker());
-        if this.state.draining.get() && !this.ending {
-            this.ending = true;
-            this.connection.as_mut().graceful_shutdown();
-        }
-        this.connection.as_mut().poll(cx)
-    }
-}
-
-/// Serves one request, also if that panics.
-async fn serve(
-    worker: Rc<Worker>,
-    origin: Rc<Origin>,
-    state: Rc<ConnectionState>,
-    request: Request<Incoming>,
-) -> Result<Answer, Infallible> {
-    let mut serving = pin!(serve_request(&worker, &origin, &state, request));
-    let served = poll_fn(|cx| {
-        // The exchange in work is dropped by the unwinding, and writes its event.
-        match catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(cx))) {
-            Ok(Poll::Ready(answer)) => Poll::Ready(Some(answer)),
-            Ok(Poll::Pending) => Poll::Pending,
-            Err(_) => Poll::Ready(None),
-        }
-    });
-    Ok(served.await.unwrap_or_else(|| {
-        let panics = &worker.shared.metrics.panics;
-        panics.fetch_add(1, Ordering::Relaxed);
-        after_panic(&worker.snapshot(&origin).0.problem_base)
-    }))
 }

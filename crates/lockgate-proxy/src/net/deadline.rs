@@ -60,17 +60,6 @@ pub struct BodyRefusal {
     pub denial: Denial,
 }
 
-/// A refusal by the framing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Refusal {
-    /// Number of the request that it answers, from 1.
-    pub request: u64,
-    /// Why.
-    pub reason: ReasonRef,
-    /// The request's head was right, and its body was not.
-    pub in_body: bool,
-}
-
 /// One client connection, as the sweep and the pipeline see it.
 pub struct ConnectionState {
     /// The other end of the socket.
@@ -93,10 +82,8 @@ pub struct ConnectionState {
     upstream_late: Cell<bool>,
     /// Requests in work; at most one with HTTP/1.1.
     pub active: Cell<u32>,
-    /// Requests that hyper has handed over.
-    pub served: Cell<u64>,
-    /// A refusal by the framing.
-    pub refusal: Cell<Option<Refusal>>,
+    /// Why the present request's body cannot be read to its end, where that is the client's doing.
+    pub broken: Cell<Option<ReasonRef>>,
     /// Set to let the connection end after the request in work.
     pub draining: Cell<bool>,
     /// Bytes of the present request's body.
@@ -126,8 +113,7 @@ impl ConnectionState {
             upstream_until_ms: Cell::new(0),
             upstream_late: Cell::new(false),
             active: Cell::new(0),
-            served: Cell::new(0),
-            refusal: Cell::new(None),
+            broken: Cell::new(None),
             draining: Cell::new(false),
             body_in: Cell::new(0),
             body_refused: RefCell::default(),

@@ -2,20 +2,11 @@
 //! from bytes that the framing guard has passed.
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::CONTENT_LENGTH;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version};
+use http::{Request, Response, StatusCode, Version};
 
-/// How an answer's body ends (RFC 9112 section 6.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Coding {
-    /// After so many bytes.
-    Length(u64),
-    /// With the last chunk.
-    Chunked,
-    /// With the connection.
-    UntilClose,
-}
+use crate::http1::{extent, take, Coding, Fields};
 
 /// Writes a request's head, with the gate's `own` lines. `chunked` announces a
 /// body of unknown length.
@@ -58,7 +49,7 @@ pub struct Head {
 /// passes heads whole and right. `None` if it is not there yet.
 pub fn read(inbox: &mut BytesMut, no_body: bool) -> Option<Result<Head, NotTaken>> {
     let (end, lines) = extent(inbox)?;
-    let head = inbox.split_to(end).freeze();
+    let head = take(inbox, end);
     Some(parse(&head, lines, no_body).ok_or(NotTaken))
 }
 
@@ -67,92 +58,27 @@ pub fn read(inbox: &mut BytesMut, no_body: bool) -> Option<Result<Head, NotTaken
 pub struct NotTaken;
 
 fn parse(head: &Bytes, lines: usize, no_body: bool) -> Option<Head> {
-    let end = head.len();
-    let mut at = memchr::memchr(b'\n', head)? + 1;
-    let line = &head[..at];
+    let start = memchr::memchr(b'\n', head)? + 1;
+    let line = &head[..start];
     let status = StatusCode::from_bytes(line.get(9..12)?).ok()?;
     let http_10 = line.get(7) == Some(&b'0');
-    // As large as it will be, and one of ours: a map that grows is hashed anew.
-    let mut headers = HeaderMap::with_capacity(lines);
-    while at + 2 < end {
-        let length = memchr::memchr(b'\n', &head[at..])?;
-        let (name, value) = field(head, at, at + length - 1)?;
-        headers.append(name, value);
-        at += length + 1;
-    }
-    let coding = coding(&headers, status, no_body);
-    let keep_alive = keep_alive(&headers, http_10) && coding != Coding::UntilClose;
+    let fields = Fields::read(head, start, lines)?;
+    let bodiless = no_body || status.is_informational() || matches!(status.as_u16(), 204 | 304);
+    let coding = if bodiless {
+        Coding::OVER
+    } else {
+        fields.coding.unwrap_or(Coding::UntilClose)
+    };
+    let keep_alive = fields.persistent(http_10) && coding != Coding::UntilClose;
     let mut response = Response::new(());
     *response.status_mut() = status;
-    *response.headers_mut() = headers;
+    *response.headers_mut() = fields.headers;
     *response.version_mut() = Version::HTTP_11;
     Some(Head {
         response,
         coding,
         keep_alive,
     })
-}
-
-/// Where a head ends, and how many lines it has before the empty one.
-fn extent(inbox: &[u8]) -> Option<(usize, usize)> {
-    let mut start = 0;
-    for (lines, end) in memchr::memchr_iter(b'\n', inbox).enumerate() {
-        if end == start + 1 && lines > 0 {
-            return Some((end + 1, lines));
-        }
-        start = end + 1;
-    }
-    None
-}
-
-/// The field between `from` and `to`, its value a view into `head`.
-fn field(head: &Bytes, from: usize, to: usize) -> Option<(HeaderName, HeaderValue)> {
-    let colon = from + memchr::memchr(b':', &head[from..to])?;
-    let name = HeaderName::from_bytes(&head[from..colon]).ok()?;
-    let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
-    let start = colon
-        + 1
-        + head[colon + 1..to]
-            .iter()
-            .position(|byte| !blank(byte))
-            .unwrap_or(to - colon - 1);
-    let end = start
-        + head[start..to]
-            .iter()
-            .rposition(|byte| !blank(byte))
-            .map_or(0, |last| last + 1);
-    let value = HeaderValue::from_maybe_shared(head.slice(start..end)).ok()?;
-    Some((name, value))
-}
-
-fn coding(headers: &HeaderMap, status: StatusCode, no_body: bool) -> Coding {
-    let bodiless = no_body || status.is_informational() || matches!(status.as_u16(), 204 | 304);
-    if bodiless {
-        return Coding::Length(0);
-    }
-    if headers.contains_key(TRANSFER_ENCODING) {
-        return Coding::Chunked;
-    }
-    let length = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse().ok());
-    length.map_or(Coding::UntilClose, Coding::Length)
-}
-
-fn keep_alive(headers: &HeaderMap, http_10: bool) -> bool {
-    let named = |word: &str| {
-        headers.get_all(CONNECTION).iter().any(|value| {
-            value.to_str().is_ok_and(|text| {
-                text.split(',')
-                    .any(|option| option.trim().eq_ignore_ascii_case(word))
-            })
-        })
-    };
-    if http_10 {
-        named("keep-alive") && !named("close")
-    } else {
-        !named("close")
-    }
 }
 
 #[cfg(test)]

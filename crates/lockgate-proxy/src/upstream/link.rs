@@ -14,9 +14,9 @@ use lockgate_wire::framing::{Expect, Phase, ResponseGuard};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::chunks::{Chunks, Piece};
-use super::head::{self, Coding, Head};
+use super::head::{self, Head};
 use crate::body::{Broken, RequestBody};
+use crate::http1::{Coding, Piece};
 use crate::net::Scratch;
 use crate::reasons;
 use crate::snapshot::Target;
@@ -34,7 +34,7 @@ pub struct Link {
     sent: usize,
     upload: Option<Upload>,
     inbox: BytesMut,
-    body: Incoming,
+    body: Coding,
     keep_alive: bool,
     /// Whether any byte of the answer came.
     pub began: bool,
@@ -46,14 +46,6 @@ pub struct Link {
 struct Upload {
     body: RequestBody,
     chunked: bool,
-}
-
-/// How the answer's body is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Incoming {
-    Length(u64),
-    Chunked(Chunks),
-    UntilClose,
 }
 
 /// Why an exchange broke off.
@@ -91,7 +83,7 @@ impl Link {
             sent: 0,
             upload: None,
             inbox: BytesMut::new(),
-            body: Incoming::Length(0),
+            body: Coding::OVER,
             keep_alive: true,
             began: false,
             rested_ms: 0,
@@ -120,9 +112,9 @@ impl Link {
         let body = request.into_body();
         self.upload = (!body.is_empty()).then_some(Upload { body, chunked });
         self.body = if no_body {
-            Incoming::Length(0)
+            Coding::OVER
         } else {
-            Incoming::UntilClose
+            Coding::UntilClose
         };
     }
 
@@ -139,11 +131,7 @@ impl Link {
                     continue;
                 }
                 self.keep_alive = head.keep_alive;
-                self.body = match head.coding {
-                    Coding::Length(length) => Incoming::Length(length),
-                    Coding::Chunked => Incoming::Chunked(Chunks::Size),
-                    Coding::UntilClose => Incoming::UntilClose,
-                };
+                self.body = head.coding;
                 return Poll::Ready(Ok(head));
             }
             match self.poll_fill(cx) {
@@ -167,7 +155,7 @@ impl Link {
             let _ = self.poll_send(cx);
         }
         loop {
-            match self.piece() {
+            match self.body.next(&mut self.inbox) {
                 Some(Piece::Data(bytes)) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
                 Some(Piece::Trailers(trailers)) => {
                     return Poll::Ready(Some(Ok(trailing(trailers))))
@@ -176,8 +164,8 @@ impl Link {
                 None => {}
             }
             match ready!(self.poll_fill(cx)) {
-                Ok(0) if self.body == Incoming::UntilClose => {
-                    self.body = Incoming::Length(0);
+                Ok(0) if self.body == Coding::UntilClose => {
+                    self.body = Coding::OVER;
                     return Poll::Ready(None);
                 }
                 Ok(0) => return Poll::Ready(Some(Err(RESET))),
@@ -190,19 +178,13 @@ impl Link {
     /// Whether the answer's body is over.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        matches!(
-            self.body,
-            Incoming::Length(0) | Incoming::Chunked(Chunks::End)
-        )
+        self.body.is_over()
     }
 
     /// Bytes of the body still to come, where that is known.
     #[must_use]
     pub const fn left(&self) -> Option<u64> {
-        match self.body {
-            Incoming::Length(left) => Some(left),
-            Incoming::Chunked(_) | Incoming::UntilClose => None,
-        }
+        self.body.left()
     }
 
     /// Whether the connection can serve again, now that the answer is over.
@@ -267,21 +249,6 @@ impl Link {
             }
         }
         Ok(Poll::Ready(()))
-    }
-
-    fn piece(&mut self) -> Option<Piece> {
-        match &mut self.body {
-            Incoming::Length(0) => Some(Piece::End),
-            Incoming::Chunked(chunks) => chunks.next(&mut self.inbox),
-            _ if self.inbox.is_empty() => None,
-            Incoming::UntilClose => Some(Piece::Data(self.inbox.split().freeze())),
-            Incoming::Length(left) => {
-                let part = usize::try_from(*left)
-                    .map_or(self.inbox.len(), |left| left.min(self.inbox.len()));
-                *left -= part as u64;
-                Some(Piece::Data(self.inbox.split_to(part).freeze()))
-            }
-        }
     }
 
     /// Reads once; 0 if the upstream closed, rightly as far as the framing goes.

@@ -1,9 +1,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use lockgate_wire::framing::{Expect, HeadLimits, ResponseGuard};
+use http::HeaderValue;
 use proptest::prelude::*;
 
 use super::*;
+use crate::http1::Chunks;
 
 fn written(request: &Request<()>, own: &[u8], chunked: bool) -> String {
     let mut out = Vec::new();
@@ -163,13 +165,13 @@ fn the_coding_follows_the_book() {
             200,
             "transfer-encoding: chunked\r\n",
             false,
-            Coding::Chunked,
+            Coding::Chunked(Chunks::Size),
         ),
         (
             200,
             "Transfer-Encoding: Chunked\r\n",
             false,
-            Coding::Chunked,
+            Coding::Chunked(Chunks::Size),
         ),
         (200, "", false, Coding::UntilClose),
         // HEAD, 204 and 304 have no body, whatever their fields say.

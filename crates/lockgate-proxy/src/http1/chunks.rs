@@ -4,6 +4,8 @@
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::take;
+
 /// Where in a chunked body the reader stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Chunks {
@@ -57,7 +59,7 @@ impl Chunks {
                     } else {
                         Self::Data(left)
                     };
-                    return Some(Piece::Data(inbox.split_to(part).freeze()));
+                    return Some(Piece::Data(take(inbox, part)));
                 }
                 Self::DataEnd => {
                     if inbox.len() < 2 {

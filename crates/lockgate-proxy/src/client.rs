@@ -1,0 +1,322 @@
+//! A client's connection, HTTP/1.1. What arrives passes the framing guard and
+//! is read as requests; each is served in its turn, by the task of the
+//! connection, and answered.
+
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{ready, Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use http_body::Frame;
+use lockgate_policy::ReasonRef;
+use lockgate_wire::framing::{reasons, HeadLimits, Phase, RequestGuard};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::body::Broken;
+use crate::clock::Clock;
+use crate::http1::{Coding, Piece};
+use crate::net::{ConnectionState, Scratch, Trip, Waiting};
+
+mod conversation;
+mod head;
+mod outbox;
+mod sending;
+
+pub use conversation::converse;
+pub use head::Asked;
+use head::Head;
+use outbox::Outbox;
+pub use outbox::Spare;
+
+/// Bytes of a refused request that are read and thrown away, so that its sender
+/// gets to read the answer; nginx's `lingering_close` bounds only the time.
+const LINGER_BYTES: usize = 1024 * 1024;
+
+/// The rest of a body that nobody wants is read and thrown away up to this
+/// length, so that the connection can serve on; a longer one costs more than a
+/// new connection.
+const DISCARD_BYTES: u64 = 64 * 1024;
+
+/// A client's connection.
+pub struct Client {
+    stream: TcpStream,
+    guard: RequestGuard,
+    state: Rc<ConnectionState>,
+    clock: Clock,
+    scratch: Scratch,
+    /// Passed by the guard, and not taken yet.
+    inbox: BytesMut,
+    /// The body of the request in work.
+    body: Coding,
+    /// A `100 (Continue)` is awaited before the body is sent.
+    expects: bool,
+    /// What the guard found after what is in the inbox.
+    flaw: Option<ReasonRef>,
+    /// Nothing more will come.
+    closed: bool,
+    outbox: Outbox,
+}
+
+/// What a connection brings next.
+enum Next {
+    /// A request.
+    Request(Box<Head>),
+    /// A head that the framing refuses.
+    Refused(ReasonRef),
+    /// Nothing more.
+    Over,
+}
+
+/// The client went away, or has to.
+#[derive(Debug)]
+struct Gone;
+
+impl Client {
+    /// A connection that was just accepted.
+    #[must_use]
+    pub fn new(
+        stream: TcpStream,
+        limits: HeadLimits,
+        state: Rc<ConnectionState>,
+        clock: Clock,
+        scratch: Scratch,
+        spare: Spare,
+    ) -> Self {
+        Self {
+            stream,
+            guard: RequestGuard::new(limits),
+            state,
+            clock,
+            scratch,
+            inbox: BytesMut::new(),
+            body: Coding::OVER,
+            expects: false,
+            flaw: None,
+            closed: false,
+            outbox: Outbox::new(spare),
+        }
+    }
+
+    /// Waits for the next request.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
+        loop {
+            match head::read(&mut self.inbox) {
+                Some(Ok(head)) => {
+                    self.body = head.body;
+                    self.expects = head.expects && !head.body.is_over();
+                    return Poll::Ready(Next::Request(Box::new(head)));
+                }
+                Some(Err(head::NotTaken)) => return Poll::Ready(Next::Refused(&reasons::TARGET)),
+                None => {}
+            }
+            if let Some(reason) = self.flaw {
+                return Poll::Ready(Next::Refused(reason));
+            }
+            let idle = self.guard.phase() == Phase::Idle;
+            if self.closed || (idle && self.state.draining.get()) {
+                return Poll::Ready(Next::Over);
+            }
+            match self.state.tripped() {
+                Some(Trip::Close) => return Poll::Ready(Next::Over),
+                Some(Trip::Refuse(reason)) => return Poll::Ready(Next::Refused(reason)),
+                None => {}
+            }
+            if self.poll_fill(cx).is_pending() {
+                self.state.wait(self.waiting(), self.clock.coarse_ms());
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// The next piece of the body of the request in work; `None` at its end.
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        loop {
+            match self.body.next(&mut self.inbox) {
+                Some(Piece::Data(bytes)) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                Some(Piece::Trailers(trailers)) => {
+                    return Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+                }
+                Some(Piece::End) => return Poll::Ready(None),
+                None => {}
+            }
+            match self.state.tripped() {
+                Some(Trip::Close) => self.closed = true,
+                Some(Trip::Refuse(reason)) => self.flaw = Some(reason),
+                None => {}
+            }
+            if self.flaw.is_some() {
+                self.state.broken.set(self.flaw);
+                return Poll::Ready(Some(Err(Broken)));
+            }
+            if self.closed {
+                return Poll::Ready(Some(Err(Broken)));
+            }
+            if std::mem::take(&mut self.expects) {
+                let interim = b"HTTP/1.1 100 Continue\r\n\r\n";
+                self.outbox.small().extend_from_slice(interim);
+                // What cannot be written now goes out with the answer.
+                let _ = self.poll_flush(cx);
+            }
+            if self.poll_fill(cx).is_pending() {
+                self.state.wait(Waiting::Body, self.clock.coarse_ms());
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Looks whether the client went away while it is being served. Whatever
+    /// else it sends meanwhile waits in the inbox.
+    fn is_gone(&mut self, cx: &mut Context<'_>) -> bool {
+        while self.body.is_over() && self.inbox.is_empty() && self.flaw.is_none() && !self.closed {
+            if self.poll_fill(cx).is_pending() {
+                return false;
+            }
+        }
+        self.closed
+    }
+
+    /// Takes off what is there of a body that nobody wants. Whether the
+    /// connection can serve on, as far as that goes.
+    fn discards(&mut self) -> bool {
+        while let Some(Piece::Data(_)) = self.body.next(&mut self.inbox) {}
+        let left = self.body.left().unwrap_or(u64::MAX);
+        left == 0 || (left <= DISCARD_BYTES && !self.expects)
+    }
+
+    /// Reads the rest of a body, and throws it away.
+    fn poll_discarded(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        while self.discards() {
+            if self.body.is_over() {
+                return Poll::Ready(true);
+            }
+            if self.flaw.is_some() || self.closed || self.state.tripped().is_some() {
+                break;
+            }
+            if self.poll_fill(cx).is_pending() {
+                self.state.wait(Waiting::Body, self.clock.coarse_ms());
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(false)
+    }
+
+    /// Reads once, if anything is to be had.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Self {
+            stream,
+            guard,
+            inbox,
+            state,
+            ..
+        } = self;
+        let mut scratch = self.scratch.borrow_mut();
+        let mut read = ReadBuf::new(&mut scratch);
+        if ready!(Pin::new(stream).poll_read(cx, &mut read)).is_err() {
+            self.closed = true;
+            return Poll::Ready(());
+        }
+        let bytes = read.filled();
+        if bytes.is_empty() {
+            self.closed = true;
+            self.flaw = guard.eof().err();
+            return Poll::Ready(());
+        }
+        let before = guard.phase();
+        if before == Phase::Body {
+            state.body_came(bytes.len());
+        }
+        let fed = guard.feed(bytes, &mut |run: &[u8]| inbox.extend_from_slice(run));
+        if before != Phase::Body && guard.phase() == Phase::Body {
+            state.begin_body();
+        }
+        if !inbox.is_empty() {
+            state.wait(Waiting::Nothing, self.clock.coarse_ms());
+        }
+        self.flaw = fed.err();
+        Poll::Ready(())
+    }
+
+    /// Writes what is in the outbox.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+        while !self.outbox.is_empty() {
+            match self.outbox.poll_write(&mut self.stream, cx) {
+                Poll::Ready(Ok(())) => self.state.stalled(0),
+                Poll::Ready(Err(_)) => return Poll::Ready(Err(Gone)),
+                Poll::Pending => {
+                    match self.state.tripped() {
+                        Some(Trip::Close) => return Poll::Ready(Err(Gone)),
+                        // Of the body, which is still being read.
+                        Some(Trip::Refuse(reason)) => self.flaw = Some(reason),
+                        None => {}
+                    }
+                    self.state.stalled(self.clock.coarse_ms());
+                    return Poll::Pending;
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Closes the writing side, then throws away what the client still sends.
+    /// Closing at once would reset the connection, and the answer would be lost
+    /// on its way (RFC 9112 section 9.6).
+    fn poll_close(&mut self, cx: &mut Context<'_>, linger: &mut usize) -> Poll<()> {
+        if !self.state.lingers() {
+            let shut = ready!(Pin::new(&mut self.stream).poll_shutdown(cx));
+            let unread = self.flaw.is_some() || self.guard.phase() != Phase::Idle;
+            if shut.is_err() || self.closed || !unread {
+                return Poll::Ready(());
+            }
+            self.state.wait(Waiting::Linger, self.clock.coarse_ms());
+        }
+        let mut scratch = self.scratch.borrow_mut();
+        while *linger > 0 && self.state.tripped().is_none() {
+            let mut read = ReadBuf::new(&mut scratch);
+            let polled = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read));
+            if polled.is_err() || read.filled().is_empty() {
+                break;
+            }
+            *linger = linger.saturating_sub(read.filled().len());
+        }
+        Poll::Ready(())
+    }
+
+    fn waiting(&self) -> Waiting {
+        match self.guard.phase() {
+            Phase::Idle if self.guard.heads() == 0 => Waiting::First,
+            Phase::Idle => Waiting::Request,
+            Phase::Head => Waiting::Head,
+            Phase::Body => Waiting::Body,
+            Phase::Failed | Phase::Tunnel | Phase::Waiting => Waiting::Nothing,
+        }
+    }
+}
+
+/// The body of the request in work, as it arrives.
+pub struct Upload(Rc<RefCell<Client>>);
+
+impl Upload {
+    /// The next piece; `None` at the end.
+    ///
+    /// # Errors
+    /// If it cannot be read to its end; the connection's state says why.
+    pub fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        self.0.borrow_mut().poll_body(cx)
+    }
+
+    /// Bytes to come, where that is known.
+    #[must_use]
+    pub fn left(&self) -> Option<u64> {
+        self.0.borrow().body.left()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,159 @@
+//! Heads from and to clients: a request's head from bytes that the framing
+//! guard has passed, an answer's head as bytes.
+
+use bytes::{Buf, BytesMut};
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
+use http::{request, HeaderMap, Method, Request, StatusCode, Uri};
+
+use crate::http1::{extent, take, Coding, Fields};
+use crate::respond::X_REQUEST_ID;
+
+/// A request's head.
+pub struct Head {
+    /// Method, target and fields.
+    pub parts: request::Parts,
+    /// How its body ends; over already if it has none.
+    pub body: Coding,
+    /// Whether the client waits for a `100 (Continue)` before it sends the body.
+    pub expects: bool,
+    /// What its answer goes by.
+    pub asked: Asked,
+}
+
+/// What an answer goes by.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Asked {
+    /// Without its body (RFC 9110 section 9.3.2).
+    pub head: bool,
+    /// By a client that knows no chunks.
+    pub http_10: bool,
+    /// By a client that may ask again on the same connection.
+    pub persistent: bool,
+    /// By a client that takes trailers.
+    pub trailers: bool,
+}
+
+/// Takes a head off the front of `inbox`, if there is a whole one.
+pub fn read(inbox: &mut BytesMut) -> Option<Result<Head, NotTaken>> {
+    // RFC 9112 section 2.2: an empty line before a request is passed over.
+    while inbox.starts_with(b"\r\n") {
+        inbox.advance(2);
+    }
+    let (end, lines) = extent(inbox)?;
+    Some(parse(inbox, end, lines).ok_or(NotTaken))
+}
+
+/// `http` does not take what the guard took, which tests say never happens.
+#[derive(Debug)]
+pub struct NotTaken;
+
+fn parse(inbox: &mut BytesMut, end: usize, lines: usize) -> Option<Head> {
+    let head = take(inbox, end);
+    let start = memchr::memchr(b'\n', &head)? + 1;
+    // Whatever stands between the first and the last space is the target.
+    let method_end = memchr::memchr(b' ', &head)?;
+    let target_end = start.checked_sub(" HTTP/1.1\r\n".len())?;
+    let method = Method::from_bytes(&head[..method_end]).ok()?;
+    let target = head.get(method_end + 1..target_end)?;
+    let uri = Uri::from_maybe_shared(head.slice_ref(target)).ok()?;
+    let http_10 = head[start - 3] == b'0';
+    let fields = Fields::read(&head, start, lines)?;
+    let asked = Asked {
+        head: method == Method::HEAD,
+        http_10,
+        persistent: fields.persistent(http_10),
+        trailers: fields.trailers,
+    };
+    let (mut parts, ()) = Request::new(()).into_parts();
+    parts.method = method;
+    parts.uri = uri;
+    parts.headers = fields.headers;
+    Some(Head {
+        parts,
+        body: fields.coding.unwrap_or(Coding::OVER),
+        expects: fields.expects,
+        asked,
+    })
+}
+
+/// How an answer's body is told from what follows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// There is none, whatever the fields say.
+    Bodiless,
+    /// By its length.
+    Length(u64),
+    /// By chunks.
+    Chunked,
+    /// By the end of the connection.
+    UntilClose,
+}
+
+/// Writes an answer's head. `id` is the request's, `date` the time now.
+pub fn write(
+    (status, headers): (StatusCode, &HeaderMap),
+    (shape, persistent, http_10): (Shape, bool, bool),
+    id: Option<&str>,
+    date: &[u8],
+    out: &mut Vec<u8>,
+) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(status.as_str().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(status.canonical_reason().unwrap_or("").as_bytes());
+    out.extend_from_slice(b"\r\n");
+    let (mut dated, mut measured) = (false, false);
+    for (name, value) in headers {
+        if name == CONNECTION || name == TRANSFER_ENCODING {
+            continue;
+        }
+        if name == CONTENT_LENGTH {
+            if matches!(shape, Shape::Chunked | Shape::UntilClose) {
+                continue;
+            }
+            measured = true;
+        }
+        // The id is the gate's, whatever the upstream says.
+        if id.is_some() && name == X_REQUEST_ID {
+            continue;
+        }
+        dated |= name == DATE;
+        line(out, name.as_str().as_bytes(), value.as_bytes());
+    }
+    if let Some(id) = id {
+        line(out, b"x-request-id", id.as_bytes());
+    }
+    if !dated {
+        line(out, b"date", date);
+    }
+    match shape {
+        Shape::Length(length) if !measured => {
+            let mut digits = itoa::Buffer::new();
+            line(out, b"content-length", digits.format(length).as_bytes());
+        }
+        Shape::Chunked => line(out, b"transfer-encoding", b"chunked"),
+        Shape::Length(_) | Shape::Bodiless | Shape::UntilClose => {}
+    }
+    if !persistent {
+        line(out, b"connection", b"close");
+    } else if http_10 {
+        line(out, b"connection", b"keep-alive");
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Writes fields, each on its line.
+pub fn lines(fields: &HeaderMap, out: &mut Vec<u8>) {
+    for (name, value) in fields {
+        line(out, name.as_str().as_bytes(), value.as_bytes());
+    }
+}
+
+fn line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    for part in [name, b": ", value, b"\r\n"] {
+        out.extend_from_slice(part);
+    }
+}
+
+#[cfg(test)]
+mod tests;

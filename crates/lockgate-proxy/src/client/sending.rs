@@ -1,0 +1,165 @@
+//! An answer on its way to the client.
+
+use std::cell::RefCell;
+use std::io::Write as _;
+use std::pin::Pin;
+use std::task::{ready, Context, Poll};
+
+use bytes::Bytes;
+use http::header::CONNECTION;
+use http::{HeaderMap, StatusCode};
+use http_body::{Body, Frame};
+
+use super::head::{self, Asked, Shape};
+use super::outbox::Outbox;
+use super::{Client, Gone};
+use crate::body::AnswerBody;
+use crate::respond::Answer;
+
+/// An answer that is being sent.
+pub(super) struct Sending {
+    body: AnswerBody,
+    shape: Shape,
+    trailers: bool,
+    over: bool,
+    /// A chunk was begun, and its line end is due.
+    open: bool,
+    /// Whether the client was told that it may ask again.
+    pub(super) persistent: bool,
+}
+
+impl Sending {
+    /// Begins to send `answer` to whoever `asked`.
+    pub(super) fn begin(client: &mut Client, answer: Answer, asked: Asked) -> Self {
+        let (parts, mut body) = answer.into_parts();
+        let bodiless = asked.head || matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let shape = match body.size_hint().exact() {
+            _ if bodiless => Shape::Bodiless,
+            Some(length) => Shape::Length(length),
+            None if asked.http_10 => Shape::UntilClose,
+            None => Shape::Chunked,
+        };
+        let persistent = asked.persistent
+            && shape != Shape::UntilClose
+            && !client.state.draining.get()
+            && !parts.headers.contains_key(CONNECTION)
+            // The upstream may still be reading the request; the gate is not.
+            && (body.is_upstream() || client.discards());
+        if bodiless {
+            body.skip();
+        }
+        let date = client.clock.date();
+        let out = client.outbox.small();
+        let line = (parts.status, &parts.headers);
+        head::write(line, (shape, persistent, asked.http_10), body.id(), &date, out);
+        Self {
+            over: bodiless,
+            body,
+            shape,
+            trailers: asked.trailers,
+            open: false,
+            persistent,
+        }
+    }
+
+    /// Sends on; ready when all was written. The client is borrowed in moments,
+    /// since the body may be read from it meanwhile.
+    pub(super) fn poll(
+        &mut self,
+        client: &RefCell<Client>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Gone>> {
+        loop {
+            let gathered = self.poll_gather(client, cx);
+            let mut client = client.borrow_mut();
+            if let Poll::Ready(Err(Gone)) = gathered {
+                // What came before is still the client's: the missing end tells that it is not all.
+                let _ = client.poll_flush(cx);
+                if self.shape == Shape::UntilClose {
+                    // Any end would look right; a reset does not.
+                    let _ = client.stream.set_zero_linger();
+                }
+                return gathered;
+            }
+            if let Err(Gone) = ready!(client.poll_flush(cx)) {
+                self.body.lost();
+                return Poll::Ready(Err(Gone));
+            }
+            if self.over {
+                return Poll::Ready(Ok(()));
+            }
+            if gathered.is_pending() {
+                if client.is_gone(cx) {
+                    self.body.lost();
+                    return Poll::Ready(Err(Gone));
+                }
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Takes what there is of the body, as long as little waits to be written.
+    fn poll_gather(
+        &mut self,
+        client: &RefCell<Client>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Gone>> {
+        while !self.over && client.borrow().outbox.has_room() {
+            let polled = if self.body.is_end_stream() {
+                Poll::Ready(None)
+            } else {
+                Pin::new(&mut self.body).poll_frame(cx)
+            };
+            let out = &mut client.borrow_mut().outbox;
+            if std::mem::take(&mut self.open) {
+                out.small().extend_from_slice(b"\r\n");
+            }
+            match ready!(polled) {
+                Some(Ok(frame)) => self.encode(frame, out),
+                Some(Err(_)) => return Poll::Ready(Err(Gone)),
+                None => {
+                    if self.shape == Shape::Chunked {
+                        out.small().extend_from_slice(b"0\r\n\r\n");
+                    }
+                    self.over = true;
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn encode(&mut self, frame: Frame<Bytes>, out: &mut Outbox) {
+        let data = match frame.into_data() {
+            Ok(data) => data,
+            Err(frame) => {
+                if let Ok(trailers) = frame.into_trailers() {
+                    self.end(&trailers, out);
+                }
+                return;
+            }
+        };
+        if data.is_empty() {
+            return;
+        }
+        if self.shape == Shape::Chunked {
+            // Writing to memory cannot fail.
+            let _ = write!(out.small(), "{:x}\r\n", data.len());
+            self.open = true;
+        }
+        out.push(data);
+    }
+
+    /// Ends with trailers, if the client said that it takes them (RFC 9110 section 6.5.1).
+    fn end(&mut self, trailers: &HeaderMap, out: &mut Outbox) {
+        self.over = true;
+        if self.shape != Shape::Chunked {
+            return;
+        }
+        let out = out.small();
+        out.extend_from_slice(b"0\r\n");
+        if self.trailers {
+            head::lines(trailers, out);
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+}
