@@ -32,8 +32,7 @@ impl Coding {
             _ if inbox.is_empty() => None,
             Self::UntilClose => Some(Piece::Data(take(inbox, inbox.len()))),
             Self::Length(left) => {
-                let part =
-                    usize::try_from(*left).map_or(inbox.len(), |left| left.min(inbox.len()));
+                let part = usize::try_from(*left).map_or(inbox.len(), |left| left.min(inbox.len()));
                 *left -= part as u64;
                 Some(Piece::Data(take(inbox, part)))
             }

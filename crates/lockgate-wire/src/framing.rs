@@ -1,11 +1,11 @@
-//! A strict checker of the HTTP/1.1 byte stream, in front of hyper.
+//! A strict checker of the HTTP/1.1 byte stream, in front of whatever reads it.
 //!
-//! hyper alone takes Content-Length together with Transfer-Encoding, equal
+//! A common parser such as hyper's takes Content-Length together with Transfer-Encoding, equal
 //! repeated Content-Lengths, bare LF and chunk extensions, and answers what it
 //! cannot parse with an empty 400. A gate must not: what two readers take
 //! differently is how requests are smuggled (RFC 9112, 11.2), and a refusal
 //! without a reason helps nobody. So the bytes pass this guard first, and
-//! hyper sees only what it released.
+//! readers see only what it released.
 //!
 //! A guard is fed whatever the socket gave and calls `out` with what may go
 //! on. **What it has released is at any time a prefix of what it was fed**:
@@ -40,8 +40,7 @@ use stream::Stream;
 pub struct HeadLimits {
     /// Start line and fields together, with their line ends.
     pub head_bytes: usize,
-    /// Number of field lines. Where it is not 100, hyper must be told the same
-    /// (`max_headers`), or it refuses by itself.
+    /// Number of field lines.
     pub headers: usize,
     /// The request target alone.
     pub target_bytes: usize,
@@ -49,7 +48,7 @@ pub struct HeadLimits {
 
 impl Default for HeadLimits {
     /// 32 KiB as HAProxy and nginx have it (4 buffers of 8 KiB), 100 headers
-    /// as hyper and Apache, 8 KiB of target as RFC 9112, 3 recommends.
+    /// as Apache, 8 KiB of target as RFC 9112, 3 recommends.
     fn default() -> Self {
         Self {
             head_bytes: 32 * 1024,
@@ -60,9 +59,9 @@ impl Default for HeadLimits {
 }
 
 impl HeadLimits {
-    /// Brings the limits into what hyper and `http` can take: 256 KiB of head
-    /// (hyper's buffer ends at 400 KiB), 1,000 headers, 65,534 bytes of target
-    /// (`http::Uri` counts in 16 bits). The guards do this by themselves.
+    /// Brings the limits into what `http` can take: 256 KiB of head, 1,000
+    /// headers, 65,534 bytes of target (`http::Uri` counts in 16 bits). The
+    /// guards do this by themselves.
     #[must_use]
     pub fn bounded(self) -> Self {
         Self {

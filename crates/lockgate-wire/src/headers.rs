@@ -23,7 +23,7 @@ use http::{
 pub use identity::{is_identity, remove_look_alikes, strip_identity};
 
 /// Fields of one connection alone (RFC 9110, 7.6.1), each with the bit that
-/// says it was found. hyper writes framing and upgrades anew; what speaks to a
+/// says it was found. Framing and upgrades are written anew; what speaks to a
 /// proxy speaks to us. `Trailer` is not among them: the fields it announces
 /// go on to the end.
 const HOP_BY_HOP: &[(&str, u16)] = &[

@@ -2,7 +2,7 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`framing`] | checks HTTP/1.1 bytes in front of hyper: [`framing::RequestGuard`] and [`framing::ResponseGuard`], with [`framing::HeadLimits`], [`framing::Phase`], [`framing::Expect`] |
+//! | [`framing`] | checks HTTP/1.1 bytes before anything reads them: [`framing::RequestGuard`] and [`framing::ResponseGuard`], with [`framing::HeadLimits`], [`framing::Phase`], [`framing::Expect`] |
 //! | [`target`] | the one form of a path ([`target::normalize`], [`target::TargetSwitches`], [`target::for_matching`], [`target::after_match`]) and of a host ([`target::normalize_host`]) |
 //! | [`headers`] | [`headers::remove_hop_by_hop`], [`headers::strip_identity`], [`headers::remove_look_alikes`] |
 //! | [`headers::forwarded`] | the client's address through trusted proxies: [`headers::forwarded::client_address`] |
@@ -17,11 +17,11 @@
 //! use lockgate_wire::{framing, headers, target};
 //!
 //! # fn main() -> Result<(), lockgate_wire::reason::ReasonRef> {
-//! // 1. Bytes from the socket, before hyper sees them.
+//! // 1. Bytes from the socket, before anything reads them.
 //! let mut guard = framing::RequestGuard::new(framing::HeadLimits::default());
-//! let mut for_hyper = Vec::new();
+//! let mut passed = Vec::new();
 //! guard.feed(b"GET /a/./b HTTP/1.1\r\nHost: Example.com\r\n\r\n", &mut |run| {
-//!     for_hyper.extend_from_slice(run);
+//!     passed.extend_from_slice(run);
 //! })?;
 //! assert_eq!((guard.phase(), guard.heads()), (framing::Phase::Idle, 1));
 //!

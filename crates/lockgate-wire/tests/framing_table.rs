@@ -19,7 +19,7 @@ const INTRODUCTION: &str = "\
 
 # Framing: what is refused, and what hyper alone would do
 
-Every HTTP/1.1 byte passes a strict guard (`lockgate-wire`) before hyper reads it, on the
+Every HTTP/1.1 byte passes a strict guard (`lockgate-wire`) before anything reads it, on the
 client's side and on the upstream's. A head is kept back until it is whole and right; chunk
 lines and trailers are checked as they come. What is wrong is refused with a reason, counted
 and logged, and the connection is closed.

@@ -214,7 +214,10 @@ fn what_is_held_to_the_end_passes_the_watchers_behind() {
     let (third, last) = watcher(Vec::new(), BodyVerdict::Pass);
     let through = through(&[b"a", b"b"], vec![first, second, third]);
     assert_eq!(through.text(), b"X");
-    assert_eq!((&seen.borrow()[..], &last.borrow()[..]), (&b"X"[..], &b"X"[..]));
+    assert_eq!(
+        (&seen.borrow()[..], &last.borrow()[..]),
+        (&b"X"[..], &b"X"[..])
+    );
 }
 
 #[test]

@@ -33,10 +33,7 @@ pub async fn converse(
         let next = poll_fn(|cx| client.borrow_mut().poll_next(cx)).await;
         let (answer, asked) = match next {
             Next::Over => break,
-            Next::Refused(reason) => (
-                refuse_head(worker, origin, state, reason),
-                Asked::default(),
-            ),
+            Next::Refused(reason) => (refuse_head(worker, origin, state, reason), Asked::default()),
             Next::Request(head) => {
                 let asked = head.asked;
                 match serve(&client, worker, origin, state, *head).await {

@@ -32,7 +32,11 @@ impl Sending {
     /// Begins to send `answer` to whoever `asked`.
     pub(super) fn begin(client: &mut Client, answer: Answer, asked: Asked) -> Self {
         let (parts, mut body) = answer.into_parts();
-        let bodiless = asked.head || matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let bodiless = asked.head
+            || matches!(
+                parts.status,
+                StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+            );
         let shape = match body.size_hint().exact() {
             _ if bodiless => Shape::Bodiless,
             Some(length) => Shape::Length(length),
@@ -51,7 +55,13 @@ impl Sending {
         let date = client.clock.date();
         let out = client.outbox.small();
         let line = (parts.status, &parts.headers);
-        head::write(line, (shape, persistent, asked.http_10), body.id(), &date, out);
+        head::write(
+            line,
+            (shape, persistent, asked.http_10),
+            body.id(),
+            &date,
+            out,
+        );
         Self {
             over: bodiless,
             body,

@@ -1,4 +1,4 @@
-//! What the guard before hyper refuses in a request, and in what words.
+//! What the guard refuses in a request, and in what words.
 
 reasons! { "framing", Client:
     NOT_HTTP = "framing-not-http", 400,

@@ -394,7 +394,7 @@ fn a_failure_within_a_body_is_told_from_one_between_messages() {
 }
 
 #[test]
-fn limits_that_hyper_could_not_take_are_brought_down() {
+fn limits_that_http_could_not_take_are_brought_down() {
     let endless = HeadLimits {
         head_bytes: usize::MAX,
         headers: usize::MAX,

@@ -3,7 +3,7 @@
 use super::{field::Field, flaw::Flaw};
 use crate::headers::is_identity;
 
-/// Bytes of all trailers together. hyper stops at 16 KiB; gRPC, the one great
+/// Bytes of all trailers together. hyper and others stop at 16 KiB; gRPC, the one great
 /// user of trailers, stays below 8 KiB by default.
 pub(super) const TRAILER_BYTES: usize = 8 * 1024;
 

@@ -1,4 +1,4 @@
-//! What the guard before hyper refuses in an upstream's answer. All are 502:
+//! What the guard refuses in an upstream's answer. All are 502:
 //! the caller asked well, and the API behind the gate answered badly.
 
 reasons! { "upstream", Upstream:

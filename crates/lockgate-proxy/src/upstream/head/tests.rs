@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use lockgate_wire::framing::{Expect, HeadLimits, ResponseGuard};
 use http::HeaderValue;
+use lockgate_wire::framing::{Expect, HeadLimits, ResponseGuard};
 use proptest::prelude::*;
 
 use super::*;
