@@ -7,7 +7,7 @@ import pytest
 from gateway.harness import bundles
 from gateway.harness.gate import Gate
 from gateway.harness.upstream import AutoUpstream, Upstream
-from gateway.harness.wire import Client, Closed, answer, request
+from gateway.harness.wire import Client, Closed, answer, chunked, request
 from support.waiting import until
 
 
@@ -181,3 +181,71 @@ def test_an_ipv6_client_and_upstream(gate: Gate) -> None:
         assert message.get("forwarded") == 'for="[::1]";proto=http;host=a.example'
         event = gate.event(got.id)
         assert (event["peer"], event["target"]) == ("::1", f"[::1]:{upstream.port}")
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["in one piece", "the body later"])
+def test_a_refused_request_with_a_short_body_leaves_the_connection_open(
+    gate: Gate, auto: AutoUpstream, together: bool
+) -> None:
+    """Many clients send head and body apart; each refusal would cost them a connection."""
+    gate.load(bundles.bundle([bundles.api("shop", "/after")], [bundles.upstream(auto.port)]))
+    client = gate.client()
+    head = request("/", "Content-Length: 5", method="POST")
+    if together:
+        client.send(head + b"hello")
+    else:
+        client.send(head)
+    got = client.message()
+    assert (got.reason, got.get("connection")) == ("no-route", None)
+    if not together:
+        client.send(b"hello")
+    assert client.get("/after").status == 200
+    assert [message.target for message in auto.requests] == ["/after"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        (["Content-Length: 70000"], "too long to be worth it"),
+        (["Transfer-Encoding: chunked"], "of unknown length"),
+        (["Content-Length: 5", "Expect: 100-continue"], "perhaps never sent"),
+    ],
+)
+def test_a_refused_request_whose_body_nobody_reads_says_that_it_closes(
+    gate: Gate, auto: AutoUpstream, fields: list[str], why: str
+) -> None:
+    gate.load(bundles.bundle([bundles.api("shop", "/after")], [bundles.upstream(auto.port)]))
+    client = gate.client()
+    client.send(request("/", *fields, method="POST"))
+    got = client.message()
+    assert (got.reason, got.get("connection")) == ("no-route", "close"), why
+    assert client.ended(), why
+
+
+def test_the_rest_of_a_body_may_not_take_for_ever(gate: Gate, auto: AutoUpstream) -> None:
+    bounds = bundles.limits(body_rate_min=1000)
+    shop = [bundles.upstream(auto.port)]
+    listeners = [bundles.listener(bounds=bounds)]
+    gate.load(bundles.bundle([bundles.api("shop", "/after")], shop, listeners=listeners))
+    client = gate.client()
+    client.send(request("/", "Content-Length: 5", method="POST"), b"hell")
+    assert client.message().reason == "no-route"
+    assert client.ended()
+
+
+def test_trailers_come_to_those_alone_who_take_them(gate: Gate, upstream: Upstream) -> None:
+    gate.load(bundles.plain(upstream.port))
+    client = gate.client()
+    client.send(request())
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    upstream.serve(head + chunked(b"hello", trailers="X-Sum: 5\r\n"))
+    got = client.message()
+    assert (got.body, got.trailers) == (b"hello", [])
+
+
+def test_a_status_that_has_no_name_goes_on_without_one(gate: Gate, upstream: Upstream) -> None:
+    gate.load(bundles.plain(upstream.port))
+    client = gate.client()
+    client.send(request())
+    upstream.serve(answer(b"ok", status="799 Whatever"))
+    assert client.message().first == "HTTP/1.1 799 "
