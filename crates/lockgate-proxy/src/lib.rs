@@ -1,7 +1,8 @@
 //! Lockgate's gate: sockets, routing, the pipeline and its order, upstreams, events.
 //!
-//! To read a request's life: [`worker`] accepts, [`pipeline`] serves, a policy
-//! decides, [`upstream`] forwards, [`respond`] refuses, [`exchange`] writes down.
+//! To read a request's life: [`worker`] accepts, [`client`] reads, [`pipeline`]
+//! serves, a policy decides, [`upstream`] forwards, [`respond`] refuses,
+//! [`exchange`] writes down.
 
 pub mod body;
 pub mod bundle;
