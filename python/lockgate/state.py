@@ -169,6 +169,20 @@ class StateFolder:
         finally:
             os.close(fd)
 
+    def is_held(self, part: str) -> bool:
+        """Whether a process holds `part` at this moment."""
+        try:
+            fd = os.open(self.root / f"{part}.lock", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        finally:
+            os.close(fd)
+        return False
+
 
 def read_secret(path: Path) -> str:
     """The text of a secret's file; refuses one that others on this machine can read."""

@@ -101,6 +101,10 @@ def test_a_part_is_held_by_one_and_free_again_afterwards(tmp_path: Path) -> None
             pytest.fail("held twice")
         with state.lock("gate"):
             pass
+        assert state.is_held("control")
+        assert not state.is_held("gate")
+    assert not state.is_held("control")
+    assert not state.is_held("never")
     with state.lock("control"):
         pass
 

@@ -51,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         state = StateFolder.open(options.state)
         with ExitStack() as stack:
             _hold_lock(state, stack)
+            # One that was killed leaves it behind; who has taken its port meanwhile must not be sent the credential.
+            state.admin_address_file.unlink(missing_ok=True)
             asyncio.run(_serve(state, options.config.absolute(), parent))
     except (CannotStartError, StateError) as error:
         if parent is not None:

@@ -46,6 +46,10 @@ class Admin:
             address = read_secret(state.admin_address_file)
         except StateError as error:
             raise NotRunningError(f"nothing runs on {state.root}: `lockgate run` starts it") from error
+        if not state.is_held("control"):
+            # A control process that was killed left its address behind. Another account's program may listen there
+            # by now, and would be sent the credential.
+            raise NotRunningError(f"nothing runs on {state.root} any more: `lockgate run` starts it")
         return cls(address, state.admin_token())
 
     def get(self, path: str, **query: Any) -> dict[str, Any]:

@@ -125,7 +125,7 @@ def _of_request(folder: Path, request_id: str) -> dict[str, Any]:
     event = find(state, request_id)
     if event is None:
         leave(
-            f"There is no event with the id {request_id}. Events are written within a second and kept up to "
+            "There is no event with that id. Events are written within a second and kept up to "
             "`events.retain`; answered requests only where `events.access` is true."
         )
     with contextlib.ExitStack() as stack:
@@ -136,7 +136,8 @@ def _of_request(folder: Path, request_id: str) -> dict[str, Any]:
 def _header(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
     if not colon or not name.strip():
-        leave(f"{text!r} is not a header; write it like `-H 'Name: value'`.")
+        # The text is not repeated: what follows a slip in a header's name may be a key.
+        leave("A header has no colon behind its name; write it like `-H 'Name: value'`.")
     return name.strip(), value.strip()
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -145,3 +147,19 @@ def test_a_changed_admin_address_needs_a_restart_and_is_said_to(
 )
 def test_an_address_is_another_only_where_it_would_listen_elsewhere(wanted: str, real: str, other: bool) -> None:
     assert elsewhere(wanted, real) == other
+
+
+def test_who_took_the_port_of_what_was_killed_is_not_sent_the_credential(running: Running, cli: Cli) -> None:
+    host, _, port = running.state.admin_address_file.read_text().strip().rpartition(":")
+    # The supervisor first: it would start the others again.
+    for pid in (running.process.pid, *running.pids().values()):
+        os.kill(pid, signal.SIGKILL)
+    running.process.child.wait()
+    until(lambda: not running.state.is_held("control"), "the end of the control process")
+    assert running.state.admin_address_file.exists()
+    with socket.create_server((host, int(port))) as taken:
+        taken.settimeout(0)
+        assert "nothing runs" in cli("status", status=2)
+        assert "There are no keys" in cli("keys", "list")
+        with pytest.raises(BlockingIOError):
+            taken.accept()
