@@ -241,6 +241,8 @@ fn arrived(uri: &Uri) -> &str {
 }
 
 fn judge(exchange: &mut Exchange, parts: &Parts, body: bool) {
+    #[cfg(test)]
+    assert_ne!(arrived(&parts.uri), crate::testing::PANICS, "on demand");
     let worker = Rc::clone(exchange.worker());
     let now_ms = exchange.started_ms();
     let Exchange {

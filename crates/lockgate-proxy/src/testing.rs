@@ -20,6 +20,9 @@ pub(crate) const NOW: u64 = 1_800_000_000_000;
 /// The pepper of [`snapshot`].
 pub(crate) const PEPPER: &[u8] = b"pepper";
 
+/// A target on which serving panics, in tests alone: no request is known to do so.
+pub(crate) const PANICS: &str = "/panics-on-demand";
+
 /// A place that says which line it is.
 pub(crate) fn line(line: u32) -> Span {
     Span {

@@ -117,6 +117,40 @@ fn a_signed_bundle_is_put_to_work_and_kept() {
 }
 
 #[test]
+fn a_panic_costs_one_request_and_is_told() {
+    let house = House::new();
+    let gate = house.gate();
+    gate.load(&house.signed(&numbered(1))).unwrap();
+    let mut stream = TcpStream::connect(gate.addresses()[0].1).unwrap();
+    let request = format!("GET {} HTTP/1.1\r\nhost: a\r\n\r\n", crate::testing::PANICS);
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
+    assert!(answer.contains("connection: close\r\n"), "{answer}");
+    assert!(answer.contains("\"reason\":\"internal-panic\""), "{answer}");
+    assert!(answers(&gate), "the worker serves on");
+    assert!(gate.alive());
+    assert!(
+        gate.metrics().contains("lockgate_panics_total 1"),
+        "{}",
+        gate.metrics()
+    );
+    drop(gate);
+    let mut reader = events::Reader::new(&house.dir.join("gate/events"), None);
+    let page = reader.page(&events::Filter::default(), 100).unwrap();
+    let reasons: Vec<String> = page
+        .events
+        .into_iter()
+        .filter_map(|event| match event.body {
+            events::Body::Security(request) | events::Body::Access(request) => request.reason,
+            _ => None,
+        })
+        .collect();
+    assert_eq!(reasons, ["internal-panic", "upstream-connect-failed"]);
+}
+
+#[test]
 fn a_bundle_kept_before_with_an_open_mode_is_closed() {
     let house = House::new();
     let gate = house.gate();
