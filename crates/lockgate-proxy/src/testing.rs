@@ -20,7 +20,8 @@ pub(crate) const NOW: u64 = 1_800_000_000_000;
 /// The pepper of [`snapshot`].
 pub(crate) const PEPPER: &[u8] = b"pepper";
 
-/// A target on which serving panics, in tests alone: no request is known to do so.
+/// A target on which serving panics, and a listener's name on which its worker
+/// does, in tests alone: nothing else is known to do so.
 pub(crate) const PANICS: &str = "/panics-on-demand";
 
 /// A place that says which line it is.

@@ -148,6 +148,8 @@ pub struct Worker {
     scratch: Scratch,
     spare: Spare,
     listeners: RefCell<Vec<Arc<Listening>>>,
+    /// Told when a task panicked that the worker cannot do without.
+    crippled: Notify,
 }
 
 impl Worker {
@@ -170,6 +172,7 @@ impl Worker {
             watch: Watch::default(),
             listeners: RefCell::default(),
             spare: Spare::default(),
+            crippled: Notify::new(),
             scratch,
             clock,
             shared,
@@ -179,7 +182,14 @@ impl Worker {
     /// Serves until told to drain, and then until the last connection is over.
     pub async fn run(self: Rc<Self>, mut commands: mpsc::Receiver<Command>) {
         let ticking = tokio::task::spawn_local(Rc::clone(&self).tick());
-        while let Some(command) = commands.recv().await {
+        loop {
+            let command = tokio::select! {
+                biased;
+                // Without its clock or a listener a worker is half a one; the process starts anew.
+                () = self.crippled.notified() => return,
+                command = commands.recv() => command,
+            };
+            let Some(command) = command else { break };
             match command {
                 Command::Listen(listening, socket) => self.listen(listening, socket),
                 Command::Close(listening) => self.close(&listening),
@@ -257,6 +267,7 @@ impl Worker {
     }
 
     async fn tick(self: Rc<Self>) {
+        let _vital = Vital(&self);
         let mut interval = tokio::time::interval(TICK);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         for turn in 0_u64.. {
@@ -273,6 +284,9 @@ impl Worker {
     }
 
     async fn accept(self: Rc<Self>, listening: Arc<Listening>, listener: TcpListener) {
+        let _vital = Vital(&self);
+        #[cfg(test)]
+        assert_ne!(&*listening.opened.name, crate::testing::PANICS, "on demand");
         let metrics = Arc::clone(&self.shared.metrics);
         while !listening.closed.load(Ordering::Acquire) {
             if !self.pools.reserve.refill() {
@@ -362,6 +376,17 @@ impl Worker {
             Rc::clone(&self.spare),
         );
         converse(client, &self, &origin, &state).await;
+    }
+}
+
+/// Held by a task that the worker cannot do without.
+struct Vital<'a>(&'a Worker);
+
+impl Drop for Vital<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.crippled.notify_one();
+        }
     }
 }
 

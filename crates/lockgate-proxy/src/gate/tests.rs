@@ -151,6 +151,20 @@ fn a_panic_costs_one_request_and_is_told() {
 }
 
 #[test]
+fn a_worker_that_cannot_accept_is_dead_and_told() {
+    let house = House::new();
+    let gate = house.gate();
+    let mut crippled = numbered(1);
+    crippled.listeners = vec![listener(crate::testing::PANICS, "127.0.0.1:0")];
+    gate.load(&house.signed(&crippled)).unwrap();
+    let begun = std::time::Instant::now();
+    while gate.alive() && begun.elapsed() < Duration::from_secs(10) {
+        std::thread::yield_now();
+    }
+    assert!(!gate.alive(), "the process has to start anew");
+}
+
+#[test]
 fn a_bundle_kept_before_with_an_open_mode_is_closed() {
     let house = House::new();
     let gate = house.gate();
