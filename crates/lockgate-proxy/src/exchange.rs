@@ -2,6 +2,7 @@
 //! written when this is dropped, so that it always is: after an answer, a
 //! refusal, a client that went away, or a panic.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use lockgate_policy::{Denial, ReasonRef};
 use crate::bundle::Timeouts;
 use lockgate_wire::headers::trace::TraceParent;
 
-use crate::events::{AccessRecord, SpanRecord, VerdictRecord};
+use crate::events::{blotted, blotted_text, AccessRecord, SpanRecord, VerdictRecord};
 use crate::id::RequestId;
 use crate::judge::Judgement;
 use crate::net::ConnectionState;
@@ -211,6 +212,13 @@ impl Exchange {
         }
         let trace_hex = self.trace.as_ref().map(TraceParent::trace_hex);
         let mut target = TargetText::default();
+        // A credential in the wrong place is a secret all the same.
+        let (host, path) = if self.malformed {
+            (Cow::Borrowed(""), Cow::Borrowed(""))
+        } else {
+            (blotted_text(self.text.host()), blotted_text(self.path()))
+        };
+        let user_agent = self.text.user_agent().map(blotted);
         let judged = &self.judgement;
         let known = judged.identity.as_ref().or(judged.known.as_deref());
         let record = AccessRecord {
@@ -221,8 +229,8 @@ impl Exchange {
             } else {
                 self.method.as_str()
             },
-            host: if self.malformed { "" } else { self.text.host() },
-            path: if self.malformed { "" } else { self.path() },
+            host: &host,
+            path: &path,
             listener: &self.listener.name,
             api: api.map(|api| &*api.name),
             route: self
@@ -255,7 +263,7 @@ impl Exchange {
                 .as_ref()
                 .and_then(|hex| std::str::from_utf8(hex).ok()),
             worker: self.worker.number,
-            user_agent: self.text.user_agent(),
+            user_agent: user_agent.as_deref(),
         };
         if refused {
             self.worker.sink.security(&record);

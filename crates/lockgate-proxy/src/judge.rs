@@ -24,7 +24,7 @@ use crate::snapshot::{CompiledApi, CompiledListener, Policy, Rule, Snapshot, Ste
 use crate::trace::{Outcome, Trace};
 
 /// Paths that are the gate's own on every host.
-const RESERVED: &str = "/.lockgate/";
+const RESERVED: &str = "/.lockgate";
 
 /// A request's head, framed but not yet judged.
 #[derive(Debug, Clone, Copy)]
@@ -232,7 +232,8 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
                 .find(&self.host, &normal.match_path(), self.arrival.method);
         self.path = normal.path;
         self.query = normal.query;
-        if let Some(rest) = self.path.strip_prefix(RESERVED) {
+        let rest = self.path.strip_prefix(RESERVED);
+        if let Some(rest) = rest.filter(|rest| rest.is_empty() || rest.starts_with('/')) {
             self.judgement.end = reserved(rest)?;
             return Ok(());
         }
@@ -449,7 +450,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
 /// What the gate says of itself: `reasons/<code>` is where the `type` of a
 /// refusal leads. Nothing below the prefix ever goes to an upstream.
 fn reserved(rest: &str) -> Result<End, Denial> {
-    let code = rest.strip_prefix("reasons/").unwrap_or("");
+    let code = rest.strip_prefix("/reasons/").unwrap_or("");
     let known = crate::reasons()
         .into_iter()
         .find(|reason| reason.code == code);

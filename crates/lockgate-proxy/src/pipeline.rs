@@ -1,7 +1,6 @@
 //! The life of a request, top to bottom: the order, and the one function that
 //! keeps it.
 
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -21,7 +20,7 @@ use crate::judge::{answer, Arrival, End, Judging, Progress};
 use crate::net::ConnectionState;
 use crate::reasons;
 use crate::respond::{refuse, respond, Answer, X_REQUEST_ID};
-use crate::snapshot::{CompiledListener, CompiledUpstream};
+use crate::snapshot::CompiledUpstream;
 use crate::worker::{Origin, Worker};
 
 /// A place in the order.
@@ -304,7 +303,7 @@ fn outgoing(
     parts.extensions.clear();
     let headers = &mut parts.headers;
     remove_hop_by_hop(headers);
-    let trusted = trusts(&exchange.listener, exchange.state.peer);
+    let trusted = exchange.listener.trusts(exchange.state.peer);
     strip_identity(headers, trusted);
     headers.remove(X_REQUEST_ID);
     // A key is for the gate alone, also one that was sent to the wrong API: an
@@ -352,10 +351,6 @@ fn outgoing(
         headers.insert(secret.header.clone(), value);
     }
     Ok(own)
-}
-
-fn trusts(listener: &CompiledListener, peer: IpAddr) -> bool {
-    !listener.trusted.is_empty() && listener.trusted.contains(peer)
 }
 
 /// Header lines of the gate's own. They go out behind the client's without

@@ -1,7 +1,7 @@
 //! What a gate serves by: a bundle, compiled. Immutable; a request keeps the
 //! one that it began with.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
@@ -170,6 +170,14 @@ pub struct CompiledListener {
     pub limits: ListenerLimits,
     /// What allows plain HTTP off loopback.
     pub insecure: Option<Waiver>,
+}
+
+impl CompiledListener {
+    /// Whether `peer` is a proxy that is believed.
+    #[must_use]
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        !self.trusted.is_empty() && self.trusted.contains(peer)
+    }
 }
 
 /// An upstream, ready to forward to.

@@ -327,11 +327,12 @@ impl Worker {
             ..origin
         };
         let limits = &origin.accepted.limits;
-        let permit =
-            origin
-                .listening
-                .admission
-                .admit(peer, limits.connections, limits.connections_per_ip);
+        let trusted = origin.accepted.trusts(peer);
+        let each = (!trusted).then_some(limits.connections_per_ip);
+        let permit = origin
+            .listening
+            .admission
+            .admit(peer, limits.connections, each);
         let Some(permit) = permit else {
             self.shared
                 .metrics

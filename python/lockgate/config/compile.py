@@ -57,7 +57,7 @@ class Compiler:
                 "body_rate_min": limits.body_rate_min,
                 "write_timeout_ms": limits.write_timeout,
                 "connections": limits.connections,
-                "connections_per_ip": listener.connections_per_ip,
+                "connections_per_ip": limits.connections_per_ip,
             },
             "insecure": self._waiver(listener.insecure, ("listeners", name, "insecure")),
             "span": self._span("listeners", name),

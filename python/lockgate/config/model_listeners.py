@@ -55,8 +55,8 @@ class Limits(Settings):
     # address stays far below it: browsers open 6 connections to a host, and keep few of them.
     connections_per_ip: Annotated[int, count(1, 10_000_000)] = Field(
         default=1_000,
-        description="Open connections of one address. Left out on a listener that has `trusted_proxies`, it is as "
-        "large as `connections`: there one address stands for many clients.",
+        description="Open connections of one address, or of one IPv6 network of 64 bits. Does not bound "
+        "`trusted_proxies`: there one address stands for many clients.",
         examples=[200],
     )
 
@@ -82,12 +82,3 @@ class Listener(Settings):
     limits: Limits = Field(
         default=Limits(), description="Bounds on what a stranger may send.", examples=[{"head_bytes": "32KiB"}]
     )
-
-    @property
-    def connections_per_ip(self) -> int:
-        """How many connections one address has in the end."""
-        limits = self.limits
-        if "connections_per_ip" in limits.model_fields_set:
-            return limits.connections_per_ip
-        # A balancer's connections all come from its address, and the core counts by the peer, whoever it is.
-        return limits.connections if self.trusted_proxies else min(limits.connections_per_ip, limits.connections)

@@ -36,7 +36,7 @@ def effective(loaded: Loaded) -> Shown:
     listeners = document.listeners or {"public": Listener()}
     data = {
         "version": 1,
-        "listeners": {name: _listener(listener) for name, listener in listeners.items()},
+        "listeners": {name: _plain(listener) for name, listener in listeners.items()},
         "admin": _plain(document.admin),
         "facts": _plain(document.facts),
         "events": _plain(document.events),
@@ -50,12 +50,6 @@ def effective(loaded: Loaded) -> Shown:
 def as_yaml(shown: Shown) -> str:
     """The document as YAML, remarks behind their keys."""
     return "".join(_lines(shown.data, (), shown.remarks))
-
-
-def _listener(listener: Listener) -> dict[str, Any]:
-    made = _plain(listener)
-    made["limits"]["connections_per_ip"] = listener.connections_per_ip
-    return made
 
 
 def _api(loaded: Loaded, api: EffectiveApi, remarks: dict[tuple[str, ...], str]) -> dict[str, Any]:

@@ -11,7 +11,6 @@ import pytest
 import lockgate.config.loaded
 from lockgate import _native
 from lockgate.config import ConfigErrors, load
-from lockgate.config.show import effective
 
 from .conftest import API, HEAD, Read, Write
 
@@ -21,24 +20,6 @@ def test_the_bundle_is_taken_by_the_core(read: Read) -> None:
     assert _native.check_bundle(json.dumps(bundle).encode()) == []
     assert (bundle["sequence"], bundle["created_ms"], bundle["bundle_version"]) == (7, 1_000, 1)
     assert bundle["sources"] == ["lockgate.yaml"]
-
-
-@pytest.mark.parametrize(
-    ("listener", "most"),
-    [
-        ("{}", 1_000),
-        ("{limits: {connections: 300}}", 300),
-        ("{trusted_proxies: [10.0.0.0/8]}", 10_000),
-        ("{trusted_proxies: [10.0.0.0/8], limits: {connections: 20000}}", 20_000),
-        ("{trusted_proxies: [10.0.0.0/8], limits: {connections_per_ip: 50}}", 50),
-        ("{limits: {connections_per_ip: 20000}}", 20_000),
-    ],
-)
-def test_one_address_cannot_take_every_connection_unless_it_is_a_proxys(read: Read, listener: str, most: int) -> None:
-    loaded = read(f"{HEAD}listeners: {{public: {listener}}}\n{API}")
-    bundle = loaded.compile(0, 0)
-    assert bundle["listeners"][0]["limits"]["connections_per_ip"] == most
-    assert effective(loaded).data["listeners"]["public"]["limits"]["connections_per_ip"] == most
 
 
 def test_nothing_said_has_safe_defaults(read: Read) -> None:

@@ -31,6 +31,7 @@
 //! # }
 //! ```
 
+mod blot;
 pub(crate) mod cbor;
 pub mod chain;
 mod clock;
@@ -57,6 +58,7 @@ mod testing;
 mod watermark;
 mod writer;
 
+pub use blot::{blotted, blotted_text};
 pub use counters::{Counters, PerClass};
 pub use cursor::{BadCursor, Cursor};
 pub use filter::Filter;

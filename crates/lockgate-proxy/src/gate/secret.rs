@@ -16,6 +16,10 @@ pub fn resolve(reference: &str) -> Option<Vec<u8>> {
             .map(String::into_bytes);
     }
     let path = reference.strip_prefix("file:")?;
+    // A pipe would make the load wait for whoever writes to it, and a device has no end.
+    if !std::fs::metadata(path).ok()?.is_file() {
+        return None;
+    }
     let mut bytes = Vec::new();
     File::open(path)
         .ok()?

@@ -453,6 +453,7 @@ fn what_is_no_secret_is_none() {
         format!("file:{}", empty.display()),
         format!("file:{}", dir.join("missing").display()),
         format!("file:{}", dir.display()),
+        "file:/dev/zero".to_owned(),
         "env:LOCKGATE_NO_SUCH_NAME".to_owned(),
         "plain".to_owned(),
         String::new(),

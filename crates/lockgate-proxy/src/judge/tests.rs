@@ -574,6 +574,8 @@ fn the_gates_own_paths_go_to_no_upstream() {
     }
     for target in [
         "/.lockgate/",
+        "/.lockgate",
+        "/.lockgate/",
         "/.lockgate/reasons/",
         "/.lockgate/reasons/none",
         "/.lockgate/x",

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -63,32 +63,38 @@ pub struct Admission {
 #[derive(Debug)]
 pub struct Permit {
     admission: Arc<Admission>,
-    address: IpAddr,
+    /// Whose it is, where that is counted.
+    holder: Option<IpAddr>,
 }
 
 impl Admission {
     /// Admits a connection from `address`, unless there are too many.
+    /// `most_by_address` is `None` for whom that bound is not meant: a trusted
+    /// proxy's connections are those of many.
     #[must_use]
     pub fn admit(
         self: &Arc<Self>,
         address: IpAddr,
         most: u32,
-        most_by_address: u32,
+        most_by_address: Option<u32>,
     ) -> Option<Permit> {
         if self.all.fetch_add(1, Ordering::Relaxed) >= most {
             self.all.fetch_sub(1, Ordering::Relaxed);
             return None;
         }
-        let mut shard = self.shard(address);
-        let count = shard.entry(address).or_default();
-        if *count >= most_by_address {
-            self.all.fetch_sub(1, Ordering::Relaxed);
-            return None;
+        let holder = most_by_address.map(|_| holder(address));
+        if let (Some(holder), Some(most)) = (holder, most_by_address) {
+            let mut shard = self.shard(holder);
+            let count = shard.entry(holder).or_default();
+            if *count >= most {
+                self.all.fetch_sub(1, Ordering::Relaxed);
+                return None;
+            }
+            *count += 1;
         }
-        *count += 1;
         Some(Permit {
             admission: Arc::clone(self),
-            address,
+            holder,
         })
     }
 
@@ -104,7 +110,7 @@ impl Admission {
     ) -> std::sync::MutexGuard<'_, HashMap<IpAddr, u32, RandomState>> {
         let last = match address {
             IpAddr::V4(v4) => v4.octets()[3],
-            IpAddr::V6(v6) => v6.octets()[7] ^ v6.octets()[15],
+            IpAddr::V6(v6) => v6.octets()[7],
         };
         self.by_address[usize::from(last) % SHARDS]
             .lock()
@@ -112,15 +118,27 @@ impl Admission {
     }
 }
 
+/// Who is counted as one: an IPv6 client has a whole /64 to itself (RFC 6177).
+fn holder(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
         self.admission.all.fetch_sub(1, Ordering::Relaxed);
-        let mut shard = self.admission.shard(self.address);
-        if let Some(count) = shard.get_mut(&self.address) {
+        let Some(holder) = self.holder else { return };
+        let mut shard = self.admission.shard(holder);
+        if let Some(count) = shard.get_mut(&holder) {
             *count -= 1;
             if *count == 0 {
-                shard.remove(&self.address);
+                shard.remove(&holder);
             }
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
