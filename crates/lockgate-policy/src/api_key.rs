@@ -167,7 +167,7 @@ impl ApiKey {
         let identity = Identity {
             proved_by: NAME,
             credential: Arc::clone(&record.id),
-            owner: Arc::clone(&record.owner),
+            owner: Arc::clone(&record.grant.owner),
         };
         if record.revoked {
             return Verdict::Deny(self.denial(&REVOKED).known(identity));
@@ -176,6 +176,7 @@ impl ApiKey {
             return Verdict::Deny(self.denial(&EXPIRED).known(identity));
         }
         let opens = record
+            .grant
             .apis
             .as_ref()
             .is_none_or(|apis| apis.iter().any(|api| &**api == view.api));

@@ -51,14 +51,21 @@ pub struct KeyRecord {
     pub digest: Digest,
     /// Public id, `key_…`.
     pub id: Arc<str>,
-    /// Who answers for it; shared between the keys of one owner.
-    pub owner: Arc<str>,
-    /// APIs it opens; `None` means all.
-    pub apis: Option<Arc<[Arc<str>]>>,
+    /// Whose it is and what it opens; shared between the keys that agree in it.
+    pub grant: Arc<Grant>,
     /// Milliseconds since the epoch; 0 means never.
     pub expires_ms: u64,
     /// Revoked keys are remembered, so that their holders are told so.
     pub revoked: bool,
+}
+
+/// What many keys have in common.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Grant {
+    /// Who answers for the key.
+    pub owner: Arc<str>,
+    /// APIs that it opens; `None` means all.
+    pub apis: Option<Box<[Box<str>]>>,
 }
 
 /// Answers to needs, for the second asking.

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
 use lockgate_policy::{
-    api_key, body_limit, ip_filter, Answers, BodyMachine, BodyVerdict, Caller, Denial, KeyRecord,
-    Need, RequestView, Verdict,
+    api_key, body_limit, ip_filter, Answers, BodyMachine, BodyVerdict, Caller, Denial, Grant,
+    KeyRecord, Need, RequestView, Verdict,
 };
 use serde::Deserialize;
 
@@ -191,9 +191,11 @@ mod keys {
                         Arc::new(KeyRecord {
                             digest: api_key::digest(&pepper, known.key.as_bytes()),
                             id: "key_vector".into(),
-                            owner: "vectors".into(),
-                            apis: known.apis.as_ref().map(|apis| {
-                                apis.iter().map(|api| Arc::from(api.as_str())).collect()
+                            grant: Arc::new(Grant {
+                                owner: "vectors".into(),
+                                apis: known.apis.as_ref().map(|apis| {
+                                    apis.iter().map(|api| api.as_str().into()).collect()
+                                }),
                             }),
                             expires_ms: known.expires_ms,
                             revoked: known.revoked,

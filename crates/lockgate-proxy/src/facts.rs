@@ -4,13 +4,15 @@
 //! worker at once. Each fact is written to a log of the gate's own, so that a
 //! gate starts with what it last knew.
 
-use std::collections::{HashMap, HashSet};
+use std::borrow::Borrow;
+use std::collections::HashSet;
+use std::hash::{Hash, Hasher};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use foldhash::fast::RandomState;
-use lockgate_policy::{Digest, KeyRecord};
+use lockgate_policy::{Digest, Grant, KeyRecord};
 use serde::{Deserialize, Serialize};
 
 mod log;
@@ -111,12 +113,22 @@ impl std::fmt::Display for FactError {
 
 impl std::error::Error for FactError {}
 
+/// All keys. The two tables hold one pointer for each, and what keys have in
+/// common is there once: `tests/key_cost.rs` says what that comes to.
 #[derive(Debug, Default)]
 struct Keys {
-    shards: Vec<RwLock<HashMap<u64, Arc<KeyRecord>, RandomState>>>,
-    digests: RwLock<HashMap<Arc<str>, u64, RandomState>>,
-    owners: Mutex<HashSet<Arc<str>>>,
+    shards: Vec<RwLock<HashSet<ByDigest, RandomState>>>,
+    ids: Mutex<HashSet<ById, RandomState>>,
+    grants: Mutex<HashSet<Arc<Grant>, RandomState>>,
 }
+
+/// A key, found by the beginning of its digest.
+#[derive(Debug)]
+struct ByDigest(Arc<KeyRecord>);
+
+/// A key, found by its id.
+#[derive(Debug)]
+struct ById(Arc<KeyRecord>);
 
 /// All facts of a process.
 #[derive(Debug)]
@@ -238,10 +250,11 @@ impl FactStore {
     /// caller compares the whole.
     #[must_use]
     pub fn key(&self, digest: &Digest) -> Option<Arc<KeyRecord>> {
-        let place = place(digest);
         let keys = read(&self.keys);
-        let shard = read(keys.shard(place));
-        shard.get(&place).cloned()
+        let shard = read(keys.shard(digest));
+        shard
+            .get(place(digest))
+            .map(|ByDigest(key)| Arc::clone(key))
     }
 
     /// How many keys are known, revoked ones too.
@@ -289,61 +302,104 @@ impl Keys {
         }
     }
 
-    fn shard(&self, place: u64) -> &RwLock<HashMap<u64, Arc<KeyRecord>, RandomState>> {
-        &self.shards[place as usize % SHARDS]
+    fn shard(&self, digest: &Digest) -> &RwLock<HashSet<ByDigest, RandomState>> {
+        &self.shards[usize::from(digest.0[0]) % SHARDS]
     }
 
     fn put(&self, key: &KeyFact) {
         let Some(digest) = Digest::from_hex(&key.digest) else {
             return;
         };
-        let place = place(&digest);
-        let id: Arc<str> = key.id.as_str().into();
-        let record = KeyRecord {
+        self.set(Arc::new(KeyRecord {
             digest,
-            id: Arc::clone(&id),
-            owner: self.owner(&key.owner),
-            apis: key
-                .apis
-                .as_ref()
-                .map(|apis| apis.iter().map(|api| self.owner(api)).collect()),
+            id: key.id.as_str().into(),
+            grant: self.grant(key),
             expires_ms: key.expires_ms.unwrap_or(0),
             revoked: key.revoked,
-        };
-        let before = write(&self.digests).insert(id, place);
-        // A key that was rolled keeps its id; its old digest opens nothing.
-        if let Some(old) = before.filter(|old| *old != place) {
-            write(self.shard(old)).remove(&old);
-        }
-        write(self.shard(place)).insert(place, Arc::new(record));
+        }));
     }
 
     fn revoke(&self, id: &str) {
-        let Some(place) = read(&self.digests).get(id).copied() else {
-            return;
-        };
-        let mut shard = write(self.shard(place));
-        if let Some(record) = shard.get_mut(&place) {
-            Arc::make_mut(record).revoked = true;
+        let known = lock(&self.ids).get(id).map(|ById(key)| Arc::clone(key));
+        if let Some(known) = known {
+            self.set(Arc::new(KeyRecord {
+                revoked: true,
+                ..KeyRecord::clone(&known)
+            }));
         }
     }
 
-    fn owner(&self, name: &str) -> Arc<str> {
-        let mut owners = lock(&self.owners);
-        if let Some(known) = owners.get(name) {
+    /// Puts a key in both tables. Whoever holds the record from before keeps it
+    /// as it was.
+    fn set(&self, key: Arc<KeyRecord>) {
+        let before = lock(&self.ids).replace(ById(Arc::clone(&key)));
+        // A key that was rolled keeps its id; its old digest opens nothing.
+        if let Some(ById(old)) = before.filter(|ById(old)| old.digest != key.digest) {
+            write(self.shard(&old.digest)).remove(place(&old.digest));
+        }
+        write(self.shard(&key.digest)).replace(ByDigest(key));
+    }
+
+    fn grant(&self, key: &KeyFact) -> Arc<Grant> {
+        let apis = key.apis.as_ref();
+        let grant = Grant {
+            owner: key.owner.as_str().into(),
+            apis: apis.map(|apis| apis.iter().map(|api| api.as_str().into()).collect()),
+        };
+        let mut grants = lock(&self.grants);
+        if let Some(known) = grants.get(&grant) {
             return Arc::clone(known);
         }
-        let name: Arc<str> = name.into();
-        owners.insert(Arc::clone(&name));
-        name
+        let grant = Arc::new(grant);
+        grants.insert(Arc::clone(&grant));
+        grant
     }
 }
 
-fn place(digest: &Digest) -> u64 {
-    let mut first = [0; 8];
-    first.copy_from_slice(&digest.0[..8]);
-    u64::from_le_bytes(first)
+/// The part of a digest that finds a key.
+fn place(digest: &Digest) -> &[u8] {
+    &digest.0[..8]
 }
+
+impl Borrow<[u8]> for ByDigest {
+    fn borrow(&self) -> &[u8] {
+        place(&self.0.digest)
+    }
+}
+
+impl Hash for ByDigest {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        place(&self.0.digest).hash(state);
+    }
+}
+
+impl PartialEq for ByDigest {
+    fn eq(&self, other: &Self) -> bool {
+        place(&self.0.digest) == place(&other.0.digest)
+    }
+}
+
+impl Eq for ByDigest {}
+
+impl Borrow<str> for ById {
+    fn borrow(&self) -> &str {
+        &self.0.id
+    }
+}
+
+impl Hash for ById {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.id.hash(state);
+    }
+}
+
+impl PartialEq for ById {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.id == other.0.id
+    }
+}
+
+impl Eq for ById {}
 
 // A panic while a lock was held leaves maps that are whole: each change is one insert.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -6,6 +6,7 @@ use http::{HeaderMap, Method};
 use proptest::prelude::*;
 
 use super::*;
+use crate::Grant;
 
 const KEY: &str = "lg_live_D2kZvfLZVaKrVKsJeMWNdFjcsYpCQixp2vb49Y";
 
@@ -121,8 +122,10 @@ fn a_record_that_only_looks_alike_is_not_the_keys() {
     let record = KeyRecord {
         digest: other,
         id: "key_other".into(),
-        owner: "tests".into(),
-        apis: None,
+        grant: Arc::new(Grant {
+            owner: "tests".into(),
+            apis: None,
+        }),
         expires_ms: 0,
         revoked: false,
     };

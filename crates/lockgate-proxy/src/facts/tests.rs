@@ -59,20 +59,13 @@ fn a_key_is_known_as_it_was_told() {
     let more = r#","apis":["shop","blog"],"expires_ms":9"#;
     let store = told(&[put_with(3, "key_1", 1, more), put(4, "key_2", 2)]);
     let record = store.key(&digest(1)).unwrap();
-    assert_eq!((&*record.id, &*record.owner), ("key_1", "ann"));
+    assert_eq!((&*record.id, &*record.grant.owner), ("key_1", "ann"));
     assert_eq!(record.digest, digest(1));
     assert_eq!((record.expires_ms, record.revoked), (9, false));
-    let apis: Vec<&str> = record
-        .apis
-        .as_ref()
-        .unwrap()
-        .iter()
-        .map(|api| &**api)
-        .collect();
-    assert_eq!(apis, ["shop", "blog"]);
+    let apis = record.grant.apis.as_deref().unwrap();
+    assert_eq!(apis, ["shop".into(), "blog".into()]);
     let plain = store.key(&digest(2)).unwrap();
-    assert_eq!((plain.expires_ms, &plain.apis), (0, &None));
-    assert!(Arc::ptr_eq(&record.owner, &plain.owner));
+    assert_eq!((plain.expires_ms, &plain.grant.apis), (0, &None));
     assert_eq!(store.key(&digest(3)), None);
     assert_eq!((store.keys(), store.sequence()), (2, 4));
 }
@@ -360,38 +353,17 @@ fn a_log_with_any_byte_changed_gives_nothing_that_was_not_said() {
 }
 
 #[test]
-fn a_hundred_thousand_keys_take_less_than_three_hundred_bytes_each() {
-    let store = FactStore::in_memory();
-    let facts: Vec<Vec<u8>> = (0..100_000_u64)
-        .map(|n| {
-            put_with(
-                n + 1,
-                &format!("key_{n:016}"),
-                n.wrapping_mul(0x9e37_79b9_7f4a_7c15),
-                r#","apis":["shop"]"#,
-            )
-        })
-        .collect();
-    store.apply(&facts).unwrap();
-    assert_eq!(store.keys(), 100_000);
-    // What the allocator adds is not counted: 16 bytes for each of three blocks at most.
-    let keys = read(&store.keys);
-    let slot = std::mem::size_of::<(u64, Arc<KeyRecord>)>() + 1;
-    let shards: usize = keys
-        .shards
-        .iter()
-        .map(|shard| read(shard).capacity() * slot)
-        .sum();
-    let names = read(&keys.digests).capacity() * (std::mem::size_of::<(Arc<str>, u64)>() + 1);
-    let counts = 2 * std::mem::size_of::<usize>();
-    let apis = counts + std::mem::size_of::<Arc<str>>();
-    let each =
-        std::mem::size_of::<KeyRecord>() + counts + counts + "key_0000000000000000".len() + apis;
-    // A hash table of load 7/8 that has just grown has twice the room that it uses.
-    let all = (shards + names) * 8 / 7 + 100_000 * each;
-    assert!(all < 100_000 * 300, "{} bytes for each key", all / 100_000);
-    // Names of owners and APIs are kept once.
-    assert_eq!(lock(&keys.owners).len(), 2);
+fn what_keys_have_in_common_is_kept_once() {
+    let store = told(&[
+        put_with(1, "key_1", 1, r#","apis":["shop"]"#),
+        put_with(2, "key_2", 2, r#","apis":["shop"]"#),
+        put(3, "key_3", 3),
+    ]);
+    let grants = [1, 2, 3].map(|tag| Arc::clone(&store.key(&digest(tag)).unwrap().grant));
+    assert!(Arc::ptr_eq(&grants[0], &grants[1]));
+    assert_ne!(grants[0], grants[2]);
+    // Each is held by its keys, by the list of them, and here.
+    assert_eq!(grants.map(|grant| Arc::strong_count(&grant)), [5, 4, 3]);
 }
 
 /// What happens to a store: (kind, which key, which digest).

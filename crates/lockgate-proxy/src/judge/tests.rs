@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lockgate_policy::{api_key, body_limit, ip_filter, BodyVerdict, KeyRecord};
+use lockgate_policy::{api_key, body_limit, ip_filter, BodyVerdict, Grant, KeyRecord};
 
 use super::*;
 use crate::bundle::{Api, Bundle};
@@ -393,8 +393,10 @@ fn a_need_is_asked_for_once_and_answered_before_going_on() {
     let record = KeyRecord {
         digest,
         id: "key_9".into(),
-        owner: "bob".into(),
-        apis: None,
+        grant: Arc::new(Grant {
+            owner: "bob".into(),
+            apis: None,
+        }),
         expires_ms: 0,
         revoked: false,
     };
