@@ -29,7 +29,7 @@ reasons! { "target", Client:
         "The path holds a semicolon.",
         "Some servers cut a segment off there. Encode it as %3B; or the operator sets path_parameters for this API.";
     HIDDEN_DOTS = "target-hidden-dots", 400,
-        "The path hides a dot-segment behind a semicolon, an encoded slash or a backslash.",
+        "The path hides a dot-segment behind a semicolon (or %3B), an encoded slash or a backslash.",
         "Send the path that is meant, without . and .. in it.";
     ABOVE_ROOT = "target-above-root", 400,
         "The path climbs above the root.",

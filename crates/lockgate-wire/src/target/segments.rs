@@ -41,13 +41,14 @@ fn without_parameters<'a>(
     segment: &'a str,
     switches: &TargetSwitches,
 ) -> Result<&'a str, ReasonRef> {
+    // `/..;/` climbs in Tomcat and nowhere else, and `/..%3B/` where a path is
+    // decoded before its parameters are cut off; nobody means well by either.
+    if is_dots_and_more(segment) {
+        return Err(&reasons::HIDDEN_DOTS);
+    }
     let Some((name, _)) = segment.split_once(';') else {
         return Ok(segment);
     };
-    // `/..;/` climbs in Tomcat and nowhere else; nobody means well by it.
-    if matches!(name, "." | "..") {
-        return Err(&reasons::HIDDEN_DOTS);
-    }
     match switches.path_parameters {
         Odd::Reject => Err(&reasons::PATH_PARAMETER),
         Odd::Normalize => Ok(name),
@@ -68,10 +69,18 @@ fn refuse_hidden_dots(segment: &str) -> Result<(), ReasonRef> {
     let hidden = parts.contains('/')
         && parts
             .split('/')
-            .any(|part| matches!(part.split(';').next(), Some("." | "..")));
+            .any(|part| matches!(part, "." | "..") || is_dots_and_more(part));
     if hidden {
         Err(&reasons::HIDDEN_DOTS)
     } else {
         Ok(())
     }
+}
+
+/// Whether a part is a dot-segment with a parameter behind it. It has one
+/// spelling for each character, so `%3B` stands for both of the semicolon's.
+fn is_dots_and_more(part: &str) -> bool {
+    let rest = part.strip_prefix('.').unwrap_or_default();
+    let rest = rest.strip_prefix('.').unwrap_or(rest);
+    rest.starts_with(';') || rest.starts_with("%3B")
 }
