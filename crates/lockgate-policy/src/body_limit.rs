@@ -19,23 +19,16 @@ use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{BodyMachine, BodyVerdict, Denial, Fault, Reason, ReasonRef, RequestView, Verdict};
+use crate::{BodyMachine, BodyVerdict, Denial, RequestView, Verdict};
 
 /// The room's name everywhere.
 pub const NAME: &str = "body_limit";
 
-/// The body is longer than the API takes (RFC 9110 section 15.5.14).
-pub static TOO_LARGE: Reason = Reason {
-    code: "body-too-large",
-    status: 413,
-    title: "The request's body is larger than this API takes.",
-    room: NAME,
-    fault: Fault::Client,
-    advice: "Send less, or in parts. The operator can raise `body_limit.bytes` of the API.",
-};
-
-/// All reasons of this room.
-pub static REASONS: &[ReasonRef] = &[&TOO_LARGE];
+lockgate_wire::reasons! { "body_limit", Client:
+    TOO_LARGE = "body-too-large", 413,
+        "The request's body is larger than this API takes.",
+        "Send less, or in parts. The operator can raise `body_limit.bytes` of the API.";
+}
 
 /// The room's config.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

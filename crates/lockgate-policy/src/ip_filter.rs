@@ -20,33 +20,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ranges::Ranges;
-use crate::{Caller, ConfigError, Denial, Fault, Reason, ReasonRef, Verdict};
+use crate::{Caller, ConfigError, Denial, Verdict};
 
 /// The room's name everywhere.
 pub const NAME: &str = "ip_filter";
 
-/// The address is on the deny list.
-pub static DENIED: Reason = Reason {
-    code: "address-denied",
-    status: 403,
-    title: "Requests from this address are not taken.",
-    room: NAME,
-    fault: Fault::Client,
-    advice: "The client's address is on the API's deny list. The operator finds the list at the file and line that `lockgate explain` names.",
-};
-
-/// There is an allow list, and the address is not on it.
-pub static NOT_ALLOWED: Reason = Reason {
-    code: "address-not-allowed",
-    status: 403,
-    title: "Requests from this address are not taken.",
-    room: NAME,
-    fault: Fault::Client,
-    advice: "The API takes requests from listed addresses only. The operator adds the address to `ip_filter.allow`; behind another proxy, its network belongs into the listener's `trusted_proxies`.",
-};
-
-/// All reasons of this room.
-pub static REASONS: &[ReasonRef] = &[&DENIED, &NOT_ALLOWED];
+lockgate_wire::reasons! { "ip_filter", Client:
+    DENIED = "address-denied", 403,
+        "Requests from this address are not taken.",
+        "The client's address is on the API's deny list. The operator finds the list at the file and line that `lockgate explain` names.";
+    NOT_ALLOWED = "address-not-allowed", 403,
+        "Requests from this address are not taken.",
+        "The API takes requests from listed addresses only. The operator adds the address to `ip_filter.allow`; behind another proxy, its network belongs into the listener's `trusted_proxies`.";
+}
 
 /// The room's config.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -21,18 +21,8 @@ pub use facts::{Answers, Digest, Grant, KeyRecord, Need};
 pub use lockgate_wire::reason::{Fault, Reason, ReasonRef};
 pub use placement::{Mode, OnError, Span, Waiver};
 pub use ranges::Ranges;
-pub use verdict::{ConfigError, Denial, Edit, Identity, PolicyError, Verdict};
+pub use verdict::{ConfigError, Denial, Edit, Identity, PolicyError, Verdict, POLICY_FAILED};
 pub use view::{Caller, RequestView};
-
-/// What the gate itself says when a policy breaks rather than refuses.
-pub static POLICY_FAILED: Reason = Reason {
-    code: "policy-failed",
-    status: 500,
-    title: "A policy could not decide.",
-    room: "gate",
-    fault: Fault::Gate,
-    advice: "A policy met an error of its own, and a policy that fails denies. The gate's log names the policy and the cause for this request id.",
-};
 
 /// The rooms' names, in alphabetical order.
 pub const NAMES: &[&str] = &[api_key::NAME, body_limit::NAME, ip_filter::NAME];
@@ -44,7 +34,7 @@ pub fn reasons() -> Vec<ReasonRef> {
         api_key::REASONS,
         body_limit::REASONS,
         ip_filter::REASONS,
-        &[&POLICY_FAILED],
+        verdict::REASONS,
     ];
     rooms.concat()
 }

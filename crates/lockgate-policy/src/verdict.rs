@@ -8,6 +8,13 @@ use http::header::{HeaderName, HeaderValue};
 use crate::facts::Need;
 use crate::{ReasonRef, Span};
 
+// What the gate itself says when a policy breaks rather than refuses.
+lockgate_wire::reasons! { "gate", Gate:
+    POLICY_FAILED = "policy-failed", 500,
+        "A policy could not decide.",
+        "A policy met an error of its own, and a policy that fails denies. The gate's log names the policy and the cause for this request id.";
+}
+
 /// A policy's decision. Never a bool: each carries what comes of it.
 #[derive(Debug)]
 pub enum Verdict {
