@@ -21,6 +21,7 @@ __all__ = [
     "policies",
     "read_events",
     "reasons",
+    "reserved_header",
 ]
 
 __version__: Final[str]
@@ -70,6 +71,9 @@ def policies() -> list[str]:
 
 def reasons() -> list[Reason]:
     """Every reason that a gate can give."""
+
+def reserved_header(name: str) -> Literal["framing", "hop-by-hop", "written", "identity"] | None:
+    """What the gate itself does with a header of this name, in any spelling; nothing to most."""
 
 def bundle_schema() -> str:
     """The bundle's JSON Schema."""

@@ -25,6 +25,7 @@ use std::sync::Arc;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
 use http::header::{HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use lockgate_wire::headers::reserved;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -66,23 +67,11 @@ impl std::fmt::Debug for ApiKey {
     }
 }
 
-/// Headers that frame or route a message can carry no key.
-const NOT_CREDENTIALS: &[&str] = &[
-    "host",
-    "content-length",
-    "transfer-encoding",
-    "connection",
-    "expect",
-    "te",
-    "upgrade",
-    "trailer",
-];
-
 impl ApiKey {
     /// Compiles the config. `pepper` is the installation's secret.
     ///
     /// # Errors
-    /// If `header` is not a header name, or one that frames the message.
+    /// If `header` is not a header name, or one that the gate itself uses.
     pub fn new(config: &Config, pepper: Arc<hmac::Key>) -> Result<Self, ConfigError> {
         let wrong = |message: String| ConfigError::new("not-a-header", "/header", message);
         let header = HeaderName::try_from(config.header.as_str()).map_err(|_| {
@@ -91,10 +80,11 @@ impl ApiKey {
                 config.header
             ))
         })?;
-        if NOT_CREDENTIALS.contains(&header.as_str()) {
-            return Err(wrong(format!(
-                "`{header}` frames the message and can carry no key; use X-API-Key"
-            )));
+        if reserved(header.as_str()).is_some() {
+            let message = format!(
+                "the gate itself writes `{header}` or takes it off, so it can carry no key; use X-API-Key"
+            );
+            return Err(ConfigError::new("header-reserved", "/header", message));
         }
         // RFC 9110 section 11.6.1 wants a challenge with each 401; the scheme
         // name is ours, since none is registered for keys in a header.

@@ -13,6 +13,7 @@ use lockgate_policy::api_key::ApiKey;
 use lockgate_policy::body_limit::BodyLimit;
 use lockgate_policy::ip_filter::IpFilter;
 use lockgate_policy::{ConfigError, Edit, Mode, OnError, Ranges, Span, Waiver};
+use lockgate_wire::headers::reserved;
 
 use crate::bundle::{
     Api, Authenticator, Authorize, Bundle, Credential, Listener, Placed, Upstream, BUNDLE_VERSION,
@@ -273,6 +274,17 @@ fn secret(credential: &Credential, around: &Surroundings<'_>) -> Result<Secret, 
         let message = format!("`{}` is not a header name", credential.header);
         ConfigError::new("not-a-header", "/credential/header", message)
     })?;
+    if reserved(header.as_str()).is_some() {
+        let message = format!(
+            "the gate itself writes `{}` or takes it off, so it can carry no credential; use X-Gate-Token",
+            credential.header
+        );
+        return Err(ConfigError::new(
+            "header-reserved",
+            "/credential/header",
+            message,
+        ));
+    }
     // A missing or unfit secret closes the routes that want it, and no others.
     let value = (around.secret)(&credential.secret).and_then(|bytes| {
         let mut value = HeaderValue::from_bytes(bytes.trim_ascii_end()).ok()?;

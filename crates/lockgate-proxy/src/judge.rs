@@ -24,7 +24,7 @@ use crate::snapshot::{CompiledApi, CompiledListener, Policy, Rule, Snapshot, Ste
 use crate::trace::{Outcome, Trace};
 
 /// Paths that are the gate's own on every host.
-const RESERVED: &str = "/.lockgate";
+pub(crate) const RESERVED: &str = "/.lockgate";
 
 /// A request's head, framed but not yet judged.
 #[derive(Debug, Clone, Copy)]

@@ -15,6 +15,7 @@ use lockgate_policy::ConfigError;
 use lockgate_wire::target::{self, TargetSwitches};
 
 use crate::bundle::{Api, PathMatch};
+use crate::judge::RESERVED;
 
 /// Segments of a path that a template may have; more would be walked for nothing.
 const MAX_SEGMENTS: usize = 64;
@@ -224,6 +225,13 @@ impl Tree {
                         "has a segment that no request in normal form can have",
                     )
                 })?;
+                // What nobody can reach would only look as if it were served.
+                if node == 0 && literal == RESERVED.trim_matches('/') {
+                    let message = format!(
+                        "the path `{text}` is the gate's own: nothing below `{RESERVED}` goes to an upstream"
+                    );
+                    return Err(ConfigError::new("path-reserved", "", message));
+                }
                 length += 1 + literal.len();
                 self.literal(node, &literal)
             };

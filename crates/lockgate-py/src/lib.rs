@@ -70,6 +70,12 @@ fn reasons(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     to_python(py, &reasons.collect::<Vec<_>>())
 }
 
+/// What the gate itself does with a header of this name; nothing to most.
+#[pyfunction]
+fn reserved_header(name: &str) -> Option<&'static str> {
+    lockgate_wire::headers::reserved(name).map(lockgate_wire::headers::Reserved::as_str)
+}
+
 /// The JSON Schema of a bundle.
 #[pyfunction]
 fn bundle_schema() -> PyResult<String> {
@@ -91,6 +97,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(pipeline, module)?)?;
     module.add_function(wrap_pyfunction!(policies, module)?)?;
     module.add_function(wrap_pyfunction!(reasons, module)?)?;
+    module.add_function(wrap_pyfunction!(reserved_header, module)?)?;
     module.add_function(wrap_pyfunction!(bundle_schema, module)?)?;
     module.add_function(wrap_pyfunction!(engine::check_bundle, module)?)?;
     module.add_function(wrap_pyfunction!(events::event_schema, module)?)?;

@@ -11,6 +11,7 @@ pub mod forwarded;
 pub mod forwarding;
 mod identity;
 pub mod reasons;
+mod reserved;
 #[cfg(test)]
 mod tests;
 pub mod trace;
@@ -21,6 +22,8 @@ use http::{
 };
 
 pub use identity::{is_identity, remove_look_alikes, strip_identity};
+pub(crate) use reserved::WRITTEN;
+pub use reserved::{reserved, Reserved};
 
 /// Fields of one connection alone (RFC 9110, 7.6.1), each with the bit that
 /// says it was found. Framing and upgrades are written anew; what speaks to a

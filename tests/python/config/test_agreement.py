@@ -73,7 +73,12 @@ networks = st.one_of(
     words,
 )
 headers = st.one_of(
-    st.sampled_from(["X-API-Key", "Host", "content-length", "Connection", "TE", "Authorization", "Expect", "", "é"]),
+    st.sampled_from(
+        [
+            *["X-API-Key", "Host", "content-length", "Connection", "TE", "Authorization", "Expect", "", "é"],
+            *["Via", "x_request_id", "X-Forwarded-For", "X-User-Key", "X-User-Agent", "Proxy-Authorization"],
+        ]
+    ),
     st.text("abcXYZ019-_!#$%&'*+.^`|~ :;()\"\t\n", max_size=12),
 )
 sizes = st.one_of(st.integers(-5, 2**50), st.booleans(), st.none(), st.just("10MiB"))

@@ -71,24 +71,28 @@ fn a_key_and_its_digest_stay_what_they_are() {
 
 #[test]
 fn a_header_that_can_carry_no_key_is_refused() {
-    for (header, says) in [
-        ("X API Key", "is not a header name"),
-        ("", "is not a header name"),
-        ("X-Key:", "is not a header name"),
-        ("Host", "frames the message"),
-        ("content-length", "frames the message"),
-        ("Transfer-Encoding", "frames the message"),
-        ("Connection", "frames the message"),
+    for (header, code) in [
+        ("X API Key", "not-a-header"),
+        ("", "not-a-header"),
+        ("X-Key:", "not-a-header"),
+        ("Host", "header-reserved"),
+        ("content-length", "header-reserved"),
+        ("Transfer-Encoding", "header-reserved"),
+        ("Proxy-Authorization", "header-reserved"),
+        ("X_Request_Id", "header-reserved"),
+        ("X-User-Key", "header-reserved"),
     ] {
         let config = Config {
             header: header.to_owned(),
         };
         let error = ApiKey::new(&config, pepper(b"")).expect_err(header);
-        assert_eq!(
-            (error.code, error.pointer.as_str()),
-            ("not-a-header", "/header")
+        let told = (error.code, error.pointer.as_str());
+        assert_eq!(told, (code, "/header"), "{header}");
+        let name = header.to_ascii_lowercase();
+        assert!(
+            error.message.to_ascii_lowercase().contains(&name),
+            "{error}"
         );
-        assert!(error.message.contains(says), "{header}: {}", error.message);
     }
 }
 

@@ -243,6 +243,50 @@ fn a_credential_wants_a_header_name() {
 }
 
 #[test]
+fn a_credential_wants_a_header_that_the_gate_does_not_use_itself() {
+    let ours = crate::respond::X_REQUEST_ID;
+    for header in [
+        ours.as_str(),
+        "X_Request_Id",
+        "X-Forwarded-For",
+        "Host",
+        "Te",
+    ] {
+        let told = changed(|bundle| {
+            bundle.upstreams[0].credential = Some(Credential {
+                header: header.to_owned(),
+                secret: "file:/here".to_owned(),
+            });
+        });
+        let place = "/upstreams/0/credential/header".to_owned();
+        assert_eq!(told, ("header-reserved", place, Some(4)), "{header}");
+    }
+}
+
+#[test]
+fn a_path_below_the_gates_own_is_refused() {
+    for path in [
+        prefix("/.lockgate"),
+        prefix("/.lockgate/reasons"),
+        exact("/.lockgate/x"),
+        exact("/%2elockgate/x"),
+        template("/.lockgate/{code}"),
+    ] {
+        let told = changed(|bundle| bundle.apis[0].paths.push(path.clone()));
+        let place = "/apis/0/paths/1".to_owned();
+        assert_eq!(told, ("path-reserved", place, Some(10)), "{path:?}");
+    }
+    let mut other = plain();
+    let near = [
+        exact("/.lockgates/x"),
+        template("/{x}/reasons"),
+        prefix("/a/.lockgate"),
+    ];
+    other.apis[0].paths.extend(near);
+    assert!(compiled(other).is_ok());
+}
+
+#[test]
 fn a_secret_is_trimmed_and_one_that_is_missing_closes_its_routes_alone() {
     for (reference, there) in [("file:/here", true), ("file:/gone", false)] {
         let mut wanted = plain();
@@ -351,10 +395,14 @@ fn a_policys_error_stands_below_the_policy() {
     });
     let pointer = "/apis/0/policies/ip_filter/deny/1".to_owned();
     assert_eq!(told, ("not-a-network", pointer, Some(22)));
-    for header in ["content-length", "not a name", ""] {
+    for (header, code) in [
+        ("content-length", "header-reserved"),
+        ("not a name", "not-a-header"),
+        ("", "not-a-header"),
+    ] {
         let told = wrong(keyed_with(|way| way.config.header = header.to_owned()));
         let pointer = "/apis/0/policies/authenticate/0/header".to_owned();
-        assert_eq!(told, [("not-a-header", pointer, Some(12))], "{header}");
+        assert_eq!(told, [(code, pointer, Some(12))], "{header}");
     }
 }
 

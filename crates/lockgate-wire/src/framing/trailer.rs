@@ -1,7 +1,7 @@
 //! Fields after a chunked body (RFC 9110, 6.5).
 
 use super::{field::Field, flaw::Flaw};
-use crate::headers::is_identity;
+use crate::headers::{is_identity, WRITTEN};
 
 /// Bytes of all trailers together. hyper and others stop at 16 KiB; gRPC, the one great
 /// user of trailers, stays below 8 KiB by default.
@@ -44,14 +44,8 @@ const FORBIDDEN: &[&[u8]] = &[
     b"proxy-authorization",
 ];
 
-/// What the gate says of a request, and what it reads keys from by default.
-const OURS: &[&str] = &[
-    "traceparent",
-    "tracestate",
-    "via",
-    "x-api-key",
-    "x-request-id",
-];
+/// What the gate reads keys from by default.
+const KEY: &str = "x-api-key";
 
 /// Refuses a trailer that belongs in the head.
 pub(super) fn check(field: &Field<'_>) -> Result<(), Flaw> {
@@ -71,10 +65,8 @@ pub(super) fn check_identity(field: &Field<'_>) -> Result<(), Flaw> {
         _ => '-',
     };
     let name: String = field.name.iter().map(dashed).collect();
-    if FORBIDDEN.contains(&name.as_bytes()) || OURS.contains(&name.as_str()) {
-        return Err(Flaw::TrailerField);
-    }
-    if is_identity(&name) {
+    let ours = WRITTEN.contains(&name.as_str()) || name == KEY;
+    if FORBIDDEN.contains(&name.as_bytes()) || ours || is_identity(&name) {
         Err(Flaw::TrailerField)
     } else {
         Ok(())

@@ -5,7 +5,10 @@ mod trace;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{is_identity, remove_hop_by_hop, remove_look_alikes, strip_identity};
+use super::{
+    forwarding, identity, is_identity, remove_hop_by_hop, remove_look_alikes, reserved,
+    strip_identity, Reserved, HOP_BY_HOP,
+};
 
 /// A map out of `name: value` lines.
 pub(super) fn map(lines: &[&str]) -> HeaderMap {
@@ -229,5 +232,40 @@ fn every_entry_of_the_list_can_be_found() {
     for entry in super::identity::IDENTITY {
         let name = entry.replace('*', "-anything");
         assert!(is_identity(&name), "{name}");
+    }
+}
+
+#[test]
+fn what_is_written_or_taken_off_here_is_reserved() {
+    let forwarding = forwarding::WRITTEN.iter().copied();
+    for name in identity::IDENTITY.iter().copied().chain(forwarding) {
+        let name = name.replace('*', "-anything");
+        assert_eq!(reserved(&name), Some(Reserved::Identity), "{name}");
+    }
+    for (name, _) in HOP_BY_HOP {
+        let kind = reserved(name);
+        assert!(
+            matches!(kind, Some(Reserved::HopByHop | Reserved::Framing)),
+            "{name}"
+        );
+    }
+    let trace = [super::trace::TRACEPARENT, super::trace::TRACESTATE];
+    let trace = trace.iter().map(HeaderName::as_str);
+    for name in trace.chain(["X-Request-Id", "X_Request_ID", "VIA"]) {
+        assert_eq!(reserved(name), Some(Reserved::Written), "{name}");
+    }
+    for name in ["Host", "Content_Length", "expect", "trailer"] {
+        assert_eq!(reserved(name), Some(Reserved::Framing), "{name}");
+    }
+    let free = [
+        "authorization",
+        "x-api-key",
+        "x-gate-token",
+        "cookie",
+        "x-user-agent",
+        "",
+    ];
+    for name in free {
+        assert_eq!(reserved(name), None, "{name}");
     }
 }
