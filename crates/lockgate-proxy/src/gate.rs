@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, Notify};
 use crate::bundle::Bundle;
 use crate::clock::wall_ms;
 use crate::compile::{compile, Surroundings};
-use crate::events::{Event, EventLog, Options};
+use crate::events::{EventLog, Options};
 use crate::facts::{FactError, FactStore};
 use crate::metrics::Metrics;
 use crate::net;
@@ -523,13 +523,10 @@ fn keep(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::rename(&beside, path)
 }
 
-/// Writes a system event; one that cannot be written is counted by the log.
-pub fn system(log: &EventLog, code: &str, message: &str) {
-    let _ = log.append(Event::system(
-        code,
-        message.to_owned(),
-        serde_json::Value::Null,
-    ));
+/// Writes a system event, unless there were too many like it in this second;
+/// one that cannot be written is counted by the log.
+pub fn system(log: &EventLog, code: &'static str, message: &str) {
+    let _ = log.system(code, message);
 }
 
 #[cfg(test)]

@@ -8,8 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{json, Value};
 
+use super::bound::Bound;
+use super::clock;
 use super::counters::Counters;
 use super::pool::Pool;
 use super::record::RECORD_MAX;
@@ -124,6 +126,7 @@ pub struct Receipt {
 pub struct EventLog {
     pool: Arc<Pool>,
     sink: Mutex<Sink>,
+    bound: Mutex<Bound>,
     durable_timeout: Duration,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -145,6 +148,7 @@ impl EventLog {
             .spawn(move || writer.run())?;
         let log = Self {
             sink: Mutex::new(Sink::new(Arc::clone(&pool))),
+            bound: Mutex::default(),
             pool,
             durable_timeout: options.durable_timeout,
             thread: Mutex::new(Some(thread)),
@@ -172,6 +176,22 @@ impl EventLog {
         }
         sink.flush();
         Ok(())
+    }
+
+    /// Appends a system event. Of those with one code a few in a second are
+    /// written; the next one says in `left_out` how many were not.
+    pub fn system(&self, code: &'static str, message: &str) -> Result<(), AppendError> {
+        let admitted = self
+            .bound
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .admit(code, clock::now_ms());
+        let detail = match admitted {
+            None => return Ok(()),
+            Some(0) => Value::Null,
+            Some(left_out) => json!({"left_out": left_out}),
+        };
+        self.append(Event::system(code, message.to_owned(), detail))
     }
 
     /// Appends an event and waits until it is on disk.

@@ -32,6 +32,7 @@
 //! ```
 
 mod blot;
+mod bound;
 pub(crate) mod cbor;
 pub mod chain;
 mod clock;
