@@ -89,7 +89,8 @@ impl Listener {
             body_rate_min: 1024,
             write_timeout_ms: 60_000,
             connections: 10_000,
-            connections_per_ip: 10_000,
+            // A tenth of all: no one address takes every place.
+            connections_per_ip: 1_000,
         }
     }
 }

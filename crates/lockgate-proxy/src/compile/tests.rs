@@ -225,6 +225,15 @@ fn targets_are_read_with_their_ports() {
 }
 
 #[test]
+fn where_nothing_is_said_no_address_may_take_every_connection() {
+    let limits = Listener::default_limits();
+    assert_eq!(
+        (limits.connections, limits.connections_per_ip),
+        (10_000, 1_000)
+    );
+}
+
+#[test]
 fn a_credential_wants_a_header_name() {
     let told = changed(|bundle| {
         bundle.upstreams[0].credential = Some(Credential {
