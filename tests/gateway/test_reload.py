@@ -58,9 +58,9 @@ def under_load(port: int, change: Callable[[int], None], *, clients: int = 8) ->
         load.start()
     try:
         for number in range(RELOADS):
-            before = sum(load.statuses.total() for load in loads)
             change(number)
-            answered(loads, before + clients)
+            # Each client may have one request under way that began before: one more began after.
+            answered(loads, sum(load.statuses.total() for load in loads) + clients)
     finally:
         ending.set()
         for load in loads:
@@ -89,10 +89,11 @@ def test_no_request_fails_and_no_connection_closes(tmp_path: Path, signer: Signe
         assert min(load.statuses.total() for load in loads) >= RELOADS
         assert len(two.requests) > RELOADS, "the other upstream was really used"
         assert gate.count("lockgate_bundles_loaded_total") == RELOADS + 1
-        seen = {
-            event["bundle"] for event in until(lambda: gate.now_written(bundle=hashes[-1]) and gate.now_written(), "")
-        }
-        assert len(seen & set(hashes)) >= RELOADS // 2, "events name the bundle that each was judged by"
+        # Each worker writes in its own time: the last bundle's event may be there before most others.
+        until(
+            lambda: len({event["bundle"] for event in gate.now_written()} & set(hashes)) >= RELOADS // 2,
+            "events that name the bundle that each request was judged by",
+        )
 
 
 @pytest.mark.full
