@@ -2,7 +2,6 @@
 //! upstreams: every line is known to be right, so that reading is splitting.
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, TE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 mod chunks;
@@ -80,93 +79,111 @@ pub fn extent(inbox: &[u8]) -> Option<(usize, usize)> {
     None
 }
 
-/// The fields of a head, and what they say of the message and the connection.
-#[derive(Debug)]
-pub struct Fields {
-    /// All of them.
-    pub headers: HeaderMap,
+/// What the fields of a head say of the message and its connection.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Marks {
     /// How the body ends, if they say so.
     pub coding: Option<Coding>,
     /// `Connection: close`.
     pub close: bool,
     /// `Connection: keep-alive`.
     pub keep_alive: bool,
+    /// `Connection` names anything else.
+    pub nominates: bool,
     /// `Expect: 100-continue`.
     pub expects: bool,
     /// `TE: trailers`.
     pub trailers: bool,
 }
 
-impl Fields {
-    /// Reads the fields of `head` that begin at `at`, of at most `lines` lines.
-    /// `None` if `http` does not take what the guard took, which tests say never happens.
-    #[must_use]
-    pub fn read(head: &Bytes, mut at: usize, lines: usize) -> Option<Self> {
-        let mut fields = Self {
-            // As large as it will be: a map that grows is hashed anew.
-            headers: HeaderMap::with_capacity(lines),
-            coding: None,
-            close: false,
-            keep_alive: false,
-            expects: false,
-            trailers: false,
-        };
-        while at + 2 < head.len() {
-            let length = memchr::memchr(b'\n', &head[at..])?;
-            let (name, value) = field(head, at, at + length - 1)?;
-            fields.note(&name, &value);
-            fields.headers.append(name, value);
-            at += length + 1;
-        }
-        Some(fields)
-    }
-
+impl Marks {
     /// Whether the connection can be used again, as far as this side says.
     #[must_use]
     pub const fn persistent(&self, http_10: bool) -> bool {
         !self.close && (self.keep_alive || !http_10)
     }
 
-    // Asking the map for each of these would hash their names for every message.
-    fn note(&mut self, name: &HeaderName, value: &HeaderValue) {
-        if name == CONTENT_LENGTH {
-            let length = value.to_str().ok().and_then(|text| text.parse().ok());
-            self.coding = self.coding.or(length.map(Coding::Length));
-        } else if name == CONNECTION {
-            self.close |= names(value, b"close");
-            self.keep_alive |= names(value, b"keep-alive");
-        } else if name == TRANSFER_ENCODING {
-            self.coding = Some(Coding::Chunked(Chunks::Size));
-        } else if name == EXPECT {
-            self.expects = true;
-        } else if name == TE {
-            self.trailers |= names(value, b"trailers");
+    // Asking a map for each of these would hash their names for every message.
+    fn note(&mut self, name: &[u8], value: &[u8]) {
+        let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
+        match name.len() {
+            2 if is(b"te") => {
+                self.trailers |= words(value).any(|word| word.eq_ignore_ascii_case(b"trailers"));
+            }
+            6 if is(b"expect") => self.expects = true,
+            10 if is(b"connection") => {
+                for word in words(value) {
+                    if word.eq_ignore_ascii_case(b"close") {
+                        self.close = true;
+                    } else if word.eq_ignore_ascii_case(b"keep-alive") {
+                        self.keep_alive = true;
+                    } else {
+                        self.nominates |= !word.is_empty();
+                    }
+                }
+            }
+            14 if is(b"content-length") => {
+                let length = std::str::from_utf8(value).ok();
+                let length = length.and_then(|text| text.trim_ascii().parse().ok());
+                self.coding = self.coding.or(length.map(Coding::Length));
+            }
+            17 if is(b"transfer-encoding") => self.coding = Some(Coding::Chunked(Chunks::Size)),
+            _ => {}
         }
     }
 }
 
-/// Whether a list of words has this one.
-fn names(value: &HeaderValue, word: &[u8]) -> bool {
-    let mut words = value.as_bytes().split(|byte| *byte == b',');
-    words.any(|option| option.trim_ascii().eq_ignore_ascii_case(word))
+/// The words between commas.
+fn words(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
 }
 
-/// The field between `from` and `to`, its value a view into `head`.
-fn field(head: &Bytes, from: usize, to: usize) -> Option<(HeaderName, HeaderValue)> {
-    let colon = from + memchr::memchr(b':', &head[from..to])?;
-    let name = HeaderName::from_bytes(&head[from..colon]).ok()?;
-    let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
-    let start = colon
-        + 1
-        + head[colon + 1..to]
-            .iter()
-            .position(|byte| !blank(byte))
-            .unwrap_or(to - colon - 1);
-    let end = start
-        + head[start..to]
-            .iter()
-            .rposition(|byte| !blank(byte))
-            .map_or(0, |last| last + 1);
-    let value = HeaderValue::from_maybe_shared(head.slice(start..end)).ok()?;
-    Some((name, value))
+/// The fields of a head as they arrived, line by line.
+#[derive(Debug, Clone)]
+pub struct Lines(Bytes);
+
+impl Lines {
+    /// The lines of `head` behind its first one, which ends before `start`.
+    #[must_use]
+    pub fn of(head: &Bytes, start: usize) -> Self {
+        Self(head.slice(start..head.len().saturating_sub(2).max(start)))
+    }
+
+    /// Each line with its end, and how much of it is the field's name.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let mut start = 0;
+        memchr::memchr_iter(b'\n', &self.0).map(move |end| {
+            let line = &self.0[start..=end];
+            start = end + 1;
+            let name = memchr::memchr(b':', line).unwrap_or(0);
+            (&line[..name], line)
+        })
+    }
+
+    /// What they say of the message and the connection.
+    #[must_use]
+    pub fn marks(&self) -> Marks {
+        let mut marks = Marks::default();
+        for (name, line) in self.iter() {
+            marks.note(name, line.get(name.len() + 1..).unwrap_or_default());
+        }
+        marks
+    }
+
+    /// The same as a map, with room for as many as `count`. `None` if `http` does
+    /// not take what the guard took, which tests say never happens.
+    #[must_use]
+    pub fn map(&self, count: usize) -> Option<(HeaderMap, Marks)> {
+        // As large as it will be: a map that grows is hashed anew.
+        let mut headers = HeaderMap::with_capacity(count);
+        let mut marks = Marks::default();
+        for (name, line) in self.iter() {
+            let value = line.get(name.len() + 1..)?.trim_ascii();
+            let name = HeaderName::from_bytes(name).ok()?;
+            marks.note(name.as_str().as_bytes(), value);
+            let value = HeaderValue::from_maybe_shared(self.0.slice_ref(value)).ok()?;
+            headers.append(name, value);
+        }
+        Some((headers, marks))
+    }
 }

@@ -192,7 +192,7 @@ pub async fn serve_request(
     // Upstream.
     let request = Request::from_parts(parts, body);
     let answer = worker.pools.exchange(upstream, state, request, own.0).await;
-    let (mut response, link) = match answer {
+    let (head, link) = match answer {
         Ok(answer) => answer,
         Err(failure) => {
             exchange.target = failure.target;
@@ -204,9 +204,13 @@ pub async fn serve_request(
 
     // Response.
     exchange.target = Some(Arc::clone(link.target()));
-    exchange.status = response.status().as_u16();
-    remove_hop_by_hop(response.headers_mut());
-    response.map(|()| AnswerBody::upstream(link, exchange))
+    exchange.status = head.status.as_u16();
+    Answer {
+        status: head.status,
+        fields: head.fields,
+        close: false,
+        body: AnswerBody::upstream(link, exchange),
+    }
 }
 
 /// Refuses a head that broke the framing: what it meant to ask is not known.

@@ -4,19 +4,38 @@
 use std::fmt::Write;
 
 use bytes::Bytes;
-use http::header::{HeaderValue, CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
-use http::{HeaderName, Response, StatusCode};
+use http::header::{HeaderValue, CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, Response, StatusCode};
 use lockgate_policy::Denial;
 
 use crate::body::AnswerBody;
 use crate::exchange::Exchange;
+use crate::http1::Lines;
 use crate::reasons;
 
 /// The header that carries a request's id, both ways.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// An answer, its body on the way.
-pub type Answer = Response<AnswerBody>;
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its fields, but for those of the connection.
+    pub fields: Fields,
+    /// Whether the connection ends with it, since what follows could not be understood.
+    pub close: bool,
+    /// Its body.
+    pub body: AnswerBody,
+}
+
+/// The fields of an answer.
+#[derive(Debug)]
+pub enum Fields {
+    /// As the gate wants them.
+    Own(HeaderMap),
+    /// As the upstream said them: nobody has asked to see or change one.
+    Passed(Lines),
+}
 
 /// Refuses a request. `close` ends the connection after the answer, where what
 /// follows on it cannot be understood.
@@ -42,10 +61,7 @@ pub fn after_panic(base: &str) -> Answer {
 }
 
 fn shaped(denial: &Denial, body: AnswerBody, close: bool) -> Answer {
-    let mut response = Response::new(body);
-    *response.status_mut() =
-        StatusCode::from_u16(denial.reason.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let headers = response.headers_mut();
+    let mut headers = HeaderMap::with_capacity(4);
     headers.insert(
         CONTENT_TYPE,
         HeaderValue::from_static("application/problem+json"),
@@ -54,17 +70,26 @@ fn shaped(denial: &Denial, body: AnswerBody, close: bool) -> Answer {
     if let Some((name, value)) = &denial.header {
         headers.insert(name.clone(), value.clone());
     }
-    if close {
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    Answer {
+        status: StatusCode::from_u16(denial.reason.status)
+            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        fields: Fields::Own(headers),
+        close,
+        body,
     }
-    response
 }
 
 /// Gives an answer that a policy made.
 #[must_use]
 pub fn respond(mut exchange: Box<Exchange>, answer: Response<Vec<u8>>) -> Answer {
-    exchange.status = answer.status().as_u16();
-    answer.map(|body| AnswerBody::own(body.into(), Some(exchange)))
+    let (parts, body) = answer.into_parts();
+    exchange.status = parts.status.as_u16();
+    Answer {
+        status: parts.status,
+        fields: Fields::Own(parts.headers),
+        close: false,
+        body: AnswerBody::own(body.into(), Some(exchange)),
+    }
 }
 
 fn problem(base: &str, denial: &Denial, id: &str) -> Bytes {

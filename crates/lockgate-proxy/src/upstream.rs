@@ -14,7 +14,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
-use http::{Method, Request, Response};
+use http::{Method, Request};
 use lockgate_policy::ReasonRef;
 use lockgate_wire::framing::{HeadLimits, ResponseGuard};
 use tokio::net::TcpStream;
@@ -28,6 +28,7 @@ use crate::snapshot::{CompiledUpstream, Target};
 mod head;
 mod link;
 
+pub use head::Head;
 pub use link::{Broke, Link};
 
 /// Resting connections of one target that a worker keeps; precedents: nginx's
@@ -74,7 +75,7 @@ impl Failure {
 }
 
 /// An answer's head, and the connection that its body comes over.
-pub type Answer = (Response<()>, Box<Link>);
+pub type Answer = (Head, Box<Link>);
 
 impl Pools {
     /// An empty pool.
@@ -110,7 +111,7 @@ impl Pools {
                 self.lines.replace(std::mem::take(&mut own));
             }
             match self.answer(&mut link, upstream, state, no_body).await {
-                Ok(response) => return Ok((response, link)),
+                Ok(head) => return Ok((head, link)),
                 Err(failure) => match again {
                     Some(spare) if !link.began && failure.reason == Some(&reasons::RESET) => {
                         request = spare
@@ -229,7 +230,7 @@ impl Pools {
         upstream: &CompiledUpstream,
         state: &ConnectionState,
         no_body: bool,
-    ) -> Result<Response<()>, Failure> {
+    ) -> Result<Head, Failure> {
         let first_byte_ms = u64::from(upstream.timeouts.first_byte_ms);
         state.upstream_until(self.clock.coarse_ms() + first_byte_ms);
         let head = poll_fn(|cx| match link.poll_head(cx, no_body) {
@@ -240,7 +241,7 @@ impl Pools {
         .await;
         state.upstream_until(0);
         match head {
-            Some(Ok(head)) => Ok(head.response),
+            Some(Ok(head)) => Ok(head),
             Some(Err(Broke::Upstream(reason))) => Err(Failure::new(reason, link.target())),
             Some(Err(Broke::Request)) => Err(Failure {
                 reason: None,

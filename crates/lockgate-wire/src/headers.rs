@@ -78,7 +78,7 @@ const ESSENTIAL: &[&str] = &[
 pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
     let mut found = 0;
     for name in headers.keys() {
-        found |= hop_bit(name.as_str());
+        found |= hop_bit(name.as_str().as_bytes());
     }
     if found == 0 {
         return;
@@ -99,15 +99,22 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
+/// Whether a field of this name, in any case, is for one connection alone.
+#[inline]
+#[must_use]
+pub fn is_hop_by_hop(name: &[u8]) -> bool {
+    hop_bit(name) != 0
+}
+
 /// Compares lengths before letters: nearly every field falls through.
 #[inline]
-fn hop_bit(name: &str) -> u16 {
+fn hop_bit(name: &[u8]) -> u16 {
     if !matches!(name.len(), 2 | 7 | 10 | 14 | 16..=19 | 25) {
         return 0;
     }
     HOP_BY_HOP
         .iter()
-        .find(|(hop, _)| *hop == name)
+        .find(|(hop, _)| name.eq_ignore_ascii_case(hop.as_bytes()))
         .map_or(0, |(_, bit)| *bit)
 }
 

@@ -2,11 +2,11 @@
 //! guard has passed, an answer's head as bytes.
 
 use bytes::{Buf, BytesMut};
-use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
 use http::{request, HeaderMap, Method, Request, StatusCode, Uri};
+use lockgate_wire::headers::is_hop_by_hop;
 
-use crate::http1::{extent, take, Coding, Fields};
-use crate::respond::X_REQUEST_ID;
+use crate::http1::{extent, take, Coding, Lines};
+use crate::respond::{Fields, X_REQUEST_ID};
 
 /// A request's head.
 pub struct Head {
@@ -57,21 +57,21 @@ fn parse(inbox: &mut BytesMut, end: usize, lines: usize) -> Option<Head> {
     let target = head.get(method_end + 1..target_end)?;
     let uri = Uri::from_maybe_shared(head.slice_ref(target)).ok()?;
     let http_10 = head[start - 3] == b'0';
-    let fields = Fields::read(&head, start, lines)?;
+    let (headers, marks) = Lines::of(&head, start).map(lines)?;
     let asked = Asked {
         head: method == Method::HEAD,
         http_10,
-        persistent: fields.persistent(http_10),
-        trailers: fields.trailers,
+        persistent: marks.persistent(http_10),
+        trailers: marks.trailers,
     };
     let (mut parts, ()) = Request::new(()).into_parts();
     parts.method = method;
     parts.uri = uri;
-    parts.headers = fields.headers;
+    parts.headers = headers;
     Some(Head {
         parts,
-        body: fields.coding.unwrap_or(Coding::OVER),
-        expects: fields.expects,
+        body: marks.coding.unwrap_or(Coding::OVER),
+        expects: marks.expects,
         asked,
     })
 }
@@ -91,7 +91,7 @@ pub enum Shape {
 
 /// Writes an answer's head. `id` is the request's, `date` the time now.
 pub fn write(
-    (status, headers): (StatusCode, &HeaderMap),
+    (status, fields): (StatusCode, &Fields),
     (shape, persistent, http_10): (Shape, bool, bool),
     id: Option<&str>,
     date: &[u8],
@@ -102,32 +102,36 @@ pub fn write(
     out.push(b' ');
     out.extend_from_slice(status.canonical_reason().unwrap_or("").as_bytes());
     out.extend_from_slice(b"\r\n");
-    let (mut dated, mut measured) = (false, false);
-    for (name, value) in headers {
-        if name == CONNECTION || name == TRANSFER_ENCODING {
-            continue;
-        }
-        if name == CONTENT_LENGTH {
-            if matches!(shape, Shape::Chunked | Shape::UntilClose) {
-                continue;
+    let mut told = Told {
+        shape,
+        id: id.is_some(),
+        dated: false,
+        measured: false,
+    };
+    match fields {
+        Fields::Own(headers) => {
+            for (name, value) in headers {
+                if told.passes(name.as_str().as_bytes()) {
+                    line(out, name.as_str().as_bytes(), value.as_bytes());
+                }
             }
-            measured = true;
         }
-        // The id is the gate's, whatever the upstream says.
-        if id.is_some() && name == X_REQUEST_ID {
-            continue;
+        Fields::Passed(lines) => {
+            for (name, line) in lines.iter() {
+                if told.passes(name) {
+                    out.extend_from_slice(line);
+                }
+            }
         }
-        dated |= name == DATE;
-        line(out, name.as_str().as_bytes(), value.as_bytes());
     }
     if let Some(id) = id {
         line(out, b"x-request-id", id.as_bytes());
     }
-    if !dated {
+    if !told.dated {
         line(out, b"date", date);
     }
     match shape {
-        Shape::Length(length) if !measured => {
+        Shape::Length(length) if !told.measured => {
             let mut digits = itoa::Buffer::new();
             line(out, b"content-length", digits.format(length).as_bytes());
         }
@@ -140,6 +144,33 @@ pub fn write(
         line(out, b"connection", b"keep-alive");
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// What an answer's fields have said already.
+struct Told {
+    shape: Shape,
+    id: bool,
+    dated: bool,
+    measured: bool,
+}
+
+impl Told {
+    /// Whether a field goes on to the client.
+    #[inline]
+    fn passes(&mut self, name: &[u8]) -> bool {
+        let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
+        match name.len() {
+            4 if is(b"date") => self.dated = true,
+            // The id is the gate's, whatever the upstream says.
+            12 if self.id && is(X_REQUEST_ID.as_str().as_bytes()) => return false,
+            14 if is(b"content-length") => {
+                self.measured = true;
+                return matches!(self.shape, Shape::Length(_) | Shape::Bodiless);
+            }
+            _ => {}
+        }
+        !is_hop_by_hop(name)
+    }
 }
 
 /// Writes fields, each on its line.

@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::task::{ready, Context, Poll};
 
 use bytes::Bytes;
-use http::header::CONNECTION;
 use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame};
 
@@ -31,12 +30,14 @@ pub(super) struct Sending {
 impl Sending {
     /// Begins to send `answer` to whoever `asked`.
     pub(super) fn begin(client: &mut Client, answer: Answer, asked: Asked) -> Self {
-        let (parts, mut body) = answer.into_parts();
-        let bodiless = asked.head
-            || matches!(
-                parts.status,
-                StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
-            );
+        let Answer {
+            status,
+            fields,
+            close,
+            mut body,
+        } = answer;
+        let bodiless =
+            asked.head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let shape = match body.size_hint().exact() {
             _ if bodiless => Shape::Bodiless,
             Some(length) => Shape::Length(length),
@@ -46,7 +47,7 @@ impl Sending {
         let persistent = asked.persistent
             && shape != Shape::UntilClose
             && !client.state.draining.get()
-            && !parts.headers.contains_key(CONNECTION)
+            && !close
             // The upstream may still be reading the request; the gate is not.
             && (body.is_upstream() || client.discards());
         if bodiless {
@@ -54,7 +55,7 @@ impl Sending {
         }
         let date = client.clock.date();
         let out = client.outbox.small();
-        let line = (parts.status, &parts.headers);
+        let line = (status, &fields);
         head::write(
             line,
             (shape, persistent, asked.http_10),

@@ -16,16 +16,16 @@ const TOKEN: usize = 20;
 pub fn blotted(text: &[u8]) -> Cow<'_, [u8]> {
     let mut out = Vec::new();
     let mut kept = 0;
-    let mut at = 0;
-    while let Some(found) = memchr::memmem::find(&text[at..], b"lg") {
-        at += found;
-        if let Some((secret, end)) = credential(&text[at..]) {
-            out.extend_from_slice(&text[kept..at + secret]);
+    // Each begins `lg_` or `lgadm_`, and few texts have a `_` at all.
+    for line in memchr::memchr_iter(b'_', text) {
+        let begin = [2, 5].into_iter().find_map(|length| {
+            let begin = line.checked_sub(length).filter(|begin| *begin >= kept)?;
+            Some((begin, credential(&text[begin..])?))
+        });
+        if let Some((begin, (secret, end))) = begin {
+            out.extend_from_slice(&text[kept..begin + secret]);
             out.extend_from_slice(BLOT);
-            at += end;
-            kept = at;
-        } else {
-            at += 2;
+            kept = begin + end;
         }
     }
     if kept == 0 {

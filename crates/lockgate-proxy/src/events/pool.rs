@@ -110,18 +110,39 @@ impl Pool {
         })
     }
 
-    /// Gives a filled chunk to the writer. There is always room: the queue
-    /// holds as many as there are chunks.
+    /// Gives a chunk to the writer, and wakes it. There is always room: the
+    /// queue holds as many as there are chunks.
     pub fn hand_over(&self, chunk: Chunk) {
+        if self.queue(chunk) > 0 {
+            self.work.notify_one();
+        }
+    }
+
+    /// Gives a full chunk to the writer, which is woken for a few of them at
+    /// once: waking it for each costs as much as writing it.
+    pub fn put(&self, chunk: Chunk) {
+        if self.queue(chunk) >= BACKLOG.min(self.chunks_max / 4) {
+            self.work.notify_one();
+        }
+    }
+
+    /// Wakes the writer if chunks wait for it.
+    pub fn nudge(&self) {
+        if !self.lock().queue.is_empty() {
+            self.work.notify_one();
+        }
+    }
+
+    /// Adds a chunk; how many wait then.
+    fn queue(&self, chunk: Chunk) -> usize {
         let mut state = self.lock();
         if state.closed {
             drop(state);
             Counting::add(&self.counting.dropped, &chunk.counts);
-            return;
+            return 0;
         }
         state.queue.push_back(chunk);
-        drop(state);
-        self.work.notify_one();
+        state.queue.len()
     }
 
     /// Whether the writer keeps up, so that a partly filled chunk may go to it.

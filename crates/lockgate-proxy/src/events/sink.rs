@@ -46,10 +46,9 @@ impl Sink {
     pub fn flush(&self) {
         let mut slot = self.chunk.borrow_mut();
         let filled = slot.as_ref().is_some_and(|chunk| !chunk.bytes.is_empty());
-        if filled && self.pool.wants_partial() {
-            if let Some(chunk) = slot.take() {
-                self.pool.hand_over(chunk);
-            }
+        match slot.take_if(|_| filled && self.pool.wants_partial()) {
+            Some(chunk) => self.pool.hand_over(chunk),
+            None => self.pool.nudge(),
         }
     }
 
@@ -97,7 +96,7 @@ impl Sink {
             let room = chunk.room();
             room < frame::HEADER_BYTES + RECORD_MAX && room < needed()
         }) {
-            self.pool.hand_over(chunk);
+            self.pool.put(chunk);
         }
         if slot.is_none() {
             *slot = self.pool.take(class);

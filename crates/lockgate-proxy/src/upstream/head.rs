@@ -4,9 +4,11 @@
 use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_LENGTH;
 use http::uri::PathAndQuery;
-use http::{Request, Response, StatusCode, Version};
+use http::{Request, StatusCode};
+use lockgate_wire::headers::remove_hop_by_hop;
 
-use crate::http1::{extent, take, Coding, Fields};
+use crate::http1::{extent, take, Coding, Lines};
+use crate::respond::Fields;
 
 /// Writes a request's head, with the gate's `own` lines. `chunked` announces a
 /// body of unknown length.
@@ -37,8 +39,10 @@ pub fn write<B>(request: &Request<B>, own: &[u8], chunked: bool, out: &mut Vec<u
 
 /// An answer's head.
 pub struct Head {
-    /// Status and fields.
-    pub response: Response<()>,
+    /// Its status.
+    pub status: StatusCode,
+    /// Its fields; those of the connection alone have no meaning any more.
+    pub fields: Fields,
     /// How its body ends.
     pub coding: Coding,
     /// Whether the connection can be used again.
@@ -62,22 +66,26 @@ fn parse(head: &Bytes, lines: usize, no_body: bool) -> Option<Head> {
     let line = &head[..start];
     let status = StatusCode::from_bytes(line.get(9..12)?).ok()?;
     let http_10 = line.get(7) == Some(&b'0');
-    let fields = Fields::read(head, start, lines)?;
+    let lines_of = Lines::of(head, start);
+    let marks = lines_of.marks();
+    let fields = if marks.nominates {
+        let (mut headers, _) = lines_of.map(lines)?;
+        remove_hop_by_hop(&mut headers);
+        Fields::Own(headers)
+    } else {
+        Fields::Passed(lines_of)
+    };
     let bodiless = no_body || status.is_informational() || matches!(status.as_u16(), 204 | 304);
     let coding = if bodiless {
         Coding::OVER
     } else {
-        fields.coding.unwrap_or(Coding::UntilClose)
+        marks.coding.unwrap_or(Coding::UntilClose)
     };
-    let keep_alive = fields.persistent(http_10) && coding != Coding::UntilClose;
-    let mut response = Response::new(());
-    *response.status_mut() = status;
-    *response.headers_mut() = fields.headers;
-    *response.version_mut() = Version::HTTP_11;
     Some(Head {
-        response,
+        status,
+        fields,
         coding,
-        keep_alive,
+        keep_alive: marks.persistent(http_10) && coding != Coding::UntilClose,
     })
 }
 

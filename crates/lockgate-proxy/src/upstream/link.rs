@@ -127,7 +127,7 @@ impl Link {
                 let Ok(head) = head else {
                     return Poll::Ready(Err(Broke::Upstream(&reasons::GARBAGE)));
                 };
-                if head.response.status().is_informational() {
+                if head.status.is_informational() {
                     continue;
                 }
                 self.keep_alive = head.keep_alive;

@@ -96,10 +96,20 @@ fn written(
         let name: http::HeaderName = name.parse().unwrap();
         headers.append(name, value.parse().unwrap());
     }
-    let mut out = Vec::new();
     let status = StatusCode::from_u16(status).unwrap();
-    write((status, &headers), how, id, b"now", &mut out);
-    String::from_utf8(out).unwrap()
+    let raw: String = fields
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
+    let passed = Lines::of(&format!("\n{raw}\r\n").into(), 1);
+    let of = |fields: Fields| {
+        let mut out = Vec::new();
+        write((status, &fields), how, id, b"now", &mut out);
+        String::from_utf8(out).unwrap()
+    };
+    let (own, passed) = (of(Fields::Own(headers)), of(Fields::Passed(passed)));
+    assert_eq!(own, passed, "whoever said the fields");
+    own
 }
 
 #[test]
@@ -136,6 +146,8 @@ fn an_answer_never_says_two_lengths() {
         ("content-length", "7"),
         ("connection", "close"),
         ("transfer-encoding", "chunked"),
+        ("keep-alive", "timeout=5"),
+        ("upgrade", "h2c"),
     ];
     let of = |shape| written(200, &fields, (shape, true, false), None);
     assert_eq!(

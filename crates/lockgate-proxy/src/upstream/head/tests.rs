@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 use lockgate_wire::framing::{Expect, HeadLimits, ResponseGuard};
 use proptest::prelude::*;
 
@@ -33,6 +33,13 @@ fn answered(raw: &str, no_body: bool) -> (Head, BytesMut) {
 
 fn head(raw: &str) -> Head {
     answered(raw, false).0
+}
+
+fn headers(head: &Head) -> HeaderMap {
+    match &head.fields {
+        Fields::Own(headers) => headers.clone(),
+        Fields::Passed(lines) => lines.map(0).expect("http takes what the guard took").0,
+    }
 }
 
 #[test]
@@ -99,9 +106,8 @@ fn an_answer_is_read_with_its_fields() {
                X-Empty:\r\nX-Blank:  \t \r\n\r\nhello";
     let (head, rest) = answered(raw, false);
     assert_eq!(&rest[..], b"hello");
-    assert_eq!(head.response.status(), 418);
-    assert_eq!(head.response.version(), Version::HTTP_11);
-    let headers = head.response.headers();
+    assert_eq!(head.status, 418);
+    let headers = headers(&head);
     let all: Vec<&HeaderValue> = headers.get_all("x-a").iter().collect();
     assert_eq!(all, ["one", "two"]);
     assert_eq!(headers["x-empty"], "");
@@ -115,16 +121,16 @@ fn an_answer_is_read_with_its_fields() {
 fn a_head_without_fields_or_words_is_read() {
     for raw in ["HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 200 \r\n\r\n"] {
         let head = head(raw);
-        assert_eq!(head.response.status(), 200);
-        assert!(head.response.headers().is_empty());
+        assert_eq!(head.status, 200);
+        assert!(headers(&head).is_empty());
     }
 }
 
 #[test]
 fn values_may_hold_colons_and_bytes_beyond_ascii() {
     let head = head("HTTP/1.1 200 OK\r\nlocation: http://a:1/b\r\nx: café\r\n\r\n");
-    assert_eq!(head.response.headers()["location"], "http://a:1/b");
-    assert_eq!(head.response.headers()["x"].as_bytes(), "café".as_bytes());
+    assert_eq!(headers(&head)["location"], "http://a:1/b");
+    assert_eq!(headers(&head)["x"].as_bytes(), "café".as_bytes());
 }
 
 #[test]
@@ -145,12 +151,12 @@ fn interim_answers_and_the_one_after_them_are_read_in_turn() {
     let raw = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nx";
     let (first, mut rest) = answered(raw, false);
     assert_eq!(
-        (first.response.status().as_u16(), first.coding),
+        (first.status.as_u16(), first.coding),
         (103, Coding::Length(0))
     );
     let second = read(&mut rest, false).unwrap().unwrap();
     assert_eq!(
-        (second.response.status().as_u16(), second.coding),
+        (second.status.as_u16(), second.coding),
         (200, Coding::Length(1))
     );
     assert_eq!(&rest[..], b"x");
@@ -223,9 +229,19 @@ fn a_body_that_ends_with_the_connection_ends_the_connection() {
 }
 
 #[test]
-fn an_answer_of_http_1_0_goes_on_as_1_1() {
-    let old = head("HTTP/1.0 200 OK\r\ncontent-length: 0\r\n\r\n");
-    assert_eq!(old.response.version(), Version::HTTP_11);
+fn what_connection_names_is_taken_off_and_the_rest_passes_as_it_came() {
+    let raw = |connection: &str| {
+        format!("HTTP/1.1 200 OK\r\nX-A: 1\r\nX-Hop: 2\r\nConnection: {connection}\r\n\r\n")
+    };
+    assert!(matches!(head(&raw("Keep-Alive")).fields, Fields::Passed(_)));
+    let named = head(&raw("close, x-hop"));
+    let Fields::Own(headers) = &named.fields else {
+        panic!("somebody had to look");
+    };
+    assert_eq!(
+        (headers.len(), &headers["x-a"]),
+        (1, &HeaderValue::from_static("1"))
+    );
 }
 
 fn fields() -> impl Strategy<Value = Vec<(String, String)>> {
@@ -249,17 +265,16 @@ proptest! {
         raw.push_str("\r\n");
         let (head, rest) = answered(&raw, true);
         prop_assert!(rest.is_empty());
-        prop_assert_eq!(head.response.status().as_u16(), status);
-        prop_assert_eq!(head.response.headers().len(), fields.len());
+        prop_assert_eq!(head.status.as_u16(), status);
+        prop_assert_eq!(headers(&head).len(), fields.len());
         for (name, _) in &fields {
             let wanted: Vec<&str> = fields
                 .iter()
                 .filter(|(other, _)| other.eq_ignore_ascii_case(name))
                 .map(|(_, value)| value.as_str())
                 .collect();
-            let found: Vec<&str> = head
-                .response
-                .headers()
+            let taken = headers(&head);
+            let found: Vec<&str> = taken
                 .get_all(name)
                 .iter()
                 .map(|value| value.to_str().unwrap())
