@@ -187,3 +187,6 @@ impl Lines {
         Some((headers, marks))
     }
 }
+
+#[cfg(test)]
+mod tests;

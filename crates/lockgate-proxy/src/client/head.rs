@@ -71,7 +71,8 @@ fn parse(inbox: &mut BytesMut, end: usize, lines: usize) -> Option<Head> {
     Some(Head {
         parts,
         body: marks.coding.unwrap_or(Coding::OVER),
-        expects: marks.expects,
+        // RFC 9110 section 10.1.1: HTTP/1.0 knows no interim answers.
+        expects: marks.expects && !http_10,
         asked,
     })
 }

@@ -63,7 +63,9 @@ fn a_body_is_told_by_the_fields() {
     assert_eq!(with("Content-Length: 7\r\n").body, Coding::Length(7));
     let chunked = Coding::Chunked(Chunks::Size);
     assert_eq!(with("Transfer-Encoding: Chunked\r\n").body, chunked);
-    assert!(with("expect: 100-continue\r\ncontent-length: 7\r\n").expects);
+    let expecting = "expect: 100-continue\r\ncontent-length: 7\r\n";
+    assert!(with(expecting).expects);
+    assert!(!head(&format!("POST / HTTP/1.0\r\n{expecting}\r\n")).expects);
 }
 
 #[test]
