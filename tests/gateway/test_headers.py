@@ -243,3 +243,33 @@ def test_a_trailer_says_nothing_of_who_is_calling(gate: Gate, upstream: Upstream
     )
     refusal = client.message()
     assert (refusal.status, refusal.reason) == (400, "framing-trailer-field")
+
+
+def test_a_key_goes_to_no_upstream_not_even_of_an_api_that_wants_none(gate: Gate, auto: AutoUpstream) -> None:
+    """An upstream that saw it could use it at the API that it is for."""
+    shop = bundles.api("shop", "/shop", keys=[bundles.api_key()])
+    gate.load(bundles.bundle([shop, bundles.api("open", "/open")], [bundles.upstream(auto.port)]))
+    key = gate.key(1)
+    client = gate.client()
+    assert client.get("/shop", f"X-API-Key: {key}").status == 200
+    assert client.get("/open", f"X-API-Key: {key}").status == 200
+    assert client.get("/open", "X-API-Key: theirs").status == 200
+    assert [message.get("x-api-key") for message in auto.requests] == [None, None, "theirs"]
+
+
+def test_a_request_of_http_1_0_without_a_host_gets_the_upstreams(gate: Gate, auto: AutoUpstream) -> None:
+    """It goes on as HTTP/1.1, which wants one (RFC 9112, 3.2)."""
+    gate.load(bundles.plain(auto.port))
+    client = gate.client()
+    client.send(b"GET / HTTP/1.0\r\n\r\n")
+    assert client.message().status == 200
+    assert auto.requests[-1].get("host") == f"127.0.0.1:{auto.port}"
+
+
+def test_an_expectation_of_http_1_0_gets_no_interim_answer(gate: Gate, upstream: Upstream) -> None:
+    gate.load(bundles.plain(upstream.port))
+    client = gate.client()
+    client.send(b"POST / HTTP/1.0\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+    client.send(b"ok")
+    upstream.serve(answer())
+    assert client.message().first == "HTTP/1.1 200 OK"

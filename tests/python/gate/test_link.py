@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
+import os
+import resource
 import socket
 import threading
 from collections.abc import Iterator
@@ -462,6 +465,22 @@ def test_a_silent_gate_is_given_up(wire: Wire, monkeypatch: pytest.MonkeyPatch) 
 
 def warnings(logged: list[Any]) -> int:
     return sum(1 for line in logged if line["event"] == "link-down")
+
+
+def test_a_link_beyond_a_thousand_descriptors_works(wire: Wire, keys: Keys) -> None:
+    """`select` takes none above 1,023, and a busy gate has thousands open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 2_000:
+        pytest.skip(f"needs 2,000 descriptors, and the hard limit (ulimit -Hn) is {hard}")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2_000), hard))
+    with contextlib.ExitStack() as held:
+        held.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        for _ in range(1_100):
+            held.callback(os.close, os.open(os.devnull, os.O_RDONLY))
+        gate = FakeGate()
+        wire.connected(gate)
+        made = keys.create("me", name="n", owner="o")
+        until(lambda: made.record.id in gate.keys, "the key")
 
 
 def test_a_start_without_a_control_process_is_no_warning_at_first(
