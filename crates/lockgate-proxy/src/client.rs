@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use crate::body::Broken;
 use crate::clock::Clock;
 use crate::http1::{Coding, Piece};
-use crate::net::{ConnectionState, Scratch, Trip, Waiting};
+use crate::net::{acknowledge, ConnectionState, Scratch, Trip, Waiting};
 
 mod conversation;
 mod head;
@@ -106,6 +106,9 @@ impl Client {
                 Some(Ok(head)) => {
                     self.body = head.body;
                     self.expects = head.expects && !head.body.is_over();
+                    if !head.body.is_over() && self.inbox.is_empty() {
+                        acknowledge(&self.stream);
+                    }
                     return Poll::Ready(Next::Request(Box::new(head)));
                 }
                 Some(Err(head::NotTaken)) => return Poll::Ready(Next::Refused(&reasons::TARGET)),

@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use super::head::{self, Head};
 use crate::body::{Broken, RequestBody};
 use crate::http1::{Coding, Piece};
-use crate::net::Scratch;
+use crate::net::{acknowledge, Scratch};
 use crate::reasons;
 use crate::snapshot::Target;
 
@@ -132,6 +132,9 @@ impl Link {
                 }
                 self.keep_alive = head.keep_alive;
                 self.body = head.coding;
+                if !self.body.is_over() && self.inbox.is_empty() {
+                    acknowledge(&self.stream);
+                }
                 return Poll::Ready(Ok(head));
             }
             match self.poll_fill(cx) {

@@ -18,16 +18,16 @@ reasons! { "target", Client:
         "Encode the character in its shortest form (RFC 3629, 3).";
     ENCODED_SLASH = "target-encoded-slash", 400,
         "The path holds an encoded slash.",
-        "Some servers take %2F for a slash and some do not. Send a slash; or the operator sets encoded_slash for this API.";
+        "Some servers take %2F for a slash and some do not. Send a slash.";
     BACKSLASH = "target-backslash", 400,
         "The path holds a backslash.",
         "Some servers take a backslash for a slash. Send a slash; or the operator sets backslash for this API.";
     DOUBLE_SLASH = "target-double-slash", 400,
         "The path holds two slashes in a row.",
-        "Some servers merge them and some do not. Send one; or the operator sets double_slash for this API.";
+        "Some servers merge them and some do not. Send one.";
     PATH_PARAMETER = "target-path-parameter", 400,
         "The path holds a semicolon.",
-        "Some servers cut a segment off there. Encode it as %3B; or the operator sets path_parameters for this API.";
+        "Some servers cut a segment off there. Encode it as %3B.";
     HIDDEN_DOTS = "target-hidden-dots", 400,
         "The path hides a dot-segment behind a semicolon (or %3B), an encoded slash or a backslash.",
         "Send the path that is meant, without . and .. in it.";
