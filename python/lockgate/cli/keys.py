@@ -21,12 +21,19 @@ import typer
 from lockgate.cli._keys import key_ring
 from lockgate.cli._report import Json, count, leave
 from lockgate.cli._state import StateDir
+from lockgate.scalars import printable
 
 app = typer.Typer(help="Make, list, show, revoke and import API keys.", no_args_is_help=True)
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The key's public id, such as key_w5k2xlcris2uirba4wl3.")]
 
 ID_FORM = re.compile(r"key_[a-z2-7]{20}")
+
+WORDS_FORM = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
+ENVIRONMENT_FORM = re.compile(r"[a-z]{1,16}")
+ENVIRONMENT_RULE = "an environment is 1 to 16 lower-case letters, such as live or test"
+
+IMPORT_FORM = '{"digest": "64 hex digits", "name": "nightly export", "owner": "sales"}'
 
 PIPE_WIDTH = 240
 """Where nobody says how wide it is: a row of the list is for other programs a line."""
@@ -43,7 +50,14 @@ def create(
     expires: Annotated[
         str | None, typer.Option("--expires", help="When it ends: `90d`, `12h`, or a day such as 2027-01-01.")
     ] = None,
-    environment: Annotated[str, typer.Option("--environment", help="`live` or `test`; stands in the key.")] = "live",
+    environment: Annotated[
+        str,
+        typer.Option(
+            "--environment",
+            help="A label that stands in the key: 1 to 16 lower-case letters, such as live or test. It opens and "
+            "closes nothing.",
+        ),
+    ] = "live",
     state: StateDir = None,
     as_json: Json = False,
 ) -> None:
@@ -53,6 +67,10 @@ def create(
 
     Example: lockgate keys create --name "nightly export" --owner sales --api orders --expires 90d
     """
+    _must_be_words("--name", name)
+    _must_be_words("--owner", owner)
+    if not ENVIRONMENT_FORM.fullmatch(environment):
+        leave(f"--environment: {ENVIRONMENT_RULE}.")
     wanted = {
         "name": name,
         "owner": owner,
@@ -115,6 +133,8 @@ def revoke(
     Example: lockgate keys revoke key_w5k2xlcris2uirba4wl3 --reason "left the company"
     """
     _must_be_id(key_id)
+    if reason is not None and not re.fullmatch(r"[^\x00-\x1f\x7f]{0,500}", reason):
+        leave("--reason: write at most 500 characters, on one line.")
     with key_ring(state) as keys:
         before = keys.one(key_id)["revoked_ms"]
         row = keys.revoke(key_id, reason)
@@ -167,15 +187,45 @@ def _rows(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
             continue
         try:
             row = json.loads(line)
-        except ValueError:
-            leave(f"line {number} is not JSON; lines before it may have been added")
-        good = isinstance(row, dict) and isinstance(row.get("name"), str) and isinstance(row.get("owner"), str)
-        if not good or not re.fullmatch(r"[0-9a-f]{64}", str(row.get("digest"))):
-            leave(f"line {number} wants digest (64 hex digits), name and owner; lines before it may have been added")
-        unknown = sorted(set(row) - {"digest", "name", "owner", "environment", "apis", "expires_ms"})
-        if unknown:
-            leave(f"line {number} says {unknown[0]!r}, which is not known; lines before it may have been added")
+        except (ValueError, RecursionError):
+            wrong: str | None = "is not JSON"
+            row = {}
+        else:
+            wrong = _wrong(row)
+        if wrong is not None:
+            before = "Lines before it may have been added" if number > IMPORT_BATCH else "Nothing was added"
+            leave(
+                f"Line {number} {wrong}. {before}.\nEach line is one JSON object, such as {IMPORT_FORM}; "
+                "maybe with environment, apis, expires_ms."
+            )
         yield row
+
+
+def _wrong(row: object) -> str | None:
+    """What is wrong with a line of an import; it is not repeated, since it may be a key."""
+    if not isinstance(row, dict):
+        return "is not a JSON object"
+    unknown = sorted(set(row) - {"digest", "name", "owner", "environment", "apis", "expires_ms"})
+    if unknown:
+        return f"says {printable(unknown[0])[:60]!r}, which is not known"
+    if not re.fullmatch(r"[0-9a-f]{64}", str(row.get("digest"))):
+        return "has no digest of 64 hex digits in lower case"
+    for field in ("name", "owner"):
+        if not isinstance(row.get(field), str) or not WORDS_FORM.fullmatch(row[field]):
+            return f"has no {field} of 1 to 200 characters"
+    if not ENVIRONMENT_FORM.fullmatch(str(row.get("environment", "live"))):
+        return f"has another environment than can be: {ENVIRONMENT_RULE}"
+    apis, end = row.get("apis"), row.get("expires_ms")
+    if apis is not None and not (isinstance(apis, list) and apis and all(isinstance(api, str) for api in apis)):
+        return "has apis that are not a list of names; left out, the key opens every API"
+    if end is not None and (type(end) is not int or not 0 < end < 2**53):
+        return "has an expires_ms that is not a number of milliseconds since 1970"
+    return None
+
+
+def _must_be_words(option: str, text: str) -> None:
+    if not text.strip() or not WORDS_FORM.fullmatch(text):
+        leave(f"{option}: write 1 to 200 characters, on one line.")
 
 
 def _must_be_id(text: str) -> None:
@@ -215,6 +265,7 @@ def _lines(row: dict[str, Any]) -> list[str]:
         f"  id       {row['id']}",
         f"  name     {row['name']}",
         f"  owner    {row['owner']}",
+        f"  env      {row['environment']}",
         f"  opens    {', '.join(row['apis']) if row['apis'] is not None else 'every API'}",
         f"  made     {_when(row['created_ms'])}",
         f"  expires  {_when(row['expires_ms'])}",
@@ -239,11 +290,12 @@ def _table(rows: list[dict[str, Any]]) -> None:
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("Id", no_wrap=True, min_width=len(rows[0]["id"]))  # What is copied must be whole.
-    for title in ("Name", "Owner", "Opens", "Expires", "Status"):
+    for title in ("Name", "Owner", "Environment", "Opens", "Expires", "Status"):
         table.add_column(title, overflow="fold")
     for row in rows:
         opens = ", ".join(row["apis"]) if row["apis"] is not None else "every API"
-        table.add_row(row["id"], row["name"], row["owner"], opens, _when(row["expires_ms"]), row["status"])
+        said = (row["name"], row["owner"], row["environment"], opens, _when(row["expires_ms"]), row["status"])
+        table.add_row(row["id"], *said)
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = PIPE_WIDTH

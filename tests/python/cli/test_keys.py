@@ -149,16 +149,46 @@ def test_an_import_may_be_repeated(cli: Cli, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("{", "line 1 is not JSON"),
-        ("[]", "line 1 wants"),
+        ("{", "Line 1 is not JSON"),
+        ("[" * 100_000, "Line 1 is not JSON"),
+        ("lg_live_x", "Line 1 is not JSON"),
+        ("[]", "Line 1 is not a JSON object"),
         ('{"name":"n","owner":"o","digest":"abc"}', "64 hex digits"),
         ('{"name":"n","owner":"o","digest":"' + "0" * 64 + '","colour":"red"}', "'colour'"),
+        ('{"name":"","owner":"o","digest":"' + "0" * 64 + '"}', "has no name"),
+        ('{"name":"n","owner":"o","digest":"' + "0" * 64 + '","environment":"P1"}', "lower-case letters"),
+        ('{"name":"n","owner":"o","digest":"' + "0" * 64 + '","apis":"shop"}', "list of names"),
+        ('{"name":"n","owner":"o","digest":"' + "0" * 64 + '","expires_ms":"soon"}', "milliseconds"),
     ],
 )
 def test_an_import_names_the_line_that_is_wrong(cli: Cli, tmp_path: Path, line: str, said: str) -> None:
     (tmp_path / "keys.jsonl").write_text(line + "\n")
     cli("import", "keys.jsonl", status=2)
     assert said in cli.err
+    assert '{"digest": "64 hex digits", "name": "nightly export", "owner": "sales"}' in cli.err
+    assert "lg_live_x" not in cli.err
+    assert cli.json("list") == []
+
+
+def test_the_environment_is_a_label_that_lists_show(cli: Cli) -> None:
+    assert create(cli, "--environment", "prod")["key"].startswith("lg_prod_")
+    assert "prod" in cli("list")
+    assert "env      prod" in cli("show", cli.json("list")[0]["id"])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--name", ""), "--name: write 1 to 200 characters"),
+        (("--owner", " "), "--owner: write 1 to 200 characters"),
+        (("--name", "a\nb"), "on one line"),
+        (("--environment", "P1"), "--environment: an environment is 1 to 16 lower-case letters"),
+    ],
+)
+def test_a_key_that_cannot_be_made_is_refused_in_one_line(cli: Cli, words: tuple[str, str], said: str) -> None:
+    cli("create", "--name", "n", "--owner", "o", *words, status=2)
+    assert said in cli.err
+    assert cli.err.count("\n") == 1
     assert cli.json("list") == []
 
 
