@@ -6,12 +6,15 @@ event, with the lines that its own bundle names, while that is kept.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from lockgate.admin.keys import KnownKeys
+
+if TYPE_CHECKING:
+    from lockgate._native import Engine
 
 HOST_UNSAID = "localhost"
 
@@ -61,8 +64,11 @@ class Asked:
         }
 
 
-def offline(bundle: str, asked: Asked, *, keys: KnownKeys | None, pepper: bytes) -> dict[str, Any]:
-    """What the gate would do with the request, under this bundle."""
+def offline(bundle: str, asked: Asked, known: Callable[[], tuple[KnownKeys | None, bytes]]) -> dict[str, Any]:
+    """What the gate would do with the request, under this bundle.
+
+    `known` gives the keys and the pepper; it is called only if the request carries what may be a key.
+    """
     from lockgate._native import Engine, LockgateError
 
     request = asked.request()
@@ -70,13 +76,20 @@ def offline(bundle: str, asked: Asked, *, keys: KnownKeys | None, pepper: bytes)
     listener = _listener(document, asked)
     request["listener"] = listener["name"]
     try:
-        explained = Engine(text, pepper=pepper).evaluate(request)
-        if asked.key is None or explained["route"] is None:
-            return _explanation(explained, listener)
-        headers = _key_headers(document, explained["route"]["api"])
-        request["headers"] += [(name, asked.key) for name in headers]
-        facts = _facts(asked.key, keys, pepper)
-        return _explanation(Engine(text, facts=facts, pepper=pepper).evaluate(request), listener)
+        engine = Engine(text, pepper=bytes(32))
+        explained = engine.evaluate(request)
+        if explained["route"] is None:
+            return _explanation(explained, listener, request, _other_methods(engine, document, request, explained))
+        names = _key_headers(document, explained["route"]["api"])
+        if asked.key is not None:
+            request["headers"] += [(name, asked.key) for name in names]
+        # A key that stands among the headers is as good as one that is handed over by itself.
+        carried = {value for name, value in request["headers"] if name.lower() in map(str.lower, names)}
+        if carried:
+            keys, pepper = known()
+            facts = _facts(carried, keys, pepper)
+            explained = Engine(text, facts=facts, pepper=pepper).evaluate(request)
+        return _explanation(explained, listener, request)
     except LockgateError as error:
         raise UnreadableError(str(error)) from error
 
@@ -95,7 +108,13 @@ def of_event(event: dict[str, Any], bundle: str | None) -> dict[str, Any]:
     return {
         "id": event["id"],
         "at_ms": event["at_ms"],
-        "request": {"method": event["method"], "host": event["host"], "path": event["path"], "query": None},
+        "request": {
+            "method": event["method"],
+            "host": event["host"],
+            "path": event["path"],
+            "query": None,
+            "target": None,
+        },
         "client": event["peer"],
         "route": None
         if event.get("api") is None
@@ -126,6 +145,7 @@ def of_event(event: dict[str, Any], bundle: str | None) -> dict[str, Any]:
         "upstream": None if event.get("target") is None else {"target": event["target"]},
         "took_us": event["took_us"],
         "upstream_us": event.get("upstream_us"),
+        "other_methods": None,
         "bundle": event["bundle"],
         "bundle_kept": bundle is not None,
     }
@@ -165,8 +185,27 @@ def _port(url: str) -> str | None:
     return None if port is None else str(port)
 
 
-def _explanation(explained: dict[str, Any], listener: dict[str, Any]) -> dict[str, Any]:
-    return {"id": None, "at_ms": None, "listener": listener, **explained}
+def _explanation(
+    explained: dict[str, Any],
+    listener: dict[str, Any],
+    request: dict[str, Any],
+    other_methods: dict[str, str] | None = None,
+) -> dict[str, Any]:
+    """With the target as it was asked about: of one that is refused before routing there is no normal form."""
+    more = {"request": {**explained["request"], "target": request["target"]}, "other_methods": other_methods}
+    return {"id": None, "at_ms": None, "listener": listener, **explained, **more}
+
+
+def _other_methods(
+    engine: "Engine", document: dict[str, Any], request: dict[str, Any], explained: dict[str, Any]
+) -> dict[str, str] | None:
+    """What the Allow header of a 405 names, each with the API that takes it; the engine itself is asked for each."""
+    if explained["status"] != 405:
+        return None
+    # A GET is also a HEAD (RFC 9110, 9.3.2).
+    named = sorted({"HEAD", *(method for api in document["apis"] for method in api["methods"])})
+    found = ((method, engine.evaluate({**request, "method": method})["route"]) for method in named)
+    return {method: route["api"] for method, route in found if route is not None}
 
 
 def _key_headers(document: dict[str, Any], api_name: str) -> list[str]:
@@ -176,17 +215,21 @@ def _key_headers(document: dict[str, Any], api_name: str) -> list[str]:
     return list(dict.fromkeys(way["api_key"]["config"]["header"] for way in ways if "api_key" in way))
 
 
-def _facts(key: str, keys: KnownKeys | None, pepper: bytes) -> list[bytes]:
-    """What a gate would know of this key. One key is looked up: a million need not be loaded."""
+def _facts(carried: Iterable[str], keys: KnownKeys | None, pepper: bytes) -> list[bytes]:
+    """What a gate would know of these keys. Only they are looked up: a million need not be loaded."""
     from lockgate._native import LockgateError, key_digest
 
     if keys is None:
         return []
-    try:
-        fact = keys.by_digest(key_digest(key, pepper))
-    except LockgateError:
-        return []  # The engine will say itself that it is malformed.
-    return [] if fact is None else [json.dumps(fact).encode()]
+    found = []
+    for key in sorted(carried):
+        try:
+            fact = keys.by_digest(key_digest(key, pepper))
+        except LockgateError:
+            continue  # The engine will say itself that it is malformed.
+        if fact is not None:
+            found.append(json.dumps(fact).encode())
+    return found
 
 
 def _api(document: dict[str, Any] | None, name: str | None) -> dict[str, Any] | None:

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from lockgate.scalars import printable
+
 PIPE_WIDTH = 160
 """Where nobody says how wide it is; a place must not be broken over two lines."""
 
@@ -42,19 +44,38 @@ def show(explained: dict[str, Any]) -> None:
 def _head(explained: dict[str, Any]) -> list[str]:
     request, route = explained["request"], explained["route"]
     query = f"?{request['query']}" if request.get("query") else ""
-    lines = [f"[bold]{escape(request['method'])} {escape(request['host'] + request['path'] + query)}[/bold]"]
+    # What is refused before routing has no normal form: then it is shown as it was typed.
+    path = request["path"] + query if request["path"] else printable(request.get("target") or "")
+    lines = [f"[bold]{escape(request['method'])} {escape(request['host'] + path)}[/bold]"]
     if explained["id"] is not None:
         when = datetime.fromtimestamp(explained["at_ms"] / 1000, UTC).isoformat(timespec="milliseconds")
         lines.append(f"Request   {explained['id']} at {when}")
     lines.append(f"From      {explained['client']}")
     lines += _arrives(explained.get("listener"))
     if route is None:
-        lines.append("Route     none: no API answers to this host, path and method")
+        lines += _no_route(explained)
     else:
         lines.append(f"Route     {escape(route['api'])}  {escape(route['pattern'] or '')}  {_place(route['span'])}")
     if explained["bundle"] is not None:
         lines.append(f"Bundle    {explained['bundle']}")
     return lines
+
+
+def _no_route(explained: dict[str, Any]) -> list[str]:
+    """Why there is no route: what is refused before has not come to one."""
+    reason, others = explained["reason"], explained.get("other_methods")
+    if reason is None:
+        return ["Route     none: the gate answers itself"]
+    if reason["room"] != "route":
+        return ["Route     not reached"]
+    if others:
+        apis = ", ".join(sorted(set(others.values())))
+        return [
+            f"Route     {escape(apis)}, which does not take {escape(explained['request']['method'])}",
+            f"Allow     {escape(', '.join(others))}",
+        ]
+    what = "takes this method" if explained["status"] == 405 else "answers to this host, path and method"
+    return [f"Route     none: no API {what}"]
 
 
 def _arrives(listener: dict[str, Any] | None) -> list[str]:
@@ -90,6 +111,8 @@ def _end(explained: dict[str, Any]) -> list[str]:
     word = "Failed" if explained["verdict"] == "failed" else "Refused"
     if reason is None:
         return [*lines, f"[bold red]{word}[/] with {explained['status']}"]
+    if upstream is not None and explained["verdict"] == "failed":
+        lines.append(f"Upstream  {escape(_goes_to(upstream))}")
     decided = _place(reason["span"])
     where = f"  [bold]{decided}[/bold]" if decided else ""
     lines.append(f"[bold red]{word}[/] with {explained['status']}: {reason['code']}{where}")

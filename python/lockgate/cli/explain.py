@@ -56,6 +56,8 @@ def explain(
     """
     folder = state_path(state, config=config)
     if request is not None:
+        if any(part is not None for part in (method, header, key, key_file, listener, body)):
+            leave("--request ID explains a request that was: leave METHOD, URL and what belongs to them out.")
         explained = _of_request(folder, request)
     elif method is not None and url is not None:
         from lockgate.admin.explain import Asked
@@ -89,14 +91,17 @@ def _offline(config: Path, folder: Path, asked: Asked) -> dict[str, Any]:
 
     bundle = json.dumps(load_or_exit(config).compile(0, 0))
     try:
-        if asked.key is None or not folder.is_dir():
-            # Without a state folder there is no pepper, so no key can be known.
-            return offline(bundle, asked, keys=None, pepper=bytes(32))
-        state = StateFolder.existing(folder)
         with contextlib.ExitStack() as stack:
-            store = _store(state, stack)
-            known = None if store is None else KnownKeys(store)
-            return offline(bundle, asked, keys=known, pepper=state.pepper())
+
+            def known() -> tuple[KnownKeys | None, bytes]:
+                if not folder.is_dir():
+                    # Without a state folder there is no pepper, so no key can be known.
+                    return None, bytes(32)
+                state = StateFolder.existing(folder)
+                store = _store(state, stack)
+                return None if store is None else KnownKeys(store), state.pepper()
+
+            return offline(bundle, asked, known)
     except (UnreadableError, StateError) as error:
         leave(str(error))
 

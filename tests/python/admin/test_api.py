@@ -224,6 +224,14 @@ def test_explain_judges_with_the_engine(loaded: Client) -> None:
     assert closed["reason"]["code"] == "key-revoked"
 
 
+def test_explain_knows_a_key_among_the_headers(loaded: Client) -> None:
+    made = loaded.post("/v1/keys", json={"name": "n", "owner": "o"}).json()
+    question = {"url": "http://shop.example.com/shop/1", "headers": [["x-api-key", made["key"]]]}
+    answer = loaded.post("/v1/explain", json=question)
+    assert answer.json()["identity"]["credential"] == made["id"], answer.text
+    assert made["key"] not in answer.text
+
+
 def test_explain_refuses_what_is_no_request(loaded: Client) -> None:
     problem(loaded.post("/v1/explain", json={"url": "shop"}), "request-unreadable")
     problem(loaded.post("/v1/explain", json={"url": "/", "peer": "nowhere"}), "request-unreadable")

@@ -14,6 +14,7 @@ import pytest
 
 from lockgate.admin.keys import create_key
 from lockgate.state import StateFolder
+from support.ports import free_port
 from support.processes import Processes
 from support.running import Running, write_config
 from support.waiting import until
@@ -101,6 +102,25 @@ def test_what_no_api_answers_to_is_said(explain: Explain) -> None:
     assert explain.json("GET", "/shop", "-H", "Host: shop.example.com", status=1)["route"]["api"] == "shop"
 
 
+@pytest.mark.parametrize("target", ["/../x", "/%2f"])
+def test_what_is_refused_before_routing_has_not_come_to_a_route(explain: Explain, target: str) -> None:
+    said = explain("GET", f"http://shop.example.com{target}?a=b", status=1)
+    assert said.startswith(f"GET shop.example.com{target}?a=b\n")
+    assert "Route     not reached" in said
+    assert "no API answers" not in said
+
+
+def test_a_method_that_is_not_taken_names_the_apis_that_take_others(explain: Explain, tmp_path: Path) -> None:
+    config = tmp_path / "lockgate.yaml"
+    config.write_text(CONFIG + "    methods: [PUT, GET]\n")
+    said = explain("POST", URL, status=1)
+    assert "Route     shop, which does not take POST" in said
+    assert "Allow     GET, HEAD, PUT" in said
+    explained = explain.json("POST", URL, status=1)
+    assert explained["other_methods"] == {"GET": "shop", "HEAD": "shop", "PUT": "shop"}
+    assert explain.json("GET", URL, status=1)["other_methods"] is None
+
+
 @pytest.mark.parametrize("way", ["option", "file", "stdin", "environment"])
 def test_a_key_can_be_given_in_each_way(explain: Explain, key: str, tmp_path: Path, way: str) -> None:
     (tmp_path / "key").write_text(key + "\n")
@@ -113,6 +133,15 @@ def test_a_key_can_be_given_in_each_way(explain: Explain, key: str, tmp_path: Pa
     explained = explain.json("GET", URL, *words, status=0, **more)
     assert (explained["verdict"], explained["identity"]["owner"]) == ("allow", "sales")
     assert key not in json.dumps(explained)
+
+
+def test_a_key_among_the_headers_is_known_as_the_gate_knows_it(explain: Explain, key: str) -> None:
+    explained = explain.json("GET", URL, "-H", f"x-key: {key}", status=0)
+    assert (explained["verdict"], explained["identity"]["owner"]) == ("allow", "sales")
+    assert key not in json.dumps(explained)
+    assert key not in explain("GET", URL, "-H", f"X-Key: {key}", status=0)
+    assert key not in explain("GET", URL, "-H", f"X-Key: {key}\x01", status=1)
+    assert explain.json("GET", URL, "-H", "X-Other: 1", status=1)["reason"]["code"] == "key-missing"
 
 
 def test_a_key_that_nobody_knows_is_refused_and_said_so(explain: Explain, key: str) -> None:
@@ -136,6 +165,8 @@ def test_a_key_without_a_state_folder_is_unknown(explain: Explain, tmp_path: Pat
         (["GET", "/", "--config", "none.yaml"], "none.yaml"),
         (["GET", "/", "--key-file", "none"], "--key-file"),
         (["--request", "x"], "--state"),
+        (["--request", "x", "GET", "/x"], "leave METHOD, URL"),
+        (["--request", "x", "-H", "A: b"], "leave METHOD, URL"),
     ],
 )
 def test_what_cannot_be_explained_says_what_to_do(explain: Explain, words: list[str], said: str) -> None:
@@ -171,6 +202,20 @@ def test_a_request_that_was_is_explained_as_it_would_be(processes: Processes, tm
     told = explain.json("--request", key_event[0]["id"], status=0)
     assert told["identity"]["credential"] == made["id"]
     assert told["upstream"]["target"].endswith(str(shop_port))
+
+
+def test_a_request_that_failed_names_the_upstream_that_was_asked(processes: Processes, tmp_path: Path) -> None:
+    nobody = free_port()
+    write_config(tmp_path, f"http://127.0.0.1:{nobody}")
+    running = Running(processes, tmp_path).ready()
+    key = running.make_key()["key"]
+    failed = httpx.get(f"{running.url()}/x", headers={"X-API-Key": key})
+    assert failed.status_code == 502
+    request_id = failed.json()["instance"]
+    until(lambda: _written(running, request_id), "the event")
+    said = Explain(tmp_path)("--request", request_id, status=1)
+    assert "Failed with 502" in said
+    assert f"Upstream  http://127.0.0.1:{nobody}" in said or f"Upstream  127.0.0.1:{nobody}" in said
 
 
 def _written(running: Running, request_id: str) -> bool:

@@ -45,6 +45,9 @@ class Explanation(BaseModel):
     reason: dict[str, Any] | None = Field(description="Why, with the file and line that decided.")
     identity: dict[str, Any] | None
     upstream: dict[str, Any] | None
+    other_methods: dict[str, str] | None = Field(
+        description="With a 405: the methods that the Allow header names, each with the API that takes it."
+    )
     bundle: str = Field(description="Hash of the bundle that judged it.")
 
 
@@ -78,6 +81,6 @@ async def explain_request(
 def _offline(control: Control, asked: Asked) -> dict[str, Any]:
     bundle = current_bundle(control)
     try:
-        return offline(bundle.text, asked, keys=KnownKeys(control.store), pepper=control.state.pepper())
+        return offline(bundle.text, asked, lambda: (KnownKeys(control.store), control.state.pepper()))
     except UnreadableError as error:
         raise Problem("request-unreadable", str(error)) from error
