@@ -183,6 +183,15 @@ class StateFolder:
             os.close(fd)
         return False
 
+    def holder(self, part: str) -> int | None:
+        """The process that holds `part` at this moment."""
+        if not self.is_held(part):
+            return None
+        try:
+            return int((self.root / f"{part}.lock").read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            return None
+
 
 def read_secret(path: Path) -> str:
     """The text of a secret's file; refuses one that others on this machine can read."""
@@ -206,13 +215,23 @@ def write_private(path: Path, text: str) -> None:
     _sync_folder(path.parent)
 
 
+_HELD_FOR = {
+    "control": "a control process, or a command that changes keys",
+    "database": "a control process, or a command that changes keys",
+    "gate": "a gate, which may be finishing its requests",
+}
+"""What holds a part, as a person would say it."""
+
+
 def _in_use(root: Path, part: str, fd: int) -> str:
     holder = os.pread(fd, 32, 0).decode("ascii", "replace").strip()
     who = f"process {holder}" if holder.isdigit() else "another process"
-    return (
-        f"{root} is in use: {who} holds its {part} part. Stop that one first, or start this "
-        "one with another --state folder"
-    )
+    if part.startswith("supervisor-"):
+        return (
+            f"`lockgate run` is running on {root} already, as {who}. Stop that one first (Ctrl-C where it runs, or "
+            f"`kill {holder or 'PID'}`), or start this one with another --state folder"
+        )
+    return f"{root} is in use by {who} ({_HELD_FOR.get(part, part)}). Wait for it or stop it, or choose another --state"
 
 
 def _private_folder(path: Path) -> None:

@@ -95,7 +95,7 @@ def test_a_part_is_held_by_one_and_free_again_afterwards(tmp_path: Path) -> None
     state = StateFolder.open(tmp_path / "s")
     with state.lock("control"):
         with (
-            pytest.raises(StateInUseError, match=r"process \d+ holds its control part"),
+            pytest.raises(StateInUseError, match=r"process \d+ \(a control process, or a command"),
             state.lock("control"),
         ):
             pytest.fail("held twice")

@@ -53,6 +53,10 @@ class GateSession:
         self.bundle_sequence = 0
         self.bundle_hash: str | None = None
         self.facts_seq = 0
+        self.parted = False
+        """Whether the gate has said that it stops because it was asked to."""
+        self.closed = False
+        """Whether this end has closed the connection."""
         self.synced = False
         """Whether `facts_seq` is a number of our own log; before a snapshot it may be another's."""
         self.addresses: dict[str, str] = {}
@@ -128,6 +132,7 @@ class GateSession:
 
     def close(self) -> None:
         """End the connection."""
+        self.closed = True
         self._writer.close()
         for future in [*self._requests.values(), self._bundle_answer, self._facts_answer]:
             if future is not None and not future.done():
@@ -196,6 +201,8 @@ class GateSession:
                 _settle(self._bundle_answer, GateAnswer(error=said["error"]))
             case "facts":
                 _settle(self._facts_answer, int(said["seq"]))
+            case "bye":
+                self.parted = True
             case "stats" | "metrics":
                 _settle(self._requests.get(said["id"]), said)
             case unknown:

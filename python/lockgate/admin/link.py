@@ -161,9 +161,11 @@ class LinkServer:
         except (FrameError, ConnectionError, asyncio.IncompleteReadError, TimeoutError) as error:
             ended = isinstance(error, asyncio.IncompleteReadError)
             cause = "it closed the connection" if ended else str(error) or type(error).__name__
-            self._noted(
-                "gate-lost", "The gate has gone: it serves on by itself, or is started again.", {"cause": cause}
-            )
+            if session.parted:
+                self._noted("gate-stopped", "The gate has stopped, as it was asked to.", {})
+            elif not session.closed:
+                words = "The gate has gone: it serves on by itself, or is started again."
+                self._noted("gate-lost", words, {"cause": cause})
         finally:
             if self.gate is session:
                 self.gate = None

@@ -21,6 +21,14 @@ TIMEOUT = 60.0
 class NotRunningError(Exception):
     """No control process answers for this state folder."""
 
+    exit_code = 2
+
+
+class StartingError(NotRunningError):
+    """No control process answers at this moment, but a supervisor is there that starts it."""
+
+    exit_code = 1
+
 
 class RefusedError(Exception):
     """The admin API refused; `problem` is its answer."""
@@ -38,6 +46,7 @@ class Admin:
 
     address: str
     token: str
+    state: StateFolder
 
     @classmethod
     def of(cls, state: StateFolder) -> Admin:
@@ -45,12 +54,12 @@ class Admin:
         try:
             address = read_secret(state.admin_address_file)
         except StateError as error:
-            raise NotRunningError(f"nothing runs on {state.root}: `lockgate run` starts it") from error
+            raise _absent(state, "") from error
         if not state.is_held("control"):
             # A control process that was killed left its address behind. Another account's program may listen there
             # by now, and would be sent the credential.
-            raise NotRunningError(f"nothing runs on {state.root} any more: `lockgate run` starts it")
-        return cls(address, state.admin_token())
+            raise _absent(state, " any more")
+        return cls(address, state.admin_token(), state)
 
     def get(self, path: str, **query: Any) -> dict[str, Any]:
         """The answer to a GET."""
@@ -81,6 +90,8 @@ class Admin:
             answer = connection.getresponse()
             content = json.loads(answer.read())
         except (OSError, http.client.HTTPException, ValueError) as error:
+            if not self.state.is_held("control"):
+                raise _absent(self.state, " any more") from error
             raise NotRunningError(f"the admin API at {self.address} does not answer ({error})") from error
         finally:
             connection.close()
@@ -91,9 +102,27 @@ class Admin:
         return content
 
 
+def _absent(state: StateFolder, more: str) -> NotRunningError:
+    """Why no control process answers: a supervisor's lock tells whether one is to come."""
+    if state.is_held("supervisor-control"):
+        pid = state.holder("supervisor-control")
+        who = f" (process {pid})" if pid is not None else ""
+        return StartingError(
+            f"the control process is not there at this moment: `lockgate run`{who} is starting it. A gate that serves "
+            "is not concerned. Ask again in a few seconds; its log says more"
+        )
+    if state.is_held("gate"):
+        return NotRunningError(
+            f"a gate serves on {state.root}, but no control process runs{more}: `lockgate run --role control` starts it"
+        )
+    return NotRunningError(f"nothing runs on {state.root}{more}: `lockgate run` starts it")
+
+
 def running(state: Path | None) -> Admin:
     """The admin API of the folder that `--state` names, for commands that want one."""
     try:
         return Admin.of(state_or_exit(state))
-    except (NotRunningError, StateError) as error:
+    except NotRunningError as error:
+        leave(str(error), code=error.exit_code)
+    except StateError as error:
         leave(str(error))

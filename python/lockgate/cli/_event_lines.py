@@ -40,6 +40,8 @@ def line(event: Event) -> Text:
         return text.append("  ").append_text(_request(event))
     if kind == "audit":
         _add(text, f"{event['actor']} {event['action']} {event['object']}", "bold")
+        for part in _changed(event):
+            _add(text, part)
     else:
         _add(text, str(event["code"]), "bold")
         _add(text, str(event["message"]))
@@ -82,6 +84,25 @@ def took(microseconds: int) -> str:
     if microseconds < 1_000_000:
         return f"{microseconds / 1000:.1f}ms"
     return f"{microseconds / 1_000_000:.1f}s"
+
+
+def _changed(event: Event) -> list[str]:
+    """What tells one change from another of the same kind."""
+    detail = event.get("detail")
+    if not isinstance(detail, dict):
+        return []
+    said = []
+    if event["action"] == "config.reload":
+        said.append(str(detail.get("result", "")))
+        if detail.get("result") == "refused":
+            number = detail.get("errors")
+            said.append(f"{number} error{'s' * (number != 1)}")
+        elif detail.get("sequence") is not None:
+            said.append(f"bundle {detail['sequence']}")
+    said += [f"{field}={detail[field]}" for field in ("name", "owner", "environment", "keys") if detail.get(field)]
+    if event["action"] == "key.revoke":
+        said.append(f"reason={detail.get('reason') or 'none given'}")
+    return [part for part in said if part]
 
 
 def _request(event: Event) -> Text:

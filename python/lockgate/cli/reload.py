@@ -7,6 +7,7 @@ import json
 import typer
 
 from lockgate.cli._admin import NotRunningError, RefusedError, running
+from lockgate.cli._refusals import what_next
 from lockgate.cli._report import Json, leave
 from lockgate.cli._state import StateDir
 
@@ -15,7 +16,8 @@ def reload(state: StateDir = None, as_json: Json = False) -> None:
     """Read the configuration again and take it over: all of it or nothing.
 
     It also happens by itself when a file changes. Exits with 0 if it is live,
-    2 if it is refused; then the one before goes on serving.
+    2 if it is refused; then the one before goes on serving. 1 if the control
+    process is only just being started: ask again.
 
     Example: lockgate reload
     """
@@ -28,9 +30,9 @@ def reload(state: StateDir = None, as_json: Json = False) -> None:
         for error in refused.problem.get("errors", []):
             place = f"{error['file']}:{error['line']}:{error['column']}: " if error.get("file") else ""
             typer.echo(f"{place}{error['message']}  [{error.get('code')}]", err=True)
-        leave("Refused; the one before goes on serving. `lockgate check` shows each line.")
+        leave(what_next(refused.problem.get("errors", [])))
     except NotRunningError as error:
-        leave(str(error))
+        leave(str(error), code=error.exit_code)
     if as_json:
         typer.echo(json.dumps(done, indent=2))
         return

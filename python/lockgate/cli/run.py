@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -10,12 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from lockgate.cli._report import leave
+from lockgate.cli._report import leave, load_or_exit
 from lockgate.cli._state import StateDir, state_path
 
 if TYPE_CHECKING:
     from lockgate.supervisor import Role
 
+
+REFUSED: Final = 2
+"""The exit code of `lockgate check` for a configuration that cannot be served."""
 
 AGAIN: Final = "Nothing runs now. Put this right, then start `lockgate run` again."
 
@@ -63,8 +67,11 @@ def run(
         leave(f"There is no {config}. `lockgate init` writes one; --config names another.")
     log.configure("supervisor")
     chosen: Role = role.value
+    path = state_path(state, config=config)
+    if role is not RoleName.GATE and not _has_served(StateFolder(path.absolute()).database):
+        _check_first(config)
     try:
-        folder = StateFolder.open(state_path(state, config=config))
+        folder = StateFolder.open(path)
         options = Options(
             state=folder,
             config=config.absolute(),
@@ -81,6 +88,40 @@ def run(
         # Last of all, behind what the log says of stopping.
         leave(f"{_failure(supervisor.failure)}\n{AGAIN}", code=status)
     raise typer.Exit(status)
+
+
+def _has_served(database: Path) -> bool:
+    """Whether there may be a last good configuration, which a refused one leaves serving."""
+    import sqlite3
+
+    if not database.exists():
+        return False
+    try:
+        with contextlib.closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            row = connection.execute("SELECT 1 FROM bundles WHERE refused IS NULL LIMIT 1").fetchone()
+    except sqlite3.Error:
+        return True  # The control process says better what is wrong with it.
+    return row is not None
+
+
+def _check_first(config: Path) -> None:
+    """Refuse a first configuration before anything is started, with every error as `lockgate check` shows it.
+
+    In a process of its own: what a check takes in memory, the supervisor would keep for as long as it runs.
+    """
+    checked = subprocess.run(  # noqa: S603 -- Our own interpreter and module.
+        [sys.executable, "-m", "lockgate", "check", "--", str(config)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=False,
+    )
+    if checked.returncode != REFUSED:
+        return  # Also where the check itself has failed: the control process says why.
+    try:
+        load_or_exit(config)
+    except typer.Exit:
+        leave("Nothing was started. Put this right, then start `lockgate run` again.")
 
 
 def _failure(message: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from lockgate.cli._admin import NotRunningError, running
+from lockgate.cli._refusals import why_refused
 from lockgate.cli._report import Json, count, leave
 from lockgate.cli._state import StateDir
 
@@ -16,14 +17,15 @@ def status(state: StateDir = None, as_json: Json = False) -> None:
     """Show how the gate and the control process are.
 
     Exits with 0 if the configuration is served as it stands, 1 if something is
-    wrong or a change needs a restart, 2 if nothing runs.
+    wrong, a change needs a restart or the control process is only just being
+    started, 2 if nothing runs.
 
     Example: lockgate status
     """
     try:
         told = running(state).get("/v1/status")
     except NotRunningError as error:
-        leave(str(error))
+        leave(str(error), code=error.exit_code)
     wrong = _wrong(told)
     if as_json:
         typer.echo(json.dumps(told, indent=2))
@@ -63,6 +65,6 @@ def _wrong(told: dict[str, Any]) -> list[str]:
         wrong.append("the gate does not know the latest keys and revocations yet")
     last = told["control"]["last_reload"]
     if last is not None and last["result"] == "refused":
-        wrong.append("the configuration's files are refused, an older one serves: see `lockgate check`")
+        wrong.append(why_refused(last.get("errors", [])))
     wrong += told["control"]["needs_restart"]
     return wrong

@@ -133,10 +133,12 @@ def _serve(state: StateFolder, parent: Parent | None, woken: socket.socket, opti
         refused=host.refused,
     )
     link.start()
+    status = EXIT_WORKER_DEAD
     try:
-        return host.wait(woken, options.drain_timeout)
+        status = host.wait(woken, options.drain_timeout)
     finally:
-        link.stop()
+        link.stop(asked=status == 0)
+    return status
 
 
 def _hold_lock(state: StateFolder, stack: ExitStack) -> None:

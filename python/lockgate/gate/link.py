@@ -31,6 +31,7 @@ QUIET_SECONDS = 10.0
 """At a start the control process takes a moment to listen: that is nothing to warn of."""
 
 BEAT = 1.0
+LAST_WORD = 1.0
 SILENCE = 10.0
 """A control process beats every second; one that is silent for ten is taken for hung."""
 
@@ -57,19 +58,25 @@ class Link(threading.Thread):
         self._stopping = threading.Event()
         self._connection: socket.socket | None = None
         self._answered = False
+        self._parting = False
 
-    def stop(self) -> None:
-        """Close the link, and wait for its thread.
+    def stop(self, *, asked: bool = True) -> None:
+        """Close the link, and wait for its thread; `asked`, and the control process is told that this is no loss.
 
         A thread that came back from the native module after the interpreter had begun
         to end would abort the process.
         """
+        self._parting = asked
         self._stopping.set()
-        connection = self._connection
-        if connection is not None:
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        self.join(SILENCE)
+        # Its thread stops reading, and says its last word itself; one that is stuck in sending has none.
+        for how, patience in ((socket.SHUT_RD, LAST_WORD), (socket.SHUT_RDWR, SILENCE)):
+            connection = self._connection
+            if connection is not None:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(how)
+            self.join(patience)
+            if not self.is_alive():
+                return
 
     def run(self) -> None:
         """Connect, serve the connection until it breaks, and begin again."""
@@ -78,7 +85,10 @@ class Link(threading.Thread):
             try:
                 with self._connect() as connection:
                     self._connection = connection
-                    self._converse(connection)
+                    try:
+                        self._converse(connection)
+                    finally:
+                        self._part(connection)
             except (OSError, FrameError, SocketNameError) as error:
                 long = not said and time.monotonic() - began > QUIET_SECONDS
                 if not self._stopping.is_set() and (self._answered or long):
@@ -136,6 +146,12 @@ class Link(threading.Thread):
                 heard = time.monotonic()
             elif time.monotonic() - heard > SILENCE:
                 raise TimeoutError(f"the control process has been silent for {SILENCE:.0f} s")
+
+    def _part(self, connection: socket.socket) -> None:
+        if self._parting:
+            with contextlib.suppress(OSError):
+                connection.settimeout(LAST_WORD)
+                connection.sendall(message("bye"))
 
     def _status(self, type_: str, **fields: Any) -> bytes:
         return message(

@@ -151,6 +151,26 @@ def test_a_line_says_what_matters(written: Written) -> None:
     assert third.endswith("system    bundle-loaded  It serves the new bundle.")
 
 
+def test_a_line_tells_one_change_from_another(written: Written) -> None:
+    def audit(action: str, object_: str, **detail: Any) -> None:
+        event = {"v": 1, "class": "audit", "actor": "admin:ops", "action": action, "object": object_, "detail": detail}
+        written.control_event(event)
+
+    audit("config.reload", "/lockgate.yaml", result="applied", sequence=7, errors=0)
+    audit("config.reload", "/lockgate.yaml", result="unchanged", sequence=7, errors=0)
+    audit("config.reload", "/lockgate.yaml", result="refused", sequence=None, errors=1)
+    audit("key.revoke", "key_a", name="export", owner="sales", reason="left the company")
+    audit("key.revoke", "key_b", name="export", owner="sales", reason=None)
+    lines = [line.split("config.reload")[-1].split("key.revoke")[-1] for line in run(written).stdout.splitlines()]
+    assert [" ".join(line.split()) for line in lines] == [
+        "/lockgate.yaml applied bundle 7",
+        "/lockgate.yaml unchanged bundle 7",
+        "/lockgate.yaml refused 1 error",
+        "key_a name=export owner=sales reason=left the company",
+        "key_b name=export owner=sales reason=none given",
+    ]
+
+
 def test_nothing_that_a_stranger_sent_drives_the_terminal(written: Written) -> None:
     written.gate_event(exchange("r1", host="\x1b[2Jevil\n\u202e", path="/[bold]x"))
     printed = run(written).stdout

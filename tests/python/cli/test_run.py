@@ -66,6 +66,8 @@ def test_a_term_signal_stops_all_of_it_cleanly(running: Running) -> None:
     running.process.signal(signal.SIGTERM)
     assert running.process.wait() == 0
     assert all(gone(pid) for pid in pids.values())
+    assert "The gate has stopped, as it was asked to." in running.output
+    assert "gate-lost" not in running.output
     left = {path.name for path in running.state.root.iterdir()}
     assert not left & {"link.sock", "admin.address", "supervisor.json"}
 
@@ -231,7 +233,9 @@ def test_a_hangup_signal_reads_the_configuration_again(running: Running) -> None
 def test_a_second_one_on_the_same_folder_is_refused(running: Running, processes: Processes, tmp_path: Path) -> None:
     second = processes.lockgate("run", cwd=tmp_path)
     assert second.wait() == 2
-    assert f"process {running.process.pid}" in second.output
+    assert f"is running on {tmp_path / '.lockgate'} already, as process {running.process.pid}" in second.output
+    assert f"kill {running.process.pid}" in second.output
+    assert "supervisor-" not in second.output
     assert "--state" in second.output
     assert running.serving()
 
@@ -270,6 +274,9 @@ def test_a_refused_configuration_at_the_first_start_shows_every_error(processes:
     assert started.output.count("lockgate.yaml:10:1") == 1
     assert "the one before" not in started.output, "there was none"
     assert "start `lockgate run` again" in started.output.strip().splitlines()[-1]
+    assert "Nothing was started." in started.output
+    assert not [word for word in ("process-started", "gate-draining", "process-stopped") if word in started.output]
+    assert not (tmp_path / ".lockgate").exists()
 
 
 def test_an_unresolved_secret_at_the_first_start_is_said_once(processes: Processes, tmp_path: Path) -> None:
@@ -278,7 +285,7 @@ def test_an_unresolved_secret_at_the_first_start_is_said_once(processes: Process
     started = processes.lockgate("run", cwd=tmp_path)
     assert started.wait() == 2
     assert started.output.count("has no variable `NOT_SET_HERE`") == 1
-    assert started.output.strip().splitlines()[-1].startswith("Nothing runs now.")
+    assert started.output.strip().splitlines()[-1].startswith("Nothing was started.")
     assert "the one before" not in started.output
 
 

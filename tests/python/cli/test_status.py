@@ -86,6 +86,36 @@ def test_reload_says_what_became_of_it(running: Running, cli: Cli, tmp_path: Pat
     assert len(cli.json("reload", status=2)["errors"]) == 2
 
 
+def test_a_port_that_is_taken_is_named_and_not_the_files(running: Running, cli: Cli, tmp_path: Path) -> None:
+    running.serving()
+    path = tmp_path / "lockgate.yaml"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        path.write_text(path.read_text().replace('{address: "127.0.0.1:0"}}', f'{{address: "{address}"}}}}', 1))
+        said = cli("reload", status=2)
+        assert f"cannot listen on {address}" in said
+        assert "listen-failed" in said
+        assert "Refused by the gate, though the files are fine" in said
+        assert "lockgate check" not in said
+        said = cli("status", status=1)
+        assert f"cannot listen on {address}" in said
+        assert "listen-failed" in said
+        assert "free that address or change the listener's, then `lockgate reload`" in said
+        assert "lockgate check" not in said
+    assert "Live" in cli("reload")
+
+
+@pytest.mark.parametrize("command", ["status", "reload"])
+def test_a_control_process_that_is_being_started_is_said_to(cli: Cli, tmp_path: Path, command: str) -> None:
+    state = StateFolder.open(tmp_path / ".lockgate")
+    with state.lock("supervisor-control"), state.lock("gate"):
+        said = cli(command, status=1)
+    assert f"`lockgate run` (process {os.getpid()}) is starting it" in said
+    assert "nothing runs" not in said
+    with state.lock("gate"):
+        assert "--role control" in cli(command, status=2)
+
+
 def test_routes_want_nothing_running(cli: Cli, tmp_path: Path) -> None:
     write_config(tmp_path, "http://127.0.0.1:1")
     said = cli("routes")

@@ -463,6 +463,24 @@ def test_a_silent_gate_is_given_up(wire: Wire, monkeypatch: pytest.MonkeyPatch) 
     until(lambda: "gate-lost" in wire.noted, "the loss")
 
 
+def test_a_gate_that_is_asked_to_stop_is_no_loss(wire: Wire) -> None:
+    wire.connected(FakeGate()).stop()
+    until(lambda: "gate-stopped" in wire.noted, "the gate's last word")
+    assert "gate-lost" not in wire.noted
+
+
+def test_a_gate_that_ends_for_another_reason_is_lost(wire: Wire) -> None:
+    wire.connected(FakeGate()).stop(asked=False)
+    until(lambda: "gate-lost" in wire.noted, "the loss")
+    assert "gate-stopped" not in wire.noted
+
+
+def test_a_control_process_that_stops_loses_no_gate(wire: Wire) -> None:
+    wire.connected(FakeGate())
+    wire.restart_control()
+    assert not {"gate-lost", "gate-stopped"} & set(wire.noted)
+
+
 def warnings(logged: list[Any]) -> int:
     return sum(1 for line in logged if line["event"] == "link-down")
 
