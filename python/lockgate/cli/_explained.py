@@ -5,14 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from lockgate.cli._report import tables
 from lockgate.scalars import printable
-
-PIPE_WIDTH = 160
-"""Where nobody says how wide it is; a place must not be broken over two lines."""
 
 COLOURS = {
     "allow": "green",
@@ -28,9 +25,7 @@ COLOURS = {
 
 def show(explained: dict[str, Any]) -> None:
     """Print it: the request, the route, each policy, and what decided."""
-    console = Console(highlight=False, soft_wrap=True)
-    if not console.is_terminal:
-        console.width = PIPE_WIDTH
+    console = tables()
     for line in _head(explained):
         console.print(line)
     if explained["steps"]:

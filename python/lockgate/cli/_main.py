@@ -17,6 +17,8 @@ from typing import Annotated, Final
 
 import typer
 
+from lockgate.cli._command import Command, Group, with_config
+
 ORDER: Final = ("init", "run", "demo", "check", "config", "explain", "keys", "logs")
 """The order of `lockgate --help`: as one meets them. What is not named comes after, by name."""
 
@@ -50,6 +52,7 @@ def application(arguments: Sequence[str] = ()) -> typer.Typer:
         name="lockgate",
         help="An API security gateway: lets in who holds a key, refuses the rest, and says why.",
         epilog="Begin with `lockgate demo`, or with `lockgate init --upstream http://127.0.0.1:9000`.",
+        cls=Group,
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
@@ -74,9 +77,18 @@ def _add(app: typer.Typer, name: str) -> None:
     module = importlib.import_module(f"lockgate.cli.{name}")
     below = getattr(module, "app", None)
     if isinstance(below, typer.Typer):
-        app.add_typer(below, name=name)
+        app.add_typer(_below(below), name=name, cls=Group)
         return
-    app.command(name)(getattr(module, name))
+    app.command(name, cls=Command)(with_config(getattr(module, name)))
+
+
+def _below(app: typer.Typer) -> typer.Typer:
+    """The commands below a word, made as those beside it."""
+    made = typer.Typer(help=app.info.help, no_args_is_help=app.info.no_args_is_help)
+    for info in app.registered_commands:
+        if info.callback is not None:
+            made.command(info.name or info.callback.__name__, cls=Command)(with_config(info.callback))
+    return made
 
 
 def _version(wanted: bool) -> None:

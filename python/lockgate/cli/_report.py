@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from lockgate.config import Loaded
     from lockgate.config.render import Renderer
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="FILE", help="The configuration.", show_default=True)]
+PIPE_WIDTH = 1 << 20
+"""Where nobody says how wide it is: a row is a line, for other programs."""
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
@@ -21,6 +26,16 @@ def output(*, err: bool = False) -> Renderer:
     from lockgate.config.render import Renderer, colour_wanted
 
     return Renderer(colour=colour_wanted((sys.stderr if err else sys.stdout).isatty()))
+
+
+def tables() -> Console:
+    """What prints tables: as wide as the terminal, and never broken where none reads."""
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = PIPE_WIDTH
+    return console
 
 
 def load_or_exit(file: Path) -> Loaded:

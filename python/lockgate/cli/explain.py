@@ -23,21 +23,34 @@ if TYPE_CHECKING:
 def explain(
     method: Annotated[str | None, typer.Argument(metavar="METHOD", help="Such as GET.")] = None,
     url: Annotated[str | None, typer.Argument(metavar="URL", help="A path, or a whole URL with its host.")] = None,
-    header: Annotated[list[str] | None, typer.Option("--header", "-H", help="A header: `Name: value`.")] = None,
+    header: Annotated[
+        list[str] | None, typer.Option("--header", "-H", metavar="HEADER", help="A header: `Name: value`.")
+    ] = None,
     key: Annotated[
         str | None,
-        typer.Option("--key", help="An API key. Others see it in the list of processes: LOCKGATE_KEY or --key-file."),
+        typer.Option(
+            "--key",
+            metavar="KEY",
+            help="An API key. Others see it in the list of processes: LOCKGATE_KEY or --key-file.",
+        ),
     ] = None,
     key_file: Annotated[
-        str | None, typer.Option("--key-file", help="A file that holds the API key; `-` for standard input.")
+        str | None,
+        typer.Option("--key-file", metavar="FILE", help="A file that holds the API key; `-` for standard input."),
     ] = None,
-    peer: Annotated[str, typer.Option("--peer", help="The address that the request comes from.")] = "127.0.0.1",
+    peer: Annotated[
+        str, typer.Option("--peer", metavar="ADDRESS", help="The address that the request comes from.")
+    ] = "127.0.0.1",
     listener: Annotated[
         str | None,
-        typer.Option("--listener", help="Where it arrives; by default on the URL's port, or at the first."),
+        typer.Option(
+            "--listener", metavar="NAME", help="Where it arrives; by default on the URL's port, or at the first."
+        ),
     ] = None,
     body: Annotated[str | None, typer.Option("--body", help="The request's body.")] = None,
-    request: Annotated[str | None, typer.Option("--request", help="Explain the request with this id instead.")] = None,
+    request: Annotated[
+        str | None, typer.Option("--request", metavar="ID", help="Explain the request with this id instead.")
+    ] = None,
     config: Annotated[Path, typer.Option("--config", "-c", metavar="FILE", help="The configuration.")] = Path(
         "lockgate.yaml"
     ),

@@ -19,7 +19,7 @@ from typing import Annotated, Any
 import typer
 
 from lockgate.cli._keys import key_ring
-from lockgate.cli._report import Json, count, leave
+from lockgate.cli._report import Json, count, leave, tables
 from lockgate.cli._state import StateDir
 from lockgate.scalars import printable
 
@@ -34,9 +34,6 @@ ENVIRONMENT_FORM = re.compile(r"[a-z]{1,16}")
 ENVIRONMENT_RULE = "an environment is 1 to 16 lower-case letters, such as live or test"
 
 IMPORT_FORM = '{"digest": "64 hex digits", "name": "nightly export", "owner": "sales"}'
-
-PIPE_WIDTH = 240
-"""Where nobody says how wide it is: a row of the list is for other programs a line."""
 
 IMPORT_BATCH = 5_000
 """As many as the admin API takes at once."""
@@ -285,7 +282,6 @@ def _gate_words(gate: str | None) -> str:
 
 
 def _table(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -296,7 +292,4 @@ def _table(rows: list[dict[str, Any]]) -> None:
         opens = ", ".join(row["apis"]) if row["apis"] is not None else "every API"
         said = (row["name"], row["owner"], row["environment"], opens, _when(row["expires_ms"]), row["status"])
         table.add_row(row["id"], *said)
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = PIPE_WIDTH
-    console.print(table)
+    tables().print(table)

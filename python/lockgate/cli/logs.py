@@ -30,7 +30,9 @@ def logs(
         typer.Option("--class", metavar="CLASS", help="access, security, audit or system; may be repeated."),
     ] = None,
     api: Annotated[str | None, typer.Option("--api", metavar="NAME", help="Requests to this API.")] = None,
-    status: Annotated[str | None, typer.Option("--status", help="Requests answered 404, 4xx or 400-499.")] = None,
+    status: Annotated[
+        str | None, typer.Option("--status", metavar="STATUS", help="Requests answered 404, 4xx or 400-499.")
+    ] = None,
     reason: Annotated[str | None, typer.Option("--reason", metavar="CODE", help="Requests refused so.")] = None,
     key: Annotated[str | None, typer.Option("--key", metavar="ID", help="Requests with this key's id.")] = None,
     since: Annotated[
@@ -85,7 +87,7 @@ def _one(events: Events, request: str, *, as_json: bool) -> None:
         return
     from lockgate.cli._event_lines import console, in_full
 
-    console().print(in_full(event), end="")
+    console().print(in_full(event), end="", soft_wrap=True)
 
 
 def _as_json(events: Iterable[dict[str, Any]]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from lockgate.cli._report import ConfigFile, Json, load_or_exit
+from lockgate.cli._report import ConfigFile, Json, load_or_exit, tables
 
 if TYPE_CHECKING:
     from lockgate.admin.routes import Route
@@ -29,7 +29,6 @@ def routes(file: ConfigFile = Path("lockgate.yaml"), as_json: Json = False) -> N
 
 
 def _print(rows: list[Route]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -39,4 +38,4 @@ def _print(rows: list[Route]) -> None:
         hosts, methods = ", ".join(row.hosts) or "any", ", ".join(row.methods) or "any"
         path = f"{row.match} {row.path}"
         table.add_row(row.api, hosts, path, methods, row.upstream, row.access, f"{row.file}:{row.line}")
-    Console(highlight=False).print(table)
+    tables().print(table)

@@ -193,6 +193,12 @@ def test_one_event_is_shown_in_full(written: Written) -> None:
     assert json.loads(run(written, "--id", "r1", "--json").stdout)["span"] == span
 
 
+def test_one_event_in_full_is_never_wrapped(written: Written) -> None:
+    path = "/" + "/".join(["a segment"] * 40)
+    written.gate_event(exchange("r1", path=path))
+    assert sum(path in line for line in run(written, "--id", "r1").stdout.splitlines()) == 2
+
+
 def test_an_id_that_is_nowhere_is_a_finding(written: Written) -> None:
     result = run(written, "--id", "none")
     assert result.exit_code == 1

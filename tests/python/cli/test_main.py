@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 import lockgate
 from lockgate.cli import _main
+from lockgate.state import StateFolder
 from support import command
 
 
@@ -28,6 +30,32 @@ def test_every_command_has_help_with_an_example(tmp_path: Path, name: str) -> No
         ended = command.lockgate(*words, "--help", cwd=tmp_path)
         assert ended.code == 0
         assert f"Example: lockgate {' '.join(words)}" in " ".join(ended.out.split()), words
+
+
+@pytest.mark.parametrize("name", _main.names())
+def test_help_reads_as_that_of_other_tools(tmp_path: Path, name: str) -> None:
+    for words in [[name, word] for word in subcommands(name)] or [[name]]:
+        shown = command.lockgate(*words, "--help", cwd=tmp_path).out
+        assert not re.findall(r"<\w+(?: range|\[\w+\])?>|\{[A-Z]+\}", shown), words
+
+
+def test_every_command_that_reads_something_takes_the_configuration(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "lockgate.yaml").write_text(
+        "version: 1\napis: {a: {upstream: 'http://127.0.0.1:1', authenticate: [api_key]}}\n", encoding="utf-8"
+    )
+    StateFolder.open(elsewhere / ".lockgate")
+    config = ["--config", "elsewhere/lockgate.yaml"]
+    for words in (["check"], ["routes"], ["config", "show"], ["logs"], ["keys", "list"]):
+        ended = command.lockgate(*words, *config, cwd=tmp_path)
+        assert ended.code == 0, (words, ended.err)
+    for words in (["status"], ["reload"]):
+        assert str(elsewhere / ".lockgate") in command.lockgate(*words, *config, cwd=tmp_path).err
+    twice = command.lockgate("check", "elsewhere/lockgate.yaml", *config, cwd=tmp_path)
+    assert (twice.code, "given twice" in twice.err) == (2, True)
+    said = command.lockgate("keys", "list", *config, "--state", "none", cwd=tmp_path)
+    assert "none" in said.err
 
 
 def subcommands(name: str) -> list[str]:

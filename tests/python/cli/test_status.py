@@ -127,6 +127,33 @@ def test_routes_want_nothing_running(cli: Cli, tmp_path: Path) -> None:
     assert not (tmp_path / ".lockgate").exists()
 
 
+def test_what_no_terminal_reads_is_never_wrapped(cli: Cli, tmp_path: Path) -> None:
+    name = "a-rather-long-name-of-an-api-" * 2 + "end"
+    path = "/" + "/".join(["a-segment-of-a-path"] * 15)
+    (tmp_path / "lockgate.yaml").write_text(
+        f"version: 1\napis:\n  {name}:\n    path: {path}\n    upstream: http://127.0.0.1:1\n"
+        "    authenticate: [api_key]\n"
+    )
+    [_, row] = cli("routes").splitlines()
+    assert name in row
+    assert path in row
+    cli("keys", "create", "--name", "n" * 300, "--owner", "o" * 200, status=2)
+    StateFolder.open(tmp_path / ".lockgate")
+    cli("keys", "create", "--name", "n" * 150, "--owner", "o" * 150)
+    [_, row] = cli("keys", "list").splitlines()
+    assert "n" * 150 in row
+    said = cli("explain", "GET", path, status=1)
+    assert f"{name}  {path}" in said
+
+
+def test_routes_say_that_a_waiver_has_ended(cli: Cli, tmp_path: Path) -> None:
+    text = 'version: 1\napis:\n  shop: {upstream: "http://127.0.0.1:1", public: {owner: a, reason: b, until: DAY}}\n'
+    (tmp_path / "lockgate.yaml").write_text(text.replace("DAY", "2020-01-01"))
+    assert [row["access"] for row in cli.json("routes")] == ["waiver ended 2020-01-01 (403)"]
+    (tmp_path / "lockgate.yaml").write_text(text.replace("DAY", "2199-01-01"))
+    assert [row["access"] for row in cli.json("routes")] == ["public"]
+
+
 def test_routes_of_a_refused_configuration_are_its_errors(cli: Cli, tmp_path: Path) -> None:
     write_config(tmp_path, "http://127.0.0.1:1", extra="colour: red\n")
     assert "lockgate.yaml:10:1" in cli("routes", status=2)

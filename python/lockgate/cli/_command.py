@@ -1,0 +1,87 @@
+"""What every command has without saying so: `--config`, and help that reads like other tools'."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from lockgate.cli._report import leave
+from lockgate.cli._state import state_path
+
+CONFIG: Final = "config"
+
+ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", metavar="FILE", help="The configuration.")]
+
+NAMES: Final = {"int": "NUMBER", "float": "NUMBER", "path": "PATH", "file": "FILE"}
+"""How help names a kind of value; what is not listed is TEXT."""
+
+
+class _Shown:
+    """Shows no type of a flag or an argument, and names the others as other tools do."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        params: list[Any] = super().get_params(ctx)  # type: ignore[misc]  # A mixin: the command beside it has it.
+        for each in params:
+            if each.param_type_name == "argument":
+                vars(each)["display_type_rich"] = _nothing  # There is no setting for it: the metavar is its name.
+            elif each.metavar is None:
+                each.metavar = "" if each.is_flag else _kind(each.display_type(ctx))
+        return params
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        pieces: list[str] = super().collect_usage_pieces(ctx)  # type: ignore[misc]  # As above.
+        return [piece.replace("{", "").replace("}", "") for piece in pieces]
+
+
+class Command(_Shown, TyperCommand):
+    """A command."""
+
+
+class Group(_Shown, TyperGroup):
+    """Commands below a word."""
+
+
+def with_config(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The command with `--config FILE`, where it reads a configuration or a state folder and has none of its own.
+
+    The state folder follows from it; a command that takes a configuration as its FILE may be given it either way.
+    """
+    parameters = inspect.signature(function, eval_str=True).parameters
+    follows = "state" if "state" in parameters else "file"
+    # `init` writes a configuration, and is told where by --dir.
+    if CONFIG in parameters or "upstream" in parameters or follows not in parameters:
+        return function
+
+    @functools.wraps(function)
+    def command(*, config: Path | None, **given: Any) -> Any:
+        if config is None:
+            return function(**given)
+        if follows == "file":
+            if given["file"] != parameters["file"].default:
+                leave("The configuration is given twice: as FILE and with --config.")
+            return function(**{**given, "file": config})
+        return function(**{**given, "state": state_path(given["state"], config=config)})
+
+    own = inspect.Parameter(CONFIG, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=ConfigOption)
+    every = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in parameters.values()]
+    names = [each.name for each in every]
+    every.insert(names.index(follows), own)
+    vars(command)["__signature__"] = inspect.Signature(every)
+    command.__annotations__ = {each.name: each.annotation for each in every}
+    return command
+
+
+def _kind(display: str) -> str:
+    """`<int range>` is NUMBER, `<all|gate>` stays a choice."""
+    bare = display.strip("<>")
+    return bare if "|" in bare else NAMES.get(bare.removeprefix("list[").rstrip("]").split()[0], "TEXT")
+
+
+def _nothing(*_: Any, **__: Any) -> None:
+    return None
