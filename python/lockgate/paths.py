@@ -28,6 +28,14 @@ class PathMatch(NamedTuple):
     path: str
 
 
+_LIKE_REGEX: Final = re.compile(r"^\^|[\[\]\\|]|\(\?|[.)\]][*]+\$?$")
+"""What stands in regular expressions and cannot stand in a path, or not there."""
+_NO_REGEX: Final = (
+    "paths are not regular expressions: `/orders` matches all below it, and "
+    '`{template: "/orders/{id}"}` any one segment'
+)
+
+
 def parse_paths(value: object) -> object:
     """One path alone is a list of one."""
     if value == []:
@@ -48,7 +56,8 @@ def parse_path(value: object) -> PathMatch:
     unknown = [key for key in value if key not in KINDS]
     if unknown or len(kinds) != 1:
         what = f"a path has no {shown(unknown[0])}" if unknown else "a path is of one kind"
-        raise refusal("path-malformed", what, allowed=allowed)
+        regex = any(key in {"regex", "regexp", "pattern"} for key in unknown)
+        raise refusal("path-malformed", what, allowed=allowed, hint=_NO_REGEX if regex else None)
     text = value[kinds[0]]
     if not isinstance(text, str):
         raise refusal("path-malformed", f"{shown(text)} is not a path", allowed="a text such as `/orders`")
@@ -62,6 +71,8 @@ def parse_path(value: object) -> PathMatch:
 
 
 def _checked(path: str, kind: PathKind) -> str:
+    if _LIKE_REGEX.search(path):
+        raise refusal("path-malformed", f"{shown(path)} looks like a regular expression", hint=_NO_REGEX)
     if not path.startswith("/"):
         hint = f"write `/{path}`" if path and _SEGMENT_TEXT.fullmatch(path.replace("/", "")) else None
         raise refusal(

@@ -1,8 +1,11 @@
 """The rows of a bundle's routing table, for people."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel, Field
+
+from lockgate.admin.clock import now_ms
 
 
 class Route(BaseModel):
@@ -14,7 +17,7 @@ class Route(BaseModel):
     path: str = Field(description="The path, as the configuration says it.")
     methods: list[str] = Field(description="Methods it answers to; empty means any.")
     upstream: str = Field(description="Name of its upstream.")
-    access: str = Field(description="`public`, or the ways to prove an identity.")
+    access: str = Field(description="`public`, the ways to prove an identity, or that the waiver has ended (403).")
     file: str = Field(description="Where the configuration says it.")
     line: int = Field(description="The line, from 1.")
 
@@ -35,13 +38,20 @@ def _of_api(document: dict[str, Any], api: dict[str, Any]) -> list[Route]:
             path=path,
             methods=api["methods"],
             upstream=api["upstream"],
-            access="public" if api["public"] is not None else " or ".join(authenticators),
+            access=_open(api["public"]["until_ms"]) if api["public"] is not None else " or ".join(authenticators),
             file=file,
             line=line,
         )
         for matcher in api["paths"]
         for match, path in matcher.items()
     ]
+
+
+def _open(until_ms: int) -> str:
+    """Who may call what a waiver opens: nobody, once it has ended."""
+    if until_ms > now_ms():
+        return "public"
+    return f"waiver ended {datetime.fromtimestamp(until_ms / 1000, UTC):%Y-%m-%d} (403)"
 
 
 def place(document: dict[str, Any], span: dict[str, int]) -> tuple[str, int]:

@@ -10,6 +10,7 @@ from lockgate.addresses import is_loopback
 from lockgate.config.document import Document
 from lockgate.config.effective import EffectiveApi, Placed
 from lockgate.config.model_apis import Api
+from lockgate.config.translate import slip_for
 from lockgate.policies import Authentication, IpFilter, Lists, Policy
 from lockgate.scalars import NAME, shown
 
@@ -164,7 +165,7 @@ def _misspelt(document: Document, name: str) -> bool:
     item = document.item("apis", name)
     keys = item.children if item is not None and isinstance(item.children, dict) else ()
     meant = ("authenticate", "public")
-    return any(key not in Api.model_fields and difflib.get_close_matches(key, meant, 1, 0.6) for key in keys)
+    return any(key not in Api.model_fields and slip_for(key, list(Api.model_fields)) in meant for key in keys)
 
 
 def _upstream_of(document: Document, name: str, upstream: str | None) -> None:

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from lockgate.addresses import Host, Method, parse_target
+from lockgate.config.later import LATER, WAYS_LATER
 from lockgate.paths import PATH, PATHS, PathMatch, parse_paths
 from lockgate.policies import ApiKey, BodyLimit, IpFilter, Settings, Waiver
 from lockgate.scalars import Flag, Scalar, ShortForm, parse_name, refusal, shown
@@ -43,6 +44,8 @@ def _authenticator(value: object) -> object:
     """Turn the short form, a policy's name alone, into the long one."""
     allowed = ", ".join(f"`{way}`" for way in WAYS)
     if isinstance(value, str):
+        if value in WAYS_LATER:
+            raise refusal("not-yet", f"{shown(value)}: {LATER[value]}", allowed=allowed)
         if value not in WAYS:
             raise refusal("authenticator-unknown", f"there is no authentication {shown(value)}", allowed=allowed)
         return {value: {}}
@@ -63,6 +66,16 @@ def _authenticators(value: object) -> object:
     if isinstance(value, str | dict):
         raise refusal(
             "authenticate-malformed", "`authenticate` is a list", hint="begin the entry with `-`, as in `- api_key`"
+        )
+    return value
+
+
+def _methods(value: object) -> object:
+    if value == []:
+        raise refusal(
+            "methods-empty",
+            "an empty `methods` would mean none or any, depending on who reads it",
+            hint="name the methods that it answers to, or leave `methods` out for any",
         )
     return value
 
@@ -93,8 +106,11 @@ class Api(Defaults):
         examples=["/orders", {"exact": "/health"}, [{"template": "/orders/{id}"}]],
         json_schema_extra={"default": "/"},
     )
-    methods: list[Method] = Field(
-        default=[], description="Methods it answers to; left out, any.", examples=[["GET", "POST"]]
+    methods: Annotated[list[Method], BeforeValidator(_methods)] = Field(
+        default=[],
+        description="Methods it answers to; left out, any.",
+        examples=[["GET", "POST"]],
+        json_schema_extra={"minItems": 1},
     )
     upstream: Annotated[str, Scalar(parse_upstream, {"type": "string"})] = Field(
         description="Where it goes: a name under `upstreams`, or one server.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from lockgate.config.document import START, Document
@@ -18,8 +19,21 @@ def cross_check(bundle: dict[str, Any], document: Document) -> None:
     for found in _native.check_bundle(text):
         path = _path(found["path"], bundle)
         document.problems.add(
-            _region(path, found.get("span"), document), found["code"], found["message"], path=[called(path)]
+            _region(path, found.get("span"), document),
+            found["code"],
+            found["message"],
+            hint=_other(found["message"], document) if found["code"] == "route-conflict" else None,
+            path=[called(path)],
         )
+
+
+def _other(message: str, document: Document) -> str | None:
+    """Where the route is that was first. The core's message names its API, and nothing else of it does."""
+    found = re.search(r"taken by the API `([^`]+)`", message)
+    if found is None or not document.says("apis", found[1]):
+        return None
+    region = document.region("apis", found[1], "path")
+    return f"`{found[1]}` takes it in {document.problems.sources[region.file].name}, line {region.line}"
 
 
 def _path(pointer: str, bundle: dict[str, Any]) -> tuple[str | int, ...]:

@@ -21,6 +21,7 @@ from lockgate.scalars import shown
 MAX_FILE: Final = 16 * 2**20
 """Ten thousand APIs take 3 MiB."""
 MAX_TOTAL: Final = 64 * 2**20
+INCLUDE_HINT: Final = "the path begins in the folder of the file that says it: correct it, or take the entry out"
 MAX_FILES: Final = 20_000
 """One file for each of ten thousand APIs is a fair layout."""
 MAX_INCLUDE_DEPTH: Final = 8
@@ -99,7 +100,7 @@ class Reader:
             with source.path.open("rb") as stream:
                 content = stream.read(MAX_FILE + 1)
         except FileNotFoundError:
-            hint = "`lockgate init` writes a first one" if main else None
+            hint = "`lockgate init` writes a first one" if main else INCLUDE_HINT
             self.problems.add(region, "file-missing", f"there is no file {what}", hint=hint)
             return None
         except (OSError, ValueError) as error:

@@ -12,19 +12,11 @@ from typing import Any, Final, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from lockgate.config.later import MEANT, why_later
 from lockgate.config.models import Config
 from lockgate.config.problems import Problems, Region
 from lockgate.config.tree import Item
 from lockgate.scalars import shown
-
-LATER: Final = {
-    "tls": "it comes with TLS support; not in this version",
-    "skip_verify": "it comes with TLS support; not in this version",
-    "redirect_to": "it comes with TLS support; not in this version",
-    **dict.fromkeys(("rate_limit", "rate_limits", "ratelimit", "throttle"), "limits on rates are not in this version"),
-    "protocols": "HTTP/2 and HTTP/3 come with TLS support; this version speaks HTTP/1.1",
-}
-"""Keys that the design has and this version has not: better a plain word than a guess at a typing error."""
 
 MAX_SHOWN: Final = 60
 """Characters of a value that a hint repeats."""
@@ -42,11 +34,17 @@ _KINDS: Final = {
 
 def translate(found: Sequence[ErrorDetails], root: Item, path: tuple[str, ...], problems: Problems) -> None:
     """Note each of pydantic's errors, whose places are relative to `path`, where `root` lies."""
+    slips = {
+        (*location[:-1], slip_for(str(location[-1]), _fields((*path, *location[:-1]))))
+        for location in (tuple(error["loc"]) for error in found if error["type"] == "extra_forbidden")
+    }
     for error in found:
         location = tuple(error["loc"])
         item, depth = root.find(location)
         if not item.whole:
             continue  # What is broken here was already told.
+        if error["type"] == "missing" and location in slips:
+            continue  # It is there, and misspelt: that is told.
         _note(error, item, location, depth, (*path, *location), problems)
 
 
@@ -54,12 +52,11 @@ def unknown_key(item: Item, path: tuple[object, ...], allowed: Sequence[str], pr
     """Note a key that nothing reads, with what it may have been meant to be."""
     key = str(path[-1])
     hint = None
-    if key in LATER:
-        problems.add(item.key_region, "not-yet", f"{shown(key)}: {LATER[key]}", path=path)
+    if why := why_later(tuple(path)):
+        problems.add(item.key_region, "not-yet", f"{shown(key)}: {why}", path=path)
         return
-    close = difflib.get_close_matches(key, allowed, n=1, cutoff=0.6)
-    if close:
-        hint = f"did you mean `{close[0]}`?"
+    if slip := slip_for(key, allowed):
+        hint = f"did you mean `{slip}`?"
     elif homes := _at_home(key):
         hint = f"it belongs under {homes}"
     else:
@@ -75,6 +72,14 @@ def unknown_key(item: Item, path: tuple[object, ...], allowed: Sequence[str], pr
         hint=hint,
         path=path,
     )
+
+
+def slip_for(key: str, allowed: Sequence[str]) -> str | None:
+    """The key that an unknown one was meant to be, if that can be told."""
+    if MEANT.get(key) in allowed:
+        return MEANT[key]
+    close = difflib.get_close_matches(key, allowed, n=1, cutoff=0.6)
+    return close[0] if close else None
 
 
 def _at_home(key: str) -> str | None:

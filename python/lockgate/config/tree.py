@@ -159,7 +159,8 @@ class Reading:
                 region,
                 "yaml-merge-key",
                 "merge keys (`<<`) are not taken",
-                hint="put what APIs share under `defaults`, or write it out",
+                hint="policies that APIs share, such as `ip_filter`, go under `defaults`; write the rest out, or give "
+                "a value a name: `authenticate: &who [api_key]`, then `authenticate: *who`",
                 path=path,
             )
             return None
