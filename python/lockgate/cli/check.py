@@ -1,4 +1,4 @@
-"""`lockgate check`: every error of a configuration at once."""
+"""`lockgate check`: the errors of a configuration, with their places."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ def check(
     as_json: Json = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 where there are warnings.")] = False,
 ) -> None:
-    """Check a configuration and report every error at once, with its place and what is allowed.
+    """Check a configuration and report its errors together, each with its place and what is allowed.
+
+    What cannot be read (a slip of syntax, an unknown key) comes first, and may hide an error of meaning until it is
+    mended. A waiver that has ended is a warning.
 
     Exits with 0 if it can be served, 1 if it can but has warnings and --strict is
     given, 2 if it is refused. Nothing is started, and no secret is read.
