@@ -10,7 +10,7 @@ import typer
 def demo(
     folder: Annotated[
         Path | None,
-        typer.Option("--dir", metavar="DIR", help="Keep everything in this folder, not in a temporary one."),
+        typer.Option("--dir", metavar="DIR", help="Keep everything in this folder; what you edit in it stays."),
     ] = None,
     port: Annotated[int, typer.Option(help="The gate's port; where it is taken, or 0, a free one.")] = 8080,
     admin_port: Annotated[int, typer.Option(help="The admin API's port; where it is taken, or 0, a free one.")] = 8081,
@@ -22,9 +22,12 @@ def demo(
     Example: lockgate demo --dir ./lockgate-demo
     """
     from lockgate.demo.config import ForeignConfigError
+    from lockgate.demo.left import PREFIX, remove_left
     from lockgate.demo.run import run_demo
 
-    with tempfile.TemporaryDirectory(prefix="lockgate-demo-") as temporary:
+    if folder is None:
+        remove_left()
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as temporary:
         place = folder or Path(temporary)
         place.mkdir(parents=True, exist_ok=True)
         try:

@@ -40,8 +40,7 @@ def status(state: StateDir = None, as_json: Json = False) -> None:
 def _lines(told: dict[str, Any]) -> list[str]:
     gate, control = told["gate"], told["control"]
     bundle = gate["bundle"]
-    where = ", ".join(f"http://{address} ({name})" for name, address in gate["addresses"].items())
-    lines = [f"The gate   {where or 'does not listen'}" if gate["up"] else "The gate   is not connected"]
+    lines = [f"The gate   {_listens(gate)}" if gate["up"] else "The gate   is not connected"]
     if bundle is not None:
         lines.append(f"Serves     bundle {bundle['sequence']} ({bundle['hash']}) of {control['config']}")
     if gate["stats"] is not None:
@@ -53,6 +52,13 @@ def _lines(told: dict[str, Any]) -> list[str]:
         if process["restarts"]:
             lines.append(f"Restarts   {name}: {process['restarts']}")
     return lines
+
+
+def _listens(gate: dict[str, Any]) -> str:
+    """Where a gate that is connected listens, or why it does not."""
+    if (gate["stats"] or {}).get("draining"):
+        return "drains: it takes no new connections, finishes the requests under way, and then stops"
+    return ", ".join(f"http://{address} ({name})" for name, address in gate["addresses"].items()) or "does not listen"
 
 
 def _wrong(told: dict[str, Any]) -> list[str]:

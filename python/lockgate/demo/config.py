@@ -1,6 +1,8 @@
 """The configuration that ``lockgate demo`` writes, and the ports that it takes."""
 
+import re
 import socket
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,7 +12,7 @@ EXCEPTION_DAYS = 30
 MARK = "# Written by `lockgate demo`."
 
 _TEMPLATE = """\
-{mark} It is written anew at each start.
+{mark} It is written anew at each start, until somebody changes it.
 version: 1
 
 listeners:
@@ -46,14 +48,23 @@ apis:
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where the gate, the admin API and the shop listen; None is for the one who asks to choose."""
+
+    gate: int
+    admin: int
+    shop: int | None
+
+
 class ForeignConfigError(Exception):
     """The folder holds a configuration that the demonstration did not write."""
 
 
 def write_config(folder: Path, *, gate: int, admin: int, shop: int) -> Path:
-    """Write ``lockgate.yaml`` into the folder; never over somebody's own."""
+    """Write ``lockgate.yaml`` into the folder; never over somebody's own, nor over an edited one."""
     path = folder / "lockgate.yaml"
-    if path.exists() and not path.read_text(encoding="utf-8").startswith(MARK):
+    if path.exists() and not _ours(path.read_text(encoding="utf-8")):
         raise ForeignConfigError(
             f"{path} was not written by `lockgate demo`: "
             "give another folder with --dir, or serve this one with `lockgate run`."
@@ -62,6 +73,39 @@ def write_config(folder: Path, *, gate: int, admin: int, shop: int) -> Path:
     text = _TEMPLATE.format(mark=MARK, gate=gate, admin=admin, shop=shop, until=until)
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def edited(folder: Path) -> bool:
+    """Whether somebody has changed the configuration since it was written here."""
+    path = folder / "lockgate.yaml"
+    if not path.exists():
+        return False
+    text = path.read_text(encoding="utf-8")
+    fields = {"gate": r"\d+", "admin": r"\d+", "shop": r"\d+", "until": r"\d{4}-\d\d-\d\d", "mark": re.escape(MARK)}
+    pattern = re.escape(_TEMPLATE).replace(r"\{\{", r"\{").replace(r"\}\}", r"\}")
+    for name, form in fields.items():
+        pattern = pattern.replace(rf"\{{{name}\}}", form)
+    return _ours(text) and re.fullmatch(pattern, text) is None
+
+
+def ports_of(path: Path) -> Ports:
+    """The ports that an edited configuration names; raises `lockgate.config.ConfigErrors` where it is refused."""
+    from lockgate.config import load
+
+    loaded = load(path)
+    bundle = loaded.compile(0, 0)
+    upstream: list[dict[str, object]] = [each for each in bundle["upstreams"] if each["name"] == "shop"]
+    shop = re.search(r"127\.0\.0\.1:(\d+)", str(upstream))
+    gate = str(bundle["listeners"][0]["address"])
+    return Ports(_port(gate), _port(loaded.admin_address), int(shop[1]) if shop is not None else None)
+
+
+def _port(address: str) -> int:
+    return int(address.rpartition(":")[2])
+
+
+def _ours(text: str) -> bool:
+    return text.startswith(MARK)
 
 
 def choose_port(wanted: int) -> int:

@@ -17,9 +17,11 @@ from types import FrameType
 import httpx
 
 from lockgate.admin.keys import create_key
-from lockgate.demo.config import EXCEPTION_DAYS, choose_port, write_config
+from lockgate.config import ConfigErrors
+from lockgate.demo.config import EXCEPTION_DAYS, Ports, choose_port, edited, ports_of, write_config
+from lockgate.demo.news import News
 from lockgate.demo.shop import serve
-from lockgate.state import StateError
+from lockgate.state import StateError, StateFolder, read_secret
 
 START_SECONDS = 30
 STOP_SECONDS = 15
@@ -50,14 +52,15 @@ def run_demo(folder: Path, *, gate_port: int, admin_port: int, echo: Callable[[s
     """Run until interrupted; gives the exit code."""
     stop = threading.Event()
     try:
-        with _stopped_by_signals(stop), serve.running() as shop_port:
-            place = _prepare(folder, gate_port, admin_port, shop_port, echo)
+        kept = _kept(folder, echo)
+        with _stopped_by_signals(stop), _shop(kept) as shop_port:
+            place = _prepare(folder, gate_port, admin_port, shop_port, echo, kept)
             key = _make_key(place)
             with _gate(place) as gate:
                 _wait_until_ready(place, gate, stop)
                 if not stop.is_set():
                     echo(what_to_try(place, key, shop_port))
-                _wait_until_stopped(place, gate, stop)
+                _wait_until_stopped(place, gate, stop, echo)
     except DemoError as failed:
         echo(str(failed))
         return 1
@@ -68,11 +71,12 @@ def run_demo(folder: Path, *, gate_port: int, admin_port: int, echo: Callable[[s
 def what_to_try(place: Place, key: str, shop_port: int) -> str:
     """The words shown once everything answers."""
     url = f"http://127.0.0.1:{place.gate}"
-    explain = f"{_own_command()} explain --config {shlex.quote(str(place.config))}"
+    command, of_this = _own_command(), f"--config {shlex.quote(str(place.config))}"
     return f"""
 The gate   {url}  (before the shop on http://127.0.0.1:{shop_port})
 The admin  http://127.0.0.1:{place.admin}  (its credential: {place.state / "admin.token"})
-The files  {place.config}  (change it: the gate takes it up at once)
+The files  {place.config}  (change it: the gate takes it up at once, or says here why not)
+The log    {place.log}
 A key      {key}
 
 Without the key it is refused, and says why:
@@ -82,7 +86,12 @@ With the key the shop answers:
   curl -i -H 'X-API-Key: {key}' '{url}/products?limit=2'
 
 What would happen, and which line decides, without sending anything:
-  {explain} GET {url}/products
+  {command} explain {of_this} GET {url}/products
+
+What happened, how it is, and which keys there are:
+  {command} logs {of_this}
+  {command} status {of_this}
+  {command} keys list {of_this}
 
 An order's way to the door, as it happens:
   curl -N -H 'X-API-Key: {key}' {url}/orders/o-000001/events
@@ -99,7 +108,35 @@ def _own_command() -> str:
     return shlex.quote(str(program)) if program.name == "lockgate" else f"{shlex.quote(sys.executable)} -m lockgate"
 
 
-def _prepare(folder: Path, gate_port: int, admin_port: int, shop_port: int, echo: Callable[[str], None]) -> Place:
+def _kept(folder: Path, echo: Callable[[str], None]) -> Ports | None:
+    """The ports of a configuration that somebody has changed, which is kept; None where it is written anew."""
+    if not edited(folder):
+        return None
+    path = folder / "lockgate.yaml"
+    echo(f"Kept: {path} was changed, and is served as it stands, with its ports. Delete it for a new one.")
+    try:
+        ports = ports_of(path)
+    except ConfigErrors as refused:
+        words = "\n".join(f"  {problem.place}: {problem.message}" for problem in refused.errors)
+        raise DemoError(f"{path} is refused; `{_own_command()} check {shlex.quote(str(path))}`:\n{words}") from refused
+    return ports
+
+
+@contextmanager
+def _shop(kept: Ports | None) -> Iterator[int]:
+    """The shop, where an edited configuration looks for it."""
+    wanted = kept.shop if kept is not None and kept.shop is not None else 0
+    if wanted and choose_port(wanted) != wanted:
+        raise DemoError(f"Port {wanted}, on which the configuration looks for the shop, is taken: change it there.")
+    with serve.running(port=wanted) as port:
+        yield port
+
+
+def _prepare(
+    folder: Path, gate_port: int, admin_port: int, shop_port: int, echo: Callable[[str], None], kept: Ports | None
+) -> Place:
+    if kept is not None:
+        return Place(folder, folder / "lockgate.yaml", folder / "lockgate.log", kept.gate, kept.admin)
     ports = []
     for wanted, what in ((gate_port, "gate"), (admin_port, "admin API")):
         port = choose_port(wanted)
@@ -141,18 +178,37 @@ def _wait_until_ready(place: Place, gate: subprocess.Popen[bytes], stop: threadi
     while not stop.is_set():
         if gate.poll() is not None:
             raise DemoError(_ended(place, gate))
-        try:
-            if httpx.get(f"http://127.0.0.1:{place.gate}/healthz", timeout=1).is_success:
-                return
-        except httpx.HTTPError:
-            pass
+        if _serves(place):
+            return
         if time.monotonic() > deadline:
             raise DemoError(f"The gate did not answer within {START_SECONDS} s: see {place.log}.")
         stop.wait(0.05)
 
 
-def _wait_until_stopped(place: Place, gate: subprocess.Popen[bytes], stop: threading.Event) -> None:
+def _serves(place: Place) -> bool:
+    """Whether the gate serves, and knows the key: started again, it serves first what it knew before."""
+    state = StateFolder(place.state)
+    if not state.is_held("control"):
+        return False  # The address may be that of one that was killed, and the credential is for nobody else.
+    try:
+        told = httpx.get(
+            f"http://{read_secret(state.admin_address_file)}/v1/status",
+            headers={"Authorization": f"Bearer {state.admin_token()}"},
+            timeout=1,
+        )
+        gate = told.json()["gate"] if told.is_success else {}
+    except (httpx.HTTPError, StateError):
+        return False
+    return bool(gate.get("bundle")) and gate.get("facts_behind") is False
+
+
+def _wait_until_stopped(
+    place: Place, gate: subprocess.Popen[bytes], stop: threading.Event, echo: Callable[[str], None]
+) -> None:
+    news = News(place.log)
     while not stop.wait(0.5):
+        for line in news.lines():
+            echo(line)
         if gate.poll() is not None:
             raise DemoError(_ended(place, gate))
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from lockgate.admin.listen import elsewhere
+from lockgate.cli.status import _lines
 from lockgate.state import StateFolder
 from support.ports import free_port
 from support.processes import Processes
@@ -55,6 +56,21 @@ def test_status_of_what_is_well(running: Running, cli: Cli) -> None:
     assert "bundle 1" in said
     assert "Wrong" not in said
     assert cli.json("status")["gate"]["up"] is True
+
+
+def test_a_gate_that_drains_is_said_to(running: Running, cli: Cli) -> None:
+    key = running.make_key()["key"]
+    host, _, port = running.url().removeprefix("http://").rpartition(":")
+    with socket.create_connection((host, int(port))) as client:
+        # A body that does not come keeps the request under way.
+        head = f"PUT /products/GT-001/photo HTTP/1.1\r\nHost: a\r\nX-API-Key: {key}\r\nContent-Length: 100\r\n\r\nx"
+        client.sendall(head.encode())
+        until(lambda: "1 connection" in cli("status"), "the request under way")
+        os.kill(running.pids()["gate"], signal.SIGTERM)
+        until(lambda: running.status()["gate"]["stats"]["draining"], "the draining")
+        told = running.status()
+    assert told["gate"]["up"] is True
+    assert _lines(told)[0].startswith("The gate   drains")
 
 
 def test_status_of_what_is_not(running: Running, cli: Cli, tmp_path: Path) -> None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import http.client
+import os
 import re
 import shlex
 import signal
 import socket
+import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx
 import pytest
 
+from lockgate.demo.left import remove_left
+from lockgate.state import StateFolder
 from support.ports import listens
 from support.processes import Process, Processes
 from support.waiting import until
@@ -116,6 +122,61 @@ def test_somebodys_configuration_is_not_overwritten(processes: Processes, tmp_pa
     assert demo.wait() == 2
     assert "was not written by `lockgate demo`" in demo.output
     assert (tmp_path / "lockgate.yaml").read_text(encoding="utf-8") == "version: 1\napis: {}\n"
+
+
+def test_an_edited_configuration_is_kept(processes: Processes, tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    demo, _ = started(processes, folder, "--port", "0", "--admin-port", "0")
+    config = folder / "lockgate.yaml"
+    changed = config.read_text(encoding="utf-8").replace("X-API-Key", "X-Shop-Key")
+    config.write_text(changed, encoding="utf-8")
+    demo.wait_for_output("The changed configuration is live.")
+    config.write_text(changed + "colour: red\n", encoding="utf-8")
+    demo.wait_for_output("[unknown-key]")
+    assert "The changed configuration is refused; the one before goes on serving:" in demo.output
+    config.write_text(changed, encoding="utf-8")
+    demo.signal(signal.SIGINT)
+    assert demo.wait(within=30) == 0
+
+    _, printed = started(processes, folder)
+    assert f"Kept: {config} was changed" in printed
+    assert config.read_text(encoding="utf-8") == changed
+    key = re.search(r"lg_live_[A-Za-z0-9]{38}", printed)
+    assert key is not None
+    *_, url = shown(printed, r"^curl .*limit=2")
+    assert httpx.get(url, headers={"X-Shop-Key": key[0]}).status_code == 200
+    for command in ("logs", "status", "keys list"):
+        words = shown(printed, rf" {command} --config")
+        asked = words[words.index(command.split()[0]) :]
+        done = subprocess.run([sys.executable, "-m", "lockgate", *asked], capture_output=True, check=False, timeout=60)
+        assert done.returncode == 0, (done.stdout, done.stderr)
+    assert str(folder / "lockgate.log") in printed
+
+
+def test_only_folders_that_nobody_uses_are_removed(tmp_path: Path) -> None:
+    old, used, young = (tmp_path / f"lockgate-demo-{name}" for name in ("old", "used", "young"))
+    other = tmp_path / "else"
+    for folder in (old, used, young, other):
+        StateFolder.open(folder / ".lockgate")
+    (tmp_path / "lockgate-demo-link").symlink_to(other)
+    with StateFolder(used / ".lockgate").lock("control"):
+        for folder in (old, used, other):
+            for each in (folder / ".lockgate", folder):
+                os.utime(each, (0, 0))
+        remove_left(tmp_path)
+    assert [folder.exists() for folder in (old, used, young, other)] == [False, True, True, True]
+
+
+def test_the_shop_answers_at_once_on_a_kept_connection(shop_port: int) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", shop_port)
+    took = []
+    for _ in range(11):
+        began = time.perf_counter()
+        connection.request("GET", "/products?limit=2")
+        connection.getresponse().read()
+        took.append(time.perf_counter() - began)
+    connection.close()
+    assert statistics.median(took) < 0.03, "a delayed acknowledgement takes 40 ms"
 
 
 def test_a_state_folder_that_cannot_be_used_is_said(processes: Processes, tmp_path: Path) -> None:
