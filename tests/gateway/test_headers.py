@@ -273,3 +273,12 @@ def test_an_expectation_of_http_1_0_gets_no_interim_answer(gate: Gate, upstream:
     client.send(b"ok")
     upstream.serve(answer())
     assert client.message().first == "HTTP/1.1 200 OK"
+
+
+@pytest.mark.parametrize("name", ["X_Request_Id", "X.Request.Id", "Trace_Parent", "TraceParent_", "V_ia"])
+def test_nobody_says_what_the_gate_says_in_another_spelling(gate: Gate, auto: AutoUpstream, name: str) -> None:
+    """CGI and WSGI read both spellings as one variable."""
+    ours = name in {"X_Request_Id", "X.Request.Id"}
+    got = passed(gate, auto, f"{name}: theirs")
+    assert (name.lower() in got.names) is not ours
+    assert got.get("x-request-id") != "theirs"

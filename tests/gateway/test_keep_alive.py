@@ -233,14 +233,63 @@ def test_the_rest_of_a_body_may_not_take_for_ever(gate: Gate, auto: AutoUpstream
     assert client.ended()
 
 
+def test_the_rest_of_a_body_has_little_time_whatever_the_floor(gate: Gate, auto: AutoUpstream) -> None:
+    bounds = bundles.limits(body_rate_min=0)
+    shop = [bundles.upstream(auto.port)]
+    listeners = [bundles.listener(bounds=bounds)]
+    gate.load(bundles.bundle([bundles.api("shop", "/after")], shop, listeners=listeners))
+    client = gate.client()
+    client.send(request("/", "Content-Length: 65536", method="POST"))
+    assert client.message().reason == "no-route"
+    assert client.ended()
+    until(lambda: gate.tell("stats")["connections"] == 0, "the connection to be over")
+
+
+def test_a_client_that_goes_with_more_requests_sent_is_seen(gate: Gate, upstream: Upstream) -> None:
+    gate.load(bundles.plain(upstream.port))
+    client = gate.client()
+    client.send(request("/slow"), request("/next"))
+    wire = upstream.accept()
+    assert wire.message().target == "/slow"
+    client.close()
+    assert wire.rest() == b"", "nobody waits for the answer any more"
+    gate.written(reason="client-gone")
+
+
+def test_a_connection_that_closes_without_a_word_is_no_failure_of_the_next_request(
+    gate: Gate, upstream: Upstream
+) -> None:
+    """Some servers close after each answer and do not say so."""
+    gate.load(bundles.plain(upstream.port))
+    client = gate.client()
+    for number in range(10):
+        client.send(request(f"/{number}"))
+        wire, message = upstream.serve(answer())
+        assert message.target == f"/{number}"
+        wire.close()
+        assert client.message().status == 200
+
+
+def test_no_content_has_no_length(gate: Gate, upstream: Upstream) -> None:
+    gate.load(bundles.plain(upstream.port))
+    client = gate.client()
+    client.send(request())
+    upstream.serve(b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n")
+    assert client.message().get("content-length") is None
+
+
 def test_trailers_come_to_those_alone_who_take_them(gate: Gate, upstream: Upstream) -> None:
     gate.load(bundles.plain(upstream.port))
     client = gate.client()
     client.send(request())
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-    upstream.serve(head + chunked(b"hello", trailers="X-Sum: 5\r\n"))
+    wire, _ = upstream.serve(head + chunked(b"hello", trailers="X-Sum: 5\r\n"))
     got = client.message()
     assert (got.body, got.trailers) == (b"hello", [])
+    client.send(request("/", "TE: trailers", "Connection: TE"))
+    wire.message()
+    wire.send(head + chunked(b"hello", trailers="X-Sum: 5\r\nX-Request-Id: theirs\r\n"))
+    assert [name.lower() for name, _ in client.message().trailers] == ["x-sum"], "the id is the gate's"
 
 
 def test_a_status_that_has_no_name_goes_on_without_one(gate: Gate, upstream: Upstream) -> None:

@@ -350,7 +350,7 @@ fn poll_upstream(
         Some(Err(broke)) => {
             exchange.broke_off(match broke {
                 Broke::Upstream(reason) => reason,
-                Broke::Request => &reasons::CLIENT_GONE,
+                Broke::Request => exchange.state.broken.get().unwrap_or(&reasons::CLIENT_GONE),
             });
             Some(Err(Broken))
         }

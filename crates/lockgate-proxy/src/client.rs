@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 
 use crate::body::Broken;
 use crate::clock::Clock;
-use crate::http1::{Coding, Piece};
+use crate::http1::{Coding, Piece, SpareMap};
 use crate::net::{acknowledge, ConnectionState, Scratch, Trip, Waiting};
 
 mod conversation;
@@ -46,6 +46,7 @@ pub struct Client {
     state: Rc<ConnectionState>,
     clock: Clock,
     scratch: Scratch,
+    maps: SpareMap,
     /// Passed by the guard, and not taken yet.
     inbox: BytesMut,
     /// The body of the request in work.
@@ -58,6 +59,13 @@ pub struct Client {
     closed: bool,
     outbox: Outbox,
 }
+
+/// Bytes of further requests that are read while one is in work: enough to see
+/// that a client which sends several is gone.
+const AHEAD_BYTES: usize = 16 * 1024;
+
+/// How long the rest of a body may take that is thrown away, milliseconds.
+const DISCARD_MS: u64 = 5_000;
 
 /// What a connection brings next.
 enum Next {
@@ -82,7 +90,7 @@ impl Client {
         state: Rc<ConnectionState>,
         clock: Clock,
         scratch: Scratch,
-        spare: Spare,
+        (spare, maps): (Spare, SpareMap),
     ) -> Self {
         Self {
             stream,
@@ -90,6 +98,7 @@ impl Client {
             state,
             clock,
             scratch,
+            maps,
             inbox: BytesMut::new(),
             body: Coding::OVER,
             expects: false,
@@ -102,7 +111,7 @@ impl Client {
     /// Waits for the next request.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
         loop {
-            match head::read(&mut self.inbox) {
+            match head::read(&mut self.inbox, &self.maps) {
                 Some(Ok(head)) => {
                     self.body = head.body;
                     self.expects = head.expects && !head.body.is_over();
@@ -172,7 +181,8 @@ impl Client {
     /// Looks whether the client went away while it is being served. Whatever
     /// else it sends meanwhile waits in the inbox.
     fn is_gone(&mut self, cx: &mut Context<'_>) -> bool {
-        while self.body.is_over() && self.inbox.is_empty() && self.flaw.is_none() && !self.closed {
+        let room = |inbox: &BytesMut| inbox.len() < AHEAD_BYTES;
+        while self.body.is_over() && room(&self.inbox) && self.flaw.is_none() && !self.closed {
             if self.poll_fill(cx).is_pending() {
                 return false;
             }
@@ -184,21 +194,25 @@ impl Client {
     /// connection can serve on, as far as that goes.
     fn discards(&mut self) -> bool {
         while let Some(Piece::Data(_)) = self.body.next(&mut self.inbox) {}
-        let left = self.body.left().unwrap_or(u64::MAX);
-        left == 0 || (left <= DISCARD_BYTES && !self.expects)
+        self.body.left().is_some_and(|left| left <= DISCARD_BYTES)
     }
 
     /// Reads the rest of a body, and throws it away.
-    fn poll_discarded(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+    ///
+    /// `since_ms` is when that began: whoever was refused gets no more time by
+    /// sending a byte now and then.
+    fn poll_discarded(&mut self, cx: &mut Context<'_>, since_ms: u64) -> Poll<bool> {
         while self.discards() {
             if self.body.is_over() {
                 return Poll::Ready(true);
             }
-            if self.flaw.is_some() || self.closed || self.state.tripped().is_some() {
+            let late = self.clock.coarse_ms() >= since_ms + DISCARD_MS;
+            let ends = late || self.closed || self.state.draining.get();
+            if ends || self.flaw.is_some() || self.state.tripped().is_some() {
                 break;
             }
             if self.poll_fill(cx).is_pending() {
-                self.state.wait(Waiting::Body, self.clock.coarse_ms());
+                self.state.wait(Waiting::Discard, self.clock.coarse_ms());
                 return Poll::Pending;
             }
         }

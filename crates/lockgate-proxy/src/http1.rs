@@ -1,10 +1,16 @@
 //! HTTP/1.1 as it is read behind the framing guard, both from clients and from
 //! upstreams: every line is known to be right, so that reading is splitting.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 mod chunks;
+
+/// A map with room for more fields is not kept: emptying it costs by its room.
+const KEPT_FIELDS: usize = 64;
 
 pub use chunks::{Chunks, Piece};
 
@@ -77,6 +83,29 @@ pub fn extent(inbox: &[u8]) -> Option<(usize, usize)> {
         start = end + 1;
     }
     None
+}
+
+/// An empty map that one request after the other uses: its memory is made once.
+#[derive(Clone, Default)]
+pub struct SpareMap(Rc<Cell<HeaderMap>>);
+
+impl SpareMap {
+    /// A map that is empty, with room for `count` fields.
+    #[must_use]
+    pub fn take(&self, count: usize) -> HeaderMap {
+        let mut headers = self.0.take();
+        // As large as it will be: a map that grows is hashed anew.
+        headers.reserve(count);
+        headers
+    }
+
+    /// Gives a map to whoever needs one next, unless it is a large one.
+    pub fn give_back(&self, mut headers: HeaderMap) {
+        if headers.capacity() <= KEPT_FIELDS {
+            headers.clear();
+            self.0.set(headers);
+        }
+    }
 }
 
 /// What the fields of a head say of the message and its connection.
@@ -170,12 +199,10 @@ impl Lines {
         marks
     }
 
-    /// The same as a map, with room for as many as `count`. `None` if `http` does
-    /// not take what the guard took, which tests say never happens.
+    /// The same put into an empty map. `None` if `http` does not take what the
+    /// guard took, which tests say never happens.
     #[must_use]
-    pub fn map(&self, count: usize) -> Option<(HeaderMap, Marks)> {
-        // As large as it will be: a map that grows is hashed anew.
-        let mut headers = HeaderMap::with_capacity(count);
+    pub fn map(&self, mut headers: HeaderMap) -> Option<(HeaderMap, Marks)> {
         let mut marks = Marks::default();
         for (name, line) in self.iter() {
             let value = line.get(name.len() + 1..)?.trim_ascii();

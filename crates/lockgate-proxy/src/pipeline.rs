@@ -318,6 +318,14 @@ fn outgoing(
             headers.remove(name);
         }
     }
+    let mut own = OwnLines::new(exchange.worker());
+    own.line(b"x-request-id", exchange.id.as_str().as_bytes());
+    own.line(b"via", b"1.1 lockgate");
+    if trusted {
+        Hop::new(exchange.state.peer, true, false, exchange.state.port).write(headers);
+    } else {
+        exchange.state.hop.write_lines(headers, &mut own.0);
+    }
     // HTTP/1.0 may come without a Host; what goes on is HTTP/1.1, and may not.
     if !headers.contains_key(HOST) {
         let host = upstream
@@ -327,14 +335,6 @@ fn outgoing(
         if let Some(Ok(host)) = host {
             headers.insert(HOST, host);
         }
-    }
-    let mut own = OwnLines::new(exchange.worker());
-    own.line(b"x-request-id", exchange.id.as_str().as_bytes());
-    own.line(b"via", b"1.1 lockgate");
-    if trusted {
-        Hop::new(exchange.state.peer, true, false, exchange.state.port).write(headers);
-    } else {
-        exchange.state.hop.write_lines(headers, &mut own.0);
     }
     let random = exchange.worker().ids.bytes();
     let trace = if headers.contains_key(TRACEPARENT) {

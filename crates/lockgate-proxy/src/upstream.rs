@@ -21,6 +21,7 @@ use tokio::net::TcpStream;
 
 use crate::body::RequestBody;
 use crate::clock::Clock;
+use crate::http1::SpareMap;
 use crate::net::{out_of_descriptors, ConnectionState, Reserve, Scratch};
 use crate::reasons;
 use crate::snapshot::{CompiledUpstream, Target};
@@ -34,9 +35,6 @@ pub use link::{Broke, Link};
 /// Resting connections of one target that a worker keeps; precedents: nginx's
 /// `keepalive` is usually 16 to 64 a worker, Envoy's pool has no such bound.
 const MAX_RESTING: usize = 256;
-/// A connection that rested longer may be closing as it is used again: then
-/// the request is kept, so that it can be sent once more.
-const SURE_MS: u64 = 1_000;
 /// How long to wait for a descriptor before looking again.
 const ROOM_PAUSE: Duration = Duration::from_millis(20);
 /// Headers of an answer; nginx and Envoy take 100 as well.
@@ -54,6 +52,8 @@ pub struct Pools {
     pub reserve: Reserve,
     /// A buffer for a request's own header lines, used by one after the other.
     pub lines: RefCell<Vec<u8>>,
+    /// The fields of requests, which are done with once they are written.
+    pub maps: SpareMap,
 }
 
 /// Why there is no answer.
@@ -87,6 +87,7 @@ impl Pools {
             clock,
             reserve: Reserve::default(),
             lines: RefCell::default(),
+            maps: SpareMap::default(),
         }
     }
 
@@ -99,26 +100,28 @@ impl Pools {
         &self,
         upstream: &CompiledUpstream,
         state: &ConnectionState,
-        mut request: Request<RequestBody>,
-        mut own: Vec<u8>,
+        request: Request<RequestBody>,
+        own: Vec<u8>,
     ) -> Result<Answer, Failure> {
+        // RFC 9110 section 9.2.2: what may be repeated. A body is gone once it was sent.
+        let repeatable = request.method().is_idempotent() && request.body().is_empty();
+        let no_body = request.method() == Method::HEAD;
+        let mut link = self.open(upstream).await?;
+        self.maps.give_back(link.begin(request, &own));
+        self.lines.replace(own);
         loop {
-            let mut link = self.open(upstream).await?;
-            let again = spare(&link, &request, self.clock.coarse_ms());
-            let no_body = request.method() == Method::HEAD;
-            link.begin(request, &own);
-            if again.is_none() {
-                self.lines.replace(std::mem::take(&mut own));
-            }
-            match self.answer(&mut link, upstream, state, no_body).await {
+            let failure = match self.answer(&mut link, upstream, state, no_body).await {
                 Ok(head) => return Ok((head, link)),
-                Err(failure) => match again {
-                    Some(spare) if !link.began && failure.reason == Some(&reasons::RESET) => {
-                        request = spare
-                    }
-                    _ => return Err(failure),
-                },
+                Err(failure) => failure,
+            };
+            // A connection that rested may have been closing as it was used again.
+            let stale = link.rested_ms != 0 && !link.began;
+            if !(stale && repeatable && failure.reason == Some(&reasons::RESET)) {
+                return Err(failure);
             }
+            let head = link.written();
+            link = self.open(upstream).await?;
+            link.begin_again(head, no_body);
         }
     }
 
@@ -254,19 +257,4 @@ impl Pools {
 
 fn usable(link: &mut Link, keep_ms: u32, now_ms: u64) -> bool {
     now_ms < link.rested_ms + u64::from(keep_ms) && link.is_silent()
-}
-
-/// A copy of the request, where it may have to be sent again: on a connection
-/// that may be closing just now, with a method that may be repeated (RFC 9110
-/// section 9.2.2), and without a body.
-fn spare(link: &Link, request: &Request<RequestBody>, now_ms: u64) -> Option<Request<RequestBody>> {
-    let unsure = link.rested_ms != 0 && now_ms >= link.rested_ms + SURE_MS;
-    if !unsure || !request.method().is_idempotent() || !request.body().is_empty() {
-        return None;
-    }
-    let mut spare = Request::new(RequestBody::empty());
-    *spare.method_mut() = request.method().clone();
-    *spare.uri_mut() = request.uri().clone();
-    *spare.headers_mut() = request.headers().clone();
-    Some(spare)
 }

@@ -374,7 +374,7 @@ impl Worker {
             Rc::clone(&state),
             self.clock.clone(),
             Rc::clone(&self.scratch),
-            Rc::clone(&self.spare),
+            (Rc::clone(&self.spare), self.pools.maps.clone()),
         );
         converse(client, &self, &origin, &state).await;
     }

@@ -89,5 +89,6 @@ async fn send(client: &Rc<RefCell<Client>>, answer: Answer, asked: Asked) -> Res
     if !persistent {
         return Ok(false);
     }
-    Ok(poll_fn(|cx| client.borrow_mut().poll_discarded(cx)).await)
+    let since_ms = client.borrow().clock.coarse_ms();
+    Ok(poll_fn(|cx| client.borrow_mut().poll_discarded(cx, since_ms)).await)
 }

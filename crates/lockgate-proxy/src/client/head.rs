@@ -5,7 +5,7 @@ use bytes::{Buf, BytesMut};
 use http::{request, HeaderMap, Method, Request, StatusCode, Uri};
 use lockgate_wire::headers::is_hop_by_hop;
 
-use crate::http1::{extent, take, Coding, Lines};
+use crate::http1::{extent, take, Coding, Lines, SpareMap};
 use crate::respond::{Fields, X_REQUEST_ID};
 
 /// A request's head.
@@ -33,21 +33,22 @@ pub struct Asked {
     pub trailers: bool,
 }
 
-/// Takes a head off the front of `inbox`, if there is a whole one.
-pub fn read(inbox: &mut BytesMut) -> Option<Result<Head, NotTaken>> {
+/// Takes a head off the front of `inbox`, if there is a whole one. Its fields go
+/// into `spare`.
+pub fn read(inbox: &mut BytesMut, spare: &SpareMap) -> Option<Result<Head, NotTaken>> {
     // RFC 9112 section 2.2: an empty line before a request is passed over.
     while inbox.starts_with(b"\r\n") {
         inbox.advance(2);
     }
     let (end, lines) = extent(inbox)?;
-    Some(parse(inbox, end, lines).ok_or(NotTaken))
+    Some(parse(inbox, end, spare.take(lines)).ok_or(NotTaken))
 }
 
 /// `http` does not take what the guard took, which tests say never happens.
 #[derive(Debug)]
 pub struct NotTaken;
 
-fn parse(inbox: &mut BytesMut, end: usize, lines: usize) -> Option<Head> {
+fn parse(inbox: &mut BytesMut, end: usize, empty: HeaderMap) -> Option<Head> {
     let head = take(inbox, end);
     let start = memchr::memchr(b'\n', &head)? + 1;
     // Whatever stands between the first and the last space is the target.
@@ -57,7 +58,7 @@ fn parse(inbox: &mut BytesMut, end: usize, lines: usize) -> Option<Head> {
     let target = head.get(method_end + 1..target_end)?;
     let uri = Uri::from_maybe_shared(head.slice_ref(target)).ok()?;
     let http_10 = head[start - 3] == b'0';
-    let (headers, marks) = Lines::of(&head, start).map(lines)?;
+    let (headers, marks) = Lines::of(&head, start).map(empty)?;
     let asked = Asked {
         head: method == Method::HEAD,
         http_10,
@@ -80,7 +81,9 @@ fn parse(inbox: &mut BytesMut, end: usize, lines: usize) -> Option<Head> {
 /// How an answer's body is told from what follows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// There is none, whatever the fields say.
+    /// There is none, and no length is told (RFC 9110 section 8.6).
+    Empty,
+    /// There is none, whatever length the fields say.
     Bodiless,
     /// By its length.
     Length(u64),
@@ -137,7 +140,7 @@ pub fn write(
             line(out, b"content-length", digits.format(length).as_bytes());
         }
         Shape::Chunked => line(out, b"transfer-encoding", b"chunked"),
-        Shape::Length(_) | Shape::Bodiless | Shape::UntilClose => {}
+        Shape::Length(_) | Shape::Empty | Shape::Bodiless | Shape::UntilClose => {}
     }
     if !persistent {
         line(out, b"connection", b"close");

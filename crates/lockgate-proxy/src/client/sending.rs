@@ -36,15 +36,19 @@ impl Sending {
             close,
             mut body,
         } = answer;
-        let bodiless =
-            asked.head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let empty = status == StatusCode::NO_CONTENT;
+        let bodiless = empty || asked.head || status == StatusCode::NOT_MODIFIED;
         let shape = match body.size_hint().exact() {
+            _ if empty => Shape::Empty,
             _ if bodiless => Shape::Bodiless,
             Some(length) => Shape::Length(length),
             None if asked.http_10 => Shape::UntilClose,
             None => Shape::Chunked,
         };
+        // An interim answer has no place any more; whether the body comes now is not known.
+        let awaited = std::mem::take(&mut client.expects) && !client.body.is_over();
         let persistent = asked.persistent
+            && !awaited
             && shape != Shape::UntilClose
             && !client.state.draining.get()
             && !close

@@ -30,7 +30,7 @@ pub(crate) async fn connected(raw: Vec<u8>, goes: bool) -> (Client, Rc<Connectio
         Rc::clone(&state),
         Clock::default(),
         Rc::new(RefCell::new(vec![0; 64 * 1024].into())),
-        Spare::default(),
+        Default::default(),
     );
     (client, state)
 }

@@ -4,6 +4,7 @@ use std::future::{poll_fn, Future};
 
 use super::testing::connected;
 use super::*;
+use crate::respond::Answer;
 
 fn on_a_runtime<F: Future>(work: F) -> F::Output {
     let mut builder = tokio::runtime::Builder::new_current_thread();
@@ -97,7 +98,7 @@ fn a_short_rest_of_a_body_is_thrown_away_and_a_long_one_is_not() {
                 .feed(&passed, &mut |run| inbox.extend_from_slice(run))
                 .unwrap();
             // All of it is here already: that costs nothing to throw away.
-            assert!(poll_fn(|cx| client.poll_discarded(cx)).await);
+            assert!(poll_fn(|cx| client.poll_discarded(cx, u64::MAX / 2)).await);
             assert_eq!(path(&mut client).await, "/2");
         });
     }
@@ -109,5 +110,26 @@ fn a_connection_at_rest_holds_no_memory_of_requests() {
         let (mut client, _) = connected(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n".to_vec(), false).await;
         assert_eq!(path(&mut client).await, "/");
         assert_eq!((client.inbox.capacity(), client.guard.withheld()), (0, 0));
+    });
+}
+
+#[test]
+fn once_an_answer_has_begun_no_interim_answer_can_come_into_it() {
+    on_a_runtime(async {
+        let raw =
+            b"POST / HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n";
+        let (mut client, _) = connected(raw.to_vec(), false).await;
+        let Next::Request(head) = next(&mut client).await else {
+            panic!("a request was said");
+        };
+        assert!(client.expects && head.asked.persistent);
+        let answer = crate::respond::after_panic("/");
+        let answer = Answer {
+            close: false,
+            ..answer
+        };
+        let sending = sending::Sending::begin(&mut client, answer, head.asked);
+        assert!(!client.expects);
+        assert!(!sending.persistent, "whether the body comes is not known");
     });
 }

@@ -26,7 +26,9 @@ fn fields_are_told_line_by_line() {
 
 #[test]
 fn a_map_has_what_the_lines_have() {
-    let (headers, marks) = lines("Host: a\r\nX-A: \t1 \r\nx-a:2\r\n").map(3).unwrap();
+    let (headers, marks) = lines("Host: a\r\nX-A: \t1 \r\nx-a:2\r\n")
+        .map(HeaderMap::new())
+        .unwrap();
     let all: Vec<_> = headers.get_all("x-a").iter().collect();
     assert_eq!(
         (all.len(), all[0], all[1]),
@@ -50,7 +52,7 @@ fn the_marks_are_the_same_from_lines_and_from_a_map() {
         "Expect: 100-continue\r\nTE: gzip, Trailers\r\n",
     ] {
         let lines = lines(fields);
-        let (_, marks) = lines.map(0).unwrap();
+        let (_, marks) = lines.map(HeaderMap::new()).unwrap();
         assert_eq!(format!("{marks:?}"), format!("{:?}", lines.marks()));
     }
     assert!(
@@ -83,4 +85,23 @@ fn a_body_is_taken_to_its_end_and_no_further() {
     let mut until_close = Coding::UntilClose;
     assert!(matches!(until_close.next(&mut inbox), Some(Piece::Data(data)) if data == "lo"));
     assert!(until_close.next(&mut inbox).is_none() && !until_close.is_over());
+}
+
+#[test]
+fn a_map_that_was_used_is_empty_for_the_next_and_a_large_one_is_let_go() {
+    let spare = SpareMap::default();
+    let (headers, _) = lines("Host: a\r\nX-A: 1\r\nX-A: 2\r\n")
+        .map(spare.take(3))
+        .unwrap();
+    let room = headers.capacity();
+    spare.give_back(headers);
+    let again = spare.take(1);
+    assert_eq!((again.len(), again.capacity()), (0, room));
+    assert_eq!(
+        spare.take(0).capacity(),
+        0,
+        "there is one, and it was taken"
+    );
+    spare.give_back(HeaderMap::with_capacity(1000));
+    assert_eq!(spare.take(0).capacity(), 0);
 }

@@ -19,7 +19,7 @@ use crate::snapshot::CompiledListener;
 /// Long enough for a phone to change networks.
 const BODY_GRACE_MS: u64 = 5_000;
 
-/// How long the end of a refused request is waited for, milliseconds; nginx's
+/// How long a byte or the end of a refused request is waited for, milliseconds; nginx's
 /// `lingering_timeout` is 5 s.
 const LINGER_MS: u64 = 2_000;
 
@@ -34,6 +34,8 @@ pub enum Waiting {
     Head,
     /// For more of a body.
     Body,
+    /// For the rest of a body that nobody wants.
+    Discard,
     /// For the end of what is no longer read.
     Linger,
     /// For nothing: the gate or the upstream is at work.
@@ -230,7 +232,7 @@ impl ConnectionState {
         match self.waiting.get() {
             Waiting::Nothing => None,
             Waiting::First => (waited >= head_timeout_ms).then_some(Trip::Close),
-            Waiting::Linger => (waited >= LINGER_MS).then_some(Trip::Close),
+            Waiting::Discard | Waiting::Linger => (waited >= LINGER_MS).then_some(Trip::Close),
             Waiting::Request if self.active.get() > 0 => None,
             Waiting::Request => {
                 (waited >= u64::from(self.limits.idle_timeout_ms)).then_some(Trip::Close)

@@ -4,7 +4,7 @@
 use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_LENGTH;
 use http::uri::PathAndQuery;
-use http::{Request, StatusCode};
+use http::{HeaderMap, Request, StatusCode};
 use lockgate_wire::headers::remove_hop_by_hop;
 
 use crate::http1::{extent, take, Coding, Lines};
@@ -69,7 +69,7 @@ fn parse(head: &Bytes, lines: usize, no_body: bool) -> Option<Head> {
     let lines_of = Lines::of(head, start);
     let marks = lines_of.marks();
     let fields = if marks.nominates {
-        let (mut headers, _) = lines_of.map(lines)?;
+        let (mut headers, _) = lines_of.map(HeaderMap::with_capacity(lines))?;
         remove_hop_by_hop(&mut headers);
         Fields::Own(headers)
     } else {

@@ -19,6 +19,7 @@ use crate::body::{Broken, RequestBody};
 use crate::http1::{Coding, Piece};
 use crate::net::{acknowledge, Scratch};
 use crate::reasons;
+use crate::respond::X_REQUEST_ID;
 use crate::snapshot::Target;
 
 /// Bytes of a request that are gathered before they are written.
@@ -96,26 +97,37 @@ impl Link {
         &self.target
     }
 
-    /// Begins to send a request, with header lines of the gate's own.
-    pub fn begin(&mut self, request: Request<RequestBody>, own: &[u8]) {
+    /// Begins to send a request, with header lines of the gate's own. Gives back
+    /// its fields, which are written.
+    pub fn begin(&mut self, request: Request<RequestBody>, own: &[u8]) -> HeaderMap {
         let no_body = request.method() == Method::HEAD;
-        self.guard.expect(if no_body {
-            Expect::NoBody
-        } else {
-            Expect::Body
-        });
-        self.began = false;
-        self.out.clear();
-        self.sent = 0;
         let chunked = !request.body().is_empty() && request.body().size_hint().exact().is_none();
-        head::write(&request, own, chunked, &mut self.out);
-        let body = request.into_body();
+        let mut head = std::mem::take(&mut self.out);
+        head.clear();
+        head::write(&request, own, chunked, &mut head);
+        self.begin_again(head, no_body);
+        let (parts, body) = request.into_parts();
         self.upload = (!body.is_empty()).then_some(Upload { body, chunked });
-        self.body = if no_body {
-            Coding::OVER
+        parts.headers
+    }
+
+    /// Begins to send a request without a body, whose head another connection has written.
+    pub fn begin_again(&mut self, head: Vec<u8>, no_body: bool) {
+        let (expect, body) = if no_body {
+            (Expect::NoBody, Coding::OVER)
         } else {
-            Coding::UntilClose
+            (Expect::Body, Coding::UntilClose)
         };
+        self.guard.expect(expect);
+        self.body = body;
+        self.began = false;
+        self.out = head;
+        self.sent = 0;
+    }
+
+    /// The head that was written last, where no body followed it.
+    pub fn written(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.out)
     }
 
     /// Sends on, and waits for the answer's head. Interim answers are passed over.
@@ -154,8 +166,10 @@ impl Link {
     /// The next piece of the answer's body; `None` at its end.
     pub fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broke>>> {
         if self.upload.is_some() {
-            // An error shows in the answer, or as its absence.
-            let _ = self.poll_send(cx);
+            // An error of the connection shows in the answer, or as its absence.
+            if let Poll::Ready(Err(Broke::Request)) = self.poll_send(cx) {
+                return Poll::Ready(Some(Err(Broke::Request)));
+            }
         }
         loop {
             match self.body.next(&mut self.inbox) {
@@ -327,5 +341,7 @@ impl Upload {
 
 fn trailing(mut trailers: HeaderMap) -> Frame<Bytes> {
     lockgate_wire::headers::remove_hop_by_hop(&mut trailers);
+    // The id is the gate's, here as in the head.
+    trailers.remove(X_REQUEST_ID);
     Frame::trailers(trailers)
 }

@@ -84,7 +84,8 @@ pub(super) const IDENTITY: &[&str] = &[
 /// Begins like `x-user*`, and is what gRPC-Web calls itself by.
 const NO_IDENTITY: &str = "x-user-agent";
 
-/// Fields whose `_` spelling is removed too, besides those of [`IDENTITY`].
+/// Fields whose `_` spelling is removed too, besides those of [`IDENTITY`] and
+/// those that the gate writes.
 const STANDARD: &[&str] = &[
     "host",
     "cookie",
@@ -143,7 +144,8 @@ fn is_doomed(name: &str, keep_forwarded: bool) -> bool {
         found | !(byte.is_ascii_alphanumeric() || byte == b'-')
     }) {
         let dashed = name.replace(|byte: char| !byte.is_ascii_alphanumeric(), "-");
-        return is_identity(&dashed) || STANDARD.contains(&dashed.as_str());
+        let named = |list: &[&str]| list.contains(&dashed.as_str());
+        return is_identity(&dashed) || named(STANDARD) || named(super::reserved::WRITTEN);
     }
     is_identity(name) && !(keep_forwarded && super::forwarding::WRITTEN.contains(&name))
 }

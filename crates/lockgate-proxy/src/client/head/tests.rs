@@ -8,7 +8,9 @@ use crate::http1::{Chunks, Piece};
 
 fn head(raw: &str) -> Head {
     let mut inbox = BytesMut::from(raw);
-    let head = read(&mut inbox).expect("it is whole").expect("it is right");
+    let head = read(&mut inbox, &SpareMap::default())
+        .expect("it is whole")
+        .expect("it is right");
     assert!(inbox.is_empty(), "nothing is left of {raw:?}");
     head
 }
@@ -53,7 +55,7 @@ fn empty_lines_before_a_request_are_passed_over() {
         (Method::GET, "/a")
     );
     let mut alone = BytesMut::from("\r\n");
-    assert!(super::read(&mut alone).is_none() && alone.is_empty());
+    assert!(super::read(&mut alone, &SpareMap::default()).is_none() && alone.is_empty());
 }
 
 #[test]
@@ -198,7 +200,7 @@ fn reads(mut inbox: BytesMut) -> (u64, usize, bool) {
             Some(Piece::Data(data)) => bytes += data.len(),
             Some(Piece::Trailers(_)) => {}
             None => return (heads, bytes, false),
-            Some(Piece::End) => match read(&mut inbox) {
+            Some(Piece::End) => match read(&mut inbox, &SpareMap::default()) {
                 Some(Ok(head)) => {
                     heads += 1;
                     body = head.body;

@@ -30,13 +30,35 @@ fn an_admin_token_is_taken_out() {
 }
 
 #[test]
+fn a_key_that_is_mistyped_or_hidden_is_taken_out_too() {
+    let secret = "0123456789abcdefghijABCDEFGHIJ01234567";
+    for (text, wanted) in [
+        (format!("LG_live_{secret}"), "LG_live_[secret]"),
+        (format!("lg-Live-{secret}"), "lg-Live-[secret]"),
+        (
+            format!("/%6cg%5Flive%5F{secret}/%00"),
+            "/lg_live_[secret]/%00",
+        ),
+        (format!("/lg_live%5f{secret}/%2f"), "/lg_live_[secret]/%2f"),
+        (
+            format!("/lg_live_{}%0d{}", &secret[..12], &secret[12..]),
+            "/lg_live_[secret]",
+        ),
+        (format!("/lg_live_{}", &secret[..30]), "/lg_live_[secret]"),
+    ] {
+        assert_eq!(blotted_text(&text), wanted);
+    }
+    assert_eq!(blotted_text("/a%20b%zz%"), "/a%20b%zz%");
+}
+
+#[test]
 fn what_is_no_credential_stays() {
     for text in [
         "",
+        "/lg-monitors-ultra-wide-34-inch-curved-and-more",
         "lg",
         "/algebra/lg_",
         "lg_live_short",
-        "lg_LIVE_0123456789abcdefghijABCDEFGHIJ01234567",
         "lg__0123456789abcdefghijABCDEFGHIJ01234567",
         "lg_seventeenletterss_0123456789abcdefghijABCDEFGHIJ01234567",
         "lgadm_short",
