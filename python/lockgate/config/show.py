@@ -59,7 +59,7 @@ def _api(loaded: Loaded, api: EffectiveApi, remarks: dict[tuple[str, ...], str])
     made: dict[str, Any] = {
         "hosts": said.hosts or ["*"],
         "path": [{match.kind: match.path} for match in said.path],
-        "methods": said.methods,
+        **({"methods": said.methods} if said.methods else {}),
         "upstream": said.upstream,
         "strip_path": said.strip_path,
     }
