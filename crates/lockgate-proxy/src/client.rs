@@ -39,6 +39,13 @@ const LINGER_BYTES: usize = 1024 * 1024;
 /// new connection.
 const DISCARD_BYTES: u64 = 64 * 1024;
 
+/// Bytes of further requests that are read while one is in work: enough to see
+/// that a client which sends several is gone.
+const AHEAD_BYTES: usize = 16 * 1024;
+
+/// How long the rest of a body may take that is thrown away, milliseconds.
+const DISCARD_MS: u64 = 5_000;
+
 /// A client's connection.
 pub struct Client {
     stream: TcpStream,
@@ -59,13 +66,6 @@ pub struct Client {
     closed: bool,
     outbox: Outbox,
 }
-
-/// Bytes of further requests that are read while one is in work: enough to see
-/// that a client which sends several is gone.
-const AHEAD_BYTES: usize = 16 * 1024;
-
-/// How long the rest of a body may take that is thrown away, milliseconds.
-const DISCARD_MS: u64 = 5_000;
 
 /// What a connection brings next.
 enum Next {
