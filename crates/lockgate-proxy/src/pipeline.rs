@@ -16,6 +16,7 @@ use lockgate_wire::headers::{remove_hop_by_hop, remove_look_alikes, strip_identi
 use crate::body::{AnswerBody, RequestBody};
 use crate::client::Upload;
 use crate::exchange::Exchange;
+use crate::http1::write_field;
 use crate::judge::{answer, Arrival, End, Judging, Progress};
 use crate::net::ConnectionState;
 use crate::reasons;
@@ -370,8 +371,6 @@ impl OwnLines {
     }
 
     fn line(&mut self, name: &[u8], value: &[u8]) {
-        for part in [name, b": ", value, b"\r\n"] {
-            self.0.extend_from_slice(part);
-        }
+        write_field(&mut self.0, name, value);
     }
 }

@@ -110,7 +110,7 @@ impl Pools {
         self.maps.give_back(link.begin(request, &own));
         self.lines.replace(own);
         loop {
-            let failure = match self.answer(&mut link, upstream, state, no_body).await {
+            let failure = match self.answer(&mut link, upstream, state).await {
                 Ok(head) => return Ok((head, link)),
                 Err(failure) => failure,
             };
@@ -232,11 +232,10 @@ impl Pools {
         link: &mut Link,
         upstream: &CompiledUpstream,
         state: &ConnectionState,
-        no_body: bool,
     ) -> Result<Head, Failure> {
         let first_byte_ms = u64::from(upstream.timeouts.first_byte_ms);
         state.upstream_until(self.clock.coarse_ms() + first_byte_ms);
-        let head = poll_fn(|cx| match link.poll_head(cx, no_body) {
+        let head = poll_fn(|cx| match link.poll_head(cx) {
             Poll::Ready(head) => Poll::Ready(Some(head)),
             Poll::Pending if state.upstream_late() => Poll::Ready(None),
             Poll::Pending => Poll::Pending,

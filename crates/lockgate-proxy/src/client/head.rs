@@ -5,7 +5,7 @@ use bytes::{Buf, BytesMut};
 use http::{request, HeaderMap, Method, Request, StatusCode, Uri};
 use lockgate_wire::headers::is_hop_by_hop;
 
-use crate::http1::{extent, take, Coding, Lines, SpareMap};
+use crate::http1::{extent, take, write_field, Coding, Lines, SpareMap};
 use crate::respond::{Fields, X_REQUEST_ID};
 
 /// A request's head.
@@ -116,7 +116,7 @@ pub fn write(
         Fields::Own(headers) => {
             for (name, value) in headers {
                 if told.passes(name.as_str().as_bytes()) {
-                    line(out, name.as_str().as_bytes(), value.as_bytes());
+                    write_field(out, name.as_str().as_bytes(), value.as_bytes());
                 }
             }
         }
@@ -129,23 +129,23 @@ pub fn write(
         }
     }
     if let Some(id) = id {
-        line(out, b"x-request-id", id.as_bytes());
+        write_field(out, b"x-request-id", id.as_bytes());
     }
     if !told.dated {
-        line(out, b"date", date);
+        write_field(out, b"date", date);
     }
     match shape {
         Shape::Length(length) if !told.measured => {
             let mut digits = itoa::Buffer::new();
-            line(out, b"content-length", digits.format(length).as_bytes());
+            write_field(out, b"content-length", digits.format(length).as_bytes());
         }
-        Shape::Chunked => line(out, b"transfer-encoding", b"chunked"),
+        Shape::Chunked => write_field(out, b"transfer-encoding", b"chunked"),
         Shape::Length(_) | Shape::Empty | Shape::Bodiless | Shape::UntilClose => {}
     }
     if !persistent {
-        line(out, b"connection", b"close");
+        write_field(out, b"connection", b"close");
     } else if http_10 {
-        line(out, b"connection", b"keep-alive");
+        write_field(out, b"connection", b"keep-alive");
     }
     out.extend_from_slice(b"\r\n");
 }
@@ -174,19 +174,6 @@ impl Told {
             _ => {}
         }
         !is_hop_by_hop(name)
-    }
-}
-
-/// Writes fields, each on its line.
-pub fn lines(fields: &HeaderMap, out: &mut Vec<u8>) {
-    for (name, value) in fields {
-        line(out, name.as_str().as_bytes(), value.as_bytes());
-    }
-}
-
-fn line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    for part in [name, b": ", value, b"\r\n"] {
-        out.extend_from_slice(part);
     }
 }
 

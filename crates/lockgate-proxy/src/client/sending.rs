@@ -13,6 +13,7 @@ use super::head::{self, Asked, Shape};
 use super::outbox::Outbox;
 use super::{Client, Gone};
 use crate::body::AnswerBody;
+use crate::http1::write_fields;
 use crate::respond::Answer;
 
 /// An answer that is being sent.
@@ -173,7 +174,7 @@ impl Sending {
         let out = out.small();
         out.extend_from_slice(b"0\r\n");
         if self.trailers {
-            head::lines(trailers, out);
+            write_fields(out, trailers);
         }
         out.extend_from_slice(b"\r\n");
     }

@@ -2,9 +2,9 @@
 //! bytes, so each line here is known to be right.
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderMap;
 
-use super::take;
+use super::{take, Lines};
 
 /// Where in a chunked body the reader stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,17 +83,8 @@ impl Chunks {
         let end = memchr::memmem::find(inbox, b"\r\n\r\n")?;
         let text = inbox.split_to(end + 4);
         *self = Self::End;
-        let mut trailers = HeaderMap::new();
-        for line in text[..end].split(|byte| *byte == b'\n') {
-            let Some(colon) = memchr::memchr(b':', line) else {
-                continue;
-            };
-            let name = HeaderName::from_bytes(&line[..colon]);
-            let value = HeaderValue::from_bytes(line[colon + 1..].trim_ascii());
-            if let (Ok(name), Ok(value)) = (name, value) {
-                trailers.append(name, value);
-            }
-        }
+        let fields = Lines::of(&text.freeze(), 0).map(HeaderMap::new());
+        let trailers = fields.map_or_else(HeaderMap::new, |(fields, _)| fields);
         Some(Piece::Trailers(trailers))
     }
 }

@@ -7,7 +7,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, Request, StatusCode};
 use lockgate_wire::headers::remove_hop_by_hop;
 
-use crate::http1::{extent, take, Coding, Lines};
+use crate::http1::{extent, take, write_field, Coding, Lines};
 use crate::respond::Fields;
 
 /// Writes a request's head, with the gate's `own` lines. `chunked` announces a
@@ -22,13 +22,9 @@ pub fn write<B>(request: &Request<B>, own: &[u8], chunked: bool, out: &mut Vec<u
     out.extend_from_slice(target.as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\n");
     for (name, value) in request.headers() {
-        if chunked && name == CONTENT_LENGTH {
-            continue;
+        if !(chunked && name == CONTENT_LENGTH) {
+            write_field(out, name.as_str().as_bytes(), value.as_bytes());
         }
-        out.extend_from_slice(name.as_str().as_bytes());
-        out.extend_from_slice(b": ");
-        out.extend_from_slice(value.as_bytes());
-        out.extend_from_slice(b"\r\n");
     }
     out.extend_from_slice(own);
     if chunked {

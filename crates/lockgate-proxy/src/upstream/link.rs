@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 
 use super::head::{self, Head};
 use crate::body::{Broken, RequestBody};
-use crate::http1::{Coding, Piece};
+use crate::http1::{write_fields, Coding, Piece};
 use crate::net::{acknowledge, Scratch};
 use crate::reasons;
 use crate::respond::X_REQUEST_ID;
@@ -36,6 +36,8 @@ pub struct Link {
     upload: Option<Upload>,
     inbox: BytesMut,
     body: Coding,
+    /// The answer is to HEAD: it has no body, whatever its fields say.
+    no_body: bool,
     keep_alive: bool,
     /// Whether any byte of the answer came.
     pub began: bool,
@@ -85,6 +87,7 @@ impl Link {
             upload: None,
             inbox: BytesMut::new(),
             body: Coding::OVER,
+            no_body: false,
             keep_alive: true,
             began: false,
             rested_ms: 0,
@@ -119,6 +122,7 @@ impl Link {
             (Expect::Body, Coding::UntilClose)
         };
         self.guard.expect(expect);
+        self.no_body = no_body;
         self.body = body;
         self.began = false;
         self.out = head;
@@ -131,11 +135,11 @@ impl Link {
     }
 
     /// Sends on, and waits for the answer's head. Interim answers are passed over.
-    pub fn poll_head(&mut self, cx: &mut Context<'_>, no_body: bool) -> Poll<Result<Head, Broke>> {
+    pub fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Head, Broke>> {
         // A server may answer before it has read all, and close: what it said counts.
         let sending = self.poll_send(cx);
         loop {
-            if let Some(head) = head::read(&mut self.inbox, no_body) {
+            if let Some(head) = head::read(&mut self.inbox, self.no_body) {
                 let Ok(head) = head else {
                     return Poll::Ready(Err(Broke::Upstream(&reasons::GARBAGE)));
                 };
@@ -323,12 +327,7 @@ impl Upload {
             return;
         }
         out.extend_from_slice(b"0\r\n");
-        for (name, value) in trailers {
-            out.extend_from_slice(name.as_str().as_bytes());
-            out.extend_from_slice(b": ");
-            out.extend_from_slice(value.as_bytes());
-            out.extend_from_slice(b"\r\n");
-        }
+        write_fields(out, trailers);
         out.extend_from_slice(b"\r\n");
         self.body = RequestBody::empty();
         self.chunked = false;

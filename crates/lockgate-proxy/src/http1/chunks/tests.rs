@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+use http::HeaderValue;
 use lockgate_wire::framing::{Expect, HeadLimits, ResponseGuard};
 use proptest::prelude::*;
 
