@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from gateway.harness import bundles
 from gateway.harness.bundles import Signer
 from gateway.harness.gate import Gate
+from gateway.harness.place import Place
 from gateway.harness.upstream import AutoUpstream, Upstream
 
 Measured = Callable[[str, object], None]
@@ -39,6 +41,14 @@ def ends() -> Iterator[ExitStack]:
     """Whatever is entered here ends with the test, the last first."""
     with ExitStack() as stack:
         yield stack
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A gate with a public API, the same for a whole module."""
+    with AutoUpstream() as upstream, Gate(tmp_path_factory.mktemp("place") / "state") as running:
+        running.load(bundles.plain(upstream.port))
+        yield Place(running, upstream, running.port())
 
 
 @pytest.fixture

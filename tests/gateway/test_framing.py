@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ import pytest
 from gateway.harness import bundles
 from gateway.harness.framing import Case, cases
 from gateway.harness.gate import Gate
+from gateway.harness.place import Place
 from gateway.harness.upstream import AutoUpstream
 from gateway.harness.wire import Client, Closed, Message
 from lockgate import _native
@@ -27,22 +26,6 @@ CUT = [case for case in REQUESTS if case.accepted and case.after != "idle"]
 REFUSED_LATER = {"what browsers leave bare": "target-path-parameter"}
 # Before these are refused, so many whole requests stood before them and are answered.
 ANSWERED_BEFORE = {"bytes after the length": 1, "a pipelined request with an LF head": 1}
-
-
-@dataclass
-class Place:
-    """A gate that is asked much, before an upstream that keeps count."""
-
-    gate: Gate
-    upstream: AutoUpstream
-    port: int
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    with AutoUpstream() as upstream, Gate(tmp_path_factory.mktemp("framing") / "state") as gate:
-        gate.load(bundles.plain(upstream.port))
-        yield Place(gate, upstream, gate.port())
 
 
 def named(case: Case) -> str:

@@ -5,36 +5,17 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.harness import bundles
 from gateway.harness.framing import cases
-from gateway.harness.gate import Gate
-from gateway.harness.upstream import AutoUpstream
+from gateway.harness.place import Place
 from gateway.harness.wire import Client, Closed, Message
 
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 RAW = [case.raw for case in cases("requests") if len(case.raw) < 1000]
 BYTES = st.sampled_from([0, 9, 10, 11, 13, 32, 35, 44, 48, 58, 59, 127, 128, 255, ord("A"), ord("x")])
-
-
-@dataclass
-class Place:
-    gate: Gate
-    upstream: AutoUpstream
-    port: int
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    with AutoUpstream() as upstream, Gate(tmp_path_factory.mktemp("mutations") / "state") as gate:
-        gate.load(bundles.plain(upstream.port))
-        yield Place(gate, upstream, gate.port())
 
 
 @st.composite
