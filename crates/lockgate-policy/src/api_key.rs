@@ -158,6 +158,8 @@ impl ApiKey {
             proved_by: NAME,
             credential: Arc::clone(&record.id),
             owner: Arc::clone(&record.grant.owner),
+            app: None,
+            claims: None,
         };
         if record.revoked {
             return Verdict::Deny(self.denial(&REVOKED).known(identity));

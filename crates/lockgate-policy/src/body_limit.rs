@@ -58,7 +58,7 @@ impl BodyLimit {
     pub fn decide(&self, view: &RequestView<'_>) -> Verdict {
         match view.content_length {
             Some(length) if length > self.bytes => Verdict::Deny(self.denial()),
-            _ => Verdict::Allow(Vec::new()),
+            _ => Verdict::allow(),
         }
     }
 

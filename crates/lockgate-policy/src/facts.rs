@@ -38,7 +38,7 @@ impl std::fmt::Debug for Digest {
 }
 
 /// Something from outside that a policy wants before it decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Need {
     /// The record of the key with this digest.
     Key(Digest),

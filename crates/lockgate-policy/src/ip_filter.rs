@@ -78,7 +78,7 @@ impl IpFilter {
         } else if !self.allow.is_empty() && !self.allow.contains(caller.address) {
             Verdict::Deny(Denial::new(&NOT_ALLOWED))
         } else {
-            Verdict::Allow(Vec::new())
+            Verdict::allow()
         }
     }
 }

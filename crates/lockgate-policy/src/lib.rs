@@ -21,7 +21,9 @@ pub use facts::{Answers, Digest, Grant, KeyRecord, Need};
 pub use lockgate_wire::reason::{Fault, Reason, ReasonRef};
 pub use placement::{Mode, OnError, Span, Waiver};
 pub use ranges::Ranges;
-pub use verdict::{ConfigError, Denial, Edit, Identity, PolicyError, Verdict, POLICY_FAILED};
+pub use verdict::{
+    ConfigError, Denial, Edit, Edits, Identity, PolicyError, Verdict, POLICY_FAILED,
+};
 pub use view::{Caller, RequestView};
 
 /// The rooms' names, in alphabetical order.

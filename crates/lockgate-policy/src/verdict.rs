@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use http::header::{HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Map, Value};
 
 use crate::facts::Need;
 use crate::{ReasonRef, Span};
@@ -18,8 +19,8 @@ lockgate_wire::reasons! { "gate", Gate:
 /// A policy's decision. Never a bool: each carries what comes of it.
 #[derive(Debug)]
 pub enum Verdict {
-    /// Go on, with these changes to the request. Empty allocates nothing.
-    Allow(Vec<Edit>),
+    /// Go on, with these changes.
+    Allow(Edits),
     /// The caller is known. Authentication alone may say this.
     Identify(Identity),
     /// The request ends here.
@@ -30,13 +31,74 @@ pub enum Verdict {
     Need(Need),
 }
 
-/// A change to the request that goes to the upstream.
+impl Verdict {
+    /// Go on, with nothing changed.
+    #[must_use]
+    pub const fn allow() -> Self {
+        Self::Allow(Edits::none())
+    }
+}
+
+/// Changes that a policy makes, both ways. Empty allocates nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Edits {
+    /// To the request that goes to the upstream.
+    pub request: Vec<Edit>,
+    /// To the answer that goes to the client: the upstream's, or the gate's own.
+    pub answer: Vec<Edit>,
+}
+
+impl Edits {
+    /// No change.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self {
+            request: Vec::new(),
+            answer: Vec::new(),
+        }
+    }
+
+    /// Whether nothing is changed.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.request.is_empty() && self.answer.is_empty()
+    }
+}
+
+/// A change to the header fields of a request or of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Edit {
     /// Take the header away, however often it stands there.
     Remove(HeaderName),
     /// Set the header, replacing what stands there.
     Set(HeaderName, HeaderValue),
+    /// Add the header, beside what stands there.
+    Add(HeaderName, HeaderValue),
+}
+
+impl Edit {
+    /// The header that it changes.
+    #[must_use]
+    pub const fn header(&self) -> &HeaderName {
+        match self {
+            Self::Remove(name) | Self::Set(name, _) | Self::Add(name, _) => name,
+        }
+    }
+
+    /// Makes the change.
+    pub fn apply(&self, headers: &mut HeaderMap) {
+        match self {
+            Self::Remove(name) => {
+                headers.remove(name);
+            }
+            Self::Set(name, value) => {
+                headers.insert(name, value.clone());
+            }
+            Self::Add(name, value) => {
+                headers.append(name, value.clone());
+            }
+        }
+    }
 }
 
 /// Why a request ends, and what may be said of it.
@@ -46,8 +108,8 @@ pub struct Denial {
     pub reason: ReasonRef,
     /// What is particular to this request; safe to show a stranger.
     pub detail: Option<Cow<'static, str>>,
-    /// A header that the status asks for, such as `WWW-Authenticate` with 401.
-    pub header: Option<(HeaderName, HeaderValue)>,
+    /// Headers that the status asks for, such as `WWW-Authenticate` with 401.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
     /// Nothing was presented to be judged. Where any one of several credentials
     /// will do, the refusal of one that was presented says more.
     pub absent: bool,
@@ -63,7 +125,7 @@ impl Denial {
         Self {
             reason,
             detail: None,
-            header: None,
+            headers: Vec::new(),
             absent: false,
             known: None,
         }
@@ -90,10 +152,10 @@ impl Denial {
         self
     }
 
-    /// Adds the header that the status asks for.
+    /// Adds a header that the status asks for.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.header = Some((name, value));
+        self.headers.push((name, value));
         self
     }
 }
@@ -109,10 +171,15 @@ impl From<ReasonRef> for Denial {
 pub struct Identity {
     /// The policy that proved it.
     pub proved_by: &'static str,
-    /// The credential's public id, for example `key_…`.
+    /// The credential's public id, by which its holder is counted: `key_…` for
+    /// a key, `<issuer>/<sub>` for a token.
     pub credential: Arc<str>,
     /// Who answers for the credential.
     pub owner: Arc<str>,
+    /// The program that calls, where the credential tells it (`client_id`, `azp`).
+    pub app: Option<Arc<str>>,
+    /// What the credential says besides, verified.
+    pub claims: Option<Arc<Map<String, Value>>>,
 }
 
 /// An error of the policy itself: it could not decide.

@@ -21,6 +21,8 @@ pub struct RequestView<'a> {
     pub content_length: Option<u64>,
     /// The API that the request was routed to.
     pub api: &'a str,
+    /// The operation of the API's document that it is, where there is a document.
+    pub operation: Option<&'a str>,
 }
 
 /// Where a request comes from.

@@ -42,6 +42,7 @@ fn view<'a>(
         headers,
         content_length,
         api: API,
+        operation: None,
     }
 }
 
@@ -131,7 +132,7 @@ mod bodies {
         }
         match counter.on_end() {
             BodyVerdict::Deny(denial) => Verdict::Deny(denial),
-            _ => Verdict::Allow(Vec::new()),
+            _ => Verdict::allow(),
         }
     }
 }
@@ -230,10 +231,11 @@ mod keys {
 
     /// RFC 9110, 15.5.2: a 401 carries a challenge.
     fn challenged(name: &str, verdict: &Verdict) {
-        if let Verdict::Deny(Denial { reason, header, .. }) = verdict {
-            let challenge = header
-                .as_ref()
-                .is_some_and(|(name, _)| name == "www-authenticate");
+        if let Verdict::Deny(Denial {
+            reason, headers, ..
+        }) = verdict
+        {
+            let challenge = headers.iter().any(|(name, _)| name == "www-authenticate");
             assert_eq!(challenge, reason.status == 401, "{name}");
         }
     }

@@ -98,7 +98,7 @@ pub fn compile(
         .iter()
         .filter_map(|upstream| upstream.credential.as_ref());
     let mut credentials: Vec<HeaderName> = keyed
-        .map(|(Edit::Remove(name) | Edit::Set(name, _))| name.clone())
+        .map(|edit| edit.header().clone())
         .chain(proving.map(|secret| secret.header.clone()))
         .collect();
     credentials.sort_by(|a, b| a.as_str().cmp(b.as_str()));
@@ -339,6 +339,7 @@ fn compile_api(
                 upstream,
                 strip_path: api.strip_path,
                 edits: strip.collect::<Vec<Edit>>(),
+                answer_edits: Vec::new(),
                 steps,
                 metrics: around.metrics.api(&api.name.as_str().into()),
             })

@@ -81,6 +81,7 @@ impl Default for Judgement {
             trace: Trace::default(),
             decided: None,
             edits: Vec::new(),
+            answer_edits: Vec::new(),
             watchers: Vec::new(),
             errors: Vec::new(),
         }
@@ -109,6 +110,8 @@ pub struct Judgement {
     pub decided: Option<Span>,
     /// Changes to the request, besides the API's own.
     pub edits: Vec<Edit>,
+    /// Changes to the answer, besides the API's own.
+    pub answer_edits: Vec<Edit>,
     /// What watches the body.
     pub watchers: Vec<Watcher>,
     /// Errors of policies, for the log.
@@ -188,10 +191,10 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
     }
 
     /// Judges to the end with facts at hand.
-    pub fn complete(&mut self, facts: &dyn Fn(Need) -> Answers) {
+    pub fn complete(&mut self, facts: &dyn Fn(&Need) -> Answers) {
         let mut answers = Answers::None;
         while let Progress::Need(need) = self.run(&answers) {
-            answers = facts(need);
+            answers = facts(&need);
         }
     }
 
@@ -320,7 +323,8 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
         match self.ask(step, answers) {
             Ok(Verdict::Need(need)) => return Some(need),
             Ok(Verdict::Allow(edits)) => {
-                self.judgement.edits.extend(edits);
+                self.judgement.edits.extend(edits.request);
+                self.judgement.answer_edits.extend(edits.answer);
                 self.note(Outcome::Allow, None);
             }
             Ok(Verdict::Identify(identity)) => {
@@ -349,6 +353,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             headers: self.arrival.headers,
             content_length: self.arrival.content_length,
             api: self.api().map_or("", |api| &api.name),
+            operation: None,
         };
         match &step.policy {
             Policy::IpFilter(policy) => Ok(policy.decide(&Caller {
@@ -374,12 +379,12 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
 
     fn authorize(&self, rule: &Rule) -> Verdict {
         match rule {
-            Rule::Public(waiver) if waiver.holds(self.now_ms) => Verdict::Allow(Vec::new()),
+            Rule::Public(waiver) if waiver.holds(self.now_ms) => Verdict::allow(),
             Rule::Public(_) => Verdict::Deny(Denial::new(&reasons::WAIVER_EXPIRED)),
             Rule::Authenticated
                 if self.judgement.identity.is_some() || !self.authentication_enforced() =>
             {
-                Verdict::Allow(Vec::new())
+                Verdict::allow()
             }
             Rule::Authenticated => Verdict::Deny(Denial::new(&reasons::NOT_AUTHENTICATED)),
         }
@@ -471,10 +476,10 @@ fn reserved(rest: &str) -> Result<End, Denial> {
 /// Answers needs from the process-wide store. `stale` is whether facts are too
 /// old to be believed.
 #[must_use]
-pub fn answer(facts: &FactStore, stale: bool, need: Need) -> Answers {
+pub fn answer(facts: &FactStore, stale: bool, need: &Need) -> Answers {
     match need {
         Need::Key(_) if stale => Answers::Stale,
-        Need::Key(digest) => Answers::Key(digest, facts.key(&digest)),
+        Need::Key(digest) => Answers::Key(*digest, facts.key(digest)),
     }
 }
 

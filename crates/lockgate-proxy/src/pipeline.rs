@@ -8,7 +8,7 @@ use http::header::{HeaderValue, CONTENT_LENGTH, HOST};
 use http::request::Parts;
 use http::uri::{PathAndQuery, Uri};
 use http::{HeaderMap, Method, Request, Version};
-use lockgate_policy::{Answers, Denial, Edit, ReasonRef};
+use lockgate_policy::{Answers, Denial, ReasonRef};
 use lockgate_wire::headers::forwarding::Hop;
 use lockgate_wire::headers::trace::{continue_or_begin, TraceParent, TRACEPARENT, TRACESTATE};
 use lockgate_wire::headers::{remove_hop_by_hop, remove_look_alikes, strip_identity};
@@ -17,10 +17,10 @@ use crate::body::{AnswerBody, RequestBody};
 use crate::client::Upload;
 use crate::exchange::Exchange;
 use crate::http1::write_field;
-use crate::judge::{answer, Arrival, End, Judging, Progress};
+use crate::judge::{Arrival, End, Judging, Progress};
 use crate::net::ConnectionState;
 use crate::reasons;
-use crate::respond::{refuse, respond, Answer, X_REQUEST_ID};
+use crate::respond::{edited, refuse, respond, Answer, X_REQUEST_ID};
 use crate::snapshot::CompiledUpstream;
 use crate::worker::{Origin, Worker};
 
@@ -150,7 +150,7 @@ pub async fn serve_request(
     );
 
     // Normal form, route, policies.
-    judge(&mut exchange, &parts, upload.is_some());
+    judge(&mut exchange, &parts, upload.is_some()).await;
     for error in std::mem::take(&mut exchange.judgement.errors) {
         worker.report(&exchange, &error);
     }
@@ -172,7 +172,7 @@ pub async fn serve_request(
 
     // Transform.
     for edit in api.edits.iter().chain(&exchange.judgement.edits) {
-        apply(edit, &mut parts.headers);
+        edit.apply(&mut parts.headers);
     }
     let own = match outgoing(&mut exchange, &mut parts, upstream) {
         Ok(own) => own,
@@ -205,10 +205,13 @@ pub async fn serve_request(
 
     // Response.
     exchange.target = Some(Arc::clone(link.target()));
+    let Some(fields) = edited(&exchange, head.fields) else {
+        return refuse(exchange, Denial::new(&reasons::GARBAGE), true);
+    };
     exchange.status = head.status.as_u16();
     Answer {
         status: head.status,
-        fields: head.fields,
+        fields,
         close: false,
         body: AnswerBody::upstream(link, exchange),
     }
@@ -244,7 +247,7 @@ fn arrived(uri: &Uri) -> &str {
     uri.path_and_query().map_or("/", PathAndQuery::as_str)
 }
 
-fn judge(exchange: &mut Exchange, parts: &Parts, body: bool) {
+async fn judge(exchange: &mut Exchange, parts: &Parts, body: bool) {
     #[cfg(test)]
     assert_ne!(arrived(&parts.uri), crate::testing::PANICS, "on demand");
     let worker = Rc::clone(exchange.worker());
@@ -271,19 +274,7 @@ fn judge(exchange: &mut Exchange, parts: &Parts, body: bool) {
     let mut judging = Judging::new(snapshot, arrival, now_ms, judgement);
     let mut answers = Answers::None;
     while let Progress::Need(need) = judging.run(&answers) {
-        let stale = worker.shared.facts_stale(&snapshot.facts, now_ms);
-        answers = answer(&worker.shared.facts, stale, need);
-    }
-}
-
-fn apply(edit: &Edit, headers: &mut HeaderMap) {
-    match edit {
-        Edit::Remove(name) => {
-            headers.remove(name);
-        }
-        Edit::Set(name, value) => {
-            headers.insert(name, value.clone());
-        }
+        answers = worker.obtain(need, snapshot, now_ms).await;
     }
 }
 

@@ -48,7 +48,14 @@ pub fn refuse(mut exchange: Box<Exchange>, denial: Denial, close: bool) -> Answe
     );
     exchange.status = denial.reason.status;
     exchange.reason = Some(denial.reason);
-    shaped(&denial, AnswerBody::own(body, Some(exchange)), close)
+    let mut headers = refusal(&denial);
+    edit(&exchange, &mut headers);
+    shaped(
+        &denial,
+        headers,
+        AnswerBody::own(body, Some(exchange)),
+        close,
+    )
 }
 
 /// Answers for a request whose serving panicked. Its event was written as the
@@ -57,19 +64,24 @@ pub fn refuse(mut exchange: Box<Exchange>, denial: Denial, close: bool) -> Answe
 pub fn after_panic(base: &str) -> Answer {
     let denial = Denial::new(&reasons::INTERNAL_PANIC);
     let body = problem(base, &denial, "");
-    shaped(&denial, AnswerBody::own(body, None), true)
+    shaped(&denial, refusal(&denial), AnswerBody::own(body, None), true)
 }
 
-fn shaped(denial: &Denial, body: AnswerBody, close: bool) -> Answer {
+/// The fields of a refusal.
+fn refusal(denial: &Denial) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(4);
     headers.insert(
         CONTENT_TYPE,
         HeaderValue::from_static("application/problem+json"),
     );
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Some((name, value)) = &denial.header {
-        headers.insert(name.clone(), value.clone());
+    for (name, value) in &denial.headers {
+        headers.append(name.clone(), value.clone());
     }
+    headers
+}
+
+fn shaped(denial: &Denial, headers: HeaderMap, body: AnswerBody, close: bool) -> Answer {
     Answer {
         status: StatusCode::from_u16(denial.reason.status)
             .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
@@ -82,13 +94,40 @@ fn shaped(denial: &Denial, body: AnswerBody, close: bool) -> Answer {
 /// Gives an answer that a policy made.
 #[must_use]
 pub fn respond(mut exchange: Box<Exchange>, answer: Response<Vec<u8>>) -> Answer {
-    let (parts, body) = answer.into_parts();
+    let (mut parts, body) = answer.into_parts();
+    edit(&exchange, &mut parts.headers);
     exchange.status = parts.status.as_u16();
     Answer {
         status: parts.status,
         fields: Fields::Own(parts.headers),
         close: false,
         body: AnswerBody::own(body.into(), Some(exchange)),
+    }
+}
+
+/// An upstream's fields with the changes that policies made. `None` if `http`
+/// does not take what the guard took, which tests say never happens.
+#[must_use]
+pub fn edited(exchange: &Exchange, fields: Fields) -> Option<Fields> {
+    let fixed = exchange
+        .api()
+        .is_some_and(|api| !api.answer_edits.is_empty());
+    if !fixed && exchange.judgement.answer_edits.is_empty() {
+        return Some(fields);
+    }
+    let mut headers = match fields {
+        Fields::Own(headers) => headers,
+        Fields::Passed(lines) => lines.map(HeaderMap::new())?.0,
+    };
+    edit(exchange, &mut headers);
+    Some(Fields::Own(headers))
+}
+
+/// Makes the changes of the API and of its policies.
+fn edit(exchange: &Exchange, headers: &mut HeaderMap) {
+    let fixed = exchange.api().map_or(&[][..], |api| &api.answer_edits);
+    for edit in fixed.iter().chain(&exchange.judgement.answer_edits) {
+        edit.apply(headers);
     }
 }
 

@@ -81,6 +81,8 @@ pub struct CompiledApi {
     pub strip_path: bool,
     /// Changes to every request of the API: credentials taken off.
     pub edits: Vec<Edit>,
+    /// Changes to every answer of the API, the gate's own among them.
+    pub answer_edits: Vec<Edit>,
     /// Its policies, in the pipeline's order.
     pub steps: Vec<Step>,
     /// What is counted of it.

@@ -7,7 +7,7 @@ pub use crate::events::Outcome;
 use crate::snapshot::CompiledApi;
 
 /// More policies than one API can have; further ones would not be recorded.
-pub const MAX: usize = 16;
+pub const MAX: usize = 32;
 
 /// What came of each policy of an API, in the pipeline's order. Which policy
 /// it was, and where the configuration says it, the API knows.

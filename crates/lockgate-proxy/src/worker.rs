@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use lockgate_policy::PolicyError;
+use lockgate_policy::{Answers, Need, PolicyError};
 use lockgate_wire::framing::HeadLimits;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, Notify};
@@ -20,6 +20,7 @@ use crate::events::{EventLog, Sink};
 use crate::exchange::Exchange;
 use crate::facts::FactStore;
 use crate::id::Ids;
+use crate::judge::answer;
 use crate::metrics::{Metrics, WorkerMetrics};
 use crate::net::{out_of_descriptors, Admission, ConnectionState, Permit, Scratch, Watch};
 use crate::snapshot::{CompiledListener, Snapshot};
@@ -230,6 +231,14 @@ impl Worker {
             Rc::clone(held),
             Arc::clone(listener.unwrap_or(&origin.accepted)),
         )
+    }
+
+    /// Obtains what a policy needs from outside.
+    // Async though a look-up answers at once: the next need may be asked of another process.
+    #[allow(clippy::unused_async)]
+    pub async fn obtain(&self, need: Need, snapshot: &Snapshot, now_ms: u64) -> Answers {
+        let stale = self.shared.facts_stale(&snapshot.facts, now_ms);
+        answer(&self.shared.facts, stale, &need)
     }
 
     /// Writes down that a policy failed.

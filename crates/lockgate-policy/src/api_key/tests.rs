@@ -19,6 +19,7 @@ fn view(headers: &HeaderMap) -> RequestView<'_> {
         headers,
         content_length: None,
         api: "shop",
+        operation: None,
     }
 }
 
@@ -148,7 +149,7 @@ fn a_refusal_tells_what_to_send() {
             .unwrap(),
     );
     let challenge = HeaderValue::from_static("ApiKey header=\"x-api-key\"");
-    assert_eq!(none.header, Some((WWW_AUTHENTICATE, challenge.clone())));
+    assert_eq!(none.headers, [(WWW_AUTHENTICATE, challenge.clone())]);
     assert!(
         none.absent,
         "another way to authenticate may have been meant"
@@ -158,7 +159,7 @@ fn a_refusal_tells_what_to_send() {
             .decide(&view(&key_header("nonsense")), &Answers::None, 0)
             .unwrap(),
     );
-    assert_eq!(wrong.header, Some((WWW_AUTHENTICATE, challenge)));
+    assert_eq!(wrong.headers, [(WWW_AUTHENTICATE, challenge)]);
     assert!(!wrong.absent);
     assert_eq!(wrong.detail, None, "nothing of what was sent is repeated");
 }

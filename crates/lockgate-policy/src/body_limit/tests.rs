@@ -20,6 +20,7 @@ fn judge(
         headers: &headers,
         content_length: length,
         api: "shop",
+        operation: None,
     };
     if let Verdict::Deny(denial) = policy.decide(&view) {
         return (denial.reason.code, Some("head"));

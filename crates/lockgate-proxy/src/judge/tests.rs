@@ -171,7 +171,7 @@ fn what_is_not_routed_is_refused_before_any_policy() {
     };
     assert_eq!(denial.reason.code, "method-not-allowed");
     let allow = HeaderValue::from_static("GET, HEAD");
-    assert_eq!(denial.header, Some((ALLOW, allow)));
+    assert_eq!(denial.headers, [(ALLOW, allow)]);
     assert!(judged.matched.is_none() && judged.trace.is_empty());
 }
 
@@ -427,7 +427,7 @@ fn a_record_of_another_digest_proves_nothing() {
         listener: &snapshot.listeners[0],
     };
     let mut judging = Judging::new(&snapshot, arrival, NOW, &mut judgement);
-    judging.complete(&|Need::Key(asked)| Answers::Key(asked, record.clone()));
+    judging.complete(&|Need::Key(asked)| Answers::Key(*asked, record.clone()));
     assert_eq!(end(&judgement), "key-unknown");
 }
 

@@ -53,6 +53,7 @@ fn a_refusal_says_what_it_is_and_is_kept_by_no_cache() {
     let denial = Denial::new(&reasons::NOT_AUTHENTICATED).header(WWW_AUTHENTICATE, value);
     let response = shaped(
         &denial,
+        refusal(&denial),
         AnswerBody::own(Bytes::from_static(b"{}"), None),
         false,
     );
@@ -68,7 +69,12 @@ fn a_refusal_says_what_it_is_and_is_kept_by_no_cache() {
 #[test]
 fn a_connection_that_cannot_go_on_is_told_so() {
     let denial = Denial::new(&reasons::GARBAGE);
-    let response = shaped(&denial, AnswerBody::own(Bytes::new(), None), true);
+    let response = shaped(
+        &denial,
+        refusal(&denial),
+        AnswerBody::own(Bytes::new(), None),
+        true,
+    );
     assert!(response.close && response.body.is_end_stream());
 }
 
