@@ -88,6 +88,10 @@ check: build ## Lint, types, formatting, dependency rules, stubs: everything tha
 docs: build ## Write the generated pages (docs/reference, the bundle's types, the schemas).
 	$(BIN)/python tools/generate.py
 
+.PHONY: site
+site: build ## Make a web site of the documentation in target/site/html.
+	$(BIN)/python tools/website.py
+
 ##@ Measuring
 
 .PHONY: bench
