@@ -8,6 +8,7 @@ use crate::client::{connect_all, report, PATIENCE};
 use crate::histogram::Histogram;
 use crate::http;
 use crate::stage::Stage;
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// Sends `--rate` requests a second for `--seconds`, and waits for the last answers.
@@ -20,7 +21,8 @@ pub fn run(stage: &mut Stage, args: &Args) -> Result<String, String> {
     let wanted = (rate * args.seconds()?.as_secs_f64()).round() as u64;
     let mut clients = connect_all(stage, args.target()?, args.connections()?)?;
 
-    let mut free: Vec<usize> = (0..clients.len()).rev().collect();
+    // In turn, so that none rests for longer than a subject lets it.
+    let mut free: VecDeque<usize> = (0..clients.len()).collect();
     let mut turn = requests.iter().cycle();
     let (mut latency, mut late) = (Histogram::new(), Histogram::new());
     let mut ready = Vec::new();
@@ -40,7 +42,7 @@ pub fn run(stage: &mut Stage, args: &Args) -> Result<String, String> {
         }
         // With no connection free a request waits, and its time runs on.
         while sent < wanted && due_of(sent) <= now {
-            let (Some(number), Some(request)) = (free.pop(), turn.next()) else { break };
+            let (Some(number), Some(request)) = (free.pop_front(), turn.next()) else { break };
             let due = due_of(sent);
             late.record(now - due);
             clients[number].send(request, due)?;
@@ -53,7 +55,7 @@ pub fn run(stage: &mut Stage, args: &Args) -> Result<String, String> {
             last = Instant::now();
             latency.record(last - due);
             answered += 1;
-            free.push(number);
+            free.push_back(number);
         }
     }
     Ok(report(answered, (last - start).as_secs_f64(), &latency.json(), &late.json()))
