@@ -17,6 +17,7 @@ __all__ = [
     "key_digest",
     "last_events",
     "mint_key",
+    "pattern_fault",
     "pipeline",
     "policies",
     "read_events",
@@ -71,6 +72,9 @@ def policies() -> list[str]:
 
 def reasons() -> list[Reason]:
     """Every reason that a gate can give."""
+
+def pattern_fault(text: str) -> tuple[str, str, str] | None:
+    """Why a text is no regular expression that can be used: a code, what is wrong, what to do."""
 
 def reserved_header(name: str) -> Literal["framing", "hop-by-hop", "written", "identity"] | None:
     """What the gate itself does with a header of this name, in any spelling; nothing to most."""

@@ -19,7 +19,14 @@ from __future__ import annotations
 
 from typing import Literal, TypedDict
 '''
-PLAIN = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
+PLAIN = {
+    "string": "str",
+    "integer": "int",
+    "number": "float",
+    "boolean": "bool",
+    "null": "None",
+    "object": "dict[str, object]",
+}
 
 
 def files(_root: Path) -> dict[str, str]:

@@ -10,7 +10,9 @@ pub mod body_limit;
 pub mod ip_filter;
 
 pub mod body;
+pub mod conditions;
 pub mod facts;
+pub mod pattern;
 pub mod placement;
 pub mod ranges;
 pub mod verdict;

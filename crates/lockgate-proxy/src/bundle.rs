@@ -4,6 +4,10 @@
 //! These types are the only declaration of it. Python's are generated from the
 //! JSON Schema that [`schema`] returns.
 
+mod routing;
+
+pub use routing::{Share, Split, SplitBy};
+
 use lockgate_policy::{api_key, body_limit, ip_filter, Mode, OnError, Span, Waiver};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -151,8 +155,10 @@ pub struct Api {
     pub paths: Vec<PathMatch>,
     /// Upper-case methods; none means any.
     pub methods: Vec<String>,
-    /// Name of its upstream.
-    pub upstream: String,
+    /// Name of its upstream; none where a split chooses among several.
+    pub upstream: Option<String>,
+    /// Several upstreams in place of one.
+    pub split: Option<Split>,
     /// Take the matched prefix off before forwarding.
     pub strip_path: bool,
     /// Set where anyone may call.

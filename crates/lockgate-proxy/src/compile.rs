@@ -22,8 +22,10 @@ use crate::metrics::Metrics;
 use crate::pipeline;
 use crate::route::Router;
 use crate::snapshot::{
-    CompiledApi, CompiledListener, CompiledUpstream, Policy, Rule, Secret, Snapshot, Step, Target,
+    CompiledApi, CompiledListener, CompiledUpstream, Forwarding, Policy, Rule, Secret, Snapshot,
+    Step, Target,
 };
+use crate::split::Split;
 
 /// What a bundle is compiled with, besides itself.
 pub struct Surroundings<'a> {
@@ -302,11 +304,13 @@ fn compile_api(
 ) -> Result<CompiledApi, Vec<ConfigError>> {
     let at = at(format!("/apis/{index}"), api.span);
     let mut errors = Vec::new();
-    let upstream = upstreams.get(api.upstream.as_str()).copied();
-    if upstream.is_none() {
-        let message = format!("there is no upstream `{}`", api.upstream);
-        errors.push(at(ConfigError::new("no-upstream", "/upstream", message)));
-    }
+    let forwarding = match forwarding(api, upstreams) {
+        Ok(forwarding) => Some(forwarding),
+        Err(error) => {
+            errors.push(at(error));
+            None
+        }
+    };
     if api.paths.is_empty() {
         errors.push(at(ConfigError::new(
             "no-paths",
@@ -327,8 +331,8 @@ fn compile_api(
         Err(error) => errors.push(at(error)),
     }
     steps.sort_by_key(|step| pipeline::position(step.policy.name()));
-    match upstream {
-        Some(upstream) if errors.is_empty() => {
+    match forwarding {
+        Some(forwarding) if errors.is_empty() => {
             let strip = steps.iter().filter_map(|step| match &step.policy {
                 Policy::ApiKey(policy) => Some(policy.edits()),
                 _ => None,
@@ -336,7 +340,7 @@ fn compile_api(
             Ok(CompiledApi {
                 name: api.name.as_str().into(),
                 span: api.span,
-                upstream,
+                forwarding,
                 strip_path: api.strip_path,
                 edits: strip.collect::<Vec<Edit>>(),
                 answer_edits: Vec::new(),
@@ -345,6 +349,35 @@ fn compile_api(
             })
         }
         _ => Err(errors),
+    }
+}
+
+/// One upstream, or several to choose among.
+fn forwarding(api: &Api, upstreams: &HashMap<&str, usize>) -> Result<Forwarding, ConfigError> {
+    match (&api.upstream, &api.split) {
+        (Some(name), None) => match upstreams.get(name.as_str()) {
+            Some(index) => Ok(Forwarding::One(*index)),
+            None => {
+                let message = format!("there is no upstream `{name}`");
+                Err(ConfigError::new("no-upstream", "/upstream", message))
+            }
+        },
+        (None, Some(split)) => Split::new(split, |name| upstreams.get(name).copied())
+            .map(Forwarding::Split)
+            .map_err(|error| ConfigError {
+                pointer: format!("/split{}", error.pointer),
+                ..error
+            }),
+        (None, None) => Err(ConfigError::new(
+            "no-upstream",
+            "",
+            "an API needs `upstream`, or `split` for several of them",
+        )),
+        (Some(_), Some(_)) => Err(ConfigError::new(
+            "upstream-and-split",
+            "/split",
+            "`upstream` and `split` exclude each other: name the upstream among those of the split",
+        )),
     }
 }
 

@@ -156,8 +156,9 @@ impl Exchange {
     #[must_use]
     pub fn upstream_times(&self) -> Timeouts {
         let upstream = self
-            .api()
-            .and_then(|api| self.snapshot.upstreams.get(api.upstream));
+            .judgement
+            .upstream
+            .and_then(|upstream| self.snapshot.upstreams.get(upstream));
         upstream
             .map(|upstream| upstream.timeouts)
             .unwrap_or_default()
@@ -257,6 +258,11 @@ impl Exchange {
             bytes_out: self.bytes_out,
             took_us,
             upstream_us: self.upstream_us,
+            upstream: judged
+                .upstream
+                .filter(|_| self.target.is_some())
+                .and_then(|upstream| self.snapshot.upstreams.get(upstream))
+                .map(|upstream| &*upstream.name),
             target: self.target.as_deref().map(|to| target.of(to)),
             bundle: &self.snapshot.hash,
             trace: trace_hex

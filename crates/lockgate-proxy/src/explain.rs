@@ -19,7 +19,7 @@ use crate::judge::{answer, Arrival, End, Judgement, Judging};
 use crate::metrics::Metrics;
 use crate::pipeline;
 use crate::reasons;
-use crate::snapshot::{CompiledApi, CompiledListener, Snapshot};
+use crate::snapshot::{CompiledApi, CompiledListener, Forwarding, Snapshot};
 use crate::trace::{Entry, Outcome};
 
 /// Piece in which a body is shown to watchers.
@@ -108,8 +108,16 @@ struct Who {
 }
 
 #[derive(Debug, Serialize)]
+struct Share {
+    upstream: String,
+    weight: u32,
+}
+
+#[derive(Debug, Serialize)]
 struct Target {
     name: String,
+    chosen_by: &'static str,
+    shares: Vec<Share>,
     targets: Vec<String>,
     target: String,
 }
@@ -200,6 +208,7 @@ impl Engine {
                 .and_then(|length| length.to_str().ok()?.parse().ok()),
             body: question.body.as_ref().is_some_and(|body| !body.is_empty()),
             peer: question.peer.to_canonical(),
+            id: "",
             listener,
         };
         let now_ms = question.now_ms.unwrap_or_else(wall_ms);
@@ -219,7 +228,9 @@ impl Engine {
             watch(&mut judgement, api, body);
         }
         let rewritten = judgement.rewritten.is_some();
-        let upstream = api.and_then(|api| self.snapshot.upstreams.get(api.upstream));
+        let upstream = judgement
+            .upstream
+            .and_then(|upstream| self.snapshot.upstreams.get(upstream));
         let (verdict, status, reason) = match &judgement.end {
             End::Forward => ("allow", None, None),
             End::Respond(response) => ("respond", Some(response.status().as_u16()), None),
@@ -255,6 +266,8 @@ impl Engine {
                 .filter(|_| verdict == "allow")
                 .map(|upstream| Target {
                     name: upstream.name.to_string(),
+                    chosen_by: judgement.chosen_by.as_str(),
+                    shares: api.map_or_else(Vec::new, |api| self.shares(api)),
                     targets: upstream.targets.iter().map(ToString::to_string).collect(),
                     target: judgement
                         .outgoing
@@ -312,6 +325,23 @@ impl Engine {
             reason: entry.reason.map(|reason| reason.code),
             span: self.place(entry.span),
         }
+    }
+
+    /// The upstreams among which the API chooses, each with its weight.
+    fn shares(&self, api: &CompiledApi) -> Vec<Share> {
+        let Forwarding::Split(split) = &api.forwarding else {
+            return Vec::new();
+        };
+        split
+            .shares()
+            .filter_map(|(upstream, weight)| {
+                let upstream = self.snapshot.upstreams.get(upstream)?;
+                Some(Share {
+                    upstream: upstream.name.to_string(),
+                    weight,
+                })
+            })
+            .collect()
     }
 
     fn place(&self, span: Span) -> Place {

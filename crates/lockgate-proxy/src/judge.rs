@@ -20,7 +20,8 @@ use lockgate_wire::target::{self, normalize_host, TargetSwitches};
 use crate::facts::FactStore;
 use crate::reasons;
 use crate::route::{Found, Matched};
-use crate::snapshot::{CompiledApi, CompiledListener, Policy, Rule, Snapshot, Step};
+use crate::snapshot::{CompiledApi, CompiledListener, Forwarding, Policy, Rule, Snapshot, Step};
+use crate::split::{Chooser, ChosenBy};
 use crate::trace::{Outcome, Trace};
 
 /// Paths that are the gate's own on every host.
@@ -43,6 +44,8 @@ pub struct Arrival<'a> {
     pub body: bool,
     /// The other end of the socket.
     pub peer: IpAddr,
+    /// Its id, where it has one: what is left to chance is drawn from it.
+    pub id: &'a str,
     /// Where it arrived.
     pub listener: &'a CompiledListener,
 }
@@ -75,6 +78,8 @@ impl Default for Judgement {
             matched: None,
             rewritten: None,
             outgoing: None,
+            upstream: None,
+            chosen_by: ChosenBy::Api,
             identity: None,
             known: None,
             client: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
@@ -98,6 +103,11 @@ pub struct Judgement {
     pub rewritten: Option<String>,
     /// What the upstream is asked for, where that is not what arrived.
     pub outgoing: Option<PathAndQuery>,
+    /// The upstream that it goes to, an index into the snapshot's. Whatever sets
+    /// it before the end of judging decides; else the API's own or its split does.
+    pub upstream: Option<usize>,
+    /// What chose it.
+    pub chosen_by: ChosenBy,
     /// Who calls.
     pub identity: Option<Identity>,
     /// Whose credential was refused, where that is certain; for the event alone.
@@ -186,6 +196,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             self.next += 1;
         }
         self.close_authentication();
+        self.choose_upstream();
         self.leave_rest();
         Progress::Done
     }
@@ -243,6 +254,9 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
         match found {
             Found::Route(matched) => {
                 self.judgement.matched = Some(matched);
+                if let Some(Forwarding::One(upstream)) = self.api().map(|api| &api.forwarding) {
+                    self.judgement.upstream = Some(*upstream);
+                }
                 self.outgoing(matched)?;
                 self.insecure()
             }
@@ -280,11 +294,34 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
         Ok(())
     }
 
+    /// Once all agree that it goes on: where to, which may depend on who calls.
+    fn choose_upstream(&mut self) {
+        if !matches!(self.judgement.end, End::Forward) || self.judgement.upstream.is_some() {
+            return;
+        }
+        let Some(Forwarding::Split(split)) = self.api().map(|api| &api.forwarding) else {
+            return;
+        };
+        let (upstream, by) = split.choose(&Chooser {
+            headers: self.arrival.headers,
+            query: self.query,
+            identity: self.judgement.identity.as_ref(),
+            client: self.judgement.client,
+            request: self.arrival.id,
+        });
+        self.judgement.upstream = Some(upstream);
+        self.judgement.chosen_by = by;
+        if let Err(denial) = self.insecure() {
+            self.judgement.end = End::Refuse(denial);
+        }
+    }
+
     /// Plain HTTP off loopback ends with the waiver that allowed it.
     fn insecure(&mut self) -> Result<(), Denial> {
         let upstream = self
-            .api()
-            .and_then(|api| self.snapshot.upstreams.get(api.upstream));
+            .judgement
+            .upstream
+            .and_then(|upstream| self.snapshot.upstreams.get(upstream));
         let waivers = [
             self.arrival.listener.insecure.as_ref(),
             upstream.and_then(|upstream| upstream.insecure.as_ref()),

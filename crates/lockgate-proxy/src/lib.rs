@@ -24,6 +24,7 @@ pub mod reasons;
 pub mod respond;
 pub mod route;
 pub mod snapshot;
+pub mod split;
 #[cfg(test)]
 mod testing;
 pub mod trace;

@@ -164,9 +164,11 @@ pub async fn serve_request(
         .judgement
         .matched
         .and_then(|matched| snapshot.apis.get(matched.api));
-    let Some((api, upstream)) =
-        api.and_then(|api| Some((api, snapshot.upstreams.get(api.upstream)?)))
-    else {
+    let upstream = exchange
+        .judgement
+        .upstream
+        .and_then(|upstream| snapshot.upstreams.get(upstream));
+    let (Some(api), Some(upstream)) = (api, upstream) else {
         return refuse(exchange, Denial::new(&reasons::NO_ROUTE), false);
     };
 
@@ -257,6 +259,7 @@ async fn judge(exchange: &mut Exchange, parts: &Parts, body: bool) {
         snapshot,
         listener,
         state,
+        id,
         ..
     } = exchange;
     let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
@@ -269,6 +272,7 @@ async fn judge(exchange: &mut Exchange, parts: &Parts, body: bool) {
         content_length: length.and_then(|length| length.to_str().ok()?.parse().ok()),
         body,
         peer: state.peer,
+        id: id.as_str(),
         listener,
     };
     let mut judging = Judging::new(snapshot, arrival, now_ms, judgement);

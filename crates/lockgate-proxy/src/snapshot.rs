@@ -14,6 +14,7 @@ use lockgate_policy::{api_key, body_limit, ip_filter, Edit, Mode, OnError, Range
 use crate::bundle::{EventsConfig, FactsPolicy, ListenerLimits, Timeouts, WhenStale};
 use crate::metrics::ApiMetrics;
 use crate::route::Router;
+use crate::split::Split;
 
 /// Everything a request is judged and forwarded by.
 #[derive(Debug)]
@@ -75,8 +76,8 @@ pub struct CompiledApi {
     pub name: Arc<str>,
     /// Where the configuration says it.
     pub span: Span,
-    /// Index into [`Snapshot::upstreams`].
-    pub upstream: usize,
+    /// Where its requests go.
+    pub forwarding: Forwarding,
     /// Take the matched prefix off before forwarding.
     pub strip_path: bool,
     /// Changes to every request of the API: credentials taken off.
@@ -87,6 +88,15 @@ pub struct CompiledApi {
     pub steps: Vec<Step>,
     /// What is counted of it.
     pub metrics: Arc<ApiMetrics>,
+}
+
+/// Where an API's requests go: an index into [`Snapshot::upstreams`], or several.
+#[derive(Debug)]
+pub enum Forwarding {
+    /// To this upstream.
+    One(usize),
+    /// To one of several.
+    Split(Split),
 }
 
 /// A policy in its place.

@@ -76,6 +76,14 @@ fn reserved_header(name: &str) -> Option<&'static str> {
     lockgate_wire::headers::reserved(name).map(lockgate_wire::headers::Reserved::as_str)
 }
 
+/// Why a text is no regular expression that can be used: a code, what is wrong, what to do.
+#[pyfunction]
+fn pattern_fault(text: &str) -> Option<(&'static str, String, &'static str)> {
+    lockgate_policy::pattern::Pattern::new(text)
+        .err()
+        .map(|fault| (fault.code, fault.message, fault.advice))
+}
+
 /// The JSON Schema of a bundle.
 #[pyfunction]
 fn bundle_schema() -> PyResult<String> {
@@ -98,6 +106,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(policies, module)?)?;
     module.add_function(wrap_pyfunction!(reasons, module)?)?;
     module.add_function(wrap_pyfunction!(reserved_header, module)?)?;
+    module.add_function(wrap_pyfunction!(pattern_fault, module)?)?;
     module.add_function(wrap_pyfunction!(bundle_schema, module)?)?;
     module.add_function(wrap_pyfunction!(engine::check_bundle, module)?)?;
     module.add_function(wrap_pyfunction!(events::event_schema, module)?)?;

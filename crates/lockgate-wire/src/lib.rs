@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`framing`] | checks HTTP/1.1 bytes before anything reads them: [`framing::RequestGuard`] and [`framing::ResponseGuard`], with [`framing::HeadLimits`], [`framing::Phase`], [`framing::Expect`] |
 //! | [`target`] | the one form of a path ([`target::normalize`], [`target::TargetSwitches`], [`target::for_matching`], [`target::after_match`]) and of a host ([`target::normalize_host`]) |
+//! | [`query`] | names and values in a query: [`query::find`], [`query::pairs`] |
 //! | [`headers`] | [`headers::remove_hop_by_hop`], [`headers::strip_identity`], [`headers::remove_look_alikes`], [`headers::reserved`] |
 //! | [`headers::forwarded`] | the client's address through trusted proxies: [`headers::forwarded::client_address`] |
 //! | [`headers::forwarding`] | `Forwarded` and `X-Forwarded-*` for the upstream: [`headers::forwarding::Hop`] |
@@ -52,6 +53,7 @@ mod chars;
 pub mod framing;
 pub mod headers;
 mod host;
+pub mod query;
 pub mod reason;
 pub mod target;
 

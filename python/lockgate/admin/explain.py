@@ -142,13 +142,19 @@ def of_event(event: dict[str, Any], bundle: str | None) -> dict[str, Any]:
             "span": event.get("span"),
         },
         "identity": None if key is None and owner is None else {"credential": key, "owner": owner},
-        "upstream": None if event.get("target") is None else {"target": event["target"]},
+        "upstream": None if event.get("target") is None else _asked_upstream(event),
         "took_us": event["took_us"],
         "upstream_us": event.get("upstream_us"),
         "other_methods": None,
         "bundle": event["bundle"],
         "bundle_kept": bundle is not None,
     }
+
+
+def _asked_upstream(event: dict[str, Any]) -> dict[str, Any]:
+    """Which upstream an event says was asked, where it does."""
+    target = {"target": event["target"]}
+    return target if event.get("upstream") is None else {"upstream": event["upstream"], **target}
 
 
 def _verdict(event: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ class Route(BaseModel):
     match: str = Field(description="`exact`, `prefix` or `template`.")
     path: str = Field(description="The path, as the configuration says it.")
     methods: list[str] = Field(description="Methods it answers to; empty means any.")
-    upstream: str = Field(description="Name of its upstream.")
+    upstream: str = Field(description="Name of its upstream, or of several with their weights.")
     access: str = Field(description="`public`, the ways to prove an identity, or that the waiver has ended (403).")
     file: str = Field(description="Where the configuration says it.")
     line: int = Field(description="The line, from 1.")
@@ -37,7 +37,7 @@ def _of_api(document: dict[str, Any], api: dict[str, Any]) -> list[Route]:
             match=match,
             path=path,
             methods=api["methods"],
-            upstream=api["upstream"],
+            upstream=_goes_to(api),
             access=_open(api["public"]["until_ms"]) if api["public"] is not None else " or ".join(authenticators),
             file=file,
             line=line,
@@ -45,6 +45,12 @@ def _of_api(document: dict[str, Any], api: dict[str, Any]) -> list[Route]:
         for matcher in api["paths"]
         for match, path in matcher.items()
     ]
+
+
+def _goes_to(api: dict[str, Any]) -> str:
+    if api["split"] is None:
+        return str(api["upstream"])
+    return ", ".join(f"{share['upstream']} {share['weight']}" for share in api["split"]["to"])
 
 
 def _open(until_ms: int) -> str:

@@ -117,8 +117,11 @@ def _end(explained: dict[str, Any]) -> list[str]:
 
 def _goes_to(upstream: dict[str, Any]) -> str:
     if "name" not in upstream:
-        return str(upstream["target"])
-    return f"{upstream['name']} ({', '.join(upstream['targets'])}) as {upstream['target']}"
+        return f"{upstream['upstream']}, {upstream['target']}" if "upstream" in upstream else str(upstream["target"])
+    shares = [f"{share['upstream']} {share['weight']}" for share in upstream["shares"]]
+    by = {"when": "by what the request carries", "weight": "one by weight"}.get(upstream["chosen_by"])
+    why = f", {by} of {', '.join(shares)}" if by is not None else ""
+    return f"{upstream['name']} ({', '.join(upstream['targets'])}) as {upstream['target']}{why}"
 
 
 def _place(span: dict[str, Any] | None) -> str:

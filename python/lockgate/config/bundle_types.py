@@ -26,10 +26,12 @@ class Api(TypedDict):
     """Set where anyone may call."""
     span: Span
     """Where the configuration says it."""
+    split: Split | None
+    """Several upstreams in place of one."""
     strip_path: bool
     """Take the matched prefix off before forwarding."""
-    upstream: str
-    """Name of its upstream."""
+    upstream: str | None
+    """Name of its upstream; none where a split chooses among several."""
 
 
 class ApiKeyConfig(TypedDict):
@@ -82,6 +84,43 @@ class Bundle(TypedDict):
     """Configuration files, in reading order; `Span::file` counts into this list."""
     upstreams: list[Upstream]
     """What the gate forwards to."""
+
+
+class Condition(TypedDict):
+    """One condition, as a bundle has it."""
+
+    name: str
+    """The name of the header, parameter or cookie."""
+    part: ConditionPart
+    """Where it looks."""
+    test: ConditionTest
+    """What must be there."""
+
+
+ConditionPart = Literal["header", "query", "cookie"]
+"""Where a condition looks."""
+
+
+class ConditionTestPresent(TypedDict):
+    """Whether it is there, with any value, or is not."""
+
+    present: bool
+
+
+class ConditionTestExact(TypedDict):
+    """This value."""
+
+    exact: str
+
+
+class ConditionTestRegex(TypedDict):
+    """A value that this expression matches whole."""
+
+    regex: str
+
+
+ConditionTest = ConditionTestPresent | ConditionTestExact | ConditionTestRegex
+"""What must be there."""
 
 
 class Credential(TypedDict):
@@ -243,6 +282,17 @@ class Policies(TypedDict):
     """Address filter."""
 
 
+class Share(TypedDict):
+    """One upstream's part of an API's requests."""
+
+    upstream: str
+    """Name of the upstream."""
+    weight: int
+    """Its part of the sum of all weights."""
+    when: list[Condition]
+    """Requests for which these hold go there, whatever the weights; none means that none does."""
+
+
 class Span(TypedDict):
     """A place in the configuration."""
 
@@ -252,6 +302,49 @@ class Span(TypedDict):
     """Index into the bundle's `sources`."""
     line: int
     """From 1."""
+
+
+class Split(TypedDict):
+    """Several upstreams for one API."""
+
+    by: SplitBy
+    """What is to stay with one upstream."""
+    to: list[Share]
+    """The upstreams, each once."""
+
+
+class SplitByRequest(TypedDict):
+    """Nothing: each request is for itself."""
+
+    request: dict[str, object]
+
+
+class SplitByClient(TypedDict):
+    """Who calls, by the credential; a caller without one by the address."""
+
+    client: dict[str, object]
+
+
+class SplitByAddress(TypedDict):
+    """The client's address."""
+
+    address: dict[str, object]
+
+
+class SplitByHeader(TypedDict):
+    """The value of this header; a request without it by the address."""
+
+    header: str
+
+
+class SplitByCookie(TypedDict):
+    """The value of this cookie; a request without it by the address."""
+
+    cookie: str
+
+
+SplitBy = SplitByRequest | SplitByClient | SplitByAddress | SplitByHeader | SplitByCookie
+"""What is to stay with one upstream as long as the weights do."""
 
 
 class Timeouts(TypedDict):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from typing import Final
 
 from lockgate.addresses import is_loopback
+from lockgate.config.check_routing import check_api, unknown_upstream
 from lockgate.config.document import Document
-from lockgate.config.effective import EffectiveApi, Placed
+from lockgate.config.effective import EffectiveApi, Placed, direct_name
 from lockgate.config.model_apis import Api
 from lockgate.config.translate import slip_for
 from lockgate.policies import Authentication, IpFilter, Lists, Policy
@@ -27,6 +27,7 @@ def check(document: Document, apis: list[EffectiveApi], lists: Lists) -> None:
         _opening(document, name)
         _upstream_of(document, name, upstream)
     for api in apis:
+        check_api(document, ("apis", api.name), api.api)
         for placed in api.policies:
             _policy(document, placed, lists)
     _unused(document, apis)
@@ -178,18 +179,7 @@ def _upstream_of(document: Document, name: str, upstream: str | None) -> None:
             _plain_target(document, path, upstream, hint)
         _own_address(document, path, upstream)
     elif not document.says("upstreams", upstream):
-        section = document.sections.get("upstreams")
-        names = list(section.children) if section is not None and isinstance(section.children, dict) else []
-        close = difflib.get_close_matches(upstream, names, n=1, cutoff=0.5)
-        allowed = ", ".join(map(shown, names[:20])) if names else "a name under `upstreams`, of which there is none yet"
-        document.problems.add(
-            document.value_region(*path),
-            "upstream-unknown",
-            f"there is no upstream {shown(upstream)}",
-            allowed=allowed,
-            hint=f"did you mean {shown(close[0])}?" if close else None,
-            path=path,
-        )
+        unknown_upstream(document, path, upstream)
 
 
 def _policy(document: Document, placed: Placed[Policy], lists: Lists) -> None:
@@ -227,11 +217,14 @@ def _policy(document: Document, placed: Placed[Policy], lists: Lists) -> None:
 
 
 def _unused(document: Document, apis: list[EffectiveApi]) -> None:
-    used = {api.upstream for api in apis}
+    used = {upstream for api in apis for upstream in api.upstreams}
     item = document.sections.get("apis")
     if item is None or not item.children or len(document.apis) != len(item.children):
         return  # An API that could not be read may be the one that uses it.
-    if not all("://" in api.api.upstream or document.says("upstreams", api.upstream) for api in apis):
+    if not all(any(api.upstreams) for api in apis):
+        return  # One that names none could be meant to use it.
+    direct = {direct_name(api.name) for api in apis}
+    if not all(upstream in direct or document.says("upstreams", upstream) for upstream in used):
         return  # An API with a slip in its upstream's name, too.
     for name in document.upstreams:
         if name not in used:

@@ -6,7 +6,7 @@ from typing import Final, cast
 
 from lockgate.config import bundle_types as types
 from lockgate.config.document import Document
-from lockgate.config.effective import EffectiveApi, Path, Placed, region
+from lockgate.config.effective import EffectiveApi, Path, Placed, direct_name, region
 from lockgate.config.model_listeners import Listener
 from lockgate.config.model_upstreams import Credential, Timeouts, Upstream
 from lockgate.config.references import REFERENCE, References
@@ -67,9 +67,9 @@ class Compiler:
         """The named ones, then those that APIs name directly."""
         named = [self._upstream(name, one, ("upstreams", name)) for name, one in self.document.upstreams.items()]
         direct = [
-            self._upstream(api.upstream, Upstream(targets=[api.api.upstream]), ("apis", api.name, "upstream"))
+            self._upstream(direct_name(api.name), Upstream(targets=[api.api.upstream]), ("apis", api.name, "upstream"))
             for api in self.apis
-            if "://" in api.api.upstream
+            if api.api.upstream is not None and "://" in api.api.upstream
         ]
         return named + direct
 
@@ -102,6 +102,7 @@ class Compiler:
             "paths": [cast("types.PathMatch", {match.kind: match.path}) for match in api.api.path],
             "methods": api.api.methods,
             "upstream": api.upstream,
+            "split": api.api.split.bundled() if api.api.split is not None else None,
             "strip_path": api.api.strip_path,
             "public": self._waiver(api.api.public, (*path, "public")),
             "authorize": "public" if api.api.public is not None else "authenticated",

@@ -43,11 +43,19 @@ class EffectiveApi:
 
     name: str
     api: Api
-    upstream: str
-    """The name of its upstream in the bundle."""
+    upstream: str | None
+    """The name of its upstream in the bundle; none where a split chooses among several."""
     ip_filter: Placed[IpFilter] | None
     authenticate: tuple[Placed[ApiKey], ...]
     body_limit: Placed[BodyLimit]
+
+    @property
+    def upstreams(self) -> Iterator[str]:
+        """Every upstream that its requests may go to, as the bundle names them."""
+        if self.upstream is not None:
+            yield self.upstream
+        if self.api.split is not None:
+            yield from (share.upstream for share in self.api.split.to)
 
     @property
     def policies(self) -> Iterator[Placed[Policy]]:
@@ -99,7 +107,7 @@ def _effective(document: Document, name: str, api: Api) -> EffectiveApi:
     return EffectiveApi(
         name=name,
         api=api,
-        upstream=direct_name(name) if "://" in api.upstream else api.upstream,
+        upstream=direct_name(name) if api.upstream is not None and "://" in api.upstream else api.upstream,
         ip_filter=_placed(name, "ip_filter", document.defaults.ip_filter, api.ip_filter),
         authenticate=tuple(_ways(name, api)),
         body_limit=body_limit or Placed(BodyLimit(), ("apis", name), inherited=True),

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from lockgate.addresses import Host, Method, parse_target
 from lockgate.config.later import LATER, WAYS_LATER
+from lockgate.config.model_routing import Split
 from lockgate.paths import PATH, PATHS, PathMatch, parse_paths
 from lockgate.policies import ApiKey, BodyLimit, IpFilter, Settings, Waiver
 from lockgate.scalars import Flag, Scalar, ShortForm, parse_name, refusal, shown
@@ -112,9 +113,15 @@ class Api(Defaults):
         examples=[["GET", "POST"]],
         json_schema_extra={"minItems": 1},
     )
-    upstream: Annotated[str, Scalar(parse_upstream, {"type": "string"})] = Field(
+    upstream: Annotated[str, Scalar(parse_upstream, {"type": "string"})] | None = Field(
+        default=None,
         description="Where it goes: a name under `upstreams`, or one server.",
         examples=["shop", "http://127.0.0.1:9000"],
+    )
+    split: Split | None = Field(
+        default=None,
+        description="Several upstreams in place of one, by weight and by what a request carries.",
+        examples=[{"to": [{"upstream": "stable", "weight": 95}, {"upstream": "canary", "weight": 5}]}],
     )
     strip_path: Flag = Field(
         default=False, description="Take the matched prefix off before forwarding.", examples=[True]

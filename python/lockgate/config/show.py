@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from lockgate.config.effective import EffectiveApi, Placed, region
 from lockgate.config.loaded import Loaded
 from lockgate.config.model_listeners import Listener
+from lockgate.config.model_routing import ByHeader, Test
 from lockgate.policies import AddressEntry, Policy
 from lockgate.scalars import say_duration, say_rate, say_size
 
@@ -60,7 +61,8 @@ def _api(loaded: Loaded, api: EffectiveApi, remarks: dict[tuple[str, ...], str])
         "hosts": said.hosts or ["*"],
         "path": [{match.kind: match.path} for match in said.path],
         **({"methods": said.methods} if said.methods else {}),
-        "upstream": said.upstream,
+        **({"upstream": said.upstream} if said.upstream is not None else {}),
+        **({"split": _plain(said.split)} if said.split is not None else {}),
         "strip_path": said.strip_path,
     }
     if said.public is not None:
@@ -105,6 +107,12 @@ def _plain(model: BaseModel) -> dict[str, Any]:
 
 
 def _value(name: str, value: Any) -> Any:
+    if isinstance(value, Test):
+        return {value.kind: value.value}
+    if isinstance(value, ByHeader):
+        return {value.kind: value.name}
+    if isinstance(value, dict):
+        return {key: _value(key, entry) for key, entry in value.items()}
     if isinstance(value, AddressEntry):
         return value.network if value.network is not None else {"file": value.file}
     if isinstance(value, BaseModel):

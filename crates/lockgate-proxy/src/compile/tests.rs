@@ -336,7 +336,7 @@ fn a_secret_that_fits_no_header_is_as_good_as_none() {
 
 #[test]
 fn an_api_wants_an_upstream_and_paths() {
-    let told = changed(|bundle| bundle.apis[0].upstream = "nowhere".to_owned());
+    let told = changed(|bundle| bundle.apis[0].upstream = Some("nowhere".to_owned()));
     assert_eq!(
         told,
         ("no-upstream", "/apis/0/upstream".to_owned(), Some(10))
@@ -451,7 +451,7 @@ fn everything_that_is_wrong_is_told_at_once() {
     ]);
     wanted.listeners[0].address = "nonsense".to_owned();
     wanted.upstreams[0].targets = vec!["https://a".to_owned(), "nonsense".to_owned()];
-    wanted.apis[2].upstream = "nowhere".to_owned();
+    wanted.apis[2].upstream = Some("nowhere".to_owned());
     wanted.apis[2]
         .policies
         .authenticate

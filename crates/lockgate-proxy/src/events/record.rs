@@ -20,9 +20,9 @@ pub const PATH_MAX: usize = 4096;
 pub const TEXT_MAX: usize = 256;
 /// Most verdicts kept of one request; the pipeline has fewer policies.
 pub const VERDICTS_MAX: usize = 32;
-/// No record is longer than this, frame included: path, sixteen texts, the
+/// No record is longer than this, frame included: path, seventeen texts, the
 /// verdicts with two texts each, and room for keys and numbers.
-pub const RECORD_MAX: usize = PATH_MAX + (16 + 2 * VERDICTS_MAX) * (TEXT_MAX + 4) + 1024;
+pub const RECORD_MAX: usize = PATH_MAX + (17 + 2 * VERDICTS_MAX) * (TEXT_MAX + 4) + 1024;
 
 /// A request and what became of it; each field as in
 /// [`Exchange`](super::Exchange).
@@ -68,7 +68,9 @@ pub struct AccessRecord<'a> {
     pub took_us: u64,
     /// From sending to the upstream to its answer's first byte, microseconds.
     pub upstream_us: Option<u64>,
-    /// The upstream target that was asked.
+    /// The upstream that was asked.
+    pub upstream: Option<&'a str>,
+    /// The target of it that was asked.
     pub target: Option<&'a str>,
     /// Hash of the bundle that judged it.
     pub bundle: &'a str,
@@ -119,7 +121,7 @@ impl AccessRecord<'_> {
 
     /// At least the bytes that [`Self::encode`] writes, cheaply.
     pub(crate) fn size_bound(&self) -> usize {
-        // Keys, lengths and numbers of all fields: 23 × 4 + 10 × 9 and more.
+        // Keys, lengths and numbers of all fields: 24 × 4 + 10 × 9 and more.
         const FIXED: usize = 320;
         const EACH: usize = 8;
         let option = |text: Option<&str>| text.map_or(0, str::len);
@@ -141,6 +143,7 @@ impl AccessRecord<'_> {
             + option(self.reason)
             + option(self.room)
             + option(self.span.map(|span| span.file))
+            + option(self.upstream)
             + option(self.target)
             + option(self.trace)
             + self.user_agent.map_or(0, <[u8]>::len);
@@ -187,6 +190,7 @@ impl AccessRecord<'_> {
             c.key(22);
             c.printable(user_agent, TEXT_MAX);
         }
+        field(c, 23, self.upstream);
         c.end();
     }
 

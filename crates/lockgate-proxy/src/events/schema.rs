@@ -197,7 +197,7 @@ pub struct Exchange {
     /// From sending to the upstream to its answer's first byte, microseconds.
     #[n(17)]
     pub upstream_us: Option<u64>,
-    /// The upstream target that was asked.
+    /// The target of the upstream that was asked.
     #[n(18)]
     pub target: Option<String>,
     /// Hash of the bundle that judged it.
@@ -212,6 +212,9 @@ pub struct Exchange {
     /// `User-Agent`; bytes that are no ASCII text read `?`.
     #[n(22)]
     pub user_agent: Option<String>,
+    /// The upstream that was asked.
+    #[n(23)]
+    pub upstream: Option<String>,
 }
 
 impl Default for Exchange {
@@ -240,6 +243,7 @@ impl Default for Exchange {
             trace: None,
             worker: 0,
             user_agent: None,
+            upstream: None,
         }
     }
 }

@@ -67,6 +67,7 @@ pub(crate) fn record(id: &str) -> AccessRecord<'_> {
         bytes_out: 5,
         took_us: 9,
         upstream_us: None,
+        upstream: None,
         target: None,
         bundle: "b",
         trace: None,

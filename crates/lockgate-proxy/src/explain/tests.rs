@@ -296,6 +296,7 @@ fn the_engine_says_what_the_judge_says() {
             content_length: None,
             body: false,
             peer: asked.peer,
+            id: "",
             listener,
         };
         let mut judgement = Judgement::default();
@@ -322,7 +323,7 @@ fn a_check_tells_everything_that_is_wrong() {
         .unwrap()
         .is_empty());
     let mut wrong = shop();
-    wrong.apis[0].upstream = "nowhere".to_owned();
+    wrong.apis[0].upstream = Some("nowhere".to_owned());
     wrong.apis[1].paths.clear();
     let errors = check(&serde_json::to_vec(&wrong).unwrap()).unwrap();
     let codes: Vec<&str> = errors.iter().map(|error| error.code).collect();

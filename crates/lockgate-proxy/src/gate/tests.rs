@@ -223,7 +223,7 @@ fn what_is_refused_leaves_the_old_bundle_at_work() {
     let mut short = changed.clone();
     short["signature"] = "0".into();
     let mut wrong = numbered(6);
-    wrong.apis[0].upstream = "nowhere".to_owned();
+    wrong.apis[0].upstream = Some("nowhere".to_owned());
     let mut newer = numbered(6);
     newer.bundle_version = 2;
 
@@ -278,7 +278,7 @@ fn errors_say_what_to_do_next() {
     let gate = house.gate();
     gate.load(&house.signed(&numbered(5))).unwrap();
     let mut wrong = numbered(6);
-    wrong.apis[0].upstream = "nowhere".to_owned();
+    wrong.apis[0].upstream = Some("nowhere".to_owned());
     wrong.upstreams[0].targets = vec!["ftp://a".to_owned()];
     let told = gate.load(&house.signed(&wrong)).unwrap_err().to_string();
     assert!(

@@ -59,6 +59,7 @@ impl Asked {
             content_length: self.content_length,
             body: self.body,
             peer: self.peer,
+            id: "",
             listener: &snapshot.listeners[0],
         };
         let mut judging = Judging::new(snapshot, arrival, self.now_ms, &mut judgement);
@@ -384,6 +385,7 @@ fn a_need_is_asked_for_once_and_answered_before_going_on() {
         content_length: None,
         body: false,
         peer: asked.peer,
+        id: "",
         listener: &snapshot.listeners[0],
     };
     let mut judging = Judging::new(&snapshot, arrival, NOW, &mut judgement);
@@ -424,6 +426,7 @@ fn a_record_of_another_digest_proves_nothing() {
         content_length: None,
         body: false,
         peer: asked.peer,
+        id: "",
         listener: &snapshot.listeners[0],
     };
     let mut judging = Judging::new(&snapshot, arrival, NOW, &mut judgement);
@@ -650,6 +653,7 @@ fn an_error_of_a_policy_denies_unless_the_configuration_lets_it_through() {
             content_length: None,
             body: false,
             peer: asked.peer,
+            id: "",
             listener: &snapshot.listeners[0],
         };
         let mut judging = Judging::new(&snapshot, arrival, NOW, &mut judgement);

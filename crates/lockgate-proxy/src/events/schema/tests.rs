@@ -115,6 +115,7 @@ fn a_later_writer_is_read() {
         bytes_out: 0,
         took_us: 0,
         upstream_us: None,
+        upstream: None,
         target: None,
         bundle: "b",
         trace: None,

@@ -1,0 +1,73 @@
+"""Rules about where an API's requests go."""
+
+from __future__ import annotations
+
+import difflib
+
+from lockgate.config.document import Document
+from lockgate.config.model_apis import Api
+from lockgate.scalars import shown
+
+Path = tuple[str | int, ...]
+
+
+def check_api(document: Document, path: Path, api: Api) -> None:
+    """An API that could be read: it goes to one upstream, or to several by weights that make sense."""
+    if api.upstream is not None and api.split is not None:
+        document.problems.add(
+            document.region(*path, "split"),
+            "upstream-and-split",
+            "`upstream` and `split` exclude each other",
+            hint="name the upstream among those of the split, and take `upstream` out",
+            path=(*path, "split"),
+        )
+    elif not any(document.says(*path, key) for key in ("upstream", "split")):
+        document.problems.add(
+            document.region(*path),
+            "missing-key",
+            f"`{'.'.join(map(str, path))}` has no `upstream`",
+            hint="add `upstream: shop`; or `split` for several of them",
+            path=(*path, "upstream"),
+        )
+    if api.split is not None:
+        _split(document, (*path, "split"), api)
+
+
+def unknown_upstream(document: Document, path: Path, upstream: str) -> None:
+    """Note an upstream that is not there."""
+    section = document.sections.get("upstreams")
+    names = list(section.children) if section is not None and isinstance(section.children, dict) else []
+    close = difflib.get_close_matches(upstream, names, n=1, cutoff=0.5)
+    allowed = ", ".join(map(shown, names[:20])) if names else "a name under `upstreams`, of which there is none yet"
+    document.problems.add(
+        document.value_region(*path),
+        "upstream-unknown",
+        f"there is no upstream {shown(upstream)}",
+        allowed=allowed,
+        hint=f"did you mean {shown(close[0])}?" if close else None,
+        path=path,
+    )
+
+
+def _split(document: Document, path: Path, api: Api) -> None:
+    shares = api.split.to if api.split is not None else []
+    for index, share in enumerate(shares):
+        place = (*path, "to", index, "upstream")
+        if not document.says("upstreams", share.upstream):
+            unknown_upstream(document, place, share.upstream)
+        if share.upstream in [other.upstream for other in shares[:index]]:
+            document.problems.add(
+                document.value_region(*place),
+                "share-repeated",
+                f"{shown(share.upstream)} has a share already",
+                hint="give it one weight, and one `when`",
+                path=place,
+            )
+    if not shares or not sum(share.weight for share in shares):
+        document.problems.add(
+            document.region(*path, "to"),
+            "weights-sum-to-nothing",
+            "the weights sum to nothing, so no upstream would get a request that no `when` decides",
+            hint="give at least one of them a `weight`, such as 100",
+            path=(*path, "to"),
+        )
