@@ -127,7 +127,13 @@ class Gate:
     """A gate: native threads that serve, and what they are told."""
 
     def __new__(
-        cls, *, state_dir: str | PathLike[str], pepper: bytes, public_key: bytes, workers: int | None = None
+        cls,
+        *,
+        state_dir: str | PathLike[str],
+        pepper: bytes,
+        public_key: bytes,
+        workers: int | None = None,
+        sockets: list[tuple[str, str, list[int]]] = ...,
     ) -> Self: ...
     def load(self, signed: bytes) -> dict[str, Any]:
         """Serve by this bundle; where it is refused, the old one goes on."""
@@ -155,6 +161,21 @@ class Gate:
 
     def alive(self) -> bool:
         """Whether every worker thread is."""
+
+    def sockets(self) -> list[tuple[str, str, list[int]]]:
+        """Give the listening sockets once more, for the gate that comes after; the caller closes them."""
+
+    def release(self) -> None:
+        """Let go of the files that only one gate may write, and serve on."""
+
+    def reclaim(self) -> None:
+        """Take the files back that `release` let go of."""
+
+    def retire(self, rest_s: float, timeout_s: float) -> bool:
+        """Drain, but for `rest_s` seconds tell a resting connection with its next answer only."""
+
+    def adopt(self) -> bool:
+        """Take the events that a retired gate has written; whether none still writes."""
 
     def drain(self, timeout_s: float) -> bool:
         """Take no more and finish what was begun; whether all was finished in time."""

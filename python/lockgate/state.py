@@ -149,10 +149,11 @@ class StateFolder:
         return _read_hex32(self.public_key_file)
 
     @contextmanager
-    def lock(self, part: str) -> Iterator[None]:
-        """Hold `part` (`gate`, `control`, `database`) against any other process.
+    def lock(self, part: str) -> Iterator[int]:
+        """Hold `part` (`gate`, `control`, `database`) against any other process; its descriptor.
 
-        The lock is the kernel's (flock), so a killed holder leaves nothing behind.
+        The lock is the kernel's (flock), so a killed holder leaves nothing behind. It is the
+        descriptor's: whoever is passed that holds the part too, and `inherited` is how.
         """
         path = self.root / f"{part}.lock"
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
@@ -163,9 +164,17 @@ class StateFolder:
                 if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
                     raise
                 raise StateInUseError(_in_use(self.root, part, fd)) from error
-            os.ftruncate(fd, 0)
-            os.write(fd, str(os.getpid()).encode())
-            yield
+            _name_holder(fd)
+            yield fd
+        finally:
+            os.close(fd)
+
+    @contextmanager
+    def inherited(self, fd: int) -> Iterator[int]:
+        """Hold a part whose descriptor another process has passed on."""
+        try:
+            _name_holder(fd)
+            yield fd
         finally:
             os.close(fd)
 
@@ -191,6 +200,11 @@ class StateFolder:
             return int((self.root / f"{part}.lock").read_text(encoding="ascii"))
         except (OSError, ValueError):
             return None
+
+
+def _name_holder(fd: int) -> None:
+    os.ftruncate(fd, 0)
+    os.pwrite(fd, str(os.getpid()).encode(), 0)
 
 
 def read_secret(path: Path) -> str:

@@ -2,7 +2,9 @@
 
 It does no work of its own, so that nothing in it can fail: it starts the gate
 and the control process, waits for signals and for deaths, and says on its own
-output where everything is. A gate that dies takes its connections with it and
+output where everything is. On SIGUSR2 (`lockgate upgrade`) it starts another gate beside
+the one that runs, lets that one hand over its sockets, and starts the control process anew:
+so a newly installed version serves without a lost request. A gate that dies takes its connections with it and
 is back within a fraction of a second; a control process that dies is missed by
 no request at all.
 """
@@ -15,7 +17,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +25,7 @@ from typing import Any, Literal
 
 import structlog
 
+from lockgate import __version__, notify
 from lockgate.state import StateFolder, write_private
 
 Role = Literal["all", "gate", "control"]
@@ -45,6 +48,9 @@ PING_SECONDS = 10.0
 MISSES = 3
 """A child that is ready and has left three pings in a row unanswered is hung, and is killed to be started again.
 Generous: a compilation of ten thousand APIs, or a machine that swaps, must not look like it."""
+
+UPGRADE_SECONDS = 45.0
+"""The longest that a new gate may take until it serves; shorter than the old one waits for it."""
 
 LINE_BYTES = 65536
 """Most that a child may say before the supervisor has read it; each line is a few hundred bytes."""
@@ -87,6 +93,8 @@ class Child:
     ping_at: float | None = None
     """When it is to be asked whether it lives; `None` before it is ready."""
     unanswered: int = 0
+    anew: bool = False
+    """It was asked to end so that its newer version is started: that is no death."""
 
     @property
     def pid(self) -> int | None:
@@ -109,6 +117,14 @@ class Supervisor:
     """Why it did not start; for the person who started it, once everything has ended."""
     notices: list[dict[str, Any]] = field(default_factory=list)
     """What the control process should hear of once it listens."""
+    successor: Child | None = None
+    """A gate that is to take the place of the one that runs."""
+    give_up_at: float | None = None
+    """When the successor is taken for failed."""
+    retiring: list[Child] = field(default_factory=list)
+    """Gates that were replaced, and finish their requests."""
+    upgrade: dict[str, Any] = field(default_factory=lambda: {"number": 0, "result": None, "cause": None})
+    """What became of the last upgrade, for who asked for it."""
 
     def run(self) -> int:
         """Start everything, keep it running, and stop it in order."""
@@ -127,16 +143,24 @@ class Supervisor:
                 self._start_due(selector)
                 for key, _ in selector.select(self._next_deadline()):
                     if key.fileobj is woken:
-                        self._take_signals(woken.recv(64))
+                        self._take_signals(woken.recv(64), selector)
                     elif key.fd == self.options.end_with:
                         self._take_end(key.fd, selector)
                     else:
                         self._hear(key.data, selector)
                 self._reap(selector)
                 self._ask_due()
+                self._end_overdue()
                 if self.stopping and self._stop_in_order():
                     self.options.state.supervisor_file.unlink(missing_ok=True)
                     return self.status
+
+    def _every(self) -> list[Child]:
+        """All children, also those on their way in or out."""
+        return [*self.children, *self.retiring, *([self.successor] if self.successor is not None else [])]
+
+    def _named(self, name: str) -> Child | None:
+        return next((child for child in self.children if child.name == name), None)
 
     def _child(self, name: str) -> Child:
         options = self.options
@@ -157,7 +181,9 @@ class Supervisor:
                 if child.channel is not None:
                     selector.register(child.channel, selectors.EVENT_READ, child)
 
-    def _start(self, child: Child) -> None:
+    def _start(self, child: Child, passed: Mapping[str, int] | None = None) -> None:
+        """Start a child; `passed` are options that name descriptors which it is to inherit."""
+        passed = passed or {}
         child.started, child.start_at = time.monotonic(), None
         child.received, child.fatal = b"", None
         child.ping_at, child.unanswered = None, 0
@@ -165,19 +191,24 @@ class Supervisor:
         ours.setblocking(False)
         try:
             with theirs:
+                descriptors = {"--parent-fd": theirs.fileno(), **passed}
+                words = [word for name, descriptor in descriptors.items() for word in (name, str(descriptor))]
                 child.process = subprocess.Popen(  # noqa: S603 -- Our own interpreter and modules.
-                    [*child.command, "--parent-fd", str(theirs.fileno())],
+                    [*child.command, *words],
                     stdin=subprocess.DEVNULL,
-                    pass_fds=[theirs.fileno()],
+                    pass_fds=list(descriptors.values()),
+                    env=notify.without_socket(os.environ),
                 )
         except OSError as error:
             ours.close()
             child.fatal = {"message": f"it could not be started: {error}"}
-            self._restart_later(child, error.errno or 1)
+            if child is not self.successor:
+                self._restart_later(child, error.errno or 1)
             return
         child.channel = ours
         log.info("process-started", name=child.name, pid=child.pid)
-        self._write_status()
+        if child is not self.successor:
+            self._write_status()
 
     def _hear(self, child: Child, selector: selectors.BaseSelector) -> None:
         if child.channel is None:
@@ -200,10 +231,14 @@ class Supervisor:
             child.ready = message
             if child.ping_at is None and not self.stopping:
                 child.ping_at = time.monotonic() + PING_SECONDS
+            if child is self.successor:
+                self._succeed(child)
             self._tell_control()
             self._announce()
         elif message["type"] == "fatal":
             child.fatal = message
+            if child is self.successor:
+                return  # Its end says the rest.
             if child.ready is None:
                 # It has never run under this supervisor: trying again would only hide the message.
                 if not self.stopping:
@@ -248,7 +283,7 @@ class Supervisor:
             self._stop(0)
 
     def _tell_control(self) -> None:
-        control = next((child for child in self.children if child.name == "control"), None)
+        control = self._named("control")
         if control is None or control.channel is None or control.ready is None:
             return
         for notice in self.notices:
@@ -271,19 +306,106 @@ class Supervisor:
         for note in [note for child in self.children for note in (child.ready or {}).get("notes", [])]:
             self.say(note)
         self.say("Ctrl-C stops it.")
+        notify.tell("READY=1", f"STATUS=Serving; process {os.getpid()} watches over it.")
 
     def _reap(self, selector: selectors.BaseSelector) -> None:
-        for child in self.children:
+        for child in self._every():
             if child.process is None or child.process.poll() is None:
                 continue
             while child.channel is not None:
                 self._hear(child, selector)  # Its last words, then its end-of-file.
             exit_status, child.process, child.kill_at = child.process.returncode, None, None
             child.ping_at = None
-            if self.stopping:
+            if child in self.retiring:
+                self.retiring.remove(child)
+                log.info("process-retired", name=child.name, status=exit_status)
+            elif child is self.successor:
+                cause = (child.fatal or {}).get("message") or f"it ended with status {exit_status}"
+                self._fail_upgrade(f"the new gate does not serve: {cause}")
+            elif self.stopping:
                 log.info("process-stopped", name=child.name, status=exit_status)
+            elif child.anew:
+                child.anew, child.start_at = False, time.monotonic()
             else:
                 self._restart_later(child, exit_status)
+                if child.name == "gate" and self.successor is not None:
+                    child.start_at = None  # The new gate may have everything already; its end or its word decides.
+
+    def _begin_upgrade(self, selector: selectors.BaseSelector) -> None:
+        """Start the version that is installed now beside the one that runs."""
+        number = self.upgrade["number"] + 1
+        gate = self._named("gate")
+        if self.successor is not None:
+            return  # One is under way, and who asks now hears of its result.
+        self.upgrade = {"number": number, "result": "running", "cause": None}
+        if gate is None:
+            self._renew_control()
+            return
+        if gate.process is None or gate.channel is None or gate.ready is None:
+            self._fail_upgrade("no gate serves at this moment that could hand over")
+            return
+        self.successor = self._child("gate")
+        self.give_up_at = time.monotonic() + UPGRADE_SECONDS
+        log.info("upgrade-started", gate=gate.pid)
+        old, new = socket.socketpair()
+        with old, new:
+            self._start(self.successor, {"--take-over-fd": new.fileno()})
+            if self.successor.process is None:
+                self._fail_upgrade((self.successor.fatal or {}).get("message", "the new gate could not be started"))
+                return
+            try:
+                socket.send_fds(gate.channel, [b'{"type": "hand-over"}\n'], [old.fileno()])
+            except OSError as error:
+                self.successor.process.kill()
+                log.error("upgrade-not-told", cause=str(error))
+        if self.successor.channel is not None:
+            selector.register(self.successor.channel, selectors.EVENT_READ, self.successor)
+        self._write_status()
+
+    def _succeed(self, successor: Child) -> None:
+        """The new gate serves: the old one finishes, and the control process follows."""
+        gate = self._named("gate")
+        if gate is not None:
+            self.children[self.children.index(gate)] = successor
+            successor.restarts = gate.restarts
+            gate.ping_at, gate.start_at = None, None
+            if gate.process is not None:
+                gate.kill_at = time.monotonic() + gate.stop_timeout
+                self.retiring.append(gate)
+        self.successor, self.give_up_at = None, None
+        log.info("upgrade-served", gate=successor.pid)
+        self._renew_control()
+
+    def _renew_control(self) -> None:
+        control = self._named("control")
+        if control is not None and control.process is not None:
+            control.anew = True
+            control.process.terminate()
+        self.upgrade["result"] = "done"
+        self._write_status()
+
+    def _fail_upgrade(self, cause: str) -> None:
+        log.error("upgrade-failed", cause=cause, hint="the gate that ran serves on")
+        self.successor, self.give_up_at = None, None
+        self.upgrade |= {"result": "failed", "cause": cause}
+        gate = self._named("gate")
+        if gate is not None and gate.process is None and gate.start_at is None and not self.stopping:
+            gate.start_at = time.monotonic()  # It died meanwhile.
+        self._write_status()
+
+    def _end_overdue(self) -> None:
+        """Kill a new gate that does not come to serve, and a replaced one that does not end."""
+        now = time.monotonic()
+        late = [child for child in self.retiring if child.kill_at is not None and child.kill_at <= now]
+        if self.successor is not None and self.give_up_at is not None and self.give_up_at <= now:
+            self.successor.fatal = {"message": f"it did not serve within {UPGRADE_SECONDS:.0f} s"}
+            self.give_up_at = None
+            late.append(self.successor)
+        for child in late:
+            log.error("process-killed", name=child.name, pid=child.pid, cause="it did not do its part in time")
+            child.kill_at = None
+            if child.process is not None:
+                child.process.kill()
 
     def _restart_later(self, child: Child, exit_status: int) -> None:
         lived = time.monotonic() - child.started
@@ -307,16 +429,18 @@ class Supervisor:
         self._tell_control()
         self._write_status()
 
-    def _take_signals(self, numbers: bytes) -> None:
+    def _take_signals(self, numbers: bytes, selector: selectors.BaseSelector) -> None:
         for number in numbers:
             if number == signal.SIGHUP:
-                for child in self.children:
-                    if child.name == "control" and child.process is not None:
-                        child.process.send_signal(signal.SIGHUP)
+                control = self._named("control")
+                if control is not None and control.process is not None:
+                    control.process.send_signal(signal.SIGHUP)
+            elif number == signal.SIGUSR2 and not self.stopping:
+                self._begin_upgrade(selector)
             elif number in {signal.SIGTERM, signal.SIGINT}:
                 if self.stopping:
                     self.say("Asked twice: stopping at once.")
-                    for child in self.children:
+                    for child in self._every():
                         child.kill_at = time.monotonic()
                 else:
                     self.say("Stopping: requests under way are finished first.")
@@ -326,8 +450,14 @@ class Supervisor:
         if self.stopping:
             return
         self.stopping, self.status = True, status
-        for child in self.children:
+        notify.tell("STOPPING=1")
+        for child in self._every():
             child.ping_at = None
+        if self.successor is not None and self.successor.process is not None:
+            self.successor.process.kill()
+        for child in self.retiring:
+            if child.process is not None:
+                child.process.terminate()  # Those of its connections that rest end at once now.
 
     def _stop_in_order(self) -> bool:
         """Drain the gate while the control process still takes its last words; then stop that too."""
@@ -343,16 +473,17 @@ class Supervisor:
                 child.process.kill()
                 child.kill_at = time.monotonic() + STOP_GRACE
             return False
-        return True
+        return not self.retiring and self.successor is None
 
     def _next_deadline(self) -> float | None:
-        moments = [at for child in self.children for at in (child.start_at, child.kill_at, child.ping_at)]
+        moments = [at for child in self._every() for at in (child.start_at, child.kill_at, child.ping_at)]
+        moments.append(self.give_up_at)
         deadlines = [at for at in moments if at is not None]
         return max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
 
     def _end_all(self) -> None:
         """Leave no process behind, also where the supervisor itself has failed."""
-        for child in self.children:
+        for child in self._every():
             if child.process is not None:
                 child.process.kill()
                 child.process.wait()
@@ -362,7 +493,14 @@ class Supervisor:
     def _write_status(self) -> None:
         """For the control process's metrics and `lockgate status`."""
         processes = {child.name: {"pid": child.pid, "restarts": child.restarts} for child in self.children}
-        status = {"pid": os.getpid(), "role": self.options.role, "processes": processes}
+        status = {
+            "pid": os.getpid(),
+            "version": __version__,
+            "role": self.options.role,
+            "config": str(self.options.config),
+            "processes": processes,
+            "upgrade": self.upgrade,
+        }
         try:
             write_private(self.options.state.supervisor_file, json.dumps(status) + "\n")
         except OSError as error:
@@ -374,7 +512,7 @@ class Supervisor:
 def _signals() -> Iterator[socket.socket]:
     """A socket on which each signal arrives as a byte: a handler could act at a bad moment."""
     read, write = socket.socketpair()
-    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2, signal.SIGCHLD)
     with read, write:
         read.setblocking(False)
         write.setblocking(False)

@@ -127,8 +127,15 @@ impl Client {
                 return Poll::Ready(Next::Refused(reason));
             }
             let idle = self.guard.phase() == Phase::Idle;
-            if self.closed || (idle && self.state.draining.get()) {
+            if self.closed {
                 return Poll::Ready(Next::Over);
+            }
+            if idle && self.state.draining.get() {
+                // What has come already is answered: its sender could not know.
+                if self.poll_fill(cx).is_pending() {
+                    return Poll::Ready(Next::Over);
+                }
+                continue;
             }
             match self.state.tripped() {
                 Some(Trip::Close) => return Poll::Ready(Next::Over),

@@ -152,6 +152,8 @@ struct Apply {
     log: Option<Log>,
     /// What a replacement has told so far.
     staged: Option<Staged>,
+    /// Facts that came while the log is another gate's.
+    owed: Option<Vec<Box<[u8]>>>,
 }
 
 impl FactStore {
@@ -195,7 +197,7 @@ impl FactStore {
     /// The first fact that is none, or cannot be written down; the ones before it hold.
     pub fn apply<B: AsRef<[u8]>>(&self, facts: &[B]) -> Result<u64, FactError> {
         let mut apply = lock(&self.apply);
-        let Apply { log, staged } = &mut *apply;
+        let Apply { log, staged, owed } = &mut *apply;
         for bytes in facts {
             let fact: Fact = serde_json::from_slice(bytes.as_ref())
                 .map_err(|error| FactError::Malformed(error.to_string()))?;
@@ -209,6 +211,9 @@ impl FactStore {
             if let Some(log) = log {
                 log.append(bytes.as_ref()).map_err(FactError::Log)?;
             }
+            if let Some(owed) = owed {
+                owed.push(bytes.as_ref().into());
+            }
             self.take(&fact, staged);
         }
         // Whoever is told that a revocation is applied may rely on it after a power cut.
@@ -216,6 +221,39 @@ impl FactStore {
             log.sync().map_err(FactError::Log)?;
         }
         Ok(self.sequence())
+    }
+
+    /// Lets go of the log: another gate is about to write it. What comes meanwhile counts, and is kept
+    /// in memory until [`Self::attach`]; the control process sends a few seconds' worth at most.
+    pub fn detach(&self) {
+        let mut apply = lock(&self.apply);
+        if apply.log.take().is_some() {
+            apply.owed = Some(Vec::new());
+        }
+    }
+
+    /// Takes the log back, and writes down what came meanwhile.
+    ///
+    /// # Errors
+    /// If it cannot be opened or written; then it is still owed.
+    pub fn attach(&self, path: &Path) -> std::io::Result<()> {
+        let mut apply = lock(&self.apply);
+        let Some(owed) = &apply.owed else {
+            return Ok(());
+        };
+        let mut log = Log::open(path, |_| {})?;
+        for fact in owed {
+            log.append(fact)?;
+        }
+        log.sync()?;
+        apply.log = Some(log);
+        apply.owed = None;
+        Ok(())
+    }
+
+    /// Forgets what is owed to the log: the gate that has it is told by itself.
+    pub fn leave_log(&self) {
+        lock(&self.apply).owed = None;
     }
 
     /// Bytes of damaged facts that were cut off when the log was opened: later

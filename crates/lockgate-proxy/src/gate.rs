@@ -25,13 +25,14 @@ use crate::compile::{compile, Surroundings};
 use crate::events::{EventLog, Options};
 use crate::facts::{FactError, FactStore};
 use crate::metrics::Metrics;
-use crate::net;
 use crate::snapshot::Snapshot;
 use crate::worker::{Command, Listening, Shared, Worker};
 
+mod handover;
 mod secret;
 mod status;
 
+pub use handover::Handed;
 pub use status::Stats;
 
 /// Commands that may wait for a worker: a few for each listener that a bundle changes.
@@ -47,6 +48,8 @@ pub struct Settings {
     pub public_key: Vec<u8>,
     /// Threads; one per core is the default.
     pub workers: usize,
+    /// Sockets of the gate that this one takes the place of; they are listened on already.
+    pub handed: Vec<Handed>,
 }
 
 /// A bundle that was put to work.
@@ -144,7 +147,17 @@ pub struct Gate {
     public_key: Vec<u8>,
     folder: PathBuf,
     workers: Vec<Thread>,
-    open: Mutex<HashMap<SocketAddr, (Arc<Listening>, SocketAddr)>>,
+    open: Mutex<HashMap<SocketAddr, Open>>,
+    /// What was handed to this gate and no bundle has asked for yet.
+    handed: Mutex<Vec<Handed>>,
+}
+
+/// A listener that is open.
+struct Open {
+    listening: Arc<Listening>,
+    bound: SocketAddr,
+    /// Its sockets once more, so that they can be handed to the gate that comes after.
+    sockets: Vec<TcpListener>,
 }
 
 struct Thread {
@@ -186,6 +199,7 @@ impl Gate {
             folder,
             workers: workers.map_err(GateError::State)?,
             open: Mutex::default(),
+            handed: Mutex::new(settings.handed),
         };
         let torn = gate.shared.facts.torn();
         if torn > 0 {
@@ -195,6 +209,11 @@ impl Gate {
             system(&gate.shared.log, "facts-log-damaged", &message);
         }
         gate.resume()?;
+        // A socket that nobody accepts from would keep its callers waiting.
+        gate.handed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
         Ok(gate)
     }
 
@@ -258,8 +277,8 @@ impl Gate {
         let listeners = current.iter().flat_map(|snapshot| &snapshot.listeners);
         listeners
             .filter_map(|listener| {
-                let (_, bound) = open.get(&listener.address)?;
-                Some((listener.name.to_string(), *bound))
+                let opened = open.get(&listener.address)?;
+                Some((listener.name.to_string(), opened.bound))
             })
             .collect()
     }
@@ -359,21 +378,22 @@ impl Gate {
             .map(|listener| listener.address)
             .collect();
         self.shared.current.store(Some(Arc::new(snapshot)));
-        for (listening, bound, sockets) in new {
-            for (worker, socket) in self.workers.iter().zip(sockets) {
+        for (opened, sockets) in new {
+            // As many as there are workers, or more where a gate with more was taken over.
+            for (worker, socket) in self.workers.iter().cycle().zip(sockets) {
                 let _ = worker
                     .commands
-                    .blocking_send(Command::Listen(Arc::clone(&listening), socket));
+                    .blocking_send(Command::Listen(Arc::clone(&opened.listening), socket));
             }
-            open.insert(listening.opened.address, (listening, bound));
+            open.insert(opened.listening.opened.address, opened);
         }
-        open.retain(|address, (listening, _)| {
+        open.retain(|address, opened| {
             let keep = wanted.contains(address);
             if !keep {
                 for worker in &self.workers {
                     let _ = worker
                         .commands
-                        .blocking_send(Command::Close(Arc::clone(listening)));
+                        .blocking_send(Command::Close(Arc::clone(&opened.listening)));
                 }
             }
             keep
@@ -387,12 +407,11 @@ impl Gate {
     }
 
     /// Opens what is not open yet, for every worker, before anything is changed.
-    #[allow(clippy::type_complexity)]
     fn bind(
         &self,
         snapshot: &Snapshot,
-        open: &HashMap<SocketAddr, (Arc<Listening>, SocketAddr)>,
-    ) -> Result<Vec<(Arc<Listening>, SocketAddr, Vec<TcpListener>)>, GateError> {
+        open: &HashMap<SocketAddr, Open>,
+    ) -> Result<Vec<(Open, Vec<TcpListener>)>, GateError> {
         let missing = snapshot
             .listeners
             .iter()
@@ -403,8 +422,8 @@ impl Gate {
                     address: listener.address,
                     cause,
                 };
-                let (bound, sockets) =
-                    net::bind(listener.address, self.workers.len()).map_err(failed)?;
+                let (bound, sockets) = self.sockets_for(listener.address).map_err(failed)?;
+                let kept: io::Result<Vec<_>> = sockets.iter().map(TcpListener::try_clone).collect();
                 let listening = Listening {
                     opened: Arc::clone(listener),
                     bound,
@@ -412,7 +431,12 @@ impl Gate {
                     closed: AtomicBool::new(false),
                     stop: Notify::new(),
                 };
-                Ok((Arc::new(listening), bound, sockets))
+                let opened = Open {
+                    listening: Arc::new(listening),
+                    bound,
+                    sockets: kept.map_err(failed)?,
+                };
+                Ok((opened, sockets))
             })
             .collect()
     }

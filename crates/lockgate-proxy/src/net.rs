@@ -11,7 +11,7 @@ mod listen;
 mod reserve;
 
 pub use deadline::{BodyRefusal, ConnectionState, Trip, Waiting, Watch};
-pub use listen::{bind, Admission, Permit};
+pub use listen::{bind, share, Admission, Permit};
 pub use reserve::{out_of_descriptors, Reserve};
 
 /// Acknowledges what has come, at once. Whoever sends head and body apart with

@@ -115,6 +115,8 @@ pub enum Command {
     Listen(Arc<Listening>, std::net::TcpListener),
     /// Stop accepting there, and let its connections end.
     Close(Arc<Listening>),
+    /// Stop accepting, and let each connection end with its next answer.
+    Retire,
     /// Stop accepting, and let all connections end.
     Drain,
 }
@@ -194,10 +196,12 @@ impl Worker {
             match command {
                 Command::Listen(listening, socket) => self.listen(listening, socket),
                 Command::Close(listening) => self.close(&listening),
+                Command::Retire => {
+                    self.stop_accepting();
+                    self.watch.retire();
+                }
                 Command::Drain => {
-                    for listening in self.listeners.take() {
-                        listening.close();
-                    }
+                    self.stop_accepting();
                     self.watch.drain(|_| true);
                 }
             }
@@ -263,6 +267,12 @@ impl Worker {
             Err(error) => {
                 crate::gate::system(&self.shared.log, "listen-failed", &error.to_string())
             }
+        }
+    }
+
+    fn stop_accepting(&self) {
+        for listening in self.listeners.take() {
+            listening.close();
         }
     }
 

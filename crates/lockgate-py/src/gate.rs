@@ -1,10 +1,12 @@
 //! The gate, in a small Python host.
 
 use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lockgate_proxy::gate as native;
+use lockgate_proxy::gate::{self as native, Handed};
 use pyo3::prelude::*;
 use serde::Serialize;
 
@@ -17,6 +19,9 @@ pub struct Gate {
     gate: native::Gate,
 }
 
+/// A listener's address, the one that it really has, and its descriptors.
+type Sockets = (String, String, Vec<i32>);
+
 #[derive(Serialize)]
 struct Bundle {
     sequence: u64,
@@ -26,14 +31,16 @@ struct Bundle {
 #[pymethods]
 impl Gate {
     #[new]
-    #[pyo3(signature = (*, state_dir, pepper, public_key, workers = None))]
+    #[pyo3(signature = (*, state_dir, pepper, public_key, workers = None, sockets = Vec::new()))]
     fn new(
         py: Python<'_>,
         state_dir: PathBuf,
         pepper: Vec<u8>,
         public_key: Vec<u8>,
         workers: Option<usize>,
+        sockets: Vec<Sockets>,
     ) -> PyResult<Self> {
+        let handed = sockets.into_iter().map(received).collect::<PyResult<_>>()?;
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let workers = workers.unwrap_or_else(cores).clamp(1, 1024);
         let settings = native::Settings {
@@ -41,6 +48,7 @@ impl Gate {
             pepper,
             public_key,
             workers,
+            handed,
         };
         let gate = py
             .detach(|| native::Gate::start(settings))
@@ -93,13 +101,68 @@ impl Gate {
         self.gate.alive()
     }
 
+    fn sockets(&self) -> PyResult<Vec<Sockets>> {
+        let handed = self.gate.sockets().map_err(Told::from)?;
+        Ok(handed.into_iter().map(given).collect())
+    }
+
+    fn release(&self, py: Python<'_>) -> PyResult<()> {
+        Ok(py.detach(|| self.gate.release()).map_err(Told::from)?)
+    }
+
+    fn reclaim(&self, py: Python<'_>) -> PyResult<()> {
+        Ok(py.detach(|| self.gate.reclaim()).map_err(Told::from)?)
+    }
+
+    fn retire(&self, py: Python<'_>, rest_s: f64, timeout_s: f64) -> PyResult<bool> {
+        let (rest, within) = (seconds(rest_s)?, seconds(timeout_s)?);
+        Ok(py.detach(|| self.gate.retire(rest, within)))
+    }
+
+    fn adopt(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(py.detach(|| self.gate.adopt()).map_err(Told::from)?)
+    }
+
     fn drain(&self, py: Python<'_>, timeout_s: f64) -> PyResult<bool> {
-        let within = Duration::try_from_secs_f64(timeout_s).map_err(|_| {
-            Told::new(
-                "timeout-malformed",
-                "a timeout is a number of seconds, 0 or more",
-            )
-        })?;
+        let within = seconds(timeout_s)?;
         Ok(py.detach(|| self.gate.drain(within)))
     }
+}
+
+fn seconds(number: f64) -> Result<Duration, Told> {
+    Duration::try_from_secs_f64(number).map_err(|_| {
+        Told::new(
+            "timeout-malformed",
+            "a timeout is a number of seconds, 0 or more",
+        )
+    })
+}
+
+/// Descriptors that came from another process become sockets of this one.
+fn received((address, bound, descriptors): Sockets) -> PyResult<Handed> {
+    let read = |text: &str| {
+        text.parse()
+            .map_err(|_| Told::new("socket-malformed", format!("{text} is no address")))
+    };
+    let owned = descriptors.into_iter().map(|descriptor| {
+        // SAFETY: the host received the descriptor over a Unix socket for this
+        // gate alone and gives it away with this call: nobody else closes it.
+        TcpListener::from(unsafe { OwnedFd::from_raw_fd(descriptor) })
+    });
+    let sockets: Vec<TcpListener> = owned.collect();
+    Ok(Handed {
+        address: read(&address)?,
+        bound: read(&bound)?,
+        sockets,
+    })
+}
+
+/// Descriptors for the host to send; it closes them.
+fn given(handed: Handed) -> Sockets {
+    let descriptors = handed.sockets.into_iter().map(IntoRawFd::into_raw_fd);
+    (
+        handed.address.to_string(),
+        handed.bound.to_string(),
+        descriptors.collect(),
+    )
 }

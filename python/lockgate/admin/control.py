@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 
 from lockgate.admin.bundles import Bundles
+from lockgate.admin.edit import Editor
 from lockgate.admin.facts import FactsLog
 from lockgate.admin.findings import Findings
 from lockgate.admin.journal import EventJournal, Journal
@@ -59,6 +60,7 @@ class Control:
     findings: Findings
     link: LinkServer
     reloader: Reloader
+    editor: Editor
     counters: Counters = field(default_factory=Counters)
     started: float = field(default_factory=time.time)
 
@@ -71,6 +73,7 @@ class Control:
         bundles = Bundles(store, state.signing_key())
         findings = Findings(store)
         link = LinkServer(state, store, bundles, _noter(journal))
+        reloader = Reloader(config, bundles, findings, journal, link)
         return cls(
             state=state,
             store=store,
@@ -79,7 +82,8 @@ class Control:
             bundles=bundles,
             findings=findings,
             link=link,
-            reloader=Reloader(config, bundles, findings, journal, link),
+            reloader=reloader,
+            editor=Editor(reloader, state),
         )
 
     async def watch_files(self) -> None:

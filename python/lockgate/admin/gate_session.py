@@ -20,6 +20,9 @@ SILENCE = 30.0
 ANSWER_SECONDS = 30.0
 """The longest a gate may take over one bundle or one batch of facts."""
 
+DRAINING = "gate-draining"
+"""What a gate that goes down says of a bundle."""
+
 log = structlog.get_logger("lockgate.control")
 
 T = TypeVar("T")
@@ -36,8 +39,11 @@ class GateAnswer:
 class GateSession:
     """A connection to a gate. Everything in it runs in the control process's event loop."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, facts: FactsLog) -> None:
-        """Call `greet`, then `serve`."""
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, facts: FactsLog, *, name: str = "local"
+    ) -> None:
+        """Call `greet`, then `serve`. Who connected has proved to be the gate of that name."""
+        self.name = name
         self._reader = reader
         self._writer = writer
         self._facts = facts
@@ -55,6 +61,8 @@ class GateSession:
         self.facts_seq = 0
         self.parted = False
         """Whether the gate has said that it stops because it was asked to."""
+        self.retiring = False
+        """Whether another process has taken the gate's place: this one hears facts, and takes no more bundles."""
         self.closed = False
         """Whether this end has closed the connection."""
         self.synced = False
@@ -69,6 +77,7 @@ class GateSession:
     def described(self) -> dict[str, Any]:
         """For events and `lockgate status`."""
         return {
+            "gate": self.name,
             "pid": self.hello.get("pid"),
             "version": self.hello.get("version"),
             "bundle": {"sequence": self.bundle_sequence, "hash": self.bundle_hash},
@@ -101,7 +110,9 @@ class GateSession:
             self._bundle_answer = asyncio.get_running_loop().create_future()
             try:
                 await self._send(encode(Kind.BUNDLE, await asyncio.to_thread(bundle.wire)))
-                return await asyncio.wait_for(self._bundle_answer, ANSWER_SECONDS)
+                answer = await asyncio.wait_for(self._bundle_answer, ANSWER_SECONDS)
+                # A gate that goes down judges nothing: the one that comes after is handed the bundle.
+                return None if answer.error is not None and answer.error.get("code") == DRAINING else answer
             except FrameError as error:
                 return GateAnswer(error={"code": "bundle-too-large", "message": str(error), "path": None})
             except (TimeoutError, ConnectionError):
@@ -212,6 +223,7 @@ class GateSession:
         bundle = said.get("bundle") or {}
         self.bundle_sequence, self.bundle_hash = int(bundle.get("sequence", 0)), bundle.get("hash")
         self.addresses = said.get("addresses") or {}
+        self.retiring = self.retiring or said.get("retiring") is True
         if said["type"] == "hello":
             self.facts_seq = int(said["facts_seq"])
 

@@ -1,7 +1,8 @@
 """The control process's end of the link: who the gate is, and that it knows all it should.
 
-One gate belongs to one state folder; a newer connection takes the place of an
-older one. What a gate lacks is decided from what it says of itself, never from
+One gate belongs to one state folder, and others may have enrolled from elsewhere; of each,
+a newer connection takes the place of an older one, save that one which retires keeps its
+own: it must hear of revocations while it finishes. What a gate lacks is decided from what it says of itself, never from
 what was sent before: so a lost message, a restart of either side, or a
 database that was made anew all end in the same place.
 """
@@ -34,6 +35,9 @@ log = structlog.get_logger("lockgate.control")
 Noted = Callable[[str, str, dict[str, Any]], None]
 """Code, sentence and detail of something that happened to the link."""
 
+LOCAL = "local"
+"""The name of the gate on the control process's own state folder."""
+
 OnRefused = Callable[[SignedBundle, dict[str, Any]], Awaitable[None]]
 
 
@@ -54,7 +58,8 @@ class LinkServer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.on_refused: OnRefused | None = None
         """Hears of a bundle that a gate refused when it connected."""
-        self.gate: GateSession | None = None
+        self.gates: dict[str, GateSession] = {}
+        """The gates that are connected, by name; one that retires is not among them."""
         self.connections = 0
         """Gates that have connected since the start."""
 
@@ -83,14 +88,33 @@ class LinkServer:
         self._state.link_socket.unlink(missing_ok=True)
 
     @property
+    def gate(self) -> GateSession | None:
+        """The gate of this state folder, or else the first of those that enrolled."""
+        return self.gates.get(LOCAL) or next(iter(self.gates.values()), None)
+
+    @property
     def serving(self) -> bool:
         """Whether a gate is connected that serves something."""
-        return self.gate is not None and self.gate.bundle_hash is not None
+        return any(gate.bundle_hash is not None for gate in self.gates.values())
 
     async def push(self, bundle: SignedBundle) -> GateAnswer | None:
-        """Hand a bundle to the gate; what it said, or nothing where there is no gate to say it."""
-        gate = self.gate
-        return None if gate is None else await gate.hand_over(bundle)
+        """Hand a bundle to the gates; what the first said, or nothing where there is no gate to say it.
+
+        The first decides for all: what it refuses, none of the others is shown. One of
+        those that refuses it all the same serves on with the one before, and is told of.
+        """
+        first = self.gate
+        if first is None:
+            return None
+        answer = await first.hand_over(bundle)
+        if answer is not None and answer.error is not None:
+            return answer
+        others = [gate for gate in self.gates.values() if gate is not first]
+        for gate, said in zip(others, await asyncio.gather(*(gate.hand_over(bundle) for gate in others)), strict=True):
+            if said is not None and said.error is not None:
+                words = "A gate refuses the bundle that others serve, and serves on with the one before."
+                self._noted("bundle-refused-by-one", words, {"gate": gate.name, **said.error})
+        return answer
 
     def facts_changed(self) -> None:
         """Wake whoever sends facts; from any thread."""
@@ -99,17 +123,18 @@ class LinkServer:
                 self._loop.call_soon_threadsafe(self._wake)
 
     async def settled(self, within: float) -> str:
-        """Whether the gate knows every fact that is written down now: `applied`, `pending` or `absent`."""
-        gate = self.gate
-        if gate is None:
+        """Whether all gates know every fact that is written down now: `applied`, `pending` or `absent`."""
+        gates = list(self.gates.values())
+        if not gates:
             return "absent"
         head = await asyncio.to_thread(self._facts.head)
         self._wake()
-        return "applied" if await gate.reached(head, within) else "pending"
+        reached = await asyncio.gather(*(gate.reached(head, within) for gate in gates))
+        return "applied" if all(reached) else "pending"
 
     def _wake(self) -> None:
-        if self.gate is not None:
-            self.gate.wake.set()
+        for session in self._sessions:
+            session.wake.set()
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.ensure_future(work)
@@ -136,12 +161,24 @@ class LinkServer:
             log.warning("link-refused", cause="the process at the other end is another user's")
             writer.close()
             return
-        session = GateSession(reader, writer, self._facts)
+        await self.converse(GateSession(reader, writer, self._facts))
+
+    def session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, name: str) -> GateSession:
+        """A session with a gate that has proved to be `name`."""
+        return GateSession(reader, writer, self._facts, name=name)
+
+    async def converse(self, session: GateSession) -> None:
+        """Talk with a gate until either side has enough."""
         self._sessions.add(session)
         try:
             await self._converse(session)
         finally:
             self._sessions.discard(session)
+            session.close()
+
+    def close(self, name: str) -> None:
+        """End every connection of a gate."""
+        for session in [session for session in self._sessions if session.name == name]:
             session.close()
 
     async def _converse(self, session: GateSession) -> None:
@@ -150,25 +187,39 @@ class LinkServer:
         except (FrameError, ConnectionError, asyncio.IncompleteReadError, TimeoutError) as error:
             log.warning("link-refused", cause=str(error) or type(error).__name__)
             return
-        if self.gate is not None:
-            self.gate.close()
-        self.gate = session
-        self.connections += 1
-        self._noted("gate-connected", "A gate has connected.", session.described())
+        if not session.retiring:
+            self._install(session)
         try:
-            await self._catch_up(session)
+            if not session.retiring:
+                await self._catch_up(session)
             await session.serve()
         except (FrameError, ConnectionError, asyncio.IncompleteReadError, TimeoutError) as error:
             ended = isinstance(error, asyncio.IncompleteReadError)
             cause = "it closed the connection" if ended else str(error) or type(error).__name__
-            if session.parted:
-                self._noted("gate-stopped", "The gate has stopped, as it was asked to.", {})
-            elif not session.closed:
-                words = "The gate has gone: it serves on by itself, or is started again."
-                self._noted("gate-lost", words, {"cause": cause})
+            self._note_end(session, cause)
         finally:
-            if self.gate is session:
-                self.gate = None
+            if self.gates.get(session.name) is session:
+                del self.gates[session.name]
+
+    def _install(self, session: GateSession) -> None:
+        """Put the session in the place of the gate's one before."""
+        before = self.gates.get(session.name)
+        if before is not None and session.hello.get("replaces") == before.hello.get("pid"):
+            before.retiring = True  # It finishes its requests, and must hear of revocations meanwhile.
+        elif before is not None:
+            before.close()
+        self.gates[session.name] = session
+        self.connections += 1
+        self._noted("gate-connected", "A gate has connected.", session.described())
+
+    def _note_end(self, session: GateSession, cause: str) -> None:
+        if session.retiring:
+            self._noted("gate-retired", "The gate that another replaced has ended.", session.described())
+        elif session.parted:
+            self._noted("gate-stopped", "The gate has stopped, as it was asked to.", {"gate": session.name})
+        elif not session.closed:
+            words = "The gate has gone: it serves on by itself, or is started again."
+            self._noted("gate-lost", words, {"gate": session.name, "cause": cause})
 
     async def _catch_up(self, session: GateSession) -> None:
         """Send the newest bundle where the gate has another."""

@@ -8,7 +8,7 @@ moment the old one is what is served and what a restart would serve.
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,6 +58,8 @@ class Reloader:
         self._link = link
         self._one = asyncio.Lock()
         link.on_refused = self._note_refusal
+        self.on_good: Callable[[Loaded], None] | None = None
+        """Hears of each configuration that is taken over."""
         self.refusal: ConfigErrors | None = None
         """Why the configuration was refused, if it was."""
         self.loaded: Loaded | None = None
@@ -124,6 +126,8 @@ class Reloader:
         if moved:
             for words in self.needs_restart():
                 log.warning("needs-restart", message=words)
+        if self.on_good is not None:
+            await asyncio.to_thread(self.on_good, loaded)
         await asyncio.to_thread(self._sync_findings, loaded)
         await asyncio.to_thread(self._findings.sync, "reload", [])
         result: Result = "unchanged" if not new else "applied" if answer is not None else "signed"

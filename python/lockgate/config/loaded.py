@@ -85,13 +85,20 @@ class Loaded:
 
 
 @_unpaused
-def load(path: Path | str, *, environment: Mapping[str, str] | None = None, native: bool = True) -> Loaded:
+def load(
+    path: Path | str,
+    *,
+    environment: Mapping[str, str] | None = None,
+    native: bool = True,
+    instead: Mapping[Path, bytes | None] | None = None,
+) -> Loaded:
     """Read and check a configuration.
 
     Raises `ConfigErrors` with every error at once. `native=False` leaves out
-    what only the core knows (which routes exclude each other).
+    what only the core knows (which routes exclude each other). `instead` holds
+    contents to be read in the place of what is on disk, by absolute path.
     """
-    reader = Reader.read(Path(path), os.environ if environment is None else environment)
+    reader = Reader.read(Path(path), os.environ if environment is None else environment, instead)
     problems = reader.problems
     try:
         loaded = _checked(reader, native=native)

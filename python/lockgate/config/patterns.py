@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import os
 from collections.abc import Iterator
@@ -26,3 +27,19 @@ def matching(pattern: str) -> Iterator[str]:
             # As everywhere in a pattern, names that begin with a dot want to be written out.
             below[:] = [name for name in below if not name.startswith(".")]
             yield from matching(glob.escape(folder).rstrip("/") + "/" + after)
+
+
+def matches(path: str, pattern: str) -> bool:
+    """Whether `matching` would find the file, were it there."""
+    steps, wanted = path.split("/"), pattern.split("/")
+    return _matches(steps, wanted)
+
+
+def _matches(steps: list[str], wanted: list[str]) -> bool:
+    if not wanted or not steps:
+        return not wanted and not steps
+    if wanted[0] == "**" and len(wanted) > 1:
+        deeper = not steps[0].startswith(".") and _matches(steps[1:], wanted)
+        return deeper or _matches(steps, wanted[1:])
+    hidden = steps[0].startswith(".") and not wanted[0].startswith(".")
+    return not hidden and fnmatch.fnmatchcase(steps[0], wanted[0]) and _matches(steps[1:], wanted[1:])

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from lockgate.config.compose import compose
-from lockgate.config.patterns import matching
+from lockgate.config.patterns import matches, matching
 from lockgate.config.problems import Problems, Region, Source
 from lockgate.config.references import References
 from lockgate.config.tree import Item, Reading
@@ -40,12 +40,17 @@ class Reader:
     seen: set[Path] = field(default_factory=set)
     patterns: list[str] = field(default_factory=list)
     """Patterns that were included, absolute."""
+    instead: Mapping[Path, bytes | None] = field(default_factory=dict)
+    """Contents that stand in the place of what is on disk; `None` for a file that is to be gone."""
 
     @classmethod
-    def read(cls, main: Path, environment: Mapping[str, str]) -> Reader:
+    def read(
+        cls, main: Path, environment: Mapping[str, str], instead: Mapping[Path, bytes | None] | None = None
+    ) -> Reader:
         """Read the main file and all that it includes."""
         problems = Problems()
-        reader = cls(Path(os.path.normpath(Path.cwd() / main)), problems, References(problems, environment))
+        references = References(problems, environment)
+        reader = cls(Path(os.path.normpath(Path.cwd() / main)), problems, references, instead=instead or {})
         reader._file(reader.main, None, ())
         return reader
 
@@ -90,6 +95,8 @@ class Reader:
         """The file's content; only regular files are opened, since a pipe or a device may never end."""
         main = len(self.problems.sources) == 1
         what = shown(source.path if main else source.name)
+        if source.path in self.instead:
+            return self._bounded(self.instead[source.path], what, region, main=main)
         try:
             mode = source.path.stat().st_mode
             if not stat.S_ISREG(mode):
@@ -100,12 +107,17 @@ class Reader:
             with source.path.open("rb") as stream:
                 content = stream.read(MAX_FILE + 1)
         except FileNotFoundError:
-            hint = "`lockgate init` writes a first one" if main else INCLUDE_HINT
-            self.problems.add(region, "file-missing", f"there is no file {what}", hint=hint)
-            return None
+            content = None
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else str(error)
             self.problems.add(region, "file-unreadable", f"{what} cannot be read: {why}")
+            return None
+        return self._bounded(content, what, region, main=main)
+
+    def _bounded(self, content: bytes | None, what: str, region: Region, *, main: bool) -> bytes | None:
+        if content is None:
+            hint = "`lockgate init` writes a first one" if main else INCLUDE_HINT
+            self.problems.add(region, "file-missing", f"there is no file {what}", hint=hint)
             return None
         self.total += len(content)
         if len(content) > MAX_FILE or self.total > MAX_TOTAL:
@@ -192,11 +204,21 @@ class Reader:
                 continue
             self._included(pattern, chain)
 
+    def _matching(self, target: str) -> list[str]:
+        """Files that match, on disk and among those that stand in the place of it."""
+        paths = set(itertools.islice(matching(target), MAX_FILES + 1))
+        for path, content in self.instead.items():
+            if content is None:
+                paths.discard(str(path))
+            elif matches(str(path), target):
+                paths.add(str(path))
+        return sorted(paths)
+
     def _included(self, pattern: Item, chain: tuple[Path, ...]) -> None:
         target = str(self.references.absolute(pattern.data, pattern.file))
         if glob.has_magic(pattern.data):
             self.patterns.append(target)
-            paths = sorted(set(itertools.islice(matching(target), MAX_FILES + 1)))
+            paths = self._matching(target)
             if not paths:
                 self.problems.add(
                     pattern.region, "include-empty", f"no file matches {shown(pattern.data)}", severity="warning"

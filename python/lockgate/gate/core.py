@@ -2,6 +2,9 @@
 
 from typing import Any, Protocol
 
+Sockets = tuple[str, str, list[int]]
+"""A listener's address, the one that it really has, and its descriptors."""
+
 
 class GateCore(Protocol):
     """The native gate, as its host uses it."""
@@ -35,3 +38,18 @@ class GateCore(Protocol):
 
     def drain(self, timeout_s: float) -> bool:
         """Take no more, finish what was begun; whether all was finished in time."""
+
+    def sockets(self) -> list[Sockets]:
+        """The listening sockets once more; the caller closes them."""
+
+    def release(self) -> None:
+        """Let go of the files that only one gate may write, and serve on."""
+
+    def reclaim(self) -> None:
+        """Take the files back."""
+
+    def retire(self, rest_s: float, timeout_s: float) -> bool:
+        """As `drain`, but connections that rest are told with their next answer, for `rest_s` seconds."""
+
+    def adopt(self) -> bool:
+        """Take the events that a retired gate has written; whether none still writes."""

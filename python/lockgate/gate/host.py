@@ -9,8 +9,9 @@ import resource
 import selectors
 import signal
 import socket
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,9 @@ from typing import Any
 import structlog
 
 from lockgate import log as logs
-from lockgate.gate.core import GateCore
-from lockgate.gate.link import Link
+from lockgate.gate.core import GateCore, Sockets
+from lockgate.gate.handover import Giving, HandOverError, say_serving, take
+from lockgate.gate.link import Link, local
 from lockgate.gate.parent import Parent
 from lockgate.state import StateError, StateFolder, StateInUseError
 
@@ -31,6 +33,10 @@ EXIT_WORKER_DEAD = 70
 LOOK_SECONDS = 0.5
 """How often the core's threads are looked at."""
 
+RESTING_SHARE = 0.5
+"""Part of the drain time for which a gate that was replaced leaves its resting connections be: a client that sends
+its next request within it gets its answer, and is told to come again on another connection."""
+
 LOCK_SECONDS = 40.0
 """How long a gate waits for the one before it to drain; beyond the default drain time."""
 
@@ -40,10 +46,15 @@ log = structlog.get_logger("lockgate.gate")
 class Host:
     """One gate process."""
 
-    def __init__(self, gate: GateCore, parent: Parent | None) -> None:
-        """`parent` is the supervisor, where there is one."""
+    def __init__(self, gate: GateCore, parent: Parent | None, lock: int = -1) -> None:
+        """`parent` is the supervisor, where there is one; `lock` holds the state folder's gate part."""
         self._gate = gate
         self._parent = parent
+        self._lock = lock
+        self._giving: Giving | None = None
+        self._adopting = True
+        self.retiring = False
+        """Whether another gate has taken the place of this one."""
         self._served = gate.bundle_info() is not None
         if self._served:
             self.loaded({})
@@ -64,6 +75,7 @@ class Host:
 
     def wait(self, woken: socket.socket, drain_timeout: float) -> int:
         """Wait until there is a reason to end; drain, and give the exit status."""
+        retired: threading.Thread | None = None
         with selectors.DefaultSelector() as selector:
             selector.register(woken, selectors.EVENT_READ)
             if self._parent is not None:
@@ -74,12 +86,65 @@ class Host:
                     log.error("gate-worker-dead", hint="the gate ends, and its supervisor starts it again")
                     return EXIT_WORKER_DEAD
                 stopped = woken in ready and _stop_asked(woken)
-                orphaned = self._parent is not None and self._parent.socket in ready and self._parent.messages() is None
+                orphaned = self._parent is not None and self._parent.socket in ready and not self._hear(self._parent)
                 if stopped or orphaned:
                     log.info("gate-draining", why="asked to stop" if stopped else "the supervisor is gone")
                     finished = self._gate.drain(drain_timeout)
                     log.info("gate-stopped", all_requests_finished=finished)
                     return 0
+                if retired is None:
+                    retired = self._replaced(drain_timeout)
+                elif not retired.is_alive():
+                    return 0
+                self._adopt()
+
+    def _hear(self, parent: Parent) -> bool:
+        """Act on what the supervisor says; whether it is there."""
+        messages = parent.messages()
+        for said in messages or ():
+            if said["type"] == "hand-over" and parent.descriptors:
+                connection = socket.socket(fileno=parent.descriptors.pop())
+                if self._giving is not None and self._giving.is_alive():
+                    connection.close()  # One at a time; the other sees that this end is gone.
+                    continue
+                self._giving = Giving(connection, self._gate, self._lock)
+                self._giving.start()
+        return messages is not None
+
+    def _replaced(self, drain_timeout: float) -> threading.Thread | None:
+        """Once another gate serves in the place of this one: the thread that lets this one's connections end."""
+        giving = self._giving
+        if giving is None or giving.is_alive():
+            return None
+        self._giving = None
+        if not giving.served:
+            return None
+        self.retiring = True
+        log.info("gate-retiring", why="another gate has taken its place")
+
+        def retire() -> None:
+            finished = self._gate.retire(drain_timeout * RESTING_SHARE, drain_timeout)
+            log.info("gate-retired", all_requests_finished=finished)
+
+        thread = threading.Thread(target=retire, name="lockgate-retire", daemon=True)
+        thread.start()
+        return thread
+
+    def _adopt(self) -> None:
+        """Take the events of a gate that this one has followed, once it has written its last."""
+        if not self._adopting or self.retiring or self._giving is not None:
+            return
+        try:
+            self._adopting = not self._gate.adopt()
+        except _native_error() as error:
+            log.warning("events-not-adopted", cause=str(error), hint="they are tried again at the next start")
+            self._adopting = False
+
+
+def _native_error() -> type[Exception]:
+    from lockgate._native import LockgateError
+
+    return LockgateError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -95,10 +160,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         state = StateFolder.existing(options.state)
         with ExitStack() as stack:
-            _hold_lock(state, stack)
             woken = stack.enter_context(_signals())
-            return _serve(state, parent, woken, options)
-    except StateError as error:
+            if options.take_over_fd is not None:
+                return _take_over(state, parent, woken, options)
+            lock = _hold_lock(state, stack)
+            return _serve(state, parent, woken, options, lock=lock)
+    except (StateError, HandOverError) as error:
         return _fatal(parent, "state", str(error))
 
 
@@ -111,7 +178,39 @@ def _allow_descriptors() -> None:
     log.debug("descriptors", most=soft)
 
 
-def _serve(state: StateFolder, parent: Parent | None, woken: socket.socket, options: argparse.Namespace) -> int:
+def _take_over(state: StateFolder, parent: Parent | None, woken: socket.socket, options: argparse.Namespace) -> int:
+    """Serve in the place of a gate that runs; until this one does, that one goes on."""
+    from lockgate import _native  # noqa: F401 -- What cannot be loaded must fail before the other gate lets go.
+
+    with ExitStack() as stack:
+        connection = stack.enter_context(socket.socket(fileno=options.take_over_fd))
+        os.set_inheritable(connection.fileno(), False)
+        try:
+            taken = take(connection)
+        except (OSError, ValueError) as error:
+            raise HandOverError(f"the gate before does not hand over: {error or type(error).__name__}") from error
+        lock = stack.enter_context(state.inherited(taken.lock))
+
+        def serving() -> None:
+            say_serving(connection)
+            connection.close()
+
+        return _serve(
+            state, parent, woken, options, lock=lock, sockets=taken.sockets, replaces=taken.pid, serving=serving
+        )
+
+
+def _serve(
+    state: StateFolder,
+    parent: Parent | None,
+    woken: socket.socket,
+    options: argparse.Namespace,
+    *,
+    lock: int,
+    sockets: Sequence[Sockets] = (),
+    replaces: int | None = None,
+    serving: Callable[[], None] | None = None,
+) -> int:
     from lockgate import _native
 
     try:
@@ -120,17 +219,24 @@ def _serve(state: StateFolder, parent: Parent | None, woken: socket.socket, opti
             pepper=state.pepper(),
             public_key=state.public_key(),
             workers=options.workers,
+            sockets=list(sockets),
         )
     except _native.LockgateError as error:
         return _fatal(parent, str(getattr(error, "code", "gate")), str(error))
-    host = Host(gate, parent)
+    if serving is not None:
+        if sockets and gate.bundle_info() is None:
+            return _fatal(parent, "bundle", "this version does not serve the bundle that the gate before serves")
+        serving()
+    host = Host(gate, parent, lock)
     link = Link(
-        state,
+        local(state),
         gate,
         version=_native.__version__,
         pid=os.getpid(),
         loaded=host.loaded,
         refused=host.refused,
+        replaces=replaces,
+        retiring=lambda: host.retiring,
     )
     link.start()
     status = EXIT_WORKER_DEAD
@@ -141,13 +247,13 @@ def _serve(state: StateFolder, parent: Parent | None, woken: socket.socket, opti
     return status
 
 
-def _hold_lock(state: StateFolder, stack: ExitStack) -> None:
+def _hold_lock(state: StateFolder, stack: ExitStack) -> int:
     """Hold the gate's part. A gate whose supervisor was killed may still be draining: wait for it."""
     deadline = time.monotonic() + LOCK_SECONDS
     waited = False
     while True:
         try:
-            stack.enter_context(state.lock("gate"))
+            return stack.enter_context(state.lock("gate"))
         except StateInUseError as error:
             if time.monotonic() > deadline:
                 raise
@@ -155,8 +261,6 @@ def _hold_lock(state: StateFolder, stack: ExitStack) -> None:
                 log.warning("gate-waits", cause=str(error))
                 waited = True
             time.sleep(0.1)
-        else:
-            return
 
 
 def _fatal(parent: Parent | None, code: str, why: str) -> int:
@@ -199,4 +303,5 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--drain-timeout", type=float, default=30.0, help="seconds to finish requests in")
     parser.add_argument("--workers", type=int, default=None, help="worker threads; one per core by default")
     parser.add_argument("--parent-fd", type=int, default=None, help="set by the supervisor")
+    parser.add_argument("--take-over-fd", type=int, default=None, help="set by the supervisor for an upgrade")
     return parser.parse_args(arguments)

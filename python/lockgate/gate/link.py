@@ -8,6 +8,7 @@ import contextlib
 import random
 import select
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -39,17 +40,33 @@ log = structlog.get_logger("lockgate.gate")
 
 Loaded = Callable[[dict[str, Any]], None]
 Refused = Callable[[str, str], None]
+Dial = Callable[[], socket.socket]
+"""Makes a connection to the control process, or raises why not."""
 
 
 class Link(threading.Thread):
     """Keeps the gate in touch with the control process, for as long as the gate lives."""
 
     def __init__(
-        self, state: StateFolder, gate: GateCore, *, version: str, pid: int, loaded: Loaded, refused: Refused
+        self,
+        dial: Dial,
+        gate: GateCore,
+        *,
+        version: str,
+        pid: int,
+        loaded: Loaded,
+        refused: Refused,
+        replaces: int | None = None,
+        retiring: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`loaded` hears of each bundle that is served, `refused` of each that is not and why."""
+        """`loaded` hears of each bundle that is served, `refused` of each that is not and why.
+
+        `replaces` is the process whose place this gate has taken; `retiring` says whether another takes this one's.
+        """
         super().__init__(name="lockgate-link", daemon=True)
-        self._state = state
+        self._dial = dial
+        self._replaces = replaces
+        self._retiring = retiring
         self._gate = gate
         self._version = version
         self._pid = pid
@@ -73,7 +90,8 @@ class Link(threading.Thread):
             connection = self._connection
             if connection is not None:
                 with contextlib.suppress(OSError):
-                    connection.shutdown(how)
+                    # The socket's own: TLS would forget its keys, and the last word would go out in the clear.
+                    socket.socket.shutdown(connection, how)
             self.join(patience)
             if not self.is_alive():
                 return
@@ -83,7 +101,7 @@ class Link(threading.Thread):
         wait, began, said = FIRST_WAIT, time.monotonic(), False
         while not self._stopping.is_set():
             try:
-                with self._connect() as connection:
+                with self._dial() as connection:
                     self._connection = connection
                     try:
                         self._converse(connection)
@@ -112,21 +130,11 @@ class Link(threading.Thread):
             return "no control process answers yet, so there is nothing to serve; the gate tries again"
         return "the gate serves on, and tries again"
 
-    def _connect(self) -> socket.socket:
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            connection.settimeout(SILENCE)
-            with socket_name(self._state.link_socket) as name:
-                connection.connect(name)
-            _check_peer(connection)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
     def _converse(self, connection: socket.socket) -> None:
         reader = FrameReader(connection, silence=SILENCE)
-        connection.sendall(self._status("hello", version=self._version, pid=self._pid))
+        connection.settimeout(SILENCE)
+        hello = {"version": self._version, "pid": self._pid, "replaces": self._replaces}
+        connection.sendall(self._status("hello", **hello))
         log.info("link-up")
         heard = beat = time.monotonic()
         # Not `select`: it knows no descriptor above 1023, and a busy gate has thousands.
@@ -137,7 +145,7 @@ class Link(threading.Thread):
             if now - beat >= BEAT:
                 connection.sendall(self._status("beat"))
                 beat = now
-            if poller.poll(max(0.0, beat + BEAT - now) * 1000):
+            if _buffered(connection) or poller.poll(max(0.0, beat + BEAT - now) * 1000):
                 answer = self._take(reader.read())
                 self._answered = True
                 if answer is not None:
@@ -159,6 +167,7 @@ class Link(threading.Thread):
             bundle=self._gate.bundle_info(),
             facts_seq=self._gate.facts_seq(),
             addresses=self._gate.addresses(),
+            retiring=self._retiring(),
             **fields,
         )
 
@@ -195,6 +204,29 @@ class Link(threading.Thread):
         log.info("bundle-live", **info)
         self._loaded(info)
         return message("applied", addresses=self._gate.addresses(), **info)
+
+
+def _buffered(connection: socket.socket) -> bool:
+    """Whether TLS has read more than was taken from it: the socket itself would not say so."""
+    return isinstance(connection, ssl.SSLSocket) and connection.pending() > 0
+
+
+def local(state: StateFolder) -> Dial:
+    """Dials the control process on the same state folder."""
+
+    def dial() -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(SILENCE)
+            with socket_name(state.link_socket) as name:
+                connection.connect(name)
+            _check_peer(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    return dial
 
 
 def _check_peer(connection: socket.socket) -> None:

@@ -16,6 +16,9 @@ from typing import Any
 SEND_SECONDS = 5.0
 """The supervisor reads at once or is gone."""
 
+DESCRIPTORS = 4
+"""A message brings one at most."""
+
 PING, PONG = "ping", "pong"
 """What the supervisor asks now and then, and what a child that is not stuck answers."""
 
@@ -30,6 +33,8 @@ class Parent:
         os.set_inheritable(fd, False)
         self._received = b""
         self._sending = threading.Lock()
+        self.descriptors: list[int] = []
+        """What came with its messages; whoever takes one from here closes it."""
 
     def report(self, type_: str, **fields: Any) -> None:
         """Tell the supervisor; that it is gone already is found out elsewhere."""
@@ -57,11 +62,12 @@ class Parent:
         A ping is answered here: whoever comes to read its messages is alive.
         """
         try:
-            data = self.socket.recv(65536)
+            data, descriptors, _, _ = socket.recv_fds(self.socket, 65536, DESCRIPTORS)
         except BlockingIOError:
             return []
         except OSError:
             return None
+        self.descriptors += descriptors
         if not data:
             return None
         *lines, self._received = (self._received + data).split(b"\n")

@@ -52,6 +52,7 @@ impl Sending {
             && !awaited
             && shape != Shape::UntilClose
             && !client.state.draining.get()
+            && !client.state.retiring.get()
             && !close
             // The upstream may still be reading the request; the gate is not.
             && (body.is_upstream() || client.discards());

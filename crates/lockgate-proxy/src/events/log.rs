@@ -1,7 +1,7 @@
 //! The log as its owner holds it.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{sync_channel, Receiver};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +18,7 @@ use super::record::RECORD_MAX;
 use super::recovery::Recovered;
 use super::schema::{Class, Event};
 use super::sink::Sink;
-use super::store::Store;
+use super::store::{self, Store};
 use super::writer::{self, Job, Writer};
 
 /// How the log is kept. The defaults are what a gate wants.
@@ -124,6 +124,7 @@ pub struct Receipt {
 /// An event log, open for writing; one per directory.
 #[derive(Debug)]
 pub struct EventLog {
+    dir: PathBuf,
     pool: Arc<Pool>,
     sink: Mutex<Sink>,
     bound: Mutex<Bound>,
@@ -147,6 +148,7 @@ impl EventLog {
             .name("lockgate-events".to_owned())
             .spawn(move || writer.run())?;
         let log = Self {
+            dir: dir.to_owned(),
             sink: Mutex::new(Sink::new(Arc::clone(&pool))),
             bound: Mutex::default(),
             pool,
@@ -208,6 +210,29 @@ impl EventLog {
             .hand_over();
         let (reply, answer) = sync_channel(1);
         self.ask(Job::Flush(reply), &answer)
+    }
+
+    /// Lets go of the directory for another process, and writes on in one of
+    /// its own below it; the next writer of the directory takes that over.
+    pub fn leave(&self) -> Result<(), AppendError> {
+        self.move_to(self.dir.join(store::leaving(std::process::id())))
+    }
+
+    /// Comes back from [`EventLog::leave`], with what was written meanwhile.
+    pub fn come_back(&self) -> Result<(), AppendError> {
+        self.move_to(self.dir.clone())
+    }
+
+    /// Takes over what processes that left have written; whether none of them
+    /// is still at it.
+    pub fn adopt(&self) -> Result<bool, AppendError> {
+        let (reply, answer) = sync_channel(1);
+        self.ask(Job::Adopt(reply), &answer)
+    }
+
+    fn move_to(&self, dir: PathBuf) -> Result<(), AppendError> {
+        let (reply, answer) = sync_channel(1);
+        self.ask(Job::Move(dir, reply), &answer)
     }
 
     /// Sets [`Options::retain_bytes`] anew, as a reload may; it holds from the

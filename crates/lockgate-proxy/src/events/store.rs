@@ -8,12 +8,21 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::chain::Hash;
+use super::clock::now_ms;
 use super::recovery::{self, Recovered};
 use super::segment::{self, Listed, Name, Segment};
 use super::watermark::Watermark;
 use super::Options;
 
 const LOCK_FILE: &str = "lock";
+
+/// Directories of writers that have left the log to another begin so.
+const LEAVING_PREFIX: &str = "leaving-";
+
+/// The directory, within that of the log, of a process that has left it.
+pub(crate) fn leaving(pid: u32) -> String {
+    format!("{LEAVING_PREFIX}{pid}")
+}
 
 /// How much is copied at once from a segment whose sync failed.
 const RESCUE_BYTES: usize = 256 * 1024;
@@ -79,6 +88,7 @@ impl Store {
             #[cfg(test)]
             faults: std::sync::Arc::clone(&options.faults),
         };
+        store.adopt(now_ms())?;
         store.keep(options.retain_bytes);
         Ok((store, recovered))
     }
@@ -176,6 +186,50 @@ impl Store {
             from += piece.len() as u64;
         }
         Ok(new)
+    }
+
+    /// Takes over the segments of writers that left this directory and have
+    /// ended since, behind all that is written: they keep their events' times,
+    /// and get our next numbers. Whether none of them still writes.
+    pub fn adopt(&mut self, now_ms: u64) -> io::Result<bool> {
+        let mut all_ended = true;
+        for entry in std::fs::read_dir(&self.dir)? {
+            let entry = entry?;
+            if !entry
+                .file_name()
+                .to_string_lossy()
+                .starts_with(LEAVING_PREFIX)
+            {
+                continue;
+            }
+            let from = entry.path();
+            match lock(&from) {
+                Ok(_held) => self.take_over(&from, now_ms)?,
+                Err(error) if error.kind() == io::ErrorKind::ResourceBusy => all_ended = false,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(all_ended)
+    }
+
+    /// A reader leaves a segment once there is a newer one: so ours is ended first.
+    fn take_over(&mut self, from: &Path, now_ms: u64) -> io::Result<()> {
+        recovery::recover(from)?;
+        for listed in segment::list(from)? {
+            self.seal(now_ms)?;
+            let name = Name {
+                start_ms: listed.name.start_ms.max(self.next.start_ms),
+                seq: self.next.seq,
+            };
+            std::fs::rename(listed.name.path(from), name.path(&self.dir))?;
+            self.sealed.push_back(Listed { name, ..listed });
+            self.next = Name {
+                seq: name.seq + 1,
+                ..name
+            };
+        }
+        File::open(&self.dir)?.sync_all()?;
+        std::fs::remove_dir_all(from)
     }
 
     /// Creates the next segment. Its time is the clock's, unless that went back.

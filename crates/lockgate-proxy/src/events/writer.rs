@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::SyncSender;
 use std::sync::Arc;
@@ -25,12 +26,17 @@ pub(crate) enum Job {
     Append(Box<Event>, SyncSender<Result<Receipt, AppendError>>),
     /// Sync all that was handed over before.
     Flush(SyncSender<Result<(), AppendError>>),
+    /// Write to another directory from now on.
+    Move(PathBuf, SyncSender<Result<(), AppendError>>),
+    /// Take over what other writers left beside; whether none still writes there.
+    Adopt(SyncSender<Result<bool, AppendError>>),
 }
 
 #[derive(Debug)]
 pub(crate) struct Writer {
     pool: Arc<Pool>,
     store: Store,
+    options: Options,
     node: String,
     sync_every: Duration,
     retry_every: Duration,
@@ -50,6 +56,7 @@ impl Writer {
         Self {
             pool,
             store,
+            options: options.clone(),
             node: options.node.clone(),
             sync_every: options.sync_every,
             retry_every: options.retry_every,
@@ -145,7 +152,34 @@ impl Writer {
                 };
                 let _ = reply.send(result);
             }
+            Job::Move(dir, reply) => {
+                let _ = reply.send(self.move_to(&dir));
+            }
+            Job::Adopt(reply) => {
+                let adopted = self.store.adopt(now_ms()).map_err(AppendError::Disk);
+                let _ = reply.send(adopted);
+            }
         }
+    }
+
+    /// Writes on in another directory, once all that was written here is on disk.
+    fn move_to(&mut self, dir: &Path) -> Result<(), AppendError> {
+        self.sync()?;
+        let retain_bytes = self.pool.retain_bytes.load(Relaxed);
+        let options = Options {
+            retain_bytes,
+            ..self.options.clone()
+        };
+        let (mut store, _) = Store::open(dir, &options).map_err(AppendError::Disk)?;
+        store.deleted += self.store.deleted;
+        if store.chain == Hash::default() {
+            // A directory without audit events of its own goes on with the chain.
+            store.chain = self.store.chain;
+        }
+        self.store = store;
+        // What is in the directory that was just left.
+        self.store.adopt(now_ms()).map_err(AppendError::Disk)?;
+        Ok(())
     }
 
     /// Writes one event and waits until it is on disk.

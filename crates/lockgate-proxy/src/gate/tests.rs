@@ -31,6 +31,7 @@ impl House {
             pepper: crate::testing::PEPPER.to_vec(),
             public_key: self.key.public_key().as_ref().to_vec(),
             workers: 1,
+            handed: Vec::new(),
         })
     }
 

@@ -88,6 +88,8 @@ pub struct ConnectionState {
     pub broken: Cell<Option<ReasonRef>>,
     /// Set to let the connection end after the request in work.
     pub draining: Cell<bool>,
+    /// Set to let it end after the next answer, whenever that is.
+    pub retiring: Cell<bool>,
     /// Bytes of the present request's body.
     pub body_in: Cell<u64>,
     /// What a policy said against the present request's body.
@@ -117,6 +119,7 @@ impl ConnectionState {
             active: Cell::new(0),
             broken: Cell::new(None),
             draining: Cell::new(false),
+            retiring: Cell::new(false),
             body_in: Cell::new(0),
             body_refused: RefCell::default(),
         })
@@ -288,6 +291,13 @@ impl Watch {
     pub fn sweep(&self, now_ms: u64) {
         for state in self.all.borrow().iter().flatten() {
             state.sweep(now_ms);
+        }
+    }
+
+    /// Lets every connection end after its next answer; one that rests is not closed.
+    pub fn retire(&self) {
+        for state in self.all.borrow().iter().flatten() {
+            state.retiring.set(true);
         }
     }
 

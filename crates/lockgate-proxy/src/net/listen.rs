@@ -26,17 +26,24 @@ pub fn bind(address: SocketAddr, workers: usize) -> io::Result<(SocketAddr, Vec<
     probe.listen(1)?;
     let bound = probe.local_addr()?.as_socket().unwrap_or(address);
     drop(probe);
-    let listen = || {
-        let socket = socket(bound)?;
-        socket.set_reuse_port(true)?;
-        socket.bind(&bound.into())?;
-        socket.listen(BACKLOG)?;
-        Ok(socket.into())
-    };
     Ok((
         bound,
-        (0..workers).map(|_| listen()).collect::<io::Result<_>>()?,
+        (0..workers)
+            .map(|_| share(bound))
+            .collect::<io::Result<_>>()?,
     ))
+}
+
+/// Opens one more listener on an address that this gate has.
+///
+/// # Errors
+/// If the system refuses it.
+pub fn share(bound: SocketAddr) -> io::Result<TcpListener> {
+    let socket = socket(bound)?;
+    socket.set_reuse_port(true)?;
+    socket.bind(&bound.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
 }
 
 fn socket(address: SocketAddr) -> io::Result<Socket> {

@@ -4,11 +4,11 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from lockgate import __version__
-from lockgate.admin.api import apis, events, explain, findings, health, keys, metrics, problems, reload, routes, status
+from lockgate.admin.api import apis, config, events, explain, findings, health, keys, metrics, problems, reload, routes, status
 from lockgate.admin.api.guard import Guard
 from lockgate.admin.control import Control
 
-RESOURCES = (status, routes, apis, keys, reload, explain, findings, events, metrics, health)
+RESOURCES = (status, routes, apis, keys, reload, config, explain, findings, events, metrics, health)
 
 DESCRIPTION = """\
 Lockgate's admin API. It listens on a loopback address alone and speaks plain HTTP. Every request but

@@ -1,0 +1,224 @@
+"""`lockgate upgrade` under load: another gate takes over, and no request is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.harness.upstream import AutoUpstream, Upstream
+from gateway.harness.wire import Client, answer, request
+from lockgate import _native
+from support.command import lockgate
+from support.ports import free_port
+from support.processes import Processes
+from support.running import Running, write_config
+from support.waiting import until
+
+
+@dataclass
+class Load:
+    """Requests without pause, on connections that are kept and on new ones; every answer counts."""
+
+    port: int
+    key: str
+    answered: int = 0
+    reconnected: int = 0
+    failed: list[str] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    _ending: threading.Event = field(default_factory=threading.Event)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def keep_asking(self, *, fresh: bool) -> None:
+        client: Client | None = None
+        while not self._ending.is_set():
+            try:
+                client = client or Client(self.port)
+                got = client.get("/load", f"X-API-Key: {self.key}")
+                last = fresh or got.get("connection") == "close"
+                with self._lock:
+                    self.answered += 1
+                    self.ids.append(got.id)
+                    self.reconnected += last and not fresh
+                    if got.status != 200:
+                        self.failed.append(str(got.status))
+                if last:
+                    client.close()
+                    client = None
+            except Exception as error:  # Whatever it is, it is what a client would have seen.
+                with self._lock:
+                    self.failed.append(repr(error))
+                client = None
+        if client is not None:
+            client.close()
+
+
+@contextmanager
+def load(port: int, key: str) -> Iterator[Load]:
+    load = Load(port, key)
+    threads = [threading.Thread(target=load.keep_asking, kwargs={"fresh": number % 2 == 0}) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield load
+    finally:
+        load._ending.set()
+        for thread in threads:
+            thread.join()
+
+
+@pytest.fixture
+def running(tmp_path: Path, auto: AutoUpstream, processes: Processes) -> Running:
+    write_config(tmp_path, f"http://127.0.0.1:{auto.port}", gate=f"127.0.0.1:{free_port()}")
+    return Running(processes, tmp_path, "--workers", "2", "--drain-timeout", "10s").ready()
+
+
+def upgrade(folder: Path, *, expect: int = 0) -> dict[str, Any]:
+    done = lockgate("upgrade", "--json", cwd=folder)
+    assert done.code == expect, done.out + done.err
+    told: dict[str, Any] = json.loads(done.out)
+    return told
+
+
+def upgraded_under_load(running: Running, times: int) -> Load:
+    key = running.make_key()["key"]
+    port = int(running.url().rpartition(":")[2])
+    with load(port, key) as under:
+        for _ in range(times):
+            before, served = running.pids(), under.answered
+            told = upgrade(running.folder)
+            assert (told["result"], told["control"]) == ("done", True)
+            after = running.pids()
+            assert after["gate"] != before["gate"]
+            assert after["control"] != before["control"]
+            until(lambda served=served: under.answered > served + 50, "requests after the upgrade")
+    assert under.failed == []
+    assert under.reconnected, "kept connections were told to come again"
+    return under
+
+
+def test_no_request_is_lost(running: Running) -> None:
+    under = upgraded_under_load(running, 3)
+    assert running.restarts() == {"gate": 0, "control": 0}
+    # The events of the gates that have gone are in the one log, none missing.
+    retired = "process-retired"
+    until(lambda: running.output.count(retired) == 3, "the replaced gates to end")
+    folder = running.state.gate_events
+    until(lambda: not list(folder.glob("leaving-*")), "their events to be taken over")
+    last = under.ids[-1]
+    until(lambda: _native.find_event(folder, last), "the last event")
+    kept = event_ids(folder)
+    assert not [id_ for id_ in under.ids if id_ not in kept]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_no_request_is_lost_over_many_upgrades(running: Running) -> None:
+    upgraded_under_load(running, 30)
+
+
+def event_ids(folder: Path) -> set[str]:
+    found: set[str] = set()
+    cursor: str | None = None
+    while True:
+        events, cursor = _native.read_events(folder, after=cursor, limit=10_000)
+        if not events:
+            return found
+        found |= {str(event["id"]) for event in events}
+
+
+def test_a_new_gate_that_does_not_serve_leaves_the_old_one(running: Running) -> None:
+    key = running.make_key()["key"]
+    port = int(running.url().rpartition(":")[2])
+    bundle = running.state.gate / "bundle.json"
+    good = bundle.read_bytes()
+    before = running.pids()
+    with load(port, key) as under:
+        until(lambda: under.answered > 20, "requests")
+        bundle.write_bytes(good[:100])
+        told = upgrade(running.folder, expect=1)
+        assert told["result"] == "failed"
+        assert "does not serve the bundle" in told["cause"]
+        assert running.pids() == before
+        # What changes meanwhile is taken, and kept on disk, by the gate that stayed.
+        revoked = running.make_key()
+        with running.admin as admin:
+            gone = admin.post(f"/v1/keys/{revoked['id']}/revoke", json={}).json()
+        assert gone["gate"] == "applied"
+        bundle.write_bytes(good)
+        assert upgrade(running.folder)["result"] == "done"
+        served = under.answered
+        until(lambda: under.answered > served + 20, "requests after the upgrade")
+    assert under.failed == []
+    with Client(port) as client:
+        assert client.get("/", f"X-API-Key: {revoked['key']}").status == 401
+
+
+def test_a_revocation_reaches_the_gate_that_retires(
+    tmp_path: Path, upstream: Upstream, processes: Processes
+) -> None:
+    """A connection that rests on the old gate is served once more, by what is known then."""
+    write_config(tmp_path, f"http://127.0.0.1:{upstream.port}", gate=f"127.0.0.1:{free_port()}")
+    running = Running(processes, tmp_path, "--workers", "1", "--drain-timeout", "60s").ready()
+    first, second = running.make_key(), running.make_key()
+    port = int(running.url().rpartition(":")[2])
+    with Client(port) as slow, Client(port) as resting, Client(port) as other:
+        for client in (resting, other):
+            client.send(request("/", f"X-API-Key: {second['key']}"))
+            wire = upstream.accept()
+            wire.message()
+            wire.send(answer())
+            assert client.message().status == 200
+            wire.close()
+        slow.send(request("/slow", f"X-API-Key: {first['key']}"))
+        wire = upstream.accept()
+        wire.message()
+        assert upgrade(running.folder)["result"] == "done"
+        running.serving()
+        other.send(request("/nowhere", "X-API-Key: none"))
+        last = other.message()
+        assert (last.status, last.get("connection")) == (401, "close")
+        with running.admin as admin:
+            assert admin.post(f"/v1/keys/{second['id']}/revoke", json={}).json()["gate"] == "applied"
+        resting.send(request("/", f"X-API-Key: {second['key']}"))
+        assert resting.message().status == 401
+        wire.send(answer(b"in the end"))
+        got = slow.message()
+        assert (got.status, got.body, got.get("connection")) == (200, b"in the end", "close")
+    until(lambda: "process-retired" in running.output, "the old gate to end")
+
+
+def test_an_upgrade_of_nothing(tmp_path: Path) -> None:
+    (tmp_path / ".lockgate").mkdir(mode=0o700)
+    done = lockgate("upgrade", cwd=tmp_path)
+    assert done.code == 2
+    assert "Nothing runs" in done.err
+
+
+def test_a_configuration_that_the_new_version_refuses_stops_the_upgrade(running: Running) -> None:
+    config = running.folder / "lockgate.yaml"
+    config.write_text(config.read_text() + "nonsense: 1\n")
+    before = running.pids()
+    done = lockgate("upgrade", cwd=running.folder)
+    assert done.code == 2
+    assert "nonsense" in done.err
+    assert running.pids() == before
+
+
+def test_descriptors_do_not_grow(running: Running) -> None:
+    """Each gate closes what it passed on and what it got."""
+    counts = []
+    for _ in range(3):
+        upgrade(running.folder)
+        retired = len(counts) + 1
+        until(lambda retired=retired: running.output.count("process-retired") == retired, "the old gate to end")
+        running.serving()
+        counts.append(len(os.listdir(f"/proc/{running.pids()['gate']}/fd")))
+    assert counts[-1] <= counts[0] + 1
