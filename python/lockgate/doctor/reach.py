@@ -1,0 +1,63 @@
+"""What the gate must reach: upstreams, and the key sets of issuers."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+from urllib.parse import urlsplit
+
+from lockgate.doctor.result import Patient, Result, ok, warning
+
+SECONDS: Final = 2.0
+AT_ONCE: Final = 32
+MOST: Final = 500
+"""Targets that are asked; of ten thousand it is plain soon enough what is wrong."""
+
+
+def upstreams(patient: Patient) -> Iterator[Result]:
+    """Whether something listens where requests go."""
+    if patient.loaded is None or not patient.asks:
+        return
+    places = _targets(patient)
+    asked = dict.fromkeys(list(places)[:MOST])
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="doctor") as pool:
+        failures = dict(zip(asked, pool.map(_fails, asked), strict=True))
+    for target, failure in failures.items():
+        if failure is not None:
+            yield warning(
+                "upstream",
+                f"{target} ({places[target]}) cannot be reached from here: {failure}",
+                means="its requests are answered 502 until it can be",
+                advice="start it, correct its address, or open the way to it",
+            )
+    if places and not any(failures.values()):
+        yield ok("upstream", f"{len(failures)} upstream targets answer the door")
+
+
+def _targets(patient: Patient) -> dict[str, str]:
+    """Each target's URL, and who goes there."""
+    if patient.loaded is None:
+        return {}
+    found: dict[str, str] = {}
+    for name, upstream in patient.loaded.document.upstreams.items():
+        for target in upstream.targets:
+            found.setdefault(str(target), f"upstream {name}")
+    for api in patient.loaded.apis:
+        if "://" in str(api.upstream):
+            found.setdefault(str(api.upstream), f"API {api.name}")
+    return found
+
+
+def _fails(target: str) -> str | None:
+    """Why no connection can be opened; nothing where one can."""
+    parts = urlsplit(target)
+    if parts.scheme not in {"http", "https"} or parts.hostname is None:
+        return None
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        with socket.create_connection((parts.hostname, port), timeout=SECONDS):
+            return None
+    except OSError as failed:
+        return failed.strerror or str(failed) or type(failed).__name__
