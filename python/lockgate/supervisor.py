@@ -357,7 +357,7 @@ class Supervisor:
                 socket.send_fds(gate.channel, [b'{"type": "hand-over"}\n'], [old.fileno()])
             except OSError as error:
                 self.successor.process.kill()
-                log.error("upgrade-not-told", cause=str(error))
+                log.error("upgrade-not-told", cause=str(error))  # noqa: TRY400 -- The cause says it all.
         if self.successor.channel is not None:
             selector.register(self.successor.channel, selectors.EVENT_READ, self.successor)
         self._write_status()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,12 +51,17 @@ class Load:
                 if last:
                     client.close()
                     client = None
-            except Exception as error:  # Whatever it is, it is what a client would have seen.
+            except Exception as error:  # noqa: BLE001 -- Whatever it is, it is what a client would have seen.
                 with self._lock:
                     self.failed.append(repr(error))
                 client = None
         if client is not None:
             client.close()
+
+    def more(self, count: int) -> None:
+        """Wait until that many more were answered."""
+        wanted = self.answered + count
+        until(lambda: self.answered >= wanted, "further requests")
 
 
 @contextmanager
@@ -92,24 +96,27 @@ def upgraded_under_load(running: Running, times: int) -> Load:
     port = int(running.url().rpartition(":")[2])
     with load(port, key) as under:
         for _ in range(times):
-            before, served = running.pids(), under.answered
+            before = running.pids()
             told = upgrade(running.folder)
             assert (told["result"], told["control"]) == ("done", True)
             after = running.pids()
             assert after["gate"] != before["gate"]
             assert after["control"] != before["control"]
-            until(lambda served=served: under.answered > served + 50, "requests after the upgrade")
+            under.more(50)
     assert under.failed == []
     assert under.reconnected, "kept connections were told to come again"
     return under
+
+
+def all_retired(running: Running, count: int) -> None:
+    until(lambda: running.output.count("process-retired") == count, "the replaced gates to end")
 
 
 def test_no_request_is_lost(running: Running) -> None:
     under = upgraded_under_load(running, 3)
     assert running.restarts() == {"gate": 0, "control": 0}
     # The events of the gates that have gone are in the one log, none missing.
-    retired = "process-retired"
-    until(lambda: running.output.count(retired) == 3, "the replaced gates to end")
+    all_retired(running, 3)
     folder = running.state.gate_events
     until(lambda: not list(folder.glob("leaving-*")), "their events to be taken over")
     last = under.ids[-1]
@@ -141,7 +148,7 @@ def test_a_new_gate_that_does_not_serve_leaves_the_old_one(running: Running) -> 
     good = bundle.read_bytes()
     before = running.pids()
     with load(port, key) as under:
-        until(lambda: under.answered > 20, "requests")
+        under.more(20)
         bundle.write_bytes(good[:100])
         told = upgrade(running.folder, expect=1)
         assert told["result"] == "failed"
@@ -154,16 +161,13 @@ def test_a_new_gate_that_does_not_serve_leaves_the_old_one(running: Running) -> 
         assert gone["gate"] == "applied"
         bundle.write_bytes(good)
         assert upgrade(running.folder)["result"] == "done"
-        served = under.answered
-        until(lambda: under.answered > served + 20, "requests after the upgrade")
+        under.more(20)
     assert under.failed == []
     with Client(port) as client:
         assert client.get("/", f"X-API-Key: {revoked['key']}").status == 401
 
 
-def test_a_revocation_reaches_the_gate_that_retires(
-    tmp_path: Path, upstream: Upstream, processes: Processes
-) -> None:
+def test_a_revocation_reaches_the_gate_that_retires(tmp_path: Path, upstream: Upstream, processes: Processes) -> None:
     """A connection that rests on the old gate is served once more, by what is known then."""
     write_config(tmp_path, f"http://127.0.0.1:{upstream.port}", gate=f"127.0.0.1:{free_port()}")
     running = Running(processes, tmp_path, "--workers", "1", "--drain-timeout", "60s").ready()
@@ -214,11 +218,10 @@ def test_a_configuration_that_the_new_version_refuses_stops_the_upgrade(running:
 
 def test_descriptors_do_not_grow(running: Running) -> None:
     """Each gate closes what it passed on and what it got."""
-    counts = []
+    counts: list[int] = []
     for _ in range(3):
         upgrade(running.folder)
-        retired = len(counts) + 1
-        until(lambda retired=retired: running.output.count("process-retired") == retired, "the old gate to end")
+        all_retired(running, len(counts) + 1)
         running.serving()
-        counts.append(len(os.listdir(f"/proc/{running.pids()['gate']}/fd")))
+        counts.append(len(list(Path(f"/proc/{running.pids()['gate']}/fd").iterdir())))
     assert counts[-1] <= counts[0] + 1

@@ -186,7 +186,10 @@ class Editor:
 
     def _keep_before(self, held: Mapping[Path, bytes | None]) -> None:
         """What a change replaces or takes away can be had back by hand: the last one's is kept."""
-        texts = {os.path.relpath(path, self.folder): (content or b"").decode("utf-8", "replace") for path, content in held.items()}
+        texts = {
+            os.path.relpath(path, self.folder): (content or b"").decode("utf-8", "replace")
+            for path, content in held.items()
+        }
         write_private(self._before, json.dumps(texts, ensure_ascii=False) + "\n")
 
     def _read_kept(self) -> dict[str, str | None]:

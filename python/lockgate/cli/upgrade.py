@@ -72,12 +72,13 @@ def _status(folder: StateFolder) -> dict[str, Any] | None:
 
 def _result(folder: StateFolder, number: int, began: float) -> dict[str, Any]:
     """The supervisor's word, once it has one on an upgrade after `number`."""
-    while time.monotonic() - began < PATIENCE:
+    while True:
         told = _status(folder)
         if told is not None and told["upgrade"]["number"] > number and told["upgrade"]["result"] != "running":
             return told
+        if time.monotonic() - began > PATIENCE:
+            leave(f"The supervisor has not said within {PATIENCE:.0f} s what became of it; its log does.", code=1)
         time.sleep(LOOK)
-    leave(f"The supervisor has not said within {PATIENCE:.0f} s what became of it; its log does.", code=1)
 
 
 def _control_back(folder: StateFolder, before: dict[str, Any]) -> bool | None:

@@ -26,7 +26,7 @@ def splice(text: str, path: tuple[str, ...], value: str | None) -> str:
     mapping = _mapping(text)
     where = _find(mapping, path[0])
     if len(path) == 1:
-        return _put(text, mapping, path[0], where, value, indent=0)
+        return _put(text, path[0], where, value, indent=0)
     if where is None:
         if value is None:
             raise SpliceError(f"there is no {path[0]}")
@@ -34,14 +34,14 @@ def splice(text: str, path: tuple[str, ...], value: str | None) -> str:
     key, section = where
     if not isinstance(section, yaml.MappingNode) or section.flow_style:
         if isinstance(section, yaml.ScalarNode) and section.value == "" and value is not None:
-            return _put(text, mapping, path[0], where, f"{path[1]}:\n{_indented(value, 2)}", indent=0)
+            return _put(text, path[0], where, f"{path[1]}:\n{_indented(value, 2)}", indent=0)
         raise SpliceError(f"`{path[0]}` is written on one line, in braces: change the whole section, or the file")
     indent = section.start_mark.column
     found = _find(section, path[1])
     if found is not None or value is None:
         if value is None and found is not None and len(section.value) == 1:
-            return _put(text, mapping, path[0], (key, section), "{}", indent=0)
-        return _put(text, section, path[1], found, value, indent=indent)
+            return _put(text, path[0], (key, section), "{}", indent=0)
+        return _put(text, path[1], found, value, indent=indent)
     end = _end(text, section)
     return _appended(text[:end], indent, path[1], value) + text[end:]
 
@@ -76,7 +76,6 @@ def _find(mapping: yaml.MappingNode, name: str) -> tuple[yaml.Node, yaml.Node] |
 
 def _put(
     text: str,
-    mapping: yaml.MappingNode,
     name: str,
     where: tuple[yaml.Node, yaml.Node] | None,
     value: str | None,
@@ -122,8 +121,9 @@ def _line_start(text: str, index: int) -> int:
 
 
 def _end(text: str, node: yaml.Node) -> int:
-    """Where the entry ends: behind its last line. A block's end mark stands at what comes after it,
-    so empty lines and comments between the two are left to that.
+    """Where the entry ends: behind its last line.
+
+    A block's end mark stands at what comes after it; empty lines and comments between the two are left to that.
     """
     if not isinstance(node, yaml.CollectionNode) or node.flow_style:
         newline = text.find("\n", node.end_mark.index)
@@ -131,8 +131,7 @@ def _end(text: str, node: yaml.Node) -> int:
         if block_scalar:
             return node.end_mark.index
         return len(text) if newline < 0 else newline + 1
-    last = node
-    while isinstance(last, yaml.CollectionNode) and not last.flow_style and last.value:
-        entry = last.value[-1]
-        last = entry[1] if isinstance(entry, tuple) else entry
-    return _end(text, last) if last is not node else len(text)
+    if not node.value:
+        return len(text)
+    last = node.value[-1]
+    return _end(text, last[1] if isinstance(last, tuple) else last)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,7 +69,7 @@ def _holder(port: int) -> str | None:
         return None
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if any(os.readlink(entry.path) in inodes for entry in os.scandir(process / "fd")):
+            if any(str(entry.readlink()) in inodes for entry in (process / "fd").iterdir()):
                 return f"process {process.name} ({(process / 'comm').read_text(encoding='utf-8').strip()})"
         except OSError:
             continue  # Another user's, or gone meanwhile.

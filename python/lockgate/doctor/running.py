@@ -67,7 +67,7 @@ def _gate(status: dict[str, Any]) -> Iterator[Result]:
                 "restarts",
                 f"the {name} process was started again {process['restarts']} times",
                 means="it died; requests under way were lost where it was the gate",
-                advice='`lockgate logs --class system` and the supervisor\'s log say why',
+                advice="`lockgate logs --class system` and the supervisor's log say why",
             )
 
 

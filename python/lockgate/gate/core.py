@@ -6,8 +6,8 @@ Sockets = tuple[str, str, list[int]]
 """A listener's address, the one that it really has, and its descriptors."""
 
 
-class GateCore(Protocol):
-    """The native gate, as its host uses it."""
+class LinkedGate(Protocol):
+    """The native gate, as the link to the control process uses it."""
 
     def load(self, signed: bytes) -> dict[str, Any]:
         """Serve this bundle; refused as a whole where anything is wrong with it."""
@@ -32,6 +32,10 @@ class GateCore(Protocol):
 
     def metrics(self) -> str:
         """Numbers for Prometheus."""
+
+
+class GateCore(LinkedGate, Protocol):
+    """The native gate, as its host uses it."""
 
     def alive(self) -> bool:
         """Whether every worker thread is."""

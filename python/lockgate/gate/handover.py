@@ -128,13 +128,12 @@ def take(connection: socket.socket) -> Taken:
         while len(descriptors) < wanted:
             _say(connection, "more")
             _, some = _receive(connection)
-            if not some:
-                raise HandOverError("the other gate passed no descriptors")
+            _demand(bool(some), "the other gate passed no descriptors")
             descriptors += some
         yours, lock = _receive(connection)
         descriptors += lock
-        if yours.get("type") != "yours" or len(lock) != 1 or len(descriptors) != wanted + 1:
-            raise HandOverError("the other gate did not pass what it said, and the state folder's lock")
+        whole = yours.get("type") == "yours" and len(lock) == 1 and len(descriptors) == wanted + 1
+        _demand(whole, "the other gate did not pass what it said, and the state folder's lock")
         rest = iter(descriptors)
         sockets = [(address, bound, [next(rest) for _ in range(count)]) for address, bound, count in named]
         return Taken(sockets, lock[0], int(said["pid"]))
@@ -148,6 +147,11 @@ def say_serving(connection: socket.socket) -> None:
     """The new gate serves. An old one that has gone meanwhile needs no word: everything is ours."""
     with contextlib.suppress(OSError):
         _say(connection, "serving")
+
+
+def _demand(holds: bool, words: str) -> None:
+    if not holds:
+        raise HandOverError(words)
 
 
 def _listeners(said: dict[str, Any]) -> list[tuple[str, str, int]]:

@@ -188,7 +188,7 @@ def _take_over(state: StateFolder, parent: Parent | None, woken: socket.socket, 
         try:
             taken = take(connection)
         except (OSError, ValueError) as error:
-            raise HandOverError(f"the gate before does not hand over: {error or type(error).__name__}") from error
+            raise HandOverError(f"the gate before does not hand over: {str(error) or type(error).__name__}") from error
         lock = stack.enter_context(state.inherited(taken.lock))
 
         def serving() -> None:

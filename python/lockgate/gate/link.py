@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 
-from lockgate.gate.core import GateCore
+from lockgate.gate.core import LinkedGate
 from lockgate.gate.frames import Frame, FrameError, FrameReader, Kind, message
 from lockgate.gate.sockets import SocketNameError, peer_is_same_user, socket_name
 from lockgate.state import StateFolder
@@ -50,7 +50,7 @@ class Link(threading.Thread):
     def __init__(
         self,
         dial: Dial,
-        gate: GateCore,
+        gate: LinkedGate,
         *,
         version: str,
         pid: int,

@@ -209,7 +209,9 @@ def test_a_link_is_not_written_through(client: Client, folder: Path) -> None:
 
 
 def test_plugins_cannot_be_installed(client: Client, folder: Path) -> None:
-    text = CONFIG.replace("    upstream: http://127.0.0.1:9000\n", "    upstream: http://127.0.0.1:9000\n    plugins: [os:system]\n")
+    text = CONFIG.replace(
+        "    upstream: http://127.0.0.1:9000\n", "    upstream: http://127.0.0.1:9000\n    plugins: [os:system]\n"
+    )
     answer = put(client, "files/lockgate.yaml", text)
     assert answer.status_code in {403, 422}, "refused as unknown, or as closed"
     assert (folder / "lockgate.yaml").read_text() == CONFIG

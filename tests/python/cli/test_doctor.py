@@ -44,15 +44,27 @@ def upstream() -> Any:
 
 @pytest.fixture
 def folder(tmp_path: Path, upstream: int) -> Path:
-    write_config(tmp_path, f"http://127.0.0.1:{upstream}", gate=f"127.0.0.1:{free_port()}", admin=f"127.0.0.1:{free_port()}")
+    write_config(
+        tmp_path, f"http://127.0.0.1:{upstream}", gate=f"127.0.0.1:{free_port()}", admin=f"127.0.0.1:{free_port()}"
+    )
     return tmp_path
 
 
 def test_a_good_installation(folder: Path) -> None:
     StateFolder.open(folder / ".lockgate")
     _, found = doctor(folder)
-    for check in ("native-module", "reuse-port", "state-folder", "disk-space", "configuration", "secret", "waiver",
-                  "port", "upstream", "processes"):
+    for check in (
+        "native-module",
+        "reuse-port",
+        "state-folder",
+        "disk-space",
+        "configuration",
+        "secret",
+        "waiver",
+        "port",
+        "upstream",
+        "processes",
+    ):
         assert levels(found, check) == {"ok"}, found.get(check)
     assert len(found["port"]) == 2
 
@@ -104,7 +116,9 @@ def test_a_bad_configuration(folder: Path) -> None:
 
 def test_secrets_and_waivers(folder: Path) -> None:
     path = folder / "lockgate.yaml"
-    text = path.read_text().replace("}}\napis", ', credential: {header: X-Gate, value: "${env:NO_SUCH_SECRET}"}}}\napis')
+    text = path.read_text().replace(
+        "}}\napis", ', credential: {header: X-Gate, value: "${env:NO_SUCH_SECRET}"}}}\napis'
+    )
     text += "  open: {path: /o, upstream: shop, public: {owner: web, reason: r, until: 2026-01-05}}\n"
     path.write_text(text)
     _, found = doctor(folder)

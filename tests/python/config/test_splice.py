@@ -30,7 +30,9 @@ apis:
 
 def test_one_thing_in_a_section() -> None:
     made = splice(TEXT, ("apis", "shop"), "path: /new\n")
-    assert made == TEXT.replace("        path: /shop\n        note: |\n          two\n          lines\n", "      path: /new\n")
+    assert made == TEXT.replace(
+        "        path: /shop\n        note: |\n          two\n          lines\n", "      path: /new\n"
+    )
     assert splice(TEXT, ("apis", "open"), "{path: /o}") == TEXT.replace("{path: /open}", "{path: /o}")
 
 
@@ -75,8 +77,12 @@ VALUES = st.recursive(
 )
 
 
-@given(st.dictionaries(NAMES, st.dictionaries(NAMES, VALUES, min_size=1, max_size=3), min_size=1, max_size=4), st.data())
-def test_it_says_what_was_put_there_and_nothing_else_changes(document: dict[str, dict[str, object]], data: st.DataObject) -> None:
+@given(
+    st.dictionaries(NAMES, st.dictionaries(NAMES, VALUES, min_size=1, max_size=3), min_size=1, max_size=4), st.data()
+)
+def test_it_says_what_was_put_there_and_nothing_else_changes(
+    document: dict[str, dict[str, object]], data: st.DataObject
+) -> None:
     text = yaml.safe_dump(document)
     section = data.draw(st.sampled_from(sorted(document)) | NAMES)
     name = data.draw(st.sampled_from(sorted(document.get(section, {"a": 1}))) | NAMES)

@@ -54,6 +54,21 @@ class FakeGate:
         self.drained.append(timeout_s)
         return True
 
+    def sockets(self) -> list[tuple[str, str, list[int]]]:
+        return []
+
+    def release(self) -> None:
+        """Nothing."""
+
+    def reclaim(self) -> None:
+        """Nothing."""
+
+    def retire(self, rest_s: float, timeout_s: float) -> bool:
+        return self.drain(timeout_s)
+
+    def adopt(self) -> bool:
+        return True
+
 
 class Ends:
     """What stands around a host: signals, and a supervisor."""

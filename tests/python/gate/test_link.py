@@ -24,7 +24,7 @@ from lockgate.admin.keys import Keys
 from lockgate.admin.link import LinkServer
 from lockgate.admin.store import Store
 from lockgate.gate.frames import Kind, encode
-from lockgate.gate.link import Link
+from lockgate.gate.link import Link, local
 from lockgate.gate.sockets import socket_name
 from lockgate.state import StateFolder
 from support.waiting import until
@@ -119,7 +119,7 @@ class Wire:
 
     def gate(self, gate: FakeGate) -> Link:
         link = Link(
-            self.state,
+            local(self.state),
             gate,
             version="test",
             pid=1,
@@ -507,16 +507,13 @@ def test_a_start_without_a_control_process_is_no_warning_at_first(
     """Only once it has lasted, and then once."""
     tried = threading.Semaphore(0)
 
-    def connect(_link: Link) -> socket.socket:
+    def connect() -> socket.socket:
         tried.release()
         raise FileNotFoundError("nobody listens")
 
-    monkeypatch.setattr(Link, "_connect", connect)
     for quiet, wanted in ((3600.0, 0), (0.0, 1)):
         monkeypatch.setattr("lockgate.gate.link.QUIET_SECONDS", quiet)
-        link = Link(
-            StateFolder(tmp_path), FakeGate(), version="t", pid=1, loaded=lambda _info: None, refused=lambda *_: None
-        )
+        link = Link(connect, FakeGate(), version="t", pid=1, loaded=lambda _info: None, refused=lambda *_: None)
         with capture_logs() as logged:
             link.start()
             for _ in range(5):

@@ -4,7 +4,20 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from lockgate import __version__
-from lockgate.admin.api import apis, config, events, explain, findings, health, keys, metrics, problems, reload, routes, status
+from lockgate.admin.api import (
+    apis,
+    config,
+    events,
+    explain,
+    findings,
+    health,
+    keys,
+    metrics,
+    problems,
+    reload,
+    routes,
+    status,
+)
 from lockgate.admin.api.guard import Guard
 from lockgate.admin.control import Control
 

@@ -111,7 +111,12 @@ async def show_file(control: WithControl, name: Name) -> Response:
 
 @router.put("/files/{name:path}", openapi_extra=BODY)
 async def replace_file(
-    request: Request, response: Response, control: WithControl, name: Name, match: IfMatch = None, dry_run: DryRun = False
+    request: Request,
+    response: Response,
+    control: WithControl,
+    name: Name,
+    match: IfMatch = None,
+    dry_run: DryRun = False,
 ) -> Change:
     """Replace a file, or add one that an `include` names; taken over at once, or nothing is changed."""
     return await _change(control, response, {name: await _text(request)}, match, dry_run=dry_run)
