@@ -6,12 +6,16 @@
 #   strace        counts the system calls of one request, where perf may not
 #   linux-perf    counts them without slowing anything down
 #   curl          the commands that the documentation shows are run with it
+#   zsh           completion is pressed in it
+#   fish          and in it
+#   systemd       its systemd-analyze judges the unit
 #
 # It needs root and apt. Without either it says what is missing and ends well:
 # what wants a missing program is then skipped, and says so.
 set -euo pipefail
 
-declare -A programs=([nginx-light]=nginx [haproxy]=haproxy [strace]=strace [linux-perf]=perf [curl]=curl)
+declare -A programs=([nginx-light]=nginx [haproxy]=haproxy [strace]=strace [linux-perf]=perf [curl]=curl
+    [zsh]=zsh [fish]=fish [systemd]=systemd-analyze)
 missing=()
 for package in "${!programs[@]}"; do
     command -v "${programs[$package]}" >/dev/null || [ -x "/usr/sbin/${programs[$package]}" ] || missing+=("$package")

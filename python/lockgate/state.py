@@ -41,9 +41,9 @@ class StateFolder:
     @classmethod
     def open(cls, root: Path | str) -> "StateFolder":
         """Make the folder and its secrets where they are missing, and check what is there."""
-        state = cls(Path(root).absolute())
-        for folder in (state.root, state.secrets, state.control, state.control_events, state.gate):
-            _private_folder(folder)
+        state = cls.without_secrets(root)
+        if state.enrolment_file.exists():
+            return state  # Its secrets are its control process's, and came with its enrolment.
         _make_once(state.admin_token_file, lambda: f"lgadm_{secrets.token_urlsafe(32)}")
         if state.database.exists() and not state.pepper_file.exists():
             raise StateError(
@@ -53,6 +53,14 @@ class StateFolder:
         _make_once(state.pepper_file, lambda: secrets.token_hex(32))
         _make_once(state.signing_key_file, lambda: secrets.token_hex(32))
         _write_public_key(state)
+        return state
+
+    @classmethod
+    def without_secrets(cls, root: Path | str) -> "StateFolder":
+        """Make the folder alone: a gate that enrols gets its secrets from its control process."""
+        state = cls(Path(root).absolute())
+        for folder in (state.root, state.secrets, state.control, state.control_events, state.gate):
+            _private_folder(folder)
         return state
 
     @classmethod
@@ -126,6 +134,26 @@ class StateFolder:
     def gate(self) -> Path:
         """The gate's own part: its last good bundle, its facts, its events."""
         return self.root / "gate"
+
+    @property
+    def enrolment_file(self) -> Path:
+        """To whom a gate on a machine of its own belongs; not there where the control process is beside it."""
+        return self.gate / "enrolment.json"
+
+    @property
+    def enrolment_authority_file(self) -> Path:
+        """The certificate by which such a gate knows its control process."""
+        return self.gate / "enrolment-authority.pem"
+
+    @property
+    def enrolment_certificate_file(self) -> Path:
+        """Its own certificate and key."""
+        return self.gate / "enrolment.pem"
+
+    @property
+    def gates_address_file(self) -> Path:
+        """Where the control process listens for gates elsewhere, as it last was."""
+        return self.control / "gates.address"
 
     @property
     def gate_events(self) -> Path:

@@ -234,6 +234,7 @@ class Supervisor:
             if child is self.successor:
                 self._succeed(child)
             self._tell_control()
+            self._write_status()
             self._announce()
         elif message["type"] == "fatal":
             child.fatal = message
@@ -499,6 +500,7 @@ class Supervisor:
             "role": self.options.role,
             "config": str(self.options.config),
             "processes": processes,
+            "addresses": {child.name: _addresses(child.ready) for child in self.children},
             "upgrade": self.upgrade,
         }
         try:
@@ -506,6 +508,12 @@ class Supervisor:
         except OSError as error:
             # A full disk must not end what goes on serving.
             log.warning("status-not-written", cause=str(error))
+
+
+def _addresses(ready: dict[str, Any] | None) -> list[str]:
+    """Where a child that has become ready listens."""
+    said = ready or {}
+    return [*said.get("addresses", {}).values(), *([said["admin"]] if "admin" in said else [])]
 
 
 @contextmanager

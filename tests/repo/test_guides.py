@@ -20,7 +20,7 @@ from support.waiting import until
 GUIDES = matching(r"docs/guides/.*\.md$")
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # The default ports may be taken on the machine that runs the tests.
-PORTS = ("9000", "8080", "8081")
+PORTS = ("9000", "8080", "8081", "8444")
 KEPT = ".variables"
 
 
@@ -85,7 +85,7 @@ class Terminal:
         process = self.processes.start(["/bin/bash", "-c", f"exec {command}"], cwd=self.folder, env=self.environment())
         for words in expected:
             process.wait_for_output(words)
-        if "lockgate run" in command:
+        if "lockgate run" in command and "--role control" not in command:
             gate = int(self.ports["8080"])
             until(lambda: listens(gate) or process.child.poll() is not None, "the gate to listen")
             assert process.child.poll() is None, process.output

@@ -15,6 +15,7 @@ from lockgate.admin.bundles import Bundles
 from lockgate.admin.edit import Editor
 from lockgate.admin.facts import FactsLog
 from lockgate.admin.findings import Findings
+from lockgate.admin.gates.gates import Gates
 from lockgate.admin.journal import EventJournal, Journal
 from lockgate.admin.keys import Keys
 from lockgate.admin.link import LinkServer
@@ -61,6 +62,7 @@ class Control:
     link: LinkServer
     reloader: Reloader
     editor: Editor
+    gates: Gates
     counters: Counters = field(default_factory=Counters)
     started: float = field(default_factory=time.time)
 
@@ -84,6 +86,7 @@ class Control:
             link=link,
             reloader=reloader,
             editor=Editor(reloader, state),
+            gates=Gates(state, store, journal, link),
         )
 
     async def watch_files(self) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -44,6 +44,9 @@ class GateSession:
     ) -> None:
         """Call `greet`, then `serve`. Who connected has proved to be the gate of that name."""
         self.name = name
+        self.on_renew: Callable[[dict[str, Any]], Awaitable[None]] | None = None
+        """Answers a gate's request for a new certificate."""
+        self._renewing: asyncio.Future[None] | None = None
         self._reader = reader
         self._writer = writer
         self._facts = facts
@@ -214,6 +217,8 @@ class GateSession:
                 _settle(self._facts_answer, int(said["seq"]))
             case "bye":
                 self.parted = True
+            case "renew" if self.on_renew is not None and (self._renewing is None or self._renewing.done()):
+                self._renewing = asyncio.ensure_future(self.on_renew(said))
             case "stats" | "metrics":
                 _settle(self._requests.get(said["id"]), said)
             case unknown:

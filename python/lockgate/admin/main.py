@@ -102,7 +102,13 @@ async def _run(control: Control, listener: socket.socket, parent: Parent | None,
         if parent is not None:
             parent.report("ready", admin=address, credential=str(control.state.admin_token_file), notes=notes)
         serving = asyncio.ensure_future(server.serve(sockets=[listener]))
-        others = [asyncio.ensure_future(work) for work in (stop.wait(), control.watch_files(), control.watch_waivers())]
+        works = (
+            stop.wait(),
+            control.watch_files(),
+            control.watch_waivers(),
+            control.gates.follow(control.reloader),
+        )
+        others = [asyncio.ensure_future(work) for work in works]
         try:
             done, _ = await asyncio.wait([serving, *others], return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -113,6 +119,7 @@ async def _run(control: Control, listener: socket.socket, parent: Parent | None,
             for task in others:
                 task.cancel()
             await asyncio.gather(serving, *others, return_exceptions=True)
+            await control.gates.listener.close()
             control.journal.system("control-stopped", "The control process has stopped.", {"pid": os.getpid()})
 
 

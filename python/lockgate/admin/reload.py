@@ -58,6 +58,8 @@ class Reloader:
         self._link = link
         self._one = asyncio.Lock()
         link.on_refused = self._note_refusal
+        self.changed = asyncio.Event()
+        """Set by each reload that took something over."""
         self.on_good: Callable[[Loaded], None] | None = None
         """Hears of each configuration that is taken over."""
         self.refusal: ConfigErrors | None = None
@@ -123,6 +125,7 @@ class Reloader:
             return Outcome("refused", cause, now_ms(), _since(began), errors=[error], warnings=warnings)
         moved = self.loaded is None or self.loaded.admin_address != loaded.admin_address
         self.loaded, self.refusal = loaded, None
+        self.changed.set()
         if moved:
             for words in self.needs_restart():
                 log.warning("needs-restart", message=words)

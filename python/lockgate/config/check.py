@@ -78,7 +78,23 @@ def _admin(document: Document) -> None:
             hint=f"write `127.0.0.1:{port}`, and reach it through SSH: ssh -L {port}:127.0.0.1:{port} HOST",
             path=("admin", "address"),
         )
+    gates = document.gates.address
+    if gates is not None and _collide(gates, address):
+        message = "the admin API and the port for gates are on the same address and port"
+        place_of_gates = document.value_region("gates", "address")
+        document.problems.add(
+            place_of_gates, "address-taken", message, hint="give one another port", path=("gates", "address")
+        )
     for name, listener in document.listeners.items():
+        if gates is not None and _collide(listener.address, gates):
+            message = f"the port for gates and the listener {shown(name)} are on the same address and port"
+            document.problems.add(
+                document.value_region("gates", "address"),
+                "address-taken",
+                message,
+                hint="give one another port",
+                path=("gates", "address"),
+            )
         if _collide(listener.address, address):
             message = f"the admin API and the listener {shown(name)} are on the same address and port"
             document.problems.add(

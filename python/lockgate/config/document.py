@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from lockgate.config.model_apis import Api, Defaults
 from lockgate.config.model_listeners import Listener
 from lockgate.config.model_upstreams import Upstream
-from lockgate.config.models import Admin, Config, Events, Facts, ProblemAnswers, parse_version
+from lockgate.config.models import Admin, Config, Events, Facts, Gates, ProblemAnswers, parse_version
 from lockgate.config.problems import Problems, Region
 from lockgate.config.translate import translate, unknown_key
 from lockgate.config.tree import Item
@@ -36,6 +36,7 @@ class Document:
     apis: dict[str, Api] = field(default_factory=dict)
     defaults: Defaults = field(default_factory=Defaults)
     admin: Admin = field(default_factory=Admin)
+    gates: Gates = field(default_factory=Gates)
     facts: Facts = field(default_factory=Facts)
     events: Events = field(default_factory=Events)
     answers: ProblemAnswers = field(default_factory=ProblemAnswers)
@@ -54,6 +55,7 @@ class Document:
         document.apis = document._named("apis", Api)
         document.defaults = document._section("defaults", Defaults) or Defaults()
         document.admin = document._section("admin", Admin) or Admin()
+        document.gates = document._section("gates", Gates) or Gates()
         document.facts = document._section("facts", Facts) or Facts()
         document.events = document._section("events", Events) or Events()
         document.answers = document._section("problems", ProblemAnswers) or ProblemAnswers()

@@ -44,6 +44,21 @@ def parse_base(value: object) -> str:
     )
 
 
+def parse_advertised(value: object) -> str:
+    """Where others reach a port."""
+    if isinstance(value, str) and (found := re.fullmatch(ADVERTISED, value)) and 0 < int(found[1]) < 65_536:
+        return value
+    raise refusal(
+        "address-malformed",
+        f"{shown(value)} is no host and port",
+        allowed="a host and a port such as `control.example.com:8444`",
+    )
+
+
+ADVERTISED = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9a-fA-F:.]{2,45}\]):([0-9]{1,5})"
+Advertised = Annotated[str, Scalar(parse_advertised, {"type": "string", "pattern": f"^{ADVERTISED}$"})]
+
+
 class Admin(Settings):
     """The admin API: loopback only, its credential in a file of the state folder."""
 
@@ -51,6 +66,21 @@ class Admin(Settings):
         default="127.0.0.1:8081",
         description="Where the admin API listens: a loopback address and a port.",
         examples=["127.0.0.1:8081"],
+    )
+
+
+class Gates(Settings):
+    """Gates on other machines, which enrol with this control process."""
+
+    address: Listen | None = Field(
+        default=None,
+        description="Where the control process listens for them, with TLS of its own; left out, nowhere.",
+        examples=["0.0.0.0:8444"],
+    )
+    advertise: Advertised | None = Field(
+        default=None,
+        description="The `host:port` under which gates reach it, as tokens tell them; by default `address` itself.",
+        examples=["control.example.com:8444"],
     )
 
 
@@ -115,6 +145,9 @@ class Config(Settings):
         examples=[{"public": {"address": "127.0.0.1:8080"}}],
     )
     admin: Admin = Field(default=Admin(), description="The admin API.", examples=[{"address": "127.0.0.1:8081"}])
+    gates: Gates = Field(
+        default=Gates(), description="Gates on other machines.", examples=[{"address": "0.0.0.0:8444"}]
+    )
     facts: Facts = Field(
         default=Facts(), description="How old the gate's knowledge of keys may be.", examples=[{"max_age": "24h"}]
     )

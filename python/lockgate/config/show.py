@@ -39,6 +39,7 @@ def effective(loaded: Loaded) -> Shown:
         "version": 1,
         "listeners": {name: _plain(listener) for name, listener in listeners.items()},
         "admin": _plain(document.admin),
+        "gates": _plain(document.gates),
         "facts": _plain(document.facts),
         "events": _plain(document.events),
         "problems": _plain(document.answers),

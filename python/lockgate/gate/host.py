@@ -20,6 +20,7 @@ import structlog
 
 from lockgate import log as logs
 from lockgate.gate.core import GateCore, Sockets
+from lockgate.gate.enrolment import enrolled
 from lockgate.gate.handover import Giving, HandOverError, say_serving, take
 from lockgate.gate.link import Link, local
 from lockgate.gate.parent import Parent
@@ -228,8 +229,9 @@ def _serve(
             return _fatal(parent, "bundle", "this version does not serve the bundle that the gate before serves")
         serving()
     host = Host(gate, parent, lock)
+    papers = enrolled(state)
     link = Link(
-        local(state),
+        local(state) if papers is None else papers.dial,
         gate,
         version=_native.__version__,
         pid=os.getpid(),
@@ -237,6 +239,7 @@ def _serve(
         refused=host.refused,
         replaces=replaces,
         retiring=lambda: host.retiring,
+        papers=papers,
     )
     link.start()
     status = EXIT_WORKER_DEAD

@@ -17,6 +17,7 @@ from typing import Any
 import structlog
 
 from lockgate.gate.core import LinkedGate
+from lockgate.gate.enrolment import Papers
 from lockgate.gate.frames import Frame, FrameError, FrameReader, Kind, message
 from lockgate.gate.sockets import SocketNameError, peer_is_same_user, socket_name
 from lockgate.state import StateFolder
@@ -24,6 +25,9 @@ from lockgate.state import StateFolder
 FIRST_WAIT = 0.05
 LONGEST_WAIT = 1.0
 """A new control process must be heard of within a second or so: that bounds how old facts can be."""
+
+LONGEST_WAIT_ELSEWHERE = 5.0
+"""Many gates of one control process come back when it does, and one that was revoked never gets in."""
 
 LONGEST_FIRST_WAIT = 0.1
 """A gate that has nothing to serve yet is what somebody is sitting and waiting for."""
@@ -58,6 +62,7 @@ class Link(threading.Thread):
         refused: Refused,
         replaces: int | None = None,
         retiring: Callable[[], bool] = lambda: False,
+        papers: Papers | None = None,
     ) -> None:
         """`loaded` hears of each bundle that is served, `refused` of each that is not and why.
 
@@ -67,6 +72,8 @@ class Link(threading.Thread):
         self._dial = dial
         self._replaces = replaces
         self._retiring = retiring
+        self._papers = papers
+        self._longest_wait = LONGEST_WAIT if papers is None else LONGEST_WAIT_ELSEWHERE
         self._gate = gate
         self._version = version
         self._pid = pid
@@ -121,8 +128,8 @@ class Link(threading.Thread):
                 # Only what was heard counts: a link that breaks at once is no link.
                 wait, self._answered = FIRST_WAIT, False
             # Spread, so that many gates do not come back in one instant.
-            self._stopping.wait(wait * random.uniform(0.75, 1.0))  # noqa: S311 -- Not a secret.
-            longest = LONGEST_WAIT if self._gate.bundle_info() else LONGEST_FIRST_WAIT
+            self._stopping.wait(wait * random.uniform(0.5 if self._papers else 0.75, 1.0))  # noqa: S311 -- Not a secret.
+            longest = self._longest_wait if self._gate.bundle_info() else LONGEST_FIRST_WAIT
             wait = min(wait * 2, longest)
 
     def _meanwhile(self) -> str:
@@ -145,6 +152,8 @@ class Link(threading.Thread):
             if now - beat >= BEAT:
                 connection.sendall(self._status("beat"))
                 beat = now
+                if self._papers is not None and (asking := self._papers.due()) is not None:
+                    connection.sendall(asking)
             if _buffered(connection) or poller.poll(max(0.0, beat + BEAT - now) * 1000):
                 answer = self._take(reader.read())
                 self._answered = True
@@ -188,6 +197,10 @@ class Link(threading.Thread):
                 return message("stats", id=request.get("id"), stats=self._gate.stats())
             case "metrics":
                 return message("metrics", id=request.get("id"), text=self._gate.metrics())
+            case "certificate" if self._papers is not None:
+                self._papers.take(request)
+                log.info("certificate-renewed")
+                return None
             case unknown:
                 log.warning("link-message-unknown", type=unknown, hint="is the control process newer?")
                 return None

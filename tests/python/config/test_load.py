@@ -69,6 +69,7 @@ listeners:
              write_timeout: 30s, connections: 20, connections_per_ip: 10}
   outside: {address: 0.0.0.0:8088, insecure: {owner: me, reason: TLS ends before, until: 2999-01-01}}
 admin: {address: 127.0.0.1:8089}
+gates: {address: "0.0.0.0:8444", advertise: "control.example.com:8444"}
 facts: {max_age: 5m, then: deny}
 events: {access: false, retain: 2MiB}
 problems: {base: https://docs.example.com/refusals/}
@@ -134,7 +135,7 @@ def test_everything_that_is_said_arrives(read: Read) -> None:
         "owner": "me",
         "reason": "moving",
         "until_ms": 32_472_230_400_000,
-        "span": {"file": 0, "line": 28, "column": 51},
+        "span": {"file": 0, "line": 29, "column": 51},
     }
     ip_filter = api["policies"]["ip_filter"]
     assert ip_filter is not None

@@ -10,6 +10,7 @@ from lockgate.admin.api import (
     events,
     explain,
     findings,
+    gates,
     health,
     keys,
     metrics,
@@ -21,7 +22,7 @@ from lockgate.admin.api import (
 from lockgate.admin.api.guard import Guard
 from lockgate.admin.control import Control
 
-RESOURCES = (status, routes, apis, keys, reload, config, explain, findings, events, metrics, health)
+RESOURCES = (status, routes, apis, keys, reload, config, explain, findings, gates, events, metrics, health)
 
 DESCRIPTION = """\
 Lockgate's admin API. It listens on a loopback address alone and speaks plain HTTP. Every request but

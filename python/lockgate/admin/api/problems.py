@@ -40,6 +40,9 @@ CODES: Mapping[str, tuple[int, str]] = {
     "config-section-unplaced": (422, "The section cannot be put into the file as it stands"),
     "config-refused": (422, "The configuration is refused; the one before goes on serving"),
     "event-not-found": (404, "No kept event has that request id"),
+    "gate-name-refused": (409, "No gate can have that name now"),
+    "gate-not-found": (404, "There is no such gate"),
+    "gates-closed": (409, "The control process takes no gates from elsewhere"),
     "key-not-found": (404, "There is no such key"),
     "request-unreadable": (422, "The request to explain is not one that a client could send"),
 }

@@ -104,6 +104,31 @@ class Finding(Base):
     closed_ms: Mapped[int | None] = mapped_column(BigInteger)
 
 
+class Gate(Base):
+    """A gate on another machine that has enrolled."""
+
+    __tablename__ = "gates"
+
+    name: Mapped[str] = mapped_column(String(63), primary_key=True)
+    enrolled_ms: Mapped[int] = mapped_column(BigInteger)
+    serial: Mapped[str] = mapped_column(String(64))
+    previous_serial: Mapped[str | None] = mapped_column(String(64))
+    not_after_ms: Mapped[int] = mapped_column(BigInteger)
+    revoked_ms: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class GateToken(Base):
+    """A token that one gate may enrol with, once; only its hash is kept."""
+
+    __tablename__ = "gate_tokens"
+
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(String(63))
+    created_ms: Mapped[int] = mapped_column(BigInteger)
+    expires_ms: Mapped[int] = mapped_column(BigInteger)
+    used_ms: Mapped[int | None] = mapped_column(BigInteger)
+
+
 def columns(row: Base) -> dict[str, Any]:
     """A row as plain values, for answers."""
     return {column.key: getattr(row, column.key) for column in row.__table__.columns}

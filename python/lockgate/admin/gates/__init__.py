@@ -1,0 +1,1 @@
+"""Gates on other machines: how they enrol, prove who they are, and are shut out."""
