@@ -1,15 +1,16 @@
-"""Paths of an API as the configuration names them: exact, prefix or template."""
+"""Paths of an API as the configuration names them: exact, prefix, template or regular expression."""
 
 from __future__ import annotations
 
 import re
 from typing import Any, Final, Literal, NamedTuple
 
+from lockgate.expressions import parse_regex
 from lockgate.scalars import Scalar, ShortForm, refusal, shown
 
-PathKind = Literal["exact", "prefix", "template"]
+PathKind = Literal["exact", "prefix", "template", "regex"]
 
-KINDS: Final = ("exact", "prefix", "template")
+KINDS: Final = ("exact", "prefix", "template", "regex")
 MAX_PATH: Final = 4096
 MAX_SEGMENTS: Final = 64
 RESERVED: Final = ".lockgate"
@@ -31,8 +32,8 @@ class PathMatch(NamedTuple):
 _LIKE_REGEX: Final = re.compile(r"^\^|[\[\]\\|]|\(\?|[.)\]][*]+\$?$")
 """What stands in regular expressions and cannot stand in a path, or not there."""
 _NO_REGEX: Final = (
-    "paths are not regular expressions: `/orders` matches all below it, and "
-    '`{template: "/orders/{id}"}` any one segment'
+    '`/orders` matches all below it, and `{template: "/orders/{id}"}` any one segment; '
+    "an expression is written `{regex: …}`"
 )
 
 
@@ -49,14 +50,14 @@ def parse_path(value: object) -> PathMatch:
         return value
     if isinstance(value, str):
         return PathMatch("prefix", _checked(value, "prefix"))
-    allowed = "a prefix such as `/orders`, or one of `{exact: …}`, `{prefix: …}`, `{template: …}`"
+    allowed = "a prefix such as `/orders`, or one of `{exact: …}`, `{prefix: …}`, `{template: …}`, `{regex: …}`"
     if not isinstance(value, dict):
         raise refusal("path-malformed", f"{shown(value)} is not a path", allowed=allowed)
     kinds = [kind for kind in KINDS if kind in value]
     unknown = [key for key in value if key not in KINDS]
     if unknown or len(kinds) != 1:
         what = f"a path has no {shown(unknown[0])}" if unknown else "a path is of one kind"
-        regex = any(key in {"regex", "regexp", "pattern"} for key in unknown)
+        regex = any(key in {"regexp", "pattern"} for key in unknown)
         raise refusal("path-malformed", what, allowed=allowed, hint=_NO_REGEX if regex else None)
     text = value[kinds[0]]
     if not isinstance(text, str):
@@ -64,10 +65,23 @@ def parse_path(value: object) -> PathMatch:
     match kinds[0]:
         case "exact":
             return PathMatch("exact", _checked(text, "exact"))
+        case "regex":
+            return PathMatch("regex", _expression(text))
         case "prefix":
             return PathMatch("prefix", _checked(text, "prefix"))
         case _:
             return PathMatch("template", _checked(text, "template"))
+
+
+def _expression(text: str) -> str:
+    parse_regex(text)
+    if not text.removeprefix("^").startswith("/"):
+        raise refusal(
+            "path-malformed",
+            f"{shown(text)} does not begin with `/`, so no path matches it",
+            hint="an expression matches the whole path: begin it with `/`",
+        )
+    return text
 
 
 def _checked(path: str, kind: PathKind) -> str:
@@ -154,7 +168,12 @@ _ONE_SCHEMA: Final[dict[str, Any]] = {
     "anyOf": [
         {**_TEXT_SCHEMA, "description": "A prefix: this path and all below it, by whole segments."},
         *(
-            {"type": "object", "properties": {kind: _TEXT_SCHEMA}, "required": [kind], "additionalProperties": False}
+            {
+                "type": "object",
+                "properties": {kind: _TEXT_SCHEMA if kind != "regex" else {"type": "string"}},
+                "required": [kind],
+                "additionalProperties": False,
+            }
             for kind in KINDS
         ),
     ]

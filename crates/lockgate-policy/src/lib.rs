@@ -8,6 +8,8 @@
 pub mod api_key;
 pub mod body_limit;
 pub mod ip_filter;
+pub mod redirect;
+pub mod rewrite;
 
 pub mod body;
 pub mod conditions;
@@ -15,6 +17,7 @@ pub mod facts;
 pub mod pattern;
 pub mod placement;
 pub mod ranges;
+pub mod template;
 pub mod verdict;
 pub mod view;
 
@@ -29,15 +32,23 @@ pub use verdict::{
 pub use view::{Caller, RequestView};
 
 /// The rooms' names, in alphabetical order.
-pub const NAMES: &[&str] = &[api_key::NAME, body_limit::NAME, ip_filter::NAME];
+pub const NAMES: &[&str] = &[
+    api_key::NAME,
+    body_limit::NAME,
+    ip_filter::NAME,
+    redirect::NAME,
+    rewrite::NAME,
+];
 
 /// Every reason that a room can give, room by room.
 #[must_use]
 pub fn reasons() -> Vec<ReasonRef> {
-    let rooms: [&[ReasonRef]; 4] = [
+    let rooms: [&[ReasonRef]; 6] = [
         api_key::REASONS,
         body_limit::REASONS,
         ip_filter::REASONS,
+        redirect::REASONS,
+        rewrite::REASONS,
         verdict::REASONS,
     ];
     rooms.concat()

@@ -81,13 +81,14 @@ impl Pattern {
         self.regex.capture_names().flatten()
     }
 
-    /// Where the named groups matched; `None` where the whole text does not.
+    /// Where the named groups matched, an empty place where one did not; `None`
+    /// where the whole text does not match.
     #[must_use]
     pub fn captures(&self, text: &str) -> Option<Vec<(&str, Range<usize>)>> {
         let found = self.regex.captures(text)?;
         let named = self
             .names()
-            .filter_map(|name| Some((name, found.name(name)?.range())));
+            .map(|name| (name, found.name(name).map_or(0..0, |group| group.range())));
         Some(named.collect())
     }
 }

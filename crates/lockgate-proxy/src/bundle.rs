@@ -6,9 +6,11 @@
 
 mod routing;
 
-pub use routing::{Share, Split, SplitBy};
+pub use routing::{Duplicates, NormalForm, Odd, Share, Split, SplitBy};
 
-use lockgate_policy::{api_key, body_limit, ip_filter, Mode, OnError, Span, Waiver};
+use lockgate_policy::{
+    api_key, body_limit, conditions, ip_filter, redirect, rewrite, Mode, OnError, Span, Waiver,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -149,12 +151,21 @@ pub struct Credential {
 pub struct Api {
     /// Its name in the configuration.
     pub name: String,
+    /// The route of the API that this is; none for the API itself.
+    #[serde(default)]
+    pub route: Option<String>,
     /// `shop.example.com`, `*.example.com` or `*`; none means any.
     pub hosts: Vec<String>,
     /// What paths it answers to.
     pub paths: Vec<PathMatch>,
     /// Upper-case methods; none means any.
     pub methods: Vec<String>,
+    /// What a request must carry; all of it must hold.
+    #[serde(default)]
+    pub conditions: Vec<conditions::Config>,
+    /// What is done with targets that servers read in different ways.
+    #[serde(default)]
+    pub normal_form: NormalForm,
     /// Name of its upstream; none where a split chooses among several.
     pub upstream: Option<String>,
     /// Several upstreams in place of one.
@@ -183,6 +194,8 @@ pub enum PathMatch {
     Prefix(String),
     /// Segments in braces match any one segment: `/orders/{id}`.
     Template(String),
+    /// An expression that matches the whole path.
+    Regex(String),
 }
 
 /// Who, of those who are known, may call.
@@ -203,6 +216,12 @@ pub struct Policies {
     pub ip_filter: Option<Placed<ip_filter::Config>>,
     /// Any one of these proves an identity.
     pub authenticate: Vec<Authenticator>,
+    /// The gate answers with another place.
+    #[serde(default)]
+    pub redirect: Option<Placed<redirect::Config>>,
+    /// Another path and query for the upstream.
+    #[serde(default)]
+    pub rewrite: Option<Placed<rewrite::Config>>,
     /// Size of a request's body.
     pub body_limit: Option<Placed<body_limit::Config>>,
 }

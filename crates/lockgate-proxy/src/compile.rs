@@ -11,16 +11,23 @@ use http::uri::Authority;
 use http::{HeaderName, HeaderValue};
 use lockgate_policy::api_key::ApiKey;
 use lockgate_policy::body_limit::BodyLimit;
+use lockgate_policy::conditions::Conditions;
 use lockgate_policy::ip_filter::IpFilter;
+use lockgate_policy::redirect::Redirect;
+use lockgate_policy::rewrite::Rewrite;
+use lockgate_policy::template;
 use lockgate_policy::{ConfigError, Edit, Mode, OnError, Ranges, Span, Waiver};
 use lockgate_wire::headers::reserved;
+use lockgate_wire::target::TargetSwitches;
 
 use crate::bundle::{
-    Api, Authenticator, Authorize, Bundle, Credential, Listener, Placed, Upstream, BUNDLE_VERSION,
+    Api, Authenticator, Authorize, Bundle, Credential, Listener, PathMatch, Placed, Upstream,
+    BUNDLE_VERSION,
 };
 use crate::metrics::Metrics;
+use crate::normal::MAX_SETS;
 use crate::pipeline;
-use crate::route::Router;
+use crate::route::{self, Router};
 use crate::snapshot::{
     CompiledApi, CompiledListener, CompiledUpstream, Forwarding, Policy, Rule, Secret, Snapshot,
     Step, Target,
@@ -95,6 +102,24 @@ pub fn compile(
     if !errors.is_empty() {
         return Err(errors);
     }
+    let mut switches: Vec<TargetSwitches> = Vec::new();
+    for api in &apis {
+        let set = api.switches;
+        if set != TargetSwitches::default() && !switches.contains(&set) {
+            switches.push(set);
+        }
+    }
+    if switches.len() > MAX_SETS {
+        let message = format!(
+            "the APIs have {} different sets of `normal_form`; at most {MAX_SETS} are taken, since an unusual path is looked at with each",
+            switches.len()
+        );
+        return Err(vec![ConfigError::new(
+            "too-many-normal-forms",
+            "/apis",
+            message,
+        )]);
+    }
     let keyed = apis.iter().flat_map(|api: &CompiledApi| &api.edits);
     let proving = upstreams
         .iter()
@@ -111,6 +136,7 @@ pub fn compile(
         sequence: bundle.sequence,
         sources: bundle.sources,
         router,
+        switches,
         apis,
         upstreams: upstreams.into_iter().map(Arc::new).collect(),
         listeners: listeners.into_iter().map(Arc::new).collect(),
@@ -318,7 +344,11 @@ fn compile_api(
             "an API needs at least one path",
         )));
     }
-    let (mut steps, mut wrong) = steps(index, api, around);
+    let switches = TargetSwitches::from(&api.normal_form);
+    let (mut steps, mut wrong) = steps(index, api, around, switches);
+    if let Err(error) = rewriting(api) {
+        errors.push(at(error));
+    }
     errors.append(&mut wrong);
     match opening(api) {
         Ok(rule) => steps.push(Step {
@@ -341,6 +371,12 @@ fn compile_api(
                 name: api.name.as_str().into(),
                 span: api.span,
                 forwarding,
+                route: api.route.as_deref().map(Arc::from),
+                conditions: Conditions::new(&api.conditions)
+                    .map(|conditions| conditions.text().into())
+                    .unwrap_or_default(),
+                switches,
+                duplicates: api.normal_form.duplicate_parameters,
                 strip_path: api.strip_path,
                 edits: strip.collect::<Vec<Edit>>(),
                 answer_edits: Vec::new(),
@@ -368,6 +404,7 @@ fn forwarding(api: &Api, upstreams: &HashMap<&str, usize>) -> Result<Forwarding,
                 pointer: format!("/split{}", error.pointer),
                 ..error
             }),
+        (None, None) if api.policies.redirect.is_some() => Ok(Forwarding::Nowhere),
         (None, None) => Err(ConfigError::new(
             "no-upstream",
             "",
@@ -400,7 +437,39 @@ fn opening(api: &Api) -> Result<Rule, ConfigError> {
     }
 }
 
-fn steps(index: usize, api: &Api, around: &Surroundings<'_>) -> (Vec<Step>, Vec<ConfigError>) {
+/// The path is written anew in one way.
+fn rewriting(api: &Api) -> Result<(), ConfigError> {
+    let Some(rewrite) = api.policies.rewrite.as_ref().map(|placed| &placed.config) else {
+        return Ok(());
+    };
+    let path = rewrite.prefix.is_some() || rewrite.path.is_some() || rewrite.regex.is_some();
+    if api.strip_path && path {
+        let message = "`strip_path` and a rewritten path exclude each other: `prefix: /` takes the prefix off";
+        return Err(ConfigError::new(
+            "strip-and-rewrite",
+            "/policies/rewrite",
+            message,
+        ));
+    }
+    let prefixes = |path: &PathMatch| matches!(path, PathMatch::Prefix(_));
+    if rewrite.prefix.is_some() && !api.paths.iter().all(prefixes) {
+        let message =
+            "a prefix is replaced where every path of the route is a prefix; use `path` or `regex`";
+        return Err(ConfigError::new(
+            "rewrite-no-prefix",
+            "/policies/rewrite",
+            message,
+        ));
+    }
+    Ok(())
+}
+
+fn steps(
+    index: usize,
+    api: &Api,
+    around: &Surroundings<'_>,
+    switches: TargetSwitches,
+) -> (Vec<Step>, Vec<ConfigError>) {
     let mut steps = Vec::new();
     let mut errors = Vec::new();
     let mut add = |pointer: String, common: Common<'_>, policy: Result<Policy, ConfigError>| {
@@ -427,6 +496,22 @@ fn steps(index: usize, api: &Api, around: &Surroundings<'_>) -> (Vec<Step>, Vec<
             placed.into(),
             Ok(Policy::BodyLimit(BodyLimit::new(&placed.config))),
         );
+    }
+    // A name that one of several paths does not give would be empty there.
+    let known = |name: &str| {
+        matches!(name, template::PATH | template::REST)
+            || api
+                .paths
+                .iter()
+                .all(|path| route::names(path).iter().any(|known| known == name))
+    };
+    if let Some(placed) = &api.policies.redirect {
+        let policy = Redirect::new(&placed.config, &known, switches).map(Policy::Redirect);
+        add("redirect".into(), placed.into(), policy);
+    }
+    if let Some(placed) = &api.policies.rewrite {
+        let policy = Rewrite::new(&placed.config, &known, switches).map(Policy::Rewrite);
+        add("rewrite".into(), placed.into(), policy);
     }
     (steps, errors)
 }

@@ -77,6 +77,8 @@ struct Normal {
 #[derive(Debug, Serialize)]
 struct Route {
     api: String,
+    route: Option<String>,
+    conditions: String,
     pattern: String,
     span: Place,
 }
@@ -247,6 +249,8 @@ impl Engine {
             },
             route: api.zip(judgement.matched).map(|(api, matched)| Route {
                 api: api.name.to_string(),
+                route: api.route.as_deref().map(str::to_owned),
+                conditions: api.conditions.to_string(),
                 pattern: self.snapshot.router.pattern(matched).to_owned(),
                 span: self.place(api.span),
             }),

@@ -10,16 +10,22 @@ use std::net::{IpAddr, Ipv4Addr};
 use http::header::{HeaderValue, ALLOW, CONTENT_TYPE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method};
+use lockgate_policy::redirect::Redirect;
+use lockgate_policy::rewrite::Rewrite;
+use lockgate_policy::template::Captures;
 use lockgate_policy::{
     Answers, BodyMachine, Caller, Denial, Edit, Identity, Mode, Need, OnError, PolicyError,
     ReasonRef, RequestView, Span, Verdict, POLICY_FAILED,
 };
 use lockgate_wire::headers::forwarded::client_address;
-use lockgate_wire::target::{self, normalize_host, TargetSwitches};
+use lockgate_wire::query;
+use lockgate_wire::target::{self, normalize_host};
 
+use crate::bundle::Duplicates;
 use crate::facts::FactStore;
+use crate::normal;
 use crate::reasons;
-use crate::route::{Found, Matched};
+use crate::route::{Asked, Found, Matched, Named};
 use crate::snapshot::{CompiledApi, CompiledListener, Forwarding, Policy, Rule, Snapshot, Step};
 use crate::split::{Chooser, ChosenBy};
 use crate::trace::{Outcome, Trace};
@@ -144,7 +150,7 @@ pub struct Judging<'s, 'a, 'j> {
     now_ms: u64,
     host: Cow<'a, str>,
     path: Cow<'a, str>,
-    query: Option<&'a str>,
+    query: Option<Cow<'a, str>>,
     next: usize,
     refused: Option<(Denial, Span)>,
     judgement: &'j mut Judgement,
@@ -218,7 +224,12 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
     /// Method, host, path and query as they are judged.
     #[must_use]
     pub fn normal(&self) -> (&Method, &str, &str, Option<&str>) {
-        (self.arrival.method, &self.host, &self.path, self.query)
+        (
+            self.arrival.method,
+            &self.host,
+            &self.path,
+            self.query.as_deref(),
+        )
     }
 
     fn route(&mut self) -> Result<(), Denial> {
@@ -233,19 +244,26 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
         if !self.arrival.host.is_empty() {
             self.host = normalize_host(self.arrival.host)?.name;
         }
-        let normal = target::normalize(self.arrival.target, &TargetSwitches::default())?;
-        if normal.changed {
-            self.judgement.rewritten = Some(match normal.query {
-                Some(query) => format!("{}?{query}", normal.path),
-                None => normal.path.to_string(),
+        let target = self.arrival.target;
+        let query = memchr::memchr(b'?', target.as_bytes()).map(|at| &target[at + 1..]);
+        let asked = Asked {
+            method: self.arrival.method,
+            headers: self.arrival.headers,
+            query,
+        };
+        let (normal, found) = normal::find(self.snapshot, &self.host, target, &asked)?;
+        self.path = normal.path;
+        self.query = normal.query.map(Cow::Borrowed);
+        let mut changed = normal.changed;
+        if let Found::Route(matched) = &found {
+            changed |= self.single_parameters(*matched)?;
+        }
+        if changed {
+            self.judgement.rewritten = Some(match &self.query {
+                Some(query) => format!("{}?{query}", self.path),
+                None => self.path.to_string(),
             });
         }
-        let found =
-            self.snapshot
-                .router
-                .find(&self.host, &normal.match_path(), self.arrival.method);
-        self.path = normal.path;
-        self.query = normal.query;
         let rest = self.path.strip_prefix(RESERVED);
         if let Some(rest) = rest.filter(|rest| rest.is_empty() || rest.starts_with('/')) {
             self.judgement.end = reserved(rest)?;
@@ -267,8 +285,33 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
                     Err(_) => denial,
                 })
             }
+            Found::Unmatched => Err(Denial::new(&reasons::NOT_MATCHED)),
+            Found::Ambiguous => Err(Denial::new(&reasons::MATCH_AMBIGUOUS)),
             Found::Nothing => Err(Denial::new(&reasons::NO_ROUTE)),
         }
+    }
+
+    /// Treats a parameter that is there twice as the API wants it; whether that
+    /// changed the query.
+    fn single_parameters(&mut self, matched: Matched) -> Result<bool, Denial> {
+        let api = self.snapshot.apis.get(matched.api);
+        let duplicates = api.map_or(Duplicates::Keep, |api| api.duplicates);
+        let Some(query) = self
+            .query
+            .as_deref()
+            .filter(|_| duplicates != Duplicates::Keep)
+        else {
+            return Ok(false);
+        };
+        if query::duplicate(query).is_none() {
+            return Ok(false);
+        }
+        if duplicates == Duplicates::Reject {
+            return Err(Denial::new(&target::reasons::DUPLICATE_PARAMETER));
+        }
+        let single = query::without_duplicates(query, duplicates == Duplicates::Last);
+        self.query = Some(Cow::Owned(single));
+        Ok(true)
     }
 
     /// The upstream gets what was judged, less the prefix where that is taken off.
@@ -284,7 +327,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
         } else {
             "/"
         };
-        let text = match self.query {
+        let text = match &self.query {
             Some(query) => format!("{root}{rest}?{query}"),
             None => format!("{root}{rest}"),
         };
@@ -304,7 +347,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
         };
         let (upstream, by) = split.choose(&Chooser {
             headers: self.arrival.headers,
-            query: self.query,
+            query: self.query.as_deref(),
             identity: self.judgement.identity.as_ref(),
             client: self.judgement.client,
             request: self.arrival.id,
@@ -386,7 +429,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             method: self.arrival.method,
             host: &self.host,
             path: &self.path,
-            query: self.query,
+            query: self.query.as_deref(),
             headers: self.arrival.headers,
             content_length: self.arrival.content_length,
             api: self.api().map_or("", |api| &api.name),
@@ -399,6 +442,14 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             })),
             Policy::ApiKey(policy) => policy.decide(&view, answers, self.now_ms),
             Policy::Authorize(rule) => Ok(self.authorize(rule)),
+            Policy::Redirect(policy) => Ok(match self.redirect(policy) {
+                // Observed, it is written down that nothing speaks against it, and no more.
+                Verdict::Respond(_) if step.mode_at(self.now_ms) != Mode::Enforce => {
+                    Verdict::allow()
+                }
+                verdict => verdict,
+            }),
+            Policy::Rewrite(policy) => Ok(self.rewrite(policy, step)),
             Policy::BodyLimit(policy) => {
                 let verdict = policy.decide(&view);
                 // A length that the head told is held to by the framing.
@@ -411,6 +462,45 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
                 }
                 Ok(verdict)
             }
+        }
+    }
+
+    fn redirect(&self, policy: &Redirect) -> Verdict {
+        let named = self.named();
+        policy.decide(&self.captures(&named), self.query.as_deref())
+    }
+
+    fn rewrite(&mut self, policy: &Rewrite, step: &Step) -> Verdict {
+        let named = self.named();
+        let rewritten = policy.rewrite(&self.captures(&named), self.query.as_deref());
+        let rewritten = rewritten.and_then(|text| {
+            PathAndQuery::try_from(text).map_err(|_| Denial::new(&target::reasons::FORM))
+        });
+        match rewritten {
+            Ok(target) => {
+                if step.mode_at(self.now_ms) == Mode::Enforce {
+                    self.judgement.outgoing = Some(target);
+                }
+                Verdict::allow()
+            }
+            Err(denial) => Verdict::Deny(denial),
+        }
+    }
+
+    /// What the route's path captured.
+    fn named(&self) -> Named<'_> {
+        self.judgement.matched.map_or_else(Vec::new, |matched| {
+            self.snapshot.router.named(matched, &self.path)
+        })
+    }
+
+    fn captures<'c>(&'c self, named: &'c [(&'c str, &'c str)]) -> Captures<'c> {
+        let prefix = self.judgement.matched.map_or(0, |matched| matched.prefix);
+        Captures {
+            path: &self.path,
+            rest: target::after_match(&self.path, prefix),
+            host: &self.host,
+            named,
         }
     }
 

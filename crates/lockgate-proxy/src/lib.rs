@@ -19,6 +19,7 @@ pub mod id;
 pub mod judge;
 pub mod metrics;
 pub mod net;
+pub mod normal;
 pub mod pipeline;
 pub mod reasons;
 pub mod respond;

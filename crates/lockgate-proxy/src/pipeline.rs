@@ -93,9 +93,19 @@ pub const ORDER: &[Place] = &[
         "Nothing that costs is done for those who may not call.",
     ),
     policy(
+        "redirect",
+        "head",
+        "Where else something is to be found is told to those who may ask for it.",
+    ),
+    policy(
         "body_limit",
         "head, body",
         "A body is bounded before anything reads it, and only for those who may send one.",
+    ),
+    policy(
+        "rewrite",
+        "head",
+        "All policies judge the path that was asked for; the API gets the one that it knows.",
     ),
     stage(
         "transform",

@@ -4,6 +4,15 @@ lockgate_wire::reasons! { "route", Client:
     NO_ROUTE = "no-route", 404,
         "Nothing is served here.",
         "No API has this host and path. `lockgate explain METHOD URL` shows what was looked for; `lockgate routes` lists what there is.";
+    NOT_MATCHED = "route-not-matched", 404,
+        "Nothing is served here for such a request.",
+        "An API has this host and path, but asks for a header, parameter or cookie (`match`) that the request has not. A route at the same path without `match` would take the rest.";
+    MATCH_AMBIGUOUS = "route-ambiguous", 400,
+        "What the request carries can be read in two ways.",
+        "A header, parameter or cookie by which the route is chosen is there more than once, or behind a semicolon. Send it once.";
+    TARGET_AMBIGUOUS = "target-ambiguous", 400,
+        "The path belongs to different APIs, depending on who reads it.",
+        "Some servers would fold what stands in it (%2F, //, a backslash, a semicolon) and find another API. Send the path that is meant.";
     METHOD_NOT_ALLOWED = "method-not-allowed", 405,
         "This method is not taken here.",
         "Use one of the methods that the Allow header names, or add the method to the API.";

@@ -3,22 +3,39 @@
 //!
 //! One precedence, and no other: the most specific host (exact, then the
 //! longest wildcard, then any) that has a matching path; in it an exact path,
-//! then a template (literal segments before braces, left to right), then the
-//! longest prefix. The method comes last: where the most specific path does not
-//! take it, the answer is 405, never a less specific API.
+//! then a template (literal segments before braces, left to right), then a
+//! regular expression (the longest, then the first in the alphabet), then the
+//! longest prefix; at that path the route that asks for most of what the
+//! request carries. The method comes last.
+//!
+//! What was found never gives way to something less specific: where the path
+//! is known, but not with this method or without that header, the answer is 405
+//! or 404. Else leaving a header out would open another API's door.
 
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
-use http::Method;
+use lockgate_policy::conditions::Conditions;
+use lockgate_policy::pattern::{Pattern, PatternSet};
 use lockgate_policy::ConfigError;
 use lockgate_wire::target::{self, TargetSwitches};
 
 use crate::bundle::{Api, PathMatch};
 use crate::judge::RESERVED;
 
+mod place;
+mod shape;
+
+pub use place::Asked;
+use place::Place;
+use shape::Shape;
+pub use shape::{names, Named};
+
 /// Segments of a path that a template may have; more would be walked for nothing.
 const MAX_SEGMENTS: usize = 64;
+/// Regular expressions of one host: they are looked for in one pass, whose
+/// automaton grows with them.
+const MAX_EXPRESSIONS: usize = 1000;
 
 type Map<V> = HashMap<Box<str>, V, RandomState>;
 
@@ -40,6 +57,10 @@ pub enum Found<'r> {
     Route(Matched),
     /// The path is known, but not with this method; these are.
     MethodNotAllowed(&'r str),
+    /// The path is known, but not with what the request carries.
+    Unmatched,
+    /// What the request carries can be read in two ways.
+    Ambiguous,
     /// No API answers to this host and path.
     Nothing,
 }
@@ -50,7 +71,7 @@ pub struct Router {
     exact: Map<Tree>,
     wildcard: Map<Tree>,
     any: Tree,
-    patterns: Vec<Box<str>>,
+    patterns: Vec<Shape>,
 }
 
 impl Router {
@@ -63,6 +84,15 @@ impl Router {
         let mut router = Self::default();
         let mut errors = Vec::new();
         for (index, api) in apis.iter().enumerate() {
+            let conditions = match Conditions::new(&api.conditions) {
+                Ok(conditions) => conditions,
+                Err(mut error) => {
+                    error.pointer = format!("/apis/{index}/conditions{}", error.pointer);
+                    error.span = Some(api.span);
+                    errors.push(error);
+                    continue;
+                }
+            };
             let any = ["*".to_owned()];
             let hosts = if api.hosts.is_empty() {
                 &any[..]
@@ -78,7 +108,7 @@ impl Router {
                 } = &mut router;
                 let tree = tree(host, exact, wildcard, any);
                 for (place, path) in api.paths.iter().enumerate() {
-                    if let Err(mut error) = tree.insert(path, &api.methods, index, apis, patterns) {
+                    if let Err(mut error) = tree.insert(path, &conditions, index, apis, patterns) {
                         error.pointer = format!("/apis/{index}/paths/{place}");
                         error.span = Some(api.span);
                         errors.push(error);
@@ -86,12 +116,14 @@ impl Router {
                 }
             }
         }
-        router
-            .exact
-            .values_mut()
-            .chain(router.wildcard.values_mut())
-            .for_each(Tree::finish);
-        router.any.finish();
+        let Self {
+            exact,
+            wildcard,
+            any,
+            ..
+        } = &mut router;
+        let trees = exact.values_mut().chain(wildcard.values_mut()).chain([any]);
+        errors.extend(trees.filter_map(|tree| tree.finish().err()));
         if errors.is_empty() {
             Ok(router)
         } else {
@@ -101,37 +133,55 @@ impl Router {
 
     /// Finds the API. `host` and `path` are in normal form.
     #[must_use]
-    pub fn find(&self, host: &str, path: &str, method: &Method) -> Found<'_> {
-        if !self.exact.is_empty() {
-            if let Some(found) = self
-                .exact
-                .get(host)
-                .and_then(|tree| tree.find(path, method))
-            {
-                return found;
-            }
-        }
-        if !self.wildcard.is_empty() {
-            let dots = host.bytes().enumerate().filter(|(_, byte)| *byte == b'.');
-            for suffix in dots.map(|(at, _)| &host[at..]) {
-                if let Some(found) = self
-                    .wildcard
-                    .get(suffix)
-                    .and_then(|tree| tree.find(path, method))
-                {
-                    return found;
-                }
-            }
-        }
-        self.any.find(path, method).unwrap_or(Found::Nothing)
+    pub fn find(&self, host: &str, path: &str, asked: &Asked<'_>) -> Found<'_> {
+        self.place(host, path)
+            .map_or(Found::Nothing, |place| place.find(asked))
+    }
+
+    /// Number of the pattern that a path belongs to, whatever the request is else.
+    #[must_use]
+    pub fn pattern_of(&self, host: &str, path: &str) -> Option<u32> {
+        self.place(host, path).map(|place| place.pattern)
+    }
+
+    /// Whether a path belongs to that pattern too, if only as to a less specific one.
+    #[must_use]
+    pub fn covers(&self, pattern: u32, path: &str) -> bool {
+        self.shape(pattern).is_some_and(|shape| shape.covers(path))
     }
 
     /// The pattern, as the configuration says it.
     #[must_use]
     pub fn pattern(&self, matched: Matched) -> &str {
-        self.patterns
-            .get(matched.pattern as usize)
-            .map_or("", |pattern| pattern)
+        self.shape(matched.pattern).map_or("", Shape::text)
+    }
+
+    /// What the pattern's names stand for in a path in normal form.
+    #[must_use]
+    pub fn named<'r>(&'r self, matched: Matched, path: &'r str) -> Named<'r> {
+        self.shape(matched.pattern)
+            .map_or_else(Vec::new, |shape| shape.named(path))
+    }
+
+    fn shape(&self, pattern: u32) -> Option<&Shape> {
+        self.patterns.get(pattern as usize)
+    }
+
+    fn place(&self, host: &str, path: &str) -> Option<&Place> {
+        if !self.exact.is_empty() {
+            if let Some(place) = self.exact.get(host).and_then(|tree| tree.place(path)) {
+                return Some(place);
+            }
+        }
+        if !self.wildcard.is_empty() {
+            let dots = host.bytes().enumerate().filter(|(_, byte)| *byte == b'.');
+            for suffix in dots.map(|(at, _)| &host[at..]) {
+                if let Some(place) = self.wildcard.get(suffix).and_then(|tree| tree.place(path)) {
+                    return Some(place);
+                }
+            }
+        }
+        self.any.place(path)
     }
 }
 
@@ -154,12 +204,17 @@ fn tree<'t>(
 #[derive(Debug)]
 struct Tree {
     nodes: Vec<Node>,
+    expressions: Vec<(Pattern, Place)>,
+    /// All of them at once; none where there are none.
+    set: Option<PatternSet>,
 }
 
 impl Default for Tree {
     fn default() -> Self {
         Self {
             nodes: vec![Node::default()],
+            expressions: Vec::new(),
+            set: None,
         }
     }
 }
@@ -172,29 +227,22 @@ struct Node {
     prefix: Option<Place>,
 }
 
-/// The APIs at one path, by method.
-#[derive(Debug)]
-struct Place {
-    pattern: u32,
-    prefix: usize,
-    any: Option<usize>,
-    methods: Vec<(Method, usize)>,
-    allow: String,
-}
-
 impl Tree {
     fn insert(
         &mut self,
         path: &PathMatch,
-        methods: &[String],
+        conditions: &Conditions,
         api: usize,
         apis: &[Api],
-        patterns: &mut Vec<Box<str>>,
+        patterns: &mut Vec<Shape>,
     ) -> Result<(), ConfigError> {
         let (text, whole, template) = match path {
             PathMatch::Exact(text) => (text.as_str(), true, false),
             PathMatch::Template(text) => (text.as_str(), true, true),
             PathMatch::Prefix(text) => (text.trim_end_matches('/'), false, false),
+            PathMatch::Regex(text) => {
+                return self.insert_expression(text, conditions, api, apis, patterns)
+            }
         };
         if !(text.starts_with('/') || (text.is_empty() && !whole)) {
             return Err(wrong_path(text, "must begin with `/`"));
@@ -248,16 +296,39 @@ impl Tree {
             format!("{text}/*")
         };
         let place = slot.get_or_insert_with(|| {
-            patterns.push(pattern.as_str().into());
-            Place {
-                pattern: u32::try_from(patterns.len() - 1).unwrap_or(u32::MAX),
-                prefix: if whole { 0 } else { length },
-                any: None,
-                methods: Vec::new(),
-                allow: String::new(),
-            }
+            patterns.push(Shape::new(path, &pattern));
+            let number = u32::try_from(patterns.len() - 1).unwrap_or(u32::MAX);
+            Place::new(number, if whole { 0 } else { length })
         });
-        place.add(methods, api, apis, &pattern)
+        place.add(conditions, api, apis, &pattern)
+    }
+
+    fn insert_expression(
+        &mut self,
+        text: &str,
+        conditions: &Conditions,
+        api: usize,
+        apis: &[Api],
+        patterns: &mut Vec<Shape>,
+    ) -> Result<(), ConfigError> {
+        let known = |(pattern, _): &(Pattern, Place)| pattern.text() == text;
+        let at = match self.expressions.iter().position(known) {
+            Some(at) => at,
+            None if self.expressions.len() == MAX_EXPRESSIONS => {
+                let message = format!(
+                    "a host has at most {MAX_EXPRESSIONS} paths by regular expressions; most can be templates"
+                );
+                return Err(ConfigError::new("too-many-expressions", "", message));
+            }
+            None => {
+                let pattern = shape::expression(text)?;
+                patterns.push(Shape::Regex(pattern.clone()));
+                let number = u32::try_from(patterns.len() - 1).unwrap_or(u32::MAX);
+                self.expressions.push((pattern, Place::new(number, 0)));
+                self.expressions.len() - 1
+            }
+        };
+        self.expressions[at].1.add(conditions, api, apis, text)
     }
 
     fn literal(&mut self, node: u32, segment: &str) -> u32 {
@@ -285,20 +356,38 @@ impl Tree {
         u32::try_from(self.nodes.len() - 1).unwrap_or(u32::MAX)
     }
 
-    fn finish(&mut self) {
+    fn finish(&mut self) -> Result<(), ConfigError> {
         for node in &mut self.nodes {
             for place in [&mut node.whole, &mut node.prefix].into_iter().flatten() {
                 place.finish();
             }
         }
+        for (_, place) in &mut self.expressions {
+            place.finish();
+        }
+        self.expressions.sort_by(|(one, _), (other, _)| {
+            let (one, other) = (one.text(), other.text());
+            other.len().cmp(&one.len()).then_with(|| one.cmp(other))
+        });
+        if !self.expressions.is_empty() {
+            let patterns = self.expressions.iter().map(|(pattern, _)| pattern);
+            let set = PatternSet::new(patterns);
+            self.set =
+                Some(set.map_err(|fault| ConfigError::new(fault.code, "/apis", fault.message))?);
+        }
+        Ok(())
     }
 
-    fn find(&self, path: &str, method: &Method) -> Option<Found<'_>> {
+    fn place(&self, path: &str) -> Option<&Place> {
         let rest = path.strip_prefix('/').unwrap_or(path);
-        let place = self
-            .whole(0, rest, MAX_SEGMENTS)
-            .or_else(|| self.longest_prefix(rest))?;
-        Some(place.find(method))
+        self.whole(0, rest, MAX_SEGMENTS)
+            .or_else(|| self.expression(path))
+            .or_else(|| self.longest_prefix(rest))
+    }
+
+    fn expression(&self, path: &str) -> Option<&Place> {
+        let first = self.set.as_ref()?.first(path)?;
+        self.expressions.get(first).map(|(_, place)| place)
     }
 
     fn whole(&self, node: u32, rest: &str, depth: usize) -> Option<&Place> {
@@ -340,77 +429,6 @@ impl Tree {
     }
 }
 
-impl Place {
-    fn add(
-        &mut self,
-        methods: &[String],
-        api: usize,
-        apis: &[Api],
-        pattern: &str,
-    ) -> Result<(), ConfigError> {
-        if methods.is_empty() {
-            if let Some(other) = self.any {
-                return Err(conflict(pattern, "any method", other, apis));
-            }
-            self.any = Some(api);
-        }
-        for name in methods {
-            let method = Method::from_bytes(name.as_bytes()).map_err(|_| {
-                ConfigError::new(
-                    "not-a-method",
-                    "",
-                    format!("`{name}` is not an HTTP method such as GET"),
-                )
-            })?;
-            if let Some((_, other)) = self.methods.iter().find(|(known, _)| *known == method) {
-                return Err(conflict(pattern, name, *other, apis));
-            }
-            self.methods.push((method, api));
-        }
-        Ok(())
-    }
-
-    fn finish(&mut self) {
-        let mut names: Vec<&str> = self
-            .methods
-            .iter()
-            .map(|(method, _)| method.as_str())
-            .collect();
-        // A GET is also a HEAD (RFC 9110 section 9.3.2), unless somebody else has it.
-        if names.contains(&"GET") && !names.contains(&"HEAD") {
-            names.push("HEAD");
-        }
-        names.sort_unstable();
-        self.allow = names.join(", ");
-    }
-
-    fn find(&self, method: &Method) -> Found<'_> {
-        let named = |wanted: &Method| {
-            self.methods
-                .iter()
-                .find(|(known, _)| known == wanted)
-                .map(|(_, api)| *api)
-        };
-        let api = named(method)
-            .or_else(|| {
-                if *method == Method::HEAD {
-                    named(&Method::GET)
-                } else {
-                    None
-                }
-            })
-            .or(self.any);
-        match api {
-            Some(api) => Found::Route(Matched {
-                api,
-                pattern: self.pattern,
-                prefix: self.prefix,
-            }),
-            None => Found::MethodNotAllowed(&self.allow),
-        }
-    }
-}
-
 /// A segment as requests are matched: `for_matching` of its normal form.
 fn literal_form(segment: &str) -> Option<String> {
     let rooted = format!("/{segment}");
@@ -423,17 +441,6 @@ fn literal_form(segment: &str) -> Option<String> {
         .strip_prefix('/')
         .filter(|literal| !literal.contains('/'))?;
     (segment.is_empty() == literal.is_empty()).then(|| literal.to_owned())
-}
-
-fn conflict(pattern: &str, method: &str, other: usize, apis: &[Api]) -> ConfigError {
-    let name = apis
-        .get(other)
-        .map_or("another API", |api| api.name.as_str());
-    let message = format!(
-        "`{}` with {method} is already taken by the API `{name}`; give one of them another host, path or method",
-        pattern
-    );
-    ConfigError::new("route-conflict", "", message)
 }
 
 fn wrong_path(path: &str, what: &str) -> ConfigError {

@@ -9,9 +9,14 @@ use http::{HeaderName, HeaderValue};
 use lockgate_policy::api_key::ApiKey;
 use lockgate_policy::body_limit::BodyLimit;
 use lockgate_policy::ip_filter::IpFilter;
-use lockgate_policy::{api_key, body_limit, ip_filter, Edit, Mode, OnError, Ranges, Span, Waiver};
+use lockgate_policy::redirect::Redirect;
+use lockgate_policy::rewrite::Rewrite;
+use lockgate_policy::{
+    api_key, body_limit, ip_filter, redirect, rewrite, Edit, Mode, OnError, Ranges, Span, Waiver,
+};
+use lockgate_wire::target::TargetSwitches;
 
-use crate::bundle::{EventsConfig, FactsPolicy, ListenerLimits, Timeouts, WhenStale};
+use crate::bundle::{Duplicates, EventsConfig, FactsPolicy, ListenerLimits, Timeouts, WhenStale};
 use crate::metrics::ApiMetrics;
 use crate::route::Router;
 use crate::split::Split;
@@ -27,6 +32,8 @@ pub struct Snapshot {
     pub sources: Vec<String>,
     /// From host, path and method to an API.
     pub router: Router,
+    /// Every set of switches that some API has, but the usual one.
+    pub switches: Vec<TargetSwitches>,
     /// By the bundle's index.
     pub apis: Vec<CompiledApi>,
     /// By the bundle's index.
@@ -52,6 +59,7 @@ impl Snapshot {
             sequence: 0,
             sources: Vec::new(),
             router: Router::default(),
+            switches: Vec::new(),
             apis: Vec::new(),
             upstreams: Vec::new(),
             listeners: Vec::new(),
@@ -78,6 +86,14 @@ pub struct CompiledApi {
     pub span: Span,
     /// Where its requests go.
     pub forwarding: Forwarding,
+    /// The route of the API that this is; none for the API itself.
+    pub route: Option<Arc<str>>,
+    /// What a request must carry, in words.
+    pub conditions: Box<str>,
+    /// What is done with paths that servers read in different ways.
+    pub switches: TargetSwitches,
+    /// What is done with a parameter that is there twice.
+    pub duplicates: Duplicates,
     /// Take the matched prefix off before forwarding.
     pub strip_path: bool,
     /// Changes to every request of the API: credentials taken off.
@@ -97,6 +113,8 @@ pub enum Forwarding {
     One(usize),
     /// To one of several.
     Split(Split),
+    /// To none: the gate answers.
+    Nowhere,
 }
 
 /// A policy in its place.
@@ -137,8 +155,12 @@ pub enum Policy {
     ApiKey(ApiKey),
     /// What a caller may do.
     Authorize(Rule),
+    /// Where it is to be found instead.
+    Redirect(Redirect),
     /// How much may be sent.
     BodyLimit(BodyLimit),
+    /// What the upstream is asked for instead.
+    Rewrite(Rewrite),
 }
 
 /// What a caller may do.
@@ -158,7 +180,9 @@ impl Policy {
             Self::IpFilter(_) => ip_filter::NAME,
             Self::ApiKey(_) => api_key::NAME,
             Self::Authorize(_) => AUTHORIZE,
+            Self::Redirect(_) => redirect::NAME,
             Self::BodyLimit(_) => body_limit::NAME,
+            Self::Rewrite(_) => rewrite::NAME,
         }
     }
 

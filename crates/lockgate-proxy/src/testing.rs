@@ -8,8 +8,8 @@ use std::sync::Arc;
 use lockgate_policy::{api_key, Mode, OnError, Span, Waiver};
 
 use crate::bundle::{
-    Api, Authenticator, Authorize, Bundle, EventsConfig, FactsPolicy, Listener, PathMatch, Placed,
-    Policies, Timeouts, Upstream, WhenStale, BUNDLE_VERSION,
+    Api, Authenticator, Authorize, Bundle, EventsConfig, FactsPolicy, Listener, NormalForm,
+    PathMatch, Placed, Policies, Timeouts, Upstream, WhenStale, BUNDLE_VERSION,
 };
 use crate::compile::{compile, Surroundings};
 use crate::metrics::Metrics;
@@ -66,7 +66,10 @@ pub(crate) fn api(name: &str, paths: &[PathMatch]) -> Api {
         name: name.to_owned(),
         hosts: Vec::new(),
         paths: paths.to_vec(),
+        route: None,
         methods: Vec::new(),
+        conditions: Vec::new(),
+        normal_form: NormalForm::default(),
         upstream: Some("shop".to_owned()),
         split: None,
         strip_path: false,

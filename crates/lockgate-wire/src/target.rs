@@ -9,8 +9,8 @@
 //!
 //! What readers take differently is refused, with a switch for those who need
 //! it: nginx merges `//`, S3 and OCSP do not; Tomcat drops `;params`, Express
-//! does not; IIS takes `\` for `/`. Invalid triplets, encoded control
-//! characters, overlong UTF-8 and climbing above the root have no switch.
+//! does not; IIS takes `\` for `/`; C ends a text at `%00`. Invalid triplets,
+//! other encoded control characters, overlong UTF-8 and climbing above the root have no switch.
 
 mod host;
 pub mod reasons;
@@ -36,8 +36,11 @@ pub enum Odd {
 }
 
 /// What an API's upstream is known to do with unusual paths.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TargetSwitches {
+    /// `.` and `..`: normalized to what they mean, or refused. There is no
+    /// keeping them: who forwards them lets two servers resolve them.
+    pub dot_segments: Odd,
     /// `//`: normalized to `/`. Kept for OCSP, S3 and base64 in paths.
     pub double_slash: Odd,
     /// `%2F`: normalized to `/`. Kept where identifiers hold slashes.
@@ -47,6 +50,22 @@ pub struct TargetSwitches {
     /// `;` and what follows it in a segment: normalized by taking it off, as
     /// Tomcat does. Kept for matrix parameters.
     pub path_parameters: Odd,
+    /// `%00`: kept for an upstream that knows binary names. Normalized, the
+    /// path ends there, as it does in C; that is for comparing, not for sending.
+    pub nul: Odd,
+}
+
+impl Default for TargetSwitches {
+    fn default() -> Self {
+        Self {
+            dot_segments: Odd::Normalize,
+            double_slash: Odd::Reject,
+            encoded_slash: Odd::Reject,
+            backslash: Odd::Reject,
+            path_parameters: Odd::Reject,
+            nul: Odd::Reject,
+        }
+    }
 }
 
 /// A target in normal form.
@@ -189,6 +208,9 @@ fn decode(path: &[u8], switches: &TargetSwitches) -> Result<String, ReasonRef> {
         match path[at] {
             b'%' => {
                 let byte = triplet(&path[at..]).ok_or(&reasons::TRIPLET)?;
+                if byte == 0 && switches.nul == Odd::Normalize {
+                    break;
+                }
                 push_encoded(&mut out, byte, &path[at + 3..], switches)?;
                 at += 2;
             }
@@ -209,6 +231,10 @@ fn push_encoded(
     switches: &TargetSwitches,
 ) -> Result<(), ReasonRef> {
     match byte {
+        0 if switches.nul == Odd::Keep => {
+            push_triplet(out, byte);
+            Ok(())
+        }
         0..0x20 | 0x7f => Err(&reasons::CONTROL),
         b'/' => push_odd(out, "%2F", switches.encoded_slash, &reasons::ENCODED_SLASH),
         b'\\' => push_odd(out, "%5C", switches.backslash, &reasons::BACKSLASH),

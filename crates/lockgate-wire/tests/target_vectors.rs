@@ -36,6 +36,8 @@ struct Switches {
     encoded_slash: Word,
     backslash: Word,
     path_parameters: Word,
+    dot_segments: Option<Word>,
+    nul: Word,
 }
 
 #[derive(Deserialize, Default, Clone, Copy)]
@@ -82,6 +84,8 @@ fn every_target_gets_its_form() {
             encoded_slash: case.switches.encoded_slash.into(),
             backslash: case.switches.backslash.into(),
             path_parameters: case.switches.path_parameters.into(),
+            dot_segments: case.switches.dot_segments.map_or(Odd::Normalize, Odd::from),
+            nul: case.switches.nul.into(),
         };
         match (normalize(&case.raw, &switches), &case.path, &case.reason) {
             (Ok(normal), Some(path), None) => {

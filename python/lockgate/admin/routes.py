@@ -12,8 +12,10 @@ class Route(BaseModel):
     """One path of an API."""
 
     api: str = Field(description="Name of the API.")
+    route: str | None = Field(description="The route of the API; none for the API itself.")
+    asks: list[str] = Field(description="What a request must carry besides.")
     hosts: list[str] = Field(description="Hosts it answers to; empty means any.")
-    match: str = Field(description="`exact`, `prefix` or `template`.")
+    match: str = Field(description="`exact`, `prefix`, `template` or `regex`.")
     path: str = Field(description="The path, as the configuration says it.")
     methods: list[str] = Field(description="Methods it answers to; empty means any.")
     upstream: str = Field(description="Name of its upstream, or of several with their weights.")
@@ -23,8 +25,25 @@ class Route(BaseModel):
 
 
 def routes_of(document: dict[str, Any]) -> list[Route]:
-    """The routes of a bundle, in the order of the configuration."""
+    """The routes of a bundle, in the order of the configuration; `ordered` is the order in which they are tried."""
     return [route for api in document["apis"] for route in _of_api(document, api)]
+
+
+KINDS = ("exact", "template", "regex", "prefix")
+
+
+def ordered(rows: list[Route]) -> list[Route]:
+    """The rows as a request is compared with them: host, path, what it carries; the method comes last."""
+
+    def rank(row: Route) -> tuple[object, ...]:
+        host = row.hosts[0] if row.hosts else "*"
+        by_host = (host == "*", host.startswith("*"), -host.count("."), host)
+        # A literal segment comes before one in braces, and a longer prefix or expression before a shorter one.
+        shape = [segment.startswith("{") for segment in row.path.split("/")] if row.match == "template" else []
+        size = -len(row.path) if row.match in {"prefix", "regex"} else 0
+        return (*by_host, KINDS.index(row.match), shape, size, row.path, -len(row.asks), row.asks, not row.methods)
+
+    return sorted(rows, key=rank)
 
 
 def _of_api(document: dict[str, Any], api: dict[str, Any]) -> list[Route]:
@@ -33,6 +52,8 @@ def _of_api(document: dict[str, Any], api: dict[str, Any]) -> list[Route]:
     return [
         Route(
             api=api["name"],
+            route=api["route"],
+            asks=[_condition(each) for each in api["conditions"]],
             hosts=api["hosts"],
             match=match,
             path=path,
@@ -47,7 +68,17 @@ def _of_api(document: dict[str, Any], api: dict[str, Any]) -> list[Route]:
     ]
 
 
+def _condition(condition: dict[str, Any]) -> str:
+    ((kind, value),) = condition["test"].items()
+    name = f"{condition['part']} {condition['name']}"
+    if kind == "present":
+        return name if value else f"no {name}"
+    return f"{name} {'=' if kind == 'exact' else '~'} {value}"
+
+
 def _goes_to(api: dict[str, Any]) -> str:
+    if api["policies"]["redirect"] is not None:
+        return f"redirect to {api['policies']['redirect']['config']['to']}"
     if api["split"] is None:
         return str(api["upstream"])
     return ", ".join(f"{share['upstream']} {share['weight']}" for share in api["split"]["to"])

@@ -50,7 +50,10 @@ def _head(explained: dict[str, Any]) -> list[str]:
     if route is None:
         lines += _no_route(explained)
     else:
-        lines.append(f"Route     {escape(route['api'])}  {escape(route['pattern'] or '')}  {_place(route['span'])}")
+        name = route["api"] if route.get("route") is None else f"{route['api']} / {route['route']}"
+        lines.append(f"Route     {escape(name)}  {escape(route['pattern'] or '')}  {_place(route['span'])}")
+        if route.get("conditions"):
+            lines.append(f"Because   {escape(route['conditions'])}")
     if explained["bundle"] is not None:
         lines.append(f"Bundle    {explained['bundle']}")
     return lines

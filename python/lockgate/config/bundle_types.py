@@ -12,18 +12,24 @@ class Api(TypedDict):
     """What an authenticated caller may do."""
     authorize_span: Span
     """Where the configuration says `authorize` or `public`."""
+    conditions: list[Condition]
+    """What a request must carry; all of it must hold."""
     hosts: list[str]
     """`shop.example.com`, `*.example.com` or `*`; none means any."""
     methods: list[str]
     """Upper-case methods; none means any."""
     name: str
     """Its name in the configuration."""
+    normal_form: NormalForm
+    """What is done with targets that servers read in different ways."""
     paths: list[PathMatch]
     """What paths it answers to."""
     policies: Policies
     """Its policies; the pipeline orders them."""
     public: Waiver | None
     """Set where anyone may call."""
+    route: str | None
+    """The route of the API that this is; none for the API itself."""
     span: Span
     """Where the configuration says it."""
     split: Split | None
@@ -132,6 +138,10 @@ class Credential(TypedDict):
     """`env:NAME` or `file:/path`: resolved in the gate's memory, never written to disk."""
 
 
+Duplicates = Literal["keep", "reject", "first", "last"]
+"""What is done with a parameter that is there twice."""
+
+
 class EventsConfig(TypedDict):
     """What is written down."""
 
@@ -200,8 +210,40 @@ class ListenerLimits(TypedDict):
 Mode = Literal["enforce", "observe", "off"]
 """Whether a policy's verdict counts."""
 
+
+class NormalForm(TypedDict):
+    """What an API's upstream is known to do with targets that servers read in different ways."""
+
+    backslash: Odd
+    """`\\\\` and `%5C`."""
+    dot_segments: Odd
+    """`.` and `..`."""
+    double_slash: Odd
+    """`//`."""
+    duplicate_parameters: Duplicates
+    """A parameter that is there twice."""
+    encoded_slash: Odd
+    """`%2F`."""
+    nul: Odd
+    """`%00`."""
+    path_parameters: Odd
+    """`;` and what follows it in a segment."""
+
+
+Odd = Literal["reject", "normalize", "keep"]
+"""What is done with something that servers read in different ways."""
+
 OnError = Literal["deny", "allow"]
 """What an error of the policy itself (not a refusal) does."""
+
+
+class Parameter(TypedDict):
+    """A parameter of the query."""
+
+    name: str
+    """Its name, decoded."""
+    value: str
+    """A template for its value, written as it stands in a query."""
 
 
 class PathMatchExact(TypedDict):
@@ -222,7 +264,13 @@ class PathMatchTemplate(TypedDict):
     template: str
 
 
-PathMatch = PathMatchExact | PathMatchPrefix | PathMatchTemplate
+class PathMatchRegex(TypedDict):
+    """An expression that matches the whole path."""
+
+    regex: str
+
+
+PathMatch = PathMatchExact | PathMatchPrefix | PathMatchTemplate | PathMatchRegex
 """A path, as the configuration names it."""
 
 
@@ -271,6 +319,36 @@ class PlacedIpFilter(TypedDict):
     """Needed where authentication or authorization is not enforced."""
 
 
+class PlacedRedirect(TypedDict):
+    """A policy's config with what every policy has."""
+
+    config: RedirectConfig
+    """The policy's own part."""
+    mode: Mode
+    """Enforce, observe or off."""
+    on_error: OnError
+    """What an error of the policy itself does."""
+    span: Span
+    """Where the configuration says it."""
+    waiver: Waiver | None
+    """Needed where authentication or authorization is not enforced."""
+
+
+class PlacedRewrite(TypedDict):
+    """A policy's config with what every policy has."""
+
+    config: RewriteConfig
+    """The policy's own part."""
+    mode: Mode
+    """Enforce, observe or off."""
+    on_error: OnError
+    """What an error of the policy itself does."""
+    span: Span
+    """Where the configuration says it."""
+    waiver: Waiver | None
+    """Needed where authentication or authorization is not enforced."""
+
+
 class Policies(TypedDict):
     """An API's policies. The order of the fields has no meaning: the pipeline has its own."""
 
@@ -280,6 +358,47 @@ class Policies(TypedDict):
     """Size of a request's body."""
     ip_filter: PlacedIpFilter | None
     """Address filter."""
+    redirect: PlacedRedirect | None
+    """The gate answers with another place."""
+    rewrite: PlacedRewrite | None
+    """Another path and query for the upstream."""
+
+
+class RedirectConfig(TypedDict):
+    """The room's config."""
+
+    hosts: list[str]
+    """Hosts that `{host}` may be."""
+    query: bool
+    """Whether the request's query goes along."""
+    status: int
+    """301, 302, 303, 307 or 308."""
+    to: str
+    """A template: a path, or a URL."""
+
+
+class Replacement(TypedDict):
+    """A path written anew by an expression."""
+
+    matches: str
+    """Matches the whole path."""
+    to: str
+    """A template; its names are the expression's groups."""
+
+
+class RewriteConfig(TypedDict):
+    """The room's config. At most one of `prefix`, `path` and `regex`."""
+
+    path: str | None
+    """The whole path, a template."""
+    prefix: str | None
+    """In place of the prefix that matched."""
+    regex: Replacement | None
+    """The whole path by an expression; a path that it does not match stays."""
+    remove: list[str]
+    """Parameters to take out."""
+    set: list[Parameter]
+    """Parameters to set: name and a template for the value."""
 
 
 class Share(TypedDict):

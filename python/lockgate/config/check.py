@@ -237,7 +237,7 @@ def _unused(document: Document, apis: list[EffectiveApi]) -> None:
     item = document.sections.get("apis")
     if item is None or not item.children or len(document.apis) != len(item.children):
         return  # An API that could not be read may be the one that uses it.
-    if not all(any(api.upstreams) for api in apis):
+    if not all(any(api.upstreams) or api.api.redirect is not None for api in apis):
         return  # One that names none could be meant to use it.
     direct = {direct_name(api.name) for api in apis}
     if not all(upstream in direct or document.says("upstreams", upstream) for upstream in used):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 
 from lockgate.config.document import Document
-from lockgate.config.model_apis import Api
+from lockgate.config.model_apis import Api, Route
+from lockgate.config.model_routing import Split
 from lockgate.scalars import shown
 
 Path = tuple[str | int, ...]
@@ -14,14 +15,8 @@ Path = tuple[str | int, ...]
 def check_api(document: Document, path: Path, api: Api) -> None:
     """An API that could be read: it goes to one upstream, or to several by weights that make sense."""
     if api.upstream is not None and api.split is not None:
-        document.problems.add(
-            document.region(*path, "split"),
-            "upstream-and-split",
-            "`upstream` and `split` exclude each other",
-            hint="name the upstream among those of the split, and take `upstream` out",
-            path=(*path, "split"),
-        )
-    elif not any(document.says(*path, key) for key in ("upstream", "split")):
+        _exclude(document, path)
+    elif not any(document.says(*path, key) for key in ("upstream", "split", "redirect")):
         document.problems.add(
             document.region(*path),
             "missing-key",
@@ -30,7 +25,28 @@ def check_api(document: Document, path: Path, api: Api) -> None:
             path=(*path, "upstream"),
         )
     if api.split is not None:
-        _split(document, (*path, "split"), api)
+        _split(document, (*path, "split"), api.split)
+    for name, route in api.routes.items():
+        _route(document, (*path, "routes", name), route)
+
+
+def _route(document: Document, path: Path, route: Route) -> None:
+    if route.upstream is not None and not document.says("upstreams", route.upstream):
+        unknown_upstream(document, (*path, "upstream"), route.upstream)
+    if route.upstream is not None and route.split is not None:
+        _exclude(document, path)
+    if route.split is not None:
+        _split(document, (*path, "split"), route.split)
+
+
+def _exclude(document: Document, path: Path) -> None:
+    document.problems.add(
+        document.region(*path, "split"),
+        "upstream-and-split",
+        "`upstream` and `split` exclude each other",
+        hint="name the upstream among those of the split, and take `upstream` out",
+        path=(*path, "split"),
+    )
 
 
 def unknown_upstream(document: Document, path: Path, upstream: str) -> None:
@@ -49,8 +65,8 @@ def unknown_upstream(document: Document, path: Path, upstream: str) -> None:
     )
 
 
-def _split(document: Document, path: Path, api: Api) -> None:
-    shares = api.split.to if api.split is not None else []
+def _split(document: Document, path: Path, split: Split) -> None:
+    shares = split.to
     for index, share in enumerate(shares):
         place = (*path, "to", index, "upstream")
         if not document.says("upstreams", share.upstream):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final, cast
+from collections.abc import Iterator
+from typing import Any, Final, cast
 
 from lockgate.config import bundle_types as types
 from lockgate.config.document import Document
 from lockgate.config.effective import EffectiveApi, Path, Placed, direct_name, region
 from lockgate.config.model_listeners import Listener
+from lockgate.config.model_routing import Goes
 from lockgate.config.model_upstreams import Credential, Timeouts, Upstream
 from lockgate.config.references import REFERENCE, References
+from lockgate.paths import PathMatch
 from lockgate.policies import Lists, Policy, Waiver
 
 BUNDLE_VERSION: Final = 1
@@ -37,7 +40,7 @@ class Compiler:
                 for name, listener in (document.listeners or {"public": Listener()}).items()
             ],
             "upstreams": self._upstreams(),
-            "apis": [self._api(api) for api in self.apis],
+            "apis": [one for api in self.apis for one in self._routes(api)],
             "facts": {"max_age_ms": document.facts.max_age, "then": document.facts.then},
             "events": {"access": document.events.access, "retain_bytes": document.events.retain},
             "problem_base": document.answers.base,
@@ -93,17 +96,48 @@ class Compiler:
             "secret": secret_reference(credential.value, item.file if item else 0, self.references),
         }
 
+    def _routes(self, api: EffectiveApi) -> Iterator[types.Api]:
+        """The API itself, and then each of its routes, with the API's policies."""
+        whole = self._api(api)
+        yield whole
+        for name, route in api.api.routes.items():
+            own = route.upstream is not None or route.split is not None or route.redirect is not None
+            paths = route.path if route.path is not None else api.api.path
+            path: Path = ("apis", api.name, "routes", name)
+            yield {
+                **whole,
+                "conditions": route.match.conditions() if route.match is not None else [],
+                "strip_path": route.strip_path,
+                "route": name,
+                "paths": _paths(paths),
+                "methods": route.methods,
+                "upstream": route.upstream if own else whole["upstream"],
+                "split": (route.split.bundled() if route.split is not None else None) if own else whole["split"],
+                "policies": {**whole["policies"], **self._changes(route, path)},
+                "span": self._span(*path),
+            }
+
+    def _changes(self, goes: Goes, path: Path) -> Any:
+        changes: list[tuple[str, Policy | None]] = [("redirect", goes.redirect), ("rewrite", goes.rewrite)]
+        return {
+            room: self._placed(Placed(policy, (*path, room), (*path, room, "waiver"))) if policy is not None else None
+            for room, policy in changes
+        }
+
     def _api(self, api: EffectiveApi) -> types.Api:
-        path = ("apis", api.name)
+        path: Path = ("apis", api.name)
         said = "public" if api.api.public is not None else "authorize" if api.api.authorize else "authenticate"
         return {
             "name": api.name,
             "hosts": api.api.hosts,
-            "paths": [cast("types.PathMatch", {match.kind: match.path}) for match in api.api.path],
+            "route": None,
+            "paths": _paths(api.api.path),
             "methods": api.api.methods,
             "upstream": api.upstream,
             "split": api.api.split.bundled() if api.api.split is not None else None,
+            "conditions": api.api.match.conditions() if api.api.match is not None else [],
             "strip_path": api.api.strip_path,
+            "normal_form": cast("types.NormalForm", api.api.normal_form.model_dump()),
             "public": self._waiver(api.api.public, (*path, "public")),
             "authorize": "public" if api.api.public is not None else "authenticated",
             "policies": self._policies(api),
@@ -114,6 +148,8 @@ class Compiler:
     def _policies(self, api: EffectiveApi) -> types.Policies:
         # What `own` returns is as Rust declares it: a test feeds documents to both sides.
         return {
+            "redirect": self._changes(api.api, ("apis", api.name))["redirect"],
+            "rewrite": self._changes(api.api, ("apis", api.name))["rewrite"],
             "ip_filter": cast("types.PlacedIpFilter | None", self._placed(api.ip_filter)),
             "authenticate": [
                 {"api_key": cast("types.PlacedApiKey", self._placed(placed))} for placed in api.authenticate
@@ -145,6 +181,10 @@ class Compiler:
 
     def _span(self, *path: str | int) -> types.Span:
         return self.document.region(*path).span
+
+
+def _paths(matches: list[PathMatch]) -> list[types.PathMatch]:
+    return [cast("types.PathMatch", {match.kind: match.path}) for match in matches]
 
 
 def secret_reference(value: str, file: int, references: References) -> str:

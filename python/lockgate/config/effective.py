@@ -56,6 +56,11 @@ class EffectiveApi:
             yield self.upstream
         if self.api.split is not None:
             yield from (share.upstream for share in self.api.split.to)
+        for route in self.api.routes.values():
+            if route.upstream is not None:
+                yield route.upstream
+            if route.split is not None:
+                yield from (share.upstream for share in route.split.to)
 
     @property
     def policies(self) -> Iterator[Placed[Policy]]:

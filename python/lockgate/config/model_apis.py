@@ -10,10 +10,10 @@ from pydantic_core import PydanticCustomError
 
 from lockgate.addresses import Host, Method, parse_target
 from lockgate.config.later import LATER, WAYS_LATER
-from lockgate.config.model_routing import Split
+from lockgate.config.model_routing import Goes, NormalForm
 from lockgate.paths import PATH, PATHS, PathMatch, parse_paths
 from lockgate.policies import ApiKey, BodyLimit, IpFilter, Settings, Waiver
-from lockgate.scalars import Flag, Scalar, ShortForm, parse_name, refusal, shown
+from lockgate.scalars import Name, Scalar, ShortForm, parse_name, refusal, shown
 
 SERVER: Final = re.compile(r"[A-Za-z0-9.-]+:[0-9]+")
 WAYS: Final = ("api_key",)
@@ -92,7 +92,28 @@ class Defaults(Settings):
     )
 
 
-class Api(Defaults):
+class Route(Goes):
+    """A part of an API, whose hosts and policies hold for it."""
+
+    path: Annotated[list[Annotated[PathMatch, PATH]], BeforeValidator(parse_paths), PATHS] | None = Field(
+        default=None,
+        description="Paths it answers to, written as the API's are; left out, those of the API.",
+        examples=["/orders/search"],
+    )
+    methods: Annotated[list[Method], BeforeValidator(_methods)] = Field(
+        default=[],
+        description="Methods it answers to; left out, any.",
+        examples=[["GET"]],
+        json_schema_extra={"minItems": 1},
+    )
+    upstream: Name | None = Field(
+        default=None,
+        description="Where it goes: a name under `upstreams`; left out, where the API goes.",
+        examples=["search"],
+    )
+
+
+class Api(Defaults, Goes):
     """One API. Without `authenticate` it is refused, unless it says who opened it with `public`."""
 
     hosts: list[Host] = Field(
@@ -103,7 +124,7 @@ class Api(Defaults):
     path: Annotated[list[Annotated[PathMatch, PATH]], BeforeValidator(parse_paths), PATHS] = Field(
         default=[PathMatch("prefix", "/")],
         description='Paths it answers to: a prefix, or `{exact: /x}`, `{prefix: /x}`, `{template: "/x/{id}"}`, '
-        "or a list of these. `/.lockgate` is the gate's own.",
+        '`{regex: "/x/[0-9]+"}`, or a list of these. `/.lockgate` is the gate\'s own.',
         examples=["/orders", {"exact": "/health"}, [{"template": "/orders/{id}"}]],
         json_schema_extra={"default": "/"},
     )
@@ -118,13 +139,15 @@ class Api(Defaults):
         description="Where it goes: a name under `upstreams`, or one server.",
         examples=["shop", "http://127.0.0.1:9000"],
     )
-    split: Split | None = Field(
-        default=None,
-        description="Several upstreams in place of one, by weight and by what a request carries.",
-        examples=[{"to": [{"upstream": "stable", "weight": 95}, {"upstream": "canary", "weight": 5}]}],
+    normal_form: NormalForm = Field(
+        default=NormalForm(),
+        description="What is done with targets that servers read in different ways.",
+        examples=[{"encoded_slash": "keep"}],
     )
-    strip_path: Flag = Field(
-        default=False, description="Take the matched prefix off before forwarding.", examples=[True]
+    routes: dict[Name, Route] = Field(
+        default={},
+        description="Requests of the API that go elsewhere or are changed; the API's policies hold for them.",
+        examples=[{"search": {"path": "/search", "upstream": "search"}}],
     )
     public: Waiver | None = Field(
         default=None, description="Open to anyone: who answers for it, why, and until when.", examples=[PUBLIC_EXAMPLE]

@@ -10,8 +10,9 @@ from pydantic import Field
 
 from lockgate import _native
 from lockgate.config import bundle_types as types
-from lockgate.policies import Settings
-from lockgate.scalars import Name, Scalar, count, refusal, shown
+from lockgate.expressions import parse_regex
+from lockgate.policies import Redirect, Rewrite, Settings
+from lockgate.scalars import Flag, Name, Scalar, count, refusal, shown
 
 MAX_WEIGHT: Final = 1_000_000
 MAX_TEXT: Final = 1_024
@@ -27,17 +28,6 @@ class Test(NamedTuple):
 
     kind: Literal["exact", "regex", "present"]
     value: str | bool
-
-
-def parse_regex(value: object) -> str:
-    """A regular expression that can be matched in linear time."""
-    if not isinstance(value, str) or not value:
-        raise refusal("regex-malformed", f"{shown(value)} is not a regular expression", allowed="a text in quotes")
-    fault = _native.pattern_fault(value)
-    if fault is not None:
-        code, message, advice = fault
-        raise refusal(code, message, hint=advice)
-    return value
 
 
 def parse_test(value: object) -> Test:
@@ -239,3 +229,72 @@ class Split(Settings):
             ],
             "by": by,
         }
+
+
+Odd = Literal["reject", "normalize", "keep"]
+
+
+class NormalForm(Settings):
+    """What the API's server is known to do with targets that servers read in different ways."""
+
+    dot_segments: Literal["normalize", "reject"] = Field(
+        default="normalize",
+        description="`.` and `..`: resolved, or refused. They are never forwarded.",
+        examples=["reject"],
+    )
+    double_slash: Odd = Field(
+        default="reject", description="`//`: refused, made one, or kept (OCSP, base64 in paths, S3).", examples=["keep"]
+    )
+    encoded_slash: Odd = Field(
+        default="reject",
+        description="`%2F`: refused, decoded, or kept (identifiers that hold slashes).",
+        examples=["keep"],
+    )
+    backslash: Odd = Field(
+        default="reject",
+        description="`\\` and `%5C`: refused, made a slash (IIS), or kept.",
+        examples=["normalize"],
+    )
+    path_parameters: Odd = Field(
+        default="reject",
+        description="`;` and what follows it in a segment: refused, taken off (Tomcat), or kept (matrix parameters).",
+        examples=["keep"],
+    )
+    nul: Literal["reject", "keep"] = Field(
+        default="reject",
+        description="`%00`: refused, or kept. Languages such as C end a text there.",
+        examples=["keep"],
+    )
+    duplicate_parameters: Literal["keep", "reject", "first", "last"] = Field(
+        default="keep",
+        description="A parameter that is there twice: all are kept, the request is refused, or the first or the last "
+        "is kept. No route is chosen by such a parameter, whatever is said here.",
+        examples=["reject"],
+    )
+
+
+class Goes(Settings):
+    """Where requests go, and how they are changed for it."""
+
+    match: Match | None = Field(
+        default=None,
+        description="What a request must carry besides. A request for the same path that lacks it goes to the route "
+        "without `match`, or is refused; never to a less specific path.",
+        examples=[{"headers": {"X-Version": "2"}}],
+    )
+    split: Split | None = Field(
+        default=None,
+        description="Several upstreams in place of one, by weight and by what a request carries.",
+        examples=[{"to": [{"upstream": "stable", "weight": 95}, {"upstream": "canary", "weight": 5}]}],
+    )
+    strip_path: Flag = Field(
+        default=False, description="Take the matched prefix off before forwarding.", examples=[True]
+    )
+    rewrite: Rewrite | None = Field(
+        default=None, description="Another path and query for the upstream.", examples=[{"path": "/items/{id}"}]
+    )
+    redirect: Redirect | None = Field(
+        default=None,
+        description="The gate answers with another place; then no upstream is needed.",
+        examples=[{"to": "https://shop.example.com{path}"}],
+    )

@@ -47,8 +47,9 @@ def _path(pointer: str, bundle: dict[str, Any]) -> tuple[str | int, ...]:
     if len(steps) > 1 and isinstance(steps[1], int):
         names = named.get(steps[0], [])
         if steps[1] < len(names):
-            steps[1] = names[steps[1]]
-    renamed = {"paths": "path"}
+            route = bundle["apis"][steps[1]]["route"] if steps[0] == "apis" else None
+            steps[1:2] = [names[steps[1]], *(["routes", route] if route is not None else [])]
+    renamed = {"paths": "path", "conditions": "match"}
     return tuple(renamed.get(str(step), step) for step in steps if step != "policies")
 
 

@@ -13,6 +13,7 @@ from lockgate.config.effective import EffectiveApi, Placed, region
 from lockgate.config.loaded import Loaded
 from lockgate.config.model_listeners import Listener
 from lockgate.config.model_routing import ByHeader, Test
+from lockgate.paths import PathMatch
 from lockgate.policies import AddressEntry, Policy
 from lockgate.scalars import say_duration, say_rate, say_size
 
@@ -65,6 +66,12 @@ def _api(loaded: Loaded, api: EffectiveApi, remarks: dict[tuple[str, ...], str])
         **({"upstream": said.upstream} if said.upstream is not None else {}),
         **({"split": _plain(said.split)} if said.split is not None else {}),
         "strip_path": said.strip_path,
+        **{
+            key: _plain(value)
+            for key in ("match", "normal_form", "redirect", "rewrite")
+            if (value := getattr(said, key))
+        },
+        **({"routes": {name: _plain(route) for name, route in said.routes.items()}} if said.routes else {}),
     }
     if said.public is not None:
         made["public"] = _plain(said.public)
@@ -108,6 +115,8 @@ def _plain(model: BaseModel) -> dict[str, Any]:
 
 
 def _value(name: str, value: Any) -> Any:
+    if isinstance(value, PathMatch):
+        return {value.kind: value.path}
     if isinstance(value, Test):
         return {value.kind: value.value}
     if isinstance(value, ByHeader):

@@ -4,6 +4,8 @@ from lockgate.policies._base import Authentication, Lists, Mode, OnError, Policy
 from lockgate.policies.api_key import ApiKey
 from lockgate.policies.body_limit import BodyLimit
 from lockgate.policies.ip_filter import AddressEntry, IpFilter
+from lockgate.policies.redirect import Redirect
+from lockgate.policies.rewrite import Rewrite
 
 __all__ = [
     "AddressEntry",
@@ -15,6 +17,8 @@ __all__ = [
     "Mode",
     "OnError",
     "Policy",
+    "Redirect",
+    "Rewrite",
     "Settings",
     "Waiver",
 ]

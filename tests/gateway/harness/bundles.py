@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Literal, cast
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -16,11 +16,13 @@ from lockgate.config.bundle_types import (
     AuthenticatorApiKey,
     BodyLimitConfig,
     Bundle,
+    Condition,
     Credential,
     FactsPolicy,
     IpFilterConfig,
     Listener,
     ListenerLimits,
+    NormalForm,
     PathMatch,
     PlacedApiKey,
     PlacedBodyLimit,
@@ -34,6 +36,15 @@ from lockgate.config.bundle_types import (
 
 Mode = Literal["enforce", "observe", "off"]
 DAY_MS = 86_400_000
+NORMAL_FORM: NormalForm = {
+    "dot_segments": "normalize",
+    "double_slash": "reject",
+    "encoded_slash": "reject",
+    "backslash": "reject",
+    "path_parameters": "reject",
+    "nul": "reject",
+    "duplicate_parameters": "keep",
+}
 
 
 def now_ms() -> int:
@@ -159,6 +170,8 @@ def api(
     methods: Sequence[str] = (),
     to: str | None = "shop",
     split: Split | None = None,
+    conditions: Sequence[Condition] = (),
+    normal_form: Mapping[str, str] | None = None,
     strip_path: bool = False,
     keys: Sequence[AuthenticatorApiKey] = (),
     addresses: PlacedIpFilter | None = None,
@@ -169,6 +182,9 @@ def api(
     matches: list[PathMatch] = [{"prefix": path} if isinstance(path, str) else path for path in paths or ("/",)]
     return {
         "name": name,
+        "route": None,
+        "conditions": list(conditions),
+        "normal_form": cast("NormalForm", {**NORMAL_FORM, **(normal_form or {})}),
         "hosts": list(hosts),
         "paths": matches,
         "methods": list(methods),
@@ -177,7 +193,13 @@ def api(
         "strip_path": strip_path,
         "public": None if keys else public or waiver(),
         "authorize": "authenticated" if keys else "public",
-        "policies": {"ip_filter": addresses, "authenticate": list(keys), "body_limit": body},
+        "policies": {
+            "redirect": None,
+            "rewrite": None,
+            "ip_filter": addresses,
+            "authenticate": list(keys),
+            "body_limit": body,
+        },
         "span": span(30),
         "authorize_span": span(34),
     }

@@ -10,7 +10,11 @@ pub(super) fn normalize(path: &str, switches: &TargetSwitches) -> Result<String,
     let mut segments = path[1..].split('/').peekable();
     while let Some(segment) = segments.next() {
         let last = segments.peek().is_none();
-        match without_parameters(segment, switches)? {
+        let segment = without_parameters(segment, switches)?;
+        if matches!(segment, "." | "..") && switches.dot_segments == Odd::Reject {
+            return Err(&reasons::DOT_SEGMENT);
+        }
+        match segment {
             "." if last => out.push('/'),
             "." => {}
             ".." => {
@@ -82,5 +86,8 @@ fn refuse_hidden_dots(segment: &str) -> Result<(), ReasonRef> {
 fn is_dots_and_more(part: &str) -> bool {
     let rest = part.strip_prefix('.').unwrap_or_default();
     let rest = rest.strip_prefix('.').unwrap_or(rest);
-    rest.starts_with(';') || rest.starts_with("%3B")
+    part.starts_with('.')
+        && [";", "%3B", "%00"]
+            .iter()
+            .any(|more| rest.starts_with(more))
 }

@@ -18,6 +18,7 @@ fn switches() -> impl Strategy<Value = TargetSwitches> {
             encoded_slash,
             backslash,
             path_parameters,
+            ..TargetSwitches::default()
         },
     )
 }

@@ -112,6 +112,7 @@ fn pattern(path: &PathMatch) -> (bool, Vec<Option<String>>) {
         PathMatch::Exact(text) => (true, false, text.as_str()),
         PathMatch::Template(text) => (true, true, text.as_str()),
         PathMatch::Prefix(text) => (false, false, text.trim_end_matches('/')),
+        PathMatch::Regex(_) => unreachable!("the reference knows no expressions"),
     };
     let segments = text.split('/').skip(1).map(|segment| {
         let braces = template && segment.starts_with('{');

@@ -1,0 +1,119 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use http::{HeaderMap, Method};
+
+use crate::bundle::{Api, NormalForm, Odd as Word};
+use crate::route::Asked;
+use crate::testing::{self, exact, prefix, template};
+
+use super::*;
+
+fn keeping(name: &str, path: crate::bundle::PathMatch, change: fn(&mut NormalForm)) -> Api {
+    let mut api = testing::api(name, &[path]);
+    change(&mut api.normal_form);
+    api
+}
+
+/// The API and the path that it is asked for, or the reason why there is none.
+fn asked(apis: &[Api], target: &str) -> String {
+    let names: Vec<String> = apis.iter().map(|api| api.name.clone()).collect();
+    let snapshot = testing::snapshot(testing::bundle(apis.to_vec()));
+    let headers = HeaderMap::new();
+    let asked = Asked {
+        method: &Method::GET,
+        headers: &headers,
+        query: None,
+    };
+    let said = match find(&snapshot, "", target, &asked) {
+        Ok((normal, Found::Route(matched))) => format!("{} {}", names[matched.api], normal.path),
+        Ok((_, found)) => format!("{found:?}"),
+        Err(denial) => denial.reason.code.to_owned(),
+    };
+    said
+}
+
+fn files() -> Vec<Api> {
+    vec![
+        testing::api("site", &[prefix("/")]),
+        keeping("files", template("/files/{name}"), |form| {
+            form.encoded_slash = Word::Keep
+        }),
+        keeping("ocsp", prefix("/ocsp"), |form| {
+            form.double_slash = Word::Keep
+        }),
+        keeping("old", prefix("/old"), |form| {
+            form.backslash = Word::Normalize
+        }),
+        keeping("strict", prefix("/strict"), |form| {
+            form.dot_segments = Word::Reject
+        }),
+        keeping("names", prefix("/names"), |form| form.nul = Word::Keep),
+    ]
+}
+
+#[test]
+fn each_api_has_what_it_keeps() {
+    let apis = files();
+    for (target, said) in [
+        ("/files/a%2fb", "files /files/a%2Fb"),
+        ("/ocsp/MFMw//Td", "ocsp /ocsp/MFMw//Td"),
+        ("/old/a\\b", "old /old/a/b"),
+        ("/names/a%00b", "names /names/a%00b"),
+        ("/strict/a", "strict /strict/a"),
+        ("/a/./b", "site /a/b"),
+        // The others have not.
+        ("/a%2fb", "target-encoded-slash"),
+        ("/ocsp/a%2fb", "target-encoded-slash"),
+        ("/a//b", "target-double-slash"),
+        ("/files/a//b", "target-double-slash"),
+        ("/strict/./a", "target-dot-segment"),
+        ("/strict/a/../b", "target-dot-segment"),
+        ("/a%00b", "target-control"),
+        ("/files/..%2fb", "target-hidden-dots"),
+    ] {
+        assert_eq!(asked(&apis, target), said, "{target}");
+    }
+}
+
+#[test]
+fn nobody_walks_around_another_apis_rules() {
+    let mut apis = files();
+    apis.push(testing::api("secret", &[prefix("/files/secret")]));
+    apis.push(testing::api("exact", &[exact("/ocsp/admin")]));
+    apis.push(testing::api("beside", &[prefix("/names/a")]));
+    for target in ["/files/secret%2fx", "/ocsp//admin", "/names/a%00"] {
+        assert_eq!(asked(&apis, target), "target-ambiguous", "{target}");
+    }
+    assert_eq!(asked(&apis, "/files/other%2fx"), "files /files/other%2Fx");
+    assert_eq!(asked(&apis, "/ocsp//other"), "ocsp /ocsp//other");
+}
+
+#[test]
+fn two_apis_that_both_would_take_it_take_it_not() {
+    let apis = [
+        keeping("one", template("/x/{a}"), |form| {
+            form.encoded_slash = Word::Keep
+        }),
+        keeping("two", template("/x/{a}/{b}"), |form| {
+            form.encoded_slash = Word::Normalize
+        }),
+    ];
+    assert_eq!(asked(&apis, "/x/a%2fb"), "target-ambiguous");
+}
+
+#[test]
+fn sets_are_bounded() {
+    let words = [Word::Reject, Word::Normalize, Word::Keep];
+    let apis: Vec<Api> = (0..=MAX_SETS + 1)
+        .map(|number| {
+            let mut api = testing::api(&format!("a{number}"), &[prefix(&format!("/a{number}"))]);
+            api.normal_form.double_slash = words[number % 3];
+            api.normal_form.encoded_slash = words[number / 3 % 3];
+            api.normal_form.backslash = words[number / 9 % 3];
+            api
+        })
+        .collect();
+    let around = testing::surroundings();
+    let errors = crate::compile::compile(testing::bundle(apis), "", &around).unwrap_err();
+    assert_eq!(errors[0].code, "too-many-normal-forms");
+}
