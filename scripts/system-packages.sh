@@ -9,13 +9,14 @@
 #   zsh           completion is pressed in it
 #   fish          and in it
 #   systemd       its systemd-analyze judges the unit
+#   chromium      whether pages may call is for a browser to say (`cors`)
 #
 # It needs root and apt. Without either it says what is missing and ends well:
 # what wants a missing program is then skipped, and says so.
 set -euo pipefail
 
 declare -A programs=([nginx-light]=nginx [haproxy]=haproxy [strace]=strace [linux-perf]=perf [curl]=curl
-    [zsh]=zsh [fish]=fish [systemd]=systemd-analyze)
+    [zsh]=zsh [fish]=fish [systemd]=systemd-analyze [chromium]=chromium)
 missing=()
 for package in "${!programs[@]}"; do
     command -v "${programs[$package]}" >/dev/null || [ -x "/usr/sbin/${programs[$package]}" ] || missing+=("$package")

@@ -16,6 +16,8 @@ ROOMS = {
     "IpFilter": "ip_filter",
     "ApiKey": "api_key",
     "BodyLimit": "body_limit",
+    "Cors": "cors",
+    "Headers": "headers",
     "Redirect": "redirect",
     "Rewrite": "rewrite",
 }

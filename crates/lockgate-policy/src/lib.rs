@@ -7,6 +7,8 @@
 
 pub mod api_key;
 pub mod body_limit;
+pub mod cors;
+pub mod headers;
 pub mod ip_filter;
 pub mod redirect;
 pub mod rewrite;
@@ -35,6 +37,8 @@ pub use view::{Caller, RequestView};
 pub const NAMES: &[&str] = &[
     api_key::NAME,
     body_limit::NAME,
+    cors::NAME,
+    headers::NAME,
     ip_filter::NAME,
     redirect::NAME,
     rewrite::NAME,
@@ -43,9 +47,10 @@ pub const NAMES: &[&str] = &[
 /// Every reason that a room can give, room by room.
 #[must_use]
 pub fn reasons() -> Vec<ReasonRef> {
-    let rooms: [&[ReasonRef]; 6] = [
+    let rooms: [&[ReasonRef]; 7] = [
         api_key::REASONS,
         body_limit::REASONS,
+        cors::REASONS,
         ip_filter::REASONS,
         redirect::REASONS,
         rewrite::REASONS,

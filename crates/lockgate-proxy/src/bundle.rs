@@ -9,7 +9,8 @@ mod routing;
 pub use routing::{Duplicates, NormalForm, Odd, Share, Split, SplitBy};
 
 use lockgate_policy::{
-    api_key, body_limit, conditions, ip_filter, redirect, rewrite, Mode, OnError, Span, Waiver,
+    api_key, body_limit, conditions, cors, headers, ip_filter, redirect, rewrite, Mode, OnError,
+    Span, Waiver,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -214,6 +215,8 @@ pub enum Authorize {
 pub struct Policies {
     /// Address filter.
     pub ip_filter: Option<Placed<ip_filter::Config>>,
+    /// Which pages of other origins may call.
+    pub cors: Option<Placed<cors::Config>>,
     /// Any one of these proves an identity.
     pub authenticate: Vec<Authenticator>,
     /// The gate answers with another place.
@@ -224,6 +227,8 @@ pub struct Policies {
     pub rewrite: Option<Placed<rewrite::Config>>,
     /// Size of a request's body.
     pub body_limit: Option<Placed<body_limit::Config>>,
+    /// Changes to header fields, both ways.
+    pub headers: Option<Placed<headers::Config>>,
 }
 
 /// One way to prove an identity.

@@ -12,6 +12,8 @@ use http::{HeaderName, HeaderValue};
 use lockgate_policy::api_key::ApiKey;
 use lockgate_policy::body_limit::BodyLimit;
 use lockgate_policy::conditions::Conditions;
+use lockgate_policy::cors::Cors;
+use lockgate_policy::headers::Headers;
 use lockgate_policy::ip_filter::IpFilter;
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
@@ -97,7 +99,7 @@ pub fn compile(
             .apis
             .iter()
             .enumerate()
-            .map(|(i, api)| compile_api(i, api, &names, around)),
+            .map(|(i, api)| compile_api(i, api, &bundle.upstreams, &names, around)),
     );
     if !errors.is_empty() {
         return Err(errors);
@@ -325,6 +327,7 @@ fn secret(credential: &Credential, around: &Surroundings<'_>) -> Result<Secret, 
 fn compile_api(
     index: usize,
     api: &Api,
+    said: &[Upstream],
     upstreams: &HashMap<&str, usize>,
     around: &Surroundings<'_>,
 ) -> Result<CompiledApi, Vec<ConfigError>> {
@@ -345,7 +348,9 @@ fn compile_api(
         )));
     }
     let switches = TargetSwitches::from(&api.normal_form);
-    let (mut steps, mut wrong) = steps(index, api, around, switches);
+    let keys = keys(api);
+    let credentials = credentials(&keys, said);
+    let (mut steps, mut wrong) = steps(index, api, (&keys, &credentials), (around, switches));
     if let Err(error) = rewriting(api) {
         errors.push(at(error));
     }
@@ -380,6 +385,9 @@ fn compile_api(
                 strip_path: api.strip_path,
                 edits: strip.collect::<Vec<Edit>>(),
                 answer_edits: Vec::new(),
+                headers: steps.iter().position(|step| {
+                    matches!(&step.policy, Policy::Headers(policy) if policy.changes_answers())
+                }),
                 steps,
                 metrics: around.metrics.api(&api.name.as_str().into()),
             })
@@ -464,11 +472,28 @@ fn rewriting(api: &Api) -> Result<(), ConfigError> {
     Ok(())
 }
 
+/// The fields that carry an API's keys. What is no name is refused where it is said.
+fn keys(api: &Api) -> Vec<HeaderName> {
+    let ways = api.policies.authenticate.iter();
+    ways.filter_map(|way| match way {
+        Authenticator::ApiKey(placed) => HeaderName::try_from(placed.config.header.as_str()).ok(),
+    })
+    .collect()
+}
+
+/// The fields that carry an API's keys, or prove the gate to an upstream.
+fn credentials(keys: &[HeaderName], upstreams: &[Upstream]) -> Vec<HeaderName> {
+    let proving = upstreams.iter().filter_map(|upstream| {
+        HeaderName::try_from(upstream.credential.as_ref()?.header.as_str()).ok()
+    });
+    keys.iter().cloned().chain(proving).collect()
+}
+
 fn steps(
     index: usize,
     api: &Api,
-    around: &Surroundings<'_>,
-    switches: TargetSwitches,
+    (keys, credentials): (&[HeaderName], &[HeaderName]),
+    (around, switches): (&Surroundings<'_>, TargetSwitches),
 ) -> (Vec<Step>, Vec<ConfigError>) {
     let mut steps = Vec::new();
     let mut errors = Vec::new();
@@ -484,6 +509,13 @@ fn steps(
             "ip_filter".into(),
             placed.into(),
             IpFilter::new(&placed.config).map(Policy::IpFilter),
+        );
+    }
+    if let Some(placed) = &api.policies.cors {
+        add(
+            "cors".into(),
+            placed.into(),
+            Cors::new(&placed.config, keys).map(Policy::Cors),
         );
     }
     for (place, Authenticator::ApiKey(placed)) in api.policies.authenticate.iter().enumerate() {
@@ -512,6 +544,13 @@ fn steps(
     if let Some(placed) = &api.policies.rewrite {
         let policy = Rewrite::new(&placed.config, &known, switches).map(Policy::Rewrite);
         add("rewrite".into(), placed.into(), policy);
+    }
+    if let Some(placed) = &api.policies.headers {
+        add(
+            "headers".into(),
+            placed.into(),
+            Headers::new(&placed.config, credentials).map(Policy::Headers),
+        );
     }
     (steps, errors)
 }

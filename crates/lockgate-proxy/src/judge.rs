@@ -10,18 +10,20 @@ use std::net::{IpAddr, Ipv4Addr};
 use http::header::{HeaderValue, ALLOW, CONTENT_TYPE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method};
+use lockgate_policy::headers::Subject;
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
 use lockgate_policy::template::Captures;
 use lockgate_policy::{
-    Answers, BodyMachine, Caller, Denial, Edit, Identity, Mode, Need, OnError, PolicyError,
+    cors, Answers, BodyMachine, Caller, Denial, Edit, Identity, Mode, Need, OnError, PolicyError,
     ReasonRef, RequestView, Span, Verdict, POLICY_FAILED,
 };
 use lockgate_wire::headers::forwarded::client_address;
 use lockgate_wire::query;
-use lockgate_wire::target::{self, normalize_host};
+use lockgate_wire::target::{self, normalize_host, Normal};
 
 use crate::bundle::Duplicates;
+use crate::edits::OFFLINE_ID;
 use crate::facts::FactStore;
 use crate::normal;
 use crate::reasons;
@@ -251,7 +253,10 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             headers: self.arrival.headers,
             query,
         };
-        let (normal, found) = normal::find(self.snapshot, &self.host, target, &asked)?;
+        let (normal, found) = match self.preflight(&asked) {
+            Some(found) => found,
+            None => normal::find(self.snapshot, &self.host, target, &asked)?,
+        };
         self.path = normal.path;
         self.query = normal.query.map(Cow::Borrowed);
         let mut changed = normal.changed;
@@ -312,6 +317,23 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
         let single = query::without_duplicates(query, duplicates == Duplicates::Last);
         self.query = Some(Cow::Owned(single));
         Ok(true)
+    }
+
+    /// A browser's preflight goes to the API that the request which it asks about
+    /// would go to, where that answers preflights.
+    fn preflight(&self, asked: &Asked<'_>) -> Option<(Normal<'a>, Found<'s>)> {
+        let question = cors::preflight(asked.method, asked.headers)?;
+        let method = Method::from_bytes(question.as_bytes()).ok()?;
+        let asked = Asked {
+            method: &method,
+            ..*asked
+        };
+        let normal = normal::find(self.snapshot, &self.host, self.arrival.target, &asked).ok()?;
+        let Found::Route(matched) = &normal.1 else {
+            return None;
+        };
+        let api = self.snapshot.apis.get(matched.api)?;
+        api.answers_preflights(self.now_ms).then_some(normal)
     }
 
     /// The upstream gets what was judged, less the prefix where that is taken off.
@@ -403,8 +425,11 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
         match self.ask(step, answers) {
             Ok(Verdict::Need(need)) => return Some(need),
             Ok(Verdict::Allow(edits)) => {
-                self.judgement.edits.extend(edits.request);
-                self.judgement.answer_edits.extend(edits.answer);
+                // What is only observed changes nothing.
+                if mode == Mode::Enforce {
+                    self.judgement.edits.extend(edits.request);
+                    self.judgement.answer_edits.extend(edits.answer);
+                }
                 self.note(Outcome::Allow, None);
             }
             Ok(Verdict::Identify(identity)) => {
@@ -413,7 +438,10 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             }
             Ok(Verdict::Respond(response)) => {
                 self.note(Outcome::Respond, None);
-                self.judgement.end = End::Respond(response);
+                // What is only observed answers nothing either.
+                if mode == Mode::Enforce {
+                    self.judgement.end = End::Respond(response);
+                }
             }
             Ok(Verdict::Deny(denial)) if mode == Mode::Observe => {
                 self.note(Outcome::ObserveDeny, Some(denial.reason));
@@ -440,6 +468,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
                 address: self.judgement.client,
                 peer: self.arrival.peer,
             })),
+            Policy::Cors(policy) => Ok(policy.decide(&view)),
             Policy::ApiKey(policy) => policy.decide(&view, answers, self.now_ms),
             Policy::Authorize(rule) => Ok(self.authorize(rule)),
             Policy::Redirect(policy) => Ok(match self.redirect(policy) {
@@ -462,6 +491,19 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
                 }
                 Ok(verdict)
             }
+            Policy::Headers(policy) => Ok(policy.decide(
+                view.headers,
+                &Subject {
+                    request_id: match self.arrival.id {
+                        "" => OFFLINE_ID,
+                        id => id,
+                    },
+                    client: self.judgement.client,
+                    identity: self.judgement.identity.as_ref(),
+                    api: view.api,
+                    operation: view.operation,
+                },
+            )),
         }
     }
 

@@ -17,8 +17,10 @@ from lockgate.config.bundle_types import (
     BodyLimitConfig,
     Bundle,
     Condition,
+    CorsConfig,
     Credential,
     FactsPolicy,
+    HeadersConfig,
     IpFilterConfig,
     Listener,
     ListenerLimits,
@@ -26,6 +28,8 @@ from lockgate.config.bundle_types import (
     PathMatch,
     PlacedApiKey,
     PlacedBodyLimit,
+    PlacedCors,
+    PlacedHeaders,
     PlacedIpFilter,
     Span,
     Split,
@@ -163,6 +167,16 @@ def body_limit(size: int, *, mode: Mode = "enforce") -> PlacedBodyLimit:
     return {"mode": mode, "on_error": "deny", "waiver": None, "span": span(33), "config": config}
 
 
+def cors(config: CorsConfig, *, mode: Mode = "enforce") -> PlacedCors:
+    """Which pages may call, in its place."""
+    return {"mode": mode, "on_error": "deny", "waiver": None, "span": span(36), "config": config}
+
+
+def headers(config: HeadersConfig, *, mode: Mode = "enforce") -> PlacedHeaders:
+    """Changes to header fields in their place."""
+    return {"mode": mode, "on_error": "deny", "waiver": None, "span": span(35), "config": config}
+
+
 def api(
     name: str = "shop",
     *paths: str | PathMatch,
@@ -176,6 +190,8 @@ def api(
     keys: Sequence[AuthenticatorApiKey] = (),
     addresses: PlacedIpFilter | None = None,
     body: PlacedBodyLimit | None = None,
+    fields: PlacedHeaders | None = None,
+    pages: PlacedCors | None = None,
     public: Waiver | None = None,
 ) -> Api:
     """An API: public, unless it has ways to authenticate. A path in words is a prefix."""
@@ -197,8 +213,10 @@ def api(
             "redirect": None,
             "rewrite": None,
             "ip_filter": addresses,
+            "cors": pages,
             "authenticate": list(keys),
             "body_limit": body,
+            "headers": fields,
         },
         "span": span(30),
         "authorize_span": span(34),

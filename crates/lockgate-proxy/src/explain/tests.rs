@@ -296,8 +296,8 @@ fn the_engine_says_what_the_judge_says() {
             content_length: None,
             body: false,
             peer: asked.peer,
-            id: "",
             listener,
+            id: "",
         };
         let mut judgement = Judgement::default();
         let mut judging = Judging::new(&engine.snapshot, arrival, NOW, &mut judgement);

@@ -59,8 +59,8 @@ impl Asked {
             content_length: self.content_length,
             body: self.body,
             peer: self.peer,
-            id: "",
             listener: &snapshot.listeners[0],
+            id: "",
         };
         let mut judging = Judging::new(snapshot, arrival, self.now_ms, &mut judgement);
         judging.complete(&|need| answer(facts, self.stale, need));
@@ -385,8 +385,8 @@ fn a_need_is_asked_for_once_and_answered_before_going_on() {
         content_length: None,
         body: false,
         peer: asked.peer,
-        id: "",
         listener: &snapshot.listeners[0],
+        id: "",
     };
     let mut judging = Judging::new(&snapshot, arrival, NOW, &mut judgement);
     let Progress::Need(Need::Key(digest)) = judging.run(&Answers::None) else {
@@ -426,8 +426,8 @@ fn a_record_of_another_digest_proves_nothing() {
         content_length: None,
         body: false,
         peer: asked.peer,
-        id: "",
         listener: &snapshot.listeners[0],
+        id: "",
     };
     let mut judging = Judging::new(&snapshot, arrival, NOW, &mut judgement);
     judging.complete(&|Need::Key(asked)| Answers::Key(*asked, record.clone()));
@@ -653,8 +653,8 @@ fn an_error_of_a_policy_denies_unless_the_configuration_lets_it_through() {
             content_length: None,
             body: false,
             peer: asked.peer,
-            id: "",
             listener: &snapshot.listeners[0],
+            id: "",
         };
         let mut judging = Judging::new(&snapshot, arrival, NOW, &mut judgement);
         let error = PolicyError {
