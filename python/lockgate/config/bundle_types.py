@@ -448,21 +448,6 @@ class Replacement(TypedDict):
     """A template; its names are the expression's groups."""
 
 
-class RewriteConfig(TypedDict):
-    """The room's config. At most one of `prefix`, `path` and `regex`."""
-
-    path: str | None
-    """The whole path, a template."""
-    prefix: str | None
-    """In place of the prefix that matched."""
-    regex: Replacement | None
-    """The whole path by an expression; a path that it does not match stays."""
-    remove: list[str]
-    """Parameters to take out."""
-    set: list[Parameter]
-    """Parameters to set: name and a template for the value."""
-
-
 class RequestChanges(TypedDict):
     """Changes to requests. `{owner}` and the like in a value stand for what the gate knows."""
 
@@ -483,6 +468,21 @@ class ResponseChanges(TypedDict):
     """Names that are taken off."""
     set: dict[str, str]
     """Fields that replace what stands there, by name."""
+
+
+class RewriteConfig(TypedDict):
+    """The room's config. At most one of `prefix`, `path` and `regex`."""
+
+    path: str | None
+    """The whole path, a template."""
+    prefix: str | None
+    """In place of the prefix that matched."""
+    regex: Replacement | None
+    """The whole path by an expression; a path that it does not match stays."""
+    remove: list[str]
+    """Parameters to take out."""
+    set: list[Parameter]
+    """Parameters to set: name and a template for the value."""
 
 
 class Share(TypedDict):
