@@ -26,8 +26,8 @@ INTRODUCTION = """\
 # Configuration
 
 Every key of `lockgate.yaml`. Unknown keys are errors; `lockgate check` reports mistakes with their places, as many
-together as can be seen: what cannot be read (a slip of syntax, an unknown key) comes first, and may hide a mistake of
-meaning until it is mended.
+together as can be seen: only what cannot be read at all (a slip of syntax, a value of the wrong kind) may hide a
+mistake of meaning until it is mended.
 For editors, [the JSON Schema](lockgate.schema.json) is what `lockgate config schema` prints.
 
 - Sizes: `10MiB`, `32KiB` (1024), `1GB` (1000), or plain bytes. Durations: `500ms`, `10s`, `5m`, `24h`, `7d`. Rates:

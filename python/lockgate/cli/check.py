@@ -21,8 +21,8 @@ def check(
 ) -> None:
     """Check a configuration and report its errors together, each with its place and what is allowed.
 
-    What cannot be read (a slip of syntax, an unknown key) comes first, and may hide an error of meaning until it is
-    mended. A waiver that has ended is a warning.
+    Only what cannot be read at all (a slip of syntax, a value of the wrong kind) may hide an error of meaning until it
+    is mended; an unknown key hides none. A waiver that has ended is a warning.
 
     Exits with 0 if it can be served, 1 if it can but has warnings and --strict is
     given, 2 if it is refused. Nothing is started, and no secret is read.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,7 +17,7 @@ from lockgate.config.model_listeners import Listener
 from lockgate.config.model_upstreams import Upstream
 from lockgate.config.models import Admin, Config, Events, Facts, Gates, ProblemAnswers, parse_version
 from lockgate.config.problems import Problems, Region
-from lockgate.config.translate import translate, unknown_key
+from lockgate.config.translate import slip_for, translate, unknown_key
 from lockgate.config.tree import Item
 from lockgate.scalars import NAME_RULE, parse_name, shown
 
@@ -23,6 +25,22 @@ M = TypeVar("M", bound=BaseModel)
 
 START: Final = Region(0, 1, 1, 1, 1)
 """Where the main file begins: the place of what is said nowhere."""
+
+
+def _without(data: Any, places: list[tuple[int | str, ...]]) -> Any:
+    """The data without the keys at these places; nothing where one is not to be found by its steps alone."""
+    pruned = copy.deepcopy(data)
+    for *above, key in places:
+        node = pruned
+        for step in above:
+            inside = isinstance(node, dict) or (isinstance(node, list) and isinstance(step, int) and step < len(node))
+            if not inside or (isinstance(node, dict) and step not in node):
+                return None
+            node = node[step]
+        if not isinstance(node, dict) or key not in node:
+            return None
+        del node[key]
+    return pruned
 
 
 @dataclass(slots=True)
@@ -126,7 +144,17 @@ class Document:
         try:
             return model.model_validate(item.data)
         except ValidationError as error:
-            translate(error.errors(include_url=False, include_input=False), item, path, self.problems)
+            found = error.errors(include_url=False, include_input=False)
+            translate(found, item, path, self.problems)
+            fields = list(model.model_fields)
+            # A slip for a key that is known says what nobody can tell.
+            slips = any(len(each["loc"]) == 1 and slip_for(str(each["loc"][0]), fields) for each in found)
+            if slips or any(each["type"] != "extra_forbidden" for each in found):
+                return None
+            # Keys that nobody knows change nothing of what the others mean: that is looked at in the same round.
+            known = _without(item.data, [each["loc"] for each in found])
+            with contextlib.suppress(ValidationError):  # What is left may lack something for want of what was unknown.
+                return model.model_validate(known) if known is not None else None
             return None
 
     def _try(self, parse: Callable[[], Any], item: Item, path: tuple[str, ...], *, key: bool = False) -> Any:
