@@ -20,6 +20,7 @@ from reference import (
     policy_pages,
     reasons_page,
     shop,
+    tests_page,
 )
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,6 +34,7 @@ MAKERS = (
     policy_pages,
     reasons_page,
     shop,
+    tests_page,
 )
 
 

@@ -8,11 +8,13 @@ __all__ = [
     "EventWriter",
     "Gate",
     "LockgateError",
+    "Replay",
     "__version__",
     "bundle_schema",
     "check_bundle",
     "event_schema",
     "events_durable_until",
+    "export_events",
     "find_event",
     "key_digest",
     "last_events",
@@ -46,6 +48,17 @@ class Reason(TypedDict):
     room: str
     fault: Literal["client", "upstream", "gate"]
     advice: str
+
+@type_check_only
+class Export(TypedDict):
+    """What was written, and where to go on."""
+
+    events: int
+    cursor: str
+    more: bool
+    damaged_bytes: int
+    unreadable: int
+    gap: bool
 
 @type_check_only
 class BundleProblem(TypedDict):
@@ -103,6 +116,17 @@ def read_events(
 ) -> tuple[list[dict[str, Any]], str]:
     """Read the next events after a cursor, and say where to go on."""
 
+def export_events(
+    directory: str | PathLike[str],
+    file: str | PathLike[str],
+    *,
+    after: str | None = None,
+    until: str | None = None,
+    limit: int = 100_000,
+    filter: dict[str, Any] | None = None,
+) -> Export:
+    """Write the events after a cursor, and before another, to a new file, each a line of JSON."""
+
 def last_events(
     directory: str | PathLike[str], count: int = 100, *, filter: dict[str, Any] | None = None
 ) -> tuple[list[dict[str, Any]], str]:
@@ -119,8 +143,27 @@ class Engine:
     """The gate's engine without a gate."""
 
     def __new__(cls, bundle: bytes, *, facts: list[bytes] = ..., pepper: bytes = ...) -> Self: ...
+    def outline(self) -> list[dict[str, Any]]:
+        """Give each API's routes and policies: what a request can meet."""
+
     def evaluate(self, request: dict[str, Any], *, now_ms: int | None = None) -> dict[str, Any]:
         """Say what would become of a request, step by step."""
+
+@final
+class Replay:
+    """A proposed bundle that judges what was."""
+
+    def __new__(cls, bundle: bytes, *, before: dict[str, str] = ..., grants: dict[str, list[str]] = ...) -> Self: ...
+    def folder(
+        self, directory: str | PathLike[str], *, after: str | None = None, filter: dict[str, Any] | None = None
+    ) -> tuple[int, str, bool]:
+        """Judge the next events of a folder: how many they were, where to go on, whether there is more."""
+
+    def lines(self, text: bytes) -> int:
+        """Judge events that come as lines of JSON, and say how many lines were none."""
+
+    def summary(self) -> dict[str, Any]:
+        """Say what became of all so far."""
 
 @final
 class Gate:

@@ -131,6 +131,11 @@ class StateFolder:
         return self.control / "events"
 
     @property
+    def history(self) -> Path:
+        """Events in Parquet files by day, kept longer than the segments that they come from."""
+        return self.control / "history"
+
+    @property
     def gate(self) -> Path:
         """The gate's own part: its last good bundle, its facts, its events."""
         return self.root / "gate"

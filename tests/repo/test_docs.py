@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lockgate.config import ConfigErrors, load
+from lockgate.rehearsal.read import read
 from support.tree import ROOT, matching, text
 
 PAGES = matching(r"(docs/.*|examples/.*|changes/README|[A-Z_]+)\.md$")
@@ -81,3 +82,20 @@ def test_configurations_in_the_docs_are_good(place: str, block: str, tmp_path: P
     except ConfigErrors as refused:
         pytest.fail(f"{place}: {refused}")
     assert not loaded.warnings, f"{place}: {[warning.message for warning in loaded.warnings]}"
+
+
+TABLES = blocks("yaml", "lockgate.tests.yaml")
+
+
+@pytest.mark.parametrize(("place", "block"), TABLES, ids=[place for place, _ in TABLES])
+def test_tables_of_tests_in_the_docs_are_good(place: str, block: str, tmp_path: Path) -> None:
+    file = tmp_path / "lockgate.tests.yaml"
+    file.write_text(block, encoding="utf-8")
+    try:
+        assert read([file])
+    except ConfigErrors as refused:
+        pytest.fail(f"{place}: {refused}")
+
+
+def test_there_are_tables_of_tests() -> None:
+    assert TABLES

@@ -8,6 +8,9 @@ import pytest
 
 from lockgate import _native
 from lockgate.config import load
+from lockgate.rehearsal.coverage import measure
+from lockgate.rehearsal.read import beside, read
+from lockgate.rehearsal.run import Run
 from support.tree import ROOT
 
 BEFORE_THE_WAIVER_ENDS_MS = 1_800_000_000_000
@@ -59,3 +62,14 @@ def test_the_shop_is_guarded_as_its_comments_say(
     answer = engine.evaluate(request, now_ms=BEFORE_THE_WAIVER_ENDS_MS)
     assert (answer["reason"] or {}).get("code") == reason
     assert answer["verdict"] == ("allow" if reason is None else "deny")
+
+
+def test_the_shops_table_passes_and_leaves_nothing_out() -> None:
+    folder = ROOT / "examples/shop"
+    run = Run(load(folder / "lockgate.yaml").compile(0, 0), read(beside(folder / "lockgate.yaml")))
+    results = list(run)
+    assert len(results) > 15
+    assert {
+        result.read.case.name: [miss.words for miss in result.misses] for result in results if not result.passed
+    } == {}
+    assert [point.words for point in measure(run.outline(), run.explained).missing] == []

@@ -154,6 +154,13 @@ impl ApiKey {
         else {
             return self.refuse(&UNKNOWN);
         };
+        self.admit(view, record, now_ms)
+    }
+
+    /// Judges what is known of a key whose secret was seen to be right: now, or
+    /// when a past request was served.
+    #[must_use]
+    pub fn admit(&self, view: &RequestView<'_>, record: &KeyRecord, now_ms: u64) -> Verdict {
         let identity = Identity {
             proved_by: NAME,
             credential: Arc::clone(&record.id),

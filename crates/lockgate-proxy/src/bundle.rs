@@ -199,6 +199,17 @@ pub enum PathMatch {
     Regex(String),
 }
 
+impl PathMatch {
+    /// The route's name in events and explanations.
+    #[must_use]
+    pub fn pattern(&self) -> String {
+        match self {
+            Self::Exact(text) | Self::Template(text) => text.clone(),
+            Self::Prefix(text) => format!("{}/*", text.trim_end_matches('/')),
+        }
+    }
+}
+
 /// Who, of those who are known, may call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -23,6 +23,10 @@ use crate::reasons;
 use crate::snapshot::{CompiledApi, CompiledListener, Forwarding, Snapshot};
 use crate::trace::{Entry, Outcome};
 
+mod outline;
+
+pub use outline::{Outlined, OutlinedStep};
+
 /// Piece in which a body is shown to watchers.
 const CHUNK: usize = 16 * 1024;
 
@@ -30,6 +34,8 @@ const CHUNK: usize = 16 * 1024;
 pub struct Engine {
     snapshot: Snapshot,
     facts: FactStore,
+    /// Each API's hosts and paths, as the configuration says them.
+    routes: Vec<Vec<String>>,
 }
 
 /// A request to be judged.
@@ -189,7 +195,7 @@ pub fn check(bundle: &[u8]) -> Result<Vec<ConfigError>, GateError> {
     }
 }
 
-fn build(bundle: &[u8], pepper: &[u8]) -> Result<Snapshot, GateError> {
+fn build(bundle: &[u8], pepper: &[u8]) -> Result<(Snapshot, Vec<Vec<String>>), GateError> {
     let text =
         std::str::from_utf8(bundle).map_err(|error| GateError::Malformed(error.to_string()))?;
     let parsed: Bundle =
@@ -200,7 +206,9 @@ fn build(bundle: &[u8], pepper: &[u8]) -> Result<Snapshot, GateError> {
         secret: &|_| Some(b"offline".to_vec()),
         metrics: Metrics::new(0),
     };
-    compile(parsed, &hash(text), &around).map_err(GateError::Config)
+    let routes = parsed.apis.iter().map(outline::patterns).collect();
+    let snapshot = compile(parsed, &hash(text), &around).map_err(GateError::Config)?;
+    Ok((snapshot, routes))
 }
 
 impl Engine {
@@ -213,7 +221,7 @@ impl Engine {
         facts: &[B],
         pepper: &[u8],
     ) -> Result<Self, GateError> {
-        let snapshot = build(bundle, pepper)?;
+        let (snapshot, routes) = build(bundle, pepper)?;
         let store = FactStore::in_memory();
         store
             .apply(facts)
@@ -221,7 +229,16 @@ impl Engine {
         Ok(Self {
             snapshot,
             facts: store,
+            routes,
         })
+    }
+
+    pub(crate) const fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    pub(crate) const fn facts(&self) -> &FactStore {
+        &self.facts
     }
 
     /// Judges a request.

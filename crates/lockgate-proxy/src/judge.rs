@@ -145,10 +145,25 @@ pub enum Progress {
     Need(Need),
 }
 
+/// What is known of a past request in place of what is no longer there: its
+/// credentials, its headers, its body. Only replay has one.
+pub trait Memory {
+    /// What the API's step of this number says of the request; `None` where it
+    /// can be asked as ever.
+    fn recall(
+        &self,
+        api: &CompiledApi,
+        number: usize,
+        view: &RequestView<'_>,
+        now_ms: u64,
+    ) -> Option<Verdict>;
+}
+
 /// A request being judged.
 pub struct Judging<'s, 'a, 'j> {
     snapshot: &'s Snapshot,
     arrival: Arrival<'a>,
+    memory: Option<&'a dyn Memory>,
     now_ms: u64,
     host: Cow<'a, str>,
     path: Cow<'a, str>,
@@ -172,6 +187,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
         let mut judging = Self {
             snapshot,
             arrival,
+            memory: None,
             now_ms,
             host: Cow::Borrowed(""),
             path: Cow::Borrowed(""),
@@ -184,6 +200,13 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             judging.judgement.end = End::Refuse(denial);
         }
         judging
+    }
+
+    /// Judges a past request by what is known of it.
+    #[must_use]
+    pub fn by_memory(mut self, memory: &'a dyn Memory) -> Self {
+        self.memory = Some(memory);
+        self
     }
 
     /// Judges until a policy needs something, or to the end.
@@ -463,6 +486,11 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             api: self.api().map_or("", |api| &api.name),
             operation: None,
         };
+        if let (Some(memory), Some(api)) = (self.memory, self.api()) {
+            if let Some(verdict) = memory.recall(api, self.next, &view, self.now_ms) {
+                return Ok(verdict);
+            }
+        }
         match &step.policy {
             Policy::IpFilter(policy) => Ok(policy.decide(&Caller {
                 address: self.judgement.client,

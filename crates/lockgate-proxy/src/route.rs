@@ -290,11 +290,7 @@ impl Tree {
         } else {
             &mut slot.prefix
         };
-        let pattern = if whole {
-            text.to_owned()
-        } else {
-            format!("{text}/*")
-        };
+        let pattern = path.pattern();
         let place = slot.get_or_insert_with(|| {
             patterns.push(Shape::new(path, &pattern));
             let number = u32::try_from(patterns.len() - 1).unwrap_or(u32::MAX);

@@ -59,6 +59,10 @@ impl Engine {
         Ok(Self { engine })
     }
 
+    fn outline<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        to_python(py, &self.engine.outline())
+    }
+
     #[pyo3(signature = (request, *, now_ms = None))]
     fn evaluate<'py>(
         &self,

@@ -6,6 +6,7 @@ mod error;
 mod events;
 mod gate;
 mod keys;
+mod replay;
 
 use mimalloc::MiMalloc;
 use pyo3::prelude::*;
@@ -102,6 +103,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<gate::Gate>()?;
     module.add_class::<engine::Engine>()?;
     module.add_class::<events::EventWriter>()?;
+    module.add_class::<replay::Replay>()?;
     module.add_function(wrap_pyfunction!(pipeline, module)?)?;
     module.add_function(wrap_pyfunction!(policies, module)?)?;
     module.add_function(wrap_pyfunction!(reasons, module)?)?;
@@ -111,6 +113,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(engine::check_bundle, module)?)?;
     module.add_function(wrap_pyfunction!(events::event_schema, module)?)?;
     module.add_function(wrap_pyfunction!(events::read_events, module)?)?;
+    module.add_function(wrap_pyfunction!(events::export_events, module)?)?;
     module.add_function(wrap_pyfunction!(events::last_events, module)?)?;
     module.add_function(wrap_pyfunction!(events::find_event, module)?)?;
     module.add_function(wrap_pyfunction!(events::events_durable_until, module)?)?;

@@ -57,9 +57,7 @@ class Bundles:
 
     def latest(self) -> SignedBundle | None:
         """The newest bundle that no gate refused: the last good one."""
-        with self._store.read() as session:
-            row = session.scalar(newest())
-            return None if row is None else _signed(row)
+        return latest(self._store)
 
     def text_of(self, hash_: str) -> str | None:
         """The text of the bundle that an event names, while it is kept."""
@@ -118,6 +116,20 @@ class Bundles:
             signature=self._key.sign(text.encode()).hex(),
             admin_address=admin_address,
         )
+
+
+def latest(store: Store) -> SignedBundle | None:
+    """The newest bundle that no gate refused: the last good one."""
+    with store.read() as session:
+        row = session.scalar(newest())
+        return None if row is None else _signed(row)
+
+
+def texts(store: Store) -> dict[str, str]:
+    """Every bundle that is kept, by the hash that events name."""
+    with store.read() as session:
+        rows = session.execute(select(Bundle.hash, Bundle.text))
+        return {row.hash: row.text for row in rows}
 
 
 def text_of(store: Store, hash_: str) -> str | None:

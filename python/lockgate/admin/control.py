@@ -16,6 +16,7 @@ from lockgate.admin.edit import Editor
 from lockgate.admin.facts import FactsLog
 from lockgate.admin.findings import Findings
 from lockgate.admin.gates.gates import Gates
+from lockgate.admin.history import HistoryKeeper
 from lockgate.admin.journal import EventJournal, Journal
 from lockgate.admin.keys import Keys
 from lockgate.admin.link import LinkServer
@@ -63,6 +64,7 @@ class Control:
     reloader: Reloader
     editor: Editor
     gates: Gates
+    history: HistoryKeeper
     counters: Counters = field(default_factory=Counters)
     started: float = field(default_factory=time.time)
 
@@ -87,7 +89,13 @@ class Control:
             reloader=reloader,
             editor=Editor(reloader, state),
             gates=Gates(state, store, journal, link),
+            history=HistoryKeeper(state, findings, journal),
         )
+
+    async def keep_history(self) -> None:
+        """Take the event log into the history, for ever."""
+        reloader = self.reloader
+        await self.history.keep(lambda: reloader.loaded.document.events.history if reloader.loaded else None)
 
     async def watch_files(self) -> None:
         """Reload whenever a file of the configuration changes, for ever."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from lockgate.admin.keys import KnownKeys
+from lockgate.rehearsal.credentials import key_headers
 
 if TYPE_CHECKING:
     from lockgate._native import Engine
@@ -80,7 +81,7 @@ def offline(bundle: str, asked: Asked, known: Callable[[], tuple[KnownKeys | Non
         explained = engine.evaluate(request)
         if explained["route"] is None:
             return _explanation(explained, listener, request, _other_methods(engine, document, request, explained))
-        names = _key_headers(document, explained["route"]["api"])
+        names = key_headers(document, explained["route"]["api"])
         if asked.key is not None:
             request["headers"] += [(name, asked.key) for name in names]
         # A key that stands among the headers is as good as one that is handed over by itself.
@@ -212,13 +213,6 @@ def _other_methods(
     named = sorted({"HEAD", *(method for api in document["apis"] for method in api["methods"])})
     found = ((method, engine.evaluate({**request, "method": method})["route"]) for method in named)
     return {method: route["api"] for method, route in found if route is not None}
-
-
-def _key_headers(document: dict[str, Any], api_name: str) -> list[str]:
-    """The headers in which that API looks for a key."""
-    api = _api(document, api_name)
-    ways = api["policies"]["authenticate"] if api is not None else []
-    return list(dict.fromkeys(way["api_key"]["config"]["header"] for way in ways if "api_key" in way))
 
 
 def _facts(carried: Iterable[str], keys: KnownKeys | None, pepper: bytes) -> list[bytes]:

@@ -87,6 +87,12 @@ class KnownKeys:
             row = session.scalar(select(Key).where(Key.digest == digest))
             return None if row is None else {"seq": 1, "at_ms": row.created_ms, **facts.put(row)}
 
+    def grants(self) -> dict[str, list[str]]:
+        """The APIs that a key opens, by its id, where it does not open all."""
+        with self._store.read() as session:
+            rows = session.execute(select(Key.id, Key.apis).where(Key.apis.is_not(None)))
+            return {id_: list(apis) for id_, apis in rows if apis is not None}
+
 
 class Keys:
     """The keys of one installation."""

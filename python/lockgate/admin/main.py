@@ -107,6 +107,7 @@ async def _run(control: Control, listener: socket.socket, parent: Parent | None,
             control.watch_files(),
             control.watch_waivers(),
             control.gates.follow(control.reloader),
+            control.keep_history(),
         )
         others = [asyncio.ensure_future(work) for work in works]
         try:

@@ -35,6 +35,17 @@ METRICS: Mapping[str, Metric] = {
         "slowness or number.",
         ("code",),
     ),
+    "lockgate_history_bytes": Metric("gauge", "Bytes of the history's Parquet files."),
+    "lockgate_history_events": Metric("gauge", "Events in the history's Parquet files."),
+    "lockgate_history_dropped_events_total": Metric(
+        "counter", "Events that were deleted from the history, the oldest first, for want of room."
+    ),
+    "lockgate_history_gaps_total": Metric(
+        "counter", "Times the event log had deleted events before they were taken into the history."
+    ),
+    "lockgate_history_rounds_total": Metric(
+        "counter", "Rounds of taking events into the history, by what became of them.", ("result",)
+    ),
     "lockgate_process_restarts_total": Metric(
         "counter", "Times the supervisor had to start a process again.", ("process",)
     ),
@@ -70,9 +81,22 @@ def _own(control: Control, *, gate_up: bool) -> dict[str, Samples]:
         "lockgate_admin_refusals_total": {
             (code,): count for code, count in sorted(control.counters.refused_requests.items())
         },
+        **_history(control),
         "lockgate_process_restarts_total": {
             (name,): int(process["restarts"]) for name, process in sorted(processes.items())
         },
+    }
+
+
+def _history(control: Control) -> dict[str, Samples]:
+    history = control.history
+    told = history.told(None)
+    return {
+        "lockgate_history_bytes": {(): told["bytes"]},
+        "lockgate_history_events": {(): told["events"]},
+        "lockgate_history_dropped_events_total": {(): told["dropped_events"]},
+        "lockgate_history_gaps_total": {(): told["gaps"]},
+        "lockgate_history_rounds_total": {(result,): count for result, count in history.rounds.items()},
     }
 
 

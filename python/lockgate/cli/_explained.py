@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -23,9 +24,9 @@ COLOURS = {
 }
 
 
-def show(explained: dict[str, Any]) -> None:
+def show(explained: dict[str, Any], *, console: Console | None = None) -> None:
     """Print it: the request, the route, each policy, and what decided."""
-    console = tables()
+    console = console or tables()
     for line in _head(explained):
         console.print(line)
     if explained["steps"]:

@@ -19,7 +19,7 @@ import typer
 
 from lockgate.cli._command import Command, Group, with_config
 
-ORDER: Final = ("init", "run", "demo", "check", "config", "explain", "keys", "logs")
+ORDER: Final = ("init", "run", "demo", "check", "config", "explain", "test", "diff", "replay", "keys", "logs")
 """The order of `lockgate --help`: as one meets them. What is not named comes after, by name."""
 
 EXIT_INTERNAL: Final = 70

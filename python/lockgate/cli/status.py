@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import typer
@@ -11,6 +12,7 @@ from lockgate.cli._admin import NotRunningError, running
 from lockgate.cli._refusals import why_refused
 from lockgate.cli._report import Json, count, leave
 from lockgate.cli._state import StateDir
+from lockgate.scalars import say_size
 
 
 def status(state: StateDir = None, as_json: Json = False) -> None:
@@ -48,10 +50,23 @@ def _lines(told: dict[str, Any]) -> list[str]:
         known = [count(stats[f"{what}s"], what) for what in ("connection", "request", "key") if f"{what}s" in stats]
         lines.append(f"Has        {', '.join(known)}")
     lines.append(f"Control    process {control['pid']}, version {control['version']}, up {control['uptime_s']} s")
+    lines += _history(told["history"])
     for name, process in told["supervisor"].get("processes", {}).items():
         if process["restarts"]:
             lines.append(f"Restarts   {name}: {process['restarts']}")
     return lines
+
+
+def _history(history: dict[str, Any]) -> list[str]:
+    """What is kept of events for longer; nothing before there is any."""
+    if not history["events"]:
+        return []
+    since = datetime.fromtimestamp(history["first_ms"] / 1000, UTC).strftime("%Y-%m-%d")
+    room = f" of {say_size(history['cap'])}" if history["cap"] else ""
+    gone = f"; {count(history['dropped_events'], 'older event')} dropped" if history["dropped_events"] else ""
+    return [
+        f"History    {count(history['events'], 'event')} since {since}, {history['bytes'] / 2**20:.1f}MiB{room}{gone}"
+    ]
 
 
 def _listens(gate: dict[str, Any]) -> str:
@@ -72,5 +87,7 @@ def _wrong(told: dict[str, Any]) -> list[str]:
     last = told["control"]["last_reload"]
     if last is not None and last["result"] == "refused":
         wrong.append(why_refused(last.get("errors", [])))
+    if told["history"]["error"] is not None:
+        wrong.append(f"events are not taken into the history: {told['history']['error']}")
     wrong += told["control"]["needs_restart"]
     return wrong

@@ -115,6 +115,13 @@ class Events(Settings):
         examples=["1GiB"],
         json_schema_extra={"default": "1GiB"},
     )
+    history: Annotated[int, size(0, 2**50)] = Field(
+        default=4 * 2**30,
+        description="How much is kept for longer, in Parquet files by day; beyond it the oldest is deleted, and "
+        "counted. `0` takes nothing more in.",
+        examples=["20GiB"],
+        json_schema_extra={"default": "4GiB"},
+    )
 
 
 class ProblemAnswers(Settings):
@@ -177,18 +184,18 @@ def schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Lockgate configuration",
-        **{key: value for key, value in _without_null(made).items() if key != "title"},
+        **{key: value for key, value in without_null(made).items() if key != "title"},
     }
 
 
-def _without_null(node: Any) -> Any:
+def without_null(node: Any) -> Any:
     """`null` is how the models say "left out"; in a file it is refused, and so it is here."""
     if isinstance(node, list):
-        return [_without_null(entry) for entry in node]
+        return [without_null(entry) for entry in node]
     if not isinstance(node, dict):
         return node
     node = {
-        key: _without_null(value)
+        key: without_null(value)
         for key, value in node.items()
         if not (key == "default" and (value is None or isinstance(value, dict)))
     }

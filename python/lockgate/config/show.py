@@ -20,7 +20,7 @@ from lockgate.scalars import say_duration, say_rate, say_size
 DURATIONS = frozenset(
     {"head_timeout", "idle_timeout", "write_timeout", "connect", "first_byte", "idle", "keep_alive", "max_age"}
 )
-SIZES = frozenset({"head_bytes", "bytes", "retain"})
+SIZES = frozenset({"head_bytes", "bytes", "retain", "history"})
 
 
 @dataclass(frozen=True, slots=True)

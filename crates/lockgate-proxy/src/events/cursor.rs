@@ -13,6 +13,13 @@ pub struct Cursor {
     pub(crate) offset: u64,
 }
 
+impl Cursor {
+    /// Whether a reader who stands in this segment, here, has come so far.
+    pub(crate) const fn reached(&self, name: Name, offset: u64) -> bool {
+        name.seq > self.name.seq || (name.seq == self.name.seq && offset >= self.offset)
+    }
+}
+
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.name, self.offset)

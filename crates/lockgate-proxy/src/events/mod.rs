@@ -39,6 +39,7 @@ mod clock;
 mod compact;
 mod counters;
 mod cursor;
+mod export;
 #[cfg(test)]
 mod faults;
 mod filter;
@@ -62,6 +63,7 @@ mod writer;
 pub use blot::{blotted, blotted_text};
 pub use counters::{Counters, PerClass};
 pub use cursor::{BadCursor, Cursor};
+pub use export::{export, Exported};
 pub use filter::Filter;
 pub use log::{AppendError, EventLog, Options, Receipt};
 pub use reader::{durable_until, Page, Reader, PAGE_MAX};

@@ -50,6 +50,8 @@ pub fn durable_until(dir: &Path) -> io::Result<Option<Cursor>> {
 pub struct Reader {
     dir: PathBuf,
     cursor: Option<Cursor>,
+    /// Where to stop, as if the log ended there.
+    until: Option<Cursor>,
     current: Option<Current>,
 }
 
@@ -70,8 +72,16 @@ impl Reader {
         Self {
             dir: dir.to_owned(),
             cursor,
+            until: None,
             current: None,
         }
+    }
+
+    /// Reads no further than `until`, as if the log ended there.
+    #[must_use]
+    pub const fn until(mut self, until: Option<Cursor>) -> Self {
+        self.until = until;
+        self
     }
 
     /// The next events that `filter` wants, at most `limit`. A page that is not
@@ -83,6 +93,7 @@ impl Reader {
             ..Page::default()
         };
         let mut budget = PAGE_SCAN_BYTES;
+        let until = self.until;
         while page.events.len() < limit && budget > 0 {
             let Some(current) = &mut self.current else {
                 if self.open_next(filter, &mut page)? {
@@ -92,6 +103,10 @@ impl Reader {
                 break;
             };
             let before = current.scan.offset();
+            if until.is_some_and(|until| until.reached(current.name, before)) {
+                page.more = false;
+                break;
+            }
             if let Some(found) = current.scan.next()? {
                 budget = budget.saturating_sub(found.end() - before);
                 if found.frame.class_code() != SEGMENT_HEADER {

@@ -346,3 +346,30 @@ fn an_engine_wants_a_bundle_and_facts_that_are_some() {
         .unwrap();
     assert_eq!(error.code(), "bundle-config");
 }
+
+#[test]
+fn the_outline_names_routes_as_the_engine_does_and_what_each_policy_can_say() {
+    let engine = engine(&shop(), &[]);
+    let outline = serde_json::to_value(engine.outline()).unwrap();
+    let open = &outline[0];
+    assert_eq!(open["api"], "open");
+    assert_eq!(open["routes"], json!(["/open/{id}"]));
+    // Anyone may call until its day; where keys are asked for, nobody unknown comes so far.
+    assert_eq!(open["steps"][0]["policy"], "authorize");
+    assert_eq!(open["steps"][0]["refuses"], true);
+    let keyed = outline[1]["steps"].as_array().unwrap();
+    let refuses: Vec<_> = keyed
+        .iter()
+        .map(|step| {
+            (
+                step["policy"].as_str().unwrap(),
+                step["refuses"].as_bool().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(refuses, [("api_key", true), ("authorize", false)]);
+    for (path, api) in [("/upload/x", 2), ("/api", 3)] {
+        let told = told(&engine, &question("GET", path));
+        assert_eq!(outline[api]["routes"], json!([told["route"]["pattern"]]));
+    }
+}

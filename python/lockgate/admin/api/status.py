@@ -42,13 +42,16 @@ class Status(BaseModel):
 
     control: ControlStatus
     gate: GateStatus
+    history: dict[str, Any] = Field(
+        description="What is kept of events for longer: how many, since when, and what had to go."
+    )
     supervisor: dict[str, Any] = Field(description="Its processes, and how often each was restarted.")
 
 
 @router.get("")
 async def status(control: WithControl) -> Status:
     """Show how the gate, the control process and the supervisor are."""
-    last = control.reloader.last
+    last, loaded = control.reloader.last, control.reloader.loaded
     return Status(
         control=ControlStatus(
             version=__version__,
@@ -69,6 +72,7 @@ async def status(control: WithControl) -> Status:
             needs_restart=control.reloader.needs_restart(),
         ),
         gate=await _gate(control),
+        history=control.history.told(loaded.document.events.history if loaded is not None else None),
         supervisor=control.supervisor(),
     )
 

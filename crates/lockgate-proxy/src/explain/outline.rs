@@ -1,0 +1,73 @@
+//! What a bundle has that a request can meet: each API's routes and policies.
+//! Tests of a configuration are held against it.
+
+use lockgate_policy::Mode;
+use serde::Serialize;
+
+use super::{Engine, Place};
+use crate::bundle::{Api, PathMatch};
+use crate::snapshot::{CompiledApi, Policy, Rule, Step};
+
+/// An API, as a request can meet it.
+#[derive(Debug, Serialize)]
+pub struct Outlined {
+    /// Its name.
+    pub api: String,
+    /// Where the configuration says it.
+    pub span: Place,
+    /// Its routes' patterns.
+    pub routes: Vec<String>,
+    /// Its policies, in the pipeline's order.
+    pub steps: Vec<OutlinedStep>,
+}
+
+/// A policy of an API.
+#[derive(Debug, Serialize)]
+pub struct OutlinedStep {
+    /// The room.
+    pub policy: &'static str,
+    /// Whether its verdict counts.
+    pub mode: Mode,
+    /// Whether there is a request that it refuses.
+    pub refuses: bool,
+    /// Where the configuration says it.
+    pub span: Place,
+}
+
+impl Engine {
+    /// Everything that a request can meet.
+    #[must_use]
+    pub fn outline(&self) -> Vec<Outlined> {
+        let apis = self.snapshot.apis.iter().zip(&self.routes);
+        apis.map(|(api, routes)| Outlined {
+            api: api.name.to_string(),
+            span: self.place(api.span),
+            routes: routes.clone(),
+            steps: api
+                .steps
+                .iter()
+                .map(|step| OutlinedStep {
+                    policy: step.policy.name(),
+                    mode: step.mode,
+                    refuses: refuses(api, step),
+                    span: self.place(step.span),
+                })
+                .collect(),
+        })
+        .collect()
+    }
+}
+
+/// Where authentication is enforced, nobody unknown comes so far as `authorize`.
+fn refuses(api: &CompiledApi, step: &Step) -> bool {
+    let known = || {
+        let mut ways = api.steps.iter().filter(|step| step.policy.authenticates());
+        ways.any(|step| step.mode == Mode::Enforce)
+    };
+    !matches!(&step.policy, Policy::Authorize(Rule::Authenticated) if known())
+}
+
+/// The patterns of an API's routes, as events and explanations name them.
+pub(super) fn patterns(api: &Api) -> Vec<String> {
+    api.paths.iter().map(PathMatch::pattern).collect()
+}

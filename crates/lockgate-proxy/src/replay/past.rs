@@ -1,0 +1,233 @@
+//! What is known of a past request where a policy asks for what events do not hold.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use lockgate_policy::{
+    api_key, body_limit, ip_filter, Denial, Digest, Fault, Grant, Identity, KeyRecord, Reason,
+    ReasonRef, RequestView, Verdict,
+};
+use serde_json::Value;
+
+use crate::bundle::Bundle;
+use crate::events::{Exchange, Outcome, Verdict as Said};
+use crate::judge::Memory;
+use crate::snapshot::{CompiledApi, Policy, Step, AUTHORIZE};
+
+/// What a policy says that cannot be asked. It never leaves replay.
+pub(super) static UNDECIDABLE: Reason = Reason {
+    code: "undecidable",
+    status: 0,
+    title: "This cannot be told from what is kept.",
+    room: "replay",
+    fault: Fault::Gate,
+    advice: "",
+};
+
+/// Policies that look at nothing but the address, the path, the caller and the time.
+const ASKED: [&str; 2] = [ip_filter::NAME, AUTHORIZE];
+
+/// How each API's policies were configured: by API and room, in order.
+#[derive(Debug, Default)]
+pub(super) struct Policies(HashMap<String, HashMap<String, Vec<Value>>>);
+
+impl Policies {
+    /// Those of a bundle's text, of this version or an older one.
+    pub fn read(text: &str) -> Option<Self> {
+        let document: Value = serde_json::from_str(text).ok()?;
+        Self::walk(&document)
+    }
+
+    /// Those of a bundle.
+    pub fn of(bundle: &Bundle) -> Self {
+        serde_json::to_value(bundle)
+            .ok()
+            .and_then(|document| Self::walk(&document))
+            .unwrap_or_default()
+    }
+
+    fn walk(document: &Value) -> Option<Self> {
+        let mut found = Self::default();
+        for api in document.get("apis")?.as_array()? {
+            let name = api.get("name")?.as_str()?;
+            for (room, placed) in api.get("policies")?.as_object()? {
+                match placed {
+                    Value::Array(ways) => {
+                        let ways = ways.iter().filter_map(Value::as_object).flatten();
+                        ways.for_each(|(room, placed)| found.add(name, room, placed));
+                    }
+                    placed => found.add(name, room, placed),
+                }
+            }
+        }
+        Some(found)
+    }
+
+    fn add(&mut self, api: &str, room: &str, placed: &Value) {
+        if let Some(config) = placed.get("config") {
+            let rooms = self.0.entry(api.to_owned()).or_default();
+            rooms
+                .entry(room.to_owned())
+                .or_default()
+                .push(config.clone());
+        }
+    }
+
+    fn configs(&self, api: &str, room: &str) -> &[Value] {
+        let api = self.0.get(api);
+        api.and_then(|rooms| rooms.get(room))
+            .map_or(&[], Vec::as_slice)
+    }
+}
+
+/// APIs that a key opens, by its id, where it does not open all.
+pub(super) type Grants = HashMap<String, Box<[Box<str>]>>;
+
+/// One past request.
+pub(super) struct Past<'a> {
+    pub then: &'a Exchange,
+    /// How policies were configured that judged it; none where that is not kept.
+    pub before: Option<&'a Policies>,
+    pub proposed: &'a Policies,
+    pub grants: &'a Grants,
+    /// Whether the size of its body is known.
+    pub whole: bool,
+    /// Why a credential could not be judged.
+    pub unknown_credential: Cell<Option<&'static str>>,
+}
+
+impl Memory for Past<'_> {
+    fn recall(
+        &self,
+        api: &CompiledApi,
+        number: usize,
+        view: &RequestView<'_>,
+        now_ms: u64,
+    ) -> Option<Verdict> {
+        let step = api.steps.get(number)?;
+        let room = step.policy.name();
+        if ASKED.contains(&room) || (room == body_limit::NAME && self.whole) {
+            return None;
+        }
+        let earlier = api.steps[..number].iter();
+        let nth = earlier.filter(|step| step.policy.name() == room).count();
+        let verdict = if step.policy.authenticates() {
+            self.credential(step, nth, view, now_ms)
+        } else if room == body_limit::NAME {
+            let again = self.again(room, nth, view);
+            again.map_err(|_| "body-not-read")
+        } else {
+            self.again(room, nth, view)
+        };
+        Some(verdict.unwrap_or_else(|why| {
+            if step.policy.authenticates() {
+                self.unknown_credential.set(Some(why));
+            }
+            Verdict::Deny(Denial::new(&UNDECIDABLE).detail(why))
+        }))
+    }
+}
+
+type Recalled = Result<Verdict, &'static str>;
+
+impl Past<'_> {
+    /// What the policy said then, if it was configured as it is now. Without
+    /// the bundle of then, it is taken for granted that it was.
+    fn said(&self, room: &str, nth: usize, api: &str) -> Result<&Said, &'static str> {
+        let mut then = self.then.verdicts.iter().filter(|said| said.policy == room);
+        let Some(before) = self.before else {
+            let first = then.clone().next();
+            return then.nth(nth).or(first).ok_or("policy-new");
+        };
+        let api_then = self.then.api.as_deref().unwrap_or(api);
+        let now = self.proposed.configs(api, room).get(nth);
+        let configs = before.configs(api_then, room);
+        let Some(same) = configs.iter().position(|config| Some(config) == now) else {
+            return Err(if configs.is_empty() {
+                "policy-new"
+            } else {
+                "policy-changed"
+            });
+        };
+        then.nth(same).ok_or("policy-not-asked")
+    }
+
+    fn credential(&self, step: &Step, nth: usize, view: &RequestView<'_>, now_ms: u64) -> Recalled {
+        let said = match self.said(step.policy.name(), nth, view.api) {
+            Ok(said) => said,
+            Err("policy-changed") => return Err("credential-elsewhere"),
+            Err(_) => return Err("credential-not-looked-at"),
+        };
+        let reason = said.reason.as_deref().and_then(reason);
+        match (said.outcome, reason) {
+            (Outcome::Identify, _) => self.identify(step, view, now_ms),
+            (Outcome::Deny | Outcome::ObserveDeny, Some(reason)) => {
+                // The one refusal that depends on the API, not on the credential alone.
+                if reason == &api_key::NOT_FOR_API {
+                    return self.identify(step, view, now_ms);
+                }
+                let denial = Denial::new(reason);
+                Ok(Verdict::Deny(if reason.code.ends_with("-missing") {
+                    denial.absent()
+                } else {
+                    denial
+                }))
+            }
+            _ => Err("credential-not-looked-at"),
+        }
+    }
+
+    /// The caller, as the gate verified it then. What a key opens is asked
+    /// anew; whether it was revoked since is no matter of the configuration.
+    fn identify(&self, step: &Step, view: &RequestView<'_>, now_ms: u64) -> Recalled {
+        let (Some(key), Some(owner)) = (&self.then.key, &self.then.identity) else {
+            return Err("credential-not-looked-at");
+        };
+        let (credential, owner): (Arc<str>, Arc<str>) =
+            (key.as_str().into(), owner.as_str().into());
+        if let Policy::ApiKey(policy) = &step.policy {
+            let record = KeyRecord {
+                digest: Digest([0; 32]),
+                id: credential,
+                grant: Arc::new(Grant {
+                    owner,
+                    apis: self.grants.get(key).cloned(),
+                }),
+                expires_ms: 0,
+                revoked: false,
+            };
+            return Ok(policy.admit(view, &record, now_ms));
+        }
+        Ok(Verdict::Identify(Identity {
+            proved_by: step.policy.name(),
+            credential,
+            owner,
+            app: None,
+            claims: None,
+        }))
+    }
+
+    /// What the policy said holds on, if it is configured as it was.
+    fn again(&self, room: &str, nth: usize, view: &RequestView<'_>) -> Recalled {
+        let said = self.said(room, nth, view.api)?;
+        match (said.outcome, said.reason.as_deref().and_then(reason)) {
+            (Outcome::Allow, _) => Ok(Verdict::allow()),
+            (Outcome::Deny | Outcome::ObserveDeny, Some(reason)) => {
+                Ok(Verdict::Deny(Denial::new(reason)))
+            }
+            _ => Err("policy-not-asked"),
+        }
+    }
+}
+
+/// The reason of a code, if this version has it.
+fn reason(code: &str) -> Option<ReasonRef> {
+    static ALL: OnceLock<HashMap<&'static str, ReasonRef>> = OnceLock::new();
+    ALL.get_or_init(|| {
+        let all = crate::reasons().into_iter();
+        all.map(|reason| (reason.code, reason)).collect()
+    })
+    .get(code)
+    .copied()
+}

@@ -1,0 +1,326 @@
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::collections::HashMap;
+
+use lockgate_policy::{body_limit, ip_filter};
+
+use super::*;
+use crate::events::Verdict as Said;
+use crate::testing::{api, bundle, keyed, keys, placed, prefix, waiver, NOW};
+
+const BEFORE: &str = "before";
+
+fn text(bundle: &Bundle) -> String {
+    serde_json::to_string(bundle).unwrap()
+}
+
+/// A replay through `proposed` of what `before` judged.
+fn replay(before: &Bundle, proposed: &Bundle) -> Replay {
+    let before = HashMap::from([(BEFORE.to_owned(), text(before))]);
+    Replay::new(text(proposed).as_bytes(), &before, HashMap::new()).unwrap()
+}
+
+fn said(policy: &str, outcome: Outcome, reason: Option<&str>) -> Said {
+    Said {
+        policy: policy.to_owned(),
+        outcome,
+        reason: reason.map(str::to_owned),
+    }
+}
+
+/// A request that was let through with a key.
+fn served() -> Exchange {
+    Exchange {
+        method: "GET".to_owned(),
+        host: "shop.example.com".to_owned(),
+        path: "/shop/1".to_owned(),
+        listener: "public".to_owned(),
+        api: Some("shop".to_owned()),
+        route: Some("/shop".to_owned()),
+        peer: [203, 0, 113, 9].into(),
+        key: Some("key_1".to_owned()),
+        identity: Some("crm".to_owned()),
+        status: 200,
+        bundle: BEFORE.to_owned(),
+        verdicts: vec![
+            said("api_key", Outcome::Identify, None),
+            said("authorize", Outcome::Allow, None),
+        ],
+        ..Exchange::default()
+    }
+}
+
+/// A request that was refused for this reason.
+fn refused(reason: &str, verdicts: Vec<Said>) -> Exchange {
+    Exchange {
+        status: 403,
+        reason: Some(reason.to_owned()),
+        verdicts,
+        ..served()
+    }
+}
+
+fn event(then: Exchange) -> Event {
+    let mut event = Event::new(if then.reason.is_none() {
+        Body::Access(Box::new(then))
+    } else {
+        Body::Security(Box::new(then))
+    });
+    event.at_ms = NOW;
+    event.id = "r1".to_owned();
+    event
+}
+
+/// What would become of one request: the change, and the group that tells of it.
+fn one(replay: &mut Replay, then: Exchange) -> (String, Option<Group>) {
+    replay.event(&event(then));
+    let summary = replay.summary();
+    assert_eq!(summary.requests, 1);
+    let counted = [
+        (summary.same, "same"),
+        (summary.newly_refused, "newly-refused"),
+        (summary.newly_allowed, "newly-allowed"),
+        (summary.other_reason, "other-reason"),
+        (summary.undecidable, "undecidable"),
+    ];
+    let mut found = counted.iter().filter(|(count, _)| *count == 1);
+    let (_, word) = found.next().unwrap();
+    assert!(found.next().is_none());
+    (word.to_string(), summary.groups.first().cloned())
+}
+
+fn shop() -> Bundle {
+    bundle(vec![keyed("shop", &[prefix("/shop")])])
+}
+
+#[test]
+fn nothing_changes_where_the_configuration_is_the_same() {
+    let (change, group) = one(&mut replay(&shop(), &shop()), served());
+    assert_eq!((change.as_str(), group), ("same", None));
+}
+
+#[test]
+fn an_address_that_is_filtered_now_would_be_refused_and_the_line_is_named() {
+    let mut proposed = shop();
+    proposed.apis[0].policies.ip_filter = Some(placed(
+        ip_filter::Config {
+            allow: Vec::new(),
+            deny: vec!["203.0.113.0/24".to_owned()],
+        },
+        33,
+    ));
+    let (change, group) = one(&mut replay(&shop(), &proposed), served());
+    let group = group.unwrap();
+    assert_eq!(change, "newly-refused");
+    assert_eq!(group.after.as_deref(), Some("address-denied"));
+    assert_eq!(group.place.unwrap().line, 33);
+    assert_eq!(group.key.as_deref(), Some("key_1"));
+    assert_eq!(group.address, None);
+    assert_eq!(group.examples, ["r1"]);
+}
+
+#[test]
+fn what_a_filter_refused_would_be_let_through_without_it_if_the_credential_is_known() {
+    let mut before = bundle(vec![api("shop", &[prefix("/shop")])]);
+    before.apis[0].policies.ip_filter = Some(placed(
+        ip_filter::Config {
+            allow: Vec::new(),
+            deny: vec!["203.0.113.0/24".to_owned()],
+        },
+        33,
+    ));
+    let denied = || {
+        let mut then = refused(
+            "address-denied",
+            vec![
+                said("ip_filter", Outcome::Deny, Some("address-denied")),
+                said("authorize", Outcome::NotReached, None),
+            ],
+        );
+        (then.key, then.identity) = (None, None);
+        then
+    };
+    let open = bundle(vec![api("shop", &[prefix("/shop")])]);
+    let (change, group) = one(&mut replay(&before, &open), denied());
+    assert_eq!(change, "newly-allowed");
+    let group = group.unwrap();
+    assert_eq!(group.before.as_deref(), Some("address-denied"));
+    assert_eq!(group.address, Some([203, 0, 113, 9].into()));
+
+    // Nobody looked at its credential: whether it had one is not known.
+    let (change, group) = one(&mut replay(&before, &shop()), denied());
+    assert_eq!(change, "undecidable");
+    assert_eq!(group.unwrap().why, Some("credential-not-looked-at"));
+}
+
+#[test]
+fn a_path_that_is_served_no_more_would_be_refused() {
+    let proposed = bundle(vec![keyed("shop", &[prefix("/store")])]);
+    let (change, group) = one(&mut replay(&shop(), &proposed), served());
+    assert_eq!(change, "newly-refused");
+    let group = group.unwrap();
+    assert_eq!(group.after.as_deref(), Some("no-route"));
+    assert_eq!(group.api.as_deref(), Some("shop"));
+}
+
+#[test]
+fn a_key_is_held_to_the_apis_that_it_opens() {
+    let moved = bundle(vec![keyed("store", &[prefix("/shop")])]);
+    let before = HashMap::from([(BEFORE.to_owned(), text(&shop()))]);
+    for (opens, wanted) in [("shop", "newly-refused"), ("store", "same")] {
+        let grants = HashMap::from([("key_1".to_owned(), vec![opens.to_owned()])]);
+        let mut replay = Replay::new(text(&moved).as_bytes(), &before, grants).unwrap();
+        let (change, group) = one(&mut replay, served());
+        assert_eq!(change, wanted, "a key for {opens}");
+        let reason = group.and_then(|group| group.after);
+        assert_eq!(reason.is_some(), wanted == "newly-refused");
+        assert!(reason.is_none_or(|reason| reason == "key-not-for-api"));
+    }
+}
+
+#[test]
+fn a_key_in_another_header_cannot_be_told_and_one_more_header_changes_nothing() {
+    let mut moved = shop();
+    moved.apis[0].policies.authenticate = vec![keys("x-other", 12)];
+    let (change, group) = one(&mut replay(&shop(), &moved), served());
+    assert_eq!(change, "undecidable");
+    assert_eq!(group.unwrap().why, Some("credential-elsewhere"));
+
+    let mut more = shop();
+    let ways = &mut more.apis[0].policies.authenticate;
+    ways.insert(0, keys("x-other", 12));
+    let (change, _) = one(&mut replay(&shop(), &more), served());
+    assert_eq!(change, "same");
+}
+
+#[test]
+fn a_missing_key_is_still_missing_and_let_through_once_all_may_call() {
+    let missing = || {
+        let mut then = refused(
+            "key-missing",
+            vec![
+                said("api_key", Outcome::Deny, Some("key-missing")),
+                said("authorize", Outcome::NotReached, None),
+            ],
+        );
+        (then.key, then.identity) = (None, None);
+        then
+    };
+    assert_eq!(one(&mut replay(&shop(), &shop()), missing()).0, "same");
+    let open = bundle(vec![api("shop", &[prefix("/shop")])]);
+    assert_eq!(
+        one(&mut replay(&shop(), &open), missing()).0,
+        "newly-allowed"
+    );
+}
+
+#[test]
+fn an_exception_holds_at_the_time_of_the_request() {
+    let mut open = api("shop", &[prefix("/shop")]);
+    open.public = Some(waiver(NOW + 1));
+    let open = bundle(vec![open]);
+    let mut then = served();
+    then.verdicts = vec![said("authorize", Outcome::Allow, None)];
+    (then.key, then.identity) = (None, None);
+    assert_eq!(one(&mut replay(&open, &open), then.clone()).0, "same");
+
+    let mut ended = api("shop", &[prefix("/shop")]);
+    ended.public = Some(waiver(NOW));
+    let (change, group) = one(&mut replay(&open, &bundle(vec![ended])), then);
+    assert_eq!(change, "newly-refused");
+    assert_eq!(group.unwrap().after.as_deref(), Some("waiver-expired"));
+}
+
+#[test]
+fn a_body_that_was_read_is_held_to_the_new_limit_and_one_that_was_not_is_undecidable() {
+    let limited = |bytes| {
+        let mut bundle = shop();
+        bundle.apis[0].policies.body_limit = Some(placed(body_limit::Config { bytes }, 40));
+        bundle
+    };
+    let mut then = served();
+    then.method = "POST".to_owned();
+    then.bytes_in = 500;
+    then.verdicts.push(said("body_limit", Outcome::Allow, None));
+    let (change, group) = one(&mut replay(&limited(1000), &limited(499)), then.clone());
+    assert_eq!(change, "newly-refused");
+    assert_eq!(group.unwrap().after.as_deref(), Some("body-too-large"));
+    assert_eq!(
+        one(&mut replay(&limited(1000), &limited(500)), then.clone()).0,
+        "same"
+    );
+
+    then.verdicts[2] = said("body_limit", Outcome::Deny, Some("body-too-large"));
+    then.reason = Some("body-too-large".to_owned());
+    let (change, group) = one(&mut replay(&limited(400), &limited(900)), then);
+    assert_eq!(change, "undecidable");
+    assert_eq!(group.unwrap().why, Some("body-not-read"));
+}
+
+#[test]
+fn a_body_that_was_not_read_is_as_good_as_it_was_under_the_same_bound() {
+    let mut bundle = shop();
+    bundle.apis[0].policies.body_limit = Some(placed(body_limit::Config { bytes: 100 }, 40));
+    let mut then = served();
+    then.method = "POST".to_owned();
+    then.reason = Some("upstream-connect-failed".to_owned());
+    then.verdicts.push(said("body_limit", Outcome::Allow, None));
+    assert_eq!(one(&mut replay(&bundle, &bundle), then.clone()).0, "same");
+    then.verdicts[2] = said("body_limit", Outcome::Deny, Some("body-too-large"));
+    then.reason = Some("body-too-large".to_owned());
+    assert_eq!(one(&mut replay(&bundle, &bundle), then).0, "same");
+}
+
+#[test]
+fn what_failed_behind_the_policies_had_been_let_through() {
+    let mut then = served();
+    then.reason = Some("upstream-connect-failed".to_owned());
+    then.status = 502;
+    assert_eq!(one(&mut replay(&shop(), &shop()), then).0, "same");
+}
+
+#[test]
+fn a_head_that_is_not_kept_cannot_be_judged() {
+    for (method, path, why) in [
+        ("", "", "head-not-kept"),
+        ("GET", "/shop/lg_live_[secret]", "path-not-whole"),
+        ("GET", "/shop/long…", "path-not-whole"),
+    ] {
+        let mut then = served();
+        (then.method, then.path) = (method.to_owned(), path.to_owned());
+        let (change, group) = one(&mut replay(&shop(), &shop()), then);
+        assert_eq!(change, "undecidable", "{path}");
+        assert_eq!(group.unwrap().why, Some(why));
+    }
+}
+
+#[test]
+fn a_crowd_of_addresses_is_counted_in_bounded_memory() {
+    let mut replay = replay(&shop(), &bundle(vec![keyed("shop", &[prefix("/store")])]));
+    let all = u32::try_from(GROUPS_MAX).unwrap() + 500;
+    for address in 0..all {
+        let mut then = served();
+        (then.key, then.identity) = (None, None);
+        then.peer = std::net::Ipv4Addr::from(address).into();
+        replay.event(&event(then));
+    }
+    let summary = replay.summary();
+    assert_eq!(summary.newly_refused, u64::from(all));
+    assert!(summary.groups.len() <= GROUPS_MAX + 1);
+    assert_eq!(
+        summary.groups[0].requests, 500,
+        "those that are told apart no more"
+    );
+    assert_eq!(summary.groups[0].address, None);
+    let told: u64 = summary.groups.iter().map(|group| group.requests).sum();
+    assert_eq!(told, u64::from(all));
+}
+
+#[test]
+fn bundles_that_are_not_kept_are_counted() {
+    let mut replay =
+        Replay::new(text(&shop()).as_bytes(), &HashMap::new(), HashMap::new()).unwrap();
+    replay.event(&event(served()));
+    let summary = replay.summary();
+    assert_eq!((summary.unknown_bundle, summary.same), (1, 1));
+}

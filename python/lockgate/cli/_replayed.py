@@ -1,0 +1,77 @@
+"""What a replay came to, as a person reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from lockgate.cli._report import count, tables
+from lockgate.rehearsal.replay import WHY
+
+HEADS = {
+    "newly-refused": ("[bold red]Newly refused[/]", "newly_refused"),
+    "newly-allowed": ("[bold yellow]Newly let through[/]", "newly_allowed"),
+    "other-reason": ("Refused for another reason", "other_reason"),
+    "undecidable": ("[bold]Undecidable[/]", "undecidable"),
+}
+
+
+def show(summary: Mapping[str, Any], top: int) -> None:
+    """Print it: the counts, then who is concerned, most frequent first."""
+    console = tables()
+    if not summary["requests"]:
+        console.print("There are no requests of that time: `--since all` takes everything that is kept.")
+        return
+    span = f"{_moment(summary['first_ms'])} to {_moment(summary['last_ms'])}"
+    console.print(f"{count(summary['requests'], 'request')}, {span}: nothing changes for {summary['same']}.")
+    for change, (title, field) in HEADS.items():
+        if summary[field]:
+            console.print(f"\n{title}: {count(summary[field], 'request')}")
+            for by in ("route", "client"):
+                rows = [row for row in summary[f"by_{by}"] if row["change"] == change]
+                console.print(_rows(rows[:top], by, change))
+                if len(rows) > top:
+                    console.print(f"and {len(rows) - top} more; --top or --json shows them")
+    _notes(summary, console)
+
+
+def _rows(rows: Sequence[Mapping[str, Any]], by: str, change: str) -> Table:
+    other = "client" if by == "route" else "route"
+    now = ["Not known"] if change == "undecidable" else ["Now", "Said in"]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ["Requests", by.capitalize(), f"{other.capitalize()}s", "Before", *now, "Such as"]:
+        right = title in {"Requests", "Clients", "Routes"}
+        table.add_column(title, overflow="fold", justify="right" if right else "left")
+    for row in rows:
+        place = row["place"]
+        said = f"{place['file']}:{place['line']}" if place is not None and place["file"] else ""
+        told = [row["why"]] if change == "undecidable" else [row["after"] or "let through", escape(said)]
+        named = escape(row[by])
+        such = row["examples"][0] if row["examples"] else ""
+        table.add_row(str(row["requests"]), named, str(row[f"{other}s"]), row["before"] or "let through", *told, such)
+    return table
+
+
+def _notes(summary: Mapping[str, Any], console: Console) -> None:
+    """What one must know to believe the numbers."""
+    if summary["why_undecidable"]:
+        console.print("\nWhat is not known of the undecidable ones:")
+        for why, number in summary["why_undecidable"].items():
+            console.print(f"  {number}  {why}: {escape(WHY.get(why, why))}")
+    if summary["unknown_bundle"]:
+        console.print(
+            f"\n{count(summary['unknown_bundle'], 'request')} came under configurations that are not kept any more: "
+            "it is taken for granted that their policies were configured as they are now."
+        )
+    if summary["unreadable_lines"]:
+        console.print(f"\n{count(summary['unreadable_lines'], 'line')} could not be read as an event.")
+    console.print("\n`lockgate explain --request ID` tells of one request what was decided then.")
+
+
+def _moment(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

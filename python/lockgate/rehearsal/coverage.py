@@ -1,0 +1,112 @@
+"""What of a configuration the cases have met: each route, and each policy letting through and refusing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+ALLOWED: Final = frozenset({"allow", "identify", "respond"})
+REFUSED: Final = frozenset({"deny", "observe-deny"})
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """Something that a case can meet, and whether one did."""
+
+    kind: str
+    """`route`, `operation`, `allows` or `refuses`."""
+    api: str
+    what: str
+    met: bool
+    place: str
+
+    @property
+    def words(self) -> str:
+        """What is missing, for a person."""
+        if self.kind in {"route", "operation"}:
+            return f"no case goes to {self.kind} {self.what} of {self.api}"
+        verb = "lets through" if self.kind == "allows" else "refuses"
+        return f"no case that {self.what} of {self.api} {verb}"
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {"kind": self.kind, "api": self.api, "what": self.what, "met": self.met, "place": self.place}
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """All of it."""
+
+    points: list[Met]
+
+    @property
+    def percent(self) -> float:
+        """How much of it was met; all, where there is nothing to meet."""
+        return 100.0 * sum(point.met for point in self.points) / len(self.points) if self.points else 100.0
+
+    def of(self, *kinds: str) -> tuple[int, int]:
+        """How many of these kinds were met, and how many there are."""
+        points = [point for point in self.points if point.kind in kinds]
+        return sum(point.met for point in points), len(points)
+
+    @property
+    def missing(self) -> list[Met]:
+        """What no case met."""
+        return [point for point in self.points if not point.met]
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "percent": round(self.percent, 1),
+            "routes": self.of("route"),
+            "operations": self.of("operation"),
+            "policies": self.of("allows", "refuses"),
+            "missing": [point.as_json() for point in self.missing],
+        }
+
+
+def measure(outline: Iterable[Mapping[str, Any]], explained: Iterable[Mapping[str, Any]]) -> Coverage:
+    """Hold what was met against what there is."""
+    routes: set[tuple[str, str]] = set()
+    operations: set[tuple[str, str]] = set()
+    said: set[tuple[str, int, str]] = set()
+    for told in explained:
+        route = told["route"]
+        if route is None:
+            continue
+        api = route["api"]
+        routes.add((api, route["pattern"]))
+        if route.get("operation"):
+            operations.add((api, route["operation"]))
+        for number, step in enumerate(told["steps"]):
+            if step["verdict"] in ALLOWED:
+                said.add((api, number, "allows"))
+            elif step["verdict"] in REFUSED:
+                said.add((api, number, "refuses"))
+    return Coverage(list(_points(outline, routes, operations, said)))
+
+
+def _points(
+    outline: Iterable[Mapping[str, Any]],
+    routes: set[tuple[str, str]],
+    operations: set[tuple[str, str]],
+    said: set[tuple[str, int, str]],
+) -> Iterator[Met]:
+    for api in outline:
+        name, here = api["api"], _place(api["span"])
+        for pattern in dict.fromkeys(api["routes"]):
+            yield Met("route", name, pattern, (name, pattern) in routes, here)
+        for operation in api.get("operations", ()):
+            yield Met("operation", name, operation, (name, operation) in operations, here)
+        for number, step in enumerate(api["steps"]):
+            if step["mode"] == "off":
+                continue
+            place = _place(step["span"])
+            yield Met("allows", name, step["policy"], (name, number, "allows") in said, place)
+            if step["refuses"]:
+                yield Met("refuses", name, step["policy"], (name, number, "refuses") in said, place)
+
+
+def _place(span: Mapping[str, Any]) -> str:
+    return f"{span['file']}:{span['line']}" if span["file"] else ""

@@ -1,0 +1,48 @@
+"""Credentials made for one case, and where an API looks for them. None of them opens anything that runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from lockgate._native import mint_key
+from lockgate.rehearsal.model import Key
+
+PEPPER: Final = bytes(range(32))
+"""Of the scratch keys alone: an installation's pepper is no business of a test."""
+
+ENDED_MS: Final = 1
+"""When an expired key's time was over."""
+
+
+class ScratchKeys:
+    """Keys of a run's cases, and what the engine must know of them."""
+
+    def __init__(self) -> None:
+        self.facts: list[bytes] = []
+
+    def make(self, wanted: Key) -> str:
+        """A key as the case wants it."""
+        key, digest = mint_key(PEPPER, "test")
+        if not wanted.unknown:
+            number = len(self.facts) + 1
+            record = {
+                "id": f"key_case{number}",
+                "digest": digest,
+                "owner": wanted.owner,
+                "apis": wanted.apis,
+                "expires_ms": ENDED_MS if wanted.expired else None,
+                "revoked": wanted.revoked,
+            }
+            fact = {"seq": number, "at_ms": 1, "kind": "key.put", "key": record}
+            self.facts.append(json.dumps(fact).encode())
+        return key
+
+
+def key_headers(document: Mapping[str, Any], api_name: str) -> list[str]:
+    """The headers in which that API of a bundle looks for a key."""
+    found: Iterable[Mapping[str, Any]] = document["apis"]
+    api = next((api for api in found if api["name"] == api_name), None)
+    ways = api["policies"]["authenticate"] if api is not None else []
+    return list(dict.fromkeys(way["api_key"]["config"]["header"] for way in ways if "api_key" in way))

@@ -1,0 +1,300 @@
+"""What one configuration changes against another, in words: bundle against bundle.
+
+Two bundles are compared, not two files: what was only moved or written
+otherwise is no difference, and defaults, includes and inherited policies are
+in it. Each change says whether it opens something that was closed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
+
+from lockgate.scalars import say_duration, say_rate, say_size
+
+Effect = Literal["opens", "closes", "changes"]
+
+Node = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One change."""
+
+    effect: Effect
+    """`opens` lets something through that was refused, or may; `closes` refuses more; `changes` is neither, or
+    cannot be told."""
+    object: str
+    """What it is about, as a dotted path: `apis.shop.body_limit`."""
+    message: str
+    place: str | None = None
+    """`file:line` of the new configuration, where it says it."""
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {"effect": self.effect, "object": self.object, "message": self.message, "place": self.place}
+
+
+SIZES: Final = frozenset({"head_bytes", "bytes", "retain_bytes"})
+RATES: Final = frozenset({"body_rate_min"})
+FLOORS: Final = frozenset({"body_rate_min"})
+"""Numbers of which a smaller one bounds less; of all other bounds a larger one does."""
+IGNORED: Final = frozenset({"span", "authorize_span", "sequence", "created_ms", "sources", "bundle_version", "name"})
+"""What says nothing of how requests are treated."""
+STRICTNESS: Final[Mapping[str, int]] = {"enforce": 2, "observe": 1, "off": 0}
+
+
+def differences(before: Node, after: Node) -> list[Difference]:
+    """Everything that `after` changes, what opens something first."""
+    found = list(_Comparison(before, after).all())
+    order: dict[Effect, int] = {"opens": 0, "closes": 1, "changes": 2}
+    return sorted(found, key=lambda one: order[one.effect])
+
+
+class _Comparison:
+    def __init__(self, before: Node, after: Node) -> None:
+        self._before = before
+        self._after = after
+        self._sources: Sequence[str] = after["sources"]
+
+    def all(self) -> Iterator[Difference]:
+        yield from self._named("apis", "API", self._api, added="opens", removed="closes")
+        yield from self._named("listeners", "listener", self._listener, added="opens", removed="closes")
+        yield from self._named("upstreams", "upstream", self._upstream, added="changes", removed="changes")
+        known = {"apis", "listeners", "upstreams", *IGNORED}
+        for name in dict.fromkeys([*self._before, *self._after]):
+            if name not in known:
+                yield from self._values(name, self._before.get(name), self._after.get(name), self._whole)
+
+    def _named(
+        self,
+        section: str,
+        what: str,
+        compare: Callable[[str, Node, Node], Iterator[Difference]],
+        *,
+        added: Effect,
+        removed: Effect,
+    ) -> Iterator[Difference]:
+        before = {one["name"]: one for one in self._before[section]}
+        after = {one["name"]: one for one in self._after[section]}
+        for name, one in before.items():
+            if name not in after:
+                yield Difference(removed, f"{section}.{name}", f"{what} {name} is gone{_served(one)}")
+        for name, one in after.items():
+            if name not in before:
+                yield self._of(added, f"{section}.{name}", f"{what} {name} is new{_served(one)}{_open(one)}", one)
+            else:
+                yield from compare(f"{section}.{name}", before[name], one)
+
+    def _api(self, at: str, before: Node, after: Node) -> Iterator[Difference]:
+        handled = {"hosts", "paths", "methods", "public", "policies", "authorize", *IGNORED}
+        yield from self._set(f"{at}.hosts", "host", before["hosts"], after["hosts"], after, all_if_empty=True)
+        yield from self._set(f"{at}.path", "path", _paths(before), _paths(after), after)
+        yield from self._set(f"{at}.methods", "method", before["methods"], after["methods"], after, all_if_empty=True)
+        yield from self._waiver(f"{at}.public", "anyone may call", before["public"], after["public"], after)
+        yield from self._policies(at, before["policies"], after["policies"], after)
+        for name in dict.fromkeys([*before, *after]):
+            if name not in handled:
+                yield from self._values(f"{at}.{name}", before.get(name), after.get(name), after)
+
+    def _policies(self, at: str, before: Node, after: Node, api: Node) -> Iterator[Difference]:
+        for room in dict.fromkeys([*before, *after]):
+            old, new = before.get(room), after.get(room)
+            if isinstance(old, list) or isinstance(new, list):
+                yield from self._ways(f"{at}.{room}", old or [], new or [], api)
+            elif old is None and new is not None:
+                yield self._of("closes", f"{at}.{room}", f"{room} is asked now: {_config(new)}", new)
+            elif old is not None and new is None:
+                yield self._of("opens", f"{at}.{room}", f"{room} is not asked any more", api)
+            elif old is not None and new is not None:
+                yield from self._placed(f"{at}.{room}", room, old, new)
+
+    def _ways(self, at: str, before: Sequence[Node], after: Sequence[Node], api: Node) -> Iterator[Difference]:
+        """Any one of these is enough: one more opens, one less closes."""
+        old, new = [_way(way) for way in before], [_way(way) for way in after]
+        for room, placed in old:
+            if not any(other == room and same["config"] == placed["config"] for other, same in new):
+                message = f"{room} ({_config(placed)}) proves nobody any more"
+                yield self._of("closes", at, message, api)
+        for room, placed in new:
+            same = next((one for other, one in old if other == room and one["config"] == placed["config"]), None)
+            if same is not None:
+                yield from self._modes(f"{at}.{room}", room, same, placed)
+            else:
+                # Where there was none, anyone could call, or nobody.
+                effect: Effect = "opens" if old else "changes"
+                yield self._of(effect, at, f"{room} ({_config(placed)}) proves who calls", placed)
+
+    def _placed(self, at: str, room: str, before: Node, after: Node) -> Iterator[Difference]:
+        yield from self._modes(at, room, before, after)
+        if room == "ip_filter":
+            yield from self._addresses(at, before["config"], after["config"], after)
+            return
+        yield from self._values(at, before["config"], after["config"], after)
+
+    def _modes(self, at: str, room: str, before: Node, after: Node) -> Iterator[Difference]:
+        old, new = before["mode"], after["mode"]
+        if old != new:
+            effect: Effect = "opens" if STRICTNESS[new] < STRICTNESS[old] else "closes"
+            yield self._of(effect, f"{at}.mode", f"{room} goes from {old} to {new}", after)
+        old, new = before["on_error"], after["on_error"]
+        if old != new:
+            effect = "opens" if new == "allow" else "closes"
+            yield self._of(effect, f"{at}.on_error", f"what fails of {room} itself: {new} instead of {old}", after)
+        words = f"{room} is not enforced"
+        yield from self._waiver(f"{at}.waiver", words, before["waiver"], after["waiver"], after)
+
+    def _addresses(self, at: str, before: Node, after: Node, said: Node) -> Iterator[Difference]:
+        yield from self._set(f"{at}.allow", "allowed network", before["allow"], after["allow"], said, all_if_empty=True)
+        old, new = set(before["deny"]), set(after["deny"])
+        if old - new:
+            yield self._of("opens", f"{at}.deny", f"denied no more: {_listed(old - new)}", said)
+        if new - old:
+            yield self._of("closes", f"{at}.deny", f"denied now: {_listed(new - old)}", said)
+
+    def _listener(self, at: str, before: Node, after: Node) -> Iterator[Difference]:
+        handled = {"trusted_proxies", "insecure", "limits", "address", *IGNORED}
+        if before["address"] != after["address"]:
+            effect: Effect = "opens" if _loopback(before["address"]) and not _loopback(after["address"]) else "changes"
+            message = f"it listens on {after['address']} instead of {before['address']}"
+            yield self._of(effect, f"{at}.address", message, after)
+        trusted = (before["trusted_proxies"], after["trusted_proxies"])
+        yield from self._set(f"{at}.trusted_proxies", "believed proxy", *trusted, after)
+        yield from self._waiver(f"{at}.insecure", "plain HTTP is taken", before["insecure"], after["insecure"], after)
+        yield from self._values(f"{at}.limits", before["limits"], after["limits"], after, bounds=True)
+        for name in dict.fromkeys([*before, *after]):
+            if name not in handled:
+                yield from self._values(f"{at}.{name}", before.get(name), after.get(name), after)
+
+    def _upstream(self, at: str, before: Node, after: Node) -> Iterator[Difference]:
+        yield from self._waiver(f"{at}.insecure", "plain HTTP is spoken", before["insecure"], after["insecure"], after)
+        for name in dict.fromkeys([*before, *after]):
+            if name not in {"insecure", *IGNORED}:
+                yield from self._values(f"{at}.{name}", before.get(name), after.get(name), after)
+
+    def _waiver(self, at: str, what: str, old: Node | None, new: Node | None, said: Node) -> Iterator[Difference]:
+        if old is None and new is not None:
+            yield self._of("opens", at, f"{what}, until {_day(new)} ({new['owner']}: {new['reason']})", new)
+        elif old is not None and new is None:
+            yield self._of("closes", at, f"no more: {what}", said)
+        elif old is not None and new is not None and old["until_ms"] != new["until_ms"]:
+            effect: Effect = "opens" if new["until_ms"] > old["until_ms"] else "closes"
+            yield self._of(effect, at, f"{what}, until {_day(new)} instead of {_day(old)}", new)
+        elif old is not None and new is not None and (old["owner"], old["reason"]) != (new["owner"], new["reason"]):
+            yield self._of("changes", at, f"{what}: {new['owner']} answers for it ({new['reason']})", new)
+
+    def _set(
+        self, at: str, what: str, old: Sequence[str], new: Sequence[str], said: Node, *, all_if_empty: bool = False
+    ) -> Iterator[Difference]:
+        """A list of what is let in; an empty one may mean all."""
+        before, after = set(old), set(new)
+        if before == after:
+            return
+        if all_if_empty and not after:
+            yield self._of("opens", at, f"any {what}, instead of {_listed(before)}", said)
+        elif all_if_empty and not before:
+            yield self._of("closes", at, f"only {what} {_listed(after)}, instead of any", said)
+        else:
+            if after - before:
+                yield self._of("opens", at, f"{what} {_listed(after - before)} is new", said)
+            if before - after:
+                yield self._of("closes", at, f"{what} {_listed(before - after)} is gone", said)
+
+    def _values(self, at: str, old: Any, new: Any, said: Node, *, bounds: bool = False) -> Iterator[Difference]:
+        """Any two values; of what this does not know it says what they are, and no more."""
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            for name in dict.fromkeys([*old, *new]):
+                if name not in IGNORED:
+                    below = f"{at}.{name}"
+                    yield from self._values(below, old.get(name), new.get(name), said, bounds=bounds)
+            return
+        if _bare(old) == _bare(new):
+            return
+        name = at.rpartition(".")[2]
+        message = f"{name} is {_value(name, new)} instead of {_value(name, old)}"
+        yield self._of(_effect(name, old, new, bounds=bounds or ".body_limit." in at), at, message, said)
+
+    @property
+    def _whole(self) -> Node:
+        return {}
+
+    def _of(self, effect: Effect, at: str, message: str, said: Node) -> Difference:
+        span = said.get("span")
+        place = f"{self._sources[span['file']]}:{span['line']}" if span is not None else None
+        return Difference(effect, at, message, place)
+
+
+def _effect(name: str, old: object, new: object, *, bounds: bool) -> Effect:
+    if not bounds or not isinstance(old, int) or not isinstance(new, int):
+        return "changes"
+    larger = new > old
+    return "opens" if larger != (name in FLOORS) else "closes"
+
+
+def _value(name: str, value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        if name in SIZES:
+            return say_size(value)
+        if name in RATES:
+            return say_rate(value)
+        return say_duration(value) if name.endswith("_ms") else str(value)
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return _listed(value)
+    # What this does not know it shows whole, without the places.
+    return json.dumps(_bare(value), ensure_ascii=False) if isinstance(value, Mapping | list) else str(value)
+
+
+def _bare(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _bare(one) for name, one in value.items() if name != "span"}
+    return [_bare(one) for one in value] if isinstance(value, list) else value
+
+
+def _listed(values: set[str] | Sequence[str]) -> str:
+    most = 8
+    ordered = sorted(values) if isinstance(values, set) else list(values)
+    more = f" and {len(ordered) - most} more" if len(ordered) > most else ""
+    return ", ".join(ordered[:most]) + more if ordered else "none"
+
+
+def _config(placed: Node) -> str:
+    config = placed["config"]
+    said = [f"{name} {_value(name, value)}" for name, value in config.items() if value not in (None, [], {})]
+    return ", ".join(said) or "by its defaults"
+
+
+def _way(way: Node) -> tuple[str, Node]:
+    ((room, placed),) = way.items()
+    return room, placed
+
+
+def _paths(api: Node) -> list[str]:
+    return [
+        pattern if kind != "exact" else f"{pattern} alone" for match in api["paths"] for kind, pattern in match.items()
+    ]
+
+
+def _served(one: Node) -> str:
+    return (
+        f": {_listed(_paths(one))} of {_listed(one['hosts']) if one['hosts'] else 'any host'}" if "paths" in one else ""
+    )
+
+
+def _open(one: Node) -> str:
+    public = one.get("public")
+    return f"; anyone may call, until {_day(public)}" if public is not None else ""
+
+
+def _day(waiver: Node) -> str:
+    return datetime.fromtimestamp(waiver["until_ms"] / 1000, UTC).strftime("%Y-%m-%d")
+
+
+def _loopback(address: str) -> bool:
+    return address.startswith(("127.", "[::1]", "localhost"))

@@ -1,0 +1,243 @@
+"""A table of requests and what is expected of them, as its file says it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BeforeValidator, Field
+
+from lockgate._native import reasons
+from lockgate.addresses import Host
+from lockgate.policies import Settings
+from lockgate.scalars import Flag, Name, Scalar, ShortForm, Text, count, duration, refusal, shown, size
+
+VERDICTS: Final = ("allow", "deny", "respond")
+Verdict = Literal["allow", "deny", "respond"]
+
+MAX_REPEAT: Final = 100_000
+"""A limit of a month's requests is tested by its smaller brother."""
+MAX_BYTES: Final = 64 * 2**20
+"""Room for a body: the largest that anybody would hold in memory to test a bound."""
+
+
+def parse_moment(value: object) -> int:
+    """Milliseconds since the epoch, from a day or a moment; without a zone it is UTC, so that all machines agree."""
+    try:
+        moment = dt.datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        moment = None
+    if moment is None or not 1970 <= moment.year < 2200:
+        raise refusal(
+            "moment-malformed",
+            f"{shown(value)} is no moment",
+            allowed="a day such as 2027-01-31, or a moment such as 2027-01-31T09:30:00Z",
+        )
+    at = moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
+    return int(at.timestamp() * 1000)
+
+
+def parse_request(value: object) -> tuple[str, str]:
+    """`GET /orders`: a method and a path or URL."""
+    parts = value.split() if isinstance(value, str) else []
+    if len(parts) != 2 or not (parts[1].startswith(("/", "http://", "https://")) or parts[1] == "*"):
+        raise refusal(
+            "request-malformed",
+            f"{shown(value)} is no request",
+            allowed="a method and a path or URL, such as `GET /orders` or `GET http://shop.example.com/orders`",
+        )
+    return parts[0], parts[1]
+
+
+def parse_reason(value: object) -> str:
+    """A reason's code; one that there is not would never be met."""
+    codes = [reason["code"] for reason in reasons()]
+    if value in codes:
+        return str(value)
+    close = difflib.get_close_matches(str(value), codes, n=1, cutoff=0.5)
+    raise refusal(
+        "reason-unknown",
+        f"{shown(value)} is no reason",
+        hint=f"did you mean `{close[0]}`?" if close else "docs/reference/reasons.md lists them all",
+    )
+
+
+def _key(value: object) -> object:
+    if value is True:
+        return {}
+    if value is False:
+        raise refusal("key-absent", "`key: false` says nothing", hint="leave `key` out for a request without one")
+    return value
+
+
+def _headers(value: object) -> object:
+    """A value or several by name; numbers and switches as the texts that they stand for."""
+    if not isinstance(value, dict):
+        return value
+    return {name: said if isinstance(said, list) else [said] for name, said in value.items()}
+
+
+def _expected(value: object) -> object:
+    """A verdict, or the code of the reason that a refusal must have, in place of the whole mapping."""
+    if not isinstance(value, str):
+        return value
+    if value in VERDICTS:
+        return {"verdict": value}
+    codes = [reason["code"] for reason in reasons()]
+    if value not in codes:
+        close = difflib.get_close_matches(value, [*VERDICTS, *codes], n=1, cutoff=0.5)
+        raise refusal(
+            "expectation-unknown",
+            f"{shown(value)} is neither a verdict nor a reason",
+            allowed="`allow`, `deny`, `respond`, or a reason's code such as `key-missing`",
+            hint=f"did you mean `{close[0]}`?" if close else None,
+        )
+    return {"reason": value}
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str | int | float):
+        return str(value)
+    raise refusal("wrong-kind", f"{shown(value)} is no text")
+
+
+Moment = Annotated[int, Scalar(parse_moment, {"type": "string"})]
+Request = Annotated[
+    tuple[str, str], Scalar(parse_request, {"type": "string", "pattern": "^[A-Za-z]+ (/|https?://|\\*)"})
+]
+ReasonCode = Annotated[str, Scalar(parse_reason, {"type": "string"})]
+Value = Annotated[str, Scalar(_text, {"type": ["string", "number", "boolean"]})]
+Headers = Annotated[
+    dict[str, list[Value]],
+    BeforeValidator(_headers),
+    ShortForm({"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}),
+]
+
+
+class Key(Settings):
+    """A key that is made for one case, and put where the API looks for it."""
+
+    owner: Text = Field(default="tests@example.com", description="Who answers for it.", examples=["crm@example.com"])
+    apis: list[Name] | None = Field(
+        default=None, description="The APIs that it opens; left out, all.", examples=[["shop"]]
+    )
+    revoked: Flag = Field(default=False, description="It has been taken away.", examples=[True])
+    expired: Flag = Field(default=False, description="Its time is over.", examples=[True])
+    unknown: Flag = Field(default=False, description="A well-formed key that was never made here.", examples=[True])
+
+
+class Expect(Settings):
+    """What must come of a request. What is left out is not looked at."""
+
+    verdict: Verdict | None = Field(
+        default=None,
+        description="`allow`, `deny`, or `respond` where a policy answers by itself. With a `reason` it is `deny`.",
+        examples=["deny"],
+    )
+    reason: ReasonCode | None = Field(default=None, description="Why it is refused.", examples=["key-missing"])
+    status: Annotated[int, count(100, 599)] | None = Field(
+        default=None, description="The status that the gate itself answers.", examples=[401]
+    )
+    api: Name | None = Field(default=None, description="The API that it is routed to.", examples=["shop"])
+    route: Text | None = Field(default=None, description="The route's pattern.", examples=["/orders/{id}"])
+    operation: Text | None = Field(
+        default=None, description="The operation of the API's document.", examples=["getOrder"]
+    )
+    upstream: Text | None = Field(default=None, description="The upstream that it goes to.", examples=["shop"])
+    target: Text | None = Field(
+        default=None, description="What the upstream is asked for.", examples=["/v2/orders?page=1"]
+    )
+    owner: Text | None = Field(
+        default=None, description="Who is identified, by whom its credential belongs to.", examples=["crm@example.com"]
+    )
+
+
+Expected = Annotated[Expect, BeforeValidator(_expected), ShortForm({"type": "string"})]
+
+
+class Case(Settings):
+    """One request, and what must come of it."""
+
+    name: Text = Field(description="What is shown; a sentence says most.", examples=["orders want a key"])
+    request: Request = Field(description="Method and path, or a whole URL.", examples=["GET /orders"])
+    host: Host | None = Field(
+        default=None, description="The Host header, where the request names none.", examples=["shop.example.com"]
+    )
+    headers: Headers = Field(
+        default={}, description="Headers, each a value or several.", examples=[{"Accept": "application/json"}]
+    )
+    peer: Text | None = Field(default=None, description="The address that it comes from.", examples=["203.0.113.9"])
+    listener: Name | None = Field(default=None, description="Where it arrives.", examples=["public"])
+    key: Annotated[Key, BeforeValidator(_key), ShortForm({"const": True})] | None = Field(
+        default=None,
+        description="An API key made for this case: `true`, or what it is.",
+        examples=[{"owner": "crm@example.com", "apis": ["shop"]}],
+    )
+    body: Value | None = Field(default=None, description="The body, as text.", examples=["a=1"])
+    json_: Any = Field(
+        default=None,
+        alias="json",
+        description="The body, as JSON; sets `Content-Type` where no header does.",
+        examples=[{"sku": "LK-001"}],
+    )
+    bytes: Annotated[int, size(1, MAX_BYTES)] | None = Field(
+        default=None, description="A body of this size, of no meaning.", examples=["70KiB"]
+    )
+    at: Moment | None = Field(
+        default=None, description="When; now where nothing says so.", examples=["2027-01-31T09:30:00Z"]
+    )
+    repeat: Annotated[int, count(1, MAX_REPEAT)] = Field(
+        default=1, description="How often it is sent; what is expected is expected of the last.", examples=[6]
+    )
+    every: Annotated[int, duration(0, 86_400_000)] = Field(
+        default=0,
+        description="Time between two of them.",
+        examples=["100ms"],
+        json_schema_extra={"default": "0s"},
+    )
+    expect: Expected = Field(
+        description="A verdict, the code of a reason, or a mapping of what must come of it.",
+        examples=["key-missing"],
+    )
+
+
+class Defaults(Settings):
+    """What holds for every case that says nothing else."""
+
+    host: Host | None = Field(default=None, description="The Host header.", examples=["shop.example.com"])
+    headers: Headers = Field(default={}, description="Headers of every request.", examples=[{"Accept": "*/*"}])
+    peer: Text = Field(
+        default="127.0.0.1", description="The address that requests come from.", examples=["198.51.100.7"]
+    )
+    listener: Name | None = Field(default=None, description="Where they arrive.", examples=["public"])
+    at: Moment | None = Field(
+        default=None,
+        description="When they arrive. Left out, now: then a case also tells that an exception has ended.",
+        examples=["2027-01-31"],
+    )
+
+
+class Table(Settings):
+    """Requests, and what a configuration must do with them."""
+
+    version: Literal[1] = Field(description="The version of this spelling; always `1`.", examples=[1])
+    defaults: Defaults = Field(default=Defaults(), description="For every case.", examples=[{"peer": "198.51.100.7"}])
+    cases: list[Case] = Field(
+        description="The requests.",
+        examples=[[{"name": "orders want a key", "request": "GET /orders", "expect": "key-missing"}]],
+    )
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a table, for editors."""
+    from lockgate.config.models import without_null
+
+    made = Table.model_json_schema()
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Lockgate's table of requests",
+        **{key: value for key, value in without_null(made).items() if key != "title"},
+    }

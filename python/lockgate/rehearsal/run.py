@@ -1,0 +1,176 @@
+"""Runs the cases of tables through the gate's engine."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from lockgate._native import Engine, LockgateError
+from lockgate.rehearsal.credentials import PEPPER, ScratchKeys, key_headers
+from lockgate.rehearsal.model import Case, Expect
+from lockgate.rehearsal.read import Read
+
+HOST_UNSAID: Final = "localhost"
+
+Explanation = dict[str, Any]
+
+LOOKED_AT: Final[Mapping[str, Callable[[Explanation], object]]] = {
+    "verdict": lambda told: told["verdict"],
+    "reason": lambda told: (told["reason"] or {}).get("code"),
+    "status": lambda told: told["status"],
+    "api": lambda told: (told["route"] or {}).get("api"),
+    "route": lambda told: (told["route"] or {}).get("pattern"),
+    "operation": lambda told: (told["route"] or {}).get("operation"),
+    "upstream": lambda told: (told["upstream"] or {}).get("name"),
+    "target": lambda told: (told["upstream"] or {}).get("target"),
+    "owner": lambda told: (told["identity"] or {}).get("owner"),
+}
+"""Where an explanation says what a case may expect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """Something that came out otherwise than expected."""
+
+    field: str
+    expected: object
+    found: object
+
+    @property
+    def words(self) -> str:
+        """The two, for a person."""
+        found = "none" if self.found is None else self.found
+        if self.field == "verdict":
+            return f"expected `{self.expected}`, but the verdict is `{found}`"
+        hint = ""
+        if self.field in {"api", "route", "upstream"} and isinstance(self.found, str):
+            close = difflib.get_close_matches(str(self.expected), [self.found], n=1, cutoff=0.7)
+            hint = " (a slip?)" if close else ""
+        return f"expected {self.field} `{self.expected}`, but it is `{found}`{hint}"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a case."""
+
+    read: Read
+    misses: list[Miss]
+    explained: Explanation | None
+    """What the engine said, of the last time where it was sent more than once."""
+    broken: str | None = None
+    """Why it could not be sent at all."""
+    seconds: float = 0.0
+
+    @property
+    def passed(self) -> bool:
+        """Whether all is as expected."""
+        return not self.misses and self.broken is None
+
+
+@dataclass(slots=True)
+class Run:
+    """A configuration, and the tables that it is held against."""
+
+    bundle: Mapping[str, Any]
+    cases: Sequence[Read]
+    explained: list[Explanation] = field(default_factory=list)
+    """Everything that the engine said, for coverage; of a case that is repeated the first and the last."""
+
+    def __iter__(self) -> Iterator[Result]:
+        """Run each case, in the order of the tables."""
+        keys = ScratchKeys()
+        made = [keys.make(one.case.key) if one.case.key is not None else None for one in self.cases]
+        text = json.dumps(self.bundle).encode()
+
+        def engine() -> Engine:
+            return Engine(text, facts=keys.facts, pepper=PEPPER)
+
+        shared = engine()
+        for one, key in zip(self.cases, made, strict=True):
+            began = time.perf_counter()
+            try:
+                # What is counted by the engine must not reach from one case into the next.
+                told = self._told(engine() if one.case.repeat > 1 else shared, one, key)
+            except LockgateError as error:
+                yield Result(one, [], None, broken=str(error))
+                continue
+            yield Result(one, missed(one.case.expect, told), told, seconds=time.perf_counter() - began)
+
+    def outline(self) -> list[dict[str, Any]]:
+        """What a request can meet of this configuration."""
+        return Engine(json.dumps(self.bundle).encode()).outline()
+
+    def _told(self, engine: Engine, one: Read, key: str | None) -> Explanation:
+        request = request_of(one)
+        at = one.case.at if one.case.at is not None else one.defaults.at
+        now = at if at is not None else time.time_ns() // 1_000_000
+        if key is not None:
+            # Which header carries it, the API says; so the API is asked for first.
+            route = engine.evaluate({**request, "body": None}, now_ms=now)["route"]
+            names = key_headers(dict(self.bundle), route["api"]) if route is not None else []
+            request["headers"] += [(name, key) for name in names]
+        told: Explanation = {}
+        for number in range(one.case.repeat):
+            told = engine.evaluate(request, now_ms=now + number * one.case.every)
+            if number == 0 or number == one.case.repeat - 1:
+                self.explained.append(told)
+        listener = request["listener"] or next(iter(self.bundle["listeners"]))["name"]
+        place = next((item for item in self.bundle["listeners"] if item["name"] == listener), None)
+        shown = None if place is None else {"name": listener, "address": place["address"], "assumed": False}
+        asked = {**told["request"], "target": request["target"]}
+        return {"id": None, "at_ms": None, "other_methods": None, **told, "request": asked, "listener": shown}
+
+
+def request_of(one: Read) -> dict[str, Any]:
+    """The case's request as the engine takes it, without its credential."""
+    case, defaults = one.case, one.defaults
+    method, url = case.request
+    target, host = url, None
+    if "://" in url:
+        host = urlsplit(url).netloc
+        target = url.partition("://")[2][len(host) :].partition("#")[0] or "/"
+        target = f"/{target}" if target.startswith("?") else target
+    headers = [*_pairs(defaults.headers, besides=case.headers), *_pairs(case.headers)]
+    named = {name.lower() for name, _ in headers}
+    body = _body(case)
+    if "host" not in named:
+        headers.insert(0, ("Host", host or case.host or defaults.host or HOST_UNSAID))
+    if case.json_ is not None and "content-type" not in named:
+        headers.append(("Content-Type", "application/json"))
+    return {
+        "method": method,
+        "target": target,
+        "headers": headers,
+        "peer": case.peer or defaults.peer,
+        "listener": case.listener or defaults.listener,
+        "body": body,
+    }
+
+
+def missed(expect: Expect, told: Explanation) -> list[Miss]:
+    """What of the expectation did not come about, the verdict first."""
+    wanted = {name: value for name in LOOKED_AT if (value := getattr(expect, name)) is not None}
+    if "reason" in wanted:
+        wanted.setdefault("verdict", "deny")
+    found = {name: LOOKED_AT[name](told) for name in wanted}
+    return [
+        Miss(name, wanted[name], found[name]) for name in LOOKED_AT if name in wanted and wanted[name] != found[name]
+    ]
+
+
+def _pairs(headers: Mapping[str, Iterable[str]], *, besides: Iterable[str] = ()) -> list[tuple[str, str]]:
+    left = {name.lower() for name in besides}
+    return [(name, value) for name, values in headers.items() if name.lower() not in left for value in values]
+
+
+def _body(case: Case) -> bytes | None:
+    if case.bytes is not None:
+        return b"x" * case.bytes
+    if case.json_ is not None:
+        return json.dumps(case.json_, separators=(",", ":"), ensure_ascii=False).encode()
+    return case.body.encode() if case.body is not None else None

@@ -1,0 +1,143 @@
+"""What one configuration changes against another, and whether it opens something."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lockgate.config import load
+from lockgate.rehearsal.differences import Difference, differences
+
+BASE = """\
+version: 1
+listeners: {public: {address: "127.0.0.1:8080", limits: {headers: 50, body_rate_min: 2KiB/s}}}
+upstreams: {shop: {targets: ["http://127.0.0.1:9000"]}}
+defaults: {body_limit: {bytes: 64KiB}}
+apis:
+  shop:
+    hosts: [shop.example.com]
+    path: /shop
+    methods: [GET]
+    upstream: shop
+    authenticate: [{api_key: {header: X-Key}}]
+    ip_filter: {allow: [10.0.0.0/8], deny: [10.1.0.0/16]}
+  open:
+    path: /open
+    upstream: shop
+    public: {owner: ops, reason: docs, until: 2099-01-01}
+"""
+
+
+def compared(folder: Path, *changes: tuple[str, str]) -> list[Difference]:
+    """What these replacements in the base change."""
+    text = BASE
+    for old, new in changes:
+        assert old in text, old
+        text = text.replace(old, new)
+    bundles = []
+    for name, content in (("before.yaml", BASE), ("after.yaml", text)):
+        (folder / name).write_text(content)
+        bundles.append(load(folder / name).compile(0, 0))
+    return differences(*bundles)
+
+
+def test_nothing_is_no_difference(tmp_path: Path) -> None:
+    assert compared(tmp_path) == []
+
+
+def test_what_is_only_written_otherwise_is_no_difference(tmp_path: Path) -> None:
+    assert (
+        compared(
+            tmp_path,
+            (
+                "  shop:\n    hosts: [shop.example.com]\n    path: /shop\n",
+                "  shop:\n    path: [/shop]\n    # x\n    hosts: [shop.example.com]\n",
+            ),
+        )
+        == []
+    )
+    assert compared(tmp_path, ("64KiB", "65536")) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "effect", "object_", "words"),
+    [
+        ("    methods: [GET]\n", "", "opens", "apis.shop.methods", "any method"),
+        ("[GET]", "[GET, POST]", "opens", "apis.shop.methods", "method POST is new"),
+        ("path: /open\n", "path: /open\n    methods: [GET]\n", "closes", "apis.open.methods", "only method GET"),
+        ("path: /shop", "path: [/shop, /more]", "opens", "apis.shop.path", "path /more is new"),
+        ("path: /shop", "path: {exact: /shop}", "opens", "apis.shop.path", "/shop alone"),
+        ("hosts: [shop.example.com]\n    ", "", "opens", "apis.shop.hosts", "any host"),
+        ("deny: [10.1.0.0/16]", "deny: []", "opens", "apis.shop.ip_filter.deny", "denied no more: 10.1.0.0/16"),
+        ("deny: [10.1.", "deny: [10.2.0.0/16, 10.1.", "closes", "apis.shop.ip_filter.deny", "denied now: 10.2.0.0/16"),
+        ("allow: [10.0.0.0/8], ", "", "opens", "apis.shop.ip_filter.allow", "any allowed network"),
+        ("allow: [10.", "allow: [192.0.2.1, 10.", "opens", "apis.shop.ip_filter.allow", "192.0.2.1"),
+        (
+            "    ip_filter: {allow: [10.0.0.0/8], deny: [10.1.0.0/16]}\n",
+            "",
+            "opens",
+            "apis.shop.ip_filter",
+            "not asked",
+        ),
+        ("{allow: [10.0", "{mode: observe, allow: [10.0", "opens", "apis.shop.ip_filter.mode", "enforce to observe"),
+        (
+            "{allow: [10.0",
+            "{on_error: allow, allow: [10.0",
+            "opens",
+            "apis.shop.ip_filter.on_error",
+            "allow instead of deny",
+        ),
+        ("64KiB", "1MiB", "opens", "apis.shop.body_limit.bytes", "bytes is 1MiB instead of 64KiB"),
+        ("64KiB", "1KiB", "closes", "apis.shop.body_limit.bytes", "bytes is 1KiB instead of 64KiB"),
+        ("X-Key", "X-Other", "opens", "apis.shop.authenticate", "X-Other"),
+        ("2099-01-01", "2099-02-01", "opens", "apis.open.public", "2099-02-01 instead of 2099-01-01"),
+        ("2099-01-01", "2098-01-01", "closes", "apis.open.public", "2098-01-01 instead of 2099-01-01"),
+        ("owner: ops", "owner: me", "changes", "apis.open.public", "me answers for it"),
+        ("headers: 50", "headers: 60", "opens", "listeners.public.limits.headers", "60 instead of 50"),
+        ("2KiB/s", "1KiB/s", "opens", "listeners.public.limits.body_rate_min", "1KiB/s instead of 2KiB/s"),
+        ("2KiB/s", "3KiB/s", "closes", "listeners.public.limits.body_rate_min", "3KiB/s instead of 2KiB/s"),
+        ("8080", "8082", "changes", "listeners.public.address", "8082"),
+        (':8080"', ':8080", trusted_proxies: [10.0.0.1]', "opens", "listeners.public.trusted_proxies", "10.0.0.1"),
+        (":9000", ":9001", "changes", "upstreams.shop.targets", ":9001"),
+        ("version: 1\n", "version: 1\nfacts: {then: deny}\n", "changes", "facts.then", "deny instead of continue"),
+        ("version: 1\n", "version: 1\nevents: {access: false}\n", "changes", "events.access", "false instead of true"),
+        (
+            "path: /open\n    upstream: shop",
+            "path: /open\n    strip_path: true\n    upstream: shop",
+            "changes",
+            "apis.open.strip_path",
+            "true",
+        ),
+    ],
+)
+def test_a_change_is_told_with_what_it_does(
+    tmp_path: Path, old: str, new: str, effect: str, object_: str, words: str
+) -> None:
+    found = compared(tmp_path, (old, new))
+    match = [one for one in found if one.object == object_ and one.effect == effect]
+    assert match, found
+    assert any(words in one.message for one in match), match
+
+
+def test_apis_come_and_go(tmp_path: Path) -> None:
+    (gone,) = [one for one in compared(tmp_path, ("  open:\n", "  public_docs:\n")) if one.effect == "closes"]
+    assert gone.message == "API open is gone: /open of any host"
+    (new,) = [one for one in compared(tmp_path, ("  open:\n", "  public_docs:\n")) if one.effect == "opens"]
+    assert new.message == "API public_docs is new: /open of any host; anyone may call, until 2099-01-01"
+    assert new.place == "after.yaml:13"
+
+
+def test_what_opens_comes_first_and_places_are_the_new_files(tmp_path: Path) -> None:
+    found = compared(tmp_path, ("deny: [10.1.0.0/16]", "deny: [10.2.0.0/16]"), ("9000", "9001"))
+    assert [one.effect for one in found] == ["opens", "closes", "changes"]
+    assert [one.place for one in found] == ["after.yaml:12", "after.yaml:12", "after.yaml:3"]
+
+
+def test_moving_from_keys_to_anyone_opens(tmp_path: Path) -> None:
+    found = compared(
+        tmp_path,
+        ("authenticate: [{api_key: {header: X-Key}}]", "public: {owner: o, reason: r, until: 2099-01-01}"),
+    )
+    effects = {(one.effect, one.object) for one in found}
+    assert ("opens", "apis.shop.public") in effects

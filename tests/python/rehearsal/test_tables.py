@@ -1,0 +1,295 @@
+"""Tables of cases: what is read, what is refused with its place, and what comes of each case."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from lockgate._native import Engine
+from lockgate.config import load
+from lockgate.errors import ConfigErrors
+from lockgate.rehearsal.coverage import measure
+from lockgate.rehearsal.first_table import first_table
+from lockgate.rehearsal.junit import report
+from lockgate.rehearsal.model import schema
+from lockgate.rehearsal.read import beside, read
+from lockgate.rehearsal.run import Result, Run
+
+CONFIG = """\
+version: 1
+apis:
+  shop:
+    hosts: [shop.example.com]
+    path: [/orders, {template: "/products/{sku}"}]
+    methods: [GET, POST]
+    upstream: http://127.0.0.1:9000
+    authenticate:
+      - api_key: {header: X-Key}
+    ip_filter: {deny: [203.0.113.0/24]}
+    body_limit: {bytes: 1KiB}
+  open:
+    hosts: [shop.example.com]
+    path: {exact: /healthz}
+    upstream: http://127.0.0.1:9000
+    public: {owner: ops@example.com, reason: monitoring, until: 2099-01-01}
+"""
+
+HEAD = "version: 1\ndefaults: {host: shop.example.com}\ncases:\n"
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> dict[str, Any]:
+    (tmp_path / "lockgate.yaml").write_text(CONFIG)
+    return load(tmp_path / "lockgate.yaml").compile(0, 0)
+
+
+def table(folder: Path, text: str) -> Path:
+    path = folder / "lockgate.tests.yaml"
+    path.write_text(text)
+    return path
+
+
+def run(bundle: dict[str, Any], folder: Path, text: str) -> list[Result]:
+    return list(Run(bundle, read([table(folder, text)])))
+
+
+def one(bundle: dict[str, Any], folder: Path, said: str) -> Result:
+    (result,) = run(bundle, folder, f"{HEAD}  - name: it\n" + "".join(f"    {line}\n" for line in said.splitlines()))
+    return result
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "request: GET /orders\nkey: true\nexpect: allow",
+        "request: GET /orders\nexpect: deny",
+        "request: GET /orders\nexpect: key-missing",
+        "request: GET /orders\nexpect: {reason: key-missing, status: 401, api: shop, route: /orders/*}",
+        "request: GET /orders\nkey: {owner: crm@example.com}\nexpect: {verdict: allow, owner: crm@example.com}",
+        "request: GET /orders\nkey: {apis: [open]}\nexpect: key-not-for-api",
+        "request: GET /orders\nkey: {revoked: true}\nexpect: key-revoked",
+        "request: GET /orders\nkey: {expired: true}\nexpect: key-expired",
+        "request: GET /orders\nkey: {unknown: true}\nexpect: key-unknown",
+        "request: GET /orders\nheaders: {X-Key: nonsense}\nexpect: key-malformed",
+        "request: GET /orders\nheaders: {X-Key: [a, b]}\nexpect: key-repeated",
+        "request: GET /orders\npeer: 203.0.113.9\nkey: true\nexpect: address-denied",
+        "request: POST /orders\nkey: true\nbytes: 1KiB\nexpect: allow",
+        "request: POST /orders\nkey: true\nbytes: 1025\nexpect: body-too-large",
+        "request: POST /orders\nkey: true\njson: {sku: LK-001, count: [1, 2]}\nexpect: allow",
+        "request: POST /orders\nkey: true\nbody: hello\nexpect: allow",
+        "request: DELETE /orders\nexpect: {reason: method-not-allowed, status: 405}",
+        "request: GET http://other.example.com/orders\nexpect: no-route",
+        "request: GET /healthz\nexpect: {verdict: allow, api: open, target: /healthz}",
+        "request: GET /healthz\nat: 2099-01-01\nexpect: waiver-expired",
+        "request: GET /healthz\nat: 2098-12-31T23:59:59Z\nexpect: allow",
+        "request: GET /.lockgate/reasons/no-route\nexpect: respond",
+        "request: GET /orders\nkey: true\nrepeat: 3\nevery: 1s\nexpect: allow",
+    ],
+)
+def test_a_case_passes_where_the_gate_does_so(bundle: dict[str, Any], tmp_path: Path, said: str) -> None:
+    result = one(bundle, tmp_path, said)
+    assert result.passed, [miss.words for miss in result.misses] or result.broken
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("request: GET /orders\nexpect: allow", "expected `allow`, but the verdict is `deny`"),
+        ("request: GET /orders\nkey: true\nexpect: deny", "expected `deny`, but the verdict is `allow`"),
+        ("request: GET /orders\nexpect: key-expired", "expected reason `key-expired`, but it is `key-missing`"),
+        ("request: GET /orders\nexpect: {status: 403}", "expected status `403`, but it is `401`"),
+        ("request: GET /orders\nexpect: {api: open}", "expected api `open`, but it is `shop`"),
+        ("request: GET /orders\nexpect: {api: shpo}", "expected api `shpo`, but it is `shop` (a slip?)"),
+        ("request: GET /orders\nexpect: {route: /x}", "expected route `/x`, but it is `/orders/*`"),
+        ("request: GET /orders\nkey: true\nexpect: {upstream: x}", "expected upstream `x`, but it is `api:shop`"),
+        ("request: GET /orders\nkey: true\nexpect: {owner: me}", "expected owner `me`, but it is `tests@example.com`"),
+        ("request: GET /orders\nexpect: {owner: me}", "expected owner `me`, but it is `none`"),
+    ],
+)
+def test_a_case_fails_in_words_where_it_does_not(bundle: dict[str, Any], tmp_path: Path, said: str, words: str) -> None:
+    result = one(bundle, tmp_path, said)
+    assert not result.passed
+    assert words in [miss.words for miss in result.misses]
+
+
+def test_an_address_that_is_none_breaks_the_case_and_no_other(bundle: dict[str, Any], tmp_path: Path) -> None:
+    first, second = run(
+        bundle,
+        tmp_path,
+        HEAD
+        + "  - {name: a, request: GET /healthz, peer: nowhere, expect: allow}\n"
+        + "  - {name: b, request: GET /healthz, expect: allow}\n",
+    )
+    assert first.broken is not None
+    assert "IP address" in first.broken
+    assert second.passed
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column", "code", "words"),
+    [
+        ("", 1, 1, "empty-file", "empty"),
+        ("- a\n", 1, 1, "not-a-mapping", "mapping"),
+        ("cases: []\n", 1, 1, "missing-key", "version"),
+        ("version: 1\ncases: []\n", 2, 1, "no-cases", "no case"),
+        ("version: 2\ncases: []\n", 1, 10, "not-a-choice", "2"),
+        (f"{HEAD}  - {{name: a, request: GET /, expct: allow}}\n", 4, 31, "unknown-key", "expct"),
+        (f"{HEAD}  - {{name: a, request: GET /}}\n", 4, 5, "missing-key", "expect"),
+        (f"{HEAD}  - {{name: a, request: /orders, expect: allow}}\n", 4, 24, "request-malformed", "no request"),
+        (f"{HEAD}  - {{name: a, request: GET /, expect: alow}}\n", 4, 39, "expectation-unknown", "alow"),
+        (
+            f"{HEAD}  - {{name: a, request: GET /, expect: {{reason: key-mising}}}}\n",
+            4,
+            48,
+            "reason-unknown",
+            "key-mising",
+        ),
+        (f"{HEAD}  - {{name: a, request: GET /, at: soon, expect: allow}}\n", 4, 35, "moment-malformed", "soon"),
+        (f"{HEAD}  - {{name: a, request: GET /, repeat: 0, expect: allow}}\n", 4, 39, "out-of-range", "0"),
+        (f"{HEAD}  - {{name: a, request: GET /, key: false, expect: allow}}\n", 4, 36, "key-absent", "false"),
+        (f"{HEAD}  - {{name: a, request: GET /, key: {{ownr: x}}, expect: allow}}\n", 4, 37, "unknown-key", "ownr"),
+        ("version: 1\ncases: [\n", 3, 1, "yaml", ""),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_place(
+    tmp_path: Path, text: str, line: int, column: int, code: str, words: str
+) -> None:
+    with pytest.raises(ConfigErrors) as refused:
+        read([table(tmp_path, text)])
+    (error, *_) = refused.value.errors
+    assert (error.code, error.region.line, error.region.column) == (code, line, column)
+    assert words in error.message
+
+
+def test_slips_are_guessed_and_all_mistakes_told_at_once(tmp_path: Path) -> None:
+    text = (
+        f"{HEAD}  - {{name: a, request: GET /, expct: allow, expect: allow}}\n"
+        "  - {name: b, request: GET /, expect: key-mising}\n"
+    )
+    with pytest.raises(ConfigErrors) as refused:
+        read([table(tmp_path, text)])
+    hints = {error.hint for error in refused.value.errors}
+    assert hints == {"did you mean `expect`?", "did you mean `key-missing`?"}
+
+
+def test_two_cases_of_one_name_are_refused(tmp_path: Path) -> None:
+    case = "  - {name: a, request: GET /, expect: allow}\n"
+    with pytest.raises(ConfigErrors) as refused:
+        read([table(tmp_path, HEAD + case + case)])
+    assert [error.code for error in refused.value.errors] == ["name-twice"]
+
+
+def test_tables_are_found_beside_the_configuration(tmp_path: Path) -> None:
+    config = tmp_path / "lockgate.yaml"
+    assert beside(config) == []
+    (tmp_path / "tests").mkdir()
+    for name in ("lockgate.tests.yaml", "tests/b.yaml", "tests/a.yaml", "tests/no.txt"):
+        (tmp_path / name).write_text("")
+    found = [path.relative_to(tmp_path).as_posix() for path in beside(config)]
+    assert found == ["lockgate.tests.yaml", "tests/a.yaml", "tests/b.yaml"]
+
+
+def test_defaults_hold_unless_a_case_says_otherwise(bundle: dict[str, Any], tmp_path: Path) -> None:
+    results = run(
+        bundle,
+        tmp_path,
+        "version: 1\ndefaults: {host: shop.example.com, peer: 203.0.113.9, headers: {X-Key: bad}, at: 2099-01-01}\n"
+        "cases:\n"
+        "  - {name: a, request: GET /orders, expect: address-denied}\n"
+        "  - {name: b, request: GET /orders, peer: 192.0.2.1, expect: key-malformed}\n"
+        "  - {name: c, request: GET /orders, peer: 192.0.2.1, headers: {x-key: [x, y]}, expect: key-repeated}\n"
+        "  - {name: d, request: GET /healthz, expect: waiver-expired}\n"
+        "  - {name: e, request: GET /healthz, at: 2027-01-01, expect: allow}\n"
+        "  - {name: f, request: GET /healthz, host: other.example.com, expect: no-route}\n",
+    )
+    assert [result.passed for result in results] == [True] * 6
+
+
+def test_coverage_counts_routes_and_both_verdicts_of_each_policy(bundle: dict[str, Any], tmp_path: Path) -> None:
+    running = Run(bundle, read([table(tmp_path, f"{HEAD}  - {{name: a, request: GET /orders, expect: deny}}\n")]))
+    list(running)
+    met = measure(running.outline(), running.explained)
+    assert met.of("route") == (1, 3)
+    # ip_filter let it through; api_key refused it.
+    assert {(point.kind, point.what) for point in met.points if point.met} == {
+        ("route", "/orders/*"),
+        ("allows", "ip_filter"),
+        ("refuses", "api_key"),
+    }
+    missing = {point.words for point in met.missing}
+    assert "no case goes to route /products/{sku} of shop" in missing
+    assert "no case that ip_filter of shop refuses" in missing
+    assert "no case that api_key of shop lets through" in missing
+    assert not any("authorize of shop refuses" in words for words in missing), "where keys are asked for, it cannot"
+    assert 0 < met.percent < 100
+
+
+def test_everything_can_be_covered(bundle: dict[str, Any], tmp_path: Path) -> None:
+    cases = [
+        "request: GET /orders, key: true, expect: allow",
+        "request: GET /products/1, expect: key-missing",
+        "request: GET /orders, peer: 203.0.113.1, expect: address-denied",
+        "request: POST /orders, key: true, bytes: 2KiB, expect: body-too-large",
+        "request: GET /healthz, expect: allow",
+        "request: GET /healthz, at: 2099-02-01, expect: waiver-expired",
+        "request: POST /healthz, bytes: 20MiB, expect: body-too-large",
+    ]
+    text = HEAD + "".join(f"  - {{name: c{number}, {case}}}\n" for number, case in enumerate(cases))
+    running = Run(bundle, read([table(tmp_path, text)]))
+    assert all(result.passed for result in running)
+    met = measure(running.outline(), running.explained)
+    assert met.missing == []
+    assert met.percent == 100
+
+
+def test_a_first_table_is_a_good_one_and_passes(bundle: dict[str, Any], tmp_path: Path) -> None:
+    running = Run(bundle, read([table(tmp_path, first_table(bundle))]))
+    results = list(running)
+    assert len(results) == 6
+    assert [result.read.case.name for result in results if not result.passed] == []
+    met = measure(running.outline(), running.explained)
+    assert met.of("route") == (3, 3)
+
+
+def test_junit_holds_each_case_and_what_was_wrong(bundle: dict[str, Any], tmp_path: Path) -> None:
+    results = run(
+        bundle,
+        tmp_path,
+        HEAD
+        + "  - {name: good, request: GET /healthz, expect: allow}\n"
+        + "  - {name: bad <&>, request: GET /healthz, expect: deny}\n"
+        + "  - {name: broken, request: GET /healthz, peer: x, expect: deny}\n",
+    )
+    made = report(results, lambda result: f"words\x07 of {result.read.case.name}")
+    root = ET.fromstring(made)  # noqa: S314 -- Our own.
+    assert root.attrib["tests"] == "3"
+    assert (root.attrib["failures"], root.attrib["errors"]) == ("1", "1")
+    good, bad, broken = root.iter("testcase")
+    assert good.find("failure") is None
+    assert good.find("error") is None
+    assert bad.attrib["name"] == "bad <&>"
+    failure = bad.find("failure")
+    assert failure is not None
+    assert "expected `deny`" in failure.attrib["message"]
+    assert "words\N{REPLACEMENT CHARACTER} of bad" in str(failure.text)
+    assert broken.find("error") is not None
+
+
+def test_the_schema_describes_every_field() -> None:
+    document = schema()
+    for name, node in {"": document, **document["$defs"]}.items():
+        assert node.get("additionalProperties") is False, name
+        for key, field in node["properties"].items():
+            meant = {**document["$defs"][field["$ref"].rsplit("/", 1)[1]], **field} if "$ref" in field else field
+            assert meant.get("description", "").rstrip().endswith("."), f"{name}.{key}"
+            assert meant.get("examples") is not None, f"{name}.{key}"
+
+
+def test_the_outline_is_the_bundle_that_the_engine_judges_by(bundle: dict[str, Any]) -> None:
+    outline = Engine(json.dumps(bundle).encode()).outline()
+    assert [api["api"] for api in outline] == ["shop", "open"]
+    assert [step["policy"] for step in outline[0]["steps"]] == ["ip_filter", "api_key", "authorize", "body_limit"]
