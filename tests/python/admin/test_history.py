@@ -30,7 +30,7 @@ class Noted:
     def audit(self, *_: Any, **__: Any) -> None:
         raise AssertionError("nobody changed anything")
 
-    def system(self, code: str, message: str, detail: dict[str, Any]) -> None:
+    def system(self, code: str, message: str, detail: dict[str, Any] | None = None) -> None:
         assert message.endswith(".")
         self.codes.append(code)
 
