@@ -204,7 +204,7 @@ impl PathMatch {
     #[must_use]
     pub fn pattern(&self) -> String {
         match self {
-            Self::Exact(text) | Self::Template(text) => text.clone(),
+            Self::Exact(text) | Self::Template(text) | Self::Regex(text) => text.clone(),
             Self::Prefix(text) => format!("{}/*", text.trim_end_matches('/')),
         }
     }
