@@ -153,6 +153,7 @@ pub trait Memory {
     fn recall(
         &self,
         api: &CompiledApi,
+        route: &str,
         number: usize,
         view: &RequestView<'_>,
         now_ms: u64,
@@ -486,8 +487,11 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             api: self.api().map_or("", |api| &api.name),
             operation: None,
         };
-        if let (Some(memory), Some(api)) = (self.memory, self.api()) {
-            if let Some(verdict) = memory.recall(api, self.next, &view, self.now_ms) {
+        if let (Some(memory), Some(api), Some(matched)) =
+            (self.memory, self.api(), self.judgement.matched)
+        {
+            let route = self.snapshot.router.pattern(matched);
+            if let Some(verdict) = memory.recall(api, route, self.next, &view, self.now_ms) {
                 return Ok(verdict);
             }
         }

@@ -15,6 +15,7 @@ use std::collections::HashMap;
 
 use http::{HeaderMap, Method};
 use lockgate_policy::Denial;
+use lockgate_wire::target;
 use serde::Serialize;
 
 use crate::bundle::Bundle;
@@ -196,6 +197,9 @@ impl Replay {
 
     fn judge(&self, event: &Event, then: &Exchange) -> Result<Ending, &'static str> {
         let method = Method::from_bytes(then.method.as_bytes()).map_err(|_| "head-not-kept")?;
+        if then.reason.as_deref() == Some(target::reasons::DUPLICATE_PARAMETER.code) {
+            return Err("query-not-kept");
+        }
         if then.path.is_empty() {
             return Err("head-not-kept");
         }
@@ -235,6 +239,10 @@ impl Replay {
             Judging::new(snapshot, arrival, event.at_ms, &mut judgement).by_memory(&past);
         judging.complete(&|need| answer(self.engine.facts(), false, need));
         let api = judging.api();
+        let (_, host, path, _) = judging.normal();
+        if snapshot.router.is_conditional(host, path) {
+            return Err("route-needs-headers");
+        }
         if let (End::Refuse(_), Some(api)) = (&judgement.end, api) {
             // A credential that cannot be judged outweighs one that was refused: any one is enough.
             let unknown = judgement

@@ -144,6 +144,12 @@ impl Router {
         self.place(host, path).map(|place| place.pattern)
     }
 
+    /// Whether headers, parameters or cookies have a say in where a path belongs.
+    #[must_use]
+    pub fn is_conditional(&self, host: &str, path: &str) -> bool {
+        self.place(host, path).is_some_and(Place::is_conditional)
+    }
+
     /// Whether a path belongs to that pattern too, if only as to a less specific one.
     #[must_use]
     pub fn covers(&self, pattern: u32, path: &str) -> bool {

@@ -81,7 +81,7 @@ def offline(bundle: str, asked: Asked, known: Callable[[], tuple[KnownKeys | Non
         explained = engine.evaluate(request)
         if explained["route"] is None:
             return _explanation(explained, listener, request, _other_methods(engine, document, request, explained))
-        names = key_headers(document, explained["route"]["api"])
+        names = key_headers(document, explained["route"])
         if asked.key is not None:
             request["headers"] += [(name, asked.key) for name in names]
         # A key that stands among the headers is as good as one that is handed over by itself.

@@ -75,7 +75,7 @@ def measure(outline: Iterable[Mapping[str, Any]], explained: Iterable[Mapping[st
         route = told["route"]
         if route is None:
             continue
-        api = route["api"]
+        api = _called(route)
         routes.add((api, route["pattern"]))
         if route.get("operation"):
             operations.add((api, route["operation"]))
@@ -94,7 +94,7 @@ def _points(
     said: set[tuple[str, int, str]],
 ) -> Iterator[Met]:
     for api in outline:
-        name, here = api["api"], _place(api["span"])
+        name, here = _called(api), _place(api["span"])
         for pattern in dict.fromkeys(api["routes"]):
             yield Met("route", name, pattern, (name, pattern) in routes, here)
         for operation in api.get("operations", ()):
@@ -106,6 +106,11 @@ def _points(
             yield Met("allows", name, step["policy"], (name, number, "allows") in said, place)
             if step["refuses"]:
                 yield Met("refuses", name, step["policy"], (name, number, "refuses") in said, place)
+
+
+def _called(api: Mapping[str, Any]) -> str:
+    """An API, or a route of one that has policies of its own."""
+    return f"{api['api']}.{api['route']}" if api.get("route") else str(api["api"])
 
 
 def _place(span: Mapping[str, Any]) -> str:

@@ -40,9 +40,10 @@ class ScratchKeys:
         return key
 
 
-def key_headers(document: Mapping[str, Any], api_name: str) -> list[str]:
-    """The headers in which that API of a bundle looks for a key."""
+def key_headers(document: Mapping[str, Any], route: Mapping[str, Any]) -> list[str]:
+    """The headers in which an API of a bundle looks for a key; `route` is an explanation's, or a bundle's API."""
+    wanted = (route.get("api", route.get("name")), route.get("route"))
     found: Iterable[Mapping[str, Any]] = document["apis"]
-    api = next((api for api in found if api["name"] == api_name), None)
+    api = next((api for api in found if (api["name"], api.get("route")) == wanted), None)
     ways = api["policies"]["authenticate"] if api is not None else []
     return list(dict.fromkeys(way["api_key"]["config"]["header"] for way in ways if "api_key" in way))

@@ -42,7 +42,9 @@ SIZES: Final = frozenset({"head_bytes", "bytes", "retain_bytes"})
 RATES: Final = frozenset({"body_rate_min"})
 FLOORS: Final = frozenset({"body_rate_min"})
 """Numbers of which a smaller one bounds less; of all other bounds a larger one does."""
-IGNORED: Final = frozenset({"span", "authorize_span", "sequence", "created_ms", "sources", "bundle_version", "name"})
+IGNORED: Final = frozenset(
+    {"span", "authorize_span", "route", "sequence", "created_ms", "sources", "bundle_version", "name"}
+)
 """What says nothing of how requests are treated."""
 STRICTNESS: Final[Mapping[str, int]] = {"enforce": 2, "observe": 1, "off": 0}
 
@@ -78,8 +80,8 @@ class _Comparison:
         added: Effect,
         removed: Effect,
     ) -> Iterator[Difference]:
-        before = {one["name"]: one for one in self._before[section]}
-        after = {one["name"]: one for one in self._after[section]}
+        before = {_called(one): one for one in self._before[section]}
+        after = {_called(one): one for one in self._after[section]}
         for name, one in before.items():
             if name not in after:
                 yield Difference(removed, f"{section}.{name}", f"{what} {name} is gone{_served(one)}")
@@ -273,6 +275,11 @@ def _config(placed: Node) -> str:
 def _way(way: Node) -> tuple[str, Node]:
     ((room, placed),) = way.items()
     return room, placed
+
+
+def _called(one: Node) -> str:
+    """Its name; of a route that has policies of its own, its API's before it."""
+    return f"{one['name']}.{one['route']}" if one.get("route") else str(one["name"])
 
 
 def _paths(api: Node) -> list[str]:

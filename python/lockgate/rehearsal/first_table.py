@@ -44,21 +44,28 @@ def first_table(bundle: Mapping[str, Any]) -> str:
 def _cases(api: Mapping[str, Any], bundle: Mapping[str, Any], engine: Engine, usual: str | None) -> Iterator[str]:
     method = api["methods"][0] if api["methods"] else "GET"
     host = _host(api["hosts"][0]) if api["hosts"] else None
-    keyed = bool(key_headers(dict(bundle), api["name"]))
-    for match in api["paths"]:
+    keyed = bool(key_headers(bundle, api))
+    for match in () if api.get("conditions") else api["paths"]:
+        if "regex" in match:
+            continue  # What it takes, a person knows.
         path = _path(match)
         request = f"{method} {path}"
         asked = {"method": method, "target": path, "headers": [("Host", host or _host(usual or "localhost"))]}
         told = engine.evaluate({**asked, "peer": "127.0.0.1"})
-        if told["route"] is None or told["route"]["api"] != api["name"]:
+        route = told["route"]
+        if route is None or (route["api"], route.get("route")) != (api["name"], api.get("route")):
             continue  # Another API takes this one: a case would say what nobody meant.
         more = [f"host: {host}"] if host is not None and host != _host(usual or "") else []
-        name = f"{api['name']}: {path}"
+        name = f"{_called(api)}: {path}"
         if keyed:
             yield _case(f"{name} with a key", request, "allow", "key: true", *more)
         reason = told["reason"]
         outcome = "is let through" if reason is None else "is refused without one" if keyed else "is refused"
         yield _case(f"{name} {outcome}", request, told["verdict"] if reason is None else reason["code"], *more)
+
+
+def _called(api: Mapping[str, Any]) -> str:
+    return f"{api['name']}.{api['route']}" if api.get("route") else str(api["name"])
 
 
 def _case(name: str, request: str, expect: str, *more: str) -> str:

@@ -112,7 +112,7 @@ class Run:
         if key is not None:
             # Which header carries it, the API says; so the API is asked for first.
             route = engine.evaluate({**request, "body": None}, now_ms=now)["route"]
-            names = key_headers(dict(self.bundle), route["api"]) if route is not None else []
+            names = key_headers(self.bundle, route) if route is not None else []
             request["headers"] += [(name, key) for name in names]
         told: Explanation = {}
         for number in range(one.case.repeat):

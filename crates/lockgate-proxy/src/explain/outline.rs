@@ -13,6 +13,8 @@ use crate::snapshot::{CompiledApi, Policy, Rule, Step};
 pub struct Outlined {
     /// Its name.
     pub api: String,
+    /// The route of the API that this is; none for the API itself.
+    pub route: Option<String>,
     /// Where the configuration says it.
     pub span: Place,
     /// Its routes' patterns.
@@ -41,6 +43,7 @@ impl Engine {
         let apis = self.snapshot.apis.iter().zip(&self.routes);
         apis.map(|(api, routes)| Outlined {
             api: api.name.to_string(),
+            route: api.route.as_deref().map(str::to_owned),
             span: self.place(api.span),
             routes: routes.clone(),
             steps: api
@@ -58,13 +61,18 @@ impl Engine {
     }
 }
 
-/// Where authentication is enforced, nobody unknown comes so far as `authorize`.
+/// Where authentication is enforced, nobody unknown comes so far as
+/// `authorize`; and some policies only change what goes on.
 fn refuses(api: &CompiledApi, step: &Step) -> bool {
     let known = || {
         let mut ways = api.steps.iter().filter(|step| step.policy.authenticates());
         ways.any(|step| step.mode == Mode::Enforce)
     };
-    !matches!(&step.policy, Policy::Authorize(Rule::Authenticated) if known())
+    match &step.policy {
+        Policy::Authorize(Rule::Authenticated) => !known(),
+        Policy::Redirect(_) | Policy::Rewrite(_) | Policy::Headers(_) => false,
+        _ => true,
+    }
 }
 
 /// The patterns of an API's routes, as events and explanations name them.

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use lockgate_policy::{
-    api_key, body_limit, ip_filter, Denial, Digest, Fault, Grant, Identity, KeyRecord, Reason,
-    ReasonRef, RequestView, Verdict,
+    api_key, body_limit, cors, headers, ip_filter, redirect, rewrite, Denial, Digest, Fault, Grant,
+    Identity, KeyRecord, Reason, ReasonRef, RequestView, Verdict,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, PathMatch};
 use crate::events::{Exchange, Outcome, Verdict as Said};
 use crate::judge::Memory;
 use crate::snapshot::{CompiledApi, Policy, Step, AUTHORIZE};
@@ -25,12 +25,21 @@ pub(super) static UNDECIDABLE: Reason = Reason {
     advice: "",
 };
 
-/// Policies that look at nothing but the address, the path, the caller and the time.
-const ASKED: [&str; 2] = [ip_filter::NAME, AUTHORIZE];
+/// Policies that look at nothing but the address, the path, the caller and the
+/// time, or refuse for nothing else.
+const ASKED: [&str; 5] = [
+    ip_filter::NAME,
+    AUTHORIZE,
+    redirect::NAME,
+    rewrite::NAME,
+    headers::NAME,
+];
 
-/// How each API's policies were configured: by API and room, in order.
+/// How policies were configured: by API and route, then by room, in order.
 #[derive(Debug, Default)]
-pub(super) struct Policies(HashMap<String, HashMap<String, Vec<Value>>>);
+pub(super) struct Policies(HashMap<String, HashMap<String, Rooms>>);
+
+type Rooms = HashMap<String, Vec<Value>>;
 
 impl Policies {
     /// Those of a bundle's text, of this version or an older one.
@@ -50,35 +59,49 @@ impl Policies {
     fn walk(document: &Value) -> Option<Self> {
         let mut found = Self::default();
         for api in document.get("apis")?.as_array()? {
-            let name = api.get("name")?.as_str()?;
-            for (room, placed) in api.get("policies")?.as_object()? {
-                match placed {
-                    Value::Array(ways) => {
-                        let ways = ways.iter().filter_map(Value::as_object).flatten();
-                        ways.for_each(|(room, placed)| found.add(name, room, placed));
-                    }
-                    placed => found.add(name, room, placed),
+            let rooms = rooms(api.get("policies")?.as_object()?);
+            let routes = found.0.entry(api.get("name")?.as_str()?.to_owned());
+            let routes = routes.or_default();
+            for path in api.get("paths")?.as_array()? {
+                let path: PathMatch = serde_json::from_value(path.clone()).ok()?;
+                let known = routes.entry(path.pattern());
+                let known = known.or_insert_with(|| rooms.clone());
+                // Two that headers tell apart: which of them it was, no event says.
+                if *known != rooms {
+                    known.clear();
                 }
             }
         }
         Some(found)
     }
 
-    fn add(&mut self, api: &str, room: &str, placed: &Value) {
+    fn configs(&self, api: &str, route: &str, room: &str) -> &[Value] {
+        let routes = self.0.get(api);
+        let rooms = routes.and_then(|routes| routes.get(route));
+        let configs = rooms.and_then(|rooms| rooms.get(room));
+        configs.map_or(&[], Vec::as_slice)
+    }
+}
+
+/// The configuration of each room, of several ways in their order.
+fn rooms(policies: &Map<String, Value>) -> Rooms {
+    let mut found = Rooms::new();
+    let mut add = |room: &str, placed: &Value| {
         if let Some(config) = placed.get("config") {
-            let rooms = self.0.entry(api.to_owned()).or_default();
-            rooms
-                .entry(room.to_owned())
-                .or_default()
-                .push(config.clone());
+            let configs = found.entry(room.to_owned()).or_default();
+            configs.push(config.clone());
+        }
+    };
+    for (room, placed) in policies {
+        match placed {
+            Value::Array(ways) => {
+                let ways = ways.iter().filter_map(Value::as_object).flatten();
+                ways.for_each(|(room, placed)| add(room, placed));
+            }
+            placed => add(room, placed),
         }
     }
-
-    fn configs(&self, api: &str, room: &str) -> &[Value] {
-        let api = self.0.get(api);
-        api.and_then(|rooms| rooms.get(room))
-            .map_or(&[], Vec::as_slice)
-    }
+    found
 }
 
 /// APIs that a key opens, by its id, where it does not open all.
@@ -101,24 +124,29 @@ impl Memory for Past<'_> {
     fn recall(
         &self,
         api: &CompiledApi,
+        route: &str,
         number: usize,
         view: &RequestView<'_>,
         now_ms: u64,
     ) -> Option<Verdict> {
         let step = api.steps.get(number)?;
         let room = step.policy.name();
-        if ASKED.contains(&room) || (room == body_limit::NAME && self.whole) {
+        // What is no preflight, `cors` lets through.
+        let asked = ASKED.contains(&room)
+            || (room == body_limit::NAME && self.whole)
+            || (room == cors::NAME && view.method != http::Method::OPTIONS);
+        if asked {
             return None;
         }
         let earlier = api.steps[..number].iter();
         let nth = earlier.filter(|step| step.policy.name() == room).count();
         let verdict = if step.policy.authenticates() {
-            self.credential(step, nth, view, now_ms)
+            self.credential(step, (route, nth), view, now_ms)
         } else if room == body_limit::NAME {
-            let again = self.again(room, nth, view);
+            let again = self.again(room, (route, nth), view);
             again.map_err(|_| "body-not-read")
         } else {
-            self.again(room, nth, view)
+            self.again(room, (route, nth), view)
         };
         Some(verdict.unwrap_or_else(|why| {
             if step.policy.authenticates() {
@@ -129,20 +157,24 @@ impl Memory for Past<'_> {
     }
 }
 
+/// A route, and which of the policies of one room that it has.
+type Place<'a> = (&'a str, usize);
+
 type Recalled = Result<Verdict, &'static str>;
 
 impl Past<'_> {
     /// What the policy said then, if it was configured as it is now. Without
     /// the bundle of then, it is taken for granted that it was.
-    fn said(&self, room: &str, nth: usize, api: &str) -> Result<&Said, &'static str> {
+    fn said(&self, room: &str, (route, nth): Place<'_>, api: &str) -> Result<&Said, &'static str> {
         let mut then = self.then.verdicts.iter().filter(|said| said.policy == room);
         let Some(before) = self.before else {
             let first = then.clone().next();
             return then.nth(nth).or(first).ok_or("policy-new");
         };
         let api_then = self.then.api.as_deref().unwrap_or(api);
-        let now = self.proposed.configs(api, room).get(nth);
-        let configs = before.configs(api_then, room);
+        let route_then = self.then.route.as_deref().unwrap_or(route);
+        let now = self.proposed.configs(api, route, room).get(nth);
+        let configs = before.configs(api_then, route_then, room);
         let Some(same) = configs.iter().position(|config| Some(config) == now) else {
             return Err(if configs.is_empty() {
                 "policy-new"
@@ -153,8 +185,14 @@ impl Past<'_> {
         then.nth(same).ok_or("policy-not-asked")
     }
 
-    fn credential(&self, step: &Step, nth: usize, view: &RequestView<'_>, now_ms: u64) -> Recalled {
-        let said = match self.said(step.policy.name(), nth, view.api) {
+    fn credential(
+        &self,
+        step: &Step,
+        place: Place<'_>,
+        view: &RequestView<'_>,
+        now_ms: u64,
+    ) -> Recalled {
+        let said = match self.said(step.policy.name(), place, view.api) {
             Ok(said) => said,
             Err("policy-changed") => return Err("credential-elsewhere"),
             Err(_) => return Err("credential-not-looked-at"),
@@ -209,8 +247,8 @@ impl Past<'_> {
     }
 
     /// What the policy said holds on, if it is configured as it was.
-    fn again(&self, room: &str, nth: usize, view: &RequestView<'_>) -> Recalled {
-        let said = self.said(room, nth, view.api)?;
+    fn again(&self, room: &str, place: Place<'_>, view: &RequestView<'_>) -> Recalled {
+        let said = self.said(room, place, view.api)?;
         match (said.outcome, said.reason.as_deref().and_then(reason)) {
             (Outcome::Allow, _) => Ok(Verdict::allow()),
             (Outcome::Deny | Outcome::ObserveDeny, Some(reason)) => {

@@ -69,6 +69,10 @@ impl Place {
         methods.add(&apis[index].methods, index, apis, pattern)
     }
 
+    pub(super) fn is_conditional(&self) -> bool {
+        !self.conditional.is_empty()
+    }
+
     pub(super) fn finish(&mut self) {
         self.conditional.sort_by(|(one, _), (other, _)| {
             let text = || one.text().cmp(other.text());
