@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final, cast
 
 from lockgate.config import bundle_types as types
+from lockgate.config.compile_upstreams import spread
 from lockgate.config.document import Document
 from lockgate.config.effective import EffectiveApi, Path, Placed, direct_name, region
 from lockgate.config.model_listeners import Listener
@@ -70,7 +71,9 @@ class Compiler:
         """The named ones, then those that APIs name directly."""
         named = [self._upstream(name, one, ("upstreams", name)) for name, one in self.document.upstreams.items()]
         direct = [
-            self._upstream(direct_name(api.name), Upstream(targets=[api.api.upstream]), ("apis", api.name, "upstream"))
+            self._upstream(
+                direct_name(api.name), _of_one(api.api.upstream), ("apis", api.name, "upstream")
+            )
             for api in self.apis
             if api.api.upstream is not None and "://" in api.api.upstream
         ]
@@ -79,7 +82,7 @@ class Compiler:
     def _upstream(self, name: str, upstream: Upstream, path: Path) -> types.Upstream:
         return {
             "name": name,
-            "targets": upstream.targets,
+            **spread(upstream),
             "timeouts": _timeouts(upstream.timeouts),
             "credential": self._credential(upstream.credential, (*path, "credential", "value")),
             "head_bytes": upstream.head_bytes,
