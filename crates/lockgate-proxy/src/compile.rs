@@ -21,7 +21,8 @@ use lockgate_wire::headers::reserved;
 use lockgate_wire::target::TargetSwitches;
 
 use crate::bundle::{
-    Api, Authenticator, Authorize, Bundle, Credential, Listener, PathMatch, Placed, BUNDLE_VERSION,
+    Api, Authenticator, Authorize, Bundle, Credential, Listener, PathMatch, Placed, Upstream,
+    BUNDLE_VERSION,
 };
 use crate::metrics::Metrics;
 use crate::normal::MAX_SETS;
