@@ -55,7 +55,7 @@ def bundle(shape: Shape, origin: str, sequence: int = 1) -> str:
             "upstreams": [
                 {
                     "name": "origin",
-                    "targets": [f"http://{origin}"],
+                    "targets": [{"url": f"http://{origin}", "weight": 1, "priority": 0}],
                     "timeouts": {
                         "connect_ms": 5000,
                         "first_byte_ms": 30_000,

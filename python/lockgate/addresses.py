@@ -17,6 +17,8 @@ from lockgate.scalars import Scalar, refusal, shown
 MAX_PORT: Final = 65_535
 MAX_OCTET: Final = 255
 IPV4_BITS: Final = 32
+MAX_SOCKET_PATH: Final = 103
+"""Bytes of a Unix socket's path: what fits on every system."""
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"})
 _RARE: Final = """
     ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT COPY LABEL LINK LOCK MERGE MKACTIVITY MKCALENDAR MKCOL MKREDIRECTREF
@@ -104,7 +106,11 @@ def parse_listen(value: object) -> str:
 
 
 def parse_target(value: object) -> str:
-    """An upstream's server: `http://host:port`, nothing more."""
+    """An upstream's server: `http://host:port`, `unix:/path` or `http+srv://name`, nothing more."""
+    if isinstance(value, str) and value.startswith("unix:"):
+        return _unix(value)
+    if isinstance(value, str) and value.lower().startswith("http+srv://"):
+        return _service(value)
     allowed = "`http://` with a host and, if it is not 80, a port, such as `http://10.0.0.5:9000`"
     if not isinstance(value, str):
         raise refusal("target-malformed", f"{shown(value)} is not the address of a server", allowed=allowed)
@@ -131,6 +137,33 @@ def parse_target(value: object) -> str:
     if port == 0 or (port or 80) > MAX_PORT or not _is_host(host):
         raise refusal("target-malformed", f"{shown(value)} is not the address of a server", allowed=allowed)
     return f"http://[{host}]:{port or 80}" if ":" in host else f"http://{host}:{port or 80}"
+
+
+def _unix(value: str) -> str:
+    path = value.removeprefix("unix:")
+    fits = len(path.encode()) <= MAX_SOCKET_PATH
+    if path.startswith("/") and not path.startswith("//") and path.isprintable() and fits:
+        return value
+    raise refusal(
+        "target-malformed",
+        f"{shown(value)} is not a socket",
+        allowed=f"`unix:` with an absolute path of at most {MAX_SOCKET_PATH} bytes, such as `unix:/run/shop.sock`",
+    )
+
+
+def _service(value: str) -> str:
+    name = value[len("http+srv://") :].rstrip("/").lower()
+    if "." in name and not name.startswith("*") and _is_host(name):
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return f"http+srv://{name}"
+    raise refusal(
+        "target-malformed",
+        f"{shown(value)} is not the name of a service",
+        allowed="`http+srv://` with a name that DNS has SRV records for, such as `http+srv://_http._tcp.shop.internal`",
+        hint="leave the port out: the records have it" if ":" in name else None,
+    )
 
 
 def parse_host(value: object) -> str:
@@ -207,6 +240,6 @@ def _is_host(host: str) -> bool:
 
 Network = Annotated[str, Scalar(parse_network, {"type": "string"})]
 Listen = Annotated[str, Scalar(parse_listen, {"type": "string"})]
-Target = Annotated[str, Scalar(parse_target, {"type": "string", "pattern": "^http://"})]
+Target = Annotated[str, Scalar(parse_target, {"type": "string", "pattern": "^(http|http\\+srv)://|^unix:/"})]
 Host = Annotated[str, Scalar(parse_host, {"type": "string"})]
 Method = Annotated[str, Scalar(parse_method, {"type": "string", "pattern": "^[A-Z]"})]

@@ -331,6 +331,9 @@ fn poll_upstream(
     };
     let Poll::Ready(polled) = link.poll_body(cx) else {
         if exchange.state.upstream_late() {
+            if let Some(lease) = &link.lease {
+                lease.failed(exchange.worker().clock.coarse_ms(), &reasons::IDLE_TIMEOUT);
+            }
             exchange.broke_off(&reasons::IDLE_TIMEOUT);
             return Poll::Ready(Some(Err(Broken)));
         }
@@ -348,6 +351,9 @@ fn poll_upstream(
             Some(Ok(frame))
         }
         Some(Err(broke)) => {
+            if let (Broke::Upstream(reason), Some(lease)) = (&broke, &link.lease) {
+                lease.failed(exchange.worker().clock.coarse_ms(), reason);
+            }
             exchange.broke_off(match broke {
                 Broke::Upstream(reason) => reason,
                 Broke::Request => exchange.state.broken.get().unwrap_or(&reasons::CLIENT_GONE),

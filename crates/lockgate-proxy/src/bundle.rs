@@ -15,6 +15,13 @@ use lockgate_policy::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod upstreams;
+
+pub use upstreams::{
+    Balance, BalanceBy, Breaker, Dns, HashKey, HashKind, HealthCheck, Passive, Retry, Server,
+    StatusRange, StickyCookie, Upstream,
+};
+
 /// The version that this gate writes. It reads this one and the one before.
 pub const BUNDLE_VERSION: u32 = 1;
 
@@ -100,26 +107,6 @@ impl Listener {
             connections_per_ip: 1_000,
         }
     }
-}
-
-/// An API's servers.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Upstream {
-    /// Its name in the configuration.
-    pub name: String,
-    /// `http://host:port` each; asked in turn.
-    pub targets: Vec<String>,
-    /// Phase by phase.
-    pub timeouts: Timeouts,
-    /// A header that proves the gate to the upstream.
-    pub credential: Option<Credential>,
-    /// Bytes of status line and headers of an answer.
-    pub head_bytes: u32,
-    /// Needed for plain HTTP off loopback.
-    pub insecure: Option<Waiver>,
-    /// Where the configuration says it.
-    pub span: Span,
 }
 
 /// Timeouts of one exchange with an upstream, milliseconds.

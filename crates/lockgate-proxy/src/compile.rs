@@ -2,12 +2,10 @@
 //! request finds it. All errors at once, each with its place.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::AtomicUsize;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use aws_lc_rs::hmac;
-use http::uri::Authority;
 use http::{HeaderName, HeaderValue};
 use lockgate_policy::api_key::ApiKey;
 use lockgate_policy::body_limit::BodyLimit;
@@ -31,10 +29,14 @@ use crate::normal::MAX_SETS;
 use crate::pipeline;
 use crate::route::{self, Router};
 use crate::snapshot::{
-    CompiledApi, CompiledListener, CompiledUpstream, Forwarding, Policy, Rule, Secret, Snapshot,
-    Step, Target,
+    CompiledApi, CompiledListener, Forwarding, Policy, Rule, Secret, Snapshot, Step,
 };
 use crate::split::Split;
+use crate::upstream::Registry;
+
+mod upstreams;
+
+use upstreams::upstream;
 
 /// What a bundle is compiled with, besides itself.
 pub struct Surroundings<'a> {
@@ -44,6 +46,8 @@ pub struct Surroundings<'a> {
     pub secret: &'a dyn Fn(&str) -> Option<Vec<u8>>,
     /// Where requests are counted.
     pub metrics: Arc<Metrics>,
+    /// What is known of upstreams.
+    pub upstreams: Arc<Registry>,
 }
 
 /// Compiles `bundle`, whose hash is `hash`.
@@ -195,107 +199,6 @@ fn listener(index: usize, listener: &Listener) -> Result<CompiledListener, Vec<C
         trusted,
         limits: listener.limits.clone(),
         insecure: listener.insecure.clone(),
-    })
-}
-
-fn upstream(
-    index: usize,
-    upstream: &Upstream,
-    around: &Surroundings<'_>,
-) -> Result<CompiledUpstream, Vec<ConfigError>> {
-    let at = at(format!("/upstreams/{index}"), upstream.span);
-    let mut errors = Vec::new();
-    let mut targets = Vec::new();
-    for (place, text) in upstream.targets.iter().enumerate() {
-        match target(text, upstream.insecure.as_ref()) {
-            Ok(target) => targets.push(Arc::new(target)),
-            Err(mut error) => {
-                error.pointer = format!("/targets/{place}");
-                errors.push(at(error));
-            }
-        }
-    }
-    if upstream.targets.is_empty() {
-        errors.push(at(ConfigError::new(
-            "no-targets",
-            "/targets",
-            "an upstream needs at least one target",
-        )));
-    }
-    let credential = match upstream
-        .credential
-        .as_ref()
-        .map(|credential| secret(credential, around))
-        .transpose()
-    {
-        Ok(credential) => credential,
-        Err(error) => {
-            errors.push(at(error));
-            None
-        }
-    };
-    if !errors.is_empty() {
-        return Err(errors);
-    }
-    Ok(CompiledUpstream {
-        name: upstream.name.as_str().into(),
-        targets,
-        timeouts: upstream.timeouts,
-        head_bytes: upstream.head_bytes,
-        credential,
-        insecure: upstream.insecure.clone(),
-        turns: AtomicUsize::new(0),
-    })
-}
-
-fn target(text: &str, insecure: Option<&Waiver>) -> Result<Target, ConfigError> {
-    let wrong = || {
-        ConfigError::new(
-            "not-a-target",
-            "",
-            format!("`{text}` is not a target such as http://127.0.0.1:9000"),
-        )
-    };
-    let Some(rest) = text.strip_prefix("http://") else {
-        let tls = text.starts_with("https://");
-        return Err(if tls {
-            ConfigError::new(
-                "tls-upstream",
-                "",
-                format!("`{text}`: upstreams over TLS come with TLS support, not in this version"),
-            )
-        } else {
-            wrong()
-        });
-    };
-    let authority: Authority = rest.trim_end_matches('/').parse().map_err(|_| wrong())?;
-    if authority.as_str().contains('@') || authority.host().is_empty() {
-        return Err(wrong());
-    }
-    // `port_u16` is also none for a port that is no number up to 65535.
-    let named = authority.as_str().len() > authority.host().len();
-    let port = match authority.port_u16() {
-        Some(port) if port > 0 => port,
-        None if !named => 80,
-        _ => return Err(wrong()),
-    };
-    let host = authority
-        .host()
-        .trim_start_matches('[')
-        .trim_end_matches(']');
-    let loopback = host == "localhost"
-        || host
-            .parse::<IpAddr>()
-            .is_ok_and(|ip| ip.to_canonical().is_loopback());
-    if !loopback && insecure.is_none() {
-        let message = format!(
-            "plain HTTP to `{host}` wants `insecure: {{owner, reason, until}}` in the upstream"
-        );
-        return Err(ConfigError::new("insecure-upstream", "", message));
-    }
-    Ok(Target {
-        host: host.into(),
-        port,
     })
 }
 

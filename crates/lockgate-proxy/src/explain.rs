@@ -205,6 +205,7 @@ fn build(bundle: &[u8], pepper: &[u8]) -> Result<(Snapshot, Vec<Vec<String>>), G
         // Offline nothing is forwarded, so no secret is read.
         secret: &|_| Some(b"offline".to_vec()),
         metrics: Metrics::new(0),
+        upstreams: std::sync::Arc::default(),
     };
     let routes = parsed.apis.iter().map(outline::patterns).collect();
     let snapshot = compile(parsed, &hash(text), &around).map_err(GateError::Config)?;

@@ -26,6 +26,7 @@ use crate::events::{EventLog, Options};
 use crate::facts::{FactError, FactStore};
 use crate::metrics::Metrics;
 use crate::snapshot::Snapshot;
+use crate::upstream::{Keeper, Registry};
 use crate::worker::{Command, Listening, Shared, Worker};
 
 mod handover;
@@ -147,6 +148,7 @@ pub struct Gate {
     public_key: Vec<u8>,
     folder: PathBuf,
     workers: Vec<Thread>,
+    keeper: Keeper,
     open: Mutex<HashMap<SocketAddr, Open>>,
     /// What was handed to this gate and no bundle has asked for yet.
     handed: Mutex<Vec<Handed>>,
@@ -179,10 +181,15 @@ impl Gate {
             ..Options::default()
         };
         let log = EventLog::start(&folder.join("events"), options).map_err(GateError::State)?;
+        let log = Arc::new(log);
+        let upstreams = Arc::<Registry>::default();
+        let told = Arc::clone(&log);
+        upstreams.tell_to(move |code, message| system(&told, code, message));
         let shared = Arc::new(Shared {
             current: Arc::new(ArcSwapOption::empty()),
             facts: FactStore::open(&folder.join("facts.log")).map_err(GateError::State)?,
             metrics: Metrics::new(settings.workers),
+            upstreams,
             log,
             connections: AtomicU32::new(0),
             draining: AtomicBool::new(false),
@@ -198,6 +205,7 @@ impl Gate {
             public_key: settings.public_key,
             folder,
             workers: workers.map_err(GateError::State)?,
+            keeper: Keeper::default(),
             open: Mutex::default(),
             handed: Mutex::new(settings.handed),
         };
@@ -289,6 +297,7 @@ impl Gate {
         self.workers
             .iter()
             .all(|worker| worker.alive.load(Ordering::Acquire) && !worker.handle.is_finished())
+            && self.keeper.alive()
             && self.shared.log.alive()
     }
 
@@ -367,6 +376,7 @@ impl Gate {
             pepper: Arc::clone(&self.pepper),
             secret: &secret::resolve,
             metrics: Arc::clone(&self.shared.metrics),
+            upstreams: Arc::clone(&self.shared.upstreams),
         };
         let snapshot = compile(bundle, &hash, &around).map_err(GateError::Config)?;
         let new = self.bind(&snapshot, &open)?;
@@ -377,7 +387,12 @@ impl Gate {
             .iter()
             .map(|listener| listener.address)
             .collect();
+        let groups = snapshot.upstreams.iter();
+        let groups = groups.filter_map(|upstream| upstream.group.clone());
+        let kept = groups.filter(|group| group.wants_keeping()).collect();
+        self.keeper.keep(kept).map_err(GateError::State)?;
         self.shared.current.store(Some(Arc::new(snapshot)));
+        self.shared.upstreams.prune();
         for (opened, sockets) in new {
             // As many as there are workers, or more where a gate with more was taken over.
             for (worker, socket) in self.workers.iter().cycle().zip(sockets) {

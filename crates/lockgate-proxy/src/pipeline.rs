@@ -4,11 +4,11 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::header::{HeaderValue, CONTENT_LENGTH, HOST};
+use http::header::{HeaderValue, CONTENT_LENGTH, HOST, RETRY_AFTER, SET_COOKIE};
 use http::request::Parts;
 use http::uri::{PathAndQuery, Uri};
 use http::{HeaderMap, Method, Request, Version};
-use lockgate_policy::{Answers, Denial, ReasonRef};
+use lockgate_policy::{Answers, Denial, Edit, ReasonRef};
 use lockgate_wire::headers::forwarding::Hop;
 use lockgate_wire::headers::trace::{continue_or_begin, TraceParent, TRACEPARENT, TRACESTATE};
 use lockgate_wire::headers::{remove_hop_by_hop, remove_look_alikes, strip_identity};
@@ -212,19 +212,31 @@ pub async fn serve_request(
 
     // Upstream.
     let request = Request::from_parts(parts, body);
-    let answer = worker.pools.exchange(upstream, state, request, own.0).await;
-    let (head, link) = match answer {
+    let client = exchange.judgement.client;
+    let answer = worker
+        .pools
+        .exchange(upstream, state, request, own.0, client)
+        .await;
+    let (head, mut link) = match answer {
         Ok(answer) => answer,
         Err(failure) => {
             exchange.target = failure.target;
-            let denial = rescue(&mut exchange, failure.reason);
-            return refuse(exchange, denial, true);
+            let mut denial = rescue(&mut exchange, failure.reason);
+            if let Some(seconds) = failure.retry_after_s {
+                denial = denial.header(RETRY_AFTER, seconds.into());
+            }
+            // Who was turned away, before a byte of it was sent, may come back on its connection.
+            return refuse(exchange, denial, failure.retry_after_s.is_none());
         }
     };
     exchange.answered();
 
     // Response.
     exchange.target = Some(Arc::clone(link.target()));
+    if let Some(cookie) = link.lease.as_mut().and_then(|lease| lease.cookie.take()) {
+        let edits = &mut exchange.judgement.answer_edits;
+        edits.push(Edit::Add(SET_COOKIE, cookie));
+    }
     let Some(fields) = edited(&exchange, head.fields) else {
         return refuse(exchange, Denial::new(&reasons::GARBAGE), true);
     };
@@ -349,7 +361,7 @@ fn outgoing(
         let host = upstream
             .targets
             .first()
-            .map(|target| HeaderValue::try_from(target.to_string()));
+            .map(|target| HeaderValue::try_from(target.authority()));
         if let Some(Ok(host)) = host {
             headers.insert(HOST, host);
         }

@@ -50,6 +50,18 @@ lockgate_wire::reasons! { "route", Client:
     CONNECT_FAILED = "upstream-connect-failed", 502,
         "The API cannot be reached.",
         "No target of the upstream took a connection. See that the API runs, and that `upstreams.*.targets` is right.";
+    NAME_UNRESOLVED = "upstream-name-unresolved", 502,
+        "The API cannot be found.",
+        "DNS names no address for the upstream's targets, and named none before. See that the name is right and that the name servers answer.";
+    UNHEALTHY = "upstream-unhealthy", 503,
+        "The API is not well.",
+        "Every target of the upstream fails its health check. `lockgate status` shows which and why; requests go on as soon as one is well again.";
+    BUSY = "upstream-busy", 503,
+        "The API has too much to do.",
+        "As many requests are under way and as many wait as `breaker` allows. Come back after the time that Retry-After names; the operator looks why the API is slow, or raises `breaker`.";
+    QUEUE_TIMEOUT = "upstream-queue-timeout", 503,
+        "The API has had no time for this.",
+        "The request waited for `breaker.wait`, and no request before it ended. Come back after the time that Retry-After names.";
     CONNECT_TIMEOUT = "upstream-connect-timeout", 504,
         "The API cannot be reached in time.",
         "No target of the upstream took a connection within `timeouts.connect`.";

@@ -2,7 +2,6 @@
 //! one that it began with.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
@@ -23,6 +22,8 @@ use crate::bundle::{Duplicates, EventsConfig, FactsPolicy, ListenerLimits, Timeo
 use crate::metrics::ApiMetrics;
 use crate::route::Router;
 use crate::split::Split;
+use crate::upstream::Group;
+pub use crate::upstream::Target;
 
 /// Everything a request is judged and forwarded by.
 #[derive(Debug)]
@@ -242,8 +243,10 @@ impl CompiledListener {
 pub struct CompiledUpstream {
     /// Its name in the configuration.
     pub name: Arc<str>,
-    /// Its servers.
+    /// Its servers, as the configuration has them.
     pub targets: Vec<Arc<Target>>,
+    /// What chooses between them, where there is anything to choose.
+    pub group: Option<Arc<Group>>,
     /// Phase by phase.
     pub timeouts: Timeouts,
     /// Bound on an answer's head, bytes.
@@ -252,38 +255,6 @@ pub struct CompiledUpstream {
     pub credential: Option<Secret>,
     /// What allows plain HTTP off loopback.
     pub insecure: Option<Waiver>,
-    /// Counts requests, so that targets take turns over all workers.
-    pub turns: AtomicUsize,
-}
-
-impl CompiledUpstream {
-    /// Whose turn it is; to be taken modulo the number of targets.
-    pub fn turn(&self) -> usize {
-        if self.targets.len() < 2 {
-            0
-        } else {
-            self.turns.fetch_add(1, Ordering::Relaxed)
-        }
-    }
-}
-
-impl std::fmt::Display for Target {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
-        }
-    }
-}
-
-/// One server of an upstream.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Target {
-    /// Host name or address, without brackets.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
 }
 
 /// A header with a secret value; `None` where the secret could not be resolved.

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use lockgate_policy::{api_key, Mode, OnError, Span, Waiver};
 
 use crate::bundle::{
-    Api, Authenticator, Authorize, Bundle, EventsConfig, FactsPolicy, Listener, NormalForm,
-    PathMatch, Placed, Policies, Timeouts, Upstream, WhenStale, BUNDLE_VERSION,
+    Api, Authenticator, Authorize, Balance, Bundle, Dns, EventsConfig, FactsPolicy, Listener,
+    NormalForm, Passive, PathMatch, Placed, Policies, Server, Timeouts, Upstream, WhenStale,
+    BUNDLE_VERSION,
 };
 use crate::compile::{compile, Surroundings};
 use crate::metrics::Metrics;
@@ -90,6 +91,15 @@ pub(crate) fn keyed(name: &str, paths: &[PathMatch]) -> Api {
     api
 }
 
+/// A target of an upstream.
+pub(crate) fn server(url: &str) -> Server {
+    Server {
+        url: url.to_owned(),
+        weight: 1,
+        priority: 0,
+    }
+}
+
 /// A bundle with these APIs, one listener on loopback and one upstream.
 pub(crate) fn bundle(apis: Vec<Api>) -> Bundle {
     Bundle {
@@ -107,7 +117,14 @@ pub(crate) fn bundle(apis: Vec<Api>) -> Bundle {
         }],
         upstreams: vec![Upstream {
             name: "shop".to_owned(),
-            targets: vec!["http://127.0.0.1:9".to_owned()],
+            targets: vec![server("http://127.0.0.1:9")],
+            balance: Balance::default(),
+            health: None,
+            passive: Passive::default(),
+            slow_start_ms: 0,
+            retry: None,
+            breaker: None,
+            dns: Dns::default(),
             timeouts: Timeouts {
                 connect_ms: 1000,
                 first_byte_ms: 30_000,
@@ -138,6 +155,7 @@ pub(crate) fn surroundings() -> Surroundings<'static> {
         pepper: api_key::pepper(PEPPER),
         secret: &|reference| (reference == "file:/here").then(|| b"hush\n".to_vec()),
         metrics: Metrics::new(1),
+        upstreams: std::sync::Arc::default(),
     }
 }
 

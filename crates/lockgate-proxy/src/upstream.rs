@@ -6,9 +6,10 @@
 //! looked at when they are taken out again, and once a second by the worker.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -17,20 +18,41 @@ use foldhash::fast::RandomState;
 use http::{Method, Request};
 use lockgate_policy::ReasonRef;
 use lockgate_wire::framing::{HeadLimits, ResponseGuard};
-use tokio::net::TcpStream;
 
 use crate::body::RequestBody;
 use crate::clock::Clock;
 use crate::http1::SpareMap;
 use crate::net::{out_of_descriptors, ConnectionState, Reserve, Scratch};
 use crate::reasons;
-use crate::snapshot::{CompiledUpstream, Target};
+use crate::snapshot::{CompiledUpstream, Snapshot};
 
+mod balance;
+mod breaker;
+mod budget;
+mod dns;
+mod forward;
+mod group;
 mod head;
+mod keeper;
 mod link;
+mod probe;
+mod report;
+mod socket;
+mod state;
+mod sticky;
+mod target;
 
+pub use dns::{Resolver, MAX_SERVERS};
+pub use group::{Choice, Group, Place, Rules};
 pub use head::Head;
+pub use keeper::Keeper;
 pub use link::{Broke, Link};
+pub use report::{standing, write, Standing};
+pub use state::Registry;
+pub use sticky::Sticky;
+pub use target::Target;
+
+use socket::Socket;
 
 /// Resting connections of one target that a worker keeps; precedents: nginx's
 /// `keepalive` is usually 16 to 64 a worker, Envoy's pool has no such bound.
@@ -46,6 +68,8 @@ type Resting = (Box<Link>, u32);
 /// The resting connections of one worker.
 pub struct Pools {
     resting: RefCell<HashMap<Arc<Target>, Vec<Resting>, RandomState>>,
+    /// Servers that the present bundle speaks of; a connection to another one does not rest.
+    known: RefCell<Known>,
     scratch: Scratch,
     clock: Clock,
     /// Descriptors for connections to upstreams, which accepting leaves alone.
@@ -56,6 +80,41 @@ pub struct Pools {
     pub maps: SpareMap,
 }
 
+/// The servers that a bundle speaks of.
+#[derive(Default)]
+struct Known {
+    /// The bundle's.
+    hash: Arc<str>,
+    targets: HashSet<Arc<Target>, RandomState>,
+    /// Those whose servers DNS may change at any time.
+    changing: Vec<Arc<Group>>,
+}
+
+impl Known {
+    fn renew(&mut self, snapshot: &Snapshot) {
+        if self.hash == snapshot.hash {
+            return;
+        }
+        let targets = snapshot.upstreams.iter().flat_map(|one| &one.targets);
+        let groups = snapshot
+            .upstreams
+            .iter()
+            .filter_map(|one| one.group.as_ref());
+        *self = Self {
+            hash: Arc::clone(&snapshot.hash),
+            targets: targets.cloned().collect(),
+            changing: groups
+                .filter(|group| !group.services().is_empty())
+                .cloned()
+                .collect(),
+        };
+    }
+
+    fn has(&self, target: &Arc<Target>) -> bool {
+        self.targets.contains(target) || self.changing.iter().any(|group| group.has(target))
+    }
+}
+
 /// Why there is no answer.
 #[derive(Debug)]
 pub struct Failure {
@@ -63,6 +122,8 @@ pub struct Failure {
     pub reason: Option<ReasonRef>,
     /// The server that was asked last.
     pub target: Option<Arc<Target>>,
+    /// When to come back, seconds, where the client was turned away.
+    pub retry_after_s: Option<u64>,
 }
 
 impl Failure {
@@ -70,6 +131,7 @@ impl Failure {
         Self {
             reason: Some(reason),
             target: Some(Arc::clone(target)),
+            retry_after_s: None,
         }
     }
 }
@@ -83,6 +145,7 @@ impl Pools {
     pub fn new(scratch: Scratch, clock: Clock) -> Self {
         Self {
             resting: RefCell::default(),
+            known: RefCell::default(),
             scratch,
             clock,
             reserve: Reserve::default(),
@@ -92,7 +155,7 @@ impl Pools {
     }
 
     /// Sends a request and waits for the answer's head. `own` are header lines
-    /// of the gate's own, each with its line end.
+    /// of the gate's own, each with its line end; `client` is who asks.
     ///
     /// # Errors
     /// The reason why there is none.
@@ -102,15 +165,21 @@ impl Pools {
         state: &ConnectionState,
         request: Request<RequestBody>,
         own: Vec<u8>,
+        client: IpAddr,
     ) -> Result<Answer, Failure> {
+        if let Some(group) = &upstream.group {
+            // Apart, so that requests without a group do not carry its size.
+            return Box::pin(self.forward(group, upstream, state, request, own, client)).await;
+        }
         // RFC 9110 section 9.2.2: what may be repeated. A body is gone once it was sent.
         let repeatable = request.method().is_idempotent() && request.body().is_empty();
         let no_body = request.method() == Method::HEAD;
-        let mut link = self.open(upstream).await?;
+        let first_byte_ms = u64::from(upstream.timeouts.first_byte_ms);
+        let mut link = self.only(upstream).await?;
         self.maps.give_back(link.begin(request, &own));
         self.lines.replace(own);
         loop {
-            let failure = match self.answer(&mut link, upstream, state).await {
+            let failure = match self.answer(&mut link, first_byte_ms, state).await {
                 Ok(head) => return Ok((head, link)),
                 Err(failure) => failure,
             };
@@ -120,13 +189,14 @@ impl Pools {
                 return Err(failure);
             }
             let head = link.written();
-            link = self.open(upstream).await?;
+            link = self.only(upstream).await?;
             link.begin_again(head, no_body);
         }
     }
 
     /// Puts a connection to rest, if it can serve again. `keep_ms` is for how long.
     pub fn rest(&self, mut link: Box<Link>, keep_ms: u32) {
+        link.lease = None;
         if !link.is_reusable() {
             return;
         }
@@ -141,32 +211,35 @@ impl Pools {
         }
     }
 
-    /// Lets go of connections that rested too long or were closed.
-    pub fn sweep(&self, now_ms: u64) {
-        self.resting.borrow_mut().retain(|_, links| {
+    /// Lets go of connections that rested too long or were closed, and of those
+    /// to servers that the bundle at work does not speak of any more.
+    pub fn sweep(&self, now_ms: u64, snapshot: Option<&Snapshot>) {
+        let mut known = self.known.borrow_mut();
+        if let Some(snapshot) = snapshot {
+            known.renew(snapshot);
+        }
+        self.resting.borrow_mut().retain(|target, links| {
+            if !known.has(target) {
+                return false;
+            }
             links.retain_mut(|(link, keep_ms)| usable(link, *keep_ms, now_ms));
             !links.is_empty()
         });
     }
 
-    async fn open(&self, upstream: &CompiledUpstream) -> Result<Box<Link>, Failure> {
-        let first = upstream.turn();
-        let count = upstream.targets.len();
-        let mut failure = None;
-        for turn in 0..count {
-            let target = &upstream.targets[(first + turn) % count];
-            if let Some(link) = self.take(target) {
-                return Ok(link);
-            }
-            match self.connect(target, upstream).await {
-                Ok(link) => return Ok(link),
-                Err(error) => failure = Some(error),
-            }
+    /// A connection to the one server of an upstream without a group.
+    async fn only(&self, upstream: &CompiledUpstream) -> Result<Box<Link>, Failure> {
+        let Some(target) = upstream.targets.first() else {
+            return Err(Failure {
+                reason: Some(&reasons::CONNECT_FAILED),
+                target: None,
+                retry_after_s: None,
+            });
+        };
+        match self.take(target) {
+            Some(link) => Ok(link),
+            None => self.open(target, &target.known(), upstream).await,
         }
-        Err(failure.unwrap_or(Failure {
-            reason: Some(&reasons::CONNECT_FAILED),
-            target: None,
-        }))
     }
 
     fn take(&self, target: &Arc<Target>) -> Option<Box<Link>> {
@@ -181,14 +254,15 @@ impl Pools {
         None
     }
 
-    async fn connect(
+    async fn open(
         &self,
         target: &Arc<Target>,
+        addresses: &[SocketAddr],
         upstream: &CompiledUpstream,
     ) -> Result<Box<Link>, Failure> {
         let within = Duration::from_millis(u64::from(upstream.timeouts.connect_ms));
         let full = Cell::new(false);
-        let stream = match tokio::time::timeout(within, self.dial(target, &full)).await {
+        let stream = match tokio::time::timeout(within, self.dial(target, addresses, &full)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(_)) => return Err(Failure::new(&reasons::CONNECT_FAILED, target)),
             Err(_) if full.get() => return Err(Failure::new(&reasons::OUT_OF_DESCRIPTORS, target)),
@@ -209,13 +283,19 @@ impl Pools {
 
     /// Connects. Where descriptors have run out, the reserve is used, then
     /// resting connections make room, then others have to end.
-    async fn dial(&self, target: &Target, full: &Cell<bool>) -> io::Result<TcpStream> {
+    async fn dial(
+        &self,
+        target: &Target,
+        addresses: &[SocketAddr],
+        full: &Cell<bool>,
+    ) -> io::Result<Socket> {
         loop {
-            match TcpStream::connect((target.host.as_str(), target.port)).await {
-                Ok(stream) => {
-                    stream.set_nodelay(true)?;
-                    return Ok(stream);
-                }
+            let socket = match target {
+                Target::Unix(path) => Socket::unix(path).await,
+                _ => Socket::tcp(addresses).await,
+            };
+            match socket {
+                Ok(socket) => return Ok(socket),
                 Err(error) if !out_of_descriptors(&error) => return Err(error),
                 Err(_) => full.set(true),
             }
@@ -230,10 +310,9 @@ impl Pools {
     async fn answer(
         &self,
         link: &mut Link,
-        upstream: &CompiledUpstream,
+        first_byte_ms: u64,
         state: &ConnectionState,
     ) -> Result<Head, Failure> {
-        let first_byte_ms = u64::from(upstream.timeouts.first_byte_ms);
         state.upstream_until(self.clock.coarse_ms() + first_byte_ms);
         let head = poll_fn(|cx| match link.poll_head(cx) {
             Poll::Ready(head) => Poll::Ready(Some(head)),
@@ -248,6 +327,7 @@ impl Pools {
             Some(Err(Broke::Request)) => Err(Failure {
                 reason: None,
                 target: Some(Arc::clone(link.target())),
+                retry_after_s: None,
             }),
             None => Err(Failure::new(&reasons::FIRST_BYTE_TIMEOUT, link.target())),
         }
@@ -255,5 +335,5 @@ impl Pools {
 }
 
 fn usable(link: &mut Link, keep_ms: u32, now_ms: u64) -> bool {
-    now_ms < link.rested_ms + u64::from(keep_ms) && link.is_silent()
+    now_ms < link.rested_ms + u64::from(keep_ms) && link.is_silent() && link.is_current()
 }

@@ -24,7 +24,7 @@ use crate::judge::answer;
 use crate::metrics::{Metrics, WorkerMetrics};
 use crate::net::{out_of_descriptors, Admission, ConnectionState, Permit, Scratch, Watch};
 use crate::snapshot::{CompiledListener, Snapshot};
-use crate::upstream::Pools;
+use crate::upstream::{Pools, Registry};
 
 /// How often a worker looks at its clock, and hands events over.
 const TICK: Duration = Duration::from_millis(50);
@@ -45,8 +45,10 @@ pub struct Shared {
     pub facts: FactStore,
     /// Numbers.
     pub metrics: Arc<Metrics>,
+    /// What is known of upstreams.
+    pub upstreams: Arc<Registry>,
     /// The event log.
-    pub log: EventLog,
+    pub log: Arc<EventLog>,
     /// Open connections of all workers.
     pub connections: AtomicU32,
     /// Whether the gate is going down.
@@ -297,7 +299,8 @@ impl Worker {
                 self.watch.sweep(now_ms);
             }
             if turn % POOL_TICKS == 0 {
-                self.pools.sweep(now_ms);
+                let current = self.shared.current.load();
+                self.pools.sweep(now_ms, current.as_deref());
             }
         }
     }

@@ -14,7 +14,7 @@ import structlog
 from lockgate.admin.bundles import Bundles
 from lockgate.admin.edit import Editor
 from lockgate.admin.facts import FactsLog
-from lockgate.admin.findings import Findings
+from lockgate.admin.findings import Findings, Seen
 from lockgate.admin.gates.gates import Gates
 from lockgate.admin.history import HistoryKeeper
 from lockgate.admin.journal import EventJournal, Journal
@@ -22,11 +22,15 @@ from lockgate.admin.keys import Keys
 from lockgate.admin.link import LinkServer
 from lockgate.admin.reload import Reloader
 from lockgate.admin.store import Store
+from lockgate.admin.upstreams import unavailable
 from lockgate.admin.watch import changes
 from lockgate.state import StateFolder
 
 WAIVERS_SECONDS = 60.0
 """How often the clock is held against waivers; the gate itself closes them to the millisecond."""
+
+UPSTREAMS_SECONDS = 5.0
+"""How often the gate is asked how its upstreams are."""
 
 log = structlog.get_logger("lockgate.control")
 
@@ -108,6 +112,20 @@ class Control:
         while True:
             await asyncio.sleep(WAIVERS_SECONDS)
             await self.reloader.look_at_waivers()
+
+    async def watch_upstreams(self) -> None:
+        """Keep a finding for each upstream without a server in health, for ever."""
+        told: list[Seen] | None = None  # What an earlier process has found is looked at anew.
+        while True:
+            await asyncio.sleep(UPSTREAMS_SECONDS)
+            gate = self.link.gate
+            answer = None if gate is None else await gate.ask("stats")
+            if answer is None:
+                continue  # What is not known is not changed either.
+            seen = unavailable(answer.get("stats") or {})
+            if seen != told:
+                await asyncio.to_thread(self.findings.sync, "upstreams", seen)
+            told = seen
 
     def supervisor(self) -> dict[str, Any]:
         """What the supervisor has written about its processes; nothing where there is none."""

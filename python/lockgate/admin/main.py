@@ -106,6 +106,7 @@ async def _run(control: Control, listener: socket.socket, parent: Parent | None,
             stop.wait(),
             control.watch_files(),
             control.watch_waivers(),
+            control.watch_upstreams(),
             control.gates.follow(control.reloader),
             control.keep_history(),
         )

@@ -14,6 +14,10 @@ from lockgate.cli._report import Json, count, leave
 from lockgate.cli._state import StateDir
 from lockgate.scalars import say_size
 
+WELL = frozenset({"healthy", "unknown"})
+MAX_ILL = 5
+"""Targets that a line names."""
+
 
 def status(state: StateDir = None, as_json: Json = False) -> None:
     """Show how the gate and the control process are.
@@ -49,6 +53,7 @@ def _lines(told: dict[str, Any]) -> list[str]:
         stats = gate["stats"]
         known = [count(stats[f"{what}s"], what) for what in ("connection", "request", "key") if f"{what}s" in stats]
         lines.append(f"Has        {', '.join(known)}")
+        lines += [_upstream(upstream) for upstream in stats.get("upstreams", [])]
     lines.append(f"Control    process {control['pid']}, version {control['version']}, up {control['uptime_s']} s")
     lines += _history(told["history"])
     for name, process in told["supervisor"].get("processes", {}).items():
@@ -69,6 +74,19 @@ def _history(history: dict[str, Any]) -> list[str]:
     ]
 
 
+def _upstream(upstream: dict[str, Any]) -> str:
+    """How many of its targets are well, and which are not."""
+    targets = upstream["targets"]
+    ill = [target for target in targets if target["state"] not in WELL]
+    line = f"Upstream   {upstream['name']}: {len(targets) - len(ill)} of {count(len(targets), 'target')} available"
+    if upstream["waiting"]:
+        line += f", {upstream['waiting']} waiting"
+    told = [f"{target['target']} {target['state']}" for target in ill[:MAX_ILL]]
+    if len(ill) > MAX_ILL:
+        told.append(f"and {len(ill) - MAX_ILL} more")
+    return f"{line} ({', '.join(told)})" if told else line
+
+
 def _listens(gate: dict[str, Any]) -> str:
     """Where a gate that is connected listens, or why it does not."""
     if (gate["stats"] or {}).get("draining"):
@@ -87,6 +105,11 @@ def _wrong(told: dict[str, Any]) -> list[str]:
     last = told["control"]["last_reload"]
     if last is not None and last["result"] == "refused":
         wrong.append(why_refused(last.get("errors", [])))
+    upstreams = (told["gate"]["stats"] or {}).get("upstreams", [])
+    down = [upstream["name"] for upstream in upstreams if not upstream["available"]]
+    if down:
+        more = f", and {len(down) - MAX_ILL} more" if len(down) > MAX_ILL else ""
+        wrong.append(f"no target is available of {', '.join(down[:MAX_ILL])}{more}")
     if told["history"]["error"] is not None:
         wrong.append(f"events are not taken into the history: {told['history']['error']}")
     wrong += told["control"]["needs_restart"]

@@ -60,11 +60,37 @@ Authorize = Literal["authenticated", "public"]
 """Who, of those who are known, may call."""
 
 
+class Balance(TypedDict):
+    """Which server gets a request."""
+
+    by: BalanceBy
+    """By what."""
+    cookie: StickyCookie | None
+    """The cookie, where `by` is `sticky`."""
+    key: HashKey | None
+    """What is hashed, where `by` is `hash`."""
+
+
+BalanceBy = Literal["round_robin", "least_requests", "hash", "sticky"]
+"""Ways to choose a server."""
+
+
 class BodyLimitConfig(TypedDict):
     """The room's config."""
 
     bytes: int
     """Largest body, in bytes of content (after the chunked coding is taken off)."""
+
+
+class Breaker(TypedDict):
+    """Bounds how much is under way."""
+
+    concurrent: int
+    """Requests under way, over all workers."""
+    queue: int
+    """Requests that may wait for one of them to end."""
+    wait_ms: int
+    """For how long, milliseconds."""
 
 
 class Bundle(TypedDict):
@@ -161,6 +187,17 @@ Duplicates = Literal["keep", "reject", "first", "last"]
 """What is done with a parameter that is there twice."""
 
 
+class Dns(TypedDict):
+    """How names are looked up."""
+
+    least_ms: int
+    """An answer is believed at least this long, milliseconds, whatever its TTL."""
+    most_ms: int
+    """And at most this long, milliseconds."""
+    servers: list[str]
+    """`address:port` each; none for the system's."""
+
+
 class EventsConfig(TypedDict):
     """What is written down."""
 
@@ -186,6 +223,38 @@ class HeadersConfig(TypedDict):
     """Changes to what goes to the upstream."""
     response: ResponseChanges
     """Changes to what goes to the client."""
+
+
+class HashKey(TypedDict):
+    """What is hashed."""
+
+    kind: HashKind
+    """What part of a request."""
+    name: str
+    """Name of the header or cookie; empty for the others."""
+
+
+HashKind = Literal["header", "cookie", "client", "path"]
+"""Parts of a request that can be hashed."""
+
+
+class HealthCheck(TypedDict):
+    """Asks each server how it is."""
+
+    every_ms: int
+    """From one question to the next, milliseconds."""
+    expect: list[StatusRange]
+    """Statuses of a good answer."""
+    healthy_after: int
+    """So many good answers in a row take it in again."""
+    host: str | None
+    """The `Host` that is asked for; none for the server's own name."""
+    path: str
+    """Path with query."""
+    timeout_ms: int
+    """For the whole answer, milliseconds."""
+    unhealthy_after: int
+    """So many bad answers in a row take it out."""
 
 
 class IpFilterConfig(TypedDict):
@@ -272,6 +341,21 @@ class Parameter(TypedDict):
     """Its name, decoded."""
     value: str
     """A template for its value, written as it stands in a query."""
+
+
+class Passive(TypedDict):
+    """Learns from answers how servers are."""
+
+    eject_most_ms: int
+    """And at most, milliseconds."""
+    eject_ms: int
+    """For how long at first, milliseconds; each further time twice as long."""
+    failures: int
+    """So many failures in a row take a server out for a while; 0 turns it off."""
+    share: int
+    """Percent of the servers that may be out at once."""
+    statuses: list[int]
+    """Statuses that are failures, besides no answer at all."""
 
 
 class PathMatchExact(TypedDict):
@@ -485,6 +569,36 @@ class RewriteConfig(TypedDict):
     """Parameters to set: name and a template for the value."""
 
 
+class Retry(TypedDict):
+    """Sends once more what failed, where that is safe."""
+
+    attempts: int
+    """Further attempts after the first."""
+    budget: int
+    """Percent of requests that may be sent once more."""
+    connect: bool
+    """Where no connection could be had."""
+    per_try_ms: int
+    """How long each attempt may take to begin its answer, milliseconds; 0 for as long as there is time."""
+    reset: bool
+    """Where the connection broke before the answer."""
+    statuses: list[int]
+    """On these statuses."""
+    timeout: bool
+    """Where the answer did not come within `per_try_ms`."""
+
+
+class Server(TypedDict):
+    """One server of an upstream."""
+
+    priority: int
+    """Lower ones first; the next only while none of these is available."""
+    url: str
+    """`http://host:port`, `unix:/path`, or `http+srv://name` for what DNS says."""
+    weight: int
+    """Its share; 0 for none but those who stick to it."""
+
+
 class Share(TypedDict):
     """One upstream's part of an API's requests."""
 
@@ -505,6 +619,24 @@ class Span(TypedDict):
     """Index into the bundle's `sources`."""
     line: int
     """From 1."""
+
+
+class StatusRange(TypedDict):
+    """Statuses from one to another, both included."""
+
+    low: int
+    """The lowest."""
+    high: int
+    """The highest."""
+
+
+class StickyCookie(TypedDict):
+    """The cookie by which a client keeps its server."""
+
+    max_age_s: int
+    """How long it is kept, seconds; 0 for as long as the browser is open."""
+    name: str
+    """Its name."""
 
 
 class Split(TypedDict):
@@ -566,18 +698,32 @@ class Timeouts(TypedDict):
 class Upstream(TypedDict):
     """An API's servers."""
 
+    balance: Balance
+    """Which server gets a request."""
+    breaker: Breaker | None
+    """Bounds how much is under way."""
     credential: Credential | None
     """A header that proves the gate to the upstream."""
+    dns: Dns
+    """How names are looked up."""
     head_bytes: int
     """Bytes of status line and headers of an answer."""
+    health: HealthCheck | None
+    """Asks each server how it is."""
     insecure: Waiver | None
     """Needed for plain HTTP off loopback."""
     name: str
     """Its name in the configuration."""
+    passive: Passive
+    """Learns from answers how servers are."""
+    retry: Retry | None
+    """Sends once more what failed."""
+    slow_start_ms: int
+    """How long a server that came back takes to get its whole share, milliseconds; 0 for at once."""
     span: Span
     """Where the configuration says it."""
-    targets: list[str]
-    """`http://host:port` each; asked in turn."""
+    targets: list[Server]
+    """Its servers."""
     timeouts: Timeouts
     """Phase by phase."""
 

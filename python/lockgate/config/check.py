@@ -10,6 +10,7 @@ from lockgate.config.check_routing import check_api, unknown_upstream
 from lockgate.config.document import Document
 from lockgate.config.effective import EffectiveApi, Placed, direct_name
 from lockgate.config.model_apis import Api
+from lockgate.config.model_upstreams import Upstream
 from lockgate.config.translate import slip_for
 from lockgate.policies import Authentication, IpFilter, Lists, Policy
 from lockgate.scalars import NAME, shown
@@ -117,21 +118,59 @@ def _upstreams(document: Document) -> None:
                 path=("upstreams", name, "targets"),
             )
         waived = upstream.insecure is not None or document.says("upstreams", name, "insecure")
-        for index, target in enumerate(upstream.targets):
+        urls = [server.url for server in upstream.targets]
+        for index, target in enumerate(urls):
             path = ("upstreams", name, "targets", index)
             if not _local(target) and not waived:
                 _plain_target(document, path, target, f"add `insecure: {WAIVER}` to the upstream {shown(name)}")
             _own_address(document, path, target)
-            if target in upstream.targets[:index]:
+            if target in urls[:index]:
                 document.problems.add(
                     document.value_region(*path),
                     "target-repeated",
                     f"{shown(target)} is named twice, and gets twice the requests",
                     severity="warning",
+                    hint="name it once, with a `weight`",
                     path=path,
                 )
-        if upstream.insecure is not None and upstream.targets and all(map(_local, upstream.targets)):
-            _needless(document, "upstreams", name, "its targets are on loopback")
+        if urls and not any(server.weight for server in upstream.targets):
+            document.problems.add(
+                document.region("upstreams", name, "targets"),
+                "weights-empty",
+                f"all targets of the upstream {shown(name)} have a weight of 0, so none would get a request",
+                hint="give at least one of them a `weight` from 1 to 100",
+                path=("upstreams", name, "targets"),
+            )
+        _useless(document, name, upstream)
+        if upstream.insecure is not None and urls and all(map(_local, urls)):
+            _needless(document, "upstreams", name, "its targets are on this machine")
+
+
+def _useless(document: Document, name: str, upstream: Upstream) -> None:
+    """What is said, and does nothing."""
+    health = upstream.health
+    if health.path is None:
+        for key in ("every", "timeout", "expect", "unhealthy_after", "healthy_after", "host"):
+            path = ("upstreams", name, "health", key)
+            if document.says(*path):
+                document.problems.add(
+                    document.region(*path),
+                    "health-without-path",
+                    f"`{key}` does nothing: without `path` no server is asked",
+                    severity="warning",
+                    hint="add `path: /healthz`, or what the API answers to",
+                    path=path,
+                )
+    one = len(upstream.targets) == 1 and not upstream.targets[0].url.startswith("http+srv:")
+    if one and document.says("upstreams", name, "balance"):
+        document.problems.add(
+            document.region("upstreams", name, "balance"),
+            "balance-needless",
+            f"the upstream {shown(name)} has one target: there is nothing to balance",
+            severity="warning",
+            hint="name more targets, or take `balance` out",
+            path=("upstreams", name, "balance"),
+        )
 
 
 def _said_apis(document: Document) -> Iterator[tuple[str, str | None]]:
@@ -305,4 +344,4 @@ def _collide(one: str, other: str) -> bool:
 
 
 def _local(target: str) -> bool:
-    return is_loopback(target.removeprefix("http://").rpartition(":")[0])
+    return target.startswith("unix:") or is_loopback(target.removeprefix("http://").rpartition(":")[0])

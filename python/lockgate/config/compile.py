@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import Any, Final, cast
 
 from lockgate.config import bundle_types as types
+from lockgate.config.compile_upstreams import spread
 from lockgate.config.document import Document
 from lockgate.config.effective import EffectiveApi, Path, Placed, direct_name, region
 from lockgate.config.model_listeners import Listener
 from lockgate.config.model_routing import Goes
-from lockgate.config.model_upstreams import Credential, Timeouts, Upstream
+from lockgate.config.model_upstreams import Credential, Server, Timeouts, Upstream
 from lockgate.config.references import REFERENCE, References
 from lockgate.paths import PathMatch
 from lockgate.policies import Lists, Policy, Waiver
@@ -70,7 +71,7 @@ class Compiler:
         """The named ones, then those that APIs name directly."""
         named = [self._upstream(name, one, ("upstreams", name)) for name, one in self.document.upstreams.items()]
         direct = [
-            self._upstream(direct_name(api.name), Upstream(targets=[api.api.upstream]), ("apis", api.name, "upstream"))
+            self._upstream(direct_name(api.name), _of_one(api.api.upstream), ("apis", api.name, "upstream"))
             for api in self.apis
             if api.api.upstream is not None and "://" in api.api.upstream
         ]
@@ -79,7 +80,7 @@ class Compiler:
     def _upstream(self, name: str, upstream: Upstream, path: Path) -> types.Upstream:
         return {
             "name": name,
-            "targets": upstream.targets,
+            **spread(upstream),
             "timeouts": _timeouts(upstream.timeouts),
             "credential": self._credential(upstream.credential, (*path, "credential", "value")),
             "head_bytes": upstream.head_bytes,
@@ -196,6 +197,10 @@ def secret_reference(value: str, file: int, references: References) -> str:
         message = "a secret that is no reference passed the checks"
         raise ValueError(message)
     return f"env:{found[2]}" if found[1] == "env" else f"file:{references.absolute(found[2], file)}"
+
+
+def _of_one(target: str) -> Upstream:
+    return Upstream(targets=[Server(url=target)])
 
 
 def _timeouts(timeouts: Timeouts) -> types.Timeouts:

@@ -10,7 +10,6 @@ _RATES: Final = (
     "limits on rates are not in this version; meanwhile limit them in what stands before the gate, or in the API"
 )
 _ROOMS: Final = "not in this version; meanwhile the API, or what stands before the gate, has to do it"
-_UPSTREAM: Final = "not in this version; meanwhile a balancer behind the gate has to do it"
 
 LATER: Final = {
     **dict.fromkeys(("tls", "skip_verify", "redirect_to"), _TLS),
@@ -25,7 +24,6 @@ LATER: Final = {
     "response": "not in this version; to hide fields of answers, write `headers: {response: {hide: [Server]}}`",
     **dict.fromkeys(("versions", "openapi"), _ROOMS),
     **dict.fromkeys(("scopes", "roles", "cedar", "objects"), _ROOMS),
-    **dict.fromkeys(("balance", "health", "retry", "breaker"), _UPSTREAM),
     "log": "what is written down is set for all APIs, under `events`; masks are not in this version",
     **dict.fromkeys(("outgoing", "apps", "egress", "alerts", "export"), "not in this version"),
     "secrets": "not in this version; meanwhile `${env:NAME}` and `${file:path}` bring secrets from elsewhere",

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from lockgate.addresses import Target
+from lockgate.config.model_balance import Balance, Breaker, Dns, Health, Retry, in_full
 from lockgate.config.references import REFERENCE
 from lockgate.headers import Header
 from lockgate.policies import Settings, Waiver
-from lockgate.scalars import Scalar, duration, refusal, size
+from lockgate.scalars import Scalar, ShortForm, count, duration, refusal, size
 
 HOUR_MS = 3_600_000
+MAX_TARGETS = 256
 
 
 def parse_secret(value: object) -> str:
@@ -72,11 +74,77 @@ class Timeouts(Settings):
     )
 
 
+class Server(Settings):
+    """One of an API's servers."""
+
+    url: Target = Field(
+        description="`http://` with a host and a port, `unix:` with the path of a socket, or `http+srv://` with the "
+        "name of a service whose servers DNS knows.",
+        examples=["http://10.0.0.5:9000", "unix:/run/shop.sock", "http+srv://_http._tcp.shop.internal"],
+    )
+    weight: Annotated[int, count(0, 100)] = Field(
+        default=1,
+        description="Its share beside the others. `0` gives it nothing new: only clients that stick to it go on there.",
+        examples=[3],
+    )
+    priority: Annotated[int, count(0, 1000)] = Field(
+        default=0,
+        description="Lower ones first: the next are asked only while none of these is well.",
+        examples=[1],
+    )
+
+
+def _server(value: object) -> object:
+    """Turn the short form, an address alone, into the long one."""
+    return value if isinstance(value, dict) else {"url": value}
+
+
+def _not_too_many(value: object) -> object:
+    if isinstance(value, list) and len(value) > MAX_TARGETS:
+        raise refusal(
+            "list-too-long",
+            f"this list has {len(value)} entries",
+            allowed=f"at most {MAX_TARGETS}",
+            hint="let DNS name them, with one target `http+srv://NAME`, or put a balancer between",
+        )
+    return value
+
+
 class Upstream(Settings):
     """An API's servers."""
 
-    targets: list[Target] = Field(
-        description="The servers, asked in turn.", examples=[["http://127.0.0.1:9000", "http://127.0.0.1:9001"]]
+    targets: Annotated[
+        list[Annotated[Server, BeforeValidator(_server), ShortForm({"type": "string"})]], BeforeValidator(_not_too_many)
+    ] = Field(
+        description="The servers: addresses alone, or with a weight and a priority.",
+        examples=[["http://127.0.0.1:9000", {"url": "http://127.0.0.1:9001", "weight": 2}]],
+    )
+    balance: Annotated[
+        Balance, BeforeValidator(in_full), ShortForm({"enum": ["round_robin", "least_requests", "sticky"]})
+    ] = Field(
+        default=Balance(by="round_robin"),
+        description="How a server is chosen for each request.",
+        examples=["least_requests", {"hash": {"header": "X-Tenant"}}],
+        json_schema_extra={"default": "round_robin"},
+    )
+    health: Health = Field(
+        default=Health(),
+        description="How servers are, and what becomes of those that are not well.",
+        examples=[{"path": "/healthz", "every": "5s"}],
+    )
+    retry: Retry | None = Field(
+        default=None,
+        description="Sends once more what failed, where that is safe. Without it only a connection that cannot be "
+        "had is asked of another target.",
+        examples=[{"attempts": 2, "on": ["connect", "503"], "budget": "20%"}],
+    )
+    breaker: Breaker | None = Field(
+        default=None,
+        description="Bounds how much is under way at once; what is too much waits or is refused.",
+        examples=[{"concurrent": 500, "queue": 100}],
+    )
+    dns: Dns = Field(
+        default=Dns(), description="How names among the targets are looked up.", examples=[{"most": "60s"}]
     )
     timeouts: Timeouts = Field(
         default=Timeouts(), description="Timeouts, phase by phase.", examples=[{"first_byte": "30s"}]

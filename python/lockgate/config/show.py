@@ -17,9 +17,10 @@ from lockgate.paths import PathMatch
 from lockgate.policies import AddressEntry, Policy
 from lockgate.scalars import say_duration, say_rate, say_size
 
-DURATIONS = frozenset(
-    {"head_timeout", "idle_timeout", "write_timeout", "connect", "first_byte", "idle", "keep_alive", "max_age"}
-)
+_TIMEOUTS = {"head_timeout", "idle_timeout", "write_timeout", "connect", "first_byte", "idle", "keep_alive", "timeout"}
+_PERIODS = {"max_age", "every", "slow_start", "eject", "eject_most", "per_try", "wait", "least", "most"}
+DURATIONS = frozenset(_TIMEOUTS | _PERIODS)
+PERCENTAGES = frozenset({"share", "budget"})
 SIZES = frozenset({"head_bytes", "bytes", "retain", "history"})
 
 
@@ -131,6 +132,9 @@ def _value(name: str, value: Any) -> Any:
         return {key: _value(name, inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_value(name, entry) for entry in value]
+    if isinstance(value, tuple):
+        low, high = value
+        return low if low == high else f"{low // 100}xx"
     if isinstance(value, int) and not isinstance(value, bool):
         return _number(name, value)
     return value if isinstance(value, str | bool) else str(value)
@@ -141,6 +145,8 @@ def _number(name: str, value: int) -> int | str:
         return say_duration(value)
     if name in SIZES:
         return say_size(value)
+    if name in PERCENTAGES:
+        return f"{value}%"
     return say_rate(value) if name == "body_rate_min" else value
 
 

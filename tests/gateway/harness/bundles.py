@@ -25,12 +25,14 @@ from lockgate.config.bundle_types import (
     Listener,
     ListenerLimits,
     NormalForm,
+    Passive,
     PathMatch,
     PlacedApiKey,
     PlacedBodyLimit,
     PlacedCors,
     PlacedHeaders,
     PlacedIpFilter,
+    Server,
     Span,
     Split,
     Timeouts,
@@ -121,6 +123,28 @@ def timeouts(
     }
 
 
+def server(where: int | str, *, weight: int = 1, priority: int = 0) -> Server:
+    """A target: a port of loopback, `host:port`, or a whole URL."""
+    if isinstance(where, int):
+        where = f"127.0.0.1:{where}"
+    return {
+        "url": where if "://" in where or where.startswith("unix:") else f"http://{where}",
+        "weight": weight,
+        "priority": priority,
+    }
+
+
+def passive(failures: int = 3, *, eject_ms: int = 60_000, share: int = 50) -> Passive:
+    """What failures of requests do; 0 for nothing."""
+    return {
+        "failures": failures,
+        "eject_ms": eject_ms,
+        "eject_most_ms": eject_ms,
+        "share": share,
+        "statuses": [502, 503, 504],
+    }
+
+
 def upstream(
     *ports: int | str,
     name: str = "shop",
@@ -129,10 +153,16 @@ def upstream(
     head_bytes: int = 64 * 1024,
 ) -> Upstream:
     """An upstream of loopback ports (or of `host:port`)."""
-    targets = [f"http://127.0.0.1:{port}" if isinstance(port, int) else f"http://{port}" for port in ports]
     return {
         "name": name,
-        "targets": targets,
+        "targets": [server(port) for port in ports],
+        "balance": {"by": "round_robin", "key": None, "cookie": None},
+        "health": None,
+        "passive": passive(0),
+        "slow_start_ms": 0,
+        "retry": None,
+        "breaker": None,
+        "dns": {"servers": [], "least_ms": 1000, "most_ms": 60_000},
         "timeouts": within or timeouts(),
         "credential": credential,
         "head_bytes": head_bytes,

@@ -120,7 +120,8 @@ class AutoUpstream:
         except BlockingIOError:
             return
         sock.setblocking(False)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.connections += 1
         selector.register(sock, selectors.EVENT_READ, _Connection(sock))
 

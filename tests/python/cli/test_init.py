@@ -141,14 +141,14 @@ def test_it_asks_where_a_person_sits_at_it(tmp_path: Path) -> None:
     assert "Shall callers need a key?" in ended.out
     assert KEY.search(ended.out)
     [upstream] = load(tmp_path / "lockgate.yaml").compile(0, 0)["upstreams"]
-    assert upstream["targets"] == ["http://localhost:9000"]
+    assert [server["url"] for server in upstream["targets"]] == ["http://localhost:9000"]
 
 
 def test_a_refused_address_is_offered_as_it_should_be(tmp_path: Path) -> None:
     ended = at_terminal("init", cwd=tmp_path, answers=["127.0.0.1:9001", "", ""])
     assert ended.code == 0, ended.out
     [upstream] = load(tmp_path / "lockgate.yaml").compile(0, 0)["upstreams"]
-    assert upstream["targets"] == ["http://127.0.0.1:9001"]
+    assert [server["url"] for server in upstream["targets"]] == ["http://127.0.0.1:9001"]
 
 
 def test_a_day_in_the_past_is_asked_for_again(tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_what_is_written_passes_and_reads_back_equal(
     loaded = load(file)  # As `lockgate check` does.
     assert loaded.warnings == []
     upstream = loaded.document.upstreams["api"]
-    assert upstream.targets == [target]
+    assert [server.url for server in upstream.targets] == [target]
     api = loaded.document.apis["api"]
     for waiver, wanted in ((api.public, public), (upstream.insecure, not local)):
         assert (waiver is not None) == wanted

@@ -50,6 +50,37 @@ def running(processes: Processes, tmp_path: Path, shop_port: int) -> Running:
     return Running(processes, tmp_path).ready()
 
 
+GROUP = """version: 1
+listeners:
+  public: {{address: 127.0.0.1:0}}
+admin: {{address: 127.0.0.1:0}}
+upstreams:
+  shop:
+    targets: ["http://127.0.0.1:{one}", "http://127.0.0.1:{other}"]
+    health: {{path: /products, every: 100ms, timeout: 1s}}
+apis:
+  shop: {{upstream: shop, authenticate: [api_key]}}
+"""
+
+
+def test_status_tells_how_upstreams_are(processes: Processes, tmp_path: Path, cli: Cli, shop_port: int) -> None:
+    config = tmp_path / "lockgate.yaml"
+    config.write_text(GROUP.format(one=shop_port, other=free_port()), encoding="utf-8")
+    Running(processes, tmp_path).ready()
+    until(lambda: "Upstream   shop: 1 of 2 targets available" in cli("status"), "the dead target to be found")
+    assert "unhealthy)" in cli("status")
+    assert [row for row in cli.json("findings") if row["code"] == "upstream-down"] == []
+    config.write_text(GROUP.format(one=free_port(), other=free_port()), encoding="utf-8")
+
+    def down() -> bool:
+        done = subprocess.run(
+            [sys.executable, "-m", "lockgate", "status"], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        return done.returncode == 1 and "Wrong:     no target is available of shop" in done.stdout
+
+    until(down, "the upstream to be down")
+
+
 def test_status_of_what_is_well(running: Running, cli: Cli) -> None:
     said = cli("status")
     assert running.url() in said

@@ -29,7 +29,7 @@ BUNDLE: dict[str, Any] = {
     "upstreams": [
         {
             "name": "shop",
-            "targets": ["http://127.0.0.1:9000"],
+            "targets": [{"url": "http://127.0.0.1:9000", "weight": 1, "priority": 0}],
             "timeouts": {"connect_ms": 1, "first_byte_ms": 1, "idle_ms": 1, "keep_alive_ms": 1},
             "credential": None,
             "head_bytes": 65536,
@@ -199,5 +199,5 @@ def test_what_python_takes_as_a_target_the_core_takes(target: str) -> None:
     except ValidationError:
         return
     bundle = copy.deepcopy(BUNDLE)
-    bundle["upstreams"][0] |= {"targets": [canonical], "insecure": UNTIL}
+    bundle["upstreams"][0] |= {"targets": [{"url": canonical, "weight": 1, "priority": 0}], "insecure": UNTIL}
     assert _native.check_bundle(json.dumps(bundle).encode()) == []

@@ -119,11 +119,11 @@ def test_everything_that_is_said_arrives(read: Read) -> None:
     assert bundle["events"] == {"access": False, "retain_bytes": 2**21}
     assert bundle["problem_base"] == "https://docs.example.com/refusals/"
     far, direct = bundle["upstreams"]
-    assert far["targets"] == ["http://orders.internal:80", "http://[2001:db8::1]:9000"]
+    assert [server["url"] for server in far["targets"]] == ["http://orders.internal:80", "http://[2001:db8::1]:9000"]
     assert far["timeouts"] == {"connect_ms": 100, "first_byte_ms": 2_000, "idle_ms": 3_000, "keep_alive_ms": 0}
     assert far["head_bytes"] == 8192
     assert far["credential"] == {"header": "X-Gate", "secret": "env:TOKEN"}
-    assert direct["targets"] == ["http://localhost:80"]
+    assert [server["url"] for server in direct["targets"]] == ["http://localhost:80"]
     api, public = bundle["apis"]
     assert api["hosts"] == ["shop.example.com", "*.shop.example.com"]
     assert api["paths"] == [{"prefix": "/a"}, {"exact": "/b/"}, {"template": "/c/{id}"}, {"prefix": "/d"}]

@@ -4,7 +4,8 @@ use lockgate_policy::{body_limit, ip_filter};
 
 use super::*;
 use crate::testing::{
-    api, bundle, exact, keyed, keys, line, placed, prefix, surroundings, template, waiver, NOW,
+    api, bundle, exact, keyed, keys, line, placed, prefix, server, surroundings, template, waiver,
+    NOW,
 };
 
 /// A bundle with one open API.
@@ -172,7 +173,7 @@ fn an_upstream_needs_targets_that_are_some() {
         ("http://[2001:db8::1]:80", "insecure-upstream"),
         ("http://localhost.example.com", "insecure-upstream"),
     ] {
-        let told = changed(|bundle| bundle.upstreams[0].targets.push(target.to_owned()));
+        let told = changed(|bundle| bundle.upstreams[0].targets.push(server(target)));
         assert_eq!(
             told,
             (code, "/upstreams/0/targets/1".to_owned(), Some(4)),
@@ -189,7 +190,7 @@ fn a_port_that_is_none_is_refused() {
         "http://127.0.0.1:",
         "http://127.0.0.1:0",
     ] {
-        let told = changed(|bundle| bundle.upstreams[0].targets.push(target.to_owned()));
+        let told = changed(|bundle| bundle.upstreams[0].targets.push(server(target)));
         let pointer = "/upstreams/0/targets/1".to_owned();
         assert_eq!(told, ("not-a-target", pointer, Some(4)), "{target}");
     }
@@ -205,7 +206,7 @@ fn targets_are_read_with_their_ports() {
         "http://[::1]:82",
         "http://shop.example.com:83",
     ]
-    .map(str::to_owned)
+    .map(server)
     .to_vec();
     let snapshot = compiled(wanted).unwrap();
     let told: Vec<String> = snapshot.upstreams[0]
@@ -450,7 +451,7 @@ fn everything_that_is_wrong_is_told_at_once() {
         keyed("third", &[]),
     ]);
     wanted.listeners[0].address = "nonsense".to_owned();
-    wanted.upstreams[0].targets = vec!["https://a".to_owned(), "nonsense".to_owned()];
+    wanted.upstreams[0].targets = vec![server("https://a"), server("nonsense")];
     wanted.apis[2].upstream = Some("nowhere".to_owned());
     wanted.apis[2]
         .policies

@@ -4,7 +4,9 @@ use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 
+use crate::clock::wall_ms;
 use crate::metrics::{head, line};
+use crate::upstream;
 use crate::worker::Shared;
 
 /// Numbers for people and for the control process.
@@ -30,6 +32,8 @@ pub struct Stats {
     pub events_written: u64,
     /// Events dropped for want of room.
     pub events_dropped: u64,
+    /// Upstreams with several servers, or with a bound.
+    pub upstreams: Vec<upstream::Standing>,
 }
 
 pub(super) fn stats(shared: &Shared, workers: usize) -> Stats {
@@ -46,6 +50,12 @@ pub(super) fn stats(shared: &Shared, workers: usize) -> Stats {
         facts_heard_ms: shared.facts.heard_ms(),
         events_written: events.written.total(),
         events_dropped: events.dropped.total(),
+        upstreams: shared
+            .current
+            .load()
+            .as_ref()
+            .map(|snapshot| upstream::standing(snapshot, wall_ms()))
+            .unwrap_or_default(),
     }
 }
 
@@ -103,4 +113,6 @@ pub(super) fn write(shared: &Shared, out: &mut String) {
         head(out, metric, kind, help);
         line(out, metric, &[], value);
     }
+    let current = shared.current.load();
+    upstream::write(current.as_deref(), wall_ms(), out);
 }

@@ -9,7 +9,7 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use super::*;
 use crate::bundle::{Credential, Listener};
 use crate::events;
-use crate::testing::{api, bundle, key_fact, prefix, surroundings, Dir};
+use crate::testing::{api, bundle, key_fact, prefix, server, surroundings, Dir};
 
 /// An installation: a state folder and a key that signs.
 struct House {
@@ -280,7 +280,7 @@ fn errors_say_what_to_do_next() {
     gate.load(&house.signed(&numbered(5))).unwrap();
     let mut wrong = numbered(6);
     wrong.apis[0].upstream = Some("nowhere".to_owned());
-    wrong.upstreams[0].targets = vec!["ftp://a".to_owned()];
+    wrong.upstreams[0].targets = vec![server("ftp://a")];
     let told = gate.load(&house.signed(&wrong)).unwrap_err().to_string();
     assert!(
         told.contains("nowhere") && told.contains("ftp://a"),

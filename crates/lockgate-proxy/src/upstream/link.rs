@@ -2,6 +2,7 @@
 //! at once where the body is long. Driven by the task that uses it.
 
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{ready, Context, Poll, Waker};
@@ -11,23 +12,25 @@ use http::{HeaderMap, Method, Request};
 use http_body::{Body, Frame};
 use lockgate_policy::ReasonRef;
 use lockgate_wire::framing::{Expect, Phase, ResponseGuard};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::io::ReadBuf;
 
+use super::forward::Lease;
 use super::head::{self, Head};
+use super::socket::Socket;
+use super::state::NameState;
+use super::target::Target;
 use crate::body::{Broken, RequestBody};
 use crate::http1::{write_fields, Coding, Piece};
-use crate::net::{acknowledge, Scratch};
+use crate::net::Scratch;
 use crate::reasons;
 use crate::respond::X_REQUEST_ID;
-use crate::snapshot::Target;
 
 /// Bytes of a request that are gathered before they are written.
 const GATHER: usize = 16 * 1024;
 
 /// An open connection to an upstream.
 pub struct Link {
-    stream: TcpStream,
+    stream: Socket,
     guard: ResponseGuard,
     scratch: Scratch,
     target: Arc<Target>,
@@ -43,6 +46,10 @@ pub struct Link {
     pub began: bool,
     /// When it was put to rest, milliseconds since the epoch; 0 for a new one.
     pub rested_ms: u64,
+    /// What the request holds of a group, if it went through one.
+    pub lease: Option<Box<Lease>>,
+    /// Where the address comes from, if DNS named it.
+    pub name: Option<Arc<NameState>>,
 }
 
 /// A request's body that is still being sent.
@@ -72,7 +79,7 @@ impl From<Broken> for Broke {
 impl Link {
     /// A new connection.
     pub fn new(
-        stream: TcpStream,
+        stream: Socket,
         guard: ResponseGuard,
         scratch: Scratch,
         target: Arc<Target>,
@@ -91,6 +98,8 @@ impl Link {
             keep_alive: true,
             began: false,
             rested_ms: 0,
+            lease: None,
+            name: None,
         }
     }
 
@@ -149,7 +158,7 @@ impl Link {
                 self.keep_alive = head.keep_alive;
                 self.body = head.coding;
                 if !self.body.is_over() && self.inbox.is_empty() {
-                    acknowledge(&self.stream);
+                    self.stream.acknowledge();
                 }
                 return Poll::Ready(Ok(head));
             }
@@ -224,16 +233,23 @@ impl Link {
     pub fn is_silent(&mut self) -> bool {
         let mut byte = [0];
         let mut read = ReadBuf::new(&mut byte);
-        Pin::new(&mut self.stream)
+        self.stream
             .poll_read(&mut Context::from_waker(Waker::noop()), &mut read)
             .is_pending()
+    }
+
+    /// Whether DNS still names the address that it goes to, where DNS named it.
+    pub fn is_current(&self) -> bool {
+        let Some(name) = &self.name else { return true };
+        let peer = self.stream.peer().as_ref().map(SocketAddr::ip);
+        peer.is_some_and(|peer| name.addresses.load().contains(&peer))
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broke>> {
         loop {
             let gathered = self.gather(cx)?;
             while self.sent < self.out.len() {
-                match ready!(Pin::new(&mut self.stream).poll_write(cx, &self.out[self.sent..])) {
+                match ready!(self.stream.poll_write(cx, &self.out[self.sent..])) {
                     Ok(bytes) => self.sent += bytes,
                     Err(_) => return Poll::Ready(Err(RESET)),
                 }
@@ -277,7 +293,7 @@ impl Link {
         let scratch = self.scratch.clone();
         let mut scratch = scratch.borrow_mut();
         let mut read = ReadBuf::new(&mut scratch);
-        if ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read)).is_err() {
+        if ready!(self.stream.poll_read(cx, &mut read)).is_err() {
             return Poll::Ready(Err(RESET));
         }
         let bytes = read.filled();

@@ -55,7 +55,11 @@ async def one_api(control: WithControl, name: str) -> Api:
 
 def _api(document: dict[str, Any], api: dict[str, Any]) -> Api:
     file, line = place(document, api["span"])
-    targets = [item["targets"] for item in document["upstreams"] if item["name"] == api["upstream"]]
+    targets = [
+        [target["url"] for target in item["targets"]]
+        for item in document["upstreams"]
+        if item["name"] == api["upstream"]
+    ]
     return Api(
         name=api["name"],
         hosts=api["hosts"],

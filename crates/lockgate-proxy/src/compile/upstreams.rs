@@ -1,0 +1,325 @@
+//! Upstreams of a bundle: targets parsed, rules checked, and what is known of
+//! unchanged ones taken over.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use http::uri::{Authority, PathAndQuery};
+use http::HeaderName;
+use lockgate_policy::{ConfigError, Waiver};
+
+use super::{at, secret, Surroundings};
+use crate::bundle::{Balance, BalanceBy, HashKind, HealthCheck, Server, Upstream};
+use crate::snapshot::CompiledUpstream;
+use crate::upstream::{Choice, Group, Place, Resolver, Rules, Sticky, Target, MAX_SERVERS};
+
+/// Targets of one upstream; what is more is the work of DNS or of a balancer.
+const MAX_TARGETS: usize = 256;
+/// The greatest weight of a target.
+const MAX_WEIGHT: u16 = 100;
+/// Longest path of a socket in the file system: `sun_path` holds 108 bytes on Linux, 104 elsewhere.
+const MAX_SOCKET_PATH: usize = 103;
+/// Requests that may be under way, or wait: more is no bound.
+const MAX_CONCURRENT: u32 = 1_000_000;
+
+pub(super) fn upstream(
+    index: usize,
+    upstream: &Upstream,
+    around: &Surroundings<'_>,
+) -> Result<CompiledUpstream, Vec<ConfigError>> {
+    let at = at(format!("/upstreams/{index}"), upstream.span);
+    let mut errors = Vec::new();
+    let mut places = Vec::new();
+    for (number, server) in upstream.targets.iter().enumerate() {
+        match place(server, upstream.insecure.as_ref()) {
+            Ok(place) => places.push(place),
+            Err(mut error) => {
+                error.pointer = format!("/targets/{number}{}", error.pointer);
+                errors.push(at(error));
+            }
+        }
+    }
+    let mut add = |code, pointer: &str, message: &str| {
+        errors.push(at(ConfigError::new(code, pointer, message)));
+    };
+    let count = upstream.targets.len();
+    if count == 0 {
+        let message = "an upstream needs at least one target";
+        add("no-targets", "/targets", message);
+    } else if count > MAX_TARGETS {
+        let message = format!("{count} targets are more than {MAX_TARGETS}");
+        add("too-many-targets", "/targets", &message);
+    } else if upstream.targets.iter().all(|server| server.weight == 0) {
+        let message = "all targets have a weight of 0, so that none would get a request";
+        add("no-weight", "/targets", message);
+    }
+    check_rules(upstream, &mut add);
+    let mut servers: Vec<SocketAddr> = Vec::new();
+    for (number, text) in upstream.dns.servers.iter().enumerate() {
+        match text.parse() {
+            Ok(server) if number < MAX_SERVERS => servers.push(server),
+            _ => {
+                let message =
+                    format!("`{text}` is not one of up to {MAX_SERVERS} addresses with a port");
+                add(
+                    "not-a-name-server",
+                    &format!("/dns/servers/{number}"),
+                    &message,
+                );
+            }
+        }
+    }
+    let choice = match choice(&upstream.balance, around) {
+        Ok(choice) => Some(choice),
+        Err(error) => {
+            errors.push(at(error));
+            None
+        }
+    };
+    let credential = match upstream
+        .credential
+        .as_ref()
+        .map(|credential| secret(credential, around))
+        .transpose()
+    {
+        Ok(credential) => credential,
+        Err(error) => {
+            errors.push(at(error));
+            None
+        }
+    };
+    let (true, Some(choice)) = (errors.is_empty(), choice) else {
+        return Err(errors);
+    };
+    let name: Arc<str> = upstream.name.as_str().into();
+    let targets = places
+        .iter()
+        .map(|place| Arc::clone(&place.target))
+        .collect();
+    let group = wants_group(upstream, &places).then(|| {
+        let rules = Rules {
+            choice,
+            health: upstream.health.clone(),
+            passive: upstream.passive.clone(),
+            slow_start_ms: upstream.slow_start_ms,
+            retry: upstream.retry.clone(),
+            breaker: upstream.breaker,
+            dns: upstream.dns.clone(),
+        };
+        let named = places
+            .iter()
+            .any(|place| matches!(*place.target, Target::Name(..) | Target::Srv(_)));
+        let resolver = named.then(|| Resolver::new(servers));
+        let registry = Arc::clone(&around.upstreams);
+        Group::new(Arc::clone(&name), rules, places, resolver, registry)
+    });
+    Ok(CompiledUpstream {
+        name,
+        targets,
+        group,
+        timeouts: upstream.timeouts,
+        head_bytes: upstream.head_bytes,
+        credential,
+        insecure: upstream.insecure.clone(),
+    })
+}
+
+/// Whether there is anything to choose, to look after or to bound. What wants
+/// none of it is spared the cost.
+fn wants_group(upstream: &Upstream, places: &[Place]) -> bool {
+    let alone = matches!(places, [place] if !place.target.known().is_empty()
+        || matches!(*place.target, Target::Unix(_)));
+    !alone || upstream.health.is_some() || upstream.retry.is_some() || upstream.breaker.is_some()
+}
+
+fn check_rules(upstream: &Upstream, add: &mut dyn FnMut(&'static str, &str, &str)) {
+    if let Some(check) = &upstream.health {
+        check_health(check, add);
+    }
+    let passive = &upstream.passive;
+    if passive.failures > 0 && (passive.eject_ms == 0 || passive.share == 0 || passive.share > 100)
+    {
+        let message = "taking servers out wants a time, and a share from 1 to 100 percent";
+        add("passive-malformed", "/passive", message);
+    }
+    if let Some(retry) = &upstream.retry {
+        if !(1..=10).contains(&retry.attempts) || retry.budget > 100 {
+            let message = "retries want 1 to 10 attempts, and a budget of up to 100 percent";
+            add("retry-malformed", "/retry", message);
+        }
+        if !(retry.connect || retry.reset || retry.timeout || !retry.statuses.is_empty()) {
+            add("retry-malformed", "/retry", "there is nothing to retry on");
+        }
+        if retry
+            .statuses
+            .iter()
+            .any(|status| !(400..=599).contains(status))
+        {
+            let message = "only an answer of 400 to 599 is worth another attempt";
+            add("retry-malformed", "/retry", message);
+        }
+    }
+    if let Some(breaker) = &upstream.breaker {
+        let wide = breaker.concurrent > MAX_CONCURRENT || breaker.queue > MAX_CONCURRENT;
+        if breaker.concurrent == 0 || wide || (breaker.queue > 0 && breaker.wait_ms == 0) {
+            let message =
+                "a breaker lets at least 1 and at most 1000000 through, and who waits wants a time";
+            add("breaker-malformed", "/breaker", message);
+        }
+    }
+}
+
+fn check_health(check: &HealthCheck, add: &mut dyn FnMut(&'static str, &str, &str)) {
+    let path = check.path.parse::<PathAndQuery>();
+    if !check.path.starts_with('/') || path.is_err() || check.path.contains('#') {
+        let message = format!("`{}` is not a path such as /healthz", check.path);
+        add("not-a-path", "/health/path", &message);
+    }
+    let host = check.host.as_deref().map(str::parse::<Authority>);
+    if host.is_some_and(|host| host.map_or(true, |host| host.as_str().contains('@'))) {
+        add("not-a-host", "/health/host", "this is not a host");
+    }
+    if check.every_ms == 0 || check.timeout_ms == 0 {
+        let message = "a health check wants an interval and a time for its answer";
+        add("health-malformed", "/health", message);
+    }
+    if check.unhealthy_after == 0 || check.healthy_after == 0 {
+        let message = "a health check wants at least one answer to believe";
+        add("health-malformed", "/health", message);
+    }
+    let wrong = |range: &crate::bundle::StatusRange| {
+        range.low > range.high || range.low < 100 || range.high > 599
+    };
+    if check.expect.is_empty() || check.expect.iter().any(wrong) {
+        let message = "a health check expects statuses from 100 to 599";
+        add("health-malformed", "/health/expect", message);
+    }
+}
+
+fn choice(balance: &Balance, around: &Surroundings<'_>) -> Result<Choice, ConfigError> {
+    let wrong = |message: &str| ConfigError::new("balance-malformed", "/balance", message);
+    Ok(match (balance.by, &balance.key, &balance.cookie) {
+        (BalanceBy::RoundRobin, None, None) => Choice::RoundRobin,
+        (BalanceBy::LeastRequests, None, None) => Choice::LeastRequests,
+        (BalanceBy::Hash, Some(key), None) => {
+            let named = matches!(key.kind, HashKind::Header | HashKind::Cookie);
+            if named != !key.name.is_empty() {
+                return Err(wrong(
+                    "a header or cookie that is hashed has a name, nothing else has",
+                ));
+            }
+            let mut key = key.clone();
+            match key.kind {
+                HashKind::Header => {
+                    let header = HeaderName::try_from(key.name.as_str());
+                    header
+                        .map_err(|_| wrong("what is hashed is not a header's name"))?
+                        .as_str()
+                        .clone_into(&mut key.name);
+                }
+                HashKind::Cookie if !is_token(&key.name) => {
+                    return Err(wrong("what is hashed is not a cookie's name"));
+                }
+                _ => {}
+            }
+            Choice::Hash(key)
+        }
+        (BalanceBy::Sticky, None, Some(cookie)) if is_token(&cookie.name) => {
+            Choice::Sticky(Sticky::new(cookie, &around.pepper))
+        }
+        (BalanceBy::Sticky, None, Some(_)) => return Err(wrong("this is not a cookie's name")),
+        _ => {
+            return Err(wrong(
+                "`hash` wants what is hashed, `sticky` a cookie, and the others neither",
+            ))
+        }
+    })
+}
+
+/// Whether a name can be a cookie's (RFC 6265 section 4.1.1), as well as a header's.
+fn is_token(name: &str) -> bool {
+    name.len() <= 64 && HeaderName::try_from(name).is_ok()
+}
+
+fn place(server: &Server, insecure: Option<&Waiver>) -> Result<Place, ConfigError> {
+    if server.weight > MAX_WEIGHT {
+        let message = format!("a weight goes from 0 to {MAX_WEIGHT}");
+        return Err(ConfigError::new("weight-malformed", "/weight", message));
+    }
+    Ok(Place {
+        target: Arc::new(target(&server.url, insecure)?),
+        weight: server.weight,
+        priority: server.priority,
+    })
+}
+
+fn target(text: &str, insecure: Option<&Waiver>) -> Result<Target, ConfigError> {
+    let wrong = || {
+        ConfigError::new(
+            "not-a-target",
+            "",
+            format!("`{text}` is not a target such as http://127.0.0.1:9000"),
+        )
+    };
+    let waived = |target: Target, host: &str| match insecure {
+        Some(_) => Ok(target),
+        None => {
+            let message = format!(
+                "plain HTTP to `{host}` wants `insecure: {{owner, reason, until}}` in the upstream"
+            );
+            Err(ConfigError::new("insecure-upstream", "", message))
+        }
+    };
+    if let Some(path) = text.strip_prefix("unix:") {
+        let plain = path.starts_with('/') && path.len() <= MAX_SOCKET_PATH && !path.contains('\0');
+        return plain
+            .then(|| Target::Unix(PathBuf::from(path)))
+            .ok_or_else(wrong);
+    }
+    if let Some(name) = text.strip_prefix("http+srv://") {
+        let authority: Authority = name.parse().map_err(|_| wrong())?;
+        if authority.as_str() != authority.host() || authority.host().parse::<IpAddr>().is_ok() {
+            return Err(wrong());
+        }
+        return waived(Target::Srv(name.to_owned()), name);
+    }
+    let Some(rest) = text.strip_prefix("http://") else {
+        let tls = text.starts_with("https://");
+        return Err(if tls {
+            ConfigError::new(
+                "tls-upstream",
+                "",
+                format!("`{text}`: upstreams over TLS come with TLS support, not in this version"),
+            )
+        } else {
+            wrong()
+        });
+    };
+    let authority: Authority = rest.trim_end_matches('/').parse().map_err(|_| wrong())?;
+    if authority.as_str().contains('@') || authority.host().is_empty() {
+        return Err(wrong());
+    }
+    // `port_u16` is also none for a port that is no number up to 65535.
+    let named = authority.as_str().len() > authority.host().len();
+    let port = match authority.port_u16() {
+        Some(port) if port > 0 => port,
+        None if !named => 80,
+        _ => return Err(wrong()),
+    };
+    let host = authority
+        .host()
+        .trim_start_matches('[')
+        .trim_end_matches(']');
+    if host == "localhost" {
+        return Ok(Target::Localhost(port));
+    }
+    match host.parse::<IpAddr>() {
+        Ok(ip) if ip.to_canonical().is_loopback() => Ok(Target::Address((ip, port).into())),
+        Ok(ip) => waived(Target::Address((ip, port).into()), host),
+        Err(_) => waived(Target::Name(host.to_owned(), port), host),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+//! The stream under a link, over TCP or in the file system, and how it is opened.
+
+use std::future::{poll_fn, Future};
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+use crate::net::acknowledge;
+
+/// How long one address may keep the next waiting (RFC 8305 section 5 recommends 250 ms).
+const STAGGER: Duration = Duration::from_millis(250);
+
+/// A connected stream.
+#[derive(Debug)]
+pub enum Socket {
+    /// Over TCP.
+    Tcp(TcpStream),
+    /// In the file system.
+    Unix(UnixStream),
+}
+
+impl Socket {
+    /// Connects to a socket in the file system.
+    pub async fn unix(path: &Path) -> io::Result<Self> {
+        UnixStream::connect(path).await.map(Self::Unix)
+    }
+
+    /// Connects to whichever address takes the connection first. Each is given
+    /// a start over the next.
+    pub async fn tcp(addresses: &[SocketAddr]) -> io::Result<Self> {
+        let stream = match addresses {
+            [address] => TcpStream::connect(address).await?,
+            several => race(several).await?,
+        };
+        stream.set_nodelay(true)?;
+        Ok(Self::Tcp(stream))
+    }
+
+    /// The other end, over TCP.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(stream) => stream.peer_addr().ok(),
+            Self::Unix(_) => None,
+        }
+    }
+
+    /// See [`acknowledge`].
+    pub fn acknowledge(&self) {
+        if let Self::Tcp(stream) = self {
+            acknowledge(stream);
+        }
+    }
+
+    /// As [`AsyncRead`] has it.
+    pub fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        read: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, read),
+            Self::Unix(stream) => Pin::new(stream).poll_read(cx, read),
+        }
+    }
+
+    /// As [`AsyncWrite`] has it.
+    pub fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+}
+
+type Connecting = Pin<Box<dyn Future<Output = io::Result<TcpStream>>>>;
+
+async fn race(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+    let mut next = addresses.iter();
+    let mut running: Vec<Connecting> = Vec::new();
+    let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    loop {
+        if let Some(address) = next.next() {
+            running.push(Box::pin(TcpStream::connect(*address)));
+        } else if running.is_empty() {
+            return Err(failed);
+        }
+        let more = !next.as_slice().is_empty();
+        let mut pause = Box::pin(tokio::time::sleep(STAGGER));
+        let ended = poll_fn(|cx| {
+            for at in 0..running.len() {
+                if let Poll::Ready(result) = running[at].as_mut().poll(cx) {
+                    drop(running.swap_remove(at));
+                    return Poll::Ready(Some(result));
+                }
+            }
+            if more && pause.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+            Poll::Pending
+        });
+        match ended.await {
+            Some(Ok(stream)) => return Ok(stream),
+            Some(Err(error)) => failed = error,
+            None => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
