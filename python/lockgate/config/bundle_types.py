@@ -22,6 +22,8 @@ class Api(TypedDict):
     """Its name in the configuration."""
     normal_form: NormalForm
     """What is done with targets that servers read in different ways."""
+    openapi: Attached | None
+    """The document whose operations it has."""
     paths: list[PathMatch]
     """What paths it answers to."""
     policies: Policies
@@ -38,6 +40,19 @@ class Api(TypedDict):
     """Take the matched prefix off before forwarding."""
     upstream: str | None
     """Name of its upstream; none where a split chooses among several."""
+    versions: Versions | None
+    """Its versions, each with its upstream and document."""
+
+
+class ApiDocument(TypedDict):
+    """A document, as it applies to the APIs that name it."""
+
+    bases: list[str]
+    """What stands before its paths in what an API gets; `""` for nothing."""
+    operations: list[Operation]
+    """Its operations, in the document's order."""
+    span: Span
+    """Where it begins."""
 
 
 class ApiKeyConfig(TypedDict):
@@ -45,6 +60,17 @@ class ApiKeyConfig(TypedDict):
 
     header: str
     """The header that carries the key."""
+
+
+class Attached(TypedDict):
+    """A document that an API, or a version of one, is held to."""
+
+    document: int
+    """Index into the bundle's `documents`."""
+    mode: Mode
+    """Whether what the document does not know is refused."""
+    span: Span
+    """Where the configuration names the document."""
 
 
 class AuthenticatorApiKey(TypedDict):
@@ -93,6 +119,15 @@ class Breaker(TypedDict):
     """For how long, milliseconds."""
 
 
+class Brownout(TypedDict):
+    """A while in which a version is refused, milliseconds since the epoch."""
+
+    end_ms: int
+    """Its end."""
+    start_ms: int
+    """Its beginning."""
+
+
 class Bundle(TypedDict):
     """Everything a gate needs to serve."""
 
@@ -102,6 +137,8 @@ class Bundle(TypedDict):
     """Format version; see `BUNDLE_VERSION`."""
     created_ms: int
     """When it was compiled, milliseconds since the epoch."""
+    documents: list[ApiDocument]
+    """OpenAPI documents that APIs are held to."""
     events: EventsConfig
     """What is written down."""
     facts: FactsPolicy
@@ -183,10 +220,6 @@ class Credential(TypedDict):
     """`env:NAME` or `file:/path`: resolved in the gate's memory, never written to disk."""
 
 
-Duplicates = Literal["keep", "reject", "first", "last"]
-"""What is done with a parameter that is there twice."""
-
-
 class Dns(TypedDict):
     """How names are looked up."""
 
@@ -196,6 +229,10 @@ class Dns(TypedDict):
     """And at most this long, milliseconds."""
     servers: list[str]
     """`address:port` each; none for the system's."""
+
+
+Duplicates = Literal["keep", "reject", "first", "last"]
+"""What is done with a parameter that is there twice."""
 
 
 class EventsConfig(TypedDict):
@@ -216,15 +253,6 @@ class FactsPolicy(TypedDict):
     """What happens to requests that need facts."""
 
 
-class HeadersConfig(TypedDict):
-    """The room's config. Taking off comes first, then setting, then adding."""
-
-    request: RequestChanges
-    """Changes to what goes to the upstream."""
-    response: ResponseChanges
-    """Changes to what goes to the client."""
-
-
 class HashKey(TypedDict):
     """What is hashed."""
 
@@ -236,6 +264,15 @@ class HashKey(TypedDict):
 
 HashKind = Literal["header", "cookie", "client", "path"]
 """Parts of a request that can be hashed."""
+
+
+class HeadersConfig(TypedDict):
+    """The room's config. Taking off comes first, then setting, then adding."""
+
+    request: RequestChanges
+    """Changes to what goes to the upstream."""
+    response: ResponseChanges
+    """Changes to what goes to the client."""
 
 
 class HealthCheck(TypedDict):
@@ -332,6 +369,21 @@ Odd = Literal["reject", "normalize", "keep"]
 
 OnError = Literal["deny", "allow"]
 """What an error of the policy itself (not a refusal) does."""
+
+
+class Operation(TypedDict):
+    """One operation of a document."""
+
+    bases: list[str] | None
+    """Bases of its own `servers`, in place of the document's."""
+    method: str
+    """Upper-case."""
+    name: str
+    """Its `operationId`, or `GET /path` where it has none."""
+    path: str
+    """The path template, as the document says it."""
+    span: Span
+    """Where the document says it."""
 
 
 class Parameter(TypedDict):
@@ -554,21 +606,6 @@ class ResponseChanges(TypedDict):
     """Fields that replace what stands there, by name."""
 
 
-class RewriteConfig(TypedDict):
-    """The room's config. At most one of `prefix`, `path` and `regex`."""
-
-    path: str | None
-    """The whole path, a template."""
-    prefix: str | None
-    """In place of the prefix that matched."""
-    regex: Replacement | None
-    """The whole path by an expression; a path that it does not match stays."""
-    remove: list[str]
-    """Parameters to take out."""
-    set: list[Parameter]
-    """Parameters to set: name and a template for the value."""
-
-
 class Retry(TypedDict):
     """Sends once more what failed, where that is safe."""
 
@@ -586,6 +623,21 @@ class Retry(TypedDict):
     """On these statuses."""
     timeout: bool
     """Where the answer did not come within `per_try_ms`."""
+
+
+class RewriteConfig(TypedDict):
+    """The room's config. At most one of `prefix`, `path` and `regex`."""
+
+    path: str | None
+    """The whole path, a template."""
+    prefix: str | None
+    """In place of the prefix that matched."""
+    regex: Replacement | None
+    """The whole path by an expression; a path that it does not match stays."""
+    remove: list[str]
+    """Parameters to take out."""
+    set: list[Parameter]
+    """Parameters to set: name and a template for the value."""
 
 
 class Server(TypedDict):
@@ -619,24 +671,6 @@ class Span(TypedDict):
     """Index into the bundle's `sources`."""
     line: int
     """From 1."""
-
-
-class StatusRange(TypedDict):
-    """Statuses from one to another, both included."""
-
-    low: int
-    """The lowest."""
-    high: int
-    """The highest."""
-
-
-class StickyCookie(TypedDict):
-    """The cookie by which a client keeps its server."""
-
-    max_age_s: int
-    """How long it is kept, seconds; 0 for as long as the browser is open."""
-    name: str
-    """Its name."""
 
 
 class Split(TypedDict):
@@ -680,6 +714,24 @@ class SplitByCookie(TypedDict):
 
 SplitBy = SplitByRequest | SplitByClient | SplitByAddress | SplitByHeader | SplitByCookie
 """What is to stay with one upstream as long as the weights do."""
+
+
+class StatusRange(TypedDict):
+    """Statuses from one to another, both included."""
+
+    high: int
+    """The highest."""
+    low: int
+    """The lowest."""
+
+
+class StickyCookie(TypedDict):
+    """The cookie by which a client keeps its server."""
+
+    max_age_s: int
+    """How long it is kept, seconds; 0 for as long as the browser is open."""
+    name: str
+    """Its name."""
 
 
 class Timeouts(TypedDict):
@@ -726,6 +778,70 @@ class Upstream(TypedDict):
     """Its servers."""
     timeouts: Timeouts
     """Phase by phase."""
+
+
+class Version(TypedDict):
+    """One version."""
+
+    brownouts: list[Brownout]
+    """When it is refused for a while, so that those who still use it notice."""
+    deprecated_ms: int | None
+    """Since when it should not be used any more, milliseconds since the epoch."""
+    name: str
+    """Its name, as requests say it."""
+    notice: str | None
+    """Where people read of its end: a URL."""
+    openapi: Attached | None
+    """The document whose operations it has."""
+    span: Span
+    """Where the configuration says it."""
+    successor: str | None
+    """Name of the version to use instead."""
+    sunset_ms: int | None
+    """From when on it is refused."""
+    upstream: str | None
+    """Name of its upstream; none for the API's own."""
+
+
+class VersionByPath(TypedDict):
+    """The segment behind the API's prefix."""
+
+    path: dict[str, object]
+
+
+class VersionByHeader(TypedDict):
+    """This header."""
+
+    header: str
+
+
+class VersionByMediaType(TypedDict):
+    """This parameter of a media type in `Accept`, or else in `Content-Type`."""
+
+    media_type: str
+
+
+class VersionByQuery(TypedDict):
+    """This parameter of the query."""
+
+    query: str
+
+
+VersionBy = VersionByPath | VersionByHeader | VersionByMediaType | VersionByQuery
+"""What says which version is asked for."""
+
+
+class Versions(TypedDict):
+    """The versions of an API."""
+
+    by: VersionBy
+    """What says which version is asked for."""
+    default: str | None
+    """The version of requests that name none; without one they are refused."""
+    list: list[Version]
+    """The versions, in the order of the file; the order has no meaning."""
+    span: Span
+    """Where the configuration says them."""
 
 
 class Waiver(TypedDict):

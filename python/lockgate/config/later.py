@@ -22,7 +22,6 @@ LATER: Final = {
     **dict.fromkeys(("issuers", "sign_in"), _TOKENS),
     **dict.fromkeys(("waf", "validate", "cache", "minimise", "plugins"), _ROOMS),
     "response": "not in this version; to hide fields of answers, write `headers: {response: {hide: [Server]}}`",
-    **dict.fromkeys(("versions", "openapi"), _ROOMS),
     **dict.fromkeys(("scopes", "roles", "cedar", "objects"), _ROOMS),
     "log": "what is written down is set for all APIs, under `events`; masks are not in this version",
     **dict.fromkeys(("outgoing", "apps", "egress", "alerts", "export"), "not in this version"),
