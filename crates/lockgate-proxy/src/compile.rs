@@ -13,6 +13,7 @@ use lockgate_policy::conditions::Conditions;
 use lockgate_policy::cors::Cors;
 use lockgate_policy::headers::Headers;
 use lockgate_policy::ip_filter::IpFilter;
+use lockgate_policy::limits::Seed;
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
 use lockgate_policy::template;
@@ -24,7 +25,7 @@ use crate::bundle::{
     Api, Authenticator, Authorize, Bundle, Credential, Listener, PathMatch, Placed, Upstream,
     BUNDLE_VERSION,
 };
-use crate::metrics::Metrics;
+use crate::metrics::{self, Metrics};
 use crate::normal::MAX_SETS;
 use crate::pipeline;
 use crate::route::{self, Router};
@@ -37,6 +38,8 @@ use crate::upstream::Registry;
 mod upstreams;
 
 use upstreams::upstream;
+
+mod limits;
 
 /// What a bundle is compiled with, besides itself.
 pub struct Surroundings<'a> {
@@ -258,6 +261,9 @@ fn compile_api(
         errors.push(at(error));
     }
     errors.append(&mut wrong);
+    let (mut limits, mut wrong) = limits::steps(index, api, Seed::of(&around.pepper));
+    steps.append(&mut limits);
+    errors.append(&mut wrong);
     match opening(api) {
         Ok(rule) => steps.push(Step {
             policy: Policy::Authorize(rule),
@@ -268,7 +274,7 @@ fn compile_api(
         }),
         Err(error) => errors.push(at(error)),
     }
-    steps.sort_by_key(|step| pipeline::position(step.policy.name()));
+    steps.sort_by_key(|step| pipeline::position(step.policy.name(), step.policy.part()));
     match forwarding {
         Some(forwarding) if errors.is_empty() => {
             let strip = steps.iter().filter_map(|step| match &step.policy {
@@ -291,6 +297,10 @@ fn compile_api(
                 headers: steps.iter().position(|step| {
                     matches!(&step.policy, Policy::Headers(policy) if policy.changes_answers())
                 }),
+                rooms: steps
+                    .iter()
+                    .map(|step| metrics::room(step.policy.name()))
+                    .collect(),
                 steps,
                 metrics: around.metrics.api(&api.name.as_str().into()),
             })

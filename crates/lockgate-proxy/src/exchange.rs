@@ -296,6 +296,9 @@ impl Drop for Exchange {
             self.state.body_in.get(),
             self.bytes_out,
         );
+        if let Some(api) = api {
+            self.worker.metrics.verdicts(api, &self.judgement.trace);
+        }
         self.write(took_us);
     }
 }

@@ -9,6 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use lockgate_policy::ReasonRef;
 
 use crate::snapshot::CompiledApi;
+use crate::trace::{Outcome, Trace};
+
+mod verdicts;
+
+pub use verdicts::room;
+use verdicts::Verdicts;
 
 /// Upper edges of the duration histogram, microseconds.
 const EDGES_US: [u64; 14] = [
@@ -41,6 +47,7 @@ pub struct Metrics {
     apis: Mutex<BTreeMap<Arc<str>, Arc<ApiMetrics>>>,
     nowhere: ApiMetrics,
     refusals: Box<[Box<[AtomicU64]>]>,
+    verdicts: Box<[Verdicts]>,
     reasons: Vec<ReasonRef>,
     /// Requests whose serving panicked.
     pub panics: AtomicU64,
@@ -69,6 +76,7 @@ impl Metrics {
             apis: Mutex::default(),
             nowhere: ApiMetrics::new(workers),
             refusals: (0..workers).map(|_| line()).collect(),
+            verdicts: (0..workers).map(|_| Verdicts::new(reasons.len())).collect(),
             reasons,
             panics: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
@@ -180,7 +188,14 @@ impl Metrics {
                 count,
             );
         }
+        verdicts::write(&self.verdicts, &self.reasons, out);
         self.plain(out);
+    }
+
+    /// How often each policy that is observed would have refused.
+    #[must_use]
+    pub fn observed(&self) -> BTreeMap<&'static str, u64> {
+        verdicts::observed(&self.verdicts)
     }
 
     fn plain(&self, out: &mut String) {
@@ -275,12 +290,28 @@ impl WorkerMetrics {
         }
     }
 
+    /// Counts what each policy said of a request.
+    pub fn verdicts(&self, api: &CompiledApi, trace: &Trace) {
+        let Some(verdicts) = self.all.verdicts.get(self.number) else {
+            return;
+        };
+        for (room, (outcome, reason)) in api.rooms.iter().zip(trace.said()) {
+            verdicts.count(*room, outcome);
+            if let (Outcome::ObserveDeny, Some(reason)) = (outcome, reason) {
+                if let Some(index) = self.index(reason) {
+                    verdicts.observe(index);
+                }
+            }
+        }
+    }
+
+    fn index(&self, reason: ReasonRef) -> Option<usize> {
+        let mut known = self.all.reasons.iter();
+        known.position(|known| std::ptr::eq(*known, reason))
+    }
+
     fn refused(&self, reason: ReasonRef) {
-        let index = self
-            .all
-            .reasons
-            .iter()
-            .position(|known| std::ptr::eq(*known, reason));
+        let index = self.index(reason);
         if let Some(count) = index.and_then(|index| self.all.refusals.get(self.number)?.get(index))
         {
             add(count, 1);
@@ -289,7 +320,7 @@ impl WorkerMetrics {
 }
 
 /// One writer per cell: a load and a store, without the price of a locked add.
-fn add(cell: &AtomicU64, value: u64) {
+pub(crate) fn add(cell: &AtomicU64, value: u64) {
     cell.store(
         cell.load(Ordering::Relaxed).wrapping_add(value),
         Ordering::Relaxed,

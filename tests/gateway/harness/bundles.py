@@ -16,25 +16,30 @@ from lockgate.config.bundle_types import (
     AuthenticatorApiKey,
     BodyLimitConfig,
     Bundle,
+    By,
     Condition,
     CorsConfig,
     Credential,
     FactsPolicy,
     HeadersConfig,
     IpFilterConfig,
+    LimitsConfig,
     Listener,
     ListenerLimits,
     NormalForm,
     Passive,
     PathMatch,
+    PenaltyConfig,
     PlacedApiKey,
     PlacedBodyLimit,
     PlacedCors,
     PlacedHeaders,
     PlacedIpFilter,
+    PlacedLimits,
     Server,
     Span,
     Split,
+    Tell,
     Timeouts,
     Upstream,
     Waiver,
@@ -207,6 +212,40 @@ def headers(config: HeadersConfig, *, mode: Mode = "enforce") -> PlacedHeaders:
     return {"mode": mode, "on_error": "deny", "waiver": None, "span": span(35), "config": config}
 
 
+def limit(
+    name: str,
+    *by: By,
+    allow: int = 1,
+    per_ms: int = 3_600_000,
+    burst: int | None = None,
+    scope: str = "apis/shop",
+    mode: Mode = "enforce",
+    until: Waiver | None = None,
+    exempt: Sequence[str] = (),
+    tell: Tell = "always",
+    penalty: PenaltyConfig | None = None,
+    line: int = 40,
+) -> PlacedLimits:
+    """A limit in its place: one an hour by address, unless more is said. With a penalty it counts failures."""
+    config: LimitsConfig = {
+        "name": name,
+        "scope": scope,
+        "count": "requests" if penalty is None else "failures",
+        "by": list(by) or ["address"],
+        "allow": allow,
+        "per_ms": per_ms,
+        "burst": burst or allow,
+        "ipv4_prefix": 32,
+        "ipv6_prefix": 64,
+        "exempt": list(exempt),
+        "only": {"methods": [], "operations": [], "paths": []},
+        "tell": tell,
+        "legacy": False,
+        "penalty": penalty,
+    }
+    return {"mode": mode, "on_error": "deny", "waiver": until, "span": span(line), "config": config}
+
+
 def api(
     name: str = "shop",
     *paths: str | PathMatch,
@@ -222,6 +261,7 @@ def api(
     body: PlacedBodyLimit | None = None,
     fields: PlacedHeaders | None = None,
     pages: PlacedCors | None = None,
+    limits: Sequence[PlacedLimits] = (),
     public: Waiver | None = None,
 ) -> Api:
     """An API: public, unless it has ways to authenticate. A path in words is a prefix."""
@@ -247,6 +287,7 @@ def api(
             "authenticate": list(keys),
             "body_limit": body,
             "headers": fields,
+            "limits": list(limits),
         },
         "span": span(30),
         "authorize_span": span(34),
