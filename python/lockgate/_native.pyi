@@ -34,6 +34,8 @@ class Step(TypedDict):
     """A step of the pipeline."""
 
     name: str
+    part: str
+    """Which part of a room that has several places; else empty."""
     phase: str
     policy: bool
     why: str

@@ -11,7 +11,7 @@ import pytest
 from gateway.harness import bundles
 from gateway.harness.bundles import Mode, Signer
 from gateway.harness.gate import Gate, Refused, key_revoke
-from gateway.harness.upstream import AutoUpstream
+from gateway.harness.upstream import AutoUpstream, Upstream
 from gateway.harness.wire import Message, chunked, request
 from lockgate.config.bundle_types import Api, Credential, FactsPolicy
 from support.waiting import until
@@ -305,3 +305,71 @@ def test_the_address_behind_a_trusted_proxy_is_judged(gate: Gate, auto: AutoUpst
     assert proxy.get().reason == "address-not-allowed", "the proxy itself is on no list"
     assert stranger.get("/", "X-Forwarded-For: 203.0.113.7").reason == "address-not-allowed"
     assert len(auto.requests) == 2
+
+
+def test_what_is_observed_is_counted_and_shown(gate: Gate, auto: AutoUpstream) -> None:
+    """For every policy: the counters say what enforcing it would do."""
+    watched = bundles.api(
+        keys=[bundles.api_key(mode="observe", until=bundles.waiver())],
+        addresses=bundles.ip_filter(deny=["127.0.0.0/8"], mode="observe"),
+        body=bundles.body_limit(1, mode="observe"),
+        limits=[bundles.limit("few", allow=2, mode="observe")],
+    )
+    serve(gate, auto, watched)
+    client = gate.client()
+    for _ in range(5):
+        client.send(request("/", method="POST", body=b"hello"))
+        assert client.message().status == 200
+    would = {"ip_filter": 5, "api_key": 5, "body_limit": 5, "limits": 3}
+    until(lambda: gate.tell("stats")["observed"] == would, "all to be counted")
+    for policy, number in would.items():
+        assert gate.count("lockgate_policy_verdicts_total", policy=policy, outcome="observe-deny") == number
+    assert gate.count("lockgate_policy_verdicts_total", policy="limits", outcome="allow") == 2
+    assert gate.count("lockgate_observed_refusals_total", reason="rate-limited") == 3
+    assert gate.refusals("rate-limited") == 0, "nothing was refused"
+
+
+def test_after_an_enforced_refusal_nothing_is_counted(gate: Gate, auto: AutoUpstream) -> None:
+    few = [bundles.limit("few", "client", allow=1), bundles.limit("seen", "client", allow=1, mode="observe")]
+    shut = bundles.api(addresses=bundles.ip_filter(deny=["127.0.0.9"]), limits=few)
+    serve(gate, auto, shut)
+    denied = gate.client(source="127.0.0.9")
+    refusals = [denied.get() for _ in range(3)]
+    assert {refusal.reason for refusal in refusals} == {"address-denied"}
+    assert {outcome for outcome, _ in list(verdicts(gate.event(refusals[-1].id)).values())[1:]} == {"not-reached"}
+    stats = gate.tell("stats")
+    assert (stats["observed"], stats["counters"]["counters"]) == ({}, 0)
+
+
+def test_a_limit_is_one_for_all_workers(tmp_path: Path, auto: AutoUpstream, signer: Signer) -> None:
+    with Gate(tmp_path / "state", signer=signer, workers=4) as gate:
+        serve(gate, auto, bundles.api(limits=[bundles.limit("few", allow=20)]))
+        clients = [gate.client() for _ in range(16)]
+        statuses = [client.get().status for _ in range(5) for client in clients]
+        assert (statuses.count(200), statuses.count(429)) == (20, 60)
+
+
+def test_a_reload_keeps_what_was_counted(gate: Gate, auto: AutoUpstream) -> None:
+    serve(gate, auto, bundles.api(limits=[bundles.limit("few", allow=2)]))
+    client = gate.client()
+    assert client.get().status == 200
+    serve(gate, auto, bundles.api(limits=[bundles.limit("few", allow=2), bundles.limit("more", allow=9)]))
+    assert [client.get().status for _ in range(2)] == [200, 429]
+
+
+def test_answers_tell_of_limits_beside_what_the_upstream_says(gate: Gate, upstream: Upstream) -> None:
+    limits = [
+        bundles.limit("few", allow=2, per_ms=1_000, burst=60),
+        bundles.limit("quiet", allow=9, tell="refused"),
+        bundles.limit("silent", allow=9, tell="never"),
+    ]
+    limits[0]["config"]["legacy"] = True
+    gate.load(bundles.bundle([bundles.api(limits=limits)], [bundles.upstream(upstream.port)]))
+    client = gate.client()
+    client.send(request("/"))
+    upstream.serve(b'HTTP/1.1 200 OK\r\nRateLimit: "theirs";r=1\r\nContent-Length: 0\r\n\r\n')
+    got = client.message()
+    assert got.status == 200
+    assert got.all("ratelimit") == ['"theirs";r=1', '"few";r=59;t=1']
+    assert got.all("ratelimit-policy") == ['"few";q=60;w=30']
+    assert [got.all(f"x-ratelimit-{name}") for name in ("limit", "remaining", "reset")] == [["60"], ["59"], ["1"]]

@@ -54,9 +54,9 @@ def test_vectors_hold_allowed_and_refused(room: str) -> None:
 
 
 def test_every_policy_has_its_place_in_the_pipeline() -> None:
-    order = [step["name"] for step in _native.pipeline()]
-    assert set(ROOMS) <= set(order)
-    assert len(order) == len(set(order))
+    order = [(step["name"], step["part"]) for step in _native.pipeline()]
+    assert set(ROOMS) <= {name for name, _ in order}
+    assert len(order) == len(set(order)), "a room that stands in two places says which part of it stands where"
     assert all(len(step["why"]) > 20 and step["why"].endswith(".") for step in _native.pipeline())
 
 
@@ -64,3 +64,10 @@ def test_identity_comes_before_what_needs_it() -> None:
     """The order that everything else leans on; a change of it is a change of what the gate promises."""
     order = [step["name"] for step in _native.pipeline()]
     assert order.index("ip_filter") < order.index("api_key") < order.index("body_limit")
+
+
+def test_limits_stand_on_both_sides_of_authentication() -> None:
+    """A flood must not cost authentication; and who calls must be known before a client is counted."""
+    order = [(step["name"], step["part"]) for step in _native.pipeline()]
+    by_address, by_client = order.index(("limits", "by address")), order.index(("limits", "by client"))
+    assert by_address < order.index(("api_key", "")) < by_client < order.index(("authorize", ""))

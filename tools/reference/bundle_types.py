@@ -79,8 +79,12 @@ def definition(name: str, node: Schema) -> str:
         values = [value for each in variants for value in each.get("enum", [each.get("const")])]
         return f'{name} = Literal[{", ".join(json.dumps(value) for value in values)}]\n"""{words(node)}"""'
     # serde writes an enum's variant with content as a mapping of one key: its name.
-    classes, names = [], []
+    plain = [value for each in variants for value in each.get("enum", [each["const"]] if "const" in each else [])]
+    classes = []
+    names = [f"Literal[{', '.join(json.dumps(value) for value in plain)}]"] if plain else []
     for each in variants:
+        if "properties" not in each:
+            continue
         (key,) = each["properties"]
         names.append(name + "".join(part.title() for part in key.split("_")))
         classes.append(mapping(names[-1], each))

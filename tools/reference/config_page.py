@@ -18,6 +18,7 @@ ROOMS = {
     "BodyLimit": "body_limit",
     "Cors": "cors",
     "Headers": "headers",
+    "Limit": "limits",
     "Redirect": "redirect",
     "Rewrite": "rewrite",
 }

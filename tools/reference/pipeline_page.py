@@ -21,12 +21,14 @@ def files(_root: Path) -> dict[str, str]:
     """The page, with a diagram."""
     steps = _native.pipeline()
     policies = set(_native.policies())
-    chain = " --> ".join(f's{number}["{step["name"]}"]' for number, step in enumerate(steps))
+    chain = " --> ".join(
+        f's{number}["{" ".join(filter(None, (step["name"], step["part"])))}"]' for number, step in enumerate(steps)
+    )
     diagram = f"```mermaid\nflowchart TD\n    {chain}\n```\n\n"
     rows = [
         [
             str(number),
-            f"[`{step['name']}`](../policies/{step['name']}.md)" if step["name"] in policies else f"`{step['name']}`",
+            _called(step, policies),
             step["phase"],
             step["why"],
         ]
@@ -35,3 +37,10 @@ def files(_root: Path) -> dict[str, str]:
     return {
         "docs/reference/pipeline.md": NOTE + INTRODUCTION + diagram + table(["", "Step", "Phase", "Why there"], rows)
     }
+
+
+def _called(step: _native.Step, policies: set[str]) -> str:
+    name = f"`{step['name']}`"
+    if step["name"] in policies:
+        name = f"[{name}](../policies/{step['name']}.md)"
+    return f"{name}, {step['part']}" if step["part"] else name

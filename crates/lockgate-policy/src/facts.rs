@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::limits::{CounterKey, Strike, Take};
+
 /// HMAC-SHA256 of a key under the installation's pepper.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest(pub [u8; 32]);
@@ -42,6 +44,12 @@ impl std::fmt::Debug for Digest {
 pub enum Need {
     /// The record of the key with this digest.
     Key(Digest),
+    /// Counters to be taken from, all or none.
+    Take(Take),
+    /// Whether there is a penalty.
+    Standing(CounterKey),
+    /// A failure is to be counted; nothing is answered.
+    Strike(Vec<Strike>),
 }
 
 /// What the gate knows of a key. Small: there may be a million of them.
@@ -78,4 +86,8 @@ pub enum Answers {
     Key(Digest, Option<Arc<KeyRecord>>),
     /// Facts are too old to be believed, and the configuration says to deny.
     Stale,
+    /// The counters as they stand then, and whether they were taken.
+    Taken(Take),
+    /// Until when there is a penalty, nanoseconds since the epoch.
+    Standing(Option<u64>),
 }

@@ -116,6 +116,9 @@ pub struct Denial {
     /// Whose credential it was, where that is certain though it opens nothing:
     /// a revoked key's id tells who still uses it.
     pub known: Option<Box<Identity>>,
+    /// Where the configuration says what refused, where that is more precise
+    /// than the policy's own place.
+    pub span: Option<Span>,
 }
 
 impl Denial {
@@ -128,7 +131,15 @@ impl Denial {
             headers: Vec::new(),
             absent: false,
             known: None,
+            span: None,
         }
+    }
+
+    /// Says where the configuration says it.
+    #[must_use]
+    pub const fn span(mut self, span: Span) -> Self {
+        self.span = Some(span);
+        self
     }
 
     /// Adds a detail that is safe to show a stranger.

@@ -13,8 +13,8 @@ pub use routing::{Duplicates, NormalForm, Odd, Share, Split, SplitBy};
 pub use versions::{Brownout, Version, VersionBy, Versions};
 
 use lockgate_policy::{
-    api_key, body_limit, conditions, cors, headers, ip_filter, redirect, rewrite, Mode, OnError,
-    Span, Waiver,
+    api_key, body_limit, conditions, cors, headers, ip_filter, limits, redirect, rewrite, Mode,
+    OnError, Span, Waiver,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -237,6 +237,9 @@ pub struct Policies {
     pub body_limit: Option<Placed<body_limit::Config>>,
     /// Changes to header fields, both ways.
     pub headers: Option<Placed<headers::Config>>,
+    /// How much may come.
+    #[serde(default)]
+    pub limits: Vec<Placed<limits::Config>>,
 }
 
 /// One way to prove an identity.

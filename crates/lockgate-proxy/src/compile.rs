@@ -13,6 +13,7 @@ use lockgate_policy::conditions::Conditions;
 use lockgate_policy::cors::Cors;
 use lockgate_policy::headers::Headers;
 use lockgate_policy::ip_filter::IpFilter;
+use lockgate_policy::limits::Seed;
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
 use lockgate_policy::template;
@@ -24,7 +25,7 @@ use crate::bundle::{
     Api, Attached, Authenticator, Authorize, Bundle, Credential, Listener, PathMatch, Placed,
     Upstream, BUNDLE_VERSION,
 };
-use crate::metrics::Metrics;
+use crate::metrics::{self, Metrics};
 use crate::normal::MAX_SETS;
 use crate::operations::Operations;
 use crate::pipeline;
@@ -39,6 +40,8 @@ use crate::versions::Versions;
 mod upstreams;
 
 use upstreams::upstream;
+
+mod limits;
 
 /// What a bundle is compiled with, besides itself.
 pub struct Surroundings<'a> {
@@ -302,6 +305,9 @@ fn compile_api(
         })
         .unwrap_or_default();
     steps.extend(held_to(api));
+    let (mut limits, mut wrong) = limits::steps(index, api, Seed::of(&around.pepper));
+    steps.append(&mut limits);
+    errors.append(&mut wrong);
     match opening(api) {
         Ok(rule) => steps.push(Step {
             policy: Policy::Authorize(rule),
@@ -312,7 +318,7 @@ fn compile_api(
         }),
         Err(error) => errors.push(at(error)),
     }
-    steps.sort_by_key(|step| pipeline::position(step.policy.name()));
+    steps.sort_by_key(|step| pipeline::position(step.policy.name(), step.policy.part()));
     match forwarding {
         Some(forwarding) if errors.is_empty() => {
             let strip = steps.iter().filter_map(|step| match &step.policy {
@@ -337,6 +343,10 @@ fn compile_api(
                 headers: steps.iter().position(|step| {
                     matches!(&step.policy, Policy::Headers(policy) if policy.changes_answers())
                 }),
+                rooms: steps
+                    .iter()
+                    .map(|step| metrics::room(step.policy.name()))
+                    .collect(),
                 steps,
                 metrics: around.metrics.api(&api.name.as_str().into()),
             })

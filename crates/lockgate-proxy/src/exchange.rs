@@ -316,6 +316,9 @@ impl Drop for Exchange {
         if let Some((_, metrics)) = self.operation() {
             self.worker.metrics.operation(metrics, self.status);
         }
+        if let Some(api) = api {
+            self.worker.metrics.verdicts(api, &self.judgement.trace);
+        }
         self.write(took_us);
     }
 }

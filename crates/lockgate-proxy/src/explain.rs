@@ -13,10 +13,11 @@ use serde::Serialize;
 use crate::bundle::{Bundle, Listener};
 use crate::clock::wall_ms;
 use crate::compile::{compile, Surroundings};
+use crate::counters::Local;
 use crate::edits;
 use crate::facts::FactStore;
 use crate::gate::{hash, GateError};
-use crate::judge::{answer, Arrival, End, Judgement, Judging};
+use crate::judge::{answer, Arrival, End, Judgement, Judging, Stores};
 use crate::metrics::Metrics;
 use crate::pipeline;
 use crate::reasons;
@@ -36,6 +37,7 @@ pub struct Engine {
     facts: FactStore,
     /// Each API's hosts and paths, as the configuration says them.
     routes: Vec<Vec<String>>,
+    counters: Local,
 }
 
 /// A request to be judged.
@@ -112,6 +114,7 @@ struct Operation {
 #[derive(Debug, Serialize)]
 struct Shown {
     policy: &'static str,
+    part: &'static str,
     phase: &'static str,
     verdict: String,
     reason: Option<&'static str>,
@@ -249,6 +252,7 @@ impl Engine {
             snapshot,
             facts: store,
             routes,
+            counters: Local::default(),
         })
     }
 
@@ -256,8 +260,12 @@ impl Engine {
         &self.snapshot
     }
 
-    pub(crate) const fn facts(&self) -> &FactStore {
-        &self.facts
+    /// Scratch stores of its own: nothing of them is anybody else's.
+    pub(crate) fn stores(&self) -> Stores<'_> {
+        Stores {
+            facts: &self.facts,
+            counters: &self.counters,
+        }
     }
 
     /// Judges a request.
@@ -297,7 +305,7 @@ impl Engine {
         let now_ms = question.now_ms.unwrap_or_else(wall_ms);
         let mut judgement = Judgement::default();
         let mut judging = Judging::new(&self.snapshot, arrival, now_ms, &mut judgement);
-        judging.complete(&|need| answer(&self.facts, false, need));
+        judging.complete(&|need| answer(&self.stores(), false, need, now_ms));
         let (method, host, path, query) = judging.normal();
         let request = Normal {
             method: method.to_string(),
@@ -402,11 +410,12 @@ impl Engine {
 
     fn shown(&self, entry: &Entry) -> Shown {
         let phase = pipeline::ORDER
-            .get(pipeline::position(entry.policy))
+            .get(pipeline::position(entry.policy, entry.part))
             .map_or("", |place| place.phase);
         let verdict = serde_json::to_value(entry.outcome).ok();
         Shown {
             policy: entry.policy,
+            part: entry.part,
             phase,
             verdict: verdict
                 .and_then(|word| word.as_str().map(str::to_owned))

@@ -22,6 +22,7 @@ use tokio::sync::{mpsc, Notify};
 use crate::bundle::Bundle;
 use crate::clock::wall_ms;
 use crate::compile::{compile, Surroundings};
+use crate::counters::Local;
 use crate::events::{EventLog, Options};
 use crate::facts::{FactError, FactStore};
 use crate::metrics::Metrics;
@@ -188,6 +189,7 @@ impl Gate {
         let shared = Arc::new(Shared {
             current: Arc::new(ArcSwapOption::empty()),
             facts: FactStore::open(&folder.join("facts.log")).map_err(GateError::State)?,
+            counters: Local::default(),
             metrics: Metrics::new(settings.workers),
             upstreams,
             log,

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use lockgate_policy::Edit;
 
 mod chunks;
 
@@ -201,6 +202,21 @@ impl Lines {
             let name = memchr::memchr(b':', line).unwrap_or(0);
             (&line[..name], line)
         })
+    }
+
+    /// The same, and behind them the fields that these edits add. `None` if
+    /// there are other edits: they want to see what is there.
+    #[must_use]
+    pub fn with<'e>(&self, edits: impl Iterator<Item = &'e Edit> + Clone) -> Option<Self> {
+        let mut lines = Vec::with_capacity(self.0.len() + 128);
+        lines.extend_from_slice(&self.0);
+        for edit in edits {
+            let Edit::Add(name, value) = edit else {
+                return None;
+            };
+            write_field(&mut lines, name.as_str().as_bytes(), value.as_bytes());
+        }
+        Some(Self(lines.into()))
     }
 
     /// What they say of the message and the connection.

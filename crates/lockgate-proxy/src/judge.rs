@@ -11,18 +11,20 @@ use http::header::{HeaderValue, ALLOW, CONTENT_TYPE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method};
 use lockgate_policy::headers::Subject;
+use lockgate_policy::limits::{self, Charge, Strike};
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
 use lockgate_policy::template::Captures;
 use lockgate_policy::{
-    cors, Answers, BodyMachine, Caller, Denial, Edit, Identity, Mode, Need, OnError, PolicyError,
-    ReasonRef, RequestView, Span, Verdict, POLICY_FAILED,
+    cors, Answers, BodyMachine, Caller, Denial, Edit, Fault, Identity, Mode, Need, OnError,
+    PolicyError, ReasonRef, RequestView, Span, Verdict, POLICY_FAILED,
 };
 use lockgate_wire::headers::forwarded::client_address;
 use lockgate_wire::query;
 use lockgate_wire::target::{self, normalize_host, Normal};
 
 use crate::bundle::Duplicates;
+use crate::counters::Counters;
 use crate::edits::OFFLINE_ID;
 use crate::facts::FactStore;
 use crate::normal;
@@ -182,6 +184,10 @@ pub struct Judging<'s, 'a, 'j> {
     asked: versions::Asked,
     next: usize,
     refused: Option<(Denial, Span)>,
+    /// What limits took, as long as later ones may refuse.
+    taken: Vec<Charge>,
+    /// Failures to be counted.
+    strikes: Vec<Strike>,
     judgement: &'j mut Judgement,
 }
 
@@ -207,6 +213,8 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             asked: versions::Asked::Absent,
             next: 0,
             refused: None,
+            taken: Vec::new(),
+            strikes: Vec::new(),
             judgement,
         };
         if let Err(denial) = judging.route() {
@@ -240,16 +248,19 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             self.next += 1;
         }
         self.close_authentication();
+        if !self.strikes.is_empty() {
+            return Progress::Need(Need::Strike(std::mem::take(&mut self.strikes)));
+        }
         self.choose_upstream();
         self.leave_rest();
         Progress::Done
     }
 
     /// Judges to the end with facts at hand.
-    pub fn complete(&mut self, facts: &dyn Fn(&Need) -> Answers) {
+    pub fn complete(&mut self, obtain: &dyn Fn(Need) -> Answers) {
         let mut answers = Answers::None;
         while let Progress::Need(need) = self.run(&answers) {
-            answers = facts(&need);
+            answers = obtain(need);
         }
     }
 
@@ -542,12 +553,18 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
         }
         match self.ask(step, answers) {
             Ok(Verdict::Need(need)) => return Some(need),
+            // Observing changes nothing, neither by refusing nor by answering.
+            Ok(Verdict::Allow(_)) if mode == Mode::Observe => {
+                self.remember(step, answers);
+                self.note(Outcome::Allow, None);
+            }
+            Ok(Verdict::Respond(_)) if mode == Mode::Observe => {
+                self.note(Outcome::ObserveRespond, None);
+            }
             Ok(Verdict::Allow(edits)) => {
-                // What is only observed changes nothing.
-                if mode == Mode::Enforce {
-                    self.judgement.edits.extend(edits.request);
-                    self.judgement.answer_edits.extend(edits.answer);
-                }
+                self.remember(step, answers);
+                self.judgement.edits.extend(edits.request);
+                self.judgement.answer_edits.extend(edits.answer);
                 self.note(Outcome::Allow, None);
             }
             Ok(Verdict::Identify(identity)) => {
@@ -556,10 +573,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             }
             Ok(Verdict::Respond(response)) => {
                 self.note(Outcome::Respond, None);
-                // What is only observed answers nothing either.
-                if mode == Mode::Enforce {
-                    self.judgement.end = End::Respond(response);
-                }
+                self.judgement.end = End::Respond(response);
             }
             Ok(Verdict::Deny(denial)) if mode == Mode::Observe => {
                 self.note(Outcome::ObserveDeny, Some(denial.reason));
@@ -570,8 +584,8 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
         None
     }
 
-    fn ask(&mut self, step: &Step, answers: &Answers) -> Result<Verdict, PolicyError> {
-        let view = RequestView {
+    fn view(&self) -> RequestView<'_> {
+        RequestView {
             method: self.arrival.method,
             host: &self.host,
             path: &self.path,
@@ -583,7 +597,11 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
                 .judgement
                 .operation
                 .and_then(|number| Some(&*self.document()?.operation(number)?.name)),
-        };
+        }
+    }
+
+    fn ask(&mut self, step: &Step, answers: &Answers) -> Result<Verdict, PolicyError> {
+        let view = self.view();
         if let (Some(memory), Some(api), Some(matched)) =
             (self.memory, self.api(), self.judgement.matched)
         {
@@ -636,6 +654,41 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
                     operation: view.operation,
                 },
             )),
+            Policy::Limits(policy) => {
+                policy.decide(&self.counted(&view, step), &self.taken, answers)
+            }
+            Policy::Penalty(policy) => policy.decide(&self.counted(&view, step), answers),
+        }
+    }
+
+    /// The request as limits see it.
+    fn counted<'v>(&'v self, view: &'v RequestView<'v>, step: &Step) -> limits::Asked<'v> {
+        let client = self.judgement.client;
+        let matched = self.judgement.matched;
+        limits::Asked {
+            view,
+            route: matched.map_or("", |matched| self.snapshot.router.pattern(matched)),
+            address: client,
+            proxy: self.arrival.listener.trusts(client),
+            identity: self.judgement.identity.as_ref(),
+            shadow: step.mode_at(self.now_ms) != Mode::Enforce,
+            now_ms: self.now_ms,
+        }
+    }
+
+    /// What a limit took goes back if a later one refuses.
+    fn remember(&mut self, step: &Step, answers: &Answers) {
+        if let (Policy::Limits(_), Answers::Taken(take)) = (&step.policy, answers) {
+            let later = self
+                .api()
+                .and_then(|api| api.steps.get(self.next + 1..))
+                .unwrap_or_default();
+            if later
+                .iter()
+                .any(|step| matches!(step.policy, Policy::Limits(_)))
+            {
+                self.taken.extend_from_slice(&take.charges);
+            }
         }
     }
 
@@ -704,7 +757,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             self.judgement.known = Some(known);
         }
         if !step.policy.authenticates() {
-            self.judgement.decided = Some(step.span);
+            self.judgement.decided = Some(denial.span.unwrap_or(step.span));
             self.judgement.end = End::Refuse(denial);
         } else if self
             .refused
@@ -734,10 +787,30 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
     fn close_authentication(&mut self) {
         if let Some((denial, span)) = self.refused.take() {
             if self.judgement.identity.is_none() && matches!(self.judgement.end, End::Forward) {
-                self.judgement.decided = Some(span);
+                self.judgement.decided = Some(denial.span.unwrap_or(span));
+                self.strike(&denial);
                 self.judgement.end = End::Refuse(denial);
             }
         }
+    }
+
+    /// Notes that authentication refused, for those who count that. A
+    /// credential that is known and only opens nothing any more was not guessed.
+    fn strike(&mut self, denial: &Denial) {
+        let guessed = denial.reason.status == 401
+            && denial.reason.fault == Fault::Client
+            && self.judgement.known.is_none();
+        let Some(api) = self.api().filter(|_| guessed) else {
+            return;
+        };
+        let view = self.view();
+        let strikes = api.steps.iter().filter_map(|step| match &step.policy {
+            Policy::Penalty(policy) if step.mode_at(self.now_ms) != Mode::Off => {
+                policy.strike(&self.counted(&view, step), denial.absent)
+            }
+            _ => None,
+        });
+        self.strikes = strikes.collect();
     }
 
     fn leave_rest(&mut self) {
@@ -774,13 +847,28 @@ fn reserved(rest: &str) -> Result<End, Denial> {
     Ok(End::Respond(Box::new(response)))
 }
 
-/// Answers needs from the process-wide store. `stale` is whether facts are too
+/// What the process holds for all requests; offline, scratch stores.
+#[derive(Clone, Copy)]
+pub struct Stores<'s> {
+    /// Keys and the like.
+    pub facts: &'s FactStore,
+    /// What limits take from.
+    pub counters: &'s dyn Counters,
+}
+
+/// Answers needs from the process-wide stores. `stale` is whether facts are too
 /// old to be believed.
 #[must_use]
-pub fn answer(facts: &FactStore, stale: bool, need: &Need) -> Answers {
+pub fn answer(stores: &Stores<'_>, stale: bool, need: Need, now_ms: u64) -> Answers {
     match need {
         Need::Key(_) if stale => Answers::Stale,
-        Need::Key(digest) => Answers::Key(*digest, facts.key(digest)),
+        Need::Key(digest) => Answers::Key(digest, stores.facts.key(&digest)),
+        Need::Take(take) => Answers::Taken(stores.counters.take(take, now_ms)),
+        Need::Standing(key) => Answers::Standing(stores.counters.standing(key, now_ms)),
+        Need::Strike(strikes) => {
+            stores.counters.strike(&strikes, now_ms);
+            Answers::None
+        }
     }
 }
 

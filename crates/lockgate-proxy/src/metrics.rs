@@ -12,6 +12,12 @@ use lockgate_policy::ReasonRef;
 
 pub use self::operations::OperationMetrics;
 use crate::snapshot::CompiledApi;
+use crate::trace::{Outcome, Trace};
+
+mod verdicts;
+
+pub use verdicts::room;
+use verdicts::Verdicts;
 
 /// Upper edges of the duration histogram, microseconds.
 const EDGES_US: [u64; 14] = [
@@ -45,6 +51,7 @@ pub struct Metrics {
     nowhere: ApiMetrics,
     operations: Mutex<operations::Counted>,
     refusals: Box<[Box<[AtomicU64]>]>,
+    verdicts: Box<[Verdicts]>,
     reasons: Vec<ReasonRef>,
     /// Requests whose serving panicked.
     pub panics: AtomicU64,
@@ -74,6 +81,7 @@ impl Metrics {
             nowhere: ApiMetrics::new(workers),
             operations: Mutex::default(),
             refusals: (0..workers).map(|_| line()).collect(),
+            verdicts: (0..workers).map(|_| Verdicts::new(reasons.len())).collect(),
             reasons,
             panics: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
@@ -196,7 +204,14 @@ impl Metrics {
         operations
             .unwrap_or_else(PoisonError::into_inner)
             .write(out);
+        verdicts::write(&self.verdicts, &self.reasons, out);
         self.plain(out);
+    }
+
+    /// How often each policy that is observed would have refused.
+    #[must_use]
+    pub fn observed(&self) -> BTreeMap<&'static str, u64> {
+        verdicts::observed(&self.verdicts)
     }
 
     fn plain(&self, out: &mut String) {
@@ -296,12 +311,28 @@ impl WorkerMetrics {
         metrics.count(self.number, status);
     }
 
+    /// Counts what each policy said of a request.
+    pub fn verdicts(&self, api: &CompiledApi, trace: &Trace) {
+        let Some(verdicts) = self.all.verdicts.get(self.number) else {
+            return;
+        };
+        for (room, (outcome, reason)) in api.rooms.iter().zip(trace.said()) {
+            verdicts.count(*room, outcome);
+            if let (Outcome::ObserveDeny, Some(reason)) = (outcome, reason) {
+                if let Some(index) = self.index(reason) {
+                    verdicts.observe(index);
+                }
+            }
+        }
+    }
+
+    fn index(&self, reason: ReasonRef) -> Option<usize> {
+        let mut known = self.all.reasons.iter();
+        known.position(|known| std::ptr::eq(*known, reason))
+    }
+
     fn refused(&self, reason: ReasonRef) {
-        let index = self
-            .all
-            .reasons
-            .iter()
-            .position(|known| std::ptr::eq(*known, reason));
+        let index = self.index(reason);
         if let Some(count) = index.and_then(|index| self.all.refusals.get(self.number)?.get(index))
         {
             add(count, 1);
@@ -310,7 +341,7 @@ impl WorkerMetrics {
 }
 
 /// One writer per cell: a load and a store, without the price of a locked add.
-fn add(cell: &AtomicU64, value: u64) {
+pub(crate) fn add(cell: &AtomicU64, value: u64) {
     cell.store(
         cell.load(Ordering::Relaxed).wrapping_add(value),
         Ordering::Relaxed,

@@ -30,6 +30,8 @@ use crate::worker::{Origin, Worker};
 pub struct Place {
     /// A room's name, or that of a stage of the gate's own.
     pub name: &'static str,
+    /// Which part of the room, where it has several places; else empty.
+    pub part: &'static str,
     /// When it runs.
     pub phase: &'static str,
     /// Whether it is a room that configuration speaks of.
@@ -41,6 +43,7 @@ pub struct Place {
 const fn stage(name: &'static str, phase: &'static str, why: &'static str) -> Place {
     Place {
         name,
+        part: "",
         phase,
         policy: false,
         why,
@@ -48,13 +51,29 @@ const fn stage(name: &'static str, phase: &'static str, why: &'static str) -> Pl
 }
 
 const fn policy(name: &'static str, phase: &'static str, why: &'static str) -> Place {
+    part(name, "", phase, why)
+}
+
+/// One of the places of a room that has several.
+const fn part(
+    name: &'static str,
+    part: &'static str,
+    phase: &'static str,
+    why: &'static str,
+) -> Place {
     Place {
         name,
+        part,
         phase,
         policy: true,
         why,
     }
 }
+
+/// The part of `limits` that needs nothing but the address.
+pub const BY_ADDRESS: &str = "by address";
+/// The part of `limits` that wants to know who calls.
+pub const BY_CLIENT: &str = "by client";
 
 /// The order. The configuration cannot change it.
 pub const ORDER: &[Place] = &[
@@ -83,6 +102,12 @@ pub const ORDER: &[Place] = &[
         "head",
         "The cheapest refusal comes first; it needs nothing but the address.",
     ),
+    part(
+        "limits",
+        BY_ADDRESS,
+        "head",
+        "Floods and guessing end before anything is spent on finding out who calls.",
+    ),
     policy(
         "cors",
         "head, response",
@@ -92,6 +117,12 @@ pub const ORDER: &[Place] = &[
         "api_key",
         "head",
         "Who calls must be known before what they may do can be asked.",
+    ),
+    part(
+        "limits",
+        BY_CLIENT,
+        "head",
+        "Who calls is known now, so that one client's requests are not counted as another's.",
     ),
     stage(
         "version",
@@ -146,12 +177,12 @@ pub const ORDER: &[Place] = &[
     ),
 ];
 
-/// Where `name` stands in the order; unknown names stand last.
+/// Where `name` stands in the order, or this part of it; unknown names stand last.
 #[must_use]
-pub fn position(name: &str) -> usize {
+pub fn position(name: &str, part: &str) -> usize {
     ORDER
         .iter()
-        .position(|place| place.name == name)
+        .position(|place| place.name == name && place.part == part)
         .unwrap_or(ORDER.len())
 }
 

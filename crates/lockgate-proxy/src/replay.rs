@@ -237,7 +237,7 @@ impl Replay {
         let mut judgement = Judgement::default();
         let mut judging =
             Judging::new(snapshot, arrival, event.at_ms, &mut judgement).by_memory(&past);
-        judging.complete(&|need| answer(self.engine.facts(), false, need));
+        judging.complete(&|need| answer(&self.engine.stores(), false, need, event.at_ms));
         let api = judging.api();
         let (_, host, path, _) = judging.normal();
         if snapshot.router.is_conditional(host, path) {

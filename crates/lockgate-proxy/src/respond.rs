@@ -119,7 +119,16 @@ pub fn edited(exchange: &Exchange, fields: Fields) -> Option<Fields> {
     }
     let mut headers = match fields {
         Fields::Own(headers) => headers,
-        Fields::Passed(lines) => lines.map(HeaderMap::new())?.0,
+        Fields::Passed(lines) => {
+            // What is only added needs no look at what is there.
+            let plain = exchange.api().filter(|api| api.headers.is_none());
+            let added = plain
+                .and_then(|api| lines.with(api.answer_edits.iter().chain(&judgement.answer_edits)));
+            match added {
+                Some(lines) => return Some(Fields::Passed(lines)),
+                None => lines.map(HeaderMap::new())?.0,
+            }
+        }
     };
     edit(exchange, &mut headers);
     Some(Fields::Own(headers))

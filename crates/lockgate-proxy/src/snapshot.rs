@@ -10,17 +10,19 @@ use lockgate_policy::body_limit::BodyLimit;
 use lockgate_policy::cors::Cors;
 use lockgate_policy::headers::Headers;
 use lockgate_policy::ip_filter::IpFilter;
+use lockgate_policy::limits::{Limits, Penalty};
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
 use lockgate_policy::{
-    api_key, body_limit, cors, headers, ip_filter, redirect, rewrite, Edit, Mode, OnError, Ranges,
-    Span, Waiver,
+    api_key, body_limit, cors, headers, ip_filter, limits, redirect, rewrite, Edit, Mode, OnError,
+    Ranges, Span, Waiver,
 };
 use lockgate_wire::target::TargetSwitches;
 
 use crate::bundle::{Duplicates, EventsConfig, FactsPolicy, ListenerLimits, Timeouts, WhenStale};
 use crate::metrics::{ApiMetrics, OperationMetrics};
 use crate::operations::{Operation, Operations};
+use crate::pipeline;
 use crate::route::Router;
 use crate::split::Split;
 use crate::upstream::Group;
@@ -117,6 +119,8 @@ pub struct CompiledApi {
     pub headers: Option<usize>,
     /// Its policies, in the pipeline's order.
     pub steps: Vec<Step>,
+    /// Of each step, where its verdicts are counted.
+    pub rooms: Box<[usize]>,
     /// What is counted of it.
     pub metrics: Arc<ApiMetrics>,
 }
@@ -230,6 +234,10 @@ pub enum Policy {
     Redirect(Redirect),
     /// How much may be sent.
     BodyLimit(BodyLimit),
+    /// How much may come.
+    Limits(Limits),
+    /// How many failures are borne.
+    Penalty(Penalty),
     /// What the upstream is asked for instead.
     Rewrite(Rewrite),
     /// Which header fields are changed.
@@ -260,6 +268,17 @@ impl Policy {
             Self::BodyLimit(_) => body_limit::NAME,
             Self::Rewrite(_) => rewrite::NAME,
             Self::Headers(_) => headers::NAME,
+            Self::Limits(_) | Self::Penalty(_) => limits::NAME,
+        }
+    }
+
+    /// Which part of its room it is, where a room has several places in the order.
+    #[must_use]
+    pub const fn part(&self) -> &'static str {
+        match self {
+            Self::Limits(limits) if !limits.is_early() => pipeline::BY_CLIENT,
+            Self::Limits(_) | Self::Penalty(_) => pipeline::BY_ADDRESS,
+            _ => "",
         }
     }
 

@@ -33,6 +33,8 @@ impl Default for Trace {
 pub struct Entry {
     /// The room.
     pub policy: &'static str,
+    /// Which part of it, where a room has several places.
+    pub part: &'static str,
     /// What came of it.
     pub outcome: Outcome,
     /// Why, where there is a why.
@@ -72,6 +74,12 @@ impl Trace {
         self.length == 0
     }
 
+    /// What each policy has said so far, and why.
+    pub fn said(&self) -> impl Iterator<Item = (Outcome, Option<ReasonRef>)> + '_ {
+        let said = self.outcomes[..self.length].iter().zip(&self.reasons);
+        said.map(|(outcome, reason)| (*outcome, *reason))
+    }
+
     /// The entries so far, of a request to `api`.
     pub fn entries<'t>(&'t self, api: &'t CompiledApi) -> impl Iterator<Item = Entry> + 't {
         let said = self.outcomes[..self.length].iter().zip(&self.reasons);
@@ -80,6 +88,7 @@ impl Trace {
             .zip(said)
             .map(|(step, (outcome, reason))| Entry {
                 policy: step.policy.name(),
+                part: step.policy.part(),
                 outcome: *outcome,
                 reason: *reason,
                 span: step.span,

@@ -16,11 +16,12 @@ use tokio::sync::{mpsc, Notify};
 use crate::bundle::{FactsPolicy, WhenStale};
 use crate::client::{converse, Client, Spare};
 use crate::clock::Clock;
+use crate::counters::Local;
 use crate::events::{EventLog, Sink};
 use crate::exchange::Exchange;
 use crate::facts::FactStore;
 use crate::id::Ids;
-use crate::judge::answer;
+use crate::judge::{answer, Stores};
 use crate::metrics::{Metrics, WorkerMetrics};
 use crate::net::{out_of_descriptors, Admission, ConnectionState, Permit, Scratch, Watch};
 use crate::snapshot::{CompiledListener, Snapshot};
@@ -43,6 +44,8 @@ pub struct Shared {
     pub current: Arc<ArcSwapOption<Snapshot>>,
     /// Keys and the like.
     pub facts: FactStore,
+    /// What limits take from.
+    pub counters: Local,
     /// Numbers.
     pub metrics: Arc<Metrics>,
     /// What is known of upstreams.
@@ -244,7 +247,11 @@ impl Worker {
     #[allow(clippy::unused_async)]
     pub async fn obtain(&self, need: Need, snapshot: &Snapshot, now_ms: u64) -> Answers {
         let stale = self.shared.facts_stale(&snapshot.facts, now_ms);
-        answer(&self.shared.facts, stale, &need)
+        let stores = Stores {
+            facts: &self.shared.facts,
+            counters: &self.shared.counters,
+        };
+        answer(&stores, stale, need, now_ms)
     }
 
     /// Writes down that a policy failed.

@@ -24,6 +24,7 @@ fn to_python<'py>(py: Python<'py>, value: &impl Serialize) -> PyResult<Bound<'py
 #[derive(Serialize)]
 struct Place {
     name: &'static str,
+    part: &'static str,
     phase: &'static str,
     policy: bool,
     why: &'static str,
@@ -44,6 +45,7 @@ struct Reason {
 fn pipeline(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     let places = lockgate_proxy::pipeline::ORDER.iter().map(|place| Place {
         name: place.name,
+        part: place.part,
         phase: place.phase,
         policy: place.policy,
         why: place.why,

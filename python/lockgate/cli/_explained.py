@@ -19,6 +19,7 @@ COLOURS = {
     "failed": "bold red",
     "error": "bold red",
     "observe-deny": "yellow",
+    "observe-respond": "yellow",
     "not-reached": "dim",
     "off": "dim",
 }
@@ -117,7 +118,8 @@ def _steps(steps: list[dict[str, Any]]) -> Table:
     for step in steps:
         word = step["verdict"]
         verdict = f"[{COLOURS.get(word, 'default')}]{word.replace('-', ' ')}[/]"
-        table.add_row(step["policy"], verdict, step["reason"] or "", _place(step["span"]))
+        policy = " ".join(filter(None, (step["policy"], step.get("part"))))
+        table.add_row(policy, verdict, step["reason"] or "", _place(step["span"]))
     return table
 
 

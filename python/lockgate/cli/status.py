@@ -54,6 +54,9 @@ def _lines(told: dict[str, Any]) -> list[str]:
         known = [count(stats[f"{what}s"], what) for what in ("connection", "request", "key") if f"{what}s" in stats]
         lines.append(f"Has        {', '.join(known)}")
         lines += [_upstream(upstream) for upstream in stats.get("upstreams", [])]
+        if stats.get("observed"):
+            would = ", ".join(f"{policy} {number}" for policy, number in stats["observed"].items())
+            lines.append(f"Observes   would have refused, were it enforced: {would}")
     lines.append(f"Control    process {control['pid']}, version {control['version']}, up {control['uptime_s']} s")
     lines += _history(told["history"])
     for name, process in told["supervisor"].get("processes", {}).items():

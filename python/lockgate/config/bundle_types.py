@@ -155,6 +155,22 @@ class Bundle(TypedDict):
     """What the gate forwards to."""
 
 
+class ByClaim(TypedDict):
+    """A claim of the credential; the client where it has none."""
+
+    claim: str
+
+
+class ByHeader(TypedDict):
+    """A header of the request; the client where it has none."""
+
+    header: str
+
+
+By = Literal["address", "client", "app", "route", "operation", "api"] | ByClaim | ByHeader
+"""What a limit counts by."""
+
+
 class Condition(TypedDict):
     """One condition, as a bundle has it."""
 
@@ -209,6 +225,10 @@ class CorsConfig(TypedDict):
     """`https://shop.example.com`, `https://*.example.com`, or `*` alone."""
     private_network: bool
     """Whether pages of public sites may call into a private network."""
+
+
+Count = Literal["requests", "failures"]
+"""What is counted."""
 
 
 class Credential(TypedDict):
@@ -303,6 +323,39 @@ class IpFilterConfig(TypedDict):
     """Networks or addresses that may not."""
 
 
+class LimitsConfig(TypedDict):
+    """One limit, as the bundle has it."""
+
+    allow: int
+    """How many."""
+    burst: int
+    """How many at once."""
+    by: list[By]
+    """What it counts by; each combination has a counter of its own."""
+    count: Count
+    """What is counted."""
+    exempt: list[str]
+    """Networks that are not counted."""
+    ipv4_prefix: int
+    """Bits of an IPv4 address that count as one."""
+    ipv6_prefix: int
+    """Bits of an IPv6 address that count as one."""
+    legacy: bool
+    """Whether they also have the older `X-RateLimit-*` fields."""
+    name: str
+    """Its name: unique in its API, and what answers call it."""
+    only: Only
+    """Which requests it is for."""
+    penalty: PenaltyConfig | None
+    """What too many failures bring; set if failures are counted."""
+    per_ms: int
+    """In how many milliseconds."""
+    scope: str
+    """Where it is said, as `apis/NAME`: limits of one name and place share their counters."""
+    tell: Tell
+    """Which answers tell of it."""
+
+
 class Listener(TypedDict):
     """One listening socket per worker on one address."""
 
@@ -371,6 +424,17 @@ OnError = Literal["deny", "allow"]
 """What an error of the policy itself (not a refusal) does."""
 
 
+class Only(TypedDict):
+    """Which requests a limit is for; what is empty is no condition."""
+
+    methods: list[str]
+    """Upper-case methods."""
+    operations: list[str]
+    """Operations of the API's document."""
+    paths: list[PathPattern]
+    """Paths, as patterns."""
+
+
 class Operation(TypedDict):
     """One operation of a document."""
 
@@ -436,6 +500,39 @@ class PathMatchRegex(TypedDict):
 
 PathMatch = PathMatchExact | PathMatchPrefix | PathMatchTemplate | PathMatchRegex
 """A path, as the configuration names it."""
+
+
+class PathPatternExact(TypedDict):
+    """This path alone."""
+
+    exact: str
+
+
+class PathPatternPrefix(TypedDict):
+    """This path and all below it, by whole segments."""
+
+    prefix: str
+
+
+class PathPatternTemplate(TypedDict):
+    """Segments in braces match any one segment."""
+
+    template: str
+
+
+PathPattern = PathPatternExact | PathPatternPrefix | PathPatternTemplate
+"""A path that a limit is for."""
+
+
+class PenaltyConfig(TypedDict):
+    """How long too many failures are answered for."""
+
+    absent: bool
+    """Whether a request without any credential counts too."""
+    first_ms: int
+    """Milliseconds the first time; each further time is twice as long."""
+    longest_ms: int
+    """Milliseconds at most; also how long it takes until the first time comes again."""
 
 
 class PlacedApiKey(TypedDict):
@@ -513,6 +610,21 @@ class PlacedIpFilter(TypedDict):
     """Needed where authentication or authorization is not enforced."""
 
 
+class PlacedLimits(TypedDict):
+    """A policy's config with what every policy has."""
+
+    config: LimitsConfig
+    """The policy's own part."""
+    mode: Mode
+    """Enforce, observe or off."""
+    on_error: OnError
+    """What an error of the policy itself does."""
+    span: Span
+    """Where the configuration says it."""
+    waiver: Waiver | None
+    """Needed where authentication or authorization is not enforced."""
+
+
 class PlacedRedirect(TypedDict):
     """A policy's config with what every policy has."""
 
@@ -556,6 +668,8 @@ class Policies(TypedDict):
     """Changes to header fields, both ways."""
     ip_filter: PlacedIpFilter | None
     """Address filter."""
+    limits: list[PlacedLimits]
+    """How much may come."""
     redirect: PlacedRedirect | None
     """The gate answers with another place."""
     rewrite: PlacedRewrite | None
@@ -732,6 +846,10 @@ class StickyCookie(TypedDict):
     """How long it is kept, seconds; 0 for as long as the browser is open."""
     name: str
     """Its name."""
+
+
+Tell = Literal["always", "refused", "never"]
+"""Which answers tell of a limit."""
 
 
 class Timeouts(TypedDict):

@@ -9,9 +9,11 @@ from lockgate.addresses import is_loopback
 from lockgate.config.check_routing import check_api, unknown_upstream
 from lockgate.config.check_versions import check_versions
 from lockgate.config.document import Document
-from lockgate.config.effective import EffectiveApi, Placed, direct_name
+from lockgate.config.effective import EffectiveApi, direct_name
+from lockgate.config.limits import check_limits, check_names
 from lockgate.config.model_apis import Api
 from lockgate.config.model_upstreams import Upstream
+from lockgate.config.placed import Placed
 from lockgate.config.translate import slip_for
 from lockgate.policies import Authentication, IpFilter, Lists, Policy
 from lockgate.scalars import NAME, shown
@@ -28,11 +30,13 @@ def check(document: Document, apis: list[EffectiveApi], lists: Lists) -> None:
     for name, upstream in _said_apis(document):
         _opening(document, name)
         _upstream_of(document, name, upstream)
+    check_names(document)
     for api in apis:
         check_api(document, ("apis", api.name), api.api)
         check_versions(document, ("apis", api.name), api.api)
         for placed in api.policies:
             _policy(document, placed, lists)
+        check_limits(document, api.name, api.limits)
     _unused(document, apis)
 
 

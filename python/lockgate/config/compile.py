@@ -8,15 +8,17 @@ from typing import Any, Final, cast
 from lockgate.config import bundle_types as types
 from lockgate.config.compile_upstreams import spread
 from lockgate.config.document import Document
-from lockgate.config.effective import EffectiveApi, Path, Placed, direct_name, region
+from lockgate.config.effective import EffectiveApi, direct_name, region
+from lockgate.config.limits import scope
 from lockgate.config.model_listeners import Listener
 from lockgate.config.model_routing import Goes
 from lockgate.config.model_upstreams import Credential, Server, Timeouts, Upstream
 from lockgate.config.model_versions import Version, VersionBy, day_ms
 from lockgate.config.openapi.documents import Attaching, Documents
+from lockgate.config.placed import Path, Placed
 from lockgate.config.references import REFERENCE, References
 from lockgate.paths import PathMatch
-from lockgate.policies import Lists, Policy, Waiver
+from lockgate.policies import Limit, Lists, Policy, Waiver
 
 BUNDLE_VERSION: Final = 1
 
@@ -217,7 +219,12 @@ class Compiler:
             ],
             "body_limit": cast("types.PlacedBodyLimit", self._placed(api.body_limit)),
             "headers": cast("types.PlacedHeaders | None", self._placed(api.headers)),
+            "limits": [cast("types.PlacedLimits", self._limit(placed)) for placed in api.limits],
         }
+
+    def _limit(self, placed: Placed[Limit]) -> object:
+        made = cast("dict[str, object]", self._placed(placed))
+        return {**made, "config": {**placed.policy.own(self.lists), "scope": scope(placed)}}
 
     def _placed(self, placed: Placed[Policy] | None) -> object:
         if placed is None:

@@ -4,31 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Generic, Literal, TypeVar, get_args
+from typing import Final, Literal, TypeVar, get_args
 
 from lockgate.config.document import Document
+from lockgate.config.limits import limits_of
 from lockgate.config.merge import refined
 from lockgate.config.model_apis import Api
+from lockgate.config.placed import Path, Placed
 from lockgate.config.problems import Region
-from lockgate.policies import ApiKey, BodyLimit, Cors, Headers, IpFilter, Policy, Waiver
+from lockgate.policies import ApiKey, BodyLimit, Cors, Headers, IpFilter, Limit, Policy, Waiver
 
 P = TypeVar("P", bound=Policy)
-P_co = TypeVar("P_co", bound=Policy, covariant=True)
 Room = Literal["ip_filter", "cors", "body_limit", "headers"]
 ROOMS: Final = get_args(Room)
 """Policies that an API has once, and that `defaults` may say."""
-
-Path = tuple[str | int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Placed(Generic[P_co]):
-    """A policy of an API, and the path of what says it: its own key, the default's, or the API itself."""
-
-    policy: P_co
-    path: Path
-    waiver_path: Path | None = None
-    inherited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +42,7 @@ class EffectiveApi:
     authenticate: tuple[Placed[ApiKey], ...]
     body_limit: Placed[BodyLimit]
     headers: Placed[Headers] | None
+    limits: tuple[Placed[Limit], ...]
 
     @property
     def upstreams(self) -> Iterator[str]:
@@ -81,6 +71,7 @@ class EffectiveApi:
         yield self.body_limit
         if self.headers is not None:
             yield self.headers
+        yield from self.limits
 
 
 def direct_name(api: str) -> str:
@@ -101,10 +92,7 @@ def waivers(document: Document, apis: list[EffectiveApi]) -> Iterator[PlacedWaiv
     for name, upstream in document.upstreams.items():
         if upstream.insecure is not None:
             yield PlacedWaiver(f"upstreams.{name}.insecure", upstream.insecure, ("upstreams", name, "insecure"))
-    for room in ROOMS:
-        policy: Policy | None = getattr(document.defaults, room)
-        if policy is not None and policy.waiver is not None:
-            yield PlacedWaiver(f"defaults.{room}", policy.waiver, ("defaults", room, "waiver"))
+    yield from _default_waivers(document)
     for api in apis:
         if api.api.public is not None:
             yield PlacedWaiver(f"apis.{api.name}.public", api.api.public, ("apis", api.name, "public"))
@@ -112,6 +100,16 @@ def waivers(document: Document, apis: list[EffectiveApi]) -> Iterator[PlacedWaiv
             path = placed.waiver_path
             if placed.policy.waiver is not None and path is not None and path[0] == "apis":
                 yield PlacedWaiver(f"apis.{api.name}.{placed.policy.room}", placed.policy.waiver, path)
+
+
+def _default_waivers(document: Document) -> Iterator[PlacedWaiver]:
+    for room in ROOMS:
+        policy: Policy | None = getattr(document.defaults, room)
+        if policy is not None and policy.waiver is not None:
+            yield PlacedWaiver(f"defaults.{room}", policy.waiver, ("defaults", room, "waiver"))
+    for index, limit in enumerate(document.defaults.limits):
+        if limit.waiver is not None:
+            yield PlacedWaiver(f"defaults.limits.{limit.name}", limit.waiver, ("defaults", "limits", index, "waiver"))
 
 
 def region(document: Document, placed: Placed[Policy]) -> Region:
@@ -130,6 +128,7 @@ def _effective(document: Document, name: str, api: Api) -> EffectiveApi:
         authenticate=tuple(_ways(name, api)),
         body_limit=body_limit or Placed(BodyLimit(), ("apis", name), inherited=True),
         headers=_placed(name, "headers", document.defaults.headers, api.headers),
+        limits=limits_of(document.defaults.limits, api.limits, name),
     )
 
 

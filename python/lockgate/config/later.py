@@ -6,14 +6,10 @@ from typing import Final
 
 _TLS: Final = "it comes with TLS support; not in this version"
 _TOKENS: Final = "not in this version; meanwhile `api_key` proves who calls, and the API can check tokens itself"
-_RATES: Final = (
-    "limits on rates are not in this version; meanwhile limit them in what stands before the gate, or in the API"
-)
 _ROOMS: Final = "not in this version; meanwhile the API, or what stands before the gate, has to do it"
 
 LATER: Final = {
     **dict.fromkeys(("tls", "skip_verify", "redirect_to"), _TLS),
-    **dict.fromkeys(("rate_limit", "rate_limits", "ratelimit", "throttle"), _RATES),
     "protocols": "HTTP/2 and HTTP/3 come with TLS support; this version speaks HTTP/1.1",
     **dict.fromkeys(
         ("websocket", "websockets"), "WebSocket upgrades are not in this version; meanwhile take them past the gate"
@@ -29,17 +25,19 @@ LATER: Final = {
 }
 """Keys, with why they are not taken and what to do meanwhile."""
 
-LATER_IN: Final = {("apis", "limits"): _RATES, ("defaults", "limits"): _RATES}
-"""The same for keys that mean something in another section."""
-
 WAYS_LATER: Final = frozenset({"jwt", "mtls", "introspection", "oidc", "basic"})
 """Ways to prove who calls."""
 
-MEANT: Final = {"auth": "authenticate", "authn": "authenticate", "authz": "authorize"}
+MEANT: Final = {
+    "auth": "authenticate",
+    "authn": "authenticate",
+    "authz": "authorize",
+    **dict.fromkeys(("rate_limit", "rate_limits", "ratelimit", "throttle"), "limits"),
+}
 """Short words whose nearest spelling is another key."""
 
 
 def why_later(path: tuple[object, ...]) -> str | None:
     """Why the key that the path ends with is not taken yet; nothing where it is unknown for good."""
     key = str(path[-1])
-    return LATER_IN.get((str(path[0]), key)) or LATER.get(key)
+    return LATER.get(key)

@@ -14,7 +14,7 @@ from lockgate.config.model_openapi import OPENAPI, Openapi, parse_openapi
 from lockgate.config.model_routing import Goes, NormalForm
 from lockgate.config.model_versions import VERSION_BY, Version, VersionBy
 from lockgate.paths import PATH, PATHS, PathMatch, parse_paths
-from lockgate.policies import ApiKey, BodyLimit, Cors, Headers, IpFilter, Settings, Waiver
+from lockgate.policies import ApiKey, BodyLimit, Cors, Headers, IpFilter, Limit, Settings, Waiver
 from lockgate.scalars import Name, Scalar, ShortForm, parse_name, refusal, shown
 
 SERVER: Final = re.compile(r"[A-Za-z0-9.-]+:[0-9]+")
@@ -101,6 +101,11 @@ class Defaults(Settings):
         default=None,
         description="Header fields set, added and taken off, both ways.",
         examples=[{"response": {"hide": ["Server", "X-Powered-By"]}}],
+    )
+    limits: list[Limit] = Field(
+        default=[],
+        description="How much may come. Those of `defaults` count over all APIs together; an API refines them by name.",
+        examples=[[{"name": "per-client", "by": "client", "allow": "100/s", "burst": 200}]],
     )
 
 

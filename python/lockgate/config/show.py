@@ -9,16 +9,30 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from lockgate.config.effective import EffectiveApi, Placed, region
+from lockgate.config.effective import EffectiveApi, region
 from lockgate.config.loaded import Loaded
 from lockgate.config.model_listeners import Listener
 from lockgate.config.model_routing import ByHeader, Test
+from lockgate.config.placed import Placed
 from lockgate.paths import PathMatch
 from lockgate.policies import AddressEntry, Policy
+from lockgate.policies.limits import By, Rate
 from lockgate.scalars import say_duration, say_rate, say_size
 
 _TIMEOUTS = {"head_timeout", "idle_timeout", "write_timeout", "connect", "first_byte", "idle", "keep_alive", "timeout"}
-_PERIODS = {"max_age", "every", "slow_start", "eject", "eject_most", "per_try", "wait", "least", "most"}
+_PERIODS = {
+    "max_age",
+    "every",
+    "slow_start",
+    "eject",
+    "eject_most",
+    "per_try",
+    "wait",
+    "least",
+    "most",
+    "first",
+    "longest",
+}
 DURATIONS = frozenset(_TIMEOUTS | _PERIODS)
 PERCENTAGES = frozenset({"share", "budget"})
 SIZES = frozenset({"head_bytes", "bytes", "retain", "history"})
@@ -97,6 +111,7 @@ def _api(loaded: Loaded, api: EffectiveApi, remarks: dict[tuple[str, ...], str])
         room = placed.policy.room
         made[room] = _plain(placed.policy)
         remarks[*path, room] = _said(loaded, placed)
+    made["limits"] = [_plain(placed.policy) for placed in api.limits]
     return made
 
 
@@ -141,6 +156,12 @@ def _value(name: str, value: Any) -> Any:
         return _plain(value)
     if isinstance(value, dict):
         return {key: _value(name, inner) for key, inner in value.items()}
+    if isinstance(value, PathMatch):
+        return {value.kind: value.path}
+    if isinstance(value, By):
+        return value.kind if value.name is None else {value.kind: value.name}
+    if isinstance(value, tuple) and not isinstance(value, Rate):
+        return [_value(name, entry) for entry in value]
     if isinstance(value, list):
         return [_value(name, entry) for entry in value]
     if isinstance(value, tuple):

@@ -305,6 +305,8 @@ pub enum Outcome {
     Off = 6,
     /// It failed; `on_error` decided.
     Error = 7,
+    /// It would have answered by itself, were it enforced.
+    ObserveRespond = 8,
     /// A later version's word.
     Other = 255,
 }
@@ -322,6 +324,7 @@ impl Outcome {
             5 => Self::NotReached,
             6 => Self::Off,
             7 => Self::Error,
+            8 => Self::ObserveRespond,
             _ => Self::Other,
         }
     }

@@ -301,7 +301,11 @@ fn the_engine_says_what_the_judge_says() {
         };
         let mut judgement = Judgement::default();
         let mut judging = Judging::new(&engine.snapshot, arrival, NOW, &mut judgement);
-        judging.complete(&|need| answer(&engine.facts, false, need));
+        let stores = Stores {
+            facts: &engine.facts,
+            counters: &engine.counters,
+        };
+        judging.complete(&|need| answer(&stores, false, need, NOW));
         let wanted = match &judgement.end {
             End::Forward => "allow".to_owned(),
             End::Refuse(denial) => denial.reason.code.to_owned(),

@@ -1,10 +1,12 @@
 //! How the gate is doing.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 
 use crate::clock::wall_ms;
+use crate::counters::{CounterStats, Counters as _};
 use crate::metrics::{head, line};
 use crate::upstream;
 use crate::worker::Shared;
@@ -34,6 +36,10 @@ pub struct Stats {
     pub events_dropped: u64,
     /// Upstreams with several servers, or with a bound.
     pub upstreams: Vec<upstream::Standing>,
+    /// How often each policy that is observed would have refused.
+    pub observed: BTreeMap<&'static str, u64>,
+    /// What limits count in.
+    pub counters: CounterStats,
 }
 
 pub(super) fn stats(shared: &Shared, workers: usize) -> Stats {
@@ -56,6 +62,8 @@ pub(super) fn stats(shared: &Shared, workers: usize) -> Stats {
             .as_ref()
             .map(|snapshot| upstream::standing(snapshot, wall_ms()))
             .unwrap_or_default(),
+        observed: shared.metrics.observed(),
+        counters: shared.counters.stats(),
     }
 }
 
@@ -108,6 +116,36 @@ pub(super) fn write(shared: &Shared, out: &mut String) {
             "counter",
             "Events dropped for want of room.",
             stats.events_dropped,
+        ),
+        (
+            "lockgate_limits_counters",
+            "gauge",
+            "Counters of limits; idle ones too, until their room is wanted.",
+            stats.counters.counters as u64,
+        ),
+        (
+            "lockgate_limits_failing_addresses",
+            "gauge",
+            "Addresses whose failures to authenticate are counted.",
+            stats.counters.failing as u64,
+        ),
+        (
+            "lockgate_limits_penalties_total",
+            "counter",
+            "Penalties given for too many failures to authenticate.",
+            stats.counters.penalties,
+        ),
+        (
+            "lockgate_limits_crowded_total",
+            "counter",
+            "Requests that shared a counter with others, since there was no room for one of their own.",
+            stats.counters.crowded,
+        ),
+        (
+            "lockgate_limits_uncounted_total",
+            "counter",
+            "Failures to authenticate that were not counted, since there was no room.",
+            stats.counters.uncounted,
         ),
     ] {
         head(out, metric, kind, help);

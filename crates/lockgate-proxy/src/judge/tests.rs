@@ -6,10 +6,12 @@ use lockgate_policy::{api_key, body_limit, ip_filter, BodyVerdict, Grant, KeyRec
 
 use super::*;
 use crate::bundle::{Api, Bundle};
+use crate::counters::Local;
 use crate::testing::{
     api, bundle, exact, key_fact, keyed, keys, line, placed, prefix, snapshot, waiver, NOW,
 };
 
+mod counted;
 mod outgoing;
 
 /// A request that tests change where they care.
@@ -50,6 +52,10 @@ impl Asked {
     }
 
     fn knowing(&self, snapshot: &Snapshot, facts: &FactStore) -> Judgement {
+        self.counting(snapshot, facts, &Local::default())
+    }
+
+    fn counting(&self, snapshot: &Snapshot, facts: &FactStore, counters: &Local) -> Judgement {
         let mut judgement = Judgement::default();
         let arrival = Arrival {
             method: &self.method,
@@ -63,7 +69,8 @@ impl Asked {
             id: "",
         };
         let mut judging = Judging::new(snapshot, arrival, self.now_ms, &mut judgement);
-        judging.complete(&|need| answer(facts, self.stale, need));
+        let stores = Stores { facts, counters };
+        judging.complete(&|need| answer(&stores, self.stale, need, self.now_ms));
         judgement
     }
 }
@@ -430,7 +437,10 @@ fn a_record_of_another_digest_proves_nothing() {
         id: "",
     };
     let mut judging = Judging::new(&snapshot, arrival, NOW, &mut judgement);
-    judging.complete(&|Need::Key(asked)| Answers::Key(*asked, record.clone()));
+    judging.complete(&|need| match need {
+        Need::Key(asked) => Answers::Key(asked, record.clone()),
+        other => panic!("nobody wants {other:?}"),
+    });
     assert_eq!(end(&judgement), "key-unknown");
 }
 

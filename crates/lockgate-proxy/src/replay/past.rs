@@ -138,6 +138,14 @@ impl Memory for Past<'_> {
         if asked {
             return None;
         }
+        match &step.policy {
+            // Counted anew, in counters of the replay's own.
+            Policy::Limits(limits) if limits.needs_headers_or_claims() => {
+                return Some(Verdict::Deny(Denial::new(&UNDECIDABLE).detail("not-kept")));
+            }
+            Policy::Limits(_) | Policy::Penalty(_) => return None,
+            _ => {}
+        }
         let earlier = api.steps[..number].iter();
         let nth = earlier.filter(|step| step.policy.name() == room).count();
         let verdict = if step.policy.authenticates() {

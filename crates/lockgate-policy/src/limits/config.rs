@@ -1,0 +1,138 @@
+//! What the configuration says of one limit.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One limit, as the bundle has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Its name: unique in its API, and what answers call it.
+    pub name: String,
+    /// Where it is said, as `apis/NAME`: limits of one name and place share their counters.
+    pub scope: String,
+    /// What is counted.
+    pub count: Count,
+    /// What it counts by; each combination has a counter of its own.
+    pub by: Vec<By>,
+    /// How many.
+    pub allow: u64,
+    /// In how many milliseconds.
+    pub per_ms: u64,
+    /// How many at once.
+    pub burst: u64,
+    /// Bits of an IPv4 address that count as one.
+    pub ipv4_prefix: u8,
+    /// Bits of an IPv6 address that count as one.
+    pub ipv6_prefix: u8,
+    /// Networks that are not counted.
+    pub exempt: Vec<String>,
+    /// Which requests it is for.
+    pub only: Only,
+    /// Which answers tell of it.
+    pub tell: Tell,
+    /// Whether they also have the older `X-RateLimit-*` fields.
+    pub legacy: bool,
+    /// What too many failures bring; set if failures are counted.
+    pub penalty: Option<PenaltyConfig>,
+}
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Count {
+    /// Requests.
+    Requests,
+    /// Credentials that were presented and refused.
+    Failures,
+}
+
+/// What a limit counts by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum By {
+    /// The client's network.
+    Address,
+    /// The credential's holder; who is not known is counted by address.
+    Client,
+    /// The program that calls; the client where the credential names none.
+    App,
+    /// The route's pattern.
+    Route,
+    /// The operation of the API's document; the route where there is none.
+    Operation,
+    /// The API.
+    Api,
+    /// A claim of the credential; the client where it has none.
+    Claim(String),
+    /// A header of the request; the client where it has none.
+    Header(String),
+}
+
+impl Config {
+    /// Whether it stands before authentication: it counts by address, and by
+    /// nothing that has to be known of the caller.
+    #[must_use]
+    pub fn is_early(&self) -> bool {
+        self.by.contains(&By::Address) && self.by.iter().all(By::needs_no_identity)
+    }
+}
+
+impl By {
+    /// Whether it can be told before it is known who calls.
+    #[must_use]
+    pub const fn needs_no_identity(&self) -> bool {
+        matches!(
+            self,
+            Self::Address | Self::Route | Self::Operation | Self::Api
+        )
+    }
+}
+
+/// Which requests a limit is for; what is empty is no condition.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Only {
+    /// Upper-case methods.
+    pub methods: Vec<String>,
+    /// Operations of the API's document.
+    pub operations: Vec<String>,
+    /// Paths, as patterns.
+    pub paths: Vec<PathPattern>,
+}
+
+/// A path that a limit is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum PathPattern {
+    /// This path alone.
+    Exact(String),
+    /// This path and all below it, by whole segments.
+    Prefix(String),
+    /// Segments in braces match any one segment.
+    Template(String),
+}
+
+/// Which answers tell of a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Tell {
+    /// Every answer, so that clients can slow down before they are refused.
+    Always,
+    /// Refusals alone.
+    Refused,
+    /// None, but for `Retry-After`.
+    Never,
+}
+
+/// How long too many failures are answered for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PenaltyConfig {
+    /// Milliseconds the first time; each further time is twice as long.
+    pub first_ms: u64,
+    /// Milliseconds at most; also how long it takes until the first time comes again.
+    pub longest_ms: u64,
+    /// Whether a request without any credential counts too.
+    pub absent: bool,
+}

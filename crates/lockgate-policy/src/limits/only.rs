@@ -1,0 +1,95 @@
+//! Which requests a limit is for.
+
+use http::Method;
+use lockgate_wire::target::for_matching;
+
+use super::config::{Only, PathPattern};
+use crate::{ConfigError, RequestView};
+
+/// Compiled conditions.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Conditions {
+    methods: Vec<Method>,
+    operations: Vec<Box<str>>,
+    paths: Vec<PathPattern>,
+}
+
+impl Conditions {
+    pub(super) fn new(only: &Only) -> Result<Self, ConfigError> {
+        let method = |(place, name): (usize, &String)| {
+            Method::from_bytes(name.as_bytes()).map_err(|_| {
+                let message = format!("`{name}` is not a method such as GET");
+                ConfigError::new("not-a-method", format!("/only/methods/{place}"), message)
+            })
+        };
+        for (place, path) in only.paths.iter().enumerate() {
+            if !text(path).starts_with('/') {
+                let message = format!("`{}` does not begin with `/`", text(path));
+                let pointer = format!("/only/paths/{place}");
+                return Err(ConfigError::new("not-a-path", pointer, message));
+            }
+        }
+        Ok(Self {
+            methods: only
+                .methods
+                .iter()
+                .enumerate()
+                .map(method)
+                .collect::<Result<_, _>>()?,
+            operations: only
+                .operations
+                .iter()
+                .map(|name| (&**name).into())
+                .collect(),
+            paths: only.paths.clone(),
+        })
+    }
+
+    pub(super) fn hold(&self, view: &RequestView<'_>) -> bool {
+        (self.methods.is_empty() || self.take(view.method))
+            && (self.operations.is_empty() || self.names(view.operation))
+            && (self.paths.is_empty() || self.lead_to(view.path))
+    }
+
+    fn take(&self, method: &Method) -> bool {
+        // A HEAD costs the API what a GET costs (RFC 9110 section 9.3.2).
+        let head = *method == Method::HEAD && self.methods.contains(&Method::GET);
+        head || self.methods.contains(method)
+    }
+
+    fn names(&self, operation: Option<&str>) -> bool {
+        operation.is_some_and(|name| self.operations.iter().any(|known| **known == *name))
+    }
+
+    fn lead_to(&self, path: &str) -> bool {
+        // As routes are compared, so that no spelling of a path gets past its limit.
+        let path = for_matching(path);
+        self.paths.iter().any(|pattern| matches(pattern, &path))
+    }
+}
+
+fn text(pattern: &PathPattern) -> &str {
+    match pattern {
+        PathPattern::Exact(text) | PathPattern::Prefix(text) | PathPattern::Template(text) => text,
+    }
+}
+
+fn matches(pattern: &PathPattern, path: &str) -> bool {
+    match pattern {
+        PathPattern::Exact(exact) => path == exact,
+        PathPattern::Prefix(prefix) => path
+            .strip_prefix(prefix.trim_end_matches('/'))
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+        PathPattern::Template(template) => {
+            let (mut wanted, mut given) = (template.split('/'), path.split('/'));
+            loop {
+                match (wanted.next(), given.next()) {
+                    (None, None) => return true,
+                    (Some(want), Some(have))
+                        if want == have || (want.starts_with('{') && !have.is_empty()) => {}
+                    _ => return false,
+                }
+            }
+        }
+    }
+}
