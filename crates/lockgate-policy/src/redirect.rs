@@ -230,7 +230,7 @@ fn split_origin(to: &str) -> Result<(Option<&str>, &str), ConfigError> {
         .ok()
         .and_then(Uri::authority)
         .map(Authority::host);
-    if plain.contains(['@', '{', '}', '?', '#']) || !host.is_some_and(|host| !host.is_empty()) {
+    if plain.contains(['@', '{', '}', '?', '#']) || host.is_none_or(str::is_empty) {
         return wrong("has no host that it could lead to");
     }
     let origin = &to[..to.len() - path.len()];

@@ -142,34 +142,37 @@ def _plain(model: BaseModel) -> dict[str, Any]:
 
 
 def _value(name: str, value: Any) -> Any:
+    if (spelt := _spelt(value)) is not None:
+        return spelt
+    if isinstance(value, BaseModel):
+        return _plain(value)
+    if isinstance(value, dict):
+        return {key: _value(key, entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_value(name, entry) for entry in value]
+    if isinstance(value, int) and not isinstance(value, bool):
+        return _number(name, value)
+    return value if isinstance(value, str | bool) else str(value)
+
+
+def _spelt(value: Any) -> Any:
+    """What a file says in one word or one key, though it is read into more."""
     if isinstance(value, PathMatch):
         return {value.kind: value.path}
     if isinstance(value, Test):
         return {value.kind: value.value}
     if isinstance(value, ByHeader):
         return {value.kind: value.name}
-    if isinstance(value, dict):
-        return {key: _value(key, entry) for key, entry in value.items()}
-    if isinstance(value, AddressEntry):
-        return value.network if value.network is not None else {"file": value.file}
-    if isinstance(value, BaseModel):
-        return _plain(value)
-    if isinstance(value, dict):
-        return {key: _value(name, inner) for key, inner in value.items()}
-    if isinstance(value, PathMatch):
-        return {value.kind: value.path}
     if isinstance(value, By):
         return value.kind if value.name is None else {value.kind: value.name}
-    if isinstance(value, tuple) and not isinstance(value, Rate):
-        return [_value(name, entry) for entry in value]
-    if isinstance(value, list):
-        return [_value(name, entry) for entry in value]
-    if isinstance(value, tuple):
-        low, high = value
-        return low if low == high else f"{low // 100}xx"
-    if isinstance(value, int) and not isinstance(value, bool):
-        return _number(name, value)
-    return value if isinstance(value, str | bool) else str(value)
+    if isinstance(value, AddressEntry):
+        return value.network if value.network is not None else {"file": value.file}
+    match value:
+        case Rate():
+            return str(value)
+        case (int(low), int(high)):  # Statuses, from one to another.
+            return low if low == high else f"{low // 100}xx"
+    return None
 
 
 def _number(name: str, value: int) -> int | str:

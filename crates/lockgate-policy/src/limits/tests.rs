@@ -185,7 +185,8 @@ fn what_makes_no_sense_is_refused_here_too() {
         limits.err().map(|(_, error)| error.pointer)
     };
     assert_eq!(refused(&|_| {}), None);
-    let wrong: [(&dyn Fn(&mut Config), &str); 9] = [
+    type Change<'a> = &'a dyn Fn(&mut Config);
+    let wrong: [(Change<'_>, &str); 9] = [
         (&|config| config.allow = 0, "/allow"),
         (&|config| config.per_ms = 0, "/allow"),
         (&|config| config.allow = 1_000_001, "/allow"),

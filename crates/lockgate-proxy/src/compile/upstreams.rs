@@ -204,7 +204,7 @@ fn choice(balance: &Balance, around: &Surroundings<'_>) -> Result<Choice, Config
         (BalanceBy::LeastRequests, None, None) => Choice::LeastRequests,
         (BalanceBy::Hash, Some(key), None) => {
             let named = matches!(key.kind, HashKind::Header | HashKind::Cookie);
-            if named != !key.name.is_empty() {
+            if named == key.name.is_empty() {
                 return Err(wrong(
                     "a header or cookie that is hashed has a name, nothing else has",
                 ));
@@ -226,7 +226,7 @@ fn choice(balance: &Balance, around: &Surroundings<'_>) -> Result<Choice, Config
             Choice::Hash(key)
         }
         (BalanceBy::Sticky, None, Some(cookie)) if is_token(&cookie.name) => {
-            Choice::Sticky(Sticky::new(cookie, &around.pepper))
+            Choice::Sticky(Box::new(Sticky::new(cookie, &around.pepper)))
         }
         (BalanceBy::Sticky, None, Some(_)) => return Err(wrong("this is not a cookie's name")),
         _ => {

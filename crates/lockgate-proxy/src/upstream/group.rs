@@ -30,7 +30,7 @@ pub enum Choice {
     /// By a part of the request.
     Hash(HashKey),
     /// By the gate's cookie, and the less busy of two for those who have none.
-    Sticky(Sticky),
+    Sticky(Box<Sticky>),
 }
 
 /// What a bundle says of an upstream with several servers.

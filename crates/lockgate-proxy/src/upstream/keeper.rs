@@ -7,8 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::sync::mpsc::{unbounded_channel, UnboundedReceiver, UnboundedSender};
-use tokio::sync::Semaphore;
+use tokio::sync::{watch, Semaphore};
 
 use super::balance::mixed;
 use super::dns::{Failed, Resolver};
@@ -24,10 +23,13 @@ const MOST_AT_ONCE: usize = 256;
 /// Percent of an interval by which questions are shifted, so that gates do not ask in step.
 const JITTER: u64 = 10;
 
+/// The newest groups, and the thread that looks after them.
+type Running = (watch::Sender<Vec<Arc<Group>>>, JoinHandle<()>);
+
 /// The thread.
 #[derive(Debug, Default)]
 pub struct Keeper {
-    running: Mutex<Option<(UnboundedSender<Vec<Arc<Group>>>, JoinHandle<()>)>>,
+    running: Mutex<Option<Running>>,
 }
 
 impl Keeper {
@@ -41,7 +43,7 @@ impl Keeper {
             if groups.is_empty() {
                 return Ok(());
             }
-            let (sender, receiver) = unbounded_channel();
+            let (sender, receiver) = watch::channel(Vec::new());
             let handle = std::thread::Builder::new()
                 .name("gate-keeper".to_owned())
                 .spawn(move || run(receiver))?;
@@ -74,7 +76,7 @@ impl Drop for Keeper {
     }
 }
 
-fn run(mut receiver: UnboundedReceiver<Vec<Arc<Group>>>) {
+fn run(mut receiver: watch::Receiver<Vec<Arc<Group>>>) {
     let built = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
@@ -88,9 +90,9 @@ fn run(mut receiver: UnboundedReceiver<Vec<Arc<Group>>>) {
         loop {
             tokio::select! {
                 biased;
-                told = receiver.recv() => match told {
-                    Some(told) => groups = told,
-                    None => return,
+                told = receiver.changed() => match told {
+                    Ok(()) => groups.clone_from(&receiver.borrow_and_update()),
+                    Err(_) => return,
                 },
                 _ = tick.tick(), if !groups.is_empty() => {}
             }

@@ -51,8 +51,9 @@ impl Settings {
                     settings.search = words.take(MAX_SEARCH).map(str::to_owned).collect();
                 }
                 Some("options") => {
-                    let dots = words.filter_map(|word| word.strip_prefix("ndots:")?.parse().ok());
-                    settings.dots = dots.last().unwrap_or(settings.dots).min(15);
+                    let mut dots =
+                        words.filter_map(|word| word.strip_prefix("ndots:")?.parse().ok());
+                    settings.dots = dots.next_back().unwrap_or(settings.dots).min(15);
                 }
                 _ => {}
             }

@@ -158,7 +158,11 @@ fn a_cookie_keeps_its_server_and_says_nothing_of_it() {
         max_age_s: 60,
     };
     let pepper = hmac_key();
-    let choice = || Choice::Sticky(super::super::sticky::Sticky::new(&cookie, &pepper));
+    let choice = || {
+        Choice::Sticky(Box::new(super::super::sticky::Sticky::new(
+            &cookie, &pepper,
+        )))
+    };
     let group = group(checked(choice()), &[(1, 0), (1, 0), (0, 0)]);
     let first = group
         .pick(&Wish::default(), &[], NOW)
