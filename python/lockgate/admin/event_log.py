@@ -5,6 +5,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from lockgate.history.manifest import Manifest
+from lockgate.history.reader import History
 from lockgate.state import StateFolder
 
 
@@ -35,12 +37,15 @@ def page(state: StateFolder, *, cursor: str | None, limit: int, wanted: dict[str
 
 
 def find(state: StateFolder, request_id: str) -> dict[str, Any] | None:
-    """The event of a request, while it is kept."""
+    """The event of a request, while it is kept: by the log, or longer by the history."""
     from lockgate._native import find_event
 
-    if not state.gate_events.is_dir():
-        return None
-    event: dict[str, Any] | None = find_event(str(state.gate_events), request_id)
+    event: dict[str, Any] | None = None
+    if state.gate_events.is_dir():
+        event = find_event(str(state.gate_events), request_id)
+    if event is None and Manifest.read(state.history).parts:
+        with History.open(state, sources=("gate",), tail=False) as history:
+            event = history.event(request_id)
     return event
 
 

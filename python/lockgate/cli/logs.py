@@ -14,6 +14,7 @@ from lockgate.cli._state import StateDir, state_or_exit
 
 if TYPE_CHECKING:
     from lockgate.cli._events import Events
+    from lockgate.state import StateFolder
 
 DEFAULT_LAST: Final = 100
 
@@ -59,7 +60,7 @@ def logs(
     events = Events((folder.gate_events, folder.control_events), criteria)
     show = _as_json if as_json else _as_lines
     if request is not None:
-        _one(events, request, as_json=as_json)
+        _one(folder, events, request, as_json=as_json)
         return
     if last is None and since is not None:
         show(events.all())
@@ -78,8 +79,10 @@ def _follow(events: Events, show: Callable[[Iterable[dict[str, Any]]], None]) ->
         time.sleep(LOOK_SECONDS)
 
 
-def _one(events: Events, request: str, *, as_json: bool) -> None:
+def _one(folder: StateFolder, events: Events, request: str, *, as_json: bool) -> None:
     event = events.find(request)
+    if event is None:
+        event = _older(folder, request)
     if event is None:
         leave(f"No event has the id {request!r}: it may be older than what is kept, or in another --state.", code=1)
     if as_json:
@@ -88,6 +91,20 @@ def _one(events: Events, request: str, *, as_json: bool) -> None:
     from lockgate.cli._event_lines import console, in_full
 
     console().print(in_full(event), end="", soft_wrap=True)
+
+
+def _older(folder: StateFolder, request: str) -> dict[str, Any] | None:
+    """One that the log has deleted, as the history keeps it."""
+    from lockgate.history.manifest import HistoryError, Manifest
+    from lockgate.history.reader import History
+
+    try:
+        if not Manifest.read(folder.history).parts:
+            return None
+        with History.open(folder, tail=False) as history:
+            return history.event(request)
+    except HistoryError as error:
+        leave(str(error))
 
 
 def _as_json(events: Iterable[dict[str, Any]]) -> None:

@@ -19,6 +19,8 @@ WHY: Final[Mapping[str, str]] = {
     "head-not-kept": "what was asked: the gate refused the head before it was read whole",
     "path-not-whole": "the whole path: it was cut, or held what may be a secret",
     "not-judged": "what the gate would have said: the client went away before",
+    "route-needs-headers": "which route takes it: one asks for a header, parameter or cookie, and none is kept",
+    "query-not-kept": "what its query held: it was refused for a parameter that was there twice",
     "no-listener": "where it would arrive: the configuration has no listener",
 }
 """What cannot be told, by the core's word for why."""

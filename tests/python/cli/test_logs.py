@@ -15,7 +15,9 @@ from typer.testing import CliRunner, Result
 from lockgate import _native
 from lockgate.cli._events import BadFilterError, moment_ms, wanted
 from lockgate.cli._main import application
+from lockgate.history.compact import Compactor
 from lockgate.state import StateFolder
+from support.command import lockgate
 from support.processes import Processes
 
 AT_MS = 1_800_000_000_000
@@ -294,3 +296,18 @@ def test_a_moment_is_ago_or_a_date() -> None:
 def test_a_range_of_statuses_may_be_one() -> None:
     assert wanted(None, "404", None, None, {}) == {"status_min": 404, "status_max": 404}
     assert wanted(None, "5xx", None, None, {"api": None}) == {"status_min": 500, "status_max": 599}
+
+
+def test_one_that_the_log_has_deleted_is_found_in_the_history(tmp_path: Path) -> None:
+    written = Written(tmp_path / ".lockgate")
+    written.gate_event(exchange("r-old"))
+    Compactor(written.state, least=1).round(1 << 30)
+    written.close()
+    for segment in written.state.gate_events.glob("*.seg"):
+        segment.unlink()
+    ended = lockgate("logs", "--id", "r-old", "--json", cwd=tmp_path)
+    assert ended.code == 0, ended.err
+    assert json.loads(ended.out)["path"] == "/products"
+    explained = lockgate("explain", "--request", "r-old", cwd=tmp_path)
+    assert "GET shop.example.com/products" in explained.out
+    assert lockgate("logs", "--id", "r-none", cwd=tmp_path).code == 1

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use lockgate_policy::{body_limit, ip_filter};
+use lockgate_policy::{body_limit, conditions, headers, ip_filter};
 
 use super::*;
 use crate::events::Verdict as Said;
@@ -36,7 +36,7 @@ fn served() -> Exchange {
         path: "/shop/1".to_owned(),
         listener: "public".to_owned(),
         api: Some("shop".to_owned()),
-        route: Some("/shop".to_owned()),
+        route: Some("/shop/*".to_owned()),
         peer: [203, 0, 113, 9].into(),
         key: Some("key_1".to_owned()),
         identity: Some("crm".to_owned()),
@@ -323,4 +323,45 @@ fn bundles_that_are_not_kept_are_counted() {
     replay.event(&event(served()));
     let summary = replay.summary();
     assert_eq!((summary.unknown_bundle, summary.same), (1, 1));
+}
+
+#[test]
+fn where_headers_have_a_say_in_the_route_nothing_can_be_told() {
+    let mut beta = keyed("beta", &[prefix("/shop")]);
+    let header = conditions::Config {
+        part: conditions::Part::Header,
+        name: "x-beta".to_owned(),
+        test: conditions::Test::Present(true),
+    };
+    beta.conditions = vec![header];
+    let proposed = bundle(vec![keyed("shop", &[prefix("/shop")]), beta]);
+    let (change, group) = one(&mut replay(&shop(), &proposed), served());
+    assert_eq!(change, "undecidable");
+    assert_eq!(group.unwrap().why, Some("route-needs-headers"));
+}
+
+#[test]
+fn a_policy_that_only_changes_what_goes_on_makes_nothing_undecidable() {
+    let mut proposed = shop();
+    proposed.apis[0].policies.headers = Some(placed(headers::Config::default(), 50));
+    assert_eq!(one(&mut replay(&shop(), &proposed), served()).0, "same");
+}
+
+#[test]
+fn each_route_of_an_api_is_held_to_its_own_policies() {
+    let routes = |admin: &str| {
+        let mut route = keyed("shop", &[prefix("/shop/admin")]);
+        route.route = Some("admin".to_owned());
+        route.policies.authenticate = vec![keys(admin, 60)];
+        bundle(vec![keyed("shop", &[prefix("/shop")]), route])
+    };
+    let before = routes("x-admin");
+    assert_eq!(one(&mut replay(&before, &routes("x-moved")), served()).0, "same");
+    let mut then = served();
+    then.path = "/shop/admin/1".to_owned();
+    then.route = Some("/shop/admin/*".to_owned());
+    assert_eq!(one(&mut replay(&before, &before), then.clone()).0, "same");
+    let (change, group) = one(&mut replay(&before, &routes("x-moved")), then);
+    assert_eq!(change, "undecidable");
+    assert_eq!(group.unwrap().why, Some("credential-elsewhere"));
 }
