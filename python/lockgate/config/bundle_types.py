@@ -183,10 +183,6 @@ class Credential(TypedDict):
     """`env:NAME` or `file:/path`: resolved in the gate's memory, never written to disk."""
 
 
-Duplicates = Literal["keep", "reject", "first", "last"]
-"""What is done with a parameter that is there twice."""
-
-
 class Dns(TypedDict):
     """How names are looked up."""
 
@@ -196,6 +192,10 @@ class Dns(TypedDict):
     """And at most this long, milliseconds."""
     servers: list[str]
     """`address:port` each; none for the system's."""
+
+
+Duplicates = Literal["keep", "reject", "first", "last"]
+"""What is done with a parameter that is there twice."""
 
 
 class EventsConfig(TypedDict):
@@ -216,15 +216,6 @@ class FactsPolicy(TypedDict):
     """What happens to requests that need facts."""
 
 
-class HeadersConfig(TypedDict):
-    """The room's config. Taking off comes first, then setting, then adding."""
-
-    request: RequestChanges
-    """Changes to what goes to the upstream."""
-    response: ResponseChanges
-    """Changes to what goes to the client."""
-
-
 class HashKey(TypedDict):
     """What is hashed."""
 
@@ -236,6 +227,15 @@ class HashKey(TypedDict):
 
 HashKind = Literal["header", "cookie", "client", "path"]
 """Parts of a request that can be hashed."""
+
+
+class HeadersConfig(TypedDict):
+    """The room's config. Taking off comes first, then setting, then adding."""
+
+    request: RequestChanges
+    """Changes to what goes to the upstream."""
+    response: ResponseChanges
+    """Changes to what goes to the client."""
 
 
 class HealthCheck(TypedDict):
@@ -554,21 +554,6 @@ class ResponseChanges(TypedDict):
     """Fields that replace what stands there, by name."""
 
 
-class RewriteConfig(TypedDict):
-    """The room's config. At most one of `prefix`, `path` and `regex`."""
-
-    path: str | None
-    """The whole path, a template."""
-    prefix: str | None
-    """In place of the prefix that matched."""
-    regex: Replacement | None
-    """The whole path by an expression; a path that it does not match stays."""
-    remove: list[str]
-    """Parameters to take out."""
-    set: list[Parameter]
-    """Parameters to set: name and a template for the value."""
-
-
 class Retry(TypedDict):
     """Sends once more what failed, where that is safe."""
 
@@ -586,6 +571,21 @@ class Retry(TypedDict):
     """On these statuses."""
     timeout: bool
     """Where the answer did not come within `per_try_ms`."""
+
+
+class RewriteConfig(TypedDict):
+    """The room's config. At most one of `prefix`, `path` and `regex`."""
+
+    path: str | None
+    """The whole path, a template."""
+    prefix: str | None
+    """In place of the prefix that matched."""
+    regex: Replacement | None
+    """The whole path by an expression; a path that it does not match stays."""
+    remove: list[str]
+    """Parameters to take out."""
+    set: list[Parameter]
+    """Parameters to set: name and a template for the value."""
 
 
 class Server(TypedDict):
@@ -619,24 +619,6 @@ class Span(TypedDict):
     """Index into the bundle's `sources`."""
     line: int
     """From 1."""
-
-
-class StatusRange(TypedDict):
-    """Statuses from one to another, both included."""
-
-    low: int
-    """The lowest."""
-    high: int
-    """The highest."""
-
-
-class StickyCookie(TypedDict):
-    """The cookie by which a client keeps its server."""
-
-    max_age_s: int
-    """How long it is kept, seconds; 0 for as long as the browser is open."""
-    name: str
-    """Its name."""
 
 
 class Split(TypedDict):
@@ -680,6 +662,24 @@ class SplitByCookie(TypedDict):
 
 SplitBy = SplitByRequest | SplitByClient | SplitByAddress | SplitByHeader | SplitByCookie
 """What is to stay with one upstream as long as the weights do."""
+
+
+class StatusRange(TypedDict):
+    """Statuses from one to another, both included."""
+
+    high: int
+    """The highest."""
+    low: int
+    """The lowest."""
+
+
+class StickyCookie(TypedDict):
+    """The cookie by which a client keeps its server."""
+
+    max_age_s: int
+    """How long it is kept, seconds; 0 for as long as the browser is open."""
+    name: str
+    """Its name."""
 
 
 class Timeouts(TypedDict):

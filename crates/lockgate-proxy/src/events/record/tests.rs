@@ -202,6 +202,8 @@ fn a_typical_event_keeps_within_its_budget() {
         span: None,
         worker: 1,
         bytes_in: 0,
+        // Named where an API has more than one.
+        upstream: None,
         ..full(&verdicts)
     };
     let mut payload = Vec::new();
