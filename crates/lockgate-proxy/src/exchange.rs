@@ -21,7 +21,7 @@ use crate::metrics::OperationMetrics;
 use crate::net::ConnectionState;
 use crate::operations::Operation;
 use crate::reasons;
-use crate::snapshot::{CompiledApi, CompiledListener, Snapshot, Target};
+use crate::snapshot::{CompiledApi, CompiledListener, Forwarding, Snapshot, Target};
 use crate::trace::{self, Outcome};
 use crate::worker::Worker;
 
@@ -275,9 +275,16 @@ impl Exchange {
             bytes_out: self.bytes_out,
             took_us,
             upstream_us: self.upstream_us,
+            // Where the API's name says it already, it is not written again for each request.
             upstream: judged
                 .upstream
-                .filter(|_| self.target.is_some())
+                .filter(|upstream| {
+                    let alone = api.is_some_and(|api| {
+                        api.route.is_none()
+                            && matches!(api.forwarding, Forwarding::One(only) if only == *upstream)
+                    });
+                    self.target.is_some() && !alone
+                })
                 .and_then(|upstream| self.snapshot.upstreams.get(upstream))
                 .map(|upstream| &*upstream.name),
             target: self.target.as_deref().map(|to| target.of(to)),

@@ -364,7 +364,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             return Ok(false);
         }
         if duplicates == Duplicates::Reject {
-            return Err(Denial::new(&target::reasons::DUPLICATE_PARAMETER));
+            return Err(Denial::new(&reasons::DUPLICATE_PARAMETER));
         }
         let single = query::without_duplicates(query, duplicates == Duplicates::Last);
         self.query = Some(Cow::Owned(single));

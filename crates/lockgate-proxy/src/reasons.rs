@@ -13,6 +13,9 @@ lockgate_wire::reasons! { "route", Client:
     TARGET_AMBIGUOUS = "target-ambiguous", 400,
         "The path belongs to different APIs, depending on who reads it.",
         "Some servers would fold what stands in it (%2F, //, a backslash, a semicolon) and find another API. Send the path that is meant.";
+    DUPLICATE_PARAMETER = "target-duplicate-parameter", 400,
+        "The query holds a parameter twice.",
+        "Some servers take the first and some the last. Send it once.";
     METHOD_NOT_ALLOWED = "method-not-allowed", 405,
         "This method is not taken here.",
         "Use one of the methods that the Allow header names, or add the method to the API.";

@@ -15,7 +15,6 @@ use std::collections::HashMap;
 
 use http::{HeaderMap, Method};
 use lockgate_policy::Denial;
-use lockgate_wire::target;
 use serde::Serialize;
 
 use crate::bundle::Bundle;
@@ -197,7 +196,7 @@ impl Replay {
 
     fn judge(&self, event: &Event, then: &Exchange) -> Result<Ending, &'static str> {
         let method = Method::from_bytes(then.method.as_bytes()).map_err(|_| "head-not-kept")?;
-        if then.reason.as_deref() == Some(target::reasons::DUPLICATE_PARAMETER.code) {
+        if then.reason.as_deref() == Some(reasons::DUPLICATE_PARAMETER.code) {
             return Err("query-not-kept");
         }
         if then.path.is_empty() {

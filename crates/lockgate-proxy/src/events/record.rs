@@ -72,7 +72,7 @@ pub struct AccessRecord<'a> {
     pub took_us: u64,
     /// From sending to the upstream to its answer's first byte, microseconds.
     pub upstream_us: Option<u64>,
-    /// The upstream that was asked.
+    /// The upstream that was asked, where the API has more than one.
     pub upstream: Option<&'a str>,
     /// The target of it that was asked.
     pub target: Option<&'a str>,

@@ -212,7 +212,7 @@ pub struct Exchange {
     /// `User-Agent`; bytes that are no ASCII text read `?`.
     #[n(22)]
     pub user_agent: Option<String>,
-    /// The upstream that was asked.
+    /// The upstream that was asked, where the API has more than one.
     #[n(23)]
     pub upstream: Option<String>,
     /// The operation of the API's document that it is.

@@ -62,13 +62,14 @@ fn a_request_that_is_allowed_is_told_in_whole() {
         told,
         json!({
             "request": {"method": "GET", "host": "shop.example.com", "path": "/open/7", "query": "x=1", "rewritten": true},
-            "route": {"api": "open", "pattern": "/open/{id}", "span": span(10), "version": null, "operation": null},
+            "route": {"api": "open", "route": null, "conditions": "", "pattern": "/open/{id}", "span": span(10), "version": null, "operation": null},
             "steps": [{"policy": "authorize", "phase": "head", "verdict": "allow", "reason": null, "span": span(11)}],
             "verdict": "allow",
             "status": null,
             "reason": null,
             "identity": null,
-            "upstream": {"name": "shop", "targets": ["127.0.0.1:9"], "target": "/open/7?x=1"},
+            "upstream": {"name": "shop", "chosen_by": "api", "shares": [], "targets": ["127.0.0.1:9"], "target": "/open/7?x=1"},
+            "changes": {"request": [], "response": []},
             "client": "127.0.0.1",
             "bundle": hash(&text),
         })

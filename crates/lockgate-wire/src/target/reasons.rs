@@ -34,9 +34,6 @@ reasons! { "target", Client:
     DOT_SEGMENT = "target-dot-segment", 400,
         "The path holds a dot-segment.",
         "This API wants paths without . and .. in them. Send the path that is meant.";
-    DUPLICATE_PARAMETER = "target-duplicate-parameter", 400,
-        "The query holds a parameter twice.",
-        "Some servers take the first and some the last. Send it once.";
     ABOVE_ROOT = "target-above-root", 400,
         "The path climbs above the root.",
         "Send the path that is meant, without .. in it.";

@@ -211,6 +211,8 @@ fn a_typical_event_keeps_within_its_budget() {
         // Of an API without a document: what is not used costs nothing.
         version: None,
         operation: None,
+        // Named where an API has more than one.
+        upstream: None,
         ..full(&verdicts)
     };
     let mut payload = Vec::new();
