@@ -117,6 +117,10 @@ impl ApiKey {
             Answers::None => Ok(self.read(view)),
             Answers::Key(asked, record) => Ok(self.judge(view, *asked, record.as_deref(), now_ms)),
             Answers::Stale => Ok(Verdict::Deny(Denial::new(&FACTS_STALE))),
+            _ => Err(PolicyError {
+                policy: NAME,
+                cause: "it asked for a key and was told of something else".to_owned(),
+            }),
         }
     }
 

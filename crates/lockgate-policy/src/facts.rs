@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::jwt::KeySet;
+
 /// HMAC-SHA256 of a key under the installation's pepper.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest(pub [u8; 32]);
@@ -42,6 +44,16 @@ impl std::fmt::Debug for Digest {
 pub enum Need {
     /// The record of the key with this digest.
     Key(Digest),
+    /// The keys of the issuer of this name.
+    KeySet(Arc<str>),
+    /// The same, after the issuer was asked for a key of this name; no name where
+    /// there is no set at all.
+    Refetch {
+        /// The issuer's name.
+        issuer: Arc<str>,
+        /// The wanted key's.
+        kid: Box<str>,
+    },
 }
 
 /// What the gate knows of a key. Small: there may be a million of them.
@@ -76,6 +88,10 @@ pub enum Answers {
     None,
     /// The key's record, if there is one.
     Key(Digest, Option<Arc<KeyRecord>>),
+    /// The issuer's keys, where any were ever fetched.
+    KeySet(Option<Arc<KeySet>>),
+    /// The same, after asking for them anew: there is no more to be had.
+    Refetched(Option<Arc<KeySet>>),
     /// Facts are too old to be believed, and the configuration says to deny.
     Stale,
 }

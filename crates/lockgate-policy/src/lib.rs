@@ -10,6 +10,7 @@ pub mod body_limit;
 pub mod cors;
 pub mod headers;
 pub mod ip_filter;
+pub mod jwt;
 pub mod redirect;
 pub mod rewrite;
 
@@ -40,6 +41,7 @@ pub const NAMES: &[&str] = &[
     cors::NAME,
     headers::NAME,
     ip_filter::NAME,
+    jwt::NAME,
     redirect::NAME,
     rewrite::NAME,
 ];
@@ -47,11 +49,12 @@ pub const NAMES: &[&str] = &[
 /// Every reason that a room can give, room by room.
 #[must_use]
 pub fn reasons() -> Vec<ReasonRef> {
-    let rooms: [&[ReasonRef]; 7] = [
+    let rooms: [&[ReasonRef]; 8] = [
         api_key::REASONS,
         body_limit::REASONS,
         cors::REASONS,
         ip_filter::REASONS,
+        jwt::REASONS,
         redirect::REASONS,
         rewrite::REASONS,
         verdict::REASONS,

@@ -502,6 +502,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             })),
             Policy::Cors(policy) => Ok(policy.decide(&view)),
             Policy::ApiKey(policy) => policy.decide(&view, answers, self.now_ms),
+            Policy::Jwt(policy) => policy.decide(&view, answers, self.now_ms),
             Policy::Authorize(rule) => Ok(self.authorize(rule)),
             Policy::Redirect(policy) => Ok(match self.redirect(policy) {
                 // Observed, it is written down that nothing speaks against it, and no more.
@@ -679,8 +680,10 @@ fn reserved(rest: &str) -> Result<End, Denial> {
 #[must_use]
 pub fn answer(facts: &FactStore, stale: bool, need: &Need) -> Answers {
     match need {
-        Need::Key(_) if stale => Answers::Stale,
+        Need::Key(_) | Need::KeySet(_) if stale => Answers::Stale,
         Need::Key(digest) => Answers::Key(*digest, facts.key(digest)),
+        Need::KeySet(issuer) => Answers::KeySet(facts.key_set(issuer)),
+        Need::Refetch { issuer, .. } => Answers::Refetched(facts.key_set(issuer)),
     }
 }
 

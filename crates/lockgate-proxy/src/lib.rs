@@ -23,6 +23,7 @@ pub mod net;
 pub mod normal;
 pub mod pipeline;
 pub mod reasons;
+mod refetch;
 pub mod replay;
 pub mod respond;
 pub mod route;

@@ -10,6 +10,7 @@ use lockgate_policy::body_limit::BodyLimit;
 use lockgate_policy::cors::Cors;
 use lockgate_policy::headers::Headers;
 use lockgate_policy::ip_filter::IpFilter;
+use lockgate_policy::jwt::{self, Jwt};
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
 use lockgate_policy::{
@@ -171,6 +172,8 @@ pub enum Policy {
     Cors(Cors),
     /// Who calls, by a key.
     ApiKey(ApiKey),
+    /// Who calls, by an issuer's token.
+    Jwt(Jwt),
     /// What a caller may do.
     Authorize(Rule),
     /// Where it is to be found instead.
@@ -200,6 +203,7 @@ impl Policy {
             Self::IpFilter(_) => ip_filter::NAME,
             Self::Cors(_) => cors::NAME,
             Self::ApiKey(_) => api_key::NAME,
+            Self::Jwt(_) => jwt::NAME,
             Self::Authorize(_) => AUTHORIZE,
             Self::Redirect(_) => redirect::NAME,
             Self::BodyLimit(_) => body_limit::NAME,
@@ -211,7 +215,7 @@ impl Policy {
     /// Whether it proves who calls. Any one such policy of an API is enough.
     #[must_use]
     pub const fn authenticates(&self) -> bool {
-        matches!(self, Self::ApiKey(_))
+        matches!(self, Self::ApiKey(_) | Self::Jwt(_))
     }
 }
 

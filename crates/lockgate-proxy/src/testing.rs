@@ -136,6 +136,7 @@ pub(crate) fn bundle(apis: Vec<Api>) -> Bundle {
             insecure: None,
             span: line(4),
         }],
+        issuers: Vec::new(),
         apis,
         facts: FactsPolicy {
             max_age_ms: 86_400_000,
@@ -156,6 +157,7 @@ pub(crate) fn surroundings() -> Surroundings<'static> {
         secret: &|reference| (reference == "file:/here").then(|| b"hush\n".to_vec()),
         metrics: Metrics::new(1),
         upstreams: std::sync::Arc::default(),
+        tokens: Arc::default(),
     }
 }
 

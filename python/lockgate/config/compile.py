@@ -9,10 +9,11 @@ from lockgate.config import bundle_types as types
 from lockgate.config.compile_upstreams import spread
 from lockgate.config.document import Document
 from lockgate.config.effective import EffectiveApi, Path, Placed, direct_name, region
+from lockgate.config.issuers import rules
 from lockgate.config.model_listeners import Listener
 from lockgate.config.model_routing import Goes
 from lockgate.config.model_upstreams import Credential, Server, Timeouts, Upstream
-from lockgate.config.references import REFERENCE, References
+from lockgate.config.references import References, secret_reference
 from lockgate.paths import PathMatch
 from lockgate.policies import Lists, Policy, Waiver
 
@@ -41,6 +42,14 @@ class Compiler:
                 for name, listener in (document.listeners or {"public": Listener()}).items()
             ],
             "upstreams": self._upstreams(),
+            "issuers": [
+                {
+                    "name": name,
+                    "rules": rules(self.document, name, issuer, self.references),
+                    "span": self._span("issuers", name),
+                }
+                for name, issuer in self.document.issuers.items()
+            ],
             "apis": [one for api in self.apis for one in self._routes(api)],
             "facts": {"max_age_ms": document.facts.max_age, "then": document.facts.then},
             "events": {"access": document.events.access, "retain_bytes": document.events.retain},
@@ -154,7 +163,7 @@ class Compiler:
             "ip_filter": cast("types.PlacedIpFilter | None", self._placed(api.ip_filter)),
             "cors": cast("types.PlacedCors | None", self._placed(api.cors)),
             "authenticate": [
-                {"api_key": cast("types.PlacedApiKey", self._placed(placed))} for placed in api.authenticate
+                cast("types.Authenticator", {placed.policy.room: self._placed(placed)}) for placed in api.authenticate
             ],
             "body_limit": cast("types.PlacedBodyLimit", self._placed(api.body_limit)),
             "headers": cast("types.PlacedHeaders | None", self._placed(api.headers)),
@@ -188,15 +197,6 @@ class Compiler:
 
 def _paths(matches: list[PathMatch]) -> list[types.PathMatch]:
     return [cast("types.PathMatch", {match.kind: match.path}) for match in matches]
-
-
-def secret_reference(value: str, file: int, references: References) -> str:
-    """A secret's reference as the gate reads it: `env:NAME` or `file:/absolute/path`."""
-    found = REFERENCE.fullmatch(value)
-    if found is None:
-        message = "a secret that is no reference passed the checks"
-        raise ValueError(message)
-    return f"env:{found[2]}" if found[1] == "env" else f"file:{references.absolute(found[2], file)}"
 
 
 def _of_one(target: str) -> Upstream:

@@ -12,11 +12,11 @@ from lockgate.addresses import Host, Method, parse_target
 from lockgate.config.later import LATER, WAYS_LATER
 from lockgate.config.model_routing import Goes, NormalForm
 from lockgate.paths import PATH, PATHS, PathMatch, parse_paths
-from lockgate.policies import ApiKey, BodyLimit, Cors, Headers, IpFilter, Settings, Waiver
+from lockgate.policies import ApiKey, BodyLimit, Cors, Headers, IpFilter, Jwt, Settings, Waiver
 from lockgate.scalars import Name, Scalar, ShortForm, parse_name, refusal, shown
 
 SERVER: Final = re.compile(r"[A-Za-z0-9.-]+:[0-9]+")
-WAYS: Final = ("api_key",)
+WAYS: Final = ("api_key", "jwt")
 PUBLIC_EXAMPLE: Final = {"owner": "shop-team", "reason": "the public catalogue", "until": "2027-01-01"}
 
 
@@ -39,6 +39,9 @@ class Authenticator(Settings):
     api_key: ApiKey | None = Field(
         default=None, description="A key that Lockgate made.", examples=[{"header": "X-API-Key"}]
     )
+    jwt: Jwt | None = Field(
+        default=None, description="A signed token of an identity provider.", examples=[{"issuer": "company"}]
+    )
 
 
 def _authenticator(value: object) -> object:
@@ -49,6 +52,9 @@ def _authenticator(value: object) -> object:
             raise refusal("not-yet", f"{shown(value)}: {LATER[value]}", allowed=allowed)
         if value not in WAYS:
             raise refusal("authenticator-unknown", f"there is no authentication {shown(value)}", allowed=allowed)
+        if value == "jwt":
+            hint = "write `jwt: {issuer: NAME}`, with a name under `issuers`"
+            raise refusal("authenticator-malformed", "`jwt` wants to know whose tokens are taken", hint=hint)
         return {value: {}}
     if isinstance(value, dict) and len(value) > 1:
         raise refusal("authenticator-malformed", "each entry names one policy", hint="begin each with its own `-`")
@@ -163,7 +169,7 @@ class Api(Defaults, Goes):
         default=None, description="Open to anyone: who answers for it, why, and until when.", examples=[PUBLIC_EXAMPLE]
     )
     authenticate: Annotated[
-        list[Annotated[Authenticator, BeforeValidator(_authenticator), ShortForm({"enum": list(WAYS)})]] | None,
+        list[Annotated[Authenticator, BeforeValidator(_authenticator), ShortForm({"enum": ["api_key"]})]] | None,
         BeforeValidator(_authenticators),
     ] = Field(
         default=None,

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from lockgate.config.bundle_types import (
     Api,
     AuthenticatorApiKey,
+    AuthenticatorJwt,
     BodyLimitConfig,
     Bundle,
     Condition,
@@ -22,16 +23,19 @@ from lockgate.config.bundle_types import (
     FactsPolicy,
     HeadersConfig,
     IpFilterConfig,
+    JwtConfig,
     Listener,
     ListenerLimits,
     NormalForm,
     Passive,
     PathMatch,
+    Place,
     PlacedApiKey,
     PlacedBodyLimit,
     PlacedCors,
     PlacedHeaders,
     PlacedIpFilter,
+    PlacedJwt,
     Server,
     Span,
     Split,
@@ -191,6 +195,13 @@ def api_key(header: str = "X-API-Key", *, mode: Mode = "enforce", until: Waiver 
     return {"api_key": placed}
 
 
+def jwt(issuer: str, place: Place | None = None, *, forward: bool = False) -> AuthenticatorJwt:
+    """A way to prove an identity by a token."""
+    config: JwtConfig = {"issuer": issuer, "place": place or {"header": "Authorization"}, "forward": forward}
+    placed: PlacedJwt = {"mode": "enforce", "on_error": "deny", "waiver": None, "span": span(35), "config": config}
+    return {"jwt": placed}
+
+
 def body_limit(size: int, *, mode: Mode = "enforce") -> PlacedBodyLimit:
     """The bound on a body in its place."""
     config: BodyLimitConfig = {"bytes": size}
@@ -217,7 +228,7 @@ def api(
     conditions: Sequence[Condition] = (),
     normal_form: Mapping[str, str] | None = None,
     strip_path: bool = False,
-    keys: Sequence[AuthenticatorApiKey] = (),
+    keys: Sequence[AuthenticatorApiKey | AuthenticatorJwt] = (),
     addresses: PlacedIpFilter | None = None,
     body: PlacedBodyLimit | None = None,
     fields: PlacedHeaders | None = None,
@@ -270,6 +281,7 @@ def bundle(
         "sources": ["lockgate.yaml"],
         "listeners": [listener()] if listeners is None else list(listeners),
         "upstreams": list(upstreams),
+        "issuers": [],
         "apis": list(apis),
         "facts": facts or {"max_age_ms": DAY_MS, "then": "continue"},
         "events": {"access": access, "retain_bytes": 2**30},

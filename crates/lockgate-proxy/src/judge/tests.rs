@@ -430,7 +430,10 @@ fn a_record_of_another_digest_proves_nothing() {
         id: "",
     };
     let mut judging = Judging::new(&snapshot, arrival, NOW, &mut judgement);
-    judging.complete(&|Need::Key(asked)| Answers::Key(*asked, record.clone()));
+    judging.complete(&|need| match need {
+        Need::Key(asked) => Answers::Key(*asked, record.clone()),
+        other => panic!("{other:?}"),
+    });
     assert_eq!(end(&judgement), "key-unknown");
 }
 
@@ -485,7 +488,9 @@ fn a_bad_credential_says_more_than_an_absent_one() {
 #[test]
 fn authentication_that_observes_lets_anyone_through_until_its_day() {
     let mut api = keyed("shop", &[prefix("/")]);
-    let crate::bundle::Authenticator::ApiKey(way) = &mut api.policies.authenticate[0];
+    let crate::bundle::Authenticator::ApiKey(way) = &mut api.policies.authenticate[0] else {
+        panic!("it is a key");
+    };
     way.mode = Mode::Observe;
     way.waiver = Some(waiver(NOW));
     let snapshot = snapshot(bundle(vec![api]));
@@ -507,7 +512,9 @@ fn authentication_that_observes_lets_anyone_through_until_its_day() {
 #[test]
 fn one_way_that_is_off_does_not_open_the_other() {
     let mut api = two_ways();
-    let crate::bundle::Authenticator::ApiKey(way) = &mut api.policies.authenticate[0];
+    let crate::bundle::Authenticator::ApiKey(way) = &mut api.policies.authenticate[0] else {
+        panic!("it is a key");
+    };
     way.mode = Mode::Off;
     way.waiver = Some(waiver(u64::MAX));
     let key = minted();
