@@ -109,6 +109,9 @@ def mint_key(pepper: bytes, environment: str = "live") -> tuple[str, str]:
 def key_digest(key: str, pepper: bytes) -> str:
     """Give the digest of a key under `pepper`, after its checksum was verified."""
 
+def read_key_set(text: bytes) -> dict[str, Any]:
+    """Say which keys of a published set (RFC 7517) a gate can use, and why not the others."""
+
 def read_events(
     directory: str | PathLike[str],
     *,
@@ -191,6 +194,15 @@ class Gate:
 
     def bundle_info(self) -> dict[str, Any] | None:
         """Say which bundle is served."""
+
+    def wishes(self) -> list[str]:
+        """Take the issuers whose keys are wanted anew."""
+
+    def wishes_fd(self) -> int:
+        """Give a descriptor that can be read while there are wishes."""
+
+    def refetched(self, issuer: str) -> None:
+        """Note that an issuer's keys were looked for, whatever was found."""
 
     def contact(self) -> None:
         """Note that facts are complete as of now."""

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::jwt::KeySet;
 use crate::limits::{CounterKey, Strike, Take};
 
 /// HMAC-SHA256 of a key under the installation's pepper.
@@ -50,6 +51,16 @@ pub enum Need {
     Standing(CounterKey),
     /// A failure is to be counted; nothing is answered.
     Strike(Vec<Strike>),
+    /// The keys of the issuer of this name.
+    KeySet(Arc<str>),
+    /// The same, after the issuer was asked for a key of this name; no name where
+    /// there is no set at all.
+    Refetch {
+        /// The issuer's name.
+        issuer: Arc<str>,
+        /// The wanted key's.
+        kid: Box<str>,
+    },
 }
 
 /// What the gate knows of a key. Small: there may be a million of them.
@@ -84,6 +95,10 @@ pub enum Answers {
     None,
     /// The key's record, if there is one.
     Key(Digest, Option<Arc<KeyRecord>>),
+    /// The issuer's keys, where any were ever fetched.
+    KeySet(Option<Arc<KeySet>>),
+    /// The same, after asking for them anew: there is no more to be had.
+    Refetched(Option<Arc<KeySet>>),
     /// Facts are too old to be believed, and the configuration says to deny.
     Stale,
     /// The counters as they stand then, and whether they were taken.

@@ -10,6 +10,7 @@ pub mod body_limit;
 pub mod cors;
 pub mod headers;
 pub mod ip_filter;
+pub mod jwt;
 pub mod limits;
 pub mod redirect;
 pub mod rewrite;
@@ -41,6 +42,7 @@ pub const NAMES: &[&str] = &[
     cors::NAME,
     headers::NAME,
     ip_filter::NAME,
+    jwt::NAME,
     limits::NAME,
     redirect::NAME,
     rewrite::NAME,
@@ -49,11 +51,12 @@ pub const NAMES: &[&str] = &[
 /// Every reason that a room can give, room by room.
 #[must_use]
 pub fn reasons() -> Vec<ReasonRef> {
-    let rooms: [&[ReasonRef]; 8] = [
+    let rooms: [&[ReasonRef]; 9] = [
         api_key::REASONS,
         body_limit::REASONS,
         cors::REASONS,
         ip_filter::REASONS,
+        jwt::REASONS,
         limits::REASONS,
         redirect::REASONS,
         rewrite::REASONS,

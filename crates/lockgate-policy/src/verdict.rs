@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName, HeaderValue, COOKIE};
 use serde_json::{Map, Value};
 
 use crate::facts::Need;
@@ -74,14 +74,17 @@ pub enum Edit {
     Set(HeaderName, HeaderValue),
     /// Add the header, beside what stands there.
     Add(HeaderName, HeaderValue),
+    /// Take the cookie of this name away, and leave the others.
+    RemoveCookie(Box<str>),
 }
 
 impl Edit {
     /// The header that it changes.
     #[must_use]
-    pub const fn header(&self) -> &HeaderName {
+    pub fn header(&self) -> &HeaderName {
         match self {
             Self::Remove(name) | Self::Set(name, _) | Self::Add(name, _) => name,
+            Self::RemoveCookie(_) => &COOKIE,
         }
     }
 
@@ -97,6 +100,34 @@ impl Edit {
             Self::Add(name, value) => {
                 headers.append(name, value.clone());
             }
+            Self::RemoveCookie(name) => remove_cookie(name, headers),
+        }
+    }
+}
+
+/// Writes the lines of cookies anew without the one of this name.
+fn remove_cookie(name: &str, headers: &mut HeaderMap) {
+    let named = |pair: &[u8]| {
+        let before = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
+        before.trim_ascii() == name.as_bytes()
+    };
+    let pairs = |line: &HeaderValue| -> Vec<Vec<u8>> {
+        let pairs = line.as_bytes().split(|byte| *byte == b';');
+        pairs.map(|pair| pair.trim_ascii().to_vec()).collect()
+    };
+    let lines: Vec<Vec<Vec<u8>>> = headers.get_all(COOKIE).iter().map(pairs).collect();
+    if !lines.iter().flatten().any(|pair| named(pair)) {
+        return;
+    }
+    headers.remove(COOKIE);
+    for mut line in lines {
+        line.retain(|pair| !named(pair) && !pair.is_empty());
+        // A part of a header's value is one as well.
+        if let (false, Ok(value)) = (
+            line.is_empty(),
+            HeaderValue::from_bytes(&line.join(&b"; "[..])),
+        ) {
+            headers.append(COOKIE, value);
         }
     }
 }

@@ -330,6 +330,7 @@ mod fields {
             Edit::Remove(name) => format!("remove {name}"),
             Edit::Set(name, value) => format!("set {name}: {}", text(value)),
             Edit::Add(name, value) => format!("add {name}: {}", text(value)),
+            Edit::RemoveCookie(name) => format!("remove the cookie {name}"),
         };
         edits.iter().map(said).collect()
     }

@@ -13,8 +13,8 @@ pub use routing::{Duplicates, NormalForm, Odd, Share, Split, SplitBy};
 pub use versions::{Brownout, Version, VersionBy, Versions};
 
 use lockgate_policy::{
-    api_key, body_limit, conditions, cors, headers, ip_filter, limits, redirect, rewrite, Mode,
-    OnError, Span, Waiver,
+    api_key, body_limit, conditions, cors, headers, ip_filter, jwt, limits, redirect, rewrite,
+    Mode, OnError, Span, Waiver,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,8 @@ pub struct Bundle {
     pub listeners: Vec<Listener>,
     /// What the gate forwards to.
     pub upstreams: Vec<Upstream>,
+    /// Whose tokens are believed.
+    pub issuers: Vec<Issuer>,
     /// The APIs, in the order of the file; the order has no meaning.
     pub apis: Vec<Api>,
     /// OpenAPI documents that APIs are held to.
@@ -137,6 +139,18 @@ pub struct Credential {
     pub header: String,
     /// `env:NAME` or `file:/path`: resolved in the gate's memory, never written to disk.
     pub secret: String,
+}
+
+/// Somebody whose tokens are believed.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Issuer {
+    /// Its name in the configuration.
+    pub name: String,
+    /// What is demanded of its tokens.
+    pub rules: jwt::Rules,
+    /// Where the configuration says it.
+    pub span: Span,
 }
 
 /// One API: what it answers to, who may call it, where it goes.
@@ -248,6 +262,8 @@ pub struct Policies {
 pub enum Authenticator {
     /// A key that Lockgate made.
     ApiKey(Placed<api_key::Config>),
+    /// A token of an issuer.
+    Jwt(Placed<jwt::Config>),
 }
 
 /// A policy's config with what every policy has.

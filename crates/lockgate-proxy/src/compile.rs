@@ -13,6 +13,7 @@ use lockgate_policy::conditions::Conditions;
 use lockgate_policy::cors::Cors;
 use lockgate_policy::headers::Headers;
 use lockgate_policy::ip_filter::IpFilter;
+use lockgate_policy::jwt::TokenCache;
 use lockgate_policy::limits::Seed;
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
@@ -42,6 +43,9 @@ mod upstreams;
 use upstreams::upstream;
 
 mod limits;
+mod tokens;
+
+use tokens::{issuers, token, Issuers};
 
 /// What a bundle is compiled with, besides itself.
 pub struct Surroundings<'a> {
@@ -53,6 +57,8 @@ pub struct Surroundings<'a> {
     pub metrics: Arc<Metrics>,
     /// What is known of upstreams.
     pub upstreams: Arc<Registry>,
+    /// Where verified tokens are remembered.
+    pub tokens: Arc<TokenCache>,
 }
 
 /// Compiles `bundle`, whose hash is `hash`.
@@ -116,11 +122,22 @@ pub fn compile(
         .enumerate()
         .map(|(index, upstream)| (upstream.name.as_str(), index))
         .collect();
+    let issuers = issuers(&bundle.issuers, around)
+        .map_err(|mut wrong| errors.append(&mut wrong))
+        .unwrap_or_default();
     let apis = keep(
         &mut errors,
         bundle.apis.iter().enumerate().map(|(i, api)| {
             let documents = documents.as_deref();
-            compile_api(i, api, &bundle.upstreams, &names, documents, around)
+            compile_api(
+                i,
+                api,
+                &bundle.upstreams,
+                &names,
+                documents,
+                &issuers,
+                around,
+            )
         }),
     );
     if !errors.is_empty() {
@@ -252,6 +269,7 @@ fn compile_api(
     said: &[Upstream],
     upstreams: &HashMap<&str, usize>,
     documents: Option<&[Arc<Operations>]>,
+    issuers: &Issuers,
     around: &Surroundings<'_>,
 ) -> Result<CompiledApi, Vec<ConfigError>> {
     let at = at(format!("/apis/{index}"), api.span);
@@ -273,7 +291,12 @@ fn compile_api(
     let switches = TargetSwitches::from(&api.normal_form);
     let keys = keys(api);
     let credentials = credentials(&keys, said);
-    let (mut steps, mut wrong) = steps(index, api, (&keys, &credentials), (around, switches));
+    let (mut steps, mut wrong) = steps(
+        index,
+        api,
+        (&keys, &credentials),
+        (around, issuers, switches),
+    );
     if let Err(error) = rewriting(api) {
         errors.push(at(error));
     }
@@ -323,6 +346,7 @@ fn compile_api(
         Some(forwarding) if errors.is_empty() => {
             let strip = steps.iter().filter_map(|step| match &step.policy {
                 Policy::ApiKey(policy) => Some(policy.edits()),
+                Policy::Jwt(policy) => policy.edits(),
                 _ => None,
             });
             Ok(CompiledApi {
@@ -485,6 +509,7 @@ fn keys(api: &Api) -> Vec<HeaderName> {
     let ways = api.policies.authenticate.iter();
     ways.filter_map(|way| match way {
         Authenticator::ApiKey(placed) => HeaderName::try_from(placed.config.header.as_str()).ok(),
+        Authenticator::Jwt(placed) => placed.config.place.header(),
     })
     .collect()
 }
@@ -501,7 +526,7 @@ fn steps(
     index: usize,
     api: &Api,
     (keys, credentials): (&[HeaderName], &[HeaderName]),
-    (around, switches): (&Surroundings<'_>, TargetSwitches),
+    (around, issuers, switches): (&Surroundings<'_>, &Issuers, TargetSwitches),
 ) -> (Vec<Step>, Vec<ConfigError>) {
     let mut steps = Vec::new();
     let mut errors = Vec::new();
@@ -526,9 +551,15 @@ fn steps(
             Cors::new(&placed.config, keys).map(Policy::Cors),
         );
     }
-    for (place, Authenticator::ApiKey(placed)) in api.policies.authenticate.iter().enumerate() {
-        let policy = ApiKey::new(&placed.config, Arc::clone(&around.pepper)).map(Policy::ApiKey);
-        add(format!("authenticate/{place}"), placed.into(), policy);
+    for (place, way) in api.policies.authenticate.iter().enumerate() {
+        let (common, policy) = match way {
+            Authenticator::ApiKey(placed) => {
+                let policy = ApiKey::new(&placed.config, Arc::clone(&around.pepper));
+                (placed.into(), policy.map(Policy::ApiKey))
+            }
+            Authenticator::Jwt(placed) => (placed.into(), token(placed, issuers, around)),
+        };
+        add(format!("authenticate/{place}"), common, policy);
     }
     if let Some(placed) = &api.policies.body_limit {
         add(

@@ -2,6 +2,7 @@
 //! the framing guard, the judge and the body watchers that a gate runs.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST};
@@ -16,6 +17,7 @@ use crate::compile::{compile, Surroundings};
 use crate::counters::Local;
 use crate::edits;
 use crate::facts::FactStore;
+use crate::gate::secret::resolve;
 use crate::gate::{hash, GateError};
 use crate::judge::{answer, Arrival, End, Judgement, Judging, Stores};
 use crate::metrics::Metrics;
@@ -136,6 +138,7 @@ struct Who {
     proved_by: &'static str,
     credential: String,
     owner: String,
+    app: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -170,7 +173,7 @@ struct Changed {
 impl Changed {
     fn of(edit: &Edit) -> Self {
         let (change, value) = match edit {
-            Edit::Remove(_) => ("remove", None),
+            Edit::Remove(_) | Edit::RemoveCookie(_) => ("remove", None),
             Edit::Set(_, value) => ("set", Some(value)),
             Edit::Add(_, value) => ("add", Some(value)),
         };
@@ -209,24 +212,35 @@ pub struct Place {
 /// # Errors
 /// If it is no bundle at all.
 pub fn check(bundle: &[u8]) -> Result<Vec<ConfigError>, GateError> {
-    match build(bundle, &[]) {
+    match build(bundle, &[], &offline) {
         Ok(_) => Ok(Vec::new()),
         Err(GateError::Config(errors)) => Ok(errors),
         Err(error) => Err(error),
     }
 }
 
-fn build(bundle: &[u8], pepper: &[u8]) -> Result<(Snapshot, Vec<Vec<String>>), GateError> {
+type Secret<'a> = &'a dyn Fn(&str) -> Option<Vec<u8>>;
+
+/// Stands for every secret where none is to be read.
+fn offline(_reference: &str) -> Option<Vec<u8>> {
+    Some(b"offline".to_vec())
+}
+
+fn build(
+    bundle: &[u8],
+    pepper: &[u8],
+    secret: Secret<'_>,
+) -> Result<(Snapshot, Vec<Vec<String>>), GateError> {
     let text =
         std::str::from_utf8(bundle).map_err(|error| GateError::Malformed(error.to_string()))?;
     let parsed: Bundle =
         serde_json::from_str(text).map_err(|error| GateError::Malformed(error.to_string()))?;
     let around = Surroundings {
         pepper: lockgate_policy::api_key::pepper(pepper),
-        // Offline nothing is forwarded, so no secret is read.
-        secret: &|_| Some(b"offline".to_vec()),
+        secret,
         metrics: Metrics::new(0),
         upstreams: std::sync::Arc::default(),
+        tokens: Arc::default(),
     };
     let routes = parsed.apis.iter().map(outline::patterns).collect();
     let snapshot = compile(parsed, &hash(text), &around).map_err(GateError::Config)?;
@@ -243,7 +257,10 @@ impl Engine {
         facts: &[B],
         pepper: &[u8],
     ) -> Result<Self, GateError> {
-        let (snapshot, routes) = build(bundle, pepper)?;
+        // A token that an issuer's secret signed can be judged with that secret alone;
+        // one for an upstream that cannot be read is of no account, as nothing is forwarded.
+        let secret = |reference: &str| resolve(reference).or_else(|| offline(reference));
+        let (snapshot, routes) = build(bundle, pepper, &secret)?;
         let store = FactStore::in_memory();
         store
             .apply(facts)
@@ -356,6 +373,7 @@ impl Engine {
                 proved_by: identity.proved_by,
                 credential: identity.credential.to_string(),
                 owner: identity.owner.to_string(),
+                app: identity.app.as_ref().map(ToString::to_string),
             }),
             upstream: upstream
                 .filter(|_| verdict == "allow")

@@ -12,11 +12,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use foldhash::fast::RandomState;
+use lockgate_policy::jwt::KeySet;
 use lockgate_policy::{Digest, Grant, KeyRecord};
 use serde::{Deserialize, Serialize};
 
+mod key_sets;
 mod log;
 
+pub use key_sets::KeySetFact;
+
+use key_sets::KeySets;
 use log::Log;
 
 const SHARDS: usize = 64;
@@ -41,6 +46,10 @@ impl Fact {
                 let cause = format!("the digest of {} is not 64 hexadecimal digits", key.id);
                 Err(FactError::Malformed(cause))
             }
+            Change::KeySetPut { keyset } => match keyset.read() {
+                Ok(_) => Ok(()),
+                Err(cause) => Err(FactError::Malformed(cause)),
+            },
             _ => Ok(()),
         }
     }
@@ -61,6 +70,28 @@ pub enum Change {
     KeyRevoke {
         /// Its public id.
         id: String,
+    },
+    /// An issuer's keys were fetched, and are not what they were.
+    #[serde(rename = "keyset.put")]
+    KeySetPut {
+        /// The keys.
+        keyset: KeySetFact,
+    },
+    /// An issuer's keys were fetched, and are what they were.
+    #[serde(rename = "keyset.confirm")]
+    KeySetConfirm {
+        /// The issuer's name.
+        issuer: String,
+        /// From where they are.
+        source: String,
+        /// When, milliseconds since the epoch.
+        confirmed_ms: u64,
+    },
+    /// The configuration has no such issuer any more.
+    #[serde(rename = "keyset.forget")]
+    KeySetForget {
+        /// Its name.
+        issuer: String,
     },
     /// What follows, up to `reset.end`, replaces all that is known, at once.
     #[serde(rename = "reset.begin")]
@@ -134,6 +165,7 @@ struct ById(Arc<KeyRecord>);
 #[derive(Debug)]
 pub struct FactStore {
     keys: RwLock<Arc<Keys>>,
+    key_sets: KeySets,
     apply: Mutex<Apply>,
     seq: AtomicU64,
     heard_ms: AtomicU64,
@@ -145,6 +177,7 @@ pub struct FactStore {
 struct Staged {
     seq: u64,
     keys: Arc<Keys>,
+    key_sets: KeySets,
 }
 
 #[derive(Debug, Default)]
@@ -162,6 +195,7 @@ impl FactStore {
     pub fn in_memory() -> Self {
         Self {
             keys: RwLock::new(Arc::new(Keys::new())),
+            key_sets: KeySets::default(),
             apply: Mutex::default(),
             seq: AtomicU64::new(0),
             heard_ms: AtomicU64::new(0),
@@ -295,6 +329,18 @@ impl FactStore {
             .map(|ByDigest(key)| Arc::clone(key))
     }
 
+    /// The keys of the issuer of this name, where any were ever fetched.
+    #[must_use]
+    pub fn key_set(&self, issuer: &str) -> Option<Arc<KeySet>> {
+        self.key_sets.of(issuer)
+    }
+
+    /// Issuers whose keys are known.
+    #[must_use]
+    pub fn key_sets(&self) -> usize {
+        self.key_sets.len()
+    }
+
     /// How many keys are known, revoked ones too.
     #[must_use]
     pub fn keys(&self) -> usize {
@@ -311,18 +357,30 @@ impl FactStore {
             *staged = None;
         }
         let keys = staged.as_ref().map_or(&live, |staged| &staged.keys);
+        let sets = staged
+            .as_ref()
+            .map_or(&self.key_sets, |staged| &staged.key_sets);
         match &fact.change {
             Change::KeyPut { key } => keys.put(key),
             Change::KeyRevoke { id } => keys.revoke(id),
+            Change::KeySetPut { keyset } => sets.put(keyset),
+            Change::KeySetConfirm {
+                issuer,
+                source,
+                confirmed_ms,
+            } => sets.confirm(issuer, source, *confirmed_ms),
+            Change::KeySetForget { issuer } => sets.forget(issuer),
             Change::ResetBegin => {
                 *staged = Some(Staged {
                     seq: fact.seq,
                     keys: Arc::new(Keys::new()),
+                    key_sets: KeySets::default(),
                 });
             }
             Change::ResetEnd => {
-                if let Some(Staged { keys, .. }) = staged.take() {
+                if let Some(Staged { keys, key_sets, .. }) = staged.take() {
                     *write(&self.keys) = keys;
+                    self.key_sets.replace(&key_sets);
                 }
             }
         }

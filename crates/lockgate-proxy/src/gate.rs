@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::RawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -15,6 +16,7 @@ use arc_swap::ArcSwapOption;
 use aws_lc_rs::digest::{digest, SHA256};
 use aws_lc_rs::signature::{UnparsedPublicKey, ED25519};
 use aws_lc_rs::{hmac, rand};
+use lockgate_policy::jwt::TokenCache;
 use lockgate_policy::ConfigError;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, Notify};
@@ -26,12 +28,13 @@ use crate::counters::Local;
 use crate::events::{EventLog, Options};
 use crate::facts::{FactError, FactStore};
 use crate::metrics::Metrics;
+use crate::refetch::Refetches;
 use crate::snapshot::Snapshot;
 use crate::upstream::{Keeper, Registry};
 use crate::worker::{Command, Listening, Shared, Worker};
 
 mod handover;
-mod secret;
+pub(crate) mod secret;
 mod status;
 
 pub use handover::Handed;
@@ -190,6 +193,8 @@ impl Gate {
             current: Arc::new(ArcSwapOption::empty()),
             facts: FactStore::open(&folder.join("facts.log")).map_err(GateError::State)?,
             counters: Local::default(),
+            tokens: Arc::new(TokenCache::default()),
+            refetches: Refetches::new().map_err(GateError::State)?,
             metrics: Metrics::new(settings.workers),
             upstreams,
             log,
@@ -262,6 +267,23 @@ impl Gate {
     #[must_use]
     pub fn facts_sequence(&self) -> u64 {
         self.shared.facts.sequence()
+    }
+
+    /// Issuers whose keys are wanted anew, for the control process to fetch.
+    #[must_use]
+    pub fn wishes(&self) -> Vec<String> {
+        self.shared.refetches.wishes()
+    }
+
+    /// What can be read while there are wishes.
+    #[must_use]
+    pub fn wishes_bell(&self) -> RawFd {
+        self.shared.refetches.bell()
+    }
+
+    /// An issuer's keys were looked for, whatever was found.
+    pub fn refetched(&self, issuer: &str) {
+        self.shared.refetches.answered(issuer);
     }
 
     /// Notes that the control process was heard of.
@@ -379,6 +401,7 @@ impl Gate {
             secret: &secret::resolve,
             metrics: Arc::clone(&self.shared.metrics),
             upstreams: Arc::clone(&self.shared.upstreams),
+            tokens: Arc::clone(&self.shared.tokens),
         };
         let snapshot = compile(bundle, &hash, &around).map_err(GateError::Config)?;
         let new = self.bind(&snapshot, &open)?;

@@ -617,6 +617,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             })),
             Policy::Cors(policy) => Ok(policy.decide(&view)),
             Policy::ApiKey(policy) => policy.decide(&view, answers, self.now_ms),
+            Policy::Jwt(policy) => policy.decide(&view, answers, self.now_ms),
             Policy::Version => Ok(self.served()),
             Policy::Operation if self.judgement.operation.is_some() => Ok(Verdict::allow()),
             Policy::Operation => Ok(self.operation()),
@@ -861,8 +862,10 @@ pub struct Stores<'s> {
 #[must_use]
 pub fn answer(stores: &Stores<'_>, stale: bool, need: Need, now_ms: u64) -> Answers {
     match need {
-        Need::Key(_) if stale => Answers::Stale,
+        Need::Key(_) | Need::KeySet(_) if stale => Answers::Stale,
         Need::Key(digest) => Answers::Key(digest, stores.facts.key(&digest)),
+        Need::KeySet(issuer) => Answers::KeySet(stores.facts.key_set(&issuer)),
+        Need::Refetch { issuer, .. } => Answers::Refetched(stores.facts.key_set(&issuer)),
         Need::Take(take) => Answers::Taken(stores.counters.take(take, now_ms)),
         Need::Standing(key) => Answers::Standing(stores.counters.standing(key, now_ms)),
         Need::Strike(strikes) => {

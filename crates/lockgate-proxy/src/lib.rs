@@ -25,6 +25,7 @@ pub mod normal;
 pub mod operations;
 pub mod pipeline;
 pub mod reasons;
+mod refetch;
 pub mod replay;
 pub mod respond;
 pub mod route;

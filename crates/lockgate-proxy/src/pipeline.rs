@@ -118,6 +118,11 @@ pub const ORDER: &[Place] = &[
         "head",
         "Who calls must be known before what they may do can be asked.",
     ),
+    policy(
+        "jwt",
+        "head",
+        "A signature costs more than looking a key up; whom a key has proved, no token need prove.",
+    ),
     part(
         "limits",
         BY_CLIENT,

@@ -10,6 +10,7 @@ use lockgate_policy::body_limit::BodyLimit;
 use lockgate_policy::cors::Cors;
 use lockgate_policy::headers::Headers;
 use lockgate_policy::ip_filter::IpFilter;
+use lockgate_policy::jwt::{self, Jwt};
 use lockgate_policy::limits::{Limits, Penalty};
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
@@ -224,6 +225,8 @@ pub enum Policy {
     Cors(Cors),
     /// Who calls, by a key.
     ApiKey(ApiKey),
+    /// Who calls, by an issuer's token.
+    Jwt(Jwt),
     /// Whether the version that is asked for is served.
     Version,
     /// Whether the document knows what is asked for.
@@ -261,6 +264,7 @@ impl Policy {
             Self::IpFilter(_) => ip_filter::NAME,
             Self::Cors(_) => cors::NAME,
             Self::ApiKey(_) => api_key::NAME,
+            Self::Jwt(_) => jwt::NAME,
             Self::Version => VERSION,
             Self::Operation => OPERATION,
             Self::Authorize(_) => AUTHORIZE,
@@ -285,7 +289,7 @@ impl Policy {
     /// Whether it proves who calls. Any one such policy of an API is enough.
     #[must_use]
     pub const fn authenticates(&self) -> bool {
-        matches!(self, Self::ApiKey(_))
+        matches!(self, Self::ApiKey(_) | Self::Jwt(_))
     }
 }
 

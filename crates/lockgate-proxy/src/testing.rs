@@ -138,6 +138,7 @@ pub(crate) fn bundle(apis: Vec<Api>) -> Bundle {
             insecure: None,
             span: line(4),
         }],
+        issuers: Vec::new(),
         apis,
         documents: Vec::new(),
         facts: FactsPolicy {
@@ -159,6 +160,7 @@ pub(crate) fn surroundings() -> Surroundings<'static> {
         secret: &|reference| (reference == "file:/here").then(|| b"hush\n".to_vec()),
         metrics: Metrics::new(1),
         upstreams: std::sync::Arc::default(),
+        tokens: Arc::default(),
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use lockgate_policy::jwt::TokenCache;
 use lockgate_policy::{Answers, Need, PolicyError};
 use lockgate_wire::framing::HeadLimits;
 use tokio::net::{TcpListener, TcpStream};
@@ -24,6 +25,7 @@ use crate::id::Ids;
 use crate::judge::{answer, Stores};
 use crate::metrics::{Metrics, WorkerMetrics};
 use crate::net::{out_of_descriptors, Admission, ConnectionState, Permit, Scratch, Watch};
+use crate::refetch::Refetches;
 use crate::snapshot::{CompiledListener, Snapshot};
 use crate::upstream::{Pools, Registry};
 
@@ -46,6 +48,10 @@ pub struct Shared {
     pub facts: FactStore,
     /// What limits take from.
     pub counters: Local,
+    /// Tokens that were verified.
+    pub tokens: Arc<TokenCache>,
+    /// Issuers' keys that are asked for anew.
+    pub refetches: Refetches,
     /// Numbers.
     pub metrics: Arc<Metrics>,
     /// What is known of upstreams.
@@ -243,9 +249,12 @@ impl Worker {
     }
 
     /// Obtains what a policy needs from outside.
-    // Async though a look-up answers at once: the next need may be asked of another process.
-    #[allow(clippy::unused_async)]
     pub async fn obtain(&self, need: Need, snapshot: &Snapshot, now_ms: u64) -> Answers {
+        let facts = &self.shared.facts;
+        if let Need::Refetch { issuer, kid } = &need {
+            let silent_ms = now_ms.saturating_sub(facts.heard_ms());
+            self.shared.refetches.ask(issuer, kid, silent_ms).await;
+        }
         let stale = self.shared.facts_stale(&snapshot.facts, now_ms);
         let stores = Stores {
             facts: &self.shared.facts,

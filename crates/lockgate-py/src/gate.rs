@@ -77,6 +77,18 @@ impl Gate {
             .transpose()
     }
 
+    fn wishes(&self) -> Vec<String> {
+        self.gate.wishes()
+    }
+
+    fn wishes_fd(&self) -> i32 {
+        self.gate.wishes_bell()
+    }
+
+    fn refetched(&self, issuer: &str) {
+        self.gate.refetched(issuer);
+    }
+
     fn contact(&self) {
         self.gate.contact();
     }

@@ -1,9 +1,12 @@
-//! API keys: made and digested by the code that the gate checks them with.
+//! Keys: API keys made and digested, and issuers' key sets read, by the code that
+//! the gate checks them with.
 
-use lockgate_policy::api_key;
+use lockgate_policy::{api_key, jwt};
 use pyo3::prelude::*;
+use serde::Serialize;
 
 use crate::error::Told;
+use crate::to_python;
 
 /// Makes a key and its digest under `pepper`.
 #[pyfunction]
@@ -26,4 +29,35 @@ pub fn key_digest(key: &str, pepper: &[u8]) -> PyResult<String> {
         Told::new(api_key::MALFORMED.code, api_key::MALFORMED.advice)
     })?;
     Ok(api_key::digest(&api_key::pepper(pepper), checked).to_hex())
+}
+
+#[derive(Serialize)]
+struct Read {
+    keys: Vec<serde_json::Value>,
+    unusable: Vec<Unusable>,
+}
+
+#[derive(Serialize)]
+struct Unusable {
+    kid: Option<String>,
+    why: String,
+}
+
+/// Which keys of a published set (RFC 7517) a gate can use, and why not the others.
+#[pyfunction]
+pub fn read_key_set<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    let read = py
+        .detach(|| jwt::read_key_set(text))
+        .map_err(|why| Told::new("key-set-malformed", why))?;
+    let unusable = read.unusable.into_iter().map(|key| Unusable {
+        kid: key.kid,
+        why: key.why,
+    });
+    to_python(
+        py,
+        &Read {
+            keys: read.keys,
+            unusable: unusable.collect(),
+        },
+    )
 }

@@ -18,6 +18,7 @@ from lockgate.admin.findings import Findings, Seen
 from lockgate.admin.gates.gates import Gates
 from lockgate.admin.history import HistoryKeeper
 from lockgate.admin.journal import EventJournal, Journal
+from lockgate.admin.key_sets import KeySets
 from lockgate.admin.keys import Keys
 from lockgate.admin.link import LinkServer
 from lockgate.admin.reload import Reloader
@@ -69,6 +70,7 @@ class Control:
     editor: Editor
     gates: Gates
     history: HistoryKeeper
+    key_sets: KeySets
     counters: Counters = field(default_factory=Counters)
     started: float = field(default_factory=time.time)
 
@@ -81,7 +83,9 @@ class Control:
         bundles = Bundles(store, state.signing_key())
         findings = Findings(store)
         link = LinkServer(state, store, bundles, _noter(journal))
+        key_sets = KeySets(store, findings, journal, link)
         reloader = Reloader(config, bundles, findings, journal, link)
+        reloader.on_loaded = key_sets.follow
         return cls(
             state=state,
             store=store,
@@ -94,6 +98,7 @@ class Control:
             editor=Editor(reloader, state),
             gates=Gates(state, store, journal, link),
             history=HistoryKeeper(state, findings, journal),
+            key_sets=key_sets,
         )
 
     async def keep_history(self) -> None:

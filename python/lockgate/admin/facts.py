@@ -16,12 +16,15 @@ from sqlalchemy.orm import Session
 from lockgate.admin.clock import now_ms, now_us
 from lockgate.admin.store import Store
 from lockgate.admin.store.engine import take
-from lockgate.admin.store.models import Fact, Key
+from lockgate.admin.store.models import Fact, Key, KeySet
 
 COUNTER = "facts"
 
 BATCH = 5_000
 """Facts that travel together: about a megabyte, a few milliseconds of a gate's time."""
+
+SETS = 50
+"""Key sets that travel together: each has up to some 50 KB."""
 
 KEPT = 100_000
 """Facts that are kept for gates that were away: some 30 MB. Beyond them a snapshot is as cheap."""
@@ -82,6 +85,34 @@ def revoke(key_id: str) -> dict[str, Any]:
     return {"kind": "key.revoke", "id": key_id}
 
 
+def put_keys(keys: KeySet) -> dict[str, Any]:
+    """The fact that an issuer has these keys."""
+    return {
+        "kind": "keyset.put",
+        "keyset": {
+            "issuer": keys.issuer,
+            "source": keys.source,
+            "confirmed_ms": keys.told_ms,
+            "keys": keys.keys,
+        },
+    }
+
+
+def confirm_keys(keys: KeySet) -> dict[str, Any]:
+    """The fact that an issuer still has the keys that it had."""
+    return {
+        "kind": "keyset.confirm",
+        "issuer": keys.issuer,
+        "source": keys.source,
+        "confirmed_ms": keys.told_ms,
+    }
+
+
+def forget_keys(issuer: str) -> dict[str, Any]:
+    """The fact that there is no such issuer any more."""
+    return {"kind": "keyset.forget", "issuer": issuer}
+
+
 class FactsLog:
     """The log as the link reads it."""
 
@@ -117,6 +148,10 @@ class FactsLog:
         with self._store.read() as session:
             last, at_ms = head(session), now_ms()
             yield Batch([_payload(last, at_ms, {"kind": "reset.begin"})], last)
+            sets = session.scalars(select(KeySet).order_by(KeySet.issuer)).all()
+            for first in range(0, len(sets), SETS):
+                part = sets[first : first + SETS]
+                yield Batch([_payload(last, at_ms, put_keys(one)) for one in part], last)
             for keys in _partitions(session):
                 yield Batch([_payload(last, at_ms, put(key)) for key in keys], last)
             yield Batch([_payload(last, at_ms, {"kind": "reset.end"})], last)

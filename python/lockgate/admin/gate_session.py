@@ -27,6 +27,8 @@ log = structlog.get_logger("lockgate.control")
 
 T = TypeVar("T")
 
+OnRefetch = Callable[["GateSession", list[str]], None]
+
 
 @dataclass(frozen=True, slots=True)
 class GateAnswer:
@@ -71,6 +73,8 @@ class GateSession:
         self.synced = False
         """Whether `facts_seq` is a number of our own log; before a snapshot it may be another's."""
         self.addresses: dict[str, str] = {}
+        self.on_refetch: OnRefetch | None = None
+        """Hears of issuers whose keys the gate wants anew."""
 
     async def greet(self) -> None:
         """Hear who it is and what it knows."""
@@ -134,6 +138,10 @@ class GateSession:
             return None
         finally:
             del self._requests[number]
+
+    async def refetched(self, issuer: str) -> None:
+        """Say that an issuer's keys were looked for; what was found has been told before."""
+        await self._send(message("refetched", issuer=issuer))
 
     async def reached(self, seq: int, within: float) -> bool:
         """Wait until the gate knows every fact up to `seq`."""
@@ -215,6 +223,9 @@ class GateSession:
                 _settle(self._bundle_answer, GateAnswer(error=said["error"]))
             case "facts":
                 _settle(self._facts_answer, int(said["seq"]))
+            case "refetch":
+                if self.on_refetch is not None:
+                    self.on_refetch(self, [str(issuer) for issuer in said["issuers"]])
             case "bye":
                 self.parted = True
             case "renew" if self.on_renew is not None and (self._renewing is None or self._renewing.done()):

@@ -18,7 +18,7 @@ import structlog
 
 from lockgate.admin.bundles import Bundles, SignedBundle
 from lockgate.admin.facts import FactsLog
-from lockgate.admin.gate_session import GateAnswer, GateSession
+from lockgate.admin.gate_session import GateAnswer, GateSession, OnRefetch
 from lockgate.admin.store import Store
 from lockgate.gate.frames import FrameError
 from lockgate.gate.sockets import peer_is_same_user, socket_name
@@ -58,6 +58,8 @@ class LinkServer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.on_refused: OnRefused | None = None
         """Hears of a bundle that a gate refused when it connected."""
+        self.on_refetch: OnRefetch | None = None
+        """Hears of issuers whose keys a gate wants anew."""
         self.gates: dict[str, GateSession] = {}
         """The gates that are connected, by name; one that retires is not among them."""
         self.connections = 0
@@ -169,6 +171,7 @@ class LinkServer:
 
     async def converse(self, session: GateSession) -> None:
         """Talk with a gate until either side has enough."""
+        session.on_refetch = self.on_refetch
         self._sessions.add(session)
         try:
             await self._converse(session)

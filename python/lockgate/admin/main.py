@@ -73,6 +73,7 @@ async def _serve(state: StateFolder, config: Path, parent: Parent | None) -> Non
             with bind(address) as listener:
                 await _run(control, listener, parent, notes)
         finally:
+            await control.key_sets.close()
             await control.link.stop()
 
 

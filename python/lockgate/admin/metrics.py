@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from lockgate import __version__
+from lockgate.admin.clock import now_ms
 from lockgate.admin.control import Control
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -46,6 +47,14 @@ METRICS: Mapping[str, Metric] = {
     "lockgate_history_rounds_total": Metric(
         "counter", "Rounds of taking events into the history, by what became of them.", ("result",)
     ),
+    "lockgate_issuer_keys": Metric("gauge", "Keys of an issuer that gates use.", ("issuer",)),
+    "lockgate_issuer_keys_age_seconds": Metric("gauge", "Since an issuer last confirmed its keys.", ("issuer",)),
+    "lockgate_issuer_keys_stale": Metric(
+        "gauge", "1 where gates refuse an issuer's tokens for the age of its keys.", ("issuer",)
+    ),
+    "lockgate_issuer_fetches_total": Metric(
+        "counter", "Fetches of an issuer's keys, by what became of them.", ("issuer", "result")
+    ),
     "lockgate_process_restarts_total": Metric(
         "counter", "Times the supervisor had to start a process again.", ("process",)
     ),
@@ -68,6 +77,7 @@ async def exposition(control: Control) -> str:
 def _own(control: Control, *, gate_up: bool) -> dict[str, Samples]:
     last = control.reloader.last
     processes = control.supervisor().get("processes", {})
+    issuers = control.key_sets.states
     return {
         "lockgate_gate_up": {(): int(gate_up)},
         "lockgate_control_info": {(__version__, str(os.getpid())): 1},
@@ -82,6 +92,18 @@ def _own(control: Control, *, gate_up: bool) -> dict[str, Samples]:
             (code,): count for code, count in sorted(control.counters.refused_requests.items())
         },
         **_history(control),
+        "lockgate_issuer_keys": {(state.origin.name,): len(state.kids) for state in issuers},
+        "lockgate_issuer_keys_age_seconds": {
+            (state.origin.name,): max(0, now_ms() - state.confirmed_ms) // 1000
+            for state in issuers
+            if state.confirmed_ms is not None
+        },
+        "lockgate_issuer_keys_stale": {(state.origin.name,): int(state.stale) for state in issuers},
+        "lockgate_issuer_fetches_total": {
+            (state.origin.name, result): count
+            for state in issuers
+            for result, count in (("failed", state.failures), ("fetched", state.fetches - state.failures))
+        },
         "lockgate_process_restarts_total": {
             (name,): int(process["restarts"]) for name, process in sorted(processes.items())
         },

@@ -8,7 +8,7 @@ moment the old one is what is served and what a restart would serve.
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -66,6 +66,8 @@ class Reloader:
         """Why the configuration was refused, if it was."""
         self.loaded: Loaded | None = None
         self.last: Outcome | None = None
+        self.on_loaded: Callable[[Loaded], Awaitable[None]] | None = None
+        """Hears of each configuration that is taken over."""
         self.counts: dict[Result, int] = {"applied": 0, "unchanged": 0, "refused": 0, "signed": 0}
         self.read_ns: int | None = None
         """When the files were last begun to be read."""
@@ -133,6 +135,8 @@ class Reloader:
             await asyncio.to_thread(self.on_good, loaded)
         await asyncio.to_thread(self._sync_findings, loaded)
         await asyncio.to_thread(self._findings.sync, "reload", [])
+        if self.on_loaded is not None:
+            await self.on_loaded(loaded)
         result: Result = "unchanged" if not new else "applied" if answer is not None else "signed"
         outcome = Outcome(
             result=result,

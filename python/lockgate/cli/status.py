@@ -59,6 +59,7 @@ def _lines(told: dict[str, Any]) -> list[str]:
             lines.append(f"Observes   would have refused, were it enforced: {would}")
     lines.append(f"Control    process {control['pid']}, version {control['version']}, up {control['uptime_s']} s")
     lines += _history(told["history"])
+    lines += [f"Issuer     {_issuer(issuer)}" for issuer in told["issuers"]]
     for name, process in told["supervisor"].get("processes", {}).items():
         if process["restarts"]:
             lines.append(f"Restarts   {name}: {process['restarts']}")
@@ -97,6 +98,12 @@ def _listens(gate: dict[str, Any]) -> str:
     return ", ".join(f"http://{address} ({name})" for name, address in gate["addresses"].items()) or "does not listen"
 
 
+def _issuer(issuer: dict[str, Any]) -> str:
+    if issuer["age_s"] is None:
+        return f"{issuer['name']}: no keys yet"
+    return f"{issuer['name']}: {count(len(issuer['kids']), 'key')}, confirmed {issuer['age_s']} s ago"
+
+
 def _wrong(told: dict[str, Any]) -> list[str]:
     wrong = []
     if not told["gate"]["up"]:
@@ -116,4 +123,7 @@ def _wrong(told: dict[str, Any]) -> list[str]:
     if told["history"]["error"] is not None:
         wrong.append(f"events are not taken into the history: {told['history']['error']}")
     wrong += told["control"]["needs_restart"]
+    for issuer in told["issuers"]:
+        if issuer["error"] is not None:
+            wrong.append(f"the keys of the issuer {issuer['name']} cannot be fetched: {issuer['error']}")
     return wrong

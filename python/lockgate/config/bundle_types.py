@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import Literal, TypedDict
 
+Algorithm = Literal[
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "HS256", "HS384", "HS512"
+]
+"""How a token is signed."""
+
 
 class Api(TypedDict):
     """One API: what it answers to, who may call it, where it goes."""
@@ -79,7 +84,13 @@ class AuthenticatorApiKey(TypedDict):
     api_key: PlacedApiKey
 
 
-Authenticator = AuthenticatorApiKey
+class AuthenticatorJwt(TypedDict):
+    """A token of an issuer."""
+
+    jwt: PlacedJwt
+
+
+Authenticator = AuthenticatorApiKey | AuthenticatorJwt
 """One way to prove an identity."""
 
 Authorize = Literal["authenticated", "public"]
@@ -143,6 +154,8 @@ class Bundle(TypedDict):
     """What is written down."""
     facts: FactsPolicy
     """How long facts may be unheard of, and what then."""
+    issuers: list[Issuer]
+    """Whose tokens are believed."""
     listeners: list[Listener]
     """Where the gate listens."""
     problem_base: str
@@ -356,6 +369,44 @@ class LimitsConfig(TypedDict):
     """Which answers tell of it."""
 
 
+class Issuer(TypedDict):
+    """Somebody whose tokens are believed."""
+
+    name: str
+    """Its name in the configuration."""
+    rules: Rules
+    """What is demanded of its tokens."""
+    span: Span
+    """Where the configuration says it."""
+
+
+class JwtConfig(TypedDict):
+    """The room's config."""
+
+    forward: bool
+    """Leave the token on the request that goes to the upstream."""
+    issuer: str
+    """Name of the issuer whose tokens are taken."""
+    place: Place
+    """Where the token is read."""
+
+
+class KeySourcePublished(TypedDict):
+    """The control process fetches them; this names from where, and facts say the same."""
+
+    published: str
+
+
+class KeySourceSecret(TypedDict):
+    """A shared secret, `env:NAME` or `file:/path`: resolved in the gate's memory."""
+
+    secret: str
+
+
+KeySource = KeySourcePublished | KeySourceSecret
+"""Where an issuer's keys come from."""
+
+
 class Listener(TypedDict):
     """One listening socket per worker on one address."""
 
@@ -533,6 +584,22 @@ class PenaltyConfig(TypedDict):
     """Milliseconds the first time; each further time is twice as long."""
     longest_ms: int
     """Milliseconds at most; also how long it takes until the first time comes again."""
+
+
+class PlaceHeader(TypedDict):
+    """A header. `Authorization` wants the scheme `Bearer`; another may hold the token alone."""
+
+    header: str
+
+
+class PlaceCookie(TypedDict):
+    """A cookie."""
+
+    cookie: str
+
+
+Place = PlaceHeader | PlaceCookie
+"""Where the token is read."""
 
 
 class PlacedApiKey(TypedDict):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from lockgate.addresses import is_loopback
+from lockgate.config import issuers
 from lockgate.config.check_routing import check_api, unknown_upstream
 from lockgate.config.check_versions import check_versions
 from lockgate.config.document import Document
@@ -14,6 +15,7 @@ from lockgate.config.limits import check_limits, check_names
 from lockgate.config.model_apis import Api
 from lockgate.config.model_upstreams import Upstream
 from lockgate.config.placed import Placed
+from lockgate.config.references import References
 from lockgate.config.translate import slip_for
 from lockgate.policies import Authentication, IpFilter, Lists, Policy
 from lockgate.scalars import NAME, shown
@@ -22,11 +24,12 @@ WAIVER: Final = "{owner: NAME, reason: TEXT, until: YYYY-MM-DD}"
 ANY_IPV4: Final = "0.0.0.0"  # noqa: S104 -- Compared with, never bound.
 
 
-def check(document: Document, apis: list[EffectiveApi], lists: Lists) -> None:
+def check(document: Document, apis: list[EffectiveApi], lists: Lists, references: References) -> None:
     """Run every rule, and note what breaks one."""
     _listeners(document)
     _admin(document)
     _upstreams(document)
+    issuers.check(document, apis, references)
     for name, upstream in _said_apis(document):
         _opening(document, name)
         _upstream_of(document, name, upstream)

@@ -9,6 +9,7 @@ from lockgate.config import bundle_types as types
 from lockgate.config.compile_upstreams import spread
 from lockgate.config.document import Document
 from lockgate.config.effective import EffectiveApi, direct_name, region
+from lockgate.config.issuers import rules
 from lockgate.config.limits import scope
 from lockgate.config.model_listeners import Listener
 from lockgate.config.model_routing import Goes
@@ -16,7 +17,7 @@ from lockgate.config.model_upstreams import Credential, Server, Timeouts, Upstre
 from lockgate.config.model_versions import Version, VersionBy, day_ms
 from lockgate.config.openapi.documents import Attaching, Documents
 from lockgate.config.placed import Path, Placed
-from lockgate.config.references import REFERENCE, References
+from lockgate.config.references import References, secret_reference
 from lockgate.paths import PathMatch
 from lockgate.policies import Limit, Lists, Policy, Waiver
 
@@ -54,6 +55,14 @@ class Compiler:
                 for name, listener in (document.listeners or {"public": Listener()}).items()
             ],
             "upstreams": self._upstreams(),
+            "issuers": [
+                {
+                    "name": name,
+                    "rules": rules(self.document, name, issuer, self.references),
+                    "span": self._span("issuers", name),
+                }
+                for name, issuer in self.document.issuers.items()
+            ],
             "apis": apis,
             "documents": self.attaching.made,
             "facts": {"max_age_ms": document.facts.max_age, "then": document.facts.then},
@@ -215,7 +224,7 @@ class Compiler:
             "ip_filter": cast("types.PlacedIpFilter | None", self._placed(api.ip_filter)),
             "cors": cast("types.PlacedCors | None", self._placed(api.cors)),
             "authenticate": [
-                {"api_key": cast("types.PlacedApiKey", self._placed(placed))} for placed in api.authenticate
+                cast("types.Authenticator", {placed.policy.room: self._placed(placed)}) for placed in api.authenticate
             ],
             "body_limit": cast("types.PlacedBodyLimit", self._placed(api.body_limit)),
             "headers": cast("types.PlacedHeaders | None", self._placed(api.headers)),
@@ -273,15 +282,6 @@ def version_by(by: VersionBy) -> types.VersionBy:
     if by.query is not None:
         return {"query": by.query}
     return {"path": {}}
-
-
-def secret_reference(value: str, file: int, references: References) -> str:
-    """A secret's reference as the gate reads it: `env:NAME` or `file:/absolute/path`."""
-    found = REFERENCE.fullmatch(value)
-    if found is None:
-        message = "a secret that is no reference passed the checks"
-        raise ValueError(message)
-    return f"env:{found[2]}" if found[1] == "env" else f"file:{references.absolute(found[2], file)}"
 
 
 def _of_one(target: str) -> Upstream:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticCustomError
 
 from lockgate.config.model_apis import Api, Defaults
+from lockgate.config.model_issuers import Issuer, Outgoing
 from lockgate.config.model_listeners import Listener
 from lockgate.config.model_upstreams import Upstream
 from lockgate.config.models import Admin, Config, Events, Facts, Gates, ProblemAnswers, parse_version
@@ -50,11 +51,13 @@ class Document:
     sections: dict[str, Item]
     problems: Problems
     listeners: dict[str, Listener] = field(default_factory=dict)
+    issuers: dict[str, Issuer] = field(default_factory=dict)
     upstreams: dict[str, Upstream] = field(default_factory=dict)
     apis: dict[str, Api] = field(default_factory=dict)
     defaults: Defaults = field(default_factory=Defaults)
     admin: Admin = field(default_factory=Admin)
     gates: Gates = field(default_factory=Gates)
+    outgoing: Outgoing = field(default_factory=Outgoing)
     facts: Facts = field(default_factory=Facts)
     events: Events = field(default_factory=Events)
     answers: ProblemAnswers = field(default_factory=ProblemAnswers)
@@ -69,11 +72,13 @@ class Document:
                 unknown_key(item, (name,), allowed, problems)
         document._version()
         document.listeners = document._named("listeners", Listener)
+        document.issuers = document._named("issuers", Issuer)
         document.upstreams = document._named("upstreams", Upstream)
         document.apis = document._named("apis", Api)
         document.defaults = document._section("defaults", Defaults) or Defaults()
         document.admin = document._section("admin", Admin) or Admin()
         document.gates = document._section("gates", Gates) or Gates()
+        document.outgoing = document._section("outgoing", Outgoing) or Outgoing()
         document.facts = document._section("facts", Facts) or Facts()
         document.events = document._section("events", Events) or Events()
         document.answers = document._section("problems", ProblemAnswers) or ProblemAnswers()

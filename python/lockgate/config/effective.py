@@ -12,7 +12,7 @@ from lockgate.config.merge import refined
 from lockgate.config.model_apis import Api
 from lockgate.config.placed import Path, Placed
 from lockgate.config.problems import Region
-from lockgate.policies import ApiKey, BodyLimit, Cors, Headers, IpFilter, Limit, Policy, Waiver
+from lockgate.policies import Authentication, BodyLimit, Cors, Headers, IpFilter, Limit, Policy, Waiver
 
 P = TypeVar("P", bound=Policy)
 Room = Literal["ip_filter", "cors", "body_limit", "headers"]
@@ -39,7 +39,7 @@ class EffectiveApi:
     """The name of its upstream in the bundle; none where a split chooses among several."""
     ip_filter: Placed[IpFilter] | None
     cors: Placed[Cors] | None
-    authenticate: tuple[Placed[ApiKey], ...]
+    authenticate: tuple[Placed[Authentication], ...]
     body_limit: Placed[BodyLimit]
     headers: Placed[Headers] | None
     limits: tuple[Placed[Limit], ...]
@@ -145,8 +145,9 @@ def _placed(api: str, room: Room, default: P | None, own: P | None) -> Placed[P]
     return Placed(policy, path, waiver, inherited=own is None)
 
 
-def _ways(name: str, api: Api) -> Iterator[Placed[ApiKey]]:
+def _ways(name: str, api: Api) -> Iterator[Placed[Authentication]]:
     for index, way in enumerate(api.authenticate or []):
-        if way.api_key is not None:
-            path: Path = ("apis", name, "authenticate", index, "api_key")
-            yield Placed(way.api_key, path, (*path, "waiver") if way.api_key.waiver is not None else None)
+        policy: Authentication | None = way.api_key or way.jwt
+        if policy is not None:
+            path: Path = ("apis", name, "authenticate", index, policy.room)
+            yield Placed(policy, path, (*path, "waiver") if policy.waiver is not None else None)

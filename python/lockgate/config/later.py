@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 _TLS: Final = "it comes with TLS support; not in this version"
-_TOKENS: Final = "not in this version; meanwhile `api_key` proves who calls, and the API can check tokens itself"
+_TOKENS: Final = "not in this version; meanwhile `api_key` and `jwt` prove who calls"
 _ROOMS: Final = "not in this version; meanwhile the API, or what stands before the gate, has to do it"
 
 LATER: Final = {
@@ -14,18 +14,19 @@ LATER: Final = {
     **dict.fromkeys(
         ("websocket", "websockets"), "WebSocket upgrades are not in this version; meanwhile take them past the gate"
     ),
-    **dict.fromkeys(("jwt", "mtls", "introspection", "oidc", "basic"), _TOKENS),
-    **dict.fromkeys(("issuers", "sign_in"), _TOKENS),
+    **dict.fromkeys(("mtls", "introspection", "oidc", "basic"), _TOKENS),
+    "sign_in": _TOKENS,
+    **dict.fromkeys(("sender_constrained", "dpop"), _TOKENS),
     **dict.fromkeys(("waf", "validate", "cache", "minimise", "plugins"), _ROOMS),
     "response": "not in this version; to hide fields of answers, write `headers: {response: {hide: [Server]}}`",
     **dict.fromkeys(("scopes", "roles", "cedar", "objects"), _ROOMS),
     "log": "what is written down is set for all APIs, under `events`; masks are not in this version",
-    **dict.fromkeys(("outgoing", "apps", "egress", "alerts", "export"), "not in this version"),
+    **dict.fromkeys(("apps", "egress", "alerts", "export"), "not in this version"),
     "secrets": "not in this version; meanwhile `${env:NAME}` and `${file:path}` bring secrets from elsewhere",
 }
 """Keys, with why they are not taken and what to do meanwhile."""
 
-WAYS_LATER: Final = frozenset({"jwt", "mtls", "introspection", "oidc", "basic"})
+WAYS_LATER: Final = frozenset({"mtls", "introspection", "oidc", "basic"})
 """Ways to prove who calls."""
 
 MEANT: Final = {

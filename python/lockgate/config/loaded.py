@@ -17,12 +17,14 @@ from lockgate.config.compile import Compiler
 from lockgate.config.document import START, Document
 from lockgate.config.effective import EffectiveApi, effective_apis
 from lockgate.config.findings import Finding, findings
+from lockgate.config.issuers import KeyOrigin, origins, outgoing, read_files
 from lockgate.config.lists import ListFiles
 from lockgate.config.native import cross_check
 from lockgate.config.openapi import Documents
 from lockgate.config.problems import Problem, Problems, Source
 from lockgate.config.read import Reader
 from lockgate.errors import ConfigErrors
+from lockgate.outgoing import Rules
 
 A = ParamSpec("A")
 R = TypeVar("R")
@@ -75,6 +77,16 @@ class Loaded:
     def admin_address(self) -> str:
         """Where the admin API listens."""
         return self.document.admin.address
+
+    @property
+    def outgoing(self) -> Rules:
+        """What our own calls may reach."""
+        return outgoing(self.document, self.lists.references)
+
+    @property
+    def key_origins(self) -> list[KeyOrigin]:
+        """Where the keys of each issuer are, but for those with a shared secret."""
+        return list(origins(self.document, self.lists.references))
 
     @_unpaused
     def compile(self, sequence: int, created_ms: int) -> dict[str, Any]:
@@ -131,7 +143,8 @@ def _checked(reader: Reader, *, native: bool) -> Loaded:
     documents = Documents.of(reader.problems, reader.references)
     documents.resolve(document)
     apis = effective_apis(document)
-    check(document, apis, lists.read)
+    read_files(document, reader.references)
+    check(document, apis, lists.read, reader.references)
     secrets.check(document, reader.references)
     loaded = Loaded(document, apis, reader.watched, reader.patterns, lists, documents)
     if native and not reader.problems.errors:

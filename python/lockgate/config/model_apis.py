@@ -14,11 +14,11 @@ from lockgate.config.model_openapi import OPENAPI, Openapi, parse_openapi
 from lockgate.config.model_routing import Goes, NormalForm
 from lockgate.config.model_versions import VERSION_BY, Version, VersionBy
 from lockgate.paths import PATH, PATHS, PathMatch, parse_paths
-from lockgate.policies import ApiKey, BodyLimit, Cors, Headers, IpFilter, Limit, Settings, Waiver
+from lockgate.policies import ApiKey, BodyLimit, Cors, Headers, IpFilter, Jwt, Limit, Settings, Waiver
 from lockgate.scalars import Name, Scalar, ShortForm, parse_name, refusal, shown
 
 SERVER: Final = re.compile(r"[A-Za-z0-9.-]+:[0-9]+")
-WAYS: Final = ("api_key",)
+WAYS: Final = ("api_key", "jwt")
 PUBLIC_EXAMPLE: Final = {"owner": "shop-team", "reason": "the public catalogue", "until": "2027-01-01"}
 
 
@@ -41,6 +41,9 @@ class Authenticator(Settings):
     api_key: ApiKey | None = Field(
         default=None, description="A key that Lockgate made.", examples=[{"header": "X-API-Key"}]
     )
+    jwt: Jwt | None = Field(
+        default=None, description="A signed token of an identity provider.", examples=[{"issuer": "company"}]
+    )
 
 
 def _authenticator(value: object) -> object:
@@ -51,6 +54,9 @@ def _authenticator(value: object) -> object:
             raise refusal("not-yet", f"{shown(value)}: {LATER[value]}", allowed=allowed)
         if value not in WAYS:
             raise refusal("authenticator-unknown", f"there is no authentication {shown(value)}", allowed=allowed)
+        if value == "jwt":
+            hint = "write `jwt: {issuer: NAME}`, with a name under `issuers`"
+            raise refusal("authenticator-malformed", "`jwt` wants to know whose tokens are taken", hint=hint)
         return {value: {}}
     if isinstance(value, dict) and len(value) > 1:
         raise refusal("authenticator-malformed", "each entry names one policy", hint="begin each with its own `-`")
@@ -193,7 +199,7 @@ class Api(Defaults, Goes):
         default=None, description="Open to anyone: who answers for it, why, and until when.", examples=[PUBLIC_EXAMPLE]
     )
     authenticate: Annotated[
-        list[Annotated[Authenticator, BeforeValidator(_authenticator), ShortForm({"enum": list(WAYS)})]] | None,
+        list[Annotated[Authenticator, BeforeValidator(_authenticator), ShortForm({"enum": ["api_key"]})]] | None,
         BeforeValidator(_authenticators),
     ] = Field(
         default=None,

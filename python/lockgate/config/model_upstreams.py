@@ -96,7 +96,7 @@ class Server(Settings):
 
 def _server(value: object) -> object:
     """Turn the short form, an address alone, into the long one."""
-    return value if isinstance(value, dict) else {"url": value}
+    return value if isinstance(value, dict | Server) else {"url": value}
 
 
 def _not_too_many(value: object) -> object:

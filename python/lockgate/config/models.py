@@ -13,6 +13,7 @@ from pydantic import Field
 
 from lockgate.addresses import Listen
 from lockgate.config.model_apis import Api, Defaults
+from lockgate.config.model_issuers import Issuer, Outgoing
 from lockgate.config.model_listeners import Listener
 from lockgate.config.model_upstreams import Upstream
 from lockgate.policies import Settings
@@ -161,6 +162,16 @@ class Config(Settings):
     events: Events = Field(default=Events(), description="What is written down.", examples=[{"retain": "1GiB"}])
     problems: ProblemAnswers = Field(
         default=ProblemAnswers(), description="The gate's own answers.", examples=[{"base": "/.lockgate/reasons/"}]
+    )
+    outgoing: Outgoing = Field(
+        default=Outgoing(), description="What Lockgate's own calls may reach.", examples=[{"allow": ["10.0.0.0/8"]}]
+    )
+    issuers: dict[Name, Issuer] = Field(
+        default={},
+        description="Whose tokens are believed, by name.",
+        examples=[
+            {"company": {"issuer": "https://login.example.com/realms/main", "audience": "https://api.example.com"}}
+        ],
     )
     upstreams: dict[Name, Upstream] = Field(
         default={},

@@ -20,7 +20,7 @@ from lockgate.scalars import printable, shown
 if TYPE_CHECKING:
     from lockgate.config.tree import Item
 
-SECRETS: Final = (("upstreams", "*", "credential", "value"),)
+SECRETS: Final = (("upstreams", "*", "credential", "value"), ("issuers", "*", "secret"))
 """Where secrets stand; a test compares it with the models' own marks."""
 
 _SECRET_SECTIONS: Final = frozenset(secret[0] for secret in SECRETS)
@@ -130,6 +130,15 @@ class References:
         hint: str | None = None,
     ) -> None:
         self.problems.add(item.region, code, message, allowed=allowed, hint=hint, path=path)
+
+
+def secret_reference(value: str, file: int, references: References) -> str:
+    """A secret's reference as the gate reads it: `env:NAME` or `file:/absolute/path`."""
+    found = REFERENCE.fullmatch(value)
+    if found is None:
+        message = "a secret that is no reference passed the checks"
+        raise ValueError(message)
+    return f"env:{found[2]}" if found[1] == "env" else f"file:{references.absolute(found[2], file)}"
 
 
 def is_secret(path: tuple[str | int, ...]) -> bool:

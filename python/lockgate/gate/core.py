@@ -21,6 +21,15 @@ class LinkedGate(Protocol):
     def bundle_info(self) -> dict[str, Any] | None:
         """Sequence and hash of what is served."""
 
+    def wishes(self) -> list[str]:
+        """Issuers whose keys are wanted anew, each told once."""
+
+    def wishes_fd(self) -> int:
+        """What can be read while there are wishes."""
+
+    def refetched(self, issuer: str) -> None:
+        """An issuer's keys were looked for, whatever was found."""
+
     def contact(self) -> None:
         """Facts are complete as of now."""
 

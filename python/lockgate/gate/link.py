@@ -147,6 +147,8 @@ class Link(threading.Thread):
         # Not `select`: it knows no descriptor above 1023, and a busy gate has thousands.
         poller = select.poll()
         poller.register(connection, select.POLLIN)
+        wishes = self._gate.wishes_fd()
+        poller.register(wishes, select.POLLIN)
         while not self._stopping.is_set():
             now = time.monotonic()
             if now - beat >= BEAT:
@@ -154,7 +156,13 @@ class Link(threading.Thread):
                 beat = now
                 if self._papers is not None and (asking := self._papers.due()) is not None:
                     connection.sendall(asking)
-            if _buffered(connection) or poller.poll(max(0.0, beat + BEAT - now) * 1000):
+            waiting = _buffered(connection)
+            patience = 0.0 if waiting else max(0.0, beat + BEAT - now)
+            ready = {descriptor for descriptor, _ in poller.poll(patience * 1000)}
+            if wishes in ready and (issuers := self._gate.wishes()):
+                # A token's key is not known here: its issuer may have a new one.
+                connection.sendall(message("refetch", issuers=issuers))
+            if waiting or connection.fileno() in ready:
                 answer = self._take(reader.read())
                 self._answered = True
                 if answer is not None:
@@ -192,6 +200,9 @@ class Link(threading.Thread):
                 # Said only when all facts were sent before it: frames keep their order.
                 if request.get("complete") is True:
                     self._gate.contact()
+                return None
+            case "refetched":
+                self._gate.refetched(str(request.get("issuer")))
                 return None
             case "stats":
                 return message("stats", id=request.get("id"), stats=self._gate.stats())

@@ -6,6 +6,7 @@ from lockgate.policies.body_limit import BodyLimit
 from lockgate.policies.cors import Cors
 from lockgate.policies.headers import Headers
 from lockgate.policies.ip_filter import AddressEntry, IpFilter
+from lockgate.policies.jwt import Jwt
 from lockgate.policies.limits import Limit
 from lockgate.policies.redirect import Redirect
 from lockgate.policies.rewrite import Rewrite
@@ -18,6 +19,7 @@ __all__ = [
     "Cors",
     "Headers",
     "IpFilter",
+    "Jwt",
     "Limit",
     "Lists",
     "Mode",

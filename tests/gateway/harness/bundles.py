@@ -16,6 +16,7 @@ from lockgate.config.bundle_types import (
     ApiDocument,
     Attached,
     AuthenticatorApiKey,
+    AuthenticatorJwt,
     BodyLimitConfig,
     Bundle,
     By,
@@ -25,6 +26,7 @@ from lockgate.config.bundle_types import (
     FactsPolicy,
     HeadersConfig,
     IpFilterConfig,
+    JwtConfig,
     LimitsConfig,
     Listener,
     ListenerLimits,
@@ -32,11 +34,13 @@ from lockgate.config.bundle_types import (
     Passive,
     PathMatch,
     PenaltyConfig,
+    Place,
     PlacedApiKey,
     PlacedBodyLimit,
     PlacedCors,
     PlacedHeaders,
     PlacedIpFilter,
+    PlacedJwt,
     PlacedLimits,
     Server,
     Span,
@@ -201,6 +205,13 @@ def api_key(header: str = "X-API-Key", *, mode: Mode = "enforce", until: Waiver 
     return {"api_key": placed}
 
 
+def jwt(issuer: str, place: Place | None = None, *, forward: bool = False) -> AuthenticatorJwt:
+    """A way to prove an identity by a token."""
+    config: JwtConfig = {"issuer": issuer, "place": place or {"header": "Authorization"}, "forward": forward}
+    placed: PlacedJwt = {"mode": "enforce", "on_error": "deny", "waiver": None, "span": span(35), "config": config}
+    return {"jwt": placed}
+
+
 def body_limit(size: int, *, mode: Mode = "enforce") -> PlacedBodyLimit:
     """The bound on a body in its place."""
     config: BodyLimitConfig = {"bytes": size}
@@ -261,7 +272,7 @@ def api(
     conditions: Sequence[Condition] = (),
     normal_form: Mapping[str, str] | None = None,
     strip_path: bool = False,
-    keys: Sequence[AuthenticatorApiKey] = (),
+    keys: Sequence[AuthenticatorApiKey | AuthenticatorJwt] = (),
     addresses: PlacedIpFilter | None = None,
     body: PlacedBodyLimit | None = None,
     fields: PlacedHeaders | None = None,
@@ -359,6 +370,7 @@ def bundle(
         "sources": ["lockgate.yaml"],
         "listeners": [listener()] if listeners is None else list(listeners),
         "upstreams": list(upstreams),
+        "issuers": [],
         "apis": list(apis),
         "documents": list(documents),
         "facts": facts or {"max_age_ms": DAY_MS, "then": "continue"},

@@ -48,11 +48,14 @@ def obey(gate: _native.Gate, order: dict[str, Any]) -> object:
             return gate.apply_facts([base64.b64decode(fact) for fact in order["facts"]])
         case "drain":
             return gate.drain(order["within"])
+        case "refetched":
+            gate.refetched(order["issuer"])
+            return None
         case "descriptors":
             _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
             resource.setrlimit(resource.RLIMIT_NOFILE, (order["most"], hard))
             return None
-        case "contact" | "addresses" | "stats" | "metrics" | "alive" | "facts_seq" | "bundle_info":
+        case "contact" | "addresses" | "stats" | "metrics" | "alive" | "facts_seq" | "bundle_info" | "wishes":
             return getattr(gate, order["do"])()
         case other:
             raise ValueError(f"the host knows no order {other!r}")

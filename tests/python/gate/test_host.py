@@ -35,6 +35,15 @@ class FakeGate:
     def bundle_info(self) -> dict[str, Any] | None:
         return {"sequence": 1, "hash": "h"} if self.served else None
 
+    def wishes(self) -> list[str]:
+        return []
+
+    def wishes_fd(self) -> int:
+        return -1
+
+    def refetched(self, issuer: str) -> None:
+        """Nothing."""
+
     def contact(self) -> None:
         """Nothing."""
 

@@ -44,6 +44,9 @@ class FakeGate:
         self.batches: list[int] = []
         self.refuse: str | None = None
         self.fault: Exception | None = None
+        self.wished: list[str] = []
+        self.looked_for: list[str] = []
+        self.bell, self.ring = socket.socketpair()
 
     def load(self, signed: bytes) -> dict[str, Any]:
         if self.refuse is not None:
@@ -78,6 +81,17 @@ class FakeGate:
 
     def bundle_info(self) -> dict[str, Any] | None:
         return self.bundle
+
+    def wishes(self) -> list[str]:
+        self.bell.recv(64)
+        taken, self.wished = self.wished, []
+        return taken
+
+    def wishes_fd(self) -> int:
+        return self.bell.fileno()
+
+    def refetched(self, issuer: str) -> None:
+        self.looked_for.append(issuer)
 
     def contact(self) -> None:
         self.contacts += 1

@@ -39,7 +39,9 @@ fn changed(change: impl Fn(&mut Bundle)) -> (&'static str, String, Option<u32>) 
 
 fn keyed_with(change: impl Fn(&mut Placed<lockgate_policy::api_key::Config>)) -> Bundle {
     let mut api = keyed("shop", &[prefix("/")]);
-    let Authenticator::ApiKey(way) = &mut api.policies.authenticate[0];
+    let Authenticator::ApiKey(way) = &mut api.policies.authenticate[0] else {
+        panic!("it is a key");
+    };
     change(way);
     bundle(vec![api])
 }

@@ -436,3 +436,92 @@ proptest! {
         }
     }
 }
+
+fn key_set(seq: u64, issuer: &str, source: &str, kid: &str, confirmed_ms: u64) -> Vec<u8> {
+    let x = "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU";
+    let y = "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0";
+    format!(
+        r#"{{"seq":{seq},"at_ms":1,"kind":"keyset.put","keyset":{{"issuer":"{issuer}","source":"{source}","confirmed_ms":{confirmed_ms},"keys":[{{"kty":"EC","crv":"P-256","kid":"{kid}","x":"{x}","y":"{y}"}}]}}}}"#
+    )
+    .into_bytes()
+}
+
+fn confirm(seq: u64, issuer: &str, source: &str, confirmed_ms: u64) -> Vec<u8> {
+    format!(
+        r#"{{"seq":{seq},"at_ms":1,"kind":"keyset.confirm","issuer":"{issuer}","source":"{source}","confirmed_ms":{confirmed_ms}}}"#
+    )
+    .into_bytes()
+}
+
+#[test]
+fn key_sets_are_put_confirmed_and_forgotten() {
+    let store = FactStore::in_memory();
+    assert!(store.key_set("company").is_none());
+    store
+        .apply(&[key_set(1, "company", "url:a", "k", 7)])
+        .unwrap();
+    let first = store.key_set("company").unwrap();
+    assert_eq!((first.len(), first.confirmed_ms), (1, 7));
+
+    store
+        .apply(&[
+            confirm(2, "company", "url:b", 8),
+            confirm(3, "nobody", "url:a", 8),
+        ])
+        .unwrap();
+    assert_eq!(
+        store.key_set("company").unwrap().confirmed_ms,
+        7,
+        "another source's word"
+    );
+    store.apply(&[confirm(4, "company", "url:a", 9)]).unwrap();
+    let later = store.key_set("company").unwrap();
+    assert_eq!(
+        (later.confirmed_ms, later.generation),
+        (9, first.generation)
+    );
+
+    store
+        .apply(&[key_set(5, "company", "url:a", "other", 9)])
+        .unwrap();
+    assert_ne!(
+        store.key_set("company").unwrap().generation,
+        first.generation
+    );
+    let forget = br#"{"seq":6,"at_ms":1,"kind":"keyset.forget","issuer":"company"}"#;
+    store.apply(&[forget]).unwrap();
+    assert_eq!(store.key_sets(), 0);
+}
+
+#[test]
+fn key_sets_outlive_a_restart_and_are_replaced_whole() {
+    let dir = Dir::new();
+    let path = dir.join("facts.log");
+    let store = FactStore::open(&path).unwrap();
+    let facts = [
+        key_set(1, "a", "url:a", "k", 7),
+        key_set(2, "b", "url:b", "k", 7),
+    ];
+    store.apply(&facts).unwrap();
+    drop(store);
+    let store = FactStore::open(&path).unwrap();
+    assert_eq!(store.key_sets(), 2);
+    let begin = br#"{"seq":9,"at_ms":1,"kind":"reset.begin"}"#.to_vec();
+    let end = br#"{"seq":9,"at_ms":1,"kind":"reset.end"}"#.to_vec();
+    store
+        .apply(&[begin, key_set(9, "b", "url:b", "k", 9)])
+        .unwrap();
+    assert_eq!(store.key_sets(), 2, "until the end all is as it was");
+    store.apply(&[end]).unwrap();
+    assert!(store.key_set("a").is_none());
+    assert_eq!(store.key_set("b").unwrap().confirmed_ms, 9);
+}
+
+#[test]
+fn a_key_set_that_is_none_is_refused() {
+    let store = FactStore::in_memory();
+    let fact = String::from_utf8(key_set(1, "a", "s", "k", 7)).unwrap();
+    let broken = fact.replace(r#"[{"kty""#, r#"[7,{"kty""#);
+    assert!(store.apply(&[broken.as_bytes()]).is_err());
+    assert_eq!(store.sequence(), 0);
+}

@@ -26,6 +26,10 @@ pub struct Stats {
     pub requests: u64,
     /// Keys known, revoked ones too.
     pub keys: usize,
+    /// Issuers whose keys are known.
+    pub key_sets: usize,
+    /// Verified tokens that are remembered.
+    pub tokens: u64,
     /// The last fact's place in the log.
     pub facts_sequence: u64,
     /// When the control process was last heard of, milliseconds since the epoch.
@@ -52,6 +56,8 @@ pub(super) fn stats(shared: &Shared, workers: usize) -> Stats {
         connections: shared.connections.load(Ordering::Relaxed),
         requests: shared.metrics.requests(),
         keys: shared.facts.keys(),
+        key_sets: shared.facts.key_sets(),
+        tokens: shared.tokens.counts().tokens,
         facts_sequence: shared.facts.sequence(),
         facts_heard_ms: shared.facts.heard_ms(),
         events_written: events.written.total(),
@@ -69,6 +75,8 @@ pub(super) fn stats(shared: &Shared, workers: usize) -> Stats {
 
 pub(super) fn write(shared: &Shared, out: &mut String) {
     let stats = stats(shared, 0);
+    let tokens = shared.tokens.counts();
+    let (asked, spared) = shared.refetches.counts();
     let sequence = shared
         .current
         .load()
@@ -104,6 +112,36 @@ pub(super) fn write(shared: &Shared, out: &mut String) {
             "gauge",
             "Keys known, revoked ones too.",
             stats.keys as u64,
+        ),
+        (
+            "lockgate_tokens",
+            "gauge",
+            "Verified tokens that are remembered.",
+            tokens.tokens,
+        ),
+        (
+            "lockgate_token_cache_hits_total",
+            "counter",
+            "Tokens that had been verified before.",
+            tokens.hits,
+        ),
+        (
+            "lockgate_token_cache_misses_total",
+            "counter",
+            "Tokens that had to be judged anew, refused ones among them.",
+            tokens.misses,
+        ),
+        (
+            "lockgate_key_refetches_total",
+            "counter",
+            "Times an issuer's keys were asked for anew, for a token whose key was not known.",
+            asked,
+        ),
+        (
+            "lockgate_key_refetches_spared_total",
+            "counter",
+            "Tokens with a key not known for which nobody was asked: just asked, or the control process is away.",
+            spared,
         ),
         (
             "lockgate_events_written_total",

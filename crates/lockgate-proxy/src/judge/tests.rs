@@ -495,7 +495,9 @@ fn a_bad_credential_says_more_than_an_absent_one() {
 #[test]
 fn authentication_that_observes_lets_anyone_through_until_its_day() {
     let mut api = keyed("shop", &[prefix("/")]);
-    let crate::bundle::Authenticator::ApiKey(way) = &mut api.policies.authenticate[0];
+    let crate::bundle::Authenticator::ApiKey(way) = &mut api.policies.authenticate[0] else {
+        panic!("it is a key");
+    };
     way.mode = Mode::Observe;
     way.waiver = Some(waiver(NOW));
     let snapshot = snapshot(bundle(vec![api]));
@@ -517,7 +519,9 @@ fn authentication_that_observes_lets_anyone_through_until_its_day() {
 #[test]
 fn one_way_that_is_off_does_not_open_the_other() {
     let mut api = two_ways();
-    let crate::bundle::Authenticator::ApiKey(way) = &mut api.policies.authenticate[0];
+    let crate::bundle::Authenticator::ApiKey(way) = &mut api.policies.authenticate[0] else {
+        panic!("it is a key");
+    };
     way.mode = Mode::Off;
     way.waiver = Some(waiver(u64::MAX));
     let key = minted();

@@ -12,6 +12,7 @@ from lockgate.admin.api import (
     findings,
     gates,
     health,
+    issuers,
     keys,
     metrics,
     problems,
@@ -22,7 +23,7 @@ from lockgate.admin.api import (
 from lockgate.admin.api.guard import Guard
 from lockgate.admin.control import Control
 
-RESOURCES = (status, routes, apis, keys, reload, config, explain, findings, gates, events, metrics, health)
+RESOURCES = (status, routes, apis, issuers, keys, reload, config, explain, findings, gates, events, metrics, health)
 
 DESCRIPTION = """\
 Lockgate's admin API. It listens on a loopback address alone and speaks plain HTTP. Every request but

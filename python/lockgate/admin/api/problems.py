@@ -43,6 +43,7 @@ CODES: Mapping[str, tuple[int, str]] = {
     "gate-name-refused": (409, "No gate can have that name now"),
     "gate-not-found": (404, "There is no such gate"),
     "gates-closed": (409, "The control process takes no gates from elsewhere"),
+    "issuer-not-found": (404, "There is no issuer of that name whose keys are fetched"),
     "key-not-found": (404, "There is no such key"),
     "request-unreadable": (422, "The request to explain is not one that a client could send"),
 }

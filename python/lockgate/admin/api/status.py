@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from lockgate import __version__
 from lockgate.admin.api.context import WithControl
+from lockgate.admin.api.issuers import IssuerKeys
 
 router = APIRouter(prefix="/v1/status", tags=["status"])
 
@@ -45,6 +46,7 @@ class Status(BaseModel):
     history: dict[str, Any] = Field(
         description="What is kept of events for longer: how many, since when, and what had to go."
     )
+    issuers: list[IssuerKeys] = Field(description="Whose tokens are believed, and how their keys are.")
     supervisor: dict[str, Any] = Field(description="Its processes, and how often each was restarted.")
 
 
@@ -73,6 +75,7 @@ async def status(control: WithControl) -> Status:
         ),
         gate=await _gate(control),
         history=control.history.told(loaded.document.events.history if loaded is not None else None),
+        issuers=[IssuerKeys(**state.described()) for state in control.key_sets.states],
         supervisor=control.supervisor(),
     )
 

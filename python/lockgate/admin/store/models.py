@@ -53,6 +53,20 @@ class Key(Base):
     revoked_reason: Mapped[str | None] = mapped_column(String(500))
 
 
+class KeySet(Base):
+    """An issuer's keys as they were last fetched: public ones, for verifying its tokens."""
+
+    __tablename__ = "key_sets"
+
+    issuer: Mapped[str] = mapped_column(String(64), primary_key=True)
+    source: Mapped[str] = mapped_column(Text)
+    keys: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    changed_ms: Mapped[int] = mapped_column(BigInteger)
+    confirmed_ms: Mapped[int] = mapped_column(BigInteger)
+    told_ms: Mapped[int] = mapped_column(BigInteger)
+    """The last confirmation that gates were told of."""
+
+
 class Fact(Base):
     """One line of the facts log, exactly as gates receive it."""
 

@@ -1,0 +1,280 @@
+//! `jwt`: a signed token of an identity provider proves who calls.
+//!
+//! # Description
+//! The token is read from one place, taken apart under named limits, held
+//! against its issuer's rules, and its signature verified with a key that the
+//! issuer itself published. The algorithm must be one that the issuer's rules
+//! name and that this very key is for; nothing in the token can bring a key
+//! along (RFC 8725). A token that was verified once is remembered, by its
+//! SHA-256, until it expires or the issuer's keys change.
+//!
+//! # Config
+//! See [`Config`] and [`Rules`].
+//!
+//! # Reasons
+//! See [`REASONS`].
+//!
+//! # Example
+//! ```yaml
+//! issuers:
+//!   company:
+//!     issuer: https://login.example.com/realms/main
+//!     audience: https://api.example.com
+//! apis:
+//!   orders:
+//!     authenticate:
+//!       - jwt: {issuer: company}
+//! ```
+
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{digest, SHA256};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Answers, ConfigError, Denial, Edit, Identity, Need, PolicyError, RequestView, Verdict,
+};
+
+mod algorithm;
+mod cache;
+mod claims;
+mod issuer;
+mod jwk;
+mod keys;
+mod place;
+mod reasons;
+mod refusal;
+pub mod strict;
+pub mod token;
+
+pub use algorithm::Algorithm;
+pub use cache::{CacheCounts, Memo, Remembered, TokenCache};
+pub use issuer::{Issuer, KeySource, Rules};
+pub use jwk::{read_key_set, Published, Unusable, KEYS};
+pub use keys::{KeySet, Verifier};
+pub use place::Place;
+pub use reasons::*;
+
+use refusal::refuse;
+use token::Token;
+
+/// The room's name everywhere.
+pub const NAME: &str = "jwt";
+
+/// The room's config.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Name of the issuer whose tokens are taken.
+    pub issuer: String,
+    /// Where the token is read.
+    pub place: Place,
+    /// Leave the token on the request that goes to the upstream.
+    pub forward: bool,
+}
+
+/// The compiled policy.
+#[derive(Debug, Clone)]
+pub struct Jwt {
+    issuer: Arc<Issuer>,
+    place: place::Reader,
+    forward: bool,
+    remembered: Arc<TokenCache>,
+}
+
+impl Jwt {
+    /// Compiles the config for its issuer. What it verifies it remembers in
+    /// `remembered`: a pure function's results, kept.
+    ///
+    /// # Errors
+    /// If the place is none that a token can be read from.
+    pub fn new(
+        config: &Config,
+        issuer: Arc<Issuer>,
+        remembered: Arc<TokenCache>,
+    ) -> Result<Self, ConfigError> {
+        Ok(Self {
+            issuer,
+            place: place::Reader::new(&config.place)?,
+            forward: config.forward,
+            remembered,
+        })
+    }
+
+    /// What takes the token off the request, unless it is to be passed on.
+    #[must_use]
+    pub fn edits(&self) -> Option<Edit> {
+        (!self.forward).then(|| self.place.edit())
+    }
+
+    /// Judges the token: first that there is one, then by its issuer's keys,
+    /// and once more after they were fetched anew for its sake.
+    ///
+    /// # Errors
+    /// If the answer is not the one that was asked for.
+    pub fn decide(
+        &self,
+        view: &RequestView<'_>,
+        answers: &Answers,
+        now_ms: u64,
+    ) -> Result<Verdict, PolicyError> {
+        let token = match self.place.read(view.headers) {
+            Ok(token) => token,
+            Err(denial) => return Ok(Verdict::Deny(denial)),
+        };
+        let said = match answers {
+            Answers::None => match &self.issuer.own {
+                Some(own) => self.judge(token, own, true, now_ms),
+                None => return Ok(Verdict::Need(Need::KeySet(Arc::clone(&self.issuer.name)))),
+            },
+            Answers::KeySet(set) => self.with(token, set.as_ref(), false, now_ms),
+            Answers::Refetched(set) => self.with(token, set.as_ref(), true, now_ms),
+            Answers::Stale => Err(Refused::Denied(self.stale())),
+            Answers::Key(..) | Answers::Taken(_) | Answers::Standing(_) => {
+                return Err(PolicyError {
+                    policy: NAME,
+                    cause: "it asked for a key set, and was told something else".to_owned(),
+                })
+            }
+        };
+        Ok(match said {
+            Ok(identity) => Verdict::Identify(identity),
+            Err(Refused::Denied(denial)) => Verdict::Deny(denial),
+            Err(Refused::Wanting(kid)) => Verdict::Need(Need::Refetch {
+                issuer: Arc::clone(&self.issuer.name),
+                kid,
+            }),
+        })
+    }
+
+    fn with(
+        &self,
+        token: &[u8],
+        set: Option<&Arc<KeySet>>,
+        asked: bool,
+        now_ms: u64,
+    ) -> Result<Identity, Refused> {
+        // Keys that were published for another issuer of this name open nothing.
+        let set = set.filter(|set| self.issuer.publishes(set));
+        let Some(set) = set else {
+            return Err(if asked {
+                Refused::Denied(Denial::new(&KEYS_MISSING))
+            } else {
+                // What is no token of this issuer's is refused without asking anybody.
+                self.parsed(token, now_ms)
+                    .err()
+                    .map_or_else(|| Refused::Wanting(Box::default()), Refused::Denied)
+            });
+        };
+        if set.confirmed_ms.saturating_add(self.issuer.stale_for_ms) <= now_ms {
+            return Err(Refused::Denied(self.stale()));
+        }
+        self.judge(token, set, asked, now_ms)
+    }
+
+    fn judge(
+        &self,
+        text: &[u8],
+        set: &KeySet,
+        asked: bool,
+        now_ms: u64,
+    ) -> Result<Identity, Refused> {
+        let memo = Memo {
+            token: hash(text),
+            rules: self.issuer.fingerprint,
+            keys: set.generation,
+            binding: None,
+        };
+        if let Some(known) = self.remembered.find(&memo) {
+            return if now_ms < known.until_ms {
+                Ok(known.identity)
+            } else {
+                Err(refuse(&EXPIRED, "it has expired").into())
+            };
+        }
+        let token = self.parsed(text, now_ms)?;
+        self.verify(&token, set, asked)?;
+        let identity = claims::identity(&self.issuer, token.claims);
+        let until_ms = claims::until_ms(&self.issuer, identity.claims.as_deref());
+        let known = Remembered { identity, until_ms };
+        self.remembered.keep(memo, &known, text.len(), now_ms);
+        Ok(known.identity)
+    }
+
+    /// Everything but the signature. It comes first because it is cheap: what is
+    /// refused here costs no cryptography and asks no provider for keys.
+    fn parsed<'t>(&self, text: &'t [u8], now_ms: u64) -> Result<Token<'t>, Denial> {
+        if text.len() > self.issuer.token_bytes {
+            let most = self.issuer.token_bytes;
+            return Err(refuse(
+                &TOO_LARGE,
+                format!("it is longer than {most} bytes"),
+            ));
+        }
+        let token = Token::parse(text).map_err(|broken| broken.denial())?;
+        // Before everything else: another issuer's token is for another entry of
+        // the list to judge, by that issuer's rules.
+        claims::issued_by(&self.issuer, &token.claims)?;
+        self.issuer.admits(&token.header)?;
+        claims::check(&self.issuer, &token.claims, now_ms)?;
+        Ok(token)
+    }
+
+    fn verify(&self, token: &Token<'_>, set: &KeySet, asked: bool) -> Result<(), Refused> {
+        let kid = token.header.kid.as_deref();
+        if set.is_empty() {
+            return Err(Denial::new(&KEYS_MISSING).into());
+        }
+        let Some(keys) = set.candidates(kid) else {
+            return Err(if asked {
+                refusal::unknown_key(kid).into()
+            } else {
+                Refused::Wanting(kid.unwrap_or_default().into())
+            });
+        };
+        let mut fit = keys
+            .filter_map(|key| key.verifier(token.header.alg))
+            .peekable();
+        if fit.peek().is_none() {
+            let detail = "the issuer has no key for this algorithm under this name";
+            return Err(refuse(&ALGORITHM, detail).into());
+        }
+        // Without a `kid` any key of the set may be meant; few have more than two.
+        if fit
+            .take(keys::TRIES)
+            .any(|key| key.verifies(token.signed, &token.signature))
+        {
+            Ok(())
+        } else {
+            Err(refuse(&SIGNATURE, "its signature does not hold").into())
+        }
+    }
+
+    fn stale(&self) -> Denial {
+        Denial::new(&KEYS_STALE)
+    }
+}
+
+/// Why there is no identity, yet or at all.
+enum Refused {
+    /// The token is refused.
+    Denied(Denial),
+    /// A key of this name is wanted, which the issuer may have by now.
+    Wanting(Box<str>),
+}
+
+impl From<Denial> for Refused {
+    fn from(denial: Denial) -> Self {
+        Self::Denied(denial)
+    }
+}
+
+fn hash(text: &[u8]) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(digest(&SHA256, text).as_ref());
+    bytes
+}
+
+#[cfg(test)]
+mod tests;

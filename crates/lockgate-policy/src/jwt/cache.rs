@@ -1,0 +1,209 @@
+//! Tokens that were verified, by their SHA-256: most are sent many times, and
+//! their signature costs more than everything else of a request together.
+//!
+//! One for the process, sharded by token. What is found here was the result of a
+//! pure function of what [`Memo`] names, so a changed rule or key finds nothing.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock};
+
+use crate::Identity;
+
+/// Parts with a lock of their own.
+const SHARDS: usize = 64;
+/// Memory that a shard may take, bytes by [`weight`]: 32 MiB in all, some ten
+/// thousand tokens of common size.
+const SHARD_BYTES: usize = 512 * 1024;
+
+/// What a verified token is remembered by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Memo {
+    /// SHA-256 of the token.
+    pub token: [u8; 32],
+    /// The issuer's rules.
+    pub rules: u64,
+    /// The issuer's keys.
+    pub keys: u64,
+    /// The key that the token's holder proved to have, once that is asked for.
+    pub binding: Option<[u8; 32]>,
+}
+
+/// What was found out.
+#[derive(Debug, Clone)]
+pub struct Remembered {
+    /// Who calls.
+    pub identity: Identity,
+    /// From when on it no longer holds, milliseconds since the epoch.
+    pub until_ms: u64,
+}
+
+/// How the cache has done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CacheCounts {
+    /// Tokens remembered.
+    pub tokens: u64,
+    /// Looked for and found.
+    pub hits: u64,
+    /// Looked for and not found.
+    pub misses: u64,
+}
+
+/// All verified tokens of a process.
+#[derive(Debug)]
+pub struct TokenCache {
+    shards: Vec<Shard>,
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    kept: RwLock<Kept>,
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    tokens: HashMap<[u8; 32], Entry, BuildHasherDefault<Already>>,
+    /// Oldest first; the first to go.
+    order: VecDeque<[u8; 32]>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    memo: Memo,
+    known: Remembered,
+    weight: usize,
+}
+
+impl Default for TokenCache {
+    fn default() -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| Shard::default()).collect(),
+        }
+    }
+}
+
+impl TokenCache {
+    /// What is known of a token under these rules and keys.
+    #[must_use]
+    pub fn find(&self, memo: &Memo) -> Option<Remembered> {
+        let shard = self.shard(memo);
+        let kept = shard.kept.read().unwrap_or_else(PoisonError::into_inner);
+        let entry = kept.tokens.get(&memo.token);
+        let found = entry
+            .filter(|entry| entry.memo == *memo)
+            .map(|entry| entry.known.clone());
+        let count = if found.is_some() {
+            &shard.hits
+        } else {
+            &shard.misses
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        found
+    }
+
+    /// Remembers a token of `length` bytes. What has expired goes first, then the oldest.
+    pub fn keep(&self, memo: Memo, known: &Remembered, length: usize, now_ms: u64) {
+        let entry = Entry {
+            memo,
+            known: known.clone(),
+            weight: weight(length),
+        };
+        let shard = self.shard(&memo);
+        let mut kept = shard.kept.write().unwrap_or_else(PoisonError::into_inner);
+        kept.insert(entry, now_ms);
+    }
+
+    /// Forgets everything: after a revocation that may concern any token.
+    pub fn flush(&self) {
+        self.forget(|_| true);
+    }
+
+    /// Forgets the tokens of those who are meant: after a revocation.
+    pub fn forget(&self, meant: impl Fn(&Identity) -> bool) {
+        for shard in &self.shards {
+            let mut kept = shard.kept.write().unwrap_or_else(PoisonError::into_inner);
+            kept.drop_where(|entry| meant(&entry.known.identity));
+        }
+    }
+
+    /// How it has done.
+    #[must_use]
+    pub fn counts(&self) -> CacheCounts {
+        let mut counts = CacheCounts::default();
+        for shard in &self.shards {
+            let kept = shard.kept.read().unwrap_or_else(PoisonError::into_inner);
+            counts.tokens += kept.tokens.len() as u64;
+            counts.hits += shard.hits.load(Ordering::Relaxed);
+            counts.misses += shard.misses.load(Ordering::Relaxed);
+        }
+        counts
+    }
+
+    fn shard(&self, memo: &Memo) -> &Shard {
+        &self.shards[usize::from(memo.token[0]) % SHARDS]
+    }
+}
+
+impl Kept {
+    fn insert(&mut self, entry: Entry, now_ms: u64) {
+        if self.bytes + entry.weight > SHARD_BYTES {
+            self.drop_where(|entry| entry.known.until_ms <= now_ms);
+        }
+        while self.bytes + entry.weight > SHARD_BYTES {
+            let Some(oldest) = self.order.pop_front() else {
+                return;
+            };
+            if let Some(gone) = self.tokens.remove(&oldest) {
+                self.bytes -= gone.weight;
+            }
+        }
+        let token = entry.memo.token;
+        self.bytes += entry.weight;
+        match self.tokens.insert(token, entry) {
+            Some(before) => self.bytes -= before.weight,
+            None => self.order.push_back(token),
+        }
+    }
+
+    fn drop_where(&mut self, gone: impl Fn(&Entry) -> bool) {
+        let Self {
+            tokens,
+            order,
+            bytes,
+        } = self;
+        tokens.retain(|_, entry| {
+            let stays = !gone(entry);
+            if !stays {
+                *bytes -= entry.weight;
+            }
+            stays
+        });
+        order.retain(|token| tokens.contains_key(token));
+    }
+}
+
+/// What a token takes: its claims as a tree are some four times as large as its text.
+fn weight(length: usize) -> usize {
+    512 + 4 * length
+}
+
+/// A SHA-256 is as random as any hash of it.
+#[derive(Debug, Default)]
+struct Already(u64);
+
+impl Hasher for Already {
+    fn write(&mut self, bytes: &[u8]) {
+        // Not the first bytes, which chose the shard. Arrays also write their length; that is no hash.
+        if let Some(eight) = bytes.get(8..16).and_then(|part| part.try_into().ok()) {
+            self.0 = u64::from_le_bytes(eight);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}

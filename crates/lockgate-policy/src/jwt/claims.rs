@@ -1,0 +1,170 @@
+//! What a token claims, held against its issuer's rules (RFC 7519 section 4.1,
+//! RFC 9068 section 4).
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::issuer::Issuer;
+use super::reasons::{AUDIENCE, BOUND, CLAIMS, EARLY, EXPIRED, ISSUER, TOO_OLD};
+use super::refusal::{quoted, refuse};
+use super::NAME;
+use crate::{Denial, Identity};
+
+/// Longest `sub`, `client_id` and `azp`, bytes: they are counted by and written down.
+const NAME_BYTES: usize = 256;
+/// Entries of `aud` that are looked at.
+const AUDIENCES: usize = 64;
+/// The last second that is believed to be one: 2^53, beyond which a number is not exact.
+const LAST_SECOND: f64 = 9_007_199_254_740_992.0;
+
+/// Whether the token says that it is this issuer's. What it says of others is for
+/// another entry of the list to judge, so this refusal gives way to theirs.
+pub fn issued_by(issuer: &Issuer, claims: &Map<String, Value>) -> Result<(), Denial> {
+    match claims.get("iss") {
+        Some(Value::String(iss)) if *iss == issuer.issuer => Ok(()),
+        Some(Value::String(iss)) => {
+            let detail = format!("its `iss` is `{}`", quoted(iss));
+            Err(refuse(&ISSUER, detail).absent())
+        }
+        Some(_) => Err(refuse(&CLAIMS, "`iss` is not a text").absent()),
+        None => Err(refuse(&CLAIMS, "`iss` is missing").absent()),
+    }
+}
+
+/// Everything else.
+pub fn check(issuer: &Issuer, claims: &Map<String, Value>, now_ms: u64) -> Result<(), Denial> {
+    audience(issuer, claims)?;
+    times(issuer, claims, now_ms)?;
+    name(claims, "sub")?.ok_or_else(|| refuse(&CLAIMS, "`sub` is missing"))?;
+    name(claims, "client_id")?;
+    name(claims, "azp")?;
+    for wanted in &issuer.require {
+        if claims.get(wanted).is_none_or(Value::is_null) {
+            return Err(refuse(&CLAIMS, format!("`{}` is missing", quoted(wanted))));
+        }
+    }
+    // RFC 9449 section 7.1 and RFC 8705 section 3: without the proof it is stolen goods.
+    if claims.contains_key("cnf") {
+        return Err(refuse(&BOUND, "it has `cnf`"));
+    }
+    Ok(())
+}
+
+/// Who calls, by claims that have been checked.
+pub fn identity(issuer: &Issuer, claims: Map<String, Value>) -> Identity {
+    let text = |name: &str| {
+        claims
+            .get(name)
+            .and_then(Value::as_str)
+            .map(Arc::<str>::from)
+    };
+    let owner = text("sub").unwrap_or_else(|| "".into());
+    Identity {
+        proved_by: NAME,
+        credential: format!("{}/{owner}", issuer.name).into(),
+        owner,
+        app: text("client_id").or_else(|| text("azp")),
+        claims: Some(Arc::new(claims)),
+    }
+}
+
+/// From when on the token opens nothing, milliseconds since the epoch.
+pub fn until_ms(issuer: &Issuer, claims: Option<&Map<String, Value>>) -> u64 {
+    let at = |name: &str| claims.and_then(|claims| instant_ms(claims, name).ok().flatten());
+    let expires = at("exp").unwrap_or(0);
+    let aged = at("iat")
+        .zip(issuer.max_age_ms)
+        .map_or(u64::MAX, |(iat, age)| iat.saturating_add(age));
+    expires.min(aged).saturating_add(issuer.skew_ms)
+}
+
+fn audience(issuer: &Issuer, claims: &Map<String, Value>) -> Result<(), Denial> {
+    let ours = |text: &str| issuer.audiences.iter().any(|one| one == text);
+    let named = match claims.get("aud") {
+        None => return Err(refuse(&CLAIMS, "`aud` is missing")),
+        Some(Value::String(one)) => ours(one),
+        Some(Value::Array(list)) if list.len() <= AUDIENCES => {
+            let mut found = false;
+            for entry in list {
+                let Value::String(one) = entry else {
+                    return Err(refuse(&CLAIMS, "`aud` holds what is not a text"));
+                };
+                found |= ours(one);
+            }
+            found
+        }
+        Some(_) => {
+            return Err(refuse(
+                &CLAIMS,
+                "`aud` is not a text or a short list of texts",
+            ))
+        }
+    };
+    if named {
+        Ok(())
+    } else {
+        Err(refuse(&AUDIENCE, "its `aud` names none of this API's"))
+    }
+}
+
+fn times(issuer: &Issuer, claims: &Map<String, Value>, now_ms: u64) -> Result<(), Denial> {
+    let skew = issuer.skew_ms;
+    let expires = instant_ms(claims, "exp")?.ok_or_else(|| refuse(&CLAIMS, "`exp` is missing"))?;
+    if expires.saturating_add(skew) <= now_ms {
+        return Err(refuse(&EXPIRED, ago("it expired", now_ms - expires)));
+    }
+    for name in ["nbf", "iat"] {
+        if let Some(at) = instant_ms(claims, name)?.filter(|at| *at > now_ms.saturating_add(skew)) {
+            let ahead = (at - now_ms).div_ceil(1000);
+            return Err(refuse(&EARLY, format!("its `{name}` is {ahead} s ahead")));
+        }
+    }
+    if let Some(age) = issuer.max_age_ms {
+        let issued =
+            instant_ms(claims, "iat")?.ok_or_else(|| refuse(&CLAIMS, "`iat` is missing"))?;
+        if issued.saturating_add(age).saturating_add(skew) <= now_ms {
+            return Err(refuse(&TOO_OLD, ago("it was issued", now_ms - issued)));
+        }
+    }
+    Ok(())
+}
+
+fn ago(what: &str, ms: u64) -> String {
+    format!("{what} {} s ago", ms / 1000)
+}
+
+/// A NumericDate (RFC 7519 section 2), in milliseconds. A text that looks like a
+/// number is none: what two readers would take differently is refused.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // Within bounds by the guard.
+fn instant_ms(claims: &Map<String, Value>, name: &str) -> Result<Option<u64>, Denial> {
+    match claims.get(name) {
+        None => Ok(None),
+        Some(value) => match value.as_f64() {
+            Some(seconds) if (0.0..LAST_SECOND).contains(&seconds) => {
+                Ok(Some((seconds * 1000.0) as u64))
+            }
+            _ => Err(refuse(&CLAIMS, format!("`{name}` is not a point in time"))),
+        },
+    }
+}
+
+/// A name that is counted by: short, and without what could break a line of a log.
+fn name<'c>(claims: &'c Map<String, Value>, claim: &str) -> Result<Option<&'c str>, Denial> {
+    match claims.get(claim) {
+        None => Ok(None),
+        Some(Value::String(text))
+            if !text.is_empty()
+                && text.len() <= NAME_BYTES
+                && !text.chars().any(char::is_control) =>
+        {
+            Ok(Some(text))
+        }
+        Some(_) => Err(refuse(
+            &CLAIMS,
+            format!(
+                "`{claim}` is not a text of 1 to {NAME_BYTES} bytes without control characters"
+            ),
+        )),
+    }
+}

@@ -1,0 +1,128 @@
+//! Where on a request the token stands.
+
+use http::header::{HeaderMap, HeaderName, AUTHORIZATION, COOKIE};
+use lockgate_wire::headers::reserved;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::refusal::{missing, repeated};
+use crate::{ConfigError, Denial, Edit};
+
+/// Where the token is read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Place {
+    /// A header. `Authorization` wants the scheme `Bearer`; another may hold the token alone.
+    Header(String),
+    /// A cookie.
+    Cookie(String),
+}
+
+impl Place {
+    /// The header that carries the token, where its name is one.
+    #[must_use]
+    pub fn header(&self) -> Option<HeaderName> {
+        match self {
+            Self::Header(name) => HeaderName::try_from(name.as_str()).ok(),
+            Self::Cookie(_) => Some(COOKIE),
+        }
+    }
+}
+
+/// The same, parsed.
+#[derive(Debug, Clone)]
+pub enum Reader {
+    /// See [`Place::Header`].
+    Header(HeaderName),
+    /// See [`Place::Cookie`].
+    Cookie(Box<str>),
+}
+
+impl Reader {
+    pub fn new(place: &Place) -> Result<Self, ConfigError> {
+        match place {
+            Place::Header(name) => {
+                let header = HeaderName::try_from(name.as_str()).map_err(|_| {
+                    let message = format!("`{name}` is not a header name such as Authorization");
+                    ConfigError::new("not-a-header", "/place", message)
+                })?;
+                if header == COOKIE {
+                    let message = "to read a token from a cookie, write `cookie: NAME`";
+                    return Err(ConfigError::new("header-reserved", "/place", message));
+                }
+                if reserved(header.as_str()).is_some() {
+                    let message = format!("the gate itself writes `{header}` or takes it off, so it can carry no token; leave `header` out for Authorization");
+                    return Err(ConfigError::new("header-reserved", "/place", message));
+                }
+                Ok(Self::Header(header))
+            }
+            Place::Cookie(name) => {
+                let token =
+                    |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+                if name.is_empty() || !name.bytes().all(token) {
+                    let message = format!("`{name}` is not a cookie's name");
+                    return Err(ConfigError::new("not-a-cookie", "/place", message));
+                }
+                Ok(Self::Cookie(name.as_str().into()))
+            }
+        }
+    }
+
+    /// The one token that stands there.
+    pub fn read<'h>(&self, headers: &'h HeaderMap) -> Result<&'h [u8], Denial> {
+        let mut found = match self {
+            Self::Header(name) => {
+                let mut values = headers.get_all(name).iter().map(|value| value.as_bytes());
+                let Some(first) = values.next() else {
+                    return Err(missing());
+                };
+                // Two would let the gate and the API believe different ones.
+                if values.next().is_some() {
+                    return Err(repeated());
+                }
+                match bearer(first) {
+                    Some(token) => return Ok(token),
+                    // Another scheme is another way to prove who calls.
+                    None if *name == AUTHORIZATION => return Err(missing()),
+                    None => return Ok(first),
+                }
+            }
+            Self::Cookie(name) => headers
+                .get_all(COOKIE)
+                .iter()
+                .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
+                .filter_map(|pair| {
+                    let (before, value) = split(pair.trim_ascii(), b'=')?;
+                    (before.trim_ascii_end() == name.as_bytes()).then(|| value.trim_ascii())
+                }),
+        };
+        match (found.next(), found.next()) {
+            (None, _) => Err(missing()),
+            (Some(token), None) => Ok(token),
+            (Some(_), Some(_)) => Err(repeated()),
+        }
+    }
+
+    /// What takes it off.
+    pub fn edit(&self) -> Edit {
+        match self {
+            Self::Header(name) => Edit::Remove(name.clone()),
+            Self::Cookie(name) => Edit::RemoveCookie(name.clone()),
+        }
+    }
+}
+
+/// The token behind the scheme `Bearer`, whose case does not count (RFC 9110
+/// section 11.1).
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    // The scheme alone brings an empty token.
+    let (scheme, token) = split(value, b' ').unwrap_or((value, b""));
+    scheme
+        .eq_ignore_ascii_case(b"bearer")
+        .then(|| token.trim_ascii())
+}
+
+fn split(text: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
+    let place = text.iter().position(|byte| *byte == at)?;
+    Some((&text[..place], &text[place + 1..]))
+}

@@ -1,0 +1,71 @@
+//! Refusals of tokens, with the challenge that RFC 6750 section 3 wants.
+
+use std::borrow::Cow;
+
+use http::header::{HeaderValue, WWW_AUTHENTICATE};
+
+use super::reasons::{KEY_UNKNOWN, MISSING, REPEATED};
+use crate::{Denial, ReasonRef};
+
+/// Longest piece of a token that a detail quotes, characters.
+const QUOTED: usize = 64;
+
+/// Refuses a token that was presented. `detail` is safe to show: it says what
+/// the token says, or what the rules want, and never anything of a key.
+pub fn refuse(reason: ReasonRef, detail: impl Into<Cow<'static, str>>) -> Denial {
+    // The words are the reason's: constant, so that nothing of a stranger's
+    // ever stands in a header of ours.
+    let challenge = format!(
+        "Bearer error=\"invalid_token\", error_description=\"{}\"",
+        reason.title
+    );
+    challenged(Denial::new(reason).detail(detail), &challenge)
+}
+
+/// No token was presented: no error to speak of (RFC 6750 section 3.1).
+pub fn missing() -> Denial {
+    challenged(Denial::new(&MISSING).absent(), "Bearer")
+}
+
+/// More tokens than one.
+pub fn repeated() -> Denial {
+    challenged(
+        Denial::new(&REPEATED),
+        "Bearer error=\"invalid_request\", error_description=\"More than one token was sent.\"",
+    )
+}
+
+/// A key that the issuer does not publish.
+pub fn unknown_key(kid: Option<&str>) -> Denial {
+    match kid {
+        Some(kid) => refuse(
+            &KEY_UNKNOWN,
+            format!("the issuer publishes no key `{}`", quoted(kid)),
+        ),
+        None => refuse(&KEY_UNKNOWN, "the issuer publishes no key"),
+    }
+}
+
+/// A stranger's words as a detail may hold them: short, and of plain characters.
+pub fn quoted(text: &str) -> String {
+    let plain = |letter: char| {
+        if letter.is_ascii_graphic() && letter != '`' || letter == ' ' {
+            letter
+        } else {
+            '?'
+        }
+    };
+    let mut short: String = text.chars().take(QUOTED).map(plain).collect();
+    if text.chars().nth(QUOTED).is_some() {
+        short.push_str("...");
+    }
+    short
+}
+
+fn challenged(denial: Denial, challenge: &str) -> Denial {
+    match HeaderValue::from_str(challenge) {
+        Ok(value) => denial.header(WWW_AUTHENTICATE, value),
+        // Reasons' titles are plain text, which a test holds them to.
+        Err(_) => denial.header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+    }
+}

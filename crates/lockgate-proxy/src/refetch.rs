@@ -1,0 +1,199 @@
+//! Asking for an issuer's keys anew, because a token names one that is not known.
+//!
+//! A token's key may be minutes old or made up, and only the issuer can tell. So
+//! the control process is asked to look, once for all who wait (single flight),
+//! not again for a while, and never twice for a name that was not there: whoever
+//! makes up names costs the issuer one request in [`PAUSE`], and the gate nothing
+//! that grows.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasher;
+use std::io::{Read, Write};
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use foldhash::fast::RandomState;
+use tokio::sync::watch;
+
+/// How long a request waits for keys; it has a client that waits, too.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The least time between the end of one asking and the next, for one issuer.
+pub const PAUSE: Duration = Duration::from_secs(10);
+/// How long a name that the issuer did not know is not asked for again.
+const UNKNOWN_FOR: Duration = Duration::from_secs(30);
+/// Names that are remembered as not known, of one issuer. The pause lets only a
+/// few come together; beyond them all are forgotten, and the pause alone holds.
+const UNKNOWN_NAMES: usize = 64;
+/// Requests that may wait for keys at a time, of the whole process.
+const WAITING: usize = 4_096;
+/// A control process that was not heard of for so long is not asked: it beats
+/// every second.
+const SILENCE_MS: u64 = 5_000;
+
+/// All askings of a process.
+#[derive(Debug)]
+pub struct Refetches {
+    issuers: Mutex<HashMap<Arc<str>, Flight, RandomState>>,
+    hasher: RandomState,
+    patience: Duration,
+    waiting: AtomicUsize,
+    asked: AtomicU64,
+    spared: AtomicU64,
+    /// A byte here says that there are wishes; a socket, since the control
+    /// process's end of it sleeps in `poll`.
+    bell: UnixStream,
+    heard: UnixStream,
+}
+
+/// The state of one issuer's.
+#[derive(Debug)]
+struct Flight {
+    /// When it was asked, while there is no answer yet.
+    asked: Option<Instant>,
+    /// Whether the control process still has to be told.
+    wished: bool,
+    /// When the last answer came.
+    answered: Option<Instant>,
+    /// Names that the issuer did not know, by their hash.
+    unknown: HashSet<u64, RandomState>,
+    unknown_since: Instant,
+    done: watch::Sender<u64>,
+}
+
+impl Refetches {
+    /// None yet.
+    ///
+    /// # Errors
+    /// If the system has no socket to give.
+    pub fn new() -> std::io::Result<Self> {
+        let (bell, heard) = UnixStream::pair()?;
+        bell.set_nonblocking(true)?;
+        heard.set_nonblocking(true)?;
+        Ok(Self {
+            issuers: Mutex::default(),
+            hasher: RandomState::default(),
+            patience: PATIENCE,
+            waiting: AtomicUsize::new(0),
+            asked: AtomicU64::new(0),
+            spared: AtomicU64::new(0),
+            bell,
+            heard,
+        })
+    }
+
+    /// Waits until the issuer's keys were asked for anew, if that may be done.
+    /// `silent_ms` is for how long the control process was not heard of.
+    pub async fn ask(&self, issuer: &Arc<str>, kid: &str, silent_ms: u64) {
+        let name = self.hasher.hash_one(kid);
+        let Some(mut done) = self.begin(issuer, name, silent_ms) else {
+            self.spared.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        let _place = Place::take(&self.waiting);
+        // Told or not, the caller looks at the keys again.
+        let _ = tokio::time::timeout(self.patience, done.changed()).await;
+    }
+
+    /// Issuers whose keys the control process is to fetch.
+    #[must_use]
+    pub fn wishes(&self) -> Vec<String> {
+        let mut bytes = [0; 64];
+        while (&self.heard).read(&mut bytes).is_ok_and(|count| count > 0) {}
+        let mut issuers = self.lock();
+        let wished = issuers.iter_mut().filter(|(_, flight)| flight.wished);
+        wished
+            .map(|(name, flight)| {
+                flight.wished = false;
+                name.to_string()
+            })
+            .collect()
+    }
+
+    /// What to wait on for wishes: it can be read while there are any.
+    #[must_use]
+    pub fn bell(&self) -> RawFd {
+        self.heard.as_raw_fd()
+    }
+
+    /// The control process has looked, whatever it found; those who wait go on.
+    pub fn answered(&self, issuer: &str) {
+        if let Some(flight) = self.lock().get_mut(issuer) {
+            flight.asked = None;
+            flight.answered = Some(Instant::now());
+            flight.done.send_modify(|count| *count += 1);
+        }
+    }
+
+    /// How often the control process was asked, and how often that was not needed.
+    #[must_use]
+    pub fn counts(&self) -> (u64, u64) {
+        (
+            self.asked.load(Ordering::Relaxed),
+            self.spared.load(Ordering::Relaxed),
+        )
+    }
+
+    fn begin(&self, issuer: &Arc<str>, name: u64, silent_ms: u64) -> Option<watch::Receiver<u64>> {
+        if silent_ms > SILENCE_MS || self.waiting.load(Ordering::Relaxed) >= WAITING {
+            return None;
+        }
+        let now = Instant::now();
+        let mut issuers = self.lock();
+        let flight = issuers.entry(Arc::clone(issuer)).or_insert_with(|| Flight {
+            asked: None,
+            wished: false,
+            answered: None,
+            unknown: HashSet::default(),
+            unknown_since: now,
+            done: watch::Sender::new(0),
+        });
+        let under_way = flight
+            .asked
+            .is_some_and(|asked| now - asked < self.patience);
+        if !under_way {
+            if now - flight.unknown_since > UNKNOWN_FOR || flight.unknown.len() >= UNKNOWN_NAMES {
+                flight.unknown.clear();
+                flight.unknown_since = now;
+            }
+            let paused = flight.answered.is_some_and(|at| now - at < PAUSE);
+            // A name that is here was asked for: were it known by now, it would be in the set.
+            if paused || flight.unknown.contains(&name) {
+                return None;
+            }
+            flight.asked = Some(now);
+            flight.wished = true;
+            // Who only joins is not noted: the answer may be older than their key.
+            flight.unknown.insert(name);
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            // A full pipe has bells enough in it.
+            let _ = (&self.bell).write(&[1]);
+        }
+        Some(flight.done.subscribe())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Arc<str>, Flight, RandomState>> {
+        self.issuers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A place among those who wait; given back also by who goes away.
+struct Place<'a>(&'a AtomicUsize);
+
+impl<'a> Place<'a> {
+    fn take(waiting: &'a AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Self(waiting)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,264 @@
+"""Issuers: what holds between their fields, their key files, and what the bundle says of them."""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, cast
+from urllib.parse import urlsplit
+
+from lockgate import _native
+from lockgate.config import bundle_types as types
+from lockgate.config.document import Document
+from lockgate.config.effective import EffectiveApi
+from lockgate.config.model_issuers import SHARED, Issuer
+from lockgate.config.references import References, secret_reference
+from lockgate.outgoing import Rules
+from lockgate.policies import Jwt
+from lockgate.scalars import shown
+
+KEY_FILE_BYTES: Final = 2**20
+"""64 keys with their certificates have some 200 KiB."""
+
+Kind = Literal["file", "url", "discovery"]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyOrigin:
+    """Where the keys of one issuer are."""
+
+    name: str
+    issuer: str
+    kind: Kind
+    location: str
+    refresh_ms: int
+    stale_for_ms: int
+
+    @property
+    def source(self) -> str:
+        """What tells this origin from every other, as the bundle and the facts say it."""
+        return f"{self.kind}:{self.location}"
+
+
+def origins(document: Document, references: References) -> Iterator[KeyOrigin]:
+    """Where the keys of each issuer are, but for those with a shared secret."""
+    for name, issuer in document.issuers.items():
+        origin = _origin(document, name, issuer, references)
+        if origin is not None:
+            yield origin
+
+
+def outgoing(document: Document, references: References) -> Rules:
+    """What our own calls may reach."""
+    said = document.outgoing
+    trust = None if said.trust is None else str(_absolute(document, ("outgoing", "trust"), said.trust, references))
+    return Rules(tuple(ipaddress.ip_network(network) for network in said.allow), trust)
+
+
+def rules(document: Document, name: str, issuer: Issuer, references: References) -> types.Rules:
+    """What the bundle says of an issuer."""
+    return {
+        "issuer": issuer.issuer,
+        "audiences": issuer.audience,
+        "algorithms": issuer.algorithms,
+        "types": [one.lower().removeprefix("application/") for one in issuer.types],
+        "skew_ms": issuer.skew,
+        "max_age_ms": issuer.max_age,
+        "require": issuer.require or [],
+        "token_bytes": issuer.token_bytes,
+        "stale_for_ms": issuer.stale_for,
+        "keys": _keys(document, name, issuer, references),
+    }
+
+
+def read_files(document: Document, references: References) -> None:
+    """Read each issuer's key file, and note what keeps it from being used."""
+    for name, issuer in document.issuers.items():
+        if issuer.jwks is None or issuer.jwks.file is None:
+            continue
+        path = ("issuers", name, "jwks", "file")
+        target = _absolute(document, path, issuer.jwks.file, references)
+        references.files.append(target)
+        try:
+            read_key_file(target)
+        except OSError as error:
+            message = f"{references.say(target)} cannot be read: {error.strerror or error}"
+            document.problems.add(document.value_region(*path), "file-unreadable", message, path=path)
+        except ValueError as error:
+            message = f"{references.say(target)}: {error}"
+            document.problems.add(document.value_region(*path), "key-set-malformed", message, path=path)
+
+
+def read_key_file(target: Path) -> bytes:
+    """The text of a file with keys that a gate can use; raises `OSError` or `ValueError`."""
+    # A pipe would make the load wait for whoever writes to it, and a device has no end.
+    if not target.is_file():
+        raise FileNotFoundError(2, "there is no such file")
+    with target.open("rb") as stream:
+        text = stream.read(KEY_FILE_BYTES + 1)
+    if len(text) > KEY_FILE_BYTES:
+        raise ValueError("it is larger than 1MiB")
+    try:
+        read = _native.read_key_set(text)
+    except _native.LockgateError as error:
+        raise ValueError(str(error)) from error
+    if not read["keys"]:
+        why = "; ".join(f"{key['kid'] or 'a key without `kid`'}: {key['why']}" for key in read["unusable"])
+        raise ValueError(f"no key in it can be used{': ' if why else ''}{why}")
+    return text
+
+
+def check(document: Document, apis: list[EffectiveApi], references: References) -> None:
+    """Run the rules that look at more than one value."""
+    _trust(document, references)
+    for name, issuer in document.issuers.items():
+        _secret_or_keys(document, name, issuer)
+        _reachable(document, name, issuer)
+    used = set()
+    for api in apis:
+        for placed in api.authenticate:
+            if isinstance(placed.policy, Jwt):
+                used.add(placed.policy.issuer)
+                _known(document, (*placed.path, "issuer"), placed.policy.issuer)
+    if len(apis) == len(document.apis):
+        for name in document.issuers:
+            if name not in used:
+                document.problems.add(
+                    document.region("issuers", name),
+                    "issuer-unused",
+                    f"no API takes tokens of the issuer {shown(name)}",
+                    severity="warning",
+                    path=("issuers", name),
+                )
+
+
+def _trust(document: Document, references: References) -> None:
+    if document.outgoing.trust is None:
+        return
+    path = ("outgoing", "trust")
+    target = _absolute(document, path, document.outgoing.trust, references)
+    references.files.append(target)
+    try:
+        ssl.create_default_context(cafile=str(target))
+    except OSError as error:  # Among them `SSLError`.
+        message = f"the certificates in {references.say(target)} cannot be read: {error.strerror or error}"
+        document.problems.add(document.value_region(*path), "file-unreadable", message, path=path)
+
+
+def _secret_or_keys(document: Document, name: str, issuer: Issuer) -> None:
+    path = ("issuers", name)
+    shared = [one for one in issuer.algorithms if one in SHARED]
+    if issuer.secret is not None and issuer.jwks is not None:
+        document.problems.add(
+            document.region(*path, "jwks"),
+            "issuer-two-keys",
+            f"the issuer {shown(name)} has a shared secret and public keys",
+            hint="take `secret` or `jwks` out",
+            path=(*path, "jwks"),
+        )
+    elif issuer.secret is not None and len(shared) < len(issuer.algorithms):
+        document.problems.add(
+            document.region(*path, "algorithms"),
+            "algorithms-mixed",
+            f"the issuer {shown(name)} has a shared secret, and takes what is signed with other keys",
+            allowed="`HS256`, `HS384` and `HS512`, with a secret",
+            hint="write `algorithms: [HS256]`",
+            path=(*path, "algorithms"),
+        )
+    elif issuer.secret is None and shared:
+        document.problems.add(
+            document.region(*path, "algorithms"),
+            "algorithms-mixed",
+            f"`{shared[0]}` wants a secret that the issuer shares, and a public key must never be taken for one",
+            hint='take it out, or add `secret: "${file:…}"` and take the others out',
+            path=(*path, "algorithms"),
+        )
+
+
+def _reachable(document: Document, name: str, issuer: Issuer) -> None:
+    """Say before the first call what would keep it from being made."""
+    if issuer.secret is not None or (issuer.jwks is not None and issuer.jwks.file is not None):
+        return
+    path: tuple[str, ...] = ("issuers", name, "issuer")
+    url = issuer.issuer
+    if issuer.jwks is not None and issuer.jwks.url is not None:
+        path, url = ("issuers", name, "jwks", "url"), issuer.jwks.url
+    parts = urlsplit(url)
+    if parts.scheme not in {"https", "http"} or not parts.hostname or parts.query or parts.fragment:
+        document.problems.add(
+            document.value_region(*path),
+            "issuer-not-found",
+            f"{shown(url)} is no URL below which a discovery document could lie",
+            hint="name the keys with `jwks: {url: …}` or `jwks: {file: …}`",
+            path=path,
+        )
+    elif parts.scheme == "http" and not _allowed(document, parts.hostname):
+        document.problems.add(
+            document.value_region(*path),
+            "issuer-plain",
+            f"{shown(url)} is not encrypted: whoever is on the way could put keys of their own in",
+            hint="use https; for an issuer of your own network, add it to `outgoing: {allow: [10.0.0.0/8]}`",
+            path=path,
+        )
+
+
+def _allowed(document: Document, host: str) -> bool:
+    """Whether a host may be called without TLS; a name's addresses are not known before the call."""
+    if not document.outgoing.allow:
+        return False
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return True
+    networks = [ipaddress.ip_network(network, strict=False) for network in document.outgoing.allow]
+    return any(address.version == network.version and address in network for network in networks)
+
+
+def _known(document: Document, path: tuple[str | int, ...], name: str) -> None:
+    if document.says("issuers", name):
+        return
+    section = document.sections.get("issuers")
+    names = list(section.children) if section is not None and isinstance(section.children, dict) else []
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    document.problems.add(
+        document.value_region(*path),
+        "issuer-unknown",
+        f"there is no issuer {shown(name)}",
+        allowed=", ".join(map(shown, names[:20])) if names else "a name under `issuers`, of which there is none yet",
+        hint=f"did you mean {shown(close[0])}?" if close else None,
+        path=path,
+    )
+
+
+def _origin(document: Document, name: str, issuer: Issuer, references: References) -> KeyOrigin | None:
+    if issuer.secret is not None:
+        return None
+    kind: Kind = "discovery"
+    location = issuer.issuer
+    if issuer.jwks is not None and issuer.jwks.file is not None:
+        kind = "file"
+        location = str(_absolute(document, ("issuers", name, "jwks", "file"), issuer.jwks.file, references))
+    elif issuer.jwks is not None and issuer.jwks.url is not None:
+        kind, location = "url", issuer.jwks.url
+    return KeyOrigin(name, issuer.issuer, kind, location, issuer.refresh, issuer.stale_for)
+
+
+def _keys(document: Document, name: str, issuer: Issuer, references: References) -> types.KeySource:
+    if issuer.secret is not None:
+        item = document.item("issuers", name, "secret")
+        reference = secret_reference(issuer.secret, item.file if item else 0, references)
+        return cast("types.KeySource", {"secret": reference})
+    origin = _origin(document, name, issuer, references)
+    if origin is None:
+        message = "an issuer without keys and without a secret passed the checks"
+        raise ValueError(message)
+    return cast("types.KeySource", {"published": origin.source})
+
+
+def _absolute(document: Document, path: tuple[str, ...], name: str, references: References) -> Path:
+    item = document.item(*path)
+    return references.absolute(name, item.file if item is not None else 0)

@@ -1,0 +1,171 @@
+"""`issuers` and `outgoing`: whose tokens are believed, and what our own calls may reach."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from lockgate.addresses import Network
+from lockgate.config.model_upstreams import Secret
+from lockgate.policies import Settings
+from lockgate.scalars import Scalar, Text, duration, parse_text, refusal, shown, size
+
+DAY_MS: Final = 86_400_000
+SHARED: Final = frozenset({"HS256", "HS384", "HS512"})
+MAX_LIST: Final = 32
+"""Audiences, types and claims: a list that is longer was made by a program that is wrong."""
+
+Algorithm = Literal[
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "HS256", "HS384", "HS512"
+]
+
+
+def parse_url(value: object) -> str:
+    """An address that the control process calls."""
+    text = value if isinstance(value, str) else ""
+    try:
+        parts = urlsplit(text)
+        plain = parts.hostname and not (parts.username or parts.password or parts.fragment) and parts.port != 0
+    except ValueError:
+        plain = False
+    if plain and text.isprintable() and " " not in text and text.startswith(("https://", "http://")):
+        return text
+    raise refusal(
+        "url-malformed", f"{shown(value)} is not a URL", allowed="a URL such as `https://login.example.com/keys`"
+    )
+
+
+Url = Annotated[str, Scalar(parse_url, {"type": "string", "pattern": "^https?://"})]
+
+
+def _texts(value: object) -> object:
+    """A text alone stands for a list of one."""
+    texts = [value] if isinstance(value, str) else value
+    if isinstance(texts, list) and not texts:
+        raise refusal("list-empty", "this list is empty", allowed="at least one entry")
+    if isinstance(texts, list) and len(texts) > MAX_LIST:
+        raise refusal("list-too-long", f"this list has {len(texts)} entries", allowed=f"at most {MAX_LIST}")
+    return texts
+
+
+def _algorithms(value: object) -> object:
+    for one in value if isinstance(value, list) else [value]:
+        if isinstance(one, str) and one.lower() == "none":
+            raise refusal(
+                "algorithm-none", "`none` means that anybody may write tokens", hint="name how they are signed"
+            )
+    return _texts(value)
+
+
+class KeySource(Settings):
+    """Where an issuer's keys are, if not where its discovery document says."""
+
+    file: Text | None = Field(
+        default=None,
+        description="A key set (RFC 7517) in a file, relative to this one. A change is taken over at once.",
+        examples=["keys/company.json"],
+    )
+    url: Url | None = Field(
+        default=None,
+        description="A key set at a URL.",
+        examples=["https://login.example.com/realms/main/protocol/openid-connect/certs"],
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.file is None) == (self.url is None):
+            raise refusal("key-source-malformed", "keys come from one place", allowed="`file` or `url`")
+        return self
+
+
+class Issuer(Settings):
+    """Somebody whose tokens are believed. Its keys are fetched, and fetched again as it changes them."""
+
+    issuer: Annotated[str, Scalar(parse_text, {"type": "string", "minLength": 1})] = Field(
+        description="The issuer as its tokens' claim `iss` says it, letter by letter. Without `jwks` and `secret` it "
+        "is a URL, and the keys are found by its discovery document (OpenID Connect, or RFC 8414), which must name the "
+        "same issuer.",
+        examples=["https://login.example.com/realms/main"],
+    )
+    audience: Annotated[list[Text], BeforeValidator(_texts)] = Field(
+        description="What a token's claim `aud` must name one of: this API, as the identity provider knows it. Without "
+        "it a token that was made for any other API would open this one.",
+        examples=["https://api.example.com", ["orders", "orders-internal"]],
+    )
+    algorithms: Annotated[list[Algorithm], BeforeValidator(_algorithms)] = Field(
+        default=["RS256", "PS256", "ES256", "EdDSA"],
+        description="How tokens may be signed; nothing else is taken. The `HS…` ones want `secret`, and go with no "
+        "other.",
+        examples=[["ES256", "RS256"]],
+    )
+    jwks: KeySource | None = Field(
+        default=None,
+        description="Where the keys are; left out, where the discovery document says.",
+        examples=[{"file": "keys/company.json"}],
+    )
+    secret: Secret | None = Field(
+        default=None,
+        description="A secret that the issuer shares, for `HS256` (at least 32 bytes), `HS384` (48) or `HS512` (64). "
+        "Whoever can verify with it can make tokens as well: prefer public keys.",
+        examples=["${file:company.secret}"],
+    )
+    types: Annotated[list[Text], BeforeValidator(_texts)] = Field(
+        default=["at+jwt", "JWT"],
+        description="What a token's `typ` may be. `[at+jwt]` alone takes access tokens of RFC 9068 and nothing that "
+        "could be mistaken for one.",
+        examples=[["at+jwt"]],
+    )
+    skew: Annotated[int, duration(0, 600_000)] = Field(
+        default=30_000,
+        description="How far the clocks of the issuer and the gate may differ.",
+        examples=["30s"],
+        json_schema_extra={"default": "30s"},
+    )
+    max_age: Annotated[int, duration(1_000, 366 * DAY_MS)] | None = Field(
+        default=None,
+        description="How long ago a token may have been issued, whatever its `exp` says. Wants `iat` in it.",
+        examples=["12h"],
+    )
+    require: Annotated[list[Text], BeforeValidator(_texts)] | None = Field(
+        default=None,
+        description="Claims that a token must have, besides `iss`, `aud`, `exp` and `sub`.",
+        examples=[["scope", "client_id"]],
+    )
+    token_bytes: Annotated[int, size(256, 64 * 2**10)] = Field(
+        default=8 * 2**10,
+        description="Longest token. A listener's `limits.head_bytes` bounds all headers together.",
+        examples=["8KiB"],
+        json_schema_extra={"default": "8KiB"},
+    )
+    refresh: Annotated[int, duration(1_000, DAY_MS)] = Field(
+        default=600_000,
+        description="How often keys are fetched again where the issuer's Cache-Control says nothing else; never less "
+        "often than a quarter of `stale_for`. A token with a key not known has them fetched at once.",
+        examples=["10m"],
+        json_schema_extra={"default": "10m"},
+    )
+    stale_for: Annotated[int, duration(1_000, 366 * DAY_MS)] = Field(
+        default=DAY_MS,
+        description="How long keys are believed that the issuer could not confirm, because it is down. After that its "
+        "tokens are refused with `jwt-keys-stale`.",
+        examples=["24h"],
+        json_schema_extra={"default": "24h"},
+    )
+
+
+class Outgoing(Settings):
+    """Lockgate's own calls: key sets and discovery documents. Upstreams are not meant here."""
+
+    allow: list[Network] = Field(
+        default=[],
+        description="Networks that may be called besides public addresses, and without TLS. Without it a name that "
+        "resolves to a private, loopback, link-local or metadata address is not called.",
+        examples=[["10.0.0.0/8"]],
+    )
+    trust: Text | None = Field(
+        default=None,
+        description="A file of certificates (PEM), relative to this one, to trust in the place of the system's.",
+        examples=["internal-ca.pem"],
+    )

@@ -1,0 +1,1 @@
+"""What identity providers are asked: their keys, and later sessions and revocations."""
