@@ -60,6 +60,8 @@ def test_an_answered_request_is_written_down_whole(gate: Gate, auto: AutoUpstrea
         "bytes_in": 5,
         "bytes_out": 2,
         "upstream": None,
+        "version": None,
+        "operation": None,
         "target": f"127.0.0.1:{auto.port}",
         "bundle": loaded["hash"],
         "worker": 0,

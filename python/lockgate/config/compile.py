@@ -13,7 +13,7 @@ from lockgate.config.issuers import rules
 from lockgate.config.limits import scope
 from lockgate.config.model_listeners import Listener
 from lockgate.config.model_routing import Goes
-from lockgate.config.model_upstreams import Credential, Server, Timeouts, Upstream
+from lockgate.config.model_upstreams import Credential, Timeouts, Upstream
 from lockgate.config.model_versions import Version, VersionBy, day_ms
 from lockgate.config.openapi.documents import Attaching, Documents
 from lockgate.config.placed import Path, Placed
@@ -285,7 +285,7 @@ def version_by(by: VersionBy) -> types.VersionBy:
 
 
 def _of_one(target: str) -> Upstream:
-    return Upstream(targets=[Server(url=target)])
+    return Upstream.model_validate({"targets": [target]})
 
 
 def _timeouts(timeouts: Timeouts) -> types.Timeouts:
