@@ -356,7 +356,10 @@ fn each_route_of_an_api_is_held_to_its_own_policies() {
         bundle(vec![keyed("shop", &[prefix("/shop")]), route])
     };
     let before = routes("x-admin");
-    assert_eq!(one(&mut replay(&before, &routes("x-moved")), served()).0, "same");
+    assert_eq!(
+        one(&mut replay(&before, &routes("x-moved")), served()).0,
+        "same"
+    );
     let mut then = served();
     then.path = "/shop/admin/1".to_owned();
     then.route = Some("/shop/admin/*".to_owned());
