@@ -135,6 +135,11 @@ impl Operations {
         self.operations.get(number as usize)
     }
 
+    /// All of them, in the document's order.
+    pub fn iter(&self) -> std::slice::Iter<'_, Operation> {
+        self.operations.iter()
+    }
+
     /// Where requests to each operation are counted, for an API with this name.
     #[must_use]
     pub fn metrics(&self, metrics: &Metrics, api: &Arc<str>) -> Box<[Arc<OperationMetrics>]> {

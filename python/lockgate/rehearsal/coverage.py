@@ -78,7 +78,7 @@ def measure(outline: Iterable[Mapping[str, Any]], explained: Iterable[Mapping[st
         api = _called(route)
         routes.add((api, route["pattern"]))
         if route.get("operation"):
-            operations.add((api, route["operation"]))
+            operations.add((api, route["operation"]["name"]))
         for number, step in enumerate(told["steps"]):
             if step["verdict"] in ALLOWED:
                 said.add((api, number, "allows"))

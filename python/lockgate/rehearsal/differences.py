@@ -46,6 +46,8 @@ IGNORED: Final = frozenset(
     {"span", "authorize_span", "route", "sequence", "created_ms", "sources", "bundle_version", "name"}
 )
 """What says nothing of how requests are treated."""
+SHOWN: Final = 200
+"""Characters of a value that nothing here knows how to say."""
 STRICTNESS: Final[Mapping[str, int]] = {"enforce": 2, "observe": 1, "off": 0}
 
 
@@ -66,7 +68,8 @@ class _Comparison:
         yield from self._named("apis", "API", self._api, added="opens", removed="closes")
         yield from self._named("listeners", "listener", self._listener, added="opens", removed="closes")
         yield from self._named("upstreams", "upstream", self._upstream, added="changes", removed="changes")
-        known = {"apis", "listeners", "upstreams", *IGNORED}
+        # What a document says counts where an API is held to it.
+        known = {"apis", "listeners", "upstreams", "documents", *IGNORED}
         for name in dict.fromkeys([*self._before, *self._after]):
             if name not in known:
                 yield from self._values(name, self._before.get(name), self._after.get(name), self._whole)
@@ -92,21 +95,40 @@ class _Comparison:
                 yield from compare(f"{section}.{name}", before[name], one)
 
     def _api(self, at: str, before: Node, after: Node) -> Iterator[Difference]:
-        handled = {"hosts", "paths", "methods", "public", "policies", "authorize", *IGNORED}
+        handled = {"hosts", "paths", "methods", "public", "policies", "authorize", "openapi", *IGNORED}
         yield from self._set(f"{at}.hosts", "host", before["hosts"], after["hosts"], after, all_if_empty=True)
         yield from self._set(f"{at}.path", "path", _paths(before), _paths(after), after)
         yield from self._set(f"{at}.methods", "method", before["methods"], after["methods"], after, all_if_empty=True)
         yield from self._waiver(f"{at}.public", "anyone may call", before["public"], after["public"], after)
         yield from self._policies(at, before["policies"], after["policies"], after)
+        yield from self._openapi(f"{at}.openapi", before.get("openapi"), after.get("openapi"), after)
         for name in dict.fromkeys([*before, *after]):
             if name not in handled:
                 yield from self._values(f"{at}.{name}", before.get(name), after.get(name), after)
 
+    def _openapi(self, at: str, old: Node | None, new: Node | None, api: Node) -> Iterator[Difference]:
+        """What its document has is let in, and nothing else."""
+        if old is None and new is None:
+            return
+        before = _operations(self._before, old) if old is not None else set()
+        after = _operations(self._after, new) if new is not None else set()
+        if old is None:
+            yield self._of("closes", at, f"only the {len(after)} operations of a document, instead of all", api)
+        elif new is None:
+            yield self._of("opens", at, "all that its routes take, not a document's operations alone", api)
+        else:
+            yield from self._set(at, "operation", sorted(before), sorted(after), api)
+            for name in dict.fromkeys([*old, *new]):
+                if name not in {"document", *IGNORED}:
+                    yield from self._values(f"{at}.{name}", old.get(name), new.get(name), api)
+
     def _policies(self, at: str, before: Node, after: Node, api: Node) -> Iterator[Difference]:
         for room in dict.fromkeys([*before, *after]):
             old, new = before.get(room), after.get(room)
-            if isinstance(old, list) or isinstance(new, list):
+            if room == "authenticate":
                 yield from self._ways(f"{at}.{room}", old or [], new or [], api)
+            elif isinstance(old, list) or isinstance(new, list):
+                yield from self._several(f"{at}.{room}", room, old or [], new or [], api)
             elif old is None and new is not None:
                 yield self._of("closes", f"{at}.{room}", f"{room} is asked now: {_config(new)}", new)
             elif old is not None and new is None:
@@ -129,6 +151,33 @@ class _Comparison:
                 # Where there was none, anyone could call, or nobody.
                 effect: Effect = "opens" if old else "changes"
                 yield self._of(effect, at, f"{room} ({_config(placed)}) proves who calls", placed)
+
+    def _several(
+        self, at: str, room: str, before: Sequence[Node], after: Sequence[Node], api: Node
+    ) -> Iterator[Difference]:
+        """Policies of one room that are told apart by their names, such as limits."""
+        old, new = ({one["config"]["name"]: one for one in policies} for policies in (before, after))
+        for name in old:
+            if name not in new:
+                yield self._of("opens", f"{at}.{name}", f"{room} {name} is not asked any more", api)
+        for name, placed in new.items():
+            here = f"{at}.{name}"
+            if name not in old:
+                yield self._of("closes", here, f"{room} {name} is asked now: {_config(placed)}", placed)
+                continue
+            yield from self._modes(here, f"{room} {name}", old[name], placed)
+            yield from self._limit(here, old[name]["config"], placed["config"], placed)
+
+    def _limit(self, at: str, before: Node, after: Node, said: Node) -> Iterator[Difference]:
+        rates = before["allow"] / before["per_ms"], after["allow"] / after["per_ms"]
+        if rates[0] != rates[1]:
+            effect: Effect = "opens" if rates[1] > rates[0] else "closes"
+            yield self._of(effect, f"{at}.allow", f"it allows {_rate(after)} instead of {_rate(before)}", said)
+        yield from self._values(f"{at}.burst", before["burst"], after["burst"], said, bounds=True)
+        yield from self._set(f"{at}.exempt", "uncounted network", before["exempt"], after["exempt"], said)
+        for name in dict.fromkeys([*before, *after]):
+            if name not in {"allow", "per_ms", "burst", "exempt", "scope", *IGNORED}:
+                yield from self._values(f"{at}.{name}", before.get(name), after.get(name), said)
 
     def _placed(self, at: str, room: str, before: Node, after: Node) -> Iterator[Difference]:
         yield from self._modes(at, room, before, after)
@@ -229,6 +278,15 @@ class _Comparison:
         return Difference(effect, at, message, place)
 
 
+def _operations(bundle: Node, attached: Node) -> set[str]:
+    operations = bundle["documents"][attached["document"]]["operations"]
+    return {f"{one['method']} {one['path']} ({one['name']})" for one in operations}
+
+
+def _rate(limit: Node) -> str:
+    return f"{limit['allow']} in {say_duration(limit['per_ms'])}"
+
+
 def _effect(name: str, old: object, new: object, *, bounds: bool) -> Effect:
     if not bounds or not isinstance(old, int) or not isinstance(new, int):
         return "changes"
@@ -249,8 +307,9 @@ def _value(name: str, value: Any) -> str:
         return say_duration(value) if name.endswith("_ms") else str(value)
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         return _listed(value)
-    # What this does not know it shows whole, without the places.
-    return json.dumps(_bare(value), ensure_ascii=False) if isinstance(value, Mapping | list) else str(value)
+    # What this does not know it shows as it is, without the places.
+    text = json.dumps(_bare(value), ensure_ascii=False) if isinstance(value, Mapping | list) else str(value)
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
 
 
 def _bare(value: Any) -> Any:

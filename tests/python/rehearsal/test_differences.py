@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -90,6 +91,13 @@ def test_what_is_only_written_otherwise_is_no_difference(tmp_path: Path) -> None
         ),
         ("64KiB", "1MiB", "opens", "apis.shop.body_limit.bytes", "bytes is 1MiB instead of 64KiB"),
         ("64KiB", "1KiB", "closes", "apis.shop.body_limit.bytes", "bytes is 1KiB instead of 64KiB"),
+        (
+            "path: /shop\n",
+            "path: /shop\n    limits: [{name: calm, allow: 5/s}]\n",
+            "closes",
+            "apis.shop.limits.calm",
+            "asked now",
+        ),
         ("X-Key", "X-Other", "opens", "apis.shop.authenticate", "X-Other"),
         ("2099-01-01", "2099-02-01", "opens", "apis.open.public", "2099-02-01 instead of 2099-01-01"),
         ("2099-01-01", "2098-01-01", "closes", "apis.open.public", "2098-01-01 instead of 2099-01-01"),
@@ -141,3 +149,32 @@ def test_moving_from_keys_to_anyone_opens(tmp_path: Path) -> None:
     )
     effects = {(one.effect, one.object) for one in found}
     assert ("opens", "apis.shop.public") in effects
+
+
+LIMITED = "path: /shop\n    limits: [{{name: calm, allow: {allow}, burst: {burst}}}]\n"
+
+
+@pytest.mark.parametrize(
+    ("allow", "burst", "effect", "object_", "words"),
+    [
+        ("10/s", 20, "opens", "apis.shop.limits.calm.allow", "it allows 10 in 1s instead of 5 in 1s"),
+        ("5/m", 20, "closes", "apis.shop.limits.calm.allow", "it allows 5 in 1m instead of 5 in 1s"),
+        ("5/s", 30, "opens", "apis.shop.limits.calm.burst", "burst is 30 instead of 20"),
+        ("5/s", 10, "closes", "apis.shop.limits.calm.burst", "burst is 10 instead of 20"),
+    ],
+)
+def test_a_limit_is_loosened_or_tightened(
+    tmp_path: Path, allow: str, burst: int, effect: str, object_: str, words: str
+) -> None:
+    bundles = []
+    for name, (rate, most) in {"before.yaml": ("5/s", 20), "after.yaml": (allow, burst)}.items():
+        (tmp_path / name).write_text(BASE.replace("path: /shop\n", LIMITED.format(allow=rate, burst=most)))
+        bundles.append(load(tmp_path / name, native=False).compile(0, 0))
+    (found,) = differences(*bundles)
+    assert (found.effect, found.object, found.message) == (effect, object_, words)
+    (gone,) = differences(bundles[0], {**bundles[0], "apis": [_unlimited(api) for api in bundles[0]["apis"]]})
+    assert (gone.effect, gone.object) == ("opens", "apis.shop.limits.calm")
+
+
+def _unlimited(api: dict[str, Any]) -> dict[str, Any]:
+    return {**api, "policies": {**api["policies"], "limits": []}}

@@ -19,6 +19,8 @@ pub struct Outlined {
     pub span: Place,
     /// Its routes' patterns.
     pub routes: Vec<String>,
+    /// The operations of its document.
+    pub operations: Vec<String>,
     /// Its policies, in the pipeline's order.
     pub steps: Vec<OutlinedStep>,
 }
@@ -46,6 +48,10 @@ impl Engine {
             route: api.route.as_deref().map(str::to_owned),
             span: self.place(api.span),
             routes: routes.clone(),
+            operations: api.openapi.as_ref().map_or_else(Vec::new, |document| {
+                let operations = document.operations.iter();
+                operations.map(|one| one.name.to_string()).collect()
+            }),
             steps: api
                 .steps
                 .iter()

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use crate::bundle::{Bundle, PathMatch};
 use crate::events::{Exchange, Outcome, Verdict as Said};
 use crate::judge::Memory;
-use crate::snapshot::{CompiledApi, Policy, Step, AUTHORIZE};
+use crate::snapshot::{CompiledApi, Policy, Step, AUTHORIZE, OPERATION};
 
 /// What a policy says that cannot be asked. It never leaves replay.
 pub(super) static UNDECIDABLE: Reason = Reason {
@@ -27,7 +27,8 @@ pub(super) static UNDECIDABLE: Reason = Reason {
 
 /// Policies that look at nothing but the address, the path, the caller and the
 /// time, or refuse for nothing else.
-const ASKED: [&str; 5] = [
+const ASKED: [&str; 6] = [
+    OPERATION,
     ip_filter::NAME,
     AUTHORIZE,
     redirect::NAME,
