@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from bench.tokens import RULES
+
 HOUR_MS = 3_600_000
 SPAN = {"file": 0, "line": 1, "column": 1}
 LIMITS = {
@@ -30,6 +32,7 @@ class Shape:
 
     events: bool
     keys: bool = False
+    tokens: bool = False
     apis: int = 1
 
 
@@ -68,6 +71,7 @@ def bundle(shape: Shape, origin: str, sequence: int = 1) -> str:
                     "span": SPAN,
                 }
             ],
+            "issuers": [{"name": "company", "rules": RULES, "span": SPAN}] if shape.tokens else [],
             "apis": [api(number, shape, now) for number in range(shape.apis)],
             "documents": [],
             "facts": {"max_age_ms": 24 * HOUR_MS, "then": "continue"},
@@ -78,20 +82,20 @@ def bundle(shape: Shape, origin: str, sequence: int = 1) -> str:
 
 
 def api(number: int, shape: Shape, now_ms: int) -> dict[str, object]:
-    """One API, public or asking for a key."""
+    """One API, public or asking for a key or a token."""
     waiver = {
         "owner": "bench",
         "reason": "Loopback only, and gone with the run.",
         "until_ms": now_ms + 24 * HOUR_MS,
         "span": SPAN,
     }
-    ask = {
-        "mode": "enforce",
-        "on_error": "deny",
-        "waiver": None,
-        "span": SPAN,
-        "config": {"header": "X-API-Key"},
-    }
+    placed = {"mode": "enforce", "on_error": "deny", "waiver": None, "span": SPAN}
+    ways: list[dict[str, object]] = []
+    if shape.keys:
+        ways.append({"api_key": {**placed, "config": {"header": "X-API-Key"}}})
+    if shape.tokens:
+        config = {"issuer": "company", "place": {"header": "Authorization"}, "forward": False}
+        ways.append({"jwt": {**placed, "config": config}})
     return {
         "name": f"api-{number}",
         "hosts": [],
@@ -100,11 +104,11 @@ def api(number: int, shape: Shape, now_ms: int) -> dict[str, object]:
         "upstream": "origin",
         "strip_path": False,
         "openapi": None,
-        "public": None if shape.keys else waiver,
-        "authorize": "authenticated" if shape.keys else "public",
+        "public": None if ways else waiver,
+        "authorize": "authenticated" if ways else "public",
         "policies": {
             "ip_filter": None,
-            "authenticate": [{"api_key": ask}] if shape.keys else [],
+            "authenticate": ways,
             "body_limit": None,
         },
         "span": SPAN,

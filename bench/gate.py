@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench import tokens
 from bench.bundles import Shape, Signer, bundle, path
 from bench.load import write_requests
 from bench.machine import ROOT
@@ -23,11 +24,12 @@ SHAPES = {
     "plain": Shape(events=False),
     "events": Shape(events=True),
     "key": Shape(events=True, keys=True),
+    "jwt": Shape(events=True, tokens=True),
     "routes-10": Shape(events=True, apis=10),
     "routes-10000": Shape(events=True, apis=10_000),
     "keys-1000000": Shape(events=True, keys=True),
 }
-KEYS = {"key": 10, "keys-1000000": 1_000_000}
+KEYS = {"key": 10, "jwt": 10, "keys-1000000": 1_000_000}
 KEYS_IN_USE = 10_000
 ROUTES_IN_USE = 1_000
 EVENTS_SECONDS = 5.0
@@ -59,7 +61,8 @@ class Gate:
             # bundle, on disk as after a restart: its memory holds no trace of their arrival.
             running = self._serve(site, self._filled_state(variant, site, signed, requests), requests)
         else:
-            facts = self._keys(variant)[0] if shape.keys else None
+            known = shape.keys or shape.tokens
+            facts = self._keys(variant)[0] if known else None
             running = self._serve(site, site.folder / "state", requests, signed, facts)
         if shape.events:
             running.dropped_events = functools.partial(self.dropped_events, running.process)
@@ -93,6 +96,9 @@ class Gate:
         if shape.keys:
             keys = self._keys(variant)[1].read_text().split()
             return (("/orders/1017", {"X-API-Key": key}) for key in keys)
+        if shape.tokens:
+            sent = self._keys(variant)[1].read_text().split()
+            return (("/orders/1017", {"Authorization": f"Bearer {token}"}) for token in sent)
         if shape.apis > 1:
             spread = range(0, shape.apis, max(1, shape.apis // ROUTES_IN_USE))
             return ((path(number, shape) + "/orders/1017", {}) for number in spread)
@@ -131,10 +137,13 @@ class Gate:
         return state
 
     def _keys(self, variant: str) -> tuple[Path, Path]:
-        """Files with a row's key facts and with the keys that are sent; made once a run."""
+        """Files with the facts of a row's keys and with the keys or tokens that are sent; made once a run."""
         facts, keys = self.folder / f"facts-{variant}", self.folder / f"keys-{variant}"
         if not keys.exists():
             count = KEYS[variant]
+            if SHAPES[variant].tokens:
+                tokens.write(count, facts, keys)
+                return facts, keys
             in_use = min(count, KEYS_IN_USE)
             words = [self._pepper, str(count), str(in_use), str(facts), str(keys)]
             self._python("-m", "bench.gate_keys", *words)

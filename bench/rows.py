@@ -39,6 +39,7 @@ ROWS: tuple[Row, ...] = (
     Row("lockgate", "plain", "one public route, events off", budget=1.0),
     Row("lockgate", "events", "the same, an access event for each request", budget=1.05),
     Row("lockgate", "key", "and an API key, one of 10", budget=1.1),
+    Row("lockgate", "jwt", "and a token signed with ES256, one of 10, verified before", budget=1.15),
     Row("lockgate", "routes-10", "events on, requests spread over 10 APIs"),
     Row("lockgate", "routes-10000", "events on, requests spread over 10,000 APIs", flat_against="lockgate/routes-10"),
     Row("lockgate", "keys-1000000", "events on, 10,000 of 1,000,000 keys in use", flat_against="lockgate/key"),
