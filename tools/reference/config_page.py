@@ -15,6 +15,7 @@ Schema = dict[str, Any]
 ROOMS = {
     "IpFilter": "ip_filter",
     "ApiKey": "api_key",
+    "Jwt": "jwt",
     "BodyLimit": "body_limit",
     "Cors": "cors",
     "Headers": "headers",
