@@ -147,7 +147,7 @@ def test_a_running_gate(
     told = {**rules(case), "skew_ms": 2**32 - 1}
     place = case.get("place", {"header": "Authorization"})
     bundle = bundles.bundle([bundles.api(keys=[bundles.jwt("company", place)])], [bundles.upstream(auto.port)])
-    bundle["issuers"] = [{"name": "company", "rules": told, "span": bundles.span(5)}]
+    bundle["issuers"] = [{"name": "company", "rules": told, "span": bundles.span(5)}]  # type: ignore[typeddict-item]
     gate.load(bundle)
     sequence = int(gate.tell("facts_seq")) + 1
     gate.facts({"seq": sequence, "at_ms": 1, "kind": "keyset.forget", "issuer": "company"})

@@ -336,39 +336,6 @@ class IpFilterConfig(TypedDict):
     """Networks or addresses that may not."""
 
 
-class LimitsConfig(TypedDict):
-    """One limit, as the bundle has it."""
-
-    allow: int
-    """How many."""
-    burst: int
-    """How many at once."""
-    by: list[By]
-    """What it counts by; each combination has a counter of its own."""
-    count: Count
-    """What is counted."""
-    exempt: list[str]
-    """Networks that are not counted."""
-    ipv4_prefix: int
-    """Bits of an IPv4 address that count as one."""
-    ipv6_prefix: int
-    """Bits of an IPv6 address that count as one."""
-    legacy: bool
-    """Whether they also have the older `X-RateLimit-*` fields."""
-    name: str
-    """Its name: unique in its API, and what answers call it."""
-    only: Only
-    """Which requests it is for."""
-    penalty: PenaltyConfig | None
-    """What too many failures bring; set if failures are counted."""
-    per_ms: int
-    """In how many milliseconds."""
-    scope: str
-    """Where it is said, as `apis/NAME`: limits of one name and place share their counters."""
-    tell: Tell
-    """Which answers tell of it."""
-
-
 class Issuer(TypedDict):
     """Somebody whose tokens are believed."""
 
@@ -405,6 +372,39 @@ class KeySourceSecret(TypedDict):
 
 KeySource = KeySourcePublished | KeySourceSecret
 """Where an issuer's keys come from."""
+
+
+class LimitsConfig(TypedDict):
+    """One limit, as the bundle has it."""
+
+    allow: int
+    """How many."""
+    burst: int
+    """How many at once."""
+    by: list[By]
+    """What it counts by; each combination has a counter of its own."""
+    count: Count
+    """What is counted."""
+    exempt: list[str]
+    """Networks that are not counted."""
+    ipv4_prefix: int
+    """Bits of an IPv4 address that count as one."""
+    ipv6_prefix: int
+    """Bits of an IPv6 address that count as one."""
+    legacy: bool
+    """Whether they also have the older `X-RateLimit-*` fields."""
+    name: str
+    """Its name: unique in its API, and what answers call it."""
+    only: Only
+    """Which requests it is for."""
+    penalty: PenaltyConfig | None
+    """What too many failures bring; set if failures are counted."""
+    per_ms: int
+    """In how many milliseconds."""
+    scope: str
+    """Where it is said, as `apis/NAME`: limits of one name and place share their counters."""
+    tell: Tell
+    """Which answers tell of it."""
 
 
 class Listener(TypedDict):
@@ -677,6 +677,21 @@ class PlacedIpFilter(TypedDict):
     """Needed where authentication or authorization is not enforced."""
 
 
+class PlacedJwt(TypedDict):
+    """A policy's config with what every policy has."""
+
+    config: JwtConfig
+    """The policy's own part."""
+    mode: Mode
+    """Enforce, observe or off."""
+    on_error: OnError
+    """What an error of the policy itself does."""
+    span: Span
+    """Where the configuration says it."""
+    waiver: Waiver | None
+    """Needed where authentication or authorization is not enforced."""
+
+
 class PlacedLimits(TypedDict):
     """A policy's config with what every policy has."""
 
@@ -819,6 +834,31 @@ class RewriteConfig(TypedDict):
     """Parameters to take out."""
     set: list[Parameter]
     """Parameters to set: name and a template for the value."""
+
+
+class Rules(TypedDict):
+    """What is demanded of an issuer's tokens."""
+
+    algorithms: list[Algorithm]
+    """How tokens may be signed."""
+    audiences: list[str]
+    """What the claim `aud` must name one of."""
+    issuer: str
+    """What the claim `iss` must be, letter by letter."""
+    keys: KeySource
+    """Where keys come from."""
+    max_age_ms: int | None
+    """How long ago a token may have been issued, milliseconds."""
+    require: list[str]
+    """Claims that there must be, besides `exp` and `sub`."""
+    skew_ms: int
+    """How far clocks may differ, milliseconds."""
+    stale_for_ms: int
+    """How long keys are believed that could not be confirmed, milliseconds."""
+    token_bytes: int
+    """Longest token, bytes."""
+    types: list[str]
+    """What `typ` may be; without case, `application/` left out."""
 
 
 class Server(TypedDict):
