@@ -36,7 +36,7 @@ pub enum Verifier {
     /// A public key.
     Public(ParsedPublicKey),
     /// A shared secret.
-    Shared(hmac::Key),
+    Shared(Box<hmac::Key>),
 }
 
 impl Verifier {
@@ -74,8 +74,12 @@ impl KeySet {
                     Algorithm::HS512 => (hmac::HMAC_SHA512, 64),
                     _ => return None,
                 };
-                (secret.len() >= least)
-                    .then(|| (*alg, Verifier::Shared(hmac::Key::new(kind, secret))))
+                (secret.len() >= least).then(|| {
+                    (
+                        *alg,
+                        Verifier::Shared(Box::new(hmac::Key::new(kind, secret))),
+                    )
+                })
             })
             .collect();
         let keys = if verifiers.is_empty() {
