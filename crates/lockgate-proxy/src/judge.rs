@@ -11,22 +11,20 @@ use http::header::{HeaderValue, ALLOW, CONTENT_TYPE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method};
 use lockgate_policy::headers::Subject;
-use lockgate_policy::limits::{self, Charge, Strike};
+use lockgate_policy::limits::{Charge, Strike};
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
 use lockgate_policy::template::Captures;
 use lockgate_policy::{
-    cors, Answers, BodyMachine, Caller, Denial, Edit, Fault, Identity, Mode, Need, OnError,
-    PolicyError, ReasonRef, RequestView, Span, Verdict, POLICY_FAILED,
+    cors, Answers, BodyMachine, Caller, Denial, Edit, Identity, Mode, Need, OnError, PolicyError,
+    ReasonRef, RequestView, Span, Verdict, POLICY_FAILED,
 };
 use lockgate_wire::headers::forwarded::client_address;
 use lockgate_wire::query;
 use lockgate_wire::target::{self, normalize_host, Normal};
 
 use crate::bundle::Duplicates;
-use crate::counters::Counters;
 use crate::edits::OFFLINE_ID;
-use crate::facts::FactStore;
 use crate::normal;
 use crate::operations::Sought;
 use crate::reasons;
@@ -37,6 +35,10 @@ use crate::snapshot::{
 use crate::split::{Chooser, ChosenBy};
 use crate::trace::{Outcome, Trace};
 use crate::versions;
+
+mod counted;
+
+pub use counted::{answer, Stores};
 
 /// Paths that are the gate's own on every host.
 pub(crate) const RESERVED: &str = "/.lockgate";
@@ -584,22 +586,6 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
         None
     }
 
-    fn view(&self) -> RequestView<'_> {
-        RequestView {
-            method: self.arrival.method,
-            host: &self.host,
-            path: &self.path,
-            query: self.query.as_deref(),
-            headers: self.arrival.headers,
-            content_length: self.arrival.content_length,
-            api: self.api().map_or("", |api| &api.name),
-            operation: self
-                .judgement
-                .operation
-                .and_then(|number| Some(&*self.document()?.operation(number)?.name)),
-        }
-    }
-
     fn ask(&mut self, step: &Step, answers: &Answers) -> Result<Verdict, PolicyError> {
         let view = self.view();
         if let (Some(memory), Some(api), Some(matched)) =
@@ -659,37 +645,6 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
                 policy.decide(&self.counted(&view, step), &self.taken, answers)
             }
             Policy::Penalty(policy) => policy.decide(&self.counted(&view, step), answers),
-        }
-    }
-
-    /// The request as limits see it.
-    fn counted<'v>(&'v self, view: &'v RequestView<'v>, step: &Step) -> limits::Asked<'v> {
-        let client = self.judgement.client;
-        let matched = self.judgement.matched;
-        limits::Asked {
-            view,
-            route: matched.map_or("", |matched| self.snapshot.router.pattern(matched)),
-            address: client,
-            proxy: self.arrival.listener.trusts(client),
-            identity: self.judgement.identity.as_ref(),
-            shadow: step.mode_at(self.now_ms) != Mode::Enforce,
-            now_ms: self.now_ms,
-        }
-    }
-
-    /// What a limit took goes back if a later one refuses.
-    fn remember(&mut self, step: &Step, answers: &Answers) {
-        if let (Policy::Limits(_), Answers::Taken(take)) = (&step.policy, answers) {
-            let later = self
-                .api()
-                .and_then(|api| api.steps.get(self.next + 1..))
-                .unwrap_or_default();
-            if later
-                .iter()
-                .any(|step| matches!(step.policy, Policy::Limits(_)))
-            {
-                self.taken.extend_from_slice(&take.charges);
-            }
         }
     }
 
@@ -795,25 +750,6 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
         }
     }
 
-    /// Notes that authentication refused, for those who count that. A
-    /// credential that is known and only opens nothing any more was not guessed.
-    fn strike(&mut self, denial: &Denial) {
-        let guessed = denial.reason.status == 401
-            && denial.reason.fault == Fault::Client
-            && self.judgement.known.is_none();
-        let Some(api) = self.api().filter(|_| guessed) else {
-            return;
-        };
-        let view = self.view();
-        let strikes = api.steps.iter().filter_map(|step| match &step.policy {
-            Policy::Penalty(policy) if step.mode_at(self.now_ms) != Mode::Off => {
-                policy.strike(&self.counted(&view, step), denial.absent)
-            }
-            _ => None,
-        });
-        self.strikes = strikes.collect();
-    }
-
     fn leave_rest(&mut self) {
         if let Some(api) = self.api() {
             for _ in self.judgement.trace.len()..api.steps.len() {
@@ -846,33 +782,6 @@ fn reserved(rest: &str) -> Result<End, Denial> {
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(CONTENT_TYPE, json);
     Ok(End::Respond(Box::new(response)))
-}
-
-/// What the process holds for all requests; offline, scratch stores.
-#[derive(Clone, Copy)]
-pub struct Stores<'s> {
-    /// Keys and the like.
-    pub facts: &'s FactStore,
-    /// What limits take from.
-    pub counters: &'s dyn Counters,
-}
-
-/// Answers needs from the process-wide stores. `stale` is whether facts are too
-/// old to be believed.
-#[must_use]
-pub fn answer(stores: &Stores<'_>, stale: bool, need: Need, now_ms: u64) -> Answers {
-    match need {
-        Need::Key(_) | Need::KeySet(_) if stale => Answers::Stale,
-        Need::Key(digest) => Answers::Key(digest, stores.facts.key(&digest)),
-        Need::KeySet(issuer) => Answers::KeySet(stores.facts.key_set(&issuer)),
-        Need::Refetch { issuer, .. } => Answers::Refetched(stores.facts.key_set(&issuer)),
-        Need::Take(take) => Answers::Taken(stores.counters.take(take, now_ms)),
-        Need::Standing(key) => Answers::Standing(stores.counters.standing(key, now_ms)),
-        Need::Strike(strikes) => {
-            stores.counters.strike(&strikes, now_ms);
-            Answers::None
-        }
-    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use lockgate_policy::{api_key, body_limit, ip_filter, BodyVerdict, Grant, KeyRec
 use super::*;
 use crate::bundle::{Api, Bundle};
 use crate::counters::Local;
+use crate::facts::FactStore;
 use crate::testing::{
     api, bundle, exact, key_fact, keyed, keys, line, placed, prefix, snapshot, waiver, NOW,
 };

@@ -5,6 +5,7 @@ use lockgate_policy::limits::{By, Config, Count, Only, PenaltyConfig, Tell};
 
 use super::*;
 use crate::bundle::Placed;
+use crate::counters::Counters;
 
 fn limit(name: &str, by: &[By], allow: u64) -> Config {
     Config {

@@ -1,0 +1,106 @@
+//! Limits, as judging meets them: what they are shown, what goes back, and who
+//! has failed. And the stores that answer what policies want to know.
+
+use lockgate_policy::limits::Asked;
+use lockgate_policy::{Answers, Denial, Fault, Mode, Need, RequestView};
+
+use super::Judging;
+use crate::counters::Counters;
+use crate::facts::FactStore;
+use crate::snapshot::{Policy, Step};
+
+impl Judging<'_, '_, '_> {
+    /// The request as policies see it.
+    pub(super) fn view(&self) -> RequestView<'_> {
+        RequestView {
+            method: self.arrival.method,
+            host: &self.host,
+            path: &self.path,
+            query: self.query.as_deref(),
+            headers: self.arrival.headers,
+            content_length: self.arrival.content_length,
+            api: self.api().map_or("", |api| &api.name),
+            operation: self
+                .judgement
+                .operation
+                .and_then(|number| Some(&*self.document()?.operation(number)?.name)),
+        }
+    }
+
+    /// The request as limits see it.
+    pub(super) fn counted<'v>(&'v self, view: &'v RequestView<'v>, step: &Step) -> Asked<'v> {
+        let client = self.judgement.client;
+        let matched = self.judgement.matched;
+        Asked {
+            view,
+            route: matched.map_or("", |matched| self.snapshot.router.pattern(matched)),
+            address: client,
+            proxy: self.arrival.listener.trusts(client),
+            identity: self.judgement.identity.as_ref(),
+            shadow: step.mode_at(self.now_ms) != Mode::Enforce,
+            now_ms: self.now_ms,
+        }
+    }
+
+    /// What a limit took goes back if a later one refuses.
+    pub(super) fn remember(&mut self, step: &Step, answers: &Answers) {
+        if let (Policy::Limits(_), Answers::Taken(take)) = (&step.policy, answers) {
+            let later = self
+                .api()
+                .and_then(|api| api.steps.get(self.next + 1..))
+                .unwrap_or_default();
+            if later
+                .iter()
+                .any(|step| matches!(step.policy, Policy::Limits(_)))
+            {
+                self.taken.extend_from_slice(&take.charges);
+            }
+        }
+    }
+
+    /// Notes that authentication refused, for those who count that. A
+    /// credential that is known and only opens nothing any more was not guessed.
+    pub(super) fn strike(&mut self, denial: &Denial) {
+        let guessed = denial.reason.status == 401
+            && denial.reason.fault == Fault::Client
+            && self.judgement.known.is_none();
+        let Some(api) = self.api().filter(|_| guessed) else {
+            return;
+        };
+        let view = self.view();
+        let strikes = api.steps.iter().filter_map(|step| match &step.policy {
+            Policy::Penalty(policy) if step.mode_at(self.now_ms) != Mode::Off => {
+                policy.strike(&self.counted(&view, step), denial.absent)
+            }
+            _ => None,
+        });
+        self.strikes = strikes.collect();
+    }
+}
+
+/// What the process holds for all requests; offline, scratch stores.
+#[derive(Clone, Copy)]
+pub struct Stores<'s> {
+    /// Keys and the like.
+    pub facts: &'s FactStore,
+    /// What limits take from.
+    pub counters: &'s dyn Counters,
+}
+
+/// Answers needs from the process-wide stores. `stale` is whether facts are too
+/// old to be believed.
+#[must_use]
+pub fn answer(stores: &Stores<'_>, stale: bool, need: Need, now_ms: u64) -> Answers {
+    match need {
+        Need::Key(_) | Need::KeySet(_) if stale => Answers::Stale,
+        Need::Key(digest) => Answers::Key(digest, stores.facts.key(&digest)),
+        Need::KeySet(issuer) => Answers::KeySet(stores.facts.key_set(&issuer)),
+        Need::Refetch { issuer, .. } => Answers::Refetched(stores.facts.key_set(&issuer)),
+        Need::Take(take) => Answers::Taken(stores.counters.take(take, now_ms)),
+        Need::Standing(key) => Answers::Standing(stores.counters.standing(key, now_ms)),
+        Need::Strike(strikes) => {
+            stores.counters.strike(&strikes, now_ms);
+            Answers::None
+        }
+    }
+}
