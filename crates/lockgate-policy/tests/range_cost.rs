@@ -2,6 +2,8 @@
 //! look-up. Alone in its process. For numbers to quote:
 //! `cargo test --release -p lockgate-policy --test range_cost -- --nocapture`.
 
+// A measurement reads the clock and the process; the crate itself may not.
+#![allow(clippy::disallowed_methods)]
 #![allow(clippy::unwrap_used, missing_docs)]
 #![cfg(target_os = "linux")]
 
