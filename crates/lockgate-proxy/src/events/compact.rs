@@ -18,11 +18,10 @@ const MARK: &str = "…";
 pub(crate) struct Compact<'a>(pub &'a mut Vec<u8>);
 
 impl Compact<'_> {
-    /// A map's key; at most 23, so that it is one byte.
+    /// A map's key: one byte up to 23, then two, so what is seldom there has the higher ones.
     #[inline]
     pub fn key(&mut self, key: u8) {
-        debug_assert!(key < 24, "a key is one byte");
-        self.0.push(key);
+        self.head(UNSIGNED, key.into());
     }
 
     /// An unsigned integer in its shortest form.

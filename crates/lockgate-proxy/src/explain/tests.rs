@@ -63,7 +63,7 @@ fn a_request_that_is_allowed_is_told_in_whole() {
         json!({
             "request": {"method": "GET", "host": "shop.example.com", "path": "/open/7", "query": "x=1", "rewritten": true},
             "route": {"api": "open", "route": null, "conditions": "", "pattern": "/open/{id}", "span": span(10), "version": null, "operation": null},
-            "steps": [{"policy": "authorize", "phase": "head", "verdict": "allow", "reason": null, "span": span(11)}],
+            "steps": [{"policy": "authorize", "part": "", "phase": "head", "verdict": "allow", "reason": null, "span": span(11)}],
             "verdict": "allow",
             "status": null,
             "reason": null,
@@ -104,7 +104,7 @@ fn a_key_that_facts_know_identifies() {
     assert_eq!(told["verdict"], "allow");
     assert_eq!(
         told["identity"],
-        json!({"proved_by": "api_key", "credential": "key_1", "owner": "ann"})
+        json!({"proved_by": "api_key", "credential": "key_1", "owner": "ann", "app": null})
     );
 }
 

@@ -33,13 +33,16 @@ fn a_herd_of_made_up_names_is_one_wish() {
             })
             .collect();
         for asking in &mut herd {
-            assert!(!over(asking.as_mut()), "it waits for the answer");
+            let asking = pin!(tokio::task::unconstrained(asking.as_mut()));
+            assert!(!over(asking), "it waits for the answer");
         }
         assert_eq!(refetches.wishes(), ["company"]);
         assert!(refetches.wishes().is_empty(), "each is told once");
         refetches.answered("company");
         for asking in &mut herd {
-            assert!(over(asking.as_mut()), "all go on");
+            // So many at once would use up what tokio grants one task.
+            let asking = pin!(tokio::task::unconstrained(asking.as_mut()));
+            assert!(over(asking), "all go on");
         }
         assert_eq!(refetches.waiting.load(Ordering::Relaxed), 0);
 

@@ -153,7 +153,7 @@ impl Tally {
 
     fn done(&self) {
         assert!(
-            self.good > 5 && self.bad > 50,
+            self.good > 5 && self.bad > 40,
             "{} and {}",
             self.good,
             self.bad
