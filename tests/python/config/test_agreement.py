@@ -37,6 +37,7 @@ BUNDLE: dict[str, Any] = {
             "span": SPAN,
         }
     ],
+    "issuers": [],
     "apis": [],
     "documents": [],
     "facts": {"max_age_ms": 1, "then": "deny"},

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import lockgate.config.lists
+import lockgate.config.model_versions
 import lockgate.config.read
 from lockgate.config import ConfigErrors, Source, load
 from lockgate.config.compose import compose
@@ -52,6 +53,15 @@ def test_a_large_list_is_refused(write: Write, monkeypatch: pytest.MonkeyPatch) 
     load(main)
     monkeypatch.setattr(lockgate.config.lists, "MAX_FILE", 100)
     assert codes(main) == ["file-too-large"]
+
+
+def test_too_many_brownouts_are_refused(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    brownout = '{start: "2026-10-01T09:00:00Z", end: "2026-10-01T10:00:00Z"}'
+    versions = f"{{v1: {{brownouts: [{brownout}, {brownout}]}}}}"
+    main = write(HEAD + f"apis: {{shop: {{upstream: shop, authenticate: [api_key], versions: {versions}}}}}\n")
+    load(main)
+    monkeypatch.setattr(lockgate.config.model_versions, "MAX_BROWNOUTS", 1)
+    assert codes(main) == ["brownouts-malformed"]
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path, write: Write) -> None:

@@ -23,6 +23,7 @@ SHOWN_ELSEWHERE = {
     "internal",  # test_load.py breaks a rule on purpose.
     "file-too-large",  # test_bounds.py; the files would be large.
     "too-many-files",  # The same.
+    "brownouts-malformed",  # The same.
     "openapi-too-large",  # test_openapi.py; the document would be large.
     "secret-readable",  # test_references.py; git keeps no such mode.
 }

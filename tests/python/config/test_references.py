@@ -105,7 +105,8 @@ def test_where_secrets_stand_is_what_the_models_say() -> None:
 def marked(model: type[BaseModel], path: tuple[str, ...]) -> list[tuple[str, ...]]:
     found = []
     for name, field in model.model_fields.items():
-        if any(isinstance(mark, Scalar) and mark.schema.get("secret") for mark in field.metadata):
+        marks = [*field.metadata, *(mark for kind in get_args(field.annotation) for mark in get_args(kind)[1:])]
+        if any(isinstance(mark, Scalar) and mark.schema.get("secret") for mark in marks):
             found.append((*path, name))
         for kind in (field.annotation, *get_args(field.annotation)):
             if isinstance(kind, type) and issubclass(kind, BaseModel):
