@@ -23,6 +23,7 @@ __all__ = [
     "pipeline",
     "policies",
     "read_events",
+    "read_key_set",
     "reasons",
     "reserved_header",
 ]
