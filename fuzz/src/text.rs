@@ -19,6 +19,7 @@ pub fn target(raw: &str, switches: [u8; 4]) {
         encoded_slash: odd(switches[1]),
         backslash: odd(switches[2]),
         path_parameters: odd(switches[3]),
+        ..TargetSwitches::default()
     };
     let Ok(normal) = normalize(raw, &switches) else {
         return;
