@@ -74,7 +74,7 @@ class HistoryKeeper:
         self.rounds["failed"] += 1
         if self.error != why:
             log.error("history-failed", why=why)
-            self._journal.system("history-failed", f"Events were not taken into the history: {why}", {})
+            self._journal.system("history-failed", f"Events were not taken into the history: {why.rstrip('.')}.", {})
         self.error = why
         self._findings.sync(
             "history", [_seen("history-failed", f"events are not taken into the history: {why}", "error")]
