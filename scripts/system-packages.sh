@@ -6,12 +6,13 @@
 #   strace        counts the system calls of one request, where perf may not
 #   linux-perf    counts them without slowing anything down
 #   curl          the commands that the documentation shows are run with it
+#   chromium      whether pages may call is for a browser to say (`cors`)
 #
 # It needs root and apt. Without either it says what is missing and ends well:
 # what wants a missing program is then skipped, and says so.
 set -euo pipefail
 
-declare -A programs=([nginx-light]=nginx [haproxy]=haproxy [strace]=strace [linux-perf]=perf [curl]=curl)
+declare -A programs=([nginx-light]=nginx [haproxy]=haproxy [strace]=strace [linux-perf]=perf [curl]=curl [chromium]=chromium)
 missing=()
 for package in "${!programs[@]}"; do
     command -v "${programs[$package]}" >/dev/null || [ -x "/usr/sbin/${programs[$package]}" ] || missing+=("$package")

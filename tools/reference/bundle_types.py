@@ -109,6 +109,8 @@ def plain_kind(node: Schema) -> str:
         return " | ".join(PLAIN[each] for each in node["type"])
     if node.get("type") == "array":
         return f"list[{plain_kind(node['items'])}]"
+    if isinstance(node.get("additionalProperties"), dict):
+        return f"dict[str, {plain_kind(node['additionalProperties'])}]"
     return PLAIN[node["type"]]
 
 

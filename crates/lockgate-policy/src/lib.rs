@@ -7,6 +7,8 @@
 
 pub mod api_key;
 pub mod body_limit;
+pub mod cors;
+pub mod headers;
 pub mod ip_filter;
 
 pub mod body;
@@ -27,14 +29,21 @@ pub use verdict::{
 pub use view::{Caller, RequestView};
 
 /// The rooms' names, in alphabetical order.
-pub const NAMES: &[&str] = &[api_key::NAME, body_limit::NAME, ip_filter::NAME];
+pub const NAMES: &[&str] = &[
+    api_key::NAME,
+    body_limit::NAME,
+    cors::NAME,
+    headers::NAME,
+    ip_filter::NAME,
+];
 
 /// Every reason that a room can give, room by room.
 #[must_use]
 pub fn reasons() -> Vec<ReasonRef> {
-    let rooms: [&[ReasonRef]; 4] = [
+    let rooms: [&[ReasonRef]; 5] = [
         api_key::REASONS,
         body_limit::REASONS,
+        cors::REASONS,
         ip_filter::REASONS,
         verdict::REASONS,
     ];

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -10,8 +11,8 @@ use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
 use lockgate_policy::{
-    api_key, body_limit, ip_filter, Answers, BodyMachine, BodyVerdict, Caller, Denial, Grant,
-    KeyRecord, Need, RequestView, Verdict,
+    api_key, body_limit, cors, headers, ip_filter, Answers, BodyMachine, BodyVerdict, Caller,
+    Denial, Edit, Grant, Identity, KeyRecord, Need, RequestView, Verdict,
 };
 use serde::Deserialize;
 
@@ -238,5 +239,174 @@ mod keys {
             let challenge = headers.iter().any(|(name, _)| name == "www-authenticate");
             assert_eq!(challenge, reason.status == 401, "{name}");
         }
+    }
+}
+
+mod fields {
+    use super::*;
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Vectors {
+        cases: Vec<Case>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Case {
+        name: String,
+        config: headers::Config,
+        #[serde(default)]
+        headers: Vec<(String, String)>,
+        client: Option<IpAddr>,
+        known: Option<Known>,
+        #[serde(default)]
+        request: Vec<String>,
+        #[serde(default)]
+        response: Vec<String>,
+        refused: Option<String>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Known {
+        owner: String,
+        app: Option<String>,
+        claims: Option<serde_json::Map<String, serde_json::Value>>,
+    }
+
+    #[test]
+    fn headers() {
+        let text = include_str!("../../../tests/vectors/headers.yaml");
+        let vectors: Vectors = serde_saphyr::from_str(text).unwrap();
+        assert!(vectors.cases.len() > 60);
+        let keys = [HeaderName::from_static("x-api-key")];
+        for case in vectors.cases {
+            let policy = match (headers::Headers::new(&case.config, &keys), &case.refused) {
+                (Ok(policy), None) => policy,
+                (Err(error), Some(code)) => {
+                    assert_eq!(error.code, code, "{}", case.name);
+                    continue;
+                }
+                (made, _) => panic!("{}: {:?}", case.name, made.map(drop)),
+            };
+            let mut sent = HeaderMap::new();
+            for (name, value) in &case.headers {
+                let name = HeaderName::try_from(name.as_str()).unwrap();
+                sent.append(name, HeaderValue::try_from(value.as_str()).unwrap());
+            }
+            let identity = case.known.map(|known| Identity {
+                proved_by: "api_key",
+                credential: "key_1".into(),
+                owner: known.owner.as_str().into(),
+                app: known.app.as_deref().map(Into::into),
+                claims: known.claims.map(Arc::new),
+            });
+            let subject = headers::Subject {
+                request_id: "00000000000000000000000000",
+                client: case.client.unwrap_or_else(|| [127, 0, 0, 1].into()),
+                identity: identity.as_ref(),
+                api: API,
+                operation: None,
+            };
+            let Verdict::Allow(edits) = policy.decide(&sent, &subject) else {
+                panic!("{}: it allows", case.name);
+            };
+            assert_eq!(words(&edits.request), case.request, "{}", case.name);
+            let answer: Vec<Edit> = policy.answer(&subject).collect();
+            assert_eq!(words(&answer), case.response, "{}", case.name);
+            assert_eq!(
+                policy.changes_answers(),
+                !case
+                    .config
+                    .response
+                    .eq(&headers::ResponseChanges::default())
+            );
+        }
+    }
+
+    fn words(edits: &[Edit]) -> Vec<String> {
+        let said = |edit: &Edit| match edit {
+            Edit::Remove(name) => format!("remove {name}"),
+            Edit::Set(name, value) => format!("set {name}: {}", text(value)),
+            Edit::Add(name, value) => format!("add {name}: {}", text(value)),
+        };
+        edits.iter().map(said).collect()
+    }
+
+    fn text(value: &HeaderValue) -> &str {
+        std::str::from_utf8(value.as_bytes()).unwrap()
+    }
+}
+
+mod pages {
+    use super::*;
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Vectors {
+        cases: Vec<Case>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Case {
+        name: String,
+        config: cors::Config,
+        method: Option<String>,
+        #[serde(default)]
+        headers: Vec<(String, String)>,
+        verdict: Option<String>,
+        reason: Option<String>,
+        #[serde(default)]
+        fields: BTreeMap<String, String>,
+        refused: Option<String>,
+    }
+
+    #[test]
+    fn cors() {
+        let text = include_str!("../../../tests/vectors/cors.yaml");
+        let vectors: Vectors = serde_saphyr::from_str(text).unwrap();
+        assert!(vectors.cases.len() > 60);
+        let keys = [HeaderName::from_static("x-api-key")];
+        for case in vectors.cases {
+            let policy = match (cors::Cors::new(&case.config, &keys), &case.refused) {
+                (Ok(policy), None) => policy,
+                (Err(error), Some(code)) => {
+                    assert_eq!(error.code, code, "{}", case.name);
+                    continue;
+                }
+                (made, _) => panic!("{}: {:?}", case.name, made.map(drop)),
+            };
+            let mut headers = HeaderMap::new();
+            for (name, value) in &case.headers {
+                let name = HeaderName::try_from(name.as_str()).unwrap();
+                headers.append(name, HeaderValue::try_from(value.as_str()).unwrap());
+            }
+            let method = case.method.as_deref().unwrap_or("GET").parse().unwrap();
+            let verdict = policy.decide(&view(&method, &headers, None));
+            check(
+                &case.name,
+                &verdict,
+                case.verdict.as_deref().unwrap(),
+                case.reason.as_deref(),
+            );
+            assert_eq!(fields(&verdict), case.fields, "{}", case.name);
+        }
+    }
+
+    /// What is said of CORS, to whoever asked.
+    fn fields(verdict: &Verdict) -> BTreeMap<String, String> {
+        let mut said = HeaderMap::new();
+        match verdict {
+            Verdict::Respond(response) => said.clone_from(response.headers()),
+            Verdict::Allow(edits) => edits.answer.iter().for_each(|edit| edit.apply(&mut said)),
+            _ => {}
+        }
+        let ours = said
+            .iter()
+            .filter(|(name, _)| name.as_str().starts_with("access-control-"));
+        ours.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+            .collect()
     }
 }

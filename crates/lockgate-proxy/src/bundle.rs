@@ -4,7 +4,7 @@
 //! These types are the only declaration of it. Python's are generated from the
 //! JSON Schema that [`schema`] returns.
 
-use lockgate_policy::{api_key, body_limit, ip_filter, Mode, OnError, Span, Waiver};
+use lockgate_policy::{api_key, body_limit, cors, headers, ip_filter, Mode, OnError, Span, Waiver};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -195,10 +195,14 @@ pub enum Authorize {
 pub struct Policies {
     /// Address filter.
     pub ip_filter: Option<Placed<ip_filter::Config>>,
+    /// Which pages of other origins may call.
+    pub cors: Option<Placed<cors::Config>>,
     /// Any one of these proves an identity.
     pub authenticate: Vec<Authenticator>,
     /// Size of a request's body.
     pub body_limit: Option<Placed<body_limit::Config>>,
+    /// Changes to header fields, both ways.
+    pub headers: Option<Placed<headers::Config>>,
 }
 
 /// One way to prove an identity.

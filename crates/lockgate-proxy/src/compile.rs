@@ -11,6 +11,8 @@ use http::uri::Authority;
 use http::{HeaderName, HeaderValue};
 use lockgate_policy::api_key::ApiKey;
 use lockgate_policy::body_limit::BodyLimit;
+use lockgate_policy::cors::Cors;
+use lockgate_policy::headers::Headers;
 use lockgate_policy::ip_filter::IpFilter;
 use lockgate_policy::{ConfigError, Edit, Mode, OnError, Ranges, Span, Waiver};
 use lockgate_wire::headers::reserved;
@@ -88,7 +90,7 @@ pub fn compile(
             .apis
             .iter()
             .enumerate()
-            .map(|(i, api)| compile_api(i, api, &names, around)),
+            .map(|(i, api)| compile_api(i, api, &bundle.upstreams, &names, around)),
     );
     if !errors.is_empty() {
         return Err(errors);
@@ -297,6 +299,7 @@ fn secret(credential: &Credential, around: &Surroundings<'_>) -> Result<Secret, 
 fn compile_api(
     index: usize,
     api: &Api,
+    said: &[Upstream],
     upstreams: &HashMap<&str, usize>,
     around: &Surroundings<'_>,
 ) -> Result<CompiledApi, Vec<ConfigError>> {
@@ -314,7 +317,10 @@ fn compile_api(
             "an API needs at least one path",
         )));
     }
-    let (mut steps, mut wrong) = steps(index, api, around);
+    let proving = upstream.and_then(|index| said.get(index)?.credential.as_ref());
+    let keys = keys(api);
+    let credentials = credentials(&keys, proving);
+    let (mut steps, mut wrong) = steps(index, api, (&keys, &credentials), around);
     errors.append(&mut wrong);
     match opening(api) {
         Ok(rule) => steps.push(Step {
@@ -340,6 +346,9 @@ fn compile_api(
                 strip_path: api.strip_path,
                 edits: strip.collect::<Vec<Edit>>(),
                 answer_edits: Vec::new(),
+                headers: steps.iter().position(|step| {
+                    matches!(&step.policy, Policy::Headers(policy) if policy.changes_answers())
+                }),
                 steps,
                 metrics: around.metrics.api(&api.name.as_str().into()),
             })
@@ -367,7 +376,27 @@ fn opening(api: &Api) -> Result<Rule, ConfigError> {
     }
 }
 
-fn steps(index: usize, api: &Api, around: &Surroundings<'_>) -> (Vec<Step>, Vec<ConfigError>) {
+/// The fields that carry an API's keys. What is no name is refused where it is said.
+fn keys(api: &Api) -> Vec<HeaderName> {
+    let ways = api.policies.authenticate.iter();
+    ways.filter_map(|way| match way {
+        Authenticator::ApiKey(placed) => HeaderName::try_from(placed.config.header.as_str()).ok(),
+    })
+    .collect()
+}
+
+/// The fields that carry an API's keys, or prove the gate to its upstream.
+fn credentials(keys: &[HeaderName], proving: Option<&Credential>) -> Vec<HeaderName> {
+    let proving = proving.and_then(|proof| HeaderName::try_from(proof.header.as_str()).ok());
+    keys.iter().cloned().chain(proving).collect()
+}
+
+fn steps(
+    index: usize,
+    api: &Api,
+    (keys, credentials): (&[HeaderName], &[HeaderName]),
+    around: &Surroundings<'_>,
+) -> (Vec<Step>, Vec<ConfigError>) {
     let mut steps = Vec::new();
     let mut errors = Vec::new();
     let mut add = |pointer: String, common: Common<'_>, policy: Result<Policy, ConfigError>| {
@@ -384,6 +413,13 @@ fn steps(index: usize, api: &Api, around: &Surroundings<'_>) -> (Vec<Step>, Vec<
             IpFilter::new(&placed.config).map(Policy::IpFilter),
         );
     }
+    if let Some(placed) = &api.policies.cors {
+        add(
+            "cors".into(),
+            placed.into(),
+            Cors::new(&placed.config, keys).map(Policy::Cors),
+        );
+    }
     for (place, Authenticator::ApiKey(placed)) in api.policies.authenticate.iter().enumerate() {
         let policy = ApiKey::new(&placed.config, Arc::clone(&around.pepper)).map(Policy::ApiKey);
         add(format!("authenticate/{place}"), placed.into(), policy);
@@ -393,6 +429,13 @@ fn steps(index: usize, api: &Api, around: &Surroundings<'_>) -> (Vec<Step>, Vec<
             "body_limit".into(),
             placed.into(),
             Ok(Policy::BodyLimit(BodyLimit::new(&placed.config))),
+        );
+    }
+    if let Some(placed) = &api.policies.headers {
+        add(
+            "headers".into(),
+            placed.into(),
+            Headers::new(&placed.config, credentials).map(Policy::Headers),
         );
     }
     (steps, errors)

@@ -6,13 +6,14 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
-use lockgate_policy::{BodyVerdict, ConfigError, Denial, ReasonRef, Span};
+use lockgate_policy::{BodyVerdict, ConfigError, Denial, Edit, ReasonRef, Span};
 use lockgate_wire::framing::{HeadLimits, RequestGuard};
 use serde::Serialize;
 
 use crate::bundle::{Bundle, Listener};
 use crate::clock::wall_ms;
 use crate::compile::{compile, Surroundings};
+use crate::edits;
 use crate::facts::FactStore;
 use crate::gate::{hash, GateError};
 use crate::judge::{answer, Arrival, End, Judgement, Judging};
@@ -22,6 +23,8 @@ use crate::reasons;
 use crate::snapshot::{CompiledApi, CompiledListener, Snapshot};
 use crate::trace::{Entry, Outcome};
 
+/// The id of a request that no gate has seen: the least there can be.
+const OFFLINE_ID: &str = "00000000000000000000000000";
 /// Piece in which a body is shown to watchers.
 const CHUNK: usize = 16 * 1024;
 
@@ -61,6 +64,7 @@ pub struct Explanation {
     reason: Option<Why>,
     identity: Option<Who>,
     upstream: Option<Target>,
+    changes: Changes,
     client: IpAddr,
     bundle: String,
 }
@@ -112,6 +116,49 @@ struct Target {
     name: String,
     targets: Vec<String>,
     target: String,
+}
+
+/// What policies change of header fields.
+#[derive(Debug, Default, Serialize)]
+struct Changes {
+    request: Vec<Changed>,
+    response: Vec<Changed>,
+}
+
+#[derive(Debug, Serialize)]
+struct Changed {
+    change: &'static str,
+    header: String,
+    value: Option<String>,
+}
+
+impl Changed {
+    fn of(edit: &Edit) -> Self {
+        let (change, value) = match edit {
+            Edit::Remove(_) => ("remove", None),
+            Edit::Set(_, value) => ("set", Some(value)),
+            Edit::Add(_, value) => ("add", Some(value)),
+        };
+        Self {
+            change,
+            header: edit.header().to_string(),
+            value: value.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
+        }
+    }
+}
+
+impl Changes {
+    fn of(api: &CompiledApi, judgement: &Judgement, now_ms: u64) -> Self {
+        let mut changes = Self::default();
+        if matches!(judgement.end, End::Forward) {
+            let request = edits::of_request(api, judgement);
+            changes.request = request.map(Changed::of).collect();
+        }
+        edits::of_answer(api, judgement, (OFFLINE_ID, now_ms), &mut |edit| {
+            changes.response.push(Changed::of(edit));
+        });
+        changes
+    }
 }
 
 /// A place in a configuration file.
@@ -201,6 +248,7 @@ impl Engine {
             body: question.body.as_ref().is_some_and(|body| !body.is_empty()),
             peer: question.peer.to_canonical(),
             listener,
+            id: OFFLINE_ID,
         };
         let now_ms = question.now_ms.unwrap_or_else(wall_ms);
         let mut judgement = Judgement::default();
@@ -261,6 +309,7 @@ impl Engine {
                         .as_ref()
                         .map_or_else(|| head.target.clone(), ToString::to_string),
                 }),
+            changes: api.map_or_else(Changes::default, |api| Changes::of(api, &judgement, now_ms)),
             client: judgement.client,
             bundle: self.snapshot.hash.to_string(),
         }
@@ -282,6 +331,7 @@ impl Engine {
             reason: Some(self.why(&reason.into(), None)),
             identity: None,
             upstream: None,
+            changes: Changes::default(),
             client: question.peer,
             bundle: self.snapshot.hash.to_string(),
         }

@@ -10,8 +10,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use http::header::{HeaderValue, ALLOW, CONTENT_TYPE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method};
+use lockgate_policy::headers::Subject;
 use lockgate_policy::{
-    Answers, BodyMachine, Caller, Denial, Edit, Identity, Mode, Need, OnError, PolicyError,
+    cors, Answers, BodyMachine, Caller, Denial, Edit, Identity, Mode, Need, OnError, PolicyError,
     ReasonRef, RequestView, Span, Verdict, POLICY_FAILED,
 };
 use lockgate_wire::headers::forwarded::client_address;
@@ -45,6 +46,8 @@ pub struct Arrival<'a> {
     pub peer: IpAddr,
     /// Where it arrived.
     pub listener: &'a CompiledListener,
+    /// Its id.
+    pub id: &'a str,
 }
 
 /// A policy that watches a body.
@@ -229,10 +232,11 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
                 None => normal.path.to_string(),
             });
         }
-        let found =
+        let found = self.preflight(&normal.match_path()).unwrap_or_else(|| {
             self.snapshot
                 .router
-                .find(&self.host, &normal.match_path(), self.arrival.method);
+                .find(&self.host, &normal.match_path(), self.arrival.method)
+        });
         self.path = normal.path;
         self.query = normal.query;
         let rest = self.path.strip_prefix(RESERVED);
@@ -255,6 +259,19 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             }
             Found::Nothing => Err(Denial::new(&reasons::NO_ROUTE)),
         }
+    }
+
+    /// A browser's preflight goes to the API that the request which it asks about
+    /// would go to, where that answers preflights.
+    fn preflight(&self, path: &str) -> Option<Found<'s>> {
+        let asked = cors::preflight(self.arrival.method, self.arrival.headers)?;
+        let method = Method::from_bytes(asked.as_bytes()).ok()?;
+        let found = self.snapshot.router.find(&self.host, path, &method);
+        let Found::Route(matched) = &found else {
+            return None;
+        };
+        let api = self.snapshot.apis.get(matched.api)?;
+        api.answers_preflights(self.now_ms).then_some(found)
     }
 
     /// The upstream gets what was judged, less the prefix where that is taken off.
@@ -323,8 +340,11 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
         match self.ask(step, answers) {
             Ok(Verdict::Need(need)) => return Some(need),
             Ok(Verdict::Allow(edits)) => {
-                self.judgement.edits.extend(edits.request);
-                self.judgement.answer_edits.extend(edits.answer);
+                // What is only observed changes nothing.
+                if mode == Mode::Enforce {
+                    self.judgement.edits.extend(edits.request);
+                    self.judgement.answer_edits.extend(edits.answer);
+                }
                 self.note(Outcome::Allow, None);
             }
             Ok(Verdict::Identify(identity)) => {
@@ -333,7 +353,10 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             }
             Ok(Verdict::Respond(response)) => {
                 self.note(Outcome::Respond, None);
-                self.judgement.end = End::Respond(response);
+                // What is only observed answers nothing either.
+                if mode == Mode::Enforce {
+                    self.judgement.end = End::Respond(response);
+                }
             }
             Ok(Verdict::Deny(denial)) if mode == Mode::Observe => {
                 self.note(Outcome::ObserveDeny, Some(denial.reason));
@@ -360,6 +383,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
                 address: self.judgement.client,
                 peer: self.arrival.peer,
             })),
+            Policy::Cors(policy) => Ok(policy.decide(&view)),
             Policy::ApiKey(policy) => policy.decide(&view, answers, self.now_ms),
             Policy::Authorize(rule) => Ok(self.authorize(rule)),
             Policy::BodyLimit(policy) => {
@@ -374,6 +398,16 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
                 }
                 Ok(verdict)
             }
+            Policy::Headers(policy) => Ok(policy.decide(
+                view.headers,
+                &Subject {
+                    request_id: self.arrival.id,
+                    client: self.judgement.client,
+                    identity: self.judgement.identity.as_ref(),
+                    api: view.api,
+                    operation: view.operation,
+                },
+            )),
         }
     }
 

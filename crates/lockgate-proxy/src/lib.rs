@@ -9,6 +9,7 @@ pub mod bundle;
 pub mod client;
 pub mod clock;
 pub mod compile;
+mod edits;
 pub mod events;
 pub mod exchange;
 pub mod explain;

@@ -15,13 +15,14 @@ use lockgate_wire::headers::{remove_hop_by_hop, remove_look_alikes, strip_identi
 
 use crate::body::{AnswerBody, RequestBody};
 use crate::client::Upload;
+use crate::edits;
 use crate::exchange::Exchange;
 use crate::http1::write_field;
 use crate::judge::{Arrival, End, Judging, Progress};
 use crate::net::ConnectionState;
 use crate::reasons;
 use crate::respond::{edited, refuse, respond, Answer, X_REQUEST_ID};
-use crate::snapshot::CompiledUpstream;
+use crate::snapshot::{CompiledApi, CompiledUpstream};
 use crate::worker::{Origin, Worker};
 
 /// A place in the order.
@@ -83,6 +84,11 @@ pub const ORDER: &[Place] = &[
         "The cheapest refusal comes first; it needs nothing but the address.",
     ),
     policy(
+        "cors",
+        "head, response",
+        "Browsers send no credential with a preflight; and refusals that follow have to say who may read them.",
+    ),
+    policy(
         "api_key",
         "head",
         "Who calls must be known before what they may do can be asked.",
@@ -96,6 +102,11 @@ pub const ORDER: &[Place] = &[
         "body_limit",
         "head, body",
         "A body is bounded before anything reads it, and only for those who may send one.",
+    ),
+    policy(
+        "headers",
+        "head, response",
+        "Fields are changed once nothing judges them any more; its part for answers runs on every answer, refusals too.",
     ),
     stage(
         "transform",
@@ -171,10 +182,7 @@ pub async fn serve_request(
     };
 
     // Transform.
-    for edit in api.edits.iter().chain(&exchange.judgement.edits) {
-        edit.apply(&mut parts.headers);
-    }
-    let own = match outgoing(&mut exchange, &mut parts, upstream) {
+    let own = match outgoing(&mut exchange, &mut parts, (api, upstream)) {
         Ok(own) => own,
         Err(denial) => return refuse(exchange, denial, false),
     };
@@ -257,6 +265,7 @@ async fn judge(exchange: &mut Exchange, parts: &Parts, body: bool) {
         snapshot,
         listener,
         state,
+        id,
         ..
     } = exchange;
     let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
@@ -270,6 +279,7 @@ async fn judge(exchange: &mut Exchange, parts: &Parts, body: bool) {
         body,
         peer: state.peer,
         listener,
+        id: id.as_str(),
     };
     let mut judging = Judging::new(snapshot, arrival, now_ms, judgement);
     let mut answers = Answers::None;
@@ -282,7 +292,7 @@ async fn judge(exchange: &mut Exchange, parts: &Parts, body: bool) {
 fn outgoing(
     exchange: &mut Exchange,
     parts: &mut Parts,
-    upstream: &CompiledUpstream,
+    (api, upstream): (&CompiledApi, &CompiledUpstream),
 ) -> Result<OwnLines, Denial> {
     // Origin form (RFC 9112 section 3.2.1), also of what arrived in absolute form.
     let arrived = || {
@@ -302,6 +312,10 @@ fn outgoing(
     let trusted = exchange.listener.trusts(exchange.state.peer);
     strip_identity(headers, trusted);
     headers.remove(X_REQUEST_ID);
+    // Behind what the client may take off: its `Connection` names no field of the gate's.
+    for edit in edits::of_request(api, &exchange.judgement) {
+        edit.apply(headers);
+    }
     // A key is for the gate alone, also one that was sent to the wrong API: an
     // upstream could use it elsewhere.
     for name in &exchange.snapshot.credentials {

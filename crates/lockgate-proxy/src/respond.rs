@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, Response, StatusCode};
 use lockgate_policy::Denial;
 
 use crate::body::AnswerBody;
+use crate::edits;
 use crate::exchange::Exchange;
 use crate::http1::Lines;
 use crate::reasons;
@@ -109,10 +110,11 @@ pub fn respond(mut exchange: Box<Exchange>, answer: Response<Vec<u8>>) -> Answer
 /// does not take what the guard took, which tests say never happens.
 #[must_use]
 pub fn edited(exchange: &Exchange, fields: Fields) -> Option<Fields> {
-    let fixed = exchange
+    let judgement = &exchange.judgement;
+    if !exchange
         .api()
-        .is_some_and(|api| !api.answer_edits.is_empty());
-    if !fixed && exchange.judgement.answer_edits.is_empty() {
+        .is_some_and(|api| edits::any_of_answer(api, judgement))
+    {
         return Some(fields);
     }
     let mut headers = match fields {
@@ -125,10 +127,13 @@ pub fn edited(exchange: &Exchange, fields: Fields) -> Option<Fields> {
 
 /// Makes the changes of the API and of its policies.
 fn edit(exchange: &Exchange, headers: &mut HeaderMap) {
-    let fixed = exchange.api().map_or(&[][..], |api| &api.answer_edits);
-    for edit in fixed.iter().chain(&exchange.judgement.answer_edits) {
+    let Some(api) = exchange.api() else {
+        return;
+    };
+    let of = (exchange.id.as_str(), exchange.started_ms());
+    edits::of_answer(api, &exchange.judgement, of, &mut |edit| {
         edit.apply(headers);
-    }
+    });
 }
 
 fn problem(base: &str, denial: &Denial, id: &str) -> Bytes {

@@ -8,8 +8,12 @@ use std::sync::Arc;
 use http::{HeaderName, HeaderValue};
 use lockgate_policy::api_key::ApiKey;
 use lockgate_policy::body_limit::BodyLimit;
+use lockgate_policy::cors::Cors;
+use lockgate_policy::headers::Headers;
 use lockgate_policy::ip_filter::IpFilter;
-use lockgate_policy::{api_key, body_limit, ip_filter, Edit, Mode, OnError, Ranges, Span, Waiver};
+use lockgate_policy::{
+    api_key, body_limit, cors, headers, ip_filter, Edit, Mode, OnError, Ranges, Span, Waiver,
+};
 
 use crate::bundle::{EventsConfig, FactsPolicy, ListenerLimits, Timeouts, WhenStale};
 use crate::metrics::ApiMetrics;
@@ -83,10 +87,22 @@ pub struct CompiledApi {
     pub edits: Vec<Edit>,
     /// Changes to every answer of the API, the gate's own among them.
     pub answer_edits: Vec<Edit>,
+    /// Which of its steps changes its answers at last, where one does.
+    pub headers: Option<usize>,
     /// Its policies, in the pipeline's order.
     pub steps: Vec<Step>,
     /// What is counted of it.
     pub metrics: Arc<ApiMetrics>,
+}
+
+impl CompiledApi {
+    /// Whether it answers browsers' preflights itself, at `now_ms`.
+    #[must_use]
+    pub fn answers_preflights(&self, now_ms: u64) -> bool {
+        self.steps
+            .iter()
+            .any(|step| matches!(step.policy, Policy::Cors(_)) && step.mode_at(now_ms) != Mode::Off)
+    }
 }
 
 /// A policy in its place.
@@ -123,12 +139,16 @@ pub const AUTHORIZE: &str = "authorize";
 pub enum Policy {
     /// Which addresses may call.
     IpFilter(IpFilter),
+    /// Which pages of other origins may call.
+    Cors(Cors),
     /// Who calls, by a key.
     ApiKey(ApiKey),
     /// What a caller may do.
     Authorize(Rule),
     /// How much may be sent.
     BodyLimit(BodyLimit),
+    /// Which header fields are changed.
+    Headers(Headers),
 }
 
 /// What a caller may do.
@@ -146,9 +166,11 @@ impl Policy {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::IpFilter(_) => ip_filter::NAME,
+            Self::Cors(_) => cors::NAME,
             Self::ApiKey(_) => api_key::NAME,
             Self::Authorize(_) => AUTHORIZE,
             Self::BodyLimit(_) => body_limit::NAME,
+            Self::Headers(_) => headers::NAME,
         }
     }
 

@@ -21,7 +21,7 @@ use http::{
     HeaderMap, HeaderName, HeaderValue,
 };
 
-pub use identity::{is_identity, remove_look_alikes, strip_identity};
+pub use identity::{is_identity, look_alikes, remove_look_alikes, strip_identity};
 pub(crate) use reserved::WRITTEN;
 pub use reserved::{reserved, Reserved};
 

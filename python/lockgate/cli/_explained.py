@@ -102,7 +102,7 @@ def _end(explained: dict[str, Any]) -> list[str]:
     if explained["verdict"] == "allow":
         status = f"  (answered {explained['status']})" if explained["status"] else ""
         to = f" to {escape(_goes_to(upstream))}" if upstream is not None else ""
-        return [*lines, f"[bold green]Let through[/]{to}{status}"]
+        return [*lines, *_changes(explained), f"[bold green]Let through[/]{to}{status}"]
     word = "Failed" if explained["verdict"] == "failed" else "Refused"
     if reason is None:
         return [*lines, f"[bold red]{word}[/] with {explained['status']}"]
@@ -112,6 +112,17 @@ def _end(explained: dict[str, Any]) -> list[str]:
     where = f"  [bold]{decided}[/bold]" if decided else ""
     lines.append(f"[bold red]{word}[/] with {explained['status']}: {reason['code']}{where}")
     lines += [f"          {escape(reason[part])}" for part in ("title", "detail", "advice") if reason.get(part)]
+    return lines
+
+
+def _changes(explained: dict[str, Any]) -> list[str]:
+    """What is changed of header fields; an event does not tell."""
+    lines = []
+    for way, changes in (explained.get("changes") or {}).items():
+        for index, change in enumerate(changes):
+            value = "" if change["value"] is None else f": {printable(change['value'])}"
+            head = f"{way.title():<10}" if index == 0 else " " * 10
+            lines.append(f"{head}{change['change']} {escape(change['header'] + value)}")
     return lines
 
 

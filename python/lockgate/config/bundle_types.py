@@ -84,6 +84,25 @@ class Bundle(TypedDict):
     """What the gate forwards to."""
 
 
+class CorsConfig(TypedDict):
+    """The room's config."""
+
+    credentials: bool
+    """Whether cookies and the like may come along."""
+    expose: list[str]
+    """Headers of answers that pages may read."""
+    headers: list[str]
+    """Headers that pages may send, or `*` alone."""
+    max_age_s: int
+    """How long a browser may remember a preflight's answer, seconds."""
+    methods: list[str]
+    """Methods that pages may use; empty means those that the API answers to."""
+    origins: list[str]
+    """`https://shop.example.com`, `https://*.example.com`, or `*` alone."""
+    private_network: bool
+    """Whether pages of public sites may call into a private network."""
+
+
 class Credential(TypedDict):
     """A header set on each request to an upstream, its value a secret."""
 
@@ -109,6 +128,15 @@ class FactsPolicy(TypedDict):
     """Milliseconds; beyond them `then` holds."""
     then: WhenStale
     """What happens to requests that need facts."""
+
+
+class HeadersConfig(TypedDict):
+    """The room's config. Taking off comes first, then setting, then adding."""
+
+    request: RequestChanges
+    """Changes to what goes to the upstream."""
+    response: ResponseChanges
+    """Changes to what goes to the client."""
 
 
 class IpFilterConfig(TypedDict):
@@ -217,6 +245,36 @@ class PlacedBodyLimit(TypedDict):
     """Needed where authentication or authorization is not enforced."""
 
 
+class PlacedCors(TypedDict):
+    """A policy's config with what every policy has."""
+
+    config: CorsConfig
+    """The policy's own part."""
+    mode: Mode
+    """Enforce, observe or off."""
+    on_error: OnError
+    """What an error of the policy itself does."""
+    span: Span
+    """Where the configuration says it."""
+    waiver: Waiver | None
+    """Needed where authentication or authorization is not enforced."""
+
+
+class PlacedHeaders(TypedDict):
+    """A policy's config with what every policy has."""
+
+    config: HeadersConfig
+    """The policy's own part."""
+    mode: Mode
+    """Enforce, observe or off."""
+    on_error: OnError
+    """What an error of the policy itself does."""
+    span: Span
+    """Where the configuration says it."""
+    waiver: Waiver | None
+    """Needed where authentication or authorization is not enforced."""
+
+
 class PlacedIpFilter(TypedDict):
     """A policy's config with what every policy has."""
 
@@ -239,8 +297,34 @@ class Policies(TypedDict):
     """Any one of these proves an identity."""
     body_limit: PlacedBodyLimit | None
     """Size of a request's body."""
+    cors: PlacedCors | None
+    """Which pages of other origins may call."""
+    headers: PlacedHeaders | None
+    """Changes to header fields, both ways."""
     ip_filter: PlacedIpFilter | None
     """Address filter."""
+
+
+class RequestChanges(TypedDict):
+    """Changes to requests. `{owner}` and the like in a value stand for what the gate knows."""
+
+    add: dict[str, list[str]]
+    """Fields beside what stands there, by name."""
+    remove: list[str]
+    """Names that are taken off."""
+    set: dict[str, str]
+    """Fields that replace what stands there, by name."""
+
+
+class ResponseChanges(TypedDict):
+    """Changes to answers, the gate's own among them."""
+
+    add: dict[str, list[str]]
+    """Fields beside what stands there, by name."""
+    hide: list[str]
+    """Names that are taken off."""
+    set: dict[str, str]
+    """Fields that replace what stands there, by name."""
 
 
 class Span(TypedDict):

@@ -114,10 +114,12 @@ class Compiler:
         # What `own` returns is as Rust declares it: a test feeds documents to both sides.
         return {
             "ip_filter": cast("types.PlacedIpFilter | None", self._placed(api.ip_filter)),
+            "cors": cast("types.PlacedCors | None", self._placed(api.cors)),
             "authenticate": [
                 {"api_key": cast("types.PlacedApiKey", self._placed(placed))} for placed in api.authenticate
             ],
             "body_limit": cast("types.PlacedBodyLimit", self._placed(api.body_limit)),
+            "headers": cast("types.PlacedHeaders | None", self._placed(api.headers)),
         }
 
     def _placed(self, placed: Placed[Policy] | None) -> object:

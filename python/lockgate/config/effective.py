@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Final, Generic, Literal, TypeVar, get_args
 
 from lockgate.config.document import Document
 from lockgate.config.merge import refined
 from lockgate.config.model_apis import Api
 from lockgate.config.problems import Region
-from lockgate.policies import ApiKey, BodyLimit, IpFilter, Policy, Waiver
+from lockgate.policies import ApiKey, BodyLimit, Cors, Headers, IpFilter, Policy, Waiver
 
 P = TypeVar("P", bound=Policy)
 P_co = TypeVar("P_co", bound=Policy, covariant=True)
-Room = Literal["ip_filter", "body_limit"]
+Room = Literal["ip_filter", "cors", "body_limit", "headers"]
+ROOMS: Final = get_args(Room)
+"""Policies that an API has once, and that `defaults` may say."""
+
 Path = tuple[str | int, ...]
 
 
@@ -46,16 +49,22 @@ class EffectiveApi:
     upstream: str
     """The name of its upstream in the bundle."""
     ip_filter: Placed[IpFilter] | None
+    cors: Placed[Cors] | None
     authenticate: tuple[Placed[ApiKey], ...]
     body_limit: Placed[BodyLimit]
+    headers: Placed[Headers] | None
 
     @property
     def policies(self) -> Iterator[Placed[Policy]]:
         """All of them."""
         if self.ip_filter is not None:
             yield self.ip_filter
+        if self.cors is not None:
+            yield self.cors
         yield from self.authenticate
         yield self.body_limit
+        if self.headers is not None:
+            yield self.headers
 
 
 def direct_name(api: str) -> str:
@@ -76,7 +85,7 @@ def waivers(document: Document, apis: list[EffectiveApi]) -> Iterator[PlacedWaiv
     for name, upstream in document.upstreams.items():
         if upstream.insecure is not None:
             yield PlacedWaiver(f"upstreams.{name}.insecure", upstream.insecure, ("upstreams", name, "insecure"))
-    for room in ("ip_filter", "body_limit"):
+    for room in ROOMS:
         policy: Policy | None = getattr(document.defaults, room)
         if policy is not None and policy.waiver is not None:
             yield PlacedWaiver(f"defaults.{room}", policy.waiver, ("defaults", room, "waiver"))
@@ -101,8 +110,10 @@ def _effective(document: Document, name: str, api: Api) -> EffectiveApi:
         api=api,
         upstream=direct_name(name) if "://" in api.upstream else api.upstream,
         ip_filter=_placed(name, "ip_filter", document.defaults.ip_filter, api.ip_filter),
+        cors=_placed(name, "cors", document.defaults.cors, api.cors),
         authenticate=tuple(_ways(name, api)),
         body_limit=body_limit or Placed(BodyLimit(), ("apis", name), inherited=True),
+        headers=_placed(name, "headers", document.defaults.headers, api.headers),
     )
 
 

@@ -21,9 +21,8 @@ LATER: Final = {
     ),
     **dict.fromkeys(("jwt", "mtls", "introspection", "oidc", "basic"), _TOKENS),
     **dict.fromkeys(("issuers", "sign_in"), _TOKENS),
-    "cors": "not in this version: a browser's preflight carries no key and is refused; meanwhile answer it before the "
-    "gate, or serve page and API from one origin",
-    **dict.fromkeys(("waf", "validate", "cache", "minimise", "headers", "rewrite", "response", "plugins"), _ROOMS),
+    **dict.fromkeys(("waf", "validate", "cache", "minimise", "rewrite", "plugins"), _ROOMS),
+    "response": "not in this version; to hide fields of answers, write `headers: {response: {hide: [Server]}}`",
     **dict.fromkeys(("versions", "openapi"), _ROOMS),
     **dict.fromkeys(("scopes", "roles", "cedar", "objects"), _ROOMS),
     **dict.fromkeys(("balance", "health", "retry", "breaker"), _UPSTREAM),

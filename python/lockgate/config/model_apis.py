@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from lockgate.addresses import Host, Method, parse_target
 from lockgate.config.later import LATER, WAYS_LATER
 from lockgate.paths import PATH, PATHS, PathMatch, parse_paths
-from lockgate.policies import ApiKey, BodyLimit, IpFilter, Settings, Waiver
+from lockgate.policies import ApiKey, BodyLimit, Cors, Headers, IpFilter, Settings, Waiver
 from lockgate.scalars import Flag, Scalar, ShortForm, parse_name, refusal, shown
 
 SERVER: Final = re.compile(r"[A-Za-z0-9.-]+:[0-9]+")
@@ -86,8 +86,18 @@ class Defaults(Settings):
     ip_filter: IpFilter | None = Field(
         default=None, description="Which addresses may call.", examples=[{"deny": ["203.0.113.0/24"]}]
     )
+    cors: Cors | None = Field(
+        default=None,
+        description="Which web pages of other origins may call.",
+        examples=[{"origins": ["https://shop.example.com"]}],
+    )
     body_limit: BodyLimit | None = Field(
         default=None, description="Size of a request's body.", examples=[{"bytes": "10MiB"}]
+    )
+    headers: Headers | None = Field(
+        default=None,
+        description="Header fields set, added and taken off, both ways.",
+        examples=[{"response": {"hide": ["Server", "X-Powered-By"]}}],
     )
 
 

@@ -68,10 +68,10 @@ def _api(loaded: Loaded, api: EffectiveApi, remarks: dict[tuple[str, ...], str])
     else:
         made["authenticate"] = [{placed.policy.room: _plain(placed.policy)} for placed in api.authenticate]
         made["authorize"] = "authenticated"
-    placed_policies: list[Placed[Policy]] = [api.body_limit]
-    if api.ip_filter is not None:
-        placed_policies.insert(0, api.ip_filter)
+    placed_policies: tuple[Placed[Policy] | None, ...] = (api.ip_filter, api.cors, api.body_limit, api.headers)
     for placed in placed_policies:
+        if placed is None:
+            continue
         room = placed.policy.room
         made[room] = _plain(placed.policy)
         remarks[*path, room] = _said(loaded, placed)
@@ -109,6 +109,8 @@ def _value(name: str, value: Any) -> Any:
         return value.network if value.network is not None else {"file": value.file}
     if isinstance(value, BaseModel):
         return _plain(value)
+    if isinstance(value, dict):
+        return {key: _value(name, inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_value(name, entry) for entry in value]
     if isinstance(value, int) and not isinstance(value, bool):

@@ -3,6 +3,8 @@
 from lockgate.policies._base import Authentication, Lists, Mode, OnError, Policy, Settings, Waiver
 from lockgate.policies.api_key import ApiKey
 from lockgate.policies.body_limit import BodyLimit
+from lockgate.policies.cors import Cors
+from lockgate.policies.headers import Headers
 from lockgate.policies.ip_filter import AddressEntry, IpFilter
 
 __all__ = [
@@ -10,6 +12,8 @@ __all__ = [
     "ApiKey",
     "Authentication",
     "BodyLimit",
+    "Cors",
+    "Headers",
     "IpFilter",
     "Lists",
     "Mode",

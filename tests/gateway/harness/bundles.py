@@ -16,14 +16,18 @@ from lockgate.config.bundle_types import (
     AuthenticatorApiKey,
     BodyLimitConfig,
     Bundle,
+    CorsConfig,
     Credential,
     FactsPolicy,
+    HeadersConfig,
     IpFilterConfig,
     Listener,
     ListenerLimits,
     PathMatch,
     PlacedApiKey,
     PlacedBodyLimit,
+    PlacedCors,
+    PlacedHeaders,
     PlacedIpFilter,
     Span,
     Timeouts,
@@ -151,6 +155,16 @@ def body_limit(size: int, *, mode: Mode = "enforce") -> PlacedBodyLimit:
     return {"mode": mode, "on_error": "deny", "waiver": None, "span": span(33), "config": config}
 
 
+def cors(config: CorsConfig, *, mode: Mode = "enforce") -> PlacedCors:
+    """Which pages may call, in its place."""
+    return {"mode": mode, "on_error": "deny", "waiver": None, "span": span(36), "config": config}
+
+
+def headers(config: HeadersConfig, *, mode: Mode = "enforce") -> PlacedHeaders:
+    """Changes to header fields in their place."""
+    return {"mode": mode, "on_error": "deny", "waiver": None, "span": span(35), "config": config}
+
+
 def api(
     name: str = "shop",
     *paths: str | PathMatch,
@@ -161,6 +175,8 @@ def api(
     keys: Sequence[AuthenticatorApiKey] = (),
     addresses: PlacedIpFilter | None = None,
     body: PlacedBodyLimit | None = None,
+    fields: PlacedHeaders | None = None,
+    pages: PlacedCors | None = None,
     public: Waiver | None = None,
 ) -> Api:
     """An API: public, unless it has ways to authenticate. A path in words is a prefix."""
@@ -174,7 +190,13 @@ def api(
         "strip_path": strip_path,
         "public": None if keys else public or waiver(),
         "authorize": "authenticated" if keys else "public",
-        "policies": {"ip_filter": addresses, "authenticate": list(keys), "body_limit": body},
+        "policies": {
+            "ip_filter": addresses,
+            "cors": pages,
+            "authenticate": list(keys),
+            "body_limit": body,
+            "headers": fields,
+        },
         "span": span(30),
         "authorize_span": span(34),
     }

@@ -51,7 +51,7 @@ API: dict[str, Any] = {
     "strip_path": False,
     "public": None,
     "authorize": "authenticated",
-    "policies": {"ip_filter": None, "authenticate": [], "body_limit": None},
+    "policies": {"ip_filter": None, "cors": None, "authenticate": [], "body_limit": None, "headers": None},
     "span": SPAN,
     "authorize_span": SPAN,
 }

@@ -297,6 +297,7 @@ fn the_engine_says_what_the_judge_says() {
             body: false,
             peer: asked.peer,
             listener,
+            id: "",
         };
         let mut judgement = Judgement::default();
         let mut judging = Judging::new(&engine.snapshot, arrival, NOW, &mut judgement);

@@ -60,6 +60,7 @@ impl Asked {
             body: self.body,
             peer: self.peer,
             listener: &snapshot.listeners[0],
+            id: "",
         };
         let mut judging = Judging::new(snapshot, arrival, self.now_ms, &mut judgement);
         judging.complete(&|need| answer(facts, self.stale, need));
@@ -385,6 +386,7 @@ fn a_need_is_asked_for_once_and_answered_before_going_on() {
         body: false,
         peer: asked.peer,
         listener: &snapshot.listeners[0],
+        id: "",
     };
     let mut judging = Judging::new(&snapshot, arrival, NOW, &mut judgement);
     let Progress::Need(Need::Key(digest)) = judging.run(&Answers::None) else {
@@ -425,6 +427,7 @@ fn a_record_of_another_digest_proves_nothing() {
         body: false,
         peer: asked.peer,
         listener: &snapshot.listeners[0],
+        id: "",
     };
     let mut judging = Judging::new(&snapshot, arrival, NOW, &mut judgement);
     judging.complete(&|Need::Key(asked)| Answers::Key(*asked, record.clone()));
@@ -651,6 +654,7 @@ fn an_error_of_a_policy_denies_unless_the_configuration_lets_it_through() {
             body: false,
             peer: asked.peer,
             listener: &snapshot.listeners[0],
+            id: "",
         };
         let mut judging = Judging::new(&snapshot, arrival, NOW, &mut judgement);
         let error = PolicyError {

@@ -117,19 +117,27 @@ pub fn strip_identity(headers: &mut HeaderMap, keep_forwarded: bool) {
 /// Removes every spelling of `name` that a CGI-like upstream would read as
 /// `name`, but not `name` itself: before the gate sets a header of its own.
 pub fn remove_look_alikes(headers: &mut HeaderMap, name: &HeaderName) {
-    let alike = |other: &&HeaderName| {
-        *other != name
-            && other.as_str().len() == name.as_str().len()
+    let doomed: Vec<HeaderName> = look_alikes(headers, name).cloned().collect();
+    for name in doomed {
+        headers.remove(name);
+    }
+}
+
+/// Every spelling of `name` among `headers` that a CGI-like upstream would read
+/// as `name`, but not `name` itself.
+pub fn look_alikes<'h>(
+    headers: &'h HeaderMap,
+    name: &'h HeaderName,
+) -> impl Iterator<Item = &'h HeaderName> {
+    headers.keys().filter(move |other| {
+        other.as_str().len() == name.as_str().len()
+            && *other != name
             && other
                 .as_str()
                 .bytes()
                 .zip(name.as_str().bytes())
                 .all(|(a, b)| dashed(a) == dashed(b))
-    };
-    let doomed: Vec<HeaderName> = headers.keys().filter(alike).cloned().collect();
-    for name in doomed {
-        headers.remove(name);
-    }
+    })
 }
 
 /// Whether a lower-case name says who is calling or from where.
