@@ -123,7 +123,13 @@ class Gate:
     """A gate: native threads that serve, and what they are told."""
 
     def __new__(
-        cls, *, state_dir: str | PathLike[str], pepper: bytes, public_key: bytes, workers: int | None = None
+        cls,
+        *,
+        state_dir: str | PathLike[str],
+        pepper: bytes,
+        public_key: bytes,
+        workers: int | None = None,
+        plugin_command: list[str] | None = None,
     ) -> Self: ...
     def load(self, signed: bytes) -> dict[str, Any]:
         """Serve by this bundle; where it is refused, the old one goes on."""

@@ -12,7 +12,7 @@ from reference import NOTE
 from reference.markdown import anchor, flow, table
 
 Schema = dict[str, Any]
-ROOMS = {"IpFilter": "ip_filter", "ApiKey": "api_key", "BodyLimit": "body_limit", "Cors": "cors", "Headers": "headers"}
+ROOMS = {"IpFilter": "ip_filter", "ApiKey": "api_key", "BodyLimit": "body_limit", "Cors": "cors", "Headers": "headers", "Plugin": "plugins"}
 
 INTRODUCTION = """\
 # Configuration

@@ -117,6 +117,10 @@ impl ApiKey {
             Answers::None => Ok(self.read(view)),
             Answers::Key(asked, record) => Ok(self.judge(view, *asked, record.as_deref(), now_ms)),
             Answers::Stale => Ok(Verdict::Deny(Denial::new(&FACTS_STALE))),
+            Answers::Plugin(_) | Answers::Undecided => Err(PolicyError {
+                policy: NAME,
+                cause: "it was answered what it did not ask".to_owned(),
+            }),
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::plugins::{Call, Said};
+
 /// HMAC-SHA256 of a key under the installation's pepper.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest(pub [u8; 32]);
@@ -42,6 +44,8 @@ impl std::fmt::Debug for Digest {
 pub enum Need {
     /// The record of the key with this digest.
     Key(Digest),
+    /// What a plugin says.
+    Plugin(Box<Call>),
 }
 
 /// What the gate knows of a key. Small: there may be a million of them.
@@ -78,4 +82,8 @@ pub enum Answers {
     Key(Digest, Option<Arc<KeyRecord>>),
     /// Facts are too old to be believed, and the configuration says to deny.
     Stale,
+    /// What a plugin said, or why it said nothing.
+    Plugin(Result<Said, String>),
+    /// Nobody here can tell: what was asked for is a running gate's to know.
+    Undecided,
 }

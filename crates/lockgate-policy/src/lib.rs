@@ -10,6 +10,7 @@ pub mod body_limit;
 pub mod cors;
 pub mod headers;
 pub mod ip_filter;
+pub mod plugins;
 
 pub mod body;
 pub mod facts;
@@ -24,7 +25,7 @@ pub use lockgate_wire::reason::{Fault, Reason, ReasonRef};
 pub use placement::{Mode, OnError, Span, Waiver};
 pub use ranges::Ranges;
 pub use verdict::{
-    ConfigError, Denial, Edit, Edits, Identity, PolicyError, Verdict, POLICY_FAILED,
+    ConfigError, Denial, Edit, Edits, Identity, Own, PolicyError, Verdict, POLICY_FAILED,
 };
 pub use view::{Caller, RequestView};
 
@@ -35,16 +36,18 @@ pub const NAMES: &[&str] = &[
     cors::NAME,
     headers::NAME,
     ip_filter::NAME,
+    plugins::NAME,
 ];
 
 /// Every reason that a room can give, room by room.
 #[must_use]
 pub fn reasons() -> Vec<ReasonRef> {
-    let rooms: [&[ReasonRef]; 5] = [
+    let rooms: [&[ReasonRef]; 6] = [
         api_key::REASONS,
         body_limit::REASONS,
         cors::REASONS,
         ip_filter::REASONS,
+        plugins::REASONS,
         verdict::REASONS,
     ];
     rooms.concat()

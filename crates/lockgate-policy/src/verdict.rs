@@ -116,6 +116,17 @@ pub struct Denial {
     /// Whose credential it was, where that is certain though it opens nothing:
     /// a revoked key's id tells who still uses it.
     pub known: Option<Box<Identity>>,
+    /// What an operator's own check calls it, where one refused.
+    pub own: Option<Box<Own>>,
+}
+
+/// A refusal in the words of an operator's own check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Own {
+    /// Kebab-case; beside the stable reason, never in its place.
+    pub code: Box<str>,
+    /// The status, in place of the reason's.
+    pub status: u16,
 }
 
 impl Denial {
@@ -128,7 +139,16 @@ impl Denial {
             headers: Vec::new(),
             absent: false,
             known: None,
+            own: None,
         }
+    }
+
+    /// The status of the answer.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.own
+            .as_ref()
+            .map_or(self.reason.status, |own| own.status)
     }
 
     /// Adds a detail that is safe to show a stranger.

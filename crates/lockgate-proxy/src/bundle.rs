@@ -4,7 +4,9 @@
 //! These types are the only declaration of it. Python's are generated from the
 //! JSON Schema that [`schema`] returns.
 
-use lockgate_policy::{api_key, body_limit, cors, headers, ip_filter, Mode, OnError, Span, Waiver};
+use lockgate_policy::{
+    api_key, body_limit, cors, headers, ip_filter, plugins, Mode, OnError, Span, Waiver,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +35,8 @@ pub struct Bundle {
     pub facts: FactsPolicy,
     /// What is written down.
     pub events: EventsConfig,
+    /// Policies in Python, where there are any.
+    pub plugins: Option<PluginSet>,
     /// Base of the `type` of a refusal, ending in `/`.
     pub problem_base: String,
 }
@@ -201,8 +205,35 @@ pub struct Policies {
     pub authenticate: Vec<Authenticator>,
     /// Size of a request's body.
     pub body_limit: Option<Placed<body_limit::Config>>,
+    /// Policies in Python, asked in this order.
+    #[serde(default)]
+    pub plugins: Vec<Placed<plugins::Config>>,
     /// Changes to header fields, both ways.
     pub headers: Option<Placed<headers::Config>>,
+}
+
+/// What a pool of processes for plugins runs. Another set is another pool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PluginSet {
+    /// The folder that modules are looked for in first, absolute.
+    pub folder: String,
+    /// SHA-256 over the modules of that folder which the plugins read.
+    pub digest: String,
+    /// Most memory of one process, bytes of address space.
+    pub memory_bytes: u64,
+    /// Every plugin of the bundle; policies name them by their place.
+    pub plugins: Vec<PluginSource>,
+}
+
+/// A plugin, as a process makes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PluginSource {
+    /// `module:Class`.
+    pub name: String,
+    /// What it is made with, JSON.
+    pub options: String,
 }
 
 /// One way to prove an identity.

@@ -14,6 +14,7 @@ use lockgate_policy::body_limit::BodyLimit;
 use lockgate_policy::cors::Cors;
 use lockgate_policy::headers::Headers;
 use lockgate_policy::ip_filter::IpFilter;
+use lockgate_policy::plugins::Plugin;
 use lockgate_policy::{ConfigError, Edit, Mode, OnError, Ranges, Span, Waiver};
 use lockgate_wire::headers::reserved;
 
@@ -117,6 +118,7 @@ pub fn compile(
         facts: bundle.facts,
         events: bundle.events,
         problem_base: bundle.problem_base,
+        pool: None,
     })
 }
 
@@ -346,6 +348,9 @@ fn compile_api(
                 strip_path: api.strip_path,
                 edits: strip.collect::<Vec<Edit>>(),
                 answer_edits: Vec::new(),
+                judges_answers: steps.iter().any(|step| {
+                    matches!(&step.policy, Policy::Plugin(plugin) if plugin.judges_answers())
+                }),
                 headers: steps.iter().position(|step| {
                     matches!(&step.policy, Policy::Headers(policy) if policy.changes_answers())
                 }),
@@ -430,6 +435,10 @@ fn steps(
             placed.into(),
             Ok(Policy::BodyLimit(BodyLimit::new(&placed.config))),
         );
+    }
+    for (place, placed) in api.policies.plugins.iter().enumerate() {
+        let policy = Plugin::new(&placed.config, (keys, credentials)).map(Policy::Plugin);
+        add(format!("plugins/{place}"), placed.into(), policy);
     }
     if let Some(placed) = &api.policies.headers {
         add(

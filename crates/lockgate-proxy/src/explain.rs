@@ -65,6 +65,8 @@ pub struct Explanation {
     identity: Option<Who>,
     upstream: Option<Target>,
     changes: Changes,
+    /// Policies whose verdict only a running gate can know.
+    undecided: Vec<&'static str>,
     client: IpAddr,
     bundle: String,
 }
@@ -273,7 +275,7 @@ impl Engine {
             End::Respond(response) => ("respond", Some(response.status().as_u16()), None),
             End::Refuse(denial) => (
                 "deny",
-                Some(denial.reason.status),
+                Some(denial.status()),
                 Some(self.why(denial, judgement.decided)),
             ),
         };
@@ -309,6 +311,12 @@ impl Engine {
                         .as_ref()
                         .map_or_else(|| head.target.clone(), ToString::to_string),
                 }),
+            undecided: api.map_or_else(Vec::new, |api| {
+                let steps = judgement.undecided.iter();
+                steps
+                    .filter_map(|step| Some(api.steps.get(*step)?.policy.name()))
+                    .collect()
+            }),
             changes: api.map_or_else(Changes::default, |api| Changes::of(api, &judgement, now_ms)),
             client: judgement.client,
             bundle: self.snapshot.hash.to_string(),
@@ -332,6 +340,7 @@ impl Engine {
             identity: None,
             upstream: None,
             changes: Changes::default(),
+            undecided: Vec::new(),
             client: question.peer,
             bundle: self.snapshot.hash.to_string(),
         }

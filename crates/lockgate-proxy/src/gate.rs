@@ -19,13 +19,14 @@ use lockgate_policy::ConfigError;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, Notify};
 
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, PluginSet};
 use crate::clock::wall_ms;
 use crate::compile::{compile, Surroundings};
 use crate::events::{EventLog, Options};
 use crate::facts::{FactError, FactStore};
 use crate::metrics::Metrics;
 use crate::net;
+use crate::plugins::{Launch, Ledger, Pool};
 use crate::snapshot::Snapshot;
 use crate::worker::{Command, Listening, Shared, Worker};
 
@@ -47,6 +48,8 @@ pub struct Settings {
     pub public_key: Vec<u8>,
     /// Threads; one per core is the default.
     pub workers: usize,
+    /// Program and arguments of a process that runs plugins; empty where there is none.
+    pub plugin_command: Vec<String>,
 }
 
 /// A bundle that was put to work.
@@ -142,6 +145,7 @@ pub struct Gate {
     shared: Arc<Shared>,
     pepper: Arc<hmac::Key>,
     public_key: Vec<u8>,
+    launch: Launch,
     folder: PathBuf,
     workers: Vec<Thread>,
     open: Mutex<HashMap<SocketAddr, (Arc<Listening>, SocketAddr)>>,
@@ -170,6 +174,7 @@ impl Gate {
             current: Arc::new(ArcSwapOption::empty()),
             facts: FactStore::open(&folder.join("facts.log")).map_err(GateError::State)?,
             metrics: Metrics::new(settings.workers),
+            ledger: Ledger::default(),
             log,
             connections: AtomicU32::new(0),
             draining: AtomicBool::new(false),
@@ -183,6 +188,11 @@ impl Gate {
             shared,
             pepper: lockgate_policy::api_key::pepper(&settings.pepper),
             public_key: settings.public_key,
+            launch: Launch {
+                command: settings.plugin_command,
+                state: settings.state_dir,
+                processes: settings.workers,
+            },
             folder,
             workers: workers.map_err(GateError::State)?,
             open: Mutex::default(),
@@ -297,6 +307,7 @@ impl Gate {
         let mut out = String::with_capacity(16 * 1024);
         self.shared.metrics.write(&mut out);
         status::write(&self.shared, &mut out);
+        self.shared.ledger.write(&mut out);
         out
     }
 
@@ -349,7 +360,9 @@ impl Gate {
             secret: &secret::resolve,
             metrics: Arc::clone(&self.shared.metrics),
         };
-        let snapshot = compile(bundle, &hash, &around).map_err(GateError::Config)?;
+        let plugins = bundle.plugins.clone();
+        let mut snapshot = compile(bundle, &hash, &around).map_err(GateError::Config)?;
+        snapshot.pool = self.pool(plugins.as_ref()).map_err(GateError::Config)?;
         let new = self.bind(&snapshot, &open)?;
         let sequence = snapshot.sequence;
         self.shared.log.retain(snapshot.events.retain_bytes);
@@ -384,6 +397,17 @@ impl Gate {
             hash,
             took_us,
         })
+    }
+
+    /// The processes that run these plugins: those that run already, where nothing changed.
+    fn pool(&self, set: Option<&PluginSet>) -> Result<Option<Arc<Pool>>, Vec<ConfigError>> {
+        let Some(set) = set else { return Ok(None) };
+        let current = self.shared.current.load();
+        let running = current.as_ref().and_then(|snapshot| snapshot.pool.as_ref());
+        match running.filter(|pool| pool.runs(set)) {
+            Some(pool) => Ok(Some(Arc::clone(pool))),
+            None => Pool::start(set, &self.launch, &self.shared.ledger).map(Some),
+        }
     }
 
     /// Opens what is not open yet, for every worker, before anything is changed.

@@ -85,6 +85,8 @@ impl Default for Judgement {
             decided: None,
             edits: Vec::new(),
             answer_edits: Vec::new(),
+            shown: None,
+            undecided: Vec::new(),
             watchers: Vec::new(),
             errors: Vec::new(),
         }
@@ -115,6 +117,10 @@ pub struct Judgement {
     pub edits: Vec<Edit>,
     /// Changes to the answer, besides the API's own.
     pub answer_edits: Vec<Edit>,
+    /// The request's head as plugins see it, where one judges the answer.
+    pub shown: Option<Box<serde_json::Value>>,
+    /// Steps whose verdict only a running gate can know.
+    pub undecided: Vec<usize>,
     /// What watches the body.
     pub watchers: Vec<Watcher>,
     /// Errors of policies, for the log.
@@ -189,6 +195,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             self.next += 1;
         }
         self.close_authentication();
+        self.show();
         self.leave_rest();
         Progress::Done
     }
@@ -337,6 +344,11 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             self.note(outcome, None);
             return None;
         }
+        if matches!(answers, Answers::Undecided) {
+            self.judgement.undecided.push(self.next);
+            self.note(Outcome::NotReached, None);
+            return None;
+        }
         match self.ask(step, answers) {
             Ok(Verdict::Need(need)) => return Some(need),
             Ok(Verdict::Allow(edits)) => {
@@ -367,8 +379,23 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
         None
     }
 
-    fn ask(&mut self, step: &Step, answers: &Answers) -> Result<Verdict, PolicyError> {
-        let view = RequestView {
+    /// Keeps what plugins that judge the answer are shown of the request.
+    fn show(&mut self) {
+        let Some(api) = self.api().filter(|api| api.judges_answers) else {
+            return;
+        };
+        let plugin = api.steps.iter().find_map(|step| match &step.policy {
+            Policy::Plugin(plugin) => Some(plugin),
+            _ => None,
+        });
+        if let (Some(plugin), End::Forward) = (plugin, &self.judgement.end) {
+            let shown = plugin.request(&self.view(), &self.subject());
+            self.judgement.shown = Some(Box::new(shown));
+        }
+    }
+
+    fn view(&self) -> RequestView<'_> {
+        RequestView {
             method: self.arrival.method,
             host: &self.host,
             path: &self.path,
@@ -377,7 +404,22 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             content_length: self.arrival.content_length,
             api: self.api().map_or("", |api| &api.name),
             operation: None,
-        };
+        }
+    }
+
+    /// What is known of the request for certain.
+    fn subject(&self) -> Subject<'_> {
+        Subject {
+            request_id: self.arrival.id,
+            client: self.judgement.client,
+            identity: self.judgement.identity.as_ref(),
+            api: self.api().map_or("", |api| &api.name),
+            operation: None,
+        }
+    }
+
+    fn ask(&mut self, step: &Step, answers: &Answers) -> Result<Verdict, PolicyError> {
+        let view = self.view();
         match &step.policy {
             Policy::IpFilter(policy) => Ok(policy.decide(&Caller {
                 address: self.judgement.client,
@@ -398,16 +440,8 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
                 }
                 Ok(verdict)
             }
-            Policy::Headers(policy) => Ok(policy.decide(
-                view.headers,
-                &Subject {
-                    request_id: self.arrival.id,
-                    client: self.judgement.client,
-                    identity: self.judgement.identity.as_ref(),
-                    api: view.api,
-                    operation: view.operation,
-                },
-            )),
+            Policy::Plugin(plugin) => plugin.decide(&view, &self.subject(), answers),
+            Policy::Headers(policy) => Ok(policy.decide(view.headers, &self.subject())),
         }
     }
 
@@ -514,6 +548,8 @@ pub fn answer(facts: &FactStore, stale: bool, need: &Need) -> Answers {
     match need {
         Need::Key(_) if stale => Answers::Stale,
         Need::Key(digest) => Answers::Key(*digest, facts.key(digest)),
+        // Processes for plugins are a running gate's.
+        Need::Plugin(_) => Answers::Undecided,
     }
 }
 

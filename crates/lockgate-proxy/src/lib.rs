@@ -21,6 +21,7 @@ pub mod judge;
 pub mod metrics;
 pub mod net;
 pub mod pipeline;
+pub mod plugins;
 pub mod reasons;
 pub mod respond;
 pub mod route;

@@ -374,7 +374,8 @@ pub fn line(out: &mut String, metric: &str, labels: &[(&str, &str)], value: u64)
     let _ = writeln!(out, "{} {value}", if labels.is_empty() { "" } else { "}" });
 }
 
-fn escape(text: &str) -> String {
+/// A label's value, as the text format wants it.
+pub fn escape(text: &str) -> String {
     text.replace('\\', "\\\\")
         .replace('"', "\\\"")
         .replace('\n', "\\n")

@@ -20,6 +20,7 @@ use crate::exchange::Exchange;
 use crate::http1::write_field;
 use crate::judge::{Arrival, End, Judging, Progress};
 use crate::net::ConnectionState;
+use crate::plugins;
 use crate::reasons;
 use crate::respond::{edited, refuse, respond, Answer, X_REQUEST_ID};
 use crate::snapshot::{CompiledApi, CompiledUpstream};
@@ -102,6 +103,11 @@ pub const ORDER: &[Place] = &[
         "body_limit",
         "head, body",
         "A body is bounded before anything reads it, and only for those who may send one.",
+    ),
+    policy(
+        "plugins",
+        "head, response",
+        "What the operator's own code judges costs most, and was let through by everything else.",
     ),
     policy(
         "headers",
@@ -201,7 +207,7 @@ pub async fn serve_request(
     // Upstream.
     let request = Request::from_parts(parts, body);
     let answer = worker.pools.exchange(upstream, state, request, own.0).await;
-    let (head, link) = match answer {
+    let (mut head, link) = match answer {
         Ok(answer) => answer,
         Err(failure) => {
             exchange.target = failure.target;
@@ -213,6 +219,9 @@ pub async fn serve_request(
 
     // Response.
     exchange.target = Some(Arc::clone(link.target()));
+    if let Some(denial) = plugins::judge_answer(&mut exchange, &mut head).await {
+        return refuse(exchange, denial, true);
+    }
     let Some(fields) = edited(&exchange, head.fields) else {
         return refuse(exchange, Denial::new(&reasons::GARBAGE), true);
     };

@@ -11,12 +11,15 @@ use lockgate_policy::body_limit::BodyLimit;
 use lockgate_policy::cors::Cors;
 use lockgate_policy::headers::Headers;
 use lockgate_policy::ip_filter::IpFilter;
+use lockgate_policy::plugins::Plugin;
 use lockgate_policy::{
-    api_key, body_limit, cors, headers, ip_filter, Edit, Mode, OnError, Ranges, Span, Waiver,
+    api_key, body_limit, cors, headers, ip_filter, plugins, Edit, Mode, OnError, Ranges, Span,
+    Waiver,
 };
 
 use crate::bundle::{EventsConfig, FactsPolicy, ListenerLimits, Timeouts, WhenStale};
 use crate::metrics::ApiMetrics;
+use crate::plugins::Pool;
 use crate::route::Router;
 
 /// Everything a request is judged and forwarded by.
@@ -44,6 +47,8 @@ pub struct Snapshot {
     pub problem_base: String,
     /// Every header that carries a key to some API, or proves the gate to some upstream.
     pub credentials: Vec<HeaderName>,
+    /// Processes for plugins, where a gate runs some.
+    pub pool: Option<Arc<Pool>>,
 }
 
 impl Snapshot {
@@ -68,6 +73,7 @@ impl Snapshot {
             },
             problem_base: String::new(),
             credentials: Vec::new(),
+            pool: None,
         }
     }
 }
@@ -89,6 +95,8 @@ pub struct CompiledApi {
     pub answer_edits: Vec<Edit>,
     /// Which of its steps changes its answers at last, where one does.
     pub headers: Option<usize>,
+    /// Whether a plugin judges its answers.
+    pub judges_answers: bool,
     /// Its policies, in the pipeline's order.
     pub steps: Vec<Step>,
     /// What is counted of it.
@@ -147,6 +155,8 @@ pub enum Policy {
     Authorize(Rule),
     /// How much may be sent.
     BodyLimit(BodyLimit),
+    /// What the operator's own check says.
+    Plugin(Plugin),
     /// Which header fields are changed.
     Headers(Headers),
 }
@@ -170,6 +180,7 @@ impl Policy {
             Self::ApiKey(_) => api_key::NAME,
             Self::Authorize(_) => AUTHORIZE,
             Self::BodyLimit(_) => body_limit::NAME,
+            Self::Plugin(_) => plugins::NAME,
             Self::Headers(_) => headers::NAME,
         }
     }

@@ -23,6 +23,7 @@ use crate::id::Ids;
 use crate::judge::answer;
 use crate::metrics::{Metrics, WorkerMetrics};
 use crate::net::{out_of_descriptors, Admission, ConnectionState, Permit, Scratch, Watch};
+use crate::plugins::Ledger;
 use crate::snapshot::{CompiledListener, Snapshot};
 use crate::upstream::Pools;
 
@@ -45,6 +46,8 @@ pub struct Shared {
     pub facts: FactStore,
     /// Numbers.
     pub metrics: Arc<Metrics>,
+    /// What plugins cost.
+    pub ledger: Ledger,
     /// The event log.
     pub log: EventLog,
     /// Open connections of all workers.
@@ -234,9 +237,13 @@ impl Worker {
     }
 
     /// Obtains what a policy needs from outside.
-    // Async though a look-up answers at once: the next need may be asked of another process.
-    #[allow(clippy::unused_async)]
     pub async fn obtain(&self, need: Need, snapshot: &Snapshot, now_ms: u64) -> Answers {
+        if let Need::Plugin(call) = need {
+            return Answers::Plugin(match &snapshot.pool {
+                Some(pool) => pool.ask(*call).await,
+                None => Err("no process runs plugins".to_owned()),
+            });
+        }
         let stale = self.shared.facts_stale(&snapshot.facts, now_ms);
         answer(&self.shared.facts, stale, &need)
     }

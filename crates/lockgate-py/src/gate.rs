@@ -26,13 +26,14 @@ struct Bundle {
 #[pymethods]
 impl Gate {
     #[new]
-    #[pyo3(signature = (*, state_dir, pepper, public_key, workers = None))]
+    #[pyo3(signature = (*, state_dir, pepper, public_key, workers = None, plugin_command = None))]
     fn new(
         py: Python<'_>,
         state_dir: PathBuf,
         pepper: Vec<u8>,
         public_key: Vec<u8>,
         workers: Option<usize>,
+        plugin_command: Option<Vec<String>>,
     ) -> PyResult<Self> {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let workers = workers.unwrap_or_else(cores).clamp(1, 1024);
@@ -41,6 +42,7 @@ impl Gate {
             pepper,
             public_key,
             workers,
+            plugin_command: plugin_command.unwrap_or_default(),
         };
         let gate = py
             .detach(|| native::Gate::start(settings))

@@ -242,6 +242,8 @@ def _policy_span(document: dict[str, Any] | None, api: dict[str, Any] | None, po
     if api is None:
         return None
     placed = api["policies"].get(policy)
+    if isinstance(placed, list):
+        placed = placed[0] if placed else None
     if placed is None:
         placed = next((way[policy] for way in api["policies"]["authenticate"] if policy in way), None)
     span = placed["span"] if placed is not None else api["authorize_span"] if policy == "authorize" else None

@@ -99,6 +99,10 @@ def _end(explained: dict[str, Any]) -> list[str]:
     lines = []
     if identity is not None:
         lines.append(f"Caller    {escape(str(identity['credential']))}, of {escape(str(identity['owner']))}")
+    if explained.get("undecided"):
+        lines.append(
+            f"Undecided {', '.join(dict.fromkeys(explained['undecided']))}: only the running gate asks it; the rest is as if it let through"
+        )
     if explained["verdict"] == "allow":
         status = f"  (answered {explained['status']})" if explained["status"] else ""
         to = f" to {escape(_goes_to(upstream))}" if upstream is not None else ""

@@ -47,11 +47,19 @@ def _lines(told: dict[str, Any]) -> list[str]:
         stats = gate["stats"]
         known = [count(stats[f"{what}s"], what) for what in ("connection", "request", "key") if f"{what}s" in stats]
         lines.append(f"Has        {', '.join(known)}")
+    lines += [_cost(plugin) for plugin in (gate["stats"] or {}).get("plugins", []) if plugin["calls"]]
     lines.append(f"Control    process {control['pid']}, version {control['version']}, up {control['uptime_s']} s")
     for name, process in told["supervisor"].get("processes", {}).items():
         if process["restarts"]:
             lines.append(f"Restarts   {name}: {process['restarts']}")
     return lines
+
+
+def _cost(plugin: dict[str, Any]) -> str:
+    """What a plugin has cost its API's callers."""
+    mean, longest = plugin["mean_us"] / 1000, plugin["longest_us"] / 1000
+    failed = f", {plugin['failed']} failed" if plugin["failed"] else ""
+    return f"Plugin     {plugin['name']}: {count(plugin['calls'], 'call')}, {mean:.1f} ms each, {longest:.1f} ms at most{failed}"
 
 
 def _listens(gate: dict[str, Any]) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from lockgate.config import bundle_types as types
 from lockgate.config.document import Document
 from lockgate.config.effective import EffectiveApi, Path, Placed, region
 from lockgate.config.model_listeners import Listener
 from lockgate.config.model_upstreams import Credential, Timeouts, Upstream
+from lockgate.config.plugins import LoadedPlugins
 from lockgate.config.references import REFERENCE, References
-from lockgate.policies import Lists, Policy, Waiver
+from lockgate.policies import Lists, Plugin, Policy, Waiver
 
 BUNDLE_VERSION: Final = 1
 
@@ -18,11 +19,19 @@ BUNDLE_VERSION: Final = 1
 class Compiler:
     """Makes the bundle's parts. What it is given has no errors."""
 
-    def __init__(self, document: Document, apis: list[EffectiveApi], lists: Lists, references: References) -> None:
+    def __init__(
+        self,
+        document: Document,
+        apis: list[EffectiveApi],
+        lists: Lists,
+        references: References,
+        plugins: LoadedPlugins | None = None,
+    ) -> None:
         self.document = document
         self.apis = apis
         self.lists = lists
         self.references = references
+        self.plugins = plugins
 
     def bundle(self, sequence: int, created_ms: int) -> types.Bundle:
         """The whole bundle."""
@@ -40,6 +49,7 @@ class Compiler:
             "apis": [self._api(api) for api in self.apis],
             "facts": {"max_age_ms": document.facts.max_age, "then": document.facts.then},
             "events": {"access": document.events.access, "retain_bytes": document.events.retain},
+            "plugins": self.plugins.set if self.plugins is not None else None,
             "problem_base": document.answers.base,
         }
 
@@ -119,6 +129,7 @@ class Compiler:
                 {"api_key": cast("types.PlacedApiKey", self._placed(placed))} for placed in api.authenticate
             ],
             "body_limit": cast("types.PlacedBodyLimit", self._placed(api.body_limit)),
+            "plugins": [cast("types.PlacedPlugins", self._plugin(placed)) for placed in api.plugins],
             "headers": cast("types.PlacedHeaders | None", self._placed(api.headers)),
         }
 
@@ -133,6 +144,11 @@ class Compiler:
             "span": region(self.document, placed).span,
             "config": policy.own(self.lists),
         }
+
+    def _plugin(self, placed: Placed[Plugin]) -> object:
+        made = cast("dict[str, Any]", self._placed(placed))
+        more = self.plugins.config(placed.policy) if self.plugins is not None else {}
+        return {**made, "config": {**made["config"], **more}}
 
     def _waiver(self, waiver: Waiver | None, path: Path) -> types.Waiver | None:
         if waiver is None:

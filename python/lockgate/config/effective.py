@@ -10,7 +10,7 @@ from lockgate.config.document import Document
 from lockgate.config.merge import refined
 from lockgate.config.model_apis import Api
 from lockgate.config.problems import Region
-from lockgate.policies import ApiKey, BodyLimit, Cors, Headers, IpFilter, Policy, Waiver
+from lockgate.policies import ApiKey, BodyLimit, Cors, Headers, IpFilter, Plugin, Policy, Waiver
 
 P = TypeVar("P", bound=Policy)
 P_co = TypeVar("P_co", bound=Policy, covariant=True)
@@ -52,6 +52,7 @@ class EffectiveApi:
     cors: Placed[Cors] | None
     authenticate: tuple[Placed[ApiKey], ...]
     body_limit: Placed[BodyLimit]
+    plugins: tuple[Placed[Plugin], ...]
     headers: Placed[Headers] | None
 
     @property
@@ -63,6 +64,7 @@ class EffectiveApi:
             yield self.cors
         yield from self.authenticate
         yield self.body_limit
+        yield from self.plugins
         if self.headers is not None:
             yield self.headers
 
@@ -113,6 +115,7 @@ def _effective(document: Document, name: str, api: Api) -> EffectiveApi:
         cors=_placed(name, "cors", document.defaults.cors, api.cors),
         authenticate=tuple(_ways(name, api)),
         body_limit=body_limit or Placed(BodyLimit(), ("apis", name), inherited=True),
+        plugins=tuple(_plugins(name, api)),
         headers=_placed(name, "headers", document.defaults.headers, api.headers),
     )
 
@@ -135,3 +138,9 @@ def _ways(name: str, api: Api) -> Iterator[Placed[ApiKey]]:
         if way.api_key is not None:
             path: Path = ("apis", name, "authenticate", index, "api_key")
             yield Placed(way.api_key, path, (*path, "waiver") if way.api_key.waiver is not None else None)
+
+
+def _plugins(name: str, api: Api) -> Iterator[Placed[Plugin]]:
+    for index, plugin in enumerate(api.plugins):
+        path: Path = ("apis", name, "plugins", index)
+        yield Placed(plugin, path, (*path, "waiver") if plugin.waiver is not None else None)

@@ -21,7 +21,7 @@ LATER: Final = {
     ),
     **dict.fromkeys(("jwt", "mtls", "introspection", "oidc", "basic"), _TOKENS),
     **dict.fromkeys(("issuers", "sign_in"), _TOKENS),
-    **dict.fromkeys(("waf", "validate", "cache", "minimise", "rewrite", "plugins"), _ROOMS),
+    **dict.fromkeys(("waf", "validate", "cache", "minimise", "rewrite"), _ROOMS),
     "response": "not in this version; to hide fields of answers, write `headers: {response: {hide: [Server]}}`",
     **dict.fromkeys(("versions", "openapi"), _ROOMS),
     **dict.fromkeys(("scopes", "roles", "cedar", "objects"), _ROOMS),

@@ -19,6 +19,7 @@ from lockgate.config.effective import EffectiveApi, effective_apis
 from lockgate.config.findings import Finding, findings
 from lockgate.config.lists import ListFiles
 from lockgate.config.native import cross_check
+from lockgate.config.plugins import LoadedPlugins, load_plugins
 from lockgate.config.problems import Problem, Problems, Source
 from lockgate.config.read import Reader
 from lockgate.errors import ConfigErrors
@@ -57,6 +58,7 @@ class Loaded:
     patterns: list[str]
     """Patterns of includes, absolute: a new file that matches one changes it too."""
     lists: ListFiles
+    plugins: LoadedPlugins | None = None
 
     @property
     def warnings(self) -> list[Problem]:
@@ -76,7 +78,7 @@ class Loaded:
     @_unpaused
     def compile(self, sequence: int, created_ms: int) -> dict[str, Any]:
         """The bundle, as `bundle.rs` declares it."""
-        compiler = Compiler(self.document, self.apis, self.lists.read, self.lists.references)
+        compiler = Compiler(self.document, self.apis, self.lists.read, self.lists.references, self.plugins)
         return cast("dict[str, Any]", compiler.bundle(sequence, created_ms))
 
     def findings(self, now: dt.datetime | None = None) -> list[Finding]:
@@ -121,7 +123,9 @@ def _checked(reader: Reader, *, native: bool) -> Loaded:
     apis = effective_apis(document)
     check(document, apis, lists.read)
     secrets.check(document, reader.references)
-    loaded = Loaded(document, apis, reader.watched, reader.patterns, lists)
+    plugins = load_plugins(document, apis) if not reader.problems.errors else None
+    watched = [*reader.watched, *(plugins.files if plugins is not None else [])]
+    loaded = Loaded(document, apis, watched, reader.patterns, lists, plugins)
     if native and not reader.problems.errors:
         cross_check(loaded.compile(0, 0), document)
     return loaded

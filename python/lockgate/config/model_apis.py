@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from lockgate.addresses import Host, Method, parse_target
 from lockgate.config.later import LATER, WAYS_LATER
 from lockgate.paths import PATH, PATHS, PathMatch, parse_paths
-from lockgate.policies import ApiKey, BodyLimit, Cors, Headers, IpFilter, Settings, Waiver
+from lockgate.policies import ApiKey, BodyLimit, Cors, Headers, IpFilter, PluginEntry, Settings, Waiver
 from lockgate.scalars import Flag, Scalar, ShortForm, parse_name, refusal, shown
 
 SERVER: Final = re.compile(r"[A-Za-z0-9.-]+:[0-9]+")
@@ -139,6 +139,12 @@ class Api(Defaults):
         default=None,
         description="Ways to prove who calls; any one of them is enough.",
         examples=[["api_key"], [{"api_key": {"header": "X-API-Key"}}]],
+    )
+    plugins: list[PluginEntry] = Field(
+        default=[],
+        description="The operator's own checks in Python, asked in this order once every other policy has let the "
+        "request through.",
+        examples=[["my_checks:TenantHeader"]],
     )
     authorize: Literal["authenticated"] | None = Field(
         default=None,

@@ -16,7 +16,7 @@ from lockgate.policies import AddressEntry, Policy
 from lockgate.scalars import say_duration, say_rate, say_size
 
 DURATIONS = frozenset(
-    {"head_timeout", "idle_timeout", "write_timeout", "connect", "first_byte", "idle", "keep_alive", "max_age"}
+    {"head_timeout", "idle_timeout", "write_timeout", "connect", "first_byte", "idle", "keep_alive", "max_age", "deadline"}
 )
 SIZES = frozenset({"head_bytes", "bytes", "retain"})
 
@@ -69,6 +69,8 @@ def _api(loaded: Loaded, api: EffectiveApi, remarks: dict[tuple[str, ...], str])
         made["authenticate"] = [{placed.policy.room: _plain(placed.policy)} for placed in api.authenticate]
         made["authorize"] = "authenticated"
     placed_policies: tuple[Placed[Policy] | None, ...] = (api.ip_filter, api.cors, api.body_limit, api.headers)
+    if api.plugins:
+        made["plugins"] = [_plain(placed.policy) for placed in api.plugins]
     for placed in placed_policies:
         if placed is None:
             continue

@@ -120,6 +120,7 @@ def _serve(state: StateFolder, parent: Parent | None, woken: socket.socket, opti
             pepper=state.pepper(),
             public_key=state.public_key(),
             workers=options.workers,
+            plugin_command=[sys.executable, "-I", "-m", "lockgate.plugin.worker"],
         )
     except _native.LockgateError as error:
         return _fatal(parent, str(getattr(error, "code", "gate")), str(error))

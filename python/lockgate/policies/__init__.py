@@ -6,6 +6,7 @@ from lockgate.policies.body_limit import BodyLimit
 from lockgate.policies.cors import Cors
 from lockgate.policies.headers import Headers
 from lockgate.policies.ip_filter import AddressEntry, IpFilter
+from lockgate.policies.plugins import Plugin, PluginEntry
 
 __all__ = [
     "AddressEntry",
@@ -18,6 +19,8 @@ __all__ = [
     "Lists",
     "Mode",
     "OnError",
+    "Plugin",
+    "PluginEntry",
     "Policy",
     "Settings",
     "Waiver",

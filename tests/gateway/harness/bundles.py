@@ -28,6 +28,8 @@ from lockgate.config.bundle_types import (
     PlacedBodyLimit,
     PlacedCors,
     PlacedHeaders,
+    PlacedPlugins,
+    PluginSet,
     PlacedIpFilter,
     Span,
     Timeouts,
@@ -176,6 +178,7 @@ def api(
     addresses: PlacedIpFilter | None = None,
     body: PlacedBodyLimit | None = None,
     fields: PlacedHeaders | None = None,
+    checks: Sequence[PlacedPlugins] = (),
     pages: PlacedCors | None = None,
     public: Waiver | None = None,
 ) -> Api:
@@ -195,6 +198,7 @@ def api(
             "cors": pages,
             "authenticate": list(keys),
             "body_limit": body,
+            "plugins": list(checks),
             "headers": fields,
         },
         "span": span(30),
@@ -210,6 +214,7 @@ def bundle(
     sequence: int = 1,
     facts: FactsPolicy | None = None,
     access: bool = True,
+    plugins: PluginSet | None = None,
 ) -> Bundle:
     """A whole bundle."""
     return {
@@ -222,6 +227,7 @@ def bundle(
         "apis": list(apis),
         "facts": facts or {"max_age_ms": DAY_MS, "then": "continue"},
         "events": {"access": access, "retain_bytes": 2**30},
+        "plugins": plugins,
         "problem_base": "/.lockgate/reasons/",
     }
 

@@ -26,6 +26,7 @@ def main() -> None:
             pepper=bytes.fromhex(settings["pepper"]),
             public_key=bytes.fromhex(settings["public_key"]),
             workers=settings["workers"],
+            plugin_command=[sys.executable, "-I", "-m", "lockgate.plugin.worker"],
         )
     except _native.LockgateError as error:
         say({"refused": error.code, "why": str(error)})

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use serde::Serialize;
 
 use crate::metrics::{head, line};
+use crate::plugins::Cost;
 use crate::worker::Shared;
 
 /// Numbers for people and for the control process.
@@ -30,6 +31,8 @@ pub struct Stats {
     pub events_written: u64,
     /// Events dropped for want of room.
     pub events_dropped: u64,
+    /// What each plugin has cost.
+    pub plugins: Vec<Cost>,
 }
 
 pub(super) fn stats(shared: &Shared, workers: usize) -> Stats {
@@ -46,6 +49,7 @@ pub(super) fn stats(shared: &Shared, workers: usize) -> Stats {
         facts_heard_ms: shared.facts.heard_ms(),
         events_written: events.written.total(),
         events_dropped: events.dropped.total(),
+        plugins: shared.ledger.costs(),
     }
 }
 
