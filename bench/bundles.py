@@ -69,6 +69,7 @@ def bundle(shape: Shape, origin: str, sequence: int = 1) -> str:
                 }
             ],
             "apis": [api(number, shape, now) for number in range(shape.apis)],
+            "documents": [],
             "facts": {"max_age_ms": 24 * HOUR_MS, "then": "continue"},
             "events": {"access": shape.events, "retain_bytes": 2**30},
             "problem_base": "/.lockgate/reasons/",
@@ -98,6 +99,7 @@ def api(number: int, shape: Shape, now_ms: int) -> dict[str, object]:
         "methods": [],
         "upstream": "origin",
         "strip_path": False,
+        "openapi": None,
         "public": None if shape.keys else waiver,
         "authorize": "authenticated" if shape.keys else "public",
         "policies": {

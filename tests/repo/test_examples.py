@@ -45,6 +45,8 @@ def engine(key: tuple[str, str]) -> _native.Engine:
         ("GET", "/healthz", False, "127.0.0.1", [], None),
         ("POST", "/healthz", False, "127.0.0.1", [], "method-not-allowed"),
         ("GET", "/elsewhere", True, "127.0.0.1", [], "no-route"),
+        ("GET", "/products/LK-001/stock", True, "127.0.0.1", [], "operation-unknown"),
+        ("DELETE", "/products/LK-001", True, "127.0.0.1", [], "operation-method-unknown"),
     ],
 )
 def test_the_shop_is_guarded_as_its_comments_say(

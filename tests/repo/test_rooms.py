@@ -19,7 +19,7 @@ FILES = {
     "tests": "tests/policies/test_{room}.py",
     "docs": "docs/policies/{room}.md",
 }
-OTHER_VECTORS = {"framing", "target", "host", "forwarded", "route"}
+OTHER_VECTORS = {"framing", "target", "host", "forwarded", "route", "operation", "version"}
 
 
 def test_there_are_policies() -> None:

@@ -113,7 +113,7 @@ def plain_kind(node: Schema) -> str:
     if "const" in node:
         return f"Literal[{json.dumps(node['const'])}]"
     if isinstance(node.get("type"), list):
-        return " | ".join(PLAIN[each] for each in node["type"])
+        return " | ".join(plain_kind({**node, "type": each}) for each in node["type"])
     if node.get("type") == "array":
         return f"list[{plain_kind(node['items'])}]"
     if isinstance(node.get("additionalProperties"), dict):

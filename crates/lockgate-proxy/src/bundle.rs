@@ -4,9 +4,13 @@
 //! These types are the only declaration of it. Python's are generated from the
 //! JSON Schema that [`schema`] returns.
 
+mod documents;
 mod routing;
+mod versions;
 
+pub use documents::{ApiDocument, Attached, Operation};
 pub use routing::{Duplicates, NormalForm, Odd, Share, Split, SplitBy};
+pub use versions::{Brownout, Version, VersionBy, Versions};
 
 use lockgate_policy::{
     api_key, body_limit, conditions, cors, headers, ip_filter, redirect, rewrite, Mode, OnError,
@@ -36,6 +40,8 @@ pub struct Bundle {
     pub upstreams: Vec<Upstream>,
     /// The APIs, in the order of the file; the order has no meaning.
     pub apis: Vec<Api>,
+    /// OpenAPI documents that APIs are held to.
+    pub documents: Vec<ApiDocument>,
     /// How long facts may be unheard of, and what then.
     pub facts: FactsPolicy,
     /// What is written down.
@@ -173,6 +179,10 @@ pub struct Api {
     pub split: Option<Split>,
     /// Take the matched prefix off before forwarding.
     pub strip_path: bool,
+    /// The document whose operations it has.
+    pub openapi: Option<Attached>,
+    /// Its versions, each with its upstream and document.
+    pub versions: Option<Versions>,
     /// Set where anyone may call.
     pub public: Option<Waiver>,
     /// What an authenticated caller may do.

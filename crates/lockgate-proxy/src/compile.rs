@@ -23,18 +23,20 @@ use lockgate_wire::headers::reserved;
 use lockgate_wire::target::TargetSwitches;
 
 use crate::bundle::{
-    Api, Authenticator, Authorize, Bundle, Credential, Listener, PathMatch, Placed, Upstream,
-    BUNDLE_VERSION,
+    Api, Attached, Authenticator, Authorize, Bundle, Credential, Listener, PathMatch, Placed,
+    Upstream, BUNDLE_VERSION,
 };
 use crate::metrics::Metrics;
 use crate::normal::MAX_SETS;
+use crate::operations::Operations;
 use crate::pipeline;
 use crate::route::{self, Router};
 use crate::snapshot::{
-    CompiledApi, CompiledListener, CompiledUpstream, Forwarding, Policy, Rule, Secret, Snapshot,
-    Step, Target,
+    CompiledApi, CompiledListener, CompiledUpstream, Document, Forwarding, Policy, Rule, Secret,
+    Snapshot, Step, Target,
 };
 use crate::split::Split;
+use crate::versions::Versions;
 
 /// What a bundle is compiled with, besides itself.
 pub struct Surroundings<'a> {
@@ -87,6 +89,20 @@ pub fn compile(
     let router = Router::new(&bundle.apis)
         .map_err(|mut wrong| errors.append(&mut wrong))
         .unwrap_or_default();
+    let documents = keep(
+        &mut errors,
+        bundle.documents.iter().enumerate().map(|(i, document)| {
+            let within = |error: ConfigError| ConfigError {
+                pointer: format!("/documents/{i}{}", error.pointer),
+                ..error
+            };
+            Operations::new(document)
+                .map(Arc::new)
+                .map_err(|wrong| wrong.into_iter().map(within).collect())
+        }),
+    );
+    // Where a document is wrong, that is told; what it is attached to would only tell it again.
+    let documents = (documents.len() == bundle.documents.len()).then_some(documents);
     let names: HashMap<&str, usize> = bundle
         .upstreams
         .iter()
@@ -95,11 +111,10 @@ pub fn compile(
         .collect();
     let apis = keep(
         &mut errors,
-        bundle
-            .apis
-            .iter()
-            .enumerate()
-            .map(|(i, api)| compile_api(i, api, &bundle.upstreams, &names, around)),
+        bundle.apis.iter().enumerate().map(|(i, api)| {
+            let documents = documents.as_deref();
+            compile_api(i, api, &bundle.upstreams, &names, documents, around)
+        }),
     );
     if !errors.is_empty() {
         return Err(errors);
@@ -142,6 +157,7 @@ pub fn compile(
         apis,
         upstreams: upstreams.into_iter().map(Arc::new).collect(),
         listeners: listeners.into_iter().map(Arc::new).collect(),
+        documents: documents.unwrap_or_default(),
         facts: bundle.facts,
         events: bundle.events,
         problem_base: bundle.problem_base,
@@ -329,6 +345,7 @@ fn compile_api(
     api: &Api,
     said: &[Upstream],
     upstreams: &HashMap<&str, usize>,
+    documents: Option<&[Arc<Operations>]>,
     around: &Surroundings<'_>,
 ) -> Result<CompiledApi, Vec<ConfigError>> {
     let at = at(format!("/apis/{index}"), api.span);
@@ -355,6 +372,33 @@ fn compile_api(
         errors.push(at(error));
     }
     errors.append(&mut wrong);
+    let openapi = api
+        .openapi
+        .as_ref()
+        .zip(documents)
+        .map(|(attached, documents)| attach(attached, &api.name.as_str().into(), documents, around))
+        .transpose()
+        .map_err(|error| errors.push(at(error)))
+        .unwrap_or_default();
+    let versions = api
+        .versions
+        .as_ref()
+        .zip(documents)
+        .map(|(versions, documents)| {
+            let name = api.name.as_str().into();
+            Versions::new(
+                versions,
+                |upstream| upstreams.get(upstream).copied(),
+                |attached| attach(attached, &name, documents, around),
+            )
+        })
+        .transpose()
+        .map_err(|error| {
+            let pointer = format!("/versions{}", error.pointer);
+            errors.push(at(ConfigError { pointer, ..error }));
+        })
+        .unwrap_or_default();
+    steps.extend(held_to(api));
     match opening(api) {
         Ok(rule) => steps.push(Step {
             policy: Policy::Authorize(rule),
@@ -383,6 +427,8 @@ fn compile_api(
                 switches,
                 duplicates: api.normal_form.duplicate_parameters,
                 strip_path: api.strip_path,
+                openapi,
+                versions,
                 edits: strip.collect::<Vec<Edit>>(),
                 answer_edits: Vec::new(),
                 headers: steps.iter().position(|step| {
@@ -399,6 +445,7 @@ fn compile_api(
 /// One upstream, or several to choose among.
 fn forwarding(api: &Api, upstreams: &HashMap<&str, usize>) -> Result<Forwarding, ConfigError> {
     match (&api.upstream, &api.split) {
+        (None, None) if api.versions.is_some() => Ok(Forwarding::Versions),
         (Some(name), None) => match upstreams.get(name.as_str()) {
             Some(index) => Ok(Forwarding::One(*index)),
             None => {
@@ -424,6 +471,54 @@ fn forwarding(api: &Api, upstreams: &HashMap<&str, usize>) -> Result<Forwarding,
             "`upstream` and `split` exclude each other: name the upstream among those of the split",
         )),
     }
+}
+
+/// The steps of versions and documents.
+fn held_to(api: &Api) -> Vec<Step> {
+    let step = |policy, mode, span| Step {
+        policy,
+        mode,
+        on_error: OnError::Deny,
+        waiver: None,
+        span,
+    };
+    let mut steps = Vec::new();
+    if let Some(attached) = &api.openapi {
+        steps.push(step(Policy::Operation, attached.mode, attached.span));
+    }
+    if let Some(versions) = &api.versions {
+        // Who asks for what is not served must not be let through to look.
+        steps.push(step(Policy::Version, Mode::Enforce, versions.span));
+        if versions
+            .list
+            .iter()
+            .any(|version| version.openapi.is_some())
+        {
+            // The mode is each document's own.
+            steps.push(step(Policy::Operation, Mode::Enforce, versions.span));
+        }
+    }
+    steps
+}
+
+/// The document with this number, as the API `name` has it.
+fn attach(
+    attached: &Attached,
+    name: &Arc<str>,
+    documents: &[Arc<Operations>],
+    around: &Surroundings<'_>,
+) -> Result<Document, ConfigError> {
+    let document = attached.document as usize;
+    let operations = documents.get(document).ok_or_else(|| {
+        let message = format!("there is no document {document}");
+        ConfigError::new("no-document", "/openapi", message)
+    })?;
+    Ok(Document {
+        document,
+        operations: Arc::clone(operations),
+        mode: attached.mode,
+        metrics: operations.metrics(&around.metrics, name),
+    })
 }
 
 /// An API is open to those who prove who they are, or to all by a waiver; nothing between.

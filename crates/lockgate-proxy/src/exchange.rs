@@ -17,7 +17,9 @@ use lockgate_wire::headers::trace::TraceParent;
 use crate::events::{blotted, blotted_text, AccessRecord, SpanRecord, VerdictRecord};
 use crate::id::RequestId;
 use crate::judge::Judgement;
+use crate::metrics::OperationMetrics;
 use crate::net::ConnectionState;
+use crate::operations::Operation;
 use crate::reasons;
 use crate::snapshot::{CompiledApi, CompiledListener, Snapshot, Target};
 use crate::trace::{self, Outcome};
@@ -152,6 +154,19 @@ impl Exchange {
         self.snapshot.apis.get(self.judgement.matched?.api)
     }
 
+    fn version(&self) -> Option<&str> {
+        let versions = self.api()?.versions.as_ref()?;
+        Some(&*versions.get(self.judgement.version?)?.name)
+    }
+
+    /// The operation that it is, and what is counted of it.
+    fn operation(&self) -> Option<(&Operation, &OperationMetrics)> {
+        let document = self.api()?.document(self.judgement.version)?;
+        let number = self.judgement.operation?;
+        let metrics = document.metrics.get(number as usize)?;
+        Some((document.operation(number)?, metrics))
+    }
+
     /// The timeouts of the upstream that it went to.
     #[must_use]
     pub fn upstream_times(&self) -> Timeouts {
@@ -238,6 +253,8 @@ impl Exchange {
                 .judgement
                 .matched
                 .map(|matched| self.snapshot.router.pattern(matched)),
+            version: self.version(),
+            operation: self.operation().map(|(operation, _)| &*operation.name),
             peer: self.judgement.client,
             key: known.map(|identity| &*identity.credential),
             identity: known.map(|identity| &*identity.owner),
@@ -296,6 +313,9 @@ impl Drop for Exchange {
             self.state.body_in.get(),
             self.bytes_out,
         );
+        if let Some((_, metrics)) = self.operation() {
+            self.worker.metrics.operation(metrics, self.status);
+        }
         self.write(took_us);
     }
 }

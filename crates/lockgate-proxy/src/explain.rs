@@ -89,6 +89,24 @@ struct Route {
     conditions: String,
     pattern: String,
     span: Place,
+    version: Option<Version>,
+    operation: Option<Operation>,
+}
+
+#[derive(Debug, Serialize)]
+struct Version {
+    name: String,
+    deprecated_ms: Option<u64>,
+    sunset_ms: Option<u64>,
+    span: Place,
+}
+
+#[derive(Debug, Serialize)]
+struct Operation {
+    name: String,
+    method: String,
+    path: String,
+    span: Place,
 }
 
 #[derive(Debug, Serialize)]
@@ -315,6 +333,8 @@ impl Engine {
                 conditions: api.conditions.to_string(),
                 pattern: self.snapshot.router.pattern(matched).to_owned(),
                 span: self.place(api.span),
+                version: self.version(api, &judgement),
+                operation: self.operation(api, &judgement),
             }),
             steps: api.map_or_else(Vec::new, |api| {
                 let entries = judgement.trace.entries(api);
@@ -410,6 +430,27 @@ impl Engine {
                 })
             })
             .collect()
+    }
+
+    fn version(&self, api: &CompiledApi, judgement: &Judgement) -> Option<Version> {
+        let version = api.versions.as_ref()?.get(judgement.version?)?;
+        Some(Version {
+            name: version.name.to_string(),
+            deprecated_ms: version.deprecated_ms,
+            sunset_ms: version.sunset_ms,
+            span: self.place(version.span),
+        })
+    }
+
+    fn operation(&self, api: &CompiledApi, judgement: &Judgement) -> Option<Operation> {
+        let document = api.document(judgement.version)?;
+        let operation = document.operation(judgement.operation?)?;
+        Some(Operation {
+            name: operation.name.to_string(),
+            method: operation.method.to_string(),
+            path: operation.path.to_string(),
+            span: self.place(operation.span),
+        })
     }
 
     fn place(&self, span: Span) -> Place {

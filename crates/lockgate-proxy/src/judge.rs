@@ -26,11 +26,15 @@ use crate::bundle::Duplicates;
 use crate::edits::OFFLINE_ID;
 use crate::facts::FactStore;
 use crate::normal;
+use crate::operations::Sought;
 use crate::reasons;
 use crate::route::{Asked, Found, Matched, Named};
-use crate::snapshot::{CompiledApi, CompiledListener, Forwarding, Policy, Rule, Snapshot, Step};
+use crate::snapshot::{
+    CompiledApi, CompiledListener, Document, Forwarding, Policy, Rule, Snapshot, Step,
+};
 use crate::split::{Chooser, ChosenBy};
 use crate::trace::{Outcome, Trace};
+use crate::versions;
 
 /// Paths that are the gate's own on every host.
 pub(crate) const RESERVED: &str = "/.lockgate";
@@ -84,6 +88,8 @@ impl Default for Judgement {
         Self {
             end: End::Forward,
             matched: None,
+            version: None,
+            operation: None,
             rewritten: None,
             outgoing: None,
             upstream: None,
@@ -107,6 +113,10 @@ pub struct Judgement {
     pub end: End,
     /// The API that it was routed to.
     pub matched: Option<Matched>,
+    /// The version of the API that it asks for.
+    pub version: Option<usize>,
+    /// The operation of the API's document that it is.
+    pub operation: Option<u32>,
     /// Path and query in normal form, where they arrived in another.
     pub rewritten: Option<String>,
     /// What the upstream is asked for, where that is not what arrived.
@@ -168,6 +178,7 @@ pub struct Judging<'s, 'a, 'j> {
     host: Cow<'a, str>,
     path: Cow<'a, str>,
     query: Option<Cow<'a, str>>,
+    asked: versions::Asked,
     next: usize,
     refused: Option<(Denial, Span)>,
     judgement: &'j mut Judgement,
@@ -192,6 +203,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             host: Cow::Borrowed(""),
             path: Cow::Borrowed(""),
             query: None,
+            asked: versions::Asked::Absent,
             next: 0,
             refused: None,
             judgement,
@@ -303,7 +315,12 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
                 if let Some(Forwarding::One(upstream)) = self.api().map(|api| &api.forwarding) {
                     self.judgement.upstream = Some(*upstream);
                 }
+                self.version(matched);
                 self.outgoing(matched)?;
+                self.judgement.operation = match self.sought() {
+                    Some(Sought::Operation(number)) => Some(number),
+                    _ => None,
+                };
                 self.insecure()
             }
             Found::MethodNotAllowed(allow) => {
@@ -361,12 +378,11 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
 
     /// The upstream gets what was judged, less the prefix where that is taken off.
     fn outgoing(&mut self, matched: Matched) -> Result<(), Denial> {
-        let strip = self.api().is_some_and(|api| api.strip_path) && matched.prefix > 0;
-        if self.judgement.rewritten.is_none() && !strip {
+        let stripped = self.stripped(matched);
+        if self.judgement.rewritten.is_none() && stripped == 0 {
             return Ok(());
         }
-        let matched = if strip { matched.prefix } else { 0 };
-        let rest = target::after_match(&self.path, matched);
+        let rest = target::after_match(&self.path, stripped);
         let root = if rest.starts_with('/') || rest == "*" {
             ""
         } else {
@@ -404,6 +420,81 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
         }
     }
 
+    /// Which version is asked for, where that goes, and what is said of its end.
+    fn version(&mut self, matched: Matched) {
+        let Some(listed) = self.api().and_then(|api| api.versions.as_ref()) else {
+            return;
+        };
+        let rest = target::after_match(&self.path, matched.prefix);
+        let form = target::for_matching(rest);
+        self.asked = listed.asked(&form, self.query.as_deref(), self.arrival.headers);
+        let versions::Asked::Version { number, .. } = self.asked else {
+            return;
+        };
+        let Some(version) = listed.get(number) else {
+            return;
+        };
+        self.judgement.version = Some(number);
+        if version.upstream.is_some() {
+            self.judgement.upstream = version.upstream;
+        }
+        if !version.answer_edits.is_empty() {
+            let prefix = self.path.len() - rest.len();
+            let link = listed.successor(number, &self.path, prefix, self.query.as_deref());
+            let edits = &mut self.judgement.answer_edits;
+            edits.extend(version.answer_edits.iter().cloned());
+            edits.extend(link);
+        }
+    }
+
+    /// Whether the version is served.
+    fn served(&self) -> Verdict {
+        let listed = self.api().and_then(|api| api.versions.as_ref());
+        match listed.map_or(Ok(()), |listed| listed.serve(self.asked, self.now_ms)) {
+            Ok(()) => Verdict::allow(),
+            Err(denial) => Verdict::Deny(denial),
+        }
+    }
+
+    /// Bytes of the path, in the form that is matched, that the upstream does not get.
+    fn stripped(&self, matched: Matched) -> usize {
+        let segment = match self.asked {
+            versions::Asked::Version { segment, .. } => segment,
+            _ => 0,
+        };
+        match self.api() {
+            Some(api) if api.strip_path => matched.prefix + segment,
+            _ => 0,
+        }
+    }
+
+    fn document(&self) -> Option<&'s Document> {
+        self.api()?.document(self.judgement.version)
+    }
+
+    /// What the API's document makes of the path that the upstream gets.
+    fn sought(&self) -> Option<Sought> {
+        let operations = &self.document()?.operations;
+        let stripped = self.stripped(self.judgement.matched?);
+        let path = target::for_matching(target::after_match(&self.path, stripped));
+        Some(operations.find(&path, self.arrival.method))
+    }
+
+    /// What the document does not know is not asked of the API.
+    fn operation(&self) -> Verdict {
+        match self.sought() {
+            Some(Sought::Operation(_)) | None => Verdict::allow(),
+            Some(Sought::Nothing) => Verdict::Deny(Denial::new(&reasons::OPERATION_UNKNOWN)),
+            Some(Sought::MethodNotAllowed(allow)) => {
+                let denial = Denial::new(&reasons::OPERATION_METHOD);
+                Verdict::Deny(match HeaderValue::try_from(allow) {
+                    Ok(value) => denial.header(ALLOW, value),
+                    Err(_) => denial,
+                })
+            }
+        }
+    }
+
     /// Plain HTTP off loopback ends with the waiver that allowed it.
     fn insecure(&mut self) -> Result<(), Denial> {
         let upstream = self
@@ -433,7 +524,10 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
 
     /// Takes one policy's verdict; a need means that it is to be asked again.
     fn take(&mut self, step: &'s Step, answers: &Answers) -> Option<Need> {
-        let mode = step.mode_at(self.now_ms);
+        let mode = match &step.policy {
+            Policy::Operation => self.document().map_or(Mode::Off, |document| document.mode),
+            _ => step.mode_at(self.now_ms),
+        };
         let skip =
             mode == Mode::Off || (step.policy.authenticates() && self.judgement.identity.is_some());
         if skip {
@@ -484,7 +578,10 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             headers: self.arrival.headers,
             content_length: self.arrival.content_length,
             api: self.api().map_or("", |api| &api.name),
-            operation: None,
+            operation: self
+                .judgement
+                .operation
+                .and_then(|number| Some(&*self.document()?.operation(number)?.name)),
         };
         if let (Some(memory), Some(api)) = (self.memory, self.api()) {
             if let Some(verdict) = memory.recall(api, self.next, &view, self.now_ms) {
@@ -498,6 +595,9 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             })),
             Policy::Cors(policy) => Ok(policy.decide(&view)),
             Policy::ApiKey(policy) => policy.decide(&view, answers, self.now_ms),
+            Policy::Version => Ok(self.served()),
+            Policy::Operation if self.judgement.operation.is_some() => Ok(Verdict::allow()),
+            Policy::Operation => Ok(self.operation()),
             Policy::Authorize(rule) => Ok(self.authorize(rule)),
             Policy::Redirect(policy) => Ok(match self.redirect(policy) {
                 // Observed, it is written down that nothing speaks against it, and no more.

@@ -21,6 +21,7 @@ pub mod judge;
 pub mod metrics;
 pub mod net;
 pub mod normal;
+pub mod operations;
 pub mod pipeline;
 pub mod reasons;
 pub mod replay;
@@ -32,6 +33,7 @@ pub mod split;
 mod testing;
 pub mod trace;
 pub mod upstream;
+pub mod versions;
 pub mod worker;
 
 use lockgate_policy::ReasonRef;

@@ -1,6 +1,8 @@
 //! Numbers for Prometheus. Each worker counts in cells of its own; a scrape
 //! adds them up.
 
+mod operations;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lockgate_policy::ReasonRef;
 
+pub use self::operations::OperationMetrics;
 use crate::snapshot::CompiledApi;
 
 /// Upper edges of the duration histogram, microseconds.
@@ -40,6 +43,7 @@ pub struct Metrics {
     workers: usize,
     apis: Mutex<BTreeMap<Arc<str>, Arc<ApiMetrics>>>,
     nowhere: ApiMetrics,
+    operations: Mutex<operations::Counted>,
     refusals: Box<[Box<[AtomicU64]>]>,
     reasons: Vec<ReasonRef>,
     /// Requests whose serving panicked.
@@ -68,6 +72,7 @@ impl Metrics {
             workers,
             apis: Mutex::default(),
             nowhere: ApiMetrics::new(workers),
+            operations: Mutex::default(),
             refusals: (0..workers).map(|_| line()).collect(),
             reasons,
             panics: AtomicU64::new(0),
@@ -87,6 +92,13 @@ impl Metrics {
             apis.entry(Arc::clone(name))
                 .or_insert_with(|| Arc::new(ApiMetrics::new(self.workers))),
         )
+    }
+
+    /// The numbers of an API's operation.
+    pub fn operation(&self, api: &Arc<str>, name: &Arc<str>) -> Arc<OperationMetrics> {
+        let operations = self.operations.lock();
+        let mut operations = operations.unwrap_or_else(PoisonError::into_inner);
+        operations.of(api, name, self.workers)
     }
 
     /// Requests in all.
@@ -180,6 +192,10 @@ impl Metrics {
                 count,
             );
         }
+        let operations = self.operations.lock();
+        operations
+            .unwrap_or_else(PoisonError::into_inner)
+            .write(out);
         self.plain(out);
     }
 
@@ -273,6 +289,11 @@ impl WorkerMetrics {
         if let Some(reason) = reason {
             self.refused(reason);
         }
+    }
+
+    /// Counts a request of an operation.
+    pub fn operation(&self, metrics: &OperationMetrics, status: u16) {
+        metrics.count(self.number, status);
     }
 
     fn refused(&self, reason: ReasonRef) {

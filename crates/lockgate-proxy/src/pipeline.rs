@@ -94,6 +94,16 @@ pub const ORDER: &[Place] = &[
         "Who calls must be known before what they may do can be asked.",
     ),
     stage(
+        "version",
+        "head",
+        "Who still uses a version that ends is known by then, and is written down.",
+    ),
+    stage(
+        "operation",
+        "head",
+        "What an API's document does not know is refused; only callers who are known learn what it knows.",
+    ),
+    stage(
         "authorize",
         "head",
         "Nothing that costs is done for those who may not call.",

@@ -17,6 +17,30 @@ lockgate_wire::reasons! { "route", Client:
         "This method is not taken here.",
         "Use one of the methods that the Allow header names, or add the method to the API.";
 
+    "version", Client:
+    VERSION_UNKNOWN = "version-unknown", 404,
+        "This API has no such version.",
+        "Ask for one of the versions that the detail names.";
+    VERSION_MISSING = "version-missing", 400,
+        "This API wants to know which version is meant.",
+        "Name one of the versions that the detail lists, where the detail says.";
+    VERSION_SUNSET = "version-sunset", 410,
+        "This version has come to its end.",
+        "Use the version that follows it. The Sunset header says when it ended; the operator may move `sunset`.";
+
+    "version", Gate:
+    VERSION_BROWNOUT = "version-brownout", 503,
+        "This version is switched off for a while, since it comes to its end.",
+        "Use the version that follows it; this one comes back after Retry-After, and ends on the day that the Sunset header names.";
+
+    "operation", Client:
+    OPERATION_UNKNOWN = "operation-unknown", 404,
+        "This API has no such path.",
+        "The API's OpenAPI document has no operation with this path. `lockgate routes --operations` lists those that there are; add it to the document if it is missing there.";
+    OPERATION_METHOD = "operation-method-unknown", 405,
+        "This API does not take this method here.",
+        "Use one of the methods that the Allow header names, or add the operation to the API's OpenAPI document.";
+
     "authorize", Gate:
     WAIVER_EXPIRED = "waiver-expired", 403,
         "This API is closed.",

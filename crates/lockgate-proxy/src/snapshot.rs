@@ -20,9 +20,11 @@ use lockgate_policy::{
 use lockgate_wire::target::TargetSwitches;
 
 use crate::bundle::{Duplicates, EventsConfig, FactsPolicy, ListenerLimits, Timeouts, WhenStale};
-use crate::metrics::ApiMetrics;
+use crate::metrics::{ApiMetrics, OperationMetrics};
+use crate::operations::{Operation, Operations};
 use crate::route::Router;
 use crate::split::Split;
+use crate::versions::Versions;
 
 /// Everything a request is judged and forwarded by.
 #[derive(Debug)]
@@ -43,6 +45,8 @@ pub struct Snapshot {
     pub upstreams: Vec<Arc<CompiledUpstream>>,
     /// By the bundle's index.
     pub listeners: Vec<Arc<CompiledListener>>,
+    /// Documents' operations, by the bundle's index.
+    pub documents: Vec<Arc<Operations>>,
     /// How long facts may be unheard of.
     pub facts: FactsPolicy,
     /// What is written down.
@@ -66,6 +70,7 @@ impl Snapshot {
             apis: Vec::new(),
             upstreams: Vec::new(),
             listeners: Vec::new(),
+            documents: Vec::new(),
             facts: FactsPolicy {
                 max_age_ms: 0,
                 then: WhenStale::Deny,
@@ -99,6 +104,10 @@ pub struct CompiledApi {
     pub duplicates: Duplicates,
     /// Take the matched prefix off before forwarding.
     pub strip_path: bool,
+    /// The document whose operations it has.
+    pub openapi: Option<Document>,
+    /// Its versions.
+    pub versions: Option<Versions>,
     /// Changes to every request of the API: credentials taken off.
     pub edits: Vec<Edit>,
     /// Changes to every answer of the API, the gate's own among them.
@@ -130,6 +139,40 @@ pub enum Forwarding {
     Split(Split),
     /// To none: the gate answers.
     Nowhere,
+    /// Each version says it.
+    Versions,
+}
+
+impl CompiledApi {
+    /// The document that holds for a version of it, or for all of it.
+    #[must_use]
+    pub fn document(&self, version: Option<usize>) -> Option<&Document> {
+        match &self.versions {
+            Some(versions) => versions.get(version?)?.openapi.as_ref(),
+            None => self.openapi.as_ref(),
+        }
+    }
+}
+
+/// A document, as one API has it.
+#[derive(Debug)]
+pub struct Document {
+    /// Index into [`Snapshot::documents`].
+    pub document: usize,
+    /// Its operations.
+    pub operations: Arc<Operations>,
+    /// Whether what it does not know is refused.
+    pub mode: Mode,
+    /// What is counted of each operation.
+    pub metrics: Box<[Arc<OperationMetrics>]>,
+}
+
+impl Document {
+    /// The operation with this number.
+    #[must_use]
+    pub fn operation(&self, number: u32) -> Option<&Operation> {
+        self.operations.get(number)
+    }
 }
 
 /// A policy in its place.
@@ -161,6 +204,12 @@ impl Step {
 /// The name of the step between authentication and everything that costs.
 pub const AUTHORIZE: &str = "authorize";
 
+/// The name of the step that knows an API's versions.
+pub const VERSION: &str = "version";
+
+/// The name of the step that knows an API's operations.
+pub const OPERATION: &str = "operation";
+
 /// The policies that there are.
 #[derive(Debug)]
 pub enum Policy {
@@ -170,6 +219,10 @@ pub enum Policy {
     Cors(Cors),
     /// Who calls, by a key.
     ApiKey(ApiKey),
+    /// Whether the version that is asked for is served.
+    Version,
+    /// Whether the document knows what is asked for.
+    Operation,
     /// What a caller may do.
     Authorize(Rule),
     /// Where it is to be found instead.
@@ -199,6 +252,8 @@ impl Policy {
             Self::IpFilter(_) => ip_filter::NAME,
             Self::Cors(_) => cors::NAME,
             Self::ApiKey(_) => api_key::NAME,
+            Self::Version => VERSION,
+            Self::Operation => OPERATION,
             Self::Authorize(_) => AUTHORIZE,
             Self::Redirect(_) => redirect::NAME,
             Self::BodyLimit(_) => body_limit::NAME,

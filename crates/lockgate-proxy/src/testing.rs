@@ -73,6 +73,8 @@ pub(crate) fn api(name: &str, paths: &[PathMatch]) -> Api {
         upstream: Some("shop".to_owned()),
         split: None,
         strip_path: false,
+        openapi: None,
+        versions: None,
         public: Some(waiver(u64::MAX)),
         authorize: Authorize::Public,
         policies: Policies::default(),
@@ -120,6 +122,7 @@ pub(crate) fn bundle(apis: Vec<Api>) -> Bundle {
             span: line(4),
         }],
         apis,
+        documents: Vec::new(),
         facts: FactsPolicy {
             max_age_ms: 86_400_000,
             then: WhenStale::Continue,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from lockgate.admin.keys import KnownKeys
+from lockgate.admin.routes import operations_of
 from lockgate.rehearsal.credentials import key_headers
 
 if TYPE_CHECKING:
@@ -119,7 +120,13 @@ def of_event(event: dict[str, Any], bundle: str | None) -> dict[str, Any]:
         "client": event["peer"],
         "route": None
         if event.get("api") is None
-        else {"api": event["api"], "pattern": event.get("route"), "span": _span(document, api and api["span"])},
+        else {
+            "api": event["api"],
+            "pattern": event.get("route"),
+            "span": _span(document, api and api["span"]),
+            "version": _version(document, api, event.get("version")),
+            "operation": _operation(document, api, event.get("operation"), event.get("version")),
+        },
         "steps": [
             {
                 "policy": verdict["policy"],
@@ -245,7 +252,33 @@ def _policy_span(document: dict[str, Any] | None, api: dict[str, Any] | None, po
     if placed is None:
         placed = next((way[policy] for way in api["policies"]["authenticate"] if policy in way), None)
     span = placed["span"] if placed is not None else api["authorize_span"] if policy == "authorize" else None
+    if policy in {"operation", "version"} and api["versions"] is not None:
+        span = api["versions"]["span"]
+    elif policy == "operation" and api["openapi"] is not None:
+        span = api["openapi"]["span"]
     return _span(document, span)
+
+
+def _version(document: dict[str, Any] | None, api: dict[str, Any] | None, name: str | None) -> dict[str, Any] | None:
+    """The version, with what the configuration says of it while that is kept."""
+    if name is None:
+        return None
+    listed = api["versions"]["list"] if api is not None and api["versions"] is not None else []
+    found = next((one for one in listed if one["name"] == name), None)
+    said = found or {"deprecated_ms": None, "sunset_ms": None, "span": None}
+    ends = {key: said[key] for key in ("deprecated_ms", "sunset_ms")}
+    return {"name": name, **ends, "span": _span(document, said["span"])}
+
+
+def _operation(
+    document: dict[str, Any] | None, api: dict[str, Any] | None, name: str | None, version: str | None
+) -> dict[str, Any] | None:
+    """The operation, with what its document says of it while that is kept."""
+    if name is None:
+        return None
+    found = next((one for one in operations_of(document, api, version) if one["name"] == name), None)
+    said = found or {"method": None, "path": None, "span": None}
+    return {"name": name, "method": said["method"], "path": said["path"], "span": _span(document, said["span"])}
 
 
 def _span(document: dict[str, Any] | None, span: dict[str, int] | None) -> dict[str, Any] | None:

@@ -46,6 +46,57 @@ def ordered(rows: list[Route]) -> list[Route]:
     return sorted(rows, key=rank)
 
 
+class OperationRow(BaseModel):
+    """One operation of an API's document."""
+
+    api: str = Field(description="Name of the API.")
+    version: str | None = Field(description="The version whose document it is of.")
+    operation: str = Field(description="Its `operationId`, or method and path where it has none.")
+    method: str = Field(description="Its method.")
+    path: str = Field(description="The path template, as the document says it.")
+    bases: list[str] = Field(description="What stands before the path in what the API gets; empty text for nothing.")
+    unknown: str = Field(description="What happens to requests that the document does not know: the document's mode.")
+    file: str = Field(description="The document.")
+    line: int = Field(description="The line, from 1.")
+
+
+def operations_of(
+    document: dict[str, Any] | None, api: dict[str, Any] | None, version: str | None
+) -> list[dict[str, Any]]:
+    """The operations of an API of a bundle, or of a version of it, as the bundle has them."""
+    if document is None or api is None:
+        return []
+    held = (attached for name, attached in attachments(api) if name == version)
+    return [one for attached in held for one in document["documents"][attached["document"]]["operations"]]
+
+
+def attachments(api: dict[str, Any]) -> list[tuple[str | None, dict[str, Any]]]:
+    """The documents of an API, each with the version that it is of."""
+    own = [] if api["openapi"] is None else [(None, api["openapi"])]
+    versions = [] if api["versions"] is None else api["versions"]["list"]
+    return own + [(one["name"], one["openapi"]) for one in versions if one["openapi"] is not None]
+
+
+def operation_rows(document: dict[str, Any]) -> list[OperationRow]:
+    """The operations of a bundle, in the order of the configuration and of the documents."""
+    return [
+        OperationRow(
+            api=api["name"],
+            version=version,
+            operation=one["name"],
+            method=one["method"],
+            path=one["path"],
+            bases=document["documents"][attached["document"]]["bases"] if one["bases"] is None else one["bases"],
+            unknown=attached["mode"],
+            file=place(document, one["span"])[0],
+            line=one["span"]["line"],
+        )
+        for api in document["apis"]
+        for version, attached in attachments(api)
+        for one in document["documents"][attached["document"]]["operations"]
+    ]
+
+
 def _of_api(document: dict[str, Any], api: dict[str, Any]) -> list[Route]:
     file, line = place(document, api["span"])
     authenticators = [name for way in api["policies"]["authenticate"] for name in way]
@@ -79,6 +130,9 @@ def _condition(condition: dict[str, Any]) -> str:
 def _goes_to(api: dict[str, Any]) -> str:
     if api["policies"]["redirect"] is not None:
         return f"redirect to {api['policies']['redirect']['config']['to']}"
+    if api["versions"] is not None:
+        own = {one["name"]: one["upstream"] or api["upstream"] or "split" for one in api["versions"]["list"]}
+        return ", ".join(f"{name}: {upstream}" for name, upstream in own.items())
     if api["split"] is None:
         return str(api["upstream"])
     return ", ".join(f"{share['upstream']} {share['weight']}" for share in api["split"]["to"])

@@ -55,9 +55,32 @@ def _head(explained: dict[str, Any]) -> list[str]:
         lines.append(f"Route     {escape(name)}  {escape(route['pattern'] or '')}  {_place(route['span'])}")
         if route.get("conditions"):
             lines.append(f"Because   {escape(route['conditions'])}")
+        lines += _version(route["version"])
+        lines += _operation(route["operation"])
     if explained["bundle"] is not None:
         lines.append(f"Bundle    {explained['bundle']}")
     return lines
+
+
+def _version(version: dict[str, Any] | None) -> list[str]:
+    if version is None:
+        return []
+    said = [
+        f"{word} {datetime.fromtimestamp(version[key] / 1000, UTC):%Y-%m-%d}"
+        for word, key in (("deprecated", "deprecated_ms"), ("sunset", "sunset_ms"))
+        if version[key] is not None
+    ]
+    ends = f"  [yellow]{', '.join(said)}[/]" if said else ""
+    return [f"Version   {escape(version['name'])}{ends}  {_place(version['span'])}"]
+
+
+def _operation(operation: dict[str, Any] | None) -> list[str]:
+    if operation is None:
+        return []
+    what = f"{operation['method']} {operation['path']}" if operation["path"] is not None else ""
+    # A name that was made is what it stands for.
+    what = "" if what == operation["name"] else f"  {what}"
+    return [f"Operation {escape(printable(operation['name'] + what))}  {_place(operation['span'])}"]
 
 
 def _no_route(explained: dict[str, Any]) -> list[str]:

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from lockgate.cli._init_openapi import Described
+
+PLAIN: Final = re.compile(r"[A-Za-z0-9/._~-]+")
+"""What YAML takes as it stands."""
 
 API: Final = "api"
-"""The name of the one API that it writes."""
+"""The name of the one API that it writes, unless a document tells a better one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +34,18 @@ class Answers:
     upstream: str
     public: Waived | None
     insecure: Waived | None
+    document: Described | None = None
+    """What an OpenAPI document says of the API."""
+
+    @property
+    def name(self) -> str:
+        """The API's name."""
+        return API if self.document is None else self.document.name
+
+    @property
+    def header(self) -> str:
+        """The header that carries a key."""
+        return "X-API-Key" if self.document is None else self.document.header
 
 
 def first_config(answers: Answers) -> str:
@@ -42,26 +61,41 @@ listeners:
     address: 127.0.0.1:8080      # this machine only
 
 upstreams:
-  api:
+  {answers.name}:
     targets: [{_quoted(answers.upstream)}]{insecure}
 
 apis:
-  {API}:
-    path: /                      # this path and all below it
-    upstream: api
-{_who(answers.public)}"""
+  {answers.name}:
+    path: {_paths(answers.document)}
+    upstream: {answers.name}
+{_openapi(answers.document)}{_who(answers)}"""
 
 
-def _who(public: Waived | None) -> str:
-    if public is not None:
+def _paths(document: Described | None) -> str:
+    paths = ("/",) if document is None else document.paths
+    words = [path if PLAIN.fullmatch(path) else _quoted(path) for path in paths]
+    said = words[0] if len(words) == 1 else f"[{', '.join(words)}]"
+    return f"{said:<24} # this path and all below it" if len(paths) == 1 else said
+
+
+def _openapi(document: Described | None) -> str:
+    if document is None:
+        return ""
+    return f"    openapi: {_quoted(document.file)}   # what it does not know is refused\n"
+
+
+def _who(answers: Answers) -> str:
+    if answers.public is not None:
         return f"""\
     # Anyone may call until that day; then the API is closed.
-    public: {_waiver(public)}
+    public: {_waiver(answers.public)}
 """
-    return """\
+    left = answers.document.left if answers.document is not None else ()
+    remarks = "".join(f"      # the document also names {one}: not asked for by the gate\n" for one in left)
+    return f"""\
     authenticate:
-      - api_key: {header: X-API-Key}   # make more: `lockgate keys create`
-"""
+      - api_key: {{header: {answers.header}}}   # make more: `lockgate keys create`
+{remarks}"""
 
 
 def _waiver(waived: Waived) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import getpass
 import json
 import os
 import shlex
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +19,8 @@ import typer
 from pydantic_core import PydanticCustomError
 
 from lockgate.addresses import is_loopback, parse_target
-from lockgate.cli._first_config import API, Answers, Waived, first_config
-from lockgate.cli._report import Json, count, leave
+from lockgate.cli._first_config import Answers, Waived, first_config
+from lockgate.cli._report import Json, count, leave, load_or_exit
 from lockgate.cli._state import NAME, StateDir, state_path
 from lockgate.scalars import parse_date, parse_text, refusal
 
@@ -39,6 +41,9 @@ def init(
     owner: Annotated[str | None, typer.Option("--owner", metavar="NAME", help="Who answers for it.")] = None,
     reason: Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why the exception is needed.")] = None,
     until: Annotated[str | None, typer.Option("--until", metavar="DATE", help="When it ends: YYYY-MM-DD.")] = None,
+    openapi: Annotated[
+        Path | None, typer.Option("--openapi", metavar="FILE", help="An OpenAPI document that the API is held to.")
+    ] = None,
     folder: Annotated[Path, typer.Option("--dir", metavar="DIR", help="Where to write.")] = Path(),
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing.")] = False,
     force: Annotated[
@@ -53,20 +58,30 @@ def init(
     Where keys were made before (--force), they go on opening the API, and no other is made.
     Where nobody sits at it, say all with options and --yes.
 
+    With --openapi, the API is held to the document: its name, its paths, its server (unless --upstream
+    names another) and the header of its keys come from there.
+
     Example: lockgate init --upstream http://127.0.0.1:9000 --yes
     """
     if (folder / CONFIG).exists() and not force:
         leave(f"{folder / CONFIG} is there already. Edit it, or overwrite it with --force.")
+    document = None
+    if openapi is not None:
+        from lockgate.cli._init_openapi import described
+
+        document = described(openapi, folder)
+        upstream = upstream or document.server
     given = Given(upstream, owner, reason, until, public=public, insecure=insecure)
     asking = not yes and sys.stdin.isatty()
     if not asking and upstream is None:
         leave(f"Say where your API is: lockgate init --upstream {DEFAULT_UPSTREAM} --yes")
     if not asking and not yes:
         leave("Nobody sits at this terminal to be asked: add --yes.")
-    answers = _answers(given, ask=asking)
+    answers = dataclasses.replace(_answers(given, ask=asking), document=document)
+    _check(folder, answers)
     _write(folder, answers)
     place = state_path(state, config=folder / CONFIG)
-    key = None if answers.public is not None else _first_key(folder, place, given.owner or _user())
+    key = None if answers.public is not None else _first_key(folder, place, given.owner or _user(), answers.name)
     if as_json:
         typer.echo(json.dumps({"config": str(folder / CONFIG), "state": str(place), **(key or {})}, indent=2))
     else:
@@ -181,6 +196,20 @@ def _write(folder: Path, answers: Answers) -> None:
         leave(f"{error.filename or folder} cannot be written: {error.strerror}")
 
 
+def _check(folder: Path, answers: Answers) -> None:
+    """What a document says may only as a whole be seen to be wrong: then nothing is written."""
+    if answers.document is None:
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=folder, suffix=".yaml") as trial:
+            trial.write(first_config(answers))
+            trial.flush()
+            load_or_exit(Path(trial.name))
+    except OSError as error:
+        leave(f"{error.filename or folder} cannot be written: {error.strerror}")
+
+
 def _ignore(file: Path) -> None:
     """Keep the state folder, which holds secrets, out of version control."""
     there = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
@@ -190,7 +219,7 @@ def _ignore(file: Path) -> None:
             stream.write(f"{gap}{NAME}/\n")
 
 
-def _first_key(folder: Path, state: Path, owner: str) -> dict[str, Any]:
+def _first_key(folder: Path, state: Path, owner: str, api: str) -> dict[str, Any]:
     """A key, or how many there are already: who has one must not be given a second one unseen."""
     from lockgate.cli._keys import key_ring
     from lockgate.state import StateError, StateFolder
@@ -200,16 +229,16 @@ def _first_key(folder: Path, state: Path, owner: str) -> dict[str, Any]:
     except StateError as error:
         leave(f"{folder / CONFIG} is written, but no key could be made: {error}", code=1)
     with key_ring(state) as keys:
-        kept = sum(1 for row in keys.every() if row["status"] == "active" and _opens(row))
+        kept = sum(1 for row in keys.every() if row["status"] == "active" and _opens(row, api))
         if kept:
             return {"keys_kept": kept}
         made = keys.create({"name": "first", "owner": owner})
     return {"key": made["key"], "key_id": made["id"]}
 
 
-def _opens(row: dict[str, Any]) -> bool:
+def _opens(row: dict[str, Any], api: str) -> bool:
     """Whether a key opens the API that is written here."""
-    return row["apis"] is None or API in row["apis"]
+    return row["apis"] is None or api in row["apis"]
 
 
 def _user() -> str:
@@ -221,6 +250,12 @@ def _user() -> str:
 
 def _say(folder: Path, state: Path | None, answers: Answers, made: dict[str, Any] | None) -> None:
     typer.echo(f"Wrote {folder / CONFIG}.")
+    if answers.document is not None:
+        typer.echo(
+            f"The document has {count(answers.document.operations, 'operation')}; `lockgate routes --operations`."
+        )
+        for one in answers.document.left:
+            typer.echo(f"It also names {one}, which is not asked for by the gate.")
     key = made.get("key", "…") if made is not None else None
     if made is not None and "key" in made:
         typer.echo(f"\nThe first key. It is shown this once and kept nowhere:\n\n  {key}")
@@ -228,11 +263,12 @@ def _say(folder: Path, state: Path | None, answers: Answers, made: dict[str, Any
         kept = f"{count(made['keys_kept'], 'key')} made before"
         typer.echo(f"\nNo new key: {kept} still {'opens' if made['keys_kept'] == 1 else 'open'} it.")
         typer.echo("`lockgate keys list` shows which; `lockgate keys create` makes another.")
-    header = f"-H 'X-API-Key: {key}' " if key is not None else ""
+    header = f"-H '{answers.header}: {key}' " if key is not None else ""
+    path = "/" if answers.document is None else answers.document.paths[0]
     if state is not None:
         run = f"lockgate run --config {shlex.quote(str(folder / CONFIG))} --state {shlex.quote(str(state))}"
     else:
         run = "lockgate run" if folder == Path() else f"cd {shlex.quote(str(folder))} && lockgate run"
-    typer.echo(f"\nNext:\n\n  {run}\n  curl {header}http://127.0.0.1:8080/")
+    typer.echo(f"\nNext:\n\n  {run}\n  curl {header}http://127.0.0.1:8080{path}")
     if answers.public is not None:
         typer.echo(f"\nAnyone may call until {answers.public.until}; after that the API is closed.")

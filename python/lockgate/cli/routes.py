@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lockgate.cli._report import ConfigFile, Json, load_or_exit, tables
 
 if TYPE_CHECKING:
-    from lockgate.admin.routes import Route
+    from lockgate.admin.routes import OperationRow, Route
 
 
-def routes(file: ConfigFile = Path("lockgate.yaml"), as_json: Json = False) -> None:
+def routes(
+    file: ConfigFile = Path("lockgate.yaml"),
+    operations: Annotated[
+        bool, typer.Option("--operations", help="List the operations of the APIs' OpenAPI documents instead.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """List what a configuration answers to, and who may call it, the most specific first. Nothing needs to run.
 
     A request goes to the first row that fits it; a method that this row does not
@@ -22,13 +28,41 @@ def routes(file: ConfigFile = Path("lockgate.yaml"), as_json: Json = False) -> N
 
     Example: lockgate routes
     """
-    from lockgate.admin.routes import ordered, routes_of
+    from lockgate.admin.routes import operation_rows, ordered, routes_of
 
-    rows = ordered(routes_of(load_or_exit(file).compile(0, 0)))
+    bundle = load_or_exit(file).compile(0, 0)
+    if operations:
+        _operations(operation_rows(bundle), as_json=as_json)
+        return
+    rows = ordered(routes_of(bundle))
     if as_json:
         typer.echo(json.dumps([row.model_dump() for row in rows], indent=2))
         return
     _print(rows)
+
+
+def _operations(rows: list[OperationRow], *, as_json: bool) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from lockgate.scalars import printable
+
+    if as_json:
+        typer.echo(json.dumps([row.model_dump() for row in rows], indent=2))
+        return
+    if not rows:
+        typer.echo("No API names an OpenAPI document: `openapi: FILE` in an API does.")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("API", "Operation", "Method", "Path", "Said in"):
+        table.add_column(title, overflow="fold")
+    for row in rows:
+        # The document may be somebody else's: its words are no markup, and drive no terminal.
+        path = " or ".join(base + row.path for base in row.bases)
+        api = row.api if row.version is None else f"{row.api} {row.version}"
+        cells = (api, row.operation, row.method, path, f"{row.file}:{row.line}")
+        table.add_row(*(escape(printable(cell)) for cell in cells))
+    tables().print(table)
 
 
 def _print(rows: list[Route]) -> None:

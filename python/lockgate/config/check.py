@@ -7,6 +7,7 @@ from typing import Final
 
 from lockgate.addresses import is_loopback
 from lockgate.config.check_routing import check_api, unknown_upstream
+from lockgate.config.check_versions import check_versions
 from lockgate.config.document import Document
 from lockgate.config.effective import EffectiveApi, Placed, direct_name
 from lockgate.config.model_apis import Api
@@ -28,6 +29,7 @@ def check(document: Document, apis: list[EffectiveApi], lists: Lists) -> None:
         _upstream_of(document, name, upstream)
     for api in apis:
         check_api(document, ("apis", api.name), api.api)
+        check_versions(document, ("apis", api.name), api.api)
         for placed in api.policies:
             _policy(document, placed, lists)
     _unused(document, apis)

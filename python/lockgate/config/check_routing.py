@@ -16,7 +16,7 @@ def check_api(document: Document, path: Path, api: Api) -> None:
     """An API that could be read: it goes to one upstream, or to several by weights that make sense."""
     if api.upstream is not None and api.split is not None:
         _exclude(document, path)
-    elif not any(document.says(*path, key) for key in ("upstream", "split", "redirect")):
+    elif not any(document.says(*path, key) for key in ("upstream", "split", "redirect", "versions")):
         document.problems.add(
             document.region(*path),
             "missing-key",

@@ -11,6 +11,8 @@ from lockgate.config.effective import EffectiveApi, Path, Placed, direct_name, r
 from lockgate.config.model_listeners import Listener
 from lockgate.config.model_routing import Goes
 from lockgate.config.model_upstreams import Credential, Timeouts, Upstream
+from lockgate.config.model_versions import Version, VersionBy, day_ms
+from lockgate.config.openapi.documents import Attaching, Documents
 from lockgate.config.references import REFERENCE, References
 from lockgate.paths import PathMatch
 from lockgate.policies import Lists, Policy, Waiver
@@ -21,15 +23,24 @@ BUNDLE_VERSION: Final = 1
 class Compiler:
     """Makes the bundle's parts. What it is given has no errors."""
 
-    def __init__(self, document: Document, apis: list[EffectiveApi], lists: Lists, references: References) -> None:
+    def __init__(
+        self,
+        document: Document,
+        apis: list[EffectiveApi],
+        lists: Lists,
+        documents: Documents,
+        references: References,
+    ) -> None:
         self.document = document
         self.apis = apis
         self.lists = lists
+        self.attaching = Attaching(documents)
         self.references = references
 
     def bundle(self, sequence: int, created_ms: int) -> types.Bundle:
         """The whole bundle."""
         document = self.document
+        apis = [one for api in self.apis for one in self._routes(api)]
         return {
             "bundle_version": BUNDLE_VERSION,
             "sequence": sequence,
@@ -40,7 +51,8 @@ class Compiler:
                 for name, listener in (document.listeners or {"public": Listener()}).items()
             ],
             "upstreams": self._upstreams(),
-            "apis": [one for api in self.apis for one in self._routes(api)],
+            "apis": apis,
+            "documents": self.attaching.made,
             "facts": {"max_age_ms": document.facts.max_age, "then": document.facts.then},
             "events": {"access": document.events.access, "retain_bytes": document.events.retain},
             "problem_base": document.answers.base,
@@ -113,6 +125,8 @@ class Compiler:
                 "methods": route.methods,
                 "upstream": route.upstream if own else whole["upstream"],
                 "split": (route.split.bundled() if route.split is not None else None) if own else whole["split"],
+                "openapi": self._openapi(api, stripped(route, paths)),
+                "versions": self._versions(api, route, paths, own=own),
                 "policies": {**whole["policies"], **self._changes(route, path)},
                 "span": self._span(*path),
             }
@@ -138,11 +152,56 @@ class Compiler:
             "conditions": api.api.match.conditions() if api.api.match is not None else [],
             "strip_path": api.api.strip_path,
             "normal_form": cast("types.NormalForm", api.api.normal_form.model_dump()),
+            "openapi": self._openapi(api, stripped(api.api, api.api.path)),
+            "versions": self._versions(api, api.api, api.api.path),
             "public": self._waiver(api.api.public, (*path, "public")),
             "authorize": "public" if api.api.public is not None else "authenticated",
             "policies": self._policies(api),
             "span": self._span(*path),
             "authorize_span": self._span(*path, said),
+        }
+
+    def _openapi(self, api: EffectiveApi, before: frozenset[str]) -> types.Attached | None:
+        path, openapi = ("apis", api.name, "openapi"), api.api.openapi
+        return None if openapi is None else self.attaching.attach(path, openapi, before, self._span(*path))
+
+    def _versions(
+        self, api: EffectiveApi, goes: Goes, paths: list[PathMatch], *, own: bool = False
+    ) -> types.Versions | None:
+        """The versions as the API has them, or a route of it that may go somewhere of its own."""
+        said, path = api.api, ("apis", api.name, "versions")
+        if said.versions is None:
+            return None
+        by = version_by(said.version_by)
+        return {
+            "by": by,
+            "default": said.default_version,
+            "list": [
+                self._version(
+                    (*path, name),
+                    version,
+                    stripped(goes, paths, name if "path" in by else None),
+                    None if own else version.upstream,
+                )
+                for name, version in said.versions.items()
+            ],
+            "span": self._span(*path),
+        }
+
+    def _version(
+        self, path: tuple[str, ...], version: Version, before: frozenset[str], upstream: str | None
+    ) -> types.Version:
+        place, openapi = (*path, "openapi"), version.openapi
+        return {
+            "name": path[-1],
+            "upstream": upstream,
+            "openapi": None if openapi is None else self.attaching.attach(place, openapi, before, self._span(*place)),
+            "deprecated_ms": day_ms(version.deprecated),
+            "sunset_ms": day_ms(version.sunset),
+            "brownouts": [{"start_ms": one.start, "end_ms": one.end} for one in version.brownouts],
+            "successor": version.successor,
+            "notice": version.notice,
+            "span": self._span(*path),
         }
 
     def _policies(self, api: EffectiveApi) -> types.Policies:
@@ -187,6 +246,25 @@ class Compiler:
 
 def _paths(matches: list[PathMatch]) -> list[types.PathMatch]:
     return [cast("types.PathMatch", {match.kind: match.path}) for match in matches]
+
+
+def stripped(goes: Goes, paths: list[PathMatch], version: str | None = None) -> frozenset[str]:
+    """What `strip_path` takes off before a document's paths, with the version where the path says it."""
+    if not goes.strip_path:
+        return frozenset()
+    prefixes = {match.path.rstrip("/") for match in paths if match.kind == "prefix"}
+    return frozenset(prefix if version is None else f"{prefix}/{version}" for prefix in prefixes)
+
+
+def version_by(by: VersionBy) -> types.VersionBy:
+    """What says the version, as the bundle writes it."""
+    if by.header is not None:
+        return {"header": by.header}
+    if by.media_type is not None:
+        return {"media_type": by.media_type}
+    if by.query is not None:
+        return {"query": by.query}
+    return {"path": {}}
 
 
 def secret_reference(value: str, file: int, references: References) -> str:

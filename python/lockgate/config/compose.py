@@ -37,11 +37,12 @@ class _Untyped:
 
     depth = 0
     nodes = 0
+    limit = MAX_DEPTH
 
     def descend_resolver(self, parent: yaml.Node | None, index: object) -> None:  # noqa: ARG002 -- PyYAML names them.
         self.nodes += 1
         self.depth += 1
-        if self.depth > MAX_DEPTH:
+        if self.depth > self.limit:
             raise TooDeepError
 
     def ascend_resolver(self) -> None:
@@ -67,14 +68,17 @@ class _PlainComposer(_Untyped, Reader, Scanner, Parser, Composer):
         Composer.__init__(self)
 
 
-def compose(source: Source, file: int, problems: Problems, *, native: bool = True) -> tuple[yaml.Node | None, int]:
+def compose(
+    source: Source, file: int, problems: Problems, *, native: bool = True, depth: int = MAX_DEPTH
+) -> tuple[yaml.Node | None, int]:
     """The document's root and the number of its nodes; `None` where it is empty or broken."""
     try:
         composer = _NativeComposer(source.text) if native and CParser is not None else _PlainComposer(source.text)
+        composer.limit = depth
         root = composer.get_single_node()
     except TooDeepError:
         problems.add(
-            Region(file, 1, 1, 1, 1), "too-deep", "the document is nested too deeply", allowed=f"{MAX_DEPTH} levels"
+            Region(file, 1, 1, 1, 1), "too-deep", "the document is nested too deeply", allowed=f"{depth} levels"
         )
     except ReaderError as error:
         region = _region_at(source, file, error.position)

@@ -66,6 +66,9 @@ class EffectiveApi:
                 yield route.upstream
             if route.split is not None:
                 yield from (share.upstream for share in route.split.to)
+        for version in (self.api.versions or {}).values():
+            if version.upstream is not None:
+                yield version.upstream
 
     @property
     def policies(self) -> Iterator[Placed[Policy]]:

@@ -23,7 +23,6 @@ LATER: Final = {
     **dict.fromkeys(("issuers", "sign_in"), _TOKENS),
     **dict.fromkeys(("waf", "validate", "cache", "minimise", "plugins"), _ROOMS),
     "response": "not in this version; to hide fields of answers, write `headers: {response: {hide: [Server]}}`",
-    **dict.fromkeys(("versions", "openapi"), _ROOMS),
     **dict.fromkeys(("scopes", "roles", "cedar", "objects"), _ROOMS),
     **dict.fromkeys(("balance", "health", "retry", "breaker"), _UPSTREAM),
     "log": "what is written down is set for all APIs, under `events`; masks are not in this version",

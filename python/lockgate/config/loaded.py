@@ -19,6 +19,7 @@ from lockgate.config.effective import EffectiveApi, effective_apis
 from lockgate.config.findings import Finding, findings
 from lockgate.config.lists import ListFiles
 from lockgate.config.native import cross_check
+from lockgate.config.openapi import Documents
 from lockgate.config.problems import Problem, Problems, Source
 from lockgate.config.read import Reader
 from lockgate.errors import ConfigErrors
@@ -57,6 +58,8 @@ class Loaded:
     patterns: list[str]
     """Patterns of includes, absolute: a new file that matches one changes it too."""
     lists: ListFiles
+    documents: Documents
+    """OpenAPI documents that APIs are held to."""
 
     @property
     def warnings(self) -> list[Problem]:
@@ -76,7 +79,7 @@ class Loaded:
     @_unpaused
     def compile(self, sequence: int, created_ms: int) -> dict[str, Any]:
         """The bundle, as `bundle.rs` declares it."""
-        compiler = Compiler(self.document, self.apis, self.lists.read, self.lists.references)
+        compiler = Compiler(self.document, self.apis, self.lists.read, self.documents, self.lists.references)
         return cast("dict[str, Any]", compiler.bundle(sequence, created_ms))
 
     def findings(self, now: dt.datetime | None = None) -> list[Finding]:
@@ -125,10 +128,12 @@ def _checked(reader: Reader, *, native: bool) -> Loaded:
     document = Document.read(reader.sections, reader.problems)
     lists = ListFiles(reader.problems, reader.references)
     lists.resolve(document)
+    documents = Documents.of(reader.problems, reader.references)
+    documents.resolve(document)
     apis = effective_apis(document)
     check(document, apis, lists.read)
     secrets.check(document, reader.references)
-    loaded = Loaded(document, apis, reader.watched, reader.patterns, lists)
+    loaded = Loaded(document, apis, reader.watched, reader.patterns, lists, documents)
     if native and not reader.problems.errors:
         cross_check(loaded.compile(0, 0), document)
     return loaded

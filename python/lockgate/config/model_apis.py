@@ -10,7 +10,9 @@ from pydantic_core import PydanticCustomError
 
 from lockgate.addresses import Host, Method, parse_target
 from lockgate.config.later import LATER, WAYS_LATER
+from lockgate.config.model_openapi import OPENAPI, Openapi, parse_openapi
 from lockgate.config.model_routing import Goes, NormalForm
+from lockgate.config.model_versions import VERSION_BY, Version, VersionBy
 from lockgate.paths import PATH, PATHS, PathMatch, parse_paths
 from lockgate.policies import ApiKey, BodyLimit, Cors, Headers, IpFilter, Settings, Waiver
 from lockgate.scalars import Name, Scalar, ShortForm, parse_name, refusal, shown
@@ -158,6 +160,29 @@ class Api(Defaults, Goes):
         default={},
         description="Requests of the API that go elsewhere or are changed; the API's policies hold for them.",
         examples=[{"search": {"path": "/search", "upstream": "search"}}],
+    )
+    openapi: Annotated[Openapi | None, BeforeValidator(parse_openapi), OPENAPI] = Field(
+        default=None,
+        description="The OpenAPI document whose operations it has: a file, or `{file: …, base: …, mode: …}`. What the "
+        "document does not know is refused.",
+        examples=["openapi.yaml", {"file": "openapi.yaml", "mode": "observe"}],
+    )
+    versions: dict[Name, Version] | None = Field(
+        default=None,
+        description="Its versions, by name, each with its upstream, its document and its end.",
+        examples=[{"v2": {"upstream": "orders"}, "v1": {"upstream": "orders-old", "sunset": "2027-01-01"}}],
+    )
+    version_by: Annotated[VersionBy, *VERSION_BY] = Field(
+        default=VersionBy(),
+        description="What says which version is asked for: `path`, the first segment behind the API's prefix; or "
+        "`{header: …}`, `{media_type: …}`, `{query: …}`.",
+        examples=["path", {"header": "X-API-Version"}],
+        json_schema_extra={"default": "path"},
+    )
+    default_version: Name | None = Field(
+        default=None,
+        description="The version of requests that name none; left out, they are refused.",
+        examples=["v2"],
     )
     public: Waiver | None = Field(
         default=None, description="Open to anyone: who answers for it, why, and until when.", examples=[PUBLIC_EXAMPLE]

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from lockgate.config.bundle_types import Span
 
-_LINE_BREAK: Final = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+LINE_BREAK: Final = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 """What libyaml counts as a line break, so that its line numbers are ours."""
 
 CONCEALED: Final = "•"
@@ -67,7 +67,7 @@ class Source:
 
     def _split(self) -> list[str]:
         if self._lines is None:
-            self._lines = _LINE_BREAK.split(self.text)
+            self._lines = LINE_BREAK.split(self.text)
         return self._lines
 
 

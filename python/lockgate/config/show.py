@@ -73,6 +73,17 @@ def _api(loaded: Loaded, api: EffectiveApi, remarks: dict[tuple[str, ...], str])
         },
         **({"routes": {name: _plain(route) for name, route in said.routes.items()}} if said.routes else {}),
     }
+    if said.openapi is not None:
+        # An empty base is written `/`, as in a file.
+        shown_base = {} if said.openapi.base is None else {"base": [base or "/" for base in said.openapi.base]}
+        made["openapi"] = {**_plain(said.openapi), **shown_base}
+        remarks[*path, "openapi"] = _place(loaded, *path, "openapi")
+    if said.versions is not None:
+        by = _plain(said.version_by) or "path"
+        made |= {"versions": {name: _plain(version) for name, version in said.versions.items()}, "version_by": by}
+        remarks[*path, "versions"] = _place(loaded, *path, "versions")
+        if said.default_version is not None:
+            made["default_version"] = said.default_version
     if said.public is not None:
         made["public"] = _plain(said.public)
     else:

@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from lockgate.config.bundle_types import (
     Api,
+    ApiDocument,
+    Attached,
     AuthenticatorApiKey,
     BodyLimitConfig,
     Bundle,
@@ -35,6 +37,9 @@ from lockgate.config.bundle_types import (
     Split,
     Timeouts,
     Upstream,
+    Version,
+    VersionBy,
+    Versions,
     Waiver,
 )
 
@@ -193,6 +198,8 @@ def api(
     fields: PlacedHeaders | None = None,
     pages: PlacedCors | None = None,
     public: Waiver | None = None,
+    openapi: Attached | None = None,
+    versions: Versions | None = None,
 ) -> Api:
     """An API: public, unless it has ways to authenticate. A path in words is a prefix."""
     matches: list[PathMatch] = [{"prefix": path} if isinstance(path, str) else path for path in paths or ("/",)]
@@ -207,6 +214,8 @@ def api(
         "upstream": None if split is not None else to,
         "split": split,
         "strip_path": strip_path,
+        "openapi": openapi,
+        "versions": versions,
         "public": None if keys else public or waiver(),
         "authorize": "authenticated" if keys else "public",
         "policies": {
@@ -223,6 +232,44 @@ def api(
     }
 
 
+def document(operations: dict[str, str], *, bases: Sequence[str] = ("",)) -> ApiDocument:
+    """A document of operations: `{"GET /products": "listProducts"}`."""
+    listed = [(*what.split(" ", 1), name) for what, name in operations.items()]
+    return {
+        "bases": list(bases),
+        "operations": [
+            {"name": name, "method": method, "path": path, "bases": None, "span": span(50 + index)}
+            for index, (method, path, name) in enumerate(listed)
+        ],
+        "span": span(49),
+    }
+
+
+def attached(number: int = 0, *, mode: Mode = "enforce") -> Attached:
+    """The document with this number, as an API has it."""
+    return {"document": number, "mode": mode, "span": span(35)}
+
+
+def version(name: str, *, to: str | None = None, openapi: Attached | None = None) -> Version:
+    """A version that stays."""
+    return {
+        "name": name,
+        "upstream": to,
+        "openapi": openapi,
+        "deprecated_ms": None,
+        "sunset_ms": None,
+        "brownouts": [],
+        "successor": None,
+        "notice": None,
+        "span": span(61),
+    }
+
+
+def versions(*listed: Version, by: VersionBy | None = None, default: str | None = None) -> Versions:
+    """An API's versions; the path says which."""
+    return {"by": by or {"path": {}}, "default": default, "list": list(listed), "span": span(60)}
+
+
 def bundle(
     apis: Sequence[Api],
     upstreams: Sequence[Upstream],
@@ -231,6 +278,7 @@ def bundle(
     sequence: int = 1,
     facts: FactsPolicy | None = None,
     access: bool = True,
+    documents: Sequence[ApiDocument] = (),
 ) -> Bundle:
     """A whole bundle."""
     return {
@@ -241,6 +289,7 @@ def bundle(
         "listeners": [listener()] if listeners is None else list(listeners),
         "upstreams": list(upstreams),
         "apis": list(apis),
+        "documents": list(documents),
         "facts": facts or {"max_age_ms": DAY_MS, "then": "continue"},
         "events": {"access": access, "retain_bytes": 2**30},
         "problem_base": "/.lockgate/reasons/",

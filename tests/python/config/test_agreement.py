@@ -38,6 +38,7 @@ BUNDLE: dict[str, Any] = {
         }
     ],
     "apis": [],
+    "documents": [],
     "facts": {"max_age_ms": 1, "then": "deny"},
     "events": {"access": True, "retain_bytes": 1},
     "problem_base": "/",
@@ -49,6 +50,7 @@ API: dict[str, Any] = {
     "methods": [],
     "upstream": "shop",
     "strip_path": False,
+    "openapi": None,
     "public": None,
     "authorize": "authenticated",
     "policies": {"ip_filter": None, "cors": None, "authenticate": [], "body_limit": None, "headers": None},

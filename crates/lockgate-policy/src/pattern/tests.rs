@@ -58,6 +58,7 @@ fn what_is_no_expression_is_refused() {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods)] // How long it takes is what is tested.
 fn what_backtracks_elsewhere_is_fast() {
     let pattern = Pattern::new("/(a+)+").unwrap();
     let text = format!("/{}!", "a".repeat(60_000));

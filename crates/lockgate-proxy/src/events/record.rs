@@ -20,9 +20,9 @@ pub const PATH_MAX: usize = 4096;
 pub const TEXT_MAX: usize = 256;
 /// Most verdicts kept of one request; the pipeline has fewer policies.
 pub const VERDICTS_MAX: usize = 32;
-/// No record is longer than this, frame included: path, seventeen texts, the
+/// No record is longer than this, frame included: path, nineteen texts, the
 /// verdicts with two texts each, and room for keys and numbers.
-pub const RECORD_MAX: usize = PATH_MAX + (17 + 2 * VERDICTS_MAX) * (TEXT_MAX + 4) + 1024;
+pub const RECORD_MAX: usize = PATH_MAX + (19 + 2 * VERDICTS_MAX) * (TEXT_MAX + 4) + 1024;
 
 /// A request and what became of it; each field as in
 /// [`Exchange`](super::Exchange).
@@ -44,6 +44,10 @@ pub struct AccessRecord<'a> {
     pub api: Option<&'a str>,
     /// The matching route's pattern.
     pub route: Option<&'a str>,
+    /// The version of the API that it asks for.
+    pub version: Option<&'a str>,
+    /// The operation of the API's document that it is.
+    pub operation: Option<&'a str>,
     /// Address of the caller.
     pub peer: IpAddr,
     /// Key id.
@@ -121,7 +125,7 @@ impl AccessRecord<'_> {
 
     /// At least the bytes that [`Self::encode`] writes, cheaply.
     pub(crate) fn size_bound(&self) -> usize {
-        // Keys, lengths and numbers of all fields: 24 × 4 + 10 × 9 and more.
+        // Keys, lengths and numbers of all fields: 26 × 4 + 10 × 9 and more.
         const FIXED: usize = 320;
         const EACH: usize = 8;
         let option = |text: Option<&str>| text.map_or(0, str::len);
@@ -138,6 +142,8 @@ impl AccessRecord<'_> {
             + self.bundle.len()
             + option(self.api)
             + option(self.route)
+            + option(self.version)
+            + option(self.operation)
             + option(self.key)
             + option(self.identity)
             + option(self.reason)
@@ -191,6 +197,8 @@ impl AccessRecord<'_> {
             c.printable(user_agent, TEXT_MAX);
         }
         field(c, 23, self.upstream);
+        field(c, 24, self.operation);
+        field(c, 25, self.version);
         c.end();
     }
 

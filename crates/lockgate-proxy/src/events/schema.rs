@@ -215,6 +215,12 @@ pub struct Exchange {
     /// The upstream that was asked.
     #[n(23)]
     pub upstream: Option<String>,
+    /// The operation of the API's document that it is.
+    #[n(24)]
+    pub operation: Option<String>,
+    /// The version of the API that it asks for.
+    #[n(25)]
+    pub version: Option<String>,
 }
 
 impl Default for Exchange {
@@ -244,6 +250,8 @@ impl Default for Exchange {
             worker: 0,
             user_agent: None,
             upstream: None,
+            operation: None,
+            version: None,
         }
     }
 }

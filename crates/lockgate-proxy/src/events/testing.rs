@@ -55,6 +55,8 @@ pub(crate) fn record(id: &str) -> AccessRecord<'_> {
         listener: "public",
         api: Some("shop"),
         route: Some("/"),
+        version: None,
+        operation: None,
         peer: [127, 0, 0, 1].into(),
         key: Some("key_1"),
         identity: None,

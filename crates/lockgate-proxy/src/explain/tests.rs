@@ -62,7 +62,7 @@ fn a_request_that_is_allowed_is_told_in_whole() {
         told,
         json!({
             "request": {"method": "GET", "host": "shop.example.com", "path": "/open/7", "query": "x=1", "rewritten": true},
-            "route": {"api": "open", "pattern": "/open/{id}", "span": span(10)},
+            "route": {"api": "open", "pattern": "/open/{id}", "span": span(10), "version": null, "operation": null},
             "steps": [{"policy": "authorize", "phase": "head", "verdict": "allow", "reason": null, "span": span(11)}],
             "verdict": "allow",
             "status": null,

@@ -41,6 +41,8 @@ fn full<'a>(verdicts: &'a [VerdictRecord<'a>]) -> AccessRecord<'a> {
         bundle: "8f2a61c09be4d713",
         trace: Some("4bf92f3577b34da6a3ce929d0e0e4736"),
         worker: 300,
+        version: Some("v2"),
+        operation: Some("listReviews"),
         user_agent: Some(b"Mozilla/5.0 (X11; Linux x86_64; rv:132.0)"),
     }
 }
@@ -85,6 +87,8 @@ fn bare() -> AccessRecord<'static> {
         bundle: "",
         trace: None,
         worker: 0,
+        version: None,
+        operation: None,
         user_agent: None,
     }
 }
@@ -99,6 +103,8 @@ fn owned(record: &AccessRecord<'_>) -> Event {
         listener: record.listener.to_owned(),
         api: text(record.api),
         route: text(record.route),
+        version: text(record.version),
+        operation: text(record.operation),
         peer: record.peer,
         key: text(record.key),
         identity: text(record.identity),
@@ -202,6 +208,9 @@ fn a_typical_event_keeps_within_its_budget() {
         span: None,
         worker: 1,
         bytes_in: 0,
+        // Of an API without a document: what is not used costs nothing.
+        version: None,
+        operation: None,
         ..full(&verdicts)
     };
     let mut payload = Vec::new();

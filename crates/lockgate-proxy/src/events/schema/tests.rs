@@ -120,6 +120,8 @@ fn a_later_writer_is_read() {
         bundle: "b",
         trace: None,
         worker: 0,
+        version: None,
+        operation: None,
         user_agent: None,
     };
     let mut bytes = Vec::new();
