@@ -93,7 +93,8 @@ def test_nothing_of_a_state_folder_is_needed_or_made(explain: Explain, tmp_path:
 def test_each_policy_is_listed_in_the_pipelines_order(explain: Explain) -> None:
     explained = explain.json("GET", URL, "--peer", "203.0.113.9", status=1)
     steps = [(step["policy"], step["verdict"]) for step in explained["steps"]]
-    assert steps[:3] == [("ip_filter", "deny"), ("api_key", "not-reached"), ("authorize", "not-reached")]
+    left = [(policy, "not-reached") for policy in ("limits", "api_key", "authorize")]
+    assert steps[:4] == [("ip_filter", "deny"), *left]
     assert explained["reason"]["span"]["line"] == 9
 
 
