@@ -81,7 +81,7 @@ class Place:
         """Codes of the open findings about issuers."""
         with self.running.admin as admin:
             found = admin.get("/v1/findings").json()
-        return [row["code"] for row in found["findings"] if row["source"] == "issuers"]
+        return [row["code"] for row in found["items"] if row["source"] == "issuers"]
 
 
 Start = Callable[[dict[str, Any]], tuple[Place, AutoUpstream]]
