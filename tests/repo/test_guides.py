@@ -88,8 +88,10 @@ class Terminal:
         if "lockgate run" in command and "--role control" not in command:
             gate = int(self.ports["8080"])
             admin = int(self.ports["8081"])
-            ready = lambda: listens(gate) and listens(admin)  # noqa: E731 -- said once, asked once
-            until(lambda: ready() or process.child.poll() is not None, "the gate and the admin API to listen")
+            until(
+                lambda: (listens(gate) and listens(admin)) or process.child.poll() is not None,
+                "the gate and the admin API to listen",
+            )
             assert process.child.poll() is None, process.output
 
     def translated(self, words: str) -> str:
