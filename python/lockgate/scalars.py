@@ -222,10 +222,12 @@ def say_rate(count: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """How pydantic reads a scalar, for use within `Annotated`: one function, and a schema for editors."""
+    """How pydantic reads a scalar, for use within `Annotated`: one function, a schema for editors, and the way back."""
 
     parse: Callable[[object], object]
     schema: Mapping[str, Any] = field(compare=False)
+    say: Callable[[Any], str] = str
+    """The parsed value in the file's spelling."""
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         """The function alone: it takes any value and returns the parsed one."""
@@ -250,19 +252,19 @@ class ShortForm:
 def size(low: int, high: int) -> Scalar:
     """A size within bounds."""
     schema = {"type": ["integer", "string"], "pattern": r"^[0-9]+(\.[0-9]+)? ?([KMGT]i?)?B?$"}
-    return Scalar(functools.partial(bounded, parse_size, low, high, say_size), schema)
+    return Scalar(functools.partial(bounded, parse_size, low, high, say_size), schema, say_size)
 
 
 def duration(low: int, high: int) -> Scalar:
     """A duration within bounds, in milliseconds."""
     schema = {"type": ["string", "integer"], "pattern": r"^[0-9]+(\.[0-9]+)? ?(ms|s|m|h|d)$"}
-    return Scalar(functools.partial(bounded, parse_duration, low, high, say_duration), schema)
+    return Scalar(functools.partial(bounded, parse_duration, low, high, say_duration), schema, say_duration)
 
 
 def rate(low: int, high: int) -> Scalar:
     """A rate within bounds, in bytes a second."""
     schema = {"type": ["string", "integer"], "pattern": r"^[0-9]+(\.[0-9]+)? ?([KMGT]i?)?B?/s$"}
-    return Scalar(functools.partial(bounded, parse_rate, low, high, say_rate), schema)
+    return Scalar(functools.partial(bounded, parse_rate, low, high, say_rate), schema, say_rate)
 
 
 def count(low: int, high: int) -> Scalar:

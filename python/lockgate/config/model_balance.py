@@ -33,6 +33,11 @@ def parse_cookie_name(value: object) -> str:
     raise refusal("cookie-malformed", f"{shown(value)} is not the name of a cookie", allowed="a name such as `session`")
 
 
+def say_percent(value: int) -> str:
+    """A percentage."""
+    return f"{value}%"
+
+
 def parse_percent(value: object) -> int:
     """A share, written `20%`."""
     found = re.fullmatch(r"([0-9]{1,3}) ?%", value) if isinstance(value, str) else None
@@ -135,8 +140,8 @@ def _filled(value: object) -> object:
     return value
 
 
-Percent = Annotated[int, Scalar(parse_percent, {"type": "string", "pattern": "^[0-9]{1,3} ?%$"})]
-Share = Annotated[int, Scalar(parse_share, {"type": "string", "pattern": "^[0-9]{1,3} ?%$"})]
+Percent = Annotated[int, Scalar(parse_percent, {"type": "string", "pattern": "^[0-9]{1,3} ?%$"}, say_percent)]
+Share = Annotated[int, Scalar(parse_share, {"type": "string", "pattern": "^[0-9]{1,3} ?%$"}, say_percent)]
 NameServer = Annotated[str, Scalar(parse_name_server, {"type": "string"})]
 Status = Annotated[int, Scalar(parse_status, {"type": ["integer", "string"]})]
 Expected = Annotated[tuple[int, int], Scalar(parse_expected, {"type": ["integer", "string"]})]

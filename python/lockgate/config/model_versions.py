@@ -34,6 +34,11 @@ def parse_moment(value: object) -> int:
     )
 
 
+def say_moment(value: int) -> str:
+    """A moment in UTC."""
+    return dt.datetime.fromtimestamp(value / 1000, dt.UTC).isoformat().replace("+00:00", "Z")
+
+
 def _parse_token(value: object) -> str:
     if isinstance(value, str) and _TOKEN.fullmatch(value):
         return value
@@ -48,7 +53,7 @@ def _parse_url(value: object) -> str:
     raise refusal("url-malformed", f"{shown(value)} is not a URL", allowed="`https://` and where it leads")
 
 
-Moment = Annotated[int, Scalar(parse_moment, {"type": "string", "format": "date-time"})]
+Moment = Annotated[int, Scalar(parse_moment, {"type": "string", "format": "date-time"}, say_moment)]
 Token = Annotated[str, Scalar(_parse_token, {"type": "string", "pattern": f"^{_TOKEN.pattern}$"})]
 Url = Annotated[str, Scalar(_parse_url, {"type": "string", "format": "uri"})]
 

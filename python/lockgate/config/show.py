@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, get_args
 
 import yaml
 from pydantic import BaseModel
 
 from lockgate.config.effective import EffectiveApi, region
+from lockgate.config.limits import limits_of, scope
 from lockgate.config.loaded import Loaded
 from lockgate.config.model_listeners import Listener
 from lockgate.config.model_routing import ByHeader, Test
+from lockgate.config.models import Config
 from lockgate.config.placed import Placed
 from lockgate.paths import PathMatch
 from lockgate.policies import AddressEntry, Policy
 from lockgate.policies.limits import By, Rate
-from lockgate.scalars import say_duration, say_rate, say_size
+from lockgate.scalars import Scalar
 
-_TIMEOUTS = {"head_timeout", "idle_timeout", "write_timeout", "connect", "first_byte", "idle", "keep_alive", "timeout"}
-_PERIODS = {
-    "max_age",
-    "every",
-    "slow_start",
-    "eject",
-    "eject_most",
-    "per_try",
-    "wait",
-    "least",
-    "most",
-    "first",
-    "longest",
-}
-DURATIONS = frozenset(_TIMEOUTS | _PERIODS)
-PERCENTAGES = frozenset({"share", "budget"})
-SIZES = frozenset({"head_bytes", "bytes", "retain", "history"})
+APART: Final = frozenset({"version", "include", "defaults", "apis"})
+"""Sections that are not shown as they were read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +37,12 @@ def effective(loaded: Loaded) -> Shown:
     """The configuration as the gate will have it."""
     document = loaded.document
     remarks: dict[tuple[str, ...], str] = {}
-    listeners = document.listeners or {"public": Listener()}
+    shared = [_plain(placed.policy) for placed in limits_of(document.defaults.limits, (), "") if scope(placed) == "defaults"]
     data = {
         "version": 1,
-        "listeners": {name: _plain(listener) for name, listener in listeners.items()},
-        "admin": _plain(document.admin),
-        "gates": _plain(document.gates),
-        "facts": _plain(document.facts),
-        "events": _plain(document.events),
-        "problems": _plain(document.answers),
-        "upstreams": {name: _plain(upstream) for name, upstream in document.upstreams.items()},
+        **{name: _value(getattr(document, "answers" if name == "problems" else name)) for name in Config.model_fields if name not in APART},
+        "listeners": _value(document.listeners or {"public": Listener()}),
+        **({"defaults": {"limits": shared}} if shared else {}),
         "apis": {api.name: _api(loaded, api, remarks) for api in loaded.apis},
     }
     return Shown(data, remarks)
@@ -111,7 +94,10 @@ def _api(loaded: Loaded, api: EffectiveApi, remarks: dict[tuple[str, ...], str])
         room = placed.policy.room
         made[room] = _plain(placed.policy)
         remarks[*path, room] = _said(loaded, placed)
-    made["limits"] = [_plain(placed.policy) for placed in api.limits]
+    # What `defaults` say stays there: written here, an API would count for itself.
+    own = [_plain(placed.policy) for placed in api.limits if scope(placed) not in {"defaults", "built-in"}]
+    if own:
+        made["limits"] = own
     return made
 
 
@@ -133,26 +119,36 @@ def _at(loaded: Loaded, file: int, line: int) -> str:
 
 def _plain(model: BaseModel) -> dict[str, Any]:
     """The model in the file's spelling, without what is not there."""
-    made: dict[str, Any] = {}
-    for name in type(model).model_fields:
-        value = getattr(model, name)
-        if value is not None:
-            made[name] = _value(name, value)
-    return made
+    return {
+        name: _value(value, _say(field.annotation, field.metadata))
+        for name, field in type(model).model_fields.items()
+        if (value := getattr(model, name)) is not None
+    }
 
 
-def _value(name: str, value: Any) -> Any:
+def _say(annotation: object, metadata: Iterable[object]) -> Callable[[Any], str] | None:
+    """How a field spells its value, if its type tells."""
+    for known in metadata:
+        if isinstance(known, Scalar):
+            return known.say
+    for part in get_args(annotation):
+        if (found := _say(part, getattr(part, "__metadata__", ()))) is not None:
+            return found
+    return None
+
+
+def _value(value: Any, say: Callable[[Any], str] | None = None) -> Any:
     if (spelt := _spelt(value)) is not None:
         return spelt
     if isinstance(value, BaseModel):
         return _plain(value)
     if isinstance(value, dict):
-        return {key: _value(key, entry) for key, entry in value.items()}
+        return {key: _value(entry, say) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_value(name, entry) for entry in value]
-    if isinstance(value, int) and not isinstance(value, bool):
-        return _number(name, value)
-    return value if isinstance(value, str | bool) else str(value)
+        return [_value(entry, say) for entry in value]
+    if isinstance(value, str | bool):
+        return value
+    return value if isinstance(value, int) and say in {None, str} else (say or str)(value)
 
 
 def _spelt(value: Any) -> Any:
@@ -173,16 +169,6 @@ def _spelt(value: Any) -> Any:
         case (int(low), int(high)):  # Statuses, from one to another.
             return low if low == high else f"{low // 100}xx"
     return None
-
-
-def _number(name: str, value: int) -> int | str:
-    if name in DURATIONS:
-        return say_duration(value)
-    if name in SIZES:
-        return say_size(value)
-    if name in PERCENTAGES:
-        return f"{value}%"
-    return say_rate(value) if name == "body_rate_min" else value
 
 
 def _lines(data: dict[str, Any], path: tuple[str, ...], remarks: dict[tuple[str, ...], str]) -> Iterator[str]:

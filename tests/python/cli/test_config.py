@@ -18,11 +18,35 @@ upstreams:
   shop:
     targets: ["http://127.0.0.1:9000"]
     credential: {header: X-Gate, value: "${env:SHOP_TOKEN}"}
+    balance: least_requests
+    health: {path: /health, every: 5s, expect: [2xx, 301], slow_start: 90s}
+    retry: {budget: 20%, per_try: 1500ms}
+  next: {targets: ["http://127.0.0.1:9001"]}
+outgoing: {allow: [10.0.0.0/8]}
+issuers:
+  company: {issuer: "https://login.example.com", audience: "https://api.example.com", skew: 90s, stale_for: 36h}
 defaults:
+  limits:
+    - {name: failed-authentication, allow: 10/m}
+    - {name: all, allow: 1000/s, by: address}
   ip_filter: {deny: [203.0.113.0/24, {file: bad.txt}]}
   body_limit: {bytes: 2MiB}
 apis:
   shop: {path: [/a, {template: "/b/{id}"}], upstream: shop, authenticate: [api_key], body_limit: {mode: observe}}
+  dated:
+    path: /dated
+    versions: {"1": {upstream: shop, deprecated: 2026-10-01, sunset: 2998-01-01}, "2": {upstream: next}}
+    authenticate: [jwt: {issuer: company}]
+    limits:
+      - {name: all, burst: 50}
+      - {name: mine, allow: 5/s, by: [client, route]}
+  shared:
+    path: /shared
+    match: {headers: {X-Beta: "1"}, query: {v: {regex: "[0-9]+"}}}
+    split: {by: {header: X-Canary}, to: [{upstream: shop, weight: 9}, {upstream: next, weight: 1}]}
+    headers: {request: {set: {X-From: gate}}}
+    cors: {origins: ["https://app.example.com"], max_age: 10m}
+    authenticate: [api_key]
 """
 MORE = """\
 apis:
@@ -49,10 +73,10 @@ def test_schema(tmp_path: Path) -> None:
 def test_show_says_what_holds_and_where_it_is_said(folder: Path) -> None:
     ended = lockgate("config", "show", cwd=folder, env={"SHOP_TOKEN": "hunter2"})
     assert ended.code == 0
-    assert "  shop:  # lockgate.yaml:11\n" in ended.out
+    assert "  shop:  # lockgate.yaml:21\n" in ended.out
     assert "    ip_filter: {mode: enforce" in ended.out
-    assert "# from defaults, lockgate.yaml:8\n" in ended.out
-    assert "    body_limit: {mode: observe, on_error: deny, bytes: 2MiB}  # lockgate.yaml:11\n" in ended.out
+    assert "# from defaults, lockgate.yaml:18\n" in ended.out
+    assert "    body_limit: {mode: observe, on_error: deny, bytes: 2MiB}  # lockgate.yaml:21\n" in ended.out
     assert "  open:  # more.yaml:2\n" in ended.out
     assert "    timeouts: {connect: 1s, first_byte: 30s, idle: 1m, keep_alive: 30s}\n" in ended.out
 
