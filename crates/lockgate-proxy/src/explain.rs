@@ -427,14 +427,11 @@ impl Engine {
     }
 
     fn shown(&self, entry: &Entry) -> Shown {
-        let phase = pipeline::ORDER
-            .get(pipeline::position(entry.policy, entry.part))
-            .map_or("", |place| place.phase);
         let verdict = serde_json::to_value(entry.outcome).ok();
         Shown {
             policy: entry.policy,
             part: entry.part,
-            phase,
+            phase: phase(entry.policy, entry.part),
             verdict: verdict
                 .and_then(|word| word.as_str().map(str::to_owned))
                 .unwrap_or_default(),
@@ -608,6 +605,13 @@ impl CompiledListener {
             insecure: None,
         }
     }
+}
+
+/// When a policy, or this part of it, runs.
+fn phase(policy: &str, part: &str) -> &'static str {
+    pipeline::ORDER
+        .get(pipeline::position(policy, part))
+        .map_or("", |place| place.phase)
 }
 
 #[cfg(test)]

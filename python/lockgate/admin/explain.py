@@ -8,6 +8,7 @@ event, with the lines that its own bundle names, while that is kept.
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -98,9 +99,8 @@ def offline(bundle: str, asked: Asked, known: Callable[[], tuple[KnownKeys | Non
 
 def of_event(event: dict[str, Any], bundle: str | None) -> dict[str, Any]:
     """What the gate did with the request, in the same form."""
-    from lockgate._native import pipeline, reasons
+    from lockgate._native import reasons
 
-    phases = {place["name"]: place["phase"] for place in pipeline()}
     words = {reason["code"]: reason for reason in reasons()}
     document = json.loads(bundle) if bundle is not None else None
     api = _api(document, event.get("api"))
@@ -130,12 +130,13 @@ def of_event(event: dict[str, Any], bundle: str | None) -> dict[str, Any]:
         "steps": [
             {
                 "policy": verdict["policy"],
-                "phase": phases.get(verdict["policy"], ""),
+                "part": step["part"] if step else "",
+                "phase": step["phase"] if step else "",
                 "verdict": verdict["outcome"],
                 "reason": verdict.get("reason"),
-                "span": _policy_span(document, api, verdict["policy"]),
+                "span": step["span"] if step else None,
             }
-            for verdict in event["verdicts"]
+            for verdict, step in zip_longest(event["verdicts"], _steps(bundle, event))
         ],
         "verdict": _verdict(event),
         "status": event["status"],
@@ -245,18 +246,19 @@ def _api(document: dict[str, Any] | None, name: str | None) -> dict[str, Any] | 
     return next((api for api in document["apis"] if api["name"] == name), None)
 
 
-def _policy_span(document: dict[str, Any] | None, api: dict[str, Any] | None, policy: str) -> dict[str, Any] | None:
-    if api is None:
-        return None
-    placed = api["policies"].get(policy)
-    if placed is None:
-        placed = next((way[policy] for way in api["policies"]["authenticate"] if policy in way), None)
-    span = placed["span"] if placed is not None else api["authorize_span"] if policy == "authorize" else None
-    if policy in {"operation", "version"} and api["versions"] is not None:
-        span = api["versions"]["span"]
-    elif policy == "operation" and api["openapi"] is not None:
-        span = api["openapi"]["span"]
-    return _span(document, span)
+def _steps(bundle: str | None, event: dict[str, Any]) -> Sequence[dict[str, Any]]:
+    """The policies that have spoken, as the event's own bundle has them; none where that is not kept."""
+    from lockgate._native import Engine
+
+    said = [verdict["policy"] for verdict in event["verdicts"]]
+    if bundle is None or not said:
+        return []
+    for api in Engine(bundle.encode()).outline():
+        steps = api["steps"][: len(said)]
+        fits = api["api"] == event["api"] and event.get("route") in api["routes"]
+        if fits and [step["policy"] for step in steps] == said:
+            return steps
+    return []
 
 
 def _version(document: dict[str, Any] | None, api: dict[str, Any] | None, name: str | None) -> dict[str, Any] | None:

@@ -43,16 +43,18 @@ def _targets(patient: Patient) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, upstream in patient.loaded.document.upstreams.items():
         for target in upstream.targets:
-            found.setdefault(str(target), f"upstream {name}")
-    for api in patient.loaded.apis:
+            found.setdefault(target.url, f"upstream {name}")
+    for name, api in patient.loaded.document.apis.items():
         if "://" in str(api.upstream):
-            found.setdefault(str(api.upstream), f"API {api.name}")
+            found.setdefault(str(api.upstream), f"API {name}")
     return found
 
 
 def _fails(target: str) -> str | None:
-    """Why no connection can be opened; nothing where one can."""
+    """Why no connection can be opened; nothing where one can, or where a record of the DNS says who it is."""
     parts = urlsplit(target)
+    if parts.scheme == "unix":
+        return _unix_fails(parts.path)
     if parts.scheme not in {"http", "https"} or parts.hostname is None:
         return None
     port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -61,3 +63,13 @@ def _fails(target: str) -> str | None:
             return None
     except OSError as failed:
         return failed.strerror or str(failed) or type(failed).__name__
+
+
+def _unix_fails(path: str) -> str | None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+        asking.settimeout(SECONDS)
+        try:
+            asking.connect(path)
+        except OSError as failed:
+            return failed.strerror or type(failed).__name__
+    return None

@@ -43,7 +43,7 @@ def test_a_document_says_what_it_can(tmp_path: Path) -> None:
     [api] = bundle["apis"]
     assert (api["name"], api["upstream"], api["paths"]) == ("things-more", "things-more", [{"prefix": "/v2"}])
     assert api["policies"]["authenticate"][0]["api_key"]["config"] == {"header": "X-Things-Key"}
-    assert bundle["upstreams"][0]["targets"] == ["http://127.0.0.1:9000"]
+    assert [target["url"] for target in bundle["upstreams"][0]["targets"]] == ["http://127.0.0.1:9000"]
     assert [operation["name"] for operation in bundle["documents"][0]["operations"]] == ["listThings"]
 
 

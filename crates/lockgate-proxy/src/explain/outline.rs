@@ -4,7 +4,7 @@
 use lockgate_policy::Mode;
 use serde::Serialize;
 
-use super::{Engine, Place};
+use super::{phase, Engine, Place};
 use crate::bundle::{Api, PathMatch};
 use crate::snapshot::{CompiledApi, Policy, Rule, Step};
 
@@ -30,6 +30,10 @@ pub struct Outlined {
 pub struct OutlinedStep {
     /// The room.
     pub policy: &'static str,
+    /// Which part of it, where a room has several places; else empty.
+    pub part: &'static str,
+    /// When it runs.
+    pub phase: &'static str,
     /// Whether its verdict counts.
     pub mode: Mode,
     /// Whether there is a request that it refuses.
@@ -57,6 +61,8 @@ impl Engine {
                 .iter()
                 .map(|step| OutlinedStep {
                     policy: step.policy.name(),
+                    part: step.policy.part(),
+                    phase: phase(step.policy.name(), step.policy.part()),
                     mode: step.mode,
                     refuses: refuses(api, step),
                     span: self.place(step.span),
