@@ -37,10 +37,16 @@ def effective(loaded: Loaded) -> Shown:
     """The configuration as the gate will have it."""
     document = loaded.document
     remarks: dict[tuple[str, ...], str] = {}
-    shared = [_plain(placed.policy) for placed in limits_of(document.defaults.limits, (), "") if scope(placed) == "defaults"]
+    shared = [
+        _plain(placed.policy) for placed in limits_of(document.defaults.limits, (), "") if scope(placed) == "defaults"
+    ]
     data = {
         "version": 1,
-        **{name: _value(getattr(document, "answers" if name == "problems" else name)) for name in Config.model_fields if name not in APART},
+        **{
+            name: _value(getattr(document, "answers" if name == "problems" else name))
+            for name in Config.model_fields
+            if name not in APART
+        },
         "listeners": _value(document.listeners or {"public": Listener()}),
         **({"defaults": {"limits": shared}} if shared else {}),
         "apis": {api.name: _api(loaded, api, remarks) for api in loaded.apis},
