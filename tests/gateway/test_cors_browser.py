@@ -136,8 +136,8 @@ def test_a_page_calls_and_reads_also_what_is_refused(gate: Gate, site: Site, tmp
     assert unproved["said"]["instance"] == unproved["read"][0]
     for refused in (header, elsewhere, unread, without, nowhere):
         assert refused == {"failed": "TypeError"}, "a browser shows a page nothing of what it may not read"
-    assert gate.refusals("cors-header-not-allowed") == 1
-    assert gate.refusals("cors-origin-not-allowed") == 1
+    gate.refused("cors-header-not-allowed")
+    gate.refused("cors-origin-not-allowed")
 
 
 def test_cookies_come_along_where_they_may(gate: Gate, auto: AutoUpstream, site: Site, tmp_path: Path) -> None:

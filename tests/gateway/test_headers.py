@@ -181,7 +181,7 @@ def test_two_stories_of_the_way_are_refused(gate: Gate, auto: AutoUpstream) -> N
     refusal = gate.client().get("/", "X-Forwarded-For: 203.0.113.7", "Forwarded: for=203.0.113.8")
     assert (refusal.status, refusal.reason) == (400, "forwarded-conflict")
     assert auto.requests == []
-    assert gate.refusals("forwarded-conflict") == 1
+    gate.refused("forwarded-conflict")
 
 
 def test_a_request_id_is_ours_and_the_same_everywhere(gate: Gate, auto: AutoUpstream) -> None:

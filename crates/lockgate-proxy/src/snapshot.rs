@@ -286,6 +286,15 @@ impl Policy {
         }
     }
 
+    /// Whether the configuration says it; else it holds by default.
+    #[must_use]
+    pub const fn is_said(&self) -> bool {
+        match self {
+            Self::Penalty(penalty) => penalty.is_said(),
+            _ => true,
+        }
+    }
+
     /// Whether it proves who calls. Any one such policy of an API is enough.
     #[must_use]
     pub const fn authenticates(&self) -> bool {

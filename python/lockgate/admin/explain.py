@@ -101,6 +101,7 @@ def of_event(event: dict[str, Any], bundle: str | None) -> dict[str, Any]:
     """What the gate did with the request, in the same form."""
     from lockgate._native import reasons
 
+    outlined = _outlined(bundle, event)
     words = {reason["code"]: reason for reason in reasons()}
     document = json.loads(bundle) if bundle is not None else None
     api = _api(document, event.get("api"))
@@ -122,6 +123,8 @@ def of_event(event: dict[str, Any], bundle: str | None) -> dict[str, Any]:
         if event.get("api") is None
         else {
             "api": event["api"],
+            "route": outlined.get("route"),
+            "conditions": outlined.get("conditions", ""),
             "pattern": event.get("route"),
             "span": _span(document, api and api["span"]),
             "version": _version(document, api, event.get("version")),
@@ -136,7 +139,7 @@ def of_event(event: dict[str, Any], bundle: str | None) -> dict[str, Any]:
                 "reason": verdict.get("reason"),
                 "span": step["span"] if step else None,
             }
-            for verdict, step in zip_longest(event["verdicts"], _steps(bundle, event))
+            for verdict, step in zip_longest(event["verdicts"], outlined.get("steps", []))
         ],
         "verdict": _verdict(event),
         "status": event["status"],
@@ -246,19 +249,23 @@ def _api(document: dict[str, Any] | None, name: str | None) -> dict[str, Any] | 
     return next((api for api in document["apis"] if api["name"] == name), None)
 
 
-def _steps(bundle: str | None, event: dict[str, Any]) -> Sequence[dict[str, Any]]:
-    """The policies that have spoken, as the event's own bundle has them; none where that is not kept."""
-    from lockgate._native import Engine
+def _outlined(bundle: str | None, event: dict[str, Any]) -> dict[str, Any]:
+    """The API or route as the event's own bundle has it, with the policies that have spoken; empty if that is gone."""
+    from lockgate._native import Engine, LockgateError
 
+    if bundle is None or event.get("api") is None:
+        return {}
     said = [verdict["policy"] for verdict in event["verdicts"]]
-    if bundle is None or not said:
-        return []
-    for api in Engine(bundle.encode()).outline():
+    try:
+        outline = Engine(bundle.encode()).outline()
+    except LockgateError:  # An older Lockgate's bundle, which this one does not take.
+        return {}
+    for api in outline:
         steps = api["steps"][: len(said)]
         fits = api["api"] == event["api"] and event.get("route") in api["routes"]
         if fits and [step["policy"] for step in steps] == said:
-            return steps
-    return []
+            return {**api, "steps": steps}
+    return {}
 
 
 def _version(document: dict[str, Any] | None, api: dict[str, Any] | None, name: str | None) -> dict[str, Any] | None:

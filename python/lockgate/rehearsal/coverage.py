@@ -100,7 +100,8 @@ def _points(
         for operation in api.get("operations", ()):
             yield Met("operation", name, operation, (name, operation) in operations, here)
         for number, step in enumerate(api["steps"]):
-            if step["mode"] == "off":
+            # What holds by default, Lockgate's own tests meet.
+            if step["mode"] == "off" or not step["said"]:
                 continue
             place = _place(step["span"])
             yield Met("allows", name, step["policy"], (name, number, "allows") in said, place)

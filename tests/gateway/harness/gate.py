@@ -122,6 +122,11 @@ class Gate:
         """How often it gave this reason."""
         return self.count("lockgate_refusals_total", reason=reason)
 
+    def refused(self, reason: str, times: int = 1) -> None:
+        """It has given this reason so often, or does so soon: a request is counted once its answer is sent."""
+        until(lambda: self.refusals(reason) >= times, f"{reason} to be counted")
+        assert self.refusals(reason) == times
+
     @property
     def events(self) -> Path:
         """Its events' folder."""

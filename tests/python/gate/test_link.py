@@ -10,6 +10,7 @@ import os
 import resource
 import socket
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,8 @@ class FakeGate:
         self.wished: list[str] = []
         self.looked_for: list[str] = []
         self.bell, self.ring = socket.socketpair()
+        for end in (self.bell, self.ring):
+            weakref.finalize(self, end.close)
 
     def load(self, signed: bytes) -> dict[str, Any]:
         if self.refuse is not None:

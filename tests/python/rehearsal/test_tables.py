@@ -292,4 +292,11 @@ def test_the_schema_describes_every_field() -> None:
 def test_the_outline_is_the_bundle_that_the_engine_judges_by(bundle: dict[str, Any]) -> None:
     outline = Engine(json.dumps(bundle).encode()).outline()
     assert [api["api"] for api in outline] == ["shop", "open"]
-    assert [step["policy"] for step in outline[0]["steps"]] == ["ip_filter", "api_key", "authorize", "body_limit"]
+    steps = [(step["policy"], step["part"], step["said"]) for step in outline[0]["steps"]]
+    assert steps == [
+        ("ip_filter", "", True),
+        ("limits", "by address", False),
+        ("api_key", "", True),
+        ("authorize", "", True),
+        ("body_limit", "", True),
+    ]

@@ -3,13 +3,16 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// The scope of what holds though the configuration does not say it.
+pub const BUILT_IN: &str = "built-in";
+
 /// One limit, as the bundle has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Its name: unique in its API, and what answers call it.
     pub name: String,
-    /// Where it is said, as `apis/NAME`: limits of one name and place share their counters.
+    /// Where it is said, as `apis/NAME`, `defaults` or `built-in`: limits of one name and place share their counters.
     pub scope: String,
     /// What is counted.
     pub count: Count,
@@ -70,6 +73,12 @@ pub enum By {
 }
 
 impl Config {
+    /// Whether the configuration says it.
+    #[must_use]
+    pub fn is_said(&self) -> bool {
+        self.scope != BUILT_IN
+    }
+
     /// Whether it stands before authentication: it counts by address, and by
     /// nothing that has to be known of the caller.
     #[must_use]

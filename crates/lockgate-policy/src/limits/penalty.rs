@@ -19,6 +19,7 @@ pub struct Penalty {
     first_ns: u64,
     longest_ns: u64,
     absent: bool,
+    said: bool,
 }
 
 impl Penalty {
@@ -53,7 +54,14 @@ impl Penalty {
             first_ns: penalty.first_ms.saturating_mul(1_000_000),
             longest_ns: penalty.longest_ms.saturating_mul(1_000_000),
             absent: penalty.absent,
+            said: config.is_said(),
         })
+    }
+
+    /// Whether the configuration says it; else it holds by default.
+    #[must_use]
+    pub const fn is_said(&self) -> bool {
+        self.said
     }
 
     /// Judges whether the address is being refused.

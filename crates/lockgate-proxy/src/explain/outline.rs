@@ -15,6 +15,8 @@ pub struct Outlined {
     pub api: String,
     /// The route of the API that this is; none for the API itself.
     pub route: Option<String>,
+    /// What a request must have besides its path, in words; empty where that is nothing.
+    pub conditions: String,
     /// Where the configuration says it.
     pub span: Place,
     /// Its routes' patterns.
@@ -36,6 +38,8 @@ pub struct OutlinedStep {
     pub phase: &'static str,
     /// Whether its verdict counts.
     pub mode: Mode,
+    /// Whether the configuration says it; else it holds by default.
+    pub said: bool,
     /// Whether there is a request that it refuses.
     pub refuses: bool,
     /// Where the configuration says it.
@@ -50,6 +54,7 @@ impl Engine {
         apis.map(|(api, routes)| Outlined {
             api: api.name.to_string(),
             route: api.route.as_deref().map(str::to_owned),
+            conditions: api.conditions.to_string(),
             span: self.place(api.span),
             routes: routes.clone(),
             operations: api.openapi.as_ref().map_or_else(Vec::new, |document| {
@@ -64,6 +69,7 @@ impl Engine {
                     part: step.policy.part(),
                     phase: phase(step.policy.name(), step.policy.part()),
                     mode: step.mode,
+                    said: step.policy.is_said(),
                     refuses: refuses(api, step),
                     span: self.place(step.span),
                 })
