@@ -141,7 +141,7 @@ def measure(stage: Stage, rows: list[Row], settings: Settings, results: Results)
             stage, few, min(LATENCY_ROUNDS, settings.rounds), 2 * settings.seconds, settings.rate, failed
         )
     if "memory" in settings.sections:
-        big = [row for row in rows if row.variant in ("routes-10000", "keys-1000000")]
+        big = [row for row in rows if row.variant in ("routes-10000", "keys-1000000", "prefixes-1000000")]
         results.memory = footprint.rows(stage, [*few, *big], MEMORY_SECONDS, settings.idle_connections, failed)
         for row in big:
             if row.variant == "routes-10000":

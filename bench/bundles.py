@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import json
+import random
 import time
 from dataclasses import dataclass
 
@@ -33,7 +35,10 @@ class Shape:
     events: bool
     keys: bool = False
     tokens: bool = False
+    limits: bool = False
     apis: int = 1
+    operations: int = 0
+    prefixes: int = 0
 
 
 def bundle(shape: Shape, origin: str, sequence: int = 1) -> str:
@@ -73,7 +78,7 @@ def bundle(shape: Shape, origin: str, sequence: int = 1) -> str:
             ],
             "issuers": [{"name": "company", "rules": RULES, "span": SPAN}] if shape.tokens else [],
             "apis": [api(number, shape, now) for number in range(shape.apis)],
-            "documents": [],
+            "documents": [document(shape.operations)] if shape.operations else [],
             "facts": {"max_age_ms": 24 * HOUR_MS, "then": "continue"},
             "events": {"access": shape.events, "retain_bytes": 2**30},
             "problem_base": "/.lockgate/reasons/",
@@ -103,17 +108,67 @@ def api(number: int, shape: Shape, now_ms: int) -> dict[str, object]:
         "methods": [],
         "upstream": "origin",
         "strip_path": False,
-        "openapi": None,
+        "openapi": {"document": 0, "mode": "enforce", "span": SPAN} if shape.operations else None,
         "public": None if ways else waiver,
         "authorize": "authenticated" if ways else "public",
         "policies": {
-            "ip_filter": None,
+            "ip_filter": {**placed, "config": networks(shape.prefixes)} if shape.prefixes else None,
             "authenticate": ways,
             "body_limit": None,
+            "limits": [{**placed, "config": limit(by)} for by in ("address", "client") if shape.limits],
         },
         "span": SPAN,
         "authorize_span": SPAN,
     }
+
+
+def limit(by: str) -> dict[str, object]:
+    """A limit that no run reaches; every request is counted all the same."""
+    return {
+        "name": f"by-{by}",
+        "scope": "defaults",
+        "count": "requests",
+        "by": [by],
+        "allow": 1_000_000,
+        "per_ms": 1000,
+        "burst": 1_000_000,
+        "ipv4_prefix": 32,
+        "ipv6_prefix": 64,
+        "exempt": [],
+        "only": {"methods": [], "operations": [], "paths": []},
+        "tell": "refused",
+        "legacy": False,
+        "penalty": None,
+    }
+
+
+def document(operations: int) -> dict[str, object]:
+    """A document whose operations all have a parameter in their paths, as most have."""
+    return {
+        "bases": [""],
+        "operations": [
+            {
+                "name": f"getOrder{number}",
+                "method": "GET",
+                "path": f"/orders-{number:05}/{{id}}",
+                "bases": None,
+                "span": SPAN,
+            }
+            for number in range(operations)
+        ],
+        "span": SPAN,
+    }
+
+
+def networks(count: int) -> dict[str, object]:
+    """Networks of every size that abuse lists have, none of them loopback."""
+    shape = random.Random(1)  # noqa: S311 -- The same list each time is what is wanted.
+    denied: dict[str, None] = {}
+    while len(denied) < count:
+        bits = shape.choice((32, 32, 32, 24, 20))
+        address = shape.randrange(0x80000000, 0xE0000000) >> (32 - bits) << (32 - bits)
+        denied[f"{ipaddress.IPv4Address(address)}/{bits}"] = None
+    return {"allow": [], "deny": list(denied)}
 
 
 def path(number: int, shape: Shape) -> str:

@@ -25,11 +25,16 @@ SHAPES = {
     "events": Shape(events=True),
     "key": Shape(events=True, keys=True),
     "jwt": Shape(events=True, tokens=True),
+    "jwt-limits": Shape(events=True, tokens=True, limits=True),
     "routes-10": Shape(events=True, apis=10),
     "routes-10000": Shape(events=True, apis=10_000),
+    "operations-10": Shape(events=True, operations=10),
+    "operations-10000": Shape(events=True, operations=10_000),
     "keys-1000000": Shape(events=True, keys=True),
+    "prefixes-10": Shape(events=True, prefixes=10),
+    "prefixes-1000000": Shape(events=True, prefixes=1_000_000),
 }
-KEYS = {"key": 10, "jwt": 10, "keys-1000000": 1_000_000}
+KEYS = {"key": 10, "jwt": 10, "jwt-limits": 10, "keys-1000000": 1_000_000}
 KEYS_IN_USE = 10_000
 ROUTES_IN_USE = 1_000
 EVENTS_SECONDS = 5.0
@@ -99,6 +104,9 @@ class Gate:
         if shape.tokens:
             sent = self._keys(variant)[1].read_text().split()
             return (("/orders/1017", {"Authorization": f"Bearer {token}"}) for token in sent)
+        if shape.operations:
+            spread = range(0, shape.operations, max(1, shape.operations // ROUTES_IN_USE))
+            return ((f"/orders-{number:05}/1017", {}) for number in spread)
         if shape.apis > 1:
             spread = range(0, shape.apis, max(1, shape.apis // ROUTES_IN_USE))
             return ((path(number, shape) + "/orders/1017", {}) for number in spread)

@@ -39,10 +39,25 @@ ROWS: tuple[Row, ...] = (
     Row("lockgate", "plain", "one public route, events off", budget=1.0),
     Row("lockgate", "events", "the same, an access event for each request", budget=1.05),
     Row("lockgate", "key", "and an API key, one of 10", budget=1.1),
-    Row("lockgate", "jwt", "and a token signed with ES256, one of 10, verified before", budget=1.15),
+    Row("lockgate", "jwt", "in place of the key a token signed with ES256, one of 10, verified before"),
+    Row("lockgate", "jwt-limits", "and two limits, by address and by client", budget=1.2),
     Row("lockgate", "routes-10", "events on, requests spread over 10 APIs"),
     Row("lockgate", "routes-10000", "events on, requests spread over 10,000 APIs", flat_against="lockgate/routes-10"),
+    Row("lockgate", "operations-10", "events on, a document with 10 operations, all in use"),
+    Row(
+        "lockgate",
+        "operations-10000",
+        "events on, 1,000 of a document's 10,000 operations in use",
+        flat_against="lockgate/operations-10",
+    ),
     Row("lockgate", "keys-1000000", "events on, 10,000 of 1,000,000 keys in use", flat_against="lockgate/key"),
+    Row("lockgate", "prefixes-10", "events on, 10 networks denied"),
+    Row(
+        "lockgate",
+        "prefixes-1000000",
+        "events on, 1,000,000 networks denied",
+        flat_against="lockgate/prefixes-10",
+    ),
 )
 
 # A ratio of two rows up to this is called flat.
