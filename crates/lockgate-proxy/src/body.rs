@@ -1,5 +1,6 @@
 //! Bodies on their way through: counted, watched by policies, never kept.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use lockgate_wire::headers::{remove_hop_by_hop, remove_look_alikes, strip_identi
 use crate::client::Upload;
 use crate::exchange::Exchange;
 use crate::judge::Watcher;
+use crate::mirror::Kept;
 use crate::net::{BodyRefusal, ConnectionState};
 use crate::reasons;
 use crate::snapshot::Snapshot;
@@ -37,7 +39,14 @@ impl std::error::Error for Broken {}
 
 /// A request's body, on its way to the upstream.
 pub struct RequestBody {
-    arriving: Option<Arriving>,
+    source: Source,
+}
+
+enum Source {
+    Nothing,
+    Arriving(Arriving),
+    /// One that has passed before, and was kept.
+    Kept(VecDeque<Bytes>),
 }
 
 struct Arriving {
@@ -55,13 +64,17 @@ struct Arriving {
     // As the exchange holds it: see there.
     #[allow(clippy::redundant_allocation)]
     snapshot: Rc<Arc<Snapshot>>,
+    /// What keeps it as it passes, for a copy of the request.
+    keeper: Option<Rc<Kept>>,
 }
 
 impl RequestBody {
     /// No body.
     #[must_use]
     pub const fn empty() -> Self {
-        Self { arriving: None }
+        Self {
+            source: Source::Nothing,
+        }
     }
 
     /// A body that is arriving. `first_byte_ms` is how long the upstream may
@@ -78,7 +91,7 @@ impl RequestBody {
         let held = watchers.iter().map(|_| BytesMut::new()).collect();
         let first_byte_ms = u64::from(first_byte_ms);
         Self {
-            arriving: Some(Arriving {
+            source: Source::Arriving(Arriving {
                 upload,
                 watchers,
                 held,
@@ -88,14 +101,45 @@ impl RequestBody {
                 first_byte_ms,
                 now,
                 snapshot,
+                keeper: None,
             }),
         }
     }
 
+    /// One that was kept.
+    #[must_use]
+    pub const fn kept(pieces: VecDeque<Bytes>) -> Self {
+        Self {
+            source: Source::Kept(pieces),
+        }
+    }
+
+    /// How long it is, if it was kept.
+    #[must_use]
+    pub fn kept_bytes(&self) -> Option<u64> {
+        match &self.source {
+            Source::Kept(pieces) => Some(pieces.iter().map(|piece| piece.len() as u64).sum()),
+            _ => None,
+        }
+    }
+
+    /// Shows all that passes from here on.
+    #[must_use]
+    pub fn shown_to(mut self, shown: Option<Rc<Kept>>) -> Self {
+        if let Source::Arriving(arriving) = &mut self.source {
+            arriving.keeper = shown;
+        }
+        self
+    }
+
     /// Whether there is nothing to send.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.arriving.is_none()
+    pub fn is_empty(&self) -> bool {
+        match &self.source {
+            Source::Nothing => true,
+            Source::Arriving(_) => false,
+            Source::Kept(pieces) => pieces.is_empty(),
+        }
     }
 }
 
@@ -107,30 +151,58 @@ impl Body for RequestBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        match &mut self.get_mut().arriving {
-            None => Poll::Ready(None),
-            Some(arriving) => arriving.poll(cx).map(Result::transpose),
+        match &mut self.get_mut().source {
+            Source::Nothing => Poll::Ready(None),
+            Source::Kept(pieces) => {
+                Poll::Ready(pieces.pop_front().map(|piece| Ok(Frame::data(piece))))
+            }
+            Source::Arriving(arriving) => {
+                let polled = arriving.poll(cx);
+                arriving.show(&polled);
+                polled.map(Result::transpose)
+            }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.arriving.as_ref().is_none_or(|arriving| {
-            arriving.watchers.is_empty() && arriving.upload.left() == Some(0)
-        })
+        match &self.source {
+            Source::Nothing => true,
+            Source::Kept(pieces) => pieces.is_empty(),
+            Source::Arriving(arriving) => arriving.is_over(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        let left = match &self.arriving {
-            None => Some(0),
+        let left = match &self.source {
+            Source::Nothing => Some(0),
+            Source::Kept(_) => self.kept_bytes(),
             // A watcher may replace: what will be sent is not known.
-            Some(arriving) if !arriving.watchers.is_empty() => None,
-            Some(arriving) => arriving.upload.left(),
+            Source::Arriving(arriving) if !arriving.watchers.is_empty() => None,
+            Source::Arriving(arriving) => arriving.upload.left(),
         };
         left.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 
 impl Arriving {
+    fn is_over(&self) -> bool {
+        self.watchers.is_empty() && self.upload.left() == Some(0)
+    }
+
+    fn show(&self, polled: &Poll<Result<Option<Frame<Bytes>>, Broken>>) {
+        let (Some(keeper), Poll::Ready(Ok(frame))) = (&self.keeper, polled) else {
+            return;
+        };
+        match frame.as_ref().map(Frame::data_ref) {
+            Some(Some(piece)) => keeper.piece(piece),
+            // Trailers, or nothing: the body is over.
+            Some(None) | None => keeper.end(),
+        }
+        if self.is_over() {
+            keeper.end();
+        }
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, Broken>> {
         if let Some(trailers) = self.trailers.take() {
             return Poll::Ready(Ok(Some(Frame::trailers(trailers))));

@@ -178,6 +178,9 @@ pub struct Api {
     pub upstream: Option<String>,
     /// Several upstreams in place of one.
     pub split: Option<Split>,
+    /// What gets copies of its requests.
+    #[serde(default)]
+    pub mirror: Option<Mirror>,
     /// Take the matched prefix off before forwarding.
     pub strip_path: bool,
     /// The document whose operations it has.
@@ -194,6 +197,20 @@ pub struct Api {
     pub span: Span,
     /// Where the configuration says `authorize` or `public`.
     pub authorize_span: Span,
+}
+
+/// What gets copies of requests; its answers go nowhere.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Mirror {
+    /// The upstream's name.
+    pub upstream: String,
+    /// Percent of the requests.
+    pub share: u8,
+    /// The methods of those that are copied.
+    pub methods: Vec<String>,
+    /// Of a request with a longer body there is no copy.
+    pub bytes: u32,
 }
 
 /// A path, as the configuration names it.

@@ -27,6 +27,7 @@ use crate::bundle::{
     Upstream, BUNDLE_VERSION,
 };
 use crate::metrics::{self, Metrics};
+use crate::mirror::Mirror;
 use crate::normal::MAX_SETS;
 use crate::operations::Operations;
 use crate::pipeline;
@@ -301,6 +302,16 @@ fn compile_api(
         errors.push(at(error));
     }
     errors.append(&mut wrong);
+    let mirror = api
+        .mirror
+        .as_ref()
+        .map(|mirror| Mirror::new(mirror, |name| upstreams.get(name).copied()))
+        .transpose()
+        .map_err(|error| {
+            let pointer = format!("/mirror{}", error.pointer);
+            errors.push(at(ConfigError { pointer, ..error }));
+        })
+        .unwrap_or_default();
     let openapi = api
         .openapi
         .as_ref()
@@ -353,6 +364,7 @@ fn compile_api(
                 name: api.name.as_str().into(),
                 span: api.span,
                 forwarding,
+                mirror,
                 route: api.route.as_deref().map(Arc::from),
                 conditions: Conditions::new(&api.conditions)
                     .map(|conditions| conditions.text().into())

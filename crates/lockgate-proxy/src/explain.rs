@@ -152,6 +152,8 @@ struct Target {
     name: String,
     chosen_by: &'static str,
     shares: Vec<Share>,
+    /// What gets copies, and of how many percent of the requests.
+    mirror: Option<Share>,
     targets: Vec<String>,
     target: String,
 }
@@ -381,6 +383,7 @@ impl Engine {
                     name: upstream.name.to_string(),
                     chosen_by: judgement.chosen_by.as_str(),
                     shares: api.map_or_else(Vec::new, |api| self.shares(api)),
+                    mirror: api.and_then(|api| self.mirror(api, &head.method)),
                     targets: upstream.targets.iter().map(ToString::to_string).collect(),
                     target: judgement
                         .outgoing
@@ -455,6 +458,16 @@ impl Engine {
                 })
             })
             .collect()
+    }
+
+    /// What gets a copy of a request with this method.
+    fn mirror(&self, api: &CompiledApi, method: &Method) -> Option<Share> {
+        let mirror = api.mirror.as_ref()?;
+        let upstream = self.snapshot.upstreams.get(mirror.upstream)?;
+        mirror.is_for(method).then(|| Share {
+            upstream: upstream.name.to_string(),
+            weight: mirror.share.into(),
+        })
     }
 
     fn version(&self, api: &CompiledApi, judgement: &Judgement) -> Option<Version> {

@@ -20,6 +20,7 @@ pub mod http1;
 pub mod id;
 pub mod judge;
 pub mod metrics;
+pub mod mirror;
 pub mod net;
 pub mod normal;
 pub mod operations;

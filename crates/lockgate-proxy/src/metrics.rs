@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use lockgate_policy::ReasonRef;
 
 pub use self::operations::OperationMetrics;
+use crate::mirror;
 use crate::snapshot::CompiledApi;
 use crate::trace::{Outcome, Trace};
 
@@ -67,6 +68,8 @@ pub struct Metrics {
     pub loads_refused: AtomicU64,
     /// Policies that failed.
     pub policy_errors: AtomicU64,
+    /// What became of copies of requests.
+    pub mirrored: mirror::Counts,
 }
 
 impl Metrics {
@@ -90,6 +93,7 @@ impl Metrics {
             loads: AtomicU64::new(0),
             loads_refused: AtomicU64::new(0),
             policy_errors: AtomicU64::new(0),
+            mirrored: mirror::Counts::default(),
         })
     }
 
@@ -215,6 +219,17 @@ impl Metrics {
     }
 
     fn plain(&self, out: &mut String) {
+        let metric = "lockgate_mirrored_total";
+        let help = "Copies of requests, by what became of them.";
+        head(out, metric, "counter", help);
+        for (outcome, count) in [
+            ("answered", &self.mirrored.answered),
+            ("failed", &self.mirrored.failed),
+            ("left_out", &self.mirrored.left_out),
+        ] {
+            let labels = [("outcome", outcome)];
+            line(out, metric, &labels, count.load(Ordering::Relaxed));
+        }
         for (metric, help, value) in [
             (
                 "lockgate_panics_total",

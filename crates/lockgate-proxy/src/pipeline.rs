@@ -19,6 +19,7 @@ use crate::edits;
 use crate::exchange::Exchange;
 use crate::http1::write_field;
 use crate::judge::{Arrival, End, Judging, Progress};
+use crate::mirror::Copied;
 use crate::net::ConnectionState;
 use crate::reasons;
 use crate::respond::{edited, refuse, respond, Answer, X_REQUEST_ID};
@@ -255,6 +256,11 @@ pub async fn serve_request(
             Rc::clone(&snapshot),
         )
     });
+    let copied = Copied::of(&exchange, &parts, (&own.0, !body.is_empty()), upstream);
+    let body = match &copied {
+        Some(copied) => body.shown_to(copied.keeper()),
+        None => body,
+    };
 
     // Upstream.
     let request = Request::from_parts(parts, body);
@@ -276,6 +282,9 @@ pub async fn serve_request(
         }
     };
     exchange.answered();
+    if let Some(copied) = copied {
+        copied.send(&exchange);
+    }
 
     // Response.
     exchange.target = Some(Arc::clone(link.target()));

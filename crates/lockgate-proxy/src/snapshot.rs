@@ -22,6 +22,7 @@ use lockgate_wire::target::TargetSwitches;
 
 use crate::bundle::{Duplicates, EventsConfig, FactsPolicy, ListenerLimits, Timeouts, WhenStale};
 use crate::metrics::{ApiMetrics, OperationMetrics};
+use crate::mirror::Mirror;
 use crate::operations::{Operation, Operations};
 use crate::pipeline;
 use crate::route::Router;
@@ -98,6 +99,8 @@ pub struct CompiledApi {
     pub span: Span,
     /// Where its requests go.
     pub forwarding: Forwarding,
+    /// What gets copies of its requests.
+    pub mirror: Option<Mirror>,
     /// The route of the API that this is; none for the API itself.
     pub route: Option<Arc<str>>,
     /// What a request must carry, in words.

@@ -73,6 +73,7 @@ pub(crate) fn api(name: &str, paths: &[PathMatch]) -> Api {
         normal_form: NormalForm::default(),
         upstream: Some("shop".to_owned()),
         split: None,
+        mirror: None,
         strip_path: false,
         openapi: None,
         versions: None,

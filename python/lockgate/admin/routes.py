@@ -133,9 +133,12 @@ def _goes_to(api: dict[str, Any]) -> str:
     if api["versions"] is not None:
         own = {one["name"]: one["upstream"] or api["upstream"] or "split" for one in api["versions"]["list"]}
         return ", ".join(f"{name}: {upstream}" for name, upstream in own.items())
-    if api["split"] is None:
-        return str(api["upstream"])
-    return ", ".join(f"{share['upstream']} {share['weight']}" for share in api["split"]["to"])
+    to = [str(api["upstream"])]
+    if api["split"] is not None:
+        to = [f"{share['upstream']} {share['weight']}" for share in api["split"]["to"]]
+    if api["mirror"] is not None:
+        to.append(f"copies to {api['mirror']['upstream']} {api['mirror']['share']}%")
+    return ", ".join(to)
 
 
 def _open(until_ms: int) -> str:

@@ -161,6 +161,9 @@ def _goes_to(upstream: dict[str, Any]) -> str:
     shares = [f"{share['upstream']} {share['weight']}" for share in upstream["shares"]]
     by = {"when": "by what the request carries", "weight": "one by weight"}.get(upstream["chosen_by"])
     why = f", {by} of {', '.join(shares)}" if by is not None else ""
+    if (mirror := upstream["mirror"]) is not None:
+        why += f"; a copy goes to {mirror['upstream']}"
+        why += f", of {mirror['weight']}% of the requests" if mirror["weight"] < 100 else ""
     return f"{upstream['name']} ({', '.join(upstream['targets'])}) as {upstream['target']}{why}"
 
 

@@ -23,6 +23,8 @@ class Api(TypedDict):
     """`shop.example.com`, `*.example.com` or `*`; none means any."""
     methods: list[str]
     """Upper-case methods; none means any."""
+    mirror: Mirror | None
+    """What gets copies of its requests."""
     name: str
     """Its name in the configuration."""
     normal_form: NormalForm
@@ -402,7 +404,7 @@ class LimitsConfig(TypedDict):
     per_ms: int
     """In how many milliseconds."""
     scope: str
-    """Where it is said, as `apis/NAME`: limits of one name and place share their counters."""
+    """Where it is said, as `apis/NAME`, `defaults` or `built-in`: limits of one name and place share their counters."""
     tell: Tell
     """Which answers tell of it."""
 
@@ -443,6 +445,19 @@ class ListenerLimits(TypedDict):
     """Between requests on a kept-alive connection, milliseconds."""
     write_timeout_ms: int
     """A peer that takes no byte of its answer for this long is let go, milliseconds."""
+
+
+class Mirror(TypedDict):
+    """What gets copies of requests; its answers go nowhere."""
+
+    bytes: int
+    """Of a request with a longer body there is no copy."""
+    methods: list[str]
+    """The methods of those that are copied."""
+    share: int
+    """Percent of the requests."""
+    upstream: str
+    """The upstream's name."""
 
 
 Mode = Literal["enforce", "observe", "off"]

@@ -6,7 +6,7 @@ import difflib
 
 from lockgate.config.document import Document
 from lockgate.config.model_apis import Api, Route
-from lockgate.config.model_routing import Split
+from lockgate.config.model_routing import Goes, Split
 from lockgate.scalars import shown
 
 Path = tuple[str | int, ...]
@@ -26,6 +26,7 @@ def check_api(document: Document, path: Path, api: Api) -> None:
         )
     if api.split is not None:
         _split(document, (*path, "split"), api.split)
+    _mirror(document, path, api)
     for name, route in api.routes.items():
         _route(document, (*path, "routes", name), route)
 
@@ -37,6 +38,13 @@ def _route(document: Document, path: Path, route: Route) -> None:
         _exclude(document, path)
     if route.split is not None:
         _split(document, (*path, "split"), route.split)
+    _mirror(document, path, route)
+
+
+def _mirror(document: Document, path: Path, goes: Goes) -> None:
+    if goes.mirror is not None and not document.says("upstreams", goes.mirror.upstream):
+        place = (*path, "mirror", "upstream")
+        unknown_upstream(document, place if document.says(*place) else place[:-1], goes.mirror.upstream)
 
 
 def _exclude(document: Document, path: Path) -> None:

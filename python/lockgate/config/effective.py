@@ -51,6 +51,9 @@ class EffectiveApi:
             yield self.upstream
         if self.api.split is not None:
             yield from (share.upstream for share in self.api.split.to)
+        for goes in (self.api, *self.api.routes.values()):
+            if goes.mirror is not None:
+                yield goes.mirror.upstream
         for route in self.api.routes.values():
             if route.upstream is not None:
                 yield route.upstream

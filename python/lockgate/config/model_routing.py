@@ -6,13 +6,15 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from lockgate import _native
+from lockgate.addresses import Method
 from lockgate.config import bundle_types as types
+from lockgate.config.model_balance import parse_percent, say_percent
 from lockgate.expressions import parse_regex
 from lockgate.policies import Redirect, Rewrite, Settings
-from lockgate.scalars import Flag, Name, Scalar, count, refusal, shown
+from lockgate.scalars import Flag, Name, Scalar, ShortForm, count, refusal, shown, size
 
 MAX_WEIGHT: Final = 1_000_000
 MAX_TEXT: Final = 1_024
@@ -231,6 +233,45 @@ class Split(Settings):
         }
 
 
+def parse_part(value: object) -> int:
+    """A part of the requests that is not none of them."""
+    part = parse_percent(value)
+    if part == 0:
+        raise refusal("percent-malformed", "a copy of no request is no copy", hint="take `mirror` out")
+    return part
+
+
+def _mirror(value: object) -> object:
+    return {"upstream": value} if isinstance(value, str) else value
+
+
+class Mirror(Settings):
+    """Copies of requests for another upstream, whose answers nobody waits for."""
+
+    upstream: Name = Field(description="A name under `upstreams`.", examples=["next"])
+    share: Annotated[int, Scalar(parse_part, {"type": "string", "pattern": "^[0-9]{1,3} ?%$"}, say_percent)] = Field(
+        default=100,
+        description="How many of the requests are copied.",
+        examples=["10%"],
+        json_schema_extra={"default": "100%"},
+    )
+    methods: list[Method] = Field(
+        default=["GET", "HEAD"],
+        description="Which methods are. What changes something changes it twice where both upstreams share their data.",
+        examples=[["GET", "POST"]],
+    )
+    bytes: Annotated[int, size(0, 2**20)] = Field(
+        default=64 * 2**10,
+        description="Of a request with a longer body there is no copy: until it is sent, the body is kept.",
+        examples=["64KiB"],
+        json_schema_extra={"default": "64KiB"},
+    )
+
+    def bundled(self) -> types.Mirror:
+        """As the bundle writes it."""
+        return {"upstream": self.upstream, "share": self.share, "methods": self.methods, "bytes": self.bytes}
+
+
 Odd = Literal["reject", "normalize", "keep"]
 
 
@@ -286,6 +327,12 @@ class Goes(Settings):
         default=None,
         description="Several upstreams in place of one, by weight and by what a request carries.",
         examples=[{"to": [{"upstream": "stable", "weight": 95}, {"upstream": "canary", "weight": 5}]}],
+    )
+    mirror: Annotated[Mirror | None, BeforeValidator(_mirror), ShortForm({"type": "string"})] = Field(
+        default=None,
+        description="An upstream that gets a copy of each request, or a `share` of them. Its answers go nowhere: a new "
+        "version sees real requests before it serves any.",
+        examples=["next", {"upstream": "next", "share": "10%"}],
     )
     strip_path: Flag = Field(
         default=False, description="Take the matched prefix off before forwarding.", examples=[True]

@@ -72,7 +72,7 @@ def _api(loaded: Loaded, api: EffectiveApi, remarks: dict[tuple[str, ...], str])
         "strip_path": said.strip_path,
         **{
             key: _plain(value)
-            for key in ("match", "normal_form", "redirect", "rewrite")
+            for key in ("match", "normal_form", "mirror", "redirect", "rewrite")
             if (value := getattr(said, key))
         },
         **({"routes": {name: _plain(route) for name, route in said.routes.items()}} if said.routes else {}),

@@ -45,6 +45,7 @@ apis:
     match: {headers: {X-Beta: "1"}, query: {v: {regex: "[0-9]+"}}}
     split: {by: {header: X-Canary}, to: [{upstream: shop, weight: 9}, {upstream: next, weight: 1}]}
     headers: {request: {set: {X-From: gate}}}
+    mirror: {upstream: next, share: 10%, methods: [POST], bytes: 2KiB}
     cors: {origins: ["https://app.example.com"], max_age: 10m}
     authenticate: [api_key]
 """
