@@ -185,6 +185,29 @@ fn a_verified_token_is_remembered_until_it_expires() {
 }
 
 #[test]
+fn a_good_token_whose_time_is_over_was_not_guessed() {
+    let (signer, policy) = (Signer::new(), policy(&rules()));
+    let who = |verdict: Verdict| {
+        let Verdict::Deny(denial) = verdict else {
+            panic!("{verdict:?}");
+        };
+        denial.known.map(|identity| identity.credential.to_string())
+    };
+    let good = bearer(&signer.token("k", &claims()));
+    let late = NOW + 60_000;
+    let verdict = with(&policy, &good, signer.set("k", NOW), late);
+    assert_eq!(who(verdict).as_deref(), Some("company/ann"));
+    with(&policy, &good, signer.set("k", NOW), NOW);
+    let remembered = with(&policy, &good, signer.set("k", NOW), late);
+    assert_eq!(who(remembered).as_deref(), Some("company/ann"));
+    let forged = bearer(&Signer::new().token("k", &claims()));
+    assert_eq!(
+        who(with(&policy, &forged, signer.set("k", NOW), late)),
+        None
+    );
+}
+
+#[test]
 fn other_keys_and_other_rules_find_nothing_that_is_remembered() {
     let (signer, other) = (Signer::new(), Signer::new());
     let headers = bearer(&signer.token("k", &claims()));
