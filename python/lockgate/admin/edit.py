@@ -61,6 +61,8 @@ class Edited:
     warnings: list[dict[str, Any]]
     outcome: Outcome | None
     """What the reload did; nothing for a dry run."""
+    loaded: Loaded
+    """The configuration with the change."""
 
 
 class Editor:
@@ -116,8 +118,8 @@ class Editor:
             held = {self._path(file.name): file.text for file in files}
             changed = [name for name, text in changes.items() if held.get(self._path(name)) != text]
             if dry_run:
-                return Edited(unless, changed, warnings, None)
-            return await self._write(instead, unless, changed)
+                return Edited(unless, changed, warnings, None, loaded)
+            return await self._write(instead, unless, changed, loaded)
 
     async def roll_back(self) -> Edited:
         """Put the files back as they were when they were last good."""
@@ -166,7 +168,9 @@ class Editor:
             )
         return loaded
 
-    async def _write(self, instead: Mapping[Path, bytes | None], unless: str, changed: list[str]) -> Edited:
+    async def _write(
+        self, instead: Mapping[Path, bytes | None], unless: str, changed: list[str], loaded: Loaded
+    ) -> Edited:
         held = {path: path.read_bytes() if path.is_file() else None for path in instead}
         await asyncio.to_thread(self._check_tag, unless)
         try:
@@ -181,8 +185,8 @@ class Editor:
             # A gate could not do what the files ask for (a port that is taken): back to what serves.
             await asyncio.to_thread(_restore, held)
             await self._reloader.reload("api")
-            return Edited(unless, [], outcome.warnings, outcome)
-        return Edited(await asyncio.to_thread(self.etag), changed, outcome.warnings, outcome)
+            return Edited(unless, [], outcome.warnings, outcome, loaded)
+        return Edited(await asyncio.to_thread(self.etag), changed, outcome.warnings, outcome, loaded)
 
     def _keep_before(self, held: Mapping[Path, bytes | None]) -> None:
         """What a change replaces or takes away can be had back by hand: the last one's is kept."""

@@ -125,6 +125,10 @@ def test_a_dry_run_changes_nothing(client: Client, control: Control, folder: Pat
     before = tag(client)
     answer = put(client, "files/apis/more.yaml?dry_run=true", MORE.replace("/more", "/x"), headers=before)
     assert (answer.status_code, answer.json()["result"], answer.json()["dry_run"]) == (200, "valid", True)
+    told = [(one["effect"], one["object"]) for one in answer.json()["differences"]]
+    assert told, answer.json()
+    assert {object_ for _, object_ in told} == {"apis.more.path"}
+    assert answer.json()["more_differences"] == 0
     bad = put(client, "files/apis/more.yaml?dry_run=true", MORE.replace("/more", "more"), headers=before)
     refused(bad, "config-refused")
     assert (folder / "apis" / "more.yaml").read_text() == MORE

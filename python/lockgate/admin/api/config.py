@@ -7,13 +7,15 @@ from typing import Annotated, Any, TypeVar
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from lockgate.admin.api.context import ACTOR, WithControl
+from lockgate.admin.api.context import ACTOR, WithControl, document_of
 from lockgate.admin.api.problems import Problem
+from lockgate.admin.bundles import SignedBundle
 from lockgate.admin.control import Control
 from lockgate.admin.edit import Changes, Edited, EditError, File
-from lockgate.config import ConfigErrors
+from lockgate.config import ConfigErrors, Loaded
 from lockgate.config.show import effective
 from lockgate.config.splice import SpliceError, splice, value_of
+from lockgate.rehearsal.differences import Difference, differences
 
 T = TypeVar("T")
 
@@ -30,6 +32,10 @@ Section = Annotated[
     str, Path(max_length=300, description="A section such as `events`, or one thing in it such as `apis/shop`.")
 ]
 BODY: dict[str, Any] = {"requestBody": {"required": True, "content": {YAML: {"schema": {"type": "string"}}}}}
+
+
+MOST_DIFFERENCES = 500
+"""What one answer holds of them."""
 
 
 class ConfigFile(BaseModel):
@@ -68,6 +74,10 @@ class Change(BaseModel):
     )
     etag: str = Field(description="The configuration's, from now on.")
     changed: list[str] = Field(description="Files that differ from before.")
+    differences: list[dict[str, Any]] = Field(
+        description="What that means beside what was served, as `lockgate diff` says it; what opens something first."
+    )
+    more_differences: int = Field(description=f"How many there are besides, of more than {MOST_DIFFERENCES}.")
     sequence: int | None = Field(description="The bundle's number.")
     hash: str | None
     took_ms: int | None
@@ -170,19 +180,23 @@ async def remove_section(
 @router.post("/rollback")
 async def roll_back(response: Response, control: WithControl) -> Change:
     """Put the files back as they were when they were last taken over."""
+    before = await asyncio.to_thread(control.bundles.latest)
     edited = await _run(control.editor.roll_back)
-    return await _changed(control, response, edited, "config.rollback")
+    return await _changed(control, response, before, edited, "config.rollback")
 
 
 async def _change(
     control: Control, response: Response, changes: Changes, match: str | None, *, dry_run: bool
 ) -> Change:
     tag = _tag(match)
+    before = await asyncio.to_thread(control.bundles.latest)
     edited = await _run(lambda: control.editor.change(changes, unless=tag, dry_run=dry_run))
-    return await _changed(control, response, edited, "config.change")
+    return await _changed(control, response, before, edited, "config.change")
 
 
-async def _changed(control: Control, response: Response, edited: Edited, action: str) -> Change:
+async def _changed(
+    control: Control, response: Response, before: SignedBundle | None, edited: Edited, action: str
+) -> Change:
     outcome = edited.outcome
     if outcome is not None:
         detail = {"result": outcome.result, "sequence": outcome.sequence, "files": edited.changed[:20]}
@@ -192,17 +206,24 @@ async def _changed(control: Control, response: Response, edited: Edited, action:
             words = f"No gate could take it, and the files are as they were: {first}"
             raise Problem("config-refused", words, errors=outcome.errors, warnings=outcome.warnings)
     response.headers["ETag"] = f'"{edited.etag}"'
+    found = [] if before is None else await asyncio.to_thread(_differences, before, edited.loaded)
     return Change(
         dry_run=outcome is None,
         result="valid" if outcome is None else outcome.result,
         etag=edited.etag,
         changed=edited.changed,
+        differences=[one.as_json() for one in found[:MOST_DIFFERENCES]],
+        more_differences=max(0, len(found) - MOST_DIFFERENCES),
         sequence=None if outcome is None else outcome.sequence,
         hash=None if outcome is None else outcome.hash,
         took_ms=None if outcome is None else outcome.took_ms,
         warnings=edited.warnings,
         needs_restart=control.reloader.needs_restart(),
     )
+
+
+def _differences(before: SignedBundle, after: Loaded) -> list[Difference]:
+    return differences(document_of(before), after.compile(0, 0))
 
 
 async def _run(work: Callable[[], Awaitable[T]]) -> T:
