@@ -56,7 +56,9 @@ def test_the_cases_are_many() -> None:
 
 def test_observed_it_sends_nobody_away(evaluate: Evaluate) -> None:
     api = {"redirect": {"to": "/new", "mode": "observe"}}
-    assert evaluate(api, {"target": "/old", "headers": [("Host", "a.example")]})["verdict"] == "allow"
+    told = evaluate(api, {"target": "/old", "headers": [("Host", "a.example")]})
+    assert told["verdict"] == "allow"
+    assert {"redirect": "observe-respond"}.items() <= {step["policy"]: step["verdict"] for step in told["steps"]}.items()
 
 
 @pytest.mark.parametrize(

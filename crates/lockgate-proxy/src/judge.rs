@@ -608,13 +608,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             Policy::Operation if self.judgement.operation.is_some() => Ok(Verdict::allow()),
             Policy::Operation => Ok(self.operation()),
             Policy::Authorize(rule) => Ok(self.authorize(rule)),
-            Policy::Redirect(policy) => Ok(match self.redirect(policy) {
-                // Observed, it is written down that nothing speaks against it, and no more.
-                Verdict::Respond(_) if step.mode_at(self.now_ms) != Mode::Enforce => {
-                    Verdict::allow()
-                }
-                verdict => verdict,
-            }),
+            Policy::Redirect(policy) => Ok(self.redirect(policy)),
             Policy::Rewrite(policy) => Ok(self.rewrite(policy, step)),
             Policy::BodyLimit(policy) => {
                 let verdict = policy.decide(&view);
