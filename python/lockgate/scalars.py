@@ -17,6 +17,8 @@ from typing import Annotated, Any, Final
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from lockgate.printable import printable
+
 _SIZE_UNITS: Final = {
     "": 1,
     "B": 1,
@@ -61,11 +63,6 @@ def shown(value: object) -> str:
     text = str(value).lower() if isinstance(value, bool) else str(value)
     text = printable(text)
     return f"`{text}`" if len(text) <= 60 else f"`{text[:57]}…`"
-
-
-def printable(text: str) -> str:
-    """The text without what could drive a terminal."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def parse_size(value: object) -> int:

@@ -58,7 +58,7 @@ def test_observed_it_sends_nobody_away(evaluate: Evaluate) -> None:
     api = {"redirect": {"to": "/new", "mode": "observe"}}
     told = evaluate(api, {"target": "/old", "headers": [("Host", "a.example")]})
     assert told["verdict"] == "allow"
-    assert {"redirect": "observe-respond"}.items() <= {step["policy"]: step["verdict"] for step in told["steps"]}.items()
+    assert ("redirect", "observe-respond") in {(step["policy"], step["verdict"]) for step in told["steps"]}
 
 
 @pytest.mark.parametrize(

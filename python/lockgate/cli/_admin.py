@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -81,6 +80,9 @@ class Admin:
                 return
 
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
+        # Here, since every command imports this module to be listed by --help.
+        import http.client
+
         connection = http.client.HTTPConnection(self.address, timeout=TIMEOUT)
         headers = {"Authorization": f"Bearer {self.token}", "Accept": "application/json"}
         if body is not None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
-from lockgate.scalars import printable
+from lockgate.printable import printable
 
 _CLASS_STYLES: Final = {"access": "dim", "security": "red", "audit": "magenta", "system": "cyan"}
 _OUTCOME_STYLES: Final = {

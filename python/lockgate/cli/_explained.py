@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from lockgate.cli._report import tables
-from lockgate.scalars import printable
+from lockgate.printable import printable
 
 COLOURS = {
     "allow": "green",

@@ -16,7 +16,7 @@ from pydantic_core import PydanticCustomError
 from lockgate.addresses import parse_target
 from lockgate.cli._report import count, leave, output
 from lockgate.headers import parse_header
-from lockgate.scalars import printable
+from lockgate.printable import printable
 
 if TYPE_CHECKING:
     from lockgate.config.openapi import ApiDocument

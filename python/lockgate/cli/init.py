@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
-import getpass
 import json
-import os
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from pydantic_core import PydanticCustomError
 
-from lockgate.addresses import is_loopback, parse_target
-from lockgate.cli._first_config import Answers, Waived, first_config
+from lockgate.cli._first_config import first_config
 from lockgate.cli._report import Json, count, leave, load_or_exit
 from lockgate.cli._state import NAME, StateDir, state_path
-from lockgate.scalars import parse_date, parse_text, refusal
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from lockgate.cli._first_config import Answers
 
 CONFIG = "lockgate.yaml"
-DEFAULT_UPSTREAM = "http://127.0.0.1:9000"
 
 
 def init(
@@ -63,6 +55,8 @@ def init(
 
     Example: lockgate init --upstream http://127.0.0.1:9000 --yes
     """
+    from lockgate.cli._first_answers import DEFAULT_UPSTREAM, Given, answers, user
+
     if (folder / CONFIG).exists() and not force:
         leave(f"{folder / CONFIG} is there already. Edit it, or overwrite it with --force.")
     document = None
@@ -77,114 +71,15 @@ def init(
         leave(f"Say where your API is: lockgate init --upstream {DEFAULT_UPSTREAM} --yes")
     if not asking and not yes:
         leave("Nobody sits at this terminal to be asked: add --yes.")
-    answers = dataclasses.replace(_answers(given, ask=asking), document=document)
-    _check(folder, answers)
-    _write(folder, answers)
+    said = dataclasses.replace(answers(given, ask=asking), document=document)
+    _check(folder, said)
+    _write(folder, said)
     place = state_path(state, config=folder / CONFIG)
-    key = None if answers.public is not None else _first_key(folder, place, given.owner or _user(), answers.name)
+    key = None if said.public is not None else _first_key(folder, place, given.owner or user(), said.name)
     if as_json:
         typer.echo(json.dumps({"config": str(folder / CONFIG), "state": str(place), **(key or {})}, indent=2))
     else:
-        _say(folder, state, answers, key)
-
-
-@dataclass(slots=True)
-class Given:
-    """What the options say; questions fill in the rest."""
-
-    upstream: str | None
-    owner: str | None
-    reason: str | None
-    until: str | None
-    public: bool
-    insecure: bool
-
-
-def _answers(given: Given, *, ask: bool) -> Answers:
-    if ask and given.upstream is None:
-        given.upstream = _asked("Where is your API?", DEFAULT_UPSTREAM, parse_target)
-    target = _parsed("--upstream", parse_target, given.upstream)
-    local = is_loopback(target.removeprefix("http://").rpartition(":")[0])
-    if ask and not given.public:
-        given.public = not typer.confirm("Shall callers need a key?", default=True)
-    if ask and not local and not given.insecure:
-        given.insecure = typer.confirm(f"{target} is plain HTTP to another machine. Take the risk?", default=False)
-    if not local and not given.insecure:
-        leave(
-            f"{target} is plain HTTP to another machine, where anyone on the way can read it.\n"
-            "Name an address on this one, or add --insecure --owner NAME --reason TEXT --until YYYY-MM-DD."
-        )
-    exception = _exception(given, ask=ask) if given.public or not local else None
-    if exception is None and given.owner is not None:
-        _parsed("--owner", _plain_text, given.owner)
-    return Answers(upstream=target, public=exception if given.public else None, insecure=None if local else exception)
-
-
-def _exception(given: Given, *, ask: bool) -> Waived:
-    if ask:
-        given.owner = given.owner or _asked("Who answers for it?", _user(), _plain_text)
-        given.reason = given.reason or _asked("Why is it needed?", None, _plain_text)
-        soon = (dt.datetime.now(dt.UTC).date() + dt.timedelta(days=90)).isoformat()
-        given.until = given.until or _asked("Until when?", soon, _end)
-    missing = [
-        option
-        for option, value in (("--owner", given.owner), ("--reason", given.reason), ("--until", given.until))
-        if value is None
-    ]
-    if missing:
-        leave(f"An exception wants somebody who answers for it, a reason and an end: add {', '.join(missing)}.")
-    end = _parsed("--until", _end, given.until)
-    return Waived(_parsed("--owner", _plain_text, given.owner), _parsed("--reason", _plain_text, given.reason), end)
-
-
-def _end(value: object) -> dt.date:
-    end = parse_date(value)
-    if end <= dt.datetime.now(dt.UTC).date():
-        raise refusal("date-past", f"{end} is not in the future, so the exception would be closed from the start")
-    return end
-
-
-def _plain_text(value: object) -> str:
-    text = parse_text(value)
-    if "${" in text:
-        raise refusal("reference-within-text", "`${` would begin a reference", hint="say it in other words")
-    return text
-
-
-def _asked(question: str, default: str | None, parse: Callable[[object], object]) -> str:
-    """A question, asked again until its answer can be read."""
-    while True:
-        answer: str = typer.prompt(question, default=default)
-        try:
-            parse(answer)
-        except PydanticCustomError as error:
-            typer.echo(_words(error), err=True)
-            # Of an address, the scheme is what people leave out: a return then takes the right value.
-            if parse is parse_target and _is_target(f"http://{answer}"):
-                default = f"http://{answer}"
-        else:
-            return answer
-
-
-def _is_target(text: str) -> bool:
-    try:
-        parse_target(text)
-    except PydanticCustomError:
-        return False
-    return True
-
-
-def _parsed(option: str, parse: Callable[[object], T], value: object) -> T:
-    try:
-        return parse(value)
-    except PydanticCustomError as error:
-        leave(f"{option}: {_words(error)}")
-
-
-def _words(error: PydanticCustomError) -> str:
-    context: dict[str, Any] = error.context or {}
-    parts = [error.message(), f"allowed: {context['allowed']}" if "allowed" in context else None, context.get("hint")]
-    return "; ".join(filter(None, parts))
+        _say(folder, state, said, key)
 
 
 def _write(folder: Path, answers: Answers) -> None:
@@ -239,13 +134,6 @@ def _first_key(folder: Path, state: Path, owner: str, api: str) -> dict[str, Any
 def _opens(row: dict[str, Any], api: str) -> bool:
     """Whether a key opens the API that is written here."""
     return row["apis"] is None or api in row["apis"]
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # A container's user need not have a name.
-        return f"uid {os.getuid()}"
 
 
 def _say(folder: Path, state: Path | None, answers: Answers, made: dict[str, Any] | None) -> None:

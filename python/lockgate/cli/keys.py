@@ -21,7 +21,7 @@ import typer
 from lockgate.cli._keys import key_ring
 from lockgate.cli._report import Json, count, leave, tables
 from lockgate.cli._state import StateDir
-from lockgate.scalars import printable
+from lockgate.printable import printable
 
 app = typer.Typer(help="Make, list, show, revoke and import API keys.", no_args_is_help=True)
 

@@ -45,7 +45,7 @@ def _operations(rows: list[OperationRow], *, as_json: bool) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from lockgate.scalars import printable
+    from lockgate.printable import printable
 
     if as_json:
         typer.echo(json.dumps([row.model_dump() for row in rows], indent=2))

@@ -12,7 +12,6 @@ from lockgate.cli._admin import NotRunningError, running
 from lockgate.cli._refusals import why_refused
 from lockgate.cli._report import Json, count, leave
 from lockgate.cli._state import StateDir
-from lockgate.scalars import say_size
 
 WELL = frozenset({"healthy", "unknown"})
 MAX_ILL = 5
@@ -70,6 +69,8 @@ def _history(history: dict[str, Any]) -> list[str]:
     """What is kept of events for longer; nothing before there is any."""
     if not history["events"]:
         return []
+    from lockgate.scalars import say_size
+
     since = datetime.fromtimestamp(history["first_ms"] / 1000, UTC).strftime("%Y-%m-%d")
     room = f" of {say_size(history['cap'])}" if history["cap"] else ""
     gone = f"; {count(history['dropped_events'], 'older event')} dropped" if history["dropped_events"] else ""

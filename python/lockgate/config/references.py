@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from lockgate.config.problems import Problems
-from lockgate.scalars import printable, shown
+from lockgate.printable import printable
+from lockgate.scalars import shown
 
 if TYPE_CHECKING:
     from lockgate.config.tree import Item

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lockgate.scalars import printable
+from lockgate.printable import printable
 
 
 class News:

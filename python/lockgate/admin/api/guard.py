@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lockgate.admin.api.problems import Problem
 from lockgate.admin.control import Counters
-from lockgate.scalars import printable
+from lockgate.printable import printable
 
 BODY_BYTES = 4 * 1024 * 1024
 """The largest thing anybody has to send is a batch of 5,000 keys to import, about 2 MB."""
