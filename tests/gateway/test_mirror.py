@@ -130,6 +130,21 @@ def test_copies_are_bounded(gate: Gate, two: Two) -> None:
         counted(gate, "left_out", 300 - 256)
 
 
+def test_bodies_that_are_kept_are_bounded_too(gate: Gate, two: Two) -> None:
+    """Many small pieces of many requests whose first upstream does not answer."""
+    _, other = two
+    pieces = b"1\r\na\r\n" * 2000
+    with Upstream() as slow, ExitStack() as clients:
+        load(gate, slow.port, other.port, mirror(bytes_=64 * 1024))
+        before = gate.memory()
+        for _ in range(300):
+            client = clients.enter_context(gate.client())
+            client.send(request("/", "Transfer-Encoding: chunked", method="POST"), pieces)
+        counted(gate, "left_out", 300 - 256)
+        # 256 bodies of 2 KB, and what each connection takes anyway.
+        assert gate.memory() - before < 300 * 96 * 1024
+
+
 def test_a_secret_for_one_upstream_does_not_reach_the_other(tmp_path: Path, gate: Gate, two: Two) -> None:
     shop, other = two
 

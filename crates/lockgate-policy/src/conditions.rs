@@ -6,6 +6,7 @@
 //! answer that is safe for both, so it is a third one.
 
 use http::{HeaderMap, HeaderName};
+use lockgate_wire::headers::look_alikes;
 use lockgate_wire::query;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -235,6 +236,10 @@ impl Condition {
                 let Some(name) = &self.header else {
                     return Held::No;
                 };
+                // `X_View` is `X-View` to a server that makes variables of names (RFC 3875 section 4.1.18).
+                if look_alikes(headers, name).next().is_some() {
+                    return Held::Ambiguous;
+                }
                 // Bytes that are no text equal nothing that a configuration says.
                 self.judge_one(headers.get_all(name).iter().map(|value| {
                     value
@@ -279,17 +284,19 @@ pub fn cookies<'h, 'n: 'h>(
     headers: &'h HeaderMap,
     name: &'n str,
 ) -> impl Iterator<Item = &'h str> + 'h {
+    // By bytes: a line that is no text as a whole still has cookies that servers read.
     let lines = headers.get_all(http::header::COOKIE).iter();
     lines
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(';'))
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
         .filter_map(move |pair| {
-            let (found, value) = pair.split_once('=')?;
-            let quoted = value.trim_matches([' ', '\t']);
-            let plain = quoted
-                .strip_prefix('"')
-                .and_then(|rest| rest.strip_suffix('"'));
-            (found.trim_matches([' ', '\t']) == name).then(|| plain.unwrap_or(quoted))
+            let equals = pair.iter().position(|byte| *byte == b'=')?;
+            let (found, value) = (pair[..equals].trim_ascii(), pair[equals + 1..].trim_ascii());
+            let plain = value
+                .strip_prefix(b"\"")
+                .and_then(|rest| rest.strip_suffix(b"\""));
+            // Bytes that are no text equal nothing that a configuration says.
+            let text = || std::str::from_utf8(plain.unwrap_or(value)).unwrap_or("\u{fffd}");
+            (found == name.as_bytes()).then(text)
         })
 }
 

@@ -188,7 +188,7 @@ impl Rewrite {
                 }
             },
         };
-        let query = self.query(captures, query);
+        let query = self.query(captures, query)?;
         let text = match &query {
             Some(query) => format!("{path}?{query}"),
             None => path.into_owned(),
@@ -204,9 +204,21 @@ impl Rewrite {
         })
     }
 
-    fn query<'q>(&self, captures: &Captures<'_>, query: Option<&'q str>) -> Option<Cow<'q, str>> {
+    fn query<'q>(
+        &self,
+        captures: &Captures<'_>,
+        query: Option<&'q str>,
+    ) -> Result<Option<Cow<'q, str>>, Denial> {
         if self.drop.is_empty() {
-            return query.map(Cow::Borrowed);
+            return Ok(query.map(Cow::Borrowed));
+        }
+        let hidden = |pair: query::Pair<'_>| {
+            pair.text.contains(';')
+                && (self.drop.iter()).any(|name| query::behind_semicolon(pair.text, name))
+        };
+        // Some readers would find there what is to be gone (CVE-2021-23336).
+        if query.into_iter().flat_map(query::pairs).any(hidden) {
+            return Err(Denial::new(&UNSAFE));
         }
         let kept = query.into_iter().flat_map(query::pairs).filter(|pair| {
             !self
@@ -218,7 +230,7 @@ impl Rewrite {
         for (name, value) in &self.set {
             texts.push(format!("{}={}", encoded(name), value.fill(captures, for_query)).into());
         }
-        (!texts.is_empty()).then(|| texts.join("&").into())
+        Ok((!texts.is_empty()).then(|| texts.join("&").into()))
     }
 }
 

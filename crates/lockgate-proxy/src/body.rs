@@ -1,6 +1,5 @@
 //! Bodies on their way through: counted, watched by policies, never kept.
 
-use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -46,7 +45,7 @@ enum Source {
     Nothing,
     Arriving(Arriving),
     /// One that has passed before, and was kept.
-    Kept(VecDeque<Bytes>),
+    Kept(Bytes),
 }
 
 struct Arriving {
@@ -108,9 +107,9 @@ impl RequestBody {
 
     /// One that was kept.
     #[must_use]
-    pub const fn kept(pieces: VecDeque<Bytes>) -> Self {
+    pub const fn kept(bytes: Bytes) -> Self {
         Self {
-            source: Source::Kept(pieces),
+            source: Source::Kept(bytes),
         }
     }
 
@@ -118,7 +117,7 @@ impl RequestBody {
     #[must_use]
     pub fn kept_bytes(&self) -> Option<u64> {
         match &self.source {
-            Source::Kept(pieces) => Some(pieces.iter().map(|piece| piece.len() as u64).sum()),
+            Source::Kept(bytes) => Some(bytes.len() as u64),
             _ => None,
         }
     }
@@ -138,7 +137,7 @@ impl RequestBody {
         match &self.source {
             Source::Nothing => true,
             Source::Arriving(_) => false,
-            Source::Kept(pieces) => pieces.is_empty(),
+            Source::Kept(bytes) => bytes.is_empty(),
         }
     }
 }
@@ -153,8 +152,9 @@ impl Body for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         match &mut self.get_mut().source {
             Source::Nothing => Poll::Ready(None),
-            Source::Kept(pieces) => {
-                Poll::Ready(pieces.pop_front().map(|piece| Ok(Frame::data(piece))))
+            Source::Kept(bytes) => {
+                let bytes = std::mem::take(bytes);
+                Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
             Source::Arriving(arriving) => {
                 let polled = arriving.poll(cx);
@@ -167,7 +167,7 @@ impl Body for RequestBody {
     fn is_end_stream(&self) -> bool {
         match &self.source {
             Source::Nothing => true,
-            Source::Kept(pieces) => pieces.is_empty(),
+            Source::Kept(bytes) => bytes.is_empty(),
             Source::Arriving(arriving) => arriving.is_over(),
         }
     }

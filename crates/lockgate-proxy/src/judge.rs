@@ -369,6 +369,10 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             return Err(Denial::new(&reasons::DUPLICATE_PARAMETER));
         }
         let single = query::without_duplicates(query, duplicates == Duplicates::Last);
+        // What stands behind a `;` is nothing that could be taken out without a guess.
+        if query::duplicate(&single).is_some() {
+            return Err(Denial::new(&reasons::DUPLICATE_PARAMETER));
+        }
         self.query = Some(Cow::Owned(single));
         Ok(true)
     }

@@ -5,14 +5,13 @@
 //! answered: whatever becomes of the copy, the client cannot notice.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_LENGTH;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
@@ -27,7 +26,7 @@ use crate::snapshot::{CompiledUpstream, Snapshot};
 use crate::upstream::Link;
 use crate::worker::Worker;
 
-/// Copies under way at a time, of the whole process; one more is left out.
+/// Copies kept or under way at a time, of the whole process; one more is left out.
 const MOST_AT_ONCE: u32 = 256;
 /// Bytes of an answer that are read for the sake of its connection, which can
 /// be used again; of a longer one it is closed.
@@ -113,6 +112,7 @@ pub struct Copied {
     own: Vec<u8>,
     upstream: usize,
     body: Option<Rc<Kept>>,
+    running: Running,
 }
 
 impl Copied {
@@ -129,6 +129,12 @@ impl Copied {
         if !mirror.takes(&parts.method, draw) {
             return None;
         }
+        // From here on there is memory for it, so the bound is here.
+        let Some(running) = Running::begin(exchange.worker()) else {
+            let counts = exchange.worker().metrics.all();
+            counts.mirrored.left_out.fetch_add(1, Ordering::Relaxed);
+            return None;
+        };
         let mut headers = parts.headers.clone();
         if let Some(secret) = &first.credential {
             headers.remove(&secret.header);
@@ -144,6 +150,7 @@ impl Copied {
             own: own.to_vec(),
             upstream: mirror.upstream,
             body: body.then(|| Rc::new(Kept::new(mirror.bytes))),
+            running,
         })
     }
 
@@ -160,7 +167,7 @@ impl Copied {
             None => Some(RequestBody::empty()),
             Some(kept) => kept.whole(),
         };
-        let (Some(body), Some(running)) = (body, Running::begin(&worker)) else {
+        let Some(body) = body else {
             counts.mirrored.left_out.fetch_add(1, Ordering::Relaxed);
             return;
         };
@@ -186,7 +193,6 @@ impl Copied {
                 &counts.failed
             };
             counted.fetch_add(1, Ordering::Relaxed);
-            drop(running);
         });
     }
 
@@ -217,6 +223,7 @@ impl Copied {
         if read.await == Ok(true) {
             worker.pools.rest(link, times.keep_alive_ms);
         }
+        drop(self.running);
         true
     }
 }
@@ -270,8 +277,8 @@ impl Drop for Running {
 
 /// A request's body, as far as it has passed.
 pub struct Kept {
-    pieces: RefCell<VecDeque<Bytes>>,
-    left: Cell<usize>,
+    bytes: RefCell<BytesMut>,
+    most: usize,
     ended: Cell<bool>,
     too_long: Cell<bool>,
 }
@@ -279,24 +286,25 @@ pub struct Kept {
 impl Kept {
     fn new(most: usize) -> Self {
         Self {
-            pieces: RefCell::default(),
-            left: Cell::new(most),
+            bytes: RefCell::default(),
+            most,
             ended: Cell::new(false),
             too_long: Cell::new(false),
         }
     }
 
-    /// A piece passes.
-    pub fn piece(&self, piece: &Bytes) {
-        match self.left.get().checked_sub(piece.len()) {
-            Some(left) if !self.too_long.get() => {
-                self.left.set(left);
-                self.pieces.borrow_mut().push_back(piece.clone());
-            }
-            _ => {
-                self.too_long.set(true);
-                self.pieces.take();
-            }
+    /// A piece passes. It is copied: many small ones, kept as they are, would
+    /// each hold what they were read into.
+    pub fn piece(&self, piece: &[u8]) {
+        if self.too_long.get() {
+            return;
+        }
+        let mut bytes = self.bytes.borrow_mut();
+        if bytes.len() + piece.len() > self.most {
+            self.too_long.set(true);
+            *bytes = BytesMut::new();
+        } else {
+            bytes.extend_from_slice(piece);
         }
     }
 
@@ -307,7 +315,7 @@ impl Kept {
 
     fn whole(&self) -> Option<RequestBody> {
         let whole = self.ended.get() && !self.too_long.get();
-        whole.then(|| RequestBody::kept(self.pieces.take()))
+        whole.then(|| RequestBody::kept(self.bytes.take().freeze()))
     }
 }
 

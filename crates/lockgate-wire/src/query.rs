@@ -101,13 +101,23 @@ pub fn decoded(raw: &str) -> Cow<'_, str> {
 #[must_use]
 pub fn duplicate(query: &str) -> Option<String> {
     // A handful of pairs is the rule; sorting keeps many from costing their square.
-    let mut names: Vec<Cow<'_, str>> = pairs(query).map(|pair| decoded(pair.name)).collect();
+    let mut names: Vec<Cow<'_, str>> = pairs(query).flat_map(names).collect();
     names.sort_unstable();
     let twice = names.windows(2).find(|two| two[0] == two[1])?;
     Some(twice[0].clone().into_owned())
 }
 
-/// The query with one pair of each name: the first, or the last.
+/// The names that readers may take a pair to have: also those behind a `;`.
+fn names(pair: Pair<'_>) -> impl Iterator<Item = Cow<'_, str>> {
+    let pieces = pair.text.split(';').enumerate();
+    pieces.filter_map(|(number, piece)| {
+        let name = piece.split_once('=').map_or(piece, |(name, _)| name);
+        (number == 0 || !name.is_empty()).then(|| decoded(name))
+    })
+}
+
+/// The query with one pair of each name: the first, or the last. What is behind
+/// a `;` is not looked at: see [`duplicate`] for what is left.
 #[must_use]
 pub fn without_duplicates(query: &str, last: bool) -> String {
     let all: Vec<Pair<'_>> = pairs(query).collect();
@@ -129,7 +139,9 @@ pub fn without_duplicates(query: &str, last: bool) -> String {
     texts.join("&")
 }
 
-fn behind_semicolon(text: &str, name: &str) -> bool {
+/// Whether a pair holds the name behind a `;`, which some readers take for a separator.
+#[must_use]
+pub fn behind_semicolon(text: &str, name: &str) -> bool {
     text.split(';')
         .skip(1)
         .any(|piece| is_named(piece.split_once('=').map_or(piece, |(name, _)| name), name))

@@ -74,6 +74,24 @@ fn a_condition_that_fails_outweighs_one_that_is_ambiguous() {
 }
 
 #[test]
+fn a_cookie_is_seen_beside_bytes_that_are_no_text() {
+    let view = || one(Part::Cookie, "view", exact("admin"));
+    for line in [&b"view=admin; x=\xff"[..], b"x=\xff; view=admin"] {
+        let mut headers = HeaderMap::new();
+        headers.append("cookie", HeaderValue::from_bytes(line).unwrap());
+        assert_eq!(
+            Conditions::new(&[view()]).unwrap().hold(&headers, None),
+            Held::Yes
+        );
+        headers.append("cookie", HeaderValue::from_static("view=other"));
+        assert_eq!(
+            Conditions::new(&[view()]).unwrap().hold(&headers, None),
+            Held::Ambiguous
+        );
+    }
+}
+
+#[test]
 fn cookies_are_read_from_every_line() {
     let lines = [("cookie", "a=1;b = \"x y\" "), ("cookie", "tier=gold")];
     assert_eq!(

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use http::header::{HeaderName, ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 use lockgate_policy::ConfigError;
+use lockgate_wire::headers::look_alikes;
 use lockgate_wire::query::{self, Found};
 
 use super::Versions;
@@ -73,6 +74,8 @@ impl By {
             });
         let said = match self {
             Self::Path => return in_path(versions, rest, default),
+            // What some servers take for the same name (RFC 3875 section 4.1.18) may say another version.
+            Self::Header(name) if look_alikes(headers, name).next().is_some() => Said::Differing,
             Self::Header(name) => one(headers.get_all(name).iter().map(HeaderValue::to_str)),
             Self::MediaType(name) => match in_media_types(headers.get_all(ACCEPT).iter(), name) {
                 Said::Nothing => in_media_types(headers.get_all(CONTENT_TYPE).iter(), name),
