@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote, unquote_to_bytes
 
@@ -88,6 +89,13 @@ def engine(bundle: Any, facts: Iterable[bytes] = (), pepper: bytes = bytes(32), 
     made = object.__new__(Engine)
     made.native = cast("_native.InProcess", Clocked(native))
     made._keeper = None
+    return made
+
+
+def loaded(config: Path, **more: Any) -> Engine:
+    """An engine as a middleware loads it."""
+    made = Engine(config, **more)
+    made.native = cast("_native.InProcess", Clocked(made.native))
     return made
 
 
