@@ -179,7 +179,7 @@ def _judged(scope: Scope, call: Call) -> Scope:
     target = call.target
     if target is not None:
         path, _, query = target.partition(b"?")
-        changed |= {"path": _decoded(path), "raw_path": path, "query_string": query}
+        changed.update(path=_decoded(path), raw_path=path, query_string=query)
     return changed
 
 

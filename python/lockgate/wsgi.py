@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -34,7 +35,11 @@ PIECE: Final = 64 * 1024
 """Bytes that are read at once of a body that is wanted whole."""
 WITHOUT_PREFIX: Final = {"CONTENT_TYPE": b"content-type", "CONTENT_LENGTH": b"content-length"}
 """Fields that CGI names otherwise (RFC 3875 section 4.1)."""
-SEPARATORS: Final = {"cookie": "; "}
+SEPARATORS: Final = {b"cookie": "; "}
+
+
+NAMES: Final = 1024
+"""Names of fields whose other spelling is remembered: some 100 are in use, and clients may invent more."""
 
 
 class BodyRefusedError(OSError):
@@ -227,14 +232,10 @@ class _Body:
 def _judged(environ: Environ, call: Call) -> Environ:
     """The environment as the application gets it: what was judged, and who calls."""
     changed = {name: value for name, value in environ.items() if not name.startswith("HTTP_")}
-    for raw_name, raw_value in call.fields():
-        field, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
-        name = field.upper().replace("-", "_")
-        if name not in WITHOUT_PREFIX:
-            name = f"HTTP_{name}"
-            if name in changed:
-                value = f"{changed[name]}{SEPARATORS.get(field, ', ')}{value}"
-        changed[name] = value
+    for field, raw in call.fields():
+        name, value = _variable(field), raw.decode("latin-1")
+        before = changed.get(name) if name.startswith("HTTP_") else None
+        changed[name] = value if before is None else f"{before}{SEPARATORS.get(field, ', ')}{value}"
     changed["lockgate"] = Judged(call)
     target = call.target
     if target is not None:
@@ -262,13 +263,20 @@ def _target(environ: Environ) -> bytes:
 
 
 def _fields(environ: Environ) -> list[tuple[bytes, bytes]]:
-    fields = [
-        (name[5:].replace("_", "-").lower().encode("latin-1"), value.encode("latin-1"))
-        for name, value in environ.items()
-        if name.startswith("HTTP_")
-    ]
+    fields = [(_field(name), value.encode("latin-1")) for name, value in environ.items() if name.startswith("HTTP_")]
     fields += [(field, environ[name].encode("latin-1")) for name, field in WITHOUT_PREFIX.items() if environ.get(name)]
     return fields
+
+
+@lru_cache(NAMES)
+def _field(variable: str) -> bytes:
+    return variable[len("HTTP_") :].replace("_", "-").lower().encode("latin-1")
+
+
+@lru_cache(NAMES)
+def _variable(field: bytes) -> str:
+    name = field.decode("latin-1").upper().replace("-", "_")
+    return name if name in WITHOUT_PREFIX else f"HTTP_{name}"
 
 
 def _editing(call: Call, start_response: StartResponse) -> StartResponse:
@@ -297,6 +305,7 @@ def _told(fields: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
     return [(_capitals(name), value.decode("latin-1")) for name, value in fields]
 
 
+@lru_cache(NAMES)
 def _capitals(name: bytes) -> str:
     return "-".join(part.capitalize() for part in name.decode("latin-1").split("-"))
 

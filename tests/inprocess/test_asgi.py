@@ -75,7 +75,10 @@ def test_what_cannot_be_judged_does_not_pass(guarded: Callable[[Application], Mi
 
 def test_pieces_go_through_as_they_are(guarded: Callable[[Application], Middleware]) -> None:
     pieces = [piece(b"ab", more=True), piece(b"", more=True), piece(b"cde")]
-    answers = [{"type": "http.response.body", "body": b"x", "more_body": True}, {"type": "http.response.body"}]
+    answers: list[Message] = [
+        {"type": "http.response.body", "body": b"x", "more_body": True},
+        {"type": "http.response.body"},
+    ]
     seen: list[Message] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
