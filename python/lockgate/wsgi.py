@@ -98,7 +98,9 @@ class Middleware:
             return self._app(told, _editing(call, start_response))
         body = _Body(environ["wsgi.input"], self._engine, call)
         told["wsgi.input"] = body
-        told["wsgi.input_terminated"] = True
+        if call.length is not None:
+            # It ends where it was told to; a body in chunks ends where the server says that it does.
+            told["wsgi.input_terminated"] = True
         return _exchanged(self._app, told, body, start_response, method)
 
 
@@ -231,10 +233,12 @@ class _Body:
 
 def _judged(environ: Environ, call: Call) -> Environ:
     """The environment as the application gets it: what was judged, and who calls."""
-    changed = {name: value for name, value in environ.items() if not name.startswith("HTTP_")}
+    changed = {
+        name: value for name, value in environ.items() if not name.startswith("HTTP_") and name not in WITHOUT_PREFIX
+    }
     for field, raw in call.fields():
         name, value = _variable(field), raw.decode("latin-1")
-        before = changed.get(name) if name.startswith("HTTP_") else None
+        before = changed.get(name)
         changed[name] = value if before is None else f"{before}{SEPARATORS.get(field, ', ')}{value}"
     changed["lockgate"] = Judged(call)
     target = call.target

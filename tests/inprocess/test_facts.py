@@ -19,7 +19,7 @@ from inprocess.conftest import PUBLIC, Installed
 from lockgate import asgi
 from lockgate.config import ConfigErrors
 from lockgate.inprocess.engine import Engine
-from lockgate.state import StateError
+from lockgate.state import StateError, StateFolder
 from support.issuer import SigningKey
 from support.middleware import Asked, Got, loaded, through_wsgi
 from support.waiting import until
@@ -54,6 +54,16 @@ def test_or_where_one_says(installed: Installed, tmp_path: Path, monkeypatch: py
     assert through_wsgi(loaded(config, state=elsewhere))(with_key(key)).status == 200
     monkeypatch.setenv("LOCKGATE_STATE", str(elsewhere))
     assert through_wsgi(loaded(config))(with_key(key)).status == 200
+
+
+def test_a_folder_that_has_no_keys_is_told(installed: Installed) -> None:
+    config = installed.keyed()
+    state = StateFolder.open(installed.state)
+    with pytest.raises(StateError, match="has no keys yet: `lockgate keys create` makes the first"):
+        Engine(config)
+    state.enrolment_file.write_text("{}", encoding="utf-8")
+    with pytest.raises(StateError, match="belongs to a gate of another machine's control process"):
+        Engine(config)
 
 
 def test_a_key_that_is_made_and_one_that_is_revoked(installed: Installed) -> None:

@@ -117,6 +117,21 @@ def test_nobody_reads_past_the_end(guarded: Guarded, reading: str) -> None:
     assert server.sent == b"ab\ncd\n"
 
 
+@pytest.mark.parametrize(("length", "said"), [(None, [None, True]), (6, [True, True])])
+def test_whether_a_body_has_an_end_is_said_as_it_is(guarded: Guarded, length: int | None, said: list[Any]) -> None:
+    """A server that does not know chunks gives no end to them: frameworks then do not read, and wait for ever."""
+    found: list[Any] = []
+
+    def app(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        found.append(environ.get("wsgi.input_terminated"))
+        start_response("200 OK", [])
+        return []
+
+    for more in ({}, {"wsgi.input_terminated": True}):
+        Server().serve(guarded(app), body_of(b"abcdef", length=length), **more)
+    assert found == said
+
+
 def answering(status: str) -> Application:
     def app(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         try:

@@ -173,6 +173,11 @@ def _stored(config: Path, state: str | os.PathLike[str] | None, why: str) -> tup
             f"it, or name the one that there is: Middleware(app, state=…) or {STATE_VARIABLE}"
         )
     existing = StateFolder.existing(folder)
+    if existing.enrolment_file.exists():
+        raise StateError(
+            f"{why}, and {existing.root} belongs to a gate of another machine's control process, which has the keys: "
+            "run a gate before the application, or name a folder of this machine's own"
+        )
     if not existing.database.is_file():
         raise StateError(f"{why}, and {existing.root} has no keys yet: `lockgate keys create` makes the first")
     return StoredFacts(existing), existing.pepper()

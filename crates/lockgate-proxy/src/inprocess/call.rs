@@ -21,6 +21,9 @@ use crate::respond::{problem, refusal, X_REQUEST_ID};
 use crate::snapshot::CompiledApi;
 use crate::trace::Outcome;
 
+/// Bytes of a host or a path that go to the log; nginx cuts its lines at 4096 with all that stands in them.
+const LOGGED: usize = 1024;
+
 /// One request and its answer.
 pub struct Call {
     engine: Arc<InProcess>,
@@ -309,8 +312,10 @@ impl Call {
                 Some((file.clone(), span.line))
             }),
             method: head.map_or_else(String::new, |head| head.method.to_string()),
-            host: head.map_or_else(String::new, |head| blotted_text(head.host()).into_owned()),
-            path: blotted_text(path).into_owned(),
+            host: head.map_or_else(String::new, |head| {
+                cut(blotted_text(head.host()).into_owned())
+            }),
+            path: cut(blotted_text(path).into_owned()),
             api: self.api().map(|api| api.name.to_string()),
             client: judgement.client,
             credential: known.map(|identity| identity.credential.to_string()),
@@ -334,4 +339,15 @@ impl Call {
             body,
         }
     }
+}
+
+/// A text of a stranger's, no longer than a log has use for.
+fn cut(mut text: String) -> String {
+    if text.len() > LOGGED {
+        // Targets and hosts are ASCII; anything else would have been refused.
+        let end = (0..=LOGGED).rev().find(|end| text.is_char_boundary(*end));
+        text.truncate(end.unwrap_or(0));
+        text.push('…');
+    }
+    text
 }

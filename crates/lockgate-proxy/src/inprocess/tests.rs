@@ -207,3 +207,13 @@ fn a_defect_refuses() {
         (500, "internal-panic")
     );
 }
+
+#[test]
+fn a_long_path_is_cut_for_the_log() {
+    let engine = engine(vec![keyed("shop", &[prefix("/")])], Settings::default());
+    let target = format!("/{}", "a".repeat(5_000));
+    let mut call = ask(&engine, target.as_bytes(), &[]);
+    assert_eq!(refused(&mut call).0, 401);
+    let path = call.account().path;
+    assert!(path.starts_with("/aaa") && path.ends_with("a…") && path.len() < 1_100);
+}
