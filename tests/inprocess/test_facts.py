@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ def test_facts_that_cannot_be_read_are_not_believed_for_ever(
     installed: Installed, caplog: pytest.LogCaptureFixture
 ) -> None:
     key = installed.key().key
-    ask = through_wsgi(loaded(installed.keyed(facts={"max_age": "2s", "then": "deny"})))
+    ask = through_wsgi(loaded(installed.keyed(facts={"max_age": "2s"})))
     assert ask(with_key(key)).status == 200
     database = installed.state / "control/lockgate.db"
     hidden = database.rename(database.with_suffix(".hidden"))
@@ -90,6 +91,18 @@ def test_facts_that_cannot_be_read_are_not_believed_for_ever(
     assert "keys cannot be read" in caplog.text
     hidden.rename(database)
     until(lambda: ask(with_key(key)).status == 200, "the facts to be read again")
+
+
+def test_unless_the_configuration_says_so(installed: Installed, caplog: pytest.LogCaptureFixture) -> None:
+    key = installed.key().key
+    engine = loaded(installed.keyed(facts={"max_age": "1s", "then": "continue"}))
+    ask = through_wsgi(engine)
+    assert ask(with_key(key)).status == 200
+    database = installed.state / "control/lockgate.db"
+    database.rename(database.with_suffix(".hidden"))
+    until(lambda: "keys cannot be read" in caplog.text, "the keeper to have looked")
+    late = replace(with_key(key), now_ms=time.time_ns() // 1_000_000 + 3_600_000)
+    assert ask(late).status == 200
 
 
 def refused(got: Got) -> Got | None:

@@ -17,6 +17,9 @@ use crate::to_python;
 
 type Fields<'py> = Vec<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)>;
 
+/// What is left of a piece of a body, and the answer that is given instead.
+type Shown<'py> = (Option<Bound<'py, PyBytes>>, Option<Bound<'py, PyTuple>>);
+
 /// Names and values, in any form that holds pairs of bytes.
 fn pairs<'py>(fields: &Bound<'py, PyAny>) -> PyResult<Fields<'py>> {
     fields
@@ -231,12 +234,7 @@ impl Call {
 
     /// Shows a piece of the body: what is left of it, and the answer that is given instead.
     /// Neither means that it goes on as it is.
-    fn body<'py>(
-        &self,
-        py: Python<'py>,
-        piece: &[u8],
-        end: bool,
-    ) -> PyResult<(Option<Bound<'py, PyBytes>>, Option<Bound<'py, PyTuple>>)> {
+    fn body<'py>(&self, py: Python<'py>, piece: &[u8], end: bool) -> PyResult<Shown<'py>> {
         let shown = self.call().body(piece, end);
         Ok(match shown {
             Ok(left) => (left.map(|left| PyBytes::new(py, &left)), None),
