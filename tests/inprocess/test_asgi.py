@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 
 from inprocess.conftest import PUBLIC, Installed
 from lockgate.asgi import Application, Message, Middleware, Receive, Scope, Send
@@ -239,6 +242,15 @@ def test_a_refusal_is_logged_without_secrets(installed: Installed, caplog: pytes
     said = f"{record.getMessage()} {told}"
     assert key not in said
     assert "token" not in said
+
+
+def test_frameworks_can_be_told_to_add_it(installed: Installed) -> None:
+    config = installed.write({"shop": {"path": "/shop", "public": PUBLIC}})
+    app = Starlette(routes=[Route("/shop", lambda request: PlainTextResponse(request.state.lockgate.api))])
+    app.add_middleware(Middleware, config=config)
+    start, body = run(app, scope_of(method="GET", path="/shop"))
+    assert (start["status"], body["body"]) == (200, b"shop")
+    assert run(app, scope_of(method="GET", path="/else"))[0]["status"] == 404
 
 
 def test_the_reasons_pages_are_there(installed: Installed) -> None:

@@ -229,6 +229,36 @@ def test_a_worker_that_was_forked_hears_of_revocations(installed: Installed, roo
     assert forked.returncode == 0, said
 
 
+RUNNING_BEFORE = FORKING.replace(
+    "if os.fork()", "assert through_wsgi(engine)(with_key(key)).status == 200\nif os.fork()"
+)
+
+
+def test_one_that_was_forked_from_a_server_at_work_does_too(installed: Installed, root: Path) -> None:
+    """The thread of the process before is not there, and its database is not this one's to use."""
+    key = installed.key()
+    go = installed.folder / "go"
+    # From Python 3.12 on, forking a process with threads is warned of, for good reasons.
+    ignored = "ignore:This process:DeprecationWarning"
+    command = [
+        sys.executable,
+        "-W",
+        "error",
+        "-W",
+        ignored,
+        "-c",
+        RUNNING_BEFORE,
+        str(installed.keyed()),
+        key.key,
+        str(go),
+    ]
+    with subprocess.Popen(command, cwd=root / "tests", stderr=subprocess.PIPE, text=True) as forked:
+        until(lambda: go.exists() or forked.poll() is not None, "the child to know the key")
+        installed.revoke(key)
+        _, said = forked.communicate(timeout=60)
+    assert forked.returncode == 0, said
+
+
 def test_importing_brings_no_server_no_framework_and_no_control_process() -> None:
     asked = "import sys, lockgate.asgi, lockgate.wsgi; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)

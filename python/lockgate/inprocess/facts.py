@@ -76,6 +76,14 @@ class StoredFacts:
         if store is not None:
             store.close()
 
+    def abandon(self) -> None:
+        """Open the database anew, and leave what is open to whom it belongs.
+
+        SQLite must not be closed in a child of the process that opened it.
+        """
+        _ANOTHERS.append((self._connection, self._store))
+        self._connection, self._store, self._version = None, None, None
+
     def _opened(self) -> Store:
         if self._store is None:
             from lockgate.admin.store import Store
@@ -176,7 +184,7 @@ class Keeper:
         self.running = False
         self._starting = threading.Lock()
         if self._stored is not None:
-            self._stored.close()
+            self._stored.abandon()
 
     def _look(self) -> None:
         try:
@@ -205,6 +213,8 @@ def _keep(kept: weakref.ref[Keeper], stopping: threading.Event) -> None:
 
 
 _KEEPERS: Final[weakref.WeakSet[Keeper]] = weakref.WeakSet()
+_ANOTHERS: Final[list[object]] = []
+"""What was open when this process was forked: one entry for each engine."""
 
 
 def _after_fork() -> None:
