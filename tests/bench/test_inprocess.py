@@ -15,6 +15,7 @@ def test_each_application_is_measured(monkeypatch: pytest.MonkeyPatch, capsys: p
     printed = capsys.readouterr().out
     assert printed.count("FastAPI, ") == 2
     assert printed.count("Flask, ") == 2
+    assert printed.count("ASGI, nothing else") == 1
 
 
 def test_a_request_that_is_refused_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
