@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
+use http::Method;
 use lockgate_policy::{BodyVerdict, ConfigError, Denial, Edit, ReasonRef, Span};
 use serde::Serialize;
 
