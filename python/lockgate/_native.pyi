@@ -1,12 +1,15 @@
 """Lockgate's core, built from `crates/lockgate-py`. `make check` compares this file with what was built."""
 
+from collections.abc import Iterable, Sequence
 from os import PathLike
 from typing import Any, Final, Literal, Self, TypedDict, final, type_check_only
 
 __all__ = [
+    "Call",
     "Engine",
     "EventWriter",
     "Gate",
+    "InProcess",
     "LockgateError",
     "Replay",
     "__version__",
@@ -154,6 +157,114 @@ class Engine:
 
     def evaluate(self, request: dict[str, Any], *, now_ms: int | None = None) -> dict[str, Any]:
         """Say what would become of a request, step by step."""
+
+@final
+class InProcess:
+    """The gate's engine, for one application."""
+
+    def __new__(
+        cls,
+        bundle: bytes,
+        *,
+        pepper: bytes = ...,
+        apis: list[str] | None = None,
+        listener: str | None = None,
+    ) -> Self: ...
+    def apply_facts(self, facts: list[bytes]) -> int:
+        """Take facts in, and give the last one's number."""
+
+    def put_key_set(self, keys: bytes) -> None:
+        """Take an issuer's keys that were read from a file."""
+
+    def contact(self) -> None:
+        """Note that facts are complete as of now."""
+
+    def keys(self) -> int:
+        """Say how many API keys are known."""
+
+    def begin(
+        self,
+        method: str,
+        target: bytes,
+        headers: Iterable[Sequence[bytes]],
+        *,
+        peer: str | None = None,
+        old: bool = False,
+        body: bool = False,
+        now_ms: int | None = None,
+    ) -> Call:
+        """Judge a request's head. `body` is whether one may follow of which no header tells."""
+
+    def failed(self) -> Call:
+        """Give a call for a request that could not even be shown to the engine."""
+
+@final
+class Call:
+    """One request and its answer."""
+
+    @property
+    def id(self) -> str:
+        """The request's id."""
+
+    @property
+    def api(self) -> str | None:
+        """The API that it is for."""
+
+    @property
+    def route(self) -> str | None:
+        """The pattern of the path that matched."""
+
+    @property
+    def version(self) -> str | None:
+        """The version of the API that it asks for."""
+
+    @property
+    def operation(self) -> str | None:
+        """The operation of the API's document that it is."""
+
+    @property
+    def client(self) -> str:
+        """The client's address."""
+
+    @property
+    def failed_policies(self) -> bool:
+        """Whether a policy could not decide."""
+
+    @property
+    def length(self) -> int | None:
+        """The length that the head tells of the body."""
+
+    @property
+    def target(self) -> bytes | None:
+        """Path and query, where they are not what arrived."""
+
+    @property
+    def watches(self) -> bool:
+        """Whether a policy watches the body."""
+
+    def identity(self) -> tuple[str, str, str, str | None, dict[str, Any]] | None:
+        """Say who calls: owner, credential, what proved it, app, claims."""
+
+    def answer(self) -> tuple[int, list[tuple[bytes, bytes]], bytes] | None:
+        """Give the engine's own answer, once, where there is one: status, fields, body."""
+
+    def fail(self) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        """Give the answer to an application, or an engine, that failed."""
+
+    def errors(self) -> list[str]:
+        """Say why policies could not decide."""
+
+    def fields(self) -> list[tuple[bytes, bytes]]:
+        """Give the request's fields, as the application may see them."""
+
+    def body(self, piece: bytes, end: bool) -> tuple[bytes | None, tuple[int, list[tuple[bytes, bytes]], bytes] | None]:
+        """Show a piece of the body: what is left of it, and the answer given instead; neither if it passes as it is."""
+
+    def edit(self, fields: Iterable[Sequence[bytes]]) -> list[tuple[bytes, bytes]]:
+        """Make the changes that policies want in an answer's fields."""
+
+    def account(self) -> dict[str, Any]:
+        """Say what was decided, for the log."""
 
 @final
 class Replay:

@@ -18,7 +18,7 @@ pub enum BodyVerdict {
 }
 
 /// A policy's view of one body.
-pub trait BodyMachine {
+pub trait BodyMachine: Send {
     /// A piece of the body, in order.
     fn on_chunk(&mut self, chunk: &Bytes) -> BodyVerdict;
 

@@ -5,20 +5,23 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use lockgate_policy::{BodyVerdict, Denial};
 use lockgate_wire::headers::{remove_hop_by_hop, remove_look_alikes, strip_identity};
 
 use crate::client::Upload;
 use crate::exchange::Exchange;
 use crate::judge::Watcher;
 use crate::mirror::Kept;
-use crate::net::{BodyRefusal, ConnectionState};
+use crate::net::ConnectionState;
 use crate::reasons;
 use crate::snapshot::Snapshot;
 use crate::upstream::{Broke, Link};
+
+mod chain;
+
+pub(crate) use chain::Chain;
 
 /// Most that policies may hold back of one body, bytes; beyond it the request
 /// is refused. Precedent: Envoy's per-connection buffer limit is 1 MiB.
@@ -50,10 +53,7 @@ enum Source {
 
 struct Arriving {
     upload: Upload,
-    watchers: Vec<Watcher>,
-    /// What each watcher holds back.
-    held: Box<[BytesMut]>,
-    held_bytes: usize,
+    chain: Chain,
     /// To be sent after what was held to the end.
     trailers: Option<HeaderMap>,
     state: Rc<ConnectionState>,
@@ -87,14 +87,11 @@ impl RequestBody {
         first_byte_ms: u32,
         snapshot: Rc<Arc<Snapshot>>,
     ) -> Self {
-        let held = watchers.iter().map(|_| BytesMut::new()).collect();
         let first_byte_ms = u64::from(first_byte_ms);
         Self {
             source: Source::Arriving(Arriving {
                 upload,
-                watchers,
-                held,
-                held_bytes: 0,
+                chain: Chain::new(watchers),
                 trailers: None,
                 state,
                 first_byte_ms,
@@ -177,7 +174,7 @@ impl Body for RequestBody {
             Source::Nothing => Some(0),
             Source::Kept(_) => self.kept_bytes(),
             // A watcher may replace: what will be sent is not known.
-            Source::Arriving(arriving) if !arriving.watchers.is_empty() => None,
+            Source::Arriving(arriving) if !arriving.chain.is_empty() => None,
             Source::Arriving(arriving) => arriving.upload.left(),
         };
         left.map_or_else(SizeHint::default, SizeHint::with_exact)
@@ -186,7 +183,7 @@ impl Body for RequestBody {
 
 impl Arriving {
     fn is_over(&self) -> bool {
-        self.watchers.is_empty() && self.upload.left() == Some(0)
+        self.chain.is_empty() && self.upload.left() == Some(0)
     }
 
     fn show(&self, polled: &Poll<Result<Option<Frame<Bytes>>, Broken>>) {
@@ -224,87 +221,17 @@ impl Arriving {
             };
             let counted = self.state.body_in.get() + chunk.len() as u64;
             self.state.body_in.set(counted);
-            if let Some(passed) = self.pass(0, chunk)? {
+            let mut said = self.state.body_refused.borrow_mut();
+            if let Some(passed) = self.chain.pass(chunk, &mut said)? {
                 return Poll::Ready(Ok(Some(Frame::data(passed))));
             }
         }
     }
 
-    /// Shows a chunk to the watchers from `first` on, each of which sees what
-    /// the ones before it let go. What is left goes to the upstream.
-    fn pass(&mut self, first: usize, mut chunk: Bytes) -> Result<Option<Bytes>, Broken> {
-        for at in first..self.watchers.len() {
-            match self.watchers[at].machine.on_chunk(&chunk) {
-                BodyVerdict::Pass => {}
-                BodyVerdict::Replace(other) => {
-                    self.let_go(at);
-                    chunk = other;
-                }
-                BodyVerdict::Hold if self.held_bytes + chunk.len() <= MAX_HELD => {
-                    self.held_bytes += chunk.len();
-                    self.held[at].extend_from_slice(&chunk);
-                    return Ok(None);
-                }
-                BodyVerdict::Hold => self.refused(at, Denial::new(&reasons::HELD_TOO_MUCH))?,
-                BodyVerdict::Deny(denial) => self.refused(at, denial)?,
-            }
-            let mut held = self.let_go(at);
-            if !held.is_empty() {
-                held.extend_from_slice(&chunk);
-                chunk = held.freeze();
-            }
-        }
-        Ok(Some(chunk))
-    }
-
-    /// Shows the end to the watchers: each sees what the ones before it still
-    /// held, and then that nothing more comes.
+    /// Shows the end to the watchers; what they held goes on.
     fn end(&mut self) -> Result<Option<Frame<Bytes>>, Broken> {
-        let mut rest = BytesMut::new();
-        for at in 0..self.watchers.len() {
-            let verdict = self.watchers[at].machine.on_end();
-            let held = self.let_go(at).freeze();
-            let last = match verdict {
-                BodyVerdict::Pass | BodyVerdict::Hold => held,
-                BodyVerdict::Replace(other) => other,
-                BodyVerdict::Deny(denial) => {
-                    self.refused(at, denial)?;
-                    held
-                }
-            };
-            if !last.is_empty() {
-                rest.extend(self.pass(at + 1, last)?);
-            }
-        }
-        self.watchers.clear();
-        Ok((!rest.is_empty()).then(|| Frame::data(rest.freeze())))
-    }
-
-    /// What a watcher held back.
-    fn let_go(&mut self, at: usize) -> BytesMut {
-        let held = std::mem::take(&mut self.held[at]);
-        self.held_bytes -= held.len();
-        held
-    }
-
-    /// A watcher refused: that ends the body, or is written down and no more.
-    fn refused(&mut self, at: usize, denial: Denial) -> Result<(), Broken> {
-        let watcher = &mut self.watchers[at];
-        let said = BodyRefusal {
-            step: watcher.step,
-            enforced: watcher.enforced,
-            denial,
-        };
-        // The first word counts; an observed watcher goes on and is not heard again.
-        let heard = self.state.body_refused.borrow().is_some();
-        if said.enforced || !heard {
-            self.state.body_refused.replace(Some(said));
-        }
-        if watcher.enforced {
-            Err(Broken)
-        } else {
-            Ok(())
-        }
+        let rest = self.chain.end(&mut self.state.body_refused.borrow_mut())?;
+        Ok((!rest.is_empty()).then(|| Frame::data(rest)))
     }
 
     /// Trailers end the body too. They may not say what the head may not: an

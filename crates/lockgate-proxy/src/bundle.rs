@@ -309,6 +309,14 @@ pub struct FactsPolicy {
     pub then: WhenStale,
 }
 
+impl FactsPolicy {
+    /// Whether facts that were complete at `heard_ms` are not believed any more.
+    #[must_use]
+    pub fn stale(&self, heard_ms: u64, now_ms: u64) -> bool {
+        self.then == WhenStale::Deny && now_ms >= heard_ms.saturating_add(self.max_age_ms)
+    }
+}
+
 /// What happens to requests that need facts which may be out of date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -1,11 +1,14 @@
 //! What policies change of a request and of an answer, in the order in which it
 //! is done. The pipeline and `lockgate explain` both ask here.
 
+use http::{HeaderMap, HeaderValue};
 use lockgate_policy::headers::{Headers, Subject};
 use lockgate_policy::{Edit, Mode};
+use lockgate_wire::headers::strip_identity;
 
 use crate::judge::Judgement;
-use crate::snapshot::{CompiledApi, Policy};
+use crate::respond::X_REQUEST_ID;
+use crate::snapshot::{CompiledApi, Policy, Snapshot};
 
 /// The id of a request that no gate has seen: the least there can be.
 pub const OFFLINE_ID: &str = "00000000000000000000000000";
@@ -16,6 +19,30 @@ pub fn of_request<'a>(
     judgement: &'a Judgement,
 ) -> impl Iterator<Item = &'a Edit> {
     api.edits.iter().chain(&judgement.edits)
+}
+
+/// Makes of a request's fields what the API may see. `trusted` is whether it
+/// came from a proxy that is believed.
+pub fn make_of_request(
+    headers: &mut HeaderMap,
+    (api, judgement): (&CompiledApi, &Judgement),
+    snapshot: &Snapshot,
+    trusted: bool,
+) {
+    strip_identity(headers, trusted);
+    headers.remove(X_REQUEST_ID);
+    // Behind what the client may take off: its `Connection` names no field of the gate's.
+    for edit in of_request(api, judgement) {
+        edit.apply(headers);
+    }
+    // A key is for the gate alone, also one that was sent to the wrong API: an
+    // upstream could use it elsewhere.
+    for name in &snapshot.credentials {
+        let ours = |value: &HeaderValue| value.as_bytes().starts_with(b"lg_");
+        if headers.get_all(name).iter().any(ours) {
+            headers.remove(name);
+        }
+    }
 }
 
 /// Whether any answer to this request is changed: most are not, and cost nothing.

@@ -5,13 +5,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HOST};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use http::header::CONTENT_LENGTH;
+use http::Method;
 use lockgate_policy::{BodyVerdict, ConfigError, Denial, Edit, ReasonRef, Span};
-use lockgate_wire::framing::{HeadLimits, RequestGuard};
 use serde::Serialize;
 
-use crate::bundle::{Bundle, Listener};
+use crate::bundle::Bundle;
 use crate::clock::wall_ms;
 use crate::compile::{compile, Surroundings};
 use crate::counters::Local;
@@ -19,10 +18,10 @@ use crate::edits;
 use crate::facts::FactStore;
 use crate::gate::secret::resolve;
 use crate::gate::{hash, GateError};
+use crate::head::{Head, Told};
 use crate::judge::{answer, Arrival, End, Judgement, Judging, Stores};
 use crate::metrics::Metrics;
 use crate::pipeline;
-use crate::reasons;
 use crate::snapshot::{CompiledApi, CompiledListener, Forwarding, Snapshot};
 use crate::trace::{Entry, Outcome};
 
@@ -291,7 +290,19 @@ impl Engine {
     #[must_use]
     pub fn evaluate(&self, question: &Question) -> Explanation {
         let listener = self.listener(question.listener.as_deref());
-        match Head::read(question, &listener) {
+        let headers: Vec<(&[u8], &[u8])> = question
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
+            .collect();
+        let told = Told {
+            method: question.method.as_bytes(),
+            target: question.target.as_bytes(),
+            headers: &headers,
+            length: question.body.as_ref().map(Vec::len),
+            old: false,
+        };
+        match Head::read(&told, &listener.limits) {
             Ok(head) => self.judge(question, &head, &listener),
             Err(reason) => self.malformed(question, reason),
         }
@@ -533,89 +544,6 @@ fn watch(judgement: &mut Judgement, api: &CompiledApi, body: &[u8]) {
             judgement.decided = api.steps.get(watcher.step).map(|step| step.span);
             judgement.end = End::Refuse(denial);
             return;
-        }
-    }
-}
-
-/// A head that the framing let pass.
-struct Head {
-    method: Method,
-    target: String,
-    authority: Option<String>,
-    headers: HeaderMap,
-}
-
-impl Head {
-    /// Writes the request as a client would, and shows it to the framing guard.
-    fn read(question: &Question, listener: &CompiledListener) -> Result<Self, ReasonRef> {
-        let mut raw = format!("{} {} HTTP/1.1\r\n", question.method, question.target).into_bytes();
-        let named = |wanted: &str| {
-            question
-                .headers
-                .iter()
-                .any(|(name, _)| name.eq_ignore_ascii_case(wanted))
-        };
-        let uri: Option<Uri> = question.target.parse().ok();
-        let authority = uri
-            .as_ref()
-            .and_then(|uri| uri.authority())
-            .map(ToString::to_string);
-        let length = question
-            .body
-            .as_ref()
-            .map(Vec::len)
-            .filter(|length| *length > 0);
-        let host = authority
-            .clone()
-            .filter(|_| !named("host"))
-            .map(|host| ("host".to_owned(), host));
-        let length = length
-            .filter(|_| !named("content-length") && !named("transfer-encoding"))
-            .map(|length| ("content-length".to_owned(), length.to_string()));
-        for (name, value) in question.headers.iter().chain(&host).chain(&length) {
-            raw.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
-        }
-        raw.extend_from_slice(b"\r\n");
-        let limits = HeadLimits {
-            head_bytes: listener.limits.head_bytes as usize,
-            headers: usize::from(listener.limits.headers),
-            ..HeadLimits::default()
-        };
-        RequestGuard::new(limits).feed(&raw, &mut |_| {})?;
-        let mut headers = HeaderMap::new();
-        for (name, value) in question.headers.iter().chain(&host).chain(&length) {
-            if let (Ok(name), Ok(value)) = (
-                HeaderName::try_from(name.as_str()),
-                HeaderValue::try_from(value.trim()),
-            ) {
-                headers.append(name, value);
-            }
-        }
-        let target = uri.and_then(|uri| uri.path_and_query().map(ToString::to_string));
-        Ok(Self {
-            method: Method::from_bytes(question.method.as_bytes())
-                .map_err(|_| &reasons::METHOD_NOT_ALLOWED)?,
-            target: target.unwrap_or_else(|| "/".to_owned()),
-            authority,
-            headers,
-        })
-    }
-
-    fn host(&self) -> &str {
-        let header = self.headers.get(HOST).and_then(|host| host.to_str().ok());
-        header.or(self.authority.as_deref()).unwrap_or("")
-    }
-}
-
-impl CompiledListener {
-    /// A listener for judging where the bundle has none.
-    fn offline() -> Self {
-        Self {
-            name: "".into(),
-            address: ([127, 0, 0, 1], 0).into(),
-            trusted: lockgate_policy::Ranges::default(),
-            limits: Listener::default_limits(),
-            insecure: None,
         }
     }
 }

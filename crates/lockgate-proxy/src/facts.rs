@@ -335,6 +335,18 @@ impl FactStore {
         self.key_sets.of(issuer)
     }
 
+    /// Puts an issuer's keys in the place of those that are known, beside the log of facts.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn put_key_set(&self, keys: &KeySetFact) -> Result<(), FactError> {
+        keys.read().map_err(FactError::Malformed)?;
+        // Facts are applied one after the other.
+        let _applying = lock(&self.apply);
+        self.key_sets.put(keys);
+        Ok(())
+    }
+
     /// Issuers whose keys are known.
     #[must_use]
     pub fn key_sets(&self) -> usize {

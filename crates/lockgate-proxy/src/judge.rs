@@ -272,6 +272,12 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
         self.snapshot.apis.get(self.judgement.matched.as_ref()?.api)
     }
 
+    /// Where the request was routed to.
+    #[must_use]
+    pub const fn matched(&self) -> Option<Matched> {
+        self.judgement.matched
+    }
+
     /// Method, host, path and query as they are judged.
     #[must_use]
     pub fn normal(&self) -> (&Method, &str, &str, Option<&str>) {

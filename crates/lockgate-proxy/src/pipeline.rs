@@ -11,7 +11,7 @@ use http::{HeaderMap, Method, Request, Version};
 use lockgate_policy::{Answers, Denial, Edit, ReasonRef};
 use lockgate_wire::headers::forwarding::Hop;
 use lockgate_wire::headers::trace::{continue_or_begin, TraceParent, TRACEPARENT, TRACESTATE};
-use lockgate_wire::headers::{remove_hop_by_hop, remove_look_alikes, strip_identity};
+use lockgate_wire::headers::{remove_hop_by_hop, remove_look_alikes};
 
 use crate::body::{AnswerBody, RequestBody};
 use crate::client::Upload;
@@ -22,7 +22,7 @@ use crate::judge::{Arrival, End, Judging, Progress};
 use crate::mirror::Copied;
 use crate::net::ConnectionState;
 use crate::reasons;
-use crate::respond::{edited, refuse, respond, Answer, X_REQUEST_ID};
+use crate::respond::{edited, refuse, respond, Answer};
 use crate::snapshot::{CompiledApi, CompiledUpstream};
 use crate::worker::{Origin, Worker};
 
@@ -389,20 +389,12 @@ fn outgoing(
     let headers = &mut parts.headers;
     remove_hop_by_hop(headers);
     let trusted = exchange.listener.trusts(exchange.state.peer);
-    strip_identity(headers, trusted);
-    headers.remove(X_REQUEST_ID);
-    // Behind what the client may take off: its `Connection` names no field of the gate's.
-    for edit in edits::of_request(api, &exchange.judgement) {
-        edit.apply(headers);
-    }
-    // A key is for the gate alone, also one that was sent to the wrong API: an
-    // upstream could use it elsewhere.
-    for name in &exchange.snapshot.credentials {
-        let ours = |value: &HeaderValue| value.as_bytes().starts_with(b"lg_");
-        if headers.get_all(name).iter().any(ours) {
-            headers.remove(name);
-        }
-    }
+    edits::make_of_request(
+        headers,
+        (api, &exchange.judgement),
+        &exchange.snapshot,
+        trusted,
+    );
     let mut own = OwnLines::new(exchange.worker());
     own.line(b"x-request-id", exchange.id.as_str().as_bytes());
     own.line(b"via", b"1.1 lockgate");

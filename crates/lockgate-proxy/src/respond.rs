@@ -69,7 +69,7 @@ pub fn after_panic(base: &str) -> Answer {
 }
 
 /// The fields of a refusal.
-fn refusal(denial: &Denial) -> HeaderMap {
+pub(crate) fn refusal(denial: &Denial) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(4);
     headers.insert(
         CONTENT_TYPE,
@@ -145,7 +145,8 @@ fn edit(exchange: &Exchange, headers: &mut HeaderMap) {
     });
 }
 
-fn problem(base: &str, denial: &Denial, id: &str) -> Bytes {
+/// What a refusal says, for a person and for a program.
+pub(crate) fn problem(base: &str, denial: &Denial, id: &str) -> Bytes {
     let reason = denial.reason;
     let mut out = String::with_capacity(256);
     // Codes, titles and ids are ours; the base and details are not, so they are escaped.

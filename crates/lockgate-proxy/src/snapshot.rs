@@ -20,7 +20,9 @@ use lockgate_policy::{
 };
 use lockgate_wire::target::TargetSwitches;
 
-use crate::bundle::{Duplicates, EventsConfig, FactsPolicy, ListenerLimits, Timeouts, WhenStale};
+use crate::bundle::{
+    Duplicates, EventsConfig, FactsPolicy, Listener, ListenerLimits, Timeouts, WhenStale,
+};
 use crate::metrics::{ApiMetrics, OperationMetrics};
 use crate::mirror::Mirror;
 use crate::operations::{Operation, Operations};
@@ -321,6 +323,18 @@ pub struct CompiledListener {
 }
 
 impl CompiledListener {
+    /// A listener for judging where the bundle has none.
+    #[must_use]
+    pub fn offline() -> Self {
+        Self {
+            name: "".into(),
+            address: ([127, 0, 0, 1], 0).into(),
+            trusted: Ranges::default(),
+            limits: Listener::default_limits(),
+            insecure: None,
+        }
+    }
+
     /// Whether `peer` is a proxy that is believed.
     #[must_use]
     pub fn trusts(&self, peer: IpAddr) -> bool {

@@ -14,7 +14,7 @@ use lockgate_wire::framing::HeadLimits;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, Notify};
 
-use crate::bundle::{FactsPolicy, WhenStale};
+use crate::bundle::FactsPolicy;
 use crate::client::{converse, Client, Spare};
 use crate::clock::Clock;
 use crate::counters::Local;
@@ -96,7 +96,7 @@ impl Shared {
     /// Whether facts are too old to be believed.
     #[must_use]
     pub fn facts_stale(&self, policy: &FactsPolicy, now_ms: u64) -> bool {
-        policy.then == WhenStale::Deny && now_ms >= self.facts.heard_ms() + policy.max_age_ms
+        policy.stale(self.facts.heard_ms(), now_ms)
     }
 }
 

@@ -5,6 +5,7 @@ mod engine;
 mod error;
 mod events;
 mod gate;
+mod inprocess;
 mod keys;
 mod replay;
 
@@ -106,6 +107,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<engine::Engine>()?;
     module.add_class::<events::EventWriter>()?;
     module.add_class::<replay::Replay>()?;
+    module.add_class::<inprocess::InProcess>()?;
+    module.add_class::<inprocess::Call>()?;
     module.add_function(wrap_pyfunction!(pipeline, module)?)?;
     module.add_function(wrap_pyfunction!(policies, module)?)?;
     module.add_function(wrap_pyfunction!(reasons, module)?)?;

@@ -1,25 +1,26 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::sync::Mutex;
 
-use lockgate_policy::{BodyMachine, POLICY_FAILED};
+use lockgate_policy::{BodyMachine, BodyVerdict, Denial, POLICY_FAILED};
 
 use super::*;
 use crate::client::testing::said;
 use crate::clock::Clock;
+use crate::net::BodyRefusal;
 
 /// A policy that says of each chunk what it was told to say, then `Pass`.
 struct Script {
     chunks: VecDeque<BodyVerdict>,
     end: Option<BodyVerdict>,
-    seen: Rc<RefCell<Vec<u8>>>,
+    seen: Arc<Mutex<Vec<u8>>>,
 }
 
 impl BodyMachine for Script {
     fn on_chunk(&mut self, chunk: &Bytes) -> BodyVerdict {
-        self.seen.borrow_mut().extend_from_slice(chunk);
+        self.seen.lock().unwrap().extend_from_slice(chunk);
         self.chunks.pop_front().unwrap_or(BodyVerdict::Pass)
     }
 
@@ -28,12 +29,12 @@ impl BodyMachine for Script {
     }
 }
 
-fn watcher(chunks: Vec<BodyVerdict>, end: BodyVerdict) -> (Watcher, Rc<RefCell<Vec<u8>>>) {
-    let seen = Rc::new(RefCell::default());
+fn watcher(chunks: Vec<BodyVerdict>, end: BodyVerdict) -> (Watcher, Arc<Mutex<Vec<u8>>>) {
+    let seen = Arc::<Mutex<Vec<u8>>>::default();
     let machine = Box::new(Script {
         chunks: chunks.into(),
         end: Some(end),
-        seen: Rc::clone(&seen),
+        seen: Arc::clone(&seen),
     });
     let watcher = Watcher {
         machine,
@@ -195,7 +196,7 @@ fn a_later_watcher_sees_what_an_earlier_one_put_in_place() {
     let (second, seen) = watcher(Vec::new(), BodyVerdict::Pass);
     let through = through(&[b"a", b"b"], vec![first, second]);
     assert_eq!(through.text(), b"Xb");
-    assert_eq!(*seen.borrow(), b"Xb");
+    assert_eq!(*seen.lock().unwrap(), b"Xb");
 }
 
 #[test]
@@ -204,7 +205,7 @@ fn a_later_watcher_sees_what_an_earlier_one_held() {
     let (second, seen) = watcher(Vec::new(), BodyVerdict::Pass);
     let through = through(&[b"a", b"b"], vec![first, second]);
     assert_eq!(through.text(), b"ab");
-    assert_eq!(*seen.borrow(), b"ab");
+    assert_eq!(*seen.lock().unwrap(), b"ab");
 }
 
 #[test]
@@ -215,7 +216,7 @@ fn what_is_held_to_the_end_passes_the_watchers_behind() {
     let through = through(&[b"a", b"b"], vec![first, second, third]);
     assert_eq!(through.text(), b"X");
     assert_eq!(
-        (&seen.borrow()[..], &last.borrow()[..]),
+        (&seen.lock().unwrap()[..], &last.lock().unwrap()[..]),
         (&b"X"[..], &b"X"[..])
     );
 }

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+use http::header::HOST;
+use http::{HeaderMap, HeaderValue, Method};
 use lockgate_policy::{api_key, body_limit, ip_filter, Mode};
 use serde_json::{json, Value};
 

@@ -1,0 +1,275 @@
+//! The engine within an application's own process: a middleware asks, and does
+//! what it is told. What a request is judged by, how it is refused and what is
+//! changed of it and of its answer are the gate's; what a gate does on the way
+//! to an upstream is the application's server's.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws_lc_rs::rand;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use lockgate_policy::ConfigError;
+
+use crate::bundle::Bundle;
+use crate::clock::wall_ms;
+use crate::compile::{compile, Surroundings};
+use crate::counters::Local;
+use crate::facts::{FactError, FactStore, KeySetFact};
+use crate::gate::secret::resolve;
+use crate::gate::{hash, GateError};
+use crate::head::{Head, Told};
+use crate::id::{Ids, RequestId};
+use crate::judge::{answer, Arrival, End, Judgement, Judging, Stores};
+use crate::metrics::Metrics;
+use crate::reasons;
+use crate::snapshot::{CompiledListener, Snapshot};
+
+mod call;
+
+pub use call::{Account, Call, Own};
+
+/// What an engine is started with.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// Secret under which API keys are hashed.
+    pub pepper: Vec<u8>,
+    /// The APIs that the application serves; none means all.
+    pub apis: Option<Vec<String>>,
+    /// The listener whose proxies are believed and whose bounds on heads hold;
+    /// the first where none is named.
+    pub listener: Option<String>,
+}
+
+/// The engine of one application.
+pub struct InProcess {
+    snapshot: Snapshot,
+    listener: Arc<CompiledListener>,
+    /// Of each API of the snapshot, whether the application serves it.
+    served: Box<[bool]>,
+    facts: FactStore,
+    counters: Local,
+    ids: Mutex<Ids>,
+}
+
+impl InProcess {
+    /// An engine for a bundle, the JSON of one, not signed.
+    ///
+    /// # Errors
+    /// What is wrong with the bundle, or that it has no such API or listener.
+    pub fn start(bundle: &[u8], settings: &Settings) -> Result<Arc<Self>, GateError> {
+        let mut seed = [0; 16];
+        rand::fill(&mut seed).map_err(|_| {
+            GateError::State(std::io::Error::other(
+                "the system has no randomness to give",
+            ))
+        })?;
+        let snapshot = build(bundle, &settings.pepper)?;
+        let listener = match &settings.listener {
+            None => snapshot.listeners.first().cloned(),
+            Some(name) => {
+                let mut listeners = snapshot.listeners.iter();
+                let named = listeners.find(|listener| *listener.name == **name).cloned();
+                Some(named.ok_or_else(|| unknown("listener", name))?)
+            }
+        };
+        let wanted = settings.apis.as_deref();
+        for name in wanted.unwrap_or_default() {
+            if !snapshot.apis.iter().any(|api| *api.name == **name) {
+                return Err(unknown("API", name));
+            }
+        }
+        let served = snapshot
+            .apis
+            .iter()
+            .map(|api| wanted.is_none_or(|wanted| wanted.iter().any(|name| *api.name == **name)));
+        Ok(Arc::new(Self {
+            served: served.collect(),
+            listener: listener.unwrap_or_else(|| Arc::new(CompiledListener::offline())),
+            snapshot,
+            facts: FactStore::in_memory(),
+            counters: Local::default(),
+            ids: Mutex::new(Ids::new(seed)),
+        }))
+    }
+
+    /// Takes facts in, and gives the last one's number.
+    ///
+    /// # Errors
+    /// The first that is none; the ones before it hold.
+    pub fn apply_facts<B: AsRef<[u8]>>(&self, facts: &[B]) -> Result<u64, FactError> {
+        self.facts.apply(facts)
+    }
+
+    /// Takes in the keys of an issuer that were read from a file: the JSON of a [`KeySetFact`].
+    ///
+    /// # Errors
+    /// If they are none.
+    pub fn put_key_set(&self, keys: &[u8]) -> Result<(), FactError> {
+        let keys: KeySetFact = serde_json::from_slice(keys)
+            .map_err(|error| FactError::Malformed(error.to_string()))?;
+        self.facts.put_key_set(&keys)
+    }
+
+    /// Notes that facts are complete as of now.
+    pub fn contact(&self) {
+        self.facts.heard(wall_ms());
+    }
+
+    /// How many keys are known.
+    #[must_use]
+    pub fn keys(&self) -> usize {
+        self.facts.keys()
+    }
+
+    /// Judges a request, all but its body. `body` is whether one may follow of
+    /// which no header tells, `now_ms` the time for those who know another.
+    #[must_use]
+    pub fn begin(
+        self: &Arc<Self>,
+        told: &Told<'_>,
+        peer: Option<IpAddr>,
+        body: bool,
+        now_ms: Option<u64>,
+    ) -> Call {
+        let now_ms = now_ms.unwrap_or_else(wall_ms);
+        // A caller that has no address is on no list of those who may call.
+        let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| {
+            peer.to_canonical()
+        });
+        let id = self.id(now_ms);
+        let mut judgement = Judgement {
+            client: peer,
+            ..Judgement::default()
+        };
+        let mut head = None;
+        let mut length = None;
+        let judged = catch_unwind(AssertUnwindSafe(|| {
+            match Head::read(told, &self.listener.limits) {
+                Ok(read) => {
+                    length = content_length(&read.headers);
+                    let chunked = read.headers.contains_key(TRANSFER_ENCODING);
+                    let arrival = Arrival {
+                        method: &read.method,
+                        target: &read.target,
+                        host: read.host(),
+                        headers: &read.headers,
+                        content_length: length,
+                        body: chunked || length.map_or(body, |length| length > 0),
+                        peer,
+                        id: id.as_str(),
+                        listener: &self.listener,
+                    };
+                    self.judge(arrival, now_ms, &mut judgement);
+                    head = Some(read);
+                }
+                Err(reason) => judgement.end = End::Refuse(reason.into()),
+            }
+        }));
+        if judged.is_err() {
+            judgement.end = End::Refuse((&reasons::INTERNAL_PANIC).into());
+        }
+        Call::new(
+            Arc::clone(self),
+            id,
+            (now_ms, peer),
+            (head, length),
+            judgement,
+        )
+    }
+
+    /// A request that could not even be shown to the engine: there is nothing to do but to refuse it.
+    #[must_use]
+    pub fn failed(self: &Arc<Self>) -> Call {
+        let now_ms = wall_ms();
+        let judgement = Judgement {
+            end: End::Refuse((&reasons::INTERNAL_PANIC).into()),
+            ..Judgement::default()
+        };
+        let peer = judgement.client;
+        Call::new(
+            Arc::clone(self),
+            self.id(now_ms),
+            (now_ms, peer),
+            (None, None),
+            judgement,
+        )
+    }
+
+    fn id(&self, now_ms: u64) -> RequestId {
+        let ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        ids.next(now_ms)
+    }
+
+    fn judge(&self, arrival: Arrival<'_>, now_ms: u64, judgement: &mut Judgement) {
+        let facts = &self.snapshot.facts;
+        let stores = Stores {
+            facts: &self.facts,
+            counters: &self.counters,
+        };
+        let mut judging = Judging::new(&self.snapshot, arrival, now_ms, judgement);
+        if self.serves(&judging) {
+            let stale = facts.stale(self.facts.heard_ms(), now_ms);
+            judging.complete(&|need| answer(&stores, stale, need, now_ms));
+        } else {
+            *judgement = Judgement {
+                client: judgement.client,
+                end: End::Refuse((&reasons::NO_ROUTE).into()),
+                ..Judgement::default()
+            };
+        }
+    }
+
+    /// Whether the application has the API that the request is for; what is for none is refused by itself.
+    fn serves(&self, judging: &Judging<'_, '_, '_>) -> bool {
+        let number = judging.matched().map(|matched| matched.api);
+        number.is_none_or(|number| self.served.get(number).copied().unwrap_or(false))
+    }
+}
+
+/// The length that a head tells of its body.
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    let length = headers.get(CONTENT_LENGTH)?;
+    length.to_str().ok()?.parse().ok()
+}
+
+fn unknown(what: &str, name: &str) -> GateError {
+    GateError::Config(vec![ConfigError::new(
+        "name-unknown",
+        "",
+        format!("the configuration has no {what} `{name}`"),
+    )])
+}
+
+fn build(bundle: &[u8], pepper: &[u8]) -> Result<Snapshot, GateError> {
+    let malformed = |cause: &dyn std::fmt::Display| GateError::Malformed(cause.to_string());
+    let text = std::str::from_utf8(bundle).map_err(|cause| malformed(&cause))?;
+    let parsed: Bundle = serde_json::from_str(text).map_err(|cause| malformed(&cause))?;
+    let around = Surroundings {
+        pepper: lockgate_policy::api_key::pepper(pepper),
+        // Never a stand-in: tokens would be believed that are signed with it.
+        secret: &resolve,
+        metrics: Metrics::new(0),
+        upstreams: Arc::default(),
+        tokens: Arc::default(),
+    };
+    compile(parsed, &hash(text), &around).map_err(GateError::Config)
+}
+
+/// A status that has no body, and so no length (RFC 9110 section 8.6).
+fn bodiless(status: u16) -> bool {
+    status < 200
+        || status == StatusCode::NO_CONTENT.as_u16()
+        || status == StatusCode::NOT_MODIFIED.as_u16()
+}
+
+/// Says how long an answer's body is, where it has one.
+fn measure(status: u16, length: usize, headers: &mut HeaderMap) {
+    if !bodiless(status) {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+}
+
+#[cfg(test)]
+mod tests;
