@@ -19,6 +19,7 @@ from typing import Any
 
 from lockgate.admin.reload import Outcome, Reloader
 from lockgate.config import ConfigErrors, Loaded, load
+from lockgate.config.fence import Fence, OutsideError
 from lockgate.state import StateFolder, write_private
 
 SUFFIXES = (".yaml", ".yml")
@@ -71,6 +72,7 @@ class Editor:
     def __init__(self, reloader: Reloader, state: StateFolder) -> None:
         """One change at a time, and each is a reload."""
         self._reloader = reloader
+        self._state = state
         self._kept = state.control / "config-good.json"
         self._before = state.control / "config-before.json"
         self._one = asyncio.Lock()
@@ -148,7 +150,12 @@ class Editor:
     def _checked(self, instead: Mapping[Path, bytes | None], closed: list[str]) -> Loaded:
         for path in instead:
             self._writable(path)
-        loaded = load(self._reloader.path, instead=instead)
+        try:
+            loaded = load(self._reloader.path, instead=instead, fence=self._fence())
+            _ = loaded.outgoing  # Certificates to be trusted are read when they are wanted.
+        except OutsideError as error:
+            words = f"Through the API this cannot be named: {error}."
+            raise EditError("config-file-outside", words) from error
         known = {path for path, content in instead.items() if content is not None}
         outside = [source.name for source in loaded.sources if not self._inside(source.path)]
         before = self._reloader.watched()
@@ -167,6 +174,21 @@ class Editor:
                 "config-plugins-closed", "Which plugins run cannot be changed through the API: edit the file itself."
             )
         return loaded
+
+    def _fence(self) -> Fence:
+        """What a change may name: what is in the folder, and what is named already."""
+        from lockgate.config.read import Reader
+
+        reader = Reader.read(self._reloader.path, os.environ)
+        return Fence(
+            self.folder,
+            (self._state.root,),
+            files=frozenset([*reader.watched, *self._reloader.watched()]),
+            patterns=frozenset(reader.patterns),
+            variables=frozenset(reader.references.variables)
+            | {name.removeprefix("env:") for name in reader.references.secrets if name.startswith("env:")},
+            secrets=frozenset(reader.references.secrets),
+        )
 
     async def _write(
         self, instead: Mapping[Path, bytes | None], unless: str, changed: list[str], loaded: Loaded

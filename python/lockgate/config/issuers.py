@@ -82,7 +82,7 @@ def read_files(document: Document, references: References) -> None:
             continue
         path = ("issuers", name, "jwks", "file")
         target = _absolute(document, path, issuer.jwks.file, references)
-        references.files.append(target)
+        references.name(target)
         try:
             read_key_file(target)
         except OSError as error:
@@ -141,7 +141,7 @@ def _trust(document: Document, references: References) -> None:
         return
     path = ("outgoing", "trust")
     target = _absolute(document, path, document.outgoing.trust, references)
-    references.files.append(target)
+    references.name(target)
     try:
         ssl.create_default_context(cafile=str(target))
     except OSError as error:  # Among them `SSLError`.

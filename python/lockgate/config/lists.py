@@ -62,7 +62,7 @@ class ListFiles:
         if str(target) in self.read:
             return
         self.read[str(target)] = []
-        self.references.files.append(target)
+        self.references.name(target)
         try:
             if not stat.S_ISREG(target.stat().st_mode):
                 self.problems.add(region, "file-unreadable", f"{self.references.say(target)} is not a regular file")

@@ -16,6 +16,7 @@ from lockgate.config.check import check
 from lockgate.config.compile import Compiler
 from lockgate.config.document import START, Document
 from lockgate.config.effective import EffectiveApi, effective_apis
+from lockgate.config.fence import Fence, OutsideError
 from lockgate.config.findings import Finding, findings
 from lockgate.config.issuers import KeyOrigin, origins, outgoing, read_files
 from lockgate.config.lists import ListFiles
@@ -106,17 +107,21 @@ def load(
     environment: Mapping[str, str] | None = None,
     native: bool = True,
     instead: Mapping[Path, bytes | None] | None = None,
+    fence: Fence | None = None,
 ) -> Loaded:
     """Read and check a configuration.
 
     Raises `ConfigErrors` with every error at once. `native=False` leaves out
     what only the core knows (which routes exclude each other). `instead` holds
     contents to be read in the place of what is on disk, by absolute path.
+    What is behind the `fence` is not read: it raises `OutsideError`.
     """
-    reader = Reader.read(Path(path), os.environ if environment is None else environment, instead)
+    reader = Reader.read(Path(path), os.environ if environment is None else environment, instead, fence)
     problems = reader.problems
     try:
         loaded = _checked(reader, native=native)
+    except OutsideError:
+        raise
     except Exception as error:  # noqa: BLE001 -- Whatever breaks here is told of as any error is.
         problems.sources = problems.sources or [Source(Path(path), str(path))]
         internal(problems, error)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from lockgate.config.compose import compose
+from lockgate.config.fence import Fence
 from lockgate.config.patterns import matches, matching
 from lockgate.config.problems import Problems, Region, Source
 from lockgate.config.references import References
@@ -45,11 +46,15 @@ class Reader:
 
     @classmethod
     def read(
-        cls, main: Path, environment: Mapping[str, str], instead: Mapping[Path, bytes | None] | None = None
+        cls,
+        main: Path,
+        environment: Mapping[str, str],
+        instead: Mapping[Path, bytes | None] | None = None,
+        fence: Fence | None = None,
     ) -> Reader:
-        """Read the main file and all that it includes."""
+        """Read the main file and all that it includes; raises `OutsideError` for what is behind the fence."""
         problems = Problems()
-        references = References(problems, environment)
+        references = References(problems, environment, fence=fence)
         reader = cls(Path(os.path.normpath(Path.cwd() / main)), problems, references, instead=instead or {})
         reader._file(reader.main, None, ())
         return reader
@@ -64,6 +69,8 @@ class Reader:
         source = Source(path, os.path.relpath(path, self.main.parent))
         self.problems.sources.append(source)
         self.seen.add(path)
+        if self.references.fence is not None and path != self.main:
+            self.references.fence.file(path)
         content = self._bytes(source, Region(index, 1, 1, 1, 1) if named is None else named.region)
         if content is None or (text := self._text(content, index)) is None:
             return
@@ -217,6 +224,8 @@ class Reader:
     def _included(self, pattern: Item, chain: tuple[Path, ...]) -> None:
         target = str(self.references.absolute(pattern.data, pattern.file))
         if glob.has_magic(pattern.data):
+            if self.references.fence is not None:
+                self.references.fence.pattern(target)
             self.patterns.append(target)
             paths = self._matching(target)
             if not paths:

@@ -19,6 +19,7 @@ from lockgate.printable import printable
 from lockgate.scalars import shown
 
 if TYPE_CHECKING:
+    from lockgate.config.fence import Fence
     from lockgate.config.tree import Item
 
 SECRETS: Final = (("upstreams", "*", "credential", "value"), ("issuers", "*", "secret"))
@@ -44,6 +45,17 @@ class References:
     problems: Problems
     environment: Mapping[str, str]
     files: list[Path] = field(default_factory=list)
+    variables: list[str] = field(default_factory=list)
+    secrets: list[str] = field(default_factory=list)
+    """As the gate reads them."""
+    fence: Fence | None = None
+    """What may be named, where not everything may."""
+
+    def name(self, target: Path) -> None:
+        """Note a file before it is opened; raises `OutsideError` for one behind the fence."""
+        if self.fence is not None:
+            self.fence.file(target)
+        self.files.append(target)
 
     def resolve(self, text: str, item: Item, path: tuple[str | int, ...]) -> str | None:
         """What the scalar stands for; `None`, with a problem noted, where it cannot be had."""
@@ -55,6 +67,7 @@ class References:
             self._add(item, path, "reference-malformed", f"{shown(found[2])} is not a variable's name")
             return None
         if is_secret(path):
+            self._secret(secret_reference(text, item.file, self))
             return text
         if found[1] == "env":
             return self._variable(found[2], item, path)
@@ -71,7 +84,15 @@ class References:
         name = printable(name)
         return f"`{name if len(name) <= MAX_SHOWN else '…' + name[-MAX_SHOWN:]}`"
 
+    def _secret(self, reference: str) -> None:
+        if self.fence is not None:
+            self.fence.secret(reference)
+        self.secrets.append(reference)
+
     def _variable(self, name: str, item: Item, path: tuple[str | int, ...]) -> str | None:
+        if self.fence is not None:
+            self.fence.variable(name)
+        self.variables.append(name)
         value = self.environment.get(name)
         if value is None:
             self._add(
@@ -85,7 +106,7 @@ class References:
 
     def _content(self, name: str, item: Item, path: tuple[str | int, ...]) -> str | None:
         target = self.absolute(name, item.file)
-        self.files.append(target)
+        self.name(target)
         try:
             if not target.exists():
                 self._add(item, path, "reference-missing", f"there is no file {self.say(target)}")

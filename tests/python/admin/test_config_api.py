@@ -205,6 +205,84 @@ def test_what_is_included_stays_inside(client: Client, folder: Path, tmp_path: P
     assert put(client, "files/lockgate.yaml", text.replace("../base", "base")).status_code == 200
 
 
+KEPT_SECRET = "a line that nobody may see"
+
+
+@pytest.mark.parametrize("dry", ["", "?dry_run=true"])
+@pytest.mark.parametrize("place", ["outside", "hidden", "state", "linked"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        CONFIG.replace("authenticate", "ip_filter: {deny: [{file: FILE}]}\n    authenticate"),
+        CONFIG.replace("authenticate", "openapi: FILE\n    authenticate"),
+        CONFIG.replace("owner: web", 'owner: "${file:FILE}"'),
+        CONFIG.replace("include: [", "include: [FILE, "),
+        CONFIG + "admin: {address: '${file:FILE}'}\n",
+        CONFIG + "issuers: {a: {issuer: x, audience: y, jwks: {file: FILE}}}\n",
+        CONFIG + "issuers: {a: {issuer: x, audience: y, algorithms: HS256, secret: '${file:FILE}'}}\n",
+        CONFIG + "outgoing: {trust: FILE}\n",
+        CONFIG
+        + "upstreams: {x: {targets: ['http://127.0.0.1:9'], credential: {header: X-L, value: '${file:FILE}'}}}\n",
+    ],
+)
+def test_nothing_apart_is_read_for_a_request(
+    client: Client, control: Control, folder: Path, tmp_path: Path, text: str, place: str, dry: str
+) -> None:
+    files = {
+        "outside": tmp_path / "outside.txt",
+        "hidden": folder / ".hidden" / "x.txt",
+        "state": control.state.root / "control" / "x.txt",
+        "linked": tmp_path / "linked.txt",
+    }
+    file = files[place]
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(KEPT_SECRET)
+    if place == "linked":
+        (folder / "link.txt").symlink_to(file)
+        file = folder / "link.txt"
+    answer = put(client, f"files/lockgate.yaml{dry}", text.replace("FILE", str(file)))
+    refused(answer, "config-file-outside")
+    assert KEPT_SECRET not in answer.text
+
+
+@pytest.mark.parametrize("text", ['owner: "${env:LOCKGATE_TEST_WORD}"', "x"])
+def test_no_variable_is_read_for_a_request(client: Client, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("LOCKGATE_TEST_WORD", KEPT_SECRET)
+    new = (
+        CONFIG.replace("owner: web", text)
+        if text != "x"
+        else CONFIG
+        + "upstreams: {x: {targets: ['http://127.0.0.1:9'], "
+        + "credential: {header: X-L, value: '${env:LOCKGATE_TEST_WORD}'}}}\n"
+    )
+    answer = put(client, "files/lockgate.yaml?dry_run=true", new)
+    refused(answer, "config-file-outside")
+    assert KEPT_SECRET not in answer.text
+
+
+def test_what_is_named_already_may_be_named_again(
+    client: Client, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCKGATE_TEST_WORD", "web")
+    (tmp_path / "denied.txt").write_text("192.0.2.0/24\n")
+    (tmp_path / "secret.txt").write_text(KEPT_SECRET)
+    text = (
+        CONFIG.replace("owner: web", 'owner: "${env:LOCKGATE_TEST_WORD}"').replace(
+            "authenticate", f"ip_filter: {{deny: [{{file: {tmp_path / 'denied.txt'}}}]}}\n    authenticate"
+        )
+        + "upstreams: {x: {targets: ['http://127.0.0.1:9'], "
+        + f"credential: {{header: X-L, value: '${{file:{tmp_path / 'secret.txt'}}}'}}}}}}\n"
+    )
+    (folder / "lockgate.yaml").write_text(text)
+    assert client.post("/v1/reload").json()["result"] == "signed"
+    assert put(client, "files/lockgate.yaml", text.replace("1GiB", "2GiB")).status_code == 200
+    # A secret that the gate reads is not for a text that the API shows.
+    shown = text.replace("reason: a catalogue", f"reason: '${{file:{tmp_path / 'secret.txt'}}}'")
+    answer = put(client, "files/lockgate.yaml?dry_run=true", shown)
+    refused(answer, "config-file-outside")
+    assert KEPT_SECRET not in answer.text
+
+
 def test_a_link_is_not_written_through(client: Client, folder: Path) -> None:
     (folder / "kept.yaml").write_text(MORE.replace("more", "linked"))
     (folder / "apis" / "linked.yaml").symlink_to(folder / "kept.yaml")

@@ -111,7 +111,7 @@ class Files:
         return node
 
     def _read(self, path: Path, region: Region) -> Node | None:
-        self.references.files.append(path)
+        self.references.name(path)
         what = self.references.say(path)
         if len(self.roots) > MAX_FILES:
             self.problems.add(
