@@ -11,6 +11,7 @@ __all__ = [
     "Gate",
     "InProcess",
     "LockgateError",
+    "Plugins",
     "Replay",
     "__version__",
     "bundle_schema",
@@ -151,7 +152,9 @@ def events_durable_until(directory: str | PathLike[str]) -> str | None:
 class Engine:
     """The gate's engine without a gate."""
 
-    def __new__(cls, bundle: bytes, *, facts: list[bytes] = ..., pepper: bytes = ...) -> Self: ...
+    def __new__(
+        cls, bundle: bytes, *, facts: list[bytes] = ..., pepper: bytes = ..., plugins: Plugins | None = None
+    ) -> Self: ...
     def outline(self) -> list[dict[str, Any]]:
         """Give each API's routes and policies: what a request can meet."""
 
@@ -267,6 +270,12 @@ class Call:
         """Say what was decided, for the log."""
 
 @final
+class Plugins:
+    """A process for plugins that engines without a gate share; it starts with the first question."""
+
+    def __new__(cls, command: list[str], *, state_dir: str | PathLike[str] = ...) -> Self: ...
+
+@final
 class Replay:
     """A proposed bundle that judges what was."""
 
@@ -294,6 +303,7 @@ class Gate:
         public_key: bytes,
         workers: int | None = None,
         sockets: list[tuple[str, str, list[int]]] = ...,
+        plugin_command: list[str] = ...,
     ) -> Self: ...
     def load(self, signed: bytes) -> dict[str, Any]:
         """Serve by this bundle; where it is refused, the old one goes on."""

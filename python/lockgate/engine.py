@@ -18,9 +18,19 @@ Headers = Mapping[str, str | Sequence[str]] | Iterable[Sequence[str]]
 class Engine:
     """Judges requests as a gate that serves this bundle would."""
 
-    def __init__(self, bundle: bytes, *, facts: Iterable[bytes] = (), pepper: bytes = bytes(32)) -> None:
-        """`bundle` is a compiled configuration; `facts` are the keys it knows, under `pepper`."""
-        self._native = _native.Engine(bundle, facts=list(facts), pepper=pepper)
+    def __init__(
+        self,
+        bundle: bytes,
+        *,
+        facts: Iterable[bytes] = (),
+        pepper: bytes = bytes(32),
+        plugins: _native.Plugins | None = None,
+    ) -> None:
+        """`bundle` is a compiled configuration; `facts` are the keys it knows, under `pepper`.
+
+        Policies in Python are asked in the process of `plugins`; without one they fail, and so deny.
+        """
+        self._native = _native.Engine(bundle, facts=list(facts), pepper=pepper, plugins=plugins)
 
     def evaluate(self, request: Mapping[str, Any], *, now_ms: int | None = None) -> dict[str, Any]:
         """Say what would become of a request, step by step.

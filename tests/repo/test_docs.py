@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,8 @@ def test_there_are_configurations() -> None:
 def test_configurations_in_the_docs_are_good(place: str, block: str, tmp_path: Path) -> None:
     file = tmp_path / "lockgate.yaml"
     file.write_text(block, encoding="utf-8")
+    # The module that pages name is the one of the examples.
+    shutil.copy(ROOT / "examples/plugins/my_checks.py", tmp_path)
     try:
         loaded = load(file)
     except ConfigErrors as refused:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+from gateway.harness import bundles
+from gateway.harness.gate import Gate
+from gateway.harness.upstream import AutoUpstream
+from gateway.harness.wire import answer
 from lockgate import _native
 from lockgate.config import load
 from lockgate.rehearsal.coverage import measure
@@ -64,6 +69,31 @@ def test_the_shop_is_guarded_as_its_comments_say(
     answer = engine.evaluate(request, now_ms=BEFORE_THE_WAIVER_ENDS_MS)
     assert (answer["reason"] or {}).get("code") == reason
     assert answer["verdict"] == ("allow" if reason is None else "deny")
+
+
+def test_the_check_in_python_does_what_its_table_says() -> None:
+    folder = ROOT / "examples/plugins"
+    run = Run(load(folder / "lockgate.yaml").compile(0, 0), read(beside(folder / "lockgate.yaml")))
+    results = list(run)
+    assert len(results) == 4
+    assert [result.read.case.name for result in results if not result.passed] == []
+    assert "plugins" not in {point.what for point in measure(run.outline(), run.explained).missing}
+
+
+def test_the_check_in_python_guards_a_running_gate(tmp_path: Path) -> None:
+    compiled = load(ROOT / "examples/plugins/lockgate.yaml").compile(1, 1)
+    (api,) = compiled["apis"]
+    for placed in api["policies"]["plugins"]:
+        placed["config"]["deadline_ms"] = 10_000  # The machine that runs the tests may be busy.
+    with AutoUpstream(lambda _message: answer(b"ok", "X-Shop-Node: 7")) as shop, Gate(tmp_path / "state") as gate:
+        guarded = bundles.api(keys=[bundles.api_key()], checks=api["policies"]["plugins"])
+        gate.load(bundles.bundle([guarded], [bundles.upstream(shop.port)], plugins=compiled["plugins"]))
+        key = f"X-API-Key: {gate.key(1, owner='acme')}"
+        refused = gate.client().get("/", key)
+        assert (refused.status, json.loads(refused.body)["code"]) == (400, "tenant-missing")
+        served = gate.client().get("/", key, "X-Tenant: acme-NORTH")
+        assert (served.status, served.get("x-shop-node")) == (200, None)
+        assert shop.requests[-1].get("x-shop-tenant") == "acme-north"
 
 
 def test_the_shops_table_passes_and_leaves_nothing_out() -> None:

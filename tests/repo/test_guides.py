@@ -18,7 +18,7 @@ from support.tree import ROOT, matching, text
 from support.waiting import until
 
 GUIDES = matching(r"docs/guides/.*\.md$")
-BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(console|python (?P<file>[\w.]+))\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 # The default ports may be taken on the machine that runs the tests.
 PORTS = ("9000", "8080", "8081", "8444")
 KEPT = ".variables"
@@ -32,10 +32,21 @@ class Step:
     expected: list[str] = field(default_factory=list)
 
 
-def steps(page: str) -> Iterator[Step]:
-    for block in BLOCK.findall(page):
+@dataclass
+class Saved:
+    """A file that the reader saves."""
+
+    name: str
+    content: str
+
+
+def steps(page: str) -> Iterator[Step | Saved]:
+    for block in BLOCK.finditer(page):
+        if block["file"]:
+            yield Saved(block["file"], block["text"])
+            continue
         current: Step | None = None
-        for line in block.splitlines():
+        for line in block["text"].splitlines():
             if line.startswith("$ "):
                 if current:
                     yield current
@@ -56,7 +67,10 @@ class Terminal:
         self.ports = {port: str(free_port()) for port in PORTS}
         self.memory: dict[str, str] = {}
 
-    def run(self, step: Step) -> None:
+    def run(self, step: Step | Saved) -> None:
+        if isinstance(step, Saved):
+            (self.folder / step.name).write_text(step.content, encoding="utf-8")
+            return
         command = self.translated(step.command)
         if command.endswith(" &"):
             self.start(command.removesuffix(" &"), [self.translated(line) for line in step.expected])

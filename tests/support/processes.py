@@ -14,6 +14,25 @@ from support.waiting import until
 STOP_SECONDS = 15.0
 
 
+def children(pid: int) -> list[int]:
+    """The processes that this one has started, also such as have ended and wait to be told of."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            stat = (folder / "stat").read_text(encoding="ascii", errors="replace")
+        except OSError:
+            continue
+        # The name in brackets may hold anything; behind it come the state and the parent.
+        if int(stat.rpartition(")")[2].split()[1]) == pid:
+            found.append(int(folder.name))
+    return found
+
+
+def gone(pid: int) -> bool:
+    """Whether there is no such process any more, not even as a zombie."""
+    return not Path(f"/proc/{pid}").exists()
+
+
 class Process:
     """A program of its own session, its output in a file."""
 

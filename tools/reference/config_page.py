@@ -20,6 +20,7 @@ ROOMS = {
     "Cors": "cors",
     "Headers": "headers",
     "Limit": "limits",
+    "Plugin": "plugins",
     "Redirect": "redirect",
     "Rewrite": "rewrite",
 }

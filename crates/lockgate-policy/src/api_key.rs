@@ -117,10 +117,10 @@ impl ApiKey {
             Answers::None => Ok(self.read(view)),
             Answers::Key(asked, record) => Ok(self.judge(view, *asked, record.as_deref(), now_ms)),
             Answers::Stale => Ok(Verdict::Deny(Denial::new(&FACTS_STALE))),
-            _ => Err(PolicyError {
-                policy: NAME,
-                cause: "it asked for a key, and was told something else".to_owned(),
-            }),
+            _ => Err(PolicyError::new(
+                NAME,
+                "it asked for a key, and was told something else",
+            )),
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::jwt::KeySet;
 use crate::limits::{CounterKey, Strike, Take};
+use crate::plugins::{Call, Said, Silent};
 
 /// HMAC-SHA256 of a key under the installation's pepper.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,6 +62,8 @@ pub enum Need {
         /// The wanted key's.
         kid: Box<str>,
     },
+    /// What a plugin says.
+    Plugin(Box<Call>),
 }
 
 /// What the gate knows of a key. Small: there may be a million of them.
@@ -105,4 +108,6 @@ pub enum Answers {
     Taken(Take),
     /// Until when there is a penalty, nanoseconds since the epoch.
     Standing(Option<u64>),
+    /// What a plugin said, or why it said nothing.
+    Plugin(Result<Said, Silent>),
 }

@@ -179,10 +179,24 @@ enum Way<'a> {
 
 /// What is done with a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verb {
+pub(crate) enum Verb {
     Remove,
     Set,
     Add,
+}
+
+/// The name of a field of requests that may be changed so, also by a plugin.
+pub(crate) fn may_change_request(
+    name: &str,
+    credentials: &[HeaderName],
+    verb: Verb,
+) -> Result<HeaderName, String> {
+    fields::name(name, Way::Request(credentials), verb).map_err(|(_, message)| message)
+}
+
+/// The same for answers.
+pub(crate) fn may_change_answer(name: &str, verb: Verb) -> Result<HeaderName, String> {
+    fields::name(name, Way::Response, verb).map_err(|(_, message)| message)
 }
 
 impl Change {

@@ -131,11 +131,11 @@ impl Jwt {
             Answers::KeySet(set) => self.with(token, set.as_ref(), false, now_ms),
             Answers::Refetched(set) => self.with(token, set.as_ref(), true, now_ms),
             Answers::Stale => Err(Refused::Denied(self.stale())),
-            Answers::Key(..) | Answers::Taken(_) | Answers::Standing(_) => {
-                return Err(PolicyError {
-                    policy: NAME,
-                    cause: "it asked for a key set, and was told something else".to_owned(),
-                })
+            Answers::Key(..) | Answers::Taken(_) | Answers::Standing(_) | Answers::Plugin(_) => {
+                return Err(PolicyError::new(
+                    NAME,
+                    "it asked for a key set, and was told something else",
+                ))
             }
         };
         Ok(match said {

@@ -12,6 +12,7 @@ pub mod headers;
 pub mod ip_filter;
 pub mod jwt;
 pub mod limits;
+pub mod plugins;
 pub mod redirect;
 pub mod rewrite;
 
@@ -31,7 +32,7 @@ pub use lockgate_wire::reason::{Fault, Reason, ReasonRef};
 pub use placement::{Mode, OnError, Span, Waiver};
 pub use ranges::Ranges;
 pub use verdict::{
-    ConfigError, Denial, Edit, Edits, Identity, PolicyError, Verdict, POLICY_FAILED,
+    ConfigError, Denial, Edit, Edits, Identity, Own, PolicyError, Verdict, POLICY_FAILED,
 };
 pub use view::{Caller, RequestView};
 
@@ -44,6 +45,7 @@ pub const NAMES: &[&str] = &[
     ip_filter::NAME,
     jwt::NAME,
     limits::NAME,
+    plugins::NAME,
     redirect::NAME,
     rewrite::NAME,
 ];
@@ -51,13 +53,14 @@ pub const NAMES: &[&str] = &[
 /// Every reason that a room can give, room by room.
 #[must_use]
 pub fn reasons() -> Vec<ReasonRef> {
-    let rooms: [&[ReasonRef]; 9] = [
+    let rooms: [&[ReasonRef]; 10] = [
         api_key::REASONS,
         body_limit::REASONS,
         cors::REASONS,
         ip_filter::REASONS,
         jwt::REASONS,
         limits::REASONS,
+        plugins::REASONS,
         redirect::REASONS,
         rewrite::REASONS,
         verdict::REASONS,

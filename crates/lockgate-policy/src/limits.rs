@@ -151,10 +151,10 @@ impl Limits {
         match answers {
             Answers::None => Ok(self.want(asked, taken)),
             Answers::Taken(take) => Ok(self.judge(asked, take)),
-            _ => Err(PolicyError {
-                policy: NAME,
-                cause: "it asked for counters, and was told something else".to_owned(),
-            }),
+            _ => Err(PolicyError::new(
+                NAME,
+                "it asked for counters, and was told something else",
+            )),
         }
     }
 

@@ -150,6 +150,17 @@ pub struct Denial {
     /// Where the configuration says what refused, where that is more precise
     /// than the policy's own place.
     pub span: Option<Span>,
+    /// What an operator's own check calls it, where one refused.
+    pub own: Option<Box<Own>>,
+}
+
+/// A refusal in the words of an operator's own check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Own {
+    /// Kebab-case; beside the stable reason, never in its place.
+    pub code: Box<str>,
+    /// The status, in place of the reason's.
+    pub status: u16,
 }
 
 impl Denial {
@@ -163,6 +174,7 @@ impl Denial {
             absent: false,
             known: None,
             span: None,
+            own: None,
         }
     }
 
@@ -171,6 +183,14 @@ impl Denial {
     pub const fn span(mut self, span: Span) -> Self {
         self.span = Some(span);
         self
+    }
+
+    /// The status of the answer.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.own
+            .as_ref()
+            .map_or(self.reason.status, |own| own.status)
     }
 
     /// Adds a detail that is safe to show a stranger.
@@ -229,8 +249,22 @@ pub struct Identity {
 pub struct PolicyError {
     /// The room.
     pub policy: &'static str,
+    /// What the caller is told.
+    pub reason: ReasonRef,
     /// What went wrong; for the log, never for the caller.
     pub cause: String,
+}
+
+impl PolicyError {
+    /// An error that has no reason of its own.
+    #[must_use]
+    pub fn new(policy: &'static str, cause: impl Into<String>) -> Self {
+        Self {
+            policy,
+            reason: &POLICY_FAILED,
+            cause: cause.into(),
+        }
+    }
 }
 
 impl std::fmt::Display for PolicyError {

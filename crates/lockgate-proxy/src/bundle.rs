@@ -5,13 +5,16 @@
 //! JSON Schema that [`schema`] returns.
 
 mod documents;
+mod plugins;
 mod routing;
 mod versions;
 
 pub use documents::{ApiDocument, Attached, Operation};
+pub use plugins::{PluginSet, PluginSource};
 pub use routing::{Duplicates, NormalForm, Odd, Share, Split, SplitBy};
 pub use versions::{Brownout, Version, VersionBy, Versions};
 
+use lockgate_policy::plugins as plugin;
 use lockgate_policy::{
     api_key, body_limit, conditions, cors, headers, ip_filter, jwt, limits, redirect, rewrite,
     Mode, OnError, Span, Waiver,
@@ -55,6 +58,8 @@ pub struct Bundle {
     pub facts: FactsPolicy,
     /// What is written down.
     pub events: EventsConfig,
+    /// Policies in Python, where there are any.
+    pub plugins: Option<PluginSet>,
     /// Base of the `type` of a refusal, ending in `/`.
     pub problem_base: String,
 }
@@ -266,6 +271,9 @@ pub struct Policies {
     pub rewrite: Option<Placed<rewrite::Config>>,
     /// Size of a request's body.
     pub body_limit: Option<Placed<body_limit::Config>>,
+    /// Policies in Python, asked in this order.
+    #[serde(default)]
+    pub plugins: Vec<Placed<plugin::Config>>,
     /// Changes to header fields, both ways.
     pub headers: Option<Placed<headers::Config>>,
     /// How much may come.

@@ -15,6 +15,7 @@ use lockgate_policy::headers::Headers;
 use lockgate_policy::ip_filter::IpFilter;
 use lockgate_policy::jwt::TokenCache;
 use lockgate_policy::limits::Seed;
+use lockgate_policy::plugins::Plugin;
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
 use lockgate_policy::template;
@@ -186,6 +187,8 @@ pub fn compile(
         facts: bundle.facts,
         events: bundle.events,
         problem_base: bundle.problem_base,
+        plugins: bundle.plugins,
+        pool: None,
     })
 }
 
@@ -376,6 +379,9 @@ fn compile_api(
                 versions,
                 edits: strip.collect::<Vec<Edit>>(),
                 answer_edits: Vec::new(),
+                judges_answers: steps.iter().any(|step| {
+                    matches!(&step.policy, Policy::Plugin(plugin) if plugin.judges_answers())
+                }),
                 headers: steps.iter().position(|step| {
                     matches!(&step.policy, Policy::Headers(policy) if policy.changes_answers())
                 }),
@@ -595,6 +601,10 @@ fn steps(
     if let Some(placed) = &api.policies.rewrite {
         let policy = Rewrite::new(&placed.config, &known, switches).map(Policy::Rewrite);
         add("rewrite".into(), placed.into(), policy);
+    }
+    for (place, placed) in api.policies.plugins.iter().enumerate() {
+        let policy = Plugin::new(&placed.config, (keys, credentials)).map(Policy::Plugin);
+        add(format!("plugins/{place}"), placed.into(), policy);
     }
     if let Some(placed) = &api.policies.headers {
         add(

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use http::header::{HOST, USER_AGENT};
 use http::uri::Uri;
 use http::{HeaderMap, HeaderValue, Method};
-use lockgate_policy::{Denial, ReasonRef};
+use lockgate_policy::{Denial, Own, ReasonRef};
 
 use crate::bundle::Timeouts;
 use lockgate_wire::headers::trace::TraceParent;
@@ -48,6 +48,8 @@ pub struct Exchange {
     pub status: u16,
     /// Why the gate answered, where it did.
     pub reason: Option<ReasonRef>,
+    /// What a plugin calls its refusal, where one refused.
+    pub own: Option<Box<Own>>,
     /// The upstream's server.
     pub target: Option<Arc<Target>>,
     /// From the request's head to the answer's, microseconds.
@@ -94,6 +96,7 @@ impl Exchange {
             judgement,
             status: 0,
             reason: None,
+            own: None,
             target: None,
             upstream_us: None,
             bytes_out: 0,
@@ -255,6 +258,7 @@ impl Exchange {
                 .map(|matched| self.snapshot.router.pattern(matched)),
             version: self.version(),
             operation: self.operation().map(|(operation, _)| &*operation.name),
+            own: self.own.as_deref().map(|own| &*own.code),
             peer: self.judgement.client,
             key: known.map(|identity| &*identity.credential),
             identity: known.map(|identity| &*identity.owner),

@@ -22,6 +22,7 @@ use crate::head::{Head, Told};
 use crate::judge::{answer, Arrival, End, Judgement, Judging, Stores};
 use crate::metrics::Metrics;
 use crate::pipeline;
+use crate::plugins::Offline;
 use crate::snapshot::{CompiledApi, CompiledListener, Forwarding, Snapshot};
 use crate::trace::{Entry, Outcome};
 
@@ -39,6 +40,7 @@ pub struct Engine {
     /// Each API's hosts and paths, as the configuration says them.
     routes: Vec<Vec<String>>,
     counters: Local,
+    plugins: Option<Arc<Offline>>,
 }
 
 /// A request to be judged.
@@ -69,6 +71,7 @@ pub struct Explanation {
     verdict: &'static str,
     status: Option<u16>,
     reason: Option<Why>,
+    errors: Vec<String>,
     identity: Option<Who>,
     upstream: Option<Target>,
     changes: Changes,
@@ -125,6 +128,8 @@ struct Shown {
 #[derive(Debug, Serialize)]
 struct Why {
     code: &'static str,
+    /// What an operator's own check calls it.
+    own: Option<String>,
     title: &'static str,
     room: &'static str,
     advice: &'static str,
@@ -271,7 +276,15 @@ impl Engine {
             facts: store,
             routes,
             counters: Local::default(),
+            plugins: None,
         })
+    }
+
+    /// Has plugins asked there; without it they fail.
+    #[must_use]
+    pub fn with_plugins(mut self, plugins: Arc<Offline>) -> Self {
+        self.plugins = Some(plugins);
+        self
     }
 
     pub(crate) const fn snapshot(&self) -> &Snapshot {
@@ -283,6 +296,7 @@ impl Engine {
         Stores {
             facts: &self.facts,
             counters: &self.counters,
+            plugins: self.plugins.as_deref().zip(self.snapshot.plugins.as_ref()),
         }
     }
 
@@ -357,7 +371,7 @@ impl Engine {
             End::Respond(response) => ("respond", Some(response.status().as_u16()), None),
             End::Refuse(denial) => (
                 "deny",
-                Some(denial.reason.status),
+                Some(denial.status()),
                 Some(self.why(denial, judgement.decided)),
             ),
         };
@@ -382,6 +396,7 @@ impl Engine {
             verdict,
             status,
             reason,
+            errors: judgement.errors.iter().map(ToString::to_string).collect(),
             identity: judgement.identity.as_ref().map(|identity| Who {
                 proved_by: identity.proved_by,
                 credential: identity.credential.to_string(),
@@ -421,6 +436,7 @@ impl Engine {
             verdict: "deny",
             status: Some(reason.status),
             reason: Some(self.why(&reason.into(), None)),
+            errors: Vec::new(),
             identity: None,
             upstream: None,
             changes: Changes::default(),
@@ -432,6 +448,7 @@ impl Engine {
     fn why(&self, denial: &Denial, span: Option<Span>) -> Why {
         Why {
             code: denial.reason.code,
+            own: denial.own.as_ref().map(|own| own.code.to_string()),
             title: denial.reason.title,
             room: denial.reason.room,
             advice: denial.reason.advice,

@@ -21,13 +21,14 @@ use lockgate_policy::ConfigError;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, Notify};
 
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, PluginSet};
 use crate::clock::wall_ms;
 use crate::compile::{compile, Surroundings};
 use crate::counters::Local;
 use crate::events::{EventLog, Options};
 use crate::facts::{FactError, FactStore};
 use crate::metrics::Metrics;
+use crate::plugins::{Launch, Ledger, Pool};
 use crate::refetch::Refetches;
 use crate::snapshot::Snapshot;
 use crate::upstream::{Keeper, Registry};
@@ -55,6 +56,8 @@ pub struct Settings {
     pub workers: usize,
     /// Sockets of the gate that this one takes the place of; they are listened on already.
     pub handed: Vec<Handed>,
+    /// Program and arguments of a process that runs plugins; empty where there is none.
+    pub plugin_command: Vec<String>,
 }
 
 /// A bundle that was put to work.
@@ -150,6 +153,7 @@ pub struct Gate {
     shared: Arc<Shared>,
     pepper: Arc<hmac::Key>,
     public_key: Vec<u8>,
+    launch: Launch,
     folder: PathBuf,
     workers: Vec<Thread>,
     keeper: Keeper,
@@ -187,7 +191,7 @@ impl Gate {
         let log = EventLog::start(&folder.join("events"), options).map_err(GateError::State)?;
         let log = Arc::new(log);
         let upstreams = Arc::<Registry>::default();
-        let told = Arc::clone(&log);
+        let (told, heard) = (Arc::clone(&log), Arc::clone(&log));
         upstreams.tell_to(move |code, message| system(&told, code, message));
         let shared = Arc::new(Shared {
             current: Arc::new(ArcSwapOption::empty()),
@@ -196,6 +200,7 @@ impl Gate {
             tokens: Arc::new(TokenCache::default()),
             refetches: Refetches::new().map_err(GateError::State)?,
             metrics: Metrics::new(settings.workers),
+            ledger: Ledger::default(),
             upstreams,
             log,
             connections: AtomicU32::new(0),
@@ -210,6 +215,12 @@ impl Gate {
             shared,
             pepper: lockgate_policy::api_key::pepper(&settings.pepper),
             public_key: settings.public_key,
+            launch: Launch {
+                command: settings.plugin_command,
+                state: settings.state_dir,
+                processes: settings.workers,
+                tell: Arc::new(move |code, message| system(&heard, code, message)),
+            },
             folder,
             workers: workers.map_err(GateError::State)?,
             keeper: Keeper::default(),
@@ -237,7 +248,7 @@ impl Gate {
     /// # Errors
     /// Why it was refused; what served before serves on.
     pub fn load(&self, signed: &[u8]) -> Result<Loaded, GateError> {
-        let loaded = self.take(signed);
+        let loaded = self.take(signed, true);
         let metrics = &self.shared.metrics;
         match &loaded {
             Ok(_) => metrics.loads.fetch_add(1, Ordering::Relaxed),
@@ -349,6 +360,7 @@ impl Gate {
         let mut out = String::with_capacity(16 * 1024);
         self.shared.metrics.write(&mut out);
         status::write(&self.shared, &mut out);
+        self.shared.ledger.write(&mut out);
         out
     }
 
@@ -362,7 +374,7 @@ impl Gate {
     fn resume(&self) -> Result<(), GateError> {
         let path = self.folder.join("bundle.json");
         match fs::read(&path) {
-            Ok(signed) => match self.take(&signed) {
+            Ok(signed) => match self.take(&signed, false) {
                 Ok(_) => Ok(()),
                 // Another program on the port is for the operator to mend; a
                 // bundle that no longer holds waits for the control process.
@@ -377,7 +389,7 @@ impl Gate {
         }
     }
 
-    fn take(&self, signed: &[u8]) -> Result<Loaded, GateError> {
+    fn take(&self, signed: &[u8], seen: bool) -> Result<Loaded, GateError> {
         let begun = Instant::now();
         if self.shared.draining.load(Ordering::Acquire) {
             return Err(GateError::Draining);
@@ -403,7 +415,9 @@ impl Gate {
             upstreams: Arc::clone(&self.shared.upstreams),
             tokens: Arc::clone(&self.shared.tokens),
         };
-        let snapshot = compile(bundle, &hash, &around).map_err(GateError::Config)?;
+        let mut snapshot = compile(bundle, &hash, &around).map_err(GateError::Config)?;
+        let pool = self.pool(snapshot.plugins.as_ref(), seen);
+        snapshot.pool = pool.map_err(GateError::Config)?;
         let new = self.bind(&snapshot, &open)?;
         let sequence = snapshot.sequence;
         self.shared.log.retain(snapshot.events.retain_bytes);
@@ -444,6 +458,24 @@ impl Gate {
             hash,
             took_us,
         })
+    }
+
+    /// The processes that run these plugins: those that run already, where nothing changed.
+    /// `seen` is whether somebody waits for the news that they cannot run.
+    fn pool(
+        &self,
+        set: Option<&PluginSet>,
+        seen: bool,
+    ) -> Result<Option<Arc<Pool>>, Vec<ConfigError>> {
+        let Some(set) = set else { return Ok(None) };
+        let current = self.shared.current.load();
+        let running = current.as_ref().and_then(|snapshot| snapshot.pool.as_ref());
+        match running.filter(|pool| pool.runs(set)) {
+            Some(pool) => Ok(Some(Arc::clone(pool))),
+            None if seen => Pool::start(set, &self.launch, &self.shared.ledger).map(Some),
+            // One plugin that cannot run closes its API, and no others.
+            None => Pool::start_unseen(set, &self.launch, &self.shared.ledger).map(Some),
+        }
     }
 
     /// Opens what is not open yet, for every worker, before anything is changed.

@@ -207,6 +207,8 @@ impl InProcess {
         let stores = Stores {
             facts: &self.facts,
             counters: &self.counters,
+            // No processes of the application's server are ours to start: plugins fail closed.
+            plugins: None,
         };
         let mut judging = Judging::new(&self.snapshot, arrival, now_ms, judgement);
         if self.serves(&judging) {

@@ -10,21 +10,19 @@ use std::net::{IpAddr, Ipv4Addr};
 use http::header::{HeaderValue, ALLOW, CONTENT_TYPE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method};
-use lockgate_policy::headers::Subject;
 use lockgate_policy::limits::{Charge, Strike};
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
 use lockgate_policy::template::Captures;
 use lockgate_policy::{
     cors, Answers, BodyMachine, Caller, Denial, Edit, Identity, Mode, Need, OnError, PolicyError,
-    ReasonRef, RequestView, Span, Verdict, POLICY_FAILED,
+    ReasonRef, RequestView, Span, Verdict,
 };
 use lockgate_wire::headers::forwarded::client_address;
 use lockgate_wire::query;
 use lockgate_wire::target::{self, normalize_host, Normal};
 
 use crate::bundle::Duplicates;
-use crate::edits::OFFLINE_ID;
 use crate::normal;
 use crate::operations::Sought;
 use crate::reasons;
@@ -37,6 +35,7 @@ use crate::trace::{Outcome, Trace};
 use crate::versions;
 
 mod counted;
+mod shown;
 
 pub use counted::{answer, Stores};
 
@@ -105,6 +104,7 @@ impl Default for Judgement {
             decided: None,
             edits: Vec::new(),
             answer_edits: Vec::new(),
+            shown: None,
             watchers: Vec::new(),
             errors: Vec::new(),
         }
@@ -144,6 +144,8 @@ pub struct Judgement {
     pub edits: Vec<Edit>,
     /// Changes to the answer, besides the API's own.
     pub answer_edits: Vec<Edit>,
+    /// By step, the request's head as a plugin that judges the answer sees it.
+    pub shown: Option<Box<[Option<serde_json::Value>]>>,
     /// What watches the body.
     pub watchers: Vec<Watcher>,
     /// Errors of policies, for the log.
@@ -254,6 +256,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             return Progress::Need(Need::Strike(std::mem::take(&mut self.strikes)));
         }
         self.choose_upstream();
+        self.keep_for_answers();
         self.leave_rest();
         Progress::Done
     }
@@ -632,19 +635,8 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
                 }
                 Ok(verdict)
             }
-            Policy::Headers(policy) => Ok(policy.decide(
-                view.headers,
-                &Subject {
-                    request_id: match self.arrival.id {
-                        "" => OFFLINE_ID,
-                        id => id,
-                    },
-                    client: self.judgement.client,
-                    identity: self.judgement.identity.as_ref(),
-                    api: view.api,
-                    operation: view.operation,
-                },
-            )),
+            Policy::Plugin(plugin) => plugin.decide(&view, &self.subject(&view), answers),
+            Policy::Headers(policy) => Ok(policy.decide(view.headers, &self.subject(&view))),
             Policy::Limits(policy) => {
                 policy.decide(&self.counted(&view, step), &self.taken, answers)
             }
@@ -730,8 +722,8 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
     }
 
     fn fail(&mut self, step: &Step, mode: Mode, error: PolicyError) {
+        let denial = Denial::new(error.reason);
         self.judgement.errors.push(error);
-        let denial = Denial::new(&POLICY_FAILED);
         if mode == Mode::Observe {
             self.note(Outcome::ObserveDeny, Some(denial.reason));
         } else if step.on_error == OnError::Allow {

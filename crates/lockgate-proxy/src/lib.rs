@@ -27,6 +27,7 @@ pub mod net;
 pub mod normal;
 pub mod operations;
 pub mod pipeline;
+pub mod plugins;
 pub mod reasons;
 mod refetch;
 pub mod replay;

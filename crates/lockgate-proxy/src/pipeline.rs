@@ -21,6 +21,7 @@ use crate::http1::write_field;
 use crate::judge::{Arrival, End, Judging, Progress};
 use crate::mirror::Copied;
 use crate::net::ConnectionState;
+use crate::plugins;
 use crate::reasons;
 use crate::respond::{edited, refuse, respond, Answer};
 use crate::snapshot::{CompiledApi, CompiledUpstream};
@@ -156,6 +157,11 @@ pub const ORDER: &[Place] = &[
         "A body is bounded before anything reads it, and only for those who may send one.",
     ),
     policy(
+        "plugins",
+        "head, response",
+        "What the operator's own code judges costs most, and was let through by everything else.",
+    ),
+    policy(
         "rewrite",
         "head",
         "All policies judge the path that was asked for; the API gets the one that it knows.",
@@ -269,7 +275,7 @@ pub async fn serve_request(
         .pools
         .exchange(upstream, state, request, own.0, client)
         .await;
-    let (head, mut link) = match answer {
+    let (mut head, mut link) = match answer {
         Ok(answer) => answer,
         Err(failure) => {
             exchange.target = failure.target;
@@ -291,6 +297,13 @@ pub async fn serve_request(
     if let Some(cookie) = link.lease.as_mut().and_then(|lease| lease.cookie.take()) {
         let edits = &mut exchange.judgement.answer_edits;
         edits.push(Edit::Add(SET_COOKIE, cookie));
+    }
+    if exchange.judgement.shown.is_some() {
+        // In a box, so that requests without plugins carry nothing of it along.
+        let judged = Box::pin(plugins::judge_answer(&mut exchange, &mut head));
+        if let Some(denial) = judged.await {
+            return refuse(exchange, denial, true);
+        }
     }
     let Some(fields) = edited(&exchange, head.fields) else {
         return refuse(exchange, Denial::new(&reasons::GARBAGE), true);

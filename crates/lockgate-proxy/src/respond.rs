@@ -47,10 +47,11 @@ pub fn refuse(mut exchange: Box<Exchange>, denial: Denial, close: bool) -> Answe
         &denial,
         exchange.id.as_str(),
     );
-    exchange.status = denial.reason.status;
+    exchange.status = denial.status();
     exchange.reason = Some(denial.reason);
     let mut headers = refusal(&denial);
     edit(&exchange, &mut headers);
+    exchange.own.clone_from(&denial.own);
     shaped(
         &denial,
         headers,
@@ -84,8 +85,7 @@ pub(crate) fn refusal(denial: &Denial) -> HeaderMap {
 
 fn shaped(denial: &Denial, headers: HeaderMap, body: AnswerBody, close: bool) -> Answer {
     Answer {
-        status: StatusCode::from_u16(denial.reason.status)
-            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        status: StatusCode::from_u16(denial.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
         fields: Fields::Own(headers),
         close,
         body,
@@ -155,8 +155,13 @@ pub(crate) fn problem(base: &str, denial: &Denial, id: &str) -> Bytes {
     let _ = write!(
         out,
         ",\"title\":\"{}\",\"status\":{}",
-        reason.title, reason.status
+        reason.title,
+        denial.status()
     );
+    if let Some(own) = &denial.own {
+        out.push_str(",\"code\":");
+        string(&mut out, &[&own.code]);
+    }
     if let Some(detail) = &denial.detail {
         out.push_str(",\"detail\":");
         string(&mut out, &[detail]);

@@ -12,21 +12,23 @@ use lockgate_policy::headers::Headers;
 use lockgate_policy::ip_filter::IpFilter;
 use lockgate_policy::jwt::{self, Jwt};
 use lockgate_policy::limits::{Limits, Penalty};
+use lockgate_policy::plugins::Plugin;
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
 use lockgate_policy::{
-    api_key, body_limit, cors, headers, ip_filter, limits, redirect, rewrite, Edit, Mode, OnError,
-    Ranges, Span, Waiver,
+    api_key, body_limit, cors, headers, ip_filter, limits, plugins, redirect, rewrite, Edit, Mode,
+    OnError, Ranges, Span, Waiver,
 };
 use lockgate_wire::target::TargetSwitches;
 
 use crate::bundle::{
-    Duplicates, EventsConfig, FactsPolicy, Listener, ListenerLimits, Timeouts, WhenStale,
+    Duplicates, EventsConfig, FactsPolicy, Listener, ListenerLimits, PluginSet, Timeouts, WhenStale,
 };
 use crate::metrics::{ApiMetrics, OperationMetrics};
 use crate::mirror::Mirror;
 use crate::operations::{Operation, Operations};
 use crate::pipeline;
+use crate::plugins::Pool;
 use crate::route::Router;
 use crate::split::Split;
 use crate::upstream::Group;
@@ -62,6 +64,10 @@ pub struct Snapshot {
     pub problem_base: String,
     /// Every header that carries a key to some API, or proves the gate to some upstream.
     pub credentials: Vec<HeaderName>,
+    /// What processes for plugins run.
+    pub plugins: Option<PluginSet>,
+    /// Those processes, where a gate runs some.
+    pub pool: Option<Arc<Pool>>,
 }
 
 impl Snapshot {
@@ -88,6 +94,8 @@ impl Snapshot {
             },
             problem_base: String::new(),
             credentials: Vec::new(),
+            plugins: None,
+            pool: None,
         }
     }
 }
@@ -123,6 +131,8 @@ pub struct CompiledApi {
     pub answer_edits: Vec<Edit>,
     /// Which of its steps changes its answers at last, where one does.
     pub headers: Option<usize>,
+    /// Whether a plugin judges its answers.
+    pub judges_answers: bool,
     /// Its policies, in the pipeline's order.
     pub steps: Vec<Step>,
     /// Of each step, where its verdicts are counted.
@@ -248,6 +258,8 @@ pub enum Policy {
     Penalty(Penalty),
     /// What the upstream is asked for instead.
     Rewrite(Rewrite),
+    /// What the operator's own check says.
+    Plugin(Plugin),
     /// Which header fields are changed.
     Headers(Headers),
 }
@@ -276,6 +288,7 @@ impl Policy {
             Self::Redirect(_) => redirect::NAME,
             Self::BodyLimit(_) => body_limit::NAME,
             Self::Rewrite(_) => rewrite::NAME,
+            Self::Plugin(_) => plugins::NAME,
             Self::Headers(_) => headers::NAME,
             Self::Limits(_) | Self::Penalty(_) => limits::NAME,
         }

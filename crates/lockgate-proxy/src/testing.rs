@@ -109,6 +109,7 @@ pub(crate) fn bundle(apis: Vec<Api>) -> Bundle {
         bundle_version: BUNDLE_VERSION,
         sequence: 1,
         created_ms: NOW,
+        plugins: None,
         sources: vec!["lockgate.yaml".to_owned()],
         listeners: vec![Listener {
             name: "public".to_owned(),

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use lockgate_policy::jwt::TokenCache;
+use lockgate_policy::plugins::Silent;
 use lockgate_policy::{Answers, Need, PolicyError};
 use lockgate_wire::framing::HeadLimits;
 use tokio::net::{TcpListener, TcpStream};
@@ -25,6 +26,7 @@ use crate::id::Ids;
 use crate::judge::{answer, Stores};
 use crate::metrics::{Metrics, WorkerMetrics};
 use crate::net::{out_of_descriptors, Admission, ConnectionState, Permit, Scratch, Watch};
+use crate::plugins::Ledger;
 use crate::refetch::Refetches;
 use crate::snapshot::{CompiledListener, Snapshot};
 use crate::upstream::{Pools, Registry};
@@ -37,6 +39,9 @@ const SWEEP_TICKS: u64 = 4;
 const POOL_TICKS: u64 = 20;
 /// How long to wait before accepting again, when descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Why a plugin says nothing where none was started.
+const NO_POOL: &str = "no process runs plugins";
+
 /// One read.
 const SCRATCH_BYTES: usize = 64 * 1024;
 
@@ -56,6 +61,8 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// What is known of upstreams.
     pub upstreams: Arc<Registry>,
+    /// What plugins cost.
+    pub ledger: Ledger,
     /// The event log.
     pub log: Arc<EventLog>,
     /// Open connections of all workers.
@@ -250,6 +257,13 @@ impl Worker {
 
     /// Obtains what a policy needs from outside.
     pub async fn obtain(&self, need: Need, snapshot: &Snapshot, now_ms: u64) -> Answers {
+        if let Need::Plugin(call) = need {
+            return Answers::Plugin(match &snapshot.pool {
+                // In a box, so that requests without plugins carry nothing of it along.
+                Some(pool) => Box::pin(pool.ask(*call)).await,
+                None => Err(Silent::failed(NO_POOL)),
+            });
+        }
         let facts = &self.shared.facts;
         if let Need::Refetch { issuer, kid } = &need {
             let silent_ms = now_ms.saturating_sub(facts.heard_ms());
@@ -259,6 +273,7 @@ impl Worker {
         let stores = Stores {
             facts: &self.shared.facts,
             counters: &self.shared.counters,
+            plugins: None,
         };
         answer(&stores, stale, need, now_ms)
     }

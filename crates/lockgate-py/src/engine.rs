@@ -1,10 +1,13 @@
 //! The offline engine.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use lockgate_policy::ConfigError;
 use lockgate_proxy::explain::{self, Question};
 use lockgate_proxy::gate::GateError;
+use lockgate_proxy::plugins::Offline;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde::Serialize;
@@ -37,6 +40,19 @@ pub fn check_bundle<'py>(py: Python<'py>, bundle: &[u8]) -> PyResult<Bound<'py, 
     to_python(py, &problems.collect::<Vec<_>>())
 }
 
+/// A process for plugins, for engines without a gate.
+#[pyclass(frozen)]
+pub struct Plugins(Arc<Offline>);
+
+#[pymethods]
+impl Plugins {
+    #[new]
+    #[pyo3(signature = (command, *, state_dir = PathBuf::new()))]
+    fn new(command: Vec<String>, state_dir: PathBuf) -> Self {
+        Self(Arc::new(Offline::new(command, state_dir)))
+    }
+}
+
 /// The gate's engine without a gate.
 #[pyclass(frozen)]
 pub struct Engine {
@@ -46,16 +62,22 @@ pub struct Engine {
 #[pymethods]
 impl Engine {
     #[new]
-    #[pyo3(signature = (bundle, *, facts = Vec::new(), pepper = Vec::new()))]
+    #[pyo3(signature = (bundle, *, facts = Vec::new(), pepper = Vec::new(), plugins = None))]
     fn new(
         py: Python<'_>,
         bundle: Vec<u8>,
         facts: Vec<Vec<u8>>,
         pepper: Vec<u8>,
+        plugins: Option<Py<Plugins>>,
     ) -> PyResult<Self> {
+        let plugins = plugins.map(|plugins| Arc::clone(&plugins.get().0));
         let engine = py
             .detach(|| explain::Engine::new(&bundle, &facts, &pepper))
             .map_err(Told::from)?;
+        let engine = match plugins {
+            Some(plugins) => engine.with_plugins(plugins),
+            None => engine,
+        };
         Ok(Self { engine })
     }
 

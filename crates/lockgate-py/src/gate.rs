@@ -31,7 +31,7 @@ struct Bundle {
 #[pymethods]
 impl Gate {
     #[new]
-    #[pyo3(signature = (*, state_dir, pepper, public_key, workers = None, sockets = Vec::new()))]
+    #[pyo3(signature = (*, state_dir, pepper, public_key, workers = None, sockets = Vec::new(), plugin_command = Vec::new()))]
     fn new(
         py: Python<'_>,
         state_dir: PathBuf,
@@ -39,6 +39,7 @@ impl Gate {
         public_key: Vec<u8>,
         workers: Option<usize>,
         sockets: Vec<Sockets>,
+        plugin_command: Vec<String>,
     ) -> PyResult<Self> {
         let handed = sockets.into_iter().map(received).collect::<PyResult<_>>()?;
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
@@ -49,6 +50,7 @@ impl Gate {
             public_key,
             workers,
             handed,
+            plugin_command,
         };
         let gate = py
             .detach(|| native::Gate::start(settings))

@@ -105,6 +105,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     )?;
     module.add_class::<gate::Gate>()?;
     module.add_class::<engine::Engine>()?;
+    module.add_class::<engine::Plugins>()?;
     module.add_class::<events::EventWriter>()?;
     module.add_class::<replay::Replay>()?;
     module.add_class::<inprocess::InProcess>()?;

@@ -151,7 +151,15 @@ class Editor:
         for path in instead:
             self._writable(path)
         try:
-            loaded = load(self._reloader.path, instead=instead, fence=self._fence())
+            fence = self._fence()
+            # First of all: loading a configuration imports its plugins.
+            if _closed(self._reloader.path, instead, fence) != closed:
+                raise EditError(
+                    "config-plugins-closed",
+                    "Which plugins run, where and with what options is not changed through the API: "
+                    "edit the file itself.",
+                )
+            loaded = load(self._reloader.path, instead=instead, fence=fence)
             _ = loaded.outgoing  # Certificates to be trusted are read when they are wanted.
         except OutsideError as error:
             words = f"Through the API this cannot be named: {error}."
@@ -169,10 +177,6 @@ class Editor:
         if unread:
             name = os.path.relpath(min(unread), self.folder)
             raise EditError("config-file-not-included", f"Nothing includes {name}: add it to `include` first.")
-        if _closed(self._reloader.path, instead) != closed:
-            raise EditError(
-                "config-plugins-closed", "Which plugins run cannot be changed through the API: edit the file itself."
-            )
         return loaded
 
     def _fence(self) -> Fence:
@@ -256,23 +260,24 @@ class Editor:
             raise EditError("config-file-unwritable", f"The folder of {name} is not there.")
 
 
-def _closed(main: Path, instead: Mapping[Path, bytes | None]) -> list[str]:
-    """All that the configuration says under a closed key, wherever it stands."""
+def _closed(main: Path, instead: Mapping[Path, bytes | None], fence: Fence | None = None) -> list[str]:
+    """All that the configuration says under a closed key, and where."""
     from lockgate.config.read import Reader
 
-    reader = Reader.read(main, os.environ, instead)
-    return sorted(_said({name: item.data for name, item in reader.sections.items()}))
+    reader = Reader.read(main, os.environ, instead, fence)
+    return sorted(_said({name: item.data for name, item in reader.sections.items()}, ()))
 
 
-def _said(value: Any) -> Iterator[str]:
+def _said(value: Any, path: tuple[str, ...]) -> Iterator[str]:
     if isinstance(value, dict):
         for key, below in value.items():
+            # With its place: a check that is moved leaves what it stood before.
             if key in CLOSED_KEYS:
-                yield json.dumps(below, sort_keys=True, default=str)
-            yield from _said(below)
+                yield json.dumps([*path, below], sort_keys=True, default=str)
+            yield from _said(below, (*path, str(key)))
     elif isinstance(value, list):
-        for below in value:
-            yield from _said(below)
+        for index, below in enumerate(value):
+            yield from _said(below, (*path, str(index)))
 
 
 def _etag(content: bytes | str) -> str:

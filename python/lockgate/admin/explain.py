@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from lockgate.admin.keys import KnownKeys
 from lockgate.admin.routes import operations_of
+from lockgate.plugin.launch import COMMAND
 from lockgate.rehearsal.credentials import key_headers
 
 if TYPE_CHECKING:
@@ -72,14 +73,15 @@ def offline(bundle: str, asked: Asked, known: Callable[[], tuple[KnownKeys | Non
 
     `known` gives the keys and the pepper; it is called only if the request carries what may be a key.
     """
-    from lockgate._native import Engine, LockgateError
+    from lockgate._native import Engine, LockgateError, Plugins
 
     request = asked.request()
     text, document = bundle.encode(), json.loads(bundle)
+    plugins = Plugins(list(COMMAND)) if document.get("plugins") is not None else None
     listener = _listener(document, asked)
     request["listener"] = listener["name"]
     try:
-        engine = Engine(text, pepper=bytes(32))
+        engine = Engine(text, pepper=bytes(32), plugins=plugins)
         explained = engine.evaluate(request)
         if explained["route"] is None:
             return _explanation(explained, listener, request, _other_methods(engine, document, request, explained))
@@ -91,7 +93,7 @@ def offline(bundle: str, asked: Asked, known: Callable[[], tuple[KnownKeys | Non
         if carried:
             keys, pepper = known()
             facts = _facts(carried, keys, pepper)
-            explained = Engine(text, facts=facts, pepper=pepper).evaluate(request)
+            explained = Engine(text, facts=facts, pepper=pepper, plugins=plugins).evaluate(request)
         return _explanation(explained, listener, request)
     except LockgateError as error:
         raise UnreadableError(str(error)) from error
@@ -147,12 +149,14 @@ def of_event(event: dict[str, Any], bundle: str | None) -> dict[str, Any]:
         if reason is None
         else {
             "code": reason,
+            "own": event.get("own"),
             "title": said.get("title"),
             "room": event.get("room"),
             "advice": said.get("advice"),
             "detail": None,
             "span": event.get("span"),
         },
+        "errors": [],
         "identity": None if key is None and owner is None else {"credential": key, "owner": owner},
         "upstream": None if event.get("target") is None else _asked_upstream(event),
         "took_us": event["took_us"],

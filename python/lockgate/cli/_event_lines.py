@@ -110,7 +110,8 @@ def _request(event: Event) -> Text:
     text = Text.assemble((str(status or "---"), _status_style(status)))
     _add(text, f"{event['method']} {event['host']}{event['path']}", "bold")
     if event["reason"]:
-        _add(text, str(event["reason"]), "red" if event["class"] == "security" else "yellow")
+        own = f" ({_safe(event['own'])})" if event.get("own") else ""
+        _add(text, f"{event['reason']}{own}", "red" if event["class"] == "security" else "yellow")
     _add(text, str(event["peer"]))
     for field in ("api", "key"):
         if event[field]:

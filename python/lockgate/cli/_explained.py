@@ -128,6 +128,7 @@ def _end(explained: dict[str, Any]) -> list[str]:
     lines = []
     if identity is not None:
         lines.append(f"Caller    {escape(str(identity['credential']))}, of {escape(str(identity['owner']))}")
+    lines += [f"Error     {escape(error)}" for error in explained.get("errors", [])]
     if explained["verdict"] == "allow":
         status = f"  (answered {explained['status']})" if explained["status"] else ""
         to = f" to {escape(_goes_to(upstream))}" if upstream is not None else ""
@@ -139,7 +140,8 @@ def _end(explained: dict[str, Any]) -> list[str]:
         lines.append(f"Upstream  {escape(_goes_to(upstream))}")
     decided = _place(reason["span"])
     where = f"  [bold]{decided}[/bold]" if decided else ""
-    lines.append(f"[bold red]{word}[/] with {explained['status']}: {reason['code']}{where}")
+    own = f" ({escape(reason['own'])})" if reason.get("own") else ""
+    lines.append(f"[bold red]{word}[/] with {explained['status']}: {reason['code']}{own}{where}")
     lines += [f"          {escape(reason[part])}" for part in ("title", "detail", "advice") if reason.get(part)]
     return lines
 

@@ -56,6 +56,7 @@ def _lines(told: dict[str, Any]) -> list[str]:
         if stats.get("observed"):
             would = ", ".join(f"{policy} {number}" for policy, number in stats["observed"].items())
             lines.append(f"Observes   would have refused, were it enforced: {would}")
+        lines += [_cost(plugin) for plugin in stats.get("plugins", []) if plugin["calls"]]
     lines.append(f"Control    process {control['pid']}, version {control['version']}, up {control['uptime_s']} s")
     lines += _history(told["history"])
     lines += [f"Issuer     {_issuer(issuer)}" for issuer in told["issuers"]]
@@ -90,6 +91,16 @@ def _upstream(upstream: dict[str, Any]) -> str:
     if len(ill) > MAX_ILL:
         told.append(f"and {len(ill) - MAX_ILL} more")
     return f"{line} ({', '.join(told)})" if told else line
+
+
+def _cost(plugin: dict[str, Any]) -> str:
+    """What a plugin has cost its API's callers."""
+    mean, own, longest = (plugin[key] / 1000 for key in ("mean_us", "own_us", "longest_us"))
+    ended = "".join(f", {plugin[key]} {key}" for key in ("denied", "failed") if plugin[key])
+    return (
+        f"Plugin     {plugin['name']}: {count(plugin['calls'], 'call')}{ended}; "
+        f"{mean:.2f} ms each, of which its own code {own:.2f} ms, and {longest:.1f} ms at most"
+    )
 
 
 def _listens(gate: dict[str, Any]) -> str:

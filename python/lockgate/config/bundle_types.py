@@ -160,6 +160,8 @@ class Bundle(TypedDict):
     """Whose tokens are believed."""
     listeners: list[Listener]
     """Where the gate listens."""
+    plugins: PluginSet | None
+    """Policies in Python, where there are any."""
     problem_base: str
     """Base of the `type` of a refusal, ending in `/`."""
     sequence: int
@@ -722,6 +724,21 @@ class PlacedLimits(TypedDict):
     """Needed where authentication or authorization is not enforced."""
 
 
+class PlacedPlugins(TypedDict):
+    """A policy's config with what every policy has."""
+
+    config: PluginsConfig
+    """The policy's own part."""
+    mode: Mode
+    """Enforce, observe or off."""
+    on_error: OnError
+    """What an error of the policy itself does."""
+    span: Span
+    """Where the configuration says it."""
+    waiver: Waiver | None
+    """Needed where authentication or authorization is not enforced."""
+
+
 class PlacedRedirect(TypedDict):
     """A policy's config with what every policy has."""
 
@@ -752,6 +769,47 @@ class PlacedRewrite(TypedDict):
     """Needed where authentication or authorization is not enforced."""
 
 
+class PluginSet(TypedDict):
+    """What a pool of processes for plugins runs. Another set is another pool."""
+
+    digest: str
+    """SHA-256 over the modules of that folder which the plugins read."""
+    folder: str
+    """The folder that modules are looked for in first, absolute."""
+    memory_bytes: int
+    """Most memory of one process, bytes of address space."""
+    plugins: list[PluginSource]
+    """Every plugin of the bundle; policies name them by their place."""
+
+
+class PluginSource(TypedDict):
+    """A plugin, as a process makes it."""
+
+    name: str
+    """`module:Class`."""
+    options: str
+    """What it is made with, JSON."""
+
+
+class PluginsConfig(TypedDict):
+    """The room's config: one plugin of an API."""
+
+    credentials: list[str]
+    """Fields with credentials that it is shown all the same."""
+    deadline_ms: int
+    """From the question to the answer, waiting included, milliseconds."""
+    digest: str
+    """SHA-256 of the code that it was loaded from."""
+    name: str
+    """`module:Class`, for people and numbers."""
+    plugin: int
+    """Its place in the bundle's list of plugins."""
+    request: bool
+    """Whether it is asked about requests."""
+    response: bool
+    """Whether it is asked about answers."""
+
+
 class Policies(TypedDict):
     """An API's policies. The order of the fields has no meaning: the pipeline has its own."""
 
@@ -767,6 +825,8 @@ class Policies(TypedDict):
     """Address filter."""
     limits: list[PlacedLimits]
     """How much may come."""
+    plugins: list[PlacedPlugins]
+    """Policies in Python, asked in this order."""
     redirect: PlacedRedirect | None
     """The gate answers with another place."""
     rewrite: PlacedRewrite | None

@@ -17,9 +17,10 @@ from lockgate.config.model_upstreams import Credential, Timeouts, Upstream
 from lockgate.config.model_versions import Version, VersionBy, day_ms
 from lockgate.config.openapi.documents import Attaching, Documents
 from lockgate.config.placed import Path, Placed
+from lockgate.config.plugins import LoadedPlugins
 from lockgate.config.references import References, secret_reference
 from lockgate.paths import PathMatch
-from lockgate.policies import Limit, Lists, Policy, Waiver
+from lockgate.policies import Limit, Lists, Plugin, Policy, Waiver
 
 BUNDLE_VERSION: Final = 1
 
@@ -34,12 +35,14 @@ class Compiler:
         lists: Lists,
         documents: Documents,
         references: References,
+        plugins: LoadedPlugins | None = None,
     ) -> None:
         self.document = document
         self.apis = apis
         self.lists = lists
         self.attaching = Attaching(documents)
         self.references = references
+        self.plugins = plugins
 
     def bundle(self, sequence: int, created_ms: int) -> types.Bundle:
         """The whole bundle."""
@@ -67,6 +70,7 @@ class Compiler:
             "documents": self.attaching.made,
             "facts": {"max_age_ms": document.facts.max_age, "then": document.facts.then},
             "events": {"access": document.events.access, "retain_bytes": document.events.retain},
+            "plugins": self.plugins.set if self.plugins is not None else None,
             "problem_base": document.answers.base,
         }
 
@@ -229,6 +233,7 @@ class Compiler:
                 cast("types.Authenticator", {placed.policy.room: self._placed(placed)}) for placed in api.authenticate
             ],
             "body_limit": cast("types.PlacedBodyLimit", self._placed(api.body_limit)),
+            "plugins": [cast("types.PlacedPlugins", self._plugin(placed)) for placed in api.plugins],
             "headers": cast("types.PlacedHeaders | None", self._placed(api.headers)),
             "limits": [cast("types.PlacedLimits", self._limit(placed)) for placed in api.limits],
         }
@@ -248,6 +253,11 @@ class Compiler:
             "span": region(self.document, placed).span,
             "config": policy.own(self.lists),
         }
+
+    def _plugin(self, placed: Placed[Plugin]) -> object:
+        made = cast("dict[str, Any]", self._placed(placed))
+        more = self.plugins.config(placed.policy) if self.plugins is not None else {}
+        return {**made, "config": {**made["config"], **more}}
 
     def _waiver(self, waiver: Waiver | None, path: Path) -> types.Waiver | None:
         if waiver is None:

@@ -12,7 +12,7 @@ from lockgate.config.merge import refined
 from lockgate.config.model_apis import Api
 from lockgate.config.placed import Path, Placed
 from lockgate.config.problems import Region
-from lockgate.policies import Authentication, BodyLimit, Cors, Headers, IpFilter, Limit, Policy, Waiver
+from lockgate.policies import Authentication, BodyLimit, Cors, Headers, IpFilter, Limit, Plugin, Policy, Waiver
 
 P = TypeVar("P", bound=Policy)
 Room = Literal["ip_filter", "cors", "body_limit", "headers"]
@@ -41,6 +41,7 @@ class EffectiveApi:
     cors: Placed[Cors] | None
     authenticate: tuple[Placed[Authentication], ...]
     body_limit: Placed[BodyLimit]
+    plugins: tuple[Placed[Plugin], ...]
     headers: Placed[Headers] | None
     limits: tuple[Placed[Limit], ...]
 
@@ -72,6 +73,7 @@ class EffectiveApi:
             yield self.cors
         yield from self.authenticate
         yield self.body_limit
+        yield from self.plugins
         if self.headers is not None:
             yield self.headers
         yield from self.limits
@@ -130,6 +132,7 @@ def _effective(document: Document, name: str, api: Api) -> EffectiveApi:
         cors=_placed(name, "cors", document.defaults.cors, api.cors),
         authenticate=tuple(_ways(name, api)),
         body_limit=body_limit or Placed(BodyLimit(), ("apis", name), inherited=True),
+        plugins=tuple(_plugins(name, api)),
         headers=_placed(name, "headers", document.defaults.headers, api.headers),
         limits=limits_of(document.defaults.limits, api.limits, name),
     )
@@ -154,3 +157,9 @@ def _ways(name: str, api: Api) -> Iterator[Placed[Authentication]]:
         if policy is not None:
             path: Path = ("apis", name, "authenticate", index, policy.room)
             yield Placed(policy, path, (*path, "waiver") if policy.waiver is not None else None)
+
+
+def _plugins(name: str, api: Api) -> Iterator[Placed[Plugin]]:
+    for index, plugin in enumerate(api.plugins):
+        path: Path = ("apis", name, "plugins", index)
+        yield Placed(plugin, path, (*path, "waiver") if plugin.waiver is not None else None)

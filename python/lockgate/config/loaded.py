@@ -22,6 +22,7 @@ from lockgate.config.issuers import KeyOrigin, origins, outgoing, read_files
 from lockgate.config.lists import ListFiles
 from lockgate.config.native import cross_check
 from lockgate.config.openapi import Documents
+from lockgate.config.plugins import LoadedPlugins, load_plugins
 from lockgate.config.problems import Problem, Problems, Source
 from lockgate.config.read import Reader
 from lockgate.errors import ConfigErrors
@@ -63,6 +64,8 @@ class Loaded:
     lists: ListFiles
     documents: Documents
     """OpenAPI documents that APIs are held to."""
+    plugins: LoadedPlugins | None = None
+    """What loading its plugins told, where it has any."""
 
     @property
     def warnings(self) -> list[Problem]:
@@ -92,7 +95,9 @@ class Loaded:
     @_unpaused
     def compile(self, sequence: int, created_ms: int) -> dict[str, Any]:
         """The bundle, as `bundle.rs` declares it."""
-        compiler = Compiler(self.document, self.apis, self.lists.read, self.documents, self.lists.references)
+        compiler = Compiler(
+            self.document, self.apis, self.lists.read, self.documents, self.lists.references, self.plugins
+        )
         return cast("dict[str, Any]", compiler.bundle(sequence, created_ms))
 
     def findings(self, now: dt.datetime | None = None) -> list[Finding]:
@@ -112,7 +117,8 @@ def load(
     """Read and check a configuration.
 
     Raises `ConfigErrors` with every error at once. `native=False` leaves out
-    what only the core knows (which routes exclude each other). `instead` holds
+    what only the core knows (which routes exclude each other), and imports no
+    plugins, so that nothing comes of compiling where there are some. `instead` holds
     contents to be read in the place of what is on disk, by absolute path.
     What is behind the `fence` is not read: it raises `OutsideError`.
     """
@@ -151,7 +157,10 @@ def _checked(reader: Reader, *, native: bool) -> Loaded:
     read_files(document, reader.references)
     check(document, apis, lists.read, reader.references)
     secrets.check(document, reader.references)
-    loaded = Loaded(document, apis, reader.watched, reader.patterns, lists, documents)
+    plugins = load_plugins(document, apis) if native and not reader.problems.errors else None
+    if plugins is not None:
+        reader.references.files.extend(plugins.files)
+    loaded = Loaded(document, apis, reader.watched, reader.patterns, lists, documents, plugins)
     if native and not reader.problems.errors:
         cross_check(loaded.compile(0, 0), document)
     return loaded

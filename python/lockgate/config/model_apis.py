@@ -14,7 +14,7 @@ from lockgate.config.model_openapi import OPENAPI, Openapi, parse_openapi
 from lockgate.config.model_routing import Goes, NormalForm
 from lockgate.config.model_versions import VERSION_BY, Version, VersionBy
 from lockgate.paths import PATH, PATHS, PathMatch, parse_paths
-from lockgate.policies import ApiKey, BodyLimit, Cors, Headers, IpFilter, Jwt, Limit, Settings, Waiver
+from lockgate.policies import ApiKey, BodyLimit, Cors, Headers, IpFilter, Jwt, Limit, PluginEntry, Settings, Waiver
 from lockgate.scalars import Name, Scalar, ShortForm, parse_name, refusal, shown
 
 SERVER: Final = re.compile(r"[A-Za-z0-9.-]+:[0-9]+")
@@ -205,6 +205,12 @@ class Api(Defaults, Goes):
         default=None,
         description="Ways to prove who calls; any one of them is enough.",
         examples=[["api_key"], [{"api_key": {"header": "X-API-Key"}}]],
+    )
+    plugins: list[PluginEntry] = Field(
+        default=[],
+        description="The operator's own checks in Python, asked in this order once every other policy has let the "
+        "request through.",
+        examples=[["my_checks:TenantHeader"]],
     )
     authorize: Literal["authenticated"] | None = Field(
         default=None,

@@ -24,6 +24,7 @@ from lockgate.gate.enrolment import enrolled
 from lockgate.gate.handover import Giving, HandOverError, say_serving, take
 from lockgate.gate.link import Link, local
 from lockgate.gate.parent import Parent
+from lockgate.plugin.launch import COMMAND
 from lockgate.state import StateError, StateFolder, StateInUseError
 
 EXIT_FATAL = 2
@@ -221,6 +222,7 @@ def _serve(
             public_key=state.public_key(),
             workers=options.workers,
             sockets=list(sockets),
+            plugin_command=list(COMMAND),
         )
     except _native.LockgateError as error:
         return _fatal(parent, str(getattr(error, "code", "gate")), str(error))

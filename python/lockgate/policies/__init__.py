@@ -8,6 +8,7 @@ from lockgate.policies.headers import Headers
 from lockgate.policies.ip_filter import AddressEntry, IpFilter
 from lockgate.policies.jwt import Jwt
 from lockgate.policies.limits import Limit
+from lockgate.policies.plugins import Plugin, PluginEntry
 from lockgate.policies.redirect import Redirect
 from lockgate.policies.rewrite import Rewrite
 
@@ -24,6 +25,8 @@ __all__ = [
     "Lists",
     "Mode",
     "OnError",
+    "Plugin",
+    "PluginEntry",
     "Policy",
     "Redirect",
     "Rewrite",

@@ -69,7 +69,8 @@ class _Comparison:
         yield from self._named("listeners", "listener", self._listener, added="opens", removed="closes")
         yield from self._named("upstreams", "upstream", self._upstream, added="changes", removed="changes")
         # What a document says counts where an API is held to it.
-        known = {"apis", "listeners", "upstreams", "documents", *IGNORED}
+        # And what a plugin is, where an API asks it.
+        known = {"apis", "listeners", "upstreams", "documents", "plugins", *IGNORED}
         for name in dict.fromkeys([*self._before, *self._after]):
             if name not in known:
                 yield from self._values(name, self._before.get(name), self._after.get(name), self._whole)
@@ -127,6 +128,8 @@ class _Comparison:
             old, new = before.get(room), after.get(room)
             if room == "authenticate":
                 yield from self._ways(f"{at}.{room}", old or [], new or [], api)
+            elif room == "plugins":
+                yield from self._plugins(f"{at}.{room}", old or [], new or [], api)
             elif isinstance(old, list) or isinstance(new, list):
                 yield from self._several(f"{at}.{room}", room, old or [], new or [], api)
             elif old is None and new is not None:
@@ -167,6 +170,25 @@ class _Comparison:
                 continue
             yield from self._modes(here, f"{room} {name}", old[name], placed)
             yield from self._limit(here, old[name]["config"], placed["config"], placed)
+
+    def _plugins(self, at: str, before: Sequence[Node], after: Sequence[Node], api: Node) -> Iterator[Difference]:
+        old, new = _by_class(before), _by_class(after)
+        for name in old:
+            if name not in new:
+                yield self._of("opens", f"{at}.{name}", f"plugin {name} is not asked any more", api)
+        for name, placed in new.items():
+            here = f"{at}.{name}"
+            if name not in old:
+                yield self._of("closes", here, f"plugin {name} is asked now", placed)
+                continue
+            yield from self._modes(here, f"plugin {name}", old[name], placed)
+            was, now = old[name]["config"], placed["config"]
+            yield from self._values(f"{here}.deadline_ms", was["deadline_ms"], now["deadline_ms"], placed)
+            yield from self._set(f"{here}.credentials", "field", was["credentials"], now["credentials"], placed)
+            if _options(self._before, was) != _options(self._after, now):
+                yield self._of("changes", f"{here}.options", f"plugin {name} is made with other options", placed)
+            if was["digest"] != now["digest"]:
+                yield self._of("changes", here, f"the code of plugin {name} has changed", placed)
 
     def _limit(self, at: str, before: Node, after: Node, said: Node) -> Iterator[Difference]:
         rates = before["allow"] / before["per_ms"], after["allow"] / after["per_ms"]
@@ -334,6 +356,20 @@ def _config(placed: Node) -> str:
 def _way(way: Node) -> tuple[str, Node]:
     ((room, placed),) = way.items()
     return room, placed
+
+
+def _by_class(placed: Sequence[Node]) -> dict[str, Node]:
+    """Plugins by their class; one that is asked several times is told apart by which time it is."""
+    found: dict[str, Node] = {}
+    for one in placed:
+        name = one["config"]["name"]
+        time = sum(1 for known in found if known.partition(" (")[0] == name) + 1
+        found[name if time == 1 else f"{name} ({time})"] = one
+    return found
+
+
+def _options(bundle: Node, config: Node) -> object:
+    return bundle["plugins"]["plugins"][config["plugin"]]["options"]
 
 
 def _called(one: Node) -> str:

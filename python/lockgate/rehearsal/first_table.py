@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from lockgate._native import Engine
+from lockgate._native import Engine, Plugins
+from lockgate.plugin.launch import COMMAND
 from lockgate.rehearsal.credentials import key_headers
 
 HEAD: Final = """\
@@ -22,7 +23,8 @@ A_SEGMENT: Final = "1"
 
 def first_table(bundle: Mapping[str, Any]) -> str:
     """A case or two for each route: with a credential and without."""
-    engine = Engine(json.dumps(bundle).encode())
+    plugins = Plugins(list(COMMAND)) if bundle.get("plugins") is not None else None
+    engine = Engine(json.dumps(bundle).encode(), plugins=plugins)
     lines = [HEAD]
     hosts = [host for api in bundle["apis"] for host in api["hosts"]]
     if hosts:

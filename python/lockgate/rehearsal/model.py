@@ -138,6 +138,11 @@ class Expect(Settings):
         examples=["deny"],
     )
     reason: ReasonCode | None = Field(default=None, description="Why it is refused.", examples=["key-missing"])
+    code: Text | None = Field(
+        default=None,
+        description="The reason that a plugin of yours gives, beside `plugin-denied`.",
+        examples=["tenant-missing"],
+    )
     status: Annotated[int, count(100, 599)] | None = Field(
         default=None, description="The status that the gate itself answers.", examples=[401]
     )

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from lockgate._native import Engine, LockgateError
+from lockgate._native import Engine, LockgateError, Plugins
+from lockgate.plugin.launch import COMMAND
 from lockgate.rehearsal.credentials import PEPPER, ScratchKeys, key_headers
 from lockgate.rehearsal.model import Case, Expect
 from lockgate.rehearsal.read import Read
@@ -22,6 +23,7 @@ Explanation = dict[str, Any]
 LOOKED_AT: Final[Mapping[str, Callable[[Explanation], object]]] = {
     "verdict": lambda told: told["verdict"],
     "reason": lambda told: (told["reason"] or {}).get("code"),
+    "code": lambda told: (told["reason"] or {}).get("own"),
     "status": lambda told: told["status"],
     "api": lambda told: (told["route"] or {}).get("api"),
     "route": lambda told: (told["route"] or {}).get("pattern"),
@@ -86,9 +88,11 @@ class Run:
         keys = ScratchKeys()
         made = [keys.make(one.case.key) if one.case.key is not None else None for one in self.cases]
         text = json.dumps(self.bundle).encode()
+        # One process for them all: starting one takes longer than a hundred cases.
+        plugins = Plugins(list(COMMAND)) if self.bundle.get("plugins") is not None else None
 
         def engine() -> Engine:
-            return Engine(text, facts=keys.facts, pepper=PEPPER)
+            return Engine(text, facts=keys.facts, pepper=PEPPER, plugins=plugins)
 
         shared = engine()
         counts = any(_counts(api) for api in self.bundle["apis"])
@@ -162,7 +166,7 @@ def request_of(one: Read) -> dict[str, Any]:
 def missed(expect: Expect, told: Explanation) -> list[Miss]:
     """What of the expectation did not come about, the verdict first."""
     wanted = {name: value for name in LOOKED_AT if (value := getattr(expect, name)) is not None}
-    if "reason" in wanted:
+    if "reason" in wanted or "code" in wanted:
         wanted.setdefault("verdict", "deny")
     found = {name: LOOKED_AT[name](told) for name in wanted}
     return [

@@ -43,6 +43,8 @@ from lockgate.config.bundle_types import (
     PlacedIpFilter,
     PlacedJwt,
     PlacedLimits,
+    PlacedPlugins,
+    PluginSet,
     Server,
     Span,
     Split,
@@ -278,6 +280,7 @@ def api(
     addresses: PlacedIpFilter | None = None,
     body: PlacedBodyLimit | None = None,
     fields: PlacedHeaders | None = None,
+    checks: Sequence[PlacedPlugins] = (),
     pages: PlacedCors | None = None,
     limits: Sequence[PlacedLimits] = (),
     public: Waiver | None = None,
@@ -309,6 +312,7 @@ def api(
             "cors": pages,
             "authenticate": list(keys),
             "body_limit": body,
+            "plugins": list(checks),
             "headers": fields,
             "limits": list(limits),
         },
@@ -364,6 +368,7 @@ def bundle(
     facts: FactsPolicy | None = None,
     access: bool = True,
     documents: Sequence[ApiDocument] = (),
+    plugins: PluginSet | None = None,
 ) -> Bundle:
     """A whole bundle."""
     return {
@@ -378,6 +383,7 @@ def bundle(
         "documents": list(documents),
         "facts": facts or {"max_age_ms": DAY_MS, "then": "continue"},
         "events": {"access": access, "retain_bytes": 2**30},
+        "plugins": plugins,
         "problem_base": "/.lockgate/reasons/",
     }
 

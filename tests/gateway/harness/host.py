@@ -13,6 +13,7 @@ import sys
 from typing import Any
 
 from lockgate import _native
+from lockgate.plugin.launch import COMMAND
 
 
 def main() -> None:
@@ -26,6 +27,7 @@ def main() -> None:
             pepper=bytes.fromhex(settings["pepper"]),
             public_key=bytes.fromhex(settings["public_key"]),
             workers=settings["workers"],
+            plugin_command=list(COMMAND),
         )
     except _native.LockgateError as error:
         say({"refused": error.code, "why": str(error)})

@@ -290,13 +290,51 @@ def test_a_link_is_not_written_through(client: Client, folder: Path) -> None:
     assert "linked" in (folder / "kept.yaml").read_text()
 
 
-def test_plugins_cannot_be_installed(client: Client, folder: Path) -> None:
+def test_plugins_cannot_be_installed(client: Client, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("importing a plugin is running it")
+
+    monkeypatch.setattr("lockgate.config.loaded.load_plugins", never)
     text = CONFIG.replace(
         "    upstream: http://127.0.0.1:9000\n", "    upstream: http://127.0.0.1:9000\n    plugins: [os:system]\n"
     )
-    answer = put(client, "files/lockgate.yaml", text)
-    assert answer.status_code in {403, 422}, "refused as unknown, or as closed"
+    refused(put(client, "files/lockgate.yaml", text), "config-plugins-closed")
+    shown = client.get("/v1/config/sections/apis/shop").text
+    refused(put(client, "sections/apis/shop", shown + "plugins: [os:system]\n"), "config-plugins-closed")
     assert (folder / "lockgate.yaml").read_text() == CONFIG
+
+
+CHECK = """\
+from lockgate.plugin import allow, on_request
+
+
+@on_request
+def check(head):
+    return allow()
+"""
+
+
+def test_plugins_that_are_there_stay_and_all_else_can_be_changed(
+    client: Client, control: Control, folder: Path
+) -> None:
+    (folder / "checks.py").write_text(CHECK)
+    main = folder / "lockgate.yaml"
+    with_plugin = "    upstream: http://127.0.0.1:9000\n    plugins: [{use: checks:check, options: {a: 1}}]\n"
+    main.write_text(CONFIG.replace("    upstream: http://127.0.0.1:9000\n", with_plugin))
+    shown = client.get("/v1/config/sections/apis/shop").text
+    for change in (
+        shown.replace("checks:check", "other:check"),
+        shown.replace("{a: 1}", "{a: 2}"),
+        shown.replace("plugins: [{use: checks:check, options: {a: 1}}]\n", ""),
+        shown.replace("options: {a: 1}", "options: {a: 1}, mode: observe"),
+    ):
+        assert change != shown
+        refused(put(client, "sections/apis/shop", change), "config-plugins-closed")
+    moved = main.read_text().replace("  shop:\n", "  store:\n")
+    assert moved != main.read_text()
+    refused(put(client, "files/lockgate.yaml", moved), "config-plugins-closed")
+    assert put(client, "sections/apis/shop", shown.replace("/shop", "/store")).status_code == 200
+    assert "/store" in main.read_text()
 
 
 def test_a_section_is_replaced_and_comments_stay(client: Client, folder: Path) -> None:

@@ -178,3 +178,78 @@ def test_a_limit_is_loosened_or_tightened(
 
 def _unlimited(api: dict[str, Any]) -> dict[str, Any]:
     return {**api, "policies": {**api["policies"], "limits": []}}
+
+
+CHECKS = """\
+from lockgate.plugin import Plugin, allow
+
+
+class Check(Plugin):
+    def on_request(self, head):
+        return allow()
+
+
+class Other(Check):
+    pass
+"""
+ASKED = "{use: checks:Check, deadline: 50ms, options: {a: 1}}"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "code", "effect", "object_", "words"),
+    [
+        ("", ASKED, CHECKS, "closes", "apis.shop.plugins.checks:Check", "plugin checks:Check is asked now"),
+        (ASKED, "", CHECKS, "opens", "apis.shop.plugins.checks:Check", "plugin checks:Check is not asked any more"),
+        (
+            ASKED,
+            f"{ASKED}, {ASKED}",
+            CHECKS,
+            "closes",
+            "apis.shop.plugins.checks:Check (2)",
+            "plugin checks:Check (2) is asked now",
+        ),
+        (
+            ASKED,
+            ASKED.replace("options", "mode: observe, options"),
+            CHECKS,
+            "opens",
+            "apis.shop.plugins.checks:Check.mode",
+            "plugin checks:Check goes from enforce to observe",
+        ),
+        (
+            ASKED,
+            ASKED.replace("options", "on_error: allow, options"),
+            CHECKS,
+            "opens",
+            "apis.shop.plugins.checks:Check.on_error",
+            "what fails of plugin checks:Check itself: allow instead of deny",
+        ),
+        (
+            ASKED,
+            ASKED.replace("a: 1", "a: 2"),
+            CHECKS,
+            "changes",
+            "apis.shop.plugins.checks:Check.options",
+            "plugin checks:Check is made with other options",
+        ),
+        (
+            ASKED,
+            ASKED,
+            CHECKS + "# More.\n",
+            "changes",
+            "apis.shop.plugins.checks:Check",
+            "the code of plugin checks:Check has changed",
+        ),
+    ],
+)
+def test_plugins_are_told_apart(
+    tmp_path: Path, before: str, after: str, code: str, effect: str, object_: str, words: str
+) -> None:
+    bundles = []
+    for name, (entries, source) in {"before.yaml": (before, CHECKS), "after.yaml": (after, code)}.items():
+        (tmp_path / "checks.py").write_text(source)
+        (tmp_path / name).write_text(BASE.replace("path: /shop\n", f"path: /shop\n    plugins: [{entries}]\n"))
+        bundles.append(load(tmp_path / name).compile(0, 0))
+    (found,) = differences(*bundles)
+    assert (found.effect, found.object, found.message) == (effect, object_, words)
+    assert not differences(bundles[1], bundles[1])

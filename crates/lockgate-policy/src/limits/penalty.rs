@@ -79,10 +79,10 @@ impl Penalty {
                 let retry_s = told::retry_after(self.counting.key(asked), wait_ns, now_ns);
                 Ok(Verdict::Deny(told::waiting(Denial::new(&PENALTY), retry_s)))
             }
-            _ => Err(PolicyError {
-                policy: NAME,
-                cause: "it asked for a penalty, and was told something else".to_owned(),
-            }),
+            _ => Err(PolicyError::new(
+                NAME,
+                "it asked for a penalty, and was told something else",
+            )),
         }
     }
 

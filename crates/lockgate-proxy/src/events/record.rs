@@ -48,6 +48,8 @@ pub struct AccessRecord<'a> {
     pub version: Option<&'a str>,
     /// The operation of the API's document that it is.
     pub operation: Option<&'a str>,
+    /// What a plugin calls its refusal.
+    pub own: Option<&'a str>,
     /// Address of the caller.
     pub peer: IpAddr,
     /// Key id.
@@ -125,7 +127,7 @@ impl AccessRecord<'_> {
 
     /// At least the bytes that [`Self::encode`] writes, cheaply.
     pub(crate) fn size_bound(&self) -> usize {
-        // Keys, lengths and numbers of all fields: 26 × 4 + 10 × 9 and more.
+        // Keys, lengths and numbers of all fields: 27 × 4 + 10 × 9 and more.
         const FIXED: usize = 320;
         const EACH: usize = 8;
         let option = |text: Option<&str>| text.map_or(0, str::len);
@@ -144,6 +146,7 @@ impl AccessRecord<'_> {
             + option(self.route)
             + option(self.version)
             + option(self.operation)
+            + option(self.own)
             + option(self.key)
             + option(self.identity)
             + option(self.reason)
@@ -199,6 +202,7 @@ impl AccessRecord<'_> {
         field(c, 23, self.upstream);
         field(c, 24, self.operation);
         field(c, 25, self.version);
+        field(c, 26, self.own);
         c.end();
     }
 

@@ -221,6 +221,9 @@ pub struct Exchange {
     /// The version of the API that it asks for.
     #[n(25)]
     pub version: Option<String>,
+    /// What a plugin calls its refusal, beside `plugin-denied`.
+    #[n(26)]
+    pub own: Option<String>,
 }
 
 impl Default for Exchange {
@@ -252,6 +255,7 @@ impl Default for Exchange {
             upstream: None,
             operation: None,
             version: None,
+            own: None,
         }
     }
 }

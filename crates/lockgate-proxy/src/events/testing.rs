@@ -56,6 +56,7 @@ pub(crate) fn record(id: &str) -> AccessRecord<'_> {
         api: Some("shop"),
         route: Some("/"),
         version: None,
+        own: None,
         operation: None,
         peer: [127, 0, 0, 1].into(),
         key: Some("key_1"),

@@ -88,6 +88,8 @@ fn refuses(api: &CompiledApi, step: &Step) -> bool {
     };
     match &step.policy {
         Policy::Authorize(Rule::Authenticated) => !known(),
+        // What only judges answers has none to judge offline.
+        Policy::Plugin(plugin) => plugin.judges_requests(),
         Policy::Redirect(_) | Policy::Rewrite(_) | Policy::Headers(_) => false,
         _ => true,
     }

@@ -69,6 +69,7 @@ fn a_request_that_is_allowed_is_told_in_whole() {
             "verdict": "allow",
             "status": null,
             "reason": null,
+            "errors": [],
             "identity": null,
             "upstream": {"name": "shop", "chosen_by": "api", "shares": [], "mirror": null, "targets": ["127.0.0.1:9"], "target": "/open/7?x=1"},
             "changes": {"request": [], "response": []},
@@ -307,6 +308,7 @@ fn the_engine_says_what_the_judge_says() {
         let stores = Stores {
             facts: &engine.facts,
             counters: &engine.counters,
+            plugins: None,
         };
         judging.complete(&|need| answer(&stores, false, need, NOW));
         let wanted = match &judgement.end {

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::clock::wall_ms;
 use crate::counters::{CounterStats, Counters as _};
 use crate::metrics::{head, line};
+use crate::plugins::Cost;
 use crate::upstream;
 use crate::worker::Shared;
 
@@ -44,6 +45,8 @@ pub struct Stats {
     pub observed: BTreeMap<&'static str, u64>,
     /// What limits count in.
     pub counters: CounterStats,
+    /// What each plugin has cost.
+    pub plugins: Vec<Cost>,
 }
 
 pub(super) fn stats(shared: &Shared, workers: usize) -> Stats {
@@ -70,6 +73,7 @@ pub(super) fn stats(shared: &Shared, workers: usize) -> Stats {
             .unwrap_or_default(),
         observed: shared.metrics.observed(),
         counters: shared.counters.stats(),
+        plugins: shared.ledger.costs(),
     }
 }
 

@@ -32,6 +32,7 @@ impl House {
             public_key: self.key.public_key().as_ref().to_vec(),
             workers: 1,
             handed: Vec::new(),
+            plugin_command: Vec::new(),
         })
     }
 

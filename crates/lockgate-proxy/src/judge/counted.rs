@@ -2,11 +2,14 @@
 //! has failed. And the stores that answer what policies want to know.
 
 use lockgate_policy::limits::Asked;
+use lockgate_policy::plugins::Silent;
 use lockgate_policy::{Answers, Denial, Fault, Mode, Need, RequestView};
 
 use super::Judging;
+use crate::bundle::PluginSet;
 use crate::counters::Counters;
 use crate::facts::FactStore;
+use crate::plugins::Offline;
 use crate::snapshot::{Policy, Step};
 
 impl Judging<'_, '_, '_> {
@@ -85,6 +88,8 @@ pub struct Stores<'s> {
     pub facts: &'s FactStore,
     /// What limits take from.
     pub counters: &'s dyn Counters,
+    /// The process for plugins, where they are asked without a gate.
+    pub plugins: Option<(&'s Offline, &'s PluginSet)>,
 }
 
 /// Answers needs from the process-wide stores. `stale` is whether facts are too
@@ -98,6 +103,10 @@ pub fn answer(stores: &Stores<'_>, stale: bool, need: Need, now_ms: u64) -> Answ
         Need::Refetch { issuer, .. } => Answers::Refetched(stores.facts.key_set(&issuer)),
         Need::Take(take) => Answers::Taken(stores.counters.take(take, now_ms)),
         Need::Standing(key) => Answers::Standing(stores.counters.standing(key, now_ms)),
+        Need::Plugin(call) => Answers::Plugin(match stores.plugins {
+            Some((plugins, set)) => plugins.ask(set, *call),
+            None => Err(Silent::failed("nothing runs plugins here")),
+        }),
         Need::Strike(strikes) => {
             stores.counters.strike(&strikes, now_ms);
             Answers::None

@@ -70,7 +70,11 @@ impl Asked {
             id: "",
         };
         let mut judging = Judging::new(snapshot, arrival, self.now_ms, &mut judgement);
-        let stores = Stores { facts, counters };
+        let stores = Stores {
+            facts,
+            counters,
+            plugins: None,
+        };
         judging.complete(&|need| answer(&stores, self.stale, need, self.now_ms));
         judgement
     }
@@ -672,10 +676,7 @@ fn an_error_of_a_policy_denies_unless_the_configuration_lets_it_through() {
             id: "",
         };
         let mut judging = Judging::new(&snapshot, arrival, NOW, &mut judgement);
-        let error = PolicyError {
-            policy: "api_key",
-            cause: "no answer".to_owned(),
-        };
+        let error = PolicyError::new("api_key", "no answer");
         judging.fail(step, mode, error);
         assert_eq!(end(&judgement), ended);
         assert_eq!(said(&snapshot, &judgement)[0].1, outcome);

@@ -95,9 +95,13 @@ fn rooms(policies: &Map<String, Value>) -> Rooms {
     };
     for (room, placed) in policies {
         match placed {
-            Value::Array(ways) => {
-                let ways = ways.iter().filter_map(Value::as_object).flatten();
-                ways.for_each(|(room, placed)| add(room, placed));
+            Value::Array(several) => {
+                for one in several {
+                    // Of one room, or ways that each name theirs.
+                    add(room, one);
+                    let ways = one.as_object().into_iter().flatten();
+                    ways.for_each(|(room, placed)| add(room, placed));
+                }
             }
             placed => add(room, placed),
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use lockgate_policy::{body_limit, conditions, headers, ip_filter};
+use lockgate_policy::{body_limit, conditions, headers, ip_filter, plugins, Mode};
 
 use super::*;
 use crate::events::Verdict as Said;
@@ -367,4 +367,56 @@ fn each_route_of_an_api_is_held_to_its_own_policies() {
     let (change, group) = one(&mut replay(&before, &routes("x-moved")), then);
     assert_eq!(change, "undecidable");
     assert_eq!(group.unwrap().why, Some("credential-elsewhere"));
+}
+
+#[test]
+fn what_a_plugin_said_holds_while_its_code_and_configuration_are_the_same() {
+    let asked = |digest: &str, mode| {
+        let mut bundle = shop();
+        let config = plugins::Config {
+            name: "checks:Tenant".to_owned(),
+            plugin: 0,
+            digest: digest.to_owned(),
+            deadline_ms: 50,
+            request: true,
+            response: false,
+            credentials: Vec::new(),
+        };
+        let mut placed = placed(config, 55);
+        placed.mode = mode;
+        bundle.apis[0].policies.plugins = vec![placed];
+        bundle
+    };
+    let then = || {
+        let denied = said("plugins", Outcome::Deny, Some("plugin-denied"));
+        let before = vec![
+            said("api_key", Outcome::Identify, None),
+            said("authorize", Outcome::Allow, None),
+            denied,
+        ];
+        refused("plugin-denied", before)
+    };
+    let before = asked("a", Mode::Enforce);
+    assert_eq!(one(&mut replay(&before, &before), then()).0, "same");
+    // It is observed: what it said lets through.
+    let observed = asked("a", Mode::Observe);
+    assert_eq!(
+        one(&mut replay(&before, &observed), then()).0,
+        "newly-allowed"
+    );
+    for (proposed, why) in [
+        (asked("b", Mode::Enforce), "policy-changed"),
+        (asked("a", Mode::Enforce), "policy-new"),
+    ] {
+        let was = if why == "policy-new" {
+            shop()
+        } else {
+            asked("a", Mode::Enforce)
+        };
+        let (change, group) = one(&mut replay(&was, &proposed), served());
+        assert_eq!(
+            (change.as_str(), group.unwrap().why),
+            ("undecidable", Some(why))
+        );
+    }
 }

@@ -43,6 +43,7 @@ class Explanation(BaseModel):
     verdict: str = Field(description="`allow`, `deny`, `respond`, or `failed` where the API could not be reached.")
     status: int | None
     reason: dict[str, Any] | None = Field(description="Why, with the file and line that decided.")
+    errors: list[str] = Field(description="What policies met that could not decide; of a past request, the log has it.")
     identity: dict[str, Any] | None
     upstream: dict[str, Any] | None
     other_methods: dict[str, str] | None = Field(

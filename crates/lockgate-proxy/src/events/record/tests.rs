@@ -42,6 +42,7 @@ fn full<'a>(verdicts: &'a [VerdictRecord<'a>]) -> AccessRecord<'a> {
         trace: Some("4bf92f3577b34da6a3ce929d0e0e4736"),
         worker: 300,
         version: Some("v2"),
+        own: Some("tenant-missing"),
         operation: Some("listReviews"),
         user_agent: Some(b"Mozilla/5.0 (X11; Linux x86_64; rv:132.0)"),
     }
@@ -88,6 +89,7 @@ fn bare() -> AccessRecord<'static> {
         trace: None,
         worker: 0,
         version: None,
+        own: None,
         operation: None,
         user_agent: None,
     }
@@ -105,6 +107,7 @@ fn owned(record: &AccessRecord<'_>) -> Event {
         route: text(record.route),
         version: text(record.version),
         operation: text(record.operation),
+        own: text(record.own),
         peer: record.peer,
         key: text(record.key),
         identity: text(record.identity),
@@ -210,6 +213,7 @@ fn a_typical_event_keeps_within_its_budget() {
         bytes_in: 0,
         // Of an API without a document: what is not used costs nothing.
         version: None,
+        own: None,
         operation: None,
         // Named where an API has more than one.
         upstream: None,

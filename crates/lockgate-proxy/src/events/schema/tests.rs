@@ -121,6 +121,7 @@ fn a_later_writer_is_read() {
         trace: None,
         worker: 0,
         version: None,
+        own: None,
         operation: None,
         user_agent: None,
     };
