@@ -141,7 +141,7 @@ class GateListener:
                     log.warning("gate-refused", gate=name, address=host, cause="it was revoked, or has enrolled anew")
                     return
             await self._converse(reader, writer, name)
-        except (OSError, EOFError, TimeoutError, ValueError) as error:
+        except (OSError, EOFError, TimeoutError, ValueError, RecursionError, asyncio.LimitOverrunError) as error:
             # Of a stranger there is nothing that is worth a warning.
             log.debug("gates-connection-ended", address=host, cause=str(error) or type(error).__name__)
         except Exception:

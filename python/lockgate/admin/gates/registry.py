@@ -127,11 +127,14 @@ class Registry:
             return rows
 
     def revoke(self, actor: str, name: str) -> Gate:
-        """Shut a gate out for good; its name is free again."""
+        """Shut a gate out for good, with the tokens of its name that were not used; the name is free again."""
         with self._store.write() as session:
             gate = session.get(Gate, name)
             if gate is None:
                 raise GateUnknownError(name)
+            # Whoever had the gate's token may have another one of the name.
+            unused = GateToken.name == name, GateToken.used_ms.is_(None)
+            session.execute(delete(GateToken).where(*unused))
             if gate.revoked_ms is None:
                 gate.revoked_ms = now_ms()
                 self._journal.audit(actor, "gates.revoke", name, {})
