@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socketserver
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -179,6 +181,57 @@ def test_a_closed_connection_that_rested_costs_no_attempt(gate: Gate, upstream: 
         assert client.message().status == 200
         wire.close()
     assert gate.count("lockgate_upstream_failures_total") == 0
+
+
+class Closing:
+    """Answers, until it is told to close every connection on which something is asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.closing = threading.Event()
+        self.together = threading.Barrier(4)
+        closing = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                while line := self.rfile.readline():
+                    while line not in (b"\r\n", b""):
+                        line = self.rfile.readline()
+                    closing.asked += 1
+                    if closing.closing.is_set():
+                        return
+                    # All at once, so that each has a connection of its own.
+                    closing.together.wait(20)
+                    self.wfile.write(answer())
+
+        self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
+
+    def __enter__(self) -> Self:
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+def test_connections_that_rested_are_no_free_attempts(gate: Gate) -> None:
+    with Closing() as upstream:
+        port = int(upstream.server.server_address[1])
+        load(gate, [bundles.server(port)], retry=on("reset", attempts=2))
+        clients = [gate.client() for _ in range(4)]
+        for client in clients:
+            client.send(request())
+        for client in clients:
+            assert client.message().status == 200
+        upstream.asked = 0
+        upstream.closing.set()
+        refused(clients[0], 502, "upstream-reset")
+        # The first, once more since its connection had rested, and two attempts.
+        assert upstream.asked == 4
 
 
 def bounded(concurrent: int, queue: int, wait_ms: int = 20_000) -> types.Breaker:

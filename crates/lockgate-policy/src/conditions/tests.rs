@@ -92,6 +92,17 @@ fn a_cookie_is_seen_beside_bytes_that_are_no_text() {
 }
 
 #[test]
+fn a_header_beside_its_look_alike_is_neither() {
+    for lines in [
+        &[("x-view", "admin"), ("x_view", "other")][..],
+        &[("x_view", "admin")],
+    ] {
+        let view = one(Part::Header, "X-View", exact("admin"));
+        assert_eq!(held(view, lines, None), Held::Ambiguous);
+    }
+}
+
+#[test]
 fn cookies_are_read_from_every_line() {
     let lines = [("cookie", "a=1;b = \"x y\" "), ("cookie", "tier=gold")];
     assert_eq!(

@@ -84,6 +84,8 @@ struct Journey<'a> {
     tried: Vec<Arc<TargetState>>,
     /// Attempts after the first.
     again: u8,
+    /// Whether it was sent once more because a connection that rested was closing.
+    renewed: bool,
     /// When it is too late for another one, milliseconds since the epoch.
     until_ms: u64,
 }
@@ -148,6 +150,7 @@ impl Pools {
             wish: group.wish(request.headers(), request.uri().path(), client),
             tried: Vec::new(),
             again: 0,
+            renewed: false,
             until_ms: self.clock.coarse_ms() + u64::from(upstream.timeouts.first_byte_ms),
         };
         // RFC 9110 section 9.2.2: what may be repeated. A body is gone once it was sent.
@@ -207,7 +210,9 @@ impl Pools {
                     let stale = link.rested_ms != 0 && !link.began && reason == &reasons::RESET;
                     if !stale {
                         lease.failed(now_ms, reason);
-                    } else if repeatable {
+                    } else if repeatable && !journey.renewed {
+                        // Once, on a new connection; from then on each is an attempt that is counted.
+                        journey.renewed = true;
                         same = Some(lease.member.clone());
                         head = link.written();
                         continue;
