@@ -62,6 +62,7 @@ def test_an_answered_request_is_written_down_whole(gate: Gate, auto: AutoUpstrea
         "upstream": None,
         "version": None,
         "operation": None,
+        "own": None,
         "target": f"127.0.0.1:{auto.port}",
         "bundle": loaded["hash"],
         "worker": 0,

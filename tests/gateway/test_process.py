@@ -124,6 +124,9 @@ def test_a_signal_drains_the_real_process(tmp_path: Path, upstream: Upstream, nu
     )
     (state.root / "gate" / "bundle.json").write_bytes(signer.sign(plain))
     command = [sys.executable, "-m", "lockgate.gate", "--state", str(state.root), "--workers", "2"]
+    # A job in the background of a shell ignores it, and so would what it starts.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         try:
             until(lambda: listens(port), "the gate to listen")

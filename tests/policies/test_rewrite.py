@@ -44,6 +44,9 @@ def asked(case: Case) -> str:
 @pytest.mark.parametrize("case", WHOLE, ids=name)
 def test_the_engine(case: Case, evaluate: Evaluate) -> None:
     answer = evaluate(api_of(case), {"target": asked(case), "headers": [("Host", "a.example")]})
+    if "reason" in case:
+        assert answer["reason"]["code"] == case["reason"]
+        return
     assert answer["verdict"] == "allow"
     assert answer["upstream"]["target"] == case["target"]
 
@@ -54,7 +57,11 @@ def test_a_running_gate(case: Case, gate: Gate, auto: AutoUpstream, tmp_path: Pa
     bundle = load(written(tmp_path, api)).compile(1, 1)
     bundle["listeners"][0]["address"] = "127.0.0.1:0"
     gate.load(json.loads(json.dumps(bundle)))
-    assert gate.client().get(asked(case)).status == 200
+    before, got = len(auto.requests), gate.client().get(asked(case))
+    if "reason" in case:
+        assert (got.status, got.reason, len(auto.requests)) == (400, case["reason"], before)
+        return
+    assert got.status == 200
     assert auto.requests[-1].target == case["target"]
 
 

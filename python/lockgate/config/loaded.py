@@ -7,9 +7,9 @@ import functools
 import gc
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar
 
 from lockgate.config import secrets
 from lockgate.config.check import check
@@ -67,6 +67,9 @@ class Loaded:
     plugins: LoadedPlugins | None = None
     """What loading its plugins told, where it has any."""
 
+    _bundle: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Made once: it is asked for to be checked, and again to be signed."""
+
     @property
     def warnings(self) -> list[Problem]:
         """What does not stop the load."""
@@ -94,11 +97,13 @@ class Loaded:
 
     @_unpaused
     def compile(self, sequence: int, created_ms: int) -> dict[str, Any]:
-        """The bundle, as `bundle.rs` declares it."""
-        compiler = Compiler(
-            self.document, self.apis, self.lists.read, self.documents, self.lists.references, self.plugins
-        )
-        return cast("dict[str, Any]", compiler.bundle(sequence, created_ms))
+        """The bundle, as `bundle.rs` declares it. Its parts are those of every other that is made of this."""
+        if not self._bundle:
+            compiler = Compiler(
+                self.document, self.apis, self.lists.read, self.documents, self.lists.references, self.plugins
+            )
+            self._bundle.update(compiler.bundle(sequence, created_ms))
+        return {**self._bundle, "sequence": sequence, "created_ms": created_ms}
 
     def findings(self, now: dt.datetime | None = None) -> list[Finding]:
         """Rows of the table of waivers and findings, at `now`."""
