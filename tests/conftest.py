@@ -6,9 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from lockgate.demo.shop import serve
 from support.processes import Processes
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("lockgate", deadline=None)
+settings.load_profile("lockgate")
 
 
 @pytest.fixture
