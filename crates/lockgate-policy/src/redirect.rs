@@ -182,7 +182,9 @@ impl Redirect {
         // both have no normal form, unless the API keeps them; at the beginning nobody may.
         let normal = target::normalize(&path, &self.switches).map_err(|_| Denial::new(&UNSAFE))?;
         let leads_away = normal.path[1..].starts_with(['/', '\\']);
-        if leads_away || normal.query.is_some() {
+        // `OPTIONS *` asks of no path, and behind a host the star would be a part of its name.
+        let no_path = !normal.path.starts_with('/');
+        if no_path || leads_away || normal.query.is_some() {
             return Err(Denial::new(&UNSAFE));
         }
         let query = asked.filter(|_| self.query);

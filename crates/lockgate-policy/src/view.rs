@@ -1,6 +1,7 @@
 //! What a policy may look at.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use http::{HeaderMap, Method};
 
@@ -23,6 +24,19 @@ pub struct RequestView<'a> {
     pub api: &'a str,
     /// The operation of the API's document that it is, where there is a document.
     pub operation: Option<&'a str>,
+    /// What else the path might be taken for; nearly always nothing.
+    pub readings: &'a [Reading],
+}
+
+/// What a reader might take a path for who folds what an API keeps, such as
+/// `//` or `;x`. A rule for that path must not be walked around by a spelling:
+/// what restricts one restricts the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// The path, in the form that is compared with patterns.
+    pub path: String,
+    /// The operation that it would be.
+    pub operation: Option<Arc<str>>,
 }
 
 /// Where a request comes from.

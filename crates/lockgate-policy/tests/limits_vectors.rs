@@ -251,6 +251,7 @@ impl Shop {
             content_length: None,
             api: "shop",
             operation: None,
+            readings: &[],
         };
         let identity = request.client.as_ref().map(|client| Identity {
             proved_by: "api_key",

@@ -146,6 +146,7 @@ fn identified(policy: &Jwt, set: &Arc<KeySet>, headers: &HeaderMap) -> bool {
         content_length: None,
         api: "orders",
         operation: None,
+        readings: &[],
     };
     let answer = Answers::KeySet(Some(Arc::clone(set)));
     let verdict = policy.decide(&view, &answer, NOW_MS);

@@ -38,6 +38,7 @@ fn view<'a>(method: &'a Method, headers: &'a HeaderMap) -> RequestView<'a> {
         content_length: None,
         api: API,
         operation: None,
+        readings: &[],
     }
 }
 

@@ -44,6 +44,7 @@ fn view<'a>(
         content_length,
         api: API,
         operation: None,
+        readings: &[],
     }
 }
 

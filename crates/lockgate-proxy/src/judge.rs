@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use http::header::{HeaderValue, ALLOW, CONTENT_TYPE};
 use http::uri::PathAndQuery;
@@ -16,14 +17,14 @@ use lockgate_policy::rewrite::Rewrite;
 use lockgate_policy::template::Captures;
 use lockgate_policy::{
     cors, Answers, BodyMachine, Caller, Denial, Edit, Identity, Mode, Need, OnError, PolicyError,
-    ReasonRef, RequestView, Span, Verdict,
+    Reading, ReasonRef, RequestView, Span, Verdict,
 };
 use lockgate_wire::headers::forwarded::client_address;
 use lockgate_wire::query;
-use lockgate_wire::target::{self, normalize_host, Normal};
+use lockgate_wire::target::{self, normalize_host};
 
 use crate::bundle::Duplicates;
-use crate::normal;
+use crate::normal::{self, Located};
 use crate::operations::Sought;
 use crate::reasons;
 use crate::route::{Asked, Found, Matched, Named};
@@ -185,6 +186,8 @@ pub struct Judging<'s, 'a, 'j> {
     host: Cow<'a, str>,
     path: Cow<'a, str>,
     query: Option<Cow<'a, str>>,
+    /// What else the path might be taken for.
+    readings: Vec<Reading>,
     asked: versions::Asked,
     next: usize,
     refused: Option<(Denial, Span)>,
@@ -214,6 +217,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             host: Cow::Borrowed(""),
             path: Cow::Borrowed(""),
             query: None,
+            readings: Vec::new(),
             asked: versions::Asked::Absent,
             next: 0,
             refused: None,
@@ -311,8 +315,12 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             headers: self.arrival.headers,
             query,
         };
-        let (normal, found) = match self.preflight(&asked) {
-            Some(found) => found,
+        let Located {
+            normal,
+            found,
+            readings,
+        } = match self.preflight(&asked) {
+            Some(located) => located,
             None => normal::find(self.snapshot, &self.host, target, &asked)?,
         };
         self.path = normal.path;
@@ -340,10 +348,11 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
                 }
                 self.version(matched);
                 self.outgoing(matched)?;
-                self.judgement.operation = match self.sought() {
-                    Some(Sought::Operation(number)) => Some(number),
-                    _ => None,
-                };
+                self.judgement.operation = self.operation_of(&self.path);
+                self.readings = readings
+                    .into_iter()
+                    .map(|path| self.reading(path))
+                    .collect();
                 self.insecure()
             }
             Found::MethodNotAllowed(allow) => {
@@ -388,19 +397,19 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
 
     /// A browser's preflight goes to the API that the request which it asks about
     /// would go to, where that answers preflights.
-    fn preflight(&self, asked: &Asked<'_>) -> Option<(Normal<'a>, Found<'s>)> {
+    fn preflight(&self, asked: &Asked<'_>) -> Option<Located<'s, 'a>> {
         let question = cors::preflight(asked.method, asked.headers)?;
         let method = Method::from_bytes(question.as_bytes()).ok()?;
         let asked = Asked {
             method: &method,
             ..*asked
         };
-        let normal = normal::find(self.snapshot, &self.host, self.arrival.target, &asked).ok()?;
-        let Found::Route(matched) = &normal.1 else {
+        let located = normal::find(self.snapshot, &self.host, self.arrival.target, &asked).ok()?;
+        let Found::Route(matched) = &located.found else {
             return None;
         };
         let api = self.snapshot.apis.get(matched.api)?;
-        api.answers_preflights(self.now_ms).then_some(normal)
+        api.answers_preflights(self.now_ms).then_some(located)
     }
 
     /// The upstream gets what was judged, less the prefix where that is taken off.
@@ -499,17 +508,34 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
         self.api()?.document(self.judgement.version)
     }
 
-    /// What the API's document makes of the path that the upstream gets.
-    fn sought(&self) -> Option<Sought> {
+    /// What the API's document makes of a path, without what the upstream does not get.
+    fn sought(&self, path: &str) -> Option<Sought> {
         let operations = &self.document()?.operations;
         let stripped = self.stripped(self.judgement.matched?);
-        let path = target::for_matching(target::after_match(&self.path, stripped));
+        let path = target::for_matching(target::after_match(path, stripped));
         Some(operations.find(&path, self.arrival.method))
+    }
+
+    fn operation_of(&self, path: &str) -> Option<u32> {
+        match self.sought(path)? {
+            Sought::Operation(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    #[cold]
+    fn reading(&self, path: String) -> Reading {
+        let number = self.operation_of(&path);
+        let operation = number.and_then(|number| self.document()?.operation(number));
+        Reading {
+            operation: operation.map(|operation| Arc::clone(&operation.name)),
+            path,
+        }
     }
 
     /// What the document does not know is not asked of the API.
     fn operation(&self) -> Verdict {
-        match self.sought() {
+        match self.sought(&self.path) {
             Some(Sought::Operation(_)) | None => Verdict::allow(),
             Some(Sought::Nothing) => Verdict::Deny(Denial::new(&reasons::OPERATION_UNKNOWN)),
             Some(Sought::MethodNotAllowed(allow)) => {

@@ -9,7 +9,10 @@
 //!
 //! Nobody may walk around another API's rules so: however a reader might fold
 //! what was kept, no other API may be found by it than one that the path as it
-//! stands belongs to as well.
+//! stands belongs to as well. Within its API, what it might be taken for goes
+//! along: see [`lockgate_policy::Reading`].
+
+use std::borrow::Cow;
 
 use lockgate_policy::Denial;
 use lockgate_wire::target::{self, Normal, Odd, TargetSwitches};
@@ -22,6 +25,20 @@ use crate::snapshot::Snapshot;
 /// with each of them.
 pub const MAX_SETS: usize = 16;
 
+/// A semicolon that is data to all but those who decode before they take parameters off.
+const SEMICOLON: &str = "%3B";
+
+/// A target in its normal form, and what is found by it.
+pub struct Located<'s, 'a> {
+    /// The form.
+    pub normal: Normal<'a>,
+    /// What is found by it.
+    pub found: Found<'s>,
+    /// The other paths that a reader might take it for, in the form that is
+    /// matched. Nearly always none.
+    pub readings: Vec<String>,
+}
+
 /// Brings a target into the normal form of the API that it belongs to, and
 /// finds that.
 ///
@@ -32,18 +49,28 @@ pub fn find<'s, 'a>(
     host: &str,
     raw: &'a str,
     asked: &Asked<'_>,
-) -> Result<(Normal<'a>, Found<'s>), Denial> {
+) -> Result<Located<'s, 'a>, Denial> {
     match target::normalize(raw, &TargetSwitches::default()) {
         Ok(normal) => {
             let found = snapshot.router.find(host, &normal.match_path(), asked);
+            let mut readings = Vec::new();
             if let Found::Route(matched) = &found {
-                let switches = switches(snapshot, *matched);
-                // Nothing unusual is in it, but this API may not even want dots resolved.
-                if normal.changed && switches != TargetSwitches::default() {
-                    target::normalize(raw, &switches)?;
+                let set = switches(snapshot, *matched);
+                if set != TargetSwitches::default() {
+                    // Nothing unusual is in it, but this API may not even want dots resolved.
+                    if normal.changed {
+                        target::normalize(raw, &set)?;
+                    }
+                    if set.path_parameters == Odd::Keep && normal.path.contains(SEMICOLON) {
+                        readings = self::readings(snapshot, host, &normal, asked, *matched, &set)?;
+                    }
                 }
             }
-            Ok((normal, found))
+            Ok(Located {
+                normal,
+                found,
+                readings,
+            })
         }
         Err(reason) if snapshot.switches.is_empty() => Err(reason.into()),
         Err(reason) => unusual(snapshot, host, raw, asked).unwrap_or_else(|| Err(reason.into())),
@@ -57,7 +84,7 @@ fn unusual<'s, 'a>(
     host: &str,
     raw: &'a str,
     asked: &Asked<'_>,
-) -> Option<Result<(Normal<'a>, Found<'s>), Denial>> {
+) -> Option<Result<Located<'s, 'a>, Denial>> {
     let ambiguous = || Some(Err(Denial::new(&reasons::TARGET_AMBIGUOUS)));
     let mut kept: Option<(Normal<'a>, Matched, TargetSwitches)> = None;
     for set in &snapshot.switches {
@@ -76,40 +103,77 @@ fn unusual<'s, 'a>(
         }
     }
     let (normal, matched, set) = kept?;
-    if leads_elsewhere(snapshot, host, &normal.path, asked, matched, &set) {
-        return ambiguous();
-    }
-    Some(Ok((normal, Found::Route(matched))))
+    let located = readings(snapshot, host, &normal, asked, matched, &set).map(|readings| Located {
+        found: Found::Route(matched),
+        readings,
+        normal,
+    });
+    Some(located)
 }
 
-/// Whether a reader who folds some of what was kept would find another API.
-fn leads_elsewhere(
+/// What readers who fold some of what was kept would take a path for, besides
+/// what it is.
+///
+/// # Errors
+/// One of them would refuse it, or find another API by it.
+fn readings(
     snapshot: &Snapshot,
     host: &str,
-    path: &str,
+    normal: &Normal<'_>,
     asked: &Asked<'_>,
     matched: Matched,
     set: &TargetSwitches,
+) -> Result<Vec<String>, Denial> {
+    let ambiguous = || Denial::new(&reasons::TARGET_AMBIGUOUS);
+    let here = normal.match_path();
+    let readings = folds(&normal.path, &here, set).ok_or_else(ambiguous)?;
+    let elsewhere = |there: &String| leads_elsewhere(snapshot, host, &here, there, asked, matched);
+    if readings.iter().any(elsewhere) {
+        return Err(ambiguous());
+    }
+    Ok(readings)
+}
+
+/// The path in every form that a reader may bring it into, if it is not this
+/// one; `None` where one of them would refuse it.
+fn folds(path: &str, here: &str, set: &TargetSwitches) -> Option<Vec<String>> {
+    // Who takes parameters off after decoding takes both spellings for one.
+    let path = if set.path_parameters == Odd::Keep && path.contains(SEMICOLON) {
+        Cow::Owned(path.replace(SEMICOLON, ";"))
+    } else {
+        Cow::Borrowed(path)
+    };
+    let mut folds = Vec::new();
+    for fold in folded(set) {
+        let there = target::normalize(&path, &fold)
+            .ok()?
+            .match_path()
+            .into_owned();
+        if there != here && !folds.contains(&there) {
+            folds.push(there);
+        }
+    }
+    Some(folds)
+}
+
+/// Whether a reading finds another API than the path does.
+fn leads_elsewhere(
+    snapshot: &Snapshot,
+    host: &str,
+    here: &str,
+    there: &str,
+    asked: &Asked<'_>,
+    matched: Matched,
 ) -> bool {
-    let here = target::for_matching(path);
-    folded(set).any(|fold| {
-        let Ok(other) = target::normalize(path, &fold) else {
-            return true;
-        };
-        let there = other.match_path();
-        if there == here {
-            return false;
-        }
-        match snapshot.router.pattern_of(host, &there) {
-            None => false,
-            // The less specific one that the path belongs to as it stands takes nothing from anybody.
-            Some(pattern) if snapshot.router.covers(pattern, &here) => false,
-            Some(_) => match snapshot.router.find(host, &there, asked) {
-                Found::Route(found) => found.api != matched.api,
-                _ => true,
-            },
-        }
-    })
+    match snapshot.router.pattern_of(host, there) {
+        None => false,
+        // The less specific one that the path belongs to as it stands takes nothing from anybody.
+        Some(pattern) if snapshot.router.covers(pattern, here) => false,
+        Some(_) => match snapshot.router.find(host, there, asked) {
+            Found::Route(found) => found.api != matched.api,
+            _ => true,
+        },
+    }
 }
 
 /// Every way to fold what a set of switches keeps.

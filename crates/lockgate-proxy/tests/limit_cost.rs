@@ -77,6 +77,7 @@ fn decide(limits: &Limits, store: &Local, identity: &Identity, now_ms: u64) -> b
         content_length: None,
         api: "orders",
         operation: None,
+        readings: &[],
     };
     let asked = Asked {
         view: &view,

@@ -10,6 +10,7 @@ from typing import Final
 
 from lockgate.config.findings import Finding
 from lockgate.config.problems import Problem, Region, Source
+from lockgate.printable import printable
 
 WIDTH: Final = 120
 """Columns of a quoted line; the rest of a longer one is cut off around the caret."""
@@ -57,7 +58,7 @@ class Renderer:
     def _head(self, source: Source, region: Region, severity: str, message: str, code: str) -> str:
         place = f"{self.path(source)}:{region.line}:{region.column}"
         said = self.paint(severity, severity)
-        return f"{self.paint(place, 'bold')}: {said}: {message}  {self.paint(f'[{code}]', 'dim')}"
+        return f"{self.paint(place, 'bold')}: {said}: {printable(message)}  {self.paint(f'[{code}]', 'dim')}"
 
     def _with_line(self, head: str, source: Source, region: Region, allowed: str | None, hint: str | None) -> str:
         out = [head]
@@ -70,9 +71,9 @@ class Renderer:
             out.append(f"  {self.paint(f'{number} |', 'dim')} {quoted}")
             out.append(f"  {self.paint(f'{gutter} |', 'dim')} {self.paint(carets, 'caret')}")
         if allowed:
-            out.append(f"  {gutter} = allowed: {allowed}")
+            out.append(f"  {gutter} = allowed: {printable(allowed)}")
         if hint:
-            out.append(f"  {gutter} = hint: {hint}")
+            out.append(f"  {gutter} = hint: {printable(hint)}")
         return "\n".join(out) + "\n"
 
 
@@ -82,28 +83,22 @@ def excerpt(line: str, start: int, end: int) -> tuple[str, str]:
     Control characters are replaced, since a file must not be able to drive the
     terminal that shows it.
     """
-    cells = [_cell(char) for char in line]
+    cells = printable(line.replace("\t", " "))
     first, last = start - 1, max(end - 1, start)
     low = 0
     if len(cells) > WIDTH:
         low = max(0, min(first - WIDTH // 3, len(cells) - WIDTH))
         cells = cells[low : low + WIDTH]
     before, behind = ("…" if low else ""), ("…" if low + len(cells) < len(line) else "")
-    quoted = before + "".join(cells) + behind
-    margin = len(before) + sum(map(_width, "".join(cells[: first - low])))
-    marked = sum(map(_width, "".join(cells[first - low : last - low])))
+    quoted = before + cells + behind
+    margin = len(before) + sum(map(_width, cells[: first - low]))
+    marked = sum(map(_width, cells[first - low : last - low]))
     return quoted.rstrip(), " " * margin + "^" * max(marked, 1)
 
 
 def colour_wanted(terminal: bool) -> bool:
     """Whether to colour: on a terminal, unless https://no-color.org is asked for."""
     return terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
-def _cell(char: str) -> str:
-    if char == "\t":
-        return " "
-    return char if char.isprintable() else "\N{REPLACEMENT CHARACTER}"
 
 
 def _width(char: str) -> int:

@@ -49,11 +49,16 @@ def splice(text: str, path: tuple[str, ...], value: str | None) -> str:
 def value_of(text: str, path: tuple[str, ...]) -> str | None:
     """The text of the section, as it stands; `None` where there is none."""
     node: yaml.Node | None = _mapping(text)
+    in_braces = False
     for name in path:
-        found = _find(node, name) if isinstance(node, yaml.MappingNode) else None
+        mapping = node if isinstance(node, yaml.MappingNode) else None
+        in_braces = mapping is not None and bool(mapping.flow_style)
+        found = _find(mapping, name) if mapping is not None else None
         node = found[1] if found is not None else None
     if node is None:
         return None
+    if in_braces:  # What follows on the line is its neighbours'.
+        return text[node.start_mark.index : node.end_mark.index] + "\n"
     lines = text[_line_start(text, node.start_mark.index) : _end(text, node)]
     if isinstance(node, yaml.CollectionNode) and not node.flow_style:
         return "".join(line[node.start_mark.column :] if line.strip() else line for line in lines.splitlines(True))

@@ -80,6 +80,7 @@ class Link(threading.Thread):
         self._loaded = loaded
         self._refused = refused
         self._stopping = threading.Event()
+        self._bell, self._ring = socket.socketpair()
         self._connection: socket.socket | None = None
         self._answered = False
         self._parting = False
@@ -92,16 +93,14 @@ class Link(threading.Thread):
         """
         self._parting = asked
         self._stopping.set()
-        # Its thread stops reading, and says its last word itself; one that is stuck in sending has none.
-        for how, patience in ((socket.SHUT_RD, LAST_WORD), (socket.SHUT_RDWR, SILENCE)):
-            connection = self._connection
-            if connection is not None:
-                with contextlib.suppress(OSError):
-                    # The socket's own: TLS would forget its keys, and the last word would go out in the clear.
-                    socket.socket.shutdown(connection, how)
-            self.join(patience)
-            if not self.is_alive():
-                return
+        self._ring.close()
+        # Its thread says its last word itself; one that is stuck in sending or in half a frame has none.
+        self.join(2 * LAST_WORD)
+        connection = self._connection
+        if self.is_alive() and connection is not None:
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
+        self.join(SILENCE)
 
     def run(self) -> None:
         """Connect, serve the connection until it breaks, and begin again."""
@@ -131,6 +130,7 @@ class Link(threading.Thread):
             self._stopping.wait(wait * random.uniform(0.5 if self._papers else 0.75, 1.0))  # noqa: S311 -- Not a secret.
             longest = self._longest_wait if self._gate.bundle_info() else LONGEST_FIRST_WAIT
             wait = min(wait * 2, longest)
+        self._bell.close()
 
     def _meanwhile(self) -> str:
         if self._gate.bundle_info() is None:
@@ -149,6 +149,7 @@ class Link(threading.Thread):
         poller.register(connection, select.POLLIN)
         wishes = self._gate.wishes_fd()
         poller.register(wishes, select.POLLIN)
+        poller.register(self._bell, select.POLLIN)
         while not self._stopping.is_set():
             now = time.monotonic()
             if now - beat >= BEAT:
@@ -173,10 +174,19 @@ class Link(threading.Thread):
                 raise TimeoutError(f"the control process has been silent for {SILENCE:.0f} s")
 
     def _part(self, connection: socket.socket) -> None:
+        """Say that this is no loss, and read until that was heard.
+
+        A connection that is closed with something unread in it is reset, and the word lost.
+        """
         if self._parting:
+            until = time.monotonic() + LAST_WORD
             with contextlib.suppress(OSError):
                 connection.settimeout(LAST_WORD)
                 connection.sendall(message("bye"))
+                # The socket's own: TLS would forget its keys, and what it reads now matters to nobody.
+                socket.socket.shutdown(connection, socket.SHUT_WR)
+                while time.monotonic() < until and socket.socket.recv(connection, 1 << 16):
+                    pass
 
     def _status(self, type_: str, **fields: Any) -> bytes:
         return message(

@@ -93,3 +93,9 @@ def test_it_says_what_was_put_there_and_nothing_else_changes(
     told = value_of(made, (section, name))
     assert told is not None
     assert yaml.safe_load(told) == value
+
+
+def test_what_is_in_braces_ends_where_its_neighbour_begins() -> None:
+    text = "apis: {a: {path: /a}, b: [1, 2], c: 7}  # three\n"
+    told = {name: value_of(text, ("apis", name)) for name in "abcd"}
+    assert told == {"a": "{path: /a}\n", "b": "[1, 2]\n", "c": "7\n", "d": None}

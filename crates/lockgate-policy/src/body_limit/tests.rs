@@ -21,6 +21,7 @@ fn judge(
         content_length: length,
         api: "shop",
         operation: None,
+        readings: &[],
     };
     if let Verdict::Deny(denial) = policy.decide(&view) {
         return (denial.reason.code, Some("head"));

@@ -22,6 +22,7 @@ fn answered(policy: &Cors, headers: &HeaderMap) -> HeaderMap {
         content_length: None,
         api: "shop",
         operation: None,
+        readings: &[],
     };
     let Verdict::Allow(edits) = policy.decide(&view) else {
         panic!("what is no preflight passes");

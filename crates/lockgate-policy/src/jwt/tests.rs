@@ -100,6 +100,7 @@ fn view(headers: &HeaderMap) -> RequestView<'_> {
         content_length: None,
         api: "shop",
         operation: None,
+        readings: &[],
     }
 }
 

@@ -47,8 +47,16 @@ impl Conditions {
 
     pub(super) fn hold(&self, view: &RequestView<'_>) -> bool {
         (self.methods.is_empty() || self.take(view.method))
-            && (self.operations.is_empty() || self.names(view.operation))
-            && (self.paths.is_empty() || self.lead_to(view.path))
+            && (self.mean(view.operation, view.path)
+                || view
+                    .readings
+                    .iter()
+                    .any(|reading| self.mean(reading.operation.as_deref(), &reading.path)))
+    }
+
+    fn mean(&self, operation: Option<&str>, path: &str) -> bool {
+        (self.operations.is_empty() || self.name(operation))
+            && (self.paths.is_empty() || self.lead_to(path))
     }
 
     fn take(&self, method: &Method) -> bool {
@@ -57,7 +65,7 @@ impl Conditions {
         head || self.methods.contains(method)
     }
 
-    fn names(&self, operation: Option<&str>) -> bool {
+    fn name(&self, operation: Option<&str>) -> bool {
         operation.is_some_and(|name| self.operations.iter().any(|known| **known == *name))
     }
 

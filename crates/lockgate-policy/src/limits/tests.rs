@@ -63,6 +63,7 @@ fn counter(
         content_length: None,
         api: "shop",
         operation,
+        readings: &[],
     };
     let asked = Asked {
         view: &view,
@@ -145,6 +146,7 @@ fn observed_and_enforced_counters_are_apart_and_so_are_scopes_and_names() {
             content_length: None,
             api: "shop",
             operation: None,
+            readings: &[],
         };
         let asked = Asked {
             view: &view,
@@ -233,6 +235,7 @@ fn a_wrong_answer_is_an_error_and_no_verdict() {
         content_length: None,
         api: "shop",
         operation: None,
+        readings: &[],
     };
     let asked = Asked {
         view: &view,

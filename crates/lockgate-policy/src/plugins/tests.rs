@@ -87,6 +87,7 @@ fn view<'a>(method: &'a Method, headers: &'a HeaderMap) -> RequestView<'a> {
         content_length: None,
         api: "shop",
         operation: None,
+        readings: &[],
     }
 }
 

@@ -27,6 +27,7 @@ impl Judging<'_, '_, '_> {
                 .judgement
                 .operation
                 .and_then(|number| Some(&*self.document()?.operation(number)?.name)),
+            readings: &self.readings,
         }
     }
 

@@ -25,8 +25,10 @@ fn asked(apis: &[Api], target: &str) -> String {
         query: None,
     };
     let said = match find(&snapshot, "", target, &asked) {
-        Ok((normal, Found::Route(matched))) => format!("{} {}", names[matched.api], normal.path),
-        Ok((_, found)) => format!("{found:?}"),
+        Ok(located) => match located.found {
+            Found::Route(matched) => format!("{} {}", names[matched.api], located.normal.path),
+            found => format!("{found:?}"),
+        },
         Err(denial) => denial.reason.code.to_owned(),
     };
     said
@@ -86,6 +88,29 @@ fn nobody_walks_around_another_apis_rules() {
     }
     assert_eq!(asked(&apis, "/files/other%2fx"), "files /files/other%2Fx");
     assert_eq!(asked(&apis, "/ocsp//other"), "ocsp /ocsp//other");
+}
+
+#[test]
+fn what_a_reader_might_take_a_path_for_goes_along() {
+    let set = TargetSwitches {
+        double_slash: Odd::Keep,
+        path_parameters: Odd::Keep,
+        ..TargetSwitches::default()
+    };
+    let read = |path| folds(path, &target::for_matching(path), &set).unwrap();
+    assert_eq!(read("/a/b"), Vec::<String>::new());
+    assert_eq!(
+        read("/a//b;x"),
+        ["/a/b;x", "/a//b", "/a/b"].map(str::to_owned)
+    );
+    assert_eq!(read("/a%3Bx/b"), ["/a/b"].map(str::to_owned));
+    // What a reader would find hidden dots in is nothing that could be compared.
+    let slashes = TargetSwitches {
+        encoded_slash: Odd::Keep,
+        dot_segments: Odd::Reject,
+        ..TargetSwitches::default()
+    };
+    assert_eq!(folds("/a%2F..%2Fb", "/a%2F..%2Fb", &slashes), None);
 }
 
 #[test]

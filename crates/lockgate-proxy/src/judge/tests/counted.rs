@@ -1,10 +1,10 @@
 //! Limits in their two places: what they give back, what is only observed, and
 //! who is penalised.
 
-use lockgate_policy::limits::{By, Config, Count, Only, PenaltyConfig, Tell};
+use lockgate_policy::limits::{By, Config, Count, Only, PathPattern, PenaltyConfig, Tell};
 
 use super::*;
-use crate::bundle::Placed;
+use crate::bundle::{ApiDocument, Attached, Odd, Operation, Placed};
 use crate::counters::Counters;
 
 fn limit(name: &str, by: &[By], allow: u64) -> Config {
@@ -344,4 +344,72 @@ fn a_public_api_has_no_penalties() {
     api.policies.limits = vec![placed(penalty(1), 20)];
     let snapshot = snapshot(bundle(vec![api]));
     assert_eq!(snapshot.apis[0].steps.len(), 1);
+}
+
+/// The codes of requests to these, one after the other, where the API keeps
+/// `//` and `;`, and the limit lets one through.
+fn kept(only: Only, targets: &[&str]) -> Vec<&'static str> {
+    let mut shop = api("shop", &[prefix("/")]);
+    shop.normal_form.double_slash = Odd::Keep;
+    shop.normal_form.path_parameters = Odd::Keep;
+    shop.policies.limits = vec![placed(
+        Config {
+            only,
+            ..limit("one", &[By::Address], 1)
+        },
+        20,
+    )];
+    shop.openapi = Some(Attached {
+        document: 0,
+        mode: Mode::Enforce,
+        span: line(30),
+    });
+    let operation = |name: &str, path: &str| Operation {
+        name: name.to_owned(),
+        method: "GET".to_owned(),
+        path: path.to_owned(),
+        bases: None,
+        span: line(31),
+    };
+    let mut bundle = bundle(vec![shop]);
+    bundle.documents = vec![ApiDocument {
+        bases: vec![String::new()],
+        operations: vec![
+            operation("all", "/orders/all"),
+            operation("one", "/orders/{id}"),
+            operation("part", "/orders/{id}/{part}"),
+        ],
+        span: line(30),
+    }];
+    let snapshot = snapshot(bundle);
+    let (facts, counters) = (FactStore::in_memory(), Local::default());
+    let judged = |target: &&str| end(&get(target).counting(&snapshot, &facts, &counters));
+    targets.iter().map(judged).collect()
+}
+
+#[test]
+fn no_spelling_that_an_api_keeps_gets_past_a_limit() {
+    let (through, limited) = ("forward", "rate-limited");
+    let spellings = [
+        "/orders/all;x",
+        "/orders/all;y",
+        "/orders/all%3Bz",
+        "/orders//all",
+        "/orders/all",
+        "/orders/7",
+        "/orders/7;x",
+    ];
+    let said = [
+        through, limited, limited, limited, limited, through, through,
+    ];
+    let path = Only {
+        paths: vec![PathPattern::Exact("/orders/all".to_owned())],
+        ..Only::default()
+    };
+    assert_eq!(kept(path, &spellings), said);
+    let operation = Only {
+        operations: vec!["all".to_owned()],
+        ..Only::default()
+    };
+    assert_eq!(kept(operation, &spellings), said);
 }
