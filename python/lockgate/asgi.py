@@ -9,12 +9,12 @@ The application finds out who calls in `scope["lockgate"]`, a
 
 from __future__ import annotations
 
-import os
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote
 
 from lockgate.inprocess.engine import Engine, Own
+from lockgate.inprocess.guarded import Guarded
 from lockgate.inprocess.judged import Identity, Judged
 
 if TYPE_CHECKING:
@@ -34,28 +34,8 @@ POLICY_VIOLATION: Final = 1008
 """Why a WebSocket is closed (RFC 6455 section 7.4.1)."""
 
 
-class Middleware:
+class Middleware(Guarded[Application]):
     """Judges each request before the application has it, as a gate before the application would."""
-
-    def __init__(
-        self,
-        app: Application,
-        config: str | os.PathLike[str] = "lockgate.yaml",
-        *,
-        api: str | Sequence[str] | None = None,
-        state: str | os.PathLike[str] | None = None,
-        listener: str | None = None,
-    ) -> None:
-        """Load the configuration; raises `ConfigErrors` with every error, as `lockgate check` shows them.
-
-        `api` names the APIs of the configuration that the application serves:
-        requests for others are refused; all are served where it is left out.
-        `state` is the state folder, where keys are kept: by default
-        LOCKGATE_STATE, or `.lockgate` beside the configuration. `listener` is the
-        listener whose `trusted_proxies` and `limits` hold: by default the first.
-        """
-        self._app = app
-        self._engine = Engine(config, api=api, state=state, listener=listener)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Judge what is a request; pass on what concerns the application's own life."""

@@ -8,8 +8,7 @@ The application finds out who calls in `environ["lockgate"]`, a
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from http import HTTPStatus
 from types import TracebackType
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from lockgate.inprocess.engine import Engine, Own
+from lockgate.inprocess.guarded import Guarded
 from lockgate.inprocess.judged import Identity, Judged
 
 if TYPE_CHECKING:
@@ -58,28 +58,8 @@ class Readable(Protocol):
         ...
 
 
-class Middleware:
+class Middleware(Guarded[Application]):
     """Judges each request before the application has it, as a gate before the application would."""
-
-    def __init__(
-        self,
-        app: Application,
-        config: str | os.PathLike[str] = "lockgate.yaml",
-        *,
-        api: str | Sequence[str] | None = None,
-        state: str | os.PathLike[str] | None = None,
-        listener: str | None = None,
-    ) -> None:
-        """Load the configuration; raises `ConfigErrors` with every error, as `lockgate check` shows them.
-
-        `api` names the APIs of the configuration that the application serves:
-        requests for others are refused; all are served where it is left out.
-        `state` is the state folder, where keys are kept: by default
-        LOCKGATE_STATE, or `.lockgate` beside the configuration. `listener` is the
-        listener whose `trusted_proxies` and `limits` hold: by default the first.
-        """
-        self._app = app
-        self._engine = Engine(config, api=api, state=state, listener=listener)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Judge the request, and pass it on if it is let through."""

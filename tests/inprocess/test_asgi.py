@@ -257,3 +257,12 @@ def test_the_reasons_pages_are_there(installed: Installed) -> None:
     ask = through_asgi(loaded(installed.write({"shop": {"path": "/shop", "public": PUBLIC}})))
     got = ask(Asked(target="/.lockgate/reasons/no-route", headers=[("Host", "a")]))
     assert (got.status, b"no-route" in got.body, got.seen) == (200, True, None)
+
+
+def test_an_api_with_plugins_refuses_since_no_process_runs_them(installed: Installed) -> None:
+    fine = "from lockgate.plugin import Plugin\nclass Fine(Plugin):\n    on_request = staticmethod(lambda head: None)\n"
+    (installed.folder / "checks.py").write_text(fine, encoding="utf-8")
+    config = installed.write({"shop": {"public": PUBLIC, "plugins": ["checks:Fine"]}})
+    start, body = run(Middleware(ok, config), scope_of(), [piece(b"")])
+    assert start["status"] == 500
+    assert b"plugin-failed" in body["body"]
