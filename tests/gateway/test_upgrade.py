@@ -186,6 +186,8 @@ def test_a_revocation_reaches_the_gate_that_retires(tmp_path: Path, upstream: Up
         wire.message()
         assert upgrade(running.folder)["result"] == "done"
         running.serving()
+        # The control process is replaced too, and each gate comes back to it in its own time.
+        until(lambda: running.output.count('"link-up"') == 4, "both gates on the new control process")
         other.send(request("/nowhere", "X-API-Key: none"))
         last = other.message()
         assert (last.status, last.get("connection")) == (401, "close")

@@ -14,8 +14,9 @@ from policies.conftest import Evaluate, Refusals, written
 from support.vectors import Case, cases, name
 
 CASES = cases("redirect")
-# What no path in normal form can give is for the policy alone, which Rust's test asks.
-WHOLE = [case for case in CASES if all(case["path"].endswith(f"/{value}") for _, value in case.get("names", []))]
+# What no path in normal form can give is for the policy alone, which Rust's test asks; `*` comes with OPTIONS only.
+PATHS = [case for case in CASES if case["path"].startswith("/")]
+WHOLE = [case for case in PATHS if all(case["path"].endswith(f"/{value}") for _, value in case.get("names", []))]
 
 
 def api_of(case: Case) -> dict[str, Any]:
@@ -48,6 +49,12 @@ def test_a_running_gate(case: Case, gate: Gate, tmp_path: Path) -> None:
         assert got.get("location") == case["location"]
     else:
         assert got.reason == case["reason"]
+
+
+def test_the_server_as_a_whole_is_sent_nowhere(evaluate: Evaluate) -> None:
+    api = {"redirect": {"to": "https://a.example{path}"}}
+    answer = evaluate(api, {"method": "OPTIONS", "target": "*", "headers": [("Host", "a.example")]})
+    assert (answer["verdict"], answer["reason"]["code"]) == ("deny", "redirect-unsafe")
 
 
 def test_the_cases_are_many() -> None:

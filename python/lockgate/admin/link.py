@@ -126,13 +126,15 @@ class LinkServer:
 
     async def settled(self, within: float) -> str:
         """Whether all gates know every fact that is written down now: `applied`, `pending` or `absent`."""
-        gates = list(self.gates.values())
-        if not gates:
+        if not self.gates:
             return "absent"
+        # One that retires answers on connections that rest: what is revoked must open nothing there either.
+        gates = [*self.gates.values(), *(session for session in self._sessions if session.retiring)]
         head = await asyncio.to_thread(self._facts.head)
         self._wake()
         reached = await asyncio.gather(*(gate.reached(head, within) for gate in gates))
-        return "applied" if all(reached) else "pending"
+        known = (done or gate not in self._sessions for gate, done in zip(gates, reached, strict=True))
+        return "applied" if all(known) else "pending"
 
     def _wake(self) -> None:
         for session in self._sessions:
