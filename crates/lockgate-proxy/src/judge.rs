@@ -6,7 +6,6 @@
 
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
 
 use http::header::{HeaderValue, ALLOW, CONTENT_TYPE};
 use http::uri::PathAndQuery;
@@ -25,17 +24,15 @@ use lockgate_wire::target::{self, normalize_host};
 
 use crate::bundle::Duplicates;
 use crate::normal::{self, Located};
-use crate::operations::Sought;
 use crate::reasons;
 use crate::route::{Asked, Found, Matched, Named};
-use crate::snapshot::{
-    CompiledApi, CompiledListener, Document, Forwarding, Policy, Rule, Snapshot, Step,
-};
+use crate::snapshot::{CompiledApi, CompiledListener, Forwarding, Policy, Rule, Snapshot, Step};
 use crate::split::{Chooser, ChosenBy};
 use crate::trace::{Outcome, Trace};
 use crate::versions;
 
 mod counted;
+mod operation;
 mod shown;
 
 pub use counted::{answer, Stores};
@@ -501,50 +498,6 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
         match self.api() {
             Some(api) if api.strip_path => matched.prefix + segment,
             _ => 0,
-        }
-    }
-
-    fn document(&self) -> Option<&'s Document> {
-        self.api()?.document(self.judgement.version)
-    }
-
-    /// What the API's document makes of a path, without what the upstream does not get.
-    fn sought(&self, path: &str) -> Option<Sought> {
-        let operations = &self.document()?.operations;
-        let stripped = self.stripped(self.judgement.matched?);
-        let path = target::for_matching(target::after_match(path, stripped));
-        Some(operations.find(&path, self.arrival.method))
-    }
-
-    fn operation_of(&self, path: &str) -> Option<u32> {
-        match self.sought(path)? {
-            Sought::Operation(number) => Some(number),
-            _ => None,
-        }
-    }
-
-    #[cold]
-    fn reading(&self, path: String) -> Reading {
-        let number = self.operation_of(&path);
-        let operation = number.and_then(|number| self.document()?.operation(number));
-        Reading {
-            operation: operation.map(|operation| Arc::clone(&operation.name)),
-            path,
-        }
-    }
-
-    /// What the document does not know is not asked of the API.
-    fn operation(&self) -> Verdict {
-        match self.sought(&self.path) {
-            Some(Sought::Operation(_)) | None => Verdict::allow(),
-            Some(Sought::Nothing) => Verdict::Deny(Denial::new(&reasons::OPERATION_UNKNOWN)),
-            Some(Sought::MethodNotAllowed(allow)) => {
-                let denial = Denial::new(&reasons::OPERATION_METHOD);
-                Verdict::Deny(match HeaderValue::try_from(allow) {
-                    Ok(value) => denial.header(ALLOW, value),
-                    Err(_) => denial,
-                })
-            }
         }
     }
 
