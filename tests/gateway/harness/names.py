@@ -16,6 +16,7 @@ import dns.rdatatype
 import dns.rrset
 
 from gateway.harness.wire import WITHIN
+from support.ports import free_port
 
 UDP_BYTES = 512
 
@@ -30,9 +31,11 @@ class NameServer:
         self.failing = False
         self.asked: Counter[tuple[str, str]] = Counter()
         self.over_tcp = 0
+        # One port of both kinds: what the system gives for the one, it may have given for the other.
+        address = ("127.0.0.1", free_port())
+        self._tcp = socket.create_server(address)
         self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._udp.bind(("127.0.0.1", 0))
-        self._tcp = socket.create_server(self._udp.getsockname())
+        self._udp.bind(address)
         self._threads = [threading.Thread(target=run, daemon=True) for run in (self._serve_udp, self._serve_tcp)]
 
     @property
