@@ -149,14 +149,13 @@ class Reading:
         item.data = [child.data for child in children]
 
     def _key(self, key: yaml.Node, path: tuple[str | int, ...]) -> str | None:
-        region = _region(self.file, key)
         if not isinstance(key, yaml.ScalarNode) or key.tag:
-            self.problems.add(region, "yaml-key", "a key must be a plain word", path=path)
+            self.problems.add(_region(self.file, key), "yaml-key", "a key must be a plain word", path=path)
             return None
         name: str = key.value
         if name == "<<":
             self.problems.add(
-                region,
+                _region(self.file, key),
                 "yaml-merge-key",
                 "merge keys (`<<`) are not taken",
                 hint="policies that APIs share, such as `ip_filter`, go under `defaults`; write the rest out, or give "
@@ -166,7 +165,7 @@ class Reading:
             return None
         if not name or "${" in name:
             what = "a key is empty" if not name else "a key cannot be a reference"
-            self.problems.add(region, "yaml-key", what, hint="write the name itself", path=path)
+            self.problems.add(_region(self.file, key), "yaml-key", what, hint="write the name itself", path=path)
             return None
         return name
 
