@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from lockgate._native import mint_key
@@ -40,10 +40,15 @@ class ScratchKeys:
         return key
 
 
-def key_headers(document: Mapping[str, Any], route: Mapping[str, Any]) -> list[str]:
-    """The headers in which an API of a bundle looks for a key; `route` is an explanation's, or a bundle's API."""
-    wanted = (route.get("api", route.get("name")), route.get("route"))
-    found: Iterable[Mapping[str, Any]] = document["apis"]
-    api = next((api for api in found if (api["name"], api.get("route")) == wanted), None)
+def key_headers(bundle: Mapping[str, Any], route: Mapping[str, Any]) -> list[str]:
+    """The headers in which an API of a bundle looks for a key; `route` as for `api_of`."""
+    api = api_of(bundle, route)
     ways = api["policies"]["authenticate"] if api is not None else []
     return list(dict.fromkeys(way["api_key"]["config"]["header"] for way in ways if "api_key" in way))
+
+
+def api_of(bundle: Mapping[str, Any], route: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The API of a bundle that a route belongs to; `route` is an explanation's, or a bundle's API."""
+    wanted = (route.get("api", route.get("name")), route.get("route"))
+    found: list[Mapping[str, Any]] = bundle["apis"]
+    return next((api for api in found if (api["name"], api.get("route")) == wanted), None)

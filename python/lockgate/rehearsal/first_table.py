@@ -46,7 +46,7 @@ def first_table(bundle: Mapping[str, Any]) -> str:
 def _cases(api: Mapping[str, Any], bundle: Mapping[str, Any], engine: Engine, usual: str | None) -> Iterator[str]:
     method = api["methods"][0] if api["methods"] else "GET"
     host = _host(api["hosts"][0]) if api["hosts"] else None
-    keyed = bool(key_headers(bundle, api))
+    credential = _credential(bundle, api)
     for match in () if api.get("conditions") else api["paths"]:
         if "regex" in match:
             continue  # What it takes, a person knows.
@@ -59,11 +59,20 @@ def _cases(api: Mapping[str, Any], bundle: Mapping[str, Any], engine: Engine, us
             continue  # Another API takes this one: a case would say what nobody meant.
         more = [f"host: {host}"] if host is not None and host != _host(usual or "") else []
         name = f"{_called(api)}: {path}"
-        if keyed:
-            yield _case(f"{name} with a key", request, "allow", "key: true", *more)
+        if credential is not None:
+            yield _case(f"{name} with a {credential}", request, "allow", f"{credential}: true", *more)
         reason = told["reason"]
-        outcome = "is let through" if reason is None else "is refused without one" if keyed else "is refused"
+        refused = "is refused" if credential is None else "is refused without one"
+        outcome = "is let through" if reason is None else refused
         yield _case(f"{name} {outcome}", request, told["verdict"] if reason is None else reason["code"], *more)
+
+
+def _credential(bundle: Mapping[str, Any], api: Mapping[str, Any]) -> str | None:
+    """What a case brings that an API lets in."""
+    if key_headers(bundle, api):
+        return "key"
+    ways = api["policies"]["authenticate"]
+    return "token" if any("jwt" in way for way in ways) else None
 
 
 def _called(api: Mapping[str, Any]) -> str:

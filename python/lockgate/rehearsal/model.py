@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field
 
 from lockgate._native import reasons
 from lockgate.addresses import Host
+from lockgate.config.model_issuers import Algorithm
 from lockgate.policies import Settings
 from lockgate.scalars import Flag, Name, Scalar, ShortForm, Text, count, duration, refusal, shown, size
 
@@ -71,6 +72,14 @@ def _key(value: object) -> object:
     return value
 
 
+def _token(value: object) -> object:
+    if value is True:
+        return {}
+    if value is False:
+        raise refusal("token-absent", "`token: false` says nothing", hint="leave `token` out for a request without one")
+    return value
+
+
 def _headers(value: object) -> object:
     """A value or several by name; numbers and switches as the texts that they stand for."""
     if not isinstance(value, dict):
@@ -129,6 +138,31 @@ class Key(Settings):
     unknown: Flag = Field(default=False, description="A well-formed key that was never made here.", examples=[True])
 
 
+class Token(Settings):
+    """A token that is made for one case, as the issuer's rules want it, and put where the API looks for it."""
+
+    issuer: Name | None = Field(
+        default=None,
+        description="Whose it is, by the name under `issuers`; left out, the first that the API takes.",
+        examples=["company"],
+    )
+    claims: dict[str, Any] = Field(
+        default={},
+        description="Claims besides those that the issuer's rules want, or in their place.",
+        examples=[{"sub": "ann", "scope": "orders.read"}],
+    )
+    without: list[Text] = Field(default=[], description="Claims that it lacks.", examples=[["sub"]])
+    algorithm: Algorithm | None = Field(
+        default=None, description="How it is signed; left out, the issuer's first.", examples=["ES256"]
+    )
+    type: Text | None = Field(default=None, description="Its `typ`; left out, the issuer's first.", examples=["at+jwt"])
+    expired: Flag = Field(default=False, description="Its time is over.", examples=[True])
+    forged: Flag = Field(default=False, description="Signed with a key that is not the issuer's.", examples=[True])
+    unknown: Flag = Field(
+        default=False, description="Signed with a key of a name that the issuer never published.", examples=[True]
+    )
+
+
 class Expect(Settings):
     """What must come of a request. What is left out is not looked at."""
 
@@ -180,6 +214,11 @@ class Case(Settings):
         default=None,
         description="An API key made for this case: `true`, or what it is.",
         examples=[{"owner": "crm@example.com", "apis": ["shop"]}],
+    )
+    token: Annotated[Token, BeforeValidator(_token), ShortForm({"const": True})] | None = Field(
+        default=None,
+        description="A token made for this case: `true` for one as the issuer's rules want it, or what it says.",
+        examples=[{"claims": {"sub": "ann", "scope": "orders.read"}}],
     )
     body: Value | None = Field(default=None, description="The body, as text.", examples=["a=1"])
     json_: Any = Field(

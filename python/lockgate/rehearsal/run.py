@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import difflib
 import json
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from lockgate._native import Engine, LockgateError, Plugins
 from lockgate.plugin.launch import COMMAND
 from lockgate.rehearsal.credentials import PEPPER, ScratchKeys, key_headers
-from lockgate.rehearsal.model import Case, Expect
+from lockgate.rehearsal.model import Case, Expect, Token
 from lockgate.rehearsal.read import Read
+from lockgate.rehearsal.tokens import ScratchTokens, TokenError, token_header
 
 HOST_UNSAID: Final = "localhost"
 
@@ -87,21 +90,30 @@ class Run:
         """Run each case, in the order of the tables."""
         keys = ScratchKeys()
         made = [keys.make(one.case.key) if one.case.key is not None else None for one in self.cases]
-        text = json.dumps(self.bundle).encode()
+        with tempfile.TemporaryDirectory(prefix="lockgate-test-") as folder:
+            tokens = ScratchTokens(self.bundle, Path(folder))
+            facts = [*keys.facts, *tokens.facts(len(keys.facts), self._wanted_tokens())]
+            yield from self._results(made, facts, tokens)
+
+    def _wanted_tokens(self) -> list[Token]:
+        return [one.case.token for one in self.cases if one.case.token is not None]
+
+    def _results(self, keys: Sequence[str | None], facts: list[bytes], tokens: ScratchTokens) -> Iterator[Result]:
+        text = json.dumps(tokens.instead(self.bundle)).encode()
         # One process for them all: starting one takes longer than a hundred cases.
         plugins = Plugins(list(COMMAND)) if self.bundle.get("plugins") is not None else None
 
         def engine() -> Engine:
-            return Engine(text, facts=keys.facts, pepper=PEPPER, plugins=plugins)
+            return Engine(text, facts=facts, pepper=PEPPER, plugins=plugins)
 
         shared = engine()
         counts = any(_counts(api) for api in self.bundle["apis"])
-        for one, key in zip(self.cases, made, strict=True):
+        for one, key in zip(self.cases, keys, strict=True):
             began = time.perf_counter()
             try:
                 # What is counted by the engine must not reach from one case into the next.
-                told = self._told(engine() if counts or one.case.repeat > 1 else shared, one, key)
-            except LockgateError as error:
+                told = self._told(engine() if counts or one.case.repeat > 1 else shared, one, key, tokens)
+            except (LockgateError, TokenError) as error:
                 yield Result(one, [], None, broken=str(error))
                 continue
             yield Result(one, missed(one.case.expect, told), told, seconds=time.perf_counter() - began)
@@ -110,15 +122,20 @@ class Run:
         """What a request can meet of this configuration."""
         return Engine(json.dumps(self.bundle).encode()).outline()
 
-    def _told(self, engine: Engine, one: Read, key: str | None) -> Explanation:
+    def _told(self, engine: Engine, one: Read, key: str | None, tokens: ScratchTokens) -> Explanation:
         request = request_of(one)
         at = one.case.at if one.case.at is not None else one.defaults.at
         now = at if at is not None else time.time_ns() // 1_000_000
-        if key is not None:
+        if key is not None or one.case.token is not None:
             # Which header carries it, the API says; so the API is asked for first.
             route = engine.evaluate({**request, "body": None}, now_ms=now)["route"]
-            names = key_headers(self.bundle, route) if route is not None else []
-            request["headers"] += [(name, key) for name in names]
+            if route is not None and key is not None:
+                request["headers"] += [(name, key) for name in key_headers(self.bundle, route)]
+            if route is not None and one.case.token is not None:
+                issuer, header, before = token_header(self.bundle, route, one.case.token)
+                lasts = one.case.repeat * one.case.every
+                made = tokens.make(one.case.token, issuer, now, lasts_ms=lasts)
+                request["headers"].append((header, before + made))
         told: Explanation = {}
         for number in range(one.case.repeat):
             told = engine.evaluate(request, now_ms=now + number * one.case.every)

@@ -1,0 +1,230 @@
+"""Tokens made for one case, and the keys that the engine believes them by: no issuer is asked, and none takes them."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+import secrets
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
+
+from lockgate.rehearsal.credentials import api_of
+from lockgate.rehearsal.model import Token
+
+LIFE_SECONDS: Final = 300
+"""How long a case's token holds, and how long ago an expired one ended."""
+CONFIRMED_MS: Final = 2**53 - 1
+"""When the keys were last confirmed: later than any case, so that they never grow old."""
+RSA_BITS: Final = 2048
+PLACEHOLDER: Final = "tests"
+"""What a claim says that the issuer's rules require, and the case leaves open."""
+
+Claims = dict[str, Any]
+
+
+class TokenError(Exception):
+    """The case wants a token that there cannot be; the message says why."""
+
+
+class Signer(Protocol):
+    """A key for one algorithm."""
+
+    def sign(self, content: bytes) -> bytes:
+        """Sign as RFC 7518 wants it."""
+
+    def jwk(self) -> dict[str, str]:
+        """Its public part (RFC 7517)."""
+
+
+class _Rsa:
+    def __init__(self, digest: hashes.HashAlgorithm, scheme: padding.AsymmetricPadding) -> None:
+        self._key = rsa.generate_private_key(65_537, RSA_BITS)
+        self._digest, self._scheme = digest, scheme
+
+    def sign(self, content: bytes) -> bytes:
+        return self._key.sign(content, self._scheme, self._digest)
+
+    def jwk(self) -> dict[str, str]:
+        public = self._key.public_key().public_numbers()
+        return {"kty": "RSA", "n": _number(public.n, RSA_BITS // 8), "e": _number(public.e, 3)}
+
+
+class _Ec:
+    def __init__(self, digest: hashes.HashAlgorithm, curve: ec.EllipticCurve) -> None:
+        self._key = ec.generate_private_key(curve)
+        self._digest, self._size = digest, (curve.key_size + 7) // 8
+
+    def sign(self, content: bytes) -> bytes:
+        r, s = utils.decode_dss_signature(self._key.sign(content, ec.ECDSA(self._digest)))
+        return r.to_bytes(self._size, "big") + s.to_bytes(self._size, "big")
+
+    def jwk(self) -> dict[str, str]:
+        point = self._key.public_key().public_numbers()
+        curve = f"P-{self._key.curve.key_size}"
+        return {"kty": "EC", "crv": curve, "x": _number(point.x, self._size), "y": _number(point.y, self._size)}
+
+
+class _Ed25519:
+    def __init__(self) -> None:
+        self._key = ed25519.Ed25519PrivateKey.generate()
+
+    def sign(self, content: bytes) -> bytes:
+        return self._key.sign(content)
+
+    def jwk(self) -> dict[str, str]:
+        return {"kty": "OKP", "crv": "Ed25519", "x": _base64url(self._key.public_key().public_bytes_raw())}
+
+
+class _Hmac:
+    def __init__(self, secret: bytes, digest: hashes.HashAlgorithm) -> None:
+        self._secret, self._digest = secret, digest.name
+
+    def sign(self, content: bytes) -> bytes:
+        return hmac.digest(self._secret, content, self._digest)
+
+    def jwk(self) -> dict[str, str]:
+        raise TokenError("a shared secret is not published")
+
+
+DIGESTS: Final[Mapping[str, hashes.HashAlgorithm]] = {
+    "256": hashes.SHA256(),
+    "384": hashes.SHA384(),
+    "512": hashes.SHA512(),
+}
+CURVES: Final[Mapping[str, ec.EllipticCurve]] = {
+    "256": ec.SECP256R1(),
+    "384": ec.SECP384R1(),
+    "512": ec.SECP521R1(),
+}
+
+
+def _signer(algorithm: str, secret: str) -> Signer:
+    """A new key for an algorithm of RFC 7518 or RFC 8037; of a shared secret, this one."""
+    family, size = algorithm[:2], algorithm[2:]
+    if algorithm == "EdDSA":
+        return _Ed25519()
+    digest = DIGESTS[size]
+    match family:
+        case "ES":
+            return _Ec(digest, CURVES[size])
+        case "RS":
+            return _Rsa(digest, padding.PKCS1v15())
+        case "PS":
+            return _Rsa(digest, padding.PSS(padding.MGF1(digest), digest.digest_size))
+        case _:
+            return _Hmac(secret.encode(), digest)
+
+
+class ScratchTokens:
+    """Tokens of a run's cases, under keys that this run alone knows."""
+
+    def __init__(self, bundle: Mapping[str, Any], folder: Path) -> None:
+        """`folder` is for the scratch secret, and is gone after the run."""
+        self._issuers = {issuer["name"]: issuer["rules"] for issuer in bundle["issuers"]}
+        self._secret = secrets.token_urlsafe(64)
+        self._file = folder / "secret"
+        self._keys: dict[str, Signer] = {}
+        self._wrong: dict[str, Signer] = {}
+
+    def instead(self, bundle: Mapping[str, Any]) -> dict[str, Any]:
+        """The bundle with the scratch secret in the place of those that issuers share: theirs are not even read."""
+        self._file.write_text(self._secret, encoding="ascii")
+        source = {"secret": f"file:{self._file}"}
+        issuers = [
+            {**issuer, "rules": {**issuer["rules"], "keys": source}} if "secret" in issuer["rules"]["keys"] else issuer
+            for issuer in bundle["issuers"]
+        ]
+        return {**bundle, "issuers": issuers}
+
+    def facts(self, after: int, cases: Iterable[Token]) -> list[bytes]:
+        """The keys that issuers publish for these cases, as the engine is told of them; numbered after `after`."""
+        wanted = list(cases)
+        if not wanted:
+            return []
+        told: list[bytes] = []
+        named = {token.algorithm for token in wanted}
+        for name, rules in self._issuers.items():
+            if "published" not in rules["keys"]:
+                continue
+            used = [one for number, one in enumerate(rules["algorithms"]) if number == 0 or one in named]
+            keys = [self._jwk(algorithm) for algorithm in used]
+            keyset = {
+                "issuer": name,
+                "source": rules["keys"]["published"],
+                "confirmed_ms": CONFIRMED_MS,
+                "keys": keys,
+            }
+            fact = {"seq": after + len(told) + 1, "at_ms": 1, "kind": "keyset.put", "keyset": keyset}
+            told.append(json.dumps(fact).encode())
+        return told
+
+    def make(self, wanted: Token, issuer: str, now_ms: int, *, lasts_ms: int = 0) -> str:
+        """A token as the case wants it, of the issuer's first algorithm, type and audience where it says nothing."""
+        rules = self._issuers[issuer]
+        algorithm = wanted.algorithm or rules["algorithms"][0]
+        header = {"alg": algorithm, "typ": wanted.type or rules["types"][0], "kid": _kid(algorithm)}
+        if wanted.unknown:
+            header["kid"] = "nobody-has-this-key"
+        claims = {**_usual(rules, now_ms // 1000, lasts_ms // 1000, expired=wanted.expired), **wanted.claims}
+        claims = {name: value for name, value in claims.items() if name not in wanted.without}
+        content = ".".join(_base64url(json.dumps(part, separators=(",", ":")).encode()) for part in (header, claims))
+        signer = self._signer(self._wrong if wanted.forged else self._keys, algorithm)
+        return f"{content}.{_base64url(signer.sign(content.encode()))}"
+
+    def _jwk(self, algorithm: str) -> dict[str, str]:
+        return {**self._signer(self._keys, algorithm).jwk(), "kid": _kid(algorithm), "alg": algorithm, "use": "sig"}
+
+    def _signer(self, among: dict[str, Signer], algorithm: str) -> Signer:
+        """One key for each algorithm serves all issuers: what tells their tokens apart is what they say."""
+        if algorithm not in among:
+            among[algorithm] = _signer(algorithm, self._secret if among is self._keys else self._secret[::-1])
+        return among[algorithm]
+
+
+def token_header(bundle: Mapping[str, Any], route: Mapping[str, Any], wanted: Token) -> tuple[str, str, str]:
+    """Whose token an API of the bundle takes, and where: issuer, header, and what stands before the token in it.
+
+    Raises `TokenError` where the API takes none.
+    """
+    api = api_of(bundle, route)
+    ways = [way["jwt"]["config"] for way in api["policies"]["authenticate"] if "jwt" in way] if api else []
+    issuers = [way["issuer"] for way in ways]
+    name = wanted.issuer or next(iter(issuers), None)
+    way = next((way for way in ways if way["issuer"] == name), None)
+    if name is None or way is None:
+        taken = f", but of {', '.join(f'`{issuer}`' for issuer in issuers)}" if issuers else ""
+        whose = f" of `{wanted.issuer}`" if wanted.issuer else ""
+        raise TokenError(f"the API `{route['api']}` takes no tokens{whose}{taken}; see its `authenticate`")
+    place = way["place"]
+    if "cookie" in place:
+        return name, "Cookie", f"{place['cookie']}="
+    return name, place["header"], "Bearer " if place["header"].lower() == "authorization" else ""
+
+
+def _usual(rules: Mapping[str, Any], now: int, lasts: int, *, expired: bool) -> Claims:
+    """Claims that the issuer's rules take."""
+    begun = now - 2 * LIFE_SECONDS - rules["skew_ms"] // 1000 if expired else now
+    claims: Claims = dict.fromkeys(rules["require"], PLACEHOLDER)
+    claims |= {"iss": rules["issuer"], "sub": "tests@example.com", "iat": begun, "exp": begun + LIFE_SECONDS + lasts}
+    if expired:
+        claims["exp"] = begun + LIFE_SECONDS
+    if rules["audiences"]:
+        claims["aud"] = rules["audiences"][0]
+    return claims
+
+
+def _kid(algorithm: str) -> str:
+    return f"case-{algorithm}"
+
+
+def _number(value: int, size: int) -> str:
+    return _base64url(value.to_bytes(size, "big"))
+
+
+def _base64url(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode("ascii")

@@ -1,0 +1,160 @@
+"""Tokens that a table makes for its cases: each as the engine takes or refuses it, for every algorithm."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from lockgate.config import load
+from lockgate.config.model_issuers import SHARED, Algorithm
+from lockgate.rehearsal.coverage import measure
+from lockgate.rehearsal.first_table import first_table
+from lockgate.rehearsal.read import read
+from lockgate.rehearsal.run import Result, Run
+
+CONFIG = """\
+version: 1
+issuers:
+  company:
+    issuer: https://login.example.com
+    audience: [shop, shop-internal]
+    algorithms: [ES256, RS256]
+    types: [at+jwt]
+    require: [scope]
+    max_age: 10m
+  partner: {issuer: partner, audience: shop, algorithms: HS256, secret: "${env:LOCKGATE_TEST_ABSENT}"}
+apis:
+  shop:
+    path: /orders
+    upstream: http://127.0.0.1:9000
+    authenticate:
+      - jwt: {issuer: company}
+      - jwt: {issuer: partner, header: X-Partner}
+      - api_key
+    limits: [{name: each, by: client, allow: 2/m}]
+  cookies:
+    path: /cookies
+    upstream: http://127.0.0.1:9000
+    authenticate: [{jwt: {issuer: company, cookie: access}}]
+  keys:
+    path: /keys
+    upstream: http://127.0.0.1:9000
+    authenticate: [api_key]
+"""
+
+HEAD = "version: 1\ncases:\n"
+
+
+def run(folder: Path, config: str, cases: str) -> list[Result]:
+    (folder / "lockgate.yaml").write_text(config)
+    table = folder / "lockgate.tests.yaml"
+    table.write_text(HEAD + cases)
+    return list(Run(bundle(folder), read([table])))
+
+
+def bundle(folder: Path) -> dict[str, Any]:
+    return load(folder / "lockgate.yaml", environment={"LOCKGATE_TEST_ABSENT": "x" * 32}).compile(0, 0)
+
+
+def one(folder: Path, said: str, config: str = CONFIG) -> Result:
+    (result,) = run(folder, config, "  - name: it\n" + "".join(f"    {line}\n" for line in said.splitlines()))
+    return result
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "token: true\nexpect: allow",
+        "expect: key-missing",
+        "token: {claims: {sub: ann}}\nexpect: {verdict: allow, owner: ann}",
+        "token: {algorithm: RS256}\nexpect: allow",
+        "token: {expired: true}\nexpect: jwt-expired",
+        "token: {forged: true}\nexpect: jwt-signature",
+        "token: {unknown: true}\nexpect: jwt-key-unknown",
+        "token: {without: [scope]}\nexpect: jwt-claims",
+        "token: {type: JWT}\nexpect: jwt-type",
+        "token: {algorithm: PS256}\nexpect: jwt-algorithm",
+        "token: {claims: {aud: other}}\nexpect: jwt-audience",
+        "token: {claims: {aud: [other, shop-internal]}}\nexpect: allow",
+        "token: {issuer: partner}\nexpect: allow",
+        "token: {issuer: partner, forged: true}\nexpect: jwt-signature",
+        "token: true\nat: 2031-05-05\nexpect: allow",
+        "token: {expired: true}\nat: 2031-05-05\nexpect: jwt-expired",
+        "token: true\nrepeat: 2\nexpect: allow",
+        "token: true\nrepeat: 3\nexpect: rate-limited",
+        "token: true\nrepeat: 5\nevery: 1m\nexpect: allow",
+        "key: true\nexpect: allow",
+    ],
+)
+def test_a_case_passes_where_the_gate_does_so(tmp_path: Path, said: str) -> None:
+    result = one(tmp_path, f"request: GET /orders\n{said}")
+    assert result.passed, [miss.words for miss in result.misses] or result.broken
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "token: true\nexpect: allow",
+        "expect: jwt-missing",
+        "token: {claims: {iss: https://elsewhere.example.com}}\nexpect: jwt-issuer",
+        "token: {without: [exp]}\nexpect: jwt-claims",
+    ],
+)
+def test_a_token_goes_where_the_api_looks(tmp_path: Path, said: str) -> None:
+    result = one(tmp_path, f"request: GET /cookies\n{said}")
+    assert result.passed, [miss.words for miss in result.misses] or result.broken
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("request: GET /keys\ntoken: true", "the API `keys` takes no tokens; see its `authenticate`"),
+        (
+            "request: GET /cookies\ntoken: {issuer: partner}",
+            "the API `cookies` takes no tokens of `partner`, but of `company`; see its `authenticate`",
+        ),
+    ],
+)
+def test_a_token_that_nobody_looks_for_is_a_mistake(tmp_path: Path, said: str, words: str) -> None:
+    assert one(tmp_path, f"{said}\nexpect: deny").broken == words
+
+
+def test_a_route_that_is_not_there_needs_no_token(tmp_path: Path) -> None:
+    assert one(tmp_path, "request: GET /nowhere\ntoken: true\nexpect: no-route").passed
+
+
+@pytest.mark.parametrize("algorithm", get_args(Algorithm))
+def test_every_algorithm(tmp_path: Path, algorithm: str) -> None:
+    secret = 'secret: "${env:LOCKGATE_TEST_ABSENT}", ' if algorithm in SHARED else ""
+    issuer = f"{{issuer: https://login.example.com, audience: shop, {secret}algorithms: {algorithm}}}"
+    config = (
+        f"version: 1\nissuers:\n  company: {issuer}\n"
+        "apis: {shop: {upstream: 'http://127.0.0.1:9000', authenticate: [{jwt: {issuer: company}}]}}\n"
+    )
+    said = "request: GET /, token: %s, expect: %s"
+    good, bad = run(
+        tmp_path,
+        config,
+        "".join(
+            f"  - {{name: case {number}, {said % pair}}}\n"
+            for number, pair in enumerate((("true", "allow"), ("{forged: true}", "jwt-signature")))
+        ),
+    )
+    assert good.passed, [miss.words for miss in good.misses] or good.broken
+    assert bad.passed, [miss.words for miss in bad.misses] or bad.broken
+
+
+def test_a_first_table_brings_tokens_and_meets_the_policy(tmp_path: Path) -> None:
+    config = CONFIG.replace("      - api_key\n", "")
+    (tmp_path / "lockgate.yaml").write_text(config)
+    table = tmp_path / "lockgate.tests.yaml"
+    table.write_text(first_table(bundle(tmp_path)))
+    assert "token: true" in table.read_text()
+    made = Run(bundle(tmp_path), read([table]))
+    assert all(result.passed for result in made)
+    met = {
+        point.what for point in measure(made.outline(), made.explained).points if point.met and point.api == "cookies"
+    }
+    assert "jwt" in met
