@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -22,8 +23,16 @@ NAMES: Final = {"int": "NUMBER", "float": "NUMBER", "path": "PATH", "file": "FIL
 """How help names a kind of value; what is not listed is TEXT."""
 
 
+_EXAMPLE: Final = re.compile(r"^Examples?:", re.MULTILINE)
+
+
 class _Shown:
     """Shows no type of a flag or an argument, and names the others as other tools do."""
+
+    def __init__(self, *arguments: Any, help: str | None = None, **settings: Any) -> None:  # noqa: A002 -- The base's.
+        # What begins with `Example` is to be copied: a line of it stays a line.
+        text = _EXAMPLE.sub("\b\n\\g<0>", inspect.cleandoc(help)) if help is not None else None
+        super().__init__(*arguments, help=text, **settings)  # type: ignore[call-arg]  # A mixin: see below.
 
     def get_params(self, ctx: Any) -> list[Any]:
         params: list[Any] = super().get_params(ctx)  # type: ignore[misc]  # A mixin: the command beside it has it.
@@ -45,6 +54,13 @@ class Command(_Shown, TyperCommand):
 
 class Group(_Shown, TyperGroup):
     """Commands below a word."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Each with the whole first sentence of its help."""
+        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        rows = [(name, _sentence(command.help or "")) for name, command in found if command and not command.hidden]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
 
 def with_config(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -81,6 +97,11 @@ def _kind(display: str) -> str:
     """`<int range>` is NUMBER, `<all|gate>` stays a choice."""
     bare = display.strip("<>")
     return bare if "|" in bare else NAMES.get(bare.removeprefix("list[").rstrip("]").split()[0], "TEXT")
+
+
+def _sentence(help_text: str) -> str:
+    paragraph = inspect.cleandoc(help_text).split("\n\n")[0]
+    return " ".join(paragraph.split())
 
 
 def _nothing(*_: Any, **__: Any) -> None:

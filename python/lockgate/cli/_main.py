@@ -56,6 +56,7 @@ def application(arguments: Sequence[str] = ()) -> typer.Typer:
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
+        rich_markup_mode=None,  # Rich costs every `--help` as much as all the rest of it.
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
@@ -84,7 +85,7 @@ def _add(app: typer.Typer, name: str) -> None:
 
 def _below(app: typer.Typer) -> typer.Typer:
     """The commands below a word, made as those beside it."""
-    made = typer.Typer(help=app.info.help, no_args_is_help=app.info.no_args_is_help)
+    made = typer.Typer(help=app.info.help, no_args_is_help=app.info.no_args_is_help, rich_markup_mode=None)
     for info in app.registered_commands:
         if info.callback is not None:
             made.command(info.name or info.callback.__name__, cls=Command)(with_config(info.callback))

@@ -19,7 +19,28 @@ def test_help_lists_every_command(tmp_path: Path) -> None:
     ended = command.lockgate("--help", cwd=tmp_path)
     assert ended.code == 0
     for name in _main.names():
-        assert f"\N{BOX DRAWINGS LIGHT VERTICAL} {name} " in ended.out
+        assert f"\n  {name} " in ended.out
+    # Each with its whole first sentence, over as many lines as it takes.
+    assert "..." not in ended.out.partition("Commands:")[2]
+    assert "refused and why." in " ".join(ended.out.split())
+
+
+def test_an_example_in_help_stays_one_line_to_copy(tmp_path: Path) -> None:
+    ended = command.lockgate("keys", "create", "--help", cwd=tmp_path)
+    assert '\n  Example: lockgate keys create --name "nightly export" --owner sales --api orders' in ended.out
+    assert "--expires 90d\n" in ended.out
+
+
+def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "lockgate", "--help"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
+    assert not imported & {"rich", "pydantic", "sqlalchemy", "duckdb", "httpx", "fastapi", "cryptography", "yaml"}
     assert set(_main.names()) >= {"init", "check", "config"}
 
 
