@@ -210,6 +210,8 @@ fn tree<'t>(
 #[derive(Debug)]
 struct Tree {
     nodes: Vec<Node>,
+    /// Whether any path must match as a whole; else nobody need look for one.
+    wholes: bool,
     expressions: Vec<(Pattern, Place)>,
     /// All of them at once; none where there are none.
     set: Option<PatternSet>,
@@ -219,6 +221,7 @@ impl Default for Tree {
     fn default() -> Self {
         Self {
             nodes: vec![Node::default()],
+            wholes: false,
             expressions: Vec::new(),
             set: None,
         }
@@ -364,6 +367,7 @@ impl Tree {
                 place.finish();
             }
         }
+        self.wholes = self.nodes.iter().any(|node| node.whole.is_some());
         for (_, place) in &mut self.expressions {
             place.finish();
         }
@@ -382,7 +386,9 @@ impl Tree {
 
     fn place(&self, path: &str) -> Option<&Place> {
         let rest = path.strip_prefix('/').unwrap_or(path);
-        self.whole(0, rest, MAX_SEGMENTS)
+        self.wholes
+            .then(|| self.whole(0, rest, MAX_SEGMENTS))
+            .flatten()
             .or_else(|| self.expression(path))
             .or_else(|| self.longest_prefix(rest))
     }

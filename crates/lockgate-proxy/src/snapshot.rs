@@ -138,7 +138,7 @@ pub struct CompiledApi {
     /// Of each step, where its verdicts are counted.
     pub rooms: Box<[usize]>,
     /// What is counted of it.
-    pub metrics: Arc<ApiMetrics>,
+    pub metrics: ApiMetrics,
 }
 
 impl CompiledApi {

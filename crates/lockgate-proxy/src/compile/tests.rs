@@ -486,7 +486,7 @@ fn numbers_of_an_api_outlive_its_bundle() {
     let around = surroundings();
     let first = compile(plain(), "one", &around).unwrap();
     let second = compile(plain(), "two", &around).unwrap();
-    assert!(Arc::ptr_eq(&first.apis[0].metrics, &second.apis[0].metrics));
+    assert!(first.apis[0].metrics.is(&second.apis[0].metrics));
 }
 
 #[test]
