@@ -61,5 +61,5 @@ def test_reading_asks_no_other_host(html: Path) -> None:
 
 def test_diagrams_become_pictures(html: Path) -> None:
     """The page carries the diagram for the program that draws it, as no other code block is carried."""
-    page = (html / "reference/pipeline.html").read_text(encoding="utf-8")
+    page = (html / "project/architecture.html").read_text(encoding="utf-8")
     assert re.search(r'<pre class="?mermaid', page)

@@ -1,11 +1,11 @@
-"""`docs/reference/pipeline.md`, from the one list in `pipeline.rs`."""
+"""`docs/reference/pipeline.md` with its picture, from the one list in `pipeline.rs`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from lockgate import _native
-from reference import NOTE
+from reference import NOTE, pipeline_picture
 from reference.markdown import table
 
 INTRODUCTION = """\
@@ -18,13 +18,10 @@ of a configuration file has no meaning. [Life of a request](../concepts/life-of-
 
 
 def files(_root: Path) -> dict[str, str]:
-    """The page, with a diagram."""
+    """The page and its picture."""
     steps = _native.pipeline()
     policies = set(_native.policies())
-    chain = " --> ".join(
-        f's{number}["{" ".join(filter(None, (step["name"], step["part"])))}"]' for number, step in enumerate(steps)
-    )
-    diagram = f"```mermaid\nflowchart TD\n    {chain}\n```\n\n"
+    diagram = "![A request's way through the gate](pipeline.svg)\n\n"
     rows = [
         [
             str(number),
@@ -35,7 +32,8 @@ def files(_root: Path) -> dict[str, str]:
         for number, step in enumerate(steps, 1)
     ]
     return {
-        "docs/reference/pipeline.md": NOTE + INTRODUCTION + diagram + table(["", "Step", "Phase", "Why there"], rows)
+        "docs/reference/pipeline.svg": pipeline_picture.svg(steps, policies),
+        "docs/reference/pipeline.md": NOTE + INTRODUCTION + diagram + table(["", "Step", "Phase", "Why there"], rows),
     }
 
 
