@@ -140,6 +140,7 @@ def test_a_herd_of_made_up_keys_is_one_fetch(start: Start, issuer: Issuer) -> No
     assert place.reason(issuer.token()) == "ok"
     before, asked = issuer.key_fetches(), len(issuer.fetches)
     issuer.hold.clear()
+    began = time.monotonic()
     with ThreadPoolExecutor(48) as pool:
         made_up = [pool.submit(place.reason, issuer.token(kid=f"made-up-{number}")) for number in range(200)]
         # The issuer's document comes before its keys, and is held as well.
@@ -148,7 +149,8 @@ def test_a_herd_of_made_up_keys_is_one_fetch(start: Start, issuer: Issuer) -> No
         assert place.reason(issuer.token()) == "ok"
         issuer.hold.set()
         assert {one.result(30) for one in made_up} == {"jwt-key-unknown"}
-    assert issuer.key_fetches() == before + 1
+    # One, and on a machine that takes longer than that over all this, one more in ten seconds.
+    assert before < issuer.key_fetches() <= before + 1 + int(time.monotonic() - began) // 10
     assert place.reason(issuer.token()) == "ok"
 
 
