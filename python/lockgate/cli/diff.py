@@ -60,18 +60,19 @@ def diff(
         told = {"before": name, "after": str(file), "differences": [one.as_json() for one in wanted]}
         typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
     else:
-        _print(wanted, name)
+        _print(wanted, name, others=len(found) - len(wanted))
     raise typer.Exit(1 if wanted else 0)
 
 
-def _print(found: Sequence[Difference], name: str) -> None:
+def _print(found: Sequence[Difference], name: str, *, others: int) -> None:
     renderer = output()
     for one in found:
         mark = renderer.paint(MARKS[one.effect], COLOURS[one.effect])
         place = f"  {renderer.paint(one.place, 'dim')}" if one.place else ""
         typer.echo(f"{mark} {renderer.paint(one.object, 'bold')}: {one.message}{place}")
     if not found:
-        typer.echo(f"Nothing changes against {name}.")
+        besides = f"; {count(others, 'difference')} that open{'s' * (others == 1)} nothing" if others else ""
+        typer.echo(f"Nothing {'opens' if others else 'changes'} against {name}{besides}.")
         return
     opening = sum(one.effect == "opens" for one in found)
     more = f", of which {opening} open{'s' * (opening == 1)} something (!)" if opening else ""

@@ -38,7 +38,7 @@ class Difference:
         return {"effect": self.effect, "object": self.object, "message": self.message, "place": self.place}
 
 
-SIZES: Final = frozenset({"head_bytes", "bytes", "retain_bytes"})
+SIZES: Final = frozenset({"head_bytes", "bytes", "retain_bytes", "token_bytes"})
 RATES: Final = frozenset({"body_rate_min"})
 FLOORS: Final = frozenset({"body_rate_min"})
 """Numbers of which a smaller one bounds less; of all other bounds a larger one does."""
@@ -68,9 +68,10 @@ class _Comparison:
         yield from self._named("apis", "API", self._api, added="opens", removed="closes")
         yield from self._named("listeners", "listener", self._listener, added="opens", removed="closes")
         yield from self._named("upstreams", "upstream", self._upstream, added="changes", removed="changes")
+        yield from self._named("issuers", "issuer", self._issuer, added="changes", removed="changes")
         # What a document says counts where an API is held to it.
         # And what a plugin is, where an API asks it.
-        known = {"apis", "listeners", "upstreams", "documents", "plugins", *IGNORED}
+        known = {"apis", "listeners", "upstreams", "issuers", "documents", "plugins", *IGNORED}
         for name in dict.fromkeys([*self._before, *self._after]):
             if name not in known:
                 yield from self._values(name, self._before.get(name), self._after.get(name), self._whole)
@@ -84,8 +85,7 @@ class _Comparison:
         added: Effect,
         removed: Effect,
     ) -> Iterator[Difference]:
-        before = {_called(one): one for one in self._before[section]}
-        after = {_called(one): one for one in self._after[section]}
+        before, after = ({_called(one): one for one in side.get(section, ())} for side in (self._before, self._after))
         for name, one in before.items():
             if name not in after:
                 yield Difference(removed, f"{section}.{name}", f"{what} {name} is gone{_served(one)}")
@@ -206,6 +206,9 @@ class _Comparison:
         if room == "ip_filter":
             yield from self._addresses(at, before["config"], after["config"], after)
             return
+        if room == "cors":
+            yield from self._cors(at, before["config"], after["config"], after)
+            return
         yield from self._values(at, before["config"], after["config"], after)
 
     def _modes(self, at: str, room: str, before: Node, after: Node) -> Iterator[Difference]:
@@ -228,6 +231,20 @@ class _Comparison:
         if new - old:
             yield self._of("closes", f"{at}.deny", f"denied now: {_listed(new - old)}", said)
 
+    def _cors(self, at: str, before: Node, after: Node, said: Node) -> Iterator[Difference]:
+        """Whose pages may call, and what of it."""
+        lists = {"origins": "origin", "headers": "header", "expose": "readable header", "methods": "method"}
+        for name, what in lists.items():
+            every = name == "methods"
+            yield from self._set(f"{at}.{name}", what, before[name], after[name], said, all_if_empty=every)
+        for name in ("credentials", "private_network"):
+            if before[name] != after[name]:
+                effect: Effect = "opens" if after[name] else "closes"
+                yield self._of(effect, f"{at}.{name}", f"{name} is {_value(name, after[name])} now", said)
+        for name in dict.fromkeys([*before, *after]):
+            if name not in {*lists, "credentials", "private_network"}:
+                yield from self._values(f"{at}.{name}", before.get(name), after.get(name), said)
+
     def _listener(self, at: str, before: Node, after: Node) -> Iterator[Difference]:
         handled = {"trusted_proxies", "insecure", "limits", "address", *IGNORED}
         if before["address"] != after["address"]:
@@ -241,6 +258,33 @@ class _Comparison:
         for name in dict.fromkeys([*before, *after]):
             if name not in handled:
                 yield from self._values(f"{at}.{name}", before.get(name), after.get(name), after)
+
+    def _issuer(self, at: str, before: Node, after: Node) -> Iterator[Difference]:
+        """Whose tokens are believed, and what is demanded of them."""
+        old, new = before["rules"], after["rules"]
+        if old["issuer"] != new["issuer"]:
+            message = f"tokens of {new['issuer']} are believed, those of {old['issuer']} no more"
+            yield self._of("opens", f"{at}.issuer", message, after)
+        if old["keys"] != new["keys"]:
+            (was,), (now,) = old["keys"].values(), new["keys"].values()
+            yield self._of("opens", f"{at}.keys", f"its keys are {now} instead of {was}", after)
+        for name, what in (("audiences", "audience"), ("algorithms", "algorithm"), ("types", "type")):
+            yield from self._set(f"{at}.{name}", what, old[name], new[name], after)
+        was, now = set(old["require"]), set(new["require"])
+        if was - now:
+            yield self._of("opens", f"{at}.require", f"demanded no more: {_listed(was - now)}", after)
+        if now - was:
+            yield self._of("closes", f"{at}.require", f"demanded now: {_listed(now - was)}", after)
+        ages = old["max_age_ms"], new["max_age_ms"]
+        if ages[0] != ages[1]:
+            # None is as old as its `exp` lets it be.
+            effect: Effect = "opens" if ages[1] is None or (ages[0] is not None and ages[1] > ages[0]) else "closes"
+            message = f"max_age is {_value('max_age_ms', ages[1])} instead of {_value('max_age_ms', ages[0])}"
+            yield self._of(effect, f"{at}.max_age", message, after)
+        said = {"issuer", "keys", "audiences", "algorithms", "types", "require", "max_age_ms"}
+        for name in dict.fromkeys([*old, *new]):
+            if name not in said:
+                yield from self._values(f"{at}.{name}", old.get(name), new.get(name), after, bounds=True)
 
     def _upstream(self, at: str, before: Node, after: Node) -> Iterator[Difference]:
         yield from self._waiver(f"{at}.insecure", "plain HTTP is spoken", before["insecure"], after["insecure"], after)

@@ -253,3 +253,53 @@ def test_plugins_are_told_apart(
     (found,) = differences(*bundles)
     assert (found.effect, found.object, found.message) == (effect, object_, words)
     assert not differences(bundles[1], bundles[1])
+
+
+TOKENS = """\
+version: 1
+issuers:
+  company:
+    issuer: https://login.example.com
+    audience: [shop]
+    require: [scope]
+    max_age: 1h
+    types: [at+jwt]
+    skew: 30s
+apis:
+  shop:
+    upstream: http://127.0.0.1:9000
+    authenticate: [{jwt: {issuer: company}}]
+    cors: {origins: ["https://shop.example.com"]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "effect", "object_", "words"),
+    [
+        ("audience: [shop]", "audience: [shop, any]", "opens", "issuers.company.audiences", "audience any is new"),
+        ("    require: [scope]\n", "", "opens", "issuers.company.require", "demanded no more: scope"),
+        ("[scope]", "[scope, tenant]", "closes", "issuers.company.require", "demanded now: tenant"),
+        ("    max_age: 1h\n", "", "opens", "issuers.company.max_age", "max_age is nothing instead of 1h"),
+        ("max_age: 1h", "max_age: 1m", "closes", "issuers.company.max_age", "max_age is 1m instead of 1h"),
+        ("[at+jwt]", "[at+jwt, JWT]", "opens", "issuers.company.types", "type jwt is new"),
+        ("skew: 30s", "skew: 60s", "opens", "issuers.company.skew_ms", "skew_ms is 1m instead of 30s"),
+        (
+            "https://login.example.com",
+            "https://evil.example.net",
+            "opens",
+            "issuers.company.issuer",
+            "tokens of https://evil.example.net are believed, those of https://login.example.com no more",
+        ),
+        ('["https://shop.example.com"]', '["*"]', "opens", "apis.shop.cors.origins", "origin * is new"),
+        ('com"]}', 'com"], credentials: true}', "opens", "apis.shop.cors.credentials", "credentials is true now"),
+    ],
+)
+def test_what_issuers_and_origins_open(
+    tmp_path: Path, old: str, new: str, effect: str, object_: str, words: str
+) -> None:
+    assert old in TOKENS
+    (tmp_path / "before.yaml").write_text(TOKENS)
+    (tmp_path / "after.yaml").write_text(TOKENS.replace(old, new))
+    found = differences(*(load(tmp_path / name).compile(0, 0) for name in ("before.yaml", "after.yaml")))
+    assert (effect, object_, words) in {(one.effect, one.object, one.message) for one in found}
+    assert all(one.place is not None and one.place.startswith("after.yaml:") for one in found)
