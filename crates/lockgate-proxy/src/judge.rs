@@ -23,7 +23,7 @@ use lockgate_wire::query;
 use lockgate_wire::target::{self, normalize_host};
 
 use crate::bundle::Duplicates;
-use crate::normal::{self, Located};
+use crate::normal::{self, Fold, Located};
 use crate::reasons;
 use crate::route::{Asked, Found, Matched, Named};
 use crate::snapshot::{CompiledApi, CompiledListener, Forwarding, Policy, Rule, Snapshot, Step};
@@ -344,11 +344,12 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
                     self.judgement.upstream = Some(*upstream);
                 }
                 self.version(matched);
+                self.one_version(&readings)?;
                 self.outgoing(matched)?;
                 self.judgement.operation = self.operation_of(&self.path);
                 self.readings = readings
                     .into_iter()
-                    .map(|path| self.reading(path))
+                    .map(|fold| self.reading(fold.path))
                     .collect();
                 self.insecure()
             }
@@ -478,6 +479,23 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             edits.extend(version.answer_edits.iter().cloned());
             edits.extend(link);
         }
+    }
+
+    /// Refuses a path in which another reader would find another version.
+    fn one_version(&self, readings: &[Fold]) -> Result<(), Denial> {
+        let Some(listed) = self.api().and_then(|api| api.versions.as_ref()) else {
+            return Ok(());
+        };
+        let differs = readings.iter().any(|fold| {
+            let rest = fold.prefix.and_then(|prefix| fold.path.get(prefix..));
+            rest.is_some_and(|rest| {
+                listed.asked(rest, self.query.as_deref(), self.arrival.headers) != self.asked
+            })
+        });
+        if differs {
+            return Err(Denial::new(&reasons::TARGET_AMBIGUOUS));
+        }
+        Ok(())
     }
 
     /// Whether the version is served.

@@ -34,9 +34,17 @@ pub struct Located<'s, 'a> {
     pub normal: Normal<'a>,
     /// What is found by it.
     pub found: Found<'s>,
-    /// The other paths that a reader might take it for, in the form that is
-    /// matched. Nearly always none.
-    pub readings: Vec<String>,
+    /// The other paths that a reader might take it for. Nearly always none.
+    pub readings: Vec<Fold>,
+}
+
+/// A path that a reader who folds might take another for.
+#[derive(Debug)]
+pub struct Fold {
+    /// In the form that is matched.
+    pub path: String,
+    /// Bytes of it that matched, where it would be of the same API; none where nothing would have it.
+    pub prefix: Option<usize>,
 }
 
 /// Brings a target into the normal form of the API that it belongs to, and
@@ -123,74 +131,103 @@ fn readings(
     asked: &Asked<'_>,
     matched: Matched,
     set: &TargetSwitches,
-) -> Result<Vec<String>, Denial> {
+) -> Result<Vec<Fold>, Denial> {
     let ambiguous = || Denial::new(&reasons::TARGET_AMBIGUOUS);
     let here = normal.match_path();
     let readings = folds(&normal.path, &here, set).ok_or_else(ambiguous)?;
-    let elsewhere = |there: &String| leads_elsewhere(snapshot, host, &here, there, asked, matched);
-    if readings.iter().any(elsewhere) {
-        return Err(ambiguous());
-    }
-    Ok(readings)
+    let placed = readings.into_iter().map(|path| {
+        let prefix = prefix_of(snapshot, host, &here, &path, asked, matched)?;
+        Ok(Fold { path, prefix })
+    });
+    placed
+        .collect::<Result<_, Elsewhere>>()
+        .map_err(|Elsewhere| ambiguous())
 }
 
+/// Readings that are looked at, and bytes of paths that are folded to find
+/// them. A path that can be read in more ways is nobody's identifier.
+const MAX_READINGS: usize = 64;
+const MAX_FOLDED: usize = 512 * 1024;
+
 /// The path in every form that a reader may bring it into, if it is not this
-/// one; `None` where one of them would refuse it.
+/// one; `None` where one of them would refuse it, or they are too many.
+///
+/// Readers fold one spelling and keep another (`\` and not `%5C`), and in orders
+/// of their own: Tomcat takes parameters off before it decodes, others behind.
+/// So each spelling is folded by itself, and what comes of it again.
 fn folds(path: &str, here: &str, set: &TargetSwitches) -> Option<Vec<String>> {
-    // Who takes parameters off after decoding takes both spellings for one.
-    let path = if set.path_parameters == Odd::Keep && path.contains(SEMICOLON) {
-        Cow::Owned(path.replace(SEMICOLON, ";"))
-    } else {
-        Cow::Borrowed(path)
-    };
+    let mut seen = vec![path.to_owned()];
     let mut folds = Vec::new();
-    for fold in folded(set) {
-        let there = target::normalize(&path, &fold)
-            .ok()?
-            .match_path()
-            .into_owned();
-        if there != here && !folds.contains(&there) {
-            folds.push(there);
+    let (mut next, mut work) = (0, 0);
+    while let Some(path) = seen.get(next).cloned() {
+        next += 1;
+        for (text, fold) in steps(&path, set) {
+            work += text.len();
+            let normal = target::normalize(&text, &fold).ok()?;
+            let there = normal.match_path();
+            if there != here && !folds.iter().any(|known| *known == there) {
+                folds.push(there.into_owned());
+            }
+            let new = !seen.iter().any(|known| *known == normal.path);
+            if new {
+                seen.push(normal.path.into_owned());
+            }
+            if seen.len() > MAX_READINGS || work > MAX_FOLDED {
+                return None;
+            }
         }
     }
     Some(folds)
 }
 
-/// Whether a reading finds another API than the path does.
-fn leads_elsewhere(
+/// Each way to fold one spelling of what is kept: the text, and how it is brought into normal form.
+fn steps<'p>(
+    path: &'p str,
+    set: &'p TargetSwitches,
+) -> impl Iterator<Item = (Cow<'p, str>, TargetSwitches)> + 'p {
+    let kinds = (0..KINDS).filter_map(|kind| {
+        let mut fold = *set;
+        let switch = kind_of(&mut fold, kind);
+        if *switch != Odd::Keep {
+            return None;
+        }
+        *switch = Odd::Normalize;
+        Some((Cow::Borrowed(path), fold))
+    });
+    let spellings = [
+        (set.backslash, "\\", "/"),
+        (set.backslash, "%5C", "/"),
+        // Who takes parameters off after decoding takes both spellings for one.
+        (set.path_parameters, SEMICOLON, ";"),
+    ];
+    let spellings = spellings
+        .into_iter()
+        .filter(|(switch, spelling, _)| *switch == Odd::Keep && path.contains(spelling))
+        .map(|(_, spelling, means)| (Cow::Owned(path.replace(spelling, means)), *set));
+    kinds.chain(spellings)
+}
+
+/// A reading would be another API's.
+struct Elsewhere;
+
+/// How much of a reading matches, where the same API would have it.
+fn prefix_of(
     snapshot: &Snapshot,
     host: &str,
     here: &str,
     there: &str,
     asked: &Asked<'_>,
     matched: Matched,
-) -> bool {
-    match snapshot.router.pattern_of(host, there) {
-        None => false,
+) -> Result<Option<usize>, Elsewhere> {
+    let Some(pattern) = snapshot.router.pattern_of(host, there) else {
+        return Ok(None);
+    };
+    match snapshot.router.find(host, there, asked) {
+        Found::Route(found) if found.api == matched.api => Ok(Some(found.prefix)),
         // The less specific one that the path belongs to as it stands takes nothing from anybody.
-        Some(pattern) if snapshot.router.covers(pattern, here) => false,
-        Some(_) => match snapshot.router.find(host, there, asked) {
-            Found::Route(found) => found.api != matched.api,
-            _ => true,
-        },
+        _ if snapshot.router.covers(pattern, here) => Ok(None),
+        _ => Err(Elsewhere),
     }
-}
-
-/// Every way to fold what a set of switches keeps.
-fn folded(set: &TargetSwitches) -> impl Iterator<Item = TargetSwitches> + '_ {
-    (1..1_u8 << KINDS).filter_map(move |mask| {
-        let mut fold = *set;
-        for kind in 0..KINDS {
-            if mask & 1 << kind != 0 {
-                let switch = kind_of(&mut fold, kind);
-                if *switch != Odd::Keep {
-                    return None;
-                }
-                *switch = Odd::Normalize;
-            }
-        }
-        Some(fold)
-    })
 }
 
 const KINDS: u8 = 5;

@@ -113,6 +113,57 @@ fn what_a_reader_might_take_a_path_for_goes_along() {
     assert_eq!(folds("/a%2F..%2Fb", "/a%2F..%2Fb", &slashes), None);
 }
 
+/// What is kept, and the path that must not pass for the wide API: a reader
+/// folds it into one that wants more.
+#[test]
+fn readers_fold_one_spelling_and_in_their_own_order() {
+    let everything = |form: &mut NormalForm| {
+        form.double_slash = Word::Keep;
+        form.encoded_slash = Word::Keep;
+        form.backslash = Word::Keep;
+        form.path_parameters = Word::Keep;
+    };
+    let apis = [
+        keeping("wide", prefix("/"), everything),
+        testing::api("admin", &[prefix("/v1/admin")]),
+        testing::api("user", &[template("/users/{id}")]),
+    ];
+    for target in [
+        "/v1%2Fadmin/x",
+        // Parameters are taken off before anything is decoded.
+        "/v1;%2Fx/admin%2Fusers",
+        "/v1;\\x/admin\\users",
+        "/v1;%5Cx/admin%5Cusers",
+        "/%2F;%2Fx/v1/admin",
+        // One of two spellings is folded, the other is data.
+        "/users\\a%5Cb",
+        "/users%5Ca\\b",
+        "/users;y/%3Bb",
+    ] {
+        assert_eq!(asked(&apis, target), "target-ambiguous", "{target}");
+    }
+    for target in ["/a;x", "/a//b", "/a\\b%5Cc", "/a%3Bb", "/v1;x/a%2Fb"] {
+        assert_eq!(asked(&apis, target), format!("wide {target}"), "{target}");
+    }
+}
+
+#[test]
+fn what_can_be_read_in_too_many_ways_is_refused() {
+    let everything = TargetSwitches {
+        double_slash: Odd::Keep,
+        encoded_slash: Odd::Keep,
+        backslash: Odd::Keep,
+        path_parameters: Odd::Keep,
+        nul: Odd::Keep,
+        ..TargetSwitches::default()
+    };
+    let read = |path: &str| folds(path, &target::for_matching(path), &everything);
+    let long = format!("/{}", "a%2F;x\\b%5C%3B//".repeat(4_000));
+    assert_eq!(read(&long), None);
+    let mixed = "/a//b%2Fc;%2Fd\\e;\\f%5Cg;%5Ch%3Bi%3B%2Fj;//k";
+    assert!(read(mixed).is_none_or(|found| found.len() <= MAX_READINGS));
+}
+
 #[test]
 fn two_apis_that_both_would_take_it_take_it_not() {
     let apis = [

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use lockgate_policy::{
-    api_key, body_limit, cors, headers, ip_filter, redirect, rewrite, Denial, Digest, Fault, Grant,
-    Identity, KeyRecord, Reason, ReasonRef, RequestView, Verdict,
+    api_key, body_limit, cors, headers, ip_filter, jwt, redirect, rewrite, Denial, Digest, Fault,
+    Grant, Identity, KeyRecord, Reason, ReasonRef, RequestView, Verdict,
 };
-use serde_json::{Map, Value};
+use serde_json::{json, Map, Value};
 
 use crate::bundle::{Bundle, PathMatch};
 use crate::events::{Exchange, Outcome, Verdict as Said};
@@ -59,8 +59,10 @@ impl Policies {
 
     fn walk(document: &Value) -> Option<Self> {
         let mut found = Self::default();
+        let issuers = document.get("issuers").and_then(Value::as_array);
+        let issuers: Vec<&Value> = issuers.into_iter().flatten().collect();
         for api in document.get("apis")?.as_array()? {
-            let rooms = rooms(api.get("policies")?.as_object()?);
+            let rooms = rooms(api.get("policies")?.as_object()?, &issuers);
             let routes = found.0.entry(api.get("name")?.as_str()?.to_owned());
             let routes = routes.or_default();
             for path in api.get("paths")?.as_array()? {
@@ -84,13 +86,21 @@ impl Policies {
     }
 }
 
-/// The configuration of each room, of several ways in their order.
-fn rooms(policies: &Map<String, Value>) -> Rooms {
+/// The configuration of each room, of several ways in their order. What an
+/// issuer's tokens must be belongs to the policy that takes them.
+fn rooms(policies: &Map<String, Value>, issuers: &[&Value]) -> Rooms {
     let mut found = Rooms::new();
     let mut add = |room: &str, placed: &Value| {
         if let Some(config) = placed.get("config") {
             let configs = found.entry(room.to_owned()).or_default();
-            configs.push(config.clone());
+            let name = config.get("issuer").filter(|_| room == jwt::NAME);
+            let named = issuers
+                .iter()
+                .find(|it| name.is_some() && it.get("name") == name);
+            configs.push(match named.and_then(|issuer| issuer.get("rules")) {
+                Some(rules) => json!({ "config": config, "rules": rules }),
+                None => config.clone(),
+            });
         }
     };
     for (room, placed) in policies {
@@ -264,6 +274,8 @@ impl Past<'_> {
         let said = self.said(room, place, view.api)?;
         match (said.outcome, said.reason.as_deref().and_then(reason)) {
             (Outcome::Allow, _) => Ok(Verdict::allow()),
+            // What it answered is not kept, and not looked at: that it did is what counts.
+            (Outcome::Respond, _) => Ok(Verdict::Respond(Box::default())),
             (Outcome::Deny | Outcome::ObserveDeny, Some(reason)) => {
                 Ok(Verdict::Deny(Denial::new(reason)))
             }
