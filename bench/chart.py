@@ -1,8 +1,9 @@
-"""A bar chart of CPU per request as SVG: bars are medians, whiskers reach from the best round to the worst."""
+"""A bar chart of CPU per request as SVG: bars are median ratios, whiskers reach from the best round to the worst."""
 
 from __future__ import annotations
 
 from html import escape
+from statistics import median
 
 from bench.results import CpuRow, Results
 
@@ -13,14 +14,14 @@ OTHER = "#a9b2bc"
 
 def svg(results: Results) -> str:
     """Draws the rows, cheapest first."""
-    base = results.base
-    rows = sorted(results.cpu, key=lambda row: row.us)
-    if base is None or not rows:
+    rows = results.compared
+    if not rows:
         return ""
-    longest = max(each.us_per_request for row in rows for each in row.rounds)
+    rows = sorted(rows, key=lambda row: median(row.ratios()))
+    longest = max(max(row.ratios()) for row in rows)
     scale = (WIDTH - LABEL - VALUE) / longest
     height = TOP + len(rows) * (BAR + GAP) + GAP
-    title = "CPU per request of the proxy, HTTP/1.1 keep-alive, µs (shorter is better)"
+    title = "CPU per request as a multiple of nginx, HTTP/1.1 keep-alive (shorter is better)"
     below = f"{results.machine.cpu}, kernel {results.machine.kernel}, {results.started[:10]}"
     parts = [
         (
@@ -33,28 +34,22 @@ def svg(results: Results) -> str:
         f'<text x="12" y="41" fill="#5b6673">{escape(below)}</text>',
     ]
     for number, row in enumerate(rows):
-        parts += bar(row, base, TOP + number * (BAR + GAP), scale)
+        parts += bar(row, TOP + number * (BAR + GAP), scale)
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
-def bar(row: CpuRow, base: CpuRow, top: int, scale: float) -> list[str]:
+def bar(row: CpuRow, top: int, scale: float) -> list[str]:
     """One row: its name, its bar, its whisker, its numbers."""
-    values = [each.us_per_request for each in row.rounds]
+    values = row.ratios()
     colour = COLOURS.get(row.id.partition("/")[0], OTHER)
     middle, low, high = top + BAR / 2, LABEL + min(values) * scale, LABEL + max(values) * scale
-    numbers = f"{row.us:.1f} µs, {ratio(row, base)} &#215; nginx"
+    numbers = f"{median(values):.2f} &#215; nginx, {row.us:.1f} µs"
     return [
         f'<text x="{LABEL - 8}" y="{middle + 4.5}" text-anchor="end">{escape(row.id)}</text>',
-        f'<rect x="{LABEL}" y="{top}" width="{row.us * scale:.1f}" height="{BAR}" fill="{colour}"/>',
+        f'<rect x="{LABEL}" y="{top}" width="{median(values) * scale:.1f}" height="{BAR}" fill="{colour}"/>',
         (
             f'<path d="M{low:.1f} {middle}H{high:.1f}M{low:.1f} {middle - 4}v8M{high:.1f} {middle - 4}v8"'
             ' stroke="#111" fill="none"/>'
         ),
         f'<text x="{high + 8:.1f}" y="{middle + 4.5}">{numbers}</text>',
     ]
-
-
-def ratio(row: CpuRow, base: CpuRow) -> str:
-    """The median ratio in two decimals."""
-    ratios = sorted(row.ratios(base))
-    return f"{(ratios[(len(ratios) - 1) // 2] + ratios[len(ratios) // 2]) / 2:.2f}"

@@ -67,16 +67,15 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def cpu(results: Results) -> str:
     """Each row's cost, its ratio to nginx and how far that varied."""
-    base = results.base
-    if base is None:
+    if not results.compared:
         return NOT_MEASURED
     head = ["row", "µs per request", "÷ nginx", "lowest to highest", "budget", "requests/s", "what"]
-    return table(head, (cpu_line(row, base) for row in results.cpu)) + "\n\n" + quiet(results)
+    return table(head, (cpu_line(row) for row in results.compared)) + "\n\n" + quiet(results)
 
 
-def cpu_line(row: CpuRow, base: CpuRow) -> list[str]:
+def cpu_line(row: CpuRow) -> list[str]:
     """One row of the CPU table."""
-    ratios = row.ratios(base)
+    ratios = row.ratios()
     budget = ""
     if row.budget is not None:
         verdict = "met" if median(ratios) <= row.budget else "missed"
@@ -111,11 +110,11 @@ def flat(results: Results) -> str:
     """Rows that must cost the same as another."""
     lines = []
     for row in results.cpu:
-        other = results.row(row.flat_against) if row.flat_against else None
-        if other:
-            ratio = median(row.ratios(other))
+        ratios = row.ratios(row.flat_against) if row.flat_against else []
+        if ratios:
+            ratio = median(ratios)
             verdict = "met" if ratio <= FLAT else "missed"
-            lines.append([f"{row.id} ÷ {other.id}", f"{ratio:.2f}", f"≤ {FLAT:.2f}: {verdict}"])
+            lines.append([f"{row.id} ÷ {row.flat_against}", f"{ratio:.2f}", f"≤ {FLAT:.2f}: {verdict}"])
     return table(["rows", "ratio", "budget"], lines) if lines else NOT_MEASURED
 
 
@@ -211,9 +210,9 @@ One origin answers a 300-byte JSON; 64 keep-alive connections ask for it through
 The proxy has one worker and a core to itself; generator and origin are one program on another core, which
 polls without sleeping while a run lasts, so that no proxy pays for waking it. A row's cost is
 the CPU time of all the proxy's processes (user and system, from the kernel's process clocks) divided by
-the requests they served. Every round measures every row, each round begins one row further on, and a
-ratio is the median over rounds of a row's cost divided by that of nginx in the same round: what happens to
-the machine meanwhile happens to all. Absolute numbers are this machine's; read the ratios."""
+the requests they served. Every row is measured in turns with nginx, half a second each on the same core, and so
+are two rows of which one must cost what the other does: what happens to the machine for longer than that happens
+to both. A ratio is the median over rounds. Absolute numbers are this machine's; read the ratios."""
 
 LATENCY = """\
 {rate:,.0f} requests a second for every subject, below what the slowest can carry. Requests are due at fixed

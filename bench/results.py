@@ -14,7 +14,7 @@ from bench.machine import Machine
 from bench.process import Memory
 from bench.rows import BASE
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class Round:
     foreign_percent: float
     stolen_percent: float
     events_dropped: int = 0
+    beside: dict[str, float] = field(default_factory=dict)
+    """Microseconds per request of the rows it was measured in turns with."""
 
 
 @dataclass
@@ -50,10 +52,11 @@ class CpuRow:
         """The median of its rounds; bounded by the generator's core as well."""
         return median(each.requests / each.seconds for each in self.rounds)
 
-    def ratios(self, base: CpuRow) -> list[float]:
-        """This row against another, each round against its own."""
-        pairs = zip(self.rounds, base.rounds, strict=False)
-        return [mine.us_per_request / other.us_per_request for mine, other in pairs]
+    def ratios(self, against: str = BASE) -> list[float]:
+        """This row against another, round by round; none where they were not measured in turns."""
+        if against == self.id:
+            return [1.0] * len(self.rounds)
+        return [each.us_per_request / each.beside[against] for each in self.rounds if against in each.beside]
 
 
 @dataclass(frozen=True)
@@ -114,9 +117,9 @@ class Results:
         return next((row for row in self.cpu if row.id == row_id and row.rounds), None)
 
     @property
-    def base(self) -> CpuRow | None:
-        """The row that ratios are made against."""
-        return self.row(BASE)
+    def compared(self) -> list[CpuRow]:
+        """The rows that were measured in turns with the base, and the base."""
+        return [row for row in self.cpu if row.ratios()]
 
     def write(self, folder: Path) -> Path:
         """Writes `<date>-<name>.json`."""

@@ -26,6 +26,12 @@ class Row:
         """Its name on the command line and in results."""
         return f"{self.subject}/{self.variant}"
 
+    @property
+    def against(self) -> list[Row]:
+        """The rows that it is compared with."""
+        wanted = {BASE, self.flat_against} - {self.id}
+        return [row for row in ROWS if row.id in wanted]
+
 
 ROWS: tuple[Row, ...] = (
     Row("nginx", "plain", "plain proxying, access log off: the measure of all ratios"),

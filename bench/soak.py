@@ -33,6 +33,7 @@ from bench.subjects import Running, Site
 
 WARM_UP_SECONDS = 3.0
 SETTLING = 0.2
+WORD_SECONDS = 60.0
 # Pairs grow with the square of the readings; so many tell a slope well enough.
 MAX_READINGS = 400
 
@@ -106,10 +107,15 @@ def run(row: Row, given: argparse.Namespace, folder: Path) -> Soaked:
             warm = load.closed(running.address, running.requests, WARM_UP_SECONDS)
             rate = given.rate or warm.requests / warm.seconds / 2
             watch = Watch(gate, running, row, site, given.reload_every, given.every)
-            with watch:
-                done = load.open(running.address, running.requests, given.minutes * 60, rate)
-            settled = [each for each in watch.readings if each.seconds >= SETTLING * given.minutes * 60]
-            kept = settled[:: max(1, len(settled) // MAX_READINGS)]
+            try:
+                with watch:
+                    done = load.open(running.address, running.requests, given.minutes * 60, rate)
+            finally:
+                # Also where the load could not be kept up to its end: what was read by then is no less true.
+                kept = watch.settled(SETTLING * given.minutes * 60)
+                if len(kept) >= 2:
+                    pss, descriptors = growth(kept, "pss_kib"), growth(kept, "descriptors")
+                    print(f"memory {pss:+.0f} KiB, descriptors {descriptors:+.1f} an hour", file=sys.stderr)
             if len(kept) < 2:
                 raise BenchError("too few readings: a soak takes minutes, see --minutes and --every")
             return Soaked(
@@ -120,10 +126,10 @@ def run(row: Row, given: argparse.Namespace, folder: Path) -> Soaked:
                 reloads=watch.reloads,
                 pss_first_kib=kept[0].pss_kib,
                 pss_last_kib=kept[-1].pss_kib,
-                pss_kib_per_hour=slope([(each.seconds, each.pss_kib) for each in kept]) * 3600,
+                pss_kib_per_hour=growth(kept, "pss_kib"),
                 descriptors_first=kept[0].descriptors,
                 descriptors_last=kept[-1].descriptors,
-                descriptors_per_hour=slope([(each.seconds, each.descriptors) for each in kept]) * 3600,
+                descriptors_per_hour=growth(kept, "descriptors"),
                 p99_us=done.latency.p99,
             )
 
@@ -151,6 +157,11 @@ class Watch:
         if self._problem is not None:
             raise BenchError(f"the watch over the gate ended early: {self._problem}") from self._problem
 
+    def settled(self, seconds: float) -> list[Reading]:
+        """Readings from so many seconds on, as many as tell a slope."""
+        later = [each for each in self.readings if each.seconds >= seconds]
+        return later[:: max(1, len(later) // MAX_READINGS)]
+
     def _run(self) -> None:
         try:
             self._look()
@@ -159,7 +170,7 @@ class Watch:
 
     def _look(self) -> None:
         begin = time.monotonic()
-        next_reading, next_reload = 0.0, self._reload_every
+        next_reading, next_word, next_reload = 0.0, WORD_SECONDS, self._reload_every
         while not self._over.wait(0.05):
             now = time.monotonic() - begin
             if self._reload_every and now >= next_reload:
@@ -169,6 +180,18 @@ class Watch:
             if now >= next_reading:
                 self.readings.append(read(self._running.process, now))
                 next_reading = now + self._every
+            if now >= next_word:
+                self._tell(now)
+                next_word = now + WORD_SECONDS
+
+    def _tell(self, now: float) -> None:
+        last = self.readings[-1]
+        print(
+            f"{now / 60:4.0f} min: {last.pss_kib / 1024:.1f} MiB, {last.descriptors} descriptors,"
+            f" {last.threads} threads, {self.reloads} reloads",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def read(process: Pinned, seconds: float) -> Reading:
@@ -180,6 +203,11 @@ def read(process: Pinned, seconds: float) -> Reading:
         sum(sum(1 for _ in (part / "fd").iterdir()) for part in parts),
         sum(sum(1 for _ in (part / "task").iterdir()) for part in parts),
     )
+
+
+def growth(readings: Sequence[Reading], what: str) -> float:
+    """How much a number grows in an hour."""
+    return 3600 * slope([(each.seconds, getattr(each, what)) for each in readings])
 
 
 def slope(points: Sequence[tuple[float, float]]) -> float:

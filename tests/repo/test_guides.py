@@ -18,7 +18,7 @@ from support.tree import ROOT, matching, text
 from support.waiting import until
 
 GUIDES = matching(r"docs/guides/.*\.md$")
-BLOCK = re.compile(r"^```(console|python (?P<file>[\w.]+))\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(console|(?:python|yaml) (?P<file>[\w.]+))\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 # The default ports may be taken on the machine that runs the tests.
 PORTS = ("9000", "8080", "8081", "8444")
 KEPT = ".variables"
@@ -69,7 +69,7 @@ class Terminal:
 
     def run(self, step: Step | Saved) -> None:
         if isinstance(step, Saved):
-            (self.folder / step.name).write_text(step.content, encoding="utf-8")
+            (self.folder / step.name).write_text(self.translated(step.content), encoding="utf-8")
             return
         command = self.translated(step.command)
         if command.endswith(" &"):

@@ -23,15 +23,17 @@ NAMES: Final = {"int": "NUMBER", "float": "NUMBER", "path": "PATH", "file": "FIL
 """How help names a kind of value; what is not listed is TEXT."""
 
 
-_EXAMPLE: Final = re.compile(r"^Examples?:", re.MULTILINE)
+_COMMANDS: Final = re.compile(r"\w+: +lockgate ")
 
 
 class _Shown:
     """Shows no type of a flag or an argument, and names the others as other tools do."""
 
     def __init__(self, *arguments: Any, help: str | None = None, **settings: Any) -> None:  # noqa: A002 -- The base's.
-        # What begins with `Example` is to be copied: a line of it stays a line.
-        text = _EXAMPLE.sub("\b\n\\g<0>", inspect.cleandoc(help)) if help is not None else None
+        # Commands are to be copied: a line of them stays a line.
+        paragraphs = inspect.cleandoc(help).split("\n\n") if help is not None else []
+        kept = ["\b\n" + each if _COMMANDS.match(each) else each for each in paragraphs]
+        text = "\n\n".join(kept) if help is not None else None
         super().__init__(*arguments, help=text, **settings)  # type: ignore[call-arg]  # A mixin: see below.
 
     def get_params(self, ctx: Any) -> list[Any]:

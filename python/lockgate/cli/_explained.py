@@ -133,6 +133,9 @@ def _end(explained: dict[str, Any]) -> list[str]:
         status = f"  (answered {explained['status']})" if explained["status"] else ""
         to = f" to {escape(_goes_to(upstream))}" if upstream is not None else ""
         return [*lines, *_changes(explained), f"[bold green]Let through[/]{to}{status}"]
+    if explained["verdict"] == "respond":
+        # A redirect or a preflight: the gate answers by itself, and it is no refusal.
+        return [*lines, f"[bold green]Answered[/] with {explained['status']}"]
     word = "Failed" if explained["verdict"] == "failed" else "Refused"
     if reason is None:
         return [*lines, f"[bold red]{word}[/] with {explained['status']}"]

@@ -29,6 +29,9 @@ EXIT_INTERNAL: Final = 70
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line, and leave the process with its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if any(not _is_text(argument) for argument in given):
+        typer.echo("lockgate: an argument is not UTF-8 text; paths that are not go by another name.", err=True)
+        sys.exit(2)
     try:
         application(given)(args=given, prog_name="lockgate")
     except BrokenPipeError:
@@ -37,6 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(0)
     except KeyboardInterrupt:
         sys.exit(130)
+    except ImportError as error:
+        if "_native" not in str(error) or os.environ.get("LOCKGATE_DEBUG"):
+            raise
+        typer.echo("lockgate: the core is not built here yet: `make build` builds it.", err=True)
+        sys.exit(EXIT_INTERNAL)
     except Exception as error:
         if os.environ.get("LOCKGATE_DEBUG"):
             raise
@@ -44,6 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         typer.echo(f"lockgate: internal error: {type(error).__name__}: {what}", err=True)
         typer.echo("This is a fault of Lockgate's. LOCKGATE_DEBUG=1 shows where; please report it.", err=True)
         sys.exit(EXIT_INTERNAL)
+
+
+def _is_text(argument: str) -> bool:
+    """Bytes that are no UTF-8 are halves of surrogate pairs to Python (PEP 383)."""
+    return not any("\ud800" <= character <= "\udfff" for character in argument)
 
 
 def application(arguments: Sequence[str] = ()) -> typer.Typer:

@@ -21,7 +21,7 @@ def failure(result: Result, renderer: Renderer) -> str:
     read = result.read
     head = f"{renderer.paint('FAILED', 'error')} {read.case.name}\n"
     if result.broken is not None:
-        return head + renderer.problem(problem(read, "case-broken", result.broken, "request"))
+        return head + renderer.problem(problem(read, "case-broken", result.broken, result.broken_at))
     said = "".join(
         renderer.problem(problem(read, f"other-{miss.field}", miss.words, "expect", miss.field))
         for miss in result.misses

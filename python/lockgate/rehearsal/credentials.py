@@ -16,6 +16,14 @@ ENDED_MS: Final = 1
 """When an expired key's time was over."""
 
 
+class CaseError(Exception):
+    """The case says something that cannot be; `field` is where, the message what."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
 class ScratchKeys:
     """Keys of a run's cases, and what the engine must know of them."""
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
-from typing import Annotated, Any, Final, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from lockgate._native import reasons
 from lockgate.addresses import Host
@@ -29,26 +31,35 @@ def parse_moment(value: object) -> int:
         moment = dt.datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
         moment = None
-    if moment is None or not 1970 <= moment.year < 2200:
+    at = moment if moment is None or moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
+    if at is None or not 1970 <= at.year < 2200 or at.timestamp() < 0:
         raise refusal(
             "moment-malformed",
             f"{shown(value)} is no moment",
             allowed="a day such as 2027-01-31, or a moment such as 2027-01-31T09:30:00Z",
         )
-    at = moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
     return int(at.timestamp() * 1000)
 
 
 def parse_request(value: object) -> tuple[str, str]:
     """`GET /orders`: a method and a path or URL."""
-    parts = value.split() if isinstance(value, str) else []
-    if len(parts) != 2 or not (parts[1].startswith(("/", "http://", "https://")) or parts[1] == "*"):
+    parts = value.split() if isinstance(value, str) and value.isprintable() else []
+    if len(parts) != 2 or not _is_target(parts[1]):
         raise refusal(
             "request-malformed",
             f"{shown(value)} is no request",
             allowed="a method and a path or URL, such as `GET /orders` or `GET http://shop.example.com/orders`",
         )
     return parts[0], parts[1]
+
+
+def _is_target(text: str) -> bool:
+    if not text.startswith(("http://", "https://")):
+        return text.startswith("/") or text == "*"
+    try:
+        return bool(urlsplit(text).netloc)
+    except ValueError:
+        return False
 
 
 def parse_reason(value: object) -> str:
@@ -64,20 +75,22 @@ def parse_reason(value: object) -> str:
     )
 
 
-def _key(value: object) -> object:
-    if value is True:
-        return {}
-    if value is False:
-        raise refusal("key-absent", "`key: false` says nothing", hint="leave `key` out for a request without one")
-    return value
+def _made(what: str, example: str) -> Callable[[object], object]:
+    """`true` for a mapping that says nothing. What else stands there may be a real credential, and is not shown."""
 
+    def parse(value: object) -> object:
+        if value is True:
+            return {}
+        if value is False:
+            words = f"`{what}: false` says nothing"
+            raise refusal(f"{what}-absent", words, hint=f"leave `{what}` out for a request without one")
+        if not isinstance(value, dict):
+            words = f"a case makes its own {what}; what stands here is none that it could make"
+            hint = None if what == "key" else "a token that you have goes under `headers`"
+            raise refusal(f"{what}-made", words, allowed=f"`true`, or a mapping such as `{example}`", hint=hint)
+        return value
 
-def _token(value: object) -> object:
-    if value is True:
-        return {}
-    if value is False:
-        raise refusal("token-absent", "`token: false` says nothing", hint="leave `token` out for a request without one")
-    return value
+    return parse
 
 
 def _headers(value: object) -> object:
@@ -89,6 +102,10 @@ def _headers(value: object) -> object:
 
 def _expected(value: object) -> object:
     """A verdict, or the code of the reason that a refusal must have, in place of the whole mapping."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise refusal(
+            "expectation-unknown", f"{shown(value)} alone says too little", hint=f"write `{{status: {value}}}`"
+        )
     if not isinstance(value, str):
         return value
     if value in VERDICTS:
@@ -162,6 +179,12 @@ class Token(Settings):
         default=False, description="Signed with a key of a name that the issuer never published.", examples=[True]
     )
 
+    @model_validator(mode="after")
+    def _one_end(self) -> Self:
+        if self.expired and "exp" in self.claims:
+            raise refusal("token-ends-twice", "`expired` and `claims.exp` both say when it ends", hint="keep one")
+        return self
+
 
 class Expect(Settings):
     """What must come of a request. What is left out is not looked at."""
@@ -210,12 +233,14 @@ class Case(Settings):
     )
     peer: Text | None = Field(default=None, description="The address that it comes from.", examples=["203.0.113.9"])
     listener: Name | None = Field(default=None, description="Where it arrives.", examples=["public"])
-    key: Annotated[Key, BeforeValidator(_key), ShortForm({"const": True})] | None = Field(
+    key: Annotated[Key, BeforeValidator(_made("key", "{owner: crm}")), ShortForm({"const": True})] | None = Field(
         default=None,
         description="An API key made for this case: `true`, or what it is.",
         examples=[{"owner": "crm@example.com", "apis": ["shop"]}],
     )
-    token: Annotated[Token, BeforeValidator(_token), ShortForm({"const": True})] | None = Field(
+    token: (
+        Annotated[Token, BeforeValidator(_made("token", "{claims: {sub: ann}}")), ShortForm({"const": True})] | None
+    ) = Field(
         default=None,
         description="A token made for this case: `true` for one as the issuer's rules want it, or what it says.",
         examples=[{"claims": {"sub": "ann", "scope": "orders.read"}}],

@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 
 from lockgate._native import Engine, LockgateError, Plugins
 from lockgate.plugin.launch import COMMAND
-from lockgate.rehearsal.credentials import PEPPER, ScratchKeys, key_headers
+from lockgate.rehearsal.credentials import PEPPER, CaseError, ScratchKeys, key_headers
 from lockgate.rehearsal.model import Case, Expect, Token
 from lockgate.rehearsal.read import Read
-from lockgate.rehearsal.tokens import ScratchTokens, TokenError, token_header
+from lockgate.rehearsal.tokens import ScratchTokens, token_header
 
 HOST_UNSAID: Final = "localhost"
 
@@ -69,6 +69,8 @@ class Result:
     """What the engine said, of the last time where it was sent more than once."""
     broken: str | None = None
     """Why it could not be sent at all."""
+    broken_at: str = "request"
+    """Which field of the case that is."""
     seconds: float = 0.0
 
     @property
@@ -113,24 +115,33 @@ class Run:
             try:
                 # What is counted by the engine must not reach from one case into the next.
                 told = self._told(engine() if counts or one.case.repeat > 1 else shared, one, key, tokens)
-            except (LockgateError, TokenError) as error:
+            except CaseError as error:
+                yield Result(one, [], None, broken=str(error), broken_at=error.field)
+                continue
+            except LockgateError as error:
                 yield Result(one, [], None, broken=str(error))
                 continue
             yield Result(one, missed(one.case.expect, told), told, seconds=time.perf_counter() - began)
 
     def outline(self) -> list[dict[str, Any]]:
         """What a request can meet of this configuration."""
-        return Engine(json.dumps(self.bundle).encode()).outline()
+        with tempfile.TemporaryDirectory(prefix="lockgate-test-") as folder:
+            bundle = ScratchTokens(self.bundle, Path(folder)).instead(self.bundle)
+            return Engine(json.dumps(bundle).encode()).outline()
 
     def _told(self, engine: Engine, one: Read, key: str | None, tokens: ScratchTokens) -> Explanation:
         request = request_of(one)
+        self._check_listener(request["listener"])
         at = one.case.at if one.case.at is not None else one.defaults.at
         now = at if at is not None else time.time_ns() // 1_000_000
         if key is not None or one.case.token is not None:
             # Which header carries it, the API says; so the API is asked for first.
             route = engine.evaluate({**request, "body": None}, now_ms=now)["route"]
             if route is not None and key is not None:
-                request["headers"] += [(name, key) for name in key_headers(self.bundle, route)]
+                names = key_headers(self.bundle, route)
+                if not names:
+                    raise CaseError("key", f"the API `{route['api']}` takes no keys; see its `authenticate`")
+                request["headers"] += [(name, key) for name in names]
             if route is not None and one.case.token is not None:
                 issuer, header, before = token_header(self.bundle, route, one.case.token)
                 lasts = one.case.repeat * one.case.every
@@ -146,6 +157,12 @@ class Run:
         shown = None if place is None else {"name": listener, "address": place["address"], "assumed": False}
         asked = {**told["request"], "target": request["target"]}
         return {"id": None, "at_ms": None, "other_methods": None, **told, "request": asked, "listener": shown}
+
+    def _check_listener(self, name: str | None) -> None:
+        names = [listener["name"] for listener in self.bundle["listeners"]]
+        if name is not None and name not in names:
+            there = ", ".join(f"`{known}`" for known in names)
+            raise CaseError("listener", f"there is no listener `{name}`; there are: {there}")
 
 
 def _counts(api: Mapping[str, Any]) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
 
-from lockgate.rehearsal.credentials import api_of
+from lockgate.rehearsal.credentials import CaseError, api_of
 from lockgate.rehearsal.model import Token
 
 LIFE_SECONDS: Final = 300
@@ -25,10 +25,6 @@ PLACEHOLDER: Final = "tests"
 """What a claim says that the issuer's rules require, and the case leaves open."""
 
 Claims = dict[str, Any]
-
-
-class TokenError(Exception):
-    """The case wants a token that there cannot be; the message says why."""
 
 
 class Signer(Protocol):
@@ -88,7 +84,7 @@ class _Hmac:
         return hmac.digest(self._secret, content, self._digest)
 
     def jwk(self) -> dict[str, str]:
-        raise TokenError("a shared secret is not published")
+        raise TypeError("a shared secret is not published")
 
 
 DIGESTS: Final[Mapping[str, hashes.HashAlgorithm]] = {
@@ -189,7 +185,7 @@ class ScratchTokens:
 def token_header(bundle: Mapping[str, Any], route: Mapping[str, Any], wanted: Token) -> tuple[str, str, str]:
     """Whose token an API of the bundle takes, and where: issuer, header, and what stands before the token in it.
 
-    Raises `TokenError` where the API takes none.
+    Raises `CaseError` where the API takes none.
     """
     api = api_of(bundle, route)
     ways = [way["jwt"]["config"] for way in api["policies"]["authenticate"] if "jwt" in way] if api else []
@@ -199,7 +195,7 @@ def token_header(bundle: Mapping[str, Any], route: Mapping[str, Any], wanted: To
     if name is None or way is None:
         taken = f", but of {', '.join(f'`{issuer}`' for issuer in issuers)}" if issuers else ""
         whose = f" of `{wanted.issuer}`" if wanted.issuer else ""
-        raise TokenError(f"the API `{route['api']}` takes no tokens{whose}{taken}; see its `authenticate`")
+        raise CaseError("token", f"the API `{route['api']}` takes no tokens{whose}{taken}; see its `authenticate`")
     place = way["place"]
     if "cookie" in place:
         return name, "Cookie", f"{place['cookie']}="

@@ -136,3 +136,18 @@ def test_a_reader_that_has_gone_is_no_fault(tmp_path: Path) -> None:
     )
     assert piped.stderr == ""
     assert piped.stdout == "{0\n"
+
+
+def test_an_argument_that_is_no_text_is_told(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "lockgate", "explain", "GET", b"/\xff"], cwd=tmp_path, capture_output=True, check=False
+    )
+    assert ended.returncode == 2
+    assert b"not UTF-8" in ended.stderr
+    assert b"Traceback" not in ended.stderr
+
+
+def test_commands_in_help_stay_lines_to_copy(tmp_path: Path) -> None:
+    ended = command.lockgate("completion", "--help", cwd=tmp_path)
+    assert "bash-completion/completions/lockgate\n" in ended.out
+    assert "\n  fish: lockgate completion fish > ~/.config/fish/completions/lockgate.fish\n" in ended.out

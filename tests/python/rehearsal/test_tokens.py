@@ -9,6 +9,7 @@ import pytest
 
 from lockgate.config import load
 from lockgate.config.model_issuers import SHARED, Algorithm
+from lockgate.errors import ConfigErrors
 from lockgate.rehearsal.coverage import measure
 from lockgate.rehearsal.first_table import first_table
 from lockgate.rehearsal.read import read
@@ -158,3 +159,38 @@ def test_a_first_table_brings_tokens_and_meets_the_policy(tmp_path: Path) -> Non
         point.what for point in measure(made.outline(), made.explained).points if point.met and point.api == "cookies"
     }
     assert "jwt" in met
+
+
+@pytest.mark.parametrize(
+    ("said", "field", "words"),
+    [
+        ("request: GET /orders\nlistener: publik\nexpect: allow", "listener", "there is no listener `publik`"),
+        ("request: GET /cookies\nkey: true\nexpect: allow", "key", "the API `cookies` takes no keys"),
+        ("request: GET /keys\ntoken: true\nexpect: allow", "token", "the API `keys` takes no tokens"),
+    ],
+)
+def test_what_a_case_says_in_vain_is_told_at_its_field(tmp_path: Path, said: str, field: str, words: str) -> None:
+    result = one(tmp_path, said)
+    assert result.broken is not None
+    assert result.broken.startswith(words)
+    assert result.broken_at == field
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("request: GET /orders\ntoken: {expired: true, claims: {exp: 9999999999}}\nexpect: allow", "token-ends-twice"),
+        ("request: GET /orders\ntoken: yes\nexpect: allow", "token-made"),
+        ("request: GET /orders\nkey: lg_live_x\nexpect: allow", "key-made"),
+        ("request: GET /orders\ntoken: true\nexpect: 401", "expectation-unknown"),
+        ("request: GET http://[::1/x\nexpect: allow", "request-malformed"),
+        ("request: GET http:///x\nexpect: allow", "request-malformed"),
+        ('request: "GET /\\e]0;title\\a"\nexpect: allow', "request-malformed"),
+        ('request: GET /orders\nat: "1970-01-01T00:00:00+14:00"\nexpect: allow', "moment-malformed"),
+    ],
+)
+def test_a_table_that_cannot_be_meant_is_refused(tmp_path: Path, said: str, code: str) -> None:
+    with pytest.raises(ConfigErrors) as refused:
+        one(tmp_path, said)
+    assert [problem.code for problem in refused.value.errors] == [code]
+    assert "lg_live_x" not in str(refused.value)

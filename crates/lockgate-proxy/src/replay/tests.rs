@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use lockgate_policy::{body_limit, conditions, headers, ip_filter, plugins, Mode};
+use serde_json::json;
 
 use super::*;
 use crate::events::Verdict as Said;
@@ -419,4 +420,74 @@ fn what_a_plugin_said_holds_while_its_code_and_configuration_are_the_same() {
             ("undecidable", Some(why))
         );
     }
+}
+
+/// A shop whose callers bring tokens of an issuer for this audience.
+fn tokens(audience: &str) -> Bundle {
+    let mut shop = shop();
+    shop.apis[0].policies.authenticate = vec![serde_json::from_value(json!({
+        "jwt": {
+            "mode": "enforce", "on_error": "deny", "waiver": null,
+            "span": { "file": 0, "line": 70, "column": 1 },
+            "config": { "issuer": "company", "place": { "header": "authorization" }, "forward": false },
+        }
+    }))
+    .unwrap()];
+    shop.issuers = vec![serde_json::from_value(json!({
+        "name": "company",
+        "span": { "file": 0, "line": 3, "column": 1 },
+        "rules": {
+            "issuer": "https://login.example.com", "audiences": [audience], "algorithms": ["ES256"],
+            "types": ["at+jwt"], "skew_ms": 30_000, "max_age_ms": null, "require": [],
+            "token_bytes": 8192, "stale_for_ms": 60_000, "keys": { "published": "discovery" },
+        }
+    }))
+    .unwrap()];
+    shop
+}
+
+#[test]
+fn a_token_holds_while_what_its_issuer_demands_is_the_same() {
+    let then = Exchange {
+        key: Some("company/ann".to_owned()),
+        identity: Some("ann".to_owned()),
+        verdicts: vec![
+            said("jwt", Outcome::Identify, None),
+            said("authorize", Outcome::Allow, None),
+        ],
+        ..served()
+    };
+    let before = tokens("shop");
+    let (same, _) = one(&mut replay(&before, &before), then.clone());
+    assert_eq!(same, "same");
+    let (change, group) = one(&mut replay(&before, &tokens("other")), then);
+    assert_eq!(change, "undecidable");
+    assert_eq!(group.unwrap().why, Some("credential-elsewhere"));
+}
+
+#[test]
+fn a_preflight_is_answered_while_its_policy_is_the_same() {
+    let sharing = |origin: &str| {
+        let mut shop = shop();
+        let config = json!({
+            "origins": [origin], "methods": [], "headers": [], "expose": [], "credentials": false,
+            "max_age_s": 600, "private_network": false,
+        });
+        let config = serde_json::from_value(config).unwrap();
+        shop.apis[0].policies.cors = Some(placed(config, 80));
+        shop
+    };
+    let then = Exchange {
+        method: "OPTIONS".to_owned(),
+        key: None,
+        identity: None,
+        status: 204,
+        verdicts: vec![said("cors", Outcome::Respond, None)],
+        ..served()
+    };
+    let before = sharing("https://shop.example.com");
+    let (same, _) = one(&mut replay(&before, &before), then.clone());
+    assert_eq!(same, "same");
+    let other = sharing("https://other.example.com");
+    assert_eq!(one(&mut replay(&before, &other), then).0, "undecidable");
 }
