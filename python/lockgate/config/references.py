@@ -7,6 +7,7 @@ all: the gate resolves it in its own memory.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Mapping
@@ -171,10 +172,20 @@ def is_secret(path: tuple[str | int, ...]) -> bool:
     )
 
 
+@functools.cache
+def _plain_fields() -> frozenset[str]:
+    """What an issuer has besides its secret, and addresses in which a password may stand."""
+    from lockgate.config.model_issuers import Issuer
+
+    return frozenset(Issuer.model_fields) - {"secret", "jwks", "issuer"}
+
+
 def may_be_secret(path: tuple[str | int, ...]) -> bool:
     """Whether a secret may stand at this place by mistake, for example under a misspelt key."""
     if not path or path[0] not in _SECRET_SECTIONS:
         return False  # Asked for every scalar of the document.
+    if path[0] == "issuers" and len(path) > 2 and path[2] in _plain_fields():
+        return False
     return any(
         len(path) >= len(secret)
         and path[-1] != "header"
