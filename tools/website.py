@@ -26,6 +26,9 @@ PROJECT = ("ARCHITECTURE.md", "THREAT_MODEL.md", "SECURITY.md", "CONTRIBUTING.md
 FIRST = ("first-gate.md", "life-of-a-request.md", "config.md", "README.md")
 LINK = re.compile(r"(!?\[[^\]]*\]\()([^)\s#]+)?(#[^)\s]*)?(\))")
 FENCE = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
+# A block that is a file says its name behind the language; the site's generator wants that as a title.
+NAMED = re.compile(r"\A```(\w+) ([\w.]+)$", re.MULTILINE)
+TITLED = r'```\1 title="\2"'
 # Diagrams are drawn in the reader's browser; its program is put beside the pages, so that no page asks a stranger.
 MERMAID = "mermaid@11"
 
@@ -84,7 +87,7 @@ def rewritten(origin: PurePosixPath, place: PurePosixPath, places: dict[PurePosi
         return f"{before}{where}{fragment or ''}{after}"
 
     parts = FENCE.split((ROOT / origin).read_text(encoding="utf-8"))
-    return "".join(part if part.startswith("```") else LINK.sub(link, part) for part in parts)
+    return "".join(NAMED.sub(TITLED, part) if part.startswith("```") else LINK.sub(link, part) for part in parts)
 
 
 def pictures(origin: PurePosixPath) -> list[PurePosixPath]:

@@ -59,6 +59,11 @@ def test_reading_asks_no_other_host(html: Path) -> None:
     assert not fetched
 
 
+def test_every_code_block_is_one(html: Path) -> None:
+    spilt = [page.name for page in pages(html) if "```" in page.read_text(encoding="utf-8")]
+    assert not spilt
+
+
 def test_diagrams_become_pictures(html: Path) -> None:
     """The page carries the diagram for the program that draws it, as no other code block is carried."""
     page = (html / "project/architecture.html").read_text(encoding="utf-8")
