@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from bench.machine import core_time
 from bench.process import BenchError
@@ -34,7 +34,8 @@ class Meter:
     stolen_ns: int = 0
     requests: int = 0
     load_seconds: float = 0.0
-    warm_up: int = field(default=0, repr=False)
+    warm_up: int = 0
+    """Requests before the first slice."""
 
     def prepare(self, stage: Stage) -> None:
         """Loads it until its memory and connections are what they stay."""

@@ -112,10 +112,6 @@ class Results:
     failed: dict[str, str] = field(default_factory=dict)
     format: int = FORMAT
 
-    def row(self, row_id: str) -> CpuRow | None:
-        """A row that was measured at least once."""
-        return next((row for row in self.cpu if row.id == row_id and row.rounds), None)
-
     @property
     def compared(self) -> list[CpuRow]:
         """The rows that were measured in turns with the base, and the base."""

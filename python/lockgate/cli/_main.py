@@ -29,7 +29,7 @@ EXIT_INTERNAL: Final = 70
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line, and leave the process with its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if any(not _is_text(argument) for argument in given):
+    if not _is_text(given):
         typer.echo("lockgate: an argument is not UTF-8 text; paths that are not go by another name.", err=True)
         sys.exit(2)
     try:
@@ -40,23 +40,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(0)
     except KeyboardInterrupt:
         sys.exit(130)
-    except ImportError as error:
-        if "_native" not in str(error) or os.environ.get("LOCKGATE_DEBUG"):
-            raise
-        typer.echo("lockgate: the core is not built here yet: `make build` builds it.", err=True)
-        sys.exit(EXIT_INTERNAL)
     except Exception as error:
         if os.environ.get("LOCKGATE_DEBUG"):
             raise
+        if isinstance(error, ImportError) and "_native" in str(error):
+            typer.echo("lockgate: the core is not built here yet: `make build` builds it.", err=True)
+            sys.exit(EXIT_INTERNAL)
         what = " ".join(str(error).split())[:500]
         typer.echo(f"lockgate: internal error: {type(error).__name__}: {what}", err=True)
         typer.echo("This is a fault of Lockgate's. LOCKGATE_DEBUG=1 shows where; please report it.", err=True)
         sys.exit(EXIT_INTERNAL)
 
 
-def _is_text(argument: str) -> bool:
-    """Bytes that are no UTF-8 are halves of surrogate pairs to Python (PEP 383)."""
-    return not any("\ud800" <= character <= "\udfff" for character in argument)
+def _is_text(arguments: Sequence[str]) -> bool:
+    """Bytes that are no UTF-8 are halves of surrogate pairs to Python (PEP 383), which nothing can write."""
+    try:
+        "".join(arguments).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def application(arguments: Sequence[str] = ()) -> typer.Typer:

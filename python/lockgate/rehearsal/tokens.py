@@ -206,9 +206,8 @@ def _usual(rules: Mapping[str, Any], now: int, lasts: int, *, expired: bool) -> 
     """Claims that the issuer's rules take."""
     begun = now - 2 * LIFE_SECONDS - rules["skew_ms"] // 1000 if expired else now
     claims: Claims = dict.fromkeys(rules["require"], PLACEHOLDER)
-    claims |= {"iss": rules["issuer"], "sub": "tests@example.com", "iat": begun, "exp": begun + LIFE_SECONDS + lasts}
-    if expired:
-        claims["exp"] = begun + LIFE_SECONDS
+    ends = begun + LIFE_SECONDS + (0 if expired else lasts)
+    claims |= {"iss": rules["issuer"], "sub": "tests@example.com", "iat": begun, "exp": ends}
     if rules["audiences"]:
         claims["aud"] = rules["audiences"][0]
     return claims

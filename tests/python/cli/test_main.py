@@ -151,3 +151,19 @@ def test_commands_in_help_stay_lines_to_copy(tmp_path: Path) -> None:
     ended = command.lockgate("completion", "--help", cwd=tmp_path)
     assert "bash-completion/completions/lockgate\n" in ended.out
     assert "\n  fish: lockgate completion fish > ~/.config/fish/completions/lockgate.fish\n" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("missing", "words"), [("_native", "`make build` builds it"), ("elsewhere", "internal error: ImportError")]
+)
+def test_what_cannot_be_imported_is_told_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], missing: str, words: str
+) -> None:
+    def broken(_: object) -> None:
+        raise ImportError(f"cannot import name '{missing}'")
+
+    monkeypatch.setattr(_main, "application", broken)
+    with pytest.raises(SystemExit) as ended:
+        _main.main(["check"])
+    assert ended.value.code == 70
+    assert words in capsys.readouterr().err
