@@ -60,9 +60,13 @@ impl Policies {
     fn walk(document: &Value) -> Option<Self> {
         let mut found = Self::default();
         let issuers = document.get("issuers").and_then(Value::as_array);
-        let issuers: Vec<&Value> = issuers.into_iter().flatten().collect();
+        let rules: HashMap<&str, &Value> = issuers
+            .into_iter()
+            .flatten()
+            .filter_map(|issuer| Some((issuer.get("name")?.as_str()?, issuer.get("rules")?)))
+            .collect();
         for api in document.get("apis")?.as_array()? {
-            let rooms = rooms(api.get("policies")?.as_object()?, &issuers);
+            let rooms = rooms(api.get("policies")?.as_object()?, &rules);
             let routes = found.0.entry(api.get("name")?.as_str()?.to_owned());
             let routes = routes.or_default();
             for path in api.get("paths")?.as_array()? {
@@ -88,16 +92,13 @@ impl Policies {
 
 /// The configuration of each room, of several ways in their order. What an
 /// issuer's tokens must be belongs to the policy that takes them.
-fn rooms(policies: &Map<String, Value>, issuers: &[&Value]) -> Rooms {
+fn rooms(policies: &Map<String, Value>, rules: &HashMap<&str, &Value>) -> Rooms {
     let mut found = Rooms::new();
     let mut add = |room: &str, placed: &Value| {
         if let Some(config) = placed.get("config") {
             let configs = found.entry(room.to_owned()).or_default();
-            let name = config.get("issuer").filter(|_| room == jwt::NAME);
-            let named = issuers
-                .iter()
-                .find(|it| name.is_some() && it.get("name") == name);
-            configs.push(match named.and_then(|issuer| issuer.get("rules")) {
+            let issuer = config.get("issuer").filter(|_| room == jwt::NAME);
+            configs.push(match issuer.and_then(|name| rules.get(name.as_str()?)) {
                 Some(rules) => json!({ "config": config, "rules": rules }),
                 None => config.clone(),
             });
