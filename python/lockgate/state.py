@@ -141,6 +141,11 @@ class StateFolder:
         return self.root / "gate"
 
     @property
+    def gate_places(self) -> Path:
+        """A file for each gate process that lives, by its number; `gate_process` holds one."""
+        return self.gate / "processes"
+
+    @property
     def enrolment_file(self) -> Path:
         """To whom a gate on a machine of its own belongs; not there where the control process is beside it."""
         return self.gate / "enrolment.json"
@@ -213,17 +218,40 @@ class StateFolder:
 
     def is_held(self, part: str) -> bool:
         """Whether a process holds `part` at this moment."""
+        return _is_locked(self.root / f"{part}.lock")
+
+    @contextmanager
+    def gate_process(self) -> Iterator[None]:
+        """Count this process among the gates of the folder, for as long as it lives and however it ends.
+
+        While one gate follows another there are two, and each may serve before or after it has
+        a link. Whoever wants to know that all have heard something asks `gate_processes`.
+        """
         try:
-            fd = os.open(self.root / f"{part}.lock", os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            return False
+            _private_folder(self.gate_places)
+            for left in self.gate_places.iterdir():
+                if not _is_locked(left):
+                    left.unlink(missing_ok=True)
+            fd, name = tempfile.mkstemp(dir=self.gate_places, prefix=".")
+        except OSError as error:
+            raise StateError(f"{self.gate_places} cannot be written to ({error.strerror})") from error
+        place = self.gate_places / str(os.getpid())
         try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True
+            # Locked before it has its name: nobody can find it there and take it for a dead one's.
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            Path(name).replace(place)
+            yield
         finally:
+            place.unlink(missing_ok=True)
             os.close(fd)
-        return False
+
+    def gate_processes(self) -> set[int]:
+        """The gate processes that live, whether they serve already, or serve no more but what they had begun."""
+        try:
+            places = [place for place in self.gate_places.iterdir() if place.name.isdecimal()]
+        except OSError:
+            return set()
+        return {int(place.name) for place in places if _is_locked(place)}
 
     def holder(self, part: str) -> int | None:
         """The process that holds `part` at this moment."""
@@ -233,6 +261,20 @@ class StateFolder:
             return int((self.root / f"{part}.lock").read_text(encoding="ascii"))
         except (OSError, ValueError):
             return None
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(fd)
+    return False
 
 
 def _name_holder(fd: int) -> None:

@@ -381,6 +381,7 @@ class Supervisor:
         control = self._named("control")
         if control is not None and control.process is not None:
             control.anew = True
+            control.kill_at = time.monotonic() + control.stop_timeout
             control.process.terminate()
         self.upgrade["result"] = "done"
         self._write_status()
@@ -395,9 +396,10 @@ class Supervisor:
         self._write_status()
 
     def _end_overdue(self) -> None:
-        """Kill a new gate that does not come to serve, and a replaced one that does not end."""
+        """Kill a new gate that does not come to serve, and what was replaced and does not end."""
         now = time.monotonic()
-        late = [child for child in self.retiring if child.kill_at is not None and child.kill_at <= now]
+        ending = [*self.retiring, *(child for child in self.children if child.anew)]
+        late = [child for child in ending if child.kill_at is not None and child.kill_at <= now]
         if self.successor is not None and self.give_up_at is not None and self.give_up_at <= now:
             self.successor.fatal = {"message": f"it did not serve within {UPGRADE_SECONDS:.0f} s"}
             self.give_up_at = None

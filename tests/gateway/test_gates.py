@@ -165,6 +165,17 @@ def test_two_gates_serve_by_one_control_process(control: Installation) -> None:
         admin.post(f"/v1/keys/{other['id']}/revoke", json={})
     assert status(ports["edge-2"], other["key"], "/moved") == 401
     assert connected(control) == {"edge-2"}
+    # One that is away may serve on, so a revocation is not said to hold until the gate is shut out itself.
+    assert edges[1].process is not None
+    edges[1].process.stop()
+    until(lambda: not connected(control), "the second gate to be away")
+    last = control.running.make_key()
+    assert (last["gate"], last["waiting"]) == ("pending", ["edge-2"])
+    done = lockgate("keys", "revoke", last["id"], cwd=control.folder)
+    assert "Not known yet to edge-2" in done.out
+    with control.running.admin as admin:
+        assert admin.post("/v1/gates/edge-2/revoke", json={}).status_code == 200
+        assert admin.post(f"/v1/keys/{last['id']}/revoke", json={}).json()["gate"] == "absent"
     for edge in edges:
         state = edge.state
         assert (state.root.stat().st_mode & 0o777) == 0o700

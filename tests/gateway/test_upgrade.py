@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from gateway.harness.upstream import AutoUpstream, Upstream
-from gateway.harness.wire import Client, answer, request
+from gateway.harness.wire import Client, Closed, answer, request
 from lockgate import _native
 from support.command import lockgate
 from support.ports import free_port
@@ -80,7 +83,8 @@ def load(port: int, key: str) -> Iterator[Load]:
 
 @pytest.fixture
 def running(tmp_path: Path, auto: AutoUpstream, processes: Processes) -> Running:
-    write_config(tmp_path, f"http://127.0.0.1:{auto.port}", gate=f"127.0.0.1:{free_port()}")
+    gate, admin = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+    write_config(tmp_path, f"http://127.0.0.1:{auto.port}", gate=gate, admin=admin)
     return Running(processes, tmp_path, "--workers", "2", "--drain-timeout", "10s").ready()
 
 
@@ -186,8 +190,6 @@ def test_a_revocation_reaches_the_gate_that_retires(tmp_path: Path, upstream: Up
         wire.message()
         assert upgrade(running.folder)["result"] == "done"
         running.serving()
-        # The control process is replaced too, and each gate comes back to it in its own time.
-        until(lambda: running.output.count('"link-up"') == 4, "both gates on the new control process")
         other.send(request("/nowhere", "X-API-Key: none"))
         last = other.message()
         assert (last.status, last.get("connection")) == (401, "close")
@@ -199,6 +201,65 @@ def test_a_revocation_reaches_the_gate_that_retires(tmp_path: Path, upstream: Up
         got = slow.message()
         assert (got.status, got.body, got.get("connection")) == (200, b"in the end", "close")
     until(lambda: "process-retired" in running.output, "the old gate to end")
+
+
+def test_a_revocation_that_is_applied_holds_on_every_gate_of_an_upgrade(running: Running) -> None:
+    """Also while the old gate has no link to the new control process, or the new gate none at all yet."""
+    with running.admin as admin:
+        keys = [admin.post("/v1/keys", json={"name": "test", "owner": "tests"}).json() for _ in range(100)]
+    port = int(running.url().rpartition(":")[2])
+    with ExitStack() as stack:
+        # From addresses of their own: many refusals to one would stand before the key is looked at.
+        resting = [stack.enter_context(Client(port, source=f"127.0.1.{number}")) for number in range(1, len(keys) + 1)]
+        for client, key in zip(resting, keys, strict=True):
+            assert client.get("/", f"X-API-Key: {key['key']}").status == 200
+        admin = stack.enter_context(running.admin)  # Its port is set, and stays the same.
+        upgrading = threading.Thread(target=upgrade, args=(running.folder,))
+        upgrading.start()
+        said: list[str] = []
+        for client, key in zip(resting, keys, strict=True):
+            revoked = until(lambda key=key: revocation(admin, key["id"]), "an admin API that answers")  # type: ignore[misc]
+            said.append(revoked["gate"])
+            if revoked["gate"] != "applied":
+                assert revoked["waiting"] == ["local"]
+                continue
+            with Client(port, source=client.sock.getsockname()[0]) as fresh:
+                assert fresh.get("/", f"X-API-Key: {key['key']}").status == 401
+            assert not opens(client, key["key"])
+        upgrading.join()
+    assert running.output.count("upgrade-served") == 1
+    assert "absent" not in said
+    assert said.count("applied") > len(said) / 2
+
+
+def opens(client: Client, key: str) -> bool:
+    """Whether the key opens anything on a connection that rested, and may have been closed meanwhile."""
+    try:
+        client.send(request("/", f"X-API-Key: {key}"))
+        return client.message().status != 401
+    except (OSError, Closed):
+        return False
+
+
+def revocation(admin: httpx.Client, key_id: str) -> dict[str, Any] | None:
+    """The answer; nothing while one control process follows another."""
+    try:
+        told = admin.post(f"/v1/keys/{key_id}/revoke", json={})
+    except (httpx.TransportError, OSError):
+        return None
+    assert told.status_code == 200, told.text
+    answer: dict[str, Any] = told.json()
+    return answer
+
+
+def test_a_control_process_that_does_not_end_is_ended(running: Running) -> None:
+    """The upgrade must not wait for one that hangs: nobody could ask it for anything."""
+    before = running.pids()
+    os.kill(before["control"], signal.SIGSTOP)
+    os.kill(running.process.pid, signal.SIGUSR2)
+    until(lambda: running.pids()["control"] != before["control"], "another control process", within=60)
+    assert "process-killed" in running.output
+    assert running.serving()["gate"]["pid"] != before["gate"]
 
 
 def test_an_upgrade_of_nothing(tmp_path: Path) -> None:

@@ -1,6 +1,9 @@
 """The state folder: private, made once, refused where it is not ours or in use."""
 
+import os
 import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -28,6 +31,27 @@ def test_secrets_are_made_once_and_differ_between_folders(tmp_path: Path) -> Non
     assert first.admin_token() == again.admin_token() != other.admin_token()
     assert first.signing_key() == again.signing_key() != other.signing_key()
     assert first.public_key() == again.public_key() != other.public_key()
+
+
+def test_a_gate_process_is_known_while_it_lives(tmp_path: Path) -> None:
+    state = StateFolder.open(tmp_path / "state")
+    assert state.gate_processes() == set()
+    code = (
+        "import sys, time\nfrom lockgate.state import StateFolder\n"
+        "with StateFolder.existing(sys.argv[1]).gate_process():\n    print('there', flush=True)\n    time.sleep(600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(state.root)], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"there\n"
+        with state.gate_process():
+            assert state.gate_processes() == {other.pid, os.getpid()}
+        assert state.gate_processes() == {other.pid}
+        other.kill()  # It cleans nothing up.
+        other.wait()
+        assert state.gate_processes() == set()
+        assert [place.name for place in state.gate_places.iterdir()] == [str(other.pid)]
+    with state.gate_process():
+        assert [place.name for place in state.gate_places.iterdir()] == [str(os.getpid())]
 
 
 def test_two_that_start_at_once_agree_on_the_secrets(tmp_path: Path) -> None:

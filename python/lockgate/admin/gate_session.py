@@ -25,6 +25,9 @@ DRAINING = "gate-draining"
 
 log = structlog.get_logger("lockgate.control")
 
+PROCESSES = 64
+"""More than ever live at once of one gate, which are two while it is upgraded."""
+
 T = TypeVar("T")
 
 OnRefetch = Callable[["GateSession", list[str]], None]
@@ -64,6 +67,9 @@ class GateSession:
         self.bundle_sequence = 0
         self.bundle_hash: str | None = None
         self.facts_seq = 0
+        self.pid: int | None = None
+        self.processes: set[int] = set()
+        """The processes of this gate that it knew of when it last spoke, with or without a link."""
         self.parted = False
         """Whether the gate has said that it stops because it was asked to."""
         self.retiring = False
@@ -78,14 +84,17 @@ class GateSession:
 
     async def greet(self) -> None:
         """Hear who it is and what it knows."""
-        self.hello = await asyncio.wait_for(self._message("hello"), HELLO_SECONDS)
+        async with asyncio.timeout(HELLO_SECONDS):
+            self.hello = await self._message("hello")
+        pid = self.hello.get("pid")
+        self.pid = pid if isinstance(pid, int) else None
         self._note_status(self.hello)
 
     def described(self) -> dict[str, Any]:
         """For events and `lockgate status`."""
         return {
             "gate": self.name,
-            "pid": self.hello.get("pid"),
+            "pid": self.pid,
             "version": self.hello.get("version"),
             "bundle": {"sequence": self.bundle_sequence, "hash": self.bundle_hash},
             "facts_seq": self.facts_seq,
@@ -117,7 +126,8 @@ class GateSession:
             self._bundle_answer = asyncio.get_running_loop().create_future()
             try:
                 await self._send(encode(Kind.BUNDLE, await asyncio.to_thread(bundle.wire)))
-                answer = await asyncio.wait_for(self._bundle_answer, ANSWER_SECONDS)
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    answer = await self._bundle_answer
                 # A gate that goes down judges nothing: the one that comes after is handed the bundle.
                 return None if answer.error is not None and answer.error.get("code") == DRAINING else answer
             except FrameError as error:
@@ -130,10 +140,12 @@ class GateSession:
     async def ask(self, what: str, within: float = 2.0) -> dict[str, Any] | None:
         """The gate's answer to `stats` or `metrics`; nothing where it gives none in time."""
         number = next(self._ids)
-        future = self._requests[number] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._requests[number] = future
         try:
             await self._send(message(what, id=number))
-            return await asyncio.wait_for(future, within)
+            async with asyncio.timeout(within):
+                return await future
         except (TimeoutError, ConnectionError):
             return None
         finally:
@@ -189,7 +201,8 @@ class GateSession:
         self._facts_answer = asyncio.get_running_loop().create_future()
         try:
             await self._send(encode(Kind.FACTS, b"\n".join(batch.facts)))
-            taken = await asyncio.wait_for(self._facts_answer, ANSWER_SECONDS)
+            async with asyncio.timeout(ANSWER_SECONDS):
+                taken = await self._facts_answer
         finally:
             self._facts_answer = None
         await self._note_facts(taken)
@@ -222,6 +235,7 @@ class GateSession:
             case "refused":
                 _settle(self._bundle_answer, GateAnswer(error=said["error"]))
             case "facts":
+                self._note_processes(said)
                 _settle(self._facts_answer, int(said["seq"]))
             case "refetch":
                 if self.on_refetch is not None:
@@ -240,8 +254,14 @@ class GateSession:
         self.bundle_sequence, self.bundle_hash = int(bundle.get("sequence", 0)), bundle.get("hash")
         self.addresses = said.get("addresses") or {}
         self.retiring = self.retiring or said.get("retiring") is True
+        self._note_processes(said)
         if said["type"] == "hello":
             self.facts_seq = int(said["facts_seq"])
+
+    def _note_processes(self, said: dict[str, Any]) -> None:
+        named = said.get("processes")
+        if isinstance(named, list):
+            self.processes = {pid for pid in named[:PROCESSES] if isinstance(pid, int)}
 
     async def _note_facts(self, seq: int) -> None:
         async with self._reached:

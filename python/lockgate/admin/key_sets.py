@@ -292,7 +292,8 @@ class _Followed:
                 retry, wait = min(retry * 2, LONGEST_RETRY_SECONDS), min(retry, self._interval())
             with contextlib.suppress(TimeoutError):
                 # Spread, so that many issuers are not asked in one instant.
-                await asyncio.wait_for(self.wake.wait(), wait * random.uniform(0.85, 1.0))  # noqa: S311 -- Not a secret.
+                async with asyncio.timeout(wait * random.uniform(0.85, 1.0)):  # noqa: S311 -- Not a secret.
+                    await self.wake.wait()
 
     def _interval(self) -> float:
         origin = self.state.origin

@@ -12,14 +12,17 @@ import contextlib
 import os
 import socket
 from collections.abc import Awaitable, Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import structlog
+from sqlalchemy import select
 
 from lockgate.admin.bundles import Bundles, SignedBundle
 from lockgate.admin.facts import FactsLog
 from lockgate.admin.gate_session import GateAnswer, GateSession, OnRefetch
 from lockgate.admin.store import Store
+from lockgate.admin.store.models import Gate
 from lockgate.gate.frames import FrameError
 from lockgate.gate.sockets import peer_is_same_user, socket_name
 from lockgate.state import StateFolder
@@ -30,7 +33,23 @@ LOOK_SECONDS = 0.2
 KEYS_FIRST_SECONDS = 60.0
 """How long a gate without a bundle waits for its keys; a million take some twenty seconds."""
 
+AGAIN_SECONDS = 0.02
+"""How often it is asked whether a gate process that has no link has one now, or has ended."""
+
 log = structlog.get_logger("lockgate.control")
+
+Process = tuple[str, int | None]
+"""A process of a gate, by the gate's name and its own number; no number where the gate is not connected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """How far a fact has come."""
+
+    state: Literal["applied", "pending", "absent"]
+    waiting: tuple[str, ...] = ()
+    """The gates that do not know it yet."""
+
 
 Noted = Callable[[str, str, dict[str, Any]], None]
 """Code, sentence and detail of something that happened to the link."""
@@ -124,17 +143,47 @@ class LinkServer:
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._wake)
 
-    async def settled(self, within: float) -> str:
-        """Whether all gates know every fact that is written down now: `applied`, `pending` or `absent`."""
-        if not self.gates:
-            return "absent"
-        # One that retires answers on connections that rest: what is revoked must open nothing there either.
-        gates = [*self.gates.values(), *(session for session in self._sessions if session.retiring)]
+    async def settled(self, within: float) -> Settled:
+        """Whether all gates know every fact that is written down now.
+
+        Those without a link count too: one that retires answers on connections that rest, one
+        that takes its place serves before its link is up, and one elsewhere that lost its link
+        serves on. They are looked up after the others have taken the facts: a gate that begins
+        later finds them on disk.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + within
         head = await asyncio.to_thread(self._facts.head)
-        self._wake()
-        reached = await asyncio.gather(*(gate.reached(head, within) for gate in gates))
-        known = (done or gate not in self._sessions for gate, done in zip(gates, reached, strict=True))
-        return "applied" if all(known) else "pending"
+        while True:
+            self._wake()
+            linked = {*self.gates.values(), *(session for session in self._sessions if session.retiring)}
+            left = max(0.0, until - loop.time())
+            reached = await asyncio.gather(*(gate.reached(head, left) for gate in linked))
+            knowing = {(gate.name, gate.pid) for gate, done in zip(linked, reached, strict=True) if done}
+            # One that has gone meanwhile is alive or is not; if it is, it is missed below.
+            behind = {(gate.name, gate.pid) for gate in linked if gate in self._sessions} | await self._alive()
+            behind -= knowing
+            if not behind:
+                return Settled("applied" if knowing else "absent")
+            if loop.time() >= until:
+                return Settled("pending", tuple(sorted({name for name, _ in behind})))
+            await asyncio.sleep(AGAIN_SECONDS)
+
+    async def behind(self, gate: GateSession) -> bool:
+        """Whether that gate lacks a fact which is written down."""
+        return not await gate.reached(await asyncio.to_thread(self._facts.head), 0.0)
+
+    async def _alive(self) -> set[Process]:
+        """Every process of a gate that may serve, as far as anybody can know."""
+        alive: set[Process] = {(LOCAL, pid) for pid in await asyncio.to_thread(self._state.gate_processes)}
+        for name in await asyncio.to_thread(self._enrolled):
+            gate = self.gates.get(name)
+            alive |= {(name, None)} if gate is None else {(name, pid) for pid in gate.processes}
+        return alive
+
+    def _enrolled(self) -> list[str]:
+        with self._store.read() as session:
+            return list(session.scalars(select(Gate.name).where(Gate.revoked_ms.is_(None))))
 
     def _wake(self) -> None:
         for session in self._sessions:
@@ -180,6 +229,10 @@ class LinkServer:
         finally:
             self._sessions.discard(session)
             session.close()
+            if session.parted:
+                for other in self._sessions:
+                    if other.name == session.name and session.pid is not None:
+                        other.processes.discard(session.pid)  # It has ended, before the other says so.
 
     def close(self, name: str) -> None:
         """End every connection of a gate."""
@@ -209,7 +262,7 @@ class LinkServer:
     def _install(self, session: GateSession) -> None:
         """Put the session in the place of the gate's one before."""
         before = self.gates.get(session.name)
-        if before is not None and session.hello.get("replaces") == before.hello.get("pid"):
+        if before is not None and session.hello.get("replaces") == before.pid:
             before.retiring = True  # It finishes its requests, and must hear of revocations meanwhile.
         elif before is not None:
             before.close()

@@ -53,7 +53,8 @@ async def changes(files: Files, since_ns: int | None = None) -> AsyncIterator[No
                 await _end(watching)
                 watching = asyncio.create_task(_watch(folders, hint))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(hint.wait(), POLL_SECONDS)
+                async with asyncio.timeout(POLL_SECONDS):
+                    await hint.wait()
             told = hint.is_set()
             hint.clear()
             now = await asyncio.to_thread(prints, *files())

@@ -22,6 +22,9 @@ LOCK_SECONDS = 5.0
 
 Row = dict[str, Any]
 
+NOBODY: Row = {"gate": "absent", "waiting": []}
+"""Who knows of a change that was made in the folder itself."""
+
 
 class KeyRing(Protocol):
     """What the commands do with keys; rows are those of the admin API."""
@@ -83,7 +86,7 @@ class FolderKeys:
     def create(self, wanted: Row) -> Row:
         """Make a key."""
         created = self._keys.create(self._actor, **wanted)
-        return {**asdict(created.record), "key": created.key, "gate": "absent"}
+        return {**asdict(created.record), "key": created.key, **NOBODY}
 
     def every(self) -> Iterator[Row]:
         """All keys, oldest first."""
@@ -99,7 +102,7 @@ class FolderKeys:
     def revoke(self, key_id: str, reason: str | None) -> Row:
         """Close a key."""
         record: KeyRecord = self._keys.revoke(self._actor, key_id, reason=reason)
-        return {**asdict(record), "gate": "absent"}
+        return {**asdict(record), **NOBODY}
 
     def add(self, source: str, batch: list[Row]) -> Row:
         """Add keys by digest."""

@@ -39,6 +39,10 @@ IMPORT_BATCH = 5_000
 """As many as the admin API takes at once."""
 
 
+MOST_NAMED = 5
+"""Gates of an installation may be many, and a line is one."""
+
+
 @app.command()
 def create(
     name: Annotated[str, typer.Option("--name", help="What the key is for.")],
@@ -83,7 +87,7 @@ def create(
     typer.echo(made["key"])
     for line in ["", "Keep it now: it is not kept here, and cannot be shown again.", *_lines(made)]:
         typer.echo(line, err=True)
-    typer.echo(f"  {_gate_words(made.get('gate'))}", err=True)
+    typer.echo(f"  {_gate_words(made)}", err=True)
 
 
 @app.command(name="list")
@@ -140,7 +144,7 @@ def revoke(
         return
     which = f"{row['id']} ({row['name']}, of {row['owner']})"
     typer.echo(f"Revoked: {which}." if before is None else f"Revoked already, on {_when(before)}: {which}.")
-    typer.echo(_gate_words(row["gate"]))
+    typer.echo(_gate_words(row))
 
 
 @app.command(name="import")
@@ -274,11 +278,19 @@ def _lines(row: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _gate_words(gate: str | None) -> str:
-    return {
-        "applied": "The gate acts on it already.",
-        "pending": "The gate will act on it in a moment; `lockgate status` shows when.",
-    }.get(gate or "", "No gate runs now; it will know when it starts.")
+def _gate_words(row: dict[str, Any]) -> str:
+    gate, elsewhere = row.get("gate"), [name for name in row.get("waiting", ()) if name != "local"]
+    if gate == "applied":
+        return "The gate acts on it already."
+    if gate != "pending":
+        return "No gate runs now; it will know when it starts."
+    if not elsewhere:
+        return "The gate will act on it in a moment; `lockgate status` shows when."
+    more = f" and {len(elsewhere) - MOST_NAMED} more" if len(elsewhere) > MOST_NAMED else ""
+    return (
+        f"Not known yet to {', '.join(elsewhere[:MOST_NAMED])}{more}, which may still serve by what was known; "
+        "see `lockgate gates list`. If a gate is no more, shut it out: `lockgate gates revoke NAME`."
+    )
 
 
 def _table(rows: list[dict[str, Any]]) -> None:

@@ -164,8 +164,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with ExitStack() as stack:
             woken = stack.enter_context(_signals())
             if options.take_over_fd is not None:
+                # Before anything is handed over: from then on facts that the other hears may miss this one.
+                stack.enter_context(state.gate_process())
                 return _take_over(state, parent, woken, options)
             lock = _hold_lock(state, stack)
+            stack.enter_context(state.gate_process())
             return _serve(state, parent, woken, options, lock=lock)
     except (StateError, HandOverError) as error:
         return _fatal(parent, "state", str(error))
@@ -241,6 +244,7 @@ def _serve(
         refused=host.refused,
         replaces=replaces,
         retiring=lambda: host.retiring,
+        processes=state.gate_processes,
         papers=papers,
     )
     link.start()

@@ -62,16 +62,19 @@ class Link(threading.Thread):
         refused: Refused,
         replaces: int | None = None,
         retiring: Callable[[], bool] = lambda: False,
+        processes: Callable[[], set[int]] = set,
         papers: Papers | None = None,
     ) -> None:
         """`loaded` hears of each bundle that is served, `refused` of each that is not and why.
 
-        `replaces` is the process whose place this gate has taken; `retiring` says whether another takes this one's.
+        `replaces` is the process whose place this gate has taken; `retiring` says whether another takes this
+        one's; `processes` are the gates that live in the same state folder, which need not all have a link.
         """
         super().__init__(name="lockgate-link", daemon=True)
         self._dial = dial
         self._replaces = replaces
         self._retiring = retiring
+        self._processes = processes
         self._papers = papers
         self._longest_wait = LONGEST_WAIT if papers is None else LONGEST_WAIT_ELSEWHERE
         self._gate = gate
@@ -195,6 +198,7 @@ class Link(threading.Thread):
             facts_seq=self._gate.facts_seq(),
             addresses=self._gate.addresses(),
             retiring=self._retiring(),
+            processes=sorted(self._processes()),
             **fields,
         )
 
@@ -203,7 +207,9 @@ class Link(threading.Thread):
         if frame.kind is Kind.BUNDLE:
             return self._load(frame.payload)
         if frame.kind is Kind.FACTS:
-            return message("facts", seq=self._gate.apply_facts(frame.facts()))
+            taken = self._gate.apply_facts(frame.facts())
+            # Looked up afterwards: a gate that is not there yet will find the facts on disk.
+            return message("facts", seq=taken, processes=sorted(self._processes()))
         request = frame.message()
         match request["type"]:
             case "beat":

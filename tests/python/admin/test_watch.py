@@ -70,7 +70,8 @@ async def noticed(files: watch.Files, change: Callable[[], None], *, times: int 
         waiting = asyncio.create_task(wait())
         await looked.wait()
         await asyncio.to_thread(change)
-        return await asyncio.wait_for(waiting, 20)
+        async with asyncio.timeout(20):
+            return await waiting
 
 
 @pytest.mark.parametrize("change", [rewrite, rename_over, remove])
@@ -132,7 +133,8 @@ def test_what_changed_before_the_watch_began_is_noticed(main: Path, change: Call
 
     async def first() -> None:
         watching = changes(lambda: ([main], []), read)
-        await asyncio.wait_for(anext(watching), 10)
+        async with asyncio.timeout(10):
+            await anext(watching)
 
     asyncio.run(first())
 

@@ -134,12 +134,12 @@ class Wire:
     def call(self, work: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
 
-    def gate(self, gate: FakeGate) -> Link:
+    def gate(self, gate: FakeGate, pid: int = 1) -> Link:
         link = Link(
             local(self.state),
             gate,
             version="test",
-            pid=1,
+            pid=pid,
             loaded=lambda _info: None,
             refused=lambda _code, why: self.refused.append(why),
         )
@@ -157,8 +157,8 @@ class Wire:
         document = {"bundle_version": 1, "apis": [], **content}
         return self.bundles.publish(document, admin_address=ADDRESS)[0]
 
-    def settled(self) -> str:
-        return str(self.call(self.server.settled(5.0)))
+    def settled(self, within: float = 5.0) -> str:
+        return str(self.call(self.server.settled(within)).state)
 
     def restart_control(self) -> None:
         self.call(self.server.stop())
@@ -319,7 +319,7 @@ def test_no_beat_says_complete_while_facts_are_outstanding(wire: Wire, keys: Key
     assert entered.wait(5)
     session = until(lambda: wire.server.gate, "the session")
     assert not session.synced
-    assert wire.call(wire.server.settled(0.05)) == "pending"
+    assert wire.settled(0.05) == "pending"
     assert gate.contacts == 0
     leave.set()
     until(lambda: gate.contacts >= 1, "contact")
@@ -413,9 +413,53 @@ def test_numbers_are_given_when_asked(wire: Wire) -> None:
     assert wire.call(session.ask("metrics"))["text"] == "lockgate_requests_total 7\n"
 
 
+def test_an_answer_that_comes_with_a_cancellation_does_not_hide_it(wire: Wire) -> None:
+    """What asks in a loop would go on for ever, and its process would never end."""
+    wire.connected(FakeGate())
+    session = wire.server.gate
+    assert session is not None
+
+    async def ask() -> bool:
+        asking = asyncio.ensure_future(session.ask("stats", within=20.0))
+        await asyncio.sleep(0)  # It has asked, and waits.
+        (answer,) = session._requests.values()
+        answer.set_result({"stats": {}})
+        asking.cancel()
+        await asyncio.wait([asking])
+        return asking.cancelled()
+
+    assert wire.call(ask())
+
+
+def test_a_gate_process_without_a_link_is_waited_for(wire: Wire, keys: Keys) -> None:
+    """While one gate follows another both serve, and only one may have a link."""
+    wire.connected(FakeGate())
+    imported(keys, 1)
+    with wire.state.gate_process():
+        told = wire.call(wire.server.settled(0.05))
+        assert (told.state, told.waiting) == ("pending", ("local",))
+    assert wire.settled() == "applied"
+
+
+def test_where_the_only_gate_process_has_no_link_nobody_says_that_there_is_none(wire: Wire) -> None:
+    with wire.state.gate_process():
+        assert wire.settled(0.05) == "pending"
+    assert wire.settled(0.05) == "absent"
+
+
+def test_a_gate_process_that_gets_its_link_meanwhile_counts(wire: Wire, keys: Keys) -> None:
+    imported(keys, 1)
+    with wire.state.gate_process():
+        waiting = asyncio.run_coroutine_threadsafe(wire.server.settled(20.0), wire.loop)
+        gate = FakeGate()
+        wire.gate(gate, pid=os.getpid())
+        assert waiting.result(30).state == "applied"
+        assert len(gate.keys) == 1
+
+
 def test_without_a_gate_nothing_waits(wire: Wire) -> None:
     assert wire.call(wire.server.push(wire.publish())) is None
-    assert wire.call(wire.server.settled(60.0)) == "absent"
+    assert wire.settled(60.0) == "absent"
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from lockgate.admin.api.context import ACTOR, Limit, WithControl
 from lockgate.admin.api.problems import Problem
 from lockgate.admin.control import Control
 from lockgate.admin.keys import IMPORT_BATCH, KeyNotFoundError, KeyRecord, UnknownApiError
+from lockgate.admin.link import Settled
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"])
 
@@ -21,7 +22,13 @@ Words = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1
 ApiNames = Annotated[list[Annotated[str, Field(max_length=64)]], Field(min_length=1, max_length=1000)]
 Gate = Annotated[
     str,
-    Field(description="`applied`: the gate acts on it already. `pending`: it will. `absent`: no gate is connected."),
+    Field(
+        description="`applied`: every gate acts on it already. `pending`: not every one. `absent`: there is no gate."
+    ),
+]
+Waiting = Annotated[
+    list[str],
+    Field(description="Gates that do not know it yet, and will once connected. `local` is the one beside us."),
 ]
 
 
@@ -68,6 +75,7 @@ class CreatedKey(Key):
 
     key: str = Field(description="The key. It is shown here once, and kept nowhere.")
     gate: Gate
+    waiting: Waiting
 
 
 class Revocation(Body):
@@ -80,6 +88,7 @@ class RevokedKey(Key):
     """A key that is closed."""
 
     gate: Gate
+    waiting: Waiting
 
 
 class ImportedKey(Body):
@@ -125,8 +134,8 @@ async def create_key(control: WithControl, new: NewKey) -> CreatedKey:
         created = await asyncio.to_thread(lambda: control.keys.create(ACTOR, **new.model_dump()))
     except UnknownApiError as error:
         raise Problem("api-unknown", str(error)) from error
-    gate = await _told(control)
-    return CreatedKey(**_members(created.record), key=created.key, gate=gate)
+    told = await _told(control)
+    return CreatedKey(**_members(created.record), key=created.key, gate=told.state, waiting=list(told.waiting))
 
 
 @router.post("/import")
@@ -152,17 +161,18 @@ async def one_key(control: WithControl, key_id: KeyId) -> Key:
 
 @router.post("/{key_id}/revoke")
 async def revoke_key(control: WithControl, key_id: KeyId, body: Revocation | None = None) -> RevokedKey:
-    """Close a key for good. With `gate: applied` it opens nothing any more."""
+    """Close a key for good. With `gate: applied` it opens nothing any more, on no gate."""
     reason = body.reason if body is not None else None
     try:
         record = await asyncio.to_thread(lambda: control.keys.revoke(ACTOR, key_id, reason=reason))
     except KeyNotFoundError as error:
         raise Problem("key-not-found", str(error)) from error
-    return RevokedKey(**_members(record), gate=await _told(control))
+    told = await _told(control)
+    return RevokedKey(**_members(record), gate=told.state, waiting=list(told.waiting))
 
 
-async def _told(control: Control) -> str:
-    """Tell the gate at once, and whether it has taken it."""
+async def _told(control: Control) -> Settled:
+    """Tell the gates at once, and whether they have taken it."""
     control.link.facts_changed()
     return await control.link.settled(LIVE_SECONDS)
 

@@ -85,14 +85,13 @@ async def _gate(control: WithControl) -> GateStatus:
     if gate is None:
         return GateStatus(up=False)
     answer = await gate.ask("stats")
-    state = await control.link.settled(0.0)
     return GateStatus(
         up=True,
-        pid=gate.hello.get("pid"),
+        pid=gate.pid,
         version=gate.hello.get("version"),
         addresses=gate.addresses,
         bundle={"sequence": gate.bundle_sequence, "hash": gate.bundle_hash} if gate.bundle_hash else None,
         facts_seq=gate.facts_seq,
-        facts_behind=state == "pending",
+        facts_behind=await control.link.behind(gate),
         stats=None if answer is None else answer.get("stats"),
     )
