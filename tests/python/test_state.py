@@ -37,10 +37,11 @@ def test_a_gate_process_is_known_while_it_lives(tmp_path: Path) -> None:
     state = StateFolder.open(tmp_path / "state")
     assert state.gate_processes() == set()
     code = (
-        "import sys, time\nfrom lockgate.state import StateFolder\n"
-        "with StateFolder.existing(sys.argv[1]).gate_process():\n    print('there', flush=True)\n    time.sleep(600)"
+        "import sys\nfrom lockgate.state import StateFolder\n"
+        "with StateFolder.existing(sys.argv[1]).gate_process():\n    print('there', flush=True)\n    sys.stdin.read()"
     )
-    with subprocess.Popen([sys.executable, "-c", code, str(state.root)], stdout=subprocess.PIPE) as other:
+    command = [sys.executable, "-c", code, str(state.root)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == b"there\n"
         with state.gate_process():
