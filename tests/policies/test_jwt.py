@@ -245,3 +245,29 @@ def test_jwt_alone_says_what_it_lacks(tmp_path: Path) -> None:
         load(file)
     assert [error.code for error in refused.value.errors] == ["authenticator-malformed"]
     assert "issuer: NAME" in str(refused.value.errors[0].hint)
+
+
+@pytest.mark.parametrize(
+    ("sent", "reason", "challenges"),
+    [
+        ([], "key-missing", ['ApiKey header="x-api-key"', "Bearer"]),
+        (["X-API-Key: nonsense"], "key-malformed", ['ApiKey header="x-api-key"', "Bearer"]),
+        (["Authorization: Bearer a.b.c"], "jwt-malformed", ["Bearer error=", 'ApiKey header="x-api-key"']),
+    ],
+    ids=["none", "key", "token"],
+)
+def test_each_way_in_is_named_where_there_are_several(
+    sent: list[str], reason: str, challenges: list[str], tmp_path: Path, auto: AutoUpstream
+) -> None:
+    """RFC 9110, 11.6.1: a client picks the challenge that it knows; one of them alone may be another's."""
+    with Gate(tmp_path / "state") as gate:
+        token = bundles.jwt("company", {"header": "Authorization"})
+        bundle = bundles.bundle([bundles.api(keys=[bundles.api_key(), token])], [bundles.upstream(auto.port)])
+        bundle["issuers"] = [{"name": "company", "rules": VECTORS["rules"], "span": bundles.span(5)}]
+        gate.load(bundle)
+        gate.facts(*(json.loads(fact) for fact in facts({**CASES[0], "confirmed_ms": now_ms()})))
+        answer = gate.client().get("/", *sent)
+    assert (answer.status, answer.reason) == (401, reason)
+    told = [value for header, value in answer.headers if header.lower() == "www-authenticate"]
+    assert len(told) == len(challenges)
+    assert all(one.startswith(challenge) for one, challenge in zip(told, challenges, strict=True))

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use http::header::{HeaderMap, HeaderName, HeaderValue, COOKIE};
+use http::header::{HeaderMap, HeaderName, HeaderValue, COOKIE, WWW_AUTHENTICATE};
 use serde_json::{Map, Value};
 
 use crate::facts::Need;
@@ -154,6 +154,14 @@ pub struct Denial {
     pub own: Option<Box<Own>>,
 }
 
+/// What a challenge asks for, without what was wrong (RFC 6750, 3).
+fn way(challenge: &HeaderValue) -> &[u8] {
+    const WRONG: &[u8] = b" error=";
+    let text = challenge.as_bytes();
+    let end = text.windows(WRONG.len()).position(|part| part == WRONG);
+    &text[..end.unwrap_or(text.len())]
+}
+
 /// A refusal in the words of an operator's own check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Own {
@@ -197,6 +205,34 @@ impl Denial {
     #[must_use]
     pub fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
         self.detail = Some(detail.into());
+        self
+    }
+
+    /// Whether this tells a client more than another refusal does, where any
+    /// one of two credentials would have been enough.
+    #[must_use]
+    pub const fn says_more_than(&self, other: &Self) -> bool {
+        const fn says(denial: &Denial) -> u8 {
+            match (denial.absent, denial.detail.is_some()) {
+                (false, _) => 2,
+                (true, true) => 1,
+                (true, false) => 0,
+            }
+        }
+        says(self) > says(other)
+    }
+
+    /// Names the way in that another refusal names, too (RFC 9110, 11.6.1).
+    #[must_use]
+    pub fn or(mut self, other: Self) -> Self {
+        for (name, value) in other.headers {
+            let stands = |(known, there): &(HeaderName, HeaderValue)| {
+                *known == name && way(there) == way(&value)
+            };
+            if name == WWW_AUTHENTICATE && !self.headers.iter().any(stands) {
+                self.headers.push((name, value));
+            }
+        }
         self
     }
 

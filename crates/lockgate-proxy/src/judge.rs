@@ -40,6 +40,9 @@ pub use counted::{answer, Stores};
 /// Paths that are the gate's own on every host.
 pub(crate) const RESERVED: &str = "/.lockgate";
 
+/// Told where nothing was presented, and more than one thing could have been.
+const ANY_ONE: &str = "no credential was sent; any one that `WWW-Authenticate` names is enough";
+
 /// A request's head, framed but not yet judged.
 #[derive(Debug, Clone, Copy)]
 pub struct Arrival<'a> {
@@ -708,13 +711,15 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
         if !step.policy.authenticates() {
             self.judgement.decided = Some(denial.span.unwrap_or(step.span));
             self.judgement.end = End::Refuse(denial);
-        } else if self
-            .refused
-            .as_ref()
-            .is_none_or(|(before, _)| before.absent && !denial.absent)
-        {
+        } else {
             // Any one credential is enough, so the others are asked first.
-            self.refused = Some((denial, step.span));
+            self.refused = Some(match self.refused.take() {
+                None => (denial, step.span),
+                Some((before, _)) if denial.says_more_than(&before) => {
+                    (denial.or(before), step.span)
+                }
+                Some((before, span)) => (before.or(denial), span),
+            });
         }
     }
 
@@ -734,9 +739,12 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
 
     /// After the last way to authenticate: refuse, if none proved anything.
     fn close_authentication(&mut self) {
-        if let Some((denial, span)) = self.refused.take() {
+        if let Some((mut denial, span)) = self.refused.take() {
             if self.judgement.identity.is_none() && matches!(self.judgement.end, End::Forward) {
                 self.judgement.decided = Some(denial.span.unwrap_or(span));
+                if denial.absent && denial.detail.is_none() && denial.headers.len() > 1 {
+                    denial.detail = Some(ANY_ONE.into());
+                }
                 self.strike(&denial);
                 self.judgement.end = End::Refuse(denial);
             }

@@ -32,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not _is_text(given):
         typer.echo("lockgate: an argument is not UTF-8 text; paths that are not go by another name.", err=True)
         sys.exit(2)
+    if given[:1] == ["help"]:
+        given = [*given[1:], "--help"]
     try:
         application(given)(args=given, prog_name="lockgate")
     except BrokenPipeError:

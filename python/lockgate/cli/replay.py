@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 
 def replay(
-    config: Annotated[Path, typer.Option("--config", "-c", metavar="FILE", help="The proposed configuration.")] = Path(
-        "lockgate.yaml"
-    ),
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="The proposed configuration.")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", metavar="FILE", help="The same; lockgate.yaml by default.")
+    ] = None,
     since: Annotated[
         str, typer.Option("--since", metavar="WHEN", help="From then: 24h, or 2027-01-31T09:30; `all` for everything.")
     ] = "24h",
@@ -56,7 +57,7 @@ def replay(
     Exits with 0 if nobody would be newly refused, 1 if somebody would, 2 if a file
     is wrong or there is nothing to judge.
 
-    Example: lockgate replay --config new.yaml --since 7d
+    Example: lockgate replay new.yaml --since 7d
     """
     from lockgate._native import LockgateError
     from lockgate.cli._events import BadFilterError
@@ -67,8 +68,11 @@ def replay(
         wanted = _wanted(since, until)
     except BadFilterError as wrong:
         leave(str(wrong))
-    bundle = json.dumps(load_or_exit(config).compile(0, 0)).encode()
-    folder = state_path(state, config=config)
+    if file is not None and config is not None:
+        leave("The configuration is given twice: as FILE and with --config.")
+    proposed = file or config or Path("lockgate.yaml")
+    bundle = json.dumps(load_or_exit(proposed).compile(0, 0)).encode()
+    folder = state_path(state, config=proposed)
     with contextlib.ExitStack() as stack:
         judge = _judge(bundle, folder, stack)
         progress = stack.enter_context(Progress(None, "requests", shown=not as_json))

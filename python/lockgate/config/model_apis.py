@@ -203,7 +203,8 @@ class Api(Defaults, Goes):
         BeforeValidator(_authenticators),
     ] = Field(
         default=None,
-        description="Ways to prove who calls; any one of them is enough.",
+        description="Ways to prove who calls; any one of them is enough, and a refusal names them all "
+        "(`WWW-Authenticate`).",
         examples=[["api_key"], [{"api_key": {"header": "X-API-Key"}}]],
     )
     plugins: list[PluginEntry] = Field(

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from lockgate._native import Engine, LockgateError, Plugins
 from lockgate.plugin.launch import COMMAND
 from lockgate.rehearsal.credentials import PEPPER, CaseError, ScratchKeys, key_headers
-from lockgate.rehearsal.model import Case, Expect, Token
+from lockgate.rehearsal.model import Case, Expect, Key, Token
 from lockgate.rehearsal.read import Read
 from lockgate.rehearsal.tokens import ScratchTokens, token_header
 
@@ -132,6 +132,7 @@ class Run:
     def _told(self, engine: Engine, one: Read, key: str | None, tokens: ScratchTokens) -> Explanation:
         request = request_of(one)
         self._check_listener(request["listener"])
+        self._check_apis(one.case.key)
         at = one.case.at if one.case.at is not None else one.defaults.at
         now = at if at is not None else time.time_ns() // 1_000_000
         if key is not None or one.case.token is not None:
@@ -158,6 +159,14 @@ class Run:
         asked = {**told["request"], "target": request["target"]}
         return {"id": None, "at_ms": None, "other_methods": None, **told, "request": asked, "listener": shown}
 
+    def _check_apis(self, key: Key | None) -> None:
+        names = {api["name"] for api in self.bundle["apis"]}
+        for name in (key.apis if key is not None else None) or ():
+            if name not in names:
+                close = difflib.get_close_matches(name, names, n=1)
+                hint = f"; did you mean `{close[0]}`?" if close else ""
+                raise CaseError("key", f"the key opens `{name}`, but there is no such API{hint}")
+
     def _check_listener(self, name: str | None) -> None:
         names = [listener["name"] for listener in self.bundle["listeners"]]
         if name is not None and name not in names:
@@ -183,6 +192,9 @@ def request_of(one: Read) -> dict[str, Any]:
     headers = [*_pairs(defaults.headers, besides=case.headers), *_pairs(case.headers)]
     named = {name.lower() for name, _ in headers}
     body = _body(case)
+    if host is not None and "host" in named:
+        # A gate takes the two only where they agree; here one of them would be looked at by nobody.
+        raise CaseError("request", "the URL names a host, and so does a `Host` header: keep one of them")
     if "host" not in named:
         headers.insert(0, ("Host", host or case.host or defaults.host or HOST_UNSAID))
     if case.json_ is not None and "content-type" not in named:

@@ -25,6 +25,12 @@ def test_help_lists_every_command(tmp_path: Path) -> None:
     assert "refused and why." in " ".join(ended.out.split())
 
 
+def test_help_is_a_word_as_well(tmp_path: Path) -> None:
+    """As with git, docker and others."""
+    for words in ([], ["keys", "create"]):
+        assert command.lockgate("help", *words, cwd=tmp_path) == command.lockgate(*words, "--help", cwd=tmp_path)
+
+
 def test_an_example_in_help_stays_one_line_to_copy(tmp_path: Path) -> None:
     ended = command.lockgate("keys", "create", "--help", cwd=tmp_path)
     assert '\n  Example: lockgate keys create --name "nightly export" --owner sales --api orders' in ended.out

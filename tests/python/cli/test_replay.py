@@ -54,7 +54,7 @@ def line(**fields: Any) -> str:
 
 def replayed(folder: Path, config: str, *words: str) -> Ended:
     (folder / "new.yaml").write_text(config)
-    return lockgate("replay", "--config", "new.yaml", *words, cwd=folder)
+    return lockgate("replay", "new.yaml", *words, cwd=folder)
 
 
 def test_events_of_a_file_are_judged(folder: Path) -> None:
@@ -109,6 +109,8 @@ def test_wrong_calls_are_2(folder: Path) -> None:
     assert replayed(folder, CONFIG).code == 2, "there is no state folder"
     assert replayed(folder, CONFIG, "--from", "events.ndjson", "--since", "yesterday").code == 2
     assert replayed(folder, "version: 1\n", "--from", "events.ndjson").code == 2
+    twice = replayed(folder, CONFIG, "--config", "lockgate.yaml")
+    assert (twice.code, "given twice" in twice.err) == (2, True)
 
 
 def test_what_a_gate_served_is_judged_from_the_log_and_from_the_history(tmp_path: Path, processes: Processes) -> None:

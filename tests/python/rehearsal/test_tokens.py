@@ -166,6 +166,16 @@ def test_a_first_table_brings_tokens_and_meets_the_policy(tmp_path: Path) -> Non
     [
         ("request: GET /orders\nlistener: publik\nexpect: allow", "listener", "there is no listener `publik`"),
         ("request: GET /cookies\nkey: true\nexpect: allow", "key", "the API `cookies` takes no keys"),
+        (
+            "request: GET /keys\nkey: {apis: [kees]}\nexpect: allow",
+            "key",
+            "the key opens `kees`, but there is no such API; did you mean `keys`?",
+        ),
+        (
+            "request: GET http://a.example/keys\nheaders: {Host: b.example}\nexpect: allow",
+            "request",
+            "the URL names a host, and so does a `Host` header",
+        ),
         ("request: GET /keys\ntoken: true\nexpect: allow", "token", "the API `keys` takes no tokens"),
     ],
 )

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::header::WWW_AUTHENTICATE;
 use lockgate_policy::{api_key, body_limit, ip_filter, BodyVerdict, Grant, KeyRecord};
 
 use super::*;
@@ -494,6 +495,19 @@ fn a_bad_credential_says_more_than_an_absent_one() {
     assert_eq!(end(&both.of(&snapshot)), "key-malformed");
     let none = get("/").of(&snapshot);
     assert_eq!((end(&none), none.decided), ("key-missing", Some(line(12))));
+    // Whatever is told, each way in is named.
+    let End::Refuse(denial) = &none.end else {
+        panic!("it is refused");
+    };
+    let ways = [
+        "ApiKey header=\"x-api-key\"",
+        "ApiKey header=\"x-other-key\"",
+    ];
+    assert_eq!(
+        denial.headers,
+        ways.map(|way| (WWW_AUTHENTICATE, HeaderValue::from_static(way)))
+    );
+    assert!(denial.detail.as_deref().unwrap().contains("any one"));
     assert_eq!(said(&snapshot, &none).len(), 3);
 }
 
