@@ -45,9 +45,9 @@ pub enum OnError {
 #[serde(deny_unknown_fields)]
 pub struct Waiver {
     /// Who answers for it.
-    pub owner: String,
+    pub owner: Box<str>,
     /// Why it is needed.
-    pub reason: String,
+    pub reason: Box<str>,
     /// Milliseconds since the epoch; from then on the exception is closed.
     pub until_ms: u64,
     /// Where the configuration says it.

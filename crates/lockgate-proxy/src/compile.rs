@@ -27,7 +27,7 @@ use crate::bundle::{
     Api, Attached, Authenticator, Authorize, Bundle, Credential, Listener, PathMatch, Placed,
     Upstream, BUNDLE_VERSION,
 };
-use crate::metrics::{self, Metrics};
+use crate::metrics::Metrics;
 use crate::mirror::Mirror;
 use crate::normal::MAX_SETS;
 use crate::operations::Operations;
@@ -346,13 +346,7 @@ fn compile_api(
     steps.append(&mut limits);
     errors.append(&mut wrong);
     match opening(api) {
-        Ok(rule) => steps.push(Step {
-            policy: Policy::Authorize(rule),
-            mode: Mode::Enforce,
-            on_error: OnError::Deny,
-            waiver: None,
-            span: api.authorize_span,
-        }),
+        Ok(rule) => steps.push(Step::enforced(Policy::Authorize(rule), api.authorize_span)),
         Err(error) => errors.push(at(error)),
     }
     steps.sort_by_key(|step| pipeline::position(step.policy.name(), step.policy.part()));
@@ -367,7 +361,7 @@ fn compile_api(
                 name: api.name.as_str().into(),
                 span: api.span,
                 forwarding,
-                mirror,
+                mirror: mirror.map(Box::new),
                 route: api.route.as_deref().map(Arc::from),
                 conditions: Conditions::new(&api.conditions)
                     .map(|conditions| conditions.text().into())
@@ -375,21 +369,17 @@ fn compile_api(
                 switches,
                 duplicates: api.normal_form.duplicate_parameters,
                 strip_path: api.strip_path,
-                openapi,
-                versions,
-                edits: strip.collect::<Vec<Edit>>(),
-                answer_edits: Vec::new(),
+                openapi: openapi.map(Box::new),
+                versions: versions.map(Box::new),
+                edits: strip.collect::<Box<[Edit]>>(),
+                answer_edits: Box::default(),
                 judges_answers: steps.iter().any(|step| {
                     matches!(&step.policy, Policy::Plugin(plugin) if plugin.judges_answers())
                 }),
                 headers: steps.iter().position(|step| {
                     matches!(&step.policy, Policy::Headers(policy) if policy.changes_answers())
                 }),
-                rooms: steps
-                    .iter()
-                    .map(|step| metrics::room(step.policy.name()))
-                    .collect(),
-                steps,
+                steps: steps.into(),
                 metrics: around.metrics.api(&api.name.as_str().into()),
             })
         }
@@ -409,7 +399,7 @@ fn forwarding(api: &Api, upstreams: &HashMap<&str, usize>) -> Result<Forwarding,
             }
         },
         (None, Some(split)) => Split::new(split, |name| upstreams.get(name).copied())
-            .map(Forwarding::Split)
+            .map(|split| Forwarding::Split(Box::new(split)))
             .map_err(|error| ConfigError {
                 pointer: format!("/split{}", error.pointer),
                 ..error
@@ -431,11 +421,8 @@ fn forwarding(api: &Api, upstreams: &HashMap<&str, usize>) -> Result<Forwarding,
 /// The steps of versions and documents.
 fn held_to(api: &Api) -> Vec<Step> {
     let step = |policy, mode, span| Step {
-        policy,
         mode,
-        on_error: OnError::Deny,
-        waiver: None,
-        span,
+        ..Step::enforced(policy, span)
     };
     let mut steps = Vec::new();
     if let Some(attached) = &api.openapi {
@@ -559,14 +546,14 @@ fn steps(
         add(
             "ip_filter".into(),
             placed.into(),
-            IpFilter::new(&placed.config).map(Policy::IpFilter),
+            IpFilter::new(&placed.config).map(|policy| Policy::IpFilter(policy.into())),
         );
     }
     if let Some(placed) = &api.policies.cors {
         add(
             "cors".into(),
             placed.into(),
-            Cors::new(&placed.config, keys).map(Policy::Cors),
+            Cors::new(&placed.config, keys).map(|policy| Policy::Cors(policy.into())),
         );
     }
     for (place, way) in api.policies.authenticate.iter().enumerate() {
@@ -595,15 +582,18 @@ fn steps(
                 .all(|path| route::names(path).iter().any(|known| known == name))
     };
     if let Some(placed) = &api.policies.redirect {
-        let policy = Redirect::new(&placed.config, &known, switches).map(Policy::Redirect);
+        let policy = Redirect::new(&placed.config, &known, switches);
+        let policy = policy.map(|policy| Policy::Redirect(policy.into()));
         add("redirect".into(), placed.into(), policy);
     }
     if let Some(placed) = &api.policies.rewrite {
-        let policy = Rewrite::new(&placed.config, &known, switches).map(Policy::Rewrite);
+        let policy = Rewrite::new(&placed.config, &known, switches);
+        let policy = policy.map(|policy| Policy::Rewrite(policy.into()));
         add("rewrite".into(), placed.into(), policy);
     }
     for (place, placed) in api.policies.plugins.iter().enumerate() {
-        let policy = Plugin::new(&placed.config, (keys, credentials)).map(Policy::Plugin);
+        let policy = Plugin::new(&placed.config, (keys, credentials));
+        let policy = policy.map(|policy| Policy::Plugin(policy.into()));
         add(format!("plugins/{place}"), placed.into(), policy);
     }
     if let Some(placed) = &api.policies.headers {
@@ -657,11 +647,10 @@ impl Common<'_> {
             }
         }
         Ok(Step {
-            policy,
             mode: self.mode,
             on_error: self.on_error,
-            waiver: self.waiver.cloned(),
-            span: self.span,
+            waiver: self.waiver.cloned().map(Box::new),
+            ..Step::enforced(policy, self.span)
         })
     }
 }

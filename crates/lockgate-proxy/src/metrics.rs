@@ -17,7 +17,7 @@ use crate::trace::{Outcome, Trace};
 
 mod verdicts;
 
-pub use verdicts::room;
+pub use verdicts::{room, Room};
 use verdicts::Verdicts;
 
 /// Upper edges of the duration histogram, microseconds.
@@ -331,8 +331,8 @@ impl WorkerMetrics {
         let Some(verdicts) = self.all.verdicts.get(self.number) else {
             return;
         };
-        for (room, (outcome, reason)) in api.rooms.iter().zip(trace.said()) {
-            verdicts.count(*room, outcome);
+        for (step, (outcome, reason)) in api.steps.iter().zip(trace.said()) {
+            verdicts.count(step.room, outcome);
             if let (Outcome::ObserveDeny, Some(reason)) = (outcome, reason) {
                 if let Some(index) = self.index(reason) {
                     verdicts.observe(index);

@@ -108,7 +108,7 @@ impl Router {
                 } = &mut router;
                 let tree = tree(host, exact, wildcard, any);
                 for (place, path) in api.paths.iter().enumerate() {
-                    if let Err(mut error) = tree.insert(path, &conditions, index, apis, patterns) {
+                    if let Err(mut error) = tree.insert(path, &conditions, number(index), apis, patterns) {
                         error.pointer = format!("/apis/{index}/paths/{place}");
                         error.span = Some(api.span);
                         errors.push(error);
@@ -228,12 +228,13 @@ impl Default for Tree {
     }
 }
 
+/// One cache line; where a path ends is a place of its own.
 #[derive(Debug, Default)]
 struct Node {
     literal: Map<u32>,
     parameter: Option<u32>,
-    whole: Option<Place>,
-    prefix: Option<Place>,
+    whole: Option<Box<Place>>,
+    prefix: Option<Box<Place>>,
 }
 
 impl Tree {
@@ -241,7 +242,7 @@ impl Tree {
         &mut self,
         path: &PathMatch,
         conditions: &Conditions,
-        api: usize,
+        api: u32,
         apis: &[Api],
         patterns: &mut Vec<Shape>,
     ) -> Result<(), ConfigError> {
@@ -258,7 +259,7 @@ impl Tree {
         }
         let mut node = 0;
         // As many bytes as the matched form has: what `strip_path` takes off.
-        let mut length = 0;
+        let mut length: u32 = 0;
         let segments = text.split('/').skip(1);
         if segments.clone().count() > MAX_SEGMENTS {
             return Err(wrong_path(text, "has more than 64 segments"));
@@ -289,7 +290,7 @@ impl Tree {
                     );
                     return Err(ConfigError::new("path-reserved", "", message));
                 }
-                length += 1 + literal.len();
+                length = length.saturating_add(number(1 + literal.len()));
                 self.literal(node, &literal)
             };
         }
@@ -302,8 +303,8 @@ impl Tree {
         let pattern = path.pattern();
         let place = slot.get_or_insert_with(|| {
             patterns.push(Shape::new(path, &pattern));
-            let number = u32::try_from(patterns.len() - 1).unwrap_or(u32::MAX);
-            Place::new(number, if whole { 0 } else { length })
+            let length = if whole { 0 } else { length };
+            Box::new(Place::new(number(patterns.len() - 1), length))
         });
         place.add(conditions, api, apis, &pattern)
     }
@@ -312,7 +313,7 @@ impl Tree {
         &mut self,
         text: &str,
         conditions: &Conditions,
-        api: usize,
+        api: u32,
         apis: &[Api],
         patterns: &mut Vec<Shape>,
     ) -> Result<(), ConfigError> {
@@ -328,8 +329,8 @@ impl Tree {
             None => {
                 let pattern = shape::expression(text)?;
                 patterns.push(Shape::Regex(pattern.clone()));
-                let number = u32::try_from(patterns.len() - 1).unwrap_or(u32::MAX);
-                self.expressions.push((pattern, Place::new(number, 0)));
+                self.expressions
+                    .push((pattern, Place::new(number(patterns.len() - 1), 0)));
                 self.expressions.len() - 1
             }
         };
@@ -358,7 +359,7 @@ impl Tree {
 
     fn push(&mut self) -> u32 {
         self.nodes.push(Node::default());
-        u32::try_from(self.nodes.len() - 1).unwrap_or(u32::MAX)
+        number(self.nodes.len() - 1)
     }
 
     fn finish(&mut self) -> Result<(), ConfigError> {
@@ -409,7 +410,7 @@ impl Tree {
         };
         let step = |next: u32| match after {
             Some(after) => self.whole(next, after, depth - 1),
-            None => self.nodes.get(next as usize)?.whole.as_ref(),
+            None => self.nodes.get(next as usize)?.whole.as_deref(),
         };
         let literal = node.literal.get(segment).and_then(|next| step(*next));
         literal.or_else(|| {
@@ -421,7 +422,7 @@ impl Tree {
 
     fn longest_prefix(&self, rest: &str) -> Option<&Place> {
         let mut node = self.nodes.first()?;
-        let mut longest = node.prefix.as_ref();
+        let mut longest = node.prefix.as_deref();
         for segment in rest.split('/').take(MAX_SEGMENTS) {
             let Some(next) = node
                 .literal
@@ -431,7 +432,7 @@ impl Tree {
                 break;
             };
             node = next;
-            longest = node.prefix.as_ref().or(longest);
+            longest = node.prefix.as_deref().or(longest);
         }
         longest
     }
@@ -449,6 +450,11 @@ fn literal_form(segment: &str) -> Option<String> {
         .strip_prefix('/')
         .filter(|literal| !literal.contains('/'))?;
     (segment.is_empty() == literal.is_empty()).then(|| literal.to_owned())
+}
+
+/// An index or a length in half the room; a bundle's size keeps both far below its end.
+fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 fn wrong_path(path: &str, what: &str) -> ConfigError {

@@ -24,7 +24,7 @@ use lockgate_wire::target::TargetSwitches;
 use crate::bundle::{
     Duplicates, EventsConfig, FactsPolicy, Listener, ListenerLimits, PluginSet, Timeouts, WhenStale,
 };
-use crate::metrics::{ApiMetrics, OperationMetrics};
+use crate::metrics::{self, ApiMetrics, OperationMetrics};
 use crate::mirror::Mirror;
 use crate::operations::{Operation, Operations};
 use crate::pipeline;
@@ -100,8 +100,10 @@ impl Snapshot {
     }
 }
 
-/// One API, ready to judge with.
+/// One API, ready to judge with. Small, and what few have stands elsewhere: among ten thousand
+/// each request finds its own in memory that no cache holds, and reads three lines of it.
 #[derive(Debug)]
+#[repr(align(64))]
 pub struct CompiledApi {
     /// Its name in the configuration.
     pub name: Arc<str>,
@@ -110,7 +112,7 @@ pub struct CompiledApi {
     /// Where its requests go.
     pub forwarding: Forwarding,
     /// What gets copies of its requests.
-    pub mirror: Option<Mirror>,
+    pub mirror: Option<Box<Mirror>>,
     /// The route of the API that this is; none for the API itself.
     pub route: Option<Arc<str>>,
     /// What a request must carry, in words.
@@ -122,21 +124,19 @@ pub struct CompiledApi {
     /// Take the matched prefix off before forwarding.
     pub strip_path: bool,
     /// The document whose operations it has.
-    pub openapi: Option<Document>,
+    pub openapi: Option<Box<Document>>,
     /// Its versions.
-    pub versions: Option<Versions>,
+    pub versions: Option<Box<Versions>>,
     /// Changes to every request of the API: credentials taken off.
-    pub edits: Vec<Edit>,
+    pub edits: Box<[Edit]>,
     /// Changes to every answer of the API, the gate's own among them.
-    pub answer_edits: Vec<Edit>,
+    pub answer_edits: Box<[Edit]>,
     /// Which of its steps changes its answers at last, where one does.
     pub headers: Option<usize>,
     /// Whether a plugin judges its answers.
     pub judges_answers: bool,
     /// Its policies, in the pipeline's order.
-    pub steps: Vec<Step>,
-    /// Of each step, where its verdicts are counted.
-    pub rooms: Box<[usize]>,
+    pub steps: Box<[Step]>,
     /// What is counted of it.
     pub metrics: ApiMetrics,
 }
@@ -157,7 +157,7 @@ pub enum Forwarding {
     /// To this upstream.
     One(usize),
     /// To one of several.
-    Split(Split),
+    Split(Box<Split>),
     /// To none: the gate answers.
     Nowhere,
     /// Each version says it.
@@ -170,7 +170,7 @@ impl CompiledApi {
     pub fn document(&self, version: Option<usize>) -> Option<&Document> {
         match &self.versions {
             Some(versions) => versions.get(version?)?.openapi.as_ref(),
-            None => self.openapi.as_ref(),
+            None => self.openapi.as_deref(),
         }
     }
 }
@@ -206,12 +206,27 @@ pub struct Step {
     /// What an error of its own does.
     pub on_error: OnError,
     /// What allows it not to be enforced, where that needs allowing.
-    pub waiver: Option<Waiver>,
+    pub waiver: Option<Box<Waiver>>,
     /// Where the configuration says it.
     pub span: Span,
+    /// Where its verdicts are counted.
+    pub room: metrics::Room,
 }
 
 impl Step {
+    /// One that is enforced and fails closed.
+    #[must_use]
+    pub fn enforced(policy: Policy, span: Span) -> Self {
+        Self {
+            room: metrics::room(policy.name()),
+            policy,
+            mode: Mode::Enforce,
+            on_error: OnError::Deny,
+            waiver: None,
+            span,
+        }
+    }
+
     /// The mode that holds at `now_ms`: an expired waiver enforces.
     #[must_use]
     pub fn mode_at(&self, now_ms: u64) -> Mode {
@@ -231,13 +246,13 @@ pub const VERSION: &str = "version";
 /// The name of the step that knows an API's operations.
 pub const OPERATION: &str = "operation";
 
-/// The policies that there are.
+/// The policies that there are. The large ones stand elsewhere, so that a step is small.
 #[derive(Debug)]
 pub enum Policy {
     /// Which addresses may call.
-    IpFilter(IpFilter),
+    IpFilter(Box<IpFilter>),
     /// Which pages of other origins may call.
-    Cors(Cors),
+    Cors(Box<Cors>),
     /// Who calls, by a key.
     ApiKey(ApiKey),
     /// Who calls, by an issuer's token.
@@ -249,17 +264,17 @@ pub enum Policy {
     /// What a caller may do.
     Authorize(Rule),
     /// Where it is to be found instead.
-    Redirect(Redirect),
+    Redirect(Box<Redirect>),
     /// How much may be sent.
     BodyLimit(BodyLimit),
     /// How much may come.
     Limits(Limits),
     /// How many failures are borne.
-    Penalty(Penalty),
+    Penalty(Box<Penalty>),
     /// What the upstream is asked for instead.
-    Rewrite(Rewrite),
+    Rewrite(Box<Rewrite>),
     /// What the operator's own check says.
-    Plugin(Plugin),
+    Plugin(Box<Plugin>),
     /// Which header fields are changed.
     Headers(Headers),
 }

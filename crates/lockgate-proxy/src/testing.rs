@@ -37,8 +37,8 @@ pub(crate) fn line(line: u32) -> Span {
 /// An exception until `until_ms`.
 pub(crate) fn waiver(until_ms: u64) -> Waiver {
     Waiver {
-        owner: "ops".to_owned(),
-        reason: "a test".to_owned(),
+        owner: "ops".into(),
+        reason: "a test".into(),
         until_ms,
         span: line(7),
     }

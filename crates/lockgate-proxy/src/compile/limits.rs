@@ -27,7 +27,7 @@ pub(super) fn steps(index: usize, api: &Api, seed: Seed) -> (Vec<Step>, Vec<Conf
             match Penalty::new(&placed.config, seed) {
                 // Where nobody is asked who they are, nobody fails.
                 Ok(_) if api.policies.authenticate.is_empty() => {}
-                Ok(policy) => match Common::from(placed).step(Policy::Penalty(policy)) {
+                Ok(policy) => match Common::from(placed).step(Policy::Penalty(policy.into())) {
                     Ok(step) => steps.push(step),
                     Err(error) => errors.push(place(error)),
                 },

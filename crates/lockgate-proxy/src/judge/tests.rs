@@ -330,7 +330,7 @@ fn a_known_key_identifies_and_opens() {
     );
     // The credential does not go on to the upstream.
     let edit = Edit::Remove("x-api-key".parse().unwrap());
-    assert_eq!(snapshot.apis[0].edits, [edit]);
+    assert_eq!(*snapshot.apis[0].edits, [edit]);
 }
 
 #[test]
@@ -665,11 +665,13 @@ fn an_error_of_a_policy_denies_unless_the_configuration_lets_it_through() {
     let snapshot = snapshot(bundle(vec![keyed("shop", &[prefix("/")])]));
     let step = &snapshot.apis[0].steps[0];
     let lenient = Step {
-        policy: Policy::IpFilter(ip_filter::IpFilter::new(&Default::default()).unwrap()),
-        mode: Mode::Enforce,
         on_error: OnError::Allow,
-        waiver: None,
-        span: line(33),
+        ..Step::enforced(
+            Policy::IpFilter(Box::new(
+                ip_filter::IpFilter::new(&Default::default()).unwrap(),
+            )),
+            line(33),
+        )
     };
     for (step, mode, outcome, ended) in [
         (step, Mode::Enforce, Outcome::Error, "policy-failed"),

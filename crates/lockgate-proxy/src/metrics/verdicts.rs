@@ -29,9 +29,14 @@ fn rooms() -> impl Iterator<Item = &'static str> {
 }
 
 /// Where a policy's verdicts are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room(u8);
+
+/// That of the policy with this name.
 #[must_use]
-pub fn room(name: &str) -> usize {
-    rooms().position(|room| room == name).unwrap_or(usize::MAX)
+pub fn room(name: &str) -> Room {
+    let place = rooms().position(|room| room == name);
+    Room(place.and_then(|place| place.try_into().ok()).unwrap_or(u8::MAX))
 }
 
 /// What policies said on one worker.
@@ -50,10 +55,10 @@ impl Verdicts {
         }
     }
 
-    pub(super) fn count(&self, room: usize, outcome: Outcome) {
+    pub(super) fn count(&self, room: Room, outcome: Outcome) {
         let cell = self
             .rooms
-            .get(room)
+            .get(usize::from(room.0))
             .and_then(|room| room.get(outcome as usize));
         if let Some(cell) = cell {
             add(cell, 1);

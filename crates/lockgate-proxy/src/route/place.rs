@@ -19,11 +19,12 @@ pub struct Asked<'a> {
     pub query: Option<&'a str>,
 }
 
-/// The APIs at one path.
+/// The APIs at one path. Small, since among ten thousand no cache holds them.
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) pattern: u32,
-    pub(super) prefix: usize,
+    /// Bytes of the path that it takes; paths are bounded by the head that they come in.
+    pub(super) prefix: u32,
     /// Those that ask for nothing.
     plain: Option<Methods>,
     /// Those that do, the most specific first.
@@ -33,13 +34,13 @@ pub(super) struct Place {
 /// The APIs that ask for the same, by method.
 #[derive(Debug, Default)]
 struct Methods {
-    any: Option<usize>,
-    methods: Vec<(Method, usize)>,
-    allow: String,
+    any: Option<u32>,
+    methods: Vec<(Method, u32)>,
+    allow: Box<str>,
 }
 
 impl Place {
-    pub(super) const fn new(pattern: u32, prefix: usize) -> Self {
+    pub(super) const fn new(pattern: u32, prefix: u32) -> Self {
         Self {
             pattern,
             prefix,
@@ -51,7 +52,7 @@ impl Place {
     pub(super) fn add(
         &mut self,
         conditions: &Conditions,
-        index: usize,
+        index: u32,
         apis: &[Api],
         pattern: &str,
     ) -> Result<(), ConfigError> {
@@ -66,7 +67,7 @@ impl Place {
             });
             &mut self.conditional[at].1
         };
-        methods.add(&apis[index].methods, index, apis, pattern)
+        methods.add(&apis[index as usize].methods, index, apis, pattern)
     }
 
     pub(super) fn is_conditional(&self) -> bool {
@@ -103,7 +104,7 @@ impl Methods {
     fn add(
         &mut self,
         methods: &[String],
-        api: usize,
+        api: u32,
         apis: &[Api],
         pattern: &str,
     ) -> Result<(), ConfigError> {
@@ -140,7 +141,7 @@ impl Methods {
             names.push("HEAD");
         }
         names.sort_unstable();
-        self.allow = names.join(", ");
+        self.allow = names.join(", ").into();
     }
 
     fn find(&self, method: &Method, place: &Place) -> Found<'_> {
@@ -161,18 +162,18 @@ impl Methods {
             .or(self.any);
         match api {
             Some(api) => Found::Route(Matched {
-                api,
+                api: api as usize,
                 pattern: place.pattern,
-                prefix: place.prefix,
+                prefix: place.prefix as usize,
             }),
             None => Found::MethodNotAllowed(&self.allow),
         }
     }
 }
 
-fn conflict(pattern: &str, method: &str, other: usize, apis: &[Api]) -> ConfigError {
+fn conflict(pattern: &str, method: &str, other: u32, apis: &[Api]) -> ConfigError {
     let name = apis
-        .get(other)
+        .get(other as usize)
         .map_or("another API", |api| api.name.as_str());
     let message = format!(
         "`{pattern}` with {method} is already taken by the API `{name}`; give one of them another host, path or method"
