@@ -125,6 +125,11 @@ impl Limits {
         })
     }
 
+    /// Their names, in the configuration's order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.limits.iter().map(|limit| &*limit.name)
+    }
+
     /// Whether they stand before authentication.
     #[must_use]
     pub const fn is_early(&self) -> bool {

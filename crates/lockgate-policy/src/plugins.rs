@@ -133,6 +133,12 @@ pub struct Plugin {
 }
 
 impl Plugin {
+    /// Its name in the configuration.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.config.name
+    }
+
     /// Compiles the config. `keys` are the fields that carry the API's credentials
     /// to the gate, which no plugin sees; `credentials` the same with what proves
     /// the gate to an upstream, which none writes.

@@ -23,7 +23,7 @@ use crate::judge::{answer, Arrival, End, Judgement, Judging, Stores};
 use crate::metrics::Metrics;
 use crate::pipeline;
 use crate::plugins::Offline;
-use crate::snapshot::{CompiledApi, CompiledListener, Forwarding, Snapshot};
+use crate::snapshot::{CompiledApi, CompiledListener, Forwarding, Snapshot, Step};
 use crate::trace::{Entry, Outcome};
 
 mod outline;
@@ -119,6 +119,8 @@ struct Operation {
 struct Shown {
     policy: &'static str,
     part: &'static str,
+    /// What the configuration calls it, where a room holds several by name.
+    names: Vec<String>,
     phase: &'static str,
     verdict: String,
     reason: Option<&'static str>,
@@ -391,7 +393,10 @@ impl Engine {
             }),
             steps: api.map_or_else(Vec::new, |api| {
                 let entries = judgement.trace.entries(api);
-                entries.map(|entry| self.shown(&entry)).collect()
+                let entries = entries.zip(&api.steps);
+                entries
+                    .map(|(entry, step)| self.shown(&entry, step))
+                    .collect()
             }),
             verdict,
             status,
@@ -457,11 +462,12 @@ impl Engine {
         }
     }
 
-    fn shown(&self, entry: &Entry) -> Shown {
+    fn shown(&self, entry: &Entry, step: &Step) -> Shown {
         let verdict = serde_json::to_value(entry.outcome).ok();
         Shown {
             policy: entry.policy,
             part: entry.part,
+            names: step.policy.names(),
             phase: phase(entry.policy, entry.part),
             verdict: verdict
                 .and_then(|word| word.as_str().map(str::to_owned))

@@ -319,6 +319,17 @@ impl Policy {
         }
     }
 
+    /// What the configuration calls it, where a room holds several by name.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        match self {
+            Self::Limits(limits) => limits.names().map(str::to_owned).collect(),
+            Self::Penalty(penalty) => vec![penalty.name().to_owned()],
+            Self::Plugin(plugin) => vec![plugin.name().to_owned()],
+            _ => Vec::new(),
+        }
+    }
+
     /// Whether the configuration says it; else it holds by default.
     #[must_use]
     pub const fn is_said(&self) -> bool {

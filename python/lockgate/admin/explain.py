@@ -136,6 +136,7 @@ def of_event(event: dict[str, Any], bundle: str | None) -> dict[str, Any]:
             {
                 "policy": verdict["policy"],
                 "part": step["part"] if step else "",
+                "names": step["names"] if step else [],
                 "phase": step["phase"] if step else "",
                 "verdict": verdict["outcome"],
                 "reason": verdict.get("reason"),

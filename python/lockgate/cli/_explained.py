@@ -119,6 +119,8 @@ def _steps(steps: list[dict[str, Any]]) -> Table:
         word = step["verdict"]
         verdict = f"[{COLOURS.get(word, 'default')}]{word.replace('-', ' ')}[/]"
         policy = " ".join(filter(None, (step["policy"], step.get("part"))))
+        if step.get("names"):
+            policy = f"{policy}: {escape(', '.join(step['names']))}"
         table.add_row(policy, verdict, step["reason"] or "", _place(step["span"]))
     return table
 

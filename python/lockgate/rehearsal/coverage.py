@@ -20,6 +20,8 @@ class Met:
     what: str
     met: bool
     place: str
+    names: tuple[str, ...] = ()
+    """What the configuration calls a policy of which there are several."""
 
     @property
     def words(self) -> str:
@@ -27,11 +29,19 @@ class Met:
         if self.kind in {"route", "operation"}:
             return f"no case goes to {self.kind} {self.what} of {self.api}"
         verb = "lets through" if self.kind == "allows" else "refuses"
-        return f"no case that {self.what} of {self.api} {verb}"
+        called = f" ({', '.join(self.names)})" if self.names else ""
+        return f"no case that {self.what}{called} of {self.api} {verb}"
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
-        return {"kind": self.kind, "api": self.api, "what": self.what, "met": self.met, "place": self.place}
+        return {
+            "kind": self.kind,
+            "api": self.api,
+            "what": self.what,
+            "names": self.names,
+            "met": self.met,
+            "place": self.place,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +113,10 @@ def _points(
             # What holds by default, Lockgate's own tests meet.
             if step["mode"] == "off" or not step["said"]:
                 continue
-            place = _place(step["span"])
-            yield Met("allows", name, step["policy"], (name, number, "allows") in said, place)
+            place, called = _place(step["span"]), tuple(step["names"])
+            yield Met("allows", name, step["policy"], (name, number, "allows") in said, place, called)
             if step["refuses"]:
-                yield Met("refuses", name, step["policy"], (name, number, "refuses") in said, place)
+                yield Met("refuses", name, step["policy"], (name, number, "refuses") in said, place, called)
 
 
 def _called(api: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ use crate::{Answers, ConfigError, Denial, Need, PolicyError, Verdict};
 /// The compiled policy.
 #[derive(Debug, Clone)]
 pub struct Penalty {
+    name: Box<str>,
     counting: Counting,
     only: Conditions,
     quota: Quota,
@@ -48,6 +49,7 @@ impl Penalty {
             );
         }
         Ok(Self {
+            name: config.name.as_str().into(),
             counting: Counting::new(config, seed)?,
             only: Conditions::new(&config.only)?,
             quota,
@@ -56,6 +58,12 @@ impl Penalty {
             absent: penalty.absent,
             said: config.is_said(),
         })
+    }
+
+    /// Its name in the configuration.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Whether the configuration says it; else it holds by default.

@@ -34,6 +34,8 @@ pub struct OutlinedStep {
     pub policy: &'static str,
     /// Which part of it, where a room has several places; else empty.
     pub part: &'static str,
+    /// What the configuration calls it, where a room holds several by name.
+    pub names: Vec<String>,
     /// When it runs.
     pub phase: &'static str,
     /// Whether its verdict counts.
@@ -67,6 +69,7 @@ impl Engine {
                 .map(|step| OutlinedStep {
                     policy: step.policy.name(),
                     part: step.policy.part(),
+                    names: step.policy.names(),
                     phase: phase(step.policy.name(), step.policy.part()),
                     mode: step.mode,
                     said: step.policy.is_said(),
