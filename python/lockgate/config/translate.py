@@ -57,6 +57,8 @@ def unknown_key(item: Item, path: tuple[object, ...], allowed: Sequence[str], pr
         return
     if slip := slip_for(key, allowed):
         hint = f"did you mean `{slip}`?"
+    elif len(inner := [name for name in allowed if key in _fields((*path[:-1], name))]) == 1:
+        hint = f"it belongs under `{inner[0]}`: indent it further than that"
     elif homes := _at_home(key):
         hint = f"it belongs under {homes}"
     else:
@@ -147,7 +149,9 @@ def _not_one_of(item: Item, path: tuple[int | str, ...], allowed: list[str], pro
 
 
 def _as_list_or_mapping(item: Item, path: tuple[int | str, ...], want: str) -> str | None:
-    """How to write a bare value that is good, but stands alone."""
+    """How to write a value that is good, but stands alone."""
+    if want == "a list" and isinstance(item.data, dict):
+        return "begin it with `- `: then it is the first of a list"
     if not _is_scalar(item):
         return None
     if want == "a list":

@@ -32,6 +32,9 @@ _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,
 _TAG: Final = re.compile(r"(?:&\S+\s+)?(!\S*)")
 
 
+EMPTY = "write one (indent what belongs to it further than its name), or take the line out to have the default"
+
+
 class Item:
     """A value with its place: what pydantic reads, and where a problem of it is shown."""
 
@@ -180,9 +183,7 @@ class Reading:
 
     def _refuse_empty(self, item: Item, path: tuple[str | int, ...]) -> None:
         what = f"{shown(path[-1])} has no value" if path and isinstance(path[-1], str) else "this entry is empty"
-        self.problems.add(
-            item.region, "empty-value", what, hint="write one, or take the line out to have the default", path=path
-        )
+        self.problems.add(item.region, "empty-value", what, hint=EMPTY, path=path)
 
     def _refuse_tag(self, item: Item, path: tuple[str | int, ...]) -> None:
         start = item.node.start_mark
