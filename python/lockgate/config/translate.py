@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from functools import cache
 from typing import Any, Final, Union, get_args, get_origin
 
@@ -45,11 +45,15 @@ def translate(found: Sequence[ErrorDetails], root: Item, path: tuple[str, ...], 
             continue  # What is broken here was already told.
         if error["type"] == "missing" and location in slips:
             continue  # It is there, and misspelt: that is told.
-        _note(error, item, location, depth, (*path, *location), problems)
+        above, _ = root.find(location[:-1])
+        beside = above.children if isinstance(above.children, dict) else ()
+        _note(error, item, location, depth, (*path, *location), problems, beside)
 
 
-def unknown_key(item: Item, path: tuple[object, ...], allowed: Sequence[str], problems: Problems) -> None:
-    """Note a key that nothing reads, with what it may have been meant to be."""
+def unknown_key(
+    item: Item, path: tuple[object, ...], allowed: Sequence[str], problems: Problems, beside: Container[str] = ()
+) -> None:
+    """Note a key that nothing reads, with what it may have been meant to be; `beside` are its neighbours."""
     key = str(path[-1])
     hint = None
     if why := why_later(tuple(path)):
@@ -57,7 +61,7 @@ def unknown_key(item: Item, path: tuple[object, ...], allowed: Sequence[str], pr
         return
     if slip := slip_for(key, allowed):
         hint = f"did you mean `{slip}`?"
-    elif len(inner := [name for name in allowed if key in _fields((*path[:-1], name))]) == 1:
+    elif inner := [name for name in allowed if name in beside and key in _fields((*path[:-1], name))]:
         hint = f"it belongs under `{inner[0]}`: indent it further than that"
     elif homes := _at_home(key):
         hint = f"it belongs under {homes}"
@@ -97,11 +101,12 @@ def _note(
     depth: int,
     path: tuple[int | str, ...],
     problems: Problems,
+    beside: Container[str],
 ) -> None:
     kind = error["type"]
     context = error.get("ctx", {})
     if kind == "extra_forbidden":
-        unknown_key(item, path, _fields(path[:-1]), problems)
+        unknown_key(item, path, _fields(path[:-1]), problems, beside)
     elif kind == "missing":
         if depth < len(location):
             _missing(item, path, problems)
