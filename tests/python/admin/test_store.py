@@ -8,9 +8,9 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
-from lockgate.admin.store import Store
+from lockgate.admin.store import Store, engine
 from lockgate.admin.store.engine import sqlite_engine, table_names, take
 from lockgate.admin.store.migrate import alembic_config, upgrade
 from lockgate.admin.store.models import Base, Counter, Key
@@ -27,16 +27,16 @@ def test_models_and_migrations_agree(store: Store) -> None:
 def test_every_migration_goes_back_and_forth(tmp_path: Path) -> None:
     from alembic import command
 
-    engine = sqlite_engine(tmp_path / "db")
-    upgrade(engine)
-    with engine.execution_options(lockgate_writes=True).connect() as connection:
+    database = sqlite_engine(tmp_path / "db")
+    upgrade(database)
+    with database.execution_options(lockgate_writes=True).connect() as connection:
         config = alembic_config()
         config.attributes["connection"] = connection
         command.downgrade(config, "base")
         connection.commit()
         assert inspect(connection).get_table_names() == ["alembic_version"]
-    upgrade(engine)
-    with engine.connect() as connection:
+    upgrade(database)
+    with database.connect() as connection:
         assert set(table_names()) < set(inspect(connection).get_table_names())
 
 
@@ -81,6 +81,33 @@ def test_concurrent_writers_queue_and_take_each_number_once(store: Store) -> Non
     for thread in threads:
         thread.join()
     assert sorted(taken) == list(range(1, 101))
+
+
+def test_writers_of_one_process_never_miss_their_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They wait for each other, and not for SQLite, whose waiters may be overtaken until they give up."""
+    monkeypatch.setattr(engine, "BUSY_TIMEOUT_MS", 0)
+    store = Store.open(tmp_path / "db")
+    failed: list[Exception] = []
+    start = threading.Barrier(8)
+
+    def write() -> None:
+        start.wait()
+        for _ in range(20):
+            try:
+                with store.write() as session:
+                    take(session, "facts", 1)
+            except OperationalError as error:
+                failed.append(error)
+
+    threads = [threading.Thread(target=write) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    with store.read() as session:
+        assert session.scalar(select(Counter.value).where(Counter.name == "facts")) == 160
+    store.close()
 
 
 def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:

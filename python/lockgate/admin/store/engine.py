@@ -1,6 +1,7 @@
 """Opening the database, and its two kinds of transaction."""
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,8 @@ class Store:
         """Use `Store.open`."""
         self.engine = engine
         self._writer = engine.execution_options(**{_WRITES: True})
+        # SQLite's waiters look again at random, and one of many can miss its turn for seconds.
+        self._turn = threading.Lock()
 
     @classmethod
     def open(cls, path: Path) -> "Store":
@@ -61,7 +64,7 @@ class Store:
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A session that holds the write lock from its first word, and commits at the end."""
-        with Session(self._writer) as session, session.begin():
+        with self._turn, Session(self._writer) as session, session.begin():
             yield session
 
     def data_version(self, connection: Connection) -> int:
