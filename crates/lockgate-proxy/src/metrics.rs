@@ -17,8 +17,8 @@ use crate::trace::{Outcome, Trace};
 
 mod verdicts;
 
-pub use verdicts::{room, Room};
 use verdicts::Verdicts;
+pub use verdicts::{room, Room};
 
 /// Upper edges of the duration histogram, microseconds.
 const EDGES_US: [u64; 14] = [

@@ -108,7 +108,9 @@ impl Router {
                 } = &mut router;
                 let tree = tree(host, exact, wildcard, any);
                 for (place, path) in api.paths.iter().enumerate() {
-                    if let Err(mut error) = tree.insert(path, &conditions, number(index), apis, patterns) {
+                    if let Err(mut error) =
+                        tree.insert(path, &conditions, number(index), apis, patterns)
+                    {
                         error.pointer = format!("/apis/{index}/paths/{place}");
                         error.span = Some(api.span);
                         errors.push(error);

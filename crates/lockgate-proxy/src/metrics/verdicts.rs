@@ -36,7 +36,11 @@ pub struct Room(u8);
 #[must_use]
 pub fn room(name: &str) -> Room {
     let place = rooms().position(|room| room == name);
-    Room(place.and_then(|place| place.try_into().ok()).unwrap_or(u8::MAX))
+    Room(
+        place
+            .and_then(|place| place.try_into().ok())
+            .unwrap_or(u8::MAX),
+    )
 }
 
 /// What policies said on one worker.
