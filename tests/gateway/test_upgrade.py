@@ -252,6 +252,17 @@ def revocation(admin: httpx.Client, key_id: str) -> dict[str, Any] | None:
     return answer
 
 
+def test_a_command_is_answered_by_the_control_process_that_is_to_come(running: Running) -> None:
+    """Written into the folder beside gates that serve, a revocation would hold nobody knows when."""
+    keys = [running.make_key() for _ in range(3)]
+    upgrading = threading.Thread(target=upgrade, args=(running.folder,))
+    upgrading.start()
+    for key in keys:
+        done = lockgate("keys", "revoke", key["id"], "--json", cwd=running.folder)
+        assert (done.code, json.loads(done.out)["gate"]) == (0, "applied")
+    upgrading.join()
+
+
 def test_a_control_process_that_does_not_end_is_ended(running: Running) -> None:
     """The upgrade must not wait for one that hangs: nobody could ask it for anything."""
     before = running.pids()

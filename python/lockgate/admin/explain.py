@@ -9,13 +9,13 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from lockgate.admin.keys import KnownKeys
 from lockgate.admin.routes import operations_of
 from lockgate.plugin.launch import COMMAND
-from lockgate.rehearsal.credentials import key_headers
+from lockgate.rehearsal.credentials import api_of, key_headers
 
 if TYPE_CHECKING:
     from lockgate._native import Engine
@@ -68,10 +68,19 @@ class Asked:
         }
 
 
-def offline(bundle: str, asked: Asked, known: Callable[[], tuple[KnownKeys | None, bytes]]) -> dict[str, Any]:
+class Known(NamedTuple):
+    """What is known of credentials."""
+
+    keys: KnownKeys | None
+    pepper: bytes
+    key_sets: Sequence[dict[str, Any]]
+    """Of issuers, to verify tokens by."""
+
+
+def offline(bundle: str, asked: Asked, known: Callable[[], Known]) -> dict[str, Any]:
     """What the gate would do with the request, under this bundle.
 
-    `known` gives the keys and the pepper; it is called only if the request carries what may be a key.
+    `known` is called only if the request carries what may be a key, or the API takes tokens.
     """
     from lockgate._native import Engine, LockgateError, Plugins
 
@@ -90,10 +99,10 @@ def offline(bundle: str, asked: Asked, known: Callable[[], tuple[KnownKeys | Non
             request["headers"] += [(name, asked.key) for name in names]
         # A key that stands among the headers is as good as one that is handed over by itself.
         carried = {value for name, value in request["headers"] if name.lower() in map(str.lower, names)}
-        if carried:
-            keys, pepper = known()
-            facts = _facts(carried, keys, pepper)
-            explained = Engine(text, facts=facts, pepper=pepper, plugins=plugins).evaluate(request)
+        if carried or _takes_tokens(document, explained["route"]):
+            there = known()
+            facts = _facts(carried, there)
+            explained = Engine(text, facts=facts, pepper=there.pepper, plugins=plugins).evaluate(request)
         return _explanation(explained, listener, request)
     except LockgateError as error:
         raise UnreadableError(str(error)) from error
@@ -231,21 +240,24 @@ def _other_methods(
     return {method: route["api"] for method, route in found if route is not None}
 
 
-def _facts(carried: Iterable[str], keys: KnownKeys | None, pepper: bytes) -> list[bytes]:
+def _takes_tokens(document: dict[str, Any], route: dict[str, Any]) -> bool:
+    api = api_of(document, route)
+    return api is not None and any("jwt" in way for way in api["policies"]["authenticate"])
+
+
+def _facts(carried: Iterable[str], known: Known) -> list[bytes]:
     """What a gate would know of these keys. Only they are looked up: a million need not be loaded."""
     from lockgate._native import LockgateError, key_digest
 
-    if keys is None:
-        return []
-    found = []
+    found = [{"at_ms": 1, "kind": "keyset.put", "keyset": keys} for keys in known.key_sets]
     for key in sorted(carried):
         try:
-            fact = keys.by_digest(key_digest(key, pepper))
+            fact = known.keys.by_digest(key_digest(key, known.pepper)) if known.keys is not None else None
         except LockgateError:
             continue  # The engine will say itself that it is malformed.
         if fact is not None:
-            found.append(json.dumps(fact).encode())
-    return found
+            found.append(fact)
+    return [json.dumps({**fact, "seq": number}).encode() for number, fact in enumerate(found, 1)]
 
 
 def _api(document: dict[str, Any] | None, name: str | None) -> dict[str, Any] | None:

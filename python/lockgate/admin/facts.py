@@ -156,6 +156,12 @@ class FactsLog:
                 yield Batch([_payload(last, at_ms, put(key)) for key in keys], last)
             yield Batch([_payload(last, at_ms, {"kind": "reset.end"})], last)
 
+    def key_sets(self) -> list[dict[str, Any]]:
+        """The keys of every issuer, as they were last fetched."""
+        with self._store.read() as session:
+            sets = session.scalars(select(KeySet).order_by(KeySet.issuer)).all()
+            return [put_keys(one)["keyset"] for one in sets]
+
     def prune(self, keep: int = KEPT) -> None:
         """Drop the oldest facts: a gate that would need them is told everything anew instead."""
         with self._store.write() as session:

@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 from lockgate.admin import facts
 from lockgate.admin.bundles import newest
 from lockgate.admin.clock import now_ms
+from lockgate.admin.gates.registry import enrolled
 from lockgate.admin.journal import EventJournal, Journal, admin_actor
 from lockgate.admin.store import Store
 from lockgate.admin.store.models import Bundle, Key
@@ -87,6 +88,10 @@ class KnownKeys:
             row = session.scalar(select(Key).where(Key.digest == digest))
             return None if row is None else {"seq": 1, "at_ms": row.created_ms, **facts.put(row)}
 
+    def key_sets(self) -> list[dict[str, Any]]:
+        """The keys of every issuer, as they were last fetched."""
+        return facts.FactsLog(self._store).key_sets()
+
     def grants(self) -> dict[str, list[str]]:
         """The APIs that a key opens, by its id, where it does not open all."""
         with self._store.read() as session:
@@ -135,6 +140,10 @@ class Keys:
             record = _record(row)
             self._journal.audit(actor, "key.create", row.id, _audited(record))
         return CreatedKey(record, key)
+
+    def gates_elsewhere(self) -> list[str]:
+        """The gates that have enrolled: each may serve, connected or not."""
+        return enrolled(self._store)
 
     def one(self, key_id: str) -> KeyRecord:
         """The key with that id."""

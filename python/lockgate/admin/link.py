@@ -16,13 +16,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import structlog
-from sqlalchemy import select
 
 from lockgate.admin.bundles import Bundles, SignedBundle
 from lockgate.admin.facts import FactsLog
 from lockgate.admin.gate_session import GateAnswer, GateSession, OnRefetch
+from lockgate.admin.gates.registry import enrolled
 from lockgate.admin.store import Store
-from lockgate.admin.store.models import Gate
 from lockgate.gate.frames import FrameError
 from lockgate.gate.sockets import peer_is_same_user, socket_name
 from lockgate.state import StateFolder
@@ -176,14 +175,10 @@ class LinkServer:
     async def _alive(self) -> set[Process]:
         """Every process of a gate that may serve, as far as anybody can know."""
         alive: set[Process] = {(LOCAL, pid) for pid in await asyncio.to_thread(self._state.gate_processes)}
-        for name in await asyncio.to_thread(self._enrolled):
+        for name in await asyncio.to_thread(enrolled, self._store):
             gate = self.gates.get(name)
             alive |= {(name, None)} if gate is None else {(name, pid) for pid in gate.processes}
         return alive
-
-    def _enrolled(self) -> list[str]:
-        with self._store.read() as session:
-            return list(session.scalars(select(Gate.name).where(Gate.revoked_ms.is_(None))))
 
     def _wake(self) -> None:
         for session in self._sessions:

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lockgate.cli._admin import Admin, NotRunningError, RefusedError
+from lockgate.cli._admin import Admin, NotRunningError, RefusedError, StartingError
 from lockgate.cli._report import leave
 from lockgate.cli._state import state_or_exit
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 LOCK_SECONDS = 5.0
 """A control process that is being started again answers within a few seconds."""
 
-Row = dict[str, Any]
+START_SECONDS = 20.0
+"""And one that follows another has to wait for it to end: only it can say what the gates know."""
 
-NOBODY: Row = {"gate": "absent", "waiting": []}
-"""Who knows of a change that was made in the folder itself."""
+Row = dict[str, Any]
 
 
 class KeyRing(Protocol):
@@ -74,10 +74,11 @@ class RunningKeys:
 
 
 class FolderKeys:
-    """In the state folder itself, while nothing runs on it: the gate learns of it when it starts."""
+    """In the state folder itself, while no control process runs on it: a gate learns of it once one does."""
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: Keys, state: StateFolder) -> None:
         """`keys` holds the folder's lock."""
+        self._state = state
         from lockgate.admin.journal import admin_actor
 
         self._keys = keys
@@ -86,7 +87,7 @@ class FolderKeys:
     def create(self, wanted: Row) -> Row:
         """Make a key."""
         created = self._keys.create(self._actor, **wanted)
-        return {**asdict(created.record), "key": created.key, **NOBODY}
+        return {**asdict(created.record), "key": created.key, **self._told()}
 
     def every(self) -> Iterator[Row]:
         """All keys, oldest first."""
@@ -102,7 +103,11 @@ class FolderKeys:
     def revoke(self, key_id: str, reason: str | None) -> Row:
         """Close a key."""
         record: KeyRecord = self._keys.revoke(self._actor, key_id, reason=reason)
-        return {**asdict(record), **NOBODY}
+        return {**asdict(record), **self._told()}
+
+    def _told(self) -> Row:
+        waiting = [*(["local"] if self._state.gate_processes() else []), *self._keys.gates_elsewhere()]
+        return {"gate": "pending" if waiting else "absent", "waiting": waiting}
 
     def add(self, source: str, batch: list[Row]) -> Row:
         """Add keys by digest."""
@@ -127,17 +132,22 @@ def _open(state: StateFolder, stack: ExitStack) -> KeyRing:
     from lockgate.admin.keys import offline
     from lockgate.state import StateInUseError
 
-    deadline = time.monotonic() + LOCK_SECONDS
+    began = time.monotonic()
+    deadline = began + LOCK_SECONDS
     while True:
         try:
             admin = Admin.of(state)
             admin.get("/healthz")
+        except StartingError:
+            if time.monotonic() < began + START_SECONDS:
+                time.sleep(0.1)
+                continue
         except NotRunningError:
             pass
         else:
             return RunningKeys(admin)
         try:
-            return FolderKeys(stack.enter_context(offline(state)))
+            return FolderKeys(stack.enter_context(offline(state)), state)
         except StateInUseError:
             # Something starts or stops at this very moment: it will answer, or let go.
             if time.monotonic() > deadline:

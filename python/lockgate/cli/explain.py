@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +17,9 @@ from lockgate.cli._state import StateDir, state_path
 
 if TYPE_CHECKING:
     from lockgate.admin.explain import Asked
+    from lockgate.admin.keys import KnownKeys
     from lockgate.admin.store import Store
+    from lockgate.config import Loaded
     from lockgate.state import StateFolder
 
 
@@ -98,25 +101,40 @@ def explain(
 
 
 def _offline(config: Path, folder: Path, asked: Asked) -> dict[str, Any]:
-    from lockgate.admin.explain import UnreadableError, offline
+    from lockgate.admin.explain import Known, UnreadableError, offline
     from lockgate.admin.keys import KnownKeys
     from lockgate.state import StateError, StateFolder
 
-    bundle = json.dumps(load_or_exit(config).compile(0, 0))
+    loaded = load_or_exit(config)
+    bundle = json.dumps(loaded.compile(0, 0))
     try:
         with contextlib.ExitStack() as stack:
 
-            def known() -> tuple[KnownKeys | None, bytes]:
+            def known() -> Known:
                 if not folder.is_dir():
                     # Without a state folder there is no pepper, so no key can be known.
-                    return None, bytes(32)
+                    return Known(None, bytes(32), _key_sets(loaded, None))
                 state = StateFolder.existing(folder)
                 store = _store(state, stack)
-                return None if store is None else KnownKeys(store), state.pepper()
+                keys = None if store is None else KnownKeys(store)
+                return Known(keys, state.pepper(), _key_sets(loaded, keys))
 
             return offline(bundle, asked, known)
     except (UnreadableError, StateError) as error:
         leave(str(error))
+
+
+def _key_sets(loaded: Loaded, known: KnownKeys | None) -> list[dict[str, Any]]:
+    """The issuers' keys: those in files as they are now, the others as the control process fetched them last."""
+    from lockgate._native import LockgateError
+    from lockgate.config.issuers import keys_in_file
+
+    found = {keys["issuer"]: keys for keys in (known.key_sets() if known is not None else ())}
+    for origin in loaded.key_origins:
+        if origin.kind == "file":
+            with contextlib.suppress(OSError, ValueError, LockgateError):
+                found[origin.name] = keys_in_file(origin, time.time_ns() // 1_000_000)
+    return list(found.values())
 
 
 def _store(state: StateFolder, stack: contextlib.ExitStack) -> Store | None:

@@ -129,7 +129,10 @@ def revoke(
     state: StateDir = None,
     as_json: Json = False,
 ) -> None:
-    """Close a key for good. A running gate refuses it before this returns.
+    """Close a key for good. Every gate refuses it before this returns.
+
+    Exits with 0 if that is so, or no gate is there; 1 if a gate may still take it, and
+    then says which; 2 if there is no such key or no state folder.
 
     Example: lockgate keys revoke key_w5k2xlcris2uirba4wl3 --reason "left the company"
     """
@@ -139,12 +142,14 @@ def revoke(
     with key_ring(state) as keys:
         before = keys.one(key_id)["revoked_ms"]
         row = keys.revoke(key_id, reason)
+    status = 1 if row["gate"] == "pending" else 0
     if as_json:
         typer.echo(json.dumps(row, indent=2))
-        return
+        raise typer.Exit(status)
     which = f"{row['id']} ({row['name']}, of {row['owner']})"
     typer.echo(f"Revoked: {which}." if before is None else f"Revoked already, on {_when(before)}: {which}.")
     typer.echo(_gate_words(row))
+    raise typer.Exit(status)
 
 
 @app.command(name="import")
@@ -285,7 +290,7 @@ def _gate_words(row: dict[str, Any]) -> str:
     if gate != "pending":
         return "No gate runs now; it will know when it starts."
     if not elsewhere:
-        return "The gate will act on it in a moment; `lockgate status` shows when."
+        return "A gate serves that does not know it yet, and will once a control process runs: see `lockgate status`."
     more = f" and {len(elsewhere) - MOST_NAMED} more" if len(elsewhere) > MOST_NAMED else ""
     return (
         f"Not known yet to {', '.join(elsewhere[:MOST_NAMED])}{more}, which may still serve by what was known; "

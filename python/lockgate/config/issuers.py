@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, cast
+from typing import Any, Final, Literal, cast
 from urllib.parse import urlsplit
 
 from lockgate import _native
@@ -42,6 +42,15 @@ class KeyOrigin:
     def source(self) -> str:
         """What tells this origin from every other, as the bundle and the facts say it."""
         return f"{self.kind}:{self.location}"
+
+
+def keys_in_file(origin: KeyOrigin, confirmed_ms: int) -> dict[str, Any]:
+    """The keys that an issuer's file holds now, as an engine is told of them.
+
+    Raises `OSError`, `ValueError` or `LockgateError` where it cannot be read as keys.
+    """
+    keys = _native.read_key_set(read_key_file(Path(origin.location)))["keys"]
+    return {"issuer": origin.name, "source": origin.source, "confirmed_ms": confirmed_ms, "keys": keys}
 
 
 def origins(document: Document, references: References) -> Iterator[KeyOrigin]:

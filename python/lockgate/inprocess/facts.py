@@ -122,16 +122,9 @@ class KeyFiles:
         due = time.monotonic() - origin.stale_for_ms / 1000 / CONFIRM_PART
         if before is not None and before[0] == seen and before[1] > due and not again:
             return
-        from lockgate.config.issuers import read_key_file
+        from lockgate.config.issuers import keys_in_file
 
-        keys = _native.read_key_set(read_key_file(Path(origin.location)))["keys"]
-        fact = {
-            "issuer": origin.name,
-            "source": origin.source,
-            "confirmed_ms": time.time_ns() // 1_000_000,
-            "keys": keys,
-        }
-        native.put_key_set(json.dumps(fact).encode())
+        native.put_key_set(json.dumps(keys_in_file(origin, time.time_ns() // 1_000_000)).encode())
         self._read[origin.name] = (seen, time.monotonic())
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from lockgate.admin.keys import create_key
 from lockgate.state import StateFolder
+from support.issuer import SigningKey
 from support.ports import free_port
 from support.processes import Processes
 from support.running import Running, write_config
@@ -83,6 +84,25 @@ def test_a_refusal_names_the_line_that_decided(explain: Explain) -> None:
 def test_no_bundle_is_named_where_none_is_served(explain: Explain) -> None:
     assert "Bundle" not in explain("GET", URL, status=1)
     assert explain.json("GET", URL, status=1)["bundle"] is None
+
+
+def test_a_token_is_verified_by_the_keys_that_its_issuers_file_holds(explain: Explain, tmp_path: Path) -> None:
+    ours, other = SigningKey("first"), SigningKey("first")
+    (tmp_path / "keys.json").write_text(json.dumps({"keys": [ours.jwk]}))
+    issuer = "issuers: {company: {issuer: https://login.example.com, audience: shop, jwks: {file: keys.json}}}"
+    (tmp_path / "lockgate.yaml").write_text(
+        f"{CONFIG}      \n{issuer}\n".replace("X-Key}", "X-Key}\n      - jwt: {issuer: company}")
+    )
+
+    def asked(key: SigningKey) -> tuple[str, ...]:
+        token = key.token(iss="https://login.example.com")
+        return ("GET", URL, "-H", f"Authorization: Bearer {token}")
+
+    assert explain.json(*asked(ours), status=0)["identity"]["credential"] == "company/ann"
+    assert explain.json(*asked(other), status=1)["reason"]["code"] == "jwt-signature"
+    # The same beside a state folder, where no control process has read the file yet.
+    create_key(tmp_path / ".lockgate", name="export", owner="sales")
+    assert explain.json(*asked(ours), status=0)["verdict"] == "allow"
 
 
 def test_nothing_of_a_state_folder_is_needed_or_made(explain: Explain, tmp_path: Path) -> None:

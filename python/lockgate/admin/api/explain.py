@@ -10,7 +10,7 @@ from lockgate.admin import event_log
 from lockgate.admin.api.context import WithControl, current_bundle
 from lockgate.admin.api.problems import Problem
 from lockgate.admin.control import Control
-from lockgate.admin.explain import Asked, UnreadableError, of_event, offline
+from lockgate.admin.explain import Asked, Known, UnreadableError, of_event, offline
 from lockgate.admin.keys import KnownKeys
 
 router = APIRouter(prefix="/v1/explain", tags=["explain"])
@@ -81,7 +81,8 @@ async def explain_request(
 
 def _offline(control: Control, asked: Asked) -> dict[str, Any]:
     bundle = current_bundle(control)
+    keys = KnownKeys(control.store)
     try:
-        return offline(bundle.text, asked, lambda: (KnownKeys(control.store), control.state.pepper()))
+        return offline(bundle.text, asked, lambda: Known(keys, control.state.pepper(), keys.key_sets()))
     except UnreadableError as error:
         raise Problem("request-unreadable", str(error)) from error

@@ -143,6 +143,12 @@ class Registry:
             return gate
 
 
+def enrolled(store: Store) -> list[str]:
+    """The names of the gates that have enrolled and were not shut out: they may serve, connected or not."""
+    with store.read() as session:
+        return list(session.scalars(select(Gate.name).where(Gate.revoked_ms.is_(None)).order_by(Gate.name)))
+
+
 def _hash(secret: str) -> str:
     """Of 256 random bits, which nobody guesses: a slow hash would protect nothing more."""
     return hashlib.sha256(secret.encode()).hexdigest()
