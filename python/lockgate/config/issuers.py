@@ -133,7 +133,8 @@ def check(document: Document, apis: list[EffectiveApi], references: References) 
             if isinstance(placed.policy, Jwt):
                 used.add(placed.policy.issuer)
                 _known(document, (*placed.path, "issuer"), placed.policy.issuer)
-    if len(apis) == len(document.apis):
+    # What is wrong elsewhere may be just what would use it.
+    if len(apis) == len(document.apis) and not document.problems.errors:
         for name in document.issuers:
             if name not in used:
                 document.problems.add(
