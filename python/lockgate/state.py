@@ -230,7 +230,7 @@ class StateFolder:
         try:
             _private_folder(self.gate_places)
             for left in self.gate_places.iterdir():
-                if not _is_locked(left):
+                if left.is_file() and not _is_locked(left):
                     left.unlink(missing_ok=True)
             fd, name = tempfile.mkstemp(dir=self.gate_places, prefix=".")
         except OSError as error:
@@ -246,12 +246,15 @@ class StateFolder:
             os.close(fd)
 
     def gate_processes(self) -> set[int]:
-        """The gate processes that live, whether they serve already, or serve no more but what they had begun."""
+        """The gate processes that live, whether they serve already, or serve no more but what they had begun.
+
+        Raises `OSError` where that cannot be told.
+        """
         try:
             places = [place for place in self.gate_places.iterdir() if place.name.isdecimal()]
-        except OSError:
+        except FileNotFoundError:
             return set()
-        return {int(place.name) for place in places if _is_locked(place)}
+        return {int(place.name) for place in places if place.is_file() and _is_locked(place)}
 
     def holder(self, part: str) -> int | None:
         """The process that holds `part` at this moment."""
@@ -265,9 +268,12 @@ class StateFolder:
 
 def _is_locked(path: Path) -> bool:
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+        # Never to wait: what lies there may be a pipe that nobody writes to.
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
         return False
+    except OSError:
+        return True  # Nobody can tell, so it counts: "held by nobody" would be a promise.
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:

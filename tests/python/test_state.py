@@ -55,6 +55,17 @@ def test_a_gate_process_is_known_while_it_lives(tmp_path: Path) -> None:
         assert [place.name for place in state.gate_places.iterdir()] == [str(os.getpid())]
 
 
+def test_what_lies_among_the_gate_processes_hinders_nobody(tmp_path: Path) -> None:
+    state = StateFolder.open(tmp_path / "state")
+    with state.gate_process():
+        os.mkfifo(state.gate_places / "424242")
+        (state.gate_places / "424243").mkdir()
+        (state.gate_places / "424244").symlink_to("/dev/zero")
+        assert state.gate_processes() == {os.getpid()}
+    with state.gate_process():
+        assert state.gate_processes() == {os.getpid()}
+
+
 def test_two_that_start_at_once_agree_on_the_secrets(tmp_path: Path) -> None:
     tokens: list[str] = []
     start = threading.Barrier(8)

@@ -174,7 +174,10 @@ class LinkServer:
 
     async def _alive(self) -> set[Process]:
         """Every process of a gate that may serve, as far as anybody can know."""
-        alive: set[Process] = {(LOCAL, pid) for pid in await asyncio.to_thread(self._state.gate_processes)}
+        try:
+            alive: set[Process] = {(LOCAL, pid) for pid in await asyncio.to_thread(self._state.gate_processes)}
+        except OSError:
+            alive = {(LOCAL, None)}
         for name in await asyncio.to_thread(enrolled, self._store):
             gate = self.gates.get(name)
             alive |= {(name, None)} if gate is None else {(name, pid) for pid in gate.processes}

@@ -106,7 +106,11 @@ class FolderKeys:
         return {**asdict(record), **self._told()}
 
     def _told(self) -> Row:
-        waiting = [*(["local"] if self._state.gate_processes() else []), *self._keys.gates_elsewhere()]
+        try:
+            beside = bool(self._state.gate_processes())
+        except OSError:
+            beside = True
+        waiting = [*(["local"] if beside else []), *self._keys.gates_elsewhere()]
         return {"gate": "pending" if waiting else "absent", "waiting": waiting}
 
     def add(self, source: str, batch: list[Row]) -> Row:

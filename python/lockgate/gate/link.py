@@ -198,9 +198,16 @@ class Link(threading.Thread):
             facts_seq=self._gate.facts_seq(),
             addresses=self._gate.addresses(),
             retiring=self._retiring(),
-            processes=sorted(self._processes()),
+            processes=self._alive(),
             **fields,
         )
+
+    def _alive(self) -> list[int] | None:
+        """The gates of the state folder; nothing where it cannot be told, which leaves what was said before."""
+        try:
+            return sorted(self._processes())
+        except OSError:
+            return None
 
     def _take(self, frame: Frame) -> bytes | None:
         """Act on a frame; the answer, where it wants one."""
@@ -209,7 +216,7 @@ class Link(threading.Thread):
         if frame.kind is Kind.FACTS:
             taken = self._gate.apply_facts(frame.facts())
             # Looked up afterwards: a gate that is not there yet will find the facts on disk.
-            return message("facts", seq=taken, processes=sorted(self._processes()))
+            return message("facts", seq=taken, processes=self._alive())
         request = frame.message()
         match request["type"]:
             case "beat":
