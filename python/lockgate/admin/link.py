@@ -162,6 +162,8 @@ class LinkServer:
             # One that has gone meanwhile is alive or is not; if it is, it is missed below.
             behind = {(gate.name, gate.pid) for gate in linked if gate in self._sessions} | await self._alive()
             behind -= knowing
+            # One that retires has let go of its files: what it alone knows is gone with it.
+            behind |= {(gate.name, None) for gate in linked if gate.name not in self.gates}
             if not behind:
                 return Settled("applied" if knowing else "absent")
             if loop.time() >= until:

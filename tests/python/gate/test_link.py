@@ -134,12 +134,13 @@ class Wire:
     def call(self, work: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
 
-    def gate(self, gate: FakeGate, pid: int = 1) -> Link:
+    def gate(self, gate: FakeGate, pid: int = 1, *, retiring: bool = False) -> Link:
         link = Link(
             local(self.state),
             gate,
             version="test",
             pid=pid,
+            retiring=lambda: retiring,
             loaded=lambda _info: None,
             refused=lambda _code, why: self.refused.append(why),
         )
@@ -445,6 +446,17 @@ def test_where_the_only_gate_process_has_no_link_nobody_says_that_there_is_none(
     with wire.state.gate_process():
         assert wire.settled(0.05) == "pending"
     assert wire.settled(0.05) == "absent"
+
+
+def test_what_only_a_gate_that_retires_knows_is_not_applied(wire: Wire, keys: Keys) -> None:
+    """It writes nothing down any more: the gate that is started next would not know it."""
+    imported(keys, 1)
+    gate = FakeGate()
+    wire.gate(gate, retiring=True)
+    until(lambda: gate.keys, "the key")
+    assert wire.settled(0.05) == "pending"
+    wire.connected(FakeGate())
+    assert wire.settled() == "applied"
 
 
 def test_a_gate_process_that_gets_its_link_meanwhile_counts(wire: Wire, keys: Keys) -> None:
