@@ -195,6 +195,8 @@ pub struct Judging<'s, 'a, 'j> {
     taken: Vec<Charge>,
     /// Failures to be counted.
     strikes: Vec<Strike>,
+    /// Whether a credential was presented that nobody is known to have.
+    guessed: bool,
     judgement: &'j mut Judgement,
 }
 
@@ -223,6 +225,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             refused: None,
             taken: Vec::new(),
             strikes: Vec::new(),
+            guessed: false,
             judgement,
         };
         if let Err(denial) = judging.route() {
@@ -705,8 +708,14 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
 
     fn deny(&mut self, step: &Step, mut denial: Denial) {
         self.note(Outcome::Deny, Some(denial.reason));
-        if let Some(known) = denial.known.take() {
-            self.judgement.known = Some(known);
+        let known = denial.known.take();
+        // Whatever is told in the end: one wrong credential does not excuse another.
+        self.guessed |= step.policy.authenticates()
+            && counted::is_guess(&denial)
+            && !denial.absent
+            && known.is_none();
+        if known.is_some() {
+            self.judgement.known = known;
         }
         if !step.policy.authenticates() {
             self.judgement.decided = Some(denial.span.unwrap_or(step.span));

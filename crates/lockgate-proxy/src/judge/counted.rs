@@ -65,21 +65,24 @@ impl Judging<'_, '_, '_> {
     /// Notes that authentication refused, for those who count that. A
     /// credential that is known and only opens nothing any more was not guessed.
     pub(super) fn strike(&mut self, denial: &Denial) {
-        let guessed = denial.reason.status == 401
-            && denial.reason.fault == Fault::Client
-            && self.judgement.known.is_none();
+        let guessed = self.guessed || (is_guess(denial) && self.judgement.known.is_none());
         let Some(api) = self.api().filter(|_| guessed) else {
             return;
         };
         let view = self.view();
         let strikes = api.steps.iter().filter_map(|step| match &step.policy {
             Policy::Penalty(policy) if step.mode_at(self.now_ms) != Mode::Off => {
-                policy.strike(&self.counted(&view, step), denial.absent)
+                policy.strike(&self.counted(&view, step), denial.absent && !self.guessed)
             }
             _ => None,
         });
         self.strikes = strikes.collect();
     }
+}
+
+/// Whether a refusal may be that of a credential that somebody made up.
+pub(super) fn is_guess(denial: &Denial) -> bool {
+    denial.reason.status == 401 && denial.reason.fault == Fault::Client
 }
 
 /// What the process holds for all requests; offline, scratch stores.

@@ -286,6 +286,23 @@ fn a_revoked_key_is_no_guess() {
     assert_eq!(ends, ["key-unknown", "key-unknown", "too-many-failures"]);
 }
 
+/// What is told is the first; a revoked key in it must not hide guesses in the other.
+#[test]
+fn one_wrong_credential_does_not_excuse_another() {
+    let mut api = super::two_ways();
+    api.policies.limits = vec![placed(penalty(1), 20)];
+    let snapshot = snapshot(bundle(vec![api]));
+    let (key, counters) = (minted(), Local::default());
+    let revoked = knowing(&key, r#","revoked":true"#);
+    let guess = get("/")
+        .with("x-api-key", &key)
+        .with("x-other-key", &minted());
+    let ends: Vec<&str> = (0..3)
+        .map(|_| end(&guess.counting(&snapshot, &revoked, &counters)))
+        .collect();
+    assert_eq!(ends, ["key-revoked", "key-revoked", "too-many-failures"]);
+}
+
 #[test]
 fn nobody_is_shut_out_in_another_s_name() {
     let snapshot = with(vec![placed(penalty(1), 20)]);
