@@ -229,8 +229,8 @@ class StateFolder:
         """
         try:
             _private_folder(self.gate_places)
-            for left in self.gate_places.iterdir():
-                if left.is_file() and not _is_locked(left):
+            for left in self._gate_files():
+                if not _is_locked(left):
                     left.unlink(missing_ok=True)
             fd, name = tempfile.mkstemp(dir=self.gate_places, prefix=".")
         except OSError as error:
@@ -251,10 +251,13 @@ class StateFolder:
         Raises `OSError` where that cannot be told.
         """
         try:
-            places = [place for place in self.gate_places.iterdir() if place.name.isdecimal()]
+            return {int(place.name) for place in self._gate_files() if _is_locked(place)}
         except FileNotFoundError:
             return set()
-        return {int(place.name) for place in places if place.is_file() and _is_locked(place)}
+
+    def _gate_files(self) -> list[Path]:
+        """Without one that is being made: it has no number yet, and no lock."""
+        return [place for place in self.gate_places.iterdir() if place.name.isdecimal() and place.is_file()]
 
     def holder(self, part: str) -> int | None:
         """The process that holds `part` at this moment."""

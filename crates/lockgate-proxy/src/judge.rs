@@ -709,18 +709,16 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
     fn deny(&mut self, step: &Step, mut denial: Denial) {
         self.note(Outcome::Deny, Some(denial.reason));
         let known = denial.known.take();
-        // Whatever is told in the end: one wrong credential does not excuse another.
-        self.guessed |= step.policy.authenticates()
-            && counted::is_guess(&denial)
-            && !denial.absent
-            && known.is_none();
-        if known.is_some() {
+        let unknown = known.is_none();
+        if !unknown {
             self.judgement.known = known;
         }
         if !step.policy.authenticates() {
             self.judgement.decided = Some(denial.span.unwrap_or(step.span));
             self.judgement.end = End::Refuse(denial);
         } else {
+            // Whatever is told in the end: one wrong credential does not excuse another.
+            self.guessed |= unknown && !denial.absent && counted::is_guess(&denial);
             // Any one credential is enough, so the others are asked first.
             self.refused = Some(match self.refused.take() {
                 None => (denial, step.span),

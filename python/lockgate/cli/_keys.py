@@ -78,9 +78,9 @@ class FolderKeys:
 
     def __init__(self, keys: Keys, state: StateFolder) -> None:
         """`keys` holds the folder's lock."""
-        self._state = state
         from lockgate.admin.journal import admin_actor
 
+        self._state = state
         self._keys = keys
         self._actor = admin_actor()
 
