@@ -372,7 +372,6 @@ fn compile_api(
                 openapi: openapi.map(Box::new),
                 versions: versions.map(Box::new),
                 edits: strip.collect::<Box<[Edit]>>(),
-                answer_edits: Box::default(),
                 judges_answers: steps.iter().any(|step| {
                     matches!(&step.policy, Policy::Plugin(plugin) if plugin.judges_answers())
                 }),

@@ -48,21 +48,18 @@ pub fn make_of_request(
 /// Whether any answer to this request is changed: most are not, and cost nothing.
 #[must_use]
 pub fn any_of_answer(api: &CompiledApi, judgement: &Judgement) -> bool {
-    !api.answer_edits.is_empty() || !judgement.answer_edits.is_empty() || api.headers.is_some()
+    !judgement.answer_edits.is_empty() || api.headers.is_some()
 }
 
-/// Shows `make` every change to an answer of `api`: what is the same for all
-/// its answers, what its policies said, and what `headers` says at last.
+/// Shows `make` every change to an answer of `api`: what its policies said, and
+/// what `headers` says at last.
 pub fn of_answer(
     api: &CompiledApi,
     judgement: &Judgement,
     (request_id, now_ms): (&str, u64),
     make: &mut dyn FnMut(&Edit),
 ) {
-    api.answer_edits
-        .iter()
-        .chain(&judgement.answer_edits)
-        .for_each(&mut *make);
+    judgement.answer_edits.iter().for_each(&mut *make);
     let Some(policy) = answering(api, now_ms) else {
         return;
     };

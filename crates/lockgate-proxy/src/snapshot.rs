@@ -129,8 +129,6 @@ pub struct CompiledApi {
     pub versions: Option<Box<Versions>>,
     /// Changes to every request of the API: credentials taken off.
     pub edits: Box<[Edit]>,
-    /// Changes to every answer of the API, the gate's own among them.
-    pub answer_edits: Box<[Edit]>,
     /// Which of its steps changes its answers at last, where one does.
     pub headers: Option<usize>,
     /// Whether a plugin judges its answers.
