@@ -203,6 +203,35 @@ def test_a_revocation_reaches_the_gate_that_retires(tmp_path: Path, upstream: Up
     until(lambda: "process-retired" in running.output, "the old gate to end")
 
 
+def test_a_new_gate_that_dies_is_followed_at_once(tmp_path: Path, upstream: Upstream, processes: Processes) -> None:
+    """Also while the one before it still has a request to finish, which must hear of what is revoked as before."""
+    write_config(tmp_path, f"http://127.0.0.1:{upstream.port}", gate=f"127.0.0.1:{free_port()}")
+    running = Running(processes, tmp_path, "--workers", "1", "--drain-timeout", "60s").ready()
+    first, second = running.make_key(), running.make_key()
+    port = int(running.url().rpartition(":")[2])
+    with Client(port) as slow:
+        slow.send(request("/slow", f"X-API-Key: {first['key']}"))
+        wire = upstream.accept()
+        wire.message()
+        assert upgrade(running.folder)["result"] == "done"
+        until(lambda: "gate-retiring" in running.output, "the old gate to retire")
+        new = running.pids()["gate"]
+        os.kill(new, signal.SIGKILL)
+        until(lambda: running.pids()["gate"] not in {new, None}, "another gate")
+        running.serving()
+        with Client(port) as client:
+            assert client.get("/", "X-API-Key: none").status == 401
+        assert "process-retired" not in running.output
+        with running.admin as admin:
+            assert admin.post(f"/v1/keys/{second['id']}/revoke", json={}).json()["gate"] == "applied"
+        with Client(port) as client:
+            assert client.get("/", f"X-API-Key: {second['key']}").status == 401
+        wire.send(answer(b"in the end"))
+        assert slow.message().body == b"in the end"
+    until(lambda: "process-retired" in running.output, "the old gate to end")
+    until(lambda: not list(running.state.gate_events.glob("leaving-*")), "its events to be taken over")
+
+
 def test_a_revocation_that_is_applied_holds_on_every_gate_of_an_upgrade(running: Running) -> None:
     """Also while the old gate has no link to the new control process, or the new gate none at all yet."""
     with running.admin as admin:

@@ -12,7 +12,8 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +46,23 @@ LOCK_SECONDS = 40.0
 log = structlog.get_logger("lockgate.gate")
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The state folder's gate part, by which one gate at a time writes there and listens."""
+
+    descriptor: int
+    let_go: Callable[[], None]
+    """May be called more than once."""
+
+
 class Host:
     """One gate process."""
 
-    def __init__(self, gate: GateCore, parent: Parent | None, lock: int = -1) -> None:
-        """`parent` is the supervisor, where there is one; `lock` holds the state folder's gate part."""
+    def __init__(self, gate: GateCore, parent: Parent | None, held: Held) -> None:
+        """`parent` is the supervisor, where there is one; `held` is the state folder's gate part."""
         self._gate = gate
         self._parent = parent
-        self._lock = lock
+        self._held = held
         self._giving: Giving | None = None
         self._adopting = True
         self.retiring = False
@@ -98,6 +108,9 @@ class Host:
                     retired = self._replaced(drain_timeout)
                 elif not retired.is_alive():
                     return 0
+                else:
+                    # It listens no more. Should the gate that came die, the next one need not wait for this one's end.
+                    self._held.let_go()
                 self._adopt()
 
     def _hear(self, parent: Parent) -> bool:
@@ -109,7 +122,7 @@ class Host:
                 if self._giving is not None and self._giving.is_alive():
                     connection.close()  # One at a time; the other sees that this end is gone.
                     continue
-                self._giving = Giving(connection, self._gate, self._lock)
+                self._giving = Giving(connection, self._gate, self._held.descriptor)
                 self._giving.start()
         return messages is not None
 
@@ -167,9 +180,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 # Before anything is handed over: from then on facts that the other hears may miss this one.
                 stack.enter_context(state.gate_process())
                 return _take_over(state, parent, woken, options)
-            lock = _hold_lock(state, stack)
+            held = _hold_lock(state, stack)
             stack.enter_context(state.gate_process())
-            return _serve(state, parent, woken, options, lock=lock)
+            return _serve(state, parent, woken, options, held=held)
     except (StateError, HandOverError) as error:
         return _fatal(parent, "state", str(error))
 
@@ -194,14 +207,14 @@ def _take_over(state: StateFolder, parent: Parent | None, woken: socket.socket, 
             taken = take(connection)
         except (OSError, ValueError) as error:
             raise HandOverError(f"the gate before does not hand over: {str(error) or type(error).__name__}") from error
-        lock = stack.enter_context(state.inherited(taken.lock))
+        held = _held(state.inherited(taken.lock), stack)
 
         def serving() -> None:
             say_serving(connection)
             connection.close()
 
         return _serve(
-            state, parent, woken, options, lock=lock, sockets=taken.sockets, replaces=taken.pid, serving=serving
+            state, parent, woken, options, held=held, sockets=taken.sockets, replaces=taken.pid, serving=serving
         )
 
 
@@ -211,7 +224,7 @@ def _serve(
     woken: socket.socket,
     options: argparse.Namespace,
     *,
-    lock: int,
+    held: Held,
     sockets: Sequence[Sockets] = (),
     replaces: int | None = None,
     serving: Callable[[], None] | None = None,
@@ -233,7 +246,7 @@ def _serve(
         if sockets and gate.bundle_info() is None:
             return _fatal(parent, "bundle", "this version does not serve the bundle that the gate before serves")
         serving()
-    host = Host(gate, parent, lock)
+    host = Host(gate, parent, held)
     papers = enrolled(state)
     link = Link(
         local(state) if papers is None else papers.dial,
@@ -256,13 +269,13 @@ def _serve(
     return status
 
 
-def _hold_lock(state: StateFolder, stack: ExitStack) -> int:
+def _hold_lock(state: StateFolder, stack: ExitStack) -> Held:
     """Hold the gate's part. A gate whose supervisor was killed may still be draining: wait for it."""
     deadline = time.monotonic() + LOCK_SECONDS
     waited = False
     while True:
         try:
-            return stack.enter_context(state.lock("gate"))
+            return _held(state.lock("gate"), stack)
         except StateInUseError as error:
             if time.monotonic() > deadline:
                 raise
@@ -270,6 +283,11 @@ def _hold_lock(state: StateFolder, stack: ExitStack) -> int:
                 log.warning("gate-waits", cause=str(error))
                 waited = True
             time.sleep(0.1)
+
+
+def _held(part: AbstractContextManager[int], stack: ExitStack) -> Held:
+    within = stack.enter_context(ExitStack())
+    return Held(within.enter_context(part), within.close)
 
 
 def _fatal(parent: Parent | None, code: str, why: str) -> int:

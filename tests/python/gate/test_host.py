@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lockgate.gate.host import EXIT_WORKER_DEAD, Host
+from lockgate.gate.host import EXIT_WORKER_DEAD, Held, Host
 from lockgate.gate.parent import Parent
 
 
@@ -100,6 +100,10 @@ class Ends:
             end.close()
 
 
+HELD = Held(-1, lambda: None)
+"""A part of a folder that nobody else wants."""
+
+
 @pytest.fixture
 def ends() -> Iterator[Ends]:
     ends = Ends()
@@ -111,7 +115,7 @@ def ends() -> Iterator[Ends]:
 def test_a_signal_drains_and_ends(ends: Ends, number: int) -> None:
     gate = FakeGate()
     ends.signals.send(bytes([number]))
-    assert Host(gate, ends.parent).wait(ends.woken, 12.5) == 0
+    assert Host(gate, ends.parent, HELD).wait(ends.woken, 12.5) == 0
     assert gate.drained == [12.5]
 
 
@@ -119,12 +123,12 @@ def test_other_signals_end_nothing(ends: Ends) -> None:
     gate = FakeGate()
     ends.signals.send(bytes([signal.SIGCHLD, signal.SIGHUP]))
     ends.signals.send(bytes([signal.SIGTERM]))
-    assert Host(gate, ends.parent).wait(ends.woken, 1.0) == 0
+    assert Host(gate, ends.parent, HELD).wait(ends.woken, 1.0) == 0
 
 
 def test_without_its_supervisor_it_drains_and_ends(ends: Ends) -> None:
     gate = FakeGate()
-    host = Host(gate, ends.parent)
+    host = Host(gate, ends.parent, HELD)
     ends.supervisor.close()
     assert host.wait(ends.woken, 1.0) == 0
     assert gate.drained == [1.0]
@@ -133,24 +137,24 @@ def test_without_its_supervisor_it_drains_and_ends(ends: Ends) -> None:
 def test_a_dead_worker_ends_the_process_to_be_started_again(ends: Ends) -> None:
     gate = FakeGate()
     gate.dead = True
-    assert Host(gate, ends.parent).wait(ends.woken, 1.0) == EXIT_WORKER_DEAD
+    assert Host(gate, ends.parent, HELD).wait(ends.woken, 1.0) == EXIT_WORKER_DEAD
     assert gate.drained == []
 
 
 def test_what_serves_at_once_says_where(ends: Ends) -> None:
-    Host(FakeGate(), ends.parent)
+    Host(FakeGate(), ends.parent, HELD)
     assert ends.said() == [{"type": "ready", "addresses": {"public": "127.0.0.1:1"}}]
 
 
 def test_what_has_nothing_to_serve_is_not_ready(ends: Ends) -> None:
-    host = Host(FakeGate(served=False), ends.parent)
+    host = Host(FakeGate(served=False), ends.parent, HELD)
     assert ends.said() == []
     host.loaded({})
     assert [said["type"] for said in ends.said()] == ["ready"]
 
 
 def test_a_refusal_is_fatal_only_while_nothing_is_served(ends: Ends) -> None:
-    host = Host(FakeGate(served=False), ends.parent)
+    host = Host(FakeGate(served=False), ends.parent, HELD)
     host.refused("listener-bind", "port taken")
     assert ends.said() == [{"type": "fatal", "code": "listener-bind", "message": "port taken"}]
     host.loaded({})
@@ -160,7 +164,7 @@ def test_a_refusal_is_fatal_only_while_nothing_is_served(ends: Ends) -> None:
 
 
 def test_a_supervisor_that_is_gone_is_no_error_to_report_to(ends: Ends) -> None:
-    host = Host(FakeGate(served=False), ends.parent)
+    host = Host(FakeGate(served=False), ends.parent, HELD)
     ends.supervisor.close()
     host.refused("x", "y" * 1_000_000)
 
