@@ -121,6 +121,11 @@ def test_two_gates_serve_by_one_control_process(control: Installation) -> None:
     made = control.running.make_key()
     assert made["gate"] == "applied"
     assert {status(port, made["key"]) for port in ports.values()} == {200}
+    told = lockgate("status", cwd=control.folder)
+    assert told.code == 0, told.out
+    for name, port in ports.items():
+        assert f"{name}: http://127.0.0.1:{port}, serves bundle" in told.out
+    assert "all are connected (2)" in lockgate("doctor", cwd=control.folder).out
 
     # A revocation is live on both when it is answered.
     began = time.monotonic()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -79,7 +80,8 @@ def enrol(
     if as_json:
         typer.echo(json.dumps({"name": name, "control": ticket.address}))
         return
-    typer.echo(f"Enrolled as {name} with {ticket.address}. Now: lockgate run --role gate")
+    where = "" if state is None else f" --state {shlex.quote(str(state))}"
+    typer.echo(f"Enrolled as {name} with {ticket.address}. Now: lockgate run --role gate{where}")
 
 
 @app.command(name="list")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -46,6 +47,7 @@ def _lines(told: dict[str, Any]) -> list[str]:
     gate, control = told["gate"], told["control"]
     bundle = gate["bundle"]
     lines = [f"The gate   {_listens(gate)}" if gate["up"] else "The gate   is not connected"]
+    lines += [f"Of all     {_one_of(each)}" for each in _several(told)]
     if bundle is not None:
         lines.append(f"Serves     bundle {bundle['sequence']} ({bundle['hash']}) of {control['config']}")
     if gate["stats"] is not None:
@@ -110,6 +112,21 @@ def _listens(gate: dict[str, Any]) -> str:
     return ", ".join(f"http://{address} ({name})" for name, address in gate["addresses"].items()) or "does not listen"
 
 
+def _several(told: dict[str, Any]) -> list[dict[str, Any]]:
+    """The gates, if there are several; without those that were shut out."""
+    gates = [gate for gate in told["gates"] if gate["status"] != "revoked"]
+    return gates if len(gates) > 1 else []
+
+
+def _one_of(gate: dict[str, Any]) -> str:
+    """One of several gates: where it listens and what it serves, or that it is away."""
+    if gate["status"] != "connected":
+        return f"{gate['name']}: {gate['status']}"
+    serves = f"serves bundle {gate['bundle']['sequence']}" if gate["bundle"] else "serves nothing yet"
+    listens = ", ".join(f"http://{address}" for address in gate["addresses"].values()) or "listens nowhere"
+    return f"{gate['name']}: {listens}, {serves}"
+
+
 def _issuer(issuer: dict[str, Any]) -> str:
     if issuer["age_s"] is None:
         return f"{issuer['name']}: no keys yet"
@@ -124,6 +141,7 @@ def _wrong(told: dict[str, Any]) -> list[str]:
         wrong.append("the gate has no configuration to serve")
     if told["gate"]["facts_behind"]:
         wrong.append("the gate does not know the latest keys and revocations yet")
+    wrong += _gates_wrong(_several(told))
     last = told["control"]["last_reload"]
     if last is not None and last["result"] == "refused":
         wrong.append(why_refused(last.get("errors", [])))
@@ -138,4 +156,18 @@ def _wrong(told: dict[str, Any]) -> list[str]:
     for issuer in told["issuers"]:
         if issuer["error"] is not None:
             wrong.append(f"the keys of the issuer {issuer['name']} cannot be fetched: {issuer['error']}")
+    return wrong
+
+
+def _gates_wrong(gates: Sequence[dict[str, Any]]) -> list[str]:
+    """What is wrong with some of several gates."""
+    connected = [gate["bundle"]["sequence"] for gate in gates if gate["status"] == "connected" and gate["bundle"]]
+    wrong = []
+    for gate in gates:
+        if gate["status"] == "away":
+            wrong.append(f"the gate {gate['name']} is away: where it still serves, then by what it knew last")
+        elif gate["status"] == "connected" and gate["facts_behind"]:
+            wrong.append(f"the gate {gate['name']} does not know the latest keys and revocations yet")
+        elif gate["status"] == "connected" and (gate["bundle"] or {}).get("sequence") != max(connected, default=None):
+            wrong.append(f"the gate {gate['name']} serves an older configuration than others; its log says why")
     return wrong

@@ -53,6 +53,7 @@ def _gate(status: dict[str, Any]) -> Iterator[Result]:
         )
     else:
         yield ok("gate", f"process {gate['pid']} serves bundle {(gate['bundle'] or {}).get('sequence')}")
+    yield from _others(status["gates"])
     last = control["last_reload"]
     if last is not None and last["result"] == "refused":
         yield warning(
@@ -71,6 +72,23 @@ def _gate(status: dict[str, Any]) -> Iterator[Result]:
             )
 
 
+def _others(gates: list[dict[str, Any]]) -> Iterator[Result]:
+    """Gates on other machines."""
+    if len(gates) == 1 and gates[0]["enrolled_ms"] is None:
+        return
+    away = [gate["name"] for gate in gates if gate["status"] == "away"]
+    if away:
+        yield warning(
+            "gates",
+            f"not connected: {', '.join(away)}",
+            means="where they still serve, they do so by what they knew last: a key revoked since may open",
+            advice="look into the log there, or `lockgate gates revoke NAME` where one is no more",
+        )
+    connected = sum(gate["status"] == "connected" for gate in gates)
+    if connected and not away:
+        yield ok("gates", f"all are connected ({connected})")
+
+
 def _versions(status: dict[str, Any]) -> Iterator[Result]:
     import lockgate
 
@@ -78,6 +96,7 @@ def _versions(status: dict[str, Any]) -> Iterator[Result]:
         "control": status["control"]["version"],
         "gate": status["gate"]["version"],
         "supervisor": status["supervisor"].get("version"),
+        **{f"gate {gate['name']}": gate["version"] for gate in status["gates"] if gate["enrolled_ms"] is not None},
     }
     others = {name: version for name, version in running.items() if version not in {None, lockgate.__version__}}
     if not others:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from lockgate.admin.listen import elsewhere
-from lockgate.cli.status import _lines
+from lockgate.cli.status import _gates_wrong, _lines, _one_of, _several
 from lockgate.state import StateFolder
 from support.ports import free_port
 from support.processes import Processes
@@ -268,3 +268,32 @@ def test_who_took_the_port_of_what_was_killed_is_not_sent_the_credential(running
         assert "There are no keys" in cli("keys", "list")
         with pytest.raises(BlockingIOError):
             taken.accept()
+
+
+def gate(name: str, sequence: int | None = 7, **more: Any) -> dict[str, Any]:
+    bundle = None if sequence is None else {"sequence": sequence}
+    known = {"addresses": {"public": "127.0.0.1:80"}, "facts_behind": False, "bundle": bundle}
+    return {"name": name, "status": "connected", **known, **more}
+
+
+def test_each_of_several_gates_is_told_of() -> None:
+    gates = [
+        gate("one"),
+        gate("two", None, status="away", addresses={}, facts_behind=None),
+        gate("three", facts_behind=True),
+        gate("four", 6),
+        gate("five", None, status="revoked"),
+    ]
+    several = _several({"gates": gates})
+    assert [_one_of(each) for each in several] == [
+        "one: http://127.0.0.1:80, serves bundle 7",
+        "two: away",
+        "three: http://127.0.0.1:80, serves bundle 7",
+        "four: http://127.0.0.1:80, serves bundle 6",
+    ]
+    wrong = _gates_wrong(several)
+    assert [line.split()[2] for line in wrong] == ["two", "three", "four"]
+    assert "away" in wrong[0]
+    assert "revocations" in wrong[1]
+    assert "older" in wrong[2]
+    assert _several({"gates": [gates[0], gates[-1]]}) == []

@@ -28,6 +28,7 @@ class Gate(BaseModel):
     version: str | None = None
     bundle: dict[str, Any] | None = Field(default=None, description="Sequence and hash of what it serves.")
     facts_seq: int | None = None
+    facts_behind: bool | None = Field(default=None, description="Whether it lacks facts that are written down.")
     addresses: dict[str, str] = Field(default={}, description="Where its listeners really listen.")
     enrolled_ms: int | None = None
     certificate_ends_ms: int | None = Field(default=None, description="It renews it by itself while it is connected.")
@@ -62,12 +63,7 @@ class Token(BaseModel):
 @router.get("")
 async def list_gates(control: WithControl) -> Gates:
     """List the gates, and how each is."""
-    rows = await asyncio.to_thread(control.gates.registry.every)
-    known = {row.name: row for row in rows}
-    names = [LOCAL, *known] if LOCAL in control.link.gates or not known else list(known)
-    return Gates(
-        listens=control.gates.listener.address, items=[_gate(control, name, known.get(name)) for name in names]
-    )
+    return Gates(listens=control.gates.listener.address, items=await every_gate(control))
 
 
 @router.post("/tokens", status_code=201)
@@ -97,10 +93,18 @@ async def revoke_gate(control: WithControl, name: Name) -> Gate:
     except GateUnknownError as error:
         raise Problem("gate-not-found", f"No gate {name!r} has enrolled; `GET /v1/gates` lists them.") from error
     control.link.close(name)
-    return _gate(control, name, row)
+    return await _gate(control, name, row)
 
 
-def _gate(control: Control, name: str, row: Row | None) -> Gate:
+async def every_gate(control: Control) -> list[Gate]:
+    """The gate beside the control process, unless there are only others, and all that enrolled."""
+    rows = await asyncio.to_thread(control.gates.registry.every)
+    known = {row.name: row for row in rows}
+    names = [LOCAL, *known] if LOCAL in control.link.gates or not known else list(known)
+    return [await _gate(control, name, known.get(name)) for name in names]
+
+
+async def _gate(control: Control, name: str, row: Row | None) -> Gate:
     session = control.link.gates.get(name)
     revoked = row is not None and row.revoked_ms is not None
     gate = Gate(
@@ -114,6 +118,7 @@ def _gate(control: Control, name: str, row: Row | None) -> Gate:
         gate.version = session.hello.get("version")
         gate.addresses = session.addresses
         gate.facts_seq = session.facts_seq
+        gate.facts_behind = await control.link.behind(session)
         if session.bundle_hash:
             gate.bundle = {"sequence": session.bundle_sequence, "hash": session.bundle_hash}
     return gate

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from lockgate import __version__
 from lockgate.admin.api.context import WithControl
+from lockgate.admin.api.gates import Gate, every_gate
 from lockgate.admin.api.issuers import IssuerKeys
 
 router = APIRouter(prefix="/v1/status", tags=["status"])
@@ -26,7 +27,7 @@ class ControlStatus(BaseModel):
 
 
 class GateStatus(BaseModel):
-    """The gate, as far as it can be asked."""
+    """The gate beside the control process, or else the first of the others, as far as it can be asked."""
 
     up: bool
     pid: int | None = None
@@ -43,6 +44,7 @@ class Status(BaseModel):
 
     control: ControlStatus
     gate: GateStatus
+    gates: list[Gate] = Field(description="Every gate, also those on other machines.")
     history: dict[str, Any] = Field(
         description="What is kept of events for longer: how many, since when, and what had to go."
     )
@@ -74,6 +76,7 @@ async def status(control: WithControl) -> Status:
             needs_restart=control.reloader.needs_restart(),
         ),
         gate=await _gate(control),
+        gates=await every_gate(control),
         history=control.history.told(loaded.document.events.history if loaded is not None else None),
         issuers=[IssuerKeys(**state.described()) for state in control.key_sets.states],
         supervisor=control.supervisor(),
