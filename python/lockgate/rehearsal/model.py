@@ -44,22 +44,30 @@ def parse_moment(value: object) -> int:
 def parse_request(value: object) -> tuple[str, str]:
     """`GET /orders`: a method and a path or URL."""
     parts = value.split() if isinstance(value, str) and value.isprintable() else []
-    if len(parts) != 2 or not _is_target(parts[1]):
+    wrong = _no_target(parts[1]) if len(parts) == 2 else "is no request"
+    if wrong is not None:
         raise refusal(
             "request-malformed",
-            f"{shown(value)} is no request",
+            f"{shown(value)} {wrong}",
             allowed="a method and a path or URL, such as `GET /orders` or `GET http://shop.example.com/orders`",
         )
     return parts[0], parts[1]
 
 
-def _is_target(text: str) -> bool:
-    if not text.startswith(("http://", "https://")):
-        return text.startswith("/") or text == "*"
+def _no_target(text: str) -> str | None:
+    """Why a request cannot be for `text`; nothing where it can."""
+    scheme, separator, _ = text.partition("://")
+    if not separator or scheme.lower() not in {"http", "https"}:
+        return None if text.startswith("/") or text == "*" else "is no request"
     try:
-        return bool(urlsplit(text).netloc)
+        host = urlsplit(text).netloc
     except ValueError:
-        return False
+        host = ""
+    if not host:
+        return "is no request"
+    if "@" in host:
+        return "names a user, which clients send as `Authorization`: write that header"
+    return "holds a fragment, which clients keep for themselves: leave it out" if "#" in text else None
 
 
 def parse_reason(value: object) -> str:
@@ -132,7 +140,7 @@ def _text(value: object) -> str:
 
 Moment = Annotated[int, Scalar(parse_moment, {"type": "string"})]
 Request = Annotated[
-    tuple[str, str], Scalar(parse_request, {"type": "string", "pattern": "^[A-Za-z]+ (/|https?://|\\*)"})
+    tuple[str, str], Scalar(parse_request, {"type": "string", "pattern": "^[A-Za-z]+ (/|[Hh][Tt][Tt][Pp][Ss]?://|\\*)"})
 ]
 ReasonCode = Annotated[str, Scalar(parse_reason, {"type": "string"})]
 Value = Annotated[str, Scalar(_text, {"type": ["string", "number", "boolean"]})]

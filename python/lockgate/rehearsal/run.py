@@ -187,7 +187,7 @@ def request_of(one: Read) -> dict[str, Any]:
     target, host = url, None
     if "://" in url:
         host = urlsplit(url).netloc
-        target = url.partition("://")[2][len(host) :].partition("#")[0] or "/"
+        target = url.partition("://")[2][len(host) :] or "/"
         target = f"/{target}" if target.startswith("?") else target
     headers = [*_pairs(defaults.headers, besides=case.headers), *_pairs(case.headers)]
     named = {name.lower() for name, _ in headers}
