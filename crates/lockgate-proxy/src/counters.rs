@@ -15,12 +15,16 @@ use lockgate_policy::limits::{Charge, CounterKey, Record, Strike, Take, MAX_TOGE
 use serde::Serialize;
 
 mod shard;
+mod table;
 
 use shard::Shard;
 
 /// Shards, each with a lock of its own: more than there are cores.
 const SHARDS: usize = 64;
-/// Counters in all. Each takes some 40 bytes at worst, so 40 MB; Envoy's local
+/// So many charges as most requests have at most: room for more costs them time.
+const FEW: usize = 4;
+/// Counters in all: 16 bytes each, in tables that are three eighths full at
+/// least and of which all together take 32 MB at most. Envoy's local
 /// limits have 20 by default, nginx's usual 10 MB zone has 160,000.
 pub const MOST_COUNTERS: usize = 1 << 20;
 /// Addresses that failed, in all; some 80 bytes each at worst.
@@ -108,7 +112,7 @@ impl Local {
     fn give_back(&self, charges: &[Charge], now_ns: u64) {
         for charge in charges {
             let mut shard = lock(&self.shards[place(charge.key)]);
-            if let Some(due_ns) = shard.map.get_mut(&charge.slot.0) {
+            if let Some(due_ns) = shard.table.get_mut(charge.slot.0) {
                 let back = charge.quota.give_back(*due_ns, charge.cost);
                 // Not below the present: what others took since then stays taken.
                 *due_ns = back.max(now_ns.min(*due_ns));
@@ -122,25 +126,33 @@ impl Local {
         charge.slot = self.slot(&mut shard, charge, now_ns);
         charge.due_ns = shard.due_ns(charge);
         charge.due_ns = charge.quota.take(charge.due_ns, now_ns, charge.cost)?;
-        shard.map.insert(charge.slot.0, charge.due_ns);
+        *shard.table.entry(charge.slot.0) = charge.due_ns;
         Ok(())
     }
 
     /// Takes from several: every shard among them is locked, in one order for
     /// all, before the first counter is looked at.
-    fn take_all(&self, charges: &mut [Charge], now_ns: u64) -> Option<(usize, u64)> {
-        let mut guards: [Option<MutexGuard<'_, Shard<u64>>>; MAX_TOGETHER] =
-            std::array::from_fn(|_| None);
-        let mut wanted = [usize::MAX; MAX_TOGETHER];
+    fn take_all<const MOST: usize>(
+        &self,
+        charges: &mut [Charge],
+        now_ns: u64,
+    ) -> Option<(usize, u64)> {
+        let mut guards: [Option<MutexGuard<'_, Shard<u64>>>; MOST] = [const { None }; MOST];
+        let mut wanted = [usize::MAX; MOST];
         for (wanted, charge) in wanted.iter_mut().zip(charges.iter()) {
             *wanted = place(charge.key);
         }
-        let count = charges.len().min(MAX_TOGETHER);
+        let count = charges.len().min(MOST);
         let places = &mut wanted[..count];
         places.sort_unstable();
         for (at, guard) in guards.iter_mut().enumerate().take(count) {
             if at == 0 || places[at] != places[at - 1] {
                 *guard = Some(lock(&self.shards[places[at]]));
+            }
+        }
+        for charge in charges.iter().take(count) {
+            if let Some(shard) = held(&mut guards, places, charge.key) {
+                shard.table.touch(charge.key.0);
             }
         }
         let mut refused: Option<(usize, u64)> = None;
@@ -164,7 +176,7 @@ impl Local {
                 continue;
             };
             if refused.is_none() {
-                shard.map.insert(charge.slot.0, charge.due_ns);
+                *shard.table.entry(charge.slot.0) = charge.due_ns;
             } else {
                 charge.due_ns = shard.due_ns(charge);
             }
@@ -174,7 +186,7 @@ impl Local {
 
     /// The caller's own counter, or the one for those who come when there is no room.
     fn slot(&self, shard: &mut Shard<u64>, charge: &Charge, now_ns: u64) -> CounterKey {
-        if shard.map.contains_key(&charge.key.0) || shard.has_room(charge.chosen, now_ns) {
+        if shard.table.get(charge.key.0).is_some() || shard.has_room(charge.chosen, now_ns) {
             return charge.key;
         }
         self.crowded.fetch_add(1, Ordering::Relaxed);
@@ -187,7 +199,8 @@ impl Counters for Local {
         let now_ns = nanoseconds(now_ms);
         take.refused = match take.charges.as_mut_slice() {
             [one] => self.take_one(one, now_ns).err().map(|wait| (0, wait)),
-            several => self.take_all(several, now_ns),
+            several if several.len() <= FEW => self.take_all::<FEW>(several, now_ns),
+            several => self.take_all::<MAX_TOGETHER>(several, now_ns),
         };
         if take.refused.is_some() {
             self.give_back(&take.back, now_ns);
@@ -199,7 +212,7 @@ impl Counters for Local {
         if self.penalties.load(Ordering::Relaxed) == 0 {
             return None;
         }
-        let record = lock(&self.failing[place(key)]).map.get(&key.0).copied();
+        let record = lock(&self.failing[place(key)]).table.get(key.0).copied();
         record
             .map(|record| record.until_ns)
             .filter(|until_ns| *until_ns > nanoseconds(now_ms))
@@ -209,32 +222,40 @@ impl Counters for Local {
         let now_ns = nanoseconds(now_ms);
         for strike in strikes {
             let mut shard = lock(&self.failing[place(strike.key)]);
-            if !shard.map.contains_key(&strike.key.0) && !shard.has_room(false, now_ns) {
+            if shard.table.get(strike.key.0).is_none() && !shard.has_room(false, now_ns) {
                 self.uncounted.fetch_add(1, Ordering::Relaxed);
                 continue;
             }
-            if strike.hit(shard.map.entry(strike.key.0).or_default(), now_ns) {
+            if strike.hit(shard.table.entry(strike.key.0), now_ns) {
                 self.penalties.fetch_add(1, Ordering::Relaxed);
             }
         }
     }
 
     fn look(&self, key: CounterKey) -> (Option<u64>, Option<Record>) {
-        let counter = lock(&self.shards[place(key)]).map.get(&key.0).copied();
-        let record = lock(&self.failing[place(key)]).map.get(&key.0).copied();
+        let counter = lock(&self.shards[place(key)]).table.get(key.0).copied();
+        let record = lock(&self.failing[place(key)]).table.get(key.0).copied();
         (counter, record)
     }
 
     fn clear(&self, key: CounterKey) -> bool {
-        let counter = lock(&self.shards[place(key)]).map.remove(&key.0);
-        let record = lock(&self.failing[place(key)]).map.remove(&key.0);
+        let counter = lock(&self.shards[place(key)]).table.remove(key.0);
+        let record = lock(&self.failing[place(key)]).table.remove(key.0);
         counter.is_some() || record.is_some()
     }
 
     fn stats(&self) -> CounterStats {
         CounterStats {
-            counters: self.shards.iter().map(|shard| lock(shard).map.len()).sum(),
-            failing: self.failing.iter().map(|shard| lock(shard).map.len()).sum(),
+            counters: self
+                .shards
+                .iter()
+                .map(|shard| lock(shard).table.len())
+                .sum(),
+            failing: self
+                .failing
+                .iter()
+                .map(|shard| lock(shard).table.len())
+                .sum(),
             penalties: self.penalties.load(Ordering::Relaxed),
             crowded: self.crowded.load(Ordering::Relaxed),
             uncounted: self.uncounted.load(Ordering::Relaxed),
@@ -243,12 +264,12 @@ impl Counters for Local {
 }
 
 fn held<'g, 's>(
-    guards: &'g mut [Option<MutexGuard<'s, Shard<u64>>>; MAX_TOGETHER],
+    guards: &'g mut [Option<MutexGuard<'s, Shard<u64>>>],
     places: &[usize],
     key: CounterKey,
 ) -> Option<&'g mut MutexGuard<'s, Shard<u64>>> {
     // The first of those that are equal is the one that was locked.
-    let at = places.partition_point(|other| *other < place(key));
+    let at = places.iter().position(|other| *other == place(key))?;
     guards.get_mut(at)?.as_mut()
 }
 

@@ -22,8 +22,10 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 const NOW_MS: u64 = 1_800_000_000_000;
 /// Bytes of a counter, at worst: the tables have just grown.
-const BUDGET: u64 = 80;
-const DECISIONS: u64 = 500_000;
+const BUDGET: u64 = 48;
+/// Measured in rounds, of which the middle one is told: other programs on the machine disturb some.
+const ROUNDS: u64 = 51;
+const DECISIONS: u64 = 10_000;
 
 fn limit(name: &str, by: By, tell: Tell) -> Config {
     Config {
@@ -136,12 +138,18 @@ fn a_decision_and_a_counter_take_no_more_than_their_budgets() {
     for (minute, what, tell) in [(1, "told", Tell::Always), (2, "not told", Tell::Refused)] {
         let start_ms = NOW_MS + minute * 60_000;
         let limits = limits(tell);
-        let begun = Instant::now();
-        for turn in 0..DECISIONS {
-            let caller = &callers[(turn % 1_000) as usize];
-            assert!(decide(&limits, &store, caller, start_ms + turn / 100));
-        }
-        let ns = begun.elapsed().as_secs_f64() * 1e9 / DECISIONS as f64;
-        println!("{ns:.0} ns for three limits together, {what} in the answer");
+        let mut rounds: Vec<f64> = (0..ROUNDS)
+            .map(|round| {
+                let begun = Instant::now();
+                for turn in round * DECISIONS..(round + 1) * DECISIONS {
+                    let caller = &callers[(turn % 1_000) as usize];
+                    assert!(decide(&limits, &store, caller, start_ms + turn / 100));
+                }
+                begun.elapsed().as_secs_f64() * 1e9 / DECISIONS as f64
+            })
+            .collect();
+        rounds.sort_by(f64::total_cmp);
+        let (ns, best) = (rounds[rounds.len() / 2], rounds[0]);
+        println!("{ns:.0} ns (best {best:.0}) for three limits together, {what} in the answer");
     }
 }

@@ -84,34 +84,42 @@ impl Sip {
 
     /// Takes in a number.
     pub fn word(&mut self, word: u64) {
-        self.bytes(&word.to_le_bytes());
+        if self.held == 0 {
+            self.length = self.length.wrapping_add(8);
+            self.absorb(word);
+        } else {
+            self.bytes(&word.to_le_bytes());
+        }
     }
 
-    fn bytes(&mut self, bytes: &[u8]) {
+    /// Takes in bytes; where they end is for the caller to mark.
+    pub(super) fn bytes(&mut self, bytes: &[u8]) {
         self.length = self.length.wrapping_add(bytes.len() as u64);
-        let mut rest = bytes;
-        if self.held > 0 {
-            while let (Some((byte, after)), true) = (rest.split_first(), self.held < 8) {
-                self.tail |= u64::from(*byte) << (8 * self.held);
-                self.held += 1;
-                rest = after;
-            }
-            if self.held < 8 {
-                return;
-            }
-            self.absorb(self.tail);
-            (self.tail, self.held) = (0, 0);
-        }
-        let mut words = rest.chunks_exact(8);
+        let shift = 8 * self.held;
+        let mut words = bytes.chunks_exact(8);
         for chunk in &mut words {
             let mut word = [0; 8];
             word.copy_from_slice(chunk);
-            self.absorb(u64::from_le_bytes(word));
+            self.eight(u64::from_le_bytes(word), shift);
         }
-        for byte in words.remainder() {
-            self.tail |= u64::from(*byte) << (8 * self.held);
-            self.held += 1;
+        let rest = words.remainder();
+        let mut last = [0; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        let last = u64::from_le_bytes(last);
+        let held = self.held + rest.len() as u32;
+        if held < 8 {
+            self.tail |= last << shift;
+            self.held = held;
+        } else {
+            self.eight(last, shift);
+            self.held = held - 8;
         }
+    }
+
+    /// Takes in eight bytes behind the `shift / 8` that are held, and holds as many again.
+    fn eight(&mut self, word: u64, shift: u32) {
+        self.absorb(self.tail | word << shift);
+        self.tail = word.checked_shr(64 - shift).unwrap_or(0);
     }
 
     /// The key.

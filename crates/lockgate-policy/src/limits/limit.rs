@@ -40,6 +40,11 @@ pub(super) struct Counting {
     by: Vec<Compiled>,
     /// The limit's own part of every key; enforced, and observed.
     begun: [Sip; 2],
+    /// The counter of all who find no room for their own; enforced, and observed.
+    shared: [CounterKey; 2],
+    /// Whether callers choose what they are counted by: whoever has a network
+    /// of IPv6 has many addresses, and a header says what its sender likes.
+    chosen: bool,
     ipv4: u32,
     ipv6: u32,
     exempt: Ranges,
@@ -93,10 +98,10 @@ impl Limit {
         Charge {
             key,
             slot: key,
-            shared: self.counting.begun(asked.shadow).end(),
+            shared: self.counting.shared[usize::from(asked.shadow)],
             quota: self.quota,
             cost: 1,
-            chosen: self.counting.is_chosen(),
+            chosen: self.counting.chosen,
             limit,
             due_ns: 0,
         }
@@ -161,8 +166,11 @@ impl Counting {
             sip.word(shadow);
             sip
         });
+        let chosen = |part: &Compiled| matches!(part, Compiled::Address | Compiled::Header(_));
         Ok(Self {
+            chosen: by.iter().any(chosen),
             by,
+            shared: begun.clone().map(Sip::end),
             begun,
             ipv4: u32::from(config.ipv4_prefix),
             ipv6: u32::from(config.ipv6_prefix),
@@ -170,23 +178,12 @@ impl Counting {
         })
     }
 
-    fn begun(&self, shadow: bool) -> Sip {
-        self.begun[usize::from(shadow)].clone()
-    }
-
     pub(super) fn is_exempt(&self, asked: &Asked<'_>) -> bool {
         !self.exempt.is_empty() && self.exempt.contains(asked.address)
     }
 
-    /// Whether callers choose what they are counted by: whoever has a network
-    /// of IPv6 has many addresses, and a header says what its sender likes.
-    fn is_chosen(&self) -> bool {
-        let chosen = |part: &Compiled| matches!(part, Compiled::Address | Compiled::Header(_));
-        self.by.iter().any(chosen)
-    }
-
     pub(super) fn key(&self, asked: &Asked<'_>) -> CounterKey {
-        let mut sip = self.begun(asked.shadow);
+        let mut sip = self.begun[usize::from(asked.shadow)].clone();
         for part in &self.by {
             self.part(&mut sip, part, asked);
         }
@@ -252,9 +249,11 @@ impl Counting {
     }
 }
 
+/// A value of a kind, in such a way that no two lists of them read the same.
 fn named(sip: &mut Sip, kind: u64, value: &[u8]) {
-    sip.word(kind);
-    sip.part(value);
+    // Nothing that can be counted by is as long as 2^56 bytes.
+    sip.word(kind << 56 | value.len() as u64);
+    sip.bytes(value);
 }
 
 fn compiled(by: &By) -> Result<Compiled, String> {

@@ -1,10 +1,9 @@
 //! One shard of counters: a table that throws idle entries away before it
 //! grows, and that never looks at all of them twice in short order.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-
 use lockgate_policy::limits::{Charge, Record};
+
+use super::table::Table;
 
 /// Below this a shard does not look for idle entries.
 const SMALL: usize = 64;
@@ -30,19 +29,21 @@ impl Idle for Record {
     }
 }
 
-/// A part of the counters.
+/// A part of the counters. On cache lines of its own (two are fetched at once),
+/// since the next one is another core's at the same moment.
+#[repr(align(128))]
 pub(super) struct Shard<V> {
-    pub(super) map: HashMap<u64, V, BuildHasherDefault<Kept>>,
+    pub(super) table: Table<V>,
     most: usize,
     /// With so many entries it is time to look for idle ones.
     look_at: usize,
     looked_ns: u64,
 }
 
-impl<V: Idle> Shard<V> {
+impl<V: Idle + Copy + Default> Shard<V> {
     pub(super) fn with_room(most: usize) -> Self {
         Self {
-            map: HashMap::default(),
+            table: Table::default(),
             most,
             look_at: SMALL.min(most),
             looked_ns: 0,
@@ -57,45 +58,22 @@ impl<V: Idle> Shard<V> {
         } else {
             self.most
         };
-        let count = self.map.len();
+        let count = self.table.len();
         if count < most.min(self.look_at) {
             return true;
         }
         if now_ns.saturating_sub(self.looked_ns) >= PAUSE_NS {
             self.looked_ns = now_ns;
-            self.map.retain(|_, entry| !entry.is_idle(now_ns));
-            if self.map.len() < self.map.capacity() / 4 {
-                self.map.shrink_to(self.map.len() * 2);
-            }
-            self.look_at = (self.map.len() * 2).clamp(SMALL.min(self.most), self.most);
+            self.table.retain(|entry| !entry.is_idle(now_ns));
+            self.look_at = (self.table.len() * 2).clamp(SMALL.min(self.most), self.most);
         }
-        self.map.len() < most
+        self.table.len() < most
     }
 }
 
 impl Shard<u64> {
     /// Where the counter stands that a charge is taken from.
     pub(super) fn due_ns(&self, charge: &Charge) -> u64 {
-        self.map.get(&charge.slot.0).copied().unwrap_or(0)
-    }
-}
-
-/// Keys are hashes already, under a secret.
-#[derive(Default)]
-pub(super) struct Kept(u64);
-
-impl Hasher for Kept {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, key: u64) {
-        self.0 = key;
+        self.table.get(charge.slot.0).copied().unwrap_or(0)
     }
 }

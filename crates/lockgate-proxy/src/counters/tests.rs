@@ -198,7 +198,7 @@ fn after_a_flood_the_memory_is_given_back() {
     let room: usize = store
         .shards
         .iter()
-        .map(|shard| lock(shard).map.capacity())
+        .map(|shard| lock(shard).table.capacity())
         .sum();
     assert!(room < 60_000, "{room}");
 }
