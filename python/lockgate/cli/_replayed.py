@@ -34,6 +34,7 @@ def show(summary: Mapping[str, Any], top: int) -> None:
             console.print(f"\n{title}: {count(summary[field], 'request')}")
             for by in ("route", "client"):
                 rows = [row for row in summary[f"by_{by}"] if row["change"] == change]
+                console.print(f"By {by}:", style="dim")
                 console.print(_rows(rows[:top], by, change))
                 if len(rows) > top:
                     console.print(f"and {len(rows) - top} more; --top or --json shows them")

@@ -24,6 +24,9 @@ COLOURS = {"opens": "error", "closes": "info", "changes": "dim"}
 
 def diff(
     file: ConfigFile = Path("lockgate.yaml"),
+    newer: Annotated[
+        Path | None, typer.Argument(metavar="[NEWER]", help="With two files: what this one changes against the first.")
+    ] = None,
     against: Annotated[
         Path | None,
         typer.Option(
@@ -45,10 +48,14 @@ def diff(
 
     Exits with 0 if nothing changes, 1 if something does, 2 if a file is refused.
 
-    Example: lockgate diff new.yaml
+    Example: lockgate diff old.yaml new.yaml
     """
     from lockgate.rehearsal.differences import differences
 
+    if newer is not None:
+        if against is not None:
+            leave("What to compare with is given twice: as the first file and with --against.")
+        against, file = file, newer
     after = load_or_exit(file).compile(0, 0)
     if against is not None:
         before, name = load_or_exit(against).compile(0, 0), str(against)

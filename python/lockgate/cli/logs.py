@@ -63,14 +63,22 @@ def logs(
         _one(folder, events, request, as_json=as_json)
         return
     if last is None and since is not None:
-        show(events.all())
+        shown = show(events.all())
     else:
-        show(events.last(DEFAULT_LAST if last is None else last))
+        shown = show(events.last(DEFAULT_LAST if last is None else last))
+    if not shown and last != 0:
+        # Beside the events, which may be read by a program.
+        typer.echo(_nothing(api), err=True)
     if follow:
         _follow(events, show)
 
 
-def _follow(events: Events, show: Callable[[Iterable[dict[str, Any]]], None]) -> None:
+def _nothing(api: str | None) -> str:
+    of = "" if api is None else f" An API is asked for by its name in the configuration, here {api!r}."
+    return f"Nothing of that is in the logs: they may be older, or in another --state.{of}"
+
+
+def _follow(events: Events, show: Callable[[Iterable[dict[str, Any]]], int]) -> None:
     """Show what is new, until the reader has enough."""
     from lockgate.cli._events import LOOK_SECONDS
 
@@ -107,19 +115,23 @@ def _older(folder: StateFolder, request: str) -> dict[str, Any] | None:
         leave(str(error))
 
 
-def _as_json(events: Iterable[dict[str, Any]]) -> None:
-    for event in events:
+def _as_json(events: Iterable[dict[str, Any]]) -> int:
+    shown = 0
+    for shown, event in enumerate(events, 1):  # noqa: B007 -- The last number is the answer.
         typer.echo(json.dumps(event, ensure_ascii=False, separators=(",", ":")))
+    return shown
 
 
-def _as_lines(events: Iterable[dict[str, Any]]) -> None:
+def _as_lines(events: Iterable[dict[str, Any]]) -> int:
     from lockgate.cli._event_lines import console, line
 
     out = console()
-    for event in events:
+    shown = 0
+    for shown, event in enumerate(events, 1):  # noqa: B007 -- As above.
         text = line(event)
         if out.is_terminal:
             out.print(text, soft_wrap=True)
         else:
             # A file or a pipe has no colours, and rich's layout would take most of the time.
             typer.echo(text.plain)
+    return shown

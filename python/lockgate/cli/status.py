@@ -53,7 +53,7 @@ def _lines(told: dict[str, Any]) -> list[str]:
     if gate["stats"] is not None:
         stats = gate["stats"]
         known = [count(stats[f"{what}s"], what) for what in ("connection", "request", "key") if f"{what}s" in stats]
-        lines.append(f"Has        {', '.join(known)}")
+        lines.append(f"Has        {', '.join(known)} (also revoked ones)")
         lines += [_upstream(upstream) for upstream in stats.get("upstreams", [])]
         if stats.get("observed"):
             would = ", ".join(f"{policy} {number}" for policy, number in stats["observed"].items())

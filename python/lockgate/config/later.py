@@ -33,6 +33,7 @@ MEANT: Final = {
     "auth": "authenticate",
     "authn": "authenticate",
     "authz": "authorize",
+    **dict.fromkeys(("time_out", "time_outs", "timeout"), "timeouts"),
     **dict.fromkeys(("rate_limit", "rate_limits", "ratelimit", "throttle"), "limits"),
 }
 """Short words whose nearest spelling is another key."""

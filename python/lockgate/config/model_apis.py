@@ -66,10 +66,10 @@ def _authenticator(value: object) -> object:
 
 
 def _authenticators(value: object) -> object:
-    if isinstance(value, list) and not value:
+    if value == [] or value is False or str(value).lower() in {"none", "no", "off", "public", "anonymous"}:
         raise refusal(
             "authenticate-empty",
-            "the list of authentications is empty",
+            "the list of authentications is empty" if value == [] else f"`authenticate` is a list, not {shown(value)}",
             hint="name one, such as `- api_key`; or say who opens the API with `public: {owner, reason, until}`",
         )
     if isinstance(value, str | dict):

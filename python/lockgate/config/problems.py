@@ -14,7 +14,10 @@ LINE_BREAK: Final = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 """What libyaml counts as a line break, so that its line numbers are ours."""
 
 CONCEALED: Final = "•"
-_LIKE_SECRET: Final = re.compile(r"(?i)(\b\w*(?:value|secret|token|password|key)\w*[\"']?\s*:\s*)((?!\"?\$\{)\S.*)")
+_LIKE_SECRET: Final = re.compile(
+    r"(?i)(\b\w*(?:value|secret|token|password|key)\w*[\"']?\s*:\s*)((?!\"?\$\{|\{\s*(?:header|query)\s*:)\S.*)"
+)
+"""A reference is no secret, and a mapping that begins by saying where a key is sent holds none yet."""
 
 Severity = Literal["error", "warning"]
 

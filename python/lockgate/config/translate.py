@@ -63,12 +63,14 @@ def unknown_key(
         hint = f"did you mean `{slip}`?"
     elif inner := [name for name in allowed if name in beside and key in _fields((*path[:-1], name))]:
         hint = f"it belongs under `{inner[0]}`: indent it further than that"
+    elif (meant := MEANT.get(key)) and (homes := _at_home(meant)):
+        hint = f"did you mean `{meant}`? It belongs under {homes}"
     elif homes := _at_home(key):
         hint = f"it belongs under {homes}"
     else:
-        meant = difflib.get_close_matches(key, _homes(), n=1, cutoff=0.8)
-        if meant and (homes := _at_home(meant[0])):
-            hint = f"did you mean `{meant[0]}`? It belongs under {homes}"
+        close = difflib.get_close_matches(key, _homes(), n=1, cutoff=0.8)
+        if close and (homes := _at_home(close[0])):
+            hint = f"did you mean `{close[0]}`? It belongs under {homes}"
     where = f"`{'.'.join(map(str, path[:-1]))}`" if len(path) > 1 else "the document"
     problems.add(
         item.key_region,

@@ -122,6 +122,8 @@ def python(_: Patient) -> Iterator[Result]:
             means="a fault in it would be a fault with every right",
             advice="run it as a user of its own; systemd gives low ports by AmbientCapabilities=CAP_NET_BIND_SERVICE",
         )
+    else:
+        yield ok("user", "not root" if os.geteuid() else "root of a container")
 
 
 def _shares_ports() -> str | None:

@@ -18,6 +18,13 @@ from lockgate.scalars import Flag, Name, Scalar, ShortForm, Text, count, duratio
 
 VERDICTS: Final = ("allow", "deny", "respond")
 Verdict = Literal["allow", "deny", "respond"]
+MEANT: Final = {
+    "redirect": "a redirect is an answer of the gate's own: `respond`, or `{verdict: respond, status: 308}`",
+    "preflight": "the answer to a preflight is the gate's own: `respond`",
+    **dict.fromkeys(("pass", "ok", "allowed", "accept"), "what is let through is `allow`"),
+    **dict.fromkeys(("refuse", "refused", "denied", "block", "reject"), "what is refused is `deny`"),
+}
+"""Words that others use, and what to write for them."""
 
 MAX_REPEAT: Final = 100_000
 """A limit of a month's requests is tested by its smaller brother."""
@@ -125,7 +132,7 @@ def _expected(value: object) -> object:
             "expectation-unknown",
             f"{shown(value)} is neither a verdict nor a reason",
             allowed="`allow`, `deny`, `respond`, or a reason's code such as `key-missing`",
-            hint=f"did you mean `{close[0]}`?" if close else None,
+            hint=MEANT.get(value) or (f"did you mean `{close[0]}`?" if close else None),
         )
     return {"reason": value}
 

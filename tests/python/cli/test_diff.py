@@ -26,6 +26,9 @@ def test_two_files_are_compared_in_words(tmp_path: Path) -> None:
     assert "! apis.more: API more is new: /more of any host  new.yaml:4" in ended.out
     assert "2 differences against old.yaml, of which 1 opens something (!)." in ended.out
     assert lockgate("diff", "old.yaml", "--against", "old.yaml", cwd=tmp_path).code == 0
+    assert lockgate("diff", "old.yaml", "new.yaml", cwd=tmp_path).out == ended.out
+    twice = lockgate("diff", "old.yaml", "new.yaml", "--against", "old.yaml", cwd=tmp_path)
+    assert (twice.code, "given twice" in twice.err) == (2, True)
 
 
 def test_json_and_what_opens_alone(tmp_path: Path) -> None:

@@ -138,6 +138,16 @@ def test_a_filter_lets_through_what_is_wanted(written: Written, arguments: list[
     assert ids(run(written, "--json", *arguments)) == expected
 
 
+def test_where_nothing_is_found_that_is_said_beside(written: Written) -> None:
+    written.gate_event(exchange("fine", at_ms=AT_MS))
+    result = run(written, "--json", "--api", "nosuch")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "Nothing of that" in result.stderr
+    assert "'nosuch'" in result.stderr
+    assert run(written, "--json", "--last", "0").stderr == ""
+    assert run(written, "--json").stderr == ""
+
+
 def test_a_line_says_what_matters(written: Written) -> None:
     written.gate_event(exchange("r1", **{"class": "security", "status": 403, "reason": "key-missing", "key": "key_1"}))
     written.control_event(
@@ -257,6 +267,7 @@ def test_more_than_a_page_is_read_to_its_end(written: Written) -> None:
         (["--reason", "key-mising"], "Did you mean key-missing?"),
         (["--key", "nightly"], "begins with key_"),
         (["--clas", "access"], "--class"),
+        (["--last", "abc"], "--last"),
         (["--since", "yesterday"], "Write how long ago, such as 15m"),
         (["--since", "ago"], "Write how long ago, such as 15m"),
         (["--until", "2027-13-01"], "Write how long ago, such as 15m"),

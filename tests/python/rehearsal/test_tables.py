@@ -150,6 +150,7 @@ def test_an_address_that_is_none_breaks_the_case_and_no_other(bundle: dict[str, 
         ),
         (f"{HEAD}  - {{name: a, request: /orders, expect: allow}}\n", 4, 24, "request-malformed", "no request"),
         (f"{HEAD}  - {{name: a, request: GET /, expect: alow}}\n", 4, 39, "expectation-unknown", "alow"),
+        (f"{HEAD}  - {{name: a, request: GET /, expect: redirect}}\n", 4, 39, "expectation-unknown", "redirect"),
         (
             f"{HEAD}  - {{name: a, request: GET /, expect: {{reason: key-mising}}}}\n",
             4,

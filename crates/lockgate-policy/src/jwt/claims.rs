@@ -130,8 +130,15 @@ fn times(issuer: &Issuer, claims: &Map<String, Value>, now_ms: u64) -> Result<()
     Ok(())
 }
 
+/// In the largest unit that still says something of the last few.
 fn ago(what: &str, ms: u64) -> String {
-    format!("{what} {} s ago", ms / 1000)
+    let seconds = ms / 1000;
+    match seconds {
+        0..=119 => format!("{what} {seconds} s ago"),
+        120..=7_199 => format!("{what} {} min ago", seconds / 60),
+        7_200..=172_799 => format!("{what} {} h ago", seconds / 3_600),
+        _ => format!("{what} {} days ago", seconds / 86_400),
+    }
 }
 
 /// A NumericDate (RFC 7519 section 2), in milliseconds. A text that looks like a
