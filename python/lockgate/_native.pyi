@@ -311,6 +311,9 @@ class Gate:
     def apply_facts(self, facts: list[bytes]) -> int:
         """Take facts in, and give the last one's number."""
 
+    def renew_secrets(self) -> bool:
+        """Put secrets to work whose files have changed; whether there were any."""
+
     def facts_seq(self) -> int:
         """Give the last fact's number."""
 

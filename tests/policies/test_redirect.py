@@ -36,6 +36,7 @@ def test_the_engine(case: Case, evaluate: Evaluate) -> None:
     answer = evaluate(api_of(case), {"target": asked(case), "headers": [("Host", "a.example")]})
     assert answer["verdict"] == case["verdict"]
     assert (answer["reason"] or {}).get("code") == case.get("reason")
+    assert answer["location"] == case.get("location")
 
 
 @pytest.mark.parametrize("case", WHOLE, ids=name)
@@ -78,6 +79,8 @@ def test_observed_it_sends_nobody_away(evaluate: Evaluate) -> None:
         ({"to": "https://{host}{path}"}, ["redirect-any-host"]),
         ({"to": "https://{path}/"}, ["not-a-location"]),
         ({"to": "/{id}"}, ["not-a-template"]),
+        ({"to": "https://a.example/{path}"}, ["not-a-path"]),
+        ({"to": "/new/{rest}"}, ["not-a-path"]),
         ({}, ["missing-key"]),
     ],
 )

@@ -26,7 +26,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::rewrite::rooted;
-use crate::template::{self, plain, Captures, Template};
+use crate::template::{self, known, plain, Captures, Template};
 use crate::{ConfigError, Denial, Verdict};
 
 /// The room's name everywhere.
@@ -79,14 +79,14 @@ pub struct Redirect {
 }
 
 impl Redirect {
-    /// Compiles the config of a route whose path gives the names that `known`
+    /// Compiles the config of a route whose path gives the names that `own`
     /// tells, and which keeps of unusual paths what `switches` say.
     ///
     /// # Errors
     /// What makes no sense.
     pub fn new(
         config: &Config,
-        known: &dyn Fn(&str) -> bool,
+        own: &dyn Fn(&str) -> bool,
         switches: TargetSwitches,
     ) -> Result<Self, ConfigError> {
         let wrong = |code, pointer: &str, message: String| ConfigError::new(code, pointer, message);
@@ -105,9 +105,9 @@ impl Redirect {
             ..error
         };
         let (origin, path) = split_origin(&config.to).map_err(to)?;
-        rooted(path).map_err(to)?;
+        rooted(path, own).map_err(to)?;
         let path =
-            Template::new(path, &|name| name != template::HOST && known(name)).map_err(to)?;
+            Template::new(path, &|name| name != template::HOST && known(name, own)).map_err(to)?;
         let origin = origin
             .map(|origin| Template::new(origin, &|name| name == template::HOST).map_err(to))
             .transpose()?;
@@ -178,9 +178,11 @@ impl Redirect {
             }
         };
         let path = self.path.fill(captures, plain);
+        // Behind the whole prefix there is no rest.
+        let path = if path.is_empty() { "/" } else { &path };
         // A second slash at the beginning would make a host of what follows, and so would `\`:
         // both have no normal form, unless the API keeps them; at the beginning nobody may.
-        let normal = target::normalize(&path, &self.switches).map_err(|_| Denial::new(&UNSAFE))?;
+        let normal = target::normalize(path, &self.switches).map_err(|_| Denial::new(&UNSAFE))?;
         let leads_away = normal.path[1..].starts_with(['/', '\\']);
         // `OPTIONS *` asks of no path, and behind a host the star would be a part of its name.
         let no_path = !normal.path.starts_with('/');
@@ -215,7 +217,8 @@ fn split_origin(to: &str) -> Result<(Option<&str>, &str), ConfigError> {
     }
     let end = rest
         .find('/')
-        .unwrap_or_else(|| rest.find("{path}").unwrap_or(rest.len()));
+        .or_else(|| template::ROOTED.iter().find_map(|name| rest.find(name)))
+        .unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
     let plain = authority.replace("{host}", "a.example");
     let parsed = Uri::builder()

@@ -27,7 +27,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::pattern::Pattern;
-use crate::template::{for_query, plain, Captures, Template};
+use crate::template::{for_query, known, plain, Captures, Template, ROOTED};
 use crate::{ConfigError, Denial};
 
 /// The room's name everywhere.
@@ -96,14 +96,14 @@ enum PathRule {
 }
 
 impl Rewrite {
-    /// Compiles the config of a route whose path gives the names that `known`
+    /// Compiles the config of a route whose path gives the names that `own`
     /// tells, and which keeps of unusual paths what `switches` say.
     ///
     /// # Errors
     /// What makes no sense.
     pub fn new(
         config: &Config,
-        known: &dyn Fn(&str) -> bool,
+        own: &dyn Fn(&str) -> bool,
         switches: TargetSwitches,
     ) -> Result<Self, ConfigError> {
         let within = |pointer: &'static str| {
@@ -119,20 +119,22 @@ impl Rewrite {
             }
             (None, None, None) => PathRule::Keep,
             (Some(prefix), None, None) => {
-                rooted(prefix).map_err(within("/prefix"))?;
+                rooted(prefix, own).map_err(within("/prefix"))?;
                 PathRule::Prefix(prefix.trim_end_matches('/').into())
             }
             (None, Some(path), None) => {
-                rooted(path).map_err(within("/path"))?;
-                PathRule::Template(Template::new(path, known).map_err(within("/path"))?)
+                rooted(path, own).map_err(within("/path"))?;
+                PathRule::Template(
+                    Template::new(path, &|name| known(name, own)).map_err(within("/path"))?,
+                )
             }
             (None, None, Some(rule)) => {
                 let pattern = Pattern::new(&rule.matches).map_err(|fault| {
                     let message = format!("{}; {}", fault.message, fault.advice);
                     ConfigError::new(fault.code, "/regex/matches", message)
                 })?;
-                rooted(&rule.to).map_err(within("/regex/to"))?;
                 let groups = |name: &str| pattern.names().any(|group| group == name);
+                rooted(&rule.to, &groups).map_err(within("/regex/to"))?;
                 let to = Template::new(&rule.to, &groups).map_err(within("/regex/to"))?;
                 PathRule::Regex(pattern, to)
             }
@@ -147,7 +149,8 @@ impl Rewrite {
         }
         let mut set = Vec::new();
         for parameter in &config.set {
-            let value = Template::new(&parameter.value, known).map_err(within("/set"))?;
+            let value = Template::new(&parameter.value, &|name| known(name, own))
+                .map_err(within("/set"))?;
             set.push((parameter.name.as_str().into(), value));
         }
         let names = config.set.iter().map(|parameter| &parameter.name);
@@ -172,10 +175,7 @@ impl Rewrite {
     pub fn rewrite(&self, captures: &Captures<'_>, query: Option<&str>) -> Result<String, Denial> {
         let path: Cow<'_, str> = match &self.path {
             PathRule::Keep => captures.path.into(),
-            PathRule::Prefix(prefix) => match captures.rest {
-                "" => format!("{}{}", prefix, if prefix.is_empty() { "/" } else { "" }).into(),
-                rest => format!("{prefix}{rest}").into(),
-            },
+            PathRule::Prefix(prefix) => format!("{prefix}{}", captures.rest).into(),
             PathRule::Template(template) => template.fill(captures, plain).into(),
             PathRule::Regex(pattern, to) => match groups(pattern, captures.path) {
                 None => captures.path.into(),
@@ -188,6 +188,8 @@ impl Rewrite {
                 }
             },
         };
+        // Behind the whole prefix there is no rest.
+        let path = if path.is_empty() { "/".into() } else { path };
         let query = self.query(captures, query)?;
         let text = match &query {
             Some(query) => format!("{path}?{query}"),
@@ -260,8 +262,9 @@ fn encoded(name: &str) -> String {
 }
 
 /// What is written must be a path, and what it holds besides names must be in normal form.
-pub(crate) fn rooted(text: &str) -> Result<(), ConfigError> {
-    let wrong = |what| {
+/// `own` tells the names that the route's path gives.
+pub(crate) fn rooted(text: &str, own: &dyn Fn(&str) -> bool) -> Result<(), ConfigError> {
+    let wrong = |what: &str| {
         Err(ConfigError::new(
             "not-a-path",
             "",
@@ -273,6 +276,15 @@ pub(crate) fn rooted(text: &str) -> Result<(), ConfigError> {
     let starts = text.starts_with('/') || text.starts_with("{path}") || text.starts_with("{rest}");
     if !starts {
         return wrong("does not begin with `/`");
+    }
+    for name in ROOTED {
+        let doubled = format!("/{name}");
+        if text.contains(&doubled) && !own(name.trim_matches(['{', '}'])) {
+            let once = text.replace(&doubled, name);
+            return wrong(&format!(
+                "has a slash twice, for what `{name}` stands for begins with one: write `{once}`"
+            ));
+        }
     }
     let plain = if plain.starts_with('/') {
         plain

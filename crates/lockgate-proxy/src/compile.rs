@@ -18,7 +18,6 @@ use lockgate_policy::limits::Seed;
 use lockgate_policy::plugins::Plugin;
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
-use lockgate_policy::template;
 use lockgate_policy::{ConfigError, Edit, Mode, OnError, Ranges, Span, Waiver};
 use lockgate_wire::headers::reserved;
 use lockgate_wire::target::TargetSwitches;
@@ -34,7 +33,8 @@ use crate::operations::Operations;
 use crate::pipeline;
 use crate::route::{self, Router};
 use crate::snapshot::{
-    CompiledApi, CompiledListener, Document, Forwarding, Policy, Rule, Secret, Snapshot, Step,
+    CompiledApi, CompiledListener, CompiledUpstream, Document, Forwarding, Policy, Rule, Secret,
+    Snapshot, Step,
 };
 use crate::split::Split;
 use crate::upstream::Registry;
@@ -163,6 +163,9 @@ pub fn compile(
             message,
         )]);
     }
+    let unfit = tokens::unfit(&bundle.issuers, &issuers, around)
+        .chain(unfit_credentials(&bundle.upstreams, &upstreams))
+        .collect();
     let keyed = apis.iter().flat_map(|api: &CompiledApi| &api.edits);
     let proving = upstreams
         .iter()
@@ -175,6 +178,7 @@ pub fn compile(
     credentials.dedup();
     Ok(Snapshot {
         credentials,
+        unfit,
         hash: hash.into(),
         sequence: bundle.sequence,
         sources: bundle.sources,
@@ -265,6 +269,21 @@ fn secret(credential: &Credential, around: &Surroundings<'_>) -> Result<Secret, 
         Some(value)
     });
     Ok(Secret { header, value })
+}
+
+/// What is wrong with credentials of upstreams, in words.
+fn unfit_credentials<'b>(
+    said: &'b [Upstream],
+    compiled: &'b [CompiledUpstream],
+) -> impl Iterator<Item = String> + 'b {
+    said.iter().zip(compiled).filter_map(|(said, compiled)| {
+        let lacking = compiled.credential.as_ref()?.value.is_none();
+        let reference = &said.credential.as_ref()?.secret;
+        lacking.then(|| format!(
+            "the credential of the upstream `{}` ({reference}) is not there, or fits no header: requests that go there are answered 503",
+            said.name
+        ))
+    })
 }
 
 fn compile_api(
@@ -573,20 +592,17 @@ fn steps(
         );
     }
     // A name that one of several paths does not give would be empty there.
-    let known = |name: &str| {
-        matches!(name, template::PATH | template::REST)
-            || api
-                .paths
-                .iter()
-                .all(|path| route::names(path).iter().any(|known| known == name))
+    let own = |name: &str| {
+        let gives = |path| route::names(path).iter().any(|known| known == name);
+        api.paths.iter().all(gives)
     };
     if let Some(placed) = &api.policies.redirect {
-        let policy = Redirect::new(&placed.config, &known, switches);
+        let policy = Redirect::new(&placed.config, &own, switches);
         let policy = policy.map(|policy| Policy::Redirect(policy.into()));
         add("redirect".into(), placed.into(), policy);
     }
     if let Some(placed) = &api.policies.rewrite {
-        let policy = Rewrite::new(&placed.config, &known, switches);
+        let policy = Rewrite::new(&placed.config, &own, switches);
         let policy = policy.map(|policy| Policy::Rewrite(policy.into()));
         add("rewrite".into(), placed.into(), policy);
     }

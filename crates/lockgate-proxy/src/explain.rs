@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, LOCATION};
 use http::Method;
 use lockgate_policy::{BodyVerdict, ConfigError, Denial, Edit, ReasonRef, Span};
 use serde::Serialize;
@@ -74,6 +74,8 @@ pub struct Explanation {
     errors: Vec<String>,
     identity: Option<Who>,
     upstream: Option<Target>,
+    /// Where a redirect leads to.
+    location: Option<String>,
     changes: Changes,
     client: IpAddr,
     bundle: String,
@@ -176,6 +178,14 @@ struct Changed {
     change: &'static str,
     header: String,
     value: Option<String>,
+}
+
+fn location(end: &End) -> Option<String> {
+    let End::Respond(response) = end else {
+        return None;
+    };
+    let location = response.headers().get(LOCATION)?;
+    Some(String::from_utf8_lossy(location.as_bytes()).into_owned())
 }
 
 impl Changed {
@@ -421,6 +431,7 @@ impl Engine {
                         .as_ref()
                         .map_or_else(|| head.target.clone(), ToString::to_string),
                 }),
+            location: location(&judgement.end),
             changes: api.map_or_else(Changes::default, |api| Changes::of(api, &judgement, now_ms)),
             client: judgement.client,
             bundle: self.snapshot.hash.to_string(),
@@ -444,6 +455,7 @@ impl Engine {
             errors: Vec::new(),
             identity: None,
             upstream: None,
+            location: None,
             changes: Changes::default(),
             client: question.peer,
             bundle: self.snapshot.hash.to_string(),

@@ -160,6 +160,8 @@ pub struct Gate {
     open: Mutex<HashMap<SocketAddr, Open>>,
     /// What was handed to this gate and no bundle has asked for yet.
     handed: Mutex<Vec<Handed>>,
+    /// Files that the secrets at work were read from.
+    secrets: Mutex<secret::Files>,
 }
 
 /// A listener that is open.
@@ -226,6 +228,7 @@ impl Gate {
             keeper: Keeper::default(),
             open: Mutex::default(),
             handed: Mutex::new(settings.handed),
+            secrets: Mutex::default(),
         };
         let torn = gate.shared.facts.torn();
         if torn > 0 {
@@ -263,6 +266,30 @@ impl Gate {
             system(&self.shared.log, "bundle-not-kept", &error.to_string());
         }
         Ok(loaded)
+    }
+
+    /// Puts secrets to work whose files have changed since they were read;
+    /// whether there were any. A gate that goes down leaves them be.
+    ///
+    /// # Errors
+    /// If the bundle cannot be served again; what served serves on, and they
+    /// are tried again once a file changes.
+    pub fn renew_secrets(&self) -> Result<bool, GateError> {
+        {
+            let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+            if self.shared.draining.load(Ordering::Acquire) || !secrets.changed() {
+                return Ok(false);
+            }
+            secrets.seen();
+        }
+        let signed = fs::read(self.folder.join("bundle.json")).map_err(GateError::State)?;
+        self.take(&signed, true)?;
+        system(
+            &self.shared.log,
+            "secrets-renewed",
+            "Files of secrets have changed, and what they hold now is at work.",
+        );
+        Ok(true)
     }
 
     /// Applies facts, each the JSON of one.
@@ -408,9 +435,10 @@ impl Gate {
                 });
             }
         }
+        let reading = secret::Reading::default();
         let around = Surroundings {
             pepper: Arc::clone(&self.pepper),
-            secret: &secret::resolve,
+            secret: &|reference| reading.resolve(reference),
             metrics: Arc::clone(&self.shared.metrics),
             upstreams: Arc::clone(&self.shared.upstreams),
             tokens: Arc::clone(&self.shared.tokens),
@@ -430,6 +458,9 @@ impl Gate {
         let groups = groups.filter_map(|upstream| upstream.group.clone());
         let kept = groups.filter(|group| group.wants_keeping()).collect();
         self.keeper.keep(kept).map_err(GateError::State)?;
+        for words in &snapshot.unfit {
+            system(&self.shared.log, "secret-unfit", words);
+        }
         self.shared.current.store(Some(Arc::new(snapshot)));
         self.shared.upstreams.prune();
         for (opened, sockets) in new {
@@ -452,6 +483,7 @@ impl Gate {
             }
             keep
         });
+        *self.secrets.lock().unwrap_or_else(PoisonError::into_inner) = reading.files();
         let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
         Ok(Loaded {
             sequence,

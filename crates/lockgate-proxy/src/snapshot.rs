@@ -64,6 +64,8 @@ pub struct Snapshot {
     pub problem_base: String,
     /// Every header that carries a key to some API, or proves the gate to some upstream.
     pub credentials: Vec<HeaderName>,
+    /// Secrets that are missing or unfit, and what that closes, in words.
+    pub unfit: Vec<String>,
     /// What processes for plugins run.
     pub plugins: Option<PluginSet>,
     /// Those processes, where a gate runs some.
@@ -94,6 +96,7 @@ impl Snapshot {
             },
             problem_base: String::new(),
             credentials: Vec::new(),
+            unfit: Vec::new(),
             plugins: None,
             pool: None,
         }

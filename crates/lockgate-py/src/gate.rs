@@ -68,6 +68,12 @@ impl Gate {
         Ok(applied.map_err(|error| Told::new("fact-refused", error.to_string()))?)
     }
 
+    fn renew_secrets(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(py
+            .detach(|| self.gate.renew_secrets())
+            .map_err(Told::from)?)
+    }
+
     fn facts_seq(&self) -> u64 {
         self.gate.facts_sequence()
     }

@@ -169,6 +169,7 @@ def of_event(event: dict[str, Any], bundle: str | None) -> dict[str, Any]:
         "errors": [],
         "identity": None if key is None and owner is None else {"credential": key, "owner": owner},
         "upstream": None if event.get("target") is None else _asked_upstream(event),
+        "location": None,
         "took_us": event["took_us"],
         "upstream_us": event.get("upstream_us"),
         "other_methods": None,

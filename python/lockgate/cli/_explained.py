@@ -137,7 +137,8 @@ def _end(explained: dict[str, Any]) -> list[str]:
         return [*lines, *_changes(explained), f"[bold green]Let through[/]{to}{status}"]
     if explained["verdict"] == "respond":
         # A redirect or a preflight: the gate answers by itself, and it is no refusal.
-        return [*lines, f"[bold green]Answered[/] with {explained['status']}"]
+        to = f": {escape(explained['location'])}" if explained.get("location") else ""
+        return [*lines, f"[bold green]Answered[/] with {explained['status']}{to}"]
     word = "Failed" if explained["verdict"] == "failed" else "Refused"
     if reason is None:
         return [*lines, f"[bold red]{word}[/] with {explained['status']}"]

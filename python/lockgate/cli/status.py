@@ -145,6 +145,7 @@ def _wrong(told: dict[str, Any]) -> list[str]:
     last = told["control"]["last_reload"]
     if last is not None and last["result"] == "refused":
         wrong.append(why_refused(last.get("errors", [])))
+    wrong += (told["gate"]["stats"] or {}).get("unfit", [])
     upstreams = (told["gate"]["stats"] or {}).get("upstreams", [])
     down = [upstream["name"] for upstream in upstreams if not upstream["available"]]
     if down:

@@ -53,6 +53,13 @@ def _gate(status: dict[str, Any]) -> Iterator[Result]:
         )
     else:
         yield ok("gate", f"process {gate['pid']} serves bundle {(gate['bundle'] or {}).get('sequence')}")
+    for words in (gate["stats"] or {}).get("unfit", []):
+        yield warning(
+            "secret",
+            words,
+            means="the gate has read what is there now",
+            advice="put a good one there: the gate takes it up within a second, without a reload",
+        )
     yield from _others(status["gates"])
     last = control["last_reload"]
     if last is not None and last["result"] == "refused":

@@ -52,6 +52,9 @@ class GateCore(LinkedGate, Protocol):
     def drain(self, timeout_s: float) -> bool:
         """Take no more, finish what was begun; whether all was finished in time."""
 
+    def renew_secrets(self) -> bool:
+        """Put secrets to work whose files have changed; whether there were any."""
+
     def sockets(self) -> list[Sockets]:
         """The listening sockets once more; the caller closes them."""
 

@@ -104,6 +104,7 @@ class Host:
                     finished = self._gate.drain(drain_timeout)
                     log.info("gate-stopped", all_requests_finished=finished)
                     return 0
+                self._renew_secrets()
                 if retired is None:
                     retired = self._replaced(drain_timeout)
                 elif not retired.is_alive():
@@ -144,6 +145,14 @@ class Host:
         thread = threading.Thread(target=retire, name="lockgate-retire", daemon=True)
         thread.start()
         return thread
+
+    def _renew_secrets(self) -> None:
+        """Look at the files of secrets, which are changed where no configuration is: by whoever rotates them."""
+        try:
+            if self._gate.renew_secrets():
+                log.info("secrets-renewed")
+        except _native_error() as error:
+            log.error("secrets-not-renewed", cause=str(error), hint="those before are at work")  # noqa: TRY400 -- The cause says it all.
 
     def _adopt(self) -> None:
         """Take the events of a gate that this one has followed, once it has written its last."""

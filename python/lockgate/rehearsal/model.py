@@ -227,6 +227,9 @@ class Expect(Settings):
     target: Text | None = Field(
         default=None, description="What the upstream is asked for.", examples=["/v2/orders?page=1"]
     )
+    location: Text | None = Field(
+        default=None, description="Where a redirect leads to.", examples=["https://shop.example.com/items/7"]
+    )
     owner: Text | None = Field(
         default=None, description="Who is identified, by whom its credential belongs to.", examples=["crm@example.com"]
     )

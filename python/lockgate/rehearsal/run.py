@@ -33,6 +33,7 @@ LOOKED_AT: Final[Mapping[str, Callable[[Explanation], object]]] = {
     "operation": lambda told: ((told["route"] or {}).get("operation") or {}).get("name"),
     "upstream": lambda told: (told["upstream"] or {}).get("name"),
     "target": lambda told: (told["upstream"] or {}).get("target"),
+    "location": lambda told: told["location"],
     "owner": lambda told: (told["identity"] or {}).get("owner"),
 }
 """Where an explanation says what a case may expect."""

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from lockgate.admin.listen import elsewhere
 from lockgate.cli.status import _gates_wrong, _lines, _one_of, _several
 from lockgate.state import StateFolder
+from support.issuer import b64
 from support.ports import free_port
 from support.processes import Processes
 from support.running import Running, write_config
@@ -297,3 +301,54 @@ def test_each_of_several_gates_is_told_of() -> None:
     assert "revocations" in wrong[1]
     assert "older" in wrong[2]
     assert _several({"gates": [gates[0], gates[-1]]}) == []
+
+
+SECRETS = """version: 1
+listeners:
+  public: {{address: 127.0.0.1:0}}
+admin: {{address: 127.0.0.1:0}}
+issuers:
+  company:
+    issuer: https://login.example.com
+    audience: shop
+    algorithms: [HS256]
+    secret: ${{file:company.secret}}
+apis:
+  shop: {{upstream: "http://127.0.0.1:{port}", authenticate: [{{jwt: {{issuer: company}}}}]}}
+"""
+
+
+def test_a_secret_that_is_renewed_is_put_to_work(
+    processes: Processes, tmp_path: Path, cli: Cli, shop_port: int
+) -> None:
+    """Whoever rotates secrets changes no configuration; and one that is unfit is told of."""
+    first, second = ("first-" * 8, "second-" * 8)
+    secret = tmp_path / "company.secret"
+    secret.write_text(first)
+    (tmp_path / "lockgate.yaml").write_text(SECRETS.format(port=shop_port), encoding="utf-8")
+    running = Running(processes, tmp_path).ready()
+    gate = running.pids()["gate"]
+
+    def status(signed_with: str) -> int:
+        claims = {"iss": "https://login.example.com", "aud": "shop", "sub": "ann", "exp": int(time.time()) + 600}
+        signed = ".".join(b64(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "at+jwt"}, claims))
+        token = f"{signed}.{b64(hmac.digest(signed_with.encode(), signed.encode(), 'sha256'))}"
+        return httpx.get(f"{running.url()}/products", headers={"Authorization": f"Bearer {token}"}).status_code
+
+    assert (status(first), status(second)) == (200, 401)
+    secret.write_text(second)
+    until(lambda: status(second) == 200, "the new secret")
+    assert status(first) == 401, "what was verified before is not remembered"
+    assert "Wrong" not in cli("status")
+    secret.write_text("short")
+    until(lambda: status(second) == 503, "the unfit secret")
+    said = cli("status", status=1)
+    assert "the secret of the issuer `company` (file:" in said
+    assert "has 5 bytes, which is too short" in said
+    assert "too short" in cli("doctor", status=1)
+    secret.unlink()
+    until(lambda: "is not there" in cli("status", status=1), "the lack of a secret")
+    secret.write_text(first)
+    until(lambda: status(first) == 200, "the first secret again")
+    assert running.pids()["gate"] == gate
+    assert "secrets-renewed" in cli("logs", "--class", "system")

@@ -29,6 +29,9 @@ class FakeGate:
     def apply_facts(self, facts: list[bytes]) -> int:
         raise NotImplementedError
 
+    def renew_secrets(self) -> bool:
+        return False
+
     def facts_seq(self) -> int:
         return 0
 

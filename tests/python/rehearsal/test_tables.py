@@ -36,6 +36,7 @@ apis:
     path: {exact: /healthz}
     upstream: http://127.0.0.1:9000
     public: {owner: ops@example.com, reason: monitoring, until: 2099-01-01}
+
 """
 
 HEAD = "version: 1\ndefaults: {host: shop.example.com}\ncases:\n"
@@ -94,6 +95,22 @@ def one(bundle: dict[str, Any], folder: Path, said: str) -> Result:
 def test_a_case_passes_where_the_gate_does_so(bundle: dict[str, Any], tmp_path: Path, said: str) -> None:
     result = one(bundle, tmp_path, said)
     assert result.passed, [miss.words for miss in result.misses] or result.broken
+
+
+MOVED = """  moved:
+    path: /old
+    redirect: {to: "https://new.example.com{rest}"}
+    public: {owner: ops@example.com, reason: moved, until: 2099-01-01}
+"""
+
+
+def test_a_redirect_may_be_expected_to_lead_somewhere(tmp_path: Path) -> None:
+    (tmp_path / "lockgate.yaml").write_text(CONFIG + MOVED)
+    bundle = load(tmp_path / "lockgate.yaml").compile(0, 0)
+    expected = "{status: 308, location: 'https://new.example.com/x?a=1'}"
+    assert one(bundle, tmp_path, f"request: GET /old/x?a=1\nexpect: {expected}").passed
+    (miss,) = one(bundle, tmp_path, f"request: GET /old/y\nexpect: {expected}").misses
+    assert (miss.field, miss.found) == ("location", "https://new.example.com/y")
 
 
 @pytest.mark.parametrize(

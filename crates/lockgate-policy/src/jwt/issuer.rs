@@ -120,6 +120,14 @@ impl Issuer {
         })
     }
 
+    /// Whether its shared secret is missing, or shorter than one of its algorithms demands:
+    /// tokens that want it are answered as if there were no keys.
+    #[must_use]
+    pub fn lacks_secret(&self) -> bool {
+        let count = self.own.as_ref().map(|own| own.shared_count());
+        count.is_some_and(|count| count < self.algorithms.len())
+    }
+
     /// Whether a key set is this issuer's, and not that of another which had the name before.
     pub(super) fn publishes(&self, set: &KeySet) -> bool {
         self.source.as_deref() == Some(&*set.source)

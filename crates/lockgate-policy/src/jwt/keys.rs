@@ -97,6 +97,11 @@ impl KeySet {
         Self::new("", u64::from_le_bytes(first), u64::MAX, keys)
     }
 
+    /// For how many algorithms there are keys of a shared secret.
+    pub(super) fn shared_count(&self) -> usize {
+        self.keys.iter().map(|key| key.verifiers.len()).sum()
+    }
+
     /// The same keys, confirmed at another time.
     #[must_use]
     pub fn confirmed(&self, confirmed_ms: u64) -> Self {

@@ -39,6 +39,28 @@ pub(super) fn issuers(
     }
 }
 
+/// What is wrong with shared secrets, in words.
+pub(super) fn unfit<'b>(
+    said: &'b [bundle::Issuer],
+    issuers: &'b Issuers,
+    around: &'b Surroundings<'_>,
+) -> impl Iterator<Item = String> + 'b {
+    said.iter().filter_map(|issuer| {
+        let KeySource::Secret(reference) = &issuer.rules.keys else {
+            return None;
+        };
+        let lacking = issuers.get(&issuer.name)?.lacks_secret();
+        let name = &issuer.name;
+        lacking.then(|| match (around.secret)(reference) {
+            None => format!("the secret of the issuer `{name}` ({reference}) is not there: its tokens are answered 503"),
+            Some(secret) => format!(
+                "the secret of the issuer `{name}` ({reference}) has {} bytes, which is too short: HS256 wants 32, HS384 48 and HS512 64; its tokens are answered 503",
+                secret.trim_ascii_end().len()
+            ),
+        })
+    })
+}
+
 pub(super) fn token(
     placed: &Placed<jwt::Config>,
     issuers: &Issuers,

@@ -1,8 +1,12 @@
 //! Secrets that a bundle refers to. They are read here, kept in memory, and
-//! never written anywhere.
+//! never written anywhere. Their files are looked at again, so that a secret
+//! which was renewed is put to work without a change of the configuration.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 /// Longest secret, bytes: header values are shorter.
 const MAX_SECRET: u64 = 64 * 1024;
@@ -27,4 +31,62 @@ pub fn resolve(reference: &str) -> Option<Vec<u8>> {
         .read_to_end(&mut bytes)
         .ok()?;
     (!bytes.is_empty()).then_some(bytes)
+}
+
+/// What tells one version of a file from the next.
+type Print = Option<(u64, u64, u64, i64, i64)>;
+
+/// Files that secrets were read from, as they were.
+#[derive(Debug, Default)]
+pub struct Files(Vec<(PathBuf, Print)>);
+
+impl Files {
+    /// Whether one of them is not what it was.
+    #[must_use]
+    pub fn changed(&self) -> bool {
+        self.0
+            .iter()
+            .any(|(path, print)| self::print(path) != *print)
+    }
+
+    /// Looks at them as they are now.
+    pub fn seen(&mut self) {
+        for (path, print) in &mut self.0 {
+            *print = self::print(path);
+        }
+    }
+}
+
+/// Reads secrets, and remembers from where.
+#[derive(Debug, Default)]
+pub struct Reading(RefCell<Files>);
+
+impl Reading {
+    /// As [`resolve`].
+    pub fn resolve(&self, reference: &str) -> Option<Vec<u8>> {
+        if let Some(path) = reference.strip_prefix("file:") {
+            // Before it is read: what changes meanwhile is seen as a change.
+            let path = PathBuf::from(path);
+            let print = print(&path);
+            self.0.borrow_mut().0.push((path, print));
+        }
+        resolve(reference)
+    }
+
+    /// What was read.
+    #[must_use]
+    pub fn files(self) -> Files {
+        self.0.into_inner()
+    }
+}
+
+fn print(path: &Path) -> Print {
+    let found = std::fs::metadata(path).ok()?;
+    Some((
+        found.dev(),
+        found.ino(),
+        found.size(),
+        found.mtime(),
+        found.mtime_nsec(),
+    ))
 }

@@ -47,6 +47,8 @@ pub struct Stats {
     pub counters: CounterStats,
     /// What each plugin has cost.
     pub plugins: Vec<Cost>,
+    /// Secrets that are missing or unfit, and what that closes, in words.
+    pub unfit: Vec<String>,
 }
 
 pub(super) fn stats(shared: &Shared, workers: usize) -> Stats {
@@ -74,6 +76,12 @@ pub(super) fn stats(shared: &Shared, workers: usize) -> Stats {
         observed: shared.metrics.observed(),
         counters: shared.counters.stats(),
         plugins: shared.ledger.costs(),
+        unfit: shared
+            .current
+            .load()
+            .as_ref()
+            .map(|snapshot| snapshot.unfit.clone())
+            .unwrap_or_default(),
     }
 }
 

@@ -46,6 +46,7 @@ class Explanation(BaseModel):
     errors: list[str] = Field(description="What policies met that could not decide; of a past request, the log has it.")
     identity: dict[str, Any] | None
     upstream: dict[str, Any] | None
+    location: str | None = Field(default=None, description="Where a redirect leads to; not kept of past requests.")
     other_methods: dict[str, str] | None = Field(
         description="With a 405: the methods that the Allow header names, each with the API that takes it."
     )
