@@ -253,6 +253,8 @@ class StateFolder:
         try:
             return {int(place.name) for place in self._gate_files() if _is_locked(place)}
         except FileNotFoundError:
+            if self.is_held("gate"):
+                raise  # A gate lives, and somebody has taken its file away.
             return set()
 
     def _gate_files(self) -> list[Path]:

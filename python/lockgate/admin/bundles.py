@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Select, delete, select
 
 from lockgate.admin.clock import now_ms
+from lockgate.admin.gate_said import SEQUENCE_MAX
 from lockgate.admin.store import Store
 from lockgate.admin.store.engine import take
 from lockgate.admin.store.models import Bundle
@@ -22,9 +23,6 @@ COUNTER = "bundles"
 
 KEPT = 20
 """Old bundles, by which `lockgate explain --request` finds the line that decided back then."""
-
-SEQUENCE_MAX = 2**53
-"""Above it a number does not survive JavaScript; no gate that says so is believed."""
 
 
 @dataclass(frozen=True, slots=True)

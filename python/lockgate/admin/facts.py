@@ -7,7 +7,7 @@ the new log, which shows that it must be told everything again (`FactsLog.snapsh
 """
 
 import json
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import delete, func, insert, select
@@ -138,23 +138,31 @@ class FactsLog:
         with self._store.read() as session:
             return session.get(Fact, seq) is not None if seq else head(session) == 0
 
-    def snapshot(self) -> Generator[Batch]:
-        """The whole truth of one moment, in batches, for a gate that the log cannot catch up.
+    def snapshot(self) -> Iterator[Batch]:
+        """The whole truth in batches, for a gate that the log cannot catch up.
 
-        A gate puts it in the place of all that it knew when the last batch
+        What changes meanwhile may be in it already, and comes again with the facts after its
+        number, which say the same. No session is held while a batch is on its way: how long
+        that takes is the gate's to say. A gate puts it in the place of all that it knew when the last batch
         has come: a key that this installation never heard of opens nothing
         afterwards, and no key that it knows is refused meanwhile.
         """
         with self._store.read() as session:
             last, at_ms = head(session), now_ms()
-            yield Batch([_payload(last, at_ms, {"kind": "reset.begin"})], last)
-            sets = session.scalars(select(KeySet).order_by(KeySet.issuer)).all()
-            for first in range(0, len(sets), SETS):
-                part = sets[first : first + SETS]
-                yield Batch([_payload(last, at_ms, put_keys(one)) for one in part], last)
-            for keys in _partitions(session):
-                yield Batch([_payload(last, at_ms, put(key)) for key in keys], last)
-            yield Batch([_payload(last, at_ms, {"kind": "reset.end"})], last)
+            sets = [put_keys(one) for one in session.scalars(select(KeySet).order_by(KeySet.issuer))]
+        yield Batch([_payload(last, at_ms, {"kind": "reset.begin"})], last)
+        for first in range(0, len(sets), SETS):
+            yield Batch([_payload(last, at_ms, one) for one in sets[first : first + SETS]], last)
+        behind = ""
+        while keys := self._keys(behind):
+            yield Batch([_payload(last, at_ms, key) for key in keys], last)
+            behind = keys[-1]["key"]["id"]
+        yield Batch([_payload(last, at_ms, {"kind": "reset.end"})], last)
+
+    def _keys(self, behind: str) -> list[dict[str, Any]]:
+        with self._store.read() as session:
+            rows = session.scalars(select(Key).where(Key.id > behind).order_by(Key.id).limit(BATCH))
+            return [put(key) for key in rows]
 
     def key_sets(self) -> list[dict[str, Any]]:
         """The keys of every issuer, as they were last fetched."""
@@ -168,14 +176,6 @@ class FactsLog:
             oldest = session.scalar(select(Fact.seq).order_by(Fact.seq.desc()).offset(keep).limit(1))
             if oldest is not None:
                 session.execute(delete(Fact).where(Fact.seq <= oldest))
-
-
-def _partitions(session: Session) -> Iterator[Sequence[Key]]:
-    last = ""
-    while keys := session.scalars(select(Key).where(Key.id > last).order_by(Key.id).limit(BATCH)).all():
-        yield keys
-        last = keys[-1].id
-        session.expunge_all()
 
 
 def _payload(seq: int, at_ms: int, fact: dict[str, Any]) -> bytes:

@@ -11,6 +11,7 @@ import structlog
 
 from lockgate.admin.bundles import SignedBundle
 from lockgate.admin.facts import Batch, FactsLog
+from lockgate.admin.gate_said import Applied, Hello, Known, Standing, Taken, Wishes, parse
 from lockgate.gate.frames import HEADER, Frame, FrameError, Kind, encode, message, parse_header
 
 BEAT = 1.0
@@ -25,8 +26,13 @@ DRAINING = "gate-draining"
 
 log = structlog.get_logger("lockgate.control")
 
-PROCESSES = 64
-"""More than ever live at once of one gate, which are two while it is upgraded."""
+UNASKED_BYTES = 1024 * 1024
+"""The longest message of a gate that was asked for nothing; one of a thousand listeners is a tenth of it."""
+ASKED_BYTES = 32 * 1024 * 1024
+"""The longest answer: the metrics of ten thousand APIs have some 10 MB."""
+STRANGE = 8
+ASKED_SECONDS = 60.0
+"""So long after a question its answer may still come."""
 
 T = TypeVar("T")
 
@@ -63,7 +69,12 @@ class GateSession:
         self._ids = itertools.count(1)
         self._reached: asyncio.Condition = asyncio.Condition()
         self.wake = asyncio.Event()
-        self.hello: dict[str, Any] = {}
+        self.version: str | None = None
+        self.replaces: int | None = None
+        """The process whose place it took."""
+        self._asked_until = 0.0
+        self._strange: set[str] = set()
+        """Messages of kinds that nobody here knows, each told once."""
         self.bundle_sequence = 0
         self.bundle_hash: str | None = None
         self.facts_seq = 0
@@ -85,17 +96,17 @@ class GateSession:
     async def greet(self) -> None:
         """Hear who it is and what it knows."""
         async with asyncio.timeout(HELLO_SECONDS):
-            self.hello = await self._message("hello")
-        pid = self.hello.get("pid")
-        self.pid = pid if isinstance(pid, int) else None
-        self._note_status(self.hello)
+            hello = parse(Hello, await self._message("hello"))
+        self.pid, self.version, self.replaces = hello.pid, hello.version, hello.replaces
+        self.facts_seq = hello.facts_seq
+        self._note_status(hello)
 
     def described(self) -> dict[str, Any]:
         """For events and `lockgate status`."""
         return {
             "gate": self.name,
             "pid": self.pid,
-            "version": self.hello.get("version"),
+            "version": self.version,
             "bundle": {"sequence": self.bundle_sequence, "hash": self.bundle_hash},
             "facts_seq": self.facts_seq,
             "addresses": self.addresses,
@@ -142,6 +153,7 @@ class GateSession:
         number = next(self._ids)
         future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._requests[number] = future
+        self._asked_until = time.monotonic() + ASKED_SECONDS
         try:
             await self._send(message(what, id=number))
             async with asyncio.timeout(within):
@@ -190,12 +202,8 @@ class GateSession:
 
     async def _send_snapshot(self) -> None:
         batches = self._facts.snapshot()
-        try:
-            while (batch := await asyncio.to_thread(_next, batches)) is not None:
-                await self._send_batch(batch)
-        finally:
-            # The generator holds a database session: it must not wait for the collector.
-            await asyncio.to_thread(batches.close)
+        while (batch := await asyncio.to_thread(_next, batches)) is not None:
+            await self._send_batch(batch)
 
     async def _send_batch(self, batch: Batch) -> int:
         self._facts_answer = asyncio.get_running_loop().create_future()
@@ -227,41 +235,43 @@ class GateSession:
     def _take(self, said: dict[str, Any]) -> None:
         match said["type"]:
             case "beat":
-                self._note_status(said)
+                self._note_status(parse(Standing, said))
             case "applied":
-                self.bundle_sequence, self.bundle_hash = said["sequence"], said["hash"]
-                self.addresses = said.get("addresses", {})
-                _settle(self._bundle_answer, GateAnswer(applied=said))
-            case "refused":
+                applied = parse(Applied, said)
+                self.bundle_sequence, self.bundle_hash = applied.sequence, applied.hash
+                self.addresses = applied.addresses
+                _settle(self._bundle_answer, GateAnswer(applied=applied.model_dump()))
+            case "refused" if isinstance(said.get("error"), dict):
                 _settle(self._bundle_answer, GateAnswer(error=said["error"]))
             case "facts":
-                self._note_processes(said)
-                _settle(self._facts_answer, int(said["seq"]))
+                taken = parse(Taken, said)
+                self._note_processes(taken)
+                _settle(self._facts_answer, taken.seq)
             case "refetch":
                 if self.on_refetch is not None:
-                    self.on_refetch(self, [str(issuer) for issuer in said["issuers"]])
+                    self.on_refetch(self, parse(Wishes, said).issuers)
             case "bye":
                 self.parted = True
             case "renew" if self.on_renew is not None and (self._renewing is None or self._renewing.done()):
                 self._renewing = asyncio.ensure_future(self.on_renew(said))
-            case "stats" | "metrics":
-                _settle(self._requests.get(said["id"]), said)
-            case unknown:
-                log.warning("link-message-unknown", type=unknown, hint="is the gate newer?")
+            case "renew":
+                pass  # One is under way, or it needs none.
+            case "stats" | "metrics" if isinstance(number := said.get("id"), int):
+                _settle(self._requests.get(number), said)
+            case unknown if len(self._strange) < STRANGE and unknown not in self._strange:
+                self._strange.add(unknown)
+                log.warning("link-message-unknown", gate=self.name, type=unknown[:40], hint="is the gate newer?")
 
-    def _note_status(self, said: dict[str, Any]) -> None:
-        bundle = said.get("bundle") or {}
-        self.bundle_sequence, self.bundle_hash = int(bundle.get("sequence", 0)), bundle.get("hash")
-        self.addresses = said.get("addresses") or {}
-        self.retiring = self.retiring or said.get("retiring") is True
+    def _note_status(self, said: Standing) -> None:
+        served = said.bundle
+        self.bundle_sequence, self.bundle_hash = (0, None) if served is None else (served.sequence, served.hash)
+        self.addresses = said.addresses
+        self.retiring = self.retiring or said.retiring
         self._note_processes(said)
-        if said["type"] == "hello":
-            self.facts_seq = int(said["facts_seq"])
 
-    def _note_processes(self, said: dict[str, Any]) -> None:
-        named = said.get("processes")
-        if isinstance(named, list):
-            self.processes = {pid for pid in named[:PROCESSES] if isinstance(pid, int)}
+    def _note_processes(self, said: Known) -> None:
+        if said.processes is not None:
+            self.processes = set(said.processes)
 
     async def _note_facts(self, seq: int) -> None:
         async with self._reached:
@@ -276,6 +286,9 @@ class GateSession:
 
     async def _frame(self) -> Frame:
         kind, length = parse_header(await self._reader.readexactly(HEADER.size))
+        most = ASKED_BYTES if time.monotonic() < self._asked_until else UNASKED_BYTES
+        if length > most:
+            raise FrameError(f"a message of {length} bytes is over the limit of {most}")
         frame = Frame(kind, await self._reader.readexactly(length))
         self._heard = time.monotonic()
         return frame

@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -92,6 +93,8 @@ class KeySets:
         self._outgoing = Outgoing(Rules())
         self._followed: dict[str, _Followed] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._granting: set[tuple[GateSession, str]] = set()
+        """Wishes that are being looked after: a gate that asks again meanwhile gets the one answer."""
         self._changing = asyncio.Lock()
         link.on_refetch = self._wished
 
@@ -148,8 +151,14 @@ class KeySets:
         return task
 
     def _wished(self, session: GateSession, issuers: list[str]) -> None:
-        for name in issuers:
-            self.spawn(self._grant(session, name))
+        for name in dict.fromkeys(issuers):
+            wish = (session, name)
+            if name in self._followed and wish not in self._granting:
+                self._granting.add(wish)
+                self.spawn(self._grant(session, name)).add_done_callback(partial(self._granted, wish))
+
+    def _granted(self, wish: tuple[GateSession, str], _: asyncio.Task[None]) -> None:
+        self._granting.discard(wish)
 
     async def _grant(self, session: GateSession, name: str) -> None:
         """Fetch for a gate, and say that it was done once the gate knows what was found."""

@@ -35,6 +35,13 @@ KEYS_FIRST_SECONDS = 60.0
 AGAIN_SECONDS = 0.02
 """How often it is asked whether a gate process that has no link has one now, or has ended."""
 
+LINKS_EACH = 8
+"""Links of one gate at once: two while it is upgraded, and a few that it has lost and nobody has noticed."""
+
+SEQUENCE_JUMP = 1_000_000
+"""How far a gate elsewhere may be ahead of what was published here, as it is once a database was restored.
+Beyond it the gate is not believed: a number that all bundles must pass is gone for good."""
+
 log = structlog.get_logger("lockgate.control")
 
 Process = tuple[str, int | None]
@@ -223,6 +230,10 @@ class LinkServer:
     async def converse(self, session: GateSession) -> None:
         """Talk with a gate until either side has enough."""
         session.on_refetch = self.on_refetch
+        if sum(other.name == session.name for other in self._sessions) >= LINKS_EACH:
+            log.warning("link-refused", gate=session.name, cause=f"it has {LINKS_EACH} links already")
+            session.close()
+            return
         self._sessions.add(session)
         try:
             await self._converse(session)
@@ -243,7 +254,7 @@ class LinkServer:
         try:
             await session.greet()
         except (FrameError, ConnectionError, asyncio.IncompleteReadError, TimeoutError) as error:
-            log.warning("link-refused", cause=str(error) or type(error).__name__)
+            log.warning("link-refused", gate=session.name, cause=str(error) or type(error).__name__)
             return
         if not session.retiring:
             self._install(session)
@@ -262,7 +273,7 @@ class LinkServer:
     def _install(self, session: GateSession) -> None:
         """Put the session in the place of the gate's one before."""
         before = self.gates.get(session.name)
-        if before is not None and session.hello.get("replaces") == before.pid:
+        if before is not None and session.replaces == before.pid:
             before.retiring = True  # It finishes its requests, and must hear of revocations meanwhile.
         elif before is not None:
             before.close()
@@ -284,7 +295,13 @@ class LinkServer:
         bundle = await asyncio.to_thread(self._bundles.latest)
         if bundle is None or session.bundle_hash == bundle.hash:
             return
-        if session.bundle_sequence >= bundle.sequence:
+        ahead = session.bundle_sequence - bundle.sequence
+        if ahead > SEQUENCE_JUMP and session.name != LOCAL:
+            words = "A gate says that it serves a bundle which nobody here can have published, and is sent none."
+            self._noted("gate-not-believed", words, session.described())
+            log.error("gate-not-believed", gate=session.name, sequence=session.bundle_sequence)
+            return
+        if ahead >= 0:
             bundle = await asyncio.to_thread(self._bundles.raise_above, session.bundle_sequence)
         if bundle is not None:
             self._spawn(self._hand_over(session, bundle))

@@ -94,7 +94,10 @@ def list_gates(state: StateDir = None, as_json: Json = False) -> None:
     if as_json:
         typer.echo(json.dumps(told, indent=2))
         return
+    from rich.markup import escape
     from rich.table import Table
+
+    from lockgate.printable import printable
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("Gate", "Status", "Version", "Bundle", "Listens", "Certificate until"):
@@ -103,7 +106,8 @@ def list_gates(state: StateDir = None, as_json: Json = False) -> None:
         bundle = str(gate["bundle"]["sequence"]) if gate["bundle"] else "none"
         listens = ", ".join(gate["addresses"].values()) or "nowhere known"
         ends = _when(gate["certificate_ends_ms"]) if gate["certificate_ends_ms"] else "needs none"
-        table.add_row(gate["name"], gate["status"], gate["version"] or "unknown", bundle, listens, ends)
+        row = (gate["name"], gate["status"], gate["version"] or "unknown", bundle, listens, ends)
+        table.add_row(*(escape(printable(cell)) for cell in row))
     tables().print(table)
 
 

@@ -13,6 +13,7 @@ from lockgate.cli._admin import NotRunningError, running
 from lockgate.cli._refusals import why_refused
 from lockgate.cli._report import Json, count, leave
 from lockgate.cli._state import StateDir
+from lockgate.printable import printable
 
 WELL = frozenset({"healthy", "unknown"})
 MAX_ILL = 5
@@ -36,10 +37,8 @@ def status(state: StateDir = None, as_json: Json = False) -> None:
     if as_json:
         typer.echo(json.dumps(told, indent=2))
     else:
-        for line in _lines(told):
-            typer.echo(line)
-        for line in wrong:
-            typer.echo(f"Wrong:     {line}")
+        for line in [*_lines(told), *(f"Wrong:     {line}" for line in wrong)]:
+            typer.echo(printable(line))  # Much of it is said by gates.
     raise typer.Exit(1 if wrong else 0)
 
 
@@ -162,13 +161,12 @@ def _wrong(told: dict[str, Any]) -> list[str]:
 
 def _gates_wrong(gates: Sequence[dict[str, Any]]) -> list[str]:
     """What is wrong with some of several gates."""
-    connected = [gate["bundle"]["sequence"] for gate in gates if gate["status"] == "connected" and gate["bundle"]]
     wrong = []
     for gate in gates:
         if gate["status"] == "away":
             wrong.append(f"the gate {gate['name']} is away: where it still serves, then by what it knew last")
         elif gate["status"] == "connected" and gate["facts_behind"]:
             wrong.append(f"the gate {gate['name']} does not know the latest keys and revocations yet")
-        elif gate["status"] == "connected" and (gate["bundle"] or {}).get("sequence") != max(connected, default=None):
-            wrong.append(f"the gate {gate['name']} serves an older configuration than others; its log says why")
+        elif gate["status"] == "connected" and gate["bundle_behind"]:
+            wrong.append(f"the gate {gate['name']} serves another configuration than the newest; its log says why")
     return wrong

@@ -172,7 +172,13 @@ def _receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
     """One message and its descriptors. Each side speaks only when it was asked, so a line is all there is."""
     received, descriptors = b"", []
     while not received.endswith(b"\n"):
-        data, some, _, _ = socket.recv_fds(connection, LINE_BYTES, BATCH + 1)
+        data, some, _, _ = socket.recv_fds(
+            # Not for plugins' processes to inherit, not even for a moment.
+            connection,
+            LINE_BYTES,
+            BATCH + 1,
+            socket.MSG_CMSG_CLOEXEC,
+        )
         descriptors += some
         if not data or len(received) > LINE_BYTES:
             for descriptor in descriptors:

@@ -7,7 +7,8 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from lockgate.admin.bundles import KEPT, SEQUENCE_MAX, Bundles
+from lockgate.admin.bundles import KEPT, Bundles
+from lockgate.admin.gate_said import SEQUENCE_MAX
 from lockgate.admin.store import Store
 
 SEED = bytes(range(32))

@@ -276,7 +276,7 @@ def test_who_took_the_port_of_what_was_killed_is_not_sent_the_credential(running
 
 def gate(name: str, sequence: int | None = 7, **more: Any) -> dict[str, Any]:
     bundle = None if sequence is None else {"sequence": sequence}
-    known = {"addresses": {"public": "127.0.0.1:80"}, "facts_behind": False, "bundle": bundle}
+    known = {"addresses": {"public": "127.0.0.1:80"}, "facts_behind": False, "bundle_behind": False, "bundle": bundle}
     return {"name": name, "status": "connected", **known, **more}
 
 
@@ -285,7 +285,7 @@ def test_each_of_several_gates_is_told_of() -> None:
         gate("one"),
         gate("two", None, status="away", addresses={}, facts_behind=None),
         gate("three", facts_behind=True),
-        gate("four", 6),
+        gate("four", 6, bundle_behind=True),
         gate("five", None, status="revoked"),
     ]
     several = _several({"gates": gates})
@@ -299,7 +299,7 @@ def test_each_of_several_gates_is_told_of() -> None:
     assert [line.split()[2] for line in wrong] == ["two", "three", "four"]
     assert "away" in wrong[0]
     assert "revocations" in wrong[1]
-    assert "older" in wrong[2]
+    assert "another configuration" in wrong[2]
     assert _several({"gates": [gates[0], gates[-1]]}) == []
 
 

@@ -21,10 +21,12 @@ from structlog.testing import capture_logs
 from lockgate._native import LockgateError
 from lockgate.admin.bundles import Bundles
 from lockgate.admin.facts import BATCH, FactsLog
+from lockgate.admin.gate_said import SEQUENCE_MAX
+from lockgate.admin.gate_session import UNASKED_BYTES
 from lockgate.admin.keys import Keys
-from lockgate.admin.link import LinkServer
+from lockgate.admin.link import LINKS_EACH, LinkServer
 from lockgate.admin.store import Store
-from lockgate.gate.frames import Kind, encode
+from lockgate.gate.frames import Kind, encode, message
 from lockgate.gate.link import Link, local
 from lockgate.gate.sockets import socket_name
 from lockgate.state import StateFolder
@@ -603,3 +605,94 @@ def test_a_link_that_was_up_and_breaks_is_a_warning_at_once(wire: Wire) -> None:
         wire.settled()
         wire.restart_control()
         until(lambda: warnings(logged) == 1, "the warning")
+
+
+def liar(wire: Wire, **said: Any) -> socket.socket:
+    """A gate that says what it likes."""
+    link = socket.socket(socket.AF_UNIX)
+    link.settimeout(10)
+    with socket_name(wire.state.link_socket) as name:
+        link.connect(name)
+    hello = {"pid": 7, "version": "test", "facts_seq": 0, "bundle": None, "addresses": {}, "retiring": False}
+    link.sendall(message("hello", **{**hello, **said}))
+    return link
+
+
+def hung_up(link: socket.socket) -> bool:
+    """Whether the other end has closed it, whatever it said before."""
+    with contextlib.suppress(ConnectionError):
+        while link.recv(1 << 16):
+            pass
+    return True
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"addresses": [1, 2]},
+        {"addresses": {"public": "\x1b]0;mine\x07"}},
+        {"addresses": {str(number): "a" for number in range(2000)}},
+        {"version": {"a": 1}},
+        {"version": "\x1b[31m"},
+        {"version": "v" * 300},
+        {"bundle": {"sequence": 2**60, "hash": "x"}},
+        {"bundle": {"sequence": -1, "hash": "x"}},
+        {"bundle": 7},
+        {"facts_seq": "many"},
+        {"pid": -1},
+    ],
+)
+def test_a_gate_that_says_what_none_can_is_cut_off(wire: Wire, said: dict[str, Any]) -> None:
+    with liar(wire, **said) as link:
+        assert hung_up(link)
+    assert wire.server.gate is None
+
+
+def test_links_that_take_no_facts_keep_nobody_from_anything(wire: Wire, keys: Keys) -> None:
+    """Each is owed a snapshot, and none of them ever says that it has it."""
+    imported(keys, BATCH + 1)
+    links = [liar(wire, retiring=True, pid=number + 1) for number in range(3 * LINKS_EACH)]
+    try:
+        until(lambda: len(wire.server._sessions) >= LINKS_EACH, "the links")
+        assert len(wire.server._sessions) <= LINKS_EACH, "one gate has only so many"
+        assert hung_up(links[-1])
+        # Neither a change nor a reader waits for them.
+        created = keys.create("me", name="n", owner="o")
+        keys.revoke("me", created.record.id)
+        assert wire.settled(0.1) == "pending"
+    finally:
+        for link in links:
+            link.close()
+
+
+def test_what_a_gate_sends_unasked_is_bounded(wire: Wire) -> None:
+    with liar(wire) as link:
+        with contextlib.suppress(OSError):
+            link.sendall(message("beat", addresses={}, more="x" * (2 * UNASKED_BYTES)))
+        assert hung_up(link)
+
+
+def test_wishes_that_nobody_can_grant_cost_nothing(wire: Wire) -> None:
+    asked: list[list[str]] = []
+    wire.server.on_refetch = lambda _session, issuers: asked.append(issuers)
+    with liar(wire) as link:
+        link.sendall(message("refetch", issuers=["a", "a"]))
+        until(lambda: asked, "the wishes")
+        link.sendall(message("refetch", issuers=[str(number) for number in range(5000)]))
+        assert hung_up(link)
+    assert asked == [["a", "a"]]
+
+
+def test_a_gate_elsewhere_does_not_spend_the_numbers_of_bundles(wire: Wire) -> None:
+    bundle = wire.publish()
+
+    async def catch_up(name: str, sequence: int) -> None:
+        session = wire.server.session(asyncio.StreamReader(), None, name)  # type: ignore[arg-type]
+        session.bundle_sequence, session.bundle_hash = sequence, "other"
+        await wire.server._catch_up(session)
+
+    wire.call(catch_up("edge-1", SEQUENCE_MAX - 1))
+    assert wire.bundles.latest().sequence == bundle.sequence  # type: ignore[union-attr]
+    assert "gate-not-believed" in wire.noted
+    wire.call(catch_up("edge-1", 1000))
+    assert wire.bundles.latest().sequence == 1001  # type: ignore[union-attr]

@@ -29,6 +29,7 @@ class Gate(BaseModel):
     bundle: dict[str, Any] | None = Field(default=None, description="Sequence and hash of what it serves.")
     facts_seq: int | None = None
     facts_behind: bool | None = Field(default=None, description="Whether it lacks facts that are written down.")
+    bundle_behind: bool | None = Field(default=None, description="Whether it serves another than the newest good one.")
     addresses: dict[str, str] = Field(default={}, description="Where its listeners really listen.")
     enrolled_ms: int | None = None
     certificate_ends_ms: int | None = Field(default=None, description="It renews it by itself while it is connected.")
@@ -115,9 +116,11 @@ async def _gate(control: Control, name: str, row: Row | None) -> Gate:
         revoked_ms=None if row is None else row.revoked_ms,
     )
     if session is not None and not revoked:
-        gate.version = session.hello.get("version")
+        gate.version = session.version
         gate.addresses = session.addresses
         gate.facts_seq = session.facts_seq
+        latest = await asyncio.to_thread(control.bundles.latest)
+        gate.bundle_behind = latest is not None and latest.hash != session.bundle_hash
         gate.facts_behind = await control.link.behind(session)
         if session.bundle_hash:
             gate.bundle = {"sequence": session.bundle_sequence, "hash": session.bundle_hash}

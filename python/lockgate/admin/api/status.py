@@ -91,7 +91,7 @@ async def _gate(control: WithControl) -> GateStatus:
     return GateStatus(
         up=True,
         pid=gate.pid,
-        version=gate.hello.get("version"),
+        version=gate.version,
         addresses=gate.addresses,
         bundle={"sequence": gate.bundle_sequence, "hash": gate.bundle_hash} if gate.bundle_hash else None,
         facts_seq=gate.facts_seq,

@@ -1,0 +1,100 @@
+"""What a gate says of itself, taken apart and bounded before anybody uses it.
+
+A gate on another machine is believed about itself and nothing else: what it says
+is shown to people, and decides what it is sent.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from lockgate.gate.frames import FrameError
+
+LISTENERS: Final = 1024
+PROCESSES: Final = 64
+"""More than ever live at once of one gate, which are two while it is upgraded."""
+ISSUERS: Final = 1024
+
+SEQUENCE_MAX: Final = 2**53
+"""Beyond it JSON's numbers are not exact everywhere."""
+
+
+def _plain(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("it has characters that cannot be printed")
+    return text
+
+
+Word = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_plain)]
+Number = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class _Said(BaseModel):
+    """Fields that are not known here are a newer gate's."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+
+class Served(_Said):
+    """A bundle that it serves."""
+
+    sequence: Annotated[int, Field(ge=0, le=SEQUENCE_MAX)]
+    hash: Word
+
+
+class Known(_Said):
+    """What comes with each answer about facts."""
+
+    processes: Annotated[list[Number], Field(max_length=PROCESSES)] | None = None
+    """The gates of its state folder; nothing where that cannot be told."""
+
+
+class Standing(Known):
+    """A beat: where it stands."""
+
+    bundle: Served | None = None
+    addresses: Annotated[dict[Word, Word], Field(max_length=LISTENERS)] = {}
+    retiring: bool = False
+
+
+class Hello(Standing):
+    """Its first words."""
+
+    pid: Number | None = None
+    version: Word | None = None
+    replaces: Number | None = None
+    facts_seq: Number
+
+
+class Applied(Served):
+    """It serves the bundle that it was sent."""
+
+    addresses: Annotated[dict[Word, Word], Field(max_length=LISTENERS)] = {}
+    took_us: Number = 0
+
+
+class Taken(Known):
+    """It has taken facts up to there."""
+
+    seq: Number
+
+
+class Wishes(_Said):
+    """Issuers whose keys it wants anew."""
+
+    issuers: Annotated[list[Word], Field(max_length=ISSUERS)]
+
+
+Told = TypeVar("Told", bound=_Said)
+
+
+def parse(model: type[Told], said: dict[str, Any]) -> Told:
+    """The message as `model` has it; raises `FrameError` for one that no gate of ours would send."""
+    try:
+        return model.model_validate(said)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(step)[:40] for step in first["loc"] if str(step).isprintable())
+        raise FrameError(f"a gate says what none can: {said['type']}.{where}: {first['msg']}") from error
