@@ -594,6 +594,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
                 self.judgement.end = End::Respond(response);
             }
             Ok(Verdict::Deny(denial)) if mode == Mode::Observe => {
+                self.note_guess(step, &denial);
                 self.note(Outcome::ObserveDeny, Some(denial.reason));
             }
             Ok(Verdict::Deny(denial)) => self.deny(step, denial),
@@ -708,17 +709,14 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
 
     fn deny(&mut self, step: &Step, mut denial: Denial) {
         self.note(Outcome::Deny, Some(denial.reason));
-        let known = denial.known.take();
-        let unknown = known.is_none();
-        if !unknown {
-            self.judgement.known = known;
+        self.note_guess(step, &denial);
+        if let Some(known) = denial.known.take() {
+            self.judgement.known = Some(known);
         }
         if !step.policy.authenticates() {
             self.judgement.decided = Some(denial.span.unwrap_or(step.span));
             self.judgement.end = End::Refuse(denial);
         } else {
-            // Whatever is told in the end: one wrong credential does not excuse another.
-            self.guessed |= unknown && !denial.absent && counted::is_guess(&denial);
             // Any one credential is enough, so the others are asked first.
             self.refused = Some(match self.refused.take() {
                 None => (denial, step.span),

@@ -16,6 +16,7 @@ from lockgate.admin.keys import KnownKeys
 from lockgate.admin.routes import operations_of
 from lockgate.plugin.launch import COMMAND
 from lockgate.rehearsal.credentials import api_of, key_headers
+from lockgate.rehearsal.run import on_port
 
 if TYPE_CHECKING:
     from lockgate._native import Engine
@@ -47,6 +48,8 @@ class Asked:
                 host = urlsplit(self.url).netloc
             except ValueError as error:
                 raise UnreadableError(f"{self.url} is not a URL: {error}") from error
+            if "@" in host:
+                raise UnreadableError(f"{self.url} names a user, which clients send as a header: ask with that instead")
             rest = self.url.partition("://")[2]
             target = rest[len(host) :].partition("#")[0] or "/"
             if target.startswith("?"):
@@ -202,20 +205,9 @@ def _listener(document: dict[str, Any], asked: Asked) -> dict[str, Any]:
         if asked.listener not in listeners:
             raise UnreadableError(f"there is no listener {asked.listener!r}; there are: {', '.join(listeners)}")
         return {"name": asked.listener, "address": listeners[asked.listener], "assumed": False}
-    port = _port(asked.url)
-    # A listener on port 0 takes a free one, which may be the URL's.
-    fitting = [name for name, address in listeners.items() if address.rpartition(":")[2] in {port, "0"}]
-    name = fitting[0] if fitting else next(iter(listeners))
-    return {"name": name, "address": listeners[name], "assumed": port is not None and not fitting}
-
-
-def _port(url: str) -> str | None:
-    """The port that a URL names; what is no URL is refused elsewhere."""
-    try:
-        port = urlsplit(url).port if "://" in url else None
-    except ValueError:
-        return None
-    return None if port is None else str(port)
+    port, fitting = on_port(listeners, asked.url)
+    name = fitting or next(iter(listeners))
+    return {"name": name, "address": listeners[name], "assumed": port is not None and fitting is None}
 
 
 def _explanation(

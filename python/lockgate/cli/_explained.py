@@ -138,7 +138,8 @@ def _end(explained: dict[str, Any]) -> list[str]:
     if explained["verdict"] == "respond":
         # A redirect or a preflight: the gate answers by itself, and it is no refusal.
         to = f": {escape(explained['location'])}" if explained.get("location") else ""
-        return [*lines, f"[bold green]Answered[/] with {explained['status']}{to}"]
+        return [*lines, *_changes(explained), f"[bold green]Answered[/] with {explained['status']}{to}"]
+    lines += _changes(explained)
     word = "Failed" if explained["verdict"] == "failed" else "Refused"
     if reason is None:
         return [*lines, f"[bold red]{word}[/] with {explained['status']}"]

@@ -131,7 +131,8 @@ class Run:
             return Engine(json.dumps(bundle).encode()).outline()
 
     def _told(self, engine: Engine, one: Read, key: str | None, tokens: ScratchTokens) -> Explanation:
-        request = request_of(one)
+        listeners = {listener["name"]: listener["address"] for listener in self.bundle["listeners"]}
+        request = request_of(one, listeners)
         self._check_listener(request["listener"])
         self._check_apis(one.case.key)
         at = one.case.at if one.case.at is not None else one.defaults.at
@@ -181,7 +182,20 @@ def _counts(api: Mapping[str, Any]) -> bool:
     return any(policies.get(room) for room in ("limits", "penalty"))
 
 
-def request_of(one: Read) -> dict[str, Any]:
+def on_port(listeners: Mapping[str, str], url: str) -> tuple[str | None, str | None]:
+    """The port that a URL names, and the listener that has it; `listeners` are their addresses by name."""
+    try:
+        port = urlsplit(url).port if "://" in url else None
+    except ValueError:
+        port = None  # What is no URL is refused elsewhere.
+    if port is None:
+        return None, None
+    # A listener on port 0 takes a free one, which may be the URL's.
+    fitting = [name for name, address in listeners.items() if address.rpartition(":")[2] in {str(port), "0"}]
+    return str(port), fitting[0] if fitting else None
+
+
+def request_of(one: Read, listeners: Mapping[str, str]) -> dict[str, Any]:
     """The case's request as the engine takes it, without its credential."""
     case, defaults = one.case, one.defaults
     method, url = case.request
@@ -205,7 +219,7 @@ def request_of(one: Read) -> dict[str, Any]:
         "target": target,
         "headers": headers,
         "peer": case.peer or defaults.peer,
-        "listener": case.listener or defaults.listener,
+        "listener": case.listener or defaults.listener or on_port(listeners, url)[1],
         "body": body,
     }
 

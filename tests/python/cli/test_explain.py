@@ -73,6 +73,10 @@ def key(tmp_path: Path) -> str:
 URL = "http://shop.example.com/shop/1?a=b"
 
 
+def test_a_user_in_a_url_is_a_header_s(explain: Explain) -> None:
+    assert "names a user" in explain("GET", "http://u:p@shop.example.com/shop", status=2)
+
+
 def test_a_refusal_names_the_line_that_decided(explain: Explain) -> None:
     said = explain("GET", URL, status=1)
     assert "Refused with 401: key-missing  lockgate.yaml:8" in said

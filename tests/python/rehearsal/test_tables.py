@@ -97,6 +97,25 @@ def test_a_case_passes_where_the_gate_does_so(bundle: dict[str, Any], tmp_path: 
     assert result.passed, [miss.words for miss in result.misses] or result.broken
 
 
+def test_a_url_s_port_is_that_of_a_listener(tmp_path: Path) -> None:
+    """Unless one is named: listeners differ in whom they trust."""
+    listeners = """listeners:
+  inner: {address: "127.0.0.1:8080", trusted_proxies: [127.0.0.0/8]}
+  outer: {address: "127.0.0.1:8083"}
+apis:
+  shop:
+    upstream: http://127.0.0.1:9000
+    ip_filter: {allow: [10.0.0.0/8]}
+    authenticate: [api_key]
+"""
+    (tmp_path / "lockgate.yaml").write_text(f"version: 1\n{listeners}")
+    bundle = load(tmp_path / "lockgate.yaml").compile(0, 0)
+    said = "request: GET http://a:{port}/\nkey: true\nheaders: {{X-Forwarded-For: 10.0.0.1}}\nexpect: {verdict}"
+    for port, verdict in ((8080, "allow"), (8083, "address-not-allowed"), (443, "allow")):
+        result = one(bundle, tmp_path, said.format(port=port, verdict=verdict))
+        assert result.passed, [miss.words for miss in result.misses] or result.broken
+
+
 MOVED = """  moved:
     path: /old
     redirect: {to: "https://new.example.com{rest}"}

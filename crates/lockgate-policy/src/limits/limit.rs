@@ -214,10 +214,14 @@ impl Counting {
                 }
             }
             Compiled::Header(name) => {
-                let mut values = asked.view.headers.get_all(name).iter().peekable();
-                if values.peek().is_none() {
+                let values = asked.view.headers.get_all(name);
+                let count = values.iter().count() as u64;
+                if count == 0 {
                     self.client(sip, asked);
+                    return;
                 }
+                // Else the last of one header could be the first of the next.
+                sip.word(count);
                 for value in values {
                     named(sip, 9, value.as_bytes());
                 }

@@ -53,7 +53,20 @@ fn counter(
     address: &str,
     operation: Option<&str>,
 ) -> CounterKey {
-    let headers = HeaderMap::new();
+    counter_of(by, identity, address, operation, &[])
+}
+
+fn counter_of(
+    by: &[By],
+    identity: Option<&Identity>,
+    address: &str,
+    operation: Option<&str>,
+    said: &[(&'static str, &'static str)],
+) -> CounterKey {
+    let mut headers = HeaderMap::new();
+    for (name, value) in said {
+        headers.append(*name, value.parse().unwrap());
+    }
     let view = RequestView {
         method: &Method::GET,
         host: "a.example",
@@ -118,6 +131,23 @@ fn what_is_not_there_counts_the_client_and_then_the_address() {
         assert_eq!(of(by, nobody), of(By::Address, nobody));
     }
     assert_eq!(of(By::Operation, nobody), of(By::Route, nobody));
+}
+
+#[test]
+fn what_one_header_says_is_not_said_by_the_next() {
+    let by = [By::Header("x-a".into()), By::Header("x-b".into())];
+    let of = |said: &[_]| counter_of(&by, None, "203.0.113.9", None, said);
+    let keys = [
+        of(&[("x-a", "1"), ("x-a", "2"), ("x-b", "3")]),
+        of(&[("x-a", "1"), ("x-b", "2"), ("x-b", "3")]),
+        of(&[("x-a", "1"), ("x-b", "23")]),
+        of(&[("x-a", "12"), ("x-b", "3")]),
+        of(&[("x-a", "1")]),
+        of(&[("x-b", "1")]),
+    ];
+    for (place, key) in keys.iter().enumerate() {
+        assert!(!keys[..place].contains(key), "{place}");
+    }
 }
 
 #[test]

@@ -62,6 +62,13 @@ impl Judging<'_, '_, '_> {
         }
     }
 
+    /// Notes a credential that somebody may have made up, whatever is told in the end: one wrong
+    /// credential does not excuse another, nor does a way that is only observed.
+    pub(super) fn note_guess(&mut self, step: &Step, denial: &Denial) {
+        let wrong = denial.known.is_none() && !denial.absent && is_guess(denial);
+        self.guessed |= wrong && step.policy.authenticates();
+    }
+
     /// Notes that authentication refused, for those who count that. A
     /// credential that is known and only opens nothing any more was not guessed.
     pub(super) fn strike(&mut self, denial: &Denial) {

@@ -303,6 +303,25 @@ fn one_wrong_credential_does_not_excuse_another() {
     assert_eq!(ends, ["key-revoked", "key-revoked", "too-many-failures"]);
 }
 
+/// A right one would let in, observed or not.
+#[test]
+fn a_guess_at_a_way_that_is_observed_counts() {
+    let mut api = super::two_ways();
+    let crate::bundle::Authenticator::ApiKey(way) = &mut api.policies.authenticate[1] else {
+        panic!("it is a key");
+    };
+    way.mode = Mode::Observe;
+    way.waiver = Some(super::waiver(u64::MAX));
+    api.policies.limits = vec![placed(penalty(1), 20)];
+    let snapshot = snapshot(bundle(vec![api]));
+    let (facts, counters) = (FactStore::in_memory(), Local::default());
+    let guess = get("/").with("x-other-key", &minted());
+    let ends: Vec<&str> = (0..3)
+        .map(|_| end(&guess.counting(&snapshot, &facts, &counters)))
+        .collect();
+    assert_eq!(ends, ["key-missing", "key-missing", "too-many-failures"]);
+}
+
 #[test]
 fn nobody_is_shut_out_in_another_s_name() {
     let snapshot = with(vec![placed(penalty(1), 20)]);
