@@ -161,7 +161,8 @@ def parse_name(value: object) -> str:
     """A name of something in the file."""
     if isinstance(value, str) and NAME.fullmatch(value):
         return value
-    raise refusal("name-malformed", f"{shown(value)} is not a name", allowed=NAME_RULE)
+    hint = "name it under `upstreams`, and write that name here" if isinstance(value, str) and "://" in value else None
+    raise refusal("name-malformed", f"{shown(value)} is not a name", allowed=NAME_RULE, hint=hint)
 
 
 def parse_text(value: object) -> str:

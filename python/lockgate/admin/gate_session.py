@@ -129,9 +129,14 @@ class GateSession:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def hand_over(self, bundle: SignedBundle) -> GateAnswer | None:
-        """Send a bundle and wait for what the gate says of it."""
+    async def hand_over(self, bundle: SignedBundle, *, only_newer: bool = False) -> GateAnswer | None:
+        """Send a bundle and wait for what the gate says of it.
+
+        With `only_newer`, nothing is sent if a newer one has come first.
+        """
         async with self._handing:
+            if only_newer and self.bundle_sequence >= bundle.sequence:
+                return None
             if bundle.hash == self.bundle_hash:
                 return GateAnswer(applied={"sequence": bundle.sequence, "hash": bundle.hash})
             self._bundle_answer = asyncio.get_running_loop().create_future()

@@ -310,7 +310,7 @@ class LinkServer:
         if session.bundle_hash is None:
             # It does not listen yet: let it know the keys before anybody can present one.
             await session.reached(0, KEYS_FIRST_SECONDS)
-        answer = await session.hand_over(bundle)
+        answer = await session.hand_over(bundle, only_newer=True)
         if answer is None:
             return
         if answer.error is None:

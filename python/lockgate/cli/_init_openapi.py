@@ -45,6 +45,8 @@ class Described:
     left: tuple[str, ...]
     """What else it wants of callers, which cannot be asked for yet."""
     operations: int
+    first: str
+    """A path to try: of an operation that needs nothing filled in, where there is one."""
 
 
 def described(file: Path, folder: Path) -> Described:
@@ -89,7 +91,16 @@ def _of(document: ApiDocument, files: Files, file: str) -> Described:
         header=header,
         left=tuple(left),
         operations=len(document.operations),
+        first=_first(document),
     )
+
+
+def _first(document: ApiDocument) -> str:
+    plain = (one for one in document.operations if one.method == "GET" and "{" not in one.path)
+    for one in plain:
+        base = (one.bases or document.bases or [""])[0]
+        return base.rstrip("/") + one.path
+    return next(iter(document.bases), "") or "/"
 
 
 def _schemes(document: ApiDocument, files: Files) -> Iterator[tuple[str, Node]]:

@@ -152,7 +152,7 @@ def _say(folder: Path, state: Path | None, answers: Answers, made: dict[str, Any
         typer.echo(f"\nNo new key: {kept} still {'opens' if made['keys_kept'] == 1 else 'open'} it.")
         typer.echo("`lockgate keys list` shows which; `lockgate keys create` makes another.")
     header = f"-H '{answers.header}: {key}' " if key is not None else ""
-    path = "/" if answers.document is None else answers.document.paths[0]
+    path = "/" if answers.document is None else answers.document.first
     if state is not None:
         run = f"lockgate run --config {shlex.quote(str(folder / CONFIG))} --state {shlex.quote(str(state))}"
     else:

@@ -35,6 +35,9 @@ LONGEST_FIRST_WAIT = 0.1
 QUIET_SECONDS = 10.0
 """At a start the control process takes a moment to listen: that is nothing to warn of."""
 
+WISHES = 256
+"""Issuers that one message asks for."""
+
 BEAT = 1.0
 LAST_WORD = 1.0
 SILENCE = 10.0
@@ -136,6 +139,11 @@ class Link(threading.Thread):
         self._bell.close()
 
     def _meanwhile(self) -> str:
+        if self._papers is not None and not self._answered and self._gate.bundle_info() is not None:
+            return (
+                "the gate serves on, and tries again; where this stays so, `lockgate gates list` on the control "
+                "process's machine says whether the gate was revoked"
+            )
         if self._gate.bundle_info() is None:
             return "no control process answers yet, so there is nothing to serve; the gate tries again"
         return "the gate serves on, and tries again"
@@ -145,7 +153,6 @@ class Link(threading.Thread):
         connection.settimeout(SILENCE)
         hello = {"version": self._version, "pid": self._pid, "replaces": self._replaces}
         connection.sendall(self._status("hello", **hello))
-        log.info("link-up")
         heard = beat = time.monotonic()
         # Not `select`: it knows no descriptor above 1023, and a busy gate has thousands.
         poller = select.poll()
@@ -165,9 +172,12 @@ class Link(threading.Thread):
             ready = {descriptor for descriptor, _ in poller.poll(patience * 1000)}
             if wishes in ready and (issuers := self._gate.wishes()):
                 # A token's key is not known here: its issuer may have a new one.
-                connection.sendall(message("refetch", issuers=issuers))
+                for first in range(0, len(issuers), WISHES):
+                    connection.sendall(message("refetch", issuers=issuers[first : first + WISHES]))
             if waiting or connection.fileno() in ready:
                 answer = self._take(reader.read())
+                if not self._answered:
+                    log.info("link-up")  # Not before: who is shut out is hung up on without a word.
                 self._answered = True
                 if answer is not None:
                     connection.settimeout(SILENCE)

@@ -340,6 +340,19 @@ def test_a_new_bundle_is_handed_over_and_answered(wire: Wire) -> None:
     assert gate.bundle["sequence"] == 2
 
 
+def test_a_newer_bundle_that_came_first_stays(wire: Wire) -> None:
+    """What a gate is sent as it connects may have been looked up before the newer one was published."""
+    older, newer = wire.publish(a=1), wire.publish(a=2)
+    gate = FakeGate()
+    wire.connected(gate)
+    until(lambda: gate.bundle == {"sequence": newer.sequence, "hash": newer.hash}, "the newer bundle")
+    session = wire.server.gate
+    assert session is not None
+    assert wire.call(session.hand_over(older, only_newer=True)) is None
+    assert gate.bundle is not None
+    assert gate.bundle["sequence"] == newer.sequence
+
+
 def test_the_same_bundle_is_not_sent_again(wire: Wire) -> None:
     loads: list[bytes] = []
 
