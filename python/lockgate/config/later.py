@@ -33,6 +33,10 @@ MEANT: Final = {
     "auth": "authenticate",
     "authn": "authenticate",
     "authz": "authorize",
+    **dict.fromkeys(("server", "listen", "entrypoints", "bind"), "listeners"),
+    **dict.fromkeys(("location", "prefix", "uri"), "path"),
+    **dict.fromkeys(("proxy_pass", "backend", "service", "reverse_proxy"), "upstream"),
+    **dict.fromkeys(("key_auth", "key-auth", "apikey"), "api_key"),
     **dict.fromkeys(("time_out", "time_outs", "timeout"), "timeouts"),
     **dict.fromkeys(("rate_limit", "rate_limits", "ratelimit", "throttle"), "limits"),
 }

@@ -162,10 +162,10 @@ def _checked(reader: Reader, *, native: bool) -> Loaded:
     read_files(document, reader.references)
     check(document, apis, lists.read, reader.references)
     secrets.check(document, reader.references)
-    plugins = load_plugins(document, apis) if native and not reader.problems.errors else None
+    plugins = load_plugins(document, apis) if native and reader.problems.leave_a_whole else None
     if plugins is not None:
         reader.references.files.extend(plugins.files)
     loaded = Loaded(document, apis, reader.watched, reader.patterns, lists, documents, plugins)
-    if native and not reader.problems.errors:
+    if native and reader.problems.leave_a_whole:
         cross_check(loaded.compile(0, 0), document)
     return loaded

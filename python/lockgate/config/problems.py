@@ -122,6 +122,8 @@ class Problems:
 
     found: dict[tuple[int, int, int, str, str], Problem] = field(default_factory=dict)
     sources: list[Source] = field(default_factory=list)
+    partial: bool = False
+    """Whether something is there and misspelt that is needed, so that what it belongs to could not be made."""
 
     def add(
         self,
@@ -149,6 +151,11 @@ class Problems:
         )
         if len(self.found) < MAX_PROBLEMS:
             self.found.setdefault(problem.order, problem)
+
+    @property
+    def leave_a_whole(self) -> bool:
+        """Whether the rest can be looked at as if the errors were not there: no more than unknown keys, left out."""
+        return not self.partial and all(error.code == "unknown-key" for error in self.errors)
 
     @property
     def errors(self) -> list[Problem]:

@@ -44,6 +44,7 @@ def translate(found: Sequence[ErrorDetails], root: Item, path: tuple[str, ...], 
         if not item.whole:
             continue  # What is broken here was already told.
         if error["type"] == "missing" and location in slips:
+            problems.partial = True
             continue  # It is there, and misspelt: that is told.
         above, _ = root.find(location[:-1])
         beside = above.children if isinstance(above.children, dict) else ()
