@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
 from lockgate._native import Engine, Plugins
 from lockgate.plugin.launch import COMMAND
 from lockgate.rehearsal.credentials import key_headers
+from lockgate.rehearsal.read import read
+from lockgate.rehearsal.run import Run
 
 HEAD: Final = """\
 # What this gate must do with requests: `lockgate test` holds the configuration against it.
@@ -21,17 +25,31 @@ A_SEGMENT: Final = "1"
 """What stands for `{id}` and its like."""
 
 
-def first_table(bundle: Mapping[str, Any]) -> str:
-    """A case or two for each route: with a credential and without."""
+class Drafted(NamedTuple):
+    """A case, and what is taken for granted to come of it."""
+
+    name: str
+    request: str
+    expect: str
+    more: tuple[str, ...] = ()
+
+    def text(self) -> str:
+        """As it stands in a table."""
+        said = [f"request: {json.dumps(self.request)}", *self.more, f"expect: {self.expect}"]
+        return f"  - name: {json.dumps(self.name, ensure_ascii=False)}\n" + "".join(f"    {line}\n" for line in said)
+
+
+def first_table(bundle: dict[str, Any]) -> str:
+    """A case or two for each route: with a credential and without, and what the engine says of them."""
     plugins = Plugins(list(COMMAND)) if bundle.get("plugins") is not None else None
     engine = Engine(json.dumps(bundle).encode(), plugins=plugins)
-    lines = [HEAD]
+    head, cases = HEAD, list[Drafted]()
     hosts = [host for api in bundle["apis"] for host in api["hosts"]]
     if hosts:
-        lines.append(f"\ndefaults:\n  host: {_host(hosts[0])}\n")
-    lines.append("\ncases:\n")
+        head += f"\ndefaults:\n  host: {_host(hosts[0])}\n"
+    head += "\ncases:\n"
     for api in bundle["apis"]:
-        lines += _cases(api, bundle, engine, hosts[0] if hosts else None)
+        cases += _cases(api, bundle, engine, hosts[0] if hosts else None)
     unknown = {
         "method": "GET",
         "target": "/no/such/path",
@@ -39,11 +57,24 @@ def first_table(bundle: Mapping[str, Any]) -> str:
     }
     told = engine.evaluate({**unknown, "peer": "127.0.0.1"})
     if told["reason"] is not None and told["route"] is None:
-        lines.append(_case("what is served nowhere is refused", "GET /no/such/path", told["reason"]["code"]))
-    return "".join(lines)
+        cases.append(Drafted("what is served nowhere is refused", "GET /no/such/path", told["reason"]["code"]))
+    return head + "".join(case.text() for case in _as_it_is(bundle, head, cases))
 
 
-def _cases(api: Mapping[str, Any], bundle: Mapping[str, Any], engine: Engine, usual: str | None) -> Iterator[str]:
+def _as_it_is(bundle: dict[str, Any], head: str, cases: list[Drafted]) -> Iterator[Drafted]:
+    """The cases as they come out: a good credential may still be refused by a plugin, a limit, a version."""
+    if not cases:
+        return
+    with tempfile.TemporaryDirectory(prefix="lockgate-test-") as folder:
+        table = Path(folder) / "lockgate.tests.yaml"
+        table.write_text(head + "".join(case.text() for case in cases), encoding="utf-8")
+        for case, result in zip(cases, Run(bundle, read([table])), strict=True):
+            if (told := result.explained) is not None:
+                reason = told["reason"]
+                yield case._replace(expect=told["verdict"] if reason is None else reason["code"])
+
+
+def _cases(api: Mapping[str, Any], bundle: Mapping[str, Any], engine: Engine, usual: str | None) -> Iterator[Drafted]:
     method = api["methods"][0] if api["methods"] else "GET"
     host = _host(api["hosts"][0]) if api["hosts"] else None
     credential = _credential(bundle, api)
@@ -60,11 +91,13 @@ def _cases(api: Mapping[str, Any], bundle: Mapping[str, Any], engine: Engine, us
         more = [f"host: {host}"] if host is not None and host != _host(usual or "") else []
         name = f"{_called(api)}: {path}"
         if credential is not None:
-            yield _case(f"{name} with a {credential}", request, "allow", f"{credential}: true", *more)
+            yield Drafted(f"{name} with a {credential}", request, "allow", (f"{credential}: true", *more))
         reason = told["reason"]
         refused = "is refused" if credential is None else "is refused without one"
-        outcome = "is let through" if reason is None else refused
-        yield _case(f"{name} {outcome}", request, told["verdict"] if reason is None else reason["code"], *more)
+        let_in = "is answered" if told["verdict"] == "respond" else "is let through"
+        outcome = let_in if reason is None else refused
+        expect = told["verdict"] if reason is None else reason["code"]
+        yield Drafted(f"{name} {outcome}", request, expect, tuple(more))
 
 
 def _credential(bundle: Mapping[str, Any], api: Mapping[str, Any]) -> str | None:
@@ -77,11 +110,6 @@ def _credential(bundle: Mapping[str, Any], api: Mapping[str, Any]) -> str | None
 
 def _called(api: Mapping[str, Any]) -> str:
     return f"{api['name']}.{api['route']}" if api.get("route") else str(api["name"])
-
-
-def _case(name: str, request: str, expect: str, *more: str) -> str:
-    said = [f"request: {json.dumps(request)}", *more, f"expect: {expect}"]
-    return f"  - name: {json.dumps(name, ensure_ascii=False)}\n" + "".join(f"    {line}\n" for line in said)
 
 
 def _host(pattern: str) -> str:

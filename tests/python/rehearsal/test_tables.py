@@ -132,6 +132,32 @@ def test_a_redirect_may_be_expected_to_lead_somewhere(tmp_path: Path) -> None:
     assert (miss.field, miss.found) == ("location", "https://new.example.com/y")
 
 
+ODD = """\
+version: 1
+upstreams: {one: {targets: ["http://127.0.0.1:9000"]}, two: {targets: ["http://127.0.0.1:9001"]}}
+apis:
+  dated:
+    path: /orders
+    authenticate: [api_key]
+    version_by: {header: X-Version}
+    versions: {"1": {upstream: one}, "2": {upstream: two}}
+  moved:
+    path: /old
+    redirect: {to: /new}
+    authenticate: [api_key]
+"""
+
+
+def test_a_first_table_says_what_the_engine_does(tmp_path: Path) -> None:
+    """Also where a good credential is not enough, and where the gate answers by itself."""
+    (tmp_path / "lockgate.yaml").write_text(ODD)
+    bundle = load(tmp_path / "lockgate.yaml").compile(0, 0)
+    text = first_table(bundle)
+    assert "expect: version-missing" in text
+    assert "expect: respond" in text
+    assert all(result.passed for result in Run(bundle, read([table(tmp_path, text)])))
+
+
 @pytest.mark.parametrize(
     ("said", "words"),
     [
