@@ -9,6 +9,10 @@ from lockgate.history.manifest import Manifest
 from lockgate.history.reader import History
 from lockgate.state import StateFolder
 
+NEAR_MS = 300_000
+"""A fault is written as it happens, its request when that ends: no longer apart than the longest timeouts."""
+MOST_NEAR = 10_000
+
 
 class CursorError(ValueError):
     """The cursor is none of ours."""
@@ -47,6 +51,19 @@ def find(state: StateFolder, request_id: str) -> dict[str, Any] | None:
         with History.open(state, sources=("gate",), tail=False) as history:
             event = history.event(request_id)
     return event
+
+
+def faults(state: StateFolder, event: dict[str, Any]) -> list[str]:
+    """What policies met that could not decide about a request: the gate writes that down beside it."""
+    from lockgate._native import read_events
+
+    if not state.gate_events.is_dir():
+        return []
+    about, at_ms = f" (request {event['id']})", int(event["at_ms"])
+    near = {"classes": ["system"], "since_ms": max(0, at_ms - NEAR_MS), "until_ms": at_ms + NEAR_MS}
+    events, _ = read_events(str(state.gate_events), limit=MOST_NEAR, filter=near)
+    messages = (str(other.get("message", "")) for other in events)
+    return [message.removesuffix(about) for message in messages if message.endswith(about)]
 
 
 def _parse(cursor: str | None) -> dict[str, str]:

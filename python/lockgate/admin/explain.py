@@ -111,8 +111,8 @@ def offline(bundle: str, asked: Asked, known: Callable[[], Known]) -> dict[str, 
         raise UnreadableError(str(error)) from error
 
 
-def of_event(event: dict[str, Any], bundle: str | None) -> dict[str, Any]:
-    """What the gate did with the request, in the same form."""
+def of_event(event: dict[str, Any], bundle: str | None, faults: Sequence[str] = ()) -> dict[str, Any]:
+    """What the gate did with the request, in the same form; `faults` are those of policies that could not decide."""
     from lockgate._native import reasons
 
     outlined = _outlined(bundle, event)
@@ -169,7 +169,7 @@ def of_event(event: dict[str, Any], bundle: str | None) -> dict[str, Any]:
             "detail": None,
             "span": event.get("span"),
         },
-        "errors": [],
+        "errors": list(faults),
         "identity": None if key is None and owner is None else {"credential": key, "owner": owner},
         "upstream": None if event.get("target") is None else _asked_upstream(event),
         "location": None,

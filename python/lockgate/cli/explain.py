@@ -150,7 +150,7 @@ def _store(state: StateFolder, stack: contextlib.ExitStack) -> Store | None:
 def _of_request(folder: Path, request_id: str) -> dict[str, Any]:
     """From the segments themselves: a request is explained whether or not anything runs."""
     from lockgate.admin.bundles import text_of
-    from lockgate.admin.event_log import find
+    from lockgate.admin.event_log import faults, find
     from lockgate.admin.explain import of_event
     from lockgate.state import StateError, StateFolder
 
@@ -161,12 +161,14 @@ def _of_request(folder: Path, request_id: str) -> dict[str, Any]:
     event = find(state, request_id)
     if event is None:
         leave(
-            "There is no event with that id. Events are written within a second and kept up to "
-            "`events.retain`; answered requests only where `events.access` is true."
+            "There is no event with that id. Events are written within a second and kept up to `events.retain`; "
+            "answered requests only where `events.access` is true. They stay on the machine of the gate that wrote "
+            "them: ask there, with --state, where it is another; what runs inside an application writes none."
         )
     with contextlib.ExitStack() as stack:
         store = _store(state, stack)
-        return of_event(event, None if store is None else text_of(store, event["bundle"]))
+        bundle = None if store is None else text_of(store, event["bundle"])
+        return of_event(event, bundle, faults(state, event))
 
 
 def _header(text: str) -> tuple[str, str]:

@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from lockgate import _native
+from lockgate.admin.event_log import faults, find
 from lockgate.cli._events import BadFilterError, moment_ms, wanted
 from lockgate.cli._main import application
 from lockgate.history.compact import Compactor
@@ -322,3 +323,17 @@ def test_one_that_the_log_has_deleted_is_found_in_the_history(tmp_path: Path) ->
     explained = lockgate("explain", "--request", "r-old", cwd=tmp_path)
     assert "GET shop.example.com/products" in explained.out
     assert lockgate("logs", "--id", "r-none", cwd=tmp_path).code == 1
+
+
+def test_what_a_policy_met_is_told_with_its_request(written: Written) -> None:
+    fault = {"class": "system", "at_ms": AT_MS + 10, "code": "policy-failed"}
+    written.gate_event(fault | {"message": "plugin tenants: ValueError: no tenant (request theirs)"})
+    written.gate_event(fault | {"message": "plugin tenants: ValueError: of another (request other)"})
+    written.gate_event(exchange("theirs", at_ms=AT_MS + 20, status=500, reason="plugin-failed"))
+    event = find(written.state, "theirs")
+    assert event is not None
+    assert faults(written.state, event) == ["plugin tenants: ValueError: no tenant"]
+    explained = CliRunner()
+    given = ["explain", "--request", "theirs", "--state", str(written.state.root)]
+    result = explained.invoke(application(given), given)
+    assert "plugin tenants: ValueError: no tenant" in result.output

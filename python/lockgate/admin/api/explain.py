@@ -43,7 +43,7 @@ class Explanation(BaseModel):
     verdict: str = Field(description="`allow`, `deny`, `respond`, or `failed` where the API could not be reached.")
     status: int | None
     reason: dict[str, Any] | None = Field(description="Why, with the file and line that decided.")
-    errors: list[str] = Field(description="What policies met that could not decide; of a past request, the log has it.")
+    errors: list[str] = Field(description="What policies met that could not decide.")
     identity: dict[str, Any] | None
     upstream: dict[str, Any] | None
     location: str | None = Field(default=None, description="Where a redirect leads to; not kept of past requests.")
@@ -77,7 +77,8 @@ async def explain_request(
     if event is None:
         raise Problem("event-not-found", "It is not written down yet, was deleted for its age, or never was.")
     bundle = await asyncio.to_thread(control.bundles.text_of, event["bundle"])
-    return Explanation(**of_event(event, bundle))
+    met = await asyncio.to_thread(event_log.faults, control.state, event)
+    return Explanation(**of_event(event, bundle, met))
 
 
 def _offline(control: Control, asked: Asked) -> dict[str, Any]:
