@@ -232,6 +232,30 @@ def test_a_new_gate_that_dies_is_followed_at_once(tmp_path: Path, upstream: Upst
     until(lambda: not list(running.state.gate_events.glob("leaving-*")), "its events to be taken over")
 
 
+def test_after_the_death_of_its_supervisor_a_gate_keeps_nobody_waiting(
+    tmp_path: Path, upstream: Upstream, processes: Processes
+) -> None:
+    """It finishes what it has begun, and hears of revocations, while the next one serves."""
+    write_config(tmp_path, f"http://127.0.0.1:{upstream.port}", gate=f"127.0.0.1:{free_port()}")
+    running = Running(processes, tmp_path, "--workers", "1", "--drain-timeout", "60s").ready()
+    first, second = running.make_key(), running.make_key()
+    port = int(running.url().rpartition(":")[2])
+    with Client(port) as slow:
+        slow.send(request("/slow", f"X-API-Key: {first['key']}"))
+        wire = upstream.accept()
+        wire.message()
+        os.kill(running.process.pid, signal.SIGKILL)
+        until(lambda: "the supervisor is gone" in running.output, "the gate to notice")
+        again = Running(processes, tmp_path, "--workers", "1").ready()
+        with Client(port) as client:
+            assert client.get("/", "X-API-Key: none").status == 401
+        with again.admin as admin:
+            assert admin.post(f"/v1/keys/{second['id']}/revoke", json={}).json()["gate"] == "applied"
+        wire.send(answer(b"in the end"))
+        assert slow.message().body == b"in the end"
+    until(lambda: not list(again.state.gate_events.glob("leaving-*")), "its events to be taken over")
+
+
 def test_a_revocation_that_is_applied_holds_on_every_gate_of_an_upgrade(running: Running) -> None:
     """Also while the old gate has no link to the new control process, or the new gate none at all yet."""
     with running.admin as admin:

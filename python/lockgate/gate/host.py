@@ -101,6 +101,8 @@ class Host:
                 orphaned = self._parent is not None and self._parent.socket in ready and not self._hear(self._parent)
                 if stopped or orphaned:
                     log.info("gate-draining", why="asked to stop" if stopped else "the supervisor is gone")
+                    if not stopped:
+                        self._make_room()
                     finished = self._gate.drain(drain_timeout)
                     log.info("gate-stopped", all_requests_finished=finished)
                     return 0
@@ -145,6 +147,16 @@ class Host:
         thread = threading.Thread(target=retire, name="lockgate-retire", daemon=True)
         thread.start()
         return thread
+
+    def _make_room(self) -> None:
+        """Let the gate of another supervisor begin, which need not wait until this one has finished its requests."""
+        self.retiring = True
+        try:
+            self._gate.release()
+        except _native_error() as error:
+            log.warning("events-not-released", cause=str(error), hint="the next gate waits for the end of this one")
+            return
+        self._held.let_go()
 
     def _renew_secrets(self) -> None:
         """Look at the files of secrets, which are changed where no configuration is: by whoever rotates them."""
