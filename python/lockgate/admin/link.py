@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -34,6 +34,9 @@ KEYS_FIRST_SECONDS = 60.0
 
 AGAIN_SECONDS = 0.02
 """How often it is asked whether a gate process that has no link has one now, or has ended."""
+
+OTHERS_SECONDS = 2.0
+"""How long who changed the configuration waits until the other gates have it too."""
 
 LINKS_EACH = 8
 """Links of one gate at once: two while it is upgraded, and a few that it has lost and nobody has noticed."""
@@ -136,12 +139,17 @@ class LinkServer:
         answer = await first.hand_over(bundle)
         if answer is not None and answer.error is not None:
             return answer
-        others = [gate for gate in self.gates.values() if gate is not first]
-        for gate, said in zip(others, await asyncio.gather(*(gate.hand_over(bundle) for gate in others)), strict=True):
-            if said is not None and said.error is not None:
-                words = "A gate refuses the bundle that others serve, and serves on with the one before."
-                self._noted("bundle-refused-by-one", words, {"gate": gate.name, **said.error})
+        others = [self._spawn(self._follow(gate, bundle)) for gate in self.gates.values() if gate is not first]
+        if others:
+            # One that takes its time, or says nothing, holds up nobody.
+            await asyncio.wait(others, timeout=OTHERS_SECONDS)
         return answer
+
+    async def _follow(self, gate: GateSession, bundle: SignedBundle) -> None:
+        said = await gate.hand_over(bundle)
+        if said is not None and said.error is not None:
+            words = "A gate refuses the bundle that others serve, and serves on with the one before."
+            self._noted("bundle-refused-by-one", words, {"gate": gate.name, **said.error})
 
     def facts_changed(self) -> None:
         """Wake whoever sends facts; from any thread."""
@@ -196,10 +204,11 @@ class LinkServer:
         for session in self._sessions:
             session.wake.set()
 
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _watch_database(self) -> None:
         """Notice keys that a command wrote beside us; our own changes wake us at once."""
