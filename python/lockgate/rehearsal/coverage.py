@@ -103,6 +103,7 @@ def _points(
     operations: set[tuple[str, str]],
     said: set[tuple[str, int, str]],
 ) -> Iterator[Met]:
+    policies: dict[tuple[object, ...], Met] = {}
     for api in outline:
         name, here = _called(api), _place(api["span"])
         for pattern in dict.fromkeys(api["routes"]):
@@ -111,12 +112,20 @@ def _points(
             yield Met("operation", name, operation, (name, operation) in operations, here)
         for number, step in enumerate(api["steps"]):
             # What holds by default, Lockgate's own tests meet.
-            if step["mode"] == "off" or not step["said"]:
-                continue
-            place, called = _place(step["span"]), tuple(step["names"])
-            yield Met("allows", name, step["policy"], (name, number, "allows") in said, place, called)
-            if step["refuses"]:
-                yield Met("refuses", name, step["policy"], (name, number, "refuses") in said, place, called)
+            if step["mode"] != "off" and step["said"]:
+                for kind in ("allows", "refuses") if step["refuses"] else ("allows",):
+                    point = _policy(kind, name, step, met=(name, number, kind) in said)
+                    # What an API says for all its routes stands in one place, and is met once.
+                    said_at = (kind, point.what, *step["span"].values())
+                    if said_at not in policies or point.met:
+                        policies[said_at] = point
+            if step["policy"] == "redirect" and step["mode"] == "enforce":
+                break  # It lets nothing come to what stands behind it.
+    yield from policies.values()
+
+
+def _policy(kind: str, api: str, step: Mapping[str, Any], *, met: bool) -> Met:
+    return Met(kind, api, step["policy"], met, _place(step["span"]), tuple(step["names"]))
 
 
 def _called(api: Mapping[str, Any]) -> str:

@@ -132,6 +132,41 @@ def test_a_redirect_may_be_expected_to_lead_somewhere(tmp_path: Path) -> None:
     assert (miss.field, miss.found) == ("location", "https://new.example.com/y")
 
 
+SHARED = """\
+version: 1
+upstreams: {one: {targets: ["http://127.0.0.1:9000"]}}
+apis:
+  shop:
+    path: /shop
+    upstream: one
+    authenticate: [api_key]
+    body_limit: {bytes: 1KiB}
+    routes:
+      orders: {path: /shop/orders}
+      gone: {path: /shop/gone, redirect: {to: /shop/orders}}
+"""
+MEETING = """version: 1
+cases:
+  - {name: a, request: GET /shop/orders, key: true, expect: allow}
+  - {name: b, request: GET /shop/orders, expect: key-missing}
+  - {name: c, request: POST /shop/orders, key: true, bytes: 2KiB, expect: body-too-large}
+  - {name: d, request: GET /shop/gone, key: true, expect: respond}
+  - {name: e, request: GET /shop, key: true, expect: allow}
+"""
+
+
+def test_what_is_said_once_is_met_once_and_what_a_redirect_hides_is_not_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "lockgate.yaml").write_text(SHARED)
+    run_ = Run(load(tmp_path / "lockgate.yaml").compile(0, 0), read([table(tmp_path, MEETING)]))
+    results = list(run_)
+    assert all(result.passed for result in results)
+    explained = [result.explained for result in results if result.explained is not None]
+    assert measure(run_.outline(), explained).missing == []
+    without = [told for told in explained if told["status"] != 413]
+    missing = measure(run_.outline(), without).missing
+    assert [(point.kind, point.what) for point in missing] == [("refuses", "body_limit")]
+
+
 ODD = """\
 version: 1
 upstreams: {one: {targets: ["http://127.0.0.1:9000"]}, two: {targets: ["http://127.0.0.1:9001"]}}
