@@ -313,7 +313,10 @@ class LinkServer:
         if ahead >= 0:
             bundle = await asyncio.to_thread(self._bundles.raise_above, session.bundle_sequence)
         if bundle is not None:
-            self._spawn(self._hand_over(session, bundle))
+            # Where it has a new number, the others get it too: all are to serve the newest.
+            others = self.gates.values() if ahead >= 0 else ()
+            for gate in {session, *others}:
+                self._spawn(self._hand_over(gate, bundle))
 
     async def _hand_over(self, session: GateSession, bundle: SignedBundle) -> None:
         if session.bundle_hash is None:
