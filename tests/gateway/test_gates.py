@@ -126,6 +126,8 @@ def test_two_gates_serve_by_one_control_process(control: Installation) -> None:
     for name, port in ports.items():
         assert f"{name}: http://127.0.0.1:{port}, serves bundle" in told.out
     assert "all are connected (2)" in lockgate("doctor", cwd=control.folder).out
+    there = lockgate("status", cwd=edges[0].folder)
+    assert (there.code, "which has enrolled, and serves" in there.err) == (2, True)
 
     # A revocation is live on both when it is answered.
     began = time.monotonic()

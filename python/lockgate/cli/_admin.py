@@ -113,6 +113,12 @@ def _absent(state: StateFolder, more: str) -> NotRunningError:
             f"the control process is not there at this moment: `lockgate run`{who} is starting it. A gate that serves "
             "is not concerned. Ask again in a few seconds; its log says more"
         )
+    if state.enrolment_file.exists():
+        runs = "serves" if state.is_held("gate") else "does not run at this moment (`lockgate run --role gate`)"
+        return NotRunningError(
+            f"{state.root} is that of a gate which has enrolled, and {runs}: its control process is on another "
+            "machine, where `lockgate gates list` and `lockgate status` tell of it"
+        )
     if state.is_held("gate"):
         return NotRunningError(
             f"a gate serves on {state.root}, but no control process runs{more}: `lockgate run --role control` starts it"
