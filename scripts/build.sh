@@ -13,7 +13,7 @@ command -v cargo >/dev/null || {
     echo "Lockgate builds its core with Rust: install a stable toolchain (rustup), then run this again." >&2
     exit 1
 }
-echo "Building the native module ($profile); the first time takes about two minutes ..."
+echo "Building the native module ($profile); the first time takes two to ten minutes ..."
 # --skip-install: scripts/register.py does it, without asking pip about every dependency.
 if [ -t 2 ]; then
     "$venv/bin/maturin" develop --skip-install --profile "$profile"
