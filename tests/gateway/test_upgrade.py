@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from gateway.harness.upstream import AutoUpstream, Upstream
-from gateway.harness.wire import Client, Closed, answer, request
+from gateway.harness.wire import Client, Closed, Wire, answer, request
 from lockgate import _native
 from support.command import lockgate
 from support.ports import free_port
@@ -203,16 +203,23 @@ def test_a_revocation_reaches_the_gate_that_retires(tmp_path: Path, upstream: Up
     until(lambda: "process-retired" in running.output, "the old gate to end")
 
 
-def test_a_new_gate_that_dies_is_followed_at_once(tmp_path: Path, upstream: Upstream, processes: Processes) -> None:
-    """Also while the one before it still has a request to finish, which must hear of what is revoked as before."""
-    write_config(tmp_path, f"http://127.0.0.1:{upstream.port}", gate=f"127.0.0.1:{free_port()}")
-    running = Running(processes, tmp_path, "--workers", "1", "--drain-timeout", "60s").ready()
-    first, second = running.make_key(), running.make_key()
-    port = int(running.url().rpartition(":")[2])
-    with Client(port) as slow:
-        slow.send(request("/slow", f"X-API-Key: {first['key']}"))
+@contextmanager
+def busy(folder: Path, upstream: Upstream, processes: Processes) -> Iterator[tuple[Running, Client, Wire]]:
+    """A gate with a request under way: the client that waits for it, and the upstream's end of it."""
+    write_config(folder, f"http://127.0.0.1:{upstream.port}", gate=f"127.0.0.1:{free_port()}")
+    running = Running(processes, folder, "--workers", "1", "--drain-timeout", "60s").ready()
+    key = running.make_key()["key"]
+    with Client(int(running.url().rpartition(":")[2])) as slow:
+        slow.send(request("/slow", f"X-API-Key: {key}"))
         wire = upstream.accept()
         wire.message()
+        yield running, slow, wire
+
+
+def test_a_new_gate_that_dies_is_followed_at_once(tmp_path: Path, upstream: Upstream, processes: Processes) -> None:
+    """Also while the one before it still has a request to finish, which must hear of what is revoked as before."""
+    with busy(tmp_path, upstream, processes) as (running, slow, wire):
+        port, second = slow.sock.getpeername()[1], running.make_key()
         assert upgrade(running.folder)["result"] == "done"
         until(lambda: "gate-retiring" in running.output, "the old gate to retire")
         new = running.pids()["gate"]
@@ -236,14 +243,8 @@ def test_after_the_death_of_its_supervisor_a_gate_keeps_nobody_waiting(
     tmp_path: Path, upstream: Upstream, processes: Processes
 ) -> None:
     """It finishes what it has begun, and hears of revocations, while the next one serves."""
-    write_config(tmp_path, f"http://127.0.0.1:{upstream.port}", gate=f"127.0.0.1:{free_port()}")
-    running = Running(processes, tmp_path, "--workers", "1", "--drain-timeout", "60s").ready()
-    first, second = running.make_key(), running.make_key()
-    port = int(running.url().rpartition(":")[2])
-    with Client(port) as slow:
-        slow.send(request("/slow", f"X-API-Key: {first['key']}"))
-        wire = upstream.accept()
-        wire.message()
+    with busy(tmp_path, upstream, processes) as (running, slow, wire):
+        port, second = slow.sock.getpeername()[1], running.make_key()
         os.kill(running.process.pid, signal.SIGKILL)
         until(lambda: "the supervisor is gone" in running.output, "the gate to notice")
         again = Running(processes, tmp_path, "--workers", "1").ready()

@@ -217,7 +217,10 @@ fn split_origin(to: &str) -> Result<(Option<&str>, &str), ConfigError> {
     }
     let end = rest
         .find('/')
-        .or_else(|| template::ROOTED.iter().find_map(|name| rest.find(name)))
+        .or_else(|| {
+            let mut rooted = template::ROOTED.iter();
+            rooted.find_map(|name| rest.find(&format!("{{{name}}}")))
+        })
         .unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
     let plain = authority.replace("{host}", "a.example");

@@ -277,12 +277,13 @@ pub(crate) fn rooted(text: &str, own: &dyn Fn(&str) -> bool) -> Result<(), Confi
     if !starts {
         return wrong("does not begin with `/`");
     }
-    for name in ROOTED {
-        let doubled = format!("/{name}");
-        if text.contains(&doubled) && !own(name.trim_matches(['{', '}'])) {
-            let once = text.replace(&doubled, name);
+    for name in ROOTED.into_iter().filter(|name| !own(name)) {
+        let braced = format!("{{{name}}}");
+        let doubled = format!("/{braced}");
+        if text.contains(&doubled) {
+            let once = text.replace(&doubled, &braced);
             return wrong(&format!(
-                "has a slash twice, for what `{name}` stands for begins with one: write `{once}`"
+                "has a slash twice, for what `{braced}` stands for begins with one: write `{once}`"
             ));
         }
     }

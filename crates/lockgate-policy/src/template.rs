@@ -17,8 +17,8 @@ pub const MAX_NAMES: usize = 32;
 pub const PATH: &str = "path";
 /// What is left of the path behind the prefix that matched.
 pub const REST: &str = "rest";
-/// What stands for a path, which begins with a slash.
-pub const ROOTED: [&str; 2] = ["{path}", "{rest}"];
+/// Names that stand for a path, which begins with a slash.
+pub const ROOTED: [&str; 2] = [PATH, REST];
 /// The request's host, in normal form.
 pub const HOST: &str = "host";
 
@@ -128,7 +128,7 @@ impl Template {
 /// Whether a template of a route may hold `name`: `own` tells what its path gives.
 #[must_use]
 pub fn known(name: &str, own: &dyn Fn(&str) -> bool) -> bool {
-    matches!(name, PATH | REST) || own(name)
+    ROOTED.contains(&name) || own(name)
 }
 
 /// As it is: for a path, which the captured piece is one of.

@@ -66,7 +66,8 @@ def _authenticator(value: object) -> object:
 
 
 def _authenticators(value: object) -> object:
-    if value == [] or value is False or str(value).lower() in {"none", "no", "off", "public", "anonymous"}:
+    nobody = isinstance(value, str) and value.lower() in {"none", "no", "off", "public", "anonymous"}
+    if nobody or value == [] or value is False:
         raise refusal(
             "authenticate-empty",
             "the list of authentications is empty" if value == [] else f"`authenticate` is a list, not {shown(value)}",

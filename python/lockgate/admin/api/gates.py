@@ -94,7 +94,7 @@ async def revoke_gate(control: WithControl, name: Name) -> Gate:
     except GateUnknownError as error:
         raise Problem("gate-not-found", f"No gate {name!r} has enrolled; `GET /v1/gates` lists them.") from error
     control.link.close(name)
-    return await _gate(control, name, row)
+    return await _gate(control, name, row, None)
 
 
 async def every_gate(control: Control) -> list[Gate]:
@@ -102,10 +102,13 @@ async def every_gate(control: Control) -> list[Gate]:
     rows = await asyncio.to_thread(control.gates.registry.every)
     known = {row.name: row for row in rows}
     names = [LOCAL, *known] if LOCAL in control.link.gates or not known else list(known)
-    return [await _gate(control, name, known.get(name)) for name in names]
+    latest = await asyncio.to_thread(control.bundles.latest)
+    newest = None if latest is None else latest.hash
+    return [await _gate(control, name, known.get(name), newest) for name in names]
 
 
-async def _gate(control: Control, name: str, row: Row | None) -> Gate:
+async def _gate(control: Control, name: str, row: Row | None, newest: str | None) -> Gate:
+    """`newest` is the hash of the newest good bundle, where there is one."""
     session = control.link.gates.get(name)
     revoked = row is not None and row.revoked_ms is not None
     gate = Gate(
@@ -119,8 +122,7 @@ async def _gate(control: Control, name: str, row: Row | None) -> Gate:
         gate.version = session.version
         gate.addresses = session.addresses
         gate.facts_seq = session.facts_seq
-        latest = await asyncio.to_thread(control.bundles.latest)
-        gate.bundle_behind = latest is not None and latest.hash != session.bundle_hash
+        gate.bundle_behind = newest is not None and newest != session.bundle_hash
         gate.facts_behind = await control.link.behind(session)
         if session.bundle_hash:
             gate.bundle = {"sequence": session.bundle_sequence, "hash": session.bundle_hash}
