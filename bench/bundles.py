@@ -8,6 +8,7 @@ import json
 import random
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -25,6 +26,8 @@ LIMITS = {
     "write_timeout_ms": 60_000,
     "connections": 25_000,
     "connections_per_ip": 25_000,
+    "handshake_timeout_ms": 10_000,
+    "streams": 1_000,
 }
 
 
@@ -39,9 +42,10 @@ class Shape:
     apis: int = 1
     operations: int = 0
     prefixes: int = 0
+    tls: bool = False
 
 
-def bundle(shape: Shape, origin: str, sequence: int = 1) -> str:
+def bundle(shape: Shape, origin: str, sequence: int = 1, folder: Path | None = None) -> str:
     """The JSON text of a bundle; with one API it owns `/`, with more each owns a prefix."""
     now = int(time.time() * 1000)
     return json.dumps(
@@ -54,6 +58,9 @@ def bundle(shape: Shape, origin: str, sequence: int = 1) -> str:
                 {
                     "name": "public",
                     "address": "127.0.0.1:0",
+                    "protocols": ["h2", "http/1.1"] if shape.tls else ["http/1.1"],
+                    "tls": tls(folder) if shape.tls and folder else None,
+                    "redirect_port": 0,
                     "trusted_proxies": [],
                     "limits": LIMITS,
                     "insecure": None,
@@ -84,6 +91,12 @@ def bundle(shape: Shape, origin: str, sequence: int = 1) -> str:
             "problem_base": "/.lockgate/reasons/",
         }
     )
+
+
+def tls(folder: Path) -> dict[str, object]:
+    """TLS with the certificate that the peers have too."""
+    files = {"chain": str(folder / "chain.pem"), "key": str(folder / "key.pem")}
+    return {"certificates": [{"files": files}], "minimum": "1.2", "clients": None, "hosts": [], "hsts": None}
 
 
 def api(number: int, shape: Shape, now_ms: int) -> dict[str, object]:

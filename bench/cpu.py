@@ -39,12 +39,12 @@ class Meter:
 
     def prepare(self, stage: Stage) -> None:
         """Loads it until its memory and connections are what they stay."""
-        self.warm_up = stage.load.closed(self.running.address, self.running.requests, WARM_UP_SECONDS).requests
+        self.warm_up = stage.load.closed(self.running.target, WARM_UP_SECONDS).requests
 
     def slice(self, stage: Stage, seconds: float) -> None:
         """Loads it for so long."""
         cores, cpu, begin = core_time(stage.core), self.running.process.cpu_ns(), time.monotonic_ns()
-        result = stage.load.closed(self.running.address, self.running.requests, seconds)
+        result = stage.load.closed(self.running.target, seconds)
         self.cpu_ns += self.running.process.cpu_ns() - cpu
         self.wall_ns += time.monotonic_ns() - begin
         spent = core_time(stage.core) - cores
@@ -96,7 +96,7 @@ def rounds(stage: Stage, rows: Sequence[Row], count: int, seconds: float, failed
 
     A row that fails is left out from then on, and said to have failed; the others go on.
     """
-    found = {row.id: CpuRow(row.id, row.what, row.budget, row.flat_against) for row in rows}
+    found = {row.id: CpuRow(row.id, row.what, row.budget, row.flat_against, base=row.base) for row in rows}
     for number in range(count):
         turn = number % len(rows)
         for row in [*rows[turn:], *rows[:turn]]:

@@ -40,7 +40,7 @@ def measure(stage: Stage, row: Row, seconds: float, connections: int) -> MemoryR
         wait_until_idle(process)
         idle = process.memory()
         with ThreadPoolExecutor(1) as pool:
-            load = pool.submit(stage.load.closed, running.address, running.requests, seconds)
+            load = pool.submit(stage.load.closed, running.target, seconds)
             time.sleep(seconds * 0.75)
             loaded = process.memory()
             load.result()
@@ -48,7 +48,7 @@ def measure(stage: Stage, row: Row, seconds: float, connections: int) -> MemoryR
         if connections:
             wait_until_idle(process)
             before = process.memory()
-            with stage.load.idle(running.address, running.requests, connections):
+            with stage.load.idle(running.target, connections):
                 wait_until_idle(process)
                 per_connection = (process.memory() - before).pss * 1024 / connections
         return MemoryRow(row.id, running.start_seconds, idle, loaded, connections, per_connection)

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import tokens
+from bench import certificates, tokens
 from bench.bundles import Shape, Signer, bundle, path
 from bench.load import write_requests
 from bench.machine import ROOT
@@ -22,6 +22,7 @@ from bench.subjects import Running, Site, started
 
 SHAPES = {
     "plain": Shape(events=False),
+    "tls": Shape(events=False, tls=True),
     "events": Shape(events=True),
     "key": Shape(events=True, keys=True),
     "jwt": Shape(events=True, tokens=True),
@@ -60,7 +61,8 @@ class Gate:
         shape = SHAPES[variant]
         requests = write_requests(site.folder / "requests", self._requests(variant))
         signed = site.folder / "bundle.json"
-        signed.write_bytes(self._signer.sign(bundle(shape, site.origin)))
+        trust = certificates.write(site.folder) if shape.tls else None
+        signed.write_bytes(self._signer.sign(bundle(shape, site.origin, folder=site.folder)))
         if KEYS.get(variant, 0) > KEYS_IN_USE:
             # So many keys are given to a first gate, and the measured one finds them, and the
             # bundle, on disk as after a restart: its memory holds no trace of their arrival.
@@ -68,7 +70,7 @@ class Gate:
         else:
             known = shape.keys or shape.tokens
             facts = self._keys(variant)[0] if known else None
-            running = self._serve(site, site.folder / "state", requests, signed, facts)
+            running = self._serve(site, site.folder / "state", requests, signed, facts, trust)
         if shape.events:
             running.dropped_events = functools.partial(self.dropped_events, running.process)
         return running
@@ -119,6 +121,7 @@ class Gate:
         requests: Path,
         signed: Path | None = None,
         facts: Path | None = None,
+        trust: Path | None = None,
     ) -> Running:
         state.mkdir(mode=0o700, exist_ok=True)
         orders = {
@@ -136,7 +139,7 @@ class Gate:
             host.say(json.dumps(orders))
             return host, json.loads(host.line())["addresses"]["public"]
 
-        return started(spawn, requests)
+        return started(spawn, requests, trust)
 
     def _filled_state(self, variant: str, site: Site, signed: Path, requests: Path) -> Path:
         state = self.folder / f"state-{variant}"

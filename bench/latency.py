@@ -49,9 +49,9 @@ def rounds(
 def measure(stage: Stage, row: Row, seconds: float, rate: float) -> Measured:
     """One open-loop run against a fresh subject."""
     with stage.running(row) as (running, _):
-        stage.load.closed(running.address, running.requests, WARM_UP_SECONDS)
+        stage.load.closed(running.target, WARM_UP_SECONDS)
         cpu = running.process.cpu_ns()
-        result = stage.load.open(running.address, running.requests, seconds, rate)
+        result = stage.load.open(running.target, seconds, rate)
         return Measured(result, (running.process.cpu_ns() - cpu) / result.requests / 1000)
 
 

@@ -41,6 +41,15 @@ class LoadResult:
 
 
 @dataclass(frozen=True)
+class Target:
+    """What is loaded: where it listens, with what, and who vouches for its certificate where it has one."""
+
+    address: str
+    requests: Path
+    trust: Path | None = None
+
+
+@dataclass(frozen=True)
 class Load:
     """A running generator with its origin, on a core of their own."""
 
@@ -50,21 +59,25 @@ class Load:
     connections: int
     generator: str = "own"
 
-    def closed(self, target: str, requests: Path, seconds: float, count: int | None = None) -> LoadResult:
+    def closed(self, target: Target, seconds: float, count: int | None = None) -> LoadResult:
         """Every connection sends its next request when it has its answer."""
         if self.generator == "wrk" and count is None:
-            return self._wrk(target, requests, seconds)
+            return self._wrk(target, seconds)
         extra = {} if count is None else {"count": count}
-        return self._run("closed", target, requests, seconds, extra)
+        return self._run("closed", target, seconds, extra)
 
-    def open(self, target: str, requests: Path, seconds: float, rate: float) -> LoadResult:
+    def open(self, target: Target, seconds: float, rate: float) -> LoadResult:
         """Requests are due at a fixed rate, and timed from when they were due."""
-        return self._run("open", target, requests, seconds, {"rate": rate})
+        return self._run("open", target, seconds, {"rate": rate})
+
+    def handshakes(self, target: Target, seconds: float, *, resume: bool) -> LoadResult:
+        """New connections, one after the other, each with one request; timed with their handshake."""
+        return self._run("handshakes", target, seconds, {"resume": "yes" if resume else "no"})
 
     @contextmanager
-    def idle(self, target: str, requests: Path, connections: int) -> Iterator[None]:
+    def idle(self, target: Target, connections: int) -> Iterator[None]:
         """Holds connections that have done one request each; fails if the subject lets any of them go."""
-        self._order("idle", {"target": target, "requests": requests, "connections": connections})
+        self._order("idle", {**_named(target), "connections": connections})
         try:
             yield
         finally:
@@ -73,8 +86,8 @@ class Load:
         if held["closed_by_peer"]:
             raise BenchError(f"{held['closed_by_peer']} of {connections} idle connections were closed by the subject")
 
-    def _run(self, mode: str, target: str, requests: Path, seconds: float, extra: Mapping[str, object]) -> LoadResult:
-        options = {"target": target, "requests": requests, "connections": self.connections, "seconds": seconds}
+    def _run(self, mode: str, target: Target, seconds: float, extra: Mapping[str, object]) -> LoadResult:
+        options = {**_named(target), "connections": self.connections, "seconds": seconds}
         found = self._order(mode, {**options, **extra})
         late = found["generator_late_us"]
         return LoadResult(
@@ -95,14 +108,15 @@ class Load:
             raise BenchError(f"the load run failed: {found['error']}")
         return found
 
-    def _wrk(self, target: str, requests: Path, seconds: float) -> LoadResult:
+    def _wrk(self, target: Target, seconds: float) -> LoadResult:
         """The same closed loop by wrk, as a check of our own generator; it knows whole seconds and one request."""
-        first = requests.read_bytes().partition(b"\r\n\r\n")[0].decode().split("\r\n")
+        first = target.requests.read_bytes().partition(b"\r\n\r\n")[0].decode().split("\r\n")
         path = first[0].split()[1]
         headers = [word for line in first[1:] for word in ("-H", line)]
         whole = max(1, round(seconds))
         command = ["taskset", "-c", str(self.core), "wrk", "-t1", f"-c{self.connections}", f"-d{whole}s"]
-        command += [*headers, f"http://{target}{path}"]
+        scheme = "https" if target.trust else "http"
+        command += [*headers, f"{scheme}://{target.address}{path}"]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=whole + PATIENCE, check=False)
         except OSError as error:
@@ -112,6 +126,11 @@ class Load:
             raise BenchError(f"wrk met errors:\n{done.stdout}{done.stderr}")
         nothing = Latency(0, 0, 0, 0, 0)
         return LoadResult(int(counted[1]), float(counted[2]), nothing, None)
+
+
+def _named(target: Target) -> dict[str, object]:
+    trust = {"trust": target.trust} if target.trust else {}
+    return {"target": target.address, "requests": target.requests, **trust}
 
 
 @contextmanager

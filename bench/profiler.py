@@ -52,7 +52,7 @@ def profile(row: Row, seconds: float, folder: Path) -> str:
     with started(program, core=1, log=folder / "load.log", connections=64) as load:
         stage = Stage({row.subject: subject(row, folder)}, load, core=0)
         with stage.running(row) as (running, _):
-            load.closed(running.address, running.requests, WARM_UP_SECONDS)
+            load.closed(running.target, WARM_UP_SECONDS)
             pids = ",".join(str(pid) for pid in running.process.tree())
             with perf(
                 [
@@ -70,7 +70,7 @@ def profile(row: Row, seconds: float, folder: Path) -> str:
                     pids,
                 ]
             ):
-                load.closed(running.address, running.requests, seconds)
+                load.closed(running.target, seconds)
             return perf_report()
 
 

@@ -78,8 +78,11 @@ def cpu_line(row: CpuRow) -> list[str]:
     ratios = row.ratios()
     budget = ""
     if row.budget is not None:
-        verdict = "met" if median(ratios) <= row.budget else "missed"
+        ratio = median(row.ratios(row.base))
+        verdict = "met" if ratio <= row.budget else "missed"
         budget = f"≤ {row.budget:.2f}: {verdict}"
+        if row.base != BASE:
+            budget = f"≤ {row.budget:.2f} of {row.base}: {verdict}, {ratio:.2f}"
     spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
     return [
         row.id,

@@ -41,6 +41,8 @@ class CpuRow:
     budget: float | None
     flat_against: str | None
     rounds: list[Round] = field(default_factory=list)
+    base: str = BASE
+    """The row that the budget is a ratio to."""
 
     @property
     def us(self) -> float:

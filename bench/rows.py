@@ -20,6 +20,8 @@ class Row:
     what: str
     budget: float | None = None
     flat_against: str | None = None
+    base: str = BASE
+    """The row that its budget is a ratio to."""
 
     @property
     def id(self) -> str:
@@ -29,7 +31,7 @@ class Row:
     @property
     def against(self) -> list[Row]:
         """The rows that it is compared with."""
-        wanted = {BASE, self.flat_against} - {self.id}
+        wanted = {BASE, self.base, self.flat_against} - {self.id}
         return [row for row in ROWS if row.id in wanted]
 
 
@@ -42,11 +44,14 @@ ROWS: tuple[Row, ...] = (
     Row("traefik", "plain", "plain proxying (it also sets forwarded headers)"),
     Row("caddy", "plain", "plain proxying (it also sets forwarded headers)"),
     Row("spike", "plain", "bare hyper, no policy, no checks (bench/spike): the floor under Lockgate"),
+    Row("nginx", "tls", "plain proxying over TLS 1.3, kept alive"),
+    Row("haproxy", "tls", "plain proxying over TLS 1.3, kept alive", base="nginx/tls"),
     Row("lockgate", "plain", "one public route, events off", budget=1.0),
     Row("lockgate", "events", "the same, an access event for each request", budget=1.05),
     Row("lockgate", "key", "and an API key, one of 10", budget=1.1),
     Row("lockgate", "jwt", "in place of the key a token signed with ES256, one of 10, verified before"),
     Row("lockgate", "jwt-limits", "and two limits, by address and by client", budget=1.2),
+    Row("lockgate", "tls", "one public route over TLS 1.3, events off", budget=1.0, base="nginx/tls"),
     Row("lockgate", "routes-10", "events on, requests spread over 10 APIs"),
     Row("lockgate", "routes-10000", "events on, requests spread over 10,000 APIs", flat_against="lockgate/routes-10"),
     Row("lockgate", "operations-10", "events on, a document with 10 operations, all in use"),

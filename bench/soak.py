@@ -104,12 +104,12 @@ def run(row: Row, given: argparse.Namespace, folder: Path) -> Soaked:
     with started(build(), given.load_core, folder / "load.log", 64) as load:
         stage = Stage({"lockgate": gate}, load, given.proxy_core)
         with stage.running(row) as (running, site):
-            warm = load.closed(running.address, running.requests, WARM_UP_SECONDS)
+            warm = load.closed(running.target, WARM_UP_SECONDS)
             rate = given.rate or warm.requests / warm.seconds / 2
             watch = Watch(gate, running, row, site, given.reload_every, given.every)
             try:
                 with watch:
-                    done = load.open(running.address, running.requests, given.minutes * 60, rate)
+                    done = load.open(running.target, given.minutes * 60, rate)
             finally:
                 # Also where the load could not be kept up to its end: what was read by then is no less true.
                 kept = watch.settled(SETTLING * given.minutes * 60)

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from bench.load import BODY_BYTES, CACHE, HERE, write_requests
+from bench import certificates
+from bench.load import BODY_BYTES, CACHE, HERE, Target, write_requests
 from bench.process import BenchError, Pinned
 
 START_SECONDS = 30.0
@@ -33,8 +34,7 @@ class Running:
     """A subject that answers."""
 
     process: Pinned
-    address: str
-    requests: Path
+    target: Target
     start_seconds: float
     dropped_events: Callable[[int], int] | None = None
 
@@ -101,8 +101,10 @@ class Peer:
             "ORIGIN_PORT": site.origin.rpartition(":")[2],
             "VARIANT": "",
             "HEADERS": "",
+            "TLS": "",
             **self.variants.get(variant, {}),
         }
+        trust = certificates.write(site.folder) if variant.startswith("tls") else None
         for template in (HERE / "peers" / self.name).glob("*"):
             (site.folder / template.name).write_text(fill(fill(template.read_text(), words), words))
         command = [self.path(), *(fill(word, words) for word in self.command)]
@@ -112,7 +114,7 @@ class Peer:
             process = Pinned(command, site.core, site.folder / "log", env=env, cwd=site.folder)
             return process, words["LISTEN"]
 
-        return started(spawn, requests)
+        return started(spawn, requests, trust)
 
 
 def fill(text: str, words: Mapping[str, str]) -> str:
@@ -122,28 +124,31 @@ def fill(text: str, words: Mapping[str, str]) -> str:
     return text
 
 
-def started(spawn: Callable[[], tuple[Pinned, str]], requests: Path) -> Running:
+def started(spawn: Callable[[], tuple[Pinned, str]], requests: Path, trust: Path | None = None) -> Running:
     """Starts a subject and waits for its first right answer, timing it."""
     begin = time.monotonic()
     process, address = spawn()
     problem = "no answer yet"
     while problem and not process.ended() and time.monotonic() < begin + START_SECONDS:
-        problem = wrong_answer(address, requests)
+        target = Target(address, requests, trust)
+        problem = wrong_answer(target)
         if not problem:
-            return Running(process, address, requests, time.monotonic() - begin)
+            return Running(process, target, time.monotonic() - begin)
         time.sleep(0.01)
     process.stop()
     raise BenchError(f"{process.command[0]} does not serve: {problem}\n{process.tail()}")
 
 
-def wrong_answer(address: str, requests: Path) -> str:
+def wrong_answer(target: Target) -> str:
     """What is wrong with the answer to the first request of a file; empty if nothing is."""
-    with requests.open("rb") as file:
+    with target.requests.open("rb") as file:
         head = iter(file.readline, b"\r\n")
         lines = [line.decode().rstrip("\r\n") for line in head]
     headers = {name: value for name, _, value in (line.partition(": ") for line in lines[1:])}
-    connection = http.client.HTTPConnection(address, timeout=5)
+    connection = http.client.HTTPConnection(target.address, timeout=5)
     try:
+        if target.trust is not None:
+            connection.sock = certificates.secured(target.address, target.trust)
         connection.request("GET", lines[0].split()[1], headers=headers)
         answer = connection.getresponse()
         body = answer.read()
@@ -172,6 +177,10 @@ def peers() -> list[Peer]:
         "proxy_set_header Host $host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; "
         "proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Request-Id $request_id;"
     )
+    nginx_tls = (
+        "ssl_certificate @DIR@/chain.pem; ssl_certificate_key @DIR@/key.pem; ssl_protocols TLSv1.2 TLSv1.3; "
+        "ssl_session_cache off; ssl_session_tickets on;"
+    )
     nginx_log = "access_log @DIR@/access.log combined buffer=64k flush=1s;"
     return [
         Peer(
@@ -180,7 +189,11 @@ def peers() -> list[Peer]:
             ("-v",),
             ("-p", "@DIR@", "-e", "stderr", "-c", "@DIR@/nginx.conf"),
             system,
-            variants={"forwarded": {"HEADERS": forwarded}, "access-log": {"HEADERS": forwarded, "VARIANT": nginx_log}},
+            variants={
+                "forwarded": {"HEADERS": forwarded},
+                "access-log": {"HEADERS": forwarded, "VARIANT": nginx_log},
+                "tls": {"TLS": " ssl", "VARIANT": nginx_tls},
+            },
         ),
         Peer(
             "spike",
@@ -189,7 +202,14 @@ def peers() -> list[Peer]:
             ("@LISTEN@", "@ORIGIN@"),
             "it is built by `python -m bench --subjects spike`",
         ),
-        Peer("haproxy", "haproxy", ("-v",), ("-db", "-f", "@DIR@/haproxy.cfg"), system),
+        Peer(
+            "haproxy",
+            "haproxy",
+            ("-v",),
+            ("-db", "-f", "@DIR@/haproxy.cfg"),
+            system,
+            variants={"tls": {"TLS": " ssl crt @DIR@/both.pem ssl-min-ver TLSv1.2"}},
+        ),
         Peer(
             "envoy",
             "envoy",

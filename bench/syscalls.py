@@ -102,12 +102,12 @@ def measure(stage: Stage, row: Row, connections: int) -> SyscallRow:
     """Lets perf count for as long as one run of the generator lasts."""
     load = replace(stage.load, connections=connections, generator="own")
     with stage.running(row) as (running, site):
-        load.closed(running.address, running.requests, WARM_UP_SECONDS)
+        load.closed(running.target, WARM_UP_SECONDS)
         report = site.folder / "perf.csv"
         events = ",".join([ALL, *(PREFIX + name for name in NAMES)])
         pids = ",".join(str(pid) for pid in running.process.tree())
         with perf(["stat", "-x", ",", "-o", str(report), "-e", events, "-p", pids]):
-            result = load.closed(running.address, running.requests, SECONDS, REQUESTS)
+            result = load.closed(running.target, SECONDS, REQUESTS)
         counts = read_counts(report)
     per_request = {name: count / result.requests for name, count in counts.items()}
     return SyscallRow(row.id, connections, {n: round(c, 3) for n, c in per_request.items() if c >= RARE})

@@ -16,6 +16,7 @@ __all__ = [
     "__version__",
     "bundle_schema",
     "check_bundle",
+    "check_client_trust",
     "event_schema",
     "events_durable_until",
     "export_events",
@@ -26,6 +27,7 @@ __all__ = [
     "pattern_fault",
     "pipeline",
     "policies",
+    "read_certificate",
     "read_events",
     "read_key_set",
     "reasons",
@@ -113,6 +115,12 @@ def mint_key(pepper: bytes, environment: str = "live") -> tuple[str, str]:
 
 def key_digest(key: str, pepper: bytes) -> str:
     """Give the digest of a key under `pepper`, after its checksum was verified."""
+
+def read_certificate(chain: bytes, key: bytes, host: bool) -> dict[str, Any]:
+    """What a chain and its key, both PEM, are good for; raises `LockgateError` where they are good for nothing."""
+
+def check_client_trust(trust: list[bytes], crl: list[bytes]) -> None:
+    """Refuses authorities and revocation lists, all PEM, by which no client could be judged."""
 
 def read_key_set(text: bytes) -> dict[str, Any]:
     """Say which keys of a published set (RFC 7517) a gate can use, and why not the others."""

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from lockgate.scalars import Scalar, refusal, shown
 
 MAX_PORT: Final = 65_535
+DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 MAX_OCTET: Final = 255
 IPV4_BITS: Final = 32
 MAX_SOCKET_PATH: Final = 103
@@ -27,7 +28,6 @@ _RARE: Final = """
 """
 RARE_METHODS: Final = frozenset(_RARE.split())
 """The rest of IANA's registry. A method in neither is taken too, unless it looks like a slip of the pen."""
-TLS_LATER: Final = "`https://` comes with TLS support; not in this version"
 
 _LABEL: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _PREFIX_LENGTH: Final = re.compile(r"[0-9]{1,3}")
@@ -106,25 +106,27 @@ def parse_listen(value: object) -> str:
 
 
 def parse_target(value: object) -> str:
-    """An upstream's server: `http://host:port`, `unix:/path` or `http+srv://name`, nothing more."""
+    """An upstream's server: `https://host:port` or `http://`, `unix:/path`, `https+srv://name` or `http+srv://`."""
     if isinstance(value, str) and value.startswith("unix:"):
         return _unix(value)
-    if isinstance(value, str) and value.lower().startswith("http+srv://"):
+    if isinstance(value, str) and value.lower().startswith(("http+srv://", "https+srv://")):
         return _service(value)
-    allowed = "`http://` with a host and, if it is not 80, a port, such as `http://10.0.0.5:9000`"
+    allowed = (
+        "`https://` or `http://` with a host and, if it is not the usual one, a port, such as `http://10.0.0.5:9000`"
+    )
     if not isinstance(value, str):
         raise refusal("target-malformed", f"{shown(value)} is not the address of a server", allowed=allowed)
-    if value.lower().startswith("https://"):
-        raise refusal("tls-not-yet", TLS_LATER, allowed=allowed)
     try:
         parts = urlsplit(value)
         port = parts.port
         host = parts.hostname or ""
     except ValueError as error:
         raise refusal("target-malformed", f"{shown(value)} is not the address of a server", allowed=allowed) from error
-    if parts.scheme != "http" or not value.lower().startswith("http://"):
+    usual = DEFAULT_PORTS.get(parts.scheme)
+    if usual is None or not value.lower().startswith(f"{parts.scheme}://"):
         hint = f"write `http://{value}`" if re.fullmatch(r"[A-Za-z0-9.-]+(:[0-9]+)?", value) else None
-        raise refusal("target-malformed", f"{shown(value)} does not begin with `http://`", allowed=allowed, hint=hint)
+        message = f"{shown(value)} begins with neither `https://` nor `http://`"
+        raise refusal("target-malformed", message, allowed=allowed, hint=hint)
     if "@" in parts.netloc:
         raise refusal("target-credential", "a target must not hold a user or password", hint="use `credential`")
     if parts.path not in {"", "/"} or "?" in value or "#" in value:
@@ -134,9 +136,9 @@ def parse_target(value: object) -> str:
             allowed=allowed,
             hint="an API's `path` says which requests go there; they are forwarded with their own path",
         )
-    if port == 0 or (port or 80) > MAX_PORT or not _is_host(host):
+    if port == 0 or (port or usual) > MAX_PORT or not _is_host(host):
         raise refusal("target-malformed", f"{shown(value)} is not the address of a server", allowed=allowed)
-    return f"http://[{host}]:{port or 80}" if ":" in host else f"http://{host}:{port or 80}"
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port or usual}"
 
 
 def _unix(value: str) -> str:
@@ -152,12 +154,13 @@ def _unix(value: str) -> str:
 
 
 def _service(value: str) -> str:
-    name = value[len("http+srv://") :].rstrip("/").lower()
+    scheme, _, rest = value.lower().partition("://")
+    name = rest.rstrip("/")
     if "." in name and not name.startswith("*") and _is_host(name):
         try:
             ipaddress.ip_address(name)
         except ValueError:
-            return f"http+srv://{name}"
+            return f"{scheme}://{name}"
     raise refusal(
         "target-malformed",
         f"{shown(value)} is not the name of a service",
@@ -240,6 +243,6 @@ def _is_host(host: str) -> bool:
 
 Network = Annotated[str, Scalar(parse_network, {"type": "string"})]
 Listen = Annotated[str, Scalar(parse_listen, {"type": "string"})]
-Target = Annotated[str, Scalar(parse_target, {"type": "string", "pattern": "^(http|http\\+srv)://|^unix:/"})]
+Target = Annotated[str, Scalar(parse_target, {"type": "string", "pattern": "^https?(\\+srv)?://|^unix:/"})]
 Host = Annotated[str, Scalar(parse_host, {"type": "string"})]
 Method = Annotated[str, Scalar(parse_method, {"type": "string", "pattern": "^[A-Z]"})]

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from bench.load import Load, build, started, write_requests
+from bench.load import Load, Target, build, started, write_requests
 from bench.process import BenchError
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the benchmark is for Linux")
@@ -58,20 +58,20 @@ def server(answer: bytes, stall_at: int = -1, stall_seconds: float = 0.0) -> Ite
 
 
 def test_a_closed_run_of_so_many_requests_makes_them_all(load: Load, requests: Path) -> None:
-    result = load.closed(load.origin, requests, seconds=10, count=500)
+    result = load.closed(Target(load.origin, requests), seconds=10, count=500)
     assert result.requests == 500
     assert 0 < result.latency.p50 <= result.latency.p99 <= result.latency.max
 
 
 def test_an_open_run_keeps_its_rate(load: Load, requests: Path) -> None:
-    result = load.open(load.origin, requests, seconds=0.5, rate=400)
+    result = load.open(Target(load.origin, requests), seconds=0.5, rate=400)
     assert result.requests == 200
     assert result.seconds == pytest.approx(0.5, abs=0.2)
 
 
 def test_an_open_run_charges_a_stall_to_every_request_that_was_due(load: Load, requests: Path) -> None:
     with server(RIGHT, stall_at=50, stall_seconds=0.4) as (address, _):
-        result = replace(load, connections=1).open(address, requests, seconds=1.0, rate=200)
+        result = replace(load, connections=1).open(Target(address, requests), seconds=1.0, rate=200)
     # About eighty of two hundred requests fell due while nothing was answered. A closed loop
     # would have seen a single slow one.
     assert result.latency.p90 > 100_000
@@ -88,25 +88,25 @@ def test_an_open_run_charges_a_stall_to_every_request_that_was_due(load: Load, r
 )
 def test_a_wrong_answer_ends_the_run(load: Load, requests: Path, wrong: bytes, says: str) -> None:
     with server(wrong) as (address, _), pytest.raises(BenchError, match=says):
-        replace(load, connections=1).closed(address, requests, seconds=5)
+        replace(load, connections=1).closed(Target(address, requests), seconds=5)
 
 
 def test_only_loopback_may_be_a_target(load: Load, requests: Path) -> None:
     with pytest.raises(BenchError, match=r"not in 127\.0\.0\.0/8"):
-        load.closed("192.0.2.1:80", requests, seconds=1)
+        load.closed(Target("192.0.2.1:80", requests), seconds=1)
 
 
 def test_idle_connections_are_held(load: Load, requests: Path) -> None:
-    with load.idle(load.origin, requests, 20):
+    with load.idle(Target(load.origin, requests), 20):
         pass
     # It goes on obeying afterwards.
-    assert load.closed(load.origin, requests, seconds=5, count=10).requests == 10
+    assert load.closed(Target(load.origin, requests), seconds=5, count=10).requests == 10
 
 
 def test_an_idle_connection_that_is_let_go_is_noticed(load: Load, requests: Path) -> None:
     with (
         server(RIGHT, stall_at=LEAVE_AFTER_ONE) as (address, thread),
         pytest.raises(BenchError, match="1 of 1 idle connections were closed"),
-        load.idle(address, requests, 1),
+        load.idle(Target(address, requests), 1),
     ):
         thread.join(5)

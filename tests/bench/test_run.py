@@ -40,7 +40,7 @@ def bench(folder: Path, *words: str) -> Path:
 def test_nginx_gives_a_valid_result(tmp_path: Path) -> None:
     file = bench(tmp_path, "--subjects", "nginx", "--sections", "cpu,latency,memory", "--rate", "500")
     results = read(file)
-    assert [row.id for row in results.cpu] == ["nginx/plain", "nginx/forwarded", "nginx/access-log"]
+    assert [row.id for row in results.cpu] == ["nginx/plain", "nginx/forwarded", "nginx/access-log", "nginx/tls"]
     for row in results.cpu:
         (each,) = row.rounds
         assert each.requests > 100
@@ -74,7 +74,7 @@ def test_a_peer_serves_with_its_configuration(name: str, tmp_path: Path) -> None
         tmp_path.chmod(0o755)
         running = peer.start("plain", Site(core, tmp_path, load.origin))
         try:
-            assert load.closed(running.address, running.requests, seconds=20, count=200).requests == 200
+            assert load.closed(running.target, seconds=20, count=200).requests == 200
             assert running.process.cpu_ns() > 0
         finally:
             running.process.stop()

@@ -2,17 +2,14 @@
 
 use crate::http::answer;
 use crate::stage::Stage;
-use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
-
-/// How long a connection may take to open, and to answer where it is waited for.
-pub const PATIENCE: Duration = Duration::from_secs(5);
+pub use crate::wire::PATIENCE;
+use crate::wire::{Dialer, Wire};
+use std::time::Instant;
 
 /// A connection to the subject.
 pub struct Client {
-    /// The socket, non-blocking.
-    pub stream: TcpStream,
+    /// What it speaks over.
+    pub wire: Wire,
     /// When the request on its way was due; `None` while free.
     pub due: Option<Instant>,
     received: Vec<u8>,
@@ -21,31 +18,19 @@ pub struct Client {
 
 impl Client {
     /// Connects, waiting for it.
-    pub fn connect(target: SocketAddr, body_bytes: usize) -> Result<Self, String> {
-        let open = || -> std::io::Result<TcpStream> {
-            let stream = TcpStream::connect_timeout(&target, PATIENCE)?;
-            stream.set_nodelay(true)?;
-            stream.set_nonblocking(true)?;
-            Ok(stream)
-        };
-        let stream = open().map_err(|error| format!("cannot connect to {target}: {error}"))?;
-        Ok(Self { stream, due: None, received: Vec::new(), body_bytes })
+    pub fn connect(dialer: &Dialer, body_bytes: usize) -> Result<Self, String> {
+        Ok(Self { wire: dialer.dial()?, due: None, received: Vec::new(), body_bytes })
     }
 
     /// Sends a request that was due at the given time.
     pub fn send(&mut self, request: &[u8], due: Instant) -> Result<(), String> {
         self.due = Some(due);
-        self.stream.write_all(request).map_err(|error| format!("cannot send: {error}"))
+        self.wire.send(request)
     }
 
     /// Reads once; gives when the answered request was due, once its answer is whole.
     pub fn receive(&mut self, buffer: &mut [u8]) -> Result<Option<Instant>, String> {
-        let count = match self.stream.read(buffer) {
-            Ok(0) => return Err("the connection was closed".to_owned()),
-            Ok(count) => count,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
-            Err(error) => return Err(format!("cannot receive: {error}")),
-        };
+        let Some(count) = self.wire.receive(buffer)? else { return Ok(None) };
         let whole = if self.received.is_empty() {
             let whole = answer(&buffer[..count], self.body_bytes)?;
             if whole.is_none() {
@@ -67,13 +52,13 @@ impl Client {
 /// Connects as many as wanted, or says why not.
 pub fn connect_all(
     stage: &Stage,
-    target: SocketAddr,
+    dialer: &Dialer,
     connections: usize,
 ) -> Result<Vec<Client>, String> {
     (0..connections)
         .map(|number| {
-            let client = Client::connect(target, stage.body_bytes)?;
-            stage.watch(&client.stream, number)?;
+            let client = Client::connect(dialer, stage.body_bytes)?;
+            stage.watch(&client.wire.stream, number)?;
             Ok(client)
         })
         .collect()

@@ -6,6 +6,7 @@ use crate::client::{connect_all, report, PATIENCE};
 use crate::histogram::Histogram;
 use crate::http;
 use crate::stage::Stage;
+use crate::wire::Dialer;
 use std::time::{Duration, Instant};
 
 /// Runs for `--seconds` or until `--count` requests are sent, whichever is first, and waits for the last answers.
@@ -13,7 +14,7 @@ pub fn run(stage: &mut Stage, args: &Args) -> Result<String, String> {
     let requests = http::requests(&args.value::<String>("requests")?)?;
     let length = args.seconds()?;
     let wanted: u64 = args.optional("count")?.unwrap_or(u64::MAX);
-    let mut clients = connect_all(stage, args.target()?, args.connections()?)?;
+    let mut clients = connect_all(stage, &Dialer::new(args)?, args.connections()?)?;
 
     let mut turn = requests.iter().cycle();
     let mut latency = Histogram::new();

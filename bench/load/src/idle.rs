@@ -4,16 +4,17 @@ use crate::args::Args;
 use crate::client::{Client, PATIENCE};
 use crate::http;
 use crate::stage::Stage;
+use crate::wire::Dialer;
 use std::time::{Duration, Instant};
 
 /// Opens them one by one, says `ready`, holds them until `release`, and says how many are still open.
 pub fn run(stage: &mut Stage, args: &Args) -> Result<String, String> {
-    let (target, connections) = (args.target()?, args.connections()?);
+    let (dialer, connections) = (Dialer::new(args)?, args.connections()?);
     let requests = http::requests(&args.value::<String>("requests")?)?;
     let mut held = Vec::with_capacity(connections);
     for (number, request) in requests.iter().cycle().take(connections).enumerate() {
-        let mut client = Client::connect(target, stage.body_bytes)?;
-        stage.watch(&client.stream, number)?;
+        let mut client = Client::connect(&dialer, stage.body_bytes)?;
+        stage.watch(&client.wire.stream, number)?;
         client.send(request, Instant::now())?;
         wait_for_answer(stage, &mut client, number)?;
         held.push(client);
@@ -22,7 +23,7 @@ pub fn run(stage: &mut Stage, args: &Args) -> Result<String, String> {
     if !stage.wait_for("release")? {
         return Err("`release` was expected".to_owned());
     }
-    let closed = held.iter().filter(|client| !still_open(client)).count();
+    let closed = held.iter().filter(|client| !client.wire.is_silent()).count();
     Ok(format!("{{\"connections\":{connections},\"closed_by_peer\":{closed}}}"))
 }
 
@@ -38,7 +39,3 @@ fn wait_for_answer(stage: &mut Stage, client: &mut Client, number: usize) -> Res
     Err(format!("no answer within {PATIENCE:?}"))
 }
 
-/// A connection with nothing to read is open; one at its end reads as zero bytes.
-fn still_open(client: &Client) -> bool {
-    matches!(client.stream.peek(&mut [0]), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
-}

@@ -4,7 +4,8 @@
 //! reads orders on standard input, one a line, words between tabs:
 //! `closed` keeps a number of connections busy, each sending its next request
 //! when it has its answer; `open` sends at a fixed rate whatever the answers
-//! do; `idle` opens connections, uses each once, and holds them until `release`.
+//! do; `handshakes` makes new ones, one
+//! after the other; `idle` opens connections, uses each once, and holds them until `release`.
 //! Each order is answered by one line of JSON.
 //!
 //! While a run lasts it polls without ever sleeping. A process that sleeps must
@@ -16,6 +17,7 @@
 mod args;
 mod client;
 mod closed;
+mod handshakes;
 mod histogram;
 mod http;
 mod idle;
@@ -23,6 +25,7 @@ mod open;
 mod origin;
 mod poller;
 mod stage;
+mod wire;
 
 use std::process::ExitCode;
 

@@ -8,6 +8,7 @@ use crate::client::{connect_all, report, PATIENCE};
 use crate::histogram::Histogram;
 use crate::http;
 use crate::stage::Stage;
+use crate::wire::Dialer;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,7 @@ pub fn run(stage: &mut Stage, args: &Args) -> Result<String, String> {
         return Err("--rate: between 1 and 200000 a second".to_owned());
     }
     let wanted = (rate * args.seconds()?.as_secs_f64()).round() as u64;
-    let mut clients = connect_all(stage, args.target()?, args.connections()?)?;
+    let mut clients = connect_all(stage, &Dialer::new(args)?, args.connections()?)?;
 
     // In turn, so that none rests for longer than a subject lets it.
     let mut free: VecDeque<usize> = (0..clients.len()).collect();

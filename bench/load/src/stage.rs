@@ -3,7 +3,7 @@
 use crate::args::Args;
 use crate::origin::Origin;
 use crate::poller::Poller;
-use crate::{closed, idle, open};
+use crate::{closed, handshakes, idle, open};
 use std::time::Duration;
 
 /// Beyond the numbers of clients; [`Origin`] has those above [`crate::origin::FIRST`].
@@ -48,6 +48,7 @@ impl Stage {
             let outcome = Args::parse(words).and_then(|args| match mode.as_str() {
                 "closed" => closed::run(&mut self, &args),
                 "open" => open::run(&mut self, &args),
+                "handshakes" => handshakes::run(&mut self, &args),
                 "idle" => idle::run(&mut self, &args),
                 other => Err(format!("no order is called {other:?}")),
             });

@@ -5,11 +5,15 @@
 //! JSON Schema that [`schema`] returns.
 
 mod documents;
+mod listeners;
 mod plugins;
 mod routing;
 mod versions;
 
 pub use documents::{ApiDocument, Attached, Operation};
+pub use listeners::{
+    Certificate, Clients, Listener, ListenerLimits, PemFiles, Protocol, Tls, TlsHost, TlsVersion,
+};
 pub use plugins::{PluginSet, PluginSource};
 pub use routing::{Duplicates, NormalForm, Odd, Share, Split, SplitBy};
 pub use versions::{Brownout, Version, VersionBy, Versions};
@@ -26,7 +30,7 @@ mod upstreams;
 
 pub use upstreams::{
     Balance, BalanceBy, Breaker, Dns, HashKey, HashKind, HealthCheck, Passive, Retry, Server,
-    StatusRange, StickyCookie, Upstream,
+    StatusRange, StickyCookie, Upstream, UpstreamTls,
 };
 
 /// The version that this gate writes. It reads this one and the one before.
@@ -62,64 +66,6 @@ pub struct Bundle {
     pub plugins: Option<PluginSet>,
     /// Base of the `type` of a refusal, ending in `/`.
     pub problem_base: String,
-}
-
-/// One listening socket per worker on one address.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Listener {
-    /// Its name in the configuration.
-    pub name: String,
-    /// `address:port`; port 0 asks for a free one.
-    pub address: String,
-    /// Networks (CIDR) whose `Forwarded` and `X-Forwarded-*` are believed.
-    pub trusted_proxies: Vec<String>,
-    /// Bounds on what a stranger may send.
-    pub limits: ListenerLimits,
-    /// Needed for plain HTTP off loopback.
-    pub insecure: Option<Waiver>,
-    /// Where the configuration says it.
-    pub span: Span,
-}
-
-/// Bounds on what a stranger may send to a listener.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ListenerLimits {
-    /// Bytes of request line and headers together.
-    pub head_bytes: u32,
-    /// Number of header lines.
-    pub headers: u16,
-    /// From a head's first byte to its last, milliseconds.
-    pub head_timeout_ms: u32,
-    /// Between requests on a kept-alive connection, milliseconds.
-    pub idle_timeout_ms: u32,
-    /// Floor of a request body's rate after a grace of five seconds, bytes per second; 0 turns it off.
-    pub body_rate_min: u32,
-    /// A peer that takes no byte of its answer for this long is let go, milliseconds.
-    pub write_timeout_ms: u32,
-    /// Open connections of the listener.
-    pub connections: u32,
-    /// Open connections of one address.
-    pub connections_per_ip: u32,
-}
-
-impl Listener {
-    /// Bounds where the configuration says nothing.
-    #[must_use]
-    pub const fn default_limits() -> ListenerLimits {
-        ListenerLimits {
-            head_bytes: 32 * 1024,
-            headers: 100,
-            head_timeout_ms: 10_000,
-            idle_timeout_ms: 75_000,
-            body_rate_min: 1024,
-            write_timeout_ms: 60_000,
-            connections: 10_000,
-            // A tenth of all: no one address takes every place.
-            connections_per_ip: 1_000,
-        }
-    }
 }
 
 /// Timeouts of one exchange with an upstream, milliseconds.

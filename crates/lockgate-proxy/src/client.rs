@@ -12,12 +12,12 @@ use http_body::Frame;
 use lockgate_policy::ReasonRef;
 use lockgate_wire::framing::{reasons, HeadLimits, Phase, RequestGuard};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use crate::body::Broken;
 use crate::clock::Clock;
 use crate::http1::{Coding, Piece, SpareMap};
-use crate::net::{acknowledge, ConnectionState, Scratch, Trip, Waiting};
+use crate::http2;
+use crate::net::{acknowledge, ConnectionState, Scratch, Stream, Trip, Waiting};
 
 mod conversation;
 mod head;
@@ -48,7 +48,7 @@ const DISCARD_MS: u64 = 5_000;
 
 /// A client's connection.
 pub struct Client {
-    stream: TcpStream,
+    stream: Stream,
     guard: RequestGuard,
     state: Rc<ConnectionState>,
     clock: Clock,
@@ -85,7 +85,7 @@ impl Client {
     /// A connection that was just accepted.
     #[must_use]
     pub fn new(
-        stream: TcpStream,
+        stream: Stream,
         limits: HeadLimits,
         state: Rc<ConnectionState>,
         clock: Clock,
@@ -116,7 +116,7 @@ impl Client {
                     self.body = head.body;
                     self.expects = head.expects && !head.body.is_over();
                     if !head.body.is_over() && self.inbox.is_empty() {
-                        acknowledge(&self.stream);
+                        acknowledge(self.stream.tcp());
                     }
                     return Poll::Ready(Next::Request(Box::new(head)));
                 }
@@ -280,7 +280,21 @@ impl Client {
                 }
             }
         }
-        Poll::Ready(Ok(()))
+        // TLS may still hold what a full socket did not take.
+        match Pin::new(&mut self.stream).poll_flush(cx) {
+            Poll::Ready(Ok(())) => {
+                self.state.stalled(0);
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(_)) => Poll::Ready(Err(Gone)),
+            Poll::Pending if matches!(self.state.tripped(), Some(Trip::Close)) => {
+                Poll::Ready(Err(Gone))
+            }
+            Poll::Pending => {
+                self.state.stalled(self.clock.coarse_ms());
+                Poll::Pending
+            }
+        }
     }
 
     /// Closes the writing side, then throws away what the client still sends.
@@ -318,8 +332,13 @@ impl Client {
     }
 }
 
-/// The body of the request in work, as it arrives.
-pub struct Upload(Rc<RefCell<Client>>);
+/// The body of a request, as it arrives.
+pub enum Upload {
+    /// Of the request in work on a connection.
+    Http1(Rc<RefCell<Client>>),
+    /// Of a stream.
+    Http2(http2::Upload),
+}
 
 impl Upload {
     /// The next piece; `None` at the end.
@@ -330,13 +349,19 @@ impl Upload {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        self.0.borrow_mut().poll_body(cx)
+        match self {
+            Self::Http1(client) => client.borrow_mut().poll_body(cx),
+            Self::Http2(stream) => stream.poll_frame(cx),
+        }
     }
 
     /// Bytes to come, where that is known.
     #[must_use]
     pub fn left(&self) -> Option<u64> {
-        self.0.borrow().body.left()
+        match self {
+            Self::Http1(client) => client.borrow().body.left(),
+            Self::Http2(stream) => stream.left(),
+        }
     }
 }
 

@@ -37,6 +37,7 @@ use crate::snapshot::{
     Snapshot, Step,
 };
 use crate::split::Split;
+use crate::tls::Source;
 use crate::upstream::Registry;
 use crate::versions::Versions;
 
@@ -61,6 +62,8 @@ pub struct Surroundings<'a> {
     pub upstreams: Arc<Registry>,
     /// Where verified tokens are remembered.
     pub tokens: Arc<TokenCache>,
+    /// Where certificates come from; none where nothing is served.
+    pub tls: Option<&'a Source<'a>>,
 }
 
 /// Compiles `bundle`, whose hash is `hash`.
@@ -91,7 +94,7 @@ pub fn compile(
             .listeners
             .iter()
             .enumerate()
-            .map(|(i, l)| listener(i, l)),
+            .map(|(i, l)| listener(i, l, around)),
     );
     let upstreams = keep(
         &mut errors,
@@ -213,7 +216,11 @@ fn at(pointer: String, span: Span) -> impl Fn(ConfigError) -> ConfigError {
     }
 }
 
-fn listener(index: usize, listener: &Listener) -> Result<CompiledListener, Vec<ConfigError>> {
+fn listener(
+    index: usize,
+    listener: &Listener,
+    around: &Surroundings<'_>,
+) -> Result<CompiledListener, Vec<ConfigError>> {
     let at = at(format!("/listeners/{index}"), listener.span);
     let address: SocketAddr = listener.address.parse().map_err(|_| {
         let message = format!(
@@ -222,11 +229,29 @@ fn listener(index: usize, listener: &Listener) -> Result<CompiledListener, Vec<C
         );
         vec![at(ConfigError::new("not-an-address", "/address", message))]
     })?;
-    if !address.ip().to_canonical().is_loopback() && listener.insecure.is_none() {
-        let message = format!("plain HTTP on {address} wants `insecure: {{owner, reason, until}}`, or an address on loopback");
+    let redirects = listener.redirect_port != 0;
+    let safe = listener.tls.is_some() || redirects || listener.insecure.is_some();
+    if !address.ip().to_canonical().is_loopback() && !safe {
+        let message = format!("plain HTTP on {address} wants `tls`, `redirect_to` a listener with TLS, `insecure: {{owner, reason, until}}`, or an address on loopback");
         return Err(vec![at(ConfigError::new(
             "insecure-listener",
             "/address",
+            message,
+        ))]);
+    }
+    if redirects && listener.tls.is_some() {
+        let message = "a listener speaks TLS, or sends its clients to one that does";
+        return Err(vec![at(ConfigError::new(
+            "redirects-from-tls",
+            "/redirect_port",
+            message,
+        ))]);
+    }
+    if listener.protocols.is_empty() {
+        let message = "a listener without a protocol serves nobody";
+        return Err(vec![at(ConfigError::new(
+            "no-protocol",
+            "/protocols",
             message,
         ))]);
     }
@@ -237,10 +262,22 @@ fn listener(index: usize, listener: &Listener) -> Result<CompiledListener, Vec<C
             message,
         ))]
     })?;
+    let tls = match (&listener.tls, around.tls) {
+        (Some(wanted), Some(source)) => Some(
+            source
+                .tls(&listener.address, wanted, &listener.protocols)
+                .map_err(|wrong| wrong.into_iter().map(at).collect::<Vec<_>>())?,
+        ),
+        _ => None,
+    };
     Ok(CompiledListener {
         name: listener.name.as_str().into(),
         address,
         trusted,
+        secure: listener.tls.is_some(),
+        tls,
+        protocols: listener.protocols.clone(),
+        redirect_port: listener.redirect_port,
         limits: listener.limits.clone(),
         insecure: listener.insecure.clone(),
     })

@@ -259,6 +259,7 @@ fn build(
         metrics: Metrics::new(0),
         upstreams: std::sync::Arc::default(),
         tokens: Arc::default(),
+        tls: None,
     };
     let routes = parsed.apis.iter().map(outline::patterns).collect();
     let snapshot = compile(parsed, &hash(text), &around).map_err(GateError::Config)?;

@@ -1,5 +1,6 @@
 //! The gate of a process: its workers, and what the control process tells it.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Write};
@@ -31,6 +32,7 @@ use crate::metrics::Metrics;
 use crate::plugins::{Launch, Ledger, Pool};
 use crate::refetch::Refetches;
 use crate::snapshot::Snapshot;
+use crate::tls::{Kept, Source};
 use crate::upstream::{Keeper, Registry};
 use crate::worker::{Command, Listening, Shared, Worker};
 
@@ -162,6 +164,8 @@ pub struct Gate {
     handed: Mutex<Vec<Handed>>,
     /// Files that the secrets at work were read from.
     secrets: Mutex<secret::Files>,
+    /// Certificates that were good last.
+    tls: Kept,
 }
 
 /// A listener that is open.
@@ -229,6 +233,7 @@ impl Gate {
             open: Mutex::default(),
             handed: Mutex::new(settings.handed),
             secrets: Mutex::default(),
+            tls: Kept::default(),
         };
         let torn = gate.shared.facts.torn();
         if torn > 0 {
@@ -436,14 +441,24 @@ impl Gate {
             }
         }
         let reading = secret::Reading::default();
+        let unfit = RefCell::new(Vec::new());
+        let source = Source {
+            kept: &self.tls,
+            file: &|path, most| reading.file(path, most),
+            managed: &|_| None,
+            strict: seen,
+            unfit: &|words| unfit.borrow_mut().push(words),
+        };
         let around = Surroundings {
             pepper: Arc::clone(&self.pepper),
             secret: &|reference| reading.resolve(reference),
             metrics: Arc::clone(&self.shared.metrics),
             upstreams: Arc::clone(&self.shared.upstreams),
             tokens: Arc::clone(&self.shared.tokens),
+            tls: Some(&source),
         };
         let mut snapshot = compile(bundle, &hash, &around).map_err(GateError::Config)?;
+        snapshot.unfit.append(&mut unfit.borrow_mut());
         let pool = self.pool(snapshot.plugins.as_ref(), seen);
         snapshot.pool = pool.map_err(GateError::Config)?;
         let new = self.bind(&snapshot, &open)?;

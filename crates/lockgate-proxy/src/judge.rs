@@ -33,6 +33,7 @@ use crate::versions;
 
 mod counted;
 mod operation;
+mod secure;
 mod shown;
 
 pub use counted::{answer, Stores};
@@ -338,6 +339,10 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
                 None => self.path.to_string(),
             });
         }
+        if self.arrival.listener.redirect_port != 0 {
+            self.judgement.end = self.to_https()?;
+            return Ok(());
+        }
         let rest = self.path.strip_prefix(RESERVED);
         if let Some(rest) = rest.filter(|rest| rest.is_empty() || rest.starts_with('/')) {
             self.judgement.end = reserved(rest)?;
@@ -522,29 +527,6 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
         match self.api() {
             Some(api) if api.strip_path => matched.prefix + segment,
             _ => 0,
-        }
-    }
-
-    /// Plain HTTP off loopback ends with the waiver that allowed it.
-    fn insecure(&mut self) -> Result<(), Denial> {
-        let upstream = self
-            .judgement
-            .upstream
-            .and_then(|upstream| self.snapshot.upstreams.get(upstream));
-        let waivers = [
-            self.arrival.listener.insecure.as_ref(),
-            upstream.and_then(|upstream| upstream.insecure.as_ref()),
-        ];
-        match waivers
-            .into_iter()
-            .flatten()
-            .find(|waiver| !waiver.holds(self.now_ms))
-        {
-            Some(expired) => {
-                self.judgement.decided = Some(expired.span);
-                Err(Denial::new(&reasons::WAIVER_EXPIRED))
-            }
-            None => Ok(()),
         }
     }
 

@@ -18,6 +18,7 @@ pub mod facts;
 pub mod gate;
 pub mod head;
 pub mod http1;
+pub mod http2;
 pub mod id;
 pub mod inprocess;
 pub mod judge;
@@ -37,6 +38,7 @@ pub mod snapshot;
 pub mod split;
 #[cfg(test)]
 mod testing;
+pub mod tls;
 pub mod trace;
 pub mod upstream;
 pub mod versions;
@@ -52,5 +54,7 @@ pub fn reasons() -> Vec<ReasonRef> {
         .flat_map(|room| room.iter().copied());
     wire.chain(lockgate_policy::reasons())
         .chain(reasons::REASONS.iter().copied())
+        .chain(tls::reasons::REASONS.iter().copied())
+        .chain(http2::reasons::REASONS.iter().copied())
         .collect()
 }

@@ -346,7 +346,8 @@ impl WorkerMetrics {
         known.position(|known| std::ptr::eq(*known, reason))
     }
 
-    fn refused(&self, reason: ReasonRef) {
+    /// Counts a refusal.
+    pub fn refused(&self, reason: ReasonRef) {
         let index = self.index(reason);
         if let Some(count) = index.and_then(|index| self.all.refusals.get(self.number)?.get(index))
         {

@@ -9,10 +9,12 @@ use tokio::net::TcpStream;
 mod deadline;
 mod listen;
 mod reserve;
+mod stream;
 
 pub use deadline::{BodyRefusal, ConnectionState, Trip, Waiting, Watch};
 pub use listen::{bind, share, Admission, Permit};
 pub use reserve::{out_of_descriptors, Reserve};
+pub use stream::Stream;
 
 /// Acknowledges what has come, at once. Whoever sends head and body apart with
 /// Nagle's algorithm on holds the body back until then, and the kernel puts it

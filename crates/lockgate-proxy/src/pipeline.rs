@@ -25,6 +25,7 @@ use crate::plugins;
 use crate::reasons;
 use crate::respond::{edited, refuse, respond, Answer};
 use crate::snapshot::{CompiledApi, CompiledUpstream};
+use crate::tls::reasons::MISDIRECTED;
 use crate::worker::{Origin, Worker};
 
 /// A place in the order.
@@ -88,6 +89,11 @@ pub const ORDER: &[Place] = &[
         "framing",
         "head",
         "What two readers could take differently must never reach one of them.",
+    ),
+    stage(
+        "tls",
+        "head",
+        "What was made safe for one host, or by one client certificate, carries nothing of another's.",
     ),
     stage(
         "normal_form",
@@ -223,6 +229,12 @@ pub async fn serve_request(
         (&parts.method, &parts.uri, &parts.headers),
     );
 
+    // Whose connection it is.
+    if let Some(reason) = misdirected(&exchange, &parts.headers) {
+        // A revoked certificate ends its connection; one for another host goes on with its own.
+        let ends = reason != &MISDIRECTED;
+        return refuse(exchange, reason.into(), ends);
+    }
     // Normal form, route, policies.
     judge(&mut exchange, &parts, upload.is_some()).await;
     for error in std::mem::take(&mut exchange.judgement.errors) {
@@ -279,6 +291,9 @@ pub async fn serve_request(
         Ok(answer) => answer,
         Err(failure) => {
             exchange.target = failure.target;
+            if let Some(why) = failure.why {
+                worker.tell("upstream-tls-failed", &why);
+            }
             let mut denial = rescue(&mut exchange, failure.reason);
             if let Some(seconds) = failure.retry_after_s {
                 denial = denial.header(RETRY_AFTER, seconds.into());
@@ -340,6 +355,20 @@ fn rescue(exchange: &mut Exchange, reason: Option<ReasonRef>) -> Denial {
     }
     let told = exchange.state.broken.get().or(reason);
     told.unwrap_or(&reasons::CLIENT_GONE).into()
+}
+
+/// Why a request may not come over its connection: that was made for another
+/// host, or by a client whose certificate is not good any more.
+fn misdirected(exchange: &Exchange, headers: &HeaderMap) -> Option<ReasonRef> {
+    let secured = exchange.state.tls()?;
+    let tls = exchange.listener.tls.as_ref()?;
+    if !Arc::ptr_eq(tls, &secured.by) {
+        if let Err(reason) = tls.still_trusts(secured) {
+            return Some(reason);
+        }
+    }
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    (!tls.serves(secured, host?)).then_some(&MISDIRECTED)
 }
 
 /// The target as it arrived, without scheme and authority.
@@ -412,7 +441,13 @@ fn outgoing(
     own.line(b"x-request-id", exchange.id.as_str().as_bytes());
     own.line(b"via", b"1.1 lockgate");
     if trusted {
-        Hop::new(exchange.state.peer, true, false, exchange.state.port).write(headers);
+        Hop::new(
+            exchange.state.peer,
+            true,
+            exchange.listener.secure,
+            exchange.state.port,
+        )
+        .write(headers);
     } else {
         exchange.state.hop.write_lines(headers, &mut own.0);
     }

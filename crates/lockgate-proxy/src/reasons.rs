@@ -89,6 +89,9 @@ lockgate_wire::reasons! { "route", Client:
     QUEUE_TIMEOUT = "upstream-queue-timeout", 503,
         "The API has had no time for this.",
         "The request waited for `breaker.wait`, and no request before it ended. Come back after the time that Retry-After names.";
+    TLS_FAILED = "upstream-tls-failed", 502,
+        "The API cannot be reached safely.",
+        "The handshake with the upstream failed: its certificate is not trusted, has expired or is for another name, or the two share no version of TLS. The gate's log and `lockgate logs --kind system` say which; see the upstream's `tls`.";
     CONNECT_TIMEOUT = "upstream-connect-timeout", 504,
         "The API cannot be reached in time.",
         "No target of the upstream took a connection within `timeouts.connect`.";

@@ -22,7 +22,8 @@ use lockgate_policy::{
 use lockgate_wire::target::TargetSwitches;
 
 use crate::bundle::{
-    Duplicates, EventsConfig, FactsPolicy, Listener, ListenerLimits, PluginSet, Timeouts, WhenStale,
+    Duplicates, EventsConfig, FactsPolicy, Listener, ListenerLimits, PluginSet, Protocol, Timeouts,
+    WhenStale,
 };
 use crate::metrics::{self, ApiMetrics, OperationMetrics};
 use crate::mirror::Mirror;
@@ -31,6 +32,7 @@ use crate::pipeline;
 use crate::plugins::Pool;
 use crate::route::Router;
 use crate::split::Split;
+use crate::tls::{Outbound, Tls};
 use crate::upstream::Group;
 pub use crate::upstream::Target;
 use crate::versions::Versions;
@@ -356,6 +358,14 @@ pub struct CompiledListener {
     pub address: SocketAddr,
     /// Proxies that are believed.
     pub trusted: Ranges,
+    /// Whether its clients speak TLS.
+    pub secure: bool,
+    /// How, where it serves.
+    pub tls: Option<Arc<Tls>>,
+    /// What may be spoken there.
+    pub protocols: Vec<Protocol>,
+    /// Every request is sent to this port over HTTPS; 0 is no such port.
+    pub redirect_port: u16,
     /// Bounds on what a stranger may send.
     pub limits: ListenerLimits,
     /// What allows plain HTTP off loopback.
@@ -370,6 +380,10 @@ impl CompiledListener {
             name: "".into(),
             address: ([127, 0, 0, 1], 0).into(),
             trusted: Ranges::default(),
+            secure: false,
+            tls: None,
+            protocols: vec![Protocol::Http1],
+            redirect_port: 0,
             limits: Listener::default_limits(),
             insecure: None,
         }
@@ -397,7 +411,11 @@ pub struct CompiledUpstream {
     pub head_bytes: u32,
     /// What proves the gate to it.
     pub credential: Option<Secret>,
-    /// What allows plain HTTP off loopback.
+    /// Whether its servers are spoken to over TLS.
+    pub secure: bool,
+    /// How, where anything is forwarded.
+    pub tls: Option<Arc<Outbound>>,
+    /// What allows plain HTTP off loopback, or certificates that are not verified.
     pub insecure: Option<Waiver>,
 }
 

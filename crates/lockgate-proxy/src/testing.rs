@@ -9,8 +9,8 @@ use lockgate_policy::{api_key, Mode, OnError, Span, Waiver};
 
 use crate::bundle::{
     Api, Authenticator, Authorize, Balance, Bundle, Dns, EventsConfig, FactsPolicy, Listener,
-    NormalForm, Passive, PathMatch, Placed, Policies, Server, Timeouts, Upstream, WhenStale,
-    BUNDLE_VERSION,
+    NormalForm, Passive, PathMatch, Placed, Policies, Protocol, Server, Timeouts, Upstream,
+    WhenStale, BUNDLE_VERSION,
 };
 use crate::compile::{compile, Surroundings};
 use crate::metrics::Metrics;
@@ -114,6 +114,9 @@ pub(crate) fn bundle(apis: Vec<Api>) -> Bundle {
         listeners: vec![Listener {
             name: "public".to_owned(),
             address: "127.0.0.1:0".to_owned(),
+            protocols: vec![Protocol::Http1],
+            tls: None,
+            redirect_port: 0,
             trusted_proxies: Vec::new(),
             limits: Listener::default_limits(),
             insecure: None,
@@ -129,6 +132,7 @@ pub(crate) fn bundle(apis: Vec<Api>) -> Bundle {
             retry: None,
             breaker: None,
             dns: Dns::default(),
+            tls: None,
             timeouts: Timeouts {
                 connect_ms: 1000,
                 first_byte_ms: 30_000,
@@ -158,6 +162,7 @@ pub(crate) fn bundle(apis: Vec<Api>) -> Bundle {
 /// What to compile with, where the only secret is `file:/here`.
 pub(crate) fn surroundings() -> Surroundings<'static> {
     Surroundings {
+        tls: None,
         pepper: api_key::pepper(PEPPER),
         secret: &|reference| (reference == "file:/here").then(|| b"hush\n".to_vec()),
         metrics: Metrics::new(1),

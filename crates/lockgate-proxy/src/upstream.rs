@@ -124,6 +124,8 @@ pub struct Failure {
     pub target: Option<Arc<Target>>,
     /// When to come back, seconds, where the client was turned away.
     pub retry_after_s: Option<u64>,
+    /// More of why, for the log.
+    pub why: Option<String>,
 }
 
 impl Failure {
@@ -132,6 +134,7 @@ impl Failure {
             reason: Some(reason),
             target: Some(Arc::clone(target)),
             retry_after_s: None,
+            why: None,
         }
     }
 }
@@ -234,20 +237,27 @@ impl Pools {
                 reason: Some(&reasons::CONNECT_FAILED),
                 target: None,
                 retry_after_s: None,
+                why: None,
             });
         };
-        match self.take(target) {
+        match self.take(target, upstream) {
             Some(link) => Ok(link),
             None => self.open(target, &target.known(), upstream).await,
         }
     }
 
-    fn take(&self, target: &Arc<Target>) -> Option<Box<Link>> {
+    fn take(&self, target: &Arc<Target>, upstream: &CompiledUpstream) -> Option<Box<Link>> {
         let now_ms = self.clock.coarse_ms();
         let mut resting = self.resting.borrow_mut();
         let links = resting.get_mut(target)?;
         while let Some((mut link, keep_ms)) = links.pop() {
-            if usable(&mut link, keep_ms, now_ms) {
+            // One that was made safe by other rules is no proof by these.
+            let same = match (&link.tls, &upstream.tls) {
+                (Some(link), Some(now)) => Arc::ptr_eq(link, now),
+                (None, None) => !upstream.secure,
+                _ => false,
+            };
+            if same && usable(&mut link, keep_ms, now_ms) {
                 return Some(link);
             }
         }
@@ -262,8 +272,15 @@ impl Pools {
     ) -> Result<Box<Link>, Failure> {
         let within = Duration::from_millis(u64::from(upstream.timeouts.connect_ms));
         let full = Cell::new(false);
-        let stream = match tokio::time::timeout(within, self.dial(target, addresses, &full)).await {
+        let dialing = self.dial(target, addresses, upstream, &full);
+        let stream = match tokio::time::timeout(within, dialing).await {
             Ok(Ok(stream)) => stream,
+            Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
+                return Err(Failure {
+                    why: Some(format!("{target}: {error}")),
+                    ..Failure::new(&reasons::TLS_FAILED, target)
+                })
+            }
             Ok(Err(_)) => return Err(Failure::new(&reasons::CONNECT_FAILED, target)),
             Err(_) if full.get() => return Err(Failure::new(&reasons::OUT_OF_DESCRIPTORS, target)),
             Err(_) => return Err(Failure::new(&reasons::CONNECT_TIMEOUT, target)),
@@ -273,12 +290,10 @@ impl Pools {
             headers: MAX_HEADERS,
             target_bytes: 0,
         };
-        Ok(Box::new(Link::new(
-            stream,
-            ResponseGuard::new(limits),
-            self.scratch.clone(),
-            Arc::clone(target),
-        )))
+        let guard = ResponseGuard::new(limits);
+        let mut link = Link::new(stream, guard, self.scratch.clone(), Arc::clone(target));
+        link.tls.clone_from(&upstream.tls);
+        Ok(Box::new(link))
     }
 
     /// Connects. Where descriptors have run out, the reserve is used, then
@@ -287,12 +302,16 @@ impl Pools {
         &self,
         target: &Target,
         addresses: &[SocketAddr],
+        upstream: &CompiledUpstream,
         full: &Cell<bool>,
     ) -> io::Result<Socket> {
         loop {
-            let socket = match target {
-                Target::Unix(path) => Socket::unix(path).await,
-                _ => Socket::tcp(addresses).await,
+            let socket = match (target, &upstream.tls) {
+                (_, Some(tls)) => Box::pin(Socket::tls(addresses, tls, target)).await,
+                // Never in the clear where TLS is wanted.
+                _ if upstream.secure => Err(unfit()),
+                (Target::Unix(path), None) => Socket::unix(path).await,
+                (_, None) => Socket::tcp(addresses).await,
             };
             match socket {
                 Ok(socket) => return Ok(socket),
@@ -328,10 +347,17 @@ impl Pools {
                 reason: None,
                 target: Some(Arc::clone(link.target())),
                 retry_after_s: None,
+                why: None,
             }),
             None => Err(Failure::new(&reasons::FIRST_BYTE_TIMEOUT, link.target())),
         }
     }
+}
+
+/// What TLS is made of could not be read; the gate's log says what.
+fn unfit() -> io::Error {
+    let told = "its certificates could not be read";
+    io::Error::new(io::ErrorKind::InvalidData, told)
 }
 
 fn usable(link: &mut Link, keep_ms: u32, now_ms: u64) -> bool {

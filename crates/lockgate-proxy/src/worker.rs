@@ -22,13 +22,15 @@ use crate::counters::Local;
 use crate::events::{EventLog, Sink};
 use crate::exchange::Exchange;
 use crate::facts::FactStore;
+use crate::http2;
 use crate::id::Ids;
 use crate::judge::{answer, Stores};
 use crate::metrics::{Metrics, WorkerMetrics};
-use crate::net::{out_of_descriptors, Admission, ConnectionState, Permit, Scratch, Watch};
+use crate::net::{out_of_descriptors, Admission, ConnectionState, Permit, Scratch, Stream, Watch};
 use crate::plugins::Ledger;
 use crate::refetch::Refetches;
 use crate::snapshot::{CompiledListener, Snapshot};
+use crate::tls;
 use crate::upstream::{Pools, Registry};
 
 /// How often a worker looks at its clock, and hands events over.
@@ -125,6 +127,19 @@ pub struct Listening {
 pub struct Origin {
     listening: Arc<Listening>,
     accepted: Arc<CompiledListener>,
+}
+
+impl Origin {
+    /// Bounds on a request's head.
+    #[must_use]
+    pub fn head_limits(&self) -> HeadLimits {
+        let limits = &self.accepted.limits;
+        HeadLimits {
+            head_bytes: limits.head_bytes as usize,
+            headers: usize::from(limits.headers),
+            ..HeadLimits::default()
+        }
+    }
 }
 
 /// What a worker is told.
@@ -291,6 +306,11 @@ impl Worker {
         );
     }
 
+    /// Writes down what the operator should know.
+    pub fn tell(&self, code: &'static str, message: &str) {
+        crate::gate::system(&self.shared.log, code, message);
+    }
+
     fn listen(self: &Rc<Self>, listening: Arc<Listening>, socket: std::net::TcpListener) {
         match TcpListener::from_std(socket) {
             Ok(listener) => {
@@ -416,20 +436,63 @@ impl Worker {
             worker: &self,
             _permit: permit,
         };
-        let limits = HeadLimits {
-            head_bytes: origin.accepted.limits.head_bytes as usize,
-            headers: usize::from(origin.accepted.limits.headers),
-            ..HeadLimits::default()
+        let stream = match &origin.accepted.tls {
+            // In a box, so that a connection does not carry the size of a handshake along.
+            Some(tls) => match Box::pin(tls::accept(stream, tls, &state)).await {
+                Ok((stream, secured)) => {
+                    state.secured(secured, self.clock.coarse_ms());
+                    stream
+                }
+                Err(reason) => {
+                    self.metrics.refused(reason);
+                    return;
+                }
+            },
+            // Never without TLS where it is wanted.
+            None if origin.accepted.secure => return,
+            None => Stream::Plain(stream),
         };
+        if state.tls().is_some_and(|secured| secured.h2) {
+            let origin = Rc::new(origin);
+            return Box::pin(http2::converse(stream, &self, &origin, &state)).await;
+        }
         let client = Client::new(
             stream,
-            limits,
+            origin.head_limits(),
             Rc::clone(&state),
             self.clock.clone(),
             Rc::clone(&self.scratch),
             (Rc::clone(&self.spare), self.pools.maps.clone()),
         );
         converse(client, &self, &origin, &state).await;
+    }
+
+    /// Registers one of a connection's streams, until what comes back is dropped.
+    pub(crate) fn under_way<'a>(
+        &'a self,
+        connection: &'a Rc<ConnectionState>,
+        stream: &Rc<ConnectionState>,
+    ) -> UnderWay<'a> {
+        connection.begin_request();
+        UnderWay {
+            worker: self,
+            connection,
+            number: self.watch.add(Rc::clone(stream)),
+        }
+    }
+}
+
+/// A stream that is being served.
+pub(crate) struct UnderWay<'a> {
+    worker: &'a Worker,
+    connection: &'a ConnectionState,
+    number: usize,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.worker.watch.remove(self.number);
+        self.connection.end_request(self.worker.clock.coarse_ms());
     }
 }
 

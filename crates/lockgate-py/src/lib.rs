@@ -8,6 +8,7 @@ mod gate;
 mod inprocess;
 mod keys;
 mod replay;
+mod tls;
 
 use mimalloc::MiMalloc;
 use pyo3::prelude::*;
@@ -126,5 +127,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(keys::mint_key, module)?)?;
     module.add_function(wrap_pyfunction!(keys::key_digest, module)?)?;
     module.add_function(wrap_pyfunction!(keys::read_key_set, module)?)?;
+    module.add_function(wrap_pyfunction!(tls::read_certificate, module)?)?;
+    module.add_function(wrap_pyfunction!(tls::check_client_trust, module)?)?;
     Ok(())
 }

@@ -188,6 +188,33 @@ By = Literal["address", "client", "app", "route", "operation", "api"] | ByClaim 
 """What a limit counts by."""
 
 
+class CertificateFiles(TypedDict):
+    """From files, which are looked at again when they change."""
+
+    files: PemFiles
+
+
+class CertificateManaged(TypedDict):
+    """From the control process, which looks after it under this name."""
+
+    managed: str
+
+
+Certificate = CertificateFiles | CertificateManaged
+"""Where a certificate comes from."""
+
+
+class Clients(TypedDict):
+    """Whose certificates clients may show."""
+
+    crl: list[str]
+    """Files of revocation lists, PEM."""
+    require: bool
+    """Whether a client without one is turned away."""
+    trust: list[str]
+    """Files of authorities, PEM."""
+
+
 class Condition(TypedDict):
     """One condition, as a bundle has it."""
 
@@ -422,8 +449,14 @@ class Listener(TypedDict):
     """Bounds on what a stranger may send."""
     name: str
     """Its name in the configuration."""
+    protocols: list[Protocol]
+    """What may be spoken there; with TLS the client chooses."""
+    redirect_port: int
+    """Every request is sent to this port over HTTPS instead of being served; 0 is no such port."""
     span: Span
     """Where the configuration says it."""
+    tls: Tls | None
+    """How it speaks TLS; none for plain HTTP."""
     trusted_proxies: list[str]
     """Networks (CIDR) whose `Forwarded` and `X-Forwarded-*` are believed."""
 
@@ -437,6 +470,8 @@ class ListenerLimits(TypedDict):
     """Open connections of the listener."""
     connections_per_ip: int
     """Open connections of one address."""
+    handshake_timeout_ms: int
+    """From a connection's first byte to the end of its TLS handshake, milliseconds."""
     head_bytes: int
     """Bytes of request line and headers together."""
     head_timeout_ms: int
@@ -445,6 +480,8 @@ class ListenerLimits(TypedDict):
     """Number of header lines."""
     idle_timeout_ms: int
     """Between requests on a kept-alive connection, milliseconds."""
+    streams: int
+    """Requests of one HTTP/2 connection that are under way at once."""
     write_timeout_ms: int
     """A peer that takes no byte of its answer for this long is let go, milliseconds."""
 
@@ -590,6 +627,15 @@ class PathPatternTemplate(TypedDict):
 
 PathPattern = PathPatternExact | PathPatternPrefix | PathPatternTemplate
 """A path that a limit is for."""
+
+
+class PemFiles(TypedDict):
+    """Files of PEM, as the gate finds them."""
+
+    chain: str
+    """The certificate, then who issued it, and so on."""
+    key: str
+    """Its private key."""
 
 
 class PenaltyConfig(TypedDict):
@@ -833,6 +879,10 @@ class Policies(TypedDict):
     """Another path and query for the upstream."""
 
 
+Protocol = Literal["http/1.1", "h2"]
+"""What is spoken over a connection."""
+
+
 class RedirectConfig(TypedDict):
     """The room's config."""
 
@@ -942,7 +992,7 @@ class Server(TypedDict):
     priority: int
     """Lower ones first; the next only while none of these is available."""
     url: str
-    """`http://host:port`, `unix:/path`, or `http+srv://name` for what DNS says."""
+    """`http://host:port` or `https://`, `unix:/path`, or `http+srv://name` or `https+srv://` for what DNS says."""
     weight: int
     """Its share; 0 for none but those who stick to it."""
 
@@ -1047,6 +1097,34 @@ class Timeouts(TypedDict):
     """How long an unused connection is kept."""
 
 
+class Tls(TypedDict):
+    """How a listener speaks TLS."""
+
+    certificates: list[Certificate]
+    """The first is shown to who asks for no name."""
+    clients: Clients | None
+    """Whose certificates clients may show."""
+    hosts: list[TlsHost]
+    """Hosts with rules of their own."""
+    hsts: str | None
+    """Value of `Strict-Transport-Security` on every answer; none for no such field."""
+    minimum: TlsVersion
+    """The oldest version that is spoken."""
+
+
+class TlsHost(TypedDict):
+    """Hosts with rules of their own."""
+
+    clients: Clients | None
+    """Whose certificates clients may show; none to ask for none."""
+    names: list[str]
+    """`shop.example.com` or `*.example.com`."""
+
+
+TlsVersion = Literal["1.2", "1.3"]
+"""A version of TLS."""
+
+
 class Upstream(TypedDict):
     """An API's servers."""
 
@@ -1078,6 +1156,25 @@ class Upstream(TypedDict):
     """Its servers."""
     timeouts: Timeouts
     """Phase by phase."""
+    tls: UpstreamTls | None
+    """How it speaks TLS with targets of `https`."""
+
+
+class UpstreamTls(TypedDict):
+    """How the gate speaks TLS with an upstream."""
+
+    client: Certificate | None
+    """What the gate shows to who asks for a certificate."""
+    minimum: TlsVersion
+    """The oldest version that is spoken."""
+    pins: list[str]
+    """SHA-256 of public keys (SPKI), hexadecimal, one of which the server's has to be."""
+    server_name: str | None
+    """Whom to ask for, instead of the target's host."""
+    trust: list[str]
+    """Files of authorities, PEM; none for the system's."""
+    unverified: Waiver | None
+    """Needed to take any certificate."""
 
 
 class Version(TypedDict):

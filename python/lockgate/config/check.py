@@ -49,17 +49,22 @@ def _listeners(document: Document) -> None:
         place = document.value_region("listeners", name, "address")
         path = ("listeners", name, "address")
         host, _, port = listener.address.rpartition(":")
-        if not is_loopback(host) and listener.insecure is None and not document.says("listeners", name, "insecure"):
+        safe = any(document.says("listeners", name, key) for key in ("tls", "redirect_to", "insecure"))
+        if not is_loopback(host) and not safe:
             document.problems.add(
                 place,
                 "insecure-listener",
                 f"`{listener.address}` takes plain HTTP from other machines, where anyone on the way can read it",
-                allowed="a loopback address, or `insecure` with somebody who answers for it",
-                hint=f"listen on 127.0.0.1:{port} behind what ends TLS, or add `insecure: {WAIVER}`",
+                allowed="`tls`, `redirect_to` a listener that has it, a loopback address, or `insecure` with somebody "
+                "who answers for it",
+                hint="add `tls: {certificate: {chain: FILE, key: FILE}}`; behind what ends TLS listen on "
+                f"127.0.0.1:{port}, or add `insecure: {WAIVER}`",
                 path=path,
             )
         elif is_loopback(host) and listener.insecure is not None:
             _needless(document, "listeners", name, "it listens on loopback only")
+        elif listener.tls is not None and listener.insecure is not None:
+            _needless(document, "listeners", name, "it speaks TLS")
         for other, first in taken.items():
             if _collide(listener.address, other):
                 message = f"the listeners {shown(first)} and {shown(name)} are on the same address and port"
@@ -130,7 +135,7 @@ def _upstreams(document: Document) -> None:
         urls = [server.url for server in upstream.targets]
         for index, target in enumerate(urls):
             path = ("upstreams", name, "targets", index)
-            if not _local(target) and not waived:
+            if not _local(target) and not is_secure(target) and not waived:
                 _plain_target(document, path, target, f"add `insecure: {WAIVER}` to the upstream {shown(name)}")
             _own_address(document, path, target)
             if target in urls[:index]:
@@ -142,6 +147,7 @@ def _upstreams(document: Document) -> None:
                     hint="name it once, with a `weight`",
                     path=path,
                 )
+        _over_tls(document, name, upstream, urls)
         if urls and not any(server.weight for server in upstream.targets):
             document.problems.add(
                 document.region("upstreams", name, "targets"),
@@ -238,7 +244,7 @@ def _upstream_of(document: Document, name: str, upstream: str | None) -> None:
     if upstream is None:
         return
     if "://" in upstream:
-        if not _local(upstream):
+        if not _local(upstream) and not is_secure(upstream):
             hint = f"name it under `upstreams`, with `insecure: {WAIVER}`"
             _plain_target(document, path, upstream, hint)
         _own_address(document, path, upstream)
@@ -301,6 +307,29 @@ def _unused(document: Document, apis: list[EffectiveApi]) -> None:
             )
 
 
+def _over_tls(document: Document, name: str, upstream: Upstream, urls: list[str]) -> None:
+    secure = [is_secure(url) for url in urls]
+    if any(secure) and not all(secure):
+        odd = secure.index(not secure[0])
+        document.problems.add(
+            document.value_region("upstreams", name, "targets", odd),
+            "mixed-targets",
+            "targets over TLS and in the clear are not mixed within an upstream",
+            hint="make all of them `https://`, or two upstreams of them",
+            path=("upstreams", name, "targets", odd),
+        )
+    if any(secure) and upstream.insecure is not None:
+        _needless(document, "upstreams", name, "its targets are spoken to over TLS")
+    if urls and not any(secure) and upstream.tls is not None:
+        document.problems.add(
+            document.region("upstreams", name, "tls"),
+            "tls-without-https",
+            "`tls` says how to speak with targets that begin with `https://`, and there are none",
+            hint="write `https://` before the targets, or take `tls` out",
+            path=("upstreams", name, "tls"),
+        )
+
+
 def _plain_target(document: Document, path: tuple[str | int, ...], target: str, hint: str) -> None:
     document.problems.add(
         document.value_region(*path),
@@ -313,11 +342,10 @@ def _plain_target(document: Document, path: tuple[str | int, ...], target: str, 
 
 
 def _own_address(document: Document, path: tuple[str | int, ...], target: str) -> None:
+    at = _at(target)
     listeners = {name: listener.address for name, listener in document.listeners.items()}
     for name, address in (listeners or {"public": "127.0.0.1:8080"}).items():
-        if target.removeprefix("http://") == address or (
-            _local(target) and _collide(target.removeprefix("http://").replace("localhost", "127.0.0.1"), address)
-        ):
+        if at == address or (_local(target) and _collide(at.replace("localhost", "127.0.0.1"), address)):
             document.problems.add(
                 document.value_region(*path),
                 "upstream-is-gate",
@@ -353,4 +381,14 @@ def _collide(one: str, other: str) -> bool:
 
 
 def _local(target: str) -> bool:
-    return target.startswith("unix:") or is_loopback(target.removeprefix("http://").rpartition(":")[0])
+    return target.startswith("unix:") or is_loopback(_at(target).rpartition(":")[0])
+
+
+def _at(target: str) -> str:
+    """Host and port of a target."""
+    return target.partition("://")[2] or target
+
+
+def is_secure(target: str) -> bool:
+    """Whether a target is spoken to over TLS."""
+    return target.startswith(("https://", "https+srv://"))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final, cast
 
 from lockgate.config import bundle_types as types
+from lockgate.config import tls
 from lockgate.config.compile_upstreams import spread
 from lockgate.config.document import Document
 from lockgate.config.effective import EffectiveApi, direct_name, region
@@ -79,20 +80,32 @@ class Compiler:
         return {
             "name": name,
             "address": listener.address,
+            "protocols": listener.spoken(),
+            "tls": self._tls(name, listener),
+            "redirect_port": self._redirect_port(listener),
             "trusted_proxies": listener.trusted_proxies,
             "limits": {
                 "head_bytes": limits.head_bytes,
                 "headers": limits.headers,
+                "handshake_timeout_ms": limits.handshake_timeout,
                 "head_timeout_ms": limits.head_timeout,
                 "idle_timeout_ms": limits.idle_timeout,
                 "body_rate_min": limits.body_rate_min,
                 "write_timeout_ms": limits.write_timeout,
                 "connections": limits.connections,
                 "connections_per_ip": limits.connections_per_ip,
+                "streams": limits.streams,
             },
             "insecure": self._waiver(listener.insecure, ("listeners", name, "insecure")),
             "span": self._span("listeners", name),
         }
+
+    def _redirect_port(self, listener: Listener) -> int:
+        target = self.document.listeners.get(listener.redirect_to or "")
+        return int(target.address.rpartition(":")[2]) if target is not None else 0
+
+    def _tls(self, name: str, listener: Listener) -> types.Tls | None:
+        return tls.inbound(tls.Files(self.document, self.references), name, listener)
 
     def _upstreams(self) -> list[types.Upstream]:
         """The named ones, then those that APIs name directly."""
@@ -110,10 +123,17 @@ class Compiler:
             **spread(upstream),
             "timeouts": _timeouts(upstream.timeouts),
             "credential": self._credential(upstream.credential, (*path, "credential", "value")),
+            "tls": self._upstream_tls(upstream, (*path, "tls")),
             "head_bytes": upstream.head_bytes,
             "insecure": self._waiver(upstream.insecure, (*path, "insecure")),
             "span": self._span(*path),
         }
+
+    def _upstream_tls(self, upstream: Upstream, path: Path) -> types.UpstreamTls | None:
+        if upstream.tls is None:
+            return None
+        waiver = self._waiver(upstream.tls.skip_verify, (*path, "skip_verify"))
+        return tls.outbound(tls.Files(self.document, self.references), path, upstream.tls, waiver)
 
     def _credential(self, credential: Credential | None, path: Path) -> types.Credential | None:
         if credential is None:

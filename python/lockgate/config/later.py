@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-_TLS: Final = "it comes with TLS support; not in this version"
 _TOKENS: Final = "not in this version; meanwhile `api_key` and `jwt` prove who calls"
 _ROOMS: Final = "not in this version; meanwhile the API, or what stands before the gate, has to do it"
 
 LATER: Final = {
-    **dict.fromkeys(("tls", "skip_verify", "redirect_to"), _TLS),
-    "protocols": "HTTP/2 and HTTP/3 come with TLS support; this version speaks HTTP/1.1",
     **dict.fromkeys(
         ("websocket", "websockets"), "WebSocket upgrades are not in this version; meanwhile take them past the gate"
     ),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from lockgate.config import secrets
+from lockgate.config import secrets, tls
 from lockgate.config.check import check
 from lockgate.config.compile import Compiler
 from lockgate.config.document import START, Document
@@ -160,6 +160,7 @@ def _checked(reader: Reader, *, native: bool) -> Loaded:
     documents.resolve(document)
     apis = effective_apis(document)
     read_files(document, reader.references)
+    tls.check(document, reader.references)
     check(document, apis, lists.read, reader.references)
     secrets.check(document, reader.references)
     plugins = load_plugins(document, apis) if native and reader.problems.leave_a_whole else None

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from lockgate.addresses import Listen, Network
+from lockgate.config.model_tls import Tls
 from lockgate.policies import Settings, Waiver
-from lockgate.scalars import count, duration, rate, size
+from lockgate.scalars import Name, ShortForm, count, duration, rate, refusal, size
+
+Protocol = Literal["http/1.1", "h2"]
+PROTOCOLS: Final[tuple[Protocol, ...]] = ("http/1.1", "h2")
 
 HOUR_MS = 3_600_000
 INSECURE_EXAMPLE = {"owner": "platform", "reason": "TLS ends at the balancer", "until": "2027-01-01"}
+
+
+def _protocols(value: object) -> object:
+    """One alone stands for a list of one."""
+    several = [value] if isinstance(value, str) else value
+    if isinstance(several, list) and (not several or len(several) != len({str(one) for one in several})):
+        raise refusal("protocols-malformed", "each protocol is named once", allowed=", ".join(PROTOCOLS))
+    return several
+
+
+Protocols = Annotated[list[Protocol], BeforeValidator(_protocols), ShortForm({"enum": list(PROTOCOLS)})]
 
 
 class Limits(Settings):
@@ -24,6 +39,12 @@ class Limits(Settings):
         json_schema_extra={"default": "32KiB"},
     )
     headers: Annotated[int, count(1, 1000)] = Field(default=100, description="Number of header lines.", examples=[100])
+    handshake_timeout: Annotated[int, duration(100, HOUR_MS)] = Field(
+        default=10_000,
+        description="From a connection's beginning to the end of its TLS handshake.",
+        examples=["10s"],
+        json_schema_extra={"default": "10s"},
+    )
     head_timeout: Annotated[int, duration(100, HOUR_MS)] = Field(
         default=10_000,
         description="From a head's first byte to its last.",
@@ -59,6 +80,9 @@ class Limits(Settings):
         "`trusted_proxies`: there one address stands for many clients.",
         examples=[200],
     )
+    streams: Annotated[int, count(1, 10_000)] = Field(
+        default=100, description="Requests of one HTTP/2 connection that are under way at once.", examples=[100]
+    )
 
 
 class Listener(Settings):
@@ -74,11 +98,57 @@ class Listener(Settings):
         description="Networks whose `Forwarded` and `X-Forwarded-*` are believed; others' are thrown away.",
         examples=[["10.0.0.0/8"]],
     )
+    protocols: Annotated[list[Protocol], BeforeValidator(_protocols), ShortForm({"enum": list(PROTOCOLS)})] | None = (
+        Field(
+            default=None,
+            description="What is spoken. Left out, HTTP/2 and HTTP/1.1 with TLS, where clients choose, and HTTP/1.1 "
+            "without.",
+            examples=[["http/1.1"]],
+        )
+    )
+    tls: Tls | None = Field(
+        default=None,
+        description="How it speaks HTTPS; left out, it speaks plain HTTP.",
+        examples=[{"certificate": {"chain": "certs/api.pem", "key": "certs/api.key"}}],
+    )
+    redirect_to: Name | None = Field(
+        default=None,
+        description="The listener with TLS that every request is sent to, with 308, instead of being served.",
+        examples=["public"],
+    )
     insecure: Waiver | None = Field(
         default=None,
-        description="Needed to take plain HTTP on an address other than loopback.",
+        description="Needed to serve plain HTTP on an address other than loopback.",
         examples=[INSECURE_EXAMPLE],
     )
     limits: Limits = Field(
         default=Limits(), description="Bounds on what a stranger may send.", examples=[{"head_bytes": "32KiB"}]
     )
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.tls is not None and self.redirect_to is not None:
+            raise refusal(
+                "redirects-from-tls",
+                "a listener with `tls` serves its requests itself",
+                hint="take `redirect_to` out, or `tls`",
+            )
+        if self.redirect_to is not None and self.insecure is not None:
+            raise refusal(
+                "insecure-needless",
+                "a listener that only redirects serves nothing in the clear",
+                hint="take `insecure` out",
+            )
+        if self.tls is None and self.protocols is not None and "h2" in self.protocols:
+            raise refusal(
+                "h2-wants-tls",
+                "HTTP/2 is spoken over TLS",
+                allowed="`http/1.1`, or `tls` beside it",
+            )
+        return self
+
+    def spoken(self) -> list[Protocol]:
+        """What is spoken there, best first."""
+        if self.protocols is not None:
+            return sorted(self.protocols, key=PROTOCOLS.index, reverse=True)
+        return ["h2", "http/1.1"] if self.tls is not None else ["http/1.1"]

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from lockgate.addresses import Target
 from lockgate.config.model_balance import Balance, Breaker, Dns, Health, Retry, in_full
+from lockgate.config.model_tls import UpstreamTls
 from lockgate.config.references import REFERENCE
 from lockgate.headers import Header
 from lockgate.policies import Settings, Waiver
@@ -78,9 +79,9 @@ class Server(Settings):
     """One of an API's servers."""
 
     url: Target = Field(
-        description="`http://` with a host and a port, `unix:` with the path of a socket, or `http+srv://` with the "
-        "name of a service whose servers DNS knows.",
-        examples=["http://10.0.0.5:9000", "unix:/run/shop.sock", "http+srv://_http._tcp.shop.internal"],
+        description="`https://` or `http://` with a host and a port, `unix:` with the path of a socket, or "
+        "`https+srv://` or `http+srv://` with the name of a service whose servers DNS knows.",
+        examples=["https://orders.internal:9443", "unix:/run/shop.sock", "http+srv://_http._tcp.shop.internal"],
     )
     weight: Annotated[int, count(0, 100)] = Field(
         default=1,
@@ -154,6 +155,12 @@ class Upstream(Settings):
         description="Status line and headers of an answer together.",
         examples=["64KiB"],
         json_schema_extra={"default": "64KiB"},
+    )
+    tls: UpstreamTls | None = Field(
+        default=None,
+        description="How targets that begin with `https://` are spoken to. Left out, their certificates have to be "
+        "vouched for by an authority of this machine.",
+        examples=[{"trust": "internal-ca.pem", "server_name": "orders.internal"}],
     )
     credential: Credential | None = Field(
         default=None,

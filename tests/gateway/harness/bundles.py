@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Literal, cast
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -20,6 +21,8 @@ from lockgate.config.bundle_types import (
     BodyLimitConfig,
     Bundle,
     By,
+    Certificate,
+    Clients,
     Condition,
     CorsConfig,
     Credential,
@@ -50,12 +53,16 @@ from lockgate.config.bundle_types import (
     Split,
     Tell,
     Timeouts,
+    Tls,
+    TlsVersion,
     Upstream,
+    UpstreamTls,
     Version,
     VersionBy,
     Versions,
     Waiver,
 )
+from support.certificates import Issued
 
 Mode = Literal["enforce", "observe", "off"]
 DAY_MS = 86_400_000
@@ -96,6 +103,8 @@ def limits(
     write_timeout_ms: int = 60_000,
     connections: int = 15_000,
     connections_per_ip: int = 15_000,
+    handshake_timeout_ms: int = 10_000,
+    streams: int = 100,
 ) -> ListenerLimits:
     """A listener's limits; the defaults are the gate's, with room for a crowd."""
     return {
@@ -107,6 +116,8 @@ def limits(
         "write_timeout_ms": write_timeout_ms,
         "connections": connections,
         "connections_per_ip": connections_per_ip,
+        "handshake_timeout_ms": handshake_timeout_ms,
+        "streams": streams,
     }
 
 
@@ -116,15 +127,65 @@ def listener(
     *,
     trusted: Sequence[str] = (),
     bounds: ListenerLimits | None = None,
+    tls: Tls | None = None,
 ) -> Listener:
-    """A listener on loopback."""
+    """A listener on loopback; with `tls` it speaks HTTP/2 too."""
     return {
         "name": name,
         "address": address,
+        "protocols": ["h2", "http/1.1"] if tls is not None else ["http/1.1"],
+        "tls": tls,
+        "redirect_port": 0,
         "trusted_proxies": list(trusted),
         "limits": bounds or limits(),
         "insecure": None,
         "span": span(2),
+    }
+
+
+def tls(
+    *certificates: Issued,
+    minimum: TlsVersion = "1.2",
+    clients: Clients | None = None,
+    hosts: Mapping[str, Clients | None] | None = None,
+    hsts: str | None = None,
+) -> Tls:
+    """How a listener speaks TLS."""
+    return {
+        "certificates": [pem_files(each) for each in certificates],
+        "minimum": minimum,
+        "clients": clients,
+        "hosts": [{"names": [name], "clients": each} for name, each in (hosts or {}).items()],
+        "hsts": hsts,
+    }
+
+
+def pem_files(issued: Issued) -> Certificate:
+    """A certificate and its key, by where they lie."""
+    return {"files": {"chain": str(issued.chain), "key": str(issued.key)}}
+
+
+def clients(*trust: Path, require: bool = True, crl: Sequence[Path] = ()) -> Clients:
+    """Whose certificates clients may show."""
+    return {"trust": [str(each) for each in trust], "require": require, "crl": [str(each) for each in crl]}
+
+
+def upstream_tls(
+    *trust: Path,
+    name: str | None = None,
+    pins: Sequence[str] = (),
+    shown: Issued | None = None,
+    minimum: TlsVersion = "1.2",
+    unverified: Waiver | None = None,
+) -> UpstreamTls:
+    """How the gate speaks TLS with an upstream."""
+    return {
+        "trust": [str(each) for each in trust],
+        "server_name": name,
+        "pins": list(pins),
+        "client": pem_files(shown) if shown is not None else None,
+        "minimum": minimum,
+        "unverified": unverified,
     }
 
 
@@ -168,6 +229,7 @@ def upstream(
     within: Timeouts | None = None,
     credential: Credential | None = None,
     head_bytes: int = 64 * 1024,
+    tls: UpstreamTls | None = None,
 ) -> Upstream:
     """An upstream of loopback ports (or of `host:port`)."""
     return {
@@ -182,6 +244,7 @@ def upstream(
         "dns": {"servers": [], "least_ms": 1000, "most_ms": 60_000},
         "timeouts": within or timeouts(),
         "credential": credential,
+        "tls": tls,
         "head_bytes": head_bytes,
         "insecure": None,
         "span": span(10),

@@ -53,6 +53,8 @@ def obey(gate: _native.Gate, order: dict[str, Any]) -> object:
         case "refetched":
             gate.refetched(order["issuer"])
             return None
+        case "renew_secrets":
+            return gate.renew_secrets()
         case "descriptors":
             _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
             resource.setrlimit(resource.RLIMIT_NOFILE, (order["most"], hard))

@@ -29,12 +29,14 @@ def test_nothing_said_has_safe_defaults(read: Read) -> None:
     assert listener["limits"] == {
         "head_bytes": 32768,
         "headers": 100,
+        "handshake_timeout_ms": 10_000,
         "head_timeout_ms": 10_000,
         "idle_timeout_ms": 75_000,
         "body_rate_min": 1024,
         "write_timeout_ms": 60_000,
         "connections": 10_000,
         "connections_per_ip": 1_000,
+        "streams": 100,
     }
     [upstream] = bundle["upstreams"]
     assert upstream["timeouts"] == {
@@ -106,12 +108,14 @@ def test_everything_that_is_said_arrives(read: Read) -> None:
     assert inside["limits"] == {
         "head_bytes": 16384,
         "headers": 50,
+        "handshake_timeout_ms": 10_000,
         "head_timeout_ms": 5_000,
         "idle_timeout_ms": 60_000,
         "body_rate_min": 0,
         "write_timeout_ms": 30_000,
         "connections": 20,
         "connections_per_ip": 10,
+        "streams": 100,
     }
     assert outside["insecure"] is not None
     assert outside["insecure"]["reason"] == "TLS ends before"

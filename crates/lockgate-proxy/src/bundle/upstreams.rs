@@ -5,7 +5,7 @@ use lockgate_policy::{Span, Waiver};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Credential, Timeouts};
+use super::{Certificate, Credential, Timeouts, TlsVersion};
 
 /// An API's servers.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -37,6 +37,9 @@ pub struct Upstream {
     pub timeouts: Timeouts,
     /// A header that proves the gate to the upstream.
     pub credential: Option<Credential>,
+    /// How it speaks TLS with targets of `https`.
+    #[serde(default)]
+    pub tls: Option<UpstreamTls>,
     /// Bytes of status line and headers of an answer.
     pub head_bytes: u32,
     /// Needed for plain HTTP off loopback.
@@ -45,11 +48,42 @@ pub struct Upstream {
     pub span: Span,
 }
 
+/// How the gate speaks TLS with an upstream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpstreamTls {
+    /// Files of authorities, PEM; none for the system's.
+    pub trust: Vec<String>,
+    /// Whom to ask for, instead of the target's host.
+    pub server_name: Option<String>,
+    /// SHA-256 of public keys (SPKI), hexadecimal, one of which the server's has to be.
+    pub pins: Vec<String>,
+    /// What the gate shows to who asks for a certificate.
+    pub client: Option<Certificate>,
+    /// The oldest version that is spoken.
+    pub minimum: TlsVersion,
+    /// Needed to take any certificate.
+    pub unverified: Option<Waiver>,
+}
+
+impl Default for UpstreamTls {
+    fn default() -> Self {
+        Self {
+            trust: Vec::new(),
+            server_name: None,
+            pins: Vec::new(),
+            client: None,
+            minimum: TlsVersion::Tls12,
+            unverified: None,
+        }
+    }
+}
+
 /// One server of an upstream.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Server {
-    /// `http://host:port`, `unix:/path`, or `http+srv://name` for what DNS says.
+    /// `http://host:port` or `https://`, `unix:/path`, or `http+srv://name` or `https+srv://` for what DNS says.
     pub url: String,
     /// Its share; 0 for none but those who stick to it.
     pub weight: u16,

@@ -60,7 +60,7 @@ async fn serve(
     state: &Rc<ConnectionState>,
     head: Head,
 ) -> Result<Answer, Gone> {
-    let upload = (!head.body.is_over()).then(|| Upload(Rc::clone(client)));
+    let upload = (!head.body.is_over()).then(|| Upload::Http1(Rc::clone(client)));
     let mut serving = pin!(serve_request(worker, origin, state, head.parts, upload));
     poll_fn(|cx| {
         // The exchange in work is dropped by the unwinding, and writes its event.

@@ -93,12 +93,22 @@ pub enum Shape {
     UntilClose,
 }
 
-/// Writes an answer's head. `id` is the request's, `date` the time now.
+/// Fields of the gate's own in an answer.
+#[derive(Debug, Clone, Copy)]
+pub struct OwnFields<'a> {
+    /// The request's id.
+    pub id: Option<&'a str>,
+    /// The time now.
+    pub date: &'a [u8],
+    /// That the host is only to be asked over TLS (RFC 6797).
+    pub hsts: Option<&'a [u8]>,
+}
+
+/// Writes an answer's head.
 pub fn write(
     (status, fields): (StatusCode, &Fields),
     (shape, persistent, http_10): (Shape, bool, bool),
-    id: Option<&str>,
-    date: &[u8],
+    own: OwnFields<'_>,
     out: &mut Vec<u8>,
 ) {
     out.extend_from_slice(b"HTTP/1.1 ");
@@ -108,7 +118,8 @@ pub fn write(
     out.extend_from_slice(b"\r\n");
     let mut told = Told {
         shape,
-        id: id.is_some(),
+        id: own.id.is_some(),
+        hsts: own.hsts.is_some(),
         dated: false,
         measured: false,
     };
@@ -128,11 +139,14 @@ pub fn write(
             }
         }
     }
-    if let Some(id) = id {
+    if let Some(id) = own.id {
         write_field(out, b"x-request-id", id.as_bytes());
     }
     if !told.dated {
-        write_field(out, b"date", date);
+        write_field(out, b"date", own.date);
+    }
+    if let Some(hsts) = own.hsts {
+        write_field(out, b"strict-transport-security", hsts);
     }
     match shape {
         Shape::Length(length) if !told.measured => {
@@ -154,6 +168,7 @@ pub fn write(
 struct Told {
     shape: Shape,
     id: bool,
+    hsts: bool,
     dated: bool,
     measured: bool,
 }
@@ -167,6 +182,8 @@ impl Told {
             4 if is(b"date") => self.dated = true,
             // The id is the gate's, whatever the upstream says.
             12 if self.id && is(X_REQUEST_ID.as_str().as_bytes()) => return false,
+            // The listener's, whatever the upstream says.
+            25 if self.hsts && is(b"strict-transport-security") => return false,
             14 if is(b"content-length") => {
                 self.measured = true;
                 return matches!(self.shape, Shape::Length(_) | Shape::Bodiless);

@@ -9,7 +9,8 @@ use std::task::{ready, Context, Poll};
 
 use bytes::{Buf, Bytes};
 use tokio::io::AsyncWrite;
-use tokio::net::TcpStream;
+
+use crate::net::Stream;
 
 /// A piece of this length or more is written from where it lies.
 const LARGE: usize = 8 * 1024;
@@ -72,7 +73,7 @@ impl Outbox {
     /// The socket's.
     pub fn poll_write(
         &mut self,
-        stream: &mut TcpStream,
+        stream: &mut Stream,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         let small = &self.small[self.written..];

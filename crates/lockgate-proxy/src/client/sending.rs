@@ -9,12 +9,13 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame};
 
-use super::head::{self, Asked, Shape};
+use super::head::{self, Asked, OwnFields, Shape};
 use super::outbox::Outbox;
 use super::{Client, Gone};
 use crate::body::AnswerBody;
 use crate::http1::write_fields;
 use crate::respond::Answer;
+use crate::tls::Secured;
 
 /// An answer that is being sent.
 pub(super) struct Sending {
@@ -60,15 +61,15 @@ impl Sending {
             body.skip();
         }
         let date = client.clock.date();
+        let secured = client.state.tls();
+        let own = OwnFields {
+            id: body.id(),
+            date: &date,
+            hsts: secured.and_then(Secured::hsts),
+        };
         let out = client.outbox.small();
         let line = (status, &fields);
-        head::write(
-            line,
-            (shape, persistent, asked.http_10),
-            body.id(),
-            &date,
-            out,
-        );
+        head::write(line, (shape, persistent, asked.http_10), own, out);
         Self {
             over: bodiless,
             body,
@@ -94,7 +95,7 @@ impl Sending {
                 let _ = client.poll_flush(cx);
                 if self.shape == Shape::UntilClose {
                     // Any end would look right; a reset does not.
-                    let _ = client.stream.set_zero_linger();
+                    let _ = client.stream.tcp().set_zero_linger();
                 }
                 return gathered;
             }

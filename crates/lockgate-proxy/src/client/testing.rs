@@ -4,6 +4,8 @@ use std::future::Future;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream as Socket};
 
+use tokio::net::TcpStream;
+
 use super::*;
 use crate::testing::{bundle, snapshot};
 
@@ -25,7 +27,7 @@ pub(crate) async fn connected(raw: Vec<u8>, goes: bool) -> (Client, Rc<Connectio
     let listener = &snapshot(bundle(Vec::new())).listeners[0];
     let state = ConnectionState::new([127, 0, 0, 1].into(), listener, 80, 0);
     let client = Client::new(
-        TcpStream::from_std(stream).expect("a runtime is here"),
+        Stream::Plain(TcpStream::from_std(stream).expect("a runtime is here")),
         HeadLimits::default(),
         Rc::clone(&state),
         Clock::default(),
@@ -49,6 +51,6 @@ pub(crate) fn said<F: Future>(
         let (mut client, state) = connected(raw.to_vec(), goes).await;
         let next = std::future::poll_fn(|cx| client.poll_next(cx)).await;
         assert!(matches!(next, Next::Request(_)), "a request was said");
-        serve(Upload(Rc::new(RefCell::new(client))), state).await
+        serve(Upload::Http1(Rc::new(RefCell::new(client))), state).await
     })
 }

@@ -169,7 +169,8 @@ fn an_upstream_needs_targets_that_are_some() {
         ("http://", "not-a-target"),
         ("http://127.0.0.1:80/path", "not-a-target"),
         ("http://me@127.0.0.1", "not-a-target"),
-        ("https://127.0.0.1", "tls-upstream"),
+        ("https://", "not-a-target"),
+        ("https://127.0.0.1:0", "not-a-target"),
         ("http://192.0.2.1:80", "insecure-upstream"),
         ("http://shop.example.com", "insecure-upstream"),
         ("http://[2001:db8::1]:80", "insecure-upstream"),
@@ -325,6 +326,7 @@ fn a_secret_that_fits_no_header_is_as_good_as_none() {
         secret: "file:/here".to_owned(),
     });
     let around = Surroundings {
+        tls: None,
         secret: &|_| Some(b"two\nlines".to_vec()),
         ..surroundings()
     };
@@ -453,7 +455,7 @@ fn everything_that_is_wrong_is_told_at_once() {
         keyed("third", &[]),
     ]);
     wanted.listeners[0].address = "nonsense".to_owned();
-    wanted.upstreams[0].targets = vec![server("https://a"), server("nonsense")];
+    wanted.upstreams[0].targets = vec![server("ftp://a"), server("nonsense")];
     wanted.apis[2].upstream = Some("nowhere".to_owned());
     wanted.apis[2]
         .policies
@@ -466,7 +468,7 @@ fn everything_that_is_wrong_is_told_at_once() {
         .collect();
     let wanted = [
         ("not-an-address", "/listeners/0/address"),
-        ("tls-upstream", "/upstreams/0/targets/0"),
+        ("not-a-target", "/upstreams/0/targets/0"),
         ("not-a-target", "/upstreams/0/targets/1"),
         ("route-conflict", "/apis/1/paths/0"),
         ("not-a-path", "/apis/1/paths/1"),

@@ -31,9 +31,13 @@ pub(super) fn upstream(
     let at = at(format!("/upstreams/{index}"), upstream.span);
     let mut errors = Vec::new();
     let mut places = Vec::new();
+    let mut secure = Vec::new();
     for (number, server) in upstream.targets.iter().enumerate() {
         match place(server, upstream.insecure.as_ref()) {
-            Ok(place) => places.push(place),
+            Ok((place, over_tls)) => {
+                places.push(place);
+                secure.push(over_tls);
+            }
             Err(mut error) => {
                 error.pointer = format!("/targets/{number}{}", error.pointer);
                 errors.push(at(error));
@@ -53,6 +57,15 @@ pub(super) fn upstream(
     } else if upstream.targets.iter().all(|server| server.weight == 0) {
         let message = "all targets have a weight of 0, so that none would get a request";
         add("no-weight", "/targets", message);
+    }
+    if secure.iter().any(|each| *each) != secure.iter().all(|each| *each) {
+        let message = "targets over TLS and in the clear are not mixed within an upstream";
+        add("mixed-targets", "/targets", message);
+    }
+    let secure = secure.contains(&true);
+    if upstream.tls.is_some() && !secure && !places.is_empty() {
+        let message = "`tls` is for targets that begin with https://";
+        add("tls-without-https", "/tls", message);
     }
     check_rules(upstream, &mut add);
     let mut servers: Vec<SocketAddr> = Vec::new();
@@ -89,6 +102,16 @@ pub(super) fn upstream(
             None
         }
     };
+    let tls = match around.tls.filter(|_| secure) {
+        Some(source) => match source.outbound(&upstream.tls.clone().unwrap_or_default()) {
+            Ok(tls) => tls,
+            Err(cause) => {
+                errors.push(at(ConfigError::new("upstream-tls-unfit", "/tls", cause)));
+                None
+            }
+        },
+        None => None,
+    };
     let (true, Some(choice)) = (errors.is_empty(), choice) else {
         return Err(errors);
     };
@@ -106,6 +129,8 @@ pub(super) fn upstream(
             retry: upstream.retry.clone(),
             breaker: upstream.breaker,
             dns: upstream.dns.clone(),
+            secure,
+            tls: tls.clone(),
         };
         let named = places
             .iter()
@@ -121,7 +146,12 @@ pub(super) fn upstream(
         timeouts: upstream.timeouts,
         head_bytes: upstream.head_bytes,
         credential,
-        insecure: upstream.insecure.clone(),
+        secure,
+        insecure: match &upstream.tls {
+            Some(tls) if secure => tls.unverified.clone(),
+            _ => upstream.insecure.clone(),
+        },
+        tls,
     })
 }
 
@@ -242,19 +272,22 @@ fn is_token(name: &str) -> bool {
     name.len() <= 64 && HeaderName::try_from(name).is_ok()
 }
 
-fn place(server: &Server, insecure: Option<&Waiver>) -> Result<Place, ConfigError> {
+/// A server, and whether it is spoken to over TLS.
+fn place(server: &Server, insecure: Option<&Waiver>) -> Result<(Place, bool), ConfigError> {
     if server.weight > MAX_WEIGHT {
         let message = format!("a weight goes from 0 to {MAX_WEIGHT}");
         return Err(ConfigError::new("weight-malformed", "/weight", message));
     }
-    Ok(Place {
-        target: Arc::new(target(&server.url, insecure)?),
+    let (target, secure) = target(&server.url, insecure)?;
+    let place = Place {
+        target: Arc::new(target),
         weight: server.weight,
         priority: server.priority,
-    })
+    };
+    Ok((place, secure))
 }
 
-fn target(text: &str, insecure: Option<&Waiver>) -> Result<Target, ConfigError> {
+fn target(text: &str, insecure: Option<&Waiver>) -> Result<(Target, bool), ConfigError> {
     let wrong = || {
         ConfigError::new(
             "not-a-target",
@@ -262,8 +295,9 @@ fn target(text: &str, insecure: Option<&Waiver>) -> Result<Target, ConfigError> 
             format!("`{text}` is not a target such as http://127.0.0.1:9000"),
         )
     };
-    let waived = |target: Target, host: &str| match insecure {
-        Some(_) => Ok(target),
+    let waived = |target: Target, secure: bool, host: &str| match insecure {
+        _ if secure => Ok((target, true)),
+        Some(_) => Ok((target, false)),
         None => {
             let message = format!(
                 "plain HTTP to `{host}` wants `insecure: {{owner, reason, until}}` in the upstream"
@@ -274,28 +308,22 @@ fn target(text: &str, insecure: Option<&Waiver>) -> Result<Target, ConfigError> 
     if let Some(path) = text.strip_prefix("unix:") {
         let plain = path.starts_with('/') && path.len() <= MAX_SOCKET_PATH && !path.contains('\0');
         return plain
-            .then(|| Target::Unix(PathBuf::from(path)))
+            .then(|| (Target::Unix(PathBuf::from(path)), false))
             .ok_or_else(wrong);
     }
-    if let Some(name) = text.strip_prefix("http+srv://") {
+    let srv = |scheme| text.strip_prefix(scheme);
+    let named = srv("http+srv://").map(|name| (name, false));
+    if let Some((name, secure)) = named.or_else(|| Some((srv("https+srv://")?, true))) {
         let authority: Authority = name.parse().map_err(|_| wrong())?;
         if authority.as_str() != authority.host() || authority.host().parse::<IpAddr>().is_ok() {
             return Err(wrong());
         }
-        return waived(Target::Srv(name.to_owned()), name);
+        return waived(Target::Srv(name.to_owned()), secure, name);
     }
-    let Some(rest) = text.strip_prefix("http://") else {
-        let tls = text.starts_with("https://");
-        return Err(if tls {
-            ConfigError::new(
-                "tls-upstream",
-                "",
-                format!("`{text}`: upstreams over TLS come with TLS support, not in this version"),
-            )
-        } else {
-            wrong()
-        });
-    };
+    let plain = text.strip_prefix("http://").map(|rest| (rest, false));
+    let (rest, secure) = plain
+        .or_else(|| Some((text.strip_prefix("https://")?, true)))
+        .ok_or_else(wrong)?;
     let authority: Authority = rest.trim_end_matches('/').parse().map_err(|_| wrong())?;
     if authority.as_str().contains('@') || authority.host().is_empty() {
         return Err(wrong());
@@ -304,6 +332,7 @@ fn target(text: &str, insecure: Option<&Waiver>) -> Result<Target, ConfigError> 
     let named = authority.as_str().len() > authority.host().len();
     let port = match authority.port_u16() {
         Some(port) if port > 0 => port,
+        None if !named && secure => 443,
         None if !named => 80,
         _ => return Err(wrong()),
     };
@@ -312,12 +341,14 @@ fn target(text: &str, insecure: Option<&Waiver>) -> Result<Target, ConfigError> 
         .trim_start_matches('[')
         .trim_end_matches(']');
     if host == "localhost" {
-        return Ok(Target::Localhost(port));
+        return Ok((Target::Localhost(port), secure));
     }
     match host.parse::<IpAddr>() {
-        Ok(ip) if ip.to_canonical().is_loopback() => Ok(Target::Address((ip, port).into())),
-        Ok(ip) => waived(Target::Address((ip, port).into()), host),
-        Err(_) => waived(Target::Name(host.to_owned(), port), host),
+        Ok(ip) if ip.to_canonical().is_loopback() => {
+            Ok((Target::Address((ip, port).into()), secure))
+        }
+        Ok(ip) => waived(Target::Address((ip, port).into()), secure, host),
+        Err(_) => waived(Target::Name(host.to_owned(), port), secure, host),
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::cell::RefCell;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -31,6 +31,25 @@ pub fn resolve(reference: &str) -> Option<Vec<u8>> {
         .read_to_end(&mut bytes)
         .ok()?;
     (!bytes.is_empty()).then_some(bytes)
+}
+
+/// Reads a file of at most `most` bytes.
+///
+/// # Errors
+/// As [`Reading::file`].
+pub fn file(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    // As for secrets: never a pipe or a device.
+    let found = std::fs::metadata(path)?;
+    if !found.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
+    if found.len() > most {
+        let told = format!("it has {} bytes, and at most {most} are read", found.len());
+        return Err(io::Error::other(told));
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// What tells one version of a file from the next.
@@ -71,6 +90,15 @@ impl Reading {
             self.0.borrow_mut().0.push((path, print));
         }
         resolve(reference)
+    }
+
+    /// A file of at most `most` bytes, for more than a secret.
+    ///
+    /// # Errors
+    /// If it is not there, is no file, cannot be read, or is longer.
+    pub fn file(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
+        self.0.borrow_mut().0.push((path.to_owned(), print(path)));
+        file(path, most)
     }
 
     /// What was read.

@@ -430,6 +430,7 @@ fn secrets_are_read_from_files_and_never_kept() {
         secret: reference.clone(),
     });
     let around = Surroundings {
+        tls: None,
         secret: &secret::resolve,
         ..surroundings()
     };

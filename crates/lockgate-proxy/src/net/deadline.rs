@@ -3,7 +3,7 @@
 //! time is up. A request costs no timer, and ten thousand idle connections cost
 //! a walk over ten thousand numbers.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::task::Waker;
@@ -14,6 +14,7 @@ use lockgate_wire::headers::forwarding::Hop;
 
 use crate::bundle::ListenerLimits;
 use crate::snapshot::CompiledListener;
+use crate::tls::Secured;
 
 /// How long a body may be slow before its rate is looked at, milliseconds.
 /// Long enough for a phone to change networks.
@@ -26,6 +27,8 @@ const LINGER_MS: u64 = 2_000;
 /// What a connection waits for from its client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Waiting {
+    /// For the end of a TLS handshake.
+    Handshake,
     /// For the first byte of a new connection.
     First,
     /// For a further request's first byte.
@@ -71,7 +74,9 @@ pub struct ConnectionState {
     /// The port that it arrived at.
     pub port: u16,
     /// What the upstream is told of the connection, where the peer is no trusted proxy.
-    pub hop: Hop,
+    pub hop: Rc<Hop>,
+    /// What its handshake came to, where it has TLS.
+    secured: OnceCell<Rc<Secured>>,
     limits: ListenerLimits,
     waker: RefCell<Option<Waker>>,
     waiting: Cell<Waiting>,
@@ -100,15 +105,21 @@ impl ConnectionState {
     /// A connection that was just accepted.
     #[must_use]
     pub fn new(peer: IpAddr, listener: &CompiledListener, port: u16, now_ms: u64) -> Rc<Self> {
+        let waiting = if listener.secure {
+            Waiting::Handshake
+        } else {
+            Waiting::First
+        };
+        // Whoever connects has something to say: its time runs from here.
         Rc::new(Self {
             peer,
             listener: listener.address,
-            hop: Hop::new(peer, false, false, port),
+            hop: Rc::new(Hop::new(peer, false, listener.secure, port)),
+            secured: OnceCell::new(),
             port,
             limits: listener.limits.clone(),
             waker: RefCell::default(),
-            // Whoever connects has something to say: the head's time runs from here.
-            waiting: Cell::new(Waiting::First),
+            waiting: Cell::new(waiting),
             since_ms: Cell::new(now_ms),
             stalled_ms: Cell::new(0),
             body_bytes: Cell::new(0),
@@ -123,6 +134,76 @@ impl ConnectionState {
             body_in: Cell::new(0),
             body_refused: RefCell::default(),
         })
+    }
+
+    /// One of its streams, each of which is waited for by itself.
+    #[must_use]
+    pub fn stream(&self, now_ms: u64) -> Rc<Self> {
+        Rc::new(Self {
+            peer: self.peer,
+            listener: self.listener,
+            port: self.port,
+            hop: Rc::clone(&self.hop),
+            secured: self.secured.clone(),
+            limits: self.limits.clone(),
+            waker: RefCell::default(),
+            waiting: Cell::new(Waiting::Nothing),
+            since_ms: Cell::new(now_ms),
+            stalled_ms: Cell::new(0),
+            body_bytes: Cell::new(0),
+            body_waited_ms: Cell::new(0),
+            trip: Cell::new(None),
+            upstream_until_ms: Cell::new(0),
+            upstream_late: Cell::new(false),
+            active: Cell::new(0),
+            broken: Cell::new(None),
+            draining: Cell::new(false),
+            retiring: Cell::new(false),
+            body_in: Cell::new(0),
+            body_refused: RefCell::default(),
+        })
+    }
+
+    /// Bounds on what a stranger may send.
+    #[must_use]
+    pub const fn limits(&self) -> &ListenerLimits {
+        &self.limits
+    }
+
+    /// A request is awaited from now on, for as long as none is under way.
+    pub fn await_request(&self, now_ms: u64) {
+        self.wait(Waiting::Request, now_ms);
+    }
+
+    /// Its end is awaited from now on.
+    pub fn linger(&self, now_ms: u64) {
+        self.wait(Waiting::Linger, now_ms);
+    }
+
+    /// One of its requests begins.
+    pub fn begin_request(&self) {
+        self.active.set(self.active.get() + 1);
+    }
+
+    /// One of its requests is over.
+    pub fn end_request(&self, now_ms: u64) {
+        self.active.set(self.active.get().saturating_sub(1));
+        if self.active.get() == 0 {
+            self.rest(now_ms);
+            self.wake();
+        }
+    }
+
+    /// What its handshake came to, where it has TLS.
+    pub fn tls(&self) -> Option<&Secured> {
+        self.secured.get().map(Rc::as_ref)
+    }
+
+    /// Its handshake is over: its first request is awaited.
+    pub fn secured(&self, secured: Secured, now_ms: u64) {
+        // There is one handshake to a connection.
+        let _ = self.secured.set(Rc::new(secured));
+        self.wait(Waiting::First, now_ms);
     }
 
     /// Notes whom to wake.
@@ -234,7 +315,12 @@ impl ConnectionState {
         let head_timeout_ms = u64::from(self.limits.head_timeout_ms);
         match self.waiting.get() {
             Waiting::Nothing => None,
+            Waiting::Handshake => {
+                let most = u64::from(self.limits.handshake_timeout_ms);
+                (waited >= most).then_some(Trip::Close)
+            }
             Waiting::First => (waited >= head_timeout_ms).then_some(Trip::Close),
+            Waiting::Linger if self.active.get() > 0 => None,
             Waiting::Discard | Waiting::Linger => (waited >= LINGER_MS).then_some(Trip::Close),
             Waiting::Request if self.active.get() > 0 => None,
             Waiting::Request => {

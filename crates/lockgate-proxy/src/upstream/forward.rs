@@ -278,7 +278,11 @@ impl Pools {
     ) -> Result<Box<Link>, Failure> {
         let lease = Lease::new(journey.group, member, &journey.wish);
         let member = &lease.member;
-        let rested = if new { None } else { self.take(&member.target) };
+        let rested = if new {
+            None
+        } else {
+            self.take(&member.target, journey.upstream)
+        };
         if let Some(mut link) = rested {
             link.lease = Some(lease);
             return Ok(link);
@@ -371,6 +375,7 @@ fn turned_away(group: &Group, reason: ReasonRef) -> Failure {
         target: None,
         // Not all at once, or they are too many again.
         retry_after_s: Some(1 + draw % COME_BACK_S),
+        why: None,
     }
 }
 
@@ -379,6 +384,7 @@ fn is_of_connecting(reason: ReasonRef) -> bool {
         &reasons::CONNECT_FAILED,
         &reasons::CONNECT_TIMEOUT,
         &reasons::NAME_UNRESOLVED,
+        &reasons::TLS_FAILED,
     ]
     .contains(&reason)
 }

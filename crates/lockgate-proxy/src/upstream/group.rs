@@ -14,6 +14,7 @@ use super::state::{lock, Health, NameState, Registry, ServiceState, TargetState,
 use super::sticky::Sticky;
 use super::target::Target;
 use crate::bundle::{Breaker, Dns, HashKey, HealthCheck, Passive, Retry};
+use crate::tls::Outbound;
 
 /// Servers that one service in DNS may have; the rest is left out and told of.
 pub const MAX_SERVICES: usize = 256;
@@ -50,6 +51,10 @@ pub struct Rules {
     pub breaker: Option<Breaker>,
     /// How names are looked up.
     pub dns: Dns,
+    /// Whether they are spoken to over TLS.
+    pub secure: bool,
+    /// How.
+    pub tls: Option<Arc<Outbound>>,
 }
 
 /// A server as the bundle says it.

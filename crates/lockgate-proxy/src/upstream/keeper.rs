@@ -155,7 +155,7 @@ async fn check(group: Arc<Group>, member: Member) {
             return;
         }
     }
-    let found = probe(check, &member).await;
+    let found = probe(check, &member, &group.rules).await;
     let now_ms = wall_ms();
     group.checked(&member, found, now_ms);
     member

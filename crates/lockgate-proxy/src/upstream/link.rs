@@ -24,6 +24,7 @@ use crate::http1::{write_fields, Coding, Piece};
 use crate::net::Scratch;
 use crate::reasons;
 use crate::respond::X_REQUEST_ID;
+use crate::tls::Outbound;
 
 /// Bytes of a request that are gathered before they are written.
 const GATHER: usize = 16 * 1024;
@@ -36,6 +37,8 @@ pub struct Link {
     target: Arc<Target>,
     out: Vec<u8>,
     sent: usize,
+    /// Whether the socket has all that was sent.
+    flushed: bool,
     upload: Option<Upload>,
     inbox: BytesMut,
     body: Coding,
@@ -50,6 +53,8 @@ pub struct Link {
     pub lease: Option<Box<Lease>>,
     /// Where the address comes from, if DNS named it.
     pub name: Option<Arc<NameState>>,
+    /// How it was made safe, where it was.
+    pub tls: Option<Arc<Outbound>>,
 }
 
 /// A request's body that is still being sent.
@@ -91,6 +96,7 @@ impl Link {
             target,
             out: Vec::new(),
             sent: 0,
+            flushed: true,
             upload: None,
             inbox: BytesMut::new(),
             body: Coding::OVER,
@@ -100,6 +106,7 @@ impl Link {
             rested_ms: 0,
             lease: None,
             name: None,
+            tls: None,
         }
     }
 
@@ -136,6 +143,7 @@ impl Link {
         self.began = false;
         self.out = head;
         self.sent = 0;
+        self.flushed = false;
     }
 
     /// The head that was written last, where no body followed it.
@@ -178,7 +186,7 @@ impl Link {
 
     /// The next piece of the answer's body; `None` at its end.
     pub fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broke>>> {
-        if self.upload.is_some() {
+        if self.upload.is_some() || !self.flushed {
             // An error of the connection shows in the answer, or as its absence.
             if let Poll::Ready(Err(Broke::Request)) = self.poll_send(cx) {
                 return Poll::Ready(Some(Err(Broke::Request)));
@@ -224,6 +232,7 @@ impl Link {
             && self.is_over()
             && self.upload.is_none()
             && self.sent == self.out.len()
+            && self.flushed
             && self.inbox.is_empty()
             && self.guard.phase() == Phase::Idle
     }
@@ -254,8 +263,15 @@ impl Link {
                     Err(_) => return Poll::Ready(Err(RESET)),
                 }
             }
+            if self.upload.is_none() || gathered.is_pending() {
+                self.flushed = self.stream.poll_flush(cx).is_ready();
+            }
             if self.upload.is_none() {
-                return Poll::Ready(Ok(()));
+                return if self.flushed {
+                    Poll::Ready(Ok(()))
+                } else {
+                    Poll::Pending
+                };
             }
             self.out.clear();
             self.sent = 0;

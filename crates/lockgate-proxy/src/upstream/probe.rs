@@ -2,12 +2,14 @@
 //! and answered by a status.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsConnector;
 
-use super::group::Member;
+use super::group::{Member, Rules};
 use super::target::Target;
 use crate::bundle::HealthCheck;
 
@@ -18,9 +20,9 @@ const MAX_BYTES: usize = 64;
 ///
 /// # Errors
 /// What is wrong with it, in a few words.
-pub async fn probe(check: &HealthCheck, member: &Member) -> Result<(), String> {
+pub async fn probe(check: &HealthCheck, member: &Member, rules: &Rules) -> Result<(), String> {
     let within = Duration::from_millis(u64::from(check.timeout_ms));
-    let status = match tokio::time::timeout(within, ask(check, member)).await {
+    let status = match tokio::time::timeout(within, ask(check, member, rules)).await {
         Ok(Ok(status)) => status,
         Ok(Err(error)) => return Err(error.to_string()),
         Err(_) => return Err(format!("no answer within {} ms", check.timeout_ms)),
@@ -33,7 +35,7 @@ pub async fn probe(check: &HealthCheck, member: &Member) -> Result<(), String> {
     }
 }
 
-async fn ask(check: &HealthCheck, member: &Member) -> io::Result<u16> {
+async fn ask(check: &HealthCheck, member: &Member, rules: &Rules) -> io::Result<u16> {
     let host = check
         .host
         .clone()
@@ -54,6 +56,14 @@ async fn ask(check: &HealthCheck, member: &Member) -> io::Result<u16> {
         ));
     }
     let mut stream = TcpStream::connect(&addresses[..]).await?;
+    if !rules.secure {
+        return status(&mut stream, request.as_bytes()).await;
+    }
+    let unfit = || io::Error::other("its certificates could not be read");
+    let tls = rules.tls.as_ref().ok_or_else(unfit)?;
+    let name = tls.name_of(&member.target).ok_or_else(unfit)?;
+    let connector = TlsConnector::from(Arc::clone(&tls.config));
+    let mut stream = connector.connect(name, stream).await?;
     status(&mut stream, request.as_bytes()).await
 }
 

@@ -5,13 +5,18 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::TlsConnector;
 
+use super::target::Target;
 use crate::net::acknowledge;
+use crate::tls::Outbound;
 
 /// How long one address may keep the next waiting (RFC 8305 section 5 recommends 250 ms).
 const STAGGER: Duration = Duration::from_millis(250);
@@ -23,6 +28,8 @@ pub enum Socket {
     Tcp(TcpStream),
     /// In the file system.
     Unix(UnixStream),
+    /// Over TCP, with TLS. In a box, so that others do not carry its size.
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl Socket {
@@ -34,26 +41,44 @@ impl Socket {
     /// Connects to whichever address takes the connection first. Each is given
     /// a start over the next.
     pub async fn tcp(addresses: &[SocketAddr]) -> io::Result<Self> {
-        let stream = match addresses {
-            [address] => TcpStream::connect(address).await?,
-            several => race(several).await?,
-        };
-        stream.set_nodelay(true)?;
-        Ok(Self::Tcp(stream))
+        Ok(Self::Tcp(connect(addresses).await?))
+    }
+
+    /// Connects as [`Self::tcp`], and shakes hands.
+    ///
+    /// # Errors
+    /// The socket's, or of kind `InvalidData` where the handshake failed.
+    pub async fn tls(
+        addresses: &[SocketAddr],
+        tls: &Outbound,
+        target: &Target,
+    ) -> io::Result<Self> {
+        let nameless = || io::Error::new(io::ErrorKind::InvalidData, "it has no name to ask for");
+        let name = tls.name_of(target).ok_or_else(nameless)?;
+        let stream = connect(addresses).await?;
+        let connector = TlsConnector::from(Arc::clone(&tls.config));
+        let stream = connector
+            .connect(name, stream)
+            .await
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        Ok(Self::Tls(Box::new(stream)))
     }
 
     /// The other end, over TCP.
     pub fn peer(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(stream) => stream.peer_addr().ok(),
+            Self::Tls(stream) => stream.get_ref().0.peer_addr().ok(),
             Self::Unix(_) => None,
         }
     }
 
     /// See [`acknowledge`].
     pub fn acknowledge(&self) {
-        if let Self::Tcp(stream) = self {
-            acknowledge(stream);
+        match self {
+            Self::Tcp(stream) => acknowledge(stream),
+            Self::Tls(stream) => acknowledge(stream.get_ref().0),
+            Self::Unix(_) => {}
         }
     }
 
@@ -66,6 +91,7 @@ impl Socket {
         match self {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, read),
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, read),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, read),
         }
     }
 
@@ -74,8 +100,26 @@ impl Socket {
         match self {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
+
+    /// As [`AsyncWrite`] has it. Only TLS holds anything back.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => Poll::Ready(Ok(())),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+}
+
+async fn connect(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+    let stream = match addresses {
+        [address] => TcpStream::connect(address).await?,
+        several => race(several).await?,
+    };
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 type Connecting = Pin<Box<dyn Future<Output = io::Result<TcpStream>>>>;

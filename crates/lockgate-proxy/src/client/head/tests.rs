@@ -108,7 +108,12 @@ fn written(
     let passed = Lines::of(&format!("\n{raw}\r\n").into(), 1);
     let of = |fields: Fields| {
         let mut out = Vec::new();
-        write((status, &fields), how, id, b"now", &mut out);
+        let own = OwnFields {
+            id,
+            date: b"now",
+            hsts: None,
+        };
+        write((status, &fields), how, own, &mut out);
         String::from_utf8(out).unwrap()
     };
     let (own, passed) = (of(Fields::Own(headers)), of(Fields::Passed(passed)));

@@ -7,6 +7,8 @@ const NOW: u64 = 1_800_000_000_000;
 
 fn rules(choice: Choice) -> Rules {
     Rules {
+        secure: false,
+        tls: None,
         choice,
         health: None,
         passive: Passive {

@@ -1,0 +1,193 @@
+//! Where the gate listens, and how it speaks there.
+
+use lockgate_policy::{Span, Waiver};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One listening socket per worker on one address.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Listener {
+    /// Its name in the configuration.
+    pub name: String,
+    /// `address:port`; port 0 asks for a free one.
+    pub address: String,
+    /// What may be spoken there; with TLS the client chooses.
+    #[serde(default = "http1")]
+    pub protocols: Vec<Protocol>,
+    /// How it speaks TLS; none for plain HTTP.
+    #[serde(default)]
+    pub tls: Option<Tls>,
+    /// Every request is sent to this port over HTTPS instead of being served; 0 is no such port.
+    #[serde(default)]
+    pub redirect_port: u16,
+    /// Networks (CIDR) whose `Forwarded` and `X-Forwarded-*` are believed.
+    pub trusted_proxies: Vec<String>,
+    /// Bounds on what a stranger may send.
+    pub limits: ListenerLimits,
+    /// Needed for plain HTTP off loopback.
+    pub insecure: Option<Waiver>,
+    /// Where the configuration says it.
+    pub span: Span,
+}
+
+/// What is spoken over a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Protocol {
+    /// RFC 9112.
+    #[serde(rename = "http/1.1")]
+    Http1,
+    /// RFC 9113.
+    #[serde(rename = "h2")]
+    Http2,
+}
+
+impl Protocol {
+    /// Its name in ALPN (RFC 7301), where it has one over TCP.
+    #[must_use]
+    pub const fn alpn(self) -> Option<&'static [u8]> {
+        match self {
+            Self::Http1 => Some(b"http/1.1"),
+            Self::Http2 => Some(b"h2"),
+        }
+    }
+}
+
+fn http1() -> Vec<Protocol> {
+    vec![Protocol::Http1]
+}
+
+const fn handshake_timeout_ms() -> u32 {
+    Listener::default_limits().handshake_timeout_ms
+}
+
+const fn streams() -> u32 {
+    Listener::default_limits().streams
+}
+
+/// How a listener speaks TLS.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The first is shown to who asks for no name.
+    pub certificates: Vec<Certificate>,
+    /// The oldest version that is spoken.
+    pub minimum: TlsVersion,
+    /// Whose certificates clients may show.
+    pub clients: Option<Clients>,
+    /// Hosts with rules of their own.
+    pub hosts: Vec<TlsHost>,
+    /// Value of `Strict-Transport-Security` on every answer; none for no such field.
+    pub hsts: Option<String>,
+}
+
+/// Where a certificate comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Certificate {
+    /// From files, which are looked at again when they change.
+    Files(PemFiles),
+    /// From the control process, which looks after it under this name.
+    Managed(String),
+}
+
+impl std::fmt::Display for Certificate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Files(files) => f.write_str(&files.chain),
+            Self::Managed(name) => write!(f, "the certificate `{name}`"),
+        }
+    }
+}
+
+/// Files of PEM, as the gate finds them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PemFiles {
+    /// The certificate, then who issued it, and so on.
+    pub chain: String,
+    /// Its private key.
+    pub key: String,
+}
+
+/// A version of TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum TlsVersion {
+    /// RFC 5246.
+    #[serde(rename = "1.2")]
+    Tls12,
+    /// RFC 8446.
+    #[serde(rename = "1.3")]
+    Tls13,
+}
+
+/// Whose certificates clients may show.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Clients {
+    /// Files of authorities, PEM.
+    pub trust: Vec<String>,
+    /// Whether a client without one is turned away.
+    pub require: bool,
+    /// Files of revocation lists, PEM.
+    pub crl: Vec<String>,
+}
+
+/// Hosts with rules of their own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TlsHost {
+    /// `shop.example.com` or `*.example.com`.
+    pub names: Vec<String>,
+    /// Whose certificates clients may show; none to ask for none.
+    pub clients: Option<Clients>,
+}
+
+/// Bounds on what a stranger may send to a listener.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListenerLimits {
+    /// Bytes of request line and headers together.
+    pub head_bytes: u32,
+    /// Number of header lines.
+    pub headers: u16,
+    /// From a connection's first byte to the end of its TLS handshake, milliseconds.
+    #[serde(default = "handshake_timeout_ms")]
+    pub handshake_timeout_ms: u32,
+    /// From a head's first byte to its last, milliseconds.
+    pub head_timeout_ms: u32,
+    /// Between requests on a kept-alive connection, milliseconds.
+    pub idle_timeout_ms: u32,
+    /// Floor of a request body's rate after a grace of five seconds, bytes per second; 0 turns it off.
+    pub body_rate_min: u32,
+    /// A peer that takes no byte of its answer for this long is let go, milliseconds.
+    pub write_timeout_ms: u32,
+    /// Open connections of the listener.
+    pub connections: u32,
+    /// Open connections of one address.
+    pub connections_per_ip: u32,
+    /// Requests of one HTTP/2 connection that are under way at once.
+    #[serde(default = "streams")]
+    pub streams: u32,
+}
+
+impl Listener {
+    /// Bounds where the configuration says nothing.
+    #[must_use]
+    pub const fn default_limits() -> ListenerLimits {
+        ListenerLimits {
+            head_bytes: 32 * 1024,
+            headers: 100,
+            handshake_timeout_ms: 10_000,
+            head_timeout_ms: 10_000,
+            idle_timeout_ms: 75_000,
+            body_rate_min: 1024,
+            write_timeout_ms: 60_000,
+            connections: 10_000,
+            // A tenth of all: no one address takes every place.
+            connections_per_ip: 1_000,
+            // RFC 9113 section 6.5.2 recommends no less; nginx has 128, Envoy 100.
+            streams: 100,
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! A client's connection, HTTP/2 (RFC 9113). Each request is served by a task
+//! of its own, through the same pipeline as HTTP/1.1.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use h2::server::{Builder, Connection, SendResponse};
+use h2::{Reason, RecvStream};
+use http::Request;
+use lockgate_policy::ReasonRef;
+
+use crate::net::{ConnectionState, Stream, Trip};
+use crate::worker::{Origin, Worker};
+
+mod head;
+pub mod reasons;
+mod serving;
+mod upload;
+
+pub use upload::Upload;
+
+/// What a stream may send before it is read on, bytes; enough for 5 MB/s over
+/// 50 ms. A stream whose policies read slowly holds no more than this.
+const STREAM_WINDOW: u32 = 256 * 1024;
+/// The same for all streams of a connection together. nginx's is fixed at 2 GiB
+/// and Envoy's default 256 MiB: a few connections then hold all memory.
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// What of an answer waits for a client's window, bytes, for each stream.
+const SEND_BUFFER: usize = 64 * 1024;
+/// Streams that the client reset and that are not forgotten yet
+/// (CVE-2023-44487); beyond them the connection ends.
+const RESETS_PENDING: usize = 20;
+/// Streams that were reset because of a client's mistakes, in a connection's life.
+const RESETS_EARNED: usize = 256;
+
+/// Serves a connection until either side has enough.
+pub async fn converse(
+    stream: Stream,
+    worker: &Rc<Worker>,
+    origin: &Rc<Origin>,
+    state: &Rc<ConnectionState>,
+) {
+    poll_fn(|cx| {
+        state.wake_with(cx.waker());
+        Poll::Ready(())
+    })
+    .await;
+    let limits = state.limits();
+    let mut builder = Builder::new();
+    builder
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(limits.head_bytes)
+        .max_send_buffer_size(SEND_BUFFER)
+        .max_pending_accept_reset_streams(RESETS_PENDING)
+        .max_local_error_reset_streams(Some(RESETS_EARNED));
+    let mut shaking = Box::pin(builder.handshake::<_, Bytes>(stream));
+    let shaken = poll_fn(|cx| match std::future::Future::poll(shaking.as_mut(), cx) {
+        Poll::Pending if state.tripped().is_some() || state.draining.get() => Poll::Ready(None),
+        polled => polled.map(Result::ok),
+    });
+    let Some(mut connection) = shaken.await else {
+        return;
+    };
+    state.await_request(worker.clock.coarse_ms());
+    let mut ending = Ending::default();
+    loop {
+        let next = poll_fn(|cx| ending.poll_next(&mut connection, (worker, state), cx)).await;
+        let (request, respond) = match next {
+            Next::Request(next) => next,
+            Next::Over => break,
+            Next::Failed(reason) => {
+                worker.metrics.refused(reason);
+                break;
+            }
+        };
+        let task = serving::serve(
+            Rc::clone(worker),
+            Rc::clone(origin),
+            Rc::clone(state),
+            request,
+            respond,
+        );
+        tokio::task::spawn_local(task);
+    }
+    drop(connection);
+    // Their events are still to be written, and the process may end with its last connection.
+    poll_fn(|_| {
+        if state.active.get() == 0 {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+}
+
+enum Next {
+    Request((Request<RecvStream>, SendResponse<Bytes>)),
+    Over,
+    /// The client broke the rules of the protocol, or asked too much of it.
+    Failed(ReasonRef),
+}
+
+/// How far the end of a connection has come.
+#[derive(Default)]
+struct Ending {
+    /// The client was told to ask no more.
+    told: bool,
+}
+
+impl Ending {
+    fn poll_next(
+        &mut self,
+        connection: &mut Connection<Stream, Bytes>,
+        (worker, state): (&Worker, &ConnectionState),
+        cx: &mut Context<'_>,
+    ) -> Poll<Next> {
+        let idle = match state.tripped() {
+            // It was told already, and is still there.
+            Some(_) if self.told => return Poll::Ready(Next::Over),
+            tripped => matches!(tripped, Some(Trip::Close)),
+        };
+        if !self.told && (idle || state.draining.get() || state.retiring.get()) {
+            self.told = true;
+            connection.graceful_shutdown();
+            state.linger(worker.clock.coarse_ms());
+        }
+        match connection.poll_accept(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(None) => Poll::Ready(Next::Over),
+            Poll::Ready(Some(Ok(next))) => Poll::Ready(Next::Request(next)),
+            Poll::Ready(Some(Err(error))) => Poll::Ready(match error.reason() {
+                _ if error.is_io() => Next::Over,
+                Some(Reason::ENHANCE_YOUR_CALM) => Next::Failed(&reasons::FLOOD),
+                Some(Reason::NO_ERROR) | None => Next::Over,
+                Some(_) if error.is_remote() => Next::Over,
+                Some(_) => Next::Failed(&reasons::PROTOCOL),
+            }),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Heads from and to HTTP/2. A request's head has to pass the same guard as
+//! one of HTTP/1.1, written as the upstream will read it: what could be taken
+//! in two ways there is refused here.
+
+use http::header::{HeaderValue, CONTENT_LENGTH, COOKIE, DATE, HOST, STRICT_TRANSPORT_SECURITY};
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Method, Version};
+use lockgate_policy::ReasonRef;
+use lockgate_wire::framing::{HeadLimits, RequestGuard};
+use lockgate_wire::headers::remove_hop_by_hop;
+
+use super::reasons;
+use crate::http1::write_field;
+use crate::respond::{Fields, X_REQUEST_ID};
+
+/// Brings a head into the form that the pipeline knows: a Host field, one
+/// Cookie field. `scratch` is for what the guard is shown.
+///
+/// # Errors
+/// Why it is refused.
+pub fn take(parts: &mut Parts, limits: HeadLimits, scratch: &mut Vec<u8>) -> Result<(), ReasonRef> {
+    if parts.method == Method::CONNECT {
+        return Err(&reasons::CONNECT_UNSUPPORTED);
+    }
+    host(parts)?;
+    join_cookies(&mut parts.headers);
+    let target = parts
+        .uri
+        .path_and_query()
+        .map_or("", PathAndQuery::as_str)
+        .as_bytes();
+    if target.is_empty() {
+        return Err(&reasons::FIELD_MALFORMED);
+    }
+    scratch.clear();
+    for piece in [
+        parts.method.as_str().as_bytes(),
+        b" ",
+        target,
+        b" HTTP/1.1\r\n",
+    ] {
+        scratch.extend_from_slice(piece);
+    }
+    for (name, value) in &parts.headers {
+        let value = value.as_bytes();
+        // HTTP/1.1 would trim it, and see another value than the policies.
+        if value.trim_ascii().len() != value.len() {
+            return Err(&reasons::FIELD_MALFORMED);
+        }
+        write_field(scratch, name.as_str().as_bytes(), value);
+    }
+    scratch.extend_from_slice(b"\r\n");
+    RequestGuard::new(limits).feed(scratch, &mut |_| {})?;
+    parts.version = Version::HTTP_2;
+    Ok(())
+}
+
+/// `:authority` becomes Host. Both may be there, and then they have to agree
+/// (RFC 9113 section 8.3.1).
+fn host(parts: &mut Parts) -> Result<(), ReasonRef> {
+    let Some(authority) = parts.uri.authority() else {
+        return Ok(());
+    };
+    match parts.headers.get(HOST) {
+        Some(host)
+            if host
+                .as_bytes()
+                .eq_ignore_ascii_case(authority.as_str().as_bytes()) =>
+        {
+            Ok(())
+        }
+        Some(_) => Err(&reasons::AUTHORITY_DIFFERS),
+        None => {
+            let host = HeaderValue::from_str(authority.as_str());
+            parts
+                .headers
+                .insert(HOST, host.map_err(|_| &reasons::FIELD_MALFORMED)?);
+            Ok(())
+        }
+    }
+}
+
+/// Cookies may come in pieces, and go on as one field (RFC 9113 section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut pieces = headers.get_all(COOKIE).iter();
+    let (Some(first), Some(second)) = (pieces.next(), pieces.next()) else {
+        return;
+    };
+    let mut whole = first.as_bytes().to_vec();
+    for piece in std::iter::once(second).chain(pieces) {
+        whole.extend_from_slice(b"; ");
+        whole.extend_from_slice(piece.as_bytes());
+    }
+    // Made of values, and so one itself.
+    if let Ok(mut whole) = HeaderValue::from_bytes(&whole) {
+        whole.set_sensitive(true);
+        headers.insert(COOKIE, whole);
+    }
+}
+
+/// The fields of an answer. `None` if `http` does not take what the guard took,
+/// which tests say never happens.
+pub fn fields(
+    fields: Fields,
+    bodiless: bool,
+    id: Option<&str>,
+    date: &[u8],
+    hsts: Option<&HeaderValue>,
+) -> Option<HeaderMap> {
+    let mut headers = match fields {
+        Fields::Own(headers) => headers,
+        Fields::Passed(lines) => lines.map(HeaderMap::with_capacity(16))?.0,
+    };
+    remove_hop_by_hop(&mut headers);
+    if bodiless {
+        headers.remove(CONTENT_LENGTH);
+    }
+    if let Some(id) = id.and_then(|id| HeaderValue::from_str(id).ok()) {
+        headers.insert(X_REQUEST_ID, id);
+    }
+    if !headers.contains_key(DATE) {
+        headers.insert(DATE, HeaderValue::from_bytes(date).ok()?);
+    }
+    if let Some(hsts) = hsts {
+        headers.insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
+    }
+    Some(headers)
+}

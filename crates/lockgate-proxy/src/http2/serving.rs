@@ -1,0 +1,183 @@
+//! One request of an HTTP/2 connection and its answer.
+
+use std::future::{poll_fn, Future};
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::pin::{pin, Pin};
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::task::{ready, Context, Poll};
+
+use bytes::Bytes;
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream, SendStream};
+use http::header::CONTENT_LENGTH;
+use http::{Method, Request, Response, StatusCode};
+use http_body::Body;
+
+use super::{head, upload};
+use crate::body::AnswerBody;
+use crate::client::Upload;
+use crate::net::{ConnectionState, Trip};
+use crate::pipeline::{refuse_head, serve_request};
+use crate::respond::{after_panic, Answer};
+use crate::worker::{Origin, Worker};
+
+/// The client went away, or has to.
+struct Gone;
+
+/// Serves one request and sends its answer.
+pub(super) async fn serve(
+    worker: Rc<Worker>,
+    origin: Rc<Origin>,
+    connection: Rc<ConnectionState>,
+    request: Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+) {
+    let state = connection.stream(worker.clock.coarse_ms());
+    let _under_way = worker.under_way(&connection, &state);
+    poll_fn(|cx| {
+        state.wake_with(cx.waker());
+        Poll::Ready(())
+    })
+    .await;
+    let head_only = request.method() == Method::HEAD;
+    let answer = match judged(&worker, &origin, &state, request, &mut respond).await {
+        Ok(answer) => answer,
+        Err(Gone) => return,
+    };
+    if send(&worker, &state, answer, head_only, &mut respond)
+        .await
+        .is_err()
+    {
+        respond.send_reset(Reason::INTERNAL_ERROR);
+    }
+}
+
+async fn judged(
+    worker: &Rc<Worker>,
+    origin: &Rc<Origin>,
+    state: &Rc<ConnectionState>,
+    request: Request<RecvStream>,
+    respond: &mut SendResponse<Bytes>,
+) -> Result<Answer, Gone> {
+    let (mut parts, stream) = request.into_parts();
+    let taken = {
+        let mut scratch = worker.pools.lines.take();
+        let taken = head::take(&mut parts, origin.head_limits(), &mut scratch);
+        worker.pools.lines.replace(scratch);
+        taken
+    };
+    if let Err(reason) = taken {
+        return Ok(refuse_head(worker, origin, state, reason));
+    }
+    let upload = (!stream.is_end_stream()).then(|| {
+        let length = parts.headers.get(CONTENT_LENGTH);
+        let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+        let (state, clock) = (Rc::clone(state), worker.clock.clone());
+        Upload::Http2(upload::Upload::new(stream, state, clock, length))
+    });
+    let mut serving = pin!(serve_request(worker, origin, state, parts, upload));
+    poll_fn(|cx| {
+        // The exchange in work is dropped by the unwinding, and writes its event.
+        match catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(cx))) {
+            Ok(Poll::Ready(answer)) => Poll::Ready(Ok(answer)),
+            Ok(Poll::Pending) if respond.poll_reset(cx).is_ready() => Poll::Ready(Err(Gone)),
+            Ok(Poll::Pending) => Poll::Pending,
+            Err(_) => {
+                let panics = &worker.shared.metrics.panics;
+                panics.fetch_add(1, Ordering::Relaxed);
+                let base = &worker.snapshot(origin).0.problem_base;
+                Poll::Ready(Ok(after_panic(base)))
+            }
+        }
+    })
+    .await
+}
+
+async fn send(
+    worker: &Worker,
+    state: &ConnectionState,
+    answer: Answer,
+    head_only: bool,
+    respond: &mut SendResponse<Bytes>,
+) -> Result<(), Gone> {
+    let Answer {
+        status,
+        fields,
+        mut body,
+        ..
+    } = answer;
+    let empty = status == StatusCode::NO_CONTENT;
+    let bodiless = empty || head_only || status == StatusCode::NOT_MODIFIED;
+    if bodiless {
+        body.skip();
+    }
+    let hsts = state.tls().and_then(|secured| secured.by.hsts.as_ref());
+    let headers = head::fields(fields, empty, body.id(), &worker.clock.date(), hsts).ok_or(Gone)?;
+    let mut response = Response::new(());
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    let over = bodiless || body.is_end_stream();
+    let Ok(mut stream) = respond.send_response(response, over) else {
+        body.lost();
+        return Err(Gone);
+    };
+    if over {
+        return Ok(());
+    }
+    let sent = poll_fn(|cx| poll_body(&mut body, &mut stream, (worker, state), cx)).await;
+    if sent.is_err() {
+        body.lost();
+    }
+    sent
+}
+
+/// Sends on; ready when all was handed over.
+fn poll_body(
+    body: &mut AnswerBody,
+    stream: &mut SendStream<Bytes>,
+    (worker, state): (&Worker, &ConnectionState),
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), Gone>> {
+    loop {
+        if matches!(state.tripped(), Some(Trip::Close)) || stream.poll_reset(cx).is_ready() {
+            return Poll::Ready(Err(Gone));
+        }
+        // Room first: what waits for a window waits with the upstream, not here.
+        stream.reserve_capacity(1);
+        while stream.capacity() == 0 {
+            match stream.poll_capacity(cx) {
+                Poll::Ready(Some(Ok(_))) => {}
+                Poll::Ready(_) => return Poll::Ready(Err(Gone)),
+                Poll::Pending => {
+                    state.stalled(worker.clock.coarse_ms());
+                    return Poll::Pending;
+                }
+            }
+        }
+        state.stalled(0);
+        let polled = ready!(Pin::new(&mut *body).poll_frame(cx));
+        let sent = match polled {
+            None => stream.send_data(Bytes::new(), true),
+            Some(Err(_)) => return Poll::Ready(Err(Gone)),
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(data) => {
+                    let over = body.is_end_stream();
+                    match stream.send_data(data, over) {
+                        Ok(()) if over => return Poll::Ready(Ok(())),
+                        sent => sent,
+                    }
+                }
+                Err(frame) => {
+                    let trailers = frame.into_trailers().unwrap_or_default();
+                    return Poll::Ready(stream.send_trailers(trailers).map_err(|_| Gone));
+                }
+            },
+        };
+        match sent {
+            Ok(()) if body.is_end_stream() => return Poll::Ready(Ok(())),
+            Ok(()) => {}
+            Err(_) => return Poll::Ready(Err(Gone)),
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! TLS towards clients: which certificate a name gets, and by which rules.
+//!
+//! All of it is made when a bundle or a file changes. Sessions are resumed
+//! under the rules that they began with and no others: each set of rules has
+//! its own tickets.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use http::HeaderValue;
+use lockgate_policy::{ConfigError, ReasonRef};
+use lockgate_wire::target::normalize_host;
+use rustls::crypto::{aws_lc_rs, CryptoProvider};
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{ServerConfig, SupportedProtocolVersion};
+
+use crate::bundle::{self, Protocol, TlsVersion};
+
+mod accept;
+mod certificate;
+mod clients;
+mod kept;
+mod outbound;
+pub mod reasons;
+
+pub use accept::{accept, Handshake, Secured};
+pub use certificate::{Certificate, NAMELESS};
+pub use clients::Clients;
+pub use kept::{Kept, Source};
+pub use outbound::Outbound;
+
+/// TLS tickets that a client gets with a handshake; it may come back over as
+/// many connections at once. OpenSSL's default.
+const TICKETS: usize = 2;
+
+/// How a listener speaks TLS.
+#[derive(Debug)]
+pub struct Tls {
+    certificates: Arc<Names>,
+    /// The listener's own first, then those of hosts that have others.
+    rules: Vec<Rules>,
+    /// Which hosts have rules other than the first.
+    hosts: Patterns,
+    /// Value of `Strict-Transport-Security`.
+    pub hsts: Option<HeaderValue>,
+}
+
+/// By what a handshake goes.
+#[derive(Debug)]
+struct Rules {
+    config: Arc<ServerConfig>,
+    clients: Option<Arc<Clients>>,
+}
+
+/// Which certificate and which rules hold for a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    certificate: usize,
+    rules: usize,
+}
+
+/// Certificates by the names that they are good for.
+#[derive(Debug)]
+pub struct Names {
+    all: Vec<Arc<Certificate>>,
+    patterns: Patterns,
+}
+
+/// Numbers by host: its own name before `*.` and what follows its first label.
+#[derive(Debug, Default)]
+struct Patterns {
+    exact: HashMap<Box<str>, usize>,
+    below: HashMap<Box<str>, usize>,
+}
+
+impl Patterns {
+    /// Adds a name, unless it is there already: the first one said holds.
+    fn add(&mut self, name: &str, number: usize) {
+        let name = name.to_ascii_lowercase();
+        match name.strip_prefix("*.") {
+            Some(parent) => self.below.entry(parent.into()).or_insert(number),
+            None => self.exact.entry(name.into()).or_insert(number),
+        };
+    }
+
+    /// The number of a name in lower case. A wildcard stands for one label
+    /// (RFC 9525 section 6.3).
+    fn find(&self, name: &str) -> Option<usize> {
+        let below = || {
+            let (_, parent) = name.split_once('.')?;
+            self.below.get(parent)
+        };
+        self.exact.get(name).or_else(below).copied()
+    }
+}
+
+impl Tls {
+    /// Makes it of what the bundle says and the files hold.
+    ///
+    /// # Errors
+    /// What is wrong with it; the pointer begins below the listener.
+    pub fn new(
+        wanted: &bundle::Tls,
+        protocols: &[Protocol],
+        source: &Source<'_>,
+    ) -> Result<Self, Vec<ConfigError>> {
+        let mut errors = Vec::new();
+        let mut all = Vec::new();
+        for (number, each) in wanted.certificates.iter().enumerate() {
+            match source.certificate(each) {
+                Ok(Some(found)) if found.names.is_empty() => errors.push(ConfigError::new(
+                    "certificate-unfit",
+                    format!("/tls/certificates/{number}"),
+                    certificate::NAMELESS,
+                )),
+                Ok(found) => all.extend(found),
+                Err(cause) => errors.push(ConfigError::new(
+                    "certificate-unfit",
+                    format!("/tls/certificates/{number}"),
+                    cause,
+                )),
+            }
+        }
+        let mut patterns = Patterns::default();
+        for (number, certificate) in all.iter().enumerate() {
+            for name in &certificate.names {
+                patterns.add(name, number);
+            }
+        }
+        let certificates = Arc::new(Names { all, patterns });
+        let mut hosts = Patterns::default();
+        let own = std::iter::once((&wanted.clients, "/tls/client_certificates".to_owned()));
+        let others = wanted.hosts.iter().enumerate().map(|(number, host)| {
+            for name in &host.names {
+                hosts.add(name, number + 1);
+            }
+            let place = format!("/tls/hosts/{number}/client_certificates");
+            (&host.clients, place)
+        });
+        let mut clients = Vec::new();
+        for (wanted, place) in own.chain(others) {
+            match wanted
+                .as_ref()
+                .map(|wanted| source.clients(wanted))
+                .transpose()
+            {
+                Ok(found) => clients.push(found),
+                Err(cause) => {
+                    errors.push(ConfigError::new("client-trust-unfit", place, cause));
+                }
+            }
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let rules = clients.into_iter().map(|clients| {
+            let config = config(wanted.minimum, protocols, clients.as_deref(), &certificates)
+                .map_err(|cause| {
+                    let told = format!("TLS cannot be set up: {cause}");
+                    vec![ConfigError::new("tls-unusable", "/tls", told)]
+                })?;
+            Ok(Rules { config, clients })
+        });
+        let rules = rules.collect::<Result<_, Vec<ConfigError>>>()?;
+        let hsts = wanted.hsts.as_deref().map(HeaderValue::from_str);
+        let hsts = hsts.transpose().map_err(|_| {
+            let told = "this is no value of Strict-Transport-Security";
+            vec![ConfigError::new("hsts-malformed", "/tls/hsts", told)]
+        })?;
+        Ok(Self {
+            certificates,
+            rules,
+            hosts,
+            hsts,
+        })
+    }
+
+    /// The certificates that it has.
+    #[must_use]
+    pub fn certificates(&self) -> &[Arc<Certificate>] {
+        &self.certificates.all
+    }
+
+    /// Which certificates and authorities it was made of, by where they lie: those that have not
+    /// changed are the same ones.
+    fn parts(&self) -> Vec<usize> {
+        let certificates = self.certificates.all.iter();
+        let clients = self.rules.iter().filter_map(|rules| rules.clients.as_ref());
+        certificates
+            .map(|each| Arc::as_ptr(each).addr())
+            .chain(clients.map(|each| Arc::as_ptr(each).addr()))
+            .collect()
+    }
+
+    /// What holds for whoever asks for this name; the first certificate where
+    /// no name is asked for. `None` where no certificate is good for it.
+    fn place(&self, name: Option<&str>) -> Option<Place> {
+        let certificate = match name {
+            Some(name) => self.certificates.patterns.find(name)?,
+            None if self.certificates.all.is_empty() => return None,
+            None => 0,
+        };
+        Some(Place {
+            certificate,
+            rules: self.rules_of(name),
+        })
+    }
+
+    fn rules_of(&self, name: Option<&str>) -> usize {
+        name.and_then(|name| self.hosts.find(name)).unwrap_or(0)
+    }
+
+    /// Whether a request for `host` may come over a connection that was made
+    /// for another name, or for none: only where the same certificate and the
+    /// same rules for clients hold for both (RFC 9110 section 7.4).
+    #[must_use]
+    pub fn serves(&self, secured: &Secured, host: &str) -> bool {
+        let asked = secured.name.as_deref();
+        if asked.is_some_and(|name| name == host) {
+            return true;
+        }
+        // A host that cannot be read is refused by the normal form, with a better word.
+        let Ok(host) = normalize_host(host) else {
+            return true;
+        };
+        if asked.is_some_and(|name| *name == *host.name) {
+            return true;
+        }
+        match (self.place(asked), self.place(Some(&host.name))) {
+            (Some(connection), Some(request)) => connection == request,
+            // Whoever named none, such as a client that goes by address, may ask
+            // for what no certificate knows.
+            (Some(connection), None) if asked.is_none() => {
+                connection.rules == self.rules_of(Some(&host.name))
+            }
+            _ => false,
+        }
+    }
+
+    /// Looks again at the certificate that a client showed in its handshake, by
+    /// the rules that hold now.
+    ///
+    /// # Errors
+    /// Why it is not good any more.
+    pub fn still_trusts(&self, secured: &Secured) -> Result<(), ReasonRef> {
+        let rules = &self.rules[self.rules_of(secured.name.as_deref())];
+        match &rules.clients {
+            Some(clients) => clients.check(secured.chain()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl ResolvesServerCert for Names {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let number = match hello.server_name() {
+            Some(name) => self.patterns.find(&name.to_ascii_lowercase())?,
+            None => 0,
+        };
+        self.all.get(number).map(|found| Arc::clone(&found.key))
+    }
+}
+
+/// The one provider of cryptography. Its own order of key exchanges begins with
+/// X25519MLKEM768, which a machine that records today and computes later does
+/// not break.
+pub(crate) fn provider() -> Arc<CryptoProvider> {
+    Arc::new(aws_lc_rs::default_provider())
+}
+
+/// The versions from `minimum` on.
+pub(crate) const fn versions(minimum: TlsVersion) -> &'static [&'static SupportedProtocolVersion] {
+    const BOTH: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
+    const NEW: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13];
+    match minimum {
+        TlsVersion::Tls12 => BOTH,
+        TlsVersion::Tls13 => NEW,
+    }
+}
+
+fn config(
+    minimum: TlsVersion,
+    protocols: &[Protocol],
+    clients: Option<&Clients>,
+    certificates: &Arc<Names>,
+) -> Result<Arc<ServerConfig>, rustls::Error> {
+    let building = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(versions(minimum))?;
+    let building = match clients {
+        Some(clients) => building.with_client_cert_verifier(clients.verifier()),
+        None => building.with_no_client_auth(),
+    };
+    let mut config = building.with_cert_resolver(Arc::clone(certificates) as _);
+    config.alpn_protocols = protocols
+        .iter()
+        .filter_map(|protocol| protocol.alpn())
+        .map(<[u8]>::to_vec)
+        .collect();
+    // Stateless tickets alone: nothing that a stranger's handshakes could fill up.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.ticketer = aws_lc_rs::Ticketer::new()?;
+    config.send_tls13_tickets = TICKETS;
+    Ok(Arc::new(config))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,187 @@
+//! A handshake with a client, from its first byte to a connection that is safe.
+
+use std::future::{poll_fn, Future};
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use http::HeaderValue;
+use lockgate_policy::ReasonRef;
+use rustls::pki_types::CertificateDer;
+use rustls::server::{Acceptor, ClientHello};
+use rustls::{CertificateError, Error, HandshakeKind, PeerIncompatible, ServerConnection};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio_rustls::LazyConfigAcceptor;
+
+use super::{reasons, Tls};
+use crate::net::{ConnectionState, Stream};
+
+/// The alert `unrecognized_name` (RFC 6066 section 3), before there is a key.
+const NAME_UNKNOWN_ALERT: &[u8] = &[21, 3, 3, 0, 2, 2, 112];
+/// The alert `internal_error`.
+const INTERNAL_ALERT: &[u8] = &[21, 3, 3, 0, 2, 2, 80];
+
+/// Said to who speaks HTTP where TLS is wanted.
+const PLAIN_ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
+content-type: text/plain; charset=utf-8\r\n\
+content-length: 50\r\n\
+connection: close\r\n\
+\r\n\
+This port speaks HTTPS: ask with https:// instead.";
+
+/// What is known of a connection from its handshake.
+#[derive(Debug)]
+pub struct Secured {
+    /// The name that the client asked for, in lower case.
+    pub name: Option<Box<str>>,
+    /// The protocol that was agreed on by ALPN is HTTP/2.
+    pub h2: bool,
+    /// By which certificates and rules the handshake went.
+    pub by: Arc<Tls>,
+    chain: Box<[CertificateDer<'static>]>,
+}
+
+impl Secured {
+    #[cfg(test)]
+    pub(super) fn for_tests(
+        tls: &Arc<Tls>,
+        name: Option<&str>,
+        chain: &[CertificateDer<'static>],
+    ) -> Self {
+        Self {
+            name: name.map(Into::into),
+            h2: false,
+            by: Arc::clone(tls),
+            chain: chain.into(),
+        }
+    }
+
+    /// Value of `Strict-Transport-Security`, where the listener has one.
+    #[must_use]
+    pub fn hsts(&self) -> Option<&[u8]> {
+        self.by.hsts.as_ref().map(HeaderValue::as_bytes)
+    }
+
+    /// The certificate that the client showed, and those that vouch for it; empty if none.
+    #[must_use]
+    pub fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.chain
+    }
+}
+
+/// What a handshake came to.
+pub type Handshake = Result<(Stream, Secured), ReasonRef>;
+
+/// Takes a client's handshake. The connection's state bounds its time.
+///
+/// # Errors
+/// Why there is none. The client was told by an alert, as far as that can be.
+pub async fn accept(stream: TcpStream, tls: &Arc<Tls>, state: &ConnectionState) -> Handshake {
+    let mut shaking = pin!(shake(stream, tls));
+    poll_fn(|cx| {
+        state.wake_with(cx.waker());
+        match shaking.as_mut().poll(cx) {
+            Poll::Pending if state.tripped().is_some() || state.draining.get() => {
+                Poll::Ready(Err(&reasons::HANDSHAKE_TOO_SLOW))
+            }
+            polled => polled,
+        }
+    })
+    .await
+}
+
+async fn shake(stream: TcpStream, tls: &Arc<Tls>) -> Handshake {
+    let mut first = [0; 1];
+    let heard = stream.peek(&mut first).await;
+    // A TLS record begins with its type, 22; HTTP begins with a method.
+    if heard.is_ok_and(|count| count == 1) && first[0].is_ascii_uppercase() {
+        return plain(stream).await;
+    }
+    let started = LazyConfigAcceptor::new(Acceptor::default(), stream)
+        .await
+        .map_err(|error| why(&error))?;
+    let hello = started.client_hello();
+    let name = asked(&hello);
+    let Some(place) = tls.place(name.as_deref()) else {
+        let (alert, reason) = if tls.certificates.all.is_empty() {
+            (INTERNAL_ALERT, &reasons::NO_CERTIFICATE)
+        } else {
+            (NAME_UNKNOWN_ALERT, &reasons::NAME_UNKNOWN)
+        };
+        // Nothing was written so far: the alert is all that is said.
+        let mut stream = started.io;
+        say(&mut stream, alert).await;
+        return Err(reason);
+    };
+    let rules = &tls.rules[place.rules];
+    let stream = started
+        .into_stream(Arc::clone(&rules.config))
+        .await
+        .map_err(|error| why(&error))?;
+    let (_, connection) = stream.get_ref();
+    let secured = Secured {
+        name,
+        h2: connection.alpn_protocol() == Some(b"h2"),
+        by: Arc::clone(tls),
+        chain: chain(connection),
+    };
+    // A resumed session brings the certificate of its first handshake along,
+    // which was trusted then.
+    if connection.handshake_kind() == Some(HandshakeKind::Resumed) {
+        if let Some(clients) = &rules.clients {
+            clients.check(secured.chain())?;
+        }
+    }
+    Ok((Stream::Tls(Box::new(stream)), secured))
+}
+
+fn asked(hello: &ClientHello<'_>) -> Option<Box<str>> {
+    hello
+        .server_name()
+        .map(|name| name.to_ascii_lowercase().into())
+}
+
+fn chain(connection: &ServerConnection) -> Box<[CertificateDer<'static>]> {
+    let shown = connection.peer_certificates().unwrap_or_default();
+    shown.iter().map(|each| each.clone().into_owned()).collect()
+}
+
+async fn plain(mut stream: TcpStream) -> Handshake {
+    say(&mut stream, PLAIN_ANSWER).await;
+    // What was not read would make the kernel reset the connection, and the answer be lost.
+    let mut thrown = [0; 4096];
+    for _ in 0..16 {
+        match stream.try_read(&mut thrown) {
+            Ok(0) | Err(_) => break,
+            Ok(_) => {}
+        }
+    }
+    Err(&reasons::PLAIN_HTTP)
+}
+
+async fn say(stream: &mut TcpStream, words: &[u8]) {
+    // Whoever is gone needs no word.
+    let _ = stream.write_all(words).await;
+    let _ = stream.shutdown().await;
+}
+
+/// The reason for an error of the handshake.
+fn why(error: &io::Error) -> ReasonRef {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    match inner {
+        Some(Error::NoCertificatesPresented) => &reasons::CERTIFICATE_MISSING,
+        Some(Error::InvalidCertificate(CertificateError::Revoked)) => &reasons::CERTIFICATE_REVOKED,
+        Some(Error::InvalidCertificate(_)) => &reasons::CERTIFICATE_REFUSED,
+        Some(Error::PeerIncompatible(
+            PeerIncompatible::SupportedVersionsExtensionRequired
+            | PeerIncompatible::Tls12NotOffered
+            | PeerIncompatible::Tls12NotOfferedOrEnabled
+            | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
+        )) => &reasons::TOO_OLD,
+        Some(Error::PeerIncompatible(_) | Error::NoApplicationProtocol) => &reasons::NOTHING_COMMON,
+        Some(Error::InvalidMessage(_)) => &reasons::NOT_TLS,
+        _ => &reasons::HANDSHAKE_BROKEN,
+    }
+}

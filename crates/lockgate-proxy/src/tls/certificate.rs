@@ -1,0 +1,161 @@
+//! A certificate of the gate's own with its key: read, and checked before it
+//! is shown to anybody.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{digest, SHA256};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+
+/// Certificates in a chain; real ones have two to four.
+const MAX_CHAIN: usize = 16;
+
+/// Why a certificate is of no use to a host.
+pub const NAMELESS: &str = "the certificate names no host: it wants a Subject Alternative Name, since no client looks at the common name";
+
+/// A certificate of the gate's own.
+#[derive(Debug)]
+pub struct Certificate {
+    /// Chain and key.
+    pub key: Arc<CertifiedKey>,
+    /// The hosts that it is good for, in lower case; `*.` stands for one label.
+    pub names: Vec<String>,
+    /// Who issued it.
+    pub issuer: String,
+    /// Not good before, seconds since the epoch.
+    pub not_before: i64,
+    /// Not good after, seconds since the epoch.
+    pub not_after: i64,
+    /// SHA-256 of the certificate, hexadecimal.
+    pub fingerprint: String,
+}
+
+impl Certificate {
+    /// Reads a chain, the certificate itself first, and its key; both PEM.
+    ///
+    /// # Errors
+    /// What is wrong with them and what to do, in words; nothing of the key.
+    pub fn read(chain: &[u8], key: &[u8]) -> Result<Self, String> {
+        let chain = read_chain(chain)?;
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| {
+            "the key is no private key in PEM (PKCS#8, PKCS#1 or SEC1) without a password"
+        })?;
+        let [leaf, rest @ ..] = &*chain else {
+            return Err("the chain holds no certificate".to_owned());
+        };
+        let (_, parsed) = X509Certificate::from_der(leaf)
+            .map_err(|_| "the certificate cannot be read: it is no X.509")?;
+        follows(&parsed, rest)?;
+        let names = names(&parsed);
+        let told = Self {
+            names,
+            issuer: parsed.issuer().to_string(),
+            not_before: parsed.validity().not_before.timestamp(),
+            not_after: parsed.validity().not_after.timestamp(),
+            fingerprint: hex(digest(&SHA256, leaf).as_ref()),
+            key: Arc::new(certified(chain.clone(), key)?),
+        };
+        Ok(told)
+    }
+
+    /// Refuses one that is not good at `now_s`, seconds since the epoch.
+    ///
+    /// # Errors
+    /// When it was or will be, in words.
+    pub fn valid_at(&self, now_s: i64) -> Result<(), String> {
+        if now_s > self.not_after {
+            let days = (now_s - self.not_after) / 86_400;
+            return Err(format!("the certificate expired {days} days ago: renew it"));
+        }
+        if now_s < self.not_before {
+            return Err("the certificate is not valid yet: look at the clock".to_owned());
+        }
+        Ok(())
+    }
+}
+
+fn certified(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<CertifiedKey, String> {
+    let told = "the key cannot be used: it wants RSA of at least 2048 bits, ECDSA P-256 or P-384, or Ed25519";
+    let key = super::provider()
+        .key_provider
+        .load_private_key(key)
+        .map_err(|_| told)?;
+    let certified = CertifiedKey::new(chain, key);
+    match certified.keys_match() {
+        Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) | Ok(()) => {
+            Ok(certified)
+        }
+        Err(_) => Err(
+            "certificate and key do not belong together: take the key that the certificate was asked for with"
+                .to_owned(),
+        ),
+    }
+}
+
+/// Reads certificates in PEM.
+///
+/// # Errors
+/// What is wrong with them, in words.
+pub(super) fn read_chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem)
+        .take(MAX_CHAIN + 1)
+        .collect();
+    let chain = read.map_err(|_| "this is no PEM file of certificates")?;
+    if chain.len() > MAX_CHAIN {
+        return Err(format!("a chain holds at most {MAX_CHAIN} certificates"));
+    }
+    Ok(chain)
+}
+
+/// Whether each certificate of a chain was issued by the next one: clients
+/// may take others, and some refuse them.
+fn follows(leaf: &X509Certificate<'_>, rest: &[CertificateDer<'_>]) -> Result<(), String> {
+    let mut issuer = leaf.issuer().as_raw().to_vec();
+    for (number, der) in rest.iter().enumerate() {
+        let number = number + 2;
+        let (_, parsed) = X509Certificate::from_der(der)
+            .map_err(|_| format!("certificate {number} of the chain cannot be read"))?;
+        if parsed.subject().as_raw() != issuer {
+            return Err(format!(
+                "certificate {number} of the chain did not issue the one before it: put the host's own first, then who issued it, and so on"
+            ));
+        }
+        issuer = parsed.issuer().as_raw().to_vec();
+    }
+    Ok(())
+}
+
+fn names(parsed: &X509Certificate<'_>) -> Vec<String> {
+    let extension = parsed.subject_alternative_name().ok().flatten();
+    let named = extension
+        .iter()
+        .flat_map(|found| &found.value.general_names);
+    named
+        .filter_map(|name| match name {
+            GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
+            GeneralName::IPAddress(bytes) => match bytes.len() {
+                4 => <[u8; 4]>::try_from(*bytes)
+                    .ok()
+                    .map(|bytes| std::net::Ipv4Addr::from(bytes).to_string()),
+                16 => <[u8; 16]>::try_from(*bytes)
+                    .ok()
+                    .map(|bytes| format!("[{}]", std::net::Ipv6Addr::from(bytes))),
+                _ => None,
+            },
+            _ => None,
+        })
+        .collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,260 @@
+//! What was good last: a file that was spoiled does not take a certificate
+//! away that serves.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::outbound::{Outbound, Parts};
+use super::{Certificate, Clients, Tls};
+use crate::bundle::{self, PemFiles, Protocol};
+use crate::clock::wall_ms;
+
+/// A chain, an authority or a key, bytes; system bundles have some 220 KiB.
+const MAX_PEM: u64 = 2 * 1024 * 1024;
+/// A revocation list, bytes; the largest public ones have a few MiB.
+const MAX_LIST: u64 = 32 * 1024 * 1024;
+
+/// What was good last, for the whole of a gate's life.
+#[derive(Debug, Default)]
+pub struct Kept {
+    certificates: Mutex<HashMap<bundle::Certificate, (Vec<u8>, Arc<Certificate>)>>,
+    clients: Mutex<HashMap<bundle::Clients, (Vec<u8>, Arc<Clients>)>>,
+    tls: Mutex<HashMap<String, (Made, Arc<Tls>)>>,
+    outbound: Mutex<HashMap<String, (Vec<u8>, Arc<Outbound>)>>,
+}
+
+/// Of what TLS was made: if nothing of it has changed, neither do its tickets.
+#[derive(Debug, PartialEq)]
+struct Made {
+    wanted: bundle::Tls,
+    protocols: Vec<Protocol>,
+    parts: Vec<usize>,
+}
+
+/// Where certificates are read from.
+pub struct Source<'a> {
+    /// What was good last.
+    pub kept: &'a Kept,
+    /// Reads a file of at most so many bytes.
+    pub file: &'a dyn Fn(&Path, u64) -> io::Result<Vec<u8>>,
+    /// Certificates that the control process looks after, by name: chain and key.
+    pub managed: &'a dyn Fn(&str) -> Option<(Vec<u8>, Vec<u8>)>,
+    /// Whether what cannot be read, and never could, is an error; else its place stays empty.
+    pub strict: bool,
+    /// Told what is not as it should be, in words.
+    pub unfit: &'a dyn Fn(String),
+}
+
+impl Source<'_> {
+    /// A certificate; none where there is none yet, and that is borne.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn certificate(
+        &self,
+        wanted: &bundle::Certificate,
+    ) -> Result<Option<Arc<Certificate>>, String> {
+        let read = match wanted {
+            bundle::Certificate::Files(files) => self.files(files),
+            bundle::Certificate::Managed(name) => match (self.managed)(name) {
+                Some(found) => Ok(found),
+                None => {
+                    (self.unfit)(format!("the certificate `{name}` has not been issued yet"));
+                    return Ok(None);
+                }
+            },
+        };
+        let made = |(chain, key): &(Vec<u8>, Vec<u8>)| Certificate::read(chain, key);
+        let good = read.and_then(|read| {
+            let print = print([&read.0, &read.1]);
+            Ok((print, read))
+        });
+        let mut kept = lock(&self.kept.certificates);
+        if let (Ok((print, _)), Some((before, found))) = (&good, kept.get(wanted)) {
+            if print == before {
+                return Ok(Some(Arc::clone(found)));
+            }
+        }
+        let made = good.and_then(|(print, read)| {
+            let found = made(&read)?;
+            let now_s = i64::try_from(wall_ms() / 1_000).unwrap_or(i64::MAX);
+            found.valid_at(now_s)?;
+            Ok((print, Arc::new(found)))
+        });
+        self.fallen_back(&mut kept, wanted, made, &wanted.to_string())
+    }
+
+    /// Whom clients are vouched for by.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn clients(&self, wanted: &bundle::Clients) -> Result<Arc<Clients>, String> {
+        let all = |paths: &[String], most| -> Result<Vec<Vec<u8>>, String> {
+            paths.iter().map(|path| self.read(path, most)).collect()
+        };
+        let read =
+            all(&wanted.trust, MAX_PEM).and_then(|trust| Ok((trust, all(&wanted.crl, MAX_LIST)?)));
+        let mut kept = lock(&self.kept.clients);
+        let made = match read {
+            Ok((trust, lists)) => {
+                let print = print(trust.iter().chain(&lists));
+                if let Some((before, found)) = kept.get(wanted) {
+                    if *before == print {
+                        return Ok(Arc::clone(found));
+                    }
+                }
+                Clients::read(&trust, &lists, wanted.require)
+                    .map(|clients| (print, Arc::new(clients)))
+            }
+            Err(cause) => Err(cause),
+        };
+        let named = wanted.trust.join(", ");
+        // Without authorities nobody could be let in: that is never borne.
+        let found = self.fallen_back(&mut kept, wanted, made, &named)?;
+        found.ok_or_else(|| format!("{named}: nothing of it could be read"))
+    }
+
+    /// TLS of the listener at `address`: the same as before where nothing has changed.
+    ///
+    /// # Errors
+    /// As [`Tls::new`].
+    pub fn tls(
+        &self,
+        address: &str,
+        wanted: &bundle::Tls,
+        protocols: &[Protocol],
+    ) -> Result<Arc<Tls>, Vec<lockgate_policy::ConfigError>> {
+        let tls = Tls::new(wanted, protocols, self)?;
+        let made = Made {
+            wanted: wanted.clone(),
+            protocols: protocols.to_vec(),
+            parts: tls.parts(),
+        };
+        let mut kept = lock(&self.kept.tls);
+        if let Some((before, found)) = kept.get(address) {
+            if *before == made {
+                return Ok(Arc::clone(found));
+            }
+        }
+        let tls = Arc::new(tls);
+        kept.insert(address.to_owned(), (made, Arc::clone(&tls)));
+        Ok(tls)
+    }
+
+    /// TLS towards an upstream; none where its parts are not there, and that is borne.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn outbound(&self, wanted: &bundle::UpstreamTls) -> Result<Option<Arc<Outbound>>, String> {
+        let key = serde_json::to_string(wanted).map_err(|error| error.to_string())?;
+        let trust: Result<Vec<Vec<u8>>, String> = wanted
+            .trust
+            .iter()
+            .map(|path| self.read(path, MAX_PEM))
+            .collect();
+        let client = match &wanted.client {
+            Some(client) => match self.certificate(client)? {
+                Some(found) => Some(found),
+                // Without what it is to show, the gate would be somebody else.
+                None => return Ok(None),
+            },
+            None => None,
+        };
+        let mut kept = lock(&self.kept.outbound);
+        let made = trust.and_then(|trust| {
+            let shown = client
+                .as_ref()
+                .map(|client| client.fingerprint.as_bytes().to_vec());
+            let print = print(trust.iter().chain(&shown));
+            if let Some((before, found)) = kept.get(&key) {
+                if *before == print {
+                    return Ok((print, Arc::clone(found)));
+                }
+            }
+            let pins = wanted.pins.iter().map(|pin| pin_of(pin));
+            let outbound = Outbound::new(Parts {
+                trust,
+                pins: pins.collect::<Result<_, _>>()?,
+                client,
+                minimum: wanted.minimum,
+                server_name: wanted.server_name.clone(),
+                unverified: wanted.unverified.clone(),
+            })?;
+            Ok((print, Arc::new(outbound)))
+        });
+        self.fallen_back(&mut kept, &key, made, "TLS towards an upstream")
+    }
+
+    fn files(&self, files: &PemFiles) -> Result<(Vec<u8>, Vec<u8>), String> {
+        Ok((
+            self.read(&files.chain, MAX_PEM)?,
+            self.read(&files.key, MAX_PEM)?,
+        ))
+    }
+
+    fn read(&self, path: &str, most: u64) -> Result<Vec<u8>, String> {
+        (self.file)(Path::new(path), most).map_err(|error| format!("{path}: {error}"))
+    }
+
+    fn fallen_back<K: Clone + Eq + Hash, V>(
+        &self,
+        kept: &mut HashMap<K, (Vec<u8>, Arc<V>)>,
+        wanted: &K,
+        made: Result<(Vec<u8>, Arc<V>), String>,
+        named: &str,
+    ) -> Result<Option<Arc<V>>, String> {
+        match made {
+            Ok((print, found)) => {
+                kept.insert(wanted.clone(), (print, Arc::clone(&found)));
+                Ok(Some(found))
+            }
+            Err(cause) => {
+                if let Some((_, good)) = kept.get(wanted) {
+                    (self.unfit)(format!("{named}: {cause}; the last good one serves on"));
+                    return Ok(Some(Arc::clone(good)));
+                }
+                if self.strict {
+                    return Err(cause);
+                }
+                (self.unfit)(format!("{named}: {cause}"));
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// 64 hexadecimal digits.
+fn pin_of(text: &str) -> Result<[u8; 32], String> {
+    let mut pin = [0; 32];
+    let digit = |at: usize| {
+        let byte = text.as_bytes().get(at).copied();
+        byte.and_then(|byte| char::from(byte).to_digit(16))
+    };
+    for (at, byte) in pin.iter_mut().enumerate() {
+        let pair = digit(2 * at).zip(digit(2 * at + 1));
+        let (high, low) = pair.ok_or_else(|| format!("`{text}` is no SHA-256"))?;
+        *byte = u8::try_from(high << 4 | low).unwrap_or_default();
+    }
+    if text.len() == 64 {
+        Ok(pin)
+    } else {
+        Err(format!("`{text}` is no SHA-256"))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What tells one state of some files from the next.
+fn print<'a>(parts: impl IntoIterator<Item = &'a Vec<u8>>) -> Vec<u8> {
+    let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+    for part in parts {
+        context.update(&(part.len() as u64).to_le_bytes());
+        context.update(part);
+    }
+    context.finish().as_ref().to_vec()
+}

@@ -1,0 +1,46 @@
+//! Why a handshake comes to nothing. What is closed before there is a request
+//! gets an alert and no HTTP answer; it is counted, and told in the log.
+
+lockgate_wire::reasons! { "tls", Client:
+    PLAIN_HTTP = "tls-plain-http", 400,
+        "This port speaks HTTPS.",
+        "The request came without TLS. Ask again with https:// and the same port.";
+    NOT_TLS = "tls-not-tls", 400,
+        "This is not TLS.",
+        "What the client sent is no TLS handshake. Something else speaks to this port, or a proxy in front sends the PROXY protocol that the listener does not expect.";
+    TOO_OLD = "tls-version-too-old", 400,
+        "The client offers no TLS version that is taken.",
+        "TLS 1.2 is the oldest that Lockgate speaks; the listener's `tls.minimum` may want 1.3. Renew the client.";
+    NOTHING_COMMON = "tls-nothing-in-common", 400,
+        "The client offers no cipher, curve or protocol that is taken.",
+        "Client and listener share no way to speak. `lockgate tls audit` lists what the listener takes.";
+    NAME_UNKNOWN = "tls-name-unknown", 400,
+        "No certificate is good for this name.",
+        "The client asked for a host that none of the listener's certificates names. Add a certificate for it, or mend the client's address.";
+    CERTIFICATE_MISSING = "tls-client-certificate-missing", 400,
+        "A client certificate is wanted.",
+        "This host asks each client for a certificate, and none was shown. Configure one in the client.";
+    CERTIFICATE_REFUSED = "tls-client-certificate-refused", 400,
+        "The client certificate is not trusted.",
+        "It was issued by nobody whom `client_certificates.trust` names, has expired, or may not be used by clients.";
+    CERTIFICATE_REVOKED = "tls-client-certificate-revoked", 403,
+        "The client certificate was revoked.",
+        "A revocation list of the listener names it. Get a new certificate from who issued it.";
+    HANDSHAKE_BROKEN = "tls-handshake-broken", 400,
+        "The handshake broke off.",
+        "The client closed the connection or did not trust the gate's certificate: see the client's own message.";
+    HANDSHAKE_TOO_SLOW = "tls-handshake-too-slow", 408,
+        "The handshake took too long.",
+        "It has to be over within the listener's `limits.handshake_timeout`.";
+    HTTPS_REQUIRED = "https-required", 403,
+        "This is only served over HTTPS.",
+        "Ask the same with https://. The request named no host, so it cannot be told where.";
+    MISDIRECTED = "tls-misdirected", 421,
+        "This connection was made for another host.",
+        "The host of the request has another certificate, or other rules for client certificates, than the name of the handshake. Open a connection of its own for it.";
+
+    "tls", Gate:
+    NO_CERTIFICATE = "tls-no-certificate", 503,
+        "The gate has no certificate yet.",
+        "The listener's certificate could not be read, or has not been issued so far. `lockgate certs` and `lockgate status` say which and why.";
+}

@@ -1,0 +1,269 @@
+"""`listeners.*.tls`: certificates, versions, and whose certificates clients may show."""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from lockgate.addresses import Host, parse_host
+from lockgate.policies import Settings, Waiver
+from lockgate.scalars import Flag, Scalar, ShortForm, Text, duration, refusal, shown
+
+DAY_MS: Final = 86_400_000
+YEAR_MS: Final = 365 * DAY_MS
+PRELOAD_MS: Final = YEAR_MS
+"""The least that lists of browsers take (https://hstspreload.org)."""
+MAX_CERTIFICATES: Final = 1_000
+MAX_FILES: Final = 32
+
+
+def _several(value: object) -> object:
+    """One alone stands for a list of one."""
+    several = value if isinstance(value, list) else [value]
+    if not several:
+        raise refusal("list-empty", "this list is empty", allowed="at least one entry")
+    if len(several) > MAX_CERTIFICATES:
+        raise refusal("list-too-long", f"this list has {len(several)} entries", allowed=f"at most {MAX_CERTIFICATES}")
+    return several
+
+
+def _files(value: object) -> object:
+    several = [value] if isinstance(value, str) else value
+    if isinstance(several, list) and not 1 <= len(several) <= MAX_FILES:
+        raise refusal("list-length", f"this list has {len(several)} entries", allowed=f"1 to {MAX_FILES}")
+    return several
+
+
+Files = Annotated[list[Text], BeforeValidator(_files), ShortForm({"type": "string"})]
+
+
+class Certificate(Settings):
+    """A certificate and its private key, in files that are read again when they change."""
+
+    chain: Text = Field(
+        description="PEM: the host's own certificate first, then who issued it, and so on; relative to this file.",
+        examples=["certs/api.pem"],
+    )
+    key: Text = Field(
+        description="Its private key, PEM without a password; keep it at mode 0600.", examples=["certs/api.key"]
+    )
+
+
+class ClientCertificates(Settings):
+    """Whose certificates clients may show."""
+
+    trust: Files = Field(
+        description="Authorities, PEM. Several may hold at once, so that an old one and the new one overlap. Read "
+        "again when they change.",
+        examples=["clients-ca.pem", ["clients-ca-2026.pem", "clients-ca-2027.pem"]],
+    )
+    require: Flag = Field(
+        default=True,
+        description="Whether a client without one is turned away in the handshake. With `false` it may come, and the "
+        "`mtls` policy says where that is enough.",
+        examples=[False],
+    )
+    crl: Files = Field(
+        default=[],
+        description="Revocation lists, PEM. Read again when they change; a connection whose certificate was revoked "
+        "ends with its next request.",
+        examples=["clients.crl"],
+    )
+
+
+class TlsHost(Settings):
+    """A host with rules of its own."""
+
+    client_certificates: ClientCertificates | None = Field(
+        default=None,
+        description="Whose certificates its clients may show; left out, it asks for none.",
+        examples=[{"trust": "staff-ca.pem"}],
+    )
+
+
+class Hsts(Settings):
+    """That browsers ask only over HTTPS from then on (RFC 6797)."""
+
+    send: Flag = Field(default=True, description="Whether it is said at all.", examples=[False])
+    max_age: Annotated[int, duration(0, 10 * YEAR_MS)] = Field(
+        default=YEAR_MS,
+        description="For how long; `0` takes it back.",
+        examples=["365d"],
+        json_schema_extra={"default": "365d"},
+    )
+    include_subdomains: Flag = Field(
+        default=False, description="The same of every host below this one.", examples=[True]
+    )
+    preload: Flag = Field(
+        default=False,
+        description="That browsers may know it before the first visit. Wants `include_subdomains` and a year.",
+        examples=[True],
+    )
+
+    @model_validator(mode="after")
+    def _preloadable(self) -> Self:
+        if self.preload and not (self.include_subdomains and self.max_age >= PRELOAD_MS):
+            raise refusal(
+                "hsts-not-preloadable",
+                "lists of browsers take no host with this",
+                allowed="`include_subdomains: true` and a `max_age` of at least 365d",
+            )
+        return self
+
+    def header(self) -> str:
+        """The field's value."""
+        parts = [f"max-age={self.max_age // 1000}"]
+        parts += ["includeSubDomains"] * self.include_subdomains + ["preload"] * self.preload
+        return "; ".join(parts)
+
+
+Preset = Literal["modern", "intermediate"]
+Version = Literal["1.2", "1.3"]
+
+
+def _version(value: object) -> object:
+    """`1.2` without quotes is a number to YAML."""
+    return str(value) if isinstance(value, float) else value
+
+
+def _hsts(value: object) -> object:
+    """Turn the short form, `off`, into the long one; to YAML it may be a truth value."""
+    return {"send": False} if value is False or value == "off" else value
+
+
+class Tls(Settings):
+    """How a listener speaks TLS."""
+
+    certificate: Annotated[list[Certificate], BeforeValidator(_several)] = Field(
+        description="One or several. Each is shown to who asks for a name that it is good for, the first also to who "
+        "asks for none; who asks for another name is turned away.",
+        examples=[
+            {"chain": "certs/api.pem", "key": "certs/api.key"},
+            [
+                {"chain": "certs/api.pem", "key": "certs/api.key"},
+                {"chain": "certs/shop.pem", "key": "certs/shop.key"},
+            ],
+        ],
+    )
+    preset: Preset = Field(
+        default="intermediate",
+        description="`intermediate` speaks TLS 1.2 and 1.3, `modern` 1.3 alone. Both take only ciphers with forward "
+        "secrecy and authentication, and begin with the key exchange X25519MLKEM768, which holds against quantum "
+        "computers too.",
+        examples=["modern"],
+    )
+    minimum: Annotated[Version, BeforeValidator(_version)] | None = Field(
+        default=None, description="The oldest version; left out, the preset's.", examples=["1.3"]
+    )
+    client_certificates: ClientCertificates | None = Field(
+        default=None,
+        description="Whose certificates clients may show, on every host that has no rule of its own.",
+        examples=[{"trust": "clients-ca.pem", "require": False}],
+    )
+    hosts: dict[Host, TlsHost] = Field(
+        default={},
+        description="Hosts with rules of their own. A connection that was made for another host carries none of "
+        "theirs: such requests get 421.",
+        examples=[{"admin.example.com": {"client_certificates": {"trust": "staff-ca.pem"}}}],
+    )
+    hsts: Annotated[Hsts, BeforeValidator(_hsts), ShortForm({"enum": ["off"]})] | None = Field(
+        default=None,
+        description="`Strict-Transport-Security` on every answer; `off` for none. Left out, it is said for a year, but "
+        "not on loopback: a browser would hold it against everything else on this machine.",
+        examples=[{"max_age": "730d", "include_subdomains": True}, "off"],
+    )
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.preset == "modern" and self.minimum == "1.2":
+            raise refusal(
+                "minimum-below-preset",
+                "the preset `modern` speaks TLS 1.3 alone, and `minimum` wants 1.2",
+                hint="take `preset: intermediate`, or leave `minimum` out",
+            )
+        return self
+
+    def oldest(self) -> Version:
+        """The oldest version that is spoken."""
+        return self.minimum or ("1.3" if self.preset == "modern" else "1.2")
+
+
+_PIN: Final = re.compile(r"sha256/([A-Za-z0-9+/]{43}=)")
+
+
+def parse_pin(value: object) -> str:
+    """The SHA-256 of a public key, hexadecimal, from its usual spelling (RFC 7469)."""
+    found = _PIN.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise refusal(
+            "pin-malformed",
+            f"{shown(value)} is not the hash of a key",
+            allowed="`sha256/` and the SHA-256 of the public key in base64",
+            hint="make it with: openssl x509 -in CERT -noout -pubkey | openssl pkey -pubin -outform DER | "
+            "openssl dgst -sha256 -binary | base64",
+        )
+    return base64.b64decode(found[1]).hex()
+
+
+def say_pin(pin: str) -> str:
+    """A pin in its usual spelling."""
+    return f"sha256/{base64.b64encode(bytes.fromhex(pin)).decode()}"
+
+
+Pin = Annotated[str, Scalar(parse_pin, {"type": "string", "pattern": "^sha256/[A-Za-z0-9+/]{43}=$"}, say_pin)]
+MAX_PINS: Final = 16
+
+
+def _pins(value: object) -> object:
+    several = [value] if isinstance(value, str) else value
+    if isinstance(several, list) and len(several) > MAX_PINS:
+        raise refusal("list-too-long", f"this list has {len(several)} entries", allowed=f"at most {MAX_PINS}")
+    return several
+
+
+def parse_server_name(value: object) -> str:
+    """A host's name, in lower case."""
+    name = parse_host(value)
+    if "*" in name:
+        raise refusal(
+            "server-name-malformed", f"{shown(value)} is not one name", allowed="a name such as `orders.internal`"
+        )
+    return name
+
+
+class UpstreamTls(Settings):
+    """How the gate speaks TLS with an upstream: what is verified, and what it shows."""
+
+    trust: Files = Field(
+        default=[],
+        description="Authorities, PEM, in the place of this machine's. Read again when they change.",
+        examples=["internal-ca.pem"],
+    )
+    server_name: Annotated[str, Scalar(parse_server_name, {"type": "string"})] | None = Field(
+        default=None,
+        description="The name to ask for, which the certificate has to be good for; left out, the target's host.",
+        examples=["orders.internal"],
+    )
+    pins: Annotated[list[Pin], BeforeValidator(_pins), ShortForm({"type": "string"})] = Field(
+        default=[],
+        description="Hashes of public keys, one of which has to be the server's own, whoever vouches for it. Name the "
+        "next one too, before the server changes its key.",
+        examples=["sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="],
+    )
+    client_certificate: Certificate | None = Field(
+        default=None,
+        description="What the gate shows to a server that asks who it is.",
+        examples=[{"chain": "certs/gate.pem", "key": "certs/gate.key"}],
+    )
+    minimum: Annotated[Version, BeforeValidator(_version)] = Field(
+        default="1.2", description="The oldest version that is spoken.", examples=["1.3"]
+    )
+    skip_verify: Waiver | None = Field(
+        default=None,
+        description="Takes whatever certificate the server has: anyone on the way can then read and change all. Wants "
+        "somebody who answers for it; `pins` hold all the same.",
+        examples=[{"owner": "orders", "reason": "its certificate names another host", "until": "2027-01-01"}],
+    )

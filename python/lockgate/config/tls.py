@@ -1,0 +1,237 @@
+"""Certificates: read before they are put to work, and told to the gate by where they lie."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Final
+
+from lockgate import _native
+from lockgate.addresses import is_loopback
+from lockgate.config import bundle_types as types
+from lockgate.config.document import Document
+from lockgate.config.model_listeners import Listener
+from lockgate.config.model_tls import Certificate, ClientCertificates, Hsts, Tls, UpstreamTls
+from lockgate.config.placed import Path
+from lockgate.config.problems import Region
+from lockgate.config.references import References
+from lockgate.scalars import shown
+
+PEM_BYTES: Final = 2 * 2**20
+LIST_BYTES: Final = 32 * 2**20
+SOON: Final = dt.timedelta(days=14)
+"""A certificate that ends sooner is told of: there is time to renew it by hand."""
+
+
+class Files:
+    """Paths of the configuration as the gate finds them."""
+
+    def __init__(self, document: Document, references: References) -> None:
+        self.document = document
+        self.references = references
+
+    def absolute(self, path: Path, name: str) -> str:
+        """A file, by the folder of the configuration that names it."""
+        item = self.document.item(*path)
+        return str(self.references.absolute(name, item.file if item is not None else 0))
+
+    def certificate(self, path: Path, certificate: Certificate) -> types.Certificate:
+        """A certificate and its key."""
+        return {"files": {"chain": self.absolute(path, certificate.chain), "key": self.absolute(path, certificate.key)}}
+
+    def clients(self, path: Path, clients: ClientCertificates | None) -> types.Clients | None:
+        """Whose certificates clients may show."""
+        if clients is None:
+            return None
+        return {
+            "trust": [self.absolute(path, each) for each in clients.trust],
+            "require": clients.require,
+            "crl": [self.absolute(path, each) for each in clients.crl],
+        }
+
+
+def inbound(files: Files, name: str, listener: Listener) -> types.Tls | None:
+    """How a listener speaks TLS, as the bundle says it."""
+    if listener.tls is None:
+        return None
+    path: Path = ("listeners", name, "tls")
+    hsts = listener.tls.hsts
+    if hsts is None and not is_loopback(listener.address.rpartition(":")[0]):
+        hsts = Hsts()
+    hosts: list[types.TlsHost] = [
+        {
+            "names": [host],
+            "clients": files.clients((*path, "hosts", host, "client_certificates"), each.client_certificates),
+        }
+        for host, each in listener.tls.hosts.items()
+    ]
+    return {
+        "certificates": [files.certificate((*path, "certificate"), each) for each in listener.tls.certificate],
+        "minimum": listener.tls.oldest(),
+        "clients": files.clients((*path, "client_certificates"), listener.tls.client_certificates),
+        "hosts": hosts,
+        "hsts": hsts.header() if hsts is not None and hsts.send else None,
+    }
+
+
+def outbound(files: Files, path: Path, tls: UpstreamTls, waiver: types.Waiver | None) -> types.UpstreamTls:
+    """How the gate speaks TLS with an upstream, as the bundle says it."""
+    shown = tls.client_certificate
+    return {
+        "trust": [files.absolute((*path, "trust"), each) for each in tls.trust],
+        "server_name": tls.server_name,
+        "pins": tls.pins,
+        "client": files.certificate((*path, "client_certificate"), shown) if shown is not None else None,
+        "minimum": tls.minimum,
+        "unverified": waiver,
+    }
+
+
+def check(document: Document, references: References) -> None:
+    """Read what TLS is made of, and note what keeps it from being used."""
+    reading = _Reading(document, references, dt.datetime.now(dt.UTC))
+    for name, listener in document.listeners.items():
+        if listener.redirect_to is not None:
+            _redirects(document, name, listener.redirect_to)
+        if listener.tls is not None:
+            _inbound(reading, ("listeners", name, "tls"), listener.tls)
+    for name, upstream in document.upstreams.items():
+        if upstream.tls is not None:
+            _outbound(reading, ("upstreams", name, "tls"), upstream.tls)
+
+
+def _inbound(reading: _Reading, path: Path, tls: Tls) -> None:
+    named: set[str] = set()
+    several = reading.document.item(*path, "certificate", 0) is not None
+    for number, certificate in enumerate(tls.certificate):
+        place = (*path, "certificate", number) if several else (*path, "certificate")
+        named |= reading.certificate(place, certificate.chain, certificate.key)
+    asking = {host: each.client_certificates for host, each in tls.hosts.items()}
+    for place, clients in [
+        ((*path, "client_certificates"), tls.client_certificates),
+        *(((*path, "hosts", host, "client_certificates"), each) for host, each in asking.items()),
+    ]:
+        if clients is not None:
+            reading.clients(place, clients)
+    for host in tls.hosts:
+        if named and not _covered(host, named):
+            reading.document.problems.add(
+                reading.document.region(*path, "hosts", host),
+                "host-without-certificate",
+                f"no certificate of the listener is good for {shown(host)}, so nobody can ask for it",
+                hint=f"add a certificate that names it; there are those for {', '.join(sorted(named)[:5])}",
+                path=(*path, "hosts", host),
+            )
+
+
+def _outbound(reading: _Reading, path: Path, tls: UpstreamTls) -> None:
+    certificate = tls.client_certificate
+    if certificate is not None:
+        reading.certificate((*path, "client_certificate"), certificate.chain, certificate.key, host=False)
+    if tls.trust:
+        reading.clients(path, ClientCertificates(trust=tls.trust))
+
+
+def _covered(host: str, named: set[str]) -> bool:
+    return host in named or "*." + host.partition(".")[2] in named
+
+
+def _redirects(document: Document, name: str, to: str) -> None:
+    path: Path = ("listeners", name, "redirect_to")
+    target = document.listeners.get(to)
+    if target is not None and target.tls is not None:
+        if target.address.rpartition(":")[2] != "0":
+            return
+        message = f"the listener {shown(to)} takes any free port, so nobody could be sent there"
+    elif target is None:
+        message = f"there is no listener {shown(to)}"
+    else:
+        message = f"the listener {shown(to)} speaks no TLS"
+    secure = [each for each, listener in document.listeners.items() if listener.tls is not None]
+    document.problems.add(
+        document.value_region(*path),
+        "redirect-target",
+        message,
+        allowed=f"a listener with `tls` and a port of its own{': ' + ', '.join(secure) if secure else ''}",
+        path=path,
+    )
+
+
+class _Reading:
+    """Reads files of certificates, and notes what is wrong with them."""
+
+    def __init__(self, document: Document, references: References, now: dt.datetime) -> None:
+        self.document = document
+        self.references = references
+        self.now = now
+
+    def certificate(self, path: Path, chain: str, key: str, *, host: bool = True) -> set[str]:
+        """The names that it is good for; none where it is good for nothing."""
+        read = [self._file((*path, field), name, PEM_BYTES) for field, name in (("chain", chain), ("key", key))]
+        if read[0] is None or read[1] is None:
+            return set()
+        try:
+            found = _native.read_certificate(read[0], read[1], host)
+        except _native.LockgateError as error:
+            self._add(self.document.value_region(*path), path, "certificate-unfit", str(error))
+            return set()
+        ends = dt.datetime.fromtimestamp(found["not_after"], dt.UTC)
+        begins = dt.datetime.fromtimestamp(found["not_before"], dt.UTC)
+        if self.now > ends:
+            self._add(
+                self.document.value_region(*path),
+                path,
+                "certificate-expired",
+                f"the certificate expired on {ends:%Y-%m-%d}",
+                hint="renew it",
+            )
+        elif self.now < begins:
+            self._add(
+                self.document.value_region(*path),
+                path,
+                "certificate-not-valid-yet",
+                f"the certificate is good from {begins:%Y-%m-%d %H:%M} UTC on",
+            )
+        elif ends - self.now < SOON:
+            self.document.problems.add(
+                self.document.region(*path),
+                "certificate-ends-soon",
+                f"the certificate expires on {ends:%Y-%m-%d %H:%M} UTC",
+                severity="warning",
+                hint="renew it: the gate takes the new file up by itself",
+                path=path,
+            )
+        return set(found["names"])
+
+    def clients(self, path: Path, clients: ClientCertificates) -> None:
+        """Whom clients are vouched for by."""
+        trust = [self._file((*path, "trust"), name, PEM_BYTES) for name in clients.trust]
+        crl = [self._file((*path, "crl"), name, LIST_BYTES) for name in clients.crl]
+        read = ([each for each in trust if each is not None], [each for each in crl if each is not None])
+        if len(read[0]) < len(trust) or len(read[1]) < len(crl):
+            return
+        try:
+            _native.check_client_trust(*read)
+        except _native.LockgateError as error:
+            self._add(self.document.value_region(*path), path, "client-trust-unfit", str(error))
+
+    def _file(self, path: Path, name: str, most: int) -> bytes | None:
+        item = self.document.item(*path) or self.document.item(*path[:-1])
+        target = self.references.absolute(name, item.file if item is not None else 0)
+        self.references.name(target)
+        try:
+            # A pipe would make the load wait for whoever writes to it, and a device has no end.
+            if target.is_file():
+                with target.open("rb") as stream:
+                    content = stream.read(most + 1)
+                if len(content) <= most:
+                    return content
+                why = f"is larger than {most >> 20}MiB"
+            else:
+                why = "is not there" if not target.exists() else "is not a regular file"
+        except OSError as error:
+            why = f"cannot be read: {error.strerror or error}"
+        self._add(self.document.value_region(*path), path, "file-unreadable", f"{self.references.say(target)} {why}")
+        return None
+
+    def _add(self, region: Region, path: Path, code: str, message: str, *, hint: str | None = None) -> None:
+        self.document.problems.add(region, code, message, hint=hint, path=path)

@@ -1,0 +1,150 @@
+"""TLS in a configuration: what is read of certificates, and what the bundle says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lockgate import _native
+from lockgate.config import ConfigErrors, load
+from lockgate.config.loaded import Loaded
+from support.certificates import Authority
+
+API = "apis: {shop: {upstream: http://127.0.0.1:9000, authenticate: [api_key]}}\n"
+
+
+def read(folder: Path, listeners: str, upstreams: str = "", api: str = API) -> Loaded:
+    """A configuration with these listeners."""
+    file = folder / "lockgate.yaml"
+    file.write_text(f"version: 1\nlisteners: {listeners}\n{upstreams}{api}", encoding="utf-8")
+    return load(file)
+
+
+def codes(folder: Path, listeners: str) -> list[str]:
+    """What is wrong with it."""
+    with pytest.raises(ConfigErrors) as refused:
+        read(folder, listeners)
+    return [problem.code for problem in refused.value.errors]
+
+
+def test_a_listener_with_tls_has_safe_defaults(tmp_path: Path) -> None:
+    Authority(tmp_path).issue("shop", "shop.example")
+    loaded = read(tmp_path, "{public: {address: 0.0.0.0:8443, tls: {certificate: {chain: shop.pem, key: shop.key}}}}")
+    bundle = loaded.compile(1, 1)
+    [listener] = bundle["listeners"]
+    assert listener["protocols"] == ["h2", "http/1.1"]
+    assert listener["tls"] == {
+        "certificates": [{"files": {"chain": str(tmp_path / "shop.pem"), "key": str(tmp_path / "shop.key")}}],
+        "minimum": "1.2",
+        "clients": None,
+        "hosts": [],
+        "hsts": "max-age=31536000",
+    }
+    assert _native.check_bundle(json.dumps(bundle).encode()) == []
+    assert not loaded.warnings
+
+
+def test_everything_that_is_said_arrives(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    authority.issue("shop", "shop.example")
+    authority.issue("staff", "*.staff.example")
+    authority.revoke()
+    said = """
+  public:
+    address: 127.0.0.1:8443
+    protocols: http/1.1
+    tls:
+      certificate: [{chain: shop.pem, key: shop.key}, {chain: staff.pem, key: staff.key}]
+      preset: modern
+      client_certificates: {trust: authority.pem, require: false}
+      hosts: {a.staff.example: {client_certificates: {trust: [authority.pem], crl: revoked.crl}}}
+      hsts: {max_age: 730d, include_subdomains: true, preload: true}
+  plain: {address: 0.0.0.0:8080, redirect_to: public}
+"""
+    upstreams = """upstreams:
+  shop:
+    targets: [https://orders.internal]
+    tls:
+      trust: authority.pem
+      server_name: Orders.internal
+      pins: sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=
+      client_certificate: {chain: shop.pem, key: shop.key}
+      minimum: 1.3
+      skip_verify: {owner: me, reason: a test, until: 2999-01-01}
+"""
+    bundle = read(tmp_path, said, upstreams, API.replace("http://127.0.0.1:9000", "shop")).compile(1, 1)
+    public, plain = bundle["listeners"]
+    assert public["protocols"] == ["http/1.1"]
+    assert plain["redirect_port"] == 8443
+    tls = public["tls"]
+    assert tls is not None
+    trust = [str(tmp_path / "authority.pem")]
+    assert (tls["minimum"], len(tls["certificates"])) == ("1.3", 2)
+    assert tls["hsts"] == "max-age=63072000; includeSubDomains; preload"
+    assert tls["clients"] == {"trust": trust, "require": False, "crl": []}
+    assert tls["hosts"] == [
+        {
+            "names": ["a.staff.example"],
+            "clients": {"trust": trust, "require": True, "crl": [str(tmp_path / "revoked.crl")]},
+        }
+    ]
+    [upstream] = bundle["upstreams"]
+    assert upstream["targets"][0]["url"] == "https://orders.internal:443"
+    outbound = upstream["tls"]
+    assert outbound is not None
+    assert (outbound["trust"], outbound["server_name"], outbound["minimum"]) == (trust, "orders.internal", "1.3")
+    assert outbound["pins"] == ["00" * 32]
+    assert outbound["unverified"] is not None
+    assert _native.check_bundle(json.dumps(bundle).encode()) == []
+
+
+def test_on_loopback_browsers_are_not_told_to_come_back_over_tls(tmp_path: Path) -> None:
+    Authority(tmp_path).issue("shop", "shop.example")
+    certificate = "certificate: {chain: shop.pem, key: shop.key}"
+    for said, told in [(certificate, None), (f"{certificate}, hsts: {{}}", "max-age=31536000")]:
+        [listener] = read(tmp_path, f"{{public: {{tls: {{{said}}}}}}}").compile(1, 1)["listeners"]
+        assert listener["tls"] is not None
+        assert listener["tls"]["hsts"] == told
+
+
+@pytest.mark.parametrize(("days", "code"), [(-1, "certificate-expired"), (30, None)])
+def test_a_certificate_has_its_time(tmp_path: Path, days: int, code: str | None) -> None:
+    Authority(tmp_path).issue("shop", "shop.example", days=days)
+    said = "{public: {tls: {certificate: {chain: shop.pem, key: shop.key}}}}"
+    if code is None:
+        assert not read(tmp_path, said).warnings
+    else:
+        assert codes(tmp_path, said) == [code]
+
+
+def test_a_certificate_that_ends_soon_is_told_of(tmp_path: Path) -> None:
+    Authority(tmp_path).issue("shop", "shop.example", days=5)
+    loaded = read(tmp_path, "{public: {tls: {certificate: {chain: shop.pem, key: shop.key}}}}")
+    assert [warning.code for warning in loaded.warnings] == ["certificate-ends-soon"]
+
+
+def test_one_from_tomorrow_is_not_good_yet(tmp_path: Path) -> None:
+    Authority(tmp_path).issue("shop", "shop.example", begins=1)
+    said = "{public: {tls: {certificate: {chain: shop.pem, key: shop.key}}}}"
+    assert codes(tmp_path, said) == ["certificate-not-valid-yet"]
+
+
+def test_a_host_that_nobody_can_ask_for_is_a_slip(tmp_path: Path) -> None:
+    Authority(tmp_path).issue("shop", "shop.example", "*.shop.example")
+    said = "{public: {tls: {certificate: {chain: shop.pem, key: shop.key}, hosts: {HOST: {}}}}}"
+    assert not read(tmp_path, said.replace("HOST", "a.shop.example")).warnings
+    for host in ("b.a.shop.example", "shop.other"):
+        assert codes(tmp_path, said.replace("HOST", host)) == ["host-without-certificate"]
+
+
+def test_a_certificate_without_names_serves_no_host(tmp_path: Path) -> None:
+    Authority(tmp_path).issue("shop")
+    assert codes(tmp_path, "{public: {tls: {certificate: {chain: shop.pem, key: shop.key}}}}") == ["certificate-unfit"]
+
+
+def test_files_of_certificates_are_watched(tmp_path: Path) -> None:
+    Authority(tmp_path).issue("shop", "shop.example")
+    loaded = read(tmp_path, "{public: {tls: {certificate: {chain: shop.pem, key: shop.key}}}}")
+    assert {tmp_path / "shop.pem", tmp_path / "shop.key"} <= set(loaded.files)

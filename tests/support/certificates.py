@@ -1,0 +1,115 @@
+"""Authorities and certificates for tests, made when they are wanted."""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+
+@dataclass(frozen=True)
+class Issued:
+    """A certificate in files."""
+
+    chain: Path
+    key: Path
+    certificate: x509.Certificate
+
+
+class Authority:
+    """Who vouches for certificates."""
+
+    def __init__(self, folder: Path, name: str = "authority") -> None:
+        self.folder = folder
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = _named(name)
+        made = _builder(self._name, self._name, self._key)
+        made = made.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        usage = {**dict.fromkeys(_USAGES, False), "key_cert_sign": True, "crl_sign": True}
+        made = made.add_extension(x509.KeyUsage(**usage), critical=True)
+        self.certificate = made.sign(self._key, hashes.SHA256())
+        self.pem = folder / f"{name}.pem"
+        self.pem.write_bytes(self.certificate.public_bytes(Encoding.PEM))
+
+    def issue(self, file: str, *names: str, days: int = 30, begins: int | None = None) -> Issued:
+        """Writes `file.pem` and `file.key`, good until so many days from now; a renewal takes what was there away."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        made = _builder(_named(file), self._name, key, days=days, begins=begins)
+        if names:
+            made = made.add_extension(x509.SubjectAlternativeName([_general(name) for name in names]), critical=False)
+        certificate = made.sign(self._key, hashes.SHA256())
+        chain, private = self.folder / f"{file}.pem", self.folder / f"{file}.key"
+        _replace(private, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        _replace(chain, certificate.public_bytes(Encoding.PEM))
+        return Issued(chain, private, certificate)
+
+    def revoke(self, *certificates: x509.Certificate, file: str = "revoked.crl") -> Path:
+        """Writes a list of what is revoked."""
+        now = dt.datetime.now(dt.UTC)
+        made = x509.CertificateRevocationListBuilder().issuer_name(self._name)
+        made = made.last_update(now - dt.timedelta(hours=1)).next_update(now + dt.timedelta(days=1))
+        for certificate in certificates:
+            one = x509.RevokedCertificateBuilder().serial_number(certificate.serial_number).revocation_date(now)
+            made = made.add_revoked_certificate(one.build())
+        made = made.add_extension(x509.CRLNumber(1), critical=False)
+        written = made.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
+        _replace(self.folder / file, written)
+        return self.folder / file
+
+
+_USAGES = (
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "key_cert_sign",
+    "crl_sign",
+    "encipher_only",
+    "decipher_only",
+)
+
+
+def _named(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+
+
+def _general(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def _builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+    *,
+    days: int = 30,
+    begins: int | None = None,
+) -> x509.CertificateBuilder:
+    now = dt.datetime.now(dt.UTC)
+    begin = now + dt.timedelta(days=-abs(days) - 1 if begins is None else begins)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(begin)
+        .not_valid_after(now + dt.timedelta(days=days))
+    )
+
+
+def _replace(path: Path, content: bytes) -> None:
+    beside = path.with_suffix(".new")
+    beside.write_bytes(content)
+    beside.replace(path)
