@@ -6,7 +6,7 @@
     connection.py   signed requests, through Lockgate's one client for calls going out
     account.py      the account, external ones too; order.py an order; renewal.py RFC 9773
     problems.py     what an authority refuses, in words
-    schedule.py     when to do what: pure; keep.py does it
+    schedule.py     when to do what: pure; runner.py does it
     store.py        keys, chains and accounts in the state folder; records.py, locks.py
 
 What needs the ACME library is loaded at the first order.
@@ -22,10 +22,10 @@ from lockgate.certificates.challenges import (
     TlsAlpnChallenge,
 )
 from lockgate.certificates.hook import DnsHook
-from lockgate.certificates.keep import Clock, check, keep, obtain
 from lockgate.certificates.names import Names
 from lockgate.certificates.problems import AcmeError
 from lockgate.certificates.records import Account, Kept, RenewalWindow, Status
+from lockgate.certificates.runner import Clock, check, keep, obtain
 from lockgate.certificates.schedule import AskWindow, Renew, Sleep, Step, due, renew_at
 from lockgate.certificates.store import Store
 

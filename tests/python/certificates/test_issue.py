@@ -7,8 +7,10 @@ import json
 import os
 import re
 import stat
+import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,16 +21,20 @@ from cryptography.hazmat.primitives import serialization
 from lockgate.certificates import (
     AcmeError,
     Authority,
+    Challenge,
     DnsHook,
     ExternalAccount,
     HttpChallenge,
     Kept,
     Names,
+    RenewalWindow,
     Store,
     TlsAlpnChallenge,
     Wanted,
     check,
     obtain,
+    order,
+    runner,
 )
 from lockgate.certificates.chain import check_pair, make_request, new_key, public_bytes, read_chain, read_key
 from support.acme import LOOPBACK, Answer, Answers, Pebble, StandIn
@@ -389,6 +395,93 @@ def test_renewed_when_the_authority_suggests(pebble: Pebble, answers: Answers, s
     assert second.status.window is None
     replaced = re.findall(r"ARI: order \S+ is a replacement of", pebble.process.output)
     assert len(replaced) == 1
+
+
+def test_a_certificate_that_was_replaced_already_is_ordered_anew(
+    pebble: Pebble, answers: Answers, store: Store
+) -> None:
+    """Pebble refuses the order that says so (409, alreadyReplaced); the next one does not say it."""
+    wish = wanted(pebble, "twice.test")
+    first = had(wish, store, answers)
+    assert first.chain is not None
+    past = datetime.now(UTC) - timedelta(hours=2)
+    window = RenewalWindow(start=past, end=past, chosen=past)
+    again = replace(first, status=first.status.model_copy(update={"window": window}))
+    fingerprints = {first.chain.fingerprint}
+    for _ in range(2):
+        store.put(again)
+        renewed = had(wish, store, answers)
+        assert renewed.chain is not None
+        fingerprints.add(renewed.chain.fingerprint)
+    assert len(fingerprints) == 3
+
+
+def test_an_order_that_is_cancelled_leaves_nothing_behind(pebble: Pebble, answers: Answers, store: Store) -> None:
+    wish = wanted(pebble, "cancelled.test")
+    withdrawn: list[Challenge] = []
+    orders: list[asyncio.Future[Kept]] = []
+
+    class Slow:
+        async def publish(self, challenge: Challenge) -> None:
+            orders[0].cancel()
+            await asyncio.Event().wait()
+
+        async def withdraw(self, challenge: Challenge) -> None:
+            withdrawn.append(challenge)
+
+    async def cancelled() -> None:
+        orders.append(asyncio.ensure_future(obtain(wish, store, Slow())))
+        with pytest.raises(asyncio.CancelledError):
+            await orders[0]
+
+    asyncio.run(cancelled())
+    assert [challenge.name for challenge in withdrawn] == ["cancelled.test"]
+    assert store.holder(wish.names) is None
+    assert store.load(wish.names).status.attempts == 0
+    usable(had(wish, store, answers), pebble)
+
+
+def test_an_order_has_a_deadline(
+    pebble: Pebble, answers: Answers, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a publisher nor an authority that never comes to an end holds an order for ever."""
+
+    class Stuck:
+        async def publish(self, challenge: Challenge) -> None:
+            await asyncio.Event().wait()
+
+        async def withdraw(self, challenge: Challenge) -> None:
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(runner, "ORDER_SECONDS", 1.0)
+    monkeypatch.setattr(order, "WITHDRAW_SECONDS", 0.1)
+    with pytest.raises(AcmeError, match=r"for stuck\.test was not had within 1 s"):
+        asyncio.run(obtain(wanted(pebble, "stuck.test"), store, Stuck()))
+
+    monkeypatch.setattr(order, "VALIDATION_SECONDS", 0.0)
+    assert "has not looked within 0 s" in str(refused(wanted(pebble, "unseen.test"), store, answers))
+    assert answers.withdrawn == answers.published != []
+
+
+def test_a_challenge_that_is_not_offered(pebble: Pebble, answers: Answers, store: Store) -> None:
+    """RFC 8555 section 8: what is not offered cannot be chosen; the message says what is."""
+    real = order._objects
+
+    def without(found: object) -> list[dict[str, Any]]:
+        return [each for each in real(found) if each.get("type") != "http-01"]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(order, "_objects", without)
+        error = refused(wanted(pebble, "choice.test"), store, answers)
+    assert re.search(r"does not offer `http-01` but dns-.*, tls-alpn-01; choose", str(error))
+
+
+def test_the_library_is_loaded_at_the_first_order_alone() -> None:
+    words = "import sys, lockgate.certificates; print([m for m in ('acme', 'josepy', 'requests') if m in sys.modules])"
+    found = subprocess.run(
+        [sys.executable, "-c", words], capture_output=True, text=True, check=True, env={"PYTHONPATH": "python"}
+    )
+    assert found.stdout.strip() == "[]"
 
 
 ONE_PROCESS = """
