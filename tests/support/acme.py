@@ -23,6 +23,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from lockgate.certificates import Authority, Challenge, HttpChallenge, TlsAlpnChallenge
 from lockgate.outgoing import Rules
@@ -53,7 +54,7 @@ class TestAuthority:
         self.name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
         self.certificate = self._sign(
             self.name,
-            self.key,
+            self.key.public_key(),
             issuer or self,
             (datetime.now(UTC) - timedelta(days=1), datetime.now(UTC) + timedelta(days=100)),
             [(x509.BasicConstraints(ca=True, path_length=None), True)],
@@ -69,10 +70,24 @@ class TestAuthority:
         begins: datetime | None = None,
         ends: datetime | None = None,
         key: ec.EllipticCurvePrivateKey | None = None,
-        usage: x509.ObjectIdentifier = x509.ExtendedKeyUsageOID.SERVER_AUTH,  # type: ignore[attr-defined]
+        usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.SERVER_AUTH,
     ) -> tuple[str, str]:
         """A certificate for the names, and its key, in PEM."""
         key = key or ec.generate_private_key(ec.SECP256R1())
+        pem = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        return self.issue_for(key.public_key(), *names, begins=begins, ends=ends, usage=usage), pem.decode()
+
+    def issue_for(
+        self,
+        key: ec.EllipticCurvePublicKey,
+        *names: str,
+        begins: datetime | None = None,
+        ends: datetime | None = None,
+        usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.SERVER_AUTH,
+    ) -> str:
+        """A certificate for the names and somebody's key, in PEM."""
         held: list[x509.GeneralName] = []
         for name in names:
             try:
@@ -84,15 +99,12 @@ class TestAuthority:
         if held:
             extensions.append((x509.SubjectAlternativeName(held), True))
         certificate = self._sign(x509.Name([]), key, self, (begins, ends or begins + timedelta(days=90)), extensions)
-        pem = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        return certificate.public_bytes(serialization.Encoding.PEM).decode(), pem.decode()
+        return certificate.public_bytes(serialization.Encoding.PEM).decode()
 
     @staticmethod
     def _sign(
         subject: x509.Name,
-        key: ec.EllipticCurvePrivateKey,
+        key: ec.EllipticCurvePublicKey,
         issuer: TestAuthority,
         times: tuple[datetime, datetime],
         extensions: list[tuple[x509.ExtensionType, bool]],
@@ -101,7 +113,7 @@ class TestAuthority:
             x509.CertificateBuilder()
             .subject_name(subject)
             .issuer_name(issuer.name)
-            .public_key(key.public_key())
+            .public_key(key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(times[0])
             .not_valid_after(times[1])
@@ -318,13 +330,14 @@ class StandIn:
     def __init__(self, answer: Callable[[str, str, bytes], Answer]) -> None:
         """`answer` is given method, path and body."""
         self.asked: list[tuple[str, str]] = []
+        self.answer = answer
         stand_in = self
 
         class Handler(BaseHTTPRequestHandler):
             def _answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 stand_in.asked.append((self.command, self.path))
-                status, headers, content = answer(self.command, self.path, body)
+                status, headers, content = stand_in.answer(self.command, self.path, body)
                 self.send_response(status)
                 for name, value in {"Content-Length": str(len(content)), **headers}.items():
                     self.send_header(name, value)

@@ -1,0 +1,193 @@
+"""An authority that answers well but for one thing: what Pebble never does."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from lockgate.certificates import AcmeError, Authority, Challenge, Kept, Names, Store, Wanted, obtain
+from lockgate.certificates import order as order_module
+from support.acme import LOOPBACK, Answer, StandIn, TestAuthority
+
+TOKEN = "abcdefghijklmnopqrstuvwxyz"
+
+
+class Odd:
+    """Its answers by path; a test replaces one, or puts some before it."""
+
+    def __init__(self) -> None:
+        self.signer = TestAuthority()
+        self.bodies: dict[str, Any] = {}
+        """In the place of what a path answers."""
+        self.first: dict[str, list[Answer]] = {}
+        """Before what a path answers, one each time."""
+        self.leaf: tuple[str, ...] = ("odd.test",)
+        self.key: ec.EllipticCurvePrivateKey | None = None
+        self.nonces = iter(range(10**6))
+        self.certificate = b""
+        self.valid = False
+        self.server = StandIn(self.answer)
+
+    def answer(self, method: str, path: str, body: bytes) -> Answer:
+        if self.first.get(path):
+            status, more, content = self.first[path].pop(0)
+            return status, {"Replay-Nonce": "AAAA", **more}, content
+        headers = {"Replay-Nonce": f"nonce{next(self.nonces):07}"}
+        at = self.server.url
+        if path == "/finalize":
+            self._sign(json.loads(body)["payload"])
+        if path == "/certificate":
+            return 200, headers, self.certificate
+        order = {
+            "status": "valid" if self.certificate else "ready" if self.valid else "pending",
+            "authorizations": [f"{at}/authorization"],
+            "finalize": f"{at}/finalize",
+            "certificate": f"{at}/certificate",
+        }
+        self.valid |= path == "/challenge"
+        bodies = {
+            "/dir": {"newNonce": f"{at}/nonce", "newAccount": f"{at}/account", "newOrder": f"{at}/new"},
+            "/account": {"status": "valid"},
+            "/new": order,
+            "/order": order,
+            "/authorization": {
+                "status": "valid" if self.valid else "pending",
+                "identifier": {"type": "dns", "value": "odd.test"},
+                "challenges": [{"type": "http-01", "token": TOKEN, "url": f"{at}/challenge", "status": "pending"}],
+            },
+        }
+        if path in ("/account", "/new"):
+            headers["Location"] = f"{at}/{'order' if path == '/new' else 'account/1'}"
+        return 200, headers, json.dumps(self.bodies.get(path, bodies.get(path, {}))).encode()
+
+    def _sign(self, payload: str) -> None:
+        wanted = json.loads(base64.urlsafe_b64decode(payload + "=="))["csr"]
+        request = x509.load_der_x509_csr(base64.urlsafe_b64decode(wanted + "=="))
+        key = self.key.public_key() if self.key else request.public_key()
+        assert isinstance(key, ec.EllipticCurvePublicKey)
+        self.certificate = self.signer.issue_for(key, *self.leaf).encode()
+
+
+@pytest.fixture
+def odd(monkeypatch: pytest.MonkeyPatch) -> Iterator[Odd]:
+    monkeypatch.setattr(order_module, "FIRST_POLL_SECONDS", 0.01)
+    authority = Odd()
+    with authority.server:
+        yield authority
+
+
+class Publishes:
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    async def publish(self, challenge: Challenge) -> None:
+        self.names.append(challenge.name)
+
+    async def withdraw(self, challenge: Challenge) -> None:
+        self.names.remove(challenge.name)
+
+
+def had(odd: Odd, store: Store) -> Kept:
+    publisher = Publishes()
+    wish = Wanted(Names.of(["odd.test"]), Authority(f"{odd.server.url}/dir", rules=LOOPBACK))
+    try:
+        return asyncio.run(obtain(wish, store, publisher))
+    finally:
+        assert publisher.names == []
+
+
+def refused(odd: Odd, store: Store) -> str:
+    with pytest.raises(AcmeError) as caught:
+        had(odd, store)
+    status = store.load(Names.of(["odd.test"])).status
+    assert status.attempts == 1
+    assert status.last_error == str(caught.value)
+    return str(caught.value)
+
+
+def test_all_is_well_but_for_nothing(odd: Odd, store: Store) -> None:
+    kept = had(odd, store)
+    assert kept.chain is not None
+    assert kept.chain.issuer == "Test authority"
+
+
+def problem(kind: str, status: int) -> Answer:
+    return status, {}, json.dumps({"type": f"urn:ietf:params:acme:error:{kind}", "detail": "busy"}).encode()
+
+
+@pytest.mark.parametrize("answer", [problem("serverInternal", 500), problem("rateLimited", 429)])
+@pytest.mark.parametrize("path", ["/order", "/authorization"])
+def test_a_fault_while_waiting_is_waited_out(path: str, answer: Answer, odd: Odd, store: Store) -> None:
+    """An order that goes on need not be begun again for one answer that did not come."""
+    reads = 1 if path == "/authorization" else 0
+    good = odd.answer("POST", path, b"")
+    odd.first[path] = [*[good] * reads, answer, answer]
+    assert had(odd, store).chain is not None
+
+
+def test_an_account_that_cannot_be_used(odd: Odd, store: Store) -> None:
+    odd.bodies["/account"] = {"status": "deactivated"}
+    assert "the account is deactivated" in refused(odd, store)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "word"),
+    [
+        ("/new", {"authorizations": 1}, "no list of authorizations"),
+        ("/new", {"authorizations": [1]}, "no list of authorizations"),
+        ("/new", {"authorizations": ["http://127.0.0.1:1/"] * 2}, "no list of authorizations"),
+        ("/new", {"authorizations": ["http://169.254.169.254/latest"]}, "not encrypted"),
+        ("/new", {"authorizations": ["https://169.254.169.254/latest"]}, "no public address"),
+        ("/authorization", {"identifier": {"type": "dns", "value": "bank.test"}}, "a name that was not ordered"),
+        ("/authorization", {"identifier": {"type": "dns", "value": "\x1b[31m"}}, "a name that was not ordered"),
+        ("/authorization", {"identifier": 1}, "a name that was not ordered"),
+        ("/authorization", {"status": "revoked"}, "is revoked"),
+        ("/authorization", {"challenges": 1}, "but nothing; choose"),
+        ("/authorization", {"challenges": [1, {"type": "http-01"}]}, "no `token`"),
+        ("/authorization", {"challenges": [{"type": "http-01", "url": "u", "token": "../../x" * 9}]}, "is none"),
+        ("/authorization", {"challenges": [{"type": "http-01", "url": "u", "token": "a"}]}, "is none"),
+        ("/order", {"status": "invalid"}, "does not say why"),
+        ("/order", {"status": "invalid", "error": {"detail": "no room"}}, 'says "no room"'),
+        ("/order", {"status": "valid", "certificate": 1}, "no `certificate`"),
+    ],
+)
+def test_an_answer_that_is_none(path: str, body: dict[str, Any], word: str, odd: Odd, store: Store) -> None:
+    good = json.loads(odd.answer("POST", path, b"")[2])
+    odd.bodies[path] = {**good, **body}
+    assert word in refused(odd, store)
+
+
+def test_a_certificate_for_another_key(odd: Odd, store: Store) -> None:
+    odd.key = ec.generate_private_key(ec.SECP256R1())
+    assert "it is for another key" in refused(odd, store)
+
+
+def test_a_certificate_for_other_names(odd: Odd, store: Store) -> None:
+    odd.leaf = ("bank.test",)
+    assert "it is not for odd.test" in refused(odd, store)
+
+
+def test_a_certificate_that_is_none(odd: Odd, store: Store) -> None:
+    odd.first["/certificate"] = [(200, {}, b"rubbish")]
+    assert "no certificate in PEM" in refused(odd, store)
+
+
+def test_a_finalized_order_whose_answer_was_lost(odd: Odd, store: Store) -> None:
+    """The order says whether the signing request came; it need not be sent again."""
+    real = odd.answer
+
+    def lost(method: str, path: str, body: bytes) -> Answer:
+        answer = real(method, path, body)
+        if path == "/finalize":
+            return 200, {"Content-Length": "999999", "Replay-Nonce": "AAAA"}, b"cut"
+        return answer
+
+    odd.server.answer = lost
+    assert had(odd, store).chain is not None
