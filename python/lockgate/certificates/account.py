@@ -13,7 +13,7 @@ from josepy.jwk import JWKEC
 
 from lockgate.certificates.chain import key_pem, new_key, read_key
 from lockgate.certificates.connection import Connection, as_object, utc_now
-from lockgate.certificates.problems import AcmeError
+from lockgate.certificates.problems import AcmeError, clean
 from lockgate.certificates.records import Account
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ async def _register(connection: Connection, authority: Authority) -> str:
     if url is None:
         raise AcmeError(f"{what}: the authority does not say where the account is")
     if status != "valid":
-        raise AcmeError(f"{what}: the account is {status!s}; a new one wants another key: remove its file")
+        raise AcmeError(f"{what}: the account is {clean(str(status))}; a new one wants another key: remove its file")
     return url
 
 

@@ -19,6 +19,7 @@ from josepy.json_util import field
 from lockgate.certificates.authority import Wanted
 from lockgate.certificates.chain import (
     Chain,
+    PrivateKey,
     check_usable,
     key_pem,
     make_request,
@@ -30,7 +31,7 @@ from lockgate.certificates.chain import (
 from lockgate.certificates.challenges import Challenge, DnsChallenge, HttpChallenge, Publisher, tls_alpn
 from lockgate.certificates.connection import UNREACHABLE, Connection, as_object
 from lockgate.certificates.names import Names, is_address
-from lockgate.certificates.problems import AcmeError, retry_after, told
+from lockgate.certificates.problems import AcmeError, clean, retry_after, told
 
 VALIDATION_SECONDS: Final = 180.0
 """From the last challenge that was answered to the authority's verdict; it may look from several places."""
@@ -43,7 +44,7 @@ LONGEST_POLL_SECONDS: Final = 15.0
 TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{22,256}")
 """Base64url of 128 bits at least (section 8.1); a longer one than that is not for a path."""
 
-_AFRESH: Final = frozenset({"alreadyReplaced", "malformed", "unauthorized", "conflict"})
+_AFRESH: Final = frozenset({"alreadyReplaced", "conflict", "malformed", "serverInternal", "unauthorized"})
 """Refusals of an order that may be about the certificate that it says to replace."""
 
 log = structlog.get_logger("lockgate.control")
@@ -80,10 +81,12 @@ async def issue(connection: Connection, wanted: Wanted, publisher: Publisher, re
     `replaces` is what RFC 9773 calls the certificate that this one follows. Challenges of `dns-01` go to the
     hook of `wanted`, all others to `publisher`; each is withdrawn again, whatever happens. Raises `AcmeError`.
     """
-    key = None if wanted.request_pem else new_key()
-    request = (
-        read_request(wanted.request_pem)[0] if wanted.request_pem else make_request(wanted.names, key or new_key())
-    )
+    key: PrivateKey | None = None
+    if wanted.request_pem is None:
+        key = new_key()
+        request = make_request(wanted.names, key)
+    else:
+        request, _ = read_request(wanted.request_pem)
     url, order = await _new_order(connection, wanted, replaces)
     await _authorize(connection, wanted, order, publisher)
     body = await _finalize(connection, wanted.names, url, order, messages.CertificateRequest(csr=request))
@@ -179,10 +182,10 @@ async def _pending(connection: Connection, wanted: Wanted, url: str) -> _Authori
     if asked is None or asked.all[0] not in known:
         raise AcmeError(f"{what}: the authority asks for a name that was not ordered")
     name = asked.all[0]
-    if body.get("status") == "valid":
+    if _status(body) == "valid":
         return None
-    if body.get("status") != "pending":
-        raise AcmeError(f"{what}: the authorization for {name} is {body.get('status')!s}")
+    if _status(body) != "pending":
+        raise AcmeError(f"{what}: the authorization for {name} is {_status(body)}")
     challenges = _objects(body.get("challenges"))
     for each in challenges:
         if each.get("type") == wanted.challenge:
@@ -190,7 +193,7 @@ async def _pending(connection: Connection, wanted: Wanted, url: str) -> _Authori
             if not TOKEN.fullmatch(token):
                 raise AcmeError(f"{what}: the token of the challenge for {name} is none")
             return _Authorization(url, name, address, _challenge(connection, wanted, name, token))
-    kinds = ", ".join(sorted(str(each.get("type"))[:40] for each in challenges)) or "nothing"
+    kinds = clean(", ".join(sorted(str(each.get("type")) for each in challenges))) or "nothing"
     raise AcmeError(
         f"{what}: for {name} the authority does not offer `{wanted.challenge}` but {kinds}; choose of these"
     )
@@ -213,12 +216,12 @@ def dns_value(key_authorization: str) -> str:
 async def _validated(connection: Connection, authorization: _Authorization) -> None:
     what = f"showing that {authorization.name} is ours"
     body = await _settled(connection, what, authorization.url, {"pending", "processing"})
-    if body.get("status") == "valid":
+    if _status(body) == "valid":
         return
     for each in _objects(body.get("challenges")):
         if isinstance(each.get("error"), dict):
             raise told(what, each["error"], challenge=True)
-    raise AcmeError(f"{what}: the authorization is {body.get('status')!s}, and the authority does not say why")
+    raise AcmeError(f"{what}: the authorization is {_status(body)}, and the authority does not say why")
 
 
 async def _finalize(
@@ -228,18 +231,18 @@ async def _finalize(
     async with _deadline(FINALIZE_SECONDS, f"{what}: the authority has not finished"):
         # Some authorities need a moment from the last authorization to an order that is ready.
         body = await _settled(connection, what, url, {"pending"})
-        if body.get("status") == "ready":
+        if _status(body) == "ready":
             try:
                 await connection.post(what, _text(what, order, "finalize"), request)
             except AcmeError as error:
                 if error.kind != UNREACHABLE:
                     raise  # Where no answer came, the order says whether the request did.
             body = await _settled(connection, what, url, {"processing", "ready"})
-    if body.get("status") == "valid":
+    if _status(body) == "valid":
         return body
     if isinstance(body.get("error"), dict):
         raise told(what, body["error"])
-    raise AcmeError(f"{what}: the order is {body.get('status')!s}, and the authority does not say why")
+    raise AcmeError(f"{what}: the order is {_status(body)}, and the authority does not say why")
 
 
 async def _settled(connection: Connection, what: str, url: str, unsettled: set[str]) -> dict[str, Any]:
@@ -256,7 +259,7 @@ async def _settled(connection: Connection, what: str, url: str, unsettled: set[s
             asked = error.retry_after or pause
         else:
             body = as_object(what, answer)
-            if body.get("status") not in unsettled:
+            if _status(body) not in unsettled:
                 return body
             asked = retry_after(answer.headers, connection.now()) or pause
         # Never so long that one answer's wish takes the whole of the time that there is.
@@ -284,6 +287,10 @@ async def _deadline(seconds: float, what: str) -> AsyncIterator[None]:
             yield
     except TimeoutError as error:
         raise AcmeError(f"{what} within {seconds:.0f} s; it is tried again later") from error
+
+
+def _status(body: dict[str, Any]) -> str:
+    return clean(str(body.get("status")))
 
 
 def _objects(found: object) -> list[dict[str, Any]]:

@@ -82,7 +82,7 @@ def told(what: str, problem: Mapping[str, Any], *, challenge: bool = False) -> A
         if isinstance(part, dict):
             identifier = part.get("identifier")
             name = identifier.get("value") if isinstance(identifier, dict) else None
-            words.append(f"{_clean(name) if isinstance(name, str) else 'besides'}: {_quoted(part)}")
+            words.append(f"{clean(name) if isinstance(name, str) else 'besides'}: {_quoted(part)}")
     advice = (_CHALLENGE_ADVICE if challenge else _ADVICE).get(kind or "")
     if advice:
         words.append(advice)
@@ -108,12 +108,13 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     return min(max((at - now).total_seconds(), 0.0), LONGEST_RETRY_SECONDS)
 
 
-def _quoted(problem: Mapping[str, Any]) -> str:
-    detail = problem.get("detail") or problem.get("title")
-    kind = kind_of(problem) or _clean(str(problem.get("type", "")))
-    return f'"{_clean(detail)}" ({kind})' if isinstance(detail, str) else kind or "nothing more"
-
-
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
+    """What an authority says, on one line, without what drives a terminal, and short."""
     shown = printable(" ".join(text.split()))
     return shown if len(shown) <= SAID_LENGTH else shown[: SAID_LENGTH - 1] + "…"
+
+
+def _quoted(problem: Mapping[str, Any]) -> str:
+    detail = problem.get("detail") or problem.get("title")
+    kind = kind_of(problem) or clean(str(problem.get("type", "")))
+    return f'"{clean(detail)}" ({kind})' if isinstance(detail, str) else kind or "nothing more"

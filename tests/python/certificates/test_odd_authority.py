@@ -28,6 +28,8 @@ class Odd:
         """In the place of what a path answers."""
         self.first: dict[str, list[Answer]] = {}
         """Before what a path answers, one each time."""
+        self.said: dict[str, dict[str, Any]] = {}
+        """The last payload for each path."""
         self.leaf: tuple[str, ...] = ("odd.test",)
         self.key: ec.EllipticCurvePrivateKey | None = None
         self.nonces = iter(range(10**6))
@@ -41,8 +43,10 @@ class Odd:
             return status, {"Replay-Nonce": "AAAA", **more}, content
         headers = {"Replay-Nonce": f"nonce{next(self.nonces):07}"}
         at = self.server.url
+        if payload := json.loads(body or b"{}").get("payload"):
+            self.said[path] = json.loads(base64.urlsafe_b64decode(payload + "=="))
         if path == "/finalize":
-            self._sign(json.loads(body)["payload"])
+            self._sign(self.said[path]["csr"])
         if path == "/certificate":
             return 200, headers, self.certificate
         order = {
@@ -67,8 +71,7 @@ class Odd:
             headers["Location"] = f"{at}/{'order' if path == '/new' else 'account/1'}"
         return 200, headers, json.dumps(self.bodies.get(path, bodies.get(path, {}))).encode()
 
-    def _sign(self, payload: str) -> None:
-        wanted = json.loads(base64.urlsafe_b64decode(payload + "=="))["csr"]
+    def _sign(self, wanted: str) -> None:
         request = x509.load_der_x509_csr(base64.urlsafe_b64decode(wanted + "=="))
         key = self.key.public_key() if self.key else request.public_key()
         assert isinstance(key, ec.EllipticCurvePublicKey)
@@ -94,9 +97,9 @@ class Publishes:
         self.names.remove(challenge.name)
 
 
-def had(odd: Odd, store: Store) -> Kept:
+def had(odd: Odd, store: Store, **more: Any) -> Kept:
     publisher = Publishes()
-    wish = Wanted(Names.of(["odd.test"]), Authority(f"{odd.server.url}/dir", rules=LOOPBACK))
+    wish = Wanted(Names.of(["odd.test"]), Authority(f"{odd.server.url}/dir", rules=LOOPBACK), **more)
     try:
         return asyncio.run(obtain(wish, store, publisher))
     finally:
@@ -116,6 +119,20 @@ def test_all_is_well_but_for_nothing(odd: Odd, store: Store) -> None:
     kept = had(odd, store)
     assert kept.chain is not None
     assert kept.chain.issuer == "Test authority"
+
+
+def test_what_an_order_and_an_account_say(odd: Odd, store: Store) -> None:
+    identifiers = [{"type": "dns", "value": "odd.test"}]
+    had(odd, store)
+    assert odd.said["/new"] == {"identifiers": identifiers}
+    assert odd.said["/account"] == {}
+    assert odd.said["/challenge"] == {}
+    good = json.loads(odd.answer("GET", "/dir", b"")[2])
+    odd.bodies["/dir"] = {**good, "meta": {"profiles": {"short": "Six days"}}}
+    odd.certificate, odd.valid = b"", False
+    had(odd, store, profile="short")
+    # No `replaces`, for the directory speaks of no renewal information.
+    assert odd.said["/new"] == {"identifiers": identifiers, "profile": "short"}
 
 
 def problem(kind: str, status: int) -> Answer:
@@ -149,6 +166,7 @@ def test_an_account_that_cannot_be_used(odd: Odd, store: Store) -> None:
         ("/authorization", {"identifier": {"type": "dns", "value": "\x1b[31m"}}, "a name that was not ordered"),
         ("/authorization", {"identifier": 1}, "a name that was not ordered"),
         ("/authorization", {"status": "revoked"}, "is revoked"),
+        ("/authorization", {"status": ["\x1b[31m"]}, "is ['\\x1b[31m']"),
         ("/authorization", {"challenges": 1}, "but nothing; choose"),
         ("/authorization", {"challenges": [1, {"type": "http-01"}]}, "no `token`"),
         ("/authorization", {"challenges": [{"type": "http-01", "url": "u", "token": "../../x" * 9}]}, "is none"),
