@@ -172,6 +172,18 @@ def test_an_account_that_the_authority_lost_is_made_anew(pebble: Pebble, answers
     assert store.account(identifier) == account  # The key is the same, so the authority knew it.
 
 
+def test_an_account_that_was_lost_and_has_another_email(pebble: Pebble, answers: Answers, store: Store) -> None:
+    had(wanted(pebble, "first.both.test"), store, answers)
+    identifier = pebble.authority().account_id
+    account = store.account(identifier)
+    assert account is not None
+    assert account.url is not None
+    store.put_account(identifier, account.model_copy(update={"url": account.url + "00"}))
+    other = pebble.authority(email="other@example.com")
+    had(wanted(pebble, "second.both.test", authority=other), store, answers)
+    assert store.account(identifier) == account.model_copy(update={"email": "other@example.com"})
+
+
 def test_a_changed_email_is_told(pebble: Pebble, answers: Answers, store: Store) -> None:
     had(wanted(pebble, "first.mail.test"), store, answers)
     other = pebble.authority(email="other@example.com")

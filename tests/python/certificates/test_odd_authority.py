@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import time
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from lockgate.certificates import AcmeError, Authority, Challenge, Kept, Names, Store, Wanted, obtain
+from lockgate.certificates import AcmeError, Authority, Challenge, DnsHook, Kept, Names, Store, Wanted, obtain
 from lockgate.certificates import order as order_module
 from support.acme import LOOPBACK, Answer, StandIn, TestAuthority
 
@@ -32,6 +35,8 @@ class Odd:
         """The last payload for each path."""
         self.leaf: tuple[str, ...] = ("odd.test",)
         self.key: ec.EllipticCurvePrivateKey | None = None
+        self.answered = 0.0
+        """When it was last told to look at a challenge."""
         self.nonces = iter(range(10**6))
         self.certificate = b""
         self.valid = False
@@ -47,6 +52,8 @@ class Odd:
             self.said[path] = json.loads(base64.urlsafe_b64decode(payload + "=="))
         if path == "/finalize":
             self._sign(self.said[path]["csr"])
+        if path == "/challenge":
+            self.answered = time.time()
         if path == "/certificate":
             return 200, headers, self.certificate
         order = {
@@ -133,6 +140,31 @@ def test_what_an_order_and_an_account_say(odd: Odd, store: Store) -> None:
     had(odd, store, profile="short")
     # No `replaces`, for the directory speaks of no renewal information.
     assert odd.said["/new"] == {"identifiers": identifiers, "profile": "short"}
+
+
+def test_another_email_is_told_and_none_is_taken_back(odd: Odd, store: Store) -> None:
+    authority = Authority(f"{odd.server.url}/dir", email="one@example.com", rules=LOOPBACK)
+    for number, (email, contact) in enumerate([("one", None), ("two", ["mailto:two@example.com"]), ("", [])]):
+        odd.certificate, odd.valid = b"", False
+        odd.said.clear()
+        named = replace(authority, email=f"{email}@example.com" if email else None)
+        wish = Wanted(Names.of(["odd.test"]), named)
+        asyncio.run(obtain(wish, store, Publishes()))
+        assert odd.said.get("/account/1") == (None if contact is None else {"contact": contact})
+        assert ("/account" in odd.said) == (number == 0)
+        store.remove(wish.names)
+
+
+def test_records_are_given_time_to_be_seen(odd: Odd, store: Store, tmp_path: Path) -> None:
+    program = tmp_path / "hook"
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/$1\n")
+    program.chmod(0o700)
+    authorization = json.loads(odd.answer("POST", "/authorization", b"")[2])
+    authorization["challenges"][0]["type"] = "dns-01"
+    odd.first["/authorization"] = [(200, {}, json.dumps(authorization).encode())]
+    had(odd, store, challenge="dns-01", hook=DnsHook([str(program)], settle_seconds=0.5))
+    assert odd.answered - (tmp_path / "present").stat().st_mtime > 0.4
+    assert (tmp_path / "cleanup").exists()
 
 
 def problem(kind: str, status: int) -> Answer:
