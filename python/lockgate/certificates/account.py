@@ -28,22 +28,36 @@ async def connect(authority: Authority, store: Store, now: Callable[[], datetime
 
     One process makes it, however many ask for it at once.
     """
-    async with store.held_account(authority.account_id):
-        account = await asyncio.to_thread(store.account, authority.account_id)
-        if account is None:
-            # Kept before it is used: an account whose key is lost with the process can never be used again.
-            account = Account(directory=authority.directory, key_pem=key_pem(new_key()))
-            await asyncio.to_thread(store.put_account, authority.account_id, account)
-        connection = await Connection.open(authority.client(), authority.directory, _key(account), now)
-        if account.url is not None:
-            connection.kid = account.url
-            if account.email == authority.email or await _tell_email(connection, authority):
-                await _keep(store, authority, account, connection)
-                return connection
-            connection.kid = None
+    account = await asyncio.to_thread(store.account, authority.account_id)
+    if account is None or not _is_ready(account, authority):
+        async with store.held_account(authority.account_id):
+            account = await _settle(authority, store, now)
+    connection = await Connection.open(authority.client(), authority.directory, _key(account), now)
+    connection.kid = account.url
+    return connection
+
+
+async def _settle(authority: Authority, store: Store, now: Callable[[], datetime]) -> Account:
+    """The account as it is wanted: somebody else may have seen to it meanwhile."""
+    account = await asyncio.to_thread(store.account, authority.account_id)
+    if account is None:
+        # Kept before it is used: an account whose key is lost with the process can never be used again.
+        account = Account(directory=authority.directory, key_pem=key_pem(new_key()))
+        await asyncio.to_thread(store.put_account, authority.account_id, account)
+    if _is_ready(account, authority):
+        return account
+    connection = await Connection.open(authority.client(), authority.directory, _key(account), now)
+    connection.kid = account.url
+    if connection.kid is None or not await _tell_email(connection, authority):
+        connection.kid = None
         connection.kid = await _register(connection, authority)
-        await _keep(store, authority, account, connection)
-        return connection
+    account = account.model_copy(update={"url": connection.kid, "email": authority.email})
+    await asyncio.to_thread(store.put_account, authority.account_id, account)
+    return account
+
+
+def _is_ready(account: Account, authority: Authority) -> bool:
+    return account.url is not None and account.email == authority.email
 
 
 def forget(authority: Authority, store: Store) -> None:
@@ -51,12 +65,6 @@ def forget(authority: Authority, store: Store) -> None:
     account = store.account(authority.account_id)
     if account is not None and account.url is not None:
         store.put_account(authority.account_id, account.model_copy(update={"url": None}))
-
-
-async def _keep(store: Store, authority: Authority, account: Account, connection: Connection) -> None:
-    kept = account.model_copy(update={"url": connection.kid, "email": authority.email})
-    if kept != account:
-        await asyncio.to_thread(store.put_account, authority.account_id, kept)
 
 
 async def _register(connection: Connection, authority: Authority) -> str:
