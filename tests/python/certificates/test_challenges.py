@@ -16,7 +16,16 @@ from cryptography.hazmat.primitives import serialization
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.certificates import Authority, DnsChallenge, DnsHook, ExternalAccount, HttpChallenge, Names, directory_url
+from lockgate.certificates import (
+    Authority,
+    DnsChallenge,
+    DnsHook,
+    ExternalAccount,
+    HttpChallenge,
+    Names,
+    directory_url,
+    hook,
+)
 from lockgate.certificates.challenges import ACME_IDENTIFIER, tls_alpn
 from lockgate.certificates.names import is_address
 from lockgate.certificates.order import TOKEN, dns_value
@@ -147,10 +156,10 @@ CHALLENGE = DnsChallenge("shop.test", "_acme-challenge.shop.test", "value")
 
 def test_a_hook_that_does_not_end_is_ended_with_its_children(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
-    hook = DnsHook([program(tmp_path, f"sleep 600 & echo $$ $! > {pids}; wait")], seconds=1.0)
+    dns = DnsHook([program(tmp_path, f"sleep 600 & echo $$ $! > {pids}; wait")], seconds=1.0)
     began = time.monotonic()
     with pytest.raises(TimeoutError, match="hook present` did not end within 1 s"):
-        asyncio.run(hook.publish(CHALLENGE))
+        asyncio.run(dns.publish(CHALLENGE))
     assert time.monotonic() - began < 30
     left = [int(pid) for pid in pids.read_text().split()]
     until(lambda: all(map(ended, left)), "the hook's processes to end")
@@ -166,17 +175,23 @@ def ended(pid: int) -> bool:
 
 
 def test_a_hook_may_print_more_than_is_read(tmp_path: Path) -> None:
-    hook = DnsHook([program(tmp_path, "head -c 1000000 /dev/zero; printf 'the\\033[31m end'; exit 1")])
+    dns = DnsHook([program(tmp_path, "head -c 1000000 /dev/zero; printf 'the\\033[31m end'; exit 1")])
     with pytest.raises(OSError, match=r"the.* end") as failed:
-        asyncio.run(hook.publish(CHALLENGE))
+        asyncio.run(dns.publish(CHALLENGE))
     assert "\x1b" not in str(failed.value)
     assert len(str(failed.value)) < 600
 
 
+def test_what_a_hook_prints_is_kept_in_part(tmp_path: Path) -> None:
+    prints = program(tmp_path, "/usr/bin/head -c 1000000 /dev/zero; echo end")
+    status, printed = asyncio.run(hook._run([prints, "", ""], {}, 30))
+    assert (status, len(printed), printed[-4:]) == (0, hook.OUTPUT_BYTES, b"end\n")
+
+
 def test_a_hook_is_no_shell_line(tmp_path: Path) -> None:
     seen = tmp_path / "seen"
-    hook = DnsHook([program(tmp_path, f'printf "%s\\n" "$@" > {seen}'), "a b; exit 1", "$(id)"])
-    asyncio.run(hook.withdraw(CHALLENGE))
+    dns = DnsHook([program(tmp_path, f'printf "%s\\n" "$@" > {seen}'), "a b; exit 1", "$(id)"])
+    asyncio.run(dns.withdraw(CHALLENGE))
     assert seen.read_text().splitlines() == ["a b; exit 1", "$(id)", "cleanup", CHALLENGE.record, "value"]
 
 

@@ -392,6 +392,8 @@ def test_renewed_when_the_authority_suggests(pebble: Pebble, answers: Answers, s
     assert status.next_check is not None
     assert timedelta(hours=5) < status.next_check - datetime.now(UTC) <= timedelta(hours=6)
     assert asyncio.run(check(wish, store)) == status  # Not asked again before.
+    store.note(wish.names, status.model_copy(update={"next_check": None}))
+    assert asyncio.run(check(wish, store)).window == status.window  # The moment is drawn once for a window.
 
     past = datetime.now(UTC) - timedelta(hours=2)
     pebble.suggest(first.chain.pem, past, past + timedelta(hours=1))

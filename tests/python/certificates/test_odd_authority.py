@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,20 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from lockgate.certificates import AcmeError, Authority, Challenge, DnsHook, Kept, Names, Store, Wanted, obtain
-from lockgate.certificates import order as order_module
+from lockgate.certificates import (
+    AcmeError,
+    Authority,
+    Challenge,
+    DnsHook,
+    Kept,
+    Names,
+    Store,
+    Wanted,
+    obtain,
+    order,
+    renewal,
+)
+from lockgate.certificates.chain import read_chain
 from support.acme import LOOPBACK, Answer, StandIn, TestAuthority
 
 TOKEN = "abcdefghijklmnopqrstuvwxyz"
@@ -87,7 +100,7 @@ class Odd:
 
 @pytest.fixture
 def odd(monkeypatch: pytest.MonkeyPatch) -> Iterator[Odd]:
-    monkeypatch.setattr(order_module, "FIRST_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(order, "FIRST_POLL_SECONDS", 0.01)
     authority = Odd()
     with authority.server:
         yield authority
@@ -165,6 +178,29 @@ def test_records_are_given_time_to_be_seen(odd: Odd, store: Store, tmp_path: Pat
     had(odd, store, challenge="dns-01", hook=DnsHook([str(program)], settle_seconds=0.5))
     assert odd.answered - (tmp_path / "present").stat().st_mtime > 0.4
     assert (tmp_path / "cleanup").exists()
+
+
+@pytest.mark.parametrize(("said", "seconds"), [("1", 60), ("999999", 86_400), ("3600", 3600), (None, 6 * 3600)])
+def test_how_soon_the_window_is_asked_for_again(said: str | None, seconds: int, odd: Odd) -> None:
+    """RFC 9773 section 4.3.2: between a minute and a day."""
+    now = datetime.now(UTC)
+    chain = read_chain(odd.signer.issue("odd.test")[0])
+    good = json.loads(odd.answer("GET", "/dir", b"")[2])
+    odd.bodies["/dir"] = {**good, "renewalInfo": f"{odd.server.url}/renewal"}
+    window = {"suggestedWindow": {"start": now.isoformat(), "end": (now + timedelta(days=1)).isoformat()}}
+    headers = {} if said is None else {"Retry-After": said}
+    odd.first[f"/renewal/{chain.renewal_id}"] = [(200, headers, json.dumps(window).encode())]
+    info = asyncio.run(renewal.ask(Authority(f"{odd.server.url}/dir", rules=LOOPBACK), chain, lambda: now))
+    assert info.window is not None
+    assert now <= info.window.chosen <= now + timedelta(days=1)
+    assert info.next_check == now + timedelta(seconds=seconds)
+
+
+def test_an_authority_without_renewal_information_is_asked_once_a_day(odd: Odd) -> None:
+    now = datetime.now(UTC)
+    chain = read_chain(odd.signer.issue("odd.test")[0])
+    info = asyncio.run(renewal.ask(Authority(f"{odd.server.url}/dir", rules=LOOPBACK), chain, lambda: now))
+    assert info == renewal.RenewalInfo(None, now + timedelta(days=1))
 
 
 def problem(kind: str, status: int) -> Answer:

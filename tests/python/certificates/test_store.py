@@ -222,6 +222,14 @@ def test_names_are_held_by_one_process_until_it_ends(store: Store, processes: Pr
     other.wait_for_output("holds")
     assert store.holder(NAMES) == other.pid
 
+    store.lock_file(Names.of(["other.test"])).write_text("99999999999999999999")
+
+    async def number() -> int | None:
+        async with store.held(Names.of(["other.test"])):
+            return store.holder(Names.of(["other.test"]))
+
+    assert asyncio.run(number()) == os.getpid()
+
     async def hold(within: float) -> bool:
         async with store.held(NAMES, within) as waited:
             assert store.holder(NAMES) == os.getpid()
