@@ -60,7 +60,7 @@ class StateFolder:
         """Make the folder alone: a gate that enrols gets its secrets from its control process."""
         state = cls(Path(root).absolute())
         for folder in (state.root, state.secrets, state.control, state.control_events, state.gate):
-            _private_folder(folder)
+            private_folder(folder)
         return state
 
     @classmethod
@@ -72,7 +72,7 @@ class StateFolder:
                 f"{state.root} is not there: start `lockgate run` or `lockgate init` first, "
                 "or name the folder with --state"
             )
-        _private_folder(state.root)
+        private_folder(state.root)
         return state
 
     @property
@@ -134,6 +134,11 @@ class StateFolder:
     def history(self) -> Path:
         """Events in Parquet files by day, kept longer than the segments that they come from."""
         return self.control / "history"
+
+    @property
+    def certificates(self) -> Path:
+        """Certificates with their keys, and the accounts with those who issue them."""
+        return self.root / "certificates"
 
     @property
     def gate(self) -> Path:
@@ -228,7 +233,7 @@ class StateFolder:
         a link. Whoever wants to know that all have heard something asks `gate_processes`.
         """
         try:
-            _private_folder(self.gate_places)
+            private_folder(self.gate_places)
             for left in self._gate_files():
                 if not _is_locked(left):
                     left.unlink(missing_ok=True)
@@ -293,6 +298,22 @@ def _name_holder(fd: int) -> None:
     os.pwrite(fd, str(os.getpid()).encode(), 0)
 
 
+def private_folder(path: Path) -> None:
+    """Make a folder that nobody else may look into, or see to it that it is one; raises `StateError`."""
+    try:
+        path.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StateError(f"{path} cannot be made ({error.strerror}); choose --state") from error
+    status = path.stat()
+    if status.st_uid != os.geteuid():
+        raise StateError(
+            f"{path} belongs to user {status.st_uid}, not to you: run as that user, or choose "
+            "another folder with --state"
+        )
+    if stat.S_IMODE(status.st_mode) & 0o077:
+        path.chmod(FOLDER_MODE)
+
+
 def read_secret(path: Path) -> str:
     """The text of a secret's file; refuses one that others on this machine can read."""
     try:
@@ -332,21 +353,6 @@ def _in_use(root: Path, part: str, fd: int) -> str:
             f"`kill {holder or 'PID'}`), or start this one with another --state folder"
         )
     return f"{root} is in use by {who} ({_HELD_FOR.get(part, part)}). Wait for it or stop it, or choose another --state"
-
-
-def _private_folder(path: Path) -> None:
-    try:
-        path.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-    except OSError as error:
-        raise StateError(f"{path} cannot be made ({error.strerror}); choose --state") from error
-    status = path.stat()
-    if status.st_uid != os.geteuid():
-        raise StateError(
-            f"{path} belongs to user {status.st_uid}, not to you: run as that user, or choose "
-            "another folder with --state"
-        )
-    if stat.S_IMODE(status.st_mode) & 0o077:
-        path.chmod(FOLDER_MODE)
 
 
 def _make_once(path: Path, make: Callable[[], str]) -> None:

@@ -182,6 +182,25 @@ def test_redirects_are_followed_checked_and_counted(server: Issuer) -> None:
         assert word in refusal(f"{server.url}/loop")
 
 
+def test_a_request_with_a_body_is_sent_once_and_not_elsewhere(server: Issuer) -> None:
+    server.answers["/a"] = (307, {"Location": "/keys"}, b"")
+
+    def sent(**more: Any) -> Answer:
+        return asyncio.run(Outgoing(LOOPBACK).send("GET", f"{server.url}/a", content=b"{}", **more))
+
+    with pytest.raises(OutgoingError, match=r"redirect to .*/keys`, which is not followed"):
+        sent()
+    assert server.fetches == ["/a"]
+    server.answers["/a"] = (400, {"Replay-Nonce": "abc"}, b"no")
+    answer = sent(headers={"Accept": "application/json"}, limit=2)
+    assert (answer.status, answer.headers["replay-nonce"], answer.body) == (400, "abc", b"no")
+    with pytest.raises(OutgoingError, match="more than 1 bytes"):
+        sent(limit=1)
+    server.hold.clear()
+    with pytest.raises(OutgoingError, match="did not answer within 0 s"):
+        sent(seconds=0.2)
+
+
 def test_an_answer_is_bounded_in_size(server: Issuer) -> None:
     server.answers["/large"] = (200, {}, b"x" * 5000)
     assert get(f"{server.url}/large", limit=5000).body == b"x" * 5000

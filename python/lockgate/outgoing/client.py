@@ -47,34 +47,71 @@ class Outgoing:
         self, url: str, *, accept: str = "application/json", limit: int = ANSWER_BYTES, redirects: int = REDIRECTS
     ) -> Answer:
         """Get `url`; raises `OutgoingError` for whatever keeps it from being had."""
+        return await self._call("GET", url, {"Accept": accept}, None, limit, redirects, TOTAL_SECONDS)
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        limit: int = ANSWER_BYTES,
+        seconds: float = TOTAL_SECONDS,
+    ) -> Answer:
+        """Send one request; raises `OutgoingError` as `get` does, and for a redirect.
+
+        `limit` bounds the answer in bytes, `seconds` the whole call. A request that is signed
+        for one URL is nothing that another should be given, so a redirect ends the call.
+        """
+        return await self._call(method, url, headers or {}, content, limit, 0, seconds)
+
+    async def _call(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: bytes | None,
+        limit: int,
+        redirects: int,
+        seconds: float,
+    ) -> Answer:
         import httpx
 
         try:
-            async with asyncio.timeout(TOTAL_SECONDS):
-                return await self._follow(url, accept, limit, redirects)
+            async with asyncio.timeout(seconds):
+                return await self._follow(method, url, headers, content, limit, redirects, seconds)
         except TimeoutError as error:
-            raise OutgoingError(f"{_shown(url)} did not answer within {TOTAL_SECONDS:.0f} s") from error
+            raise OutgoingError(f"{_shown(url)} did not answer within {seconds:.0f} s") from error
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError) as error:
             raise OutgoingError(f"{_shown(url)}: {str(error) or type(error).__name__}") from error
 
-    async def _follow(self, url: str, accept: str, limit: int, redirects: int) -> Answer:
+    async def _follow(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: bytes | None,
+        limit: int,
+        redirects: int,
+        seconds: float,
+    ) -> Answer:
         import httpx
 
         from lockgate.outgoing.transport import CheckedTransport
 
-        headers = {"Accept": accept, "Accept-Encoding": "identity", "User-Agent": "lockgate"}
         async with httpx.AsyncClient(
             transport=CheckedTransport(self.rules, self._tls()),
-            timeout=httpx.Timeout(TOTAL_SECONDS, connect=CONNECT_SECONDS),
-            headers=headers,
+            timeout=httpx.Timeout(seconds, connect=CONNECT_SECONDS),
+            headers={"Accept-Encoding": "identity", "User-Agent": "lockgate", **headers},
             trust_env=False,
             follow_redirects=False,
             cookies=http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(allowed_domains=[])),
         ) as client:
             for _ in range(redirects + 1):
                 check_url(url)
-                async with client.stream("GET", url) as response:
-                    if response.is_redirect:
+                async with client.stream(method, url, content=content) as response:
+                    if response.has_redirect_location:
                         target = urljoin(url, response.headers["location"])
                         if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
                             raise OutgoingError(f"{_shown(url)} leads from https to {_shown(target)}")
@@ -83,6 +120,8 @@ class Outgoing:
                     body = await _read(response, url, limit)
                     found = {name.lower(): value for name, value in response.headers.items()}
                     return Answer(url, response.status_code, found, body)
+            if redirects == 0:
+                raise OutgoingError(f"the answer is a redirect to {_shown(url)}, which is not followed")
             raise OutgoingError(f"{_shown(url)}: more than {redirects} redirects")
 
     def _tls(self) -> ssl.SSLContext:
@@ -90,7 +129,9 @@ class Outgoing:
             try:
                 self._context = ssl.create_default_context(cafile=self.rules.trust)
             except (OSError, ssl.SSLError) as error:
-                raise OutgoingError(f"the certificates of `outgoing.trust` cannot be read: {error}") from error
+                raise OutgoingError(
+                    f"the certificates to trust ({self.rules.trust}) cannot be read: {error}"
+                ) from error
         return self._context
 
 
