@@ -4,3 +4,4 @@
 pub mod guards;
 pub mod seeds;
 pub mod text;
+pub mod watchers;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`framing`] | checks HTTP/1.1 bytes before anything reads them: [`framing::RequestGuard`] and [`framing::ResponseGuard`], with [`framing::HeadLimits`], [`framing::Phase`], [`framing::Expect`] |
 //! | [`target`] | the one form of a path ([`target::normalize`], [`target::TargetSwitches`], [`target::for_matching`], [`target::after_match`]) and of a host ([`target::normalize_host`]) |
+//! | [`http2`] | what a client sends on HTTP/2, counted and bounded, and its fingerprint: [`http2::Watcher`], [`http2::Budgets`] |
 //! | [`query`] | names and values in a query: [`query::find`], [`query::pairs`] |
 //! | [`headers`] | [`headers::remove_hop_by_hop`], [`headers::strip_identity`], [`headers::remove_look_alikes`], [`headers::reserved`] |
 //! | [`headers::forwarded`] | the client's address through trusted proxies: [`headers::forwarded::client_address`] |
@@ -53,6 +54,7 @@ mod chars;
 pub mod framing;
 pub mod headers;
 mod host;
+pub mod http2;
 pub mod query;
 pub mod reason;
 pub mod target;
@@ -65,4 +67,5 @@ pub static REASONS: &[&[ReasonRef]] = &[
     framing::upstream_reasons::REASONS,
     target::reasons::REASONS,
     headers::reasons::REASONS,
+    http2::reasons::REASONS,
 ];

@@ -1,0 +1,37 @@
+//! Fuzz targets for what looks at bytes as they pass; run as those in `wire.rs`.
+
+use bolero::check;
+use lockgate_fuzz::watchers;
+
+/// Frames of HTTP/2: kind, flags, stream, length, filling.
+type Frame = (u8, u8, u8, u8, u8);
+
+fn http2_frame((kind, flags, stream, length, fill): &Frame) -> Vec<u8> {
+    let kind = kind % 18;
+    let length = match kind {
+        3 | 8 if length % 8 > 0 => 4,
+        6 if length % 8 > 0 => 8,
+        4 => length / 6 * 6,
+        _ => *length,
+    };
+    let mut frame = vec![0, 0, length, kind, *flags, 0, 0, 0, stream % 4];
+    frame.resize(9 + usize::from(length), *fill);
+    frame
+}
+
+#[test]
+fn http2() {
+    check!()
+        .with_type::<(Vec<Frame>, Vec<u16>)>()
+        .for_each(|(frames, cuts)| {
+            let settings = http2_frame(&(4, 0, 0, 12, 1));
+            let frames = frames.iter().take(40).flat_map(http2_frame);
+            let stream: Vec<u8> = settings.into_iter().chain(frames).collect();
+            watchers::http2(&stream, cuts);
+        });
+}
+
+#[test]
+fn raw_http2() {
+    check!().for_each(|input: &[u8]| watchers::http2(input, &[2, 11]));
+}
