@@ -35,3 +35,36 @@ fn http2() {
 fn raw_http2() {
     check!().for_each(|input: &[u8]| watchers::http2(input, &[2, 11]));
 }
+
+/// Frames of a WebSocket: first byte, payload.
+fn websocket_frame(masked: bool, (first, payload): &(u8, Vec<u8>)) -> Vec<u8> {
+    const FIRST: [u8; 8] = [0x81, 0x01, 0x02, 0x00, 0x80, 0x88, 0x89, 0xc1];
+    let first = FIRST.get(usize::from(*first % 9)).unwrap_or(first);
+    let payload = &payload[..payload.len().min(125)];
+    let mut frame = vec![*first, payload.len() as u8];
+    if masked {
+        // A key of zeroes changes nothing.
+        frame[1] |= 0x80;
+        frame.extend([0; 4]);
+    }
+    frame.extend(payload);
+    frame
+}
+
+#[test]
+fn websocket() {
+    check!()
+        .with_type::<(bool, Vec<(u8, Vec<u8>)>, Vec<u16>)>()
+        .for_each(|(masked, frames, cuts)| {
+            let frames = frames.iter().take(20);
+            let stream: Vec<u8> = frames
+                .flat_map(|frame| websocket_frame(*masked, frame))
+                .collect();
+            watchers::websocket(&stream, cuts);
+        });
+}
+
+#[test]
+fn raw_websocket() {
+    check!().for_each(|input: &[u8]| watchers::websocket(input, &[1, 3, 9]));
+}

@@ -10,6 +10,7 @@
 //! | [`headers::forwarded`] | the client's address through trusted proxies: [`headers::forwarded::client_address`] |
 //! | [`headers::forwarding`] | `Forwarded` and `X-Forwarded-*` for the upstream: [`headers::forwarding::Hop`] |
 //! | [`headers::trace`] | W3C Trace Context: [`headers::trace::continue_or_begin`] |
+//! | [`websocket`] | handshakes, and frames as they pass: [`websocket::check_handshake`], [`websocket::Watcher`] |
 //! | [`reason`] | what a refusal is; all of this crate's are in [`REASONS`] |
 //!
 //! The life of a request through them:
@@ -50,6 +51,7 @@
 
 #[macro_use]
 mod declare;
+mod base64;
 mod chars;
 pub mod framing;
 pub mod headers;
@@ -58,6 +60,7 @@ pub mod http2;
 pub mod query;
 pub mod reason;
 pub mod target;
+pub mod websocket;
 
 use reason::ReasonRef;
 
@@ -68,4 +71,5 @@ pub static REASONS: &[&[ReasonRef]] = &[
     target::reasons::REASONS,
     headers::reasons::REASONS,
     http2::reasons::REASONS,
+    websocket::reasons::REASONS,
 ];
