@@ -1,7 +1,7 @@
 //! Fuzz targets for what looks at bytes as they pass; run as those in `wire.rs`.
 
 use bolero::check;
-use lockgate_fuzz::watchers;
+use lockgate_fuzz::{grpc, watchers};
 
 /// Frames of HTTP/2: kind, flags, stream, length, filling.
 type Frame = (u8, u8, u8, u8, u8);
@@ -67,4 +67,33 @@ fn websocket() {
 #[test]
 fn raw_websocket() {
     check!().for_each(|input: &[u8]| watchers::websocket(input, &[1, 3, 9]));
+}
+
+#[test]
+fn grpc_messages() {
+    check!()
+        .with_type::<(Vec<(u8, Vec<u8>)>, Vec<u16>)>()
+        .for_each(|(messages, cuts)| {
+            let mut stream = Vec::new();
+            for (flag, payload) in messages.iter().take(8) {
+                stream.push([0, 1, 0x80, *flag][usize::from(flag % 4)]);
+                stream.extend((payload.len() as u32).to_be_bytes());
+                stream.extend(payload);
+            }
+            grpc::messages(&stream, cuts);
+        });
+}
+
+#[test]
+fn raw_grpc() {
+    const ALPHABET: &[u8] = b"ABCxyz019+/=";
+    check!().for_each(|input: &[u8]| {
+        grpc::messages(input, &[1, 7]);
+        grpc::text(input, &[1, 6]);
+        let text = input
+            .iter()
+            .map(|byte| ALPHABET[usize::from(*byte) % ALPHABET.len()]);
+        grpc::text(&text.collect::<Vec<_>>(), &[2, 5]);
+        grpc::values(input);
+    });
 }

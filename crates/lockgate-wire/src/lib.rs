@@ -11,6 +11,7 @@
 //! | [`headers::forwarding`] | `Forwarded` and `X-Forwarded-*` for the upstream: [`headers::forwarding::Hop`] |
 //! | [`headers::trace`] | W3C Trace Context: [`headers::trace::continue_or_begin`] |
 //! | [`websocket`] | handshakes, and frames as they pass: [`websocket::check_handshake`], [`websocket::Watcher`] |
+//! | [`grpc`] | gRPC and gRPC-Web: content types, statuses, deadlines, messages: [`grpc::request`], [`grpc::Code`], [`grpc::Messages`] |
 //! | [`reason`] | what a refusal is; all of this crate's are in [`REASONS`] |
 //!
 //! The life of a request through them:
@@ -54,6 +55,7 @@ mod declare;
 mod base64;
 mod chars;
 pub mod framing;
+pub mod grpc;
 pub mod headers;
 mod host;
 pub mod http2;
@@ -72,4 +74,5 @@ pub static REASONS: &[&[ReasonRef]] = &[
     headers::reasons::REASONS,
     http2::reasons::REASONS,
     websocket::reasons::REASONS,
+    grpc::reasons::REASONS,
 ];
