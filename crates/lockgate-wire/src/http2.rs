@@ -320,11 +320,12 @@ impl Watcher {
         let buckets = &mut self.buckets;
         match frame.kind {
             Kind::Data | Kind::Headers | Kind::Continuation => {
-                if frame.content(kept)? == 0 && !frame.ends_stream() {
-                    let bucket = match frame.kind {
-                        Kind::Data => &mut buckets.empty_data,
-                        _ => &mut buckets.empty_headers,
-                    };
+                let empty = frame.content(kept)? == 0 && !frame.ends_stream();
+                let bucket = match frame.kind {
+                    Kind::Data => &mut buckets.empty_data,
+                    _ => &mut buckets.empty_headers,
+                };
+                if empty {
                     bucket.take(now_ms, &reasons::EMPTY_FRAMES_FLOOD)?;
                 }
             }

@@ -9,7 +9,10 @@ pub(super) const CONTROL_BYTES: usize = 125;
 /// at a character's end. `key` masks it, as a client must and a server must not.
 #[must_use]
 pub fn close_frame(code: u16, text: &str, key: Option<[u8; 4]>) -> Vec<u8> {
-    let text = &text[..text.floor_char_boundary(CONTROL_BYTES - 2)];
+    let most = text.len().min(CONTROL_BYTES - 2);
+    // Zero is always a boundary.
+    let end = (0..=most).rev().find(|end| text.is_char_boundary(*end));
+    let text = &text[..end.unwrap_or(0)];
     // Not more than 125, so the cast loses nothing.
     let length = text.len() as u8 + 2;
     let mut frame = vec![0x88, length | if key.is_some() { 0x80 } else { 0 }];
