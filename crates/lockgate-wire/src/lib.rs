@@ -12,6 +12,7 @@
 //! | [`headers::trace`] | W3C Trace Context: [`headers::trace::continue_or_begin`] |
 //! | [`websocket`] | handshakes, and frames as they pass: [`websocket::check_handshake`], [`websocket::Watcher`] |
 //! | [`grpc`] | gRPC and gRPC-Web: content types, statuses, deadlines, messages: [`grpc::request`], [`grpc::Code`], [`grpc::Messages`] |
+//! | [`client_hello`] | a TLS client's first message, and JA4: [`client_hello::Reader`], [`client_hello::ClientHello`], [`client_hello::Ja4`] |
 //! | [`reason`] | what a refusal is; all of this crate's are in [`REASONS`] |
 //!
 //! The life of a request through them:
@@ -54,6 +55,7 @@
 mod declare;
 mod base64;
 mod chars;
+pub mod client_hello;
 pub mod framing;
 pub mod grpc;
 pub mod headers;
