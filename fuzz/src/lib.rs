@@ -4,6 +4,7 @@
 pub mod client_hello;
 pub mod grpc;
 pub mod guards;
+pub mod proxy_protocol;
 pub mod seeds;
 pub mod text;
 pub mod watchers;

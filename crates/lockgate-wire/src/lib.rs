@@ -13,6 +13,7 @@
 //! | [`websocket`] | handshakes, and frames as they pass: [`websocket::check_handshake`], [`websocket::Watcher`] |
 //! | [`grpc`] | gRPC and gRPC-Web: content types, statuses, deadlines, messages: [`grpc::request`], [`grpc::Code`], [`grpc::Messages`] |
 //! | [`client_hello`] | a TLS client's first message, and JA4: [`client_hello::Reader`], [`client_hello::ClientHello`], [`client_hello::Ja4`] |
+//! | [`proxy_protocol`] | whom a load balancer speaks for: [`proxy_protocol::parse`], [`proxy_protocol::write_v1`], [`proxy_protocol::V2`] |
 //! | [`reason`] | what a refusal is; all of this crate's are in [`REASONS`] |
 //!
 //! The life of a request through them:
@@ -61,6 +62,7 @@ pub mod grpc;
 pub mod headers;
 mod host;
 pub mod http2;
+pub mod proxy_protocol;
 pub mod query;
 pub mod reason;
 pub mod target;
@@ -77,4 +79,5 @@ pub static REASONS: &[&[ReasonRef]] = &[
     http2::reasons::REASONS,
     websocket::reasons::REASONS,
     grpc::reasons::REASONS,
+    proxy_protocol::reasons::REASONS,
 ];
