@@ -10,7 +10,7 @@ use super::{
 };
 
 /// Text is unmasked in pieces of this size, on the stack.
-const UNMASKED: usize = 2048;
+const UNMASKED: usize = 512;
 /// What is kept: a frame's head, or a close frame's payload.
 const HELD: usize = if MAX_HEAD > CONTROL_BYTES {
     MAX_HEAD
