@@ -117,7 +117,7 @@ fn parses(head: &[u8]) {
     }
 }
 
-fn cut<'a>(input: &'a [u8], cuts: &[u16]) -> Vec<&'a [u8]> {
+pub(crate) fn cut<'a>(input: &'a [u8], cuts: &[u16]) -> Vec<&'a [u8]> {
     let mut places: Vec<usize> = cuts
         .iter()
         .take(16)

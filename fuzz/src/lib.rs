@@ -1,6 +1,10 @@
 //! What must hold for whatever a stranger sends. The targets in `tests/` feed
 //! these; each panics with the input when its promise is broken.
 
+pub mod client_hello;
+pub mod grpc;
 pub mod guards;
+pub mod proxy_protocol;
 pub mod seeds;
 pub mod text;
+pub mod watchers;

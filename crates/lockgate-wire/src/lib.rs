@@ -4,11 +4,16 @@
 //! |---|---|
 //! | [`framing`] | checks HTTP/1.1 bytes before anything reads them: [`framing::RequestGuard`] and [`framing::ResponseGuard`], with [`framing::HeadLimits`], [`framing::Phase`], [`framing::Expect`] |
 //! | [`target`] | the one form of a path ([`target::normalize`], [`target::TargetSwitches`], [`target::for_matching`], [`target::after_match`]) and of a host ([`target::normalize_host`]) |
+//! | [`http2`] | what a client sends on HTTP/2, counted and bounded, and its fingerprint: [`http2::Watcher`], [`http2::Budgets`] |
 //! | [`query`] | names and values in a query: [`query::find`], [`query::pairs`] |
 //! | [`headers`] | [`headers::remove_hop_by_hop`], [`headers::strip_identity`], [`headers::remove_look_alikes`], [`headers::reserved`] |
 //! | [`headers::forwarded`] | the client's address through trusted proxies: [`headers::forwarded::client_address`] |
 //! | [`headers::forwarding`] | `Forwarded` and `X-Forwarded-*` for the upstream: [`headers::forwarding::Hop`] |
 //! | [`headers::trace`] | W3C Trace Context: [`headers::trace::continue_or_begin`] |
+//! | [`websocket`] | handshakes, and frames as they pass: [`websocket::check_handshake`], [`websocket::Watcher`] |
+//! | [`grpc`] | gRPC and gRPC-Web: content types, statuses, deadlines, messages: [`grpc::request`], [`grpc::Code`], [`grpc::Messages`] |
+//! | [`client_hello`] | a TLS client's first message, and JA4: [`client_hello::Reader`], [`client_hello::ClientHello`], [`client_hello::Ja4`] |
+//! | [`proxy_protocol`] | whom a load balancer speaks for: [`proxy_protocol::parse`], [`proxy_protocol::write_v1`], [`proxy_protocol::V2`] |
 //! | [`reason`] | what a refusal is; all of this crate's are in [`REASONS`] |
 //!
 //! The life of a request through them:
@@ -49,13 +54,19 @@
 
 #[macro_use]
 mod declare;
+mod base64;
 mod chars;
+pub mod client_hello;
 pub mod framing;
+pub mod grpc;
 pub mod headers;
 mod host;
+pub mod http2;
+pub mod proxy_protocol;
 pub mod query;
 pub mod reason;
 pub mod target;
+pub mod websocket;
 
 use reason::ReasonRef;
 
@@ -65,4 +76,8 @@ pub static REASONS: &[&[ReasonRef]] = &[
     framing::upstream_reasons::REASONS,
     target::reasons::REASONS,
     headers::reasons::REASONS,
+    http2::reasons::REASONS,
+    websocket::reasons::REASONS,
+    grpc::reasons::REASONS,
+    proxy_protocol::reasons::REASONS,
 ];
