@@ -62,6 +62,7 @@ def bundle(shape: Shape, origin: str, sequence: int = 1, folder: Path | None = N
                     "protocols": ["h2", "http/1.1"] if shape.tls else ["http/1.1"],
                     "tls": tls(folder) if shape.tls and folder else None,
                     "redirect_port": 0,
+                    "proxy_protocol": False,
                     "trusted_proxies": [],
                     "limits": LIMITS,
                     "insecure": None,

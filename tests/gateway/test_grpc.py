@@ -13,7 +13,7 @@ import pytest
 
 from gateway.harness import bundles
 from gateway.harness.gate import Gate
-from gateway.harness.upstream import AutoUpstream
+from gateway.harness.upstream import AutoUpstream, Upstream
 from lockgate.config.bundle_types import Api
 from support.certificates import Authority, Issued
 
@@ -263,6 +263,19 @@ def test_over_tls_to_the_server(gate: Gate, authority: Authority, shop: Shop) ->
         loaded(gate, authority, port, secure=True)
         with channel(gate, authority) as client:
             assert unary(client, "/shop.Shop/Echo")(b"x", timeout=WITHIN) == b"x"
+
+
+def test_a_server_that_says_nothing_is_given_up(gate: Gate, authority: Authority, upstream: Upstream) -> None:
+    """It takes the connection, and closes it at the gate's hello."""
+    loaded(gate, authority, upstream.port)
+    with channel(gate, authority) as client:
+        call = unary(client, "/shop.Shop/Echo").future(b"", timeout=WITHIN)
+        upstream.accept().close()
+        with pytest.raises(grpc.RpcError):
+            call.result()
+        code, words = call.code(), call.details() or ""
+    assert code == grpc.StatusCode.UNAVAILABLE
+    assert "upstream-no-http2" in words or "upstream-reset" in words
 
 
 def test_a_server_of_http_11_is_told_so(gate: Gate, authority: Authority) -> None:

@@ -11,7 +11,7 @@ import pytest
 from gateway.harness import bundles
 from gateway.harness.gate import Gate
 from gateway.harness.place import Place
-from gateway.harness.secure import Http2
+from gateway.harness.secure import Http2, Reply
 from gateway.harness.upstream import AutoUpstream, Upstream
 from gateway.harness.wire import Message
 from support.certificates import Authority
@@ -187,6 +187,16 @@ def flood(web: Http2, count: int) -> None:
             web.flush()
         except OSError:
             return
+
+
+def test_connect_makes_no_tunnel(shop: Place, authority: Authority) -> None:
+    with Http2(shop.port, authority.pem) as web:
+        stream = web.h2.get_next_available_stream_id()
+        web.replies[stream] = Reply()
+        web.h2.send_headers(stream, [(":method", "CONNECT"), (":authority", "shop.example:443")], end_stream=True)
+        web.flush()
+        assert web.answer(stream).status == 501
+    shop.gate.refused("http2-connect-unsupported")
 
 
 def test_too_many_resets_end_the_connection(shop: Place, authority: Authority) -> None:

@@ -380,3 +380,20 @@ def test_health_is_asked_over_tls(gate: Gate, authority: Authority) -> None:
             }
             gate.load(bundles.bundle([bundles.api()], [upstream]))
             answers_soon(gate, 200 if healthy else 503)
+
+
+def test_a_client_that_trusts_nobody_breaks_off(gate: Gate, auto: AutoUpstream, authority: Authority) -> None:
+    gate.load(serving(auto, bundles.tls(authority.issue("shop", "shop.example"))))
+    stranger = Authority(authority.folder, "stranger")
+    with pytest.raises(ssl.SSLCertVerificationError):
+        connect(gate.port(), context(stranger.pem))
+    counted(gate, "tls-handshake-broken")
+
+
+def test_a_client_without_a_common_cipher_is_told_so(gate: Gate, auto: AutoUpstream, authority: Authority) -> None:
+    gate.load(serving(auto, bundles.tls(authority.issue("shop", "shop.example"))))
+    how = context(authority.pem, only=ssl.TLSVersion.TLSv1_2)
+    how.set_ciphers("AES128-SHA")
+    with pytest.raises(ssl.SSLError):
+        connect(gate.port(), how)
+    counted(gate, "tls-nothing-in-common")

@@ -10,6 +10,7 @@ import pytest
 
 from lockgate.config import ConfigErrors, load
 from lockgate.rehearsal.read import read
+from support.certificates import Authority
 from support.tree import ROOT, matching, text
 
 PAGES = matching(r"(docs/.*|examples/.*|changes/README|[A-Z_]+)\.md$")
@@ -80,6 +81,9 @@ def test_configurations_in_the_docs_are_good(place: str, block: str, tmp_path: P
     file.write_text(block, encoding="utf-8")
     # The module that pages name is the one of the examples.
     shutil.copy(ROOT / "examples/plugins/my_checks.py", tmp_path)
+    # And so is the certificate.
+    (tmp_path / "certs").mkdir()
+    Authority(tmp_path / "certs").issue("api", "api.example.com")
     try:
         loaded = load(file)
     except ConfigErrors as refused:

@@ -20,7 +20,7 @@
 //! cors: {origins: ["https://shop.example.com", "https://*.preview.example.com"], credentials: true}
 //! ```
 
-mod origin;
+pub(crate) mod origin;
 
 use http::header::{
     HeaderMap, HeaderName, HeaderValue, ACCESS_CONTROL_ALLOW_CREDENTIALS as ALLOW_CREDENTIALS,

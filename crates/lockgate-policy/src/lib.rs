@@ -15,6 +15,7 @@ pub mod limits;
 pub mod plugins;
 pub mod redirect;
 pub mod rewrite;
+pub mod websocket;
 
 pub mod body;
 pub mod conditions;
@@ -48,12 +49,13 @@ pub const NAMES: &[&str] = &[
     plugins::NAME,
     redirect::NAME,
     rewrite::NAME,
+    websocket::NAME,
 ];
 
 /// Every reason that a room can give, room by room.
 #[must_use]
 pub fn reasons() -> Vec<ReasonRef> {
-    let rooms: [&[ReasonRef]; 10] = [
+    let rooms: [&[ReasonRef]; 11] = [
         api_key::REASONS,
         body_limit::REASONS,
         cors::REASONS,
@@ -63,6 +65,7 @@ pub fn reasons() -> Vec<ReasonRef> {
         plugins::REASONS,
         redirect::REASONS,
         rewrite::REASONS,
+        websocket::REASONS,
         verdict::REASONS,
     ];
     rooms.concat()

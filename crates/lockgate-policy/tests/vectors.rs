@@ -11,8 +11,8 @@ use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
 use lockgate_policy::{
-    api_key, body_limit, cors, headers, ip_filter, Answers, BodyMachine, BodyVerdict, Caller,
-    Denial, Edit, Grant, Identity, KeyRecord, Need, RequestView, Verdict,
+    api_key, body_limit, cors, headers, ip_filter, websocket, Answers, BodyMachine, BodyVerdict,
+    Caller, Denial, Edit, Grant, Identity, KeyRecord, Need, RequestView, Verdict,
 };
 use serde::Deserialize;
 
@@ -410,5 +410,72 @@ mod pages {
             .filter(|(name, _)| name.as_str().starts_with("access-control-"));
         ours.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
             .collect()
+    }
+}
+
+mod sockets {
+    use super::*;
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Vectors {
+        cases: Vec<Case>,
+    }
+
+    /// The part of the file's config that a handshake is judged by.
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Said {
+        #[serde(default)]
+        origins: Vec<String>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Case {
+        name: String,
+        config: Option<Said>,
+        method: Option<String>,
+        headers: BTreeMap<String, Option<String>>,
+        verdict: String,
+        reason: Option<String>,
+    }
+
+    #[test]
+    fn websocket() {
+        let text = include_str!("../../../tests/vectors/websocket.yaml");
+        let vectors: Vectors = serde_saphyr::from_str(text).unwrap();
+        assert!(vectors.cases.len() > 10);
+        for case in vectors.cases {
+            // Where an API says nothing, the gate refuses, and no policy is asked.
+            let Some(config) = case.config else { continue };
+            let policy = websocket::WebSocket::new(&websocket::Config {
+                origins: config.origins,
+                frame_bytes: 1,
+                message_bytes: 1,
+                messages: 0,
+                idle_ms: 1,
+            })
+            .unwrap();
+            let usual = [
+                ("Upgrade", "websocket"),
+                ("Connection", "Upgrade"),
+                ("Sec-WebSocket-Version", "13"),
+                ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+            ];
+            let mut told: BTreeMap<String, Option<String>> = usual
+                .map(|(name, value)| (name.to_owned(), Some(value.to_owned())))
+                .into();
+            told.extend(case.headers);
+            let mut headers = HeaderMap::new();
+            for (name, value) in told {
+                let Some(value) = value else { continue };
+                let name = HeaderName::try_from(name).unwrap();
+                headers.append(name, HeaderValue::try_from(value).unwrap());
+            }
+            let method = case.method.as_deref().unwrap_or("GET").parse().unwrap();
+            let verdict = policy.decide(&view(&method, &headers, None));
+            check(&case.name, &verdict, &case.verdict, case.reason.as_deref());
+        }
     }
 }

@@ -10,7 +10,7 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use lockgate_wire::headers::{remove_hop_by_hop, remove_look_alikes, strip_identity};
 
-use crate::client::Upload;
+use crate::client::{Tunnel, Upload};
 use crate::exchange::Exchange;
 use crate::judge::Watcher;
 use crate::mirror::Kept;
@@ -257,6 +257,8 @@ impl Arriving {
 pub enum AnswerBody {
     /// Said by the gate itself. Only after a panic is there no exchange left.
     Own(Option<Bytes>, Option<Box<Exchange>>),
+    /// None: the connection becomes a tunnel.
+    Tunnel(Option<Box<Tunnel>>),
     /// Coming from the upstream, over a connection until it is over.
     Upstream(Option<Box<Link>>, Box<Exchange>),
 }
@@ -305,6 +307,7 @@ impl AnswerBody {
     fn exchange(&self) -> Option<&Exchange> {
         match self {
             Self::Own(_, exchange) => exchange.as_deref(),
+            Self::Tunnel(tunnel) => tunnel.as_deref().map(Tunnel::exchange),
             Self::Upstream(_, exchange) => Some(exchange),
         }
     }
@@ -375,6 +378,7 @@ impl Body for AnswerBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         match self.get_mut() {
+            Self::Tunnel(_) => Poll::Ready(None),
             Self::Upstream(link, exchange) => poll_upstream(link, exchange, cx),
             Self::Own(bytes, exchange) => {
                 let bytes = bytes.take();
@@ -389,6 +393,7 @@ impl Body for AnswerBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Own(bytes, _) => bytes.is_none(),
+            Self::Tunnel(_) => true,
             Self::Upstream(link, _) => link.is_none(),
         }
     }
@@ -398,7 +403,7 @@ impl Body for AnswerBody {
             Self::Own(bytes, _) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64)
             }
-            Self::Upstream(None, _) => SizeHint::with_exact(0),
+            Self::Tunnel(_) | Self::Upstream(None, _) => SizeHint::with_exact(0),
             Self::Upstream(Some(link), _) => link
                 .left()
                 .map_or_else(SizeHint::default, SizeHint::with_exact),

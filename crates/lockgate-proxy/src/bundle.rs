@@ -21,7 +21,7 @@ pub use versions::{Brownout, Version, VersionBy, Versions};
 use lockgate_policy::plugins as plugin;
 use lockgate_policy::{
     api_key, body_limit, conditions, cors, headers, ip_filter, jwt, limits, redirect, rewrite,
-    Mode, OnError, Span, Waiver,
+    websocket, Mode, OnError, Span, Waiver,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -220,6 +220,9 @@ pub struct Policies {
     /// Policies in Python, asked in this order.
     #[serde(default)]
     pub plugins: Vec<Placed<plugin::Config>>,
+    /// What may become a WebSocket; none for nothing.
+    #[serde(default)]
+    pub websocket: Option<Placed<websocket::Config>>,
     /// Changes to header fields, both ways.
     pub headers: Option<Placed<headers::Config>>,
     /// How much may come.

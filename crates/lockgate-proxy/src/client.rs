@@ -23,12 +23,14 @@ mod conversation;
 mod head;
 mod outbox;
 mod sending;
+mod tunnel;
 
 pub use conversation::converse;
 pub use head::Asked;
 use head::Head;
 use outbox::Outbox;
 pub use outbox::Spare;
+pub use tunnel::Tunnel;
 
 /// Bytes of a refused request that are read and thrown away, so that its sender
 /// gets to read the answer; nginx's `lingering_close` bounds only the time.
@@ -185,6 +187,19 @@ impl Client {
         }
     }
 
+    /// What comes through the tunnel that the connection has become; `None` once it is over.
+    fn poll_tunnel(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        loop {
+            if !self.inbox.is_empty() {
+                return Poll::Ready(Some(std::mem::take(&mut self.inbox).freeze()));
+            }
+            if self.closed {
+                return Poll::Ready(None);
+            }
+            ready!(self.poll_fill(cx));
+        }
+    }
+
     /// Looks whether the client went away while it is being served. Whatever
     /// else it sends meanwhile waits in the inbox.
     fn is_gone(&mut self, cx: &mut Context<'_>) -> bool {
@@ -255,7 +270,7 @@ impl Client {
         if before != Phase::Body && guard.phase() == Phase::Body {
             state.begin_body();
         }
-        if !inbox.is_empty() {
+        if !inbox.is_empty() && guard.phase() != Phase::Tunnel {
             state.wait(Waiting::Nothing, self.clock.coarse_ms());
         }
         self.flaw = fed.err();

@@ -18,6 +18,7 @@ use lockgate_policy::limits::Seed;
 use lockgate_policy::plugins::Plugin;
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
+use lockgate_policy::websocket::WebSocket;
 use lockgate_policy::{ConfigError, Edit, Mode, OnError, Ranges, Span, Waiver};
 use lockgate_wire::headers::reserved;
 use lockgate_wire::target::TargetSwitches;
@@ -262,6 +263,14 @@ fn listener(
             message,
         ))]
     })?;
+    if listener.proxy_protocol && trusted.is_empty() {
+        let message = "`proxy_protocol` is believed of `trusted_proxies` alone, and there are none";
+        return Err(vec![at(ConfigError::new(
+            "proxy-protocol-untrusted",
+            "/proxy_protocol",
+            message,
+        ))]);
+    }
     let tls = match (&listener.tls, around.tls) {
         (Some(wanted), Some(source)) => Some(
             source
@@ -274,6 +283,7 @@ fn listener(
         name: listener.name.as_str().into(),
         address,
         trusted,
+        proxy_protocol: listener.proxy_protocol,
         secure: listener.tls.is_some(),
         tls,
         protocols: listener.protocols.clone(),
@@ -627,6 +637,11 @@ fn steps(
             placed.into(),
             Ok(Policy::BodyLimit(BodyLimit::new(&placed.config))),
         );
+    }
+    if let Some(placed) = &api.policies.websocket {
+        let policy = WebSocket::new(&placed.config);
+        let policy = policy.map(|policy| Policy::WebSocket(policy.into()));
+        add("websocket".into(), placed.into(), policy);
     }
     // A name that one of several paths does not give would be empty there.
     let own = |name: &str| {

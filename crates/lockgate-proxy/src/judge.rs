@@ -14,6 +14,7 @@ use lockgate_policy::limits::{Charge, Strike};
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
 use lockgate_policy::template::Captures;
+use lockgate_policy::websocket::Terms;
 use lockgate_policy::{
     cors, Answers, BodyMachine, Caller, Denial, Edit, Identity, Mode, Need, OnError, PolicyError,
     Reading, ReasonRef, RequestView, Span, Verdict,
@@ -21,6 +22,7 @@ use lockgate_policy::{
 use lockgate_wire::headers::forwarded::client_address;
 use lockgate_wire::query;
 use lockgate_wire::target::{self, normalize_host};
+use lockgate_wire::websocket::Offer;
 
 use crate::bundle::Duplicates;
 use crate::normal::{self, Fold, Located};
@@ -35,6 +37,7 @@ mod counted;
 mod operation;
 mod secure;
 mod shown;
+mod socket;
 
 pub use counted::{answer, Stores};
 
@@ -107,6 +110,7 @@ impl Default for Judgement {
             edits: Vec::new(),
             answer_edits: Vec::new(),
             shown: None,
+            websocket: None,
             watchers: Vec::new(),
             errors: Vec::new(),
         }
@@ -148,6 +152,8 @@ pub struct Judgement {
     pub answer_edits: Vec<Edit>,
     /// By step, the request's head as a plugin that judges the answer sees it.
     pub shown: Option<Box<[Option<serde_json::Value>]>>,
+    /// What is offered where it becomes a WebSocket, and what may pass over it.
+    pub websocket: Option<Box<(Offer, Terms)>>,
     /// What watches the body.
     pub watchers: Vec<Watcher>,
     /// Errors of policies, for the log.
@@ -263,6 +269,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
         if !self.strikes.is_empty() {
             return Progress::Need(Need::Strike(std::mem::take(&mut self.strikes)));
         }
+        self.refuse_websocket();
         self.choose_upstream();
         self.keep_for_answers();
         self.leave_rest();
@@ -609,6 +616,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             Policy::Authorize(rule) => Ok(self.authorize(rule)),
             Policy::Redirect(policy) => Ok(self.redirect(policy)),
             Policy::Rewrite(policy) => Ok(self.rewrite(policy, step)),
+            Policy::WebSocket(policy) => Ok(self.websocket(policy)),
             Policy::BodyLimit(policy) => {
                 let verdict = policy.decide(&view);
                 // A length that the head told is held to by the framing.

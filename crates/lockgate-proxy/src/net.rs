@@ -8,11 +8,13 @@ use tokio::net::TcpStream;
 
 mod deadline;
 mod listen;
+mod proxied;
 mod reserve;
 mod stream;
 
 pub use deadline::{BodyRefusal, ConnectionState, Trip, Waiting, Watch};
 pub use listen::{bind, share, Admission, Each, Full, Permit};
+pub use proxied::client_of;
 pub use reserve::{out_of_descriptors, Reserve};
 pub use stream::Stream;
 

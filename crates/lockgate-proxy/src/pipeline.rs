@@ -4,7 +4,10 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::header::{HeaderValue, CONTENT_LENGTH, HOST, RETRY_AFTER, SET_COOKIE};
+use aws_lc_rs::digest::{digest, SHA1_FOR_LEGACY_USE_ONLY};
+use http::header::{
+    HeaderValue, CONTENT_LENGTH, HOST, RETRY_AFTER, SEC_WEBSOCKET_EXTENSIONS, SET_COOKIE,
+};
 use http::request::Parts;
 use http::uri::{PathAndQuery, Uri};
 use http::{HeaderMap, Method, Request, Version};
@@ -12,9 +15,11 @@ use lockgate_policy::{Answers, Denial, Edit, ReasonRef};
 use lockgate_wire::headers::forwarding::Hop;
 use lockgate_wire::headers::trace::{continue_or_begin, TraceParent, TRACEPARENT, TRACESTATE};
 use lockgate_wire::headers::{remove_hop_by_hop, remove_look_alikes};
+use lockgate_wire::websocket::Offer;
 
 use crate::body::{AnswerBody, RequestBody};
-use crate::client::Upload;
+use crate::bundle::Protocol;
+use crate::client::{Tunnel, Upload};
 use crate::edits;
 use crate::exchange::Exchange;
 use crate::http1::write_field;
@@ -23,9 +28,10 @@ use crate::mirror::Copied;
 use crate::net::ConnectionState;
 use crate::plugins;
 use crate::reasons;
-use crate::respond::{edited, refuse, respond, Answer};
+use crate::respond::{edited, refuse, respond, Answer, Fields};
 use crate::snapshot::{CompiledApi, CompiledUpstream};
 use crate::tls::reasons::MISDIRECTED;
+use crate::upstream::{Head, Upgrading};
 use crate::worker::{Origin, Worker};
 
 /// A place in the order.
@@ -158,6 +164,11 @@ pub const ORDER: &[Place] = &[
         "Where else something is to be found is told to those who may ask for it.",
     ),
     policy(
+        "websocket",
+        "head, connection",
+        "Who may call may open one, where the API takes them; what passes over it is bounded until it ends.",
+    ),
+    policy(
         "body_limit",
         "head, body",
         "A body is bounded before anything reads it, and only for those who may send one.",
@@ -262,6 +273,12 @@ pub async fn serve_request(
         return refuse(exchange, Denial::new(&reasons::NO_ROUTE), false);
     };
 
+    // Kept as it came, to be asked again while it is open.
+    let asked = exchange
+        .judgement
+        .websocket
+        .is_some()
+        .then(|| parts.clone());
     // Transform.
     let own = match outgoing(&mut exchange, &mut parts, (api, upstream)) {
         Ok(own) => own,
@@ -311,6 +328,26 @@ pub async fn serve_request(
         copied.send(&exchange);
     }
 
+    if let (Some(asked), Some(offered)) = (asked, exchange.judgement.websocket.take()) {
+        match granted(&offered.0, &mut head) {
+            Ok(Some(deflate)) => {
+                exchange.target = Some(Arc::clone(link.target()));
+                exchange.status = head.status.as_u16();
+                let Some(fields) = edited(&exchange, head.fields) else {
+                    return refuse(exchange, Denial::new(&reasons::GARBAGE), true);
+                };
+                let tunnel = Tunnel::new(link, exchange, asked, offered.1, deflate);
+                return Answer {
+                    status: head.status,
+                    fields,
+                    close: true,
+                    body: AnswerBody::Tunnel(Some(Box::new(tunnel))),
+                };
+            }
+            Ok(None) => {}
+            Err(reason) => return refuse(exchange, reason.into(), true),
+        }
+    }
     // Response.
     exchange.target = Some(Arc::clone(link.target()));
     if let Some(cookie) = link.lease.as_mut().and_then(|lease| lease.cookie.take()) {
@@ -334,6 +371,27 @@ pub async fn serve_request(
         close: false,
         body: AnswerBody::upstream(link, exchange),
     }
+}
+
+/// Whether the upstream grants the WebSocket that was offered, and whether its
+/// messages may be compressed. Without one its answer is as any other.
+fn granted(offer: &Offer, head: &mut Head) -> Result<Option<bool>, ReasonRef> {
+    let fields = std::mem::replace(&mut head.fields, Fields::Own(HeaderMap::new()));
+    let mut headers = match fields {
+        Fields::Own(headers) => headers,
+        Fields::Passed(lines) => lines.map(HeaderMap::new()).ok_or(&reasons::GARBAGE)?.0,
+    };
+    let agreed = offer.check_answer(head.status, &headers, sha1)?;
+    remove_hop_by_hop(&mut headers);
+    head.fields = Fields::Own(headers);
+    Ok(agreed.map(|agreed| agreed.deflate))
+}
+
+/// RFC 6455 asks for it, and nothing leans on its strength.
+fn sha1(bytes: &[u8]) -> [u8; 20] {
+    let mut sum = [0; 20];
+    sum.copy_from_slice(digest(&SHA1_FOR_LEGACY_USE_ONLY, bytes).as_ref());
+    sum
 }
 
 /// Refuses a head that broke the framing: what it meant to ask is not known.
@@ -464,6 +522,18 @@ fn outgoing(
         if let Some(Ok(host)) = host {
             headers.insert(HOST, host);
         }
+    }
+    if let Some(offered) = &exchange.judgement.websocket {
+        if upstream.protocol == Protocol::Http2 {
+            return Err((&reasons::NO_WEBSOCKET).into());
+        }
+        own.line(b"connection", b"upgrade");
+        own.line(b"upgrade", b"websocket");
+        headers.remove(SEC_WEBSOCKET_EXTENSIONS);
+        if let Some(known) = offered.0.known_extensions() {
+            own.line(b"sec-websocket-extensions", known.as_bytes());
+        }
+        parts.extensions.insert(Upgrading);
     }
     let random = exchange.worker().ids.bytes();
     let trace = if headers.contains_key(TRACEPARENT) {

@@ -95,6 +95,9 @@ lockgate_wire::reasons! { "route", Client:
     NO_HTTP2 = "upstream-no-http2", 502,
         "The API speaks another protocol.",
         "The upstream took the connection and does not speak HTTP/2 on it. Take `protocol: h2` out, or see that its servers have it.";
+    NO_WEBSOCKET = "upstream-no-websocket", 502,
+        "The API cannot take WebSockets there.",
+        "Its upstream is spoken to over HTTP/2 (`protocol: h2`), which carries none here. Give the API an upstream with HTTP/1.1.";
     CONNECT_TIMEOUT = "upstream-connect-timeout", 504,
         "The API cannot be reached in time.",
         "No target of the upstream took a connection within `timeouts.connect`.";

@@ -15,6 +15,7 @@ use lockgate_policy::limits::{Limits, Penalty};
 use lockgate_policy::plugins::Plugin;
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
+use lockgate_policy::websocket::{self, WebSocket};
 use lockgate_policy::{
     api_key, body_limit, cors, headers, ip_filter, limits, plugins, redirect, rewrite, Edit, Mode,
     OnError, Ranges, Span, Waiver,
@@ -280,6 +281,8 @@ pub enum Policy {
     Plugin(Box<Plugin>),
     /// Which header fields are changed.
     Headers(Headers),
+    /// What may become a WebSocket.
+    WebSocket(Box<WebSocket>),
 }
 
 /// What a caller may do.
@@ -308,6 +311,7 @@ impl Policy {
             Self::Rewrite(_) => rewrite::NAME,
             Self::Plugin(_) => plugins::NAME,
             Self::Headers(_) => headers::NAME,
+            Self::WebSocket(_) => websocket::NAME,
             Self::Limits(_) | Self::Penalty(_) => limits::NAME,
         }
     }
@@ -358,6 +362,8 @@ pub struct CompiledListener {
     pub address: SocketAddr,
     /// Proxies that are believed.
     pub trusted: Ranges,
+    /// Trusted proxies say by the PROXY protocol whom they speak for.
+    pub proxy_protocol: bool,
     /// Whether its clients speak TLS.
     pub secure: bool,
     /// How, where it serves.
@@ -380,6 +386,7 @@ impl CompiledListener {
             name: "".into(),
             address: ([127, 0, 0, 1], 0).into(),
             trusted: Ranges::default(),
+            proxy_protocol: false,
             secure: false,
             tls: None,
             protocols: vec![Protocol::Http1],

@@ -48,6 +48,7 @@ mod target;
 pub use dns::{Resolver, MAX_SERVERS};
 pub use group::{Choice, Group, Place, Rules};
 pub use head::Head;
+pub use http1::Upgrading;
 pub use keeper::Keeper;
 pub use link::{Broke, Link, Written};
 
@@ -185,10 +186,12 @@ impl Pools {
             return Box::pin(self.forward(group, upstream, state, request, own, client)).await;
         }
         // RFC 9110 section 9.2.2: what may be repeated. A body is gone once it was sent.
-        let repeatable = request.method().is_idempotent() && request.body().is_empty();
+        let upgrading = request.extensions().get::<Upgrading>().is_some();
+        let repeatable =
+            request.method().is_idempotent() && request.body().is_empty() && !upgrading;
         let no_body = request.method() == Method::HEAD;
         let first_byte_ms = u64::from(upstream.timeouts.first_byte_ms);
-        let mut link = self.only(upstream).await?;
+        let mut link = self.only(upstream, upgrading).await?;
         self.maps.give_back(link.begin(request, &own));
         self.lines.replace(own);
         loop {
@@ -202,7 +205,7 @@ impl Pools {
                 return Err(failure);
             }
             let written = link.written();
-            link = self.only(upstream).await?;
+            link = self.only(upstream, false).await?;
             link.begin_again(written, no_body);
         }
     }
@@ -247,8 +250,9 @@ impl Pools {
         });
     }
 
-    /// A connection to the one server of an upstream without a group.
-    async fn only(&self, upstream: &CompiledUpstream) -> Result<Box<Link>, Failure> {
+    /// A connection to the one server of an upstream without a group; a `new`
+    /// one for what is sent once and for all.
+    async fn only(&self, upstream: &CompiledUpstream, new: bool) -> Result<Box<Link>, Failure> {
         let Some(target) = upstream.targets.first() else {
             return Err(Failure {
                 reason: Some(&reasons::CONNECT_FAILED),
@@ -257,7 +261,12 @@ impl Pools {
                 why: None,
             });
         };
-        match self.take(target, upstream) {
+        let rested = if new {
+            None
+        } else {
+            self.take(target, upstream)
+        };
+        match rested {
             Some(link) => Ok(link),
             None => self.open(target, &target.known(), upstream).await,
         }

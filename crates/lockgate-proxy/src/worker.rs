@@ -1,7 +1,7 @@
 //! One worker: a thread with a runtime, listeners, pools and caches of its own.
 
 use std::cell::RefCell;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -27,7 +27,7 @@ use crate::id::Ids;
 use crate::judge::{answer, Stores};
 use crate::metrics::{Metrics, WorkerMetrics};
 use crate::net::{
-    out_of_descriptors, Admission, ConnectionState, Each, Permit, Scratch, Stream, Watch,
+    client_of, out_of_descriptors, Admission, ConnectionState, Each, Permit, Scratch, Stream, Watch,
 };
 use crate::plugins::Ledger;
 use crate::refetch::Refetches;
@@ -388,12 +388,7 @@ impl Worker {
         }
     }
 
-    fn admit(
-        self: &Rc<Self>,
-        listening: &Arc<Listening>,
-        stream: TcpStream,
-        peer: std::net::IpAddr,
-    ) {
+    fn admit(self: &Rc<Self>, listening: &Arc<Listening>, stream: TcpStream, peer: IpAddr) {
         let origin = Origin {
             listening: Arc::clone(listening),
             accepted: Arc::clone(&listening.opened),
@@ -419,28 +414,39 @@ impl Worker {
             }
         };
         self.shared.metrics.accepted.fetch_add(1, Ordering::Relaxed);
-        let state = ConnectionState::new(
-            peer,
-            &origin.accepted,
-            origin.listening.bound.port(),
-            self.clock.coarse_ms(),
-        );
-        tokio::task::spawn_local(Rc::clone(self).converse(stream, origin, state, permit));
+        tokio::task::spawn_local(Rc::clone(self).converse(stream, peer, origin, permit));
     }
 
     async fn converse(
         self: Rc<Self>,
-        stream: TcpStream,
+        mut stream: TcpStream,
+        peer: IpAddr,
         origin: Origin,
-        state: Rc<ConnectionState>,
         permit: Permit,
     ) {
         self.shared.connections.fetch_add(1, Ordering::Relaxed);
-        let _registered = Registered {
+        let made = |peer| {
+            let port = origin.listening.bound.port();
+            ConnectionState::new(peer, &origin.accepted, port, self.clock.coarse_ms())
+        };
+        let mut state = made(peer);
+        let mut registered = Registered {
             number: self.watch.add(Rc::clone(&state)),
             worker: &self,
             _permit: permit,
         };
+        if origin.accepted.proxy_protocol && origin.accepted.trusts(peer) {
+            match Box::pin(client_of(&mut stream, &state)).await {
+                Ok(None) => {}
+                Ok(Some(client)) => {
+                    // From here on it is the client's connection, and the proxy is not there.
+                    state = made(client);
+                    self.watch.remove(registered.number);
+                    registered.number = self.watch.add(Rc::clone(&state));
+                }
+                Err(reason) => return self.metrics.refused(reason),
+            }
+        }
         let stream = match &origin.accepted.tls {
             // In a box, so that a connection does not carry the size of a handshake along.
             Some(tls) => {

@@ -451,6 +451,8 @@ class Listener(TypedDict):
     """Its name in the configuration."""
     protocols: list[Protocol]
     """What may be spoken there; with TLS the client chooses."""
+    proxy_protocol: bool
+    """Trusted proxies say by the PROXY protocol whom they speak for, and have to."""
     redirect_port: int
     """Every request is sent to this port over HTTPS instead of being served; 0 is no such port."""
     span: Span
@@ -817,6 +819,21 @@ class PlacedRewrite(TypedDict):
     """Needed where authentication or authorization is not enforced."""
 
 
+class PlacedWebsocket(TypedDict):
+    """A policy's config with what every policy has."""
+
+    config: WebsocketConfig
+    """The policy's own part."""
+    mode: Mode
+    """Enforce, observe or off."""
+    on_error: OnError
+    """What an error of the policy itself does."""
+    span: Span
+    """Where the configuration says it."""
+    waiver: Waiver | None
+    """Needed where authentication or authorization is not enforced."""
+
+
 class PluginSet(TypedDict):
     """What a pool of processes for plugins runs. Another set is another pool."""
 
@@ -879,6 +896,8 @@ class Policies(TypedDict):
     """The gate answers with another place."""
     rewrite: PlacedRewrite | None
     """Another path and query for the upstream."""
+    websocket: PlacedWebsocket | None
+    """What may become a WebSocket; none for nothing."""
 
 
 Protocol = Literal["http/1.1", "h2"]
@@ -1256,6 +1275,21 @@ class Waiver(TypedDict):
     """Where the configuration says it."""
     until_ms: int
     """Milliseconds since the epoch; from then on the exception is closed."""
+
+
+class WebsocketConfig(TypedDict):
+    """The room's config."""
+
+    frame_bytes: int
+    """Largest frame, bytes."""
+    idle_ms: int
+    """How long nothing may pass, milliseconds."""
+    message_bytes: int
+    """Largest message, over all its frames, bytes as they are sent."""
+    messages: int
+    """Messages of the client in a second, and five times as many at once; 0 for no bound."""
+    origins: list[str]
+    """Origins whose pages may open one, besides those of the same host; `*` for any."""
 
 
 WhenStale = Literal["deny", "continue"]

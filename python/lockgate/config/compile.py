@@ -82,6 +82,7 @@ class Compiler:
             "address": listener.address,
             "protocols": listener.spoken(),
             "tls": self._tls(name, listener),
+            "proxy_protocol": listener.proxy_protocol,
             "redirect_port": self._redirect_port(listener),
             "trusted_proxies": listener.trusted_proxies,
             "limits": {
@@ -254,6 +255,7 @@ class Compiler:
             "authenticate": [
                 cast("types.Authenticator", {placed.policy.room: self._placed(placed)}) for placed in api.authenticate
             ],
+            "websocket": cast("types.PlacedWebsocket | None", self._placed(api.websocket)),
             "body_limit": cast("types.PlacedBodyLimit", self._placed(api.body_limit)),
             "plugins": [cast("types.PlacedPlugins", self._plugin(placed)) for placed in api.plugins],
             "headers": cast("types.PlacedHeaders | None", self._placed(api.headers)),

@@ -12,10 +12,21 @@ from lockgate.config.merge import refined
 from lockgate.config.model_apis import Api
 from lockgate.config.placed import Path, Placed
 from lockgate.config.problems import Region
-from lockgate.policies import Authentication, BodyLimit, Cors, Headers, IpFilter, Limit, Plugin, Policy, Waiver
+from lockgate.policies import (
+    Authentication,
+    BodyLimit,
+    Cors,
+    Headers,
+    IpFilter,
+    Limit,
+    Plugin,
+    Policy,
+    Waiver,
+    WebSocket,
+)
 
 P = TypeVar("P", bound=Policy)
-Room = Literal["ip_filter", "cors", "body_limit", "headers"]
+Room = Literal["ip_filter", "cors", "websocket", "body_limit", "headers"]
 ROOMS: Final = get_args(Room)
 """Policies that an API has once, and that `defaults` may say."""
 
@@ -40,6 +51,7 @@ class EffectiveApi:
     ip_filter: Placed[IpFilter] | None
     cors: Placed[Cors] | None
     authenticate: tuple[Placed[Authentication], ...]
+    websocket: Placed[WebSocket] | None
     body_limit: Placed[BodyLimit]
     plugins: tuple[Placed[Plugin], ...]
     headers: Placed[Headers] | None
@@ -72,6 +84,8 @@ class EffectiveApi:
         if self.cors is not None:
             yield self.cors
         yield from self.authenticate
+        if self.websocket is not None:
+            yield self.websocket
         yield self.body_limit
         yield from self.plugins
         if self.headers is not None:
@@ -131,6 +145,7 @@ def _effective(document: Document, name: str, api: Api) -> EffectiveApi:
         ip_filter=_placed(name, "ip_filter", document.defaults.ip_filter, api.ip_filter),
         cors=_placed(name, "cors", document.defaults.cors, api.cors),
         authenticate=tuple(_ways(name, api)),
+        websocket=_placed(name, "websocket", document.defaults.websocket, api.websocket),
         body_limit=body_limit or Placed(BodyLimit(), ("apis", name), inherited=True),
         plugins=tuple(_plugins(name, api)),
         headers=_placed(name, "headers", document.defaults.headers, api.headers),

@@ -8,9 +8,6 @@ _TOKENS: Final = "not in this version; meanwhile `api_key` and `jwt` prove who c
 _ROOMS: Final = "not in this version; meanwhile the API, or what stands before the gate, has to do it"
 
 LATER: Final = {
-    **dict.fromkeys(
-        ("websocket", "websockets"), "WebSocket upgrades are not in this version; meanwhile take them past the gate"
-    ),
     **dict.fromkeys(("mtls", "introspection", "oidc", "basic"), _TOKENS),
     "sign_in": _TOKENS,
     **dict.fromkeys(("sender_constrained", "dpop"), _TOKENS),

@@ -14,7 +14,19 @@ from lockgate.config.model_openapi import OPENAPI, Openapi, parse_openapi
 from lockgate.config.model_routing import Goes, NormalForm
 from lockgate.config.model_versions import VERSION_BY, Version, VersionBy
 from lockgate.paths import PATH, PATHS, PathMatch, parse_paths
-from lockgate.policies import ApiKey, BodyLimit, Cors, Headers, IpFilter, Jwt, Limit, PluginEntry, Settings, Waiver
+from lockgate.policies import (
+    ApiKey,
+    BodyLimit,
+    Cors,
+    Headers,
+    IpFilter,
+    Jwt,
+    Limit,
+    PluginEntry,
+    Settings,
+    Waiver,
+    WebSocket,
+)
 from lockgate.scalars import Name, Scalar, ShortForm, parse_name, refusal, shown
 
 SERVER: Final = re.compile(r"[A-Za-z0-9.-]+:[0-9]+")
@@ -99,6 +111,11 @@ class Defaults(Settings):
     cors: Cors | None = Field(
         default=None,
         description="Which web pages of other origins may call.",
+        examples=[{"origins": ["https://shop.example.com"]}],
+    )
+    websocket: WebSocket | None = Field(
+        default=None,
+        description="Takes WebSockets; left out, the API takes none.",
         examples=[{"origins": ["https://shop.example.com"]}],
     )
     body_limit: BodyLimit | None = Field(

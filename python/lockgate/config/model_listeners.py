@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from lockgate.addresses import Listen, Network
 from lockgate.config.model_tls import Tls
 from lockgate.policies import Settings, Waiver
-from lockgate.scalars import Name, ShortForm, count, duration, rate, refusal, size
+from lockgate.scalars import Flag, Name, ShortForm, count, duration, rate, refusal, size
 
 Protocol = Literal["http/1.1", "h2"]
 PROTOCOLS: Final[tuple[Protocol, ...]] = ("http/1.1", "h2")
@@ -104,6 +104,12 @@ class Listener(Settings):
         description="Networks whose `Forwarded` and `X-Forwarded-*` are believed; others' are thrown away.",
         examples=[["10.0.0.0/8"]],
     )
+    proxy_protocol: Flag = Field(
+        default=False,
+        description="The `trusted_proxies` say by the PROXY protocol (version 1 or 2) whom they speak for, before "
+        "anything else, and have to; of others it is not taken.",
+        examples=[True],
+    )
     protocols: Annotated[list[Protocol], BeforeValidator(_protocols), ShortForm({"enum": list(PROTOCOLS)})] | None = (
         Field(
             default=None,
@@ -144,6 +150,12 @@ class Listener(Settings):
                 "insecure-needless",
                 "a listener that only redirects serves nothing in the clear",
                 hint="take `insecure` out",
+            )
+        if self.proxy_protocol and not self.trusted_proxies:
+            raise refusal(
+                "proxy-protocol-untrusted",
+                "whom a proxy speaks for is believed of `trusted_proxies` alone, and there are none",
+                hint="name the networks of your load balancers: `trusted_proxies: [10.0.0.0/8]`",
             )
         if self.tls is None and self.protocols is not None and "h2" in self.protocols:
             raise refusal(

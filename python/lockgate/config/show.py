@@ -93,7 +93,13 @@ def _api(loaded: Loaded, api: EffectiveApi, remarks: dict[tuple[str, ...], str])
     else:
         made["authenticate"] = [{placed.policy.room: _plain(placed.policy)} for placed in api.authenticate]
         made["authorize"] = "authenticated"
-    placed_policies: tuple[Placed[Policy] | None, ...] = (api.ip_filter, api.cors, api.body_limit, api.headers)
+    placed_policies: tuple[Placed[Policy] | None, ...] = (
+        api.ip_filter,
+        api.cors,
+        api.websocket,
+        api.body_limit,
+        api.headers,
+    )
     if api.plugins:
         made["plugins"] = [_plain(placed.policy) for placed in api.plugins]
     for placed in placed_policies:

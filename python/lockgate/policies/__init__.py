@@ -11,6 +11,7 @@ from lockgate.policies.limits import Limit
 from lockgate.policies.plugins import Plugin, PluginEntry
 from lockgate.policies.redirect import Redirect
 from lockgate.policies.rewrite import Rewrite
+from lockgate.policies.websocket import WebSocket
 
 __all__ = [
     "AddressEntry",
@@ -32,4 +33,5 @@ __all__ = [
     "Rewrite",
     "Settings",
     "Waiver",
+    "WebSocket",
 ]

@@ -7,7 +7,7 @@ use crate::ConfigError;
 
 /// The origins that may read.
 #[derive(Debug, Clone)]
-pub(super) struct Origins {
+pub(crate) struct Origins {
     any: bool,
     exact: HashSet<Box<[u8]>>,
     below: Vec<Below>,
@@ -23,7 +23,7 @@ struct Below {
 }
 
 impl Origins {
-    pub(super) fn new(texts: &[String]) -> Result<Self, ConfigError> {
+    pub(crate) fn new(texts: &[String]) -> Result<Self, ConfigError> {
         let mut origins = Self {
             any: false,
             exact: HashSet::new(),
@@ -49,12 +49,12 @@ impl Origins {
         Ok(origins)
     }
 
-    pub(super) const fn any(&self) -> bool {
+    pub(crate) const fn any(&self) -> bool {
         self.any
     }
 
     /// Whether a page of this origin may read.
-    pub(super) fn contain(&self, origin: &[u8]) -> bool {
+    pub(crate) fn contain(&self, origin: &[u8]) -> bool {
         self.any || self.exact.contains(origin) || self.below.iter().any(|below| below.has(origin))
     }
 

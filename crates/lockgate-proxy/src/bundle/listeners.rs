@@ -21,6 +21,9 @@ pub struct Listener {
     /// Every request is sent to this port over HTTPS instead of being served; 0 is no such port.
     #[serde(default)]
     pub redirect_port: u16,
+    /// Trusted proxies say by the PROXY protocol whom they speak for, and have to.
+    #[serde(default)]
+    pub proxy_protocol: bool,
     /// Networks (CIDR) whose `Forwarded` and `X-Forwarded-*` are believed.
     pub trusted_proxies: Vec<String>,
     /// Bounds on what a stranger may send.

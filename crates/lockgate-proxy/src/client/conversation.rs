@@ -10,7 +10,8 @@ use std::task::Poll;
 
 use super::head::{Asked, Head};
 use super::sending::Sending;
-use super::{Client, Gone, Next, Upload, LINGER_BYTES};
+use super::{tunnel, Client, Gone, Next, Tunnel, Upload, LINGER_BYTES};
+use crate::body::AnswerBody;
 use crate::net::ConnectionState;
 use crate::pipeline::{refuse_head, serve_request};
 use crate::respond::{after_panic, Answer};
@@ -42,6 +43,12 @@ pub async fn converse(
                 }
             }
         };
+        if let AnswerBody::Tunnel(_) = &answer.body {
+            if let Some(tunnel) = switch(&client, answer, asked) {
+                tunnel::run(&client, tunnel, worker, origin, state).await;
+            }
+            return;
+        }
         match send(&client, answer, asked).await {
             Ok(true) => {}
             Ok(false) => break,
@@ -77,6 +84,11 @@ async fn serve(
         }
     })
     .await
+}
+
+/// Puts the head of an answer into the outbox with which the connection becomes a tunnel.
+fn switch(client: &Rc<RefCell<Client>>, answer: Answer, asked: Asked) -> Option<Box<Tunnel>> {
+    Sending::begin(&mut client.borrow_mut(), answer, asked).into_tunnel()
 }
 
 /// Sends an answer. Whether another request may follow.

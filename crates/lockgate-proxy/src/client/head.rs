@@ -91,6 +91,8 @@ pub enum Shape {
     Chunked,
     /// By the end of the connection.
     UntilClose,
+    /// There is none: what follows is no HTTP any more.
+    Switch,
 }
 
 /// Fields of the gate's own in an answer.
@@ -154,6 +156,10 @@ pub fn write(
             write_field(out, b"content-length", digits.format(length).as_bytes());
         }
         Shape::Chunked => write_field(out, b"transfer-encoding", b"chunked"),
+        Shape::Switch => {
+            out.extend_from_slice(b"connection: upgrade\r\nupgrade: websocket\r\n\r\n");
+            return;
+        }
         Shape::Length(_) | Shape::Empty | Shape::Bodiless | Shape::UntilClose => {}
     }
     if !persistent {

@@ -11,7 +11,7 @@ use http_body::{Body, Frame};
 
 use super::head::{self, Asked, OwnFields, Shape};
 use super::outbox::Outbox;
-use super::{Client, Gone};
+use super::{Client, Gone, Tunnel};
 use crate::body::AnswerBody;
 use crate::http1::write_fields;
 use crate::respond::Answer;
@@ -41,6 +41,7 @@ impl Sending {
         let empty = status == StatusCode::NO_CONTENT;
         let bodiless = empty || asked.head || status == StatusCode::NOT_MODIFIED;
         let shape = match body.size_hint().exact() {
+            _ if status == StatusCode::SWITCHING_PROTOCOLS => Shape::Switch,
             _ if empty => Shape::Empty,
             _ if bodiless => Shape::Bodiless,
             Some(length) => Shape::Length(length),
@@ -77,6 +78,15 @@ impl Sending {
             trailers: asked.trailers,
             open: false,
             persistent,
+        }
+    }
+
+    /// The tunnel that the connection becomes.
+    pub(super) fn into_tunnel(self) -> Option<Box<Tunnel>> {
+        let mut body = self.body;
+        match &mut body {
+            AnswerBody::Tunnel(tunnel) => tunnel.take(),
+            _ => None,
         }
     }
 

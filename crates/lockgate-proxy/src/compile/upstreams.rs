@@ -58,7 +58,7 @@ pub(super) fn upstream(
         let message = "all targets have a weight of 0, so that none would get a request";
         add("no-weight", "/targets", message);
     }
-    if secure.iter().any(|each| *each) != secure.iter().all(|each| *each) {
+    if secure.contains(&true) && secure.contains(&false) {
         let message = "targets over TLS and in the clear are not mixed within an upstream";
         add("mixed-targets", "/targets", message);
     }

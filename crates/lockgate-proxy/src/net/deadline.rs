@@ -24,6 +24,10 @@ const BODY_GRACE_MS: u64 = 5_000;
 /// `lingering_timeout` is 5 s.
 const LINGER_MS: u64 = 2_000;
 
+/// Between two looks at a tunnel's caller, milliseconds: who is let in no more is
+/// out within two seconds of the word.
+const LOOK_MS: u64 = 1_000;
+
 /// What a connection waits for from its client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Waiting {
@@ -37,6 +41,8 @@ pub enum Waiting {
     Head,
     /// For more of a body.
     Body,
+    /// For anything, in either direction.
+    Tunnel,
     /// For the rest of a body that nobody wants.
     Discard,
     /// For the end of what is no longer read.
@@ -91,6 +97,10 @@ pub struct ConnectionState {
     pub active: Cell<u32>,
     /// Why the present request's body cannot be read to its end, where that is the client's doing.
     pub broken: Cell<Option<ReasonRef>>,
+    tunnel_idle_ms: Cell<u32>,
+    /// When a tunnel's caller is looked at again, milliseconds since the epoch.
+    look_ms: Cell<u64>,
+    looks: Cell<bool>,
     /// Set to let the connection end after the request in work.
     pub draining: Cell<bool>,
     /// Set to let it end after the next answer, whenever that is.
@@ -129,6 +139,9 @@ impl ConnectionState {
             upstream_late: Cell::new(false),
             active: Cell::new(0),
             broken: Cell::new(None),
+            tunnel_idle_ms: Cell::new(0),
+            look_ms: Cell::new(0),
+            looks: Cell::new(false),
             draining: Cell::new(false),
             retiring: Cell::new(false),
             body_in: Cell::new(0),
@@ -157,11 +170,31 @@ impl ConnectionState {
             upstream_late: Cell::new(false),
             active: Cell::new(0),
             broken: Cell::new(None),
+            tunnel_idle_ms: Cell::new(0),
+            look_ms: Cell::new(0),
+            looks: Cell::new(false),
             draining: Cell::new(false),
             retiring: Cell::new(false),
             body_in: Cell::new(0),
             body_refused: RefCell::default(),
         })
+    }
+
+    /// It is a tunnel from now on, through which something has to pass now and then.
+    pub fn tunnel(&self, idle_ms: u32, now_ms: u64) {
+        self.tunnel_idle_ms.set(idle_ms);
+        self.waiting.set(Waiting::Tunnel);
+        self.since_ms.set(now_ms);
+    }
+
+    /// Whether it is time to look whether a tunnel's caller is still let in; told once.
+    pub fn looks(&self) -> bool {
+        self.looks.take()
+    }
+
+    /// Something passed.
+    pub fn passed(&self, now_ms: u64) {
+        self.since_ms.set(now_ms);
     }
 
     /// Bounds on what a stranger may send.
@@ -298,6 +331,11 @@ impl ConnectionState {
             self.upstream_late.set(true);
             self.wake();
         }
+        if self.waiting.get() == Waiting::Tunnel && now_ms >= self.look_ms.get() {
+            self.look_ms.set(now_ms + LOOK_MS);
+            self.looks.set(true);
+            self.wake();
+        }
         if let Some(trip) = self.due(now_ms) {
             self.trip.set(Some(trip));
             self.waiting.set(Waiting::Nothing);
@@ -325,6 +363,9 @@ impl ConnectionState {
             Waiting::Request if self.active.get() > 0 => None,
             Waiting::Request => {
                 (waited >= u64::from(self.limits.idle_timeout_ms)).then_some(Trip::Close)
+            }
+            Waiting::Tunnel => {
+                (waited >= u64::from(self.tunnel_idle_ms.get())).then_some(Trip::Close)
             }
             Waiting::Head => (waited >= head_timeout_ms).then_some(Trip::Refuse(&HEAD_TOO_SLOW)),
             Waiting::Body => self.body_due(now_ms, waited),

@@ -56,7 +56,7 @@ impl Certificate {
             not_before: parsed.validity().not_before.timestamp(),
             not_after: parsed.validity().not_after.timestamp(),
             fingerprint: hex(digest(&SHA256, leaf).as_ref()),
-            key: Arc::new(certified(chain.clone(), key)?),
+            key: Arc::new(certified(chain.clone(), key, parsed.subject_pki.raw)?),
         };
         Ok(told)
     }
@@ -80,22 +80,20 @@ impl Certificate {
 fn certified(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
+    public: &[u8],
 ) -> Result<CertifiedKey, String> {
     let told = "the key cannot be used: it wants RSA of at least 2048 bits, ECDSA P-256 or P-384, or Ed25519";
     let key = super::provider()
         .key_provider
         .load_private_key(key)
         .map_err(|_| told)?;
-    let certified = CertifiedKey::new(chain, key);
-    match certified.keys_match() {
-        Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) | Ok(()) => {
-            Ok(certified)
-        }
-        Err(_) => Err(
-            "certificate and key do not belong together: take the key that the certificate was asked for with"
-                .to_owned(),
-        ),
+    // Compared by ourselves: rustls would read the certificate as one that it verifies, and
+    // refuse a challenge's for the extension that it must have (RFC 8737 section 3).
+    if key.public_key().is_some_and(|own| own.as_ref() != public) {
+        let told = "certificate and key do not belong together: take the key that the certificate was asked for with";
+        return Err(told.to_owned());
     }
+    Ok(CertifiedKey::new(chain, key))
 }
 
 /// Reads certificates in PEM.

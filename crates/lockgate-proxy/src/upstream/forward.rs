@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use super::balance::mixed;
 use super::breaker::{Full, Permit};
 use super::group::{Group, Member, Nobody, Wish};
+use super::http1::Upgrading;
 use super::link::{Link, Written};
 use super::state::TargetState;
 use super::{Answer, Failure, Pools};
@@ -154,7 +155,9 @@ impl Pools {
             until_ms: self.clock.coarse_ms() + u64::from(upstream.timeouts.first_byte_ms),
         };
         // RFC 9110 section 9.2.2: what may be repeated. A body is gone once it was sent.
-        let repeatable = request.method().is_idempotent() && request.body().is_empty();
+        let upgrading = request.extensions().get::<Upgrading>().is_some();
+        let repeatable =
+            request.method().is_idempotent() && request.body().is_empty() && !upgrading;
         let no_body = request.method() == Method::HEAD;
         if let Some(retry) = &group.rules.retry {
             group.state.budget.pay_in(retry.budget);
@@ -163,7 +166,7 @@ impl Pools {
         let mut written = None;
         let mut same = None;
         loop {
-            let mut link = match self.reach(&mut journey, same.take()).await {
+            let mut link = match self.reach(&mut journey, same.take(), upgrading).await {
                 Ok(link) => link,
                 // Not a byte was sent: any request may try again.
                 Err(failure) => {
@@ -241,6 +244,7 @@ impl Pools {
         &self,
         journey: &mut Journey<'_>,
         same: Option<Member>,
+        new: bool,
     ) -> Result<Box<Link>, Failure> {
         if let Some(member) = same {
             return self.lease(journey, member, true).await;
@@ -266,7 +270,7 @@ impl Pools {
                     return Err(turned_away(journey.group, &reasons::UNHEALTHY));
                 }
             };
-            match self.lease(journey, member, false).await {
+            match self.lease(journey, member, new).await {
                 Ok(link) => return Ok(link),
                 Err(other) => failure = Some(other),
             }

@@ -64,7 +64,8 @@ fn parse(head: &Bytes, lines: usize, no_body: bool) -> Option<Head> {
     let http_10 = line.get(7) == Some(&b'0');
     let lines_of = Lines::of(head, start);
     let marks = lines_of.marks();
-    let fields = if marks.nominates {
+    // What is said of a tunnel is looked at before it is taken off.
+    let fields = if marks.nominates && status != StatusCode::SWITCHING_PROTOCOLS {
         let (mut headers, _) = lines_of.map(HeaderMap::with_capacity(lines))?;
         remove_hop_by_hop(&mut headers);
         Fields::Own(headers)

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{ready, Context, Poll, Waker};
 
-use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Method, Request};
+use bytes::{Buf, Bytes, BytesMut};
+use http::{HeaderMap, Method, Request, StatusCode};
 use http_body::{Body, Frame};
 use lockgate_policy::ReasonRef;
 use lockgate_wire::framing::{Expect, Phase, ResponseGuard};
@@ -39,9 +39,15 @@ pub struct Http1 {
     /// The answer is to HEAD: it has no body, whatever its fields say.
     no_body: bool,
     keep_alive: bool,
+    /// It is asked to become a tunnel.
+    upgrading: bool,
     /// Whether any byte of the answer came.
     pub began: bool,
 }
+
+/// Marks a request that asks the connection to become a tunnel.
+#[derive(Debug, Clone, Copy)]
+pub struct Upgrading;
 
 /// A request's body that is still being sent.
 struct Upload {
@@ -64,6 +70,7 @@ impl Http1 {
             body: Coding::OVER,
             no_body: false,
             keep_alive: true,
+            upgrading: false,
             began: false,
         }
     }
@@ -71,6 +78,7 @@ impl Http1 {
     /// Begins to send a request, with header lines of the gate's own. Gives back
     /// its fields, which are written.
     pub fn begin(&mut self, request: Request<RequestBody>, own: &[u8]) -> HeaderMap {
+        self.upgrading = request.extensions().get::<Upgrading>().is_some();
         let no_body = request.method() == Method::HEAD;
         let chunked = !request.body().is_empty() && request.body().size_hint().exact().is_none();
         let mut head = std::mem::take(&mut self.out);
@@ -84,7 +92,9 @@ impl Http1 {
 
     /// Begins to send a request without a body, whose head another connection has written.
     pub fn begin_again(&mut self, head: Vec<u8>, no_body: bool) {
-        let (expect, body) = if no_body {
+        let (expect, body) = if self.upgrading {
+            (Expect::Upgrade, Coding::UntilClose)
+        } else if no_body {
             (Expect::NoBody, Coding::OVER)
         } else {
             (Expect::Body, Coding::UntilClose)
@@ -119,6 +129,11 @@ impl Http1 {
                 let Ok(head) = head else {
                     return Poll::Ready(Err(Broke::Upstream(&reasons::GARBAGE)));
                 };
+                if head.status == StatusCode::SWITCHING_PROTOCOLS {
+                    self.keep_alive = false;
+                    self.body = Coding::UntilClose;
+                    return Poll::Ready(Ok(head));
+                }
                 if head.status.is_informational() {
                     continue;
                 }
@@ -170,6 +185,34 @@ impl Http1 {
                 Err(broke) => return Poll::Ready(Some(Err(broke))),
             }
         }
+    }
+
+    /// What comes through the tunnel that the connection has become; `None` once it is over.
+    pub fn poll_tunnel(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        loop {
+            if !self.inbox.is_empty() {
+                return Poll::Ready(Some(std::mem::take(&mut self.inbox).freeze()));
+            }
+            match ready!(self.poll_fill(cx)) {
+                Ok(0) | Err(_) => return Poll::Ready(None),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// Sends `bytes` through the tunnel, and takes off what went; ready when all did.
+    pub fn poll_push(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &mut Bytes,
+    ) -> Poll<Result<(), Broke>> {
+        while !bytes.is_empty() {
+            match ready!(self.stream.poll_write(cx, bytes)) {
+                Ok(count) => bytes.advance(count),
+                Err(_) => return Poll::Ready(Err(RESET)),
+            }
+        }
+        self.stream.poll_flush(cx).map_err(|_| RESET)
     }
 
     /// Whether the answer's body is over.

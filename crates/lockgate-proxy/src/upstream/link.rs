@@ -148,6 +148,27 @@ impl Link {
         }
     }
 
+    /// What comes through the tunnel that it has become; `None` once it is over.
+    pub fn poll_tunnel(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        match &mut self.carrier {
+            Carrier::Http1(connection) => connection.poll_tunnel(cx),
+            // No stream becomes one: it is not asked to.
+            Carrier::Http2(_) => Poll::Ready(None),
+        }
+    }
+
+    /// Sends `bytes` through the tunnel, and takes off what went; ready when all did.
+    pub fn poll_push(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &mut Bytes,
+    ) -> Poll<Result<(), Broke>> {
+        match &mut self.carrier {
+            Carrier::Http1(connection) => connection.poll_push(cx, bytes),
+            Carrier::Http2(_) => Poll::Ready(Err(RESET)),
+        }
+    }
+
     /// Whether the answer's body is over.
     #[must_use]
     pub fn is_over(&self) -> bool {

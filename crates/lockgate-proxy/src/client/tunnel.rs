@@ -1,0 +1,317 @@
+//! A connection that has become a WebSocket: bytes pass both ways, watched, until
+//! either side closes it, a bound is met, or its caller is no longer let in.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, HOST};
+use http::request::Parts;
+use lockgate_policy::websocket::{Terms, ENDED, IDLE, TOO_MANY};
+use lockgate_policy::ReasonRef;
+use lockgate_wire::websocket::{close_frame, Breach, Sender, Watcher};
+
+use super::{Client, Gone, LINGER_BYTES};
+use crate::exchange::Exchange;
+use crate::judge::{answer, Arrival, Judgement, Judging, Stores};
+use crate::net::{ConnectionState, Trip};
+use crate::reasons;
+use crate::upstream::Link;
+use crate::worker::{Origin, Worker};
+
+/// How many times its rate a client's messages may come at once.
+const BURST: u64 = 5;
+
+/// Close codes (RFC 6455 section 7.4.1).
+const GOING_AWAY: u16 = 1001;
+const POLICY: u16 = 1008;
+
+/// A WebSocket between a client and an upstream.
+pub struct Tunnel {
+    link: Box<Link>,
+    /// What is written down of it once it is over.
+    exchange: Box<Exchange>,
+    /// As it was asked for.
+    asked: Parts,
+    terms: Terms,
+    deflate: bool,
+}
+
+impl Tunnel {
+    /// Of what the upstream agreed to.
+    #[must_use]
+    pub const fn new(
+        link: Box<Link>,
+        exchange: Box<Exchange>,
+        asked: Parts,
+        terms: Terms,
+        deflate: bool,
+    ) -> Self {
+        Self {
+            link,
+            exchange,
+            asked,
+            terms,
+            deflate,
+        }
+    }
+
+    /// What is written down of it.
+    #[must_use]
+    pub const fn exchange(&self) -> &Exchange {
+        &self.exchange
+    }
+}
+
+/// How it came to its end.
+enum Ended {
+    /// The client went.
+    Client,
+    /// The upstream did.
+    Upstream,
+    /// The gate ends it, with this code; the reason is written down.
+    Gate(u16, Option<ReasonRef>),
+}
+
+impl From<Breach> for Ended {
+    fn from(breach: Breach) -> Self {
+        Self::Gate(breach.close_code, Some(breach.reason))
+    }
+}
+
+/// Lets everything pass until it is over. The head of the answer is in the outbox.
+pub(super) async fn run(
+    client: &Rc<RefCell<Client>>,
+    tunnel: Box<Tunnel>,
+    worker: &Rc<Worker>,
+    origin: &Origin,
+    state: &Rc<ConnectionState>,
+) {
+    client.borrow_mut().guard.tunnel();
+    state.tunnel(tunnel.terms.idle_ms, worker.clock.coarse_ms());
+    let mut talk = Talk::new(tunnel, worker, origin, state);
+    let ended = poll_fn(|cx| talk.poll(&mut client.borrow_mut(), cx)).await;
+    let told = talk.end(&ended);
+    let mut client = client.borrow_mut();
+    if let Some((to_client, mut to_upstream)) = told {
+        if !to_client.is_empty() && client.outbox.has_room() {
+            client.outbox.push(to_client);
+        }
+        poll_fn(|cx| {
+            // Said if it can be said at once: nobody is waited for any more.
+            let _ = talk.tunnel.link.poll_push(cx, &mut to_upstream);
+            let _ = client.poll_flush(cx);
+            Poll::Ready(())
+        })
+        .await;
+    }
+    drop(talk);
+    let mut linger = LINGER_BYTES;
+    poll_fn(|cx| client.poll_close(cx, &mut linger)).await;
+}
+
+struct Talk<'a> {
+    tunnel: Box<Tunnel>,
+    worker: &'a Rc<Worker>,
+    origin: &'a Origin,
+    state: &'a ConnectionState,
+    /// On its way to the upstream.
+    up: Bytes,
+    from_client: Watcher,
+    from_server: Watcher,
+    messages: u64,
+    /// When all messages that came are earned again, microseconds since the epoch.
+    earned_us: u64,
+}
+
+impl<'a> Talk<'a> {
+    fn new(
+        tunnel: Box<Tunnel>,
+        worker: &'a Rc<Worker>,
+        origin: &'a Origin,
+        state: &'a ConnectionState,
+    ) -> Self {
+        let rules = tunnel.terms.rules(tunnel.deflate);
+        Self {
+            tunnel,
+            worker,
+            origin,
+            state,
+            up: Bytes::new(),
+            from_client: Watcher::new(Sender::Client, rules),
+            from_server: Watcher::new(Sender::Server, rules),
+            messages: 0,
+            earned_us: 0,
+        }
+    }
+
+    fn poll(&mut self, client: &mut Client, cx: &mut Context<'_>) -> Poll<Ended> {
+        loop {
+            match self.poll_once(client, cx) {
+                Ok(true) => {}
+                Ok(false) => return Poll::Pending,
+                Err(ended) => return Poll::Ready(ended),
+            }
+        }
+    }
+
+    /// Passes on what there is; whether anything did.
+    fn poll_once(&mut self, client: &mut Client, cx: &mut Context<'_>) -> Result<bool, Ended> {
+        let now_ms = self.worker.clock.coarse_ms();
+        if let Some(Trip::Close) = self.state.tripped() {
+            return Err(Ended::Gate(GOING_AWAY, Some(&IDLE)));
+        }
+        if self.state.draining.get() {
+            return Err(Ended::Gate(GOING_AWAY, None));
+        }
+        if self.state.looks() && !self.still_allowed(now_ms) {
+            return Err(Ended::Gate(POLICY, Some(&ENDED)));
+        }
+        let mut moved = false;
+        if self.up.is_empty() {
+            match client.poll_tunnel(cx) {
+                Poll::Ready(Some(bytes)) => {
+                    self.from_client.feed(&bytes)?;
+                    self.count(now_ms)?;
+                    let counted = self.state.body_in.get() + bytes.len() as u64;
+                    self.state.body_in.set(counted);
+                    self.up = bytes;
+                    moved = true;
+                }
+                Poll::Ready(None) => return Err(Ended::Client),
+                Poll::Pending => {}
+            }
+        }
+        if !self.up.is_empty() {
+            match self.tunnel.link.poll_push(cx, &mut self.up) {
+                Poll::Ready(Ok(())) => moved = true,
+                Poll::Ready(Err(_)) => return Err(Ended::Upstream),
+                Poll::Pending => {}
+            }
+        }
+        match client.poll_flush(cx) {
+            Poll::Ready(Err(Gone)) => return Err(Ended::Client),
+            // What the client does not take waits with the upstream.
+            Poll::Pending => {}
+            Poll::Ready(Ok(())) => match self.tunnel.link.poll_tunnel(cx) {
+                Poll::Ready(Some(bytes)) => {
+                    self.from_server.feed(&bytes)?;
+                    self.tunnel.exchange.bytes_out += bytes.len() as u64;
+                    client.outbox.push(bytes);
+                    moved = true;
+                }
+                Poll::Ready(None) => return Err(Ended::Upstream),
+                Poll::Pending => {}
+            },
+        }
+        if moved {
+            self.state.passed(now_ms);
+        }
+        Ok(moved)
+    }
+
+    /// Counts the client's messages against its rate.
+    fn count(&mut self, now_ms: u64) -> Result<(), Ended> {
+        let messages = self.from_client.counts().messages;
+        let new = messages - std::mem::replace(&mut self.messages, messages);
+        let rate = u64::from(self.tunnel.terms.messages);
+        if rate == 0 || new == 0 {
+            return Ok(());
+        }
+        let now_us = now_ms * 1_000;
+        self.earned_us = self.earned_us.max(now_us) + new * 1_000_000 / rate;
+        if self.earned_us > now_us + BURST * 1_000_000 {
+            return Err(Ended::Gate(POLICY, Some(&TOO_MANY)));
+        }
+        Ok(())
+    }
+
+    /// Whether whoever opened it would still be let in.
+    fn still_allowed(&self, now_ms: u64) -> bool {
+        let (snapshot, listener) = self.worker.snapshot(self.origin);
+        let Tunnel {
+            asked, exchange, ..
+        } = &*self.tunnel;
+        let host = asked.headers.get(HOST).and_then(|host| host.to_str().ok());
+        let length = asked.headers.get(CONTENT_LENGTH);
+        let arrival = Arrival {
+            method: &asked.method,
+            target: asked
+                .uri
+                .path_and_query()
+                .map_or("/", |target| target.as_str()),
+            host: host.unwrap_or(""),
+            headers: &asked.headers,
+            content_length: length.and_then(|length| length.to_str().ok()?.parse().ok()),
+            body: false,
+            peer: self.state.peer,
+            id: exchange.id.as_str(),
+            listener: &listener,
+        };
+        let shared = &self.worker.shared;
+        let stale = shared.facts_stale(&snapshot.facts, now_ms);
+        let stores = Stores {
+            facts: &shared.facts,
+            counters: &shared.counters,
+            plugins: None,
+        };
+        let mut judgement = Judgement::default();
+        let judging = Judging::new(&snapshot, arrival, now_ms, &mut judgement);
+        let obtain = |need| answer(&stores, stale, need, now_ms);
+        judging.still_allowed(&obtain).is_ok()
+    }
+
+    /// Writes down how it ended; what is said to both, where the gate ended it.
+    fn end(&mut self, ended: &Ended) -> Option<(Bytes, Bytes)> {
+        let exchange = &mut self.tunnel.exchange;
+        // Whoever said good-bye may go.
+        let parted = self.from_client.is_closed() || self.from_server.is_closed();
+        exchange.complete = parted;
+        match ended {
+            Ended::Client | Ended::Upstream if parted => None,
+            Ended::Client => {
+                exchange.broke_off(&reasons::CLIENT_GONE);
+                let gone = close_frame(GOING_AWAY, "", Some(self.mask()));
+                let boundary = self.from_client.at_boundary() && self.up.is_empty();
+                Some((
+                    Bytes::new(),
+                    if boundary { gone.into() } else { Bytes::new() },
+                ))
+            }
+            Ended::Upstream => {
+                exchange.broke_off(&reasons::RESET);
+                let told = close_frame(1011, reasons::RESET.code, None);
+                let boundary = self.from_server.at_boundary();
+                Some((
+                    if boundary { told.into() } else { Bytes::new() },
+                    Bytes::new(),
+                ))
+            }
+            Ended::Gate(code, reason) => {
+                exchange.complete = true;
+                if let Some(reason) = reason {
+                    exchange.broke_off(reason);
+                }
+                let words = reason.map_or("", |reason| reason.code);
+                let to_client = if self.from_server.at_boundary() {
+                    close_frame(*code, words, None).into()
+                } else {
+                    Bytes::new()
+                };
+                let to_upstream = if self.from_client.at_boundary() && self.up.is_empty() {
+                    close_frame(GOING_AWAY, "", Some(self.mask())).into()
+                } else {
+                    Bytes::new()
+                };
+                Some((to_client, to_upstream))
+            }
+        }
+    }
+
+    fn mask(&self) -> [u8; 4] {
+        let random = self.worker.ids.bytes();
+        [random[0], random[1], random[2], random[3]]
+    }
+}
