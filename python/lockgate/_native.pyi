@@ -319,6 +319,9 @@ class Gate:
     def apply_facts(self, facts: list[bytes]) -> int:
         """Take facts in, and give the last one's number."""
 
+    def put_certificates(self, text: bytes) -> None:
+        """Take certificates and challenges in the place of those before; they are at work when this returns."""
+
     def renew_secrets(self) -> bool:
         """Put secrets to work whose files have changed; whether there were any."""
 
