@@ -61,6 +61,7 @@ def _lines(told: dict[str, Any]) -> list[str]:
     lines.append(f"Control    process {control['pid']}, version {control['version']}, up {control['uptime_s']} s")
     lines += _history(told["history"])
     lines += [f"Issuer     {_issuer(issuer)}" for issuer in told["issuers"]]
+    lines += [f"Shows      {_certificate(each)}" for each in told["certificates"] if each["listeners"]]
     for name, process in told["supervisor"].get("processes", {}).items():
         if process["restarts"]:
             lines.append(f"Restarts   {name}: {process['restarts']}")
@@ -132,6 +133,31 @@ def _issuer(issuer: dict[str, Any]) -> str:
     return f"{issuer['name']}: {count(len(issuer['kids']), 'key')}, confirmed {issuer['age_s']} s ago"
 
 
+def _certificate(certificate: dict[str, Any]) -> str:
+    """A certificate of a listener: what it is for, and until when it is good."""
+    hosts = ", ".join(certificate["hosts"][:MAX_ILL]) or certificate["name"]
+    if certificate["ends_ms"] is None:
+        state = "being had" if certificate["working"] else "there is none"
+        return f"{hosts}: {state}"
+    until = datetime.fromtimestamp(certificate["ends_ms"] / 1000, UTC)
+    return f"{hosts}: a certificate of {certificate['issuer']}, until {until:%Y-%m-%d %H:%M} UTC"
+
+
+def certificate_wrong(certificate: dict[str, Any]) -> str | None:
+    """What is wrong with a certificate that a listener shows."""
+    if certificate["state"] == "good" or not certificate["listeners"]:
+        return None
+    hosts = ", ".join(certificate["hosts"][:MAX_ILL]) or certificate["name"]
+    words = {
+        "failing": f"the certificate for {hosts} could not be renewed",
+        "soon": f"the certificate for {hosts} ends soon, and nothing has renewed it",
+        "expired": f"the certificate for {hosts} has expired",
+        "missing": f"there is no certificate for {hosts}",
+    }[certificate["state"]]
+    why = certificate["last_error"]
+    return f"{words}: {why}" if why else f"{words} yet" if certificate["working"] else words
+
+
 def _wrong(told: dict[str, Any]) -> list[str]:
     wrong = []
     if not told["gate"]["up"]:
@@ -156,6 +182,7 @@ def _wrong(told: dict[str, Any]) -> list[str]:
     for issuer in told["issuers"]:
         if issuer["error"] is not None:
             wrong.append(f"the keys of the issuer {issuer['name']} cannot be fetched: {issuer['error']}")
+    wrong += filter(None, map(certificate_wrong, told["certificates"]))
     return wrong
 
 

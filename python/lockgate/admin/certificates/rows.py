@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -77,6 +77,13 @@ def of_kept(said: ManagedCertificate, kept: Kept, wanted: Wanted | None, why: st
     )
 
 
+def of_store(kept: Kept) -> Row:
+    """A certificate of the store, where nobody knows which listeners want it."""
+    name = kept.names.all[0]
+    row = of_kept(ManagedCertificate(name, kept.names.all, (), None), kept, None, None, working=False)
+    return replace(row, source="acme") if kept.status.source == "acme" else row
+
+
 def of_file(listener: str, path: Path) -> Row:
     """A certificate of the operator's own files."""
     now = datetime.now(UTC)
@@ -104,11 +111,7 @@ def of_files(loaded: Loaded) -> list[Row]:
 
 def unused(store: Store, used: set[tuple[str, ...]]) -> list[Row]:
     """Certificates that were imported and that no listener names."""
-    return [
-        of_kept(ManagedCertificate(kept.names.all[0], kept.names.all, (), None), kept, None, None, working=False)
-        for kept in imported(store)
-        if kept.names.all not in used
-    ]
+    return [of_store(kept) for kept in imported(store) if kept.names.all not in used]
 
 
 def imported(store: Store) -> list[Kept]:
