@@ -27,6 +27,7 @@ LIMITS = {
     "connections": 25_000,
     "connections_per_ip": 25_000,
     "handshake_timeout_ms": 10_000,
+    "new_connections_per_ip": 0,
     "streams": 1_000,
 }
 

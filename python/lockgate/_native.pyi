@@ -320,7 +320,7 @@ class Gate:
         """Take facts in, and give the last one's number."""
 
     def put_certificates(self, text: bytes) -> None:
-        """Take certificates and challenges in the place of those before; they are at work when this returns."""
+        """Take certificates and challenges (JSON) in the place of those before; at work when it returns."""
 
     def renew_secrets(self) -> bool:
         """Put secrets to work whose files have changed; whether there were any."""

@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use lockgate_policy::{Denial, Own, ReasonRef};
 
 use crate::bundle::Timeouts;
+use lockgate_wire::grpc;
 use lockgate_wire::headers::trace::TraceParent;
 
 use crate::events::{blotted, blotted_text, AccessRecord, SpanRecord, VerdictRecord};
@@ -60,6 +61,8 @@ pub struct Exchange {
     pub complete: bool,
     /// The trace that it belongs to.
     pub trace: Option<TraceParent>,
+    /// Which of gRPC's protocols it speaks, if any.
+    pub grpc: Option<grpc::Protocol>,
 }
 
 impl Exchange {
@@ -102,6 +105,7 @@ impl Exchange {
             bytes_out: 0,
             complete: false,
             trace: None,
+            grpc: grpc::request(method, headers).map(|found| found.protocol),
         })
     }
 

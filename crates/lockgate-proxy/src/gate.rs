@@ -32,7 +32,7 @@ use crate::metrics::Metrics;
 use crate::plugins::{Launch, Ledger, Pool};
 use crate::refetch::Refetches;
 use crate::snapshot::Snapshot;
-use crate::tls::{Kept, Source};
+use crate::tls::{Kept, Managed, Source};
 use crate::upstream::{Keeper, Registry};
 use crate::worker::{Command, Listening, Shared, Worker};
 
@@ -87,6 +87,8 @@ pub enum GateError {
     },
     /// It is no bundle.
     Malformed(String),
+    /// They are no certificates, or cannot be kept.
+    Certificates(String),
     /// It does not make sense.
     Config(Vec<ConfigError>),
     /// An address cannot be listened on.
@@ -110,6 +112,7 @@ impl std::fmt::Display for GateError {
                 write!(f, "bundle {offered} is older than {current}, which is at work; bundles never go back")
             }
             Self::Malformed(cause) => write!(f, "this is no bundle: {cause}"),
+            Self::Certificates(cause) => f.write_str(cause),
             Self::Config(errors) => {
                 let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
                 f.write_str(&texts.join("; "))
@@ -133,6 +136,7 @@ impl GateError {
             Self::Signature(_) => "bundle-signature",
             Self::Sequence { .. } => "bundle-sequence",
             Self::Malformed(_) => "bundle-malformed",
+            Self::Certificates(_) => "certificates-malformed",
             Self::Config(_) => "bundle-config",
             Self::Listen { .. } => "listen-failed",
             Self::State(_) => "state-unusable",
@@ -208,6 +212,7 @@ impl Gate {
             metrics: Metrics::new(settings.workers),
             ledger: Ledger::default(),
             upstreams,
+            managed: Managed::open(&folder),
             log,
             connections: AtomicU32::new(0),
             draining: AtomicBool::new(false),
@@ -295,6 +300,24 @@ impl Gate {
             "Files of secrets have changed, and what they hold now is at work.",
         );
         Ok(true)
+    }
+
+    /// Takes certificates and challenges from the control process, in the place
+    /// of what was there; they are at work when this returns.
+    ///
+    /// # Errors
+    /// If they are malformed or cannot be kept.
+    pub fn put_certificates(&self, text: &[u8]) -> Result<(), GateError> {
+        let put = self.shared.managed.put(text);
+        let changed = put.map_err(GateError::Certificates)?;
+        if !changed || self.shared.draining.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        match fs::read(self.folder.join("bundle.json")) {
+            Ok(signed) => self.take(&signed, false).map(drop),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(GateError::State(error)),
+        }
     }
 
     /// Applies facts, each the JSON of one.
@@ -445,7 +468,7 @@ impl Gate {
         let source = Source {
             kept: &self.tls,
             file: &|path, most| reading.file(path, most),
-            managed: &|_| None,
+            managed: &|name| self.shared.managed.certificate(name),
             strict: seen,
             unfit: &|words| unfit.borrow_mut().push(words),
         };
@@ -653,7 +676,7 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 }
 
 /// Writes a file so that there is always a whole one, for nobody else to read.
-fn keep(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn keep(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let beside = path.with_extension("new");
     let mut file = fs::OpenOptions::new()
         .write(true)

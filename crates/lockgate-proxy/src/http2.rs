@@ -18,8 +18,10 @@ mod head;
 pub mod reasons;
 mod serving;
 mod upload;
+mod watched;
 
 pub use upload::Upload;
+use watched::{Found, Watched};
 
 /// What a stream may send before it is read on, bytes; enough for 5 MB/s over
 /// 50 ms. A stream whose policies read slowly holds no more than this.
@@ -29,8 +31,8 @@ const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// What of an answer waits for a client's window, bytes, for each stream.
 const SEND_BUFFER: usize = 64 * 1024;
-/// Streams that the client reset and that are not forgotten yet
-/// (CVE-2023-44487); beyond them the connection ends.
+/// Streams that the client reset before they were looked at, beyond as many as
+/// it may have under way (CVE-2023-44487): who leaves a page resets all of it.
 const RESETS_PENDING: usize = 20;
 /// Streams that were reset because of a client's mistakes, in a connection's life.
 const RESETS_EARNED: usize = 256;
@@ -55,18 +57,26 @@ pub async fn converse(
         .max_concurrent_streams(limits.streams)
         .max_header_list_size(limits.head_bytes)
         .max_send_buffer_size(SEND_BUFFER)
-        .max_pending_accept_reset_streams(RESETS_PENDING)
+        .max_pending_accept_reset_streams(RESETS_PENDING + limits.streams as usize)
         .max_local_error_reset_streams(Some(RESETS_EARNED));
+    let (stream, found) = Watched::new(stream, worker.clock.clone());
     let mut shaking = Box::pin(builder.handshake::<_, Bytes>(stream));
     let shaken = poll_fn(|cx| match std::future::Future::poll(shaking.as_mut(), cx) {
         Poll::Pending if state.tripped().is_some() || state.draining.get() => Poll::Ready(None),
         polled => polled.map(Result::ok),
     });
     let Some(mut connection) = shaken.await else {
+        if let Some(breach) = found.take() {
+            worker.metrics.refused(breach.reason);
+        }
         return;
     };
     state.await_request(worker.clock.coarse_ms());
-    let mut ending = Ending::default();
+    let mut ending = Ending {
+        told: false,
+        found,
+        failed: None,
+    };
     loop {
         let next = poll_fn(|cx| ending.poll_next(&mut connection, (worker, state), cx)).await;
         let (request, respond) = match next {
@@ -106,22 +116,35 @@ enum Next {
 }
 
 /// How far the end of a connection has come.
-#[derive(Default)]
 struct Ending {
     /// The client was told to ask no more.
     told: bool,
+    /// What the watcher found.
+    found: Found,
+    /// Why the connection is ended.
+    failed: Option<ReasonRef>,
 }
 
 impl Ending {
+    fn over(&self) -> Next {
+        self.failed.map_or(Next::Over, Next::Failed)
+    }
+
     fn poll_next(
         &mut self,
-        connection: &mut Connection<Stream, Bytes>,
+        connection: &mut Connection<Watched, Bytes>,
         (worker, state): (&Worker, &ConnectionState),
         cx: &mut Context<'_>,
     ) -> Poll<Next> {
+        if let Some(breach) = self.found.take() {
+            self.told = true;
+            self.failed = Some(breach.reason);
+            connection.abrupt_shutdown(breach.error_code.into());
+            state.linger(worker.clock.coarse_ms());
+        }
         let idle = match state.tripped() {
             // It was told already, and is still there.
-            Some(_) if self.told => return Poll::Ready(Next::Over),
+            Some(_) if self.told => return Poll::Ready(self.over()),
             tripped => matches!(tripped, Some(Trip::Close)),
         };
         if !self.told && (idle || state.draining.get() || state.retiring.get()) {
@@ -131,10 +154,10 @@ impl Ending {
         }
         match connection.poll_accept(cx) {
             Poll::Pending => Poll::Pending,
-            Poll::Ready(None) => Poll::Ready(Next::Over),
+            Poll::Ready(None) => Poll::Ready(self.over()),
             Poll::Ready(Some(Ok(next))) => Poll::Ready(Next::Request(next)),
             Poll::Ready(Some(Err(error))) => Poll::Ready(match error.reason() {
-                _ if error.is_io() => Next::Over,
+                _ if error.is_io() || self.failed.is_some() => self.over(),
                 Some(Reason::ENHANCE_YOUR_CALM) => Next::Failed(&reasons::FLOOD),
                 Some(Reason::NO_ERROR) | None => Next::Over,
                 Some(_) if error.is_remote() => Next::Over,

@@ -12,6 +12,7 @@ use lockgate_policy::ReasonRef;
 
 pub use self::operations::OperationMetrics;
 use crate::mirror;
+use crate::net::Full;
 use crate::snapshot::CompiledApi;
 use crate::trace::{Outcome, Trace};
 
@@ -59,8 +60,8 @@ pub struct Metrics {
     pub panics: AtomicU64,
     /// Connections accepted.
     pub accepted: AtomicU64,
-    /// Connections closed at once, being too many.
-    pub turned_away: AtomicU64,
+    /// Connections closed at once, by why.
+    pub turned_away: [AtomicU64; Full::ALL.len()],
     /// Failures to accept a connection.
     pub accept_errors: AtomicU64,
     /// Bundles put to work.
@@ -89,7 +90,7 @@ impl Metrics {
             reasons,
             panics: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
-            turned_away: AtomicU64::new(0),
+            turned_away: Default::default(),
             accept_errors: AtomicU64::new(0),
             loads: AtomicU64::new(0),
             loads_refused: AtomicU64::new(0),
@@ -230,6 +231,22 @@ impl Metrics {
             let labels = [("outcome", outcome)];
             line(out, metric, &labels, count.load(Ordering::Relaxed));
         }
+        head(
+            out,
+            "lockgate_connections_turned_away_total",
+            "counter",
+            "Connections closed at once, being too many, by the listener's limit that they met.",
+        );
+        for full in Full::ALL {
+            let count = self.turned_away[full as usize].load(Ordering::Relaxed);
+            let labels = [("limit", full.as_str())];
+            line(
+                out,
+                "lockgate_connections_turned_away_total",
+                &labels,
+                count,
+            );
+        }
         for (metric, help, value) in [
             (
                 "lockgate_panics_total",
@@ -240,11 +257,6 @@ impl Metrics {
                 "lockgate_connections_accepted_total",
                 "Connections accepted.",
                 &self.accepted,
-            ),
-            (
-                "lockgate_connections_turned_away_total",
-                "Connections closed at once, being too many.",
-                &self.turned_away,
             ),
             (
                 "lockgate_accept_errors_total",

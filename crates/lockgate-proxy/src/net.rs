@@ -12,7 +12,7 @@ mod reserve;
 mod stream;
 
 pub use deadline::{BodyRefusal, ConnectionState, Trip, Waiting, Watch};
-pub use listen::{bind, share, Admission, Permit};
+pub use listen::{bind, share, Admission, Each, Full, Permit};
 pub use reserve::{out_of_descriptors, Reserve};
 pub use stream::Stream;
 

@@ -235,6 +235,10 @@ pub async fn serve_request(
         let ends = reason != &MISDIRECTED;
         return refuse(exchange, reason.into(), ends);
     }
+    // An authority asks for a proof over plain HTTP, and before anything else holds.
+    if let Some(proof) = worker.shared.managed.http_answer(parts.uri.path()) {
+        return respond(exchange, http::Response::new(proof.into_bytes()));
+    }
     // Normal form, route, policies.
     judge(&mut exchange, &parts, upload.is_some()).await;
     for error in std::mem::take(&mut exchange.judgement.errors) {

@@ -92,6 +92,9 @@ lockgate_wire::reasons! { "route", Client:
     TLS_FAILED = "upstream-tls-failed", 502,
         "The API cannot be reached safely.",
         "The handshake with the upstream failed: its certificate is not trusted, has expired or is for another name, or the two share no version of TLS. The gate's log and `lockgate logs --kind system` say which; see the upstream's `tls`.";
+    NO_HTTP2 = "upstream-no-http2", 502,
+        "The API speaks another protocol.",
+        "The upstream took the connection and does not speak HTTP/2 on it. Take `protocol: h2` out, or see that its servers have it.";
     CONNECT_TIMEOUT = "upstream-connect-timeout", 504,
         "The API cannot be reached in time.",
         "No target of the upstream took a connection within `timeouts.connect`.";

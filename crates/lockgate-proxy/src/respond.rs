@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::header::{HeaderValue, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, Response, StatusCode};
 use lockgate_policy::Denial;
+use lockgate_wire::grpc;
 
 use crate::body::AnswerBody;
 use crate::edits;
@@ -42,6 +43,9 @@ pub enum Fields {
 /// follows on it cannot be understood.
 #[must_use]
 pub fn refuse(mut exchange: Box<Exchange>, denial: Denial, close: bool) -> Answer {
+    if exchange.grpc.is_some() {
+        return refuse_grpc(exchange, &denial, close);
+    }
     let body = problem(
         &exchange.snapshot.problem_base,
         &denial,
@@ -58,6 +62,43 @@ pub fn refuse(mut exchange: Box<Exchange>, denial: Denial, close: bool) -> Answe
         AnswerBody::own(body, Some(exchange)),
         close,
     )
+}
+
+/// Refuses a call of gRPC in its own words: a status and a message in the head,
+/// and nothing behind it (`Trailers-Only` of PROTOCOL-HTTP2.md). A client of it
+/// would take an HTTP status for a fault of something on the way.
+fn refuse_grpc(mut exchange: Box<Exchange>, denial: &Denial, close: bool) -> Answer {
+    exchange.status = denial.status();
+    exchange.reason = Some(denial.reason);
+    exchange.own.clone_from(&denial.own);
+    let mut headers = refusal(denial);
+    let protocol = exchange.grpc.unwrap_or(grpc::Protocol::Grpc);
+    let kind = grpc::ContentType {
+        protocol,
+        suffix: "",
+    };
+    if let Ok(kind) = HeaderValue::try_from(kind.with(protocol)) {
+        headers.insert(CONTENT_TYPE, kind);
+    }
+    let code = grpc::Code::of_refusal(denial.reason);
+    headers.insert("grpc-status", HeaderValue::from_static(code.as_str()));
+    let reason = denial.reason;
+    let detail = denial.detail.as_deref().unwrap_or(reason.title);
+    let words = format!(
+        "{detail} ({}, request {})",
+        reason.code,
+        exchange.id.as_str()
+    );
+    if let Ok(words) = HeaderValue::try_from(grpc::encode_message(&words)) {
+        headers.insert("grpc-message", words);
+    }
+    edit(&exchange, &mut headers);
+    Answer {
+        status: StatusCode::OK,
+        fields: Fields::Own(headers),
+        close,
+        body: AnswerBody::own(Bytes::new(), Some(exchange)),
+    }
 }
 
 /// Answers for a request whose serving panicked. Its event was written as the

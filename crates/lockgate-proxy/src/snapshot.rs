@@ -411,12 +411,26 @@ pub struct CompiledUpstream {
     pub head_bytes: u32,
     /// What proves the gate to it.
     pub credential: Option<Secret>,
+    /// What is spoken with its servers.
+    pub protocol: Protocol,
     /// Whether its servers are spoken to over TLS.
     pub secure: bool,
     /// How, where anything is forwarded.
     pub tls: Option<Arc<Outbound>>,
     /// What allows plain HTTP off loopback, or certificates that are not verified.
     pub insecure: Option<Waiver>,
+}
+
+impl CompiledUpstream {
+    /// Whether a connection that was made safe like this is one that the upstream asks for.
+    #[must_use]
+    pub fn trusts(&self, tls: Option<&Arc<Outbound>>) -> bool {
+        match (tls, &self.tls) {
+            (Some(made), Some(wanted)) => Arc::ptr_eq(made, wanted),
+            (None, None) => !self.secure,
+            _ => false,
+        }
+    }
 }
 
 /// A header with a secret value; `None` where the secret could not be resolved.

@@ -132,6 +132,7 @@ pub(crate) fn bundle(apis: Vec<Api>) -> Bundle {
             retry: None,
             breaker: None,
             dns: Dns::default(),
+            protocol: Protocol::Http1,
             tls: None,
             timeouts: Timeouts {
                 connect_ms: 1000,

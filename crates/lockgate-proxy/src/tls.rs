@@ -21,6 +21,7 @@ mod accept;
 mod certificate;
 mod clients;
 mod kept;
+mod managed;
 mod outbound;
 pub mod reasons;
 
@@ -28,6 +29,7 @@ pub use accept::{accept, Handshake, Secured};
 pub use certificate::{Certificate, NAMELESS};
 pub use clients::Clients;
 pub use kept::{Kept, Source};
+pub use managed::Managed;
 pub use outbound::Outbound;
 
 /// TLS tickets that a client gets with a handshake; it may come back over as

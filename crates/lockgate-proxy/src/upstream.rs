@@ -20,6 +20,7 @@ use lockgate_policy::ReasonRef;
 use lockgate_wire::framing::{HeadLimits, ResponseGuard};
 
 use crate::body::RequestBody;
+use crate::bundle::Protocol;
 use crate::clock::Clock;
 use crate::http1::SpareMap;
 use crate::net::{out_of_descriptors, ConnectionState, Reserve, Scratch};
@@ -33,6 +34,8 @@ mod dns;
 mod forward;
 mod group;
 mod head;
+mod http1;
+mod http2;
 mod keeper;
 mod link;
 mod probe;
@@ -46,12 +49,16 @@ pub use dns::{Resolver, MAX_SERVERS};
 pub use group::{Choice, Group, Place, Rules};
 pub use head::Head;
 pub use keeper::Keeper;
-pub use link::{Broke, Link};
+pub use link::{Broke, Link, Written};
+
 pub use report::{standing, write, Standing};
 pub use state::Registry;
 pub use sticky::Sticky;
 pub use target::Target;
 
+use http1::Http1;
+use http2::{Http2, Shared};
+use link::Carrier;
 use socket::Socket;
 
 /// Resting connections of one target that a worker keeps; precedents: nginx's
@@ -68,6 +75,8 @@ type Resting = (Box<Link>, u32);
 /// The resting connections of one worker.
 pub struct Pools {
     resting: RefCell<HashMap<Arc<Target>, Vec<Resting>, RandomState>>,
+    /// Connections that carry several exchanges, and for how long they are kept, milliseconds.
+    shared: RefCell<HashMap<Arc<Target>, Vec<(Shared, u32)>, RandomState>>,
     /// Servers that the present bundle speaks of; a connection to another one does not rest.
     known: RefCell<Known>,
     scratch: Scratch,
@@ -148,6 +157,7 @@ impl Pools {
     pub fn new(scratch: Scratch, clock: Clock) -> Self {
         Self {
             resting: RefCell::default(),
+            shared: RefCell::default(),
             known: RefCell::default(),
             scratch,
             clock,
@@ -187,13 +197,13 @@ impl Pools {
                 Err(failure) => failure,
             };
             // A connection that rested may have been closing as it was used again.
-            let stale = link.rested_ms != 0 && !link.began;
+            let stale = link.rested_ms != 0 && !link.began();
             if !(stale && repeatable && failure.reason == Some(&reasons::RESET)) {
                 return Err(failure);
             }
-            let head = link.written();
+            let written = link.written();
             link = self.only(upstream).await?;
-            link.begin_again(head, no_body);
+            link.begin_again(written, no_body);
         }
     }
 
@@ -221,6 +231,13 @@ impl Pools {
         if let Some(snapshot) = snapshot {
             known.renew(snapshot);
         }
+        self.shared.borrow_mut().retain(|target, connections| {
+            if !known.has(target) {
+                return false;
+            }
+            connections.retain(|(connection, keep_ms)| !connection.is_done(*keep_ms, now_ms));
+            !connections.is_empty()
+        });
         self.resting.borrow_mut().retain(|target, links| {
             if !known.has(target) {
                 return false;
@@ -248,20 +265,32 @@ impl Pools {
 
     fn take(&self, target: &Arc<Target>, upstream: &CompiledUpstream) -> Option<Box<Link>> {
         let now_ms = self.clock.coarse_ms();
+        if upstream.protocol == Protocol::Http2 {
+            return self.stream(target, upstream, now_ms);
+        }
         let mut resting = self.resting.borrow_mut();
         let links = resting.get_mut(target)?;
         while let Some((mut link, keep_ms)) = links.pop() {
-            // One that was made safe by other rules is no proof by these.
-            let same = match (&link.tls, &upstream.tls) {
-                (Some(link), Some(now)) => Arc::ptr_eq(link, now),
-                (None, None) => !upstream.secure,
-                _ => false,
-            };
-            if same && usable(&mut link, keep_ms, now_ms) {
+            if upstream.trusts(link.tls.as_ref()) && usable(&mut link, keep_ms, now_ms) {
                 return Some(link);
             }
         }
         None
+    }
+
+    /// A stream of a connection that there is.
+    fn stream(
+        &self,
+        target: &Arc<Target>,
+        upstream: &CompiledUpstream,
+        now_ms: u64,
+    ) -> Option<Box<Link>> {
+        let mut shared = self.shared.borrow_mut();
+        let connections = shared.get_mut(target)?;
+        // One that was made safe by other rules is no proof by these.
+        connections.retain(|(connection, _)| upstream.trusts(connection.tls.as_ref()));
+        let (connection, _) = connections.iter().find(|(one, _)| one.has_room())?;
+        Some(stream_of(connection, target, now_ms))
     }
 
     async fn open(
@@ -285,13 +314,27 @@ impl Pools {
             Err(_) if full.get() => return Err(Failure::new(&reasons::OUT_OF_DESCRIPTORS, target)),
             Err(_) => return Err(Failure::new(&reasons::CONNECT_TIMEOUT, target)),
         };
+        if upstream.protocol == Protocol::Http2 {
+            let tls = upstream.tls.clone();
+            let opening = Shared::open(stream, upstream.head_bytes, tls);
+            let opened = tokio::time::timeout(within, opening).await;
+            let Ok(Ok(connection)) = opened else {
+                return Err(Failure::new(&reasons::NO_HTTP2, target));
+            };
+            let link = stream_of(&connection, target, self.clock.coarse_ms());
+            let mut shared = self.shared.borrow_mut();
+            let kept = shared.entry(Arc::clone(target)).or_default();
+            kept.push((connection, upstream.timeouts.keep_alive_ms));
+            return Ok(link);
+        }
         let limits = HeadLimits {
             head_bytes: upstream.head_bytes as usize,
             headers: MAX_HEADERS,
             target_bytes: 0,
         };
         let guard = ResponseGuard::new(limits);
-        let mut link = Link::new(stream, guard, self.scratch.clone(), Arc::clone(target));
+        let connection = Http1::new(stream, guard, self.scratch.clone());
+        let mut link = Link::new(Carrier::Http1(connection), Arc::clone(target));
         link.tls.clone_from(&upstream.tls);
         Ok(Box::new(link))
     }
@@ -352,6 +395,16 @@ impl Pools {
             None => Err(Failure::new(&reasons::FIRST_BYTE_TIMEOUT, link.target())),
         }
     }
+}
+
+/// An exchange as one more stream of a connection.
+fn stream_of(connection: &Shared, target: &Arc<Target>, now_ms: u64) -> Box<Link> {
+    let stream = Http2::new(connection.clone(), now_ms);
+    let mut link = Link::new(Carrier::Http2(stream), Arc::clone(target));
+    link.rested_ms = connection.used_ms();
+    link.tls.clone_from(&connection.tls);
+    link.name.clone_from(&connection.name);
+    Box::new(link)
 }
 
 /// What TLS is made of could not be read; the gate's log says what.

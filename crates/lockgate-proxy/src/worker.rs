@@ -26,11 +26,13 @@ use crate::http2;
 use crate::id::Ids;
 use crate::judge::{answer, Stores};
 use crate::metrics::{Metrics, WorkerMetrics};
-use crate::net::{out_of_descriptors, Admission, ConnectionState, Permit, Scratch, Stream, Watch};
+use crate::net::{
+    out_of_descriptors, Admission, ConnectionState, Each, Permit, Scratch, Stream, Watch,
+};
 use crate::plugins::Ledger;
 use crate::refetch::Refetches;
 use crate::snapshot::{CompiledListener, Snapshot};
-use crate::tls;
+use crate::tls::{self, Managed};
 use crate::upstream::{Pools, Registry};
 
 /// How often a worker looks at its clock, and hands events over.
@@ -65,6 +67,8 @@ pub struct Shared {
     pub upstreams: Arc<Registry>,
     /// What plugins cost.
     pub ledger: Ledger,
+    /// Certificates that the control process looks after.
+    pub managed: Managed,
     /// The event log.
     pub log: Arc<EventLog>,
     /// Open connections of all workers.
@@ -401,17 +405,18 @@ impl Worker {
         };
         let limits = &origin.accepted.limits;
         let trusted = origin.accepted.trusts(peer);
-        let each = (!trusted).then_some(limits.connections_per_ip);
-        let permit = origin
-            .listening
-            .admission
-            .admit(peer, limits.connections, each);
-        let Some(permit) = permit else {
-            self.shared
-                .metrics
-                .turned_away
-                .fetch_add(1, Ordering::Relaxed);
-            return;
+        let each = (!trusted).then_some(Each {
+            open: limits.connections_per_ip,
+            per_second: limits.new_connections_per_ip,
+        });
+        let now_ms = self.clock.coarse_ms();
+        let admission = &origin.listening.admission;
+        let permit = match admission.admit(peer, limits.connections, each, now_ms) {
+            Ok(permit) => permit,
+            Err(why) => {
+                self.shared.metrics.turned_away[why as usize].fetch_add(1, Ordering::Relaxed);
+                return;
+            }
         };
         self.shared.metrics.accepted.fetch_add(1, Ordering::Relaxed);
         let state = ConnectionState::new(
@@ -438,16 +443,19 @@ impl Worker {
         };
         let stream = match &origin.accepted.tls {
             // In a box, so that a connection does not carry the size of a handshake along.
-            Some(tls) => match Box::pin(tls::accept(stream, tls, &state)).await {
-                Ok((stream, secured)) => {
-                    state.secured(secured, self.clock.coarse_ms());
-                    stream
+            Some(tls) => {
+                match Box::pin(tls::accept(stream, tls, &self.shared.managed, &state)).await {
+                    Ok(Some((stream, secured))) => {
+                        state.secured(secured, self.clock.coarse_ms());
+                        stream
+                    }
+                    Ok(None) => return,
+                    Err(reason) => {
+                        self.metrics.refused(reason);
+                        return;
+                    }
                 }
-                Err(reason) => {
-                    self.metrics.refused(reason);
-                    return;
-                }
-            },
+            }
             // Never without TLS where it is wanted.
             None if origin.accepted.secure => return,
             None => Stream::Plain(stream),

@@ -74,6 +74,12 @@ impl Gate {
             .map_err(Told::from)?)
     }
 
+    fn put_certificates(&self, py: Python<'_>, text: &[u8]) -> PyResult<()> {
+        Ok(py
+            .detach(|| self.gate.put_certificates(text))
+            .map_err(Told::from)?)
+    }
+
     fn facts_seq(&self) -> u64 {
         self.gate.facts_sequence()
     }

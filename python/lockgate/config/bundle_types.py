@@ -480,6 +480,8 @@ class ListenerLimits(TypedDict):
     """Number of header lines."""
     idle_timeout_ms: int
     """Between requests on a kept-alive connection, milliseconds."""
+    new_connections_per_ip: int
+    """New connections of one address in a second, and five times as many at once; 0 for no bound."""
     streams: int
     """Requests of one HTTP/2 connection that are under way at once."""
     write_timeout_ms: int
@@ -1146,6 +1148,8 @@ class Upstream(TypedDict):
     """Its name in the configuration."""
     passive: Passive
     """Learns from answers how servers are."""
+    protocol: Protocol
+    """What is spoken with its servers."""
     retry: Retry | None
     """Sends once more what failed."""
     slow_start_ms: int

@@ -80,6 +80,12 @@ class Limits(Settings):
         "`trusted_proxies`: there one address stands for many clients.",
         examples=[200],
     )
+    new_connections_per_ip: Annotated[int, count(0, 1_000_000)] = Field(
+        default=200,
+        description="New connections of one address in a second, and five times as many at once; `0` for no bound. "
+        "Each costs a TLS handshake. Does not bound `trusted_proxies`.",
+        examples=[50],
+    )
     streams: Annotated[int, count(1, 10_000)] = Field(
         default=100, description="Requests of one HTTP/2 connection that are under way at once.", examples=[100]
     )

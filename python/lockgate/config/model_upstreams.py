@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -136,6 +136,12 @@ class Upstream(Settings):
         description="Status line and headers of an answer together.",
         examples=["64KiB"],
         json_schema_extra={"default": "64KiB"},
+    )
+    protocol: Literal["http/1.1", "h2"] = Field(
+        default="http/1.1",
+        description="What is spoken with the targets. `h2` is HTTP/2, over `http://` without an upgrade (prior "
+        "knowledge); gRPC needs it.",
+        examples=["h2"],
     )
     tls: UpstreamTls | None = Field(
         default=None,

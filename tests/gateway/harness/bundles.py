@@ -48,6 +48,7 @@ from lockgate.config.bundle_types import (
     PlacedLimits,
     PlacedPlugins,
     PluginSet,
+    Protocol,
     Server,
     Span,
     Split,
@@ -104,6 +105,7 @@ def limits(
     connections: int = 15_000,
     connections_per_ip: int = 15_000,
     handshake_timeout_ms: int = 10_000,
+    new_connections_per_ip: int = 0,
     streams: int = 100,
 ) -> ListenerLimits:
     """A listener's limits; the defaults are the gate's, with room for a crowd."""
@@ -117,6 +119,7 @@ def limits(
         "connections": connections,
         "connections_per_ip": connections_per_ip,
         "handshake_timeout_ms": handshake_timeout_ms,
+        "new_connections_per_ip": new_connections_per_ip,
         "streams": streams,
     }
 
@@ -229,6 +232,7 @@ def upstream(
     within: Timeouts | None = None,
     credential: Credential | None = None,
     head_bytes: int = 64 * 1024,
+    protocol: Protocol = "http/1.1",
     tls: UpstreamTls | None = None,
 ) -> Upstream:
     """An upstream of loopback ports (or of `host:port`)."""
@@ -244,6 +248,7 @@ def upstream(
         "dns": {"servers": [], "least_ms": 1000, "most_ms": 60_000},
         "timeouts": within or timeouts(),
         "credential": credential,
+        "protocol": protocol,
         "tls": tls,
         "head_bytes": head_bytes,
         "insecure": None,

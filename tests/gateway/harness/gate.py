@@ -88,6 +88,11 @@ class Gate:
         coded = [base64.b64encode(json.dumps(fact).encode()).decode() for fact in facts]
         return int(self.tell("facts", facts=coded))
 
+    def put_certificates(self, *certificates: dict[str, str], challenges: Sequence[dict[str, Any]] = ()) -> None:
+        """Hands over what the control process looks after."""
+        text = json.dumps({"certificates": certificates, "challenges": challenges})
+        self.tell("certificates", text=text)
+
     def key(self, seq: int, name: str = "key_1", **more: Any) -> str:
         """Makes a key, lets the gate know it, and gives its text."""
         text, digest = _native.mint_key(self.pepper)

@@ -53,6 +53,9 @@ def obey(gate: _native.Gate, order: dict[str, Any]) -> object:
         case "refetched":
             gate.refetched(order["issuer"])
             return None
+        case "certificates":
+            gate.put_certificates(order["text"].encode())
+            return None
         case "renew_secrets":
             return gate.renew_secrets()
         case "descriptors":

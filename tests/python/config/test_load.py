@@ -36,6 +36,7 @@ def test_nothing_said_has_safe_defaults(read: Read) -> None:
         "write_timeout_ms": 60_000,
         "connections": 10_000,
         "connections_per_ip": 1_000,
+        "new_connections_per_ip": 200,
         "streams": 100,
     }
     [upstream] = bundle["upstreams"]
@@ -115,6 +116,7 @@ def test_everything_that_is_said_arrives(read: Read) -> None:
         "write_timeout_ms": 30_000,
         "connections": 20,
         "connections_per_ip": 10,
+        "new_connections_per_ip": 200,
         "streams": 100,
     }
     assert outside["insecure"] is not None

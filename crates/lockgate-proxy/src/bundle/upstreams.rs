@@ -5,7 +5,7 @@ use lockgate_policy::{Span, Waiver};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Certificate, Credential, Timeouts, TlsVersion};
+use super::{Certificate, Credential, Protocol, Timeouts, TlsVersion};
 
 /// An API's servers.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -37,6 +37,9 @@ pub struct Upstream {
     pub timeouts: Timeouts,
     /// A header that proves the gate to the upstream.
     pub credential: Option<Credential>,
+    /// What is spoken with its servers.
+    #[serde(default = "http1")]
+    pub protocol: Protocol,
     /// How it speaks TLS with targets of `https`.
     #[serde(default)]
     pub tls: Option<UpstreamTls>,
@@ -46,6 +49,10 @@ pub struct Upstream {
     pub insecure: Option<Waiver>,
     /// Where the configuration says it.
     pub span: Span,
+}
+
+const fn http1() -> Protocol {
+    Protocol::Http1
 }
 
 /// How the gate speaks TLS with an upstream.

@@ -103,13 +103,15 @@ pub(super) fn upstream(
         }
     };
     let tls = match around.tls.filter(|_| secure) {
-        Some(source) => match source.outbound(&upstream.tls.clone().unwrap_or_default()) {
-            Ok(tls) => tls,
-            Err(cause) => {
-                errors.push(at(ConfigError::new("upstream-tls-unfit", "/tls", cause)));
-                None
+        Some(source) => {
+            match source.outbound(&upstream.tls.clone().unwrap_or_default(), upstream.protocol) {
+                Ok(tls) => tls,
+                Err(cause) => {
+                    errors.push(at(ConfigError::new("upstream-tls-unfit", "/tls", cause)));
+                    None
+                }
             }
-        },
+        }
         None => None,
     };
     let (true, Some(choice)) = (errors.is_empty(), choice) else {
@@ -129,6 +131,7 @@ pub(super) fn upstream(
             retry: upstream.retry.clone(),
             breaker: upstream.breaker,
             dns: upstream.dns.clone(),
+            protocol: upstream.protocol,
             secure,
             tls: tls.clone(),
         };
@@ -146,6 +149,7 @@ pub(super) fn upstream(
         timeouts: upstream.timeouts,
         head_bytes: upstream.head_bytes,
         credential,
+        protocol: upstream.protocol,
         secure,
         insecure: match &upstream.tls {
             Some(tls) if secure => tls.unverified.clone(),

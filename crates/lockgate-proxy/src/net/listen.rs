@@ -59,11 +59,70 @@ fn socket(address: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
+/// How many times its rate an address may take at once.
+const BURST: u64 = 5;
+
+const SECOND_US: u64 = 1_000_000;
+
+/// Addresses of a shard before those are forgotten that hold nothing.
+const FORGET_FROM: usize = 1024;
+
+/// Why a connection is turned away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Full {
+    /// The listener has as many as it may.
+    Listener,
+    /// The address has.
+    Address,
+    /// The address makes too many new ones.
+    Rate,
+}
+
+impl Full {
+    /// Each, in the order of their numbers.
+    pub const ALL: [Self; 3] = [Self::Listener, Self::Address, Self::Rate];
+
+    /// The limit's name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Listener => "connections",
+            Self::Address => "connections_per_ip",
+            Self::Rate => "new_connections_per_ip",
+        }
+    }
+}
+
+/// What one address may have.
+#[derive(Debug, Clone, Copy)]
+pub struct Each {
+    /// Open connections.
+    pub open: u32,
+    /// New ones in a second; 0 for no bound.
+    pub per_second: u32,
+}
+
+/// What one address has.
+#[derive(Debug, Default)]
+struct Held {
+    open: u32,
+    /// When all that it took is earned again, microseconds since the epoch: a
+    /// bucket told by one number (the generic cell rate algorithm).
+    earned_us: u64,
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    held: HashMap<IpAddr, Held, RandomState>,
+    /// How many addresses are borne before the next look for what can be forgotten.
+    forget_at: usize,
+}
+
 /// Counts a listener's connections, in all and by address, for all workers.
 #[derive(Debug, Default)]
 pub struct Admission {
     all: AtomicU32,
-    by_address: [Mutex<HashMap<IpAddr, u32, RandomState>>; SHARDS],
+    by_address: [Mutex<Shard>; SHARDS],
 }
 
 /// The right to one connection; given back when dropped.
@@ -75,34 +134,34 @@ pub struct Permit {
 }
 
 impl Admission {
-    /// Admits a connection from `address`, unless there are too many.
-    /// `most_by_address` is `None` for whom that bound is not meant: a trusted
+    /// Admits a connection from `address` at `now_ms`, unless there are too many.
+    /// `each` is `None` for whom bounds by address are not meant: a trusted
     /// proxy's connections are those of many.
-    #[must_use]
+    ///
+    /// # Errors
+    /// The bound that it met.
     pub fn admit(
         self: &Arc<Self>,
         address: IpAddr,
         most: u32,
-        most_by_address: Option<u32>,
-    ) -> Option<Permit> {
+        each: Option<Each>,
+        now_ms: u64,
+    ) -> Result<Permit, Full> {
         if self.all.fetch_add(1, Ordering::Relaxed) >= most {
             self.all.fetch_sub(1, Ordering::Relaxed);
-            return None;
+            return Err(Full::Listener);
         }
-        let holder = most_by_address.map(|_| holder(address));
-        if let (Some(holder), Some(most)) = (holder, most_by_address) {
-            let mut shard = self.shard(holder);
-            let count = shard.entry(holder).or_default();
-            if *count >= most {
-                self.all.fetch_sub(1, Ordering::Relaxed);
-                return None;
-            }
-            *count += 1;
-        }
-        Some(Permit {
+        // Given back when it is dropped, also by an error.
+        let mut permit = Permit {
             admission: Arc::clone(self),
-            holder,
-        })
+            holder: None,
+        };
+        if let Some(each) = each {
+            let holder = holder(address);
+            self.shard(holder).take(holder, each, now_ms)?;
+            permit.holder = Some(holder);
+        }
+        Ok(permit)
     }
 
     /// How many connections there are.
@@ -111,10 +170,7 @@ impl Admission {
         self.all.load(Ordering::Relaxed)
     }
 
-    fn shard(
-        &self,
-        address: IpAddr,
-    ) -> std::sync::MutexGuard<'_, HashMap<IpAddr, u32, RandomState>> {
+    fn shard(&self, address: IpAddr) -> std::sync::MutexGuard<'_, Shard> {
         let last = match address {
             IpAddr::V4(v4) => v4.octets()[3],
             IpAddr::V6(v6) => v6.octets()[7],
@@ -122,6 +178,32 @@ impl Admission {
         self.by_address[usize::from(last) % SHARDS]
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shard {
+    fn take(&mut self, holder: IpAddr, each: Each, now_ms: u64) -> Result<(), Full> {
+        let now_us = now_ms * 1_000;
+        if self.held.len() >= self.forget_at.max(FORGET_FROM) {
+            self.held
+                .retain(|_, held| held.open > 0 || held.earned_us > now_us);
+            // So that a look over all of them is spread over as many that are new.
+            self.forget_at = 2 * self.held.len();
+        }
+        let held = self.held.entry(holder).or_default();
+        if held.open >= each.open {
+            return Err(Full::Address);
+        }
+        if each.per_second > 0 {
+            let cost_us = SECOND_US / u64::from(each.per_second);
+            let next = held.earned_us.max(now_us) + cost_us;
+            if next > now_us + BURST * SECOND_US {
+                return Err(Full::Rate);
+            }
+            held.earned_us = next;
+        }
+        held.open += 1;
+        Ok(())
     }
 }
 
@@ -138,10 +220,10 @@ impl Drop for Permit {
         self.admission.all.fetch_sub(1, Ordering::Relaxed);
         let Some(holder) = self.holder else { return };
         let mut shard = self.admission.shard(holder);
-        if let Some(count) = shard.get_mut(&holder) {
-            *count -= 1;
-            if *count == 0 {
-                shard.remove(&holder);
+        if let Some(held) = shard.held.get_mut(&holder) {
+            held.open -= 1;
+            if held.open == 0 && held.earned_us == 0 {
+                shard.held.remove(&holder);
             }
         }
     }

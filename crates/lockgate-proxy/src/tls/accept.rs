@@ -6,22 +6,27 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use aws_lc_rs::digest::{digest, SHA256};
 use http::HeaderValue;
 use lockgate_policy::ReasonRef;
+use lockgate_wire::client_hello;
 use rustls::pki_types::CertificateDer;
 use rustls::server::{Acceptor, ClientHello};
 use rustls::{CertificateError, Error, HandshakeKind, PeerIncompatible, ServerConnection};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::StartHandshake;
 
-use super::{reasons, Tls};
+use super::{reasons, Managed, Tls};
 use crate::net::{ConnectionState, Stream};
 
 /// The alert `unrecognized_name` (RFC 6066 section 3), before there is a key.
 const NAME_UNKNOWN_ALERT: &[u8] = &[21, 3, 3, 0, 2, 2, 112];
 /// The alert `internal_error`.
 const INTERNAL_ALERT: &[u8] = &[21, 3, 3, 0, 2, 2, 80];
+
+/// One read; a hello has some 500 to 1,900 bytes.
+const HEARD: usize = 4096;
 
 /// Said to who speaks HTTP where TLS is wanted.
 const PLAIN_ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
@@ -38,6 +43,8 @@ pub struct Secured {
     pub name: Option<Box<str>>,
     /// The protocol that was agreed on by ALPN is HTTP/2.
     pub h2: bool,
+    /// What tells clients apart by their hello (JA4); none where it could not be read.
+    pub ja4: Option<Box<str>>,
     /// By which certificates and rules the handshake went.
     pub by: Arc<Tls>,
     chain: Box<[CertificateDer<'static>]>,
@@ -53,6 +60,7 @@ impl Secured {
         Self {
             name: name.map(Into::into),
             h2: false,
+            ja4: None,
             by: Arc::clone(tls),
             chain: chain.into(),
         }
@@ -71,15 +79,20 @@ impl Secured {
     }
 }
 
-/// What a handshake came to.
-pub type Handshake = Result<(Stream, Secured), ReasonRef>;
+/// What a handshake came to; none where it was all that was wanted of the connection.
+pub type Handshake = Result<Option<(Stream, Secured)>, ReasonRef>;
 
 /// Takes a client's handshake. The connection's state bounds its time.
 ///
 /// # Errors
 /// Why there is none. The client was told by an alert, as far as that can be.
-pub async fn accept(stream: TcpStream, tls: &Arc<Tls>, state: &ConnectionState) -> Handshake {
-    let mut shaking = pin!(shake(stream, tls));
+pub async fn accept(
+    stream: TcpStream,
+    tls: &Arc<Tls>,
+    managed: &Managed,
+    state: &ConnectionState,
+) -> Handshake {
+    let mut shaking = pin!(shake(stream, tls, managed));
     poll_fn(|cx| {
         state.wake_with(cx.waker());
         match shaking.as_mut().poll(cx) {
@@ -92,17 +105,18 @@ pub async fn accept(stream: TcpStream, tls: &Arc<Tls>, state: &ConnectionState) 
     .await
 }
 
-async fn shake(stream: TcpStream, tls: &Arc<Tls>) -> Handshake {
-    let mut first = [0; 1];
-    let heard = stream.peek(&mut first).await;
-    // A TLS record begins with its type, 22; HTTP begins with a method.
-    if heard.is_ok_and(|count| count == 1) && first[0].is_ascii_uppercase() {
-        return plain(stream).await;
-    }
-    let started = LazyConfigAcceptor::new(Acceptor::default(), stream)
-        .await
-        .map_err(|error| why(&error))?;
+async fn shake(stream: TcpStream, tls: &Arc<Tls>, managed: &Managed) -> Handshake {
+    let (started, ja4) = hear(stream).await?;
     let hello = started.client_hello();
+    if let Some(config) = managed.handshake(&hello) {
+        let mut stream = started
+            .into_stream(config)
+            .await
+            .map_err(|error| why(&error))?;
+        // What the authority wanted to see was in the handshake.
+        let _ = stream.shutdown().await;
+        return Ok(None);
+    }
     let name = asked(&hello);
     let Some(place) = tls.place(name.as_deref()) else {
         let (alert, reason) = if tls.certificates.all.is_empty() {
@@ -124,6 +138,7 @@ async fn shake(stream: TcpStream, tls: &Arc<Tls>) -> Handshake {
     let secured = Secured {
         name,
         h2: connection.alpn_protocol() == Some(b"h2"),
+        ja4,
         by: Arc::clone(tls),
         chain: chain(connection),
     };
@@ -134,7 +149,71 @@ async fn shake(stream: TcpStream, tls: &Arc<Tls>) -> Handshake {
             clients.check(secured.chain())?;
         }
     }
-    Ok((Stream::Tls(Box::new(stream)), secured))
+    Ok(Some((Stream::Tls(Box::new(stream)), secured)))
+}
+
+/// Reads a client's hello, and what tells clients apart by it (JA4).
+async fn hear(
+    mut stream: TcpStream,
+) -> Result<(StartHandshake<TcpStream>, Option<Box<str>>), ReasonRef> {
+    let mut acceptor = Acceptor::default();
+    let mut reader = Some(client_hello::Reader::default());
+    let mut ja4 = None;
+    let mut bytes = [0; HEARD];
+    let mut first = true;
+    loop {
+        let count = match stream.read(&mut bytes).await {
+            Ok(0) | Err(_) => return Err(&reasons::HANDSHAKE_BROKEN),
+            Ok(count) => count,
+        };
+        let mut came = &bytes[..count];
+        // A TLS record begins with its type, 22; HTTP begins with a method.
+        if std::mem::take(&mut first) && came[0].is_ascii_uppercase() {
+            say(&mut stream, PLAIN_ANSWER).await;
+            return Err(&reasons::PLAIN_HTTP);
+        }
+        if let Some(hello) = &mut reader {
+            match hello.feed(came) {
+                client_hello::Progress::Need => {}
+                client_hello::Progress::Done(hello) => {
+                    ja4 = fingerprint(hello);
+                    reader = None;
+                }
+                client_hello::Progress::NotTls => reader = None,
+            }
+        }
+        while !came.is_empty() {
+            if acceptor.read_tls(&mut came).is_err() {
+                return Err(&reasons::NOT_TLS);
+            }
+            match acceptor.accept() {
+                // What follows in the same read belongs to a client that did not wait:
+                // before the gate's own hello there is nothing more to say.
+                Ok(Some(_)) if !came.is_empty() => return Err(&reasons::NOT_TLS),
+                Ok(Some(accepted)) => {
+                    return Ok((StartHandshake::from_parts(accepted, stream), ja4))
+                }
+                Ok(None) => {}
+                Err((error, mut alert)) => {
+                    let mut words = Vec::new();
+                    // Writing to memory cannot fail.
+                    let _ = alert.write_all(&mut words);
+                    say(&mut stream, &words).await;
+                    return Err(reason(&error));
+                }
+            }
+        }
+    }
+}
+
+fn fingerprint(hello: &[u8]) -> Option<Box<str>> {
+    let hello = client_hello::ClientHello::parse(hello)?;
+    let told = client_hello::Ja4::new(&hello.parts(false)).fingerprint(|bytes| {
+        let mut sum = [0; 32];
+        sum.copy_from_slice(digest(&SHA256, bytes).as_ref());
+        sum
+    });
+    Some(told.into())
 }
 
 fn asked(hello: &ClientHello<'_>) -> Option<Box<str>> {
@@ -148,40 +227,39 @@ fn chain(connection: &ServerConnection) -> Box<[CertificateDer<'static>]> {
     shown.iter().map(|each| each.clone().into_owned()).collect()
 }
 
-async fn plain(mut stream: TcpStream) -> Handshake {
-    say(&mut stream, PLAIN_ANSWER).await;
-    // What was not read would make the kernel reset the connection, and the answer be lost.
-    let mut thrown = [0; 4096];
+async fn say(stream: &mut TcpStream, words: &[u8]) {
+    // Whoever is gone needs no word.
+    let _ = stream.write_all(words).await;
+    let _ = stream.shutdown().await;
+    // What was not read would make the kernel reset the connection, and the words be lost.
+    let mut thrown = [0; HEARD];
     for _ in 0..16 {
         match stream.try_read(&mut thrown) {
             Ok(0) | Err(_) => break,
             Ok(_) => {}
         }
     }
-    Err(&reasons::PLAIN_HTTP)
-}
-
-async fn say(stream: &mut TcpStream, words: &[u8]) {
-    // Whoever is gone needs no word.
-    let _ = stream.write_all(words).await;
-    let _ = stream.shutdown().await;
 }
 
 /// The reason for an error of the handshake.
 fn why(error: &io::Error) -> ReasonRef {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
-    match inner {
-        Some(Error::NoCertificatesPresented) => &reasons::CERTIFICATE_MISSING,
-        Some(Error::InvalidCertificate(CertificateError::Revoked)) => &reasons::CERTIFICATE_REVOKED,
-        Some(Error::InvalidCertificate(_)) => &reasons::CERTIFICATE_REFUSED,
-        Some(Error::PeerIncompatible(
+    inner.map_or(&reasons::HANDSHAKE_BROKEN, reason)
+}
+
+fn reason(error: &Error) -> ReasonRef {
+    match error {
+        Error::NoCertificatesPresented => &reasons::CERTIFICATE_MISSING,
+        Error::InvalidCertificate(CertificateError::Revoked) => &reasons::CERTIFICATE_REVOKED,
+        Error::InvalidCertificate(_) => &reasons::CERTIFICATE_REFUSED,
+        Error::PeerIncompatible(
             PeerIncompatible::SupportedVersionsExtensionRequired
             | PeerIncompatible::Tls12NotOffered
             | PeerIncompatible::Tls12NotOfferedOrEnabled
             | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
-        )) => &reasons::TOO_OLD,
-        Some(Error::PeerIncompatible(_) | Error::NoApplicationProtocol) => &reasons::NOTHING_COMMON,
-        Some(Error::InvalidMessage(_)) => &reasons::NOT_TLS,
+        ) => &reasons::TOO_OLD,
+        Error::PeerIncompatible(_) | Error::NoApplicationProtocol => &reasons::NOTHING_COMMON,
+        Error::InvalidMessage(_) => &reasons::NOT_TLS,
         _ => &reasons::HANDSHAKE_BROKEN,
     }
 }

@@ -148,8 +148,12 @@ impl Source<'_> {
     ///
     /// # Errors
     /// What is wrong with it, in words.
-    pub fn outbound(&self, wanted: &bundle::UpstreamTls) -> Result<Option<Arc<Outbound>>, String> {
-        let key = serde_json::to_string(wanted).map_err(|error| error.to_string())?;
+    pub fn outbound(
+        &self,
+        wanted: &bundle::UpstreamTls,
+        protocol: Protocol,
+    ) -> Result<Option<Arc<Outbound>>, String> {
+        let key = serde_json::to_string(&(wanted, protocol)).map_err(|error| error.to_string())?;
         let trust: Result<Vec<Vec<u8>>, String> = wanted
             .trust
             .iter()
@@ -180,6 +184,7 @@ impl Source<'_> {
                 pins: pins.collect::<Result<_, _>>()?,
                 client,
                 minimum: wanted.minimum,
+                protocol,
                 server_name: wanted.server_name.clone(),
                 unverified: wanted.unverified.clone(),
             })?;

@@ -17,7 +17,7 @@ use rustls::{
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::certificate::Certificate;
-use crate::bundle::TlsVersion;
+use crate::bundle::{Protocol, TlsVersion};
 use crate::upstream::Target;
 
 /// Keys that an upstream may be held to: the present one and those to come.
@@ -45,6 +45,8 @@ pub struct Parts {
     pub client: Option<Arc<Certificate>>,
     /// The oldest version that is spoken.
     pub minimum: TlsVersion,
+    /// What is spoken over it.
+    pub protocol: Protocol,
     /// Whom to ask for, instead of the target.
     pub server_name: Option<String>,
     /// What allows that certificates are not verified.
@@ -84,12 +86,18 @@ impl Outbound {
             .map_err(|error| format!("TLS cannot be set up: {error}"))?
             .dangerous()
             .with_custom_certificate_verifier(verifier);
-        let config = match parts.client {
+        let mut config = match parts.client {
             Some(client) => {
                 building.with_client_cert_resolver(Arc::new(Shown(Arc::clone(&client.key))))
             }
             None => building.with_no_client_auth(),
         };
+        config.alpn_protocols = parts
+            .protocol
+            .alpn()
+            .iter()
+            .map(|name| name.to_vec())
+            .collect();
         let name = parts.server_name.map(ServerName::try_from).transpose();
         Ok(Self {
             config: Arc::new(config),

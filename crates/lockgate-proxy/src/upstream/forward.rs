@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use super::balance::mixed;
 use super::breaker::{Full, Permit};
 use super::group::{Group, Member, Nobody, Wish};
-use super::link::Link;
+use super::link::{Link, Written};
 use super::state::TargetState;
 use super::{Answer, Failure, Pools};
 use crate::body::RequestBody;
@@ -160,7 +160,7 @@ impl Pools {
             group.state.budget.pay_in(retry.budget);
         }
         let mut request = Some((request, own));
-        let mut head = Vec::new();
+        let mut written = None;
         let mut same = None;
         loop {
             let mut link = match self.reach(&mut journey, same.take()).await {
@@ -179,13 +179,17 @@ impl Pools {
                     self.maps.give_back(link.begin(request, &own));
                     self.lines.replace(own);
                 }
-                None => link.begin_again(std::mem::take(&mut head), no_body),
+                None => {
+                    let again = written.take().unwrap_or(Written::Head(Vec::new()));
+                    link.begin_again(again, no_body);
+                }
             }
             let sent_us = self.clock.precise_us();
             let first_byte_ms = journey.first_byte_ms(repeatable, self.clock.coarse_ms());
             let answer = self.answer(&mut link, first_byte_ms, state).await;
             let took_us = self.clock.precise_us().saturating_sub(sent_us);
             let now_ms = self.clock.coarse_ms();
+            let began = link.began();
             let Some(lease) = &mut link.lease else {
                 return Err(Failure::new(&reasons::RESET, link.target()));
             };
@@ -196,7 +200,7 @@ impl Pools {
                     if repeatable && journey.again(now_ms, |retry| retry.statuses.contains(&status))
                     {
                         journey.tried.push(Arc::clone(&lease.member.state));
-                        head = link.written();
+                        written = Some(link.written());
                         continue;
                     }
                     lease.permit = permit.take();
@@ -207,14 +211,14 @@ impl Pools {
                         return Err(failure);
                     };
                     // A connection that rested may have been closing as it was used again.
-                    let stale = link.rested_ms != 0 && !link.began && reason == &reasons::RESET;
+                    let stale = link.rested_ms != 0 && !began && reason == &reasons::RESET;
                     if !stale {
                         lease.failed(now_ms, reason);
                     } else if repeatable && !journey.renewed {
                         // Once, on a new connection; from then on each is an attempt that is counted.
                         journey.renewed = true;
                         same = Some(lease.member.clone());
-                        head = link.written();
+                        written = Some(link.written());
                         continue;
                     }
                     let covered = |retry: &crate::bundle::Retry| match reason.status {
@@ -223,7 +227,7 @@ impl Pools {
                     };
                     if repeatable && journey.again(now_ms, covered) {
                         journey.tried.push(Arc::clone(&lease.member.state));
-                        head = link.written();
+                        written = Some(link.written());
                         continue;
                     }
                     return Err(failure);

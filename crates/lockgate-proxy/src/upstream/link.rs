@@ -1,53 +1,33 @@
-//! One connection to an upstream: sends a request, receives its answer, both
-//! at once where the body is long. Driven by the task that uses it.
+//! One exchange with an upstream's server, over a connection of its own
+//! (HTTP/1.1) or as one stream of many (HTTP/2). Driven by the task that uses it.
 
-use std::io::Write as _;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{ready, Context, Poll, Waker};
+use std::task::{Context, Poll};
 
-use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Method, Request};
-use http_body::{Body, Frame};
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, Request};
+use http_body::Frame;
 use lockgate_policy::ReasonRef;
-use lockgate_wire::framing::{Expect, Phase, ResponseGuard};
-use tokio::io::ReadBuf;
 
 use super::forward::Lease;
-use super::head::{self, Head};
-use super::socket::Socket;
+use super::head::Head;
+use super::http1::Http1;
+use super::http2::Http2;
 use super::state::NameState;
 use super::target::Target;
 use crate::body::{Broken, RequestBody};
-use crate::http1::{write_fields, Coding, Piece};
-use crate::net::Scratch;
 use crate::reasons;
 use crate::respond::X_REQUEST_ID;
 use crate::tls::Outbound;
 
-/// Bytes of a request that are gathered before they are written.
-const GATHER: usize = 16 * 1024;
-
-/// An open connection to an upstream.
+/// One exchange with a server, and the connection that carries it.
 pub struct Link {
-    stream: Socket,
-    guard: ResponseGuard,
-    scratch: Scratch,
+    carrier: Carrier,
     target: Arc<Target>,
-    out: Vec<u8>,
-    sent: usize,
-    /// Whether the socket has all that was sent.
-    flushed: bool,
-    upload: Option<Upload>,
-    inbox: BytesMut,
-    body: Coding,
-    /// The answer is to HEAD: it has no body, whatever its fields say.
-    no_body: bool,
-    keep_alive: bool,
-    /// Whether any byte of the answer came.
-    pub began: bool,
-    /// When it was put to rest, milliseconds since the epoch; 0 for a new one.
+    /// When its connection was put to rest, or was used last, milliseconds since
+    /// the epoch; 0 for a new one.
     pub rested_ms: u64,
     /// What the request holds of a group, if it went through one.
     pub lease: Option<Box<Lease>>,
@@ -57,10 +37,20 @@ pub struct Link {
     pub tls: Option<Arc<Outbound>>,
 }
 
-/// A request's body that is still being sent.
-struct Upload {
-    body: RequestBody,
-    chunked: bool,
+/// What carries it.
+pub(super) enum Carrier {
+    /// A connection of its own.
+    Http1(Http1),
+    /// A stream.
+    Http2(Http2),
+}
+
+/// A request without a body as it was sent, to be sent once more.
+pub enum Written {
+    /// The head's bytes.
+    Head(Vec<u8>),
+    /// Its parts.
+    Parts(Box<Parts>),
 }
 
 /// Why an exchange broke off.
@@ -73,7 +63,7 @@ pub enum Broke {
 }
 
 /// The upstream's connection broke.
-const RESET: Broke = Broke::Upstream(&reasons::RESET);
+pub(super) const RESET: Broke = Broke::Upstream(&reasons::RESET);
 
 impl From<Broken> for Broke {
     fn from(_: Broken) -> Self {
@@ -82,27 +72,11 @@ impl From<Broken> for Broke {
 }
 
 impl Link {
-    /// A new connection.
-    pub fn new(
-        stream: Socket,
-        guard: ResponseGuard,
-        scratch: Scratch,
-        target: Arc<Target>,
-    ) -> Self {
+    /// Over a new connection, or a stream of one that there is.
+    pub(super) const fn new(carrier: Carrier, target: Arc<Target>) -> Self {
         Self {
-            stream,
-            guard,
-            scratch,
+            carrier,
             target,
-            out: Vec::new(),
-            sent: 0,
-            flushed: true,
-            upload: None,
-            inbox: BytesMut::new(),
-            body: Coding::OVER,
-            no_body: false,
-            keep_alive: true,
-            began: false,
             rested_ms: 0,
             lease: None,
             name: None,
@@ -117,260 +91,119 @@ impl Link {
     }
 
     /// Begins to send a request, with header lines of the gate's own. Gives back
-    /// its fields, which are written.
+    /// its fields, where they are done with.
     pub fn begin(&mut self, request: Request<RequestBody>, own: &[u8]) -> HeaderMap {
-        let no_body = request.method() == Method::HEAD;
-        let chunked = !request.body().is_empty() && request.body().size_hint().exact().is_none();
-        let mut head = std::mem::take(&mut self.out);
-        head.clear();
-        head::write(&request, own, chunked, &mut head);
-        self.begin_again(head, no_body);
-        let (parts, body) = request.into_parts();
-        self.upload = (!body.is_empty()).then_some(Upload { body, chunked });
-        parts.headers
+        match &mut self.carrier {
+            Carrier::Http1(connection) => connection.begin(request, own),
+            Carrier::Http2(stream) => {
+                stream.begin(request, own);
+                HeaderMap::new()
+            }
+        }
     }
 
-    /// Begins to send a request without a body, whose head another connection has written.
-    pub fn begin_again(&mut self, head: Vec<u8>, no_body: bool) {
-        let (expect, body) = if no_body {
-            (Expect::NoBody, Coding::OVER)
-        } else {
-            (Expect::Body, Coding::UntilClose)
-        };
-        self.guard.expect(expect);
-        self.no_body = no_body;
-        self.body = body;
-        self.began = false;
-        self.out = head;
-        self.sent = 0;
-        self.flushed = false;
+    /// Begins to send a request without a body once more, as another link has written it.
+    pub fn begin_again(&mut self, written: Written, no_body: bool) {
+        match (&mut self.carrier, written) {
+            (Carrier::Http1(connection), Written::Head(head)) => {
+                connection.begin_again(head, no_body);
+            }
+            (Carrier::Http2(stream), Written::Parts(parts)) => stream.begin_again(*parts),
+            // An upstream's protocol is one for all of its servers.
+            (Carrier::Http1(connection), Written::Parts(_)) => connection.fail(),
+            (Carrier::Http2(stream), Written::Head(_)) => stream.fail(),
+        }
     }
 
-    /// The head that was written last, where no body followed it.
-    pub fn written(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.out)
+    /// What was sent last, where no body followed it.
+    pub fn written(&mut self) -> Written {
+        match &mut self.carrier {
+            Carrier::Http1(connection) => Written::Head(connection.written()),
+            Carrier::Http2(stream) => Written::Parts(Box::new(stream.written())),
+        }
+    }
+
+    /// Whether any byte of the answer came.
+    #[must_use]
+    pub const fn began(&self) -> bool {
+        match &self.carrier {
+            Carrier::Http1(connection) => connection.began,
+            Carrier::Http2(stream) => stream.began(),
+        }
     }
 
     /// Sends on, and waits for the answer's head. Interim answers are passed over.
     pub fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Head, Broke>> {
-        // A server may answer before it has read all, and close: what it said counts.
-        let sending = self.poll_send(cx);
-        loop {
-            if let Some(head) = head::read(&mut self.inbox, self.no_body) {
-                let Ok(head) = head else {
-                    return Poll::Ready(Err(Broke::Upstream(&reasons::GARBAGE)));
-                };
-                if head.status.is_informational() {
-                    continue;
-                }
-                self.keep_alive = head.keep_alive;
-                self.body = head.coding;
-                if !self.body.is_over() && self.inbox.is_empty() {
-                    self.stream.acknowledge();
-                }
-                return Poll::Ready(Ok(head));
-            }
-            match self.poll_fill(cx) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Err(RESET)),
-                Poll::Ready(Ok(_)) => {}
-                Poll::Ready(Err(broke)) => return Poll::Ready(Err(broke)),
-                Poll::Pending => break,
-            }
-        }
-        match sending {
-            Poll::Ready(Err(Broke::Request)) => Poll::Ready(Err(Broke::Request)),
-            // The other direction tells more, and it is still open.
-            _ => Poll::Pending,
+        match &mut self.carrier {
+            Carrier::Http1(connection) => connection.poll_head(cx),
+            Carrier::Http2(stream) => stream.poll_head(cx),
         }
     }
 
     /// The next piece of the answer's body; `None` at its end.
     pub fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broke>>> {
-        if self.upload.is_some() || !self.flushed {
-            // An error of the connection shows in the answer, or as its absence.
-            if let Poll::Ready(Err(Broke::Request)) = self.poll_send(cx) {
-                return Poll::Ready(Some(Err(Broke::Request)));
-            }
-        }
-        loop {
-            match self.body.next(&mut self.inbox) {
-                Some(Piece::Data(bytes)) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
-                Some(Piece::Trailers(trailers)) => {
-                    return Poll::Ready(Some(Ok(trailing(trailers))))
-                }
-                Some(Piece::End) => return Poll::Ready(None),
-                None => {}
-            }
-            match ready!(self.poll_fill(cx)) {
-                Ok(0) if self.body == Coding::UntilClose => {
-                    self.body = Coding::OVER;
-                    return Poll::Ready(None);
-                }
-                Ok(0) => return Poll::Ready(Some(Err(RESET))),
-                Ok(_) => {}
-                Err(broke) => return Poll::Ready(Some(Err(broke))),
-            }
+        match &mut self.carrier {
+            Carrier::Http1(connection) => connection.poll_body(cx),
+            Carrier::Http2(stream) => stream.poll_body(cx),
         }
     }
 
     /// Whether the answer's body is over.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.body.is_over()
+        match &self.carrier {
+            Carrier::Http1(connection) => connection.is_over(),
+            Carrier::Http2(stream) => stream.is_over(),
+        }
     }
 
     /// Bytes of the body still to come, where that is known.
     #[must_use]
-    pub const fn left(&self) -> Option<u64> {
-        self.body.left()
+    pub fn left(&self) -> Option<u64> {
+        match &self.carrier {
+            Carrier::Http1(connection) => connection.left(),
+            Carrier::Http2(stream) => stream.left(),
+        }
     }
 
-    /// Whether the connection can serve again, now that the answer is over.
+    /// Whether its connection can serve another exchange, now that the answer is
+    /// over. One of many streams is done with: its connection is kept elsewhere.
     #[must_use]
     pub fn is_reusable(&self) -> bool {
-        self.keep_alive
-            && self.is_over()
-            && self.upload.is_none()
-            && self.sent == self.out.len()
-            && self.flushed
-            && self.inbox.is_empty()
-            && self.guard.phase() == Phase::Idle
+        match &self.carrier {
+            Carrier::Http1(connection) => connection.is_reusable(),
+            Carrier::Http2(_) => false,
+        }
     }
 
     /// Whether a resting connection is still silent: one that closed, or
     /// speaks out of turn, is of no use.
     pub fn is_silent(&mut self) -> bool {
-        let mut byte = [0];
-        let mut read = ReadBuf::new(&mut byte);
-        self.stream
-            .poll_read(&mut Context::from_waker(Waker::noop()), &mut read)
-            .is_pending()
+        match &mut self.carrier {
+            Carrier::Http1(connection) => connection.is_silent(),
+            Carrier::Http2(_) => false,
+        }
     }
 
     /// Whether DNS still names the address that it goes to, where DNS named it.
+    #[must_use]
     pub fn is_current(&self) -> bool {
-        let Some(name) = &self.name else { return true };
-        let peer = self.stream.peer().as_ref().map(SocketAddr::ip);
-        peer.is_some_and(|peer| name.addresses.load().contains(&peer))
-    }
-
-    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broke>> {
-        loop {
-            let gathered = self.gather(cx)?;
-            while self.sent < self.out.len() {
-                match ready!(self.stream.poll_write(cx, &self.out[self.sent..])) {
-                    Ok(bytes) => self.sent += bytes,
-                    Err(_) => return Poll::Ready(Err(RESET)),
-                }
-            }
-            if self.upload.is_none() || gathered.is_pending() {
-                self.flushed = self.stream.poll_flush(cx).is_ready();
-            }
-            if self.upload.is_none() {
-                return if self.flushed {
-                    Poll::Ready(Ok(()))
-                } else {
-                    Poll::Pending
-                };
-            }
-            self.out.clear();
-            self.sent = 0;
-            if gathered.is_pending() {
-                return Poll::Pending;
-            }
-        }
-    }
-
-    /// Takes what there is of the body, as long as little is waiting to be written.
-    fn gather(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, Broke> {
-        while let Some(upload) = &mut self.upload {
-            if self.out.len() >= GATHER {
-                break;
-            }
-            match Pin::new(&mut upload.body).poll_frame(cx) {
-                Poll::Pending => return Ok(Poll::Pending),
-                Poll::Ready(Some(frame)) => upload.encode(frame?, &mut self.out),
-                Poll::Ready(None) => {
-                    if upload.chunked {
-                        self.out.extend_from_slice(b"0\r\n\r\n");
-                    }
-                    self.upload = None;
-                }
-            }
-            if self.upload.as_ref().is_some_and(|upload| upload.ended()) {
-                self.upload = None;
-            }
-        }
-        Ok(Poll::Ready(()))
-    }
-
-    /// Reads once; 0 if the upstream closed, rightly as far as the framing goes.
-    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Broke>> {
-        let scratch = self.scratch.clone();
-        let mut scratch = scratch.borrow_mut();
-        let mut read = ReadBuf::new(&mut scratch);
-        if ready!(self.stream.poll_read(cx, &mut read)).is_err() {
-            return Poll::Ready(Err(RESET));
-        }
-        let bytes = read.filled();
-        if bytes.is_empty() {
-            return Poll::Ready(match self.guard.eof() {
-                Ok(()) => Ok(0),
-                Err(reason) => Err(self.wrong(reason)),
-            });
-        }
-        self.began = true;
-        let Self { guard, inbox, .. } = self;
-        match guard.feed(bytes, &mut |run: &[u8]| inbox.extend_from_slice(run)) {
-            Ok(()) => Poll::Ready(Ok(bytes.len())),
-            Err(reason) => Poll::Ready(Err(self.wrong(reason))),
-        }
-    }
-
-    fn wrong(&self, reason: ReasonRef) -> Broke {
-        // Before the first byte there is no answer that could be wrong.
-        Broke::Upstream(if self.began { reason } else { &reasons::RESET })
+        let peer = match &self.carrier {
+            Carrier::Http1(connection) => connection.peer(),
+            Carrier::Http2(stream) => stream.peer(),
+        };
+        is_current(self.name.as_ref(), peer)
     }
 }
 
-impl Upload {
-    fn encode(&mut self, frame: Frame<Bytes>, out: &mut Vec<u8>) {
-        match frame.into_data() {
-            Ok(data) if self.chunked => {
-                if !data.is_empty() {
-                    // Writing to memory cannot fail.
-                    let _ = write!(out, "{:x}\r\n", data.len());
-                    out.extend_from_slice(&data);
-                    out.extend_from_slice(b"\r\n");
-                }
-            }
-            Ok(data) => out.extend_from_slice(&data),
-            Err(frame) => {
-                if let Ok(trailers) = frame.into_trailers() {
-                    self.end(&trailers, out);
-                }
-            }
-        }
-    }
-
-    fn end(&mut self, trailers: &HeaderMap, out: &mut Vec<u8>) {
-        // A body of known length has no place for trailers (RFC 9112 section 7.1.2).
-        if !self.chunked {
-            return;
-        }
-        out.extend_from_slice(b"0\r\n");
-        write_fields(out, trailers);
-        out.extend_from_slice(b"\r\n");
-        self.body = RequestBody::empty();
-        self.chunked = false;
-    }
-
-    fn ended(&self) -> bool {
-        !self.chunked && self.body.is_end_stream()
-    }
+/// Whether DNS still names `peer`, where it named it.
+pub(super) fn is_current(name: Option<&Arc<NameState>>, peer: Option<SocketAddr>) -> bool {
+    let Some(name) = name else { return true };
+    let peer = peer.as_ref().map(SocketAddr::ip);
+    peer.is_some_and(|peer| name.addresses.load().contains(&peer))
 }
 
-fn trailing(mut trailers: HeaderMap) -> Frame<Bytes> {
+pub(super) fn trailing(mut trailers: HeaderMap) -> Frame<Bytes> {
     lockgate_wire::headers::remove_hop_by_hop(&mut trailers);
     // The id is the gate's, here as in the head.
     trailers.remove(X_REQUEST_ID);

@@ -1,17 +1,23 @@
 //! One question to a server: how are you? Asked over a connection of its own,
 //! and answered by a status.
 
+use std::future::poll_fn;
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
+use http::header::{HOST, USER_AGENT};
+use http::Request;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixStream};
-use tokio_rustls::TlsConnector;
 
 use super::group::{Member, Rules};
+use super::http2::{Http2, Shared};
+use super::socket::Socket;
 use super::target::Target;
-use crate::bundle::HealthCheck;
+use crate::body::RequestBody;
+use crate::bundle::{HealthCheck, Protocol};
+
+/// Bytes of an answer's head over HTTP/2.
+const MAX_HEAD: u32 = 64 * 1024;
 
 /// Bytes of an answer in which its status must stand.
 const MAX_BYTES: usize = 64;
@@ -40,13 +46,20 @@ async fn ask(check: &HealthCheck, member: &Member, rules: &Rules) -> io::Result<
         .host
         .clone()
         .unwrap_or_else(|| member.target.authority());
+    let mut socket = connect(member, rules).await?;
+    if rules.protocol == Protocol::Http2 {
+        return ask_http2(socket, &host, check, rules).await;
+    }
     let request = format!(
         "GET {} HTTP/1.1\r\nhost: {host}\r\nuser-agent: lockgate-health\r\naccept: */*\r\nconnection: close\r\n\r\n",
         check.path
     );
+    status(&mut socket, request.as_bytes()).await
+}
+
+async fn connect(member: &Member, rules: &Rules) -> io::Result<Socket> {
     if let Target::Unix(path) = &*member.target {
-        let mut stream = UnixStream::connect(path).await?;
-        return status(&mut stream, request.as_bytes()).await;
+        return Socket::unix(path).await;
     }
     let addresses = member.addresses();
     if addresses.is_empty() {
@@ -55,16 +68,38 @@ async fn ask(check: &HealthCheck, member: &Member, rules: &Rules) -> io::Result<
             "DNS has no address for it",
         ));
     }
-    let mut stream = TcpStream::connect(&addresses[..]).await?;
-    if !rules.secure {
-        return status(&mut stream, request.as_bytes()).await;
+    match &rules.tls {
+        Some(tls) => Socket::tls(&addresses, tls, &member.target).await,
+        // Never in the clear where TLS is wanted.
+        None if rules.secure => Err(io::Error::other("its certificates could not be read")),
+        None => Socket::tcp(&addresses).await,
     }
-    let unfit = || io::Error::other("its certificates could not be read");
-    let tls = rules.tls.as_ref().ok_or_else(unfit)?;
-    let name = tls.name_of(&member.target).ok_or_else(unfit)?;
-    let connector = TlsConnector::from(Arc::clone(&tls.config));
-    let mut stream = connector.connect(name, stream).await?;
-    status(&mut stream, request.as_bytes()).await
+}
+
+async fn ask_http2(
+    socket: Socket,
+    host: &str,
+    check: &HealthCheck,
+    rules: &Rules,
+) -> io::Result<u16> {
+    let connection = Shared::open(socket, MAX_HEAD, rules.tls.clone())
+        .await
+        .map_err(|error| io::Error::other(format!("it does not speak HTTP/2: {error}")))?;
+    let request = Request::builder()
+        .uri(&check.path)
+        .header(HOST, host)
+        .header(USER_AGENT, "lockgate-health")
+        .body(RequestBody::empty())
+        .map_err(io::Error::other)?;
+    let mut stream = Http2::new(connection, 0);
+    stream.begin(request, &[]);
+    match poll_fn(|cx| stream.poll_head(cx)).await {
+        Ok(head) => Ok(head.status.as_u16()),
+        Err(_) => Err(io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            "it closed without an answer",
+        )),
+    }
 }
 
 async fn status<S: AsyncReadExt + AsyncWriteExt + Unpin>(

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+use std::net::Ipv4Addr;
+
 use super::*;
 
 /// How many of these addresses are admitted, where each may have `each`.
@@ -7,7 +9,15 @@ fn admitted(addresses: &[&str], most: u32, each: Option<u32>) -> usize {
     let admission = Arc::new(Admission::default());
     let permits: Vec<_> = addresses
         .iter()
-        .filter_map(|address| admission.admit(address.parse().unwrap(), most, each))
+        .filter_map(|address| {
+            let each = each.map(|open| Each {
+                open,
+                per_second: 0,
+            });
+            admission
+                .admit(address.parse().unwrap(), most, each, 0)
+                .ok()
+        })
         .collect();
     assert_eq!(admission.count() as usize, permits.len());
     permits.len()
@@ -38,10 +48,59 @@ fn a_network_of_64_bits_counts_as_one_client() {
 fn what_is_given_back_can_be_had_again() {
     let admission = Arc::new(Admission::default());
     let address = "2001:db8::1".parse().unwrap();
+    let each = Some(Each {
+        open: 1,
+        per_second: 0,
+    });
     for _ in 0..3 {
-        let permit = admission.admit(address, 1, Some(1)).expect("there is room");
-        assert!(admission.admit(address, 1, Some(1)).is_none());
+        let permit = admission.admit(address, 1, each, 0).expect("there is room");
+        assert_eq!(
+            admission.admit(address, 2, each, 0).unwrap_err(),
+            Full::Address
+        );
+        assert_eq!(
+            admission.admit(address, 1, each, 0).unwrap_err(),
+            Full::Listener
+        );
         drop(permit);
     }
-    assert!(admission.shard(holder(address)).is_empty());
+    assert!(admission.shard(holder(address)).held.is_empty());
+    assert_eq!(admission.count(), 0);
+}
+
+#[test]
+fn new_connections_of_an_address_have_a_rate() {
+    let admission = Arc::new(Admission::default());
+    let each = Some(Each {
+        open: 1_000,
+        per_second: 10,
+    });
+    let made = |address: &str, now_ms| {
+        let address = address.parse().unwrap();
+        let admit = || admission.admit(address, u32::MAX, each, now_ms);
+        std::iter::repeat_with(admit)
+            .take(1_000)
+            .take_while(Result::is_ok)
+            .count()
+    };
+    assert_eq!(made("10.0.0.1", 1_000), 50, "at once");
+    assert_eq!(made("10.0.0.1", 1_000), 0);
+    assert_eq!(made("10.0.0.2", 1_000), 50, "each by itself");
+    assert_eq!(made("10.0.0.1", 2_000), 10, "what a second earns");
+    assert_eq!(made("10.0.0.1", 60_000), 50, "and no more than the burst");
+}
+
+#[test]
+fn addresses_that_hold_nothing_are_forgotten() {
+    let admission = Arc::new(Admission::default());
+    let each = Some(Each {
+        open: 1,
+        per_second: 10,
+    });
+    for number in 0..40_000_u32 {
+        let address = Ipv4Addr::from_bits(number << 8).into();
+        let now_ms = u64::from(number);
+        drop(admission.admit(address, u32::MAX, each, now_ms).unwrap());
+    }
+    assert!(admission.shard(Ipv4Addr::UNSPECIFIED.into()).held.len() < 4 * FORGET_FROM);
 }
