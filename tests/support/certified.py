@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from support.acme import Pebble
@@ -88,9 +89,11 @@ class Certified:
 
         assert self.running is not None
         try:
-            return until(look, f"the certificate {name}", within=60)
+            row = until(look, f"the certificate {name}", within=60)
+            until(lambda: self.shows(name) == row["fingerprint"], "a gate that shows it")
         except TimeoutError:
             raise AssertionError(f"{self.rows()}\n{self.running.output}") from None
+        return row
 
     def connect(self, name: str, port: int | None = None) -> ssl.SSLSocket:
         """A connection over TLS that believes in Pebble alone."""
@@ -102,6 +105,13 @@ class Certified:
         except BaseException:
             raw.close()
             raise
+
+    def shows(self, name: str, port: int | None = None) -> str | None:
+        """The fingerprint of what a client is shown; nothing where it is turned away."""
+        try:
+            return self.shown(name, port).fingerprint(hashes.SHA256()).hex()
+        except ssl.SSLError:
+            return None
 
     def shown(self, name: str, port: int | None = None) -> x509.Certificate:
         """The certificate that a client is shown."""

@@ -67,6 +67,9 @@ class GateSession:
         self.certificates_number = 0
         """Of the certificates that it has taken."""
         self.takes_certificates = False
+        self._certificates_judged = 0
+        """Of those that it has taken or refused."""
+        self._over = False
         self.on_renew: Callable[[dict[str, Any]], Awaitable[None]] | None = None
         """Answers a gate's request for a new certificate."""
         self._renewing: asyncio.Future[None] | None = None
@@ -143,6 +146,9 @@ class GateSession:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            async with self._reached:
+                self._over = True
+                self._reached.notify_all()
 
     async def hand_over(self, bundle: SignedBundle, *, only_newer: bool = False) -> GateAnswer | None:
         """Send a bundle and wait for what the gate says of it.
@@ -197,13 +203,15 @@ class GateSession:
         return True
 
     async def holds(self, number: int, within: float) -> bool:
-        """Wait until the gate has certificates of that number, or newer ones."""
+        """Wait until the gate has certificates of that number, or newer ones; not for one that cannot."""
+        if not self.takes_certificates:
+            return False
         try:
             async with asyncio.timeout(within), self._reached:
-                await self._reached.wait_for(lambda: self.certificates_number >= number)
+                await self._reached.wait_for(lambda: self._certificates_judged >= number or self._over)
         except TimeoutError:
             return False
-        return True
+        return self.certificates_number >= number
 
     def close(self) -> None:
         """End the connection."""
@@ -263,9 +271,10 @@ class GateSession:
                 self._certificates_answer = None
             if held.error is not None:
                 log.error("certificates-refused", gate=self.name, cause=held.error, hint="those before are at work")
-                continue
             async with self._reached:
-                self.certificates_number = held.number
+                self._certificates_judged = sent
+                if held.error is None:
+                    self.certificates_number = sent
                 self._reached.notify_all()
 
     async def _beat(self) -> None:

@@ -28,6 +28,8 @@ from lockgate.state import StateError, StateFolder
 
 LOOK_SECONDS: Final = 600.0
 """How often the clock is held against certificates that nothing renews."""
+BROUGHT_SECONDS: Final = 3.0
+"""How long gates may take over a certificate before those who wait are sent on."""
 AGAIN_SECONDS: Final = 60.0
 """How soon what keeps a certificate from being ordered at all, such as a missing secret, is looked at again."""
 
@@ -148,7 +150,7 @@ class Certificates:
         if self._loaded is not None:
             async with self._changing:
                 self._held = await self._read_again(self._loaded)
-                await self._hand_over()
+            await self._bring()
         await self.look()
         return await self.row(kept.names.all[0])
 
@@ -181,7 +183,7 @@ class Certificates:
     async def changed(self, name: str, kept: Kept) -> None:
         """There is another certificate of this name, or the first."""
         before, self._held[name] = self._held.get(name), kept
-        await self._hand_over()
+        await self._bring()
         chain = kept.chain
         if chain is None or (before is not None and before.chain and before.chain.fingerprint == chain.fingerprint):
             return
@@ -206,6 +208,12 @@ class Certificates:
             self._opened = Store.open(self._state)
             self._opened.sweep()
         return self._opened
+
+    async def _bring(self) -> None:
+        """Hand over, and wait a little until gates have it: who is told of it is to find it there."""
+        reached = await self._link.certificates_reached(await self._hand_over(), BROUGHT_SECONDS)
+        if reached.behind:
+            log.warning("certificates-not-everywhere", gates=list(reached.behind), hint="they have it once they answer")
 
     async def _hand_over(self) -> int:
         if self._loaded is None:
