@@ -14,6 +14,7 @@ from gateway.harness.upstream import AutoUpstream
 from support.acme import Pebble
 from support.certified import Certified, ask
 from support.command import lockgate
+from support.ports import free_port
 from support.processes import Processes
 from support.waiting import until
 
@@ -195,3 +196,34 @@ def test_renewed_by_itself_when_the_authority_suggests_it(certified: Certified) 
         status.chmod(0o600)
     certified.start()
     until(lambda: certified.shown(host) != first, "the renewal", within=60)
+
+
+def test_gates_elsewhere_get_certificates_and_answer_for_them(certified: Certified) -> None:
+    host, link = "everywhere.example.com", free_port()
+    certified.write({"acme": certified.acme("http-01")}, host, more=f'gates: {{address: "127.0.0.1:{link}"}}\n')
+    running = certified.start("--role", "control")
+    with running.admin as admin:
+        made = admin.post("/v1/gates/tokens", json={"name": "edge"})
+    edge = certified.folder / "edge"
+    edge.mkdir()
+    (edge / "token").write_text(made.json()["token"])
+    enrolled = lockgate("gates", "enrol", "--token-file", "token", cwd=edge)
+    assert enrolled.code == 0, enrolled.err
+    # The order waits for a gate that can answer, and this one is the first.
+    started = certified.processes.lockgate("run", "--role", "gate", "--workers", "1", cwd=edge)
+    row = certified.good(host)
+    kept = edge / ".lockgate/gate/certificates.json"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    before = row["fingerprint"]
+    done = lockgate("certs", "renew", host, "--force", cwd=certified.folder)
+    assert done.code == 0, done.out + done.err
+    assert certified.shows(host) != before, "it was told of it when the gate had it"
+    # It serves on without the control process, and finds its certificates when it is started again.
+    assert running.process.stop() == 0
+    assert started.stop() == 0
+    after = certified.processes.lockgate("run", "--role", "gate", "--workers", "1", cwd=edge)
+    after.wait_for_output("The gate")
+    assert certified.shows(host) not in {None, before}
+    told = "".join(each.output for each in (running.process, started, after))
+    assert "PRIVATE KEY" not in told
+    assert "BEGIN CERT" not in told
