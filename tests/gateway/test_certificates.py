@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -196,6 +197,18 @@ def test_renewed_by_itself_when_the_authority_suggests_it(certified: Certified) 
         status.chmod(0o600)
     certified.start()
     until(lambda: certified.shown(host) != first, "the renewal", within=60)
+
+
+def test_one_that_was_lost_is_had_again(certified: Certified) -> None:
+    host = "lost.example.com"
+    certified.write({"acme": certified.acme("http-01")}, host)
+    running = certified.start()
+    first = certified.good(host)["fingerprint"]
+    assert running.process.stop() == 0
+    for kept in (certified.folder / ".lockgate/certificates").glob(f"{host}*"):
+        shutil.rmtree(kept)
+    certified.start()
+    until(lambda: certified.shows(host) not in {first, None}, "another one", within=60)
 
 
 def test_gates_elsewhere_get_certificates_and_answer_for_them(certified: Certified) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -45,7 +45,8 @@ def status(state: StateDir = None, as_json: Json = False) -> None:
 def _lines(told: dict[str, Any]) -> list[str]:
     gate, control = told["gate"], told["control"]
     bundle = gate["bundle"]
-    lines = [f"The gate   {_listens(gate)}" if gate["up"] else "The gate   is not connected"]
+    secure = {name for each in told["certificates"] for name in each["listeners"]}
+    lines = [f"The gate   {_listens(gate, secure)}" if gate["up"] else "The gate   is not connected"]
     lines += [f"Of all     {_one_of(each)}" for each in _several(told)]
     if bundle is not None:
         lines.append(f"Serves     bundle {bundle['sequence']} ({bundle['hash']}) of {control['config']}")
@@ -105,11 +106,16 @@ def _cost(plugin: dict[str, Any]) -> str:
     )
 
 
-def _listens(gate: dict[str, Any]) -> str:
-    """Where a gate that is connected listens, or why it does not."""
+def _listens(gate: dict[str, Any], secure: Container[str] = ()) -> str:
+    """Where a gate that is connected listens, or why it does not; `secure` are the listeners with certificates."""
     if (gate["stats"] or {}).get("draining"):
         return "drains: it takes no new connections, finishes the requests under way, and then stops"
-    return ", ".join(f"http://{address} ({name})" for name, address in gate["addresses"].items()) or "does not listen"
+    return (
+        ", ".join(
+            f"http{'s' if name in secure else ''}://{address} ({name})" for name, address in gate["addresses"].items()
+        )
+        or "does not listen"
+    )
 
 
 def _several(told: dict[str, Any]) -> list[dict[str, Any]]:
