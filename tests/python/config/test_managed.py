@@ -75,13 +75,11 @@ def test_an_order_is_what_the_configuration_says(tmp_path: Path) -> None:
     program.chmod(0o755)
     Authority(tmp_path)
     (tmp_path / "eab.key").write_text("c2VjcmV0\n")
-    said = """{email: ops@example.com, terms_agreed: true, directory: "https://ca.internal/directory", challenge: dns-01,
+    said = """{email: ops@example.com, terms_agreed: true, challenge: dns-01, directory: "https://ca.internal/directory",
       names: "*.example.com", trust: authority.pem, profile: short,
       external_account: {kid: k, hmac_key: "${file:eab.key}"},
-      dns: {command: [records, --zone, a], environment: TOKEN_A, settle: 10s}}"""
-    loaded = read(
-        tmp_path, f"  public: {{address: 0.0.0.0:443, tls: {{acme: {said.replace('TOKEN_A', '[TOKEN_A]')}}}}}\n"
-    )
+      dns: {command: [records, --zone, a], environment: [TOKEN_A], settle: 10s}}"""
+    loaded = read(tmp_path, f"  public: {{address: 0.0.0.0:443, tls: {{acme: {said}}}}}\n")
     made = wanted(loaded.managed.certificates["*.example.com"], Rules())
     assert made.authority.directory == "https://ca.internal/directory"
     assert made.authority.trust == str(tmp_path / "authority.pem")
