@@ -23,6 +23,7 @@ ROOMS = {
     "Plugin": "plugins",
     "Redirect": "redirect",
     "Rewrite": "rewrite",
+    "WebSocket": "websocket",
 }
 
 INTRODUCTION = """\

@@ -12,6 +12,8 @@ from typing import Any
 import structlog
 
 from lockgate.admin.bundles import Bundles
+from lockgate.admin.certificates.box import Box
+from lockgate.admin.certificates.keeper import Certificates
 from lockgate.admin.edit import Editor
 from lockgate.admin.facts import FactsLog
 from lockgate.admin.findings import Findings, Seen
@@ -25,6 +27,7 @@ from lockgate.admin.reload import Reloader
 from lockgate.admin.store import Store
 from lockgate.admin.upstreams import unavailable
 from lockgate.admin.watch import changes
+from lockgate.config import Loaded
 from lockgate.state import StateFolder
 
 WAIVERS_SECONDS = 60.0
@@ -71,6 +74,7 @@ class Control:
     gates: Gates
     history: HistoryKeeper
     key_sets: KeySets
+    certificates: Certificates
     counters: Counters = field(default_factory=Counters)
     started: float = field(default_factory=time.time)
 
@@ -82,10 +86,17 @@ class Control:
         FactsLog(store).prune()
         bundles = Bundles(store, state.signing_key())
         findings = Findings(store)
-        link = LinkServer(state, store, bundles, _noter(journal))
+        box = Box()
+        link = LinkServer(state, store, bundles, _noter(journal), box)
         key_sets = KeySets(store, findings, journal, link)
+        certificates = Certificates(state, findings, journal, link, box)
         reloader = Reloader(config, bundles, findings, journal, link)
-        reloader.on_loaded = key_sets.follow
+
+        async def follow(loaded: Loaded) -> None:
+            await key_sets.follow(loaded)
+            await certificates.follow(loaded)
+
+        reloader.on_loaded = follow
         return cls(
             state=state,
             store=store,
@@ -99,6 +110,7 @@ class Control:
             gates=Gates(state, store, journal, link),
             history=HistoryKeeper(state, findings, journal),
             key_sets=key_sets,
+            certificates=certificates,
         )
 
     async def keep_history(self) -> None:

@@ -2,7 +2,7 @@
 
 What is written is exactly what was sent. Nothing outside the configuration's
 folder is ever read or written for a request, and which code of the user's own
-runs (`plugins`) cannot be changed from here: whoever may set a limit may not
+runs (`plugins`, `acme.dns`) cannot be changed from here: whoever may set a limit may not
 thereby run a program.
 """
 
@@ -156,7 +156,7 @@ class Editor:
             if _closed(self._reloader.path, instead, fence) != closed:
                 raise EditError(
                     "config-plugins-closed",
-                    "Which plugins run, where and with what options is not changed through the API: "
+                    "Which plugins and programs run, where and with what options is not changed through the API: "
                     "edit the file itself.",
                 )
             loaded = load(self._reloader.path, instead=instead, fence=fence)
@@ -272,7 +272,7 @@ def _said(value: Any, path: tuple[str, ...]) -> Iterator[str]:
     if isinstance(value, dict):
         for key, below in value.items():
             # With its place: a check that is moved leaves what it stood before.
-            if key in CLOSED_KEYS:
+            if key in CLOSED_KEYS or (key == "dns" and path[-1:] == ("acme",)):
                 yield json.dumps([*path, below], sort_keys=True, default=str)
             yield from _said(below, (*path, str(key)))
     elif isinstance(value, list):

@@ -66,6 +66,8 @@ class Hello(Standing):
     version: Word | None = None
     replaces: Number | None = None
     facts_seq: Number
+    certificates: bool = False
+    """Whether it takes certificates; gates of old do not know what they are."""
 
 
 class Applied(Served):
@@ -79,6 +81,13 @@ class Taken(Known):
     """It has taken facts up to there."""
 
     seq: Number
+
+
+class Held(_Said):
+    """It has taken certificates, or refuses them."""
+
+    number: Number
+    error: Annotated[str, Field(max_length=1024)] | None = None
 
 
 class Wishes(_Said):

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 import structlog
 
 from lockgate.admin.bundles import SignedBundle
+from lockgate.admin.certificates.box import Box
 from lockgate.admin.facts import Batch, FactsLog
-from lockgate.admin.gate_said import Applied, Hello, Known, Standing, Taken, Wishes, parse
+from lockgate.admin.gate_said import Applied, Held, Hello, Known, Standing, Taken, Wishes, parse
 from lockgate.gate.frames import HEADER, Frame, FrameError, Kind, encode, message, parse_header
 
 BEAT = 1.0
@@ -51,10 +52,24 @@ class GateSession:
     """A connection to a gate. Everything in it runs in the control process's event loop."""
 
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, facts: FactsLog, *, name: str = "local"
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        facts: FactsLog,
+        box: Box,
+        *,
+        name: str = "local",
     ) -> None:
         """Call `greet`, then `serve`. Who connected has proved to be the gate of that name."""
         self.name = name
+        self._box = box
+        self._certificates_answer: asyncio.Future[Held] | None = None
+        self.certificates_number = 0
+        """Of the certificates that it has taken."""
+        self.takes_certificates = False
+        self._certificates_judged = 0
+        """Of those that it has taken or refused."""
+        self._over = False
         self.on_renew: Callable[[dict[str, Any]], Awaitable[None]] | None = None
         """Answers a gate's request for a new certificate."""
         self._renewing: asyncio.Future[None] | None = None
@@ -98,7 +113,7 @@ class GateSession:
         async with asyncio.timeout(HELLO_SECONDS):
             hello = parse(Hello, await self._message("hello"))
         self.pid, self.version, self.replaces = hello.pid, hello.version, hello.replaces
-        self.facts_seq = hello.facts_seq
+        self.facts_seq, self.takes_certificates = hello.facts_seq, hello.certificates
         self._note_status(hello)
 
     def described(self) -> dict[str, Any]:
@@ -119,7 +134,10 @@ class GateSession:
 
     async def serve(self) -> None:
         """Keep the gate up to date until the connection ends."""
-        tasks = [asyncio.ensure_future(work) for work in (self._read(), self._send_facts(), self._beat())]
+        tasks = [
+            asyncio.ensure_future(work)
+            for work in (self._read(), self._send_facts(), self._send_certificates(), self._beat())
+        ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -128,6 +146,9 @@ class GateSession:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            async with self._reached:
+                self._over = True
+                self._reached.notify_all()
 
     async def hand_over(self, bundle: SignedBundle, *, only_newer: bool = False) -> GateAnswer | None:
         """Send a bundle and wait for what the gate says of it.
@@ -181,11 +202,23 @@ class GateSession:
             return False
         return True
 
+    async def holds(self, number: int, within: float) -> bool:
+        """Wait until the gate has certificates of that number, or newer ones; not for one that cannot."""
+        if not self.takes_certificates:
+            return False
+        try:
+            async with asyncio.timeout(within), self._reached:
+                await self._reached.wait_for(lambda: self._certificates_judged >= number or self._over)
+        except TimeoutError:
+            return False
+        return self.certificates_number >= number
+
     def close(self) -> None:
         """End the connection."""
         self.closed = True
         self._writer.close()
-        for future in [*self._requests.values(), self._bundle_answer, self._facts_answer]:
+        waiting = (self._bundle_answer, self._facts_answer, self._certificates_answer)
+        for future in [*self._requests.values(), *waiting]:
             if future is not None and not future.done():
                 future.set_exception(ConnectionError("the gate has gone"))
 
@@ -221,6 +254,29 @@ class GateSession:
         await self._note_facts(taken)
         return taken
 
+    async def _send_certificates(self) -> None:
+        """Hand over certificates and challenges, whenever there are others than it has."""
+        sent = 0
+        while True:
+            sent, text = await self._box.newer(sent)
+            # One that retires takes no new connections, and its successor has the same state folder.
+            if self.retiring or not self.takes_certificates:
+                continue
+            self._certificates_answer = asyncio.get_running_loop().create_future()
+            try:
+                await self._send(encode(Kind.CERTIFICATES, b"%d\n%b" % (sent, text)))
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    held = await self._certificates_answer
+            finally:
+                self._certificates_answer = None
+            if held.error is not None:
+                log.error("certificates-refused", gate=self.name, cause=held.error, hint="those before are at work")
+            async with self._reached:
+                self._certificates_judged = sent
+                if held.error is None:
+                    self.certificates_number = sent
+                self._reached.notify_all()
+
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(BEAT)
@@ -252,20 +308,25 @@ class GateSession:
                 taken = parse(Taken, said)
                 self._note_processes(taken)
                 _settle(self._facts_answer, taken.seq)
+            case "certificates":
+                _settle(self._certificates_answer, parse(Held, said))
             case "refetch":
                 if self.on_refetch is not None:
                     self.on_refetch(self, parse(Wishes, said).issuers)
             case "bye":
                 self.parted = True
-            case "renew" if self.on_renew is not None and (self._renewing is None or self._renewing.done()):
-                self._renewing = asyncio.ensure_future(self.on_renew(said))
             case "renew":
-                pass  # One is under way, or it needs none.
+                self._renew(said)
             case "stats" | "metrics" if isinstance(number := said.get("id"), int):
                 _settle(self._requests.get(number), said)
             case unknown if len(self._strange) < STRANGE and unknown not in self._strange:
                 self._strange.add(unknown)
                 log.warning("link-message-unknown", gate=self.name, type=unknown[:40], hint="is the gate newer?")
+
+    def _renew(self, said: dict[str, Any]) -> None:
+        """Answer, unless one is under way, or the gate needs none."""
+        if self.on_renew is not None and (self._renewing is None or self._renewing.done()):
+            self._renewing = asyncio.ensure_future(self.on_renew(said))
 
     def _note_status(self, said: Standing) -> None:
         served = said.bundle

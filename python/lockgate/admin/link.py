@@ -18,6 +18,7 @@ from typing import Any, Literal
 import structlog
 
 from lockgate.admin.bundles import Bundles, SignedBundle
+from lockgate.admin.certificates.box import Box
 from lockgate.admin.facts import FactsLog
 from lockgate.admin.gate_session import GateAnswer, GateSession, OnRefetch
 from lockgate.admin.gates.registry import enrolled
@@ -60,6 +61,14 @@ class Settled:
     """The gates that do not know it yet."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Which gates have certificates of a number, and which of those that are connected have not."""
+
+    knowing: tuple[str, ...]
+    behind: tuple[str, ...]
+
+
 Noted = Callable[[str, str, dict[str, Any]], None]
 """Code, sentence and detail of something that happened to the link."""
 
@@ -72,8 +81,11 @@ OnRefused = Callable[[SignedBundle, dict[str, Any]], Awaitable[None]]
 class LinkServer:
     """Listens on the state folder's socket and keeps the gate up to date."""
 
-    def __init__(self, state: StateFolder, store: Store, bundles: Bundles, noted: Noted) -> None:
-        """`noted` hears when a gate comes and goes."""
+    def __init__(
+        self, state: StateFolder, store: Store, bundles: Bundles, noted: Noted, box: Box | None = None
+    ) -> None:
+        """`noted` hears when a gate comes and goes; gates have the certificates in `box`."""
+        self._box = box or Box()
         self._state = state
         self._store = store
         self._bundles = bundles
@@ -185,6 +197,24 @@ class LinkServer:
                 return Settled("pending", tuple(sorted({name for name, _ in behind})))
             await asyncio.sleep(AGAIN_SECONDS)
 
+    async def certificates_reached(self, number: int, within: float) -> Reached:
+        """Wait until the gates that serve have certificates of that number; for one to come, if none is there."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + within
+        while True:
+            gates = [gate for gate in self.gates.values() if gate.bundle_hash is not None]
+            left = max(0.0, until - loop.time())
+            held = await asyncio.gather(*(gate.holds(number, left) for gate in gates))
+            knowing = tuple(gate.name for gate, done in zip(gates, held, strict=True) if done)
+            # One that has gone meanwhile answers nobody.
+            gone = {gate.name for gate in gates} - set(self.gates)
+            behind = tuple(
+                gate.name for gate, done in zip(gates, held, strict=True) if not done and gate.name not in gone
+            )
+            if knowing or loop.time() >= until:
+                return Reached(knowing, behind)
+            await asyncio.sleep(AGAIN_SECONDS)
+
     async def behind(self, gate: GateSession) -> bool:
         """Whether that gate lacks a fact which is written down."""
         return not await gate.reached(await asyncio.to_thread(self._facts.head), 0.0)
@@ -230,11 +260,11 @@ class LinkServer:
             log.warning("link-refused", cause="the process at the other end is another user's")
             writer.close()
             return
-        await self.converse(GateSession(reader, writer, self._facts))
+        await self.converse(GateSession(reader, writer, self._facts, self._box))
 
     def session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, name: str) -> GateSession:
         """A session with a gate that has proved to be `name`."""
-        return GateSession(reader, writer, self._facts, name=name)
+        return GateSession(reader, writer, self._facts, self._box, name=name)
 
     async def converse(self, session: GateSession) -> None:
         """Talk with a gate until either side has enough."""

@@ -74,6 +74,7 @@ async def _serve(state: StateFolder, config: Path, parent: Parent | None) -> Non
                 await _run(control, listener, parent, notes)
         finally:
             await control.key_sets.close()
+            await control.certificates.close()
             await control.link.stop()
 
 
@@ -110,6 +111,7 @@ async def _run(control: Control, listener: socket.socket, parent: Parent | None,
             control.watch_upstreams(),
             control.gates.follow(control.reloader),
             control.keep_history(),
+            control.certificates.watch(),
         )
         others = [asyncio.ensure_future(work) for work in works]
         try:

@@ -97,9 +97,15 @@ async def keep(
 
 
 async def obtain(
-    wanted: Wanted, store: Store, publisher: Publisher, *, clock: Clock | None = None, at_once: bool = False
+    wanted: Wanted,
+    store: Store,
+    publisher: Publisher,
+    *,
+    clock: Clock | None = None,
+    at_once: bool = False,
+    force: bool = False,
 ) -> Kept:
-    """Have a certificate as it is wanted, by an order if that is due and nobody else has made it.
+    """Have a certificate as it is wanted, by an order if that is due or `force`, and nobody else has made it.
 
     Raises `AcmeError` where the order fails, or still waits after one that failed unless `at_once`; the failure is
     written down. Raises `StateError` where the store cannot be used, `StateInUseError` where another process works
@@ -109,6 +115,8 @@ async def obtain(
     async with store.held(wanted.names):
         kept = await asyncio.to_thread(store.load, wanted.names)
         step = due(_passed_over(kept) if at_once else kept, wanted, clock.now())
+        if force and not isinstance(step, Renew):
+            step = Renew("somebody asks for it")
         if not isinstance(step, Renew):
             waits = renew_at(kept, wanted, clock.now()).when <= clock.now()
             if waits and kept.status.next_attempt is not None:

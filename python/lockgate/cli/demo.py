@@ -13,13 +13,17 @@ def demo(
         typer.Option("--dir", metavar="DIR", help="Keep everything in this folder; what you edit in it stays."),
     ] = None,
     port: Annotated[int, typer.Option(help="The gate's port; where it is taken, or 0, a free one.")] = 8080,
+    tls: Annotated[
+        bool, typer.Option("--tls", help="Speak TLS too, with a certificate of an authority made for this machine.")
+    ] = False,
+    tls_port: Annotated[int, typer.Option(help="The port for --tls; where it is taken, or 0, a free one.")] = 8443,
     admin_port: Annotated[int, typer.Option(help="The admin API's port; where it is taken, or 0, a free one.")] = 8081,
 ) -> None:
     """Start a sample shop with the gate before it, and say what to try.
 
     Everything listens on 127.0.0.1 alone. Ctrl-C stops all of it.
 
-    Example: lockgate demo --dir ./lockgate-demo
+    Example: lockgate demo --tls
     """
     from lockgate.demo.config import ForeignConfigError
     from lockgate.demo.left import PREFIX, remove_left
@@ -31,7 +35,13 @@ def demo(
         place = folder or Path(temporary)
         place.mkdir(parents=True, exist_ok=True)
         try:
-            code = run_demo(place.resolve(), gate_port=port, admin_port=admin_port, echo=typer.echo)
+            code = run_demo(
+                place.resolve(),
+                gate_port=port,
+                admin_port=admin_port,
+                echo=typer.echo,
+                tls_port=tls_port if tls else None,
+            )
         except ForeignConfigError as foreign:
             typer.echo(str(foreign), err=True)
             raise typer.Exit(2) from foreign

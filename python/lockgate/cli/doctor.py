@@ -25,8 +25,8 @@ def doctor(
 ) -> None:
     """Examine the machine and the installation, and say of each fault what it means and what to do.
 
-    Looks at descriptors, kernel, clock, native module, state folder, disk, configuration, secrets, waivers, ports,
-    upstreams, and what runs. It changes nothing.
+    Looks at descriptors, kernel, clock, native module, state folder, disk, configuration, secrets, waivers,
+    certificates, ports, upstreams, and what runs. It changes nothing.
 
     Exits with 0 if all is well, 1 if something should be looked at, 2 if something keeps it from serving.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -45,7 +45,8 @@ def status(state: StateDir = None, as_json: Json = False) -> None:
 def _lines(told: dict[str, Any]) -> list[str]:
     gate, control = told["gate"], told["control"]
     bundle = gate["bundle"]
-    lines = [f"The gate   {_listens(gate)}" if gate["up"] else "The gate   is not connected"]
+    secure = {name for each in told["certificates"] for name in each["listeners"]}
+    lines = [f"The gate   {_listens(gate, secure)}" if gate["up"] else "The gate   is not connected"]
     lines += [f"Of all     {_one_of(each)}" for each in _several(told)]
     if bundle is not None:
         lines.append(f"Serves     bundle {bundle['sequence']} ({bundle['hash']}) of {control['config']}")
@@ -61,6 +62,7 @@ def _lines(told: dict[str, Any]) -> list[str]:
     lines.append(f"Control    process {control['pid']}, version {control['version']}, up {control['uptime_s']} s")
     lines += _history(told["history"])
     lines += [f"Issuer     {_issuer(issuer)}" for issuer in told["issuers"]]
+    lines += [f"Shows      {_certificate(each)}" for each in told["certificates"] if each["listeners"]]
     for name, process in told["supervisor"].get("processes", {}).items():
         if process["restarts"]:
             lines.append(f"Restarts   {name}: {process['restarts']}")
@@ -104,11 +106,16 @@ def _cost(plugin: dict[str, Any]) -> str:
     )
 
 
-def _listens(gate: dict[str, Any]) -> str:
-    """Where a gate that is connected listens, or why it does not."""
+def _listens(gate: dict[str, Any], secure: Container[str] = ()) -> str:
+    """Where a gate that is connected listens, or why it does not; `secure` are the listeners with certificates."""
     if (gate["stats"] or {}).get("draining"):
         return "drains: it takes no new connections, finishes the requests under way, and then stops"
-    return ", ".join(f"http://{address} ({name})" for name, address in gate["addresses"].items()) or "does not listen"
+    return (
+        ", ".join(
+            f"http{'s' if name in secure else ''}://{address} ({name})" for name, address in gate["addresses"].items()
+        )
+        or "does not listen"
+    )
 
 
 def _several(told: dict[str, Any]) -> list[dict[str, Any]]:
@@ -130,6 +137,31 @@ def _issuer(issuer: dict[str, Any]) -> str:
     if issuer["age_s"] is None:
         return f"{issuer['name']}: no keys yet"
     return f"{issuer['name']}: {count(len(issuer['kids']), 'key')}, confirmed {issuer['age_s']} s ago"
+
+
+def _certificate(certificate: dict[str, Any]) -> str:
+    """A certificate of a listener: what it is for, and until when it is good."""
+    hosts = ", ".join(certificate["hosts"][:MAX_ILL]) or certificate["name"]
+    if certificate["ends_ms"] is None:
+        state = "being had" if certificate["working"] else "there is none"
+        return f"{hosts}: {state}"
+    until = datetime.fromtimestamp(certificate["ends_ms"] / 1000, UTC)
+    return f"{hosts}: a certificate of {certificate['issuer']}, until {until:%Y-%m-%d %H:%M} UTC"
+
+
+def certificate_wrong(certificate: dict[str, Any]) -> str | None:
+    """What is wrong with a certificate that a listener shows."""
+    if certificate["state"] == "good" or not certificate["listeners"]:
+        return None
+    hosts = ", ".join(certificate["hosts"][:MAX_ILL]) or certificate["name"]
+    words = {
+        "failing": f"the certificate for {hosts} could not be renewed",
+        "soon": f"the certificate for {hosts} ends soon, and nothing has renewed it",
+        "expired": f"the certificate for {hosts} has expired",
+        "missing": f"there is no certificate for {hosts}",
+    }[certificate["state"]]
+    why = certificate["last_error"]
+    return f"{words}: {why}" if why else f"{words} yet" if certificate["working"] else words
 
 
 def _wrong(told: dict[str, Any]) -> list[str]:
@@ -156,6 +188,7 @@ def _wrong(told: dict[str, Any]) -> list[str]:
     for issuer in told["issuers"]:
         if issuer["error"] is not None:
             wrong.append(f"the keys of the issuer {issuer['name']} cannot be fetched: {issuer['error']}")
+    wrong += filter(None, map(certificate_wrong, told["certificates"]))
     return wrong
 
 

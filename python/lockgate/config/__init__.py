@@ -7,8 +7,23 @@ bundle = loaded.compile(sequence, created_ms)
 from lockgate.config.findings import Finding
 from lockgate.config.issuers import KeyOrigin
 from lockgate.config.loaded import Loaded, load
+from lockgate.config.managed import DnsProgram, Managed, ManagedCertificate, Order
 from lockgate.config.models import schema
 from lockgate.config.problems import Problem, Region, Source
 from lockgate.errors import ConfigErrors
 
-__all__ = ["ConfigErrors", "Finding", "KeyOrigin", "Loaded", "Problem", "Region", "Source", "load", "schema"]
+__all__ = [
+    "ConfigErrors",
+    "DnsProgram",
+    "Finding",
+    "KeyOrigin",
+    "Loaded",
+    "Managed",
+    "ManagedCertificate",
+    "Order",
+    "Problem",
+    "Region",
+    "Source",
+    "load",
+    "schema",
+]

@@ -57,7 +57,8 @@ def _listeners(document: Document) -> None:
                 f"`{listener.address}` takes plain HTTP from other machines, where anyone on the way can read it",
                 allowed="`tls`, `redirect_to` a listener that has it, a loopback address, or `insecure` with somebody "
                 "who answers for it",
-                hint="add `tls: {certificate: {chain: FILE, key: FILE}}`; behind what ends TLS listen on "
+                hint="add `tls: {acme: {email: ADDRESS, terms_agreed: true}}`, or with files of your own "
+                "`tls: {certificate: {chain: FILE, key: FILE}}`; behind what ends TLS listen on "
                 f"127.0.0.1:{port}, or add `insecure: {WAIVER}`",
                 path=path,
             )

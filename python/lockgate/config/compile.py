@@ -12,6 +12,7 @@ from lockgate.config.document import Document
 from lockgate.config.effective import EffectiveApi, direct_name, region
 from lockgate.config.issuers import rules
 from lockgate.config.limits import scope
+from lockgate.config.managed import Managed
 from lockgate.config.model_listeners import Listener
 from lockgate.config.model_routing import Goes
 from lockgate.config.model_upstreams import Credential, Timeouts, Upstream
@@ -37,6 +38,7 @@ class Compiler:
         documents: Documents,
         references: References,
         plugins: LoadedPlugins | None = None,
+        managed: Managed | None = None,
     ) -> None:
         self.document = document
         self.apis = apis
@@ -44,6 +46,7 @@ class Compiler:
         self.attaching = Attaching(documents)
         self.references = references
         self.plugins = plugins
+        self.managed = managed or Managed()
 
     def bundle(self, sequence: int, created_ms: int) -> types.Bundle:
         """The whole bundle."""
@@ -107,7 +110,7 @@ class Compiler:
         return int(target.address.rpartition(":")[2]) if target is not None else 0
 
     def _tls(self, name: str, listener: Listener) -> types.Tls | None:
-        return tls.inbound(tls.Files(self.document, self.references), name, listener)
+        return tls.inbound(tls.Files(self.document, self.references), name, listener, self.managed)
 
     def _upstreams(self) -> list[types.Upstream]:
         """The named ones, then those that APIs name directly."""

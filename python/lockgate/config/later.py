@@ -32,6 +32,8 @@ MEANT: Final = {
     **dict.fromkeys(("proxy_pass", "backend", "service", "reverse_proxy"), "upstream"),
     **dict.fromkeys(("key_auth", "key-auth", "apikey"), "api_key"),
     **dict.fromkeys(("time_out", "time_outs", "timeout"), "timeouts"),
+    **dict.fromkeys(("letsencrypt", "lets_encrypt", "autocert", "auto_https", "certresolver"), "acme"),
+    **dict.fromkeys(("domains", "san"), "names"),
     **dict.fromkeys(("rate_limit", "rate_limits", "ratelimit", "throttle"), "limits"),
 }
 """Short words whose nearest spelling is another key."""

@@ -20,6 +20,7 @@ from lockgate.config.fence import Fence, OutsideError
 from lockgate.config.findings import Finding, findings
 from lockgate.config.issuers import KeyOrigin, origins, outgoing, read_files
 from lockgate.config.lists import ListFiles
+from lockgate.config.managed import Managed
 from lockgate.config.native import cross_check
 from lockgate.config.openapi import Documents
 from lockgate.config.plugins import LoadedPlugins, load_plugins
@@ -66,6 +67,8 @@ class Loaded:
     """OpenAPI documents that APIs are held to."""
     plugins: LoadedPlugins | None = None
     """What loading its plugins told, where it has any."""
+    managed: Managed = field(default_factory=Managed)
+    """Certificates that the control process looks after."""
 
     _bundle: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """Made once: it is asked for to be checked, and again to be signed."""
@@ -95,12 +98,28 @@ class Loaded:
         """Where the keys of each issuer are, but for those with a shared secret."""
         return list(origins(self.document, self.lists.references))
 
+    @property
+    def certificate_files(self) -> list[tuple[str, Path]]:
+        """Listeners and the files of their certificates, with the chains in them."""
+        files = tls.Files(self.document, self.lists.references)
+        return [
+            (name, Path(files.absolute(("listeners", name, "tls", "certificate"), each.chain)))
+            for name, listener in self.document.listeners.items()
+            for each in (listener.tls.certificate if listener.tls is not None else ())
+        ]
+
     @_unpaused
     def compile(self, sequence: int, created_ms: int) -> dict[str, Any]:
         """The bundle, as `bundle.rs` declares it. Its parts are those of every other that is made of this."""
         if not self._bundle:
             compiler = Compiler(
-                self.document, self.apis, self.lists.read, self.documents, self.lists.references, self.plugins
+                self.document,
+                self.apis,
+                self.lists.read,
+                self.documents,
+                self.lists.references,
+                self.plugins,
+                self.managed,
             )
             self._bundle.update(compiler.bundle(sequence, created_ms))
         return {**self._bundle, "sequence": sequence, "created_ms": created_ms}
@@ -160,13 +179,13 @@ def _checked(reader: Reader, *, native: bool) -> Loaded:
     documents.resolve(document)
     apis = effective_apis(document)
     read_files(document, reader.references)
-    tls.check(document, reader.references)
+    managed = tls.check(document, reader.references)
     check(document, apis, lists.read, reader.references)
     secrets.check(document, reader.references)
     plugins = load_plugins(document, apis) if native and reader.problems.leave_a_whole else None
     if plugins is not None:
         reader.references.files.extend(plugins.files)
-    loaded = Loaded(document, apis, reader.watched, reader.patterns, lists, documents, plugins)
+    loaded = Loaded(document, apis, reader.watched, reader.patterns, lists, documents, plugins, managed)
     if native and reader.problems.leave_a_whole:
         cross_check(loaded.compile(0, 0), document)
     return loaded

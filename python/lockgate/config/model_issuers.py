@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, model_validator
 
 from lockgate.addresses import Network
-from lockgate.config.model_upstreams import Secret
+from lockgate.config.model_secrets import Secret
 from lockgate.policies import Settings
 from lockgate.scalars import Scalar, Text, duration, parse_text, refusal, shown, size
 

@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from lockgate.addresses import Host, parse_host
+from lockgate.config.model_acme import Acme, CertificateNames
 from lockgate.policies import Settings, Waiver
 from lockgate.scalars import Flag, Scalar, ShortForm, Text, duration, refusal, shown
 
@@ -138,8 +139,9 @@ class Tls(Settings):
     """How a listener speaks TLS."""
 
     certificate: Annotated[list[Certificate], BeforeValidator(_several)] = Field(
-        description="One or several. Each is shown to who asks for a name that it is good for, the first also to who "
-        "asks for none; who asks for another name is turned away.",
+        default=[],
+        description="From files: one or several. Each is shown to who asks for a name that it is good for, the first "
+        "also to who asks for none; who asks for another name is turned away.",
         examples=[
             {"chain": "certs/api.pem", "key": "certs/api.key"},
             [
@@ -147,6 +149,17 @@ class Tls(Settings):
                 {"chain": "certs/shop.pem", "key": "certs/shop.key"},
             ],
         ],
+    )
+    imported: CertificateNames = Field(
+        default=[],
+        description="Certificates that `lockgate certs import` brings in, each by a name that it is for. Another one "
+        "that is imported for the name takes its place at once.",
+        examples=["api.example.com"],
+    )
+    acme: Acme | None = Field(
+        default=None,
+        description="Certificates from an authority such as Let's Encrypt, had and renewed by the control process.",
+        examples=[{"email": "ops@example.com", "terms_agreed": True}],
     )
     preset: Preset = Field(
         default="intermediate",
@@ -178,6 +191,13 @@ class Tls(Settings):
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
+        if not self.certificate and not self.imported and self.acme is None:
+            raise refusal(
+                "certificate-missing",
+                "nothing says which certificate is shown",
+                allowed="`certificate`, `acme` or `imported`, or several of them",
+                hint="add `certificate: {chain: FILE, key: FILE}`, or `acme: {email: ADDRESS, terms_agreed: true}`",
+            )
         if self.preset == "modern" and self.minimum == "1.2":
             raise refusal(
                 "minimum-below-preset",

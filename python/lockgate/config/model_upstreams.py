@@ -8,33 +8,14 @@ from pydantic import BeforeValidator, Field
 
 from lockgate.addresses import Target
 from lockgate.config.model_balance import Balance, Breaker, Dns, Health, Retry, in_full
+from lockgate.config.model_secrets import Secret
 from lockgate.config.model_tls import UpstreamTls
-from lockgate.config.references import REFERENCE
 from lockgate.headers import Header
 from lockgate.policies import Settings, Waiver
-from lockgate.scalars import Scalar, ShortForm, count, duration, refusal, size
+from lockgate.scalars import ShortForm, count, duration, refusal, size
 
 HOUR_MS = 3_600_000
 MAX_TARGETS = 256
-
-
-def parse_secret(value: object) -> str:
-    """A reference to a secret. The value itself is refused, since a file with it would be copied and kept."""
-    if isinstance(value, str) and REFERENCE.fullmatch(value):
-        return value
-    # The value is not quoted here: it may be the secret.
-    raise refusal(
-        "secret-literal",
-        "a secret must not stand in the file",
-        allowed="`${env:NAME}` or `${file:path}`",
-        hint='put it into a variable or a file of mode 0600, and write "${env:NAME}" here',
-    )
-
-
-Secret = Annotated[
-    str,
-    Scalar(parse_secret, {"type": "string", "pattern": r"^\$\{(env|file):[^${}]+\}$", "secret": True}),
-]
 
 
 class Credential(Settings):

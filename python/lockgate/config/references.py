@@ -23,7 +23,11 @@ if TYPE_CHECKING:
     from lockgate.config.fence import Fence
     from lockgate.config.tree import Item
 
-SECRETS: Final = (("upstreams", "*", "credential", "value"), ("issuers", "*", "secret"))
+SECRETS: Final = (
+    ("upstreams", "*", "credential", "value"),
+    ("issuers", "*", "secret"),
+    ("listeners", "*", "tls", "acme", "external_account", "hmac_key"),
+)
 """Where secrets stand; a test compares it with the models' own marks."""
 
 _SECRET_SECTIONS: Final = frozenset(secret[0] for secret in SECRETS)

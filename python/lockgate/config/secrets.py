@@ -28,6 +28,12 @@ def check(document: Document, references: References) -> None:
                 "this issuer's tokens are answered 503",
             )
 
+    for name, listener in document.listeners.items():
+        acme = listener.tls.acme if listener.tls is not None else None
+        if acme is not None and acme.external_account is not None:
+            place = ("listeners", name, "tls", "acme", "external_account", "hmac_key")
+            _look(document, references, place, acme.external_account.hmac_key, "no certificate can be had")
+
 
 def _look(document: Document, references: References, path: Place, value: str, meanwhile: str) -> None:
     item = document.item(*path)

@@ -9,6 +9,7 @@ from lockgate import _native
 from lockgate.addresses import is_loopback
 from lockgate.config import bundle_types as types
 from lockgate.config.document import Document
+from lockgate.config.managed import Managed, covered, plan
 from lockgate.config.model_listeners import Listener
 from lockgate.config.model_tls import Certificate, ClientCertificates, Hsts, Tls, UpstreamTls
 from lockgate.config.placed import Path
@@ -49,7 +50,7 @@ class Files:
         }
 
 
-def inbound(files: Files, name: str, listener: Listener) -> types.Tls | None:
+def inbound(files: Files, name: str, listener: Listener, managed: Managed) -> types.Tls | None:
     """How a listener speaks TLS, as the bundle says it."""
     if listener.tls is None:
         return None
@@ -64,8 +65,10 @@ def inbound(files: Files, name: str, listener: Listener) -> types.Tls | None:
         }
         for host, each in listener.tls.hosts.items()
     ]
+    of_files = [files.certificate((*path, "certificate"), each) for each in listener.tls.certificate]
+    looked_after: list[types.Certificate] = [{"managed": each} for each in managed.by_listener.get(name, ())]
     return {
-        "certificates": [files.certificate((*path, "certificate"), each) for each in listener.tls.certificate],
+        "certificates": [*of_files, *looked_after],
         "minimum": listener.tls.oldest(),
         "clients": files.clients((*path, "client_certificates"), listener.tls.client_certificates),
         "hosts": hosts,
@@ -86,20 +89,26 @@ def outbound(files: Files, path: Path, tls: UpstreamTls, waiver: types.Waiver | 
     }
 
 
-def check(document: Document, references: References) -> None:
-    """Read what TLS is made of, and note what keeps it from being used."""
+def check(document: Document, references: References) -> Managed:
+    """Read what TLS is made of, and note what keeps it from being used; the certificates that are to be had."""
     reading = _Reading(document, references, dt.datetime.now(dt.UTC))
+    held: dict[str, set[str]] = {}
     for name, listener in document.listeners.items():
         if listener.redirect_to is not None:
             _redirects(document, name, listener.redirect_to)
         if listener.tls is not None:
-            _inbound(reading, ("listeners", name, "tls"), listener.tls)
+            held[name] = _inbound(reading, ("listeners", name, "tls"), listener.tls)
     for name, upstream in document.upstreams.items():
         if upstream.tls is not None:
             _outbound(reading, ("upstreams", name, "tls"), upstream.tls)
+    managed = plan(document, references, held)
+    for name, listener in document.listeners.items():
+        if listener.tls is not None:
+            _hosts(document, ("listeners", name, "tls"), listener.tls, held[name] | managed.hosts(name))
+    return managed
 
 
-def _inbound(reading: _Reading, path: Path, tls: Tls) -> None:
+def _inbound(reading: _Reading, path: Path, tls: Tls) -> set[str]:
     named: set[str] = set()
     several = reading.document.item(*path, "certificate", 0) is not None
     for number, certificate in enumerate(tls.certificate):
@@ -112,10 +121,16 @@ def _inbound(reading: _Reading, path: Path, tls: Tls) -> None:
     ]:
         if clients is not None:
             reading.clients(place, clients)
+    if tls.acme is not None and tls.acme.trust is not None:
+        reading.clients((*path, "acme"), ClientCertificates(trust=[tls.acme.trust]))
+    return named
+
+
+def _hosts(document: Document, path: Path, tls: Tls, named: set[str]) -> None:
     for host in tls.hosts:
-        if named and not _covered(host, named):
-            reading.document.problems.add(
-                reading.document.region(*path, "hosts", host),
+        if named and not covered(host, named):
+            document.problems.add(
+                document.region(*path, "hosts", host),
                 "host-without-certificate",
                 f"no certificate of the listener is good for {shown(host)}, so nobody can ask for it",
                 hint=f"add a certificate that names it; there are those for {', '.join(sorted(named)[:5])}",
@@ -129,10 +144,6 @@ def _outbound(reading: _Reading, path: Path, tls: UpstreamTls) -> None:
         reading.certificate((*path, "client_certificate"), certificate.chain, certificate.key, host=False)
     if tls.trust:
         reading.clients(path, ClientCertificates(trust=tls.trust))
-
-
-def _covered(host: str, named: set[str]) -> bool:
-    return host in named or "*." + host.partition(".")[2] in named
 
 
 def _redirects(document: Document, name: str, to: str) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from lockgate.demo.authority import FOLDER
+
 EXCEPTION_DAYS = 30
 """How long the open health check and the key of the demonstration last."""
 
@@ -18,7 +20,7 @@ version: 1
 listeners:
   public:
     address: 127.0.0.1:{gate}
-
+{secure}
 admin:
   address: 127.0.0.1:{admin}
 
@@ -48,6 +50,16 @@ apis:
 """
 
 
+_SECURE = """\
+  # The same over TLS, with HTTP/2. Browsers and curl have to be told to trust who vouches for it.
+  secure:
+    address: 127.0.0.1:{port}
+    tls: {{certificate: {{chain: {chain}, key: {key}}}}}
+"""
+_CHAIN, _KEY = f".lockgate/{FOLDER}/localhost.pem", f".lockgate/{FOLDER}/localhost.key"
+"""From the configuration's folder."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """Where the gate, the admin API and the shop listen; None is for the one who asks to choose."""
@@ -55,14 +67,19 @@ class Ports:
     gate: int
     admin: int
     shop: int | None
+    secure: int | None = None
+    """Where it speaks TLS."""
 
 
 class ForeignConfigError(Exception):
     """The folder holds a configuration that the demonstration did not write."""
 
 
-def write_config(folder: Path, *, gate: int, admin: int, shop: int) -> Path:
-    """Write ``lockgate.yaml`` into the folder; never over somebody's own, nor over an edited one."""
+def write_config(folder: Path, *, gate: int, admin: int, shop: int, secure: int | None = None) -> Path:
+    """Write ``lockgate.yaml`` into the folder; never over somebody's own, nor over an edited one.
+
+    With a port that is `secure`, TLS is spoken there.
+    """
     path = folder / "lockgate.yaml"
     if path.exists() and not _ours(path.read_text(encoding="utf-8")):
         raise ForeignConfigError(
@@ -70,7 +87,8 @@ def write_config(folder: Path, *, gate: int, admin: int, shop: int) -> Path:
             "give another folder with --dir, or serve this one with `lockgate run`."
         )
     until = (datetime.now(UTC) + timedelta(days=EXCEPTION_DAYS)).date()
-    text = _TEMPLATE.format(mark=MARK, gate=gate, admin=admin, shop=shop, until=until)
+    also = "" if secure is None else _SECURE.format(port=secure, chain=_CHAIN, key=_KEY)
+    text = _TEMPLATE.format(mark=MARK, gate=gate, admin=admin, shop=shop, until=until, secure=also)
     path.write_text(text, encoding="utf-8")
     return path
 
@@ -82,10 +100,17 @@ def edited(folder: Path) -> bool:
         return False
     text = path.read_text(encoding="utf-8")
     fields = {"gate": r"\d+", "admin": r"\d+", "shop": r"\d+", "until": r"\d{4}-\d\d-\d\d", "mark": re.escape(MARK)}
-    pattern = re.escape(_TEMPLATE).replace(r"\{\{", r"\{").replace(r"\}\}", r"\}")
+    secure = _form(_SECURE, {"port": r"\d+", "chain": re.escape(_CHAIN), "key": re.escape(_KEY)})
+    pattern = _form(_TEMPLATE, {**fields, "secure": f"({secure})?"})
+    return _ours(text) and re.fullmatch(pattern, text) is None
+
+
+def _form(template: str, fields: dict[str, str]) -> str:
+    """A regular expression for what a template is filled into."""
+    pattern = re.escape(template).replace(r"\{\{", r"\{").replace(r"\}\}", r"\}")
     for name, form in fields.items():
         pattern = pattern.replace(rf"\{{{name}\}}", form)
-    return _ours(text) and re.fullmatch(pattern, text) is None
+    return pattern
 
 
 def ports_of(path: Path) -> Ports:
@@ -97,7 +122,19 @@ def ports_of(path: Path) -> Ports:
     upstream: list[dict[str, object]] = [each for each in bundle["upstreams"] if each["name"] == "shop"]
     shop = re.search(r"127\.0\.0\.1:(\d+)", str(upstream))
     gate = str(bundle["listeners"][0]["address"])
-    return Ports(_port(gate), _port(loaded.admin_address), int(shop[1]) if shop is not None else None)
+    secure = [_port(str(each["address"])) for each in bundle["listeners"] if each["tls"] is not None]
+    return Ports(
+        _port(gate),
+        _port(loaded.admin_address),
+        int(shop[1]) if shop is not None else None,
+        secure[0] if secure else None,
+    )
+
+
+def wants_authority(folder: Path) -> bool:
+    """Whether the configuration names the certificates of the demonstration's own authority."""
+    path = folder / "lockgate.yaml"
+    return path.exists() and FOLDER in path.read_text(encoding="utf-8")
 
 
 def _port(address: str) -> int:

@@ -18,7 +18,16 @@ import httpx
 
 from lockgate.admin.keys import create_key
 from lockgate.config import ConfigErrors
-from lockgate.demo.config import EXCEPTION_DAYS, Ports, choose_port, edited, ports_of, write_config
+from lockgate.demo.authority import DAYS, FOLDER, Files, local_authority
+from lockgate.demo.config import (
+    EXCEPTION_DAYS,
+    Ports,
+    choose_port,
+    edited,
+    ports_of,
+    wants_authority,
+    write_config,
+)
 from lockgate.demo.news import News
 from lockgate.demo.shop import serve
 from lockgate.state import StateError, StateFolder, read_secret
@@ -41,6 +50,8 @@ class Place:
     log: Path
     gate: int
     admin: int
+    secure: int | None = None
+    """The port of the gate that speaks TLS."""
 
     @property
     def state(self) -> Path:
@@ -48,13 +59,17 @@ class Place:
         return self.folder / ".lockgate"
 
 
-def run_demo(folder: Path, *, gate_port: int, admin_port: int, echo: Callable[[str], None]) -> int:
-    """Run until interrupted; gives the exit code."""
+def run_demo(
+    folder: Path, *, gate_port: int, admin_port: int, echo: Callable[[str], None], tls_port: int | None = None
+) -> int:
+    """Run until interrupted; gives the exit code. With a `tls_port` the gate speaks TLS there too."""
     stop = threading.Event()
     try:
+        if tls_port is not None or wants_authority(folder):
+            local_authority(folder / ".lockgate")  # Before the configuration is read, which names its files.
         kept = _kept(folder, echo)
         with _stopped_by_signals(stop), _shop(kept) as shop_port:
-            place = _prepare(folder, gate_port, admin_port, shop_port, echo, kept)
+            place = _prepare(folder, (gate_port, admin_port, tls_port), shop_port, echo, kept)
             key = _make_key(place)
             with _gate(place) as gate:
                 _wait_until_ready(place, gate, stop)
@@ -95,8 +110,26 @@ What happened, how it is, and which keys there are:
 
 An order's way to the door, as it happens:
   curl -N -H 'X-API-Key: {key}' {url}/orders/o-000001/events
-
+{_over_tls(place, key)}
 Ctrl-C stops everything.
+"""
+
+
+def _over_tls(place: Place, key: str) -> str:
+    if place.secure is None:
+        return ""
+    trust, url = shlex.quote(str(Files(place.state / FOLDER).authority)), f"https://localhost:{place.secure}"
+    return f"""
+Over TLS, with HTTP/2 (the certificate is of this demonstration's own authority):
+  curl -i --cacert {trust} -H 'X-API-Key: {key}' '{url}/products?limit=2'
+  curl -i --cacert {trust} --http1.1 https://127.0.0.1:{place.secure}/healthz
+
+To open {url}/healthz in a browser, have it trust the authority. That can vouch for
+this machine alone (localhost, 127.0.0.1), ends after {DAYS} days, and its key was thrown away:
+  Firefox         Settings, Certificates, Authorities, Import: {trust}
+  Chrome, Linux   certutil -d sql:$HOME/.pki/nssdb -A -t C,, -n lockgate-demo -i {trust}
+  macOS           security add-trusted-cert -k ~/Library/Keychains/login.keychain-db {trust}
+  Windows         certutil -user -addstore Root {trust}
 """
 
 
@@ -133,19 +166,25 @@ def _shop(kept: Ports | None) -> Iterator[int]:
 
 
 def _prepare(
-    folder: Path, gate_port: int, admin_port: int, shop_port: int, echo: Callable[[str], None], kept: Ports | None
+    folder: Path,
+    wanted_ports: tuple[int, int, int | None],
+    shop_port: int,
+    echo: Callable[[str], None],
+    kept: Ports | None,
 ) -> Place:
     if kept is not None:
-        return Place(folder, folder / "lockgate.yaml", folder / "lockgate.log", kept.gate, kept.admin)
+        return Place(folder, folder / "lockgate.yaml", folder / "lockgate.log", kept.gate, kept.admin, kept.secure)
     ports = []
-    for wanted, what in ((gate_port, "gate"), (admin_port, "admin API")):
+    for wanted, what in zip(wanted_ports, ("gate", "admin API", "gate's TLS"), strict=True):
+        if wanted is None:
+            continue
         port = choose_port(wanted)
         if wanted not in (0, port):
             echo(f"Port {wanted} is taken: the {what} listens on {port} instead.")
         ports.append(port)
-    gate, admin = ports
-    config = write_config(folder, gate=gate, admin=admin, shop=shop_port)
-    return Place(folder, config, folder / "lockgate.log", gate, admin)
+    gate, admin, *secure = ports
+    config = write_config(folder, gate=gate, admin=admin, shop=shop_port, secure=next(iter(secure), None))
+    return Place(folder, config, folder / "lockgate.log", gate, admin, next(iter(secure), None))
 
 
 @contextmanager

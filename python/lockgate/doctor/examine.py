@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from lockgate.config import ConfigErrors, load
-from lockgate.doctor import configuration, folder, machine, ports, reach, running
+from lockgate.doctor import certificates, configuration, folder, machine, ports, reach, running
 from lockgate.doctor.result import Patient, Result, error
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     configuration.validity,
     configuration.secrets,
     configuration.waivers,
+    certificates.certificates,
     ports.ports,
     reach.upstreams,
     running.processes,

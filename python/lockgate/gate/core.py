@@ -15,6 +15,9 @@ class LinkedGate(Protocol):
     def apply_facts(self, facts: list[bytes]) -> int:
         """Take facts; the last one's number."""
 
+    def put_certificates(self, text: bytes) -> None:
+        """Take certificates and challenges in the place of those before; they are at work when this returns."""
+
     def facts_seq(self) -> int:
         """The last fact's number."""
 

@@ -18,6 +18,8 @@ make either reserve gigabytes."""
 
 HEADER = struct.Struct(">IB")
 
+NUMBER_DIGITS = 18
+
 CHUNK_BYTES = 256 * 1024
 
 
@@ -30,6 +32,8 @@ class Kind(IntEnum):
     """A signed bundle, exactly as it goes to `Gate.load`."""
     FACTS = 3
     """Facts, one JSON text a line."""
+    CERTIFICATES = 4
+    """A number, a line break, and what goes to `Gate.put_certificates`. Keys are in it: no log has it."""
 
 
 class Frame(NamedTuple):
@@ -51,6 +55,13 @@ class Frame(NamedTuple):
     def facts(self) -> list[bytes]:
         """The payload of FACTS."""
         return self.payload.split(b"\n")
+
+    def certificates(self) -> tuple[int, bytes]:
+        """The payload of CERTIFICATES."""
+        number, found, text = self.payload.partition(b"\n")
+        if not found or not number.isdigit() or len(number) > NUMBER_DIGITS:
+            raise FrameError("certificates on the link have no number")
+        return int(number), text
 
 
 class FrameError(Exception):

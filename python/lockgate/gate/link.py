@@ -151,7 +151,7 @@ class Link(threading.Thread):
     def _converse(self, connection: socket.socket) -> None:
         reader = FrameReader(connection, silence=SILENCE)
         connection.settimeout(SILENCE)
-        hello = {"version": self._version, "pid": self._pid, "replaces": self._replaces}
+        hello = {"version": self._version, "pid": self._pid, "replaces": self._replaces, "certificates": True}
         connection.sendall(self._status("hello", **hello))
         heard = beat = time.monotonic()
         # Not `select`: it knows no descriptor above 1023, and a busy gate has thousands.
@@ -227,6 +227,8 @@ class Link(threading.Thread):
             taken = self._gate.apply_facts(frame.facts())
             # Looked up afterwards: a gate that is not there yet will find the facts on disk.
             return message("facts", seq=taken, processes=self._alive())
+        if frame.kind is Kind.CERTIFICATES:
+            return self._put_certificates(*frame.certificates())
         request = frame.message()
         match request["type"]:
             case "beat":
@@ -261,6 +263,16 @@ class Link(threading.Thread):
         log.info("bundle-live", **info)
         self._loaded(info)
         return message("applied", addresses=self._gate.addresses(), **info)
+
+    def _put_certificates(self, number: int, text: bytes) -> bytes:
+        from lockgate._native import LockgateError
+
+        try:
+            self._gate.put_certificates(text)
+        except LockgateError as error:
+            log.error("certificates-refused", cause=str(error), hint="those before are at work")  # noqa: TRY400 -- The cause says it all.
+            return message("certificates", number=number, error=str(error))
+        return message("certificates", number=number)
 
 
 def _buffered(connection: socket.socket) -> bool:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from lockgate import _native
 from lockgate.admin.api.app import make_app, make_resources
@@ -15,6 +17,7 @@ from lockgate.admin.api.problems import CODES
 from lockgate.admin.control import Control
 from lockgate.admin.journal import admin_actor
 from lockgate.state import StateFolder
+from support.acme import TestAuthority
 from support.asgi import Client
 
 ADDRESS = "127.0.0.1:8081"
@@ -300,3 +303,57 @@ def test_every_resource_is_described() -> None:
     operations = [each for path in document["paths"].values() for each in path.values()]
     assert len(operations) >= 15
     assert [each["operationId"] for each in operations if not each.get("description")] == []
+
+
+CERTIFIED = """\
+version: 1
+listeners: {public: {address: 127.0.0.1:8443, tls: {imported: shop.example.com}}}
+apis: {shop: {hosts: [shop.example.com], upstream: "http://127.0.0.1:9000", authenticate: [api_key]}}
+"""
+
+
+def test_certificates_are_imported_shown_and_not_renewed(client: Client, control: Control, config: Path) -> None:
+    config.write_text(CERTIFIED)
+    assert client.post("/v1/reload").json()["result"] == "signed"
+    [row] = client.get("/v1/certificates").json()["items"]
+    assert (row["name"], row["source"], row["state"], row["listeners"]) == (
+        *("shop.example.com", "imported", "missing"),
+        ["public"],
+    )
+    authority = TestAuthority()
+    chain, key = authority.issue("shop.example.com", "www.shop.example.com")
+    taken = client.post("/v1/certificates/import", json={"certificates": chain, "key": key})
+    assert (taken.status_code, taken.json()["state"], taken.json()["listeners"]) == (200, "good", ["public"])
+    assert key not in taken.text
+    shown = client.get("/v1/certificates/www.shop.example.com").json()
+    assert (shown["chain"], shown["hosts"]) == (chain, ["shop.example.com", "www.shop.example.com"])
+    [told] = client.get("/v1/status").json()["certificates"]
+    assert told["fingerprint"] == shown["fingerprint"]
+    problem(client.post("/v1/certificates/shop.example.com/renew", json={}), "certificate-not-renewable")
+    problem(client.post("/v1/certificates/other.example.com/renew", json={}), "certificate-not-found")
+    problem(client.get("/v1/certificates/other.example.com"), "certificate-not-found")
+    other = problem(
+        client.post("/v1/certificates/import", json={"certificates": chain, "key": authority.issue("a.example")[1]}),
+        "certificate-refused",
+    )
+    assert "PRIVATE" not in str(other)
+    assert "certificate.import" in [event["action"] for event in audited(control)]
+
+
+def test_a_request_is_made_and_its_key_stays(client: Client, control: Control, config: Path) -> None:
+    config.write_text(CERTIFIED)
+    client.post("/v1/reload")
+    first = client.post("/v1/certificates/requests", json={"hosts": ["shop.example.com"]})
+    assert first.status_code == 201
+    request = x509.load_pem_x509_csr(first.json()["request"].encode())
+    again = client.post("/v1/certificates/requests", json={"hosts": ["shop.example.com"]}).json()["request"]
+    assert x509.load_pem_x509_csr(again.encode()).public_key() == request.public_key()
+    key = request.public_key()
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+    chain = TestAuthority().issue_for(key, "shop.example.com")
+    assert client.post("/v1/certificates/import", json={"certificates": chain}).json()["listeners"] == ["public"]
+    problem(client.post("/v1/certificates/requests", json={"hosts": ["not a host"]}), "certificate-refused")
+    assert [event["action"] for event in audited(control)][-3:] == [
+        *("certificate.request", "certificate.request"),
+        "certificate.import",
+    ]

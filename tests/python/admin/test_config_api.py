@@ -304,6 +304,14 @@ def test_plugins_cannot_be_installed(client: Client, folder: Path, monkeypatch: 
     assert (folder / "lockgate.yaml").read_text() == CONFIG
 
 
+def test_a_program_for_dns_records_cannot_be_named(client: Client) -> None:
+    acme = "{terms_agreed: true, challenge: dns-01, names: '*.example.com', dns: {command: /bin/ls}}"
+    text = f"{CONFIG}\nlisteners: {{public: {{address: 127.0.0.1:8443, tls: {{acme: {acme}}}}}}}\n"
+    refused(put(client, "files/lockgate.yaml", text), "config-plugins-closed")
+    without = text.replace(", dns: {command: /bin/ls}", "").replace("dns-01", "http-01").replace("'*.", "'www.")
+    assert put(client, "files/lockgate.yaml", without).status_code == 200
+
+
 CHECK = """\
 from lockgate.plugin import allow, on_request
 

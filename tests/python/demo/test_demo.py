@@ -16,7 +16,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from cryptography import x509
 
+from lockgate.demo.authority import local_authority
 from lockgate.demo.left import remove_left
 from lockgate.state import StateFolder
 from support.ports import listens
@@ -185,3 +187,34 @@ def test_a_state_folder_that_cannot_be_used_is_said(processes: Processes, tmp_pa
     assert demo.wait() == 1
     assert "Traceback" not in demo.output
     assert ".lockgate" in demo.output
+
+
+def test_over_tls_its_curl_lines_work(processes: Processes, tmp_path: Path) -> None:
+    ends = ("--port", "0", "--admin-port", "0", "--tls", "--tls-port", "0")
+    _, printed = started(processes, tmp_path / "demo", *ends)
+    lines = [shlex.split(line) for line in printed.splitlines() if "--cacert" in line]
+    assert len(lines) == 2
+    over_h2, over_h1 = (subprocess.run(line, capture_output=True, text=True, check=False, timeout=30) for line in lines)
+    assert over_h2.stdout.startswith("HTTP/2 200"), over_h2.stdout + over_h2.stderr
+    assert '"items"' in over_h2.stdout
+    assert over_h1.stdout.startswith("HTTP/1.1 200"), over_h1.stdout + over_h1.stderr
+    without = [word for word in lines[0] if not word.endswith("authority.pem") and word != "--cacert"]
+    refused = subprocess.run(without, capture_output=True, text=True, check=False, timeout=30)
+    assert refused.returncode == 60, "nobody trusts it who was not told to"  # CURLE_PEER_FAILED_VERIFICATION
+
+
+def test_the_authority_can_vouch_for_this_machine_alone(tmp_path: Path) -> None:
+    files = local_authority(tmp_path)
+    authority = x509.load_pem_x509_certificate(files.authority.read_bytes())
+    limits = authority.extensions.get_extension_for_class(x509.NameConstraints)
+    assert limits.critical
+    assert [str(each.value) for each in limits.value.permitted_subtrees or ()] == [
+        "localhost",
+        "127.0.0.1/32",
+        "::1/128",
+    ]
+    assert sorted(path.name for path in files.folder.iterdir()) == ["authority.pem", "localhost.key", "localhost.pem"]
+    before = files.chain.read_bytes()
+    assert local_authority(tmp_path).chain.read_bytes() == before, "a browser that trusts it does so at the next start"
+    files.chain.write_bytes(b"")
+    assert local_authority(tmp_path).chain.read_bytes() not in {before, b""}

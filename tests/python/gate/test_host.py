@@ -29,6 +29,9 @@ class FakeGate:
     def apply_facts(self, facts: list[bytes]) -> int:
         raise NotImplementedError
 
+    def put_certificates(self, text: bytes) -> None:
+        raise NotImplementedError
+
     def renew_secrets(self) -> bool:
         return False
 

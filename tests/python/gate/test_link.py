@@ -20,12 +20,14 @@ from structlog.testing import capture_logs
 
 from lockgate._native import LockgateError
 from lockgate.admin.bundles import Bundles
+from lockgate.admin.certificates.box import Box
 from lockgate.admin.facts import BATCH, FactsLog
 from lockgate.admin.gate_said import SEQUENCE_MAX
 from lockgate.admin.gate_session import UNASKED_BYTES
 from lockgate.admin.keys import Keys
 from lockgate.admin.link import LINKS_EACH, LinkServer
 from lockgate.admin.store import Store
+from lockgate.certificates import HttpChallenge
 from lockgate.gate.frames import Kind, encode, message
 from lockgate.gate.link import Link, local
 from lockgate.gate.sockets import socket_name
@@ -49,6 +51,7 @@ class FakeGate:
         self.fault: Exception | None = None
         self.wished: list[str] = []
         self.looked_for: list[str] = []
+        self.certificates: list[dict[str, Any]] = []
         self.bell, self.ring = socket.socketpair()
         for end in (self.bell, self.ring):
             weakref.finalize(self, end.close)
@@ -80,6 +83,11 @@ class FakeGate:
             if self.staged is None:
                 self.seq = fact["seq"]
         return self.seq
+
+    def put_certificates(self, text: bytes) -> None:
+        if self.refuse is not None:
+            raise LockgateError(self.refuse)
+        self.certificates.append(json.loads(text))
 
     def facts_seq(self) -> int:
         return self.seq
@@ -130,8 +138,18 @@ class Wire:
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever)
         self.thread.start()
-        self.server = LinkServer(state, self.store, self.bundles, lambda code, *_: self.noted.append(code))
+        self.box = Box()
+        self.server = LinkServer(state, self.store, self.bundles, lambda code, *_: self.noted.append(code), self.box)
         self.call(self.server.start())
+
+    def fill(self, *challenges: HttpChallenge) -> int:
+        async def filling() -> int:
+            number = self.box.fill({}, challenges)
+            await self.box.announce()
+            return number
+
+        number: int = self.call(filling())
+        return number
 
     def call(self, work: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
@@ -709,3 +727,46 @@ def test_a_gate_elsewhere_does_not_spend_the_numbers_of_bundles(wire: Wire) -> N
     assert "gate-not-believed" in wire.noted
     wire.call(catch_up("edge-1", 1000))
     assert wire.bundles.latest().sequence == 1001  # type: ignore[union-attr]
+
+
+CHALLENGE = HttpChallenge("shop.example.com", "token", "token.thumbprint")
+HANDED = {"certificates": [], "challenges": [{"http": {"token": "token", "answer": "token.thumbprint"}}]}
+
+
+def test_a_gate_gets_certificates_when_it_connects_and_when_they_change(wire: Wire) -> None:
+    gate = FakeGate()
+    first = wire.fill(CHALLENGE)
+    bundle = wire.publish()
+    wire.connected(gate)
+    assert wire.call(wire.server.certificates_reached(first, 5)).knowing == ("local",)
+    assert gate.certificates == [HANDED]
+    assert gate.bundle is not None
+    assert gate.bundle["hash"] == bundle.hash
+    second = wire.fill()
+    assert wire.call(wire.server.certificates_reached(second, 5)).knowing == ("local",)
+    assert gate.certificates[1:] == [{"certificates": [], "challenges": []}]
+    assert wire.fill() == second, "what is the same is not sent again"
+
+
+def test_a_gate_loses_nothing_before_anybody_knows_what_it_should_have(wire: Wire) -> None:
+    gate = FakeGate()
+    wire.publish()
+    wire.connected(gate)
+    until(lambda: gate.contacts, "a beat, which comes after all that is sent at first")
+    assert gate.certificates == []
+
+
+def test_who_waits_for_gates_is_told_which_have_it_not(wire: Wire) -> None:
+    nobody = wire.call(wire.server.certificates_reached(wire.fill(CHALLENGE), 0.05))
+    assert (nobody.knowing, nobody.behind) == ((), ())
+    gate = FakeGate()
+    wire.publish()
+    wire.connected(gate)
+    until(lambda: gate.bundle, "the bundle")
+    gate.refuse = "not these"
+    with capture_logs() as logs:
+        refused = wire.call(wire.server.certificates_reached(wire.fill(), 5))
+    assert (refused.knowing, refused.behind) == ((), ("local",))
+    assert [each["cause"] for each in logs if each["event"] == "certificates-refused"] == ["not these"] * 2
+    gate.refuse = None
+    assert wire.call(wire.server.certificates_reached(wire.fill(CHALLENGE), 5)).knowing == ("local",)

@@ -6,6 +6,7 @@ from starlette.types import ASGIApp
 from lockgate import __version__
 from lockgate.admin.api import (
     apis,
+    certificates,
     config,
     events,
     explain,
@@ -23,7 +24,22 @@ from lockgate.admin.api import (
 from lockgate.admin.api.guard import Guard
 from lockgate.admin.control import Control
 
-RESOURCES = (status, routes, apis, issuers, keys, reload, config, explain, findings, gates, events, metrics, health)
+RESOURCES = (
+    status,
+    routes,
+    apis,
+    issuers,
+    certificates,
+    keys,
+    reload,
+    config,
+    explain,
+    findings,
+    gates,
+    events,
+    metrics,
+    health,
+)
 
 DESCRIPTION = """\
 Lockgate's admin API. It listens on a loopback address alone and speaks plain HTTP. Every request but

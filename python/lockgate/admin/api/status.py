@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from lockgate import __version__
+from lockgate.admin.api.certificates import Certificate, every_certificate
 from lockgate.admin.api.context import WithControl
 from lockgate.admin.api.gates import Gate, every_gate
 from lockgate.admin.api.issuers import IssuerKeys
@@ -49,6 +50,7 @@ class Status(BaseModel):
         description="What is kept of events for longer: how many, since when, and what had to go."
     )
     issuers: list[IssuerKeys] = Field(description="Whose tokens are believed, and how their keys are.")
+    certificates: list[Certificate] = Field(description="Those of all listeners, and how each is.")
     supervisor: dict[str, Any] = Field(description="Its processes, and how often each was restarted.")
 
 
@@ -79,6 +81,7 @@ async def status(control: WithControl) -> Status:
         gates=await every_gate(control),
         history=control.history.told(loaded.document.events.history if loaded is not None else None),
         issuers=[IssuerKeys(**state.described()) for state in control.key_sets.states],
+        certificates=await every_certificate(control),
         supervisor=control.supervisor(),
     )
 
