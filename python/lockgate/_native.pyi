@@ -319,6 +319,9 @@ class Gate:
     def apply_facts(self, facts: list[bytes]) -> int:
         """Take facts in, and give the last one's number."""
 
+    def secure_listeners(self) -> list[str]:
+        """Names of the listeners that speak TLS."""
+
     def put_certificates(self, text: bytes) -> None:
         """Take certificates and challenges (JSON) in the place of those before; at work when it returns."""
 

@@ -301,7 +301,8 @@ class Supervisor:
         for child in reversed(self.children):  # What callers use first.
             ready = child.ready or {}
             for name, address in ready.get("addresses", {}).items():
-                self.say(f"The gate   http://{address}  (listener {name})")
+                scheme = "https" if name in ready.get("secure", ()) else "http"
+                self.say(f"The gate   {scheme}://{address}  (listener {name})")
             if "admin" in ready:
                 self.say(f"The admin  http://{ready['admin']}  (its credential: {ready['credential']})")
         for note in [note for child in self.children for note in (child.ready or {}).get("notes", [])]:

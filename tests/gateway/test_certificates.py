@@ -35,13 +35,7 @@ def certified(processes: Processes, tmp_path: Path, pebble: Pebble, auto: AutoUp
     return Certified(processes, tmp_path / "gate", pebble, auto.port)
 
 
-# The challenge's certificate has a critical extension that the gate does not read (RFC 8737 section 3).
-TLS_ALPN = pytest.param(
-    "tls-alpn-01", marks=pytest.mark.xfail(reason="the gate refuses the challenge's certificate", strict=True)
-)
-
-
-@pytest.mark.parametrize("challenge", ["http-01", TLS_ALPN])
+@pytest.mark.parametrize("challenge", ["http-01", "tls-alpn-01"])
 def test_each_host_gets_a_certificate_by_itself(certified: Certified, challenge: str) -> None:
     hosts = (f"a.{challenge}.example.com", f"b.{challenge}.example.com")
     certified.write({"acme": certified.acme(challenge)}, *hosts)

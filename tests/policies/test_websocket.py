@@ -127,7 +127,7 @@ class Server:
         self.fields.append({key.lower(): value for key, value in asked.headers.raw_items()} if asked else {})
         try:
             async for message in connection:
-                await connection.send(message)
+                await connection.send("x" * 5_000 if message == "much" else message)
         except ConnectionClosed:
             pass
         finally:
@@ -242,6 +242,17 @@ def test_what_is_too_large_ends_it(
     asyncio.run(talk())
     until(lambda: gate.refusals(reason) > before, f"{reason} to be counted")
     assert gate.written(path="/talk", reason=reason)
+
+
+def test_what_is_too_large_from_the_upstream_ends_it(gate: Gate, server: Server, tmp_path: Path) -> None:
+    gate.load(taking(server.port, tmp_path, {"frame_bytes": 1_000}))
+
+    async def talk() -> None:
+        async with opened(gate, compression=None) as web:
+            await web.send("much")
+            assert await closes(web) == (1009, "upstream-websocket-too-large")
+
+    asyncio.run(talk())
 
 
 def test_too_many_messages_end_it(gate: Gate, server: Server, tmp_path: Path) -> None:

@@ -352,7 +352,7 @@ pub enum Upload {
     /// Of the request in work on a connection.
     Http1(Rc<RefCell<Client>>),
     /// Of a stream.
-    Http2(http2::Upload),
+    Http2(Box<http2::Upload>),
 }
 
 impl Upload {

@@ -381,6 +381,17 @@ impl Gate {
             .collect()
     }
 
+    /// Names of the listeners that speak TLS.
+    #[must_use]
+    pub fn secure_listeners(&self) -> Vec<String> {
+        let current = self.shared.current.load();
+        let listeners = current.iter().flat_map(|snapshot| &snapshot.listeners);
+        listeners
+            .filter(|listener| listener.secure)
+            .map(|listener| listener.name.to_string())
+            .collect()
+    }
+
     /// Whether every worker lives. A gate with a dead worker wants to be started again.
     #[must_use]
     pub fn alive(&self) -> bool {

@@ -80,7 +80,7 @@ pub async fn converse(
     loop {
         let next = poll_fn(|cx| ending.poll_next(&mut connection, (worker, state), cx)).await;
         let (request, respond) = match next {
-            Next::Request(next) => next,
+            Next::Request(next) => *next,
             Next::Over => break,
             Next::Failed(reason) => {
                 worker.metrics.refused(reason);
@@ -109,7 +109,7 @@ pub async fn converse(
 }
 
 enum Next {
-    Request((Request<RecvStream>, SendResponse<Bytes>)),
+    Request(Box<(Request<RecvStream>, SendResponse<Bytes>)>),
     Over,
     /// The client broke the rules of the protocol, or asked too much of it.
     Failed(ReasonRef),
@@ -155,7 +155,7 @@ impl Ending {
         match connection.poll_accept(cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(None) => Poll::Ready(self.over()),
-            Poll::Ready(Some(Ok(next))) => Poll::Ready(Next::Request(next)),
+            Poll::Ready(Some(Ok(next))) => Poll::Ready(Next::Request(Box::new(next))),
             Poll::Ready(Some(Err(error))) => Poll::Ready(match error.reason() {
                 _ if error.is_io() || self.failed.is_some() => self.over(),
                 Some(Reason::ENHANCE_YOUR_CALM) => Next::Failed(&reasons::FLOOD),

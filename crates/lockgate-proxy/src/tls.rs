@@ -28,7 +28,7 @@ pub mod reasons;
 pub use accept::{accept, Handshake, Secured};
 pub use certificate::{Certificate, NAMELESS};
 pub use clients::Clients;
-pub use kept::{Kept, Source};
+pub use kept::{Kept, Pem, Source};
 pub use managed::Managed;
 pub use outbound::Outbound;
 

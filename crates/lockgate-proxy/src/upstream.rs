@@ -70,6 +70,9 @@ const ROOM_PAUSE: Duration = Duration::from_millis(20);
 /// Headers of an answer; nginx and Envoy take 100 as well.
 const MAX_HEADERS: usize = 100;
 
+/// A connection that carries several exchanges, and for how long it may be unused, milliseconds.
+type Kept = (Shared, u32);
+
 /// A connection at rest, and for how long it may be, milliseconds.
 type Resting = (Box<Link>, u32);
 
@@ -77,7 +80,7 @@ type Resting = (Box<Link>, u32);
 pub struct Pools {
     resting: RefCell<HashMap<Arc<Target>, Vec<Resting>, RandomState>>,
     /// Connections that carry several exchanges, and for how long they are kept, milliseconds.
-    shared: RefCell<HashMap<Arc<Target>, Vec<(Shared, u32)>, RandomState>>,
+    shared: RefCell<HashMap<Arc<Target>, Vec<Kept>, RandomState>>,
     /// Servers that the present bundle speaks of; a connection to another one does not rest.
     known: RefCell<Known>,
     scratch: Scratch,

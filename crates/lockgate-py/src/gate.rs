@@ -80,6 +80,10 @@ impl Gate {
             .map_err(Told::from)?)
     }
 
+    fn secure_listeners(&self) -> Vec<String> {
+        self.gate.secure_listeners()
+    }
+
     fn facts_seq(&self) -> u64 {
         self.gate.facts_sequence()
     }

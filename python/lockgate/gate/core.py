@@ -36,6 +36,9 @@ class LinkedGate(Protocol):
     def contact(self) -> None:
         """Facts are complete as of now."""
 
+    def secure_listeners(self) -> list[str]:
+        """Names of the listeners that speak TLS."""
+
     def addresses(self) -> dict[str, str]:
         """Each listener's name and where it really listens."""
 

@@ -75,7 +75,7 @@ class Host:
         """A bundle is live: tell the supervisor where the gate listens."""
         self._served = True
         if self._parent is not None:
-            self._parent.report("ready", addresses=self._gate.addresses())
+            self._parent.report("ready", addresses=self._gate.addresses(), secure=self._gate.secure_listeners())
 
     def refused(self, code: str, why: str) -> None:
         """A bundle was refused. With nothing to serve, a gate is of no use: the supervisor says so and ends it."""

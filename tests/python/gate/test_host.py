@@ -53,6 +53,9 @@ class FakeGate:
     def contact(self) -> None:
         """Nothing."""
 
+    def secure_listeners(self) -> list[str]:
+        return []
+
     def addresses(self) -> dict[str, str]:
         return {"public": "127.0.0.1:1"}
 
@@ -149,7 +152,7 @@ def test_a_dead_worker_ends_the_process_to_be_started_again(ends: Ends) -> None:
 
 def test_what_serves_at_once_says_where(ends: Ends) -> None:
     Host(FakeGate(), ends.parent, HELD)
-    assert ends.said() == [{"type": "ready", "addresses": {"public": "127.0.0.1:1"}}]
+    assert ends.said() == [{"type": "ready", "addresses": {"public": "127.0.0.1:1"}, "secure": []}]
 
 
 def test_what_has_nothing_to_serve_is_not_ready(ends: Ends) -> None:

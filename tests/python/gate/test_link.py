@@ -109,6 +109,9 @@ class FakeGate:
     def contact(self) -> None:
         self.contacts += 1
 
+    def secure_listeners(self) -> list[str]:
+        return []
+
     def addresses(self) -> dict[str, str]:
         return {"public": "127.0.0.1:1"} if self.bundle else {}
 

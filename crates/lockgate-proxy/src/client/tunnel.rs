@@ -94,12 +94,12 @@ pub(super) async fn run(
     let mut talk = Talk::new(tunnel, worker, origin, state);
     let ended = poll_fn(|cx| talk.poll(&mut client.borrow_mut(), cx)).await;
     let told = talk.end(&ended);
-    let mut client = client.borrow_mut();
     if let Some((to_client, mut to_upstream)) = told {
-        if !to_client.is_empty() && client.outbox.has_room() {
-            client.outbox.push(to_client);
-        }
         poll_fn(|cx| {
+            let mut client = client.borrow_mut();
+            if !to_client.is_empty() && client.outbox.has_room() {
+                client.outbox.push(to_client.clone());
+            }
             // Said if it can be said at once: nobody is waited for any more.
             let _ = talk.tunnel.link.poll_push(cx, &mut to_upstream);
             let _ = client.poll_flush(cx);
@@ -109,7 +109,7 @@ pub(super) async fn run(
     }
     drop(talk);
     let mut linger = LINGER_BYTES;
-    poll_fn(|cx| client.poll_close(cx, &mut linger)).await;
+    poll_fn(|cx| client.borrow_mut().poll_close(cx, &mut linger)).await;
 }
 
 struct Talk<'a> {

@@ -74,7 +74,7 @@ async fn judged(
         let length = parts.headers.get(CONTENT_LENGTH);
         let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
         let (state, clock) = (Rc::clone(state), worker.clock.clone());
-        Upload::Http2(upload::Upload::new(stream, state, clock, length))
+        Upload::Http2(Box::new(upload::Upload::new(stream, state, clock, length)))
     });
     let mut serving = pin!(serve_request(worker, origin, state, parts, upload));
     poll_fn(|cx| {

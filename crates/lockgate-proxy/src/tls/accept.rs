@@ -6,10 +6,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use aws_lc_rs::digest::{digest, SHA256};
 use http::HeaderValue;
 use lockgate_policy::ReasonRef;
-use lockgate_wire::client_hello;
 use rustls::pki_types::CertificateDer;
 use rustls::server::{Acceptor, ClientHello};
 use rustls::{CertificateError, Error, HandshakeKind, PeerIncompatible, ServerConnection};
@@ -43,8 +41,6 @@ pub struct Secured {
     pub name: Option<Box<str>>,
     /// The protocol that was agreed on by ALPN is HTTP/2.
     pub h2: bool,
-    /// What tells clients apart by their hello (JA4); none where it could not be read.
-    pub ja4: Option<Box<str>>,
     /// By which certificates and rules the handshake went.
     pub by: Arc<Tls>,
     chain: Box<[CertificateDer<'static>]>,
@@ -60,7 +56,6 @@ impl Secured {
         Self {
             name: name.map(Into::into),
             h2: false,
-            ja4: None,
             by: Arc::clone(tls),
             chain: chain.into(),
         }
@@ -106,7 +101,7 @@ pub async fn accept(
 }
 
 async fn shake(stream: TcpStream, tls: &Arc<Tls>, managed: &Managed) -> Handshake {
-    let (started, ja4) = hear(stream).await?;
+    let started = hear(stream).await?;
     let hello = started.client_hello();
     if let Some(config) = managed.handshake(&hello) {
         let mut stream = started
@@ -138,7 +133,6 @@ async fn shake(stream: TcpStream, tls: &Arc<Tls>, managed: &Managed) -> Handshak
     let secured = Secured {
         name,
         h2: connection.alpn_protocol() == Some(b"h2"),
-        ja4,
         by: Arc::clone(tls),
         chain: chain(connection),
     };
@@ -152,13 +146,9 @@ async fn shake(stream: TcpStream, tls: &Arc<Tls>, managed: &Managed) -> Handshak
     Ok(Some((Stream::Tls(Box::new(stream)), secured)))
 }
 
-/// Reads a client's hello, and what tells clients apart by it (JA4).
-async fn hear(
-    mut stream: TcpStream,
-) -> Result<(StartHandshake<TcpStream>, Option<Box<str>>), ReasonRef> {
+/// Reads a client's hello.
+async fn hear(mut stream: TcpStream) -> Result<StartHandshake<TcpStream>, ReasonRef> {
     let mut acceptor = Acceptor::default();
-    let mut reader = Some(client_hello::Reader::default());
-    let mut ja4 = None;
     let mut bytes = [0; HEARD];
     let mut first = true;
     loop {
@@ -172,16 +162,6 @@ async fn hear(
             say(&mut stream, PLAIN_ANSWER).await;
             return Err(&reasons::PLAIN_HTTP);
         }
-        if let Some(hello) = &mut reader {
-            match hello.feed(came) {
-                client_hello::Progress::Need => {}
-                client_hello::Progress::Done(hello) => {
-                    ja4 = fingerprint(hello);
-                    reader = None;
-                }
-                client_hello::Progress::NotTls => reader = None,
-            }
-        }
         while !came.is_empty() {
             if acceptor.read_tls(&mut came).is_err() {
                 return Err(&reasons::NOT_TLS);
@@ -190,9 +170,7 @@ async fn hear(
                 // What follows in the same read belongs to a client that did not wait:
                 // before the gate's own hello there is nothing more to say.
                 Ok(Some(_)) if !came.is_empty() => return Err(&reasons::NOT_TLS),
-                Ok(Some(accepted)) => {
-                    return Ok((StartHandshake::from_parts(accepted, stream), ja4))
-                }
+                Ok(Some(accepted)) => return Ok(StartHandshake::from_parts(accepted, stream)),
                 Ok(None) => {}
                 Err((error, mut alert)) => {
                     let mut words = Vec::new();
@@ -204,16 +182,6 @@ async fn hear(
             }
         }
     }
-}
-
-fn fingerprint(hello: &[u8]) -> Option<Box<str>> {
-    let hello = client_hello::ClientHello::parse(hello)?;
-    let told = client_hello::Ja4::new(&hello.parts(false)).fingerprint(|bytes| {
-        let mut sum = [0; 32];
-        sum.copy_from_slice(digest(&SHA256, bytes).as_ref());
-        sum
-    });
-    Some(told.into())
 }
 
 fn asked(hello: &ClientHello<'_>) -> Option<Box<str>> {

@@ -17,13 +17,19 @@ const MAX_PEM: u64 = 2 * 1024 * 1024;
 /// A revocation list, bytes; the largest public ones have a few MiB.
 const MAX_LIST: u64 = 32 * 1024 * 1024;
 
+/// What was good last, and what tells its files from the next ones.
+type Good<T> = (Vec<u8>, Arc<T>);
+
+/// A chain and its key.
+pub type Pem = (Vec<u8>, Vec<u8>);
+
 /// What was good last, for the whole of a gate's life.
 #[derive(Debug, Default)]
 pub struct Kept {
-    certificates: Mutex<HashMap<bundle::Certificate, (Vec<u8>, Arc<Certificate>)>>,
-    clients: Mutex<HashMap<bundle::Clients, (Vec<u8>, Arc<Clients>)>>,
+    certificates: Mutex<HashMap<bundle::Certificate, Good<Certificate>>>,
+    clients: Mutex<HashMap<bundle::Clients, Good<Clients>>>,
     tls: Mutex<HashMap<String, (Made, Arc<Tls>)>>,
-    outbound: Mutex<HashMap<String, (Vec<u8>, Arc<Outbound>)>>,
+    outbound: Mutex<HashMap<String, Good<Outbound>>>,
 }
 
 /// Of what TLS was made: if nothing of it has changed, neither do its tickets.
@@ -41,7 +47,7 @@ pub struct Source<'a> {
     /// Reads a file of at most so many bytes.
     pub file: &'a dyn Fn(&Path, u64) -> io::Result<Vec<u8>>,
     /// Certificates that the control process looks after, by name: chain and key.
-    pub managed: &'a dyn Fn(&str) -> Option<(Vec<u8>, Vec<u8>)>,
+    pub managed: &'a dyn Fn(&str) -> Option<Pem>,
     /// Whether what cannot be read, and never could, is an error; else its place stays empty.
     pub strict: bool,
     /// Told what is not as it should be, in words.
@@ -67,11 +73,8 @@ impl Source<'_> {
                 }
             },
         };
-        let made = |(chain, key): &(Vec<u8>, Vec<u8>)| Certificate::read(chain, key);
-        let good = read.and_then(|read| {
-            let print = print([&read.0, &read.1]);
-            Ok((print, read))
-        });
+        let made = |(chain, key): &Pem| Certificate::read(chain, key);
+        let good = read.map(|read| (print([&read.0, &read.1]), read));
         let mut kept = lock(&self.kept.certificates);
         if let (Ok((print, _)), Some((before, found))) = (&good, kept.get(wanted)) {
             if print == before {
@@ -193,7 +196,7 @@ impl Source<'_> {
         self.fallen_back(&mut kept, &key, made, "TLS towards an upstream")
     }
 
-    fn files(&self, files: &PemFiles) -> Result<(Vec<u8>, Vec<u8>), String> {
+    fn files(&self, files: &PemFiles) -> Result<Pem, String> {
         Ok((
             self.read(&files.chain, MAX_PEM)?,
             self.read(&files.key, MAX_PEM)?,
@@ -206,9 +209,9 @@ impl Source<'_> {
 
     fn fallen_back<K: Clone + Eq + Hash, V>(
         &self,
-        kept: &mut HashMap<K, (Vec<u8>, Arc<V>)>,
+        kept: &mut HashMap<K, Good<V>>,
         wanted: &K,
-        made: Result<(Vec<u8>, Arc<V>), String>,
+        made: Result<Good<V>, String>,
         named: &str,
     ) -> Result<Option<Arc<V>>, String> {
         match made {

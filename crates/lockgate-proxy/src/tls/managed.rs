@@ -10,7 +10,7 @@ use rustls::server::ResolvesServerCert;
 use rustls::{server::ClientHello, sign::CertifiedKey, ServerConfig};
 use serde::{Deserialize, Serialize};
 
-use super::Certificate;
+use super::{Certificate, Pem};
 
 /// The protocol of a tls-alpn-01 challenge (RFC 8737 section 6.2).
 pub(super) const ACME_TLS: &[u8] = b"acme-tls/1";
@@ -64,7 +64,7 @@ struct Challenges {
 #[derive(Debug)]
 pub struct Managed {
     file: PathBuf,
-    certificates: Mutex<HashMap<String, (Vec<u8>, Vec<u8>)>>,
+    certificates: Mutex<Certificates>,
     challenges: ArcSwap<Challenges>,
 }
 
@@ -103,7 +103,7 @@ impl Managed {
 
     /// The chain and key of this name.
     #[must_use]
-    pub fn certificate(&self, name: &str) -> Option<(Vec<u8>, Vec<u8>)> {
+    pub fn certificate(&self, name: &str) -> Option<Pem> {
         lock(&self.certificates).get(name).cloned()
     }
 
@@ -126,7 +126,7 @@ impl Managed {
     }
 }
 
-type Certificates = HashMap<String, (Vec<u8>, Vec<u8>)>;
+type Certificates = HashMap<String, Pem>;
 
 fn read(text: &[u8]) -> Result<(Certificates, Challenges), String> {
     // What stands in it is secret: the error of the reader would quote it.
