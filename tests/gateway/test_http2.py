@@ -161,6 +161,21 @@ def test_trailers_come_through(authority: Authority, gate: Gate, upstream: Upstr
         assert (reply.body, reply.trailers) == (b"ok", [("x-sum", "1")])
 
 
+def test_trailers_say_nothing_that_belongs_in_a_head(authority: Authority, gate: Gate, upstream: Upstream) -> None:
+    """An upstream may merge them (RFC 9110 section 6.5.1)."""
+    listener = bundles.listener(tls=bundles.tls(authority.issue("merged", "shop.example")))
+    gate.load(bundles.bundle([bundles.api()], [bundles.upstream(upstream.port)], listeners=[listener]))
+    with Http2(gate.port(), authority.pem) as web:
+        stream = web.ask("/", "POST", body=True)
+        web.h2.send_data(stream, b"hi")
+        names = ("host", "content-length", "cookie", "authorization", "x-request-id", "content-type", "x-real-ip")
+        web.h2.send_headers(stream, [*((name, "1") for name in names), ("x-sum", "2")], end_stream=True)
+        web.flush()
+        _, asked = upstream.serve(b"HTTP/1.1 204 No Content\r\n\r\n")
+        assert web.answer(stream).status == 204
+    assert asked.trailers == [("x-sum", "2")]
+
+
 def test_a_gate_that_goes_down_lets_streams_end(authority: Authority, tmp_path: Path, upstream: Upstream) -> None:
     with Gate(tmp_path / "state") as gate:
         listener = bundles.listener(tls=bundles.tls(authority.issue("drain", "shop.example")))

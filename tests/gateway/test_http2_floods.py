@@ -52,7 +52,7 @@ def continuations() -> Iterator[bytes]:
 def a_large_block() -> Iterator[bytes]:
     """The same, with few large frames."""
     yield frame(HEADERS, HEAD, END_STREAM, 101)
-    yield from repeat(frame(CONTINUATION, b"\x00\x01x\x7f\x80\x7f" + b"y" * 16_000, stream=101))
+    yield from repeat(frame(CONTINUATION, b"\x00\x01x\x7f\x81\x7c" + b"y" * 16_000, stream=101))
 
 
 def a_bomb() -> Iterator[bytes]:

@@ -106,3 +106,27 @@ def test_before_tls(gate: Gate, auto: AutoUpstream, tmp_path: Path) -> None:
         with how.wrap_socket(client.sock, server_hostname="shop.example") as sock:
             sock.sendall(request("/", host="shop.example"))
             assert sock.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_client_has_its_share_behind_the_balancer_too(gate: Gate, auto: AutoUpstream) -> None:
+    told = proxied(auto)
+    told["listeners"][0]["limits"] = bundles.limits(connections_per_ip=2)
+    gate.load(told)
+    with gate.client() as first, gate.client() as second, gate.client() as third:
+        for client in (first, second):
+            client.send(V1, request("/"))
+            assert client.message().status == 200
+        third.send(V1, request("/"))
+        assert third.rest() == b""
+        with gate.client() as other:
+            other.send(V1.replace(b"203.0.113.7", b"203.0.113.8"), request("/"))
+            assert other.message().status == 200
+    assert gate.count("lockgate_connections_turned_away_total", limit="connections_per_ip") == 1
+
+
+def test_a_balancer_that_does_not_say_for_whom_lets_nobody_say_it(gate: Gate, auto: AutoUpstream) -> None:
+    gate.load(proxied(auto))
+    with gate.client() as client:
+        client.send(b"PROXY UNKNOWN\r\n", request("/", "X-Forwarded-For: 203.0.113.9"))
+        assert client.message().status == 200
+    assert auto.requests[-1].get("x-forwarded-for") == "127.0.0.1"

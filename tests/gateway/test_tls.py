@@ -397,3 +397,41 @@ def test_a_client_without_a_common_cipher_is_told_so(gate: Gate, auto: AutoUpstr
     with pytest.raises(ssl.SSLError):
         connect(gate.port(), how)
     counted(gate, "tls-nothing-in-common")
+
+
+def test_a_request_without_a_host_is_let_in_by_no_hosts_rules(
+    gate: Gate, auto: AutoUpstream, authority: Authority
+) -> None:
+    """HTTP/1.0 may name none, and would be routed to an API for any host."""
+    issued = authority.issue("shop", "shop.example", "public.example")
+    tls = bundles.tls(issued, clients=bundles.clients(authority.pem), hosts={"public.example": None})
+    gate.load(serving(auto, tls))
+    with secure(gate.port(), context(authority.pem), "public.example") as wire:
+        wire.send(b"GET /internal HTTP/1.0\r\n\r\n")
+        assert wire.message().status == 421
+    assert not auto.requests
+
+
+def test_rules_of_a_wildcard_hold_for_all_below_it(gate: Gate, auto: AutoUpstream, authority: Authority) -> None:
+    """An API's `*.staff.example` is any host below, and so are the rules for client certificates."""
+    issued = authority.issue("shop", "shop.example", "127.0.0.1")
+    tls = bundles.tls(issued, hosts={"*.staff.example": bundles.clients(authority.pem)})
+    gate.load(serving(auto, tls))
+    # Python sends no name for an address.
+    with Wire(connect(gate.port(), context(authority.pem), "127.0.0.1")) as wire:
+        assert ask(wire, "127.0.0.1") == 200
+        for host in ("a.staff.example", "a.b.staff.example", "A.B.staff.example.:443"):
+            assert ask(wire, host) == 421
+
+
+def test_what_was_connected_in_the_clear_is_not_served_once_there_is_tls(
+    gate: Gate, auto: AutoUpstream, authority: Authority
+) -> None:
+    gate.load(bundles.plain(auto.port))
+    with gate.client() as wire:
+        assert ask(wire) == 200
+        gate.load(serving(auto, bundles.tls(authority.issue("shop", "shop.example"))))
+        wire.send(GET % b"shop.example")
+        answer = wire.message()
+        assert (answer.status, answer.reason) == (403, "https-required")
+        assert wire.rest() == b""

@@ -18,9 +18,10 @@ from websockets.typing import Subprotocol
 
 from gateway.harness import bundles
 from gateway.harness.gate import Gate
+from gateway.harness.secure import connect as secured
 from gateway.harness.secure import context
 from gateway.harness.upstream import AutoUpstream
-from gateway.harness.wire import request
+from gateway.harness.wire import Wire, request
 from lockgate.config import load
 from lockgate.config.bundle_types import Bundle, PlacedWebsocket
 from policies.conftest import Evaluate, Refusals, written
@@ -310,6 +311,70 @@ def test_rules_that_change_end_what_they_let_in(gate: Gate, server: Server, tmp_
             assert await closes(web) == (1008, "websocket-ended")
 
     asyncio.run(talk())
+
+
+def test_an_api_that_takes_none_any_more_closes_those_that_it_took(gate: Gate, server: Server, tmp_path: Path) -> None:
+    gate.load(taking(server.port, tmp_path))
+
+    async def talk() -> None:
+        async with opened(gate) as web:
+            gate.load(bundles.bundle([bundles.api()], [bundles.upstream(server.port)]))
+            assert await closes(web) == (1008, "websocket-ended")
+
+    asyncio.run(talk())
+
+
+def test_a_revoked_certificate_ends_what_it_opened(gate: Gate, server: Server, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    client = authority.issue("client", "client.example")
+    crl = authority.revoke()
+    told = taking(server.port, tmp_path)
+    clients = bundles.clients(authority.pem, crl=[crl])
+    told["listeners"] = [bundles.listener(tls=bundles.tls(authority.issue("shop", "shop.example"), clients=clients))]
+    gate.load(told)
+
+    async def talk() -> None:
+        how = context(authority.pem, shown=client)
+        uri = f"wss://shop.example:{gate.port()}/talk"
+        async with connect(uri, host="127.0.0.1", port=gate.port(), ssl=how, proxy=None) as web:
+            await web.send("in")
+            assert await web.recv() == "in"
+            authority.revoke(client.certificate)
+            assert gate.tell("renew_secrets")
+            assert await closes(web) == (1008, "websocket-ended")
+
+    asyncio.run(talk())
+
+
+def test_pings_and_empty_pieces_are_bounded_too(gate: Gate, server: Server, tmp_path: Path) -> None:
+    gate.load(taking(server.port, tmp_path, {"messages": 5}))
+    mask = bytes(4)
+    for flood in (b"\x89\x80" + mask, b"\x00\x80" + mask):
+        with gate.client() as client:
+            client.send(request("/talk", *(f"{key}: {value}" for key, value in HANDSHAKE.items())))
+            client.until(b"\r\n\r\n")
+            first = b"\x01\x80" + mask if flood[0] == 0 else b""
+            with contextlib.suppress(OSError):
+                client.send(first + flood * 5_000)
+            assert b"websocket-too-many-messages" in client.rest()
+
+
+def test_a_client_that_takes_nothing_is_let_go(gate: Gate, server: Server, tmp_path: Path) -> None:
+    """Also over TLS, where there is a last word to say that it does not take either."""
+    authority = Authority(tmp_path)
+    told = taking(server.port, tmp_path, {"messages": 0, "message_bytes": "64MiB", "frame_bytes": "64MiB"})
+    bounds = bundles.limits(write_timeout_ms=500)
+    tls = bundles.tls(authority.issue("shop", "shop.example"))
+    told["listeners"] = [bundles.listener(tls=tls, bounds=bounds)]
+    gate.load(told)
+    with Wire(secured(gate.port(), context(authority.pem))) as wire:
+        wire.send(request("/talk", *(f"{key}: {value}" for key, value in HANDSHAKE.items()), host="shop.example"))
+        wire.until(b"\r\n\r\n")
+        piece = b"\x82\xff" + (1 << 20).to_bytes(8, "big") + bytes(4) + bytes(1 << 20)
+        with contextlib.suppress(OSError):
+            for _ in range(32):
+                wire.send(piece)
+        until(lambda: gate.tell("stats")["connections"] == 0, "the connection to be let go")
 
 
 def test_over_tls(gate: Gate, server: Server, tmp_path: Path) -> None:

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use http_body::{Body, Frame, SizeHint};
+use lockgate_wire::framing::trailer;
 use lockgate_wire::headers::{remove_hop_by_hop, remove_look_alikes, strip_identity};
 
 use crate::client::{Tunnel, Upload};
@@ -16,6 +17,7 @@ use crate::judge::Watcher;
 use crate::mirror::Kept;
 use crate::net::ConnectionState;
 use crate::reasons;
+use crate::respond::X_REQUEST_ID;
 use crate::snapshot::Snapshot;
 use crate::upstream::{Broke, Link};
 
@@ -49,6 +51,8 @@ enum Source {
     Arriving(Arriving),
     /// One that has passed before, and was kept.
     Kept(Bytes),
+    /// One of which these pieces, the last first, have passed before.
+    Again(Vec<Bytes>, Option<Box<RequestBody>>),
 }
 
 struct Arriving {
@@ -110,6 +114,15 @@ impl RequestBody {
         }
     }
 
+    /// One of which `sent` has passed already, from its start; `left` is what has not.
+    #[must_use]
+    pub fn again(mut sent: Vec<Bytes>, left: Option<Self>) -> Self {
+        sent.reverse();
+        Self {
+            source: Source::Again(sent, left.map(Box::new)),
+        }
+    }
+
     /// How long it is, if it was kept.
     #[must_use]
     pub fn kept_bytes(&self) -> Option<u64> {
@@ -135,6 +148,9 @@ impl RequestBody {
             Source::Nothing => true,
             Source::Arriving(_) => false,
             Source::Kept(bytes) => bytes.is_empty(),
+            Source::Again(sent, left) => {
+                sent.is_empty() && left.as_ref().is_none_or(|left| left.is_empty())
+            }
         }
     }
 }
@@ -153,6 +169,11 @@ impl Body for RequestBody {
                 let bytes = std::mem::take(bytes);
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
+            Source::Again(sent, left) => match (sent.pop(), left) {
+                (Some(piece), _) => Poll::Ready(Some(Ok(Frame::data(piece)))),
+                (None, Some(left)) => Pin::new(left.as_mut()).poll_frame(cx),
+                (None, None) => Poll::Ready(None),
+            },
             Source::Arriving(arriving) => {
                 let polled = arriving.poll(cx);
                 arriving.show(&polled);
@@ -165,6 +186,9 @@ impl Body for RequestBody {
         match &self.source {
             Source::Nothing => true,
             Source::Kept(bytes) => bytes.is_empty(),
+            Source::Again(sent, left) => {
+                sent.is_empty() && left.as_ref().is_none_or(|left| left.is_end_stream())
+            }
             Source::Arriving(arriving) => arriving.is_over(),
         }
     }
@@ -173,6 +197,8 @@ impl Body for RequestBody {
         let left = match &self.source {
             Source::Nothing => Some(0),
             Source::Kept(_) => self.kept_bytes(),
+            // Its head was written with the length that it has.
+            Source::Again(..) => None,
             // A watcher may replace: what will be sent is not known.
             Source::Arriving(arriving) if !arriving.chain.is_empty() => None,
             Source::Arriving(arriving) => arriving.upload.left(),
@@ -239,6 +265,15 @@ impl Arriving {
     fn trailers(&mut self, frame: Frame<Bytes>) -> Result<Option<Frame<Bytes>>, Broken> {
         let mut trailers = frame.into_trailers().unwrap_or_default();
         remove_hop_by_hop(&mut trailers);
+        // HTTP/1.1 refuses them with the body's framing; a stream of HTTP/2 just loses them.
+        let forbidden: Vec<HeaderName> = trailers
+            .keys()
+            .filter(|name| trailer::is_forbidden(name.as_str()) || **name == X_REQUEST_ID)
+            .cloned()
+            .collect();
+        for name in forbidden {
+            trailers.remove(name);
+        }
         strip_identity(&mut trailers, false);
         for name in &self.snapshot.credentials {
             remove_look_alikes(&mut trailers, name);

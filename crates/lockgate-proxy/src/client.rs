@@ -66,7 +66,17 @@ pub struct Client {
     flaw: Option<ReasonRef>,
     /// Nothing more will come.
     closed: bool,
+    /// How far its closing has come.
+    shutting: Shutting,
     outbox: Outbox,
+}
+
+/// How far the closing of the writing side has come.
+#[derive(PartialEq, Eq)]
+enum Shutting {
+    No,
+    Begun,
+    Done,
 }
 
 /// What a connection brings next.
@@ -106,6 +116,7 @@ impl Client {
             expects: false,
             flaw: None,
             closed: false,
+            shutting: Shutting::No,
             outbox: Outbox::new(spare),
         }
     }
@@ -316,13 +327,24 @@ impl Client {
     /// Closing at once would reset the connection, and the answer would be lost
     /// on its way (RFC 9112 section 9.6).
     fn poll_close(&mut self, cx: &mut Context<'_>, linger: &mut usize) -> Poll<()> {
-        if !self.state.lingers() {
-            let shut = ready!(Pin::new(&mut self.stream).poll_shutdown(cx));
+        if self.shutting == Shutting::No {
+            self.shutting = Shutting::Begun;
+            // What ended the conversation does not end this.
+            let _ = self.state.tripped();
+            self.state.linger(self.clock.coarse_ms());
+        }
+        if self.shutting == Shutting::Begun {
+            // With TLS there is a word to say, and a client that takes none is not waited for.
+            let shut = match Pin::new(&mut self.stream).poll_shutdown(cx) {
+                Poll::Pending if self.state.tripped().is_none() => return Poll::Pending,
+                Poll::Pending => return Poll::Ready(()),
+                Poll::Ready(shut) => shut,
+            };
+            self.shutting = Shutting::Done;
             let unread = self.flaw.is_some() || self.guard.phase() != Phase::Idle;
             if shut.is_err() || self.closed || !unread {
                 return Poll::Ready(());
             }
-            self.state.wait(Waiting::Linger, self.clock.coarse_ms());
         }
         let mut scratch = self.scratch.borrow_mut();
         while *linger > 0 && self.state.tripped().is_none() {

@@ -314,7 +314,12 @@ impl Gate {
             return Ok(());
         }
         match fs::read(self.folder.join("bundle.json")) {
-            Ok(signed) => self.take(&signed, false).map(drop),
+            Ok(signed) => {
+                self.take(&signed, false)?;
+                self.shared.managed.at_work();
+                Ok(())
+            }
+            // The first bundle finds them.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(GateError::State(error)),
         }

@@ -150,7 +150,7 @@ impl Ending {
         if !self.told && (idle || state.draining.get() || state.retiring.get()) {
             self.told = true;
             connection.graceful_shutdown();
-            state.linger(worker.clock.coarse_ms());
+            state.leave(worker.clock.coarse_ms());
         }
         match connection.poll_accept(cx) {
             Poll::Pending => Poll::Pending,

@@ -15,7 +15,7 @@ use lockgate_policy::{Answers, Denial, Edit, ReasonRef};
 use lockgate_wire::headers::forwarding::Hop;
 use lockgate_wire::headers::trace::{continue_or_begin, TraceParent, TRACEPARENT, TRACESTATE};
 use lockgate_wire::headers::{remove_hop_by_hop, remove_look_alikes};
-use lockgate_wire::websocket::Offer;
+use lockgate_wire::websocket::{reasons as websocket, Offer};
 
 use crate::body::{AnswerBody, RequestBody};
 use crate::bundle::Protocol;
@@ -29,8 +29,8 @@ use crate::net::ConnectionState;
 use crate::plugins;
 use crate::reasons;
 use crate::respond::{edited, refuse, respond, Answer, Fields};
-use crate::snapshot::{CompiledApi, CompiledUpstream};
-use crate::tls::reasons::MISDIRECTED;
+use crate::snapshot::{CompiledApi, CompiledListener, CompiledUpstream};
+use crate::tls::reasons::{HTTPS_REQUIRED, MISDIRECTED};
 use crate::upstream::{Head, Upgrading};
 use crate::worker::{Origin, Worker};
 
@@ -223,7 +223,10 @@ pub async fn serve_request(
     mut parts: Parts,
     upload: Option<Upload>,
 ) -> Answer {
-    let (snapshot, listener) = worker.snapshot(origin);
+    let (snapshot, mut listener) = worker.snapshot(origin);
+    if state.own_word.get() {
+        listener = Arc::new(listener.believing_nobody());
+    }
     // An empty path is `/` (RFC 9110 section 4.2.3); only the absolute form can have one.
     if let Some(query) = parts
         .uri
@@ -241,7 +244,8 @@ pub async fn serve_request(
     );
 
     // Whose connection it is.
-    if let Some(reason) = misdirected(&exchange, &parts.headers) {
+    let listener = &exchange.listener;
+    if let Some(reason) = misdirected(listener, state, &parts.headers, false) {
         // A revoked certificate ends its connection; one for another host goes on with its own.
         let ends = reason != &MISDIRECTED;
         return refuse(exchange, reason.into(), ends);
@@ -273,6 +277,10 @@ pub async fn serve_request(
         return refuse(exchange, Denial::new(&reasons::NO_ROUTE), false);
     };
 
+    if exchange.judgement.websocket.is_some() && parts.version == Version::HTTP_10 {
+        // RFC 6455 section 4.1 wants HTTP/1.1.
+        return refuse(exchange, (&websocket::CONNECTION).into(), true);
+    }
     // Kept as it came, to be asked again while it is open.
     let asked = exchange
         .judgement
@@ -420,17 +428,30 @@ fn rescue(exchange: &mut Exchange, reason: Option<ReasonRef>) -> Denial {
 }
 
 /// Why a request may not come over its connection: that was made for another
-/// host, or by a client whose certificate is not good any more.
-fn misdirected(exchange: &Exchange, headers: &HeaderMap) -> Option<ReasonRef> {
-    let secured = exchange.state.tls()?;
-    let tls = exchange.listener.tls.as_ref()?;
-    if !Arc::ptr_eq(tls, &secured.by) {
+/// host, in the clear, or by a client whose certificate is not good any more.
+/// `again` looks at the certificate though nothing has changed.
+pub(crate) fn misdirected(
+    listener: &CompiledListener,
+    state: &ConnectionState,
+    headers: &HeaderMap,
+    again: bool,
+) -> Option<ReasonRef> {
+    let Some(secured) = state.tls() else {
+        // The listener was changed after the connection was made.
+        return listener.secure.then_some(&HTTPS_REQUIRED);
+    };
+    let tls = listener.tls.as_ref()?;
+    if again || !Arc::ptr_eq(tls, &secured.by) {
         if let Err(reason) = tls.still_trusts(secured) {
             return Some(reason);
         }
     }
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    (!tls.serves(secured, host?)).then_some(&MISDIRECTED)
+    let serves = match host {
+        Some(host) => tls.serves(secured, host),
+        None => tls.serves_nameless(secured),
+    };
+    (!serves).then_some(&MISDIRECTED)
 }
 
 /// The target as it arrived, without scheme and authority.

@@ -139,7 +139,7 @@ impl Replay {
             proposed: Policies::of(&parsed),
             before: known.collect(),
             grants: grants.collect(),
-            listeners: listeners.map(|it| untrusting((**it).clone())).collect(),
+            listeners: listeners.map(|it| it.believing_nobody()).collect(),
             groups: Groups::default(),
             summary: Summary::default(),
             engine,
@@ -281,11 +281,6 @@ impl Replay {
 }
 
 /// The address that an event names is the client's already.
-fn untrusting(mut listener: CompiledListener) -> CompiledListener {
-    listener.trusted = lockgate_policy::Ranges::default();
-    listener
-}
-
 /// How the request ended when it was. What failed behind the policies had been let through.
 fn ended(then: &Exchange) -> Result<Ending, &'static str> {
     let refused = |outcome: Outcome| matches!(outcome, Outcome::Deny | Outcome::Error);

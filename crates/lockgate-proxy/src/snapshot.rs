@@ -396,6 +396,15 @@ impl CompiledListener {
         }
     }
 
+    /// The same for a peer whose word on others is not believed.
+    #[must_use]
+    pub fn believing_nobody(&self) -> Self {
+        Self {
+            trusted: Ranges::default(),
+            ..self.clone()
+        }
+    }
+
     /// Whether `peer` is a proxy that is believed.
     #[must_use]
     pub fn trusts(&self, peer: IpAddr) -> bool {

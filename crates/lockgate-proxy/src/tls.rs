@@ -97,6 +97,21 @@ impl Patterns {
     }
 }
 
+impl Patterns {
+    /// As [`Self::find`], where `*.` stands for any number of labels, as it does
+    /// for an API's hosts; the longest pattern holds.
+    fn find_below(&self, name: &str) -> Option<usize> {
+        let mut parent = name;
+        self.exact.get(name).copied().or_else(|| loop {
+            let (_, rest) = parent.split_once('.')?;
+            if let Some(number) = self.below.get(rest) {
+                return Some(*number);
+            }
+            parent = rest;
+        })
+    }
+}
+
 impl Tls {
     /// Makes it of what the bundle says and the files hold.
     ///
@@ -210,7 +225,15 @@ impl Tls {
     }
 
     fn rules_of(&self, name: Option<&str>) -> usize {
-        name.and_then(|name| self.hosts.find(name)).unwrap_or(0)
+        name.and_then(|name| self.hosts.find_below(name))
+            .unwrap_or(0)
+    }
+
+    /// Whether a request that names no host may come over a connection: it is
+    /// let in by the listener's own rules alone, never by those of a host.
+    #[must_use]
+    pub fn serves_nameless(&self, secured: &Secured) -> bool {
+        self.rules_of(secured.name.as_deref()) == 0
     }
 
     /// Whether a request for `host` may come over a connection that was made

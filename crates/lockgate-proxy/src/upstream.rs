@@ -193,22 +193,27 @@ impl Pools {
         let repeatable =
             request.method().is_idempotent() && request.body().is_empty() && !upgrading;
         let no_body = request.method() == Method::HEAD;
-        let first_byte_ms = u64::from(upstream.timeouts.first_byte_ms);
+        let until_ms = self.clock.coarse_ms() + u64::from(upstream.timeouts.first_byte_ms);
         let mut link = self.only(upstream, upgrading).await?;
         self.maps.give_back(link.begin(request, &own));
         self.lines.replace(own);
+        let mut renewed = false;
         loop {
-            let failure = match self.answer(&mut link, first_byte_ms, state).await {
+            let left_ms = until_ms.saturating_sub(self.clock.coarse_ms()).max(1);
+            let failure = match self.answer(&mut link, left_ms, state).await {
                 Ok(head) => return Ok((head, link)),
                 Err(failure) => failure,
             };
-            // A connection that rested may have been closing as it was used again.
-            let stale = link.rested_ms != 0 && !link.began();
-            if !(stale && repeatable && failure.reason == Some(&reasons::RESET)) {
+            // A connection that rested may have been closing as it was used again:
+            // once, on a new one.
+            let stale = link.rested_ms != 0 && !link.began() && repeatable;
+            let again = (stale || link.is_untouched()) && !renewed;
+            if !(again && failure.reason == Some(&reasons::RESET)) {
                 return Err(failure);
             }
+            renewed = true;
             let written = link.written();
-            link = self.only(upstream, false).await?;
+            link = self.only(upstream, true).await?;
             link.begin_again(written, no_body);
         }
     }
@@ -404,7 +409,10 @@ impl Pools {
                 retry_after_s: None,
                 why: None,
             }),
-            None => Err(Failure::new(&reasons::FIRST_BYTE_TIMEOUT, link.target())),
+            None => {
+                link.late();
+                Err(Failure::new(&reasons::FIRST_BYTE_TIMEOUT, link.target()))
+            }
         }
     }
 }

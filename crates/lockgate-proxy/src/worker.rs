@@ -434,13 +434,32 @@ impl Worker {
             number: self.watch.add(Rc::clone(&state)),
             worker: &self,
             _permit: permit,
+            also: None,
         };
         if origin.accepted.proxy_protocol && origin.accepted.trusts(peer) {
             match Box::pin(client_of(&mut stream, &state)).await {
-                Ok(None) => {}
+                // The proxy speaks for itself, or does not say for whom: then nobody else says it.
+                Ok(None) => state.own_word.set(true),
                 Ok(Some(client)) => {
                     // From here on it is the client's connection, and the proxy is not there.
+                    let limits = &origin.accepted.limits;
+                    let each = (!origin.accepted.trusts(client)).then_some(Each {
+                        open: limits.connections_per_ip,
+                        per_second: limits.new_connections_per_ip,
+                    });
+                    let admission = &origin.listening.admission;
+                    match admission.admit_also(client, each, self.clock.coarse_ms()) {
+                        Ok(permit) => registered.also = Some(permit),
+                        Err(why) => {
+                            let turned_away = &self.shared.metrics.turned_away;
+                            turned_away[why as usize].fetch_add(1, Ordering::Relaxed);
+                            return;
+                        }
+                    }
+                    let before = Rc::clone(&state);
                     state = made(client);
+                    state.draining.set(before.draining.get());
+                    state.retiring.set(before.retiring.get());
                     self.watch.remove(registered.number);
                     registered.number = self.watch.add(Rc::clone(&state));
                 }
@@ -526,6 +545,8 @@ struct Registered<'a> {
     worker: &'a Worker,
     number: usize,
     _permit: Permit,
+    /// That of whom a proxy speaks for.
+    also: Option<Permit>,
 }
 
 impl Drop for Registered<'_> {

@@ -26,7 +26,7 @@ mod response;
 mod stream;
 #[cfg(test)]
 mod tests;
-mod trailer;
+pub mod trailer;
 pub mod upstream_reasons;
 
 use crate::reason::ReasonRef;

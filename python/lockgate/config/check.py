@@ -319,6 +319,16 @@ def _over_tls(document: Document, name: str, upstream: Upstream, urls: list[str]
             hint="make all of them `https://`, or two upstreams of them",
             path=("upstreams", name, "targets", odd),
         )
+    discovered = next((place for place, url in enumerate(urls) if url.startswith("https+srv://")), None)
+    tls = upstream.tls
+    if discovered is not None and not (tls and (tls.server_name or tls.trust or tls.pins)):
+        document.problems.add(
+            document.value_region("upstreams", name, "targets", discovered),
+            "srv-unnamed",
+            "DNS alone says which name the server is to prove, and whoever answers in its place names his own",
+            hint="add `tls: {server_name: NAME}`, or `trust` or `pins`",
+            path=("upstreams", name, "targets", discovered),
+        )
     if any(secure) and upstream.insecure is not None:
         _needless(document, "upstreams", name, "its targets are spoken to over TLS")
     if urls and not any(secure) and upstream.tls is not None:

@@ -2,7 +2,7 @@
 //! guard has passed, an answer's head as bytes.
 
 use bytes::{Buf, BytesMut};
-use http::{request, HeaderMap, Method, Request, StatusCode, Uri};
+use http::{request, HeaderMap, Method, Request, StatusCode, Uri, Version};
 use lockgate_wire::headers::is_hop_by_hop;
 
 use crate::http1::{extent, take, write_field, Coding, Lines, SpareMap};
@@ -69,6 +69,11 @@ fn parse(inbox: &mut BytesMut, end: usize, empty: HeaderMap) -> Option<Head> {
     parts.method = method;
     parts.uri = uri;
     parts.headers = headers;
+    parts.version = if http_10 {
+        Version::HTTP_10
+    } else {
+        Version::HTTP_11
+    };
     Some(Head {
         parts,
         body: marks.coding.unwrap_or(Coding::OVER),

@@ -17,12 +17,20 @@ use super::{Client, Gone, LINGER_BYTES};
 use crate::exchange::Exchange;
 use crate::judge::{answer, Arrival, Judgement, Judging, Stores};
 use crate::net::{ConnectionState, Trip};
+use crate::pipeline::misdirected;
 use crate::reasons;
 use crate::upstream::Link;
 use crate::worker::{Origin, Worker};
 
 /// How many times its rate a client's messages may come at once.
 const BURST: u64 = 5;
+
+/// Frames that may come for each message of the rate: pings, and pieces of messages.
+const FRAMES_EACH: u64 = 10;
+
+/// Between two looks at a client's certificate where nothing has changed,
+/// milliseconds: it may have expired.
+const VERIFY_MS: u64 = 60_000;
 
 /// Close codes (RFC 6455 section 7.4.1).
 const GOING_AWAY: u16 = 1001;
@@ -121,9 +129,34 @@ struct Talk<'a> {
     up: Bytes,
     from_client: Watcher,
     from_server: Watcher,
-    messages: u64,
-    /// When all messages that came are earned again, microseconds since the epoch.
+    /// The upstream's socket still has to take what was given to it.
+    flushing: bool,
+    messages: Rate,
+    /// Of everything: pings and pieces of messages cost something too.
+    frames: Rate,
+    /// When the client's certificate was looked at last, milliseconds since the epoch.
+    verified_ms: u64,
+}
+
+/// What came of something, against so many in a second and [`BURST`] times as many at once.
+#[derive(Default)]
+struct Rate {
+    counted: u64,
+    /// When all that came is earned again, microseconds since the epoch.
     earned_us: u64,
+}
+
+impl Rate {
+    /// Whether so many in all are not too many; `0` a second is no bound.
+    fn bears(&mut self, count: u64, per_second: u64, now_ms: u64) -> bool {
+        let new = count - std::mem::replace(&mut self.counted, count);
+        if per_second == 0 || new == 0 {
+            return true;
+        }
+        let now_us = now_ms * 1_000;
+        self.earned_us = self.earned_us.max(now_us) + new * 1_000_000 / per_second;
+        self.earned_us <= now_us + BURST * 1_000_000
+    }
 }
 
 impl<'a> Talk<'a> {
@@ -142,8 +175,10 @@ impl<'a> Talk<'a> {
             up: Bytes::new(),
             from_client: Watcher::new(Sender::Client, rules),
             from_server: Watcher::new(Sender::Server, rules),
-            messages: 0,
-            earned_us: 0,
+            flushing: false,
+            messages: Rate::default(),
+            frames: Rate::default(),
+            verified_ms: worker.clock.coarse_ms(),
         }
     }
 
@@ -161,7 +196,12 @@ impl<'a> Talk<'a> {
     fn poll_once(&mut self, client: &mut Client, cx: &mut Context<'_>) -> Result<bool, Ended> {
         let now_ms = self.worker.clock.coarse_ms();
         if let Some(Trip::Close) = self.state.tripped() {
-            return Err(Ended::Gate(GOING_AWAY, Some(&IDLE)));
+            // A client that takes nothing is as good as gone.
+            return Err(if client.outbox.is_empty() {
+                Ended::Gate(GOING_AWAY, Some(&IDLE))
+            } else {
+                Ended::Client
+            });
         }
         if self.state.draining.get() {
             return Err(Ended::Gate(GOING_AWAY, None));
@@ -184,11 +224,14 @@ impl<'a> Talk<'a> {
                 Poll::Pending => {}
             }
         }
-        if !self.up.is_empty() {
+        if !self.up.is_empty() || self.flushing {
             match self.tunnel.link.poll_push(cx, &mut self.up) {
-                Poll::Ready(Ok(())) => moved = true,
+                Poll::Ready(Ok(())) => {
+                    moved = true;
+                    self.flushing = false;
+                }
                 Poll::Ready(Err(_)) => return Err(Ended::Upstream),
-                Poll::Pending => {}
+                Poll::Pending => self.flushing = true,
             }
         }
         match client.poll_flush(cx) {
@@ -212,25 +255,30 @@ impl<'a> Talk<'a> {
         Ok(moved)
     }
 
-    /// Counts the client's messages against its rate.
+    /// Counts what the client sends against its rate.
     fn count(&mut self, now_ms: u64) -> Result<(), Ended> {
-        let messages = self.from_client.counts().messages;
-        let new = messages - std::mem::replace(&mut self.messages, messages);
+        let counts = self.from_client.counts();
         let rate = u64::from(self.tunnel.terms.messages);
-        if rate == 0 || new == 0 {
-            return Ok(());
+        let messages = self.messages.bears(counts.messages, rate, now_ms);
+        let frames = self.frames.bears(counts.frames, rate * FRAMES_EACH, now_ms);
+        if messages && frames {
+            Ok(())
+        } else {
+            Err(Ended::Gate(POLICY, Some(&TOO_MANY)))
         }
-        let now_us = now_ms * 1_000;
-        self.earned_us = self.earned_us.max(now_us) + new * 1_000_000 / rate;
-        if self.earned_us > now_us + BURST * 1_000_000 {
-            return Err(Ended::Gate(POLICY, Some(&TOO_MANY)));
-        }
-        Ok(())
     }
 
     /// Whether whoever opened it would still be let in.
-    fn still_allowed(&self, now_ms: u64) -> bool {
+    fn still_allowed(&mut self, now_ms: u64) -> bool {
         let (snapshot, listener) = self.worker.snapshot(self.origin);
+        let again = now_ms >= self.verified_ms + VERIFY_MS;
+        if again {
+            self.verified_ms = now_ms;
+        }
+        let headers = &self.tunnel.asked.headers;
+        if misdirected(&listener, self.state, headers, again).is_some() {
+            return false;
+        }
         let Tunnel {
             asked, exchange, ..
         } = &*self.tunnel;

@@ -67,6 +67,17 @@ pub(super) fn upstream(
         let message = "`tls` is for targets that begin with https://";
         add("tls-without-https", "/tls", message);
     }
+    let named = upstream.tls.as_ref().is_some_and(|tls| {
+        tls.server_name.is_some() || !tls.trust.is_empty() || !tls.pins.is_empty()
+    });
+    let discovered = places
+        .iter()
+        .any(|place| matches!(*place.target, Target::Srv(_)));
+    if secure && discovered && !named {
+        // RFC 9525 section 6.1: the name that DNS gives proves nothing.
+        let message = "`https+srv://` wants `tls` with `server_name`, `trust` or `pins`: DNS alone says whom the name is to be proved for";
+        add("srv-unnamed", "/tls", message);
+    }
     check_rules(upstream, &mut add);
     let mut servers: Vec<SocketAddr> = Vec::new();
     for (number, text) in upstream.dns.servers.iter().enumerate() {

@@ -17,7 +17,7 @@ use http_body::Body;
 use super::{head, upload};
 use crate::body::AnswerBody;
 use crate::client::Upload;
-use crate::net::{ConnectionState, Trip};
+use crate::net::ConnectionState;
 use crate::pipeline::{refuse_head, serve_request};
 use crate::respond::{after_panic, Answer};
 use crate::worker::{Origin, Worker};
@@ -140,7 +140,8 @@ fn poll_body(
     cx: &mut Context<'_>,
 ) -> Poll<Result<(), Gone>> {
     loop {
-        if matches!(state.tripped(), Some(Trip::Close)) || stream.poll_reset(cx).is_ready() {
+        // A body that is refused once its answer has begun ends the stream.
+        if state.tripped().is_some() || stream.poll_reset(cx).is_ready() {
             return Poll::Ready(Err(Gone));
         }
         // Room first: what waits for a window waits with the upstream, not here.

@@ -39,7 +39,10 @@ impl Judging<'_, '_, '_> {
     pub fn still_allowed(mut self, obtain: &dyn Fn(Need) -> Answers) -> Result<(), Denial> {
         while let (End::Forward, Some(step)) = (&self.judgement.end, self.step()) {
             let again = step.policy.authenticates()
-                || matches!(step.policy, Policy::IpFilter(_) | Policy::Authorize(_));
+                || matches!(
+                    step.policy,
+                    Policy::IpFilter(_) | Policy::Authorize(_) | Policy::WebSocket(_)
+                );
             if !step.policy.authenticates() {
                 self.close_authentication();
             }
@@ -55,6 +58,7 @@ impl Judging<'_, '_, '_> {
         }
         match std::mem::replace(&mut self.judgement.end, End::Forward) {
             End::Refuse(denial) => Err(denial),
+            _ if self.judgement.websocket.is_none() => Err(Denial::new(&NOT_TAKEN)),
             _ => Ok(()),
         }
     }

@@ -45,6 +45,8 @@ pub enum Waiting {
     Tunnel,
     /// For the rest of a body that nobody wants.
     Discard,
+    /// For the end of what was told to end, once its last requests are answered.
+    Leaving,
     /// For the end of what is no longer read.
     Linger,
     /// For nothing: the gate or the upstream is at work.
@@ -97,6 +99,8 @@ pub struct ConnectionState {
     pub active: Cell<u32>,
     /// Why the present request's body cannot be read to its end, where that is the client's doing.
     pub broken: Cell<Option<ReasonRef>>,
+    /// What it says of whom it forwards for is not believed, though it is a trusted proxy's.
+    pub own_word: Cell<bool>,
     tunnel_idle_ms: Cell<u32>,
     /// When a tunnel's caller is looked at again, milliseconds since the epoch.
     look_ms: Cell<u64>,
@@ -139,6 +143,7 @@ impl ConnectionState {
             upstream_late: Cell::new(false),
             active: Cell::new(0),
             broken: Cell::new(None),
+            own_word: Cell::new(false),
             tunnel_idle_ms: Cell::new(0),
             look_ms: Cell::new(0),
             looks: Cell::new(false),
@@ -170,6 +175,7 @@ impl ConnectionState {
             upstream_late: Cell::new(false),
             active: Cell::new(0),
             broken: Cell::new(None),
+            own_word: self.own_word.clone(),
             tunnel_idle_ms: Cell::new(0),
             look_ms: Cell::new(0),
             looks: Cell::new(false),
@@ -208,6 +214,11 @@ impl ConnectionState {
         self.wait(Waiting::Request, now_ms);
     }
 
+    /// It was told to end.
+    pub fn leave(&self, now_ms: u64) {
+        self.wait(Waiting::Leaving, now_ms);
+    }
+
     /// Its end is awaited from now on.
     pub fn linger(&self, now_ms: u64) {
         self.wait(Waiting::Linger, now_ms);
@@ -222,7 +233,8 @@ impl ConnectionState {
     pub fn end_request(&self, now_ms: u64) {
         self.active.set(self.active.get().saturating_sub(1));
         if self.active.get() == 0 {
-            self.rest(now_ms);
+            // Whatever it waits for now, to be asked again or to end: from here.
+            self.since_ms.set(now_ms);
             self.wake();
         }
     }
@@ -264,11 +276,6 @@ impl ConnectionState {
         if self.waiting.get() == Waiting::Request {
             self.since_ms.set(now_ms);
         }
-    }
-
-    /// Whether the connection only waits to be closed.
-    pub fn lingers(&self) -> bool {
-        self.waiting.get() == Waiting::Linger
     }
 
     /// A body begins.
@@ -358,7 +365,11 @@ impl ConnectionState {
                 (waited >= most).then_some(Trip::Close)
             }
             Waiting::First => (waited >= head_timeout_ms).then_some(Trip::Close),
-            Waiting::Linger if self.active.get() > 0 => None,
+            Waiting::Linger | Waiting::Leaving if self.active.get() > 0 => None,
+            // The last answer may still be on its way to a slow client.
+            Waiting::Leaving => {
+                (waited >= u64::from(self.limits.write_timeout_ms)).then_some(Trip::Close)
+            }
             Waiting::Discard | Waiting::Linger => (waited >= LINGER_MS).then_some(Trip::Close),
             Waiting::Request if self.active.get() > 0 => None,
             Waiting::Request => {

@@ -129,6 +129,8 @@ pub struct Admission {
 #[derive(Debug)]
 pub struct Permit {
     admission: Arc<Admission>,
+    /// Whether it is one of the listener's; else only of its holder's.
+    listener: bool,
     /// Whose it is, where that is counted.
     holder: Option<IpAddr>,
 }
@@ -152,16 +154,30 @@ impl Admission {
             return Err(Full::Listener);
         }
         // Given back when it is dropped, also by an error.
-        let mut permit = Permit {
+        let permit = Permit {
             admission: Arc::clone(self),
+            listener: true,
             holder: None,
         };
-        if let Some(each) = each {
-            let holder = holder(address);
-            self.shard(holder).take(holder, each, now_ms)?;
-            permit.holder = Some(holder);
-        }
-        Ok(permit)
+        permit.held_by(address, each, now_ms)
+    }
+
+    /// Admits for `address` as well what was admitted for a proxy that speaks for it.
+    ///
+    /// # Errors
+    /// The bound that it met.
+    pub fn admit_also(
+        self: &Arc<Self>,
+        address: IpAddr,
+        each: Option<Each>,
+        now_ms: u64,
+    ) -> Result<Permit, Full> {
+        let permit = Permit {
+            admission: Arc::clone(self),
+            listener: false,
+            holder: None,
+        };
+        permit.held_by(address, each, now_ms)
     }
 
     /// How many connections there are.
@@ -178,6 +194,17 @@ impl Admission {
         self.by_address[usize::from(last) % SHARDS]
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Permit {
+    fn held_by(mut self, address: IpAddr, each: Option<Each>, now_ms: u64) -> Result<Self, Full> {
+        if let Some(each) = each {
+            let holder = holder(address);
+            self.admission.shard(holder).take(holder, each, now_ms)?;
+            self.holder = Some(holder);
+        }
+        Ok(self)
     }
 }
 
@@ -217,7 +244,9 @@ fn holder(address: IpAddr) -> IpAddr {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.admission.all.fetch_sub(1, Ordering::Relaxed);
+        if self.listener {
+            self.admission.all.fetch_sub(1, Ordering::Relaxed);
+        }
         let Some(holder) = self.holder else { return };
         let mut shard = self.admission.shard(holder);
         if let Some(held) = shard.held.get_mut(&holder) {

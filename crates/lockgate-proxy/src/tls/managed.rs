@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -65,6 +66,8 @@ struct Challenges {
 pub struct Managed {
     file: PathBuf,
     certificates: Mutex<Certificates>,
+    /// They have changed, and are not at work yet.
+    due: AtomicBool,
     challenges: ArcSwap<Challenges>,
 }
 
@@ -75,6 +78,7 @@ impl Managed {
         let managed = Self {
             file: folder.join(FILE),
             certificates: Mutex::default(),
+            due: AtomicBool::new(false),
             challenges: ArcSwap::default(),
         };
         if let Ok(text) = crate::gate::secret::file(&managed.file, MAX_BYTES) {
@@ -86,7 +90,7 @@ impl Managed {
     }
 
     /// Takes what the control process hands over in the place of what was
-    /// there. Whether certificates are other ones than before.
+    /// there. Whether certificates have to be put to work; [`Self::at_work`] wants to hear of it.
     ///
     /// # Errors
     /// Why it cannot be taken, in words; what was there stays.
@@ -95,10 +99,17 @@ impl Managed {
         let kept = crate::gate::keep(&self.file, text);
         self.challenges.store(Arc::new(challenges));
         let mut before = lock(&self.certificates);
-        let changed = *before != certificates;
+        if *before != certificates {
+            self.due.store(true, Ordering::Release);
+        }
         *before = certificates;
-        kept.map(|()| changed)
-            .map_err(|error| format!("{}: {error}", self.file.display()))
+        kept.map_err(|error| format!("{}: {error}", self.file.display()))?;
+        Ok(self.due.load(Ordering::Acquire))
+    }
+
+    /// What was handed over last is at work.
+    pub fn at_work(&self) {
+        self.due.store(false, Ordering::Release);
     }
 
     /// The chain and key of this name.

@@ -183,7 +183,7 @@ impl Pools {
                     self.lines.replace(own);
                 }
                 None => {
-                    let again = written.take().unwrap_or(Written::Head(Vec::new()));
+                    let again = written.take().unwrap_or(Written::Nothing);
                     link.begin_again(again, no_body);
                 }
             }
@@ -193,6 +193,7 @@ impl Pools {
             let took_us = self.clock.precise_us().saturating_sub(sent_us);
             let now_ms = self.clock.coarse_ms();
             let began = link.began();
+            let untouched = link.is_untouched();
             let Some(lease) = &mut link.lease else {
                 return Err(Failure::new(&reasons::RESET, link.target()));
             };
@@ -217,7 +218,7 @@ impl Pools {
                     let stale = link.rested_ms != 0 && !began && reason == &reasons::RESET;
                     if !stale {
                         lease.failed(now_ms, reason);
-                    } else if repeatable && !journey.renewed {
+                    } else if (repeatable || untouched) && !journey.renewed {
                         // Once, on a new connection; from then on each is an attempt that is counted.
                         journey.renewed = true;
                         same = Some(lease.member.clone());

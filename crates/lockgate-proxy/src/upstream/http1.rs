@@ -84,7 +84,7 @@ impl Http1 {
         let mut head = std::mem::take(&mut self.out);
         head.clear();
         head::write(&request, own, chunked, &mut head);
-        self.begin_again(head, no_body);
+        self.start(head, no_body);
         let (parts, body) = request.into_parts();
         self.upload = (!body.is_empty()).then_some(Upload { body, chunked });
         parts.headers
@@ -92,6 +92,11 @@ impl Http1 {
 
     /// Begins to send a request without a body, whose head another connection has written.
     pub fn begin_again(&mut self, head: Vec<u8>, no_body: bool) {
+        self.upgrading = false;
+        self.start(head, no_body);
+    }
+
+    fn start(&mut self, head: Vec<u8>, no_body: bool) {
         let (expect, body) = if self.upgrading {
             (Expect::Upgrade, Coding::UntilClose)
         } else if no_body {

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{ready, Context, Poll};
+use std::task::{ready, Context, Poll, Waker};
 
 use bytes::Bytes;
 use h2::client::{Builder, ResponseFuture, SendRequest};
@@ -36,6 +36,11 @@ const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 /// another connection is opened, so that one is not all that there is.
 const MAX_STREAMS: u32 = 256;
 
+/// Of a body that was sent, what is kept until an answer comes, bytes and
+/// pieces: a server that leaves has not looked at it, and another one may.
+const KEPT_BYTES: usize = 64 * 1024;
+const KEPT_PIECES: usize = 16;
+
 /// A connection that carries many exchanges.
 #[derive(Clone)]
 pub struct Shared {
@@ -55,7 +60,15 @@ struct Standing {
     streams: Cell<u32>,
     /// When a stream of it ended last, milliseconds since the epoch.
     used_ms: Cell<u64>,
+    /// How often anything came over it.
+    heard: Cell<u64>,
     closed: Cell<bool>,
+}
+
+impl Standing {
+    fn hear(&self) {
+        self.heard.set(self.heard.get().wrapping_add(1));
+    }
 }
 
 impl Shared {
@@ -96,6 +109,14 @@ impl Shared {
     /// Whether another exchange can go over it.
     #[must_use]
     pub fn has_room(&self) -> bool {
+        // A server that said good-bye takes no more, though older exchanges go on.
+        let mut context = Context::from_waker(Waker::noop());
+        if !matches!(
+            self.send.clone().poll_ready(&mut context),
+            Poll::Ready(Ok(()))
+        ) {
+            return false;
+        }
         let most = u32::try_from(self.send.current_max_send_streams()).unwrap_or(MAX_STREAMS);
         !self.standing.closed.get()
             && self.standing.streams.get() < most.min(MAX_STREAMS)
@@ -124,8 +145,16 @@ pub struct Http2 {
     state: State,
     send: Option<SendStream<Bytes>>,
     upload: Option<RequestBody>,
-    /// As it was sent, where it may be sent once more.
+    /// As it was sent.
     written: Option<Parts>,
+    /// What went of the body; `None` where it is too much to be sent once more.
+    sent: Option<Vec<Bytes>>,
+    /// What was heard over the connection before.
+    heard: u64,
+    /// The server itself broke it off: it is no sign of a connection that was closing.
+    reset: bool,
+    /// The server said that it did nothing with it.
+    untouched: bool,
 }
 
 enum State {
@@ -155,6 +184,10 @@ impl Http2 {
             send: None,
             upload: None,
             written: None,
+            sent: Some(Vec::new()),
+            heard: 0,
+            reset: false,
+            untouched: false,
         }
     }
 
@@ -186,16 +219,32 @@ impl Http2 {
         self.ask(parts, body);
     }
 
-    /// Begins to send a request without a body once more.
-    pub fn begin_again(&mut self, parts: Parts) {
-        self.ask(parts, None);
+    /// Begins to send a request once more.
+    pub fn begin_again(&mut self, parts: Parts, body: Option<RequestBody>) {
+        self.ask(parts, body);
     }
 
-    /// What was sent, where no body followed it.
-    pub fn written(&mut self) -> Parts {
-        self.written
-            .take()
-            .unwrap_or_else(|| Request::new(()).into_parts().0)
+    /// What was sent, and its body from the start, where that can be had.
+    pub fn written(&mut self) -> Option<(Parts, Option<RequestBody>)> {
+        let sent = self.sent.take()?;
+        let left = self.upload.take();
+        let body = (left.is_some() || !sent.is_empty()).then(|| RequestBody::again(sent, left));
+        Some((self.written.take()?, body))
+    }
+
+    /// Whether the server said that it did nothing with it, so that any request
+    /// may be sent once more (RFC 9113 section 8.7).
+    #[must_use]
+    pub const fn is_untouched(&self) -> bool {
+        self.untouched && self.sent.is_some()
+    }
+
+    /// Nothing came in time. Where nothing came over the whole connection since
+    /// this was asked, nobody may be there any more: it carries nothing new.
+    pub fn late(&self) {
+        if self.connection.standing.heard.get() == self.heard {
+            self.connection.standing.closed.set(true);
+        }
     }
 
     /// Nothing can be sent.
@@ -203,10 +252,10 @@ impl Http2 {
         self.state = State::Failed;
     }
 
-    /// Whether the answer's head came.
+    /// Whether the answer's head came, or the server's word that there is none.
     #[must_use]
     pub const fn began(&self) -> bool {
-        matches!(self.state, State::Answered { .. })
+        self.reset || matches!(self.state, State::Answered { .. })
     }
 
     /// The other end, over TCP.
@@ -233,7 +282,8 @@ impl Http2 {
     }
 
     fn ask(&mut self, parts: Parts, body: Option<RequestBody>) {
-        self.written = body.is_none().then(|| parts.clone());
+        self.written = Some(parts.clone());
+        self.heard = self.connection.standing.heard.get();
         let request = Request::from_parts(parts, ());
         self.state = match self.connection.send.send_request(request, body.is_none()) {
             Ok((response, send)) => {
@@ -253,6 +303,7 @@ impl Http2 {
         };
         match Pin::new(response).poll(cx) {
             Poll::Ready(Ok(response)) => {
+                self.connection.standing.hear();
                 let (parts, stream) = response.into_parts();
                 let length = parts.headers.get(CONTENT_LENGTH);
                 let over = stream.is_end_stream();
@@ -269,7 +320,14 @@ impl Http2 {
                     keep_alive: true,
                 }))
             }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(broke(&error))),
+            Poll::Ready(Err(error)) => {
+                // RFC 9113 sections 8.7 and 6.8: what is refused so, and what a
+                // good-bye leaves out, was not looked at.
+                let refused = error.reason() == Some(Reason::REFUSED_STREAM);
+                self.untouched = error.is_remote() && (refused || error.is_go_away());
+                self.reset = error.is_remote() && error.is_reset() && !refused;
+                Poll::Ready(Err(broke(&error)))
+            }
             Poll::Pending => match sending {
                 Poll::Ready(Err(Broke::Request)) => Poll::Ready(Err(Broke::Request)),
                 _ => Poll::Pending,
@@ -296,6 +354,7 @@ impl Http2 {
         while !*data_over {
             match ready!(stream.poll_data(cx)) {
                 Some(Ok(data)) => {
+                    self.connection.standing.hear();
                     if let Some(left) = left {
                         *left = left.saturating_sub(data.len() as u64);
                     }
@@ -360,8 +419,12 @@ impl Http2 {
                     return Poll::Ready(sent.map_err(|_| RESET));
                 }
                 Some(frame) => match frame?.into_data() {
-                    Ok(data) => send.send_data(data, body.is_end_stream()),
+                    Ok(data) => {
+                        keep(&mut self.sent, &data);
+                        send.send_data(data, body.is_end_stream())
+                    }
                     Err(frame) => {
+                        self.sent = None;
                         let trailers = frame.into_trailers().unwrap_or_else(|_| HeaderMap::new());
                         let sent = send.send_trailers(trailers);
                         self.upload = None;
@@ -387,6 +450,17 @@ impl Drop for Http2 {
             .streams
             .set(standing.streams.get().saturating_sub(1));
         standing.used_ms.set(self.now_ms);
+    }
+}
+
+/// Keeps a piece of a body that was sent, as long as all of them are few.
+fn keep(sent: &mut Option<Vec<Bytes>>, piece: &Bytes) {
+    let Some(pieces) = sent else { return };
+    let bytes: usize = pieces.iter().map(Bytes::len).sum();
+    if pieces.len() < KEPT_PIECES && bytes + piece.len() <= KEPT_BYTES {
+        pieces.push(piece.clone());
+    } else {
+        *sent = None;
     }
 }
 

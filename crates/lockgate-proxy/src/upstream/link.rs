@@ -45,12 +45,14 @@ pub(super) enum Carrier {
     Http2(Http2),
 }
 
-/// A request without a body as it was sent, to be sent once more.
+/// A request as it was sent, to be sent once more.
 pub enum Written {
-    /// The head's bytes.
+    /// The head's bytes; there is no body.
     Head(Vec<u8>),
-    /// Its parts.
-    Parts(Box<Parts>),
+    /// Its parts, and its body from the start.
+    Parts(Box<Parts>, Option<RequestBody>),
+    /// Nothing that could be sent once more.
+    Nothing,
 }
 
 /// Why an exchange broke off.
@@ -102,24 +104,46 @@ impl Link {
         }
     }
 
-    /// Begins to send a request without a body once more, as another link has written it.
+    /// Begins to send a request once more, as another link has written it.
     pub fn begin_again(&mut self, written: Written, no_body: bool) {
         match (&mut self.carrier, written) {
             (Carrier::Http1(connection), Written::Head(head)) => {
                 connection.begin_again(head, no_body);
             }
-            (Carrier::Http2(stream), Written::Parts(parts)) => stream.begin_again(*parts),
+            (Carrier::Http2(stream), Written::Parts(parts, body)) => {
+                stream.begin_again(*parts, body);
+            }
             // An upstream's protocol is one for all of its servers.
-            (Carrier::Http1(connection), Written::Parts(_)) => connection.fail(),
-            (Carrier::Http2(stream), Written::Head(_)) => stream.fail(),
+            (Carrier::Http1(connection), _) => connection.fail(),
+            (Carrier::Http2(stream), _) => stream.fail(),
         }
     }
 
-    /// What was sent last, where no body followed it.
+    /// What was sent last, where it can be sent once more.
     pub fn written(&mut self) -> Written {
         match &mut self.carrier {
             Carrier::Http1(connection) => Written::Head(connection.written()),
-            Carrier::Http2(stream) => Written::Parts(Box::new(stream.written())),
+            Carrier::Http2(stream) => match stream.written() {
+                Some((parts, body)) => Written::Parts(Box::new(parts), body),
+                None => Written::Nothing,
+            },
+        }
+    }
+
+    /// Nothing came in time.
+    pub fn late(&self) {
+        if let Carrier::Http2(stream) = &self.carrier {
+            stream.late();
+        }
+    }
+
+    /// Whether the server said that it did nothing with the request, so that it
+    /// may be sent once more whatever it asks for.
+    #[must_use]
+    pub const fn is_untouched(&self) -> bool {
+        match &self.carrier {
+            Carrier::Http1(_) => false,
+            Carrier::Http2(stream) => stream.is_untouched(),
         }
     }
 

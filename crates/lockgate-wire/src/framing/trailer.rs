@@ -44,6 +44,12 @@ const FORBIDDEN: &[&[u8]] = &[
     b"proxy-authorization",
 ];
 
+/// Whether a field may not stand behind a body, whatever protocol it came by.
+#[must_use]
+pub fn is_forbidden(name: &str) -> bool {
+    FORBIDDEN.contains(&name.as_bytes())
+}
+
 /// What the gate reads keys from by default.
 const KEY: &str = "x-api-key";
 
