@@ -141,6 +141,21 @@ def parse_target(value: object) -> str:
     return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port or usual}"
 
 
+def is_secure(target: str) -> bool:
+    """Whether a target is spoken to over TLS."""
+    return target.startswith(("https://", "https+srv://"))
+
+
+def is_local(target: str) -> bool:
+    """Whether a target is on this machine, for sure."""
+    return target.startswith("unix:") or is_loopback(place_of(target).rpartition(":")[0])
+
+
+def place_of(target: str) -> str:
+    """Host and port of a target."""
+    return target.partition("://")[2] or target
+
+
 def _unix(value: str) -> str:
     path = value.removeprefix("unix:")
     fits = len(path.encode()) <= MAX_SOCKET_PATH

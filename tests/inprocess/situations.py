@@ -15,7 +15,16 @@ import yaml
 from gateway.harness.gate import key_put
 from lockgate import _native
 from lockgate.config import load
-from policies import test_api_key, test_cors, test_headers, test_jwt, test_limits, test_redirect, test_rewrite
+from policies import (
+    test_api_key,
+    test_cors,
+    test_headers,
+    test_jwt,
+    test_limits,
+    test_redirect,
+    test_rewrite,
+    test_websocket,
+)
 from policies.conftest import written
 from support.middleware import Asked
 from support.tree import ROOT
@@ -57,6 +66,7 @@ def every() -> Iterator[Situation]:
     yield from _moved("rewrite", test_rewrite)
     yield from _version()
     yield from _target()
+    yield from _websocket()
 
 
 @cache
@@ -214,3 +224,9 @@ def _target() -> Iterator[Situation]:
         yield Situation(f"target: {case['name']}", partial(_of, switches), [asked])
     for case in told["hosts"]:
         yield Situation(f"host: {case['raw'][:80]}", partial(_of, {}), [Asked(headers=[("Host", case["raw"])])])
+
+
+def _websocket() -> Iterator[Situation]:
+    for case in test_websocket.CASES:
+        asked = Asked(case.get("method", "GET"), headers=test_websocket.fields(case))
+        yield Situation(f"websocket: {case['name']}", partial(_of, test_websocket.said(case)), [asked])

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import typer
 from pydantic_core import PydanticCustomError
 
-from lockgate.addresses import is_loopback, parse_target
+from lockgate.addresses import is_local, is_secure, parse_target
 from lockgate.cli._first_config import Answers, Waived
 from lockgate.cli._report import leave
 from lockgate.scalars import parse_date, parse_text, refusal
@@ -39,20 +39,21 @@ def answers(given: Given, *, ask: bool) -> Answers:
     if ask and given.upstream is None:
         given.upstream = _asked("Where is your API?", DEFAULT_UPSTREAM, parse_target)
     target = _parsed("--upstream", parse_target, given.upstream)
-    local = is_loopback(target.removeprefix("http://").rpartition(":")[0])
+    safe = is_secure(target) or is_local(target)
     if ask and not given.public:
         given.public = not typer.confirm("Shall callers need a key?", default=True)
-    if ask and not local and not given.insecure:
+    if ask and not safe and not given.insecure:
         given.insecure = typer.confirm(f"{target} is plain HTTP to another machine. Take the risk?", default=False)
-    if not local and not given.insecure:
+    if not safe and not given.insecure:
         leave(
             f"{target} is plain HTTP to another machine, where anyone on the way can read it.\n"
-            "Name an address on this one, or add --insecure --owner NAME --reason TEXT --until YYYY-MM-DD."
+            "Write https:// if it speaks TLS, name an address on this machine, or add --insecure --owner NAME "
+            "--reason TEXT --until YYYY-MM-DD."
         )
-    exception = _exception(given, ask=ask) if given.public or not local else None
+    exception = _exception(given, ask=ask) if given.public or not safe else None
     if exception is None and given.owner is not None:
         _parsed("--owner", _plain_text, given.owner)
-    return Answers(upstream=target, public=exception if given.public else None, insecure=None if local else exception)
+    return Answers(upstream=target, public=exception if given.public else None, insecure=None if safe else exception)
 
 
 def _exception(given: Given, *, ask: bool) -> Waived:

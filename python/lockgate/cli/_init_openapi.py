@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import typer
 from pydantic_core import PydanticCustomError
 
-from lockgate.addresses import parse_target
+from lockgate.addresses import is_local, parse_target
 from lockgate.cli._report import count, leave, output
 from lockgate.headers import parse_header
 from lockgate.printable import printable
@@ -39,7 +39,7 @@ class Described:
     """The document, as the configuration names it."""
     paths: tuple[str, ...]
     server: str | None
-    """The first of its servers that may be an upstream."""
+    """Which of its servers becomes the upstream."""
     header: str
     """Where it says that a key is sent."""
     left: tuple[str, ...]
@@ -87,12 +87,18 @@ def _of(document: ApiDocument, files: Files, file: str) -> Described:
         name=_name(title),
         file=file,
         paths=tuple(base or "/" for base in document.bases),
-        server=next(filter(None, map(_target, document.servers)), None),
+        server=_server(document.servers),
         header=header,
         left=tuple(left),
         operations=len(document.operations),
         first=_first(document),
     )
+
+
+def _server(urls: Sequence[str]) -> str | None:
+    """One on this machine before others: a public name is likely the one that callers will find the gate at."""
+    targets = list(filter(None, map(_target, urls)))
+    return next(filter(is_local, targets), targets[0] if targets else None)
 
 
 def _first(document: ApiDocument) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from lockgate.addresses import is_loopback
+from lockgate.addresses import is_local, is_loopback, is_secure, place_of
 from lockgate.config import issuers
 from lockgate.config.check_routing import check_api, unknown_upstream
 from lockgate.config.check_versions import check_versions
@@ -136,7 +136,7 @@ def _upstreams(document: Document) -> None:
         urls = [server.url for server in upstream.targets]
         for index, target in enumerate(urls):
             path = ("upstreams", name, "targets", index)
-            if not _local(target) and not is_secure(target) and not waived:
+            if not is_local(target) and not is_secure(target) and not waived:
                 _plain_target(document, path, target, f"add `insecure: {WAIVER}` to the upstream {shown(name)}")
             _own_address(document, path, target)
             if target in urls[:index]:
@@ -158,7 +158,7 @@ def _upstreams(document: Document) -> None:
                 path=("upstreams", name, "targets"),
             )
         _useless(document, name, upstream)
-        if upstream.insecure is not None and urls and all(map(_local, urls)):
+        if upstream.insecure is not None and urls and all(map(is_local, urls)):
             _needless(document, "upstreams", name, "its targets are on this machine")
 
 
@@ -245,7 +245,7 @@ def _upstream_of(document: Document, name: str, upstream: str | None) -> None:
     if upstream is None:
         return
     if "://" in upstream:
-        if not _local(upstream) and not is_secure(upstream):
+        if not is_local(upstream) and not is_secure(upstream):
             hint = f"name it under `upstreams`, with `insecure: {WAIVER}`"
             _plain_target(document, path, upstream, hint)
         _own_address(document, path, upstream)
@@ -353,10 +353,10 @@ def _plain_target(document: Document, path: tuple[str | int, ...], target: str, 
 
 
 def _own_address(document: Document, path: tuple[str | int, ...], target: str) -> None:
-    at = _at(target)
+    at = place_of(target)
     listeners = {name: listener.address for name, listener in document.listeners.items()}
     for name, address in (listeners or {"public": "127.0.0.1:8080"}).items():
-        if at == address or (_local(target) and _collide(at.replace("localhost", "127.0.0.1"), address)):
+        if at == address or (is_local(target) and _collide(at.replace("localhost", "127.0.0.1"), address)):
             document.problems.add(
                 document.value_region(*path),
                 "upstream-is-gate",
@@ -389,17 +389,3 @@ def _collide(one: str, other: str) -> bool:
         or "[::]" in {host, other_host}
         or (ANY_IPV4 in {host, other_host} and not host.startswith("[") and not other_host.startswith("["))
     )
-
-
-def _local(target: str) -> bool:
-    return target.startswith("unix:") or is_loopback(_at(target).rpartition(":")[0])
-
-
-def _at(target: str) -> str:
-    """Host and port of a target."""
-    return target.partition("://")[2] or target
-
-
-def is_secure(target: str) -> bool:
-    """Whether a target is spoken to over TLS."""
-    return target.startswith(("https://", "https+srv://"))

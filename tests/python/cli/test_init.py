@@ -86,13 +86,21 @@ def test_another_machine_wants_somebody_who_answers_for_it(tmp_path: Path) -> No
     assert upstream["insecure"]["owner"] == 'the "shop" team'
 
 
+def test_another_machine_over_tls_wants_no_exception(tmp_path: Path) -> None:
+    assert lockgate("init", "--upstream", "https://api.example.com", "--yes", cwd=tmp_path).code == 0
+    [upstream] = load(tmp_path / "lockgate.yaml").compile(0, 0)["upstreams"]
+    assert ([target["url"] for target in upstream["targets"]], upstream["insecure"]) == (
+        ["https://api.example.com:443"],
+        None,
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         ([], "Say where your API is: lockgate init --upstream"),
         (["--upstream", "http://127.0.0.1:9000"], "add --yes"),
         (["--upstream", "127.0.0.1:9000", "--yes"], "write `http://127.0.0.1:9000`"),
-        (["--upstream", "https://127.0.0.1", "--yes"], "comes with TLS support"),
         ([*UPSTREAM, "--public", *EXCEPTION[:-1], "soon", "--yes"], "`soon` is not a date"),
         ([*UPSTREAM, "--public", *EXCEPTION[:-1], "2020-01-01", "--yes"], "is not in the future"),
         ([*UPSTREAM, "--public", *EXCEPTION[2:], "--owner", " ", "--yes"], "must not be empty"),
