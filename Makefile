@@ -102,6 +102,10 @@ bench: system-packages $(ENV_STAMP) ## Run the benchmark against nginx, HAProxy,
 bench-quick: system-packages $(ENV_STAMP) ## The same in under two minutes: lockgate and nginx, few rounds.
 	$(BIN)/python -m bench --quick $(ARGS)
 
+.PHONY: attacks
+attacks: build system-packages ## Attack a gate in every known way, with each limit and without it, and print what a bystander noticed.
+	PYTHONPATH=tests $(BIN)/python -m attacks.table $(ARGS)
+
 ##@ Keeping it
 
 .PHONY: lock

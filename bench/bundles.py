@@ -29,6 +29,7 @@ LIMITS = {
     "handshake_timeout_ms": 10_000,
     "new_connections_per_ip": 0,
     "streams": 1_000,
+    "control_frames": 1,
 }
 
 

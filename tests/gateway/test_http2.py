@@ -17,6 +17,7 @@ from gateway.harness.wire import Message
 from support.certificates import Authority
 from support.waiting import until
 
+REFUSED_STREAM = 7
 Web = Callable[[], Http2]
 
 
@@ -230,3 +231,26 @@ def test_what_is_no_http2_ends_the_connection(shop: Place, authority: Authority)
         web.until_closed()
         assert web.ended == 1
     until(lambda: shop.gate.refusals("http2-protocol-error"), "it to be counted")
+
+
+def test_requests_beside_others_take_places_of_connections(
+    authority: Authority, gate: Gate, upstream: Upstream
+) -> None:
+    """Nobody has more under way by multiplexing than by connections."""
+    bounds = bundles.limits(connections_per_ip=5)
+    listener = bundles.listener(tls=bundles.tls(authority.issue("shop", "shop.example")), bounds=bounds)
+    gate.load(bundles.bundle([bundles.api()], [bundles.upstream(upstream.port)], listeners=[listener]))
+    with Http2(gate.port(), authority.pem) as one, Http2(gate.port(), authority.pem) as other:
+        held = [one.ask("/held") for _ in range(4)]
+        wires = [upstream.accept() for _ in held]
+        reply = one.answer(one.ask("/more"))
+        assert reply.reset == REFUSED_STREAM
+        assert gate.count("lockgate_connections_turned_away_total", limit="connections_per_ip") == 1
+        first = other.ask("/first")
+        wires.append(upstream.accept())
+        assert other.answer(other.ask("/second")).reset == REFUSED_STREAM
+        for wire in wires:
+            wire.until(b"\r\n\r\n")
+            wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        assert [one.answer(stream).status for stream in held] == [200] * 4
+        assert other.answer(first).status == 200

@@ -10,6 +10,7 @@ use h2::server::{Builder, Connection, SendResponse};
 use h2::{Reason, RecvStream};
 use http::Request;
 use lockgate_policy::ReasonRef;
+use lockgate_wire::http2::Budgets;
 
 use crate::net::{ConnectionState, Stream, Trip};
 use crate::worker::{Origin, Worker};
@@ -37,6 +38,9 @@ const RESETS_PENDING: usize = 20;
 /// Streams that were reset because of a client's mistakes, in a connection's life.
 const RESETS_EARNED: usize = 256;
 
+/// Statuses of the reasons that are floods.
+const FLOODS: [u16; 2] = [429, 431];
+
 /// Serves a connection until either side has enough.
 pub async fn converse(
     stream: Stream,
@@ -59,7 +63,8 @@ pub async fn converse(
         .max_send_buffer_size(SEND_BUFFER)
         .max_pending_accept_reset_streams(RESETS_PENDING + limits.streams as usize)
         .max_local_error_reset_streams(Some(RESETS_EARNED));
-    let (stream, found) = Watched::new(stream, worker.clock.clone());
+    let budgets = Budgets::default().times(limits.control_frames);
+    let (stream, found) = Watched::new(stream, budgets, worker.clock.clone());
     let mut shaking = Box::pin(builder.handshake::<_, Bytes>(stream));
     let shaken = poll_fn(|cx| match std::future::Future::poll(shaking.as_mut(), cx) {
         Poll::Pending if state.tripped().is_some() || state.draining.get() => Poll::Ready(None),
@@ -68,6 +73,7 @@ pub async fn converse(
     let Some(mut connection) = shaken.await else {
         if let Some(breach) = found.take() {
             worker.metrics.refused(breach.reason);
+            worker.flooded(origin, state.peer);
         }
         return;
     };
@@ -79,18 +85,31 @@ pub async fn converse(
     };
     loop {
         let next = poll_fn(|cx| ending.poll_next(&mut connection, (worker, state), cx)).await;
-        let (request, respond) = match next {
+        let (request, mut respond) = match next {
             Next::Request(next) => *next,
             Next::Over => break,
             Next::Failed(reason) => {
                 worker.metrics.refused(reason);
+                if FLOODS.contains(&reason.status) {
+                    worker.flooded(origin, state.peer);
+                }
                 break;
+            }
+        };
+        let stream = state.stream(worker.clock.coarse_ms());
+        let under_way = match worker.under_way(origin, state, &stream) {
+            Ok(under_way) => under_way,
+            Err(full) => {
+                // RFC 9113 section 8.7: it was not looked at, and may be sent once more.
+                worker.turned_away(full);
+                respond.send_reset(Reason::REFUSED_STREAM);
+                continue;
             }
         };
         let task = serving::serve(
             Rc::clone(worker),
             Rc::clone(origin),
-            Rc::clone(state),
+            (stream, under_way),
             request,
             respond,
         );

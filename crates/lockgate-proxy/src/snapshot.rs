@@ -28,6 +28,7 @@ use crate::bundle::{
 };
 use crate::metrics::{self, ApiMetrics, OperationMetrics};
 use crate::mirror::Mirror;
+use crate::net::Each;
 use crate::operations::{Operation, Operations};
 use crate::pipeline;
 use crate::plugins::Pool;
@@ -409,6 +410,15 @@ impl CompiledListener {
     #[must_use]
     pub fn trusts(&self, peer: IpAddr) -> bool {
         !self.trusted.is_empty() && self.trusted.contains(peer)
+    }
+
+    /// What `peer` may have; `None` for a proxy, whose connections are those of many.
+    #[must_use]
+    pub fn each(&self, peer: IpAddr) -> Option<Each> {
+        (!self.trusts(peer)).then_some(Each {
+            open: self.limits.connections_per_ip,
+            per_second: self.limits.new_connections_per_ip,
+        })
     }
 }
 

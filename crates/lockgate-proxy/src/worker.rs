@@ -27,7 +27,7 @@ use crate::id::Ids;
 use crate::judge::{answer, Stores};
 use crate::metrics::{Metrics, WorkerMetrics};
 use crate::net::{
-    client_of, out_of_descriptors, Admission, ConnectionState, Each, Permit, Scratch, Stream, Watch,
+    client_of, out_of_descriptors, Admission, ConnectionState, Full, Permit, Scratch, Stream, Watch,
 };
 use crate::plugins::Ledger;
 use crate::refetch::Refetches;
@@ -399,17 +399,13 @@ impl Worker {
             ..origin
         };
         let limits = &origin.accepted.limits;
-        let trusted = origin.accepted.trusts(peer);
-        let each = (!trusted).then_some(Each {
-            open: limits.connections_per_ip,
-            per_second: limits.new_connections_per_ip,
-        });
+        let each = origin.accepted.each(peer);
         let now_ms = self.clock.coarse_ms();
         let admission = &origin.listening.admission;
         let permit = match admission.admit(peer, limits.connections, each, now_ms) {
             Ok(permit) => permit,
             Err(why) => {
-                self.shared.metrics.turned_away[why as usize].fetch_add(1, Ordering::Relaxed);
+                self.turned_away(why);
                 return;
             }
         };
@@ -442,17 +438,12 @@ impl Worker {
                 Ok(None) => state.own_word.set(true),
                 Ok(Some(client)) => {
                     // From here on it is the client's connection, and the proxy is not there.
-                    let limits = &origin.accepted.limits;
-                    let each = (!origin.accepted.trusts(client)).then_some(Each {
-                        open: limits.connections_per_ip,
-                        per_second: limits.new_connections_per_ip,
-                    });
+                    let each = origin.accepted.each(client);
                     let admission = &origin.listening.admission;
                     match admission.admit_also(client, each, self.clock.coarse_ms()) {
                         Ok(permit) => registered.also = Some(permit),
                         Err(why) => {
-                            let turned_away = &self.shared.metrics.turned_away;
-                            turned_away[why as usize].fetch_add(1, Ordering::Relaxed);
+                            self.turned_away(why);
                             return;
                         }
                     }
@@ -501,28 +492,57 @@ impl Worker {
     }
 
     /// Registers one of a connection's streams, until what comes back is dropped.
-    pub(crate) fn under_way<'a>(
-        &'a self,
-        connection: &'a Rc<ConnectionState>,
+    /// One beside others takes the place of a connection.
+    ///
+    /// # Errors
+    /// The bound that it met.
+    pub(crate) fn under_way(
+        self: &Rc<Self>,
+        origin: &Origin,
+        connection: &Rc<ConnectionState>,
         stream: &Rc<ConnectionState>,
-    ) -> UnderWay<'a> {
+    ) -> Result<UnderWay, Full> {
+        let permit = if connection.active.get() == 0 {
+            None
+        } else {
+            let listener = &origin.accepted;
+            let each = listener.each(connection.peer);
+            let admission = &origin.listening.admission;
+            let most = listener.limits.connections;
+            Some(admission.admit_stream(connection.peer, most, each)?)
+        };
         connection.begin_request();
-        UnderWay {
-            worker: self,
-            connection,
+        Ok(UnderWay {
+            worker: Rc::clone(self),
+            connection: Rc::clone(connection),
             number: self.watch.add(Rc::clone(stream)),
+            _permit: permit,
+        })
+    }
+
+    /// Counts a connection, or a request beside others of one, that is not taken.
+    pub(crate) fn turned_away(&self, why: Full) {
+        self.shared.metrics.turned_away[why as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A connection was ended as a flood: its address pays for it.
+    pub(crate) fn flooded(&self, origin: &Origin, peer: IpAddr) {
+        if let Some(each) = origin.accepted.each(peer) {
+            let admission = &origin.listening.admission;
+            admission.charge(peer, each, self.clock.coarse_ms());
         }
     }
 }
 
 /// A stream that is being served.
-pub(crate) struct UnderWay<'a> {
-    worker: &'a Worker,
-    connection: &'a ConnectionState,
+pub(crate) struct UnderWay {
+    worker: Rc<Worker>,
+    connection: Rc<ConnectionState>,
     number: usize,
+    _permit: Option<Permit>,
 }
 
-impl Drop for UnderWay<'_> {
+impl Drop for UnderWay {
     fn drop(&mut self) {
         self.worker.watch.remove(self.number);
         self.connection.end_request(self.worker.clock.coarse_ms());

@@ -472,6 +472,8 @@ class ListenerLimits(TypedDict):
     """Open connections of the listener."""
     connections_per_ip: int
     """Open connections of one address."""
+    control_frames: int
+    """How many times the usual number of HTTP/2's control frames a connection may send."""
     handshake_timeout_ms: int
     """From a connection's first byte to the end of its TLS handshake, milliseconds."""
     head_bytes: int

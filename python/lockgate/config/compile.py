@@ -100,6 +100,7 @@ class Compiler:
                 "connections_per_ip": limits.connections_per_ip,
                 "new_connections_per_ip": limits.new_connections_per_ip,
                 "streams": limits.streams,
+                "control_frames": limits.control_frames,
             },
             "insecure": self._waiver(listener.insecure, ("listeners", name, "insecure")),
             "span": self._span("listeners", name),

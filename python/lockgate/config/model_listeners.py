@@ -89,6 +89,12 @@ class Limits(Settings):
     streams: Annotated[int, count(1, 10_000)] = Field(
         default=100, description="Requests of one HTTP/2 connection that are under way at once.", examples=[100]
     )
+    control_frames: Annotated[int, count(1, 1_000)] = Field(
+        default=1,
+        description="How many times the usual number of HTTP/2's control frames (`PING`, `SETTINGS`, `RST_STREAM`, …) "
+        "a connection may send before it is closed; `1` is enough for every client that is known.",
+        examples=[4],
+    )
 
 
 class Listener(Settings):

@@ -108,6 +108,7 @@ def limits(
     handshake_timeout_ms: int = 10_000,
     new_connections_per_ip: int = 0,
     streams: int = 100,
+    control_frames: int = 1,
 ) -> ListenerLimits:
     """A listener's limits; the defaults are the gate's, with room for a crowd."""
     return {
@@ -122,6 +123,7 @@ def limits(
         "handshake_timeout_ms": handshake_timeout_ms,
         "new_connections_per_ip": new_connections_per_ip,
         "streams": streams,
+        "control_frames": control_frames,
     }
 
 

@@ -38,6 +38,7 @@ def test_nothing_said_has_safe_defaults(read: Read) -> None:
         "connections_per_ip": 1_000,
         "new_connections_per_ip": 200,
         "streams": 100,
+        "control_frames": 1,
     }
     [upstream] = bundle["upstreams"]
     assert upstream["timeouts"] == {
@@ -118,6 +119,7 @@ def test_everything_that_is_said_arrives(read: Read) -> None:
         "connections_per_ip": 10,
         "new_connections_per_ip": 200,
         "streams": 100,
+        "control_frames": 1,
     }
     assert outside["insecure"] is not None
     assert outside["insecure"]["reason"] == "TLS ends before"

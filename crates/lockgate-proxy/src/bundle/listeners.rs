@@ -72,6 +72,10 @@ const fn streams() -> u32 {
     Listener::default_limits().streams
 }
 
+const fn control_frames() -> u32 {
+    Listener::default_limits().control_frames
+}
+
 /// How a listener speaks TLS.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -179,6 +183,9 @@ pub struct ListenerLimits {
     /// Requests of one HTTP/2 connection that are under way at once.
     #[serde(default = "streams")]
     pub streams: u32,
+    /// How many times the usual number of HTTP/2's control frames a connection may send.
+    #[serde(default = "control_frames")]
+    pub control_frames: u32,
 }
 
 impl Listener {
@@ -201,6 +208,7 @@ impl Listener {
             new_connections_per_ip: 200,
             // RFC 9113 section 6.5.2 recommends no less; nginx has 128, Envoy 100.
             streams: 100,
+            control_frames: 1,
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::client::Upload;
 use crate::net::ConnectionState;
 use crate::pipeline::{refuse_head, serve_request};
 use crate::respond::{after_panic, Answer};
-use crate::worker::{Origin, Worker};
+use crate::worker::{Origin, UnderWay, Worker};
 
 /// The client went away, or has to.
 struct Gone;
@@ -29,12 +29,10 @@ struct Gone;
 pub(super) async fn serve(
     worker: Rc<Worker>,
     origin: Rc<Origin>,
-    connection: Rc<ConnectionState>,
+    (state, _under_way): (Rc<ConnectionState>, UnderWay),
     request: Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
 ) {
-    let state = connection.stream(worker.clock.coarse_ms());
-    let _under_way = worker.under_way(&connection, &state);
     poll_fn(|cx| {
         state.wake_with(cx.waker());
         Poll::Ready(())

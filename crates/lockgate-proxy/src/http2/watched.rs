@@ -28,11 +28,11 @@ pub struct Watched {
 impl Watched {
     /// Watches a connection from its preface on. What is found comes into the second part.
     #[must_use]
-    pub fn new(stream: Stream, clock: Clock) -> (Self, Found) {
+    pub fn new(stream: Stream, budgets: Budgets, clock: Clock) -> (Self, Found) {
         let found = Found::default();
         let watched = Self {
             stream,
-            watcher: Box::new(Watcher::new(Budgets::default(), clock.coarse_ms())),
+            watcher: Box::new(Watcher::new(budgets, clock.coarse_ms())),
             clock,
             found: Rc::clone(&found),
             deaf: false,

@@ -64,6 +64,10 @@ const BURST: u64 = 5;
 
 const SECOND_US: u64 = 1_000_000;
 
+/// How many new connections a flood of frames stands for: whoever comes back
+/// for another one is soon without.
+const FLOOD: u64 = 50;
+
 /// Addresses of a shard before those are forgotten that hold nothing.
 const FORGET_FROM: usize = 1024;
 
@@ -180,7 +184,39 @@ impl Admission {
         permit.held_by(address, each, now_ms)
     }
 
-    /// How many connections there are.
+    /// Admits one more request of a connection that has some under way: it takes
+    /// a place as a connection does, so that nobody has more by multiplexing.
+    ///
+    /// # Errors
+    /// The bound that it met.
+    pub fn admit_stream(
+        self: &Arc<Self>,
+        address: IpAddr,
+        most: u32,
+        each: Option<Each>,
+    ) -> Result<Permit, Full> {
+        let each = each.map(|each| Each {
+            per_second: 0,
+            ..each
+        });
+        self.admit(address, most, each, 0)
+    }
+
+    /// Lets an address pay for a connection that was ended as a flood.
+    pub fn charge(&self, address: IpAddr, each: Each, now_ms: u64) {
+        if each.per_second == 0 {
+            return;
+        }
+        let holder = holder(address);
+        if let Some(held) = self.shard(holder).held.get_mut(&holder) {
+            let now_us = now_ms * 1_000;
+            let cost_us = FLOOD * SECOND_US / u64::from(each.per_second);
+            let next = held.earned_us.max(now_us) + cost_us;
+            held.earned_us = next.min(now_us + BURST * SECOND_US);
+        }
+    }
+
+    /// How many connections there are, and requests beside the first of each.
     #[must_use]
     pub fn count(&self) -> u32 {
         self.all.load(Ordering::Relaxed)

@@ -66,6 +66,32 @@ pub struct Budgets {
     pub frame_bytes: u32,
 }
 
+impl Budgets {
+    /// So many times the frames; what memory a frame or a header block takes stays bounded as it is.
+    #[must_use]
+    pub const fn times(self, factor: u32) -> Self {
+        const fn more(budget: Budget, factor: u32) -> Budget {
+            Budget::new(
+                budget.burst.saturating_mul(factor),
+                budget.per_second.saturating_mul(factor),
+            )
+        }
+        Self {
+            settings: more(self.settings, factor),
+            ping: more(self.ping, factor),
+            rst_stream: more(self.rst_stream, factor),
+            induced_resets: more(self.induced_resets, factor),
+            priority: more(self.priority, factor),
+            window_update: more(self.window_update, factor),
+            empty_data: more(self.empty_data, factor),
+            empty_headers: more(self.empty_headers, factor),
+            unknown: more(self.unknown, factor),
+            continuations: self.continuations.saturating_mul(factor),
+            ..self
+        }
+    }
+}
+
 impl Default for Budgets {
     fn default() -> Self {
         Self {

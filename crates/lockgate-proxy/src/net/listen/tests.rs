@@ -104,3 +104,55 @@ fn addresses_that_hold_nothing_are_forgotten() {
     }
     assert!(admission.shard(Ipv4Addr::UNSPECIFIED.into()).held.len() < 4 * FORGET_FROM);
 }
+
+#[test]
+fn a_further_request_takes_the_place_of_a_connection_and_costs_no_new_one() {
+    let admission = Arc::new(Admission::default());
+    let address = "10.0.0.1".parse().unwrap();
+    let each = Some(Each {
+        open: 3,
+        per_second: 1,
+    });
+    let _connection = admission.admit(address, 9, each, 1_000).unwrap();
+    let streams: Vec<_> = (0..9)
+        .map_while(|_| admission.admit_stream(address, 9, each).ok())
+        .collect();
+    assert_eq!(streams.len(), 2);
+    assert_eq!(
+        admission.admit(address, 9, each, 1_000).unwrap_err(),
+        Full::Address
+    );
+    drop(streams);
+    assert!(admission.admit_stream(address, 9, each).is_ok());
+    assert_eq!(
+        admission.admit_stream(address, 1, each).unwrap_err(),
+        Full::Listener
+    );
+}
+
+#[test]
+fn a_flood_costs_as_much_as_many_new_connections() {
+    let admission = Arc::new(Admission::default());
+    let address = "10.0.0.1".parse().unwrap();
+    let each = Each {
+        open: 9,
+        per_second: 20,
+    };
+    let admit = |now_ms| admission.admit(address, 9, Some(each), now_ms).map(drop);
+    admit(1_000).unwrap();
+    admission.charge(address, each, 1_000);
+    admission.charge(address, each, 1_000);
+    assert_eq!(admit(1_000), Err(Full::Rate));
+    assert_eq!(
+        admit(1_100),
+        Ok(()),
+        "what is owed is never more than the burst"
+    );
+    admission.charge("10.0.0.2".parse().unwrap(), each, 1_100);
+    let none = Each {
+        per_second: 0,
+        ..each
+    };
+    admission.charge(address, none, 9_000);
+    assert_eq!(admit(9_000), Ok(()));
+}
