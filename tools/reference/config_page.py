@@ -18,6 +18,7 @@ ROOMS = {
     "Jwt": "jwt",
     "BodyLimit": "body_limit",
     "Cors": "cors",
+    "Grpc": "grpc",
     "Headers": "headers",
     "Limit": "limits",
     "Plugin": "plugins",

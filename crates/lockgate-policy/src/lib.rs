@@ -8,6 +8,7 @@
 pub mod api_key;
 pub mod body_limit;
 pub mod cors;
+pub mod grpc;
 pub mod headers;
 pub mod ip_filter;
 pub mod jwt;
@@ -42,6 +43,7 @@ pub const NAMES: &[&str] = &[
     api_key::NAME,
     body_limit::NAME,
     cors::NAME,
+    grpc::NAME,
     headers::NAME,
     ip_filter::NAME,
     jwt::NAME,
@@ -55,10 +57,11 @@ pub const NAMES: &[&str] = &[
 /// Every reason that a room can give, room by room.
 #[must_use]
 pub fn reasons() -> Vec<ReasonRef> {
-    let rooms: [&[ReasonRef]; 11] = [
+    let rooms: [&[ReasonRef]; 12] = [
         api_key::REASONS,
         body_limit::REASONS,
         cors::REASONS,
+        grpc::REASONS,
         ip_filter::REASONS,
         jwt::REASONS,
         limits::REASONS,

@@ -21,8 +21,10 @@ use crate::respond::X_REQUEST_ID;
 use crate::snapshot::Snapshot;
 use crate::upstream::{Broke, Link};
 
+mod call;
 mod chain;
 
+pub use call::Call;
 pub(crate) use chain::Chain;
 
 /// Most that policies may hold back of one body, bytes; beyond it the request
@@ -296,6 +298,8 @@ pub enum AnswerBody {
     Tunnel(Option<Box<Tunnel>>),
     /// Coming from the upstream, over a connection until it is over.
     Upstream(Option<Box<Link>>, Box<Exchange>),
+    /// Coming from the upstream message by message, and ending with a status.
+    Call(Box<Call>),
 }
 
 impl AnswerBody {
@@ -316,13 +320,20 @@ impl AnswerBody {
     /// Whether it comes from an upstream.
     #[must_use]
     pub const fn is_upstream(&self) -> bool {
-        matches!(self, Self::Upstream(..))
+        matches!(self, Self::Upstream(..) | Self::Call(_))
     }
 
     /// The id of the request that it answers; none after a panic.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         self.exchange().map(|exchange| exchange.id.as_str())
+    }
+
+    /// Looks whether the time of a call is up while nobody takes more of it.
+    pub fn look(&mut self, cx: &mut Context<'_>) {
+        if let Self::Call(call) = self {
+            call.look(cx);
+        }
     }
 
     /// Nobody wants the bytes: the answer goes without them.
@@ -334,7 +345,7 @@ impl AnswerBody {
 
     /// The client did not take all of it.
     pub fn lost(&mut self) {
-        if let Self::Own(_, Some(exchange)) | Self::Upstream(_, exchange) = self {
+        if let Some(exchange) = self.exchange_mut() {
             exchange.reason.get_or_insert(&reasons::CLIENT_GONE);
         }
     }
@@ -344,6 +355,16 @@ impl AnswerBody {
             Self::Own(_, exchange) => exchange.as_deref(),
             Self::Tunnel(tunnel) => tunnel.as_deref().map(Tunnel::exchange),
             Self::Upstream(_, exchange) => Some(exchange),
+            Self::Call(call) => Some(call.exchange()),
+        }
+    }
+
+    fn exchange_mut(&mut self) -> Option<&mut Exchange> {
+        match self {
+            Self::Own(_, exchange) => exchange.as_deref_mut(),
+            Self::Tunnel(_) => None,
+            Self::Upstream(_, exchange) => Some(exchange),
+            Self::Call(call) => Some(call.exchange_mut()),
         }
     }
 }
@@ -415,6 +436,7 @@ impl Body for AnswerBody {
         match self.get_mut() {
             Self::Tunnel(_) => Poll::Ready(None),
             Self::Upstream(link, exchange) => poll_upstream(link, exchange, cx),
+            Self::Call(call) => call.poll_frame(cx),
             Self::Own(bytes, exchange) => {
                 let bytes = bytes.take();
                 if let Some(exchange) = exchange {
@@ -430,6 +452,7 @@ impl Body for AnswerBody {
             Self::Own(bytes, _) => bytes.is_none(),
             Self::Tunnel(_) => true,
             Self::Upstream(link, _) => link.is_none(),
+            Self::Call(call) => call.is_over(),
         }
     }
 
@@ -439,6 +462,8 @@ impl Body for AnswerBody {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64)
             }
             Self::Tunnel(_) | Self::Upstream(None, _) => SizeHint::with_exact(0),
+            Self::Call(call) if call.is_over() => SizeHint::with_exact(0),
+            Self::Call(_) => SizeHint::default(),
             Self::Upstream(Some(link), _) => link
                 .left()
                 .map_or_else(SizeHint::default, SizeHint::with_exact),
@@ -449,7 +474,7 @@ impl Body for AnswerBody {
 impl Drop for AnswerBody {
     fn drop(&mut self) {
         let over = self.is_end_stream();
-        if let Self::Own(_, Some(exchange)) | Self::Upstream(_, exchange) = self {
+        if let Some(exchange) = self.exchange_mut() {
             exchange.complete = over;
         }
     }

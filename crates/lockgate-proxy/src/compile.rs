@@ -11,6 +11,7 @@ use lockgate_policy::api_key::ApiKey;
 use lockgate_policy::body_limit::BodyLimit;
 use lockgate_policy::conditions::Conditions;
 use lockgate_policy::cors::Cors;
+use lockgate_policy::grpc::Grpc;
 use lockgate_policy::headers::Headers;
 use lockgate_policy::ip_filter::IpFilter;
 use lockgate_policy::jwt::TokenCache;
@@ -642,6 +643,10 @@ fn steps(
         let policy = WebSocket::new(&placed.config);
         let policy = policy.map(|policy| Policy::WebSocket(policy.into()));
         add("websocket".into(), placed.into(), policy);
+    }
+    if let Some(placed) = &api.policies.grpc {
+        let policy = Grpc::new(&placed.config).map(Policy::Grpc);
+        add("grpc".into(), placed.into(), policy);
     }
     // A name that one of several paths does not give would be empty there.
     let own = |name: &str| {

@@ -10,6 +10,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use http::header::{HeaderValue, ALLOW, CONTENT_TYPE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method};
+use lockgate_policy::grpc;
 use lockgate_policy::limits::{Charge, Strike};
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
@@ -33,6 +34,7 @@ use crate::split::{Chooser, ChosenBy};
 use crate::trace::{Outcome, Trace};
 use crate::versions;
 
+mod calls;
 mod counted;
 mod operation;
 mod secure;
@@ -111,6 +113,7 @@ impl Default for Judgement {
             answer_edits: Vec::new(),
             shown: None,
             websocket: None,
+            grpc: None,
             watchers: Vec::new(),
             errors: Vec::new(),
         }
@@ -154,6 +157,8 @@ pub struct Judgement {
     pub shown: Option<Box<[Option<serde_json::Value>]>>,
     /// What is offered where it becomes a WebSocket, and what may pass over it.
     pub websocket: Option<Box<(Offer, Terms)>>,
+    /// The call of gRPC that it is, where the API says which it takes.
+    pub grpc: Option<grpc::Call>,
     /// What watches the body.
     pub watchers: Vec<Watcher>,
     /// Errors of policies, for the log.
@@ -617,6 +622,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             Policy::Redirect(policy) => Ok(self.redirect(policy)),
             Policy::Rewrite(policy) => Ok(self.rewrite(policy, step)),
             Policy::WebSocket(policy) => Ok(self.websocket(policy)),
+            Policy::Grpc(policy) => Ok(self.call(policy, step)),
             Policy::BodyLimit(policy) => {
                 let verdict = policy.decide(&view);
                 // A length that the head told is held to by the framing.

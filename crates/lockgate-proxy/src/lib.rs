@@ -16,6 +16,7 @@ pub mod exchange;
 pub mod explain;
 pub mod facts;
 pub mod gate;
+pub mod grpc;
 pub mod head;
 pub mod http1;
 pub mod http2;

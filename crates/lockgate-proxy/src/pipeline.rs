@@ -11,17 +11,21 @@ use http::header::{
 use http::request::Parts;
 use http::uri::{PathAndQuery, Uri};
 use http::{HeaderMap, Method, Request, Version};
+use lockgate_policy::grpc::DEADLINE;
 use lockgate_policy::{Answers, Denial, Edit, ReasonRef};
+use lockgate_wire::grpc::Protocol;
 use lockgate_wire::headers::forwarding::Hop;
 use lockgate_wire::headers::trace::{continue_or_begin, TraceParent, TRACEPARENT, TRACESTATE};
 use lockgate_wire::headers::{remove_hop_by_hop, remove_look_alikes};
 use lockgate_wire::websocket::{reasons as websocket, Offer};
+use tokio::time::timeout_at;
 
 use crate::body::{AnswerBody, RequestBody};
-use crate::bundle::Protocol;
+use crate::bundle;
 use crate::client::{Tunnel, Upload};
 use crate::edits;
 use crate::exchange::Exchange;
+use crate::grpc;
 use crate::http1::write_field;
 use crate::judge::{Arrival, End, Judging, Progress};
 use crate::mirror::Copied;
@@ -174,6 +178,11 @@ pub const ORDER: &[Place] = &[
         "A body is bounded before anything reads it, and only for those who may send one.",
     ),
     policy(
+        "grpc",
+        "head, body, response",
+        "Messages are bounded one by one, behind the bound on all of them; what judges later sees none of their coding.",
+    ),
+    policy(
         "plugins",
         "head, response",
         "What the operator's own code judges costs most, and was let through by everything else.",
@@ -288,7 +297,12 @@ pub async fn serve_request(
         .is_some()
         .then(|| parts.clone());
     // Transform.
-    let own = match outgoing(&mut exchange, &mut parts, (api, upstream)) {
+    let terms = grpc::outgoing(&exchange, &mut parts.headers, upstream);
+    let own = terms.and_then(|terms| {
+        let own = outgoing(&mut exchange, &mut parts, (api, upstream))?;
+        Ok((own, terms))
+    });
+    let (own, terms) = match own {
         Ok(own) => own,
         Err(denial) => return refuse(exchange, denial, false),
     };
@@ -312,10 +326,22 @@ pub async fn serve_request(
     // Upstream.
     let request = Request::from_parts(parts, body);
     let client = exchange.judgement.client;
-    let answer = worker
-        .pools
-        .exchange(upstream, state, request, own.0, client)
-        .await;
+    let pools = &worker.pools;
+    let answer = match terms.deadline {
+        None => {
+            pools
+                .exchange(upstream, state, request, own.0, client)
+                .await
+        }
+        // In a box, so that requests without one carry nothing of it along.
+        Some(until) => {
+            let asking = pools.exchange(upstream, state, request, own.0, client);
+            match Box::pin(timeout_at(until, asking)).await {
+                Ok(answer) => answer,
+                Err(_) => return refuse(exchange, (&DEADLINE).into(), true),
+            }
+        }
+    };
     let (mut head, mut link) = match answer {
         Ok(answer) => answer,
         Err(failure) => {
@@ -368,6 +394,9 @@ pub async fn serve_request(
         if let Some(denial) = judged.await {
             return refuse(exchange, denial, true);
         }
+    }
+    if exchange.grpc == Some(Protocol::Grpc) || terms.web.is_some() {
+        return grpc::answer(exchange, head, link, &terms);
     }
     let Some(fields) = edited(&exchange, head.fields) else {
         return refuse(exchange, Denial::new(&reasons::GARBAGE), true);
@@ -545,7 +574,7 @@ fn outgoing(
         }
     }
     if let Some(offered) = &exchange.judgement.websocket {
-        if upstream.protocol == Protocol::Http2 {
+        if upstream.protocol == bundle::Protocol::Http2 {
             return Err((&reasons::NO_WEBSOCKET).into());
         }
         own.line(b"connection", b"upgrade");

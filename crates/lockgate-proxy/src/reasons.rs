@@ -98,6 +98,9 @@ lockgate_wire::reasons! { "route", Client:
     NO_WEBSOCKET = "upstream-no-websocket", 502,
         "The API cannot take WebSockets there.",
         "Its upstream is spoken to over HTTP/2 (`protocol: h2`), which carries none here. Give the API an upstream with HTTP/1.1.";
+    NO_GRPC = "upstream-no-grpc", 502,
+        "The API cannot take calls of gRPC there.",
+        "Its upstream is spoken to over HTTP/1.1, which carries none. Give the upstream `protocol: h2`.";
     CONNECT_TIMEOUT = "upstream-connect-timeout", 504,
         "The API cannot be reached in time.",
         "No target of the upstream took a connection within `timeouts.connect`.";

@@ -8,6 +8,7 @@ use http::{HeaderName, HeaderValue};
 use lockgate_policy::api_key::ApiKey;
 use lockgate_policy::body_limit::BodyLimit;
 use lockgate_policy::cors::Cors;
+use lockgate_policy::grpc::Grpc;
 use lockgate_policy::headers::Headers;
 use lockgate_policy::ip_filter::IpFilter;
 use lockgate_policy::jwt::{self, Jwt};
@@ -17,8 +18,8 @@ use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
 use lockgate_policy::websocket::{self, WebSocket};
 use lockgate_policy::{
-    api_key, body_limit, cors, headers, ip_filter, limits, plugins, redirect, rewrite, Edit, Mode,
-    OnError, Ranges, Span, Waiver,
+    api_key, body_limit, cors, grpc, headers, ip_filter, limits, plugins, redirect, rewrite, Edit,
+    Mode, OnError, Ranges, Span, Waiver,
 };
 use lockgate_wire::target::TargetSwitches;
 
@@ -284,6 +285,8 @@ pub enum Policy {
     Headers(Headers),
     /// What may become a WebSocket.
     WebSocket(Box<WebSocket>),
+    /// Which calls of gRPC are taken.
+    Grpc(Grpc),
 }
 
 /// What a caller may do.
@@ -313,6 +316,7 @@ impl Policy {
             Self::Plugin(_) => plugins::NAME,
             Self::Headers(_) => headers::NAME,
             Self::WebSocket(_) => websocket::NAME,
+            Self::Grpc(_) => grpc::NAME,
             Self::Limits(_) | Self::Penalty(_) => limits::NAME,
         }
     }

@@ -71,7 +71,6 @@ pub mod websocket;
 use reason::ReasonRef;
 
 /// The reasons of this crate, room by room; a list to build docs and metrics from.
-/// Those of [`grpc`] are not among them: no gate gives one yet.
 pub static REASONS: &[&[ReasonRef]] = &[
     framing::reasons::REASONS,
     framing::upstream_reasons::REASONS,
@@ -79,5 +78,6 @@ pub static REASONS: &[&[ReasonRef]] = &[
     headers::reasons::REASONS,
     http2::reasons::REASONS,
     websocket::reasons::REASONS,
+    grpc::reasons::REASONS,
     proxy_protocol::reasons::REASONS,
 ];

@@ -317,6 +317,19 @@ class FactsPolicy(TypedDict):
     """What happens to requests that need facts."""
 
 
+class GrpcConfig(TypedDict):
+    """The room's config."""
+
+    deadline_ms: int
+    """How long a call may take, milliseconds; 0 for as long as its client waits."""
+    message_bytes: int
+    """Largest message, either way, bytes as they are sent."""
+    only: bool
+    """Whether whatever is no call of gRPC is refused."""
+    web: bool
+    """Whether gRPC-Web is taken, and made gRPC."""
+
+
 class HashKey(TypedDict):
     """What is hashed."""
 
@@ -716,6 +729,21 @@ class PlacedCors(TypedDict):
     """Needed where authentication or authorization is not enforced."""
 
 
+class PlacedGrpc(TypedDict):
+    """A policy's config with what every policy has."""
+
+    config: GrpcConfig
+    """The policy's own part."""
+    mode: Mode
+    """Enforce, observe or off."""
+    on_error: OnError
+    """What an error of the policy itself does."""
+    span: Span
+    """Where the configuration says it."""
+    waiver: Waiver | None
+    """Needed where authentication or authorization is not enforced."""
+
+
 class PlacedHeaders(TypedDict):
     """A policy's config with what every policy has."""
 
@@ -886,6 +914,8 @@ class Policies(TypedDict):
     """Size of a request's body."""
     cors: PlacedCors | None
     """Which pages of other origins may call."""
+    grpc: PlacedGrpc | None
+    """Which calls of gRPC are taken, how large and how long."""
     headers: PlacedHeaders | None
     """Changes to header fields, both ways."""
     ip_filter: PlacedIpFilter | None

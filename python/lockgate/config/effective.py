@@ -16,6 +16,7 @@ from lockgate.policies import (
     Authentication,
     BodyLimit,
     Cors,
+    Grpc,
     Headers,
     IpFilter,
     Limit,
@@ -26,7 +27,7 @@ from lockgate.policies import (
 )
 
 P = TypeVar("P", bound=Policy)
-Room = Literal["ip_filter", "cors", "websocket", "body_limit", "headers"]
+Room = Literal["ip_filter", "cors", "websocket", "body_limit", "grpc", "headers"]
 ROOMS: Final = get_args(Room)
 """Policies that an API has once, and that `defaults` may say."""
 
@@ -53,20 +54,26 @@ class EffectiveApi:
     authenticate: tuple[Placed[Authentication], ...]
     websocket: Placed[WebSocket] | None
     body_limit: Placed[BodyLimit]
+    grpc: Placed[Grpc] | None
     plugins: tuple[Placed[Plugin], ...]
     headers: Placed[Headers] | None
     limits: tuple[Placed[Limit], ...]
 
     @property
     def upstreams(self) -> Iterator[str]:
-        """Every upstream that its requests may go to, as the bundle names them."""
+        """Every upstream that its requests, or copies of them, may go to, as the bundle names them."""
+        yield from self.goes_to
+        for goes in (self.api, *self.api.routes.values()):
+            if goes.mirror is not None:
+                yield goes.mirror.upstream
+
+    @property
+    def goes_to(self) -> Iterator[str]:
+        """Every upstream whose answers its clients may get."""
         if self.upstream is not None:
             yield self.upstream
         if self.api.split is not None:
             yield from (share.upstream for share in self.api.split.to)
-        for goes in (self.api, *self.api.routes.values()):
-            if goes.mirror is not None:
-                yield goes.mirror.upstream
         for route in self.api.routes.values():
             if route.upstream is not None:
                 yield route.upstream
@@ -87,6 +94,8 @@ class EffectiveApi:
         if self.websocket is not None:
             yield self.websocket
         yield self.body_limit
+        if self.grpc is not None:
+            yield self.grpc
         yield from self.plugins
         if self.headers is not None:
             yield self.headers
@@ -147,6 +156,7 @@ def _effective(document: Document, name: str, api: Api) -> EffectiveApi:
         authenticate=tuple(_ways(name, api)),
         websocket=_placed(name, "websocket", document.defaults.websocket, api.websocket),
         body_limit=body_limit or Placed(BodyLimit(), ("apis", name), inherited=True),
+        grpc=_placed(name, "grpc", document.defaults.grpc, api.grpc),
         plugins=tuple(_plugins(name, api)),
         headers=_placed(name, "headers", document.defaults.headers, api.headers),
         limits=limits_of(document.defaults.limits, api.limits, name),

@@ -98,6 +98,7 @@ def _api(loaded: Loaded, api: EffectiveApi, remarks: dict[tuple[str, ...], str])
         api.cors,
         api.websocket,
         api.body_limit,
+        api.grpc,
         api.headers,
     )
     if api.plugins:

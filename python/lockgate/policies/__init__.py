@@ -4,6 +4,7 @@ from lockgate.policies._base import Authentication, Lists, Mode, OnError, Policy
 from lockgate.policies.api_key import ApiKey
 from lockgate.policies.body_limit import BodyLimit
 from lockgate.policies.cors import Cors
+from lockgate.policies.grpc import Grpc
 from lockgate.policies.headers import Headers
 from lockgate.policies.ip_filter import AddressEntry, IpFilter
 from lockgate.policies.jwt import Jwt
@@ -19,6 +20,7 @@ __all__ = [
     "Authentication",
     "BodyLimit",
     "Cors",
+    "Grpc",
     "Headers",
     "IpFilter",
     "Jwt",

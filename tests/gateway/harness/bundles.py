@@ -27,6 +27,7 @@ from lockgate.config.bundle_types import (
     CorsConfig,
     Credential,
     FactsPolicy,
+    GrpcConfig,
     HeadersConfig,
     IpFilterConfig,
     JwtConfig,
@@ -42,6 +43,7 @@ from lockgate.config.bundle_types import (
     PlacedApiKey,
     PlacedBodyLimit,
     PlacedCors,
+    PlacedGrpc,
     PlacedHeaders,
     PlacedIpFilter,
     PlacedJwt,
@@ -299,6 +301,14 @@ def cors(config: CorsConfig, *, mode: Mode = "enforce") -> PlacedCors:
     return {"mode": mode, "on_error": "deny", "waiver": None, "span": span(36), "config": config}
 
 
+def calls(
+    message_bytes: int = 4 << 20, *, deadline_ms: int = 0, web: bool = False, only: bool = True, mode: Mode = "enforce"
+) -> PlacedGrpc:
+    """Which calls are taken, in its place."""
+    config: GrpcConfig = {"message_bytes": message_bytes, "deadline_ms": deadline_ms, "web": web, "only": only}
+    return {"mode": mode, "on_error": "deny", "waiver": None, "span": span(37), "config": config}
+
+
 def headers(config: HeadersConfig, *, mode: Mode = "enforce") -> PlacedHeaders:
     """Changes to header fields in their place."""
     return {"mode": mode, "on_error": "deny", "waiver": None, "span": span(35), "config": config}
@@ -354,6 +364,7 @@ def api(
     body: PlacedBodyLimit | None = None,
     fields: PlacedHeaders | None = None,
     sockets: PlacedWebsocket | None = None,
+    calls: PlacedGrpc | None = None,
     checks: Sequence[PlacedPlugins] = (),
     pages: PlacedCors | None = None,
     limits: Sequence[PlacedLimits] = (),
@@ -387,6 +398,7 @@ def api(
             "authenticate": list(keys),
             "body_limit": body,
             "websocket": sockets,
+            "grpc": calls,
             "plugins": list(checks),
             "headers": fields,
             "limits": list(limits),

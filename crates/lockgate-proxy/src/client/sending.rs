@@ -99,6 +99,7 @@ impl Sending {
     ) -> Poll<Result<(), Gone>> {
         loop {
             let gathered = self.poll_gather(client, cx);
+            self.body.look(cx);
             let mut client = client.borrow_mut();
             if let Poll::Ready(Err(Gone)) = gathered {
                 // What came before is still the client's: the missing end tells that it is not all.

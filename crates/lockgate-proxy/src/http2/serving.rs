@@ -149,6 +149,7 @@ fn poll_body(
                 Poll::Ready(Some(Ok(_))) => {}
                 Poll::Ready(_) => return Poll::Ready(Err(Gone)),
                 Poll::Pending => {
+                    body.look(cx);
                     state.stalled(worker.clock.coarse_ms());
                     return Poll::Pending;
                 }
