@@ -31,6 +31,7 @@ use head::Head;
 use outbox::Outbox;
 pub use outbox::Spare;
 pub use tunnel::Tunnel;
+pub(crate) use tunnel::{carry, Side};
 
 /// Bytes of a refused request that are read and thrown away, so that its sender
 /// gets to read the answer; nginx's `lingering_close` bounds only the time.
@@ -91,7 +92,7 @@ enum Next {
 
 /// The client went away, or has to.
 #[derive(Debug)]
-struct Gone;
+pub(crate) struct Gone;
 
 impl Client {
     /// A connection that was just accepted.

@@ -181,7 +181,10 @@ pub fn compile(
         .collect();
     credentials.sort_by(|a, b| a.as_str().cmp(b.as_str()));
     credentials.dedup();
+    let takes_websockets = |step: &Step| matches!(step.policy, Policy::WebSocket(_));
+    let mut steps = apis.iter().flat_map(|api| &api.steps);
     Ok(Snapshot {
+        websockets: steps.any(|step| takes_websockets(step) && step.mode != Mode::Off),
         credentials,
         unfit,
         hash: hash.into(),

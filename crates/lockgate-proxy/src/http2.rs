@@ -18,6 +18,7 @@ use crate::worker::{Origin, Worker};
 mod head;
 pub mod reasons;
 mod serving;
+mod tunnel;
 mod upload;
 mod watched;
 
@@ -63,6 +64,9 @@ pub async fn converse(
         .max_send_buffer_size(SEND_BUFFER)
         .max_pending_accept_reset_streams(RESETS_PENDING + limits.streams as usize)
         .max_local_error_reset_streams(Some(RESETS_EARNED));
+    if worker.snapshot(origin).0.websockets {
+        builder.enable_connect_protocol();
+    }
     let budgets = Budgets::default().times(limits.control_frames);
     let (stream, found) = Watched::new(stream, budgets, worker.clock.clone());
     let mut shaking = Box::pin(builder.handshake::<_, Bytes>(stream));

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest::{digest, SHA1_FOR_LEGACY_USE_ONLY};
 use http::header::{
-    HeaderValue, CONTENT_LENGTH, HOST, RETRY_AFTER, SEC_WEBSOCKET_EXTENSIONS, SET_COOKIE,
+    HeaderValue, CONNECTION, CONTENT_LENGTH, HOST, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_EXTENSIONS, SET_COOKIE, UPGRADE,
 };
 use http::request::Parts;
 use http::uri::{PathAndQuery, Uri};
-use http::{HeaderMap, Method, Request, Version};
+use http::{HeaderMap, Method, Request, StatusCode, Version};
 use lockgate_policy::grpc::DEADLINE;
 use lockgate_policy::{Answers, Denial, Edit, ReasonRef};
 use lockgate_wire::grpc::Protocol;
@@ -290,6 +291,7 @@ pub async fn serve_request(
         // RFC 6455 section 4.1 wants HTTP/1.1.
         return refuse(exchange, (&websocket::CONNECTION).into(), true);
     }
+    let over_http2 = parts.version == Version::HTTP_2;
     // Kept as it came, to be asked again while it is open.
     let asked = exchange
         .judgement
@@ -363,7 +365,8 @@ pub async fn serve_request(
     }
 
     if let (Some(asked), Some(offered)) = (asked, exchange.judgement.websocket.take()) {
-        match granted(&offered.0, &mut head) {
+        let stream = upstream.protocol == bundle::Protocol::Http2;
+        match granted(&offered.0, &mut head, stream) {
             Ok(Some(deflate)) => {
                 exchange.target = Some(Arc::clone(link.target()));
                 exchange.status = head.status.as_u16();
@@ -377,6 +380,10 @@ pub async fn serve_request(
                     close: true,
                     body: AnswerBody::Tunnel(Some(Box::new(tunnel))),
                 };
+            }
+            // A client of HTTP/2 would take it for a tunnel (RFC 8441 section 4).
+            Ok(None) if over_http2 && head.status.is_success() => {
+                return refuse(exchange, (&websocket::UPSTREAM_UPGRADE).into(), true);
             }
             Ok(None) => {}
             Err(reason) => return refuse(exchange, reason.into(), true),
@@ -411,13 +418,21 @@ pub async fn serve_request(
 }
 
 /// Whether the upstream grants the WebSocket that was offered, and whether its
-/// messages may be compressed. Without one its answer is as any other.
-fn granted(offer: &Offer, head: &mut Head) -> Result<Option<bool>, ReasonRef> {
+/// messages may be compressed. Without one its answer is as any other. A
+/// `stream` of HTTP/2 has no key, and says the same with another status.
+fn granted(offer: &Offer, head: &mut Head, stream: bool) -> Result<Option<bool>, ReasonRef> {
     let fields = std::mem::replace(&mut head.fields, Fields::Own(HeaderMap::new()));
     let mut headers = match fields {
         Fields::Own(headers) => headers,
         Fields::Passed(lines) => lines.map(HeaderMap::new()).ok_or(&reasons::GARBAGE)?.0,
     };
+    if stream && head.status.is_success() {
+        head.status = StatusCode::SWITCHING_PROTOCOLS;
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        let accept = HeaderValue::try_from(offer.accept(sha1));
+        headers.insert(SEC_WEBSOCKET_ACCEPT, accept.map_err(|_| &reasons::GARBAGE)?);
+    }
     let agreed = offer.check_answer(head.status, &headers, sha1)?;
     remove_hop_by_hop(&mut headers);
     head.fields = Fields::Own(headers);
@@ -574,11 +589,10 @@ fn outgoing(
         }
     }
     if let Some(offered) = &exchange.judgement.websocket {
-        if upstream.protocol == bundle::Protocol::Http2 {
-            return Err((&reasons::NO_WEBSOCKET).into());
+        if upstream.protocol == bundle::Protocol::Http1 {
+            own.line(b"connection", b"upgrade");
+            own.line(b"upgrade", b"websocket");
         }
-        own.line(b"connection", b"upgrade");
-        own.line(b"upgrade", b"websocket");
         headers.remove(SEC_WEBSOCKET_EXTENSIONS);
         if let Some(known) = offered.0.known_extensions() {
             own.line(b"sec-websocket-extensions", known.as_bytes());

@@ -71,6 +71,8 @@ pub struct Snapshot {
     pub credentials: Vec<HeaderName>,
     /// Secrets that are missing or unfit, and what that closes, in words.
     pub unfit: Vec<String>,
+    /// Whether some API takes WebSockets.
+    pub websockets: bool,
     /// What processes for plugins run.
     pub plugins: Option<PluginSet>,
     /// Those processes, where a gate runs some.
@@ -102,6 +104,7 @@ impl Snapshot {
             problem_base: String::new(),
             credentials: Vec::new(),
             unfit: Vec::new(),
+            websockets: false,
             plugins: None,
             pool: None,
         }
@@ -452,6 +455,12 @@ pub struct CompiledUpstream {
 }
 
 impl CompiledUpstream {
+    /// Whether a connection carries one exchange at a time.
+    #[must_use]
+    pub fn is_of_one(&self) -> bool {
+        self.protocol == Protocol::Http1
+    }
+
     /// Whether a connection that was made safe like this is one that the upstream asks for.
     #[must_use]
     pub fn trusts(&self, tls: Option<&Arc<Outbound>>) -> bool {

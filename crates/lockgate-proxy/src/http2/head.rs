@@ -2,17 +2,25 @@
 //! one of HTTP/1.1, written as the upstream will read it: what could be taken
 //! in two ways there is refused here.
 
-use http::header::{HeaderValue, CONTENT_LENGTH, COOKIE, DATE, HOST, STRICT_TRANSPORT_SECURITY};
+use h2::ext::Protocol;
+use http::header::{
+    HeaderValue, CONNECTION, CONTENT_LENGTH, COOKIE, DATE, HOST, SEC_WEBSOCKET_KEY,
+    STRICT_TRANSPORT_SECURITY, UPGRADE,
+};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Version};
 use lockgate_policy::ReasonRef;
 use lockgate_wire::framing::{HeadLimits, RequestGuard};
 use lockgate_wire::headers::remove_hop_by_hop;
+use lockgate_wire::websocket::key;
 
 use super::reasons;
 use crate::http1::write_field;
 use crate::respond::{Fields, X_REQUEST_ID};
+
+/// RFC 6455 section 4.1.
+const KEY_BYTES: usize = 16;
 
 /// Brings a head into the form that the pipeline knows: a Host field, one
 /// Cookie field. `scratch` is for what the guard is shown.
@@ -54,6 +62,28 @@ pub fn take(parts: &mut Parts, limits: HeadLimits, scratch: &mut Vec<u8>) -> Res
     RequestGuard::new(limits).feed(scratch, &mut |_| {})?;
     parts.version = Version::HTTP_2;
     Ok(())
+}
+
+/// Whether a request asks for a WebSocket: CONNECT with a `:protocol` (RFC 8441 section 4).
+#[must_use]
+pub fn asks_for_websocket(parts: &Parts) -> bool {
+    let protocol = parts.extensions.get::<Protocol>();
+    parts.method == Method::CONNECT
+        && protocol.is_some_and(|protocol| protocol.as_str().eq_ignore_ascii_case("websocket"))
+}
+
+/// Says it as HTTP/1.1 does, so that the same policies judge the same head.
+pub fn as_upgrade(parts: &mut Parts, random: [u8; 24]) {
+    parts.method = Method::GET;
+    parts.extensions.remove::<Protocol>();
+    let headers = &mut parts.headers;
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    // The client has none; the upstream is to prove that it understood.
+    let key = key(&random[..KEY_BYTES]);
+    if let Ok(key) = HeaderValue::from_bytes(&key) {
+        headers.insert(SEC_WEBSOCKET_KEY, key);
+    }
 }
 
 /// `:authority` becomes Host. Both may be there, and then they have to agree

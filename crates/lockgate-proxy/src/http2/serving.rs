@@ -1,5 +1,6 @@
 //! One request of an HTTP/2 connection and its answer.
 
+use std::cell::RefCell;
 use std::future::{poll_fn, Future};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::pin::{pin, Pin};
@@ -10,13 +11,13 @@ use std::task::{ready, Context, Poll};
 use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, SEC_WEBSOCKET_ACCEPT};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 
-use super::{head, upload};
+use super::{head, tunnel, upload};
 use crate::body::AnswerBody;
-use crate::client::Upload;
+use crate::client::{carry, Upload};
 use crate::net::ConnectionState;
 use crate::pipeline::{refuse_head, serve_request};
 use crate::respond::{after_panic, Answer};
@@ -39,10 +40,21 @@ pub(super) async fn serve(
     })
     .await;
     let head_only = request.method() == Method::HEAD;
-    let answer = match judged(&worker, &origin, &state, request, &mut respond).await {
-        Ok(answer) => answer,
+    let (answer, tunnelled) = match judged(&worker, &origin, &state, request, &mut respond).await {
+        Ok(judged) => judged,
         Err(Gone) => return,
     };
+    if let Some(receiving) = tunnelled {
+        if !matches!(answer.body, AnswerBody::Tunnel(_)) && answer.status.is_success() {
+            // To whoever asked for a tunnel this would say that there is one.
+            respond.send_reset(Reason::CANCEL);
+            return;
+        }
+        if matches!(answer.body, AnswerBody::Tunnel(_)) {
+            switch(&worker, &origin, &state, answer, receiving, &mut respond).await;
+            return;
+        }
+    }
     if send(&worker, &state, answer, head_only, &mut respond)
         .await
         .is_err()
@@ -57,8 +69,12 @@ async fn judged(
     state: &Rc<ConnectionState>,
     request: Request<RecvStream>,
     respond: &mut SendResponse<Bytes>,
-) -> Result<Answer, Gone> {
+) -> Result<(Answer, Option<RecvStream>), Gone> {
     let (mut parts, stream) = request.into_parts();
+    let tunnelled = head::asks_for_websocket(&parts);
+    if tunnelled {
+        head::as_upgrade(&mut parts, worker.ids.bytes());
+    }
     let taken = {
         let mut scratch = worker.pools.lines.take();
         let taken = head::take(&mut parts, origin.head_limits(), &mut scratch);
@@ -66,16 +82,22 @@ async fn judged(
         taken
     };
     if let Err(reason) = taken {
-        return Ok(refuse_head(worker, origin, state, reason));
+        return Ok((refuse_head(worker, origin, state, reason), None));
     }
-    let upload = (!stream.is_end_stream()).then(|| {
-        let length = parts.headers.get(CONTENT_LENGTH);
-        let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
-        let (state, clock) = (Rc::clone(state), worker.clock.clone());
-        Upload::Http2(Box::new(upload::Upload::new(stream, state, clock, length)))
-    });
+    let mut kept = None;
+    let upload = if tunnelled {
+        kept = Some(stream);
+        None
+    } else {
+        (!stream.is_end_stream()).then(|| {
+            let length = parts.headers.get(CONTENT_LENGTH);
+            let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+            let (state, clock) = (Rc::clone(state), worker.clock.clone());
+            Upload::Http2(Box::new(upload::Upload::new(stream, state, clock, length)))
+        })
+    };
     let mut serving = pin!(serve_request(worker, origin, state, parts, upload));
-    poll_fn(|cx| {
+    let answer = poll_fn(|cx| {
         // The exchange in work is dropped by the unwinding, and writes its event.
         match catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(cx))) {
             Ok(Poll::Ready(answer)) => Poll::Ready(Ok(answer)),
@@ -89,7 +111,47 @@ async fn judged(
             }
         }
     })
-    .await
+    .await?;
+    Ok((answer, kept))
+}
+
+/// Says that the stream is a tunnel from now on, and lets everything pass.
+async fn switch(
+    worker: &Rc<Worker>,
+    origin: &Rc<Origin>,
+    state: &Rc<ConnectionState>,
+    mut answer: Answer,
+    receiving: RecvStream,
+    respond: &mut SendResponse<Bytes>,
+) {
+    let AnswerBody::Tunnel(body) = &mut answer.body else {
+        return;
+    };
+    let Some(tunnel) = body.take() else {
+        return;
+    };
+    let hsts = state.tls().and_then(|secured| secured.by.hsts.as_ref());
+    let id = Some(tunnel.exchange().id.as_str());
+    let Some(mut headers) = head::fields(answer.fields, true, id, &worker.clock.date(), hsts)
+    else {
+        return;
+    };
+    // RFC 8441 section 5: the key and its proof are those of HTTP/1.1.
+    headers.remove(SEC_WEBSOCKET_ACCEPT);
+    let mut response = Response::new(());
+    *response.headers_mut() = headers;
+    let Ok(sending) = respond.send_response(response, false) else {
+        return;
+    };
+    let (state, clock) = (Rc::clone(state), worker.clock.clone());
+    let stream = RefCell::new(tunnel::Stream::new(
+        receiving,
+        sending,
+        Rc::clone(&state),
+        clock,
+    ));
+    carry(&stream, tunnel, (worker, origin, &state)).await;
+    stream.into_inner().end();
 }
 
 async fn send(
