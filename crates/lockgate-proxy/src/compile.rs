@@ -25,7 +25,7 @@ use lockgate_wire::target::TargetSwitches;
 
 use crate::bundle::{
     Api, Attached, Authenticator, Authorize, Bundle, Credential, Listener, PathMatch, Placed,
-    Upstream, BUNDLE_VERSION,
+    Protocol, Upstream, BUNDLE_VERSION,
 };
 use crate::metrics::Metrics;
 use crate::mirror::Mirror;
@@ -270,6 +270,22 @@ fn listener(
             "/proxy_protocol",
             message,
         ))]);
+    }
+    if listener.protocols.contains(&Protocol::Http3) {
+        let message = if listener.tls.is_none() {
+            Some("HTTP/3 is spoken over TLS: give the listener `tls`")
+        } else if listener.proxy_protocol {
+            Some("over UDP nobody says by the PROXY protocol for whom he speaks: take `h3` out")
+        } else {
+            None
+        };
+        if let Some(message) = message {
+            return Err(vec![at(ConfigError::new(
+                "http3-impossible",
+                "/protocols",
+                message,
+            ))]);
+        }
     }
     let tls = match (&listener.tls, around.tls) {
         (Some(wanted), Some(source)) => Some(

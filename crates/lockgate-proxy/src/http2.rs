@@ -15,9 +15,9 @@ use lockgate_wire::http2::Budgets;
 use crate::net::{ConnectionState, Stream, Trip};
 use crate::worker::{Origin, Worker};
 
-mod head;
+pub(crate) mod head;
 pub mod reasons;
-mod serving;
+pub(crate) mod serving;
 mod upload;
 mod watched;
 

@@ -19,6 +19,7 @@ pub mod gate;
 pub mod head;
 pub mod http1;
 pub mod http2;
+pub mod http3;
 pub mod id;
 pub mod inprocess;
 pub mod judge;
@@ -56,5 +57,6 @@ pub fn reasons() -> Vec<ReasonRef> {
         .chain(reasons::REASONS.iter().copied())
         .chain(tls::reasons::REASONS.iter().copied())
         .chain(http2::reasons::REASONS.iter().copied())
+        .chain(http3::reasons::REASONS.iter().copied())
         .collect()
 }

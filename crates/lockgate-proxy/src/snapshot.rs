@@ -406,6 +406,12 @@ impl CompiledListener {
         }
     }
 
+    /// Whether it speaks HTTP/3 as well.
+    #[must_use]
+    pub fn speaks_http3(&self) -> bool {
+        self.tls.is_some() && self.protocols.contains(&Protocol::Http3)
+    }
+
     /// Whether `peer` is a proxy that is believed.
     #[must_use]
     pub fn trusts(&self, peer: IpAddr) -> bool {

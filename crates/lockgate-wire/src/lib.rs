@@ -62,6 +62,7 @@ pub mod grpc;
 pub mod headers;
 mod host;
 pub mod http2;
+pub mod http3;
 pub mod proxy_protocol;
 pub mod query;
 pub mod reason;
@@ -78,6 +79,7 @@ pub static REASONS: &[&[ReasonRef]] = &[
     target::reasons::REASONS,
     headers::reasons::REASONS,
     http2::reasons::REASONS,
+    http3::reasons::REASONS,
     websocket::reasons::REASONS,
     proxy_protocol::reasons::REASONS,
 ];

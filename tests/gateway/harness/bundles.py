@@ -135,12 +135,14 @@ def listener(
     bounds: ListenerLimits | None = None,
     proxy_protocol: bool = False,
     tls: Tls | None = None,
+    http3: bool = False,
 ) -> Listener:
     """A listener on loopback; with `tls` it speaks HTTP/2 too."""
+    best: list[Protocol] = ["h3", "h2"] if http3 else ["h2"]
     return {
         "name": name,
         "address": address,
-        "protocols": ["h2", "http/1.1"] if tls is not None else ["http/1.1"],
+        "protocols": [*best, "http/1.1"] if tls is not None else ["http/1.1"],
         "tls": tls,
         "redirect_port": 0,
         "proxy_protocol": proxy_protocol,

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use http::header::CONTENT_LENGTH;
+use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 
@@ -23,7 +24,7 @@ use crate::respond::{after_panic, Answer};
 use crate::worker::{Origin, UnderWay, Worker};
 
 /// The client went away, or has to.
-struct Gone;
+pub(crate) struct Gone;
 
 /// Serves one request and sends its answer.
 pub(super) async fn serve(
@@ -39,7 +40,7 @@ pub(super) async fn serve(
     })
     .await;
     let head_only = request.method() == Method::HEAD;
-    let answer = match judged(&worker, &origin, &state, request, &mut respond).await {
+    let answer = match asked(&worker, &origin, &state, request, &mut respond).await {
         Ok(answer) => answer,
         Err(Gone) => return,
     };
@@ -51,7 +52,7 @@ pub(super) async fn serve(
     }
 }
 
-async fn judged(
+async fn asked(
     worker: &Rc<Worker>,
     origin: &Rc<Origin>,
     state: &Rc<ConnectionState>,
@@ -61,7 +62,8 @@ async fn judged(
     let (mut parts, stream) = request.into_parts();
     let taken = {
         let mut scratch = worker.pools.lines.take();
-        let taken = head::take(&mut parts, origin.head_limits(), &mut scratch);
+        let limits = origin.head_limits();
+        let taken = head::take(&mut parts, limits, &head::HTTP_2, &mut scratch);
         worker.pools.lines.replace(scratch);
         taken
     };
@@ -74,12 +76,24 @@ async fn judged(
         let (state, clock) = (Rc::clone(state), worker.clock.clone());
         Upload::Http2(Box::new(upload::Upload::new(stream, state, clock, length)))
     });
+    let gone = |cx: &mut Context<'_>| respond.poll_reset(cx).is_ready();
+    judged((worker, origin, state), parts, upload, gone).await
+}
+
+/// The answer to one request of several that are under way, until its client is
+/// `gone`; of HTTP/2 and HTTP/3 alike.
+pub(crate) async fn judged(
+    (worker, origin, state): (&Rc<Worker>, &Rc<Origin>, &Rc<ConnectionState>),
+    parts: Parts,
+    upload: Option<Upload>,
+    mut gone: impl FnMut(&mut Context<'_>) -> bool,
+) -> Result<Answer, Gone> {
     let mut serving = pin!(serve_request(worker, origin, state, parts, upload));
     poll_fn(|cx| {
         // The exchange in work is dropped by the unwinding, and writes its event.
         match catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(cx))) {
             Ok(Poll::Ready(answer)) => Poll::Ready(Ok(answer)),
-            Ok(Poll::Pending) if respond.poll_reset(cx).is_ready() => Poll::Ready(Err(Gone)),
+            Ok(Poll::Pending) if gone(cx) => Poll::Ready(Err(Gone)),
             Ok(Poll::Pending) => Poll::Pending,
             Err(_) => {
                 let panics = &worker.shared.metrics.panics;
@@ -92,13 +106,13 @@ async fn judged(
     .await
 }
 
-async fn send(
-    worker: &Worker,
-    state: &ConnectionState,
+/// An answer's head, what follows it, and whether that is nothing; of HTTP/2 and
+/// HTTP/3 alike.
+pub(crate) fn begin(
+    (worker, state): (&Worker, &ConnectionState),
     answer: Answer,
     head_only: bool,
-    respond: &mut SendResponse<Bytes>,
-) -> Result<(), Gone> {
+) -> Option<(Response<()>, AnswerBody, bool)> {
     let Answer {
         status,
         fields,
@@ -111,11 +125,24 @@ async fn send(
         body.skip();
     }
     let hsts = state.tls().and_then(|secured| secured.by.hsts.as_ref());
-    let headers = head::fields(fields, empty, body.id(), &worker.clock.date(), hsts).ok_or(Gone)?;
+    let alt_svc = state.alt_svc();
+    let date = worker.clock.date();
+    let headers = head::fields(fields, empty, body.id(), &date, hsts, alt_svc)?;
     let mut response = Response::new(());
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     let over = bodiless || body.is_end_stream();
+    Some((response, body, over))
+}
+
+async fn send(
+    worker: &Worker,
+    state: &ConnectionState,
+    answer: Answer,
+    head_only: bool,
+    respond: &mut SendResponse<Bytes>,
+) -> Result<(), Gone> {
+    let (response, mut body, over) = begin((worker, state), answer, head_only).ok_or(Gone)?;
     let Ok(mut stream) = respond.send_response(response, over) else {
         body.lost();
         return Err(Gone);

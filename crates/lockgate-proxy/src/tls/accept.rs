@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::StartHandshake;
 
 use super::{reasons, Managed, Tls};
+use crate::bundle::Protocol;
 use crate::net::{ConnectionState, Stream};
 
 /// The alert `unrecognized_name` (RFC 6066 section 3), before there is a key.
@@ -39,11 +40,11 @@ This port speaks HTTPS: ask with https:// instead.";
 pub struct Secured {
     /// The name that the client asked for, in lower case.
     pub name: Option<Box<str>>,
-    /// The protocol that was agreed on by ALPN is HTTP/2.
-    pub h2: bool,
+    /// The protocol that was agreed on by ALPN; HTTP/1.1 where none was.
+    pub protocol: Protocol,
     /// By which certificates and rules the handshake went.
     pub by: Arc<Tls>,
-    chain: Box<[CertificateDer<'static>]>,
+    pub(super) chain: Box<[CertificateDer<'static>]>,
 }
 
 impl Secured {
@@ -55,7 +56,7 @@ impl Secured {
     ) -> Self {
         Self {
             name: name.map(Into::into),
-            h2: false,
+            protocol: Protocol::Http1,
             by: Arc::clone(tls),
             chain: chain.into(),
         }
@@ -132,7 +133,10 @@ async fn shake(stream: TcpStream, tls: &Arc<Tls>, managed: &Managed) -> Handshak
     let (_, connection) = stream.get_ref();
     let secured = Secured {
         name,
-        h2: connection.alpn_protocol() == Some(b"h2"),
+        protocol: match connection.alpn_protocol() {
+            Some(b"h2") => Protocol::Http2,
+            _ => Protocol::Http1,
+        },
         by: Arc::clone(tls),
         chain: chain(connection),
     };
