@@ -375,10 +375,11 @@ impl Worker {
     }
 
     fn take(self: &Rc<Self>, datagrams: Arc<Datagrams>, socket: std::net::UdpSocket) {
-        let opened = &datagrams.listening.opened;
-        let Some(tls) = &opened.tls else { return };
+        // As it is now: it may have been opened without HTTP/3.
+        let listener = self.origin(&datagrams.listening).accepted;
+        let Some(tls) = &listener.tls else { return };
         let quic = &self.shared.quic;
-        match quic.endpoint(socket, tls, &opened.limits) {
+        match quic.endpoint(socket, tls, &listener.limits) {
             Ok((endpoint, socket)) => {
                 let kept = (Arc::clone(&datagrams), socket);
                 self.datagrams.borrow_mut().push(kept);
