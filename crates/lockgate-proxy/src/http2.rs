@@ -70,6 +70,8 @@ pub async fn converse(
     let mut shaking = Box::pin(builder.handshake::<_, Bytes>(stream));
     let shaken = poll_fn(|cx| match std::future::Future::poll(shaking.as_mut(), cx) {
         Poll::Pending if state.tripped().is_some() || state.draining.get() => Poll::Ready(None),
+        // Nothing more is read, so the library would wait for a preface that never comes.
+        Poll::Pending if watched::has_found(&found) => Poll::Ready(None),
         polled => polled.map(Result::ok),
     });
     let Some(mut connection) = shaken.await else {
