@@ -1,5 +1,6 @@
 //! Certificates, read by the code that the gate reads them with.
 
+use lockgate_proxy::bundle::UnknownRevocation;
 use lockgate_proxy::tls::{Certificate, Clients, NAMELESS};
 use pyo3::prelude::*;
 use serde::Serialize;
@@ -42,10 +43,22 @@ pub fn read_certificate<'py>(
     )
 }
 
-/// Refuses authorities and revocation lists, all PEM, by which no client could be judged.
+/// Refuses authorities and revocation lists, all PEM, by which no client could be judged;
+/// `certain` is whether it has to be known of each that it was not revoked.
 #[pyfunction]
-pub fn check_client_trust(py: Python<'_>, trust: Vec<Vec<u8>>, crl: Vec<Vec<u8>>) -> PyResult<()> {
-    py.detach(|| Clients::read(&trust, &crl, true))
+#[pyo3(signature = (trust, crl, *, certain = false))]
+pub fn check_client_trust(
+    py: Python<'_>,
+    trust: Vec<Vec<u8>>,
+    crl: Vec<Vec<u8>>,
+    certain: bool,
+) -> PyResult<()> {
+    let unknown = if certain {
+        UnknownRevocation::Deny
+    } else {
+        UnknownRevocation::Allow
+    };
+    py.detach(|| Clients::read(&trust, &crl, (true, unknown)))
         .map(drop)
         .map_err(|why| Told::new("client-trust-unfit", why).into())
 }

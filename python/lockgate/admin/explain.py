@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from lockgate.admin.keys import KnownKeys
 from lockgate.admin.routes import operations_of
 from lockgate.plugin.launch import COMMAND
+from lockgate.rehearsal.certificates import asks
 from lockgate.rehearsal.credentials import api_of, key_headers
 from lockgate.rehearsal.run import on_port
 
@@ -39,6 +40,8 @@ class Asked:
     peer: str = "127.0.0.1"
     listener: str | None = None
     body: bytes | None = None
+    certificate: bytes | None = None
+    """That of the client, PEM, with those that vouch for it behind."""
 
     def request(self) -> dict[str, Any]:
         """As the engine takes it. The path is handed on as it was typed: what it means is the engine's to say."""
@@ -68,6 +71,7 @@ class Asked:
             "peer": self.peer,
             "listener": self.listener,
             "body": self.body,
+            "certificate": self.certificate,
         }
 
 
@@ -92,6 +96,10 @@ def offline(bundle: str, asked: Asked, known: Callable[[], Known]) -> dict[str, 
     plugins = Plugins(list(COMMAND)) if document.get("plugins") is not None else None
     listener = _listener(document, asked)
     request["listener"] = listener["name"]
+    if asked.certificate is not None and not asks(document, listener["name"]):
+        raise UnreadableError(
+            f"The listener `{listener['name']}` asks no client for a certificate; see its `tls.client_certificates`."
+        )
     try:
         engine = Engine(text, pepper=bytes(32), plugins=plugins)
         explained = engine.evaluate(request)
