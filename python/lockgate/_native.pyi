@@ -17,6 +17,7 @@ __all__ = [
     "bundle_schema",
     "check_bundle",
     "check_client_trust",
+    "client_refusal",
     "event_schema",
     "events_durable_until",
     "export_events",
@@ -124,6 +125,9 @@ def check_client_trust(trust: list[bytes], crl: list[bytes], *, certain: bool = 
 
     `certain` is whether it has to be known of each that it was not revoked.
     """
+
+def client_refusal(chain: bytes, trust: list[bytes], crl: list[bytes], *, certain: bool = False) -> str | None:
+    """Why a client that shows this chain, PEM, is turned away: the reason's code, or none where it comes in."""
 
 def read_key_set(text: bytes) -> dict[str, Any]:
     """Say which keys of a published set (RFC 7517) a gate can use, and why not the others."""

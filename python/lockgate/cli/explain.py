@@ -46,7 +46,7 @@ def explain(
         typer.Option(
             "--certificate",
             metavar="FILE",
-            help="The client certificate that is shown, PEM; taken for one that the listener trusts.",
+            help="The client certificate that is shown, PEM, with those that vouch for it behind.",
         ),
     ] = None,
     peer: Annotated[

@@ -103,6 +103,12 @@ impl Clients {
         Arc::clone(&self.verifier)
     }
 
+    /// Why a client that shows this is turned away in the handshake.
+    #[must_use]
+    pub fn refuses(&self, shown: &ClientCertificate) -> Option<ReasonRef> {
+        self.check(Some(shown)).err()
+    }
+
     /// Looks again at a certificate that was shown before.
     ///
     /// # Errors
