@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -62,6 +63,14 @@ def test_streams_are_served_side_by_side(web: Http2) -> None:
         assert reply.get("x-request-id")
         assert reply.get("date")
         assert reply.get("connection") is None, "it is a field of HTTP/1.1 (RFC 9113 section 8.2.2)"
+
+
+def test_an_event_says_what_was_spoken_and_how_its_client_began(shop: Place, web: Http2) -> None:
+    event = shop.gate.event(str(web.get().get("x-request-id")))
+    assert (event["protocol"], event["tls"]) == ("h2", "1.3")
+    # The form of JA4: TLS over TCP, 1.3, a name is asked for, so many ciphers and extensions, h2.
+    assert re.fullmatch(r"t13d\d{4}h2_[0-9a-f]{12}_[0-9a-f]{12}", event["ja4"])
+    assert re.fullmatch(r"(\d+:\d+;?)*\|\d+\|0\|", event["http2"])
 
 
 def test_what_goes_on_is_what_http_11_would_say(web: Http2) -> None:

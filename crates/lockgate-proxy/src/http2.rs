@@ -64,7 +64,9 @@ pub async fn converse(
         .max_pending_accept_reset_streams(RESETS_PENDING + limits.streams as usize)
         .max_local_error_reset_streams(Some(RESETS_EARNED));
     let budgets = Budgets::default().times(limits.control_frames);
-    let (stream, found) = Watched::new(stream, budgets, worker.clock.clone());
+    let (stream, seen) = Watched::new(stream, budgets, worker.clock.clone());
+    state.speaks_http2(seen.fingerprint);
+    let found = seen.found;
     let mut shaking = Box::pin(builder.handshake::<_, Bytes>(stream));
     let shaken = poll_fn(|cx| match std::future::Future::poll(shaking.as_mut(), cx) {
         Poll::Pending if state.tripped().is_some() || state.draining.get() => Poll::Ready(None),

@@ -98,7 +98,7 @@ class Compiler:
                 "write_timeout_ms": limits.write_timeout,
                 "connections": limits.connections,
                 "connections_per_ip": limits.connections_per_ip,
-                "new_connections_per_ip": limits.new_connections_per_ip,
+                "new_connections_per_ip": listener.new_connections_per_ip(),
                 "streams": limits.streams,
                 "control_frames": limits.control_frames,
             },

@@ -6,11 +6,15 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use aws_lc_rs::digest;
 use http::HeaderValue;
 use lockgate_policy::ReasonRef;
+use lockgate_wire::client_hello::{ClientHello as WireHello, Ja4, Progress, Reader};
 use rustls::pki_types::CertificateDer;
 use rustls::server::{Acceptor, ClientHello};
-use rustls::{CertificateError, Error, HandshakeKind, PeerIncompatible, ServerConnection};
+use rustls::{
+    CertificateError, Error, HandshakeKind, PeerIncompatible, ProtocolVersion, ServerConnection,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::StartHandshake;
@@ -43,6 +47,10 @@ pub struct Secured {
     pub h2: bool,
     /// By which certificates and rules the handshake went.
     pub by: Arc<Tls>,
+    /// The version of TLS, `1.2` or `1.3`.
+    pub version: &'static str,
+    /// The fingerprint JA4 of what the client offered.
+    pub ja4: Option<Box<str>>,
     chain: Box<[CertificateDer<'static>]>,
 }
 
@@ -57,6 +65,8 @@ impl Secured {
             name: name.map(Into::into),
             h2: false,
             by: Arc::clone(tls),
+            version: "1.3",
+            ja4: None,
             chain: chain.into(),
         }
     }
@@ -101,7 +111,7 @@ pub async fn accept(
 }
 
 async fn shake(stream: TcpStream, tls: &Arc<Tls>, managed: &Managed) -> Handshake {
-    let started = hear(stream).await?;
+    let (started, ja4) = hear(stream).await?;
     let hello = started.client_hello();
     if let Some(config) = managed.handshake(&hello) {
         let mut stream = started
@@ -134,6 +144,12 @@ async fn shake(stream: TcpStream, tls: &Arc<Tls>, managed: &Managed) -> Handshak
         name,
         h2: connection.alpn_protocol() == Some(b"h2"),
         by: Arc::clone(tls),
+        version: match connection.protocol_version() {
+            Some(ProtocolVersion::TLSv1_2) => "1.2",
+            // The gate offers no third one.
+            _ => "1.3",
+        },
+        ja4,
         chain: chain(connection),
     };
     // A resumed session brings the certificate of its first handshake along,
@@ -146,9 +162,12 @@ async fn shake(stream: TcpStream, tls: &Arc<Tls>, managed: &Managed) -> Handshak
     Ok(Some((Stream::Tls(Box::new(stream)), secured)))
 }
 
-/// Reads a client's hello.
-async fn hear(mut stream: TcpStream) -> Result<StartHandshake<TcpStream>, ReasonRef> {
+/// Reads a client's hello, and what it tells of its program.
+async fn hear(
+    mut stream: TcpStream,
+) -> Result<(StartHandshake<TcpStream>, Option<Box<str>>), ReasonRef> {
     let mut acceptor = Acceptor::default();
+    let mut reader = Reader::default();
     let mut bytes = [0; HEARD];
     let mut first = true;
     loop {
@@ -162,6 +181,10 @@ async fn hear(mut stream: TcpStream) -> Result<StartHandshake<TcpStream>, Reason
             say(&mut stream, PLAIN_ANSWER).await;
             return Err(&reasons::PLAIN_HTTP);
         }
+        let mut ja4 = None;
+        if let Progress::Done(message) = reader.feed(came) {
+            ja4 = fingerprint(message);
+        }
         while !came.is_empty() {
             if acceptor.read_tls(&mut came).is_err() {
                 return Err(&reasons::NOT_TLS);
@@ -170,7 +193,9 @@ async fn hear(mut stream: TcpStream) -> Result<StartHandshake<TcpStream>, Reason
                 // What follows in the same read belongs to a client that did not wait:
                 // before the gate's own hello there is nothing more to say.
                 Ok(Some(_)) if !came.is_empty() => return Err(&reasons::NOT_TLS),
-                Ok(Some(accepted)) => return Ok(StartHandshake::from_parts(accepted, stream)),
+                Ok(Some(accepted)) => {
+                    return Ok((StartHandshake::from_parts(accepted, stream), ja4))
+                }
                 Ok(None) => {}
                 Err((error, mut alert)) => {
                     let mut words = Vec::new();
@@ -182,6 +207,17 @@ async fn hear(mut stream: TcpStream) -> Result<StartHandshake<TcpStream>, Reason
             }
         }
     }
+}
+
+fn fingerprint(message: &[u8]) -> Option<Box<str>> {
+    let sha256 = |bytes: &[u8]| {
+        let mut hash = [0; 32];
+        hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
+        hash
+    };
+    let hello = WireHello::parse(message)?;
+    let ja4 = Ja4::new(&hello.parts(false)).fingerprint(sha256);
+    Some(ja4.into())
 }
 
 fn asked(hello: &ClientHello<'_>) -> Option<Box<str>> {
