@@ -13,6 +13,7 @@ use lockgate_policy::ReasonRef;
 use lockgate_wire::http2::Budgets;
 
 use crate::net::{ConnectionState, Stream, Trip};
+use crate::pipeline::outlived;
 use crate::worker::{Origin, Worker};
 
 mod head;
@@ -118,6 +119,9 @@ pub async fn converse(
             respond,
         );
         tokio::task::spawn_local(task);
+        if outlived(worker, origin, state) {
+            state.retiring.set(true);
+        }
     }
     drop(connection);
     // Their events are still to be written, and the process may end with its last connection.
