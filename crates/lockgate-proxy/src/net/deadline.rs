@@ -88,6 +88,8 @@ pub struct ConnectionState {
     secured: OnceCell<Rc<Secured>>,
     /// Where else its host is to be found, over HTTP/3 (RFC 7838).
     alt_svc: Option<HeaderValue>,
+    /// How an HTTP/2 client began; its connection and all its streams hold the same.
+    http2: OnceCell<Rc<OnceCell<Box<str>>>>,
     limits: ListenerLimits,
     waker: RefCell<Option<Waker>>,
     waiting: Cell<Waiting>,
@@ -134,6 +136,7 @@ impl ConnectionState {
             hop: Rc::new(Hop::new(peer, false, listener.secure, port)),
             secured: OnceCell::new(),
             alt_svc: listener.speaks_http3().then(|| alt_svc(port)).flatten(),
+            http2: OnceCell::new(),
             port,
             limits: listener.limits.clone(),
             waker: RefCell::default(),
@@ -179,6 +182,7 @@ impl ConnectionState {
             hop,
             secured: self.secured.clone(),
             alt_svc: self.alt_svc.clone(),
+            http2: self.http2.clone(),
             limits: self.limits.clone(),
             waker: RefCell::default(),
             waiting: Cell::new(Waiting::Nothing),
@@ -269,6 +273,25 @@ impl ConnectionState {
     /// Value of `Alt-Svc` in its answers, where its host also speaks HTTP/3.
     pub fn alt_svc(&self) -> Option<&HeaderValue> {
         self.alt_svc.as_ref().filter(|_| !self.is_http3())
+    }
+
+    /// It speaks HTTP/2, and its client's fingerprint is to be had there.
+    pub fn speaks_http2(&self, fingerprint: Rc<OnceCell<Box<str>>>) {
+        // A connection begins once.
+        let _ = self.http2.set(fingerprint);
+    }
+
+    /// What it speaks, by its name in ALPN (RFC 7301), where it is not HTTP/1.
+    pub fn protocol(&self) -> Option<&'static str> {
+        match self.http2.get() {
+            Some(_) => Some("h2"),
+            None => self.is_http3().then_some("h3"),
+        }
+    }
+
+    /// The fingerprint of an HTTP/2 client.
+    pub fn http2(&self) -> Option<&str> {
+        self.http2.get()?.get().map(AsRef::as_ref)
     }
 
     /// Its handshake is over: its first request is awaited.

@@ -16,6 +16,7 @@ use quinn_proto::transport_parameters::TransportParameters;
 use quinn_proto::{ConnectionId, Side, TransportError, TransportErrorCode};
 use rustls::pki_types::CertificateDer;
 
+use super::accept::{fingerprint, shown};
 use super::{reasons, Clients, Names, Secured, Tls};
 use crate::bundle::{Protocol, TlsVersion};
 
@@ -36,6 +37,7 @@ pub struct Quic {
 struct Heard {
     rules: usize,
     name: Option<Box<str>>,
+    ja4: Option<Box<str>>,
 }
 
 impl Quic {
@@ -119,6 +121,7 @@ impl Shaking {
         let heard = Heard {
             rules: place.rules,
             name,
+            ja4: fingerprint(message, true),
         };
         let session = Arc::clone(config).start_session(self.version, &self.params);
         self.chosen = Some((session, heard));
@@ -153,6 +156,7 @@ impl Session for Shaking {
             rules: heard.rules,
             // Two readers of one hello have to agree on whom it asks for.
             name: (name.as_deref() == heard.name.as_deref()).then(|| heard.name.clone())?,
+            ja4: heard.ja4.clone(),
         }))
     }
 
@@ -240,12 +244,14 @@ impl Secured {
             name: heard.name,
             protocol: Protocol::Http3,
             by: Arc::clone(tls),
-            chain: identity.map_or_else(Box::default, |shown| (*shown).into()),
+            client: shown(identity.as_ref().map(|chain| chain.as_slice()))?,
+            version: "1.3",
+            ja4: heard.ja4,
         };
         // A resumed session brings the certificate of its first handshake along,
         // which was trusted then.
         if let Some(clients) = &tls.rules[heard.rules].clients {
-            clients.check(secured.chain())?;
+            clients.check(secured.client())?;
         }
         Ok(secured)
     }
@@ -274,7 +280,8 @@ pub fn failure(error: &quinn_proto::ConnectionError) -> ReasonRef {
     };
     // Alerts are told as 0x100 and on (RFC 9001, 4.8).
     match code.checked_sub(0x100) {
-        Some(42 | 43 | 45 | 46 | 48) => &reasons::CERTIFICATE_REFUSED,
+        Some(45) => &reasons::CERTIFICATE_EXPIRED,
+        Some(42 | 43 | 46 | 48) => &reasons::CERTIFICATE_REFUSED,
         Some(44) => &reasons::CERTIFICATE_REVOKED,
         Some(116) => &reasons::CERTIFICATE_MISSING,
         Some(40 | 47 | 70 | 71 | 109 | 120) => &reasons::NOTHING_COMMON,
