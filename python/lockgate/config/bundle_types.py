@@ -505,7 +505,7 @@ class ListenerLimits(TypedDict):
     connections_per_ip: int
     """Open connections of one address."""
     control_frames: int
-    """How many times the usual number of HTTP/2's control frames a connection may send."""
+    """How many times the usual number of HTTP/2's and HTTP/3's control frames a connection may send."""
     handshake_timeout_ms: int
     """From a connection's first byte to the end of its TLS handshake, milliseconds."""
     head_bytes: int
@@ -519,7 +519,7 @@ class ListenerLimits(TypedDict):
     new_connections_per_ip: int
     """New connections of one address in a second, and five times as many at once; 0 for no bound."""
     streams: int
-    """Requests of one HTTP/2 connection that are under way at once."""
+    """Requests of one HTTP/2 or HTTP/3 connection that are under way at once."""
     write_timeout_ms: int
     """A peer that takes no byte of its answer for this long is let go, milliseconds."""
 
@@ -958,7 +958,7 @@ class Policies(TypedDict):
     """What may become a WebSocket; none for nothing."""
 
 
-Protocol = Literal["http/1.1", "h2"]
+Protocol = Literal["http/1.1", "h2", "h3"]
 """What is spoken over a connection."""
 
 
