@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from support.certificates import Authority
 from support.waiting import until
 
 H3_REQUEST_CANCELLED = 0x10C
+H3_FRAME_UNEXPECTED = 0x105
 H3_EXCESSIVE_LOAD = 0x107
 UNRECOGNIZED_NAME = 0x100 + 112
 CERTIFICATE_REQUIRED = 0x100 + 116
@@ -132,6 +134,7 @@ def test_a_body_has_the_length_that_was_said(shop: Place, authority: Authority, 
         assert reply.reset is not None or reply.status == 400
         assert web.get().status == 200, "the connection serves on"
     assert len(shop.upstream.requests) == before + 1
+    until(lambda: shop.gate.refusals("http3-length-differs"), "the refusal to be counted")
 
 
 def test_trailers_come_through(authority: Authority, gate: Gate, upstream: Upstream) -> None:
@@ -181,6 +184,19 @@ def test_heads_that_could_be_taken_in_two_ways_are_refused(
             reply = web.answer(stream)
             assert reply.reset is not None or 400 <= reply.status < 500
     assert len(shop.upstream.requests) == before
+
+
+def test_what_http3_alone_refuses_has_its_reasons(shop: Place, authority: Authority) -> None:
+    with Http3(shop.port, authority.pem) as web:
+        padded = web.get("/", ("x-a", " padded"))
+        assert (padded.status, json.loads(padded.body)["reason"]) == (400, "http3-field-malformed")
+        tunnel = web.answer(web.ask("/", "CONNECT"))
+        assert (tunnel.status, json.loads(tunnel.body)["reason"]) == (501, "http3-connect-unsupported")
+        data_before_a_head = b"\x00\x01x"
+        web.quic.send_stream_data(web.quic.get_next_available_stream_id(), data_before_a_head)
+        web.flush()
+        assert web.end() == H3_FRAME_UNEXPECTED
+    until(lambda: shop.gate.refusals("http3-protocol-error"), "the refusal to be counted")
 
 
 def test_a_refusal_says_why(web: Http3) -> None:

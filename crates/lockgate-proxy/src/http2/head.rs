@@ -37,7 +37,8 @@ pub const HTTP_2: Dialect = Dialect {
 pub const HTTP_3: Dialect = Dialect {
     version: Version::HTTP_3,
     connect_unsupported: &http3::CONNECT_UNSUPPORTED,
-    authority_differs: &http3::AUTHORITY_DIFFERS,
+    // The library has compared them already.
+    authority_differs: &http3::PROTOCOL,
     field_malformed: &http3::FIELD_MALFORMED,
 };
 

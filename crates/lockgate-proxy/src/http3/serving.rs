@@ -129,7 +129,10 @@ async fn send(
     let (response, mut body, over) = begin((worker, state), answer, head_only).ok_or(Gone)?;
     let sent = async {
         taken((worker, state), sending.send_response(response)).await?;
-        while !over {
+        loop {
+            if over {
+                break;
+            }
             let frame = poll_fn(|cx| match state.tripped() {
                 Some(_) => Poll::Ready(Err(Gone)),
                 None => Pin::new(&mut body).poll_frame(cx).map(Ok),

@@ -192,6 +192,20 @@ fn streams_in_one_direction_are_counted() {
     assert_eq!(counters.one_way(0), Err(&reasons::CONTROL_FLOOD));
 }
 
+#[test]
+fn reasons_keep_their_codes() {
+    let codes = [
+        (&reasons::FRAME_TOO_LARGE, "http3-frame-too-large"),
+        (&reasons::PATH_FLOOD, "http3-path-flood"),
+        (&reasons::WINDOW_UPDATE_FLOOD, "http3-window-update-flood"),
+        (&reasons::EMPTY_FRAMES_FLOOD, "http3-empty-frames-flood"),
+        (&reasons::CONTROL_FLOOD, "http3-control-flood"),
+    ];
+    for (reason, code) in codes {
+        assert_eq!(reason.code, code);
+    }
+}
+
 proptest! {
     /// The verdict does not depend on how the bytes were cut.
     #[test]
