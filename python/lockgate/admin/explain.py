@@ -248,7 +248,7 @@ def _turned_away(
         "steps": [],
         "verdict": "deny",
         "status": reason["status"],
-        "reason": {**told, "own": None, "detail": "a handshake ends with an alert, and no request is read", "span": None},
+        "reason": {**told, "own": None, "detail": "the handshake ends with an alert", "span": None},
         "identity": None,
         "upstream": None,
         "location": None,
