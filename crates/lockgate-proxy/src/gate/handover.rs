@@ -161,7 +161,13 @@ impl Gate {
             .iter()
             .position(|each| each.address == address && !each.datagrams.is_empty());
         let Some(at) = at else {
-            return net::bind_datagrams(bound, self.workers.len());
+            // Connections from before HTTP/3 was turned off may still end there.
+            return if self.shared.quic.holds(bound) {
+                let workers = 0..self.workers.len();
+                workers.map(|_| net::share_datagrams(bound)).collect()
+            } else {
+                net::bind_datagrams(bound, self.workers.len())
+            };
         };
         let mut sockets = handed.swap_remove(at).datagrams;
         while sockets.len() < self.workers.len() {

@@ -1,7 +1,7 @@
 //! Where QUIC comes in: an endpoint for each UDP socket, and what all of them share.
 
 use std::io;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,6 +80,12 @@ impl Shared {
             token: Arc::new(hkdf::Prk::new_less_safe(hkdf::HKDF_SHA256, token.as_ref())),
             reset: Arc::new(hmac::Key::new(hmac::HMAC_SHA256, reset.as_ref())),
         })
+    }
+
+    /// Whether there are sockets on this address, and be it for connections that end.
+    #[must_use]
+    pub fn holds(&self, address: SocketAddr) -> bool {
+        self.exchange.holds(address)
     }
 
     /// An endpoint on a socket that is bound.

@@ -14,7 +14,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{ready, Context, Poll};
 
 use quinn::udp::{EcnCodepoint, RecvMeta, Transmit, UdpSocketState};
@@ -41,6 +41,8 @@ pub struct Exchange {
     process: u32,
     /// The number of the next endpoint.
     next: AtomicU16,
+    /// Where this process has sockets, once for each.
+    bound: Mutex<Vec<SocketAddr>>,
 }
 
 impl Exchange {
@@ -56,9 +58,19 @@ impl Exchange {
             keys,
             process,
             next: AtomicU16::new(0),
+            bound: Mutex::default(),
         };
         exchange.sweep();
         Ok(exchange)
+    }
+
+    /// Whether this process has sockets there, and be it for connections that end.
+    pub fn holds(&self, address: SocketAddr) -> bool {
+        self.bound().contains(&address)
+    }
+
+    fn bound(&self) -> MutexGuard<'_, Vec<SocketAddr>> {
+        self.bound.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The name of a worker's socket; short, however long the folder's is.
@@ -116,6 +128,7 @@ pub struct Socket {
     /// What goes to others.
     passing: UnixDatagram,
     exchange: Arc<Exchange>,
+    bound: SocketAddr,
     owner: Owner,
     /// Another process reads the socket now.
     deaf: AtomicBool,
@@ -133,15 +146,19 @@ impl Socket {
         };
         let passing = UnixDatagram::unbound()?;
         passing.set_nonblocking(true)?;
-        Ok(Self {
+        let bound = socket.local_addr()?;
+        let made = Self {
             state: UdpSocketState::new((&socket).into())?,
             io: tokio::net::UdpSocket::from_std(socket)?,
             passed: tokio::net::UnixDatagram::from_std(exchange.bind(owner)?)?,
             passing,
             exchange,
+            bound,
             owner,
             deaf: AtomicBool::new(false),
-        })
+        };
+        made.exchange.bound().push(bound);
+        Ok(made)
     }
 
     /// Whose connections come in here.
@@ -256,6 +273,10 @@ impl Drop for Socket {
     fn drop(&mut self) {
         // What a process leaves that is killed, the next takes away.
         let _ = std::fs::remove_file(self.exchange.name(self.owner));
+        let mut bound = self.exchange.bound();
+        if let Some(at) = bound.iter().position(|address| *address == self.bound) {
+            bound.swap_remove(at);
+        }
     }
 }
 
