@@ -68,9 +68,18 @@ class Graded:
 def audit(subjects: list[Subject], *, seconds: float = CONNECTION_SECONDS) -> Iterator[Graded]:
     """Each of them, in order, as soon as it is known; `seconds` is what one connection may take."""
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="tls-audit") as pool:
-        yield from pool.map(lambda each: _one(each, seconds), subjects[:SUBJECTS_MAX])
+        yield from pool.map(lambda each: _guarded(each, seconds), subjects[:SUBJECTS_MAX])
     for each in subjects[SUBJECTS_MAX:]:
         yield Graded(each, None, note=f"not looked at: there are more than {SUBJECTS_MAX}", unknown=True)
+
+
+def _guarded(subject: Subject, seconds: float) -> Graded:
+    try:
+        return _one(subject, seconds)
+    except Exception as failed:  # noqa: BLE001 -- One that cannot be looked at must not hide the others.
+        words = printable(str(failed))[:200]
+        note = f"the audit itself failed: {type(failed).__name__}: {words}; please report it as an issue"
+        return Graded(subject, None, note=note, unknown=True)
 
 
 def _one(subject: Subject, seconds: float) -> Graded:
@@ -151,7 +160,7 @@ def _facts(seen: list[tuple[Way, Met]]) -> dict[str, Any]:
         "cipher": met.cipher,
         "group": hello.GROUPS.get(met.group, hex(met.group)) if met.group is not None else None,
         "post_quantum": met.post_quantum,
-        "protocol": met.protocol,
+        "protocol": printable(met.protocol)[:40] if met.protocol is not None else None,
         "weak_ciphers": [each for each in met.taken if each != "dhe"],
         "hsts": printable(met.hsts)[:200] if met.hsts is not None else None,
         "certificates": [_certificate(way, each) for way, each in seen if each.chain],
