@@ -114,7 +114,7 @@ class _Case:
 
     @property
     def asked(self) -> str:
-        return self.way.name or self.way.host
+        return self.way.name or self.way.expected or self.way.host
 
     def finding(self, code: str, lost: int, message: str, ours: str, theirs: str | None = None) -> Finding:
         """Advice differs: the one is the configuration's, the other the server's own."""

@@ -54,6 +54,8 @@ class Way:
     """The files of a certificate and its key that the server may ask for."""
     protocols: tuple[str, ...] = ("http/1.1",)
     asks_hsts: bool = False
+    expected: str | None = None
+    """What the certificate has to be good for, where that is neither the name nor the host."""
 
 
 @dataclass(slots=True)
