@@ -84,7 +84,7 @@ class Load:
 
     def streams(self, target: Target, count: int) -> LoadResult:
         """So many requests by h2load over HTTP/2, on few connections with many under way; timed as a whole."""
-        path, headers = _first(target)
+        path, headers = _first(target, without="Host")  # It is `:authority`, and nginx refuses both.
         command = ["taskset", "-c", str(self.core), "h2load", "-t1", f"-c{H2_CONNECTIONS}", f"-m{H2_STREAMS}"]
         command += [f"-n{count}", "--connect-to", target.address, *headers, f"https://{certificates.HOST}{path}"]
         done = _run(command, PATIENCE + count / SLOWEST)
@@ -142,10 +142,11 @@ class Load:
         return LoadResult(int(counted[1]), float(counted[2]), NOTHING, None)
 
 
-def _first(target: Target) -> tuple[str, list[str]]:
+def _first(target: Target, without: str | None = None) -> tuple[str, list[str]]:
     """The path of a file's first request, and its headers as curl and the like want them."""
     first = target.requests.read_bytes().partition(b"\r\n\r\n")[0].decode().split("\r\n")
-    return first[0].split()[1], [word for line in first[1:] for word in ("-H", line)]
+    headers = [line for line in first[1:] if line.partition(":")[0] != without]
+    return first[0].split()[1], [word for line in headers for word in ("-H", line)]
 
 
 def _run(command: Sequence[str], seconds: float) -> str:

@@ -12,9 +12,9 @@ import pytest
 from gateway.harness import bundles
 from gateway.harness.gate import Gate
 from gateway.harness.place import Place
-from gateway.harness.secure import Http2, Reply
+from gateway.harness.secure import Http2, Reply, connect, context
 from gateway.harness.upstream import AutoUpstream, Upstream
-from gateway.harness.wire import Message
+from gateway.harness.wire import Message, Wire
 from support.certificates import Authority
 from support.waiting import until
 
@@ -263,3 +263,15 @@ def test_requests_beside_others_take_places_of_connections(
             wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
         assert [one.answer(stream).status for stream in held] == [200] * 4
         assert other.answer(first).status == 200
+
+
+def test_what_does_not_begin_with_the_preface_is_closed_at_once(shop: Place, authority: Authority) -> None:
+    """Not once it has been idle for long: RFC 9113 section 3.4."""
+    before = shop.gate.refusals("http2-preface")
+    with Http2(shop.port, authority.pem) as polite:
+        assert polite.get().status == 200
+    rude = connect(shop.port, context(authority.pem, protocols=("h2",)))
+    with Wire(rude) as wire:
+        wire.send(b"INVALID CONNECTION PREFACE\r\n\r\n")
+        wire.rest()
+    shop.gate.refused("http2-preface", before + 1)

@@ -12,6 +12,7 @@ pub mod headers;
 pub mod ip_filter;
 pub mod jwt;
 pub mod limits;
+pub mod mtls;
 pub mod plugins;
 pub mod redirect;
 pub mod rewrite;
@@ -46,6 +47,7 @@ pub const NAMES: &[&str] = &[
     ip_filter::NAME,
     jwt::NAME,
     limits::NAME,
+    mtls::NAME,
     plugins::NAME,
     redirect::NAME,
     rewrite::NAME,
@@ -55,13 +57,14 @@ pub const NAMES: &[&str] = &[
 /// Every reason that a room can give, room by room.
 #[must_use]
 pub fn reasons() -> Vec<ReasonRef> {
-    let rooms: [&[ReasonRef]; 11] = [
+    let rooms: [&[ReasonRef]; 12] = [
         api_key::REASONS,
         body_limit::REASONS,
         cors::REASONS,
         ip_filter::REASONS,
         jwt::REASONS,
         limits::REASONS,
+        mtls::REASONS,
         plugins::REASONS,
         redirect::REASONS,
         rewrite::REASONS,

@@ -196,6 +196,7 @@ class Compiler:
             "split": api.api.split.bundled() if api.api.split is not None else None,
             "conditions": api.api.match.conditions() if api.api.match is not None else [],
             "strip_path": api.api.strip_path,
+            "client_cert": api.api.client_cert or "off",
             "normal_form": cast("types.NormalForm", api.api.normal_form.model_dump()),
             "openapi": self._openapi(api, stripped(api.api, api.api.path)),
             "versions": self._versions(api, api.api, api.api.path),

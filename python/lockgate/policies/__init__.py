@@ -8,6 +8,7 @@ from lockgate.policies.headers import Headers
 from lockgate.policies.ip_filter import AddressEntry, IpFilter
 from lockgate.policies.jwt import Jwt
 from lockgate.policies.limits import Limit
+from lockgate.policies.mtls import Mtls
 from lockgate.policies.plugins import Plugin, PluginEntry
 from lockgate.policies.redirect import Redirect
 from lockgate.policies.rewrite import Rewrite
@@ -25,6 +26,7 @@ __all__ = [
     "Limit",
     "Lists",
     "Mode",
+    "Mtls",
     "OnError",
     "Plugin",
     "PluginEntry",

@@ -25,6 +25,14 @@ pub struct Seen {
     pub fingerprint: Rc<OnceCell<Box<str>>>,
 }
 
+/// Whether there is a breach; it stays where it is.
+pub fn has_found(found: &Found) -> bool {
+    let breach = found.take();
+    let there = breach.is_some();
+    found.set(breach);
+    there
+}
+
 /// A stream with a watcher of what the client sends.
 pub struct Watched {
     stream: Stream,

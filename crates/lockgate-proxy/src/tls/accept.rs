@@ -8,18 +8,16 @@ use std::task::Poll;
 
 use aws_lc_rs::digest;
 use http::HeaderValue;
+use lockgate_policy::mtls::ClientCertificate;
 use lockgate_policy::ReasonRef;
 use lockgate_wire::client_hello::{ClientHello as WireHello, Ja4, Progress, Reader};
-use rustls::pki_types::CertificateDer;
 use rustls::server::{Acceptor, ClientHello};
-use rustls::{
-    CertificateError, Error, HandshakeKind, PeerIncompatible, ProtocolVersion, ServerConnection,
-};
+use rustls::{Error, HandshakeKind, PeerIncompatible, ProtocolVersion, ServerConnection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::StartHandshake;
 
-use super::{reasons, Managed, Tls};
+use super::{clients, reasons, Managed, Tls};
 use crate::net::{ConnectionState, Stream};
 
 /// The alert `unrecognized_name` (RFC 6066 section 3), before there is a key.
@@ -47,11 +45,11 @@ pub struct Secured {
     pub h2: bool,
     /// By which certificates and rules the handshake went.
     pub by: Arc<Tls>,
+    client: Option<Box<ClientCertificate>>,
     /// The version of TLS, `1.2` or `1.3`.
     pub version: &'static str,
     /// The fingerprint JA4 of what the client offered.
     pub ja4: Option<Box<str>>,
-    chain: Box<[CertificateDer<'static>]>,
 }
 
 impl Secured {
@@ -59,15 +57,15 @@ impl Secured {
     pub(super) fn for_tests(
         tls: &Arc<Tls>,
         name: Option<&str>,
-        chain: &[CertificateDer<'static>],
+        chain: &[rustls::pki_types::CertificateDer<'static>],
     ) -> Self {
         Self {
             name: name.map(Into::into),
             h2: false,
             by: Arc::clone(tls),
+            client: ClientCertificate::read(chain).map(Box::new),
             version: "1.3",
             ja4: None,
-            chain: chain.into(),
         }
     }
 
@@ -77,10 +75,10 @@ impl Secured {
         self.by.hsts.as_ref().map(HeaderValue::as_bytes)
     }
 
-    /// The certificate that the client showed, and those that vouch for it; empty if none.
+    /// The certificate that the client showed; it was trusted.
     #[must_use]
-    pub fn chain(&self) -> &[CertificateDer<'static>] {
-        &self.chain
+    pub fn client(&self) -> Option<&ClientCertificate> {
+        self.client.as_deref()
     }
 }
 
@@ -144,19 +142,19 @@ async fn shake(stream: TcpStream, tls: &Arc<Tls>, managed: &Managed) -> Handshak
         name,
         h2: connection.alpn_protocol() == Some(b"h2"),
         by: Arc::clone(tls),
+        client: shown(connection)?,
         version: match connection.protocol_version() {
             Some(ProtocolVersion::TLSv1_2) => "1.2",
             // The gate offers no third one.
             _ => "1.3",
         },
         ja4,
-        chain: chain(connection),
     };
     // A resumed session brings the certificate of its first handshake along,
     // which was trusted then.
     if connection.handshake_kind() == Some(HandshakeKind::Resumed) {
         if let Some(clients) = &rules.clients {
-            clients.check(secured.chain())?;
+            clients.check(secured.client())?;
         }
     }
     Ok(Some((Stream::Tls(Box::new(stream)), secured)))
@@ -226,9 +224,15 @@ fn asked(hello: &ClientHello<'_>) -> Option<Box<str>> {
         .map(|name| name.to_ascii_lowercase().into())
 }
 
-fn chain(connection: &ServerConnection) -> Box<[CertificateDer<'static>]> {
-    let shown = connection.peer_certificates().unwrap_or_default();
-    shown.iter().map(|each| each.clone().into_owned()).collect()
+/// What the client showed. What is trusted and still cannot be read as a whole is nobody's name.
+fn shown(connection: &ServerConnection) -> Result<Option<Box<ClientCertificate>>, ReasonRef> {
+    match connection.peer_certificates() {
+        None | Some([]) => Ok(None),
+        Some(chain) => match ClientCertificate::read(chain) {
+            Some(read) => Ok(Some(Box::new(read))),
+            None => Err(&reasons::CERTIFICATE_REFUSED),
+        },
+    }
 }
 
 async fn say(stream: &mut TcpStream, words: &[u8]) {
@@ -254,8 +258,7 @@ fn why(error: &io::Error) -> ReasonRef {
 fn reason(error: &Error) -> ReasonRef {
     match error {
         Error::NoCertificatesPresented => &reasons::CERTIFICATE_MISSING,
-        Error::InvalidCertificate(CertificateError::Revoked) => &reasons::CERTIFICATE_REVOKED,
-        Error::InvalidCertificate(_) => &reasons::CERTIFICATE_REFUSED,
+        Error::InvalidCertificate(error) => clients::reason(error),
         Error::PeerIncompatible(
             PeerIncompatible::SupportedVersionsExtensionRequired
             | PeerIncompatible::Tls12NotOffered
