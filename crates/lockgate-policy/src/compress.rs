@@ -113,8 +113,10 @@ pub struct Asked {
     coding: Option<Coding>,
     /// Its answer goes without its body.
     head: bool,
-    /// The answer has to be of the client's own making alone: no page of another site could ask.
-    exposed: bool,
+    /// A browser adds credentials to it, whichever page asks.
+    ambient: bool,
+    /// A browser says that the page which asks is the API's own.
+    own: bool,
 }
 
 impl Compress {
@@ -127,7 +129,8 @@ impl Compress {
             Err(ConfigError::new("compress-malformed", pointer, told))
         };
         if config.codings.is_empty() || config.codings.contains(&Named::Deflate) {
-            let told = "offer one or more of `zstd`, `br` and `gzip`; `deflate` is read in two ways";
+            let told =
+                "offer one or more of `zstd`, `br` and `gzip`; `deflate` is read in two ways";
             return malformed("/codings".into(), told);
         }
         let mut types = Vec::with_capacity(config.types.len());
@@ -146,7 +149,10 @@ impl Compress {
             zstd: config.zstd_level,
         };
         if !(1..=9).contains(&levels.gzip) || levels.br > 11 || !(1..=19).contains(&levels.zstd) {
-            return malformed(String::new(), "gzip has levels 1 to 9, br 0 to 11, zstd 1 to 19");
+            return malformed(
+                String::new(),
+                "gzip has levels 1 to 9, br 0 to 11, zstd 1 to 19",
+            );
         }
         Ok(Self {
             offered: config.codings.iter().map(|named| (*named).into()).collect(),
@@ -169,25 +175,26 @@ impl Compress {
         self.levels
     }
 
-    /// What the client asks for. `certified` is whether it showed a certificate,
-    /// which a browser does for whatever page asks.
+    /// What the client asks for; none where nothing may be changed.
     #[must_use]
-    pub fn asked(&self, view: &RequestView<'_>, certified: bool) -> Option<Asked> {
+    pub fn asked(&self, view: &RequestView<'_>) -> Option<Asked> {
         if view.method == Method::CONNECT || is_said(view.headers, "no-transform") {
             return None;
         }
         Some(Asked {
             coding: preferred(view.headers, &self.offered),
             head: view.method == Method::HEAD,
-            exposed: (certified || is_ambient(view.headers)) && !is_own(view.headers),
+            ambient: is_ambient(view.headers),
+            own: is_own(view.headers),
         })
     }
 
     /// Makes of an answer's fields what they are once it is packed, in the
-    /// coding that comes back; none where it stays as it is.
+    /// coding that comes back; none where its body stays as it is. `certified` is
+    /// whether the client showed a certificate, which a browser does for any page.
     pub fn make_of(
         &self,
-        asked: Asked,
+        (asked, certified): (Asked, bool),
         status: StatusCode,
         headers: &mut HeaderMap,
     ) -> Option<Coding> {
@@ -204,7 +211,8 @@ impl Compress {
             return None;
         }
         vary(headers);
-        let exposed = asked.exposed || headers.contains_key(SET_COOKIE);
+        let exposed =
+            (asked.ambient || certified || headers.contains_key(SET_COOKIE)) && !asked.own;
         if exposed && !self.unsafe_with_cookies {
             return None;
         }

@@ -19,7 +19,9 @@
 //! inflate: {codings: [gzip], ratio: 50}
 //! ```
 
-use http::header::{HeaderMap, HeaderName, HeaderValue, ACCEPT_ENCODING, CONTENT_ENCODING};
+use http::header::{
+    HeaderMap, HeaderName, HeaderValue, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH,
+};
 use lockgate_wire::coding::{codings, reasons, Bounds, Coding, Inflater};
 use lockgate_wire::reason::ReasonRef;
 use schemars::JsonSchema;
@@ -44,8 +46,9 @@ pub const MIN_WINDOW: u64 = 32 * 1024;
 pub const MAX_WINDOW: u64 = 128 * 1024 * 1024;
 
 /// What tells of the bytes that came, and not of those that go on.
-const OF_THE_PACKED: [HeaderName; 5] = [
+const OF_THE_PACKED: [HeaderName; 6] = [
     CONTENT_ENCODING,
+    CONTENT_LENGTH,
     HeaderName::from_static("content-md5"),
     HeaderName::from_static("content-digest"),
     HeaderName::from_static("repr-digest"),
@@ -106,9 +109,8 @@ impl Inflate {
     /// # Errors
     /// If no coding is named, or a bound is none.
     pub fn new(config: &Config) -> Result<Self, ConfigError> {
-        let malformed = |pointer: &str, told: &str| {
-            Err(ConfigError::new("inflate-malformed", pointer, told))
-        };
+        let malformed =
+            |pointer: &str, told: &str| Err(ConfigError::new("inflate-malformed", pointer, told));
         if config.codings.is_empty() {
             return malformed("/codings", "name at least one coding");
         }

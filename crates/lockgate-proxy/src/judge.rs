@@ -10,14 +10,15 @@ use std::net::{IpAddr, Ipv4Addr};
 use http::header::{HeaderValue, ALLOW, CONTENT_TYPE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method};
+use lockgate_policy::inflate::{Inflate, Plan};
 use lockgate_policy::limits::{Charge, Strike};
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
 use lockgate_policy::template::Captures;
 use lockgate_policy::websocket::Terms;
 use lockgate_policy::{
-    cors, Answers, BodyMachine, Caller, Denial, Edit, Identity, Mode, Need, OnError, PolicyError,
-    Reading, ReasonRef, RequestView, Span, Verdict,
+    compress, cors, Answers, BodyMachine, Caller, Denial, Edit, Identity, Mode, Need, OnError,
+    PolicyError, Reading, ReasonRef, RequestView, Span, Verdict,
 };
 use lockgate_wire::headers::forwarded::client_address;
 use lockgate_wire::query;
@@ -111,6 +112,8 @@ impl Default for Judgement {
             answer_edits: Vec::new(),
             shown: None,
             websocket: None,
+            inflate: None,
+            packing: None,
             watchers: Vec::new(),
             errors: Vec::new(),
         }
@@ -154,6 +157,10 @@ pub struct Judgement {
     pub shown: Option<Box<[Option<serde_json::Value>]>>,
     /// What is offered where it becomes a WebSocket, and what may pass over it.
     pub websocket: Option<Box<(Offer, Terms)>>,
+    /// How the body is unpacked, and by which step.
+    pub inflate: Option<Box<(usize, Plan)>>,
+    /// How the client wants its answer packed, and by which step.
+    pub packing: Option<(usize, compress::Asked)>,
     /// What watches the body.
     pub watchers: Vec<Watcher>,
     /// Errors of policies, for the log.
@@ -617,10 +624,36 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             Policy::Redirect(policy) => Ok(self.redirect(policy)),
             Policy::Rewrite(policy) => Ok(self.rewrite(policy, step)),
             Policy::WebSocket(policy) => Ok(self.websocket(policy)),
+            Policy::Inflate(policy) => {
+                let enforced = step.mode_at(self.now_ms) == Mode::Enforce;
+                let plan = self.plan(policy, &view);
+                Ok(match plan {
+                    Ok(plan) => {
+                        let plan = plan.filter(|_| enforced);
+                        self.judgement.inflate = plan.map(|plan| Box::new((self.next, plan)));
+                        Verdict::allow()
+                    }
+                    Err(denial) => Verdict::Deny(denial),
+                })
+            }
+            Policy::Compress(policy) => {
+                if step.mode_at(self.now_ms) == Mode::Enforce {
+                    let asked = policy.asked(&view);
+                    self.judgement.packing = asked.map(|asked| (self.next, asked));
+                }
+                Ok(policy.decide())
+            }
             Policy::BodyLimit(policy) => {
-                let verdict = policy.decide(&view);
+                // The head's length is that of the packed body.
+                let unpacked = self.judgement.inflate.is_some();
+                let verdict = if unpacked {
+                    Verdict::allow()
+                } else {
+                    policy.decide(&view)
+                };
                 // A length that the head told is held to by the framing.
-                if self.arrival.body && self.arrival.content_length.is_none() {
+                let told = self.arrival.content_length.is_some() && !unpacked;
+                if self.arrival.body && !told {
                     self.judgement.watchers.push(Watcher {
                         machine: Box::new(policy.watch()),
                         step: self.next,
@@ -636,6 +669,13 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             }
             Policy::Penalty(policy) => policy.decide(&self.counted(&view, step), answers),
         }
+    }
+
+    fn plan(&self, policy: &Inflate, view: &RequestView<'_>) -> Result<Option<Plan>, Denial> {
+        if !self.arrival.body {
+            return Ok(None);
+        }
+        policy.plan(view)
     }
 
     fn redirect(&self, policy: &Redirect) -> Verdict {

@@ -61,6 +61,12 @@ impl Secured {
         }
     }
 
+    /// Whether the client showed a certificate.
+    #[must_use]
+    pub fn is_certified(&self) -> bool {
+        !self.chain.is_empty()
+    }
+
     /// Value of `Strict-Transport-Security`, where the listener has one.
     #[must_use]
     pub fn hsts(&self) -> Option<&[u8]> {

@@ -68,7 +68,7 @@ impl Inflater {
         })
     }
 
-    /// Takes a piece of the body. What it becomes is asked for with [`Self::next`]
+    /// Takes a piece of the body. What it becomes is asked for with [`Self::unpack`]
     /// until there is nothing, and only then comes the next piece.
     ///
     /// # Errors
@@ -85,11 +85,16 @@ impl Inflater {
     ///
     /// # Errors
     /// If the body is not what it says, or becomes too much.
-    pub fn next(&mut self) -> Result<Option<Bytes>, ReasonRef> {
+    pub fn unpack(&mut self) -> Result<Option<Bytes>, ReasonRef> {
         // What came furthest goes first, so that no layer gathers anything.
         while let Some(at) = self.layers.iter().rposition(Layer::can_go_on) {
             let given = self.layers[at].step(&mut self.room)?;
-            if self.layers[at].given > self.taken.saturating_mul(self.ratio).saturating_add(RATIO_GRACE) {
+            if self.layers[at].given
+                > self
+                    .taken
+                    .saturating_mul(self.ratio)
+                    .saturating_add(RATIO_GRACE)
+            {
                 return Err(&reasons::RATIO);
             }
             if given == 0 {

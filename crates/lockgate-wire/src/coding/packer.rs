@@ -60,7 +60,7 @@ impl Packer {
                 Kind::Zstd(encoder)
             }
         };
-        Ok(Self { kind, owed: true })
+        Ok(Self { kind, owed: false })
     }
 
     /// Whether something was put in that has not come out.

@@ -40,7 +40,7 @@ fn unpacked(
     let mut out = Vec::new();
     for piece in body.chunks(size) {
         inflater.take(Bytes::copy_from_slice(piece))?;
-        while let Some(piece) = inflater.next()? {
+        while let Some(piece) = inflater.unpack()? {
             assert!(piece.len() <= super::PIECE, "a bomb may not fill memory");
             out.extend_from_slice(&piece);
         }
@@ -94,7 +94,10 @@ fn weights_are_those_of_the_rfc() {
 fn a_list_of_codings_is_read() {
     let mut headers = HeaderMap::new();
     assert_eq!(codings(&headers), Ok(vec![]));
-    headers.append(CONTENT_ENCODING, HeaderValue::from_static("identity, X-Gzip"));
+    headers.append(
+        CONTENT_ENCODING,
+        HeaderValue::from_static("identity, X-Gzip"),
+    );
     headers.append(CONTENT_ENCODING, HeaderValue::from_static("br"));
     assert_eq!(codings(&headers), Ok(vec![Coding::Gzip, Coding::Br]));
     headers.append(CONTENT_ENCODING, HeaderValue::from_static("compress"));
@@ -117,7 +120,10 @@ fn what_is_cut_short_or_goes_on_is_refused() {
             let twice = unpacked(&[coding], &body.repeat(2), (size, BOUNDS));
             assert_eq!(twice, Err(&reasons::MALFORMED), "{coding:?} {size}");
         }
-        assert_eq!(unpacked(&[coding], b"", (1, BOUNDS)), Err(&reasons::MALFORMED));
+        assert_eq!(
+            unpacked(&[coding], b"", (1, BOUNDS)),
+            Err(&reasons::MALFORMED)
+        );
         let other = unpacked(&[coding], b"{\"plain\": \"text\"}", (64, BOUNDS));
         assert_eq!(other, Err(&reasons::MALFORMED), "{coding:?}");
     }
@@ -133,7 +139,10 @@ fn a_check_sum_that_does_not_hold_is_found() {
         let mut body = packed(coding, b"some content");
         let last = body.len() - if coding == Coding::Gzip { 5 } else { 1 };
         body[last] ^= 1;
-        assert_eq!(unpacked(&[coding], &body, (64, BOUNDS)), Err(&reasons::MALFORMED));
+        assert_eq!(
+            unpacked(&[coding], &body, (64, BOUNDS)),
+            Err(&reasons::MALFORMED)
+        );
     }
 }
 
@@ -170,12 +179,21 @@ fn windows_are_held() {
     };
     let ask = |coding, body: &[u8], bounds| unpacked(&[coding], body, (64, bounds));
     assert_eq!(ask(Coding::Zstd, &zstd(13 << 3), BOUNDS), Ok(vec![]));
-    assert_eq!(ask(Coding::Zstd, &zstd(14 << 3), BOUNDS), Err(&reasons::WINDOW));
+    assert_eq!(
+        ask(Coding::Zstd, &zstd(14 << 3), BOUNDS),
+        Err(&reasons::WINDOW)
+    );
     assert_eq!(ask(Coding::Zstd, &zstd(14 << 3), large), Ok(vec![]));
-    assert_eq!(ask(Coding::Zstd, &zstd(21 << 3), large), Err(&reasons::WINDOW));
+    assert_eq!(
+        ask(Coding::Zstd, &zstd(21 << 3), large),
+        Err(&reasons::WINDOW)
+    );
     // WBITS 23 and 24, then the last, empty metablock.
     assert_eq!(ask(Coding::Br, &[0b0011_1101], BOUNDS), Ok(vec![]));
-    assert_eq!(ask(Coding::Br, &[0b0011_1111], BOUNDS), Err(&reasons::WINDOW));
+    assert_eq!(
+        ask(Coding::Br, &[0b0011_1111], BOUNDS),
+        Err(&reasons::WINDOW)
+    );
     assert_eq!(ask(Coding::Br, &[0b0011_1111], large), Ok(vec![]));
     // The large windows of brotli are no part of its RFC.
     let wide = ask(Coding::Br, &[0b0001_0001, 30, 3], large);
@@ -207,7 +225,7 @@ fn what_was_flushed_can_be_read() {
             packer.flush(&mut out).unwrap();
             assert!(!packer.owes());
             inflater.take(out.into()).unwrap();
-            while let Some(piece) = inflater.next().unwrap() {
+            while let Some(piece) = inflater.unpack().unwrap() {
                 read.extend_from_slice(&piece);
             }
             assert_eq!(read, said, "{coding:?}");
