@@ -228,7 +228,7 @@ impl Compress {
     /// Whether an answer is one that is packed for whoever wants it.
     fn suits(&self, status: StatusCode, headers: &HeaderMap) -> bool {
         let whole = !status.is_informational()
-            && !matches!(status.as_u16(), 204 | 205 | 206)
+            && !matches!(status.as_u16(), 204..=206)
             && !headers.contains_key(CONTENT_RANGE);
         let length = headers.get(CONTENT_LENGTH);
         let length = length.and_then(|length| length.to_str().ok()?.parse().ok());

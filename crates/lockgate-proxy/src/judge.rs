@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use http::header::{HeaderValue, ALLOW, CONTENT_TYPE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method};
-use lockgate_policy::inflate::{Inflate, Plan};
+use lockgate_policy::inflate::Plan;
 use lockgate_policy::limits::{Charge, Strike};
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
@@ -34,6 +34,7 @@ use crate::split::{Chooser, ChosenBy};
 use crate::trace::{Outcome, Trace};
 use crate::versions;
 
+mod bodies;
 mod counted;
 mod operation;
 mod secure;
@@ -624,44 +625,9 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             Policy::Redirect(policy) => Ok(self.redirect(policy)),
             Policy::Rewrite(policy) => Ok(self.rewrite(policy, step)),
             Policy::WebSocket(policy) => Ok(self.websocket(policy)),
-            Policy::Inflate(policy) => {
-                let enforced = step.mode_at(self.now_ms) == Mode::Enforce;
-                let plan = self.plan(policy, &view);
-                Ok(match plan {
-                    Ok(plan) => {
-                        let plan = plan.filter(|_| enforced);
-                        self.judgement.inflate = plan.map(|plan| Box::new((self.next, plan)));
-                        Verdict::allow()
-                    }
-                    Err(denial) => Verdict::Deny(denial),
-                })
-            }
-            Policy::Compress(policy) => {
-                if step.mode_at(self.now_ms) == Mode::Enforce {
-                    let asked = policy.asked(&view);
-                    self.judgement.packing = asked.map(|asked| (self.next, asked));
-                }
-                Ok(policy.decide())
-            }
-            Policy::BodyLimit(policy) => {
-                // The head's length is that of the packed body.
-                let unpacked = self.judgement.inflate.is_some();
-                let verdict = if unpacked {
-                    Verdict::allow()
-                } else {
-                    policy.decide(&view)
-                };
-                // A length that the head told is held to by the framing.
-                let told = self.arrival.content_length.is_some() && !unpacked;
-                if self.arrival.body && !told {
-                    self.judgement.watchers.push(Watcher {
-                        machine: Box::new(policy.watch()),
-                        step: self.next,
-                        enforced: step.mode_at(self.now_ms) == Mode::Enforce,
-                    });
-                }
-                Ok(verdict)
-            }
+            Policy::Inflate(policy) => Ok(self.inflate(policy, step)),
+            Policy::Compress(policy) => Ok(self.compress(policy, step)),
+            Policy::BodyLimit(policy) => Ok(self.body_limit(policy, step)),
             Policy::Plugin(plugin) => plugin.decide(&view, &self.subject(&view), answers),
             Policy::Headers(policy) => Ok(policy.decide(view.headers, &self.subject(&view))),
             Policy::Limits(policy) => {
@@ -669,13 +635,6 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             }
             Policy::Penalty(policy) => policy.decide(&self.counted(&view, step), answers),
         }
-    }
-
-    fn plan(&self, policy: &Inflate, view: &RequestView<'_>) -> Result<Option<Plan>, Denial> {
-        if !self.arrival.body {
-            return Ok(None);
-        }
-        policy.plan(view)
     }
 
     fn redirect(&self, policy: &Redirect) -> Verdict {
