@@ -21,6 +21,7 @@ from policies import (
     test_headers,
     test_jwt,
     test_limits,
+    test_mtls,
     test_redirect,
     test_rewrite,
     test_websocket,
@@ -61,6 +62,7 @@ def every() -> Iterator[Situation]:
     yield from _ip_filter()
     yield from _jwt()
     yield from _limits()
+    yield from _mtls()
     yield from _operation()
     yield from _moved("redirect", test_redirect)
     yield from _moved("rewrite", test_rewrite)
@@ -167,6 +169,13 @@ def _limits() -> Iterator[Situation]:
         ]
         bundle = partial(_of, {"authenticate": ["api_key"], "limits": case["limits"]})
         yield Situation(f"limits: {case['name']}", bundle, asked, facts, test_limits.PEPPER)
+
+
+def _mtls() -> Iterator[Situation]:
+    # What a client showed is not known within an application: each case is one in which nothing was shown.
+    for case in test_mtls.CASES:
+        bundle = partial(_of, {"authenticate": [{"mtls": test_mtls.said(case)}]})
+        yield Situation(f"mtls: {case['name']}", bundle, [Asked(headers=[HOST], now_ms=NOW_MS)])
 
 
 def _operation() -> Iterator[Situation]:

@@ -16,6 +16,7 @@ ROOMS = {
     "IpFilter": "ip_filter",
     "ApiKey": "api_key",
     "Jwt": "jwt",
+    "Mtls": "mtls",
     "BodyLimit": "body_limit",
     "Compress": "compress",
     "Cors": "cors",

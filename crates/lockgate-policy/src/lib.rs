@@ -14,6 +14,7 @@ pub mod inflate;
 pub mod ip_filter;
 pub mod jwt;
 pub mod limits;
+pub mod mtls;
 pub mod plugins;
 pub mod redirect;
 pub mod rewrite;
@@ -50,6 +51,7 @@ pub const NAMES: &[&str] = &[
     ip_filter::NAME,
     jwt::NAME,
     limits::NAME,
+    mtls::NAME,
     plugins::NAME,
     redirect::NAME,
     rewrite::NAME,
@@ -59,7 +61,7 @@ pub const NAMES: &[&str] = &[
 /// Every reason that a room can give, room by room.
 #[must_use]
 pub fn reasons() -> Vec<ReasonRef> {
-    let rooms: [&[ReasonRef]; 12] = [
+    let rooms: [&[ReasonRef]; 13] = [
         api_key::REASONS,
         body_limit::REASONS,
         cors::REASONS,
@@ -67,6 +69,7 @@ pub fn reasons() -> Vec<ReasonRef> {
         ip_filter::REASONS,
         jwt::REASONS,
         limits::REASONS,
+        mtls::REASONS,
         plugins::REASONS,
         redirect::REASONS,
         rewrite::REASONS,

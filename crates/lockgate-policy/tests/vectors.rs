@@ -11,8 +11,8 @@ use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
 use lockgate_policy::{
-    api_key, body_limit, cors, headers, ip_filter, websocket, Answers, BodyMachine, BodyVerdict,
-    Caller, Denial, Edit, Grant, Identity, KeyRecord, Need, RequestView, Verdict,
+    api_key, body_limit, cors, headers, ip_filter, mtls, websocket, Answers, BodyMachine,
+    BodyVerdict, Caller, Denial, Edit, Grant, Identity, KeyRecord, Need, RequestView, Verdict,
 };
 use serde::Deserialize;
 
@@ -476,6 +476,68 @@ mod sockets {
             let method = case.method.as_deref().unwrap_or("GET").parse().unwrap();
             let verdict = policy.decide(&view(&method, &headers, None));
             check(&case.name, &verdict, &case.verdict, case.reason.as_deref());
+        }
+    }
+}
+
+mod certificates {
+    use base64::engine::general_purpose::STANDARD;
+    use base64::Engine as _;
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Vectors {
+        now_ms: u64,
+        certificates: BTreeMap<String, String>,
+        cases: Vec<Case>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Case {
+        name: String,
+        certificate: Option<String>,
+        #[serde(default)]
+        allow: Vec<serde_json::Value>,
+        #[serde(default)]
+        known_by: mtls::KnownBy,
+        now_ms: Option<u64>,
+        verdict: String,
+        reason: Option<String>,
+        credential: Option<String>,
+    }
+
+    #[test]
+    fn mtls() {
+        let text = include_str!("../../../tests/vectors/mtls.yaml");
+        let vectors: Vectors = serde_saphyr::from_str(text).unwrap();
+        assert!(vectors.cases.len() > 40);
+        for case in vectors.cases {
+            let mut allow = Vec::new();
+            for mut wanted in case.allow {
+                wanted
+                    .as_object_mut()
+                    .unwrap()
+                    .entry("subject")
+                    .or_insert_with(|| serde_json::json!({}));
+                allow.push(serde_json::from_value(wanted).unwrap());
+            }
+            let policy = mtls::Mtls::new(&mtls::Config {
+                allow,
+                known_by: case.known_by,
+            });
+            let shown = case.certificate.map(|name| {
+                let der = STANDARD.decode(&vectors.certificates[&name]).unwrap();
+                mtls::ClientCertificate::read(&[der]).unwrap()
+            });
+            let now_ms = case.now_ms.unwrap_or(vectors.now_ms);
+            let verdict = policy.unwrap().decide(shown.as_ref(), now_ms);
+            check(&case.name, &verdict, &case.verdict, case.reason.as_deref());
+            if let (Verdict::Identify(identity), Some(credential)) = (&verdict, case.credential) {
+                assert_eq!(*identity.credential, *credential, "{}", case.name);
+            }
         }
     }
 }

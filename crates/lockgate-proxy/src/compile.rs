@@ -17,6 +17,7 @@ use lockgate_policy::inflate::Inflate;
 use lockgate_policy::ip_filter::IpFilter;
 use lockgate_policy::jwt::TokenCache;
 use lockgate_policy::limits::Seed;
+use lockgate_policy::mtls::Mtls;
 use lockgate_policy::plugins::Plugin;
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
@@ -437,6 +438,7 @@ fn compile_api(
                 switches,
                 duplicates: api.normal_form.duplicate_parameters,
                 strip_path: api.strip_path,
+                client_cert: api.client_cert,
                 openapi: openapi.map(Box::new),
                 versions: versions.map(Box::new),
                 edits: strip.collect::<Box<[Edit]>>(),
@@ -582,6 +584,7 @@ fn keys(api: &Api) -> Vec<HeaderName> {
     ways.filter_map(|way| match way {
         Authenticator::ApiKey(placed) => HeaderName::try_from(placed.config.header.as_str()).ok(),
         Authenticator::Jwt(placed) => placed.config.place.header(),
+        Authenticator::Mtls(_) => None,
     })
     .collect()
 }
@@ -630,6 +633,13 @@ fn steps(
                 (placed.into(), policy.map(Policy::ApiKey))
             }
             Authenticator::Jwt(placed) => (placed.into(), token(placed, issuers, around)),
+            Authenticator::Mtls(placed) => {
+                let policy = Mtls::new(&placed.config);
+                (
+                    placed.into(),
+                    policy.map(|policy| Policy::Mtls(policy.into())),
+                )
+            }
         };
         add(format!("authenticate/{place}"), common, policy);
     }

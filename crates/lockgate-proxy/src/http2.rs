@@ -13,6 +13,7 @@ use lockgate_policy::ReasonRef;
 use lockgate_wire::http2::Budgets;
 
 use crate::net::{ConnectionState, Stream, Trip};
+use crate::pipeline::outlived;
 use crate::worker::{Origin, Worker};
 
 mod head;
@@ -64,10 +65,14 @@ pub async fn converse(
         .max_pending_accept_reset_streams(RESETS_PENDING + limits.streams as usize)
         .max_local_error_reset_streams(Some(RESETS_EARNED));
     let budgets = Budgets::default().times(limits.control_frames);
-    let (stream, found) = Watched::new(stream, budgets, worker.clock.clone());
+    let (stream, seen) = Watched::new(stream, budgets, worker.clock.clone());
+    state.speaks_http2(seen.fingerprint);
+    let found = seen.found;
     let mut shaking = Box::pin(builder.handshake::<_, Bytes>(stream));
     let shaken = poll_fn(|cx| match std::future::Future::poll(shaking.as_mut(), cx) {
         Poll::Pending if state.tripped().is_some() || state.draining.get() => Poll::Ready(None),
+        // Nothing more is read, so the library would wait for a preface that never comes.
+        Poll::Pending if watched::has_found(&found) => Poll::Ready(None),
         polled => polled.map(Result::ok),
     });
     let Some(mut connection) = shaken.await else {
@@ -114,6 +119,9 @@ pub async fn converse(
             respond,
         );
         tokio::task::spawn_local(task);
+        if outlived(worker, origin, state) {
+            state.retiring.set(true);
+        }
     }
     drop(connection);
     // Their events are still to be written, and the process may end with its last connection.

@@ -12,6 +12,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, Method};
 use lockgate_policy::inflate::Plan;
 use lockgate_policy::limits::{Charge, Strike};
+use lockgate_policy::mtls::ClientCertificate;
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
 use lockgate_policy::template::Captures;
@@ -68,6 +69,8 @@ pub struct Arrival<'a> {
     pub peer: IpAddr,
     /// Its id, where it has one: what is left to chance is drawn from it.
     pub id: &'a str,
+    /// The certificate that the client showed in its handshake, if TLS trusted one.
+    pub certificate: Option<&'a ClientCertificate>,
     /// Where it arrived.
     pub listener: &'a CompiledListener,
 }
@@ -279,6 +282,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
         }
         self.refuse_websocket();
         self.choose_upstream();
+        self.tell_certificate();
         self.keep_for_answers();
         self.leave_rest();
         Progress::Done
@@ -618,6 +622,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             Policy::Cors(policy) => Ok(policy.decide(&view)),
             Policy::ApiKey(policy) => policy.decide(&view, answers, self.now_ms),
             Policy::Jwt(policy) => policy.decide(&view, answers, self.now_ms),
+            Policy::Mtls(policy) => Ok(policy.decide(self.arrival.certificate, self.now_ms)),
             Policy::Version => Ok(self.served()),
             Policy::Operation if self.judgement.operation.is_some() => Ok(Verdict::allow()),
             Policy::Operation => Ok(self.operation()),

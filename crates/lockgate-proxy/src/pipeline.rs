@@ -12,6 +12,7 @@ use http::request::Parts;
 use http::uri::{PathAndQuery, Uri};
 use http::{HeaderMap, Method, Request, StatusCode, Version};
 use lockgate_policy::inflate::Plan;
+use lockgate_policy::mtls::ClientCertificate;
 use lockgate_policy::{Answers, Denial, Edit, ReasonRef, POLICY_FAILED};
 use lockgate_wire::coding::Packer;
 use lockgate_wire::headers::forwarding::Hop;
@@ -22,6 +23,7 @@ use lockgate_wire::websocket::{reasons as websocket, Offer};
 use crate::body::{AnswerBody, RequestBody};
 use crate::bundle::Protocol;
 use crate::client::{Tunnel, Upload};
+use crate::clock::wall_ms;
 use crate::edits;
 use crate::exchange::Exchange;
 use crate::http1::write_field;
@@ -32,8 +34,8 @@ use crate::plugins;
 use crate::reasons;
 use crate::respond::{edited, refuse, respond, Answer, Fields};
 use crate::snapshot::{CompiledApi, CompiledListener, CompiledUpstream, Policy};
-use crate::tls::reasons::{HTTPS_REQUIRED, MISDIRECTED};
-use crate::tls::Secured;
+use crate::tls::reasons::{CERTIFICATE_EXPIRED, HTTPS_REQUIRED, MISDIRECTED};
+use crate::tls::{Secured, Tls};
 use crate::upstream::{Head, Upgrading};
 use crate::worker::{Origin, Worker};
 
@@ -139,6 +141,11 @@ pub const ORDER: &[Place] = &[
         "jwt",
         "head",
         "A signature costs more than looking a key up; whom a key has proved, no token need prove.",
+    ),
+    policy(
+        "mtls",
+        "head",
+        "A certificate is the connection's; whoever sends a key or a token with the request is known by that.",
     ),
     part(
         "limits",
@@ -422,7 +429,7 @@ fn packed(
         Fields::Own(headers) => headers,
         Fields::Passed(lines) => lines.map(HeaderMap::new()).ok_or(&reasons::GARBAGE)?.0,
     };
-    let certified = exchange.state.tls().is_some_and(Secured::is_certified);
+    let certified = exchange.state.tls().and_then(Secured::client).is_some();
     let coding = policy.make_of((asked, certified), status, &mut headers);
     let packer = coding.map(|coding| Packer::new(coding, policy.levels()));
     // It fails for want of memory alone.
@@ -490,10 +497,8 @@ pub(crate) fn misdirected(
         return listener.secure.then_some(&HTTPS_REQUIRED);
     };
     let tls = listener.tls.as_ref()?;
-    if again || !Arc::ptr_eq(tls, &secured.by) {
-        if let Err(reason) = tls.still_trusts(secured) {
-            return Some(reason);
-        }
+    if let Some(reason) = distrusted(tls, secured, again) {
+        return Some(reason);
     }
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     let serves = match host {
@@ -501,6 +506,30 @@ pub(crate) fn misdirected(
         None => tls.serves_nameless(secured),
     };
     (!serves).then_some(&MISDIRECTED)
+}
+
+/// Why the client's certificate is not good any more. `again` looks at it though nothing has changed.
+fn distrusted(tls: &Arc<Tls>, secured: &Secured, again: bool) -> Option<ReasonRef> {
+    if again || !Arc::ptr_eq(tls, &secured.by) {
+        if let Err(reason) = tls.still_trusts(secured) {
+            return Some(reason);
+        }
+    }
+    let ended = |client: &ClientCertificate| !client.holds(wall_ms());
+    secured
+        .client()
+        .is_some_and(ended)
+        .then_some(&CERTIFICATE_EXPIRED)
+}
+
+/// Whether a connection of many requests is to end, for all that comes over it will be refused.
+pub(crate) fn outlived(worker: &Worker, origin: &Origin, state: &ConnectionState) -> bool {
+    let Some(secured) = state.tls().filter(|secured| secured.client().is_some()) else {
+        return false;
+    };
+    let (_, listener) = worker.snapshot(origin);
+    let tls = listener.tls.as_ref();
+    tls.is_some_and(|tls| distrusted(tls, secured, false).is_some())
 }
 
 /// The target as it arrived, without scheme and authority.
@@ -532,6 +561,7 @@ async fn judge(exchange: &mut Exchange, parts: &Parts, body: bool) {
         body,
         peer: state.peer,
         id: id.as_str(),
+        certificate: state.tls().and_then(Secured::client),
         listener,
     };
     let mut judging = Judging::new(snapshot, arrival, now_ms, judgement);

@@ -14,6 +14,7 @@ use lockgate_policy::inflate::Inflate;
 use lockgate_policy::ip_filter::IpFilter;
 use lockgate_policy::jwt::{self, Jwt};
 use lockgate_policy::limits::{Limits, Penalty};
+use lockgate_policy::mtls::{self, Mtls};
 use lockgate_policy::plugins::Plugin;
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
@@ -25,8 +26,8 @@ use lockgate_policy::{
 use lockgate_wire::target::TargetSwitches;
 
 use crate::bundle::{
-    Duplicates, EventsConfig, FactsPolicy, Listener, ListenerLimits, PluginSet, Protocol, Timeouts,
-    WhenStale,
+    ClientCert, Duplicates, EventsConfig, FactsPolicy, Listener, ListenerLimits, PluginSet,
+    Protocol, Timeouts, WhenStale,
 };
 use crate::metrics::{self, ApiMetrics, OperationMetrics};
 use crate::mirror::Mirror;
@@ -136,6 +137,8 @@ pub struct CompiledApi {
     pub openapi: Option<Box<Document>>,
     /// Its versions.
     pub versions: Option<Box<Versions>>,
+    /// What the upstream is told of the certificate that the client showed.
+    pub client_cert: ClientCert,
     /// Changes to every request of the API: credentials taken off.
     pub edits: Box<[Edit]>,
     /// Which of its steps changes its answers at last, where one does.
@@ -264,6 +267,8 @@ pub enum Policy {
     ApiKey(ApiKey),
     /// Who calls, by an issuer's token.
     Jwt(Jwt),
+    /// Who calls, by the certificate that was shown.
+    Mtls(Box<Mtls>),
     /// Whether the version that is asked for is served.
     Version,
     /// Whether the document knows what is asked for.
@@ -310,6 +315,7 @@ impl Policy {
             Self::Cors(_) => cors::NAME,
             Self::ApiKey(_) => api_key::NAME,
             Self::Jwt(_) => jwt::NAME,
+            Self::Mtls(_) => mtls::NAME,
             Self::Version => VERSION,
             Self::Operation => OPERATION,
             Self::Authorize(_) => AUTHORIZE,
@@ -358,7 +364,7 @@ impl Policy {
     /// Whether it proves who calls. Any one such policy of an API is enough.
     #[must_use]
     pub const fn authenticates(&self) -> bool {
-        matches!(self, Self::ApiKey(_) | Self::Jwt(_))
+        matches!(self, Self::ApiKey(_) | Self::Jwt(_) | Self::Mtls(_))
     }
 }
 

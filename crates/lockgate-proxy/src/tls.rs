@@ -27,6 +27,7 @@ pub mod reasons;
 
 pub use accept::{accept, Handshake, Secured};
 pub use certificate::{Certificate, NAMELESS};
+pub use clients::read_client_certificate;
 pub use clients::Clients;
 pub use kept::{Kept, Pem, Source};
 pub use managed::Managed;
@@ -271,7 +272,7 @@ impl Tls {
     pub fn still_trusts(&self, secured: &Secured) -> Result<(), ReasonRef> {
         let rules = &self.rules[self.rules_of(secured.name.as_deref())];
         match &rules.clients {
-            Some(clients) => clients.check(secured.chain()),
+            Some(clients) => clients.check(secured.client()),
             None => Ok(()),
         }
     }

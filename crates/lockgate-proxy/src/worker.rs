@@ -488,6 +488,7 @@ impl Worker {
             Rc::clone(&self.scratch),
             (Rc::clone(&self.spare), self.pools.maps.clone()),
         );
+        let client = Rc::new(RefCell::new(client));
         converse(client, &self, &origin, &state).await;
     }
 

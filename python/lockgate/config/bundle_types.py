@@ -17,6 +17,8 @@ class Api(TypedDict):
     """What an authenticated caller may do."""
     authorize_span: Span
     """Where the configuration says `authorize` or `public`."""
+    client_cert: ClientCert
+    """What the upstream is told of the certificate that the client showed."""
     conditions: list[Condition]
     """What a request must carry; all of it must hold."""
     hosts: list[str]
@@ -92,7 +94,13 @@ class AuthenticatorJwt(TypedDict):
     jwt: PlacedJwt
 
 
-Authenticator = AuthenticatorApiKey | AuthenticatorJwt
+class AuthenticatorMtls(TypedDict):
+    """The certificate that the client showed."""
+
+    mtls: PlacedMtls
+
+
+Authenticator = AuthenticatorApiKey | AuthenticatorJwt | AuthenticatorMtls
 """One way to prove an identity."""
 
 Authorize = Literal["authenticated", "public"]
@@ -203,6 +211,9 @@ class CertificateManaged(TypedDict):
 Certificate = CertificateFiles | CertificateManaged
 """Where a certificate comes from."""
 
+ClientCert = Literal["off", "certificate", "chain"]
+"""What an upstream is told of a client's certificate (RFC 9440)."""
+
 
 class Clients(TypedDict):
     """Whose certificates clients may show."""
@@ -213,6 +224,8 @@ class Clients(TypedDict):
     """Whether a client without one is turned away."""
     trust: list[str]
     """Files of authorities, PEM."""
+    unknown_revocation: UnknownRevocation
+    """What becomes of a certificate of which no list that is up to date tells."""
 
 
 class CompressConfig(TypedDict):
@@ -436,6 +449,25 @@ class KeySourceSecret(TypedDict):
 KeySource = KeySourcePublished | KeySourceSecret
 """Where an issuer's keys come from."""
 
+KnownBy = Literal["any", "spiffe", "uri", "dns", "email", "subject", "common_name", "spki"]
+"""By what the caller is known."""
+
+
+class LikeText(TypedDict):
+    """A text in which `*` stands for a part, and `**` for any number of them."""
+
+    text: str
+
+
+class LikeRegex(TypedDict):
+    """An expression that matches the whole name."""
+
+    regex: str
+
+
+Like = LikeText | LikeRegex
+"""What a name must be like."""
+
 
 class LimitsConfig(TypedDict):
     """One limit, as the bundle has it."""
@@ -539,6 +571,16 @@ class Mirror(TypedDict):
 
 Mode = Literal["enforce", "observe", "off"]
 """Whether a policy's verdict counts."""
+
+
+class MtlsConfig(TypedDict):
+    """The room's config."""
+
+    allow: list[Wanted]
+    """The certificates that open the API: any one of these; none for all that TLS trusts."""
+    known_by: KnownBy
+    """By which of its names the caller is known."""
+
 
 Named = Literal["gzip", "deflate", "br", "zstd"]
 """A coding as the configuration names it."""
@@ -830,6 +872,21 @@ class PlacedLimits(TypedDict):
     """A policy's config with what every policy has."""
 
     config: LimitsConfig
+    """The policy's own part."""
+    mode: Mode
+    """Enforce, observe or off."""
+    on_error: OnError
+    """What an error of the policy itself does."""
+    span: Span
+    """Where the configuration says it."""
+    waiver: Waiver | None
+    """Needed where authentication or authorization is not enforced."""
+
+
+class PlacedMtls(TypedDict):
+    """A policy's config with what every policy has."""
+
+    config: MtlsConfig
     """The policy's own part."""
     mode: Mode
     """Enforce, observe or off."""
@@ -1216,6 +1273,9 @@ class TlsHost(TypedDict):
 TlsVersion = Literal["1.2", "1.3"]
 """A version of TLS."""
 
+UnknownRevocation = Literal["allow", "deny"]
+"""What becomes of a certificate of which it is not known whether it was revoked."""
+
 
 class Upstream(TypedDict):
     """An API's servers."""
@@ -1346,6 +1406,25 @@ class Waiver(TypedDict):
     """Where the configuration says it."""
     until_ms: int
     """Milliseconds since the epoch; from then on the exception is closed."""
+
+
+class Wanted(TypedDict):
+    """What one certificate must be; all that is said must hold."""
+
+    dns: Like | None
+    """One of its DNS names."""
+    email: Like | None
+    """One of its addresses of e-mail."""
+    ip: str | None
+    """The network (CIDR) that one of its IP addresses is of."""
+    spiffe: Like | None
+    """Its SPIFFE ID."""
+    spki: str | None
+    """SHA-256 of its public key, hexadecimal."""
+    subject: dict[str, Like]
+    """Attributes of its subject, by their short names."""
+    uri: Like | None
+    """One of its URIs."""
 
 
 class WebsocketConfig(TypedDict):

@@ -24,6 +24,7 @@ from lockgate.policies import (
     IpFilter,
     Jwt,
     Limit,
+    Mtls,
     PluginEntry,
     Settings,
     Waiver,
@@ -32,7 +33,9 @@ from lockgate.policies import (
 from lockgate.scalars import Name, Scalar, ShortForm, parse_name, refusal, shown
 
 SERVER: Final = re.compile(r"[A-Za-z0-9.-]+:[0-9]+")
-WAYS: Final = ("api_key", "jwt")
+WAYS: Final = ("api_key", "jwt", "mtls")
+BARE: Final = ("api_key", "mtls")
+"""Those that a name alone says."""
 PUBLIC_EXAMPLE: Final = {"owner": "shop-team", "reason": "the public catalogue", "until": "2027-01-01"}
 
 
@@ -57,6 +60,11 @@ class Authenticator(Settings):
     )
     jwt: Jwt | None = Field(
         default=None, description="A signed token of an identity provider.", examples=[{"issuer": "company"}]
+    )
+    mtls: Mtls | None = Field(
+        default=None,
+        description="The certificate that the client shows in its handshake.",
+        examples=[{"allow": [{"dns": "*.partners.example.com"}]}],
     )
 
 
@@ -225,11 +233,18 @@ class Api(Defaults, Goes):
         description="The version of requests that name none; left out, they are refused.",
         examples=["v2"],
     )
+    client_cert: Literal["certificate", "chain"] | None = Field(
+        default=None,
+        description="Tells the upstream which certificate the client showed (RFC 9440): `certificate` in "
+        "`Client-Cert`, `chain` those too that came with it, in `Client-Cert-Chain`. Left out, it is told nothing; "
+        "what clients send under these names never arrives.",
+        examples=["certificate"],
+    )
     public: Waiver | None = Field(
         default=None, description="Open to anyone: who answers for it, why, and until when.", examples=[PUBLIC_EXAMPLE]
     )
     authenticate: Annotated[
-        list[Annotated[Authenticator, BeforeValidator(_authenticator), ShortForm({"enum": ["api_key"]})]] | None,
+        list[Annotated[Authenticator, BeforeValidator(_authenticator), ShortForm({"enum": list(BARE)})]] | None,
         BeforeValidator(_authenticators),
     ] = Field(
         default=None,

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from lockgate.addresses import Listen, Network
+from lockgate.addresses import Listen, Network, is_loopback
 from lockgate.config.model_tls import Tls
 from lockgate.policies import Settings, Waiver
 from lockgate.scalars import Flag, Name, ShortForm, count, duration, rate, refusal, size
@@ -15,6 +15,8 @@ Protocol = Literal["http/1.1", "h2"]
 PROTOCOLS: Final[tuple[Protocol, ...]] = ("http/1.1", "h2")
 
 HOUR_MS = 3_600_000
+NEW_CONNECTIONS_PER_IP: Final = 200
+"""In a second, by default. A handshake costs 100 µs with ECDSA, and 700 µs with RSA."""
 INSECURE_EXAMPLE = {"owner": "platform", "reason": "TLS ends at the balancer", "until": "2027-01-01"}
 
 
@@ -80,10 +82,12 @@ class Limits(Settings):
         "`trusted_proxies`: there one address stands for many clients.",
         examples=[200],
     )
-    new_connections_per_ip: Annotated[int, count(0, 1_000_000)] = Field(
-        default=200,
+    # On loopback it is who ends TLS before the gate, who may well open a connection for each request.
+    new_connections_per_ip: Annotated[int, count(0, 1_000_000)] | None = Field(
+        default=None,
         description="New connections of one address in a second, and five times as many at once; `0` for no bound. "
-        "Each costs a TLS handshake. Does not bound `trusted_proxies`.",
+        "Each costs a TLS handshake. Where nothing is said, 200; no bound on a loopback address without `tls`. Does "
+        "not bound `trusted_proxies`.",
         examples=[50],
     )
     streams: Annotated[int, count(1, 10_000)] = Field(
@@ -170,6 +174,14 @@ class Listener(Settings):
                 allowed="`http/1.1`, or `tls` beside it",
             )
         return self
+
+    def new_connections_per_ip(self) -> int:
+        """How many one address may make in a second; 0 for no bound."""
+        said = self.limits.new_connections_per_ip
+        if said is not None:
+            return said
+        inside = self.tls is None and is_loopback(self.address.rpartition(":")[0])
+        return 0 if inside else NEW_CONNECTIONS_PER_IP
 
     def spoken(self) -> list[Protocol]:
         """What is spoken there, best first."""

@@ -10,6 +10,7 @@ from lockgate.policies.inflate import Inflate
 from lockgate.policies.ip_filter import AddressEntry, IpFilter
 from lockgate.policies.jwt import Jwt
 from lockgate.policies.limits import Limit
+from lockgate.policies.mtls import Mtls
 from lockgate.policies.plugins import Plugin, PluginEntry
 from lockgate.policies.redirect import Redirect
 from lockgate.policies.rewrite import Rewrite
@@ -29,6 +30,7 @@ __all__ = [
     "Limit",
     "Lists",
     "Mode",
+    "Mtls",
     "OnError",
     "Plugin",
     "PluginEntry",

@@ -18,10 +18,12 @@ from lockgate.config.bundle_types import (
     Attached,
     AuthenticatorApiKey,
     AuthenticatorJwt,
+    AuthenticatorMtls,
     BodyLimitConfig,
     Bundle,
     By,
     Certificate,
+    ClientCert,
     Clients,
     Condition,
     CorsConfig,
@@ -30,10 +32,12 @@ from lockgate.config.bundle_types import (
     HeadersConfig,
     IpFilterConfig,
     JwtConfig,
+    KnownBy,
     LimitsConfig,
     Listener,
     ListenerLimits,
     Mirror,
+    MtlsConfig,
     NormalForm,
     Passive,
     PathMatch,
@@ -48,6 +52,7 @@ from lockgate.config.bundle_types import (
     PlacedIpFilter,
     PlacedJwt,
     PlacedLimits,
+    PlacedMtls,
     PlacedPlugins,
     PlacedWebsocket,
     PluginSet,
@@ -65,6 +70,7 @@ from lockgate.config.bundle_types import (
     VersionBy,
     Versions,
     Waiver,
+    Wanted,
 )
 from support.certificates import Issued
 
@@ -175,9 +181,14 @@ def pem_files(issued: Issued) -> Certificate:
     return {"files": {"chain": str(issued.chain), "key": str(issued.key)}}
 
 
-def clients(*trust: Path, require: bool = True, crl: Sequence[Path] = ()) -> Clients:
-    """Whose certificates clients may show."""
-    return {"trust": [str(each) for each in trust], "require": require, "crl": [str(each) for each in crl]}
+def clients(*trust: Path, require: bool = True, crl: Sequence[Path] = (), certain: bool = False) -> Clients:
+    """Whose certificates clients may show; `certain` is whether it must be known that they were not revoked."""
+    return {
+        "trust": [str(each) for each in trust],
+        "require": require,
+        "crl": [str(each) for each in crl],
+        "unknown_revocation": "deny" if certain else "allow",
+    }
 
 
 def upstream_tls(
@@ -290,6 +301,13 @@ def jwt(issuer: str, place: Place | None = None, *, forward: bool = False) -> Au
     return {"jwt": placed}
 
 
+def mtls(*allow: Wanted, known_by: KnownBy = "any") -> AuthenticatorMtls:
+    """A way to prove an identity by the certificate of the handshake."""
+    config: MtlsConfig = {"allow": list(allow), "known_by": known_by}
+    placed: PlacedMtls = {"mode": "enforce", "on_error": "deny", "waiver": None, "span": span(37), "config": config}
+    return {"mtls": placed}
+
+
 def body_limit(size: int, *, mode: Mode = "enforce") -> PlacedBodyLimit:
     """The bound on a body in its place."""
     config: BodyLimitConfig = {"bytes": size}
@@ -351,7 +369,8 @@ def api(
     conditions: Sequence[Condition] = (),
     normal_form: Mapping[str, str] | None = None,
     strip_path: bool = False,
-    keys: Sequence[AuthenticatorApiKey | AuthenticatorJwt] = (),
+    client_cert: ClientCert = "off",
+    keys: Sequence[AuthenticatorApiKey | AuthenticatorJwt | AuthenticatorMtls] = (),
     addresses: PlacedIpFilter | None = None,
     body: PlacedBodyLimit | None = None,
     unpacks: PlacedInflate | None = None,
@@ -379,6 +398,7 @@ def api(
         "split": split,
         "mirror": mirror,
         "strip_path": strip_path,
+        "client_cert": client_cert,
         "openapi": openapi,
         "versions": versions,
         "public": None if keys else public or waiver(),

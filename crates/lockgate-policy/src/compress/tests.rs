@@ -2,6 +2,8 @@
 
 use super::*;
 
+type Said<'a> = &'a [(&'static str, &'static str)];
+
 fn config() -> Config {
     Config {
         codings: vec![Named::Zstd, Named::Br, Named::Gzip],
@@ -94,7 +96,7 @@ fn what_might_have_been_packed_says_what_it_depends_on() {
 
 #[test]
 fn what_stays_as_it_is_is_not_touched() {
-    let untouched: [(u16, &[(&str, &str)]); 14] = [
+    let untouched: [(u16, Said<'_>); 14] = [
         (200, &[]),
         (200, &[("content-type", "image/png")]),
         (200, &[("content-type", "application/grpc")]),
@@ -148,7 +150,7 @@ fn what_another_site_could_ask_for_stays_as_it_is() {
         unsafe_with_cookies: true,
         ..config()
     };
-    let exposed: [(&[(&str, &str)], &[(&str, &str)]); 5] = [
+    let exposed: [(Said<'_>, Said<'_>); 5] = [
         (&[GZIP, ("cookie", "s=1")], &long),
         (&[GZIP, ("authorization", "Basic YTpi")], &long),
         (&[GZIP, ("authorization", "negotiate x")], &long),

@@ -142,6 +142,20 @@ pub struct Clients {
     pub require: bool,
     /// Files of revocation lists, PEM.
     pub crl: Vec<String>,
+    /// What becomes of a certificate of which no list that is up to date tells.
+    #[serde(default)]
+    pub unknown_revocation: UnknownRevocation,
+}
+
+/// What becomes of a certificate of which it is not known whether it was revoked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UnknownRevocation {
+    /// It is taken.
+    #[default]
+    Allow,
+    /// It is refused.
+    Deny,
 }
 
 /// Hosts with rules of their own.

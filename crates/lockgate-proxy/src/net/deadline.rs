@@ -85,6 +85,8 @@ pub struct ConnectionState {
     pub hop: Rc<Hop>,
     /// What its handshake came to, where it has TLS.
     secured: OnceCell<Rc<Secured>>,
+    /// How an HTTP/2 client began; its connection and all its streams hold the same.
+    http2: OnceCell<Rc<OnceCell<Box<str>>>>,
     limits: ListenerLimits,
     waker: RefCell<Option<Waker>>,
     waiting: Cell<Waiting>,
@@ -130,6 +132,7 @@ impl ConnectionState {
             listener: listener.address,
             hop: Rc::new(Hop::new(peer, false, listener.secure, port)),
             secured: OnceCell::new(),
+            http2: OnceCell::new(),
             port,
             limits: listener.limits.clone(),
             waker: RefCell::default(),
@@ -163,6 +166,7 @@ impl ConnectionState {
             port: self.port,
             hop: Rc::clone(&self.hop),
             secured: self.secured.clone(),
+            http2: self.http2.clone(),
             limits: self.limits.clone(),
             waker: RefCell::default(),
             waiting: Cell::new(Waiting::Nothing),
@@ -242,6 +246,22 @@ impl ConnectionState {
     /// What its handshake came to, where it has TLS.
     pub fn tls(&self) -> Option<&Secured> {
         self.secured.get().map(Rc::as_ref)
+    }
+
+    /// It speaks HTTP/2, and its client's fingerprint is to be had there.
+    pub fn speaks_http2(&self, fingerprint: Rc<OnceCell<Box<str>>>) {
+        // A connection begins once.
+        let _ = self.http2.set(fingerprint);
+    }
+
+    /// What it speaks, by its name in ALPN (RFC 7301), where it is not HTTP/1.
+    pub fn protocol(&self) -> Option<&'static str> {
+        self.http2.get().map(|_| "h2")
+    }
+
+    /// The fingerprint of an HTTP/2 client.
+    pub fn http2(&self) -> Option<&str> {
+        self.http2.get()?.get().map(AsRef::as_ref)
     }
 
     /// Its handshake is over: its first request is awaited.
