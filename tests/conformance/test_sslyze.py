@@ -44,7 +44,7 @@ def scanned(port: int, folder: Path) -> dict[str, Any]:
             str(installed("sslyze") / "sslyze"),
             *("--quiet", "--mozilla_config", "disable", "--json_out", str(report)),
             *("--sslv2", "--sslv3", "--tlsv1", "--tlsv1_1", "--tlsv1_2", "--tlsv1_3"),
-            *("--reneg", "--resum", "--compression", "--early_data", "--openssl_ccs", "--fallback"),
+            *("--reneg", "--compression", "--early_data", "--openssl_ccs"),
             *("--heartbleed", "--robot", "--elliptic_curves", "--ems", "--certinfo"),
             *("--sni", "shop.example", f"127.0.0.1:{port}"),
         ],

@@ -247,7 +247,7 @@ def _turned_away(
         "route": None,
         "steps": [],
         "verdict": "deny",
-        "status": None,
+        "status": reason["status"],
         "reason": {**told, "own": None, "detail": "the handshake ends with an alert", "span": None},
         "identity": None,
         "upstream": None,
