@@ -66,6 +66,13 @@ def shown(value: object) -> str:
     return f"`{text}`" if len(text) <= 60 else f"`{text[:57]}…`"
 
 
+def some(value: object) -> object:
+    """A list that may not be empty."""
+    if value == []:
+        raise refusal("list-empty", "this list is empty", allowed="at least one entry")
+    return value
+
+
 def parse_size(value: object) -> int:
     """Bytes, from `10MiB`, `32 KiB`, `1.5GB` or a plain number."""
     if isinstance(value, int) and not isinstance(value, bool):

@@ -7,8 +7,10 @@
 
 pub mod api_key;
 pub mod body_limit;
+pub mod compress;
 pub mod cors;
 pub mod headers;
+pub mod inflate;
 pub mod ip_filter;
 pub mod jwt;
 pub mod limits;
@@ -42,8 +44,10 @@ pub use view::{Caller, Reading, RequestView};
 pub const NAMES: &[&str] = &[
     api_key::NAME,
     body_limit::NAME,
+    compress::NAME,
     cors::NAME,
     headers::NAME,
+    inflate::NAME,
     ip_filter::NAME,
     jwt::NAME,
     limits::NAME,
@@ -57,10 +61,11 @@ pub const NAMES: &[&str] = &[
 /// Every reason that a room can give, room by room.
 #[must_use]
 pub fn reasons() -> Vec<ReasonRef> {
-    let rooms: [&[ReasonRef]; 12] = [
+    let rooms: [&[ReasonRef]; 13] = [
         api_key::REASONS,
         body_limit::REASONS,
         cors::REASONS,
+        inflate::REASONS,
         ip_filter::REASONS,
         jwt::REASONS,
         limits::REASONS,

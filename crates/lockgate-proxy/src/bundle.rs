@@ -21,8 +21,8 @@ pub use versions::{Brownout, Version, VersionBy, Versions};
 
 use lockgate_policy::plugins as plugin;
 use lockgate_policy::{
-    api_key, body_limit, conditions, cors, headers, ip_filter, jwt, limits, mtls, redirect,
-    rewrite, websocket, Mode, OnError, Span, Waiver,
+    api_key, body_limit, compress, conditions, cors, headers, inflate, ip_filter, jwt, limits,
+    mtls, redirect, rewrite, websocket, Mode, OnError, Span, Waiver,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -234,6 +234,12 @@ pub struct Policies {
     pub rewrite: Option<Placed<rewrite::Config>>,
     /// Size of a request's body.
     pub body_limit: Option<Placed<body_limit::Config>>,
+    /// Which packed bodies of requests are unpacked; none are without it.
+    #[serde(default)]
+    pub inflate: Option<Placed<inflate::Config>>,
+    /// Which answers are packed; none are without it.
+    #[serde(default)]
+    pub compress: Option<Placed<compress::Config>>,
     /// Policies in Python, asked in this order.
     #[serde(default)]
     pub plugins: Vec<Placed<plugin::Config>>,

@@ -9,9 +9,11 @@ use aws_lc_rs::hmac;
 use http::{HeaderName, HeaderValue};
 use lockgate_policy::api_key::ApiKey;
 use lockgate_policy::body_limit::BodyLimit;
+use lockgate_policy::compress::Compress;
 use lockgate_policy::conditions::Conditions;
 use lockgate_policy::cors::Cors;
 use lockgate_policy::headers::Headers;
+use lockgate_policy::inflate::Inflate;
 use lockgate_policy::ip_filter::IpFilter;
 use lockgate_policy::jwt::TokenCache;
 use lockgate_policy::limits::Seed;
@@ -656,6 +658,16 @@ fn steps(
             }
         };
         add(format!("authenticate/{place}"), common, policy);
+    }
+    if let Some(placed) = &api.policies.inflate {
+        let policy = Inflate::new(&placed.config);
+        let policy = policy.map(|policy| Policy::Inflate(policy.into()));
+        add("inflate".into(), placed.into(), policy);
+    }
+    if let Some(placed) = &api.policies.compress {
+        let policy = Compress::new(&placed.config);
+        let policy = policy.map(|policy| Policy::Compress(policy.into()));
+        add("compress".into(), placed.into(), policy);
     }
     if let Some(placed) = &api.policies.body_limit {
         add(

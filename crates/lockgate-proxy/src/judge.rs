@@ -10,6 +10,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use http::header::{HeaderValue, ALLOW, CONTENT_TYPE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method};
+use lockgate_policy::inflate::Plan;
 use lockgate_policy::limits::{Charge, Strike};
 use lockgate_policy::mtls::ClientCertificate;
 use lockgate_policy::redirect::Redirect;
@@ -17,8 +18,8 @@ use lockgate_policy::rewrite::Rewrite;
 use lockgate_policy::template::Captures;
 use lockgate_policy::websocket::Terms;
 use lockgate_policy::{
-    cors, Answers, BodyMachine, Caller, Denial, Edit, Identity, Mode, Need, OnError, PolicyError,
-    Reading, ReasonRef, RequestView, Span, Verdict,
+    compress, cors, Answers, BodyMachine, Caller, Denial, Edit, Identity, Mode, Need, OnError,
+    PolicyError, Reading, ReasonRef, RequestView, Span, Verdict,
 };
 use lockgate_wire::headers::forwarded::client_address;
 use lockgate_wire::query;
@@ -34,6 +35,7 @@ use crate::split::{Chooser, ChosenBy};
 use crate::trace::{Outcome, Trace};
 use crate::versions;
 
+mod bodies;
 mod counted;
 mod operation;
 mod secure;
@@ -114,6 +116,8 @@ impl Default for Judgement {
             answer_edits: Vec::new(),
             shown: None,
             websocket: None,
+            inflate: None,
+            packing: None,
             watchers: Vec::new(),
             errors: Vec::new(),
         }
@@ -157,6 +161,10 @@ pub struct Judgement {
     pub shown: Option<Box<[Option<serde_json::Value>]>>,
     /// What is offered where it becomes a WebSocket, and what may pass over it.
     pub websocket: Option<Box<(Offer, Terms)>>,
+    /// How the body is unpacked, and by which step.
+    pub inflate: Option<Box<(usize, Plan)>>,
+    /// How the client wants its answer packed, and by which step.
+    pub packing: Option<(usize, compress::Asked)>,
     /// What watches the body.
     pub watchers: Vec<Watcher>,
     /// Errors of policies, for the log.
@@ -622,18 +630,9 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             Policy::Redirect(policy) => Ok(self.redirect(policy)),
             Policy::Rewrite(policy) => Ok(self.rewrite(policy, step)),
             Policy::WebSocket(policy) => Ok(self.websocket(policy)),
-            Policy::BodyLimit(policy) => {
-                let verdict = policy.decide(&view);
-                // A length that the head told is held to by the framing.
-                if self.arrival.body && self.arrival.content_length.is_none() {
-                    self.judgement.watchers.push(Watcher {
-                        machine: Box::new(policy.watch()),
-                        step: self.next,
-                        enforced: step.mode_at(self.now_ms) == Mode::Enforce,
-                    });
-                }
-                Ok(verdict)
-            }
+            Policy::Inflate(policy) => Ok(self.inflate(policy, step)),
+            Policy::Compress(policy) => Ok(self.compress(policy, step)),
+            Policy::BodyLimit(policy) => Ok(self.body_limit(policy, step)),
             Policy::Plugin(plugin) => plugin.decide(&view, &self.subject(&view), answers),
             Policy::Headers(policy) => Ok(policy.decide(view.headers, &self.subject(&view))),
             Policy::Limits(policy) => {

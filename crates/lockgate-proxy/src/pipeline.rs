@@ -10,9 +10,11 @@ use http::header::{
 };
 use http::request::Parts;
 use http::uri::{PathAndQuery, Uri};
-use http::{HeaderMap, Method, Request, Version};
+use http::{HeaderMap, Method, Request, StatusCode, Version};
+use lockgate_policy::inflate::Plan;
 use lockgate_policy::mtls::ClientCertificate;
-use lockgate_policy::{Answers, Denial, Edit, ReasonRef};
+use lockgate_policy::{Answers, Denial, Edit, ReasonRef, POLICY_FAILED};
+use lockgate_wire::coding::Packer;
 use lockgate_wire::headers::forwarding::Hop;
 use lockgate_wire::headers::trace::{continue_or_begin, TraceParent, TRACEPARENT, TRACESTATE};
 use lockgate_wire::headers::{remove_hop_by_hop, remove_look_alikes};
@@ -31,7 +33,7 @@ use crate::net::ConnectionState;
 use crate::plugins;
 use crate::reasons;
 use crate::respond::{edited, refuse, respond, Answer, Fields};
-use crate::snapshot::{CompiledApi, CompiledListener, CompiledUpstream};
+use crate::snapshot::{CompiledApi, CompiledListener, CompiledUpstream, Policy};
 use crate::tls::reasons::{CERTIFICATE_EXPIRED, HTTPS_REQUIRED, MISDIRECTED};
 use crate::tls::{Secured, Tls};
 use crate::upstream::{Head, Upgrading};
@@ -177,6 +179,11 @@ pub const ORDER: &[Place] = &[
         "Who may call may open one, where the API takes them; what passes over it is bounded until it ends.",
     ),
     policy(
+        "inflate",
+        "head, body",
+        "What counts or inspects a body sees what is in it; only those who may call cost the work.",
+    ),
+    policy(
         "body_limit",
         "head, body",
         "A body is bounded before anything reads it, and only for those who may send one.",
@@ -195,6 +202,11 @@ pub const ORDER: &[Place] = &[
         "headers",
         "head, response",
         "Fields are changed once nothing judges them any more; its part for answers runs on every answer, refusals too.",
+    ),
+    policy(
+        "compress",
+        "head, response",
+        "An answer is packed once nothing changes it any more.",
     ),
     stage(
         "transform",
@@ -300,16 +312,22 @@ pub async fn serve_request(
         Ok(own) => own,
         Err(denial) => return refuse(exchange, denial, false),
     };
+    let plan = exchange.judgement.inflate.take();
+    let inflater = match plan.map(|plan| Ok((plan.1.begin()?, plan.0))).transpose() {
+        Ok(inflater) => inflater,
+        Err(reason) => return refuse(exchange, Denial::new(reason), false),
+    };
     let body = upload.map_or_else(RequestBody::empty, |upload| {
         let watchers = std::mem::take(&mut exchange.judgement.watchers);
-        RequestBody::arriving(
+        let body = RequestBody::arriving(
             upload,
             watchers,
             Rc::clone(state),
             worker.clock.clone(),
             upstream.timeouts.first_byte_ms,
             Rc::clone(&snapshot),
-        )
+        );
+        body.unpacked(inflater)
     });
     let copied = Copied::of(&exchange, &parts, (&own.0, !body.is_empty()), upstream);
     let body = match &copied {
@@ -380,13 +398,43 @@ pub async fn serve_request(
     let Some(fields) = edited(&exchange, head.fields) else {
         return refuse(exchange, Denial::new(&reasons::GARBAGE), true);
     };
+    let (fields, packer) = match packed(&exchange, head.status, fields) {
+        Ok(packed) => packed,
+        Err(reason) => return refuse(exchange, Denial::new(reason), true),
+    };
     exchange.status = head.status.as_u16();
     Answer {
         status: head.status,
         fields,
         close: false,
-        body: AnswerBody::upstream(link, exchange),
+        body: AnswerBody::upstream(link, exchange).packed(packer),
     }
+}
+
+/// An answer's fields as they are once it is packed, and what packs it, where
+/// the API packs answers and the client asked for it.
+fn packed(
+    exchange: &Exchange,
+    status: StatusCode,
+    fields: Fields,
+) -> Result<(Fields, Option<Packer>), ReasonRef> {
+    let Some((step, asked)) = exchange.judgement.packing else {
+        return Ok((fields, None));
+    };
+    let step = exchange.api().and_then(|api| api.steps.get(step));
+    let Some(Policy::Compress(policy)) = step.map(|step| &step.policy) else {
+        return Ok((fields, None));
+    };
+    let mut headers = match fields {
+        Fields::Own(headers) => headers,
+        Fields::Passed(lines) => lines.map(HeaderMap::new()).ok_or(&reasons::GARBAGE)?.0,
+    };
+    let certified = exchange.state.tls().and_then(Secured::client).is_some();
+    let coding = policy.make_of((asked, certified), status, &mut headers);
+    let packer = coding.map(|coding| Packer::new(coding, policy.levels()));
+    // It fails for want of memory alone.
+    let packer = packer.transpose().map_err(|_| &POLICY_FAILED)?;
+    Ok((Fields::Own(headers), packer))
 }
 
 /// Whether the upstream grants the WebSocket that was offered, and whether its
@@ -551,6 +599,9 @@ fn outgoing(
         &exchange.snapshot,
         trusted,
     );
+    if exchange.judgement.inflate.is_some() {
+        Plan::make_of(headers);
+    }
     let mut own = OwnLines::new(exchange.worker());
     own.line(b"x-request-id", exchange.id.as_str().as_bytes());
     own.line(b"via", b"1.1 lockgate");

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use http::{HeaderName, HeaderValue};
 use lockgate_policy::api_key::ApiKey;
 use lockgate_policy::body_limit::BodyLimit;
+use lockgate_policy::compress::Compress;
 use lockgate_policy::cors::Cors;
 use lockgate_policy::headers::Headers;
+use lockgate_policy::inflate::Inflate;
 use lockgate_policy::ip_filter::IpFilter;
 use lockgate_policy::jwt::{self, Jwt};
 use lockgate_policy::limits::{Limits, Penalty};
@@ -18,8 +20,8 @@ use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
 use lockgate_policy::websocket::{self, WebSocket};
 use lockgate_policy::{
-    api_key, body_limit, cors, headers, ip_filter, limits, plugins, redirect, rewrite, Edit, Mode,
-    OnError, Ranges, Span, Waiver,
+    api_key, body_limit, compress, cors, headers, inflate, ip_filter, limits, plugins, redirect,
+    rewrite, Edit, Mode, OnError, Ranges, Span, Waiver,
 };
 use lockgate_wire::target::TargetSwitches;
 
@@ -277,6 +279,10 @@ pub enum Policy {
     Redirect(Box<Redirect>),
     /// How much may be sent.
     BodyLimit(BodyLimit),
+    /// Which packed bodies are unpacked.
+    Inflate(Box<Inflate>),
+    /// Which answers are packed.
+    Compress(Box<Compress>),
     /// How much may come.
     Limits(Limits),
     /// How many failures are borne.
@@ -315,6 +321,8 @@ impl Policy {
             Self::Authorize(_) => AUTHORIZE,
             Self::Redirect(_) => redirect::NAME,
             Self::BodyLimit(_) => body_limit::NAME,
+            Self::Inflate(_) => inflate::NAME,
+            Self::Compress(_) => compress::NAME,
             Self::Rewrite(_) => rewrite::NAME,
             Self::Plugin(_) => plugins::NAME,
             Self::Headers(_) => headers::NAME,

@@ -28,6 +28,8 @@ class Audit:
         unknown, kinds = set(self.unknown), set(self.kinds)
 
         def untold(name: str) -> bool:
-            return name in unknown or name.partition(".")[0] not in kinds
+            # Of a service whose servers nobody could say, all are unknown.
+            whole = " ".join(name.split(" ")[:2])
+            return name in unknown or whole in unknown or name.partition(".")[0] not in kinds
 
         return findings.sync(SOURCE, self.seen, untold=untold)

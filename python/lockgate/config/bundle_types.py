@@ -228,6 +228,25 @@ class Clients(TypedDict):
     """What becomes of a certificate of which no list that is up to date tells."""
 
 
+class CompressConfig(TypedDict):
+    """The room's config."""
+
+    br_level: int
+    """How hard brotli tries, 0 to 11."""
+    codings: list[Named]
+    """Codings that are offered; the first is taken where a client likes several alike."""
+    gzip_level: int
+    """How hard gzip tries, 1 to 9."""
+    min_bytes: int
+    """Least length of an answer that is packed, bytes, where the length is told."""
+    types: list[str]
+    """Media types that are packed; `text/*` for all of a kind, `application/*+json` for all of a suffix."""
+    unsafe_with_cookies: bool
+    """Also packs what other sites' pages could ask for with a user's credentials."""
+    zstd_level: int
+    """How hard zstd tries, 1 to 19."""
+
+
 class Condition(TypedDict):
     """One condition, as a bundle has it."""
 
@@ -369,6 +388,19 @@ class HealthCheck(TypedDict):
     """For the whole answer, milliseconds."""
     unhealthy_after: int
     """So many bad answers in a row take it out."""
+
+
+class InflateConfig(TypedDict):
+    """The room's config."""
+
+    codings: list[Named]
+    """Codings that are taken off."""
+    layers: int
+    """Most codings that one body may have."""
+    ratio: int
+    """How many times its size a body may become; 64 KiB are always allowed."""
+    window: int
+    """Most bytes that a coding may look back at, which is what a body costs."""
 
 
 class IpFilterConfig(TypedDict):
@@ -548,6 +580,10 @@ class MtlsConfig(TypedDict):
     """The certificates that open the API: any one of these; none for all that TLS trusts."""
     known_by: KnownBy
     """By which of its names the caller is known."""
+
+
+Named = Literal["gzip", "deflate", "br", "zstd"]
+"""A coding as the configuration names it."""
 
 
 class NormalForm(TypedDict):
@@ -742,6 +778,21 @@ class PlacedBodyLimit(TypedDict):
     """Needed where authentication or authorization is not enforced."""
 
 
+class PlacedCompress(TypedDict):
+    """A policy's config with what every policy has."""
+
+    config: CompressConfig
+    """The policy's own part."""
+    mode: Mode
+    """Enforce, observe or off."""
+    on_error: OnError
+    """What an error of the policy itself does."""
+    span: Span
+    """Where the configuration says it."""
+    waiver: Waiver | None
+    """Needed where authentication or authorization is not enforced."""
+
+
 class PlacedCors(TypedDict):
     """A policy's config with what every policy has."""
 
@@ -761,6 +812,21 @@ class PlacedHeaders(TypedDict):
     """A policy's config with what every policy has."""
 
     config: HeadersConfig
+    """The policy's own part."""
+    mode: Mode
+    """Enforce, observe or off."""
+    on_error: OnError
+    """What an error of the policy itself does."""
+    span: Span
+    """Where the configuration says it."""
+    waiver: Waiver | None
+    """Needed where authentication or authorization is not enforced."""
+
+
+class PlacedInflate(TypedDict):
+    """A policy's config with what every policy has."""
+
+    config: InflateConfig
     """The policy's own part."""
     mode: Mode
     """Enforce, observe or off."""
@@ -940,10 +1006,14 @@ class Policies(TypedDict):
     """Any one of these proves an identity."""
     body_limit: PlacedBodyLimit | None
     """Size of a request's body."""
+    compress: PlacedCompress | None
+    """Which answers are packed; none are without it."""
     cors: PlacedCors | None
     """Which pages of other origins may call."""
     headers: PlacedHeaders | None
     """Changes to header fields, both ways."""
+    inflate: PlacedInflate | None
+    """Which packed bodies of requests are unpacked; none are without it."""
     ip_filter: PlacedIpFilter | None
     """Address filter."""
     limits: list[PlacedLimits]

@@ -71,6 +71,11 @@ def _listeners(document: Document) -> None:
             if _collide(listener.address, other):
                 message = f"the listeners {shown(first)} and {shown(name)} are on the same address and port"
                 document.problems.add(place, "address-taken", message, hint="give one another port", path=path)
+            elif listener.address == other:
+                # A gate keeps its sockets by what they were asked for, also over an upgrade.
+                message = f"the listeners {shown(first)} and {shown(name)} would get the same free port"
+                hint = "give one a port of its own, or another address"
+                document.problems.add(place, "address-taken", message, hint=hint, path=path)
         taken[listener.address] = name
         if {"0.0.0.0/0", "::/0"} & set(listener.trusted_proxies):
             document.problems.add(

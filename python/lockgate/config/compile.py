@@ -261,6 +261,8 @@ class Compiler:
                 cast("types.Authenticator", {placed.policy.room: self._placed(placed)}) for placed in api.authenticate
             ],
             "websocket": cast("types.PlacedWebsocket | None", self._placed(api.websocket)),
+            "inflate": cast("types.PlacedInflate | None", self._placed(api.inflate)),
+            "compress": cast("types.PlacedCompress | None", self._placed(api.compress)),
             "body_limit": cast("types.PlacedBodyLimit", self._placed(api.body_limit)),
             "plugins": [cast("types.PlacedPlugins", self._plugin(placed)) for placed in api.plugins],
             "headers": cast("types.PlacedHeaders | None", self._placed(api.headers)),

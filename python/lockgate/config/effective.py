@@ -15,8 +15,10 @@ from lockgate.config.problems import Region
 from lockgate.policies import (
     Authentication,
     BodyLimit,
+    Compress,
     Cors,
     Headers,
+    Inflate,
     IpFilter,
     Limit,
     Plugin,
@@ -26,7 +28,7 @@ from lockgate.policies import (
 )
 
 P = TypeVar("P", bound=Policy)
-Room = Literal["ip_filter", "cors", "websocket", "body_limit", "headers"]
+Room = Literal["ip_filter", "cors", "websocket", "inflate", "body_limit", "headers", "compress"]
 ROOMS: Final = get_args(Room)
 """Policies that an API has once, and that `defaults` may say."""
 
@@ -52,6 +54,8 @@ class EffectiveApi:
     cors: Placed[Cors] | None
     authenticate: tuple[Placed[Authentication], ...]
     websocket: Placed[WebSocket] | None
+    inflate: Placed[Inflate] | None
+    compress: Placed[Compress] | None
     body_limit: Placed[BodyLimit]
     plugins: tuple[Placed[Plugin], ...]
     headers: Placed[Headers] | None
@@ -86,6 +90,10 @@ class EffectiveApi:
         yield from self.authenticate
         if self.websocket is not None:
             yield self.websocket
+        if self.inflate is not None:
+            yield self.inflate
+        if self.compress is not None:
+            yield self.compress
         yield self.body_limit
         yield from self.plugins
         if self.headers is not None:
@@ -146,6 +154,8 @@ def _effective(document: Document, name: str, api: Api) -> EffectiveApi:
         cors=_placed(name, "cors", document.defaults.cors, api.cors),
         authenticate=tuple(_ways(name, api)),
         websocket=_placed(name, "websocket", document.defaults.websocket, api.websocket),
+        inflate=_placed(name, "inflate", document.defaults.inflate, api.inflate),
+        compress=_placed(name, "compress", document.defaults.compress, api.compress),
         body_limit=body_limit or Placed(BodyLimit(), ("apis", name), inherited=True),
         plugins=tuple(_plugins(name, api)),
         headers=_placed(name, "headers", document.defaults.headers, api.headers),

@@ -17,8 +17,10 @@ from lockgate.paths import PATH, PATHS, PathMatch, parse_paths
 from lockgate.policies import (
     ApiKey,
     BodyLimit,
+    Compress,
     Cors,
     Headers,
+    Inflate,
     IpFilter,
     Jwt,
     Limit,
@@ -125,6 +127,16 @@ class Defaults(Settings):
         default=None,
         description="Takes WebSockets; left out, the API takes none.",
         examples=[{"origins": ["https://shop.example.com"]}],
+    )
+    inflate: Inflate | None = Field(
+        default=None,
+        description="Unpacks packed bodies of requests; left out, they go on as they are.",
+        examples=[{"codings": ["gzip"], "ratio": 50}],
+    )
+    compress: Compress | None = Field(
+        default=None,
+        description="Packs answers for clients that ask for it; left out, they go on as they are.",
+        examples=[{"codings": ["br", "gzip"]}],
     )
     body_limit: BodyLimit | None = Field(
         default=None, description="Size of a request's body.", examples=[{"bytes": "10MiB"}]

@@ -98,8 +98,10 @@ def _api(loaded: Loaded, api: EffectiveApi, remarks: dict[tuple[str, ...], str])
         api.ip_filter,
         api.cors,
         api.websocket,
+        api.inflate,
         api.body_limit,
         api.headers,
+        api.compress,
     )
     if api.plugins:
         made["plugins"] = [_plain(placed.policy) for placed in api.plugins]

@@ -3,8 +3,10 @@
 from lockgate.policies._base import Authentication, Lists, Mode, OnError, Policy, Settings, Waiver
 from lockgate.policies.api_key import ApiKey
 from lockgate.policies.body_limit import BodyLimit
+from lockgate.policies.compress import Compress
 from lockgate.policies.cors import Cors
 from lockgate.policies.headers import Headers
+from lockgate.policies.inflate import Inflate
 from lockgate.policies.ip_filter import AddressEntry, IpFilter
 from lockgate.policies.jwt import Jwt
 from lockgate.policies.limits import Limit
@@ -19,8 +21,10 @@ __all__ = [
     "ApiKey",
     "Authentication",
     "BodyLimit",
+    "Compress",
     "Cors",
     "Headers",
+    "Inflate",
     "IpFilter",
     "Jwt",
     "Limit",

@@ -7,17 +7,20 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from lockgate.printable import printable
-from lockgate.tls_audit import hello
+from lockgate.tls_audit import hello, names
 from lockgate.tls_audit.judge import Finding, grade, judge, key_of, plain
 from lockgate.tls_audit.meet import HEAD_BYTES, Clock, Met, UnreachableError, Way, meet
-from lockgate.tls_audit.subjects import SUBJECTS_MAX, Subject
+from lockgate.tls_audit.names import NamelessError
+from lockgate.tls_audit.subjects import SUBJECTS_MAX, Subject, is_address
 
 AT_ONCE: Final = 16
 CONNECTION_SECONDS: Final = 5.0
+SERVERS_MOST: Final = 32
+"""Of one service."""
 SUBJECT_TIMES: Final = 12
 """How many connections' time there is for one listener or server: each takes about fifteen, most of them an instant."""
 
@@ -68,9 +71,46 @@ class Graded:
 def audit(subjects: list[Subject], *, seconds: float = CONNECTION_SECONDS) -> Iterator[Graded]:
     """Each of them, in order, as soon as it is known; `seconds` is what one connection may take."""
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="tls-audit") as pool:
-        yield from pool.map(lambda each: _one(each, seconds), subjects[:SUBJECTS_MAX])
+        for several in pool.map(lambda each: list(_guarded(each, seconds)), subjects[:SUBJECTS_MAX]):
+            yield from several
     for each in subjects[SUBJECTS_MAX:]:
         yield Graded(each, None, note=f"not looked at: there are more than {SUBJECTS_MAX}", unknown=True)
+
+
+def _guarded(subject: Subject, seconds: float) -> Iterator[Graded]:
+    try:
+        named = _named(subject)
+    except NamelessError as error:
+        yield Graded(subject, None, note=_unreached(subject, str(error)), unknown=True)
+        return
+    for each in named:
+        try:
+            yield _one(each, seconds)
+        except Exception as failed:  # noqa: BLE001 -- One that cannot be looked at must not hide the others.
+            words = printable(str(failed))[:200]
+            note = f"the audit itself failed: {type(failed).__name__}: {words}; please report it as an issue"
+            yield Graded(each, None, note=note, unknown=True)
+
+
+def _named(subject: Subject) -> list[Subject]:
+    """It, with the address that its name stands for; of a service, one for each of its servers."""
+    if subject.kind == "listener" or not subject.ways:
+        return [subject]
+    way = subject.ways[0]
+    if subject.service is None:
+        host = names.addresses(way.host, subject.name_servers)[0]
+        return [replace(subject, ways=(replace(way, host=host, expected=way.expected or way.host),))]
+    found = names.services(subject.service, subject.name_servers)
+    if not found:
+        raise NamelessError(f"DNS has no servers for {subject.service}")
+    several = []
+    for target, port in found[:SERVERS_MOST]:
+        host = names.addresses(target, subject.name_servers)[0]
+        asked = way.name or (None if is_address(target) else target)
+        one = replace(way, host=host, port=port, name=asked, expected=way.expected or target)
+        words = printable(f"{subject.address} {target}:{port}")
+        several.append(replace(subject, address=words, ways=(one,), passed_over=max(0, len(found) - SERVERS_MOST)))
+    return several
 
 
 def _one(subject: Subject, seconds: float) -> Graded:
@@ -140,7 +180,8 @@ def _note(subject: Subject, seen: list[tuple[Way, Met]]) -> str | None:
     if subject.kind == "listener" and not subject.local and not all(met.hsts_seen for _, met in seen if met.chain):
         said.append("whether it says Strict-Transport-Security could not be seen: it asks for a client's certificate")
     if subject.passed_over:
-        said.append(f"{subject.passed_over} more of its names were not asked for")
+        what = "names were not asked for" if subject.kind == "listener" else "servers were not looked at"
+        said.append(f"{subject.passed_over} more of its {what}")
     return "; ".join(said) or None
 
 
@@ -151,7 +192,7 @@ def _facts(seen: list[tuple[Way, Met]]) -> dict[str, Any]:
         "cipher": met.cipher,
         "group": hello.GROUPS.get(met.group, hex(met.group)) if met.group is not None else None,
         "post_quantum": met.post_quantum,
-        "protocol": met.protocol,
+        "protocol": printable(met.protocol)[:40] if met.protocol is not None else None,
         "weak_ciphers": [each for each in met.taken if each != "dhe"],
         "hsts": printable(met.hsts)[:200] if met.hsts is not None else None,
         "certificates": [_certificate(way, each) for way, each in seen if each.chain],

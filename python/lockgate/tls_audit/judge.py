@@ -114,7 +114,7 @@ class _Case:
 
     @property
     def asked(self) -> str:
-        return self.way.name or self.way.host
+        return self.way.name or self.way.expected or self.way.host
 
     def finding(self, code: str, lost: int, message: str, ours: str, theirs: str | None = None) -> Finding:
         """Advice differs: the one is the configuration's, the other the server's own."""
@@ -186,10 +186,16 @@ def _post_quantum(case: _Case) -> Iterator[Finding]:
 
 def _handshake(case: _Case) -> Iterator[Finding]:
     why = case.met.shaken
-    if why is not None and not case.met.chain:
+    if why is not None and not case.met.chain and not case.met.unreadable:
         message = f"no handshake comes to its end, asked for {case.asked}: {why}"
         ours = "look at `lockgate certs list`, and whether this listener is the gate's own"
         yield case.finding("no-handshake", FATAL, message, ours, "see that the server speaks TLS there, with that name")
+
+
+def _readable(case: _Case) -> Iterator[Finding]:
+    if case.met.unreadable:
+        message = "its chain has a certificate that cannot be read, as X.509 has it (RFC 5280)"
+        yield case.finding("unreadable-certificate", BROKEN, message, "have it issued anew, by another program")
 
 
 def _names(case: _Case) -> Iterator[Finding]:
@@ -282,7 +288,10 @@ def _keys(case: _Case) -> Iterator[Finding]:
 def _pins(case: _Case) -> Iterator[Finding]:
     if not case.subject.pins or not case.met.chain:
         return
-    key = case.met.chain[0].public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    try:
+        key = case.met.chain[0].public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    except Exception:  # noqa: BLE001 -- A key of no known kind is none of them.
+        key = b""
     if hashlib.sha256(key).hexdigest() not in case.subject.pins:
         message = "its key is none of `pins`: the gate refuses it"
         yield case.finding(
@@ -305,7 +314,7 @@ def _hsts(case: _Case) -> Iterator[Finding]:
 
 
 _Check = Callable[[_Case], Iterator[Finding]]
-_CHECKS: Final[tuple[_Check, ...]] = (_handshake, _names, _dates, _trust, _keys, _pins, _hsts)
+_CHECKS: Final[tuple[_Check, ...]] = (_handshake, _readable, _names, _dates, _trust, _keys, _pins, _hsts)
 _OF_WHOLE: Final[tuple[_Check, ...]] = (_versions, _offers, _post_quantum)
 """What is the same whatever name is asked for."""
 

@@ -16,6 +16,8 @@ from lockgate.tls_audit import hello
 
 HEAD_BYTES: Final = 64 * 1024
 CHAIN_LENGTH: Final = 20
+SILENT_MOST: Final = 3
+"""Questions without an answer after which no more are asked: the rest would wait as long each."""
 _NO_CHECK_TIME: Final = 0x200000
 """X509_V_FLAG_NO_CHECK_TIME: dates are looked at apart, so that one fault hides no other."""
 _LEGACY_SERVER: Final = 0x4
@@ -52,6 +54,8 @@ class Way:
     """The files of a certificate and its key that the server may ask for."""
     protocols: tuple[str, ...] = ("http/1.1",)
     asks_hsts: bool = False
+    expected: str | None = None
+    """What the certificate has to be good for, where that is neither the name nor the host."""
 
 
 @dataclass(slots=True)
@@ -69,6 +73,8 @@ class Met:
     cipher: str | None = None
     protocol: str | None = None
     """What ALPN agreed on."""
+    unreadable: bool = False
+    """Whether a certificate of the chain is none that can be read."""
     shaken: str | None = None
     """Why no handshake came to its end, where none did."""
     distrust: tuple[int, str] | None = None
@@ -153,6 +159,9 @@ def _ask(
     groups: Sequence[int] = hello.USUAL_GROUPS,
 ) -> hello.Answer | None:
     """What the server makes of a ClientHello; nothing where it refuses, or does not answer."""
+    if len(met.silent) >= SILENT_MOST:
+        met.silent.append(what)
+        return None
     until = clock.connection()
     try:
         with _open(way, until) as sock:
@@ -178,10 +187,11 @@ def _handshake(way: Way, clock: Clock, met: Met) -> None:
     _dress(context, way)
     try:
         with _secured(context, way, until) as sock:
-            met.chain = _chain(sock)
+            met.chain, met.unreadable = _chain(sock)
             used = sock.cipher()
             met.cipher = used[0] if used is not None else None
-            met.protocol = sock.selected_alpn_protocol()
+            with contextlib.suppress(UnicodeDecodeError):  # A server may choose what nobody has offered.
+                met.protocol = sock.selected_alpn_protocol()
             for name, number in (("TLSv1", 0x0301), ("TLSv1.1", 0x0302), ("TLSv1.2", 0x0303), ("TLSv1.3", 0x0304)):
                 if sock.version() == name:
                     met.versions.add(number)
@@ -243,15 +253,24 @@ def _secured(context: ssl.SSLContext, way: Way, until: float) -> ssl.SSLSocket:
         raise
 
 
-def _chain(sock: ssl.SSLSocket) -> list[x509.Certificate]:
-    """What the server sent, unverified. Public from Python 3.13 on; before, one level below."""
+def _chain(sock: ssl.SSLSocket) -> tuple[list[x509.Certificate], bool]:
+    """What the server sent, unverified, up to the first that cannot be read; and whether there was such a one.
+
+    Public from Python 3.13 on; before, one level below.
+    """
     below: Any = sock if hasattr(sock, "get_unverified_chain") else sock._sslobj  # type: ignore[attr-defined]  # noqa: SLF001
-    found = []
+    found: list[x509.Certificate] = []
     for each in (below.get_unverified_chain() or [])[:CHAIN_LENGTH]:
-        der = each if isinstance(each, bytes) else ssl.PEM_cert_to_DER_cert(each.public_bytes())
-        with contextlib.suppress(ValueError):
-            found.append(x509.load_der_x509_certificate(der))
-    return found
+        try:
+            der = each if isinstance(each, bytes) else ssl.PEM_cert_to_DER_cert(each.public_bytes())
+            certificate = x509.load_der_x509_certificate(der)
+            # They are read when they are asked for: whatever cannot be is to be known here.
+            _ = (certificate.subject, certificate.issuer, certificate.extensions)
+            _ = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
+        except Exception:  # noqa: BLE001 -- A stranger's: there is no end of how it may be wrong.
+            return found, True
+        found.append(certificate)
+    return found, False
 
 
 def _hsts(sock: ssl.SSLSocket, way: Way, until: float, met: Met) -> None:

@@ -17,7 +17,7 @@ from lockgate.tls_audit.meet import Way
 if TYPE_CHECKING:
     from lockgate.config import Loaded
     from lockgate.config.model_listeners import Listener
-    from lockgate.config.model_tls import UpstreamTls
+    from lockgate.config.model_upstreams import Upstream
 
 NAMES_MAX: Final = 16
 """Names of one listener that are asked for; what it speaks is the same for all."""
@@ -61,6 +61,10 @@ class Subject:
     """An upstream whose certificate the gate does not verify."""
     oldest: str | None = None
     """The oldest version that the configuration lets the gate speak."""
+    service: str | None = None
+    """Whose servers DNS says."""
+    name_servers: tuple[str, ...] = ()
+    """Who is asked for names, in the place of the system."""
     passed_over: int = 0
     """Names that were too many."""
 
@@ -140,7 +144,7 @@ def _names(loaded: Loaded, listener: str) -> list[str | None]:
             found.update(dict.fromkeys(_of_file(file)))
     found.update(dict.fromkeys(sorted(loaded.managed.hosts(listener))))
     # For a wildcard, a name below it stands in.
-    return list(dict.fromkeys(None if _is_address(each) else each.replace("*", "www", 1) for each in found))
+    return list(dict.fromkeys(None if is_address(each) else each.replace("*", "www", 1) for each in found))
 
 
 def _of_file(file: Path) -> list[str]:
@@ -156,23 +160,22 @@ def _upstreams(loaded: Loaded) -> Iterator[Subject]:
     for name, upstream in loaded.document.upstreams.items():
         for number, target in enumerate(upstream.targets):
             place = _place(loaded, "upstreams", name, "targets", number)
-            yield _server(loaded, (name, target.url, place), upstream.tls, upstream.protocol)
+            yield _server(loaded, (name, target.url, place), upstream)
     for name, api in loaded.document.apis.items():
         if "://" in str(api.upstream):
             place = _place(loaded, "apis", name, "upstream")
-            yield _server(loaded, (name, str(api.upstream), place), None, "http/1.1")
+            yield _server(loaded, (name, str(api.upstream), place), None)
 
 
-def _server(loaded: Loaded, what: tuple[str, str, Place], tls: UpstreamTls | None, protocol: str) -> Subject:
+def _server(loaded: Loaded, what: tuple[str, str, Place], upstream: Upstream | None) -> Subject:
     name, url, place = what
-    host, _, port = place_of(url).rpartition(":")
+    tls = upstream.tls if upstream is not None else None
+    service = place_of(url) if "+srv://" in url else None
+    host, _, port = (service, "", "0") if service is not None else place_of(url).rpartition(":")
     host = host.strip("[]")
-    skipped = None
     ways: tuple[Way, ...] = ()
-    if "+srv://" in url:
-        skipped = "DNS says which servers these are: audit them by targets of their own"
-    elif is_secure(url):
-        asked = tls.server_name if tls is not None and tls.server_name else host
+    if is_secure(url):
+        asked = tls.server_name if tls is not None and tls.server_name else None if service is not None else host
         files = Files(loaded.document, loaded.lists.references)
         at = ("upstreams", name, "tls")
         trust = tuple(files.absolute((*at, "trust"), each) for each in tls.trust) if tls is not None else ()
@@ -181,7 +184,9 @@ def _server(loaded: Loaded, what: tuple[str, str, Place], tls: UpstreamTls | Non
         if certificate is not None:
             inner = (*at, "client_certificate")
             shown = files.absolute(inner, certificate.chain), files.absolute(inner, certificate.key)
-        ways = (Way(host, int(port), None if _is_address(asked) else asked, b"", trust, shown, (protocol,)),)
+        protocol = upstream.protocol if upstream is not None else "http/1.1"
+        sent = None if asked is None or is_address(asked) else asked
+        ways = (Way(host, int(port), sent, b"", trust, shown, (protocol,), expected=asked),)
     return Subject(
         kind="upstream",
         name=name,
@@ -190,7 +195,8 @@ def _server(loaded: Loaded, what: tuple[str, str, Place], tls: UpstreamTls | Non
         secure=is_secure(url),
         local=url.startswith("unix:") or is_loopback(host),
         ways=ways,
-        skipped=skipped,
+        service=service,
+        name_servers=tuple(upstream.dns.servers) if upstream is not None else (),
         pins=tuple(tls.pins) if tls is not None else (),
         unverified=tls is not None and tls.skip_verify is not None,
         oldest=tls.minimum if tls is not None else "1.2",
@@ -202,7 +208,8 @@ def _place(loaded: Loaded, *path: str | int) -> Place:
     return Place(str(loaded.sources[region.file].path), region.line)
 
 
-def _is_address(host: str) -> bool:
+def is_address(host: str) -> bool:
+    """Whether it is an address, which is not asked for by name (RFC 6066 section 3)."""
     import ipaddress
 
     try:

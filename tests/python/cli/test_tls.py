@@ -140,6 +140,20 @@ def test_a_listener_of_others_is_seen_as_it_is(tmp_path: Path, root: Made) -> No
     assert found["listener", "public"]["grade"] == "F"
 
 
+def test_listeners_behind_a_balancer_and_with_client_certificates(
+    tmp_path: Path, root: Made, processes: Processes
+) -> None:
+    path = configured(tmp_path, free_port(), "minimum: 1.3\n      client_certificates: {trust: root.pem}")
+    text = path.read_text().replace(
+        "    tls:\n", "    trusted_proxies: [127.0.0.0/8]\n    proxy_protocol: true\n    tls:\n"
+    )
+    path.write_text(text)
+    Running(processes, tmp_path).ready().serving()
+    public = audited(tmp_path, "--only", "listeners", "--trust", "root.pem", code=0)["listener", "public"]
+    assert (public["grade"], public["seen"]["versions"]) == ("A+", ["TLS 1.3"])
+    assert public["seen"]["certificates"][0]["believed"] is True
+
+
 def test_wrong_calls(tmp_path: Path, root: Made) -> None:
     configured(tmp_path, 1)
     assert "There is no grade 'G'" in lockgate("tls", "audit", "--at-least", "G", cwd=tmp_path).err

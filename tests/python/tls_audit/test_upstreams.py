@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from lockgate.config import load
 from lockgate.tls_audit import Graded, audit, subjects
@@ -214,3 +217,29 @@ def test_the_clear_is_an_f_elsewhere_and_nothing_here(tmp_path: Path) -> None:
     path.write_text(text.replace("http://192.0.2.1:80", "http://127.0.0.1:1").replace(insecure, ""))
     [found] = audit(subjects(load(path), Wanted(kinds=frozenset({"upstream"}))))
     assert (found.grade, found.unknown) == (None, False)
+
+
+def test_a_certificate_that_cannot_be_read_is_an_f(tmp_path: Path, root: Made, trust: str) -> None:
+    """Years and lengths of a stranger's own making: the audit goes on, and says so."""
+    good = made("good", root)
+    pem, key = written(tmp_path, "server", good)
+    der = bytearray(good.certificate.public_bytes(Encoding.DER))
+    # The version that the certificate says it has, in a field of its own (RFC 5280 section 4.1.2.1): there is no 200.
+    at = der.index(b"\xa0\x03\x02\x01\x02")
+    der[at + 4] = 200
+    pem.write_text(ssl.DER_cert_to_PEM_cert(bytes(der)))
+    with secured(pem, key) as port:
+        found = graded(tmp_path, port, trust)
+    assert found.grade == "F"
+    assert lost(found).keys() & {"unreadable-certificate", "no-handshake"}
+
+
+def test_one_that_fails_hides_no_other(tmp_path: Path, root: Made, trust: str) -> None:
+    with shown(tmp_path, made("good", root)) as port:
+        graded(tmp_path, port, trust)
+        [good] = subjects(load(tmp_path / "lockgate.yaml"), Wanted(kinds=frozenset({"upstream"})))
+        bad = replace(good, ways=(replace(good.ways[0], protocols=("",)),))
+        failed, fine = audit([bad, good])
+    assert (failed.grade, failed.unknown) == (None, True)
+    assert "please report it" in (failed.note or "")
+    assert fine.grade in {"A", "A+"}
