@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from policies import (
     test_api_key,
     test_cors,
     test_headers,
+    test_inflate,
     test_jwt,
     test_limits,
     test_mtls,
@@ -59,6 +61,7 @@ def every() -> Iterator[Situation]:
     yield from _body_limit()
     yield from _cors()
     yield from _headers()
+    yield from _inflate()
     yield from _ip_filter()
     yield from _jwt()
     yield from _limits()
@@ -130,6 +133,15 @@ def _headers() -> Iterator[Situation]:
             facts,
             test_headers.PEPPER,
         )
+
+
+def _inflate() -> Iterator[Situation]:
+    for case in cases("inflate"):
+        if case.get("at") != "body":  # A gate alone unpacks bodies; the application gets them packed.
+            body = base64.b64decode(case["body"])
+            headers = [HOST, ("Content-Length", str(len(body))), *test_inflate.fields(case)]
+            bundle = partial(_of, {"inflate": case["config"]})
+            yield Situation(f"inflate: {case['name']}", bundle, [Asked("POST", headers=headers, pieces=[body])])
 
 
 def _ip_filter() -> Iterator[Situation]:
