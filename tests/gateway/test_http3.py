@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -69,6 +70,13 @@ def web(shop: Place, authority: Authority) -> Iterator[Http3]:
     """A client."""
     with Http3(shop.port, authority.pem) as client:
         yield client
+
+
+def test_an_event_says_what_was_spoken(shop: Place, web: Http3) -> None:
+    event = shop.gate.event(str(web.get("/").get("x-request-id")))
+    assert (event["protocol"], event["tls"], event["http2"]) == ("h3", "1.3", None)
+    # As JA4 has it: QUIC, TLS 1.3, a name is asked for, and h3.
+    assert re.fullmatch(r"q13d\d{4}h3_[0-9a-f]{12}_[0-9a-f]{12}", event["ja4"])
 
 
 def test_streams_are_served_side_by_side(web: Http3) -> None:
