@@ -11,14 +11,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+from bench.load import LoadResult
 from bench.machine import core_time
 from bench.process import BenchError
 from bench.results import CpuRow, Round
-from bench.rows import Row
+from bench.rows import Row, Way
 from bench.stage import Stage
 from bench.subjects import Running
 
 WARM_UP_SECONDS = 0.3
+FIRST_RATE = 5_000.0
+"""Requests a second of a warm-up that is told how many to make."""
 SLICE_SECONDS = 0.5
 """Short beside the machine's moods, long beside the making of its connections (0.4 % of it)."""
 
@@ -28,6 +31,7 @@ class Meter:
     """One running subject, and what its slices came to."""
 
     running: Running
+    way: Way
     cpu_ns: int = 0
     wall_ns: int = 0
     busy_ns: int = 0
@@ -36,15 +40,18 @@ class Meter:
     load_seconds: float = 0.0
     warm_up: int = 0
     """Requests before the first slice."""
+    rate: float = FIRST_RATE
+    """Requests a second, as far as is known."""
 
     def prepare(self, stage: Stage) -> None:
         """Loads it until its memory and connections are what they stay."""
-        self.warm_up = stage.load.closed(self.running.target, WARM_UP_SECONDS).requests
+        found = self.load(stage, WARM_UP_SECONDS)
+        self.warm_up, self.rate = found.requests, found.requests / found.seconds
 
     def slice(self, stage: Stage, seconds: float) -> None:
         """Loads it for so long."""
         cores, cpu, begin = core_time(stage.core), self.running.process.cpu_ns(), time.monotonic_ns()
-        result = stage.load.closed(self.running.target, seconds)
+        result = self.load(stage, seconds)
         self.cpu_ns += self.running.process.cpu_ns() - cpu
         self.wall_ns += time.monotonic_ns() - begin
         spent = core_time(stage.core) - cores
@@ -52,6 +59,15 @@ class Meter:
         self.stolen_ns += spent.stolen
         self.requests += result.requests
         self.load_seconds += result.seconds
+
+    def load(self, stage: Stage, seconds: float) -> LoadResult:
+        """Requests in the row's way for about so long."""
+        target = self.running.target
+        if self.way == "closed":
+            return stage.load.closed(target, seconds)
+        if self.way == "streams":
+            return stage.load.streams(target, max(1, round(seconds * self.rate)))
+        return stage.load.handshakes(target, seconds, resume=self.way == "resumptions")
 
     @property
     def us_per_request(self) -> float:
@@ -63,7 +79,7 @@ def measure(stage: Stage, row: Row, seconds: float) -> Round:
     """Starts a subject and those it is compared with, warms them up, and measures one round."""
     wanted = [row, *(each for each in row.against if each.subject in stage.subjects)]
     with ExitStack() as stack:
-        meters = {each.id: Meter(stack.enter_context(stage.running(each))[0]) for each in wanted}
+        meters = {each.id: Meter(stack.enter_context(stage.running(each))[0], each.way) for each in wanted}
         for meter in meters.values():
             meter.prepare(stage)
         for meter, length in turns(list(meters.values()), seconds):

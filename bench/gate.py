@@ -22,7 +22,7 @@ from bench.subjects import Running, Site, started
 
 SHAPES = {
     "plain": Shape(events=False),
-    "tls": Shape(events=False, tls=True),
+    **{name: Shape(events=False, tls=True) for name in ("tls", "tls-handshakes", "tls-resumptions", "h2")},
     "events": Shape(events=True),
     "key": Shape(events=True, keys=True),
     "jwt": Shape(events=True, tokens=True),

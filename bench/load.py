@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench import certificates
 from bench.process import BenchError, Pinned
 
 HERE = Path(__file__).resolve().parent
 CACHE = HERE / ".cache"
 BODY_BYTES = 300
 PATIENCE = 30.0
+H2_CONNECTIONS = 4
+H2_STREAMS = 100
+SLOWEST = 500.0
+"""Requests a second below which a subject is given up."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,9 @@ class Latency:
     p99: float
     p999: float
     max: float
+
+
+NOTHING = Latency(0, 0, 0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -74,6 +82,18 @@ class Load:
         """New connections, one after the other, each with one request; timed with their handshake."""
         return self._run("handshakes", target, seconds, {"resume": "yes" if resume else "no"})
 
+    def streams(self, target: Target, count: int) -> LoadResult:
+        """So many requests by h2load over HTTP/2, on few connections with many under way; timed as a whole."""
+        path, headers = _first(target, without="Host")  # It is `:authority`, and nginx refuses both.
+        command = ["taskset", "-c", str(self.core), "h2load", "-t1", f"-c{H2_CONNECTIONS}", f"-m{H2_STREAMS}"]
+        command += [f"-n{count}", "--connect-to", target.address, *headers, f"https://{certificates.HOST}{path}"]
+        done = _run(command, PATIENCE + count / SLOWEST)
+        spent = re.search(r"finished in ([\d.]+)(us|ms|s|m)\b", done)
+        if spent is None or f" {count} 2xx" not in done or f"total, {count} started, {count} done" not in done:
+            raise BenchError(f"h2load met errors:\n{done}")
+        seconds = float(spent[1]) * {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}[spent[2]]
+        return LoadResult(count, seconds, NOTHING, None)
+
     @contextmanager
     def idle(self, target: Target, connections: int) -> Iterator[None]:
         """Holds connections that have done one request each; fails if the subject lets any of them go."""
@@ -110,22 +130,33 @@ class Load:
 
     def _wrk(self, target: Target, seconds: float) -> LoadResult:
         """The same closed loop by wrk, as a check of our own generator; it knows whole seconds and one request."""
-        first = target.requests.read_bytes().partition(b"\r\n\r\n")[0].decode().split("\r\n")
-        path = first[0].split()[1]
-        headers = [word for line in first[1:] for word in ("-H", line)]
+        path, headers = _first(target)
         whole = max(1, round(seconds))
         command = ["taskset", "-c", str(self.core), "wrk", "-t1", f"-c{self.connections}", f"-d{whole}s"]
         scheme = "https" if target.trust else "http"
         command += [*headers, f"{scheme}://{target.address}{path}"]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=whole + PATIENCE, check=False)
-        except OSError as error:
-            raise BenchError(f"wrk does not run: {error}") from error
-        counted = re.search(r"(\d+) requests in ([\d.]+)s", done.stdout)
-        if counted is None or "Non-2xx" in done.stdout or "Socket errors" in done.stdout:
-            raise BenchError(f"wrk met errors:\n{done.stdout}{done.stderr}")
-        nothing = Latency(0, 0, 0, 0, 0)
-        return LoadResult(int(counted[1]), float(counted[2]), nothing, None)
+        done = _run(command, whole + PATIENCE)
+        counted = re.search(r"(\d+) requests in ([\d.]+)s", done)
+        if counted is None or "Non-2xx" in done or "Socket errors" in done:
+            raise BenchError(f"wrk met errors:\n{done}")
+        return LoadResult(int(counted[1]), float(counted[2]), NOTHING, None)
+
+
+def _first(target: Target, without: str | None = None) -> tuple[str, list[str]]:
+    """The path of a file's first request, and its headers as curl and the like want them."""
+    first = target.requests.read_bytes().partition(b"\r\n\r\n")[0].decode().split("\r\n")
+    headers = [line for line in first[1:] if line.partition(":")[0] != without]
+    return first[0].split()[1], [word for line in headers for word in ("-H", line)]
+
+
+def _run(command: Sequence[str], seconds: float) -> str:
+    """What a load generator of others says."""
+    program = command[3]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise BenchError(f"{program} does not run: {error}; scripts/system-packages.sh installs it") from error
+    return done.stdout + done.stderr
 
 
 def _named(target: Target) -> dict[str, object]:

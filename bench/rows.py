@@ -5,10 +5,15 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from bench.process import BenchError
 
 BASE = "nginx/plain"
+
+Way = Literal["closed", "handshakes", "resumptions", "streams"]
+"""Requests on connections that are kept; on a new one each, with a whole handshake or a session that goes on; and of
+HTTP/2, 100 at once on each of few connections."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,8 @@ class Row:
     flat_against: str | None = None
     base: str = BASE
     """The row that its budget is a ratio to."""
+    way: Way = "closed"
+    """How it is loaded."""
 
     @property
     def id(self) -> str:
@@ -34,6 +41,34 @@ class Row:
         wanted = {BASE, self.base, self.flat_against} - {self.id}
         return [row for row in ROWS if row.id in wanted]
 
+
+LOADED: tuple[tuple[str, Way, str, float, str, tuple[str, ...]], ...] = (
+    (
+        "tls-handshakes",
+        "handshakes",
+        "a whole handshake of TLS 1.3 for each request",
+        1.0,
+        "nginx/tls-handshakes",
+        ("nginx", "haproxy", "lockgate"),
+    ),
+    (
+        "tls-resumptions",
+        "resumptions",
+        "a handshake of TLS 1.3 that goes on with a session, for each request",
+        1.0,
+        "nginx/tls-resumptions",
+        ("nginx", "haproxy", "lockgate"),
+    ),
+    (
+        "h2",
+        "streams",
+        "HTTP/2 over TLS 1.3, 4 connections with 100 requests under way on each",
+        0.8,
+        "envoy/h2",
+        ("nginx", "haproxy", "envoy", "caddy", "lockgate"),
+    ),
+)
+"""Ways to load and the rows of each: variant, way, what is shown, Lockgate's budget, what it is a ratio to, whose."""
 
 ROWS: tuple[Row, ...] = (
     Row("nginx", "plain", "plain proxying, access log off: the measure of all ratios"),
@@ -52,6 +87,11 @@ ROWS: tuple[Row, ...] = (
     Row("lockgate", "jwt", "in place of the key a token signed with ES256, one of 10, verified before"),
     Row("lockgate", "jwt-limits", "and two limits, by address and by client", budget=1.2),
     Row("lockgate", "tls", "one public route over TLS 1.3, events off", budget=1.0, base="nginx/tls"),
+    *(
+        Row(name, variant, what, budget if name == "lockgate" else None, base=base, way=way)
+        for variant, way, what, budget, base, names in LOADED
+        for name in names
+    ),
     Row("lockgate", "routes-10", "events on, requests spread over 10 APIs"),
     Row("lockgate", "routes-10000", "events on, requests spread over 10,000 APIs", flat_against="lockgate/routes-10"),
     Row("lockgate", "operations-10", "events on, a document with 10 operations, all in use"),

@@ -102,9 +102,11 @@ class Peer:
             "VARIANT": "",
             "HEADERS": "",
             "TLS": "",
+            "CODEC": "HTTP1",
+            "SCHEME": "http",
             **self.variants.get(variant, {}),
         }
-        trust = certificates.write(site.folder) if variant.startswith("tls") else None
+        trust = certificates.write(site.folder) if variant.startswith(("tls", "h2")) else None
         for template in (HERE / "peers" / self.name).glob("*"):
             (site.folder / template.name).write_text(fill(fill(template.read_text(), words), words))
         command = [self.path(), *(fill(word, words) for word in self.command)]
@@ -169,6 +171,11 @@ def free_port() -> int:
     return port
 
 
+def over_tls(words: Mapping[str, str]) -> dict[str, Mapping[str, str]]:
+    """The variants over TLS that are configured alike, and loaded in different ways."""
+    return dict.fromkeys(("tls", "tls-handshakes", "tls-resumptions"), words)
+
+
 def peers() -> list[Peer]:
     """The five proxies that Lockgate is compared with, and the floor under it."""
     system = "install it with scripts/system-packages.sh"
@@ -181,6 +188,13 @@ def peers() -> list[Peer]:
         "ssl_certificate @DIR@/chain.pem; ssl_certificate_key @DIR@/key.pem; ssl_protocols TLSv1.2 TLSv1.3; "
         "ssl_session_cache off; ssl_session_tickets on;"
     )
+    haproxy_tls = " ssl crt @DIR@/both.pem ssl-min-ver TLSv1.2"
+    envoy_tls = (
+        "transport_socket: {name: envoy.transport_sockets.tls, typed_config: {"
+        '"@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext, '
+        'common_tls_context: {alpn_protocols: [h2, "http/1.1"], tls_certificates: ['
+        "{certificate_chain: {filename: @DIR@/chain.pem}, private_key: {filename: @DIR@/key.pem}}]}}}"
+    )
     nginx_log = "access_log @DIR@/access.log combined buffer=64k flush=1s;"
     return [
         Peer(
@@ -192,7 +206,8 @@ def peers() -> list[Peer]:
             variants={
                 "forwarded": {"HEADERS": forwarded},
                 "access-log": {"HEADERS": forwarded, "VARIANT": nginx_log},
-                "tls": {"TLS": " ssl", "VARIANT": nginx_tls},
+                **over_tls({"TLS": " ssl", "VARIANT": nginx_tls}),
+                "h2": {"TLS": " ssl http2", "VARIANT": nginx_tls},
             },
         ),
         Peer(
@@ -208,7 +223,10 @@ def peers() -> list[Peer]:
             ("-v",),
             ("-db", "-f", "@DIR@/haproxy.cfg"),
             system,
-            variants={"tls": {"TLS": " ssl crt @DIR@/both.pem ssl-min-ver TLSv1.2"}},
+            variants={
+                **over_tls({"TLS": haproxy_tls}),
+                "h2": {"TLS": f"{haproxy_tls} alpn h2,http/1.1"},
+            },
         ),
         Peer(
             "envoy",
@@ -216,6 +234,7 @@ def peers() -> list[Peer]:
             ("--version",),
             ("-c", "@DIR@/envoy.yaml", "--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"),
             wheel,
+            variants={"h2": {"CODEC": "AUTO", "TLS": envoy_tls}},
         ),
         Peer(
             "traefik",
@@ -232,5 +251,6 @@ def peers() -> list[Peer]:
             ("run", "--config", "@DIR@/Caddyfile", "--adapter", "caddyfile"),
             wheel,
             env={"GOMAXPROCS": "1", "HOME": "@DIR@", "XDG_DATA_HOME": "@DIR@", "XDG_CONFIG_HOME": "@DIR@"},
+            variants={"h2": {"SCHEME": "https", "TLS": "tls @DIR@/chain.pem @DIR@/key.pem"}},
         ),
     ]

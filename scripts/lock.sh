@@ -12,8 +12,10 @@ tools=target/lock-venv
 upgrade=()
 [ "${UPGRADE:-0}" = 1 ] && upgrade=(--upgrade)
 compile() {
-    "$tools/bin/uv" pip compile pyproject.toml --universal --python-version 3.11 \
+    "$tools/bin/uv" pip compile --universal --python-version 3.11 \
         --generate-hashes --no-emit-index-url --no-emit-find-links --quiet \
         --custom-compile-command "make lock" "${upgrade[@]}" "$@"
 }
-compile --group dev --output-file requirements/dev.lock
+compile pyproject.toml --group dev --output-file requirements/dev.lock
+# Scans TLS from outside; it wants an older cryptography than we do, so it lives in an environment of its own.
+compile requirements/sslyze.in --output-file requirements/sslyze.lock

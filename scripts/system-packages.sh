@@ -3,20 +3,22 @@
 #
 #   nginx-light   the benchmark's yardstick: every cost is a multiple of its plain proxying
 #   haproxy       the benchmark's second peer
+#   nghttp2-client its h2load is the benchmark's load over HTTP/2
 #   strace        counts the system calls of one request, where perf may not
 #   linux-perf    counts them without slowing anything down
 #   curl          the commands that the documentation shows are run with it
 #   zsh           completion is pressed in it
 #   fish          and in it
 #   systemd       its systemd-analyze judges the unit
-#   chromium      whether pages may call is for a browser to say (`cors`)
+#   chromium      whether pages may call is for a browser to say (`cors`), and whether it trusts the demo's TLS
+#   libnss3-tools its certutil tells the browser whom to trust
 #
 # It needs root and apt. Without either it says what is missing and ends well:
 # what wants a missing program is then skipped, and says so.
 set -euo pipefail
 
-declare -A programs=([nginx-light]=nginx [haproxy]=haproxy [strace]=strace [linux-perf]=perf [curl]=curl
-    [zsh]=zsh [fish]=fish [systemd]=systemd-analyze [chromium]=chromium)
+declare -A programs=([nginx-light]=nginx [haproxy]=haproxy [nghttp2-client]=h2load [strace]=strace [linux-perf]=perf [curl]=curl
+    [zsh]=zsh [fish]=fish [systemd]=systemd-analyze [chromium]=chromium [libnss3-tools]=certutil)
 missing=()
 for package in "${!programs[@]}"; do
     command -v "${programs[$package]}" >/dev/null || [ -x "/usr/sbin/${programs[$package]}" ] || missing+=("$package")

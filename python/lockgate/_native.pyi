@@ -17,6 +17,7 @@ __all__ = [
     "bundle_schema",
     "check_bundle",
     "check_client_trust",
+    "client_refusal",
     "event_schema",
     "events_durable_until",
     "export_events",
@@ -119,8 +120,14 @@ def key_digest(key: str, pepper: bytes) -> str:
 def read_certificate(chain: bytes, key: bytes, host: bool) -> dict[str, Any]:
     """What a chain and its key, both PEM, are good for; raises `LockgateError` where they are good for nothing."""
 
-def check_client_trust(trust: list[bytes], crl: list[bytes]) -> None:
-    """Refuses authorities and revocation lists, all PEM, by which no client could be judged."""
+def check_client_trust(trust: list[bytes], crl: list[bytes], *, certain: bool = False) -> None:
+    """Refuses authorities and revocation lists, all PEM, by which no client could be judged.
+
+    `certain` is whether it has to be known of each that it was not revoked.
+    """
+
+def client_refusal(chain: bytes, trust: list[bytes], crl: list[bytes], *, certain: bool = False) -> str | None:
+    """Why a client that shows this chain, PEM, is turned away: the reason's code, or none where it comes in."""
 
 def read_key_set(text: bytes) -> dict[str, Any]:
     """Say which keys of a published set (RFC 7517) a gate can use, and why not the others."""

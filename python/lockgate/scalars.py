@@ -7,6 +7,7 @@ nothing behind the loader has to doubt it. A refusal says what is allowed.
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import functools
 import re
@@ -63,6 +64,13 @@ def shown(value: object) -> str:
     text = str(value).lower() if isinstance(value, bool) else str(value)
     text = printable(text)
     return f"`{text}`" if len(text) <= 60 else f"`{text[:57]}…`"
+
+
+def some(value: object) -> object:
+    """A list that may not be empty."""
+    if value == []:
+        raise refusal("list-empty", "this list is empty", allowed="at least one entry")
+    return value
 
 
 def parse_size(value: object) -> int:
@@ -275,3 +283,28 @@ Date = Annotated[dt.date, Scalar(parse_date, {"type": "string", "format": "date"
 Flag = Annotated[bool, Scalar(parse_flag, {"type": "boolean"})]
 Name = Annotated[str, Scalar(parse_name, {"type": "string", "pattern": f"^{NAME.pattern}$"})]
 Text = Annotated[str, Scalar(parse_text, {"type": "string", "minLength": 1, "maxLength": MAX_TEXT})]
+
+
+_PIN: Final = re.compile(r"sha256/([A-Za-z0-9+/]{43}=)")
+
+
+def parse_pin(value: object) -> str:
+    """The SHA-256 of a public key, hexadecimal, from its usual spelling (RFC 7469)."""
+    found = _PIN.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise refusal(
+            "pin-malformed",
+            f"{shown(value)} is not the hash of a key",
+            allowed="`sha256/` and the SHA-256 of the public key in base64",
+            hint="make it with: openssl x509 -in CERT -noout -pubkey | openssl pkey -pubin -outform DER | "
+            "openssl dgst -sha256 -binary | base64",
+        )
+    return base64.b64decode(found[1]).hex()
+
+
+def say_pin(pin: str) -> str:
+    """A pin in its usual spelling."""
+    return f"sha256/{base64.b64encode(bytes.fromhex(pin)).decode()}"
+
+
+Pin = Annotated[str, Scalar(parse_pin, {"type": "string", "pattern": "^sha256/[A-Za-z0-9+/]{43}=$"}, say_pin)]

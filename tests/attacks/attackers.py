@@ -98,7 +98,7 @@ class Attacker:
         while self.goes_on():
             sock = self.secure("h2")
             if sock is None:
-                time.sleep(0.05)
+                time.sleep(0.05)  # sleep: the attack is to wait
                 continue
             pieces = frames()
             try:
@@ -122,7 +122,7 @@ class Attacker:
                 sock.setblocking(False)
                 self.crowd.append(sock)
             elif time.monotonic() < turn:
-                time.sleep(0.01)
+                time.sleep(0.01)  # sleep: the attack is to wait
             if time.monotonic() >= turn:
                 turn = time.monotonic() + every
                 self.crowd = [sock for sock in self.crowd if self._dripped(sock, drop)]
@@ -215,7 +215,7 @@ def windows(attacker: Attacker) -> None:
                 attacker.got.sent += len(asked)
                 attacker.crowd.append(sock)
         else:
-            time.sleep(0.1)
+            time.sleep(0.1)  # sleep: the attack is to wait
     for held in attacker.crowd:
         held.setblocking(False)
         try:

@@ -82,7 +82,7 @@ def notice(port: int, trust: str, rate: float, seconds: float) -> Noticed:
     begun = time.monotonic()
     for number in range(int(rate * seconds)):
         due = begun + number / rate
-        time.sleep(max(0.0, due - time.monotonic()))
+        time.sleep(max(0.0, due - time.monotonic()))  # sleep: it asks at a constant rate
         if not bystander.ask(new=number % NEW_EACH == 0):
             failed += 1
         took.append((time.monotonic() - due) * 1_000)

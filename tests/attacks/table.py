@@ -165,7 +165,7 @@ def run(attack: Attack, *, on: bool, seconds: float, folder: Path) -> Met:
         before = gate.memory()
         gate.forget_peak()
         attacking = attacker(attack.name, target.port, trust, seconds)
-        time.sleep(SETTLING)
+        time.sleep(SETTLING)  # sleep: the attack needs time to bite
         during = Noticed(**json.loads(said(bystander(target.port, shown, seconds - 2 * SETTLING))))
         got = Got(**json.loads(said(attacking)))
         memory = (gate.memory("VmHWM") - before) / (1 << 20)

@@ -67,6 +67,10 @@ def test_an_answered_request_is_written_down_whole(gate: Gate, auto: AutoUpstrea
         "bundle": loaded["hash"],
         "worker": 0,
         "user_agent": "tests/1",
+        "protocol": None,
+        "tls": None,
+        "ja4": None,
+        "http2": None,
     }
 
 

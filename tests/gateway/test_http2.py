@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,9 +12,9 @@ import pytest
 from gateway.harness import bundles
 from gateway.harness.gate import Gate
 from gateway.harness.place import Place
-from gateway.harness.secure import Http2, Reply
+from gateway.harness.secure import Http2, Reply, connect, context
 from gateway.harness.upstream import AutoUpstream, Upstream
-from gateway.harness.wire import Message
+from gateway.harness.wire import Message, Wire
 from support.certificates import Authority
 from support.waiting import until
 
@@ -62,6 +63,14 @@ def test_streams_are_served_side_by_side(web: Http2) -> None:
         assert reply.get("x-request-id")
         assert reply.get("date")
         assert reply.get("connection") is None, "it is a field of HTTP/1.1 (RFC 9113 section 8.2.2)"
+
+
+def test_an_event_says_what_was_spoken_and_how_its_client_began(shop: Place, web: Http2) -> None:
+    event = shop.gate.event(str(web.get().get("x-request-id")))
+    assert (event["protocol"], event["tls"]) == ("h2", "1.3")
+    # The form of JA4: TLS over TCP, 1.3, a name is asked for, so many ciphers and extensions, h2.
+    assert re.fullmatch(r"t13d\d{4}h2_[0-9a-f]{12}_[0-9a-f]{12}", event["ja4"])
+    assert re.fullmatch(r"(\d+:\d+;?)*\|\d+\|0\|", event["http2"])
 
 
 def test_what_goes_on_is_what_http_11_would_say(web: Http2) -> None:
@@ -254,3 +263,15 @@ def test_requests_beside_others_take_places_of_connections(
             wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
         assert [one.answer(stream).status for stream in held] == [200] * 4
         assert other.answer(first).status == 200
+
+
+def test_what_does_not_begin_with_the_preface_is_closed_at_once(shop: Place, authority: Authority) -> None:
+    """Not once it has been idle for long: RFC 9113 section 3.4."""
+    before = shop.gate.refusals("http2-preface")
+    with Http2(shop.port, authority.pem) as polite:
+        assert polite.get().status == 200
+    rude = connect(shop.port, context(authority.pem, protocols=("h2",)))
+    with Wire(rude) as wire:
+        wire.send(b"INVALID CONNECTION PREFACE\r\n\r\n")
+        wire.rest()
+    shop.gate.refused("http2-preface", before + 1)

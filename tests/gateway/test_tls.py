@@ -134,7 +134,7 @@ def test_clients_show_certificates_where_they_must(gate: Gate, auto: AutoUpstrea
     for each, reason in [
         (None, "tls-client-certificate-missing"),
         (unknown, "tls-client-certificate-refused"),
-        (expired, "tls-client-certificate-refused"),
+        (expired, "tls-client-certificate-expired"),
     ]:
         with pytest.raises((ssl.SSLError, ConnectionError)):
             talk(gate.port(), context(authority.pem, shown=each))

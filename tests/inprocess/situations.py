@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,8 +20,10 @@ from policies import (
     test_api_key,
     test_cors,
     test_headers,
+    test_inflate,
     test_jwt,
     test_limits,
+    test_mtls,
     test_redirect,
     test_rewrite,
     test_websocket,
@@ -58,9 +61,11 @@ def every() -> Iterator[Situation]:
     yield from _body_limit()
     yield from _cors()
     yield from _headers()
+    yield from _inflate()
     yield from _ip_filter()
     yield from _jwt()
     yield from _limits()
+    yield from _mtls()
     yield from _operation()
     yield from _moved("redirect", test_redirect)
     yield from _moved("rewrite", test_rewrite)
@@ -130,6 +135,15 @@ def _headers() -> Iterator[Situation]:
         )
 
 
+def _inflate() -> Iterator[Situation]:
+    for case in cases("inflate"):
+        if case.get("at") != "body":  # A gate alone unpacks bodies; the application gets them packed.
+            body = base64.b64decode(case["body"])
+            headers = [HOST, ("Content-Length", str(len(body))), *test_inflate.fields(case)]
+            bundle = partial(_of, {"inflate": case["config"]})
+            yield Situation(f"inflate: {case['name']}", bundle, [Asked("POST", headers=headers, pieces=[body])])
+
+
 def _ip_filter() -> Iterator[Situation]:
     for case in cases("ip_filter"):
         asked = Asked(headers=[HOST], peer=case["address"])
@@ -167,6 +181,13 @@ def _limits() -> Iterator[Situation]:
         ]
         bundle = partial(_of, {"authenticate": ["api_key"], "limits": case["limits"]})
         yield Situation(f"limits: {case['name']}", bundle, asked, facts, test_limits.PEPPER)
+
+
+def _mtls() -> Iterator[Situation]:
+    # What a client showed is not known within an application: each case is one in which nothing was shown.
+    for case in test_mtls.CASES:
+        bundle = partial(_of, {"authenticate": [{"mtls": test_mtls.said(case)}]})
+        yield Situation(f"mtls: {case['name']}", bundle, [Asked(headers=[HOST], now_ms=NOW_MS)])
 
 
 def _operation() -> Iterator[Situation]:

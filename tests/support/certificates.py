@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,23 +39,54 @@ class Authority:
         self.pem = folder / f"{name}.pem"
         self.pem.write_bytes(self.certificate.public_bytes(Encoding.PEM))
 
-    def issue(self, file: str, *names: str, days: int = 30, begins: int | None = None) -> Issued:
+    def below(self, name: str, *extensions: tuple[x509.ExtensionType, bool], days: int = 30) -> Authority:
+        """Another one that this one vouches for, by what the extensions say."""
+        other = Authority(self.folder, name)
+        made = _builder(other._name, self._name, other._key, days=days)
+        for value, critical in extensions:
+            made = made.add_extension(value, critical)
+        other.certificate = made.sign(self._key, hashes.SHA256())
+        other.pem.write_bytes(other.certificate.public_bytes(Encoding.PEM))
+        return other
+
+    def issue(
+        self,
+        file: str,
+        *names: str,
+        days: float = 30,
+        begins: int | None = None,
+        extensions: Sequence[tuple[x509.ExtensionType, bool]] = (),
+    ) -> Issued:
         """Writes `file.pem` and `file.key`, good until so many days from now; a renewal takes what was there away."""
         key = ec.generate_private_key(ec.SECP256R1())
         made = _builder(_named(file), self._name, key, days=days, begins=begins)
+        for value, critical in extensions:
+            made = made.add_extension(value, critical)
         if names:
             made = made.add_extension(x509.SubjectAlternativeName([_general(name) for name in names]), critical=False)
+        return self.written(file, made, key)
+
+    def copied(self, file: str, like: x509.Certificate) -> Issued:
+        """A certificate with the names of another, under a key of its own."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        made = _builder(like.subject, self._name, key)
+        for extension in like.extensions:
+            made = made.add_extension(extension.value, extension.critical)
+        return self.written(file, made, key)
+
+    def written(self, file: str, made: x509.CertificateBuilder, key: ec.EllipticCurvePrivateKey) -> Issued:
+        """Signs it, and writes it down."""
         certificate = made.sign(self._key, hashes.SHA256())
         chain, private = self.folder / f"{file}.pem", self.folder / f"{file}.key"
         _replace(private, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         _replace(chain, certificate.public_bytes(Encoding.PEM))
         return Issued(chain, private, certificate)
 
-    def revoke(self, *certificates: x509.Certificate, file: str = "revoked.crl") -> Path:
-        """Writes a list of what is revoked."""
+    def revoke(self, *certificates: x509.Certificate, file: str = "revoked.crl", days: int = 1) -> Path:
+        """Writes a list of what is revoked, good for so many days."""
         now = dt.datetime.now(dt.UTC)
         made = x509.CertificateRevocationListBuilder().issuer_name(self._name)
-        made = made.last_update(now - dt.timedelta(hours=1)).next_update(now + dt.timedelta(days=1))
+        made = made.last_update(now - dt.timedelta(days=10)).next_update(now + dt.timedelta(days=days))
         for certificate in certificates:
             one = x509.RevokedCertificateBuilder().serial_number(certificate.serial_number).revocation_date(now)
             made = made.add_revoked_certificate(one.build())
@@ -93,7 +125,7 @@ def _builder(
     issuer: x509.Name,
     key: ec.EllipticCurvePrivateKey,
     *,
-    days: int = 30,
+    days: float = 30,
     begins: int | None = None,
 ) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.UTC)

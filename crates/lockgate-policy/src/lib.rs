@@ -7,12 +7,15 @@
 
 pub mod api_key;
 pub mod body_limit;
+pub mod compress;
 pub mod cors;
 pub mod grpc;
 pub mod headers;
+pub mod inflate;
 pub mod ip_filter;
 pub mod jwt;
 pub mod limits;
+pub mod mtls;
 pub mod plugins;
 pub mod redirect;
 pub mod rewrite;
@@ -42,12 +45,15 @@ pub use view::{Caller, Reading, RequestView};
 pub const NAMES: &[&str] = &[
     api_key::NAME,
     body_limit::NAME,
+    compress::NAME,
     cors::NAME,
     grpc::NAME,
     headers::NAME,
+    inflate::NAME,
     ip_filter::NAME,
     jwt::NAME,
     limits::NAME,
+    mtls::NAME,
     plugins::NAME,
     redirect::NAME,
     rewrite::NAME,
@@ -57,14 +63,16 @@ pub const NAMES: &[&str] = &[
 /// Every reason that a room can give, room by room.
 #[must_use]
 pub fn reasons() -> Vec<ReasonRef> {
-    let rooms: [&[ReasonRef]; 12] = [
+    let rooms: [&[ReasonRef]; 14] = [
         api_key::REASONS,
         body_limit::REASONS,
         cors::REASONS,
         grpc::REASONS,
+        inflate::REASONS,
         ip_filter::REASONS,
         jwt::REASONS,
         limits::REASONS,
+        mtls::REASONS,
         plugins::REASONS,
         redirect::REASONS,
         rewrite::REASONS,

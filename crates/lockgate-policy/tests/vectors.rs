@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
 use lockgate_policy::{
-    api_key, body_limit, cors, grpc, headers, ip_filter, websocket, Answers, BodyMachine,
+    api_key, body_limit, cors, grpc, headers, ip_filter, mtls, websocket, Answers, BodyMachine,
     BodyVerdict, Caller, Denial, Edit, Grant, Identity, KeyRecord, Need, RequestView, Verdict,
 };
 use serde::Deserialize;
@@ -476,6 +476,238 @@ mod sockets {
             let method = case.method.as_deref().unwrap_or("GET").parse().unwrap();
             let verdict = policy.decide(&view(&method, &headers, None));
             check(&case.name, &verdict, &case.verdict, case.reason.as_deref());
+        }
+    }
+}
+
+mod certificates {
+    use base64::engine::general_purpose::STANDARD;
+    use base64::Engine as _;
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Vectors {
+        now_ms: u64,
+        certificates: BTreeMap<String, String>,
+        cases: Vec<Case>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Case {
+        name: String,
+        certificate: Option<String>,
+        #[serde(default)]
+        allow: Vec<serde_json::Value>,
+        #[serde(default)]
+        known_by: mtls::KnownBy,
+        now_ms: Option<u64>,
+        verdict: String,
+        reason: Option<String>,
+        credential: Option<String>,
+    }
+
+    #[test]
+    fn mtls() {
+        let text = include_str!("../../../tests/vectors/mtls.yaml");
+        let vectors: Vectors = serde_saphyr::from_str(text).unwrap();
+        assert!(vectors.cases.len() > 40);
+        for case in vectors.cases {
+            let mut allow = Vec::new();
+            for mut wanted in case.allow {
+                wanted
+                    .as_object_mut()
+                    .unwrap()
+                    .entry("subject")
+                    .or_insert_with(|| serde_json::json!({}));
+                allow.push(serde_json::from_value(wanted).unwrap());
+            }
+            let policy = mtls::Mtls::new(&mtls::Config {
+                allow,
+                known_by: case.known_by,
+            });
+            let shown = case.certificate.map(|name| {
+                let der = STANDARD.decode(&vectors.certificates[&name]).unwrap();
+                mtls::ClientCertificate::read(&[der]).unwrap()
+            });
+            let now_ms = case.now_ms.unwrap_or(vectors.now_ms);
+            let verdict = policy.unwrap().decide(shown.as_ref(), now_ms);
+            check(&case.name, &verdict, &case.verdict, case.reason.as_deref());
+            if let (Verdict::Identify(identity), Some(credential)) = (&verdict, case.credential) {
+                assert_eq!(*identity.credential, *credential, "{}", case.name);
+            }
+        }
+    }
+}
+
+mod codings {
+    use base64::prelude::{Engine as _, BASE64_STANDARD};
+    use http::StatusCode;
+    use lockgate_policy::compress::{self, Compress};
+    use lockgate_policy::inflate::{self, Inflate};
+    use lockgate_policy::ReasonRef;
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Packed {
+        cases: Vec<PackedCase>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct PackedCase {
+        name: String,
+        config: SaidOfPacked,
+        encoding: Option<String>,
+        body: String,
+        verdict: String,
+        reason: Option<String>,
+        at: Option<String>,
+        length: Option<usize>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct SaidOfPacked {
+        codings: Option<Vec<compress::Named>>,
+        ratio: Option<u32>,
+        layers: Option<u32>,
+        window: Option<u64>,
+    }
+
+    fn unpacked(plan: Option<inflate::Plan>, body: &[u8]) -> Result<usize, ReasonRef> {
+        let Some(plan) = plan else {
+            return Ok(body.len());
+        };
+        let mut inflater = plan.begin()?;
+        let mut length = 0;
+        for piece in body.chunks(100) {
+            inflater.take(Bytes::copy_from_slice(piece))?;
+            while let Some(piece) = inflater.unpack()? {
+                length += piece.len();
+            }
+        }
+        inflater.end()?;
+        Ok(length)
+    }
+
+    #[test]
+    fn inflate() {
+        use compress::Named::{Br, Deflate, Gzip, Zstd};
+        let text = include_str!("../../../tests/vectors/inflate.yaml");
+        let vectors: Packed = serde_saphyr::from_str(text).unwrap();
+        assert!(vectors.cases.len() > 20);
+        for case in vectors.cases {
+            let said = case.config;
+            let policy = Inflate::new(&inflate::Config {
+                codings: said.codings.unwrap_or(vec![Gzip, Deflate, Br, Zstd]),
+                ratio: said.ratio.unwrap_or(100),
+                layers: said.layers.unwrap_or(1),
+                window: said.window.unwrap_or(8 << 20),
+            })
+            .unwrap();
+            let mut headers = HeaderMap::new();
+            if let Some(encoding) = &case.encoding {
+                let value = HeaderValue::from_str(encoding).unwrap();
+                headers.insert("content-encoding", value);
+            }
+            let body = BASE64_STANDARD.decode(&case.body).unwrap();
+            let became = match policy.plan(&view(&Method::POST, &headers, None)) {
+                Err(denial) => Err((denial.reason.code, "head")),
+                Ok(plan) => unpacked(plan, &body).map_err(|reason| (reason.code, "body")),
+            };
+            let expected = match (case.length, &case.reason, &case.at) {
+                (Some(length), None, None) => Ok(length),
+                (None, Some(reason), Some(at)) => Err((&**reason, &**at)),
+                _ => panic!("{}: a length, or a reason and where", case.name),
+            };
+            assert_eq!(became, expected, "{}", case.name);
+            assert_eq!(became.is_ok(), case.verdict == "allow", "{}", case.name);
+        }
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Plain {
+        cases: Vec<PlainCase>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct PlainCase {
+        name: String,
+        config: Option<SaidOfPlain>,
+        request: BTreeMap<String, String>,
+        status: Option<u16>,
+        answer: BTreeMap<String, String>,
+        coding: Option<String>,
+        verdict: String,
+        #[serde(default)]
+        fields: BTreeMap<String, Option<String>>,
+    }
+
+    #[derive(Deserialize, Default)]
+    #[serde(deny_unknown_fields)]
+    struct SaidOfPlain {
+        codings: Option<Vec<compress::Named>>,
+        types: Option<Vec<String>>,
+        min_bytes: Option<u64>,
+        unsafe_with_cookies: Option<bool>,
+    }
+
+    fn fields(told: &BTreeMap<String, String>) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in told {
+            let name = HeaderName::try_from(name.as_str()).unwrap();
+            headers.append(name, HeaderValue::from_str(value).unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn compress() {
+        use compress::Named::{Br, Gzip, Zstd};
+        let text = include_str!("../../../tests/vectors/compress.yaml");
+        let vectors: Plain = serde_saphyr::from_str(text).unwrap();
+        assert!(vectors.cases.len() > 20);
+        for case in vectors.cases {
+            let said = case.config.unwrap_or_default();
+            let types = [
+                "text/*",
+                "application/json",
+                "application/*+json",
+                "image/svg+xml",
+            ];
+            let policy = Compress::new(&compress::Config {
+                codings: said.codings.unwrap_or(vec![Zstd, Br, Gzip]),
+                types: said.types.unwrap_or(types.map(str::to_owned).into()),
+                min_bytes: said.min_bytes.unwrap_or(1024),
+                gzip_level: 4,
+                br_level: 4,
+                zstd_level: 3,
+                unsafe_with_cookies: said.unsafe_with_cookies.unwrap_or(false),
+            })
+            .unwrap();
+            let request = fields(&case.request);
+            let mut answer = fields(&case.answer);
+            answer.insert("content-length", HeaderValue::from_static("4000"));
+            let asked = policy.asked(&view(&Method::GET, &request, None));
+            let status = StatusCode::from_u16(case.status.unwrap_or(200)).unwrap();
+            let coding =
+                asked.and_then(|asked| policy.make_of((asked, false), status, &mut answer));
+            let coding = coding.map(|coding| coding.name().to_owned());
+            assert_eq!(coding, case.coding, "{}", case.name);
+            for (name, value) in case.fields {
+                let there = answer
+                    .get(name.as_str())
+                    .map(|value| value.to_str().unwrap());
+                assert_eq!(there, value.as_deref(), "{}: {name}", case.name);
+            }
+            check(&case.name, &policy.decide(), &case.verdict, None);
         }
     }
 }

@@ -8,6 +8,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 use http_body::{Body, Frame, SizeHint};
+use lockgate_policy::{Denial, ReasonRef};
+use lockgate_wire::coding::{Inflater, Packer};
 use lockgate_wire::framing::trailer;
 use lockgate_wire::headers::{remove_hop_by_hop, remove_look_alikes, strip_identity};
 
@@ -15,7 +17,7 @@ use crate::client::{Tunnel, Upload};
 use crate::exchange::Exchange;
 use crate::judge::Watcher;
 use crate::mirror::Kept;
-use crate::net::ConnectionState;
+use crate::net::{BodyRefusal, ConnectionState};
 use crate::reasons;
 use crate::respond::X_REQUEST_ID;
 use crate::snapshot::Snapshot;
@@ -23,9 +25,11 @@ use crate::upstream::{Broke, Link};
 
 mod call;
 mod chain;
+mod packing;
 
 pub use call::Call;
 pub(crate) use chain::Chain;
+use packing::Packing;
 
 /// Most that policies may hold back of one body, bytes; beyond it the request
 /// is refused. Precedent: Envoy's per-connection buffer limit is 1 MiB.
@@ -60,6 +64,8 @@ enum Source {
 struct Arriving {
     upload: Upload,
     chain: Chain,
+    /// What takes its codings off, and the number of the step that says so.
+    unpacking: Option<(Box<Inflater>, usize)>,
     /// To be sent after what was held to the end.
     trailers: Option<HeaderMap>,
     state: Rc<ConnectionState>,
@@ -98,6 +104,7 @@ impl RequestBody {
             source: Source::Arriving(Arriving {
                 upload,
                 chain: Chain::new(watchers),
+                unpacking: None,
                 trailers: None,
                 state,
                 first_byte_ms,
@@ -123,6 +130,15 @@ impl RequestBody {
         Self {
             source: Source::Again(sent, left.map(Box::new)),
         }
+    }
+
+    /// Takes its codings off as it arrives, because the step of this number says so.
+    #[must_use]
+    pub fn unpacked(mut self, inflater: Option<(Inflater, usize)>) -> Self {
+        if let Source::Arriving(arriving) = &mut self.source {
+            arriving.unpacking = inflater.map(|(inflater, step)| (Box::new(inflater), step));
+        }
+        self
     }
 
     /// How long it is, if it was kept.
@@ -202,7 +218,7 @@ impl Body for RequestBody {
             // Its head was written with the length that it has.
             Source::Again(..) => None,
             // A watcher may replace: what will be sent is not known.
-            Source::Arriving(arriving) if !arriving.chain.is_empty() => None,
+            Source::Arriving(arriving) if arriving.may_change() => None,
             Source::Arriving(arriving) => arriving.upload.left(),
         };
         left.map_or_else(SizeHint::default, SizeHint::with_exact)
@@ -211,7 +227,12 @@ impl Body for RequestBody {
 
 impl Arriving {
     fn is_over(&self) -> bool {
-        self.chain.is_empty() && self.upload.left() == Some(0)
+        !self.may_change() && self.upload.left() == Some(0)
+    }
+
+    /// Whether what goes on may be other than what arrives.
+    fn may_change(&self) -> bool {
+        !self.chain.is_empty() || self.unpacking.is_some()
     }
 
     fn show(&self, polled: &Poll<Result<Option<Frame<Bytes>>, Broken>>) {
@@ -233,6 +254,13 @@ impl Arriving {
             return Poll::Ready(Ok(Some(Frame::trailers(trailers))));
         }
         loop {
+            if let Some(piece) = self.next_unpacked()? {
+                let mut said = self.state.body_refused.borrow_mut();
+                if let Some(passed) = self.chain.pass(piece, &mut said)? {
+                    return Poll::Ready(Ok(Some(Frame::data(passed))));
+                }
+                continue;
+            }
             let Poll::Ready(frame) = self.upload.poll_frame(cx) else {
                 // The client is awaited: that is not the upstream's time.
                 self.state.upstream_until(0);
@@ -249,6 +277,12 @@ impl Arriving {
             };
             let counted = self.state.body_in.get() + chunk.len() as u64;
             self.state.body_in.set(counted);
+            if let Some((inflater, _)) = &mut self.unpacking {
+                if let Err(reason) = inflater.take(chunk) {
+                    return Poll::Ready(Err(self.not_unpacked(reason)));
+                }
+                continue;
+            }
             let mut said = self.state.body_refused.borrow_mut();
             if let Some(passed) = self.chain.pass(chunk, &mut said)? {
                 return Poll::Ready(Ok(Some(Frame::data(passed))));
@@ -256,8 +290,34 @@ impl Arriving {
         }
     }
 
+    /// What came out of the codings, if they are taken off.
+    fn next_unpacked(&mut self) -> Result<Option<Bytes>, Broken> {
+        match &mut self.unpacking {
+            Some((inflater, _)) => inflater
+                .unpack()
+                .map_err(|reason| self.not_unpacked(reason)),
+            None => Ok(None),
+        }
+    }
+
+    /// The codings could not be taken off.
+    fn not_unpacked(&mut self, reason: ReasonRef) -> Broken {
+        if let Some((_, step)) = &self.unpacking {
+            self.state.body_refused.replace(Some(BodyRefusal {
+                step: *step,
+                enforced: true,
+                denial: Denial::new(reason),
+            }));
+        }
+        Broken
+    }
+
     /// Shows the end to the watchers; what they held goes on.
     fn end(&mut self) -> Result<Option<Frame<Bytes>>, Broken> {
+        if let Some((inflater, _)) = &self.unpacking {
+            inflater.end().map_err(|reason| self.not_unpacked(reason))?;
+            self.unpacking = None;
+        }
         let rest = self.chain.end(&mut self.state.body_refused.borrow_mut())?;
         Ok((!rest.is_empty()).then(|| Frame::data(rest)))
     }
@@ -296,8 +356,8 @@ pub enum AnswerBody {
     Own(Option<Bytes>, Option<Box<Exchange>>),
     /// None: the connection becomes a tunnel.
     Tunnel(Option<Box<Tunnel>>),
-    /// Coming from the upstream, over a connection until it is over.
-    Upstream(Option<Box<Link>>, Box<Exchange>),
+    /// Coming from the upstream, over a connection until it is over; packed on its way.
+    Upstream(Option<Box<Link>>, Box<Exchange>, Option<Box<Packing>>),
     /// Coming from the upstream message by message, and ending with a status.
     Call(Box<Call>),
 }
@@ -314,7 +374,16 @@ impl AnswerBody {
     pub fn upstream(link: Box<Link>, exchange: Box<Exchange>) -> Self {
         let mut link = Some(link);
         settle(&mut link, &exchange);
-        Self::Upstream(link, exchange)
+        Self::Upstream(link, exchange, None)
+    }
+
+    /// Packs it, if it comes from an upstream.
+    #[must_use]
+    pub fn packed(mut self, packer: Option<Packer>) -> Self {
+        if let Self::Upstream(_, _, packing) = &mut self {
+            *packing = packer.map(|packer| Box::new(Packing::new(packer)));
+        }
+        self
     }
 
     /// Whether it comes from an upstream.
@@ -354,7 +423,7 @@ impl AnswerBody {
         match self {
             Self::Own(_, exchange) => exchange.as_deref(),
             Self::Tunnel(tunnel) => tunnel.as_deref().map(Tunnel::exchange),
-            Self::Upstream(_, exchange) => Some(exchange),
+            Self::Upstream(_, exchange, _) => Some(exchange),
             Self::Call(call) => Some(call.exchange()),
         }
     }
@@ -363,7 +432,7 @@ impl AnswerBody {
         match self {
             Self::Own(_, exchange) => exchange.as_deref_mut(),
             Self::Tunnel(_) => None,
-            Self::Upstream(_, exchange) => Some(exchange),
+            Self::Upstream(_, exchange, _) => Some(exchange),
             Self::Call(call) => Some(call.exchange_mut()),
         }
     }
@@ -435,7 +504,8 @@ impl Body for AnswerBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         match self.get_mut() {
             Self::Tunnel(_) => Poll::Ready(None),
-            Self::Upstream(link, exchange) => poll_upstream(link, exchange, cx),
+            Self::Upstream(link, exchange, Some(packing)) => packing.poll(link, exchange, cx),
+            Self::Upstream(link, exchange, None) => poll_upstream(link, exchange, cx),
             Self::Call(call) => call.poll_frame(cx),
             Self::Own(bytes, exchange) => {
                 let bytes = bytes.take();
@@ -451,7 +521,8 @@ impl Body for AnswerBody {
         match self {
             Self::Own(bytes, _) => bytes.is_none(),
             Self::Tunnel(_) => true,
-            Self::Upstream(link, _) => link.is_none(),
+            Self::Upstream(_, _, Some(packing)) => packing.is_over(),
+            Self::Upstream(link, _, None) => link.is_none(),
             Self::Call(call) => call.is_over(),
         }
     }
@@ -461,10 +532,13 @@ impl Body for AnswerBody {
             Self::Own(bytes, _) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64)
             }
-            Self::Tunnel(_) | Self::Upstream(None, _) => SizeHint::with_exact(0),
+            Self::Upstream(_, _, Some(packing)) if !packing.is_over() => SizeHint::default(),
+            Self::Tunnel(_) | Self::Upstream(_, _, Some(_)) | Self::Upstream(None, ..) => {
+                SizeHint::with_exact(0)
+            }
             Self::Call(call) if call.is_over() => SizeHint::with_exact(0),
             Self::Call(_) => SizeHint::default(),
-            Self::Upstream(Some(link), _) => link
+            Self::Upstream(Some(link), ..) => link
                 .left()
                 .map_or_else(SizeHint::default, SizeHint::with_exact),
         }

@@ -13,6 +13,7 @@ mod versions;
 pub use documents::{ApiDocument, Attached, Operation};
 pub use listeners::{
     Certificate, Clients, Listener, ListenerLimits, PemFiles, Protocol, Tls, TlsHost, TlsVersion,
+    UnknownRevocation,
 };
 pub use plugins::{PluginSet, PluginSource};
 pub use routing::{Duplicates, NormalForm, Odd, Share, Split, SplitBy};
@@ -20,8 +21,8 @@ pub use versions::{Brownout, Version, VersionBy, Versions};
 
 use lockgate_policy::plugins as plugin;
 use lockgate_policy::{
-    api_key, body_limit, conditions, cors, grpc, headers, ip_filter, jwt, limits, redirect,
-    rewrite, websocket, Mode, OnError, Span, Waiver,
+    api_key, body_limit, compress, conditions, cors, grpc, headers, inflate, ip_filter, jwt,
+    limits, mtls, redirect, rewrite, websocket, Mode, OnError, Span, Waiver,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -134,6 +135,9 @@ pub struct Api {
     pub mirror: Option<Mirror>,
     /// Take the matched prefix off before forwarding.
     pub strip_path: bool,
+    /// What the upstream is told of the certificate that the client showed.
+    #[serde(default)]
+    pub client_cert: ClientCert,
     /// The document whose operations it has.
     pub openapi: Option<Attached>,
     /// Its versions, each with its upstream and document.
@@ -148,6 +152,19 @@ pub struct Api {
     pub span: Span,
     /// Where the configuration says `authorize` or `public`.
     pub authorize_span: Span,
+}
+
+/// What an upstream is told of a client's certificate (RFC 9440).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientCert {
+    /// Nothing.
+    #[default]
+    Off,
+    /// The certificate, in `Client-Cert`.
+    Certificate,
+    /// Those too that came with it, in `Client-Cert-Chain`.
+    Chain,
 }
 
 /// What gets copies of requests; its answers go nowhere.
@@ -217,6 +234,12 @@ pub struct Policies {
     pub rewrite: Option<Placed<rewrite::Config>>,
     /// Size of a request's body.
     pub body_limit: Option<Placed<body_limit::Config>>,
+    /// Which packed bodies of requests are unpacked; none are without it.
+    #[serde(default)]
+    pub inflate: Option<Placed<inflate::Config>>,
+    /// Which answers are packed; none are without it.
+    #[serde(default)]
+    pub compress: Option<Placed<compress::Config>>,
     /// Policies in Python, asked in this order.
     #[serde(default)]
     pub plugins: Vec<Placed<plugin::Config>>,
@@ -241,6 +264,8 @@ pub enum Authenticator {
     ApiKey(Placed<api_key::Config>),
     /// A token of an issuer.
     Jwt(Placed<jwt::Config>),
+    /// The certificate that the client showed.
+    Mtls(Placed<mtls::Config>),
 }
 
 /// A policy's config with what every policy has.

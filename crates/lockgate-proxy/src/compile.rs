@@ -9,13 +9,16 @@ use aws_lc_rs::hmac;
 use http::{HeaderName, HeaderValue};
 use lockgate_policy::api_key::ApiKey;
 use lockgate_policy::body_limit::BodyLimit;
+use lockgate_policy::compress::Compress;
 use lockgate_policy::conditions::Conditions;
 use lockgate_policy::cors::Cors;
 use lockgate_policy::grpc::Grpc;
 use lockgate_policy::headers::Headers;
+use lockgate_policy::inflate::Inflate;
 use lockgate_policy::ip_filter::IpFilter;
 use lockgate_policy::jwt::TokenCache;
 use lockgate_policy::limits::Seed;
+use lockgate_policy::mtls::Mtls;
 use lockgate_policy::plugins::Plugin;
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
@@ -26,7 +29,7 @@ use lockgate_wire::target::TargetSwitches;
 
 use crate::bundle::{
     Api, Attached, Authenticator, Authorize, Bundle, Credential, Listener, PathMatch, Placed,
-    Upstream, BUNDLE_VERSION,
+    Protocol, Upstream, BUNDLE_VERSION,
 };
 use crate::metrics::Metrics;
 use crate::mirror::Mirror;
@@ -275,6 +278,22 @@ fn listener(
             message,
         ))]);
     }
+    if listener.protocols.contains(&Protocol::Http3) {
+        let message = if listener.tls.is_none() {
+            Some("HTTP/3 is spoken over TLS: give the listener `tls`")
+        } else if listener.proxy_protocol {
+            Some("over UDP nobody says by the PROXY protocol for whom he speaks: take `h3` out")
+        } else {
+            None
+        };
+        if let Some(message) = message {
+            return Err(vec![at(ConfigError::new(
+                "http3-impossible",
+                "/protocols",
+                message,
+            ))]);
+        }
+    }
     let tls = match (&listener.tls, around.tls) {
         (Some(wanted), Some(source)) => Some(
             source
@@ -439,6 +458,7 @@ fn compile_api(
                 switches,
                 duplicates: api.normal_form.duplicate_parameters,
                 strip_path: api.strip_path,
+                client_cert: api.client_cert,
                 openapi: openapi.map(Box::new),
                 versions: versions.map(Box::new),
                 edits: strip.collect::<Box<[Edit]>>(),
@@ -584,6 +604,7 @@ fn keys(api: &Api) -> Vec<HeaderName> {
     ways.filter_map(|way| match way {
         Authenticator::ApiKey(placed) => HeaderName::try_from(placed.config.header.as_str()).ok(),
         Authenticator::Jwt(placed) => placed.config.place.header(),
+        Authenticator::Mtls(_) => None,
     })
     .collect()
 }
@@ -632,8 +653,25 @@ fn steps(
                 (placed.into(), policy.map(Policy::ApiKey))
             }
             Authenticator::Jwt(placed) => (placed.into(), token(placed, issuers, around)),
+            Authenticator::Mtls(placed) => {
+                let policy = Mtls::new(&placed.config);
+                (
+                    placed.into(),
+                    policy.map(|policy| Policy::Mtls(policy.into())),
+                )
+            }
         };
         add(format!("authenticate/{place}"), common, policy);
+    }
+    if let Some(placed) = &api.policies.inflate {
+        let policy = Inflate::new(&placed.config);
+        let policy = policy.map(|policy| Policy::Inflate(policy.into()));
+        add("inflate".into(), placed.into(), policy);
+    }
+    if let Some(placed) = &api.policies.compress {
+        let policy = Compress::new(&placed.config);
+        let policy = policy.map(|policy| Policy::Compress(policy.into()));
+        add("compress".into(), placed.into(), policy);
     }
     if let Some(placed) = &api.policies.body_limit {
         add(

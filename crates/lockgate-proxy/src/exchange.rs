@@ -310,6 +310,10 @@ impl Exchange {
                 .and_then(|hex| std::str::from_utf8(hex).ok()),
             worker: self.worker.number,
             user_agent: user_agent.as_deref(),
+            protocol: self.state.protocol(),
+            tls: self.state.tls().map(|secured| secured.version),
+            ja4: self.state.tls().and_then(|secured| secured.ja4.as_deref()),
+            http2: self.state.http2(),
         };
         if refused {
             self.worker.sink.security(&record);

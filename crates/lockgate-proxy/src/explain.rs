@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, LOCATION};
 use http::Method;
+use lockgate_policy::mtls::ClientCertificate;
 use lockgate_policy::{BodyVerdict, ConfigError, Denial, Edit, ReasonRef, Span};
 use serde::Serialize;
 
@@ -56,6 +57,8 @@ pub struct Question {
     pub peer: IpAddr,
     /// Where it arrives; the first listener where none is named.
     pub listener: Option<String>,
+    /// The certificate that the client showed, taken for one that the listener trusts.
+    pub certificate: Option<Arc<ClientCertificate>>,
     /// Its body, where there is one.
     pub body: Option<Vec<u8>>,
     /// When, milliseconds since the epoch.
@@ -357,6 +360,7 @@ impl Engine {
             body: question.body.as_ref().is_some_and(|body| !body.is_empty()),
             peer: question.peer.to_canonical(),
             id: "",
+            certificate: question.certificate.as_deref(),
             listener,
         };
         let now_ms = question.now_ms.unwrap_or_else(wall_ms);

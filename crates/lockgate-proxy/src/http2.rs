@@ -13,11 +13,12 @@ use lockgate_policy::ReasonRef;
 use lockgate_wire::http2::Budgets;
 
 use crate::net::{ConnectionState, Stream, Trip};
+use crate::pipeline::outlived;
 use crate::worker::{Origin, Worker};
 
-mod head;
+pub(crate) mod head;
 pub mod reasons;
-mod serving;
+pub(crate) mod serving;
 mod tunnel;
 mod upload;
 mod watched;
@@ -68,10 +69,14 @@ pub async fn converse(
         builder.enable_connect_protocol();
     }
     let budgets = Budgets::default().times(limits.control_frames);
-    let (stream, found) = Watched::new(stream, budgets, worker.clock.clone());
+    let (stream, seen) = Watched::new(stream, budgets, worker.clock.clone());
+    state.speaks_http2(seen.fingerprint);
+    let found = seen.found;
     let mut shaking = Box::pin(builder.handshake::<_, Bytes>(stream));
     let shaken = poll_fn(|cx| match std::future::Future::poll(shaking.as_mut(), cx) {
         Poll::Pending if state.tripped().is_some() || state.draining.get() => Poll::Ready(None),
+        // Nothing more is read, so the library would wait for a preface that never comes.
+        Poll::Pending if watched::has_found(&found) => Poll::Ready(None),
         polled => polled.map(Result::ok),
     });
     let Some(mut connection) = shaken.await else {
@@ -118,6 +123,9 @@ pub async fn converse(
             respond,
         );
         tokio::task::spawn_local(task);
+        if outlived(worker, origin, state) {
+            state.retiring.set(true);
+        }
     }
     drop(connection);
     // Their events are still to be written, and the process may end with its last connection.

@@ -159,6 +159,8 @@ impl InProcess {
                         body: chunked || length.map_or(body, |length| length > 0),
                         peer,
                         id: id.as_str(),
+                        // Who ended TLS is the application's server: what it was shown is not told here.
+                        certificate: None,
                         listener: &self.listener,
                     };
                     self.judge(arrival, now_ms, &mut judgement);

@@ -11,14 +11,16 @@ use http::header::{HeaderValue, ALLOW, CONTENT_TYPE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method};
 use lockgate_policy::grpc;
+use lockgate_policy::inflate::Plan;
 use lockgate_policy::limits::{Charge, Strike};
+use lockgate_policy::mtls::ClientCertificate;
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
 use lockgate_policy::template::Captures;
 use lockgate_policy::websocket::Terms;
 use lockgate_policy::{
-    cors, Answers, BodyMachine, Caller, Denial, Edit, Identity, Mode, Need, OnError, PolicyError,
-    Reading, ReasonRef, RequestView, Span, Verdict,
+    compress, cors, Answers, BodyMachine, Caller, Denial, Edit, Identity, Mode, Need, OnError,
+    PolicyError, Reading, ReasonRef, RequestView, Span, Verdict,
 };
 use lockgate_wire::headers::forwarded::client_address;
 use lockgate_wire::query;
@@ -34,6 +36,7 @@ use crate::split::{Chooser, ChosenBy};
 use crate::trace::{Outcome, Trace};
 use crate::versions;
 
+mod bodies;
 mod calls;
 mod counted;
 mod operation;
@@ -68,6 +71,8 @@ pub struct Arrival<'a> {
     pub peer: IpAddr,
     /// Its id, where it has one: what is left to chance is drawn from it.
     pub id: &'a str,
+    /// The certificate that the client showed in its handshake, if TLS trusted one.
+    pub certificate: Option<&'a ClientCertificate>,
     /// Where it arrived.
     pub listener: &'a CompiledListener,
 }
@@ -114,6 +119,8 @@ impl Default for Judgement {
             shown: None,
             websocket: None,
             grpc: None,
+            inflate: None,
+            packing: None,
             watchers: Vec::new(),
             errors: Vec::new(),
         }
@@ -159,6 +166,10 @@ pub struct Judgement {
     pub websocket: Option<Box<(Offer, Terms)>>,
     /// The call of gRPC that it is, where the API says which it takes.
     pub grpc: Option<grpc::Call>,
+    /// How the body is unpacked, and by which step.
+    pub inflate: Option<Box<(usize, Plan)>>,
+    /// How the client wants its answer packed, and by which step.
+    pub packing: Option<(usize, compress::Asked)>,
     /// What watches the body.
     pub watchers: Vec<Watcher>,
     /// Errors of policies, for the log.
@@ -276,6 +287,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
         }
         self.refuse_websocket();
         self.choose_upstream();
+        self.tell_certificate();
         self.keep_for_answers();
         self.leave_rest();
         Progress::Done
@@ -615,6 +627,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             Policy::Cors(policy) => Ok(policy.decide(&view)),
             Policy::ApiKey(policy) => policy.decide(&view, answers, self.now_ms),
             Policy::Jwt(policy) => policy.decide(&view, answers, self.now_ms),
+            Policy::Mtls(policy) => Ok(policy.decide(self.arrival.certificate, self.now_ms)),
             Policy::Version => Ok(self.served()),
             Policy::Operation if self.judgement.operation.is_some() => Ok(Verdict::allow()),
             Policy::Operation => Ok(self.operation()),
@@ -623,18 +636,9 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             Policy::Rewrite(policy) => Ok(self.rewrite(policy, step)),
             Policy::WebSocket(policy) => Ok(self.websocket(policy)),
             Policy::Grpc(policy) => Ok(self.call(policy, step)),
-            Policy::BodyLimit(policy) => {
-                let verdict = policy.decide(&view);
-                // A length that the head told is held to by the framing.
-                if self.arrival.body && self.arrival.content_length.is_none() {
-                    self.judgement.watchers.push(Watcher {
-                        machine: Box::new(policy.watch()),
-                        step: self.next,
-                        enforced: step.mode_at(self.now_ms) == Mode::Enforce,
-                    });
-                }
-                Ok(verdict)
-            }
+            Policy::Inflate(policy) => Ok(self.inflate(policy, step)),
+            Policy::Compress(policy) => Ok(self.compress(policy, step)),
+            Policy::BodyLimit(policy) => Ok(self.body_limit(policy, step)),
             Policy::Plugin(plugin) => plugin.decide(&view, &self.subject(&view), answers),
             Policy::Headers(policy) => Ok(policy.decide(view.headers, &self.subject(&view))),
             Policy::Limits(policy) => {

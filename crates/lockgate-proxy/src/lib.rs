@@ -20,6 +20,7 @@ pub mod grpc;
 pub mod head;
 pub mod http1;
 pub mod http2;
+pub mod http3;
 pub mod id;
 pub mod inprocess;
 pub mod judge;
@@ -57,5 +58,6 @@ pub fn reasons() -> Vec<ReasonRef> {
         .chain(reasons::REASONS.iter().copied())
         .chain(tls::reasons::REASONS.iter().copied())
         .chain(http2::reasons::REASONS.iter().copied())
+        .chain(http3::reasons::REASONS.iter().copied())
         .collect()
 }

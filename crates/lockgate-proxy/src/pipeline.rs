@@ -13,7 +13,10 @@ use http::request::Parts;
 use http::uri::{PathAndQuery, Uri};
 use http::{HeaderMap, Method, Request, StatusCode, Version};
 use lockgate_policy::grpc::DEADLINE;
-use lockgate_policy::{Answers, Denial, Edit, ReasonRef};
+use lockgate_policy::inflate::Plan;
+use lockgate_policy::mtls::ClientCertificate;
+use lockgate_policy::{Answers, Denial, Edit, ReasonRef, POLICY_FAILED};
+use lockgate_wire::coding::Packer;
 use lockgate_wire::grpc::Protocol;
 use lockgate_wire::headers::forwarding::Hop;
 use lockgate_wire::headers::trace::{continue_or_begin, TraceParent, TRACEPARENT, TRACESTATE};
@@ -24,6 +27,7 @@ use tokio::time::timeout_at;
 use crate::body::{AnswerBody, RequestBody};
 use crate::bundle;
 use crate::client::{Tunnel, Upload};
+use crate::clock::wall_ms;
 use crate::edits;
 use crate::exchange::Exchange;
 use crate::grpc;
@@ -34,8 +38,9 @@ use crate::net::ConnectionState;
 use crate::plugins;
 use crate::reasons;
 use crate::respond::{edited, refuse, respond, Answer, Fields};
-use crate::snapshot::{CompiledApi, CompiledListener, CompiledUpstream};
-use crate::tls::reasons::{HTTPS_REQUIRED, MISDIRECTED};
+use crate::snapshot::{CompiledApi, CompiledListener, CompiledUpstream, Policy};
+use crate::tls::reasons::{CERTIFICATE_EXPIRED, HTTPS_REQUIRED, MISDIRECTED};
+use crate::tls::{Secured, Tls};
 use crate::upstream::{Head, Upgrading};
 use crate::worker::{Origin, Worker};
 
@@ -142,6 +147,11 @@ pub const ORDER: &[Place] = &[
         "head",
         "A signature costs more than looking a key up; whom a key has proved, no token need prove.",
     ),
+    policy(
+        "mtls",
+        "head",
+        "A certificate is the connection's; whoever sends a key or a token with the request is known by that.",
+    ),
     part(
         "limits",
         BY_CLIENT,
@@ -174,6 +184,11 @@ pub const ORDER: &[Place] = &[
         "Who may call may open one, where the API takes them; what passes over it is bounded until it ends.",
     ),
     policy(
+        "inflate",
+        "head, body",
+        "What counts or inspects a body sees what is in it; only those who may call cost the work.",
+    ),
+    policy(
         "body_limit",
         "head, body",
         "A body is bounded before anything reads it, and only for those who may send one.",
@@ -197,6 +212,11 @@ pub const ORDER: &[Place] = &[
         "headers",
         "head, response",
         "Fields are changed once nothing judges them any more; its part for answers runs on every answer, refusals too.",
+    ),
+    policy(
+        "compress",
+        "head, response",
+        "An answer is packed once nothing changes it any more.",
     ),
     stage(
         "transform",
@@ -308,16 +328,22 @@ pub async fn serve_request(
         Ok(own) => own,
         Err(denial) => return refuse(exchange, denial, false),
     };
+    let plan = exchange.judgement.inflate.take();
+    let inflater = match plan.map(|plan| Ok((plan.1.begin()?, plan.0))).transpose() {
+        Ok(inflater) => inflater,
+        Err(reason) => return refuse(exchange, Denial::new(reason), false),
+    };
     let body = upload.map_or_else(RequestBody::empty, |upload| {
         let watchers = std::mem::take(&mut exchange.judgement.watchers);
-        RequestBody::arriving(
+        let body = RequestBody::arriving(
             upload,
             watchers,
             Rc::clone(state),
             worker.clock.clone(),
             upstream.timeouts.first_byte_ms,
             Rc::clone(&snapshot),
-        )
+        );
+        body.unpacked(inflater)
     });
     let copied = Copied::of(&exchange, &parts, (&own.0, !body.is_empty()), upstream);
     let body = match &copied {
@@ -408,13 +434,43 @@ pub async fn serve_request(
     let Some(fields) = edited(&exchange, head.fields) else {
         return refuse(exchange, Denial::new(&reasons::GARBAGE), true);
     };
+    let (fields, packer) = match packed(&exchange, head.status, fields) {
+        Ok(packed) => packed,
+        Err(reason) => return refuse(exchange, Denial::new(reason), true),
+    };
     exchange.status = head.status.as_u16();
     Answer {
         status: head.status,
         fields,
         close: false,
-        body: AnswerBody::upstream(link, exchange),
+        body: AnswerBody::upstream(link, exchange).packed(packer),
     }
+}
+
+/// An answer's fields as they are once it is packed, and what packs it, where
+/// the API packs answers and the client asked for it.
+fn packed(
+    exchange: &Exchange,
+    status: StatusCode,
+    fields: Fields,
+) -> Result<(Fields, Option<Packer>), ReasonRef> {
+    let Some((step, asked)) = exchange.judgement.packing else {
+        return Ok((fields, None));
+    };
+    let step = exchange.api().and_then(|api| api.steps.get(step));
+    let Some(Policy::Compress(policy)) = step.map(|step| &step.policy) else {
+        return Ok((fields, None));
+    };
+    let mut headers = match fields {
+        Fields::Own(headers) => headers,
+        Fields::Passed(lines) => lines.map(HeaderMap::new()).ok_or(&reasons::GARBAGE)?.0,
+    };
+    let certified = exchange.state.tls().and_then(Secured::client).is_some();
+    let coding = policy.make_of((asked, certified), status, &mut headers);
+    let packer = coding.map(|coding| Packer::new(coding, policy.levels()));
+    // It fails for want of memory alone.
+    let packer = packer.transpose().map_err(|_| &POLICY_FAILED)?;
+    Ok((Fields::Own(headers), packer))
 }
 
 /// Whether the upstream grants the WebSocket that was offered, and whether its
@@ -485,10 +541,8 @@ pub(crate) fn misdirected(
         return listener.secure.then_some(&HTTPS_REQUIRED);
     };
     let tls = listener.tls.as_ref()?;
-    if again || !Arc::ptr_eq(tls, &secured.by) {
-        if let Err(reason) = tls.still_trusts(secured) {
-            return Some(reason);
-        }
+    if let Some(reason) = distrusted(tls, secured, again) {
+        return Some(reason);
     }
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     let serves = match host {
@@ -496,6 +550,30 @@ pub(crate) fn misdirected(
         None => tls.serves_nameless(secured),
     };
     (!serves).then_some(&MISDIRECTED)
+}
+
+/// Why the client's certificate is not good any more. `again` looks at it though nothing has changed.
+fn distrusted(tls: &Arc<Tls>, secured: &Secured, again: bool) -> Option<ReasonRef> {
+    if again || !Arc::ptr_eq(tls, &secured.by) {
+        if let Err(reason) = tls.still_trusts(secured) {
+            return Some(reason);
+        }
+    }
+    let ended = |client: &ClientCertificate| !client.holds(wall_ms());
+    secured
+        .client()
+        .is_some_and(ended)
+        .then_some(&CERTIFICATE_EXPIRED)
+}
+
+/// Whether a connection of many requests is to end, for all that comes over it will be refused.
+pub(crate) fn outlived(worker: &Worker, origin: &Origin, state: &ConnectionState) -> bool {
+    let Some(secured) = state.tls().filter(|secured| secured.client().is_some()) else {
+        return false;
+    };
+    let (_, listener) = worker.snapshot(origin);
+    let tls = listener.tls.as_ref();
+    tls.is_some_and(|tls| distrusted(tls, secured, false).is_some())
 }
 
 /// The target as it arrived, without scheme and authority.
@@ -527,6 +605,7 @@ async fn judge(exchange: &mut Exchange, parts: &Parts, body: bool) {
         body,
         peer: state.peer,
         id: id.as_str(),
+        certificate: state.tls().and_then(Secured::client),
         listener,
     };
     let mut judging = Judging::new(snapshot, arrival, now_ms, judgement);
@@ -564,6 +643,9 @@ fn outgoing(
         &exchange.snapshot,
         trusted,
     );
+    if exchange.judgement.inflate.is_some() {
+        Plan::make_of(headers);
+    }
     let mut own = OwnLines::new(exchange.worker());
     own.line(b"x-request-id", exchange.id.as_str().as_bytes());
     own.line(b"via", b"1.1 lockgate");

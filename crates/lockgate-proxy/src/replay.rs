@@ -231,6 +231,7 @@ impl Replay {
             body: false,
             peer: then.peer,
             id: &event.id,
+            certificate: None,
             listener,
         };
         let mut judgement = Judgement::default();

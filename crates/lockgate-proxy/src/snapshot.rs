@@ -7,25 +7,28 @@ use std::sync::Arc;
 use http::{HeaderName, HeaderValue};
 use lockgate_policy::api_key::ApiKey;
 use lockgate_policy::body_limit::BodyLimit;
+use lockgate_policy::compress::Compress;
 use lockgate_policy::cors::Cors;
 use lockgate_policy::grpc::Grpc;
 use lockgate_policy::headers::Headers;
+use lockgate_policy::inflate::Inflate;
 use lockgate_policy::ip_filter::IpFilter;
 use lockgate_policy::jwt::{self, Jwt};
 use lockgate_policy::limits::{Limits, Penalty};
+use lockgate_policy::mtls::{self, Mtls};
 use lockgate_policy::plugins::Plugin;
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
 use lockgate_policy::websocket::{self, WebSocket};
 use lockgate_policy::{
-    api_key, body_limit, cors, grpc, headers, ip_filter, limits, plugins, redirect, rewrite, Edit,
-    Mode, OnError, Ranges, Span, Waiver,
+    api_key, body_limit, compress, cors, grpc, headers, inflate, ip_filter, limits, plugins,
+    redirect, rewrite, Edit, Mode, OnError, Ranges, Span, Waiver,
 };
 use lockgate_wire::target::TargetSwitches;
 
 use crate::bundle::{
-    Duplicates, EventsConfig, FactsPolicy, Listener, ListenerLimits, PluginSet, Protocol, Timeouts,
-    WhenStale,
+    ClientCert, Duplicates, EventsConfig, FactsPolicy, Listener, ListenerLimits, PluginSet,
+    Protocol, Timeouts, WhenStale,
 };
 use crate::metrics::{self, ApiMetrics, OperationMetrics};
 use crate::mirror::Mirror;
@@ -138,6 +141,8 @@ pub struct CompiledApi {
     pub openapi: Option<Box<Document>>,
     /// Its versions.
     pub versions: Option<Box<Versions>>,
+    /// What the upstream is told of the certificate that the client showed.
+    pub client_cert: ClientCert,
     /// Changes to every request of the API: credentials taken off.
     pub edits: Box<[Edit]>,
     /// Which of its steps changes its answers at last, where one does.
@@ -266,6 +271,8 @@ pub enum Policy {
     ApiKey(ApiKey),
     /// Who calls, by an issuer's token.
     Jwt(Jwt),
+    /// Who calls, by the certificate that was shown.
+    Mtls(Box<Mtls>),
     /// Whether the version that is asked for is served.
     Version,
     /// Whether the document knows what is asked for.
@@ -276,6 +283,10 @@ pub enum Policy {
     Redirect(Box<Redirect>),
     /// How much may be sent.
     BodyLimit(BodyLimit),
+    /// Which packed bodies are unpacked.
+    Inflate(Box<Inflate>),
+    /// Which answers are packed.
+    Compress(Box<Compress>),
     /// How much may come.
     Limits(Limits),
     /// How many failures are borne.
@@ -310,11 +321,14 @@ impl Policy {
             Self::Cors(_) => cors::NAME,
             Self::ApiKey(_) => api_key::NAME,
             Self::Jwt(_) => jwt::NAME,
+            Self::Mtls(_) => mtls::NAME,
             Self::Version => VERSION,
             Self::Operation => OPERATION,
             Self::Authorize(_) => AUTHORIZE,
             Self::Redirect(_) => redirect::NAME,
             Self::BodyLimit(_) => body_limit::NAME,
+            Self::Inflate(_) => inflate::NAME,
+            Self::Compress(_) => compress::NAME,
             Self::Rewrite(_) => rewrite::NAME,
             Self::Plugin(_) => plugins::NAME,
             Self::Headers(_) => headers::NAME,
@@ -357,7 +371,7 @@ impl Policy {
     /// Whether it proves who calls. Any one such policy of an API is enough.
     #[must_use]
     pub const fn authenticates(&self) -> bool {
-        matches!(self, Self::ApiKey(_) | Self::Jwt(_))
+        matches!(self, Self::ApiKey(_) | Self::Jwt(_) | Self::Mtls(_))
     }
 }
 
@@ -411,6 +425,12 @@ impl CompiledListener {
             trusted: Ranges::default(),
             ..self.clone()
         }
+    }
+
+    /// Whether it speaks HTTP/3 as well.
+    #[must_use]
+    pub fn speaks_http3(&self) -> bool {
+        self.tls.is_some() && self.protocols.contains(&Protocol::Http3)
     }
 
     /// Whether `peer` is a proxy that is believed.

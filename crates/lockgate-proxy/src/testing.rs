@@ -75,6 +75,7 @@ pub(crate) fn api(name: &str, paths: &[PathMatch]) -> Api {
         split: None,
         mirror: None,
         strip_path: false,
+        client_cert: Default::default(),
         openapi: None,
         versions: None,
         public: Some(waiver(u64::MAX)),

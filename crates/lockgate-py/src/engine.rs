@@ -4,10 +4,12 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use lockgate_policy::mtls::ClientCertificate;
 use lockgate_policy::ConfigError;
 use lockgate_proxy::explain::{self, Question};
 use lockgate_proxy::gate::GateError;
 use lockgate_proxy::plugins::Offline;
+use lockgate_proxy::tls::read_client_certificate;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde::Serialize;
@@ -98,6 +100,23 @@ impl Engine {
     }
 }
 
+/// What the client shows: PEM, its own certificate first.
+fn certificate(request: &Bound<'_, PyDict>) -> PyResult<Option<Arc<ClientCertificate>>> {
+    let shown = request.get_item("certificate")?;
+    let shown: Option<Vec<u8>> = shown.map(|shown| shown.extract()).transpose()?.flatten();
+    let Some(pem) = shown else {
+        return Ok(None);
+    };
+    match read_client_certificate(&pem) {
+        Some(read) => Ok(Some(Arc::new(read))),
+        None => Err(Told::new(
+            "request-malformed",
+            "`certificate` is no certificate in PEM that could be read",
+        )
+        .into()),
+    }
+}
+
 fn question(request: &Bound<'_, PyDict>, now_ms: Option<u64>) -> PyResult<Question> {
     let wanted = |name: &str| {
         request.get_item(name)?.ok_or_else(|| {
@@ -135,6 +154,7 @@ fn question(request: &Bound<'_, PyDict>, now_ms: Option<u64>) -> PyResult<Questi
             .map(|name| name.extract())
             .transpose()?
             .flatten(),
+        certificate: certificate(request)?,
         body: request
             .get_item("body")?
             .map(|body| body.extract())

@@ -129,5 +129,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(keys::read_key_set, module)?)?;
     module.add_function(wrap_pyfunction!(tls::read_certificate, module)?)?;
     module.add_function(wrap_pyfunction!(tls::check_client_trust, module)?)?;
+    module.add_function(wrap_pyfunction!(tls::client_refusal, module)?)?;
     Ok(())
 }

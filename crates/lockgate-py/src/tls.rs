@@ -1,6 +1,7 @@
 //! Certificates, read by the code that the gate reads them with.
 
-use lockgate_proxy::tls::{Certificate, Clients, NAMELESS};
+use lockgate_proxy::bundle::UnknownRevocation;
+use lockgate_proxy::tls::{read_client_certificate, Certificate, Clients, NAMELESS};
 use pyo3::prelude::*;
 use serde::Serialize;
 
@@ -42,10 +43,47 @@ pub fn read_certificate<'py>(
     )
 }
 
-/// Refuses authorities and revocation lists, all PEM, by which no client could be judged.
+/// Refuses authorities and revocation lists, all PEM, by which no client could be judged;
+/// `certain` is whether it has to be known of each that it was not revoked.
 #[pyfunction]
-pub fn check_client_trust(py: Python<'_>, trust: Vec<Vec<u8>>, crl: Vec<Vec<u8>>) -> PyResult<()> {
-    py.detach(|| Clients::read(&trust, &crl, true))
+#[pyo3(signature = (trust, crl, *, certain = false))]
+pub fn check_client_trust(
+    py: Python<'_>,
+    trust: Vec<Vec<u8>>,
+    crl: Vec<Vec<u8>>,
+    certain: bool,
+) -> PyResult<()> {
+    py.detach(|| Clients::read(&trust, &crl, (true, unknown(certain))))
         .map(drop)
         .map_err(|why| Told::new("client-trust-unfit", why).into())
+}
+
+/// Why a client that shows this chain, PEM, is turned away by these authorities and lists: the
+/// reason's code, or none where it comes in.
+#[pyfunction]
+#[pyo3(signature = (chain, trust, crl, *, certain = false))]
+pub fn client_refusal(
+    py: Python<'_>,
+    chain: Vec<u8>,
+    trust: Vec<Vec<u8>>,
+    crl: Vec<Vec<u8>>,
+    certain: bool,
+) -> PyResult<Option<&'static str>> {
+    py.detach(|| {
+        let clients = Clients::read(&trust, &crl, (true, unknown(certain)))
+            .map_err(|why| Told::new("client-trust-unfit", why))?;
+        let told = "it is no certificate in PEM that could be read";
+        let shown =
+            read_client_certificate(&chain).ok_or_else(|| Told::new("certificate-unfit", told))?;
+        Ok::<_, Told>(clients.refuses(&shown).map(|reason| reason.code))
+    })
+    .map_err(Into::into)
+}
+
+const fn unknown(certain: bool) -> UnknownRevocation {
+    if certain {
+        UnknownRevocation::Deny
+    } else {
+        UnknownRevocation::Allow
+    }
 }

@@ -12,6 +12,7 @@
 //! | [`headers::trace`] | W3C Trace Context: [`headers::trace::continue_or_begin`] |
 //! | [`websocket`] | handshakes, and frames as they pass: [`websocket::check_handshake`], [`websocket::Watcher`] |
 //! | [`grpc`] | gRPC and gRPC-Web: content types, statuses, deadlines, messages: [`grpc::request`], [`grpc::Code`], [`grpc::Messages`] |
+//! | [`coding`] | content codings: [`coding::preferred`], [`coding::codings`], [`coding::Inflater`], [`coding::Packer`] |
 //! | [`client_hello`] | a TLS client's first message, and JA4: [`client_hello::Reader`], [`client_hello::ClientHello`], [`client_hello::Ja4`] |
 //! | [`proxy_protocol`] | whom a load balancer speaks for: [`proxy_protocol::parse`], [`proxy_protocol::write_v1`], [`proxy_protocol::V2`] |
 //! | [`reason`] | what a refusal is; all of this crate's are in [`REASONS`] |
@@ -57,11 +58,13 @@ mod declare;
 mod base64;
 mod chars;
 pub mod client_hello;
+pub mod coding;
 pub mod framing;
 pub mod grpc;
 pub mod headers;
 mod host;
 pub mod http2;
+pub mod http3;
 pub mod proxy_protocol;
 pub mod query;
 pub mod reason;
@@ -77,6 +80,7 @@ pub static REASONS: &[&[ReasonRef]] = &[
     target::reasons::REASONS,
     headers::reasons::REASONS,
     http2::reasons::REASONS,
+    http3::reasons::REASONS,
     websocket::reasons::REASONS,
     grpc::reasons::REASONS,
     proxy_protocol::reasons::REASONS,

@@ -9,12 +9,14 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from lockgate.admin.keys import KnownKeys
 from lockgate.admin.routes import operations_of
 from lockgate.plugin.launch import COMMAND
+from lockgate.rehearsal.certificates import asks
 from lockgate.rehearsal.credentials import api_of, key_headers
 from lockgate.rehearsal.run import on_port
 
@@ -39,6 +41,8 @@ class Asked:
     peer: str = "127.0.0.1"
     listener: str | None = None
     body: bytes | None = None
+    certificate: bytes | None = None
+    """That of the client, PEM, with those that vouch for it behind."""
 
     def request(self) -> dict[str, Any]:
         """As the engine takes it. The path is handed on as it was typed: what it means is the engine's to say."""
@@ -68,6 +72,7 @@ class Asked:
             "peer": self.peer,
             "listener": self.listener,
             "body": self.body,
+            "certificate": self.certificate,
         }
 
 
@@ -92,9 +97,16 @@ def offline(bundle: str, asked: Asked, known: Callable[[], Known]) -> dict[str, 
     plugins = Plugins(list(COMMAND)) if document.get("plugins") is not None else None
     listener = _listener(document, asked)
     request["listener"] = listener["name"]
+    if asked.certificate is not None and not asks(document, listener["name"]):
+        raise UnreadableError(
+            f"The listener `{listener['name']}` asks no client for a certificate; see its `tls.client_certificates`."
+        )
     try:
         engine = Engine(text, pepper=bytes(32), plugins=plugins)
         explained = engine.evaluate(request)
+        turned_away = _turned_away(document, listener["name"], explained["request"]["host"], asked.certificate)
+        if turned_away is not None:
+            return _explanation({**explained, **turned_away}, listener, request)
         if explained["route"] is None:
             return _explanation(explained, listener, request, _other_methods(engine, document, request, explained))
         names = key_headers(document, explained["route"])
@@ -208,6 +220,49 @@ def _listener(document: dict[str, Any], asked: Asked) -> dict[str, Any]:
     port, fitting = on_port(listeners, asked.url)
     name = fitting or next(iter(listeners))
     return {"name": name, "address": listeners[name], "assumed": port is not None and fitting is None}
+
+
+def _turned_away(
+    document: dict[str, Any], listener: str, host: str, certificate: bytes | None
+) -> dict[str, Any] | None:
+    """What becomes of a client whose certificate is refused in the handshake: nothing of its request is read."""
+    from lockgate._native import client_refusal, reasons
+
+    (tls,) = (each["tls"] for each in document["listeners"] if each["name"] == listener)
+    if certificate is None or tls is None:
+        return None
+    clients = _clients(tls, host)
+    if clients is None:
+        raise UnreadableError(f"The listener `{listener}` asks clients of `{host}` for no certificate.")
+    try:
+        trust, crl = ([Path(name).read_bytes() for name in clients[part]] for part in ("trust", "crl"))
+    except OSError as error:
+        raise UnreadableError(f"{error.filename} cannot be read: {error.strerror}") from error
+    code = client_refusal(certificate, trust, crl, certain=clients["unknown_revocation"] == "deny")
+    if code is None:
+        return None
+    (reason,) = (each for each in reasons() if each["code"] == code)
+    told = {key: reason[key] for key in ("code", "title", "room", "advice")}
+    return {
+        "route": None,
+        "steps": [],
+        "verdict": "deny",
+        "status": reason["status"],
+        "reason": {**told, "own": None, "detail": "the handshake ends with an alert", "span": None},
+        "identity": None,
+        "upstream": None,
+        "location": None,
+        "changes": {"request": [], "response": []},
+    }
+
+
+def _clients(tls: dict[str, Any], host: str) -> dict[str, Any] | None:
+    """Whose certificates clients of this host may show: by its own rules, or those of the longest pattern."""
+    rules = {name: each["clients"] for each in tls["hosts"] for name in each["names"]}
+    labels = host.split(".")
+    patterns = [host, *("*." + ".".join(labels[number:]) for number in range(1, len(labels)))]
+    found: dict[str, Any] | None = next((rules[name] for name in patterns if name in rules), tls["clients"])
+    return found
 
 
 def _explanation(

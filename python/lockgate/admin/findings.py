@@ -4,7 +4,7 @@ A source (the configuration, a reload, later the scanner) hands over all that
 it sees now; what it saw before and sees no more is closed, not deleted.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -41,8 +41,11 @@ class Findings:
         """Reads and writes `store`."""
         self._store = store
 
-    def sync(self, source: str, seen: Iterable[Seen]) -> list[Seen]:
-        """Make the source's open findings be exactly `seen`; those that were not open before."""
+    def sync(self, source: str, seen: Iterable[Seen], *, untold: Callable[[str], bool] = lambda _: False) -> list[Seen]:
+        """Make the source's open findings be exactly `seen`; those that were not open before.
+
+        What is open about an object that the source could not look at, `untold`, stays open.
+        """
         at = now_ms()
         wanted: dict[tuple[str, str, str], Seen] = {(item.kind, item.code, item.object): item for item in seen}
         fresh: list[Seen] = []
@@ -66,7 +69,7 @@ class Findings:
                     fresh.append(item)
                 _update(row, item, at)
             for name, row in there.items():
-                if name not in wanted and row.closed_ms is None:
+                if name not in wanted and row.closed_ms is None and not untold(row.object):
                     row.closed_ms = at
         return fresh
 

@@ -41,6 +41,14 @@ def explain(
         str | None,
         typer.Option("--key-file", metavar="FILE", help="A file that holds the API key; `-` for standard input."),
     ] = None,
+    certificate: Annotated[
+        Path | None,
+        typer.Option(
+            "--certificate",
+            metavar="FILE",
+            help="The client certificate that is shown, PEM, with those that vouch for it behind.",
+        ),
+    ] = None,
     peer: Annotated[
         str, typer.Option("--peer", metavar="ADDRESS", help="The address that the request comes from.")
     ] = "127.0.0.1",
@@ -72,7 +80,7 @@ def explain(
     """
     folder = state_path(state, config=config)
     if request is not None:
-        if any(part is not None for part in (method, header, key, key_file, listener, body)):
+        if any(part is not None for part in (method, header, key, key_file, certificate, listener, body)):
             leave("--request ID explains a request that was: leave METHOD, URL and what belongs to them out.")
         explained = _of_request(folder, request)
     elif method is not None and url is not None:
@@ -86,6 +94,7 @@ def explain(
             peer=peer,
             listener=listener,
             body=body.encode() if body is not None else None,
+            certificate=_certificate(certificate) if certificate is not None else None,
         )
         # Compiled for this one question, so its hash is that of no bundle that is ever served.
         explained = {**_offline(config, folder, asked), "bundle": None}
@@ -177,6 +186,13 @@ def _header(text: str) -> tuple[str, str]:
         # The text is not repeated: what follows a slip in a header's name may be a key.
         leave("A header has no colon behind its name; write it like `-H 'Name: value'`.")
     return name.strip(), value.strip()
+
+
+def _certificate(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        leave(f"--certificate: {file} cannot be read: {error}")
 
 
 def _key(given: str | None, file: str | None) -> str | None:

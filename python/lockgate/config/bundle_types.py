@@ -17,6 +17,8 @@ class Api(TypedDict):
     """What an authenticated caller may do."""
     authorize_span: Span
     """Where the configuration says `authorize` or `public`."""
+    client_cert: ClientCert
+    """What the upstream is told of the certificate that the client showed."""
     conditions: list[Condition]
     """What a request must carry; all of it must hold."""
     hosts: list[str]
@@ -92,7 +94,13 @@ class AuthenticatorJwt(TypedDict):
     jwt: PlacedJwt
 
 
-Authenticator = AuthenticatorApiKey | AuthenticatorJwt
+class AuthenticatorMtls(TypedDict):
+    """The certificate that the client showed."""
+
+    mtls: PlacedMtls
+
+
+Authenticator = AuthenticatorApiKey | AuthenticatorJwt | AuthenticatorMtls
 """One way to prove an identity."""
 
 Authorize = Literal["authenticated", "public"]
@@ -203,6 +211,9 @@ class CertificateManaged(TypedDict):
 Certificate = CertificateFiles | CertificateManaged
 """Where a certificate comes from."""
 
+ClientCert = Literal["off", "certificate", "chain"]
+"""What an upstream is told of a client's certificate (RFC 9440)."""
+
 
 class Clients(TypedDict):
     """Whose certificates clients may show."""
@@ -213,6 +224,27 @@ class Clients(TypedDict):
     """Whether a client without one is turned away."""
     trust: list[str]
     """Files of authorities, PEM."""
+    unknown_revocation: UnknownRevocation
+    """What becomes of a certificate of which no list that is up to date tells."""
+
+
+class CompressConfig(TypedDict):
+    """The room's config."""
+
+    br_level: int
+    """How hard brotli tries, 0 to 11."""
+    codings: list[Named]
+    """Codings that are offered; the first is taken where a client likes several alike."""
+    gzip_level: int
+    """How hard gzip tries, 1 to 9."""
+    min_bytes: int
+    """Least length of an answer that is packed, bytes, where the length is told."""
+    types: list[str]
+    """Media types that are packed; `text/*` for all of a kind, `application/*+json` for all of a suffix."""
+    unsafe_with_cookies: bool
+    """Also packs what other sites' pages could ask for with a user's credentials."""
+    zstd_level: int
+    """How hard zstd tries, 1 to 19."""
 
 
 class Condition(TypedDict):
@@ -371,6 +403,19 @@ class HealthCheck(TypedDict):
     """So many bad answers in a row take it out."""
 
 
+class InflateConfig(TypedDict):
+    """The room's config."""
+
+    codings: list[Named]
+    """Codings that are taken off."""
+    layers: int
+    """Most codings that one body may have."""
+    ratio: int
+    """How many times its size a body may become; 64 KiB are always allowed."""
+    window: int
+    """Most bytes that a coding may look back at, which is what a body costs."""
+
+
 class IpFilterConfig(TypedDict):
     """The room's config."""
 
@@ -416,6 +461,25 @@ class KeySourceSecret(TypedDict):
 
 KeySource = KeySourcePublished | KeySourceSecret
 """Where an issuer's keys come from."""
+
+KnownBy = Literal["any", "spiffe", "uri", "dns", "email", "subject", "common_name", "spki"]
+"""By what the caller is known."""
+
+
+class LikeText(TypedDict):
+    """A text in which `*` stands for a part, and `**` for any number of them."""
+
+    text: str
+
+
+class LikeRegex(TypedDict):
+    """An expression that matches the whole name."""
+
+    regex: str
+
+
+Like = LikeText | LikeRegex
+"""What a name must be like."""
 
 
 class LimitsConfig(TypedDict):
@@ -486,7 +550,7 @@ class ListenerLimits(TypedDict):
     connections_per_ip: int
     """Open connections of one address."""
     control_frames: int
-    """How many times the usual number of HTTP/2's control frames a connection may send."""
+    """How many times the usual number of HTTP/2's and HTTP/3's control frames a connection may send."""
     handshake_timeout_ms: int
     """From a connection's first byte to the end of its TLS handshake, milliseconds."""
     head_bytes: int
@@ -500,7 +564,7 @@ class ListenerLimits(TypedDict):
     new_connections_per_ip: int
     """New connections of one address in a second, and five times as many at once; 0 for no bound."""
     streams: int
-    """Requests of one HTTP/2 connection that are under way at once."""
+    """Requests of one HTTP/2 or HTTP/3 connection that are under way at once."""
     write_timeout_ms: int
     """A peer that takes no byte of its answer for this long is let go, milliseconds."""
 
@@ -520,6 +584,19 @@ class Mirror(TypedDict):
 
 Mode = Literal["enforce", "observe", "off"]
 """Whether a policy's verdict counts."""
+
+
+class MtlsConfig(TypedDict):
+    """The room's config."""
+
+    allow: list[Wanted]
+    """The certificates that open the API: any one of these; none for all that TLS trusts."""
+    known_by: KnownBy
+    """By which of its names the caller is known."""
+
+
+Named = Literal["gzip", "deflate", "br", "zstd"]
+"""A coding as the configuration names it."""
 
 
 class NormalForm(TypedDict):
@@ -714,6 +791,21 @@ class PlacedBodyLimit(TypedDict):
     """Needed where authentication or authorization is not enforced."""
 
 
+class PlacedCompress(TypedDict):
+    """A policy's config with what every policy has."""
+
+    config: CompressConfig
+    """The policy's own part."""
+    mode: Mode
+    """Enforce, observe or off."""
+    on_error: OnError
+    """What an error of the policy itself does."""
+    span: Span
+    """Where the configuration says it."""
+    waiver: Waiver | None
+    """Needed where authentication or authorization is not enforced."""
+
+
 class PlacedCors(TypedDict):
     """A policy's config with what every policy has."""
 
@@ -759,6 +851,21 @@ class PlacedHeaders(TypedDict):
     """Needed where authentication or authorization is not enforced."""
 
 
+class PlacedInflate(TypedDict):
+    """A policy's config with what every policy has."""
+
+    config: InflateConfig
+    """The policy's own part."""
+    mode: Mode
+    """Enforce, observe or off."""
+    on_error: OnError
+    """What an error of the policy itself does."""
+    span: Span
+    """Where the configuration says it."""
+    waiver: Waiver | None
+    """Needed where authentication or authorization is not enforced."""
+
+
 class PlacedIpFilter(TypedDict):
     """A policy's config with what every policy has."""
 
@@ -793,6 +900,21 @@ class PlacedLimits(TypedDict):
     """A policy's config with what every policy has."""
 
     config: LimitsConfig
+    """The policy's own part."""
+    mode: Mode
+    """Enforce, observe or off."""
+    on_error: OnError
+    """What an error of the policy itself does."""
+    span: Span
+    """Where the configuration says it."""
+    waiver: Waiver | None
+    """Needed where authentication or authorization is not enforced."""
+
+
+class PlacedMtls(TypedDict):
+    """A policy's config with what every policy has."""
+
+    config: MtlsConfig
     """The policy's own part."""
     mode: Mode
     """Enforce, observe or off."""
@@ -912,12 +1034,16 @@ class Policies(TypedDict):
     """Any one of these proves an identity."""
     body_limit: PlacedBodyLimit | None
     """Size of a request's body."""
+    compress: PlacedCompress | None
+    """Which answers are packed; none are without it."""
     cors: PlacedCors | None
     """Which pages of other origins may call."""
     grpc: PlacedGrpc | None
     """Which calls of gRPC are taken, how large and how long."""
     headers: PlacedHeaders | None
     """Changes to header fields, both ways."""
+    inflate: PlacedInflate | None
+    """Which packed bodies of requests are unpacked; none are without it."""
     ip_filter: PlacedIpFilter | None
     """Address filter."""
     limits: list[PlacedLimits]
@@ -932,7 +1058,7 @@ class Policies(TypedDict):
     """What may become a WebSocket; none for nothing."""
 
 
-Protocol = Literal["http/1.1", "h2"]
+Protocol = Literal["http/1.1", "h2", "h3"]
 """What is spoken over a connection."""
 
 
@@ -1177,6 +1303,9 @@ class TlsHost(TypedDict):
 TlsVersion = Literal["1.2", "1.3"]
 """A version of TLS."""
 
+UnknownRevocation = Literal["allow", "deny"]
+"""What becomes of a certificate of which it is not known whether it was revoked."""
+
 
 class Upstream(TypedDict):
     """An API's servers."""
@@ -1307,6 +1436,25 @@ class Waiver(TypedDict):
     """Where the configuration says it."""
     until_ms: int
     """Milliseconds since the epoch; from then on the exception is closed."""
+
+
+class Wanted(TypedDict):
+    """What one certificate must be; all that is said must hold."""
+
+    dns: Like | None
+    """One of its DNS names."""
+    email: Like | None
+    """One of its addresses of e-mail."""
+    ip: str | None
+    """The network (CIDR) that one of its IP addresses is of."""
+    spiffe: Like | None
+    """Its SPIFFE ID."""
+    spki: str | None
+    """SHA-256 of its public key, hexadecimal."""
+    subject: dict[str, Like]
+    """Attributes of its subject, by their short names."""
+    uri: Like | None
+    """One of its URIs."""
 
 
 class WebsocketConfig(TypedDict):

@@ -17,7 +17,7 @@ from lockgate.config.model_upstreams import Upstream
 from lockgate.config.placed import Placed
 from lockgate.config.references import References
 from lockgate.config.translate import slip_for
-from lockgate.policies import Authentication, IpFilter, Lists, Policy
+from lockgate.policies import Authentication, IpFilter, Lists, Mtls, Policy
 from lockgate.scalars import NAME, shown
 
 WAIVER: Final = "{owner: NAME, reason: TEXT, until: YYYY-MM-DD}"
@@ -41,6 +41,7 @@ def check(document: Document, apis: list[EffectiveApi], lists: Lists, references
         for placed in api.policies:
             _policy(document, placed, lists)
         check_limits(document, api.name, api.limits)
+    _certificates(document, apis)
     _unused(document, apis)
 
 
@@ -71,6 +72,11 @@ def _listeners(document: Document) -> None:
             if _collide(listener.address, other):
                 message = f"the listeners {shown(first)} and {shown(name)} are on the same address and port"
                 document.problems.add(place, "address-taken", message, hint="give one another port", path=path)
+            elif listener.address == other:
+                # A gate keeps its sockets by what they were asked for, also over an upgrade.
+                message = f"the listeners {shown(first)} and {shown(name)} would get the same free port"
+                hint = "give one a port of its own, or another address"
+                document.problems.add(place, "address-taken", message, hint=hint, path=path)
         taken[listener.address] = name
         if {"0.0.0.0/0", "::/0"} & set(listener.trusted_proxies):
             document.problems.add(
@@ -252,6 +258,29 @@ def _upstream_of(document: Document, name: str, upstream: str | None) -> None:
         _own_address(document, path, upstream)
     elif not document.says("upstreams", upstream):
         unknown_upstream(document, path, upstream)
+
+
+def _certificates(document: Document, apis: list[EffectiveApi]) -> None:
+    """What looks at certificates that no listener asks for."""
+    for listener in document.listeners.values():
+        tls = listener.tls
+        if tls is None:
+            continue
+        if any([tls.client_certificates, *(host.client_certificates for host in tls.hosts.values())]):
+            return
+    for api in apis:
+        wanting = [placed.path for placed in api.authenticate if isinstance(placed.policy, Mtls)]
+        if api.api.client_cert is not None:
+            wanting.append(("apis", api.name, "client_cert"))
+        for path in wanting:
+            document.problems.add(
+                document.region(*path),
+                "certificates-not-asked-for",
+                "no listener asks clients for certificates, so there will be none to look at",
+                severity="warning",
+                hint="add `client_certificates: {trust: FILE}` to a listener's `tls`",
+                path=path,
+            )
 
 
 def _policy(document: Document, placed: Placed[Policy], lists: Lists) -> None:

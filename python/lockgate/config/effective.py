@@ -15,9 +15,11 @@ from lockgate.config.problems import Region
 from lockgate.policies import (
     Authentication,
     BodyLimit,
+    Compress,
     Cors,
     Grpc,
     Headers,
+    Inflate,
     IpFilter,
     Limit,
     Plugin,
@@ -27,7 +29,7 @@ from lockgate.policies import (
 )
 
 P = TypeVar("P", bound=Policy)
-Room = Literal["ip_filter", "cors", "websocket", "body_limit", "grpc", "headers"]
+Room = Literal["ip_filter", "cors", "websocket", "inflate", "body_limit", "grpc", "headers", "compress"]
 ROOMS: Final = get_args(Room)
 """Policies that an API has once, and that `defaults` may say."""
 
@@ -53,6 +55,8 @@ class EffectiveApi:
     cors: Placed[Cors] | None
     authenticate: tuple[Placed[Authentication], ...]
     websocket: Placed[WebSocket] | None
+    inflate: Placed[Inflate] | None
+    compress: Placed[Compress] | None
     body_limit: Placed[BodyLimit]
     grpc: Placed[Grpc] | None
     plugins: tuple[Placed[Plugin], ...]
@@ -93,6 +97,10 @@ class EffectiveApi:
         yield from self.authenticate
         if self.websocket is not None:
             yield self.websocket
+        if self.inflate is not None:
+            yield self.inflate
+        if self.compress is not None:
+            yield self.compress
         yield self.body_limit
         if self.grpc is not None:
             yield self.grpc
@@ -155,6 +163,8 @@ def _effective(document: Document, name: str, api: Api) -> EffectiveApi:
         cors=_placed(name, "cors", document.defaults.cors, api.cors),
         authenticate=tuple(_ways(name, api)),
         websocket=_placed(name, "websocket", document.defaults.websocket, api.websocket),
+        inflate=_placed(name, "inflate", document.defaults.inflate, api.inflate),
+        compress=_placed(name, "compress", document.defaults.compress, api.compress),
         body_limit=body_limit or Placed(BodyLimit(), ("apis", name), inherited=True),
         grpc=_placed(name, "grpc", document.defaults.grpc, api.grpc),
         plugins=tuple(_plugins(name, api)),
@@ -178,7 +188,7 @@ def _placed(api: str, room: Room, default: P | None, own: P | None) -> Placed[P]
 
 def _ways(name: str, api: Api) -> Iterator[Placed[Authentication]]:
     for index, way in enumerate(api.authenticate or []):
-        policy: Authentication | None = way.api_key or way.jwt
+        policy: Authentication | None = way.api_key or way.jwt or way.mtls
         if policy is not None:
             path: Path = ("apis", name, "authenticate", index, policy.room)
             yield Placed(policy, path, (*path, "waiver") if policy.waiver is not None else None)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-_TOKENS: Final = "not in this version; meanwhile `api_key` and `jwt` prove who calls"
+_TOKENS: Final = "not in this version; meanwhile `api_key`, `jwt` and `mtls` prove who calls"
 _ROOMS: Final = "not in this version; meanwhile the API, or what stands before the gate, has to do it"
 
 LATER: Final = {
-    **dict.fromkeys(("mtls", "introspection", "oidc", "basic"), _TOKENS),
+    **dict.fromkeys(("introspection", "oidc", "basic"), _TOKENS),
     "sign_in": _TOKENS,
     **dict.fromkeys(("sender_constrained", "dpop"), _TOKENS),
     **dict.fromkeys(("waf", "validate", "cache", "minimise"), _ROOMS),
@@ -20,7 +20,7 @@ LATER: Final = {
 }
 """Keys, with why they are not taken and what to do meanwhile."""
 
-WAYS_LATER: Final = frozenset({"mtls", "introspection", "oidc", "basic"})
+WAYS_LATER: Final = frozenset({"introspection", "oidc", "basic"})
 """Ways to prove who calls."""
 
 MEANT: Final = {
@@ -30,6 +30,7 @@ MEANT: Final = {
     **dict.fromkeys(("server", "listen", "entrypoints", "bind"), "listeners"),
     **dict.fromkeys(("location", "prefix", "uri"), "path"),
     **dict.fromkeys(("proxy_pass", "backend", "service", "reverse_proxy"), "upstream"),
+    **dict.fromkeys(("mtls_auth", "mtls-auth", "client_certificate", "mutual_tls"), "mtls"),
     **dict.fromkeys(("key_auth", "key-auth", "apikey"), "api_key"),
     **dict.fromkeys(("time_out", "time_outs", "timeout"), "timeouts"),
     **dict.fromkeys(("letsencrypt", "lets_encrypt", "autocert", "auto_https", "certresolver"), "acme"),

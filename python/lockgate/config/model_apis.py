@@ -17,12 +17,15 @@ from lockgate.paths import PATH, PATHS, PathMatch, parse_paths
 from lockgate.policies import (
     ApiKey,
     BodyLimit,
+    Compress,
     Cors,
     Grpc,
     Headers,
+    Inflate,
     IpFilter,
     Jwt,
     Limit,
+    Mtls,
     PluginEntry,
     Settings,
     Waiver,
@@ -31,7 +34,9 @@ from lockgate.policies import (
 from lockgate.scalars import Name, Scalar, ShortForm, parse_name, refusal, shown
 
 SERVER: Final = re.compile(r"[A-Za-z0-9.-]+:[0-9]+")
-WAYS: Final = ("api_key", "jwt")
+WAYS: Final = ("api_key", "jwt", "mtls")
+BARE: Final = ("api_key", "mtls")
+"""Those that a name alone says."""
 PUBLIC_EXAMPLE: Final = {"owner": "shop-team", "reason": "the public catalogue", "until": "2027-01-01"}
 
 
@@ -56,6 +61,11 @@ class Authenticator(Settings):
     )
     jwt: Jwt | None = Field(
         default=None, description="A signed token of an identity provider.", examples=[{"issuer": "company"}]
+    )
+    mtls: Mtls | None = Field(
+        default=None,
+        description="The certificate that the client shows in its handshake.",
+        examples=[{"allow": [{"dns": "*.partners.example.com"}]}],
     )
 
 
@@ -118,6 +128,16 @@ class Defaults(Settings):
         default=None,
         description="Takes WebSockets; left out, the API takes none.",
         examples=[{"origins": ["https://shop.example.com"]}],
+    )
+    inflate: Inflate | None = Field(
+        default=None,
+        description="Unpacks packed bodies of requests; left out, they go on as they are.",
+        examples=[{"codings": ["gzip"], "ratio": 50}],
+    )
+    compress: Compress | None = Field(
+        default=None,
+        description="Packs answers for clients that ask for it; left out, they go on as they are.",
+        examples=[{"codings": ["br", "gzip"]}],
     )
     body_limit: BodyLimit | None = Field(
         default=None, description="Size of a request's body.", examples=[{"bytes": "10MiB"}]
@@ -219,11 +239,18 @@ class Api(Defaults, Goes):
         description="The version of requests that name none; left out, they are refused.",
         examples=["v2"],
     )
+    client_cert: Literal["certificate", "chain"] | None = Field(
+        default=None,
+        description="Tells the upstream which certificate the client showed (RFC 9440): `certificate` in "
+        "`Client-Cert`, `chain` those too that came with it, in `Client-Cert-Chain`. Left out, it is told nothing; "
+        "what clients send under these names never arrives.",
+        examples=["certificate"],
+    )
     public: Waiver | None = Field(
         default=None, description="Open to anyone: who answers for it, why, and until when.", examples=[PUBLIC_EXAMPLE]
     )
     authenticate: Annotated[
-        list[Annotated[Authenticator, BeforeValidator(_authenticator), ShortForm({"enum": ["api_key"]})]] | None,
+        list[Annotated[Authenticator, BeforeValidator(_authenticator), ShortForm({"enum": list(BARE)})]] | None,
         BeforeValidator(_authenticators),
     ] = Field(
         default=None,

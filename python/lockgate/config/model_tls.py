@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import re
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -11,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from lockgate.addresses import Host, parse_host
 from lockgate.config.model_acme import Acme, CertificateNames
 from lockgate.policies import Settings, Waiver
-from lockgate.scalars import Flag, Scalar, ShortForm, Text, duration, refusal, shown
+from lockgate.scalars import Flag, Pin, Scalar, ShortForm, Text, duration, refusal, shown
 
 DAY_MS: Final = 86_400_000
 YEAR_MS: Final = 365 * DAY_MS
@@ -73,6 +71,22 @@ class ClientCertificates(Settings):
         "ends with its next request.",
         examples=["clients.crl"],
     )
+    unknown_revocation: Literal["allow", "deny"] = Field(
+        default="allow",
+        description="What becomes of a certificate of which nothing says that it was not revoked: no list of who "
+        "issued it is there, or the list is out of date. `deny` wants a list for each authority on the way.",
+        examples=["deny"],
+    )
+
+    @model_validator(mode="after")
+    def _tellable(self) -> Self:
+        if self.unknown_revocation == "deny" and not self.crl:
+            raise refusal(
+                "revocation-untold",
+                "nothing could say of any certificate that it was not revoked, so nobody could come in",
+                hint="name the revocation lists with `crl: FILE`, or take `unknown_revocation: deny` out",
+            )
+        return self
 
 
 class TlsHost(Settings):
@@ -211,29 +225,6 @@ class Tls(Settings):
         return self.minimum or ("1.3" if self.preset == "modern" else "1.2")
 
 
-_PIN: Final = re.compile(r"sha256/([A-Za-z0-9+/]{43}=)")
-
-
-def parse_pin(value: object) -> str:
-    """The SHA-256 of a public key, hexadecimal, from its usual spelling (RFC 7469)."""
-    found = _PIN.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
-        raise refusal(
-            "pin-malformed",
-            f"{shown(value)} is not the hash of a key",
-            allowed="`sha256/` and the SHA-256 of the public key in base64",
-            hint="make it with: openssl x509 -in CERT -noout -pubkey | openssl pkey -pubin -outform DER | "
-            "openssl dgst -sha256 -binary | base64",
-        )
-    return base64.b64decode(found[1]).hex()
-
-
-def say_pin(pin: str) -> str:
-    """A pin in its usual spelling."""
-    return f"sha256/{base64.b64encode(bytes.fromhex(pin)).decode()}"
-
-
-Pin = Annotated[str, Scalar(parse_pin, {"type": "string", "pattern": "^sha256/[A-Za-z0-9+/]{43}=$"}, say_pin)]
 MAX_PINS: Final = 16
 
 

@@ -70,6 +70,7 @@ def _api(loaded: Loaded, api: EffectiveApi, remarks: dict[tuple[str, ...], str])
         **({"upstream": said.upstream} if said.upstream is not None else {}),
         **({"split": _plain(said.split)} if said.split is not None else {}),
         "strip_path": said.strip_path,
+        **({"client_cert": said.client_cert} if said.client_cert is not None else {}),
         **{
             key: _plain(value)
             for key in ("match", "normal_form", "mirror", "redirect", "rewrite")
@@ -97,9 +98,11 @@ def _api(loaded: Loaded, api: EffectiveApi, remarks: dict[tuple[str, ...], str])
         api.ip_filter,
         api.cors,
         api.websocket,
+        api.inflate,
         api.body_limit,
         api.grpc,
         api.headers,
+        api.compress,
     )
     if api.plugins:
         made["plugins"] = [_plain(placed.policy) for placed in api.plugins]

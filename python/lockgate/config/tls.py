@@ -47,6 +47,7 @@ class Files:
             "trust": [self.absolute(path, each) for each in clients.trust],
             "require": clients.require,
             "crl": [self.absolute(path, each) for each in clients.crl],
+            "unknown_revocation": clients.unknown_revocation,
         }
 
 
@@ -221,7 +222,7 @@ class _Reading:
         if len(read[0]) < len(trust) or len(read[1]) < len(crl):
             return
         try:
-            _native.check_client_trust(*read)
+            _native.check_client_trust(*read, certain=clients.unknown_revocation == "deny")
         except _native.LockgateError as error:
             self._add(self.document.value_region(*path), path, "client-trust-unfit", str(error))
 

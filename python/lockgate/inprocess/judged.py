@@ -21,7 +21,7 @@ class Identity:
     credential: str
     """The credential's public id: `key_…` for a key, `<issuer>/<subject>` for a token."""
     proved_by: str
-    """The policy that proved it: `api_key` or `jwt`."""
+    """The policy that proved it: `api_key` or `jwt`; a certificate is the server's to judge, before the application."""
     app: str | None
     """The program that calls, where a token tells it."""
     claims: Mapping[str, Any]

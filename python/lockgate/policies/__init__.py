@@ -3,12 +3,15 @@
 from lockgate.policies._base import Authentication, Lists, Mode, OnError, Policy, Settings, Waiver
 from lockgate.policies.api_key import ApiKey
 from lockgate.policies.body_limit import BodyLimit
+from lockgate.policies.compress import Compress
 from lockgate.policies.cors import Cors
 from lockgate.policies.grpc import Grpc
 from lockgate.policies.headers import Headers
+from lockgate.policies.inflate import Inflate
 from lockgate.policies.ip_filter import AddressEntry, IpFilter
 from lockgate.policies.jwt import Jwt
 from lockgate.policies.limits import Limit
+from lockgate.policies.mtls import Mtls
 from lockgate.policies.plugins import Plugin, PluginEntry
 from lockgate.policies.redirect import Redirect
 from lockgate.policies.rewrite import Rewrite
@@ -19,14 +22,17 @@ __all__ = [
     "ApiKey",
     "Authentication",
     "BodyLimit",
+    "Compress",
     "Cors",
     "Grpc",
     "Headers",
+    "Inflate",
     "IpFilter",
     "Jwt",
     "Limit",
     "Lists",
     "Mode",
+    "Mtls",
     "OnError",
     "Plugin",
     "PluginEntry",

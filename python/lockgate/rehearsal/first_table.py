@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from lockgate._native import Engine, Plugins
 from lockgate.plugin.launch import COMMAND
+from lockgate.rehearsal.certificates import asks
 from lockgate.rehearsal.credentials import key_headers
 from lockgate.rehearsal.read import read
 from lockgate.rehearsal.run import Run
@@ -105,7 +106,11 @@ def _credential(bundle: Mapping[str, Any], api: Mapping[str, Any]) -> str | None
     if key_headers(bundle, api):
         return "key"
     ways = api["policies"]["authenticate"]
-    return "token" if any("jwt" in way for way in ways) else None
+    if any("jwt" in way for way in ways):
+        return "token"
+    # Which certificate would be one of those that are named, a person knows.
+    any_will_do = any("mtls" in way and not way["mtls"]["config"]["allow"] for way in ways)
+    return "certificate" if any_will_do and asks(bundle, None) else None
 
 
 def _called(api: Mapping[str, Any]) -> str:

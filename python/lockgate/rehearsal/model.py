@@ -14,6 +14,7 @@ from lockgate._native import reasons
 from lockgate.addresses import Host
 from lockgate.config.model_issuers import Algorithm
 from lockgate.policies import Settings
+from lockgate.policies.mtls import Attribute
 from lockgate.scalars import Flag, Name, Scalar, ShortForm, Text, count, duration, refusal, shown, size
 
 VERDICTS: Final = ("allow", "deny", "respond")
@@ -90,6 +91,13 @@ def parse_reason(value: object) -> str:
     )
 
 
+HAVE: Final = {
+    "token": "a token that you have goes under `headers`",
+    "certificate": "`lockgate explain --certificate FILE` takes one that you have",
+}
+"""What to do with a credential that is there already."""
+
+
 def _made(what: str, example: str) -> Callable[[object], object]:
     """`true` for a mapping that says nothing. What else stands there may be a real credential, and is not shown."""
 
@@ -101,7 +109,7 @@ def _made(what: str, example: str) -> Callable[[object], object]:
             raise refusal(f"{what}-absent", words, hint=f"leave `{what}` out for a request without one")
         if not isinstance(value, dict):
             words = f"a case makes its own {what}; what stands here is none that it could make"
-            hint = None if what == "key" else "a token that you have goes under `headers`"
+            hint = HAVE.get(what)
             raise refusal(f"{what}-made", words, allowed=f"`true`, or a mapping such as `{example}`", hint=hint)
         return value
 
@@ -201,6 +209,26 @@ class Token(Settings):
         return self
 
 
+def _one_or_more(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Names = Annotated[list[Text], BeforeValidator(_one_or_more), ShortForm({"type": "string"})]
+
+
+class ShownCertificate(Settings):
+    """A certificate that is made for one case, and shown as one that the listener trusts."""
+
+    subject: dict[Attribute, Text] = Field(
+        default={}, description="Attributes of its subject.", examples=[{"CN": "crm", "O": "Example Ltd"}]
+    )
+    dns: Names = Field(default=[], description="Its DNS names.", examples=["crm.partners.example.com"])
+    uri: Names = Field(default=[], description="Its URIs.", examples=["spiffe://example.org/ns/shop/sa/cart"])
+    email: Names = Field(default=[], description="Its addresses of e-mail.", examples=["ann@example.com"])
+    ip: Names = Field(default=[], description="Its IP addresses.", examples=["10.20.0.5"])
+    expired: Flag = Field(default=False, description="Its time was over the day before.", examples=[True])
+
+
 class Expect(Settings):
     """What must come of a request. What is left out is not looked at."""
 
@@ -262,6 +290,18 @@ class Case(Settings):
         default=None,
         description="A token made for this case: `true` for one as the issuer's rules want it, or what it says.",
         examples=[{"claims": {"sub": "ann", "scope": "orders.read"}}],
+    )
+    certificate: (
+        Annotated[
+            ShownCertificate,
+            BeforeValidator(_made("certificate", "{dns: crm.partners.example.com}")),
+            ShortForm({"const": True}),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="A client certificate made for this case: `true`, or what it says.",
+        examples=[{"dns": "crm.partners.example.com"}],
     )
     body: Value | None = Field(default=None, description="The body, as text.", examples=["a=1"])
     json_: Any = Field(

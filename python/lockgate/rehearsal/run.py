@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 from lockgate._native import Engine, LockgateError, Plugins
 from lockgate.plugin.launch import COMMAND
+from lockgate.rehearsal.certificates import asks
+from lockgate.rehearsal.certificates import made as made_certificate
 from lockgate.rehearsal.credentials import PEPPER, CaseError, ScratchKeys, key_headers
 from lockgate.rehearsal.model import Case, Expect, Key, Token
 from lockgate.rehearsal.read import Read
@@ -137,6 +139,13 @@ class Run:
         self._check_apis(one.case.key)
         at = one.case.at if one.case.at is not None else one.defaults.at
         now = at if at is not None else time.time_ns() // 1_000_000
+        if one.case.certificate is not None:
+            if not asks(self.bundle, request["listener"]):
+                raise CaseError(
+                    "certificate",
+                    "the listener asks no client for a certificate; see its `tls.client_certificates`",
+                )
+            request["certificate"] = made_certificate(one.case.certificate, now)
         if key is not None or one.case.token is not None:
             # Which header carries it, the API says; so the API is asked for first.
             route = engine.evaluate({**request, "body": None}, now_ms=now)["route"]

@@ -18,10 +18,12 @@ from lockgate.config.bundle_types import (
     Attached,
     AuthenticatorApiKey,
     AuthenticatorJwt,
+    AuthenticatorMtls,
     BodyLimitConfig,
     Bundle,
     By,
     Certificate,
+    ClientCert,
     Clients,
     Condition,
     CorsConfig,
@@ -31,10 +33,12 @@ from lockgate.config.bundle_types import (
     HeadersConfig,
     IpFilterConfig,
     JwtConfig,
+    KnownBy,
     LimitsConfig,
     Listener,
     ListenerLimits,
     Mirror,
+    MtlsConfig,
     NormalForm,
     Passive,
     PathMatch,
@@ -42,12 +46,15 @@ from lockgate.config.bundle_types import (
     Place,
     PlacedApiKey,
     PlacedBodyLimit,
+    PlacedCompress,
     PlacedCors,
     PlacedGrpc,
     PlacedHeaders,
+    PlacedInflate,
     PlacedIpFilter,
     PlacedJwt,
     PlacedLimits,
+    PlacedMtls,
     PlacedPlugins,
     PlacedWebsocket,
     PluginSet,
@@ -65,6 +72,7 @@ from lockgate.config.bundle_types import (
     VersionBy,
     Versions,
     Waiver,
+    Wanted,
 )
 from support.certificates import Issued
 
@@ -137,12 +145,14 @@ def listener(
     bounds: ListenerLimits | None = None,
     proxy_protocol: bool = False,
     tls: Tls | None = None,
+    http3: bool = False,
 ) -> Listener:
     """A listener on loopback; with `tls` it speaks HTTP/2 too."""
+    best: list[Protocol] = ["h3", "h2"] if http3 else ["h2"]
     return {
         "name": name,
         "address": address,
-        "protocols": ["h2", "http/1.1"] if tls is not None else ["http/1.1"],
+        "protocols": [*best, "http/1.1"] if tls is not None else ["http/1.1"],
         "tls": tls,
         "redirect_port": 0,
         "proxy_protocol": proxy_protocol,
@@ -175,9 +185,14 @@ def pem_files(issued: Issued) -> Certificate:
     return {"files": {"chain": str(issued.chain), "key": str(issued.key)}}
 
 
-def clients(*trust: Path, require: bool = True, crl: Sequence[Path] = ()) -> Clients:
-    """Whose certificates clients may show."""
-    return {"trust": [str(each) for each in trust], "require": require, "crl": [str(each) for each in crl]}
+def clients(*trust: Path, require: bool = True, crl: Sequence[Path] = (), certain: bool = False) -> Clients:
+    """Whose certificates clients may show; `certain` is whether it must be known that they were not revoked."""
+    return {
+        "trust": [str(each) for each in trust],
+        "require": require,
+        "crl": [str(each) for each in crl],
+        "unknown_revocation": "deny" if certain else "allow",
+    }
 
 
 def upstream_tls(
@@ -290,6 +305,13 @@ def jwt(issuer: str, place: Place | None = None, *, forward: bool = False) -> Au
     return {"jwt": placed}
 
 
+def mtls(*allow: Wanted, known_by: KnownBy = "any") -> AuthenticatorMtls:
+    """A way to prove an identity by the certificate of the handshake."""
+    config: MtlsConfig = {"allow": list(allow), "known_by": known_by}
+    placed: PlacedMtls = {"mode": "enforce", "on_error": "deny", "waiver": None, "span": span(37), "config": config}
+    return {"mtls": placed}
+
+
 def body_limit(size: int, *, mode: Mode = "enforce") -> PlacedBodyLimit:
     """The bound on a body in its place."""
     config: BodyLimitConfig = {"bytes": size}
@@ -359,9 +381,12 @@ def api(
     conditions: Sequence[Condition] = (),
     normal_form: Mapping[str, str] | None = None,
     strip_path: bool = False,
-    keys: Sequence[AuthenticatorApiKey | AuthenticatorJwt] = (),
+    client_cert: ClientCert = "off",
+    keys: Sequence[AuthenticatorApiKey | AuthenticatorJwt | AuthenticatorMtls] = (),
     addresses: PlacedIpFilter | None = None,
     body: PlacedBodyLimit | None = None,
+    unpacks: PlacedInflate | None = None,
+    packs: PlacedCompress | None = None,
     fields: PlacedHeaders | None = None,
     sockets: PlacedWebsocket | None = None,
     calls: PlacedGrpc | None = None,
@@ -386,6 +411,7 @@ def api(
         "split": split,
         "mirror": mirror,
         "strip_path": strip_path,
+        "client_cert": client_cert,
         "openapi": openapi,
         "versions": versions,
         "public": None if keys else public or waiver(),
@@ -396,6 +422,8 @@ def api(
             "ip_filter": addresses,
             "cors": pages,
             "authenticate": list(keys),
+            "inflate": unpacks,
+            "compress": packs,
             "body_limit": body,
             "websocket": sockets,
             "grpc": calls,

@@ -71,3 +71,10 @@ def test_pages_by_kind_and_place(findings: Findings) -> None:
     assert len(findings.page(kind=None, include_closed=False, after=0, limit=1)) == 1
     after = min(int(str(waiver["id"])), int(str(finding["id"])))
     assert len(findings.page(kind=None, include_closed=False, after=after, limit=10)) == 1
+
+
+def test_what_could_not_be_looked_at_stays_as_it_is(findings: Findings) -> None:
+    findings.sync("scan", [PUBLIC, EXPIRED])
+    findings.sync("scan", [], untold=lambda name: name == PUBLIC.object)
+    open_ = findings.page(kind=None, include_closed=False, after=0, limit=100)
+    assert [row["code"] for row in open_] == [each.code for each in (PUBLIC, EXPIRED) if each.object == PUBLIC.object]

@@ -14,6 +14,7 @@ import pytest
 
 from lockgate.admin.keys import create_key
 from lockgate.state import StateFolder
+from support.certificates import Authority
 from support.issuer import SigningKey
 from support.ports import free_port
 from support.processes import Processes
@@ -282,3 +283,28 @@ def test_it_says_at_which_listener_the_request_arrives(
 def test_a_listener_that_there_is_not_is_a_wrong_call(tmp_path: Path) -> None:
     (tmp_path / "lockgate.yaml").write_text(LISTENERS)
     assert "there are: public, inside" in Explain(tmp_path)("GET", "/x", "--listener", "outside", status=2)
+
+
+def test_a_certificate_is_shown_where_one_is_asked_for(explain: Explain, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    authority.issue("api", "shop.example.com")
+    client = authority.issue("client", "crm.partners.example")
+    text = CONFIG.replace("- api_key: {header: X-Key}", '- mtls: {allow: [{dns: "*.partners.example"}]}')
+    tls = "tls: {certificate: {chain: api.pem, key: api.key}, client_certificates: {trust: authority.pem}}"
+    (tmp_path / "lockgate.yaml").write_text(text)
+    told = explain("GET", "/shop", "--certificate", str(client.chain), status=2)
+    assert "asks no client for a certificate" in told
+    (tmp_path / "lockgate.yaml").write_text(f"{text}listeners:\n  public: {{address: 127.0.0.1:8443, {tls}}}\n")
+    url = "https://shop.example.com/shop"
+    explained = explain.json("GET", url, "--certificate", str(client.chain), status=0)
+    assert explained["identity"]["credential"] == "dns:crm.partners.example"
+    assert explain.json("GET", url, status=1)["reason"]["code"] == "certificate-missing"
+    crl = authority.revoke(client.certificate)
+    tls = tls.replace("trust: authority.pem", f"trust: authority.pem, crl: {crl.name}")
+    (tmp_path / "lockgate.yaml").write_text(f"{text}listeners:\n  public: {{address: 127.0.0.1:8443, {tls}}}\n")
+    explained = explain.json("GET", url, "--certificate", str(client.chain), status=1)
+    assert (explained["reason"]["code"], explained["status"]) == ("tls-client-certificate-revoked", 403)
+    assert explained["steps"] == []
+    assert "The client certificate was revoked" in explain("GET", url, "--certificate", str(client.chain), status=1)
+    assert "certificate" in explain("GET", url, "--certificate", str(tmp_path / "lockgate.yaml"), status=2)
+    assert "cannot be read" in explain("GET", url, "--certificate", "absent.pem", status=2)

@@ -51,6 +51,7 @@ API: dict[str, Any] = {
     "methods": [],
     "upstream": "shop",
     "strip_path": False,
+    "client_cert": "off",
     "openapi": None,
     "public": None,
     "authorize": "authenticated",

@@ -36,7 +36,7 @@ def test_nothing_said_has_safe_defaults(read: Read) -> None:
         "write_timeout_ms": 60_000,
         "connections": 10_000,
         "connections_per_ip": 1_000,
-        "new_connections_per_ip": 200,
+        "new_connections_per_ip": 0,
         "streams": 100,
         "control_frames": 1,
     }
@@ -117,10 +117,11 @@ def test_everything_that_is_said_arrives(read: Read) -> None:
         "write_timeout_ms": 30_000,
         "connections": 20,
         "connections_per_ip": 10,
-        "new_connections_per_ip": 200,
+        "new_connections_per_ip": 0,
         "streams": 100,
         "control_frames": 1,
     }
+    assert outside["limits"]["new_connections_per_ip"] == 200
     assert outside["insecure"] is not None
     assert outside["insecure"]["reason"] == "TLS ends before"
     assert bundle["facts"] == {"max_age_ms": 300_000, "then": "deny"}

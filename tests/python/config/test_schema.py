@@ -47,7 +47,7 @@ def test_the_schema_is_json_and_has_no_null() -> None:
 def test_the_schema_offers_the_short_forms() -> None:
     defs = schema()["$defs"]
     way = defs["Api"]["properties"]["authenticate"]["items"]
-    assert {"enum": ["api_key"]} in way["anyOf"]
+    assert {"enum": ["api_key", "mtls"]} in way["anyOf"]
     entry = defs["IpFilter"]["properties"]["deny"]["items"]
     assert any(form.get("type") == "string" for form in entry["anyOf"])
     path = defs["Api"]["properties"]["path"]

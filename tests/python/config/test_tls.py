@@ -83,11 +83,16 @@ def test_everything_that_is_said_arrives(tmp_path: Path) -> None:
     trust = [str(tmp_path / "authority.pem")]
     assert (tls["minimum"], len(tls["certificates"])) == ("1.3", 2)
     assert tls["hsts"] == "max-age=63072000; includeSubDomains; preload"
-    assert tls["clients"] == {"trust": trust, "require": False, "crl": []}
+    assert tls["clients"] == {"trust": trust, "require": False, "crl": [], "unknown_revocation": "allow"}
     assert tls["hosts"] == [
         {
             "names": ["a.staff.example"],
-            "clients": {"trust": trust, "require": True, "crl": [str(tmp_path / "revoked.crl")]},
+            "clients": {
+                "trust": trust,
+                "require": True,
+                "crl": [str(tmp_path / "revoked.crl")],
+                "unknown_revocation": "allow",
+            },
         }
     ]
     [upstream] = bundle["upstreams"]

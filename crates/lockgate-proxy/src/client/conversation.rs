@@ -19,12 +19,11 @@ use crate::worker::{Origin, Worker};
 
 /// Serves one request after the other, until either side has enough.
 pub async fn converse(
-    client: Client,
+    client: Rc<RefCell<Client>>,
     worker: &Rc<Worker>,
     origin: &Origin,
     state: &Rc<ConnectionState>,
 ) {
-    let client = Rc::new(RefCell::new(client));
     poll_fn(|cx| {
         state.wake_with(cx.waker());
         Poll::Ready(())
@@ -45,7 +44,8 @@ pub async fn converse(
         };
         if let AnswerBody::Tunnel(_) = &answer.body {
             if let Some(tunnel) = switch(&client, answer, asked) {
-                tunnel::run(&client, tunnel, worker, origin, state).await;
+                // In a box: no idle connection carries a tunnel's size along.
+                Box::pin(tunnel::run(&client, tunnel, worker, origin, state)).await;
             }
             return;
         }

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{ready, Context, Poll};
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body::{Body, Frame};
 
 use super::head::{self, Asked, OwnFields, Shape};
@@ -67,6 +67,7 @@ impl Sending {
             id: body.id(),
             date: &date,
             hsts: secured.and_then(Secured::hsts),
+            alt_svc: client.state.alt_svc().map(HeaderValue::as_bytes),
         };
         let out = client.outbox.small();
         let line = (status, &fields);

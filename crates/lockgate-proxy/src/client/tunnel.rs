@@ -19,6 +19,7 @@ use crate::judge::{answer, Arrival, Judgement, Judging, Stores};
 use crate::net::{ConnectionState, Trip};
 use crate::pipeline::misdirected;
 use crate::reasons;
+use crate::tls::Secured;
 use crate::upstream::Link;
 use crate::worker::{Origin, Worker};
 
@@ -340,6 +341,7 @@ impl<'a> Talk<'a> {
             body: false,
             peer: self.state.peer,
             id: exchange.id.as_str(),
+            certificate: self.state.tls().and_then(Secured::client),
             listener: &listener,
         };
         let shared = &self.worker.shared;

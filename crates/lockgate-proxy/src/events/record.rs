@@ -20,9 +20,9 @@ pub const PATH_MAX: usize = 4096;
 pub const TEXT_MAX: usize = 256;
 /// Most verdicts kept of one request; the pipeline has fewer policies.
 pub const VERDICTS_MAX: usize = 32;
-/// No record is longer than this, frame included: path, nineteen texts, the
+/// No record is longer than this, frame included: path, twenty-three texts, the
 /// verdicts with two texts each, and room for keys and numbers.
-pub const RECORD_MAX: usize = PATH_MAX + (19 + 2 * VERDICTS_MAX) * (TEXT_MAX + 4) + 1024;
+pub const RECORD_MAX: usize = PATH_MAX + (23 + 2 * VERDICTS_MAX) * (TEXT_MAX + 4) + 1024;
 
 /// A request and what became of it; each field as in
 /// [`Exchange`](super::Exchange).
@@ -86,6 +86,14 @@ pub struct AccessRecord<'a> {
     pub worker: u16,
     /// `User-Agent` as it came.
     pub user_agent: Option<&'a [u8]>,
+    /// What the connection speaks, where it is not HTTP/1.
+    pub protocol: Option<&'a str>,
+    /// The version of TLS.
+    pub tls: Option<&'a str>,
+    /// The fingerprint of the client's TLS.
+    pub ja4: Option<&'a str>,
+    /// The fingerprint of its HTTP/2.
+    pub http2: Option<&'a str>,
 }
 
 /// A place in a configuration file.
@@ -127,8 +135,8 @@ impl AccessRecord<'_> {
 
     /// At least the bytes that [`Self::encode`] writes, cheaply.
     pub(crate) fn size_bound(&self) -> usize {
-        // Keys, lengths and numbers of all fields: 27 × 4 + 10 × 9 and more.
-        const FIXED: usize = 320;
+        // Keys, lengths and numbers of all fields: 31 × 4 + 10 × 9 and more.
+        const FIXED: usize = 336;
         const EACH: usize = 8;
         let option = |text: Option<&str>| text.map_or(0, str::len);
         let verdicts: usize = self
@@ -155,7 +163,11 @@ impl AccessRecord<'_> {
             + option(self.upstream)
             + option(self.target)
             + option(self.trace)
-            + self.user_agent.map_or(0, <[u8]>::len);
+            + self.user_agent.map_or(0, <[u8]>::len)
+            + option(self.protocol)
+            + option(self.tls)
+            + option(self.ja4)
+            + option(self.http2);
         (FIXED + texts + verdicts).min(RECORD_MAX)
     }
 
@@ -203,6 +215,10 @@ impl AccessRecord<'_> {
         field(c, 24, self.operation);
         field(c, 25, self.version);
         field(c, 26, self.own);
+        field(c, 27, self.protocol);
+        field(c, 28, self.tls);
+        field(c, 29, self.ja4);
+        field(c, 30, self.http2);
         c.end();
     }
 

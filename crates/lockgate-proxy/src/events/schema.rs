@@ -224,6 +224,20 @@ pub struct Exchange {
     /// What a plugin calls its refusal, beside `plugin-denied`.
     #[n(26)]
     pub own: Option<String>,
+    /// What the connection speaks, by its name in ALPN (RFC 7301), `h2` or
+    /// `h3`; none where that is HTTP/1.
+    #[n(27)]
+    pub protocol: Option<String>,
+    /// The version of TLS, `1.2` or `1.3`; none without TLS.
+    #[n(28)]
+    pub tls: Option<String>,
+    /// The fingerprint JA4 of the client's TLS.
+    #[n(29)]
+    pub ja4: Option<String>,
+    /// What tells an HTTP/2 client from others: `SETTINGS|WINDOW_UPDATE|PRIORITY|`,
+    /// as Akamai writes it, without the order of pseudo-headers.
+    #[n(30)]
+    pub http2: Option<String>,
 }
 
 impl Default for Exchange {
@@ -256,6 +270,10 @@ impl Default for Exchange {
             operation: None,
             version: None,
             own: None,
+            protocol: None,
+            tls: None,
+            ja4: None,
+            http2: None,
         }
     }
 }

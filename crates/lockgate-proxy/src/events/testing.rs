@@ -76,6 +76,10 @@ pub(crate) fn record(id: &str) -> AccessRecord<'_> {
         trace: None,
         worker: 0,
         user_agent: None,
+        protocol: None,
+        tls: None,
+        ja4: None,
+        http2: None,
     }
 }
 

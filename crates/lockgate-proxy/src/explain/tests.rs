@@ -15,6 +15,7 @@ fn question(method: &str, target: &str) -> Question {
         headers: vec![("Host".to_owned(), "shop.example.com".to_owned())],
         peer: [127, 0, 0, 1].into(),
         listener: None,
+        certificate: None,
         body: None,
         now_ms: Some(NOW),
     }
@@ -302,6 +303,7 @@ fn the_engine_says_what_the_judge_says() {
             body: false,
             peer: asked.peer,
             listener,
+            certificate: None,
             id: "",
         };
         let mut judgement = Judgement::default();

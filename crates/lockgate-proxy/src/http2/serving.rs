@@ -12,6 +12,7 @@ use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use http::header::{CONTENT_LENGTH, SEC_WEBSOCKET_ACCEPT};
+use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 
@@ -24,7 +25,7 @@ use crate::respond::{after_panic, Answer};
 use crate::worker::{Origin, UnderWay, Worker};
 
 /// The client went away, or has to.
-struct Gone;
+pub(crate) struct Gone;
 
 /// Serves one request and sends its answer.
 pub(super) async fn serve(
@@ -40,8 +41,8 @@ pub(super) async fn serve(
     })
     .await;
     let head_only = request.method() == Method::HEAD;
-    let (answer, tunnelled) = match judged(&worker, &origin, &state, request, &mut respond).await {
-        Ok(judged) => judged,
+    let (answer, tunnelled) = match asked(&worker, &origin, &state, request, &mut respond).await {
+        Ok(asked) => asked,
         Err(Gone) => return,
     };
     if let Some(receiving) = tunnelled {
@@ -63,7 +64,7 @@ pub(super) async fn serve(
     }
 }
 
-async fn judged(
+async fn asked(
     worker: &Rc<Worker>,
     origin: &Rc<Origin>,
     state: &Rc<ConnectionState>,
@@ -77,7 +78,8 @@ async fn judged(
     }
     let taken = {
         let mut scratch = worker.pools.lines.take();
-        let taken = head::take(&mut parts, origin.head_limits(), &mut scratch);
+        let limits = origin.head_limits();
+        let taken = head::take(&mut parts, limits, &head::HTTP_2, &mut scratch);
         worker.pools.lines.replace(scratch);
         taken
     };
@@ -96,12 +98,25 @@ async fn judged(
             Upload::Http2(Box::new(upload::Upload::new(stream, state, clock, length)))
         })
     };
+    let gone = |cx: &mut Context<'_>| respond.poll_reset(cx).is_ready();
+    let answer = judged((worker, origin, state), parts, upload, gone).await?;
+    Ok((answer, kept))
+}
+
+/// The answer to one request of several that are under way, until its client is
+/// `gone`; of HTTP/2 and HTTP/3 alike.
+pub(crate) async fn judged(
+    (worker, origin, state): (&Rc<Worker>, &Rc<Origin>, &Rc<ConnectionState>),
+    parts: Parts,
+    upload: Option<Upload>,
+    mut gone: impl FnMut(&mut Context<'_>) -> bool,
+) -> Result<Answer, Gone> {
     let mut serving = pin!(serve_request(worker, origin, state, parts, upload));
-    let answer = poll_fn(|cx| {
+    poll_fn(|cx| {
         // The exchange in work is dropped by the unwinding, and writes its event.
         match catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(cx))) {
             Ok(Poll::Ready(answer)) => Poll::Ready(Ok(answer)),
-            Ok(Poll::Pending) if respond.poll_reset(cx).is_ready() => Poll::Ready(Err(Gone)),
+            Ok(Poll::Pending) if gone(cx) => Poll::Ready(Err(Gone)),
             Ok(Poll::Pending) => Poll::Pending,
             Err(_) => {
                 let panics = &worker.shared.metrics.panics;
@@ -111,8 +126,7 @@ async fn judged(
             }
         }
     })
-    .await?;
-    Ok((answer, kept))
+    .await
 }
 
 /// Says that the stream is a tunnel from now on, and lets everything pass.
@@ -132,8 +146,9 @@ async fn switch(
     };
     let hsts = state.tls().and_then(|secured| secured.by.hsts.as_ref());
     let id = Some(tunnel.exchange().id.as_str());
-    let Some(mut headers) = head::fields(answer.fields, true, id, &worker.clock.date(), hsts)
-    else {
+    let date = worker.clock.date();
+    let headers = head::fields(answer.fields, true, id, &date, hsts, state.alt_svc());
+    let Some(mut headers) = headers else {
         return;
     };
     // RFC 8441 section 5: the key and its proof are those of HTTP/1.1.
@@ -154,13 +169,13 @@ async fn switch(
     stream.into_inner().end();
 }
 
-async fn send(
-    worker: &Worker,
-    state: &ConnectionState,
+/// An answer's head, what follows it, and whether that is nothing; of HTTP/2 and
+/// HTTP/3 alike.
+pub(crate) fn begin(
+    (worker, state): (&Worker, &ConnectionState),
     answer: Answer,
     head_only: bool,
-    respond: &mut SendResponse<Bytes>,
-) -> Result<(), Gone> {
+) -> Option<(Response<()>, AnswerBody, bool)> {
     let Answer {
         status,
         fields,
@@ -173,11 +188,24 @@ async fn send(
         body.skip();
     }
     let hsts = state.tls().and_then(|secured| secured.by.hsts.as_ref());
-    let headers = head::fields(fields, empty, body.id(), &worker.clock.date(), hsts).ok_or(Gone)?;
+    let alt_svc = state.alt_svc();
+    let date = worker.clock.date();
+    let headers = head::fields(fields, empty, body.id(), &date, hsts, alt_svc)?;
     let mut response = Response::new(());
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     let over = bodiless || body.is_end_stream();
+    Some((response, body, over))
+}
+
+async fn send(
+    worker: &Worker,
+    state: &ConnectionState,
+    answer: Answer,
+    head_only: bool,
+    respond: &mut SendResponse<Bytes>,
+) -> Result<(), Gone> {
+    let (response, mut body, over) = begin((worker, state), answer, head_only).ok_or(Gone)?;
     let Ok(mut stream) = respond.send_response(response, over) else {
         body.lost();
         return Err(Gone);

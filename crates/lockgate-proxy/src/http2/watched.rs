@@ -1,7 +1,7 @@
 //! The stream under an HTTP/2 connection, with an eye on its frames: what
 //! costs the gate more than the client is counted before the library reads it.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -16,28 +16,47 @@ use crate::net::Stream;
 /// What a client did that ends its connection.
 pub type Found = Rc<Cell<Option<Breach>>>;
 
+/// What a watcher tells of a connection.
+#[derive(Default)]
+pub struct Seen {
+    /// What ends it.
+    pub found: Found,
+    /// How its client began, once the first request is there.
+    pub fingerprint: Rc<OnceCell<Box<str>>>,
+}
+
+/// Whether there is a breach; it stays where it is.
+pub fn has_found(found: &Found) -> bool {
+    let breach = found.take();
+    let there = breach.is_some();
+    found.set(breach);
+    there
+}
+
 /// A stream with a watcher of what the client sends.
 pub struct Watched {
     stream: Stream,
     watcher: Box<Watcher>,
     clock: Clock,
     found: Found,
+    fingerprint: Rc<OnceCell<Box<str>>>,
     deaf: bool,
 }
 
 impl Watched {
-    /// Watches a connection from its preface on. What is found comes into the second part.
+    /// Watches a connection from its preface on. What it sees comes into the second part.
     #[must_use]
-    pub fn new(stream: Stream, budgets: Budgets, clock: Clock) -> (Self, Found) {
-        let found = Found::default();
+    pub fn new(stream: Stream, budgets: Budgets, clock: Clock) -> (Self, Seen) {
+        let seen = Seen::default();
         let watched = Self {
             stream,
             watcher: Box::new(Watcher::new(budgets, clock.coarse_ms())),
             clock,
-            found: Rc::clone(&found),
+            found: Rc::clone(&seen.found),
+            fingerprint: Rc::clone(&seen.fingerprint),
             deaf: false,
         };
-        (watched, found)
+        (watched, seen)
     }
 }
 
@@ -61,6 +80,12 @@ impl AsyncRead for Watched {
             read.set_filled(before);
             cx.waker().wake_by_ref();
             return Poll::Pending;
+        }
+        if this.fingerprint.get().is_none() && this.watcher.fingerprint().is_complete() {
+            // The library does not tell in which order pseudo-headers came.
+            let text = this.watcher.fingerprint().akamai("");
+            // It was empty a line above.
+            let _ = this.fingerprint.set(text.into());
         }
         Poll::Ready(Ok(()))
     }

@@ -2,9 +2,17 @@
 
 use lockgate_policy::headers::Subject;
 
+use http::HeaderName;
+use lockgate_policy::Edit;
+
 use super::{End, Judging};
+use crate::bundle::ClientCert;
 use crate::edits::OFFLINE_ID;
 use crate::snapshot::Policy;
+
+/// RFC 9440. What clients send under these names is taken off before.
+const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
+const CLIENT_CERT_CHAIN: HeaderName = HeaderName::from_static("client-cert-chain");
 
 impl Judging<'_, '_, '_> {
     /// What is known of the request for certain.
@@ -19,6 +27,30 @@ impl Judging<'_, '_, '_> {
             api: view.api,
             operation: view.operation,
         }
+    }
+
+    /// Tells the upstream which certificate the client showed, where the API wants that.
+    pub(super) fn tell_certificate(&mut self) {
+        let told = self.api().map_or(ClientCert::Off, |api| api.client_cert);
+        let (Some(shown), false, End::Forward) = (
+            self.arrival.certificate,
+            told == ClientCert::Off,
+            &self.judgement.end,
+        ) else {
+            return;
+        };
+        let chain = shown
+            .client_cert_chain()
+            .filter(|_| told == ClientCert::Chain);
+        let fields = [
+            (CLIENT_CERT, shown.client_cert()),
+            (CLIENT_CERT_CHAIN, chain),
+        ];
+        let fields = fields
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)));
+        let edits = fields.map(|(name, value)| Edit::Set(name, value.clone()));
+        self.judgement.edits.extend(edits);
     }
 
     /// Keeps what plugins that judge the answer are shown of the request: its

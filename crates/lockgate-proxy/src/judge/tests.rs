@@ -68,6 +68,7 @@ impl Asked {
             body: self.body,
             peer: self.peer,
             listener: &snapshot.listeners[0],
+            certificate: None,
             id: "",
         };
         let mut judging = Judging::new(snapshot, arrival, self.now_ms, &mut judgement);
@@ -399,6 +400,7 @@ fn a_need_is_asked_for_once_and_answered_before_going_on() {
         body: false,
         peer: asked.peer,
         listener: &snapshot.listeners[0],
+        certificate: None,
         id: "",
     };
     let mut judging = Judging::new(&snapshot, arrival, NOW, &mut judgement);
@@ -440,6 +442,7 @@ fn a_record_of_another_digest_proves_nothing() {
         body: false,
         peer: asked.peer,
         listener: &snapshot.listeners[0],
+        certificate: None,
         id: "",
     };
     let mut judging = Judging::new(&snapshot, arrival, NOW, &mut judgement);
@@ -689,6 +692,7 @@ fn an_error_of_a_policy_denies_unless_the_configuration_lets_it_through() {
             body: false,
             peer: asked.peer,
             listener: &snapshot.listeners[0],
+            certificate: None,
             id: "",
         };
         let mut judging = Judging::new(&snapshot, arrival, NOW, &mut judgement);

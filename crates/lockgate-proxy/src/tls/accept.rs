@@ -6,16 +6,20 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use aws_lc_rs::digest;
 use http::HeaderValue;
+use lockgate_policy::mtls::ClientCertificate;
 use lockgate_policy::ReasonRef;
+use lockgate_wire::client_hello::{ClientHello as WireHello, Ja4, Progress, Reader};
 use rustls::pki_types::CertificateDer;
 use rustls::server::{Acceptor, ClientHello};
-use rustls::{CertificateError, Error, HandshakeKind, PeerIncompatible, ServerConnection};
+use rustls::{Error, HandshakeKind, PeerIncompatible, ProtocolVersion};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::StartHandshake;
 
-use super::{reasons, Managed, Tls};
+use super::{clients, reasons, Managed, Tls};
+use crate::bundle::Protocol;
 use crate::net::{ConnectionState, Stream};
 
 /// The alert `unrecognized_name` (RFC 6066 section 3), before there is a key.
@@ -39,11 +43,15 @@ This port speaks HTTPS: ask with https:// instead.";
 pub struct Secured {
     /// The name that the client asked for, in lower case.
     pub name: Option<Box<str>>,
-    /// The protocol that was agreed on by ALPN is HTTP/2.
-    pub h2: bool,
+    /// The protocol that was agreed on by ALPN; HTTP/1.1 where none was.
+    pub protocol: Protocol,
     /// By which certificates and rules the handshake went.
     pub by: Arc<Tls>,
-    chain: Box<[CertificateDer<'static>]>,
+    pub(super) client: Option<Box<ClientCertificate>>,
+    /// The version of TLS, `1.2` or `1.3`.
+    pub version: &'static str,
+    /// The fingerprint JA4 of what the client offered.
+    pub ja4: Option<Box<str>>,
 }
 
 impl Secured {
@@ -55,9 +63,11 @@ impl Secured {
     ) -> Self {
         Self {
             name: name.map(Into::into),
-            h2: false,
+            protocol: Protocol::Http1,
             by: Arc::clone(tls),
-            chain: chain.into(),
+            client: ClientCertificate::read(chain).map(Box::new),
+            version: "1.3",
+            ja4: None,
         }
     }
 
@@ -67,10 +77,10 @@ impl Secured {
         self.by.hsts.as_ref().map(HeaderValue::as_bytes)
     }
 
-    /// The certificate that the client showed, and those that vouch for it; empty if none.
+    /// The certificate that the client showed; it was trusted.
     #[must_use]
-    pub fn chain(&self) -> &[CertificateDer<'static>] {
-        &self.chain
+    pub fn client(&self) -> Option<&ClientCertificate> {
+        self.client.as_deref()
     }
 }
 
@@ -101,7 +111,7 @@ pub async fn accept(
 }
 
 async fn shake(stream: TcpStream, tls: &Arc<Tls>, managed: &Managed) -> Handshake {
-    let started = hear(stream).await?;
+    let (started, ja4) = hear(stream).await?;
     let hello = started.client_hello();
     if let Some(config) = managed.handshake(&hello) {
         let mut stream = started
@@ -132,23 +142,35 @@ async fn shake(stream: TcpStream, tls: &Arc<Tls>, managed: &Managed) -> Handshak
     let (_, connection) = stream.get_ref();
     let secured = Secured {
         name,
-        h2: connection.alpn_protocol() == Some(b"h2"),
+        protocol: match connection.alpn_protocol() {
+            Some(b"h2") => Protocol::Http2,
+            _ => Protocol::Http1,
+        },
         by: Arc::clone(tls),
-        chain: chain(connection),
+        client: shown(connection.peer_certificates())?,
+        version: match connection.protocol_version() {
+            Some(ProtocolVersion::TLSv1_2) => "1.2",
+            // The gate offers no third one.
+            _ => "1.3",
+        },
+        ja4,
     };
     // A resumed session brings the certificate of its first handshake along,
     // which was trusted then.
     if connection.handshake_kind() == Some(HandshakeKind::Resumed) {
         if let Some(clients) = &rules.clients {
-            clients.check(secured.chain())?;
+            clients.check(secured.client())?;
         }
     }
     Ok(Some((Stream::Tls(Box::new(stream)), secured)))
 }
 
-/// Reads a client's hello.
-async fn hear(mut stream: TcpStream) -> Result<StartHandshake<TcpStream>, ReasonRef> {
+/// Reads a client's hello, and what it tells of its program.
+async fn hear(
+    mut stream: TcpStream,
+) -> Result<(StartHandshake<TcpStream>, Option<Box<str>>), ReasonRef> {
     let mut acceptor = Acceptor::default();
+    let mut reader = Reader::default();
     let mut bytes = [0; HEARD];
     let mut first = true;
     loop {
@@ -162,6 +184,10 @@ async fn hear(mut stream: TcpStream) -> Result<StartHandshake<TcpStream>, Reason
             say(&mut stream, PLAIN_ANSWER).await;
             return Err(&reasons::PLAIN_HTTP);
         }
+        let mut ja4 = None;
+        if let Progress::Done(message) = reader.feed(came) {
+            ja4 = fingerprint(message, false);
+        }
         while !came.is_empty() {
             if acceptor.read_tls(&mut came).is_err() {
                 return Err(&reasons::NOT_TLS);
@@ -170,7 +196,9 @@ async fn hear(mut stream: TcpStream) -> Result<StartHandshake<TcpStream>, Reason
                 // What follows in the same read belongs to a client that did not wait:
                 // before the gate's own hello there is nothing more to say.
                 Ok(Some(_)) if !came.is_empty() => return Err(&reasons::NOT_TLS),
-                Ok(Some(accepted)) => return Ok(StartHandshake::from_parts(accepted, stream)),
+                Ok(Some(accepted)) => {
+                    return Ok((StartHandshake::from_parts(accepted, stream), ja4))
+                }
                 Ok(None) => {}
                 Err((error, mut alert)) => {
                     let mut words = Vec::new();
@@ -184,15 +212,34 @@ async fn hear(mut stream: TcpStream) -> Result<StartHandshake<TcpStream>, Reason
     }
 }
 
+pub(super) fn fingerprint(message: &[u8], quic: bool) -> Option<Box<str>> {
+    let sha256 = |bytes: &[u8]| {
+        let mut hash = [0; 32];
+        hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
+        hash
+    };
+    let hello = WireHello::parse(message)?;
+    let ja4 = Ja4::new(&hello.parts(quic)).fingerprint(sha256);
+    Some(ja4.into())
+}
+
 fn asked(hello: &ClientHello<'_>) -> Option<Box<str>> {
     hello
         .server_name()
         .map(|name| name.to_ascii_lowercase().into())
 }
 
-fn chain(connection: &ServerConnection) -> Box<[CertificateDer<'static>]> {
-    let shown = connection.peer_certificates().unwrap_or_default();
-    shown.iter().map(|each| each.clone().into_owned()).collect()
+/// What the client showed. What is trusted and still cannot be read as a whole is nobody's name.
+pub(super) fn shown(
+    chain: Option<&[CertificateDer<'static>]>,
+) -> Result<Option<Box<ClientCertificate>>, ReasonRef> {
+    match chain {
+        None | Some([]) => Ok(None),
+        Some(chain) => match ClientCertificate::read(chain) {
+            Some(read) => Ok(Some(Box::new(read))),
+            None => Err(&reasons::CERTIFICATE_REFUSED),
+        },
+    }
 }
 
 async fn say(stream: &mut TcpStream, words: &[u8]) {
@@ -218,8 +265,7 @@ fn why(error: &io::Error) -> ReasonRef {
 fn reason(error: &Error) -> ReasonRef {
     match error {
         Error::NoCertificatesPresented => &reasons::CERTIFICATE_MISSING,
-        Error::InvalidCertificate(CertificateError::Revoked) => &reasons::CERTIFICATE_REVOKED,
-        Error::InvalidCertificate(_) => &reasons::CERTIFICATE_REFUSED,
+        Error::InvalidCertificate(error) => clients::reason(error),
         Error::PeerIncompatible(
             PeerIncompatible::SupportedVersionsExtensionRequired
             | PeerIncompatible::Tls12NotOffered

@@ -2,19 +2,32 @@
 
 use std::sync::Arc;
 
+use lockgate_policy::mtls::ClientCertificate;
 use lockgate_policy::ReasonRef;
+use rustls::client::danger::HandshakeSignatureValid;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
-use rustls::server::danger::ClientCertVerifier;
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{CertificateError, Error, RootCertStore};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, RootCertStore,
+    SignatureScheme,
+};
 
 use super::reasons;
+use crate::bundle::UnknownRevocation;
 
 /// Authorities of one listener: a bundle with old and new ones holds a handful.
 const MAX_AUTHORITIES: usize = 1_000;
 /// Revocation lists of one listener.
 const MAX_LISTS: usize = 100;
+
+/// Certificates that a client may show besides its own: real chains have one to three, and none
+/// is followed over more than six (webpki's own bound on the depth).
+const MAX_OTHERS: usize = 8;
+/// Bytes of all that a client shows: a chain of four with RSA keys of 4,096 bits has some 8 KiB.
+/// TLS itself would take 64 KiB (rustls's bound on a message of the handshake).
+const MAX_SHOWN: usize = 32 * 1024;
 
 /// Whose certificates clients may show, and which of them were revoked.
 #[derive(Debug)]
@@ -28,7 +41,11 @@ impl Clients {
     ///
     /// # Errors
     /// What is wrong with them, in words.
-    pub fn read(authorities: &[Vec<u8>], lists: &[Vec<u8>], require: bool) -> Result<Self, String> {
+    pub fn read(
+        authorities: &[Vec<u8>],
+        lists: &[Vec<u8>],
+        (require, unknown): (bool, UnknownRevocation),
+    ) -> Result<Self, String> {
         let mut roots = RootCertStore::empty();
         for pem in authorities {
             for der in CertificateDer::pem_slice_iter(pem) {
@@ -59,17 +76,26 @@ impl Clients {
                 return Err(format!("`crl` holds more than {MAX_LISTS} lists"));
             }
         }
+        if unknown == UnknownRevocation::Deny && read.is_empty() {
+            let told = "`unknown_revocation: deny` wants a revocation list: without `crl` nobody could come in";
+            return Err(told.to_owned());
+        }
         let mut building =
             WebPkiClientVerifier::builder_with_provider(Arc::new(roots), super::provider())
-                .with_crls(read)
-                // Of authorities without a list nothing is known to be revoked.
-                .allow_unknown_revocation_status();
+                .with_crls(read);
+        building = match unknown {
+            // Of authorities without a list nothing is known to be revoked; and a list that is
+            // out of date still says what was revoked before.
+            UnknownRevocation::Allow => building.allow_unknown_revocation_status(),
+            UnknownRevocation::Deny => building.enforce_revocation_expiration(),
+        };
         if !require {
             building = building.allow_unauthenticated();
         }
         let verifier = building
             .build()
             .map_err(|error| format!("`trust` or `crl` cannot be used: {error}"))?;
+        let verifier = Arc::new(Bounded(verifier));
         Ok(Self { verifier, require })
     }
 
@@ -77,27 +103,134 @@ impl Clients {
         Arc::clone(&self.verifier)
     }
 
-    /// Looks again at a chain that was shown before.
+    /// Why a client that shows this is turned away in the handshake.
+    #[must_use]
+    pub fn refuses(&self, shown: &ClientCertificate) -> Option<ReasonRef> {
+        self.check(Some(shown)).err()
+    }
+
+    /// Looks again at a certificate that was shown before.
     ///
     /// # Errors
     /// Why it is not trusted any more.
-    pub(super) fn check(&self, chain: &[CertificateDer<'_>]) -> Result<(), ReasonRef> {
-        let [leaf, rest @ ..] = chain else {
+    pub(super) fn check(&self, shown: Option<&ClientCertificate>) -> Result<(), ReasonRef> {
+        let Some(shown) = shown else {
             return if self.require {
                 Err(&reasons::CERTIFICATE_MISSING)
             } else {
                 Ok(())
             };
         };
+        let chain = shown.chain().iter().map(|der| CertificateDer::from(&**der));
+        let chain: Vec<_> = chain.collect();
+        let [leaf, rest @ ..] = &*chain else {
+            return Err(&reasons::CERTIFICATE_MISSING);
+        };
         let verified = self
             .verifier
             .verify_client_cert(leaf, rest, UnixTime::now());
         match verified {
             Ok(_) => Ok(()),
-            Err(Error::InvalidCertificate(CertificateError::Revoked)) => {
-                Err(&reasons::CERTIFICATE_REVOKED)
-            }
+            Err(Error::InvalidCertificate(error)) => Err(reason(&error)),
             Err(_) => Err(&reasons::CERTIFICATE_REFUSED),
         }
+    }
+}
+
+/// What a client would show, from PEM: its own certificate first.
+#[must_use]
+pub fn read_client_certificate(pem: &[u8]) -> Option<ClientCertificate> {
+    let shown = CertificateDer::pem_slice_iter(pem).take(MAX_OTHERS + 1);
+    let chain = shown.collect::<Result<Vec<_>, _>>().ok()?;
+    ClientCertificate::read(&chain)
+}
+
+/// The reason for an error of a client's certificate.
+pub(super) fn reason(error: &CertificateError) -> ReasonRef {
+    match error {
+        CertificateError::Revoked => &reasons::CERTIFICATE_REVOKED,
+        CertificateError::Expired
+        | CertificateError::ExpiredContext { .. }
+        | CertificateError::NotValidYet
+        | CertificateError::NotValidYetContext { .. } => &reasons::CERTIFICATE_EXPIRED,
+        CertificateError::UnknownRevocationStatus
+        | CertificateError::ExpiredRevocationList
+        | CertificateError::ExpiredRevocationListContext { .. } => {
+            &reasons::CERTIFICATE_UNKNOWN_STATUS
+        }
+        CertificateError::Other(OtherError(cause)) if cause.is::<TooLarge>() => {
+            &reasons::CERTIFICATE_TOO_LARGE
+        }
+        _ => &reasons::CERTIFICATE_REFUSED,
+    }
+}
+
+/// More was shown than is looked at.
+#[derive(Debug)]
+struct TooLarge;
+
+impl std::fmt::Display for TooLarge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("too many certificates, or too large ones")
+    }
+}
+
+impl std::error::Error for TooLarge {}
+
+/// Looks at no more than a client may show, before any signature is verified.
+#[derive(Debug)]
+struct Bounded(Arc<dyn ClientCertVerifier>);
+
+impl ClientCertVerifier for Bounded {
+    fn offer_client_auth(&self) -> bool {
+        self.0.offer_client_auth()
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        self.0.client_auth_mandatory()
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.0.root_hint_subjects()
+    }
+
+    fn verify_client_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        rest: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        let bytes: usize = rest.iter().map(|each| each.len()).sum();
+        if rest.len() > MAX_OTHERS || leaf.len() + bytes > MAX_SHOWN {
+            let cause = OtherError(Arc::new(TooLarge));
+            return Err(CertificateError::Other(cause).into());
+        }
+        self.0.verify_client_cert(leaf, rest, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.0.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.0.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
+    }
+
+    fn requires_raw_public_keys(&self) -> bool {
+        self.0.requires_raw_public_keys()
     }
 }

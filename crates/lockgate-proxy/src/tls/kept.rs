@@ -109,7 +109,7 @@ impl Source<'_> {
                         return Ok(Arc::clone(found));
                     }
                 }
-                Clients::read(&trust, &lists, wanted.require)
+                Clients::read(&trust, &lists, (wanted.require, wanted.unknown_revocation))
                     .map(|clients| (print, Arc::new(clients)))
             }
             Err(cause) => Err(cause),

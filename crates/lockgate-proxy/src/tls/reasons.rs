@@ -22,7 +22,16 @@ lockgate_wire::reasons! { "tls", Client:
         "This host asks each client for a certificate, and none was shown. Configure one in the client.";
     CERTIFICATE_REFUSED = "tls-client-certificate-refused", 400,
         "The client certificate is not trusted.",
-        "It was issued by nobody whom `client_certificates.trust` names, has expired, or may not be used by clients.";
+        "It was issued by nobody whom `client_certificates.trust` names, or may not be used by clients. It has to be made for them: no authority's own, with `clientAuth` where it says what it is for.";
+    CERTIFICATE_EXPIRED = "tls-client-certificate-expired", 400,
+        "The client certificate is not valid at this time.",
+        "It, or one that vouches for it, has expired or is not valid yet. Renew it; if it is new, compare the clocks.";
+    CERTIFICATE_TOO_LARGE = "tls-client-certificate-too-large", 400,
+        "The client sent too many certificates.",
+        "A client shows its own certificate and those between it and the authority: at most 9 in all, of at most 32 KiB.";
+    CERTIFICATE_UNKNOWN_STATUS = "tls-client-certificate-status-unknown", 403,
+        "Nothing says that the client certificate was not revoked.",
+        "`client_certificates.unknown_revocation` is `deny`, and no revocation list of its issuer is there, or the list is out of date. Bring in a new list: the gate takes it up by itself.";
     CERTIFICATE_REVOKED = "tls-client-certificate-revoked", 403,
         "The client certificate was revoked.",
         "A revocation list of the listener names it. Get a new certificate from who issued it.";

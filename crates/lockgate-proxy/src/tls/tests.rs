@@ -12,7 +12,7 @@ use rcgen::{
 use rustls::pki_types::CertificateDer;
 
 use super::*;
-use crate::bundle::PemFiles;
+use crate::bundle::{PemFiles, UnknownRevocation};
 
 /// An authority that issues what a test wants.
 struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -153,6 +153,7 @@ fn a_connection_carries_what_its_certificate_and_rules_are_for() {
             trust: vec!["ca.pem".to_owned()],
             require: true,
             crl: Vec::new(),
+            unknown_revocation: UnknownRevocation::Allow,
         }),
     });
     let tls = disk.made(&wanted, true).unwrap();
@@ -254,6 +255,7 @@ fn a_revoked_client_is_not_trusted_any_more() {
         trust: vec!["ca.pem".to_owned()],
         require: true,
         crl: vec!["crl.pem".to_owned()],
+        unknown_revocation: UnknownRevocation::Allow,
     });
     let tls = disk.made(&wanted, true).unwrap();
     let chain = |authority: &Authority, serial| authority.issue(&["client.example"], serial).0;
@@ -292,6 +294,7 @@ fn hosts_with_other_rules_have_other_tickets() {
             trust: vec!["ca.pem".to_owned()],
             require: true,
             crl: Vec::new(),
+            unknown_revocation: UnknownRevocation::Allow,
         }),
     });
     let tls = disk.made(&wanted, true).unwrap();

@@ -20,6 +20,7 @@ from lockgate.admin.api import (
     reload,
     routes,
     status,
+    tls,
 )
 from lockgate.admin.api.guard import Guard
 from lockgate.admin.control import Control
@@ -35,6 +36,7 @@ RESOURCES = (
     config,
     explain,
     findings,
+    tls,
     gates,
     events,
     metrics,

@@ -45,6 +45,10 @@ fn full<'a>(verdicts: &'a [VerdictRecord<'a>]) -> AccessRecord<'a> {
         own: Some("tenant-missing"),
         operation: Some("listReviews"),
         user_agent: Some(b"Mozilla/5.0 (X11; Linux x86_64; rv:132.0)"),
+        protocol: Some("h2"),
+        tls: Some("1.3"),
+        ja4: Some("t13d1516h2_8daaf6152771_e5627efa2ab1"),
+        http2: Some("1:65536;4:131072|12517377|0|"),
     }
 }
 
@@ -92,6 +96,10 @@ fn bare() -> AccessRecord<'static> {
         own: None,
         operation: None,
         user_agent: None,
+        protocol: None,
+        tls: None,
+        ja4: None,
+        http2: None,
     }
 }
 
@@ -137,6 +145,10 @@ fn owned(record: &AccessRecord<'_>) -> Event {
         bundle: record.bundle.to_owned(),
         trace: text(record.trace),
         worker: record.worker,
+        protocol: text(record.protocol),
+        tls: text(record.tls),
+        ja4: text(record.ja4),
+        http2: text(record.http2),
         user_agent: record
             .user_agent
             .map(|bytes| String::from_utf8(bytes.to_vec()).unwrap()),
@@ -217,15 +229,29 @@ fn a_typical_event_keeps_within_its_budget() {
         operation: None,
         // Named where an API has more than one.
         upstream: None,
+        protocol: None,
+        tls: None,
+        ja4: None,
+        http2: None,
         ..full(&verdicts)
     };
-    let mut payload = Vec::new();
-    record.encode(&mut payload);
-    assert!(
-        payload.len() + super::super::frame::HEADER_BYTES <= 350,
-        "{} bytes",
-        payload.len()
-    );
+    let size = |record: AccessRecord<'_>| {
+        let mut payload = Vec::new();
+        record.encode(&mut payload);
+        payload.len() + super::super::frame::HEADER_BYTES
+    };
+    let most = size(record);
+    assert!(most <= 350, "{most} bytes");
+    let all = full(&[]);
+    let seen = AccessRecord {
+        protocol: all.protocol,
+        tls: all.tls,
+        ja4: all.ja4,
+        http2: all.http2,
+        ..record
+    };
+    // What a browser's TLS and HTTP/2 tell of it.
+    assert!(size(seen) <= most + 100, "{} bytes", size(seen));
 }
 
 #[test]

@@ -124,6 +124,10 @@ fn a_later_writer_is_read() {
         own: None,
         operation: None,
         user_agent: None,
+        protocol: None,
+        tls: None,
+        ja4: None,
+        http2: None,
     };
     let mut bytes = Vec::new();
     record.encode(&mut bytes);
