@@ -19,6 +19,7 @@ from lockgate.config import load
 from policies import (
     test_api_key,
     test_cors,
+    test_grpc,
     test_headers,
     test_inflate,
     test_jwt,
@@ -60,6 +61,7 @@ def every() -> Iterator[Situation]:
     yield from _api_key()
     yield from _body_limit()
     yield from _cors()
+    yield from _grpc()
     yield from _headers()
     yield from _inflate()
     yield from _ip_filter()
@@ -120,6 +122,18 @@ def _cors() -> Iterator[Situation]:
         headers = [HOST, *((key, value) for key, value in case["headers"])]
         bundle = partial(_of, {"cors": test_cors.said(case["config"]), **keyed})
         yield Situation(f"cors: {case['name']}", bundle, [Asked(case.get("method", "GET"), headers=headers)])
+
+
+def _grpc() -> Iterator[Situation]:
+    for case in test_grpc.CASES:
+        asked = Asked(case.get("method", "POST"), headers=[HOST, *case["headers"].items()])
+        yield Situation(f"grpc: {case['name']}", partial(_called, case["config"]), [asked])
+
+
+def _called(config: dict[str, Any]) -> dict[str, Any]:
+    bundle: dict[str, Any] = {**test_grpc.compiled(_folder(), config)}
+    bundle["facts"]["then"] = "continue"
+    return bundle
 
 
 def _headers() -> Iterator[Situation]:
