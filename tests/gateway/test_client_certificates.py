@@ -43,6 +43,14 @@ SPOOFED = [
     "X-SSL-Client-Verify: SUCCESS",
     "X-ARR-ClientCert: 1",
     "X-TLS-Client-Cert: 1",
+    "X-Amzn-Mtls-Clientcert-Subject: CN=admin",
+    "X_Amzn_Mtls_Clientcert_Leaf: 1",
+    "Cf-Client-Cert-Sha256: 1",
+    "X-SSL-Subject: CN=admin",
+    "X-SSL-Verify: SUCCESS",
+    "X-Client-DN: CN=admin",
+    "X-Client-CN: admin",
+    "X-SPIFFE-ID: spiffe://a/b",
 ]
 
 
@@ -339,11 +347,47 @@ def test_what_no_list_tells_of(gate: Gate, auto: AutoUpstream, authority: Author
     gate.load(serving(auto, own, bundles.clients(authority.pem, crl=[above, below])))
     turned_away(gate, how, "tls-client-certificate-revoked")
     # A list of somebody else's takes nobody in or out.
+    below.unlink()
     stranger = elsewhere(authority)
-    between.revoke(file="between.crl")
     forged = stranger.revoke(between.certificate, file="forged.crl")
-    gate.load(serving(auto, own, bundles.clients(authority.pem, crl=[above, below, forged])))
-    assert ask(gate.port(), how).status == 200
+    gate.load(serving(auto, own, bundles.clients(authority.pem, crl=[forged])))
+    turned_away(gate, how, "tls-client-certificate-refused")
+
+
+def test_two_lists_of_one_issuer_are_refused(authority: Authority) -> None:
+    """The library would ask the first alone, and who is revoked by the second would come in."""
+    client = authority.issue("client", "client.example")
+    empty = authority.revoke(file="empty.crl").read_bytes()
+    revoking = authority.revoke(client.certificate, file="revoking.crl").read_bytes()
+    trust = [authority.pem.read_bytes()]
+    for lists in ([empty, revoking], [revoking, empty], [empty + revoking]):
+        with pytest.raises(Exception, match="two lists of"):
+            _native.check_client_trust(trust, lists)
+    _native.check_client_trust(trust, [revoking])
+
+
+@pytest.mark.parametrize("http2", [False, True], ids=["HTTP/1.1", "HTTP/2"])
+def test_nobody_vouches_for_clients_any_more(
+    http2: bool, gate: Gate, auto: AutoUpstream, authority: Authority, own: Issued
+) -> None:
+    client = authority.issue("client", "client.example")
+    bundle = serving(auto, own, bundles.clients(authority.pem, require=False))
+    gate.load(bundle)
+    plain = serving(auto, own, bundles.clients(authority.pem, require=False))
+    assert plain["listeners"][0]["tls"] is not None
+    plain["listeners"][0]["tls"]["clients"] = None
+    if http2:
+        with Http2(gate.port(), authority.pem, shown=client) as web:
+            assert web.get().status == 200
+            gate.load(plain)
+            assert web.get().status != 200
+        return
+    with connect(gate.port(), context(authority.pem, shown=client), "shop.example") as sock:
+        sock.sendall(GET % (b"shop.example", b""))
+        assert sock.recv(4096).startswith(b"HTTP/1.1 200")
+        gate.load(plain)
+        sock.sendall(GET % (b"shop.example", b""))
+        assert not sock.recv(4096).startswith(b"HTTP/1.1 200")
 
 
 def test_a_connection_ends_with_its_certificate(

@@ -39,7 +39,7 @@ use crate::plugins;
 use crate::reasons;
 use crate::respond::{edited, refuse, respond, Answer, Fields};
 use crate::snapshot::{CompiledApi, CompiledListener, CompiledUpstream, Policy};
-use crate::tls::reasons::{CERTIFICATE_EXPIRED, HTTPS_REQUIRED, MISDIRECTED};
+use crate::tls::reasons::{CERTIFICATE_EXPIRED, CERTIFICATE_REFUSED, HTTPS_REQUIRED, MISDIRECTED};
 use crate::tls::{Secured, Tls};
 use crate::upstream::{Head, Upgrading};
 use crate::worker::{Origin, Worker};
@@ -540,7 +540,10 @@ pub(crate) fn misdirected(
         // The listener was changed after the connection was made.
         return listener.secure.then_some(&HTTPS_REQUIRED);
     };
-    let tls = listener.tls.as_ref()?;
+    let Some(tls) = &listener.tls else {
+        // The listener is plain by now, and nobody vouches for the client.
+        return secured.client().is_some().then_some(&CERTIFICATE_REFUSED);
+    };
     if let Some(reason) = distrusted(tls, secured, again) {
         return Some(reason);
     }
@@ -554,10 +557,11 @@ pub(crate) fn misdirected(
 
 /// Why the client's certificate is not good any more. `again` looks at it though nothing has changed.
 fn distrusted(tls: &Arc<Tls>, secured: &Secured, again: bool) -> Option<ReasonRef> {
-    if again || !Arc::ptr_eq(tls, &secured.by) {
+    if again || !secured.was_good_by(tls) {
         if let Err(reason) = tls.still_trusts(secured) {
             return Some(reason);
         }
+        secured.is_good_by(tls);
     }
     let ended = |client: &ClientCertificate| !client.holds(wall_ms());
     secured
@@ -573,7 +577,7 @@ pub(crate) fn outlived(worker: &Worker, origin: &Origin, state: &ConnectionState
     };
     let (_, listener) = worker.snapshot(origin);
     let tls = listener.tls.as_ref();
-    tls.is_some_and(|tls| distrusted(tls, secured, false).is_some())
+    tls.is_none_or(|tls| distrusted(tls, secured, false).is_some())
 }
 
 /// The target as it arrived, without scheme and authority.

@@ -297,6 +297,8 @@ impl Tls {
         let rules = &self.rules[self.rules_of(secured.name.as_deref())];
         match &rules.clients {
             Some(clients) => clients.check(secured.client()),
+            // Whom it was trusted by is not asked any more, so nobody vouches for the client.
+            None if secured.client().is_some() => Err(&reasons::CERTIFICATE_REFUSED),
             None => Ok(()),
         }
     }

@@ -662,7 +662,8 @@ impl Worker {
             let each = listener.each(connection.peer);
             let admission = &origin.listening.admission;
             let most = listener.limits.connections;
-            Some(admission.admit_stream(connection.peer, most, each)?)
+            let now_ms = self.clock.coarse_ms();
+            Some(admission.admit_stream(connection.peer, most, each, now_ms)?)
         };
         connection.begin_request();
         Ok(UnderWay {

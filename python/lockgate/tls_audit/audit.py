@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from lockgate.printable import printable
 from lockgate.tls_audit import hello, names
-from lockgate.tls_audit.judge import Finding, grade, judge, key_of, plain
+from lockgate.tls_audit.judge import WORST, Finding, grade, judge, key_of, plain
 from lockgate.tls_audit.meet import HEAD_BYTES, Clock, Met, UnreachableError, Way, meet
 from lockgate.tls_audit.names import NamelessError
 from lockgate.tls_audit.subjects import SUBJECTS_MAX, Subject, is_address
@@ -126,7 +126,11 @@ def _one(subject: Subject, seconds: float) -> Graded:
             return Graded(subject, None, note=_unreached(subject, str(error)), unknown=True)
     findings = judge(subject, seen, dt.datetime.now(dt.UTC))
     letter, points = grade(findings)
-    return Graded(subject, letter, points, findings, _note(subject, seen), facts=_facts(seen))
+    note, facts = _note(subject, seen), _facts(seen)
+    if any(met.unseen for _, met in seen) and letter != WORST:
+        # What it did not show may be its worst.
+        return Graded(subject, None, None, findings, note, unknown=True, facts=facts)
+    return Graded(subject, letter, points, findings, note, facts=facts)
 
 
 def _plain(subject: Subject, seconds: float) -> Graded:
@@ -176,7 +180,7 @@ def _note(subject: Subject, seen: list[tuple[Way, Met]]) -> str | None:
     said = []
     silent = [each for _, met in seen for each in met.silent]
     if silent:
-        said.append(f"no answer in time to: {', '.join(dict.fromkeys(silent))}")
+        said.append(f"no answer to: {', '.join(dict.fromkeys(silent))}")
     if subject.kind == "listener" and not subject.local and not all(met.hsts_seen for _, met in seen if met.chain):
         said.append("whether it says Strict-Transport-Security could not be seen: it asks for a client's certificate")
     if subject.passed_over:

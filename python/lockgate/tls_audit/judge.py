@@ -20,6 +20,7 @@ from lockgate.tls_audit.meet import Met, Way
 from lockgate.tls_audit.subjects import Place, Subject
 
 GRADES: Final = ("A+", "A", "B", "C", "D", "F")
+WORST: Final = GRADES[-1]
 _LEAST: Final = (100, 90, 80, 65, 50, 0)
 """The points that a grade wants, of a hundred."""
 

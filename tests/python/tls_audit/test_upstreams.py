@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -232,6 +234,40 @@ def test_a_certificate_that_cannot_be_read_is_an_f(tmp_path: Path, root: Made, t
         found = graded(tmp_path, port, trust)
     assert found.grade == "F"
     assert lost(found).keys() & {"unreadable-certificate", "no-handshake"}
+
+
+def test_what_is_not_shown_is_not_graded(tmp_path: Path, trust: str) -> None:
+    """A server with a certificate of its own making, that hangs up on who would verify it."""
+    with shown(tmp_path, made("own")) as behind:
+        connections = 0
+        bearing = 1_000
+
+        def relay(sock: socket.socket) -> None:
+            nonlocal connections
+            connections += 1
+            if connections > bearing:
+                return
+            with socket.create_connection(("127.0.0.1", behind)) as other:
+                back = threading.Thread(target=piped, args=(other, sock))
+                back.start()
+                piped(sock, other)
+                back.join()
+
+        with serving(relay) as port:
+            honest = graded(tmp_path, port, trust)
+            bearing, connections = connections - 1, 0
+            found = graded(tmp_path, port, trust)
+    assert honest.grade == "F"
+    assert (found.grade, found.unknown) == (None, True)
+    assert "whether the chain is believed" in (found.note or "")
+
+
+def piped(source: socket.socket, sink: socket.socket) -> None:
+    """Passes on what comes, to its end."""
+    with contextlib.suppress(OSError):
+        while came := source.recv(65_536):
+            sink.sendall(came)
+        sink.shutdown(socket.SHUT_WR)
 
 
 def test_one_that_fails_hides_no_other(tmp_path: Path, root: Made, trust: str) -> None:

@@ -25,10 +25,11 @@ pub fn attributes() -> impl Iterator<Item = &'static str> {
     SHORT.iter().map(|(_, short)| *short)
 }
 
-/// The attributes with short names whose values are text, in the certificate's order.
-pub fn parts(name: &X509Name<'_>) -> Box<[(&'static str, Box<str>)]> {
+/// The attributes with short names, in the certificate's order; without a value where that is
+/// in an encoding that is not read, for another reader may well take that one.
+pub fn parts(name: &X509Name<'_>) -> Box<[(&'static str, Option<Box<str>>)]> {
     name.iter_attributes()
-        .filter_map(|attribute| Some((short(attribute)?, attribute.as_str().ok()?.into())))
+        .filter_map(|attribute| Some((short(attribute)?, attribute.as_str().ok().map(Into::into))))
         .collect()
 }
 

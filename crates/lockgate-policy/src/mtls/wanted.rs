@@ -150,7 +150,7 @@ fn alone<'c>(certificate: &'c ClientCertificate, name: &str) -> Option<&'c str> 
         .iter()
         .filter(|(known, _)| *known == name);
     let (_, value) = found.next()?;
-    found.next().is_none().then_some(value)
+    found.next().is_none().then_some(value.as_deref()).flatten()
 }
 
 fn compiled(

@@ -222,12 +222,13 @@ impl Admission {
         address: IpAddr,
         most: u32,
         each: Option<Each>,
+        now_ms: u64,
     ) -> Result<Permit, Full> {
         let each = each.map(|each| Each {
             per_second: 0,
             ..each
         });
-        self.admit(address, most, each, 0)
+        self.admit(address, most, each, now_ms)
     }
 
     /// Lets an address pay for a connection that was ended as a flood.

@@ -1,5 +1,6 @@
 //! A handshake with a client, from its first byte to a connection that is safe.
 
+use std::cell::RefCell;
 use std::future::{poll_fn, Future};
 use std::io;
 use std::pin::pin;
@@ -52,6 +53,8 @@ pub struct Secured {
     pub version: &'static str,
     /// The fingerprint JA4 of what the client offered.
     pub ja4: Option<Box<str>>,
+    /// By which rules the client was found good last, where they are not those of the handshake.
+    pub(super) good_by: RefCell<Option<Arc<Tls>>>,
 }
 
 impl Secured {
@@ -68,6 +71,22 @@ impl Secured {
             client: ClientCertificate::read(chain).map(Box::new),
             version: "1.3",
             ja4: None,
+            good_by: RefCell::default(),
+        }
+    }
+
+    /// Whether the client was found good by these rules: to verify it anew with each request
+    /// would cost as much as a handshake each time.
+    #[must_use]
+    pub fn was_good_by(&self, tls: &Arc<Tls>) -> bool {
+        let good_by = self.good_by.borrow();
+        Arc::ptr_eq(tls, &self.by) || good_by.as_ref().is_some_and(|by| Arc::ptr_eq(tls, by))
+    }
+
+    /// Notes that it was.
+    pub fn is_good_by(&self, tls: &Arc<Tls>) {
+        if !Arc::ptr_eq(tls, &self.by) {
+            self.good_by.replace(Some(Arc::clone(tls)));
         }
     }
 
@@ -154,6 +173,7 @@ async fn shake(stream: TcpStream, tls: &Arc<Tls>, managed: &Managed) -> Handshak
             _ => "1.3",
         },
         ja4,
+        good_by: RefCell::default(),
     };
     // A resumed session brings the certificate of its first handshake along,
     // which was trusted then.

@@ -13,6 +13,7 @@ use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, RootCertStore,
     SignatureScheme,
 };
+use x509_parser::prelude::{CertificateRevocationList, FromDer};
 
 use super::reasons;
 use crate::bundle::UnknownRevocation;
@@ -76,6 +77,7 @@ impl Clients {
                 return Err(format!("`crl` holds more than {MAX_LISTS} lists"));
             }
         }
+        one_of_each_issuer(&read)?;
         if unknown == UnknownRevocation::Deny && read.is_empty() {
             let told = "`unknown_revocation: deny` wants a revocation list: without `crl` nobody could come in";
             return Err(told.to_owned());
@@ -135,6 +137,26 @@ impl Clients {
             Err(_) => Err(&reasons::CERTIFICATE_REFUSED),
         }
     }
+}
+
+/// Of two lists that bear one issuer's name the library asks the first alone, whatever the second
+/// revokes (webpki's `find` among authoritative lists).
+fn one_of_each_issuer(lists: &[CertificateRevocationListDer<'_>]) -> Result<(), String> {
+    let mut seen = Vec::new();
+    for der in lists {
+        let (_, list) = CertificateRevocationList::from_der(der)
+            .map_err(|_| "`crl` holds a revocation list that cannot be read")?;
+        let issuer = list.issuer().as_raw().to_vec();
+        if seen.contains(&issuer) {
+            return Err(format!(
+                "`crl` holds two lists of {}, of which one alone would be asked: keep the newest; \
+                 two authorities of one name get hosts of their own",
+                list.issuer()
+            ));
+        }
+        seen.push(issuer);
+    }
+    Ok(())
 }
 
 /// What a client would show, from PEM: its own certificate first.

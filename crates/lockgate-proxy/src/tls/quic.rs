@@ -247,6 +247,7 @@ impl Secured {
             client: shown(identity.as_ref().map(|chain| chain.as_slice()))?,
             version: "1.3",
             ja4: heard.ja4,
+            good_by: std::cell::RefCell::default(),
         };
         // A resumed session brings the certificate of its first handshake along,
         // which was trusted then.

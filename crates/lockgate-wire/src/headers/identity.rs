@@ -71,11 +71,18 @@ pub(super) const IDENTITY: &[&str] = &[
     // Which certificate it showed.
     "client-cert*", // RFC 9440
     "x-client-cert*",
-    "x-ssl-client*",
+    "x-clientcert*",
+    "x-client-dn",
+    "x-client-s-dn",
+    "x-client-cn",
+    "x-amzn-mtls*",    // AWS's balancers
+    "cf-client-cert*", // Cloudflare
+    "cf-cert*",
+    "x-spiffe*",
+    "x-ssl*",
     "ssl-client*",
     "x-arr-clientcert",
     "x-client-verify",
-    "x-ssl-cert*",
     "x-tls-client*",
     // Ours.
     "x-lockgate*",

@@ -100,7 +100,14 @@ fn addresses_that_hold_nothing_are_forgotten() {
     for number in 0..40_000_u32 {
         let address = Ipv4Addr::from_bits(number << 8).into();
         let now_ms = u64::from(number);
-        drop(admission.admit(address, u32::MAX, each, now_ms).unwrap());
+        let connection = admission.admit(address, u32::MAX, each, now_ms).unwrap();
+        // Streams look for what can be forgotten as well.
+        let wide = Some(Each {
+            open: 9,
+            per_second: 10,
+        });
+        let stream = admission.admit_stream(address, u32::MAX, wide, now_ms);
+        drop((connection, stream.unwrap()));
     }
     assert!(admission.shard(Ipv4Addr::UNSPECIFIED.into()).held.len() < 4 * FORGET_FROM);
 }
@@ -115,7 +122,7 @@ fn a_further_request_takes_the_place_of_a_connection_and_costs_no_new_one() {
     });
     let _connection = admission.admit(address, 9, each, 1_000).unwrap();
     let streams: Vec<_> = (0..9)
-        .map_while(|_| admission.admit_stream(address, 9, each).ok())
+        .map_while(|_| admission.admit_stream(address, 9, each, 1_000).ok())
         .collect();
     assert_eq!(streams.len(), 2);
     assert_eq!(
@@ -123,9 +130,9 @@ fn a_further_request_takes_the_place_of_a_connection_and_costs_no_new_one() {
         Full::Address
     );
     drop(streams);
-    assert!(admission.admit_stream(address, 9, each).is_ok());
+    assert!(admission.admit_stream(address, 9, each, 1_000).is_ok());
     assert_eq!(
-        admission.admit_stream(address, 1, each).unwrap_err(),
+        admission.admit_stream(address, 1, each, 1_000).unwrap_err(),
         Full::Listener
     );
 }
