@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import threading
@@ -14,9 +15,9 @@ import h2.connection
 import h2.events
 import h2.settings
 import pytest
+from websockets.asyncio.client import connect
 from websockets.frames import Frame, Opcode
 from websockets.protocol import CLIENT, SERVER, Protocol
-from websockets.sync.client import connect
 
 from gateway.harness import bundles
 from gateway.harness.gate import Gate
@@ -151,8 +152,8 @@ class Talks:
             elif event.opcode is Opcode.TEXT:
                 talk.send_text(bytes(event.data))
         for piece in talk.data_to_send():
-            if piece:
-                spoken.send_data(stream, piece)
+            # Nothing stands for the end: it is the server that ends it (RFC 6455 section 7.1.1).
+            spoken.send_data(stream, piece, end_stream=not piece)
 
     def __enter__(self) -> Self:
         return self
@@ -343,8 +344,10 @@ def test_over_http2_to_the_upstream(gate: Gate, authority: Authority) -> None:
     with Talks() as talks:
         gate.load(taking(authority, talks.port, bounds(), "h2"))
         with Http2(gate.port(), authority.pem) as client:
-            webs = [Web(client) for _ in range(3)]
-            for web in webs:
+            webs = []
+            for _ in range(3):
+                web = Web(client)
+                webs.append(web)
                 assert web.reply.status == 200
                 for _ in range(50):
                     web.say("x" * 10_000)
@@ -363,12 +366,15 @@ def test_over_http2_to_the_upstream(gate: Gate, authority: Authority) -> None:
 def test_from_http_11_to_http_2(gate: Gate, authority: Authority) -> None:
     with Talks() as talks:
         gate.load(taking(authority, talks.port, bounds(), "h2"))
-        how = context(authority.pem)
-        raw = socket.create_connection(("127.0.0.1", gate.port()))
-        with connect("wss://shop.example/talk", ssl=how, sock=raw, proxy=None, compression=None) as web:
-            web.send("hello")
-            assert web.recv() == "hello"
-        assert web.close_code == 1000
+        where: dict[str, Any] = {"host": "127.0.0.1", "port": gate.port(), "ssl": context(authority.pem)}
+
+        async def talk() -> None:
+            async with connect("wss://shop.example/talk", proxy=None, compression=None, **where) as web:
+                await web.send("hello")
+                assert await web.recv() == "hello"
+            assert web.close_code == 1000
+
+        asyncio.run(talk())
 
 
 @pytest.mark.parametrize(

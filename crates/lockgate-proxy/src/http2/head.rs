@@ -22,6 +22,7 @@ use crate::respond::{Fields, X_REQUEST_ID};
 
 /// RFC 6455 section 4.1.
 const KEY_BYTES: usize = 16;
+
 /// What differs between HTTP/2 and HTTP/3: what a refusal is called.
 pub struct Dialect {
     version: Version,
@@ -113,8 +114,6 @@ pub fn asks_for_websocket(parts: &Parts) -> bool {
 
 /// Says it as HTTP/1.1 does, so that the same policies judge the same head.
 pub fn as_upgrade(parts: &mut Parts, random: [u8; 24]) {
-    parts.method = Method::GET;
-    parts.extensions.remove::<Protocol>();
     let headers = &mut parts.headers;
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));

@@ -42,17 +42,17 @@ pub(super) async fn serve(
     .await;
     let head_only = request.method() == Method::HEAD;
     let (answer, tunnelled) = match asked(&worker, &origin, &state, request, &mut respond).await {
-        Ok(asked) => asked,
+        Ok(answer) => answer,
         Err(Gone) => return,
     };
     if let Some(receiving) = tunnelled {
-        if !matches!(answer.body, AnswerBody::Tunnel(_)) && answer.status.is_success() {
-            // To whoever asked for a tunnel this would say that there is one.
-            respond.send_reset(Reason::CANCEL);
-            return;
-        }
         if matches!(answer.body, AnswerBody::Tunnel(_)) {
             switch(&worker, &origin, &state, answer, receiving, &mut respond).await;
+            return;
+        }
+        if answer.status.is_success() {
+            // To whoever asked for a tunnel this would say that there is one.
+            respond.send_reset(Reason::CANCEL);
             return;
         }
     }
@@ -74,7 +74,8 @@ async fn asked(
     let (mut parts, stream) = request.into_parts();
     let tunnelled = head::asks_for_websocket(&parts);
     if tunnelled {
-        head::as_upgrade(&mut parts, worker.ids.bytes());
+        // RFC 8441 section 5: it is what GET is over HTTP/1.1.
+        parts.method = Method::GET;
     }
     let taken = {
         let mut scratch = worker.pools.lines.take();
@@ -86,21 +87,21 @@ async fn asked(
     if let Err(reason) = taken {
         return Ok((refuse_head(worker, origin, state, reason), None));
     }
-    let mut kept = None;
-    let upload = if tunnelled {
-        kept = Some(stream);
-        None
-    } else {
-        (!stream.is_end_stream()).then(|| {
-            let length = parts.headers.get(CONTENT_LENGTH);
-            let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
-            let (state, clock) = (Rc::clone(state), worker.clock.clone());
-            Upload::Http2(Box::new(upload::Upload::new(stream, state, clock, length)))
-        })
-    };
+    if tunnelled {
+        head::as_upgrade(&mut parts, worker.ids.bytes());
+        let gone = |cx: &mut Context<'_>| respond.poll_reset(cx).is_ready();
+        let answer = judged((worker, origin, state), parts, None, gone).await?;
+        return Ok((answer, Some(stream)));
+    }
+    let upload = (!stream.is_end_stream()).then(|| {
+        let length = parts.headers.get(CONTENT_LENGTH);
+        let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+        let (state, clock) = (Rc::clone(state), worker.clock.clone());
+        Upload::Http2(Box::new(upload::Upload::new(stream, state, clock, length)))
+    });
     let gone = |cx: &mut Context<'_>| respond.poll_reset(cx).is_ready();
     let answer = judged((worker, origin, state), parts, upload, gone).await?;
-    Ok((answer, kept))
+    Ok((answer, None))
 }
 
 /// The answer to one request of several that are under way, until its client is
@@ -145,10 +146,9 @@ async fn switch(
         return;
     };
     let hsts = state.tls().and_then(|secured| secured.by.hsts.as_ref());
+    let (alt_svc, date) = (state.alt_svc(), worker.clock.date());
     let id = Some(tunnel.exchange().id.as_str());
-    let date = worker.clock.date();
-    let headers = head::fields(answer.fields, true, id, &date, hsts, state.alt_svc());
-    let Some(mut headers) = headers else {
+    let Some(mut headers) = head::fields(answer.fields, true, id, &date, hsts, alt_svc) else {
         return;
     };
     // RFC 8441 section 5: the key and its proof are those of HTTP/1.1.

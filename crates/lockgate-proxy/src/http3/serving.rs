@@ -17,6 +17,7 @@ use lockgate_wire::http3::reasons::HEADER_BLOCK_TOO_LARGE;
 use super::reasons;
 use super::transport::{Handle, SendStream, Told, Transport};
 use super::upload::Upload;
+use crate::body::AnswerBody;
 use crate::client;
 use crate::http2::head;
 use crate::http2::serving::{begin, judged, Gone};
@@ -128,7 +129,7 @@ async fn send(
 ) -> Result<(), Gone> {
     let (response, mut body, over) = begin((worker, state), answer, head_only).ok_or(Gone)?;
     let sent = async {
-        taken((worker, state), sending.send_response(response)).await?;
+        taken((worker, state), &mut body, sending.send_response(response)).await?;
         loop {
             if over {
                 break;
@@ -144,15 +145,15 @@ async fn send(
             };
             match frame.into_data() {
                 Ok(data) if data.is_empty() => {}
-                Ok(data) => taken((worker, state), sending.send_data(data)).await?,
+                Ok(data) => taken((worker, state), &mut body, sending.send_data(data)).await?,
                 Err(frame) => {
                     let trailers = frame.into_trailers().unwrap_or_default();
-                    taken((worker, state), sending.send_trailers(trailers)).await?;
+                    taken((worker, state), &mut body, sending.send_trailers(trailers)).await?;
                     break;
                 }
             }
         }
-        taken((worker, state), sending.finish()).await
+        taken((worker, state), &mut body, sending.finish()).await
     };
     let sent = sent.await;
     if sent.is_err() {
@@ -164,6 +165,7 @@ async fn send(
 /// Waits until what is written is taken, as long as the client takes anything.
 async fn taken(
     (worker, state): (&Worker, &ConnectionState),
+    body: &mut AnswerBody,
     writing: impl Future<Output = Result<(), StreamError>>,
 ) -> Result<(), Gone> {
     let mut writing = pin!(writing);
@@ -173,6 +175,7 @@ async fn taken(
         }
         match writing.as_mut().poll(cx) {
             Poll::Pending => {
+                body.look(cx);
                 state.stalled(worker.clock.coarse_ms());
                 Poll::Pending
             }
