@@ -17,6 +17,7 @@ pub mod explain;
 pub mod facts;
 pub mod gate;
 pub mod head;
+mod hops;
 pub mod http1;
 pub mod http2;
 pub mod id;
