@@ -15,14 +15,18 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.harness.http3 import Http3
 from gateway.harness.upstream import AutoUpstream, Upstream
 from gateway.harness.wire import Client, Closed, Wire, answer, request
 from lockgate import _native
+from support.certificates import Authority
 from support.command import lockgate
 from support.ports import free_port
 from support.processes import Processes
 from support.running import Running, write_config
 from support.waiting import until
+
+EMPTY = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
 
 
 @dataclass
@@ -353,3 +357,33 @@ def test_descriptors_do_not_grow(running: Running) -> None:
         running.serving()
         counts.append(len(list(Path(f"/proc/{running.pids()['gate']}/fd").iterdir())))
     assert counts[-1] <= counts[0] + 1
+
+
+def test_a_request_over_http3_goes_on(tmp_path: Path, upstream: Upstream, processes: Processes) -> None:
+    """Both gates read from the same UDP socket: each gets the packets of its own connections."""
+    authority = Authority(tmp_path)
+    issued = authority.issue("shop", "shop.example")
+    port = free_port()
+    path = write_config(tmp_path, f"http://127.0.0.1:{upstream.port}", gate=f"127.0.0.1:{port}")
+    tls = f"protocols: [http/1.1, h2, h3], tls: {{certificate: {{chain: '{issued.chain}', key: '{issued.key}'}}}}"
+    path.write_text(path.read_text().replace(f'"127.0.0.1:{port}"', f'"127.0.0.1:{port}", {tls}'))
+    running = Running(processes, tmp_path, "--workers", "2", "--drain-timeout", "60s").ready()
+    key = ("x-api-key", str(running.make_key()["key"]))
+    with Http3(port, authority.pem) as old:
+        begun = old.ask("/slow", "POST", key, ("content-length", "9"), body=True)
+        old.say(begun, b"one")
+        wire = upstream.accept()
+        assert upgrade(running.folder)["result"] == "done"
+        old.say(begun, b"two")
+        with Http3(port, authority.pem) as new:
+            asked = new.ask("/new", "GET", key)
+            upstream.serve(EMPTY)
+            assert new.answer(asked).status == 204
+            old.say(begun, b"end", end=True)
+            assert wire.message().body == b"onetwoend"
+            wire.send(answer(b"in the end"))
+            assert old.answer(begun).body == b"in the end"
+            again = new.ask("/again", "GET", key)
+            upstream.serve(EMPTY)
+            assert new.answer(again).status == 204
+    all_retired(running, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,7 +19,9 @@ from lockgate.config import load
 from policies import (
     test_api_key,
     test_cors,
+    test_grpc,
     test_headers,
+    test_inflate,
     test_jwt,
     test_limits,
     test_mtls,
@@ -58,7 +61,9 @@ def every() -> Iterator[Situation]:
     yield from _api_key()
     yield from _body_limit()
     yield from _cors()
+    yield from _grpc()
     yield from _headers()
+    yield from _inflate()
     yield from _ip_filter()
     yield from _jwt()
     yield from _limits()
@@ -119,6 +124,18 @@ def _cors() -> Iterator[Situation]:
         yield Situation(f"cors: {case['name']}", bundle, [Asked(case.get("method", "GET"), headers=headers)])
 
 
+def _grpc() -> Iterator[Situation]:
+    for case in test_grpc.CASES:
+        asked = Asked(case.get("method", "POST"), headers=[HOST, *case["headers"].items()])
+        yield Situation(f"grpc: {case['name']}", partial(_called, case["config"]), [asked])
+
+
+def _called(config: dict[str, Any]) -> dict[str, Any]:
+    bundle: dict[str, Any] = {**test_grpc.compiled(_folder(), config)}
+    bundle["facts"]["then"] = "continue"
+    return bundle
+
+
 def _headers() -> Iterator[Situation]:
     for case in test_headers.OF_KEYS:
         who, credential, facts = test_headers.known(case)
@@ -130,6 +147,15 @@ def _headers() -> Iterator[Situation]:
             facts,
             test_headers.PEPPER,
         )
+
+
+def _inflate() -> Iterator[Situation]:
+    for case in cases("inflate"):
+        if case.get("at") != "body":  # A gate alone unpacks bodies; the application gets them packed.
+            body = base64.b64decode(case["body"])
+            headers = [HOST, ("Content-Length", str(len(body))), *test_inflate.fields(case)]
+            bundle = partial(_of, {"inflate": case["config"]})
+            yield Situation(f"inflate: {case['name']}", bundle, [Asked("POST", headers=headers, pieces=[body])])
 
 
 def _ip_filter() -> Iterator[Situation]:

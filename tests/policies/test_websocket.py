@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
-import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.typing import Subprotocol
 
 from gateway.harness import bundles
 from gateway.harness.gate import Gate
 from gateway.harness.secure import connect as secured
 from gateway.harness.secure import context
+from gateway.harness.talks import WITHIN, Server
 from gateway.harness.upstream import AutoUpstream
 from gateway.harness.wire import Wire, request
 from lockgate.config import load
@@ -30,7 +27,6 @@ from support.vectors import Case, cases, name
 from support.waiting import until
 
 CASES = cases("websocket")
-WITHIN = 20
 HANDSHAKE = {
     "Upgrade": "websocket",
     "Connection": "Upgrade",
@@ -97,51 +93,6 @@ def compiled(folder: Path, config: dict[str, Any]) -> PlacedWebsocket:
 )
 def test_bad_configs_are_refused(config: dict[str, Any], codes: list[str], refusals: Refusals) -> None:
     assert refusals({"websocket": config}) == codes
-
-
-def chosen(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
-    """The first that a client offers, if any."""
-    return offered[0] if offered else None
-
-
-class Server:
-    """A WebSocket server that says what it got back, and keeps how each ended."""
-
-    def __init__(self) -> None:
-        self.port = 0
-        self.closed: list[int | None] = []
-        self.fields: list[dict[str, str]] = []
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
-        self._end: Callable[[], object] = lambda: None
-
-    async def _run(self) -> None:
-        stop, loop = asyncio.Event(), asyncio.get_running_loop()
-        self._end = functools.partial(loop.call_soon_threadsafe, stop.set)
-        async with serve(self._talk, "127.0.0.1", 0, max_size=None, select_subprotocol=chosen) as server:
-            self.port = int(next(iter(server.sockets)).getsockname()[1])
-            self._ready.set()
-            await stop.wait()
-
-    async def _talk(self, connection: ServerConnection) -> None:
-        asked = connection.request
-        self.fields.append({key.lower(): value for key, value in asked.headers.raw_items()} if asked else {})
-        try:
-            async for message in connection:
-                await connection.send("x" * 5_000 if message == "much" else message)
-        except ConnectionClosed:
-            pass
-        finally:
-            self.closed.append(connection.close_code)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        assert self._ready.wait(WITHIN)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end()
-        self._thread.join(WITHIN)
 
 
 @pytest.fixture
@@ -402,15 +353,6 @@ def test_an_upstream_that_breaks_the_rules_is_found_out(gate: Gate, tmp_path: Pa
         with gate.client() as client:
             client.send(request("/talk", *(f"{key}: {value}" for key, value in HANDSHAKE.items())))
             assert client.message().reason == "upstream-websocket-accept"
-
-
-def test_an_upstream_over_http2_takes_none(gate: Gate, server: Server, tmp_path: Path) -> None:
-    told = taking(server.port, tmp_path)
-    told["upstreams"][0]["protocol"] = "h2"
-    gate.load(told)
-    with gate.client() as client:
-        client.send(request("/talk", *(f"{key}: {value}" for key, value in HANDSHAKE.items())))
-        assert client.message().reason == "upstream-no-websocket"
 
 
 def test_unmasked_frames_of_a_client_end_it(gate: Gate, server: Server, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ ROOMS = {
     "BodyLimit": "body_limit",
     "Compress": "compress",
     "Cors": "cors",
+    "Grpc": "grpc",
     "Headers": "headers",
     "Inflate": "inflate",
     "Limit": "limits",

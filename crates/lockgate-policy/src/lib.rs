@@ -9,6 +9,7 @@ pub mod api_key;
 pub mod body_limit;
 pub mod compress;
 pub mod cors;
+pub mod grpc;
 pub mod headers;
 pub mod inflate;
 pub mod ip_filter;
@@ -46,6 +47,7 @@ pub const NAMES: &[&str] = &[
     body_limit::NAME,
     compress::NAME,
     cors::NAME,
+    grpc::NAME,
     headers::NAME,
     inflate::NAME,
     ip_filter::NAME,
@@ -61,10 +63,11 @@ pub const NAMES: &[&str] = &[
 /// Every reason that a room can give, room by room.
 #[must_use]
 pub fn reasons() -> Vec<ReasonRef> {
-    let rooms: [&[ReasonRef]; 13] = [
+    let rooms: [&[ReasonRef]; 14] = [
         api_key::REASONS,
         body_limit::REASONS,
         cors::REASONS,
+        grpc::REASONS,
         inflate::REASONS,
         ip_filter::REASONS,
         jwt::REASONS,

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
 use lockgate_policy::{
-    api_key, body_limit, cors, headers, ip_filter, mtls, websocket, Answers, BodyMachine,
+    api_key, body_limit, cors, grpc, headers, ip_filter, mtls, websocket, Answers, BodyMachine,
     BodyVerdict, Caller, Denial, Edit, Grant, Identity, KeyRecord, Need, RequestView, Verdict,
 };
 use serde::Deserialize;
@@ -708,6 +708,62 @@ mod codings {
                 assert_eq!(there, value.as_deref(), "{}: {name}", case.name);
             }
             check(&case.name, &policy.decide(), &case.verdict, None);
+        }
+    }
+}
+
+mod calls {
+    use super::*;
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Vectors {
+        cases: Vec<Case>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Said {
+        #[serde(default)]
+        web: bool,
+        only: Option<bool>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Case {
+        name: String,
+        config: Said,
+        method: Option<String>,
+        headers: BTreeMap<String, String>,
+        verdict: String,
+        reason: Option<String>,
+        /// The gate ends it before the upstream is asked.
+        #[serde(default, rename = "late")]
+        _late: bool,
+    }
+
+    #[test]
+    fn grpc() {
+        let text = include_str!("../../../tests/vectors/grpc.yaml");
+        let vectors: Vectors = serde_saphyr::from_str(text).unwrap();
+        assert!(vectors.cases.len() > 10);
+        for case in vectors.cases {
+            let policy = grpc::Grpc::new(&grpc::Config {
+                message_bytes: 1,
+                deadline_ms: 0,
+                web: case.config.web,
+                only: case.config.only.unwrap_or(true),
+            })
+            .unwrap();
+            let mut headers = HeaderMap::new();
+            for (name, value) in case.headers {
+                let name = HeaderName::try_from(name).unwrap();
+                headers.append(name, HeaderValue::try_from(value).unwrap());
+            }
+            let method = case.method.as_deref().unwrap_or("POST").parse().unwrap();
+            let verdict = policy.decide(&view(&method, &headers, None));
+            check(&case.name, &verdict, &case.verdict, case.reason.as_deref());
         }
     }
 }

@@ -23,9 +23,11 @@ use crate::respond::X_REQUEST_ID;
 use crate::snapshot::Snapshot;
 use crate::upstream::{Broke, Link};
 
+mod call;
 mod chain;
 mod packing;
 
+pub use call::Call;
 pub(crate) use chain::Chain;
 use packing::Packing;
 
@@ -356,6 +358,8 @@ pub enum AnswerBody {
     Tunnel(Option<Box<Tunnel>>),
     /// Coming from the upstream, over a connection until it is over; packed on its way.
     Upstream(Option<Box<Link>>, Box<Exchange>, Option<Box<Packing>>),
+    /// Coming from the upstream message by message, and ending with a status.
+    Call(Box<Call>),
 }
 
 impl AnswerBody {
@@ -385,13 +389,20 @@ impl AnswerBody {
     /// Whether it comes from an upstream.
     #[must_use]
     pub const fn is_upstream(&self) -> bool {
-        matches!(self, Self::Upstream(..))
+        matches!(self, Self::Upstream(..) | Self::Call(_))
     }
 
     /// The id of the request that it answers; none after a panic.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         self.exchange().map(|exchange| exchange.id.as_str())
+    }
+
+    /// Looks whether the time of a call is up while nobody takes more of it.
+    pub fn look(&mut self, cx: &mut Context<'_>) {
+        if let Self::Call(call) = self {
+            call.look(cx);
+        }
     }
 
     /// Nobody wants the bytes: the answer goes without them.
@@ -403,7 +414,7 @@ impl AnswerBody {
 
     /// The client did not take all of it.
     pub fn lost(&mut self) {
-        if let Self::Own(_, Some(exchange)) | Self::Upstream(_, exchange, _) = self {
+        if let Some(exchange) = self.exchange_mut() {
             exchange.reason.get_or_insert(&reasons::CLIENT_GONE);
         }
     }
@@ -413,6 +424,16 @@ impl AnswerBody {
             Self::Own(_, exchange) => exchange.as_deref(),
             Self::Tunnel(tunnel) => tunnel.as_deref().map(Tunnel::exchange),
             Self::Upstream(_, exchange, _) => Some(exchange),
+            Self::Call(call) => Some(call.exchange()),
+        }
+    }
+
+    fn exchange_mut(&mut self) -> Option<&mut Exchange> {
+        match self {
+            Self::Own(_, exchange) => exchange.as_deref_mut(),
+            Self::Tunnel(_) => None,
+            Self::Upstream(_, exchange, _) => Some(exchange),
+            Self::Call(call) => Some(call.exchange_mut()),
         }
     }
 }
@@ -485,6 +506,7 @@ impl Body for AnswerBody {
             Self::Tunnel(_) => Poll::Ready(None),
             Self::Upstream(link, exchange, Some(packing)) => packing.poll(link, exchange, cx),
             Self::Upstream(link, exchange, None) => poll_upstream(link, exchange, cx),
+            Self::Call(call) => call.poll_frame(cx),
             Self::Own(bytes, exchange) => {
                 let bytes = bytes.take();
                 if let Some(exchange) = exchange {
@@ -501,6 +523,7 @@ impl Body for AnswerBody {
             Self::Tunnel(_) => true,
             Self::Upstream(_, _, Some(packing)) => packing.is_over(),
             Self::Upstream(link, _, None) => link.is_none(),
+            Self::Call(call) => call.is_over(),
         }
     }
 
@@ -513,6 +536,8 @@ impl Body for AnswerBody {
             Self::Tunnel(_) | Self::Upstream(_, _, Some(_)) | Self::Upstream(None, ..) => {
                 SizeHint::with_exact(0)
             }
+            Self::Call(call) if call.is_over() => SizeHint::with_exact(0),
+            Self::Call(_) => SizeHint::default(),
             Self::Upstream(Some(link), ..) => link
                 .left()
                 .map_or_else(SizeHint::default, SizeHint::with_exact),
@@ -523,7 +548,7 @@ impl Body for AnswerBody {
 impl Drop for AnswerBody {
     fn drop(&mut self) {
         let over = self.is_end_stream();
-        if let Self::Own(_, Some(exchange)) | Self::Upstream(_, exchange, _) = self {
+        if let Some(exchange) = self.exchange_mut() {
             exchange.complete = over;
         }
     }

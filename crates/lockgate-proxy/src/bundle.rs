@@ -21,8 +21,8 @@ pub use versions::{Brownout, Version, VersionBy, Versions};
 
 use lockgate_policy::plugins as plugin;
 use lockgate_policy::{
-    api_key, body_limit, compress, conditions, cors, headers, inflate, ip_filter, jwt, limits,
-    mtls, redirect, rewrite, websocket, Mode, OnError, Span, Waiver,
+    api_key, body_limit, compress, conditions, cors, grpc, headers, inflate, ip_filter, jwt,
+    limits, mtls, redirect, rewrite, websocket, Mode, OnError, Span, Waiver,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -246,6 +246,9 @@ pub struct Policies {
     /// What may become a WebSocket; none for nothing.
     #[serde(default)]
     pub websocket: Option<Placed<websocket::Config>>,
+    /// Which calls of gRPC are taken, how large and how long.
+    #[serde(default)]
+    pub grpc: Option<Placed<grpc::Config>>,
     /// Changes to header fields, both ways.
     pub headers: Option<Placed<headers::Config>>,
     /// How much may come.

@@ -16,8 +16,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::body::Broken;
 use crate::clock::Clock;
 use crate::http1::{Coding, Piece, SpareMap};
-use crate::http2;
 use crate::net::{acknowledge, ConnectionState, Scratch, Stream, Trip, Waiting};
+use crate::{http2, http3};
 
 mod conversation;
 mod head;
@@ -31,6 +31,7 @@ use head::Head;
 use outbox::Outbox;
 pub use outbox::Spare;
 pub use tunnel::Tunnel;
+pub(crate) use tunnel::{carry, Side};
 
 /// Bytes of a refused request that are read and thrown away, so that its sender
 /// gets to read the answer; nginx's `lingering_close` bounds only the time.
@@ -91,7 +92,7 @@ enum Next {
 
 /// The client went away, or has to.
 #[derive(Debug)]
-struct Gone;
+pub(crate) struct Gone;
 
 impl Client {
     /// A connection that was just accepted.
@@ -375,6 +376,8 @@ pub enum Upload {
     Http1(Rc<RefCell<Client>>),
     /// Of a stream.
     Http2(Box<http2::Upload>),
+    /// Of a stream of HTTP/3.
+    Http3(Box<http3::Upload>),
 }
 
 impl Upload {
@@ -389,6 +392,7 @@ impl Upload {
         match self {
             Self::Http1(client) => client.borrow_mut().poll_body(cx),
             Self::Http2(stream) => stream.poll_frame(cx),
+            Self::Http3(stream) => stream.poll_frame(cx),
         }
     }
 
@@ -398,6 +402,7 @@ impl Upload {
         match self {
             Self::Http1(client) => client.borrow().body.left(),
             Self::Http2(stream) => stream.left(),
+            Self::Http3(stream) => stream.left(),
         }
     }
 }

@@ -12,6 +12,7 @@ use lockgate_policy::body_limit::BodyLimit;
 use lockgate_policy::compress::Compress;
 use lockgate_policy::conditions::Conditions;
 use lockgate_policy::cors::Cors;
+use lockgate_policy::grpc::Grpc;
 use lockgate_policy::headers::Headers;
 use lockgate_policy::inflate::Inflate;
 use lockgate_policy::ip_filter::IpFilter;
@@ -28,7 +29,7 @@ use lockgate_wire::target::TargetSwitches;
 
 use crate::bundle::{
     Api, Attached, Authenticator, Authorize, Bundle, Credential, Listener, PathMatch, Placed,
-    Upstream, BUNDLE_VERSION,
+    Protocol, Upstream, BUNDLE_VERSION,
 };
 use crate::metrics::Metrics;
 use crate::mirror::Mirror;
@@ -183,7 +184,10 @@ pub fn compile(
         .collect();
     credentials.sort_by(|a, b| a.as_str().cmp(b.as_str()));
     credentials.dedup();
+    let takes_websockets = |step: &Step| matches!(step.policy, Policy::WebSocket(_));
+    let mut steps = apis.iter().flat_map(|api| &api.steps);
     Ok(Snapshot {
+        websockets: steps.any(|step| takes_websockets(step) && step.mode != Mode::Off),
         credentials,
         unfit,
         hash: hash.into(),
@@ -273,6 +277,22 @@ fn listener(
             "/proxy_protocol",
             message,
         ))]);
+    }
+    if listener.protocols.contains(&Protocol::Http3) {
+        let message = if listener.tls.is_none() {
+            Some("HTTP/3 is spoken over TLS: give the listener `tls`")
+        } else if listener.proxy_protocol {
+            Some("over UDP nobody says by the PROXY protocol for whom he speaks: take `h3` out")
+        } else {
+            None
+        };
+        if let Some(message) = message {
+            return Err(vec![at(ConfigError::new(
+                "http3-impossible",
+                "/protocols",
+                message,
+            ))]);
+        }
     }
     let tls = match (&listener.tls, around.tls) {
         (Some(wanted), Some(source)) => Some(
@@ -664,6 +684,10 @@ fn steps(
         let policy = WebSocket::new(&placed.config);
         let policy = policy.map(|policy| Policy::WebSocket(policy.into()));
         add("websocket".into(), placed.into(), policy);
+    }
+    if let Some(placed) = &api.policies.grpc {
+        let policy = Grpc::new(&placed.config).map(Policy::Grpc);
+        add("grpc".into(), placed.into(), policy);
     }
     // A name that one of several paths does not give would be empty there.
     let own = |name: &str| {

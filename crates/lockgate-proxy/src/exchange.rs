@@ -16,6 +16,7 @@ use lockgate_wire::grpc;
 use lockgate_wire::headers::trace::TraceParent;
 
 use crate::events::{blotted, blotted_text, AccessRecord, SpanRecord, VerdictRecord};
+use crate::grpc::answered_in;
 use crate::id::RequestId;
 use crate::judge::Judgement;
 use crate::metrics::OperationMetrics;
@@ -61,7 +62,7 @@ pub struct Exchange {
     pub complete: bool,
     /// The trace that it belongs to.
     pub trace: Option<TraceParent>,
-    /// Which of gRPC's protocols it speaks, if any.
+    /// Which of gRPC's protocols its answer is in, if any.
     pub grpc: Option<grpc::Protocol>,
 }
 
@@ -105,7 +106,7 @@ impl Exchange {
             bytes_out: 0,
             complete: false,
             trace: None,
-            grpc: grpc::request(method, headers).map(|found| found.protocol),
+            grpc: grpc::request(method, headers).map(|sent| answered_in(sent.protocol, headers)),
         })
     }
 
@@ -119,6 +120,13 @@ impl Exchange {
     #[must_use]
     pub const fn started_ms(&self) -> u64 {
         self.started_ms
+    }
+
+    /// How long ago it began, microseconds.
+    #[must_use]
+    pub fn age_us(&self) -> u64 {
+        let now_us = self.worker.clock.precise_us();
+        now_us.saturating_sub(self.started_us)
     }
 
     /// Takes in what a policy said of the body, once it was on its way. A

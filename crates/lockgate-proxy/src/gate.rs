@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::RawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -28,19 +28,20 @@ use crate::compile::{compile, Surroundings};
 use crate::counters::Local;
 use crate::events::{EventLog, Options};
 use crate::facts::{FactError, FactStore};
+use crate::http3;
 use crate::metrics::Metrics;
 use crate::plugins::{Launch, Ledger, Pool};
 use crate::refetch::Refetches;
 use crate::snapshot::Snapshot;
 use crate::tls::{Kept, Managed, Source};
 use crate::upstream::{Keeper, Registry};
-use crate::worker::{Command, Listening, Shared, Worker};
+use crate::worker::{Command, Datagrams, Listening, Shared, Worker};
 
 mod handover;
 pub(crate) mod secret;
 mod status;
 
-pub use handover::Handed;
+pub use handover::{is_datagram, Handed};
 pub use status::Stats;
 
 /// Commands that may wait for a worker: a few for each listener that a bundle changes.
@@ -178,6 +179,15 @@ struct Open {
     bound: SocketAddr,
     /// Its sockets once more, so that they can be handed to the gate that comes after.
     sockets: Vec<TcpListener>,
+    /// Its UDP sockets, where it speaks HTTP/3.
+    datagrams: Option<(Arc<Datagrams>, Vec<UdpSocket>)>,
+}
+
+/// What is to be opened before a bundle can serve.
+#[derive(Default)]
+struct Opening {
+    listeners: Vec<(Open, Vec<TcpListener>)>,
+    datagrams: Vec<(SocketAddr, Vec<UdpSocket>)>,
 }
 
 struct Thread {
@@ -213,6 +223,7 @@ impl Gate {
             ledger: Ledger::default(),
             upstreams,
             managed: Managed::open(&folder),
+            quic: http3::Shared::new(&folder, &settings.pepper).map_err(GateError::State)?,
             log,
             connections: AtomicU32::new(0),
             draining: AtomicBool::new(false),
@@ -508,6 +519,12 @@ impl Gate {
             .iter()
             .map(|listener| listener.address)
             .collect();
+        let http3: Vec<SocketAddr> = snapshot
+            .listeners
+            .iter()
+            .filter(|listener| listener.speaks_http3())
+            .map(|listener| listener.address)
+            .collect();
         let groups = snapshot.upstreams.iter();
         let groups = groups.filter_map(|upstream| upstream.group.clone());
         let kept = groups.filter(|group| group.wants_keeping()).collect();
@@ -517,7 +534,7 @@ impl Gate {
         }
         self.shared.current.store(Some(Arc::new(snapshot)));
         self.shared.upstreams.prune();
-        for (opened, sockets) in new {
+        for (opened, sockets) in new.listeners {
             // As many as there are workers, or more where a gate with more was taken over.
             for (worker, socket) in self.workers.iter().cycle().zip(sockets) {
                 let _ = worker
@@ -526,9 +543,21 @@ impl Gate {
             }
             open.insert(opened.listening.opened.address, opened);
         }
+        for (address, sockets) in new.datagrams {
+            if let Some(opened) = open.get_mut(&address) {
+                self.take_datagrams(opened, sockets);
+            }
+        }
+        for opened in open.values_mut() {
+            let address = opened.listening.opened.address;
+            if !http3.contains(&address) {
+                self.leave_datagrams(opened);
+            }
+        }
         open.retain(|address, opened| {
             let keep = wanted.contains(address);
             if !keep {
+                self.leave_datagrams(opened);
                 for worker in &self.workers {
                     let _ = worker
                         .commands
@@ -569,34 +598,79 @@ impl Gate {
         &self,
         snapshot: &Snapshot,
         open: &HashMap<SocketAddr, Open>,
-    ) -> Result<Vec<(Open, Vec<TcpListener>)>, GateError> {
-        let missing = snapshot
-            .listeners
-            .iter()
-            .filter(|listener| !open.contains_key(&listener.address));
-        missing
-            .map(|listener| {
-                let failed = |cause| GateError::Listen {
-                    address: listener.address,
-                    cause,
-                };
-                let (bound, sockets) = self.sockets_for(listener.address).map_err(failed)?;
+    ) -> Result<Opening, GateError> {
+        let mut opening = Opening::default();
+        for listener in &snapshot.listeners {
+            let failed = |cause| GateError::Listen {
+                address: listener.address,
+                cause,
+            };
+            let there = open.get(&listener.address);
+            let mut bound = there.map(|opened| opened.bound);
+            if there.is_none() {
+                let (at, sockets) = self.sockets_for(listener.address).map_err(failed)?;
+                bound = Some(at);
                 let kept: io::Result<Vec<_>> = sockets.iter().map(TcpListener::try_clone).collect();
                 let listening = Listening {
                     opened: Arc::clone(listener),
-                    bound,
+                    bound: at,
                     admission: Arc::default(),
                     closed: AtomicBool::new(false),
                     stop: Notify::new(),
                 };
                 let opened = Open {
                     listening: Arc::new(listening),
-                    bound,
+                    bound: at,
                     sockets: kept.map_err(failed)?,
+                    datagrams: None,
                 };
-                Ok((opened, sockets))
-            })
-            .collect()
+                opening.listeners.push((opened, sockets));
+            }
+            let speaks = there.is_some_and(|opened| opened.datagrams.is_some());
+            if let (true, false, Some(bound)) = (listener.speaks_http3(), speaks, bound) {
+                let sockets = self
+                    .datagrams_for(listener.address, bound)
+                    .map_err(failed)?;
+                opening.datagrams.push((listener.address, sockets));
+            }
+        }
+        Ok(opening)
+    }
+
+    /// Lets the workers take HTTP/3 on these sockets.
+    fn take_datagrams(&self, opened: &mut Open, sockets: Vec<UdpSocket>) {
+        let kept: io::Result<Vec<_>> = sockets.iter().map(UdpSocket::try_clone).collect();
+        let kept = match kept {
+            Ok(kept) => kept,
+            // It serves without; only a gate that comes after it will not.
+            Err(error) => {
+                system(&self.shared.log, "listen-failed", &error.to_string());
+                Vec::new()
+            }
+        };
+        let datagrams = Arc::new(Datagrams {
+            listening: Arc::clone(&opened.listening),
+            closed: AtomicBool::new(false),
+            stop: Notify::new(),
+        });
+        for (worker, socket) in self.workers.iter().cycle().zip(sockets) {
+            let _ = worker
+                .commands
+                .blocking_send(Command::Take(Arc::clone(&datagrams), socket));
+        }
+        opened.datagrams = Some((datagrams, kept));
+    }
+
+    /// Lets the workers take no more of it.
+    fn leave_datagrams(&self, opened: &mut Open) {
+        let Some((datagrams, _)) = opened.datagrams.take() else {
+            return;
+        };
+        for worker in &self.workers {
+            let _ = worker
+                .commands
+                .blocking_send(Command::Leave(Arc::clone(&datagrams)));
+        }
     }
 }
 

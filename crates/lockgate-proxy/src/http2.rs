@@ -16,9 +16,10 @@ use crate::net::{ConnectionState, Stream, Trip};
 use crate::pipeline::outlived;
 use crate::worker::{Origin, Worker};
 
-mod head;
+pub(crate) mod head;
 pub mod reasons;
-mod serving;
+pub(crate) mod serving;
+mod tunnel;
 mod upload;
 mod watched;
 
@@ -64,6 +65,9 @@ pub async fn converse(
         .max_send_buffer_size(SEND_BUFFER)
         .max_pending_accept_reset_streams(RESETS_PENDING + limits.streams as usize)
         .max_local_error_reset_streams(Some(RESETS_EARNED));
+    if worker.snapshot(origin).0.websockets {
+        builder.enable_connect_protocol();
+    }
     let budgets = Budgets::default().times(limits.control_frames);
     let (stream, seen) = Watched::new(stream, budgets, worker.clock.clone());
     state.speaks_http2(seen.fingerprint);

@@ -10,6 +10,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use http::header::{HeaderValue, ALLOW, CONTENT_TYPE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method};
+use lockgate_policy::grpc;
 use lockgate_policy::inflate::Plan;
 use lockgate_policy::limits::{Charge, Strike};
 use lockgate_policy::mtls::ClientCertificate;
@@ -36,6 +37,7 @@ use crate::trace::{Outcome, Trace};
 use crate::versions;
 
 mod bodies;
+mod calls;
 mod counted;
 mod operation;
 mod secure;
@@ -116,6 +118,7 @@ impl Default for Judgement {
             answer_edits: Vec::new(),
             shown: None,
             websocket: None,
+            grpc: None,
             inflate: None,
             packing: None,
             watchers: Vec::new(),
@@ -161,6 +164,8 @@ pub struct Judgement {
     pub shown: Option<Box<[Option<serde_json::Value>]>>,
     /// What is offered where it becomes a WebSocket, and what may pass over it.
     pub websocket: Option<Box<(Offer, Terms)>>,
+    /// The call of gRPC that it is, where the API says which it takes.
+    pub grpc: Option<grpc::Call>,
     /// How the body is unpacked, and by which step.
     pub inflate: Option<Box<(usize, Plan)>>,
     /// How the client wants its answer packed, and by which step.
@@ -630,6 +635,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             Policy::Redirect(policy) => Ok(self.redirect(policy)),
             Policy::Rewrite(policy) => Ok(self.rewrite(policy, step)),
             Policy::WebSocket(policy) => Ok(self.websocket(policy)),
+            Policy::Grpc(policy) => Ok(self.call(policy, step)),
             Policy::Inflate(policy) => Ok(self.inflate(policy, step)),
             Policy::Compress(policy) => Ok(self.compress(policy, step)),
             Policy::BodyLimit(policy) => Ok(self.body_limit(policy, step)),

@@ -16,10 +16,12 @@ pub mod exchange;
 pub mod explain;
 pub mod facts;
 pub mod gate;
+pub mod grpc;
 pub mod head;
 mod hops;
 pub mod http1;
 pub mod http2;
+pub mod http3;
 pub mod id;
 pub mod inprocess;
 pub mod judge;
@@ -57,5 +59,6 @@ pub fn reasons() -> Vec<ReasonRef> {
         .chain(reasons::REASONS.iter().copied())
         .chain(tls::reasons::REASONS.iter().copied())
         .chain(http2::reasons::REASONS.iter().copied())
+        .chain(http3::reasons::REASONS.iter().copied())
         .collect()
 }

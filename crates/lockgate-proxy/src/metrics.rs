@@ -60,6 +60,8 @@ pub struct Metrics {
     pub panics: AtomicU64,
     /// Connections accepted.
     pub accepted: AtomicU64,
+    /// Clients of HTTP/3 that were asked to prove their address.
+    pub retried: AtomicU64,
     /// Connections closed at once, by why.
     pub turned_away: [AtomicU64; Full::ALL.len()],
     /// Failures to accept a connection.
@@ -90,6 +92,7 @@ impl Metrics {
             reasons,
             panics: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
+            retried: AtomicU64::new(0),
             turned_away: Default::default(),
             accept_errors: AtomicU64::new(0),
             loads: AtomicU64::new(0),
@@ -257,6 +260,11 @@ impl Metrics {
                 "lockgate_connections_accepted_total",
                 "Connections accepted.",
                 &self.accepted,
+            ),
+            (
+                "lockgate_quic_retries_total",
+                "Clients of HTTP/3 that were asked to prove their address before anything was kept for them.",
+                &self.retried,
             ),
             (
                 "lockgate_accept_errors_total",

@@ -6,26 +6,31 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest::{digest, SHA1_FOR_LEGACY_USE_ONLY};
 use http::header::{
-    HeaderValue, CONTENT_LENGTH, HOST, RETRY_AFTER, SEC_WEBSOCKET_EXTENSIONS, SET_COOKIE,
+    HeaderValue, CONNECTION, CONTENT_LENGTH, HOST, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_EXTENSIONS, SET_COOKIE, UPGRADE,
 };
 use http::request::Parts;
 use http::uri::{PathAndQuery, Uri};
 use http::{HeaderMap, Method, Request, StatusCode, Version};
+use lockgate_policy::grpc::DEADLINE;
 use lockgate_policy::inflate::Plan;
 use lockgate_policy::mtls::ClientCertificate;
 use lockgate_policy::{Answers, Denial, Edit, ReasonRef, POLICY_FAILED};
 use lockgate_wire::coding::Packer;
+use lockgate_wire::grpc::Protocol;
 use lockgate_wire::headers::forwarding::Hop;
 use lockgate_wire::headers::trace::{continue_or_begin, TraceParent, TRACEPARENT, TRACESTATE};
 use lockgate_wire::headers::{remove_hop_by_hop, remove_look_alikes};
 use lockgate_wire::websocket::{reasons as websocket, Offer};
+use tokio::time::timeout_at;
 
 use crate::body::{AnswerBody, RequestBody};
-use crate::bundle::Protocol;
+use crate::bundle;
 use crate::client::{Tunnel, Upload};
 use crate::clock::wall_ms;
 use crate::edits;
 use crate::exchange::Exchange;
+use crate::grpc;
 use crate::hops;
 use crate::http1::write_field;
 use crate::judge::{Arrival, End, Judging, Progress};
@@ -190,6 +195,11 @@ pub const ORDER: &[Place] = &[
         "A body is bounded before anything reads it, and only for those who may send one.",
     ),
     policy(
+        "grpc",
+        "head, body, response",
+        "Messages are bounded one by one, behind the bound on all of them; what judges later sees none of their coding.",
+    ),
+    policy(
         "plugins",
         "head, response",
         "What the operator's own code judges costs most, and was let through by everything else.",
@@ -308,6 +318,7 @@ pub async fn serve_request(
         // RFC 6455 section 4.1 wants HTTP/1.1.
         return refuse(exchange, (&websocket::CONNECTION).into(), true);
     }
+    let over_http2 = parts.version == Version::HTTP_2;
     // Kept as it came, to be asked again while it is open.
     let asked = exchange
         .judgement
@@ -315,7 +326,12 @@ pub async fn serve_request(
         .is_some()
         .then(|| parts.clone());
     // Transform.
-    let own = match outgoing(&mut exchange, &mut parts, (api, upstream)) {
+    let terms = grpc::outgoing(&exchange, &mut parts.headers, upstream);
+    let own = terms.and_then(|terms| {
+        let own = outgoing(&mut exchange, &mut parts, (api, upstream))?;
+        Ok((own, terms))
+    });
+    let (own, terms) = match own {
         Ok(own) => own,
         Err(denial) => return refuse(exchange, denial, false),
     };
@@ -345,10 +361,22 @@ pub async fn serve_request(
     // Upstream.
     let request = Request::from_parts(parts, body);
     let client = exchange.judgement.client;
-    let answer = worker
-        .pools
-        .exchange(upstream, state, request, own.0, client)
-        .await;
+    let pools = &worker.pools;
+    let answer = match terms.deadline {
+        None => {
+            pools
+                .exchange(upstream, state, request, own.0, client)
+                .await
+        }
+        // In a box, so that requests without one carry nothing of it along.
+        Some(until) => {
+            let asking = pools.exchange(upstream, state, request, own.0, client);
+            match Box::pin(timeout_at(until, asking)).await {
+                Ok(answer) => answer,
+                Err(_) => return refuse(exchange, (&DEADLINE).into(), true),
+            }
+        }
+    };
     let (mut head, mut link) = match answer {
         Ok(answer) => answer,
         Err(failure) => {
@@ -370,7 +398,8 @@ pub async fn serve_request(
     }
 
     if let (Some(asked), Some(offered)) = (asked, exchange.judgement.websocket.take()) {
-        match granted(&offered.0, &mut head) {
+        let stream = upstream.protocol == bundle::Protocol::Http2;
+        match granted(&offered.0, &mut head, stream) {
             Ok(Some(deflate)) => {
                 exchange.target = Some(Arc::clone(link.target()));
                 exchange.status = head.status.as_u16();
@@ -384,6 +413,10 @@ pub async fn serve_request(
                     close: true,
                     body: AnswerBody::Tunnel(Some(Box::new(tunnel))),
                 };
+            }
+            // A client of HTTP/2 would take it for a tunnel (RFC 8441 section 4).
+            Ok(None) if over_http2 && head.status.is_success() => {
+                return refuse(exchange, (&websocket::UPSTREAM_UPGRADE).into(), true);
             }
             Ok(None) => {}
             Err(reason) => return refuse(exchange, reason.into(), true),
@@ -401,6 +434,9 @@ pub async fn serve_request(
         if let Some(denial) = judged.await {
             return refuse(exchange, denial, true);
         }
+    }
+    if exchange.grpc == Some(Protocol::Grpc) || terms.web.is_some() {
+        return grpc::answer(exchange, head, link, &terms);
     }
     let Some(fields) = edited(&exchange, head.fields) else {
         return refuse(exchange, Denial::new(&reasons::GARBAGE), true);
@@ -445,13 +481,21 @@ fn packed(
 }
 
 /// Whether the upstream grants the WebSocket that was offered, and whether its
-/// messages may be compressed. Without one its answer is as any other.
-fn granted(offer: &Offer, head: &mut Head) -> Result<Option<bool>, ReasonRef> {
+/// messages may be compressed. Without one its answer is as any other. A
+/// `stream` of HTTP/2 has no key, and says the same with another status.
+fn granted(offer: &Offer, head: &mut Head, stream: bool) -> Result<Option<bool>, ReasonRef> {
     let fields = std::mem::replace(&mut head.fields, Fields::Own(HeaderMap::new()));
     let mut headers = match fields {
         Fields::Own(headers) => headers,
         Fields::Passed(lines) => lines.map(HeaderMap::new()).ok_or(&reasons::GARBAGE)?.0,
     };
+    if stream && head.status.is_success() {
+        head.status = StatusCode::SWITCHING_PROTOCOLS;
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        let accept = HeaderValue::try_from(offer.accept(sha1));
+        headers.insert(SEC_WEBSOCKET_ACCEPT, accept.map_err(|_| &reasons::GARBAGE)?);
+    }
     let agreed = offer.check_answer(head.status, &headers, sha1)?;
     remove_hop_by_hop(&mut headers);
     head.fields = Fields::Own(headers);
@@ -634,11 +678,10 @@ fn outgoing(
         }
     }
     if let Some(offered) = &exchange.judgement.websocket {
-        if upstream.protocol == Protocol::Http2 {
-            return Err((&reasons::NO_WEBSOCKET).into());
+        if upstream.protocol == bundle::Protocol::Http1 {
+            own.line(b"connection", b"upgrade");
+            own.line(b"upgrade", b"websocket");
         }
-        own.line(b"connection", b"upgrade");
-        own.line(b"upgrade", b"websocket");
         headers.remove(SEC_WEBSOCKET_EXTENSIONS);
         if let Some(known) = offered.0.known_extensions() {
             own.line(b"sec-websocket-extensions", known.as_bytes());

@@ -97,7 +97,10 @@ lockgate_wire::reasons! { "route", Client:
         "The upstream took the connection and does not speak HTTP/2 on it. Take `protocol: h2` out, or see that its servers have it.";
     NO_WEBSOCKET = "upstream-no-websocket", 502,
         "The API cannot take WebSockets there.",
-        "Its upstream is spoken to over HTTP/2 (`protocol: h2`), which carries none here. Give the API an upstream with HTTP/1.1.";
+        "Its upstream is spoken to over HTTP/2 (`protocol: h2`) and does not offer them there (RFC 8441). Give the API an upstream with HTTP/1.1.";
+    NO_GRPC = "upstream-no-grpc", 502,
+        "The API cannot take calls of gRPC there.",
+        "Its upstream is spoken to over HTTP/1.1, which carries none. Give the upstream `protocol: h2`.";
     CONNECT_TIMEOUT = "upstream-connect-timeout", 504,
         "The API cannot be reached in time.",
         "No target of the upstream took a connection within `timeouts.connect`.";

@@ -44,7 +44,10 @@ pub enum Fields {
 #[must_use]
 pub fn refuse(mut exchange: Box<Exchange>, denial: Denial, close: bool) -> Answer {
     if exchange.grpc.is_some() {
-        return refuse_grpc(exchange, &denial, close);
+        return Answer {
+            close,
+            ..refuse_with(exchange, &denial, None)
+        };
     }
     let body = problem(
         &exchange.snapshot.problem_base,
@@ -65,39 +68,30 @@ pub fn refuse(mut exchange: Box<Exchange>, denial: Denial, close: bool) -> Answe
 }
 
 /// Refuses a call of gRPC in its own words: a status and a message in the head,
-/// and nothing behind it (`Trailers-Only` of PROTOCOL-HTTP2.md). A client of it
-/// would take an HTTP status for a fault of something on the way.
-fn refuse_grpc(mut exchange: Box<Exchange>, denial: &Denial, close: bool) -> Answer {
+/// and nothing behind it (`Trailers-Only` of PROTOCOL-HTTP2.md); with gRPC-Web in
+/// the body. A client of it would take an HTTP status for a fault of something
+/// on the way. `code` is what is known better than by the reason.
+#[must_use]
+pub fn refuse_with(
+    mut exchange: Box<Exchange>,
+    denial: &Denial,
+    code: Option<grpc::Code>,
+) -> Answer {
     exchange.status = denial.status();
     exchange.reason = Some(denial.reason);
     exchange.own.clone_from(&denial.own);
     let mut headers = refusal(denial);
     let protocol = exchange.grpc.unwrap_or(grpc::Protocol::Grpc);
-    let kind = grpc::ContentType {
-        protocol,
-        suffix: "",
-    };
-    if let Ok(kind) = HeaderValue::try_from(kind.with(protocol)) {
-        headers.insert(CONTENT_TYPE, kind);
-    }
-    let code = grpc::Code::of_refusal(denial.reason);
-    headers.insert("grpc-status", HeaderValue::from_static(code.as_str()));
-    let reason = denial.reason;
-    let detail = denial.detail.as_deref().unwrap_or(reason.title);
-    let words = format!(
-        "{detail} ({}, request {})",
-        reason.code,
-        exchange.id.as_str()
-    );
-    if let Ok(words) = HeaderValue::try_from(grpc::encode_message(&words)) {
-        headers.insert("grpc-message", words);
+    let (status, own, body) = crate::grpc::refusal(protocol, denial, code, exchange.id.as_str());
+    for (name, value) in &own {
+        headers.insert(name.clone(), value.clone());
     }
     edit(&exchange, &mut headers);
     Answer {
-        status: StatusCode::OK,
+        status,
         fields: Fields::Own(headers),
-        close,
-        body: AnswerBody::own(Bytes::new(), Some(exchange)),
+        close: false,
+        body: AnswerBody::own(body.into(), Some(exchange)),
     }
 }
 

@@ -9,6 +9,7 @@ use lockgate_policy::api_key::ApiKey;
 use lockgate_policy::body_limit::BodyLimit;
 use lockgate_policy::compress::Compress;
 use lockgate_policy::cors::Cors;
+use lockgate_policy::grpc::Grpc;
 use lockgate_policy::headers::Headers;
 use lockgate_policy::inflate::Inflate;
 use lockgate_policy::ip_filter::IpFilter;
@@ -20,8 +21,8 @@ use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
 use lockgate_policy::websocket::{self, WebSocket};
 use lockgate_policy::{
-    api_key, body_limit, compress, cors, headers, inflate, ip_filter, limits, plugins, redirect,
-    rewrite, Edit, Mode, OnError, Ranges, Span, Waiver,
+    api_key, body_limit, compress, cors, grpc, headers, inflate, ip_filter, limits, plugins,
+    redirect, rewrite, Edit, Mode, OnError, Ranges, Span, Waiver,
 };
 use lockgate_wire::target::TargetSwitches;
 
@@ -73,6 +74,8 @@ pub struct Snapshot {
     pub credentials: Vec<HeaderName>,
     /// Secrets that are missing or unfit, and what that closes, in words.
     pub unfit: Vec<String>,
+    /// Whether some API takes WebSockets.
+    pub websockets: bool,
     /// What processes for plugins run.
     pub plugins: Option<PluginSet>,
     /// Those processes, where a gate runs some.
@@ -104,6 +107,7 @@ impl Snapshot {
             problem_base: String::new(),
             credentials: Vec::new(),
             unfit: Vec::new(),
+            websockets: false,
             plugins: None,
             pool: None,
         }
@@ -295,6 +299,8 @@ pub enum Policy {
     Headers(Headers),
     /// What may become a WebSocket.
     WebSocket(Box<WebSocket>),
+    /// Which calls of gRPC are taken.
+    Grpc(Grpc),
 }
 
 /// What a caller may do.
@@ -327,6 +333,7 @@ impl Policy {
             Self::Plugin(_) => plugins::NAME,
             Self::Headers(_) => headers::NAME,
             Self::WebSocket(_) => websocket::NAME,
+            Self::Grpc(_) => grpc::NAME,
             Self::Limits(_) | Self::Penalty(_) => limits::NAME,
         }
     }
@@ -420,6 +427,12 @@ impl CompiledListener {
         }
     }
 
+    /// Whether it speaks HTTP/3 as well.
+    #[must_use]
+    pub fn speaks_http3(&self) -> bool {
+        self.tls.is_some() && self.protocols.contains(&Protocol::Http3)
+    }
+
     /// Whether `peer` is a proxy that is believed.
     #[must_use]
     pub fn trusts(&self, peer: IpAddr) -> bool {
@@ -462,6 +475,12 @@ pub struct CompiledUpstream {
 }
 
 impl CompiledUpstream {
+    /// Whether a connection carries one exchange at a time.
+    #[must_use]
+    pub fn is_of_one(&self) -> bool {
+        self.protocol == Protocol::Http1
+    }
+
     /// Whether a connection that was made safe like this is one that the upstream asks for.
     #[must_use]
     pub fn trusts(&self, tls: Option<&Arc<Outbound>>) -> bool {

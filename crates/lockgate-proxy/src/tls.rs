@@ -5,11 +5,13 @@
 //! its own tickets.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use http::HeaderValue;
 use lockgate_policy::{ConfigError, ReasonRef};
 use lockgate_wire::target::normalize_host;
+use quinn_proto::crypto::rustls::QuicServerConfig;
 use rustls::crypto::{aws_lc_rs, CryptoProvider};
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
@@ -23,6 +25,7 @@ mod clients;
 mod kept;
 mod managed;
 mod outbound;
+mod quic;
 pub mod reasons;
 
 pub use accept::{accept, Handshake, Secured};
@@ -32,6 +35,7 @@ pub use clients::Clients;
 pub use kept::{Kept, Pem, Source};
 pub use managed::Managed;
 pub use outbound::Outbound;
+pub use quic::{failure as quic_failure, Quic};
 
 /// TLS tickets that a client gets with a handshake; it may come back over as
 /// many connections at once. OpenSSL's default.
@@ -50,10 +54,19 @@ pub struct Tls {
 }
 
 /// By what a handshake goes.
-#[derive(Debug)]
 struct Rules {
     config: Arc<ServerConfig>,
+    /// The same within QUIC, where it is spoken.
+    quic: Option<Arc<QuicServerConfig>>,
     clients: Option<Arc<Clients>>,
+}
+
+impl fmt::Debug for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rules")
+            .field("clients", &self.clients)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Which certificate and which rules hold for a name.
@@ -173,12 +186,23 @@ impl Tls {
             return Err(errors);
         }
         let rules = clients.into_iter().map(|clients| {
-            let config = config(wanted.minimum, protocols, clients.as_deref(), &certificates)
-                .map_err(|cause| {
-                    let told = format!("TLS cannot be set up: {cause}");
-                    vec![ConfigError::new("tls-unusable", "/tls", told)]
-                })?;
-            Ok(Rules { config, clients })
+            let unusable = |cause: String| {
+                let told = format!("TLS cannot be set up: {cause}");
+                vec![ConfigError::new("tls-unusable", "/tls", told)]
+            };
+            let names: Vec<_> = protocols.iter().filter_map(|one| one.alpn()).collect();
+            let config = config(wanted.minimum, &names, clients.as_deref(), &certificates)
+                .map_err(|cause| unusable(cause.to_string()))?;
+            let quic = protocols
+                .contains(&Protocol::Http3)
+                .then(|| quic::config(clients.as_deref(), &certificates))
+                .transpose()
+                .map_err(unusable)?;
+            Ok(Rules {
+                config,
+                quic,
+                clients,
+            })
         });
         let rules = rules.collect::<Result<_, Vec<ConfigError>>>()?;
         let hsts = wanted.hsts.as_deref().map(HeaderValue::from_str);
@@ -307,7 +331,7 @@ pub(crate) const fn versions(minimum: TlsVersion) -> &'static [&'static Supporte
 
 fn config(
     minimum: TlsVersion,
-    protocols: &[Protocol],
+    protocols: &[&[u8]],
     clients: Option<&Clients>,
     certificates: &Arc<Names>,
 ) -> Result<Arc<ServerConfig>, rustls::Error> {
@@ -318,11 +342,7 @@ fn config(
         None => building.with_no_client_auth(),
     };
     let mut config = building.with_cert_resolver(Arc::clone(certificates) as _);
-    config.alpn_protocols = protocols
-        .iter()
-        .filter_map(|protocol| protocol.alpn())
-        .map(<[u8]>::to_vec)
-        .collect();
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     // Stateless tickets alone: nothing that a stranger's handshakes could fill up.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.ticketer = aws_lc_rs::Ticketer::new()?;

@@ -194,7 +194,9 @@ impl Pools {
             request.method().is_idempotent() && request.body().is_empty() && !upgrading;
         let no_body = request.method() == Method::HEAD;
         let until_ms = self.clock.coarse_ms() + u64::from(upstream.timeouts.first_byte_ms);
-        let mut link = self.only(upstream, upgrading).await?;
+        let mut link = self
+            .only(upstream, upgrading && upstream.is_of_one())
+            .await?;
         self.maps.give_back(link.begin(request, &own));
         self.lines.replace(own);
         let mut renewed = false;

@@ -15,14 +15,13 @@ use lockgate_wire::framing::HeadLimits;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, Notify};
 
-use crate::bundle::FactsPolicy;
+use crate::bundle::{FactsPolicy, Protocol};
 use crate::client::{converse, Client, Spare};
 use crate::clock::Clock;
 use crate::counters::Local;
 use crate::events::{EventLog, Sink};
 use crate::exchange::Exchange;
 use crate::facts::FactStore;
-use crate::http2;
 use crate::id::Ids;
 use crate::judge::{answer, Stores};
 use crate::metrics::{Metrics, WorkerMetrics};
@@ -34,6 +33,7 @@ use crate::refetch::Refetches;
 use crate::snapshot::{CompiledListener, Snapshot};
 use crate::tls::{self, Managed};
 use crate::upstream::{Pools, Registry};
+use crate::{http2, http3};
 
 /// How often a worker looks at its clock, and hands events over.
 const TICK: Duration = Duration::from_millis(50);
@@ -43,6 +43,8 @@ const SWEEP_TICKS: u64 = 4;
 const POOL_TICKS: u64 = 20;
 /// How long to wait before accepting again, when descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Turns of the other tasks before a worker's end: a connection's and its endpoint's.
+const LAST_TURNS: usize = 8;
 /// Why a plugin says nothing where none was started.
 const NO_POOL: &str = "no process runs plugins";
 
@@ -69,6 +71,8 @@ pub struct Shared {
     pub ledger: Ledger,
     /// Certificates that the control process looks after.
     pub managed: Managed,
+    /// What endpoints of QUIC share.
+    pub quic: http3::Shared,
     /// The event log.
     pub log: Arc<EventLog>,
     /// Open connections of all workers.
@@ -127,6 +131,23 @@ pub struct Listening {
     pub stop: Notify,
 }
 
+/// A listener's UDP sockets, as long as it speaks HTTP/3.
+pub struct Datagrams {
+    /// Whose they are.
+    pub listening: Arc<Listening>,
+    /// Set as they close.
+    pub closed: AtomicBool,
+    /// Told as they close.
+    pub stop: Notify,
+}
+
+impl Datagrams {
+    fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.stop.notify_waiters();
+    }
+}
+
 /// Where a connection came in.
 pub struct Origin {
     listening: Arc<Listening>,
@@ -152,6 +173,10 @@ pub enum Command {
     Listen(Arc<Listening>, std::net::TcpListener),
     /// Stop accepting there, and let its connections end.
     Close(Arc<Listening>),
+    /// Take HTTP/3 on this socket.
+    Take(Arc<Datagrams>, std::net::UdpSocket),
+    /// Take no more of it there, and let its connections end.
+    Leave(Arc<Datagrams>),
     /// Stop accepting, and let each connection end with its next answer.
     Retire,
     /// Stop accepting, and let all connections end.
@@ -188,6 +213,7 @@ pub struct Worker {
     scratch: Scratch,
     spare: Spare,
     listeners: RefCell<Vec<Arc<Listening>>>,
+    datagrams: RefCell<Vec<(Arc<Datagrams>, Arc<http3::Socket>)>>,
     /// Told when a task panicked that the worker cannot do without.
     crippled: Notify,
 }
@@ -211,6 +237,7 @@ impl Worker {
             }),
             watch: Watch::default(),
             listeners: RefCell::default(),
+            datagrams: RefCell::default(),
             spare: Spare::default(),
             crippled: Notify::new(),
             scratch,
@@ -233,15 +260,21 @@ impl Worker {
             match command {
                 Command::Listen(listening, socket) => self.listen(listening, socket),
                 Command::Close(listening) => self.close(&listening),
+                Command::Take(datagrams, socket) => self.take(datagrams, socket),
+                Command::Leave(datagrams) => self.leave(&datagrams),
                 Command::Retire => {
-                    self.stop_accepting();
+                    self.stop_accepting(true);
                     self.watch.retire();
                 }
                 Command::Drain => {
-                    self.stop_accepting();
+                    self.stop_accepting(false);
                     self.watch.drain(|_| true);
                 }
             }
+        }
+        // What QUIC says at its end is sent by tasks of its own.
+        for _ in 0..LAST_TURNS {
+            tokio::task::yield_now().await;
         }
         ticking.abort();
         self.sink.hand_over();
@@ -327,9 +360,112 @@ impl Worker {
         }
     }
 
-    fn stop_accepting(&self) {
+    /// `followed` by another gate, which reads from the same sockets and passes on what
+    /// is not its own.
+    fn stop_accepting(&self, followed: bool) {
         for listening in self.listeners.take() {
             listening.close();
+        }
+        for (datagrams, socket) in self.datagrams.take() {
+            datagrams.close();
+            if followed {
+                socket.leave();
+            }
+        }
+    }
+
+    fn take(self: &Rc<Self>, datagrams: Arc<Datagrams>, socket: std::net::UdpSocket) {
+        // As it is now: it may have been opened without HTTP/3.
+        let listener = self.origin(&datagrams.listening).accepted;
+        let Some(tls) = &listener.tls else { return };
+        let quic = &self.shared.quic;
+        match quic.endpoint(socket, tls, &listener.limits) {
+            Ok((endpoint, socket)) => {
+                let kept = (Arc::clone(&datagrams), socket);
+                self.datagrams.borrow_mut().push(kept);
+                tokio::task::spawn_local(Rc::clone(self).receive(datagrams, endpoint));
+            }
+            Err(error) => self.tell("listen-failed", &error.to_string()),
+        }
+    }
+
+    fn leave(&self, datagrams: &Arc<Datagrams>) {
+        self.datagrams
+            .borrow_mut()
+            .retain(|(open, _)| !Arc::ptr_eq(open, datagrams));
+        datagrams.close();
+        let address = datagrams.listening.opened.address;
+        self.watch
+            .drain(|state| state.listener == address && state.is_http3());
+    }
+
+    async fn receive(self: Rc<Self>, datagrams: Arc<Datagrams>, endpoint: quinn::Endpoint) {
+        let _vital = Vital(&self);
+        while !datagrams.closed.load(Ordering::Acquire) {
+            let incoming = tokio::select! {
+                biased;
+                () = datagrams.stop.notified() => break,
+                incoming = endpoint.accept() => incoming,
+            };
+            let Some(incoming) = incoming else { break };
+            // Who cannot be reached at its address is not there: no place is taken for it, and
+            // none of the address that it names. It is not answered but by this (decision 0150).
+            if !incoming.remote_address_validated() {
+                self.shared.metrics.retried.fetch_add(1, Ordering::Relaxed);
+                // It was not validated, and so it may be asked.
+                let _ = incoming.retry();
+                continue;
+            }
+            self.admit_quic(&datagrams.listening, incoming);
+        }
+        endpoint.set_server_config(None);
+    }
+
+    fn admit_quic(self: &Rc<Self>, listening: &Arc<Listening>, incoming: quinn::Incoming) {
+        let peer = incoming.remote_address().ip().to_canonical();
+        let origin = self.origin(listening);
+        let Some(permit) = self.permit(&origin, peer) else {
+            return incoming.refuse();
+        };
+        tokio::task::spawn_local(Rc::clone(self).converse_quic(incoming, peer, origin, permit));
+    }
+
+    async fn converse_quic(
+        self: Rc<Self>,
+        incoming: quinn::Incoming,
+        peer: IpAddr,
+        origin: Origin,
+        permit: Permit,
+    ) {
+        self.shared.connections.fetch_add(1, Ordering::Relaxed);
+        let port = origin.listening.bound.port();
+        let state = ConnectionState::new(peer, &origin.accepted, port, self.clock.coarse_ms());
+        let _registered = Registered {
+            number: self.watch.add(Rc::clone(&state)),
+            worker: &self,
+            _permit: permit,
+            also: None,
+        };
+        let accepted = &origin.accepted;
+        // By the certificates and rules of now, whatever they were as the socket was opened.
+        let spoken = accepted.tls.as_ref().filter(|_| accepted.speaks_http3());
+        let config = spoken.and_then(|tls| {
+            let config = self.shared.quic.server(tls, &accepted.limits)?;
+            Some((tls, config))
+        });
+        let Some((tls, config)) = config else {
+            return incoming.refuse();
+        };
+        let Ok(connecting) = incoming.accept_with(config) else {
+            return self.metrics.refused(&tls::reasons::HANDSHAKE_BROKEN);
+        };
+        match Box::pin(http3::shake(connecting, tls, &state)).await {
+            Ok((connection, secured)) => {
+                state.secured(secured, self.clock.coarse_ms());
+                let origin = Rc::new(origin);
+                Box::pin(http3::converse(connection, &self, &origin, &state)).await;
+            }
+            Err(reason) => self.metrics.refused(reason),
         }
     }
 
@@ -389,28 +525,41 @@ impl Worker {
     }
 
     fn admit(self: &Rc<Self>, listening: &Arc<Listening>, stream: TcpStream, peer: IpAddr) {
+        let origin = self.origin(listening);
+        if let Some(permit) = self.permit(&origin, peer) {
+            tokio::task::spawn_local(Rc::clone(self).converse(stream, peer, origin, permit));
+        }
+    }
+
+    /// Where a connection comes in that begins now.
+    fn origin(&self, listening: &Arc<Listening>) -> Origin {
         let origin = Origin {
             listening: Arc::clone(listening),
             accepted: Arc::clone(&listening.opened),
         };
         let (_, current) = self.snapshot(&origin);
-        let origin = Origin {
+        Origin {
             accepted: current,
             ..origin
-        };
+        }
+    }
+
+    /// The right to a connection; none where there are too many.
+    fn permit(&self, origin: &Origin, peer: IpAddr) -> Option<Permit> {
         let limits = &origin.accepted.limits;
         let each = origin.accepted.each(peer);
         let now_ms = self.clock.coarse_ms();
         let admission = &origin.listening.admission;
-        let permit = match admission.admit(peer, limits.connections, each, now_ms) {
-            Ok(permit) => permit,
+        match admission.admit(peer, limits.connections, each, now_ms) {
+            Ok(permit) => {
+                self.shared.metrics.accepted.fetch_add(1, Ordering::Relaxed);
+                Some(permit)
+            }
             Err(why) => {
                 self.turned_away(why);
-                return;
+                None
             }
-        };
-        self.shared.metrics.accepted.fetch_add(1, Ordering::Relaxed);
-        tokio::task::spawn_local(Rc::clone(self).converse(stream, peer, origin, permit));
+        }
     }
 
     async fn converse(
@@ -476,7 +625,10 @@ impl Worker {
             None if origin.accepted.secure => return,
             None => Stream::Plain(stream),
         };
-        if state.tls().is_some_and(|secured| secured.h2) {
+        if state
+            .tls()
+            .is_some_and(|secured| secured.protocol == Protocol::Http2)
+        {
             let origin = Rc::new(origin);
             return Box::pin(http2::converse(stream, &self, &origin, &state)).await;
         }
@@ -517,7 +669,8 @@ impl Worker {
             worker: Rc::clone(self),
             connection: Rc::clone(connection),
             number: self.watch.add(Rc::clone(stream)),
-            _permit: permit,
+            permit,
+            answered: false,
         })
     }
 
@@ -540,13 +693,25 @@ pub(crate) struct UnderWay {
     worker: Rc<Worker>,
     connection: Rc<ConnectionState>,
     number: usize,
-    _permit: Option<Permit>,
+    permit: Option<Permit>,
+    answered: bool,
+}
+
+impl UnderWay {
+    /// It is answered, and takes no place any more: what of the answer the client does
+    /// not have yet, is bounded by its connection's window.
+    pub(crate) fn answered(&mut self) {
+        self.permit = None;
+        if !std::mem::replace(&mut self.answered, true) {
+            self.connection.end_request(self.worker.clock.coarse_ms());
+        }
+    }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
         self.worker.watch.remove(self.number);
-        self.connection.end_request(self.worker.clock.coarse_ms());
+        self.answered();
     }
 }
 

@@ -1,7 +1,6 @@
 //! The gate, in a small Python host.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -177,19 +176,31 @@ fn received((address, bound, descriptors): Sockets) -> PyResult<Handed> {
     let owned = descriptors.into_iter().map(|descriptor| {
         // SAFETY: the host received the descriptor over a Unix socket for this
         // gate alone and gives it away with this call: nobody else closes it.
-        TcpListener::from(unsafe { OwnedFd::from_raw_fd(descriptor) })
+        unsafe { OwnedFd::from_raw_fd(descriptor) }
     });
-    let sockets: Vec<TcpListener> = owned.collect();
+    let (mut sockets, mut datagrams) = (Vec::new(), Vec::new());
+    for descriptor in owned.collect::<Vec<OwnedFd>>() {
+        match native::is_datagram(&descriptor)? {
+            true => datagrams.push(descriptor.into()),
+            false => sockets.push(descriptor.into()),
+        }
+    }
     Ok(Handed {
         address: read(&address)?,
         bound: read(&bound)?,
         sockets,
+        datagrams,
     })
 }
 
 /// Descriptors for the host to send; it closes them.
 fn given(handed: Handed) -> Sockets {
-    let descriptors = handed.sockets.into_iter().map(IntoRawFd::into_raw_fd);
+    // Which is which, a socket says itself.
+    let descriptors = handed
+        .sockets
+        .into_iter()
+        .map(IntoRawFd::into_raw_fd)
+        .chain(handed.datagrams.into_iter().map(IntoRawFd::into_raw_fd));
     (
         handed.address.to_string(),
         handed.bound.to_string(),

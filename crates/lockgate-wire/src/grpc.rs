@@ -22,7 +22,14 @@ pub use status::Code;
 pub use timeout::{format_timeout, parse_timeout};
 pub use web::{trailer_frame, TextDecoder, TextEncoder};
 
-use http::{header::CONTENT_TYPE, HeaderMap, Method};
+use http::{header::CONTENT_TYPE, HeaderMap, HeaderName, Method};
+
+/// How a call went, as a number.
+pub const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+/// The same in words.
+pub const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+/// More of it, as a message in base64.
+pub const GRPC_STATUS_DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
 
 /// The content type of a gRPC request: POST, with one of gRPC's types.
 #[must_use]

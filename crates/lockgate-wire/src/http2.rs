@@ -9,7 +9,7 @@
 //!
 //! The verdict depends on the bytes and the clock, never on how they were cut.
 
-mod budgets;
+pub(crate) mod budgets;
 mod fingerprint;
 mod frame;
 pub mod reasons;

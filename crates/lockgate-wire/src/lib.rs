@@ -64,6 +64,7 @@ pub mod grpc;
 pub mod headers;
 mod host;
 pub mod http2;
+pub mod http3;
 pub mod proxy_protocol;
 pub mod query;
 pub mod reason;
@@ -73,13 +74,14 @@ pub mod websocket;
 use reason::ReasonRef;
 
 /// The reasons of this crate, room by room; a list to build docs and metrics from.
-/// Those of [`grpc`] are not among them: no gate gives one yet.
 pub static REASONS: &[&[ReasonRef]] = &[
     framing::reasons::REASONS,
     framing::upstream_reasons::REASONS,
     target::reasons::REASONS,
     headers::reasons::REASONS,
     http2::reasons::REASONS,
+    http3::reasons::REASONS,
     websocket::reasons::REASONS,
+    grpc::reasons::REASONS,
     proxy_protocol::reasons::REASONS,
 ];

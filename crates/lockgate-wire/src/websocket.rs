@@ -18,7 +18,7 @@ mod utf8;
 mod watcher;
 
 pub use close::close_frame;
-pub use handshake::{check_handshake, is_handshake, Agreement, Offer};
+pub use handshake::{check_handshake, is_handshake, key, Agreement, Offer};
 pub use watcher::Watcher;
 
 use crate::reason::ReasonRef;

@@ -349,6 +349,19 @@ class FactsPolicy(TypedDict):
     """What happens to requests that need facts."""
 
 
+class GrpcConfig(TypedDict):
+    """The room's config."""
+
+    deadline_ms: int
+    """How long a call may take, milliseconds; 0 for as long as its client waits."""
+    message_bytes: int
+    """Largest message, either way, bytes as they are sent."""
+    only: bool
+    """Whether whatever is no call of gRPC is refused."""
+    web: bool
+    """Whether gRPC-Web is taken, and made gRPC."""
+
+
 class HashKey(TypedDict):
     """What is hashed."""
 
@@ -537,7 +550,7 @@ class ListenerLimits(TypedDict):
     connections_per_ip: int
     """Open connections of one address."""
     control_frames: int
-    """How many times the usual number of HTTP/2's control frames a connection may send."""
+    """How many times the usual number of HTTP/2's and HTTP/3's control frames a connection may send."""
     handshake_timeout_ms: int
     """From a connection's first byte to the end of its TLS handshake, milliseconds."""
     head_bytes: int
@@ -551,7 +564,7 @@ class ListenerLimits(TypedDict):
     new_connections_per_ip: int
     """New connections of one address in a second, and five times as many at once; 0 for no bound."""
     streams: int
-    """Requests of one HTTP/2 connection that are under way at once."""
+    """Requests of one HTTP/2 or HTTP/3 connection that are under way at once."""
     write_timeout_ms: int
     """A peer that takes no byte of its answer for this long is let go, milliseconds."""
 
@@ -808,6 +821,21 @@ class PlacedCors(TypedDict):
     """Needed where authentication or authorization is not enforced."""
 
 
+class PlacedGrpc(TypedDict):
+    """A policy's config with what every policy has."""
+
+    config: GrpcConfig
+    """The policy's own part."""
+    mode: Mode
+    """Enforce, observe or off."""
+    on_error: OnError
+    """What an error of the policy itself does."""
+    span: Span
+    """Where the configuration says it."""
+    waiver: Waiver | None
+    """Needed where authentication or authorization is not enforced."""
+
+
 class PlacedHeaders(TypedDict):
     """A policy's config with what every policy has."""
 
@@ -1010,6 +1038,8 @@ class Policies(TypedDict):
     """Which answers are packed; none are without it."""
     cors: PlacedCors | None
     """Which pages of other origins may call."""
+    grpc: PlacedGrpc | None
+    """Which calls of gRPC are taken, how large and how long."""
     headers: PlacedHeaders | None
     """Changes to header fields, both ways."""
     inflate: PlacedInflate | None
@@ -1028,7 +1058,7 @@ class Policies(TypedDict):
     """What may become a WebSocket; none for nothing."""
 
 
-Protocol = Literal["http/1.1", "h2"]
+Protocol = Literal["http/1.1", "h2", "h3"]
 """What is spoken over a connection."""
 
 

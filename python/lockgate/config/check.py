@@ -7,7 +7,7 @@ from typing import Final
 
 from lockgate.addresses import is_local, is_loopback, is_secure, place_of
 from lockgate.config import issuers
-from lockgate.config.check_routing import check_api, unknown_upstream
+from lockgate.config.check_routing import check_api, check_calls, unknown_upstream
 from lockgate.config.check_versions import check_versions
 from lockgate.config.document import Document
 from lockgate.config.effective import EffectiveApi, direct_name
@@ -37,6 +37,7 @@ def check(document: Document, apis: list[EffectiveApi], lists: Lists, references
     for api in apis:
         check_api(document, ("apis", api.name), api.api)
         check_versions(document, ("apis", api.name), api.api)
+        check_calls(document, api)
         for placed in api.policies:
             _policy(document, placed, lists)
         check_limits(document, api.name, api.limits)

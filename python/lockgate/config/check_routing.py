@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 
 from lockgate.config.document import Document
+from lockgate.config.effective import EffectiveApi, direct_name
 from lockgate.config.model_apis import Api, Route
 from lockgate.config.model_routing import Goes, Split
 from lockgate.scalars import shown
@@ -55,6 +56,27 @@ def _exclude(document: Document, path: Path) -> None:
         hint="name the upstream among those of the split, and take `upstream` out",
         path=(*path, "split"),
     )
+
+
+def check_calls(document: Document, api: EffectiveApi) -> None:
+    """Calls of gRPC go where HTTP/2 is spoken: HTTP/1.1 carries none."""
+    if api.grpc is None or api.grpc.policy.mode == "off":
+        return
+    for name in api.goes_to:
+        path = ("upstreams", name, "protocol")
+        if name == direct_name(api.name):
+            path, hint = ("apis", api.name, "upstream"), "name the server under `upstreams`, with `protocol: h2`"
+        elif name in document.upstreams and document.upstreams[name].protocol != "h2":
+            hint = "add `protocol: h2` to it"
+        else:
+            continue
+        document.problems.add(
+            document.region(*path) if document.says(*path) else document.region(*path[:-1]),
+            "grpc-needs-h2",
+            f"HTTP/1.1 carries no gRPC, which the API {shown(api.name)} takes and its upstream is to get",
+            hint=hint,
+            path=path,
+        )
 
 
 def unknown_upstream(document: Document, path: Path, upstream: str) -> None:

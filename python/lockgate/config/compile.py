@@ -264,6 +264,7 @@ class Compiler:
             "inflate": cast("types.PlacedInflate | None", self._placed(api.inflate)),
             "compress": cast("types.PlacedCompress | None", self._placed(api.compress)),
             "body_limit": cast("types.PlacedBodyLimit", self._placed(api.body_limit)),
+            "grpc": cast("types.PlacedGrpc | None", self._placed(api.grpc)),
             "plugins": [cast("types.PlacedPlugins", self._plugin(placed)) for placed in api.plugins],
             "headers": cast("types.PlacedHeaders | None", self._placed(api.headers)),
             "limits": [cast("types.PlacedLimits", self._limit(placed)) for placed in api.limits],

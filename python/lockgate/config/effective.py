@@ -17,6 +17,7 @@ from lockgate.policies import (
     BodyLimit,
     Compress,
     Cors,
+    Grpc,
     Headers,
     Inflate,
     IpFilter,
@@ -28,7 +29,7 @@ from lockgate.policies import (
 )
 
 P = TypeVar("P", bound=Policy)
-Room = Literal["ip_filter", "cors", "websocket", "inflate", "body_limit", "headers", "compress"]
+Room = Literal["ip_filter", "cors", "websocket", "inflate", "body_limit", "grpc", "headers", "compress"]
 ROOMS: Final = get_args(Room)
 """Policies that an API has once, and that `defaults` may say."""
 
@@ -57,20 +58,26 @@ class EffectiveApi:
     inflate: Placed[Inflate] | None
     compress: Placed[Compress] | None
     body_limit: Placed[BodyLimit]
+    grpc: Placed[Grpc] | None
     plugins: tuple[Placed[Plugin], ...]
     headers: Placed[Headers] | None
     limits: tuple[Placed[Limit], ...]
 
     @property
     def upstreams(self) -> Iterator[str]:
-        """Every upstream that its requests may go to, as the bundle names them."""
+        """Every upstream that its requests, or copies of them, may go to, as the bundle names them."""
+        yield from self.goes_to
+        for goes in (self.api, *self.api.routes.values()):
+            if goes.mirror is not None:
+                yield goes.mirror.upstream
+
+    @property
+    def goes_to(self) -> Iterator[str]:
+        """Every upstream whose answers its clients may get."""
         if self.upstream is not None:
             yield self.upstream
         if self.api.split is not None:
             yield from (share.upstream for share in self.api.split.to)
-        for goes in (self.api, *self.api.routes.values()):
-            if goes.mirror is not None:
-                yield goes.mirror.upstream
         for route in self.api.routes.values():
             if route.upstream is not None:
                 yield route.upstream
@@ -95,6 +102,8 @@ class EffectiveApi:
         if self.compress is not None:
             yield self.compress
         yield self.body_limit
+        if self.grpc is not None:
+            yield self.grpc
         yield from self.plugins
         if self.headers is not None:
             yield self.headers
@@ -157,6 +166,7 @@ def _effective(document: Document, name: str, api: Api) -> EffectiveApi:
         inflate=_placed(name, "inflate", document.defaults.inflate, api.inflate),
         compress=_placed(name, "compress", document.defaults.compress, api.compress),
         body_limit=body_limit or Placed(BodyLimit(), ("apis", name), inherited=True),
+        grpc=_placed(name, "grpc", document.defaults.grpc, api.grpc),
         plugins=tuple(_plugins(name, api)),
         headers=_placed(name, "headers", document.defaults.headers, api.headers),
         limits=limits_of(document.defaults.limits, api.limits, name),

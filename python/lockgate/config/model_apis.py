@@ -19,6 +19,7 @@ from lockgate.policies import (
     BodyLimit,
     Compress,
     Cors,
+    Grpc,
     Headers,
     Inflate,
     IpFilter,
@@ -140,6 +141,11 @@ class Defaults(Settings):
     )
     body_limit: BodyLimit | None = Field(
         default=None, description="Size of a request's body.", examples=[{"bytes": "10MiB"}]
+    )
+    grpc: Grpc | None = Field(
+        default=None,
+        description="Takes calls of gRPC alone, and bounds them; left out, they pass as any request does.",
+        examples=[{"message_bytes": "1MiB", "deadline": "30s", "web": True}],
     )
     headers: Headers | None = Field(
         default=None,

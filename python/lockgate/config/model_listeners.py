@@ -11,8 +11,8 @@ from lockgate.config.model_tls import Tls
 from lockgate.policies import Settings, Waiver
 from lockgate.scalars import Flag, Name, ShortForm, count, duration, rate, refusal, size
 
-Protocol = Literal["http/1.1", "h2"]
-PROTOCOLS: Final[tuple[Protocol, ...]] = ("http/1.1", "h2")
+Protocol = Literal["http/1.1", "h2", "h3"]
+PROTOCOLS: Final[tuple[Protocol, ...]] = ("http/1.1", "h2", "h3")
 
 HOUR_MS = 3_600_000
 NEW_CONNECTIONS_PER_IP: Final = 200
@@ -91,12 +91,14 @@ class Limits(Settings):
         examples=[50],
     )
     streams: Annotated[int, count(1, 10_000)] = Field(
-        default=100, description="Requests of one HTTP/2 connection that are under way at once.", examples=[100]
+        default=100,
+        description="Requests of one HTTP/2 or HTTP/3 connection that are under way at once.",
+        examples=[100],
     )
     control_frames: Annotated[int, count(1, 1_000)] = Field(
         default=1,
-        description="How many times the usual number of HTTP/2's control frames (`PING`, `SETTINGS`, `RST_STREAM`, …) "
-        "a connection may send before it is closed; `1` is enough for every client that is known.",
+        description="How many times the usual number of control frames (`PING`, `SETTINGS`, `RST_STREAM`, …) a "
+        "connection of HTTP/2 or HTTP/3 may send before it is closed; `1` is enough for every client that is known.",
         examples=[4],
     )
 
@@ -124,8 +126,8 @@ class Listener(Settings):
         Field(
             default=None,
             description="What is spoken. Left out, HTTP/2 and HTTP/1.1 with TLS, where clients choose, and HTTP/1.1 "
-            "without.",
-            examples=[["http/1.1"]],
+            "without. `h3` is HTTP/3, on a UDP socket of the same port, which a firewall has to let through.",
+            examples=[["http/1.1", "h2", "h3"]],
         )
     )
     tls: Tls | None = Field(
@@ -173,7 +175,25 @@ class Listener(Settings):
                 "HTTP/2 is spoken over TLS",
                 allowed="`http/1.1`, or `tls` beside it",
             )
+        if self.protocols is not None and "h3" in self.protocols:
+            self._take_http3(self.protocols)
         return self
+
+    def _take_http3(self, protocols: list[Protocol]) -> None:
+        if self.tls is None:
+            raise refusal("h3-wants-tls", "HTTP/3 is spoken over TLS", allowed="`http/1.1`, or `tls` beside it")
+        if protocols == ["h3"]:
+            raise refusal(
+                "h3-alone",
+                "clients come over TCP first, and are told of HTTP/3 there",
+                hint="name `h2` and `http/1.1` beside it",
+            )
+        if self.proxy_protocol:
+            raise refusal(
+                "h3-wants-no-proxy-protocol",
+                "the PROXY protocol says nothing of whom a packet of HTTP/3 comes from",
+                hint="take `h3` out of `protocols`, or `proxy_protocol`",
+            )
 
     def new_connections_per_ip(self) -> int:
         """How many one address may make in a second; 0 for no bound."""

@@ -100,6 +100,7 @@ def _api(loaded: Loaded, api: EffectiveApi, remarks: dict[tuple[str, ...], str])
         api.websocket,
         api.inflate,
         api.body_limit,
+        api.grpc,
         api.headers,
         api.compress,
     )

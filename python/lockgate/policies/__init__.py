@@ -5,6 +5,7 @@ from lockgate.policies.api_key import ApiKey
 from lockgate.policies.body_limit import BodyLimit
 from lockgate.policies.compress import Compress
 from lockgate.policies.cors import Cors
+from lockgate.policies.grpc import Grpc
 from lockgate.policies.headers import Headers
 from lockgate.policies.inflate import Inflate
 from lockgate.policies.ip_filter import AddressEntry, IpFilter
@@ -23,6 +24,7 @@ __all__ = [
     "BodyLimit",
     "Compress",
     "Cors",
+    "Grpc",
     "Headers",
     "Inflate",
     "IpFilter",

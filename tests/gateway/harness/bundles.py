@@ -29,6 +29,7 @@ from lockgate.config.bundle_types import (
     CorsConfig,
     Credential,
     FactsPolicy,
+    GrpcConfig,
     HeadersConfig,
     IpFilterConfig,
     JwtConfig,
@@ -47,6 +48,7 @@ from lockgate.config.bundle_types import (
     PlacedBodyLimit,
     PlacedCompress,
     PlacedCors,
+    PlacedGrpc,
     PlacedHeaders,
     PlacedInflate,
     PlacedIpFilter,
@@ -143,12 +145,14 @@ def listener(
     bounds: ListenerLimits | None = None,
     proxy_protocol: bool = False,
     tls: Tls | None = None,
+    http3: bool = False,
 ) -> Listener:
     """A listener on loopback; with `tls` it speaks HTTP/2 too."""
+    best: list[Protocol] = ["h3", "h2"] if http3 else ["h2"]
     return {
         "name": name,
         "address": address,
-        "protocols": ["h2", "http/1.1"] if tls is not None else ["http/1.1"],
+        "protocols": [*best, "http/1.1"] if tls is not None else ["http/1.1"],
         "tls": tls,
         "redirect_port": 0,
         "proxy_protocol": proxy_protocol,
@@ -319,6 +323,14 @@ def cors(config: CorsConfig, *, mode: Mode = "enforce") -> PlacedCors:
     return {"mode": mode, "on_error": "deny", "waiver": None, "span": span(36), "config": config}
 
 
+def calls(
+    message_bytes: int = 4 << 20, *, deadline_ms: int = 0, web: bool = False, only: bool = True, mode: Mode = "enforce"
+) -> PlacedGrpc:
+    """Which calls are taken, in its place."""
+    config: GrpcConfig = {"message_bytes": message_bytes, "deadline_ms": deadline_ms, "web": web, "only": only}
+    return {"mode": mode, "on_error": "deny", "waiver": None, "span": span(37), "config": config}
+
+
 def headers(config: HeadersConfig, *, mode: Mode = "enforce") -> PlacedHeaders:
     """Changes to header fields in their place."""
     return {"mode": mode, "on_error": "deny", "waiver": None, "span": span(35), "config": config}
@@ -377,6 +389,7 @@ def api(
     packs: PlacedCompress | None = None,
     fields: PlacedHeaders | None = None,
     sockets: PlacedWebsocket | None = None,
+    calls: PlacedGrpc | None = None,
     checks: Sequence[PlacedPlugins] = (),
     pages: PlacedCors | None = None,
     limits: Sequence[PlacedLimits] = (),
@@ -413,6 +426,7 @@ def api(
             "compress": packs,
             "body_limit": body,
             "websocket": sockets,
+            "grpc": calls,
             "plugins": list(checks),
             "headers": fields,
             "limits": list(limits),

@@ -43,6 +43,9 @@ pub enum Protocol {
     /// RFC 9113.
     #[serde(rename = "h2")]
     Http2,
+    /// RFC 9114.
+    #[serde(rename = "h3")]
+    Http3,
 }
 
 impl Protocol {
@@ -52,6 +55,8 @@ impl Protocol {
         match self {
             Self::Http1 => Some(b"http/1.1"),
             Self::Http2 => Some(b"h2"),
+            // Over QUIC alone.
+            Self::Http3 => None,
         }
     }
 }
@@ -194,10 +199,10 @@ pub struct ListenerLimits {
     /// New connections of one address in a second, and five times as many at once; 0 for no bound.
     #[serde(default = "new_connections_per_ip")]
     pub new_connections_per_ip: u32,
-    /// Requests of one HTTP/2 connection that are under way at once.
+    /// Requests of one HTTP/2 or HTTP/3 connection that are under way at once.
     #[serde(default = "streams")]
     pub streams: u32,
-    /// How many times the usual number of HTTP/2's control frames a connection may send.
+    /// How many times the usual number of HTTP/2's and HTTP/3's control frames a connection may send.
     #[serde(default = "control_frames")]
     pub control_frames: u32,
 }

@@ -109,6 +109,8 @@ pub struct OwnFields<'a> {
     pub date: &'a [u8],
     /// That the host is only to be asked over TLS (RFC 6797).
     pub hsts: Option<&'a [u8]>,
+    /// That the same is to be had over HTTP/3 (RFC 7838).
+    pub alt_svc: Option<&'a [u8]>,
 }
 
 /// Writes an answer's head.
@@ -127,6 +129,7 @@ pub fn write(
         shape,
         id: own.id.is_some(),
         hsts: own.hsts.is_some(),
+        alt_svc: own.alt_svc.is_some(),
         dated: false,
         measured: false,
     };
@@ -155,6 +158,9 @@ pub fn write(
     if let Some(hsts) = own.hsts {
         write_field(out, b"strict-transport-security", hsts);
     }
+    if let Some(alt_svc) = own.alt_svc {
+        write_field(out, b"alt-svc", alt_svc);
+    }
     match shape {
         Shape::Length(length) if !told.measured => {
             let mut digits = itoa::Buffer::new();
@@ -180,6 +186,7 @@ struct Told {
     shape: Shape,
     id: bool,
     hsts: bool,
+    alt_svc: bool,
     dated: bool,
     measured: bool,
 }
@@ -194,6 +201,7 @@ impl Told {
             // The id is the gate's, whatever the upstream says.
             12 if self.id && is(X_REQUEST_ID.as_str().as_bytes()) => return false,
             // The listener's, whatever the upstream says.
+            7 if self.alt_svc && is(b"alt-svc") => return false,
             25 if self.hsts && is(b"strict-transport-security") => return false,
             14 if is(b"content-length") => {
                 self.measured = true;

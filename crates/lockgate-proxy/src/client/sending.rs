@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{ready, Context, Poll};
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body::{Body, Frame};
 
 use super::head::{self, Asked, OwnFields, Shape};
@@ -67,6 +67,7 @@ impl Sending {
             id: body.id(),
             date: &date,
             hsts: secured.and_then(Secured::hsts),
+            alt_svc: client.state.alt_svc().map(HeaderValue::as_bytes),
         };
         let out = client.outbox.small();
         let line = (status, &fields);
@@ -99,6 +100,7 @@ impl Sending {
     ) -> Poll<Result<(), Gone>> {
         loop {
             let gathered = self.poll_gather(client, cx);
+            self.body.look(cx);
             let mut client = client.borrow_mut();
             if let Poll::Ready(Err(Gone)) = gathered {
                 // What came before is still the client's: the missing end tells that it is not all.

@@ -90,6 +90,42 @@ impl From<Breach> for Ended {
     }
 }
 
+/// A client's end of a tunnel: its connection, or a stream of one.
+pub(crate) trait Side {
+    /// What comes; `None` once it is over.
+    fn poll_tunnel(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>>;
+    /// Writes what was pushed.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>>;
+    /// Whether something may be pushed.
+    fn has_room(&self) -> bool;
+    /// Whether all that was pushed was written.
+    fn is_empty(&self) -> bool;
+    /// Adds what is to be written; only while there is room.
+    fn push(&mut self, bytes: Bytes);
+}
+
+impl Side for Client {
+    fn poll_tunnel(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        Self::poll_tunnel(self, cx)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+        Self::poll_flush(self, cx)
+    }
+
+    fn has_room(&self) -> bool {
+        self.outbox.has_room()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.outbox.is_empty()
+    }
+
+    fn push(&mut self, bytes: Bytes) {
+        self.outbox.push(bytes);
+    }
+}
+
 /// Lets everything pass until it is over. The head of the answer is in the outbox.
 pub(super) async fn run(
     client: &Rc<RefCell<Client>>,
@@ -99,26 +135,34 @@ pub(super) async fn run(
     state: &Rc<ConnectionState>,
 ) {
     client.borrow_mut().guard.tunnel();
-    state.tunnel(tunnel.terms.idle_ms, worker.clock.coarse_ms());
-    let mut talk = Talk::new(tunnel, worker, origin, state);
-    let ended = poll_fn(|cx| talk.poll(&mut client.borrow_mut(), cx)).await;
-    let told = talk.end(&ended);
-    if let Some((to_client, mut to_upstream)) = told {
-        poll_fn(|cx| {
-            let mut client = client.borrow_mut();
-            if !to_client.is_empty() && client.outbox.has_room() {
-                client.outbox.push(to_client.clone());
-            }
-            // Said if it can be said at once: nobody is waited for any more.
-            let _ = talk.tunnel.link.poll_push(cx, &mut to_upstream);
-            let _ = client.poll_flush(cx);
-            Poll::Ready(())
-        })
-        .await;
-    }
-    drop(talk);
+    carry(client, tunnel, (worker, origin, state)).await;
     let mut linger = LINGER_BYTES;
     poll_fn(|cx| client.borrow_mut().poll_close(cx, &mut linger)).await;
+}
+
+/// Lets everything pass between a client and an upstream, and tells both of its end.
+pub(crate) async fn carry<S: Side>(
+    client: &RefCell<S>,
+    tunnel: Box<Tunnel>,
+    (worker, origin, state): (&Rc<Worker>, &Origin, &Rc<ConnectionState>),
+) {
+    state.tunnel(tunnel.terms.idle_ms, worker.clock.coarse_ms());
+    let mut talk = Talk::new(tunnel, worker, origin, state);
+    let ended = poll_fn(|cx| talk.poll(&mut *client.borrow_mut(), cx)).await;
+    let Some((to_client, mut to_upstream)) = talk.end(&ended) else {
+        return;
+    };
+    poll_fn(|cx| {
+        let mut client = client.borrow_mut();
+        if !to_client.is_empty() && client.has_room() {
+            client.push(to_client.clone());
+        }
+        // Said if it can be said at once: nobody is waited for any more.
+        let _ = talk.tunnel.link.poll_push(cx, &mut to_upstream);
+        let _ = client.poll_flush(cx);
+        Poll::Ready(())
+    })
+    .await;
 }
 
 struct Talk<'a> {
@@ -183,7 +227,7 @@ impl<'a> Talk<'a> {
         }
     }
 
-    fn poll(&mut self, client: &mut Client, cx: &mut Context<'_>) -> Poll<Ended> {
+    fn poll<S: Side>(&mut self, client: &mut S, cx: &mut Context<'_>) -> Poll<Ended> {
         loop {
             match self.poll_once(client, cx) {
                 Ok(true) => {}
@@ -194,11 +238,11 @@ impl<'a> Talk<'a> {
     }
 
     /// Passes on what there is; whether anything did.
-    fn poll_once(&mut self, client: &mut Client, cx: &mut Context<'_>) -> Result<bool, Ended> {
+    fn poll_once<S: Side>(&mut self, client: &mut S, cx: &mut Context<'_>) -> Result<bool, Ended> {
         let now_ms = self.worker.clock.coarse_ms();
         if let Some(Trip::Close) = self.state.tripped() {
             // A client that takes nothing is as good as gone.
-            return Err(if client.outbox.is_empty() {
+            return Err(if client.is_empty() {
                 Ended::Gate(GOING_AWAY, Some(&IDLE))
             } else {
                 Ended::Client
@@ -243,7 +287,7 @@ impl<'a> Talk<'a> {
                 Poll::Ready(Some(bytes)) => {
                     self.from_server.feed(&bytes)?;
                     self.tunnel.exchange.bytes_out += bytes.len() as u64;
-                    client.outbox.push(bytes);
+                    client.push(bytes);
                     moved = true;
                 }
                 Poll::Ready(None) => return Err(Ended::Upstream),

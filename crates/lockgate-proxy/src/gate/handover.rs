@@ -7,10 +7,13 @@
 //! happened.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering;
 use std::sync::PoisonError;
 use std::time::Duration;
+
+use socket2::{SockRef, Type};
 
 use super::{Gate, GateError};
 use crate::net;
@@ -25,6 +28,16 @@ pub struct Handed {
     pub bound: SocketAddr,
     /// One for each worker of the gate that opened them.
     pub sockets: Vec<TcpListener>,
+    /// Those of UDP, where the listener speaks HTTP/3.
+    pub datagrams: Vec<UdpSocket>,
+}
+
+/// Whether a socket that was handed over is one of UDP.
+///
+/// # Errors
+/// If it is no socket.
+pub fn is_datagram(socket: &OwnedFd) -> io::Result<bool> {
+    Ok(SockRef::from(socket).r#type()? == Type::DGRAM)
 }
 
 impl Gate {
@@ -42,6 +55,12 @@ impl Gate {
                     address: *address,
                     bound: opened.bound,
                     sockets: sockets.collect::<io::Result<_>>()?,
+                    datagrams: opened
+                        .datagrams
+                        .iter()
+                        .flat_map(|(_, kept)| kept)
+                        .map(UdpSocket::try_clone)
+                        .collect::<io::Result<_>>()?,
                 })
             })
             .collect();
@@ -114,15 +133,46 @@ impl Gate {
         address: SocketAddr,
     ) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
         let mut handed = self.handed.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(at) = handed.iter().position(|each| each.address == address) else {
+        let at = handed
+            .iter()
+            .position(|each| each.address == address && !each.sockets.is_empty());
+        let Some(at) = at else {
             return net::bind(address, self.workers.len());
         };
-        let Handed {
-            bound, mut sockets, ..
-        } = handed.swap_remove(at);
+        let each = &mut handed[at];
+        let (bound, mut sockets) = (each.bound, std::mem::take(&mut each.sockets));
+        if each.datagrams.is_empty() {
+            handed.swap_remove(at);
+        }
         while sockets.len() < self.workers.len() {
             sockets.push(net::share(bound)?);
         }
         Ok((bound, sockets))
+    }
+
+    /// UDP sockets beside a listener on `address`: those that were handed over, or new ones.
+    pub(super) fn datagrams_for(
+        &self,
+        address: SocketAddr,
+        bound: SocketAddr,
+    ) -> io::Result<Vec<UdpSocket>> {
+        let mut handed = self.handed.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = handed
+            .iter()
+            .position(|each| each.address == address && !each.datagrams.is_empty());
+        let Some(at) = at else {
+            // Connections from before HTTP/3 was turned off may still end there.
+            return if self.shared.quic.holds(bound) {
+                let workers = 0..self.workers.len();
+                workers.map(|_| net::share_datagrams(bound)).collect()
+            } else {
+                net::bind_datagrams(bound, self.workers.len())
+            };
+        };
+        let mut sockets = handed.swap_remove(at).datagrams;
+        while sockets.len() < self.workers.len() {
+            sockets.push(net::share_datagrams(bound)?);
+        }
+        Ok(sockets)
     }
 }

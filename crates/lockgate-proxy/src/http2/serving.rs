@@ -1,5 +1,6 @@
 //! One request of an HTTP/2 connection and its answer.
 
+use std::cell::RefCell;
 use std::future::{poll_fn, Future};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::pin::{pin, Pin};
@@ -10,20 +11,21 @@ use std::task::{ready, Context, Poll};
 use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, SEC_WEBSOCKET_ACCEPT};
+use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 
-use super::{head, upload};
+use super::{head, tunnel, upload};
 use crate::body::AnswerBody;
-use crate::client::Upload;
+use crate::client::{carry, Upload};
 use crate::net::ConnectionState;
 use crate::pipeline::{refuse_head, serve_request};
 use crate::respond::{after_panic, Answer};
 use crate::worker::{Origin, UnderWay, Worker};
 
 /// The client went away, or has to.
-struct Gone;
+pub(crate) struct Gone;
 
 /// Serves one request and sends its answer.
 pub(super) async fn serve(
@@ -39,10 +41,21 @@ pub(super) async fn serve(
     })
     .await;
     let head_only = request.method() == Method::HEAD;
-    let answer = match judged(&worker, &origin, &state, request, &mut respond).await {
+    let (answer, tunnelled) = match asked(&worker, &origin, &state, request, &mut respond).await {
         Ok(answer) => answer,
         Err(Gone) => return,
     };
+    if let Some(receiving) = tunnelled {
+        if matches!(answer.body, AnswerBody::Tunnel(_)) {
+            switch(&worker, &origin, &state, answer, receiving, &mut respond).await;
+            return;
+        }
+        if answer.status.is_success() {
+            // To whoever asked for a tunnel this would say that there is one.
+            respond.send_reset(Reason::CANCEL);
+            return;
+        }
+    }
     if send(&worker, &state, answer, head_only, &mut respond)
         .await
         .is_err()
@@ -51,22 +64,34 @@ pub(super) async fn serve(
     }
 }
 
-async fn judged(
+async fn asked(
     worker: &Rc<Worker>,
     origin: &Rc<Origin>,
     state: &Rc<ConnectionState>,
     request: Request<RecvStream>,
     respond: &mut SendResponse<Bytes>,
-) -> Result<Answer, Gone> {
+) -> Result<(Answer, Option<RecvStream>), Gone> {
     let (mut parts, stream) = request.into_parts();
+    let tunnelled = head::asks_for_websocket(&parts);
+    if tunnelled {
+        // RFC 8441 section 5: it is what GET is over HTTP/1.1.
+        parts.method = Method::GET;
+    }
     let taken = {
         let mut scratch = worker.pools.lines.take();
-        let taken = head::take(&mut parts, origin.head_limits(), &mut scratch);
+        let limits = origin.head_limits();
+        let taken = head::take(&mut parts, limits, &head::HTTP_2, &mut scratch);
         worker.pools.lines.replace(scratch);
         taken
     };
     if let Err(reason) = taken {
-        return Ok(refuse_head(worker, origin, state, reason));
+        return Ok((refuse_head(worker, origin, state, reason), None));
+    }
+    if tunnelled {
+        head::as_upgrade(&mut parts, worker.ids.bytes());
+        let gone = |cx: &mut Context<'_>| respond.poll_reset(cx).is_ready();
+        let answer = judged((worker, origin, state), parts, None, gone).await?;
+        return Ok((answer, Some(stream)));
     }
     let upload = (!stream.is_end_stream()).then(|| {
         let length = parts.headers.get(CONTENT_LENGTH);
@@ -74,12 +99,25 @@ async fn judged(
         let (state, clock) = (Rc::clone(state), worker.clock.clone());
         Upload::Http2(Box::new(upload::Upload::new(stream, state, clock, length)))
     });
+    let gone = |cx: &mut Context<'_>| respond.poll_reset(cx).is_ready();
+    let answer = judged((worker, origin, state), parts, upload, gone).await?;
+    Ok((answer, None))
+}
+
+/// The answer to one request of several that are under way, until its client is
+/// `gone`; of HTTP/2 and HTTP/3 alike.
+pub(crate) async fn judged(
+    (worker, origin, state): (&Rc<Worker>, &Rc<Origin>, &Rc<ConnectionState>),
+    parts: Parts,
+    upload: Option<Upload>,
+    mut gone: impl FnMut(&mut Context<'_>) -> bool,
+) -> Result<Answer, Gone> {
     let mut serving = pin!(serve_request(worker, origin, state, parts, upload));
     poll_fn(|cx| {
         // The exchange in work is dropped by the unwinding, and writes its event.
         match catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(cx))) {
             Ok(Poll::Ready(answer)) => Poll::Ready(Ok(answer)),
-            Ok(Poll::Pending) if respond.poll_reset(cx).is_ready() => Poll::Ready(Err(Gone)),
+            Ok(Poll::Pending) if gone(cx) => Poll::Ready(Err(Gone)),
             Ok(Poll::Pending) => Poll::Pending,
             Err(_) => {
                 let panics = &worker.shared.metrics.panics;
@@ -92,13 +130,52 @@ async fn judged(
     .await
 }
 
-async fn send(
-    worker: &Worker,
-    state: &ConnectionState,
+/// Says that the stream is a tunnel from now on, and lets everything pass.
+async fn switch(
+    worker: &Rc<Worker>,
+    origin: &Rc<Origin>,
+    state: &Rc<ConnectionState>,
+    mut answer: Answer,
+    receiving: RecvStream,
+    respond: &mut SendResponse<Bytes>,
+) {
+    let AnswerBody::Tunnel(body) = &mut answer.body else {
+        return;
+    };
+    let Some(tunnel) = body.take() else {
+        return;
+    };
+    let hsts = state.tls().and_then(|secured| secured.by.hsts.as_ref());
+    let (alt_svc, date) = (state.alt_svc(), worker.clock.date());
+    let id = Some(tunnel.exchange().id.as_str());
+    let Some(mut headers) = head::fields(answer.fields, true, id, &date, hsts, alt_svc) else {
+        return;
+    };
+    // RFC 8441 section 5: the key and its proof are those of HTTP/1.1.
+    headers.remove(SEC_WEBSOCKET_ACCEPT);
+    let mut response = Response::new(());
+    *response.headers_mut() = headers;
+    let Ok(sending) = respond.send_response(response, false) else {
+        return;
+    };
+    let (state, clock) = (Rc::clone(state), worker.clock.clone());
+    let stream = RefCell::new(tunnel::Stream::new(
+        receiving,
+        sending,
+        Rc::clone(&state),
+        clock,
+    ));
+    carry(&stream, tunnel, (worker, origin, &state)).await;
+    stream.into_inner().end();
+}
+
+/// An answer's head, what follows it, and whether that is nothing; of HTTP/2 and
+/// HTTP/3 alike.
+pub(crate) fn begin(
+    (worker, state): (&Worker, &ConnectionState),
     answer: Answer,
     head_only: bool,
-    respond: &mut SendResponse<Bytes>,
-) -> Result<(), Gone> {
+) -> Option<(Response<()>, AnswerBody, bool)> {
     let Answer {
         status,
         fields,
@@ -111,11 +188,24 @@ async fn send(
         body.skip();
     }
     let hsts = state.tls().and_then(|secured| secured.by.hsts.as_ref());
-    let headers = head::fields(fields, empty, body.id(), &worker.clock.date(), hsts).ok_or(Gone)?;
+    let alt_svc = state.alt_svc();
+    let date = worker.clock.date();
+    let headers = head::fields(fields, empty, body.id(), &date, hsts, alt_svc)?;
     let mut response = Response::new(());
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     let over = bodiless || body.is_end_stream();
+    Some((response, body, over))
+}
+
+async fn send(
+    worker: &Worker,
+    state: &ConnectionState,
+    answer: Answer,
+    head_only: bool,
+    respond: &mut SendResponse<Bytes>,
+) -> Result<(), Gone> {
+    let (response, mut body, over) = begin((worker, state), answer, head_only).ok_or(Gone)?;
     let Ok(mut stream) = respond.send_response(response, over) else {
         body.lost();
         return Err(Gone);
@@ -149,6 +239,7 @@ fn poll_body(
                 Poll::Ready(Some(Ok(_))) => {}
                 Poll::Ready(_) => return Poll::Ready(Err(Gone)),
                 Poll::Pending => {
+                    body.look(cx);
                     state.stalled(worker.clock.coarse_ms());
                     return Poll::Pending;
                 }

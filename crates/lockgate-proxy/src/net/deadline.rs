@@ -8,11 +8,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::task::Waker;
 
+use http::HeaderValue;
 use lockgate_policy::{Denial, ReasonRef};
 use lockgate_wire::framing::reasons::{BODY_TOO_SLOW, HEAD_TOO_SLOW};
 use lockgate_wire::headers::forwarding::Hop;
 
-use crate::bundle::ListenerLimits;
+use crate::bundle::{ListenerLimits, Protocol};
 use crate::snapshot::CompiledListener;
 use crate::tls::Secured;
 
@@ -85,6 +86,8 @@ pub struct ConnectionState {
     pub hop: Rc<Hop>,
     /// What its handshake came to, where it has TLS.
     secured: OnceCell<Rc<Secured>>,
+    /// Where else its host is to be found, over HTTP/3 (RFC 7838).
+    alt_svc: Option<HeaderValue>,
     /// How an HTTP/2 client began; its connection and all its streams hold the same.
     http2: OnceCell<Rc<OnceCell<Box<str>>>>,
     limits: ListenerLimits,
@@ -132,6 +135,7 @@ impl ConnectionState {
             listener: listener.address,
             hop: Rc::new(Hop::new(peer, false, listener.secure, port)),
             secured: OnceCell::new(),
+            alt_svc: listener.speaks_http3().then(|| alt_svc(port)).flatten(),
             http2: OnceCell::new(),
             port,
             limits: listener.limits.clone(),
@@ -160,12 +164,24 @@ impl ConnectionState {
     /// One of its streams, each of which is waited for by itself.
     #[must_use]
     pub fn stream(&self, now_ms: u64) -> Rc<Self> {
+        self.stream_from(self.peer, now_ms)
+    }
+
+    /// As [`Self::stream`], of a client whose address is another by now.
+    #[must_use]
+    pub fn stream_from(&self, peer: IpAddr, now_ms: u64) -> Rc<Self> {
+        let hop = if peer == self.peer {
+            Rc::clone(&self.hop)
+        } else {
+            Rc::new(Hop::new(peer, false, self.tls().is_some(), self.port))
+        };
         Rc::new(Self {
-            peer: self.peer,
+            peer,
             listener: self.listener,
             port: self.port,
-            hop: Rc::clone(&self.hop),
+            hop,
             secured: self.secured.clone(),
+            alt_svc: self.alt_svc.clone(),
             http2: self.http2.clone(),
             limits: self.limits.clone(),
             waker: RefCell::default(),
@@ -248,6 +264,17 @@ impl ConnectionState {
         self.secured.get().map(Rc::as_ref)
     }
 
+    /// Whether it speaks HTTP/3.
+    pub fn is_http3(&self) -> bool {
+        self.tls()
+            .is_some_and(|secured| secured.protocol == Protocol::Http3)
+    }
+
+    /// Value of `Alt-Svc` in its answers, where its host also speaks HTTP/3.
+    pub fn alt_svc(&self) -> Option<&HeaderValue> {
+        self.alt_svc.as_ref().filter(|_| !self.is_http3())
+    }
+
     /// It speaks HTTP/2, and its client's fingerprint is to be had there.
     pub fn speaks_http2(&self, fingerprint: Rc<OnceCell<Box<str>>>) {
         // A connection begins once.
@@ -256,7 +283,10 @@ impl ConnectionState {
 
     /// What it speaks, by its name in ALPN (RFC 7301), where it is not HTTP/1.
     pub fn protocol(&self) -> Option<&'static str> {
-        self.http2.get().map(|_| "h2")
+        match self.http2.get() {
+            Some(_) => Some("h2"),
+            None => self.is_http3().then_some("h3"),
+        }
     }
 
     /// The fingerprint of an HTTP/2 client.
@@ -418,6 +448,12 @@ impl ConnectionState {
         self.since_ms.set(now_ms);
         None
     }
+}
+
+/// That the same port speaks HTTP/3. Once that is turned off, clients try it for as
+/// long as this says, and find the way back by themselves.
+fn alt_svc(port: u16) -> Option<HeaderValue> {
+    HeaderValue::from_str(&format!("h3=\":{port}\"; ma=3600")).ok()
 }
 
 /// The connections of one worker.

@@ -11,13 +11,15 @@ use http::HeaderValue;
 use lockgate_policy::mtls::ClientCertificate;
 use lockgate_policy::ReasonRef;
 use lockgate_wire::client_hello::{ClientHello as WireHello, Ja4, Progress, Reader};
+use rustls::pki_types::CertificateDer;
 use rustls::server::{Acceptor, ClientHello};
-use rustls::{Error, HandshakeKind, PeerIncompatible, ProtocolVersion, ServerConnection};
+use rustls::{Error, HandshakeKind, PeerIncompatible, ProtocolVersion};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::StartHandshake;
 
 use super::{clients, reasons, Managed, Tls};
+use crate::bundle::Protocol;
 use crate::net::{ConnectionState, Stream};
 
 /// The alert `unrecognized_name` (RFC 6066 section 3), before there is a key.
@@ -41,11 +43,11 @@ This port speaks HTTPS: ask with https:// instead.";
 pub struct Secured {
     /// The name that the client asked for, in lower case.
     pub name: Option<Box<str>>,
-    /// The protocol that was agreed on by ALPN is HTTP/2.
-    pub h2: bool,
+    /// The protocol that was agreed on by ALPN; HTTP/1.1 where none was.
+    pub protocol: Protocol,
     /// By which certificates and rules the handshake went.
     pub by: Arc<Tls>,
-    client: Option<Box<ClientCertificate>>,
+    pub(super) client: Option<Box<ClientCertificate>>,
     /// The version of TLS, `1.2` or `1.3`.
     pub version: &'static str,
     /// The fingerprint JA4 of what the client offered.
@@ -57,11 +59,11 @@ impl Secured {
     pub(super) fn for_tests(
         tls: &Arc<Tls>,
         name: Option<&str>,
-        chain: &[rustls::pki_types::CertificateDer<'static>],
+        chain: &[CertificateDer<'static>],
     ) -> Self {
         Self {
             name: name.map(Into::into),
-            h2: false,
+            protocol: Protocol::Http1,
             by: Arc::clone(tls),
             client: ClientCertificate::read(chain).map(Box::new),
             version: "1.3",
@@ -140,9 +142,12 @@ async fn shake(stream: TcpStream, tls: &Arc<Tls>, managed: &Managed) -> Handshak
     let (_, connection) = stream.get_ref();
     let secured = Secured {
         name,
-        h2: connection.alpn_protocol() == Some(b"h2"),
+        protocol: match connection.alpn_protocol() {
+            Some(b"h2") => Protocol::Http2,
+            _ => Protocol::Http1,
+        },
         by: Arc::clone(tls),
-        client: shown(connection)?,
+        client: shown(connection.peer_certificates())?,
         version: match connection.protocol_version() {
             Some(ProtocolVersion::TLSv1_2) => "1.2",
             // The gate offers no third one.
@@ -181,7 +186,7 @@ async fn hear(
         }
         let mut ja4 = None;
         if let Progress::Done(message) = reader.feed(came) {
-            ja4 = fingerprint(message);
+            ja4 = fingerprint(message, false);
         }
         while !came.is_empty() {
             if acceptor.read_tls(&mut came).is_err() {
@@ -207,14 +212,14 @@ async fn hear(
     }
 }
 
-fn fingerprint(message: &[u8]) -> Option<Box<str>> {
+pub(super) fn fingerprint(message: &[u8], quic: bool) -> Option<Box<str>> {
     let sha256 = |bytes: &[u8]| {
         let mut hash = [0; 32];
         hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
         hash
     };
     let hello = WireHello::parse(message)?;
-    let ja4 = Ja4::new(&hello.parts(false)).fingerprint(sha256);
+    let ja4 = Ja4::new(&hello.parts(quic)).fingerprint(sha256);
     Some(ja4.into())
 }
 
@@ -225,8 +230,10 @@ fn asked(hello: &ClientHello<'_>) -> Option<Box<str>> {
 }
 
 /// What the client showed. What is trusted and still cannot be read as a whole is nobody's name.
-fn shown(connection: &ServerConnection) -> Result<Option<Box<ClientCertificate>>, ReasonRef> {
-    match connection.peer_certificates() {
+pub(super) fn shown(
+    chain: Option<&[CertificateDer<'static>]>,
+) -> Result<Option<Box<ClientCertificate>>, ReasonRef> {
+    match chain {
         None | Some([]) => Ok(None),
         Some(chain) => match ClientCertificate::read(chain) {
             Some(read) => Ok(Some(Box::new(read))),

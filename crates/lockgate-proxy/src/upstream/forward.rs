@@ -158,6 +158,8 @@ impl Pools {
         let upgrading = request.extensions().get::<Upgrading>().is_some();
         let repeatable =
             request.method().is_idempotent() && request.body().is_empty() && !upgrading;
+        // What becomes a tunnel gets a connection of its own, or a stream of one.
+        let alone = upgrading && upstream.is_of_one();
         let no_body = request.method() == Method::HEAD;
         if let Some(retry) = &group.rules.retry {
             group.state.budget.pay_in(retry.budget);
@@ -166,7 +168,7 @@ impl Pools {
         let mut written = None;
         let mut same = None;
         loop {
-            let mut link = match self.reach(&mut journey, same.take(), upgrading).await {
+            let mut link = match self.reach(&mut journey, same.take(), alone).await {
                 Ok(link) => link,
                 // Not a byte was sent: any request may try again.
                 Err(failure) => {

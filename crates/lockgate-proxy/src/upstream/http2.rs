@@ -1,24 +1,29 @@
 //! Streams of a connection to an upstream, HTTP/2 (RFC 9113). One connection
 //! carries the exchanges of many; a task of its own drives it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{pin, Pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{ready, Context, Poll, Waker};
 
 use bytes::Bytes;
 use h2::client::{Builder, ResponseFuture, SendRequest};
-use h2::{Reason, RecvStream, SendStream};
-use http::header::{HeaderName, HeaderValue, CONNECTION, CONTENT_LENGTH, HOST, TE};
+use h2::ext::Protocol;
+use h2::{Ping, PingPong, Reason, RecvStream, SendStream};
+use http::header::{
+    HeaderName, HeaderValue, CONNECTION, CONTENT_LENGTH, HOST, SEC_WEBSOCKET_KEY, TE, UPGRADE,
+};
 use http::request::Parts;
 use http::uri::{PathAndQuery, Uri};
-use http::{HeaderMap, Request, Version};
+use http::{HeaderMap, Method, Request, Version};
 use http_body::{Body, Frame};
+use tokio::sync::Notify;
 
 use super::head::Head;
+use super::http1::Upgrading;
 use super::link::{is_current, trailing, Broke, RESET};
 use super::socket::Socket;
 use super::state::NameState;
@@ -35,6 +40,9 @@ const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 /// Streams on one connection, also where the server allows more: beyond them
 /// another connection is opened, so that one is not all that there is.
 const MAX_STREAMS: u32 = 256;
+
+/// What is asked of the window of a tunnel at once, bytes.
+const PIECE: usize = 16 * 1024;
 
 /// Of a body that was sent, what is kept until an answer comes, bytes and
 /// pieces: a server that leaves has not looked at it, and another one may.
@@ -55,7 +63,7 @@ pub struct Shared {
 }
 
 /// How a connection is doing.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Standing {
     streams: Cell<u32>,
     /// When a stream of it ended last, milliseconds since the epoch.
@@ -63,11 +71,40 @@ struct Standing {
     /// How often anything came over it.
     heard: Cell<u64>,
     closed: Cell<bool>,
+    /// Asks the server for a sign, once somebody has to know its settings.
+    ping: RefCell<Option<PingPong>>,
+    /// Told when the settings have come.
+    settled: Notify,
 }
 
 impl Standing {
     fn hear(&self) {
         self.heard.set(self.heard.get().wrapping_add(1));
+    }
+
+    /// Whether the server's settings have come: they are the first that it says.
+    fn is_settled(&self) -> bool {
+        self.heard.get() != 0
+    }
+
+    /// Waits for them.
+    async fn settle(self: Rc<Self>) {
+        let mut told = pin!(self.settled.notified());
+        // From here on nothing that is told is missed.
+        told.as_mut().enable();
+        let ping = self.ping.borrow_mut().take();
+        if let Some(mut ping) = ping {
+            let standing = Rc::clone(&self);
+            tokio::task::spawn_local(async move {
+                if ping.ping(Ping::opaque()).await.is_ok() {
+                    standing.hear();
+                }
+                standing.settled.notify_waiters();
+            });
+        }
+        if !self.is_settled() && !self.closed.get() {
+            told.await;
+        }
     }
 }
 
@@ -82,7 +119,7 @@ impl Shared {
         tls: Option<Arc<Outbound>>,
     ) -> Result<Self, h2::Error> {
         let peer = socket.peer();
-        let (send, connection) = Builder::new()
+        let (send, mut connection) = Builder::new()
             .enable_push(false)
             .initial_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
@@ -90,11 +127,13 @@ impl Shared {
             .handshake::<_, Bytes>(socket)
             .await?;
         let standing = Rc::<Standing>::default();
+        standing.ping.replace(connection.ping_pong());
         let told = Rc::clone(&standing);
         tokio::task::spawn_local(async move {
             // Why it ended shows in each of its streams.
             let _ = connection.await;
             told.closed.set(true);
+            told.settled.notify_waiters();
         });
         Ok(Self {
             send,
@@ -155,11 +194,17 @@ pub struct Http2 {
     reset: bool,
     /// The server said that it did nothing with it.
     untouched: bool,
+    /// It shall become a tunnel.
+    tunnel: bool,
 }
 
 enum State {
     /// Nothing was sent, or it could not be.
     Failed,
+    /// The server's settings are awaited: they say whether it can be sent.
+    Settling(Pin<Box<dyn Future<Output = ()>>>, Box<Parts>),
+    /// It cannot be sent there.
+    NotTaken,
     /// The head is awaited.
     Asked(ResponseFuture),
     /// The body comes.
@@ -188,6 +233,7 @@ impl Http2 {
             heard: 0,
             reset: false,
             untouched: false,
+            tunnel: false,
         }
     }
 
@@ -215,6 +261,13 @@ impl Http2 {
         };
         parts.uri = uri;
         parts.version = Version::HTTP_2;
+        if parts.extensions.remove::<Upgrading>().is_some() {
+            // RFC 8441 section 5: a WebSocket's handshake without what HTTP/1.1 needs.
+            parts.headers.remove(UPGRADE);
+            parts.headers.remove(SEC_WEBSOCKET_KEY);
+            parts.method = Method::CONNECT;
+            parts.extensions.insert(Protocol::from_static("websocket"));
+        }
         let body = (!body.is_empty()).then_some(body);
         self.ask(parts, body);
     }
@@ -282,12 +335,24 @@ impl Http2 {
     }
 
     fn ask(&mut self, parts: Parts, body: Option<RequestBody>) {
+        self.tunnel = parts.extensions.get::<Protocol>().is_some();
+        if self.tunnel && !self.connection.send.is_extended_connect_protocol_enabled() {
+            let standing = &self.connection.standing;
+            self.state = if standing.is_settled() {
+                State::NotTaken
+            } else {
+                let settling = Box::pin(Rc::clone(standing).settle());
+                State::Settling(settling, Box::new(parts))
+            };
+            return;
+        }
         self.written = Some(parts.clone());
         self.heard = self.connection.standing.heard.get();
         let request = Request::from_parts(parts, ());
-        self.state = match self.connection.send.send_request(request, body.is_none()) {
+        let over = body.is_none() && !self.tunnel;
+        self.state = match self.connection.send.send_request(request, over) {
             Ok((response, send)) => {
-                self.send = body.is_some().then_some(send);
+                self.send = (!over).then_some(send);
                 State::Asked(response)
             }
             Err(_) => State::Failed,
@@ -297,6 +362,18 @@ impl Http2 {
 
     /// Sends on, and waits for the answer's head.
     pub fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Head, Broke>> {
+        if let State::Settling(settling, _) = &mut self.state {
+            ready!(settling.as_mut().poll(cx));
+            if let State::Settling(_, parts) = std::mem::replace(&mut self.state, State::Failed) {
+                let settled = self.connection.standing.is_settled();
+                if settled {
+                    self.ask(*parts, None);
+                }
+            }
+        }
+        if matches!(self.state, State::NotTaken) {
+            return Poll::Ready(Err(Broke::Upstream(&reasons::NO_WEBSOCKET)));
+        }
         let sending = self.poll_send(cx);
         let State::Asked(response) = &mut self.state else {
             return Poll::Ready(Err(RESET));
@@ -380,6 +457,49 @@ impl Http2 {
             Ok(None) => Poll::Ready(None),
             Err(error) => Poll::Ready(Some(Err(broke(&error)))),
         }
+    }
+
+    /// What comes through the tunnel that it has become; `None` once it is over.
+    pub fn poll_tunnel(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let State::Answered { stream, .. } = &mut self.state else {
+            return Poll::Ready(None);
+        };
+        loop {
+            let Some(Ok(data)) = ready!(stream.poll_data(cx)) else {
+                return Poll::Ready(None);
+            };
+            self.connection.standing.hear();
+            // A stream that is over needs no room.
+            let _ = stream.flow_control().release_capacity(data.len());
+            if !data.is_empty() {
+                return Poll::Ready(Some(data));
+            }
+        }
+    }
+
+    /// Sends `bytes` through the tunnel, and takes off what went; ready when all did.
+    pub fn poll_push(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &mut Bytes,
+    ) -> Poll<Result<(), Broke>> {
+        let Some(send) = self.send.as_mut().filter(|_| self.tunnel) else {
+            return Poll::Ready(Err(RESET));
+        };
+        while !bytes.is_empty() {
+            send.reserve_capacity(bytes.len().min(PIECE));
+            while send.capacity() == 0 {
+                match ready!(send.poll_capacity(cx)) {
+                    Some(Ok(_)) => {}
+                    _ => return Poll::Ready(Err(RESET)),
+                }
+            }
+            let taken = send.capacity().min(bytes.len());
+            if send.send_data(bytes.split_to(taken), false).is_err() {
+                return Poll::Ready(Err(RESET));
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Whether the answer's body is over.

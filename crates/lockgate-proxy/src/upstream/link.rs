@@ -176,8 +176,7 @@ impl Link {
     pub fn poll_tunnel(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         match &mut self.carrier {
             Carrier::Http1(connection) => connection.poll_tunnel(cx),
-            // No stream becomes one: it is not asked to.
-            Carrier::Http2(_) => Poll::Ready(None),
+            Carrier::Http2(stream) => stream.poll_tunnel(cx),
         }
     }
 
@@ -189,7 +188,7 @@ impl Link {
     ) -> Poll<Result<(), Broke>> {
         match &mut self.carrier {
             Carrier::Http1(connection) => connection.poll_push(cx, bytes),
-            Carrier::Http2(_) => Poll::Ready(Err(RESET)),
+            Carrier::Http2(stream) => stream.poll_push(cx, bytes),
         }
     }
 

@@ -81,6 +81,12 @@ impl Messages {
         }
     }
 
+    /// Whether nothing of a message was cut off here.
+    #[must_use]
+    pub const fn at_boundary(&self) -> bool {
+        self.filled == 0
+    }
+
     /// Messages that began and whose length is right.
     #[must_use]
     pub fn messages(&self) -> u64 {

@@ -1,5 +1,6 @@
 //! gRPC's status codes, and which fits an HTTP status.
 
+use super::reasons;
 use crate::reason::{Fault, Reason};
 
 /// gRPC's status codes; as a number they are `grpc-status`.
@@ -50,7 +51,14 @@ impl Code {
     /// is RESOURCE_EXHAUSTED, as gRPC servers say themselves: UNAVAILABLE
     /// would have clients try again at once. 504 is DEADLINE_EXCEEDED.
     #[must_use]
-    pub const fn of_refusal(reason: &Reason) -> Self {
+    pub fn of_refusal(reason: &Reason) -> Self {
+        // gRPC's own bound for messages says the same of both sides.
+        if std::ptr::eq(reason, &reasons::UPSTREAM_TOO_LARGE) {
+            return Self::ResourceExhausted;
+        }
+        if std::ptr::eq(reason, &reasons::UPSTREAM_MESSAGE) {
+            return Self::Internal;
+        }
         match reason.status {
             401 => Self::Unauthenticated,
             403 | 451 => Self::PermissionDenied,

@@ -113,7 +113,7 @@ impl Default for Budgets {
 
 /// What is left of a budget.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bucket {
+pub(crate) struct Bucket {
     budget: Budget,
     /// In thousandths, so that each millisecond adds a whole number of them.
     left: u64,
@@ -121,7 +121,7 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    pub(super) fn full(budget: Budget, now_ms: u64) -> Self {
+    pub(crate) fn full(budget: Budget, now_ms: u64) -> Self {
         Self {
             budget,
             left: u64::from(budget.burst) * 1000,
@@ -130,17 +130,28 @@ impl Bucket {
     }
 
     /// Takes one, or gives the reason that there is none.
-    pub(super) fn take(&mut self, now_ms: u64, reason: ReasonRef) -> Result<(), ReasonRef> {
+    pub(crate) fn take(&mut self, now_ms: u64, reason: ReasonRef) -> Result<(), ReasonRef> {
+        self.take_many(1, now_ms, reason)
+    }
+
+    /// Takes so many, or gives the reason that there are not as many.
+    pub(crate) fn take_many(
+        &mut self,
+        count: u64,
+        now_ms: u64,
+        reason: ReasonRef,
+    ) -> Result<(), ReasonRef> {
         // A clock that goes back adds nothing.
         let passed = now_ms.saturating_sub(self.at_ms);
         self.at_ms = self.at_ms.max(now_ms);
         self.add(passed.saturating_mul(u64::from(self.budget.per_second)));
-        self.left = self.left.checked_sub(1000).ok_or(reason)?;
+        let wanted = count.saturating_mul(1000);
+        self.left = self.left.checked_sub(wanted).ok_or(reason)?;
         Ok(())
     }
 
     /// Adds thousandths, up to what the bucket holds.
-    pub(super) fn add(&mut self, thousandths: u64) {
+    pub(crate) fn add(&mut self, thousandths: u64) {
         let full = u64::from(self.budget.burst) * 1000;
         self.left = self.left.saturating_add(thousandths).min(full);
     }

@@ -38,6 +38,14 @@ pub struct Agreement {
     pub unknown_extension: bool,
 }
 
+/// The key of a handshake, of sixteen random bytes.
+#[must_use]
+pub fn key(random: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(KEY_LENGTH);
+    base64::encode(random, &mut text);
+    text
+}
+
 /// Whether a request asks for a WebSocket, rightly or not.
 #[must_use]
 pub fn is_handshake(headers: &HeaderMap) -> bool {
@@ -59,7 +67,7 @@ pub fn check_handshake(method: &Method, headers: &HeaderMap) -> Result<Offer, Re
     if only(headers, &header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
         return Err(&reasons::VERSION);
     }
-    let key = only(headers, &header::SEC_WEBSOCKET_KEY).and_then(key);
+    let key = only(headers, &header::SEC_WEBSOCKET_KEY).and_then(read_key);
     let has_length = headers.get_all(header::CONTENT_LENGTH).iter();
     if headers.contains_key(header::TRANSFER_ENCODING)
         || has_length.into_iter().any(|length| length != "0")
@@ -149,7 +157,7 @@ fn only<'a>(headers: &'a HeaderMap, field: &HeaderName) -> Option<&'a HeaderValu
     values.next().filter(|_| values.next().is_none())
 }
 
-fn key(value: &HeaderValue) -> Option<[u8; KEY_LENGTH]> {
+fn read_key(value: &HeaderValue) -> Option<[u8; KEY_LENGTH]> {
     let key: [u8; KEY_LENGTH] = value.as_bytes().try_into().ok()?;
     let (quads, _) = key.as_chunks::<4>();
     let mut length = 0;

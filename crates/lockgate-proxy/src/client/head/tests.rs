@@ -112,6 +112,7 @@ fn written(
             id,
             date: b"now",
             hsts: None,
+            alt_svc: None,
         };
         write((status, &fields), how, own, &mut out);
         String::from_utf8(out).unwrap()

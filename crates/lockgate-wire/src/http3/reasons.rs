@@ -1,0 +1,29 @@
+//! Why an HTTP/3 connection is ended: what its client sends is malformed, or
+//! more than any honest client sends.
+
+reasons! { "http3", Client:
+    FRAME_TOO_LARGE = "http3-frame-too-large", 413,
+        "An HTTP/3 frame is larger than any of its kind.",
+        "Frames other than DATA and HEADERS carry a few bytes. The client's HTTP/3 library is at fault, or this is an attack.";
+    HEADER_BLOCK_TOO_LARGE = "http3-header-block-too-large", 431,
+        "A header block is too large.",
+        "Send fewer or shorter headers; cookies are the usual cause. The operator may raise the listener's `limits.head_bytes`.";
+    RESET_FLOOD = "http3-reset-flood", 429,
+        "The client cancels too many requests.",
+        "Cancel fewer requests, or raise their deadlines: asking and cancelling at once is an attack (CVE-2023-44487 has the same over HTTP/2). The operator may raise the listener's `limits.control_frames`.";
+    PING_FLOOD = "http3-ping-flood", 429,
+        "The client sends too many PING frames.",
+        "Send fewer; once in some seconds is enough to keep a connection alive.";
+    PATH_FLOOD = "http3-path-flood", 429,
+        "The client changes its paths and connection IDs too often.",
+        "A client validates a path, or takes a new connection ID, when its network changes; thousands of times is an attack.";
+    WINDOW_UPDATE_FLOOD = "http3-window-update-flood", 429,
+        "The client grants bytes in too many frames.",
+        "Grant more bytes at a time with MAX_DATA and MAX_STREAM_DATA.";
+    EMPTY_FRAMES_FLOOD = "http3-empty-frames-flood", 429,
+        "The client sends too many empty frames.",
+        "Leave out DATA frames that carry nothing.";
+    CONTROL_FLOOD = "http3-control-flood", 429,
+        "The client sends too much beside its requests.",
+        "Frames of the control stream, frames of unknown kinds and streams in one direction are needed a few times in a connection's life.";
+}

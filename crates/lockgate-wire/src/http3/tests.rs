@@ -1,0 +1,232 @@
+//! The frames' watcher and the budgets.
+
+use proptest::prelude::*;
+
+use super::{reasons, Breach, Counters, Frames, Step, StreamKind, Sums};
+use crate::reason::ReasonRef;
+
+const HEADER_BYTES: u64 = 1000;
+
+fn integer(value: u64) -> Vec<u8> {
+    match value {
+        0..=0x3f => vec![u8::try_from(value).unwrap()],
+        0x40..=0x3fff => u16::try_from(value | 0x4000)
+            .unwrap()
+            .to_be_bytes()
+            .to_vec(),
+        0x4000..=0x3fff_ffff => u32::try_from(value | 0x8000_0000)
+            .unwrap()
+            .to_be_bytes()
+            .to_vec(),
+        _ => (value | 0xc000_0000_0000_0000).to_be_bytes().to_vec(),
+    }
+}
+
+fn frame(kind: u64, payload: &[u8]) -> Vec<u8> {
+    [
+        integer(kind),
+        integer(payload.len() as u64),
+        payload.to_vec(),
+    ]
+    .concat()
+}
+
+/// Feeds all of it; what goes on, piece by piece.
+fn feed(
+    frames: &mut Frames,
+    mut bytes: &[u8],
+    counters: &mut Counters,
+    now_ms: u64,
+) -> Result<Vec<Vec<u8>>, Breach> {
+    let mut pieces = Vec::new();
+    while !bytes.is_empty() {
+        let (count, step) = frames.step(bytes, counters, now_ms)?;
+        let (here, rest) = bytes.split_at(count);
+        match step {
+            Step::Held | Step::Drop => {}
+            Step::Head => pieces.push(frames.head().to_vec()),
+            Step::Pass => pieces.push(here.to_vec()),
+        }
+        bytes = rest;
+    }
+    Ok(pieces)
+}
+
+fn watch(kind: StreamKind, bytes: &[u8]) -> Result<(), Breach> {
+    let mut counters = Counters::new(1, 0);
+    feed(
+        &mut Frames::new(kind, HEADER_BYTES),
+        bytes,
+        &mut counters,
+        0,
+    )
+    .map(|_| ())
+}
+
+fn reason<T>(watched: Result<T, Breach>) -> Option<ReasonRef> {
+    watched.err().map(|breach| breach.reason)
+}
+
+#[test]
+fn a_request_passes() {
+    let request = [frame(1, &[7; 1000]), frame(0, &[1; 70_000]), frame(1, &[2])].concat();
+    assert_eq!(watch(StreamKind::Request, &request), Ok(()));
+}
+
+#[test]
+fn a_header_block_that_says_it_is_long_is_refused_at_its_first_bytes() {
+    for length in [HEADER_BYTES + 1, 1 << 40, (1 << 62) - 1] {
+        let begun = [integer(1), integer(length)].concat();
+        let refused = watch(StreamKind::Request, &begun);
+        assert_eq!(reason(refused), Some(&reasons::HEADER_BLOCK_TOO_LARGE));
+    }
+}
+
+#[test]
+fn a_frame_of_an_unknown_kind_may_carry_little() {
+    assert_eq!(watch(StreamKind::Request, &frame(0x21, &[0; 4096])), Ok(()));
+    let begun = [integer(0x21), integer(4097)].concat();
+    let refused = watch(StreamKind::Request, &begun);
+    assert_eq!(reason(refused), Some(&reasons::FRAME_TOO_LARGE));
+}
+
+#[test]
+fn the_control_stream_is_watched_and_others_are_not() {
+    let long = [integer(4), integer(1 << 30)].concat();
+    let control = [integer(0), long.clone()].concat();
+    let refused = watch(StreamKind::OneWay, &control);
+    assert_eq!(reason(refused), Some(&reasons::FRAME_TOO_LARGE));
+    let encoder = [integer(2), long].concat();
+    assert_eq!(watch(StreamKind::OneWay, &encoder), Ok(()));
+}
+
+#[test]
+fn each_frame_is_a_head_and_its_payload_and_what_carries_nothing_is_left_out() {
+    let request = [
+        frame(1, b"head"),
+        frame(0, b""),
+        frame(0, b"one"),
+        frame(0x21, b"grease"),
+        frame(0, b"two"),
+    ]
+    .concat();
+    let mut counters = Counters::new(1, 0);
+    let mut frames = Frames::new(StreamKind::Request, HEADER_BYTES);
+    let pieces = feed(&mut frames, &request, &mut counters, 0).unwrap();
+    let wanted: [&[u8]; 6] = [&[1, 4], b"head", &[0, 3], b"one", &[0, 3], b"two"];
+    assert_eq!(pieces, wanted);
+    assert!(!frames.is_cut());
+    assert_eq!(frames.step(&[0x40], &mut counters, 0), Ok((1, Step::Held)));
+    assert!(frames.is_cut());
+    assert_eq!(frames.head(), [0x40]);
+}
+
+#[test]
+fn small_frames_are_counted() {
+    let mut counters = Counters::new(1, 0);
+    let mut frames = Frames::new(StreamKind::Request, HEADER_BYTES);
+    let empty = frame(0, b"");
+    for _ in 0..100 {
+        assert_eq!(feed(&mut frames, &empty, &mut counters, 0), Ok(vec![]));
+    }
+    let refused = feed(&mut frames, &empty, &mut counters, 0);
+    assert_eq!(reason(refused), Some(&reasons::EMPTY_FRAMES_FLOOD));
+    let mut frames = Frames::new(StreamKind::OneWay, HEADER_BYTES);
+    let control = [vec![0], frame(0xd, &[1]).repeat(100)].concat();
+    assert!(feed(&mut frames, &control, &mut counters, 0).is_ok());
+    let refused = feed(&mut frames, &frame(0xd, &[1]), &mut counters, 0);
+    assert_eq!(reason(refused), Some(&reasons::CONTROL_FLOOD));
+    // Ten more a second.
+    assert!(feed(&mut frames, &frame(0xd, &[1]), &mut counters, 100).is_ok());
+}
+
+#[test]
+fn sums_are_taken_from_the_budgets_once() {
+    let mut counters = Counters::new(1, 0);
+    let resets = |resets| Sums {
+        resets,
+        ..Sums::default()
+    };
+    assert_eq!(counters.transport(resets(1_000), 0), Ok(()));
+    assert_eq!(counters.transport(resets(1_000), 0), Ok(()));
+    let refused = counters.transport(resets(1_001), 0);
+    assert_eq!(refused, Err(&reasons::RESET_FLOOD));
+}
+
+#[test]
+fn each_sum_has_its_budget() {
+    let far = 1_000_000;
+    let base = Sums::default();
+    for (sums, reason) in [
+        (Sums { pings: far, ..base }, &reasons::PING_FLOOD),
+        (Sums { paths: far, ..base }, &reasons::PATH_FLOOD),
+        (
+            Sums {
+                windows: far,
+                ..base
+            },
+            &reasons::WINDOW_UPDATE_FLOOD,
+        ),
+    ] {
+        assert_eq!(Counters::new(1, 0).transport(sums, 0), Err(reason));
+    }
+    let bought = Sums {
+        windows: 50_000,
+        sent_bytes: 50_000 * 2048,
+        ..base
+    };
+    let mut counters = Counters::new(1, 0);
+    // What was sent buys no more than the budget holds.
+    assert_eq!(
+        counters.transport(bought, 0),
+        Err(&reasons::WINDOW_UPDATE_FLOOD)
+    );
+}
+
+#[test]
+fn streams_in_one_direction_are_counted() {
+    let mut counters = Counters::new(2, 0);
+    for _ in 0..40 {
+        assert_eq!(counters.one_way(0), Ok(()));
+    }
+    assert_eq!(counters.one_way(0), Err(&reasons::CONTROL_FLOOD));
+}
+
+#[test]
+fn reasons_keep_their_codes() {
+    let codes = [
+        (&reasons::FRAME_TOO_LARGE, "http3-frame-too-large"),
+        (&reasons::PATH_FLOOD, "http3-path-flood"),
+        (&reasons::WINDOW_UPDATE_FLOOD, "http3-window-update-flood"),
+        (&reasons::EMPTY_FRAMES_FLOOD, "http3-empty-frames-flood"),
+        (&reasons::CONTROL_FLOOD, "http3-control-flood"),
+    ];
+    for (reason, code) in codes {
+        assert_eq!(reason.code, code);
+    }
+}
+
+proptest! {
+    /// The verdict does not depend on how the bytes were cut.
+    #[test]
+    fn cutting_changes_nothing(
+        bytes in prop::collection::vec(any::<u8>(), 0..200),
+        cuts in prop::collection::vec(0usize..200, 0..8),
+        one_way in any::<bool>(),
+    ) {
+        let kind = if one_way { StreamKind::OneWay } else { StreamKind::Request };
+        let begin = || (Frames::new(kind, HEADER_BYTES), Counters::new(1, 0));
+        let (mut frames, mut counters) = begin();
+        let whole = feed(&mut frames, &bytes, &mut counters, 0).map(|pieces| pieces.concat());
+        let (mut frames, mut counters) = begin();
+        let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(bytes.len())).collect();
+        cuts.extend([0, bytes.len()]);
+        cuts.sort_unstable();
+        let cut = cuts
+            .windows(2)
+            .map(|pair| feed(&mut frames, &bytes[pair[0]..pair[1]], &mut counters, 0))
+            .collect::<Result<Vec<_>, _>>()
+            .map(|pieces| pieces.concat().concat());
+        prop_assert_eq!(whole, cut);
+    }
+}
