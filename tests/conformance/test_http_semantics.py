@@ -194,6 +194,21 @@ CASES = [
         ("Max-Forwards: 5",),
         asked={"max-forwards": "4"},
     ),
+    Case(
+        "the last hop of TRACE is here",
+        "9110 7.6.2",
+        "TRACE / HTTP/1.1",
+        ("Max-Forwards: 0",),
+        None,
+        status=501,
+        body=b"",
+    ),
+    Case(
+        "hops of other methods are not counted",
+        "9110 7.6.2",
+        fields=("Max-Forwards: 0",),
+        asked={"max-forwards": "0"},
+    ),
 ]
 
 

@@ -18,6 +18,7 @@ pub mod facts;
 pub mod gate;
 pub mod grpc;
 pub mod head;
+mod hops;
 pub mod http1;
 pub mod http2;
 pub mod http3;

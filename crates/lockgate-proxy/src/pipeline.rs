@@ -31,6 +31,7 @@ use crate::clock::wall_ms;
 use crate::edits;
 use crate::exchange::Exchange;
 use crate::grpc;
+use crate::hops;
 use crate::http1::write_field;
 use crate::judge::{Arrival, End, Judging, Progress};
 use crate::mirror::Copied;
@@ -307,6 +308,12 @@ pub async fn serve_request(
         return refuse(exchange, Denial::new(&reasons::NO_ROUTE), false);
     };
 
+    // Who may ask is known, and no upstream is to be asked.
+    if matches!(parts.method, Method::OPTIONS | Method::TRACE)
+        && hops::ends_here(&mut parts.headers)
+    {
+        return respond(exchange, hops::last_word(&parts.method));
+    }
     if exchange.judgement.websocket.is_some() && parts.version == Version::HTTP_10 {
         // RFC 6455 section 4.1 wants HTTP/1.1.
         return refuse(exchange, (&websocket::CONNECTION).into(), true);
