@@ -33,7 +33,7 @@ pub struct ClientCertificate {
     /// IP addresses.
     pub(super) addresses: Box<[IpAddr]>,
     /// The subject's attributes that have a short name.
-    pub(super) subject: Box<[(&'static str, Option<Box<str>>)]>,
+    pub(super) subject: Box<[name::Attribute]>,
     /// The whole subject (RFC 4514).
     pub(super) subject_text: Box<str>,
     /// SHA-256 of the public key.

@@ -20,6 +20,9 @@ const SHORT: &[(&str, &str)] = &[
     ("1.2.840.113549.1.9.1", "emailAddress"),
 ];
 
+/// An attribute by its short name, and its value where that can be read.
+pub type Attribute = (&'static str, Option<Box<str>>);
+
 /// The short names that a configuration may look for.
 pub fn attributes() -> impl Iterator<Item = &'static str> {
     SHORT.iter().map(|(_, short)| *short)
@@ -27,7 +30,7 @@ pub fn attributes() -> impl Iterator<Item = &'static str> {
 
 /// The attributes with short names, in the certificate's order; without a value where that is
 /// in an encoding that is not read, for another reader may well take that one.
-pub fn parts(name: &X509Name<'_>) -> Box<[(&'static str, Option<Box<str>>)]> {
+pub fn parts(name: &X509Name<'_>) -> Box<[Attribute]> {
     name.iter_attributes()
         .filter_map(|attribute| Some((short(attribute)?, attribute.as_str().ok().map(Into::into))))
         .collect()
