@@ -85,7 +85,12 @@ class Installation:
         def look() -> dict[str, int] | None:
             known = self.gates()
             ready = [known.get(name, {}) for name in names]
-            if any(gate.get("status") != "connected" or not gate.get("bundle") for gate in ready):
+            if any(
+                gate.get("status") != "connected"
+                or "public" not in (gate.get("addresses") or {})
+                or not gate.get("bundle")
+                for gate in ready
+            ):
                 return None
             return {gate["name"]: int(gate["addresses"]["public"].rpartition(":")[2]) for gate in ready}
 

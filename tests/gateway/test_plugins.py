@@ -461,7 +461,7 @@ def test_a_reload_keeps_the_processes_of_the_same_code_and_ends_those_of_other(s
     source.write_text(CHECKS.replace('"tenant-missing"', '"no-tenant"'), encoding="utf-8")
     shop.plugins("checks:Tenant")
     assert refused(shop.get(), "plugin-denied")["code"] == "no-tenant"
-    assert not shop.processes() & before
+    until(lambda: not shop.processes() & before, "the processes of the old code to end")
     ended(before)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -11,6 +12,8 @@ from lockgate.doctor.result import Patient, Result, error, ok, warning
 from lockgate.state import StateError, read_secret
 
 SECONDS: Final = 10.0
+STARTING_SECONDS: Final = 3.0
+"""How long a gate that is not connected is looked for: it may be starting."""
 
 
 def processes(patient: Patient) -> Iterator[Result]:
@@ -31,6 +34,10 @@ def processes(patient: Patient) -> Iterator[Result]:
             advice="look into its log; it may be starting",
         )
         return
+    until = time.monotonic() + STARTING_SECONDS
+    while not status["gate"]["up"] and time.monotonic() < until:
+        time.sleep(0.1)
+        status = _status(patient) or status
     yield from _gate(status)
     yield from _versions(status)
 
