@@ -106,12 +106,8 @@ pub fn outgoing(
 
 /// Gives the upstream's answer to a call.
 pub fn answer(mut exchange: Box<Exchange>, head: Head, link: Box<Link>, terms: &Terms) -> Answer {
-    let mut headers = match head.fields {
-        Fields::Own(headers) => headers,
-        Fields::Passed(lines) => match lines.map(HeaderMap::new()) {
-            Some((headers, _)) => headers,
-            None => return refuse(exchange, Denial::new(&reasons::GARBAGE), true),
-        },
+    let Some(mut headers) = head.fields.map() else {
+        return refuse(exchange, Denial::new(&reasons::GARBAGE), true);
     };
     let kind = headers
         .get(CONTENT_TYPE)

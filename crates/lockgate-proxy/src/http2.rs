@@ -13,7 +13,6 @@ use lockgate_policy::ReasonRef;
 use lockgate_wire::http2::Budgets;
 
 use crate::net::{ConnectionState, Stream, Trip};
-use crate::pipeline::outlived;
 use crate::worker::{Origin, Worker};
 
 pub(crate) mod head;
@@ -39,9 +38,6 @@ const SEND_BUFFER: usize = 64 * 1024;
 const RESETS_PENDING: usize = 20;
 /// Streams that were reset because of a client's mistakes, in a connection's life.
 const RESETS_EARNED: usize = 256;
-
-/// Statuses of the reasons that are floods.
-const FLOODS: [u16; 2] = [429, 431];
 
 /// Serves a connection until either side has enough.
 pub async fn converse(
@@ -81,8 +77,7 @@ pub async fn converse(
     });
     let Some(mut connection) = shaken.await else {
         if let Some(breach) = found.take() {
-            worker.metrics.refused(breach.reason);
-            worker.flooded(origin, state.peer);
+            worker.broken_off(origin, state, breach.reason);
         }
         return;
     };
@@ -98,10 +93,7 @@ pub async fn converse(
             Next::Request(next) => *next,
             Next::Over => break,
             Next::Failed(reason) => {
-                worker.metrics.refused(reason);
-                if FLOODS.contains(&reason.status) {
-                    worker.flooded(origin, state.peer);
-                }
+                worker.broken_off(origin, state, reason);
                 break;
             }
         };
@@ -123,20 +115,9 @@ pub async fn converse(
             respond,
         );
         tokio::task::spawn_local(task);
-        if outlived(worker, origin, state) {
-            state.retiring.set(true);
-        }
     }
     drop(connection);
-    // Their events are still to be written, and the process may end with its last connection.
-    poll_fn(|_| {
-        if state.active.get() == 0 {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
-    })
-    .await;
+    state.all_answered().await;
 }
 
 enum Next {

@@ -33,8 +33,6 @@ pub use upload::Upload;
 
 /// Between two looks at what QUIC itself has carried.
 const LOOK: Duration = Duration::from_secs(1);
-/// Statuses of the reasons that are floods.
-const FLOODS: [u16; 2] = [429, 431];
 /// How much larger a head may be than the listener's bound before the library refuses
 /// it: below that the guard of all protocols does, in words.
 const HEAD_MARGIN: u64 = 2;
@@ -105,21 +103,10 @@ pub async fn converse(
     };
     let failed = told.breach().map(|breach| breach.reason).or(failed);
     if let Some(reason) = failed {
-        worker.metrics.refused(reason);
-        if FLOODS.contains(&reason.status) {
-            worker.flooded(origin, state.peer);
-        }
+        worker.broken_off(origin, state, reason);
     }
     connection.close(code(Code::H3_NO_ERROR), b"");
-    // Their events are still to be written, and the process may end with its last connection.
-    poll_fn(|_| {
-        if state.active.get() == 0 {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
-    })
-    .await;
+    state.all_answered().await;
 }
 
 enum Next {

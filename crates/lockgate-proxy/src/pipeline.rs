@@ -468,10 +468,7 @@ fn packed(
     let Some(Policy::Compress(policy)) = step.map(|step| &step.policy) else {
         return Ok((fields, None));
     };
-    let mut headers = match fields {
-        Fields::Own(headers) => headers,
-        Fields::Passed(lines) => lines.map(HeaderMap::new()).ok_or(&reasons::GARBAGE)?.0,
-    };
+    let mut headers = fields.map().ok_or(&reasons::GARBAGE)?;
     let certified = exchange.state.tls().and_then(Secured::client).is_some();
     let coding = policy.make_of((asked, certified), status, &mut headers);
     let packer = coding.map(|coding| Packer::new(coding, policy.levels()));
@@ -485,10 +482,7 @@ fn packed(
 /// `stream` of HTTP/2 has no key, and says the same with another status.
 fn granted(offer: &Offer, head: &mut Head, stream: bool) -> Result<Option<bool>, ReasonRef> {
     let fields = std::mem::replace(&mut head.fields, Fields::Own(HeaderMap::new()));
-    let mut headers = match fields {
-        Fields::Own(headers) => headers,
-        Fields::Passed(lines) => lines.map(HeaderMap::new()).ok_or(&reasons::GARBAGE)?.0,
-    };
+    let mut headers = fields.map().ok_or(&reasons::GARBAGE)?;
     if stream && head.status.is_success() {
         head.status = StatusCode::SWITCHING_PROTOCOLS;
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));

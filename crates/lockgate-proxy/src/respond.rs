@@ -39,6 +39,17 @@ pub enum Fields {
     Passed(Lines),
 }
 
+impl Fields {
+    /// As a map; none where what the upstream said cannot be read as one.
+    #[must_use]
+    pub fn map(self) -> Option<HeaderMap> {
+        match self {
+            Self::Own(headers) => Some(headers),
+            Self::Passed(lines) => lines.map(HeaderMap::with_capacity(16)).map(|(map, _)| map),
+        }
+    }
+}
+
 /// Refuses a request. `close` ends the connection after the answer, where what
 /// follows on it cannot be understood.
 #[must_use]

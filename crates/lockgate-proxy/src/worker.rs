@@ -10,7 +10,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use lockgate_policy::jwt::TokenCache;
 use lockgate_policy::plugins::Silent;
-use lockgate_policy::{Answers, Need, PolicyError};
+use lockgate_policy::{Answers, Need, PolicyError, ReasonRef};
 use lockgate_wire::framing::HeadLimits;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, Notify};
@@ -28,6 +28,7 @@ use crate::metrics::{Metrics, WorkerMetrics};
 use crate::net::{
     client_of, out_of_descriptors, Admission, ConnectionState, Full, Permit, Scratch, Stream, Watch,
 };
+use crate::pipeline::outlived;
 use crate::plugins::Ledger;
 use crate::refetch::Refetches;
 use crate::snapshot::{CompiledListener, Snapshot};
@@ -43,6 +44,8 @@ const SWEEP_TICKS: u64 = 4;
 const POOL_TICKS: u64 = 20;
 /// How long to wait before accepting again, when descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Statuses of the reasons that are floods.
+const FLOODS: [u16; 2] = [429, 431];
 /// Turns of the other tasks before a worker's end: a connection's and its endpoint's.
 const LAST_TURNS: usize = 8;
 /// Why a plugin says nothing where none was started.
@@ -666,6 +669,9 @@ impl Worker {
             Some(admission.admit_stream(connection.peer, most, each, now_ms)?)
         };
         connection.begin_request();
+        if outlived(self, origin, connection) {
+            connection.retiring.set(true);
+        }
         Ok(UnderWay {
             worker: Rc::clone(self),
             connection: Rc::clone(connection),
@@ -680,11 +686,14 @@ impl Worker {
         self.shared.metrics.turned_away[why as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A connection was ended as a flood: its address pays for it.
-    pub(crate) fn flooded(&self, origin: &Origin, peer: IpAddr) {
-        if let Some(each) = origin.accepted.each(peer) {
+    /// A connection of many requests was ended for this reason; where it was a flood, its address
+    /// pays for it.
+    pub(crate) fn broken_off(&self, origin: &Origin, state: &ConnectionState, reason: ReasonRef) {
+        self.metrics.refused(reason);
+        let each = origin.accepted.each(state.peer);
+        if let (Some(each), true) = (each, FLOODS.contains(&reason.status)) {
             let admission = &origin.listening.admission;
-            admission.charge(peer, each, self.clock.coarse_ms());
+            admission.charge(state.peer, each, self.clock.coarse_ms());
         }
     }
 }

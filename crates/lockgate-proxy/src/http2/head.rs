@@ -177,10 +177,7 @@ pub fn fields(
     hsts: Option<&HeaderValue>,
     alt_svc: Option<&HeaderValue>,
 ) -> Option<HeaderMap> {
-    let mut headers = match fields {
-        Fields::Own(headers) => headers,
-        Fields::Passed(lines) => lines.map(HeaderMap::with_capacity(16))?.0,
-    };
+    let mut headers = fields.map()?;
     remove_hop_by_hop(&mut headers);
     if bodiless {
         headers.remove(CONTENT_LENGTH);

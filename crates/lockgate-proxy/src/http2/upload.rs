@@ -9,7 +9,7 @@ use http_body::Frame;
 
 use crate::body::Broken;
 use crate::clock::Clock;
-use crate::net::{ConnectionState, Trip, Waiting};
+use crate::net::{ConnectionState, Waiting};
 
 /// A request's body, as its stream brings it.
 pub struct Upload {
@@ -54,13 +54,8 @@ impl Upload {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        match self.state.tripped() {
-            Some(Trip::Close) => return Poll::Ready(Some(Err(Broken))),
-            Some(Trip::Refuse(reason)) => {
-                self.state.broken.set(Some(reason));
-                return Poll::Ready(Some(Err(Broken)));
-            }
-            None => {}
+        if self.state.interrupted() {
+            return Poll::Ready(Some(Err(Broken)));
         }
         while !self.data_over {
             let Poll::Ready(polled) = self.stream.poll_data(cx) else {

@@ -11,7 +11,7 @@ use super::reasons;
 use super::transport::RecvStream;
 use crate::body::Broken;
 use crate::clock::Clock;
-use crate::net::{ConnectionState, Trip, Waiting};
+use crate::net::{ConnectionState, Waiting};
 
 /// A request's body, as its stream brings it.
 pub struct Upload {
@@ -82,13 +82,8 @@ impl Upload {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        match self.state.tripped() {
-            Some(Trip::Close) => return Poll::Ready(Some(Err(Broken))),
-            Some(Trip::Refuse(reason)) => {
-                self.state.broken.set(Some(reason));
-                return Poll::Ready(Some(Err(Broken)));
-            }
-            None => {}
+        if self.state.interrupted() {
+            return Poll::Ready(Some(Err(Broken)));
         }
         if self.over {
             return Poll::Ready(None);

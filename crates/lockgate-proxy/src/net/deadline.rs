@@ -4,9 +4,10 @@
 //! a walk over ten thousand numbers.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 
 use http::HeaderValue;
 use lockgate_policy::{Denial, ReasonRef};
@@ -130,17 +131,37 @@ impl ConnectionState {
             Waiting::First
         };
         // Whoever connects has something to say: its time runs from here.
+        let hop = Hop::new(peer, false, listener.secure, port);
         Rc::new(Self {
-            peer,
-            listener: listener.address,
-            hop: Rc::new(Hop::new(peer, false, listener.secure, port)),
-            secured: OnceCell::new(),
             alt_svc: listener.speaks_http3().then(|| alt_svc(port)).flatten(),
-            http2: OnceCell::new(),
-            port,
-            limits: listener.limits.clone(),
-            waker: RefCell::default(),
             waiting: Cell::new(waiting),
+            ..Self::blank(
+                (peer, Rc::new(hop)),
+                (listener.address, port),
+                &listener.limits,
+                now_ms,
+            )
+        })
+    }
+
+    /// Of whom nothing has come, and nothing is waited for.
+    fn blank(
+        (peer, hop): (IpAddr, Rc<Hop>),
+        (listener, port): (SocketAddr, u16),
+        limits: &ListenerLimits,
+        now_ms: u64,
+    ) -> Self {
+        Self {
+            peer,
+            listener,
+            port,
+            hop,
+            secured: OnceCell::new(),
+            alt_svc: None,
+            http2: OnceCell::new(),
+            limits: limits.clone(),
+            waker: RefCell::default(),
+            waiting: Cell::new(Waiting::Nothing),
             since_ms: Cell::new(now_ms),
             stalled_ms: Cell::new(0),
             body_bytes: Cell::new(0),
@@ -158,7 +179,7 @@ impl ConnectionState {
             retiring: Cell::new(false),
             body_in: Cell::new(0),
             body_refused: RefCell::default(),
-        })
+        }
     }
 
     /// One of its streams, each of which is waited for by itself.
@@ -176,33 +197,16 @@ impl ConnectionState {
             Rc::new(Hop::new(peer, false, self.tls().is_some(), self.port))
         };
         Rc::new(Self {
-            peer,
-            listener: self.listener,
-            port: self.port,
-            hop,
             secured: self.secured.clone(),
             alt_svc: self.alt_svc.clone(),
             http2: self.http2.clone(),
-            limits: self.limits.clone(),
-            waker: RefCell::default(),
-            waiting: Cell::new(Waiting::Nothing),
-            since_ms: Cell::new(now_ms),
-            stalled_ms: Cell::new(0),
-            body_bytes: Cell::new(0),
-            body_waited_ms: Cell::new(0),
-            trip: Cell::new(None),
-            upstream_until_ms: Cell::new(0),
-            upstream_late: Cell::new(false),
-            active: Cell::new(0),
-            broken: Cell::new(None),
             own_word: self.own_word.clone(),
-            tunnel_idle_ms: Cell::new(0),
-            look_ms: Cell::new(0),
-            looks: Cell::new(false),
-            draining: Cell::new(false),
-            retiring: Cell::new(false),
-            body_in: Cell::new(0),
-            body_refused: RefCell::default(),
+            ..Self::blank(
+                (peer, hop),
+                (self.listener, self.port),
+                &self.limits,
+                now_ms,
+            )
         })
     }
 
@@ -256,6 +260,28 @@ impl ConnectionState {
             // Whatever it waits for now, to be asked again or to end: from here.
             self.since_ms.set(now_ms);
             self.wake();
+        }
+    }
+
+    /// Waits until none of its requests is under way: their events are still to be
+    /// written, and the process may end with its last connection.
+    pub async fn all_answered(&self) {
+        poll_fn(|_| match self.active.get() {
+            0 => Poll::Ready(()),
+            _ => Poll::Pending,
+        })
+        .await;
+    }
+
+    /// Whether the body that is being read has to be given up; the reason is noted.
+    pub fn interrupted(&self) -> bool {
+        match self.tripped() {
+            None => false,
+            Some(Trip::Close) => true,
+            Some(Trip::Refuse(reason)) => {
+                self.broken.set(Some(reason));
+                true
+            }
         }
     }
 

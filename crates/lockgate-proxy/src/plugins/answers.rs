@@ -20,12 +20,8 @@ pub async fn judge_answer(exchange: &mut Exchange, head: &mut Head) -> Option<De
     let api = snapshot.apis.get(exchange.judgement.matched?.api)?;
     let worker = Rc::clone(exchange.worker());
     let fields = std::mem::replace(&mut head.fields, Fields::Own(HeaderMap::new()));
-    let headers = match fields {
-        Fields::Own(headers) => headers,
-        Fields::Passed(lines) => match lines.map(HeaderMap::new()) {
-            Some((headers, _)) => headers,
-            None => return Some(Denial::new(&reasons::GARBAGE)),
-        },
+    let Some(headers) = fields.map() else {
+        return Some(Denial::new(&reasons::GARBAGE));
     };
     let now_ms = exchange.started_ms();
     let mut refused = None;

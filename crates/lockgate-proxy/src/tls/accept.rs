@@ -79,8 +79,8 @@ impl Secured {
     /// would cost as much as a handshake each time.
     #[must_use]
     pub fn was_good_by(&self, tls: &Arc<Tls>) -> bool {
-        let good_by = self.good_by.borrow();
-        Arc::ptr_eq(tls, &self.by) || good_by.as_ref().is_some_and(|by| Arc::ptr_eq(tls, by))
+        let is = |by: &Arc<Tls>| Arc::ptr_eq(tls, by);
+        is(&self.by) || self.good_by.borrow().as_ref().is_some_and(is)
     }
 
     /// Notes that it was.
