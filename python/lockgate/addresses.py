@@ -141,6 +141,15 @@ def parse_target(value: object) -> str:
     return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port or usual}"
 
 
+def is_address(name: str) -> bool:
+    """Whether it is an IP address, which is not asked for by name in TLS (RFC 6066 section 3)."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
 def is_secure(target: str) -> bool:
     """Whether a target is spoken to over TLS."""
     return target.startswith(("https://", "https+srv://"))

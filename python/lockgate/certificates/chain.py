@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from lockgate.certificates.names import Names, is_address
+from lockgate.addresses import is_address
+from lockgate.certificates.names import Names
 
 PEM_BYTES: Final = 256 * 2**10
 """Of a chain or a key; a chain of three with RSA keys has some 6 KiB."""

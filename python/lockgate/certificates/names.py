@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from lockgate.addresses import is_address
+
 MAX_NAMES: Final = 100
 """Of one certificate; Let's Encrypt and most other authorities take as many."""
 NAME_LENGTH: Final = 253
@@ -68,15 +70,6 @@ class Names:
             for name in self.all
             if name not in held and (is_address(name) or f"*.{name.partition('.')[2]}" not in held)
         )
-
-
-def is_address(name: str) -> bool:
-    """Whether the name is an IP address."""
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 def _normal(name: str) -> str:

@@ -16,6 +16,7 @@ from cryptography import x509
 from josepy.b64 import b64encode
 from josepy.json_util import field
 
+from lockgate.addresses import is_address
 from lockgate.certificates.authority import Wanted
 from lockgate.certificates.chain import (
     Chain,
@@ -30,7 +31,7 @@ from lockgate.certificates.chain import (
 )
 from lockgate.certificates.challenges import Challenge, DnsChallenge, HttpChallenge, Publisher, tls_alpn
 from lockgate.certificates.connection import UNREACHABLE, Connection, as_object
-from lockgate.certificates.names import Names, is_address
+from lockgate.certificates.names import Names
 from lockgate.certificates.problems import AcmeError, clean, retry_after, told
 
 VALIDATION_SECONDS: Final = 180.0

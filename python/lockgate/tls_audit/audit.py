@@ -10,12 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from lockgate.addresses import is_address
 from lockgate.printable import printable
 from lockgate.tls_audit import hello, names
 from lockgate.tls_audit.judge import WORST, Finding, grade, judge, key_of, plain
 from lockgate.tls_audit.meet import HEAD_BYTES, Clock, Met, UnreachableError, Way, meet
 from lockgate.tls_audit.names import NamelessError
-from lockgate.tls_audit.subjects import SUBJECTS_MAX, Subject, is_address
+from lockgate.tls_audit.subjects import SUBJECTS_MAX, Subject
 
 AT_ONCE: Final = 16
 CONNECTION_SECONDS: Final = 5.0

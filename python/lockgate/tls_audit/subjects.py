@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from cryptography import x509
 
-from lockgate.addresses import is_loopback, is_secure, place_of
+from lockgate.addresses import is_address, is_loopback, is_secure, place_of
 from lockgate.config.tls import Files
 from lockgate.tls_audit.meet import Way
 
@@ -206,14 +206,3 @@ def _server(loaded: Loaded, what: tuple[str, str, Place], upstream: Upstream | N
 def _place(loaded: Loaded, *path: str | int) -> Place:
     region = loaded.document.region(*path)
     return Place(str(loaded.sources[region.file].path), region.line)
-
-
-def is_address(host: str) -> bool:
-    """Whether it is an address, which is not asked for by name (RFC 6066 section 3)."""
-    import ipaddress
-
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lockgate.addresses import is_address
 from lockgate.certificates import (
     Authority,
     DnsChallenge,
@@ -27,7 +28,6 @@ from lockgate.certificates import (
     hook,
 )
 from lockgate.certificates.challenges import ACME_IDENTIFIER, tls_alpn
-from lockgate.certificates.names import is_address
 from lockgate.certificates.order import TOKEN, dns_value
 from support.waiting import until
 
