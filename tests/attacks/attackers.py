@@ -116,17 +116,26 @@ class Attacker:
         """Holds as many connections as it can, and sends a little on each now and then."""
         turn = time.monotonic()
         while self.goes_on():
-            if len(self.crowd) < CROWD and (sock := self.raw()) is not None:
-                with contextlib.suppress(OSError):
-                    sock.sendall(begin)
-                sock.setblocking(False)
-                self.crowd.append(sock)
-            elif time.monotonic() < turn:
+            if not self._joined(begin) and time.monotonic() < turn:
                 time.sleep(0.01)  # sleep: the attack is to wait
             if time.monotonic() >= turn:
                 turn = time.monotonic() + every
                 self.crowd = [sock for sock in self.crowd if self._dripped(sock, drop)]
-        self.got.held = sum(self._dripped(sock, b"") for sock in self.crowd)
+        self.crowd = [sock for sock in self.crowd if self._dripped(sock, b"")]
+        self.got.held = len(self.crowd)
+        # What was let go last is taken again: whoever comes now finds it so.
+        while self._joined(begin):
+            pass
+
+    def _joined(self, begin: bytes) -> bool:
+        """Whether the crowd could take one more."""
+        if len(self.crowd) >= CROWD or (sock := self.raw()) is None:
+            return False
+        with contextlib.suppress(OSError):
+            sock.sendall(begin)
+        sock.setblocking(False)
+        self.crowd.append(sock)
+        return True
 
     def _dripped(self, sock: socket.socket, drop: bytes) -> bool:
         """Whether it is open still."""

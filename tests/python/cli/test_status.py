@@ -260,8 +260,11 @@ def test_an_address_is_another_only_where_it_would_listen_elsewhere(wanted: str,
 
 def test_who_took_the_port_of_what_was_killed_is_not_sent_the_credential(running: Running, cli: Cli) -> None:
     host, _, port = running.state.admin_address_file.read_text().strip().rpartition(":")
-    # The supervisor first: it would start the others again.
-    for pid in (running.process.pid, *running.pids().values()):
+    # The supervisor first, which would start the others again; and these end in order where they hear of its end.
+    others = running.pids().values()
+    for pid in others:
+        os.kill(pid, signal.SIGSTOP)
+    for pid in (running.process.pid, *others):
         os.kill(pid, signal.SIGKILL)
     running.process.child.wait()
     until(lambda: not running.state.is_held("control"), "the end of the control process")
