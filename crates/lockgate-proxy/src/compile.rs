@@ -51,6 +51,7 @@ mod upstreams;
 use upstreams::upstream;
 
 mod limits;
+mod passthrough;
 mod tokens;
 
 use tokens::{issuers, token, Issuers};
@@ -93,22 +94,26 @@ pub fn compile(
             message,
         )]);
     }
+    // Listeners are told of first, and want to know upstreams.
+    let mut wrong = Vec::new();
+    let upstreams: Vec<Arc<CompiledUpstream>> = keep(
+        &mut wrong,
+        bundle
+            .upstreams
+            .iter()
+            .enumerate()
+            .map(|(i, u)| upstream(i, u, around).map(Arc::new)),
+    );
     let listeners = keep(
         &mut errors,
         bundle
             .listeners
             .iter()
             .enumerate()
-            .map(|(i, l)| listener(i, l, around)),
+            .map(|(i, l)| listener(i, l, (&bundle.upstreams, &upstreams), around)),
     );
-    let upstreams = keep(
-        &mut errors,
-        bundle
-            .upstreams
-            .iter()
-            .enumerate()
-            .map(|(i, u)| upstream(i, u, around)),
-    );
+    errors.append(&mut wrong);
+    errors.append(&mut passthrough::misled(&bundle));
     let router = Router::new(&bundle.apis)
         .map_err(|mut wrong| errors.append(&mut wrong))
         .unwrap_or_default();
@@ -196,7 +201,7 @@ pub fn compile(
         router,
         switches,
         apis,
-        upstreams: upstreams.into_iter().map(Arc::new).collect(),
+        upstreams,
         listeners: listeners.into_iter().map(Arc::new).collect(),
         documents: documents.unwrap_or_default(),
         facts: bundle.facts,
@@ -227,6 +232,7 @@ fn at(pointer: String, span: Span) -> impl Fn(ConfigError) -> ConfigError {
 fn listener(
     index: usize,
     listener: &Listener,
+    upstreams: (&[Upstream], &[Arc<CompiledUpstream>]),
     around: &Surroundings<'_>,
 ) -> Result<CompiledListener, Vec<ConfigError>> {
     let at = at(format!("/listeners/{index}"), listener.span);
@@ -294,6 +300,8 @@ fn listener(
             ))]);
         }
     }
+    let passthrough = passthrough::entries(listener.tls.as_ref(), upstreams)
+        .map_err(|wrong| wrong.into_iter().map(&at).collect::<Vec<_>>())?;
     let tls = match (&listener.tls, around.tls) {
         (Some(wanted), Some(source)) => Some(
             source
@@ -309,6 +317,7 @@ fn listener(
         proxy_protocol: listener.proxy_protocol,
         secure: listener.tls.is_some(),
         tls,
+        passthrough,
         protocols: listener.protocols.clone(),
         redirect_port: listener.redirect_port,
         limits: listener.limits.clone(),
@@ -344,7 +353,7 @@ fn secret(credential: &Credential, around: &Surroundings<'_>) -> Result<Secret, 
 /// What is wrong with credentials of upstreams, in words.
 fn unfit_credentials<'b>(
     said: &'b [Upstream],
-    compiled: &'b [CompiledUpstream],
+    compiled: &'b [Arc<CompiledUpstream>],
 ) -> impl Iterator<Item = String> + 'b {
     said.iter().zip(compiled).filter_map(|(said, compiled)| {
         let lacking = compiled.credential.as_ref()?.value.is_none();

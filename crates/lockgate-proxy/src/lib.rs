@@ -30,6 +30,7 @@ pub mod mirror;
 pub mod net;
 pub mod normal;
 pub mod operations;
+mod passthrough;
 pub mod pipeline;
 pub mod plugins;
 pub mod reasons;

@@ -39,6 +39,7 @@ mod http2;
 mod keeper;
 mod link;
 mod probe;
+mod raw;
 mod report;
 mod socket;
 mod state;
@@ -51,6 +52,7 @@ pub use head::Head;
 pub use http1::Upgrading;
 pub use keeper::Keeper;
 pub use link::{Broke, Link, Written};
+pub use raw::Raw;
 
 pub use report::{standing, write, Standing};
 pub use state::Registry;
@@ -104,9 +106,10 @@ struct Known {
 }
 
 impl Known {
-    fn renew(&mut self, snapshot: &Snapshot) {
+    /// Whether the bundle is another one.
+    fn renew(&mut self, snapshot: &Snapshot) -> bool {
         if self.hash == snapshot.hash {
-            return;
+            return false;
         }
         let targets = snapshot.upstreams.iter().flat_map(|one| &one.targets);
         let groups = snapshot
@@ -121,6 +124,7 @@ impl Known {
                 .cloned()
                 .collect(),
         };
+        true
     }
 
     fn has(&self, target: &Arc<Target>) -> bool {
@@ -238,12 +242,11 @@ impl Pools {
     }
 
     /// Lets go of connections that rested too long or were closed, and of those
-    /// to servers that the bundle at work does not speak of any more.
-    pub fn sweep(&self, now_ms: u64, snapshot: Option<&Snapshot>) {
+    /// to servers that the bundle at work does not speak of any more; whether
+    /// that is another bundle than the last time.
+    pub fn sweep(&self, now_ms: u64, snapshot: Option<&Snapshot>) -> bool {
         let mut known = self.known.borrow_mut();
-        if let Some(snapshot) = snapshot {
-            known.renew(snapshot);
-        }
+        let renewed = snapshot.is_some_and(|snapshot| known.renew(snapshot));
         self.shared.borrow_mut().retain(|target, connections| {
             if !known.has(target) {
                 return false;
@@ -258,6 +261,7 @@ impl Pools {
             links.retain_mut(|(link, keep_ms)| usable(link, *keep_ms, now_ms));
             !links.is_empty()
         });
+        renewed
     }
 
     /// A connection to the one server of an upstream without a group; a `new`
@@ -312,6 +316,28 @@ impl Pools {
         Some(stream_of(connection, target, now_ms))
     }
 
+    /// A new connection to a server.
+    async fn socket(
+        &self,
+        target: &Arc<Target>,
+        addresses: &[SocketAddr],
+        upstream: &CompiledUpstream,
+    ) -> Result<Socket, Failure> {
+        let within = Duration::from_millis(u64::from(upstream.timeouts.connect_ms));
+        let full = Cell::new(false);
+        let dialing = self.dial(target, addresses, upstream, &full);
+        match tokio::time::timeout(within, dialing).await {
+            Ok(Ok(stream)) => Ok(stream),
+            Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => Err(Failure {
+                why: Some(format!("{target}: {error}")),
+                ..Failure::new(&reasons::TLS_FAILED, target)
+            }),
+            Ok(Err(_)) => Err(Failure::new(&reasons::CONNECT_FAILED, target)),
+            Err(_) if full.get() => Err(Failure::new(&reasons::OUT_OF_DESCRIPTORS, target)),
+            Err(_) => Err(Failure::new(&reasons::CONNECT_TIMEOUT, target)),
+        }
+    }
+
     async fn open(
         &self,
         target: &Arc<Target>,
@@ -319,20 +345,7 @@ impl Pools {
         upstream: &CompiledUpstream,
     ) -> Result<Box<Link>, Failure> {
         let within = Duration::from_millis(u64::from(upstream.timeouts.connect_ms));
-        let full = Cell::new(false);
-        let dialing = self.dial(target, addresses, upstream, &full);
-        let stream = match tokio::time::timeout(within, dialing).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
-                return Err(Failure {
-                    why: Some(format!("{target}: {error}")),
-                    ..Failure::new(&reasons::TLS_FAILED, target)
-                })
-            }
-            Ok(Err(_)) => return Err(Failure::new(&reasons::CONNECT_FAILED, target)),
-            Err(_) if full.get() => return Err(Failure::new(&reasons::OUT_OF_DESCRIPTORS, target)),
-            Err(_) => return Err(Failure::new(&reasons::CONNECT_TIMEOUT, target)),
-        };
+        let stream = self.socket(target, addresses, upstream).await?;
         if upstream.protocol == Protocol::Http2 {
             let tls = upstream.tls.clone();
             let opening = Shared::open(stream, upstream.head_bytes, tls);

@@ -32,9 +32,9 @@ use crate::pipeline::outlived;
 use crate::plugins::Ledger;
 use crate::refetch::Refetches;
 use crate::snapshot::{CompiledListener, Snapshot};
-use crate::tls::{self, Managed};
+use crate::tls::{self, Handshake, Managed};
 use crate::upstream::{Pools, Registry};
-use crate::{http2, http3};
+use crate::{http2, http3, passthrough};
 
 /// How often a worker looks at its clock, and hands events over.
 const TICK: Duration = Duration::from_millis(50);
@@ -158,6 +158,12 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// The listener, as it was when the connection came in.
+    #[must_use]
+    pub const fn accepted(&self) -> &Arc<CompiledListener> {
+        &self.accepted
+    }
+
     /// Bounds on a request's head.
     #[must_use]
     pub fn head_limits(&self) -> HeadLimits {
@@ -346,6 +352,11 @@ impl Worker {
         );
     }
 
+    /// One read, shared by all connections of the worker.
+    pub(crate) const fn scratch(&self) -> &Scratch {
+        &self.scratch
+    }
+
     /// Writes down what the operator should know.
     pub fn tell(&self, code: &'static str, message: &str) {
         crate::gate::system(&self.shared.log, code, message);
@@ -494,7 +505,9 @@ impl Worker {
             }
             if turn % POOL_TICKS == 0 {
                 let current = self.shared.current.load();
-                self.pools.sweep(now_ms, current.as_deref());
+                if self.pools.sweep(now_ms, current.as_deref()) {
+                    self.watch.look_again();
+                }
             }
         }
     }
@@ -613,11 +626,15 @@ impl Worker {
             // In a box, so that a connection does not carry the size of a handshake along.
             Some(tls) => {
                 match Box::pin(tls::accept(stream, tls, &self.shared.managed, &state)).await {
-                    Ok(Some((stream, secured))) => {
+                    Ok(Handshake::Safe(stream, secured)) => {
                         state.secured(secured, self.clock.coarse_ms());
                         stream
                     }
-                    Ok(None) => return,
+                    Ok(Handshake::Carried(carried)) => {
+                        let carrying = passthrough::carry(*carried, &self, &origin, &state);
+                        return Box::pin(carrying).await;
+                    }
+                    Ok(Handshake::Over) => return,
                     Err(reason) => {
                         self.metrics.refused(reason);
                         return;

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from lockgate.admin.keys import KnownKeys
@@ -107,6 +107,9 @@ def offline(bundle: str, asked: Asked, known: Callable[[], Known]) -> dict[str, 
         turned_away = _turned_away(document, listener["name"], explained["request"]["host"], asked.certificate)
         if turned_away is not None:
             return _explanation({**explained, **turned_away}, listener, request)
+        unread = _unread(document, listener["name"], explained["request"]["host"])
+        if unread is not None:
+            return _explanation({**explained, **unread}, listener, request)
         if explained["route"] is None:
             return _explanation(explained, listener, request, _other_methods(engine, document, request, explained))
         names = key_headers(document, explained["route"])
@@ -201,8 +204,11 @@ def _asked_upstream(event: dict[str, Any]) -> dict[str, Any]:
 
 def _verdict(event: dict[str, Any]) -> str:
     """`failed` is what no policy refused and yet was not answered by the API."""
+    unread = event.get("protocol") == "tls-passthrough"
     if event.get("reason") is None:
-        return "allow"
+        return "passthrough" if unread else "allow"
+    if unread:
+        return "failed"
     judged = any(verdict["outcome"] == "deny" for verdict in event["verdicts"])
     return "deny" if judged or event.get("api") is None else "failed"
 
@@ -244,24 +250,48 @@ def _turned_away(
     (reason,) = (each for each in reasons() if each["code"] == code)
     told = {key: reason[key] for key in ("code", "title", "room", "advice")}
     return {
-        "route": None,
-        "steps": [],
+        **_UNREAD,
         "verdict": "deny",
         "status": reason["status"],
         "reason": {**told, "own": None, "detail": "the handshake ends with an alert", "span": None},
-        "identity": None,
         "upstream": None,
-        "location": None,
-        "changes": {"request": [], "response": []},
     }
+
+
+_UNREAD: Final[dict[str, Any]] = {
+    "route": None,
+    "steps": [],
+    "identity": None,
+    "location": None,
+    "changes": {"request": [], "response": []},
+}
+"""What is told of a request that is not read."""
+
+
+def _unread(document: dict[str, Any], listener: str, host: str) -> dict[str, Any] | None:
+    """What becomes of a client of a name whose connections are carried on unread."""
+    (tls,) = (each["tls"] for each in document["listeners"] if each["name"] == listener)
+    entries = tls["passthrough"] if tls is not None else []
+    goes = {name: each["upstream"] for each in entries for name in each["hosts"]}
+    ways = {name: None for each in entries for name in each["ended"]} | goes
+    upstream = next((ways[name] for name in _patterns(host.rpartition(":")[0] or host) if name in ways), None)
+    if upstream is None:
+        return None
+    targets = [each["url"] for one in document["upstreams"] if one["name"] == upstream for each in one["targets"]]
+    to = {"upstream": upstream, "target": ", ".join(targets)}
+    return {**_UNREAD, "verdict": "passthrough", "status": None, "reason": None, "upstream": to}
+
+
+def _patterns(host: str) -> list[str]:
+    """The patterns that have a host, the most precise first."""
+    labels = host.split(".")
+    return [host, *("*." + ".".join(labels[number:]) for number in range(1, len(labels)))]
 
 
 def _clients(tls: dict[str, Any], host: str) -> dict[str, Any] | None:
     """Whose certificates clients of this host may show: by its own rules, or those of the longest pattern."""
     rules = {name: each["clients"] for each in tls["hosts"] for name in each["names"]}
-    labels = host.split(".")
-    patterns = [host, *("*." + ".".join(labels[number:]) for number in range(1, len(labels)))]
-    found: dict[str, Any] | None = next((rules[name] for name in patterns if name in rules), tls["clients"])
+    found: dict[str, Any] | None = next((rules[name] for name in _patterns(host) if name in rules), tls["clients"])
     return found
 
 

@@ -9,6 +9,7 @@ fn rules(choice: Choice) -> Rules {
     Rules {
         protocol: crate::bundle::Protocol::Http1,
         secure: false,
+        raw: false,
         tls: None,
         choice,
         health: None,
