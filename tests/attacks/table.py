@@ -260,7 +260,8 @@ def upstream(folder: Path) -> Iterator[int]:
     (folder / "text").write_bytes(hashlib.shake_128(b"text").hexdigest(TEXT_BYTES // 2).encode())
     (folder / "nginx.conf").write_text(
         f"""
-        daemon off; worker_processes 1; user {pwd.getpwuid(os.getuid()).pw_name}; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
+        daemon off; worker_processes 1; user {pwd.getpwuid(os.getuid()).pw_name};
+        pid {folder}/nginx.pid; error_log {folder}/nginx.log;
         events {{ worker_connections 20000; }}
         http {{
             access_log off; client_body_temp_path {folder}/t; proxy_temp_path {folder}/t; fastcgi_temp_path {folder}/t;
