@@ -151,6 +151,12 @@ def memory(results: Results) -> str:
         each = (many.idle - few.idle).pss * 1024 / 1_000_000
         verdict = "met" if each <= 200 else "missed"
         words += f" One key costs {each:.0f} bytes (budget: 200, {verdict})."
+    held = found.get("lockgate/tls")
+    if held and held.pss_bytes_per_connection is not None:
+        each = held.pss_bytes_per_connection
+        verdict = "met" if each <= 20_000 else "missed"
+        words += f" One of {held.idle_connections:,} idle connections over TLS takes {each:,.0f} bytes"
+        words += f" (budget: 20,000, {verdict})."
     return words + "\n\n" + table(head, lines)
 
 
