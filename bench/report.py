@@ -78,11 +78,7 @@ def cpu_line(row: CpuRow) -> list[str]:
     ratios = row.ratios()
     budget = ""
     if row.budget is not None:
-        ratio = median(row.ratios(row.base))
-        verdict = "met" if ratio <= row.budget else "missed"
-        budget = f"≤ {row.budget:.2f}: {verdict}"
-        if row.base != BASE:
-            budget = f"≤ {row.budget:.2f} of {row.base}: {verdict}, {ratio:.2f}"
+        budget = held(row, row.budget)
     spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
     return [
         row.id,
@@ -93,6 +89,16 @@ def cpu_line(row: CpuRow) -> list[str]:
         f"{row.requests_per_second:,.0f}",
         row.what,
     ]
+
+
+def held(row: CpuRow, budget: float) -> str:
+    """Whether a row's budget is met, in words."""
+    ratios = row.ratios(row.base)
+    verdict = ("met" if median(ratios) <= budget else "missed") if ratios else "not measured"
+    if row.base == BASE:
+        return f"≤ {budget:.2f}: {verdict}"
+    ratio = f", {median(ratios):.2f}" if ratios else ""
+    return f"≤ {budget:.2f} of {row.base}: {verdict}{ratio}"
 
 
 def quiet(results: Results) -> str:

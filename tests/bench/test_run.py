@@ -45,7 +45,7 @@ def test_nginx_gives_a_valid_result(tmp_path: Path) -> None:
     assert {"nginx/tls-handshakes", "nginx/tls-resumptions", "nginx/h2", "nginx/grpc", "nginx/websocket"} <= set(rows)
     for row in results.cpu:
         (each,) = row.rounds
-        assert each.requests > 100
+        assert each.requests > 0
         assert 1 < row.us < 5_000
         assert each.us_per_request * each.requests / 1e6 < each.seconds * 1.5, "more CPU than one core has"
     (latency,) = results.latency
