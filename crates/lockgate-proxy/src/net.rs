@@ -17,7 +17,8 @@ mod unix;
 pub use deadline::{BodyRefusal, ConnectionState, Ends, Trip, Waiting, Watch};
 pub use endpoint::{socket_path, Endpoint, MAX_SOCKET_PATH, NO_ADDRESS, UNIX};
 pub use listen::{
-    bind, bind_datagrams, share, share_datagrams, Admission, Each, Full, ListeningSocket, Permit,
+    bind, bind_datagrams, holder, share, share_datagrams, Admission, Each, Full, ListeningSocket,
+    Permit,
 };
 pub use proxied::client_of;
 pub use reserve::{out_of_descriptors, Reserve};

@@ -64,9 +64,12 @@ use link::Carrier;
 use socket::Socket;
 use spoken::Spoken;
 
-/// Resting connections of one target that a worker keeps; precedents: nginx's
-/// `keepalive` is usually 16 to 64 a worker, Envoy's pool has no such bound.
-const MAX_RESTING: usize = 256;
+/// Resting connections of one target that a worker keeps. Fewer than are used at once are made anew all the time, and
+/// few connections of HTTP/2 ask for hundreds; precedents: Envoy's pool has no such bound, nginx's `keepalive` is what
+/// somebody wrote.
+const MAX_RESTING: usize = 1024;
+/// The same of connections that are for one client each: all of them are looked through for those of a client.
+const MAX_SPOKEN: usize = 256;
 /// How long to wait for a descriptor before looking again.
 const ROOM_PAUSE: Duration = Duration::from_millis(20);
 /// Headers of an answer; nginx and Envoy take 100 as well.
@@ -235,7 +238,11 @@ impl Pools {
         link.rested_ms = self.clock.coarse_ms();
         let mut resting = self.resting.borrow_mut();
         if let Some(links) = resting.get_mut(link.target()) {
-            if links.len() < MAX_RESTING {
+            let most = match link.spoken {
+                None => MAX_RESTING,
+                Some(_) => MAX_SPOKEN,
+            };
+            if links.len() < most {
                 links.push((link, keep_ms));
             } else if link.spoken.is_some() {
                 // The one that has waited longest for its client is the last to be missed.

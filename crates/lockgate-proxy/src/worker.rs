@@ -23,6 +23,7 @@ use crate::exchange::Exchange;
 use crate::facts::FactStore;
 use crate::id::Ids;
 use crate::judge::{answer, Stores};
+use crate::memory::Memory;
 use crate::metrics::{Metrics, WorkerMetrics};
 use crate::net::{
     client_of, out_of_descriptors, Acceptor, Admission, ConnectionState, Endpoint, Ends, Full,
@@ -74,6 +75,8 @@ pub struct Shared {
     pub ledger: Ledger,
     /// Certificates that the control process looks after.
     pub managed: Managed,
+    /// Memory for bodies that are packed and unpacked.
+    pub memory: Memory,
     /// What endpoints of QUIC share.
     pub quic: http3::Shared,
     /// The event log.
