@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -565,3 +566,26 @@ def _takes_more(place: tuple[str, int]) -> bool:
     except OSError:
         return False
     return True
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_the_server_is_told_who_the_client_is(version: Literal["v1", "v2"], gate: Gate) -> None:
+    said = hello("db.example")
+    with Upstream() as upstream:
+        wanted = alone(upstream.port)
+        wanted["upstreams"][1]["proxy_protocol"] = version
+        gate.load(wanted)
+        client = gate.client()
+        client.send(said)
+        server = upstream.accept()
+        if version == "v1":
+            client_at, gate_at = client.sock.getsockname(), client.sock.getpeername()
+            told = f"PROXY TCP4 127.0.0.1 127.0.0.1 {client_at[1]} {gate_at[1]}\r\n".encode()
+            assert server.exactly(len(told)) == told
+        else:
+            head = server.exactly(16)
+            assert head[:13] == b"\r\n\r\n\x00\r\nQUIT\n\x21"
+            body = server.exactly(int.from_bytes(head[14:], "big"))
+            assert body[8:10] == client.sock.getsockname()[1].to_bytes(2, "big")
+            assert b"\x02\x00\x0adb.example" in body, "the name that the client asked for"
+        assert server.exactly(len(said)) == said

@@ -10,9 +10,8 @@ use std::time::Duration;
 
 use lockgate_policy::ReasonRef;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::TcpStream;
 
-use crate::net::{ConnectionState, Trip, Waiting};
+use crate::net::{ConnectionState, Incoming, Trip, Waiting};
 use crate::reasons;
 use crate::snapshot::Passthrough;
 use crate::tls::reasons::{PASSTHROUGH_ENDED, PASSTHROUGH_IDLE};
@@ -39,14 +38,15 @@ pub(crate) async fn carry(
     origin: &Origin,
     state: &Rc<ConnectionState>,
 ) {
-    let Some(way) = origin.accepted().passthrough.get(carried.entry).cloned() else {
+    let Some(way) = origin.accepted.passthrough.get(carried.entry).cloned() else {
         return;
     };
     // The handshake's time is over; connecting has its own.
     state.wait(Waiting::Nothing, worker.clock.coarse_ms());
     let mut told = Told::begin(worker, origin, state, &carried, &way);
     let mut stream = carried.stream;
-    let upstream = match worker.pools.raw(&way.upstream, state.peer).await {
+    let connected = worker.pools.raw(&way.upstream, state, &carried.name).await;
+    let upstream = match connected {
         Ok(upstream) => upstream,
         Err(failure) => {
             told.reason = failure.reason;
@@ -74,7 +74,11 @@ pub(crate) async fn carry(
 }
 
 /// Has the kernel find out whether a client is gone without a word.
-fn ask_after(stream: &TcpStream) {
+fn ask_after(stream: &Incoming) {
+    // Over a socket in the file system nobody goes without a word.
+    let Incoming::Tcp(stream) = stream else {
+        return;
+    };
     // Without it, it only takes longer to learn.
     let _ = stream.set_nodelay(true);
     let asking = TcpKeepalive::new().with_time(KEEPALIVE);
@@ -83,7 +87,7 @@ fn ask_after(stream: &TcpStream) {
 
 /// Both directions of a connection.
 struct Talk {
-    client: TcpStream,
+    client: Incoming,
     upstream: Raw,
     /// From the client.
     up: Half,
@@ -149,7 +153,7 @@ impl Talk {
         state: &ConnectionState,
         now_ms: u64,
     ) -> Result<bool, Option<ReasonRef>> {
-        let mut scratch = worker.scratch().borrow_mut();
+        let mut scratch = worker.scratch.borrow_mut();
         let mut moved = false;
         match self
             .up

@@ -16,12 +16,11 @@ use rustls::pki_types::CertificateDer;
 use rustls::server::{Acceptor, ClientHello};
 use rustls::{Error, HandshakeKind, PeerIncompatible, ProtocolVersion};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio_rustls::StartHandshake;
 
 use super::{clients, reasons, Managed, Tls};
 use crate::bundle::Protocol;
-use crate::net::{ConnectionState, Stream};
+use crate::net::{ConnectionState, Incoming, Stream};
 
 /// The alert `unrecognized_name` (RFC 6066 section 3), before there is a key.
 const NAME_UNKNOWN_ALERT: &[u8] = &[21, 3, 3, 0, 2, 2, 112];
@@ -116,7 +115,7 @@ pub enum Handshake {
 /// A connection that is carried on as it is.
 pub struct Carried {
     /// Nothing was said to the client.
-    pub stream: TcpStream,
+    pub stream: Incoming,
     /// All that was read of it.
     pub heard: Vec<u8>,
     /// The name that the client asks for, in lower case.
@@ -132,7 +131,7 @@ pub struct Carried {
 /// # Errors
 /// Why there is none. The client was told by an alert, as far as that can be.
 pub async fn accept(
-    stream: TcpStream,
+    stream: Incoming,
     tls: &Arc<Tls>,
     managed: &Managed,
     state: &ConnectionState,
@@ -151,7 +150,7 @@ pub async fn accept(
 }
 
 async fn shake(
-    stream: TcpStream,
+    stream: Incoming,
     tls: &Arc<Tls>,
     managed: &Managed,
 ) -> Result<Handshake, ReasonRef> {
@@ -217,13 +216,13 @@ async fn shake(
 #[allow(clippy::large_enum_variant)]
 enum Heard {
     /// A handshake that is ended here.
-    Started(StartHandshake<TcpStream>, Option<Box<str>>),
+    Started(StartHandshake<Incoming>, Option<Box<str>>),
     /// Whom it asks for is elsewhere.
     Carried(Box<Carried>),
 }
 
 /// Reads a client's hello, and what it tells of its program.
-async fn hear(mut stream: TcpStream, tls: &Tls) -> Result<Heard, ReasonRef> {
+async fn hear(mut stream: Incoming, tls: &Tls) -> Result<Heard, ReasonRef> {
     let mut acceptor = Acceptor::default();
     let mut reader = Reader::default();
     let mut bytes = [0; HEARD];
@@ -302,7 +301,7 @@ async fn hear(mut stream: TcpStream, tls: &Tls) -> Result<Heard, ReasonRef> {
 }
 
 /// Ends a connection to which nothing was said yet, with an alert that something is amiss here.
-pub async fn give_up(stream: &mut TcpStream) {
+pub async fn give_up(stream: &mut Incoming) {
     say(stream, INTERNAL_ALERT).await;
 }
 
@@ -336,7 +335,7 @@ pub(super) fn shown(
     }
 }
 
-async fn say(stream: &mut TcpStream, words: &[u8]) {
+async fn say(stream: &mut Incoming, words: &[u8]) {
     // Whoever is gone needs no word.
     let _ = stream.write_all(words).await;
     let _ = stream.shutdown().await;

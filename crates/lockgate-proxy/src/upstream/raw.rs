@@ -1,6 +1,5 @@
 //! A connection to a server of a group, for what is carried there unread.
 
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
@@ -15,9 +14,11 @@ use super::forward::{
 };
 use super::group::{Group, Member, Nobody, Wish};
 use super::socket::Socket;
+use super::spoken::Spoken;
 use super::state::UpstreamCounts;
 use super::target::Target;
 use super::{Failure, Pools};
+use crate::net::ConnectionState;
 use crate::reasons;
 use crate::snapshot::CompiledUpstream;
 
@@ -93,11 +94,17 @@ impl AsyncWrite for Raw {
 }
 
 impl Pools {
-    /// A connection to a server of an upstream that takes no requests, for `client`.
+    /// A connection to a server of an upstream that takes no requests, for a client
+    /// that asked for `name`.
     ///
     /// # Errors
     /// Why there is none.
-    pub async fn raw(&self, upstream: &CompiledUpstream, client: IpAddr) -> Result<Raw, Failure> {
+    pub async fn raw(
+        &self,
+        upstream: &CompiledUpstream,
+        state: &ConnectionState,
+        name: &str,
+    ) -> Result<Raw, Failure> {
         let Some(group) = upstream.group.as_ref().filter(|group| group.rules.raw) else {
             return Err(Failure {
                 reason: Some(&reasons::CONNECT_FAILED),
@@ -107,7 +114,9 @@ impl Pools {
             });
         };
         let permit = enter(group).await?;
-        let wish = group.wish(&HeaderMap::new(), "", client);
+        let wish = group.wish(&HeaderMap::new(), "", state.peer);
+        let said = |version| Spoken::carried(version, state, name);
+        let spoken = upstream.proxy_protocol.map(said);
         let mut tried = Vec::new();
         let mut failure = None;
         for _ in 0..MAX_CONNECTS {
@@ -125,7 +134,10 @@ impl Pools {
                 }
             };
             tried.push(Arc::clone(&member.state));
-            match self.reach_raw((group, upstream), member, &wish).await {
+            match self
+                .reach_raw((group, upstream), member, &wish, spoken.as_ref())
+                .await
+            {
                 Ok((socket, mut lease)) => {
                     lease.permit = permit;
                     let counts = &group.state.counts;
@@ -148,13 +160,15 @@ impl Pools {
         (group, upstream): (&Arc<Group>, &CompiledUpstream),
         member: Member,
         wish: &Wish,
+        spoken: Option<&Spoken>,
     ) -> Result<(Socket, Box<Lease>), Failure> {
         let lease = Lease::new(group, member, wish);
         let member = &lease.member;
         let found = match await_name(member, upstream).await {
             Ok(()) => {
                 let addresses = member.addresses();
-                self.socket(&member.target, &addresses, upstream).await
+                self.socket(&member.target, &addresses, upstream, spoken)
+                    .await
             }
             Err(failure) => Err(failure),
         };
