@@ -54,7 +54,7 @@ pub use link::{Broke, Link, Written};
 
 pub use report::{standing, write, Standing};
 pub use state::Registry;
-pub use sticky::Sticky;
+pub use sticky::{secured, Sticky};
 pub use target::Target;
 
 use http1::Http1;
