@@ -171,7 +171,7 @@ def test_a_cookie_that_was_set_over_tls_goes_over_nothing_else(gate: Gate, ends:
     upstream["balance"] = STICKY
     gate.load(bundles.bundle([bundles.api()], [upstream], listeners=[listener]))
     with Http2(gate.port(), authority.pem) as web:
-        cookies = [value for name, value in web.get().fields if name == "set-cookie"]
+        cookies = [value for name, value in web.get().headers if name == "set-cookie"]
     assert [cookie.partition("; ")[2] for cookie in cookies] == ["Path=/; HttpOnly; SameSite=Lax; Secure"]
 
 
