@@ -30,6 +30,7 @@ use crate::events::{EventLog, Options};
 use crate::facts::{FactError, FactStore};
 use crate::http3;
 use crate::metrics::Metrics;
+use crate::ocsp::Inquiries;
 use crate::plugins::{Launch, Ledger, Pool};
 use crate::refetch::Refetches;
 use crate::snapshot::Snapshot;
@@ -38,6 +39,7 @@ use crate::upstream::{Keeper, Registry};
 use crate::worker::{Command, Datagrams, Listening, Shared, Worker};
 
 mod handover;
+mod inquired;
 pub(crate) mod secret;
 mod status;
 
@@ -219,6 +221,7 @@ impl Gate {
             counters: Local::default(),
             tokens: Arc::new(TokenCache::default()),
             refetches: Refetches::new().map_err(GateError::State)?,
+            inquiries: Inquiries::new().map_err(GateError::State)?,
             metrics: Metrics::new(settings.workers),
             ledger: Ledger::default(),
             upstreams,

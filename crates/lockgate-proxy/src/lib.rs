@@ -4,6 +4,7 @@
 //! serves, a policy decides, [`upstream`] forwards, [`respond`] refuses,
 //! [`exchange`] writes down.
 
+mod bell;
 pub mod body;
 pub mod bundle;
 pub mod client;
@@ -29,6 +30,7 @@ pub mod metrics;
 pub mod mirror;
 pub mod net;
 pub mod normal;
+pub mod ocsp;
 pub mod operations;
 pub mod pipeline;
 pub mod plugins;

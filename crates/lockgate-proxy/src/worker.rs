@@ -28,6 +28,7 @@ use crate::metrics::{Metrics, WorkerMetrics};
 use crate::net::{
     client_of, out_of_descriptors, Admission, ConnectionState, Full, Permit, Scratch, Stream, Watch,
 };
+use crate::ocsp::Inquiries;
 use crate::pipeline::outlived;
 use crate::plugins::Ledger;
 use crate::refetch::Refetches;
@@ -66,6 +67,8 @@ pub struct Shared {
     pub tokens: Arc<TokenCache>,
     /// Issuers' keys that are asked for anew.
     pub refetches: Refetches,
+    /// Whether clients' certificates were revoked, as their issuers say.
+    pub inquiries: Inquiries,
     /// Numbers.
     pub metrics: Arc<Metrics>,
     /// What is known of upstreams.
@@ -675,6 +678,7 @@ impl Worker {
         Ok(UnderWay {
             worker: Rc::clone(self),
             connection: Rc::clone(connection),
+            stream: Rc::clone(stream),
             number: self.watch.add(Rc::clone(stream)),
             permit,
             answered: false,
@@ -702,6 +706,7 @@ impl Worker {
 pub(crate) struct UnderWay {
     worker: Rc<Worker>,
     connection: Rc<ConnectionState>,
+    stream: Rc<ConnectionState>,
     number: usize,
     permit: Option<Permit>,
     answered: bool,
@@ -713,6 +718,9 @@ impl UnderWay {
     pub(crate) fn answered(&mut self) {
         self.permit = None;
         if !std::mem::replace(&mut self.answered, true) {
+            if self.stream.retiring.get() {
+                self.connection.retiring.set(true);
+            }
             self.connection.end_request(self.worker.clock.coarse_ms());
         }
     }
