@@ -142,7 +142,10 @@ def measure(stage: Stage, rows: list[Row], settings: Settings, results: Results)
         )
     if "memory" in settings.sections:
         big = [row for row in rows if row.variant in ("routes-10000", "keys-1000000", "prefixes-1000000")]
-        results.memory = footprint.rows(stage, [*few, *big], MEMORY_SECONDS, settings.idle_connections, failed)
+        secured = [row for row in rows if row.variant == "tls"]
+        results.memory = footprint.rows(
+            stage, [*few, *secured, *big], MEMORY_SECONDS, settings.idle_connections, failed
+        )
         for row in big:
             if row.variant == "routes-10000":
                 results.reload_ms[row.id] = footprint.reloads(stage, row, failed)

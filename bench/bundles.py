@@ -33,6 +33,16 @@ LIMITS = {
 }
 
 
+CALLS = {"deadline_ms": 60_000, "message_bytes": 4 * 1024 * 1024, "only": False, "web": False}
+MESSAGES = {
+    "frame_bytes": 64 * 1024,
+    "message_bytes": 1024 * 1024,
+    "messages": 0,
+    "idle_ms": HOUR_MS,
+    "origins": [],
+}
+
+
 @dataclass(frozen=True)
 class Shape:
     """What a row's bundle holds."""
@@ -45,6 +55,11 @@ class Shape:
     operations: int = 0
     prefixes: int = 0
     tls: bool = False
+    quic: bool = False
+    calls: bool = False
+    """Calls of gRPC, to an upstream over HTTP/2."""
+    messages: bool = False
+    """WebSockets."""
 
 
 def bundle(shape: Shape, origin: str, sequence: int = 1, folder: Path | None = None) -> str:
@@ -60,7 +75,7 @@ def bundle(shape: Shape, origin: str, sequence: int = 1, folder: Path | None = N
                 {
                     "name": "public",
                     "address": "127.0.0.1:0",
-                    "protocols": ["h2", "http/1.1"] if shape.tls else ["http/1.1"],
+                    "protocols": [*(["h3"] if shape.quic else []), *(["h2"] if shape.tls else []), "http/1.1"],
                     "tls": tls(folder) if shape.tls and folder else None,
                     "redirect_port": 0,
                     "proxy_protocol": False,
@@ -80,6 +95,7 @@ def bundle(shape: Shape, origin: str, sequence: int = 1, folder: Path | None = N
                         "idle_ms": 60_000,
                         "keep_alive_ms": HOUR_MS,
                     },
+                    "protocol": "h2" if shape.calls else "http/1.1",
                     "credential": None,
                     "head_bytes": 64 * 1024,
                     "insecure": None,
@@ -131,6 +147,8 @@ def api(number: int, shape: Shape, now_ms: int) -> dict[str, object]:
             "ip_filter": {**placed, "config": networks(shape.prefixes)} if shape.prefixes else None,
             "authenticate": ways,
             "body_limit": None,
+            "grpc": {**placed, "config": CALLS} if shape.calls else None,
+            "websocket": {**placed, "config": MESSAGES} if shape.messages else None,
             "limits": [{**placed, "config": limit(by)} for by in ("address", "client") if shape.limits],
         },
         "span": SPAN,

@@ -65,8 +65,10 @@ class Meter:
         target = self.running.target
         if self.way == "closed":
             return stage.load.closed(target, seconds)
-        if self.way == "streams":
-            return stage.load.streams(target, max(1, round(seconds * self.rate)))
+        if self.way == "messages":
+            return stage.load.messages(target, seconds)
+        if counted := stage.load.counted(self.way):
+            return counted(target, max(1, round(seconds * self.rate)))
         return stage.load.handshakes(target, seconds, resume=self.way == "resumptions")
 
     @property

@@ -11,8 +11,11 @@ from bench.process import BenchError, wait_until_idle
 from bench.results import MemoryRow
 from bench.rows import Row
 from bench.stage import Stage
+from bench.subjects import wrong_answer
 
 RELOADS = 5
+HELD = ("plain", "tls")
+"""The variants whose idle connections are counted."""
 
 
 def rows(
@@ -21,7 +24,7 @@ def rows(
     """Measures each row once: memory hardly varies from run to run."""
     found = []
     for row in chosen:
-        connections = idle_connections if row.variant == "plain" else 0
+        connections = idle_connections if row.variant in HELD else 0
         try:
             each = measure(stage, row, seconds, connections)
         except BenchError as error:
@@ -51,6 +54,8 @@ def measure(stage: Stage, row: Row, seconds: float, connections: int) -> MemoryR
             with stage.load.idle(running.target, connections):
                 wait_until_idle(process)
                 per_connection = (process.memory() - before).pss * 1024 / connections
+                if problem := wrong_answer(running.target):
+                    raise BenchError(f"with {connections} idle connections it {problem}")
         return MemoryRow(row.id, running.start_seconds, idle, loaded, connections, per_connection)
 
 

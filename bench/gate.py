@@ -23,6 +23,9 @@ from bench.subjects import Running, Site, started
 SHAPES = {
     "plain": Shape(events=False),
     **{name: Shape(events=False, tls=True) for name in ("tls", "tls-handshakes", "tls-resumptions", "h2")},
+    "h3": Shape(events=False, tls=True, quic=True),
+    "grpc": Shape(events=False, tls=True, calls=True),
+    "websocket": Shape(events=False, messages=True),
     "events": Shape(events=True),
     "key": Shape(events=True, keys=True),
     "jwt": Shape(events=True, tokens=True),

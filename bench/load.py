@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,10 @@ BODY_BYTES = 300
 PATIENCE = 30.0
 H2_CONNECTIONS = 4
 H2_STREAMS = 100
+H3_STREAMS = 25
+"""With 100 Envoy loses datagrams, and waits for their like."""
+MESSAGE_BYTES = 64
+"""Of what a call of gRPC sends, without its head."""
 SLOWEST = 500.0
 """Requests a second below which a subject is given up."""
 
@@ -82,11 +87,48 @@ class Load:
         """New connections, one after the other, each with one request; timed with their handshake."""
         return self._run("handshakes", target, seconds, {"resume": "yes" if resume else "no"})
 
+    def messages(self, target: Target, seconds: float) -> LoadResult:
+        """Every connection is a WebSocket, and sends its next message when the one before has come back."""
+        return self._run("messages", target, seconds, {})
+
+    def counted(self, way: str) -> Callable[[Target, int], LoadResult] | None:
+        """What makes so many requests, for the ways that are told how many instead of how long."""
+        return {"streams": self.streams, "calls": self.calls, "quic": self.quic}.get(way)
+
     def streams(self, target: Target, count: int) -> LoadResult:
         """So many requests by h2load over HTTP/2, on few connections with many under way; timed as a whole."""
+        return self._h2load(target, count, [])
+
+    def calls(self, target: Target, count: int) -> LoadResult:
+        """The same with unary calls of gRPC."""
+        message = target.requests.with_name("message")
+        message.write_bytes(bytes([0]) + MESSAGE_BYTES.to_bytes(4, "big") + bytes(MESSAGE_BYTES))
+        return self._h2load(
+            target, count, ["-d", str(message), "-H", "content-type: application/grpc", "-H", "te: trailers"]
+        )
+
+    def quic(self, target: Target, count: int) -> LoadResult:
+        """The same requests over HTTP/3, by a client of our own (bench/h3load)."""
+        path, _ = _first(target)
+        shape = [H2_CONNECTIONS, H3_STREAMS, count, BODY_BYTES]
+        command = ["taskset", "-c", str(self.core), str(build("h3load")), target.address, str(target.trust)]
+        done = _run([*command, certificates.HOST, path, *map(str, shape)], PATIENCE + count / SLOWEST)
+        if not done.startswith("{"):
+            raise BenchError(f"h3load met errors:\n{done}")
+        found = json.loads(done)
+        return LoadResult(found["requests"], found["seconds"], NOTHING, None)
+
+    def _h2load(self, target: Target, count: int, words: Sequence[str]) -> LoadResult:
         path, headers = _first(target, without="Host")  # It is `:authority`, and nginx refuses both.
         command = ["taskset", "-c", str(self.core), "h2load", "-t1", f"-c{H2_CONNECTIONS}", f"-m{H2_STREAMS}"]
-        command += [f"-n{count}", "--connect-to", target.address, *headers, f"https://{certificates.HOST}{path}"]
+        command += [
+            f"-n{count}",
+            "--connect-to",
+            target.address,
+            *headers,
+            *words,
+            f"https://{certificates.HOST}{path}",
+        ]
         done = _run(command, PATIENCE + count / SLOWEST)
         spent = re.search(r"finished in ([\d.]+)(us|ms|s|m)\b", done)
         if spent is None or f" {count} 2xx" not in done or f"total, {count} started, {count} done" not in done:
@@ -174,6 +216,7 @@ def started(program: Path, core: int, log: Path, connections: int, generator: st
         process.stop()
 
 
+@functools.cache
 def build(crate: str = "load") -> Path:
     """Builds the generator (or the spike), or finds it built, and gives its path."""
     target = CACHE / crate

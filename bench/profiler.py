@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench import native
-from bench.cpu import WARM_UP_SECONDS
+from bench.cpu import Meter
 from bench.gate import Gate
 from bench.load import CACHE, build, started
 from bench.process import BenchError
@@ -52,7 +52,8 @@ def profile(row: Row, seconds: float, folder: Path) -> str:
     with started(program, core=1, log=folder / "load.log", connections=64) as load:
         stage = Stage({row.subject: subject(row, folder)}, load, core=0)
         with stage.running(row) as (running, _):
-            load.closed(running.target, WARM_UP_SECONDS)
+            meter = Meter(running, row.way)
+            meter.prepare(stage)
             pids = ",".join(str(pid) for pid in running.process.tree())
             with perf(
                 [
@@ -70,7 +71,7 @@ def profile(row: Row, seconds: float, folder: Path) -> str:
                     pids,
                 ]
             ):
-                load.closed(running.target, seconds)
+                meter.load(stage, seconds)
             return perf_report()
 
 

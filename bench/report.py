@@ -78,11 +78,7 @@ def cpu_line(row: CpuRow) -> list[str]:
     ratios = row.ratios()
     budget = ""
     if row.budget is not None:
-        ratio = median(row.ratios(row.base))
-        verdict = "met" if ratio <= row.budget else "missed"
-        budget = f"≤ {row.budget:.2f}: {verdict}"
-        if row.base != BASE:
-            budget = f"≤ {row.budget:.2f} of {row.base}: {verdict}, {ratio:.2f}"
+        budget = held(row, row.budget)
     spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
     return [
         row.id,
@@ -93,6 +89,16 @@ def cpu_line(row: CpuRow) -> list[str]:
         f"{row.requests_per_second:,.0f}",
         row.what,
     ]
+
+
+def held(row: CpuRow, budget: float) -> str:
+    """Whether a row's budget is met, in words."""
+    ratios = row.ratios(row.base)
+    verdict = ("met" if median(ratios) <= budget else "missed") if ratios else "not measured"
+    if row.base == BASE:
+        return f"≤ {budget:.2f}: {verdict}"
+    ratio = f", {median(ratios):.2f}" if ratios else ""
+    return f"≤ {budget:.2f} of {row.base}: {verdict}{ratio}"
 
 
 def quiet(results: Results) -> str:
@@ -151,6 +157,12 @@ def memory(results: Results) -> str:
         each = (many.idle - few.idle).pss * 1024 / 1_000_000
         verdict = "met" if each <= 200 else "missed"
         words += f" One key costs {each:.0f} bytes (budget: 200, {verdict})."
+    held = found.get("lockgate/tls")
+    if held and held.pss_bytes_per_connection is not None:
+        each = held.pss_bytes_per_connection
+        verdict = "met" if each <= 20_000 else "missed"
+        words += f" One of {held.idle_connections:,} idle connections over TLS takes {each:,.0f} bytes"
+        words += f" (budget: 20,000, {verdict})."
     return words + "\n\n" + table(head, lines)
 
 

@@ -11,9 +11,10 @@ from bench.process import BenchError
 
 BASE = "nginx/plain"
 
-Way = Literal["closed", "handshakes", "resumptions", "streams"]
-"""Requests on connections that are kept; on a new one each, with a whole handshake or a session that goes on; and of
-HTTP/2, 100 at once on each of few connections."""
+Way = Literal["closed", "handshakes", "resumptions", "messages", "streams", "calls", "quic"]
+"""Requests on connections that are kept; on a new one each, with a whole handshake or a session that goes on; messages
+of WebSockets instead of requests; and many requests at once on each of few connections: over HTTP/2, as calls of gRPC,
+over HTTP/3."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Row:
         return [row for row in ROWS if row.id in wanted]
 
 
-LOADED: tuple[tuple[str, Way, str, float, str, tuple[str, ...]], ...] = (
+LOADED: tuple[tuple[str, Way, str, float | None, str, tuple[str, ...]], ...] = (
     (
         "tls-handshakes",
         "handshakes",
@@ -65,6 +66,30 @@ LOADED: tuple[tuple[str, Way, str, float, str, tuple[str, ...]], ...] = (
         "HTTP/2 over TLS 1.3, 4 connections with 100 requests under way on each",
         0.8,
         "envoy/h2",
+        ("nginx", "haproxy", "envoy", "caddy", "lockgate"),
+    ),
+    (
+        "grpc",
+        "calls",
+        "unary calls of gRPC to an upstream over HTTP/2, loaded as h2",
+        0.8,
+        "envoy/grpc",
+        ("nginx", "haproxy", "envoy", "caddy", "lockgate"),
+    ),
+    (
+        "h3",
+        "quic",
+        "HTTP/3, 4 connections with 25 requests under way on each",
+        None,
+        "envoy/h3",
+        ("envoy", "caddy", "lockgate"),
+    ),
+    (
+        "websocket",
+        "messages",
+        "messages of 64 bytes and their echoes over WebSockets",
+        None,
+        "nginx/websocket",
         ("nginx", "haproxy", "envoy", "caddy", "lockgate"),
     ),
 )

@@ -18,6 +18,9 @@ from bench.load import BODY_BYTES, CACHE, HERE, Target, write_requests
 from bench.process import BenchError, Pinned
 
 START_SECONDS = 30.0
+ENVOY_CERTIFICATE = "{certificate_chain: {filename: @DIR@/chain.pem}, private_key: {filename: @DIR@/key.pem}}"
+SECURED = ("tls", "h2", "grpc", "h3")
+"""How the variants over TLS begin."""
 
 
 @dataclass(frozen=True)
@@ -104,9 +107,18 @@ class Peer:
             "TLS": "",
             "CODEC": "HTTP1",
             "SCHEME": "http",
+            "CONNECTION": '""',
+            "PASS": "proxy_pass http://origin;",
+            "UPSTREAM": "",
+            "ORIGIN_OPTIONS": "",
+            "ORIGIN_SCHEME": "",
+            "WEBSOCKET": "",
+            "QUIC": "",
+            "ENVOY_CERTIFICATE": ENVOY_CERTIFICATE,
+            "PROTOCOLS": "protocols h1 h2",
             **self.variants.get(variant, {}),
         }
-        trust = certificates.write(site.folder) if variant.startswith(("tls", "h2")) else None
+        trust = certificates.write(site.folder) if variant.startswith(SECURED) else None
         for template in (HERE / "peers" / self.name).glob("*"):
             (site.folder / template.name).write_text(fill(fill(template.read_text(), words), words))
         command = [self.path(), *(fill(word, words) for word in self.command)]
@@ -193,8 +205,29 @@ def peers() -> list[Peer]:
         "transport_socket: {name: envoy.transport_sockets.tls, typed_config: {"
         '"@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext, '
         'common_tls_context: {alpn_protocols: [h2, "http/1.1"], tls_certificates: ['
-        "{certificate_chain: {filename: @DIR@/chain.pem}, private_key: {filename: @DIR@/key.pem}}]}}}"
+        "@ENVOY_CERTIFICATE@]}}}"
     )
+    envoy_quic = (
+        "- {name: quic, address: {socket_address: {protocol: UDP, address: 127.0.0.1, port_value: @LISTEN_PORT@}}, "
+        "udp_listener_config: {quic_options: {}}, filter_chains: [{"
+        "transport_socket: {name: envoy.transport_sockets.quic, typed_config: {"
+        '"@type": type.googleapis.com/envoy.extensions.transport_sockets.quic.v3.QuicDownstreamTransport, '
+        "downstream_tls_context: {common_tls_context: {tls_certificates: [@ENVOY_CERTIFICATE@]}}}}, "
+        "filters: [{name: envoy.filters.network.http_connection_manager, typed_config: {"
+        '"@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.'
+        "HttpConnectionManager, "
+        "stat_prefix: quic, codec_type: HTTP3, http3_protocol_options: {}, "
+        'route_config: {virtual_hosts: [{name: all, domains: ["*"], '
+        'routes: [{match: {prefix: "/"}, route: {cluster: origin}}]}]}, '
+        "http_filters: [{name: envoy.filters.http.router, typed_config: {"
+        '"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}]}}]}]}'
+    )
+    envoy_h2 = (
+        "typed_extension_protocol_options: {envoy.extensions.upstreams.http.v3.HttpProtocolOptions: {"
+        '"@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, '
+        "explicit_http_config: {http2_protocol_options: {}}}}"
+    )
+    caddy_tls = {"SCHEME": "https", "TLS": "tls @DIR@/chain.pem @DIR@/key.pem"}
     nginx_log = "access_log @DIR@/access.log combined buffer=64k flush=1s;"
     return [
         Peer(
@@ -208,6 +241,8 @@ def peers() -> list[Peer]:
                 "access-log": {"HEADERS": forwarded, "VARIANT": nginx_log},
                 **over_tls({"TLS": " ssl", "VARIANT": nginx_tls}),
                 "h2": {"TLS": " ssl http2", "VARIANT": nginx_tls},
+                "grpc": {"TLS": " ssl http2", "VARIANT": nginx_tls, "PASS": "grpc_pass grpc://origin;"},
+                "websocket": {"CONNECTION": '"upgrade"', "HEADERS": "proxy_set_header Upgrade $http_upgrade;"},
             },
         ),
         Peer(
@@ -226,6 +261,7 @@ def peers() -> list[Peer]:
             variants={
                 **over_tls({"TLS": haproxy_tls}),
                 "h2": {"TLS": f"{haproxy_tls} alpn h2,http/1.1"},
+                "grpc": {"TLS": f"{haproxy_tls} alpn h2,http/1.1", "ORIGIN_OPTIONS": " proto h2"},
             },
         ),
         Peer(
@@ -234,7 +270,12 @@ def peers() -> list[Peer]:
             ("--version",),
             ("-c", "@DIR@/envoy.yaml", "--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"),
             wheel,
-            variants={"h2": {"CODEC": "AUTO", "TLS": envoy_tls}},
+            variants={
+                "h2": {"CODEC": "AUTO", "TLS": envoy_tls},
+                "grpc": {"CODEC": "AUTO", "TLS": envoy_tls, "UPSTREAM": envoy_h2},
+                "h3": {"CODEC": "AUTO", "TLS": envoy_tls, "QUIC": envoy_quic},
+                "websocket": {"WEBSOCKET": "upgrade_configs: [{upgrade_type: websocket}]"},
+            },
         ),
         Peer(
             "traefik",
@@ -251,6 +292,10 @@ def peers() -> list[Peer]:
             ("run", "--config", "@DIR@/Caddyfile", "--adapter", "caddyfile"),
             wheel,
             env={"GOMAXPROCS": "1", "HOME": "@DIR@", "XDG_DATA_HOME": "@DIR@", "XDG_CONFIG_HOME": "@DIR@"},
-            variants={"h2": {"SCHEME": "https", "TLS": "tls @DIR@/chain.pem @DIR@/key.pem"}},
+            variants={
+                "h2": caddy_tls,
+                "grpc": {**caddy_tls, "ORIGIN_SCHEME": "h2c://"},
+                "h3": {**caddy_tls, "PROTOCOLS": "protocols h1 h2 h3"},
+            },
         ),
     ]

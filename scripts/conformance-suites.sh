@@ -8,7 +8,8 @@
 #   grpc-interop  gRPC's own interoperability client and server, of its Go implementation
 #   sslyze        looks at TLS from outside: versions, ciphers, curves, known holes
 #
-# LOCKGATE_TEST_CACHE names another place than ~/.cache/lockgate.
+# LOCKGATE_TEST_CACHE names another place than ~/.cache/lockgate. It ends with 69 (EX_UNAVAILABLE) where Go is
+# missing or a registry cannot be reached; whatever else goes wrong is a fault, a wrong checksum first of all.
 set -euo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
 
@@ -22,14 +23,28 @@ mkdir -p "$cache"
 exec 9>"$cache/lock"
 flock 9
 
+unavailable=69
+
+# Runs what fetches; tells a registry that is away from everything else.
+fetched() {
+    local log=$cache/log
+    "$@" >"$log" 2>&1 && return
+    local away='dial tcp|no such host|connection refused|timed? ?out|network is unreachable|name resolution|50[234] '
+    tail -n 5 "$log" >&2
+    if grep -qiE "checksum|hash" "$log" || ! grep -qiE "$away" "$log"; then
+        exit 1
+    fi
+    exit $unavailable
+}
+
 # What is checked against the checksum database; the stamp keeps a second run short.
 from_go() {
     command -v go >/dev/null || {
         echo "Go is wanted for $suite" >&2
-        exit 1
+        exit $unavailable
     }
     if [ "$(cat "$cache/installed" 2>/dev/null)" != "$*" ]; then
-        GOBIN="$cache" go install "$@" >&2
+        GOBIN="$cache" fetched go install "$@"
         echo "$*" >"$cache/installed"
     fi
     echo "$cache"
@@ -41,7 +56,7 @@ from_lock() {
     if ! cmp -s "$lock" "$cache/installed"; then
         rm -rf "$cache/venv"
         "${PYTHON:-python3}" -m venv "$cache/venv"
-        "$cache/venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock" >&2
+        fetched "$cache/venv/bin/python" -m pip install --disable-pip-version-check --require-hashes -r "$lock"
         cp "$lock" "$cache/installed"
     fi
     echo "$cache/venv/bin"

@@ -16,6 +16,7 @@ from typing import Self
 
 import hpack
 
+from attacks.bodies import bombs_of, held_windows, packed_answers
 from attacks.floods import END_HEADERS, END_STREAM, FLOODS, HEADERS, SETTINGS, bombs, frame
 
 SOURCE = "127.0.0.9"
@@ -25,6 +26,8 @@ CROWD = 3_000
 """Connections that an attacker tries to hold."""
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 TRY_SECONDS = 2.0
+SMALL = 536
+"""The smallest segment that everybody takes (RFC 9293 section 3.7.1)."""
 _ASKED = [(":method", "GET"), (":scheme", "https"), (":authority", NAME), (":path", "/large")]
 # Each field by itself, so that none is kept in the table: the same bytes ask again.
 LARGE = hpack.Encoder().encode([hpack.NeverIndexedHeaderTuple(*each) for each in _ASKED])
@@ -54,6 +57,10 @@ class Attacker:
     got: Got = field(default_factory=Got)
     crowd: list[socket.socket] = field(default_factory=list)
     """What it holds, until it is forgotten itself."""
+    most: int = CROWD
+    """Connections that it tries to hold."""
+    receive: int = 0
+    """Bytes that a connection takes without being read; 0 for what the system gives it."""
 
     def __enter__(self) -> Self:
         return self
@@ -70,6 +77,10 @@ class Attacker:
         """A connection, if one can be had."""
         sock = socket.socket()
         sock.settimeout(TRY_SECONDS)
+        if self.receive:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive)
+            # Small segments make the other end keep little as well: it waits the sooner.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SMALL)
         try:
             sock.bind((SOURCE, 0))
             sock.connect(("127.0.0.1", self.port))
@@ -121,7 +132,12 @@ class Attacker:
             if time.monotonic() >= turn:
                 turn = time.monotonic() + every
                 self.crowd = [sock for sock in self.crowd if self._dripped(sock, drop)]
-        self.crowd = [sock for sock in self.crowd if self._dripped(sock, b"")]
+        # Who was turned away while the gate had much to do learns of it a moment later.
+        before = None
+        while before != len(self.crowd):
+            before = len(self.crowd)
+            time.sleep(1.0)  # sleep: the attack is to wait
+            self.crowd = [sock for sock in self.crowd if self._dripped(sock, b"")]
         self.got.held = len(self.crowd)
         # What was let go last is taken again: whoever comes now finds it so.
         while self._joined(begin):
@@ -129,7 +145,7 @@ class Attacker:
 
     def _joined(self, begin: bytes) -> bool:
         """Whether the crowd could take one more."""
-        if len(self.crowd) >= CROWD or (sock := self.raw()) is None:
+        if len(self.crowd) >= self.most or (sock := self.raw()) is None:
             return False
         with contextlib.suppress(OSError):
             sock.sendall(begin)
@@ -239,8 +255,20 @@ def windows(attacker: Attacker) -> None:
 
 ATTACKERS: dict[str, Callable[[Attacker], None]] = {
     each.__name__.replace("_", " "): each
-    for each in (slow_heads, slow_bodies, slow_readers, idle, connections, handshakes, windows)
+    for each in (
+        slow_heads,
+        slow_bodies,
+        slow_readers,
+        idle,
+        connections,
+        handshakes,
+        windows,
+        packed_answers,
+        held_windows,
+    )
 }
+for _coding in ("gzip", "br", "zstd"):
+    ATTACKERS[f"bombs of {_coding}"] = bombs_of(_coding)
 ATTACKERS["header bombs"] = lambda attacker: attacker.flood(bombs)
 for _name, (_frames, _) in FLOODS.items():
     ATTACKERS[f"flood of {_name}"] = lambda attacker, frames=_frames: attacker.flood(frames)  # type: ignore[misc]

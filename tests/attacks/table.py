@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
+import pwd
 import subprocess
 import sys
 import tempfile
@@ -17,6 +19,7 @@ from pathlib import Path
 
 from attacks.attackers import ATTACKERS, Got
 from attacks.bystander import Noticed
+from attacks.sink import Sink
 from gateway.harness import bundles
 from gateway.harness.gate import Gate
 from support.certificates import Authority
@@ -24,7 +27,12 @@ from support.ports import free_port, listens
 from support.waiting import until
 
 HOUR_MS = 3_600_000
+RATIO = 100
+"""`inflate.ratio` by default."""
+NO_BYTES = 1 << 50
+"""A bound on memory that bounds nothing."""
 LARGE_BYTES = 64 << 20
+TEXT_BYTES = 16 << 20
 RATE = 100.0
 SETTLING = 1.0
 PATIENT = 120.0
@@ -55,6 +63,10 @@ class Attack:
     """What it does to a gate without the limit."""
     secure: bool = True
     """Over TLS."""
+    bodies: bool = False
+    """On an API that packs and unpacks, before an upstream that takes all that comes."""
+    ratio: int = RATIO
+    """`inflate.ratio` with the limit out of the way; it is no limit of the listener's."""
 
 
 USUAL = {"connections": 1_000, "connections_per_ip": 100, "new_connections_per_ip": 200, "streams": 100}
@@ -91,6 +103,29 @@ ATTACKS = (
         Hurts.FILLS,
     ),
     Attack("header bombs", ("limits.head_bytes",), {}, {"head_bytes": 64 << 20, **ADDRESS}, Hurts.FILLS),
+    Attack(
+        "packed answers",
+        ("limits.compress_memory",),
+        {**NEVER, **ADDRESS, "compress_memory": 16 << 20},
+        {**NEVER, **ADDRESS, "compress_memory": NO_BYTES},
+        Hurts.FILLS,
+        secure=False,
+        bodies=True,
+    ),
+    Attack(
+        "held windows",
+        ("limits.inflate_memory",),
+        {**NEVER, **ADDRESS, "inflate_memory": 32 << 20},
+        {**NEVER, **ADDRESS, "inflate_memory": NO_BYTES},
+        Hurts.FILLS,
+        secure=False,
+        bodies=True,
+    ),
+    *(
+        Attack(name, ("inflate.ratio",), ADDRESS, ADDRESS, secure=False, bodies=True, ratio=2**32 - 1)
+        for name in ATTACKERS
+        if name.startswith("bombs of ")
+    ),
     *(
         Attack(name, FRAMES, {}, MANY_FRAMES, Hurts.LIBRARY if name in OWN_BOUND else Hurts.FRAMES)
         for name in ATTACKERS
@@ -147,11 +182,16 @@ class Guarded:
 def guarded(attack: Attack, *, on: bool, folder: Path) -> Iterator[Guarded]:
     """A gate with the attack's limit, or without it."""
     authority = Authority(folder)
-    with upstream(folder) as port, Gate(folder / "state") as gate:
+    with upstream(folder) as port, Sink() as sink, Gate(folder / "state") as gate:
         bounds = bundles.limits(**{**USUAL, **(attack.on if on else attack.off)})
         tls = bundles.tls(authority.issue("shop", "shop.example")) if attack.secure else None
         listener = bundles.listener(bounds=bounds, tls=tls)
-        gate.load(bundles.bundle([bundles.api()], [bundles.upstream(port)], listeners=[listener]))
+        apis, upstreams = [bundles.api()], [bundles.upstream(port)]
+        if attack.bodies:
+            unpacks = bundles.unpacks(RATIO if on else attack.ratio)
+            apis = [bundles.api(packs=bundles.packs()), bundles.api("sink", "/sink", to="sink", unpacks=unpacks)]
+            upstreams.append(bundles.upstream(sink.port, name="sink"))
+        gate.load(bundles.bundle(apis, upstreams, listeners=[listener]))
         yield Guarded(gate, gate.port(), authority.pem)
 
 
@@ -217,9 +257,11 @@ def upstream(folder: Path) -> Iterator[int]:
     """An nginx with something short and something large."""
     port = free_port()
     (folder / "large").write_bytes(bytes(LARGE_BYTES))
+    (folder / "text").write_bytes(hashlib.shake_128(b"text").hexdigest(TEXT_BYTES // 2).encode())
     (folder / "nginx.conf").write_text(
         f"""
-        daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
+        daemon off; worker_processes 1; user {pwd.getpwuid(os.getuid()).pw_name};
+        pid {folder}/nginx.pid; error_log {folder}/nginx.log;
         events {{ worker_connections 20000; }}
         http {{
             access_log off; client_body_temp_path {folder}/t; proxy_temp_path {folder}/t; fastcgi_temp_path {folder}/t;
@@ -228,6 +270,7 @@ def upstream(folder: Path) -> Iterator[int]:
                 listen 127.0.0.1:{port} backlog=4096;
                 location / {{ return 200 "ok"; }}
                 location /large {{ alias {folder}/large; }}
+                location /text {{ alias {folder}/text; default_type text/plain; }}
             }}
         }}""",
         encoding="utf-8",

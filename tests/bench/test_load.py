@@ -63,6 +63,17 @@ def test_a_closed_run_of_so_many_requests_makes_them_all(load: Load, requests: P
     assert 0 < result.latency.p50 <= result.latency.p99 <= result.latency.max
 
 
+def test_messages_come_back_over_websockets(load: Load, requests: Path) -> None:
+    result = load.messages(Target(load.origin, requests), seconds=0.3)
+    assert result.requests > 100
+    assert 0 < result.latency.p50 <= result.latency.max
+
+
+def test_a_run_of_messages_wants_websockets(load: Load, requests: Path) -> None:
+    with server(RIGHT) as (address, _), pytest.raises(BenchError, match=r"HTTP/1\.1 200 OK"):
+        replace(load, connections=1).messages(Target(address, requests), seconds=1)
+
+
 def test_an_open_run_keeps_its_rate(load: Load, requests: Path) -> None:
     result = load.open(Target(load.origin, requests), seconds=0.5, rate=400)
     assert result.requests == 200

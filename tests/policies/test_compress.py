@@ -13,11 +13,13 @@ import pytest
 from gateway.harness import bundles
 from gateway.harness.gate import Gate
 from gateway.harness.upstream import AutoUpstream, Upstream
-from gateway.harness.wire import Message, chunked, request
+from gateway.harness.wire import Client, Message, Wire, chunked, parse_head, request
+from lockgate import _native
 from lockgate.config import load
 from lockgate.config.bundle_types import Bundle, PlacedCompress
 from policies.conftest import Evaluate, Refusals, written
 from support.vectors import Case, cases, name
+from support.waiting import until
 
 CASES = cases("compress")
 CONTENT = b"some content that is said again and again, " * 100
@@ -189,6 +191,43 @@ def test_what_is_only_observed_goes_on_as_it_is(gate: Gate, saying: AutoUpstream
     with gate.client() as client:
         got = client.get("/", "Accept-Encoding: gzip")
     assert (got.get("content-encoding"), got.get("vary"), got.body) == (None, None, CONTENT)
+
+
+def begun(gate: Gate, upstream: Upstream, source: str, wire: Wire | None = None) -> tuple[Client, Wire, Message]:
+    """An answer that is not over, and its head."""
+    client = gate.client(source=source)
+    client.send(request("/", "Accept-Encoding: gzip"))
+    wire = wire or upstream.accept()
+    wire.until(b"\r\n\r\n")
+    head = b'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nETag: "a"\r\nTransfer-Encoding: chunked\r\n\r\n'
+    wire.send(head + b"5\r\nhello\r\n")
+    return client, wire, parse_head(client.until(b"\r\n\r\n"))
+
+
+def test_beyond_its_memory_an_answer_goes_out_as_it_is(gate: Gate, upstream: Upstream, tmp_path: Path) -> None:
+    """Each counts for the most that it may take; one address has half, and leaves the rest to others."""
+    each = _native.packing_memory("gzip", 4) or 0
+    bounds = bundles.limits(compress_memory=2 * each)
+    gate.load({**packing(upstream.port, tmp_path), "listeners": [bundles.listener(bounds=bounds)]})
+    full = gate.count("lockgate_compress_full_total")
+    packed, whole = ("gzip", 'W/"a"', "Accept-Encoding"), (None, '"a"', "Accept-Encoding")
+    answers = []
+    for source, wanted in [("127.0.0.2", packed), ("127.0.0.2", whole), ("127.0.0.3", packed), ("127.0.0.4", whole)]:
+        answers.append(begun(gate, upstream, source))
+        head = answers[-1][2]
+        assert (head.get("content-encoding"), head.get("etag"), head.get("vary")) == wanted
+    assert gate.count("lockgate_compress_full_total") == full + 2
+    assert gate.count("lockgate_compress_memory_bytes") == 2 * each
+    client, wire, _ = answers[0]
+    wire.send(b"0\r\n\r\n")
+    while client.chunk():
+        pass
+    until(lambda: gate.count("lockgate_compress_memory_bytes") == each, "its part to come back")
+    answers.append(begun(gate, upstream, "127.0.0.2", wire))
+    assert answers[-1][2].get("content-encoding") == "gzip"
+    for client, _, _ in answers:
+        client.close()
+    until(lambda: gate.count("lockgate_compress_memory_bytes") == 0, "all to come back")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,12 @@ import pytest
 
 from gateway.harness import bundles
 from gateway.harness.gate import Gate
-from gateway.harness.upstream import AutoUpstream
-from gateway.harness.wire import Message, chunked, request
+from gateway.harness.upstream import AutoUpstream, Upstream
+from gateway.harness.wire import Client, Message, answer, chunked, request
 from lockgate.config import load
 from lockgate.config.bundle_types import Bundle, PlacedBodyLimit, PlacedInflate
 from policies.conftest import Evaluate, Refusals, written
-from support.codings import ZSTD_BLOCK, bomb, packed, zstd_with_window
+from support.codings import ZSTD_BLOCK, bomb, packed, zstd_filling, zstd_with_window
 from support.vectors import Case, cases, name
 from support.waiting import until
 
@@ -26,6 +27,13 @@ CASES = cases("inflate")
 def fields(case: Case) -> list[tuple[str, str]]:
     """The request's."""
     return [("Content-Encoding", case["encoding"])] if "encoding" in case else []
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    """An upstream whose every byte a test says."""
+    with Upstream() as listening:
+        yield listening
 
 
 @pytest.mark.parametrize("case", CASES, ids=name)
@@ -137,13 +145,14 @@ HELD = 16 * MIB
 """What the gate's memory may grow by while it meets bombs: decoders, and pieces under way."""
 
 
-@pytest.mark.parametrize("coding", ["gzip", "deflate", "zstd"])
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
 def test_a_bomb_fills_neither_memory_nor_the_upstream(
     coding: str, gate: Gate, auto: AutoUpstream, tmp_path: Path
 ) -> None:
     body = bomb(coding, BOMB)
     gate.load(unpacking(auto.port, tmp_path, body=bundles.body_limit(2 * BOMB)))
     sent(gate, packed(coding, b"warm"), coding)
+    assert len(body) < BOMB // 1_000
     gate.forget_peak()
     before, refused, got = gate.memory(), gate.refusals("inflated-ratio"), auto.bytes
     for _ in range(4):
@@ -168,11 +177,77 @@ def test_without_the_ratio_a_bomb_does_harm(gate: Gate, auto: AutoUpstream, tmp_
     assert gate.memory("VmHWM") - before < 4 * HELD, "pieces, whatever comes out"
 
 
+ROOM = 90_000
+ZSTD_END = b"\x01\x00\x00"
+
+
+def within(bundle: Bundle, **bounds: int) -> Bundle:
+    """The same with bounds on its listener."""
+    return {**bundle, "listeners": [bundles.listener(bounds=bundles.limits(**bounds))]}
+
+
+def begun(gate: Gate, source: str) -> Client:
+    """A body that fills a window of 8 MiB and lacks its last block."""
+    body = zstd_filling(23, ROOM)
+    client = gate.client(source=source)
+    before, refused = gate.count("lockgate_inflate_memory_bytes"), gate.refusals("inflate-full")
+    length = len(body) + len(ZSTD_END)
+    client.send(request("/", "Content-Encoding: zstd", f"Content-Length: {length}", method="POST"), body)
+    until(
+        lambda: (
+            gate.count("lockgate_inflate_memory_bytes") > before + 8 * MIB or gate.refusals("inflate-full") > refused
+        ),
+        "the window to be there, or to be refused",
+    )
+    return client
+
+
 def test_a_window_is_paid_for_by_who_allows_it(gate: Gate, auto: AutoUpstream, tmp_path: Path) -> None:
     gate.load(unpacking(auto.port, tmp_path))
     assert sent(gate, zstd_with_window(27), "zstd").reason == "inflated-window"
-    gate.load(unpacking(auto.port, tmp_path, {"window": "128MiB"}))
+    larger = unpacking(auto.port, tmp_path, {"window": "128MiB"})
+    gate.load(within(larger, inflate_memory=512 * MIB))
     assert sent(gate, zstd_with_window(27), "zstd").status == 200
+    gate.load(larger)
+    assert sent(gate, zstd_with_window(27), "zstd").reason == "inflate-full", "one address has half of 256 MiB"
+
+
+def test_bodies_share_memory_and_one_address_has_half(gate: Gate, auto: AutoUpstream, tmp_path: Path) -> None:
+    """A window counts as soon as a body asks for it, and comes back with the body's end."""
+    gate.load(within(unpacking(auto.port, tmp_path), inflate_memory=22 * MIB))
+    before, full = len(auto.requests), gate.refusals("inflate-full")
+    first = begun(gate, "127.0.0.2")
+    assert 8 * MIB < gate.count("lockgate_inflate_memory_bytes") < 9 * MIB
+    with begun(gate, "127.0.0.2") as second:
+        refused = second.message()
+    assert (refused.status, refused.reason, refused.get("retry-after")) == (503, "inflate-full", "1")
+    with gate.client(source="127.0.0.2") as small:
+        body = packed("gzip", b"x")
+        small.send(request("/", "Content-Encoding: gzip", method="POST", body=body))
+        assert small.message().status == 200, "what takes less has room"
+    second = begun(gate, "127.0.0.3")
+    with begun(gate, "127.0.0.4") as third:
+        assert third.message().reason == "inflate-full", "half of it is left to others, and all of it is all"
+    for each in (first, second):
+        each.send(ZSTD_END)
+        assert each.message().status == 200
+        each.close()
+    until(lambda: gate.count("lockgate_inflate_memory_bytes") == 0, "all to come back")
+    assert [len(got.body) for got in auto.requests[before:]] == [1, 8 * MIB + ROOM, 8 * MIB + ROOM]
+    gate.refused("inflate-full", full + 2)
+
+
+def test_without_memory_for_a_body_it_is_refused_before_the_upstream_is_asked(
+    gate: Gate, upstream: Upstream, tmp_path: Path
+) -> None:
+    gate.load(within(unpacking(upstream.port, tmp_path), inflate_memory=64 * 1024))
+    assert sent(gate, packed("gzip", b"x"), "gzip").reason == "inflate-full"
+    assert upstream.untouched()
+    # Who sends it unpacked needs none.
+    with gate.client() as client:
+        client.send(request("/", method="POST", body=b"x"))
+        upstream.serve(answer())
+        assert client.message().status == 200
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 //! It answers every request that a proxy sends it with the same JSON, and
 //! reads orders on standard input, one a line, words between tabs:
 //! `closed` keeps a number of connections busy, each sending its next request
-//! when it has its answer; `open` sends at a fixed rate whatever the answers
+//! when it has its answer; `messages` does the same with messages over WebSockets; `open` sends at a fixed rate whatever the answers
 //! do; `handshakes` makes new ones, one
 //! after the other; `idle` opens connections, uses each once, and holds them until `release`.
 //! Each order is answered by one line of JSON.
@@ -15,8 +15,10 @@
 //! machine and cost a proxy nothing of the kind.
 
 mod args;
+mod calls;
 mod client;
 mod closed;
+mod frames;
 mod handshakes;
 mod histogram;
 mod http;

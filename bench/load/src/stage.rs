@@ -47,6 +47,7 @@ impl Stage {
             let mode = words.next().unwrap_or_default();
             let outcome = Args::parse(words).and_then(|args| match mode.as_str() {
                 "closed" => closed::run(&mut self, &args),
+                "messages" => closed::messages(&mut self, &args),
                 "open" => open::run(&mut self, &args),
                 "handshakes" => handshakes::run(&mut self, &args),
                 "idle" => idle::run(&mut self, &args),

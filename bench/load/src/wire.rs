@@ -64,8 +64,7 @@ fn config(file: &str) -> Result<Arc<ClientConfig>, String> {
     for each in CertificateDer::pem_file_iter(file).map_err(|error| told(&error))? {
         roots.add(each.map_err(|error| told(&error))?).map_err(|error| told(&error))?;
     }
-    let mut config =
-        ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }

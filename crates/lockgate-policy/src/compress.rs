@@ -192,11 +192,13 @@ impl Compress {
     /// Makes of an answer's fields what they are once it is packed, in the
     /// coding that comes back; none where its body stays as it is. `certified` is
     /// whether the client showed a certificate, which a browser does for any page.
+    /// `room` says whether there is memory to pack in a coding; it is asked last.
     pub fn make_of(
         &self,
         (asked, certified): (Asked, bool),
         status: StatusCode,
         headers: &mut HeaderMap,
+        room: impl FnOnce(Coding) -> bool,
     ) -> Option<Coding> {
         if status == StatusCode::NOT_MODIFIED {
             // As of the answer that it stands for (RFC 9110 section 15.4.5), whose
@@ -217,6 +219,9 @@ impl Compress {
             return None;
         }
         let coding = asked.coding?;
+        if !asked.head && !room(coding) {
+            return None;
+        }
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
         headers.remove(CONTENT_LENGTH);
         // Ranges would be of the bytes before they are packed.

@@ -8,8 +8,6 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 use http_body::{Body, Frame, SizeHint};
-use lockgate_policy::{Denial, ReasonRef};
-use lockgate_wire::coding::{Inflater, Packer};
 use lockgate_wire::framing::trailer;
 use lockgate_wire::headers::{remove_hop_by_hop, remove_look_alikes, strip_identity};
 
@@ -26,10 +24,12 @@ use crate::upstream::{Broke, Link};
 mod call;
 mod chain;
 mod packing;
+mod unpacking;
 
 pub use call::Call;
 pub(crate) use chain::Chain;
-use packing::Packing;
+pub use packing::Packing;
+pub use unpacking::Unpacking;
 
 /// Most that policies may hold back of one body, bytes; beyond it the request
 /// is refused. Precedent: Envoy's per-connection buffer limit is 1 MiB.
@@ -64,8 +64,8 @@ enum Source {
 struct Arriving {
     upload: Upload,
     chain: Chain,
-    /// What takes its codings off, and the number of the step that says so.
-    unpacking: Option<(Box<Inflater>, usize)>,
+    /// What takes its codings off.
+    unpacking: Option<Box<Unpacking>>,
     /// To be sent after what was held to the end.
     trailers: Option<HeaderMap>,
     state: Rc<ConnectionState>,
@@ -132,11 +132,11 @@ impl RequestBody {
         }
     }
 
-    /// Takes its codings off as it arrives, because the step of this number says so.
+    /// Takes its codings off as it arrives.
     #[must_use]
-    pub fn unpacked(mut self, inflater: Option<(Inflater, usize)>) -> Self {
+    pub fn unpacked(mut self, unpacking: Option<Box<Unpacking>>) -> Self {
         if let Source::Arriving(arriving) = &mut self.source {
-            arriving.unpacking = inflater.map(|(inflater, step)| (Box::new(inflater), step));
+            arriving.unpacking = unpacking;
         }
         self
     }
@@ -277,9 +277,9 @@ impl Arriving {
             };
             let counted = self.state.body_in.get() + chunk.len() as u64;
             self.state.body_in.set(counted);
-            if let Some((inflater, _)) = &mut self.unpacking {
-                if let Err(reason) = inflater.take(chunk) {
-                    return Poll::Ready(Err(self.not_unpacked(reason)));
+            if let Some(unpacking) = &mut self.unpacking {
+                if let Err(refusal) = unpacking.take(chunk) {
+                    return Poll::Ready(Err(self.not_unpacked(refusal)));
                 }
                 continue;
             }
@@ -293,30 +293,24 @@ impl Arriving {
     /// What came out of the codings, if they are taken off.
     fn next_unpacked(&mut self) -> Result<Option<Bytes>, Broken> {
         match &mut self.unpacking {
-            Some((inflater, _)) => inflater
+            Some(unpacking) => unpacking
                 .unpack()
-                .map_err(|reason| self.not_unpacked(reason)),
+                .map_err(|refusal| self.not_unpacked(refusal)),
             None => Ok(None),
         }
     }
 
     /// The codings could not be taken off.
-    fn not_unpacked(&mut self, reason: ReasonRef) -> Broken {
-        if let Some((_, step)) = &self.unpacking {
-            self.state.body_refused.replace(Some(BodyRefusal {
-                step: *step,
-                enforced: true,
-                denial: Denial::new(reason),
-            }));
-        }
+    fn not_unpacked(&self, refusal: BodyRefusal) -> Broken {
+        self.state.body_refused.replace(Some(refusal));
         Broken
     }
 
     /// Shows the end to the watchers; what they held goes on.
     fn end(&mut self) -> Result<Option<Frame<Bytes>>, Broken> {
-        if let Some((inflater, _)) = &self.unpacking {
-            inflater.end().map_err(|reason| self.not_unpacked(reason))?;
-            self.unpacking = None;
+        if let Some(unpacking) = self.unpacking.take() {
+            let ended = unpacking.end();
+            ended.map_err(|refusal| self.not_unpacked(refusal))?;
         }
         let rest = self.chain.end(&mut self.state.body_refused.borrow_mut())?;
         Ok((!rest.is_empty()).then(|| Frame::data(rest)))
@@ -379,9 +373,9 @@ impl AnswerBody {
 
     /// Packs it, if it comes from an upstream.
     #[must_use]
-    pub fn packed(mut self, packer: Option<Packer>) -> Self {
+    pub fn packed(mut self, packed: Option<Box<Packing>>) -> Self {
         if let Self::Upstream(_, _, packing) = &mut self {
-            *packing = packer.map(|packer| Box::new(Packing::new(packer)));
+            *packing = packed;
         }
         self
     }

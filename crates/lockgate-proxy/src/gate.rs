@@ -29,6 +29,7 @@ use crate::counters::Local;
 use crate::events::{EventLog, Options};
 use crate::facts::{FactError, FactStore};
 use crate::http3;
+use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::ocsp::Inquiries;
 use crate::plugins::{Launch, Ledger, Pool};
@@ -226,6 +227,7 @@ impl Gate {
             ledger: Ledger::default(),
             upstreams,
             managed: Managed::open(&folder),
+            memory: Memory::default(),
             quic: http3::Shared::new(&folder, &settings.pepper).map_err(GateError::State)?,
             log,
             connections: AtomicU32::new(0),

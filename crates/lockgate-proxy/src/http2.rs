@@ -23,7 +23,7 @@ mod upload;
 mod watched;
 
 pub use upload::Upload;
-use watched::{Found, Watched};
+use watched::{Found, Watched, Wire};
 
 /// What a stream may send before it is read on, bytes; enough for 5 MB/s over
 /// 50 ms. A stream whose policies read slowly holds no more than this.
@@ -65,7 +65,7 @@ pub async fn converse(
         builder.enable_connect_protocol();
     }
     let budgets = Budgets::default().times(limits.control_frames);
-    let (stream, seen) = Watched::new(stream, budgets, worker.clock.clone());
+    let (stream, wire, seen) = Watched::new(stream, budgets, worker.clock.clone());
     state.speaks_http2(seen.fingerprint);
     let found = seen.found;
     let mut shaking = Box::pin(builder.handshake::<_, Bytes>(stream));
@@ -73,6 +73,10 @@ pub async fn converse(
         Poll::Pending if state.tripped().is_some() || state.draining.get() => Poll::Ready(None),
         // Nothing more is read, so the library would wait for a preface that never comes.
         Poll::Pending if watched::has_found(&found) => Poll::Ready(None),
+        Poll::Pending => match wire.poll_send(cx) {
+            Poll::Ready(Err(_)) => Poll::Ready(None),
+            _ => Poll::Pending,
+        },
         polled => polled.map(Result::ok),
     });
     let Some(mut connection) = shaken.await else {
@@ -88,7 +92,8 @@ pub async fn converse(
         failed: None,
     };
     loop {
-        let next = poll_fn(|cx| ending.poll_next(&mut connection, (worker, state), cx)).await;
+        let next =
+            poll_fn(|cx| ending.poll_next((&mut connection, &wire), (worker, state), cx)).await;
         let (request, mut respond) = match next {
             Next::Request(next) => *next,
             Next::Over => break,
@@ -116,7 +121,13 @@ pub async fn converse(
         );
         tokio::task::spawn_local(task);
     }
-    drop(connection);
+    poll_fn(|cx| {
+        // As far as the client takes it: its last frames say why it is turned away.
+        let _ = wire.poll_send(cx);
+        Poll::Ready(())
+    })
+    .await;
+    drop((connection, wire));
     state.all_answered().await;
 }
 
@@ -144,7 +155,7 @@ impl Ending {
 
     fn poll_next(
         &mut self,
-        connection: &mut Connection<Watched, Bytes>,
+        (connection, wire): (&mut Connection<Watched, Bytes>, &Wire),
         (worker, state): (&Worker, &ConnectionState),
         cx: &mut Context<'_>,
     ) -> Poll<Next> {
@@ -165,7 +176,10 @@ impl Ending {
             state.leave(worker.clock.coarse_ms());
         }
         match connection.poll_accept(cx) {
-            Poll::Pending => Poll::Pending,
+            Poll::Pending => match wire.poll_send(cx) {
+                Poll::Ready(Err(_)) => Poll::Ready(self.over()),
+                _ => Poll::Pending,
+            },
             Poll::Ready(None) => Poll::Ready(self.over()),
             Poll::Ready(Some(Ok(next))) => Poll::Ready(Next::Request(Box::new(next))),
             Poll::Ready(Some(Err(error))) => Poll::Ready(match error.reason() {

@@ -26,6 +26,7 @@ pub mod http3;
 pub mod id;
 pub mod inprocess;
 pub mod judge;
+pub mod memory;
 pub mod metrics;
 pub mod mirror;
 pub mod net;

@@ -70,6 +70,8 @@ pub struct Metrics {
     pub loads: AtomicU64,
     /// Bundles refused.
     pub loads_refused: AtomicU64,
+    /// Answers that would have been packed, had there been memory for it.
+    pub left_unpacked: AtomicU64,
     /// Policies that failed.
     pub policy_errors: AtomicU64,
     /// What became of copies of requests.
@@ -97,6 +99,7 @@ impl Metrics {
             accept_errors: AtomicU64::new(0),
             loads: AtomicU64::new(0),
             loads_refused: AtomicU64::new(0),
+            left_unpacked: AtomicU64::new(0),
             policy_errors: AtomicU64::new(0),
             mirrored: mirror::Counts::default(),
         })
@@ -280,6 +283,11 @@ impl Metrics {
                 "lockgate_bundles_refused_total",
                 "Bundles refused.",
                 &self.loads_refused,
+            ),
+            (
+                "lockgate_compress_full_total",
+                "Answers that went out as they are, since packing others took `limits.compress_memory`.",
+                &self.left_unpacked,
             ),
             (
                 "lockgate_policy_errors_total",

@@ -13,7 +13,9 @@ mod reserve;
 mod stream;
 
 pub use deadline::{BodyRefusal, ConnectionState, Trip, Waiting, Watch};
-pub use listen::{bind, bind_datagrams, share, share_datagrams, Admission, Each, Full, Permit};
+pub use listen::{
+    bind, bind_datagrams, holder, share, share_datagrams, Admission, Each, Full, Permit,
+};
 pub use proxied::client_of;
 pub use reserve::{out_of_descriptors, Reserve};
 pub use stream::Stream;

@@ -1,7 +1,9 @@
 //! The life of a request, top to bottom: the order, and the one function that
 //! keeps it.
 
+use std::io;
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{digest, SHA1_FOR_LEGACY_USE_ONLY};
@@ -24,7 +26,7 @@ use lockgate_wire::headers::{remove_hop_by_hop, remove_look_alikes};
 use lockgate_wire::websocket::{reasons as websocket, Offer};
 use tokio::time::timeout_at;
 
-use crate::body::{AnswerBody, RequestBody};
+use crate::body::{AnswerBody, Packing, RequestBody, Unpacking};
 use crate::bundle;
 use crate::client::{Tunnel, Upload};
 use crate::clock::wall_ms;
@@ -338,9 +340,10 @@ pub async fn serve_request(
         Err(denial) => return refuse(exchange, denial, false),
     };
     let plan = exchange.judgement.inflate.take();
-    let inflater = match plan.map(|plan| Ok((plan.1.begin()?, plan.0))).transpose() {
-        Ok(inflater) => inflater,
-        Err(reason) => return refuse(exchange, Denial::new(reason), false),
+    let begun = plan.map(|plan| Unpacking::begin(&exchange, plan.0, &plan.1));
+    let unpacking = match begun.transpose() {
+        Ok(unpacking) => unpacking,
+        Err(denial) => return refuse(exchange, denial, false),
     };
     let body = upload.map_or_else(RequestBody::empty, |upload| {
         let watchers = std::mem::take(&mut exchange.judgement.watchers);
@@ -352,7 +355,7 @@ pub async fn serve_request(
             upstream.timeouts.first_byte_ms,
             Rc::clone(&snapshot),
         );
-        body.unpacked(inflater)
+        body.unpacked(unpacking)
     });
     let copied = Copied::of(&exchange, &parts, (&own.0, !body.is_empty()), upstream);
     let body = match &copied {
@@ -443,7 +446,7 @@ pub async fn serve_request(
     let Some(fields) = edited(&exchange, head.fields) else {
         return refuse(exchange, Denial::new(&reasons::GARBAGE), true);
     };
-    let (fields, packer) = match packed(&exchange, head.status, fields) {
+    let (fields, packing) = match packed(&exchange, head.status, fields) {
         Ok(packed) => packed,
         Err(reason) => return refuse(exchange, Denial::new(reason), true),
     };
@@ -452,17 +455,17 @@ pub async fn serve_request(
         status: head.status,
         fields,
         close: false,
-        body: AnswerBody::upstream(link, exchange).packed(packer),
+        body: AnswerBody::upstream(link, exchange).packed(packing),
     }
 }
 
 /// An answer's fields as they are once it is packed, and what packs it, where
-/// the API packs answers and the client asked for it.
+/// the API packs answers, the client asked for it, and there is memory for it.
 fn packed(
     exchange: &Exchange,
     status: StatusCode,
     fields: Fields,
-) -> Result<(Fields, Option<Packer>), ReasonRef> {
+) -> Result<(Fields, Option<Box<Packing>>), ReasonRef> {
     let Some((step, asked)) = exchange.judgement.packing else {
         return Ok((fields, None));
     };
@@ -472,11 +475,26 @@ fn packed(
     };
     let mut headers = fields.map().ok_or(&reasons::GARBAGE)?;
     let certified = exchange.state.tls().and_then(Secured::client).is_some();
-    let coding = policy.make_of((asked, certified), status, &mut headers);
-    let packer = coding.map(|coding| Packer::new(coding, policy.levels()));
+    let mut charge = None;
+    let room = |coding| {
+        let shared = &exchange.worker().shared;
+        let most = exchange.listener.limits.compress_memory;
+        let bytes = Packer::most(coding, policy.levels());
+        charge = shared.memory.packing.take_for(exchange, bytes, most);
+        if charge.is_none() {
+            shared.metrics.left_unpacked.fetch_add(1, Ordering::Relaxed);
+        }
+        charge.is_some()
+    };
+    let coding = policy.make_of((asked, certified), status, &mut headers, room);
+    let packing = coding.zip(charge).map(|(coding, charge)| {
+        let packer = Packer::new(coding, policy.levels())?;
+        Ok(Box::new(Packing::new(packer, charge)))
+    });
     // It fails for want of memory alone.
-    let packer = packer.transpose().map_err(|_| &POLICY_FAILED)?;
-    Ok((Fields::Own(headers), packer))
+    let packing = packing.transpose();
+    let packing = packing.map_err(|_: io::Error| &POLICY_FAILED)?;
+    Ok((Fields::Own(headers), packing))
 }
 
 /// Whether the upstream grants the WebSocket that was offered, and whether its

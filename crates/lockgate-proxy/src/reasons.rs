@@ -64,6 +64,9 @@ lockgate_wire::reasons! { "route", Client:
     OUT_OF_DESCRIPTORS = "out-of-descriptors", 503,
         "The gate is full.",
         "The gate may open no further connection: raise its limit of open files (`ulimit -n`, or `LimitNOFILE` in systemd), or lower the listener's `limits.connections`.";
+    INFLATE_FULL = "inflate-full", 503,
+        "The gate unpacks as much as it can at once.",
+        "Come back after the time that Retry-After names, or send the body without a content coding. The operator may raise the listener's `limits.inflate_memory`, of which one address gets half, or lower the API's `inflate.window`; `lockgate_inflate_memory_bytes` tells how much is taken.";
     HELD_TOO_MUCH = "body-held-too-long", 413,
         "The request's body cannot be judged in parts.",
         "A policy wanted to see more of the body at once than the gate keeps of one request (1 MiB).";

@@ -62,9 +62,10 @@ use http2::{Http2, Shared};
 use link::Carrier;
 use socket::Socket;
 
-/// Resting connections of one target that a worker keeps; precedents: nginx's
-/// `keepalive` is usually 16 to 64 a worker, Envoy's pool has no such bound.
-const MAX_RESTING: usize = 256;
+/// Resting connections of one target that a worker keeps. Fewer than are used at once are made anew all the time, and
+/// few connections of HTTP/2 ask for hundreds; precedents: Envoy's pool has no such bound, nginx's `keepalive` is what
+/// somebody wrote.
+const MAX_RESTING: usize = 1024;
 /// How long to wait for a descriptor before looking again.
 const ROOM_PAUSE: Duration = Duration::from_millis(20);
 /// Headers of an answer; nginx and Envoy take 100 as well.

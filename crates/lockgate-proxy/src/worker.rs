@@ -24,6 +24,7 @@ use crate::exchange::Exchange;
 use crate::facts::FactStore;
 use crate::id::Ids;
 use crate::judge::{answer, Stores};
+use crate::memory::Memory;
 use crate::metrics::{Metrics, WorkerMetrics};
 use crate::net::{
     client_of, out_of_descriptors, Admission, ConnectionState, Full, Permit, Scratch, Stream, Watch,
@@ -77,6 +78,8 @@ pub struct Shared {
     pub ledger: Ledger,
     /// Certificates that the control process looks after.
     pub managed: Managed,
+    /// Memory for bodies that are packed and unpacked.
+    pub memory: Memory,
     /// What endpoints of QUIC share.
     pub quic: http3::Shared,
     /// The event log.

@@ -10,6 +10,7 @@ mod keys;
 mod replay;
 mod tls;
 
+use lockgate_wire::coding::{Coding, Levels, Packer};
 use mimalloc::MiMalloc;
 use pyo3::prelude::*;
 use serde::Serialize;
@@ -89,6 +90,18 @@ fn pattern_fault(text: &str) -> Option<(&'static str, String, &'static str)> {
         .map(|fault| (fault.code, fault.message, fault.advice))
 }
 
+/// Most bytes of memory that packing one answer takes, at this level of a coding.
+#[pyfunction]
+fn packing_memory(coding: &str, level: u32) -> Option<usize> {
+    let coding = Coding::named(coding.as_bytes())?;
+    let levels = Levels {
+        gzip: level,
+        br: level,
+        zstd: level,
+    };
+    Some(Packer::most(coding, levels))
+}
+
 /// The JSON Schema of a bundle.
 #[pyfunction]
 fn bundle_schema() -> PyResult<String> {
@@ -116,6 +129,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(reasons, module)?)?;
     module.add_function(wrap_pyfunction!(reserved_header, module)?)?;
     module.add_function(wrap_pyfunction!(pattern_fault, module)?)?;
+    module.add_function(wrap_pyfunction!(packing_memory, module)?)?;
     module.add_function(wrap_pyfunction!(bundle_schema, module)?)?;
     module.add_function(wrap_pyfunction!(engine::check_bundle, module)?)?;
     module.add_function(wrap_pyfunction!(events::event_schema, module)?)?;

@@ -9,6 +9,7 @@ use http::header::CONTENT_ENCODING;
 use http::HeaderMap;
 
 mod accept;
+mod counted;
 mod inflater;
 mod packer;
 pub mod reasons;

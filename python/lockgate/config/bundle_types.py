@@ -547,6 +547,8 @@ class ListenerLimits(TypedDict):
 
     body_rate_min: int
     """Floor of a request body's rate after a grace of five seconds, bytes per second; 0 turns it off."""
+    compress_memory: int
+    """Bytes of memory that all answers being packed may take: beyond it they go out as they are."""
     connections: int
     """Open connections of the listener."""
     connections_per_ip: int
@@ -563,6 +565,8 @@ class ListenerLimits(TypedDict):
     """Number of header lines."""
     idle_timeout_ms: int
     """Between requests on a kept-alive connection, milliseconds."""
+    inflate_memory: int
+    """Bytes of memory that all bodies being unpacked may take: beyond it they are refused."""
     new_connections_per_ip: int
     """New connections of one address in a second, and five times as many at once; 0 for no bound."""
     streams: int

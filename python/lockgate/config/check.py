@@ -7,6 +7,7 @@ from typing import Final
 
 from lockgate.addresses import is_local, is_loopback, is_secure, place_of
 from lockgate.config import issuers
+from lockgate.config.check_bodies import check_bodies
 from lockgate.config.check_routing import check_api, check_calls, unknown_upstream
 from lockgate.config.check_versions import check_versions
 from lockgate.config.document import Document
@@ -40,6 +41,7 @@ def check(document: Document, apis: list[EffectiveApi], lists: Lists, references
         check_calls(document, api)
         for placed in api.policies:
             _policy(document, placed, lists)
+            check_bodies(document, placed)
         check_limits(document, api.name, api.limits)
     _certificates(document, apis)
     _unused(document, apis)

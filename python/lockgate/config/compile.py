@@ -101,6 +101,8 @@ class Compiler:
                 "new_connections_per_ip": listener.new_connections_per_ip(),
                 "streams": limits.streams,
                 "control_frames": limits.control_frames,
+                "compress_memory": limits.compress_memory,
+                "inflate_memory": limits.inflate_memory,
             },
             "insecure": self._waiver(listener.insecure, ("listeners", name, "insecure")),
             "span": self._span("listeners", name),

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from lockgate.addresses import Listen, Network, is_loopback
 from lockgate.config.model_tls import Tls
 from lockgate.policies import Settings, Waiver
-from lockgate.scalars import Flag, Name, ShortForm, count, duration, rate, refusal, size
+from lockgate.scalars import Flag, Name, ShortForm, count, duration, rate, refusal, say_size, size
 
 Protocol = Literal["http/1.1", "h2", "h3"]
 PROTOCOLS: Final[tuple[Protocol, ...]] = ("http/1.1", "h2", "h3")
@@ -17,6 +17,7 @@ PROTOCOLS: Final[tuple[Protocol, ...]] = ("http/1.1", "h2", "h3")
 HOUR_MS = 3_600_000
 NEW_CONNECTIONS_PER_IP: Final = 200
 """In a second, by default. A handshake costs 100 µs with ECDSA, and 700 µs with RSA."""
+MEMORY: Final = 256 * 2**20
 INSECURE_EXAMPLE = {"owner": "platform", "reason": "TLS ends at the balancer", "until": "2027-01-01"}
 
 
@@ -100,6 +101,21 @@ class Limits(Settings):
         description="How many times the usual number of control frames (`PING`, `SETTINGS`, `RST_STREAM`, …) a "
         "connection of HTTP/2 or HTTP/3 may send before it is closed; `1` is enough for every client that is known.",
         examples=[4],
+    )
+    # A thousand answers with brotli would take 2.5 GiB, and one body of 80 KB can fill a window of 8 MiB.
+    compress_memory: Annotated[int, size(2**20, 2**50)] = Field(
+        default=MEMORY,
+        description="Memory that all answers which `compress` packs at once may take, of which one address gets half; "
+        "beyond it an answer goes out as it is. Each counts for the most that its coding and level take.",
+        examples=["1GiB"],
+        json_schema_extra={"default": say_size(MEMORY)},
+    )
+    inflate_memory: Annotated[int, size(2**20, 2**50)] = Field(
+        default=MEMORY,
+        description="Memory that all bodies which `inflate` unpacks at once may take, of which one address gets half; "
+        "beyond it a body is refused with 503 (`inflate-full`). Each counts for what its coding and window take.",
+        examples=["1GiB"],
+        json_schema_extra={"default": say_size(MEMORY)},
     )
 
 

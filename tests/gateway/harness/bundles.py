@@ -25,12 +25,14 @@ from lockgate.config.bundle_types import (
     Certificate,
     ClientCert,
     Clients,
+    CompressConfig,
     Condition,
     CorsConfig,
     Credential,
     FactsPolicy,
     GrpcConfig,
     HeadersConfig,
+    InflateConfig,
     IpFilterConfig,
     JwtConfig,
     KnownBy,
@@ -120,6 +122,8 @@ def limits(
     new_connections_per_ip: int = 0,
     streams: int = 100,
     control_frames: int = 1,
+    compress_memory: int = 256 << 20,
+    inflate_memory: int = 256 << 20,
 ) -> ListenerLimits:
     """A listener's limits; the defaults are the gate's, with room for a crowd."""
     return {
@@ -135,6 +139,8 @@ def limits(
         "new_connections_per_ip": new_connections_per_ip,
         "streams": streams,
         "control_frames": control_frames,
+        "compress_memory": compress_memory,
+        "inflate_memory": inflate_memory,
     }
 
 
@@ -320,6 +326,31 @@ def body_limit(size: int, *, mode: Mode = "enforce") -> PlacedBodyLimit:
     """The bound on a body in its place."""
     config: BodyLimitConfig = {"bytes": size}
     return {"mode": mode, "on_error": "deny", "waiver": None, "span": span(33), "config": config}
+
+
+def packs() -> PlacedCompress:
+    """Which answers are packed, in its place: text, in each coding and by its usual level."""
+    config: CompressConfig = {
+        "codings": ["zstd", "br", "gzip"],
+        "types": ["text/*"],
+        "min_bytes": 1024,
+        "gzip_level": 4,
+        "br_level": 4,
+        "zstd_level": 3,
+        "unsafe_with_cookies": False,
+    }
+    return {"mode": "enforce", "on_error": "deny", "waiver": None, "span": span(38), "config": config}
+
+
+def unpacks(ratio: int = 100, *, window: int = 8 << 20) -> PlacedInflate:
+    """Which bodies are unpacked, in its place: all."""
+    config: InflateConfig = {
+        "codings": ["gzip", "deflate", "br", "zstd"],
+        "ratio": ratio,
+        "layers": 1,
+        "window": window,
+    }
+    return {"mode": "enforce", "on_error": "deny", "waiver": None, "span": span(39), "config": config}
 
 
 def cors(config: CorsConfig, *, mode: Mode = "enforce") -> PlacedCors:

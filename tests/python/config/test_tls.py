@@ -59,7 +59,9 @@ def test_everything_that_is_said_arrives(tmp_path: Path) -> None:
       certificate: [{chain: shop.pem, key: shop.key}, {chain: staff.pem, key: staff.key}]
       preset: modern
       client_certificates: {trust: authority.pem, require: false}
-      hosts: {a.staff.example: {client_certificates: {trust: [authority.pem], crl: revoked.crl, ocsp: from_certificate}}}
+      hosts:
+        a.staff.example:
+          client_certificates: {trust: [authority.pem], crl: revoked.crl, ocsp: from_certificate}
       hsts: {max_age: 730d, include_subdomains: true, preload: true}
   plain: {address: 0.0.0.0:8080, redirect_to: public}
 """

@@ -48,7 +48,8 @@ fn made(
     });
     let mut answer = fields(answer);
     let status = StatusCode::from_u16(status).unwrap();
-    let coding = asked.and_then(|asked| policy.make_of((asked, false), status, &mut answer));
+    let coding =
+        asked.and_then(|asked| policy.make_of((asked, false), status, &mut answer, |_| true));
     (coding, answer)
 }
 
@@ -194,9 +195,30 @@ fn what_another_site_could_ask_for_stays_as_it_is() {
     };
     let status = StatusCode::OK;
     assert_eq!(
-        policy.make_of((asked, true), status, &mut fields(&long)),
+        policy.make_of((asked, true), status, &mut fields(&long), |_| true),
         None
     );
+}
+
+#[test]
+fn without_room_an_answer_stays_as_it_is_and_says_that_it_may_not() {
+    let policy = Compress::new(&config()).unwrap();
+    let mut asked = Asked {
+        coding: Some(Coding::Gzip),
+        head: false,
+        ambient: false,
+        own: false,
+    };
+    let said = [JSON, ("content-length", "4000"), ("etag", "\"a\"")];
+    let mut answer = fields(&said);
+    let coding = policy.make_of((asked, false), StatusCode::OK, &mut answer, |_| false);
+    assert_eq!(coding, None);
+    assert_eq!(answer.remove("vary").unwrap(), "Accept-Encoding");
+    assert_eq!(answer, fields(&said));
+    // What HEAD is told takes no room.
+    asked.head = true;
+    policy.make_of((asked, false), StatusCode::OK, &mut answer, |_| false);
+    assert_eq!(answer["content-encoding"], "gzip");
 }
 
 #[test]

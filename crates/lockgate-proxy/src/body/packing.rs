@@ -9,6 +9,7 @@ use lockgate_wire::coding::{Packer, PIECE};
 
 use super::{poll_upstream, Broken};
 use crate::exchange::Exchange;
+use crate::memory::Charge;
 use crate::upstream::Link;
 
 /// Most bytes that are packed before others of the worker have a turn: what
@@ -18,6 +19,8 @@ const MAX_AT_ONCE: usize = 256 * 1024;
 /// What packs an answer, and where it is.
 pub struct Packing {
     packer: Packer,
+    /// Memory that the packer may take.
+    _charge: Charge,
     trailers: Option<HeaderMap>,
     /// Nothing but trailers comes any more.
     ended: bool,
@@ -25,9 +28,10 @@ pub struct Packing {
 
 impl Packing {
     /// Nothing packed yet.
-    pub const fn new(packer: Packer) -> Self {
+    pub const fn new(packer: Packer, charge: Charge) -> Self {
         Self {
             packer,
+            _charge: charge,
             trailers: None,
             ended: false,
         }

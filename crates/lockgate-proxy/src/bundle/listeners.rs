@@ -81,6 +81,14 @@ const fn control_frames() -> u32 {
     Listener::default_limits().control_frames
 }
 
+const fn compress_memory() -> u64 {
+    Listener::default_limits().compress_memory
+}
+
+const fn inflate_memory() -> u64 {
+    Listener::default_limits().inflate_memory
+}
+
 /// How a listener speaks TLS.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -222,6 +230,12 @@ pub struct ListenerLimits {
     /// How many times the usual number of HTTP/2's and HTTP/3's control frames a connection may send.
     #[serde(default = "control_frames")]
     pub control_frames: u32,
+    /// Bytes of memory that all answers being packed may take: beyond it they go out as they are.
+    #[serde(default = "compress_memory")]
+    pub compress_memory: u64,
+    /// Bytes of memory that all bodies being unpacked may take: beyond it they are refused.
+    #[serde(default = "inflate_memory")]
+    pub inflate_memory: u64,
 }
 
 impl Listener {
@@ -245,6 +259,10 @@ impl Listener {
             // RFC 9113 section 6.5.2 recommends no less; nginx has 128, Envoy 100.
             streams: 100,
             control_frames: 1,
+            // A hundred answers of zstd, ninety of brotli, six hundred of gzip, at their usual levels.
+            compress_memory: 256 * 1024 * 1024,
+            // Thirty with the largest window, a hundred of zstd's own, three thousand of gzip.
+            inflate_memory: 256 * 1024 * 1024,
         }
     }
 }

@@ -109,6 +109,18 @@ pub(super) fn write(shared: &Shared, out: &mut String) {
             u64::from(stats.connections),
         ),
         (
+            "lockgate_compress_memory_bytes",
+            "gauge",
+            "Memory that answers being packed may take at most.",
+            shared.memory.packing.taken(),
+        ),
+        (
+            "lockgate_inflate_memory_bytes",
+            "gauge",
+            "Memory that bodies of requests being unpacked take.",
+            shared.memory.unpacking.taken(),
+        ),
+        (
             "lockgate_bundle_sequence",
             "gauge",
             "Place of the bundle at work in the order of bundles.",

@@ -1,8 +1,8 @@
 //! The stream under an HTTP/2 connection, with an eye on its frames: what
 //! costs the gate more than the client is counted before the library reads it.
 
-use std::cell::{Cell, OnceCell};
-use std::io;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{ready, Context, Poll};
@@ -33,9 +33,22 @@ pub fn has_found(found: &Found) -> bool {
     there
 }
 
-/// A stream with a watcher of what the client sends.
-pub struct Watched {
+/// What is gathered before it is written, bytes: what one record of TLS holds.
+const GATHER: usize = 16 * 1024;
+
+/// A stream with a watcher of what the client sends. What is sent to it is gathered until [`Wire::poll_send`]: the
+/// library flushes after each frame of DATA, so that each answer of a hundred would be a record and a write of its own.
+pub struct Watched(Rc<RefCell<Inner>>);
+
+/// The same stream, for whoever drives the connection.
+pub struct Wire(Rc<RefCell<Inner>>);
+
+struct Inner {
     stream: Stream,
+    /// What was gathered; nothing while the connection is idle.
+    out: Vec<u8>,
+    /// How much of it is written.
+    sent: usize,
     watcher: Box<Watcher>,
     clock: Clock,
     found: Found,
@@ -44,19 +57,89 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// Watches a connection from its preface on. What it sees comes into the second part.
+    /// Watches a connection from its preface on. What it sees comes into the last part.
     #[must_use]
-    pub fn new(stream: Stream, budgets: Budgets, clock: Clock) -> (Self, Seen) {
+    pub fn new(stream: Stream, budgets: Budgets, clock: Clock) -> (Self, Wire, Seen) {
         let seen = Seen::default();
-        let watched = Self {
+        let inner = Rc::new(RefCell::new(Inner {
             stream,
+            out: Vec::new(),
+            sent: 0,
             watcher: Box::new(Watcher::new(budgets, clock.coarse_ms())),
             clock,
             found: Rc::clone(&seen.found),
             fingerprint: Rc::clone(&seen.fingerprint),
             deaf: false,
-        };
-        (watched, seen)
+        }));
+        (Self(Rc::clone(&inner)), Wire(inner), seen)
+    }
+}
+
+impl Wire {
+    /// Writes what was gathered; to be called whenever the library has done its turn.
+    ///
+    /// # Errors
+    /// The stream's.
+    pub fn poll_send(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut inner = self.0.borrow_mut();
+        ready!(inner.poll_drain(cx))?;
+        Pin::new(&mut inner.stream).poll_flush(cx)
+    }
+}
+
+impl Inner {
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.sent < self.out.len() {
+            let rest = &self.out[self.sent..];
+            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, rest))?;
+            self.wrote(written)?;
+        }
+        self.out = Vec::new();
+        self.sent = 0;
+        Poll::Ready(Ok(()))
+    }
+
+    fn wrote(&mut self, written: usize) -> io::Result<()> {
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        self.sent += written;
+        self.watcher.sent_data(written as u64);
+        Ok(())
+    }
+
+    /// Gathers what fits, and writes what does not together with what was gathered.
+    fn poll_take(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let all = slices.iter().map(|slice| slice.len()).sum();
+        loop {
+            if self.out.len() + all <= GATHER {
+                if self.out.is_empty() {
+                    self.out.reserve(GATHER);
+                }
+                for slice in slices {
+                    self.out.extend_from_slice(slice);
+                }
+                return Poll::Ready(Ok(all));
+            }
+            let waiting = &self.out[self.sent..];
+            let before = waiting.len();
+            // The library gives two: what is before a payload, and the payload.
+            let [first, second] = [0, 1].map(|at| slices.get(at).map_or(&[][..], |slice| &**slice));
+            let together = [waiting, first, second].map(IoSlice::new);
+            let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, &together))?;
+            self.wrote(written)?;
+            if self.sent >= self.out.len() {
+                self.out = Vec::new();
+                self.sent = 0;
+            }
+            if written > before {
+                return Poll::Ready(Ok(written - before));
+            }
+        }
     }
 }
 
@@ -66,7 +149,7 @@ impl AsyncRead for Watched {
         cx: &mut Context<'_>,
         read: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
+        let this = &mut *self.0.borrow_mut();
         if this.deaf {
             // The library still says good-bye, and is told nothing more.
             return Poll::Pending;
@@ -97,32 +180,29 @@ impl AsyncWrite for Watched {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let written = ready!(Pin::new(&mut this.stream).poll_write(cx, bytes))?;
-        this.watcher.sent_data(written as u64);
-        Poll::Ready(Ok(written))
+        self.0.borrow_mut().poll_take(cx, &[IoSlice::new(bytes)])
     }
 
     fn poll_write_vectored(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
+        slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let written = ready!(Pin::new(&mut this.stream).poll_write_vectored(cx, slices))?;
-        this.watcher.sent_data(written as u64);
-        Poll::Ready(Ok(written))
+        self.0.borrow_mut().poll_take(cx, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    /// It is done by [`Wire::poll_send`], once for all frames of a turn.
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+        let mut inner = self.0.borrow_mut();
+        ready!(inner.poll_drain(cx))?;
+        Pin::new(&mut inner.stream).poll_shutdown(cx)
     }
 }

@@ -300,7 +300,8 @@ impl Shard {
 }
 
 /// Who is counted as one: an IPv6 client has a whole /64 to itself (RFC 6177).
-fn holder(address: IpAddr) -> IpAddr {
+#[must_use]
+pub fn holder(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),

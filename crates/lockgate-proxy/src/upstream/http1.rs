@@ -27,6 +27,8 @@ const GATHER: usize = 16 * 1024;
 /// An open connection.
 pub struct Http1 {
     stream: Socket,
+    /// The other end, over TCP.
+    peer: Option<SocketAddr>,
     guard: ResponseGuard,
     scratch: Scratch,
     out: Vec<u8>,
@@ -58,8 +60,10 @@ struct Upload {
 impl Http1 {
     /// A new connection.
     pub fn new(stream: Socket, guard: ResponseGuard, scratch: Scratch) -> Self {
+        let peer = stream.peer();
         Self {
             stream,
+            peer,
             guard,
             scratch,
             out: Vec::new(),
@@ -255,8 +259,8 @@ impl Http1 {
     }
 
     /// The other end, over TCP.
-    pub fn peer(&self) -> Option<SocketAddr> {
-        self.stream.peer()
+    pub const fn peer(&self) -> Option<SocketAddr> {
+        self.peer
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broke>> {

@@ -109,6 +109,16 @@ impl Inflater {
         Ok(None)
     }
 
+    /// Bytes of memory that it holds at the moment.
+    #[must_use]
+    pub fn holds(&self) -> usize {
+        let layers = self.layers.iter();
+        PIECE
+            + layers
+                .map(|layer| layer.stage.holds() + PIECE)
+                .sum::<usize>()
+    }
+
     /// The body ended.
     ///
     /// # Errors

@@ -2,16 +2,42 @@
 
 use std::io::{self, Write};
 
-use brotli::CompressorWriter;
+use brotli::enc::writer::CompressorWriterCustomAlloc;
+use brotli::Allocator;
 use flate2::{Compress, Compression, FlushCompress, Status};
-use zstd::stream::raw::{CParameter, Encoder, Operation};
-use zstd::zstd_safe::OutBuffer;
+use zstd::zstd_safe::{CCtx, CParameter, InBuffer, OutBuffer};
 
+use super::counted::{Counted, Counting};
 use super::{Coding, PIECE};
 
 /// Windows of brotli and zstd as a power of two: 256 KiB. Their own defaults,
 /// 4 MiB and 2 MiB, would be paid for every answer under way.
 const WINDOW_BITS: u32 = 18;
+
+/// zstd sizes its tables by the level alone where it is not told a length: at
+/// level 19 they would be a hundred times the window. Two entries for each of
+/// its bytes are all that can be looked at.
+const ZSTD_TABLE_BITS: u32 = WINDOW_BITS + 1;
+
+/// From here on zstd's own tables would be larger than that.
+const ZSTD_LARGE_FROM: u32 = 7;
+
+const KIB: usize = 1024;
+
+/// What zlib-rs takes at every level, for a window of 32 KiB: twice the window,
+/// its chains and hashes, and what is to come out; and a piece of ours.
+const ZLIB_HOLDS: usize = 400 * KIB;
+
+/// Most that brotli takes, by level, KiB; `most_is_an_upper_estimate` measures it.
+const BR_KIB: [usize; 12] = [
+    256, 160, 1792, 1792, 2816, 3328, 4608, 11264, 20480, 40960, 8192, 8192,
+];
+
+/// The same of zstd, from level 1 on.
+const ZSTD_KIB: [usize; 19] = [
+    1152, 1344, 1920, 3200, 3712, 3712, 3712, 3712, 3712, 3712, 3712, 3712, 5376, 5376, 5376, 5504,
+    5504, 6144, 6144,
+];
 
 /// How hard each coding tries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,10 +59,12 @@ pub struct Packer {
 
 enum Kind {
     Zlib(Compress),
-    /// None once it is over.
-    Br(Option<Box<CompressorWriter<Vec<u8>>>>),
-    Zstd(Encoder<'static>),
+    /// No writer once it is over.
+    Br(Option<Box<BrWriter>>, Counting),
+    Zstd(CCtx<'static>),
 }
+
+type BrWriter = CompressorWriterCustomAlloc<Vec<u8>, Counted<u8>, Counting>;
 
 impl Packer {
     /// Begins a body in `coding`.
@@ -47,20 +75,54 @@ impl Packer {
         let kind = match coding {
             Coding::Gzip => Kind::Zlib(Compress::new_gzip(Compression::new(levels.gzip), 15)),
             Coding::Deflate => Kind::Zlib(Compress::new(Compression::new(levels.gzip), true)),
-            Coding::Br => Kind::Br(Some(Box::new(CompressorWriter::new(
-                Vec::new(),
-                PIECE,
-                levels.br,
-                WINDOW_BITS,
-            )))),
+            Coding::Br => {
+                let mut counting = Counting::default();
+                let piece = counting.alloc_cell(PIECE);
+                let writer =
+                    BrWriter::new(Vec::new(), piece, counting.clone(), levels.br, WINDOW_BITS);
+                Kind::Br(Some(Box::new(writer)), counting)
+            }
             Coding::Zstd => {
                 let level = i32::try_from(levels.zstd).unwrap_or(i32::MAX);
-                let mut encoder = Encoder::new(level)?;
-                encoder.set_parameter(CParameter::WindowLog(WINDOW_BITS))?;
+                let mut encoder = CCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?;
+                let mut set = |parameter| encoder.set_parameter(parameter).map_err(failed);
+                set(CParameter::CompressionLevel(level))?;
+                set(CParameter::WindowLog(WINDOW_BITS))?;
+                if levels.zstd >= ZSTD_LARGE_FROM {
+                    set(CParameter::HashLog(ZSTD_TABLE_BITS))?;
+                    set(CParameter::ChainLog(ZSTD_TABLE_BITS))?;
+                }
                 Kind::Zstd(encoder)
             }
         };
         Ok(Self { kind, owed: false })
+    }
+
+    /// Most bytes of memory that packing one body takes, whatever is in it.
+    #[must_use]
+    pub fn most(coding: Coding, levels: Levels) -> usize {
+        let at = |table: &[usize], level: u32| {
+            let at = (level as usize).min(table.len() - 1);
+            table[at] * KIB
+        };
+        match coding {
+            Coding::Gzip | Coding::Deflate => ZLIB_HOLDS + PIECE,
+            Coding::Br => at(&BR_KIB, levels.br),
+            Coding::Zstd => at(&ZSTD_KIB, levels.zstd.saturating_sub(1)),
+        }
+    }
+
+    /// Bytes of memory that it holds at the moment.
+    #[must_use]
+    pub fn holds(&self) -> usize {
+        let coding = match &self.kind {
+            Kind::Zlib(_) => ZLIB_HOLDS,
+            Kind::Br(writer, counting) => {
+                counting.bytes() + writer.as_deref().map_or(0, size_of_val)
+            }
+            Kind::Zstd(encoder) => encoder.sizeof() + PIECE,
+        };
+        size_of::<Self>() + coding
     }
 
     /// Whether something was put in that has not come out.
@@ -82,17 +144,21 @@ impl Packer {
                     piece = &piece[taken..];
                 }
             }
-            Kind::Br(writer) => {
+            Kind::Br(writer, _) => {
                 let writer = writer.as_mut().ok_or(io::ErrorKind::UnexpectedEof)?;
                 writer.write_all(piece)?;
                 out.append(writer.get_mut());
             }
             Kind::Zstd(encoder) => {
-                while !piece.is_empty() {
-                    let mut into = vec![0; PIECE];
-                    let status = encoder.run_on_buffers(piece, &mut into)?;
-                    piece = &piece[status.bytes_read..];
-                    out.extend_from_slice(&into[..status.bytes_written]);
+                let mut room = vec![0; PIECE];
+                let mut from = InBuffer::around(piece);
+                while from.pos() < piece.len() {
+                    let mut into = OutBuffer::around(&mut room[..]);
+                    encoder
+                        .compress_stream(&mut into, &mut from)
+                        .map_err(failed)?;
+                    let given = into.pos();
+                    out.extend_from_slice(&room[..given]);
                 }
             }
         }
@@ -110,12 +176,12 @@ impl Packer {
                 // Room that is left over says that all came out.
                 while deflate(zlib, &[], out, FlushCompress::Sync)?.1 == PIECE {}
             }
-            Kind::Br(writer) => {
+            Kind::Br(writer, _) => {
                 let writer = writer.as_mut().ok_or(io::ErrorKind::UnexpectedEof)?;
                 writer.flush()?;
                 out.append(writer.get_mut());
             }
-            Kind::Zstd(encoder) => drain(out, |into| encoder.flush(into))?,
+            Kind::Zstd(encoder) => drain(out, |into| encoder.flush_stream(into))?,
         }
         Ok(())
     }
@@ -128,12 +194,12 @@ impl Packer {
         self.owed = false;
         match &mut self.kind {
             Kind::Zlib(zlib) => while !deflate(zlib, &[], out, FlushCompress::Finish)?.2 {},
-            Kind::Br(writer) => {
+            Kind::Br(writer, _) => {
                 if let Some(writer) = writer.take() {
                     out.append(&mut writer.into_inner());
                 }
             }
-            Kind::Zstd(encoder) => drain(out, |into| encoder.finish(into, true))?,
+            Kind::Zstd(encoder) => drain(out, |into| encoder.end_stream(into))?,
         }
         Ok(())
     }
@@ -161,16 +227,21 @@ fn deflate(
 /// Runs a step of zstd until nothing is left to come out.
 fn drain(
     out: &mut Vec<u8>,
-    mut step: impl FnMut(&mut OutBuffer<'_, [u8]>) -> io::Result<usize>,
+    mut step: impl FnMut(&mut OutBuffer<'_, [u8]>) -> Result<usize, usize>,
 ) -> io::Result<()> {
     let mut room = vec![0; PIECE];
     loop {
         let mut into = OutBuffer::around(&mut room[..]);
-        let left = step(&mut into)?;
+        let left = step(&mut into).map_err(failed)?;
         let given = into.pos();
         out.extend_from_slice(&room[..given]);
         if left == 0 {
             return Ok(());
         }
     }
+}
+
+/// zstd fails for want of memory alone.
+fn failed(_: usize) -> io::Error {
+    io::ErrorKind::OutOfMemory.into()
 }

@@ -1,16 +1,19 @@
 //! One coding being taken off: bytes in, at most a piece out.
 
-use brotli::enc::StandardAlloc;
 use brotli::{BrotliDecompressStream, BrotliResult, BrotliState};
 use flate2::{Decompress, FlushDecompress, Status};
 use zstd::zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer};
 
+use super::counted::Counting;
 use super::{reasons, Coding, PIECE};
 use crate::reason::ReasonRef;
 
 /// `ZSTD_error_frameParameter_windowTooLarge` of `zstd_errors.h`, stable since
 /// 1.3.1; errors are told as negative numbers.
 const ZSTD_WINDOW: usize = 0_usize.wrapping_sub(16);
+
+/// What zlib-rs takes for a window of 32 KiB, and to know where it is.
+const ZLIB_HOLDS: usize = 48 * 1024;
 
 /// The smallest window that zstd's decoder can be held to, as a power of two.
 const ZSTD_LEAST: u32 = 10;
@@ -33,7 +36,8 @@ pub(super) enum Stage {
 }
 
 pub(super) struct Brotli {
-    state: BrotliState<StandardAlloc, StandardAlloc, StandardAlloc>,
+    state: BrotliState<Counting, Counting, Counting>,
+    counting: Counting,
     begun: bool,
     window: u64,
     total: usize,
@@ -46,10 +50,12 @@ impl Stage {
             Coding::Gzip => Self::Zlib(Decompress::new_gzip(15)),
             Coding::Deflate => Self::Zlib(Decompress::new(true)),
             Coding::Br => {
-                let alloc = StandardAlloc::default;
+                let counting = Counting::default();
+                let alloc = || counting.clone();
                 Self::Br(Box::new(Brotli {
                     // Strict: no windows beyond RFC 7932.
                     state: BrotliState::new_strict(alloc(), alloc(), alloc()),
+                    counting,
                     begun: false,
                     window,
                     total: 0,
@@ -64,6 +70,18 @@ impl Stage {
                 Self::Zstd(context)
             }
         })
+    }
+
+    /// Bytes of memory that it holds at the moment: the window as it was set up,
+    /// whether it is full yet or not, since memory that comes back is not always
+    /// given back to the system.
+    pub fn holds(&self) -> usize {
+        match self {
+            Self::Zlib(_) => ZLIB_HOLDS,
+            // Many codes besides the window: a body may name 256 trees of three kinds.
+            Self::Br(brotli) => size_of::<Brotli>() + brotli.counting.bytes(),
+            Self::Zstd(context) => context.sizeof(),
+        }
     }
 
     /// Takes some of `input`, and gives at most a piece.

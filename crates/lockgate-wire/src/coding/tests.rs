@@ -2,6 +2,8 @@ use bytes::Bytes;
 use http::header::{HeaderMap, HeaderValue, ACCEPT_ENCODING, CONTENT_ENCODING};
 use proptest::prelude::*;
 
+mod memory;
+
 use super::{codings, preferred, reasons, Bounds, Coding, Inflater, Levels, Packer, Unknown};
 use crate::reason::ReasonRef;
 

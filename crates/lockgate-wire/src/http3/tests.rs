@@ -91,6 +91,21 @@ fn a_frame_of_an_unknown_kind_may_carry_little() {
 }
 
 #[test]
+fn each_request_may_send_one_frame_without_meaning_and_no_flood_of_them() {
+    let mut counters = Counters::new(1, 0);
+    let request = [frame(1, b"head"), frame(0x21, b"grease")].concat();
+    for _ in 0..1000 {
+        let mut frames = Frames::new(StreamKind::Request, HEADER_BYTES);
+        assert!(feed(&mut frames, &request, &mut counters, 0).is_ok());
+    }
+    let mut frames = Frames::new(StreamKind::Request, HEADER_BYTES);
+    let flood = frame(0x21, b"grease").repeat(1 + 100);
+    assert!(feed(&mut frames, &flood, &mut counters, 0).is_ok());
+    let refused = feed(&mut frames, &frame(0x21, b""), &mut counters, 0);
+    assert_eq!(reason(refused), Some(&reasons::CONTROL_FLOOD));
+}
+
+#[test]
 fn the_control_stream_is_watched_and_others_are_not() {
     let long = [integer(4), integer(1 << 30)].concat();
     let control = [integer(0), long.clone()].concat();

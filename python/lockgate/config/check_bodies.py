@@ -1,0 +1,72 @@
+"""Rules about the memory that packing and unpacking bodies take."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from lockgate import _native
+from lockgate.config.document import Document
+from lockgate.config.model_listeners import Limits
+from lockgate.config.placed import Placed
+from lockgate.policies import Compress, Inflate, Policy
+from lockgate.scalars import say_size
+
+MIB: Final = 2**20
+FEW: Final = 20
+"""Answers that one address can have packed at once, below which a level is told to be costly."""
+SHARES: Final = 2
+"""One address gets one of so many parts of the memory."""
+
+
+def check_bodies(document: Document, placed: Placed[Policy]) -> None:
+    """Note levels and windows for which there is hardly memory, or none."""
+    if isinstance(placed.policy, Compress):
+        _packing(document, placed, placed.policy)
+    elif isinstance(placed.policy, Inflate):
+        _unpacking(document, placed, placed.policy)
+
+
+def _packing(document: Document, placed: Placed[Policy], policy: Compress) -> None:
+    share = min(limits.compress_memory for limits in _limits(document)) // SHARES
+    levels = {"gzip": policy.gzip_level, "br": policy.br_level, "zstd": policy.zstd_level}
+    for coding in policy.codings:
+        level = levels[coding]
+        each = _native.packing_memory(coding, level) or 0
+        room = share // each
+        if room >= FEW:
+            continue
+        path = (*placed.path, f"{coding}_level")
+        left = f"one client has room for {room} at once" if room else "there is no room for one, so none is packed"
+        enough = _mib(SHARES * FEW * each)
+        document.problems.add(
+            document.value_region(*path) if document.says(*path) else document.region(*placed.path),
+            "packing-costly",
+            f"an answer in `{coding}` at level {level} takes up to {_mib(each)} of memory: {left}",
+            severity="warning",
+            hint=f"lower `{coding}_level`, or raise the listener's `limits.compress_memory` to {enough} or more",
+            path=path,
+        )
+
+
+def _unpacking(document: Document, placed: Placed[Policy], policy: Inflate) -> None:
+    share = min(limits.inflate_memory for limits in _limits(document)) // SHARES
+    whole = policy.window * policy.layers
+    if whole < share or set(policy.codings) <= {"gzip", "deflate"}:
+        return
+    path = (*placed.path, "window")
+    document.problems.add(
+        document.value_region(*path) if document.says(*path) else document.region(*placed.path),
+        "window-beyond-memory",
+        f"a body with the whole window takes {_mib(whole)} of memory, and one client has {_mib(share)}: it is refused",
+        severity="warning",
+        hint=f"lower `window`, or raise the listener's `limits.inflate_memory` to {_mib(SHARES * 2 * whole)} or more",
+        path=path,
+    )
+
+
+def _limits(document: Document) -> list[Limits]:
+    return [listener.limits for listener in document.listeners.values()] or [Limits()]
+
+
+def _mib(size: int) -> str:
+    return say_size(-(-size // MIB) * MIB)
