@@ -26,6 +26,7 @@ pub fn header(input: &[u8]) {
     assert!(header.consumed <= input.len() && header.consumed <= MAX_HEADER);
     let written = V2 {
         addresses: header.addresses.as_ref(),
+        own: false,
         authority: header.authority.as_deref(),
         alpn: header.alpn.as_deref(),
         unique_id: header.unique_id.as_deref(),

@@ -18,8 +18,12 @@ MAX_PORT: Final = 65_535
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 MAX_OCTET: Final = 255
 IPV4_BITS: Final = 32
-MAX_SOCKET_PATH: Final = 103
-"""Bytes of a Unix socket's path: what fits on every system."""
+MAX_SOCKET_PATH: Final = 107
+"""Bytes of a Unix socket's path: Linux has 108, one of them the final zero. Where it is less, the gate says so."""
+UNIX: Final = "unix:"
+ANY_CALLER: Final = "unix"
+"""Among trusted proxies: whoever may connect to the Unix socket."""
+MAX_MODE: Final = 0o777
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"})
 _RARE: Final = """
     ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT COPY LABEL LINK LOCK MERGE MKACTIVITY MKCALENDAR MKCOL MKREDIRECTREF
@@ -105,10 +109,74 @@ def parse_listen(value: object) -> str:
     return f"[{ip}]:{int(port)}" if ip.version == 6 else f"{ip}:{int(port)}"
 
 
+def parse_listener(value: object) -> str:
+    """Where requests are taken: an IP address and a port, or `unix:` with the path of a socket."""
+    if isinstance(value, str) and value.startswith(("unix:", "/", "@")):
+        return parse_socket(value, "address-malformed", "unix:/run/lockgate/gate.sock")
+    return parse_listen(value)
+
+
+def parse_socket(value: str, code: str, example: str) -> str:
+    """`unix:` with an absolute path that fits into a socket's address."""
+    path = value.removeprefix(UNIX)
+    length = len(path.encode())
+    allowed = f"`unix:` with an absolute path of at most {MAX_SOCKET_PATH} bytes, such as `{example}`"
+    hint = None
+    if not value.startswith(UNIX):
+        hint = f"write `{UNIX}{value}`" if value.startswith("/") else "write the path of a file: only that has an owner"
+    elif path.startswith("@"):
+        hint = "write the path of a file: any user of this machine may connect to an abstract name"
+    elif length > MAX_SOCKET_PATH:
+        message = f"this path has {length} bytes, and a socket's address has room for {MAX_SOCKET_PATH}"
+        raise refusal(code, message, allowed=allowed, hint="choose a shorter folder, such as /run/lockgate")
+    elif path.startswith("/") and not path.startswith("//") and not path.endswith("/") and path.isprintable():
+        return value
+    raise refusal(code, f"{shown(value)} is not a socket", allowed=allowed, hint=hint)
+
+
+def parse_proxy(value: object) -> str:
+    """Who may be believed: a network, or `unix`."""
+    return value if isinstance(value, str) and value == ANY_CALLER else parse_network(value)
+
+
+def parse_mode(value: object) -> int:
+    """A file's mode, in octal digits however they are written."""
+    digits = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    allowed = 'octal digits as `chmod` takes them, such as `"0660"`'
+    if not re.fullmatch(r"(0o)?[0-7]{1,4}", digits):
+        raise refusal("mode-malformed", f"{shown(value)} is not the mode of a file", allowed=allowed)
+    mode = int(digits.removeprefix("0o"), 8)
+    if mode > MAX_MODE or not mode & 0o222:
+        raise refusal(
+            "mode-malformed",
+            f"{shown(value)} lets nobody write, and who cannot write cannot connect"
+            if mode <= MAX_MODE
+            else f"{shown(value)} has more than the rights of owner, group and others",
+            allowed=allowed,
+        )
+    return mode
+
+
+def say_mode(mode: int) -> str:
+    """A file's mode as `chmod` takes it."""
+    return f"{mode:04o}"
+
+
+def parse_account(value: object) -> str:
+    """The name or number of a user or group."""
+    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    number = re.fullmatch(r"[0-9]{1,10}", text) is not None and int(text) < 2**32
+    if number or re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}\$?", text):
+        return text
+    raise refusal(
+        "account-malformed", f"{shown(value)} is not a user or group", allowed="a name such as `www-data`, or a number"
+    )
+
+
 def parse_target(value: object) -> str:
     """An upstream's server: `https://host:port` or `http://`, `unix:/path`, `https+srv://name` or `http+srv://`."""
     if isinstance(value, str) and value.startswith("unix:"):
-        return _unix(value)
+        return parse_socket(value, "target-malformed", "unix:/run/shop.sock")
     if isinstance(value, str) and value.lower().startswith(("http+srv://", "https+srv://")):
         return _service(value)
     allowed = (
@@ -150,6 +218,11 @@ def is_address(name: str) -> bool:
     return True
 
 
+def is_server(upstream: str) -> bool:
+    """Whether it is a server itself, and not the name of an upstream."""
+    return "://" in upstream or upstream.startswith(UNIX)
+
+
 def is_secure(target: str) -> bool:
     """Whether a target is spoken to over TLS."""
     return target.startswith(("https://", "https+srv://"))
@@ -160,21 +233,14 @@ def is_local(target: str) -> bool:
     return target.startswith("unix:") or is_loopback(place_of(target).rpartition(":")[0])
 
 
+def is_inside(address: str) -> bool:
+    """Whether nobody comes to a listening address from another machine."""
+    return address.startswith(UNIX) or is_loopback(address.rpartition(":")[0])
+
+
 def place_of(target: str) -> str:
     """Host and port of a target."""
     return target.partition("://")[2] or target
-
-
-def _unix(value: str) -> str:
-    path = value.removeprefix("unix:")
-    fits = len(path.encode()) <= MAX_SOCKET_PATH
-    if path.startswith("/") and not path.startswith("//") and path.isprintable() and fits:
-        return value
-    raise refusal(
-        "target-malformed",
-        f"{shown(value)} is not a socket",
-        allowed=f"`unix:` with an absolute path of at most {MAX_SOCKET_PATH} bytes, such as `unix:/run/shop.sock`",
-    )
 
 
 def _service(value: str) -> str:
@@ -267,6 +333,10 @@ def _is_host(host: str) -> bool:
 
 Network = Annotated[str, Scalar(parse_network, {"type": "string"})]
 Listen = Annotated[str, Scalar(parse_listen, {"type": "string"})]
+Listener = Annotated[str, Scalar(parse_listener, {"type": "string"})]
+Proxy = Annotated[str, Scalar(parse_proxy, {"type": "string"})]
+Mode = Annotated[int, Scalar(parse_mode, {"type": ["string", "integer"], "pattern": "^(0o)?[0-7]{1,4}$"}, say_mode)]
+Account = Annotated[str, Scalar(parse_account, {"type": ["string", "integer"]})]
 Target = Annotated[str, Scalar(parse_target, {"type": "string", "pattern": "^https?(\\+srv)?://|^unix:/"})]
 Host = Annotated[str, Scalar(parse_host, {"type": "string"})]
 Method = Annotated[str, Scalar(parse_method, {"type": "string", "pattern": "^[A-Z]"})]

@@ -27,6 +27,11 @@ def unwell(state: Path) -> str | None:
         if not addresses.get(name):
             return f"the {name} process does not listen yet"
         for address in addresses[name]:
+            if address.startswith("unix:"):
+                why = _silent(address.removeprefix("unix:"))
+                if why is not None:
+                    return f"the {name} process does not answer on {address}: {why}"
+                continue
             host, _, port = address.rpartition(":")
             # What listens everywhere listens here, too.
             host = {"0.0.0.0": "127.0.0.1", "[::]": "::1"}.get(host, host.strip("[]"))  # noqa: S104 -- Not bound.
@@ -34,6 +39,17 @@ def unwell(state: Path) -> str | None:
                 socket.create_connection((host, int(port)), timeout=SECONDS).close()
             except OSError as error:
                 return f"the {name} process does not answer on {address}: {error.strerror or error}"
+    return None
+
+
+def _silent(path: str) -> str | None:
+    """Why nobody answers at a Unix socket; nothing where somebody does."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+        asking.settimeout(SECONDS)
+        try:
+            asking.connect(path)
+        except OSError as error:
+            return error.strerror or str(error)
     return None
 
 

@@ -302,7 +302,8 @@ class Supervisor:
             ready = child.ready or {}
             for name, address in ready.get("addresses", {}).items():
                 scheme = "https" if name in ready.get("secure", ()) else "http"
-                self.say(f"The gate   {scheme}://{address}  (listener {name})")
+                place = address if address.startswith("unix:") else f"{scheme}://{address}"
+                self.say(f"The gate   {place}  (listener {name})")
             if "admin" in ready:
                 self.say(f"The admin  http://{ready['admin']}  (its credential: {ready['credential']})")
         for note in [note for child in self.children for note in (child.ready or {}).get("notes", [])]:

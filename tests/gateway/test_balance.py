@@ -187,6 +187,15 @@ def test_a_socket_in_the_file_system(gate: Gate, tmp_path: Path) -> None:
     refusal = client.message()
     assert (refusal.status, refusal.reason) == (502, "upstream-connect-failed")
     assert gate.event(refusal.id)["target"] == f"unix:{shop.path}"
+    # What is there is the file of a program that is gone; and then, no file at all.
+    [told] = gate.written(code="upstream-socket-failed")
+    assert f"unix:{shop.path}: nobody listens there: what made the socket is gone" in told["message"]
+    shop.path.unlink()
+    assert gate.client().get().reason == "upstream-connect-failed"
+    until(
+        lambda: any("no such socket" in each["message"] for each in gate.written(code="upstream-socket-failed")),
+        "the other cause",
+    )
 
 
 def test_connections_to_a_server_that_was_taken_out_are_closed(gate: Gate, upstream: Upstream, ends: ExitStack) -> None:

@@ -33,7 +33,8 @@ EMPTY = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
 class Load:
     """Requests without pause, on connections that are kept and on new ones; every answer counts."""
 
-    port: int
+    port: int | Path
+    """Or the path of a Unix socket."""
     key: str
     answered: int = 0
     reconnected: int = 0
@@ -46,7 +47,7 @@ class Load:
         client: Client | None = None
         while not self._ending.is_set():
             try:
-                client = client or Client(self.port)
+                client = client or connected(self.port)
                 got = client.get("/load", f"X-API-Key: {self.key}")
                 last = fresh or got.get("connection") == "close"
                 with self._lock:
@@ -71,8 +72,12 @@ class Load:
         until(lambda: self.answered >= wanted, "further requests")
 
 
+def connected(port: int | Path) -> Client:
+    return Client.at(port) if isinstance(port, Path) else Client(port)
+
+
 @contextmanager
-def load(port: int, key: str) -> Iterator[Load]:
+def load(port: int | Path, key: str) -> Iterator[Load]:
     load = Load(port, key)
     threads = [threading.Thread(target=load.keep_asking, kwargs={"fresh": number % 2 == 0}) for number in range(6)]
     for thread in threads:
@@ -101,8 +106,9 @@ def upgrade(folder: Path, *, expect: int = 0) -> dict[str, Any]:
 
 def upgraded_under_load(running: Running, times: int) -> Load:
     key = running.make_key()["key"]
-    port = int(running.url().rpartition(":")[2])
-    with load(port, key) as under:
+    place = running.serving()["gate"]["addresses"]["public"]
+    unix = place.startswith("unix:")
+    with load(Path(place.removeprefix("unix:")) if unix else int(place.rpartition(":")[2]), key) as under:
         for _ in range(times):
             before = running.pids()
             told = upgrade(running.folder)
@@ -131,6 +137,26 @@ def test_no_request_is_lost(running: Running) -> None:
     until(lambda: _native.find_event(folder, last), "the last event")
     kept = event_ids(folder)
     assert not [id_ for id_ in under.ids if id_ not in kept]
+
+
+def test_no_request_is_lost_at_a_unix_socket(tmp_path: Path, auto: AutoUpstream, processes: Processes) -> None:
+    """The socket goes from gate to gate, and its file stays until the last of them ends."""
+    path = tmp_path / "gate.sock"
+    write_config(tmp_path, f"http://127.0.0.1:{auto.port}", gate=f"unix:{path}")
+    running = Running(processes, tmp_path, "--workers", "2", "--drain-timeout", "10s").ready()
+    inode = path.lstat().st_ino
+    upgraded_under_load(running, 2)
+    all_retired(running, 2)
+    assert path.lstat().st_ino == inode
+    # A gate that dies leaves its file, and the next one takes its place.
+    os.kill(running.pids()["gate"], signal.SIGKILL)
+    until(lambda: running.restarts()["gate"] == 1, "another gate")
+    running.serving()
+    with Client.at(path) as client:
+        assert client.get("/", "X-API-Key: none").status == 401
+    running.process.signal(signal.SIGTERM)
+    assert running.process.wait() == 0
+    assert not path.exists()
 
 
 @pytest.mark.slow

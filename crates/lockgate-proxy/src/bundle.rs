@@ -13,7 +13,7 @@ mod versions;
 pub use documents::{ApiDocument, Attached, Operation};
 pub use listeners::{
     Certificate, Clients, Listener, ListenerLimits, Ocsp, PemFiles, Protocol, Tls, TlsHost,
-    TlsVersion, UnknownRevocation,
+    TlsVersion, UnixSocket, UnknownRevocation,
 };
 pub use plugins::{PluginSet, PluginSource};
 pub use routing::{Duplicates, NormalForm, Odd, Share, Split, SplitBy};
@@ -30,8 +30,8 @@ use serde::{Deserialize, Serialize};
 mod upstreams;
 
 pub use upstreams::{
-    Balance, BalanceBy, Breaker, Dns, HashKey, HashKind, HealthCheck, Passive, Retry, Server,
-    StatusRange, StickyCookie, Upstream, UpstreamTls,
+    Balance, BalanceBy, Breaker, Dns, HashKey, HashKind, HealthCheck, Passive, ProxyVersion, Retry,
+    Server, StatusRange, StickyCookie, Upstream, UpstreamTls,
 };
 
 /// The version that this gate writes. It reads this one and the one before.

@@ -130,7 +130,9 @@ impl Client {
                     self.body = head.body;
                     self.expects = head.expects && !head.body.is_over();
                     if !head.body.is_over() && self.inbox.is_empty() {
-                        acknowledge(self.stream.tcp());
+                        if let Some(stream) = self.stream.tcp() {
+                            acknowledge(stream);
+                        }
                     }
                     return Poll::Ready(Next::Request(Box::new(head)));
                 }

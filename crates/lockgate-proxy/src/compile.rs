@@ -2,7 +2,6 @@
 //! request finds it. All errors at once, each with its place.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use aws_lc_rs::hmac;
@@ -23,13 +22,13 @@ use lockgate_policy::plugins::Plugin;
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
 use lockgate_policy::websocket::WebSocket;
-use lockgate_policy::{ConfigError, Edit, Mode, OnError, Ranges, Span, Waiver};
+use lockgate_policy::{ConfigError, Edit, Mode, OnError, Span, Waiver};
 use lockgate_wire::headers::reserved;
 use lockgate_wire::target::TargetSwitches;
 
 use crate::bundle::{
-    Api, Attached, Authenticator, Authorize, Bundle, Credential, Listener, PathMatch, Placed,
-    Protocol, Upstream, BUNDLE_VERSION,
+    Api, Attached, Authenticator, Authorize, Bundle, Credential, PathMatch, Placed, Upstream,
+    BUNDLE_VERSION,
 };
 use crate::metrics::Metrics;
 use crate::mirror::Mirror;
@@ -38,22 +37,21 @@ use crate::operations::Operations;
 use crate::pipeline;
 use crate::route::{self, Router};
 use crate::snapshot::{
-    CompiledApi, CompiledListener, CompiledUpstream, Document, Forwarding, Policy, Rule, Secret,
-    Snapshot, Step,
+    CompiledApi, CompiledUpstream, Document, Forwarding, Policy, Rule, Secret, Snapshot, Step,
 };
 use crate::split::Split;
 use crate::tls::Source;
 use crate::upstream::Registry;
 use crate::versions::Versions;
 
+mod limits;
+mod listeners;
+mod tokens;
 mod upstreams;
 
-use upstreams::upstream;
-
-mod limits;
-mod tokens;
-
+use listeners::listener;
 use tokens::{issuers, token, Issuers};
+use upstreams::upstream;
 
 /// What a bundle is compiled with, besides itself.
 pub struct Surroundings<'a> {
@@ -187,6 +185,7 @@ pub fn compile(
     let takes_websockets = |step: &Step| matches!(step.policy, Policy::WebSocket(_));
     let mut steps = apis.iter().flat_map(|api| &api.steps);
     Ok(Snapshot {
+        tells_clients: upstreams.iter().any(|one| one.proxy_protocol.is_some()),
         websockets: steps.any(|step| takes_websockets(step) && step.mode != Mode::Off),
         credentials,
         unfit,
@@ -222,98 +221,6 @@ fn at(pointer: String, span: Span) -> impl Fn(ConfigError) -> ConfigError {
         span: Some(span),
         ..error
     }
-}
-
-fn listener(
-    index: usize,
-    listener: &Listener,
-    around: &Surroundings<'_>,
-) -> Result<CompiledListener, Vec<ConfigError>> {
-    let at = at(format!("/listeners/{index}"), listener.span);
-    let address: SocketAddr = listener.address.parse().map_err(|_| {
-        let message = format!(
-            "`{}` is not an address and port such as 127.0.0.1:8080",
-            listener.address
-        );
-        vec![at(ConfigError::new("not-an-address", "/address", message))]
-    })?;
-    let redirects = listener.redirect_port != 0;
-    let safe = listener.tls.is_some() || redirects || listener.insecure.is_some();
-    if !address.ip().to_canonical().is_loopback() && !safe {
-        let message = format!("plain HTTP on {address} wants `tls`, `redirect_to` a listener with TLS, `insecure: {{owner, reason, until}}`, or an address on loopback");
-        return Err(vec![at(ConfigError::new(
-            "insecure-listener",
-            "/address",
-            message,
-        ))]);
-    }
-    if redirects && listener.tls.is_some() {
-        let message = "a listener speaks TLS, or sends its clients to one that does";
-        return Err(vec![at(ConfigError::new(
-            "redirects-from-tls",
-            "/redirect_port",
-            message,
-        ))]);
-    }
-    if listener.protocols.is_empty() {
-        let message = "a listener without a protocol serves nobody";
-        return Err(vec![at(ConfigError::new(
-            "no-protocol",
-            "/protocols",
-            message,
-        ))]);
-    }
-    let trusted = Ranges::new(&listener.trusted_proxies).map_err(|(place, message)| {
-        vec![at(ConfigError::new(
-            "not-a-network",
-            format!("/trusted_proxies/{place}"),
-            message,
-        ))]
-    })?;
-    if listener.proxy_protocol && trusted.is_empty() {
-        let message = "`proxy_protocol` is believed of `trusted_proxies` alone, and there are none";
-        return Err(vec![at(ConfigError::new(
-            "proxy-protocol-untrusted",
-            "/proxy_protocol",
-            message,
-        ))]);
-    }
-    if listener.protocols.contains(&Protocol::Http3) {
-        let message = if listener.tls.is_none() {
-            Some("HTTP/3 is spoken over TLS: give the listener `tls`")
-        } else if listener.proxy_protocol {
-            Some("over UDP nobody says by the PROXY protocol for whom he speaks: take `h3` out")
-        } else {
-            None
-        };
-        if let Some(message) = message {
-            return Err(vec![at(ConfigError::new(
-                "http3-impossible",
-                "/protocols",
-                message,
-            ))]);
-        }
-    }
-    let tls = match (&listener.tls, around.tls) {
-        (Some(wanted), Some(source)) => Some(
-            source
-                .tls(&listener.address, wanted, &listener.protocols)
-                .map_err(|wrong| wrong.into_iter().map(at).collect::<Vec<_>>())?,
-        ),
-        _ => None,
-    };
-    Ok(CompiledListener {
-        name: listener.name.as_str().into(),
-        address,
-        trusted,
-        proxy_protocol: listener.proxy_protocol,
-        secure: listener.tls.is_some(),
-        tls,
-        protocols: listener.protocols.clone(),
-        redirect_port: listener.redirect_port,
-        limits: listener.limits.clone(),
-        insecure: listener.insecure.clone(),
-    })
 }
 
 fn secret(credential: &Credential, around: &Surroundings<'_>) -> Result<Secret, ConfigError> {

@@ -22,6 +22,7 @@ use crate::gate::{hash, GateError};
 use crate::head::{Head, Told};
 use crate::judge::{answer, Arrival, End, Judgement, Judging, Stores};
 use crate::metrics::Metrics;
+use crate::net::NO_ADDRESS;
 use crate::pipeline;
 use crate::plugins::Offline;
 use crate::snapshot::{CompiledApi, CompiledListener, Forwarding, Snapshot, Step};
@@ -358,7 +359,7 @@ impl Engine {
                 .get(CONTENT_LENGTH)
                 .and_then(|length| length.to_str().ok()?.parse().ok()),
             body: question.body.as_ref().is_some_and(|body| !body.is_empty()),
-            peer: question.peer.to_canonical(),
+            peer: peer(question.peer, listener),
             id: "",
             certificate: question.certificate.as_deref(),
             listener,
@@ -593,6 +594,15 @@ fn phase(policy: &str, part: &str) -> &'static str {
     pipeline::ORDER
         .get(pipeline::position(policy, part))
         .map_or("", |place| place.phase)
+}
+
+/// Whoever asks from this machine has no address, where the listener is in the file system.
+fn peer(said: IpAddr, listener: &CompiledListener) -> IpAddr {
+    let said = said.to_canonical();
+    if said.is_loopback() && listener.address.network().is_none() {
+        return NO_ADDRESS;
+    }
+    said
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Write};
-use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::RawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -20,7 +19,7 @@ use aws_lc_rs::{hmac, rand};
 use lockgate_policy::jwt::TokenCache;
 use lockgate_policy::ConfigError;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, Notify};
+use tokio::sync::mpsc;
 
 use crate::bundle::{Bundle, PluginSet};
 use crate::clock::wall_ms;
@@ -34,18 +33,21 @@ use crate::metrics::Metrics;
 use crate::ocsp::Inquiries;
 use crate::plugins::{Launch, Ledger, Pool};
 use crate::refetch::Refetches;
-use crate::snapshot::Snapshot;
 use crate::tls::{Kept, Managed, Source};
 use crate::upstream::{Keeper, Registry};
-use crate::worker::{Command, Datagrams, Listening, Shared, Worker};
+use crate::worker::{Command, Shared, Worker};
 
 mod handover;
 mod inquired;
+mod listening;
 pub(crate) mod secret;
 mod status;
 
-pub use handover::{is_datagram, Handed};
+pub use crate::net::{Endpoint, ListeningSocket};
+pub use handover::{is_datagram, Account, Accounts, Handed};
 pub use status::Stats;
+
+use listening::Open;
 
 /// Commands that may wait for a worker: a few for each listener that a bundle changes.
 const COMMANDS: usize = 256;
@@ -62,6 +64,8 @@ pub struct Settings {
     pub workers: usize,
     /// Sockets of the gate that this one takes the place of; they are listened on already.
     pub handed: Vec<Handed>,
+    /// Knows the users and groups of this machine.
+    pub accounts: Accounts,
     /// Program and arguments of a process that runs plugins; empty where there is none.
     pub plugin_command: Vec<String>,
 }
@@ -98,7 +102,7 @@ pub enum GateError {
     /// An address cannot be listened on.
     Listen {
         /// Which.
-        address: SocketAddr,
+        address: Endpoint,
         /// Why.
         cause: io::Error,
     },
@@ -120,6 +124,10 @@ impl std::fmt::Display for GateError {
             Self::Config(errors) => {
                 let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
                 f.write_str(&texts.join("; "))
+            }
+            // Of a path the cause says what to do.
+            Self::Listen { address, cause } if address.network().is_none() => {
+                write!(f, "cannot listen at {address}: {cause}")
             }
             Self::Listen { address, cause } => {
                 write!(f, "cannot listen on {address}: {cause}; stop the program that has it, or choose another port")
@@ -167,30 +175,16 @@ pub struct Gate {
     folder: PathBuf,
     workers: Vec<Thread>,
     keeper: Keeper,
-    open: Mutex<HashMap<SocketAddr, Open>>,
+    open: Mutex<HashMap<Endpoint, Open>>,
     /// What was handed to this gate and no bundle has asked for yet.
     handed: Mutex<Vec<Handed>>,
     /// Files that the secrets at work were read from.
     secrets: Mutex<secret::Files>,
     /// Certificates that were good last.
     tls: Kept,
-}
-
-/// A listener that is open.
-struct Open {
-    listening: Arc<Listening>,
-    bound: SocketAddr,
-    /// Its sockets once more, so that they can be handed to the gate that comes after.
-    sockets: Vec<TcpListener>,
-    /// Its UDP sockets, where it speaks HTTP/3.
-    datagrams: Option<(Arc<Datagrams>, Vec<UdpSocket>)>,
-}
-
-/// What is to be opened before a bundle can serve.
-#[derive(Default)]
-struct Opening {
-    listeners: Vec<(Open, Vec<TcpListener>)>,
-    datagrams: Vec<(SocketAddr, Vec<UdpSocket>)>,
+    accounts: Accounts,
+    /// Whether its files may be another gate's by now.
+    released: AtomicBool,
 }
 
 struct Thread {
@@ -255,6 +249,8 @@ impl Gate {
             handed: Mutex::new(settings.handed),
             secrets: Mutex::default(),
             tls: Kept::default(),
+            accounts: settings.accounts,
+            released: AtomicBool::new(false),
         };
         let torn = gate.shared.facts.torn();
         if torn > 0 {
@@ -390,14 +386,14 @@ impl Gate {
 
     /// Listeners by name, with the addresses that they really have.
     #[must_use]
-    pub fn addresses(&self) -> Vec<(String, SocketAddr)> {
+    pub fn addresses(&self) -> Vec<(String, Endpoint)> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let current = self.shared.current.load();
         let listeners = current.iter().flat_map(|snapshot| &snapshot.listeners);
         listeners
             .filter_map(|listener| {
                 let opened = open.get(&listener.address)?;
-                Some((listener.name.to_string(), opened.bound))
+                Some((listener.name.to_string(), opened.bound.clone()))
             })
             .collect()
     }
@@ -428,6 +424,7 @@ impl Gate {
     #[must_use]
     pub fn drain(&self, within: Duration) -> bool {
         self.shared.draining.store(true, Ordering::Release);
+        self.take_files_away();
         for worker in &self.workers {
             // A worker that is gone has nothing to drain.
             let _ = worker.commands.blocking_send(Command::Drain);
@@ -519,16 +516,16 @@ impl Gate {
         let new = self.bind(&snapshot, &open)?;
         let sequence = snapshot.sequence;
         self.shared.log.retain(snapshot.events.retain_bytes);
-        let wanted: Vec<SocketAddr> = snapshot
+        let wanted: Vec<Endpoint> = snapshot
             .listeners
             .iter()
-            .map(|listener| listener.address)
+            .map(|listener| listener.address.clone())
             .collect();
-        let http3: Vec<SocketAddr> = snapshot
+        let http3: Vec<Endpoint> = snapshot
             .listeners
             .iter()
             .filter(|listener| listener.speaks_http3())
-            .map(|listener| listener.address)
+            .map(|listener| listener.address.clone())
             .collect();
         let groups = snapshot.upstreams.iter();
         let groups = groups.filter_map(|upstream| upstream.group.clone());
@@ -546,7 +543,12 @@ impl Gate {
                     .commands
                     .blocking_send(Command::Listen(Arc::clone(&opened.listening), socket));
             }
-            open.insert(opened.listening.opened.address, opened);
+            open.insert(opened.listening.opened.address.clone(), opened);
+        }
+        for (address, door) in new.doors {
+            if let Some((_, at_work)) = open.get_mut(&address).and_then(|one| one.file.as_mut()) {
+                *at_work = door;
+            }
         }
         for (address, sockets) in new.datagrams {
             if let Some(opened) = open.get_mut(&address) {
@@ -554,14 +556,15 @@ impl Gate {
             }
         }
         for opened in open.values_mut() {
-            let address = opened.listening.opened.address;
-            if !http3.contains(&address) {
+            let address = &opened.listening.opened.address;
+            if !http3.contains(address) {
                 self.leave_datagrams(opened);
             }
         }
         open.retain(|address, opened| {
             let keep = wanted.contains(address);
             if !keep {
+                self.take_away(opened);
                 self.leave_datagrams(opened);
                 for worker in &self.workers {
                     let _ = worker
@@ -595,86 +598,6 @@ impl Gate {
             None if seen => Pool::start(set, &self.launch, &self.shared.ledger).map(Some),
             // One plugin that cannot run closes its API, and no others.
             None => Pool::start_unseen(set, &self.launch, &self.shared.ledger).map(Some),
-        }
-    }
-
-    /// Opens what is not open yet, for every worker, before anything is changed.
-    fn bind(
-        &self,
-        snapshot: &Snapshot,
-        open: &HashMap<SocketAddr, Open>,
-    ) -> Result<Opening, GateError> {
-        let mut opening = Opening::default();
-        for listener in &snapshot.listeners {
-            let failed = |cause| GateError::Listen {
-                address: listener.address,
-                cause,
-            };
-            let there = open.get(&listener.address);
-            let mut bound = there.map(|opened| opened.bound);
-            if there.is_none() {
-                let (at, sockets) = self.sockets_for(listener.address).map_err(failed)?;
-                bound = Some(at);
-                let kept: io::Result<Vec<_>> = sockets.iter().map(TcpListener::try_clone).collect();
-                let listening = Listening {
-                    opened: Arc::clone(listener),
-                    bound: at,
-                    admission: Arc::default(),
-                    closed: AtomicBool::new(false),
-                    stop: Notify::new(),
-                };
-                let opened = Open {
-                    listening: Arc::new(listening),
-                    bound: at,
-                    sockets: kept.map_err(failed)?,
-                    datagrams: None,
-                };
-                opening.listeners.push((opened, sockets));
-            }
-            let speaks = there.is_some_and(|opened| opened.datagrams.is_some());
-            if let (true, false, Some(bound)) = (listener.speaks_http3(), speaks, bound) {
-                let sockets = self
-                    .datagrams_for(listener.address, bound)
-                    .map_err(failed)?;
-                opening.datagrams.push((listener.address, sockets));
-            }
-        }
-        Ok(opening)
-    }
-
-    /// Lets the workers take HTTP/3 on these sockets.
-    fn take_datagrams(&self, opened: &mut Open, sockets: Vec<UdpSocket>) {
-        let kept: io::Result<Vec<_>> = sockets.iter().map(UdpSocket::try_clone).collect();
-        let kept = match kept {
-            Ok(kept) => kept,
-            // It serves without; only a gate that comes after it will not.
-            Err(error) => {
-                system(&self.shared.log, "listen-failed", &error.to_string());
-                Vec::new()
-            }
-        };
-        let datagrams = Arc::new(Datagrams {
-            listening: Arc::clone(&opened.listening),
-            closed: AtomicBool::new(false),
-            stop: Notify::new(),
-        });
-        for (worker, socket) in self.workers.iter().cycle().zip(sockets) {
-            let _ = worker
-                .commands
-                .blocking_send(Command::Take(Arc::clone(&datagrams), socket));
-        }
-        opened.datagrams = Some((datagrams, kept));
-    }
-
-    /// Lets the workers take no more of it.
-    fn leave_datagrams(&self, opened: &mut Open) {
-        let Some((datagrams, _)) = opened.datagrams.take() else {
-            return;
-        };
-        for worker in &self.workers {
-            let _ = worker
-                .commands
-                .blocking_send(Command::Leave(Arc::clone(&datagrams)));
         }
     }
 }

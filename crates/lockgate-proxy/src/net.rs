@@ -7,18 +7,23 @@ use std::rc::Rc;
 use tokio::net::TcpStream;
 
 mod deadline;
+mod endpoint;
 mod listen;
 mod proxied;
 mod reserve;
 mod stream;
+mod unix;
 
-pub use deadline::{BodyRefusal, ConnectionState, Trip, Waiting, Watch};
+pub use deadline::{BodyRefusal, ConnectionState, Ends, Trip, Waiting, Watch};
+pub use endpoint::{socket_path, Endpoint, MAX_SOCKET_PATH, NO_ADDRESS, UNIX};
 pub use listen::{
-    bind, bind_datagrams, holder, share, share_datagrams, Admission, Each, Full, Permit,
+    bind, bind_datagrams, holder, share, share_datagrams, Admission, Each, Full, ListeningSocket,
+    Permit,
 };
 pub use proxied::client_of;
 pub use reserve::{out_of_descriptors, Reserve};
-pub use stream::Stream;
+pub use stream::{Acceptor, Incoming, Stream};
+pub use unix::{admit, bind_unix, Door, SocketFile};
 
 /// Acknowledges what has come, at once. Whoever sends head and body apart with
 /// Nagle's algorithm on holds the body back until then, and the kernel puts it

@@ -387,7 +387,12 @@ pub async fn serve_request(
         Err(failure) => {
             exchange.target = failure.target;
             if let Some(why) = failure.why {
-                worker.tell("upstream-tls-failed", &why);
+                let code = if failure.reason == Some(&reasons::CONNECT_FAILED) {
+                    "upstream-socket-failed"
+                } else {
+                    "upstream-tls-failed"
+                };
+                worker.tell(code, &why);
             }
             let mut denial = rescue(&mut exchange, failure.reason);
             if let Some(seconds) = failure.retry_after_s {

@@ -28,11 +28,11 @@ use lockgate_wire::target::TargetSwitches;
 
 use crate::bundle::{
     ClientCert, Duplicates, EventsConfig, FactsPolicy, Listener, ListenerLimits, PluginSet,
-    Protocol, Timeouts, WhenStale,
+    Protocol, ProxyVersion, Timeouts, UnixSocket, WhenStale,
 };
 use crate::metrics::{self, ApiMetrics, OperationMetrics};
 use crate::mirror::Mirror;
-use crate::net::Each;
+use crate::net::{Each, Endpoint};
 use crate::operations::{Operation, Operations};
 use crate::pipeline;
 use crate::plugins::Pool;
@@ -62,6 +62,8 @@ pub struct Snapshot {
     pub upstreams: Vec<Arc<CompiledUpstream>>,
     /// By the bundle's index.
     pub listeners: Vec<Arc<CompiledListener>>,
+    /// Whether an upstream is told by the PROXY protocol who calls.
+    pub tells_clients: bool,
     /// Documents' operations, by the bundle's index.
     pub documents: Vec<Arc<Operations>>,
     /// How long facts may be unheard of.
@@ -94,6 +96,7 @@ impl Snapshot {
             switches: Vec::new(),
             apis: Vec::new(),
             upstreams: Vec::new(),
+            tells_clients: false,
             listeners: Vec::new(),
             documents: Vec::new(),
             facts: FactsPolicy {
@@ -381,7 +384,9 @@ pub struct CompiledListener {
     /// Its name in the configuration.
     pub name: Arc<str>,
     /// Where it listens.
-    pub address: SocketAddr,
+    pub address: Endpoint,
+    /// Who may connect, where it is in the file system.
+    pub socket: UnixSocket,
     /// Proxies that are believed.
     pub trusted: Ranges,
     /// Trusted proxies say by the PROXY protocol whom they speak for.
@@ -406,7 +411,8 @@ impl CompiledListener {
     pub fn offline() -> Self {
         Self {
             name: "".into(),
-            address: ([127, 0, 0, 1], 0).into(),
+            address: SocketAddr::from(([127, 0, 0, 1], 0)).into(),
+            socket: UnixSocket::default(),
             trusted: Ranges::default(),
             proxy_protocol: false,
             secure: false,
@@ -466,6 +472,8 @@ pub struct CompiledUpstream {
     pub credential: Option<Secret>,
     /// What is spoken with its servers.
     pub protocol: Protocol,
+    /// Each connection begins by saying whom it speaks for.
+    pub proxy_protocol: Option<ProxyVersion>,
     /// Whether its servers are spoken to over TLS.
     pub secure: bool,
     /// How, where anything is forwarded.

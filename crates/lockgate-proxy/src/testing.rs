@@ -9,8 +9,8 @@ use lockgate_policy::{api_key, Mode, OnError, Span, Waiver};
 
 use crate::bundle::{
     Api, Authenticator, Authorize, Balance, Bundle, Dns, EventsConfig, FactsPolicy, Listener,
-    NormalForm, Passive, PathMatch, Placed, Policies, Protocol, Server, Timeouts, Upstream,
-    WhenStale, BUNDLE_VERSION,
+    NormalForm, Passive, PathMatch, Placed, Policies, Protocol, Server, Timeouts, UnixSocket,
+    Upstream, WhenStale, BUNDLE_VERSION,
 };
 use crate::compile::{compile, Surroundings};
 use crate::metrics::Metrics;
@@ -115,6 +115,7 @@ pub(crate) fn bundle(apis: Vec<Api>) -> Bundle {
         listeners: vec![Listener {
             name: "public".to_owned(),
             address: "127.0.0.1:0".to_owned(),
+            socket: UnixSocket::default(),
             protocols: vec![Protocol::Http1],
             tls: None,
             redirect_port: 0,
@@ -135,6 +136,7 @@ pub(crate) fn bundle(apis: Vec<Api>) -> Bundle {
             breaker: None,
             dns: Dns::default(),
             protocol: Protocol::Http1,
+            proxy_protocol: None,
             tls: None,
             timeouts: Timeouts {
                 connect_ms: 1000,

@@ -41,6 +41,7 @@ mod link;
 mod probe;
 mod report;
 mod socket;
+mod spoken;
 mod state;
 mod sticky;
 mod target;
@@ -61,11 +62,14 @@ use http1::Http1;
 use http2::{Http2, Shared};
 use link::Carrier;
 use socket::Socket;
+use spoken::Spoken;
 
 /// Resting connections of one target that a worker keeps. Fewer than are used at once are made anew all the time, and
 /// few connections of HTTP/2 ask for hundreds; precedents: Envoy's pool has no such bound, nginx's `keepalive` is what
 /// somebody wrote.
 const MAX_RESTING: usize = 1024;
+/// The same of connections that are for one client each: all of them are looked through for those of a client.
+const MAX_SPOKEN: usize = 256;
 /// How long to wait for a descriptor before looking again.
 const ROOM_PAUSE: Duration = Duration::from_millis(20);
 /// Headers of an answer; nginx and Envoy take 100 as well.
@@ -185,9 +189,13 @@ impl Pools {
         own: Vec<u8>,
         client: IpAddr,
     ) -> Result<Answer, Failure> {
+        let said = |version| Box::new(Spoken::of(version, state, client));
+        let spoken = upstream.proxy_protocol.map(said);
+        let spoken = spoken.as_deref();
         if let Some(group) = &upstream.group {
+            let whom = (client, spoken);
             // Apart, so that requests without a group do not carry its size.
-            return Box::pin(self.forward(group, upstream, state, request, own, client)).await;
+            return Box::pin(self.forward(group, upstream, state, request, own, whom)).await;
         }
         // RFC 9110 section 9.2.2: what may be repeated. A body is gone once it was sent.
         let upgrading = request.extensions().get::<Upgrading>().is_some();
@@ -196,7 +204,7 @@ impl Pools {
         let no_body = request.method() == Method::HEAD;
         let until_ms = self.clock.coarse_ms() + u64::from(upstream.timeouts.first_byte_ms);
         let mut link = self
-            .only(upstream, upgrading && upstream.is_of_one())
+            .only(upstream, spoken, upgrading && upstream.is_of_one())
             .await?;
         self.maps.give_back(link.begin(request, &own));
         self.lines.replace(own);
@@ -216,7 +224,7 @@ impl Pools {
             }
             renewed = true;
             let written = link.written();
-            link = self.only(upstream, true).await?;
+            link = self.only(upstream, spoken, true).await?;
             link.begin_again(written, no_body);
         }
     }
@@ -230,8 +238,18 @@ impl Pools {
         link.rested_ms = self.clock.coarse_ms();
         let mut resting = self.resting.borrow_mut();
         if let Some(links) = resting.get_mut(link.target()) {
-            if links.len() < MAX_RESTING {
+            let most = match link.spoken {
+                None => MAX_RESTING,
+                Some(_) => MAX_SPOKEN,
+            };
+            if links.len() < most {
                 links.push((link, keep_ms));
+            } else if link.spoken.is_some() {
+                // The one that has waited longest for its client is the last to be missed.
+                let longest = links.iter_mut().min_by_key(|(link, _)| link.rested_ms);
+                if let Some(longest) = longest {
+                    *longest = (link, keep_ms);
+                }
             }
         } else {
             resting.insert(Arc::clone(link.target()), vec![(link, keep_ms)]);
@@ -263,7 +281,12 @@ impl Pools {
 
     /// A connection to the one server of an upstream without a group; a `new`
     /// one for what is sent once and for all.
-    async fn only(&self, upstream: &CompiledUpstream, new: bool) -> Result<Box<Link>, Failure> {
+    async fn only(
+        &self,
+        upstream: &CompiledUpstream,
+        spoken: Option<&Spoken>,
+        new: bool,
+    ) -> Result<Box<Link>, Failure> {
         let Some(target) = upstream.targets.first() else {
             return Err(Failure {
                 reason: Some(&reasons::CONNECT_FAILED),
@@ -275,22 +298,31 @@ impl Pools {
         let rested = if new {
             None
         } else {
-            self.take(target, upstream)
+            self.take(target, upstream, spoken)
         };
         match rested {
             Some(link) => Ok(link),
-            None => self.open(target, &target.known(), upstream).await,
+            None => self.open(target, &target.known(), upstream, spoken).await,
         }
     }
 
-    fn take(&self, target: &Arc<Target>, upstream: &CompiledUpstream) -> Option<Box<Link>> {
+    /// A connection at rest, of those that are for whom this one is to be.
+    fn take(
+        &self,
+        target: &Arc<Target>,
+        upstream: &CompiledUpstream,
+        spoken: Option<&Spoken>,
+    ) -> Option<Box<Link>> {
         let now_ms = self.clock.coarse_ms();
         if upstream.protocol == Protocol::Http2 {
             return self.stream(target, upstream, now_ms);
         }
         let mut resting = self.resting.borrow_mut();
         let links = resting.get_mut(target)?;
-        while let Some((mut link, keep_ms)) = links.pop() {
+        let fits = |(link, _): &Resting| link.spoken.as_deref() == spoken;
+        // The last one, unless some of them are told whom they are for.
+        while let Some(at) = links.iter().rposition(fits) {
+            let (mut link, keep_ms) = links.swap_remove(at);
             if upstream.trusts(link.tls.as_ref()) && usable(&mut link, keep_ms, now_ms) {
                 return Some(link);
             }
@@ -318,10 +350,12 @@ impl Pools {
         target: &Arc<Target>,
         addresses: &[SocketAddr],
         upstream: &CompiledUpstream,
+        spoken: Option<&Spoken>,
     ) -> Result<Box<Link>, Failure> {
         let within = Duration::from_millis(u64::from(upstream.timeouts.connect_ms));
         let full = Cell::new(false);
-        let dialing = self.dial(target, addresses, upstream, &full);
+        let preamble = spoken.map(Spoken::header).unwrap_or_default();
+        let dialing = self.dial(target, (addresses, &preamble), upstream, &full);
         let stream = match tokio::time::timeout(within, dialing).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
@@ -330,7 +364,14 @@ impl Pools {
                     ..Failure::new(&reasons::TLS_FAILED, target)
                 })
             }
-            Ok(Err(_)) => return Err(Failure::new(&reasons::CONNECT_FAILED, target)),
+            Ok(Err(error)) => {
+                // Of a path the system knows why, and nobody else could tell.
+                let local = matches!(**target, Target::Unix(_));
+                return Err(Failure {
+                    why: local.then(|| format!("{target}: {error}")),
+                    ..Failure::new(&reasons::CONNECT_FAILED, target)
+                });
+            }
             Err(_) if full.get() => return Err(Failure::new(&reasons::OUT_OF_DESCRIPTORS, target)),
             Err(_) => return Err(Failure::new(&reasons::CONNECT_TIMEOUT, target)),
         };
@@ -356,6 +397,7 @@ impl Pools {
         let connection = Http1::new(stream, guard, self.scratch.clone());
         let mut link = Link::new(Carrier::Http1(connection), Arc::clone(target));
         link.tls.clone_from(&upstream.tls);
+        link.spoken = spoken.cloned().map(Box::new);
         Ok(Box::new(link))
     }
 
@@ -364,17 +406,17 @@ impl Pools {
     async fn dial(
         &self,
         target: &Target,
-        addresses: &[SocketAddr],
+        (addresses, preamble): (&[SocketAddr], &[u8]),
         upstream: &CompiledUpstream,
         full: &Cell<bool>,
     ) -> io::Result<Socket> {
         loop {
             let socket = match (target, &upstream.tls) {
-                (_, Some(tls)) => Box::pin(Socket::tls(addresses, tls, target)).await,
+                (_, Some(tls)) => Box::pin(Socket::tls(addresses, preamble, tls, target)).await,
                 // Never in the clear where TLS is wanted.
                 _ if upstream.secure => Err(unfit()),
-                (Target::Unix(path), None) => Socket::unix(path).await,
-                (_, None) => Socket::tcp(addresses).await,
+                (Target::Unix(path), None) => Socket::unix(path, preamble).await,
+                (_, None) => Socket::tcp(addresses, preamble).await,
             };
             match socket {
                 Ok(socket) => return Ok(socket),

@@ -12,7 +12,6 @@ use lockgate_policy::jwt::TokenCache;
 use lockgate_policy::plugins::Silent;
 use lockgate_policy::{Answers, Need, PolicyError, ReasonRef};
 use lockgate_wire::framing::HeadLimits;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, Notify};
 
 use crate::bundle::{FactsPolicy, Protocol};
@@ -27,7 +26,8 @@ use crate::judge::{answer, Stores};
 use crate::memory::Memory;
 use crate::metrics::{Metrics, WorkerMetrics};
 use crate::net::{
-    client_of, out_of_descriptors, Admission, ConnectionState, Full, Permit, Scratch, Stream, Watch,
+    client_of, out_of_descriptors, Acceptor, Admission, ConnectionState, Endpoint, Ends, Full,
+    Incoming, ListeningSocket, Permit, Scratch, Watch,
 };
 use crate::ocsp::Inquiries;
 use crate::pipeline::outlived;
@@ -131,7 +131,7 @@ pub struct Listening {
     /// As the bundle said it when it was opened.
     pub opened: Arc<CompiledListener>,
     /// The address that it really has.
-    pub bound: SocketAddr,
+    pub bound: Endpoint,
     /// Who is connected.
     pub admission: Arc<Admission>,
     /// Set as it closes.
@@ -179,7 +179,7 @@ impl Origin {
 /// What a worker is told.
 pub enum Command {
     /// Accept on this socket.
-    Listen(Arc<Listening>, std::net::TcpListener),
+    Listen(Arc<Listening>, ListeningSocket),
     /// Stop accepting there, and let its connections end.
     Close(Arc<Listening>),
     /// Take HTTP/3 on this socket.
@@ -305,11 +305,11 @@ impl Worker {
         }
         // Trust in a proxy that was taken away is gone at once, also on open connections.
         // By its address: a listener may be renamed.
-        let address = origin.accepted.address;
+        let address = &origin.accepted.address;
         let listener = held
             .listeners
             .iter()
-            .find(|listener| listener.address == address);
+            .find(|listener| listener.address == *address);
         (
             Rc::clone(held),
             Arc::clone(listener.unwrap_or(&origin.accepted)),
@@ -357,8 +357,8 @@ impl Worker {
         crate::gate::system(&self.shared.log, code, message);
     }
 
-    fn listen(self: &Rc<Self>, listening: Arc<Listening>, socket: std::net::TcpListener) {
-        match TcpListener::from_std(socket) {
+    fn listen(self: &Rc<Self>, listening: Arc<Listening>, socket: ListeningSocket) {
+        match Acceptor::new(socket) {
             Ok(listener) => {
                 self.listeners.borrow_mut().push(Arc::clone(&listening));
                 tokio::task::spawn_local(Rc::clone(self).accept(listening, listener));
@@ -403,9 +403,9 @@ impl Worker {
             .borrow_mut()
             .retain(|(open, _)| !Arc::ptr_eq(open, datagrams));
         datagrams.close();
-        let address = datagrams.listening.opened.address;
+        let address = &datagrams.listening.opened.address;
         self.watch
-            .drain(|state| state.listener == address && state.is_http3());
+            .drain(|state| state.listener == *address && state.is_http3());
     }
 
     async fn receive(self: Rc<Self>, datagrams: Arc<Datagrams>, endpoint: quinn::Endpoint) {
@@ -431,24 +431,31 @@ impl Worker {
     }
 
     fn admit_quic(self: &Rc<Self>, listening: &Arc<Listening>, incoming: quinn::Incoming) {
-        let peer = incoming.remote_address().ip().to_canonical();
+        let from = incoming.remote_address();
+        let peer = from.ip().to_canonical();
         let origin = self.origin(listening);
         let Some(permit) = self.permit(&origin, peer) else {
             return incoming.refuse();
         };
-        tokio::task::spawn_local(Rc::clone(self).converse_quic(incoming, peer, origin, permit));
+        tokio::task::spawn_local(Rc::clone(self).converse_quic(incoming, from, origin, permit));
     }
 
     async fn converse_quic(
         self: Rc<Self>,
         incoming: quinn::Incoming,
-        peer: IpAddr,
+        from: SocketAddr,
         origin: Origin,
         permit: Permit,
     ) {
         self.shared.connections.fetch_add(1, Ordering::Relaxed);
+        let peer = from.ip().to_canonical();
+        let bound = origin.listening.bound.network();
         let port = origin.listening.bound.port();
         let state = ConnectionState::new(peer, &origin.accepted, port, self.clock.coarse_ms());
+        state.ends.set(Ends {
+            port: from.port(),
+            to: bound.filter(|bound| !bound.ip().is_unspecified()),
+        });
         let _registered = Registered {
             number: self.watch.add(Rc::clone(&state)),
             worker: &self,
@@ -505,7 +512,7 @@ impl Worker {
         }
     }
 
-    async fn accept(self: Rc<Self>, listening: Arc<Listening>, listener: TcpListener) {
+    async fn accept(self: Rc<Self>, listening: Arc<Listening>, listener: Acceptor) {
         let _vital = Vital(&self);
         #[cfg(test)]
         assert_ne!(&*listening.opened.name, crate::testing::PANICS, "on demand");
@@ -522,7 +529,7 @@ impl Worker {
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, peer)) => self.admit(&listening, stream, peer.ip().to_canonical()),
+                Ok((stream, peer)) => self.admit(&listening, stream, peer),
                 Err(error) => {
                     metrics.accept_errors.fetch_add(1, Ordering::Relaxed);
                     if out_of_descriptors(&error) {
@@ -533,9 +540,9 @@ impl Worker {
         }
     }
 
-    fn admit(self: &Rc<Self>, listening: &Arc<Listening>, stream: TcpStream, peer: IpAddr) {
+    fn admit(self: &Rc<Self>, listening: &Arc<Listening>, stream: Incoming, peer: SocketAddr) {
         let origin = self.origin(listening);
-        if let Some(permit) = self.permit(&origin, peer) {
+        if let Some(permit) = self.permit(&origin, peer.ip()) {
             tokio::task::spawn_local(Rc::clone(self).converse(stream, peer, origin, permit));
         }
     }
@@ -573,8 +580,8 @@ impl Worker {
 
     async fn converse(
         self: Rc<Self>,
-        mut stream: TcpStream,
-        peer: IpAddr,
+        mut stream: Incoming,
+        from: SocketAddr,
         origin: Origin,
         permit: Permit,
     ) {
@@ -583,7 +590,12 @@ impl Worker {
             let port = origin.listening.bound.port();
             ConnectionState::new(peer, &origin.accepted, port, self.clock.coarse_ms())
         };
+        let peer = from.ip();
         let mut state = made(peer);
+        state.ends.set(Ends {
+            port: from.port(),
+            to: self.destination(&origin, &stream),
+        });
         let mut registered = Registered {
             number: self.watch.add(Rc::clone(&state)),
             worker: &self,
@@ -594,7 +606,8 @@ impl Worker {
             match Box::pin(client_of(&mut stream, &state)).await {
                 // The proxy speaks for itself, or does not say for whom: then nobody else says it.
                 Ok(None) => state.own_word.set(true),
-                Ok(Some(client)) => {
+                Ok(Some(addresses)) => {
+                    let client = addresses.source.ip();
                     // From here on it is the client's connection, and the proxy is not there.
                     let each = origin.accepted.each(client);
                     let admission = &origin.listening.admission;
@@ -607,6 +620,10 @@ impl Worker {
                     }
                     let before = Rc::clone(&state);
                     state = made(client);
+                    state.ends.set(Ends {
+                        port: addresses.source.port(),
+                        to: Some(addresses.destination),
+                    });
                     state.draining.set(before.draining.get());
                     state.retiring.set(before.retiring.get());
                     self.watch.remove(registered.number);
@@ -632,7 +649,7 @@ impl Worker {
             }
             // Never without TLS where it is wanted.
             None if origin.accepted.secure => return,
-            None => Stream::Plain(stream),
+            None => stream.into(),
         };
         if state
             .tls()
@@ -651,6 +668,15 @@ impl Worker {
         );
         let client = Rc::new(RefCell::new(client));
         converse(client, &self, &origin, &state).await;
+    }
+
+    /// Where a client came to, if an upstream is told: to ask costs a system call.
+    fn destination(&self, origin: &Origin, stream: &Incoming) -> Option<SocketAddr> {
+        match origin.listening.bound.network() {
+            Some(bound) if !bound.ip().is_unspecified() => Some(bound),
+            _ if self.snapshot(origin).0.tells_clients => stream.local(),
+            _ => None,
+        }
     }
 
     /// Registers one of a connection's streams, until what comes back is dropped.

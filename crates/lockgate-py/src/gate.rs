@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use lockgate_policy::Digest;
-use lockgate_proxy::gate::{self as native, Handed};
+use lockgate_proxy::gate::{self as native, Account, Handed, ListeningSocket};
 use lockgate_proxy::ocsp::Standing;
 use pyo3::prelude::*;
 use serde::Serialize;
@@ -54,6 +55,7 @@ impl Gate {
             public_key,
             workers,
             handed,
+            accounts: Arc::new(number_of),
             plugin_command,
         };
         let gate = py
@@ -200,11 +202,25 @@ fn seconds(number: f64) -> Result<Duration, Told> {
     })
 }
 
+/// The number of a user or group, as this machine's own library knows it: also of
+/// those that no file has.
+fn number_of(account: Account, name: &str) -> Option<u32> {
+    let (module, ask, field) = match account {
+        Account::User => ("pwd", "getpwnam", "pw_uid"),
+        Account::Group => ("grp", "getgrnam", "gr_gid"),
+    };
+    Python::attach(|py| {
+        let found = py.import(module)?.call_method1(ask, (name,))?;
+        found.getattr(field)?.extract()
+    })
+    .ok()
+}
+
 /// Descriptors that came from another process become sockets of this one.
 fn received((address, bound, descriptors): Sockets) -> PyResult<Handed> {
     let read = |text: &str| {
         text.parse()
-            .map_err(|_| Told::new("socket-malformed", format!("{text} is no address")))
+            .map_err(|why: String| Told::new("socket-malformed", why))
     };
     let owned = descriptors.into_iter().map(|descriptor| {
         // SAFETY: the host received the descriptor over a Unix socket for this
@@ -215,7 +231,7 @@ fn received((address, bound, descriptors): Sockets) -> PyResult<Handed> {
     for descriptor in owned.collect::<Vec<OwnedFd>>() {
         match native::is_datagram(&descriptor)? {
             true => datagrams.push(descriptor.into()),
-            false => sockets.push(descriptor.into()),
+            false => sockets.push(ListeningSocket::try_from(descriptor)?),
         }
     }
     Ok(Handed {
@@ -232,7 +248,7 @@ fn given(handed: Handed) -> Sockets {
     let descriptors = handed
         .sockets
         .into_iter()
-        .map(IntoRawFd::into_raw_fd)
+        .map(|socket| OwnedFd::from(socket).into_raw_fd())
         .chain(handed.datagrams.into_iter().map(IntoRawFd::into_raw_fd));
     (
         handed.address.to_string(),

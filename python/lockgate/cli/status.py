@@ -111,11 +111,14 @@ def _listens(gate: dict[str, Any], secure: Container[str] = ()) -> str:
     if (gate["stats"] or {}).get("draining"):
         return "drains: it takes no new connections, finishes the requests under way, and then stops"
     return (
-        ", ".join(
-            f"http{'s' if name in secure else ''}://{address} ({name})" for name, address in gate["addresses"].items()
-        )
+        ", ".join(f"{_place(address, secure=name in secure)} ({name})" for name, address in gate["addresses"].items())
         or "does not listen"
     )
+
+
+def _place(address: str, *, secure: bool = False) -> str:
+    """A listener's URL; a Unix socket has none."""
+    return address if address.startswith("unix:") else f"http{'s' if secure else ''}://{address}"
 
 
 def _several(told: dict[str, Any]) -> list[dict[str, Any]]:
@@ -129,7 +132,7 @@ def _one_of(gate: dict[str, Any]) -> str:
     if gate["status"] != "connected":
         return f"{gate['name']}: {gate['status']}"
     serves = f"serves bundle {gate['bundle']['sequence']}" if gate["bundle"] else "serves nothing yet"
-    listens = ", ".join(f"http://{address}" for address in gate["addresses"].values()) or "listens nowhere"
+    listens = ", ".join(map(_place, gate["addresses"].values())) or "listens nowhere"
     return f"{gate['name']}: {listens}, {serves}"
 
 

@@ -521,7 +521,7 @@ class Listener(TypedDict):
     """One listening socket per worker on one address."""
 
     address: str
-    """`address:port`; port 0 asks for a free one."""
+    """`address:port`, where port 0 asks for a free one, or `unix:` with a path."""
     insecure: Waiver | None
     """Needed for plain HTTP off loopback."""
     limits: ListenerLimits
@@ -534,12 +534,14 @@ class Listener(TypedDict):
     """Trusted proxies say by the PROXY protocol whom they speak for, and have to."""
     redirect_port: int
     """Every request is sent to this port over HTTPS instead of being served; 0 is no such port."""
+    socket: UnixSocket
+    """Who may connect to a socket in the file system."""
     span: Span
     """Where the configuration says it."""
     tls: Tls | None
     """How it speaks TLS; none for plain HTTP."""
     trusted_proxies: list[str]
-    """Networks (CIDR) whose `Forwarded` and `X-Forwarded-*` are believed."""
+    """Networks (CIDR) whose `Forwarded` and `X-Forwarded-*` are believed; `unix` for whoever may connect."""
 
 
 class ListenerLimits(TypedDict):
@@ -1080,6 +1082,9 @@ class Policies(TypedDict):
 Protocol = Literal["http/1.1", "h2", "h3"]
 """What is spoken over a connection."""
 
+ProxyVersion = Literal["v1", "v2"]
+"""A version of the PROXY protocol."""
+
 
 class RedirectConfig(TypedDict):
     """The room's config."""
@@ -1322,6 +1327,18 @@ class TlsHost(TypedDict):
 TlsVersion = Literal["1.2", "1.3"]
 """A version of TLS."""
 
+
+class UnixSocket(TypedDict):
+    """Who may connect to a socket in the file system: whoever may write to its file."""
+
+    group: str | None
+    """Name or number of its group; none for the gate's own."""
+    mode: int
+    """The file's mode."""
+    owner: str | None
+    """Name or number of its owner; none for the gate's own user."""
+
+
 UnknownRevocation = Literal["allow", "deny"]
 """What becomes of a certificate of which it is not known whether it was revoked."""
 
@@ -1349,6 +1366,8 @@ class Upstream(TypedDict):
     """Learns from answers how servers are."""
     protocol: Protocol
     """What is spoken with its servers."""
+    proxy_protocol: ProxyVersion | None
+    """Each connection begins by saying whom it speaks for."""
     retry: Retry | None
     """Sends once more what failed."""
     slow_start_ms: int

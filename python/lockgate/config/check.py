@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from lockgate.addresses import is_local, is_loopback, is_secure, place_of
+from lockgate.addresses import ANY_CALLER, UNIX, is_inside, is_local, is_loopback, is_secure, is_server, place_of
 from lockgate.config import issuers
 from lockgate.config.check_bodies import check_bodies
 from lockgate.config.check_routing import check_api, check_calls, unknown_upstream
@@ -52,9 +52,9 @@ def _listeners(document: Document) -> None:
     for name, listener in document.listeners.items():
         place = document.value_region("listeners", name, "address")
         path = ("listeners", name, "address")
-        host, _, port = listener.address.rpartition(":")
+        port = listener.address.rpartition(":")[2]
         safe = any(document.says("listeners", name, key) for key in ("tls", "redirect_to", "insecure"))
-        if not is_loopback(host) and not safe:
+        if not is_inside(listener.address) and not safe:
             document.problems.add(
                 place,
                 "insecure-listener",
@@ -66,12 +66,16 @@ def _listeners(document: Document) -> None:
                 f"127.0.0.1:{port}, or add `insecure: {WAIVER}`",
                 path=path,
             )
-        elif is_loopback(host) and listener.insecure is not None:
-            _needless(document, "listeners", name, "it listens on loopback only")
+        elif is_inside(listener.address) and listener.insecure is not None:
+            where = "at a Unix socket" if listener.is_unix() else "on loopback only"
+            _needless(document, "listeners", name, f"it listens {where}")
         elif listener.tls is not None and listener.insecure is not None:
             _needless(document, "listeners", name, "it speaks TLS")
         for other, first in taken.items():
-            if _collide(listener.address, other):
+            if listener.address == other and listener.is_unix():
+                message = f"the listeners {shown(first)} and {shown(name)} are at the same path"
+                document.problems.add(place, "address-taken", message, hint="give one another path", path=path)
+            elif _collide(listener.address, other):
                 message = f"the listeners {shown(first)} and {shown(name)} are on the same address and port"
                 document.problems.add(place, "address-taken", message, hint="give one another port", path=path)
             elif listener.address == other:
@@ -80,6 +84,15 @@ def _listeners(document: Document) -> None:
                 hint = "give one a port of its own, or another address"
                 document.problems.add(place, "address-taken", message, hint=hint, path=path)
         taken[listener.address] = name
+        if listener.socket is not None and listener.socket.mode & 0o002 and ANY_CALLER in listener.trusted_proxies:
+            document.problems.add(
+                document.value_region("listeners", name, "socket", "mode"),
+                "trusts-everyone",
+                "every user of this machine may connect, and is believed when it says whose request it forwards",
+                severity="warning",
+                hint='write `mode: "0660"`, with the `group` of your proxy',
+                path=("listeners", name, "socket", "mode"),
+            )
         if {"0.0.0.0/0", "::/0"} & set(listener.trusted_proxies):
             document.problems.add(
                 document.region("listeners", name, "trusted_proxies"),
@@ -253,7 +266,7 @@ def _upstream_of(document: Document, name: str, upstream: str | None) -> None:
     path = ("apis", name, "upstream")
     if upstream is None:
         return
-    if "://" in upstream:
+    if is_server(upstream):
         if not is_local(upstream) and not is_secure(upstream):
             hint = f"name it under `upstreams`, with `insecure: {WAIVER}`"
             _plain_target(document, path, upstream, hint)
@@ -413,7 +426,7 @@ def _collide(one: str, other: str) -> bool:
     """Whether two listening addresses want the same port of the same address."""
     host, _, port = one.rpartition(":")
     other_host, _, other_port = other.rpartition(":")
-    if port != other_port or port == "0":
+    if port != other_port or port == "0" or one.startswith(UNIX) or other.startswith(UNIX):
         return False
     # `[::]` takes IPv4 too, where the system is not told otherwise.
     return (

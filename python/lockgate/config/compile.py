@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final, cast
 
+from lockgate.addresses import is_server
 from lockgate.config import bundle_types as types
 from lockgate.config import tls
 from lockgate.config.compile_upstreams import spread
@@ -13,7 +14,7 @@ from lockgate.config.effective import EffectiveApi, direct_name, region
 from lockgate.config.issuers import rules
 from lockgate.config.limits import scope
 from lockgate.config.managed import Managed
-from lockgate.config.model_listeners import Listener
+from lockgate.config.model_listeners import Listener, UnixSocket
 from lockgate.config.model_routing import Goes
 from lockgate.config.model_upstreams import Credential, Timeouts, Upstream
 from lockgate.config.model_versions import Version, VersionBy, day_ms
@@ -83,6 +84,7 @@ class Compiler:
         return {
             "name": name,
             "address": listener.address,
+            "socket": self._socket(listener),
             "protocols": listener.spoken(),
             "tls": self._tls(name, listener),
             "proxy_protocol": listener.proxy_protocol,
@@ -108,6 +110,10 @@ class Compiler:
             "span": self._span("listeners", name),
         }
 
+    def _socket(self, listener: Listener) -> types.UnixSocket:
+        said = listener.socket or UnixSocket()
+        return {"mode": said.mode, "owner": said.owner, "group": said.group}
+
     def _redirect_port(self, listener: Listener) -> int:
         target = self.document.listeners.get(listener.redirect_to or "")
         return int(target.address.rpartition(":")[2]) if target is not None else 0
@@ -121,7 +127,7 @@ class Compiler:
         direct = [
             self._upstream(direct_name(api.name), _of_one(api.api.upstream), ("apis", api.name, "upstream"))
             for api in self.apis
-            if api.api.upstream is not None and "://" in api.api.upstream
+            if api.api.upstream is not None and is_server(api.api.upstream)
         ]
         return named + direct
 
@@ -132,6 +138,7 @@ class Compiler:
             "timeouts": _timeouts(upstream.timeouts),
             "credential": self._credential(upstream.credential, (*path, "credential", "value")),
             "protocol": upstream.protocol,
+            "proxy_protocol": upstream.proxy_protocol,
             "tls": self._upstream_tls(upstream, (*path, "tls")),
             "head_bytes": upstream.head_bytes,
             "insecure": self._waiver(upstream.insecure, (*path, "insecure")),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal, TypeVar, get_args
 
+from lockgate.addresses import is_server
 from lockgate.config.document import Document
 from lockgate.config.limits import limits_of
 from lockgate.config.merge import refined
@@ -158,7 +159,7 @@ def _effective(document: Document, name: str, api: Api) -> EffectiveApi:
     return EffectiveApi(
         name=name,
         api=api,
-        upstream=direct_name(name) if api.upstream is not None and "://" in api.upstream else api.upstream,
+        upstream=direct_name(name) if api.upstream is not None and is_server(api.upstream) else api.upstream,
         ip_filter=_placed(name, "ip_filter", document.defaults.ip_filter, api.ip_filter),
         cors=_placed(name, "cors", document.defaults.cors, api.cors),
         authenticate=tuple(_ways(name, api)),

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from lockgate.addresses import Host, Method, parse_target
+from lockgate.addresses import Host, Method, is_server, parse_target
 from lockgate.config.later import LATER, WAYS_LATER
 from lockgate.config.model_openapi import OPENAPI, Openapi, parse_openapi
 from lockgate.config.model_routing import Goes, NormalForm
@@ -42,7 +42,7 @@ PUBLIC_EXAMPLE: Final = {"owner": "shop-team", "reason": "the public catalogue",
 
 def parse_upstream(value: object) -> str:
     """An upstream's name, or one server directly."""
-    if isinstance(value, str) and "://" in value:
+    if isinstance(value, str) and is_server(value):
         return parse_target(value)
     allowed = "a name under `upstreams`, or one server such as `http://127.0.0.1:9000`"
     try:

@@ -6,7 +6,8 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from lockgate.addresses import Listen, Network, is_loopback
+from lockgate.addresses import ANY_CALLER, UNIX, Account, Mode, Proxy, is_inside
+from lockgate.addresses import Listener as Address
 from lockgate.config.model_tls import Tls
 from lockgate.policies import Settings, Waiver
 from lockgate.scalars import Flag, Name, ShortForm, count, duration, rate, refusal, say_size, size
@@ -87,8 +88,8 @@ class Limits(Settings):
     new_connections_per_ip: Annotated[int, count(0, 1_000_000)] | None = Field(
         default=None,
         description="New connections of one address in a second, and five times as many at once; `0` for no bound. "
-        "Each costs a TLS handshake. Where nothing is said, 200; no bound on a loopback address without `tls`. Does "
-        "not bound `trusted_proxies`.",
+        "Each costs a TLS handshake. Where nothing is said, 200; no bound on loopback or a Unix socket without "
+        "`tls`. Does not bound `trusted_proxies`.",
         examples=[50],
     )
     streams: Annotated[int, count(1, 10_000)] = Field(
@@ -119,18 +120,46 @@ class Limits(Settings):
     )
 
 
-class Listener(Settings):
-    """One address on which the gate takes requests."""
+class UnixSocket(Settings):
+    """The file of a listener's Unix socket: whoever may write to it may connect."""
 
-    address: Listen = Field(
-        default="127.0.0.1:8080",
-        description="An IP address and a port; port 0 takes a free one.",
-        examples=["127.0.0.1:8080"],
+    mode: Mode = Field(
+        default=0o660,
+        description="Its mode, in octal. By default its owner and its group may connect, and nobody else on the "
+        "machine.",
+        examples=["0660"],
+        json_schema_extra={"default": "0660"},
     )
-    trusted_proxies: list[Network] = Field(
+    owner: Account | None = Field(
+        default=None,
+        description="Whose it is, by name or number; left out, the gate's user's. Only root may give it away.",
+        examples=["lockgate"],
+    )
+    group: Account | None = Field(
+        default=None,
+        description="Its group, by name or number; left out, the gate's user's. The gate's user has to be in it.",
+        examples=["www-data"],
+    )
+
+
+class Listener(Settings):
+    """One place at which the gate takes requests."""
+
+    address: Address = Field(
+        default="127.0.0.1:8080",
+        description="An IP address and a port, where port 0 takes a free one; or `unix:` with the path of a socket.",
+        examples=["127.0.0.1:8080", "unix:/run/lockgate/gate.sock"],
+    )
+    socket: UnixSocket | None = Field(
+        default=None,
+        description="Who may connect to a Unix socket.",
+        examples=[{"mode": "0660", "group": "www-data"}],
+    )
+    trusted_proxies: list[Proxy] = Field(
         default=[],
-        description="Networks whose `Forwarded` and `X-Forwarded-*` are believed; others' are thrown away.",
-        examples=[["10.0.0.0/8"]],
+        description="Networks whose `Forwarded` and `X-Forwarded-*` are believed; others' are thrown away. On a Unix "
+        "socket `unix` is whoever may connect.",
+        examples=[["10.0.0.0/8"], ["unix"]],
     )
     proxy_protocol: Flag = Field(
         default=False,
@@ -180,11 +209,13 @@ class Listener(Settings):
                 hint="take `insecure` out",
             )
         if self.proxy_protocol and not self.trusted_proxies:
+            example = ANY_CALLER if self.is_unix() else "10.0.0.0/8"
             raise refusal(
                 "proxy-protocol-untrusted",
                 "whom a proxy speaks for is believed of `trusted_proxies` alone, and there are none",
-                hint="name the networks of your load balancers: `trusted_proxies: [10.0.0.0/8]`",
+                hint=f"name the networks of your load balancers: `trusted_proxies: [{example}]`",
             )
+        self._agree_on_place()
         if self.tls is None and self.protocols is not None and "h2" in self.protocols:
             raise refusal(
                 "h2-wants-tls",
@@ -195,9 +226,35 @@ class Listener(Settings):
             self._take_http3(self.protocols)
         return self
 
+    def is_unix(self) -> bool:
+        """Whether it is a socket in the file system."""
+        return self.address.startswith(UNIX)
+
+    def _agree_on_place(self) -> None:
+        if self.is_unix():
+            return
+        if self.socket is not None:
+            raise refusal(
+                "socket-needless",
+                "`socket` says who may connect to a Unix socket, and this listener is on the network",
+                hint="take it out, or give an `address` such as `unix:/run/lockgate/gate.sock`",
+            )
+        if ANY_CALLER in self.trusted_proxies:
+            raise refusal(
+                "network-malformed",
+                "only the callers of a Unix socket are `unix`, and this listener is on the network",
+                hint="name the networks of your proxies, such as `10.0.0.0/8`",
+            )
+
     def _take_http3(self, protocols: list[Protocol]) -> None:
         if self.tls is None:
             raise refusal("h3-wants-tls", "HTTP/3 is spoken over TLS", allowed="`http/1.1`, or `tls` beside it")
+        if self.is_unix():
+            raise refusal(
+                "h3-wants-udp",
+                "HTTP/3 is spoken over UDP, which no Unix socket is",
+                hint="take `h3` out of `protocols`",
+            )
         if protocols == ["h3"]:
             raise refusal(
                 "h3-alone",
@@ -216,8 +273,7 @@ class Listener(Settings):
         said = self.limits.new_connections_per_ip
         if said is not None:
             return said
-        inside = self.tls is None and is_loopback(self.address.rpartition(":")[0])
-        return 0 if inside else NEW_CONNECTIONS_PER_IP
+        return 0 if self.tls is None and is_inside(self.address) else NEW_CONNECTIONS_PER_IP
 
     def spoken(self) -> list[Protocol]:
         """What is spoken there, best first."""

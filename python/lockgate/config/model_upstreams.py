@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from lockgate.addresses import Target
 from lockgate.config.model_balance import Balance, Breaker, Dns, Health, Retry, in_full
@@ -143,6 +143,12 @@ class Upstream(Settings):
         "knowledge); gRPC needs it.",
         examples=["h2"],
     )
+    proxy_protocol: Literal["v1", "v2"] | None = Field(
+        default=None,
+        description="Each connection begins by saying, in this version of the PROXY protocol, which client it is for, "
+        "and is used for no other. The targets have to expect that.",
+        examples=["v2"],
+    )
     tls: UpstreamTls | None = Field(
         default=None,
         description="How targets that begin with `https://` are spoken to. Left out, their certificates have to be "
@@ -159,3 +165,13 @@ class Upstream(Settings):
         description="Needed to speak plain HTTP with servers other than on loopback.",
         examples=[{"owner": "platform", "reason": "TLS comes with the mesh", "until": "2027-01-01"}],
     )
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.proxy_protocol is not None and self.protocol == "h2":
+            raise refusal(
+                "proxy-protocol-shared",
+                "one HTTP/2 connection carries the requests of many clients, and could name only one of them",
+                hint="take `protocol: h2` out, or `proxy_protocol`; each request says in `X-Forwarded-For` whose it is",
+            )
+        return self

@@ -201,9 +201,10 @@ def _redirects(document: Document, name: str, to: str) -> None:
     path: Path = ("listeners", name, "redirect_to")
     target = document.listeners.get(to)
     if target is not None and target.tls is not None:
-        if target.address.rpartition(":")[2] != "0":
+        if not target.is_unix() and target.address.rpartition(":")[2] != "0":
             return
-        message = f"the listener {shown(to)} takes any free port, so nobody could be sent there"
+        where = "is a Unix socket" if target.is_unix() else "takes any free port"
+        message = f"the listener {shown(to)} {where}, so nobody could be sent there"
     elif target is None:
         message = f"there is no listener {shown(to)}"
     else:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 from urllib.parse import urlsplit
 
+from lockgate.addresses import is_server
 from lockgate.doctor.result import Patient, Result, ok, warning
 
 SECONDS: Final = 2.0
@@ -45,7 +46,7 @@ def _targets(patient: Patient) -> dict[str, str]:
         for target in upstream.targets:
             found.setdefault(target.url, f"upstream {name}")
     for name, api in patient.loaded.document.apis.items():
-        if "://" in str(api.upstream):
+        if is_server(str(api.upstream)):
             found.setdefault(str(api.upstream), f"API {name}")
     return found
 

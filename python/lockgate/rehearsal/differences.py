@@ -443,4 +443,4 @@ def _day(waiver: Node) -> str:
 
 
 def _loopback(address: str) -> bool:
-    return address.startswith(("127.", "[::1]", "localhost"))
+    return address.startswith(("127.", "[::1]", "localhost", "unix:"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,7 @@ from lockgate.addresses import is_address
 from lockgate.printable import printable
 from lockgate.tls_audit import hello, names
 from lockgate.tls_audit.judge import WORST, Finding, grade, judge, key_of, plain
-from lockgate.tls_audit.meet import HEAD_BYTES, Clock, Met, UnreachableError, Way, meet
+from lockgate.tls_audit.meet import HEAD_BYTES, Clock, Met, UnreachableError, Way, connect, meet
 from lockgate.tls_audit.names import NamelessError
 from lockgate.tls_audit.subjects import SUBJECTS_MAX, Subject
 
@@ -153,7 +152,7 @@ def _redirects(way: Way, seconds: float) -> bool:
     """Whether a request is sent on to HTTPS."""
     until = time.monotonic() + seconds
     came = b""
-    with socket.create_connection((way.host, way.port), timeout=seconds) as sock:
+    with connect(way, seconds) as sock:
         host = way.name or "localhost"
         sock.sendall(way.preamble + f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode("ascii"))
         while b"\r\n\r\n" not in came and len(came) < HEAD_BYTES:

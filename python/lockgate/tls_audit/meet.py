@@ -54,6 +54,8 @@ class Way:
     """The files of a certificate and its key that the server may ask for."""
     protocols: tuple[str, ...] = ("http/1.1",)
     asks_hsts: bool = False
+    path: str | None = None
+    """The Unix socket at which it is, in the place of host and port."""
     expected: str | None = None
     """What the certificate has to be good for, where that is neither the name nor the host."""
 
@@ -304,11 +306,25 @@ def _hsts(sock: ssl.SSLSocket, way: Way, until: float, met: Met) -> None:
 
 def _open(way: Way, until: float) -> socket.socket:
     try:
-        sock = socket.create_connection((way.host, way.port), timeout=_left(until))
+        sock = connect(way, _left(until))
     except OSError as error:
         raise UnreachableError(error.strerror or str(error) or type(error).__name__) from error
     try:
         sock.sendall(way.preamble)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def connect(way: Way, seconds: float) -> socket.socket:
+    """A connection to where it is."""
+    if way.path is None:
+        return socket.create_connection((way.host, way.port), timeout=seconds)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(seconds)
+        sock.connect(way.path)
     except OSError:
         sock.close()
         raise

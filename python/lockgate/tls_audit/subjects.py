@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from cryptography import x509
 
-from lockgate.addresses import is_address, is_loopback, is_secure, place_of
+from lockgate.addresses import ANY_CALLER, UNIX, is_address, is_inside, is_loopback, is_secure, is_server, place_of
 from lockgate.config.tls import Files
 from lockgate.tls_audit.meet import Way
 
@@ -25,6 +25,9 @@ SUBJECTS_MAX: Final = 500
 
 _PROXY_UNKNOWN: Final = b"PROXY UNKNOWN\r\n"
 """PROXY protocol, version 1: that the proxy speaks for itself."""
+
+_OWN: Final = {"v1": _PROXY_UNKNOWN, "v2": b"\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00"}
+"""The same by version, as health checks say it."""
 
 Kind = Literal["listener", "upstream"]
 
@@ -100,16 +103,22 @@ def _listener(loaded: Loaded, wanted: Wanted, name: str) -> Subject:
     address = wanted.addresses.get(name, listener.address)
     host, _, port = address.rpartition(":")
     host = host.strip("[]")
-    bound = listener.address.rpartition(":")[0].strip("[]")
     ways: tuple[Way, ...] = ()
     skipped = None
     names = _names(loaded, name)
-    if port == "0":
+    protocols = ("http/1.1",) if "http/1.1" in listener.spoken() else ("h2",)
+    if listener.is_unix():
+        path = address.removeprefix(UNIX)
+        preamble = _PROXY_UNKNOWN if listener.proxy_protocol and ANY_CALLER in listener.trusted_proxies else b""
+        ways = tuple(
+            Way("localhost", 0, each, preamble, wanted.trust, None, protocols, asks_hsts=True, path=path)
+            for each in names[:NAMES_MAX] or [None]
+        )
+    elif port == "0":
         skipped = "it takes any free port, and no gate runs that says which"
     else:
         reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 -- What the listener is bound to.
         preamble = _PROXY_UNKNOWN if listener.proxy_protocol and _believes(listener, reached) else b""
-        protocols = ("http/1.1",) if "http/1.1" in listener.spoken() else ("h2",)
         ways = tuple(
             Way(reached, int(port), each, preamble, wanted.trust, None, protocols, asks_hsts=True)
             for each in names[:NAMES_MAX] or [None]
@@ -120,7 +129,7 @@ def _listener(loaded: Loaded, wanted: Wanted, name: str) -> Subject:
         address=address,
         place=_place(loaded, "listeners", name, "tls"),
         secure=listener.tls is not None,
-        local=is_loopback(bound),
+        local=is_inside(listener.address),
         ways=ways,
         skipped=skipped,
         redirects=listener.redirect_to is not None,
@@ -133,7 +142,8 @@ def _believes(listener: Listener, host: str) -> bool:
     import ipaddress
 
     address = ipaddress.ip_address(host)
-    return any(address in ipaddress.ip_network(network) for network in listener.trusted_proxies)
+    networks = (network for network in listener.trusted_proxies if network != ANY_CALLER)
+    return any(address in ipaddress.ip_network(network) for network in networks)
 
 
 def _names(loaded: Loaded, listener: str) -> list[str | None]:
@@ -162,7 +172,7 @@ def _upstreams(loaded: Loaded) -> Iterator[Subject]:
             place = _place(loaded, "upstreams", name, "targets", number)
             yield _server(loaded, (name, target.url, place), upstream)
     for name, api in loaded.document.apis.items():
-        if "://" in str(api.upstream):
+        if is_server(str(api.upstream)):
             place = _place(loaded, "apis", name, "upstream")
             yield _server(loaded, (name, str(api.upstream), place), None)
 
@@ -186,7 +196,8 @@ def _server(loaded: Loaded, what: tuple[str, str, Place], upstream: Upstream | N
             shown = files.absolute(inner, certificate.chain), files.absolute(inner, certificate.key)
         protocol = upstream.protocol if upstream is not None else "http/1.1"
         sent = None if asked is None or is_address(asked) else asked
-        ways = (Way(host, int(port), sent, b"", trust, shown, (protocol,), expected=asked),)
+        preamble = _OWN[upstream.proxy_protocol] if upstream is not None and upstream.proxy_protocol else b""
+        ways = (Way(host, int(port), sent, preamble, trust, shown, (protocol,), expected=asked),)
     return Subject(
         kind="upstream",
         name=name,

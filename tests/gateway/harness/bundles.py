@@ -153,12 +153,14 @@ def listener(
     proxy_protocol: bool = False,
     tls: Tls | None = None,
     http3: bool = False,
+    mode: int = 0o660,
 ) -> Listener:
-    """A listener on loopback; with `tls` it speaks HTTP/2 too."""
+    """A listener on loopback; with `tls` it speaks HTTP/2 too. `mode` is that of a Unix socket."""
     best: list[Protocol] = ["h3", "h2"] if http3 else ["h2"]
     return {
         "name": name,
         "address": address,
+        "socket": {"mode": mode, "owner": None, "group": None},
         "protocols": [*best, "http/1.1"] if tls is not None else ["http/1.1"],
         "tls": tls,
         "redirect_port": 0,
@@ -266,6 +268,7 @@ def upstream(
     head_bytes: int = 64 * 1024,
     protocol: Protocol = "http/1.1",
     tls: UpstreamTls | None = None,
+    proxy_protocol: Literal["v1", "v2"] | None = None,
 ) -> Upstream:
     """An upstream of loopback ports (or of `host:port`)."""
     return {
@@ -281,6 +284,7 @@ def upstream(
         "timeouts": within or timeouts(),
         "credential": credential,
         "protocol": protocol,
+        "proxy_protocol": proxy_protocol,
         "tls": tls,
         "head_bytes": head_bytes,
         "insecure": None,

@@ -74,11 +74,13 @@ Reply = Callable[[Message], bytes]
 class AutoUpstream:
     """Answers by itself, in a thread of its own, and keeps what it got."""
 
-    def __init__(self, reply: Reply | None = None) -> None:
+    def __init__(self, reply: Reply | None = None, *, proxied: bool = False) -> None:
+        """`proxied` is whether each connection begins with the PROXY protocol, version 1."""
         self.requests: list[Message] = []
         """Whole requests, in the order in which they were whole."""
         self.nonsense: list[str] = []
         """What came and is no request: a gate must never send such."""
+        self.proxied = proxied
         self.connections = 0
         self.bytes = 0
         self._reply = reply or (lambda _request: b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
@@ -134,6 +136,12 @@ class AutoUpstream:
             data = connection.sock.recv(256 * 1024)
             connection.inbox += data
             self.bytes += len(data)
+            if self.proxied and not connection.told:
+                line, end, rest = bytes(connection.inbox).partition(b"\r\n")
+                if not end:
+                    return bool(data)
+                assert line.startswith(b"PROXY "), "no PROXY protocol"
+                connection.told, connection.inbox = line, bytearray(rest)
             while (message := whole(connection.inbox)) is not None:
                 self.requests.append(message)
                 answer = self._reply(message)
@@ -169,6 +177,8 @@ class _Connection:
     sock: socket.socket
     inbox: bytearray = field(default_factory=bytearray)
     outbox: bytearray = field(default_factory=bytearray)
+    told: bytes = b""
+    """The line of the PROXY protocol."""
 
 
 def whole(inbox: bytearray) -> Message | None:

@@ -12,6 +12,7 @@ import socket
 import struct
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -118,10 +119,11 @@ def fields(lines: list[bytes]) -> Headers:
 
 
 class Wire:
-    """One end of a TCP connection, read by deadlines."""
+    """One end of a connection, read by deadlines."""
 
     def __init__(self, sock: socket.socket) -> None:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock = sock
         self.inbox = b""
 
@@ -257,6 +259,20 @@ class Client(Wire):
             sock.close()
             raise
         super().__init__(sock)
+
+    @classmethod
+    def at(cls, path: Path) -> Self:
+        """A client that comes over a Unix socket."""
+        client = cls.__new__(cls)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.settimeout(WITHIN)
+        try:
+            sock.connect(str(path))
+        except OSError:
+            sock.close()
+            raise
+        Wire.__init__(client, sock)
+        return client
 
     def get(self, path: str = "/", *headers: str, host: str = "a.example", method: str = "GET") -> Message:
         """Sends a request without a body and gives its answer."""

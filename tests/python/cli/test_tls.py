@@ -154,6 +154,16 @@ def test_listeners_behind_a_balancer_and_with_client_certificates(
     assert public["seen"]["certificates"][0]["believed"] is True
 
 
+def test_a_listener_at_a_unix_socket_is_graded_like_any_other(tmp_path: Path, root: Made, processes: Processes) -> None:
+    path = configured(tmp_path, free_port())
+    text = path.read_text().replace("address: 127.0.0.1:", f"address: unix:{tmp_path}/gate.sock # ", 1)
+    path.write_text(text.replace(", redirect_to: public", ""))
+    Running(processes, tmp_path).ready().serving()
+    found = audited(tmp_path, "--only", "listeners", "--trust", "root.pem", code=0)
+    public = found["listener", "public"]
+    assert (public["grade"], public["address"]) == ("A+", f"unix:{tmp_path}/gate.sock")
+
+
 def test_wrong_calls(tmp_path: Path, root: Made) -> None:
     configured(tmp_path, 1)
     assert "There is no grade 'G'" in lockgate("tls", "audit", "--at-least", "G", cwd=tmp_path).err

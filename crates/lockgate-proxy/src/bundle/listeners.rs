@@ -10,8 +10,11 @@ use serde::{Deserialize, Serialize};
 pub struct Listener {
     /// Its name in the configuration.
     pub name: String,
-    /// `address:port`; port 0 asks for a free one.
+    /// `address:port`, where port 0 asks for a free one, or `unix:` with a path.
     pub address: String,
+    /// Who may connect to a socket in the file system.
+    #[serde(default)]
+    pub socket: UnixSocket,
     /// What may be spoken there; with TLS the client chooses.
     #[serde(default = "http1")]
     pub protocols: Vec<Protocol>,
@@ -24,7 +27,7 @@ pub struct Listener {
     /// Trusted proxies say by the PROXY protocol whom they speak for, and have to.
     #[serde(default)]
     pub proxy_protocol: bool,
-    /// Networks (CIDR) whose `Forwarded` and `X-Forwarded-*` are believed.
+    /// Networks (CIDR) whose `Forwarded` and `X-Forwarded-*` are believed; `unix` for whoever may connect.
     pub trusted_proxies: Vec<String>,
     /// Bounds on what a stranger may send.
     pub limits: ListenerLimits,
@@ -32,6 +35,29 @@ pub struct Listener {
     pub insecure: Option<Waiver>,
     /// Where the configuration says it.
     pub span: Span,
+}
+
+/// Who may connect to a socket in the file system: whoever may write to its file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UnixSocket {
+    /// The file's mode.
+    pub mode: u32,
+    /// Name or number of its owner; none for the gate's own user.
+    pub owner: Option<String>,
+    /// Name or number of its group; none for the gate's own.
+    pub group: Option<String>,
+}
+
+impl Default for UnixSocket {
+    fn default() -> Self {
+        Self {
+            // Its owner and its group, and nobody else on the machine.
+            mode: 0o660,
+            owner: None,
+            group: None,
+        }
+    }
 }
 
 /// What is spoken over a connection.

@@ -40,6 +40,9 @@ pub struct Upstream {
     /// What is spoken with its servers.
     #[serde(default = "http1")]
     pub protocol: Protocol,
+    /// Each connection begins by saying whom it speaks for.
+    #[serde(default)]
+    pub proxy_protocol: Option<ProxyVersion>,
     /// How it speaks TLS with targets of `https`.
     #[serde(default)]
     pub tls: Option<UpstreamTls>,
@@ -53,6 +56,16 @@ pub struct Upstream {
 
 const fn http1() -> Protocol {
     Protocol::Http1
+}
+
+/// A version of the PROXY protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ProxyVersion {
+    /// A line of text.
+    V1,
+    /// Binary, with a checksum, and with the host that the client asked for in TLS.
+    V2,
 }
 
 /// How the gate speaks TLS with an upstream.

@@ -106,8 +106,10 @@ impl Sending {
                 // What came before is still the client's: the missing end tells that it is not all.
                 let _ = client.poll_flush(cx);
                 if self.shape == Shape::UntilClose {
-                    // Any end would look right; a reset does not.
-                    let _ = client.stream.tcp().set_zero_linger();
+                    // Any end would look right; a reset does not. Within a machine there is none.
+                    if let Some(stream) = client.stream.tcp() {
+                        let _ = stream.set_zero_linger();
+                    }
                 }
                 return gathered;
             }

@@ -3,6 +3,7 @@
 use lockgate_policy::{body_limit, ip_filter};
 
 use super::*;
+use crate::bundle::Listener;
 use crate::testing::{
     api, bundle, exact, keyed, keys, line, placed, prefix, server, surroundings, template, waiver,
     NOW,
@@ -510,5 +511,47 @@ fn a_bundle_reads_back_as_it_was_written_and_knows_no_more() {
             serde_json::from_str::<Bundle>(&text.replacen(from, to, 1)).is_err(),
             "{to}"
         );
+    }
+}
+
+#[test]
+fn a_listener_in_the_file_system_is_local_and_its_callers_are_nobody() {
+    let at = |address: &str, trusted: &[&str]| {
+        let mut bundle = plain();
+        address.clone_into(&mut bundle.listeners[0].address);
+        bundle.listeners[0].trusted_proxies = trusted.iter().map(|&one| one.to_owned()).collect();
+        bundle
+    };
+    let nobody = crate::net::NO_ADDRESS;
+    for (trusted, believed) in [
+        (&[][..], false),
+        (&["10.0.0.0/8"], false),
+        (&["unix"], true),
+    ] {
+        let snapshot = compiled(at("unix:/run/gate.sock", trusted)).unwrap();
+        let listener = &snapshot.listeners[0];
+        assert_eq!(listener.trusts(nobody), believed);
+        // All who have no address have one share together.
+        assert_eq!(listener.each(nobody).is_none(), believed);
+    }
+    let longest = format!("unix:/{}", "x".repeat(crate::net::MAX_SOCKET_PATH - 1));
+    assert!(compiled(at(&longest, &[])).is_ok());
+    for address in [
+        "unix:",
+        "unix:gate.sock",
+        "unix:/a\0b",
+        &format!("{longest}x"),
+    ] {
+        let found = wrong(at(address, &[]));
+        assert_eq!(found[0].0, "not-an-address", "{address}");
+    }
+    assert_eq!(wrong(at("127.0.0.1:0", &["unix"]))[0].0, "not-a-network");
+    let mut needless = at("127.0.0.1:0", &[]);
+    needless.listeners[0].socket.group = Some("www-data".to_owned());
+    assert_eq!(wrong(needless)[0].0, "socket-needless");
+    for mode in [0o1660, 0o440] {
+        let mut odd = at("unix:/run/gate.sock", &[]);
+        odd.listeners[0].socket.mode = mode;
+        assert_eq!(wrong(odd)[0].0, "mode-malformed");
     }
 }

@@ -2,7 +2,6 @@
 //! unchanged ones taken over.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use http::uri::{Authority, PathAndQuery};
@@ -10,7 +9,8 @@ use http::HeaderName;
 use lockgate_policy::{ConfigError, Waiver};
 
 use super::{at, secret, Surroundings};
-use crate::bundle::{Balance, BalanceBy, HashKind, HealthCheck, Server, Upstream};
+use crate::bundle::{Balance, BalanceBy, HashKind, HealthCheck, Protocol, Server, Upstream};
+use crate::net::{socket_path, UNIX};
 use crate::snapshot::CompiledUpstream;
 use crate::upstream::{Choice, Group, Place, Resolver, Rules, Sticky, Target, MAX_SERVERS};
 
@@ -18,8 +18,6 @@ use crate::upstream::{Choice, Group, Place, Resolver, Rules, Sticky, Target, MAX
 const MAX_TARGETS: usize = 256;
 /// The greatest weight of a target.
 const MAX_WEIGHT: u16 = 100;
-/// Longest path of a socket in the file system: `sun_path` holds 108 bytes on Linux, 104 elsewhere.
-const MAX_SOCKET_PATH: usize = 103;
 /// Requests that may be under way, or wait: more is no bound.
 const MAX_CONCURRENT: u32 = 1_000_000;
 
@@ -77,6 +75,10 @@ pub(super) fn upstream(
         // RFC 9525 section 6.1: the name that DNS gives proves nothing.
         let message = "`https+srv://` wants `tls` with `server_name`, `trust` or `pins`: DNS alone says whom the name is to be proved for";
         add("srv-unnamed", "/tls", message);
+    }
+    if upstream.proxy_protocol.is_some() && upstream.protocol == Protocol::Http2 {
+        let message = "an HTTP/2 connection carries many clients' requests, and could name one of them: take `protocol: h2` out, or `proxy_protocol`";
+        add("proxy-protocol-shared", "/proxy_protocol", message);
     }
     check_rules(upstream, &mut add);
     let mut servers: Vec<SocketAddr> = Vec::new();
@@ -143,6 +145,7 @@ pub(super) fn upstream(
             breaker: upstream.breaker,
             dns: upstream.dns.clone(),
             protocol: upstream.protocol,
+            proxy_protocol: upstream.proxy_protocol,
             secure,
             tls: tls.clone(),
         };
@@ -161,6 +164,7 @@ pub(super) fn upstream(
         head_bytes: upstream.head_bytes,
         credential,
         protocol: upstream.protocol,
+        proxy_protocol: upstream.proxy_protocol,
         secure,
         insecure: match &upstream.tls {
             Some(tls) if secure => tls.unverified.clone(),
@@ -320,10 +324,9 @@ fn target(text: &str, insecure: Option<&Waiver>) -> Result<(Target, bool), Confi
             Err(ConfigError::new("insecure-upstream", "", message))
         }
     };
-    if let Some(path) = text.strip_prefix("unix:") {
-        let plain = path.starts_with('/') && path.len() <= MAX_SOCKET_PATH && !path.contains('\0');
-        return plain
-            .then(|| (Target::Unix(PathBuf::from(path)), false))
+    if text.starts_with(UNIX) {
+        return socket_path(text)
+            .map(|path| (Target::Unix(path.to_owned()), false))
             .ok_or_else(wrong);
     }
     let srv = |scheme| text.strip_prefix(scheme);

@@ -7,29 +7,63 @@
 //! happened.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use socket2::{SockRef, Type};
 
 use super::{Gate, GateError};
-use crate::net;
+use crate::bundle::UnixSocket;
+use crate::net::{self, admit, bind_unix, Door, Endpoint, ListeningSocket, SocketFile};
+use crate::snapshot::CompiledListener;
 use crate::worker::Command;
 
 /// Sockets of one listener, from one gate to the next.
 #[derive(Debug)]
 pub struct Handed {
     /// As the configuration says it.
-    pub address: SocketAddr,
+    pub address: Endpoint,
     /// What it really is.
-    pub bound: SocketAddr,
+    pub bound: Endpoint,
     /// One for each worker of the gate that opened them.
-    pub sockets: Vec<TcpListener>,
+    pub sockets: Vec<ListeningSocket>,
     /// Those of UDP, where the listener speaks HTTP/3.
     pub datagrams: Vec<UdpSocket>,
+}
+
+/// What a name on this machine is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Account {
+    /// A user.
+    User,
+    /// A group.
+    Group,
+}
+
+impl std::fmt::Display for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::User => "user",
+            Self::Group => "group",
+        })
+    }
+}
+
+/// Tells the number of a user or group of this machine; none where there is no such name.
+pub type Accounts = Arc<dyn Fn(Account, &str) -> Option<u32> + Send + Sync>;
+
+/// A listener's sockets, one for each worker.
+pub(super) struct Sockets {
+    pub bound: Endpoint,
+    pub sockets: Vec<ListeningSocket>,
+    /// Its file, where it is in the file system.
+    pub file: Option<(SocketFile, Door)>,
+    /// Whether the file is there since now.
+    pub made: bool,
 }
 
 /// Whether a socket that was handed over is one of UDP.
@@ -50,10 +84,10 @@ impl Gate {
         let handed: io::Result<Vec<_>> = open
             .iter()
             .map(|(address, opened)| {
-                let sockets = opened.sockets.iter().map(TcpListener::try_clone);
+                let sockets = opened.sockets.iter().map(ListeningSocket::try_clone);
                 Ok(Handed {
-                    address: *address,
-                    bound: opened.bound,
+                    address: address.clone(),
+                    bound: opened.bound.clone(),
                     sockets: sockets.collect::<io::Result<_>>()?,
                     datagrams: opened
                         .datagrams
@@ -77,6 +111,8 @@ impl Gate {
         log.leave()
             .map_err(|error| GateError::State(io::Error::other(error)))?;
         self.shared.facts.detach();
+        // Those of sockets are the other gate's as well, until it is known that there is none.
+        self.released.store(true, Ordering::Release);
         Ok(())
     }
 
@@ -85,6 +121,7 @@ impl Gate {
     /// # Errors
     /// If a file cannot be opened; the gate serves on, and keeps in memory what it is told.
     pub fn reclaim(&self) -> Result<(), GateError> {
+        self.released.store(false, Ordering::Release);
         let facts = self.shared.facts.attach(&self.folder.join("facts.log"));
         let log = &self.shared.log;
         log.come_back()
@@ -127,39 +164,100 @@ impl Gate {
         adopted.map_err(|error| GateError::State(io::Error::other(error)))
     }
 
-    /// Sockets that listen on `address`: those that were handed over, or new ones.
-    pub(super) fn sockets_for(
-        &self,
-        address: SocketAddr,
-    ) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
+    /// Sockets of a listener: those that were handed over, or new ones.
+    pub(super) fn sockets_for(&self, listener: &CompiledListener) -> io::Result<Sockets> {
+        let address = match &listener.address {
+            Endpoint::Network(address) => *address,
+            Endpoint::Path(path) => return self.sockets_at(path, listener),
+        };
+        let (bound, mut sockets) = match self.handed_to(&listener.address) {
+            Some((Endpoint::Network(bound), sockets)) => (bound, sockets),
+            _ => {
+                let (bound, sockets) = net::bind(address, self.workers.len())?;
+                let sockets = sockets.into_iter().map(ListeningSocket::Tcp);
+                (bound, sockets.collect())
+            }
+        };
+        while sockets.len() < self.workers.len() {
+            sockets.push(ListeningSocket::Tcp(net::share(bound)?));
+        }
+        Ok(Sockets {
+            bound: bound.into(),
+            sockets,
+            file: None,
+            made: false,
+        })
+    }
+
+    /// As [`Self::sockets_for`], in the file system: one socket, from which all workers accept.
+    fn sockets_at(&self, path: &Arc<Path>, listener: &CompiledListener) -> io::Result<Sockets> {
+        let door = self.door(&listener.socket)?;
+        let handed = self.handed_to(&listener.address);
+        // Of one whose file is gone nobody knows any more.
+        let found = SocketFile::at(path)?;
+        let (made, socket) = match (handed.and_then(|(_, mut sockets)| sockets.pop()), &found) {
+            (Some(socket), Some(_)) => {
+                admit(path, &door)?;
+                (false, socket)
+            }
+            _ => (true, ListeningSocket::Unix(bind_unix(path, &door)?)),
+        };
+        let file = if made { SocketFile::at(path)? } else { found };
+        let mut sockets = vec![socket];
+        while sockets.len() < self.workers.len() {
+            sockets.push(sockets[0].try_clone()?);
+        }
+        Ok(Sockets {
+            bound: listener.address.clone(),
+            sockets,
+            file: file.map(|file| (file, door)),
+            made,
+        })
+    }
+
+    /// What was handed over of the listener at `address`; given out once.
+    fn handed_to(&self, address: &Endpoint) -> Option<(Endpoint, Vec<ListeningSocket>)> {
         let mut handed = self.handed.lock().unwrap_or_else(PoisonError::into_inner);
         let at = handed
             .iter()
-            .position(|each| each.address == address && !each.sockets.is_empty());
-        let Some(at) = at else {
-            return net::bind(address, self.workers.len());
-        };
+            .position(|each| each.address == *address && !each.sockets.is_empty())?;
         let each = &mut handed[at];
-        let (bound, mut sockets) = (each.bound, std::mem::take(&mut each.sockets));
+        let found = (each.bound.clone(), std::mem::take(&mut each.sockets));
         if each.datagrams.is_empty() {
             handed.swap_remove(at);
         }
-        while sockets.len() < self.workers.len() {
-            sockets.push(net::share(bound)?);
-        }
-        Ok((bound, sockets))
+        Some(found)
+    }
+
+    /// Whose a socket in the file system is to be, by numbers.
+    pub(super) fn door(&self, socket: &UnixSocket) -> io::Result<Door> {
+        let number = |account: Account, name: &Option<String>| {
+            let Some(name) = name else { return Ok(None) };
+            let known = name.parse().ok().or_else(|| (self.accounts)(account, name));
+            let missing = || {
+                let told =
+                    format!("this machine has no {account} `{name}`; make it, or name another");
+                io::Error::new(io::ErrorKind::InvalidInput, told)
+            };
+            known.map(Some).ok_or_else(missing)
+        };
+        Ok(Door {
+            mode: socket.mode,
+            owner: number(Account::User, &socket.owner)?,
+            group: number(Account::Group, &socket.group)?,
+        })
     }
 
     /// UDP sockets beside a listener on `address`: those that were handed over, or new ones.
     pub(super) fn datagrams_for(
         &self,
-        address: SocketAddr,
+        address: &Endpoint,
         bound: SocketAddr,
     ) -> io::Result<Vec<UdpSocket>> {
         let mut handed = self.handed.lock().unwrap_or_else(PoisonError::into_inner);
         let at = handed
             .iter()
-            .position(|each| each.address == address && !each.datagrams.is_empty());
+            .position(|each| each.address == *address && !each.datagrams.is_empty());
         let Some(at) = at else {
             // Connections from before HTTP/3 was turned off may still end there.
             return if self.shared.quic.holds(bound) {

@@ -1,8 +1,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::io::Read;
-use std::net::TcpStream;
-use std::os::unix::fs::PermissionsExt;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 
@@ -32,6 +33,7 @@ impl House {
             public_key: self.key.public_key().as_ref().to_vec(),
             workers: 1,
             handed: Vec::new(),
+            accounts: Arc::new(|_, _| None),
             plugin_command: Vec::new(),
         })
     }
@@ -87,7 +89,7 @@ fn listener(name: &str, address: &str) -> Listener {
 fn answers(gate: &Gate) -> bool {
     let addresses = gate.addresses();
     assert_eq!(addresses.len(), 1);
-    let mut stream = TcpStream::connect(addresses[0].1).unwrap();
+    let mut stream = TcpStream::connect(addresses[0].1.network().unwrap()).unwrap();
     stream
         .write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
         .unwrap();
@@ -123,7 +125,7 @@ fn a_panic_costs_one_request_and_is_told() {
     let house = House::new();
     let gate = house.gate();
     gate.load(&house.signed(&numbered(1))).unwrap();
-    let mut stream = TcpStream::connect(gate.addresses()[0].1).unwrap();
+    let mut stream = TcpStream::connect(gate.addresses()[0].1.network().unwrap()).unwrap();
     let request = format!("GET {} HTTP/1.1\r\nhost: a\r\n\r\n", crate::testing::PANICS);
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
@@ -484,4 +486,118 @@ fn hexadecimal_is_read_and_nothing_else() {
 fn a_bundles_hash_is_half_of_half_its_digest() {
     assert_eq!(hash(""), "e3b0c44298fc1c14");
     assert_eq!(hash("abc"), "ba7816bf8f01cfea");
+}
+
+/// A bundle whose listener is at this path.
+fn at_path(sequence: u64, path: &Path) -> Bundle {
+    let mut bundle = numbered(sequence);
+    bundle.listeners = vec![listener("public", &format!("unix:{}", path.display()))];
+    bundle
+}
+
+fn answers_at(path: &Path) -> bool {
+    let mut stream = UnixStream::connect(path).unwrap();
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.starts_with("HTTP/1.1 ")
+}
+
+#[test]
+fn a_socket_in_the_file_system_is_made_and_taken_away() {
+    let house = House::new();
+    let gate = house.gate();
+    let path = house.dir.join("gate.sock");
+    gate.load(&house.signed(&at_path(1, &path))).unwrap();
+    assert!(answers_at(&path));
+    assert_eq!(
+        gate.addresses()[0].1.to_string(),
+        format!("unix:{}", path.display())
+    );
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o660);
+    // It stays, with other rights, where the bundle says so.
+    let inode = fs::metadata(&path).unwrap().ino();
+    let mut wider = at_path(2, &path);
+    wider.listeners[0].socket.mode = 0o600;
+    gate.load(&house.signed(&wider)).unwrap();
+    let found = fs::metadata(&path).unwrap();
+    assert_eq!((found.mode() & 0o777, found.ino()), (0o600, inode));
+    gate.load(&house.signed(&numbered(3))).unwrap();
+    assert!(!path.exists(), "no bundle speaks of it any more");
+    gate.load(&house.signed(&at_path(4, &path))).unwrap();
+    assert!(answers_at(&path));
+    assert!(gate.drain(Duration::from_secs(10)));
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_bundle_that_is_refused_leaves_no_socket_behind() {
+    let house = House::new();
+    let gate = house.gate();
+    let path = house.dir.join("gate.sock");
+    let mut both = at_path(1, &path);
+    let none = house.dir.join("none/gate.sock");
+    both.listeners
+        .push(listener("other", &format!("unix:{}", none.display())));
+    let refused = gate.load(&house.signed(&both)).unwrap_err();
+    assert_eq!(refused.code(), "listen-failed");
+    assert!(
+        refused.to_string().contains("its folder is not there"),
+        "{refused}"
+    );
+    assert!(!path.exists());
+    let mut stranger = at_path(2, &path);
+    stranger.listeners[0].socket.group = Some("nobody-of-this-machine".to_owned());
+    let refused = gate.load(&house.signed(&stranger)).unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .contains("no group `nobody-of-this-machine`"),
+        "{refused}"
+    );
+    assert!(!path.exists());
+}
+
+#[test]
+fn the_gate_that_follows_has_the_file() {
+    let (house, follower) = (House::new(), House::new());
+    let gate = house.gate();
+    let path = house.dir.join("gate.sock");
+    gate.load(&house.signed(&at_path(1, &path))).unwrap();
+    let inode = fs::metadata(&path).unwrap().ino();
+    let handed = gate.sockets().unwrap();
+    let descriptors: Vec<std::os::fd::OwnedFd> = handed
+        .into_iter()
+        .flat_map(|each| each.sockets)
+        .map(Into::into)
+        .collect();
+    gate.release().unwrap();
+    let address: Endpoint = format!("unix:{}", path.display()).parse().unwrap();
+    let sockets = descriptors
+        .into_iter()
+        .map(|one| ListeningSocket::try_from(one).unwrap());
+    let next = Gate::start(Settings {
+        state_dir: follower.dir.to_path_buf(),
+        pepper: crate::testing::PEPPER.to_vec(),
+        public_key: house.key.public_key().as_ref().to_vec(),
+        workers: 2,
+        handed: vec![Handed {
+            bound: address.clone(),
+            address,
+            sockets: sockets.collect(),
+            datagrams: Vec::new(),
+        }],
+        accounts: Arc::new(|_, _| None),
+        plugin_command: Vec::new(),
+    });
+    // It had no bundle, so what was handed over is closed; the file is the first one's still.
+    drop(next.unwrap());
+    assert!(answers_at(&path));
+    gate.reclaim().unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().ino(), inode);
+    gate.release().unwrap();
+    assert!(gate.drain(Duration::from_secs(10)));
+    assert!(path.exists(), "another gate may have it");
 }

@@ -15,6 +15,7 @@ use lockgate_wire::framing::reasons::{BODY_TOO_SLOW, HEAD_TOO_SLOW};
 use lockgate_wire::headers::forwarding::Hop;
 
 use crate::bundle::{ListenerLimits, Protocol};
+use crate::net::Endpoint;
 use crate::snapshot::CompiledListener;
 use crate::tls::Secured;
 
@@ -64,6 +65,15 @@ pub enum Trip {
     Refuse(ReasonRef),
 }
 
+/// What else is known of a connection's ends, where it matters to an upstream.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ends {
+    /// The client's port; 0 where it is not known.
+    pub port: u16,
+    /// Where the client came to.
+    pub to: Option<SocketAddr>,
+}
+
 /// What a policy said against a body on its way.
 #[derive(Debug)]
 pub struct BodyRefusal {
@@ -80,9 +90,11 @@ pub struct ConnectionState {
     /// The other end of the socket.
     pub peer: IpAddr,
     /// The listener's address, as the configuration says it.
-    pub listener: SocketAddr,
-    /// The port that it arrived at.
+    pub listener: Endpoint,
+    /// The port that it arrived at; 0 where there is none.
     pub port: u16,
+    /// What the PROXY protocol tells besides the client's address.
+    pub ends: Cell<Ends>,
     /// What the upstream is told of the connection, where the peer is no trusted proxy.
     pub hop: Rc<Hop>,
     /// What its handshake came to, where it has TLS.
@@ -137,7 +149,7 @@ impl ConnectionState {
             waiting: Cell::new(waiting),
             ..Self::blank(
                 (peer, Rc::new(hop)),
-                (listener.address, port),
+                (listener.address.clone(), port),
                 &listener.limits,
                 now_ms,
             )
@@ -147,7 +159,7 @@ impl ConnectionState {
     /// Of whom nothing has come, and nothing is waited for.
     fn blank(
         (peer, hop): (IpAddr, Rc<Hop>),
-        (listener, port): (SocketAddr, u16),
+        (listener, port): (Endpoint, u16),
         limits: &ListenerLimits,
         now_ms: u64,
     ) -> Self {
@@ -155,6 +167,7 @@ impl ConnectionState {
             peer,
             listener,
             port,
+            ends: Cell::default(),
             hop,
             secured: OnceCell::new(),
             alt_svc: None,
@@ -196,14 +209,17 @@ impl ConnectionState {
         } else {
             Rc::new(Hop::new(peer, false, self.tls().is_some(), self.port))
         };
+        let Ends { port, to } = self.ends.get();
+        let port = if peer == self.peer { port } else { 0 };
         Rc::new(Self {
+            ends: Cell::new(Ends { port, to }),
             secured: self.secured.clone(),
             alt_svc: self.alt_svc.clone(),
             http2: self.http2.clone(),
             own_word: self.own_word.clone(),
             ..Self::blank(
                 (peer, hop),
-                (self.listener, self.port),
+                (self.listener.clone(), self.port),
                 &self.limits,
                 now_ms,
             )

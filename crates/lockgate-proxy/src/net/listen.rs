@@ -3,17 +3,63 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use foldhash::fast::RandomState;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 /// Connections that wait to be accepted; the kernel cuts it to `net.core.somaxconn`.
-const BACKLOG: i32 = 4096;
+pub(super) const BACKLOG: i32 = 4096;
 const SHARDS: usize = 16;
 /// Bytes that wait to be read on a UDP socket: some 700 packets, 10 ms at 1 Gbit/s.
 const DATAGRAM_BYTES: usize = 1024 * 1024;
+
+/// A socket on which a gate listens.
+#[derive(Debug)]
+pub enum ListeningSocket {
+    /// On the network.
+    Tcp(TcpListener),
+    /// In the file system.
+    Unix(UnixListener),
+}
+
+impl ListeningSocket {
+    /// Another descriptor of the same socket.
+    ///
+    /// # Errors
+    /// If there are no descriptors left.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Tcp(socket) => Self::Tcp(socket.try_clone()?),
+            Self::Unix(socket) => Self::Unix(socket.try_clone()?),
+        })
+    }
+}
+
+impl TryFrom<OwnedFd> for ListeningSocket {
+    type Error = io::Error;
+
+    fn try_from(descriptor: OwnedFd) -> io::Result<Self> {
+        let address = SockRef::from(&descriptor).local_addr()?;
+        Ok(if address.domain() == Domain::UNIX {
+            Self::Unix(descriptor.into())
+        } else {
+            Self::Tcp(descriptor.into())
+        })
+    }
+}
+
+impl From<ListeningSocket> for OwnedFd {
+    fn from(socket: ListeningSocket) -> Self {
+        match socket {
+            ListeningSocket::Tcp(socket) => socket.into(),
+            ListeningSocket::Unix(socket) => socket.into(),
+        }
+    }
+}
 
 /// Opens as many listeners on `address` as there are workers; the kernel
 /// spreads connections over them. Port 0 takes a free one, the same for all.

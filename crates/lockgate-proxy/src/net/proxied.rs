@@ -2,16 +2,14 @@
 //! anything else is said.
 
 use std::future::{poll_fn, Future};
-use std::net::IpAddr;
 use std::pin::pin;
 use std::task::Poll;
 
 use lockgate_policy::ReasonRef;
-use lockgate_wire::proxy_protocol::{parse, reasons, Progress, MAX_HEADER};
+use lockgate_wire::proxy_protocol::{parse, reasons, Addresses, Progress, MAX_HEADER};
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
 
-use super::ConnectionState;
+use super::{ConnectionState, Incoming};
 
 /// Whom the connection is for; `None` where it is the load balancer's own. Not
 /// a byte of what follows is read. The connection's state bounds the time.
@@ -19,9 +17,9 @@ use super::ConnectionState;
 /// # Errors
 /// Why that cannot be told; then nothing else can be believed.
 pub async fn client_of(
-    stream: &mut TcpStream,
+    stream: &mut Incoming,
     state: &ConnectionState,
-) -> Result<Option<IpAddr>, ReasonRef> {
+) -> Result<Option<Addresses>, ReasonRef> {
     let mut reading = pin!(read(stream));
     poll_fn(|cx| {
         state.wake_with(cx.waker());
@@ -35,13 +33,11 @@ pub async fn client_of(
     .await
 }
 
-async fn read(stream: &mut TcpStream) -> Result<Option<IpAddr>, ReasonRef> {
+async fn read(stream: &mut Incoming) -> Result<Option<Addresses>, ReasonRef> {
     let mut bytes = Vec::new();
     loop {
         let wanted = match parse(&bytes)? {
-            Progress::Done(header) => {
-                return Ok(header.addresses.map(|addresses| addresses.source.ip()))
-            }
+            Progress::Done(header) => return Ok(header.addresses),
             Progress::Need(wanted) => wanted.min(MAX_HEADER),
         };
         let before = bytes.len();

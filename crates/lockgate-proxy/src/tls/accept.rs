@@ -16,12 +16,11 @@ use rustls::pki_types::CertificateDer;
 use rustls::server::{Acceptor, ClientHello};
 use rustls::{Error, HandshakeKind, PeerIncompatible, ProtocolVersion};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio_rustls::StartHandshake;
 
 use super::{clients, reasons, Managed, Tls};
 use crate::bundle::Protocol;
-use crate::net::{ConnectionState, Stream};
+use crate::net::{ConnectionState, Incoming, Stream};
 use crate::ocsp::Known;
 
 /// The alert `unrecognized_name` (RFC 6066 section 3), before there is a key.
@@ -115,7 +114,7 @@ pub type Handshake = Result<Option<(Stream, Secured)>, ReasonRef>;
 /// # Errors
 /// Why there is none. The client was told by an alert, as far as that can be.
 pub async fn accept(
-    stream: TcpStream,
+    stream: Incoming,
     tls: &Arc<Tls>,
     managed: &Managed,
     state: &ConnectionState,
@@ -133,7 +132,7 @@ pub async fn accept(
     .await
 }
 
-async fn shake(stream: TcpStream, tls: &Arc<Tls>, managed: &Managed) -> Handshake {
+async fn shake(stream: Incoming, tls: &Arc<Tls>, managed: &Managed) -> Handshake {
     let (started, ja4) = hear(stream).await?;
     let hello = started.client_hello();
     if let Some(config) = managed.handshake(&hello) {
@@ -192,8 +191,8 @@ async fn shake(stream: TcpStream, tls: &Arc<Tls>, managed: &Managed) -> Handshak
 
 /// Reads a client's hello, and what it tells of its program.
 async fn hear(
-    mut stream: TcpStream,
-) -> Result<(StartHandshake<TcpStream>, Option<Box<str>>), ReasonRef> {
+    mut stream: Incoming,
+) -> Result<(StartHandshake<Incoming>, Option<Box<str>>), ReasonRef> {
     let mut acceptor = Acceptor::default();
     let mut reader = Reader::default();
     let mut bytes = [0; HEARD];
@@ -267,7 +266,7 @@ pub(super) fn shown(
     }
 }
 
-async fn say(stream: &mut TcpStream, words: &[u8]) {
+async fn say(stream: &mut Incoming, words: &[u8]) {
     // Whoever is gone needs no word.
     let _ = stream.write_all(words).await;
     let _ = stream.shutdown().await;

@@ -16,6 +16,7 @@ use super::breaker::{Full, Permit};
 use super::group::{Group, Member, Nobody, Wish};
 use super::http1::Upgrading;
 use super::link::{Link, Written};
+use super::spoken::Spoken;
 use super::state::TargetState;
 use super::{Answer, Failure, Pools};
 use crate::body::RequestBody;
@@ -80,6 +81,8 @@ impl Drop for Lease {
 struct Journey<'a> {
     group: &'a Arc<Group>,
     upstream: &'a CompiledUpstream,
+    /// For whom, where the server is told.
+    spoken: Option<&'a Spoken>,
     wish: Wish,
     /// Servers that failed this request.
     tried: Vec<Arc<TargetState>>,
@@ -142,12 +145,13 @@ impl Pools {
         state: &ConnectionState,
         request: Request<RequestBody>,
         own: Vec<u8>,
-        client: IpAddr,
+        (client, spoken): (IpAddr, Option<&Spoken>),
     ) -> Result<Answer, Failure> {
         let mut permit = enter(group).await?;
         let mut journey = Journey {
             group,
             upstream,
+            spoken,
             wish: group.wish(request.headers(), request.uri().path(), client),
             tried: Vec::new(),
             again: 0,
@@ -292,13 +296,13 @@ impl Pools {
         let rested = if new {
             None
         } else {
-            self.take(&member.target, journey.upstream)
+            self.take(&member.target, journey.upstream, journey.spoken)
         };
         if let Some(mut link) = rested {
             link.lease = Some(lease);
             return Ok(link);
         }
-        match self.connect(member, journey.upstream).await {
+        match self.connect(member, journey.upstream, journey.spoken).await {
             Ok(mut link) => {
                 link.lease = Some(lease);
                 Ok(link)
@@ -319,6 +323,7 @@ impl Pools {
         &self,
         member: &Member,
         upstream: &CompiledUpstream,
+        spoken: Option<&Spoken>,
     ) -> Result<Box<Link>, Failure> {
         if let Some(name) = &member.state.name {
             let within = u64::from(upstream.timeouts.connect_ms);
@@ -330,7 +335,7 @@ impl Pools {
             }
         }
         let mut link = self
-            .open(&member.target, &member.addresses(), upstream)
+            .open(&member.target, &member.addresses(), upstream, spoken)
             .await?;
         link.name.clone_from(&member.state.name);
         Ok(link)

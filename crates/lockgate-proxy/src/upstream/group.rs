@@ -13,7 +13,7 @@ use super::dns::{Resolver, Service};
 use super::state::{lock, Health, NameState, Registry, ServiceState, TargetState, UpstreamState};
 use super::sticky::Sticky;
 use super::target::Target;
-use crate::bundle::{Breaker, Dns, HashKey, HealthCheck, Passive, Protocol, Retry};
+use crate::bundle::{Breaker, Dns, HashKey, HealthCheck, Passive, Protocol, ProxyVersion, Retry};
 use crate::tls::Outbound;
 
 /// Servers that one service in DNS may have; the rest is left out and told of.
@@ -53,6 +53,8 @@ pub struct Rules {
     pub dns: Dns,
     /// What is spoken with them.
     pub protocol: Protocol,
+    /// Each connection begins by saying whom it speaks for.
+    pub proxy_protocol: Option<ProxyVersion>,
     /// Whether they are spoken to over TLS.
     pub secure: bool,
     /// How.

@@ -15,6 +15,7 @@ use super::forward::Lease;
 use super::head::Head;
 use super::http1::Http1;
 use super::http2::Http2;
+use super::spoken::Spoken;
 use super::state::NameState;
 use super::target::Target;
 use crate::body::{Broken, RequestBody};
@@ -35,6 +36,8 @@ pub struct Link {
     pub name: Option<Arc<NameState>>,
     /// How it was made safe, where it was.
     pub tls: Option<Arc<Outbound>>,
+    /// For whom it is, where the server was told.
+    pub spoken: Option<Box<Spoken>>,
 }
 
 /// What carries it.
@@ -83,6 +86,7 @@ impl Link {
             lease: None,
             name: None,
             tls: None,
+            spoken: None,
         }
     }
 

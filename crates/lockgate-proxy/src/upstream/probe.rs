@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::group::{Member, Rules};
 use super::http2::{Http2, Shared};
 use super::socket::Socket;
+use super::spoken;
 use super::target::Target;
 use crate::body::RequestBody;
 use crate::bundle::{HealthCheck, Protocol};
@@ -58,8 +59,9 @@ async fn ask(check: &HealthCheck, member: &Member, rules: &Rules) -> io::Result<
 }
 
 async fn connect(member: &Member, rules: &Rules) -> io::Result<Socket> {
+    let preamble = rules.proxy_protocol.map(spoken::own).unwrap_or_default();
     if let Target::Unix(path) = &*member.target {
-        return Socket::unix(path).await;
+        return Socket::unix(path, &preamble).await;
     }
     let addresses = member.addresses();
     if addresses.is_empty() {
@@ -69,10 +71,10 @@ async fn connect(member: &Member, rules: &Rules) -> io::Result<Socket> {
         ));
     }
     match &rules.tls {
-        Some(tls) => Socket::tls(&addresses, tls, &member.target).await,
+        Some(tls) => Socket::tls(&addresses, &preamble, tls, &member.target).await,
         // Never in the clear where TLS is wanted.
         None if rules.secure => Err(io::Error::other("its certificates could not be read")),
-        None => Socket::tcp(&addresses).await,
+        None => Socket::tcp(&addresses, &preamble).await,
     }
 }
 

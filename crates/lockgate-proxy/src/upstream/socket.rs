@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::TlsConnector;
@@ -33,15 +33,17 @@ pub enum Socket {
 }
 
 impl Socket {
-    /// Connects to a socket in the file system.
-    pub async fn unix(path: &Path) -> io::Result<Self> {
-        UnixStream::connect(path).await.map(Self::Unix)
+    /// Connects to a socket in the file system, and says what goes before all else.
+    pub async fn unix(path: &Path, preamble: &[u8]) -> io::Result<Self> {
+        let mut stream = UnixStream::connect(path).await.map_err(plainly)?;
+        stream.write_all(preamble).await?;
+        Ok(Self::Unix(stream))
     }
 
     /// Connects to whichever address takes the connection first. Each is given
     /// a start over the next.
-    pub async fn tcp(addresses: &[SocketAddr]) -> io::Result<Self> {
-        Ok(Self::Tcp(connect(addresses).await?))
+    pub async fn tcp(addresses: &[SocketAddr], preamble: &[u8]) -> io::Result<Self> {
+        Ok(Self::Tcp(connect(addresses, preamble).await?))
     }
 
     /// Connects as [`Self::tcp`], and shakes hands.
@@ -50,12 +52,13 @@ impl Socket {
     /// The socket's, or of kind `InvalidData` where the handshake failed.
     pub async fn tls(
         addresses: &[SocketAddr],
+        preamble: &[u8],
         tls: &Outbound,
         target: &Target,
     ) -> io::Result<Self> {
         let nameless = || io::Error::new(io::ErrorKind::InvalidData, "it has no name to ask for");
         let name = tls.name_of(target).ok_or_else(nameless)?;
-        let stream = connect(addresses).await?;
+        let stream = connect(addresses, preamble).await?;
         let connector = TlsConnector::from(Arc::clone(&tls.config));
         let stream = connector
             .connect(name, stream)
@@ -145,12 +148,37 @@ impl AsyncWrite for Socket {
     }
 }
 
-async fn connect(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
-    let stream = match addresses {
+/// Why there is no connection to a socket in the file system, and what to do.
+fn plainly(error: io::Error) -> io::Error {
+    let words = match error.kind() {
+        io::ErrorKind::NotFound => {
+            "there is no such socket; see that the API runs, and that the path is right"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "the gate's user may not connect; let it write to the socket and search its folders, best by a group that both are in"
+        }
+        io::ErrorKind::ConnectionRefused => {
+            "nobody listens there: what made the socket is gone; see that the API runs"
+        }
+        // EAGAIN: only sockets in the file system have it.
+        io::ErrorKind::WouldBlock => {
+            "its queue is full: the API takes its connections too slowly, or has a short backlog"
+        }
+        // As it is: whether descriptors ran out has to be seen.
+        _ => return error,
+    };
+    io::Error::new(error.kind(), words)
+}
+
+async fn connect(addresses: &[SocketAddr], preamble: &[u8]) -> io::Result<TcpStream> {
+    let mut stream = match addresses {
         [address] => TcpStream::connect(address).await?,
         several => race(several).await?,
     };
     stream.set_nodelay(true)?;
+    if !preamble.is_empty() {
+        stream.write_all(preamble).await?;
+    }
     Ok(stream)
 }
 

@@ -24,6 +24,11 @@ const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 
+/// What a list says of whom nobody knows the address (RFC 7239, 6.2).
+const UNKNOWN: &str = "unknown";
+/// Between two entries of a list.
+const SEPARATOR: &[u8] = b", ";
+
 /// Longest list that is added to. A longer one began far away, and is begun anew.
 const LIST_BYTES: usize = 2048;
 
@@ -35,7 +40,11 @@ pub struct Hop {
     for_list: HeaderValue,
     element: Bytes,
     proto: HeaderValue,
-    port: HeaderValue,
+    /// None where it came to no port.
+    port: Option<HeaderValue>,
+    /// Whether the peer has no address: it is on this machine, and came over a socket
+    /// of the file system.
+    nameless: bool,
     /// The lines that are the same for every request.
     lines: Vec<u8>,
 }
@@ -43,25 +52,36 @@ pub struct Hop {
 impl Hop {
     /// A connection from `peer` to `port` of ours. `trusted` says that the
     /// peer is among the listener's trusted proxies, `secure` that it is TLS.
+    /// A peer without an address is `0.0.0.0`, and came to port 0.
     #[must_use]
     pub fn new(peer: IpAddr, trusted: bool, secure: bool, port: u16) -> Self {
         let peer = peer.to_canonical();
         let proto = if secure { "https" } else { "http" };
+        let nameless = peer.is_unspecified();
         let element = match peer {
+            // RFC 7239, 6.2.
+            _ if nameless => format!("for={UNKNOWN};proto={proto}"),
             IpAddr::V4(peer) => format!("for={peer};proto={proto}"),
             // RFC 7239, 6: brackets, and therefore quotation marks.
             IpAddr::V6(peer) => format!("for=\"[{peer}]\";proto={proto}"),
         };
-        let lines = format!(
-            "{X_FORWARDED_FOR}: {peer}\r\n{X_FORWARDED_PROTO}: {proto}\r\n{X_FORWARDED_PORT}: {port}\r\n"
-        );
+        let name = if nameless {
+            UNKNOWN.to_owned()
+        } else {
+            peer.to_string()
+        };
+        let mut lines = format!("{X_FORWARDED_FOR}: {name}\r\n{X_FORWARDED_PROTO}: {proto}\r\n");
+        if port != 0 {
+            lines += &format!("{X_FORWARDED_PORT}: {port}\r\n");
+        }
         Self {
             trusted,
             lines: lines.into(),
-            for_list: ascii(peer.to_string().into()),
+            for_list: ascii(name.into()),
             element: element.into(),
             proto: HeaderValue::from_static(proto),
-            port: HeaderValue::from(port),
+            port: (port != 0).then(|| HeaderValue::from(port)),
+            nameless,
         }
     }
 
@@ -84,13 +104,16 @@ impl Hop {
                 |text| host::split(text).is_some(),
                 host.as_ref(),
             );
-            keep_or_set(headers, X_FORWARDED_PORT, is_port, Some(&self.port));
+            keep_or_set(headers, X_FORWARDED_PORT, is_port, self.port.as_ref());
             return;
         }
         headers.insert(X_FORWARDED_FOR, self.for_list.clone());
         headers.insert(FORWARDED, ascii(element));
         headers.insert(X_FORWARDED_PROTO, self.proto.clone());
-        headers.insert(X_FORWARDED_PORT, self.port.clone());
+        match &self.port {
+            Some(port) => headers.insert(X_FORWARDED_PORT, port.clone()),
+            None => headers.remove(X_FORWARDED_PORT),
+        };
         match host {
             Some(host) => headers.insert(X_FORWARDED_HOST, host),
             None => headers.remove(X_FORWARDED_HOST),
@@ -152,14 +175,20 @@ impl Hop {
         let lines = headers.get_all(name).iter().map(HeaderValue::as_bytes);
         for line in lines.filter(|line| !line.is_empty()) {
             list.put_slice(line);
-            list.put_slice(b", ");
+            list.put_slice(SEPARATOR);
         }
         // A quotation mark left open by someone would swallow what we add.
         let open = list.iter().filter(|byte| **byte == b'"').count() % 2 == 1;
         if list.len() > LIST_BYTES || !list.is_ascii() || open {
             list.clear();
         }
-        list.put_slice(entry);
+        if self.nameless && !list.is_empty() {
+            // A proxy on this machine is no hop: whoever reads the list from the right would
+            // have to stop there, short of whom the proxy speaks for.
+            list.truncate(list.len() - SEPARATOR.len());
+        } else {
+            list.put_slice(entry);
+        }
         headers.insert(name, ascii(list.freeze()));
     }
 }

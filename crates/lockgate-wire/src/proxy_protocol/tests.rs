@@ -261,7 +261,9 @@ fn what_is_written_has_its_form() {
         ..V2::default()
     };
     assert_eq!(plain.write(), v2(0x21, 0x11, FOUR));
-    assert_eq!(V2::default().write(), v2(0x20, 0, b""));
+    let own = V2 { own: true, ..plain };
+    assert_eq!(own.write(), v2(0x20, 0, b""));
+    assert_eq!(V2::default().write(), v2(0x21, 0, b""));
     let long = "x".repeat(256);
     let without = V2 {
         authority: Some(&long),
@@ -272,6 +274,7 @@ fn what_is_written_has_its_form() {
     assert_eq!(without.write(), plain.write());
     let most = V2 {
         addresses: mixed.as_ref(),
+        own: false,
         authority: Some(&long[1..]),
         alpn: Some(&long.as_bytes()[1..]),
         unique_id: Some(&long.as_bytes()[..128]),

@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use super::{crc32c, v2, Addresses};
 
-/// A line of version 1; `None` says that the connection is the gate's own.
+/// A line of version 1; `None` says that nobody is named: the connection is the
+/// gate's own, or its client has no address.
 #[must_use]
 pub fn write_v1(addresses: Option<&Addresses>) -> String {
     let Some(Addresses {
@@ -29,8 +30,10 @@ pub fn write_v1(addresses: Option<&Addresses>) -> String {
 /// A header of version 2.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct V2<'a> {
-    /// `None` says that the connection is the gate's own.
+    /// `None` where they are not known; the connection's own count then.
     pub addresses: Option<&'a Addresses>,
+    /// Whether the connection is the gate's own, and nobody is spoken for.
+    pub own: bool,
     /// The host that the client asked for; left out if longer than 255 bytes,
     /// as no host is.
     pub authority: Option<&'a str>,
@@ -48,7 +51,8 @@ impl V2<'_> {
     pub fn write(&self) -> Vec<u8> {
         let mut header = v2::SIGNATURE.to_vec();
         match self.addresses {
-            None => header.extend([0x20, 0, 0, 0]),
+            _ if self.own => header.extend([0x20, 0, 0, 0]),
+            None => header.extend([0x21, 0, 0, 0]),
             Some(addresses) => block(addresses, &mut header),
         }
         let authority = self.authority.map(str::as_bytes);

@@ -251,3 +251,21 @@ fn a_choice_has_what_it_wants_and_nothing_else() {
     });
     right(|upstream| upstream.balance = balance(BalanceBy::Sticky, None, Some("lg_server")));
 }
+
+#[test]
+fn a_connection_of_many_clients_names_none() {
+    use crate::bundle::{Protocol, ProxyVersion};
+    let told = |protocol: Protocol| {
+        move |upstream: &mut crate::bundle::Upstream| {
+            upstream.proxy_protocol = Some(ProxyVersion::V2);
+            upstream.protocol = protocol;
+        }
+    };
+    let snapshot = right(told(Protocol::Http1));
+    assert!(snapshot.tells_clients && !right(|_| {}).tells_clients);
+    assert_eq!(snapshot.upstreams[0].proxy_protocol, Some(ProxyVersion::V2));
+    assert_eq!(
+        wrong(told(Protocol::Http2)),
+        ("proxy-protocol-shared", "/proxy_protocol".to_owned())
+    );
+}

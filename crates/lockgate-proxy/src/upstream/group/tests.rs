@@ -7,6 +7,7 @@ const NOW: u64 = 1_800_000_000_000;
 
 fn rules(choice: Choice) -> Rules {
     Rules {
+        proxy_protocol: None,
         protocol: crate::bundle::Protocol::Http1,
         secure: false,
         tls: None,

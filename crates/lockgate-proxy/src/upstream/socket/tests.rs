@@ -18,7 +18,7 @@ fn closed() -> SocketAddr {
 async fn an_address_that_refuses_costs_nothing() {
     let (_kept, open) = listener();
     let begun = Instant::now();
-    let socket = Socket::tcp(&[closed(), closed(), open])
+    let socket = Socket::tcp(&[closed(), closed(), open], b"")
         .await
         .expect("one listens");
     assert_eq!(socket.peer(), Some(open));
@@ -48,16 +48,50 @@ async fn an_address_that_says_nothing_keeps_the_next_waiting_for_a_moment_only()
         })
         .collect();
     let (_kept, open) = listener();
-    let socket = Socket::tcp(&[full, open]).await.expect("one listens");
+    let socket = Socket::tcp(&[full, open], b"").await.expect("one listens");
     assert_eq!(socket.peer(), Some(open));
     drop(fillers);
 }
 
 #[tokio::test]
 async fn the_last_refusal_is_told() {
-    let error = Socket::tcp(&[closed(), closed()])
+    let error = Socket::tcp(&[closed(), closed()], b"")
         .await
         .expect_err("nobody listens");
     assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
-    assert!(Socket::tcp(&[]).await.is_err());
+    assert!(Socket::tcp(&[], b"").await.is_err());
+}
+
+#[tokio::test]
+async fn what_keeps_a_path_from_being_reached_is_told_plainly() {
+    let dir = crate::testing::Dir::new();
+    let path = dir.join("app.sock");
+    let why = |path: &std::path::Path| {
+        let path = path.to_owned();
+        async move { Socket::unix(&path, b"").await.expect_err("nobody listens") }
+    };
+    let missing = why(&path).await;
+    assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+    assert!(missing.to_string().contains("no such socket"), "{missing}");
+    drop(std::os::unix::net::UnixListener::bind(&path).expect("the folder is ours"));
+    let gone = why(&path).await;
+    assert_eq!(gone.kind(), io::ErrorKind::ConnectionRefused);
+    assert!(gone.to_string().contains("nobody listens"), "{gone}");
+    // Who runs as root is let in everywhere, so the system is not asked.
+    let closed = plainly(io::ErrorKind::PermissionDenied.into());
+    assert!(closed.to_string().contains("may not connect"), "{closed}");
+    let other = io::Error::from_raw_os_error(24);
+    assert_eq!(plainly(other).raw_os_error(), Some(24), "it is seen to");
+}
+
+#[tokio::test]
+async fn what_goes_first_goes_first() {
+    use std::io::Read;
+    let (listener, open) = listener();
+    let socket = Socket::tcp(&[open], b"PROXY UNKNOWN\r\n").await;
+    drop(socket.expect("one listens"));
+    let mut said = String::new();
+    let (mut stream, _) = listener.accept().expect("it has come");
+    stream.read_to_string(&mut said).expect("it is text");
+    assert_eq!(said, "PROXY UNKNOWN\r\n");
 }

@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use proptest::prelude::*;
 
 use super::{
@@ -293,5 +293,50 @@ fn lines_say_what_the_map_says() {
         written.sort();
         lines.sort();
         assert_eq!(lines, written);
+    }
+}
+
+#[test]
+fn a_peer_without_an_address_is_not_known() {
+    let hop = |trusted| Hop::new("0.0.0.0".parse().unwrap(), trusted, false, 0);
+    let mut headers = HeaderMap::new();
+    headers.insert("x-forwarded-for", HeaderValue::from_static("198.51.100.1"));
+    headers.insert("x-forwarded-port", HeaderValue::from_static("443"));
+    hop(false).write(&mut headers);
+    assert_eq!(headers["x-forwarded-for"], "unknown");
+    assert_eq!(headers["forwarded"], "for=unknown;proto=http");
+    assert!(!headers.contains_key("x-forwarded-port"));
+    let mut lines = Vec::new();
+    hop(false).write_lines(&HeaderMap::new(), &mut lines);
+    assert_eq!(
+        String::from_utf8(lines).unwrap(),
+        "x-forwarded-for: unknown\r\nx-forwarded-proto: http\r\nforwarded: for=unknown;proto=http\r\n"
+    );
+}
+
+#[test]
+fn a_proxy_on_this_machine_does_not_hide_whom_it_speaks_for() {
+    let hop = Hop::new("0.0.0.0".parse().unwrap(), true, false, 0);
+    let mut headers = HeaderMap::new();
+    headers.insert("x-forwarded-for", HeaderValue::from_static("203.0.113.7"));
+    headers.insert("forwarded", HeaderValue::from_static("for=203.0.113.7"));
+    headers.insert("x-forwarded-port", HeaderValue::from_static("443"));
+    hop.write(&mut headers);
+    assert_eq!(headers["x-forwarded-for"], "203.0.113.7");
+    assert_eq!(headers["forwarded"], "for=203.0.113.7");
+    assert_eq!(headers["x-forwarded-port"], "443");
+    // The gate behind this one finds the same client.
+    let nearer = "10.0.0.1".parse().unwrap();
+    let client = client_address(&headers, nearer, |ip| ip == nearer);
+    assert_eq!(client, Ok("203.0.113.7".parse().unwrap()));
+    // Nothing is said for it, or nothing that could be kept.
+    for said in [None, Some("\"open")] {
+        let mut headers = HeaderMap::new();
+        if let Some(said) = said {
+            headers.insert("forwarded", HeaderValue::from_static(said));
+        }
+        hop.write(&mut headers);
+        assert_eq!(headers["x-forwarded-for"], "unknown");
+        assert_eq!(headers["forwarded"], "for=unknown;proto=http");
     }
 }
