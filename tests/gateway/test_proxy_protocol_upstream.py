@@ -320,3 +320,16 @@ listen behind
         gate.load(told(f"unix:{path}", version=version))
         with two_clients(gate) as expected:
             assert sorted(str(message.get("x-seen")) for message in auto.requests) == expected
+
+
+def test_a_copy_is_for_the_same_client(gate: Gate, upstream: Upstream, auto: AutoUpstream) -> None:
+    """What is mirrored goes to its own upstream, which is told whose request it is."""
+    copies = bundles.upstream(upstream.port, name="copies", proxy_protocol="v1")
+    api = bundles.api(mirror={"upstream": "copies", "share": 100, "bytes": 0, "methods": ["GET"]})
+    gate.load(bundles.bundle([api], [bundles.upstream(auto.port), copies]))
+    with gate.client() as client:
+        assert client.get("/copied").status == 200
+        wire = upstream.accept()
+        assert wire.until(b"\r\n") == line(client, gate)
+        assert wire.message().target == "/copied"
+        wire.send(answer())

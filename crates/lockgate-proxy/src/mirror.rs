@@ -181,6 +181,7 @@ impl Copied {
             exchange.state.port,
             worker.clock.coarse_ms(),
         );
+        state.ends.set(exchange.state.ends.get());
         let (snapshot, client) = (Rc::clone(&exchange.snapshot), exchange.judgement.client);
         tokio::task::spawn_local(async move {
             let answered = self

@@ -22,6 +22,7 @@ from lockgate.policies import Authentication, IpFilter, Lists, Mtls, Policy
 from lockgate.scalars import NAME, shown
 
 WAIVER: Final = "{owner: NAME, reason: TEXT, until: YYYY-MM-DD}"
+PUBLIC_FOLDERS: Final = frozenset({"/tmp", "/var/tmp", "/dev/shm"})  # noqa: S108 -- Warned of, never written to.
 ANY_IPV4: Final = "0.0.0.0"  # noqa: S104 -- Compared with, never bound.
 
 
@@ -84,6 +85,15 @@ def _listeners(document: Document) -> None:
                 hint = "give one a port of its own, or another address"
                 document.problems.add(place, "address-taken", message, hint=hint, path=path)
         taken[listener.address] = name
+        if listener.is_unix() and listener.address.removeprefix(UNIX).rpartition("/")[0] in PUBLIC_FOLDERS:
+            document.problems.add(
+                place,
+                "socket-in-public-folder",
+                "any user of this machine may put a socket of his own there once the gate stops, and get its requests",
+                severity="warning",
+                hint="choose a folder that the gate's user alone may write to, such as /run/lockgate",
+                path=path,
+            )
         if listener.socket is not None and listener.socket.mode & 0o002 and ANY_CALLER in listener.trusted_proxies:
             document.problems.add(
                 document.value_region("listeners", name, "socket", "mode"),

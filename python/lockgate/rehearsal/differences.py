@@ -246,11 +246,12 @@ class _Comparison:
                 yield from self._values(f"{at}.{name}", before.get(name), after.get(name), said)
 
     def _listener(self, at: str, before: Node, after: Node) -> Iterator[Difference]:
-        handled = {"trusted_proxies", "insecure", "limits", "address", *IGNORED}
+        handled = {"trusted_proxies", "insecure", "limits", "address", "socket", *IGNORED}
         if before["address"] != after["address"]:
             effect: Effect = "opens" if _loopback(before["address"]) and not _loopback(after["address"]) else "changes"
             message = f"it listens on {after['address']} instead of {before['address']}"
             yield self._of(effect, f"{at}.address", message, after)
+        yield from self._door(f"{at}.socket", before.get("socket"), after.get("socket"), after)
         trusted = (before["trusted_proxies"], after["trusted_proxies"])
         yield from self._set(f"{at}.trusted_proxies", "believed proxy", *trusted, after)
         yield from self._waiver(f"{at}.insecure", "plain HTTP is taken", before["insecure"], after["insecure"], after)
@@ -258,6 +259,17 @@ class _Comparison:
         for name in dict.fromkeys([*before, *after]):
             if name not in handled:
                 yield from self._values(f"{at}.{name}", before.get(name), after.get(name), after)
+
+    def _door(self, at: str, old: Any, new: Any, said: Node) -> Iterator[Difference]:
+        """Who may connect to a Unix socket; bundles from before there were any say nothing."""
+        if not isinstance(old, Mapping) or not isinstance(new, Mapping) or old == new:
+            return
+        if old["mode"] != new["mode"]:
+            more = new["mode"] & ~old["mode"] & 0o222
+            message = f"its mode is {new['mode']:04o} instead of {old['mode']:04o}"
+            yield self._of("opens" if more else "closes", f"{at}.mode", message, said)
+        for name in ("owner", "group"):
+            yield from self._values(f"{at}.{name}", old[name], new[name], said)
 
     def _issuer(self, at: str, before: Node, after: Node) -> Iterator[Difference]:
         """Whose tokens are believed, and what is demanded of them."""

@@ -128,6 +128,20 @@ def test_a_change_is_told_with_what_it_does(
     assert any(words in one.message for one in match), match
 
 
+def test_who_may_connect_to_a_unix_socket(tmp_path: Path) -> None:
+    def at(more: str) -> tuple[str, str]:
+        return '"127.0.0.1:8080"', f'"unix:/run/lockgate/gate.sock"{more}'
+
+    (moved,) = compared(tmp_path, at(""))
+    assert (moved.effect, moved.object) == ("changes", "listeners.public.address")
+    found = {one.object: one for one in compared(tmp_path, at(', socket: {mode: "0666", group: www-data}'))}
+    wider, group = found["listeners.public.socket.mode"], found["listeners.public.socket.group"]
+    assert (wider.effect, wider.message) == ("opens", "its mode is 0666 instead of 0660")
+    assert (group.effect, group.message) == ("changes", "group is www-data instead of nothing")
+    narrower = {one.object: one for one in compared(tmp_path, at(', socket: {mode: "0600"}'))}
+    assert narrower["listeners.public.socket.mode"].effect == "closes"
+
+
 def test_apis_come_and_go(tmp_path: Path) -> None:
     (gone,) = [one for one in compared(tmp_path, ("  open:\n", "  public_docs:\n")) if one.effect == "closes"]
     assert gone.message == "API open is gone: /open of any host"
