@@ -346,6 +346,10 @@ def test_a_real_responder(whole: Whole) -> None:
             words += [] if shown is None else ["--certificate", str(shown.chain)]
             explained = json.loads(lockgate(*words, cwd=whole.folder).out)
             assert (explained["reason"] or {}).get("code") == verdict, explained
+            question = {"url": url, "certificate": None if shown is None else shown.chain.read_text()}
+            with whole.running.admin as admin:
+                explained = admin.post("/v1/explain", json=question).json()
+            assert (explained["reason"] or {}).get("code") == verdict, explained
         # Revoked while the connection is open.
         late = whole.issue()
         responder.knows(late.certificate)

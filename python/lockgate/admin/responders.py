@@ -107,6 +107,16 @@ class Responders:
         worst = max(told, key=lambda one: ("good", "unknown", "revoked").index(one.state))
         return replace(worst, again=min(one.again for one in told), until=min(one.until for one in told))
 
+    async def explained(self, clients: Clients, pem: bytes) -> tuple[str, str]:
+        """The same of PEM, for people: how it stands, and why."""
+        from lockgate.certificates.ocsp import OcspError, shown_pem
+
+        try:
+            told = await self.standing(clients, shown_pem(pem))
+        except OcspError as error:
+            return "unknown", str(error)
+        return told.state, told.why
+
     async def _of(self, link: Link, rules: Ocsp) -> Told:
         """How one certificate stands; who asks while somebody is being asked waits for the same."""
         from lockgate.certificates.ocsp import OcspError, responder_of
@@ -229,15 +239,10 @@ def _key_hash(certificate: x509.Certificate) -> bytes:
 
 def asked_once(rules: Rules, clients: Clients, pem: bytes) -> tuple[str, str]:
     """How a client that shows this, PEM, stands by its issuers' word, and why; for who has no event loop."""
-    from lockgate.certificates.ocsp import OcspError, shown_pem
 
     async def asked() -> tuple[str, str]:
         responders = Responders()
         responders.outgoing = Outgoing(rules)
-        try:
-            told = await responders.standing(clients, shown_pem(pem))
-        except OcspError as error:
-            return "unknown", str(error)
-        return told.state, told.why
+        return await responders.explained(clients, pem)
 
     return asyncio.run(asked())
