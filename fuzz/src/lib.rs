@@ -2,6 +2,7 @@
 //! these; each panics with the input when its promise is broken.
 
 pub mod client_hello;
+pub mod codings;
 pub mod grpc;
 pub mod guards;
 pub mod proxy_protocol;

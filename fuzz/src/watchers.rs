@@ -2,6 +2,7 @@
 
 use lockgate_wire::{
     http2::{self, Budget, Budgets, Kind},
+    http3::{Counters, Frames, Step, StreamKind},
     websocket::{self, Rules, Sender},
 };
 
@@ -33,6 +34,36 @@ pub fn http2(input: &[u8], cuts: &[u16]) {
     let whole = run(&[input]);
     assert_eq!(whole, run(&cut(input, cuts)));
     assert_eq!(whole, run(&input.chunks(1).collect::<Vec<_>>()));
+}
+
+/// A stream of HTTP/3 is judged alike however it is cut, and what goes on is the same.
+pub fn http3(input: &[u8], cuts: &[u16]) {
+    for kind in [StreamKind::Request, StreamKind::OneWay] {
+        let run = |pieces: &[&[u8]]| {
+            let (mut frames, mut counters) = (Frames::new(kind, 500), Counters::new(1, 0));
+            let mut passed = Vec::new();
+            for mut piece in pieces.iter().copied() {
+                while !piece.is_empty() {
+                    let (count, step) = match frames.step(piece, &mut counters, 0) {
+                        Ok(stepped) => stepped,
+                        Err(breach) => return Err(breach.reason.code),
+                    };
+                    assert!(count > 0 && count <= piece.len());
+                    match step {
+                        Step::Held | Step::Drop => {}
+                        Step::Head => passed.extend_from_slice(frames.head()),
+                        Step::Pass => passed.extend_from_slice(&piece[..count]),
+                        Step::Malformed => return Err("malformed"),
+                    }
+                    piece = &piece[count..];
+                }
+            }
+            Ok((passed, frames.is_cut()))
+        };
+        let whole = run(&[input]);
+        assert_eq!(whole, run(&cut(input, cuts)));
+        assert_eq!(whole, run(&input.chunks(1).collect::<Vec<_>>()));
+    }
 }
 
 /// Frames of a WebSocket are judged alike however they are cut, and when all

@@ -36,6 +36,29 @@ fn raw_http2() {
     check!().for_each(|input: &[u8]| watchers::http2(input, &[2, 11]));
 }
 
+/// Frames of HTTP/3, with field sections that begin as such.
+#[test]
+fn http3() {
+    check!()
+        .with_type::<(Vec<(u8, Vec<u8>)>, Vec<u16>)>()
+        .for_each(|(frames, cuts)| {
+            let mut stream = Vec::new();
+            for (kind, payload) in frames.iter().take(10) {
+                let kind = [1, 0, 1, 0x21][usize::from(kind % 4)];
+                let head: &[u8] = if kind == 1 { &[0, 0, 0xd1, 0xd7] } else { &[] };
+                let payload = [head, &payload[..payload.len().min(40)]].concat();
+                stream.extend([kind, payload.len() as u8]);
+                stream.extend(payload);
+            }
+            watchers::http3(&stream, cuts);
+        });
+}
+
+#[test]
+fn raw_http3() {
+    check!().for_each(|input: &[u8]| watchers::http3(input, &[1, 3, 9]));
+}
+
 /// Frames of a WebSocket: first byte, payload.
 fn websocket_frame(masked: bool, (first, payload): &(u8, Vec<u8>)) -> Vec<u8> {
     const FIRST: [u8; 8] = [0x81, 0x01, 0x02, 0x00, 0x80, 0x88, 0x89, 0xc1];

@@ -16,6 +16,7 @@ from typing import Self
 
 import hpack
 
+from attacks import quic
 from attacks.bodies import bombs_of, held_windows, packed_answers
 from attacks.floods import END_HEADERS, END_STREAM, FLOODS, HEADERS, SETTINGS, bombs, frame
 
@@ -45,6 +46,8 @@ class Got:
     """Of these, open at the end."""
     sent: int = 0
     """Bytes."""
+    back: int = 0
+    """Bytes that came back over UDP."""
 
 
 @dataclass
@@ -269,6 +272,10 @@ ATTACKERS: dict[str, Callable[[Attacker], None]] = {
 }
 for _coding in ("gzip", "br", "zstd"):
     ATTACKERS[f"bombs of {_coding}"] = bombs_of(_coding)
+ATTACKERS["initials"] = quic.initials
+ATTACKERS["quic handshakes"] = quic.quic_handshakes
+for _name, _flood in quic.FLOODS.items():
+    ATTACKERS[f"http3 {_name}"] = _flood
 ATTACKERS["header bombs"] = lambda attacker: attacker.flood(bombs)
 for _name, (_frames, _) in FLOODS.items():
     ATTACKERS[f"flood of {_name}"] = lambda attacker, frames=_frames: attacker.flood(frames)  # type: ignore[misc]

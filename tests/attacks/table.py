@@ -45,6 +45,8 @@ class Hurts(Enum):
     COMES = "it comes in as often as it likes"
     FILLS = "it fills the gate's memory"
     FRAMES = "one connection sends without an end"
+    LASTS = "its connection goes on as long as it likes"
+    RETRY = "it cannot be shown: a Retry is always asked for"
     LIBRARY = "it cannot be shown: the HTTP/2 library has a bound of its own, which stays"
 
 
@@ -65,6 +67,8 @@ class Attack:
     """Over TLS."""
     bodies: bool = False
     """On an API that packs and unpacks, before an upstream that takes all that comes."""
+    http3: bool = False
+    """Over QUIC."""
     ratio: int = RATIO
     """`inflate.ratio` with the limit out of the way; it is no limit of the listener's."""
 
@@ -126,6 +130,20 @@ ATTACKS = (
         for name in ATTACKERS
         if name.startswith("bombs of ")
     ),
+    Attack("initials", ("Retry",), {}, {}, Hurts.RETRY, http3=True),
+    Attack(
+        "quic handshakes",
+        ("limits.new_connections_per_ip", SLOW[0]),
+        {"new_connections_per_ip": 10},
+        ADDRESS,
+        Hurts.COMES,
+        http3=True,
+    ),
+    *(
+        Attack(name, FRAMES, {}, MANY_FRAMES, Hurts.LASTS, http3=True)
+        for name in ATTACKERS
+        if name.startswith("http3 ")
+    ),
     *(
         Attack(name, FRAMES, {}, MANY_FRAMES, Hurts.LIBRARY if name in OWN_BOUND else Hurts.FRAMES)
         for name in ATTACKERS
@@ -159,7 +177,7 @@ def main(words: Sequence[str] | None = None) -> int:
     for attack in ATTACKS:
         if given.only and given.only not in attack.name:
             continue
-        for on in (True, False):
+        for on in (True,) if attack.hurts is Hurts.RETRY else (True, False):
             with tempfile.TemporaryDirectory(prefix="lockgate-attacks-") as folder:
                 met = run(attack, on=on, seconds=given.seconds, folder=Path(folder))
             found.append(met)
@@ -185,7 +203,7 @@ def guarded(attack: Attack, *, on: bool, folder: Path) -> Iterator[Guarded]:
     with upstream(folder) as port, Sink() as sink, Gate(folder / "state") as gate:
         bounds = bundles.limits(**{**USUAL, **(attack.on if on else attack.off)})
         tls = bundles.tls(authority.issue("shop", "shop.example")) if attack.secure else None
-        listener = bundles.listener(bounds=bounds, tls=tls)
+        listener = bundles.listener(bounds=bounds, tls=tls, http3=attack.http3)
         apis, upstreams = [bundles.api()], [bundles.upstream(port)]
         if attack.bodies:
             unpacks = bundles.unpacks(RATIO if on else attack.ratio)
@@ -214,9 +232,10 @@ def run(attack: Attack, *, on: bool, seconds: float, folder: Path) -> Met:
 
 def row(met: Met) -> str:
     """A line of the table."""
+    back = f", {met.got.back >> 10} KiB back" if met.got.back else ""
     return (
         f"| {met.attack} | {', '.join(f'`{limit}`' for limit in met.limits)} | {'on' if met.on else 'off'} "
-        f"| {met.got.opened} opened, {met.got.closed} closed, {met.got.held} held, {met.got.sent >> 10} KiB sent "
+        f"| {met.got.opened} opened, {met.got.closed} closed, {met.got.held} held, {met.got.sent >> 10} KiB sent{back} "
         f"| {met.quiet.p99:.1f} → {met.during.p99:.1f} ms, {met.during.failed} of {met.during.asked} failed "
         f"| {met.memory_mib:.1f} MiB |"
     )

@@ -26,6 +26,7 @@ from support.waiting import until
 
 H3_REQUEST_CANCELLED = 0x10C
 H3_FRAME_UNEXPECTED = 0x105
+H3_MESSAGE_ERROR = 0x10E
 H3_EXCESSIVE_LOAD = 0x107
 UNRECOGNIZED_NAME = 0x100 + 112
 CERTIFICATE_REQUIRED = 0x100 + 116
@@ -205,6 +206,52 @@ def test_what_http3_alone_refuses_has_its_reasons(shop: Place, authority: Author
         web.flush()
         assert web.end() == H3_FRAME_UNEXPECTED
     until(lambda: shop.gate.refusals("http3-protocol-error"), "the refusal to be counted")
+
+
+USUAL = [(":method", "GET"), (":scheme", "https"), (":authority", "shop.example"), (":path", "/")]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [*USUAL, (":path", "/other")],
+        [*USUAL, (":authority", "other.example")],
+        [*USUAL, (":method", "POST")],
+        [*USUAL, (":scheme", "http")],
+        [*USUAL[:3], ("x-first", "1"), (":path", "/")],
+        [*USUAL, (":status", "200")],
+    ],
+    ids=lambda fields: " ".join(name for name, _ in fields),
+)
+def test_pseudo_header_fields_come_once_and_first(
+    shop: Place, authority: Authority, fields: list[tuple[str, str]]
+) -> None:
+    """Who stands before the gate may have read another one of them (RFC 9114 section 4.3)."""
+    before, refused = len(shop.upstream.requests), shop.gate.refusals("http3-pseudo-fields")
+    with Http3(shop.port, authority.pem) as web:
+        stream = web.quic.get_next_available_stream_id()
+        web.replies[stream] = Reply()
+        web.h3.send_headers(stream, [(name.encode(), value.encode()) for name, value in fields], end_stream=True)
+        web.flush()
+        assert web.answer(stream).reset == H3_MESSAGE_ERROR
+        assert web.get().status == 200, "the connection serves on"
+    assert len(shop.upstream.requests) == before + 1
+    shop.gate.refused("http3-pseudo-fields", refused + 1)
+
+
+def test_trailers_have_no_pseudo_header_fields(shop: Place, authority: Authority) -> None:
+    before = len(shop.upstream.requests)
+    with Http3(shop.port, authority.pem) as web:
+        stream = web.ask("/", "POST", body=True)
+        web.say(stream, b"body")
+        web.trail(stream, ("x-sum", "1"), (":path", "/other"))
+        reply = web.answer(stream)
+        assert reply.reset is not None or (reply.status, json.loads(reply.body)["reason"]) == (
+            400,
+            "http3-pseudo-fields",
+        )
+        assert web.get().status == 200
+    assert [request.target for request in shop.upstream.requests[before:]] == ["/"], "it never was whole"
 
 
 def test_a_refusal_says_why(web: Http3) -> None:

@@ -6,11 +6,14 @@
 //! that is too long ends its connection at its first bytes. What QUIC itself
 //! carries, such as PING and RESET_STREAM, is counted from the transport's sums.
 //!
-//! It keeps sixteen bytes for each stream.
+//! It also follows the names of a request's fields, since the library does not mind
+//! where pseudo-header fields stand and how often. It keeps a hundred bytes for each
+//! stream.
 
 mod counters;
 mod frames;
 pub mod reasons;
+mod section;
 #[cfg(test)]
 mod tests;
 

@@ -145,11 +145,15 @@ class Http3:
 
     def ping_often(self, count: int) -> None:
         """Makes so many PING frames of each."""
+        self.fill(lambda builder: builder.start_frame(QuicFrameType.PING, capacity=1), count)
+
+    def fill(self, frame: Callable[[QuicPacketBuilder], object], count: int) -> None:
+        """Makes so many other frames of each PING."""
 
         def write(builder: QuicPacketBuilder, uids: object = (), comment: str = "") -> None:
             del uids, comment
             for _ in range(count):
-                builder.start_frame(QuicFrameType.PING, capacity=1)
+                frame(builder)
 
         self.quic._write_ping_frame = write  # type: ignore[method-assign]
 

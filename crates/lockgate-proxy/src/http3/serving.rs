@@ -12,7 +12,7 @@ use http::header::CONTENT_LENGTH;
 use http::Method;
 use http_body::Body;
 use lockgate_wire::framing::reasons::HEAD_TOO_SLOW;
-use lockgate_wire::http3::reasons::HEADER_BLOCK_TOO_LARGE;
+use lockgate_wire::http3::reasons::{HEADER_BLOCK_TOO_LARGE, PSEUDO_FIELDS};
 
 use super::reasons;
 use super::transport::{Handle, SendStream, Told, Transport};
@@ -49,6 +49,10 @@ pub(super) async fn serve(
     });
     let (request, stream) = match resolved.await {
         Some(Ok(resolved)) => resolved,
+        Some(Err(_)) if told.malformed() => {
+            worker.metrics.refused(&PSEUDO_FIELDS);
+            return;
+        }
         Some(Err(error)) => {
             match error {
                 StreamError::HeaderTooBig { .. } => worker.metrics.refused(&HEADER_BLOCK_TOO_LARGE),
@@ -84,7 +88,7 @@ pub(super) async fn serve(
             let length = parts.headers.get(CONTENT_LENGTH);
             let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
             let clock = worker.clock.clone();
-            let mut receiving = Some(receiving);
+            let mut receiving = Some((receiving, Rc::clone(&told)));
             let begun = poll_fn(|cx| {
                 Poll::Ready(match receiving.take() {
                     Some(stream) => Upload::begin(stream, &state, clock.clone(), length, cx),

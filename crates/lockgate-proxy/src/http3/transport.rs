@@ -35,6 +35,8 @@ pub struct Told {
     header_bytes: u64,
     counters: RefCell<Counters>,
     breach: Cell<Option<Breach>>,
+    /// Whether what a stream brought last was a malformed request.
+    malformed: Cell<bool>,
     /// The stream that was accepted last.
     last: RefCell<Option<Handle>>,
     /// Answers of which the client does not have all.
@@ -66,6 +68,7 @@ impl Told {
             header_bytes,
             counters: RefCell::new(counters),
             breach: Cell::new(None),
+            malformed: Cell::new(false),
             last: RefCell::new(None),
             owed: Cell::new(0),
         })
@@ -74,6 +77,11 @@ impl Told {
     /// What ended the connection, where the client did too much; told once.
     pub fn breach(&self) -> Option<Breach> {
         self.breach.take()
+    }
+
+    /// Whether what was just read of a stream failed since the request is malformed; told once.
+    pub fn malformed(&self) -> bool {
+        self.malformed.take()
     }
 
     /// Notes that an answer is on its way, until what comes back is dropped.
@@ -209,10 +217,9 @@ impl<B: Buf> quic::Connection<B> for Transport {
             stopped: Box::pin(send.stream.stopped()),
             code: Rc::clone(&send.code),
         }));
-        Poll::Ready(Ok(BidiStream {
-            send,
-            recv: RecvStream::new((recv, id), &self.told, StreamKind::Request),
-        }))
+        let mut recv = RecvStream::new((recv, id), &self.told, StreamKind::Request);
+        recv.answer = Some(Rc::clone(&send.code));
+        Poll::Ready(Ok(BidiStream { send, recv }))
     }
 
     fn opener(&self) -> Closed {
@@ -335,6 +342,8 @@ pub struct RecvStream {
     over: bool,
     frames: Frames,
     told: Rc<Told>,
+    /// With what the other direction is reset if it is not ended.
+    answer: Option<Rc<Cell<u64>>>,
 }
 
 impl RecvStream {
@@ -346,6 +355,7 @@ impl RecvStream {
             over: false,
             frames: Frames::new(kind, told.header_bytes),
             told: Rc::clone(told),
+            answer: None,
         }
     }
 }
@@ -391,6 +401,14 @@ impl quic::RecvStream for RecvStream {
                     match step {
                         Step::Held | Step::Drop => {}
                         Step::Pass => return Poll::Ready(Ok(Some(piece))),
+                        Step::Malformed => {
+                            told.malformed.set(true);
+                            let error_code = Code::H3_MESSAGE_ERROR.value();
+                            if let Some(answer) = &self.answer {
+                                answer.set(error_code);
+                            }
+                            return Poll::Ready(Err(Failed::StreamTerminated { error_code }));
+                        }
                         Step::Head => {
                             let head = Bytes::copy_from_slice(self.frames.head());
                             return Poll::Ready(Ok(Some(head)));

@@ -6,9 +6,10 @@ use std::task::{ready, Context, Poll};
 use bytes::{Buf, Bytes};
 use h3::server::RequestStream;
 use http_body::Frame;
+use lockgate_wire::http3::reasons::PSEUDO_FIELDS;
 
 use super::reasons;
-use super::transport::RecvStream;
+use super::transport::{RecvStream, Told};
 use crate::body::Broken;
 use crate::clock::Clock;
 use crate::net::{ConnectionState, Waiting};
@@ -16,6 +17,7 @@ use crate::net::{ConnectionState, Waiting};
 /// A request's body, as its stream brings it.
 pub struct Upload {
     stream: RequestStream<RecvStream, Bytes>,
+    told: Rc<Told>,
     state: Rc<ConnectionState>,
     clock: Clock,
     /// Bytes to come, where the head said it.
@@ -32,7 +34,7 @@ impl Upload {
     /// # Errors
     /// If there is none and should be.
     pub fn begin(
-        mut stream: RequestStream<RecvStream, Bytes>,
+        (mut stream, told): (RequestStream<RecvStream, Bytes>, Rc<Told>),
         state: &Rc<ConnectionState>,
         clock: Clock,
         length: Option<u64>,
@@ -40,7 +42,7 @@ impl Upload {
     ) -> Result<Option<Box<Self>>, Broken> {
         let first = match stream.poll_recv_data(cx) {
             Poll::Ready(Ok(Some(mut data))) => Some(data.copy_to_bytes(data.remaining())),
-            Poll::Ready(Err(_)) => return Err(Broken),
+            Poll::Ready(Err(_)) => return Err(broken(&told, state)),
             Poll::Pending => None,
             Poll::Ready(Ok(None)) => {
                 if length.is_some_and(|length| length > 0) {
@@ -49,7 +51,7 @@ impl Upload {
                 }
                 match stream.poll_recv_trailers(cx) {
                     Poll::Ready(Ok(None)) => return Ok(None),
-                    Poll::Ready(Err(_)) => return Err(Broken),
+                    Poll::Ready(Err(_)) => return Err(broken(&told, state)),
                     // Trailers of an empty body are nobody's: nothing is left to read.
                     Poll::Ready(Ok(Some(_))) => return Ok(None),
                     Poll::Pending => None,
@@ -59,6 +61,7 @@ impl Upload {
         state.begin_body();
         Ok(Some(Box::new(Self {
             stream,
+            told,
             state: Rc::clone(state),
             clock,
             left: length,
@@ -98,7 +101,7 @@ impl Upload {
                     };
                     match polled {
                         Ok(data) => data.map(|mut data| data.copy_to_bytes(data.remaining())),
-                        Err(_) => return Poll::Ready(Some(Err(Broken))),
+                        Err(_) => return Poll::Ready(Some(Err(broken(&self.told, &self.state)))),
                     }
                 }
             };
@@ -128,7 +131,7 @@ impl Upload {
         match trailers {
             Ok(Some(trailers)) => Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
             Ok(None) => Poll::Ready(None),
-            Err(_) => Poll::Ready(Some(Err(Broken))),
+            Err(_) => Poll::Ready(Some(Err(broken(&self.told, &self.state)))),
         }
     }
 
@@ -137,4 +140,12 @@ impl Upload {
         self.state.broken.set(Some(&reasons::LENGTH_DIFFERS));
         Broken
     }
+}
+
+/// It cannot be read to its end; the connection's state is told why, where it is the request.
+fn broken(told: &Told, state: &ConnectionState) -> Broken {
+    if told.malformed() {
+        state.broken.set(Some(&PSEUDO_FIELDS));
+    }
+    Broken
 }

@@ -1,5 +1,6 @@
 //! The frames of one stream.
 
+use super::section::Section;
 use super::{reasons, Breach, Counters, FRAME_ERROR};
 
 const DATA: u64 = 0;
@@ -35,6 +36,8 @@ pub enum Step {
     Pass,
     /// It carries nothing.
     Drop,
+    /// The request is malformed ([`reasons::PSEUDO_FIELDS`]), and is not to be passed on.
+    Malformed,
 }
 
 /// Follows the frames of one stream, and cuts them from each other.
@@ -53,6 +56,10 @@ pub struct Frames {
     header_bytes: u64,
     /// Whether a frame of an unknown kind costs nothing yet.
     free: bool,
+    /// The fields that are being read.
+    section: Option<Section>,
+    /// Whether HEADERS have come.
+    headed: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -82,6 +89,8 @@ impl Frames {
             begun: 0,
             header_bytes,
             free: matches!(kind, StreamKind::Request),
+            section: None,
+            headed: false,
         }
     }
 
@@ -133,7 +142,16 @@ impl Frames {
                 };
                 // It is no longer than what came.
                 let passed = usize::try_from(passed).unwrap_or(bytes.len());
-                Ok((passed, if known { Step::Pass } else { Step::Drop }))
+                let fit = match &mut self.section {
+                    Some(section) => section.take(&bytes[..passed]),
+                    None => true,
+                };
+                let step = match (fit, known) {
+                    (false, _) => Step::Malformed,
+                    (true, true) => Step::Pass,
+                    (true, false) => Step::Drop,
+                };
+                Ok((passed, step))
             }
             State::StreamType | State::FrameType | State::Length(_) => {
                 if self.is_whole() && !matches!(self.state, State::Length(_)) {
@@ -162,6 +180,8 @@ impl Frames {
             State::Length(kind) => {
                 let length = number;
                 let known = self.judge(kind, length, counters, now_ms)?;
+                self.section = (kind == HEADERS).then(|| Section::new(self.headed));
+                self.headed |= kind == HEADERS;
                 self.state = match length {
                     0 => State::FrameType,
                     left => State::Payload { left, known },

@@ -8,6 +8,9 @@ reasons! { "http3", Client:
     HEADER_BLOCK_TOO_LARGE = "http3-header-block-too-large", 431,
         "A header block is too large.",
         "Send fewer or shorter headers; cookies are the usual cause. The operator may raise the listener's `limits.head_bytes`.";
+    PSEUDO_FIELDS = "http3-pseudo-fields", 400,
+        "A pseudo-header field is where it may not be.",
+        "One such as `:path` stands in a request twice, behind another field or in its trailers, is one that no request has, or the fields are not coded as RFC 9204 says (RFC 9114 section 4.3). The client's library is at fault, or this is an attack.";
     RESET_FLOOD = "http3-reset-flood", 429,
         "The client cancels too many requests.",
         "Cancel fewer requests, or raise their deadlines: asking and cancelling at once is an attack (CVE-2023-44487 has the same over HTTP/2). The operator may raise the listener's `limits.control_frames`.";

@@ -6,6 +6,9 @@ use super::{reasons, Breach, Counters, Frames, Step, StreamKind, Sums};
 use crate::reason::ReasonRef;
 
 const HEADER_BYTES: u64 = 1000;
+/// `GET / `, as the static table of QPACK has it, and an authority.
+const HEAD: &[u8] = &[0, 0, 0xd1, 0xd7, 0xc1, 0x50, 1, b'a'];
+const TRAILERS: &[u8] = &[0, 0, 0x21, b'x', 1, b'1'];
 
 fn integer(value: u64) -> Vec<u8> {
     match value {
@@ -46,6 +49,7 @@ fn feed(
             Step::Held | Step::Drop => {}
             Step::Head => pieces.push(frames.head().to_vec()),
             Step::Pass => pieces.push(here.to_vec()),
+            Step::Malformed => return Err((&reasons::PSEUDO_FIELDS).into()),
         }
         bytes = rest;
     }
@@ -69,7 +73,8 @@ fn reason<T>(watched: Result<T, Breach>) -> Option<ReasonRef> {
 
 #[test]
 fn a_request_passes() {
-    let request = [frame(1, &[7; 1000]), frame(0, &[1; 70_000]), frame(1, &[2])].concat();
+    let long = [HEAD, b"!x\x7f\xdc\x06", &[7; 987]].concat();
+    let request = [frame(1, &long), frame(0, &[1; 70_000]), frame(1, TRAILERS)].concat();
     assert_eq!(watch(StreamKind::Request, &request), Ok(()));
 }
 
@@ -93,7 +98,7 @@ fn a_frame_of_an_unknown_kind_may_carry_little() {
 #[test]
 fn each_request_may_send_one_frame_without_meaning_and_no_flood_of_them() {
     let mut counters = Counters::new(1, 0);
-    let request = [frame(1, b"head"), frame(0x21, b"grease")].concat();
+    let request = [frame(1, HEAD), frame(0x21, b"grease")].concat();
     for _ in 0..1000 {
         let mut frames = Frames::new(StreamKind::Request, HEADER_BYTES);
         assert!(feed(&mut frames, &request, &mut counters, 0).is_ok());
@@ -118,7 +123,7 @@ fn the_control_stream_is_watched_and_others_are_not() {
 #[test]
 fn each_frame_is_a_head_and_its_payload_and_what_carries_nothing_is_left_out() {
     let request = [
-        frame(1, b"head"),
+        frame(1, HEAD),
         frame(0, b""),
         frame(0, b"one"),
         frame(0x21, b"grease"),
@@ -128,7 +133,7 @@ fn each_frame_is_a_head_and_its_payload_and_what_carries_nothing_is_left_out() {
     let mut counters = Counters::new(1, 0);
     let mut frames = Frames::new(StreamKind::Request, HEADER_BYTES);
     let pieces = feed(&mut frames, &request, &mut counters, 0).unwrap();
-    let wanted: [&[u8]; 6] = [&[1, 4], b"head", &[0, 3], b"one", &[0, 3], b"two"];
+    let wanted: [&[u8]; 6] = [&[1, 8], HEAD, &[0, 3], b"one", &[0, 3], b"two"];
     assert_eq!(pieces, wanted);
     assert!(!frames.is_cut());
     assert_eq!(frames.step(&[0x40], &mut counters, 0), Ok((1, Step::Held)));
@@ -211,6 +216,7 @@ fn streams_in_one_direction_are_counted() {
 fn reasons_keep_their_codes() {
     let codes = [
         (&reasons::FRAME_TOO_LARGE, "http3-frame-too-large"),
+        (&reasons::PSEUDO_FIELDS, "http3-pseudo-fields"),
         (&reasons::PATH_FLOOD, "http3-path-flood"),
         (&reasons::WINDOW_UPDATE_FLOOD, "http3-window-update-flood"),
         (&reasons::EMPTY_FRAMES_FLOOD, "http3-empty-frames-flood"),
@@ -218,6 +224,101 @@ fn reasons_keep_their_codes() {
     ];
     for (reason, code) in codes {
         assert_eq!(reason.code, code);
+    }
+}
+
+/// A name and a value, written out.
+fn written(name: &[u8], huffman: bool, value: &[u8]) -> Vec<u8> {
+    let mut line = Vec::new();
+    let length = u8::try_from(name.len()).unwrap();
+    let first = 0x20 | if huffman { 8 } else { 0 };
+    match length {
+        0..=6 => line.push(first | length),
+        _ => line.extend([first | 7, length - 7]),
+    }
+    line.extend(name);
+    line.push(u8::try_from(value.len()).unwrap());
+    line.extend(value);
+    line
+}
+
+#[test]
+fn pseudo_header_fields_come_once_and_first_however_they_are_written() {
+    let plain = |name: &[u8]| written(name, false, b"x");
+    let coded = |name: &[u8]| written(name, true, b"x");
+    let path = b"\xb9\x58\xd3\x3f";
+    let fine: [&[&[u8]]; 6] = [
+        &[HEAD],
+        &[
+            HEAD,
+            &plain(b"x-more"),
+            &plain(b"x-more"),
+            &plain(b"cookie"),
+        ],
+        &[&[0, 0, 0xd1, 0xd7], &coded(path), &plain(b":authority")],
+        &[
+            &[0, 0, 0xd4],
+            &plain(b":scheme"),
+            &plain(b":path"),
+            &plain(b":protocol"),
+        ],
+        // Names that begin as a colon does but for a bit.
+        &[HEAD, &coded(b"\xba\x58"), &plain(b";path")],
+        // Longer than any of them.
+        &[
+            HEAD,
+            &plain(b"x-a-name-that-is-longer"),
+            &coded(&[0x20; 20]),
+        ],
+    ];
+    for lines in fine {
+        let request = frame(1, &lines.concat());
+        assert_eq!(watch(StreamKind::Request, &request), Ok(()), "{lines:?}");
+    }
+    let wrong: [&[&[u8]]; 16] = [
+        // Twice: by the table, by a name of it, written out, and coded.
+        &[HEAD, &[0xd1]],
+        &[HEAD, &[0xd4]],
+        &[HEAD, &[0x51, 1, b'/']],
+        &[HEAD, &plain(b":path")],
+        &[HEAD, &coded(path)],
+        &[
+            &[0, 0],
+            &coded(b"\xb8\x3b\x53\x39\xec\x32\x7d\x7f"),
+            &[0xc0],
+        ],
+        &[&[0, 0], &coded(b"\xb9\x49\x53\x39\xe4"), &[0xd1]],
+        &[&[0, 0], &coded(b"\xb8\x82\x4e\x5a\x4b"), &[0xd7]],
+        &[
+            &[0, 0],
+            &coded(b"\xb9\x5d\x87\x49\xc8\x7a\x3f"),
+            &plain(b":protocol"),
+        ],
+        // Behind another.
+        &[
+            &[0, 0, 0xd1, 0xd7, 0xc1],
+            &plain(b"x"),
+            &plain(b":authority"),
+        ],
+        &[&[0, 0, 0xd1, 0xd7, 0xc1, 0xdf, 0xc0]],
+        // None of a request's, and one that nobody knows, or in an odd spelling.
+        &[HEAD, &[0xd9]],
+        &[HEAD, &plain(b":path-too")],
+        &[HEAD, &coded(b"\xb9\x58\xd3\x3e")],
+        // Out of a dynamic table, and a number that does not end.
+        &[HEAD, &[0x80]],
+        &[HEAD, &[0x27, 0x80, 0x80, 0x80, 0x80, 0x80, 0, b'x']],
+    ];
+    for lines in wrong {
+        let request = frame(1, &lines.concat());
+        let refused = reason(watch(StreamKind::Request, &request));
+        assert_eq!(refused, Some(&reasons::PSEUDO_FIELDS), "{lines:?}");
+    }
+    let trailers = |lines: &[u8]| [frame(1, HEAD), frame(0, b"body"), frame(1, lines)].concat();
+    assert_eq!(watch(StreamKind::Request, &trailers(TRAILERS)), Ok(()));
+    for lines in [&[0, 0, 0xc1][..], &[0, 0, 0x21, b'x', 0, 0xd9]] {
+        let refused = watch(StreamKind::Request, &trailers(lines));
+        assert_eq!(reason(refused), Some(&reasons::PSEUDO_FIELDS));
     }
 }
 
