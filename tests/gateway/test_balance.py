@@ -12,10 +12,12 @@ import pytest
 
 from gateway.harness import bundles
 from gateway.harness.gate import Gate
+from gateway.harness.secure import Http2
 from gateway.harness.unix import UnixUpstream
 from gateway.harness.upstream import AutoUpstream, Upstream
 from gateway.harness.wire import answer, request
 from lockgate.config import bundle_types as types
+from support.certificates import Authority
 from support.ports import free_port
 from support.waiting import until
 
@@ -159,6 +161,18 @@ def test_a_client_keeps_its_server_by_a_cookie(gate: Gate, ends: ExitStack) -> N
     client.send(request("/", f"Cookie: {pair}"))
     gone = client.message()
     assert (gone.status, gone.get("set-cookie") is not None) == (200, True)
+
+
+def test_a_cookie_that_was_set_over_tls_goes_over_nothing_else(gate: Gate, ends: ExitStack, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    listener = bundles.listener(tls=bundles.tls(authority.issue("sticky", "shop.example")))
+    upstream = bundles.upstream(free_port())
+    upstream["targets"] = [bundles.server(one.port) for one in several(ends, 2)]
+    upstream["balance"] = STICKY
+    gate.load(bundles.bundle([bundles.api()], [upstream], listeners=[listener]))
+    with Http2(gate.port(), authority.pem) as web:
+        cookies = [value for name, value in web.get().headers if name == "set-cookie"]
+    assert [cookie.partition("; ")[2] for cookie in cookies] == ["Path=/; HttpOnly; SameSite=Lax; Secure"]
 
 
 def test_lower_priorities_are_asked_first(gate: Gate, ends: ExitStack) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import ssl
 import threading
@@ -277,14 +278,14 @@ def secure_upstream(
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def serve() -> None:
-            while True:
+            for number in itertools.count():
                 try:
                     raw, _ = listening.accept()
                 except OSError:
                     return
-                threading.Thread(target=converse, args=(raw,), daemon=True).start()
+                threading.Thread(target=converse, args=(raw, number), daemon=True).start()
 
-        def converse(raw: socket.socket) -> None:
+        def converse(raw: socket.socket, number: int) -> None:
             try:
                 with how.wrap_socket(raw, server_side=True) as sock:
                     wire = Wire(sock)
@@ -293,7 +294,8 @@ def secure_upstream(
                     while True:
                         wire.message()
                         said = name.encode()
-                        wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(said), said))
+                        head = b"HTTP/1.1 200 OK\r\nConnection-Number: %d\r\nContent-Length: %d\r\n\r\n"
+                        wire.send(head % (number, len(said)) + said)
             except (OSError, Exception):  # noqa: BLE001 -- A client that goes is no matter here.
                 raw.close()
 
@@ -348,6 +350,24 @@ def test_an_upstream_is_held_to_its_pins(gate: Gate, authority: Authority) -> No
         assert through(gate, port, bundles.upstream_tls(authority.pem, pins=["00" * 32]))[0] == 502
         unverified = bundles.waiver()
         assert through(gate, port, bundles.upstream_tls(pins=["00" * 32], unverified=unverified))[0] == 502
+
+
+def test_two_upstreams_at_one_place_keep_their_own_connections(gate: Gate, authority: Authority) -> None:
+    mine = authority.issue("gate", "gate.internal")
+    with secure_upstream(authority.issue("up", "127.0.0.1"), authority.pem) as port:
+        where = f"https://127.0.0.1:{port}"
+        rules = {
+            "any": bundles.upstream_tls(authority.pem, shown=mine),
+            "new": bundles.upstream_tls(authority.pem, shown=mine, minimum="1.3"),
+        }
+        upstreams = [bundles.upstream(where, name=name, tls=tls) for name, tls in rules.items()]
+        gate.load(bundles.bundle([bundles.api(name, f"/{name}", to=name) for name in rules], upstreams))
+        numbers = []
+        with gate.client() as wire:
+            for path in ("any", "new") * 3:
+                wire.send(b"GET /%s HTTP/1.1\r\nHost: shop.example\r\n\r\n" % path.encode())
+                numbers.append(wire.message().get("connection-number"))
+        assert numbers == ["0", "1"] * 3
 
 
 def test_the_gate_shows_its_certificate_to_an_upstream(gate: Gate, authority: Authority) -> None:

@@ -119,7 +119,8 @@ pub async fn converse(
             request,
             respond,
         );
-        tokio::task::spawn_local(task);
+        // In a box: the runtime moves what it is given about, at the end of it as well.
+        tokio::task::spawn_local(Box::pin(task));
     }
     poll_fn(|cx| {
         // As far as the client takes it: its last frames say why it is turned away.

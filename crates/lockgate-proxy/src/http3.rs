@@ -189,13 +189,13 @@ async fn serve(
                         continue;
                     }
                 };
-                tokio::task::spawn_local(serving::serve(
+                tokio::task::spawn_local(Box::pin(serving::serve(
                     Rc::clone(worker),
                     Rc::clone(origin),
                     (stream, under_way),
                     *resolver,
                     (Rc::clone(told), handle),
-                ));
+                )));
             }
         }
     }

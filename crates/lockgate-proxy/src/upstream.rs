@@ -26,6 +26,7 @@ use crate::http1::SpareMap;
 use crate::net::{out_of_descriptors, ConnectionState, Reserve, Scratch};
 use crate::reasons;
 use crate::snapshot::{CompiledUpstream, Snapshot};
+use crate::tls::Outbound;
 
 mod balance;
 mod breaker;
@@ -55,7 +56,7 @@ pub use link::{Broke, Link, Written};
 
 pub use report::{standing, write, Standing};
 pub use state::Registry;
-pub use sticky::Sticky;
+pub use sticky::{secured, Sticky};
 pub use target::Target;
 
 use http1::Http1;
@@ -263,18 +264,31 @@ impl Pools {
         if let Some(snapshot) = snapshot {
             known.renew(snapshot);
         }
+        // Files are read anew without a new bundle, so this is asked of each snapshot.
+        let rules: Option<HashSet<*const Outbound, RandomState>> = snapshot.map(|snapshot| {
+            let tls = snapshot.upstreams.iter().filter_map(|one| one.tls.as_ref());
+            tls.map(Arc::as_ptr).collect()
+        });
+        let trusted = |tls: Option<&Arc<Outbound>>| match (&rules, tls) {
+            (Some(rules), Some(made)) => rules.contains(&Arc::as_ptr(made)),
+            _ => true,
+        };
         self.shared.borrow_mut().retain(|target, connections| {
             if !known.has(target) {
                 return false;
             }
-            connections.retain(|(connection, keep_ms)| !connection.is_done(*keep_ms, now_ms));
+            connections.retain(|(connection, keep_ms)| {
+                trusted(connection.tls.as_ref()) && !connection.is_done(*keep_ms, now_ms)
+            });
             !connections.is_empty()
         });
         self.resting.borrow_mut().retain(|target, links| {
             if !known.has(target) {
                 return false;
             }
-            links.retain_mut(|(link, keep_ms)| usable(link, *keep_ms, now_ms));
+            links.retain_mut(|(link, keep_ms)| {
+                trusted(link.tls.as_ref()) && usable(link, *keep_ms, now_ms)
+            });
             !links.is_empty()
         });
     }
@@ -319,11 +333,14 @@ impl Pools {
         }
         let mut resting = self.resting.borrow_mut();
         let links = resting.get_mut(target)?;
-        let fits = |(link, _): &Resting| link.spoken.as_deref() == spoken;
-        // The last one, unless some of them are told whom they are for.
+        // One that was made safe by other rules is no proof by these, and may be another upstream's.
+        let fits = |(link, _): &Resting| {
+            link.spoken.as_deref() == spoken && upstream.trusts(link.tls.as_ref())
+        };
+        // The last one, unless some of them are for others.
         while let Some(at) = links.iter().rposition(fits) {
             let (mut link, keep_ms) = links.swap_remove(at);
-            if upstream.trusts(link.tls.as_ref()) && usable(&mut link, keep_ms, now_ms) {
+            if usable(&mut link, keep_ms, now_ms) {
                 return Some(link);
             }
         }
@@ -337,11 +354,12 @@ impl Pools {
         upstream: &CompiledUpstream,
         now_ms: u64,
     ) -> Option<Box<Link>> {
-        let mut shared = self.shared.borrow_mut();
-        let connections = shared.get_mut(target)?;
+        let shared = self.shared.borrow();
         // One that was made safe by other rules is no proof by these.
-        connections.retain(|(connection, _)| upstream.trusts(connection.tls.as_ref()));
-        let (connection, _) = connections.iter().find(|(one, _)| one.has_room())?;
+        let (connection, _) = shared
+            .get(target)?
+            .iter()
+            .find(|(one, _)| upstream.trusts(one.tls.as_ref()) && one.has_room())?;
         Some(stream_of(connection, target, now_ms))
     }
 

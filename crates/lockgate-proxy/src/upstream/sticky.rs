@@ -9,6 +9,14 @@ use crate::bundle::StickyCookie;
 /// Hexadecimal digits of a token: 128 bits.
 const DIGITS: usize = 32;
 
+/// A `Set-Cookie` for who came over TLS: nobody else is ever sent it (RFC 6265 section 5.2.5).
+#[must_use]
+pub fn secured(cookie: &HeaderValue) -> HeaderValue {
+    let secured = [cookie.as_bytes(), b"; Secure"].concat();
+    // Of a header's bytes, all of them.
+    HeaderValue::from_bytes(&secured).unwrap_or_else(|_| cookie.clone())
+}
+
 /// How clients are given their servers' tokens.
 #[derive(Debug)]
 pub struct Sticky {
