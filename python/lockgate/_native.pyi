@@ -353,6 +353,15 @@ class Gate:
     def refetched(self, issuer: str) -> None:
         """Note that an issuer's keys were looked for, whatever was found."""
 
+    def questions(self) -> list[tuple[str, str, list[bytes]]]:
+        """Take the certificates that responders are to be asked about: answer's name, rules, what was shown (DER)."""
+
+    def questions_fd(self) -> int:
+        """Give a descriptor that can be read while there are questions."""
+
+    def answered(self, question: str, standing: str, again_ms: int, holds_ms: int) -> bool:
+        """Note what came of a question; false where it could not be understood."""
+
     def contact(self) -> None:
         """Note that facts are complete as of now."""
 

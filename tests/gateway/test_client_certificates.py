@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import datetime as dt
 import shutil
 import ssl
 import subprocess
@@ -310,6 +312,29 @@ def test_a_ticket_does_not_outlive_its_certificate(
     # The listener is another one now, with tickets of its own: the session is not taken up, and
     # the certificate, shown anew, is refused.
     turned_away(gate, how, "tls-client-certificate-revoked", session=session)
+
+
+@pytest.mark.parametrize("version", BOTH, ids=lambda version: version.name)
+def test_a_session_does_not_outlive_the_certificate_that_it_brings_along(
+    version: ssl.TLSVersion, gate: Gate, auto: AutoUpstream, authority: Authority, own: Issued
+) -> None:
+    brief = authority.issue("brief", "brief.example", days=4 / 86_400, begins=-1)
+    gate.load(serving(auto, own, bundles.clients(authority.pem)))
+    how = context(authority.pem, shown=brief, only=version)
+    with connect(gate.port(), how) as sock:
+        sock.sendall(GET % (b"shop.example", b""))
+        assert sock.recv(4096).startswith(b"HTTP/1.1 200")
+        session = sock.session
+    over = brief.certificate.not_valid_after_utc + dt.timedelta(seconds=1)
+    until(lambda: dt.datetime.now(dt.UTC) > over, "the certificate to run out")
+    # No file has changed, so the ticket is taken up; what it brings along is verified anew, and no
+    # request is read.
+    with connect(gate.port(), how, session=session) as sock:
+        assert sock.session_reused
+        with contextlib.suppress(ssl.SSLError, ConnectionError):
+            sock.sendall(GET % (b"shop.example", b""))
+            assert not sock.recv(1)
+    until(lambda: gate.refusals("tls-client-certificate-expired"), "the refusal to be counted")
 
 
 @pytest.mark.parametrize("version", BOTH, ids=lambda version: version.name)

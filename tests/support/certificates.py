@@ -39,6 +39,17 @@ class Authority:
         self.pem = folder / f"{name}.pem"
         self.pem.write_bytes(self.certificate.public_bytes(Encoding.PEM))
 
+    @property
+    def key(self) -> ec.EllipticCurvePrivateKey:
+        """Its key."""
+        return self._key
+
+    def private(self) -> Path:
+        """Writes its key down, for a program that signs in its name."""
+        path = self.pem.with_suffix(".key")
+        _replace(path, self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        return path
+
     def below(self, name: str, *extensions: tuple[x509.ExtensionType, bool], days: int = 30) -> Authority:
         """Another one that this one vouches for, by what the extensions say."""
         other = Authority(self.folder, name)

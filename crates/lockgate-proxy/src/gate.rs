@@ -30,6 +30,7 @@ use crate::facts::{FactError, FactStore};
 use crate::http3;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
+use crate::ocsp::Inquiries;
 use crate::plugins::{Launch, Ledger, Pool};
 use crate::refetch::Refetches;
 use crate::tls::{Kept, Managed, Source};
@@ -37,6 +38,7 @@ use crate::upstream::{Keeper, Registry};
 use crate::worker::{Command, Shared, Worker};
 
 mod handover;
+mod inquired;
 mod listening;
 pub(crate) mod secret;
 mod status;
@@ -214,6 +216,7 @@ impl Gate {
             counters: Local::default(),
             tokens: Arc::new(TokenCache::default()),
             refetches: Refetches::new().map_err(GateError::State)?,
+            inquiries: Inquiries::new().map_err(GateError::State)?,
             metrics: Metrics::new(settings.workers),
             ledger: Ledger::default(),
             upstreams,

@@ -4,6 +4,7 @@
 //! serves, a policy decides, [`upstream`] forwards, [`respond`] refuses,
 //! [`exchange`] writes down.
 
+mod bell;
 pub mod body;
 pub mod bundle;
 pub mod client;
@@ -30,6 +31,7 @@ pub mod metrics;
 pub mod mirror;
 pub mod net;
 pub mod normal;
+pub mod ocsp;
 pub mod operations;
 mod passthrough;
 pub mod pipeline;

@@ -45,7 +45,7 @@ use crate::snapshot::{CompiledApi, CompiledListener, CompiledUpstream, Policy};
 use crate::tls::reasons::{CERTIFICATE_EXPIRED, CERTIFICATE_REFUSED, HTTPS_REQUIRED, MISDIRECTED};
 use crate::tls::{Secured, Tls};
 use crate::upstream::{secured, Head, Upgrading};
-use crate::worker::{Origin, Worker};
+use crate::worker::{Origin, Shared, Worker};
 
 /// A place in the order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -278,9 +278,11 @@ pub async fn serve_request(
 
     // Whose connection it is.
     let listener = &exchange.listener;
-    if let Some(reason) = misdirected(listener, state, &parts.headers, false) {
+    inquire(&worker.shared, listener, state).await;
+    if let Some(reason) = misdirected(&worker.shared, listener, state, &parts.headers, false) {
         // A revoked certificate ends its connection; one for another host goes on with its own.
         let ends = reason != &MISDIRECTED;
+        state.retiring.set(state.retiring.get() || ends);
         return refuse(exchange, reason.into(), ends);
     }
     // An authority asks for a proof over plain HTTP, and before anything else holds.
@@ -557,6 +559,7 @@ fn rescue(exchange: &mut Exchange, reason: Option<ReasonRef>) -> Denial {
 /// host, in the clear, or by a client whose certificate is not good any more.
 /// `again` looks at the certificate though nothing has changed.
 pub(crate) fn misdirected(
+    shared: &Shared,
     listener: &CompiledListener,
     state: &ConnectionState,
     headers: &HeaderMap,
@@ -570,7 +573,8 @@ pub(crate) fn misdirected(
         // The listener is plain by now, and nobody vouches for the client.
         return secured.client().is_some().then_some(&CERTIFICATE_REFUSED);
     };
-    if let Some(reason) = distrusted(tls, secured, again) {
+    let refused = distrusted(tls, secured, again);
+    if let Some(reason) = refused.or_else(|| shared.inquiries.refuses(tls, secured)) {
         return Some(reason);
     }
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
@@ -579,6 +583,18 @@ pub(crate) fn misdirected(
         None => tls.serves_nameless(secured),
     };
     (!serves).then_some(&MISDIRECTED)
+}
+
+/// Has the client's issuer asked whether it was revoked, where that is to be known and is not.
+/// Whom nobody vouches for any more is not asked about.
+async fn inquire(shared: &Shared, listener: &CompiledListener, state: &ConnectionState) {
+    if let (Some(tls), Some(secured)) = (&listener.tls, state.tls()) {
+        if shared.inquiries.due(tls, secured) && distrusted(tls, secured, false).is_none() {
+            let silent_ms = wall_ms().saturating_sub(shared.facts.heard_ms());
+            // In a box, so that requests without it carry nothing of it along.
+            Box::pin(shared.inquiries.hear(tls, secured, silent_ms)).await;
+        }
+    }
 }
 
 /// Why the client's certificate is not good any more. `again` looks at it though nothing has changed.
@@ -603,7 +619,10 @@ pub(crate) fn outlived(worker: &Worker, origin: &Origin, state: &ConnectionState
     };
     let (_, listener) = worker.snapshot(origin);
     let tls = listener.tls.as_ref();
-    tls.is_none_or(|tls| distrusted(tls, secured, false).is_some())
+    let inquiries = &worker.shared.inquiries;
+    tls.is_none_or(|tls| {
+        distrusted(tls, secured, false).is_some() || inquiries.shuts_out(tls, secured)
+    })
 }
 
 /// The target as it arrived, without scheme and authority.

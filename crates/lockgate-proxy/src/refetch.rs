@@ -8,15 +8,15 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher;
-use std::io::{Read, Write};
-use std::os::fd::{AsRawFd, RawFd};
-use std::os::unix::net::UnixStream;
+use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use foldhash::fast::RandomState;
 use tokio::sync::watch;
+
+use crate::bell::Bell;
 
 /// How long a request waits for keys; it has a client that waits, too.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -31,7 +31,7 @@ const UNKNOWN_NAMES: usize = 64;
 const WAITING: usize = 4_096;
 /// A control process that was not heard of for so long is not asked: it beats
 /// every second.
-const SILENCE_MS: u64 = 5_000;
+pub(crate) const SILENCE_MS: u64 = 5_000;
 
 /// All askings of a process.
 #[derive(Debug)]
@@ -42,10 +42,8 @@ pub struct Refetches {
     waiting: AtomicUsize,
     asked: AtomicU64,
     spared: AtomicU64,
-    /// A byte here says that there are wishes; a socket, since the control
-    /// process's end of it sleeps in `poll`.
-    bell: UnixStream,
-    heard: UnixStream,
+    /// Rings while there are wishes.
+    bell: Bell,
 }
 
 /// The state of one issuer's.
@@ -69,9 +67,6 @@ impl Refetches {
     /// # Errors
     /// If the system has no socket to give.
     pub fn new() -> std::io::Result<Self> {
-        let (bell, heard) = UnixStream::pair()?;
-        bell.set_nonblocking(true)?;
-        heard.set_nonblocking(true)?;
         Ok(Self {
             issuers: Mutex::default(),
             hasher: RandomState::default(),
@@ -79,8 +74,7 @@ impl Refetches {
             waiting: AtomicUsize::new(0),
             asked: AtomicU64::new(0),
             spared: AtomicU64::new(0),
-            bell,
-            heard,
+            bell: Bell::new()?,
         })
     }
 
@@ -100,8 +94,7 @@ impl Refetches {
     /// Issuers whose keys the control process is to fetch.
     #[must_use]
     pub fn wishes(&self) -> Vec<String> {
-        let mut bytes = [0; 64];
-        while (&self.heard).read(&mut bytes).is_ok_and(|count| count > 0) {}
+        self.bell.silence();
         let mut issuers = self.lock();
         let wished = issuers.iter_mut().filter(|(_, flight)| flight.wished);
         wished
@@ -115,7 +108,7 @@ impl Refetches {
     /// What to wait on for wishes: it can be read while there are any.
     #[must_use]
     pub fn bell(&self) -> RawFd {
-        self.heard.as_raw_fd()
+        self.bell.descriptor()
     }
 
     /// The control process has looked, whatever it found; those who wait go on.
@@ -168,8 +161,7 @@ impl Refetches {
             // Who only joins is not noted: the answer may be older than their key.
             flight.unknown.insert(name);
             self.asked.fetch_add(1, Ordering::Relaxed);
-            // A full pipe has bells enough in it.
-            let _ = (&self.bell).write(&[1]);
+            self.bell.ring();
         }
         Some(flight.done.subscribe())
     }
@@ -180,10 +172,10 @@ impl Refetches {
 }
 
 /// A place among those who wait; given back also by who goes away.
-struct Place<'a>(&'a AtomicUsize);
+pub(crate) struct Place<'a>(&'a AtomicUsize);
 
 impl<'a> Place<'a> {
-    fn take(waiting: &'a AtomicUsize) -> Self {
+    pub(crate) fn take(waiting: &'a AtomicUsize) -> Self {
         waiting.fetch_add(1, Ordering::Relaxed);
         Self(waiting)
     }

@@ -18,6 +18,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, SupportedProtocolVersion};
 
 use crate::bundle::{self, Protocol, TlsVersion};
+use crate::ocsp::Asking;
 
 mod accept;
 mod certificate;
@@ -330,6 +331,12 @@ impl Tls {
             }
             _ => false,
         }
+    }
+
+    /// How responders are asked about the client of a connection, where they are.
+    pub(crate) fn asks(&self, secured: &Secured) -> Option<&Arc<Asking>> {
+        let rules = &self.rules[self.rules_of(secured.name.as_deref())];
+        rules.clients.as_ref()?.ocsp.as_ref()
     }
 
     /// Looks again at the certificate that a client showed in its handshake, by

@@ -29,6 +29,7 @@ use crate::net::{
     client_of, out_of_descriptors, Acceptor, Admission, ConnectionState, Endpoint, Ends, Full,
     Incoming, ListeningSocket, Permit, Scratch, Watch,
 };
+use crate::ocsp::Inquiries;
 use crate::pipeline::outlived;
 use crate::plugins::Ledger;
 use crate::refetch::Refetches;
@@ -67,6 +68,8 @@ pub struct Shared {
     pub tokens: Arc<TokenCache>,
     /// Issuers' keys that are asked for anew.
     pub refetches: Refetches,
+    /// Whether clients' certificates were revoked, as their issuers say.
+    pub inquiries: Inquiries,
     /// Numbers.
     pub metrics: Arc<Metrics>,
     /// What is known of upstreams.
@@ -712,6 +715,7 @@ impl Worker {
         Ok(UnderWay {
             worker: Rc::clone(self),
             connection: Rc::clone(connection),
+            stream: Rc::clone(stream),
             number: self.watch.add(Rc::clone(stream)),
             permit,
             answered: false,
@@ -739,6 +743,7 @@ impl Worker {
 pub(crate) struct UnderWay {
     worker: Rc<Worker>,
     connection: Rc<ConnectionState>,
+    stream: Rc<ConnectionState>,
     number: usize,
     permit: Option<Permit>,
     answered: bool,
@@ -750,6 +755,9 @@ impl UnderWay {
     pub(crate) fn answered(&mut self) {
         self.permit = None;
         if !std::mem::replace(&mut self.answered, true) {
+            if self.stream.retiring.get() {
+                self.connection.retiring.set(true);
+            }
             self.connection.end_request(self.worker.clock.coarse_ms());
         }
     }

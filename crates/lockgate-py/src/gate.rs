@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lockgate_policy::Digest;
 use lockgate_proxy::gate::{self as native, Account, Handed, ListeningSocket};
+use lockgate_proxy::ocsp::Standing;
 use pyo3::prelude::*;
 use serde::Serialize;
 
@@ -21,6 +23,9 @@ pub struct Gate {
 
 /// A listener's address, the one that it really has, and its descriptors.
 type Sockets = (String, String, Vec<i32>);
+
+/// What an answer is told by, the rules for clients that hold, and what the client showed, DER.
+type Question = (String, String, Vec<Vec<u8>>);
 
 #[derive(Serialize)]
 struct Bundle {
@@ -106,6 +111,34 @@ impl Gate {
 
     fn refetched(&self, issuer: &str) {
         self.gate.refetched(issuer);
+    }
+
+    fn questions(&self) -> Vec<Question> {
+        let open = self.gate.questions().into_iter();
+        let told = open.map(|question| {
+            let chain = question.chain.into_iter().map(Vec::from).collect();
+            (Digest(question.key).to_hex(), question.rules.into(), chain)
+        });
+        told.collect()
+    }
+
+    fn questions_fd(&self) -> i32 {
+        self.gate.questions_bell()
+    }
+
+    fn answered(&self, question: &str, standing: &str, again_ms: u64, holds_ms: u64) -> bool {
+        let standing = match standing {
+            "good" => Standing::Good,
+            "revoked" => Standing::Revoked,
+            "unknown" => Standing::Unknown,
+            _ => return false,
+        };
+        let Some(key) = Digest::from_hex(question) else {
+            return false;
+        };
+        let [again, holds] = [again_ms, holds_ms].map(Duration::from_millis);
+        self.gate.answered(&key.0, standing, again, holds);
+        true
     }
 
     fn contact(&self) {

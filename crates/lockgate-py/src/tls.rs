@@ -53,7 +53,7 @@ pub fn check_client_trust(
     crl: Vec<Vec<u8>>,
     certain: bool,
 ) -> PyResult<()> {
-    py.detach(|| Clients::read(&trust, &crl, (true, unknown(certain))))
+    py.detach(|| Clients::read(&trust, &crl, (true, unknown(certain)), None))
         .map(drop)
         .map_err(|why| Told::new("client-trust-unfit", why).into())
 }
@@ -70,7 +70,7 @@ pub fn client_refusal(
     certain: bool,
 ) -> PyResult<Option<&'static str>> {
     py.detach(|| {
-        let clients = Clients::read(&trust, &crl, (true, unknown(certain)))
+        let clients = Clients::read(&trust, &crl, (true, unknown(certain)), None)
             .map_err(|why| Told::new("client-trust-unfit", why))?;
         let told = "it is no certificate in PEM that could be read";
         let shown =

@@ -24,6 +24,7 @@ from lockgate.admin.key_sets import KeySets
 from lockgate.admin.keys import Keys
 from lockgate.admin.link import LinkServer
 from lockgate.admin.reload import Reloader
+from lockgate.admin.revocations import Revocations
 from lockgate.admin.store import Store
 from lockgate.admin.upstreams import unavailable
 from lockgate.admin.watch import changes
@@ -74,6 +75,7 @@ class Control:
     gates: Gates
     history: HistoryKeeper
     key_sets: KeySets
+    revocations: Revocations
     certificates: Certificates
     counters: Counters = field(default_factory=Counters)
     started: float = field(default_factory=time.time)
@@ -89,11 +91,13 @@ class Control:
         box = Box()
         link = LinkServer(state, store, bundles, _noter(journal), box)
         key_sets = KeySets(store, findings, journal, link)
+        revocations = Revocations(findings, journal, link)
         certificates = Certificates(state, findings, journal, link, box)
         reloader = Reloader(config, bundles, findings, journal, link)
 
         async def follow(loaded: Loaded) -> None:
             await key_sets.follow(loaded)
+            await revocations.follow(loaded)
             await certificates.follow(loaded)
 
         reloader.on_loaded = follow
@@ -110,6 +114,7 @@ class Control:
             gates=Gates(state, store, journal, link),
             history=HistoryKeeper(state, findings, journal),
             key_sets=key_sets,
+            revocations=revocations,
             certificates=certificates,
         )
 

@@ -22,8 +22,11 @@ from lockgate.rehearsal.run import on_port
 
 if TYPE_CHECKING:
     from lockgate._native import Engine
+    from lockgate.config.bundle_types import Clients
 
 HOST_UNSAID = "localhost"
+ALERT: Final = "the handshake ends with an alert"
+"""What a client hears whose certificate is refused before there is a request."""
 
 
 class UnreadableError(ValueError):
@@ -85,10 +88,15 @@ class Known(NamedTuple):
     """Of issuers, to verify tokens by."""
 
 
-def offline(bundle: str, asked: Asked, known: Callable[[], Known]) -> dict[str, Any]:
+Standing = Callable[["Clients", bytes], tuple[str, str]]
+"""How a client that shows this, PEM, stands by the word of who issued it: `good`, `revoked` or `unknown`, and why."""
+
+
+def offline(bundle: str, asked: Asked, known: Callable[[], Known], standing: Standing | None = None) -> dict[str, Any]:
     """What the gate would do with the request, under this bundle.
 
-    `known` is called only if the request carries what may be a key, or the API takes tokens.
+    `known` is called only if the request carries what may be a key, or the API takes tokens; `standing`
+    only for a client's certificate of whose issuers the gate would ask whether they revoked it.
     """
     from lockgate._native import Engine, LockgateError, Plugins
 
@@ -104,14 +112,16 @@ def offline(bundle: str, asked: Asked, known: Callable[[], Known]) -> dict[str, 
     try:
         engine = Engine(text, pepper=bytes(32), plugins=plugins)
         explained = engine.evaluate(request)
-        turned_away = _turned_away(document, listener["name"], explained["request"]["host"], asked.certificate)
+        host = explained["request"]["host"]
+        turned_away, unsaid = _turned_away(document, listener["name"], host, asked.certificate, standing)
         if turned_away is not None:
             return _explanation({**explained, **turned_away}, listener, request)
         unread = _unread(document, listener["name"], explained["request"]["host"])
         if unread is not None:
             return _explanation({**explained, **unread}, listener, request)
         if explained["route"] is None:
-            return _explanation(explained, listener, request, _other_methods(engine, document, request, explained))
+            others = _other_methods(engine, document, request, explained)
+            return _explanation({**explained, **_errors(explained, unsaid)}, listener, request, others)
         names = key_headers(document, explained["route"])
         if asked.key is not None:
             request["headers"] += [(name, asked.key) for name in names]
@@ -121,7 +131,7 @@ def offline(bundle: str, asked: Asked, known: Callable[[], Known]) -> dict[str, 
             there = known()
             facts = _facts(carried, there)
             explained = Engine(text, facts=facts, pepper=there.pepper, plugins=plugins).evaluate(request)
-        return _explanation(explained, listener, request)
+        return _explanation({**explained, **_errors(explained, unsaid)}, listener, request)
     except LockgateError as error:
         raise UnreadableError(str(error)) from error
 
@@ -229,31 +239,47 @@ def _listener(document: dict[str, Any], asked: Asked) -> dict[str, Any]:
 
 
 def _turned_away(
-    document: dict[str, Any], listener: str, host: str, certificate: bytes | None
-) -> dict[str, Any] | None:
-    """What becomes of a client whose certificate is refused in the handshake: nothing of its request is read."""
-    from lockgate._native import client_refusal, reasons
+    document: dict[str, Any], listener: str, host: str, certificate: bytes | None, standing: Standing | None
+) -> tuple[dict[str, Any] | None, str | None]:
+    """What becomes of a client that is refused for its certificate; else what nobody could say of it."""
+    from lockgate._native import client_refusal
 
     (tls,) = (each["tls"] for each in document["listeners"] if each["name"] == listener)
-    if certificate is None or tls is None:
-        return None
-    clients = _clients(tls, host)
+    clients = _clients(tls, host) if tls is not None else None
+    if certificate is None:
+        missing = clients is not None and clients["require"]
+        return (_refused("tls-client-certificate-missing", ALERT) if missing else None), None
     if clients is None:
         raise UnreadableError(f"The listener `{listener}` asks clients of `{host}` for no certificate.")
     try:
         trust, crl = ([Path(name).read_bytes() for name in clients[part]] for part in ("trust", "crl"))
     except OSError as error:
         raise UnreadableError(f"{error.filename} cannot be read: {error.strerror}") from error
-    code = client_refusal(certificate, trust, crl, certain=clients["unknown_revocation"] == "deny")
-    if code is None:
-        return None
+    asks_responders, deny = clients.get("ocsp") is not None, clients["unknown_revocation"] == "deny"
+    code = client_refusal(certificate, trust, crl, certain=deny and (bool(crl) or not asks_responders))
+    if code is not None:
+        return _refused(code, ALERT), None
+    state, why = standing(clients, certificate) if asks_responders and standing is not None else ("good", "")
+    if state == "revoked":
+        return _refused("tls-client-certificate-revoked", why), None
+    if state == "unknown" and deny:
+        return _refused("tls-client-certificate-status-unknown", why), None
+    if state == "unknown":
+        return None, f"whether the certificate was revoked is not known, and it is let in: {why}"
+    return None, None
+
+
+def _refused(code: str, detail: str) -> dict[str, Any]:
+    """A client that is refused for its certificate: nothing of its request is judged."""
+    from lockgate._native import reasons
+
     (reason,) = (each for each in reasons() if each["code"] == code)
     told = {key: reason[key] for key in ("code", "title", "room", "advice")}
     return {
         **_UNREAD,
         "verdict": "deny",
         "status": reason["status"],
-        "reason": {**told, "own": None, "detail": "the handshake ends with an alert", "span": None},
+        "reason": {**told, "own": None, "detail": detail, "span": None},
         "upstream": None,
     }
 
@@ -288,10 +314,14 @@ def _patterns(host: str) -> list[str]:
     return [host, *("*." + ".".join(labels[number:]) for number in range(1, len(labels)))]
 
 
-def _clients(tls: dict[str, Any], host: str) -> dict[str, Any] | None:
+def _errors(explained: dict[str, Any], more: str | None) -> dict[str, Any]:
+    return {} if more is None else {"errors": [*explained.get("errors", []), more]}
+
+
+def _clients(tls: dict[str, Any], host: str) -> "Clients | None":
     """Whose certificates clients of this host may show: by its own rules, or those of the longest pattern."""
     rules = {name: each["clients"] for each in tls["hosts"] for name in each["names"]}
-    found: dict[str, Any] | None = next((rules[name] for name in _patterns(host) if name in rules), tls["clients"])
+    found: Clients | None = next((rules[name] for name in _patterns(host) if name in rules), tls["clients"])
     return found
 
 

@@ -16,6 +16,10 @@ LISTENERS: Final = 1024
 PROCESSES: Final = 64
 """More than ever live at once of one gate, which are two while it is upgraded."""
 ISSUERS: Final = 1024
+CHAIN: Final = 9
+"""Certificates that a gate lets a client show."""
+SHOWN: Final = 48 * 1024
+"""The longest of them in Base64; a gate lets a client show 32 KiB."""
 
 SEQUENCE_MAX: Final = 2**53
 """Beyond it JSON's numbers are not exact everywhere."""
@@ -94,6 +98,16 @@ class Wishes(_Said):
     """Issuers whose keys it wants anew."""
 
     issuers: Annotated[list[Word], Field(max_length=ISSUERS)]
+
+
+class Question(_Said):
+    """A client's certificate that its issuer is to be asked about."""
+
+    id: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    rules: Annotated[str, Field(min_length=1, max_length=1024)]
+    """Which rules for clients hold, by their path in the configuration."""
+    chain: Annotated[list[Annotated[str, Field(max_length=SHOWN)]], Field(min_length=1, max_length=CHAIN)]
+    """What the client showed, its own certificate first: DER in Base64."""
 
 
 Told = TypeVar("Told", bound=_Said)

@@ -12,7 +12,7 @@ import structlog
 from lockgate.admin.bundles import SignedBundle
 from lockgate.admin.certificates.box import Box
 from lockgate.admin.facts import Batch, FactsLog
-from lockgate.admin.gate_said import Applied, Held, Hello, Known, Standing, Taken, Wishes, parse
+from lockgate.admin.gate_said import Applied, Held, Hello, Known, Question, Standing, Taken, Wishes, parse
 from lockgate.gate.frames import HEADER, Frame, FrameError, Kind, encode, message, parse_header
 
 BEAT = 1.0
@@ -38,6 +38,7 @@ ASKED_SECONDS = 60.0
 T = TypeVar("T")
 
 OnRefetch = Callable[["GateSession", list[str]], None]
+OnQuestion = Callable[["GateSession", Question], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,8 @@ class GateSession:
         self.addresses: dict[str, str] = {}
         self.on_refetch: OnRefetch | None = None
         """Hears of issuers whose keys the gate wants anew."""
+        self.on_question: OnQuestion | None = None
+        """Hears of clients' certificates that responders are to be asked about."""
 
     async def greet(self) -> None:
         """Hear who it is and what it knows."""
@@ -192,6 +195,10 @@ class GateSession:
     async def refetched(self, issuer: str) -> None:
         """Say that an issuer's keys were looked for; what was found has been told before."""
         await self._send(message("refetched", issuer=issuer))
+
+    async def answered(self, question: str, standing: str, again_ms: int, holds_ms: int) -> None:
+        """Say what came of a question, when it is to be asked again, and how long this holds."""
+        await self._send(message("ocsp", id=question, standing=standing, again_ms=again_ms, holds_ms=holds_ms))
 
     async def reached(self, seq: int, within: float) -> bool:
         """Wait until the gate knows every fact up to `seq`."""
@@ -310,9 +317,8 @@ class GateSession:
                 _settle(self._facts_answer, taken.seq)
             case "certificates":
                 _settle(self._certificates_answer, parse(Held, said))
-            case "refetch":
-                if self.on_refetch is not None:
-                    self.on_refetch(self, parse(Wishes, said).issuers)
+            case "refetch" | "ocsp":
+                self._note_wish(said)
             case "bye":
                 self.parted = True
             case "renew":
@@ -322,6 +328,13 @@ class GateSession:
             case unknown if len(self._strange) < STRANGE and unknown not in self._strange:
                 self._strange.add(unknown)
                 log.warning("link-message-unknown", gate=self.name, type=unknown[:40], hint="is the gate newer?")
+
+    def _note_wish(self, said: dict[str, Any]) -> None:
+        """What the gate wants to know of others."""
+        if said["type"] == "refetch" and self.on_refetch is not None:
+            self.on_refetch(self, parse(Wishes, said).issuers)
+        elif said["type"] == "ocsp" and self.on_question is not None:
+            self.on_question(self, parse(Question, said))
 
     def _renew(self, said: dict[str, Any]) -> None:
         """Answer, unless one is under way, or the gate needs none."""

@@ -20,7 +20,7 @@ import structlog
 from lockgate.admin.bundles import Bundles, SignedBundle
 from lockgate.admin.certificates.box import Box
 from lockgate.admin.facts import FactsLog
-from lockgate.admin.gate_session import GateAnswer, GateSession, OnRefetch
+from lockgate.admin.gate_session import GateAnswer, GateSession, OnQuestion, OnRefetch
 from lockgate.admin.gates.registry import enrolled
 from lockgate.admin.store import Store
 from lockgate.gate.frames import FrameError
@@ -100,6 +100,8 @@ class LinkServer:
         """Hears of a bundle that a gate refused when it connected."""
         self.on_refetch: OnRefetch | None = None
         """Hears of issuers whose keys a gate wants anew."""
+        self.on_question: OnQuestion | None = None
+        """Hears of clients' certificates that a gate wants responders to be asked about."""
         self.gates: dict[str, GateSession] = {}
         """The gates that are connected, by name; one that retires is not among them."""
         self.connections = 0
@@ -268,7 +270,7 @@ class LinkServer:
 
     async def converse(self, session: GateSession) -> None:
         """Talk with a gate until either side has enough."""
-        session.on_refetch = self.on_refetch
+        session.on_refetch, session.on_question = self.on_refetch, self.on_question
         if sum(other.name == session.name for other in self._sessions) >= LINKS_EACH:
             log.warning("link-refused", gate=session.name, cause=f"it has {LINKS_EACH} links already")
             session.close()

@@ -74,6 +74,7 @@ async def _serve(state: StateFolder, config: Path, parent: Parent | None) -> Non
                 await _run(control, listener, parent, notes)
         finally:
             await control.key_sets.close()
+            await control.revocations.close()
             await control.certificates.close()
             await control.link.stop()
 

@@ -55,6 +55,12 @@ METRICS: Mapping[str, Metric] = {
     "lockgate_issuer_fetches_total": Metric(
         "counter", "Fetches of an issuer's keys, by what became of them.", ("issuer", "result")
     ),
+    "lockgate_ocsp_answers_total": Metric(
+        "counter",
+        "Times that a responder was asked about a client's certificate, by what it said; `failed` where it gave no "
+        "answer that holds.",
+        ("result",),
+    ),
     "lockgate_process_restarts_total": Metric(
         "counter", "Times the supervisor had to start a process again.", ("process",)
     ),
@@ -103,6 +109,9 @@ def _own(control: Control, *, gate_up: bool) -> dict[str, Samples]:
             (state.origin.name, result): count
             for state in issuers
             for result, count in (("failed", state.failures), ("fetched", state.fetches - state.failures))
+        },
+        "lockgate_ocsp_answers_total": {
+            (result,): count for result, count in control.revocations.responders.counts.items()
         },
         "lockgate_process_restarts_total": {
             (name,): int(process["restarts"]) for name, process in sorted(processes.items())

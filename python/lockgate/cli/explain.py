@@ -112,6 +112,7 @@ def explain(
 def _offline(config: Path, folder: Path, asked: Asked) -> dict[str, Any]:
     from lockgate.admin.explain import Known, UnreadableError, offline
     from lockgate.admin.keys import KnownKeys
+    from lockgate.admin.responders import asked_once
     from lockgate.state import StateError, StateFolder
 
     loaded = load_or_exit(config)
@@ -128,7 +129,7 @@ def _offline(config: Path, folder: Path, asked: Asked) -> dict[str, Any]:
                 keys = None if store is None else KnownKeys(store)
                 return Known(keys, state.pepper(), _key_sets(loaded, keys))
 
-            return offline(bundle, asked, known)
+            return offline(bundle, asked, known, lambda clients, shown: asked_once(loaded.outgoing, clients, shown))
     except (UnreadableError, StateError) as error:
         leave(str(error))
 

@@ -220,12 +220,14 @@ class Clients(TypedDict):
 
     crl: list[str]
     """Files of revocation lists, PEM."""
+    ocsp: Ocsp | None
+    """How responders are asked whether it was revoked; none where they are not."""
     require: bool
     """Whether a client without one is turned away."""
     trust: list[str]
     """Files of authorities, PEM."""
     unknown_revocation: UnknownRevocation
-    """What becomes of a certificate of which no list that is up to date tells."""
+    """What becomes of a certificate of which neither a list that is up to date nor a responder tells."""
 
 
 class CompressConfig(TypedDict):
@@ -622,6 +624,19 @@ class NormalForm(TypedDict):
     """`%00`."""
     path_parameters: Odd
     """`;` and what follows it in a segment."""
+
+
+class Ocsp(TypedDict):
+    """How responders are asked whether a client's certificate was revoked (RFC 6960)."""
+
+    max_age_ms: int
+    """How long an answer is believed before it is asked for again, milliseconds."""
+    responder: str | None
+    """The one responder; none for the one that each certificate names."""
+    rules: str
+    """The rules for clients that this is of, by their path in the configuration."""
+    timeout_ms: int
+    """How long a responder has, milliseconds."""
 
 
 Odd = Literal["reject", "normalize", "keep"]

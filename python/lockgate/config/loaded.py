@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from lockgate.config import secrets, tls
+from lockgate.config.bundle_types import Clients
 from lockgate.config.check import check
 from lockgate.config.compile import Compiler
 from lockgate.config.document import START, Document
@@ -107,6 +108,11 @@ class Loaded:
             for name, listener in self.document.listeners.items()
             for each in (listener.tls.certificate if listener.tls is not None else ())
         ]
+
+    @property
+    def ocsp_rules(self) -> dict[str, Clients]:
+        """The rules for clients by which responders are asked, by their path in the configuration."""
+        return tls.Files(self.document, self.lists.references).asking()
 
     @_unpaused
     def compile(self, sequence: int, created_ms: int) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from lockgate.addresses import Host, parse_host
 from lockgate.config.model_acme import Acme, CertificateNames
+from lockgate.config.model_issuers import parse_url
 from lockgate.policies import Settings, Waiver
 from lockgate.scalars import Flag, Name, Pin, Scalar, ShortForm, Text, duration, refusal, shown
 
@@ -51,6 +52,55 @@ class Certificate(Settings):
     )
 
 
+FROM_CERTIFICATE: Final = "from_certificate"
+
+
+def _responder(value: object) -> str:
+    """Whom to ask."""
+    if value == FROM_CERTIFICATE:
+        return FROM_CERTIFICATE
+    try:
+        return parse_url(value)
+    except ValueError as error:
+        raise refusal(
+            "responder-malformed",
+            f"{shown(value)} says of no responder where it is",
+            allowed=f"`{FROM_CERTIFICATE}`, or a URL such as `http://ocsp.example.com`",
+        ) from error
+
+
+Responder = Annotated[str, Scalar(_responder, {"type": "string", "pattern": "^(from_certificate$|https?://)"})]
+
+
+class Ocsp(Settings):
+    """How it is asked whether a client's certificate was revoked (OCSP, RFC 6960)."""
+
+    responder: Responder = Field(
+        description="Who is asked: `from_certificate` for whom each certificate names (`authorityInfoAccess`), or one "
+        "URL for all. Plain `http://` is as good as TLS here, since answers are signed. Only public addresses are "
+        "called, and those of `outgoing.allow`.",
+        examples=["from_certificate", "http://ocsp.example.com"],
+    )
+    timeout: Annotated[int, duration(100, 30_000)] = Field(
+        default=3_000,
+        description="How long a responder has. The first request with a certificate waits for it, and no other.",
+        examples=["2s"],
+        json_schema_extra={"default": "3s"},
+    )
+    max_age: Annotated[int, duration(1_000, 7 * DAY_MS)] = Field(
+        default=3_600_000,
+        description="How long an answer is believed before it is asked for again; no longer than it says itself. If "
+        "there is no new one then, the last holds for as long as it says itself.",
+        examples=["10m"],
+        json_schema_extra={"default": "1h"},
+    )
+
+
+def _ocsp(value: object) -> object:
+    """Turn the short form, whom to ask, into the long one."""
+    return {"responder": value} if isinstance(value, str) else value
+
+
 class ClientCertificates(Settings):
     """Whose certificates clients may show."""
 
@@ -74,17 +124,25 @@ class ClientCertificates(Settings):
     unknown_revocation: Literal["allow", "deny"] = Field(
         default="allow",
         description="What becomes of a certificate of which nothing says that it was not revoked: no list of who "
-        "issued it is there, or the list is out of date. `deny` wants a list for each authority on the way.",
+        "issued it is there or the list is out of date, or with `ocsp` no responder gave an answer that holds. `deny` "
+        "wants that of each certificate on the way to an authority, of `crl` and of `ocsp`, where they are named.",
         examples=["deny"],
+    )
+    ocsp: Annotated[Ocsp, BeforeValidator(_ocsp), ShortForm({"type": "string"})] | None = Field(
+        default=None,
+        description="Also asks who issued a certificate whether it was revoked. The control process asks, once for all "
+        "gates, after the handshake; the first request waits for the answer.",
+        examples=[FROM_CERTIFICATE, {"responder": "http://ocsp.example.com", "max_age": "10m"}],
     )
 
     @model_validator(mode="after")
     def _tellable(self) -> Self:
-        if self.unknown_revocation == "deny" and not self.crl:
+        if self.unknown_revocation == "deny" and not self.crl and self.ocsp is None:
             raise refusal(
                 "revocation-untold",
                 "nothing could say of any certificate that it was not revoked, so nobody could come in",
-                hint="name the revocation lists with `crl: FILE`, or take `unknown_revocation: deny` out",
+                hint="name the revocation lists with `crl: FILE`, ask with `ocsp: from_certificate`, or take "
+                "`unknown_revocation: deny` out",
             )
         return self
 

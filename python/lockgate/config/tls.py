@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import ipaddress
+from collections.abc import Iterator
 from typing import Final
+from urllib.parse import urlsplit
 
 from lockgate import _native
 from lockgate.addresses import is_loopback
@@ -12,10 +15,11 @@ from lockgate.config import passthrough
 from lockgate.config.document import Document
 from lockgate.config.managed import Managed, covered, plan
 from lockgate.config.model_listeners import Listener
-from lockgate.config.model_tls import Certificate, ClientCertificates, Hsts, Tls, UpstreamTls
+from lockgate.config.model_tls import FROM_CERTIFICATE, Certificate, ClientCertificates, Hsts, Ocsp, Tls, UpstreamTls
 from lockgate.config.placed import Path
 from lockgate.config.problems import Region
 from lockgate.config.references import References
+from lockgate.outgoing import Rules
 from lockgate.scalars import shown
 
 PEM_BYTES: Final = 2 * 2**20
@@ -49,7 +53,36 @@ class Files:
             "require": clients.require,
             "crl": [self.absolute(path, each) for each in clients.crl],
             "unknown_revocation": clients.unknown_revocation,
+            "ocsp": None if clients.ocsp is None else _asked(path, clients.ocsp),
         }
+
+    def asking(self) -> dict[str, types.Clients]:
+        """The rules for clients by which responders are asked, by their path in the configuration."""
+        made = (
+            self.clients(path, clients)
+            for name, listener in self.document.listeners.items()
+            if listener.tls is not None
+            for path, clients in rules_for_clients(("listeners", name, "tls"), listener.tls)
+        )
+        return {each["ocsp"]["rules"]: each for each in made if each is not None and each["ocsp"] is not None}
+
+
+def _asked(path: Path, ocsp: Ocsp) -> types.Ocsp:
+    return {
+        "rules": ".".join(map(str, path)),
+        "responder": None if ocsp.responder == FROM_CERTIFICATE else ocsp.responder,
+        "timeout_ms": ocsp.timeout,
+        "max_age_ms": ocsp.max_age,
+    }
+
+
+def rules_for_clients(path: Path, tls: Tls) -> Iterator[tuple[Path, ClientCertificates]]:
+    """Whose certificates clients of a listener and its hosts may show, with where that is said."""
+    if tls.client_certificates is not None:
+        yield (*path, "client_certificates"), tls.client_certificates
+    for host, each in tls.hosts.items():
+        if each.client_certificates is not None:
+            yield (*path, "hosts", host, "client_certificates"), each.client_certificates
 
 
 def inbound(files: Files, name: str, listener: Listener, managed: Managed) -> types.Tls | None:
@@ -119,16 +152,33 @@ def _inbound(reading: _Reading, path: Path, tls: Tls) -> set[str]:
     for number, certificate in enumerate(tls.certificate):
         place = (*path, "certificate", number) if several else (*path, "certificate")
         named |= reading.certificate(place, certificate.chain, certificate.key)
-    asking = {host: each.client_certificates for host, each in tls.hosts.items()}
-    for place, clients in [
-        ((*path, "client_certificates"), tls.client_certificates),
-        *(((*path, "hosts", host, "client_certificates"), each) for host, each in asking.items()),
-    ]:
-        if clients is not None:
-            reading.clients(place, clients)
+    for place, clients in rules_for_clients(path, tls):
+        reading.clients(place, clients)
+        if clients.ocsp is not None:
+            _callable(reading.document, (*place, "ocsp"), clients.ocsp)
     if tls.acme is not None and tls.acme.trust is not None:
         reading.clients((*path, "acme"), ClientCertificates(trust=[tls.acme.trust]))
     return named
+
+
+def _callable(document: Document, path: Path, ocsp: Ocsp) -> None:
+    """Say before the first call what would keep it from being made; a name's addresses are not known before."""
+    host = urlsplit(ocsp.responder).hostname
+    if host is None:  # Each certificate names its own.
+        return
+    try:
+        address = ipaddress.ip_address("127.0.0.1" if host == "localhost" or host.endswith(".localhost") else host)
+    except ValueError:
+        return
+    rules = Rules(tuple(ipaddress.ip_network(network) for network in document.outgoing.allow))
+    if not rules.permits(address):
+        document.problems.add(
+            document.value_region(*path, "responder"),
+            "responder-not-allowed",
+            f"{shown(ocsp.responder)} has no public address, so the control process does not call it",
+            hint=f'if it is meant, allow its network: `outgoing: {{allow: ["{address}"]}}`',
+            path=(*path, "responder"),
+        )
 
 
 def _hosts(document: Document, path: Path, tls: Tls, named: set[str]) -> None:
@@ -227,7 +277,9 @@ class _Reading:
         if len(read[0]) < len(trust) or len(read[1]) < len(crl):
             return
         try:
-            _native.check_client_trust(*read, certain=clients.unknown_revocation == "deny")
+            # Where responders are asked as well, lists need not be there.
+            certain = clients.unknown_revocation == "deny" and (bool(clients.crl) or clients.ocsp is None)
+            _native.check_client_trust(*read, certain=certain)
         except _native.LockgateError as error:
             self._add(self.document.value_region(*path), path, "client-trust-unfit", str(error))
 

@@ -33,6 +33,18 @@ class LinkedGate(Protocol):
     def refetched(self, issuer: str) -> None:
         """An issuer's keys were looked for, whatever was found."""
 
+    def questions(self) -> list[tuple[str, str, list[bytes]]]:
+        """Clients' certificates that responders are to be asked about, each told once.
+
+        By what the answer goes, which rules for clients hold, and what the client showed, DER.
+        """
+
+    def questions_fd(self) -> int:
+        """What can be read while there are questions."""
+
+    def answered(self, question: str, standing: str, again_ms: int, holds_ms: int) -> bool:
+        """What came of a question; whether it could be understood."""
+
     def contact(self) -> None:
         """Facts are complete as of now."""
 

@@ -4,6 +4,7 @@ The gate needs no control process to serve. While there is none, this thread
 tries to reach it, a little more slowly each time, and requests go on.
 """
 
+import base64
 import contextlib
 import random
 import select
@@ -159,6 +160,8 @@ class Link(threading.Thread):
         poller.register(connection, select.POLLIN)
         wishes = self._gate.wishes_fd()
         poller.register(wishes, select.POLLIN)
+        questions = self._gate.questions_fd()
+        poller.register(questions, select.POLLIN)
         poller.register(self._bell, select.POLLIN)
         while not self._stopping.is_set():
             now = time.monotonic()
@@ -174,6 +177,11 @@ class Link(threading.Thread):
                 # A token's key is not known here: its issuer may have a new one.
                 for first in range(0, len(issuers), WISHES):
                     connection.sendall(message("refetch", issuers=issuers[first : first + WISHES]))
+            if questions in ready:
+                # Whether a client's certificate was revoked, its issuer knows.
+                for number, rules, chain in self._gate.questions():
+                    shown = [base64.b64encode(each).decode() for each in chain]
+                    connection.sendall(message("ocsp", id=number, rules=rules, chain=shown))
             if waiting or connection.fileno() in ready:
                 answer = self._take(reader.read())
                 if not self._answered:
@@ -239,6 +247,9 @@ class Link(threading.Thread):
             case "refetched":
                 self._gate.refetched(str(request.get("issuer")))
                 return None
+            case "ocsp":
+                self._answered_question(request)
+                return None
             case "stats":
                 return message("stats", id=request.get("id"), stats=self._gate.stats())
             case "metrics":
@@ -250,6 +261,14 @@ class Link(threading.Thread):
             case unknown:
                 log.warning("link-message-unknown", type=unknown, hint="is the control process newer?")
                 return None
+
+    def _answered_question(self, said: dict[str, Any]) -> None:
+        understood = False
+        match said:
+            case {"id": str(question), "standing": str(standing), "again_ms": int(again), "holds_ms": int(holds)}:
+                understood = min(again, holds) >= 0 and self._gate.answered(question, standing, again, holds)
+        if not understood:  # Those who wait go on once their time is over.
+            log.warning("link-message-unknown", type="ocsp", hint="is the control process newer?")
 
     def _load(self, signed: bytes) -> bytes:
         from lockgate._native import LockgateError

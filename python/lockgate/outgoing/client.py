@@ -58,13 +58,16 @@ class Outgoing:
         content: bytes | None = None,
         limit: int = ANSWER_BYTES,
         seconds: float = TOTAL_SECONDS,
+        signed: bool = False,
     ) -> Answer:
         """Send one request; raises `OutgoingError` as `get` does, and for a redirect.
 
         `limit` bounds the answer in bytes, `seconds` the whole call. A request that is signed
         for one URL is nothing that another should be given, so a redirect ends the call.
+        `signed` says that the caller verifies the answer's own signature: then it may come
+        over `http://` from wherever it may come over `https://`.
         """
-        return await self._call(method, url, headers or {}, content, limit, 0, seconds)
+        return await self._call(method, url, headers or {}, content, limit, 0, seconds, signed=signed)
 
     async def _call(
         self,
@@ -75,14 +78,16 @@ class Outgoing:
         limit: int,
         redirects: int,
         seconds: float,
+        *,
+        signed: bool = False,
     ) -> Answer:
         import httpx
 
         try:
             async with asyncio.timeout(seconds):
-                return await self._follow(method, url, headers, content, limit, redirects, seconds)
+                return await self._follow(method, url, headers, content, limit, redirects, seconds, signed=signed)
         except TimeoutError as error:
-            raise OutgoingError(f"{_shown(url)} did not answer within {seconds:.0f} s") from error
+            raise OutgoingError(f"{_shown(url)} did not answer within {seconds:g} s") from error
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError) as error:
             raise OutgoingError(f"{_shown(url)}: {str(error) or type(error).__name__}") from error
 
@@ -95,13 +100,15 @@ class Outgoing:
         limit: int,
         redirects: int,
         seconds: float,
+        *,
+        signed: bool,
     ) -> Answer:
         import httpx
 
         from lockgate.outgoing.transport import CheckedTransport
 
         async with httpx.AsyncClient(
-            transport=CheckedTransport(self.rules, self._tls()),
+            transport=CheckedTransport(self.rules, self._tls(), signed=signed),
             timeout=httpx.Timeout(seconds, connect=CONNECT_SECONDS),
             headers={"Accept-Encoding": "identity", "User-Agent": "lockgate", **headers},
             trust_env=False,

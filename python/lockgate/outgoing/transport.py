@@ -18,8 +18,9 @@ HEADER_LINES: Final = 100
 class CheckedTransport(httpx.AsyncBaseTransport):
     """Between the types of httpx and those of httpcore."""
 
-    def __init__(self, rules: Rules, context: ssl.SSLContext) -> None:
-        """Calls go where `rules` let them; `context` verifies who answers."""
+    def __init__(self, rules: Rules, context: ssl.SSLContext, *, signed: bool = False) -> None:
+        """Calls go where `rules` let them; `context` verifies who answers, unless what is answered is `signed`."""
+        self._signed = signed
         self._backend = _Backend(rules)
         # No connection is kept: calls are rare, and each must be checked anew.
         self._pool = httpcore.AsyncConnectionPool(
@@ -28,7 +29,7 @@ class CheckedTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request."""
-        self._backend.plain = request.url.scheme == "http"
+        self._backend.plain = request.url.scheme == "http" and not self._signed
         sent = httpcore.Request(
             request.method,
             httpcore.URL(

@@ -42,6 +42,7 @@ from lockgate.config.bundle_types import (
     Mirror,
     MtlsConfig,
     NormalForm,
+    Ocsp,
     Passive,
     Passthrough,
     PathMatch,
@@ -201,13 +202,16 @@ def pem_files(issued: Issued) -> Certificate:
     return {"files": {"chain": str(issued.chain), "key": str(issued.key)}}
 
 
-def clients(*trust: Path, require: bool = True, crl: Sequence[Path] = (), certain: bool = False) -> Clients:
+def clients(
+    *trust: Path, require: bool = True, crl: Sequence[Path] = (), certain: bool = False, ocsp: Ocsp | None = None
+) -> Clients:
     """Whose certificates clients may show; `certain` is whether it must be known that they were not revoked."""
     return {
         "trust": [str(each) for each in trust],
         "require": require,
         "crl": [str(each) for each in crl],
         "unknown_revocation": "deny" if certain else "allow",
+        "ocsp": ocsp,
     }
 
 

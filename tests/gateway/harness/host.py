@@ -53,6 +53,10 @@ def obey(gate: _native.Gate, order: dict[str, Any]) -> object:
         case "refetched":
             gate.refetched(order["issuer"])
             return None
+        case "answered":
+            return gate.answered(order["question"], order["standing"], order["again_ms"], order["holds_ms"])
+        case "questions":
+            return [(number, rules, len(chain)) for number, rules, chain in gate.questions()]
         case "certificates":
             gate.put_certificates(order["text"].encode())
             return None

@@ -298,7 +298,11 @@ def test_a_certificate_is_shown_where_one_is_asked_for(explain: Explain, tmp_pat
     url = "https://shop.example.com/shop"
     explained = explain.json("GET", url, "--certificate", str(client.chain), status=0)
     assert explained["identity"]["credential"] == "dns:crm.partners.example"
+    assert explain.json("GET", url, status=1)["reason"]["code"] == "tls-client-certificate-missing"
+    free = tls.replace("authority.pem}", "authority.pem, require: false}")
+    (tmp_path / "lockgate.yaml").write_text(f"{text}listeners:\n  public: {{address: 127.0.0.1:8443, {free}}}\n")
     assert explain.json("GET", url, status=1)["reason"]["code"] == "certificate-missing"
+    (tmp_path / "lockgate.yaml").write_text(f"{text}listeners:\n  public: {{address: 127.0.0.1:8443, {tls}}}\n")
     crl = authority.revoke(client.certificate)
     tls = tls.replace("trust: authority.pem", f"trust: authority.pem, crl: {crl.name}")
     (tmp_path / "lockgate.yaml").write_text(f"{text}listeners:\n  public: {{address: 127.0.0.1:8443, {tls}}}\n")

@@ -60,7 +60,9 @@ def test_everything_that_is_said_arrives(tmp_path: Path) -> None:
       certificate: [{chain: shop.pem, key: shop.key}, {chain: staff.pem, key: staff.key}]
       preset: modern
       client_certificates: {trust: authority.pem, require: false}
-      hosts: {a.staff.example: {client_certificates: {trust: [authority.pem], crl: revoked.crl}}}
+      hosts:
+        a.staff.example:
+          client_certificates: {trust: [authority.pem], crl: revoked.crl, ocsp: from_certificate}
       hsts: {max_age: 730d, include_subdomains: true, preload: true}
   plain: {address: 0.0.0.0:8080, redirect_to: public}
 """
@@ -84,7 +86,8 @@ def test_everything_that_is_said_arrives(tmp_path: Path) -> None:
     trust = [str(tmp_path / "authority.pem")]
     assert (tls["minimum"], len(tls["certificates"])) == ("1.3", 2)
     assert tls["hsts"] == "max-age=63072000; includeSubDomains; preload"
-    assert tls["clients"] == {"trust": trust, "require": False, "crl": [], "unknown_revocation": "allow"}
+    clients = {"trust": trust, "require": False, "crl": [], "unknown_revocation": "allow", "ocsp": None}
+    assert tls["clients"] == clients
     assert tls["hosts"] == [
         {
             "names": ["a.staff.example"],
@@ -93,6 +96,12 @@ def test_everything_that_is_said_arrives(tmp_path: Path) -> None:
                 "require": True,
                 "crl": [str(tmp_path / "revoked.crl")],
                 "unknown_revocation": "allow",
+                "ocsp": {
+                    "rules": "listeners.public.tls.hosts.a.staff.example.client_certificates",
+                    "responder": None,
+                    "timeout_ms": 3_000,
+                    "max_age_ms": 3_600_000,
+                },
             },
         }
     ]
@@ -154,3 +163,54 @@ def test_files_of_certificates_are_watched(tmp_path: Path) -> None:
     Authority(tmp_path).issue("shop", "shop.example")
     loaded = read(tmp_path, "{public: {tls: {certificate: {chain: shop.pem, key: shop.key}}}}")
     assert {tmp_path / "shop.pem", tmp_path / "shop.key"} <= set(loaded.files)
+
+
+def test_responders_are_asked_in_the_place_of_lists(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    authority.issue("shop", "shop.example")
+    tls = "certificate: {chain: shop.pem, key: shop.key}"
+    ocsp = "ocsp: {responder: http://ocsp.example.com/a, timeout: 500ms, max_age: 10m}"
+    clients = f"client_certificates: {{trust: authority.pem, unknown_revocation: deny, {ocsp}}}"
+    loaded = read(tmp_path, f"{{public: {{tls: {{{tls}, {clients}}}}}}}")
+    [listener] = loaded.compile(1, 1)["listeners"]
+    assert listener["tls"] is not None
+    rules = "listeners.public.tls.client_certificates"
+    asked = {
+        "rules": rules,
+        "responder": "http://ocsp.example.com/a",
+        "timeout_ms": 500,
+        "max_age_ms": 600_000,
+    }
+    assert listener["tls"]["clients"]["ocsp"] == asked
+    assert loaded.ocsp_rules == {rules: listener["tls"]["clients"]}
+    # Lists that are named beside them have to be there.
+    revoked = authority.revoke(days=-1)
+    clients = clients.replace("ocsp:", f"crl: {revoked.name}, ocsp:")
+    assert not read(tmp_path, f"{{public: {{tls: {{{tls}, {clients}}}}}}}").warnings
+
+
+@pytest.mark.parametrize(
+    ("responder", "allow", "code"),
+    [
+        ("http://127.0.0.1:8888", "", "responder-not-allowed"),
+        ("http://localhost:8888", "", "responder-not-allowed"),
+        ("http://[::1]/", "", "responder-not-allowed"),
+        ("http://[::ffff:10.0.0.1]/", "", "responder-not-allowed"),
+        ("http://169.254.169.254/latest", "", "responder-not-allowed"),
+        ("http://10.1.2.3", "10.0.0.0/8", None),
+        ("http://127.0.0.1:8888", "127.0.0.1", None),
+        ("http://ocsp.internal", "", None),
+        ("http://192.0.2.1", "", "responder-not-allowed"),
+        ("http://8.8.8.8", "", None),
+    ],
+)
+def test_responders_within_the_network_are_named(tmp_path: Path, responder: str, allow: str, code: str | None) -> None:
+    Authority(tmp_path).issue("shop", "shop.example")
+    clients = f"client_certificates: {{trust: authority.pem, ocsp: '{responder}'}}"
+    said = f"{{public: {{tls: {{certificate: {{chain: shop.pem, key: shop.key}}, {clients}}}}}}}"
+    if allow:
+        said += f"\noutgoing: {{allow: [{allow}]}}"
+    if code is None:
+        assert not read(tmp_path, said).warnings
+    else:
+        assert codes(tmp_path, said) == [code]

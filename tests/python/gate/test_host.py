@@ -50,6 +50,15 @@ class FakeGate:
     def refetched(self, issuer: str) -> None:
         """Nothing."""
 
+    def questions(self) -> list[tuple[str, str, list[bytes]]]:
+        return []
+
+    def questions_fd(self) -> int:
+        return -1
+
+    def answered(self, question: str, standing: str, again_ms: int, holds_ms: int) -> bool:
+        return False
+
     def contact(self) -> None:
         """Nothing."""
 

@@ -53,7 +53,10 @@ class FakeGate:
         self.looked_for: list[str] = []
         self.certificates: list[dict[str, Any]] = []
         self.bell, self.ring = socket.socketpair()
-        for end in (self.bell, self.ring):
+        self.open: list[tuple[str, str, list[bytes]]] = []
+        self.told: list[tuple[str, str, int, int]] = []
+        self.other_bell, self.other_ring = socket.socketpair()
+        for end in (self.bell, self.ring, self.other_bell, self.other_ring):
             weakref.finalize(self, end.close)
 
     def load(self, signed: bytes) -> dict[str, Any]:
@@ -105,6 +108,18 @@ class FakeGate:
 
     def refetched(self, issuer: str) -> None:
         self.looked_for.append(issuer)
+
+    def questions(self) -> list[tuple[str, str, list[bytes]]]:
+        self.other_bell.recv(64)
+        taken, self.open = self.open, []
+        return taken
+
+    def questions_fd(self) -> int:
+        return self.other_bell.fileno()
+
+    def answered(self, question: str, standing: str, again_ms: int, holds_ms: int) -> bool:
+        self.told.append((question, standing, again_ms, holds_ms))
+        return standing in {"good", "revoked", "unknown"}
 
     def contact(self) -> None:
         self.contacts += 1

@@ -198,9 +198,26 @@ pub struct Clients {
     pub require: bool,
     /// Files of revocation lists, PEM.
     pub crl: Vec<String>,
-    /// What becomes of a certificate of which no list that is up to date tells.
+    /// What becomes of a certificate of which neither a list that is up to date nor a responder tells.
     #[serde(default)]
     pub unknown_revocation: UnknownRevocation,
+    /// How responders are asked whether it was revoked; none where they are not.
+    #[serde(default)]
+    pub ocsp: Option<Ocsp>,
+}
+
+/// How responders are asked whether a client's certificate was revoked (RFC 6960).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ocsp {
+    /// The rules for clients that this is of, by their path in the configuration.
+    pub rules: String,
+    /// The one responder; none for the one that each certificate names.
+    pub responder: Option<String>,
+    /// How long a responder has, milliseconds.
+    pub timeout_ms: u32,
+    /// How long an answer is believed before it is asked for again, milliseconds.
+    pub max_age_ms: u64,
 }
 
 /// What becomes of a certificate of which it is not known whether it was revoked.

@@ -320,8 +320,13 @@ impl<'a> Talk<'a> {
         if again {
             self.verified_ms = now_ms;
         }
+        let shared = &self.worker.shared;
+        if let (Some(tls), Some(secured)) = (&listener.tls, self.state.tls()) {
+            let silent_ms = now_ms.saturating_sub(shared.facts.heard_ms());
+            shared.inquiries.renew(tls, secured, silent_ms);
+        }
         let headers = &self.tunnel.asked.headers;
-        if misdirected(&listener, self.state, headers, again).is_some() {
+        if misdirected(shared, &listener, self.state, headers, again).is_some() {
             return false;
         }
         let Tunnel {

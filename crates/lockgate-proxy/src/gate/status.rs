@@ -89,6 +89,7 @@ pub(super) fn write(shared: &Shared, out: &mut String) {
     let stats = stats(shared, 0);
     let tokens = shared.tokens.counts();
     let (asked, spared) = shared.refetches.counts();
+    let (inquired, uninquired, known) = shared.inquiries.counts();
     let sequence = shared
         .current
         .load()
@@ -166,6 +167,24 @@ pub(super) fn write(shared: &Shared, out: &mut String) {
             "counter",
             "Tokens with a key not known for which nobody was asked: just asked, or the control process is away.",
             spared,
+        ),
+        (
+            "lockgate_ocsp_questions_total",
+            "counter",
+            "Times the control process was asked whether a client's certificate was revoked.",
+            inquired,
+        ),
+        (
+            "lockgate_ocsp_questions_spared_total",
+            "counter",
+            "Requests for which nobody could be asked so: the control process is away, or too many wait.",
+            uninquired,
+        ),
+        (
+            "lockgate_ocsp_known",
+            "gauge",
+            "Clients' certificates of which is remembered what their issuer's responder said.",
+            known,
         ),
         (
             "lockgate_events_written_total",

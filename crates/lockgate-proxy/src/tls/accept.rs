@@ -21,6 +21,7 @@ use tokio_rustls::StartHandshake;
 use super::{clients, reasons, Managed, Tls};
 use crate::bundle::Protocol;
 use crate::net::{ConnectionState, Incoming, Stream};
+use crate::ocsp::Known;
 
 /// The alert `unrecognized_name` (RFC 6066 section 3), before there is a key.
 const NAME_UNKNOWN_ALERT: &[u8] = &[21, 3, 3, 0, 2, 2, 112];
@@ -54,11 +55,13 @@ pub struct Secured {
     pub ja4: Option<Box<str>>,
     /// By which rules the client was found good last, where they are not those of the handshake.
     pub(super) good_by: RefCell<Option<Arc<Tls>>>,
+    /// What its authority's responder said of the client.
+    pub(crate) known: RefCell<Option<Known>>,
 }
 
 impl Secured {
     #[cfg(test)]
-    pub(super) fn for_tests(
+    pub(crate) fn for_tests(
         tls: &Arc<Tls>,
         name: Option<&str>,
         chain: &[CertificateDer<'static>],
@@ -71,6 +74,7 @@ impl Secured {
             version: "1.3",
             ja4: None,
             good_by: RefCell::default(),
+            known: RefCell::default(),
         }
     }
 
@@ -201,6 +205,7 @@ async fn shake(
         },
         ja4,
         good_by: RefCell::default(),
+        known: RefCell::default(),
     };
     // A resumed session brings the certificate of its first handshake along,
     // which was trusted then.

@@ -16,7 +16,8 @@ use rustls::{
 use x509_parser::prelude::{CertificateRevocationList, FromDer};
 
 use super::reasons;
-use crate::bundle::UnknownRevocation;
+use crate::bundle::{Ocsp, UnknownRevocation};
+use crate::ocsp::Asking;
 
 /// Authorities of one listener: a bundle with old and new ones holds a handful.
 const MAX_AUTHORITIES: usize = 1_000;
@@ -35,10 +36,13 @@ const MAX_SHOWN: usize = 32 * 1024;
 pub struct Clients {
     verifier: Arc<dyn ClientCertVerifier>,
     require: bool,
+    /// How responders are asked, where they are.
+    pub(super) ocsp: Option<Arc<Asking>>,
 }
 
 impl Clients {
-    /// Reads authorities and revocation lists, all PEM.
+    /// Reads authorities and revocation lists, all PEM. Without lists none are asked; what
+    /// responders say comes after the handshake.
     ///
     /// # Errors
     /// What is wrong with them, in words.
@@ -46,6 +50,7 @@ impl Clients {
         authorities: &[Vec<u8>],
         lists: &[Vec<u8>],
         (require, unknown): (bool, UnknownRevocation),
+        ocsp: Option<&Ocsp>,
     ) -> Result<Self, String> {
         let mut roots = RootCertStore::empty();
         for pem in authorities {
@@ -78,8 +83,8 @@ impl Clients {
             }
         }
         one_of_each_issuer(&read)?;
-        if unknown == UnknownRevocation::Deny && read.is_empty() {
-            let told = "`unknown_revocation: deny` wants a revocation list: without `crl` nobody could come in";
+        if unknown == UnknownRevocation::Deny && read.is_empty() && ocsp.is_none() {
+            let told = "`unknown_revocation: deny` wants `crl` or `ocsp`: without either nobody could come in";
             return Err(told.to_owned());
         }
         let mut building =
@@ -98,7 +103,12 @@ impl Clients {
             .build()
             .map_err(|error| format!("`trust` or `crl` cannot be used: {error}"))?;
         let verifier = Arc::new(Bounded(verifier));
-        Ok(Self { verifier, require })
+        let ocsp = ocsp.map(|wanted| Arc::new(Asking::new(wanted, unknown)));
+        Ok(Self {
+            verifier,
+            require,
+            ocsp,
+        })
     }
 
     pub(super) fn verifier(&self) -> Arc<dyn ClientCertVerifier> {

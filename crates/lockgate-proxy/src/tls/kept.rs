@@ -109,7 +109,8 @@ impl Source<'_> {
                         return Ok(Arc::clone(found));
                     }
                 }
-                Clients::read(&trust, &lists, (wanted.require, wanted.unknown_revocation))
+                let terms = (wanted.require, wanted.unknown_revocation);
+                Clients::read(&trust, &lists, terms, wanted.ocsp.as_ref())
                     .map(|clients| (print, Arc::new(clients)))
             }
             Err(cause) => Err(cause),

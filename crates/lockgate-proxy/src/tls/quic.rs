@@ -248,6 +248,7 @@ impl Secured {
             version: "1.3",
             ja4: heard.ja4,
             good_by: std::cell::RefCell::default(),
+            known: std::cell::RefCell::default(),
         };
         // A resumed session brings the certificate of its first handshake along,
         // which was trusted then.

@@ -155,6 +155,7 @@ fn a_connection_carries_what_its_certificate_and_rules_are_for() {
             require: true,
             crl: Vec::new(),
             unknown_revocation: UnknownRevocation::Allow,
+            ocsp: None,
         }),
     });
     let tls = disk.made(&wanted, true).unwrap();
@@ -257,6 +258,7 @@ fn a_revoked_client_is_not_trusted_any_more() {
         require: true,
         crl: vec!["crl.pem".to_owned()],
         unknown_revocation: UnknownRevocation::Allow,
+        ocsp: None,
     });
     let tls = disk.made(&wanted, true).unwrap();
     let chain = |authority: &Authority, serial| authority.issue(&["client.example"], serial).0;
@@ -296,6 +298,7 @@ fn hosts_with_other_rules_have_other_tickets() {
             require: true,
             crl: Vec::new(),
             unknown_revocation: UnknownRevocation::Allow,
+            ocsp: None,
         }),
     });
     let tls = disk.made(&wanted, true).unwrap();

@@ -10,8 +10,9 @@ from lockgate.admin import event_log
 from lockgate.admin.api.context import WithControl, current_bundle
 from lockgate.admin.api.problems import Problem
 from lockgate.admin.control import Control
-from lockgate.admin.explain import Asked, Known, UnreadableError, of_event, offline
+from lockgate.admin.explain import Asked, Known, Standing, UnreadableError, of_event, offline
 from lockgate.admin.keys import KnownKeys
+from lockgate.config.bundle_types import Clients
 
 router = APIRouter(prefix="/v1/explain", tags=["explain"])
 
@@ -28,6 +29,11 @@ class Question(BaseModel):
     peer: str = Field(default="127.0.0.1", description="The address that it comes from.")
     listener: str | None = None
     body: str | None = None
+    certificate: str | None = Field(
+        default=None,
+        max_length=65536,
+        description="The client's certificate, PEM, with those that vouch for it behind.",
+    )
 
 
 class Explanation(BaseModel):
@@ -64,8 +70,14 @@ async def explain(control: WithControl, question: Question) -> Explanation:
         peer=question.peer,
         listener=question.listener,
         body=question.body.encode() if question.body is not None else None,
+        certificate=question.certificate.encode() if question.certificate is not None else None,
     )
-    return Explanation(**await asyncio.to_thread(_offline, control, asked))
+    loop, responders = asyncio.get_running_loop(), control.revocations.responders
+
+    def standing(clients: Clients, shown: bytes) -> tuple[str, str]:
+        return asyncio.run_coroutine_threadsafe(responders.explained(clients, shown), loop).result()
+
+    return Explanation(**await asyncio.to_thread(_offline, control, asked, standing))
 
 
 @router.get("/{request_id}")
@@ -81,10 +93,10 @@ async def explain_request(
     return Explanation(**of_event(event, bundle, met))
 
 
-def _offline(control: Control, asked: Asked) -> dict[str, Any]:
+def _offline(control: Control, asked: Asked, standing: Standing) -> dict[str, Any]:
     bundle = current_bundle(control)
     keys = KnownKeys(control.store)
     try:
-        return offline(bundle.text, asked, lambda: Known(keys, control.state.pepper(), keys.key_sets()))
+        return offline(bundle.text, asked, lambda: Known(keys, control.state.pepper(), keys.key_sets()), standing)
     except UnreadableError as error:
         raise Problem("request-unreadable", str(error)) from error
