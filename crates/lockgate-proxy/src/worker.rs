@@ -38,6 +38,10 @@ use crate::tls::{self, Handshake, Managed};
 use crate::upstream::{Pools, Registry};
 use crate::{http2, http3, passthrough};
 
+mod under_way;
+
+pub(crate) use under_way::UnderWay;
+
 /// How often a worker looks at its clock, and hands events over.
 const TICK: Duration = Duration::from_millis(50);
 /// Ticks between two looks at what connections wait for.
@@ -736,37 +740,6 @@ impl Worker {
             let admission = &origin.listening.admission;
             admission.charge(state.peer, each, self.clock.coarse_ms());
         }
-    }
-}
-
-/// A stream that is being served.
-pub(crate) struct UnderWay {
-    worker: Rc<Worker>,
-    connection: Rc<ConnectionState>,
-    stream: Rc<ConnectionState>,
-    number: usize,
-    permit: Option<Permit>,
-    answered: bool,
-}
-
-impl UnderWay {
-    /// It is answered, and takes no place any more: what of the answer the client does
-    /// not have yet, is bounded by its connection's window.
-    pub(crate) fn answered(&mut self) {
-        self.permit = None;
-        if !std::mem::replace(&mut self.answered, true) {
-            if self.stream.retiring.get() {
-                self.connection.retiring.set(true);
-            }
-            self.connection.end_request(self.worker.clock.coarse_ms());
-        }
-    }
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.worker.watch.remove(self.number);
-        self.answered();
     }
 }
 

@@ -106,7 +106,8 @@ impl Secured {
     }
 }
 
-/// What a connection is, once its client has spoken.
+/// What a connection is, once its client has spoken. It is taken apart at once.
+#[allow(clippy::large_enum_variant)]
 pub enum Handshake {
     /// Safe.
     Safe(Stream, Secured),
