@@ -30,6 +30,11 @@ pub fn message(input: &[u8]) {
     let Some(hello) = ClientHello::parse(input) else {
         return;
     };
+    if let Some(host) = hello.host() {
+        let said = hello.server_name.map(<[u8]>::to_ascii_lowercase);
+        assert_eq!(Some(host.as_bytes()), said.as_deref());
+        assert!(host.len() <= 253 && !host.contains(char::is_whitespace));
+    }
     for quic in [false, true] {
         let ja4 = Ja4::new(&hello.parts(quic));
         let text = ja4.fingerprint(|_| [0xab; 32]);

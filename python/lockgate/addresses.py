@@ -174,10 +174,10 @@ def parse_account(value: object) -> str:
 
 
 def parse_target(value: object) -> str:
-    """An upstream's server: `https://host:port` or `http://`, `unix:/path`, `https+srv://name` or `http+srv://`."""
+    """An upstream's server: `https://host:port`, `http://` or `tcp://`, `unix:/path`, `https+srv://name` and such."""
     if isinstance(value, str) and value.startswith("unix:"):
         return parse_socket(value, "target-malformed", "unix:/run/shop.sock")
-    if isinstance(value, str) and value.lower().startswith(("http+srv://", "https+srv://")):
+    if isinstance(value, str) and value.lower().startswith(("http+srv://", "https+srv://", "tcp+srv://")):
         return _service(value)
     allowed = (
         "`https://` or `http://` with a host and, if it is not the usual one, a port, such as `http://10.0.0.5:9000`"
@@ -190,7 +190,10 @@ def parse_target(value: object) -> str:
         host = parts.hostname or ""
     except ValueError as error:
         raise refusal("target-malformed", f"{shown(value)} is not the address of a server", allowed=allowed) from error
-    usual = DEFAULT_PORTS.get(parts.scheme)
+    if parts.scheme == "tcp" and port is None:
+        message = f"{shown(value)} has no port"
+        raise refusal("target-malformed", message, allowed="`tcp://` with a host and a port", hint="say which port")
+    usual = port if parts.scheme == "tcp" else DEFAULT_PORTS.get(parts.scheme)
     if usual is None or not value.lower().startswith(f"{parts.scheme}://"):
         hint = f"write `http://{value}`" if re.fullmatch(r"[A-Za-z0-9.-]+(:[0-9]+)?", value) else None
         message = f"{shown(value)} begins with neither `https://` nor `http://`"
@@ -226,6 +229,11 @@ def is_server(upstream: str) -> bool:
 def is_secure(target: str) -> bool:
     """Whether a target is spoken to over TLS."""
     return target.startswith(("https://", "https+srv://"))
+
+
+def is_tcp(target: str) -> bool:
+    """Whether connections are carried to a target unread, and no requests."""
+    return target.startswith(("tcp://", "tcp+srv://"))
 
 
 def is_local(target: str) -> bool:
@@ -337,6 +345,6 @@ Listener = Annotated[str, Scalar(parse_listener, {"type": "string"})]
 Proxy = Annotated[str, Scalar(parse_proxy, {"type": "string"})]
 Mode = Annotated[int, Scalar(parse_mode, {"type": ["string", "integer"], "pattern": "^(0o)?[0-7]{1,4}$"}, say_mode)]
 Account = Annotated[str, Scalar(parse_account, {"type": ["string", "integer"]})]
-Target = Annotated[str, Scalar(parse_target, {"type": "string", "pattern": "^https?(\\+srv)?://|^unix:/"})]
+Target = Annotated[str, Scalar(parse_target, {"type": "string", "pattern": "^(https?|tcp)(\\+srv)?://|^unix:/"})]
 Host = Annotated[str, Scalar(parse_host, {"type": "string"})]
 Method = Annotated[str, Scalar(parse_method, {"type": "string", "pattern": "^[A-Z]"})]

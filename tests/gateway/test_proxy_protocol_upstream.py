@@ -14,7 +14,8 @@ import pytest
 
 from gateway.harness import bundles
 from gateway.harness.gate import Gate
-from gateway.harness.secure import context
+from gateway.harness.http3 import Http3
+from gateway.harness.secure import Http2, context
 from gateway.harness.servers import haproxy, nginx
 from gateway.harness.upstream import AutoUpstream, Upstream
 from gateway.harness.wire import WITHIN, Client, Wire, answer, request
@@ -204,6 +205,48 @@ def test_it_goes_before_tls_and_names_what_the_client_asked_for(gate: Gate, upst
         wire.message()
         wire.send(answer())
         assert client.message().status == 200
+
+
+def test_streams_of_one_client_share_what_was_said_of_it(gate: Gate, upstream: Upstream, tmp_path: Path) -> None:
+    """Over HTTP/2 two requests at once take two connections, each with the same words; a third takes one of them."""
+    authority = Authority(tmp_path)
+    bundle = told(upstream.port)
+    bundle["listeners"] = [bundles.listener(tls=bundles.tls(authority.issue("front", "shop.example")))]
+    gate.load(bundle)
+    with Http2(gate.port(), authority.pem) as web:
+        port = web.sock.getsockname()[1]
+        streams = [web.ask("/one"), web.ask("/two")]
+        wires = [upstream.accept(), upstream.accept()]
+        for wire in wires:
+            assert wire.until(b"\r\n") == f"PROXY TCP4 127.0.0.1 127.0.0.1 {port} {gate.port()}\r\n".encode()
+            wire.message()
+            wire.send(answer())
+        assert [web.answer(stream).status for stream in streams] == [200, 200]
+        third = web.ask("/three")
+        until(lambda: any(not wire.silent() for wire in wires), "a request on one of them")
+        (wire,) = [wire for wire in wires if not wire.silent()]
+        assert wire.message().target == "/three"
+        wire.send(answer())
+        assert web.answer(third).status == 200
+        assert upstream.untouched()
+
+
+def test_a_client_over_http3_is_named(gate: Gate, upstream: Upstream, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    bundle = told(upstream.port)
+    front = bundles.tls(authority.issue("front", "shop.example"))
+    bundle["listeners"] = [bundles.listener(tls=front, http3=True)]
+    gate.load(bundle)
+    with Http3(gate.port(), authority.pem) as web:
+        stream = web.ask("/")
+        web.flush()
+        web.until(lambda: not upstream.untouched(), "a connection to the upstream")
+        wire = upstream.accept()
+        port = web.sock.getsockname()[1]
+        assert wire.until(b"\r\n") == f"PROXY TCP4 127.0.0.1 127.0.0.1 {port} {gate.port()}\r\n".encode()
+        wire.message()
+        wire.send(answer())
+        assert web.answer(stream).status == 200
 
 
 @pytest.mark.parametrize(("version", "first"), [("v1", b"PROXY UNKNOWN\r\n"), ("v2", SIGNATURE + b"\x20\x00\x00\x00")])

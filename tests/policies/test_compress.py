@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
+import re
+import subprocess
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,12 +15,15 @@ import pytest
 
 from gateway.harness import bundles
 from gateway.harness.gate import Gate
+from gateway.harness.secure import Http2
+from gateway.harness.servers import program
 from gateway.harness.upstream import AutoUpstream, Upstream
 from gateway.harness.wire import Client, Message, Wire, chunked, parse_head, request
 from lockgate import _native
 from lockgate.config import load
 from lockgate.config.bundle_types import Bundle, PlacedCompress
 from policies.conftest import Evaluate, Refusals, written
+from support.certificates import Authority
 from support.vectors import Case, cases, name
 from support.waiting import until
 
@@ -119,6 +125,53 @@ def test_what_is_packed_unpacks(
         client.send(request("/", f"Content-Encoding: {coding}", method="POST", body=packed.body))
         assert client.message().status == 200
     assert auto.requests[-1].body == said.body
+
+
+@pytest.mark.parametrize("levels", [{}, {"gzip_level": 9, "br_level": 9, "zstd_level": 19}], ids=["usual", "high"])
+@pytest.mark.parametrize("protocol", ["--http1.1", "--http2"])
+@pytest.mark.parametrize("coding", ["gzip", "br", "zstd"])
+def test_others_unpack_what_is_packed(
+    coding: str, protocol: str, levels: dict[str, int], gate: Gate, said: Said, saying: AutoUpstream, tmp_path: Path
+) -> None:
+    """Curl does, with zlib, and the brotli and zstd of C, over both protocols."""
+    curl = program("curl")
+    knows = subprocess.run([curl, "-V"], capture_output=True, text=True, check=True).stdout
+    if not {"brotli", "zstd", "HTTP2"} <= set(re.split(r"[\s/]+", knows)):
+        pytest.skip("curl was built without brotli, zstd or HTTP/2")
+    said.body = b"".join(b'{"id": %d, "name": "thing %d"},' % (number, number * 7919) for number in range(20_000))
+    authority = Authority(tmp_path)
+    listener = bundles.listener(tls=bundles.tls(authority.issue("front", "a.example")))
+    gate.load({**packing(saying.port, tmp_path, levels), "listeners": [listener]})
+    port = gate.port()
+    got, head = tmp_path / "got", tmp_path / "head"
+    asked = [curl, "-sSf", protocol, "--compressed", "-H", f"Accept-Encoding: {coding}", f"https://a.example:{port}/"]
+    where = ["--cacert", str(authority.pem), "--resolve", f"a.example:{port}:127.0.0.1"]
+    subprocess.run([*asked, *where, "-o", str(got), "-D", str(head)], check=True)
+    first, *fields = head.read_text(encoding="ascii").lower().splitlines()
+    assert first.startswith("http/2 200" if protocol == "--http2" else "http/1.1 200")
+    assert f"content-encoding: {coding}" in fields
+    assert "vary: accept-encoding" in fields
+    assert got.read_bytes() == said.body
+    until(lambda: gate.count("lockgate_compress_memory_bytes") == 0, "all memory to come back")
+
+
+def test_a_stream_that_is_not_wanted_gives_its_memory_back(
+    gate: Gate, said: Said, saying: AutoUpstream, tmp_path: Path
+) -> None:
+    """Over HTTP/2 an answer whose window is shut is held, and its packer with it."""
+    said.body = hashlib.shake_128(b"noise").digest(4 << 20)
+    authority = Authority(tmp_path)
+    listener = bundles.listener(tls=bundles.tls(authority.issue("front", "a.example")))
+    gate.load({**packing(saying.port, tmp_path), "listeners": [listener]})
+    with Http2(gate.port(), authority.pem, "a.example") as web:
+        streams = [web.ask("/", "GET", ("accept-encoding", "zstd")) for _ in range(4)]
+        each = _native.packing_memory("zstd", 3)
+        until(lambda: gate.count("lockgate_compress_memory_bytes") == 4 * (each or 0), "four packers")
+        for stream in streams[1:]:
+            web.h2.reset_stream(stream)
+        web.flush()
+        until(lambda: gate.count("lockgate_compress_memory_bytes") == each, "three to be given up")
+    until(lambda: gate.count("lockgate_compress_memory_bytes") == 0, "the last to end with its connection")
 
 
 def test_head_says_what_get_says(gate: Gate, said: Said, saying: AutoUpstream, tmp_path: Path) -> None:

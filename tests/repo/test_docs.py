@@ -75,6 +75,10 @@ def test_there_are_configurations() -> None:
     assert len(CONFIGURATIONS) >= 3
 
 
+# Warnings that come with what a page shows, and that the page repeats.
+ON_PURPOSE = {"passthrough-unjudged"}
+
+
 @pytest.mark.parametrize(("place", "block"), CONFIGURATIONS, ids=[place for place, _ in CONFIGURATIONS])
 def test_configurations_in_the_docs_are_good(place: str, block: str, tmp_path: Path) -> None:
     file = tmp_path / "lockgate.yaml"
@@ -88,7 +92,8 @@ def test_configurations_in_the_docs_are_good(place: str, block: str, tmp_path: P
         loaded = load(file)
     except ConfigErrors as refused:
         pytest.fail(f"{place}: {refused}")
-    assert not loaded.warnings, f"{place}: {[warning.message for warning in loaded.warnings]}"
+    told = [warning.message for warning in loaded.warnings if warning.code not in ON_PURPOSE]
+    assert not told, f"{place}: {told}"
 
 
 TABLES = blocks("yaml", "lockgate.tests.yaml")

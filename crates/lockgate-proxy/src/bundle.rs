@@ -12,8 +12,8 @@ mod versions;
 
 pub use documents::{ApiDocument, Attached, Operation};
 pub use listeners::{
-    Certificate, Clients, Listener, ListenerLimits, Ocsp, PemFiles, Protocol, Tls, TlsHost,
-    TlsVersion, UnixSocket, UnknownRevocation,
+    Certificate, Clients, Listener, ListenerLimits, Ocsp, Passthrough, PemFiles, Protocol, Tls,
+    TlsHost, TlsVersion, UnixSocket, UnknownRevocation,
 };
 pub use plugins::{PluginSet, PluginSource};
 pub use routing::{Duplicates, NormalForm, Odd, Share, Split, SplitBy};

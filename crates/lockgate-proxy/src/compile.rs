@@ -46,6 +46,7 @@ use crate::versions::Versions;
 
 mod limits;
 mod listeners;
+mod passthrough;
 mod tokens;
 mod upstreams;
 
@@ -91,22 +92,26 @@ pub fn compile(
             message,
         )]);
     }
+    // Listeners are told of first, and want to know upstreams.
+    let mut wrong = Vec::new();
+    let upstreams: Vec<Arc<CompiledUpstream>> = keep(
+        &mut wrong,
+        bundle
+            .upstreams
+            .iter()
+            .enumerate()
+            .map(|(i, u)| upstream(i, u, around).map(Arc::new)),
+    );
     let listeners = keep(
         &mut errors,
         bundle
             .listeners
             .iter()
             .enumerate()
-            .map(|(i, l)| listener(i, l, around)),
+            .map(|(i, l)| listener(i, l, (&bundle.upstreams, &upstreams), around)),
     );
-    let upstreams = keep(
-        &mut errors,
-        bundle
-            .upstreams
-            .iter()
-            .enumerate()
-            .map(|(i, u)| upstream(i, u, around)),
-    );
+    errors.append(&mut wrong);
+    errors.append(&mut passthrough::misled(&bundle));
     let router = Router::new(&bundle.apis)
         .map_err(|mut wrong| errors.append(&mut wrong))
         .unwrap_or_default();
@@ -195,7 +200,7 @@ pub fn compile(
         router,
         switches,
         apis,
-        upstreams: upstreams.into_iter().map(Arc::new).collect(),
+        upstreams,
         listeners: listeners.into_iter().map(Arc::new).collect(),
         documents: documents.unwrap_or_default(),
         facts: bundle.facts,
@@ -251,7 +256,7 @@ fn secret(credential: &Credential, around: &Surroundings<'_>) -> Result<Secret, 
 /// What is wrong with credentials of upstreams, in words.
 fn unfit_credentials<'b>(
     said: &'b [Upstream],
-    compiled: &'b [CompiledUpstream],
+    compiled: &'b [Arc<CompiledUpstream>],
 ) -> impl Iterator<Item = String> + 'b {
     said.iter().zip(compiled).filter_map(|(said, compiled)| {
         let lacking = compiled.credential.as_ref()?.value.is_none();

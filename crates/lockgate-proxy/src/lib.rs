@@ -33,6 +33,7 @@ pub mod net;
 pub mod normal;
 pub mod ocsp;
 pub mod operations;
+mod passthrough;
 pub mod pipeline;
 pub mod plugins;
 pub mod reasons;

@@ -185,9 +185,8 @@ impl Inquiries {
     /// Whether it is time to ask about the client of a connection.
     #[must_use]
     pub fn due(&self, tls: &Tls, secured: &Secured) -> bool {
-        let now = Instant::now();
-        self.look(tls, secured, now)
-            .is_some_and(|(_, _, told)| told.is_none_or(|told| now >= told.again))
+        self.look(tls, secured)
+            .is_some_and(|(_, _, told, now)| told.is_none_or(|told| now >= told.again))
     }
 
     /// Has somebody asked about the client of a connection, and waits for the answer; `silent_ms`
@@ -216,8 +215,7 @@ impl Inquiries {
     /// Why the client of a connection is not served, by what is known now.
     #[must_use]
     pub fn refuses(&self, tls: &Tls, secured: &Secured) -> Option<ReasonRef> {
-        let now = Instant::now();
-        let (by, _, told) = self.look(tls, secured, now)?;
+        let (by, _, told, now) = self.look(tls, secured)?;
         by.refuses(told, now)
     }
 
@@ -225,10 +223,9 @@ impl Inquiries {
     /// so far, the next request will.
     #[must_use]
     pub fn shuts_out(&self, tls: &Tls, secured: &Secured) -> bool {
-        let now = Instant::now();
-        self.look(tls, secured, now)
-            .filter(|(_, _, told)| told.is_some_and(|told| now < told.until))
-            .is_some_and(|(by, _, told)| by.refuses(told, now).is_some())
+        self.look(tls, secured)
+            .filter(|(_, _, told, now)| told.is_some_and(|told| *now < told.until))
+            .is_some_and(|(by, _, told, now)| by.refuses(told, now).is_some())
     }
 
     /// What the control process is to ask; each is told once.
@@ -288,15 +285,16 @@ impl Inquiries {
         )
     }
 
-    /// What is known of the client of a connection; nothing where none has to be asked.
+    /// What is known of the client of a connection, and the time; nothing where none has to be asked.
     fn look<'a>(
         &self,
         tls: &'a Tls,
         secured: &Secured,
-        now: Instant,
-    ) -> Option<(&'a Arc<Asking>, Key, Option<Told>)> {
-        let by = tls.asks(secured)?;
+    ) -> Option<(&'a Arc<Asking>, Key, Option<Told>, Instant)> {
+        // Nearly always there is none, and nothing else is looked at.
         let client = secured.client()?;
+        let by = tls.asks(secured)?;
+        let now = Instant::now();
         let mut kept = secured.known.borrow_mut();
         if !kept
             .as_ref()
@@ -314,7 +312,7 @@ impl Inquiries {
             // What was forgotten for want of room is still what was heard.
             known.told = heard.or(known.told);
         }
-        Some((by, known.key, known.told))
+        Some((by, known.key, known.told, now))
     }
 
     fn begin<'a>(
@@ -323,8 +321,7 @@ impl Inquiries {
         secured: &Secured,
         silent_ms: u64,
     ) -> Option<(&'a Arc<Asking>, Key, watch::Receiver<()>)> {
-        let now = Instant::now();
-        let (by, key, _) = self.look(tls, secured, now)?;
+        let (by, key, _, now) = self.look(tls, secured)?;
         let chain = secured.client()?.chain();
         let done = self.question(by, key, chain, silent_ms, now)?;
         Some((by, key, done))

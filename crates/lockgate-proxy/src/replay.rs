@@ -22,6 +22,7 @@ use crate::events::{Body, Event, Exchange, Outcome};
 use crate::explain::Engine;
 use crate::gate::GateError;
 use crate::judge::{answer, Arrival, End, Judgement, Judging};
+use crate::passthrough;
 use crate::reasons;
 use crate::snapshot::CompiledListener;
 
@@ -151,6 +152,10 @@ impl Replay {
         let (Body::Access(then) | Body::Security(then)) = &event.body else {
             return;
         };
+        // Nothing judged it then, and nothing would.
+        if then.protocol.as_deref() == Some(passthrough::PROTOCOL) {
+            return;
+        }
         self.summary.requests += 1;
         let first = self.summary.first_ms.get_or_insert(event.at_ms);
         *first = event.at_ms.min(*first);

@@ -395,6 +395,8 @@ pub struct CompiledListener {
     pub secure: bool,
     /// How, where it serves.
     pub tls: Option<Arc<Tls>>,
+    /// Where connections go that are carried on unread, by their number in [`Tls::carries`].
+    pub passthrough: Box<[Passthrough]>,
     /// What may be spoken there.
     pub protocols: Vec<Protocol>,
     /// Every request is sent to this port over HTTPS; 0 is no such port.
@@ -417,6 +419,7 @@ impl CompiledListener {
             proxy_protocol: false,
             secure: false,
             tls: None,
+            passthrough: Box::default(),
             protocols: vec![Protocol::Http1],
             redirect_port: 0,
             limits: Listener::default_limits(),
@@ -455,6 +458,15 @@ impl CompiledListener {
     }
 }
 
+/// Where connections for some names are carried on to.
+#[derive(Debug, Clone)]
+pub struct Passthrough {
+    /// To which upstream.
+    pub upstream: Arc<CompiledUpstream>,
+    /// How long nothing may pass, milliseconds.
+    pub idle_ms: u32,
+}
+
 /// An upstream, ready to forward to.
 #[derive(Debug)]
 pub struct CompiledUpstream {
@@ -476,6 +488,8 @@ pub struct CompiledUpstream {
     pub proxy_protocol: Option<ProxyVersion>,
     /// Whether its servers are spoken to over TLS.
     pub secure: bool,
+    /// Whether connections are carried there unread, and no requests.
+    pub raw: bool,
     /// How, where anything is forwarded.
     pub tls: Option<Arc<Outbound>>,
     /// What allows plain HTTP off loopback, or certificates that are not verified.

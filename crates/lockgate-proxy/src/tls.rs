@@ -29,7 +29,7 @@ mod outbound;
 mod quic;
 pub mod reasons;
 
-pub use accept::{accept, Handshake, Secured};
+pub use accept::{accept, give_up, Carried, Handshake, Secured};
 pub use certificate::{Certificate, NAMELESS};
 pub use clients::read_client_certificate;
 pub use clients::Clients;
@@ -50,6 +50,10 @@ pub struct Tls {
     rules: Vec<Rules>,
     /// Which hosts have rules other than the first.
     hosts: Patterns,
+    /// Which names are carried on unread.
+    carried: Patterns,
+    /// Whether certificates are wanted, so that connections end here.
+    ends: bool,
     /// Value of `Strict-Transport-Security`.
     pub hsts: Option<HeaderValue>,
 }
@@ -101,6 +105,10 @@ impl Patterns {
         };
     }
 
+    fn is_empty(&self) -> bool {
+        self.exact.is_empty() && self.below.is_empty()
+    }
+
     /// The number of a name in lower case. A wildcard stands for one label
     /// (RFC 9525 section 6.3).
     fn find(&self, name: &str) -> Option<usize> {
@@ -111,6 +119,9 @@ impl Patterns {
         self.exact.get(name).or_else(below).copied()
     }
 }
+
+/// Stands in [`Tls::carried`] for names that are ended here, though a wildcard has them.
+const ENDED: usize = usize::MAX;
 
 impl Patterns {
     /// As [`Self::find`], where `*.` stands for any number of labels, as it does
@@ -170,6 +181,15 @@ impl Tls {
             let place = format!("/tls/hosts/{number}/client_certificates");
             (&host.clients, place)
         });
+        let mut carried = Patterns::default();
+        for (number, entry) in wanted.passthrough.iter().enumerate() {
+            for name in &entry.hosts {
+                carried.add(name, number);
+            }
+            for name in &entry.ended {
+                carried.add(name, ENDED);
+            }
+        }
         let mut clients = Vec::new();
         for (wanted, place) in own.chain(others) {
             match wanted
@@ -215,6 +235,8 @@ impl Tls {
             certificates,
             rules,
             hosts,
+            carried,
+            ends: !wanted.certificates.is_empty(),
             hsts,
         })
     }
@@ -236,9 +258,21 @@ impl Tls {
             .collect()
     }
 
+    /// The entry of `passthrough` by which connections for a name in lower case are
+    /// carried on, by the most precise of all patterns.
+    #[must_use]
+    pub fn carries(&self, name: &str) -> Option<usize> {
+        let entry = self.carried.find_below(name);
+        entry.filter(|entry| *entry != ENDED)
+    }
+
     /// What holds for whoever asks for this name; the first certificate where
-    /// no name is asked for. `None` where no certificate is good for it.
+    /// no name is asked for. `None` where no certificate is good for it, or it
+    /// is ended elsewhere.
     fn place(&self, name: Option<&str>) -> Option<Place> {
+        if name.is_some_and(|name| self.carries(name).is_some()) {
+            return None;
+        }
         let certificate = match name {
             Some(name) => self.certificates.patterns.find(name)?,
             None if self.certificates.all.is_empty() => return None,
@@ -248,6 +282,11 @@ impl Tls {
             certificate,
             rules: self.rules_of(name),
         })
+    }
+
+    /// Whether what no certificate is there for may get one yet.
+    fn is_waiting(&self) -> bool {
+        self.ends && self.certificates.all.is_empty()
     }
 
     fn rules_of(&self, name: Option<&str>) -> usize {
@@ -268,13 +307,18 @@ impl Tls {
     #[must_use]
     pub fn serves(&self, secured: &Secured, host: &str) -> bool {
         let asked = secured.name.as_deref();
-        if asked.is_some_and(|name| name == host) {
+        if asked.is_some_and(|name| name == host) && self.carried.is_empty() {
             return true;
         }
         // A host that cannot be read is refused by the normal form, with a better word.
         let Ok(host) = normalize_host(host) else {
             return true;
         };
+        // What is ended elsewhere is served here under no rules: also over a
+        // connection from before that was said.
+        if self.carries(&host.name).is_some() {
+            return false;
+        }
         if asked.is_some_and(|name| *name == *host.name) {
             return true;
         }

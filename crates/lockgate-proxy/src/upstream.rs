@@ -40,6 +40,7 @@ mod http2;
 mod keeper;
 mod link;
 mod probe;
+mod raw;
 mod report;
 mod socket;
 mod spoken;
@@ -53,6 +54,7 @@ pub use head::Head;
 pub use http1::Upgrading;
 pub use keeper::Keeper;
 pub use link::{Broke, Link, Written};
+pub use raw::Raw;
 
 pub use report::{standing, write, Standing};
 pub use state::Registry;
@@ -110,9 +112,10 @@ struct Known {
 }
 
 impl Known {
-    fn renew(&mut self, snapshot: &Snapshot) {
+    /// Whether the bundle is another one.
+    fn renew(&mut self, snapshot: &Snapshot) -> bool {
         if self.hash == snapshot.hash {
-            return;
+            return false;
         }
         let targets = snapshot.upstreams.iter().flat_map(|one| &one.targets);
         let groups = snapshot
@@ -127,6 +130,7 @@ impl Known {
                 .cloned()
                 .collect(),
         };
+        true
     }
 
     fn has(&self, target: &Arc<Target>) -> bool {
@@ -258,12 +262,11 @@ impl Pools {
     }
 
     /// Lets go of connections that rested too long or were closed, and of those
-    /// to servers that the bundle at work does not speak of any more.
-    pub fn sweep(&self, now_ms: u64, snapshot: Option<&Snapshot>) {
+    /// to servers that the bundle at work does not speak of any more; whether
+    /// that is another bundle than the last time.
+    pub fn sweep(&self, now_ms: u64, snapshot: Option<&Snapshot>) -> bool {
         let mut known = self.known.borrow_mut();
-        if let Some(snapshot) = snapshot {
-            known.renew(snapshot);
-        }
+        let renewed = snapshot.is_some_and(|snapshot| known.renew(snapshot));
         // Files are read anew without a new bundle, so this is asked of each snapshot.
         let rules: Option<HashSet<*const Outbound, RandomState>> = snapshot.map(|snapshot| {
             let tls = snapshot.upstreams.iter().filter_map(|one| one.tls.as_ref());
@@ -291,6 +294,7 @@ impl Pools {
             });
             !links.is_empty()
         });
+        renewed
     }
 
     /// A connection to the one server of an upstream without a group; a `new`
@@ -363,6 +367,37 @@ impl Pools {
         Some(stream_of(connection, target, now_ms))
     }
 
+    /// A new connection to a server, on which it was said whom it speaks for.
+    async fn socket(
+        &self,
+        target: &Arc<Target>,
+        addresses: &[SocketAddr],
+        upstream: &CompiledUpstream,
+        spoken: Option<&Spoken>,
+    ) -> Result<Socket, Failure> {
+        let within = Duration::from_millis(u64::from(upstream.timeouts.connect_ms));
+        let full = Cell::new(false);
+        let preamble = spoken.map(Spoken::header).unwrap_or_default();
+        let dialing = self.dial(target, (addresses, &preamble), upstream, &full);
+        match tokio::time::timeout(within, dialing).await {
+            Ok(Ok(stream)) => Ok(stream),
+            Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => Err(Failure {
+                why: Some(format!("{target}: {error}")),
+                ..Failure::new(&reasons::TLS_FAILED, target)
+            }),
+            Ok(Err(error)) => {
+                // Of a path the system knows why, and nobody else could tell.
+                let local = matches!(**target, Target::Unix(_));
+                Err(Failure {
+                    why: local.then(|| format!("{target}: {error}")),
+                    ..Failure::new(&reasons::CONNECT_FAILED, target)
+                })
+            }
+            Err(_) if full.get() => Err(Failure::new(&reasons::OUT_OF_DESCRIPTORS, target)),
+            Err(_) => Err(Failure::new(&reasons::CONNECT_TIMEOUT, target)),
+        }
+    }
+
     async fn open(
         &self,
         target: &Arc<Target>,
@@ -371,28 +406,7 @@ impl Pools {
         spoken: Option<&Spoken>,
     ) -> Result<Box<Link>, Failure> {
         let within = Duration::from_millis(u64::from(upstream.timeouts.connect_ms));
-        let full = Cell::new(false);
-        let preamble = spoken.map(Spoken::header).unwrap_or_default();
-        let dialing = self.dial(target, (addresses, &preamble), upstream, &full);
-        let stream = match tokio::time::timeout(within, dialing).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
-                return Err(Failure {
-                    why: Some(format!("{target}: {error}")),
-                    ..Failure::new(&reasons::TLS_FAILED, target)
-                })
-            }
-            Ok(Err(error)) => {
-                // Of a path the system knows why, and nobody else could tell.
-                let local = matches!(**target, Target::Unix(_));
-                return Err(Failure {
-                    why: local.then(|| format!("{target}: {error}")),
-                    ..Failure::new(&reasons::CONNECT_FAILED, target)
-                });
-            }
-            Err(_) if full.get() => return Err(Failure::new(&reasons::OUT_OF_DESCRIPTORS, target)),
-            Err(_) => return Err(Failure::new(&reasons::CONNECT_TIMEOUT, target)),
-        };
+        let stream = self.socket(target, addresses, upstream, spoken).await?;
         if upstream.protocol == Protocol::Http2 {
             let tls = upstream.tls.clone();
             let opening = Shared::open(stream, upstream.head_bytes, tls);

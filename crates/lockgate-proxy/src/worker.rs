@@ -34,9 +34,9 @@ use crate::pipeline::outlived;
 use crate::plugins::Ledger;
 use crate::refetch::Refetches;
 use crate::snapshot::{CompiledListener, Snapshot};
-use crate::tls::{self, Managed};
+use crate::tls::{self, Handshake, Managed};
 use crate::upstream::{Pools, Registry};
-use crate::{http2, http3};
+use crate::{http2, http3, passthrough};
 
 /// How often a worker looks at its clock, and hands events over.
 const TICK: Duration = Duration::from_millis(50);
@@ -160,7 +160,8 @@ impl Datagrams {
 /// Where a connection came in.
 pub struct Origin {
     listening: Arc<Listening>,
-    accepted: Arc<CompiledListener>,
+    /// As it was when the connection came in.
+    pub(crate) accepted: Arc<CompiledListener>,
 }
 
 impl Origin {
@@ -219,7 +220,8 @@ pub struct Worker {
     pub shared: Arc<Shared>,
     snapshot: RefCell<Held>,
     watch: Watch,
-    scratch: Scratch,
+    /// For one read.
+    pub(crate) scratch: Scratch,
     spare: Spare,
     listeners: RefCell<Vec<Arc<Listening>>>,
     datagrams: RefCell<Vec<(Arc<Datagrams>, Arc<http3::Socket>)>>,
@@ -507,7 +509,9 @@ impl Worker {
             }
             if turn % POOL_TICKS == 0 {
                 let current = self.shared.current.load();
-                self.pools.sweep(now_ms, current.as_deref());
+                if self.pools.sweep(now_ms, current.as_deref()) {
+                    self.watch.look_again();
+                }
             }
         }
     }
@@ -636,11 +640,15 @@ impl Worker {
             // In a box, so that a connection does not carry the size of a handshake along.
             Some(tls) => {
                 match Box::pin(tls::accept(stream, tls, &self.shared.managed, &state)).await {
-                    Ok(Some((stream, secured))) => {
+                    Ok(Handshake::Safe(stream, secured)) => {
                         state.secured(secured, self.clock.coarse_ms());
                         stream
                     }
-                    Ok(None) => return,
+                    Ok(Handshake::Carried(carried)) => {
+                        let carrying = passthrough::carry(*carried, &self, &origin, &state);
+                        return Box::pin(carrying).await;
+                    }
+                    Ok(Handshake::Over) => return,
                     Err(reason) => {
                         self.metrics.refused(reason);
                         return;

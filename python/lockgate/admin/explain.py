@@ -116,6 +116,9 @@ def offline(bundle: str, asked: Asked, known: Callable[[], Known], standing: Sta
         turned_away, unsaid = _turned_away(document, listener["name"], host, asked.certificate, standing)
         if turned_away is not None:
             return _explanation({**explained, **turned_away}, listener, request)
+        unread = _unread(document, listener["name"], explained["request"]["host"])
+        if unread is not None:
+            return _explanation({**explained, **unread}, listener, request)
         if explained["route"] is None:
             others = _other_methods(engine, document, request, explained)
             return _explanation({**explained, **_errors(explained, unsaid)}, listener, request, others)
@@ -211,8 +214,11 @@ def _asked_upstream(event: dict[str, Any]) -> dict[str, Any]:
 
 def _verdict(event: dict[str, Any]) -> str:
     """`failed` is what no policy refused and yet was not answered by the API."""
+    unread = event.get("protocol") == "tls-passthrough"
     if event.get("reason") is None:
-        return "allow"
+        return "passthrough" if unread else "allow"
+    if unread:
+        return "failed"
     judged = any(verdict["outcome"] == "deny" for verdict in event["verdicts"])
     return "deny" if judged or event.get("api") is None else "failed"
 
@@ -270,16 +276,42 @@ def _refused(code: str, detail: str) -> dict[str, Any]:
     (reason,) = (each for each in reasons() if each["code"] == code)
     told = {key: reason[key] for key in ("code", "title", "room", "advice")}
     return {
-        "route": None,
-        "steps": [],
+        **_UNREAD,
         "verdict": "deny",
         "status": reason["status"],
         "reason": {**told, "own": None, "detail": detail, "span": None},
-        "identity": None,
         "upstream": None,
-        "location": None,
-        "changes": {"request": [], "response": []},
     }
+
+
+_UNREAD: Final[dict[str, Any]] = {
+    "route": None,
+    "steps": [],
+    "identity": None,
+    "location": None,
+    "changes": {"request": [], "response": []},
+}
+"""What is told of a request that is not read."""
+
+
+def _unread(document: dict[str, Any], listener: str, host: str) -> dict[str, Any] | None:
+    """What becomes of a client of a name whose connections are carried on unread."""
+    (tls,) = (each["tls"] for each in document["listeners"] if each["name"] == listener)
+    entries = tls["passthrough"] if tls is not None else []
+    goes = {name: each["upstream"] for each in entries for name in each["hosts"]}
+    ways = {name: None for each in entries for name in each["ended"]} | goes
+    upstream = next((ways[name] for name in _patterns(host.rpartition(":")[0] or host) if name in ways), None)
+    if upstream is None:
+        return None
+    targets = [each["url"] for one in document["upstreams"] if one["name"] == upstream for each in one["targets"]]
+    to = {"upstream": upstream, "target": ", ".join(targets)}
+    return {**_UNREAD, "verdict": "passthrough", "status": None, "reason": None, "upstream": to}
+
+
+def _patterns(host: str) -> list[str]:
+    """The patterns that have a host, the most precise first."""
+    labels = host.split(".")
+    return [host, *("*." + ".".join(labels[number:]) for number in range(1, len(labels)))]
 
 
 def _errors(explained: dict[str, Any], more: str | None) -> dict[str, Any]:
@@ -289,9 +321,7 @@ def _errors(explained: dict[str, Any], more: str | None) -> dict[str, Any]:
 def _clients(tls: dict[str, Any], host: str) -> "Clients | None":
     """Whose certificates clients of this host may show: by its own rules, or those of the longest pattern."""
     rules = {name: each["clients"] for each in tls["hosts"] for name in each["names"]}
-    labels = host.split(".")
-    patterns = [host, *("*." + ".".join(labels[number:]) for number in range(1, len(labels)))]
-    found: Clients | None = next((rules[name] for name in patterns if name in rules), tls["clients"])
+    found: Clients | None = next((rules[name] for name in _patterns(host) if name in rules), tls["clients"])
     return found
 
 

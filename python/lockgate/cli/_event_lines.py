@@ -24,6 +24,8 @@ _OUTCOME_STYLES: Final = {
 FULL_FIRST: Final = ("class", "id", "node", "method", "host", "path", "status", "reason", "room")
 """Fields that are read first in the full form; the others follow as the event has them."""
 
+PASSTHROUGH: Final = "tls-passthrough"
+
 Event = dict[str, Any]
 
 
@@ -108,7 +110,9 @@ def _changed(event: Event) -> list[str]:
 def _request(event: Event) -> Text:
     status = int(event["status"])
     text = Text.assemble((str(status or "---"), _status_style(status)))
-    _add(text, f"{event['method']} {event['host']}{event['path']}", "bold")
+    # What was carried on unread has a name and no method.
+    what = event["method"] or (event.get("protocol") if event.get("protocol") == PASSTHROUGH else "")
+    _add(text, f"{what} {event['host']}{event['path']}", "bold")
     if event["reason"]:
         own = f" ({_safe(event['own'])})" if event.get("own") else ""
         _add(text, f"{event['reason']}{own}", "red" if event["class"] == "security" else "yellow")

@@ -87,6 +87,8 @@ def _operation(operation: dict[str, Any] | None) -> list[str]:
 def _no_route(explained: dict[str, Any]) -> list[str]:
     """Why there is no route: what is refused before has not come to one."""
     reason, others = explained["reason"], explained.get("other_methods")
+    if explained["verdict"] == "passthrough":
+        return ["Route     none: the connection is carried on unread, and no policy sees it"]
     if reason is None:
         return ["Route     none: the gate answers itself"]
     if reason["room"] != "route":
@@ -135,6 +137,8 @@ def _end(explained: dict[str, Any]) -> list[str]:
         status = f"  (answered {explained['status']})" if explained["status"] else ""
         to = f" to {escape(_goes_to(upstream))}" if upstream is not None else ""
         return [*lines, *_changes(explained), f"[bold green]Let through[/]{to}{status}"]
+    if explained["verdict"] == "passthrough":
+        return [*lines, f"[bold green]Carried on[/] to {escape(_goes_to(upstream))}"]
     if explained["verdict"] == "respond":
         # A redirect or a preflight: the gate answers by itself, and it is no refusal.
         to = f": {escape(explained['location'])}" if explained.get("location") else ""

@@ -73,8 +73,8 @@ def explain(
     With METHOD and URL the configuration is asked as it stands in the file; nothing
     needs to run, and nothing is sent. With --request it is told from the event.
 
-    Exits with 0 if the request is let through or the gate answers it by itself (a
-    redirect, a preflight), 1 if it is refused, 2 if there is nothing to explain.
+    Exits with 0 if the request is let through or carried on, or the gate answers it
+    by itself (a redirect, a preflight), 1 if it is refused, 2 if there is nothing to explain.
 
     Example: lockgate explain GET /orders -H "X-Trace: 1" --peer 203.0.113.9
     """
@@ -106,7 +106,7 @@ def explain(
         from lockgate.cli._explained import show
 
         show(explained)
-    raise typer.Exit(0 if explained["verdict"] in {"allow", "respond"} else 1)
+    raise typer.Exit(0 if explained["verdict"] in {"allow", "passthrough", "respond"} else 1)
 
 
 def _offline(config: Path, folder: Path, asked: Asked) -> dict[str, Any]:

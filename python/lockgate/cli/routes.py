@@ -39,6 +39,10 @@ def routes(
         typer.echo(json.dumps([row.model_dump() for row in rows], indent=2))
         return
     _print(rows)
+    for listener in bundle["listeners"]:
+        for entry in listener["tls"]["passthrough"] if listener["tls"] is not None else ():
+            hosts = ", ".join(entry["hosts"])
+            typer.echo(f"\nCarried on unread at {listener['name']}, seen by no policy: {hosts} to {entry['upstream']}")
 
 
 def _operations(rows: list[OperationRow], *, as_json: bool) -> None:

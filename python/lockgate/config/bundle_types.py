@@ -398,7 +398,7 @@ class HealthCheck(TypedDict):
     host: str | None
     """The `Host` that is asked for; none for the server's own name."""
     path: str
-    """Path with query."""
+    """Path with query; empty where it is only asked whether a connection can be had."""
     timeout_ms: int
     """For the whole answer, milliseconds."""
     unhealthy_after: int
@@ -694,6 +694,19 @@ class Passive(TypedDict):
     """Percent of the servers that may be out at once."""
     statuses: list[int]
     """Statuses that are failures, besides no answer at all."""
+
+
+class Passthrough(TypedDict):
+    """Names whose connections are carried on unread, to who ends their TLS."""
+
+    ended: list[str]
+    """Names below a wildcard of `hosts` that the listener ends itself."""
+    hosts: list[str]
+    """`db.example.com`, or `*.example.com` for every name below it."""
+    idle_ms: int
+    """How long nothing may pass, milliseconds."""
+    upstream: str
+    """Name of the upstream, of targets that begin with `tcp://`."""
 
 
 class PathMatchExact(TypedDict):
@@ -1195,7 +1208,7 @@ class Server(TypedDict):
     priority: int
     """Lower ones first; the next only while none of these is available."""
     url: str
-    """`http://host:port` or `https://`, `unix:/path`, or `http+srv://name` or `https+srv://` for what DNS says."""
+    """`https://host:port`, `http://` or `tcp://`; `unix:/path`; or `https+srv://name` and such for what DNS says."""
     weight: int
     """Its share; 0 for none but those who stick to it."""
 
@@ -1313,6 +1326,8 @@ class Tls(TypedDict):
     """Value of `Strict-Transport-Security` on every answer; none for no such field."""
     minimum: TlsVersion
     """The oldest version that is spoken."""
+    passthrough: list[Passthrough]
+    """Names whose connections are carried on unread."""
 
 
 class TlsHost(TypedDict):

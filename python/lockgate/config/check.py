@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from lockgate.addresses import ANY_CALLER, UNIX, is_inside, is_local, is_loopback, is_secure, is_server, place_of
-from lockgate.config import issuers
+from lockgate.addresses import (
+    ANY_CALLER,
+    UNIX,
+    is_inside,
+    is_local,
+    is_loopback,
+    is_secure,
+    is_server,
+    is_tcp,
+    place_of,
+)
+from lockgate.config import issuers, passthrough
 from lockgate.config.check_bodies import check_bodies
 from lockgate.config.check_routing import check_api, check_calls, unknown_upstream
 from lockgate.config.check_versions import check_versions
@@ -40,6 +50,7 @@ def check(document: Document, apis: list[EffectiveApi], lists: Lists, references
         check_api(document, ("apis", api.name), api.api)
         check_versions(document, ("apis", api.name), api.api)
         check_calls(document, api)
+        passthrough.check_api(document, api)
         for placed in api.policies:
             _policy(document, placed, lists)
             check_bodies(document, placed)
@@ -168,7 +179,7 @@ def _upstreams(document: Document) -> None:
         urls = [server.url for server in upstream.targets]
         for index, target in enumerate(urls):
             path = ("upstreams", name, "targets", index)
-            if not is_local(target) and not is_secure(target) and not waived:
+            if not is_local(target) and not is_secure(target) and not is_tcp(target) and not waived:
                 _plain_target(document, path, target, f"add `insecure: {WAIVER}` to the upstream {shown(name)}")
             _own_address(document, path, target)
             if target in urls[:index]:
@@ -190,6 +201,7 @@ def _upstreams(document: Document) -> None:
                 path=("upstreams", name, "targets"),
             )
         _useless(document, name, upstream)
+        passthrough.check_upstream(document, name, upstream)
         if upstream.insecure is not None and urls and all(map(is_local, urls)):
             _needless(document, "upstreams", name, "its targets are on this machine")
 
@@ -197,7 +209,7 @@ def _upstreams(document: Document) -> None:
 def _useless(document: Document, name: str, upstream: Upstream) -> None:
     """What is said, and does nothing."""
     health = upstream.health
-    if health.path is None:
+    if health.path is None and not health.connect:
         for key in ("every", "timeout", "expect", "unhealthy_after", "healthy_after", "host"):
             path = ("upstreams", name, "health", key)
             if document.says(*path):
@@ -209,7 +221,7 @@ def _useless(document: Document, name: str, upstream: Upstream) -> None:
                     hint="add `path: /healthz`, or what the API answers to",
                     path=path,
                 )
-    one = len(upstream.targets) == 1 and not upstream.targets[0].url.startswith("http+srv:")
+    one = len(upstream.targets) == 1 and "+srv://" not in upstream.targets[0].url
     if one and document.says("upstreams", name, "balance"):
         document.problems.add(
             document.region("upstreams", name, "balance"),
@@ -277,7 +289,7 @@ def _upstream_of(document: Document, name: str, upstream: str | None) -> None:
     if upstream is None:
         return
     if is_server(upstream):
-        if not is_local(upstream) and not is_secure(upstream):
+        if not is_local(upstream) and not is_secure(upstream) and not is_tcp(upstream):
             hint = f"name it under `upstreams`, with `insecure: {WAIVER}`"
             _plain_target(document, path, upstream, hint)
         _own_address(document, path, upstream)
@@ -344,6 +356,7 @@ def _policy(document: Document, placed: Placed[Policy], lists: Lists) -> None:
 
 def _unused(document: Document, apis: list[EffectiveApi]) -> None:
     used = {upstream for api in apis for upstream in api.upstreams}
+    used |= {entry.upstream for one in document.listeners.values() if one.tls for entry in one.tls.passthrough}
     item = document.sections.get("apis")
     if item is None or not item.children or len(document.apis) != len(item.children):
         return  # An API that could not be read may be the one that uses it.
@@ -357,7 +370,9 @@ def _unused(document: Document, apis: list[EffectiveApi]) -> None:
             document.problems.add(
                 document.region("upstreams", name),
                 "upstream-unused",
-                f"no API uses the upstream {shown(name)}",
+                f"nothing uses the upstream {shown(name)}"
+                if passthrough.is_raw(document.upstreams[name])
+                else f"no API uses the upstream {shown(name)}",
                 severity="warning",
                 path=("upstreams", name),
             )
@@ -365,12 +380,13 @@ def _unused(document: Document, apis: list[EffectiveApi]) -> None:
 
 def _over_tls(document: Document, name: str, upstream: Upstream, urls: list[str]) -> None:
     secure = [is_secure(url) for url in urls]
-    if any(secure) and not all(secure):
-        odd = secure.index(not secure[0])
+    kinds = [(is_secure(url), is_tcp(url)) for url in urls]
+    if len(set(kinds)) > 1:
+        odd = next(number for number, kind in enumerate(kinds) if kind != kinds[0])
         document.problems.add(
             document.value_region("upstreams", name, "targets", odd),
             "mixed-targets",
-            "targets over TLS and in the clear are not mixed within an upstream",
+            "targets over TLS, in the clear and of `tcp://` are not mixed within an upstream",
             hint="make all of them `https://`, or two upstreams of them",
             path=("upstreams", name, "targets", odd),
         )

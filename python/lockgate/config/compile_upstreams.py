@@ -69,10 +69,10 @@ def _balance(balance: BalanceModel) -> types.Balance:
 
 
 def _health(health: Health) -> types.HealthCheck | None:
-    if health.path is None:
+    if health.path is None and not health.connect:
         return None
     return {
-        "path": health.path,
+        "path": health.path or "",
         "host": health.host,
         "every_ms": health.every,
         "timeout_ms": health.timeout,

@@ -65,6 +65,8 @@ class Managed:
     certificates: dict[str, ManagedCertificate] = field(default_factory=dict)
     by_listener: dict[str, list[str]] = field(default_factory=dict)
     """The names of each listener's, in the order in which it shows them."""
+    ended: dict[str, frozenset[str]] = field(default_factory=dict)
+    """What the certificates of each listener are good for, those in files too."""
 
     def hosts(self, listener: str) -> set[str]:
         """What a listener's are for."""

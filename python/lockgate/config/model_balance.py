@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from lockgate.addresses import parse_listen
 from lockgate.headers import Header
 from lockgate.policies import Settings
-from lockgate.scalars import Scalar, ShortForm, count, duration, refusal, shown
+from lockgate.scalars import Flag, Scalar, ShortForm, count, duration, refusal, shown
 
 HOUR_MS: Final = 3_600_000
 MAX_NAME_SERVERS: Final = 8
@@ -262,6 +262,12 @@ class Health(Settings):
         default=None,
         description="What each server is asked for with GET; left out, none is asked.",
         examples=["/healthz"],
+    )
+    connect: Flag = Field(
+        default=False,
+        description="For targets that begin with `tcp://`, which nothing can be asked of: each is seen to take a "
+        "connection.",
+        examples=[True],
     )
     host: Annotated[str, Scalar(parse_probe_host, {"type": "string"})] | None = Field(
         default=None,

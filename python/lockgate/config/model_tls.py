@@ -10,7 +10,7 @@ from lockgate.addresses import Host, parse_host
 from lockgate.config.model_acme import Acme, CertificateNames
 from lockgate.config.model_issuers import parse_url
 from lockgate.policies import Settings, Waiver
-from lockgate.scalars import Flag, Pin, Scalar, ShortForm, Text, duration, refusal, shown
+from lockgate.scalars import Flag, Name, Pin, Scalar, ShortForm, Text, duration, refusal, shown
 
 DAY_MS: Final = 86_400_000
 YEAR_MS: Final = 365 * DAY_MS
@@ -197,6 +197,25 @@ Preset = Literal["modern", "intermediate"]
 Version = Literal["1.2", "1.3"]
 
 
+class Passthrough(Settings):
+    """Names whose TLS is ended elsewhere: their connections are carried on unread."""
+
+    hosts: Annotated[list[Host], BeforeValidator(_several), ShortForm({"type": "string"})] = Field(
+        description="The names, as clients ask for them in their handshake (SNI): `db.example.com`, or "
+        "`*.example.com` for every name below it that the listener does not end itself.",
+        examples=[["db.example.com", "*.legacy.example.com"]],
+    )
+    upstream: Name = Field(
+        description="Where they go: an upstream of targets that begin with `tcp://`.", examples=["legacy"]
+    )
+    idle_timeout: Annotated[int, duration(1_000, 7 * DAY_MS)] = Field(
+        default=3_600_000,
+        description="How long nothing may pass before the connection is closed.",
+        examples=["1h"],
+        json_schema_extra={"default": "1h"},
+    )
+
+
 def _version(value: object) -> object:
     """`1.2` without quotes is a number to YAML."""
     return str(value) if isinstance(value, float) else value
@@ -254,6 +273,12 @@ class Tls(Settings):
         "theirs: such requests get 421.",
         examples=[{"admin.example.com": {"client_certificates": {"trust": "staff-ca.pem"}}}],
     )
+    passthrough: Annotated[list[Passthrough], BeforeValidator(_several)] = Field(
+        default=[],
+        description="Names that are not ended here: their connections go on as they are, to who has the certificate. "
+        "No policy sees what passes.",
+        examples=[[{"hosts": ["db.example.com", "*.legacy.example.com"], "upstream": "legacy"}]],
+    )
     hsts: Annotated[Hsts, BeforeValidator(_hsts), ShortForm({"enum": ["off"]})] | None = Field(
         default=None,
         description="`Strict-Transport-Security` on every answer; `off` for none. Left out, it is said for a year, but "
@@ -263,11 +288,11 @@ class Tls(Settings):
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
-        if not self.certificate and not self.imported and self.acme is None:
+        if self.ends_nothing() and not self.passthrough:
             raise refusal(
                 "certificate-missing",
                 "nothing says which certificate is shown",
-                allowed="`certificate`, `acme` or `imported`, or several of them",
+                allowed="`certificate`, `acme` or `imported`, or several of them; or `passthrough` alone",
                 hint="add `certificate: {chain: FILE, key: FILE}`, or `acme: {email: ADDRESS, terms_agreed: true}`",
             )
         if self.preset == "modern" and self.minimum == "1.2":
@@ -277,6 +302,10 @@ class Tls(Settings):
                 hint="take `preset: intermediate`, or leave `minimum` out",
             )
         return self
+
+    def ends_nothing(self) -> bool:
+        """Whether every connection is for somebody else."""
+        return not self.certificate and not self.imported and self.acme is None
 
     def oldest(self) -> Version:
         """The oldest version that is spoken."""

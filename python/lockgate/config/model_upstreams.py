@@ -61,7 +61,8 @@ class Server(Settings):
 
     url: Target = Field(
         description="`https://` or `http://` with a host and a port, `unix:` with the path of a socket, or "
-        "`https+srv://` or `http+srv://` with the name of a service whose servers DNS knows.",
+        "`https+srv://` or `http+srv://` with the name of a service whose servers DNS knows. `tcp://` and `tcp+srv://` "
+        "are for what `passthrough` carries there unread.",
         examples=["https://orders.internal:9443", "unix:/run/shop.sock", "http+srv://_http._tcp.shop.internal"],
     )
     weight: Annotated[int, count(0, 100)] = Field(

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from lockgate import _native
 from lockgate.addresses import is_loopback
 from lockgate.config import bundle_types as types
+from lockgate.config import passthrough
 from lockgate.config.document import Document
 from lockgate.config.managed import Managed, covered, plan
 from lockgate.config.model_listeners import Listener
@@ -107,6 +108,7 @@ def inbound(files: Files, name: str, listener: Listener, managed: Managed) -> ty
         "clients": files.clients((*path, "client_certificates"), listener.tls.client_certificates),
         "hosts": hosts,
         "hsts": hsts.header() if hsts is not None and hsts.send else None,
+        "passthrough": passthrough.bundled(files.document, name, listener.tls, managed),
     }
 
 
@@ -138,7 +140,9 @@ def check(document: Document, references: References) -> Managed:
     managed = plan(document, references, held)
     for name, listener in document.listeners.items():
         if listener.tls is not None:
+            managed.ended[name] = frozenset(held[name] | managed.hosts(name))
             _hosts(document, ("listeners", name, "tls"), listener.tls, held[name] | managed.hosts(name))
+            passthrough.check(document, name, listener.tls, managed)
     return managed
 
 

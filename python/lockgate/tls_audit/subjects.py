@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from cryptography import x509
 
-from lockgate.addresses import ANY_CALLER, UNIX, is_address, is_inside, is_loopback, is_secure, is_server, place_of
+from lockgate.addresses import (
+    ANY_CALLER,
+    UNIX,
+    is_address,
+    is_inside,
+    is_loopback,
+    is_secure,
+    is_server,
+    is_tcp,
+    place_of,
+)
 from lockgate.config.tls import Files
 from lockgate.tls_audit.meet import Way
 
@@ -89,10 +99,14 @@ class Wanted:
 
 
 def subjects(loaded: Loaded, wanted: Wanted) -> list[Subject]:
-    """All that the configuration has, in its order."""
+    """All that the configuration has, in its order; not what the gate carries on unread, for others to end."""
     found: list[Subject] = []
     if "listener" in wanted.kinds:
-        found += [_listener(loaded, wanted, name) for name in loaded.document.listeners]
+        found += [
+            _listener(loaded, wanted, name)
+            for name, listener in loaded.document.listeners.items()
+            if listener.tls is None or not listener.tls.ends_nothing()
+        ]
     if "upstream" in wanted.kinds:
         found += _upstreams(loaded)
     return found
@@ -169,6 +183,8 @@ def _of_file(file: Path) -> list[str]:
 def _upstreams(loaded: Loaded) -> Iterator[Subject]:
     for name, upstream in loaded.document.upstreams.items():
         for number, target in enumerate(upstream.targets):
+            if is_tcp(target.url):
+                continue
             place = _place(loaded, "upstreams", name, "targets", number)
             yield _server(loaded, (name, target.url, place), upstream)
     for name, api in loaded.document.apis.items():

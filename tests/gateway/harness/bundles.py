@@ -44,6 +44,7 @@ from lockgate.config.bundle_types import (
     NormalForm,
     Ocsp,
     Passive,
+    Passthrough,
     PathMatch,
     PenaltyConfig,
     Place,
@@ -178,6 +179,7 @@ def tls(
     clients: Clients | None = None,
     hosts: Mapping[str, Clients | None] | None = None,
     hsts: str | None = None,
+    passthrough: Sequence[Passthrough] = (),
 ) -> Tls:
     """How a listener speaks TLS."""
     return {
@@ -186,7 +188,13 @@ def tls(
         "clients": clients,
         "hosts": [{"names": [name], "clients": each} for name, each in (hosts or {}).items()],
         "hsts": hsts,
+        "passthrough": list(passthrough),
     }
+
+
+def carried(*hosts: str, upstream: str = "legacy", idle_ms: int = 3_600_000, ended: Sequence[str] = ()) -> Passthrough:
+    """Names that are carried on unread."""
+    return {"hosts": list(hosts), "ended": list(ended), "upstream": upstream, "idle_ms": idle_ms}
 
 
 def pem_files(issued: Issued) -> Certificate:

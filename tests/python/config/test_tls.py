@@ -41,6 +41,7 @@ def test_a_listener_with_tls_has_safe_defaults(tmp_path: Path) -> None:
         "clients": None,
         "hosts": [],
         "hsts": "max-age=31536000",
+        "passthrough": [],
     }
     assert _native.check_bundle(json.dumps(bundle).encode()) == []
     assert not loaded.warnings

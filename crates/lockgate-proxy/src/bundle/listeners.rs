@@ -129,6 +129,23 @@ pub struct Tls {
     pub hosts: Vec<TlsHost>,
     /// Value of `Strict-Transport-Security` on every answer; none for no such field.
     pub hsts: Option<String>,
+    /// Names whose connections are carried on unread.
+    #[serde(default)]
+    pub passthrough: Vec<Passthrough>,
+}
+
+/// Names whose connections are carried on unread, to who ends their TLS.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Passthrough {
+    /// `db.example.com`, or `*.example.com` for every name below it.
+    pub hosts: Vec<String>,
+    /// Names below a wildcard of `hosts` that the listener ends itself.
+    pub ended: Vec<String>,
+    /// Name of the upstream, of targets that begin with `tcp://`.
+    pub upstream: String,
+    /// How long nothing may pass, milliseconds.
+    pub idle_ms: u32,
 }
 
 /// Where a certificate comes from.

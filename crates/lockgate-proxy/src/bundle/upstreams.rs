@@ -103,7 +103,7 @@ impl Default for UpstreamTls {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Server {
-    /// `http://host:port` or `https://`, `unix:/path`, or `http+srv://name` or `https+srv://` for what DNS says.
+    /// `https://host:port`, `http://` or `tcp://`; `unix:/path`; or `https+srv://name` and such for what DNS says.
     pub url: String,
     /// Its share; 0 for none but those who stick to it.
     pub weight: u16,
@@ -176,7 +176,7 @@ pub struct StickyCookie {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HealthCheck {
-    /// Path with query.
+    /// Path with query; empty where it is only asked whether a connection can be had.
     pub path: String,
     /// The `Host` that is asked for; none for the server's own name.
     pub host: Option<String>,

@@ -1,12 +1,14 @@
 //! Listeners of a bundle: where they are, whom they believe, and that nothing is
 //! served in the clear unawares.
 
+use std::sync::Arc;
+
 use lockgate_policy::{ConfigError, Ranges};
 
-use super::{at, Surroundings};
-use crate::bundle::{Listener, Protocol, UnixSocket};
+use super::{at, passthrough, Surroundings};
+use crate::bundle::{Listener, Protocol, UnixSocket, Upstream};
 use crate::net::{Endpoint, NO_ADDRESS};
-use crate::snapshot::CompiledListener;
+use crate::snapshot::{CompiledListener, CompiledUpstream};
 
 /// Among trusted proxies: whoever may connect to the socket in the file system.
 const ANY_CALLER: &str = "unix";
@@ -14,6 +16,7 @@ const ANY_CALLER: &str = "unix";
 pub(super) fn listener(
     index: usize,
     listener: &Listener,
+    upstreams: (&[Upstream], &[Arc<CompiledUpstream>]),
     around: &Surroundings<'_>,
 ) -> Result<CompiledListener, Vec<ConfigError>> {
     let at = at(format!("/listeners/{index}"), listener.span);
@@ -84,6 +87,8 @@ pub(super) fn listener(
             ))]);
         }
     }
+    let passthrough = passthrough::entries(listener.tls.as_ref(), upstreams)
+        .map_err(|wrong| wrong.into_iter().map(&at).collect::<Vec<_>>())?;
     let tls = match (&listener.tls, around.tls) {
         (Some(wanted), Some(source)) => Some(
             source
@@ -100,6 +105,7 @@ pub(super) fn listener(
         proxy_protocol: listener.proxy_protocol,
         secure: listener.tls.is_some(),
         tls,
+        passthrough,
         protocols: listener.protocols.clone(),
         redirect_port: listener.redirect_port,
         limits: listener.limits.clone(),

@@ -29,12 +29,12 @@ pub(super) fn upstream(
     let at = at(format!("/upstreams/{index}"), upstream.span);
     let mut errors = Vec::new();
     let mut places = Vec::new();
-    let mut secure = Vec::new();
+    let mut over = Vec::new();
     for (number, server) in upstream.targets.iter().enumerate() {
         match place(server, upstream.insecure.as_ref()) {
-            Ok((place, over_tls)) => {
+            Ok((place, by)) => {
                 places.push(place);
-                secure.push(over_tls);
+                over.push(by);
             }
             Err(mut error) => {
                 error.pointer = format!("/targets/{number}{}", error.pointer);
@@ -56,11 +56,16 @@ pub(super) fn upstream(
         let message = "all targets have a weight of 0, so that none would get a request";
         add("no-weight", "/targets", message);
     }
-    if secure.contains(&true) && secure.contains(&false) {
-        let message = "targets over TLS and in the clear are not mixed within an upstream";
+    if over.iter().any(|by| *by != over[0]) {
+        let message =
+            "targets over TLS, in the clear and of tcp:// are not mixed within an upstream";
         add("mixed-targets", "/targets", message);
     }
-    let secure = secure.contains(&true);
+    let secure = over.contains(&Over::Tls);
+    let raw = over.contains(&Over::Tcp);
+    if raw {
+        check_raw(upstream, &mut add);
+    }
     if upstream.tls.is_some() && !secure && !places.is_empty() {
         let message = "`tls` is for targets that begin with https://";
         add("tls-without-https", "/tls", message);
@@ -80,7 +85,7 @@ pub(super) fn upstream(
         let message = "an HTTP/2 connection carries many clients' requests, and could name one of them: take `protocol: h2` out, or `proxy_protocol`";
         add("proxy-protocol-shared", "/proxy_protocol", message);
     }
-    check_rules(upstream, &mut add);
+    check_rules(upstream, raw, &mut add);
     let mut servers: Vec<SocketAddr> = Vec::new();
     for (number, text) in upstream.dns.servers.iter().enumerate() {
         match text.parse() {
@@ -135,7 +140,7 @@ pub(super) fn upstream(
         .iter()
         .map(|place| Arc::clone(&place.target))
         .collect();
-    let group = wants_group(upstream, &places).then(|| {
+    let group = (raw || wants_group(upstream, &places)).then(|| {
         let rules = Rules {
             choice,
             health: upstream.health.clone(),
@@ -147,6 +152,7 @@ pub(super) fn upstream(
             protocol: upstream.protocol,
             proxy_protocol: upstream.proxy_protocol,
             secure,
+            raw,
             tls: tls.clone(),
         };
         let named = places
@@ -166,6 +172,7 @@ pub(super) fn upstream(
         protocol: upstream.protocol,
         proxy_protocol: upstream.proxy_protocol,
         secure,
+        raw,
         insecure: match &upstream.tls {
             Some(tls) if secure => tls.unverified.clone(),
             _ => upstream.insecure.clone(),
@@ -182,9 +189,44 @@ fn wants_group(upstream: &Upstream, places: &[Place]) -> bool {
     !alone || upstream.health.is_some() || upstream.retry.is_some() || upstream.breaker.is_some()
 }
 
-fn check_rules(upstream: &Upstream, add: &mut dyn FnMut(&'static str, &str, &str)) {
+/// Whether connections are carried there unread, by its first target.
+pub(super) fn is_raw(upstream: &Upstream) -> bool {
+    let first = upstream.targets.first();
+    first.is_some_and(|server| {
+        server.url.starts_with("tcp://") || server.url.starts_with("tcp+srv://")
+    })
+}
+
+/// What holds for requests alone, and is said where there are none.
+fn check_raw(upstream: &Upstream, add: &mut dyn FnMut(&'static str, &str, &str)) {
+    let health = upstream.health.as_ref();
+    let key = upstream.balance.key.as_ref();
+    let by_request = upstream.balance.by == BalanceBy::Sticky
+        || key.is_some_and(|key| key.kind != HashKind::Client);
+    for (said, place) in [
+        (upstream.credential.is_some(), "/credential"),
+        (upstream.retry.is_some(), "/retry"),
+        (upstream.protocol != Protocol::Http1, "/protocol"),
+        (by_request, "/balance"),
+        (
+            health.is_some_and(|check| !check.path.is_empty()),
+            "/health/path",
+        ),
+        (
+            health.is_some_and(|check| check.host.is_some()),
+            "/health/host",
+        ),
+    ] {
+        if said {
+            let message = "targets of tcp:// get no requests, so this could not hold";
+            add("rule-without-requests", place, message);
+        }
+    }
+}
+
+fn check_rules(upstream: &Upstream, raw: bool, add: &mut dyn FnMut(&'static str, &str, &str)) {
     if let Some(check) = &upstream.health {
-        check_health(check, add);
+        check_health(check, raw, add);
     }
     let passive = &upstream.passive;
     if passive.failures > 0 && (passive.eject_ms == 0 || passive.share == 0 || passive.share > 100)
@@ -219,9 +261,11 @@ fn check_rules(upstream: &Upstream, add: &mut dyn FnMut(&'static str, &str, &str
     }
 }
 
-fn check_health(check: &HealthCheck, add: &mut dyn FnMut(&'static str, &str, &str)) {
+fn check_health(check: &HealthCheck, raw: bool, add: &mut dyn FnMut(&'static str, &str, &str)) {
     let path = check.path.parse::<PathAndQuery>();
-    if !check.path.starts_with('/') || path.is_err() || check.path.contains('#') {
+    if raw && check.path.is_empty() {
+        // Whether a connection can be had, and no more.
+    } else if !check.path.starts_with('/') || path.is_err() || check.path.contains('#') {
         let message = format!("`{}` is not a path such as /healthz", check.path);
         add("not-a-path", "/health/path", &message);
     }
@@ -291,22 +335,33 @@ fn is_token(name: &str) -> bool {
     name.len() <= 64 && HeaderName::try_from(name).is_ok()
 }
 
-/// A server, and whether it is spoken to over TLS.
-fn place(server: &Server, insecure: Option<&Waiver>) -> Result<(Place, bool), ConfigError> {
+/// What is spoken with a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Over {
+    /// Requests in the clear.
+    Clear,
+    /// Requests over TLS.
+    Tls,
+    /// What clients say, unread.
+    Tcp,
+}
+
+/// A server, and what is spoken with it.
+fn place(server: &Server, insecure: Option<&Waiver>) -> Result<(Place, Over), ConfigError> {
     if server.weight > MAX_WEIGHT {
         let message = format!("a weight goes from 0 to {MAX_WEIGHT}");
         return Err(ConfigError::new("weight-malformed", "/weight", message));
     }
-    let (target, secure) = target(&server.url, insecure)?;
+    let (target, over) = target(&server.url, insecure)?;
     let place = Place {
         target: Arc::new(target),
         weight: server.weight,
         priority: server.priority,
     };
-    Ok((place, secure))
+    Ok((place, over))
 }
 
-fn target(text: &str, insecure: Option<&Waiver>) -> Result<(Target, bool), ConfigError> {
+fn target(text: &str, insecure: Option<&Waiver>) -> Result<(Target, Over), ConfigError> {
     let wrong = || {
         ConfigError::new(
             "not-a-target",
@@ -314,9 +369,10 @@ fn target(text: &str, insecure: Option<&Waiver>) -> Result<(Target, bool), Confi
             format!("`{text}` is not a target such as http://127.0.0.1:9000"),
         )
     };
-    let waived = |target: Target, secure: bool, host: &str| match insecure {
-        _ if secure => Ok((target, true)),
-        Some(_) => Ok((target, false)),
+    let waived = |target: Target, over: Over, host: &str| match insecure {
+        // What is carried on unread is TLS from end to end.
+        _ if over != Over::Clear => Ok((target, over)),
+        Some(_) => Ok((target, over)),
         None => {
             let message = format!(
                 "plain HTTP to `{host}` wants `insecure: {{owner, reason, until}}` in the upstream"
@@ -326,32 +382,33 @@ fn target(text: &str, insecure: Option<&Waiver>) -> Result<(Target, bool), Confi
     };
     if text.starts_with(UNIX) {
         return socket_path(text)
-            .map(|path| (Target::Unix(path.to_owned()), false))
+            .map(|path| (Target::Unix(path.to_owned()), Over::Clear))
             .ok_or_else(wrong);
     }
-    let srv = |scheme| text.strip_prefix(scheme);
-    let named = srv("http+srv://").map(|name| (name, false));
-    if let Some((name, secure)) = named.or_else(|| Some((srv("https+srv://")?, true))) {
-        let authority: Authority = name.parse().map_err(|_| wrong())?;
+    let (scheme, rest) = text.split_once("://").ok_or_else(wrong)?;
+    let service = scheme.strip_suffix("+srv");
+    let (over, usual) = match service.unwrap_or(scheme) {
+        "http" => (Over::Clear, Some(80)),
+        "https" => (Over::Tls, Some(443)),
+        "tcp" => (Over::Tcp, None),
+        _ => return Err(wrong()),
+    };
+    if service.is_some() {
+        let authority: Authority = rest.parse().map_err(|_| wrong())?;
         if authority.as_str() != authority.host() || authority.host().parse::<IpAddr>().is_ok() {
             return Err(wrong());
         }
-        return waived(Target::Srv(name.to_owned()), secure, name);
+        return waived(Target::Srv(rest.to_owned()), over, rest);
     }
-    let plain = text.strip_prefix("http://").map(|rest| (rest, false));
-    let (rest, secure) = plain
-        .or_else(|| Some((text.strip_prefix("https://")?, true)))
-        .ok_or_else(wrong)?;
     let authority: Authority = rest.trim_end_matches('/').parse().map_err(|_| wrong())?;
     if authority.as_str().contains('@') || authority.host().is_empty() {
         return Err(wrong());
     }
     // `port_u16` is also none for a port that is no number up to 65535.
     let named = authority.as_str().len() > authority.host().len();
-    let port = match authority.port_u16() {
-        Some(port) if port > 0 => port,
-        None if !named && secure => 443,
-        None if !named => 80,
+    let port = match (authority.port_u16(), usual) {
+        (Some(port), _) if port > 0 => port,
+        (None, Some(usual)) if !named => usual,
         _ => return Err(wrong()),
     };
     let host = authority
@@ -359,14 +416,12 @@ fn target(text: &str, insecure: Option<&Waiver>) -> Result<(Target, bool), Confi
         .trim_start_matches('[')
         .trim_end_matches(']');
     if host == "localhost" {
-        return Ok((Target::Localhost(port), secure));
+        return Ok((Target::Localhost(port), over));
     }
     match host.parse::<IpAddr>() {
-        Ok(ip) if ip.to_canonical().is_loopback() => {
-            Ok((Target::Address((ip, port).into()), secure))
-        }
-        Ok(ip) => waived(Target::Address((ip, port).into()), secure, host),
-        Err(_) => waived(Target::Name(host.to_owned(), port), secure, host),
+        Ok(ip) if ip.to_canonical().is_loopback() => Ok((Target::Address((ip, port).into()), over)),
+        Ok(ip) => waived(Target::Address((ip, port).into()), over, host),
+        Err(_) => waived(Target::Name(host.to_owned(), port), over, host),
     }
 }
 

@@ -225,7 +225,9 @@ pub struct Exchange {
     #[n(26)]
     pub own: Option<String>,
     /// What the connection speaks, by its name in ALPN (RFC 7301), `h2` or
-    /// `h3`; none where that is HTTP/1.
+    /// `h3`; none where that is HTTP/1. `tls-passthrough` is a whole connection
+    /// that was carried on unread: its host is the name that the client asked
+    /// for, and its bytes are all that passed, TLS included.
     #[n(27)]
     pub protocol: Option<String>,
     /// The version of TLS, `1.2` or `1.3`; none without TLS.

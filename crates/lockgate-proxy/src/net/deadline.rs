@@ -46,6 +46,8 @@ pub enum Waiting {
     Body,
     /// For anything, in either direction.
     Tunnel,
+    /// The same, of what is carried on unread: nobody is looked at in it.
+    Carried,
     /// For the rest of a body that nobody wants.
     Discard,
     /// For the end of what was told to end, once its last requests are answered.
@@ -231,6 +233,17 @@ impl ConnectionState {
         self.tunnel_idle_ms.set(idle_ms);
         self.waiting.set(Waiting::Tunnel);
         self.since_ms.set(now_ms);
+    }
+
+    /// It is carried on unread from now on, and something has to pass now and then.
+    pub fn carried(&self, idle_ms: u32, now_ms: u64) {
+        self.tunnel(idle_ms, now_ms);
+        self.waiting.set(Waiting::Carried);
+    }
+
+    /// As [`Self::carried`], with another time and from the last that passed.
+    pub fn carried_for(&self, idle_ms: u32) {
+        self.tunnel_idle_ms.set(idle_ms);
     }
 
     /// Whether it is time to look whether a tunnel's caller is still let in; told once.
@@ -467,7 +480,7 @@ impl ConnectionState {
             Waiting::Request => {
                 (waited >= u64::from(self.limits.idle_timeout_ms)).then_some(Trip::Close)
             }
-            Waiting::Tunnel => {
+            Waiting::Tunnel | Waiting::Carried => {
                 (waited >= u64::from(self.tunnel_idle_ms.get())).then_some(Trip::Close)
             }
             Waiting::Head => (waited >= head_timeout_ms).then_some(Trip::Refuse(&HEAD_TOO_SLOW)),
@@ -527,6 +540,16 @@ impl Watch {
     pub fn sweep(&self, now_ms: u64) {
         for state in self.all.borrow().iter().flatten() {
             state.sweep(now_ms);
+        }
+    }
+
+    /// Has every connection that is carried on unread looked at: there is another bundle.
+    pub fn look_again(&self) {
+        let all = self.all.borrow();
+        let carried = |state: &&Rc<ConnectionState>| state.waiting.get() == Waiting::Carried;
+        for state in all.iter().flatten().filter(carried) {
+            state.looks.set(true);
+            state.wake();
         }
     }
 

@@ -106,8 +106,29 @@ impl Secured {
     }
 }
 
-/// What a handshake came to; none where it was all that was wanted of the connection.
-pub type Handshake = Result<Option<(Stream, Secured)>, ReasonRef>;
+/// What a connection is, once its client has spoken.
+pub enum Handshake {
+    /// Safe.
+    Safe(Stream, Secured),
+    /// For a name that is ended elsewhere. In a box, since few are.
+    Carried(Box<Carried>),
+    /// Over: the handshake was all that was wanted of it.
+    Over,
+}
+
+/// A connection that is carried on as it is.
+pub struct Carried {
+    /// Nothing was said to the client.
+    pub stream: Incoming,
+    /// All that was read of it.
+    pub heard: Vec<u8>,
+    /// The name that the client asks for, in lower case.
+    pub name: Box<str>,
+    /// The number of the listener's entry that has it.
+    pub entry: usize,
+    /// The fingerprint JA4 of what the client offers.
+    pub ja4: Option<Box<str>>,
+}
 
 /// Takes a client's handshake. The connection's state bounds its time.
 ///
@@ -118,7 +139,7 @@ pub async fn accept(
     tls: &Arc<Tls>,
     managed: &Managed,
     state: &ConnectionState,
-) -> Handshake {
+) -> Result<Handshake, ReasonRef> {
     let mut shaking = pin!(shake(stream, tls, managed));
     poll_fn(|cx| {
         state.wake_with(cx.waker());
@@ -132,8 +153,15 @@ pub async fn accept(
     .await
 }
 
-async fn shake(stream: Incoming, tls: &Arc<Tls>, managed: &Managed) -> Handshake {
-    let (started, ja4) = hear(stream).await?;
+async fn shake(
+    stream: Incoming,
+    tls: &Arc<Tls>,
+    managed: &Managed,
+) -> Result<Handshake, ReasonRef> {
+    let (started, ja4) = match hear(stream, tls).await? {
+        Heard::Started(started, ja4) => (started, ja4),
+        Heard::Carried(carried) => return Ok(Handshake::Carried(carried)),
+    };
     let hello = started.client_hello();
     if let Some(config) = managed.handshake(&hello) {
         let mut stream = started
@@ -142,11 +170,11 @@ async fn shake(stream: Incoming, tls: &Arc<Tls>, managed: &Managed) -> Handshake
             .map_err(|error| why(&error))?;
         // What the authority wanted to see was in the handshake.
         let _ = stream.shutdown().await;
-        return Ok(None);
+        return Ok(Handshake::Over);
     }
     let name = asked(&hello);
     let Some(place) = tls.place(name.as_deref()) else {
-        let (alert, reason) = if tls.certificates.all.is_empty() {
+        let (alert, reason) = if tls.is_waiting() {
             (INTERNAL_ALERT, &reasons::NO_CERTIFICATE)
         } else {
             (NAME_UNKNOWN_ALERT, &reasons::NAME_UNKNOWN)
@@ -186,17 +214,27 @@ async fn shake(stream: Incoming, tls: &Arc<Tls>, managed: &Managed) -> Handshake
             clients.check(secured.client())?;
         }
     }
-    Ok(Some((Stream::Tls(Box::new(stream)), secured)))
+    Ok(Handshake::Safe(Stream::Tls(Box::new(stream)), secured))
+}
+
+/// What a client's hello says. It lives for a moment, in the box of its handshake.
+#[allow(clippy::large_enum_variant)]
+enum Heard {
+    /// A handshake that is ended here.
+    Started(StartHandshake<Incoming>, Option<Box<str>>),
+    /// Whom it asks for is elsewhere.
+    Carried(Box<Carried>),
 }
 
 /// Reads a client's hello, and what it tells of its program.
-async fn hear(
-    mut stream: Incoming,
-) -> Result<(StartHandshake<Incoming>, Option<Box<str>>), ReasonRef> {
+async fn hear(mut stream: Incoming, tls: &Tls) -> Result<Heard, ReasonRef> {
     let mut acceptor = Acceptor::default();
     let mut reader = Reader::default();
     let mut bytes = [0; HEARD];
     let mut first = true;
+    // Where some names are carried on, the TLS library hears nothing before it is known which this
+    // one is: it would refuse what is for others to judge.
+    let mut held = (!tls.carried.is_empty()).then(Vec::new);
     loop {
         let count = match stream.read(&mut bytes).await {
             Ok(0) | Err(_) => return Err(&reasons::HANDSHAKE_BROKEN),
@@ -209,8 +247,36 @@ async fn hear(
             return Err(&reasons::PLAIN_HTTP);
         }
         let mut ja4 = None;
-        if let Progress::Done(message) = reader.feed(came) {
+        let progress = reader.feed(came);
+        if let Progress::Done(message) = progress {
             ja4 = fingerprint(message, false);
+        }
+        let whole;
+        if let Some(mut heard) = held.take() {
+            heard.extend_from_slice(came);
+            match progress {
+                // No more than the reader's own bound comes together here.
+                Progress::Need => {
+                    held = Some(heard);
+                    continue;
+                }
+                Progress::Done(message) => {
+                    let name = WireHello::parse(message).and_then(|hello| hello.host());
+                    let entry = name.as_deref().and_then(|name| tls.carries(name));
+                    if let (Some(name), Some(entry)) = (name, entry) {
+                        return Ok(Heard::Carried(Box::new(Carried {
+                            stream,
+                            heard,
+                            name: name.into(),
+                            entry,
+                            ja4,
+                        })));
+                    }
+                }
+                Progress::NotTls => {}
+            }
+            whole = heard;
+            came = &whole;
         }
         while !came.is_empty() {
             if acceptor.read_tls(&mut came).is_err() {
@@ -221,7 +287,10 @@ async fn hear(
                 // before the gate's own hello there is nothing more to say.
                 Ok(Some(_)) if !came.is_empty() => return Err(&reasons::NOT_TLS),
                 Ok(Some(accepted)) => {
-                    return Ok((StartHandshake::from_parts(accepted, stream), ja4))
+                    return Ok(Heard::Started(
+                        StartHandshake::from_parts(accepted, stream),
+                        ja4,
+                    ))
                 }
                 Ok(None) => {}
                 Err((error, mut alert)) => {
@@ -234,6 +303,11 @@ async fn hear(
             }
         }
     }
+}
+
+/// Ends a connection to which nothing was said yet, with an alert that something is amiss here.
+pub async fn give_up(stream: &mut Incoming) {
+    say(stream, INTERNAL_ALERT).await;
 }
 
 pub(super) fn fingerprint(message: &[u8], quic: bool) -> Option<Box<str>> {

@@ -109,7 +109,7 @@ impl Shaking {
         let name: Option<Box<str>> = name.map(|name| name.to_ascii_lowercase().into());
         let tls = &self.config.tls;
         let Some(place) = tls.place(name.as_deref()) else {
-            return Err(if tls.certificates.all.is_empty() {
+            return Err(if tls.is_waiting() {
                 alert(INTERNAL_ERROR, "there is no certificate yet")
             } else {
                 alert(UNRECOGNIZED_NAME, "no certificate is good for this name")

@@ -41,6 +41,9 @@ lockgate_wire::reasons! { "tls", Client:
     HANDSHAKE_TOO_SLOW = "tls-handshake-too-slow", 408,
         "The handshake took too long.",
         "It has to be over within the listener's `limits.handshake_timeout`.";
+    PASSTHROUGH_IDLE = "tls-passthrough-idle", 408,
+        "Nothing passed for too long.",
+        "The connection was carried on unread, and neither side said anything for the `idle_timeout` of its `passthrough`. Raise that, or let the client send a sign of life now and then.";
     HTTPS_REQUIRED = "https-required", 403,
         "This is only served over HTTPS.",
         "Ask the same with https://. The request named no host, so it cannot be told where.";
@@ -49,6 +52,9 @@ lockgate_wire::reasons! { "tls", Client:
         "The host of the request has another certificate, or other rules for client certificates, than the name of the handshake. Open a connection of its own for it.";
 
     "tls", Gate:
+    PASSTHROUGH_ENDED = "tls-passthrough-ended", 503,
+        "This name is not carried on any more.",
+        "The configuration was changed: the listener has no `passthrough` any more by which the connection went where it goes. Connect again.";
     NO_CERTIFICATE = "tls-no-certificate", 503,
         "The gate has no certificate yet.",
         "The listener's certificate could not be read, or has not been issued so far. `lockgate certs` and `lockgate status` say which and why.";

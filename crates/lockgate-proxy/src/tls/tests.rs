@@ -114,6 +114,7 @@ fn wanted(names: &[&str]) -> bundle::Tls {
         clients: None,
         hosts: Vec::new(),
         hsts: None,
+        passthrough: Vec::new(),
     }
 }
 
@@ -312,4 +313,91 @@ fn a_certificate_without_names_serves_no_host() {
     disk.put("a", &authority.issue(&[], 1));
     let errors = disk.made(&wanted(&["a"]), true).unwrap_err();
     assert!(errors[0].message.contains("Subject Alternative Name"));
+}
+
+fn carrying(hosts: &[&str], ended: &[&str]) -> bundle::Passthrough {
+    let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    bundle::Passthrough {
+        hosts: owned(hosts),
+        ended: owned(ended),
+        upstream: "legacy".to_owned(),
+        idle_ms: 1_000,
+    }
+}
+
+#[test]
+fn the_most_precise_pattern_says_who_is_carried_on() {
+    let (disk, authority) = (Disk::default(), Authority::new("one"));
+    disk.put(
+        "shop",
+        &authority.issue(&["*.example", "api.old.example"], 1),
+    );
+    let mut wanted = wanted(&["shop"]);
+    wanted.passthrough = vec![
+        carrying(
+            &["*.old.example"],
+            &["api.old.example", "*.own.old.example"],
+        ),
+        carrying(&["db.example", "deep.own.old.example"], &[]),
+    ];
+    let tls = disk.made(&wanted, true).unwrap();
+    for (name, entry) in [
+        ("db.example", Some(1)),
+        ("a.old.example", Some(0)),
+        ("a.b.old.example", Some(0)),
+        ("deep.own.old.example", Some(1)),
+        ("old.example", None),
+        ("api.old.example", None),
+        ("a.own.old.example", None),
+        ("shop.example", None),
+        ("x.db.example", None),
+    ] {
+        assert_eq!(tls.carries(name), entry, "{name}");
+    }
+    assert_eq!(
+        tls.place(Some("db.example")),
+        None,
+        "whatever certificate would fit"
+    );
+    assert!(tls.place(Some("shop.example")).is_some());
+    assert!(tls.place(Some("api.old.example")).is_some());
+    assert!(tls.place(None).is_some());
+}
+
+#[test]
+fn no_request_is_served_for_a_name_that_is_carried_on() {
+    let (disk, authority) = (Disk::default(), Authority::new("one"));
+    disk.put("shop", &authority.issue(&["*.example"], 1));
+    let before = disk.made(&wanted(&["shop"]), true).unwrap();
+    let mut after = wanted(&["shop"]);
+    after.passthrough = vec![carrying(&["db.example", "*.old.example"], &[])];
+    let tls = disk.made(&after, true).unwrap();
+    for name in [Some("shop.example"), None] {
+        let connection = secured(&tls, name, &[]);
+        for host in [
+            "db.example",
+            "DB.example:443",
+            "db.example.",
+            "a.b.old.example",
+        ] {
+            assert!(!tls.serves(&connection, host), "{host}");
+        }
+        assert!(tls.serves(&connection, "shop.example"));
+    }
+    // Over a connection from before it was carried on.
+    let connection = secured(&before, Some("db.example"), &[]);
+    assert!(before.serves(&connection, "db.example"));
+    assert!(!tls.serves(&connection, "db.example"));
+}
+
+#[test]
+fn a_listener_may_end_nothing() {
+    let mut wanted = wanted(&[]);
+    wanted.passthrough = vec![carrying(&["db.example"], &[])];
+    let tls = Disk::default().made(&wanted, true).unwrap();
+    assert!(!tls.is_waiting(), "no certificate will ever come");
+    assert_eq!(
+        (tls.place(None), tls.place(Some("shop.example"))),
+        (None, None)
+    );
 }

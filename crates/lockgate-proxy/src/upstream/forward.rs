@@ -25,7 +25,7 @@ use crate::reasons;
 use crate::snapshot::CompiledUpstream;
 
 /// Servers that are asked for a connection, one after the other, in one attempt.
-const MAX_CONNECTS: usize = 3;
+pub(super) const MAX_CONNECTS: usize = 3;
 /// How long a request waits before it asks a server again that failed it,
 /// milliseconds; doubled each time. Envoy begins with 25 as well.
 const PAUSE_MS: u64 = 25;
@@ -35,14 +35,14 @@ const COME_BACK_S: u64 = 3;
 /// What a request holds of a group while it is under way, to its answer's last byte.
 pub struct Lease {
     group: Arc<Group>,
-    member: Member,
-    permit: Option<Permit>,
+    pub(super) member: Member,
+    pub(super) permit: Option<Permit>,
     /// To be set on the answer, so that the client comes back to this server.
     pub cookie: Option<HeaderValue>,
 }
 
 impl Lease {
-    fn new(group: &Arc<Group>, member: Member, wish: &Wish) -> Box<Self> {
+    pub(super) fn new(group: &Arc<Group>, member: Member, wish: &Wish) -> Box<Self> {
         member.state.in_flight.fetch_add(1, Ordering::Relaxed);
         member.state.counts.requests.fetch_add(1, Ordering::Relaxed);
         Box::new(Self {
@@ -56,6 +56,11 @@ impl Lease {
     /// The exchange failed, or the answer broke off.
     pub fn failed(&self, now_ms: u64, reason: ReasonRef) {
         self.group.failed(&self.member, now_ms, reason.code);
+    }
+
+    /// The server did as it should.
+    pub(super) fn succeeded(&self, now_ms: u64) {
+        self.group.succeeded(&self.member, now_ms);
     }
 
     fn answered(&self, status: StatusCode, took_us: u64, now_ms: u64) {
@@ -268,7 +273,7 @@ impl Pools {
                     continue;
                 }
                 (Err(Nobody::Unresolved), None) => {
-                    self.await_services(journey).await?;
+                    await_services(journey.group, journey.upstream).await?;
                     continue;
                 }
                 (Err(Nobody::Unhealthy), None) => {
@@ -325,32 +330,45 @@ impl Pools {
         upstream: &CompiledUpstream,
         spoken: Option<&Spoken>,
     ) -> Result<Box<Link>, Failure> {
-        if let Some(name) = &member.state.name {
-            let within = u64::from(upstream.timeouts.connect_ms);
-            if name.addresses.load().is_empty() {
-                first_answer(&name.asked, &name.answered, within).await;
-            }
-            if name.addresses.load().is_empty() {
-                return Err(Failure::new(&reasons::NAME_UNRESOLVED, &member.target));
-            }
-        }
+        await_name(member, upstream).await?;
         let mut link = self
             .open(&member.target, &member.addresses(), upstream, spoken)
             .await?;
         link.name.clone_from(&member.state.name);
         Ok(link)
     }
+}
 
-    async fn await_services(&self, journey: &Journey<'_>) -> Result<(), Failure> {
-        let within = u64::from(journey.upstream.timeouts.connect_ms);
-        for (_, service) in journey.group.services() {
-            first_answer(&service.asked, &service.answered, within).await;
+/// Waits until DNS was asked once for a server's address.
+pub(super) async fn await_name(
+    member: &Member,
+    upstream: &CompiledUpstream,
+) -> Result<(), Failure> {
+    if let Some(name) = &member.state.name {
+        let within = u64::from(upstream.timeouts.connect_ms);
+        if name.addresses.load().is_empty() {
+            first_answer(&name.asked, &name.answered, within).await;
         }
-        if journey.group.ranks().is_empty() {
-            return Err(turned_away(journey.group, &reasons::NAME_UNRESOLVED));
+        if name.addresses.load().is_empty() {
+            return Err(Failure::new(&reasons::NAME_UNRESOLVED, &member.target));
         }
-        Ok(())
     }
+    Ok(())
+}
+
+/// Waits until DNS was asked once for a group's servers.
+pub(super) async fn await_services(
+    group: &Group,
+    upstream: &CompiledUpstream,
+) -> Result<(), Failure> {
+    let within = u64::from(upstream.timeouts.connect_ms);
+    for (_, service) in group.services() {
+        first_answer(&service.asked, &service.answered, within).await;
+    }
+    if group.ranks().is_empty() {
+        return Err(turned_away(group, &reasons::NAME_UNRESOLVED));
+    }
+    Ok(())
 }
 
 /// Waits until DNS was asked once.
@@ -364,7 +382,7 @@ async fn first_answer(asked: &AtomicBool, answered: &Notify, within_ms: u64) {
     }
 }
 
-async fn enter(group: &Arc<Group>) -> Result<Option<Permit>, Failure> {
+pub(super) async fn enter(group: &Arc<Group>) -> Result<Option<Permit>, Failure> {
     let Some(limits) = &group.rules.breaker else {
         return Ok(None);
     };
@@ -384,7 +402,7 @@ async fn enter(group: &Arc<Group>) -> Result<Option<Permit>, Failure> {
     }
 }
 
-fn turned_away(group: &Group, reason: ReasonRef) -> Failure {
+pub(super) fn turned_away(group: &Group, reason: ReasonRef) -> Failure {
     let draw = mixed(group.state.turns.fetch_add(1, Ordering::Relaxed));
     Failure {
         reason: Some(reason),
@@ -395,7 +413,7 @@ fn turned_away(group: &Group, reason: ReasonRef) -> Failure {
     }
 }
 
-fn is_of_connecting(reason: ReasonRef) -> bool {
+pub(super) fn is_of_connecting(reason: ReasonRef) -> bool {
     [
         &reasons::CONNECT_FAILED,
         &reasons::CONNECT_TIMEOUT,

@@ -57,6 +57,8 @@ pub struct Rules {
     pub proxy_protocol: Option<ProxyVersion>,
     /// Whether they are spoken to over TLS.
     pub secure: bool,
+    /// Whether connections are carried there unread, and no requests.
+    pub raw: bool,
     /// How.
     pub tls: Option<Arc<Outbound>>,
 }

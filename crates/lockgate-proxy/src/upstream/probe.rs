@@ -29,6 +29,14 @@ const MAX_BYTES: usize = 64;
 /// What is wrong with it, in a few words.
 pub async fn probe(check: &HealthCheck, member: &Member, rules: &Rules) -> Result<(), String> {
     let within = Duration::from_millis(u64::from(check.timeout_ms));
+    if check.path.is_empty() {
+        // Of what is not understood no more can be asked.
+        return match tokio::time::timeout(within, connect(member, rules)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err(format!("no connection within {} ms", check.timeout_ms)),
+        };
+    }
     let status = match tokio::time::timeout(within, ask(check, member, rules)).await {
         Ok(Ok(status)) => status,
         Ok(Err(error)) => return Err(error.to_string()),

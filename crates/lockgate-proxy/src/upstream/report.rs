@@ -111,6 +111,12 @@ pub fn write(snapshot: Option<&Snapshot>, now_ms: u64, out: &mut String) {
             line(out, metric, &[("upstream", &group.name)], read(group));
         }
     }
+    for (metric, kind, help, read) in PASSTHROUGH {
+        head(out, metric, kind, help);
+        for group in groups.iter().filter(|group| group.rules.raw) {
+            line(out, metric, &[("upstream", &group.name)], read(group));
+        }
+    }
     let told: Vec<(&Group, Member, String)> = groups
         .iter()
         .flat_map(|group| {
@@ -209,6 +215,33 @@ const UPSTREAMS: [Metric<Arc<Group>>; 6] = [
         "gauge",
         "Requests that wait for `breaker` to let them through, by upstream.",
         |group| group.state.breaker.load().1 as u64,
+    ),
+];
+
+const PASSTHROUGH: [Metric<Arc<Group>>; 4] = [
+    (
+        "lockgate_passthrough_connections_total",
+        "counter",
+        "Connections that `passthrough` carried on unread, by upstream.",
+        |group| of_upstream(group, |counts| &counts.carried),
+    ),
+    (
+        "lockgate_passthrough_open",
+        "gauge",
+        "Those of them that are open, by upstream.",
+        |group| of_upstream(group, |counts| &counts.carrying),
+    ),
+    (
+        "lockgate_passthrough_received_bytes_total",
+        "counter",
+        "Bytes of their clients, by upstream.",
+        |group| of_upstream(group, |counts| &counts.carried_in),
+    ),
+    (
+        "lockgate_passthrough_sent_bytes_total",
+        "counter",
+        "Bytes for their clients, by upstream.",
+        |group| of_upstream(group, |counts| &counts.carried_out),
     ),
 ];
 

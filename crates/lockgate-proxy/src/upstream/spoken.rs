@@ -42,6 +42,15 @@ impl Spoken {
         }
     }
 
+    /// As [`Self::of`], for a client that asked for `name` and is carried on unread.
+    pub fn carried(version: ProxyVersion, state: &ConnectionState, name: &str) -> Self {
+        let said = Self::of(version, state, state.peer);
+        Self {
+            authority: (version == ProxyVersion::V2).then(|| name.into()),
+            ..said
+        }
+    }
+
     /// What is said first.
     pub fn header(&self) -> Vec<u8> {
         match self.version {

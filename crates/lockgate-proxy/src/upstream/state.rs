@@ -91,6 +91,14 @@ pub struct UpstreamCounts {
     pub turned_away: AtomicU64,
     /// Refused, since no server was available.
     pub unavailable: AtomicU64,
+    /// Connections that were carried on unread.
+    pub carried: AtomicU64,
+    /// Those that are open.
+    pub carrying: AtomicU64,
+    /// Bytes of clients that were carried on.
+    pub carried_in: AtomicU64,
+    /// Bytes for clients.
+    pub carried_out: AtomicU64,
 }
 
 impl UpstreamState {

@@ -7,6 +7,8 @@ const SERVER_NAME: u16 = 0;
 const SIGNATURE_ALGORITHMS: u16 = 13;
 const ALPN: u16 = 16;
 const SUPPORTED_VERSIONS: u16 = 43;
+/// Bytes of a host's name (RFC 1035, 2.3.4).
+const MAX_NAME: usize = 253;
 
 /// What a client offers, in its order and with GREASE (RFC 8701).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub struct ClientHello<'a> {
     pub alpn: Option<&'a [u8]>,
     /// The name of the server as it is written there, not checked.
     pub server_name: Option<&'a [u8]>,
+    /// Whether that is all that the client says of whom it asks for.
+    only_name: bool,
 }
 
 impl<'a> ClientHello<'a> {
@@ -49,6 +53,7 @@ impl<'a> ClientHello<'a> {
             signature_algorithms: Vec::new(),
             alpn: None,
             server_name: None,
+            only_name: true,
         };
         let _compressions = fields.vector(1)?;
         // TLS 1.2 and older may have none (RFC 5246, 7.4.1.2).
@@ -67,11 +72,23 @@ impl<'a> ClientHello<'a> {
             // A repeated one is an error that the TLS library reports.
             if seen & bit == 0 {
                 hello.extension(kind, body)?;
+            } else if kind == SERVER_NAME {
+                hello.only_name = false;
             }
             seen |= bit;
             hello.extensions.push(kind);
         }
         Some(hello)
+    }
+
+    /// The name of the server in lower case, where the hello can be read in one
+    /// way alone: one name, and a host's. Who reads it next must not find another.
+    #[must_use]
+    pub fn host(&self) -> Option<String> {
+        let name = std::str::from_utf8(self.server_name.filter(|_| self.only_name)?).ok()?;
+        let host = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+        let whole = (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(host);
+        whole.then(|| name.to_ascii_lowercase())
     }
 
     /// What JA4 is made of. `quic` says that it came over QUIC.
@@ -97,6 +114,7 @@ impl<'a> ClientHello<'a> {
                 if names.take(1)? == [0] {
                     self.server_name = Some(names.vector(2)?);
                 }
+                self.only_name &= names.0.is_empty() && body.0.is_empty();
             }
             SIGNATURE_ALGORITHMS => self.signature_algorithms = numbers(body.vector(2)?)?,
             // JA4 wants the first, and takes an empty list for none.

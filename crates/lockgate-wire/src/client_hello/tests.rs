@@ -394,3 +394,68 @@ proptest! {
         }
     }
 }
+
+/// A hello whose extension for the server's name has these bytes.
+fn naming(extensions: &[(u16, Vec<u8>)]) -> Vec<u8> {
+    let written = extensions
+        .iter()
+        .flat_map(|(kind, body)| [&kind.to_be_bytes()[..], &vector(2, body)].concat());
+    let mut body = vec![3, 3];
+    body.extend([7; 32]);
+    body.extend(vector(1, &[]));
+    body.extend(vector(2, &be(&[0x1301])));
+    body.extend(vector(1, &[0]));
+    body.extend(vector(2, &written.collect::<Vec<u8>>()));
+    [&[1][..], &vector(3, &body)].concat()
+}
+
+fn entry(kind: u8, name: &[u8]) -> Vec<u8> {
+    [&[kind][..], &vector(2, name)].concat()
+}
+
+fn host(extensions: &[(u16, Vec<u8>)]) -> Option<String> {
+    let message = naming(extensions);
+    ClientHello::parse(&message)?.host()
+}
+
+#[test]
+fn a_host_is_what_can_be_read_in_one_way() {
+    let one = |name: &[u8]| host(&[(0, vector(2, &entry(0, name)))]);
+    assert_eq!(one(b"Db.Example.com").as_deref(), Some("db.example.com"));
+    assert_eq!(
+        one(b"xn--bcher-kva.example").as_deref(),
+        Some("xn--bcher-kva.example")
+    );
+    let odd: [&[u8]; 7] = [
+        b"",
+        b"a b",
+        b"a\0b",
+        b"a/b",
+        b"\xff\xfe",
+        b"*.example.com",
+        b"a:443",
+    ];
+    for odd in odd {
+        assert_eq!(one(odd), None, "{odd:?}");
+    }
+    assert_eq!(one(&[b'a'; 254]), None);
+    assert_eq!(one(&[b'a'; 253]).map(|name| name.len()), Some(253));
+    assert_eq!(host(&[]), None);
+
+    let (first, second) = (entry(0, b"a.example"), entry(0, b"b.example"));
+    let both = [first.clone(), second.clone()].concat();
+    assert_eq!(
+        host(&[(0, vector(2, &both))]),
+        None,
+        "two names in one list"
+    );
+    let twice = [(0, vector(2, &first)), (0, vector(2, &second))];
+    assert_eq!(host(&twice), None, "two lists");
+    let behind = [&vector(2, &first)[..], b"x"].concat();
+    assert_eq!(host(&[(0, behind)]), None, "something behind the list");
+    assert_eq!(
+        host(&[(0, vector(2, &entry(7, b"a.example")))]),
+        None,
+        "no host's"
+    );
+}

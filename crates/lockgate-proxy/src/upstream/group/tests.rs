@@ -10,6 +10,7 @@ fn rules(choice: Choice) -> Rules {
         proxy_protocol: None,
         protocol: crate::bundle::Protocol::Http1,
         secure: false,
+        raw: false,
         tls: None,
         choice,
         health: None,
