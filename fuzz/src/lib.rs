@@ -1,6 +1,7 @@
 //! What must hold for whatever a stranger sends. The targets in `tests/` feed
 //! these; each panics with the input when its promise is broken.
 
+pub mod certificate;
 pub mod client_hello;
 pub mod codings;
 pub mod grpc;

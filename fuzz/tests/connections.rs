@@ -1,7 +1,7 @@
-//! Fuzz targets for the first bytes of a connection; run as those in `wire.rs`.
+//! Fuzz targets for the first bytes of a connection, and for whom its client says to be; run as those in `wire.rs`.
 
 use bolero::check;
-use lockgate_fuzz::{client_hello, proxy_protocol};
+use lockgate_fuzz::{certificate, client_hello, proxy_protocol};
 
 fn vector(length_bytes: usize, body: &[u8]) -> Vec<u8> {
     let length = (body.len() as u32).to_be_bytes();
@@ -113,4 +113,34 @@ fn raw_proxy_protocol() {
         proxy_protocol::header(input);
         proxy_protocol::header(&[&b"\r\n\r\n\0\r\nQUIT\n\x21"[..], input].concat());
     });
+}
+
+#[test]
+fn certificates() {
+    check!()
+        .with_type::<(Vec<(u8, u8, Vec<u8>)>, Vec<(u8, Vec<u8>)>, u16, u8)>()
+        .for_each(|(subject, names, at, byte)| {
+            let mut made = certificate::made(subject, names);
+            certificate::read(&made);
+            let at = usize::from(*at) % made.len();
+            made[at] ^= byte;
+            certificate::read(&made);
+        });
+}
+
+#[test]
+fn a_certificate_of_good_names_is_read() {
+    let subject = [(0, 0, b"crm".to_vec())];
+    let names = [
+        (1, b"crm.example".to_vec()),
+        (2, b"spiffe://example/crm".to_vec()),
+    ];
+    let made = certificate::made(&subject, &names);
+    assert!(lockgate_policy::mtls::ClientCertificate::read(&[&made]).is_some());
+    certificate::read(&made);
+}
+
+#[test]
+fn raw_certificates() {
+    check!().for_each(|input: &[u8]| certificate::read(input));
 }

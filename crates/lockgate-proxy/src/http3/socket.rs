@@ -12,7 +12,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
+use std::pin::{pin, Pin};
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{ready, Context, Poll};
@@ -28,7 +28,8 @@ use super::cids::{self, Keys, Owner};
 const HEADER: usize = 16 + 2 + 1 + 1 + 16;
 /// A packet that is passed on: what a UDP datagram can hold at most.
 const PASSED: usize = HEADER + 65_536;
-/// Packets that are taken from others in a row before the socket is read again.
+/// Reads of packets in a row, from the socket and from others, before the worker looks
+/// what else there is to do. Some 100 µs of first packets, which cost most.
 const TURN: usize = 16;
 
 /// Where the workers of all processes of a gate are found.
@@ -132,6 +133,8 @@ pub struct Socket {
     owner: Owner,
     /// Another process reads the socket now.
     deaf: AtomicBool,
+    /// Something was read since the worker has looked what else has come.
+    read: AtomicBool,
 }
 
 impl Socket {
@@ -156,6 +159,7 @@ impl Socket {
             bound,
             owner,
             deaf: AtomicBool::new(false),
+            read: AtomicBool::new(false),
         };
         made.exchange.bound().push(bound);
         Ok(made)
@@ -300,10 +304,20 @@ impl AsyncUdpSocket for Socket {
         bufs: &mut [IoSliceMut<'_>],
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(read) = self.poll_socket(cx, bufs, meta) {
-            return Poll::Ready(read);
+        // A flood of packets is always ready: before more of it is read, the worker looks what
+        // else has come, and everybody has a turn. The waker is called only then.
+        if self.read.swap(false, Ordering::Relaxed)
+            && pin!(tokio::task::yield_now()).poll(cx).is_pending()
+        {
+            return Poll::Pending;
         }
-        self.poll_passed(cx, bufs, meta)
+        let most = bufs.len().min(meta.len()).min(TURN);
+        let polled = match self.poll_socket(cx, &mut bufs[..most], &mut meta[..most]) {
+            Poll::Pending => self.poll_passed(cx, bufs, meta),
+            read => read,
+        };
+        self.read.store(polled.is_ready(), Ordering::Relaxed);
+        polled
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {

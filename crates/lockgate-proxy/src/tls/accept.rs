@@ -106,7 +106,8 @@ impl Secured {
     }
 }
 
-/// What a connection is, once its client has spoken. It is taken apart at once.
+/// What a connection is, once its client has spoken.
+// Nearly all are safe, and it is taken apart at once: a box would be one more for each connection.
 #[allow(clippy::large_enum_variant)]
 pub enum Handshake {
     /// Safe.
