@@ -5,7 +5,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{ready, Context, Poll};
+use std::task::{ready, Context, Poll, Waker};
 
 use lockgate_wire::http2::{Breach, Budgets, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -41,7 +41,20 @@ const GATHER: usize = 16 * 1024;
 pub struct Watched(Rc<RefCell<Inner>>);
 
 /// The same stream, for whoever drives the connection.
-pub struct Wire(Rc<RefCell<Inner>>);
+pub struct Wire {
+    inner: Rc<RefCell<Inner>>,
+    /// Where answers wait.
+    pub room: Rc<Room>,
+}
+
+/// Whether the client takes what is written. While it does not, answers stay with their upstreams: the library would
+/// take some of each, and has no bound over all of a connection's.
+#[derive(Default)]
+pub struct Room {
+    none: Cell<bool>,
+    /// Streams that wait, each once.
+    waiting: RefCell<Vec<Waker>>,
+}
 
 struct Inner {
     stream: Stream,
@@ -49,6 +62,8 @@ struct Inner {
     out: Vec<u8>,
     /// How much of it is written.
     sent: usize,
+    /// How much was written in all.
+    taken: u64,
     watcher: Box<Watcher>,
     clock: Clock,
     found: Found,
@@ -65,13 +80,15 @@ impl Watched {
             stream,
             out: Vec::new(),
             sent: 0,
+            taken: 0,
             watcher: Box::new(Watcher::new(budgets, clock.coarse_ms())),
             clock,
             found: Rc::clone(&seen.found),
             fingerprint: Rc::clone(&seen.fingerprint),
             deaf: false,
         }));
-        (Self(Rc::clone(&inner)), Wire(inner), seen)
+        let room = Rc::default();
+        (Self(Rc::clone(&inner)), Wire { inner, room }, seen)
     }
 }
 
@@ -81,17 +98,49 @@ impl Wire {
     /// # Errors
     /// The stream's.
     pub fn poll_send(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut inner = self.0.borrow_mut();
-        ready!(inner.poll_drain(cx))?;
-        Pin::new(&mut inner.stream).poll_flush(cx)
+        let mut inner = self.inner.borrow_mut();
+        let sent = match inner.poll_drain(cx) {
+            Poll::Ready(Ok(())) => Pin::new(&mut inner.stream).poll_flush(cx),
+            sent => sent,
+        };
+        self.room.set(!sent.is_pending());
+        sent
+    }
+
+    /// Bytes that the client took so far.
+    pub fn taken(&self) -> u64 {
+        self.inner.borrow().taken
+    }
+}
+
+impl Room {
+    fn set(&self, there: bool) {
+        self.none.set(!there);
+        if there {
+            self.waiting.borrow_mut().drain(..).for_each(Waker::wake);
+        }
+    }
+
+    /// Waits while the client takes nothing of what was written before.
+    pub fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.none.get() {
+            return Poll::Ready(());
+        }
+        let mut waiting = self.waiting.borrow_mut();
+        if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+            waiting.push(cx.waker().clone());
+        }
+        Poll::Pending
     }
 }
 
 impl Inner {
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.sent < self.out.len() {
-            let rest = &self.out[self.sent..];
-            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, rest))?;
+            let mut stream = Pin::new(&mut self.stream);
+            // TLS takes more than the socket does: only what went before says that the client takes anything.
+            ready!(stream.as_mut().poll_flush(cx))?;
+            let written = ready!(stream.poll_write(cx, &self.out[self.sent..]))?;
             self.wrote(written)?;
         }
         self.out = Vec::new();
@@ -104,6 +153,7 @@ impl Inner {
             return Err(io::ErrorKind::WriteZero.into());
         }
         self.sent += written;
+        self.taken += written as u64;
         self.watcher.sent_data(written as u64);
         Ok(())
     }
@@ -130,7 +180,9 @@ impl Inner {
             // The library gives two: what is before a payload, and the payload.
             let [first, second] = [0, 1].map(|at| slices.get(at).map_or(&[][..], |slice| &**slice));
             let together = [waiting, first, second].map(IoSlice::new);
-            let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, &together))?;
+            let mut stream = Pin::new(&mut self.stream);
+            ready!(stream.as_mut().poll_flush(cx))?;
+            let written = ready!(stream.poll_write_vectored(cx, &together))?;
             self.wrote(written)?;
             if self.sent >= self.out.len() {
                 self.out = Vec::new();
