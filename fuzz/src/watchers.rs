@@ -27,7 +27,7 @@ pub fn http2(input: &[u8], cuts: &[u16]) {
             .iter()
             .try_for_each(|piece| watcher.feed(piece, 0))
             .map_err(|breach| breach.reason.code);
-        let text = watcher.fingerprint().akamai("m,p,a,s");
+        let text = watcher.fingerprint().akamai();
         assert!(text.len() < 2048, "a fingerprint is bounded");
         (verdict, watcher.count(Kind::Headers), text)
     };

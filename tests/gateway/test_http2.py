@@ -70,7 +70,7 @@ def test_an_event_says_what_was_spoken_and_how_its_client_began(shop: Place, web
     assert (event["protocol"], event["tls"]) == ("h2", "1.3")
     # The form of JA4: TLS over TCP, 1.3, a name is asked for, so many ciphers and extensions, h2.
     assert re.fullmatch(r"t13d\d{4}h2_[0-9a-f]{12}_[0-9a-f]{12}", event["ja4"])
-    assert re.fullmatch(r"(\d+:\d+;?)*\|\d+\|0\|", event["http2"])
+    assert re.fullmatch(r"(\d+:\d+;?)*\|\d+\|0\|m,s,a,p", event["http2"])
 
 
 def test_what_goes_on_is_what_http_11_would_say(web: Http2) -> None:

@@ -12,6 +12,7 @@
 pub(crate) mod budgets;
 mod fingerprint;
 mod frame;
+mod pseudo;
 pub mod reasons;
 #[cfg(test)]
 mod tests;
@@ -215,6 +216,9 @@ impl Watcher {
                 State::Passing { left } => {
                     // Not more than `left`, so the casts lose nothing.
                     let here = input.len().min(left as usize);
+                    if self.fingerprint.wants_block() {
+                        self.fingerprint.block(&input[..here]);
+                    }
                     input = &input[here..];
                     self.pass(left - here as u32);
                 }
@@ -232,6 +236,9 @@ impl Watcher {
     }
 
     fn pass(&mut self, left: u32) {
+        if left == 0 && self.block.is_none() && self.fingerprint.wants_block() {
+            self.fingerprint.block_over();
+        }
         self.state = match left {
             0 => State::Header { first: false },
             left => State::Passing { left },
@@ -284,7 +291,7 @@ impl Watcher {
             },
             (None, _) => return Ok(()),
         };
-        self.fingerprint.complete();
+        self.fingerprint.begin_block(frame.before_block());
         block.bytes = block.bytes.saturating_add(frame.length);
         if block.continuations > self.limits.continuations {
             return Err(ReasonRef::from(&reasons::HEADER_BLOCK_FRAMES).into());

@@ -236,8 +236,8 @@ pub struct Exchange {
     /// The fingerprint JA4 of the client's TLS.
     #[n(29)]
     pub ja4: Option<String>,
-    /// What tells an HTTP/2 client from others: `SETTINGS|WINDOW_UPDATE|PRIORITY|`,
-    /// as Akamai writes it, without the order of pseudo-headers.
+    /// What tells an HTTP/2 client from others:
+    /// `SETTINGS|WINDOW_UPDATE|PRIORITY|pseudo-headers`, as Akamai writes it.
     #[n(30)]
     pub http2: Option<String>,
 }

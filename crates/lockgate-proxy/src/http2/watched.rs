@@ -217,8 +217,7 @@ impl AsyncRead for Watched {
             return Poll::Pending;
         }
         if this.fingerprint.get().is_none() && this.watcher.fingerprint().is_complete() {
-            // The library does not tell in which order pseudo-headers came.
-            let text = this.watcher.fingerprint().akamai("");
+            let text = this.watcher.fingerprint().akamai();
             // It was empty a line above.
             let _ = this.fingerprint.set(text.into());
         }

@@ -3,6 +3,8 @@
 
 use std::fmt::Write;
 
+use super::pseudo::Pseudo;
+
 /// Settings in one SETTINGS frame. 32 as nghttp2 has it since CVE-2020-11080.
 pub(super) const MAX_SETTINGS: usize = 32;
 /// PRIORITY frames that are remembered. Firefox sent six; a fingerprint needs no more.
@@ -14,7 +16,9 @@ pub struct Fingerprint {
     settings: Option<Vec<(u16, u32)>>,
     window_increment: Option<u32>,
     priorities: Vec<Priority>,
+    /// The first request came.
     complete: bool,
+    pseudo: Pseudo,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,14 +33,14 @@ impl Fingerprint {
     /// Whether the first request came, so that no more will be added.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.complete
+        self.complete && self.pseudo.is_over()
     }
 
     /// The text `SETTINGS|WINDOW_UPDATE|PRIORITY|pseudo-headers`, such as
-    /// `1:65536;4:131072|12517377|3:0:0:201|m,p,a,s`. `pseudo_headers` are
-    /// the first request's, by their letters in the order that they came.
+    /// `1:65536;4:131072|12517377|3:0:0:201|m,p,a,s`. The last are the first
+    /// request's, by their letters in the order that they came.
     #[must_use]
-    pub fn akamai(&self, pseudo_headers: &str) -> String {
+    pub fn akamai(&self) -> String {
         let mut text = String::new();
         for (at, (id, value)) in self.settings.iter().flatten().enumerate() {
             let between = if at == 0 { "" } else { ";" };
@@ -61,7 +65,7 @@ impl Fingerprint {
             let _ = write!(text, "{between}{stream}:{exclusive}:{on}:{weight}");
         }
         text.push('|');
-        text.push_str(pseudo_headers);
+        text.push_str(&self.pseudo.text());
         text
     }
 
@@ -98,8 +102,25 @@ impl Fingerprint {
         }
     }
 
-    /// The first request came.
-    pub(super) fn complete(&mut self) {
-        self.complete = true;
+    /// A header block begins, or goes on; the first request's has so many bytes before it.
+    pub(super) fn begin_block(&mut self, before: u32) {
+        if !std::mem::replace(&mut self.complete, true) {
+            self.pseudo.skip(before);
+        }
+    }
+
+    /// Whether something is to be seen of the first request's header block.
+    pub(super) fn wants_block(&self) -> bool {
+        self.complete && !self.pseudo.is_over()
+    }
+
+    /// Some of it.
+    pub(super) fn block(&mut self, bytes: &[u8]) {
+        self.pseudo.feed(bytes);
+    }
+
+    /// It is over.
+    pub(super) fn block_over(&mut self) {
+        self.pseudo.end();
     }
 }

@@ -84,6 +84,14 @@ impl Frame {
         self.flags & END_HEADERS != 0
     }
 
+    /// Bytes of HEADERS between the padding's length and the block.
+    pub(super) fn before_block(&self) -> u32 {
+        match self.kind {
+            Kind::Headers if self.flags & PRIORITY != 0 => 5,
+            _ => 0,
+        }
+    }
+
     pub(super) fn is_ack(&self) -> bool {
         self.flags & ACK != 0
     }

@@ -306,29 +306,27 @@ fn the_fingerprint_has_akamais_form() {
         .unwrap();
     assert!(!watcher.fingerprint().is_complete());
     let text = "1:65536;4:131072|12517377|3:0:0:201|m,p,a,s";
-    assert_eq!(watcher.fingerprint().akamai("m,p,a,s"), text);
 
-    // A request ends the collecting.
-    watcher.feed(&frame(HEADERS, 5, 15, b"\x82"), 0).unwrap();
+    // A request ends the collecting: a method, a path, a name and a scheme.
+    let block = b"\x82\x04\x02/x\x41\x01a\x87\x7a\x01v";
+    watcher.feed(&frame(HEADERS, 5, 15, block), 0).unwrap();
+    assert_eq!(watcher.fingerprint().akamai(), text);
     watcher.feed(&settings(&[(2, 0)]), 0).unwrap();
     watcher
         .feed(&frame(PRIORITY, 0, 5, &[0x80, 0, 0, 3, 100]), 0)
         .unwrap();
     assert!(watcher.fingerprint().is_complete());
-    assert_eq!(watcher.fingerprint().akamai("m,p,a,s"), text);
+    assert_eq!(watcher.fingerprint().akamai(), text);
 
     let bare = begun(Budgets::default());
-    assert_eq!(bare.fingerprint().akamai("m,a,s,p"), "|00|0|m,a,s,p");
+    assert_eq!(bare.fingerprint().akamai(), "|00|0|");
 
     let mut two = begun(Budgets::default());
     two.feed(&frame(PRIORITY, 0, 3, &[0, 0, 0, 0, 200]), 0)
         .unwrap();
     two.feed(&frame(PRIORITY, 0, 5, &[0x80, 0, 0, 3, 100]), 0)
         .unwrap();
-    assert_eq!(
-        two.fingerprint().akamai("m,p"),
-        "|00|3:0:0:201,5:1:3:101|m,p"
-    );
+    assert_eq!(two.fingerprint().akamai(), "|00|3:0:0:201,5:1:3:101|");
 }
 
 /// Chrome 143's, as a public echo service gives it.
@@ -337,11 +335,77 @@ fn a_browsers_fingerprint_is_known() {
     let mut chrome = Watcher::after_preface(Budgets::default(), 0);
     let own = settings(&[(1, 65_536), (2, 0), (4, 6_291_456), (6, 262_144)]);
     let update = frame(WINDOW_UPDATE, 0, 0, &15_663_105_u32.to_be_bytes());
-    let headers = frame(HEADERS, 0x25, 1, &[0x80, 0, 0, 0, 255, 0x82]);
+    let block = b"\x82\x41\x81\x1f\x87\x84\x40\x01x\x01y";
+    let payload = [&[0x80, 0, 0, 0, 255], &block[..]].concat();
+    let headers = frame(HEADERS, 0x25, 1, &payload);
     chrome.feed(&[own, update, headers].concat(), 0).unwrap();
     assert_eq!(
-        chrome.fingerprint().akamai("m,a,s,p"),
+        chrome.fingerprint().akamai(),
         "1:65536;2:0;4:6291456;6:262144|15663105|0|m,a,s,p"
+    );
+}
+
+/// The order of a first request's pseudo-headers, its block in frames of so many bytes.
+fn order(flags: u8, before: &[u8], block: &[u8], each: usize) -> Option<String> {
+    let mut watcher = begun(Budgets::default());
+    let pieces: Vec<&[u8]> = block.chunks(each).collect();
+    for (number, piece) in pieces.iter().enumerate() {
+        let last = if number + 1 == pieces.len() { 4 } else { 0 };
+        let sent = match number {
+            0 => frame(HEADERS, flags | last, 1, &[before, piece].concat()),
+            _ => frame(CONTINUATION, last, 1, piece),
+        };
+        for byte in sent {
+            watcher.feed(&[byte], 0).unwrap();
+        }
+    }
+    let found = watcher.fingerprint();
+    let text = found.akamai();
+    found
+        .is_complete()
+        .then(|| text.rsplit('|').next().unwrap().to_owned())
+}
+
+#[test]
+fn pseudo_headers_are_told_in_their_order() {
+    let long = [&[0x04, 0x7f, 0x81, 0x01][..], &[b'p'; 256]].concat();
+    let block = [&[0x3f, 0x20, 0x87, 0x83][..], &long, b"\x01\x01a\x53\x00"].concat();
+    for each in [1, 2, 7, 10_000] {
+        assert_eq!(
+            order(0, &[], &block, each.max(40)).as_deref(),
+            Some("s,m,p,a"),
+            "{each}"
+        );
+    }
+    assert_eq!(
+        order(8, &[3], b"\x82\x84\x87\x00\x00\x00", 99).as_deref(),
+        Some("m,p,s")
+    );
+    assert_eq!(
+        order(32, &[0, 0, 0, 0, 9], b"\x84\x82", 99).as_deref(),
+        Some("p,m")
+    );
+    assert_eq!(
+        order(40, &[1, 0, 0, 0, 0, 9], b"\x84\x82\x00", 99).as_deref(),
+        Some("p,m")
+    );
+    assert_eq!(
+        order(0, &[], b"\x82", 99).as_deref(),
+        Some("m"),
+        "the block ends it"
+    );
+    assert_eq!(
+        order(0, &[], b"\x40\x01x\x01y\x82", 99).as_deref(),
+        Some(""),
+        "none comes first"
+    );
+    assert_eq!(
+        order(0, &[], &[0x82; 40], 99).as_deref(),
+        Some("m,m,m,m,m,m,m,m")
+    );
+    assert_eq!(
+        order(0, &[], b"\x82\xff\xff\xff\xff\xff\xff", 99).as_deref(),
+        Some("m")
     );
 }
 
@@ -356,7 +420,7 @@ fn the_fingerprint_is_bounded() {
         .feed(&frame(PRIORITY, 0, 3, &[0, 0, 0, 0, 0]).repeat(9000), 0)
         .unwrap();
     assert_eq!(
-        watcher.fingerprint().akamai("").matches("3:0:0:1").count(),
+        watcher.fingerprint().akamai().matches("3:0:0:1").count(),
         16
     );
 }
@@ -389,7 +453,7 @@ proptest! {
             let mut watcher = Watcher::after_preface(budgets, 0);
             let verdict = stream.chunks(size).try_for_each(|piece| watcher.feed(piece, 0));
             let counts = [watcher.count(Kind::Data), watcher.count(Kind::Unknown)];
-            (verdict, counts, watcher.fingerprint().akamai("m"))
+            (verdict, counts, watcher.fingerprint().akamai())
         };
         let whole = run(stream.len());
         prop_assert_eq!(&whole, &run(1));
