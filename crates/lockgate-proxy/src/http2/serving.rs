@@ -285,6 +285,7 @@ fn poll_body(
         let fits = piece.data.len().min(stream.capacity());
         let data = piece.data.split_to(fits);
         let over = piece.last && piece.data.is_empty();
+        room.give(fits);
         if stream.send_data(data, over).is_err() {
             return Poll::Ready(Err(Gone));
         }

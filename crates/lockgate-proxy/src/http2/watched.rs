@@ -36,6 +36,9 @@ pub fn has_found(found: &Found) -> bool {
 /// What is gathered before it is written, bytes: what one record of TLS holds.
 const GATHER: usize = 16 * 1024;
 
+/// What the library holds of all answers of a connection, bytes, before more is read of any.
+const GIVEN: usize = 256 * 1024;
+
 /// A stream with a watcher of what the client sends. What is sent to it is gathered until [`Wire::poll_send`]: the
 /// library flushes after each frame of DATA, so that each answer of a hundred would be a record and a write of its own.
 pub struct Watched(Rc<RefCell<Inner>>);
@@ -52,6 +55,8 @@ pub struct Wire {
 #[derive(Default)]
 pub struct Room {
     none: Cell<bool>,
+    /// Bytes that the library was given since the client took all.
+    given: Cell<usize>,
     /// Streams that wait, each once.
     waiting: RefCell<Vec<Waker>>,
 }
@@ -117,13 +122,19 @@ impl Room {
     fn set(&self, there: bool) {
         self.none.set(!there);
         if there {
+            self.given.set(0);
             self.waiting.borrow_mut().drain(..).for_each(Waker::wake);
         }
     }
 
-    /// Waits while the client takes nothing of what was written before.
+    /// Notes what the library was given to send.
+    pub fn give(&self, bytes: usize) {
+        self.given.set(self.given.get() + bytes);
+    }
+
+    /// Waits while the client takes nothing of what was written before, or much is still to be written.
     pub fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.none.get() {
+        if !self.none.get() && self.given.get() < GIVEN {
             return Poll::Ready(());
         }
         let mut waiting = self.waiting.borrow_mut();
