@@ -147,6 +147,9 @@ pub struct Question {
     pub chain: Vec<Box<[u8]>>,
 }
 
+/// Waits for what comes of a question.
+type Hearing = watch::Receiver<Option<Told>>;
+
 /// All that is asked and known, of a process.
 #[derive(Debug)]
 pub struct Inquiries {
@@ -342,7 +345,7 @@ impl Inquiries {
         tls: &'a Tls,
         secured: &Secured,
         silent_ms: u64,
-    ) -> Option<(&'a Arc<Asking>, Key, watch::Receiver<Option<Told>>)> {
+    ) -> Option<(&'a Arc<Asking>, Key, Hearing)> {
         let (by, key, _, now) = self.look(tls, secured)?;
         let chain = secured.client()?.chain();
         let done = self.question(by, key, chain, silent_ms, now)?;
@@ -357,7 +360,7 @@ impl Inquiries {
         chain: &[Box<[u8]>],
         silent_ms: u64,
         now: Instant,
-    ) -> Option<watch::Receiver<Option<Told>>> {
+    ) -> Option<Hearing> {
         let spared = || {
             self.spared.fetch_add(1, Ordering::Relaxed);
             None

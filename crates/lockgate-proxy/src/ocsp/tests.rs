@@ -29,11 +29,7 @@ fn told(standing: Standing, again: Instant, until: Instant) -> Told {
 }
 
 /// Puts a question as a request does.
-fn put(
-    inquiries: &Inquiries,
-    number: usize,
-    now: Instant,
-) -> Option<watch::Receiver<Option<Told>>> {
+fn put(inquiries: &Inquiries, number: usize, now: Instant) -> Option<Hearing> {
     let chain: [Box<[u8]>; 1] = [number.to_be_bytes().into()];
     let by = asking(UnknownRevocation::Allow);
     inquiries.question(&by, key(number), &chain, 0, now)
