@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from lockgate.addresses import is_address
 from lockgate.admin.keys import KnownKeys
 from lockgate.admin.routes import operations_of
-from lockgate.config.managed import covered
+from lockgate.config.check_hosts import reached
 from lockgate.plugin.launch import COMMAND
 from lockgate.rehearsal.certificates import asks
 from lockgate.rehearsal.credentials import api_of, key_headers
@@ -291,7 +290,7 @@ def _turned_away(
 
 def _nameless(host: str, named: Collection[str]) -> dict[str, Any] | None:
     """What becomes of a client of a host that none of the certificates is good for; one by address asks for no name."""
-    if not host or not named or is_address(host.strip("[]")) or covered(host, named):
+    if not host or not named or reached(host, named):
         return None
     several = ", ".join(sorted(named)[:NAMED_MOST]) + (", and others" if len(named) > NAMED_MOST else "")
     return _refused("tls-name-unknown", f"{ALERT}; the listener's certificates are good for {several}")

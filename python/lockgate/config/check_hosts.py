@@ -34,7 +34,7 @@ def check_hosts(document: Document, managed: Managed) -> None:
         return
     for api, said in document.apis.items():
         for number, host in enumerate(said.hosts):
-            if host == "*" or is_address(host.strip("[]")) or _reached(host, named) or _reached(host, carried):
+            if host == "*" or reached(host, named) or reached(host, carried):
                 continue
             path = ("apis", api, "hosts", number)
             listeners = ", ".join(map(shown, serving))
@@ -53,8 +53,13 @@ def _carried(tls: Tls) -> Iterable[str]:
     return (host for entry in tls.passthrough for host in entry.hosts)
 
 
-def _reached(host: str, named: Iterable[str]) -> bool:
-    """Whether one of the names is for the host; of a wildcard, for one of those that it stands for."""
+def reached(host: str, named: Iterable[str]) -> bool:
+    """Whether one of the names is for the host; of a wildcard, for one of those that it stands for.
+
+    Who asks for an address names nothing in the handshake (RFC 6066 section 3), and is shown the first certificate.
+    """
+    if is_address(host.strip("[]")):
+        return True
     if host.startswith("*."):
         return covered(host, named) or any(name.removeprefix("*").endswith(host[1:]) for name in named)
     return covered(host, named)
