@@ -433,7 +433,7 @@ impl Table {
                 .retain(|_, told| revoked(told) || now < told.until);
             // Half of the others go: so it is seldom that all have to be looked at.
             if self.known.len() > KNOWN / 2 {
-                let mut keep = false;
+                let mut keep = true; // Where one is left, it goes.
                 self.known.retain(|_, told| {
                     keep = !keep;
                     keep || revoked(told)
