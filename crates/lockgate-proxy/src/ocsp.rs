@@ -433,10 +433,12 @@ impl Table {
                 .retain(|_, told| revoked(told) || now < told.until);
             // Half of the others go: so it is seldom that all have to be looked at.
             if self.known.len() > KNOWN / 2 {
-                let mut keep = true; // Where one is left, it goes.
+                let mut keep = true;
                 self.known.retain(|_, told| {
-                    keep = !keep;
-                    keep || revoked(told)
+                    revoked(told) || {
+                        keep = !keep; // Where one is left, it goes.
+                        keep
+                    }
                 });
             }
             // That many revoked ones are an authority's trouble. None of them is forgotten: who
