@@ -394,7 +394,7 @@ def test_a_real_responder(whole: Whole) -> None:
             assert (explained["reason"] or {}).get("code") == verdict, explained
         # Whoever hides behind what cannot be read, or shows an own certificate that TLS does not follow.
         odd = whole.folder / "odd.pem"
-        for number, behind in enumerate((pem(version_5(good.certificate)), pem(b"\x30\x00"), good.chain.read_bytes())):
+        for number, behind in enumerate((pem(version_5(good.certificate)), good.chain.read_bytes())):
             hiding, honest = whole.issue(), whole.issue()
             responder.knows(hiding.certificate, honest.certificate)
             responder.revoke(hiding.certificate)
