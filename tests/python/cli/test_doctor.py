@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
+import re
 import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lockgate.certificates import Store
+from lockgate.config import load
+from lockgate.doctor.certificates import certificates
+from lockgate.doctor.result import Patient
 from lockgate.state import StateFolder
+from support.certificates import Authority
 from support.command import lockgate
 from support.ports import free_port
 from support.processes import Processes
@@ -104,6 +111,26 @@ def test_open_modes(folder: Path) -> None:
     assert state.pepper_file.stat().st_mode & 0o777 == 0o644, "it changes nothing"
 
 
+def test_a_socket_in_a_folder_of_others(folder: Path) -> None:
+    run = folder / "run"
+    run.mkdir(mode=0o755)
+    config = folder / "lockgate.yaml"
+    text = config.read_text()
+    config.write_text(re.sub(r"127\.0\.0\.1:\d+", f"unix:{run}/gate.sock", text, count=1))
+    assert levels(doctor(folder)[1], "socket-folder") == {"ok"}
+    for mode in (0o775, 0o757):
+        run.chmod(mode)
+        _, found = doctor(folder)
+        assert levels(found, "socket-folder") == {"warning"}
+        assert "written to by others" in found["socket-folder"][0]["found"]
+        warned = "any user of this machine" in str(found["configuration"])
+        assert warned == (mode == 0o757), "as `lockgate check` does"
+    run.chmod(0o755)
+    if os.geteuid() == 0:
+        os.chown(run, 65534, -1)
+        assert "belongs to user 65534" in doctor(folder)[1]["socket-folder"][0]["found"]
+
+
 def test_a_bad_configuration(folder: Path) -> None:
     path = folder / "lockgate.yaml"
     path.write_text(path.read_text() + "nonsense: 1\n")
@@ -152,3 +179,20 @@ def test_for_people(folder: Path) -> None:
     assert "error    configuration: lockgate.yaml:1:1: " in ended.out
     assert "         means " in ended.out
     assert "         do    " in ended.out
+
+
+def test_an_imported_certificate_that_ends_is_imported_anew(tmp_path: Path) -> None:
+    issued = Authority(tmp_path).issue("api", "api.example.com", days=1, begins=-29)
+    (tmp_path / "lockgate.yaml").write_text(
+        "version: 1\nlisteners: {public: {address: 127.0.0.1:8443, tls: {imported: api.example.com}}}\n"
+        "apis: {shop: {upstream: http://127.0.0.1:9000, authenticate: [api_key]}}\n"
+    )
+    state = StateFolder.open(tmp_path / ".lockgate")
+    Store.open(state).take_in(issued.chain.read_text(), issued.key.read_text(), dt.datetime.now(dt.UTC))
+    loaded = load(tmp_path / "lockgate.yaml")
+    [found] = certificates(Patient(tmp_path / "lockgate.yaml", state, loaded, asks=False))
+    assert (found.level, found.found) == (
+        "warning",
+        "that for api.example.com soon ends, and no other was imported",
+    )
+    assert "`lockgate certs import FILE --key FILE`" in (found.advice or "")
