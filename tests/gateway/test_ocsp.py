@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -10,11 +11,14 @@ import ssl
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.harness import bundles
 from gateway.harness.gate import Gate
@@ -168,6 +172,34 @@ def test_without_an_answer_the_configuration_decides(asking: Asking) -> None:
     assert event["reason"] == UNKNOWN
 
 
+def test_whom_the_control_process_refuses_the_configuration_does_not_let_in(asking: Asking) -> None:
+    asking.load(certain=False)
+    waiting = asking.begin()
+    asking.answers("refused", again_ms=0, holds_ms=0)
+    told = waiting.result()
+    assert (told.status, told.reason) == (403, UNKNOWN)
+    # Not for ever: it may have been a fault.
+    waiting = asking.begin()
+    asking.answers("unknown")
+    assert waiting.result().status == 200
+
+
+def test_what_is_shown_besides_makes_no_other_certificate(asking: Asking) -> None:
+    asking.load(certain=False)
+    shown = asking.authority.issue("other", "other.example")
+    waiting = asking.begin(lambda: asking.ask(context(asking.authority.pem, shown=shown)))
+    asking.answers("revoked")
+    assert waiting.result().reason == REVOKED
+    for number in range(3):
+        more = asking.authority.issue(f"more-{number}", "more.example")
+        chain = asking.authority.folder / f"chain-{number}.pem"
+        chain.write_bytes(shown.chain.read_bytes() + more.chain.read_bytes())
+        odd = replace(shown, chain=chain)
+        assert asking.ask(context(asking.authority.pem, shown=odd)).reason == REVOKED
+    assert asking.gate.tell("questions") == []
+    assert asking.gate.count("lockgate_ocsp_known") == 1
+
+
 def test_who_was_revoked_stays_so_and_who_is_good_does_for_a_while(asking: Asking) -> None:
     asking.load()
     waiting = asking.begin()
@@ -294,6 +326,16 @@ def whole(processes: Processes, tmp_path: Path) -> Iterator[Whole]:
         yield Whole(processes, tmp_path, Authority(tmp_path), upstream.port)
 
 
+def pem(der: bytes) -> bytes:
+    """As a client's file holds it."""
+    return b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(der) + b"-----END CERTIFICATE-----\n"
+
+
+def version_5(certificate: x509.Certificate) -> bytes:
+    """One that says that it is of version 5 of X.509, DER."""
+    return certificate.public_bytes(Encoding.DER).replace(bytes.fromhex("a003020102"), bytes.fromhex("a003020104"), 1)
+
+
 def always(body: bytes) -> Callable[[bytes], bytes]:
     """Says the same, whatever is asked."""
     return lambda _: body
@@ -350,6 +392,15 @@ def test_a_real_responder(whole: Whole) -> None:
             with whole.running.admin as admin:
                 explained = admin.post("/v1/explain", json=question).json()
             assert (explained["reason"] or {}).get("code") == verdict, explained
+        # Whoever hides behind what cannot be read, or shows an own certificate that TLS does not follow.
+        odd = whole.folder / "odd.pem"
+        for number, behind in enumerate((pem(version_5(good.certificate)), pem(b"\x30\x00"), good.chain.read_bytes())):
+            hiding, honest = whole.issue(), whole.issue()
+            responder.knows(hiding.certificate, honest.certificate)
+            responder.revoke(hiding.certificate)
+            for each, wanted in ((hiding, REVOKED), (honest, "ok")):
+                odd.write_bytes(each.chain.read_bytes() + behind)
+                assert (number, whole.says("soft.real.example", replace(each, chain=odd))) == (number, wanted)
         # Revoked while the connection is open.
         late = whole.issue()
         responder.knows(late.certificate)

@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{Context, SHA256};
 use foldhash::fast::RandomState;
-use lockgate_policy::mtls::ClientCertificate;
 use lockgate_policy::ReasonRef;
 use tokio::sync::watch;
 
@@ -62,9 +61,11 @@ impl Asking {
         }
     }
 
-    fn key(&self, client: &ClientCertificate) -> Key {
+    /// By the client's own certificate alone: what it shows besides is of its choice, and would make
+    /// a new one of a certificate that was revoked.
+    fn key(&self, chain: &[Box<[u8]>]) -> Key {
         let mut context = Context::new(&SHA256);
-        for part in std::iter::once(&*self.terms).chain(client.chain().iter().map(|der| &**der)) {
+        for part in std::iter::once(&*self.terms).chain(chain.first().map(|der| &**der)) {
             context.update(&(part.len() as u64).to_le_bytes());
             context.update(part);
         }
@@ -77,6 +78,7 @@ impl Asking {
     fn refuses(&self, told: Option<Told>, now: Instant) -> Option<ReasonRef> {
         match told.map_or(Standing::Unknown, |told| told.standing_at(now)) {
             Standing::Revoked => Some(&CERTIFICATE_REVOKED),
+            Standing::Refused => Some(&CERTIFICATE_UNKNOWN_STATUS),
             Standing::Unknown if self.unknown == UnknownRevocation::Deny => {
                 Some(&CERTIFICATE_UNKNOWN_STATUS)
             }
@@ -94,6 +96,16 @@ pub enum Standing {
     Revoked,
     /// Nobody says anything that can be believed.
     Unknown,
+    /// Nobody could be asked, and that for no silence of a responder's: the control process found no
+    /// way to an authority in what the client showed, or failed. Refused by whatever rules.
+    Refused,
+}
+
+impl Standing {
+    /// Whether it holds until something else is heard, however long that takes.
+    fn lasts(self) -> bool {
+        matches!(self, Self::Revoked | Self::Refused)
+    }
 }
 
 /// What was heard of a certificate.
@@ -108,7 +120,7 @@ struct Told {
 
 impl Told {
     fn standing_at(self, now: Instant) -> Standing {
-        if self.standing == Standing::Revoked || now < self.until {
+        if self.standing.lasts() || now < self.until {
             self.standing
         } else {
             Standing::Unknown
@@ -135,6 +147,9 @@ pub struct Question {
     pub chain: Vec<Box<[u8]>>,
 }
 
+/// Waits for what comes of a question.
+type Hearing = watch::Receiver<Option<Told>>;
+
 /// All that is asked and known, of a process.
 #[derive(Debug)]
 pub struct Inquiries {
@@ -158,7 +173,7 @@ struct Flight {
     patience: Duration,
     /// Until the control process was told.
     question: Option<Question>,
-    done: watch::Sender<()>,
+    done: watch::Sender<Option<Told>>,
 }
 
 impl Flight {
@@ -201,6 +216,14 @@ impl Inquiries {
             .is_err()
         {
             self.table().unanswered(key, Instant::now());
+            return;
+        }
+        // Also where there is no room to remember it.
+        let told = *done.borrow();
+        if let Some(known) = secured.known.borrow_mut().as_mut() {
+            if told.is_some() && known.key == key {
+                known.told = told;
+            }
         }
     }
 
@@ -262,7 +285,9 @@ impl Inquiries {
         let told = Told {
             // Whom somebody has revoked nobody's silence brings back.
             standing: match (before, standing) {
-                (Some(Standing::Revoked), Standing::Unknown) => Standing::Revoked,
+                (Some(Standing::Revoked), Standing::Unknown | Standing::Refused) => {
+                    Standing::Revoked
+                }
                 _ => standing,
             },
             again: after(again),
@@ -270,7 +295,7 @@ impl Inquiries {
         };
         table.remember(*key, told, now);
         drop(table);
-        flight.done.send_replace(());
+        flight.done.send_replace(Some(told));
     }
 
     /// How often somebody was asked, how often nobody could be, and of how many certificates is
@@ -302,7 +327,7 @@ impl Inquiries {
         {
             *kept = Some(Known {
                 by: Arc::clone(by),
-                key: by.key(client),
+                key: by.key(client.chain()),
                 told: None,
             });
         }
@@ -320,7 +345,7 @@ impl Inquiries {
         tls: &'a Tls,
         secured: &Secured,
         silent_ms: u64,
-    ) -> Option<(&'a Arc<Asking>, Key, watch::Receiver<()>)> {
+    ) -> Option<(&'a Arc<Asking>, Key, Hearing)> {
         let (by, key, _, now) = self.look(tls, secured)?;
         let chain = secured.client()?.chain();
         let done = self.question(by, key, chain, silent_ms, now)?;
@@ -335,7 +360,7 @@ impl Inquiries {
         chain: &[Box<[u8]>],
         silent_ms: u64,
         now: Instant,
-    ) -> Option<watch::Receiver<()>> {
+    ) -> Option<Hearing> {
         let spared = || {
             self.spared.fetch_add(1, Ordering::Relaxed);
             None
@@ -355,7 +380,7 @@ impl Inquiries {
                 return spared();
             }
         }
-        let (done, heard) = watch::channel(());
+        let (done, heard) = watch::channel(None);
         let flight = Flight {
             since: now,
             patience: by.patience,
@@ -408,15 +433,18 @@ impl Table {
                 .retain(|_, told| revoked(told) || now < told.until);
             // Half of the others go: so it is seldom that all have to be looked at.
             if self.known.len() > KNOWN / 2 {
-                let mut keep = false;
+                let mut keep = true;
                 self.known.retain(|_, told| {
-                    keep = !keep;
-                    keep || revoked(told)
+                    revoked(told) || {
+                        keep = !keep; // Where one is left, it goes.
+                        keep
+                    }
                 });
             }
-            // That many revoked ones are an authority's trouble; they are asked about again.
+            // That many revoked ones are an authority's trouble. None of them is forgotten: who
+            // waits for the new one hears of it, and the next who shows it asks again.
             if self.known.len() >= KNOWN {
-                self.known.clear();
+                return;
             }
         }
         self.known.insert(key, told);

@@ -131,6 +131,7 @@ impl Gate {
             "good" => Standing::Good,
             "revoked" => Standing::Revoked,
             "unknown" => Standing::Unknown,
+            "refused" => Standing::Refused,
             _ => return false,
         };
         let Some(key) = Digest::from_hex(question) else {

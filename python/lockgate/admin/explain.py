@@ -281,7 +281,7 @@ def _turned_away(
     state, why = standing(clients, certificate) if asks_responders and standing is not None else ("good", "")
     if state == "revoked":
         return _refused("tls-client-certificate-revoked", why), None
-    if state == "unknown" and deny:
+    if state == "refused" or (state == "unknown" and deny):
         return _refused("tls-client-certificate-status-unknown", why), None
     if state == "unknown":
         return None, f"whether the certificate was revoked is not known, and it is let in: {why}"

@@ -14,14 +14,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from lockgate.outgoing import Outgoing, Rules
 
 if TYPE_CHECKING:
     from cryptography import x509
 
-    from lockgate.certificates.ocsp import Link, State
+    from lockgate.certificates.ocsp import Link
     from lockgate.config.bundle_types import Clients, Ocsp
 
 CALLS: Final = 32
@@ -34,12 +34,17 @@ RETRY_SECONDS: Final = 10.0
 """How long nobody is asked again after there was no answer that holds."""
 TRUST_BYTES: Final = 2 * 2**20
 
+Standing = Literal["good", "unknown", "refused", "revoked"]
+"""The worst last. `unknown` is a responder's silence, for `unknown_revocation` to decide about; who
+is `refused` comes in by no rules: nobody could be asked, and that is none of a responder's doing."""
+WORSE: Final[tuple[Standing, ...]] = ("good", "unknown", "refused", "revoked")
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
     """How a certificate stands."""
 
-    state: State
+    state: Standing
     why: str
     """Where it is not good, in words."""
     again: float
@@ -102,9 +107,9 @@ class Responders:
             trust = await asyncio.to_thread(self._authorities, clients["trust"])
             links = await asyncio.to_thread(way, chain, trust)
         except (OcspError, OSError) as error:
-            return unknown(str(error))
+            return refused(str(error))
         told = await asyncio.gather(*(self._of(link, rules) for link in links))
-        worst = max(told, key=lambda one: ("good", "unknown", "revoked").index(one.state))
+        worst = max(told, key=lambda one: WORSE.index(one.state))
         return replace(worst, again=min(one.again for one in told), until=min(one.until for one in told))
 
     async def explained(self, clients: Clients, pem: bytes) -> tuple[str, str]:
@@ -114,15 +119,17 @@ class Responders:
         try:
             told = await self.standing(clients, shown_pem(pem))
         except OcspError as error:
-            return "unknown", str(error)
+            return "refused", str(error)
         return told.state, told.why
 
     async def _of(self, link: Link, rules: Ocsp) -> Told:
         """How one certificate stands; who asks while somebody is being asked waits for the same."""
-        from lockgate.certificates.ocsp import OcspError, responder_of
+        from lockgate.certificates.ocsp import HiddenError, OcspError, responder_of
 
         try:
             url = rules["responder"] or responder_of(link.certificate)
+        except HiddenError as error:
+            return refused(f"{link.name}: {error}")
         except OcspError as error:
             return unknown(f"{link.name}: {error}")
         issuer = _key_hash(link.issuer)
@@ -147,7 +154,7 @@ class Responders:
                 self._known.popitem(last=False)
 
     async def _asked(self, responder: Responder, link: Link, rules: Ocsp, known: Told | None) -> Told:
-        from lockgate.certificates.ocsp import SKEW, OcspError, SilentError, ask
+        from lockgate.certificates.ocsp import SKEW, HiddenError, OcspError, SilentError, ask
 
         seconds, max_age = rules["timeout_ms"] / 1000, rules["max_age_ms"] / 1000
         down = responder.retry_at > 0.0
@@ -166,6 +173,9 @@ class Responders:
         except TimeoutError:
             self.counts["failed"] += 1
             return _still(known, "too many responders are being asked at once")
+        except HiddenError as error:
+            why = f"{link.name}: {error}"
+            return known if known is not None and known.state == "revoked" else refused(why)
         except OcspError as error:
             self.counts["failed"] += 1
             responder.error = str(error)
@@ -217,6 +227,11 @@ def unknown(why: str) -> Told:
     """Nothing that could be believed: nobody is asked again for a while."""
     at = time.monotonic() + RETRY_SECONDS
     return Told("unknown", why, at, at)
+
+
+def refused(why: str) -> Told:
+    """Not to be let in, whatever `unknown_revocation` says."""
+    return replace(unknown(why), state="refused")
 
 
 def _still(known: Told | None, why: str) -> Told:

@@ -20,7 +20,7 @@ from lockgate.admin.gate_said import Question
 from lockgate.admin.gate_session import GateSession
 from lockgate.admin.journal import Journal
 from lockgate.admin.link import LinkServer
-from lockgate.admin.responders import Responders, Told, unknown
+from lockgate.admin.responders import Responders, Told, refused, unknown
 from lockgate.config import Loaded
 from lockgate.outgoing import Outgoing
 
@@ -90,10 +90,13 @@ class Revocations:
             chain = shown([base64.b64decode(each, validate=True) for each in question.chain])
             return await self.responders.standing(clients, chain)
         except (OcspError, binascii.Error) as error:
-            return unknown(str(error))
-        except Exception:
+            return refused(str(error))
+        except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
+            raise
+        # Also a panic of who reads certificates, which is no `Exception`: a client could have brought it about.
+        except BaseException:
             log.exception("ocsp-fault", rules=question.rules)
-            return unknown("a fault of Lockgate's")
+            return refused("a fault of Lockgate's")
 
     async def _tell(self) -> None:
         """Note where people look for it which responders give no answer that holds, and which do again."""

@@ -7,9 +7,12 @@ and no answer is believed that the issuer, or whom the issuer made its responder
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Final, Literal, TypeGuard
 from urllib.parse import urlsplit
 
@@ -25,8 +28,6 @@ from lockgate.printable import printable
 
 BETWEEN: Final = 6
 """Certificates between a client's own and an authority; the gate follows no more (webpki)."""
-SIGNATURES: Final = 64
-"""Signatures that are verified to find an authority: names can be made so that each fits each."""
 ANSWER_BYTES: Final = 64 * 2**10
 """An answer has some 500 bytes, with a responder's certificates 2 to 8 KiB."""
 DELEGATES: Final = 8
@@ -37,14 +38,33 @@ URL_LENGTH: Final = 2048
 SKEW: Final = timedelta(seconds=60)
 """How far a responder's clock may be from ours."""
 RSA_BITS: Final = 2048
+ISSUERS_RSA_BITS: Final = 8192
+"""The gate believes signatures of no larger key (webpki); one of a client's making would take long."""
+
+BROKEN: Final = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+"""All that comes of reading what a stranger has written; much is read only when it is wanted."""
 
 _HASHES: Final = ("sha256", "sha384", "sha512")
+_CURVES: Final = ("secp256r1", "secp384r1", "secp521r1")
+_PEM: Final = re.compile(rb"-----BEGIN CERTIFICATE-----([^-]*)-----END CERTIFICATE-----")
 
 State = Literal["good", "revoked", "unknown"]
 
 
 class OcspError(Exception):
     """Why nothing is known; the message says it in words."""
+
+
+class HiddenError(OcspError):
+    """Nobody can be asked, and that is no responder's doing: a certificate hides what TLS has found in it."""
 
 
 class SilentError(OcspError):
@@ -80,67 +100,87 @@ class Answer:
 
 
 def authorities(pem: bytes) -> list[x509.Certificate]:
-    """The certificates in a file; raises `OcspError`."""
+    """The certificates in a file; raises `HiddenError`."""
     try:
         return x509.load_pem_x509_certificates(pem)
-    except ValueError as error:
-        raise OcspError(f"a file of `trust` cannot be read: {error}") from error
+    except BROKEN as error:
+        raise HiddenError(f"a file of `trust` cannot be read: {error}") from error
 
 
 def shown(chain: Sequence[bytes]) -> list[x509.Certificate]:
-    """What a client showed, DER; raises `OcspError`."""
-    try:
-        return [x509.load_der_x509_certificate(der) for der in chain]
-    except ValueError as error:
-        raise OcspError(f"what the client showed cannot be read: {error}") from error
+    """What a client showed, DER, its own first; raises `HiddenError`.
+
+    What cannot be read behind its own is left out: TLS has found a way without it.
+    """
+    read: list[x509.Certificate] = []
+    for number, der in enumerate(chain):
+        try:
+            read.append(x509.load_der_x509_certificate(der))
+        except BROKEN as error:
+            if number == 0:
+                raise HiddenError(f"the client's certificate cannot be read: {error}") from error
+    return read
 
 
 def shown_pem(pem: bytes) -> list[x509.Certificate]:
-    """The same of PEM; raises `OcspError`."""
+    """The same of PEM; raises `HiddenError`."""
     try:
-        return x509.load_pem_x509_certificates(pem)
+        return shown([base64.b64decode(text) for text in _PEM.findall(pem)])
     except ValueError as error:
-        raise OcspError(f"the certificate cannot be read: {error}") from error
+        raise HiddenError(f"the certificate cannot be read: {error}") from error
 
 
 def way(chain: Sequence[x509.Certificate], trust: Sequence[x509.Certificate]) -> list[Link]:
-    """Each certificate from the client's own up to one that an authority of `trust` has issued; raises `OcspError`."""
-    left = [SIGNATURES]
+    """Each certificate from the client's own up to one that an authority of `trust` has issued; raises `HiddenError`.
 
-    def up(certificate: x509.Certificate, others: Sequence[x509.Certificate]) -> list[Link] | None:
-        for authority in trust:
-            if _issued(certificate, authority, left):
-                return [Link(certificate, authority)]
-        if len(chain) - len(others) > BETWEEN:
-            return None
-        for number, other in enumerate(others):
-            if _authority(other) and _issued(certificate, other, left):
-                above = up(other, [*others[:number], *others[number + 1 :]])
-                if above is not None:
-                    return [Link(certificate, other), *above]
-        return None
+    The shortest. Each certificate is gone over once, and no two are compared twice: what is shown
+    besides cannot make the search long, and so cannot end it either.
+    """
+    now = datetime.now(UTC)
+    left = [other for other in dict.fromkeys(chain[1:]) if _authority(other, now)]
+    anchors = list(dict.fromkeys(trust))
+    ways = [[certificate] for certificate in chain[:1]]
+    for _ in range(BETWEEN + 1):
+        for one in ways:
+            for authority in anchors:
+                if _issued(one[-1], authority):
+                    return [Link(certificate, issuer) for certificate, issuer in pairwise([*one, authority])]
+        longer: list[list[x509.Certificate]] = []
+        for one in ways:
+            above = [other for other in left if _issued(one[-1], other)]
+            left = [other for other in left if other not in above]
+            longer += [[*one, other] for other in above]
+        ways = longer
+    raise HiddenError("no authority of `trust` vouches for the certificate by what was shown")
 
-    found = up(chain[0], chain[1:]) if chain else None
-    if found is None:
-        raise OcspError("no authority of `trust` vouches for the certificate")
-    return found
 
-
-def _issued(certificate: x509.Certificate, issuer: x509.Certificate, left: list[int]) -> bool:
+def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     try:
-        if certificate.issuer != issuer.subject or left[0] <= 0:
+        if certificate.issuer != issuer.subject or not _verifies(issuer):
             return False
-        left[0] -= 1
         certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+    except (*BROKEN, InvalidSignature):
         return False
     return True
 
 
-def _authority(certificate: x509.Certificate) -> bool:
+def _verifies(issuer: x509.Certificate) -> bool:
+    """Whether TLS would believe anything by this key."""
+    match issuer.public_key():
+        case rsa.RSAPublicKey() as key:
+            return RSA_BITS <= key.key_size <= ISSUERS_RSA_BITS
+        case ec.EllipticCurvePublicKey() as key:
+            return key.curve.name in _CURVES
+        case key:
+            return isinstance(key, ed25519.Ed25519PublicKey)
+
+
+def _authority(certificate: x509.Certificate, now: datetime) -> bool:
+    """Whether TLS would go over it; one that has run out could stand for another that was revoked."""
     try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except (ValueError, x509.ExtensionNotFound):
+        holds = certificate.not_valid_before_utc - SKEW <= now <= certificate.not_valid_after_utc + SKEW
+        return holds and certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except (*BROKEN, x509.ExtensionNotFound):
         return False
 
 
@@ -148,8 +188,10 @@ def responder_of(certificate: x509.Certificate) -> str:
     """Whom the certificate says to ask (RFC 5280 section 4.2.2.1); raises `OcspError`."""
     try:
         access = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
-    except (ValueError, x509.ExtensionNotFound):
+    except x509.ExtensionNotFound:
         access = x509.AuthorityInformationAccess([])
+    except BROKEN as error:
+        raise HiddenError(f"whom to ask cannot be read in it: {error}") from error
     for one in access:
         where = one.access_location
         if one.access_method == AuthorityInformationAccessOID.OCSP and isinstance(
@@ -175,8 +217,8 @@ async def ask(outgoing: Outgoing, url: str, link: Link, *, seconds: float, max_a
         # SHA-1 names the issuer here and proves nothing; responders know no other (RFC 5019 section 2.1.1).
         made = ocsp.OCSPRequestBuilder().add_certificate(link.certificate, link.issuer, hashes.SHA1()).build()  # noqa: S303
         content = made.public_bytes(serialization.Encoding.DER)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise OcspError(f"nobody can be asked about the certificate: {error}") from error
+    except BROKEN as error:
+        raise HiddenError(f"nobody can be asked about the certificate: {error}") from error
     try:
         answer = await outgoing.send(
             "POST",
@@ -205,8 +247,7 @@ def read(body: bytes, asked: ocsp.OCSPRequest, link: Link, *, max_age: float, no
             if extension.critical:
                 raise OcspError("its answer has a critical extension that is not known here")
         return _said(response, asked, max_age, now)
-    # What a stranger has written may be broken in any part of it, which is read only when it is wanted.
-    except (ValueError, TypeError, OverflowError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+    except BROKEN as error:
         raise OcspError("its answer is not one of OCSP, or is signed in a way that is not known here") from error
 
 
@@ -252,7 +293,7 @@ def _signed(response: ocsp.OCSPResponse, issuer: x509.Certificate, now: datetime
 def _delegated(delegate: x509.Certificate, issuer: x509.Certificate, now: datetime) -> bool:
     try:
         purposes = delegate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except (ValueError, x509.ExtensionNotFound):
+    except (*BROKEN, x509.ExtensionNotFound):
         return False
     try:
         usage = delegate.extensions.get_extension_for_class(x509.KeyUsage).value
@@ -260,7 +301,7 @@ def _delegated(delegate: x509.Certificate, issuer: x509.Certificate, now: dateti
     except x509.ExtensionNotFound:
         signs = True
     holds = delegate.not_valid_before_utc - SKEW <= now <= delegate.not_valid_after_utc + SKEW
-    return ExtendedKeyUsageOID.OCSP_SIGNING in purposes and signs and holds and _issued(delegate, issuer, [1])
+    return ExtendedKeyUsageOID.OCSP_SIGNING in purposes and signs and holds and _issued(delegate, issuer)
 
 
 def _signs(signer: x509.Certificate, response: ocsp.OCSPResponse) -> bool:

@@ -194,13 +194,16 @@ def test_nobody_is_asked_about_a_stranger_or_within_the_network(
     with OddResponder(lambda _: body) as odd:
         clients = rules(authority, odd.url)
         told = asyncio.run(asking.standing(clients, [stranger]))
-        assert (told.state, told.why) == ("unknown", "no authority of `trust` vouches for the certificate")
+        assert (told.state, told.why) == (
+            "refused",
+            "no authority of `trust` vouches for the certificate by what was shown",
+        )
         state, why = asked_once(Rules(), clients, pem)
         assert state == "unknown"
         assert "no public address" in why
         assert odd.asked == 0
         assert asked_once(LOOPBACK, clients, pem) == ("good", "")
-        assert asked_once(LOOPBACK, clients, b"-----BEGIN CERTIFICATE-----")[0] == "unknown"
+        assert asked_once(LOOPBACK, clients, b"-----BEGIN CERTIFICATE-----")[0] == "refused"
         clients["trust"] = [str(tmp_path / "absent.pem")]
-        assert asked_once(LOOPBACK, clients, pem)[0] == "unknown"
+        assert asked_once(LOOPBACK, clients, pem)[0] == "refused"
         assert odd.asked == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
@@ -16,12 +17,24 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 import lockgate.certificates.ocsp
-from lockgate.certificates.ocsp import SIGNATURES, Answer, Link, OcspError, read, responder_of, way
+from lockgate.certificates.ocsp import (
+    Answer,
+    HiddenError,
+    Link,
+    OcspError,
+    authorities,
+    read,
+    responder_of,
+    shown,
+    shown_pem,
+    way,
+)
 from support.certificates import Authority
 from support.responder import GOOD, REVOKED, UNKNOWN, ForResponders, Signer, answer, delegate, names, signer
 
 IsAuthority = (x509.BasicConstraints(ca=True, path_length=None), True)
 HOUR = 3600.0
+VERSION_3 = bytes.fromhex("a003020102")
 NOT_THEIRS = "signed neither by who issued the certificate nor by a responder of theirs"
 
 
@@ -203,25 +216,94 @@ def test_the_way_to_an_authority(authority: Authority, tmp_path: Path) -> None:
         way([posing], [root])
 
 
-def test_the_way_is_not_searched_for_ever(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Each bears the name of each, so that each could have issued each.
-    others = [authority.below("same", IsAuthority).certificate for _ in range(8)]
+def test_the_way_is_found_behind_whatever_is_shown(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else who was revoked would show so much that nobody could be asked."""
+    root = authority.certificate
+    between = authority.below("between", IsAuthority)
+    client = between.issue("client", "client.example").certificate
     folder = authority.folder / "elsewhere"
     folder.mkdir()
-    client = Authority(folder, "same").issue("client", "client.example").certificate
-    tried: list[int] = []
+    # Of the authority's name, by nobody's key; and of its name and key, issued by nobody.
+    nobody = Authority(folder, "nobody")
+    namesakes = [nobody.below("between", IsAuthority).certificate for _ in range(70)]
+    double = forged(between, nobody)
+    # Each bears the name of each, so that each could have issued each.
+    same = [nobody.below("nobody", IsAuthority).certificate for _ in range(8)]
+    compared: list[tuple[x509.Certificate, x509.Certificate]] = []
     issued = lockgate.certificates.ocsp._issued
 
-    def counted(certificate: x509.Certificate, issuer: x509.Certificate, left: list[int]) -> bool:
-        before = left[0]
-        found = issued(certificate, issuer, left)
-        tried.append(before - left[0])
-        return found
+    def counted(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+        compared.append((certificate, issuer))
+        return issued(certificate, issuer)
 
     monkeypatch.setattr(lockgate.certificates.ocsp, "_issued", counted)
-    with pytest.raises(OcspError, match="vouches"):
-        way([client, *others], [authority.certificate] * 1000)
-    assert 0 < sum(tried) <= SIGNATURES
+    for others in (namesakes, [double], [double, *same], [double, *same, *namesakes, *same]):
+        compared.clear()
+        links = way([client, *others, between.certificate, *others], [root] * 1000)
+        assert [link.issuer for link in links] == [between.certificate, root]
+        assert len(compared) == len(set(compared)), "no two are compared twice"
+    compared.clear()
+    with pytest.raises(HiddenError, match="vouches"):
+        way([client, double, *same[:7]], [root] * 1000)
+    assert len(compared) == len(set(compared)) <= 9 * 9
+
+
+def forged(of: Authority, by: Authority) -> x509.Certificate:
+    """An authority's name and key, vouched for by another."""
+    now = dt.datetime.now(dt.UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(of.certificate.subject)
+        .issuer_name(by.certificate.subject)
+        .public_key(of.certificate.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(*IsAuthority)
+        .sign(by.key, hashes.SHA256())
+    )
+
+
+def test_the_way_goes_where_tls_goes(authority: Authority) -> None:
+    root = authority.certificate
+    # What has run out could stand for what was revoked.
+    late = authority.below("late", IsAuthority, days=-2)
+    client = late.issue("client", "client.example").certificate
+    with pytest.raises(HiddenError, match="vouches"):
+        way([client, late.certificate], [root])
+    # Six between, and no more.
+    steps = [authority]
+    for number in range(7):
+        steps.append(steps[-1].below(f"step-{number}", IsAuthority))
+    for deep in (6, 7):
+        last = steps[deep].issue(f"deep-{deep}", "client.example").certificate
+        chain = [last, *(step.certificate for step in steps[1 : deep + 1])]
+        if deep == 6:
+            assert len(way(chain, [root])) == 7
+        else:
+            with pytest.raises(HiddenError, match="vouches"):
+                way(chain, [root])
+
+
+def test_what_cannot_be_read_is_left_out_unless_it_is_the_clients_own(authority: Authority) -> None:
+    client = authority.issue("client", "client.example").certificate
+    der = client.public_bytes(Encoding.DER)
+    assert der.count(VERSION_3) == 1
+    version_5 = der.replace(VERSION_3, VERSION_3[:-1] + b"\x04")
+    for odd in (version_5, b"", b"\x30\x00", b"\xff" * 900, der[:-1], der + b"\x00"):
+        assert shown([der, odd]) == [client]
+        assert shown([der, odd, der]) == [client, client]
+        with pytest.raises(HiddenError, match="cannot be read"):
+            shown([odd, der])
+        assert shown_pem(client.public_bytes(Encoding.PEM) + pem(odd)) == [client]
+        with pytest.raises(HiddenError, match="cannot be read"):
+            shown_pem(pem(odd) + client.public_bytes(Encoding.PEM))
+    with pytest.raises(HiddenError, match="cannot be read"):
+        authorities(pem(version_5))
+
+
+def pem(der: bytes) -> bytes:
+    return b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(der) + b"-----END CERTIFICATE-----\n"
 
 
 def test_whom_a_certificate_says_to_ask(authority: Authority) -> None:

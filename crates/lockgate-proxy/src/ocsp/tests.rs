@@ -29,7 +29,7 @@ fn told(standing: Standing, again: Instant, until: Instant) -> Told {
 }
 
 /// Puts a question as a request does.
-fn put(inquiries: &Inquiries, number: usize, now: Instant) -> Option<watch::Receiver<()>> {
+fn put(inquiries: &Inquiries, number: usize, now: Instant) -> Option<Hearing> {
     let chain: [Box<[u8]>; 1] = [number.to_be_bytes().into()];
     let by = asking(UnknownRevocation::Allow);
     inquiries.question(&by, key(number), &chain, 0, now)
@@ -68,11 +68,13 @@ fn what_is_not_known_is_let_in_or_not() {
         (None, unknown)
     );
     // However long ago that was said.
-    let gone = Some(told(Standing::Revoked, now, now));
-    assert_eq!(
-        (code(&soft, gone, later), code(&hard, gone, later)),
-        (revoked, revoked)
-    );
+    for (said, wanted) in [(Standing::Revoked, revoked), (Standing::Refused, unknown)] {
+        let gone = Some(told(said, now, now));
+        assert_eq!(
+            (code(&soft, gone, later), code(&hard, gone, later)),
+            (wanted, wanted)
+        );
+    }
 }
 
 #[test]
@@ -80,7 +82,7 @@ fn a_certificate_is_asked_about_once_for_all_who_wait() {
     let inquiries = Inquiries::new().unwrap();
     let now = Instant::now();
     let mut first = put(&inquiries, 1, now).unwrap();
-    let second = put(&inquiries, 1, now).unwrap();
+    let mut second = put(&inquiries, 1, now).unwrap();
     let questions = inquiries.questions();
     assert_eq!(questions.len(), 1);
     assert_eq!((questions[0].key, questions[0].chain.len()), (key(1), 1));
@@ -89,7 +91,10 @@ fn a_certificate_is_asked_about_once_for_all_who_wait() {
     inquiries.answered(&key(1), Standing::Good, HOUR, HOUR);
     assert_eq!(standing(&inquiries, 1), Some(Standing::Good));
     // The sender is gone with the question, and what it said last is there.
-    assert!(first.borrow_and_update().eq(&()) && second.has_changed().is_err());
+    for waiting in [&mut first, &mut second] {
+        let heard = waiting.borrow_and_update().map(|told| told.standing);
+        assert_eq!(heard, Some(Standing::Good));
+    }
     // What was not asked, or is answered twice, is nobody's answer.
     inquiries.answered(&key(1), Standing::Unknown, HOUR, HOUR);
     inquiries.answered(&key(2), Standing::Good, HOUR, HOUR);
@@ -114,6 +119,9 @@ fn silence_brings_nobody_back_and_shuts_nobody_out() {
         assert!(again > later, "and is left in peace for a while");
         assert!(inquiries.table().flights.is_empty());
     }
+    // No way is shown any more: who was revoked stays so.
+    let _ = put(&inquiries, 1, now).unwrap();
+    inquiries.answered(&key(1), Standing::Refused, HOUR, HOUR);
     // It knows nothing: what was revoked stays so, what was good does not.
     for (number, wanted) in [(1, Standing::Revoked), (2, Standing::Unknown)] {
         let _ = put(&inquiries, number, now).unwrap();
@@ -175,4 +183,43 @@ fn what_is_remembered_is_bounded_and_the_revoked_go_last() {
         table.remember(key(number), told(Standing::Revoked, now, now), now);
         assert!(table.known.len() <= KNOWN);
     }
+    // Once all are revoked, none is forgotten for a new one, and each can be brought back.
+    assert_eq!(revoked(&table), KNOWN);
+    table.remember(
+        key(9 * KNOWN),
+        told(Standing::Good, now + HOUR, now + HOUR),
+        now,
+    );
+    assert!((0..KNOWN).all(|number| table.known.contains_key(&key(number))));
+    table.remember(key(7), told(Standing::Good, now + HOUR, now + HOUR), now);
+    assert_eq!(revoked(&table), KNOWN - 1);
+}
+
+#[test]
+fn what_there_is_no_room_for_is_heard_by_who_waits() {
+    let inquiries = Inquiries::new().unwrap();
+    let now = Instant::now();
+    for number in 0..KNOWN {
+        inquiries
+            .table()
+            .remember(key(number), told(Standing::Revoked, now, now), now);
+    }
+    let waiting = put(&inquiries, KNOWN, now).unwrap();
+    inquiries.answered(&key(KNOWN), Standing::Revoked, HOUR, HOUR);
+    assert_eq!(standing(&inquiries, KNOWN), None);
+    let heard = waiting.borrow().map(|told| told.standing);
+    assert_eq!(heard, Some(Standing::Revoked));
+}
+
+#[test]
+fn what_is_shown_besides_makes_no_other_certificate() {
+    let by = asking(UnknownRevocation::Allow);
+    let chain =
+        |parts: &[&[u8]]| -> Vec<Box<[u8]>> { parts.iter().map(|part| (*part).into()).collect() };
+    let alone = by.key(&chain(&[b"leaf"]));
+    assert_eq!(by.key(&chain(&[b"leaf", b"between", b"anything"])), alone);
+    assert_ne!(by.key(&chain(&[b"other", b"leaf"])), alone);
+    let mut others = asking(UnknownRevocation::Allow);
+    others.terms.push(b' ');
+    assert_ne!(others.key(&chain(&[b"leaf"])), alone, "by other rules");
 }

@@ -31,7 +31,7 @@ lockgate_wire::reasons! { "tls", Client:
         "A client shows its own certificate and those between it and the authority: at most 9 in all, of at most 32 KiB.";
     CERTIFICATE_UNKNOWN_STATUS = "tls-client-certificate-status-unknown", 403,
         "Nothing says that the client certificate was not revoked.",
-        "`client_certificates.unknown_revocation` is `deny`, and no revocation list of its issuer is there, the list is out of date, or its issuer's OCSP responder gave no answer that holds: `lockgate status` says why. Bring in a new list: the gate takes it up by itself.";
+        "`client_certificates.unknown_revocation` is `deny`, and no revocation list of its issuer is there, the list is out of date, or its issuer's OCSP responder gave no answer that holds: `lockgate status` says why. With `ocsp`, also, whatever `unknown_revocation` is: the control process found no way from the certificate to an authority of `trust` in what the client showed, or failed; its log says why (`client-certificate-not-good`). Bring in a new list: the gate takes it up by itself.";
     CERTIFICATE_REVOKED = "tls-client-certificate-revoked", 403,
         "The client certificate was revoked.",
         "A revocation list of the listener names it, or its issuer's OCSP responder does. Get a new certificate from who issued it.";
