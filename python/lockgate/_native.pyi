@@ -102,6 +102,9 @@ def pattern_fault(text: str) -> tuple[str, str, str] | None:
 def reserved_header(name: str) -> Literal["framing", "hop-by-hop", "written", "identity"] | None:
     """What the gate itself does with a header of this name, in any spelling; nothing to most."""
 
+def packing_turn(coding: str, level: int) -> int | None:
+    """Bytes of an answer that are packed before others have a turn, at this level of a coding."""
+
 def packing_memory(coding: str, level: int) -> int | None:
     """Most bytes of memory that packing one answer takes, at this level of a coding."""
 

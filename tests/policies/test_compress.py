@@ -283,6 +283,29 @@ def test_beyond_its_memory_an_answer_goes_out_as_it_is(gate: Gate, upstream: Ups
     until(lambda: gate.count("lockgate_compress_memory_bytes") == 0, "all to come back")
 
 
+@pytest.mark.parametrize("levels", [{"br_level": 11}, {"zstd_level": 19}], ids=["br", "zstd"])
+def test_others_have_their_turn_while_an_answer_is_packed(
+    levels: dict[str, int], gate: Gate, said: Said, saying: AutoUpstream, tmp_path: Path
+) -> None:
+    """A client that takes all at once keeps nobody waiting, at levels that take seconds for an answer."""
+    (coding,) = (key.removesuffix("_level") for key in levels)
+    gate.load(packing(saying.port, tmp_path, {"codings": [coding], **levels}))
+    said.body = hashlib.shake_128(b"text").hexdigest(2**19).encode()
+    with gate.client() as client, gate.client() as other:
+        client.send(request(f"/{coding}/long", f"Accept-Encoding: {coding}"))
+        assert parse_head(client.until(b"\r\n\r\n")).get("content-encoding") == coding
+        assert client.chunk()
+        said.body = CONTENT
+        short = other.get(f"/{coding}/short")
+        while client.chunk():
+            pass
+    assert short.status == 200
+    gate.written(path=f"/{coding}/long")
+    # In the order in which they were over.
+    over = [event["path"] for event in gate.now_written() if event.get("path", "").startswith(f"/{coding}/")]
+    assert over == [f"/{coding}/short", f"/{coding}/long"]
+
+
 @pytest.mark.parametrize(
     ("config", "codes"),
     [

@@ -102,6 +102,18 @@ fn packing_memory(coding: &str, level: u32) -> Option<usize> {
     Some(Packer::most(coding, levels))
 }
 
+/// Bytes of an answer that are packed before others have a turn, at this level of a coding.
+#[pyfunction]
+fn packing_turn(coding: &str, level: u32) -> Option<usize> {
+    let coding = Coding::named(coding.as_bytes())?;
+    let levels = Levels {
+        gzip: level,
+        br: level,
+        zstd: level,
+    };
+    Some(Packer::turn_of(coding, levels))
+}
+
 /// The JSON Schema of a bundle.
 #[pyfunction]
 fn bundle_schema() -> PyResult<String> {
@@ -130,6 +142,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(reserved_header, module)?)?;
     module.add_function(wrap_pyfunction!(pattern_fault, module)?)?;
     module.add_function(wrap_pyfunction!(packing_memory, module)?)?;
+    module.add_function(wrap_pyfunction!(packing_turn, module)?)?;
     module.add_function(wrap_pyfunction!(bundle_schema, module)?)?;
     module.add_function(wrap_pyfunction!(engine::check_bundle, module)?)?;
     module.add_function(wrap_pyfunction!(events::event_schema, module)?)?;

@@ -1,4 +1,4 @@
-"""Rules about the memory that packing and unpacking bodies take."""
+"""Rules about the memory and the time that packing and unpacking bodies take."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from lockgate.scalars import say_size
 MIB: Final = 2**20
 FEW: Final = 20
 """Answers that one address can have packed at once, below which a level is told to be costly."""
+SLOW: Final = 8 * 2**10
+"""A level that packs no more than this in its turn is told to be slow: a turn is a millisecond's work."""
 SHARES: Final = 2
 """One address gets one of so many parts of the memory."""
 
@@ -31,11 +33,22 @@ def _packing(document: Document, placed: Placed[Policy], policy: Compress) -> No
     levels = {"gzip": policy.gzip_level, "br": policy.br_level, "zstd": policy.zstd_level}
     for coding in policy.codings:
         level = levels[coding]
+        path = (*placed.path, f"{coding}_level")
+        turn = _native.packing_turn(coding, level) or 0
+        if turn <= SLOW:
+            document.problems.add(
+                document.value_region(*path) if document.says(*path) else document.region(*placed.path),
+                "packing-slow",
+                f"packing in `{coding}` at level {level} takes a worker a tenth of a second or more for each MiB, "
+                "and other requests wait for some milliseconds at a time meanwhile",
+                severity="warning",
+                hint=f"lower `{coding}_level`",
+                path=path,
+            )
         each = _native.packing_memory(coding, level) or 0
         room = share // each
         if room >= FEW:
             continue
-        path = (*placed.path, f"{coding}_level")
         left = f"one client has room for {room} at once" if room else "there is no room for one, so none is packed"
         enough = _mib(SHARES * FEW * each)
         document.problems.add(

@@ -1,6 +1,8 @@
 //! An answer being packed on its way to the client.
 
-use std::task::{Context, Poll};
+use std::future::Future;
+use std::pin::pin;
+use std::task::{ready, Context, Poll};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -12,15 +14,15 @@ use crate::exchange::Exchange;
 use crate::memory::Charge;
 use crate::upstream::Link;
 
-/// Most bytes that are packed before others of the worker have a turn: what
-/// packs very well gives nothing to send for long. A few milliseconds' work.
-const MAX_AT_ONCE: usize = 256 * 1024;
-
 /// What packs an answer, and where it is.
 pub struct Packing {
     packer: Packer,
     /// Memory that the packer may take.
     _charge: Charge,
+    /// What came and is not packed yet.
+    waiting: Bytes,
+    /// How much may be packed before others of the worker have a turn.
+    left: usize,
     trailers: Option<HeaderMap>,
     /// Nothing but trailers comes any more.
     ended: bool,
@@ -30,8 +32,10 @@ impl Packing {
     /// Nothing packed yet.
     pub const fn new(packer: Packer, charge: Charge) -> Self {
         Self {
+            left: packer.turn(),
             packer,
             _charge: charge,
+            waiting: Bytes::new(),
             trailers: None,
             ended: false,
         }
@@ -54,6 +58,11 @@ impl Packing {
             let trailers = self.trailers.take();
             return Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))));
         }
+        // Also where something came out: a client that takes all at once keeps nobody waiting.
+        if self.left == 0 {
+            self.left = self.packer.turn();
+            ready!(pin!(tokio::task::yield_now()).poll(cx));
+        }
         // What goes to the client counts, not what came.
         let before = exchange.bytes_out;
         let mut out = Vec::new();
@@ -62,6 +71,8 @@ impl Packing {
         match gathered {
             Err(Broken) => Poll::Ready(Some(Err(Broken))),
             Ok(()) if !out.is_empty() => Poll::Ready(Some(Ok(Frame::data(out.into())))),
+            // Nothing came out of it, and others have their turn.
+            Ok(()) if self.left == 0 => self.poll(link, exchange, cx),
             Ok(()) => Poll::Pending,
         }
     }
@@ -74,30 +85,27 @@ impl Packing {
         cx: &mut Context<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), Broken> {
-        let mut taken = 0;
-        while out.len() < PIECE {
-            let Poll::Ready(frame) = poll_upstream(link, exchange, cx) else {
-                if self.packer.owes() {
-                    self.packer.flush(out).map_err(|_| Broken)?;
+        while out.len() < PIECE && self.left > 0 {
+            if self.waiting.is_empty() {
+                let Poll::Ready(frame) = poll_upstream(link, exchange, cx) else {
+                    if self.packer.owes() {
+                        self.packer.flush(out).map_err(|_| Broken)?;
+                    }
+                    return Ok(());
+                };
+                match frame.transpose()?.map(Frame::into_data) {
+                    Some(Ok(piece)) => self.waiting = piece,
+                    Some(Err(frame)) => {
+                        self.trailers = frame.into_trailers().ok();
+                        return self.end(out);
+                    }
+                    None => return self.end(out),
                 }
-                return Ok(());
-            };
-            let piece = match frame.transpose()?.map(Frame::into_data) {
-                Some(Ok(piece)) => piece,
-                Some(Err(frame)) => {
-                    self.trailers = frame.into_trailers().ok();
-                    return self.end(out);
-                }
-                None => return self.end(out),
-            };
-            self.packer.put(&piece, out).map_err(|_| Broken)?;
-            taken += piece.len();
-            if taken >= MAX_AT_ONCE {
-                if out.is_empty() {
-                    cx.waker().wake_by_ref();
-                }
-                return Ok(());
             }
+            let now = self.waiting.len().min(self.left);
+            let now = self.waiting.split_to(now);
+            self.left -= now.len();
+            self.packer.put(&now, out).map_err(|_| Broken)?;
         }
         Ok(())
     }

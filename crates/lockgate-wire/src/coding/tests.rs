@@ -235,6 +235,66 @@ fn what_was_flushed_can_be_read() {
     }
 }
 
+#[test]
+fn no_call_leaves_more_than_a_turn_of_slow_work_for_another() {
+    let slow = [(Coding::Br, 5..=11), (Coding::Zstd, 4..=19)];
+    for (coding, level) in slow
+        .into_iter()
+        .flat_map(|(coding, levels)| levels.map(move |level| (coding, level)))
+    {
+        let levels = Levels {
+            gzip: 4,
+            br: level,
+            zstd: level,
+        };
+        let mut packer = Packer::new(coding, levels).unwrap();
+        let turn = packer.turn();
+        let content: Vec<u8> = (0..3 * turn).map(|at| (at % 251) as u8).collect();
+        // Whatever the pieces, a turn's worth has come out once it was put in.
+        for (cut, owes) in [(turn, false), (1, true), (2 * turn - 1, false)] {
+            let mut out = Vec::new();
+            packer.put(&content[..cut], &mut out).unwrap();
+            assert_eq!(packer.owes(), owes, "{coding:?} {level} {cut}");
+            assert_eq!(out.is_empty(), owes, "{coding:?} {level} {cut}");
+        }
+    }
+}
+
+#[test]
+fn the_harder_a_coding_tries_the_sooner_others_have_a_turn() {
+    let turns = |coding, levels: std::ops::RangeInclusive<u32>| {
+        let turn = |level| {
+            Packer::turn_of(
+                coding,
+                Levels {
+                    gzip: level,
+                    br: level,
+                    zstd: level,
+                },
+            )
+        };
+        levels.map(turn).collect::<Vec<_>>()
+    };
+    for (coding, levels) in [
+        (Coding::Gzip, 1..=9),
+        (Coding::Br, 0..=11),
+        (Coding::Zstd, 1..=19),
+    ] {
+        let turns = turns(coding, levels);
+        assert!(
+            turns.is_sorted_by(|one, next| one >= next),
+            "{coding:?} {turns:?}"
+        );
+        assert!(
+            turns
+                .iter()
+                .all(|turn| (4 << 10..=128 << 10).contains(turn)),
+            "{turns:?}"
+        );
+    }
+    assert_eq!(turns(Coding::Br, 11..=11), [4 << 10]);
+}
+
 proptest! {
     #[test]
     fn what_is_packed_unpacks(
