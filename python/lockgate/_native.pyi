@@ -25,6 +25,8 @@ __all__ = [
     "key_digest",
     "last_events",
     "mint_key",
+    "packing_memory",
+    "packing_turn",
     "pattern_fault",
     "pipeline",
     "policies",
