@@ -31,7 +31,7 @@ pytestmark = [
 def bench(folder: Path, *words: str) -> Path:
     command = [sys.executable, "-m", "bench", "--name", "smoke", "--out", str(folder), *words]
     command += ["--gate", "installed", "--rounds", "1", "--seconds", "0.2", "--idle-connections", "50"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=250, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     (file,) = folder.glob("*-smoke.json")
     return file
@@ -58,8 +58,23 @@ def test_nginx_gives_a_valid_result(tmp_path: Path) -> None:
 
 
 def test_lockgate_gives_a_valid_result(tmp_path: Path) -> None:
-    rows = "lockgate/plain,lockgate/events,lockgate/key,lockgate/grpc,lockgate/h3,lockgate/websocket,lockgate/routes-10"
-    results = read(bench(tmp_path, "--subjects", "lockgate", "--rows", rows, "--sections", "cpu"))
+    measured(tmp_path, "lockgate/plain,lockgate/events,lockgate/key,lockgate/routes-10")
+
+
+def test_lockgate_is_loaded_with_calls_and_messages(tmp_path: Path) -> None:
+    measured(tmp_path, "lockgate/grpc,lockgate/websocket")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_lockgate_is_loaded_over_http3(tmp_path: Path) -> None:
+    build("h3load")  # Minutes on a machine that has never built it.
+    measured(tmp_path, "lockgate/h3")
+
+
+def measured(folder: Path, rows: str) -> None:
+    """All these rows come to something."""
+    results = read(bench(folder, "--subjects", "lockgate", "--rows", rows, "--sections", "cpu"))
     assert [row.id for row in results.cpu] == ["nginx/plain", *rows.split(",")]
     assert all(1 < row.us < 20_000 for row in results.cpu)
     assert not results.failed
