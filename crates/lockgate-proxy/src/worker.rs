@@ -680,7 +680,8 @@ impl Worker {
             (Rc::clone(&self.spare), self.pools.maps.clone()),
         );
         let client = Rc::new(RefCell::new(client));
-        converse(client, &self, &origin, &state).await;
+        // In a box: what comes before it is not carried along beside it.
+        Box::pin(converse(client, &self, &origin, &state)).await;
     }
 
     /// Where a client came to, if an upstream is told: to ask costs a system call.
