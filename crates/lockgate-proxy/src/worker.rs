@@ -27,7 +27,7 @@ use crate::memory::Memory;
 use crate::metrics::{Metrics, WorkerMetrics};
 use crate::net::{
     client_of, out_of_descriptors, Acceptor, Admission, ConnectionState, Endpoint, Ends, Full,
-    Incoming, ListeningSocket, Permit, Scratch, Watch,
+    Incoming, ListeningSocket, Permit, Scratch, Stream, Watch,
 };
 use crate::ocsp::Inquiries;
 use crate::pipeline::outlived;
@@ -662,7 +662,7 @@ impl Worker {
             }
             // Never without TLS where it is wanted.
             None if origin.accepted.secure => return,
-            None => stream.into(),
+            None => Stream::Plain(stream),
         };
         if state
             .tls()

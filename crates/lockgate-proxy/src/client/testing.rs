@@ -7,6 +7,7 @@ use std::net::{Shutdown, TcpListener, TcpStream as Socket};
 use tokio::net::TcpStream;
 
 use super::*;
+use crate::net::Incoming;
 use crate::testing::{bundle, snapshot};
 
 /// A connection over which a client says `raw`; then it waits, or `goes` away.
@@ -27,7 +28,9 @@ pub(crate) async fn connected(raw: Vec<u8>, goes: bool) -> (Client, Rc<Connectio
     let listener = &snapshot(bundle(Vec::new())).listeners[0];
     let state = ConnectionState::new([127, 0, 0, 1].into(), listener, 80, 0);
     let client = Client::new(
-        Stream::Plain(TcpStream::from_std(stream).expect("a runtime is here")),
+        Stream::Plain(Incoming::Tcp(
+            TcpStream::from_std(stream).expect("a runtime is here"),
+        )),
         HeadLimits::default(),
         Rc::clone(&state),
         Clock::default(),

@@ -144,9 +144,7 @@ impl AsyncWrite for Incoming {
 #[derive(Debug)]
 pub enum Stream {
     /// As it is.
-    Plain(TcpStream),
-    /// As it is, from this machine.
-    Unix(UnixStream),
+    Plain(Incoming),
     /// With TLS. In a box, so that a connection without it does not carry its size.
     Tls(Box<TlsStream<Incoming>>),
 }
@@ -155,22 +153,13 @@ impl Stream {
     /// The socket underneath, where it is one of TCP.
     #[must_use]
     pub fn tcp(&self) -> Option<&TcpStream> {
-        match self {
-            Self::Plain(stream) => Some(stream),
-            Self::Unix(_) => None,
-            Self::Tls(stream) => match stream.get_ref().0 {
-                Incoming::Tcp(stream) => Some(stream),
-                Incoming::Unix(_) => None,
-            },
-        }
-    }
-}
-
-impl From<Incoming> for Stream {
-    fn from(incoming: Incoming) -> Self {
+        let incoming = match self {
+            Self::Plain(incoming) => incoming,
+            Self::Tls(stream) => stream.get_ref().0,
+        };
         match incoming {
-            Incoming::Tcp(stream) => Self::Plain(stream),
-            Incoming::Unix(stream) => Self::Unix(stream),
+            Incoming::Tcp(stream) => Some(stream),
+            Incoming::Unix(_) => None,
         }
     }
 }
@@ -183,7 +172,6 @@ impl AsyncRead for Stream {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_read(cx, read),
-            Self::Unix(stream) => Pin::new(stream).poll_read(cx, read),
             Self::Tls(stream) => Pin::new(stream).poll_read(cx, read),
         }
     }
@@ -197,7 +185,6 @@ impl AsyncWrite for Stream {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
@@ -209,7 +196,6 @@ impl AsyncWrite for Stream {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
-            Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
             Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
         }
     }
@@ -221,7 +207,6 @@ impl AsyncWrite for Stream {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
             Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
@@ -229,7 +214,6 @@ impl AsyncWrite for Stream {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
