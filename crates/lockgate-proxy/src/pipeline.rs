@@ -44,7 +44,7 @@ use crate::respond::{edited, refuse, respond, Answer, Fields};
 use crate::snapshot::{CompiledApi, CompiledListener, CompiledUpstream, Policy};
 use crate::tls::reasons::{CERTIFICATE_EXPIRED, CERTIFICATE_REFUSED, HTTPS_REQUIRED, MISDIRECTED};
 use crate::tls::{Secured, Tls};
-use crate::upstream::{secured, Head, Upgrading};
+use crate::upstream::{Head, Upgrading};
 use crate::worker::{Origin, Shared, Worker};
 
 /// A place in the order.
@@ -433,8 +433,6 @@ pub async fn serve_request(
     // Response.
     exchange.target = Some(Arc::clone(link.target()));
     if let Some(cookie) = link.lease.as_mut().and_then(|lease| lease.cookie.take()) {
-        let secure = exchange.state.tls().is_some();
-        let cookie = if secure { secured(&cookie) } else { cookie };
         let edits = &mut exchange.judgement.answer_edits;
         edits.push(Edit::Add(SET_COOKIE, cookie));
     }

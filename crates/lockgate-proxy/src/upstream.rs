@@ -58,7 +58,7 @@ pub use raw::Raw;
 
 pub use report::{standing, write, Standing};
 pub use state::Registry;
-pub use sticky::{secured, Sticky};
+pub use sticky::Sticky;
 pub use target::Target;
 
 use http1::Http1;

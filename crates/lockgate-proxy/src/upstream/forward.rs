@@ -153,11 +153,13 @@ impl Pools {
         (client, spoken): (IpAddr, Option<&Spoken>),
     ) -> Result<Answer, Failure> {
         let mut permit = enter(group).await?;
+        let mut wish = group.wish(request.headers(), request.uri().path(), client);
+        wish.secure = state.tls().is_some();
         let mut journey = Journey {
             group,
             upstream,
             spoken,
-            wish: group.wish(request.headers(), request.uri().path(), client),
+            wish,
             tried: Vec::new(),
             again: 0,
             renewed: false,

@@ -124,6 +124,8 @@ pub struct Wish {
     key: Option<u64>,
     /// The gate's cookie.
     token: Option<Vec<u8>>,
+    /// Whether a new one is for TLS alone.
+    pub secure: bool,
 }
 
 /// Why there is no server.
@@ -266,11 +268,11 @@ impl Group {
             Choice::RoundRobin | Choice::LeastRequests => Wish::default(),
             Choice::Hash(key) => Wish {
                 key: key_of(key, headers, path, client),
-                token: None,
+                ..Wish::default()
             },
             Choice::Sticky(sticky) => Wish {
-                key: None,
                 token: cookie(headers, &sticky.name).map(<[u8]>::to_vec),
+                ..Wish::default()
             },
         }
     }
@@ -583,7 +585,7 @@ impl Member {
         if wish.token.as_deref().is_some_and(|token| self.is(token)) {
             return None;
         }
-        sticky.set(own)
+        sticky.set(own, wish.secure)
     }
 
     /// Where to connect, with the next address first. Empty where DNS has none.

@@ -9,14 +9,6 @@ use crate::bundle::StickyCookie;
 /// Hexadecimal digits of a token: 128 bits.
 const DIGITS: usize = 32;
 
-/// A `Set-Cookie` for who came over TLS: nobody else is ever sent it (RFC 6265 section 5.2.5).
-#[must_use]
-pub fn secured(cookie: &HeaderValue) -> HeaderValue {
-    let secured = [cookie.as_bytes(), b"; Secure"].concat();
-    // Of a header's bytes, all of them.
-    HeaderValue::from_bytes(&secured).unwrap_or_else(|_| cookie.clone())
-}
-
 /// How clients are given their servers' tokens.
 #[derive(Debug)]
 pub struct Sticky {
@@ -50,16 +42,17 @@ impl Sticky {
         HeaderValue::from_str(digits.get(..DIGITS)?).ok()
     }
 
-    /// The `Set-Cookie` of a token.
+    /// The `Set-Cookie` of a token. A `secure` one goes over TLS alone (RFC 6265 section 5.2.5).
     #[must_use]
-    pub fn set(&self, token: &HeaderValue) -> Option<HeaderValue> {
+    pub fn set(&self, token: &HeaderValue, secure: bool) -> Option<HeaderValue> {
         let age = match self.max_age_s {
             0 => String::new(),
             seconds => format!("; Max-Age={seconds}"),
         };
+        let secure = if secure { "; Secure" } else { "" };
         let token = token.to_str().ok()?;
         HeaderValue::try_from(format!(
-            "{}={token}; Path=/; HttpOnly; SameSite=Lax{age}",
+            "{}={token}; Path=/; HttpOnly; SameSite=Lax{secure}{age}",
             self.name
         ))
         .ok()
