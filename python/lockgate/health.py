@@ -28,7 +28,7 @@ def unwell(state: Path) -> str | None:
             return f"the {name} process does not listen yet"
         for address in addresses[name]:
             if address.startswith("unix:"):
-                why = _silent(address.removeprefix("unix:"))
+                why = silent_at(address.removeprefix("unix:"))
                 if why is not None:
                     return f"the {name} process does not answer on {address}: {why}"
                 continue
@@ -42,8 +42,8 @@ def unwell(state: Path) -> str | None:
     return None
 
 
-def _silent(path: str) -> str | None:
-    """Why nobody answers at a Unix socket; nothing where somebody does."""
+def silent_at(path: str) -> str | None:
+    """Why nobody answers at a Unix socket, in words; nothing where somebody does."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
         asking.settimeout(SECONDS)
         try:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from lockgate.addresses import is_server
 from lockgate.doctor.result import Patient, Result, ok, warning
+from lockgate.health import silent_at
 
 SECONDS: Final = 2.0
 AT_ONCE: Final = 32
@@ -55,8 +56,8 @@ def _fails(target: str) -> str | None:
     """Why no connection can be opened; nothing where one can, or where a record of the DNS says who it is."""
     parts = urlsplit(target)
     if parts.scheme == "unix":
-        return _unix_fails(parts.path)
-    if parts.scheme not in {"http", "https"} or parts.hostname is None:
+        return silent_at(parts.path)
+    if parts.scheme not in {"http", "https", "tcp"} or parts.hostname is None:
         return None
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
@@ -64,13 +65,3 @@ def _fails(target: str) -> str | None:
             return None
     except OSError as failed:
         return failed.strerror or str(failed) or type(failed).__name__
-
-
-def _unix_fails(path: str) -> str | None:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
-        asking.settimeout(SECONDS)
-        try:
-            asking.connect(path)
-        except OSError as failed:
-            return failed.strerror or type(failed).__name__
-    return None
