@@ -1,5 +1,6 @@
 //! As much of WebSocket (RFC 6455) as an echo of one short message takes.
 
+use crate::http::begins;
 use std::ops::ControlFlow;
 
 /// Bytes of a message; below the 126 that would need a longer head.
@@ -33,12 +34,7 @@ pub fn is_opening(head: &[u8]) -> bool {
 
 /// Whether an answer opens a WebSocket; as [`crate::http::answer`].
 pub fn opened(bytes: &[u8], _body_bytes: usize) -> Result<Option<usize>, String> {
-    const EXPECTED: &[u8] = b"HTTP/1.1 101";
-    let seen = bytes.len().min(EXPECTED.len());
-    if bytes[..seen] != EXPECTED[..seen] {
-        let line = bytes.split(|byte| *byte == b'\r').next().unwrap_or_default();
-        return Err(format!("answered {:?}", String::from_utf8_lossy(line)));
-    }
+    begins(bytes, b"HTTP/1.1 101")?;
     Ok(bytes.ends_with(b"\r\n\r\n").then_some(bytes.len()))
 }
 

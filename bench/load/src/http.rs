@@ -44,14 +44,19 @@ impl Message {
     }
 }
 
+/// Refuses an answer that does not begin like this, as far as it is there.
+pub fn begins(bytes: &[u8], expected: &[u8]) -> Result<(), String> {
+    let seen = bytes.len().min(expected.len());
+    if bytes[..seen] == expected[..seen] {
+        return Ok(());
+    }
+    let line = bytes.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    Err(format!("answered {:?}", String::from_utf8_lossy(line)))
+}
+
 /// Reads an answer, if it is all there, and refuses any but a 200 of the right length.
 pub fn answer(bytes: &[u8], body_bytes: usize) -> Result<Option<usize>, String> {
-    const EXPECTED: &[u8] = b"HTTP/1.1 200";
-    let seen = bytes.len().min(EXPECTED.len());
-    if bytes[..seen] != EXPECTED[..seen] {
-        let line = bytes.split(|byte| *byte == b'\r').next().unwrap_or_default();
-        return Err(format!("answered {:?}", String::from_utf8_lossy(line)));
-    }
+    begins(bytes, b"HTTP/1.1 200")?;
     match Message::read(bytes)? {
         None => Ok(None),
         Some(message) if message.body != body_bytes => {

@@ -89,7 +89,10 @@ fn listener(name: &str, address: &str) -> Listener {
 fn answers(gate: &Gate) -> bool {
     let addresses = gate.addresses();
     assert_eq!(addresses.len(), 1);
-    let mut stream = TcpStream::connect(addresses[0].1.network().unwrap()).unwrap();
+    speaks(TcpStream::connect(addresses[0].1.network().unwrap()).unwrap())
+}
+
+fn speaks(mut stream: impl Read + Write) -> bool {
     stream
         .write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
         .unwrap();
@@ -496,13 +499,7 @@ fn at_path(sequence: u64, path: &Path) -> Bundle {
 }
 
 fn answers_at(path: &Path) -> bool {
-    let mut stream = UnixStream::connect(path).unwrap();
-    stream
-        .write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
-        .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer.starts_with("HTTP/1.1 ")
+    speaks(UnixStream::connect(path).unwrap())
 }
 
 #[test]
