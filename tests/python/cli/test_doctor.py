@@ -102,6 +102,21 @@ def test_an_upstream_that_is_not_there(folder: Path) -> None:
     assert "upstream" not in doctor(folder, "--offline")[1]
 
 
+def test_where_connections_are_carried_is_asked_as_well(folder: Path, upstream: int) -> None:
+    config = folder / "lockgate.yaml"
+    config.write_text(
+        "version: 1\n"
+        "listeners:\n"
+        f"  public:\n    address: 127.0.0.1:{free_port()}\n"
+        "    tls: {passthrough: [{hosts: [db.example], upstream: db}]}\n"
+        f"upstreams: {{db: {{targets: ['tcp://127.0.0.1:{upstream}', 'tcp://127.0.0.1:{free_port()}']}}}}\n"
+        f"apis: {{shop: {{hosts: [shop.example], upstream: 'http://127.0.0.1:{upstream}', authenticate: [api_key]}}}}\n"
+    )
+    _, found = doctor(folder)
+    (wrong,) = found["upstream"]
+    assert (wrong["level"], "tcp://127.0.0.1:" in wrong["found"]) == ("warning", True), found
+
+
 def test_open_modes(folder: Path) -> None:
     state = StateFolder.open(folder / ".lockgate")
     state.pepper_file.chmod(0o644)
