@@ -180,7 +180,8 @@ def parse_target(value: object) -> str:
     if isinstance(value, str) and value.lower().startswith(("http+srv://", "https+srv://", "tcp+srv://")):
         return _service(value)
     allowed = (
-        "`https://` or `http://` with a host and, if it is not the usual one, a port, such as `http://10.0.0.5:9000`"
+        "`https://` or `http://` with a host and, if it is not the usual one, a port, such as `http://10.0.0.5:9000`; "
+        "or `unix:` with a socket's path, such as `unix:/run/shop.sock`"
     )
     if not isinstance(value, str):
         raise refusal("target-malformed", f"{shown(value)} is not the address of a server", allowed=allowed)

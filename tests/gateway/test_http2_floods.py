@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
 
 import pytest
+from h2.settings import SettingCodes
 
 from attacks.floods import FLOODS, GOAWAY, HEADERS, RST_STREAM, a_bomb
 from gateway.harness import bundles
@@ -12,6 +14,7 @@ from gateway.harness.gate import Gate
 from gateway.harness.place import Place
 from gateway.harness.secure import Http2
 from gateway.harness.upstream import AutoUpstream
+from gateway.harness.wire import answer
 from support.certificates import Authority
 from support.waiting import until
 
@@ -90,3 +93,42 @@ def kinds_of(came: bytes) -> Iterator[int]:
     while len(came) > 3:
         yield came[3]
         came = came[9 + int.from_bytes(came[:3], "big") :]
+
+
+def test_who_takes_nothing_is_let_go_whatever_else_it_sends(authority: Authority, gate: Gate) -> None:
+    """Small answers would all wait with their streams, for as long as a body of the client's trickles."""
+    listener = bundles.listener(
+        tls=bundles.tls(authority.issue("unread", "shop.example")), bounds=bundles.limits(write_timeout_ms=1_000)
+    )
+    with AutoUpstream(lambda _request: answer(b"x" * 60_000)) as upstream:
+        gate.load(bundles.bundle([bundles.api()], [bundles.upstream(upstream.port)], listeners=[listener]))
+        with Http2(gate.port(), authority.pem) as reader:
+            assert len(reader.get().body) == 60_000
+            before = gate.memory()
+            clients = [deaf(gate.port(), authority) for _ in range(5)]
+            for trickle in clients:
+                until(trickle, "a client that takes nothing to be let go", within=30)
+            assert gate.memory() - before < 16 << 20, "of 27 MiB that were asked for"
+            assert len(reader.get().body) == 60_000
+
+
+def deaf(port: int, authority: Authority) -> Callable[[], bool]:
+    """A client that opens all windows, asks for much and reads nothing; says more, and whether it is let go."""
+    web = Http2(port, authority.pem)
+    web.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    web.h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 2**31 - 1})
+    web.h2.increment_flow_control_window(2**31 - 1 - 65_535)
+    body = web.ask("/", "POST", ("content-length", "1000000"), body=True)
+    for _ in range(90):
+        web.ask()
+
+    def trickle() -> bool:
+        try:
+            web.h2.send_data(body, b"z" * 50)
+            web.flush()
+        except OSError:
+            web.sock.close()
+            return True
+        return False
+
+    return trickle

@@ -90,6 +90,7 @@ pub async fn converse(
         told: false,
         found,
         failed: None,
+        stuck_at: None,
     };
     loop {
         let next =
@@ -116,8 +117,8 @@ pub async fn converse(
             Rc::clone(worker),
             Rc::clone(origin),
             (stream, under_way),
-            request,
-            respond,
+            (request, respond),
+            Rc::clone(&wire.room),
         );
         // In a box: the runtime moves what it is given about, at the end of it as well.
         tokio::task::spawn_local(Box::pin(task));
@@ -147,9 +148,36 @@ struct Ending {
     found: Found,
     /// Why the connection is ended.
     failed: Option<ReasonRef>,
+    /// How much the client had taken when it began to take nothing.
+    stuck_at: Option<u64>,
 }
 
 impl Ending {
+    /// Sends what was answered, and notes since when the client takes nothing.
+    fn poll_sent(
+        &mut self,
+        wire: &Wire,
+        (worker, state): (&Worker, &ConnectionState),
+        cx: &mut Context<'_>,
+    ) -> Poll<Next> {
+        match wire.poll_send(cx) {
+            Poll::Ready(Err(_)) => return Poll::Ready(self.over()),
+            Poll::Ready(Ok(())) => {
+                if self.stuck_at.take().is_some() {
+                    state.stalled(0);
+                }
+            }
+            Poll::Pending => {
+                let taken = Some(wire.taken());
+                if std::mem::replace(&mut self.stuck_at, taken) != taken {
+                    state.stalled(0);
+                    state.stalled(worker.clock.coarse_ms());
+                }
+            }
+        }
+        Poll::Pending
+    }
+
     fn over(&self) -> Next {
         self.failed.map_or(Next::Over, Next::Failed)
     }
@@ -167,8 +195,8 @@ impl Ending {
             state.linger(worker.clock.coarse_ms());
         }
         let idle = match state.tripped() {
-            // It was told already, and is still there.
-            Some(_) if self.told => return Poll::Ready(self.over()),
+            // It was told already, and is still there; or would not take it.
+            Some(_) if self.told || self.stuck_at.is_some() => return Poll::Ready(self.over()),
             tripped => matches!(tripped, Some(Trip::Close)),
         };
         if !self.told && (idle || state.draining.get() || state.retiring.get()) {
@@ -177,10 +205,7 @@ impl Ending {
             state.leave(worker.clock.coarse_ms());
         }
         match connection.poll_accept(cx) {
-            Poll::Pending => match wire.poll_send(cx) {
-                Poll::Ready(Err(_)) => Poll::Ready(self.over()),
-                _ => Poll::Pending,
-            },
+            Poll::Pending => self.poll_sent(wire, (worker, state), cx),
             Poll::Ready(None) => Poll::Ready(self.over()),
             Poll::Ready(Some(Ok(next))) => Poll::Ready(Next::Request(Box::new(next))),
             Poll::Ready(Some(Err(error))) => Poll::Ready(match error.reason() {

@@ -93,6 +93,12 @@ class Control:
         key_sets = KeySets(store, findings, journal, link)
         revocations = Revocations(findings, journal, link)
         certificates = Certificates(state, findings, journal, link, box)
+
+        def served() -> dict[str, Any] | None:
+            bundle = bundles.latest()
+            return None if bundle is None else json.loads(bundle.text)
+
+        certificates.served = served
         reloader = Reloader(config, bundles, findings, journal, link)
 
         async def follow(loaded: Loaded) -> None:

@@ -6,7 +6,7 @@ event, with the lines that its own bundle names, while that is kept.
 """
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from lockgate.admin.keys import KnownKeys
 from lockgate.admin.routes import operations_of
+from lockgate.config.check_hosts import reached
 from lockgate.plugin.launch import COMMAND
 from lockgate.rehearsal.certificates import asks
 from lockgate.rehearsal.credentials import api_of, key_headers
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 HOST_UNSAID = "localhost"
 ALERT: Final = "the handshake ends with an alert"
 """What a client hears whose certificate is refused before there is a request."""
+
+
+NAMED_MOST: Final = 5
+"""Names of certificates that a refusal tells of."""
 
 
 class UnreadableError(ValueError):
@@ -46,6 +51,11 @@ class Asked:
     body: bytes | None = None
     certificate: bytes | None = None
     """That of the client, PEM, with those that vouch for it behind."""
+
+    @property
+    def names_host(self) -> bool:
+        """Whether it says which host it is for; a path alone does not."""
+        return "://" in self.url or any(name.lower() == "host" for name, _ in self.headers)
 
     def request(self) -> dict[str, Any]:
         """As the engine takes it. The path is handed on as it was typed: what it means is the engine's to say."""
@@ -92,11 +102,18 @@ Standing = Callable[["Clients", bytes], tuple[str, str]]
 """How a client that shows this, PEM, stands by the word of who issued it: `good`, `revoked` or `unknown`, and why."""
 
 
-def offline(bundle: str, asked: Asked, known: Callable[[], Known], standing: Standing | None = None) -> dict[str, Any]:
+def offline(
+    bundle: str,
+    asked: Asked,
+    known: Callable[[], Known],
+    standing: Standing | None = None,
+    ended: Mapping[str, Collection[str]] | None = None,
+) -> dict[str, Any]:
     """What the gate would do with the request, under this bundle.
 
     `known` is called only if the request carries what may be a key, or the API takes tokens; `standing`
-    only for a client's certificate of whose issuers the gate would ask whether they revoked it.
+    only for a client's certificate of whose issuers the gate would ask whether they revoked it. `ended` are the
+    names that the certificates of each listener are good for, where they are known.
     """
     from lockgate._native import Engine, LockgateError, Plugins
 
@@ -112,13 +129,15 @@ def offline(bundle: str, asked: Asked, known: Callable[[], Known], standing: Sta
     try:
         engine = Engine(text, pepper=bytes(32), plugins=plugins)
         explained = engine.evaluate(request)
-        host = explained["request"]["host"]
+        host = _without_port(explained["request"]["host"])
+        unread = _unread(document, listener["name"], host)
+        if unread is None and asked.names_host:
+            unread = _nameless(host, (ended or {}).get(listener["name"], ()))
+        if unread is not None:
+            return _explanation({**explained, **unread}, listener, request)
         turned_away, unsaid = _turned_away(document, listener["name"], host, asked.certificate, standing)
         if turned_away is not None:
             return _explanation({**explained, **turned_away}, listener, request)
-        unread = _unread(document, listener["name"], explained["request"]["host"])
-        if unread is not None:
-            return _explanation({**explained, **unread}, listener, request)
         if explained["route"] is None:
             others = _other_methods(engine, document, request, explained)
             return _explanation({**explained, **_errors(explained, unsaid)}, listener, request, others)
@@ -269,8 +288,21 @@ def _turned_away(
     return None, None
 
 
+def _nameless(host: str, named: Collection[str]) -> dict[str, Any] | None:
+    """What becomes of a client of a host that none of the certificates is good for; one by address asks for no name."""
+    if not host or not named or reached(host, named):
+        return None
+    several = ", ".join(sorted(named)[:NAMED_MOST]) + (", and others" if len(named) > NAMED_MOST else "")
+    return _refused("tls-name-unknown", f"{ALERT}; the listener's certificates are good for {several}")
+
+
+def _without_port(host: str) -> str:
+    name, colon, port = host.rpartition(":")
+    return name if colon and port.isdecimal() else host
+
+
 def _refused(code: str, detail: str) -> dict[str, Any]:
-    """A client that is refused for its certificate: nothing of its request is judged."""
+    """A client that is refused in its handshake, or for its certificate: nothing of its request is judged."""
     from lockgate._native import reasons
 
     (reason,) = (each for each in reasons() if each["code"] == code)
@@ -300,7 +332,7 @@ def _unread(document: dict[str, Any], listener: str, host: str) -> dict[str, Any
     entries = tls["passthrough"] if tls is not None else []
     goes = {name: each["upstream"] for each in entries for name in each["hosts"]}
     ways = {name: None for each in entries for name in each["ended"]} | goes
-    upstream = next((ways[name] for name in _patterns(host.rpartition(":")[0] or host) if name in ways), None)
+    upstream = next((ways[name] for name in _patterns(host) if name in ways), None)
     if upstream is None:
         return None
     targets = [each["url"] for one in document["upstreams"] if one["name"] == upstream for each in one["targets"]]

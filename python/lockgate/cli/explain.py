@@ -129,7 +129,13 @@ def _offline(config: Path, folder: Path, asked: Asked) -> dict[str, Any]:
                 keys = None if store is None else KnownKeys(store)
                 return Known(keys, state.pepper(), _key_sets(loaded, keys))
 
-            return offline(bundle, asked, known, lambda clients, shown: asked_once(loaded.outgoing, clients, shown))
+            return offline(
+                bundle,
+                asked,
+                known,
+                lambda clients, shown: asked_once(loaded.outgoing, clients, shown),
+                loaded.managed.ended,
+            )
     except (UnreadableError, StateError) as error:
         leave(str(error))
 
@@ -193,7 +199,7 @@ def _certificate(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        leave(f"--certificate: {file} cannot be read: {error}")
+        leave(f"--certificate: {file} cannot be read: {error.strerror or error}")
 
 
 def _key(given: str | None, file: str | None) -> str | None:
@@ -204,6 +210,8 @@ def _key(given: str | None, file: str | None) -> str | None:
     if file is not None:
         try:
             return Path(file).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            leave(f"--key-file: {file} cannot be read: {error}")
+        except OSError as error:
+            leave(f"--key-file: {file} cannot be read: {error.strerror or error}")
+        except UnicodeDecodeError:
+            leave(f"--key-file: {file} cannot be read: it is no text in UTF-8")
     return os.environ.get("LOCKGATE_KEY") or None

@@ -68,7 +68,10 @@ def init(
     given = Given(upstream, owner, reason, until, public=public, insecure=insecure)
     asking = not yes and sys.stdin.isatty()
     if not asking and upstream is None:
-        leave(f"Say where your API is: lockgate init --upstream {DEFAULT_UPSTREAM} --yes")
+        leave(
+            f"Say where your API is: lockgate init --upstream {DEFAULT_UPSTREAM} --yes, or "
+            "--upstream unix:/path/to/socket where it listens at a Unix socket."
+        )
     if not asking and not yes:
         leave("Nobody sits at this terminal to be asked: add --yes.")
     said = dataclasses.replace(answers(given, ask=asking), document=document)

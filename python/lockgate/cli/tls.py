@@ -53,7 +53,8 @@ def audit(
 
     A+ is 100 points, A 90, B 80, C 65, D 50, and F anything below.
 
-    Exits with 0 if all have the grade, 1 if one has not or could not be reached, 2 if the configuration is refused.
+    Exits with 0 if all have the grade, 1 if one has not or could not be reached, 2 if the configuration is
+    refused or `--trust` names no authority.
 
     Example: lockgate tls audit
 
@@ -68,6 +69,8 @@ def audit(
         leave(f"There is no grade {at_least!r}: they are {', '.join(GRADES)}.")
     if only not in {None, "listeners", "upstreams"}:
         leave("--only takes `listeners` or `upstreams`.")
+    for believed in trust or ():
+        _authority(believed)
     loaded = load_or_exit(file)
     folder = state_path(state, config=file)
     admin = _admin(folder)
@@ -90,6 +93,18 @@ def audit(
         if kept is not None:
             typer.echo(f"In the findings: {count(kept['open'], 'fault')}, {kept['fresh'] or 'none'} of them new.")
     raise typer.Exit(1 if failing else 0)
+
+
+def _authority(file: Path) -> None:
+    """End here where the file cannot be believed: every listener would seem to be at fault for it."""
+    import ssl
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=file)
+    except ssl.SSLError:
+        leave(f"--trust: {file} holds no certificate in PEM.")
+    except OSError as error:
+        leave(f"--trust: {file} cannot be read: {error.strerror or error}.")
 
 
 def _admin(folder: Path) -> Admin | None:

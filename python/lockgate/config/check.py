@@ -299,6 +299,10 @@ def _upstream_of(document: Document, name: str, upstream: str | None) -> None:
 
 def _certificates(document: Document, apis: list[EffectiveApi]) -> None:
     """What looks at certificates that no listener asks for."""
+    said = document.sections.get("listeners")
+    names = said.children if said is not None and isinstance(said.children, dict) else ()
+    if any(name not in document.listeners for name in names):
+        return  # One that could not be read may ask for them.
     for listener in document.listeners.values():
         tls = listener.tls
         if tls is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 from collections.abc import Iterator
+from pathlib import Path as File
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from lockgate import _native
 from lockgate.addresses import is_loopback
 from lockgate.config import bundle_types as types
 from lockgate.config import passthrough
+from lockgate.config.check_hosts import check_hosts
 from lockgate.config.document import Document
 from lockgate.config.managed import Managed, covered, plan
 from lockgate.config.model_listeners import Listener
@@ -143,6 +145,7 @@ def check(document: Document, references: References) -> Managed:
             managed.ended[name] = frozenset(held[name] | managed.hosts(name))
             _hosts(document, ("listeners", name, "tls"), listener.tls, held[name] | managed.hosts(name))
             passthrough.check(document, name, listener.tls, managed)
+    check_hosts(document, managed)
     return managed
 
 
@@ -223,6 +226,14 @@ def _redirects(document: Document, name: str, to: str) -> None:
     )
 
 
+def _unfit(trust: list[bytes], crl: list[bytes]) -> str | None:
+    try:
+        _native.check_client_trust(trust, crl)
+    except _native.LockgateError as error:
+        return str(error)
+    return None
+
+
 class _Reading:
     """Reads files of certificates, and notes what is wrong with them."""
 
@@ -239,7 +250,8 @@ class _Reading:
         try:
             found = _native.read_certificate(read[0], read[1], host)
         except _native.LockgateError as error:
-            self._add(self.document.value_region(*path), path, "certificate-unfit", str(error))
+            files = " and ".join(self._said(path, name) for name in dict.fromkeys((chain, key)))
+            self._add(self.document.value_region(*path), path, "certificate-unfit", f"{files}: {error}")
             return set()
         ends = dt.datetime.fromtimestamp(found["not_after"], dt.UTC)
         begins = dt.datetime.fromtimestamp(found["not_before"], dt.UTC)
@@ -281,11 +293,31 @@ class _Reading:
             certain = clients.unknown_revocation == "deny" and (bool(clients.crl) or clients.ocsp is None)
             _native.check_client_trust(*read, certain=certain)
         except _native.LockgateError as error:
-            self._add(self.document.value_region(*path), path, "client-trust-unfit", str(error))
+            what = self._blamed(path, clients, read, str(error))
+            self._add(self.document.value_region(*path), path, "client-trust-unfit", f"{what}{error}")
+
+    def _blamed(
+        self, path: Path, clients: ClientCertificates, read: tuple[list[bytes], list[bytes]], error: str
+    ) -> str:
+        """The file that by itself has the same error, to begin a message with; nothing where none has."""
+        trust, crl = read
+        for name, content in zip(clients.trust, trust, strict=True):
+            if _unfit([content], []) == error:
+                return f"{self._said((*path, 'trust'), name)}: "
+        for name, content in zip(clients.crl, crl, strict=True):
+            if _unfit(trust, [content]) == error:
+                return f"{self._said((*path, 'crl'), name)}: "
+        return ""
+
+    def _said(self, path: Path, name: str) -> str:
+        return self.references.say(self._target(path, name))
+
+    def _target(self, path: Path, name: str) -> File:
+        item = self.document.item(*path) or self.document.item(*path[:-1])
+        return self.references.absolute(name, item.file if item is not None else 0)
 
     def _file(self, path: Path, name: str, most: int) -> bytes | None:
-        item = self.document.item(*path) or self.document.item(*path[:-1])
-        target = self.references.absolute(name, item.file if item is not None else 0)
+        target = self._target(path, name)
         self.references.name(target)
         try:
             # A pipe would make the load wait for whoever writes to it, and a device has no end.

@@ -37,7 +37,7 @@ def certificates(patient: Patient) -> Iterator[Result]:
         names = Names.of(said.hosts)
         good = [kept for kept in every if kept.chain is not None and not names.missing_from(kept.chain.names)]
         kept = store.load(names) if said.order is not None else next(iter(good), store.load(names))
-        result = _one(said.name, kept, now)
+        result = _one(said.name, kept, now, imported=said.order is None)
         if result is not None:
             wrong += 1
             yield result
@@ -45,18 +45,20 @@ def certificates(patient: Patient) -> Iterator[Result]:
         yield ok("certificates", f"all that the configuration wants are there ({len(wanted)})")
 
 
-def _one(name: str, kept: Kept, now: dt.datetime) -> Result | None:
+def _one(name: str, kept: Kept, now: dt.datetime, *, imported: bool) -> Result | None:
     said = kept.status.last_error
     again = kept.status.next_attempt
     advice = "mend what the authority says, then `lockgate certs renew NAME`"
-    if again is not None:
+    if imported:
+        advice = "have a new one issued, and bring it in: `lockgate certs import FILE --key FILE`"
+    elif again is not None:
         advice += f"; it is tried again at {again:%Y-%m-%d %H:%M} UTC"
     if kept.chain is None:
         return error(
             "certificates",
             f"there is none for {name}" + (f": {said}" if said else ""),
             means="who asks for its hosts is turned away in the handshake",
-            advice=advice if said else "`lockgate run` has it; one that is imported is brought in by `certs import`",
+            advice=advice if said or imported else "`lockgate run` has it made",
         )
     if now >= kept.chain.not_after:
         return error(
@@ -69,7 +71,9 @@ def _one(name: str, kept: Kept, now: dt.datetime) -> Result | None:
     if said is not None or late:
         return warning(
             "certificates",
-            f"that for {name} could not be renewed" + (f": {said}" if said else ", and soon ends"),
+            f"that for {name} soon ends, and no other was imported"
+            if imported
+            else f"that for {name} could not be renewed" + (f": {said}" if said else ", and soon ends"),
             means=f"it is good until {kept.chain.not_after:%Y-%m-%d %H:%M} UTC",
             advice=advice,
         )

@@ -221,7 +221,10 @@ def _dates(case: _Case) -> Iterator[Finding]:
             continue  # A root that is sent along is never looked at by clients.
         whose = "its certificate" if number == 0 else f"the certificate of {_said(each.subject)}, which it sends along,"
         begins, ends = each.not_valid_before_utc, each.not_valid_after_utc
-        ours = "renew it: `lockgate certs renew NAME`, or put the new one into its file"
+        ours = (
+            "renew it: `lockgate certs renew NAME`; where it was imported, `lockgate certs import FILE --key FILE` "
+            "brings the new one in; where it is in files, put the new one there"
+        )
         theirs = "renew it on the server"
         if case.now >= ends:
             message = f"{whose} expired on {ends:%Y-%m-%d %H:%M} UTC"

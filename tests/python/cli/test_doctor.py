@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import socket
@@ -10,7 +11,12 @@ from typing import Any
 
 import pytest
 
+from lockgate.certificates import Store
+from lockgate.config import load
+from lockgate.doctor.certificates import certificates
+from lockgate.doctor.result import Patient
 from lockgate.state import StateFolder
+from support.certificates import Authority
 from support.command import lockgate
 from support.ports import free_port
 from support.processes import Processes
@@ -152,3 +158,20 @@ def test_for_people(folder: Path) -> None:
     assert "error    configuration: lockgate.yaml:1:1: " in ended.out
     assert "         means " in ended.out
     assert "         do    " in ended.out
+
+
+def test_an_imported_certificate_that_ends_is_imported_anew(tmp_path: Path) -> None:
+    issued = Authority(tmp_path).issue("api", "api.example.com", days=1, begins=-29)
+    (tmp_path / "lockgate.yaml").write_text(
+        "version: 1\nlisteners: {public: {address: 127.0.0.1:8443, tls: {imported: api.example.com}}}\n"
+        "apis: {shop: {upstream: http://127.0.0.1:9000, authenticate: [api_key]}}\n"
+    )
+    state = StateFolder.open(tmp_path / ".lockgate")
+    Store.open(state).take_in(issued.chain.read_text(), issued.key.read_text(), dt.datetime.now(dt.UTC))
+    loaded = load(tmp_path / "lockgate.yaml")
+    [found] = certificates(Patient(tmp_path / "lockgate.yaml", state, loaded, asks=False))
+    assert (found.level, found.found) == (
+        "warning",
+        "that for api.example.com soon ends, and no other was imported",
+    )
+    assert "`lockgate certs import FILE --key FILE`" in (found.advice or "")

@@ -311,4 +311,32 @@ def test_a_certificate_is_shown_where_one_is_asked_for(explain: Explain, tmp_pat
     assert explained["steps"] == []
     assert "The client certificate was revoked" in explain("GET", url, "--certificate", str(client.chain), status=1)
     assert "certificate" in explain("GET", url, "--certificate", str(tmp_path / "lockgate.yaml"), status=2)
-    assert "cannot be read" in explain("GET", url, "--certificate", "absent.pem", status=2)
+    told = explain("GET", url, "--certificate", "absent.pem", status=2)
+    assert "absent.pem cannot be read: No such file or directory" in told
+    # Whatever the API takes beside, the handshake comes first.
+    (tmp_path / "lockgate.yaml").write_text(f"{CONFIG}listeners:\n  public: {{address: 127.0.0.1:8443, {tls}}}\n")
+    for asked in (url, "https://shop.example.com:8443/shop", "/shop"):
+        assert explain.json("GET", asked, status=1)["reason"]["code"] == "tls-client-certificate-missing"
+
+
+def test_a_host_that_no_certificate_is_good_for_is_not_reached(explain: Explain, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    authority.issue("api", "shop.example.com", "*.shop.example.com")
+    tls = (
+        "tls: {certificate: {chain: api.pem, key: api.key}, client_certificates: {trust: authority.pem}, "
+        "passthrough: {hosts: db.example.com, upstream: db}}"
+    )
+    text = CONFIG.replace("hosts: [shop.example.com]", "hosts: []")
+    (tmp_path / "lockgate.yaml").write_text(
+        f"{text}listeners:\n  public: {{address: 127.0.0.1:8443, {tls}}}\n"
+        "upstreams: {db: {targets: [tcp://127.0.0.1:5432]}}\n"
+    )
+    for host in ("other.example", "other.example:8443", "a.b.shop.example.com"):
+        explained = explain.json("GET", f"https://{host}/shop", status=1)
+        assert (explained["reason"]["code"], explained["status"]) == ("tls-name-unknown", 400)
+        assert "*.shop.example.com, shop.example.com" in explained["reason"]["detail"]
+    for host in ("a.shop.example.com", "192.0.2.1", "[::1]:8443"):
+        explained = explain.json("GET", f"https://{host}/shop", status=1)
+        assert explained["reason"]["code"] == "tls-client-certificate-missing"
+    # What is carried on unread is asked for nothing.
+    assert explain.json("GET", "https://db.example.com:8443/", status=0)["verdict"] == "passthrough"

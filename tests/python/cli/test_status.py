@@ -19,6 +19,7 @@ import pytest
 from lockgate.admin.listen import elsewhere
 from lockgate.cli.status import _gates_wrong, _lines, _one_of, _several
 from lockgate.state import StateFolder
+from support.certificates import Authority
 from support.issuer import b64
 from support.ports import free_port
 from support.processes import Processes
@@ -355,3 +356,28 @@ def test_a_secret_that_is_renewed_is_put_to_work(
     until(lambda: status(first) == 200, "the first secret again")
     assert running.pids()["gate"] == gate
     assert "secrets-renewed" in cli("logs", "--class", "system")
+
+
+def test_what_serves_while_the_configuration_is_refused_has_its_certificates(
+    processes: Processes, tmp_path: Path, cli: Cli, shop_port: int
+) -> None:
+    Authority(tmp_path).issue("shop", "shop.example")
+    config = tmp_path / "lockgate.yaml"
+    good = f"""version: 1
+listeners:
+  public: {{address: 127.0.0.1:0, tls: {{certificate: {{chain: shop.pem, key: shop.key}}}}}}
+admin: {{address: 127.0.0.1:0}}
+apis:
+  shop: {{upstream: "http://127.0.0.1:{shop_port}", authenticate: [api_key]}}
+"""
+    config.write_text(good, encoding="utf-8")
+    running = Running(processes, tmp_path).ready()
+    assert "https://127.0.0.1:" in cli("status")
+    running.process.stop()
+    config.write_text(good + "nonsense: 1\n", encoding="utf-8")
+    Running(processes, tmp_path).ready()
+    said = cli("status", status=1)
+    assert "https://127.0.0.1:" in said
+    assert "shop.example: a certificate of authority" in said
+    assert "shop.example" in cli("certs", "list")
+    assert "BEGIN CERTIFICATE" in cli("certs", "show", "shop.example")

@@ -77,6 +77,14 @@ def test_a_gate_as_it_comes_is_an_a_plus(tmp_path: Path, root: Made, processes: 
     assert found["upstream", "orders"]["grade"] in {"A+", "A"}
 
 
+def test_a_file_without_an_authority_is_a_wrong_call(tmp_path: Path, root: Made) -> None:
+    configured(tmp_path, free_port())
+    for content in ("", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"):
+        (tmp_path / "nothing.pem").write_text(content)
+        ended = lockgate("tls", "audit", "--trust", "root.pem", "--trust", "nothing.pem", cwd=tmp_path)
+        assert (ended.code, ended.err) == (2, "--trust: nothing.pem holds no certificate in PEM.\n")
+
+
 def test_what_is_found_is_kept_until_it_is_mended(tmp_path: Path, root: Made, processes: Processes) -> None:
     expired = made("server", root, begins=-30, ends=-1)
     with secured(*written(tmp_path, "server", expired)) as upstream:

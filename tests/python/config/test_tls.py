@@ -214,3 +214,41 @@ def test_responders_within_the_network_are_named(tmp_path: Path, responder: str,
         assert not read(tmp_path, said).warnings
     else:
         assert codes(tmp_path, said) == [code]
+
+
+def test_a_host_of_an_api_that_no_certificate_is_for_is_warned_of(tmp_path: Path) -> None:
+    Authority(tmp_path).issue("shop", "shop.example", "*.shop.example")
+    said = "{public: {address: 127.0.0.1:8443, tls: {certificate: {chain: shop.pem, key: shop.key}}}PLAIN}"
+    api = API.replace("{upstream", "{hosts: [HOST], upstream")
+    for host in ("shop.example", "a.shop.example", "*.shop.example", "*.example"):
+        assert not read(tmp_path, said.replace("PLAIN", ""), api=api.replace("HOST", f'"{host}"')).warnings
+    for host in ("b.a.shop.example", "shop.other", "*.other"):
+        other = api.replace("HOST", f'"{host}"')
+        [warning] = read(tmp_path, said.replace("PLAIN", ""), api=other).warnings
+        assert warning.code == "api-without-certificate"
+        assert warning.path == "apis.shop.hosts.0"
+        assert host in warning.message
+        assert "`*.shop.example`, `shop.example`" in (warning.hint or "")
+        # Where TLS is not spoken it is served.
+        assert not read(tmp_path, said.replace("PLAIN", ", plain: {address: 127.0.0.1:8080}"), api=other).warnings
+
+
+def test_what_cannot_be_used_is_named_by_its_file(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    authority.issue("shop", "shop.example")
+    authority.revoke()
+    (tmp_path / "empty.pem").write_text("", encoding="utf-8")
+    said = (
+        "{public: {tls: {certificate: {chain: CHAIN, key: shop.key}, client_certificates: {trust: TRUST, crl: CRL}}}}"
+    )
+    for changed, why in (
+        ({"CHAIN": "empty.pem"}, "`empty.pem` and `shop.key`: the chain holds no certificate"),
+        ({"TRUST": "empty.pem"}, "`empty.pem`: `trust` holds no certificate"),
+        ({"CRL": "empty.pem"}, "`empty.pem`: `crl` holds no revocation list in PEM"),
+    ):
+        words = said
+        for place, file in ({"CHAIN": "shop.pem", "TRUST": "authority.pem", "CRL": "revoked.crl"} | changed).items():
+            words = words.replace(place, file)
+        with pytest.raises(ConfigErrors) as refused:
+            read(tmp_path, words)
+        assert [problem.message for problem in refused.value.errors] == [why]

@@ -16,6 +16,7 @@ use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 
+use super::watched::Room;
 use super::{head, tunnel, upload};
 use crate::body::AnswerBody;
 use crate::client::{carry, Upload};
@@ -32,8 +33,8 @@ pub(super) async fn serve(
     worker: Rc<Worker>,
     origin: Rc<Origin>,
     (state, _under_way): (Rc<ConnectionState>, UnderWay),
-    request: Request<RecvStream>,
-    mut respond: SendResponse<Bytes>,
+    (request, mut respond): (Request<RecvStream>, SendResponse<Bytes>),
+    room: Rc<Room>,
 ) {
     poll_fn(|cx| {
         state.wake_with(cx.waker());
@@ -56,7 +57,8 @@ pub(super) async fn serve(
             return;
         }
     }
-    if send(&worker, &state, answer, head_only, &mut respond)
+    let answered = (answer, head_only);
+    if send(&worker, &state, answered, &mut respond, &room)
         .await
         .is_err()
     {
@@ -201,9 +203,9 @@ pub(crate) fn begin(
 async fn send(
     worker: &Worker,
     state: &ConnectionState,
-    answer: Answer,
-    head_only: bool,
+    (answer, head_only): (Answer, bool),
     respond: &mut SendResponse<Bytes>,
+    room: &Room,
 ) -> Result<(), Gone> {
     let (response, mut body, over) = begin((worker, state), answer, head_only).ok_or(Gone)?;
     let Ok(mut stream) = respond.send_response(response, over) else {
@@ -213,17 +215,30 @@ async fn send(
     if over {
         return Ok(());
     }
-    let sent = poll_fn(|cx| poll_body(&mut body, &mut stream, (worker, state), cx)).await;
+    let mut piece = Piece::default();
+    let sent = poll_fn(|cx| {
+        let sending = (&mut body, &mut piece);
+        poll_body(sending, (&mut stream, room), (worker, state), cx)
+    });
+    let sent = sent.await;
     if sent.is_err() {
         body.lost();
     }
     sent
 }
 
+/// What was read of an answer and does not fit into the client's window.
+#[derive(Default)]
+struct Piece {
+    data: Bytes,
+    /// Nothing comes after it.
+    last: bool,
+}
+
 /// Sends on; ready when all was handed over.
 fn poll_body(
-    body: &mut AnswerBody,
-    stream: &mut SendStream<Bytes>,
+    (body, piece): (&mut AnswerBody, &mut Piece),
+    (stream, room): (&mut SendStream<Bytes>, &Room),
     (worker, state): (&Worker, &ConnectionState),
     cx: &mut Context<'_>,
 ) -> Poll<Result<(), Gone>> {
@@ -232,42 +247,50 @@ fn poll_body(
         if state.tripped().is_some() || stream.poll_reset(cx).is_ready() {
             return Poll::Ready(Err(Gone));
         }
-        // Room first: what waits for a window waits with the upstream, not here.
-        stream.reserve_capacity(1);
-        while stream.capacity() == 0 {
+        // Room first: what waits for a window or a client waits with the upstream, not here.
+        stream.reserve_capacity(piece.data.len().max(1));
+        let mut there = room.poll(cx);
+        while there.is_ready() && stream.capacity() == 0 {
             match stream.poll_capacity(cx) {
                 Poll::Ready(Some(Ok(_))) => {}
                 Poll::Ready(_) => return Poll::Ready(Err(Gone)),
-                Poll::Pending => {
-                    body.look(cx);
-                    state.stalled(worker.clock.coarse_ms());
-                    return Poll::Pending;
-                }
+                Poll::Pending => there = Poll::Pending,
             }
         }
+        if there.is_pending() {
+            body.look(cx);
+            state.stalled(worker.clock.coarse_ms());
+            return Poll::Pending;
+        }
         state.stalled(0);
-        let polled = ready!(Pin::new(&mut *body).poll_frame(cx));
-        let sent = match polled {
-            None => stream.send_data(Bytes::new(), true),
-            Some(Err(_)) => return Poll::Ready(Err(Gone)),
-            Some(Ok(frame)) => match frame.into_data() {
-                Ok(data) => {
-                    let over = body.is_end_stream();
-                    match stream.send_data(data, over) {
-                        Ok(()) if over => return Poll::Ready(Ok(())),
-                        sent => sent,
+        if piece.data.is_empty() {
+            match ready!(Pin::new(&mut *body).poll_frame(cx)) {
+                None => piece.last = true,
+                Some(Err(_)) => return Poll::Ready(Err(Gone)),
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => {
+                        piece.last = body.is_end_stream();
+                        piece.data = data;
+                        if !(piece.last && piece.data.is_empty()) {
+                            continue;
+                        }
                     }
-                }
-                Err(frame) => {
-                    let trailers = frame.into_trailers().unwrap_or_default();
-                    return Poll::Ready(stream.send_trailers(trailers).map_err(|_| Gone));
-                }
-            },
-        };
-        match sent {
-            Ok(()) if body.is_end_stream() => return Poll::Ready(Ok(())),
-            Ok(()) => {}
-            Err(_) => return Poll::Ready(Err(Gone)),
+                    Err(frame) => {
+                        let trailers = frame.into_trailers().unwrap_or_default();
+                        return Poll::Ready(stream.send_trailers(trailers).map_err(|_| Gone));
+                    }
+                },
+            }
+        }
+        let fits = piece.data.len().min(stream.capacity());
+        let data = piece.data.split_to(fits);
+        let over = piece.last && piece.data.is_empty();
+        room.give(fits);
+        if stream.send_data(data, over).is_err() {
+            return Poll::Ready(Err(Gone));
+        }
+        if over {
+            return Poll::Ready(Ok(()));
         }
     }
 }

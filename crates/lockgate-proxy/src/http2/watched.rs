@@ -5,7 +5,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{ready, Context, Poll};
+use std::task::{ready, Context, Poll, Waker};
 
 use lockgate_wire::http2::{Breach, Budgets, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -36,12 +36,30 @@ pub fn has_found(found: &Found) -> bool {
 /// What is gathered before it is written, bytes: what one record of TLS holds.
 const GATHER: usize = 16 * 1024;
 
+/// What the library holds of all answers of a connection, bytes, before more is read of any.
+const GIVEN: usize = 256 * 1024;
+
 /// A stream with a watcher of what the client sends. What is sent to it is gathered until [`Wire::poll_send`]: the
 /// library flushes after each frame of DATA, so that each answer of a hundred would be a record and a write of its own.
 pub struct Watched(Rc<RefCell<Inner>>);
 
 /// The same stream, for whoever drives the connection.
-pub struct Wire(Rc<RefCell<Inner>>);
+pub struct Wire {
+    inner: Rc<RefCell<Inner>>,
+    /// Where answers wait.
+    pub room: Rc<Room>,
+}
+
+/// Whether the client takes what is written. While it does not, answers stay with their upstreams: the library would
+/// take some of each, and has no bound over all of a connection's.
+#[derive(Default)]
+pub struct Room {
+    none: Cell<bool>,
+    /// Bytes that the library was given since the client took all.
+    given: Cell<usize>,
+    /// Streams that wait, each once.
+    waiting: RefCell<Vec<Waker>>,
+}
 
 struct Inner {
     stream: Stream,
@@ -49,6 +67,8 @@ struct Inner {
     out: Vec<u8>,
     /// How much of it is written.
     sent: usize,
+    /// How much was written in all.
+    taken: u64,
     watcher: Box<Watcher>,
     clock: Clock,
     found: Found,
@@ -65,13 +85,15 @@ impl Watched {
             stream,
             out: Vec::new(),
             sent: 0,
+            taken: 0,
             watcher: Box::new(Watcher::new(budgets, clock.coarse_ms())),
             clock,
             found: Rc::clone(&seen.found),
             fingerprint: Rc::clone(&seen.fingerprint),
             deaf: false,
         }));
-        (Self(Rc::clone(&inner)), Wire(inner), seen)
+        let room = Rc::default();
+        (Self(Rc::clone(&inner)), Wire { inner, room }, seen)
     }
 }
 
@@ -81,17 +103,55 @@ impl Wire {
     /// # Errors
     /// The stream's.
     pub fn poll_send(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut inner = self.0.borrow_mut();
-        ready!(inner.poll_drain(cx))?;
-        Pin::new(&mut inner.stream).poll_flush(cx)
+        let mut inner = self.inner.borrow_mut();
+        let sent = match inner.poll_drain(cx) {
+            Poll::Ready(Ok(())) => Pin::new(&mut inner.stream).poll_flush(cx),
+            sent => sent,
+        };
+        self.room.set(!sent.is_pending());
+        sent
+    }
+
+    /// Bytes that the client took so far.
+    pub fn taken(&self) -> u64 {
+        self.inner.borrow().taken
+    }
+}
+
+impl Room {
+    fn set(&self, there: bool) {
+        self.none.set(!there);
+        if there {
+            self.given.set(0);
+            self.waiting.borrow_mut().drain(..).for_each(Waker::wake);
+        }
+    }
+
+    /// Notes what the library was given to send.
+    pub fn give(&self, bytes: usize) {
+        self.given.set(self.given.get() + bytes);
+    }
+
+    /// Waits while the client takes nothing of what was written before, or much is still to be written.
+    pub fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.none.get() && self.given.get() < GIVEN {
+            return Poll::Ready(());
+        }
+        let mut waiting = self.waiting.borrow_mut();
+        if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+            waiting.push(cx.waker().clone());
+        }
+        Poll::Pending
     }
 }
 
 impl Inner {
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.sent < self.out.len() {
-            let rest = &self.out[self.sent..];
-            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, rest))?;
+            let mut stream = Pin::new(&mut self.stream);
+            // TLS takes more than the socket does: only what went before says that the client takes anything.
+            ready!(stream.as_mut().poll_flush(cx))?;
+            let written = ready!(stream.poll_write(cx, &self.out[self.sent..]))?;
             self.wrote(written)?;
         }
         self.out = Vec::new();
@@ -104,6 +164,7 @@ impl Inner {
             return Err(io::ErrorKind::WriteZero.into());
         }
         self.sent += written;
+        self.taken += written as u64;
         self.watcher.sent_data(written as u64);
         Ok(())
     }
@@ -130,7 +191,9 @@ impl Inner {
             // The library gives two: what is before a payload, and the payload.
             let [first, second] = [0, 1].map(|at| slices.get(at).map_or(&[][..], |slice| &**slice));
             let together = [waiting, first, second].map(IoSlice::new);
-            let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, &together))?;
+            let mut stream = Pin::new(&mut self.stream);
+            ready!(stream.as_mut().poll_flush(cx))?;
+            let written = ready!(stream.poll_write_vectored(cx, &together))?;
             self.wrote(written)?;
             if self.sent >= self.out.len() {
                 self.out = Vec::new();

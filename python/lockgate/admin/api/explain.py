@@ -95,8 +95,11 @@ async def explain_request(
 
 def _offline(control: Control, asked: Asked, standing: Standing) -> dict[str, Any]:
     bundle = current_bundle(control)
-    keys = KnownKeys(control.store)
+    keys, loaded = KnownKeys(control.store), control.reloader.loaded
+    ended = loaded.managed.ended if loaded is not None else None
     try:
-        return offline(bundle.text, asked, lambda: Known(keys, control.state.pepper(), keys.key_sets()), standing)
+        return offline(
+            bundle.text, asked, lambda: Known(keys, control.state.pepper(), keys.key_sets()), standing, ended
+        )
     except UnreadableError as error:
         raise Problem("request-unreadable", str(error)) from error

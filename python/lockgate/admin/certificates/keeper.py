@@ -7,7 +7,7 @@ order under way included. Gates are told of a renewal without a reload.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -62,6 +62,8 @@ class Certificates:
         self._tasks: set[asyncio.Task[None]] = set()
         self._changing = asyncio.Lock()
         self.publisher = GatePublisher(link, self._hand_over)
+        self.served: Callable[[], dict[str, Any] | None] | None = None
+        """The bundle that serves, for as long as the configuration is refused."""
 
     async def follow(self, loaded: Loaded) -> None:
         """Keep the certificates of a configuration, and no others."""
@@ -110,7 +112,7 @@ class Certificates:
         """How each certificate is: those that are looked after, those of files, and those that nobody uses."""
         loaded = self._loaded
         if loaded is None:
-            return []
+            return await asyncio.to_thread(self._served_rows)
         return await asyncio.to_thread(self._rows, loaded)
 
     async def row(self, name: str) -> Row:
@@ -237,6 +239,12 @@ class Certificates:
             if kept is not None and kept.chain is not None:
                 found[each.name] = kept
         return found
+
+    def _served_rows(self) -> list[Row]:
+        document = self.served() if self.served is not None else None
+        if document is None:
+            return []
+        return rows.of_served(document, self._store() if self._state.certificates.is_dir() else None)
 
     def _rows(self, loaded: Loaded) -> list[Row]:
         made, used = [], set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -106,6 +107,26 @@ def of_files(loaded: Loaded) -> list[Row]:
             rows[path] = of_file(listener, path)
         elif listener not in before.listeners:
             before.listeners.append(listener)
+    return list(rows.values())
+
+
+def of_served(document: Mapping[str, Any], store: Store | None) -> list[Row]:
+    """The certificates that a bundle names, where the configuration itself is refused: what serves shows them."""
+    rows: dict[str, Row] = {}
+    every = [] if store is None else [kept for kept in store.all() if kept.chain is not None]
+    for listener in document["listeners"]:
+        name = listener["name"]
+        for said in (listener["tls"] or {}).get("certificates", ()):
+            key = said["managed"] if "managed" in said else said["files"]["chain"]
+            if key in rows:
+                if name not in rows[key].listeners:
+                    rows[key].listeners.append(name)
+            elif "managed" not in said:
+                rows[key] = of_file(name, Path(key))
+            else:
+                found = next((kept for kept in every if key in kept.names.all), None)
+                row = Row(key, "acme", [key], [], "missing") if found is None else of_store(found)
+                rows[key] = replace(row, name=key, listeners=[name])
     return list(rows.values())
 
 
