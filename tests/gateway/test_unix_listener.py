@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 import subprocess
 from contextlib import ExitStack
@@ -162,11 +163,95 @@ def test_rights_change_while_it_serves(gate: Gate, auto: AutoUpstream, path: Pat
         gate.load(served(auto, wider))
         assert (mode_of(path), path.lstat().st_gid) == (0o666, int(group))
         assert client.get().status == 200, "the connection stands"
+        if os.geteuid() == 0:
+            wider["socket"] |= {"group": "65534", "owner": "65534"}
+            gate.load(served(auto, wider))
+            assert (path.lstat().st_uid, path.lstat().st_gid) == (65534, 65534)
+            # What is said no more is the gate's own again.
+            gate.load(served(auto, at(path, mode=0o666)))
+            assert (path.lstat().st_uid, path.lstat().st_gid) == (0, os.getegid())
         stranger = at(path)
         stranger["socket"]["owner"] = "nobody-of-this-machine"
         with pytest.raises(Refused, match="this machine has no user `nobody-of-this-machine`"):
             gate.load(served(auto, stranger))
         assert mode_of(path) == 0o666
+
+
+def test_rights_go_to_our_own_socket_alone(gate: Gate, auto: AutoUpstream, path: Path, tmp_path: Path) -> None:
+    """A symbolic link at its path, whoever put it there, leads a change of rights nowhere."""
+    secret = tmp_path / "secret"
+    secret.write_text("of root")
+    secret.chmod(0o600)
+    gate.load(served(auto, at(path)))
+    aside = path.rename(tmp_path / "aside.sock")
+    for target in (secret, aside):
+        path.symlink_to(target)
+        with pytest.raises(Refused, match="not the gate's socket any more; take it away") as refused:
+            gate.load(served(auto, at(path, mode=0o666)))
+        assert refused.value.code == "listen-failed"
+        # What does not concern the file is not held up by it.
+        gate.load(served(auto, at(path)))
+        assert (mode_of(secret), mode_of(aside)) == (0o600, 0o660)
+        path.unlink()
+    with pytest.raises(Refused, match="not the gate's socket any more"):
+        gate.load(served(auto, at(path, mode=0o666)))
+    aside.rename(path)
+    gate.load(served(auto, at(path, mode=0o666)))
+    assert mode_of(path) == 0o666
+
+
+def test_a_refused_bundle_changes_no_rights(gate: Gate, auto: AutoUpstream, path: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.sock"
+
+    def also(mode: int = 0o660) -> Listener:
+        return bundles.listener(name="other", address=f"unix:{other}", mode=mode)
+
+    def both(mode: int, more: Listener) -> Bundle:
+        upstreams = [bundles.upstream(auto.port)]
+        return bundles.bundle([bundles.api()], upstreams, listeners=[at(path, mode=mode), more])
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        gate.load(served(auto, at(path)))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(Refused) as refused:
+            gate.load(both(0o666, bundles.listener(name="taken", address=address)))
+    assert refused.value.code == "listen-failed"
+    assert mode_of(path) == 0o660
+    # Nor where the rights of another socket are the ones that fail.
+    gate.load(both(0o660, also()))
+    aside = other.rename(tmp_path / "aside.sock")
+    with pytest.raises(Refused, match="not the gate's socket any more"):
+        gate.load(both(0o666, also(0o666)))
+    assert (mode_of(path), mode_of(aside)) == (0o660, 0o660)
+    # What became of the file besides is mended by any bundle.
+    path.chmod(0o777)
+    gate.load(served(auto, at(path)))
+    assert mode_of(path) == 0o660
+
+
+def test_a_written_address_is_no_caller(gate: Gate, auto: AutoUpstream, path: Path) -> None:
+    """`0.0.0.0` stands for whoever has no address; to write it makes nobody a proxy that is believed."""
+    inside = bundles.api("inside", "/inside", addresses=bundles.ip_filter(allow=["10.0.0.0/8"]))
+    gate.load(served(auto, at(path, "unix"), inside))
+    with Client.at(path) as client:
+        assert client.get("/inside", "X-Forwarded-For: 10.0.0.1").status == 200
+        for written in (NOBODY, f"{NOBODY}:5", f"::ffff:{NOBODY}"):
+            assert client.get("/inside", f"X-Forwarded-For: 10.0.0.1, {written}").reason == "address-not-allowed"
+        assert client.get("/inside", "Forwarded: for=10.0.0.1, for=0.0.0.0").reason == "address-not-allowed"
+    gate.load(served(auto, at(path, "unix", proxy_protocol=True), inside))
+    for line in (b"PROXY TCP4 0.0.0.0 192.0.2.1 1 2", b"PROXY TCP6 ::ffff:0.0.0.0 ::1 1 2", b"PROXY UNKNOWN"):
+        with Client.at(path) as client:
+            client.send(line + b"\r\n", request("/inside", "X-Forwarded-For: 10.0.0.1"))
+            assert client.message().reason == "address-not-allowed"
+    # Nor has one more connections than any other address.
+    bounded = at(path, "unix", proxy_protocol=True) | {"limits": bundles.limits(connections_per_ip=1)}
+    gate.load(served(auto, bounded))
+    with Client.at(path) as one, Client.at(path) as two:
+        line = b"PROXY TCP4 0.0.0.0 192.0.2.1 1 2\r\n"
+        one.send(line, request("/"))
+        assert one.message().status == 200
+        two.send(line, request("/"))
+        assert two.ended()
 
 
 def test_names_of_this_machine_are_known(gate: Gate, auto: AutoUpstream, path: Path) -> None:

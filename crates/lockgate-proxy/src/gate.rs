@@ -514,6 +514,13 @@ impl Gate {
         let pool = self.pool(snapshot.plugins.as_ref(), seen);
         snapshot.pool = pool.map_err(GateError::Config)?;
         let new = self.bind(&snapshot, &open)?;
+        let groups = snapshot.upstreams.iter();
+        let groups = groups.filter_map(|upstream| upstream.group.clone());
+        let kept = groups.filter(|group| group.wants_keeping()).collect();
+        if let Err(error) = self.keeper.keep(kept) {
+            new.undo();
+            return Err(GateError::State(error));
+        }
         let sequence = snapshot.sequence;
         self.shared.log.retain(snapshot.events.retain_bytes);
         let wanted: Vec<Endpoint> = snapshot
@@ -527,10 +534,6 @@ impl Gate {
             .filter(|listener| listener.speaks_http3())
             .map(|listener| listener.address.clone())
             .collect();
-        let groups = snapshot.upstreams.iter();
-        let groups = groups.filter_map(|upstream| upstream.group.clone());
-        let kept = groups.filter(|group| group.wants_keeping()).collect();
-        self.keeper.keep(kept).map_err(GateError::State)?;
         for words in &snapshot.unfit {
             system(&self.shared.log, "secret-unfit", words);
         }

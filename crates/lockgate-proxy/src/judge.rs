@@ -22,7 +22,7 @@ use lockgate_policy::{
     compress, cors, Answers, BodyMachine, Caller, Denial, Edit, Identity, Mode, Need, OnError,
     PolicyError, Reading, ReasonRef, RequestView, Span, Verdict,
 };
-use lockgate_wire::headers::forwarded::client_address;
+use lockgate_wire::headers::forwarded::client_behind;
 use lockgate_wire::query;
 use lockgate_wire::target::{self, normalize_host};
 use lockgate_wire::websocket::Offer;
@@ -112,6 +112,7 @@ impl Default for Judgement {
             identity: None,
             known: None,
             client: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            proxy: false,
             trace: Trace::default(),
             decided: None,
             edits: Vec::new(),
@@ -152,6 +153,8 @@ pub struct Judgement {
     pub known: Option<Box<Identity>>,
     /// The client's address.
     pub client: IpAddr,
+    /// Whether that is a proxy that is believed, and speaks for many.
+    pub proxy: bool,
     /// What each policy said.
     pub trace: Trace,
     /// Where the configuration says what refused.
@@ -325,12 +328,15 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
     }
 
     fn route(&mut self) -> Result<(), Denial> {
-        let trusted = &self.arrival.listener.trusted;
-        if !trusted.is_empty() {
-            self.judgement.client =
-                client_address(self.arrival.headers, self.arrival.peer, |ip| {
-                    trusted.contains(ip)
-                })?;
+        let listener = self.arrival.listener;
+        let peer = self.arrival.peer.to_canonical();
+        self.judgement.client = peer;
+        if listener.trusts(peer) {
+            self.judgement.proxy = true;
+            let trusts = |ip| listener.trusts_named(ip);
+            let told = client_behind(self.arrival.headers, peer, trusts)?;
+            self.judgement.client = told.unwrap_or(peer);
+            self.judgement.proxy = told.is_none_or(trusts);
         }
         // HTTP/1.0 knows no Host: then only APIs for any host answer.
         if !self.arrival.host.is_empty() {

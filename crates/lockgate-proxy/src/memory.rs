@@ -88,8 +88,8 @@ impl Budget {
         bytes: usize,
         most: u64,
     ) -> Option<Charge> {
-        let client = exchange.judgement.client;
-        let address = (!exchange.listener.trusts(client)).then_some(client);
+        let judged = &exchange.judgement;
+        let address = (!judged.proxy).then_some(judged.client);
         self.take(bytes, most, address)
     }
 

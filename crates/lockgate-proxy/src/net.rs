@@ -23,7 +23,7 @@ pub use listen::{
 pub use proxied::client_of;
 pub use reserve::{out_of_descriptors, Reserve};
 pub use stream::{Acceptor, Incoming, Stream};
-pub use unix::{admit, bind_unix, Door, SocketFile};
+pub use unix::{bind_unix, Door, SocketFile};
 
 /// Acknowledges what has come, at once. Whoever sends head and body apart with
 /// Nagle's algorithm on holds the body back until then, and the kernel puts it

@@ -256,10 +256,8 @@ pub async fn serve_request(
     mut parts: Parts,
     upload: Option<Upload>,
 ) -> Answer {
-    let (snapshot, mut listener) = worker.snapshot(origin);
-    if state.own_word.get() {
-        listener = Arc::new(listener.believing_nobody());
-    }
+    let (snapshot, listener) = worker.snapshot(origin);
+    let listener = state.believing(listener);
     // An empty path is `/` (RFC 9110 section 4.2.3); only the absolute form can have one.
     if let Some(query) = parts
         .uri

@@ -32,7 +32,7 @@ use crate::bundle::{
 };
 use crate::metrics::{self, ApiMetrics, OperationMetrics};
 use crate::mirror::Mirror;
-use crate::net::{Each, Endpoint};
+use crate::net::{Each, Endpoint, NO_ADDRESS};
 use crate::operations::{Operation, Operations};
 use crate::pipeline;
 use crate::plugins::Pool;
@@ -389,6 +389,9 @@ pub struct CompiledListener {
     pub socket: UnixSocket,
     /// Proxies that are believed.
     pub trusted: Ranges,
+    /// Whoever may connect to its socket in the file system is believed. No address stands for
+    /// them: one could be written by anybody.
+    pub trusts_callers: bool,
     /// Trusted proxies say by the PROXY protocol whom they speak for.
     pub proxy_protocol: bool,
     /// Whether its clients speak TLS.
@@ -416,6 +419,7 @@ impl CompiledListener {
             address: SocketAddr::from(([127, 0, 0, 1], 0)).into(),
             socket: UnixSocket::default(),
             trusted: Ranges::default(),
+            trusts_callers: false,
             proxy_protocol: false,
             secure: false,
             tls: None,
@@ -432,6 +436,17 @@ impl CompiledListener {
     pub fn believing_nobody(&self) -> Self {
         Self {
             trusted: Ranges::default(),
+            trusts_callers: false,
+            ..self.clone()
+        }
+    }
+
+    /// The same for a connection whose client was named to it: whatever its address, it is no
+    /// caller of the socket.
+    #[must_use]
+    pub fn of_the_named(&self) -> Self {
+        Self {
+            trusts_callers: false,
             ..self.clone()
         }
     }
@@ -442,16 +457,32 @@ impl CompiledListener {
         self.tls.is_some() && self.protocols.contains(&Protocol::Http3)
     }
 
-    /// Whether `peer` is a proxy that is believed.
+    /// Whether `peer`, the other end of a socket, is a proxy that is believed.
     #[must_use]
     pub fn trusts(&self, peer: IpAddr) -> bool {
-        !self.trusted.is_empty() && self.trusted.contains(peer)
+        (self.trusts_callers && peer == NO_ADDRESS) || self.trusts_named(peer)
+    }
+
+    /// Whether the one whom somebody names is a proxy that is believed.
+    #[must_use]
+    pub fn trusts_named(&self, address: IpAddr) -> bool {
+        !self.trusted.is_empty() && self.trusted.contains(address)
     }
 
     /// What `peer` may have; `None` for a proxy, whose connections are those of many.
     #[must_use]
     pub fn each(&self, peer: IpAddr) -> Option<Each> {
-        (!self.trusts(peer)).then_some(Each {
+        self.each_of(self.trusts(peer))
+    }
+
+    /// The same of one whom somebody names.
+    #[must_use]
+    pub fn each_named(&self, client: IpAddr) -> Option<Each> {
+        self.each_of(self.trusts_named(client))
+    }
+
+    fn each_of(&self, proxy: bool) -> Option<Each> {
+        (!proxy).then_some(Each {
             open: self.limits.connections_per_ip,
             per_second: self.limits.new_connections_per_ip,
         })

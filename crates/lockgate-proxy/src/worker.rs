@@ -626,7 +626,7 @@ impl Worker {
                 Ok(Some(addresses)) => {
                     let client = addresses.source.ip();
                     // From here on it is the client's connection, and the proxy is not there.
-                    let each = origin.accepted.each(client);
+                    let each = origin.accepted.each_named(client);
                     let admission = &origin.listening.admission;
                     match admission.admit_also(client, each, self.clock.coarse_ms()) {
                         Ok(permit) => registered.also = Some(permit),
@@ -637,6 +637,7 @@ impl Worker {
                     }
                     let before = Rc::clone(&state);
                     state = made(client);
+                    state.named.set(true);
                     state.ends.set(Ends {
                         port: addresses.source.port(),
                         to: Some(addresses.destination),

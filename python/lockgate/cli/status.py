@@ -149,7 +149,8 @@ def _certificate(certificate: dict[str, Any]) -> str:
         state = "being had" if certificate["working"] else "there is none"
         return f"{hosts}: {state}"
     until = datetime.fromtimestamp(certificate["ends_ms"] / 1000, UTC)
-    return f"{hosts}: a certificate of {certificate['issuer']}, until {until:%Y-%m-%d %H:%M} UTC"
+    held = "its file holds " if certificate["source"] == "files" and certificate["last_error"] is not None else ""
+    return f"{hosts}: {held}a certificate of {certificate['issuer']}, until {until:%Y-%m-%d %H:%M} UTC"
 
 
 def certificate_wrong(certificate: dict[str, Any]) -> str | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from lockgate.addresses import (
@@ -96,7 +98,7 @@ def _listeners(document: Document) -> None:
                 hint = "give one a port of its own, or another address"
                 document.problems.add(place, "address-taken", message, hint=hint, path=path)
         taken[listener.address] = name
-        if listener.is_unix() and listener.address.removeprefix(UNIX).rpartition("/")[0] in PUBLIC_FOLDERS:
+        if listener.is_unix() and _is_public(listener.address.removeprefix(UNIX).rpartition("/")[0]):
             document.problems.add(
                 place,
                 "socket-in-public-folder",
@@ -123,6 +125,14 @@ def _listeners(document: Document) -> None:
                 hint="name the networks of your own proxies only",
                 path=("listeners", name, "trusted_proxies"),
             )
+
+
+def _is_public(folder: str) -> bool:
+    """Whether any user of this machine may write there, as far as this machine knows."""
+    try:
+        return folder in PUBLIC_FOLDERS or bool(Path(folder or "/").stat().st_mode & stat.S_IWOTH)
+    except (OSError, ValueError):
+        return False
 
 
 def _admin(document: Document) -> None:

@@ -102,9 +102,18 @@ class Loaded:
     @property
     def certificate_files(self) -> list[tuple[str, Path]]:
         """Listeners and the files of their certificates, with the chains in them."""
+        return [(name, chain) for name, chain, _ in self.certificate_pairs]
+
+    @property
+    def certificate_pairs(self) -> list[tuple[str, Path, Path]]:
+        """The same, each with the file of its key."""
         files = tls.Files(self.document, self.lists.references)
         return [
-            (name, Path(files.absolute(("listeners", name, "tls", "certificate"), each.chain)))
+            (
+                name,
+                Path(files.absolute(("listeners", name, "tls", "certificate"), each.chain)),
+                Path(files.absolute(("listeners", name, "tls", "certificate"), each.key)),
+            )
             for name, listener in self.document.listeners.items()
             for each in (listener.tls.certificate if listener.tls is not None else ())
         ]

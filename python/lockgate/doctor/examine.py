@@ -22,6 +22,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     machine.clock,
     folder.modes,
     folder.space,
+    folder.sockets,
     configuration.validity,
     configuration.secrets,
     configuration.waivers,

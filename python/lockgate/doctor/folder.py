@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from lockgate.addresses import UNIX
 from lockgate.doctor.result import Patient, Result, error, ok, warning
 
 FREE_MIN: Final = 100 * 2**20
@@ -44,6 +45,31 @@ def modes(patient: Patient) -> Iterator[Result]:
         )
     else:
         yield ok("state-folder", f"{root} is closed to others")
+
+
+def sockets(patient: Patient) -> Iterator[Result]:
+    """Whether somebody else can put a file of his own in the place of a listener's socket."""
+    listeners = patient.loaded.document.listeners.values() if patient.loaded is not None else ()
+    places = {Path(each.address.removeprefix(UNIX)).parent for each in listeners if each.is_unix()}
+    for place in sorted(places):
+        try:
+            status = place.stat()
+        except OSError:
+            # The unit of systemd may make it just before the gate starts; the gate says what is missing.
+            continue
+        if status.st_uid not in (0, os.geteuid()):
+            found = f"{place} belongs to user {status.st_uid}, and this runs as {os.geteuid()}"
+        elif status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            found = f"{place} can be written to by others"
+        else:
+            yield ok("socket-folder", f"nobody else can write to {place}")
+            continue
+        yield warning(
+            "socket-folder",
+            found,
+            means="a socket of somebody else can take the place of the gate's, and get its requests",
+            advice="choose a folder that the gate's user alone may write to, such as /run/lockgate",
+        )
 
 
 def space(patient: Patient) -> Iterator[Result]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import re
 import socket
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,26 @@ def test_open_modes(folder: Path) -> None:
     assert (code, levels(found, "state-folder")) == (2, {"error"})
     assert "key-pepper" in found["state-folder"][0]["found"]
     assert state.pepper_file.stat().st_mode & 0o777 == 0o644, "it changes nothing"
+
+
+def test_a_socket_in_a_folder_of_others(folder: Path) -> None:
+    run = folder / "run"
+    run.mkdir(mode=0o755)
+    config = folder / "lockgate.yaml"
+    text = config.read_text()
+    config.write_text(re.sub(r"127\.0\.0\.1:\d+", f"unix:{run}/gate.sock", text, count=1))
+    assert levels(doctor(folder)[1], "socket-folder") == {"ok"}
+    for mode in (0o775, 0o757):
+        run.chmod(mode)
+        _, found = doctor(folder)
+        assert levels(found, "socket-folder") == {"warning"}
+        assert "written to by others" in found["socket-folder"][0]["found"]
+        warned = "any user of this machine" in str(found["configuration"])
+        assert warned == (mode == 0o757), "as `lockgate check` does"
+    run.chmod(0o755)
+    if os.geteuid() == 0:
+        os.chown(run, 65534, -1)
+        assert "belongs to user 65534" in doctor(folder)[1]["socket-folder"][0]["found"]
 
 
 def test_a_bad_configuration(folder: Path) -> None:

@@ -316,6 +316,7 @@ impl<'a> Talk<'a> {
     /// Whether whoever opened it would still be let in.
     fn still_allowed(&mut self, now_ms: u64) -> bool {
         let (snapshot, listener) = self.worker.snapshot(self.origin);
+        let listener = self.state.believing(listener);
         let again = now_ms >= self.verified_ms + VERIFY_MS;
         if again {
             self.verified_ms = now_ms;

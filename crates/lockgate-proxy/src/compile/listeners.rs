@@ -7,7 +7,7 @@ use lockgate_policy::{ConfigError, Ranges};
 
 use super::{at, passthrough, Surroundings};
 use crate::bundle::{Listener, Protocol, UnixSocket, Upstream};
-use crate::net::{Endpoint, NO_ADDRESS};
+use crate::net::Endpoint;
 use crate::snapshot::{CompiledListener, CompiledUpstream};
 
 /// Among trusted proxies: whoever may connect to the socket in the file system.
@@ -54,14 +54,15 @@ pub(super) fn listener(
             message,
         ))]);
     }
-    let trusted = trusted(&listener.trusted_proxies, on_path).map_err(|(place, message)| {
-        vec![at(ConfigError::new(
-            "not-a-network",
-            format!("/trusted_proxies/{place}"),
-            message,
-        ))]
-    })?;
-    if listener.proxy_protocol && trusted.is_empty() {
+    let (trusted, trusts_callers) =
+        trusted(&listener.trusted_proxies, on_path).map_err(|(place, message)| {
+            vec![at(ConfigError::new(
+                "not-a-network",
+                format!("/trusted_proxies/{place}"),
+                message,
+            ))]
+        })?;
+    if listener.proxy_protocol && trusted.is_empty() && !trusts_callers {
         let message = "`proxy_protocol` is believed of `trusted_proxies` alone, and there are none";
         return Err(vec![at(ConfigError::new(
             "proxy-protocol-untrusted",
@@ -102,6 +103,7 @@ pub(super) fn listener(
         address,
         socket: listener.socket.clone(),
         trusted,
+        trusts_callers,
         proxy_protocol: listener.proxy_protocol,
         secure: listener.tls.is_some(),
         tls,
@@ -127,18 +129,19 @@ fn wrong_socket(listener: &Listener, on_path: bool) -> Option<ConfigError> {
     None
 }
 
-/// Proxies that are believed; over a socket in the file system callers have no address.
-fn trusted(said: &[String], on_path: bool) -> Result<Ranges, (usize, String)> {
-    let mut networks: Vec<&str> = said.iter().map(String::as_str).collect();
-    let callers = NO_ADDRESS.to_string();
-    for (place, network) in networks.iter_mut().enumerate() {
-        if *network == ANY_CALLER {
-            if !on_path {
-                let message = "only the callers of a socket in the file system are `unix`";
-                return Err((place, message.to_owned()));
-            }
-            *network = &callers;
+/// Networks that are believed, and whether the callers of a socket in the file system are.
+fn trusted(said: &[String], on_path: bool) -> Result<(Ranges, bool), (usize, String)> {
+    let mut networks = Vec::new();
+    let mut places = Vec::new();
+    for (place, network) in said.iter().enumerate() {
+        if network != ANY_CALLER {
+            networks.push(network.as_str());
+            places.push(place);
+        } else if !on_path {
+            let message = "only the callers of a socket in the file system are `unix`";
+            return Err((place, message.to_owned()));
         }
     }
-    Ranges::new(&networks)
+    let ranges = Ranges::new(&networks).map_err(|(at, message)| (places[at], message))?;
+    Ok((ranges, networks.len() < said.len()))
 }

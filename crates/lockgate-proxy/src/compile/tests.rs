@@ -533,6 +533,10 @@ fn a_listener_in_the_file_system_is_local_and_its_callers_are_nobody() {
         assert_eq!(listener.trusts(nobody), believed);
         // All who have no address have one share together.
         assert_eq!(listener.each(nobody).is_none(), believed);
+        // Whoever is named with that address is not one of them.
+        assert!(!listener.trusts_named(nobody) && listener.each_named(nobody).is_some());
+        assert!(!listener.of_the_named().trusts(nobody));
+        assert!(!listener.believing_nobody().trusts(nobody));
     }
     let longest = format!("unix:/{}", "x".repeat(crate::net::MAX_SOCKET_PATH - 1));
     assert!(compiled(at(&longest, &[])).is_ok());
@@ -546,6 +550,11 @@ fn a_listener_in_the_file_system_is_local_and_its_callers_are_nobody() {
         assert_eq!(found[0].0, "not-an-address", "{address}");
     }
     assert_eq!(wrong(at("127.0.0.1:0", &["unix"]))[0].0, "not-a-network");
+    let second = wrong(at("unix:/run/gate.sock", &["unix", "10.0.0.0/8", "here"]));
+    assert_eq!(second[0].1, "/listeners/0/trusted_proxies/2");
+    let mut spoken_for = at("unix:/run/gate.sock", &["unix"]);
+    spoken_for.listeners[0].proxy_protocol = true;
+    assert!(compiled(spoken_for).is_ok());
     let mut needless = at("127.0.0.1:0", &[]);
     needless.listeners[0].socket.group = Some("www-data".to_owned());
     assert_eq!(wrong(needless)[0].0, "socket-needless");

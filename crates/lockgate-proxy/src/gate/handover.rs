@@ -18,7 +18,7 @@ use socket2::{SockRef, Type};
 
 use super::{Gate, GateError};
 use crate::bundle::UnixSocket;
-use crate::net::{self, admit, bind_unix, Door, Endpoint, ListeningSocket, SocketFile};
+use crate::net::{self, bind_unix, Door, Endpoint, ListeningSocket, SocketFile};
 use crate::snapshot::CompiledListener;
 use crate::worker::Command;
 
@@ -195,14 +195,15 @@ impl Gate {
         let handed = self.handed_to(&listener.address);
         // Of one whose file is gone nobody knows any more.
         let found = SocketFile::at(path)?;
-        let (made, socket) = match (handed.and_then(|(_, mut sockets)| sockets.pop()), &found) {
-            (Some(socket), Some(_)) => {
-                admit(path, &door)?;
-                (false, socket)
+        let handed = handed.and_then(|(_, mut sockets)| sockets.pop());
+        let (made, socket, file) = match (handed, found) {
+            // Its rights are set when everything else is known to work.
+            (Some(socket), Some(file)) => (false, socket, file),
+            _ => {
+                let (socket, file) = bind_unix(path, &door)?;
+                (true, ListeningSocket::Unix(socket), file)
             }
-            _ => (true, ListeningSocket::Unix(bind_unix(path, &door)?)),
         };
-        let file = if made { SocketFile::at(path)? } else { found };
         let mut sockets = vec![socket];
         while sockets.len() < self.workers.len() {
             sockets.push(sockets[0].try_clone()?);
@@ -210,7 +211,7 @@ impl Gate {
         Ok(Sockets {
             bound: listener.address.clone(),
             sockets,
-            file: file.map(|file| (file, door)),
+            file: Some((file, door)),
             made,
         })
     }

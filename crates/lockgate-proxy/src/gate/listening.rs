@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError};
 use tokio::sync::Notify;
 
 use super::{system, Gate, GateError};
-use crate::net::{admit, Door, Endpoint, ListeningSocket, SocketFile};
+use crate::net::{Door, Endpoint, ListeningSocket, SocketFile};
 use crate::snapshot::Snapshot;
 use crate::worker::{Command, Datagrams, Listening};
 
@@ -34,6 +34,58 @@ pub(super) struct Opening {
     pub(super) files: Vec<SocketFile>,
     /// Those who may use a socket that is open already, where they are others now.
     pub(super) doors: Vec<(Endpoint, Door)>,
+    /// What is to be done to the files of sockets that are there already.
+    rights: Vec<Rights>,
+    /// What has been done: the rights that they had.
+    had: Vec<(SocketFile, Door)>,
+}
+
+/// Those who are to be able to use a socket that is there already.
+struct Rights {
+    address: Endpoint,
+    file: SocketFile,
+    door: Door,
+    /// Whether another gate made it.
+    handed: bool,
+    /// Whether they are those who should be already.
+    same: bool,
+}
+
+impl Opening {
+    /// Sets the rights of sockets that are there already: the last that may fail.
+    fn admit(&mut self) -> Result<(), GateError> {
+        for rights in std::mem::take(&mut self.rights) {
+            let file = rights.file;
+            let failed = |cause| GateError::Listen {
+                address: rights.address.clone(),
+                cause,
+            };
+            // What somebody did to the file of a socket, whose rights do not change, must not
+            // keep the gate from other news: its callers are gone already.
+            if rights.same && !file.is_there().map_err(failed)? {
+                continue;
+            }
+            let had = if rights.handed {
+                file.admit_handed(&rights.door)
+            } else {
+                file.admit(&rights.door)
+            };
+            self.had.push((file, had.map_err(failed)?));
+        }
+        Ok(())
+    }
+
+    /// As if nothing had been opened.
+    pub(super) fn undo(self) {
+        for file in self.files {
+            // Nobody listens there: the next who wants to finds out.
+            let _ = file.remove();
+        }
+        for (file, had) in self.had.into_iter().rev() {
+            // Whose the file is no more, its rights are no more either.
+            let _ = file.admit(&had);
+        }
+    }
 }
 
 impl Gate {
@@ -44,13 +96,11 @@ impl Gate {
         open: &HashMap<Endpoint, Open>,
     ) -> Result<Opening, GateError> {
         let mut opening = Opening::default();
-        match self.bind_all(snapshot, open, &mut opening) {
+        let opened = self.bind_all(snapshot, open, &mut opening);
+        match opened.and_then(|()| opening.admit()) {
             Ok(()) => Ok(opening),
             Err(error) => {
-                for file in opening.files {
-                    // Nobody listens there: the next who wants to finds out.
-                    let _ = file.remove();
-                }
+                opening.undo();
                 Err(error)
             }
         }
@@ -71,8 +121,16 @@ impl Gate {
             let mut bound = there.map(|opened| opened.bound.clone());
             if there.is_none() {
                 let found = self.sockets_for(listener).map_err(failed)?;
-                if let (Some((file, _)), true) = (&found.file, found.made) {
-                    opening.files.push(file.clone());
+                match &found.file {
+                    Some((file, _)) if found.made => opening.files.push(file.clone()),
+                    Some((file, door)) => opening.rights.push(Rights {
+                        address: listener.address.clone(),
+                        file: file.clone(),
+                        door: *door,
+                        handed: true,
+                        same: false,
+                    }),
+                    None => {}
                 }
                 bound = Some(found.bound.clone());
                 let sockets = found.sockets;
@@ -96,8 +154,16 @@ impl Gate {
             }
             if let Some((file, at_work)) = there.and_then(|opened| opened.file.as_ref()) {
                 let door = self.door(&listener.socket).map_err(failed)?;
-                if door != *at_work {
-                    admit(file.path(), &door).map_err(failed)?;
+                let same = door == *at_work;
+                // Also where nothing changed: the file may have been given other rights.
+                opening.rights.push(Rights {
+                    address: listener.address.clone(),
+                    file: file.clone(),
+                    door: door.after(at_work),
+                    handed: false,
+                    same,
+                });
+                if !same {
                     opening.doors.push((listener.address.clone(), door));
                 }
             }

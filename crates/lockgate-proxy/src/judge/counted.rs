@@ -39,7 +39,7 @@ impl Judging<'_, '_, '_> {
             view,
             route: matched.map_or("", |matched| self.snapshot.router.pattern(matched)),
             address: client,
-            proxy: self.arrival.listener.trusts(client),
+            proxy: self.judgement.proxy,
             identity: self.judgement.identity.as_ref(),
             shadow: step.mode_at(self.now_ms) != Mode::Enforce,
             now_ms: self.now_ms,

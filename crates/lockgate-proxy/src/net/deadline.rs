@@ -7,6 +7,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Poll, Waker};
 
 use http::HeaderValue;
@@ -15,7 +16,7 @@ use lockgate_wire::framing::reasons::{BODY_TOO_SLOW, HEAD_TOO_SLOW};
 use lockgate_wire::headers::forwarding::Hop;
 
 use crate::bundle::{ListenerLimits, Protocol};
-use crate::net::Endpoint;
+use crate::net::{Endpoint, NO_ADDRESS};
 use crate::snapshot::CompiledListener;
 use crate::tls::Secured;
 
@@ -121,6 +122,8 @@ pub struct ConnectionState {
     pub broken: Cell<Option<ReasonRef>>,
     /// What it says of whom it forwards for is not believed, though it is a trusted proxy's.
     pub own_word: Cell<bool>,
+    /// The peer is whom a proxy named, by the PROXY protocol.
+    pub named: Cell<bool>,
     tunnel_idle_ms: Cell<u32>,
     /// When a tunnel's caller is looked at again, milliseconds since the epoch.
     look_ms: Cell<u64>,
@@ -158,6 +161,19 @@ impl ConnectionState {
         })
     }
 
+    /// The listener as it believes this connection: less, where somebody spoke for it or should have.
+    #[must_use]
+    pub fn believing(&self, listener: Arc<CompiledListener>) -> Arc<CompiledListener> {
+        if self.own_word.get() {
+            return Arc::new(listener.believing_nobody());
+        }
+        // Only then would its address be taken for none.
+        if self.named.get() && listener.trusts_callers && self.peer == NO_ADDRESS {
+            return Arc::new(listener.of_the_named());
+        }
+        listener
+    }
+
     /// Of whom nothing has come, and nothing is waited for.
     fn blank(
         (peer, hop): (IpAddr, Rc<Hop>),
@@ -187,6 +203,7 @@ impl ConnectionState {
             active: Cell::new(0),
             broken: Cell::new(None),
             own_word: Cell::new(false),
+            named: Cell::new(false),
             tunnel_idle_ms: Cell::new(0),
             look_ms: Cell::new(0),
             looks: Cell::new(false),
@@ -219,6 +236,7 @@ impl ConnectionState {
             alt_svc: self.alt_svc.clone(),
             http2: self.http2.clone(),
             own_word: self.own_word.clone(),
+            named: self.named.clone(),
             ..Self::blank(
                 (peer, hop),
                 (self.listener.clone(), self.port),

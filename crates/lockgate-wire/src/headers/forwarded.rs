@@ -41,29 +41,43 @@ pub fn client_address(
     if !is_trusted(peer) {
         return Ok(peer);
     }
+    Ok(client_behind(headers, peer, is_trusted)?.unwrap_or(peer))
+}
+
+/// As [`client_address`], of a peer that is believed whatever its address is; `None` where it
+/// names nobody.
+///
+/// # Errors
+/// As [`client_address`].
+pub fn client_behind(
+    headers: &HeaderMap,
+    peer: IpAddr,
+    is_trusted: impl Fn(IpAddr) -> bool,
+) -> Result<Option<IpAddr>, ReasonRef> {
+    let peer = peer.to_canonical();
     let told = |name: &HeaderName, entry: fn(&str) -> Option<IpAddr>| {
         headers
             .contains_key(name)
-            .then(|| walk(headers, name, entry, peer, &is_trusted))
+            .then(|| walk(headers, name, entry, &is_trusted))
     };
     let by_x = told(&X_FORWARDED_FOR, address_with_port);
     let by_rfc = told(&FORWARDED, forwarded_for);
     match (by_x, by_rfc) {
-        (Some(x), Some(rfc)) if x != rfc => Err(&reasons::FORWARDED_CONFLICT),
-        (Some(client), _) | (None, Some(client)) => Ok(client),
-        (None, None) => Ok(peer),
+        (Some(x), Some(rfc)) if x.unwrap_or(peer) != rfc.unwrap_or(peer) => {
+            Err(&reasons::FORWARDED_CONFLICT)
+        }
+        (x, rfc) => Ok(x.flatten().or(rfc.flatten())),
     }
 }
 
-/// Walks the entries of all lines of a field from the right.
+/// Walks the entries of all lines of a field from the right; `None` if it names nobody.
 fn walk(
     headers: &HeaderMap,
     name: &HeaderName,
     address: fn(&str) -> Option<IpAddr>,
-    peer: IpAddr,
     is_trusted: &impl Fn(IpAddr) -> bool,
-) -> IpAddr {
-    let mut client = peer;
+) -> Option<IpAddr> {
+    let mut client = None;
     let mut hops = 0;
     for line in headers.get_all(name).iter().rev() {
         let Ok(mut left) = line.to_str() else {
@@ -74,8 +88,9 @@ fn walk(
             let Some(told) = address(entry) else {
                 return client;
             };
-            client = told.to_canonical();
-            if !is_trusted(client) {
+            let told = told.to_canonical();
+            client = Some(told);
+            if !is_trusted(told) {
                 return client;
             }
             hops += 1;

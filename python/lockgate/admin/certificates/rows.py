@@ -19,6 +19,8 @@ from lockgate.state import StateError
 SOON: Final = timedelta(days=14)
 """What somebody has to renew by hand is told of that long before its end."""
 FILE_BYTES: Final = 2 * 2**20
+BEFORE: Final = "a gate that had a good one goes on showing that"
+"""What becomes of files that are replaced by others that cannot be used."""
 
 Source = Literal["acme", "imported", "files"]
 State = Literal["good", "failing", "soon", "expired", "missing"]
@@ -85,26 +87,42 @@ def of_store(kept: Kept) -> Row:
     return replace(row, source="acme") if kept.status.source == "acme" else row
 
 
-def of_file(listener: str, path: Path) -> Row:
+def of_file(listener: str, path: Path, key: Path) -> Row:
     """A certificate of the operator's own files."""
+    # Here: other commands that look at the store do without the core.
+    from lockgate._native import LockgateError, read_certificate
+
     now = datetime.now(UTC)
     try:
-        with path.open("rb") as stream:
-            chain = read_chain(stream.read(FILE_BYTES))
+        content = _content(path)
+        chain = read_chain(content)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
-        return Row(str(path), "files", [], [listener], "missing", last_error=f"it cannot be read: {why}")
-    state = _state(chain, now, by_hand=True, failing=False)
-    return Row(str(path), "files", list(chain.names), [listener], state, **_of_chain(chain))
+        return Row(str(path), "files", [], [listener], "missing", last_error=f"it cannot be read: {why}; {BEFORE}")
+    why = None
+    try:
+        read_certificate(content, _content(key), False)
+    except (OSError, LockgateError) as error:
+        said = error.strerror if isinstance(error, OSError) else str(error)
+        why = f"it cannot be used with its key {key}: {said}; {BEFORE}"
+    state = _state(chain, now, by_hand=True, failing=why is not None)
+    if state == "expired" and why is None:
+        why = f"that is what the file holds; {BEFORE}"
+    return Row(str(path), "files", list(chain.names), [listener], state, last_error=why, **_of_chain(chain))
+
+
+def _content(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(FILE_BYTES)
 
 
 def of_files(loaded: Loaded) -> list[Row]:
     """The listeners' own files, each once."""
     rows: dict[Path, Row] = {}
-    for listener, path in loaded.certificate_files:
+    for listener, path, key in loaded.certificate_pairs:
         before = rows.get(path)
         if before is None:
-            rows[path] = of_file(listener, path)
+            rows[path] = of_file(listener, path, key)
         elif listener not in before.listeners:
             before.listeners.append(listener)
     return list(rows.values())
@@ -122,7 +140,7 @@ def of_served(document: Mapping[str, Any], store: Store | None) -> list[Row]:
                 if name not in rows[key].listeners:
                     rows[key].listeners.append(name)
             elif "managed" not in said:
-                rows[key] = of_file(name, Path(key))
+                rows[key] = of_file(name, Path(key), Path(said["files"]["key"]))
             else:
                 found = next((kept for kept in every if key in kept.names.all), None)
                 row = Row(key, "acme", [key], [], "missing") if found is None else of_store(found)
