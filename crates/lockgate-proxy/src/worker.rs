@@ -38,6 +38,7 @@ use crate::tls::{self, Handshake, Managed};
 use crate::upstream::{Pools, Registry};
 use crate::{http2, http3, passthrough};
 
+mod itself;
 mod under_way;
 
 pub(crate) use under_way::UnderWay;
@@ -369,7 +370,7 @@ impl Worker {
         let mut bound = listeners
             .iter()
             .filter_map(|listening| listening.bound.network());
-        bound.any(|bound| is_at(bound, here, there))
+        bound.any(|bound| itself::is_at(bound, here, there))
     }
 
     fn listen(self: &Rc<Self>, listening: Arc<Listening>, socket: ListeningSocket) {
@@ -753,21 +754,6 @@ impl Worker {
     }
 }
 
-/// Whether who connected from `here` to `there` met the listener that is bound so.
-fn is_at(bound: SocketAddr, here: SocketAddr, there: SocketAddr) -> bool {
-    let [bound_ip, here_ip, there_ip] =
-        [bound, here, there].map(|address| address.ip().to_canonical());
-    if bound.port() != there.port() {
-        return false;
-    }
-    if !bound_ip.is_unspecified() {
-        return bound_ip == there_ip;
-    }
-    // `[::]` takes what comes over IPv4, too.
-    let heard = bound_ip.is_ipv6() || there_ip.is_ipv4();
-    heard && (there_ip.is_loopback() || there_ip == here_ip)
-}
-
 /// Held by a task that the worker cannot do without.
 struct Vital<'a>(&'a Worker);
 
@@ -797,45 +783,5 @@ impl Drop for Registered<'_> {
             self.worker.sink.hand_over();
         }
         shared.connection_over();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::SocketAddr;
-
-    use super::is_at;
-
-    #[test]
-    fn a_connection_to_the_gate_itself_is_known() {
-        for (bound, here, there, own) in [
-            ("10.0.0.1:443", "10.0.0.1:5000", "10.0.0.1:443", true),
-            ("10.0.0.1:443", "10.0.0.1:5000", "10.0.0.1:444", false),
-            ("10.0.0.1:443", "10.0.0.1:5000", "10.0.0.2:443", false),
-            ("127.0.0.1:443", "127.0.0.1:5000", "127.0.0.2:443", false),
-            ("0.0.0.0:443", "127.0.0.1:5000", "127.0.0.2:443", true),
-            ("0.0.0.0:443", "10.0.0.1:5000", "10.0.0.1:443", true),
-            ("0.0.0.0:443", "10.0.0.1:5000", "10.0.0.2:443", false),
-            ("0.0.0.0:443", "[::1]:5000", "[::1]:443", false),
-            ("[::]:443", "[::1]:5000", "[::1]:443", true),
-            ("[::]:443", "10.0.0.1:5000", "10.0.0.1:443", true),
-            (
-                "[::]:443",
-                "[::ffff:10.0.0.1]:5000",
-                "[::ffff:10.0.0.1]:443",
-                true,
-            ),
-            (
-                "10.0.0.1:443",
-                "[::ffff:10.0.0.1]:5000",
-                "[::ffff:10.0.0.1]:443",
-                true,
-            ),
-            ("[::]:443", "[2001:db8::1]:5000", "[2001:db8::2]:443", false),
-        ] {
-            let address = |text: &str| text.parse::<SocketAddr>().unwrap();
-            let found = is_at(address(bound), address(here), address(there));
-            assert_eq!(found, own, "{bound} {here} {there}");
-        }
     }
 }
