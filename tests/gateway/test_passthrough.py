@@ -589,3 +589,26 @@ def test_the_server_is_told_who_the_client_is(version: Literal["v1", "v2"], gate
             assert body[8:10] == client.sock.getsockname()[1].to_bytes(2, "big")
             assert b"\x02\x00\x0adb.example" in body, "the name that the client asked for"
         assert server.exactly(len(said)) == said
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0", "[::]"])  # noqa: S104
+@pytest.mark.parametrize("speaks", [False, True], ids=["plain", "proxy-protocol"])
+def test_what_leads_back_to_the_gate_is_not_carried(address: str, speaks: bool, gate: Gate) -> None:
+    port = free_port()
+    tls = bundles.tls(passthrough=[bundles.carried("db.example")])
+    listener = bundles.listener(address=f"{address}:{port}", tls=tls)
+    target = f"tcp://127.0.0.1:{port}"
+    back = bundles.upstream(target, name="legacy", proxy_protocol="v1" if speaks else None)
+    gate.load(bundles.bundle([bundles.api()], [bundles.upstream(9), back], listeners=[listener]))
+    accepted = gate.count("lockgate_connections_accepted_total")
+    with gate.client() as client:
+        client.send(hello("db.example"))
+        assert client.rest() == ALERT + INTERNAL
+    (event,) = gate.written(host="db.example")
+    assert (event["reason"], event["class"]) == ("tls-passthrough-to-itself", "security")
+    assert (event["target"], event["bytes_out"]) == (f"127.0.0.1:{port}", 0)
+    gate.refused("tls-passthrough-to-itself")
+    # The client's, and the one that was given up.
+    until(lambda: gate.count("lockgate_connections") == 0, "both to be over")
+    assert gate.count("lockgate_connections_accepted_total") == accepted + 2
+    assert gate.count("lockgate_passthrough_connections_total", upstream="legacy") == 0

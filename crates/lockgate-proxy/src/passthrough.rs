@@ -45,7 +45,9 @@ pub(crate) async fn carry(
     state.wait(Waiting::Nothing, worker.clock.coarse_ms());
     let mut told = Told::begin(worker, origin, state, &carried, &way);
     let mut stream = carried.stream;
-    let connected = worker.pools.raw(&way.upstream, state, &carried.name).await;
+    let own = |here, there| worker.listens_at(here, there);
+    let connecting = worker.pools.raw(&way.upstream, state, &carried.name, &own);
+    let connected = connecting.await;
     let upstream = match connected {
         Ok(upstream) => upstream,
         Err(failure) => {

@@ -38,6 +38,7 @@ use crate::tls::{self, Handshake, Managed};
 use crate::upstream::{Pools, Registry};
 use crate::{http2, http3, passthrough};
 
+mod itself;
 mod under_way;
 
 pub(crate) use under_way::UnderWay;
@@ -361,6 +362,15 @@ impl Worker {
     /// Writes down what the operator should know.
     pub fn tell(&self, code: &'static str, message: &str) {
         crate::gate::system(&self.shared.log, code, message);
+    }
+
+    /// Whether a connection between these two ends is one to the gate itself.
+    pub(crate) fn listens_at(&self, here: SocketAddr, there: SocketAddr) -> bool {
+        let listeners = self.listeners.borrow();
+        let mut bound = listeners
+            .iter()
+            .filter_map(|listening| listening.bound.network());
+        bound.any(|bound| itself::is_at(bound, here, there))
     }
 
     fn listen(self: &Rc<Self>, listening: Arc<Listening>, socket: ListeningSocket) {

@@ -55,6 +55,9 @@ lockgate_wire::reasons! { "tls", Client:
     PASSTHROUGH_ENDED = "tls-passthrough-ended", 503,
         "This name is not carried on any more.",
         "The configuration was changed: the listener has no `passthrough` any more by which the connection went where it goes. Connect again.";
+    PASSTHROUGH_TO_ITSELF = "tls-passthrough-to-itself", 502,
+        "This name leads back to the gate.",
+        "A target of the `passthrough`'s upstream is an address at which the gate itself listens: what is carried there would come in again, and again. Let `targets` name the server that ends TLS for the name.";
     NO_CERTIFICATE = "tls-no-certificate", 503,
         "The gate has no certificate yet.",
         "The listener's certificate could not be read, or has not been issued so far. `lockgate certs` and `lockgate status` say which and why.";

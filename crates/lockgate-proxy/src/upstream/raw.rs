@@ -1,13 +1,15 @@
 //! A connection to a server of a group, for what is carried there unread.
 
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::HeaderMap;
 use lockgate_policy::ReasonRef;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use super::forward::{
     await_name, await_services, enter, is_of_connecting, turned_away, Lease, MAX_CONNECTS,
@@ -21,6 +23,7 @@ use super::{Failure, Pools};
 use crate::net::ConnectionState;
 use crate::reasons;
 use crate::snapshot::CompiledUpstream;
+use crate::tls::reasons::PASSTHROUGH_TO_ITSELF;
 
 /// A connection to a server, with its place under the breaker.
 pub struct Raw {
@@ -95,7 +98,8 @@ impl AsyncWrite for Raw {
 
 impl Pools {
     /// A connection to a server of an upstream that takes no requests, for a client
-    /// that asked for `name`.
+    /// that asked for `name`. `own` tells by this end and the other whether it is the
+    /// gate itself that took it: then nothing is said there.
     ///
     /// # Errors
     /// Why there is none.
@@ -104,6 +108,7 @@ impl Pools {
         upstream: &CompiledUpstream,
         state: &ConnectionState,
         name: &str,
+        own: &dyn Fn(SocketAddr, SocketAddr) -> bool,
     ) -> Result<Raw, Failure> {
         let Some(group) = upstream.group.as_ref().filter(|group| group.rules.raw) else {
             return Err(Failure {
@@ -135,7 +140,7 @@ impl Pools {
             };
             tried.push(Arc::clone(&member.state));
             match self
-                .reach_raw((group, upstream), member, &wish, spoken.as_ref())
+                .reach_raw((group, upstream), member, &wish, (spoken.as_ref(), own))
                 .await
             {
                 Ok((socket, mut lease)) => {
@@ -160,15 +165,21 @@ impl Pools {
         (group, upstream): (&Arc<Group>, &CompiledUpstream),
         member: Member,
         wish: &Wish,
-        spoken: Option<&Spoken>,
+        (spoken, own): (Option<&Spoken>, &dyn Fn(SocketAddr, SocketAddr) -> bool),
     ) -> Result<(Socket, Box<Lease>), Failure> {
         let lease = Lease::new(group, member, wish);
         let member = &lease.member;
         let found = match await_name(member, upstream).await {
             Ok(()) => {
                 let addresses = member.addresses();
-                self.socket(&member.target, &addresses, upstream, spoken)
-                    .await
+                let socket = self.socket(&member.target, &addresses, upstream, None);
+                match socket.await {
+                    Ok(socket) if socket.ends().is_some_and(|(here, there)| own(here, there)) => {
+                        Err(Failure::new(&PASSTHROUGH_TO_ITSELF, &member.target))
+                    }
+                    Ok(socket) => introduce(socket, spoken, member, upstream).await,
+                    Err(failure) => Err(failure),
+                }
             }
             Err(failure) => Err(failure),
         };
@@ -176,11 +187,35 @@ impl Pools {
             Ok(socket) => Ok((socket, lease)),
             Err(failure) => {
                 // That the gate has no descriptor left is not the server's fault.
-                if let Some(reason) = failure.reason.filter(|reason| is_of_connecting(reason)) {
+                if let Some(reason) = failure.reason.filter(|reason| fails(reason)) {
                     lease.failed(self.clock.coarse_ms(), reason);
                 }
                 Err(failure)
             }
         }
+    }
+}
+
+/// Whether it is the server's fault, or that of where it is said to be.
+fn fails(reason: ReasonRef) -> bool {
+    is_of_connecting(reason) || reason == &PASSTHROUGH_TO_ITSELF
+}
+
+/// Says for whom it speaks, where that is wanted.
+async fn introduce(
+    mut socket: Socket,
+    spoken: Option<&Spoken>,
+    member: &Member,
+    upstream: &CompiledUpstream,
+) -> Result<Socket, Failure> {
+    let Some(spoken) = spoken else {
+        return Ok(socket);
+    };
+    let within = Duration::from_millis(u64::from(upstream.timeouts.connect_ms));
+    let header = spoken.header();
+    match tokio::time::timeout(within, socket.write_all(&header)).await {
+        Ok(Ok(())) => Ok(socket),
+        Ok(Err(_)) => Err(Failure::new(&reasons::CONNECT_FAILED, &member.target)),
+        Err(_) => Err(Failure::new(&reasons::CONNECT_TIMEOUT, &member.target)),
     }
 }

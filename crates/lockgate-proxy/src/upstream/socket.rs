@@ -67,6 +67,16 @@ impl Socket {
         Ok(Self::Tls(Box::new(stream)))
     }
 
+    /// This end and the other, over TCP.
+    pub fn ends(&self) -> Option<(SocketAddr, SocketAddr)> {
+        let stream = match self {
+            Self::Tcp(stream) => stream,
+            Self::Tls(stream) => stream.get_ref().0,
+            Self::Unix(_) => return None,
+        };
+        Some((stream.local_addr().ok()?, stream.peer_addr().ok()?))
+    }
+
     /// The other end, over TCP.
     pub fn peer(&self) -> Option<SocketAddr> {
         match self {
