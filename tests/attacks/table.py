@@ -135,7 +135,7 @@ ATTACKS = (
         "quic handshakes",
         ("limits.new_connections_per_ip", SLOW[0]),
         {"new_connections_per_ip": 10},
-        ADDRESS,
+        {**ADDRESS, "connections": 1_000_000, "connections_per_ip": 1_000_000},
         Hurts.COMES,
         http3=True,
     ),

@@ -375,7 +375,7 @@ apis:
     assert "https://127.0.0.1:" in cli("status")
     running.process.stop()
     config.write_text(good + "nonsense: 1\n", encoding="utf-8")
-    Running(processes, tmp_path).ready()
+    Running(processes, tmp_path).ready().serving()
     said = cli("status", status=1)
     assert "https://127.0.0.1:" in said
     assert "shop.example: a certificate of authority" in said
