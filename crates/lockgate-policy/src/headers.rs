@@ -34,7 +34,7 @@ use serde::{Deserialize, Serialize};
 
 pub use template::Template;
 
-use crate::{ConfigError, Edit, Edits, Identity, Verdict};
+use crate::{ConfigError, Edit, Edits, Identity, Program, Verdict};
 
 /// The room's name everywhere.
 pub const NAME: &str = "headers";
@@ -98,6 +98,8 @@ pub struct Subject<'a> {
     pub api: &'a str,
     /// The operation of the API's document.
     pub operation: Option<&'a str>,
+    /// What the client's program looks like, where somebody asks.
+    pub program: Option<&'a Program>,
 }
 
 /// The compiled policy.
@@ -153,6 +155,16 @@ impl Headers {
         Verdict::Allow(Edits {
             request,
             answer: Vec::new(),
+        })
+    }
+
+    /// Whether it tells what the client's program looks like.
+    #[must_use]
+    pub fn tells_program(&self) -> bool {
+        let mut changes = self.request.iter().chain(&self.response);
+        changes.any(|change| match change {
+            Change::Remove(_) => false,
+            Change::Set(_, template) | Change::Add(_, template) => template.tells_program(),
         })
     }
 

@@ -39,7 +39,7 @@ pub use ranges::Ranges;
 pub use verdict::{
     ConfigError, Denial, Edit, Edits, Identity, Own, PolicyError, Verdict, POLICY_FAILED,
 };
-pub use view::{Caller, Reading, RequestView};
+pub use view::{Caller, Program, Reading, RequestView};
 
 /// The rooms' names, in alphabetical order.
 pub const NAMES: &[&str] = &[

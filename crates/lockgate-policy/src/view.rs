@@ -39,6 +39,17 @@ pub struct Reading {
     pub operation: Option<Arc<str>>,
 }
 
+/// What a client's program looks like from outside, whatever it calls itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Program {
+    /// The fingerprint JA4 of its TLS.
+    pub ja4: Option<Box<str>>,
+    /// How it begins HTTP/2, as Akamai writes it.
+    pub http2: Option<Box<str>>,
+    /// In which order, and with which letters, it writes the fields of the request.
+    pub header_order: Option<Box<str>>,
+}
+
 /// Where a request comes from.
 #[derive(Debug, Clone, Copy)]
 pub struct Caller {

@@ -309,6 +309,7 @@ mod fields {
                 identity: identity.as_ref(),
                 api: API,
                 operation: None,
+                program: None,
             };
             let Verdict::Allow(edits) = policy.decide(&sent, &subject) else {
                 panic!("{}: it allows", case.name);

@@ -320,6 +320,9 @@ pub struct EventsConfig {
     pub access: bool,
     /// Segments beyond this many bytes in all are deleted, oldest first.
     pub retain_bytes: u64,
+    /// Whether they tell in which order, and with which letters, clients write the fields of requests.
+    #[serde(default)]
+    pub header_order: bool,
 }
 
 /// The JSON Schema of [`Bundle`], from which Python's types are generated.

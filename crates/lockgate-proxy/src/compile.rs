@@ -187,9 +187,15 @@ pub fn compile(
         .collect();
     credentials.sort_by(|a, b| a.as_str().cmp(b.as_str()));
     credentials.dedup();
+    let programs = bundle.events.header_order
+        || apis
+            .iter()
+            .flat_map(|api| &api.steps)
+            .any(|step| matches!(&step.policy, Policy::Headers(policy) if policy.tells_program()));
     let takes_websockets = |step: &Step| matches!(step.policy, Policy::WebSocket(_));
     let mut steps = apis.iter().flat_map(|api| &api.steps);
     Ok(Snapshot {
+        programs,
         tells_clients: upstreams.iter().any(|one| one.proxy_protocol.is_some()),
         websockets: steps.any(|step| takes_websockets(step) && step.mode != Mode::Off),
         credentials,

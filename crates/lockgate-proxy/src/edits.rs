@@ -69,6 +69,7 @@ pub fn of_answer(
         identity: judgement.identity.as_ref(),
         api: &api.name,
         operation: None,
+        program: judgement.program.as_deref(),
     };
     policy.answer(&subject).for_each(|edit| make(&edit));
 }

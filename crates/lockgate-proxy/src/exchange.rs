@@ -314,6 +314,11 @@ impl Exchange {
             tls: self.state.tls().map(|secured| secured.version),
             ja4: self.state.tls().and_then(|secured| secured.ja4.as_deref()),
             http2: self.state.http2(),
+            header_order: judged
+                .program
+                .as_ref()
+                .filter(|_| self.snapshot.events.header_order)
+                .and_then(|program| program.header_order.as_deref()),
         };
         if refused {
             self.worker.sink.security(&record);

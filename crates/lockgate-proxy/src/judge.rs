@@ -20,7 +20,7 @@ use lockgate_policy::template::Captures;
 use lockgate_policy::websocket::Terms;
 use lockgate_policy::{
     compress, cors, Answers, BodyMachine, Caller, Denial, Edit, Identity, Mode, Need, OnError,
-    PolicyError, Reading, ReasonRef, RequestView, Span, Verdict,
+    PolicyError, Program, Reading, ReasonRef, RequestView, Span, Verdict,
 };
 use lockgate_wire::headers::forwarded::client_behind;
 use lockgate_wire::query;
@@ -113,6 +113,7 @@ impl Default for Judgement {
             known: None,
             client: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             proxy: false,
+            program: None,
             trace: Trace::default(),
             decided: None,
             edits: Vec::new(),
@@ -155,6 +156,8 @@ pub struct Judgement {
     pub client: IpAddr,
     /// Whether that is a proxy that is believed, and speaks for many.
     pub proxy: bool,
+    /// What its program looks like, where somebody asks.
+    pub program: Option<Box<Program>>,
     /// What each policy said.
     pub trace: Trace,
     /// Where the configuration says what refused.

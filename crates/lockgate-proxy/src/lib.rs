@@ -36,6 +36,7 @@ pub mod operations;
 mod passthrough;
 pub mod pipeline;
 pub mod plugins;
+mod program;
 pub mod reasons;
 mod refetch;
 pub mod replay;

@@ -34,11 +34,12 @@ use crate::edits;
 use crate::exchange::Exchange;
 use crate::grpc;
 use crate::hops;
-use crate::http1::write_field;
+use crate::http1::{write_field, Lines};
 use crate::judge::{Arrival, End, Judging, Progress};
 use crate::mirror::Copied;
 use crate::net::ConnectionState;
 use crate::plugins;
+use crate::program;
 use crate::reasons;
 use crate::respond::{edited, refuse, respond, Answer, Fields};
 use crate::snapshot::{CompiledApi, CompiledListener, CompiledUpstream, Policy};
@@ -254,7 +255,7 @@ pub async fn serve_request(
     origin: &Origin,
     state: &Rc<ConnectionState>,
     mut parts: Parts,
-    upload: Option<Upload>,
+    (upload, lines): (Option<Upload>, Option<Lines>),
 ) -> Answer {
     let (snapshot, listener) = worker.snapshot(origin);
     let listener = state.believing(listener);
@@ -273,6 +274,13 @@ pub async fn serve_request(
         listener,
         (&parts.method, &parts.uri, &parts.headers),
     );
+
+    // Before anything is changed of its fields; most often nobody asks.
+    if exchange.snapshot.programs {
+        let seen = program::of(state, &parts, lines.as_ref());
+        exchange.judgement.program = Some(Box::new(seen));
+    }
+    drop(lines);
 
     // Whose connection it is.
     let listener = &exchange.listener;

@@ -78,6 +78,8 @@ pub struct Snapshot {
     pub unfit: Vec<String>,
     /// Whether some API takes WebSockets.
     pub websockets: bool,
+    /// Whether somebody asks what clients' programs look like.
+    pub programs: bool,
     /// What processes for plugins run.
     pub plugins: Option<PluginSet>,
     /// Those processes, where a gate runs some.
@@ -106,11 +108,13 @@ impl Snapshot {
             events: EventsConfig {
                 access: true,
                 retain_bytes: 0,
+                header_order: false,
             },
             problem_base: String::new(),
             credentials: Vec::new(),
             unfit: Vec::new(),
             websockets: false,
+            programs: false,
             plugins: None,
             pool: None,
         }

@@ -159,6 +159,7 @@ pub(crate) fn bundle(apis: Vec<Api>) -> Bundle {
         events: EventsConfig {
             access: true,
             retain_bytes: 1 << 30,
+            header_order: false,
         },
         problem_base: "/reasons/".to_owned(),
     }

@@ -10,6 +10,7 @@
 pub mod forwarded;
 pub mod forwarding;
 mod identity;
+pub mod order;
 pub mod reasons;
 mod reserved;
 #[cfg(test)]

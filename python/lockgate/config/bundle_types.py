@@ -338,6 +338,8 @@ class EventsConfig(TypedDict):
 
     access: bool
     """Whether access events are written; security and system events always are."""
+    header_order: bool
+    """Whether they tell in which order, and with which letters, clients write the fields of requests."""
     retain_bytes: int
     """Segments beyond this many bytes in all are deleted, oldest first."""
 

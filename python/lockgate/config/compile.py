@@ -74,7 +74,11 @@ class Compiler:
             "apis": apis,
             "documents": self.attaching.made,
             "facts": {"max_age_ms": document.facts.max_age, "then": document.facts.then},
-            "events": {"access": document.events.access, "retain_bytes": document.events.retain},
+            "events": {
+                "access": document.events.access,
+                "retain_bytes": document.events.retain,
+                "header_order": document.events.header_order,
+            },
             "plugins": self.plugins.set if self.plugins is not None else None,
             "problem_base": document.answers.base,
         }

@@ -110,6 +110,12 @@ class Events(Settings):
         description="Whether answered requests are written down. Refusals always are.",
         examples=[False],
     )
+    header_order: Flag = Field(
+        default=False,
+        description="Whether they tell in which order, and with which letters, clients write the fields of their "
+        "requests (`header_order`): programs differ there.",
+        examples=[True],
+    )
     retain: Annotated[int, size(2**20, 2**50)] = Field(
         default=2**30,
         description="How much is kept; beyond it the oldest is deleted.",

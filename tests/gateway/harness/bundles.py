@@ -529,6 +529,7 @@ def bundle(
     sequence: int = 1,
     facts: FactsPolicy | None = None,
     access: bool = True,
+    header_order: bool = False,
     documents: Sequence[ApiDocument] = (),
     plugins: PluginSet | None = None,
 ) -> Bundle:
@@ -544,7 +545,7 @@ def bundle(
         "apis": list(apis),
         "documents": list(documents),
         "facts": facts or {"max_age_ms": DAY_MS, "then": "continue"},
-        "events": {"access": access, "retain_bytes": 2**30},
+        "events": {"access": access, "retain_bytes": 2**30, "header_order": header_order},
         "plugins": plugins,
         "problem_base": "/.lockgate/reasons/",
     }

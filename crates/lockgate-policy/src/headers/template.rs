@@ -16,7 +16,7 @@ const MAX_FILLED: usize = 8192;
 /// Bytes of a claim's name; some are URLs.
 const MAX_CLAIM: usize = 256;
 
-const KNOWN: &str = "`{request_id}`, `{client_address}`, `{credential}`, `{owner}`, `{app}`, `{claim:NAME}`, `{api}`, `{operation}`";
+const KNOWN: &str = "`{request_id}`, `{client_address}`, `{credential}`, `{owner}`, `{app}`, `{claim:NAME}`, `{api}`, `{operation}`, `{ja4}`, `{http2}`, `{header_order}`";
 
 /// A value, ready to be filled.
 #[derive(Debug, Clone)]
@@ -37,6 +37,9 @@ enum Part {
     Claim(Box<str>),
     Api,
     Operation,
+    Ja4,
+    Http2,
+    HeaderOrder,
 }
 
 impl Template {
@@ -63,6 +66,13 @@ impl Template {
             _ => None,
         };
         Ok(Self { fixed, parts })
+    }
+
+    /// Whether it tells what the client's program looks like.
+    #[must_use]
+    pub fn tells_program(&self) -> bool {
+        let tells = |part: &Part| matches!(part, Part::Ja4 | Part::Http2 | Part::HeaderOrder);
+        self.parts.iter().any(tells)
     }
 
     /// The value for a request; none where a variable has none, or one that
@@ -130,6 +140,9 @@ fn variable(name: &str) -> Result<Part, String> {
         "app" => Part::App,
         "api" => Part::Api,
         "operation" => Part::Operation,
+        "ja4" => Part::Ja4,
+        "http2" => Part::Http2,
+        "header_order" => Part::HeaderOrder,
         _ => match name.strip_prefix("claim:") {
             Some(claim) if !claim.is_empty() && claim.len() <= MAX_CLAIM && !claim.contains('{') => {
                 Part::Claim(claim.into())
@@ -157,6 +170,9 @@ impl Part {
             Self::Claim(name) => said(identity?.claims.as_ref()?.get(&**name)?),
             Self::Api => known(subject.api),
             Self::Operation => known(subject.operation?),
+            Self::Ja4 => known(subject.program?.ja4.as_deref()?),
+            Self::Http2 => known(subject.program?.http2.as_deref()?),
+            Self::HeaderOrder => known(subject.program?.header_order.as_deref()?),
         }
     }
 }

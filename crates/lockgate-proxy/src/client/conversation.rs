@@ -68,7 +68,13 @@ async fn serve(
     head: Head,
 ) -> Result<Answer, Gone> {
     let upload = (!head.body.is_over()).then(|| Upload::Http1(Rc::clone(client)));
-    let mut serving = pin!(serve_request(worker, origin, state, head.parts, upload));
+    let mut serving = pin!(serve_request(
+        worker,
+        origin,
+        state,
+        head.parts,
+        (upload, Some(head.lines))
+    ));
     poll_fn(|cx| {
         // The exchange in work is dropped by the unwinding, and writes its event.
         match catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(cx))) {

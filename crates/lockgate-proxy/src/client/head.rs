@@ -18,6 +18,8 @@ pub struct Head {
     pub expects: bool,
     /// What its answer goes by.
     pub asked: Asked,
+    /// Its fields as they were written.
+    pub lines: Lines,
 }
 
 /// What an answer goes by.
@@ -58,7 +60,8 @@ fn parse(inbox: &mut BytesMut, end: usize, empty: HeaderMap) -> Option<Head> {
     let target = head.get(method_end + 1..target_end)?;
     let uri = Uri::from_maybe_shared(head.slice_ref(target)).ok()?;
     let http_10 = head[start - 3] == b'0';
-    let (headers, marks) = Lines::of(&head, start).map(empty)?;
+    let lines = Lines::of(&head, start);
+    let (headers, marks) = lines.map(empty)?;
     let asked = Asked {
         head: method == Method::HEAD,
         http_10,
@@ -80,6 +83,7 @@ fn parse(inbox: &mut BytesMut, end: usize, empty: HeaderMap) -> Option<Head> {
         // RFC 9110 section 10.1.1: HTTP/1.0 knows no interim answers.
         expects: marks.expects && !http_10,
         asked,
+        lines,
     })
 }
 

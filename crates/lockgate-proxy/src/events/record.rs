@@ -20,9 +20,9 @@ pub const PATH_MAX: usize = 4096;
 pub const TEXT_MAX: usize = 256;
 /// Most verdicts kept of one request; the pipeline has fewer policies.
 pub const VERDICTS_MAX: usize = 32;
-/// No record is longer than this, frame included: path, twenty-three texts, the
+/// No record is longer than this, frame included: path, twenty-four texts, the
 /// verdicts with two texts each, and room for keys and numbers.
-pub const RECORD_MAX: usize = PATH_MAX + (23 + 2 * VERDICTS_MAX) * (TEXT_MAX + 4) + 1024;
+pub const RECORD_MAX: usize = PATH_MAX + (24 + 2 * VERDICTS_MAX) * (TEXT_MAX + 4) + 1024;
 
 /// A request and what became of it; each field as in
 /// [`Exchange`](super::Exchange).
@@ -94,6 +94,8 @@ pub struct AccessRecord<'a> {
     pub ja4: Option<&'a str>,
     /// The fingerprint of its HTTP/2.
     pub http2: Option<&'a str>,
+    /// That of how it writes fields.
+    pub header_order: Option<&'a str>,
 }
 
 /// A place in a configuration file.
@@ -135,8 +137,8 @@ impl AccessRecord<'_> {
 
     /// At least the bytes that [`Self::encode`] writes, cheaply.
     pub(crate) fn size_bound(&self) -> usize {
-        // Keys, lengths and numbers of all fields: 31 × 4 + 10 × 9 and more.
-        const FIXED: usize = 336;
+        // Keys, lengths and numbers of all fields: 32 × 4 + 10 × 9 and more.
+        const FIXED: usize = 340;
         const EACH: usize = 8;
         let option = |text: Option<&str>| text.map_or(0, str::len);
         let verdicts: usize = self
@@ -167,7 +169,8 @@ impl AccessRecord<'_> {
             + option(self.protocol)
             + option(self.tls)
             + option(self.ja4)
-            + option(self.http2);
+            + option(self.http2)
+            + option(self.header_order);
         (FIXED + texts + verdicts).min(RECORD_MAX)
     }
 
@@ -219,6 +222,7 @@ impl AccessRecord<'_> {
         field(c, 28, self.tls);
         field(c, 29, self.ja4);
         field(c, 30, self.http2);
+        field(c, 31, self.header_order);
         c.end();
     }
 

@@ -240,6 +240,10 @@ pub struct Exchange {
     /// `SETTINGS|WINDOW_UPDATE|PRIORITY|pseudo-headers`, as Akamai writes it.
     #[n(30)]
     pub http2: Option<String>,
+    /// In which order, and with which letters, the client wrote the fields of the
+    /// request; only where `events.header_order` asks for it.
+    #[n(31)]
+    pub header_order: Option<String>,
 }
 
 impl Default for Exchange {
@@ -276,6 +280,7 @@ impl Default for Exchange {
             tls: None,
             ja4: None,
             http2: None,
+            header_order: None,
         }
     }
 }

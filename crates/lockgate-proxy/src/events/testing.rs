@@ -80,6 +80,7 @@ pub(crate) fn record(id: &str) -> AccessRecord<'_> {
         tls: None,
         ja4: None,
         http2: None,
+        header_order: None,
     }
 }
 

@@ -26,6 +26,7 @@ impl Judging<'_, '_, '_> {
             identity: self.judgement.identity.as_ref(),
             api: view.api,
             operation: view.operation,
+            program: self.judgement.program.as_deref(),
         }
     }
 

@@ -142,6 +142,7 @@ impl Drop for Told {
             tls: None,
             ja4: self.ja4.as_deref(),
             http2: None,
+            header_order: None,
         };
         if refused {
             self.worker.sink.security(&record);

@@ -48,7 +48,8 @@ fn full<'a>(verdicts: &'a [VerdictRecord<'a>]) -> AccessRecord<'a> {
         protocol: Some("h2"),
         tls: Some("1.3"),
         ja4: Some("t13d1516h2_8daaf6152771_e5627efa2ab1"),
-        http2: Some("1:65536;4:131072|12517377|0|"),
+        http2: Some("1:65536;4:131072|12517377|0|m,a,s,p"),
+        header_order: Some("20s06_0123456789ab"),
     }
 }
 
@@ -100,6 +101,7 @@ fn bare() -> AccessRecord<'static> {
         tls: None,
         ja4: None,
         http2: None,
+        header_order: None,
     }
 }
 
@@ -149,6 +151,7 @@ fn owned(record: &AccessRecord<'_>) -> Event {
         tls: text(record.tls),
         ja4: text(record.ja4),
         http2: text(record.http2),
+        header_order: text(record.header_order),
         user_agent: record
             .user_agent
             .map(|bytes| String::from_utf8(bytes.to_vec()).unwrap()),
@@ -233,6 +236,7 @@ fn a_typical_event_keeps_within_its_budget() {
         tls: None,
         ja4: None,
         http2: None,
+        header_order: None,
         ..full(&verdicts)
     };
     let size = |record: AccessRecord<'_>| {
@@ -252,6 +256,11 @@ fn a_typical_event_keeps_within_its_budget() {
     };
     // What a browser's TLS and HTTP/2 tell of it.
     assert!(size(seen) <= most + 100, "{} bytes", size(seen));
+    let asked = AccessRecord {
+        header_order: all.header_order,
+        ..record
+    };
+    assert!(size(asked) <= most + 24, "{} bytes", size(asked));
 }
 
 #[test]

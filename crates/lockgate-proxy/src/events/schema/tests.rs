@@ -128,6 +128,7 @@ fn a_later_writer_is_read() {
         tls: None,
         ja4: None,
         http2: None,
+        header_order: None,
     };
     let mut bytes = Vec::new();
     record.encode(&mut bytes);
