@@ -36,6 +36,11 @@ def turned_away(limit: str) -> Count:
     return Count("lockgate_connections_turned_away_total", (("limit", limit),))
 
 
+def timed_out(limit: str) -> Count:
+    """How many clients were too slow for a limit."""
+    return Count("lockgate_clients_timed_out_total", (("limit", limit),))
+
+
 class Hurts(Enum):
     """What an attack does to a gate without the limit, in counts that no machine's speed changes."""
 
@@ -105,7 +110,7 @@ ATTACKS = (
         SLOW,
         {"head_timeout_ms": 2_000},
         {**NEVER, **ADDRESS},
-        (FULL, refused("head-too-slow")),
+        (FULL, refused("head-too-slow"), timed_out("head_timeout")),
         Hurts.HOLDS,
         secure=False,
     ),
@@ -123,7 +128,7 @@ ATTACKS = (
         (SLOW[0], "limits.write_timeout"),
         {"write_timeout_ms": 2_000},
         {**NEVER, **ADDRESS},
-        (FULL,),
+        (FULL, timed_out("write_timeout")),
         Hurts.HOLDS,
         secure=False,
     ),

@@ -34,6 +34,7 @@ PROMISES = (
         "A head, a body or a reader that is slow on purpose",
         "`limits.head_timeout` (`head-too-slow`), `body_rate_min`, `write_timeout`; `limits.connections_per_ip`",
         ("slow ",),
+        ("tests/gateway/test_slow.py",),
     ),
     Promise(
         "Streams that are reset at once (CVE-2023-44487), also by provoking the server (CVE-2025-8671)",
