@@ -143,6 +143,7 @@ impl Metrics {
             out,
             "lockgate_requests_total",
             "counter",
+            &["api", "status"],
             "Requests answered, by API and class of status.",
         );
         for (name, api) in &all {
@@ -165,6 +166,7 @@ impl Metrics {
             out,
             "lockgate_request_duration_seconds",
             "histogram",
+            &["api", "le"],
             "From a request's head to its answer's last byte.",
         );
         for (name, api) in &all {
@@ -182,7 +184,7 @@ impl Metrics {
                 |cells: &Cells| &cells.bytes_out,
             ),
         ] {
-            head(out, metric, "counter", help);
+            head(out, metric, "counter", &["api"], help);
             for (name, api) in &all {
                 line(
                     out,
@@ -196,6 +198,7 @@ impl Metrics {
             out,
             "lockgate_refusals_total",
             "counter",
+            &["reason", "room"],
             "Answers that the gate made itself or could not complete, by reason.",
         );
         for (index, reason) in self.reasons.iter().enumerate() {
@@ -228,7 +231,7 @@ impl Metrics {
     fn plain(&self, out: &mut String) {
         let metric = "lockgate_mirrored_total";
         let help = "Copies of requests, by what became of them.";
-        head(out, metric, "counter", help);
+        head(out, metric, "counter", &["outcome"], help);
         for (outcome, count) in [
             ("answered", &self.mirrored.answered),
             ("failed", &self.mirrored.failed),
@@ -241,6 +244,7 @@ impl Metrics {
             out,
             "lockgate_connections_turned_away_total",
             "counter",
+            &["limit"],
             "Connections closed at once, being too many, by the listener's limit that they met.",
         );
         for full in Full::ALL {
@@ -295,7 +299,7 @@ impl Metrics {
                 &self.policy_errors,
             ),
         ] {
-            head(out, metric, "counter", help);
+            head(out, metric, "counter", &[], help);
             line(out, metric, &[], value.load(Ordering::Relaxed));
         }
     }
@@ -456,10 +460,15 @@ impl ApiMetrics {
     }
 }
 
-/// Writes the two lines above a metric's samples.
-pub fn head(out: &mut String, metric: &str, kind: &str, help: &str) {
+/// Writes what stands above a metric's samples. `labels` are those that each
+/// sample has, told also where there is no sample yet: the reference page is
+/// made of it. To Prometheus that line is a comment.
+pub fn head(out: &mut String, metric: &str, kind: &str, labels: &[&str], help: &str) {
     // Writing to a String cannot fail.
     let _ = writeln!(out, "# HELP {metric} {help}\n# TYPE {metric} {kind}");
+    if !labels.is_empty() {
+        let _ = writeln!(out, "# LABELS {metric} {}", labels.join(" "));
+    }
 }
 
 /// Writes one sample.
