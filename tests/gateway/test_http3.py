@@ -24,8 +24,11 @@ from lockgate.config.bundle_types import Bundle, Tls
 from support.certificates import Authority
 from support.waiting import until
 
-H3_REQUEST_CANCELLED = 0x10C
+H3_NO_ERROR = 0x100
 H3_FRAME_UNEXPECTED = 0x105
+H3_FRAME_ERROR = 0x106
+H3_REQUEST_REJECTED = 0x10B
+H3_REQUEST_CANCELLED = 0x10C
 H3_MESSAGE_ERROR = 0x10E
 H3_EXCESSIVE_LOAD = 0x107
 UNRECOGNIZED_NAME = 0x100 + 112
@@ -452,6 +455,22 @@ def test_a_client_goes_on_from_another_port(web: Http3) -> None:
         assert web.get().status == 200
 
 
+def test_an_address_that_is_not_proved_is_not_judged_by(gate: Gate, auto: AutoUpstream, authority: Authority) -> None:
+    """A datagram's sender can be forged: whoever sends one in another's name must not be let in as that one."""
+    office = bundles.api("office", "/office", addresses=bundles.ip_filter(allow=["127.0.0.9/32"]))
+    listener = bundles.listener(tls=bundles.tls(authority.issue("moves", "shop.example")), http3=True)
+    gate.load(bundles.bundle([bundles.api(), office], [bundles.upstream(auto.port)], listeners=[listener]))
+    with Http3(gate.port(), authority.pem) as web:
+        assert web.get("/office").status == 403
+        web.move("127.0.0.9")
+        assert web.answer(web.ask("/office")).reset == H3_REQUEST_REJECTED
+        assert web.end() == H3_NO_ERROR, "it is told to begin anew"
+    gate.refused("http3-moved")
+    assert auto.requests == []
+    with Http3(gate.port(), authority.pem, source="127.0.0.9") as web:
+        assert web.get("/office").status == 200
+
+
 def test_streams_take_places_as_connections_do(gate: Gate, upstream: Upstream, authority: Authority) -> None:
     gate.load(serving(upstream.port, bundles.tls(authority.issue("places", "shop.example")), connections_per_ip=3))
     with Http3(gate.port(), authority.pem) as web:
@@ -473,6 +492,35 @@ def test_slow_bodies_are_refused(gate: Gate, auto: AutoUpstream, authority: Auth
         reply = web.answer(stream, 30)
         assert reply.reset is not None or reply.status == 408
     gate.refused("body-too-slow")
+
+
+def test_the_end_behind_trailers_is_waited_for_no_longer_than_a_body(
+    gate: Gate, upstream: Upstream, authority: Authority
+) -> None:
+    tls = bundles.tls(authority.issue("endless", "shop.example"))
+    gate.load(serving(upstream.port, tls, body_rate_min=1 << 20))
+    with Http3(gate.port(), authority.pem) as web:
+        stream = web.ask("/", "POST", body=True)
+        web.say(stream, b"x", end=False)
+        web.trail(stream, ("x-sum", "1"), end=False)
+        reply = web.answer(stream, 30)
+        assert reply.reset is not None or reply.status == 408
+    gate.refused("body-too-slow")
+
+
+@pytest.mark.parametrize("cut", [b"\x00\x3c", b"\x00\x3cdata"], ids=["a frame's head", "a frame"])
+def test_a_frame_that_is_cut_off_ends_the_connection(
+    cut: bytes, gate: Gate, auto: AutoUpstream, authority: Authority
+) -> None:
+    gate.load(serving(auto.port, bundles.tls(authority.issue("cut", "shop.example"))))
+    with Http3(gate.port(), authority.pem) as web:
+        stream = web.ask("/", "POST", body=True, flush=False)
+        web.quic.send_stream_data(stream, cut, end_stream=True)
+        web.flush()
+        assert web.end() == H3_FRAME_ERROR
+    gate.refused("http3-frame-cut")
+    assert gate.count("lockgate_panics_total") == 0
+    assert auto.requests == []
 
 
 def test_slow_heads_are_refused(gate: Gate, auto: AutoUpstream, authority: Authority) -> None:
@@ -512,5 +560,5 @@ def test_who_takes_nothing_of_an_answer_is_let_go(
                 wire.send(b"x" * 100_000)
         except OSError:
             pass
-        until(lambda: gate.written(path="/", reason="client-gone"), "the client to be given up")
+        until(lambda: gate.written(path="/", reason="client-takes-nothing"), "the client to be given up")
     assert gate.memory() - before < 16 << 20

@@ -366,7 +366,7 @@ def test_who_takes_nothing_is_let_go(gate: Gate) -> None:
         with pytest.raises(OSError, match=r"(?i)reset|broken pipe"):
             server.send(bytes(256 * MIB))
         assert gate.memory() - before < 16 * MIB
-    gate.written(host="db.example", reason="client-gone")
+    gate.written(host="db.example", reason="client-takes-nothing")
 
 
 def test_nothing_may_rest_for_ever(gate: Gate) -> None:

@@ -166,7 +166,8 @@ def test_a_client_that_takes_nothing_is_let_go(gate: Gate, upstream: Upstream) -
     sending.join()
     assert gate.memory() - before < 8 * MIB, "an answer that is not taken is not kept"
     (event,) = gate.written(path="/big")
-    assert event["reason"] == "client-gone"
+    assert (event["class"], event["reason"]) == ("security", "client-takes-nothing")
+    assert gate.count("lockgate_clients_timed_out_total", limit="write_timeout") == 1
     assert event["bytes_out"] < len(body)
     client.close()
 

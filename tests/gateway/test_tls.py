@@ -407,7 +407,7 @@ def test_a_client_that_trusts_nobody_breaks_off(gate: Gate, auto: AutoUpstream, 
     stranger = Authority(authority.folder, "stranger")
     with pytest.raises(ssl.SSLCertVerificationError):
         connect(gate.port(), context(stranger.pem))
-    counted(gate, "tls-handshake-broken")
+    counted(gate, "tls-certificate-not-taken")
 
 
 def test_a_client_without_a_common_cipher_is_told_so(gate: Gate, auto: AutoUpstream, authority: Authority) -> None:

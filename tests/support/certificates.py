@@ -154,5 +154,6 @@ def _builder(
 
 def _replace(path: Path, content: bytes) -> None:
     beside = path.with_suffix(".new")
+    beside.touch(0o600 if path.suffix == ".key" else 0o644)
     beside.write_bytes(content)
     beside.replace(path)

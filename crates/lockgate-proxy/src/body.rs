@@ -409,7 +409,8 @@ impl AnswerBody {
     /// The client did not take all of it.
     pub fn lost(&mut self) {
         if let Some(exchange) = self.exchange_mut() {
-            exchange.reason.get_or_insert(&reasons::CLIENT_GONE);
+            let gone = exchange.state.gone();
+            exchange.reason.get_or_insert(gone);
         }
     }
 
@@ -477,7 +478,7 @@ fn poll_upstream(
             }
             exchange.broke_off(match broke {
                 Broke::Upstream(reason) => reason,
-                Broke::Request => exchange.state.broken.get().unwrap_or(&reasons::CLIENT_GONE),
+                Broke::Request => exchange.state.broken.get().unwrap_or(exchange.state.gone()),
             });
             Some(Err(Broken))
         }

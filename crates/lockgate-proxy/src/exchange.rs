@@ -200,7 +200,7 @@ impl Exchange {
             self.status = 500;
             self.reason = Some(&reasons::INTERNAL_PANIC);
         } else if !self.complete && self.reason.is_none() {
-            self.reason = Some(&reasons::CLIENT_GONE);
+            self.reason = Some(self.state.gone());
         }
         self.state
             .active

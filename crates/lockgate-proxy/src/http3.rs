@@ -11,6 +11,7 @@ use bytes::Bytes;
 use h3::error::{Code, ConnectionError, LocalError};
 use h3::server::{builder, Connection, RequestResolver};
 use lockgate_policy::ReasonRef;
+use lockgate_wire::http3::reasons::MOVED;
 use tokio::time::{interval, MissedTickBehavior};
 
 use crate::net::{ConnectionState, Trip};
@@ -172,9 +173,16 @@ async fn serve(
                 let Some(handle) = told.accepted() else {
                     continue;
                 };
-                // A client that moves is judged by where it is.
-                let peer = connection.remote_address().ip().to_canonical();
-                let stream = state.stream_from(peer, worker.clock.coarse_ms());
+                // quinn goes along to another address before that is proved (RFC 9000 section 9.3): a
+                // datagram with a forged one would be judged as its owner's. The address that the
+                // Retry proved is all that is known of the client; elsewhere it has to begin anew.
+                if connection.remote_address().ip().to_canonical() != state.peer {
+                    worker.metrics.refused(&MOVED);
+                    handle.reset_with(Code::H3_REQUEST_REJECTED);
+                    state.retiring.set(true);
+                    continue;
+                }
+                let stream = state.stream(worker.clock.coarse_ms());
                 let under_way = match worker.under_way(origin, state, &stream) {
                     // The client was told that it is not.
                     Ok(_) if leaving => {

@@ -5,46 +5,44 @@
 //! obtains it and goes on with the answer.
 
 use std::borrow::Cow;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use http::header::{HeaderValue, ALLOW, CONTENT_TYPE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method};
-use lockgate_policy::grpc;
-use lockgate_policy::inflate::Plan;
 use lockgate_policy::limits::{Charge, Strike};
 use lockgate_policy::mtls::ClientCertificate;
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
 use lockgate_policy::template::Captures;
-use lockgate_policy::websocket::Terms;
 use lockgate_policy::{
-    compress, cors, Answers, BodyMachine, Caller, Denial, Edit, Identity, Mode, Need, OnError,
-    PolicyError, Program, Reading, ReasonRef, RequestView, Span, Verdict,
+    cors, Answers, Caller, Denial, Mode, Need, OnError, PolicyError, Reading, ReasonRef,
+    RequestView, Span, Verdict,
 };
 use lockgate_wire::headers::forwarded::client_behind;
 use lockgate_wire::query;
 use lockgate_wire::target::{self, normalize_host};
-use lockgate_wire::websocket::Offer;
 
 use crate::bundle::Duplicates;
 use crate::normal::{self, Fold, Located};
 use crate::reasons;
 use crate::route::{Asked, Found, Matched, Named};
 use crate::snapshot::{CompiledApi, CompiledListener, Forwarding, Policy, Rule, Snapshot, Step};
-use crate::split::{Chooser, ChosenBy};
-use crate::trace::{Outcome, Trace};
+use crate::split::Chooser;
+use crate::trace::Outcome;
 use crate::versions;
 
 mod bodies;
 mod calls;
 mod counted;
+mod judgement;
 mod operation;
 mod secure;
 mod shown;
 mod socket;
 
 pub use counted::{answer, Stores};
+pub use judgement::{End, Judgement, Watcher};
 
 /// Paths that are the gate's own on every host.
 pub(crate) const RESERVED: &str = "/.lockgate";
@@ -75,111 +73,6 @@ pub struct Arrival<'a> {
     pub certificate: Option<&'a ClientCertificate>,
     /// Where it arrived.
     pub listener: &'a CompiledListener,
-}
-
-/// A policy that watches a body.
-pub struct Watcher {
-    /// What watches.
-    pub machine: Box<dyn BodyMachine>,
-    /// Number of its step, in the API and in the trace.
-    pub step: usize,
-    /// Whether its refusal holds; it is only written down otherwise.
-    pub enforced: bool,
-}
-
-/// How a request shall end.
-#[derive(Debug)]
-pub enum End {
-    /// It goes to the API's upstream.
-    Forward,
-    /// It is refused.
-    Refuse(Denial),
-    /// A policy answered.
-    Respond(Box<http::Response<Vec<u8>>>),
-}
-
-impl Default for Judgement {
-    fn default() -> Self {
-        Self {
-            end: End::Forward,
-            matched: None,
-            version: None,
-            operation: None,
-            rewritten: None,
-            outgoing: None,
-            upstream: None,
-            chosen_by: ChosenBy::Api,
-            identity: None,
-            known: None,
-            client: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            proxy: false,
-            program: None,
-            trace: Trace::default(),
-            decided: None,
-            edits: Vec::new(),
-            answer_edits: Vec::new(),
-            shown: None,
-            websocket: None,
-            grpc: None,
-            inflate: None,
-            packing: None,
-            watchers: Vec::new(),
-            errors: Vec::new(),
-        }
-    }
-}
-
-/// What was decided of a request, and why.
-pub struct Judgement {
-    /// How it shall end.
-    pub end: End,
-    /// The API that it was routed to.
-    pub matched: Option<Matched>,
-    /// The version of the API that it asks for.
-    pub version: Option<usize>,
-    /// The operation of the API's document that it is.
-    pub operation: Option<u32>,
-    /// Path and query in normal form, where they arrived in another.
-    pub rewritten: Option<String>,
-    /// What the upstream is asked for, where that is not what arrived.
-    pub outgoing: Option<PathAndQuery>,
-    /// The upstream that it goes to, an index into the snapshot's. Whatever sets
-    /// it before the end of judging decides; else the API's own or its split does.
-    pub upstream: Option<usize>,
-    /// What chose it.
-    pub chosen_by: ChosenBy,
-    /// Who calls.
-    pub identity: Option<Identity>,
-    /// Whose credential was refused, where that is certain; for the event alone.
-    pub known: Option<Box<Identity>>,
-    /// The client's address.
-    pub client: IpAddr,
-    /// Whether that is a proxy that is believed, and speaks for many.
-    pub proxy: bool,
-    /// What its program looks like, where somebody asks.
-    pub program: Option<Box<Program>>,
-    /// What each policy said.
-    pub trace: Trace,
-    /// Where the configuration says what refused.
-    pub decided: Option<Span>,
-    /// Changes to the request, besides the API's own.
-    pub edits: Vec<Edit>,
-    /// Changes to the answer, besides the API's own.
-    pub answer_edits: Vec<Edit>,
-    /// By step, the request's head as a plugin that judges the answer sees it.
-    pub shown: Option<Box<[Option<serde_json::Value>]>>,
-    /// What is offered where it becomes a WebSocket, and what may pass over it.
-    pub websocket: Option<Box<(Offer, Terms)>>,
-    /// The call of gRPC that it is, where the API says which it takes.
-    pub grpc: Option<grpc::Call>,
-    /// How the body is unpacked, and by which step.
-    pub inflate: Option<Box<(usize, Plan)>>,
-    /// How the client wants its answer packed, and by which step.
-    pub packing: Option<(usize, compress::Asked)>,
-    /// What watches the body.
-    pub watchers: Vec<Watcher>,
-    /// Errors of policies, for the log.
-    pub errors: Vec<PolicyError>,
 }
 
 /// What became of a step of judging.

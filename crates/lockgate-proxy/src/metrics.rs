@@ -12,7 +12,7 @@ use lockgate_policy::ReasonRef;
 
 pub use self::operations::OperationMetrics;
 use crate::mirror;
-use crate::net::Full;
+use crate::net::{Full, Overdue};
 use crate::snapshot::CompiledApi;
 use crate::trace::{Outcome, Trace};
 
@@ -64,6 +64,8 @@ pub struct Metrics {
     pub retried: AtomicU64,
     /// Connections closed at once, by why.
     pub turned_away: [AtomicU64; Full::ALL.len()],
+    /// Clients that were too slow, by the limit that they met.
+    pub timed_out: [AtomicU64; Overdue::ALL.len()],
     /// Failures to accept a connection.
     pub accept_errors: AtomicU64,
     /// Bundles put to work.
@@ -96,6 +98,7 @@ impl Metrics {
             accepted: AtomicU64::new(0),
             retried: AtomicU64::new(0),
             turned_away: Default::default(),
+            timed_out: Default::default(),
             accept_errors: AtomicU64::new(0),
             loads: AtomicU64::new(0),
             loads_refused: AtomicU64::new(0),
@@ -256,6 +259,17 @@ impl Metrics {
                 &labels,
                 count,
             );
+        }
+        head(
+            out,
+            "lockgate_clients_timed_out_total",
+            "counter",
+            "Clients that were too slow, by the limit that they met; most are not refused, but let go without a word.",
+        );
+        for overdue in Overdue::ALL {
+            let count = self.timed_out[overdue as usize].load(Ordering::Relaxed);
+            let labels = [("limit", overdue.as_str())];
+            line(out, "lockgate_clients_timed_out_total", &labels, count);
         }
         for (metric, help, value) in [
             (

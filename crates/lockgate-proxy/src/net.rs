@@ -14,7 +14,7 @@ mod reserve;
 mod stream;
 mod unix;
 
-pub use deadline::{BodyRefusal, ConnectionState, Ends, Trip, Waiting, Watch};
+pub use deadline::{BodyRefusal, ConnectionState, Ends, Overdue, Trip, Waiting, Watch};
 pub use endpoint::{socket_path, Endpoint, MAX_SOCKET_PATH, NO_ADDRESS, UNIX};
 pub use listen::{
     bind, bind_datagrams, holder, share, share_datagrams, Admission, Each, Full, ListeningSocket,

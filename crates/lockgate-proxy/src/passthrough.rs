@@ -115,9 +115,8 @@ impl Talk {
         state.wake_with(cx.waker());
         let now_ms = worker.clock.coarse_ms();
         if let Some(Trip::Close) = state.tripped() {
-            // A client that takes nothing is as good as gone.
             return Poll::Ready(Some(if self.down.is_held() {
-                &reasons::CLIENT_GONE
+                &reasons::CLIENT_TAKES_NOTHING
             } else {
                 &PASSTHROUGH_IDLE
             }));

@@ -75,6 +75,9 @@ lockgate_wire::reasons! { "route", Client:
     CLIENT_GONE = "client-gone", 499,
         "The client closed the connection.",
         "The client went away before the answer was complete. Written down, never sent.";
+    CLIENT_TAKES_NOTHING = "client-takes-nothing", 499,
+        "The client took nothing of the answer any more.",
+        "For `limits.write_timeout` of the listener the client read none of what waited for it, and was let go. Written down, never sent. Where clients are slow and honest, raise that limit.";
 
     "upstream", Upstream:
     CONNECT_FAILED = "upstream-connect-failed", 502,

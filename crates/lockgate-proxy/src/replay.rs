@@ -25,6 +25,7 @@ use crate::judge::{answer, Arrival, End, Judgement, Judging};
 use crate::passthrough;
 use crate::reasons;
 use crate::snapshot::CompiledListener;
+use crate::worker;
 
 mod groups;
 mod past;
@@ -153,7 +154,12 @@ impl Replay {
             return;
         };
         // Nothing judged it then, and nothing would.
-        if then.protocol.as_deref() == Some(passthrough::PROTOCOL) {
+        let unread = [passthrough::PROTOCOL, worker::HANDSHAKE, worker::HEADER];
+        if then
+            .protocol
+            .as_deref()
+            .is_some_and(|it| unread.contains(&it))
+        {
             return;
         }
         self.summary.requests += 1;
@@ -299,7 +305,8 @@ fn ended(then: &Exchange) -> Result<Ending, &'static str> {
         .verdicts
         .iter()
         .all(|verdict| verdict.outcome == Outcome::NotReached);
-    let gone = reason == Some(reasons::CLIENT_GONE.code);
+    let gone = [&reasons::CLIENT_GONE, &reasons::CLIENT_TAKES_NOTHING];
+    let gone = gone.iter().any(|gone| reason == Some(gone.code));
     if gone && unasked {
         return Err("not-judged");
     }

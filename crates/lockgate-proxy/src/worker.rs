@@ -38,9 +38,11 @@ use crate::tls::{self, Handshake, Managed};
 use crate::upstream::{Pools, Registry};
 use crate::{http2, http3, passthrough};
 
+mod failed;
 mod itself;
 mod under_way;
 
+pub(crate) use failed::{HANDSHAKE, HEADER};
 pub(crate) use under_way::UnderWay;
 
 /// How often a worker looks at its clock, and hands events over.
@@ -232,6 +234,8 @@ pub struct Worker {
     datagrams: RefCell<Vec<(Arc<Datagrams>, Arc<http3::Socket>)>>,
     /// Told when a task panicked that the worker cannot do without.
     crippled: Notify,
+    /// Events of connections that came to nothing.
+    written: failed::Written,
 }
 
 impl Worker {
@@ -256,6 +260,7 @@ impl Worker {
             datagrams: RefCell::default(),
             spare: Spare::default(),
             crippled: Notify::new(),
+            written: failed::Written::default(),
             scratch,
             clock,
             shared,
@@ -488,8 +493,12 @@ impl Worker {
         let Some((tls, config)) = config else {
             return incoming.refuse();
         };
-        let Ok(connecting) = incoming.accept_with(config) else {
-            return self.metrics.refused(&tls::reasons::HANDSHAKE_BROKEN);
+        let connecting = match incoming.accept_with(config) {
+            Ok(connecting) => connecting,
+            Err(error) => {
+                let failed = tls::quic_failure(&error).into();
+                return self.failed(HANDSHAKE, (&origin, &state), &failed);
+            }
         };
         match Box::pin(http3::shake(connecting, tls, &state)).await {
             Ok((connection, secured)) => {
@@ -497,7 +506,7 @@ impl Worker {
                 let origin = Rc::new(origin);
                 Box::pin(http3::converse(connection, &self, &origin, &state)).await;
             }
-            Err(reason) => self.metrics.refused(reason),
+            Err(reason) => self.failed(HANDSHAKE, (&origin, &state), &reason.into()),
         }
     }
 
@@ -519,7 +528,10 @@ impl Worker {
             let now_ms = self.clock.tick();
             self.sink.flush();
             if turn % SWEEP_TICKS == 0 {
-                self.watch.sweep(now_ms);
+                let timed_out = &self.shared.metrics.timed_out;
+                self.watch.sweep(now_ms, |overdue| {
+                    timed_out[overdue as usize].fetch_add(1, Ordering::Relaxed);
+                });
             }
             if turn % POOL_TICKS == 0 {
                 let current = self.shared.current.load();
@@ -648,7 +660,7 @@ impl Worker {
                     self.watch.remove(registered.number);
                     registered.number = self.watch.add(Rc::clone(&state));
                 }
-                Err(reason) => return self.metrics.refused(reason),
+                Err(reason) => return self.failed(HEADER, (&origin, &state), &reason.into()),
             }
         }
         let stream = match &origin.accepted.tls {
@@ -664,10 +676,7 @@ impl Worker {
                         return Box::pin(carrying).await;
                     }
                     Ok(Handshake::Over) => return,
-                    Err(reason) => {
-                        self.metrics.refused(reason);
-                        return;
-                    }
+                    Err(failed) => return self.failed(HANDSHAKE, (&origin, &state), &failed),
                 }
             }
             // Never without TLS where it is wanted.

@@ -24,7 +24,8 @@ _OUTCOME_STYLES: Final = {
 FULL_FIRST: Final = ("class", "id", "node", "method", "host", "path", "status", "reason", "room")
 """Fields that are read first in the full form; the others follow as the event has them."""
 
-PASSTHROUGH: Final = "tls-passthrough"
+_UNREAD: Final = frozenset({"tls-passthrough", "tls-handshake", "proxy-protocol"})
+"""What has a protocol and no method: no request was read."""
 
 Event = dict[str, Any]
 
@@ -110,9 +111,9 @@ def _changed(event: Event) -> list[str]:
 def _request(event: Event) -> Text:
     status = int(event["status"])
     text = Text.assemble((str(status or "---"), _status_style(status)))
-    # What was carried on unread has a name and no method.
-    what = event["method"] or (event.get("protocol") if event.get("protocol") == PASSTHROUGH else "")
-    _add(text, f"{what} {event['host']}{event['path']}", "bold")
+    protocol = event.get("protocol")
+    what = protocol if protocol in _UNREAD else event["method"]
+    _add(text, f"{what} {event['host']}{event['path']}".rstrip(), "bold")
     if event["reason"]:
         own = f" ({_safe(event['own'])})" if event.get("own") else ""
         _add(text, f"{event['reason']}{own}", "red" if event["class"] == "security" else "yellow")

@@ -162,9 +162,10 @@ class Http3:
         self.h3.send_data(stream, data, end_stream=end)
         self.flush()
 
-    def trail(self, stream: int, *fields: tuple[str, str]) -> None:
+    def trail(self, stream: int, *fields: tuple[str, str], end: bool = True) -> None:
         """Ends a body with trailers."""
-        self.h3.send_headers(stream, [(name.encode(), value.encode()) for name, value in fields], end_stream=True)
+        told = [(name.encode(), value.encode()) for name, value in fields]
+        self.h3.send_headers(stream, told, end_stream=end)
         self.flush()
 
     def cancel(self, stream: int) -> None:

@@ -61,7 +61,7 @@ def test_nothing_said_has_safe_defaults(read: Read) -> None:
     assert way["api_key"]["config"] == {"header": "X-API-Key"}
     assert (way["api_key"]["mode"], way["api_key"]["on_error"]) == ("enforce", "deny")
     assert bundle["facts"] == {"max_age_ms": 86_400_000, "then": "continue"}
-    assert bundle["events"] == {"access": True, "retain_bytes": 2**30}
+    assert bundle["events"] == {"access": True, "retain_bytes": 2**30, "header_order": False}
     assert bundle["problem_base"] == "/.lockgate/reasons/"
 
 
@@ -77,7 +77,7 @@ listeners:
 admin: {address: 127.0.0.1:8089}
 gates: {address: "0.0.0.0:8444", advertise: "control.example.com:8444"}
 facts: {max_age: 5m, then: deny}
-events: {access: false, retain: 2MiB}
+events: {access: false, retain: 2MiB, header_order: true}
 problems: {base: https://docs.example.com/refusals/}
 upstreams:
   far:
@@ -129,7 +129,7 @@ def test_everything_that_is_said_arrives(read: Read) -> None:
     assert outside["insecure"] is not None
     assert outside["insecure"]["reason"] == "TLS ends before"
     assert bundle["facts"] == {"max_age_ms": 300_000, "then": "deny"}
-    assert bundle["events"] == {"access": False, "retain_bytes": 2**21}
+    assert bundle["events"] == {"access": False, "retain_bytes": 2**21, "header_order": True}
     assert bundle["problem_base"] == "https://docs.example.com/refusals/"
     far, direct = bundle["upstreams"]
     assert [server["url"] for server in far["targets"]] == ["http://orders.internal:80", "http://[2001:db8::1]:9000"]

@@ -372,7 +372,7 @@ impl<'a> Talk<'a> {
         match ended {
             Ended::Client | Ended::Upstream if parted => None,
             Ended::Client => {
-                exchange.broke_off(&reasons::CLIENT_GONE);
+                exchange.broke_off(exchange.state.gone());
                 let gone = close_frame(GOING_AWAY, "", Some(self.mask()));
                 let boundary = self.from_client.at_boundary() && self.up.is_empty();
                 Some((

@@ -49,8 +49,11 @@ fn without_secrets(text: &[u8]) -> Option<Vec<u8>> {
             kept = begin + end;
         }
     }
+    if kept == 0 {
+        return None;
+    }
     out.extend_from_slice(&text[kept..]);
-    (kept > 0).then_some(out)
+    Some(out)
 }
 
 /// Where the secret part of the credential begins and ends with which `text` begins.

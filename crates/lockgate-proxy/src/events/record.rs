@@ -120,6 +120,48 @@ pub struct VerdictRecord<'a> {
     pub reason: Option<&'a str>,
 }
 
+impl<'a> AccessRecord<'a> {
+    /// A connection of this protocol over which no request came that the gate would judge.
+    pub fn of_connection(protocol: &'a str, id: &'a str, peer: IpAddr) -> Self {
+        Self {
+            at_ms: 0,
+            id,
+            method: "",
+            host: "",
+            path: "",
+            listener: "",
+            api: None,
+            route: None,
+            version: None,
+            operation: None,
+            own: None,
+            peer,
+            key: None,
+            identity: None,
+            status: 0,
+            reason: None,
+            room: None,
+            span: None,
+            verdicts: &[],
+            bytes_in: 0,
+            bytes_out: 0,
+            took_us: 0,
+            upstream_us: None,
+            upstream: None,
+            target: None,
+            bundle: "",
+            trace: None,
+            worker: 0,
+            user_agent: None,
+            protocol: Some(protocol),
+            tls: None,
+            ja4: None,
+            http2: None,
+            header_order: None,
+        }
+    }
+}
+
 impl AccessRecord<'_> {
     /// Appends the record's disk form to `out`.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {

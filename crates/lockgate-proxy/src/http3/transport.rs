@@ -389,7 +389,13 @@ impl quic::RecvStream for RecvStream {
             if self.rest.is_empty() {
                 match ready!(self.poll_read(cx))? {
                     Some(came) => self.rest = came,
-                    None => return Poll::Ready(Ok(self.last())),
+                    None => {
+                        // The library takes the end of a stream for that of its frame.
+                        if let Err(breach) = self.frames.end() {
+                            return Poll::Ready(Err(broken_off(&self.told, breach)));
+                        }
+                        return Poll::Ready(Ok(self.last()));
+                    }
                 }
             }
             let told = &self.told;
@@ -415,12 +421,7 @@ impl quic::RecvStream for RecvStream {
                         }
                     }
                 }
-                Err(breach) => {
-                    told.end(breach);
-                    return Poll::Ready(Err(Failed::ConnectionErrorIncoming {
-                        connection_error: lost(ConnectionError::LocallyClosed),
-                    }));
-                }
+                Err(breach) => return Poll::Ready(Err(broken_off(told, breach))),
             }
         }
     }
@@ -432,6 +433,14 @@ impl quic::RecvStream for RecvStream {
 
     fn recv_id(&self) -> StreamId {
         self.id
+    }
+}
+
+/// The connection ends for this.
+fn broken_off(told: &Told, breach: Breach) -> Failed {
+    told.end(breach);
+    Failed::ConnectionErrorIncoming {
+        connection_error: lost(ConnectionError::LocallyClosed),
     }
 }
 

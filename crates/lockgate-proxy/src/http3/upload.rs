@@ -1,7 +1,7 @@
 //! A request's body, as its stream brings it.
 
 use std::rc::Rc;
-use std::task::{ready, Context, Poll};
+use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 use h3::server::RequestStream;
@@ -126,7 +126,12 @@ impl Upload {
                 return Poll::Ready(Some(Ok(Frame::data(data))));
             }
         }
-        let trailers = ready!(self.stream.poll_recv_trailers(cx));
+        let Poll::Ready(trailers) = self.stream.poll_recv_trailers(cx) else {
+            // Its end is awaited, too, once the trailers are there.
+            self.state.wait(Waiting::Body, self.clock.coarse_ms());
+            return Poll::Pending;
+        };
+        self.state.wait(Waiting::Nothing, self.clock.coarse_ms());
         self.over = true;
         match trailers {
             Ok(Some(trailers)) => Poll::Ready(Some(Ok(Frame::trailers(trailers)))),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::header::WWW_AUTHENTICATE;
-use lockgate_policy::{api_key, body_limit, ip_filter, BodyVerdict, Grant, KeyRecord};
+use lockgate_policy::{api_key, body_limit, ip_filter, BodyVerdict, Edit, Grant, KeyRecord};
 
 use super::*;
 use crate::bundle::{Api, Bundle};

@@ -17,6 +17,7 @@ use lockgate_wire::headers::forwarding::Hop;
 
 use crate::bundle::{ListenerLimits, Protocol};
 use crate::net::{Endpoint, NO_ADDRESS};
+use crate::reasons::{CLIENT_GONE, CLIENT_TAKES_NOTHING};
 use crate::snapshot::CompiledListener;
 use crate::tls::Secured;
 
@@ -66,6 +67,48 @@ pub enum Trip {
     Close,
     /// Refuse what is arriving.
     Refuse(ReasonRef),
+}
+
+/// The limit that a client was too slow for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overdue {
+    /// It took nothing of what waits for it.
+    Write,
+    /// Its TLS handshake.
+    Handshake,
+    /// The first byte of a request, or the rest of its head.
+    Head,
+    /// The bytes of a body.
+    Body,
+    /// A further request.
+    Idle,
+    /// Anything over a tunnel.
+    Tunnel,
+}
+
+impl Overdue {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Write,
+        Self::Handshake,
+        Self::Head,
+        Self::Body,
+        Self::Idle,
+        Self::Tunnel,
+    ];
+
+    /// The limit in the words of the configuration; a tunnel's is its API's or its `passthrough`'s.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Write => "write_timeout",
+            Self::Handshake => "handshake_timeout",
+            Self::Head => "head_timeout",
+            Self::Body => "body_rate_min",
+            Self::Idle => "idle_timeout",
+            Self::Tunnel => "tunnel_idle",
+        }
+    }
 }
 
 /// What else is known of a connection's ends, where it matters to an upstream.
@@ -124,6 +167,8 @@ pub struct ConnectionState {
     pub own_word: Cell<bool>,
     /// The peer is whom a proxy named, by the PROXY protocol.
     pub named: Cell<bool>,
+    /// The client took nothing of what waited for it until its time was up.
+    takes_nothing: Cell<bool>,
     tunnel_idle_ms: Cell<u32>,
     /// When a tunnel's caller is looked at again, milliseconds since the epoch.
     look_ms: Cell<u64>,
@@ -204,6 +249,7 @@ impl ConnectionState {
             broken: Cell::new(None),
             own_word: Cell::new(false),
             named: Cell::new(false),
+            takes_nothing: Cell::new(false),
             tunnel_idle_ms: Cell::new(0),
             look_ms: Cell::new(0),
             looks: Cell::new(false),
@@ -217,28 +263,15 @@ impl ConnectionState {
     /// One of its streams, each of which is waited for by itself.
     #[must_use]
     pub fn stream(&self, now_ms: u64) -> Rc<Self> {
-        self.stream_from(self.peer, now_ms)
-    }
-
-    /// As [`Self::stream`], of a client whose address is another by now.
-    #[must_use]
-    pub fn stream_from(&self, peer: IpAddr, now_ms: u64) -> Rc<Self> {
-        let hop = if peer == self.peer {
-            Rc::clone(&self.hop)
-        } else {
-            Rc::new(Hop::new(peer, false, self.tls().is_some(), self.port))
-        };
-        let Ends { port, to } = self.ends.get();
-        let port = if peer == self.peer { port } else { 0 };
         Rc::new(Self {
-            ends: Cell::new(Ends { port, to }),
+            ends: Cell::new(self.ends.get()),
             secured: self.secured.clone(),
             alt_svc: self.alt_svc.clone(),
             http2: self.http2.clone(),
             own_word: self.own_word.clone(),
             named: self.named.clone(),
             ..Self::blank(
-                (peer, hop),
+                (self.peer, Rc::clone(&self.hop)),
                 (self.listener.clone(), self.port),
                 &self.limits,
                 now_ms,
@@ -437,9 +470,23 @@ impl ConnectionState {
         self.upstream_late.get()
     }
 
+    /// How long it waits by now for what it waits for, milliseconds.
+    pub fn waited_ms(&self, now_ms: u64) -> u64 {
+        now_ms.saturating_sub(self.since_ms.get())
+    }
+
     /// Why the connection was woken, if it was; told once.
     pub fn tripped(&self) -> Option<Trip> {
         self.trip.take()
+    }
+
+    /// Why a client is there no more.
+    pub fn gone(&self) -> ReasonRef {
+        if self.takes_nothing.get() {
+            &CLIENT_TAKES_NOTHING
+        } else {
+            &CLIENT_GONE
+        }
     }
 
     /// Lets the connection end after the request in work.
@@ -454,7 +501,8 @@ impl ConnectionState {
         }
     }
 
-    fn sweep(&self, now_ms: u64) {
+    /// The limit that its time ran out by, where it did.
+    fn sweep(&self, now_ms: u64) -> Option<Overdue> {
         let until = self.upstream_until_ms.get();
         if until != 0 && now_ms >= until {
             self.upstream_until_ms.set(0);
@@ -466,43 +514,52 @@ impl ConnectionState {
             self.looks.set(true);
             self.wake();
         }
-        if let Some(trip) = self.due(now_ms) {
-            self.trip.set(Some(trip));
-            self.waiting.set(Waiting::Nothing);
-            self.stalled_ms.set(0);
-            self.wake();
+        let (trip, overdue) = self.due(now_ms)?;
+        self.trip.set(Some(trip));
+        self.waiting.set(Waiting::Nothing);
+        self.stalled_ms.set(0);
+        if overdue == Some(Overdue::Write) {
+            self.takes_nothing.set(true);
         }
+        self.wake();
+        overdue
     }
 
-    fn due(&self, now_ms: u64) -> Option<Trip> {
+    fn due(&self, now_ms: u64) -> Option<(Trip, Option<Overdue>)> {
         let stalled = self.stalled_ms.get();
-        if stalled != 0 && now_ms >= stalled + u64::from(self.limits.write_timeout_ms) {
-            return Some(Trip::Close);
+        let write_timeout_ms = u64::from(self.limits.write_timeout_ms);
+        if stalled != 0 && now_ms >= stalled + write_timeout_ms {
+            return Some((Trip::Close, Some(Overdue::Write)));
         }
-        let waited = now_ms.saturating_sub(self.since_ms.get());
+        let waited = self.waited_ms(now_ms);
         let head_timeout_ms = u64::from(self.limits.head_timeout_ms);
+        let close = |most: u64, overdue| (waited >= most).then_some((Trip::Close, overdue));
         match self.waiting.get() {
             Waiting::Nothing => None,
             Waiting::Handshake => {
                 let most = u64::from(self.limits.handshake_timeout_ms);
-                (waited >= most).then_some(Trip::Close)
+                close(most, Some(Overdue::Handshake))
             }
-            Waiting::First => (waited >= head_timeout_ms).then_some(Trip::Close),
+            Waiting::First => close(head_timeout_ms, Some(Overdue::Head)),
             Waiting::Linger | Waiting::Leaving if self.active.get() > 0 => None,
             // The last answer may still be on its way to a slow client.
-            Waiting::Leaving => {
-                (waited >= u64::from(self.limits.write_timeout_ms)).then_some(Trip::Close)
-            }
-            Waiting::Discard | Waiting::Linger => (waited >= LINGER_MS).then_some(Trip::Close),
+            Waiting::Leaving => close(write_timeout_ms, None),
+            Waiting::Discard | Waiting::Linger => close(LINGER_MS, None),
             Waiting::Request if self.active.get() > 0 => None,
             Waiting::Request => {
-                (waited >= u64::from(self.limits.idle_timeout_ms)).then_some(Trip::Close)
+                let most = u64::from(self.limits.idle_timeout_ms);
+                close(most, Some(Overdue::Idle))
             }
             Waiting::Tunnel | Waiting::Carried => {
-                (waited >= u64::from(self.tunnel_idle_ms.get())).then_some(Trip::Close)
+                let most = u64::from(self.tunnel_idle_ms.get());
+                close(most, Some(Overdue::Tunnel))
             }
-            Waiting::Head => (waited >= head_timeout_ms).then_some(Trip::Refuse(&HEAD_TOO_SLOW)),
-            Waiting::Body => self.body_due(now_ms, waited),
+            Waiting::Head => (waited >= head_timeout_ms)
+                .then_some((Trip::Refuse(&HEAD_TOO_SLOW), Some(Overdue::Head))),
+            Waiting::Body => {
+                let trip = self.body_due(now_ms, waited)?;
+                Some((trip, Some(Overdue::Body)))
+            }
         }
     }
 
@@ -554,10 +611,12 @@ impl Watch {
         self.free.borrow_mut().push(number);
     }
 
-    /// Wakes every connection whose time is up.
-    pub fn sweep(&self, now_ms: u64) {
+    /// Wakes every connection whose time is up, and tells by which limit.
+    pub fn sweep(&self, now_ms: u64, told: impl Fn(Overdue)) {
         for state in self.all.borrow().iter().flatten() {
-            state.sweep(now_ms);
+            if let Some(overdue) = state.sweep(now_ms) {
+                told(overdue);
+            }
         }
     }
 

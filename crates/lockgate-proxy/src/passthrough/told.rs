@@ -110,24 +110,10 @@ impl Drop for Told {
         let host = blotted_text(&self.name);
         let record = AccessRecord {
             at_ms: self.started_ms,
-            id: self.id.as_str(),
-            method: "",
             host: &host,
-            path: "",
             listener: &self.listener,
-            api: None,
-            route: None,
-            version: None,
-            operation: None,
-            own: None,
-            peer: self.peer,
-            key: None,
-            identity: None,
-            status: 0,
             reason: self.reason.map(|reason| reason.code),
             room: self.reason.map(|reason| reason.room),
-            span: None,
-            verdicts: &[],
             bytes_in: self.bytes_in,
             bytes_out: self.bytes_out,
             took_us: self.age_us(),
@@ -135,14 +121,9 @@ impl Drop for Told {
             upstream: Some(&self.upstream),
             target: target.as_deref(),
             bundle: &self.bundle,
-            trace: None,
             worker: self.worker.number,
-            user_agent: None,
-            protocol: Some(PROTOCOL),
-            tls: None,
             ja4: self.ja4.as_deref(),
-            http2: None,
-            header_order: None,
+            ..AccessRecord::of_connection(PROTOCOL, self.id.as_str(), self.peer)
         };
         if refused {
             self.worker.sink.security(&record);

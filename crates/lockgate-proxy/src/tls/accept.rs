@@ -1,6 +1,6 @@
 //! A handshake with a client, from its first byte to a connection that is safe.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::{poll_fn, Future};
 use std::io;
 use std::pin::pin;
@@ -118,6 +118,32 @@ pub enum Handshake {
     Over,
 }
 
+/// A handshake that came to nothing.
+pub struct Failed {
+    /// Why.
+    pub reason: ReasonRef,
+    /// What the client said before.
+    pub hello: Hello,
+}
+
+/// What is known of a client by its hello.
+#[derive(Default)]
+pub struct Hello {
+    /// The name that it asks for, in lower case.
+    pub name: Option<Box<str>>,
+    /// The fingerprint JA4 of what it offers.
+    pub ja4: Option<Box<str>>,
+}
+
+impl From<ReasonRef> for Failed {
+    fn from(reason: ReasonRef) -> Self {
+        Self {
+            reason,
+            hello: Hello::default(),
+        }
+    }
+}
+
 /// A connection that is carried on as it is.
 pub struct Carried {
     /// Nothing was said to the client.
@@ -141,9 +167,10 @@ pub async fn accept(
     tls: &Arc<Tls>,
     managed: &Managed,
     state: &ConnectionState,
-) -> Result<Handshake, ReasonRef> {
-    let mut shaking = pin!(shake(stream, tls, managed));
-    poll_fn(|cx| {
+) -> Result<Handshake, Failed> {
+    let hello = Cell::default();
+    let mut shaking = pin!(shake(stream, tls, managed, &hello));
+    let shaken = poll_fn(|cx| {
         state.wake_with(cx.waker());
         match shaking.as_mut().poll(cx) {
             Poll::Pending if state.tripped().is_some() || state.draining.get() => {
@@ -151,16 +178,22 @@ pub async fn accept(
             }
             polled => polled,
         }
+    });
+    let shaken = shaken.await;
+    shaken.map_err(|reason| Failed {
+        reason,
+        hello: hello.take(),
     })
-    .await
 }
 
+/// What the client said is left in `known`, in case that it comes to nothing.
 async fn shake(
     stream: Incoming,
     tls: &Arc<Tls>,
     managed: &Managed,
+    known: &Cell<Hello>,
 ) -> Result<Handshake, ReasonRef> {
-    let (started, ja4) = match hear(stream, tls).await? {
+    let (started, ja4) = match hear(stream, tls, known).await? {
         Heard::Started(started, ja4) => (started, ja4),
         Heard::Carried(carried) => return Ok(Handshake::Carried(carried)),
     };
@@ -175,6 +208,10 @@ async fn shake(
         return Ok(Handshake::Over);
     }
     let name = asked(&hello);
+    known.set(Hello {
+        name: name.clone(),
+        ja4: ja4.clone(),
+    });
     let Some(place) = tls.place(name.as_deref()) else {
         let (alert, reason) = if tls.is_waiting() {
             (INTERNAL_ALERT, &reasons::NO_CERTIFICATE)
@@ -229,7 +266,7 @@ enum Heard {
 }
 
 /// Reads a client's hello, and what it tells of its program.
-async fn hear(mut stream: Incoming, tls: &Tls) -> Result<Heard, ReasonRef> {
+async fn hear(mut stream: Incoming, tls: &Tls, known: &Cell<Hello>) -> Result<Heard, ReasonRef> {
     let mut acceptor = Acceptor::default();
     let mut reader = Reader::default();
     let mut bytes = [0; HEARD];
@@ -296,6 +333,11 @@ async fn hear(mut stream: Incoming, tls: &Tls) -> Result<Heard, ReasonRef> {
                 }
                 Ok(None) => {}
                 Err((error, mut alert)) => {
+                    if let Progress::Done(message) = progress {
+                        let name = WireHello::parse(message).and_then(|hello| hello.host());
+                        let name = name.map(Into::into);
+                        known.set(Hello { name, ja4 });
+                    }
                     let mut words = Vec::new();
                     // Writing to memory cannot fail.
                     let _ = alert.write_all(&mut words);
@@ -362,6 +404,11 @@ fn why(error: &io::Error) -> ReasonRef {
     inner.map_or(&reasons::HANDSHAKE_BROKEN, reason)
 }
 
+/// Whether a client says by this alert that it does not take the gate's certificate (RFC 8446 section 6.2).
+pub(super) const fn distrusts(alert: u8) -> bool {
+    matches!(alert, 42..=46 | 48)
+}
+
 fn reason(error: &Error) -> ReasonRef {
     match error {
         Error::NoCertificatesPresented => &reasons::CERTIFICATE_MISSING,
@@ -374,6 +421,9 @@ fn reason(error: &Error) -> ReasonRef {
         ) => &reasons::TOO_OLD,
         Error::PeerIncompatible(_) | Error::NoApplicationProtocol => &reasons::NOTHING_COMMON,
         Error::InvalidMessage(_) => &reasons::NOT_TLS,
+        Error::AlertReceived(alert) if distrusts((*alert).into()) => {
+            &reasons::CERTIFICATE_NOT_TAKEN
+        }
         _ => &reasons::HANDSHAKE_BROKEN,
     }
 }

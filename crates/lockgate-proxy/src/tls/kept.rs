@@ -115,7 +115,13 @@ impl Source<'_> {
             }
             Err(cause) => Err(cause),
         };
-        let named = wanted.trust.join(", ");
+        let files: Vec<&str> = wanted
+            .trust
+            .iter()
+            .chain(&wanted.crl)
+            .map(String::as_str)
+            .collect();
+        let named = files.join(", ");
         // Without authorities nobody could be let in: that is never borne.
         let found = self.fallen_back(&mut kept, wanted, made, &named)?;
         found.ok_or_else(|| format!("{named}: nothing of it could be read"))

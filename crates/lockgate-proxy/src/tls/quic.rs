@@ -16,7 +16,7 @@ use quinn_proto::transport_parameters::TransportParameters;
 use quinn_proto::{ConnectionId, Side, TransportError, TransportErrorCode};
 use rustls::pki_types::CertificateDer;
 
-use super::accept::{fingerprint, shown};
+use super::accept::{distrusts, fingerprint, shown};
 use super::{reasons, Clients, Names, Secured, Tls};
 use crate::bundle::{Protocol, TlsVersion};
 
@@ -276,7 +276,16 @@ pub fn failure(error: &quinn_proto::ConnectionError) -> ReasonRef {
     use quinn_proto::ConnectionError as Lost;
     let code = match error {
         Lost::TransportError(error) => u64::from(error.code),
-        Lost::ConnectionClosed(_) | Lost::ApplicationClosed(_) => 0,
+        // Its alert is the client's own word.
+        Lost::ConnectionClosed(closed) => {
+            let alert = u64::from(closed.error_code).checked_sub(0x100);
+            let alert = alert.and_then(|alert| u8::try_from(alert).ok());
+            return if alert.is_some_and(distrusts) {
+                &reasons::CERTIFICATE_NOT_TAKEN
+            } else {
+                &reasons::HANDSHAKE_BROKEN
+            };
+        }
         Lost::TimedOut => return &reasons::HANDSHAKE_TOO_SLOW,
         _ => 0,
     };

@@ -1,5 +1,5 @@
 //! Why a handshake comes to nothing. What is closed before there is a request
-//! gets an alert and no HTTP answer; it is counted, and told in the log.
+//! gets an alert and no HTTP answer; it is counted, and an event tells of it.
 
 lockgate_wire::reasons! { "tls", Client:
     PLAIN_HTTP = "tls-plain-http", 400,
@@ -35,9 +35,12 @@ lockgate_wire::reasons! { "tls", Client:
     CERTIFICATE_REVOKED = "tls-client-certificate-revoked", 403,
         "The client certificate was revoked.",
         "A revocation list of the listener names it, or its issuer's OCSP responder does. Get a new certificate from who issued it.";
+    CERTIFICATE_NOT_TAKEN = "tls-certificate-not-taken", 400,
+        "The client does not take the gate's certificate.",
+        "Its alert says so: it knows no authority that vouches for it, or it wants another name or date. Let the client trust the authority, or show a certificate that it knows; `lockgate certs` lists what is shown for which name.";
     HANDSHAKE_BROKEN = "tls-handshake-broken", 400,
         "The handshake broke off.",
-        "The client closed the connection or did not trust the gate's certificate: see the client's own message.";
+        "The client closed the connection, or sent what TLS does not allow: see the client's own message.";
     HANDSHAKE_TOO_SLOW = "tls-handshake-too-slow", 408,
         "The handshake took too long.",
         "It has to be over within the listener's `limits.handshake_timeout`.";

@@ -110,6 +110,20 @@ impl Frames {
         }
     }
 
+    /// That the stream may end here, as far as the frame goes whose head was whole.
+    ///
+    /// # Errors
+    /// [`reasons::FRAME_CUT`].
+    pub const fn end(&self) -> Result<(), Breach> {
+        match self.state {
+            State::Payload { .. } => Err(Breach {
+                reason: &reasons::FRAME_CUT,
+                error_code: FRAME_ERROR,
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// Lets go of what was held.
     pub const fn forget(&mut self) {
         self.filled = 0;

@@ -11,6 +11,12 @@ reasons! { "http3", Client:
     PSEUDO_FIELDS = "http3-pseudo-fields", 400,
         "A pseudo-header field is where it may not be.",
         "One such as `:path` stands in a request twice, behind another field or in its trailers, is one that no request has, or the fields are not coded as RFC 9204 says (RFC 9114 section 4.3). The client's library is at fault, or this is an attack.";
+    FRAME_CUT = "http3-frame-cut", 400,
+        "An HTTP/3 frame is cut off.",
+        "The stream ended before its last frame did (RFC 9114 section 7.1). The client's HTTP/3 library is at fault, or this is an attack.";
+    MOVED = "http3-moved", 403,
+        "The client's address is another by now.",
+        "A connection is its first address's, which was proved. The client is told to open a new one, and may send the request once more: it was not looked at. One that did not change its network forges addresses.";
     RESET_FLOOD = "http3-reset-flood", 429,
         "The client cancels too many requests.",
         "Cancel fewer requests, or raise their deadlines: asking and cancelling at once is an attack (CVE-2023-44487 has the same over HTTP/2). The operator may raise the listener's `limits.control_frames`.";

@@ -142,6 +142,38 @@ fn each_frame_is_a_head_and_its_payload_and_what_carries_nothing_is_left_out() {
 }
 
 #[test]
+fn a_frame_whose_stream_ends_is_cut_off() {
+    let mut counters = Counters::new(1, 0);
+    for (cut, is_cut) in [
+        (frame(0, b"data"), false),
+        (frame(0x21, b"grease"), false),
+        (vec![0, 60], true),
+        (vec![0, 60, b'd'], true),
+        (vec![0x21, 2, b'g'], true),
+        (vec![1, 8, 0], true),
+    ] {
+        let mut frames = Frames::new(StreamKind::Request, HEADER_BYTES);
+        feed(
+            &mut frames,
+            &[frame(1, HEAD), cut].concat(),
+            &mut counters,
+            0,
+        )
+        .unwrap();
+        let end = frames.end();
+        assert_eq!(end.is_err(), is_cut);
+        assert!(
+            end.is_ok()
+                || end
+                    == Err(Breach {
+                        reason: &reasons::FRAME_CUT,
+                        error_code: 0x106
+                    })
+        );
+    }
+}
+
+#[test]
 fn small_frames_are_counted() {
     let mut counters = Counters::new(1, 0);
     let mut frames = Frames::new(StreamKind::Request, HEADER_BYTES);

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Wake;
 
@@ -57,7 +58,7 @@ impl Watched {
     /// What a sweep so long after the start does.
     fn at(&self, after_ms: u64) -> Option<Trip> {
         let before = self.woken.0.load(Ordering::Relaxed);
-        self.watch.sweep(START + after_ms);
+        self.watch.sweep(START + after_ms, |_| ());
         let trip = self.state.tripped();
         let woken = self.woken.0.load(Ordering::Relaxed) > before;
         assert_eq!(
@@ -244,19 +245,19 @@ fn an_upstream_that_is_late_wakes_the_exchange_and_closes_nothing() {
     } = watched();
     state.wait(Waiting::Nothing, START);
     state.upstream_until(START + 30_000);
-    watch.sweep(START + 29_999);
+    watch.sweep(START + 29_999, |_| ());
     assert!(!state.upstream_late());
     assert_eq!(woken.0.load(Ordering::Relaxed), 0);
-    watch.sweep(START + 30_000);
+    watch.sweep(START + 30_000, |_| ());
     assert!(state.upstream_late());
     assert_eq!(woken.0.load(Ordering::Relaxed), 1);
     assert_eq!(state.tripped(), None);
     // Once is enough; a new time clears it.
-    watch.sweep(START + 31_000);
+    watch.sweep(START + 31_000, |_| ());
     assert_eq!(woken.0.load(Ordering::Relaxed), 1);
     state.upstream_until(START + 40_000);
     assert!(!state.upstream_late());
-    watch.sweep(START + 39_999);
+    watch.sweep(START + 39_999, |_| ());
     assert!(!state.upstream_late());
 }
 
@@ -266,14 +267,14 @@ fn an_upstream_that_is_awaited_already_keeps_its_time() {
     state.wait(Waiting::Nothing, START);
     state.upstream_wait(START + 10);
     state.upstream_wait(START + 1_000);
-    watch.sweep(START + 10);
+    watch.sweep(START + 10, |_| ());
     assert!(state.upstream_late());
     state.upstream_until(0);
     assert!(!state.upstream_late());
     state.upstream_wait(START + 1_000);
-    watch.sweep(START + 999);
+    watch.sweep(START + 999, |_| ());
     assert!(!state.upstream_late());
-    watch.sweep(START + 1_000);
+    watch.sweep(START + 1_000, |_| ());
     assert!(state.upstream_late());
 }
 
@@ -293,16 +294,16 @@ fn each_connection_is_watched_for_itself_and_its_place_used_again() {
     let second = watched();
     let number = first.watch.add(Rc::clone(&second.state));
     first.wait(Waiting::Nothing, 0);
-    first.watch.sweep(START + 10_000);
+    first.watch.sweep(START + 10_000, |_| ());
     assert_eq!(first.state.tripped(), None);
     assert_eq!(second.state.tripped(), Some(Trip::Close));
 
     first.watch.remove(number);
     second.wait(Waiting::Head, 20_000);
-    first.watch.sweep(START + 90_000);
+    first.watch.sweep(START + 90_000, |_| ());
     assert_eq!(second.state.tripped(), None);
     assert_eq!(first.watch.add(Rc::clone(&second.state)), number);
-    first.watch.sweep(START + 90_000);
+    first.watch.sweep(START + 90_000, |_| ());
     assert!(second.state.tripped().is_some());
 }
 
@@ -324,7 +325,32 @@ fn the_last_waker_is_the_one_that_is_woken() {
     let connection = watched();
     let later = Arc::new(Woken::default());
     connection.state.wake_with(&Waker::from(Arc::clone(&later)));
-    connection.watch.sweep(START + 10_000);
+    connection.watch.sweep(START + 10_000, |_| ());
     assert_eq!(connection.woken.0.load(Ordering::Relaxed), 0);
     assert_eq!(later.0.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn the_limit_that_was_met_is_told_once() {
+    let connection = watched();
+    let met = |after_ms| {
+        let told = RefCell::new(Vec::new());
+        let note = |overdue| told.borrow_mut().push(overdue);
+        connection.watch.sweep(START + after_ms, note);
+        told.into_inner()
+    };
+    connection.wait(Waiting::Head, 0);
+    assert_eq!(met(9_999), []);
+    assert_eq!(met(10_000), [Overdue::Head]);
+    assert_eq!(met(20_000), []);
+    connection.wait(Waiting::Request, 20_000);
+    assert_eq!(met(95_000), [Overdue::Idle]);
+    assert_eq!(connection.state.gone().code, "client-gone");
+    connection.state.stalled(START + 100_000);
+    assert_eq!(met(160_000), [Overdue::Write]);
+    assert_eq!(connection.state.gone().code, "client-takes-nothing");
+    // That the rest of what nobody wants does not come is nobody's limit.
+    connection.wait(Waiting::Linger, 160_000);
+    assert_eq!(met(162_000), []);
+    assert_eq!(connection.state.tripped(), Some(Trip::Close));
 }

@@ -1,0 +1,120 @@
+//! What was decided of a request.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use http::uri::PathAndQuery;
+use lockgate_policy::inflate::Plan;
+use lockgate_policy::websocket::Terms;
+use lockgate_policy::{
+    compress, grpc, BodyMachine, Denial, Edit, Identity, PolicyError, Program, Span,
+};
+use lockgate_wire::websocket::Offer;
+
+use crate::route::Matched;
+use crate::split::ChosenBy;
+use crate::trace::Trace;
+
+/// A policy that watches a body.
+pub struct Watcher {
+    /// What watches.
+    pub machine: Box<dyn BodyMachine>,
+    /// Number of its step, in the API and in the trace.
+    pub step: usize,
+    /// Whether its refusal holds; it is only written down otherwise.
+    pub enforced: bool,
+}
+
+/// How a request shall end.
+#[derive(Debug)]
+pub enum End {
+    /// It goes to the API's upstream.
+    Forward,
+    /// It is refused.
+    Refuse(Denial),
+    /// A policy answered.
+    Respond(Box<http::Response<Vec<u8>>>),
+}
+
+impl Default for Judgement {
+    fn default() -> Self {
+        Self {
+            end: End::Forward,
+            matched: None,
+            version: None,
+            operation: None,
+            rewritten: None,
+            outgoing: None,
+            upstream: None,
+            chosen_by: ChosenBy::Api,
+            identity: None,
+            known: None,
+            client: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            proxy: false,
+            program: None,
+            trace: Trace::default(),
+            decided: None,
+            edits: Vec::new(),
+            answer_edits: Vec::new(),
+            shown: None,
+            websocket: None,
+            grpc: None,
+            inflate: None,
+            packing: None,
+            watchers: Vec::new(),
+            errors: Vec::new(),
+        }
+    }
+}
+
+/// What was decided of a request, and why.
+pub struct Judgement {
+    /// How it shall end.
+    pub end: End,
+    /// The API that it was routed to.
+    pub matched: Option<Matched>,
+    /// The version of the API that it asks for.
+    pub version: Option<usize>,
+    /// The operation of the API's document that it is.
+    pub operation: Option<u32>,
+    /// Path and query in normal form, where they arrived in another.
+    pub rewritten: Option<String>,
+    /// What the upstream is asked for, where that is not what arrived.
+    pub outgoing: Option<PathAndQuery>,
+    /// The upstream that it goes to, an index into the snapshot's. Whatever sets
+    /// it before the end of judging decides; else the API's own or its split does.
+    pub upstream: Option<usize>,
+    /// What chose it.
+    pub chosen_by: ChosenBy,
+    /// Who calls.
+    pub identity: Option<Identity>,
+    /// Whose credential was refused, where that is certain; for the event alone.
+    pub known: Option<Box<Identity>>,
+    /// The client's address.
+    pub client: IpAddr,
+    /// Whether that is a proxy that is believed, and speaks for many.
+    pub proxy: bool,
+    /// What its program looks like, where somebody asks.
+    pub program: Option<Box<Program>>,
+    /// What each policy said.
+    pub trace: Trace,
+    /// Where the configuration says what refused.
+    pub decided: Option<Span>,
+    /// Changes to the request, besides the API's own.
+    pub edits: Vec<Edit>,
+    /// Changes to the answer, besides the API's own.
+    pub answer_edits: Vec<Edit>,
+    /// By step, the request's head as a plugin that judges the answer sees it.
+    pub shown: Option<Box<[Option<serde_json::Value>]>>,
+    /// What is offered where it becomes a WebSocket, and what may pass over it.
+    pub websocket: Option<Box<(Offer, Terms)>>,
+    /// The call of gRPC that it is, where the API says which it takes.
+    pub grpc: Option<grpc::Call>,
+    /// How the body is unpacked, and by which step.
+    pub inflate: Option<Box<(usize, Plan)>>,
+    /// How the client wants its answer packed, and by which step.
+    pub packing: Option<(usize, compress::Asked)>,
+    /// What watches the body.
+    pub watchers: Vec<Watcher>,
+    /// Errors of policies, for the log.
+    pub errors: Vec<PolicyError>,
+}
