@@ -1,4 +1,4 @@
-"""`docs/reference/pipeline.md` with its picture, and the policies in `life-of-a-request.md`, from the list in the code."""
+"""`docs/reference/pipeline.md` with its picture, and the policies in life-of-a-request.md, from the list in code."""
 
 from __future__ import annotations
 

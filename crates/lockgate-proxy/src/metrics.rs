@@ -264,6 +264,7 @@ impl Metrics {
             out,
             "lockgate_clients_timed_out_total",
             "counter",
+            &["limit"],
             "Clients that were too slow, by the limit that they met; most are not refused, but let go without a word.",
         );
         for overdue in Overdue::ALL {
