@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -23,6 +24,7 @@ from gateway.harness import bundles
 from gateway.harness.gate import Gate
 from gateway.harness.secure import Http2, Reply, context
 from gateway.harness.talks import Server
+from gateway.harness.tokens import Tokens
 from gateway.harness.upstream import AutoUpstream
 from lockgate.config.bundle_types import Bundle, PlacedWebsocket, WebsocketConfig
 from support.certificates import Authority
@@ -325,6 +327,25 @@ def test_a_revoked_key_ends_what_it_opened(gate: Gate, authority: Authority, ser
         assert web.whole() == b"in"
         gate.facts({"seq": sequence + 2, "kind": "key.revoke", "id": "key_ws2", "at_ms": 1})
         assert web.closes() == (1008, "websocket-ended")
+
+
+def test_a_token_that_expires_ends_what_it_opened(gate: Gate, authority: Authority, server: Server) -> None:
+    tokens = Tokens()
+    gate.load(tokens.add_to(taking(authority, server.port, bounds(), keys=[bundles.jwt(tokens.name)])))
+    tokens.publish(gate)
+    soon = int(time.time()) + 3
+    with Http2(gate.port(), authority.pem) as client:
+        other = Web(client, "/talk", ("authorization", tokens.bearer(soon + 600)))
+        web = Web(client, "/talk", ("authorization", tokens.bearer(soon)))
+        web.say("in")
+        assert web.whole() == b"in"
+        assert web.closes() == (1008, "websocket-ended")
+        assert time.time() >= soon, "it was good until then"
+        assert client.answer(web.stream).over
+        other.say("still in")
+        assert other.whole() == b"still in"
+        assert Web(client, "/talk", ("authorization", tokens.bearer(soon))).reply.status == 401
+    assert gate.written(path="/talk", reason="websocket-ended")
 
 
 def test_a_stream_that_is_reset_ends_at_the_upstream(gate: Gate, authority: Authority, server: Server) -> None:

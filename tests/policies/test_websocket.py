@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from gateway.harness.gate import Gate
 from gateway.harness.secure import connect as secured
 from gateway.harness.secure import context
 from gateway.harness.talks import WITHIN, Server
+from gateway.harness.tokens import Tokens
 from gateway.harness.upstream import AutoUpstream
 from gateway.harness.wire import Wire, request
 from lockgate.config import load
@@ -245,6 +247,30 @@ def test_a_revoked_key_ends_what_it_opened(gate: Gate, server: Server, tmp_path:
             assert await web.recv() == "in"
             gate.facts({"seq": sequence + 2, "kind": "key.revoke", "id": "key_ws", "at_ms": 1})
             assert await closes(web) == (1008, "websocket-ended")
+
+    asyncio.run(talk())
+    assert gate.written(path="/talk", reason="websocket-ended")
+
+
+def test_a_token_that_expires_ends_what_it_opened(gate: Gate, server: Server, tmp_path: Path) -> None:
+    tokens = Tokens()
+    gate.load(tokens.add_to(taking(server.port, tmp_path, keys=[bundles.jwt(tokens.name)])))
+    tokens.publish(gate)
+    soon = int(time.time()) + 3
+
+    def bearing(expires: int) -> dict[str, Any]:
+        return {"additional_headers": {"Authorization": tokens.bearer(expires)}}
+
+    async def talk() -> None:
+        async with opened(gate, **bearing(soon + 600)) as other, opened(gate, **bearing(soon)) as web:
+            await web.send("in")
+            assert await web.recv() == "in"
+            assert await closes(web) == (1008, "websocket-ended")
+            assert time.time() >= soon, "it was good until then"
+            await other.send("still in")
+            assert await other.recv() == "still in"
+        with pytest.raises(InvalidStatus):
+            await connect(f"ws://127.0.0.1:{gate.port()}/talk", proxy=None, **bearing(soon))
 
     asyncio.run(talk())
     assert gate.written(path="/talk", reason="websocket-ended")

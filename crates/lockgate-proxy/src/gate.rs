@@ -210,6 +210,7 @@ impl Gate {
         let upstreams = Arc::<Registry>::default();
         let (told, heard) = (Arc::clone(&log), Arc::clone(&log));
         upstreams.tell_to(move |code, message| system(&told, code, message));
+        let metrics = Metrics::new(settings.workers);
         let shared = Arc::new(Shared {
             current: Arc::new(ArcSwapOption::empty()),
             facts: FactStore::open(&folder.join("facts.log")).map_err(GateError::State)?,
@@ -217,12 +218,13 @@ impl Gate {
             tokens: Arc::new(TokenCache::default()),
             refetches: Refetches::new().map_err(GateError::State)?,
             inquiries: Inquiries::new().map_err(GateError::State)?,
-            metrics: Metrics::new(settings.workers),
+            metrics: Arc::clone(&metrics),
             ledger: Ledger::default(),
             upstreams,
             managed: Managed::open(&folder),
             memory: Memory::default(),
-            quic: http3::Shared::new(&folder, &settings.pepper).map_err(GateError::State)?,
+            quic: http3::Shared::new(&folder, &settings.pepper, &metrics)
+                .map_err(GateError::State)?,
             log,
             connections: AtomicU32::new(0),
             draining: AtomicBool::new(false),

@@ -62,6 +62,8 @@ pub struct Metrics {
     pub accepted: AtomicU64,
     /// Clients of HTTP/3 that were asked to prove their address.
     pub retried: AtomicU64,
+    /// QUIC packets that went on to another worker, or to another process.
+    pub passed_on: AtomicU64,
     /// Connections closed at once, by why.
     pub turned_away: [AtomicU64; Full::ALL.len()],
     /// Clients that were too slow, by the limit that they met.
@@ -97,6 +99,7 @@ impl Metrics {
             panics: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
             retried: AtomicU64::new(0),
+            passed_on: AtomicU64::new(0),
             turned_away: Default::default(),
             timed_out: Default::default(),
             accept_errors: AtomicU64::new(0),
@@ -282,6 +285,11 @@ impl Metrics {
                 "lockgate_quic_retries_total",
                 "Clients of HTTP/3 that were asked to prove their address before anything was kept for them.",
                 &self.retried,
+            ),
+            (
+                "lockgate_quic_packets_passed_on_total",
+                "QUIC packets that one worker read and another has the connection of, and that were passed on to it.",
+                &self.passed_on,
             ),
             (
                 "lockgate_accept_errors_total",

@@ -16,6 +16,7 @@ use quinn::{
 use super::cids::{Generator, Keys};
 use super::socket::{Exchange, Socket};
 use crate::bundle::ListenerLimits;
+use crate::metrics::Metrics;
 use crate::tls::{Quic, Tls};
 
 /// What a stream may send before it is read on, bytes, as over HTTP/2.
@@ -57,7 +58,7 @@ impl Shared {
     ///
     /// # Errors
     /// If the folder cannot be used.
-    pub fn new(folder: &Path, secret: &[u8]) -> io::Result<Self> {
+    pub fn new(folder: &Path, secret: &[u8], metrics: &Arc<Metrics>) -> io::Result<Self> {
         let secret = hmac::Key::new(hmac::HMAC_SHA256, secret);
         let derive = |label: &str| hmac::sign(&secret, label.as_bytes());
         let mut process = [0; 4];
@@ -74,6 +75,7 @@ impl Shared {
             exchange: Arc::new(Exchange::open(
                 &folder.join("quic"),
                 Arc::clone(&keys),
+                Arc::clone(metrics),
                 process,
             )?),
             keys,

@@ -22,6 +22,7 @@ use quinn::{AsyncUdpSocket, UdpPoller};
 use tokio::io::Interest;
 
 use super::cids::{self, Keys, Owner};
+use crate::metrics::Metrics;
 
 /// What stands before a packet that is passed on: address, port, ECN, and the
 /// address that it came to.
@@ -39,6 +40,7 @@ pub struct Exchange {
     /// Held, so that names of any length can be reached through it.
     handle: std::fs::File,
     keys: Arc<Keys>,
+    metrics: Arc<Metrics>,
     process: u32,
     /// The number of the next endpoint.
     next: AtomicU16,
@@ -51,12 +53,18 @@ impl Exchange {
     ///
     /// # Errors
     /// If it cannot be made.
-    pub fn open(folder: &Path, keys: Arc<Keys>, process: u32) -> io::Result<Self> {
+    pub fn open(
+        folder: &Path,
+        keys: Arc<Keys>,
+        metrics: Arc<Metrics>,
+        process: u32,
+    ) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
         let exchange = Self {
             handle: std::fs::File::open(folder)?,
             folder: folder.to_owned(),
             keys,
+            metrics,
             process,
             next: AtomicU16::new(0),
             bound: Mutex::default(),
@@ -228,7 +236,11 @@ impl Socket {
         message.extend_from_slice(&to.octets());
         message.extend_from_slice(packet);
         match self.passing.send_to(&message, self.exchange.name(owner)) {
-            Ok(_) => true,
+            Ok(_) => {
+                let count = &self.exchange.metrics.passed_on;
+                count.fetch_add(1, Ordering::Relaxed);
+                true
+            }
             // It has too much to do: a lost packet is sent again.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => true,
             // Its process is gone, which its client is told.
