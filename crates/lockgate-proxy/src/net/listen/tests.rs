@@ -147,15 +147,24 @@ fn a_flood_costs_as_much_as_many_new_connections() {
     };
     let admit = |now_ms| admission.admit(address, 9, Some(each), now_ms).map(drop);
     admit(1_000).unwrap();
-    admission.charge(address, each, 1_000);
-    admission.charge(address, each, 1_000);
+    for _ in 0..3 {
+        admission.charge(address, each, 1_000);
+    }
     assert_eq!(admit(1_000), Err(Full::Rate));
+    assert_eq!(admit(3_500), Err(Full::Rate));
     assert_eq!(
-        admit(1_100),
+        admit(3_550),
         Ok(()),
-        "what is owed is never more than the burst"
+        "what is owed is never more than the burst and one flood"
     );
-    admission.charge("10.0.0.2".parse().unwrap(), each, 1_100);
+    admission.charge(address, each, 3_550);
+    assert_eq!(
+        admit(6_000),
+        Err(Full::Rate),
+        "who floods again waits as long as for fifty connections"
+    );
+    assert_eq!(admit(6_100), Ok(()));
+    admission.charge("10.0.0.2".parse().unwrap(), each, 6_100);
     let none = Each {
         per_second: 0,
         ..each
