@@ -5,6 +5,7 @@ What tests of the gate try already (fields of one hop, trailers, interim answers
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
@@ -45,6 +46,8 @@ class Case:
     body: bytes | None = b"ok"
     after: Literal["open", "closed"] = "open"
     """The client's connection: whether a second request is served on it."""
+    dated: bool = False
+    """The client's answer says when the gate had it."""
 
 
 def said(status: str, *fields: str, body: bytes = b"", version: str = "1.1") -> bytes:
@@ -140,8 +143,9 @@ CASES = [
     Case(
         "205 has no content", "9110 15.3.6", answer=said("205 Reset Content", "Content-Length: 0"), status=205, body=b""
     ),
+    Case("an answer without a date gets one", "9110 6.6.1", dated=True),
     Case(
-        "an answer has a date",
+        "an answer's own date goes on",
         "9110 6.6.1",
         answer=said("200 OK", OK, "Date: Sun, 06 Nov 1994 08:49:37 GMT", body=b"ok"),
         told={"date": "Sun, 06 Nov 1994 08:49:37 GMT"},
@@ -254,7 +258,18 @@ def exchange(case: Case, client: Client, far: Upstream) -> str | None:
         return f"it was answered as {got.first!r}"
     if case.after == "closed" and not client.ended():
         return "the connection stays open"
+    if case.dated and not is_now(got.all("date")):
+        return f"it is dated {got.all('date')}"
     return differs(case.told, {name.lower(): value for name, value in got.headers})
+
+
+def is_now(dates: list[str]) -> bool:
+    """Whether it is one date, in the form that may be sent (RFC 9110 section 5.6.7), of this hour."""
+    try:
+        [told] = [dt.datetime.strptime(date, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=dt.UTC) for date in dates]
+    except ValueError:
+        return False
+    return abs(dt.datetime.now(dt.UTC) - told) < dt.timedelta(hours=1)
 
 
 def judged(gate: Gate, case: Case) -> str | None:

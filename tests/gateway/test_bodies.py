@@ -5,13 +5,18 @@ from __future__ import annotations
 import hashlib
 import secrets
 import threading
+from pathlib import Path
 
 import pytest
 
 from gateway.harness import bundles
 from gateway.harness.gate import Gate
+from gateway.harness.http3 import Http3
+from gateway.harness.secure import Http2, Reply
 from gateway.harness.upstream import AutoUpstream, Upstream
 from gateway.harness.wire import answer, chunked, request
+from support.certificates import Authority
+from support.waiting import until
 
 
 def test_a_length_stays_a_length(gate: Gate, upstream: Upstream) -> None:
@@ -219,6 +224,51 @@ def test_server_sent_events_are_not_kept_back(gate: Gate, upstream: Upstream) ->
         assert client.chunk() == event
     client.close()
     assert wire.rest() == b"", "a reader that left ends the stream"
+
+
+@pytest.mark.parametrize("version", ["HTTP/2", "HTTP/3"])
+@pytest.mark.parametrize("leaves", ["the stream", "the connection"])
+def test_server_sent_events_are_not_kept_back_over(
+    version: str, leaves: str, gate: Gate, upstream: Upstream, tmp_path: Path
+) -> None:
+    """Each event is there before the next is sent, as over HTTP/1.1."""
+    authority = Authority(tmp_path)
+    listener = bundles.listener(tls=bundles.tls(authority.issue("gate", "shop.example")), http3=True)
+    gate.load(bundles.bundle([bundles.api()], [bundles.upstream(upstream.port)], listeners=[listener]))
+    client = (Http2 if version == "HTTP/2" else Http3)(gate.port(), authority.pem)
+    with client:
+        stream = client.ask("/events", "GET", ("accept", "text/event-stream"))
+        reply = client.replies[stream]
+        wire, _ = upstream.serve(
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
+        while not reply.headers:
+            client.hear()
+        assert (reply.status, reply.get("content-type")) == (200, "text/event-stream")
+        sent = b""
+        for number in range(20):
+            event = b"id: %d\ndata: tick\n\n" % number
+            wire.send(b"%x\r\n%b\r\n" % (len(event), event))
+            sent += event
+            take(client, reply, len(sent))
+            assert (reply.body, reply.over, reply.reset) == (sent, False, None)
+        if leaves == "the stream":
+            client.cancel(stream)
+            assert wire.rest() == b"", "a reader that left ends the stream, however long no event comes"
+    if leaves == "the connection":
+        assert wire.rest() == b"", "the same"
+    assert gate.written(path="/events", reason="client-gone")
+
+
+def take(client: Http2 | Http3, reply: Reply, length: int) -> None:
+    """Hears until so much of a body is there."""
+
+    def is_there() -> bool:
+        if len(reply.body) < length:
+            client.hear()
+        return len(reply.body) >= length
+
+    until(is_there, f"{length} bytes")
 
 
 def test_server_sent_events_until_the_end(gate: Gate, upstream: Upstream) -> None:

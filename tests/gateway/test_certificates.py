@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import ssl
 from collections.abc import Iterator
@@ -184,11 +185,12 @@ def test_renewed_by_itself_when_the_authority_suggests_it(certified: Certified) 
         now - timedelta(hours=2),
         now - timedelta(hours=1),
     )
-    # What is known of its window is forgotten, as after the hours until it is asked for again.
+    # It is a day old, and what is known of its window forgotten, as after the hours until it is asked for again.
     assert running.process.stop() == 0
-    for status in (certified.folder / ".lockgate/certificates").glob("*/status.json"):
-        status.write_text(status.read_text().replace('"next_check": "', '"next_check_before": "'))
-        status.chmod(0o600)
+    for path in (certified.folder / ".lockgate/certificates").glob("*/status.json"):
+        status = json.loads(path.read_text())
+        status |= {"next_check": None, "issued": (now - timedelta(days=1)).isoformat()}
+        path.write_text(json.dumps(status))
     certified.start()
     until(lambda: certified.shown(host) != first, "the renewal", within=60)
 

@@ -15,16 +15,22 @@ from gateway.conftest import Measured
 from gateway.harness import bundles
 from gateway.harness.bundles import Signer
 from gateway.harness.gate import Gate
+from gateway.harness.secure import connect, context
 from gateway.harness.upstream import AutoUpstream
-from gateway.harness.wire import Client, Closed, request
+from gateway.harness.wire import Client, Closed, Wire, request
 from lockgate.config.bundle_types import Bundle, ListenerLimits
+from support.certificates import Authority
 from support.waiting import until
 
 CLIENTS = 1_000
 IDLE = 10_000
 AT_ONCE = 100
 MOST_EACH = 8_000
-"""Bytes of the gate's memory; the budget for a connection with TLS on top is 20,000."""
+"""Bytes of the gate's memory."""
+IDLE_TLS = 2_000
+"""As many as shake hands here within a few seconds; each costs the test a session of OpenSSL's too."""
+MOST_EACH_TLS = 20_000
+ASKED = request(host="shop.example")
 SPARE = 1_000
 """Descriptors besides the connections: upstreams, pipes, the test runner's own."""
 
@@ -109,6 +115,44 @@ def test_ten_thousand_idle_connections(tmp_path: Path, auto: AutoUpstream, signe
         assert crowd[-1].get().status == 200
         assert gate.count("lockgate_refusals_total") == 0
         assert each <= MOST_EACH
+
+
+def test_idle_connections_over_tls(tmp_path: Path, auto: AutoUpstream, signer: Signer, measured: Measured) -> None:
+    """The same with TLS on top, held to what one may cost; whoever comes beside them is served."""
+    authority = Authority(tmp_path)
+    wanted = IDLE_TLS + SPARE
+    how = context(authority.pem)
+    with (
+        descriptors(wanted),
+        Gate(tmp_path / "state", signer=signer, workers=2, descriptors=wanted) as gate,
+        contextlib.ExitStack() as connected,
+    ):
+        told = bounded(auto, bundles.limits(idle_timeout_ms=600_000, connections_per_ip=wanted))
+        told["listeners"][0]["tls"] = bundles.tls(authority.issue("crowd", "shop.example"))
+        gate.load(told)
+        port = gate.port()
+
+        def client() -> Wire:
+            wire = Wire(connect(port, how))
+            connected.callback(wire.close)
+            wire.send(ASKED)
+            assert wire.message().status == 200
+            return wire
+
+        for _ in range(200):
+            client().close()
+        until(lambda: gate.tell("stats")["connections"] == 0, "the warm-up to end")
+        before = gate.memory()
+        crowd = [client() for _ in range(IDLE_TLS)]
+        assert gate.tell("stats")["connections"] == IDLE_TLS
+        each = (gate.memory() - before) / IDLE_TLS
+        measured("bytes of memory per idle connection over TLS", round(each))
+        for held in (client(), crowd[0], crowd[-1]):
+            held.send(ASKED)
+            assert held.message().status == 200, "there is room for one more, and those that rest are still there"
+        assert all(held.silent() for held in crowd[:: IDLE_TLS // 100])
+        assert gate.count("lockgate_refusals_total") == 0
+        assert 0 < each <= MOST_EACH_TLS
 
 
 def test_more_connections_than_the_listener_takes(gate: Gate, auto: AutoUpstream) -> None:

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName};
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use lockgate_wire::framing::trailer;
 use lockgate_wire::headers::{remove_hop_by_hop, remove_look_alikes, strip_identity};
@@ -321,15 +321,8 @@ impl Arriving {
     fn trailers(&mut self, frame: Frame<Bytes>) -> Result<Option<Frame<Bytes>>, Broken> {
         let mut trailers = frame.into_trailers().unwrap_or_default();
         remove_hop_by_hop(&mut trailers);
-        // HTTP/1.1 refuses them with the body's framing; a stream of HTTP/2 just loses them.
-        let forbidden: Vec<HeaderName> = trailers
-            .keys()
-            .filter(|name| trailer::is_forbidden(name.as_str()) || **name == X_REQUEST_ID)
-            .cloned()
-            .collect();
-        for name in forbidden {
-            trailers.remove(name);
-        }
+        trailer::remove_forbidden(&mut trailers);
+        trailers.remove(X_REQUEST_ID);
         strip_identity(&mut trailers, false);
         for name in &self.snapshot.credentials {
             remove_look_alikes(&mut trailers, name);

@@ -16,7 +16,7 @@ use crate::reasons;
 use crate::snapshot::Passthrough;
 use crate::tls::reasons::{PASSTHROUGH_ENDED, PASSTHROUGH_IDLE};
 use crate::tls::{give_up, Carried};
-use crate::upstream::Raw;
+use crate::upstream::{Led, Raw};
 use crate::worker::{Origin, Worker};
 
 mod half;
@@ -45,7 +45,7 @@ pub(crate) async fn carry(
     state.wait(Waiting::Nothing, worker.clock.coarse_ms());
     let mut told = Told::begin(worker, origin, state, &carried, &way);
     let mut stream = carried.stream;
-    let own = |here, there| worker.listens_at(here, there);
+    let own = |led: Led<'_>| worker.listens_at(led);
     let connecting = worker.pools.raw(&way.upstream, state, &carried.name, &own);
     let connected = connecting.await;
     let upstream = match connected {

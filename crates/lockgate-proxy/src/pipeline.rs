@@ -285,7 +285,7 @@ pub async fn serve_request(
     // Whose connection it is.
     let listener = &exchange.listener;
     inquire(&worker.shared, listener, state).await;
-    if let Some(reason) = misdirected(&worker.shared, listener, state, &parts.headers, false) {
+    if let Some(reason) = misdirected(&worker.shared, listener, state, &parts.headers) {
         // A revoked certificate ends its connection; one for another host goes on with its own.
         let ends = reason != &MISDIRECTED;
         state.retiring.set(state.retiring.get() || ends);
@@ -561,13 +561,11 @@ fn rescue(exchange: &mut Exchange, reason: Option<ReasonRef>) -> Denial {
 
 /// Why a request may not come over its connection: that was made for another
 /// host, in the clear, or by a client whose certificate is not good any more.
-/// `again` looks at the certificate though nothing has changed.
 pub(crate) fn misdirected(
     shared: &Shared,
     listener: &CompiledListener,
     state: &ConnectionState,
     headers: &HeaderMap,
-    again: bool,
 ) -> Option<ReasonRef> {
     let Some(secured) = state.tls() else {
         // The listener was changed after the connection was made.
@@ -577,7 +575,7 @@ pub(crate) fn misdirected(
         // The listener is plain by now, and nobody vouches for the client.
         return secured.client().is_some().then_some(&CERTIFICATE_REFUSED);
     };
-    let refused = distrusted(tls, secured, again);
+    let refused = distrusted(tls, secured);
     if let Some(reason) = refused.or_else(|| shared.inquiries.refuses(tls, secured)) {
         return Some(reason);
     }
@@ -593,7 +591,7 @@ pub(crate) fn misdirected(
 /// Whom nobody vouches for any more is not asked about.
 async fn inquire(shared: &Shared, listener: &CompiledListener, state: &ConnectionState) {
     if let (Some(tls), Some(secured)) = (&listener.tls, state.tls()) {
-        if shared.inquiries.due(tls, secured) && distrusted(tls, secured, false).is_none() {
+        if shared.inquiries.due(tls, secured) && distrusted(tls, secured).is_none() {
             let silent_ms = wall_ms().saturating_sub(shared.facts.heard_ms());
             // In a box, so that requests without it carry nothing of it along.
             Box::pin(shared.inquiries.hear(tls, secured, silent_ms)).await;
@@ -601,15 +599,17 @@ async fn inquire(shared: &Shared, listener: &CompiledListener, state: &Connectio
     }
 }
 
-/// Why the client's certificate is not good any more. `again` looks at it though nothing has changed.
-fn distrusted(tls: &Arc<Tls>, secured: &Secured, again: bool) -> Option<ReasonRef> {
-    if again || !secured.was_good_by(tls) {
+/// Why the client's certificate is not good any more.
+fn distrusted(tls: &Arc<Tls>, secured: &Secured) -> Option<ReasonRef> {
+    // Who showed none has none that could run out.
+    let now_ms = secured.client().map_or(0, |_| wall_ms());
+    if !secured.was_good_by(tls, now_ms) {
         if let Err(reason) = tls.still_trusts(secured) {
             return Some(reason);
         }
-        secured.is_good_by(tls);
+        secured.is_good_by(tls, now_ms);
     }
-    let ended = |client: &ClientCertificate| !client.holds(wall_ms());
+    let ended = |client: &ClientCertificate| !client.holds(now_ms);
     secured
         .client()
         .is_some_and(ended)
@@ -624,9 +624,7 @@ pub(crate) fn outlived(worker: &Worker, origin: &Origin, state: &ConnectionState
     let (_, listener) = worker.snapshot(origin);
     let tls = listener.tls.as_ref();
     let inquiries = &worker.shared.inquiries;
-    tls.is_none_or(|tls| {
-        distrusted(tls, secured, false).is_some() || inquiries.shuts_out(tls, secured)
-    })
+    tls.is_none_or(|tls| distrusted(tls, secured).is_some() || inquiries.shuts_out(tls, secured))
 }
 
 /// The target as it arrived, without scheme and authority.

@@ -54,7 +54,7 @@ pub use head::Head;
 pub use http1::Upgrading;
 pub use keeper::Keeper;
 pub use link::{Broke, Link, Written};
-pub use raw::Raw;
+pub use raw::{Led, Raw};
 
 pub use report::{standing, write, Standing};
 pub use state::Registry;

@@ -35,7 +35,7 @@ use crate::plugins::Ledger;
 use crate::refetch::Refetches;
 use crate::snapshot::{CompiledListener, Snapshot};
 use crate::tls::{self, Handshake, Managed};
-use crate::upstream::{Pools, Registry};
+use crate::upstream::{Led, Pools, Registry};
 use crate::{http2, http3, passthrough};
 
 mod failed;
@@ -369,13 +369,11 @@ impl Worker {
         crate::gate::system(&self.shared.log, code, message);
     }
 
-    /// Whether a connection between these two ends is one to the gate itself.
-    pub(crate) fn listens_at(&self, here: SocketAddr, there: SocketAddr) -> bool {
+    /// Whether a connection that led there is one to the gate itself.
+    pub(crate) fn listens_at(&self, led: Led<'_>) -> bool {
         let listeners = self.listeners.borrow();
-        let mut bound = listeners
-            .iter()
-            .filter_map(|listening| listening.bound.network());
-        bound.any(|bound| itself::is_at(bound, here, there))
+        let mut bound = listeners.iter().map(|listening| &listening.bound);
+        bound.any(|bound| itself::is_at(bound, led))
     }
 
     fn listen(self: &Rc<Self>, listening: Arc<Listening>, socket: ListeningSocket) {

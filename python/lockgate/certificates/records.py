@@ -62,6 +62,8 @@ class Status(BaseModel):
     """Orders that failed since the last that did not."""
     next_attempt: datetime | None = None
     """Not to try again before."""
+    asked_until: datetime | None = None
+    """The same by the authority's own word, which no change of the configuration passes over."""
     last_error: str | None = None
     """Why the last order failed; nothing where it did not."""
     last_error_at: datetime | None = None

@@ -191,7 +191,7 @@ class _Keeper:
         try:
             kept = await asyncio.to_thread(self._store.load, self._wanted.names)
             await self._tell(kept)
-            step = due(_passed_over(kept) if at_once else kept, self._wanted, self._clock.now())
+            step = due(_woken(kept) if at_once else kept, self._wanted, self._clock.now())
             if isinstance(step, Renew):
                 await self._renew(at_once)
             elif isinstance(step, AskWindow):
@@ -277,3 +277,9 @@ async def _note_failure(store: Store, kept: Kept, wanted: Wanted, words: str, er
 
 def _passed_over(kept: Kept) -> Kept:
     return replace(kept, status=kept.status.model_copy(update={"next_attempt": None}))
+
+
+def _woken(kept: Kept) -> Kept:
+    """Without the wait of our own; for what an authority asked for, no change is a reason."""
+    asked = kept.status.asked_until
+    return replace(kept, status=kept.status.model_copy(update={"next_attempt": asked}))

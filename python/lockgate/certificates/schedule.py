@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from lockgate.certificates.chain import same_key
+from lockgate.certificates.chain import Chain, same_key
 from lockgate.certificates.records import Kept, Status
 
 if TYPE_CHECKING:
@@ -18,6 +18,10 @@ RENEW_PART: Final = 2 / 3
 """Of a certificate's life, after which it is renewed where the authority says nothing."""
 LATEST_PART: Final = 9 / 10
 """After which it is renewed whatever the authority suggests: a window near the end leaves no time for failures."""
+KEPT_PART: Final = 1 / 10
+KEPT_LONGEST: Final = timedelta(hours=6)
+"""From when it was had it is kept so long, or for that part of its life, however old a clock or a window makes it.
+Not longer: an authority that will revoke it wants it replaced within a day (RFC 9773 section 4.2)."""
 FIRST_RETRY_SECONDS: Final = 120.0
 """Doubled each time: five attempts in the first hour, as many as Let's Encrypt lets fail."""
 LONGEST_RETRY_SECONDS: Final = 6 * 3600.0
@@ -91,12 +95,20 @@ def renew_at(kept: Kept, wanted: Wanted, now: datetime) -> RenewAt:
         return RenewAt(now, "another profile is wanted")
     if wanted.request_pem is not None and not same_key(wanted.request_pem, chain):
         return RenewAt(now, "the signing request has another key")
+    return _by_age(chain, status)
+
+
+def _by_age(chain: Chain, status: Status) -> RenewAt:
     life = chain.not_after - chain.not_before
-    if status.window is not None and status.window.chosen <= chain.not_before + life * LATEST_PART:
-        return RenewAt(status.window.chosen, "the authority suggests it")
+    # A clock that is fast, or a window that is always over, would have it ordered again and again.
+    ordered = status.issued if status.source == "acme" else None
+    earliest = chain.not_before if ordered is None else ordered + min(life * KEPT_PART, KEPT_LONGEST)
+    latest = chain.not_before + life * LATEST_PART
+    if status.window is not None and status.window.chosen <= latest:
+        return RenewAt(max(status.window.chosen, earliest), "the authority suggests it")
     if status.window is not None:
-        return RenewAt(chain.not_before + life * LATEST_PART, "the authority's window leaves too little time")
-    return RenewAt(chain.not_before + life * RENEW_PART, "two thirds of its life are over")
+        return RenewAt(max(latest, earliest), "the authority's window leaves too little time")
+    return RenewAt(max(chain.not_before + life * RENEW_PART, earliest), "two thirds of its life are over")
 
 
 def back_off(
@@ -121,6 +133,7 @@ def failed(status: Status, error: str, asked: float | None, now: datetime) -> St
             "last_error": error,
             "last_error_at": now,
             "next_attempt": now + timedelta(seconds=back_off(attempts, asked=asked)),
+            "asked_until": None if asked is None else now + timedelta(seconds=asked),
         }
     )
 

@@ -14,7 +14,10 @@ from lockgate.cli._certificates import Row, certificate_store
 from lockgate.cli._report import Json, leave, tables
 from lockgate.cli._state import StateDir
 
-app = typer.Typer(help="List, show, renew and import the certificates of listeners.", no_args_is_help=True)
+app = typer.Typer(
+    help="List, show, renew and import the certificates of listeners.\n\nExample: lockgate certs list",
+    no_args_is_help=True,
+)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The certificate's name, or a host that it is for.")]
 
@@ -160,6 +163,8 @@ def csr(
 
     The request goes to standard output. Its key stays in the state folder, and is the same until a certificate for
     it was imported: lockgate certs import api.pem
+
+    Exits with 0 if it was made, 2 if there is no state folder, or a host is none that a certificate can be for.
 
     Example: lockgate certs csr api.example.com > api.csr
     """

@@ -9,7 +9,10 @@ import typer
 
 from lockgate.cli._report import ConfigFile, Json, load_or_exit
 
-app = typer.Typer(help="Print the configuration's schema, or what is in force in the end.", no_args_is_help=True)
+app = typer.Typer(
+    help="Print the configuration's schema, or what is in force in the end.\n\nExample: lockgate config show",
+    no_args_is_help=True,
+)
 
 
 @app.command()

@@ -15,7 +15,10 @@ from lockgate.cli._admin import NotRunningError, RefusedError, running
 from lockgate.cli._report import Json, leave, tables
 from lockgate.cli._state import StateDir, state_path
 
-app = typer.Typer(help="Let gates on other machines enrol, list them, shut one out.", no_args_is_help=True)
+app = typer.Typer(
+    help="Let gates on other machines enrol, list them, shut one out.\n\nExample: lockgate gates list",
+    no_args_is_help=True,
+)
 
 TOKEN_BYTES: Final = 4096
 

@@ -23,7 +23,9 @@ from lockgate.cli._report import Json, count, leave, tables
 from lockgate.cli._state import StateDir
 from lockgate.printable import printable
 
-app = typer.Typer(help="Make, list, show, revoke and import API keys.", no_args_is_help=True)
+app = typer.Typer(
+    help="Make, list, show, revoke and import API keys.\n\nExample: lockgate keys list", no_args_is_help=True
+)
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The key's public id, such as key_w5k2xlcris2uirba4wl3.")]
 

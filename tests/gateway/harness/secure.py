@@ -13,6 +13,7 @@ from typing import Self
 
 import h2.config
 import h2.connection
+import h2.errors
 import h2.events
 import h2.exceptions
 
@@ -127,6 +128,11 @@ class Http2:
                 return
             if not room:
                 self.hear()
+
+    def cancel(self, stream: int) -> None:
+        """Wants no answer any more."""
+        self.h2.reset_stream(stream, h2.errors.ErrorCodes.CANCEL)
+        self.flush()
 
     def hear(self, within: float = WITHIN) -> None:
         """Reads once, and takes in what came."""

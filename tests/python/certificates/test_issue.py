@@ -40,6 +40,8 @@ from lockgate.certificates.chain import check_pair, make_request, new_key, publi
 from support.acme import LOOPBACK, Answer, Answers, Pebble, StandIn
 from support.processes import Processes
 
+DAY = timedelta(days=1)
+
 
 def wanted(pebble: Pebble, *names: str, **more: Any) -> Wanted:
     return Wanted(Names.of(names), more.pop("authority", None) or pebble.authority(), **more)
@@ -397,7 +399,7 @@ def test_renewed_when_the_authority_suggests(pebble: Pebble, answers: Answers, s
 
     past = datetime.now(UTC) - timedelta(hours=2)
     pebble.suggest(first.chain.pem, past, past + timedelta(hours=1))
-    store.note(wish.names, status.model_copy(update={"next_check": None}))
+    store.note(wish.names, status.model_copy(update={"next_check": None, "issued": past - DAY}))
     status = asyncio.run(check(wish, store))
     assert status.window is not None
     assert status.window.chosen < datetime.now(UTC)
@@ -420,7 +422,7 @@ def test_a_certificate_that_was_replaced_already_is_ordered_anew(
     assert first.chain is not None
     past = datetime.now(UTC) - timedelta(hours=2)
     window = RenewalWindow(start=past, end=past, chosen=past)
-    again = replace(first, status=first.status.model_copy(update={"window": window}))
+    again = replace(first, status=first.status.model_copy(update={"window": window, "issued": past - DAY}))
     fingerprints = {first.chain.fingerprint}
     for _ in range(2):
         store.put(again)

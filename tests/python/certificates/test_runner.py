@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from lockgate.certificates import AcmeError, Authority, Kept, Names, Store, Wanted, keep
+from lockgate.certificates import AcmeError, Authority, Kept, Names, Status, Store, Wanted, keep
 from lockgate.certificates.problems import kind_of, refusal, retry_after, told
 from lockgate.certificates.renewal import read_window
 from lockgate.outgoing import Answer
@@ -139,6 +139,24 @@ def test_whoever_wakes_it_is_not_put_off(store: Store) -> None:
     wish = Wanted(Names.of(["woken.test"]), Authority("https://127.0.0.1:1/dir", rules=LOOPBACK))
     run(lambda: keep(wish, store, Nobody(), ignore, failed=failed, wake=wake, clock=clock))
     assert times[2] - times[0] < timedelta(seconds=1)
+
+
+def test_nobody_wakes_it_before_the_authority_wants_to_be_asked(store: Store) -> None:
+    clock = FakeClock()
+    began = clock.time
+    wake = asyncio.Event()
+    wake.set()
+    asked = began + timedelta(hours=5)
+    tries: list[datetime] = []
+
+    async def failed(names: Names, why: str) -> None:
+        tries.append(clock.time)
+        end()
+
+    wish = Wanted(Names.of(["asked.test"]), Authority("https://127.0.0.1:1/dir", rules=LOOPBACK))
+    store.note(wish.names, Status(names=wish.names.all, attempts=1, next_attempt=asked, asked_until=asked))
+    run(lambda: keep(wish, store, Nobody(), ignore, failed=failed, wake=wake, clock=clock))
+    assert tries[0] >= asked
 
 
 def test_it_goes_on_when_the_store_or_who_is_told_fails(store: Store) -> None:

@@ -74,6 +74,16 @@ def test_renewing_comes_before_asking() -> None:
     assert isinstance(due(kept(next_check=None), WANTED, day(61)), Renew)
 
 
+@pytest.mark.parametrize("more", [{}, {"window": window(0, 2, 1)}], ids=["a fast clock", "a window that is over"])
+def test_what_was_just_had_is_kept_for_a_while(more: dict[str, Any]) -> None:
+    fresh = kept(issued=day(65), **more)
+    assert due(fresh, WANTED, day(65)) == Sleep(day(65.25))
+    assert isinstance(due(fresh, WANTED, day(65.25)), Renew)
+    assert due(fresh, WANTED, day(90)) == Renew("it has expired")
+    brought = kept(issued=day(65), source="imported")
+    assert isinstance(due(brought, WANTED, day(65)), Renew), "an import may be old"
+
+
 def test_after_a_failure_nothing_is_done_for_a_while() -> None:
     failing = kept(next_attempt=day(61), attempts=1, next_check=None)
     assert due(failing, WANTED, day(60.5)) == Sleep(day(61))
@@ -132,6 +142,8 @@ def test_failures_are_counted() -> None:
     assert (status.attempts, status.last_error, status.last_error_at) == (2, "still no", day(2))
     assert status.next_attempt is not None
     assert day(3) <= status.next_attempt <= day(3.25)
+    assert status.asked_until == day(3)
+    assert failed(status, "no", None, day(4)).asked_until is None
 
 
 def test_checks_that_fail_leave_the_window_and_are_made_again() -> None:

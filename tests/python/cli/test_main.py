@@ -52,8 +52,7 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", _main.names())
 def test_every_command_has_help_with_an_example(tmp_path: Path, name: str) -> None:
-    below = [[name, word] for word in subcommands(name)] or [[name]]
-    for words in below:
+    for words in [[name], *([name, word] for word in subcommands(name))]:
         ended = command.lockgate(*words, "--help", cwd=tmp_path)
         assert ended.code == 0
         assert f"Example: lockgate {' '.join(words)}" in " ".join(ended.out.split()), words

@@ -29,10 +29,6 @@ const BURST: u64 = 5;
 /// Frames that may come for each message of the rate: pings, and pieces of messages.
 const FRAMES_EACH: u64 = 10;
 
-/// Between two looks at a client's certificate where nothing has changed,
-/// milliseconds: it may have expired.
-const VERIFY_MS: u64 = 60_000;
-
 /// Close codes (RFC 6455 section 7.4.1).
 const GOING_AWAY: u16 = 1001;
 const POLICY: u16 = 1008;
@@ -179,8 +175,6 @@ struct Talk<'a> {
     messages: Rate,
     /// Of everything: pings and pieces of messages cost something too.
     frames: Rate,
-    /// When the client's certificate was looked at last, milliseconds since the epoch.
-    verified_ms: u64,
 }
 
 /// What came of something, against so many in a second and [`BURST`] times as many at once.
@@ -223,7 +217,6 @@ impl<'a> Talk<'a> {
             flushing: false,
             messages: Rate::default(),
             frames: Rate::default(),
-            verified_ms: worker.clock.coarse_ms(),
         }
     }
 
@@ -317,17 +310,13 @@ impl<'a> Talk<'a> {
     fn still_allowed(&mut self, now_ms: u64) -> bool {
         let (snapshot, listener) = self.worker.snapshot(self.origin);
         let listener = self.state.believing(listener);
-        let again = now_ms >= self.verified_ms + VERIFY_MS;
-        if again {
-            self.verified_ms = now_ms;
-        }
         let shared = &self.worker.shared;
         if let (Some(tls), Some(secured)) = (&listener.tls, self.state.tls()) {
             let silent_ms = now_ms.saturating_sub(shared.facts.heard_ms());
             shared.inquiries.renew(tls, secured, silent_ms);
         }
         let headers = &self.tunnel.asked.headers;
-        if misdirected(shared, &listener, self.state, headers, again).is_some() {
+        if misdirected(shared, &listener, self.state, headers).is_some() {
             return false;
         }
         let Tunnel {

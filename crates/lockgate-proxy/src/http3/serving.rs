@@ -116,7 +116,8 @@ pub(super) async fn serve(
             }
         }
     };
-    let sent = send(&worker, &state, answer, head_only, &mut sending).await;
+    let client = (&mut sending, &mut handle);
+    let sent = send(&worker, &state, answer, head_only, client).await;
     if sent.is_ok() {
         let _owing = told.owe();
         under_way.answered();
@@ -129,7 +130,7 @@ async fn send(
     state: &ConnectionState,
     answer: Answer,
     head_only: bool,
-    sending: &mut Sending,
+    (sending, handle): (&mut Sending, &mut Handle),
 ) -> Result<(), Gone> {
     let (response, mut body, over) = begin((worker, state), answer, head_only).ok_or(Gone)?;
     let sent = async {
@@ -138,9 +139,18 @@ async fn send(
             if over {
                 break;
             }
-            let frame = poll_fn(|cx| match state.tripped() {
-                Some(_) => Poll::Ready(Err(Gone)),
-                None => Pin::new(&mut body).poll_frame(cx).map(Ok),
+            // While an upstream has nothing to say, nothing is written that would tell of a client's end.
+            let frame = poll_fn(|cx| {
+                if state.tripped().is_some() {
+                    return Poll::Ready(Err(Gone));
+                }
+                match Pin::new(&mut body).poll_frame(cx) {
+                    Poll::Pending if handle.poll_gone(cx).is_ready() => {
+                        handle.reset_with(Code::H3_REQUEST_CANCELLED);
+                        Poll::Ready(Err(Gone))
+                    }
+                    polled => polled.map(Ok),
+                }
             });
             let frame = match frame.await? {
                 None => break,

@@ -20,6 +20,7 @@ use tokio_rustls::StartHandshake;
 
 use super::{clients, reasons, Managed, Tls};
 use crate::bundle::Protocol;
+use crate::clock::wall_ms;
 use crate::net::{ConnectionState, Incoming, Stream};
 use crate::ocsp::Known;
 
@@ -27,6 +28,10 @@ use crate::ocsp::Known;
 const NAME_UNKNOWN_ALERT: &[u8] = &[21, 3, 3, 0, 2, 2, 112];
 /// The alert `internal_error`.
 const INTERNAL_ALERT: &[u8] = &[21, 3, 3, 0, 2, 2, 80];
+
+/// How long a client's certificate that was verified is taken for good, milliseconds. Lists run out,
+/// and authorities, while no file changes.
+const VERIFY_MS: u64 = 60_000;
 
 /// One read; a hello has some 500 to 1,900 bytes.
 const HEARD: usize = 4096;
@@ -55,6 +60,8 @@ pub struct Secured {
     pub ja4: Option<Box<str>>,
     /// By which rules the client was found good last, where they are not those of the handshake.
     pub(super) good_by: RefCell<Option<Arc<Tls>>>,
+    /// When it was, milliseconds since the epoch.
+    pub(super) verified_ms: Cell<u64>,
     /// What its authority's responder said of the client.
     pub(crate) known: RefCell<Option<Known>>,
 }
@@ -74,20 +81,23 @@ impl Secured {
             version: "1.3",
             ja4: None,
             good_by: RefCell::default(),
+            verified_ms: Cell::new(wall_ms()),
             known: RefCell::default(),
         }
     }
 
-    /// Whether the client was found good by these rules: to verify it anew with each request
-    /// would cost as much as a handshake each time.
+    /// Whether the client was found good by these rules of late: to verify it anew with each
+    /// request would cost as much as a handshake each time.
     #[must_use]
-    pub fn was_good_by(&self, tls: &Arc<Tls>) -> bool {
+    pub fn was_good_by(&self, tls: &Arc<Tls>, now_ms: u64) -> bool {
         let is = |by: &Arc<Tls>| Arc::ptr_eq(tls, by);
-        is(&self.by) || self.good_by.borrow().as_ref().is_some_and(is)
+        let by_these = is(&self.by) || self.good_by.borrow().as_ref().is_some_and(is);
+        by_these && now_ms < self.verified_ms.get() + VERIFY_MS
     }
 
     /// Notes that it was.
-    pub fn is_good_by(&self, tls: &Arc<Tls>) {
+    pub fn is_good_by(&self, tls: &Arc<Tls>, now_ms: u64) {
+        self.verified_ms.set(now_ms);
         if !Arc::ptr_eq(tls, &self.by) {
             self.good_by.replace(Some(Arc::clone(tls)));
         }
@@ -244,6 +254,7 @@ async fn shake(
         },
         ja4,
         good_by: RefCell::default(),
+        verified_ms: Cell::new(wall_ms()),
         known: RefCell::default(),
     };
     // A resumed session brings the certificate of its first handshake along,

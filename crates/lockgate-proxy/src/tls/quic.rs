@@ -19,6 +19,7 @@ use rustls::pki_types::CertificateDer;
 use super::accept::{distrusts, fingerprint, shown};
 use super::{reasons, Clients, Names, Secured, Tls};
 use crate::bundle::{Protocol, TlsVersion};
+use crate::clock::wall_ms;
 
 /// Alerts (RFC 8446, 6).
 const DECODE_ERROR: u8 = 50;
@@ -248,6 +249,7 @@ impl Secured {
             version: "1.3",
             ja4: heard.ja4,
             good_by: std::cell::RefCell::default(),
+            verified_ms: std::cell::Cell::new(wall_ms()),
             known: std::cell::RefCell::default(),
         };
         // A resumed session brings the certificate of its first handshake along,

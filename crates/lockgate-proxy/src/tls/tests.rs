@@ -123,6 +123,27 @@ fn secured(tls: &Arc<Tls>, name: Option<&str>, chain: &[CertificateDer<'static>]
 }
 
 #[test]
+fn what_was_verified_is_good_for_a_minute() {
+    let (authority, disk) = (Authority::new("A"), Disk::default());
+    disk.put("a", &authority.issue(&["a.example"], 1));
+    let tls = disk.made(&wanted(&["a"]), true).unwrap();
+    let mut newer = wanted(&["a"]);
+    newer.minimum = TlsVersion::Tls13;
+    let other = disk.made(&newer, true).unwrap();
+    let secured = secured(&tls, None, &[]);
+    let now_ms = crate::clock::wall_ms();
+    assert!(secured.was_good_by(&tls, now_ms));
+    assert!(!secured.was_good_by(&other, now_ms), "other rules");
+    assert!(
+        !secured.was_good_by(&tls, now_ms + 60_000),
+        "a list may have run out"
+    );
+    secured.is_good_by(&other, now_ms + 60_000);
+    assert!(secured.was_good_by(&other, now_ms + 119_999));
+    assert!(!secured.was_good_by(&other, now_ms + 120_000));
+}
+
+#[test]
 fn a_name_gets_the_certificate_that_is_good_for_it() {
     let (authority, disk) = (Authority::new("A"), Disk::default());
     disk.put("a", &authority.issue(&["a.example", "127.0.0.1"], 1));

@@ -10,6 +10,7 @@ use http::request::Parts;
 use http::{HeaderMap, Request};
 use http_body::Frame;
 use lockgate_policy::ReasonRef;
+use lockgate_wire::framing::trailer;
 
 use super::forward::Lease;
 use super::head::Head;
@@ -255,5 +256,8 @@ pub(super) fn trailing(mut trailers: HeaderMap) -> Frame<Bytes> {
     lockgate_wire::headers::remove_hop_by_hop(&mut trailers);
     // The id is the gate's, here as in the head.
     trailers.remove(X_REQUEST_ID);
+    // Whoever puts trailers among the fields of the head would have another answer than was let
+    // through (RFC 9110 section 6.5.1).
+    trailer::remove_forbidden(&mut trailers);
     Frame::trailers(trailers)
 }

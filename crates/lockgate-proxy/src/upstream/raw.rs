@@ -1,6 +1,7 @@
 //! A connection to a server of a group, for what is carried there unread.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
@@ -24,6 +25,26 @@ use crate::net::ConnectionState;
 use crate::reasons;
 use crate::snapshot::CompiledUpstream;
 use crate::tls::reasons::PASSTHROUGH_TO_ITSELF;
+
+/// Where a connection led.
+#[derive(Debug, Clone, Copy)]
+pub enum Led<'a> {
+    /// From this end to the other.
+    Network(SocketAddr, SocketAddr),
+    /// To a socket in the file system.
+    Path(&'a Path),
+}
+
+/// Whether it led to the gate itself.
+type Own<'a> = dyn Fn(Led<'_>) -> bool + 'a;
+
+fn led<'a>(target: &'a Target, socket: &Socket) -> Option<Led<'a>> {
+    if let Target::Unix(path) = target {
+        return Some(Led::Path(path));
+    }
+    let (here, there) = socket.ends()?;
+    Some(Led::Network(here, there))
+}
 
 /// A connection to a server, with its place under the breaker.
 pub struct Raw {
@@ -98,8 +119,8 @@ impl AsyncWrite for Raw {
 
 impl Pools {
     /// A connection to a server of an upstream that takes no requests, for a client
-    /// that asked for `name`. `own` tells by this end and the other whether it is the
-    /// gate itself that took it: then nothing is said there.
+    /// that asked for `name`. `own` tells by where it led whether it is the gate itself
+    /// that took it: then nothing is said there.
     ///
     /// # Errors
     /// Why there is none.
@@ -108,7 +129,7 @@ impl Pools {
         upstream: &CompiledUpstream,
         state: &ConnectionState,
         name: &str,
-        own: &dyn Fn(SocketAddr, SocketAddr) -> bool,
+        own: &Own<'_>,
     ) -> Result<Raw, Failure> {
         let Some(group) = upstream.group.as_ref().filter(|group| group.rules.raw) else {
             return Err(Failure {
@@ -165,7 +186,7 @@ impl Pools {
         (group, upstream): (&Arc<Group>, &CompiledUpstream),
         member: Member,
         wish: &Wish,
-        (spoken, own): (Option<&Spoken>, &dyn Fn(SocketAddr, SocketAddr) -> bool),
+        (spoken, own): (Option<&Spoken>, &Own<'_>),
     ) -> Result<(Socket, Box<Lease>), Failure> {
         let lease = Lease::new(group, member, wish);
         let member = &lease.member;
@@ -174,7 +195,7 @@ impl Pools {
                 let addresses = member.addresses();
                 let socket = self.socket(&member.target, &addresses, upstream, None);
                 match socket.await {
-                    Ok(socket) if socket.ends().is_some_and(|(here, there)| own(here, there)) => {
+                    Ok(socket) if led(&member.target, &socket).is_some_and(own) => {
                         Err(Failure::new(&PASSTHROUGH_TO_ITSELF, &member.target))
                     }
                     Ok(socket) => introduce(socket, spoken, member, upstream).await,

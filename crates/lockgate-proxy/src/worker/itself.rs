@@ -1,9 +1,32 @@
 //! Whether a connection of the gate's own leads back to it.
 
+use std::fs::metadata;
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
-/// Whether who connected from `here` to `there` met the listener that is bound so.
-pub(super) fn is_at(bound: SocketAddr, here: SocketAddr, there: SocketAddr) -> bool {
+use crate::net::Endpoint;
+use crate::upstream::Led;
+
+/// Whether who was led there met the listener that is bound so.
+pub(super) fn is_at(bound: &Endpoint, led: Led<'_>) -> bool {
+    match (bound, led) {
+        (Endpoint::Network(bound), Led::Network(here, there)) => meets(*bound, here, there),
+        (Endpoint::Path(bound), Led::Path(there)) => is_same(bound, there),
+        _ => false,
+    }
+}
+
+/// Whether both are names of one file; what is not there any more is nobody's.
+fn is_same(one: &Path, other: &Path) -> bool {
+    match (metadata(one), metadata(other)) {
+        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
+        _ => false,
+    }
+}
+
+/// Whether who connected from `here` to `there` met the socket that is bound so.
+fn meets(bound: SocketAddr, here: SocketAddr, there: SocketAddr) -> bool {
     let [bound_ip, here_ip, there_ip] =
         [bound, here, there].map(|address| address.ip().to_canonical());
     if bound.port() != there.port() {
@@ -21,7 +44,7 @@ pub(super) fn is_at(bound: SocketAddr, here: SocketAddr, there: SocketAddr) -> b
 mod tests {
     use std::net::SocketAddr;
 
-    use super::is_at;
+    use super::{is_same, meets};
 
     #[test]
     fn a_connection_to_the_gate_itself_is_known() {
@@ -51,8 +74,20 @@ mod tests {
             ("[::]:443", "[2001:db8::1]:5000", "[2001:db8::2]:443", false),
         ] {
             let address = |text: &str| text.parse::<SocketAddr>().unwrap();
-            let found = is_at(address(bound), address(here), address(there));
+            let found = meets(address(bound), address(here), address(there));
             assert_eq!(found, own, "{bound} {here} {there}");
         }
+    }
+
+    #[test]
+    fn a_socket_is_the_same_by_another_name() {
+        let folder = crate::testing::Dir::new();
+        let [one, link, other] = ["one", "link", "other"].map(|name| folder.join(name));
+        let _listening = std::os::unix::net::UnixListener::bind(&one).unwrap();
+        let _also = std::os::unix::net::UnixListener::bind(&other).unwrap();
+        std::os::unix::fs::symlink(&one, &link).unwrap();
+        assert!(is_same(&one, &one) && is_same(&one, &link));
+        assert!(!is_same(&one, &other));
+        assert!(!is_same(&one, &folder.join("none")));
     }
 }

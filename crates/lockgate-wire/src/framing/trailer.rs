@@ -1,5 +1,7 @@
 //! Fields after a chunked body (RFC 9110, 6.5).
 
+use http::{HeaderMap, HeaderName};
+
 use super::{field::Field, flaw::Flaw};
 use crate::headers::{is_identity, WRITTEN};
 
@@ -44,10 +46,14 @@ const FORBIDDEN: &[&[u8]] = &[
     b"proxy-authorization",
 ];
 
-/// Whether a field may not stand behind a body, whatever protocol it came by.
-#[must_use]
-pub fn is_forbidden(name: &str) -> bool {
-    FORBIDDEN.contains(&name.as_bytes())
+/// Takes off what may not stand behind a body, whatever protocol it came by. HTTP/1.1
+/// refuses it with the body's framing.
+pub fn remove_forbidden(trailers: &mut HeaderMap) {
+    let is_forbidden = |name: &&HeaderName| FORBIDDEN.contains(&name.as_str().as_bytes());
+    let forbidden: Vec<HeaderName> = trailers.keys().filter(is_forbidden).cloned().collect();
+    for name in forbidden {
+        trailers.remove(name);
+    }
 }
 
 /// What the gate reads keys from by default.

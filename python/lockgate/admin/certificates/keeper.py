@@ -7,6 +7,7 @@ order under way included. Gates are told of a renewal without a reload.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -55,6 +56,7 @@ class Certificates:
         self._link = link
         self._box = box
         self._opened: Store | None = None
+        self._opening = threading.Lock()
         self._loaded: Loaded | None = None
         self._followed: dict[str, _Followed] = {}
         self._held: dict[str, Kept] = {}
@@ -206,10 +208,13 @@ class Certificates:
         return await asyncio.to_thread(self._store)
 
     def _store(self) -> Store:
-        if self._opened is None:
-            self._opened = Store.open(self._state)
-            self._opened.sweep()
-        return self._opened
+        with self._opening:
+            if self._opened is None:
+                opened = Store.open(self._state)
+                # Before anybody writes there: what is half written looks like what was left.
+                opened.sweep()
+                self._opened = opened
+            return self._opened
 
     async def _bring(self) -> None:
         """Hand over, and wait a little until gates have it: who is told of it is to find it there."""
