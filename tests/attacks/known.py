@@ -91,7 +91,7 @@ NEVER = {"head_timeout_ms": HOUR_MS, "idle_timeout_ms": HOUR_MS, "write_timeout_
 SLOW = "limits.connections_per_ip", "limits.head_timeout"
 NEW = "limits.new_connections_per_ip"
 FRAMES = "limits.control_frames", NEW
-MANY_FRAMES = {"control_frames": 100_000, **ADDRESS}
+MANY_FRAMES = {"control_frames": 1_000_000, **ADDRESS}
 FULL, OFTEN = turned_away("connections_per_ip"), turned_away("new_connections_per_ip")
 
 STAYS = {
