@@ -50,7 +50,7 @@ LOADED: tuple[tuple[str, Way, str, float | None, str, tuple[str, ...]], ...] = (
         "a whole handshake of TLS 1.3 for each request",
         1.0,
         "nginx/tls-handshakes",
-        ("nginx", "haproxy", "lockgate"),
+        ("nginx", "haproxy", "envoy", "caddy", "lockgate"),
     ),
     (
         "tls-resumptions",
@@ -58,7 +58,7 @@ LOADED: tuple[tuple[str, Way, str, float | None, str, tuple[str, ...]], ...] = (
         "a handshake of TLS 1.3 that goes on with a session, for each request",
         1.0,
         "nginx/tls-resumptions",
-        ("nginx", "haproxy", "lockgate"),
+        ("nginx", "haproxy", "envoy", "caddy", "lockgate"),
     ),
     (
         "h2",
@@ -105,7 +105,10 @@ ROWS: tuple[Row, ...] = (
     Row("caddy", "plain", "plain proxying (it also sets forwarded headers)"),
     Row("spike", "plain", "bare hyper, no policy, no checks (bench/spike): the floor under Lockgate"),
     Row("nginx", "tls", "plain proxying over TLS 1.3, kept alive"),
-    Row("haproxy", "tls", "plain proxying over TLS 1.3, kept alive", base="nginx/tls"),
+    *(
+        Row(name, "tls", "plain proxying over TLS 1.3, kept alive", base="nginx/tls")
+        for name in ("haproxy", "envoy", "caddy")
+    ),
     Row("lockgate", "plain", "one public route, events off", budget=1.0),
     Row("lockgate", "events", "the same, an access event for each request", budget=1.05),
     Row("lockgate", "key", "and an API key, one of 10", budget=1.1),

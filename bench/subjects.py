@@ -271,6 +271,7 @@ def peers() -> list[Peer]:
             ("-c", "@DIR@/envoy.yaml", "--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"),
             wheel,
             variants={
+                **over_tls({"TLS": envoy_tls}),
                 "h2": {"CODEC": "AUTO", "TLS": envoy_tls},
                 "grpc": {"CODEC": "AUTO", "TLS": envoy_tls, "UPSTREAM": envoy_h2},
                 "h3": {"CODEC": "AUTO", "TLS": envoy_tls, "QUIC": envoy_quic},
@@ -293,6 +294,7 @@ def peers() -> list[Peer]:
             wheel,
             env={"GOMAXPROCS": "1", "HOME": "@DIR@", "XDG_DATA_HOME": "@DIR@", "XDG_CONFIG_HOME": "@DIR@"},
             variants={
+                **over_tls(caddy_tls),
                 "h2": caddy_tls,
                 "grpc": {**caddy_tls, "ORIGIN_SCHEME": "h2c://"},
                 "h3": {**caddy_tls, "PROTOCOLS": "protocols h1 h2 h3"},

@@ -16,6 +16,7 @@ from reference import (
     bundle_types,
     cli_page,
     config_page,
+    grading,
     metrics_page,
     pipeline_page,
     policy_pages,
@@ -23,11 +24,11 @@ from reference import (
     shop,
     tests_page,
 )
+from reference.markdown import replace_region
 
 ROOT = Path(__file__).resolve().parent.parent
 MAKERS = (
     admin_page,
-    attacks_table,
     bundle_types,
     cli_page,
     config_page,
@@ -38,13 +39,21 @@ MAKERS = (
     shop,
     tests_page,
 )
+PARTS = (attacks_table, grading)
+"""Each makes a part of a page, of which another may make another part."""
 
 
 def generated() -> dict[str, str]:
     """Every generated file's path and text."""
     files: dict[str, str] = {}
     for maker in MAKERS:
-        files |= maker.files(ROOT)
+        made = maker.files(ROOT)
+        if twice := files.keys() & made.keys():
+            raise ValueError(f"what one maker writes, the next would undo: {', '.join(sorted(twice))}")
+        files |= made
+    for maker in PARTS:
+        text = files.get(maker.PAGE) or (ROOT / maker.PAGE).read_text(encoding="utf-8")
+        files[maker.PAGE] = replace_region(text, maker.PART, maker.part(ROOT))
     return files
 
 

@@ -56,25 +56,31 @@ class Met:
         return bool(self.got.closed or self.turned_away)
 
     @property
-    def serves(self) -> bool:
-        """Whether somebody else is served as in quiet."""
-        return not self.during.failed and self.during.p99 <= TIMES * self.quiet.p99
+    def prompt(self) -> bool:
+        """Whether somebody else is answered about as soon as in quiet."""
+        return self.during.p99 <= TIMES * self.quiet.p99
+
+    @property
+    def small(self) -> bool:
+        """Whether the gate's memory is bounded."""
+        return self.memory_mib * (1 << 20) < BOUND
 
     @property
     def holds(self) -> bool:
-        """Whether the rule is kept: others are served or the attacker is shown out, in bounded memory."""
-        return (self.serves or self.closes) and self.memory_mib * (1 << 20) < BOUND
+        """Whether the rule is kept: others are answered, soon or while the attacker is shown out, in bounded memory."""
+        return not self.during.failed and (self.prompt or self.closes) and self.small
 
     @property
     def verdict(self) -> str:
         """Whether the rule is kept, and by what."""
-        ways = [
-            "p99 within twice" if self.serves else "",
-            "attacker closed" if self.closes else "",
-        ]
-        memory = "" if self.memory_mib * (1 << 20) < BOUND else f"over {BOUND >> 20} MiB"
-        said = ", ".join(each for each in [*ways, memory] if each)
-        return f"{'yes' if self.holds else 'NO'}: {said or 'neither p99 nor closed'}"
+        told = {
+            "others failed": self.during.failed,
+            "p99 within twice": self.prompt,
+            "attacker closed": self.closes,
+            "neither p99 nor closed": not (self.prompt or self.closes),
+            f"over {BOUND >> 20} MiB": not self.small,
+        }
+        return f"{'yes' if self.holds else 'NO'}: {', '.join(words for words, so in told.items() if so)}"
 
 
 def main(words: Sequence[str] | None = None) -> int:

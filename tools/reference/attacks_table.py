@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from reference.markdown import replace_region, table
+from reference.markdown import table
 
 PAGE = "docs/concepts/the-wire.md"
+PART = "attacks"
 
 
-def files(root: Path) -> dict[str, str]:
-    """The page, its words kept as they are."""
+def part(root: Path) -> str:
+    """The table."""
     tests = str(root / "tests")
     if tests not in sys.path:
         sys.path.append(tests)
@@ -21,8 +22,7 @@ def files(root: Path) -> dict[str, str]:
         [each.attack, each.holds, ", ".join([*map(_said, each.tried), *(f"`{test}`" for test in each.tests)])]
         for each in PROMISES
     ]
-    page = (root / PAGE).read_text(encoding="utf-8")
-    return {PAGE: replace_region(page, "attacks", table(["Attack", "What holds", "Tried by"], rows))}
+    return table(["Attack", "What holds", "Tried by"], rows)
 
 
 def _said(name: str) -> str:

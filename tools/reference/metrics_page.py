@@ -1,4 +1,7 @@
-"""`docs/reference/metrics.md`, from what the processes themselves expose."""
+"""`docs/reference/metrics.md`, from what the processes themselves expose.
+
+Labels are told by the line `# LABELS` above a metric's samples, since most metrics have none in a demonstration.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,8 @@ INTRODUCTION = """\
 
 What the admin port answers at `/metrics`, in Prometheus' text format. The label `reason` holds a code of
 [the reasons](reasons.md), `room` who gave it, `api` an API's name in the configuration; requests that belong to no API
-have an empty `api`.
+have an empty `api`. `lockgate_upstream_…` have samples of upstreams with several targets or a name among them, and with
+`health`, `retry` or `breaker`.
 
 """
 NAMES = ["Metric", "Kind", "Labels", "What it counts"]
@@ -76,7 +80,10 @@ def rows(text: str) -> list[list[str]]:
     found = []
     for name, words in re.findall(r"^# HELP (\S+) (.*)$", text, re.MULTILINE):
         kind = re.search(rf"^# TYPE {name} (\w+)$", text, re.MULTILINE)
-        sample = re.search(rf"^{name}(?:_bucket)?\{{(.*)\}} ", text, re.MULTILINE)
-        labels = re.findall(r"(\w+)=\"", sample[1]) if sample else []
+        told = re.search(rf"^# LABELS {name} (.+)$", text, re.MULTILINE)
+        labels = told[1].split() if told else []
+        sample = re.search(rf"^{name}(?:_bucket)?(?:\{{(.*)\}})? ", text, re.MULTILINE)
+        if sample and re.findall(r"(\w+)=\"", sample[1] or "") != labels:
+            raise ValueError(f"{name} has other labels than are told of it: {sample[0]}")
         found.append([f"`{name}`", kind[1] if kind else "", ", ".join(f"`{label}`" for label in labels), words])
     return found

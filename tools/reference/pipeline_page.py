@@ -1,12 +1,14 @@
-"""`docs/reference/pipeline.md` with its picture, from the one list in `pipeline.rs`."""
+"""`docs/reference/pipeline.md` with its picture, and the policies in life-of-a-request.md, from the list in code."""
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 from lockgate import _native
 from reference import NOTE, pipeline_picture
-from reference.markdown import table
+from reference.markdown import replace_region, table
 
 INTRODUCTION = """\
 # The pipeline's order
@@ -16,8 +18,11 @@ of a configuration file has no meaning. [Life of a request](../concepts/life-of-
 
 """
 
+LIFE = "docs/concepts/life-of-a-request.md"
+WIDTH = 118
 
-def files(_root: Path) -> dict[str, str]:
+
+def files(root: Path) -> dict[str, str]:
     """The page and its picture."""
     steps = _native.pipeline()
     policies = set(_native.policies())
@@ -32,9 +37,19 @@ def files(_root: Path) -> dict[str, str]:
         for number, step in enumerate(steps, 1)
     ]
     return {
+        LIFE: replace_region((root / LIFE).read_text(encoding="utf-8"), "policies", _in_words(steps, policies)),
         "docs/reference/pipeline.svg": pipeline_picture.svg(steps, policies),
         "docs/reference/pipeline.md": NOTE + INTRODUCTION + diagram + table(["", "Step", "Phase", "Why there"], rows),
     }
+
+
+def _in_words(steps: Sequence[_native.Step], policies: set[str]) -> str:
+    """What judges a request, between `route` and `transform`, as a paragraph of a list's item."""
+    names = [step["name"] for step in steps]
+    judging = steps[names.index("route") + 1 : names.index("transform")]
+    said = "; ".join(_called(step, policies) for step in judging)
+    lines = textwrap.wrap(f"{said}.", WIDTH - 3, break_long_words=False, break_on_hyphens=False)
+    return "".join(f"   {line}\n" for line in lines) + "   "
 
 
 def _called(step: _native.Step, policies: set[str]) -> str:

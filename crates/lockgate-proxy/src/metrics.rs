@@ -149,6 +149,7 @@ impl Metrics {
             out,
             "lockgate_requests_total",
             "counter",
+            &["api", "status"],
             "Requests answered, by API and class of status.",
         );
         for (name, api) in &all {
@@ -171,6 +172,7 @@ impl Metrics {
             out,
             "lockgate_request_duration_seconds",
             "histogram",
+            &["api", "le"],
             "From a request's head to its answer's last byte.",
         );
         for (name, api) in &all {
@@ -188,7 +190,7 @@ impl Metrics {
                 |cells: &Cells| &cells.bytes_out,
             ),
         ] {
-            head(out, metric, "counter", help);
+            head(out, metric, "counter", &["api"], help);
             for (name, api) in &all {
                 line(
                     out,
@@ -202,6 +204,7 @@ impl Metrics {
             out,
             "lockgate_refusals_total",
             "counter",
+            &["reason", "room"],
             "Answers that the gate made itself or could not complete, by reason.",
         );
         for (index, reason) in self.reasons.iter().enumerate() {
@@ -234,7 +237,7 @@ impl Metrics {
     fn plain(&self, out: &mut String) {
         let metric = "lockgate_mirrored_total";
         let help = "Copies of requests, by what became of them.";
-        head(out, metric, "counter", help);
+        head(out, metric, "counter", &["outcome"], help);
         for (outcome, count) in [
             ("answered", &self.mirrored.answered),
             ("failed", &self.mirrored.failed),
@@ -247,6 +250,7 @@ impl Metrics {
             out,
             "lockgate_connections_turned_away_total",
             "counter",
+            &["limit"],
             "Connections closed at once, being too many, by the listener's limit that they met.",
         );
         for full in Full::ALL {
@@ -263,6 +267,7 @@ impl Metrics {
             out,
             "lockgate_clients_timed_out_total",
             "counter",
+            &["limit"],
             "Clients that were too slow, by the limit that they met; most are not refused, but let go without a word.",
         );
         for overdue in Overdue::ALL {
@@ -317,7 +322,7 @@ impl Metrics {
                 &self.policy_errors,
             ),
         ] {
-            head(out, metric, "counter", help);
+            head(out, metric, "counter", &[], help);
             line(out, metric, &[], value.load(Ordering::Relaxed));
         }
     }
@@ -478,10 +483,15 @@ impl ApiMetrics {
     }
 }
 
-/// Writes the two lines above a metric's samples.
-pub fn head(out: &mut String, metric: &str, kind: &str, help: &str) {
+/// Writes what stands above a metric's samples. `labels` are those that each
+/// sample has, told also where there is no sample yet: the reference page is
+/// made of it. To Prometheus that line is a comment.
+pub fn head(out: &mut String, metric: &str, kind: &str, labels: &[&str], help: &str) {
     // Writing to a String cannot fail.
     let _ = writeln!(out, "# HELP {metric} {help}\n# TYPE {metric} {kind}");
+    if !labels.is_empty() {
+        let _ = writeln!(out, "# LABELS {metric} {}", labels.join(" "));
+    }
 }
 
 /// Writes one sample.

@@ -13,7 +13,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metric(NamedTuple):
-    """What a number is; the reference page is made from it."""
+    """What a number is; the reference page is made from it, and from what gates say of theirs in the same way."""
 
     kind: str
     words: str
@@ -134,6 +134,8 @@ def _history(control: Control) -> dict[str, Samples]:
 def _lines(own: Mapping[str, Samples]) -> Iterator[str]:
     for name, metric in METRICS.items():
         yield f"# HELP {name} {metric.words}\n# TYPE {name} {metric.kind}\n"
+        if metric.labels:
+            yield f"# LABELS {name} {' '.join(metric.labels)}\n"
         for values, value in own[name].items():
             labels = zip(metric.labels, values, strict=True)
             said = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels)

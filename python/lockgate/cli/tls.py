@@ -10,10 +10,11 @@ import typer
 
 from lockgate.cli._report import ConfigFile, Json, count, leave, load_or_exit, output
 from lockgate.cli._state import StateDir, state_path
+from lockgate.tls_audit.faults import GRADES, grades_said
 
 if TYPE_CHECKING:
     from lockgate.cli._admin import Admin
-    from lockgate.tls_audit import Graded
+    from lockgate.tls_audit.audit import Graded
 
 app = typer.Typer(
     help="Grade how listeners and upstreams speak TLS.\n\nExample: lockgate tls audit", no_args_is_help=True
@@ -26,7 +27,7 @@ SECONDS_MAX: Final = 60.0
 def audit(
     file: ConfigFile = Path("lockgate.yaml"),
     at_least: Annotated[
-        str, typer.Option("--at-least", metavar="GRADE", help="The grade that all must have: A+, A, B, C, D or F.")
+        str, typer.Option("--at-least", metavar="GRADE", help=f"The grade that all must have: {grades_said()}.")
     ] = "A",
     only: Annotated[
         str | None, typer.Option("--only", metavar="KIND", help="Look at `listeners` or at `upstreams` alone.")
@@ -53,8 +54,6 @@ def audit(
     exchange. Looks at the chain, its dates, names, keys and signatures, and at Strict-Transport-Security. Upstreams
     are looked at without a gate; listeners need one that runs. What was found is kept with the other findings.
 
-    A+ is 100 points, A 90, B 80, C 65, D 50, and F anything below.
-
     Exits with 0 if all have the grade, 1 if one has not or could not be reached, 2 if the configuration is
     refused or `--trust` names no authority.
 
@@ -62,10 +61,9 @@ def audit(
 
     Example: lockgate tls audit --only upstreams --at-least B --json
     """
-    from lockgate.tls_audit import GRADES, subjects
-    from lockgate.tls_audit import at_least as reaches
-    from lockgate.tls_audit import audit as look
-    from lockgate.tls_audit.subjects import Wanted
+    from lockgate.tls_audit.audit import audit as look
+    from lockgate.tls_audit.judge import at_least as reaches
+    from lockgate.tls_audit.subjects import Wanted, subjects
 
     if at_least not in GRADES:
         leave(f"There is no grade {at_least!r}: they are {', '.join(GRADES)}.")

@@ -156,7 +156,7 @@ class Issuer(Settings):
 
 
 class Outgoing(Settings):
-    """Lockgate's own calls: key sets and discovery documents. Upstreams are not meant here."""
+    """Lockgate's own calls, for issuers' keys, to ACME authorities and OCSP responders. Upstreams are not meant."""
 
     allow: list[Network] = Field(
         default=[],

@@ -16,32 +16,21 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from lockgate.printable import printable
 from lockgate.tls_audit import hello
+from lockgate.tls_audit.faults import (
+    CURVE_BITS,
+    FAULTS,
+    GRADES,
+    HSTS_LEAST,
+    PRIME_BITS,
+    RSA_BITS,
+    SOON,
+    SOON_PART,
+    WEAK,
+)
 from lockgate.tls_audit.meet import Met, Way
 from lockgate.tls_audit.subjects import Place, Subject
 
-GRADES: Final = ("A+", "A", "B", "C", "D", "F")
-WORST: Final = GRADES[-1]
-_LEAST: Final = (100, 90, 80, 65, 50, 0)
-"""The points that a grade wants, of a hundred."""
-
-FATAL: Final = 100
-"""Whoever is on the way can read or change all, or nobody gets through."""
-BROKEN: Final = 60
-"""Clients that verify are turned away, or it has been broken in practice: F."""
-WEAK: Final = 35
-"""Broken in theory, or by whoever has much to spend: C at best."""
-OLD: Final = 20
-SMALL: Final = 10
-SLIGHT: Final = 5
-
-SOON: Final = dt.timedelta(days=14)
-SOON_PART: Final = 0.2
-"""Certificates that live for days only are renewed late by design."""
-HSTS_LEAST: Final = 15_552_000
-"""Half a year: with less, browsers forget it between two visits."""
-RSA_BITS: Final = 2048
-CURVE_BITS: Final = 224
-PRIME_BITS: Final = 2048
+WORST: Final = list(GRADES)[-1]
 WORDS: Final = 300
 """Of a stranger's words that are shown."""
 
@@ -73,12 +62,12 @@ class Finding:
 def grade(findings: list[Finding]) -> tuple[str, int]:
     """The grade, and the points that are left."""
     left = max(0, 100 - sum(each.lost for each in findings))
-    return next(name for name, least in zip(GRADES, _LEAST, strict=True) if left >= least), left
+    return next(name for name, least in GRADES.items() if left >= least), left
 
 
 def at_least(given: str, wanted: str) -> bool:
     """Whether a grade is as good as the other, or better."""
-    return GRADES.index(given) <= GRADES.index(wanted)
+    return GRADES[given] >= GRADES[wanted]
 
 
 def judge(subject: Subject, seen: list[tuple[Way, Met]], now: dt.datetime) -> list[Finding]:
@@ -99,7 +88,7 @@ def plain(subject: Subject) -> Finding:
     else:
         advice = "let the server speak TLS, and write `https://` here"
     message = "plain HTTP: whoever is on the way reads and changes all, keys and tokens too"
-    return Finding("plain", FATAL, message, advice, subject.place)
+    return Finding("plain", FAULTS["plain"].lost, message, advice, subject.place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +106,10 @@ class _Case:
     def asked(self) -> str:
         return self.way.name or self.way.expected or self.way.host
 
-    def finding(self, code: str, lost: int, message: str, ours: str, theirs: str | None = None) -> Finding:
+    def finding(self, code: str, message: str, ours: str, theirs: str | None = None) -> Finding:
         """Advice differs: the one is the configuration's, the other the server's own."""
         advice = ours if self.ours or theirs is None else theirs
-        return Finding(code, lost, printable(message)[:WORDS], advice, self.subject.place)
+        return Finding(code, FAULTS[code].lost, printable(message)[:WORDS], advice, self.subject.place)
 
 
 def _versions(case: _Case) -> Iterator[Finding]:
@@ -129,30 +118,29 @@ def _versions(case: _Case) -> Iterator[Finding]:
     old = sorted(met.versions & {hello.TLS1_0, hello.TLS1_1})
     if hello.SSL3 in met.versions:
         message = "it speaks SSL 3, which is broken (POODLE, RFC 7568)"
-        yield case.finding("ssl3", BROKEN, message, behind, "turn SSL 3 off on the server")
+        yield case.finding("ssl3", message, behind, "turn SSL 3 off on the server")
     if old:
         said = " and ".join(hello.VERSIONS[each] for each in old)
         message = f"it speaks {said}, which nobody should any more (RFC 8996)"
-        yield case.finding("old-versions", WEAK, message, behind, "let the server speak TLS 1.2 and 1.3 alone")
+        yield case.finding("old-versions", message, behind, "let the server speak TLS 1.2 and 1.3 alone")
     if met.versions and not met.versions & {hello.TLS1_2, hello.TLS1_3}:
         message = "it speaks nothing newer than TLS 1.1: the gate refuses it, and so does every client of today"
-        yield case.finding("no-modern-version", FATAL, message, behind, "let the server speak TLS 1.2 and 1.3")
+        yield case.finding("no-modern-version", message, behind, "let the server speak TLS 1.2 and 1.3")
     elif met.versions and hello.TLS1_3 not in met.versions:
         message = "it does not speak TLS 1.3"
-        yield case.finding("no-tls-1.3", 15, message, behind, "let the server speak TLS 1.3 too")
+        yield case.finding("no-tls-1.3", message, behind, "let the server speak TLS 1.3 too")
 
 
 _TAKEN: Final = (
-    ("nothing", "null-ciphers", FATAL, "it takes ciphers without encryption, without a certificate, or of 40 bits"),
-    ("rc4", "rc4", BROKEN, "it takes RC4, which is broken (RFC 7465)"),
-    ("small-blocks", "small-blocks", WEAK, "it takes ciphers with blocks of 64 bits, such as 3DES (Sweet32)"),
+    ("nothing", "null-ciphers", "it takes ciphers without encryption, without a certificate, or of 40 bits"),
+    ("rc4", "rc4", "it takes RC4, which is broken (RFC 7465)"),
+    ("small-blocks", "small-blocks", "it takes ciphers with blocks of 64 bits, such as 3DES (Sweet32)"),
     (
         "static",
         "no-forward-secrecy",
-        OLD,
         "it takes key exchange without forward secrecy: who gets its key reads the past",
     ),
-    ("cbc", "cbc", SLIGHT, "it takes CBC ciphers, whose padding has been attacked again and again (Lucky13)"),
+    ("cbc", "cbc", "it takes CBC ciphers, whose padding has been attacked again and again (Lucky13)"),
 )
 
 
@@ -160,17 +148,17 @@ def _offers(case: _Case) -> Iterator[Finding]:
     taken = case.met.taken
     behind = "something else than this gate ends TLS there: let it take only ciphers with forward secrecy"
     strong = "let the server take ECDHE with AES-GCM or ChaCha20 alone"
-    for what, code, lost, message in _TAKEN:
+    for what, code, message in _TAKEN:
         if what in taken:
-            yield case.finding(code, lost, message, behind, strong)
+            yield case.finding(code, message, behind, strong)
     bits = taken["dhe"].dh_bits if "dhe" in taken else None
     if bits is not None and bits < PRIME_BITS:
         message = f"its Diffie-Hellman group has {bits} bits (Logjam)"
-        yield case.finding("weak-dh", WEAK, message, behind, "let it use ECDHE, or a group of 2048 bits and more")
+        yield case.finding("weak-dh", message, behind, "let it use ECDHE, or a group of 2048 bits and more")
     if not case.met.renegotiates_safely:
         message = "it renegotiates without the protection of RFC 5746: another's request can be put ahead of a client's"
         advice = "update the server's TLS library; it is of before 2010"
-        yield case.finding("unsafe-renegotiation", WEAK, message, behind, advice)
+        yield case.finding("unsafe-renegotiation", message, behind, advice)
 
 
 def _post_quantum(case: _Case) -> Iterator[Finding]:
@@ -178,11 +166,11 @@ def _post_quantum(case: _Case) -> Iterator[Finding]:
         message = "no X25519MLKEM768: who records today's traffic may read it once there are quantum computers"
         behind = "something else than this gate ends TLS there; the gate itself offers it always"
         theirs = "update the server's TLS library: OpenSSL 3.5, Go 1.24, Java 27, rustls 0.23.27 and newer have it"
-        yield case.finding("no-post-quantum", SLIGHT, message, behind, theirs)
+        yield case.finding("no-post-quantum", message, behind, theirs)
     elif case.met.post_quantum == "taken":
         message = "it takes X25519MLKEM768, but chooses another group where both are offered"
         theirs = "put X25519MLKEM768 first in the server's list of groups"
-        yield case.finding("post-quantum-not-preferred", 0, message, theirs)
+        yield case.finding("post-quantum-not-preferred", message, theirs)
 
 
 def _handshake(case: _Case) -> Iterator[Finding]:
@@ -190,13 +178,13 @@ def _handshake(case: _Case) -> Iterator[Finding]:
     if why is not None and not case.met.chain and not case.met.unreadable:
         message = f"no handshake comes to its end, asked for {case.asked}: {why}"
         ours = "look at `lockgate certs list`, and whether this listener is the gate's own"
-        yield case.finding("no-handshake", FATAL, message, ours, "see that the server speaks TLS there, with that name")
+        yield case.finding("no-handshake", message, ours, "see that the server speaks TLS there, with that name")
 
 
 def _readable(case: _Case) -> Iterator[Finding]:
     if case.met.unreadable:
         message = "its chain has a certificate that cannot be read, as X.509 has it (RFC 5280)"
-        yield case.finding("unreadable-certificate", BROKEN, message, "have it issued anew, by another program")
+        yield case.finding("unreadable-certificate", message, "have it issued anew, by another program")
 
 
 def _names(case: _Case) -> Iterator[Finding]:
@@ -212,7 +200,7 @@ def _names(case: _Case) -> Iterator[Finding]:
     message = f"its certificate is not good for {wanted}, but for {held}"
     ours = f"add a certificate for {wanted} under `tls`"
     theirs = f"give it a certificate for {wanted}, or set `tls: {{server_name: NAME}}` to one that it has"
-    yield case.finding("wrong-name", BROKEN, message, ours, theirs)
+    yield case.finding("wrong-name", message, ours, theirs)
 
 
 def _dates(case: _Case) -> Iterator[Finding]:
@@ -228,20 +216,20 @@ def _dates(case: _Case) -> Iterator[Finding]:
         theirs = "renew it on the server"
         if case.now >= ends:
             message = f"{whose} expired on {ends:%Y-%m-%d %H:%M} UTC"
-            yield case.finding("expired", FATAL, message, ours, theirs)
+            yield case.finding("expired", message, ours, theirs)
         elif case.now < begins:
             message = f"{whose} is good from {begins:%Y-%m-%d %H:%M} UTC on, and not before"
-            yield case.finding("not-valid-yet", FATAL, message, "set the clocks right, or use the one before")
+            yield case.finding("not-valid-yet", message, "set the clocks right, or use the one before")
         elif ends - case.now < min(SOON, (ends - begins) * SOON_PART):
             message = f"{whose} expires on {ends:%Y-%m-%d %H:%M} UTC"
-            yield case.finding("ends-soon", SMALL, message, ours, theirs)
+            yield case.finding("ends-soon", message, ours, theirs)
 
 
 def _trust(case: _Case) -> Iterator[Finding]:
     if case.subject.unverified:
         message = "the gate does not verify its certificate (`skip_verify`): anyone on the way can pass for it"
         advice = "take `skip_verify` out, and name its authority under `trust`"
-        yield case.finding("not-verified", 2 * OLD + SMALL, message, advice)
+        yield case.finding("not-verified", message, advice)
         return
     if case.met.distrust is None:
         return
@@ -252,10 +240,10 @@ def _trust(case: _Case) -> Iterator[Finding]:
     if number == _SELF_SIGNED:
         message = "its certificate vouches for itself: clients cannot tell it from another's"
         ours = f"have one from an authority (`tls: {{acme: …}}`); {mine}"
-        yield case.finding("self-signed", BROKEN, message, ours, f"give it one of an authority; then {theirs}")
+        yield case.finding("self-signed", message, ours, f"give it one of an authority; then {theirs}")
     elif number == _UNKNOWN_ROOT:
         message = f"nobody here believes {_said(last.subject)}, under whom its certificate is"
-        yield case.finding("untrusted", BROKEN, message, f"use an authority that clients believe; {mine}", theirs)
+        yield case.finding("untrusted", message, f"use an authority that clients believe; {mine}", theirs)
     elif number in _NO_ISSUER:
         if leaf.issuer == leaf.subject or len(case.met.chain) > 1:
             message = f"nobody here believes {_said(last.issuer)}, who issued the last certificate of its chain"
@@ -263,9 +251,9 @@ def _trust(case: _Case) -> Iterator[Finding]:
             message = f"it sends its own certificate alone, and {_said(leaf.issuer)}, who issued it, is not known here"
         ours = f"put the intermediate certificates behind it into the chain's file; {mine}"
         also = f"let the server send the whole chain, or {theirs}"
-        yield case.finding("incomplete-chain", BROKEN, message, ours, also)
+        yield case.finding("incomplete-chain", message, ours, also)
     else:
-        yield case.finding("untrusted", BROKEN, f"its certificate is not believed: {words}", mine, theirs)
+        yield case.finding("untrusted", f"its certificate is not believed: {words}", mine, theirs)
 
 
 def _keys(case: _Case) -> Iterator[Finding]:
@@ -275,7 +263,7 @@ def _keys(case: _Case) -> Iterator[Finding]:
         if weak:
             message = f"{whose} is weak: {said}"
             advice = "make a new one: ECDSA with P-256, or RSA with 2048 bits and more, and a certificate for it"
-            yield case.finding("weak-key", BROKEN, message, advice)
+            yield case.finding("weak-key", message, advice)
         if each.subject == each.issuer:
             continue  # Nobody looks at what a root says of itself.
         algorithm = None
@@ -283,10 +271,10 @@ def _keys(case: _Case) -> Iterator[Finding]:
             algorithm = each.signature_hash_algorithm
         except Exception:  # noqa: BLE001 -- A stranger's certificate: whatever it cannot be read for, it is weak.
             message = f"{'its certificate' if number == 0 else whose} is signed by an unknown algorithm"
-            yield case.finding("weak-signature", BROKEN, message, "have it issued anew, with SHA-256")
+            yield case.finding("weak-signature", message, "have it issued anew, with SHA-256")
         if algorithm is not None and algorithm.name in {"md5", "sha1", "md2"}:
             message = f"the signature of {_said(each.subject)} is with {algorithm.name.upper()}, which can be forged"
-            yield case.finding("weak-signature", BROKEN, message, "have it issued anew, with SHA-256")
+            yield case.finding("weak-signature", message, "have it issued anew, with SHA-256")
 
 
 def _pins(case: _Case) -> Iterator[Finding]:
@@ -298,9 +286,7 @@ def _pins(case: _Case) -> Iterator[Finding]:
         key = b""
     if hashlib.sha256(key).hexdigest() not in case.subject.pins:
         message = "its key is none of `pins`: the gate refuses it"
-        yield case.finding(
-            "pin-mismatch", FATAL, message, "find out why it changed; then name the new key under `pins`"
-        )
+        yield case.finding("pin-mismatch", message, "find out why it changed; then name the new key under `pins`")
 
 
 def _hsts(case: _Case) -> Iterator[Finding]:
@@ -308,13 +294,13 @@ def _hsts(case: _Case) -> Iterator[Finding]:
         return  # On loopback a browser would hold it against everything else on the machine.
     if case.met.hsts is None:
         message = f"answers for {case.asked} have no Strict-Transport-Security: a first click may go in the clear"
-        yield case.finding("no-hsts", SMALL, message, "take `hsts: off` out; it is said by itself")
+        yield case.finding("no-hsts", message, "take `hsts: off` out; it is said by itself")
         return
     found = re.search(r"(?i)max-age\s*=\s*\"?([0-9]{1,10})", case.met.hsts)
     age = int(found[1]) if found else 0
     if age < HSTS_LEAST:
         message = f"Strict-Transport-Security is for {age // 86_400} days alone"
-        yield case.finding("short-hsts", SLIGHT, message, "set `hsts: {max_age: 365d}`")
+        yield case.finding("short-hsts", message, "set `hsts: {max_age: 365d}`")
 
 
 _Check = Callable[[_Case], Iterator[Finding]]

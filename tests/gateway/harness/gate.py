@@ -17,6 +17,7 @@ from gateway.harness.bundles import Signer, now_ms
 from gateway.harness.wire import Client
 from lockgate import _native
 from lockgate.config.bundle_types import Bundle
+from support.exposition import labels_told
 from support.waiting import until
 
 HOST = Path(__file__).with_name("host.py")
@@ -116,7 +117,9 @@ class Gate:
     def count(self, metric: str, **labels: str) -> int:
         """A number of the gate's, summed over the lines that have these labels."""
         found = 0
-        for line in str(self.tell("metrics")).splitlines():
+        text = str(self.tell("metrics"))
+        labels_told(text)
+        for line in text.splitlines():
             name, _, value = line.rpartition(" ")
             told = dict(re.findall(r'(\w+)="([^"]*)"', name))
             if name.partition("{")[0] == metric and labels.items() <= told.items():

@@ -19,6 +19,7 @@ from lockgate.admin.journal import admin_actor
 from lockgate.state import StateFolder
 from support.acme import TestAuthority
 from support.asgi import Client
+from support.exposition import labels_told
 
 ADDRESS = "127.0.0.1:8081"
 
@@ -280,6 +281,7 @@ def test_metrics_say_that_the_gate_is_down_and_count_reloads(loaded: Client, con
     assert 'lockgate_admin_requests_total{method="POST",status="200"} 1\n' in text
     declared = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")]
     assert len(declared) == len(set(declared))
+    assert labels_told(text)["lockgate_issuer_fetches_total"] == ["issuer", "result"]
 
 
 def test_what_is_not_there_is_a_problem_too(client: Client) -> None:

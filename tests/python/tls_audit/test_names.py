@@ -10,9 +10,9 @@ import pytest
 
 from gateway.harness.names import NameServer
 from lockgate.config import load
-from lockgate.tls_audit import Graded, audit, subjects
+from lockgate.tls_audit.audit import Graded, audit
 from lockgate.tls_audit.names import NamelessError, addresses, services
-from lockgate.tls_audit.subjects import Wanted
+from lockgate.tls_audit.subjects import Wanted, subjects
 from support.weak import Made, made, secured, written
 
 CONFIG = """\

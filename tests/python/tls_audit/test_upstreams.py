@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from lockgate.config import load
-from lockgate.tls_audit import Graded, audit, subjects
+from lockgate.tls_audit.audit import Graded, audit
 from lockgate.tls_audit.hello import MESSAGE_BYTES
-from lockgate.tls_audit.subjects import Wanted
+from lockgate.tls_audit.subjects import Wanted, subjects
 from support.processes import Processes
 from support.weak import Made, made, openssl_server, secured, serving, written
 

@@ -229,7 +229,7 @@ pub(super) fn write(shared: &Shared, out: &mut String) {
             stats.counters.uncounted,
         ),
     ] {
-        head(out, metric, kind, help);
+        head(out, metric, kind, &[], help);
         line(out, metric, &[], value);
     }
     let current = shared.current.load();

@@ -68,6 +68,7 @@ impl Counted {
             out,
             METRIC,
             "counter",
+            &["api", "operation", "status"],
             "Requests answered, by operation of an API's document and class of status; an empty name stands for operations beyond the first 4096.",
         );
         for ((api, name), metrics) in &self.0 {

@@ -40,6 +40,7 @@ fn parsed(text: &str) -> Samples {
     let mut samples = Samples::new();
     let mut kinds: BTreeMap<&str, &str> = BTreeMap::new();
     let mut helped = BTreeSet::new();
+    let mut labelled: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     assert!(text.ends_with('\n'));
     for line in text.lines() {
         if let Some(rest) = line.strip_prefix("# HELP ") {
@@ -50,6 +51,10 @@ fn parsed(text: &str) -> Samples {
             let (metric, kind) = rest.split_once(' ').unwrap();
             assert!(["counter", "gauge", "histogram"].contains(&kind));
             assert!(helped.contains(metric) && kinds.insert(metric, kind).is_none());
+        } else if let Some(rest) = line.strip_prefix("# LABELS ") {
+            let (metric, labels) = rest.split_once(' ').unwrap();
+            assert!(kinds.contains_key(metric));
+            labelled.insert(metric, labels.split(' ').collect());
         } else {
             let (series, value) = line.rsplit_once(' ').unwrap();
             let (metric, labels) = series.split_once('{').unwrap_or((series, "}"));
@@ -63,6 +68,12 @@ fn parsed(text: &str) -> Samples {
                 metric.to_owned(),
                 labels_of(labels.strip_suffix('}').unwrap()),
             );
+            let said: Vec<_> = key.1.iter().map(|(name, _)| name.as_str()).collect();
+            let mut told = labelled.get(family).cloned().unwrap_or_default();
+            if !metric.ends_with("_bucket") {
+                told.retain(|label| *label != "le");
+            }
+            assert_eq!(said, told, "{metric} has the labels that are told of it");
             let before = samples.insert(key, value.parse().unwrap());
             assert_eq!(before, None, "{series} stands there twice");
         }

@@ -87,6 +87,7 @@ pub(super) fn write(workers: &[Verdicts], reasons: &[ReasonRef], out: &mut Strin
         out,
         metric,
         "counter",
+        &["policy", "outcome"],
         "What policies said of requests; `observe-deny` is what they would have refused.",
     );
     for (number, room) in rooms().enumerate() {
@@ -102,6 +103,7 @@ pub(super) fn write(workers: &[Verdicts], reasons: &[ReasonRef], out: &mut Strin
         out,
         metric,
         "counter",
+        &["reason", "room"],
         "Refusals that would have been, were their policies enforced, by reason.",
     );
     for (number, reason) in reasons.iter().enumerate() {

@@ -133,6 +133,7 @@ impl Ledger {
             out,
             metric,
             "counter",
+            &["plugin", "outcome"],
             "Calls of plugins, by plugin and outcome.",
         );
         for (name, counts) in plugins.iter() {
@@ -154,7 +155,7 @@ impl Ledger {
                 |counts| &counts.own_us,
             ),
         ] {
-            head(out, metric, "counter", help);
+            head(out, metric, "counter", &["plugin"], help);
             for (name, counts) in plugins.iter() {
                 let (name, us) = (escape(name), read(sum(counts)));
                 let (seconds, rest) = (us / 1_000_000, us % 1_000_000);
@@ -164,7 +165,7 @@ impl Ledger {
         }
         let metric = "lockgate_plugin_restarts_total";
         let help = "Processes of plugins that were started again.";
-        head(out, metric, "counter", help);
+        head(out, metric, "counter", &[], help);
         line(out, metric, &[], read(&self.0.restarts));
     }
 }

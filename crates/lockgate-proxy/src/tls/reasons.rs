@@ -13,7 +13,7 @@ lockgate_wire::reasons! { "tls", Client:
         "TLS 1.2 is the oldest that Lockgate speaks; the listener's `tls.minimum` may want 1.3. Renew the client.";
     NOTHING_COMMON = "tls-nothing-in-common", 400,
         "The client offers no cipher, curve or protocol that is taken.",
-        "Client and listener share no way to speak. `lockgate tls audit` lists what the listener takes.";
+        "Client and listener share no way to speak: `lockgate tls audit` shows the versions that the listener takes, and a cipher and a group that a client of today agrees on with it.";
     NAME_UNKNOWN = "tls-name-unknown", 400,
         "No certificate is good for this name.",
         "The client asked for a host that none of the listener's certificates names. Add a certificate for it, or mend the client's address.";

@@ -100,19 +100,24 @@ fn word(group: &Group, member: &Member, now_ms: u64) -> &'static str {
     }
 }
 
+/// The labels of what is counted by upstream.
+const OF_UPSTREAM: [&str; 1] = ["upstream"];
+/// And by server.
+const OF_TARGET: [&str; 2] = ["upstream", "target"];
+
 type Metric<T> = (&'static str, &'static str, &'static str, fn(&T) -> u64);
 
 /// Writes what Prometheus reads.
 pub fn write(snapshot: Option<&Snapshot>, now_ms: u64, out: &mut String) {
     let groups: Vec<&Arc<Group>> = snapshot.into_iter().flat_map(groups).collect();
     for (metric, kind, help, read) in UPSTREAMS {
-        head(out, metric, kind, help);
+        head(out, metric, kind, &OF_UPSTREAM, help);
         for group in &groups {
             line(out, metric, &[("upstream", &group.name)], read(group));
         }
     }
     for (metric, kind, help, read) in PASSTHROUGH {
-        head(out, metric, kind, help);
+        head(out, metric, kind, &OF_UPSTREAM, help);
         for group in groups.iter().filter(|group| group.rules.raw) {
             line(out, metric, &[("upstream", &group.name)], read(group));
         }
@@ -129,7 +134,7 @@ pub fn write(snapshot: Option<&Snapshot>, now_ms: u64, out: &mut String) {
         })
         .collect();
     for (metric, kind, help, read) in TARGETS {
-        head(out, metric, kind, help);
+        head(out, metric, kind, &OF_TARGET, help);
         for (group, member, name) in &told {
             let labels = [("upstream", &*group.name), ("target", name.as_str())];
             line(out, metric, &labels, read(member));
@@ -140,6 +145,7 @@ pub fn write(snapshot: Option<&Snapshot>, now_ms: u64, out: &mut String) {
         out,
         metric,
         "gauge",
+        &OF_TARGET,
         "Whether a target may get requests, by upstream and target.",
     );
     for (group, member, name) in &told {
@@ -149,7 +155,7 @@ pub fn write(snapshot: Option<&Snapshot>, now_ms: u64, out: &mut String) {
     }
     let metric = "lockgate_upstream_duration_seconds";
     let help = "From a request to its answer's head, by upstream and target.";
-    head(out, metric, "summary", help);
+    head(out, metric, "summary", &OF_TARGET, help);
     for (group, member, name) in &told {
         let counts = &member.state.counts;
         let labels = format!(

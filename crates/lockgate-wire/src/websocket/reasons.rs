@@ -4,7 +4,7 @@ reasons! {
     "websocket", Client:
     METHOD = "websocket-method", 400,
         "A WebSocket is asked for with a method other than GET.",
-        "Open a WebSocket with GET over HTTP/1.1 (RFC 6455, 4.1).";
+        "Over HTTP/1.1, open a WebSocket with GET (RFC 6455, 4.1); over HTTP/2, with CONNECT and `:protocol` (RFC 8441, 4).";
     CONNECTION = "websocket-connection", 400,
         "A WebSocket is asked for without Connection: Upgrade.",
         "Send Upgrade: websocket and Connection: Upgrade. A proxy between that does not know WebSockets removes them.";
