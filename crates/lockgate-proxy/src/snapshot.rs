@@ -409,7 +409,7 @@ pub struct CompiledListener {
     /// Every request is sent to this port over HTTPS; 0 is no such port.
     pub redirect_port: u16,
     /// Bounds on what a stranger may send.
-    pub limits: ListenerLimits,
+    pub limits: Arc<ListenerLimits>,
     /// What allows plain HTTP off loopback.
     pub insecure: Option<Waiver>,
 }
@@ -430,7 +430,7 @@ impl CompiledListener {
             passthrough: Box::default(),
             protocols: vec![Protocol::Http1],
             redirect_port: 0,
-            limits: Listener::default_limits(),
+            limits: Arc::new(Listener::default_limits()),
             insecure: None,
         }
     }

@@ -176,7 +176,8 @@ def test_it_asks_for_an_exception_in_full(tmp_path: Path) -> None:
     assert bundle["upstreams"][0]["insecure"]["reason"] == "a mesh"
 
 
-TEXTS = st.text(min_size=1, max_size=60).filter(lambda text: text.isprintable() and text.strip() and "${" not in text)
+PRINTABLE = st.one_of(st.characters(exclude_categories=["C", "Z"]), st.just(" "))
+TEXTS = st.text(PRINTABLE, min_size=1, max_size=60).filter(lambda text: text.strip() and "${" not in text)
 UPSTREAMS = st.one_of(
     st.ip_addresses(v=4, network="127.0.0.0/8").map(str),
     st.just("[::1]"),
@@ -185,16 +186,13 @@ UPSTREAMS = st.one_of(
 )
 
 
-@given(
-    host=UPSTREAMS, port=st.integers(1, 65535), owner=TEXTS, reason=TEXTS, insecure=st.booleans(), public=st.booleans()
-)
+@given(host=UPSTREAMS, port=st.integers(1, 65535), owner=TEXTS, reason=TEXTS, public=st.booleans())
 def test_what_is_written_passes_and_reads_back_equal(
     tmp_path_factory: pytest.TempPathFactory,
     host: str,
     port: int,
     owner: str,
     reason: str,
-    insecure: bool,
     public: bool,
 ) -> None:
     try:
@@ -203,7 +201,7 @@ def test_what_is_written_passes_and_reads_back_equal(
         assume(False)
         raise
     local = is_loopback(target.removeprefix("http://").rpartition(":")[0])
-    assume(target != "http://127.0.0.1:8080" and (insecure or local))
+    assume(target != "http://127.0.0.1:8080")
     waived = Waived(owner, reason, dt.date(2999, 1, 1))
     answers = Answers(target, waived if public else None, None if local else waived)
     file = tmp_path_factory.mktemp("init") / "lockgate.yaml"

@@ -110,7 +110,7 @@ pub(super) fn listener(
         passthrough,
         protocols: listener.protocols.clone(),
         redirect_port: listener.redirect_port,
-        limits: listener.limits.clone(),
+        limits: Arc::new(listener.limits.clone()),
         insecure: listener.insecure.clone(),
     })
 }

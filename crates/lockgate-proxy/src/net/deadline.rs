@@ -149,7 +149,7 @@ pub struct ConnectionState {
     alt_svc: Option<HeaderValue>,
     /// How an HTTP/2 client began; its connection and all its streams hold the same.
     http2: OnceCell<Rc<OnceCell<Box<str>>>>,
-    limits: ListenerLimits,
+    limits: Arc<ListenerLimits>,
     waker: RefCell<Option<Waker>>,
     waiting: Cell<Waiting>,
     since_ms: Cell<u64>,
@@ -223,7 +223,7 @@ impl ConnectionState {
     fn blank(
         (peer, hop): (IpAddr, Rc<Hop>),
         (listener, port): (Endpoint, u16),
-        limits: &ListenerLimits,
+        limits: &Arc<ListenerLimits>,
         now_ms: u64,
     ) -> Self {
         Self {
@@ -235,7 +235,7 @@ impl ConnectionState {
             secured: OnceCell::new(),
             alt_svc: None,
             http2: OnceCell::new(),
-            limits: limits.clone(),
+            limits: Arc::clone(limits),
             waker: RefCell::default(),
             waiting: Cell::new(Waiting::Nothing),
             since_ms: Cell::new(now_ms),
@@ -309,7 +309,7 @@ impl ConnectionState {
 
     /// Bounds on what a stranger may send.
     #[must_use]
-    pub const fn limits(&self) -> &ListenerLimits {
+    pub fn limits(&self) -> &ListenerLimits {
         &self.limits
     }
 
