@@ -83,7 +83,7 @@ enum Shutting {
 /// What a connection brings next.
 enum Next {
     /// A request.
-    Request(Box<Head>),
+    Request(Head),
     /// A head that the framing refuses.
     Refused(ReasonRef),
     /// Nothing more.
@@ -134,7 +134,7 @@ impl Client {
                             acknowledge(stream);
                         }
                     }
-                    return Poll::Ready(Next::Request(Box::new(head)));
+                    return Poll::Ready(Next::Request(head));
                 }
                 Some(Err(head::NotTaken)) => return Poll::Ready(Next::Refused(&reasons::TARGET)),
                 None => {}

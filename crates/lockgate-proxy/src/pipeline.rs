@@ -254,7 +254,7 @@ pub async fn serve_request(
     worker: &Rc<Worker>,
     origin: &Origin,
     state: &Rc<ConnectionState>,
-    mut parts: Parts,
+    mut parts: Box<Parts>,
     (upload, lines): (Option<Upload>, Option<Lines>),
 ) -> Answer {
     let (snapshot, listener) = worker.snapshot(origin);
@@ -370,7 +370,7 @@ pub async fn serve_request(
     };
 
     // Upstream.
-    let request = Request::from_parts(parts, body);
+    let request = Request::from_parts(*parts, body);
     let client = exchange.judgement.client;
     let pools = &worker.pools;
     let answer = match terms.deadline {
@@ -422,7 +422,7 @@ pub async fn serve_request(
                 let Some(fields) = edited(&exchange, head.fields) else {
                     return refuse(exchange, Denial::new(&reasons::GARBAGE), true);
                 };
-                let tunnel = Tunnel::new(link, exchange, asked, offered.1, deflate);
+                let tunnel = Tunnel::new(link, exchange, *asked, offered.1, deflate);
                 return Answer {
                     status: head.status,
                     fields,

@@ -36,7 +36,7 @@ pub async fn converse(
             Next::Refused(reason) => (refuse_head(worker, origin, state, reason), Asked::default()),
             Next::Request(head) => {
                 let asked = head.asked;
-                match serve(&client, worker, origin, state, *head).await {
+                match serve(&client, worker, origin, state, head).await {
                     Ok(answer) => (answer, asked),
                     Err(Gone) => return,
                 }

@@ -10,8 +10,9 @@ use crate::respond::{Fields, X_REQUEST_ID};
 
 /// A request's head.
 pub struct Head {
-    /// Method, target and fields.
-    pub parts: request::Parts,
+    /// Method, target and fields. In a box, as they are handed from one to the next, and a connection
+    /// has room for each.
+    pub parts: Box<request::Parts>,
     /// How its body ends; over already if it has none.
     pub body: Coding,
     /// Whether the client waits for a `100 (Continue)` before it sends the body.
@@ -78,7 +79,7 @@ fn parse(inbox: &mut BytesMut, end: usize, empty: HeaderMap) -> Option<Head> {
         Version::HTTP_11
     };
     Some(Head {
-        parts,
+        parts: Box::new(parts),
         body: marks.coding.unwrap_or(Coding::OVER),
         // RFC 9110 section 10.1.1: HTTP/1.0 knows no interim answers.
         expects: marks.expects && !http_10,

@@ -114,7 +114,13 @@ pub(crate) async fn judged(
     upload: Option<Upload>,
     mut gone: impl FnMut(&mut Context<'_>) -> bool,
 ) -> Result<Answer, Gone> {
-    let mut serving = pin!(serve_request(worker, origin, state, parts, (upload, None)));
+    let mut serving = pin!(serve_request(
+        worker,
+        origin,
+        state,
+        Box::new(parts),
+        (upload, None)
+    ));
     poll_fn(|cx| {
         // The exchange in work is dropped by the unwinding, and writes its event.
         match catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(cx))) {
