@@ -24,9 +24,6 @@ _OUTCOME_STYLES: Final = {
 FULL_FIRST: Final = ("class", "id", "node", "method", "host", "path", "status", "reason", "room")
 """Fields that are read first in the full form; the others follow as the event has them."""
 
-_UNREAD: Final = frozenset({"tls-passthrough", "tls-handshake", "proxy-protocol"})
-"""What has a protocol and no method: no request was read."""
-
 Event = dict[str, Any]
 
 
@@ -111,8 +108,8 @@ def _changed(event: Event) -> list[str]:
 def _request(event: Event) -> Text:
     status = int(event["status"])
     text = Text.assemble((str(status or "---"), _status_style(status)))
-    protocol = event.get("protocol")
-    what = protocol if protocol in _UNREAD else event["method"]
+    # Where no request was read the protocol says what it was.
+    what = event["method"] or event.get("protocol") or ""
     _add(text, f"{what} {event['host']}{event['path']}".rstrip(), "bold")
     if event["reason"]:
         own = f" ({_safe(event['own'])})" if event.get("own") else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import stat
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from lockgate.config.document import Document
 from lockgate.config.references import REFERENCE, References
 from lockgate.scalars import shown
 
-Place = tuple[str, ...]
+Place = tuple[str | int, ...]
 
 
 def check(document: Document, references: References) -> None:
@@ -58,8 +59,20 @@ def _file(document: Document, path: Place, target: Path, said: str, meanwhile: s
     if not stat.S_ISREG(status.st_mode):
         what = f"{said} is not a regular file; until there is one, {meanwhile}"
         _warn(document, path, "secret-missing", what, "name a file")
-    elif status.st_mode & stat.S_IROTH:
-        _warn(document, path, "secret-readable", f"{said} can be read by everybody", f"chmod 600 {said}")
+    else:
+        warn_of_readers(document, path, target, said)
+
+
+def warn_of_readers(document: Document, path: Place, target: Path, said: str) -> None:
+    """Warn of a file with a secret that every user of this machine can read; `said` is how it is told of."""
+    try:
+        mode = target.stat().st_mode
+    except (OSError, ValueError):
+        return
+    if mode & stat.S_IROTH:
+        # Quoted for a shell: backticks would have it run the file.
+        hint = f"chmod 600 {shlex.quote(said.strip('`'))}"
+        _warn(document, path, "secret-readable", f"{said} can be read by everybody", hint)
 
 
 def _warn(document: Document, path: Place, code: str, message: str, hint: str) -> None:

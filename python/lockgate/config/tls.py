@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
-import stat
 from collections.abc import Iterator
 from pathlib import Path as File
 from typing import Final
@@ -22,6 +21,7 @@ from lockgate.config.model_tls import FROM_CERTIFICATE, Certificate, ClientCerti
 from lockgate.config.placed import Path
 from lockgate.config.problems import Region
 from lockgate.config.references import References
+from lockgate.config.secrets import warn_of_readers
 from lockgate.outgoing import Rules
 from lockgate.scalars import shown
 
@@ -254,7 +254,8 @@ class _Reading:
             files = " and ".join(self._said(path, name) for name in dict.fromkeys((chain, key)))
             self._add(self.document.value_region(*path), path, "certificate-unfit", f"{files}: {error}")
             return set()
-        self._exposed((*path, "key"), key)
+        place = (*path, "key")
+        warn_of_readers(self.document, place, self._target(place, key), self._said(place, key))
         ends = dt.datetime.fromtimestamp(found["not_after"], dt.UTC)
         begins = dt.datetime.fromtimestamp(found["not_before"], dt.UTC)
         if self.now > ends:
@@ -282,23 +283,6 @@ class _Reading:
                 path=path,
             )
         return set(found["names"])
-
-    def _exposed(self, path: Path, key: str) -> None:
-        """Warns of a key that every user of this machine can read."""
-        try:
-            mode = self._target(path, key).stat().st_mode
-        except OSError:
-            return
-        if mode & stat.S_IROTH:
-            said = self._said(path, key)
-            self.document.problems.add(
-                self.document.value_region(*path),
-                "secret-readable",
-                f"{said} can be read by everybody",
-                severity="warning",
-                hint=f"chmod 600 {said}",
-                path=path,
-            )
 
     def clients(self, path: Path, clients: ClientCertificates) -> None:
         """Whom clients are vouched for by."""

@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from lockgate import _native
 from lockgate.admin.event_log import faults, find
+from lockgate.cli._event_lines import line
 from lockgate.cli._events import BadFilterError, moment_ms, wanted
 from lockgate.cli._main import application
 from lockgate.history.compact import Compactor
@@ -337,3 +338,17 @@ def test_what_a_policy_met_is_told_with_its_request(written: Written) -> None:
     given = ["explain", "--request", "theirs", "--state", str(written.state.root)]
     result = explained.invoke(application(given), given)
     assert "plugin tenants: ValueError: no tenant" in result.output
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"method": "GET", "path": "/orders", "protocol": "h2"}, "GET shop.example/orders"),
+        ({"method": "", "path": "", "protocol": "tls-handshake"}, "tls-handshake shop.example  "),
+        ({"method": "", "path": "", "host": "", "protocol": "proxy-protocol"}, "proxy-protocol  "),
+    ],
+)
+def test_what_was_no_request_is_told_by_its_protocol(fields: dict[str, Any], said: str) -> None:
+    told = {"host": "shop.example", "class": "security", "reason": None, "key": None}
+    event = exchange("01", **(told | fields))
+    assert said in line(event).plain

@@ -47,6 +47,17 @@ def test_a_listener_with_tls_has_safe_defaults(tmp_path: Path) -> None:
     assert not loaded.warnings
 
 
+def test_a_key_that_everybody_can_read_is_warned_of(tmp_path: Path) -> None:
+    issued = Authority(tmp_path).issue("shop", "shop.example")
+    issued.key.chmod(0o644)
+    said = "{public: {address: 0.0.0.0:8443, tls: {certificate: {chain: shop.pem, key: shop.key}}}}"
+    [warning] = read(tmp_path, said).warnings
+    assert (warning.code, warning.message) == ("secret-readable", "`shop.key` can be read by everybody")
+    assert warning.hint == "chmod 600 shop.key"
+    issued.key.chmod(0o640)
+    assert not read(tmp_path, said).warnings, "a group may be the gate's own"
+
+
 def test_everything_that_is_said_arrives(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     authority.issue("shop", "shop.example")
