@@ -123,3 +123,6 @@ lockgate_wire::reasons! { "route", Client:
         "The API's answer makes no sense.",
         "The upstream's answer is not valid HTTP/1.1; the event's detail says what is wrong with it.";
 }
+
+/// Why a client is there no more.
+pub const GONE: [lockgate_policy::ReasonRef; 2] = [&CLIENT_GONE, &CLIENT_TAKES_NOTHING];

@@ -305,8 +305,7 @@ fn ended(then: &Exchange) -> Result<Ending, &'static str> {
         .verdicts
         .iter()
         .all(|verdict| verdict.outcome == Outcome::NotReached);
-    let gone = [&reasons::CLIENT_GONE, &reasons::CLIENT_TAKES_NOTHING];
-    let gone = gone.iter().any(|gone| reason == Some(gone.code));
+    let gone = reasons::GONE.iter().any(|gone| reason == Some(gone.code));
     if gone && unasked {
         return Err("not-judged");
     }

@@ -17,6 +17,7 @@ use tokio::time::{sleep_until, Sleep};
 use super::{poll_upstream, settle, Broken};
 use crate::exchange::Exchange;
 use crate::grpc::{status_of, Terms};
+use crate::reasons;
 use crate::upstream::Link;
 
 /// An answer that comes message by message.
@@ -139,7 +140,7 @@ impl Call {
             Some(Err(Broken)) => match self.exchange.hear_body() {
                 Some(denial) => Some(denial),
                 None => match self.exchange.reason {
-                    Some(reason) if reason != self.exchange.state.gone() => Some(reason.into()),
+                    Some(reason) if !reasons::GONE.contains(&reason) => Some(reason.into()),
                     _ => return Poll::Ready(Some(Err(Broken))),
                 },
             },
