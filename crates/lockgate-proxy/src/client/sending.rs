@@ -17,6 +17,10 @@ use crate::http1::write_fields;
 use crate::respond::Answer;
 use crate::tls::Secured;
 
+/// Writes of one answer before others have their turn, of up to 64 KiB each. A system's buffers take
+/// megabytes at once, and a hundred large answers that begin together would keep everybody waiting.
+const WRITES: usize = 4;
+
 /// An answer that is being sent.
 pub(super) struct Sending {
     body: AnswerBody,
@@ -91,14 +95,14 @@ impl Sending {
         }
     }
 
-    /// Sends on; ready when all was written. The client is borrowed in moments,
-    /// since the body may be read from it meanwhile.
+    /// Sends on for a turn; ready when all was written. The client is borrowed in
+    /// moments, since the body may be read from it meanwhile.
     pub(super) fn poll(
         &mut self,
         client: &RefCell<Client>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Gone>> {
-        loop {
+        for _ in 0..WRITES {
             let gathered = self.poll_gather(client, cx);
             self.body.look(cx);
             let mut client = client.borrow_mut();
@@ -128,6 +132,9 @@ impl Sending {
                 return Poll::Pending;
             }
         }
+        // There may be more, once others had their turn.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Takes what there is of the body, as long as little waits to be written.

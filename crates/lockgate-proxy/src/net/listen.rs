@@ -11,6 +11,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use foldhash::fast::RandomState;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
+/// Bytes that the kernel takes for a client beyond what the network has room for. More of them do
+/// not make a download faster, and one that is not read would hold 4 MiB of the machine's memory
+/// (`tcp_wmem`), fetched from the upstream and copied in one go.
+const UNSENT: u32 = 128 * 1024;
+
 /// Connections that wait to be accepted; the kernel cuts it to `net.core.somaxconn`.
 pub(super) const BACKLOG: i32 = 4096;
 const SHARDS: usize = 16;
@@ -89,6 +94,8 @@ pub fn bind(address: SocketAddr, workers: usize) -> io::Result<(SocketAddr, Vec<
 pub fn share(bound: SocketAddr) -> io::Result<TcpListener> {
     let socket = socket(bound)?;
     socket.set_reuse_port(true)?;
+    // Whoever is accepted has it from here, without a call of its own.
+    socket.set_tcp_notsent_lowat(UNSENT)?;
     socket.bind(&bound.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())

@@ -24,6 +24,10 @@ use crate::reasons;
 /// Bytes of a request that are gathered before they are written.
 const GATHER: usize = 16 * 1024;
 
+/// Bytes of a read before the answer's head is whole. What comes with it waits here, and not with the
+/// upstream, for as long as the client takes nothing.
+const FIRST: usize = 16 * 1024;
+
 /// An open connection.
 pub struct Http1 {
     stream: Socket,
@@ -317,7 +321,11 @@ impl Http1 {
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Broke>> {
         let scratch = self.scratch.clone();
         let mut scratch = scratch.borrow_mut();
-        let mut read = ReadBuf::new(&mut scratch);
+        let most = match self.guard.phase() {
+            Phase::Body | Phase::Tunnel => scratch.len(),
+            _ => FIRST.min(scratch.len()),
+        };
+        let mut read = ReadBuf::new(&mut scratch[..most]);
         if ready!(self.stream.poll_read(cx, &mut read)).is_err() {
             return Poll::Ready(Err(RESET));
         }

@@ -172,3 +172,13 @@ fn a_flood_costs_as_much_as_many_new_connections() {
     admission.charge(address, none, 9_000);
     assert_eq!(admit(9_000), Ok(()));
 }
+
+#[test]
+fn the_kernel_holds_little_for_who_reads_nothing() {
+    let (bound, listening) = bind((Ipv4Addr::LOCALHOST, 0).into(), 1).unwrap();
+    let _client = std::net::TcpStream::connect(bound).unwrap();
+    listening[0].set_nonblocking(false).unwrap();
+    let (accepted, _) = listening[0].accept().unwrap();
+    let unsent = SockRef::from(&accepted).tcp_notsent_lowat().unwrap();
+    assert_eq!(unsent, UNSENT, "who is accepted has it without a call of its own");
+}
