@@ -180,5 +180,8 @@ fn the_kernel_holds_little_for_who_reads_nothing() {
     listening[0].set_nonblocking(false).unwrap();
     let (accepted, _) = listening[0].accept().unwrap();
     let unsent = SockRef::from(&accepted).tcp_notsent_lowat().unwrap();
-    assert_eq!(unsent, UNSENT, "who is accepted has it without a call of its own");
+    assert_eq!(
+        unsent, UNSENT,
+        "who is accepted has it without a call of its own"
+    );
 }
