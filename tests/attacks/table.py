@@ -156,7 +156,7 @@ def run(attack: Attack, *, on: bool, seconds: float, folder: Path) -> Met:
 
 
 HEAD = """\
-| Attack | Its limits | | The attacker | Somebody else, p99 | Memory | The rule is kept; what it does without the limits |
+| Attack | Its limits | | The attacker | Somebody else, p99 | Memory | The rule is kept; without the limits |
 | --- | --- | --- | --- | --- | --- | --- |"""
 
 
