@@ -258,7 +258,7 @@ pub async fn serve_request(
     (upload, lines): (Option<Upload>, Option<Lines>),
 ) -> Answer {
     let (snapshot, listener) = worker.snapshot(origin);
-    let listener = state.believing(listener);
+    let listener = state.source.believing(listener);
     // An empty path is `/` (RFC 9110 section 4.2.3); only the absolute form can have one.
     if let Some(query) = parts
         .uri
@@ -485,7 +485,12 @@ fn packed(
         return Ok((fields, None));
     };
     let mut headers = fields.map().ok_or(&reasons::GARBAGE)?;
-    let certified = exchange.state.tls().and_then(Secured::client).is_some();
+    let certified = exchange
+        .state
+        .source
+        .tls()
+        .and_then(Secured::client)
+        .is_some();
     let mut charge = None;
     let room = |coding| {
         let shared = &exchange.worker().shared;
@@ -555,7 +560,7 @@ fn rescue(exchange: &mut Exchange, reason: Option<ReasonRef>) -> Denial {
     if let Some(denial) = exchange.hear_body() {
         return denial;
     }
-    let told = exchange.state.broken.get().or(reason);
+    let told = exchange.state.body.broken.get().or(reason);
     told.unwrap_or(&reasons::CLIENT_GONE).into()
 }
 
@@ -567,7 +572,7 @@ pub(crate) fn misdirected(
     state: &ConnectionState,
     headers: &HeaderMap,
 ) -> Option<ReasonRef> {
-    let Some(secured) = state.tls() else {
+    let Some(secured) = state.source.tls() else {
         // The listener was changed after the connection was made.
         return listener.secure.then_some(&HTTPS_REQUIRED);
     };
@@ -590,7 +595,7 @@ pub(crate) fn misdirected(
 /// Has the client's issuer asked whether it was revoked, where that is to be known and is not.
 /// Whom nobody vouches for any more is not asked about.
 async fn inquire(shared: &Shared, listener: &CompiledListener, state: &ConnectionState) {
-    if let (Some(tls), Some(secured)) = (&listener.tls, state.tls()) {
+    if let (Some(tls), Some(secured)) = (&listener.tls, state.source.tls()) {
         if shared.inquiries.due(tls, secured) && distrusted(tls, secured).is_none() {
             let silent_ms = wall_ms().saturating_sub(shared.facts.heard_ms());
             // In a box, so that requests without it carry nothing of it along.
@@ -618,7 +623,11 @@ fn distrusted(tls: &Arc<Tls>, secured: &Secured) -> Option<ReasonRef> {
 
 /// Whether a connection of many requests is to end, for all that comes over it will be refused.
 pub(crate) fn outlived(worker: &Worker, origin: &Origin, state: &ConnectionState) -> bool {
-    let Some(secured) = state.tls().filter(|secured| secured.client().is_some()) else {
+    let Some(secured) = state
+        .source
+        .tls()
+        .filter(|secured| secured.client().is_some())
+    else {
         return false;
     };
     let (_, listener) = worker.snapshot(origin);
@@ -654,9 +663,9 @@ async fn judge(exchange: &mut Exchange, parts: &Parts, body: bool) {
         headers: &parts.headers,
         content_length: length.and_then(|length| length.to_str().ok()?.parse().ok()),
         body,
-        peer: state.peer,
+        peer: state.source.peer,
         id: id.as_str(),
-        certificate: state.tls().and_then(Secured::client),
+        certificate: state.source.tls().and_then(Secured::client),
         listener,
     };
     let mut judging = Judging::new(snapshot, arrival, now_ms, judgement);
@@ -687,7 +696,7 @@ fn outgoing(
     parts.extensions.clear();
     let headers = &mut parts.headers;
     remove_hop_by_hop(headers);
-    let trusted = exchange.listener.trusts(exchange.state.peer);
+    let trusted = exchange.listener.trusts(exchange.state.source.peer);
     edits::make_of_request(
         headers,
         (api, &exchange.judgement),
@@ -702,14 +711,14 @@ fn outgoing(
     own.line(b"via", b"1.1 lockgate");
     if trusted {
         Hop::new(
-            exchange.state.peer,
+            exchange.state.source.peer,
             true,
             exchange.listener.secure,
-            exchange.state.port,
+            exchange.state.source.port,
         )
         .write(headers);
     } else {
-        exchange.state.hop.write_lines(headers, &mut own.0);
+        exchange.state.source.hop.write_lines(headers, &mut own.0);
     }
     // HTTP/1.0 may come without a Host; what goes on is HTTP/1.1, and may not.
     if !headers.contains_key(HOST) {

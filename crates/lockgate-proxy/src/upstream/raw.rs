@@ -130,7 +130,7 @@ impl Pools {
             });
         };
         let permit = enter(group).await?;
-        let wish = group.wish(&HeaderMap::new(), "", state.peer);
+        let wish = group.wish(&HeaderMap::new(), "", state.source.peer);
         let said = |version| Spoken::carried(version, state, name);
         let spoken = upstream.proxy_protocol.map(said);
         let mut tried = Vec::new();
