@@ -206,7 +206,7 @@ def test_responders_are_asked_in_the_place_of_lists(tmp_path: Path) -> None:
         "max_age_ms": 600_000,
     }
     assert listener["tls"]["clients"]["ocsp"] == asked
-    assert loaded.ocsp_rules == {rules: listener["tls"]["clients"]}
+    assert loaded.duties.ocsp_rules == {rules: listener["tls"]["clients"]}
     # Lists that are named beside them have to be there.
     revoked = authority.revoke(days=-1)
     clients = clients.replace("ocsp:", f"crl: {revoked.name}, ocsp:")
