@@ -486,6 +486,19 @@ def test_responders_that_give_no_answer_that_holds(whole: Whole, ends: ExitStack
         assert why in told[urls[name]], name
 
 
+def test_beside_a_refused_configuration_the_last_good_ones_responders_are_asked(whole: Whole) -> None:
+    with OpensslResponder(whole.authority) as responder:
+        good, revoked = whole.issue(), whole.issue()
+        responder.knows(good.certificate, revoked.certificate)
+        responder.revoke(revoked.certificate)
+        whole.start(both("kept", responder.url))
+        whole.running.again(beside="colour: red\n")
+        whole.running.serving()
+        assert "ATTENTION" in whole.running.output
+        assert whole.says("hard.kept.example", good) == "ok"
+        assert whole.says("hard.kept.example", revoked) == REVOKED
+
+
 @pytest.mark.full
 def test_a_control_process_that_is_away(whole: Whole) -> None:
     with OddResponder(lambda _: body) as responder:
