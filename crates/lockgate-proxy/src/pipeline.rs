@@ -20,7 +20,6 @@ use lockgate_policy::mtls::ClientCertificate;
 use lockgate_policy::{Answers, Denial, Edit, ReasonRef, POLICY_FAILED};
 use lockgate_wire::coding::Packer;
 use lockgate_wire::grpc::Protocol;
-use lockgate_wire::headers::forwarding::Hop;
 use lockgate_wire::headers::trace::{continue_or_begin, TraceParent, TRACEPARENT, TRACESTATE};
 use lockgate_wire::headers::{remove_hop_by_hop, remove_look_alikes};
 use lockgate_wire::websocket::{reasons as websocket, Offer};
@@ -696,12 +695,12 @@ fn outgoing(
     parts.extensions.clear();
     let headers = &mut parts.headers;
     remove_hop_by_hop(headers);
-    let trusted = exchange.listener.trusts(exchange.state.source.peer);
+    // What a trusted proxy told is in the judgement, and written anew from there.
     edits::make_of_request(
         headers,
         (api, &exchange.judgement),
         &exchange.snapshot,
-        trusted,
+        false,
     );
     if exchange.judgement.inflate.is_some() {
         Plan::make_of(headers);
@@ -709,16 +708,10 @@ fn outgoing(
     let mut own = OwnLines::new(exchange.worker());
     own.line(b"x-request-id", exchange.id.as_str().as_bytes());
     own.line(b"via", b"1.1 lockgate");
-    if trusted {
-        Hop::new(
-            exchange.state.source.peer,
-            true,
-            exchange.listener.secure,
-            exchange.state.source.port,
-        )
-        .write(headers);
-    } else {
-        exchange.state.source.hop.write_lines(headers, &mut own.0);
+    let hop = &exchange.state.source.hop;
+    match &exchange.judgement.told {
+        Some(told) => hop.write(headers, told),
+        None => hop.write_lines(headers, &mut own.0),
     }
     // HTTP/1.0 may come without a Host; what goes on is HTTP/1.1, and may not.
     if !headers.contains_key(HOST) {

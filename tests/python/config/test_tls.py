@@ -126,6 +126,19 @@ def test_everything_that_is_said_arrives(tmp_path: Path) -> None:
     assert _native.check_bundle(json.dumps(bundle).encode()) == []
 
 
+def test_a_redirect_names_the_port_that_clients_know(tmp_path: Path) -> None:
+    Authority(tmp_path).issue("shop", "shop.example")
+    said = """
+  public: {address: 127.0.0.1:0, public_port: 443, tls: {certificate: {chain: shop.pem, key: shop.key}}}
+  plain: {address: 0.0.0.0:8080, public_port: 80, redirect_to: public}
+"""
+    bundle = read(tmp_path, said).compile(1, 1)
+    public, plain = bundle["listeners"]
+    assert (public["public_port"], public["redirect_port"]) == (443, 0)
+    assert (plain["public_port"], plain["redirect_port"]) == (80, 443)
+    assert _native.check_bundle(json.dumps(bundle).encode()) == []
+
+
 def test_on_loopback_browsers_are_not_told_to_come_back_over_tls(tmp_path: Path) -> None:
     Authority(tmp_path).issue("shop", "shop.example")
     certificate = "certificate: {chain: shop.pem, key: shop.key}"

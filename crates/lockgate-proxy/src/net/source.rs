@@ -33,7 +33,7 @@ pub struct Source {
     pub port: u16,
     /// What the PROXY protocol tells besides the client's address.
     pub ends: Cell<Ends>,
-    /// What the upstream is told of the connection, where the peer is no trusted proxy.
+    /// What the upstream is told of the connection, where no trusted proxy told more.
     pub hop: Hop,
     /// What it says of whom it forwards for is not believed, though it is a trusted proxy's.
     pub own_word: Cell<bool>,
@@ -50,16 +50,17 @@ pub struct Source {
 impl Source {
     /// Of a connection that was just accepted.
     pub(super) fn new(peer: IpAddr, listener: &CompiledListener, port: u16) -> Self {
+        let public = listener.reached_at(port);
         Self {
             peer,
             listener: listener.address.clone(),
             port,
             ends: Cell::default(),
-            hop: Hop::new(peer, false, listener.secure, port),
+            hop: Hop::new(peer, listener.secure, public),
             own_word: Cell::new(false),
             named: Cell::new(false),
             secured: OnceCell::new(),
-            alt_svc: listener.speaks_http3().then(|| alt_svc(port)).flatten(),
+            alt_svc: listener.speaks_http3().then(|| alt_svc(public)).flatten(),
             http2: OnceCell::new(),
         }
     }
@@ -119,7 +120,7 @@ impl Source {
     }
 }
 
-/// That the same port speaks HTTP/3. Once that is turned off, clients try it for as
+/// That the same port, as clients know it, speaks HTTP/3. Once that is turned off, clients try it for as
 /// long as this says, and find the way back by themselves.
 fn alt_svc(port: u16) -> Option<HeaderValue> {
     HeaderValue::from_str(&format!("h3=\":{port}\"; ma=3600")).ok()
