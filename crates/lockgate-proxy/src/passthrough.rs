@@ -44,7 +44,7 @@ pub(crate) async fn carry(
     // The handshake's time is over; connecting has its own.
     state.wait(Waiting::Nothing, worker.clock.coarse_ms());
     let mut told = Told::begin(worker, origin, state, &carried, &way);
-    let mut stream = carried.stream;
+    let stream = carried.stream;
     let own = |led: Led<'_>| worker.listens_at(led);
     let connecting = worker.pools.raw(&way.upstream, state, &carried.name, &own);
     let connected = connecting.await;
@@ -53,7 +53,9 @@ pub(crate) async fn carry(
         Err(failure) => {
             told.reason = failure.reason;
             told.target = failure.target;
-            return give_up(&mut stream).await;
+            drop(told);
+            state.linger(worker.clock.coarse_ms());
+            return give_up(stream, state).await;
         }
     };
     told.connected(&upstream);

@@ -674,7 +674,7 @@ impl Worker {
                         return Box::pin(carrying).await;
                     }
                     Ok(Handshake::Over) => return,
-                    Err(failed) => return self.failed(HANDSHAKE, (&origin, &state), &failed),
+                    Err(failed) => return Box::pin(self.part((&origin, &state), failed)).await,
                 }
             }
             // Never without TLS where it is wanted.
