@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use lockgate_wire::{
-    headers::{self, forwarded::client_address, forwarding::Hop, trace},
+    headers::{self, forwarded::{client_address, Told}, forwarding::Hop, trace},
     target::{for_matching, normalize, normalize_host, Odd, TargetSwitches},
 };
 
@@ -74,9 +74,17 @@ pub fn forwarded(written: &[u8]) {
             Ok(expected)
         );
 
-        Hop::new(PROXY, true, false, 80).write(&mut headers);
-        let list = headers.get(name).expect("written");
-        assert!(list.to_str().is_ok_and(|list| list.contains("10.0.0.1")));
+        let told = Told::read(&headers, PROXY, |address| address == PROXY).expect("one list alone");
+        Hop::new(PROXY, false, 80).write(&mut headers, &told);
+        for name in ["x-forwarded-for", "forwarded"] {
+            let list = headers.get(name).and_then(|list| list.to_str().ok());
+            assert!(list.is_some_and(|list| list.contains("10.0.0.1")), "written");
+        }
+        assert_eq!(
+            client_address(&headers, PROXY, |address| address == PROXY),
+            Ok(expected),
+            "both say the same"
+        );
     }
 }
 

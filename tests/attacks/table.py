@@ -41,6 +41,8 @@ class Met:
 
     attack: str
     limits: tuple[str, ...]
+    hurts: str
+    """What it does without them, as the tests show it in counts."""
     on: bool
     got: Got
     quiet: Noticed
@@ -80,7 +82,8 @@ class Met:
             "neither p99 nor closed": not (self.prompt or self.closes),
             f"over {BOUND >> 20} MiB": not self.small,
         }
-        return f"{'yes' if self.holds else 'NO'}: {', '.join(words for words, so in told.items() if so)}"
+        kept = f"{'yes' if self.holds else 'NO'}: {', '.join(words for words, so in told.items() if so)}"
+        return kept if self.on else f"{kept}; {self.hurts}"
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -149,11 +152,11 @@ def run(attack: Attack, *, on: bool, seconds: float, folder: Path) -> Met:
         got = Got(**json.loads(said(attacking)))
         memory = (gate.memory("VmHWM") - before) / (1 << 20)
         turned_away = gate.count("lockgate_connections_turned_away_total")
-    return Met(attack.name, attack.limits, on, got, quiet, during, memory, turned_away)
+    return Met(attack.name, attack.limits, attack.hurts.value, on, got, quiet, during, memory, turned_away)
 
 
 HEAD = """\
-| Attack | Its limits | | The attacker | Somebody else, p99 | Memory | The rule is kept |
+| Attack | Its limits | | The attacker | Somebody else, p99 | Memory | The rule is kept; without the limits |
 | --- | --- | --- | --- | --- | --- | --- |"""
 
 

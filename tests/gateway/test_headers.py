@@ -158,9 +158,37 @@ def test_a_trusted_proxy_is_believed_and_added_to(gate: Gate, auto: AutoUpstream
     assert got.get("x-forwarded-proto") == "https"
     assert got.get("x-forwarded-host") == "shop.example"
     assert got.get("x-forwarded-port") == "443"
-    forwarded = got.get("forwarded")
-    assert forwarded == "for=203.0.113.7;proto=https, for=127.0.0.1;proto=http;host=a.example"
+    assert got.get("forwarded") == "for=203.0.113.7;proto=https;host=shop.example, for=127.0.0.1"
     assert gate.written(path="/")[-1]["peer"] == "203.0.113.7", "the client, not the proxy"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        ["X-Forwarded-For: 6.6.6.6, 203.0.113.7, 10.1.2.3", "X-Forwarded-Proto: https", "X-Forwarded-Host: b.example"],
+        ["Forwarded: for=6.6.6.6;host=evil, for=203.0.113.7;proto=https;host=b.example, for=10.1.2.3;proto=http"],
+    ],
+    ids=["X-Forwarded-For", "Forwarded"],
+)
+def test_the_upstream_hears_the_same_in_both(gate: Gate, auto: AutoUpstream, said: list[str]) -> None:
+    """Whichever the proxy writes; and what anybody may have written left of the client does not go on."""
+    got = passed(gate, auto, *said, trusted=True)
+    assert got.get("x-forwarded-for") == "203.0.113.7, 10.1.2.3, 127.0.0.1"
+    assert got.get("forwarded") == "for=203.0.113.7;proto=https;host=b.example, for=10.1.2.3, for=127.0.0.1"
+    assert (got.get("x-forwarded-proto"), got.get("x-forwarded-host")) == ("https", "b.example")
+
+
+def test_what_a_client_adds_to_its_proxys_list_is_not_believed(gate: Gate, auto: AutoUpstream) -> None:
+    """The proxy writes the one list, and passes the other on from a client that names itself rightly."""
+    forged = "Forwarded: for=203.0.113.7;proto=https;host=evil.example"
+    got = passed(gate, auto, "X-Forwarded-For: 203.0.113.7", forged, trusted=True)
+    assert got.get("forwarded") == "for=203.0.113.7;proto=http;host=a.example, for=127.0.0.1"
+    assert (got.get("x-forwarded-proto"), got.get("x-forwarded-host")) == ("http", "a.example")
+    more = ["X-Forwarded-Proto: https", "X-Forwarded-Host: evil.example", "X-Forwarded-Port: 1"]
+    got = passed(gate, auto, "Forwarded: for=203.0.113.7", *more, trusted=True)
+    assert got.get("forwarded") == "for=203.0.113.7;proto=http;host=a.example, for=127.0.0.1"
+    assert (got.get("x-forwarded-proto"), got.get("x-forwarded-host")) == ("http", "a.example")
+    assert got.get("x-forwarded-port") == str(gate.port())
 
 
 def test_a_trusted_proxy_that_says_nothing_is_the_client(gate: Gate, auto: AutoUpstream) -> None:
@@ -178,10 +206,17 @@ def test_only_the_nearest_stranger_counts(gate: Gate, auto: AutoUpstream) -> Non
 def test_two_stories_of_the_way_are_refused(gate: Gate, auto: AutoUpstream) -> None:
     listener = bundles.listener(trusted=TRUSTED)
     gate.load(bundles.bundle([bundles.api()], [bundles.upstream(auto.port)], listeners=[listener]))
-    refusal = gate.client().get("/", "X-Forwarded-For: 203.0.113.7", "Forwarded: for=203.0.113.8")
-    assert (refusal.status, refusal.reason) == (400, "forwarded-conflict")
+    two = [
+        ["X-Forwarded-For: 203.0.113.7", "Forwarded: for=203.0.113.8"],
+        ["X-Forwarded-For: 203.0.113.7", "Forwarded: proto=https"],
+        ["X-Forwarded-Proto: https", "Forwarded: for=203.0.113.7;proto=http"],
+        ["X-Forwarded-For: 203.0.113.7", "X-Forwarded-Host: a.example", "Forwarded: for=203.0.113.7;host=b.example"],
+    ]
+    for said in two:
+        refusal = gate.client().get("/", *said)
+        assert (refusal.status, refusal.reason) == (400, "forwarded-conflict"), said
     assert auto.requests == []
-    gate.refused("forwarded-conflict")
+    gate.refused("forwarded-conflict", len(two))
 
 
 def test_a_request_id_is_ours_and_the_same_everywhere(gate: Gate, auto: AutoUpstream) -> None:

@@ -377,6 +377,17 @@ def test_the_others_say_that_it_is_to_be_had(shop: Place, authority: Authority, 
     assert web.get().status == 200
 
 
+def test_behind_a_mapping_they_name_the_port_outside(gate: Gate, auto: AutoUpstream, authority: Authority) -> None:
+    tls = bundles.tls(authority.issue("mapped", "shop.example"))
+    listener = bundles.listener(tls=tls, http3=True, public_port=443)
+    gate.load(bundles.bundle([bundles.api()], [bundles.upstream(auto.port)], listeners=[listener]))
+    with Http2(gate.port(), authority.pem) as two:
+        assert two.get().get("alt-svc") == 'h3=":443"; ma=3600'
+    with Http3(gate.port(), authority.pem) as web:
+        assert web.get().status == 200
+    assert [each.get("x-forwarded-port") for each in auto.requests] == ["443", "443"]
+
+
 def test_it_comes_and_goes_with_the_configuration(gate: Gate, auto: AutoUpstream, authority: Authority) -> None:
     tls = bundles.tls(authority.issue("comes", "shop.example"))
 

@@ -194,6 +194,17 @@ def test_a_gate_verifies_after_a_restart_without_issuer_and_control(start: Start
             os.kill(pids["control"], signal.SIGCONT)
 
 
+def test_beside_a_refused_configuration_the_last_good_ones_issuers_are_asked(start: Start, issuer: Issuer) -> None:
+    place, _ = start(company(issuer))
+    assert place.reason(issuer.token()) == "ok"
+    place.running.again(beside="colour: red\n")
+    place.running.serving()
+    assert "ATTENTION" in place.running.output
+    assert place.reason(issuer.token()) == "ok"
+    issuer.rotate()
+    assert place.reason(issuer.token()) == "ok", "the new key is fetched"
+
+
 def test_two_issuers_and_one_that_is_taken_out(start: Start, issuer: Issuer) -> None:
     with Issuer() as other:
         issuers = {**company(issuer), "partner": {"issuer": other.url, "audience": "shop"}}

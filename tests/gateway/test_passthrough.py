@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import select
 import shutil
 import socket
 import ssl
+import struct
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -40,13 +42,30 @@ def authority(tmp_path: Path) -> Authority:
     return Authority(tmp_path)
 
 
+Refusal = Literal["closes", "resets", "alerts"]
+"""What a server does with hellos for other names than `db.example`."""
+
+
 @contextmanager
-def ending(issued: Issued) -> Iterator[int]:
+def ending(issued: Issued, refusal: Refusal | None = None) -> Iterator[int]:
     """A server that ends TLS itself, says which name it was asked for, and echoes what it is told."""
     how = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     how.load_cert_chain(issued.chain, issued.key)
     asked: dict[int, str | None] = {}
-    how.sni_callback = lambda sock, name, _how: asked.__setitem__(id(sock), name)
+
+    def hear(ours: object, name: str | None, _how: ssl.SSLContext) -> int | None:
+        asked[id(ours)] = name
+        if refusal is None or name == "db.example":
+            return None
+        assert isinstance(ours, ssl.SSLSocket)
+        if refusal == "resets":
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        if refusal != "alerts":
+            # Before OpenSSL has a word to say.
+            os.close(ours.detach())
+        return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+
+    how.sni_callback = hear
 
     def converse(raw: socket.socket) -> None:
         try:
@@ -388,14 +407,51 @@ def test_where_nobody_is_the_client_is_told(gate: Gate) -> None:
     gate.refused("upstream-connect-failed")
 
 
-def test_a_server_that_closes_without_a_word_failed(gate: Gate) -> None:
-    with Upstream() as upstream:
-        gate.load(alone(upstream.port))
-        client, server = begin(gate, upstream)
-        server.close()
-        assert client.rest() == b""
-    gate.written(host="db.example", reason="upstream-reset")
-    assert gate.count("lockgate_upstream_failures_total", upstream="legacy") == 1
+@pytest.mark.parametrize("refusal", ["closes", "resets", "alerts"])
+def test_hellos_that_a_server_refuses_put_nobody_out(refusal: Refusal, gate: Gate, authority: Authority) -> None:
+    """However many a stranger sends, one after the other: others are served by all servers as before."""
+    theirs = authority.issue("theirs", "db.example")
+    with ending(theirs, refusal) as one, ending(theirs, refusal) as other:
+        wanted = alone(one, other)
+        legacy = wanted["upstreams"][1]
+        legacy["passive"] = bundles.passive(1, share=100)
+        legacy["breaker"] = {"concurrent": 1, "queue": 8, "wait_ms": 10_000}
+        gate.load(wanted)
+        for _ in range(8):
+            with gate.client() as stranger:
+                stranger.send(hello("a.old.example"))
+                assert stranger.rest() == (ALERT + UNKNOWN_NAME if refusal == "alerts" else b"")
+        reason = None if refusal == "alerts" else "upstream-reset"
+        until(lambda: len(gate.now_written(host="a.old.example", reason=reason)) == 8, "all to be over")
+        (standing,) = gate.tell("stats")["upstreams"]
+        assert [each["state"] for each in standing["targets"]] == ["healthy", "healthy"]
+        assert gate.count("lockgate_upstream_failures_total", upstream="legacy") == 0
+        assert gate.count("lockgate_upstream_ejections_total", upstream="legacy") == 0
+        for _ in range(2):
+            with connect(gate.port(), trusting(authority.pem), "db.example") as sock:
+                assert told(sock) == b"db.example"
+    until(lambda: len(gate.now_written(host="db.example", reason=None)) == 2, "both to be over")
+    served = {event["target"] for event in gate.now_written(host="db.example", reason=None)}
+    assert served == {f"127.0.0.1:{one}", f"127.0.0.1:{other}"}
+
+
+def test_a_server_that_takes_connections_again_is_back(gate: Gate, authority: Authority) -> None:
+    """Before it says a word: what it says may be for one client alone."""
+    port = free_port()
+    with ending(authority.issue("theirs", "db.example")) as well:
+        wanted = alone(port, well)
+        wanted["upstreams"][1]["passive"] = bundles.passive(1, eject_ms=50)
+        gate.load(wanted)
+
+        def asking_tells(code: str) -> bool:
+            with gate.client() as client:
+                client.send(hello("db.example"))
+                client.finish()
+            return bool(gate.now_written(code=code))
+
+        until(lambda: asking_tells("upstream-target-ejected"), "it to be out")
+        with socket.create_server(("127.0.0.1", port)):
+            until(lambda: asking_tells("upstream-target-returned"), "it to be back")
 
 
 def test_another_server_is_asked_where_one_is_gone(gate: Gate, authority: Authority) -> None:

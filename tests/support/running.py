@@ -38,7 +38,12 @@ class Running:
 
     def __init__(self, processes: Processes, folder: Path, *words: str) -> None:
         self.folder = folder
-        self.process: Process = processes.lockgate("run", *words, cwd=folder)
+        self._processes = processes
+        self._words = words
+        self.process = self._run()
+
+    def _run(self) -> Process:
+        return self._processes.lockgate("run", *self._words, cwd=self.folder)
 
     @property
     def state(self) -> StateFolder:
@@ -51,6 +56,14 @@ class Running:
     def ready(self) -> Running:
         self.process.wait_for_output("Ctrl-C stops it.")
         return self
+
+    def again(self, *, beside: str = "") -> None:
+        """Stops it and starts it anew, `beside` what is written to its configuration meanwhile."""
+        self.process.stop()
+        path = self.folder / "lockgate.yaml"
+        path.write_text(path.read_text(encoding="utf-8") + beside, encoding="utf-8")
+        self.process = self._run()
+        self.ready()
 
     @property
     def admin(self) -> httpx.Client:

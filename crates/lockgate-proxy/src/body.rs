@@ -255,7 +255,7 @@ impl Arriving {
         }
         loop {
             if let Some(piece) = self.next_unpacked()? {
-                let mut said = self.state.body_refused.borrow_mut();
+                let mut said = self.state.body.refused.borrow_mut();
                 if let Some(passed) = self.chain.pass(piece, &mut said)? {
                     return Poll::Ready(Ok(Some(Frame::data(passed))));
                 }
@@ -275,15 +275,15 @@ impl Arriving {
                 Ok(chunk) => chunk,
                 Err(frame) => return Poll::Ready(self.trailers(frame)),
             };
-            let counted = self.state.body_in.get() + chunk.len() as u64;
-            self.state.body_in.set(counted);
+            let counted = self.state.body.bytes.get() + chunk.len() as u64;
+            self.state.body.bytes.set(counted);
             if let Some(unpacking) = &mut self.unpacking {
                 if let Err(refusal) = unpacking.take(chunk) {
                     return Poll::Ready(Err(self.not_unpacked(refusal)));
                 }
                 continue;
             }
-            let mut said = self.state.body_refused.borrow_mut();
+            let mut said = self.state.body.refused.borrow_mut();
             if let Some(passed) = self.chain.pass(chunk, &mut said)? {
                 return Poll::Ready(Ok(Some(Frame::data(passed))));
             }
@@ -302,7 +302,7 @@ impl Arriving {
 
     /// The codings could not be taken off.
     fn not_unpacked(&self, refusal: BodyRefusal) -> Broken {
-        self.state.body_refused.replace(Some(refusal));
+        self.state.body.refused.replace(Some(refusal));
         Broken
     }
 
@@ -312,7 +312,7 @@ impl Arriving {
             let ended = unpacking.end();
             ended.map_err(|refusal| self.not_unpacked(refusal))?;
         }
-        let rest = self.chain.end(&mut self.state.body_refused.borrow_mut())?;
+        let rest = self.chain.end(&mut self.state.body.refused.borrow_mut())?;
         Ok((!rest.is_empty()).then(|| Frame::data(rest)))
     }
 
@@ -471,7 +471,12 @@ fn poll_upstream(
             }
             exchange.broke_off(match broke {
                 Broke::Upstream(reason) => reason,
-                Broke::Request => exchange.state.broken.get().unwrap_or(exchange.state.gone()),
+                Broke::Request => exchange
+                    .state
+                    .body
+                    .broken
+                    .get()
+                    .unwrap_or(exchange.state.gone()),
             });
             Some(Err(Broken))
         }

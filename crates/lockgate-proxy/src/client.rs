@@ -182,7 +182,7 @@ impl Client {
                 None => {}
             }
             if self.flaw.is_some() {
-                self.state.broken.set(self.flaw);
+                self.state.body.broken.set(self.flaw);
                 return Poll::Ready(Some(Err(Broken)));
             }
             if self.closed {

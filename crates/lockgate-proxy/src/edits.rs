@@ -21,8 +21,8 @@ pub fn of_request<'a>(
     api.edits.iter().chain(&judgement.edits)
 }
 
-/// Makes of a request's fields what the API may see. `trusted` is whether it
-/// came from a proxy that is believed.
+/// Makes of a request's fields what the API may see. `trusted` leaves
+/// in what a proxy that is believed said of where it came from.
 pub fn make_of_request(
     headers: &mut HeaderMap,
     (api, judgement): (&CompiledApi, &Judgement),

@@ -79,11 +79,9 @@ impl Exchange {
         let started_us = worker.clock.precise_us();
         let started_ms = worker.clock.coarse_ms();
         state.active.set(state.active.get() + 1);
-        state.body_in.set(0);
-        state.body_refused.take();
-        state.broken.set(None);
+        state.body.begin();
         let judgement = Judgement {
-            client: state.peer,
+            client: state.source.peer,
             ..Judgement::default()
         };
         Box::new(Self {
@@ -132,7 +130,7 @@ impl Exchange {
     /// Takes in what a policy said of the body, once it was on its way. A
     /// refusal comes back if it held.
     pub fn hear_body(&mut self) -> Option<Denial> {
-        let said = self.state.body_refused.take()?;
+        let said = self.state.body.refused.take()?;
         let outcome = if said.enforced {
             Outcome::Deny
         } else {
@@ -287,7 +285,7 @@ impl Exchange {
                 column: span.column,
             }),
             verdicts: &verdicts[..count],
-            bytes_in: self.state.body_in.get(),
+            bytes_in: self.state.body.bytes.get(),
             bytes_out: self.bytes_out,
             took_us,
             upstream_us: self.upstream_us,
@@ -310,10 +308,14 @@ impl Exchange {
                 .and_then(|hex| std::str::from_utf8(hex).ok()),
             worker: self.worker.number,
             user_agent: user_agent.as_deref(),
-            protocol: self.state.protocol(),
-            tls: self.state.tls().map(|secured| secured.version),
-            ja4: self.state.tls().and_then(|secured| secured.ja4.as_deref()),
-            http2: self.state.http2(),
+            protocol: self.state.source.protocol(),
+            tls: self.state.source.tls().map(|secured| secured.version),
+            ja4: self
+                .state
+                .source
+                .tls()
+                .and_then(|secured| secured.ja4.as_deref()),
+            http2: self.state.source.http2(),
             header_order: judged
                 .program
                 .as_ref()
@@ -342,7 +344,7 @@ impl Drop for Exchange {
             self.status,
             self.reason,
             took_us,
-            self.state.body_in.get(),
+            self.state.body.bytes.get(),
             self.bytes_out,
         );
         if let Some((_, metrics)) = self.operation() {

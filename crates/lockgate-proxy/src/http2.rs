@@ -66,7 +66,7 @@ pub async fn converse(
     }
     let budgets = Budgets::default().times(limits.control_frames);
     let (stream, wire, seen) = Watched::new(stream, budgets, worker.clock.clone());
-    state.speaks_http2(seen.fingerprint);
+    state.source.speaks_http2(seen.fingerprint);
     let found = seen.found;
     let mut shaking = Box::pin(builder.handshake::<_, Bytes>(stream));
     let shaken = poll_fn(|cx| match std::future::Future::poll(shaking.as_mut(), cx) {

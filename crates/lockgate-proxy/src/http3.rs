@@ -176,7 +176,7 @@ async fn serve(
                 // quinn goes along to another address before that is proved (RFC 9000 section 9.3): a
                 // datagram with a forged one would be judged as its owner's. The address that the
                 // Retry proved is all that is known of the client; elsewhere it has to begin anew.
-                if connection.remote_address().ip().to_canonical() != state.peer {
+                if connection.remote_address().ip().to_canonical() != state.source.peer {
                     worker.metrics.refused(&MOVED);
                     handle.reset_with(Code::H3_REQUEST_REJECTED);
                     state.retiring.set(true);

@@ -19,7 +19,7 @@ use lockgate_policy::{
     cors, Answers, Caller, Denial, Mode, Need, OnError, PolicyError, Reading, ReasonRef,
     RequestView, Span, Verdict,
 };
-use lockgate_wire::headers::forwarded::client_behind;
+use lockgate_wire::headers::forwarded::Told;
 use lockgate_wire::query;
 use lockgate_wire::target::{self, normalize_host};
 
@@ -230,9 +230,10 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
         if listener.trusts(peer) {
             self.judgement.proxy = true;
             let trusts = |ip| listener.trusts_named(ip);
-            let told = client_behind(self.arrival.headers, peer, trusts)?;
-            self.judgement.client = told.unwrap_or(peer);
-            self.judgement.proxy = told.is_none_or(trusts);
+            let told = Told::read(self.arrival.headers, peer, trusts)?;
+            self.judgement.client = told.client().unwrap_or(peer);
+            self.judgement.proxy = told.client().is_none_or(trusts);
+            self.judgement.told = Some(Box::new(told));
         }
         // HTTP/1.0 knows no Host: then only APIs for any host answer.
         if !self.arrival.host.is_empty() {

@@ -176,12 +176,12 @@ impl Copied {
                 .insert(CONTENT_LENGTH, HeaderValue::from(bytes));
         }
         let state = ConnectionState::new(
-            exchange.state.peer,
+            exchange.state.source.peer,
             &exchange.listener,
-            exchange.state.port,
+            exchange.state.source.port,
             worker.clock.coarse_ms(),
         );
-        state.ends.set(exchange.state.ends.get());
+        state.source.ends.set(exchange.state.source.ends.get());
         let (snapshot, client) = (Rc::clone(&exchange.snapshot), exchange.judgement.client);
         tokio::task::spawn_local(async move {
             let answered = self

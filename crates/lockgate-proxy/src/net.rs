@@ -10,18 +10,22 @@ mod deadline;
 mod endpoint;
 mod listen;
 mod proxied;
+mod received;
 mod reserve;
+mod source;
 mod stream;
 mod unix;
 
-pub use deadline::{BodyRefusal, ConnectionState, Ends, Overdue, Trip, Waiting, Watch};
+pub use deadline::{ConnectionState, Overdue, Trip, Waiting, Watch};
 pub use endpoint::{socket_path, Endpoint, MAX_SOCKET_PATH, NO_ADDRESS, UNIX};
 pub use listen::{
     bind, bind_datagrams, holder, share, share_datagrams, Admission, Each, Full, ListeningSocket,
     Permit,
 };
 pub use proxied::client_of;
+pub use received::{BodyRefusal, RequestBody};
 pub use reserve::{out_of_descriptors, Reserve};
+pub use source::{Ends, Source};
 pub use stream::{Acceptor, Incoming, Stream};
 pub use unix::{bind_unix, Door, SocketFile};
 

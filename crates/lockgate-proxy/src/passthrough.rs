@@ -126,7 +126,7 @@ impl Talk {
         if leaving || (state.looks() && !self.is_still_carried(worker, origin)) {
             return Poll::Ready(Some(&PASSTHROUGH_ENDED));
         }
-        match self.pass(cx, worker, state, now_ms) {
+        match self.pass(cx, worker, state) {
             Err(reason) => return Poll::Ready(reason),
             Ok(false) => {}
             Ok(true) => state.passed(now_ms),
@@ -152,7 +152,6 @@ impl Talk {
         cx: &mut Context<'_>,
         worker: &Worker,
         state: &ConnectionState,
-        now_ms: u64,
     ) -> Result<bool, Option<ReasonRef>> {
         let mut scratch = worker.scratch.borrow_mut();
         let mut moved = false;
@@ -183,13 +182,10 @@ impl Talk {
                 if passed.moved {
                     state.stalled(0);
                 }
-                if passed.bytes > 0 && !std::mem::replace(&mut self.spoke, true) {
-                    self.upstream.succeeded(now_ms);
-                }
-                // Who takes a connection, and closes it to whoever waits for a word, is not well.
+                self.spoke |= passed.bytes > 0;
+                // Of the server's health it says nothing: who sends what it does not like brings that about.
                 let mute = self.down.is_over() && !before && !self.spoke;
                 if mute && !self.up.is_over() {
-                    self.upstream.failed(now_ms, &reasons::RESET);
                     return Err(Some(&reasons::RESET));
                 }
             }
@@ -197,12 +193,7 @@ impl Talk {
                 self.down = Half::ended();
                 self.lost = Some(&reasons::CLIENT_GONE);
             }
-            Err(Broke::Reader) => {
-                if !self.spoke {
-                    self.upstream.failed(now_ms, &reasons::RESET);
-                }
-                return Err(Some(&reasons::RESET));
-            }
+            Err(Broke::Reader) => return Err(Some(&reasons::RESET)),
         }
         Ok(moved)
     }

@@ -20,7 +20,6 @@ use lockgate_policy::mtls::ClientCertificate;
 use lockgate_policy::{Answers, Denial, Edit, ReasonRef, POLICY_FAILED};
 use lockgate_wire::coding::Packer;
 use lockgate_wire::grpc::Protocol;
-use lockgate_wire::headers::forwarding::Hop;
 use lockgate_wire::headers::trace::{continue_or_begin, TraceParent, TRACEPARENT, TRACESTATE};
 use lockgate_wire::headers::{remove_hop_by_hop, remove_look_alikes};
 use lockgate_wire::websocket::{reasons as websocket, Offer};
@@ -258,7 +257,7 @@ pub async fn serve_request(
     (upload, lines): (Option<Upload>, Option<Lines>),
 ) -> Answer {
     let (snapshot, listener) = worker.snapshot(origin);
-    let listener = state.believing(listener);
+    let listener = state.source.believing(listener);
     // An empty path is `/` (RFC 9110 section 4.2.3); only the absolute form can have one.
     if let Some(query) = parts
         .uri
@@ -485,7 +484,12 @@ fn packed(
         return Ok((fields, None));
     };
     let mut headers = fields.map().ok_or(&reasons::GARBAGE)?;
-    let certified = exchange.state.tls().and_then(Secured::client).is_some();
+    let certified = exchange
+        .state
+        .source
+        .tls()
+        .and_then(Secured::client)
+        .is_some();
     let mut charge = None;
     let room = |coding| {
         let shared = &exchange.worker().shared;
@@ -555,7 +559,7 @@ fn rescue(exchange: &mut Exchange, reason: Option<ReasonRef>) -> Denial {
     if let Some(denial) = exchange.hear_body() {
         return denial;
     }
-    let told = exchange.state.broken.get().or(reason);
+    let told = exchange.state.body.broken.get().or(reason);
     told.unwrap_or(&reasons::CLIENT_GONE).into()
 }
 
@@ -567,7 +571,7 @@ pub(crate) fn misdirected(
     state: &ConnectionState,
     headers: &HeaderMap,
 ) -> Option<ReasonRef> {
-    let Some(secured) = state.tls() else {
+    let Some(secured) = state.source.tls() else {
         // The listener was changed after the connection was made.
         return listener.secure.then_some(&HTTPS_REQUIRED);
     };
@@ -590,7 +594,7 @@ pub(crate) fn misdirected(
 /// Has the client's issuer asked whether it was revoked, where that is to be known and is not.
 /// Whom nobody vouches for any more is not asked about.
 async fn inquire(shared: &Shared, listener: &CompiledListener, state: &ConnectionState) {
-    if let (Some(tls), Some(secured)) = (&listener.tls, state.tls()) {
+    if let (Some(tls), Some(secured)) = (&listener.tls, state.source.tls()) {
         if shared.inquiries.due(tls, secured) && distrusted(tls, secured).is_none() {
             let silent_ms = wall_ms().saturating_sub(shared.facts.heard_ms());
             // In a box, so that requests without it carry nothing of it along.
@@ -618,7 +622,11 @@ fn distrusted(tls: &Arc<Tls>, secured: &Secured) -> Option<ReasonRef> {
 
 /// Whether a connection of many requests is to end, for all that comes over it will be refused.
 pub(crate) fn outlived(worker: &Worker, origin: &Origin, state: &ConnectionState) -> bool {
-    let Some(secured) = state.tls().filter(|secured| secured.client().is_some()) else {
+    let Some(secured) = state
+        .source
+        .tls()
+        .filter(|secured| secured.client().is_some())
+    else {
         return false;
     };
     let (_, listener) = worker.snapshot(origin);
@@ -654,9 +662,9 @@ async fn judge(exchange: &mut Exchange, parts: &Parts, body: bool) {
         headers: &parts.headers,
         content_length: length.and_then(|length| length.to_str().ok()?.parse().ok()),
         body,
-        peer: state.peer,
+        peer: state.source.peer,
         id: id.as_str(),
-        certificate: state.tls().and_then(Secured::client),
+        certificate: state.source.tls().and_then(Secured::client),
         listener,
     };
     let mut judging = Judging::new(snapshot, arrival, now_ms, judgement);
@@ -687,12 +695,12 @@ fn outgoing(
     parts.extensions.clear();
     let headers = &mut parts.headers;
     remove_hop_by_hop(headers);
-    let trusted = exchange.listener.trusts(exchange.state.peer);
+    // What a trusted proxy told is in the judgement, and written anew from there.
     edits::make_of_request(
         headers,
         (api, &exchange.judgement),
         &exchange.snapshot,
-        trusted,
+        false,
     );
     if exchange.judgement.inflate.is_some() {
         Plan::make_of(headers);
@@ -700,16 +708,10 @@ fn outgoing(
     let mut own = OwnLines::new(exchange.worker());
     own.line(b"x-request-id", exchange.id.as_str().as_bytes());
     own.line(b"via", b"1.1 lockgate");
-    if trusted {
-        Hop::new(
-            exchange.state.peer,
-            true,
-            exchange.listener.secure,
-            exchange.state.port,
-        )
-        .write(headers);
-    } else {
-        exchange.state.hop.write_lines(headers, &mut own.0);
+    let hop = &exchange.state.source.hop;
+    match &exchange.judgement.told {
+        Some(told) => hop.write(headers, told),
+        None => hop.write_lines(headers, &mut own.0),
     }
     // HTTP/1.0 may come without a Host; what goes on is HTTP/1.1, and may not.
     if !headers.contains_key(HOST) {

@@ -32,10 +32,10 @@ pub fn of(state: &ConnectionState, parts: &Parts, lines: Option<&Lines>) -> Prog
             order::fingerprint(version, names.map(str::as_bytes), sha256)
         }
     };
-    let tls = state.tls();
+    let tls = state.source.tls();
     Program {
         ja4: tls.and_then(|secured| secured.ja4.clone()),
-        http2: state.http2().map(Into::into),
+        http2: state.source.http2().map(Into::into),
         header_order: Some(order.into()),
     }
 }

@@ -408,6 +408,8 @@ pub struct CompiledListener {
     pub protocols: Vec<Protocol>,
     /// Every request is sent to this port over HTTPS; 0 is no such port.
     pub redirect_port: u16,
+    /// The port by which clients reach it, where that is another than its own; 0 where it is not.
+    pub public_port: u16,
     /// Bounds on what a stranger may send.
     pub limits: Arc<ListenerLimits>,
     /// What allows plain HTTP off loopback.
@@ -430,6 +432,7 @@ impl CompiledListener {
             passthrough: Box::default(),
             protocols: vec![Protocol::Http1],
             redirect_port: 0,
+            public_port: 0,
             limits: Arc::new(Listener::default_limits()),
             insecure: None,
         }
@@ -452,6 +455,15 @@ impl CompiledListener {
         Self {
             trusts_callers: false,
             ..self.clone()
+        }
+    }
+
+    /// The port by which clients reach it, of which `own` is the gate's.
+    #[must_use]
+    pub const fn reached_at(&self, own: u16) -> u16 {
+        match self.public_port {
+            0 => own,
+            public => public,
         }
     }
 

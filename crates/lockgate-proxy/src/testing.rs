@@ -119,6 +119,7 @@ pub(crate) fn bundle(apis: Vec<Api>) -> Bundle {
             protocols: vec![Protocol::Http1],
             tls: None,
             redirect_port: 0,
+            public_port: 0,
             proxy_protocol: false,
             trusted_proxies: Vec::new(),
             limits: Listener::default_limits(),

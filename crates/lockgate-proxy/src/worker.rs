@@ -424,7 +424,7 @@ impl Worker {
         datagrams.close();
         let address = &datagrams.listening.opened.address;
         self.watch
-            .drain(|state| state.listener == *address && state.is_http3());
+            .drain(|state| state.source.listener == *address && state.source.is_http3());
     }
 
     async fn receive(self: Rc<Self>, datagrams: Arc<Datagrams>, endpoint: quinn::Endpoint) {
@@ -471,7 +471,7 @@ impl Worker {
         let bound = origin.listening.bound.network();
         let port = origin.listening.bound.port();
         let state = ConnectionState::new(peer, &origin.accepted, port, self.clock.coarse_ms());
-        state.ends.set(Ends {
+        state.source.ends.set(Ends {
             port: from.port(),
             to: bound.filter(|bound| !bound.ip().is_unspecified()),
         });
@@ -514,7 +514,7 @@ impl Worker {
             .retain(|open| !Arc::ptr_eq(open, listening));
         listening.close();
         self.watch
-            .drain(|state| state.listener == listening.opened.address);
+            .drain(|state| state.source.listener == listening.opened.address);
     }
 
     async fn tick(self: Rc<Self>) {
@@ -620,7 +620,7 @@ impl Worker {
         };
         let peer = from.ip();
         let mut state = made(peer);
-        state.ends.set(Ends {
+        state.source.ends.set(Ends {
             port: from.port(),
             to: self.destination(&origin, &stream),
         });
@@ -633,7 +633,7 @@ impl Worker {
         if origin.accepted.proxy_protocol && origin.accepted.trusts(peer) {
             match Box::pin(client_of(&mut stream, &state)).await {
                 // The proxy speaks for itself, or does not say for whom: then nobody else says it.
-                Ok(None) => state.own_word.set(true),
+                Ok(None) => state.source.own_word.set(true),
                 Ok(Some(addresses)) => {
                     let client = addresses.source.ip();
                     // From here on it is the client's connection, and the proxy is not there.
@@ -648,8 +648,8 @@ impl Worker {
                     }
                     let before = Rc::clone(&state);
                     state = made(client);
-                    state.named.set(true);
-                    state.ends.set(Ends {
+                    state.source.named.set(true);
+                    state.source.ends.set(Ends {
                         port: addresses.source.port(),
                         to: Some(addresses.destination),
                     });
@@ -682,6 +682,7 @@ impl Worker {
             None => Stream::Plain(stream),
         };
         if state
+            .source
             .tls()
             .is_some_and(|secured| secured.protocol == Protocol::Http2)
         {
@@ -725,11 +726,11 @@ impl Worker {
             None
         } else {
             let listener = &origin.accepted;
-            let each = listener.each(connection.peer);
+            let each = listener.each(connection.source.peer);
             let admission = &origin.listening.admission;
             let most = listener.limits.connections;
             let now_ms = self.clock.coarse_ms();
-            Some(admission.admit_stream(connection.peer, most, each, now_ms)?)
+            Some(admission.admit_stream(connection.source.peer, most, each, now_ms)?)
         };
         connection.begin_request();
         if outlived(self, origin, connection) {
@@ -754,10 +755,10 @@ impl Worker {
     /// pays for it.
     pub(crate) fn broken_off(&self, origin: &Origin, state: &ConnectionState, reason: ReasonRef) {
         self.metrics.refused(reason);
-        let each = origin.accepted.each(state.peer);
+        let each = origin.accepted.each(state.source.peer);
         if let (Some(each), true) = (each, FLOODS.contains(&reason.status)) {
             let admission = &origin.listening.admission;
-            admission.charge(state.peer, each, self.clock.coarse_ms());
+            admission.charge(state.source.peer, each, self.clock.coarse_ms());
         }
     }
 }

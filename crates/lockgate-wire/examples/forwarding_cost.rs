@@ -41,7 +41,7 @@ fn main() {
 
     let fields = fields();
     let peer: IpAddr = [192, 0, 2, 1].into();
-    let hop = Hop::new(peer, false, true, 8443);
+    let hop = Hop::new(peer, true, 8443);
     let on_a_copy = |name: &str, work: &dyn Fn(&mut HeaderMap)| {
         println!("{name:<28} {:>6.0}", cost_on(&fields, work));
     };
@@ -58,7 +58,8 @@ fn main() {
     on_a_copy("identity", &|headers| {
         headers::strip_identity(headers, false)
     });
-    on_a_copy("forwarding", &|headers| hop.write(headers));
+    let told = headers::forwarded::Told::default();
+    on_a_copy("forwarding", &|headers| hop.write(headers, &told));
     on_a_copy("trace", &|headers| {
         trace::continue_or_begin(headers, [7; 24]);
     });

@@ -1,7 +1,7 @@
 //! Headers on their way through: what ends here, what nobody outside may say,
 //! and what is told to the upstream.
 //!
-//! The order of use for a request: [`forwarded::client_address`] reads where it
+//! The order of use for a request: [`forwarded::Told::read`] reads where it
 //! came from; policies judge; then, when it goes on, [`remove_hop_by_hop`],
 //! [`strip_identity`], [`forwarding::Hop::write`] and
 //! [`trace::continue_or_begin`]. An answer needs [`remove_hop_by_hop`] alone,

@@ -42,12 +42,12 @@
 //! let peer = std::net::Ipv4Addr::LOCALHOST.into();
 //! let client = headers::forwarded::client_address(&fields, peer, |_| false)?;
 //! assert_eq!(client, peer);
-//! let hop = headers::forwarding::Hop::new(peer, false, false, 8080);
+//! let hop = headers::forwarding::Hop::new(peer, false, 8080);
 //!
 //! // 4. When policies let it on: what the upstream is told.
 //! headers::remove_hop_by_hop(&mut fields);
 //! headers::strip_identity(&mut fields, false);
-//! hop.write(&mut fields);
+//! hop.write(&mut fields, &headers::forwarded::Told::default());
 //! headers::trace::continue_or_begin(&mut fields, [7; 24]);
 //! # Ok(())
 //! # }

@@ -18,6 +18,7 @@ from lockgate.admin.gate_said import SEQUENCE_MAX
 from lockgate.admin.store import Store
 from lockgate.admin.store.engine import take
 from lockgate.admin.store.models import Bundle
+from lockgate.config import Duties
 
 COUNTER = "bundles"
 
@@ -36,6 +37,8 @@ class SignedBundle:
     key_id: str
     signature: str
     admin_address: str
+    duties: Duties | None
+    """None where an earlier version signed it."""
 
     def wire(self) -> bytes:
         """What goes over the link and onto a gate's disk."""
@@ -61,18 +64,21 @@ class Bundles:
         """The text of the bundle that an event names, while it is kept."""
         return text_of(self._store, hash_)
 
-    def publish(self, document: Mapping[str, Any], *, admin_address: str) -> tuple[SignedBundle, bool]:
+    def publish(
+        self, document: Mapping[str, Any], *, admin_address: str, duties: Duties | None = None
+    ) -> tuple[SignedBundle, bool]:
         """Sign a compiled bundle, unless gates have just that; and whether it was new."""
+        kept = None if duties is None else duties.as_json()
         content = _content(document)
         content_hash = hashlib.sha256(content.encode()).hexdigest()
         with self._store.write() as session:
             last = session.scalar(newest())
             if last and last.content_hash == content_hash and last.key_id == self._key_id:
-                last.admin_address = admin_address
+                last.admin_address, last.duties = admin_address, kept
                 return _signed(last), False
             sequence, created = take(session, COUNTER, 1), now_ms()
             text = _text(content, sequence, created)
-            row = self._sign(text, sequence, created, content_hash, admin_address)
+            row = self._sign(text, sequence, created, content_hash, admin_address, kept)
             session.add(row)
             session.execute(delete(Bundle).where(Bundle.sequence <= sequence - KEPT))
             return _signed(row), True
@@ -99,11 +105,19 @@ class Bundles:
                 return None
             sequence, created = take(session, COUNTER, 1, floor=gate_sequence), now_ms()
             text = _text(_content(json.loads(last.text)), sequence, created)
-            row = self._sign(text, sequence, created, last.content_hash, last.admin_address)
+            row = self._sign(text, sequence, created, last.content_hash, last.admin_address, last.duties)
             session.add(row)
             return _signed(row)
 
-    def _sign(self, text: str, sequence: int, created: int, content_hash: str, admin_address: str) -> Bundle:
+    def _sign(
+        self,
+        text: str,
+        sequence: int,
+        created: int,
+        content_hash: str,
+        admin_address: str,
+        duties: dict[str, Any] | None,
+    ) -> Bundle:
         return Bundle(
             sequence=sequence,
             hash=bundle_hash(text),
@@ -113,6 +127,7 @@ class Bundles:
             key_id=self._key_id,
             signature=self._key.sign(text.encode()).hex(),
             admin_address=admin_address,
+            duties=duties,
         )
 
 
@@ -166,4 +181,5 @@ def _signed(row: Bundle) -> SignedBundle:
         key_id=row.key_id,
         signature=row.signature,
         admin_address=row.admin_address,
+        duties=None if row.duties is None else Duties.from_json(row.duties),
     )

@@ -28,7 +28,7 @@ from lockgate.admin.revocations import Revocations
 from lockgate.admin.store import Store
 from lockgate.admin.upstreams import unavailable
 from lockgate.admin.watch import changes
-from lockgate.config import Loaded
+from lockgate.config import Duties, Loaded
 from lockgate.state import StateFolder
 
 WAIVERS_SECONDS = 60.0
@@ -101,13 +101,7 @@ class Control:
         certificates.served = served
         reloader = Reloader(config, bundles, findings, journal, link)
 
-        async def follow(loaded: Loaded) -> None:
-            await key_sets.follow(loaded)
-            await revocations.follow(loaded)
-            await certificates.follow(loaded)
-
-        reloader.on_loaded = follow
-        return cls(
+        control = cls(
             state=state,
             store=store,
             journal=journal,
@@ -123,6 +117,18 @@ class Control:
             revocations=revocations,
             certificates=certificates,
         )
+
+        async def follow(loaded: Loaded) -> None:
+            await control.follow(loaded.duties)
+            await certificates.follow(loaded)
+
+        reloader.on_loaded = follow
+        return control
+
+    async def follow(self, duties: Duties) -> None:
+        """Do for gates what a configuration wants done."""
+        await self.key_sets.follow(duties)
+        await self.revocations.follow(duties)
 
     async def keep_history(self) -> None:
         """Take the event log into the history, for ever."""

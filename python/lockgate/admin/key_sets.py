@@ -25,7 +25,7 @@ from lockgate.admin.journal import Journal
 from lockgate.admin.link import LinkServer
 from lockgate.admin.store import Store
 from lockgate.admin.store.models import KeySet
-from lockgate.config import KeyOrigin, Loaded
+from lockgate.config import Duties, KeyOrigin
 from lockgate.identity.key_sets import FetchedKeys, KeysError, fetch
 from lockgate.outgoing import Outgoing, Rules
 
@@ -103,11 +103,11 @@ class KeySets:
         """How each issuer's keys are, in the configuration's order."""
         return [followed.state for followed in self._followed.values()]
 
-    async def follow(self, loaded: Loaded) -> None:
+    async def follow(self, duties: Duties) -> None:
         """Keep the keys of a configuration's issuers fresh, and no others'."""
-        origins = loaded.key_origins
+        origins = duties.key_origins
         async with self._changing:
-            self._outgoing = Outgoing(loaded.outgoing)
+            self._outgoing = Outgoing(duties.outgoing)
             before, self._followed = self._followed, {}
             known = await asyncio.to_thread(self._settle, origins)
             for origin in origins:

@@ -89,6 +89,8 @@ async def _first_load(control: Control, notes: list[str]) -> str:
     if last_good is None:
         raise CannotStartError(_why_refused(control.reloader))
     notes.append(_serves_last_good(control.reloader.path, last_good))
+    if last_good.duties is not None:
+        await control.follow(last_good.duties)
     return last_good.admin_address
 
 

@@ -115,7 +115,7 @@ class Reloader:
         self.read_ns = time.time_ns()
         loaded = load(self.path)
         address = self.admin_address or loaded.admin_address
-        bundle, new = self._bundles.publish(loaded.compile(0, 0), admin_address=address)
+        bundle, new = self._bundles.publish(loaded.compile(0, 0), admin_address=address, duties=loaded.duties)
         return loaded, bundle, new
 
     async def _apply(self, cause: str, began: float, loaded: Loaded, bundle: SignedBundle, *, new: bool) -> Outcome:

@@ -21,7 +21,7 @@ from lockgate.admin.gate_session import GateSession
 from lockgate.admin.journal import Journal
 from lockgate.admin.link import LinkServer
 from lockgate.admin.responders import Responders, Told, refused, unknown
-from lockgate.config import Loaded
+from lockgate.config import Duties
 from lockgate.outgoing import Outgoing
 
 if TYPE_CHECKING:
@@ -49,10 +49,10 @@ class Revocations:
         self.responders = Responders()
         link.on_question = self._asked
 
-    async def follow(self, loaded: Loaded) -> None:
+    async def follow(self, duties: Duties) -> None:
         """Ask by a configuration's rules, and no others."""
-        self._rules = loaded.ocsp_rules
-        self.responders.outgoing = Outgoing(loaded.outgoing)
+        self._rules = duties.ocsp_rules
+        self.responders.outgoing = Outgoing(duties.outgoing)
         self.responders.forget_failures()
         self.responders.keep_authorities({path for clients in self._rules.values() for path in clients["trust"]})
         await self._tell()

@@ -4,6 +4,7 @@ loaded = load("lockgate.yaml")            # raises ConfigErrors with every error
 bundle = loaded.compile(sequence, created_ms)
 """
 
+from lockgate.config.duties import Duties
 from lockgate.config.findings import Finding
 from lockgate.config.issuers import KeyOrigin
 from lockgate.config.loaded import Loaded, load
@@ -15,6 +16,7 @@ from lockgate.errors import ConfigErrors
 __all__ = [
     "ConfigErrors",
     "DnsProgram",
+    "Duties",
     "Finding",
     "KeyOrigin",
     "Loaded",

@@ -534,6 +534,8 @@ class Listener(TypedDict):
     """What may be spoken there; with TLS the client chooses."""
     proxy_protocol: bool
     """Trusted proxies say by the PROXY protocol whom they speak for, and have to."""
+    public_port: int
+    """The port by which clients reach it, where that is another than its own; 0 where it is not."""
     redirect_port: int
     """Every request is sent to this port over HTTPS instead of being served; 0 is no such port."""
     socket: UnixSocket

@@ -93,6 +93,7 @@ class Compiler:
             "tls": self._tls(name, listener),
             "proxy_protocol": listener.proxy_protocol,
             "redirect_port": self._redirect_port(listener),
+            "public_port": listener.public_port or 0,
             "trusted_proxies": listener.trusted_proxies,
             "limits": {
                 "head_bytes": limits.head_bytes,
@@ -120,7 +121,7 @@ class Compiler:
 
     def _redirect_port(self, listener: Listener) -> int:
         target = self.document.listeners.get(listener.redirect_to or "")
-        return int(target.address.rpartition(":")[2]) if target is not None else 0
+        return (target.reached_at() or 0) if target is not None else 0
 
     def _tls(self, name: str, listener: Listener) -> types.Tls | None:
         return tls.inbound(tls.Files(self.document, self.references), name, listener, self.managed)

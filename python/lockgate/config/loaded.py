@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from lockgate.config import secrets, tls
-from lockgate.config.bundle_types import Clients
 from lockgate.config.check import check
 from lockgate.config.compile import Compiler
 from lockgate.config.document import START, Document
+from lockgate.config.duties import Duties
 from lockgate.config.effective import EffectiveApi, effective_apis
 from lockgate.config.fence import Fence, OutsideError
 from lockgate.config.findings import Finding, findings
@@ -100,6 +100,11 @@ class Loaded:
         return list(origins(self.document, self.lists.references))
 
     @property
+    def duties(self) -> Duties:
+        """What the control process does for gates while this serves."""
+        return Duties(self.outgoing, tuple(self.key_origins), tls.Files(self.document, self.lists.references).asking())
+
+    @property
     def certificate_files(self) -> list[tuple[str, Path]]:
         """Listeners and the files of their certificates, with the chains in them."""
         return [(name, chain) for name, chain, _ in self.certificate_pairs]
@@ -117,11 +122,6 @@ class Loaded:
             for name, listener in self.document.listeners.items()
             for each in (listener.tls.certificate if listener.tls is not None else ())
         ]
-
-    @property
-    def ocsp_rules(self) -> dict[str, Clients]:
-        """The rules for clients by which responders are asked, by their path in the configuration."""
-        return tls.Files(self.document, self.lists.references).asking()
 
     @_unpaused
     def compile(self, sequence: int, created_ms: int) -> dict[str, Any]:

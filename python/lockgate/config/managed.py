@@ -16,7 +16,7 @@ from lockgate.config.placed import Path
 from lockgate.config.references import References, secret_reference
 from lockgate.scalars import shown
 
-PORTS: Final = {"http-01": "80", "tls-alpn-01": "443"}
+PORTS: Final = {"http-01": 80, "tls-alpn-01": 443}
 """Where an authority asks (RFC 8555 section 8.3, RFC 8737 section 3)."""
 
 
@@ -231,8 +231,8 @@ class _Planner:
             return
         secure = acme.challenge == "tls-alpn-01"
         for listener in self.document.listeners.values():
-            host, _, at = listener.address.rpartition(":")
-            if at == port and not is_loopback(host) and (listener.tls is not None or not secure):
+            reached = listener.public_port is not None or not is_loopback(listener.address.rpartition(":")[0])
+            if listener.reached_at() == port and reached and (listener.tls is not None or not secure):
                 return
         name = str(path[1])
         if secure:
@@ -245,7 +245,7 @@ class _Planner:
             "acme-port-unheard",
             f"`{acme.challenge}` is asked for on port {port}, where no listener is that others reach",
             severity="warning",
-            hint=f"{hint}; where port {port} is forwarded to a listener from outside, all is well",
+            hint=f"{hint}; where port {port} is forwarded to a listener from outside, give that `public_port: {port}`",
             path=where,
         )
 

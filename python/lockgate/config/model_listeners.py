@@ -185,6 +185,12 @@ class Listener(Settings):
         description="The listener with TLS that every request is sent to, with 308, instead of being served.",
         examples=["public"],
     )
+    public_port: Annotated[int, count(1, 65_535)] | None = Field(
+        default=None,
+        description="The port by which clients reach it, where something in front maps that to the one of `address`. "
+        "`redirect_to`, `Alt-Svc` and `X-Forwarded-Port` name it. Left out, the port of `address`.",
+        examples=[443],
+    )
     insecure: Waiver | None = Field(
         default=None,
         description="Needed to serve plain HTTP on an address other than loopback.",
@@ -229,6 +235,12 @@ class Listener(Settings):
     def is_unix(self) -> bool:
         """Whether it is a socket in the file system."""
         return self.address.startswith(UNIX)
+
+    def reached_at(self) -> int | None:
+        """The port by which clients reach it, where there is one that is known."""
+        if self.public_port is not None:
+            return self.public_port
+        return None if self.is_unix() else int(self.address.rpartition(":")[2]) or None
 
     def _agree_on_place(self) -> None:
         if self.is_unix():

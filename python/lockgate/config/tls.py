@@ -135,6 +135,8 @@ def check(document: Document, references: References) -> Managed:
     for name, listener in document.listeners.items():
         if listener.redirect_to is not None:
             _redirects(document, name, listener.redirect_to)
+        if "h3" in listener.spoken() and listener.public_port is not None:
+            _mapped_udp(document, name, listener.public_port, listener.address.rpartition(":")[2])
         if listener.tls is not None:
             held[name] = _inbound(reading, ("listeners", name, "tls"), listener.tls)
     for name, upstream in document.upstreams.items():
@@ -209,7 +211,8 @@ def _redirects(document: Document, name: str, to: str) -> None:
     path: Path = ("listeners", name, "redirect_to")
     target = document.listeners.get(to)
     if target is not None and target.tls is not None:
-        if not target.is_unix() and target.address.rpartition(":")[2] != "0":
+        if target.reached_at() is not None:
+            _another_port(document, name, to)
             return
         where = "is a Unix socket" if target.is_unix() else "takes any free port"
         message = f"the listener {shown(to)} {where}, so nobody could be sent there"
@@ -222,9 +225,41 @@ def _redirects(document: Document, name: str, to: str) -> None:
         document.value_region(*path),
         "redirect-target",
         message,
-        allowed=f"a listener with `tls` and a port of its own{': ' + ', '.join(secure) if secure else ''}",
+        allowed="a listener with `tls` and a port of its own, or a `public_port`"
+        f"{': ' + ', '.join(secure) if secure else ''}",
         path=path,
     )
+
+
+def _mapped_udp(document: Document, name: str, public: int, own: str) -> None:
+    """That whoever maps the port of a listener with HTTP/3 thinks of UDP: without it nothing fails, and nobody sees."""
+    path: Path = ("listeners", name, "public_port")
+    if str(public) != own:
+        document.problems.add(
+            document.value_region(*path),
+            "public-port-udp",
+            f"browsers are told to come over UDP to port {public} too, and stay with HTTP/2 where that is not mapped "
+            f"to {own} as well",
+            severity="warning",
+            hint=f"map {public}/udp beside {public}/tcp, or take `h3` out",
+            path=path,
+        )
+
+
+def _another_port(document: Document, name: str, to: str) -> None:
+    """That clients are not sent to where they come from."""
+    here, there = document.listeners[name], document.listeners[to]
+    if here.public_port is None and there.public_port is None:
+        return  # On two addresses the same port is two places.
+    if here.reached_at() == there.reached_at():
+        document.problems.add(
+            document.value_region("listeners", name, "redirect_to"),
+            "redirect-to-same-port",
+            f"clients would reach {shown(name)} and {shown(to)} by one port, {here.reached_at()}, which speaks TLS or "
+            "does not",
+            hint="let each `public_port` say what clients see, such as 80 for the one and 443 for the other",
+            path=("listeners", name, "redirect_to"),
+        )
 
 
 def _unfit(trust: list[bytes], crl: list[bytes]) -> str | None:

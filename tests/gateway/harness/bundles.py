@@ -155,6 +155,7 @@ def listener(
     tls: Tls | None = None,
     http3: bool = False,
     mode: int = 0o660,
+    public_port: int = 0,
 ) -> Listener:
     """A listener on loopback; with `tls` it speaks HTTP/2 too. `mode` is that of a Unix socket."""
     best: list[Protocol] = ["h3", "h2"] if http3 else ["h2"]
@@ -165,6 +166,7 @@ def listener(
         "protocols": [*best, "http/1.1"] if tls is not None else ["http/1.1"],
         "tls": tls,
         "redirect_port": 0,
+        "public_port": public_port,
         "proxy_protocol": proxy_protocol,
         "trusted_proxies": list(trusted),
         "limits": bounds or limits(),

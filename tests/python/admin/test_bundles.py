@@ -1,15 +1,20 @@
 """Bundles: signed, numbered, never going back, and new only where something changed."""
 
 import hashlib
+import ipaddress
 import json
 
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from sqlalchemy import update
 
 from lockgate.admin.bundles import KEPT, Bundles
 from lockgate.admin.gate_said import SEQUENCE_MAX
 from lockgate.admin.store import Store
+from lockgate.admin.store.models import Bundle
+from lockgate.config import Duties, KeyOrigin
+from lockgate.outgoing import Rules
 
 SEED = bytes(range(32))
 ADDRESS = "127.0.0.1:8081"
@@ -57,6 +62,25 @@ def test_the_last_ones_are_kept_by_hash(bundles: Bundles) -> None:
     made = [bundles.publish(compiled(n=n), admin_address=ADDRESS)[0] for n in range(KEPT + 3)]
     assert [bundles.text_of(bundle.hash) for bundle in made[:3]] == [None] * 3
     assert [bundles.text_of(bundle.hash) for bundle in made[3:]] == [b.text for b in made[3:]]
+
+
+def test_what_is_done_for_gates_is_kept_with_the_bundle(bundles: Bundles, store: Store) -> None:
+    rules = Rules((ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8")), "/etc/own.pem")
+    origin = KeyOrigin("company", "https://id.example", "url", "https://id.example/keys", 1, 2)
+    duties = Duties(rules, (origin,), {})
+    bundles.publish(compiled(a=1), admin_address=ADDRESS, duties=duties)
+    published, new = bundles.publish(compiled(a=1), admin_address=ADDRESS, duties=Duties(Rules(), (origin,), {}))
+    assert not new
+    assert published.duties == Duties(Rules(), (origin,), {})
+    bundles.publish(compiled(a=2), admin_address=ADDRESS, duties=duties)
+    for last in (bundles.latest(), bundles.raise_above(41)):
+        assert last is not None
+        assert last.duties == duties
+    with store.write() as session:
+        session.execute(update(Bundle).values(duties={"words": "of another version"}))
+    last = bundles.latest()
+    assert last is not None
+    assert last.duties is None
 
 
 def test_a_gate_that_saw_more_gets_the_same_content_above_it(bundles: Bundles) -> None:

@@ -126,6 +126,19 @@ def test_everything_that_is_said_arrives(tmp_path: Path) -> None:
     assert _native.check_bundle(json.dumps(bundle).encode()) == []
 
 
+def test_a_redirect_names_the_port_that_clients_know(tmp_path: Path) -> None:
+    Authority(tmp_path).issue("shop", "shop.example")
+    said = """
+  public: {address: 127.0.0.1:0, public_port: 443, tls: {certificate: {chain: shop.pem, key: shop.key}}}
+  plain: {address: 0.0.0.0:8080, public_port: 80, redirect_to: public}
+"""
+    bundle = read(tmp_path, said).compile(1, 1)
+    public, plain = bundle["listeners"]
+    assert (public["public_port"], public["redirect_port"]) == (443, 0)
+    assert (plain["public_port"], plain["redirect_port"]) == (80, 443)
+    assert _native.check_bundle(json.dumps(bundle).encode()) == []
+
+
 def test_on_loopback_browsers_are_not_told_to_come_back_over_tls(tmp_path: Path) -> None:
     Authority(tmp_path).issue("shop", "shop.example")
     certificate = "certificate: {chain: shop.pem, key: shop.key}"
@@ -193,7 +206,7 @@ def test_responders_are_asked_in_the_place_of_lists(tmp_path: Path) -> None:
         "max_age_ms": 600_000,
     }
     assert listener["tls"]["clients"]["ocsp"] == asked
-    assert loaded.ocsp_rules == {rules: listener["tls"]["clients"]}
+    assert loaded.duties.ocsp_rules == {rules: listener["tls"]["clients"]}
     # Lists that are named beside them have to be there.
     revoked = authority.revoke(days=-1)
     clients = clients.replace("ocsp:", f"crl: {revoked.name}, ocsp:")

@@ -59,7 +59,7 @@ struct Through {
 
 impl Through {
     fn refused(&self) -> Option<(&'static str, usize, bool)> {
-        let refused = self.state.body_refused.borrow();
+        let refused = self.state.body.refused.borrow();
         let told =
             |refusal: &BodyRefusal| (refusal.denial.reason.code, refusal.step, refusal.enforced);
         refused.as_ref().map(told)
@@ -127,7 +127,7 @@ fn a_body_that_nobody_watches_passes_and_is_counted() {
     let through = through(&[b"abc", b"de"], Vec::new());
     assert_eq!(through.text(), b"abcde");
     assert!(!through.broken);
-    assert_eq!(through.state.body_in.get(), 5);
+    assert_eq!(through.state.body.bytes.get(), 5);
     assert_eq!(through.refused(), None);
 }
 
@@ -156,7 +156,7 @@ fn what_is_held_goes_with_the_chunk_that_passes() {
     );
     let through = through(&[b"a", b"b", b"c", b"d"], vec![watcher]);
     assert_eq!(through.frames, ["abc", "d"]);
-    assert_eq!(through.state.body_in.get(), 4);
+    assert_eq!(through.state.body.bytes.get(), 4);
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn a_replacement_stands_for_the_chunk_and_what_was_held() {
     );
     assert_eq!(through.text(), b"aXd");
     // What arrived is counted, not what goes on.
-    assert_eq!(through.state.body_in.get(), 4);
+    assert_eq!(through.state.body.bytes.get(), 4);
 }
 
 #[test]

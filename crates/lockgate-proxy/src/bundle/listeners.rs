@@ -24,6 +24,9 @@ pub struct Listener {
     /// Every request is sent to this port over HTTPS instead of being served; 0 is no such port.
     #[serde(default)]
     pub redirect_port: u16,
+    /// The port by which clients reach it, where that is another than its own; 0 where it is not.
+    #[serde(default)]
+    pub public_port: u16,
     /// Trusted proxies say by the PROXY protocol whom they speak for, and have to.
     #[serde(default)]
     pub proxy_protocol: bool,

@@ -66,12 +66,12 @@ impl Sending {
             body.skip();
         }
         let date = client.clock.date();
-        let secured = client.state.tls();
+        let secured = client.state.source.tls();
         let own = OwnFields {
             id: body.id(),
             date: &date,
             hsts: secured.and_then(Secured::hsts),
-            alt_svc: client.state.alt_svc().map(HeaderValue::as_bytes),
+            alt_svc: client.state.source.alt_svc().map(HeaderValue::as_bytes),
         };
         let out = client.outbox.small();
         let line = (status, &fields);

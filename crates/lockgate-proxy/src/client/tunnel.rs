@@ -253,8 +253,8 @@ impl<'a> Talk<'a> {
                 Poll::Ready(Some(bytes)) => {
                     self.from_client.feed(&bytes)?;
                     self.count(now_ms)?;
-                    let counted = self.state.body_in.get() + bytes.len() as u64;
-                    self.state.body_in.set(counted);
+                    let counted = self.state.body.bytes.get() + bytes.len() as u64;
+                    self.state.body.bytes.set(counted);
                     self.up = bytes;
                     moved = true;
                 }
@@ -309,9 +309,9 @@ impl<'a> Talk<'a> {
     /// Whether whoever opened it would still be let in.
     fn still_allowed(&mut self, now_ms: u64) -> bool {
         let (snapshot, listener) = self.worker.snapshot(self.origin);
-        let listener = self.state.believing(listener);
+        let listener = self.state.source.believing(listener);
         let shared = &self.worker.shared;
-        if let (Some(tls), Some(secured)) = (&listener.tls, self.state.tls()) {
+        if let (Some(tls), Some(secured)) = (&listener.tls, self.state.source.tls()) {
             let silent_ms = now_ms.saturating_sub(shared.facts.heard_ms());
             shared.inquiries.renew(tls, secured, silent_ms);
         }
@@ -334,9 +334,9 @@ impl<'a> Talk<'a> {
             headers: &asked.headers,
             content_length: length.and_then(|length| length.to_str().ok()?.parse().ok()),
             body: false,
-            peer: self.state.peer,
+            peer: self.state.source.peer,
             id: exchange.id.as_str(),
-            certificate: self.state.tls().and_then(Secured::client),
+            certificate: self.state.source.tls().and_then(Secured::client),
             listener: &listener,
         };
         let shared = &self.worker.shared;

@@ -110,6 +110,7 @@ pub(super) fn listener(
         passthrough,
         protocols: listener.protocols.clone(),
         redirect_port: listener.redirect_port,
+        public_port: listener.public_port,
         limits: Arc::new(listener.limits.clone()),
         insecure: listener.insecure.clone(),
     })

@@ -153,8 +153,11 @@ async fn switch(
     let Some(tunnel) = body.take() else {
         return;
     };
-    let hsts = state.tls().and_then(|secured| secured.by.hsts.as_ref());
-    let (alt_svc, date) = (state.alt_svc(), worker.clock.date());
+    let hsts = state
+        .source
+        .tls()
+        .and_then(|secured| secured.by.hsts.as_ref());
+    let (alt_svc, date) = (state.source.alt_svc(), worker.clock.date());
     let id = Some(tunnel.exchange().id.as_str());
     let Some(mut headers) = head::fields(answer.fields, true, id, &date, hsts, alt_svc) else {
         return;
@@ -195,8 +198,11 @@ pub(crate) fn begin(
     if bodiless {
         body.skip();
     }
-    let hsts = state.tls().and_then(|secured| secured.by.hsts.as_ref());
-    let alt_svc = state.alt_svc();
+    let hsts = state
+        .source
+        .tls()
+        .and_then(|secured| secured.by.hsts.as_ref());
+    let alt_svc = state.source.alt_svc();
     let date = worker.clock.date();
     let headers = head::fields(fields, empty, body.id(), &date, hsts, alt_svc)?;
     let mut response = Response::new(());

@@ -95,7 +95,7 @@ pub(super) async fn serve(
                     None => Ok(None),
                 })
             });
-            match (begun.await, state.broken.get()) {
+            match (begun.await, state.body.broken.get()) {
                 (Ok(upload), _) => Ok(upload.map(client::Upload::Http3)),
                 (Err(_), Some(reason)) => Err(reason),
                 (Err(_), None) => return,

@@ -46,7 +46,7 @@ impl Upload {
             Poll::Pending => None,
             Poll::Ready(Ok(None)) => {
                 if length.is_some_and(|length| length > 0) {
-                    state.broken.set(Some(&reasons::LENGTH_DIFFERS));
+                    state.body.broken.set(Some(&reasons::LENGTH_DIFFERS));
                     return Err(Broken);
                 }
                 match stream.poll_recv_trailers(cx) {
@@ -142,7 +142,7 @@ impl Upload {
 
     fn differs(&mut self) -> Broken {
         self.over = true;
-        self.state.broken.set(Some(&reasons::LENGTH_DIFFERS));
+        self.state.body.broken.set(Some(&reasons::LENGTH_DIFFERS));
         Broken
     }
 }
@@ -150,7 +150,7 @@ impl Upload {
 /// It cannot be read to its end; the connection's state is told why, where it is the request.
 fn broken(told: &Told, state: &ConnectionState) -> Broken {
     if told.malformed() {
-        state.broken.set(Some(&PSEUDO_FIELDS));
+        state.body.broken.set(Some(&PSEUDO_FIELDS));
     }
     Broken
 }

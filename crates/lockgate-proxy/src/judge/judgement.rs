@@ -8,6 +8,7 @@ use lockgate_policy::websocket::Terms;
 use lockgate_policy::{
     compress, grpc, BodyMachine, Denial, Edit, Identity, PolicyError, Program, Span,
 };
+use lockgate_wire::headers::forwarded::Told;
 use lockgate_wire::websocket::Offer;
 
 use crate::route::Matched;
@@ -50,6 +51,7 @@ impl Default for Judgement {
             known: None,
             client: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             proxy: false,
+            told: None,
             program: None,
             trace: Trace::default(),
             decided: None,
@@ -93,6 +95,8 @@ pub struct Judgement {
     pub client: IpAddr,
     /// Whether that is a proxy that is believed, and speaks for many.
     pub proxy: bool,
+    /// What proxies that are believed told of it; the upstream hears no more than that.
+    pub told: Option<Box<Told>>,
     /// What its program looks like, where somebody asks.
     pub program: Option<Box<Program>>,
     /// What each policy said.

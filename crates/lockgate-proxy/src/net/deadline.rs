@@ -3,20 +3,18 @@
 //! time is up. A request costs no timer, and ten thousand idle connections cost
 //! a walk over ten thousand numbers.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
-use http::HeaderValue;
-use lockgate_policy::{Denial, ReasonRef};
+use lockgate_policy::ReasonRef;
 use lockgate_wire::framing::reasons::{BODY_TOO_SLOW, HEAD_TOO_SLOW};
-use lockgate_wire::headers::forwarding::Hop;
 
-use crate::bundle::{ListenerLimits, Protocol};
-use crate::net::{Endpoint, NO_ADDRESS};
+use crate::bundle::ListenerLimits;
+use crate::net::{RequestBody, Source};
 use crate::reasons::{CLIENT_GONE, CLIENT_TAKES_NOTHING};
 use crate::snapshot::CompiledListener;
 use crate::tls::Secured;
@@ -111,44 +109,12 @@ impl Overdue {
     }
 }
 
-/// What else is known of a connection's ends, where it matters to an upstream.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Ends {
-    /// The client's port; 0 where it is not known.
-    pub port: u16,
-    /// Where the client came to.
-    pub to: Option<SocketAddr>,
-}
-
-/// What a policy said against a body on its way.
-#[derive(Debug)]
-pub struct BodyRefusal {
-    /// Number of the policy's step.
-    pub step: usize,
-    /// Whether it ended the request.
-    pub enforced: bool,
-    /// Why.
-    pub denial: Denial,
-}
-
 /// One client connection, as the sweep and the pipeline see it.
 pub struct ConnectionState {
-    /// The other end of the socket.
-    pub peer: IpAddr,
-    /// The listener's address, as the configuration says it.
-    pub listener: Endpoint,
-    /// The port that it arrived at; 0 where there is none.
-    pub port: u16,
-    /// What the PROXY protocol tells besides the client's address.
-    pub ends: Cell<Ends>,
-    /// What the upstream is told of the connection, where the peer is no trusted proxy.
-    pub hop: Rc<Hop>,
-    /// What its handshake came to, where it has TLS.
-    secured: OnceCell<Rc<Secured>>,
-    /// Where else its host is to be found, over HTTP/3 (RFC 7838).
-    alt_svc: Option<HeaderValue>,
-    /// How an HTTP/2 client began; its connection and all its streams hold the same.
-    http2: OnceCell<Rc<OnceCell<Box<str>>>>,
+    /// Whom it comes from; its streams come from the same.
+    pub source: Rc<Source>,
+    /// The present request's body.
+    pub body: RequestBody,
     limits: Arc<ListenerLimits>,
     waker: RefCell<Option<Waker>>,
     waiting: Cell<Waiting>,
@@ -161,12 +127,6 @@ pub struct ConnectionState {
     upstream_late: Cell<bool>,
     /// Requests in work; at most one with HTTP/1.1.
     pub active: Cell<u32>,
-    /// Why the present request's body cannot be read to its end, where that is the client's doing.
-    pub broken: Cell<Option<ReasonRef>>,
-    /// What it says of whom it forwards for is not believed, though it is a trusted proxy's.
-    pub own_word: Cell<bool>,
-    /// The peer is whom a proxy named, by the PROXY protocol.
-    pub named: Cell<bool>,
     /// The client took nothing of what waited for it until its time was up.
     takes_nothing: Cell<bool>,
     tunnel_idle_ms: Cell<u32>,
@@ -177,10 +137,6 @@ pub struct ConnectionState {
     pub draining: Cell<bool>,
     /// Set to let it end after the next answer, whenever that is.
     pub retiring: Cell<bool>,
-    /// Bytes of the present request's body.
-    pub body_in: Cell<u64>,
-    /// What a policy said against the present request's body.
-    pub body_refused: RefCell<Option<BodyRefusal>>,
 }
 
 impl ConnectionState {
@@ -193,48 +149,21 @@ impl ConnectionState {
             Waiting::First
         };
         // Whoever connects has something to say: its time runs from here.
-        let hop = Hop::new(peer, false, listener.secure, port);
         Rc::new(Self {
-            alt_svc: listener.speaks_http3().then(|| alt_svc(port)).flatten(),
             waiting: Cell::new(waiting),
             ..Self::blank(
-                (peer, Rc::new(hop)),
-                (listener.address.clone(), port),
+                Rc::new(Source::new(peer, listener, port)),
                 &listener.limits,
                 now_ms,
             )
         })
     }
 
-    /// The listener as it believes this connection: less, where somebody spoke for it or should have.
-    #[must_use]
-    pub fn believing(&self, listener: Arc<CompiledListener>) -> Arc<CompiledListener> {
-        if self.own_word.get() {
-            return Arc::new(listener.believing_nobody());
-        }
-        // Only then would its address be taken for none.
-        if self.named.get() && listener.trusts_callers && self.peer == NO_ADDRESS {
-            return Arc::new(listener.of_the_named());
-        }
-        listener
-    }
-
     /// Of whom nothing has come, and nothing is waited for.
-    fn blank(
-        (peer, hop): (IpAddr, Rc<Hop>),
-        (listener, port): (Endpoint, u16),
-        limits: &Arc<ListenerLimits>,
-        now_ms: u64,
-    ) -> Self {
+    fn blank(source: Rc<Source>, limits: &Arc<ListenerLimits>, now_ms: u64) -> Self {
         Self {
-            peer,
-            listener,
-            port,
-            ends: Cell::default(),
-            hop,
-            secured: OnceCell::new(),
-            alt_svc: None,
-            http2: OnceCell::new(),
+            source,
+            body: RequestBody::default(),
             limits: Arc::clone(limits),
             waker: RefCell::default(),
             waiting: Cell::new(Waiting::Nothing),
@@ -246,37 +175,19 @@ impl ConnectionState {
             upstream_until_ms: Cell::new(0),
             upstream_late: Cell::new(false),
             active: Cell::new(0),
-            broken: Cell::new(None),
-            own_word: Cell::new(false),
-            named: Cell::new(false),
             takes_nothing: Cell::new(false),
             tunnel_idle_ms: Cell::new(0),
             look_ms: Cell::new(0),
             looks: Cell::new(false),
             draining: Cell::new(false),
             retiring: Cell::new(false),
-            body_in: Cell::new(0),
-            body_refused: RefCell::default(),
         }
     }
 
     /// One of its streams, each of which is waited for by itself.
     #[must_use]
     pub fn stream(&self, now_ms: u64) -> Rc<Self> {
-        Rc::new(Self {
-            ends: Cell::new(self.ends.get()),
-            secured: self.secured.clone(),
-            alt_svc: self.alt_svc.clone(),
-            http2: self.http2.clone(),
-            own_word: self.own_word.clone(),
-            named: self.named.clone(),
-            ..Self::blank(
-                (self.peer, Rc::clone(&self.hop)),
-                (self.listener.clone(), self.port),
-                &self.limits,
-                now_ms,
-            )
-        })
+        Rc::new(Self::blank(Rc::clone(&self.source), &self.limits, now_ms))
     }
 
     /// It is a tunnel from now on, through which something has to pass now and then.
@@ -359,51 +270,15 @@ impl ConnectionState {
             None => false,
             Some(Trip::Close) => true,
             Some(Trip::Refuse(reason)) => {
-                self.broken.set(Some(reason));
+                self.body.broken.set(Some(reason));
                 true
             }
         }
     }
 
-    /// What its handshake came to, where it has TLS.
-    pub fn tls(&self) -> Option<&Secured> {
-        self.secured.get().map(Rc::as_ref)
-    }
-
-    /// Whether it speaks HTTP/3.
-    pub fn is_http3(&self) -> bool {
-        self.tls()
-            .is_some_and(|secured| secured.protocol == Protocol::Http3)
-    }
-
-    /// Value of `Alt-Svc` in its answers, where its host also speaks HTTP/3.
-    pub fn alt_svc(&self) -> Option<&HeaderValue> {
-        self.alt_svc.as_ref().filter(|_| !self.is_http3())
-    }
-
-    /// It speaks HTTP/2, and its client's fingerprint is to be had there.
-    pub fn speaks_http2(&self, fingerprint: Rc<OnceCell<Box<str>>>) {
-        // A connection begins once.
-        let _ = self.http2.set(fingerprint);
-    }
-
-    /// What it speaks, by its name in ALPN (RFC 7301), where it is not HTTP/1.
-    pub fn protocol(&self) -> Option<&'static str> {
-        match self.http2.get() {
-            Some(_) => Some("h2"),
-            None => self.is_http3().then_some("h3"),
-        }
-    }
-
-    /// The fingerprint of an HTTP/2 client.
-    pub fn http2(&self) -> Option<&str> {
-        self.http2.get()?.get().map(AsRef::as_ref)
-    }
-
     /// Its handshake is over: its first request is awaited.
     pub fn secured(&self, secured: Secured, now_ms: u64) {
-        // There is one handshake to a connection.
-        let _ = self.secured.set(Rc::new(secured));
+        self.source.secured(secured);
         self.wait(Waiting::First, now_ms);
     }
 
@@ -578,12 +453,6 @@ impl ConnectionState {
         self.since_ms.set(now_ms);
         None
     }
-}
-
-/// That the same port speaks HTTP/3. Once that is turned off, clients try it for as
-/// long as this says, and find the way back by themselves.
-fn alt_svc(port: u16) -> Option<HeaderValue> {
-    HeaderValue::from_str(&format!("h3=\":{port}\"; ma=3600")).ok()
 }
 
 /// The connections of one worker.

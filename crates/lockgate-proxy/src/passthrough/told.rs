@@ -60,7 +60,7 @@ impl Told {
             access: snapshot.events.access,
             listener: Arc::clone(&listener.name),
             upstream: Arc::clone(&way.upstream.name),
-            peer: state.peer,
+            peer: state.source.peer,
             id: worker.ids.next(started_ms),
             name: carried.name.clone(),
             ja4: carried.ja4.clone(),

@@ -154,7 +154,7 @@ impl Pools {
     ) -> Result<Answer, Failure> {
         let mut permit = enter(group).await?;
         let mut wish = group.wish(request.headers(), request.uri().path(), client);
-        wish.secure = state.tls().is_some();
+        wish.secure = state.source.tls().is_some();
         let mut journey = Journey {
             group,
             upstream,

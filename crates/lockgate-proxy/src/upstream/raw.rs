@@ -71,16 +71,6 @@ impl Raw {
         counts.carried_in.fetch_add(came, Ordering::Relaxed);
         counts.carried_out.fetch_add(went, Ordering::Relaxed);
     }
-
-    /// It ended before it said a word, or broke.
-    pub fn failed(&self, now_ms: u64, reason: ReasonRef) {
-        self.lease.failed(now_ms, reason);
-    }
-
-    /// It spoke.
-    pub fn succeeded(&self, now_ms: u64) {
-        self.lease.succeeded(now_ms);
-    }
 }
 
 impl Drop for Raw {
@@ -140,7 +130,7 @@ impl Pools {
             });
         };
         let permit = enter(group).await?;
-        let wish = group.wish(&HeaderMap::new(), "", state.peer);
+        let wish = group.wish(&HeaderMap::new(), "", state.source.peer);
         let said = |version| Spoken::carried(version, state, name);
         let spoken = upstream.proxy_protocol.map(said);
         let mut tried = Vec::new();
@@ -204,12 +194,18 @@ impl Pools {
             }
             Err(failure) => Err(failure),
         };
+        // How a server is shows in whether it takes a connection, and in nothing else: what comes after
+        // the first byte of a client is that client's doing as well, and may be a stranger's.
+        let now_ms = self.clock.coarse_ms();
         match found {
-            Ok(socket) => Ok((socket, lease)),
+            Ok(socket) => {
+                lease.succeeded(now_ms);
+                Ok((socket, lease))
+            }
             Err(failure) => {
                 // That the gate has no descriptor left is not the server's fault.
                 if let Some(reason) = failure.reason.filter(|reason| fails(reason)) {
-                    lease.failed(self.clock.coarse_ms(), reason);
+                    lease.failed(now_ms, reason);
                 }
                 Err(failure)
             }

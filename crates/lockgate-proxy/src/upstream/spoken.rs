@@ -22,8 +22,12 @@ impl Spoken {
     /// For `client`, whose request came over this connection. Where a proxy has
     /// said who it is, its port is not known, and is 0.
     pub fn of(version: ProxyVersion, state: &ConnectionState, client: IpAddr) -> Self {
-        let ends = state.ends.get();
-        let port = if client == state.peer { ends.port } else { 0 };
+        let ends = state.source.ends.get();
+        let port = if client == state.source.peer {
+            ends.port
+        } else {
+            0
+        };
         let addresses = (client != NO_ADDRESS).then(|| {
             let nowhere = || SocketAddr::new(unspecified(client), 0);
             Addresses {
@@ -31,7 +35,7 @@ impl Spoken {
                 destination: ends.to.unwrap_or_else(nowhere),
             }
         });
-        let asked = || state.tls()?.name.clone();
+        let asked = || state.source.tls()?.name.clone();
         Self {
             version,
             addresses,
@@ -44,7 +48,7 @@ impl Spoken {
 
     /// As [`Self::of`], for a client that asked for `name` and is carried on unread.
     pub fn carried(version: ProxyVersion, state: &ConnectionState, name: &str) -> Self {
-        let said = Self::of(version, state, state.peer);
+        let said = Self::of(version, state, state.source.peer);
         Self {
             authority: (version == ProxyVersion::V2).then(|| name.into()),
             ..said

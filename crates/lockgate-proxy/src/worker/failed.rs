@@ -63,7 +63,7 @@ impl Worker {
             bundle: &snapshot.hash,
             worker: self.number,
             ja4: hello.ja4.as_deref(),
-            ..AccessRecord::of_connection(protocol, id.as_str(), state.peer)
+            ..AccessRecord::of_connection(protocol, id.as_str(), state.source.peer)
         });
     }
 }

@@ -1,19 +1,25 @@
-//! Whose address a request came from, told by proxies that are trusted.
+//! Whom a request came from, told by proxies that are trusted.
 //!
 //! Each proxy adds the address that it saw at the right. So the list is walked
 //! from the right: as long as the teller is trusted, what it tells is believed;
 //! the first address that is not a trusted proxy's is the client. What stands
 //! left of it may have been written by the client itself, and is not read at
 //! all: nothing in it, not even an open quotation mark, has any effect.
+//!
+//! A proxy writes `X-Forwarded-For` or `Forwarded`, and may pass on the other
+//! one from outside. So the list that is there says which family is the proxy's
+//! own, and scheme and host are taken of that family alone; where both are
+//! there, `X-Forwarded-*` is it. What the other family says besides has to be
+//! the same, or the request is refused.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use http::{header::FORWARDED, HeaderMap, HeaderName};
+use http::{header::FORWARDED, HeaderMap, HeaderName, HeaderValue};
 
+use super::forwarding::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO};
 use super::reasons;
+use crate::host;
 use crate::reason::ReasonRef;
-
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Trusted proxies in a row. Real chains have two or three; nginx walks any
 /// number, HAProxy's `xff` examples go to ten.
@@ -22,16 +28,93 @@ const MAX_HOPS: usize = 16;
 /// other parameters of RFC 7239 with a long host.
 const ENTRY_BYTES: usize = 512;
 
+/// What trusted proxies tell of a request, as far as it is believed. Nothing, of a peer that is not
+/// believed or says nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Told {
+    /// The client's address, and behind it those of the proxies up to the peer, less the peer's own.
+    pub way: Vec<IpAddr>,
+    /// Whether the client spoke TLS.
+    pub secure: Option<bool>,
+    /// The host that it asked for.
+    pub host: Option<HeaderValue>,
+    /// The port that it came to.
+    pub port: Option<HeaderValue>,
+}
+
+impl Told {
+    /// The client's address, where one is told.
+    #[must_use]
+    pub fn client(&self) -> Option<IpAddr> {
+        self.way.first().copied()
+    }
+
+    /// What `peer` says, which is believed whatever its address is.
+    ///
+    /// What a trusted proxy tells but nobody can read (`unknown`, `_hidden`, or
+    /// garbage) ends the walk at that proxy. IPv4 addresses mapped into IPv6 come
+    /// back as IPv4.
+    ///
+    /// # Errors
+    /// `forwarded-conflict` if `Forwarded` and `X-Forwarded-*` say different things of address, scheme
+    /// or host: one of the two was passed on from outside, and to guess which would let a client
+    /// choose its own address, or hide behind the proxy's.
+    pub fn read(
+        headers: &HeaderMap,
+        peer: IpAddr,
+        is_trusted: impl Fn(IpAddr) -> bool,
+    ) -> Result<Self, ReasonRef> {
+        let peer = peer.to_canonical();
+        let walked = |name: &HeaderName, read: for<'t> fn(&'t str) -> Option<Entry<'t>>| {
+            headers
+                .contains_key(name)
+                .then(|| walk(headers, name, read, &is_trusted))
+        };
+        let by_x = walked(&X_FORWARDED_FOR, bare_entry);
+        let by_rfc = walked(&FORWARDED, rfc_entry);
+        // The one of RFC 7239 is the proxy's own where it is the only list.
+        let rfc = by_x.is_none() && by_rfc.is_some();
+        let x = Said {
+            secure: single(headers, &X_FORWARDED_PROTO)
+                .map(HeaderValue::as_bytes)
+                .and_then(scheme),
+            host: single(headers, &X_FORWARDED_HOST)
+                .map(HeaderValue::as_bytes)
+                .filter(|text| host::split(text).is_some()),
+        };
+        let elsewhere = by_rfc
+            .as_ref()
+            .map(|walked| walked.said)
+            .unwrap_or_default();
+        if let (Some(one), Some(other)) = (&by_x, &by_rfc) {
+            let first = |walked: &Walked<'_>| walked.way.last().copied().unwrap_or(peer);
+            if first(one) != first(other) {
+                return Err(&reasons::FORWARDED_CONFLICT);
+            }
+        }
+        if x.contradicts(&elsewhere) {
+            return Err(&reasons::FORWARDED_CONFLICT);
+        }
+        let said = if rfc { elsewhere } else { x };
+        let mut way = by_x.or(by_rfc).map(|walked| walked.way).unwrap_or_default();
+        way.reverse();
+        Ok(Self {
+            way,
+            secure: said.secure,
+            host: said
+                .host
+                .and_then(|text| HeaderValue::from_bytes(text).ok()),
+            port: single(headers, &X_FORWARDED_PORT)
+                .filter(|value| !rfc && is_number(value.as_bytes()))
+                .cloned(),
+        })
+    }
+}
+
 /// The address of the client, as `peer` and the trusted proxies before it tell.
 ///
-/// What a trusted proxy tells but nobody can read (`unknown`, `_hidden`, or
-/// garbage) ends the walk at that proxy. IPv4 addresses mapped into IPv6 come
-/// back as IPv4.
-///
 /// # Errors
-/// `forwarded-conflict` if `Forwarded` and `X-Forwarded-For` lead to different
-/// addresses: one of the two was passed on from outside, and to guess which
-/// would let a client choose its own address, or hide behind the proxy's.
+/// As [`Told::read`].
 pub fn client_address(
     headers: &HeaderMap,
     peer: IpAddr,
@@ -41,66 +124,93 @@ pub fn client_address(
     if !is_trusted(peer) {
         return Ok(peer);
     }
-    Ok(client_behind(headers, peer, is_trusted)?.unwrap_or(peer))
+    let told = Told::read(headers, peer, is_trusted)?;
+    Ok(told.client().unwrap_or(peer))
 }
 
-/// As [`client_address`], of a peer that is believed whatever its address is; `None` where it
-/// names nobody.
-///
-/// # Errors
-/// As [`client_address`].
-pub fn client_behind(
-    headers: &HeaderMap,
-    peer: IpAddr,
-    is_trusted: impl Fn(IpAddr) -> bool,
-) -> Result<Option<IpAddr>, ReasonRef> {
-    let peer = peer.to_canonical();
-    let told = |name: &HeaderName, entry: fn(&str) -> Option<IpAddr>| {
-        headers
-            .contains_key(name)
-            .then(|| walk(headers, name, entry, &is_trusted))
-    };
-    let by_x = told(&X_FORWARDED_FOR, address_with_port);
-    let by_rfc = told(&FORWARDED, forwarded_for);
-    match (by_x, by_rfc) {
-        (Some(x), Some(rfc)) if x.unwrap_or(peer) != rfc.unwrap_or(peer) => {
-            Err(&reasons::FORWARDED_CONFLICT)
-        }
-        (x, rfc) => Ok(x.flatten().or(rfc.flatten())),
+/// What is said of a request besides addresses.
+#[derive(Debug, Clone, Copy, Default)]
+struct Said<'h> {
+    secure: Option<bool>,
+    host: Option<&'h [u8]>,
+}
+
+impl Said<'_> {
+    fn contradicts(&self, other: &Said<'_>) -> bool {
+        let schemes = self.secure.zip(other.secure);
+        let hosts = self.host.zip(other.host);
+        schemes.is_some_and(|(one, other)| one != other)
+            || hosts.is_some_and(|(one, other)| !one.eq_ignore_ascii_case(other))
     }
 }
 
-/// Walks the entries of all lines of a field from the right; `None` if it names nobody.
-fn walk(
-    headers: &HeaderMap,
+/// What a proxy says of the one before it.
+struct Entry<'h> {
+    address: Option<IpAddr>,
+    said: Said<'h>,
+}
+
+/// What came of a walk.
+#[derive(Default)]
+struct Walked<'h> {
+    /// The proxies that are named, from the nearest on, and at last the client.
+    way: Vec<IpAddr>,
+    /// What is said with the client, or by the peer where nobody is named.
+    said: Said<'h>,
+}
+
+/// Walks the entries of all lines of a field from the right.
+fn walk<'h>(
+    headers: &'h HeaderMap,
     name: &HeaderName,
-    address: fn(&str) -> Option<IpAddr>,
+    read: for<'t> fn(&'t str) -> Option<Entry<'t>>,
     is_trusted: &impl Fn(IpAddr) -> bool,
-) -> Option<IpAddr> {
-    let mut client = None;
-    let mut hops = 0;
+) -> Walked<'h> {
+    let mut walked = Walked::default();
     for line in headers.get_all(name).iter().rev() {
         let Ok(mut left) = line.to_str() else {
-            return client;
+            return walked;
         };
-        while hops < MAX_HOPS {
+        while walked.way.len() < MAX_HOPS {
             let (rest, entry) = last_entry(left);
-            let Some(told) = address(entry) else {
-                return client;
+            let Some(entry) = read(entry) else {
+                return walked;
             };
-            let told = told.to_canonical();
-            client = Some(told);
-            if !is_trusted(told) {
-                return client;
+            if walked.way.is_empty() || entry.address.is_some() {
+                walked.said = entry.said;
             }
-            hops += 1;
+            let Some(address) = entry.address.map(|address| address.to_canonical()) else {
+                return walked;
+            };
+            walked.way.push(address);
+            if !is_trusted(address) {
+                return walked;
+            }
             match rest {
                 Some(rest) => left = rest,
                 None => break,
             }
         }
     }
-    client
+    walked
+}
+
+/// The one line of a field; `None` where there are several.
+fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
+    let mut lines = headers.get_all(name).iter();
+    lines.next().filter(|_| lines.next().is_none())
+}
+
+/// Whether a scheme is the one with TLS; `None` where it is neither.
+fn scheme(text: &[u8]) -> Option<bool> {
+    let is = |name: &[u8]| text.eq_ignore_ascii_case(name);
+    is(b"https")
+        .then_some(true)
+        .or(is(b"http").then_some(false))
+}
+
+fn is_number(text: &[u8]) -> bool {
+    (1..=5).contains(&text.len()) && text.iter().all(u8::is_ascii_digit)
 }
 
 /// Cuts off what follows the last comma outside of quotation marks. Reading
@@ -126,16 +236,26 @@ fn last_entry(list: &str) -> (Option<&str>, &str) {
     (None, list.trim_ascii())
 }
 
-/// The `for` of one element of RFC 7239.
-fn forwarded_for(element: &str) -> Option<IpAddr> {
-    let mut found = None;
+/// An entry of `X-Forwarded-For`.
+fn bare_entry(text: &str) -> Option<Entry<'_>> {
+    Some(Entry {
+        address: Some(address_with_port(text)?),
+        said: Said::default(),
+    })
+}
+
+/// One element of RFC 7239.
+fn rfc_entry(element: &str) -> Option<Entry<'_>> {
+    const NAMES: [&str; 3] = ["for", "proto", "host"];
+    let mut found = [None; NAMES.len()];
     let mut rest = element;
     while !rest.is_empty() {
         let (name, after) = rest.split_once('=')?;
         let (value, after) = value(after)?;
-        if name.trim_ascii().eq_ignore_ascii_case("for") {
+        let name = name.trim_ascii();
+        if let Some(at) = NAMES.iter().position(|it| name.eq_ignore_ascii_case(it)) {
             // RFC 7239, 4: "Each parameter MUST NOT occur more than once".
-            if found.replace(value).is_some() {
+            if found[at].replace(value).is_some() {
                 return None;
             }
         }
@@ -146,7 +266,16 @@ fn forwarded_for(element: &str) -> Option<IpAddr> {
             None => return None,
         };
     }
-    address_with_port(found?)
+    let [whom, proto, named] = found;
+    Some(Entry {
+        address: whom.and_then(address_with_port),
+        said: Said {
+            secure: proto.and_then(|text| scheme(text.as_bytes())),
+            host: named
+                .map(str::as_bytes)
+                .filter(|text| host::split(text).is_some()),
+        },
+    })
 }
 
 /// A token or a quoted string at the beginning of `text`, and what follows it.

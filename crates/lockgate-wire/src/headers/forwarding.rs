@@ -2,12 +2,13 @@
 
 use std::net::IpAddr;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use http::{
     header::{FORWARDED, HOST},
     HeaderMap, HeaderName, HeaderValue,
 };
 
+use super::forwarded::Told;
 use crate::host;
 
 /// The fields that [`Hop::write`] writes.
@@ -19,27 +20,23 @@ pub(super) const WRITTEN: &[&str] = &[
     "x-forwarded-port",
 ];
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(super) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+pub(super) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+pub(super) const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 
 /// What a list says of whom nobody knows the address (RFC 7239, 6.2).
 const UNKNOWN: &str = "unknown";
 /// Between two entries of a list.
-const SEPARATOR: &[u8] = b", ";
-
-/// Longest list that is added to. A longer one began far away, and is begun anew.
-const LIST_BYTES: usize = 2048;
+const SEPARATOR: &str = ", ";
 
 /// One connection from a client: its values are made once, and copied into
 /// each request by counting references.
 #[derive(Debug, Clone)]
 pub struct Hop {
-    trusted: bool,
-    for_list: HeaderValue,
+    peer: IpAddr,
     element: Bytes,
-    proto: HeaderValue,
+    proto: &'static str,
     /// None where it came to no port.
     port: Option<HeaderValue>,
     /// Whether the peer has no address: it is on this machine, and came over a socket
@@ -50,67 +47,71 @@ pub struct Hop {
 }
 
 impl Hop {
-    /// A connection from `peer` to `port` of ours. `trusted` says that the
-    /// peer is among the listener's trusted proxies, `secure` that it is TLS.
+    /// A connection from `peer` to `port` of ours; `secure` says that it is TLS.
     /// A peer without an address is `0.0.0.0`, and came to port 0.
     #[must_use]
-    pub fn new(peer: IpAddr, trusted: bool, secure: bool, port: u16) -> Self {
+    pub fn new(peer: IpAddr, secure: bool, port: u16) -> Self {
         let peer = peer.to_canonical();
-        let proto = if secure { "https" } else { "http" };
+        let proto = scheme(secure);
         let nameless = peer.is_unspecified();
-        let element = match peer {
+        let (name, node) = if nameless {
             // RFC 7239, 6.2.
-            _ if nameless => format!("for={UNKNOWN};proto={proto}"),
-            IpAddr::V4(peer) => format!("for={peer};proto={proto}"),
-            // RFC 7239, 6: brackets, and therefore quotation marks.
-            IpAddr::V6(peer) => format!("for=\"[{peer}]\";proto={proto}"),
-        };
-        let name = if nameless {
-            UNKNOWN.to_owned()
+            (UNKNOWN.to_owned(), UNKNOWN.to_owned())
         } else {
-            peer.to_string()
+            (peer.to_string(), node(peer))
         };
         let mut lines = format!("{X_FORWARDED_FOR}: {name}\r\n{X_FORWARDED_PROTO}: {proto}\r\n");
         if port != 0 {
             lines += &format!("{X_FORWARDED_PORT}: {port}\r\n");
         }
         Self {
-            trusted,
+            peer,
             lines: lines.into(),
-            for_list: ascii(name.into()),
-            element: element.into(),
-            proto: HeaderValue::from_static(proto),
+            element: format!("for={node};proto={proto}").into(),
+            proto,
             port: (port != 0).then(|| HeaderValue::from(port)),
             nameless,
         }
     }
 
-    /// Writes `X-Forwarded-For`, `-Proto`, `-Host`, `-Port` and `Forwarded`.
-    /// A trusted peer's lists are added to, and what it says of scheme, host
-    /// and port is handed on if it can be right; anyone else's is replaced.
-    pub fn write(&self, headers: &mut HeaderMap) {
-        let host = headers
-            .get(HOST)
-            .filter(|host| host::split(host.as_bytes()).is_some())
-            .cloned();
-        let element = self.element(host.as_ref());
-        if self.trusted {
-            self.append(headers, &X_FORWARDED_FOR, self.for_list.as_bytes());
-            self.append(headers, &FORWARDED, &element);
-            keep_or_set(headers, X_FORWARDED_PROTO, is_scheme, Some(&self.proto));
-            keep_or_set(
-                headers,
-                X_FORWARDED_HOST,
-                |text| host::split(text).is_some(),
-                host.as_ref(),
-            );
-            keep_or_set(headers, X_FORWARDED_PORT, is_port, self.port.as_ref());
-            return;
+    /// Writes `X-Forwarded-For`, `-Proto`, `-Host`, `-Port` and `Forwarded`: both of what was `told`,
+    /// so that they say the same, and of the connection where nothing was. What stood there is gone.
+    pub fn write(&self, headers: &mut HeaderMap, told: &Told) {
+        let host = told.host.as_ref().or_else(|| own_host(headers)).cloned();
+        let proto = told.secure.map_or(self.proto, scheme);
+        let mut list = String::new();
+        let mut elements = String::new();
+        let way = told
+            .way
+            .iter()
+            .map(|address| (address.to_string(), node(*address)));
+        // A proxy on this machine is no hop: whoever reads the list from the right would
+        // have to stop there, short of whom the proxy speaks for.
+        let last = if !self.nameless {
+            Some((self.peer.to_string(), node(self.peer)))
+        } else if told.way.is_empty() {
+            Some((UNKNOWN.to_owned(), UNKNOWN.to_owned()))
+        } else {
+            None
+        };
+        for (name, node) in way.chain(last) {
+            if list.is_empty() {
+                // Of the client's own request; how its proxies spoke among themselves is of no account.
+                elements = format!("for={node};proto={proto}");
+                if let Some(host) = host.as_ref().and_then(|host| host.to_str().ok()) {
+                    let (label, quote) = naming(host.as_bytes());
+                    elements.extend([label, quote, host, quote]);
+                }
+            } else {
+                list += SEPARATOR;
+                elements.extend([SEPARATOR, "for=", &node]);
+            }
+            list += &name;
         }
-        headers.insert(X_FORWARDED_FOR, self.for_list.clone());
-        headers.insert(FORWARDED, ascii(element));
-        headers.insert(X_FORWARDED_PROTO, self.proto.clone());
-        match &self.port {
+        headers.insert(X_FORWARDED_FOR, ascii(list));
+        headers.insert(FORWARDED, ascii(elements));
+        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(proto));
+        match told.port.as_ref().or(self.port.as_ref()) {
             Some(port) => headers.insert(X_FORWARDED_PORT, port.clone()),
             None => headers.remove(X_FORWARDED_PORT),
         };
@@ -120,14 +121,12 @@ impl Hop {
         };
     }
 
-    /// As [`Hop::write`] for a peer that is not trusted, but as lines of a head
+    /// As [`Hop::write`] where nothing was told, but as lines of a head
     /// that is being written: a map would have to grow for them. What the peer
     /// said of all this must be gone from `headers` ([`super::strip_identity`]).
     pub fn write_lines(&self, headers: &HeaderMap, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.lines);
-        let host = headers
-            .get(HOST)
-            .filter(|host| host::split(host.as_bytes()).is_some());
+        let host = own_host(headers);
         if let Some(host) = host {
             for part in [
                 X_FORWARDED_HOST.as_str().as_bytes(),
@@ -145,91 +144,53 @@ impl Hop {
             name,
             b": ",
             &self.element,
-            label,
-            quote,
+            label.as_bytes(),
+            quote.as_bytes(),
             host,
-            quote,
+            quote.as_bytes(),
             b"\r\n",
         ] {
             out.extend_from_slice(part);
         }
     }
+}
 
-    fn element(&self, host: Option<&HeaderValue>) -> Bytes {
-        let Some(host) = host.map(HeaderValue::as_bytes) else {
-            return self.element.clone();
-        };
-        let (label, quote) = naming(host);
-        let parts = [&self.element, label, quote, host, quote];
-        // Exactly as long as it becomes: a longer one would be moved to be shared.
-        let mut element = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
-        parts
-            .iter()
-            .for_each(|part| element.extend_from_slice(part));
-        element.into()
+/// The Host of a request, where it is one.
+fn own_host(headers: &HeaderMap) -> Option<&HeaderValue> {
+    headers
+        .get(HOST)
+        .filter(|host| host::split(host.as_bytes()).is_some())
+}
+
+const fn scheme(secure: bool) -> &'static str {
+    if secure {
+        "https"
+    } else {
+        "http"
     }
+}
 
-    /// Adds an entry at the right of a list, all lines of it made one.
-    fn append(&self, headers: &mut HeaderMap, name: &HeaderName, entry: &[u8]) {
-        let mut list = BytesMut::new();
-        let lines = headers.get_all(name).iter().map(HeaderValue::as_bytes);
-        for line in lines.filter(|line| !line.is_empty()) {
-            list.put_slice(line);
-            list.put_slice(SEPARATOR);
-        }
-        // A quotation mark left open by someone would swallow what we add.
-        let open = list.iter().filter(|byte| **byte == b'"').count() % 2 == 1;
-        if list.len() > LIST_BYTES || !list.is_ascii() || open {
-            list.clear();
-        }
-        if self.nameless && !list.is_empty() {
-            // A proxy on this machine is no hop: whoever reads the list from the right would
-            // have to stop there, short of whom the proxy speaks for.
-            list.truncate(list.len() - SEPARATOR.len());
-        } else {
-            list.put_slice(entry);
-        }
-        headers.insert(name, ascii(list.freeze()));
+/// An address as RFC 7239 writes it.
+fn node(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        // RFC 7239, 6: brackets, and therefore quotation marks.
+        IpAddr::V6(address) => format!("\"[{address}]\""),
     }
 }
 
 /// What stands before a host in `Forwarded`, and what goes around it.
-fn naming(host: &[u8]) -> (&'static [u8], &'static [u8]) {
+fn naming(host: &[u8]) -> (&'static str, &'static str) {
     match host {
-        b"" => (b"", b""),
+        b"" => ("", ""),
         // A port or an IPv6 address is no token, and wants quotation marks.
-        host if host.contains(&b':') => (b";host=", b"\""),
-        _ => (b";host=", b""),
+        host if host.contains(&b':') => (";host=", "\""),
+        _ => (";host=", ""),
     }
-}
-
-/// Leaves a trusted proxy's word if there is one and it can be right.
-fn keep_or_set(
-    headers: &mut HeaderMap,
-    name: HeaderName,
-    is_right: impl Fn(&[u8]) -> bool,
-    ours: Option<&HeaderValue>,
-) {
-    let mut told = headers.get_all(&name).iter();
-    if told.next().is_some_and(|value| is_right(value.as_bytes())) && told.next().is_none() {
-        return;
-    }
-    match ours {
-        Some(ours) => headers.insert(name, ours.clone()),
-        None => headers.remove(name),
-    };
-}
-
-fn is_scheme(text: &[u8]) -> bool {
-    matches!(text, b"http" | b"https")
-}
-
-fn is_port(text: &[u8]) -> bool {
-    (1..=5).contains(&text.len()) && text.iter().all(u8::is_ascii_digit)
 }
 
 /// A value of which every byte came out of a header or a number: it can only
 /// be a valid one, and an empty one stands for what cannot happen.
-fn ascii(value: Bytes) -> HeaderValue {
-    HeaderValue::from_maybe_shared(value).unwrap_or_else(|_| HeaderValue::from_static(""))
+fn ascii(value: String) -> HeaderValue {
+    HeaderValue::try_from(value).unwrap_or_else(|_| HeaderValue::from_static(""))
 }

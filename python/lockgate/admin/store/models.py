@@ -92,6 +92,7 @@ class Bundle(Base):
     key_id: Mapped[str] = mapped_column(String(16))
     signature: Mapped[str] = mapped_column(String(128))
     admin_address: Mapped[str] = mapped_column(String(64))
+    duties: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     refused: Mapped[str | None] = mapped_column(Text)
 
 

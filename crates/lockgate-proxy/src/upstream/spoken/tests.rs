@@ -11,7 +11,7 @@ use crate::testing::{bundle, snapshot};
 fn came_from(peer: &str, port: u16, to: Option<&str>) -> Rc<ConnectionState> {
     let listener = &snapshot(bundle(Vec::new())).listeners[0];
     let state = ConnectionState::new(peer.parse().unwrap(), listener, 80, 0);
-    state.ends.set(Ends {
+    state.source.ends.set(Ends {
         port,
         to: to.map(|to| to.parse().unwrap()),
     });
@@ -32,7 +32,7 @@ fn read(header: &[u8]) -> Header {
 fn both_versions_name_the_client_and_where_it_came_to() {
     let state = came_from("203.0.113.7", 40_000, Some("192.0.2.1:443"));
     for version in [ProxyVersion::V1, ProxyVersion::V2] {
-        let spoken = Spoken::of(version, &state, state.peer);
+        let spoken = Spoken::of(version, &state, state.source.peer);
         let told = read(&spoken.header()).addresses.unwrap();
         assert_eq!(told.source, "203.0.113.7:40000".parse().unwrap());
         assert_eq!(told.destination, "192.0.2.1:443".parse().unwrap());
@@ -53,9 +53,9 @@ fn whom_a_proxy_speaks_for_has_no_port() {
 #[test]
 fn nobody_is_named_for_a_client_without_an_address() {
     let state = came_from("0.0.0.0", 0, None);
-    let first = Spoken::of(ProxyVersion::V1, &state, state.peer).header();
+    let first = Spoken::of(ProxyVersion::V1, &state, state.source.peer).header();
     assert_eq!(first, b"PROXY UNKNOWN\r\n");
-    let second = Spoken::of(ProxyVersion::V2, &state, state.peer).header();
+    let second = Spoken::of(ProxyVersion::V2, &state, state.source.peer).header();
     // Relayed, for whom is not known (proxy-protocol.txt, 2.2).
     assert_eq!(second[12..14], [0x21, 0x00]);
     assert_eq!(read(&second).addresses, None);
@@ -75,7 +75,7 @@ fn the_gate_speaks_for_itself_when_it_asks() {
 fn two_clients_are_never_the_same() {
     let here = came_from("203.0.113.7", 40_000, Some("192.0.2.1:443"));
     let same = came_from("203.0.113.7", 40_000, Some("192.0.2.1:443"));
-    let spoken = |state: &ConnectionState| Spoken::of(ProxyVersion::V2, state, state.peer);
+    let spoken = |state: &ConnectionState| Spoken::of(ProxyVersion::V2, state, state.source.peer);
     assert_eq!(spoken(&here), spoken(&same));
     for other in [
         came_from("203.0.113.7", 40_001, Some("192.0.2.1:443")),
@@ -86,7 +86,7 @@ fn two_clients_are_never_the_same() {
     }
     assert_ne!(
         spoken(&here),
-        Spoken::of(ProxyVersion::V1, &here, here.peer),
+        Spoken::of(ProxyVersion::V1, &here, here.source.peer),
         "an upstream may have changed its mind"
     );
 }

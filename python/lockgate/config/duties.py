@@ -1,0 +1,48 @@
+"""What a control process does for gates while a configuration serves, besides handing out its bundle.
+
+It is kept with the bundle, so that one that starts beside a refused configuration goes on with the last good one's.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from lockgate.config.bundle_types import Clients
+from lockgate.config.issuers import KeyOrigin
+from lockgate.outgoing import Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Duties:
+    """Keys that are fetched and responders that are asked; there is no secret in it."""
+
+    outgoing: Rules = field(default_factory=Rules)
+    """What calls of its own may reach."""
+    key_origins: tuple[KeyOrigin, ...] = ()
+    """Where the keys of each issuer are, but for those with a shared secret."""
+    ocsp_rules: Mapping[str, Clients] = field(default_factory=dict)
+    """The rules for clients by which responders are asked, by their path in the configuration."""
+
+    def as_json(self) -> dict[str, Any]:
+        """As it is kept."""
+        return {
+            "outgoing": {"allow": [str(network) for network in self.outgoing.allow], "trust": self.outgoing.trust},
+            "key_origins": [asdict(origin) for origin in self.key_origins],
+            "ocsp_rules": dict(self.ocsp_rules),
+        }
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> Duties | None:
+        """What `as_json` wrote; none where another version did, and in other words."""
+        try:
+            allow = tuple(ipaddress.ip_network(network) for network in kept["outgoing"]["allow"])
+            return cls(
+                outgoing=Rules(allow, kept["outgoing"]["trust"]),
+                key_origins=tuple(KeyOrigin(**origin) for origin in kept["key_origins"]),
+                ocsp_rules=kept["ocsp_rules"],
+            )
+        except (KeyError, TypeError, ValueError):
+            return None
