@@ -10,6 +10,7 @@ from gateway.harness import bundles
 from gateway.harness.gate import Gate
 from gateway.harness.upstream import AutoUpstream, Upstream
 from gateway.harness.wire import Message, answer, chunked, request
+from lockgate.config.bundle_types import RequestChanges
 
 TRUSTED = ["127.0.0.1/32", "10.0.0.0/8"]
 
@@ -282,7 +283,11 @@ def test_a_trailer_says_nothing_of_who_is_calling(gate: Gate, upstream: Upstream
 
 def test_a_trailer_says_nothing_in_a_field_that_a_policy_has_settled(gate: Gate, upstream: Upstream) -> None:
     """An upstream that merges trailers into the head would take a client's word for the gate's."""
-    changes = {"remove": ["X-Debug"], "set": {"X-Caller": "{api}", "X-Ja4": "{ja4}"}, "add": {}}
+    changes: RequestChanges = {
+        "remove": ["X-Debug"],
+        "set": {"X-Caller": "{api}", "X-Ja4": "{ja4}"},
+        "add": {},
+    }
     fields = bundles.headers({"request": changes, "response": {"hide": [], "set": {}, "add": {}}})
     gate.load(bundles.bundle([bundles.api(fields=fields)], [bundles.upstream(upstream.port)]))
     client = gate.client()

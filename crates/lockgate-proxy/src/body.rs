@@ -67,7 +67,7 @@ struct Arriving {
     /// What takes its codings off.
     unpacking: Option<Box<Unpacking>>,
     /// To be sent after what was held to the end.
-    trailers: Option<HeaderMap>,
+    trailers: Option<Box<HeaderMap>>,
     /// What policies set or took off in the head.
     settled: Vec<HeaderName>,
     state: Rc<ConnectionState>,
@@ -263,7 +263,7 @@ impl Arriving {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, Broken>> {
         if let Some(trailers) = self.trailers.take() {
-            return Poll::Ready(Ok(Some(Frame::trailers(trailers))));
+            return Poll::Ready(Ok(Some(Frame::trailers(*trailers))));
         }
         loop {
             if let Some(piece) = self.next_unpacked()? {
@@ -342,7 +342,7 @@ impl Arriving {
         }
         let rest = self.end()?;
         if rest.is_some() {
-            self.trailers = Some(trailers);
+            self.trailers = Some(Box::new(trailers));
             return Ok(rest);
         }
         Ok(Some(Frame::trailers(trailers)))
