@@ -28,6 +28,7 @@ mod managed;
 mod outbound;
 mod quic;
 pub mod reasons;
+mod revocation;
 
 pub use accept::{accept, give_up, Carried, Failed, Handshake, Secured};
 pub use certificate::{Certificate, NAMELESS};
