@@ -11,7 +11,7 @@ import ssl
 import struct
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Literal
@@ -257,6 +257,48 @@ def test_a_hello_goes_on_as_it_came(gate: Gate) -> None:
         assert len(said) > 500
 
 
+@pytest.mark.parametrize(("offers", "longer"), [(0, 200), (7, 1_900), (62, 15_000)])
+def test_a_server_behind_takes_a_hello_in_many_pieces(
+    offers: int, longer: int, gate: Gate, authority: Authority
+) -> None:
+    """A whole handshake: as short as it gets, as long as with post-quantum keys, and as long as is taken."""
+    how, come, go = trusting(authority.pem), ssl.MemoryBIO(), ssl.MemoryBIO()
+    if offers:
+        how.set_alpn_protocols([f"{each:0240}" for each in range(offers)])
+    talk = how.wrap_bio(come, go, server_hostname="db.example")
+    with ending(authority.issue("theirs", "db.example")) as port:
+        gate.load(alone(port))
+        with gate.client() as client:
+            with pytest.raises(ssl.SSLWantReadError):
+                talk.do_handshake()
+            message = message_of(go.read())
+            assert longer < len(message) < 2**14
+            each = -(-len(message) // 60)
+            said = records(message, each)
+            for at in range(0, len(said), 7 + each // 2):
+                client.send(said[at : at + 7 + each // 2])
+
+            def hearing(step: Callable[[], object]) -> None:
+                """Takes a step, and hears what is wanted for it."""
+                while True:
+                    try:
+                        step()
+                    except ssl.SSLWantReadError:
+                        client.send(go.read())
+                        come.write(client.sock.recv(2**16))
+                    else:
+                        client.send(go.read())
+                        return
+
+            hearing(talk.do_handshake)
+            talk.write(b"whole")
+            back = bytearray()
+            while not back.endswith(b"whole"):
+                hearing(lambda: back.extend(talk.read(100)))
+            assert back == b"db.example\nwhole"
+    gate.written(host="db.example", reason=None)
+
+
 def test_an_old_client_is_for_the_server_behind_to_judge(gate: Gate) -> None:
     """TLS 1.0, which the gate itself would refuse: who carries on does not judge."""
     message = bytearray(message_of(hello("db.example")))
@@ -274,18 +316,19 @@ def test_a_hello_has_its_bounds(gate: Gate) -> None:
     message = message_of(hello("db.example"))
     with Upstream() as upstream:
         gate.load(alone(upstream.port, handshake_timeout_ms=500))
-        with gate.client() as client:
-            # Longer than is looked at: it is ended here, where there is nothing for it.
-            client.send(hello("db.example", padded=17_000))
-            assert client.rest().startswith(ALERT)
-        with gate.client() as client:
-            client.send(records(message, 3))
-            assert client.rest().startswith(ALERT)
+        # Longer than is looked at, or in more pieces: it is ended here, where there is nothing for it.
+        for said in (hello("db.example", padded=17_000), records(message, -(-len(message) // 65) - 1)):
+            with gate.client() as client:
+                client.send(said)
+                assert client.rest() == ALERT + UNKNOWN_NAME
         with gate.client() as slow, gate.client() as silent:
             slow.send(records(message)[:-1])
             assert slow.rest() == silent.rest() == b""
         assert upstream.untouched()
     gate.refused("tls-handshake-too-slow", 2)
+    gate.refused("tls-passthrough-unclear", 2)
+    events = gate.now_written(host="db.example", reason="tls-passthrough-unclear", protocol="tls-handshake")
+    assert [event["class"] for event in events] == ["security"] * 2
 
 
 def test_a_hello_that_can_be_read_in_two_ways_is_not_carried_on(gate: Gate) -> None:

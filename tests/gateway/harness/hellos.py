@@ -8,7 +8,8 @@ import struct
 from pathlib import Path
 
 RECORD = 2**14
-PADDING = 21
+UNKNOWN = 0xFF5A
+"""An extension of private use (RFC 8446 section 11). One of padding OpenSSL may have sent itself."""
 
 
 def hello(name: str | None, *, padded: int = 0) -> bytes:
@@ -39,14 +40,14 @@ def message_of(said: bytes) -> bytes:
 
 
 def _padded(message: bytes, size: int) -> bytes:
-    """With an extension of nothing at its end (RFC 7685)."""
+    """With an extension of nothing at its end."""
     at = 4 + 2 + 32
     at += 1 + message[at]
     at += 2 + int.from_bytes(message[at : at + 2], "big")
     at += 1 + message[at]
     extensions = message[at + 2 :]
     more = max(0, size - len(message) - 4)
-    extensions += struct.pack(">HH", PADDING, more) + bytes(more)
+    extensions += struct.pack(">HH", UNKNOWN, more) + bytes(more)
     body = message[4:at] + struct.pack(">H", len(extensions)) + extensions
     return message[:1] + len(body).to_bytes(3, "big") + body
 

@@ -223,7 +223,10 @@ async fn shake(
         ja4: ja4.clone(),
     });
     let Some(place) = tls.place(name.as_deref()) else {
-        let (alert, reason) = if tls.is_waiting() {
+        let (alert, reason) = if name.as_deref().and_then(|name| tls.carries(name)).is_some() {
+            // The TLS library read what our own reader did not, or not in one way alone.
+            (NAME_UNKNOWN_ALERT, &reasons::PASSTHROUGH_UNCLEAR)
+        } else if tls.is_waiting() {
             (INTERNAL_ALERT, &reasons::NO_CERTIFICATE)
         } else {
             (NAME_UNKNOWN_ALERT, &reasons::NAME_UNKNOWN)

@@ -44,6 +44,9 @@ lockgate_wire::reasons! { "tls", Client:
     HANDSHAKE_TOO_SLOW = "tls-handshake-too-slow", 408,
         "The handshake took too long.",
         "It has to be over within the listener's `limits.handshake_timeout`.";
+    PASSTHROUGH_UNCLEAR = "tls-passthrough-unclear", 400,
+        "This hello is not carried on.",
+        "The name is one of `passthrough`, and the client's hello is longer than 16 KiB, in more than 64 records, or cannot be read in one way alone. Clients of today send 2 KiB at most: see what this one puts into its hello, or what cuts it up on the way.";
     PASSTHROUGH_IDLE = "tls-passthrough-idle", 408,
         "Nothing passed for too long.",
         "The connection was carried on unread, and neither side said anything for the `idle_timeout` of its `passthrough`. Raise that, or let the client send a sign of life now and then.";
