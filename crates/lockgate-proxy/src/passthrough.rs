@@ -15,7 +15,7 @@ use crate::net::{ConnectionState, Incoming, Trip, Waiting};
 use crate::reasons;
 use crate::snapshot::Passthrough;
 use crate::tls::reasons::{PASSTHROUGH_ENDED, PASSTHROUGH_IDLE};
-use crate::tls::{give_up, Carried};
+use crate::tls::{give_up, turn_away, Carried, Failed, Hello};
 use crate::upstream::{Led, Raw};
 use crate::worker::{Origin, Worker};
 
@@ -30,6 +30,29 @@ pub use told::PROTOCOL;
 /// After this long a peer of whom nothing comes is asked whether it is there. Below the
 /// idle times of firewalls and translators of addresses.
 const KEEPALIVE: Duration = Duration::from_secs(60);
+
+/// Turns a client away whose address may not come, before a server hears of it.
+///
+/// # Errors
+/// Why it may not. The client was told by an alert.
+pub(crate) async fn admit(
+    mut carried: Box<Carried>,
+    origin: &Origin,
+    state: &ConnectionState,
+) -> Result<Box<Carried>, Failed> {
+    let way = origin.accepted.passthrough.get(carried.entry);
+    let Some(reason) = way.and_then(|way| way.addresses.refuses(state.source.peer)) else {
+        return Ok(carried);
+    };
+    turn_away(&mut carried.stream).await;
+    Err(Failed {
+        reason,
+        hello: Hello {
+            name: Some(carried.name),
+            ja4: carried.ja4,
+        },
+    })
+}
 
 /// Carries a connection on until it is over, and writes it down.
 pub(crate) async fn carry(
@@ -123,7 +146,7 @@ impl Talk {
         }
         // A gate that goes down leaves it the time that requests get; a listener that goes does not.
         let leaving = state.draining.get() && !worker.shared.draining.load(Ordering::Acquire);
-        if leaving || (state.looks() && !self.is_still_carried(worker, origin)) {
+        if leaving || (state.looks() && !self.is_still_carried(worker, origin, state)) {
             return Poll::Ready(Some(&PASSTHROUGH_ENDED));
         }
         match self.pass(cx, worker, state) {
@@ -198,12 +221,15 @@ impl Talk {
         Ok(moved)
     }
 
-    /// Whether the configuration at work still carries it where it goes.
-    fn is_still_carried(&self, worker: &Worker, origin: &Origin) -> bool {
+    /// Whether the configuration at work still carries it where it goes, for this client.
+    fn is_still_carried(&self, worker: &Worker, origin: &Origin, state: &ConnectionState) -> bool {
         let (_, listener) = worker.snapshot(origin);
         let tls = listener.tls.as_ref();
         let entry = tls.and_then(|tls| tls.carries(self.told.name()));
         let way = entry.and_then(|entry| listener.passthrough.get(entry));
-        way.is_some_and(|way| way.upstream.name == self.way.upstream.name)
+        way.is_some_and(|way| {
+            let may_come = way.addresses.refuses(state.source.peer).is_none();
+            may_come && way.upstream.name == self.way.upstream.name
+        })
     }
 }

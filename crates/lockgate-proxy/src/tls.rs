@@ -29,7 +29,7 @@ mod outbound;
 mod quic;
 pub mod reasons;
 
-pub use accept::{accept, give_up, Carried, Failed, Handshake, Secured};
+pub use accept::{accept, give_up, turn_away, Carried, Failed, Handshake, Hello, Secured};
 pub use certificate::{Certificate, NAMELESS};
 pub use clients::read_client_certificate;
 pub use clients::Clients;
