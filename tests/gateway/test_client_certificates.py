@@ -14,6 +14,7 @@ from typing import Literal
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -24,7 +25,7 @@ from gateway.harness.upstream import AutoUpstream
 from gateway.harness.wire import Message
 from lockgate import _native
 from lockgate.config.bundle_types import Bundle, Clients
-from support.certificates import Authority, Issued
+from support.certificates import Authority, Issued, Key
 from support.waiting import until
 
 GET = b"GET / HTTP/1.1\r\nHost: %s\r\n%s\r\n"
@@ -383,6 +384,49 @@ def test_two_lists_of_one_issuer_are_refused(authority: Authority) -> None:
         with pytest.raises(Exception, match="two lists of"):
             _native.check_client_trust(trust, lists)
     _native.check_client_trust(trust, [revoking])
+    other = Authority(authority.folder)
+    trust.append(other.pem.read_bytes())
+    nameless = other.revoke(file="nameless.crl", signed=False).read_bytes()
+    for lists in ([empty, nameless], [nameless, empty]):
+        with pytest.raises(Exception, match="authorityKeyIdentifier"):
+            _native.check_client_trust(trust, lists)
+    many = [Authority(authority.folder, f"many-{number // 2}") for number in range(10)]
+    lists = [each.revoke(file="each.crl").read_bytes() for each in many]
+    _native.check_client_trust(trust, lists[:8])
+    with pytest.raises(Exception, match="more than 16 ways"):
+        _native.check_client_trust(trust, lists)
+
+
+@pytest.mark.parametrize("kind", ["EC", "RSA"])
+@pytest.mark.parametrize("certain", [False, True], ids=["allow", "deny"])
+def test_an_authority_that_renewed_its_key_has_a_list_for_each(
+    certain: bool,
+    kind: str,
+    gate: Gate,
+    auto: AutoUpstream,
+    authority: Authority,
+    own: Issued,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "renewed").mkdir()
+    key: Key = ec.generate_private_key(ec.SECP256R1())
+    if kind == "RSA":
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    old, new = Authority(tmp_path, "clients"), Authority(tmp_path / "renewed", "clients", key=key)
+    trust = tmp_path / "both.pem"
+    trust.write_bytes(old.pem.read_bytes() + new.pem.read_bytes())
+    good, out = ([each.issue(name, f"{name}.example") for each in (old, new)] for name in ("good", "out"))
+    lists = [each.revoke(revoked.certificate) for each, revoked in zip((old, new), out, strict=True)]
+    for crl in (lists, lists[::-1]):
+        gate.load(serving(auto, own, bundles.clients(trust, crl=crl, certain=certain)))
+        for shown in good:
+            assert ask(gate.port(), context(authority.pem, shown=shown)).status == 200
+        for shown in out:
+            turned_away(gate, context(authority.pem, shown=shown), "tls-client-certificate-revoked")
+    # The list of one of its keys says nothing of what the other signed, and is not taken for none.
+    gate.load(serving(auto, own, bundles.clients(trust, crl=lists[:1], certain=certain)))
+    assert ask(gate.port(), context(authority.pem, shown=good[0])).status == 200
+    turned_away(gate, context(authority.pem, shown=good[1]), "tls-client-certificate-refused")
 
 
 @pytest.mark.parametrize("http2", [False, True], ids=["HTTP/1.1", "HTTP/2"])

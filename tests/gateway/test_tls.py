@@ -188,16 +188,33 @@ def test_a_renewed_certificate_is_taken_up_and_a_spoiled_one_is_not(
         renewed = authority.issue("shop", "shop.example")
         assert gate.tell("renew_secrets")
         assert shown(gate.port(), how, "shop.example") == renewed.certificate
+        gate.written(**{"class": "system", "code": "secrets-renewed"})
+        [told] = gate.tell("stats")["certificates"]
+        assert (told["name"], told["listeners"], told["hosts"]) == (str(issued.chain), ["public"], ["shop.example"])
+        assert told["ends_ms"] == renewed.certificate.not_valid_after_utc.timestamp() * 1000
+        assert told["days_left"] in {29, 30}
+        assert told["differs"] is None
         issued.chain.write_text("spoiled", encoding="utf-8")
         assert gate.tell("renew_secrets")
         assert shown(gate.port(), how, "shop.example") == renewed.certificate
-        told = gate.tell("stats")["unfit"]
-        assert len(told) == 1
-        assert "the last good one serves on" in told[0]
+        unfit = gate.tell("stats")["unfit"]
+        assert len(unfit) == 1
+        assert "the last good one serves on" in unfit[0]
+        # Nothing was renewed, and nobody says so.
+        gate.written(**{"class": "system", "code": "secrets-not-all-renewed"})
+        assert len(gate.now_written(**{"class": "system", "code": "secrets-renewed"})) == 1
+        [still] = gate.tell("stats")["certificates"]
+        assert still["fingerprint"] == told["fingerprint"]
+        assert still["differs"] == "the chain holds no certificate"
         assert ask(wire) == 200, "who was connected stays so"
     expired = authority.issue("shop", "shop.example", days=-1)
     assert gate.tell("renew_secrets")
     assert shown(gate.port(), how, "shop.example") == renewed.certificate != expired.certificate
+    assert "expired" in gate.tell("stats")["certificates"][0]["differs"]
+    authority.issue("shop", "shop.example")
+    assert gate.tell("renew_secrets")
+    assert gate.tell("stats")["certificates"][0]["differs"] is None
+    until(lambda: len(gate.now_written(**{"class": "system", "code": "secrets-renewed"})) == 2, "the good one")
 
 
 def test_a_certificate_that_was_never_good_is_no_bundle(gate: Gate, auto: AutoUpstream, authority: Authority) -> None:

@@ -10,9 +10,11 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
+
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
 @dataclass(frozen=True)
@@ -27,9 +29,9 @@ class Issued:
 class Authority:
     """Who vouches for certificates."""
 
-    def __init__(self, folder: Path, name: str = "authority") -> None:
+    def __init__(self, folder: Path, name: str = "authority", *, key: Key | None = None) -> None:
         self.folder = folder
-        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._key = key or ec.generate_private_key(ec.SECP256R1())
         self._name = _named(name)
         made = _builder(self._name, self._name, self._key)
         made = made.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
@@ -40,7 +42,7 @@ class Authority:
         self.pem.write_bytes(self.certificate.public_bytes(Encoding.PEM))
 
     @property
-    def key(self) -> ec.EllipticCurvePrivateKey:
+    def key(self) -> Key:
         """Its key."""
         return self._key
 
@@ -93,8 +95,10 @@ class Authority:
         _replace(chain, certificate.public_bytes(Encoding.PEM))
         return Issued(chain, private, certificate)
 
-    def revoke(self, *certificates: x509.Certificate, file: str = "revoked.crl", days: int = 1) -> Path:
-        """Writes a list of what is revoked, good for so many days."""
+    def revoke(
+        self, *certificates: x509.Certificate, file: str = "revoked.crl", days: int = 1, signed: bool = True
+    ) -> Path:
+        """Writes a list of what is revoked, good for so many days; `signed` says in it whose key signed it."""
         now = dt.datetime.now(dt.UTC)
         made = x509.CertificateRevocationListBuilder().issuer_name(self._name)
         made = made.last_update(now - dt.timedelta(days=10)).next_update(now + dt.timedelta(days=days))
@@ -102,6 +106,9 @@ class Authority:
             one = x509.RevokedCertificateBuilder().serial_number(certificate.serial_number).revocation_date(now)
             made = made.add_revoked_certificate(one.build())
         made = made.add_extension(x509.CRLNumber(1), critical=False)
+        if signed:
+            key = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+            made = made.add_extension(key, critical=False)
         written = made.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
         _replace(self.folder / file, written)
         return self.folder / file
@@ -134,7 +141,7 @@ def _general(name: str) -> x509.GeneralName:
 def _builder(
     subject: x509.Name,
     issuer: x509.Name,
-    key: ec.EllipticCurvePrivateKey,
+    key: Key,
     *,
     days: float = 30,
     begins: int | None = None,

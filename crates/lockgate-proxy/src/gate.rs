@@ -306,13 +306,28 @@ impl Gate {
             }
             secrets.seen();
         }
-        let signed = fs::read(self.folder.join("bundle.json")).map_err(GateError::State)?;
-        self.take(&signed, true)?;
-        system(
-            &self.shared.log,
-            "secrets-renewed",
-            "Files of secrets have changed, and what they hold now is at work.",
-        );
+        let read = fs::read(self.folder.join("bundle.json")).map_err(GateError::State);
+        if let Err(error) = read.and_then(|signed| self.take(&signed, true)) {
+            let words = format!(
+                "Files of secrets have changed, and what was at work before stays so: {error}"
+            );
+            system(&self.shared.log, "secrets-not-renewed", &words);
+            return Err(error);
+        }
+        let current = self.shared.current.load();
+        match current.as_ref().map_or(0, |snapshot| snapshot.unfit.len()) {
+            0 => system(
+                &self.shared.log,
+                "secrets-renewed",
+                "Files of secrets have changed, and what they hold now is at work.",
+            ),
+            // Each was told of already, as `secret-unfit`.
+            unfit => system(
+                &self.shared.log,
+                "secrets-not-all-renewed",
+                &format!("Files of secrets have changed. {unfit} cannot be used, as `secret-unfit` says of each; what the others hold is at work."),
+            ),
+        }
         Ok(true)
     }
 
@@ -445,7 +460,7 @@ impl Gate {
     pub fn metrics(&self) -> String {
         let mut out = String::with_capacity(16 * 1024);
         self.shared.metrics.write(&mut out);
-        status::write(&self.shared, &mut out);
+        status::write(&self.shared, &self.tls, &mut out);
         self.shared.ledger.write(&mut out);
         out
     }
@@ -453,7 +468,7 @@ impl Gate {
     /// Numbers for people.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        status::stats(&self.shared, self.workers.len())
+        status::stats(&self.shared, &self.tls, self.workers.len())
     }
 
     /// Serves by the last good bundle, where there is one.

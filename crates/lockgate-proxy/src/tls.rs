@@ -28,6 +28,7 @@ mod managed;
 mod outbound;
 mod quic;
 pub mod reasons;
+mod revocation;
 
 pub use accept::{accept, give_up, turn_away, Carried, Failed, Handshake, Hello, Secured};
 pub use certificate::{Certificate, NAMELESS};
@@ -46,6 +47,8 @@ const TICKETS: usize = 2;
 #[derive(Debug)]
 pub struct Tls {
     certificates: Arc<Names>,
+    /// What the bundle says of them, and what each has come to; none where there is none yet.
+    said: Vec<(bundle::Certificate, Option<Arc<Certificate>>)>,
     /// The listener's own first, then those of hosts that have others.
     rules: Vec<Rules>,
     /// Which hosts have rules other than the first.
@@ -150,6 +153,7 @@ impl Tls {
     ) -> Result<Self, Vec<ConfigError>> {
         let mut errors = Vec::new();
         let mut all = Vec::new();
+        let mut said = Vec::new();
         for (number, each) in wanted.certificates.iter().enumerate() {
             match source.certificate(each) {
                 Ok(Some(found)) if found.names.is_empty() => errors.push(ConfigError::new(
@@ -157,7 +161,10 @@ impl Tls {
                     format!("/tls/certificates/{number}"),
                     certificate::NAMELESS,
                 )),
-                Ok(found) => all.extend(found),
+                Ok(found) => {
+                    said.push((each.clone(), found.clone()));
+                    all.extend(found);
+                }
                 Err(cause) => errors.push(ConfigError::new(
                     "certificate-unfit",
                     format!("/tls/certificates/{number}"),
@@ -233,6 +240,7 @@ impl Tls {
         })?;
         Ok(Self {
             certificates,
+            said,
             rules,
             hosts,
             carried,
@@ -245,6 +253,12 @@ impl Tls {
     #[must_use]
     pub fn certificates(&self) -> &[Arc<Certificate>] {
         &self.certificates.all
+    }
+
+    /// What the bundle says of its certificates, and what is shown for it; none where there is none yet.
+    #[must_use]
+    pub fn said(&self) -> &[(bundle::Certificate, Option<Arc<Certificate>>)] {
+        &self.said
     }
 
     /// Which certificates and authorities it was made of, by where they lie: those that have not

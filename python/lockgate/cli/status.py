@@ -62,7 +62,7 @@ def _lines(told: dict[str, Any]) -> list[str]:
     lines.append(f"Control    process {control['pid']}, version {control['version']}, up {control['uptime_s']} s")
     lines += _history(told["history"])
     lines += [f"Issuer     {_issuer(issuer)}" for issuer in told["issuers"]]
-    lines += [f"Shows      {_certificate(each)}" for each in told["certificates"] if each["listeners"]]
+    lines += [f"Shows      {line}" for line in _certificates(told)]
     for name, process in told["supervisor"].get("processes", {}).items():
         if process["restarts"]:
             lines.append(f"Restarts   {name}: {process['restarts']}")
@@ -140,6 +140,33 @@ def _issuer(issuer: dict[str, Any]) -> str:
     if issuer["age_s"] is None:
         return f"{issuer['name']}: no keys yet"
     return f"{issuer['name']}: {count(len(issuer['kids']), 'key')}, confirmed {issuer['age_s']} s ago"
+
+
+def _certificates(told: dict[str, Any]) -> list[str]:
+    """What the gate shows; and what is said of the others, or of all where it cannot be asked."""
+    shown = (told["gate"]["stats"] or {}).get("certificates", [])
+    names = {each["name"] for each in shown}
+    others = [each for each in told["certificates"] if each["listeners"] and each["name"] not in names]
+    issuers = {each["fingerprint"]: each["issuer"] for each in told["certificates"]}
+    lines = [_shown(each, issuers.get(each["fingerprint"]) or each["issuer"]) for each in shown]
+    return [*lines, *map(_certificate, others)]
+
+
+def _shown(certificate: dict[str, Any], issuer: str) -> str:
+    """A certificate as clients get it."""
+    hosts = certificate["hosts"][:MAX_ILL]
+    more = len(certificate["hosts"]) - len(hosts)
+    named = ", ".join([*hosts, *([f"and {more} more"] if more else [])])
+    until = datetime.fromtimestamp(certificate["ends_ms"] / 1000, UTC)
+    days = certificate["days_left"]
+    left = f"{count(days, 'day')} left" if days >= 0 else "which is over"
+    line = (
+        f"{named}: a certificate of {issuer}, until {until:%Y-%m-%d %H:%M} UTC, {left} "
+        f"({', '.join(certificate['listeners'])})"
+    )
+    if certificate["differs"] is None:
+        return line
+    return f"{line}; not what is in {certificate['name']} now: {certificate['differs']}"
 
 
 def _certificate(certificate: dict[str, Any]) -> str:

@@ -161,7 +161,12 @@ class Host:
     def _renew_secrets(self) -> None:
         """Look at the files of secrets, which are changed where no configuration is: by whoever rotates them."""
         try:
-            if self._gate.renew_secrets():
+            if not self._gate.renew_secrets():
+                return
+            unfit = self._gate.stats()["unfit"]
+            if unfit:
+                log.warning("secrets-not-all-renewed", unfit=unfit)
+            else:
                 log.info("secrets-renewed")
         except _native_error() as error:
             log.error("secrets-not-renewed", cause=str(error), hint="those before are at work")  # noqa: TRY400 -- The cause says it all.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -372,7 +373,10 @@ apis:
 """
     config.write_text(good, encoding="utf-8")
     running = Running(processes, tmp_path).ready()
-    assert "https://127.0.0.1:" in cli("status")
+    said = cli("status")
+    assert "https://127.0.0.1:" in said
+    assert "Shows      shop.example: a certificate of authority, until " in said
+    assert re.search(r"(29|30) days left \(public\)$", said, re.MULTILINE)
     running.process.stop()
     config.write_text(good + "nonsense: 1\n", encoding="utf-8")
     Running(processes, tmp_path).ready().serving()
@@ -381,3 +385,31 @@ apis:
     assert "shop.example: a certificate of authority" in said
     assert "shop.example" in cli("certs", "list")
     assert "BEGIN CERTIFICATE" in cli("certs", "show", "shop.example")
+
+
+def test_the_certificate_that_is_shown_is_told_of_and_not_the_files(
+    processes: Processes, tmp_path: Path, cli: Cli, shop_port: int
+) -> None:
+    issued = Authority(tmp_path).issue("shop", "shop.example", days=10.5)
+    (tmp_path / "lockgate.yaml").write_text(
+        f"""version: 1
+listeners:
+  public: {{address: 127.0.0.1:0, tls: {{certificate: {{chain: shop.pem, key: shop.key}}}}}}
+admin: {{address: 127.0.0.1:0}}
+apis:
+  shop: {{upstream: "http://127.0.0.1:{shop_port}", authenticate: [api_key]}}
+""",
+        encoding="utf-8",
+    )
+    Running(processes, tmp_path).ready()
+    issued.chain.write_text("spoiled", encoding="utf-8")
+    until(lambda: "not what is in" in cli("status", status=1), "the spoiled file to be seen")
+    [line] = [line for line in cli("status", status=1).splitlines() if line.startswith("Shows")]
+    assert "10 days left (public); not what is in" in line
+    assert line.endswith("the chain holds no certificate")
+    [told] = cli.json("status", status=1)["gate"]["stats"]["certificates"]
+    assert (told["hosts"], told["days_left"]) == (["shop.example"], 10)
+    said = cli("logs", "--class", "system")
+    assert "secret-unfit" in said
+    assert "secrets-not-all-renewed" in said
+    assert "secrets-renewed" not in said

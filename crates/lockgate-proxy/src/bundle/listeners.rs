@@ -164,6 +164,17 @@ pub enum Certificate {
     Managed(String),
 }
 
+impl Certificate {
+    /// The chain's path, or what the control process knows it by.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Files(files) => &files.chain,
+            Self::Managed(name) => name,
+        }
+    }
+}
+
 impl std::fmt::Display for Certificate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -9,6 +9,8 @@ use crate::clock::wall_ms;
 use crate::counters::{CounterStats, Counters as _};
 use crate::metrics::{head, line};
 use crate::plugins::Cost;
+use crate::snapshot::Snapshot;
+use crate::tls::Kept;
 use crate::upstream;
 use crate::worker::Shared;
 
@@ -49,9 +51,62 @@ pub struct Stats {
     pub plugins: Vec<Cost>,
     /// Secrets that are missing or unfit, and what that closes, in words.
     pub unfit: Vec<String>,
+    /// Certificates that listeners show now, whatever files hold.
+    pub certificates: Vec<Shown>,
 }
 
-pub(super) fn stats(shared: &Shared, workers: usize) -> Stats {
+/// A certificate as it is shown to clients.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Shown {
+    /// The path of its file, or the name of one that the control process looks after.
+    pub name: String,
+    /// The listeners that show it.
+    pub listeners: Vec<String>,
+    /// The hosts that it is good for.
+    pub hosts: Vec<String>,
+    /// Who issued it.
+    pub issuer: String,
+    /// Its end, milliseconds since the epoch.
+    pub ends_ms: i64,
+    /// Whole days until then; below zero once it is over.
+    pub days_left: i64,
+    /// SHA-256 of it, hexadecimal.
+    pub fingerprint: String,
+    /// Why it is shown still, where its file or the control process has another by now.
+    pub differs: Option<String>,
+}
+
+/// Seconds of a day.
+const DAY: i64 = 86_400;
+
+fn shown(snapshot: &Snapshot, kept: &Kept, now_ms: u64) -> Vec<Shown> {
+    let now = i64::try_from(now_ms / 1_000).unwrap_or(i64::MAX);
+    let mut all: Vec<Shown> = Vec::new();
+    for listener in &snapshot.listeners {
+        let said = listener.tls.iter().flat_map(|tls| tls.said());
+        for (said, found) in said.filter_map(|(said, found)| Some((said, found.as_ref()?))) {
+            let same =
+                |one: &&mut Shown| one.name == said.name() && one.fingerprint == found.fingerprint;
+            if let Some(one) = all.iter_mut().find(same) {
+                one.listeners.push(listener.name.to_string());
+                continue;
+            }
+            all.push(Shown {
+                name: said.name().to_owned(),
+                listeners: vec![listener.name.to_string()],
+                hosts: found.names.clone(),
+                issuer: found.issuer.clone(),
+                ends_ms: found.not_after.saturating_mul(1_000),
+                days_left: found.not_after.saturating_sub(now).div_euclid(DAY),
+                fingerprint: found.fingerprint.clone(),
+                differs: kept.differs(said, found),
+            });
+        }
+    }
+    all
+}
+
+pub(super) fn stats(shared: &Shared, kept: &Kept, workers: usize) -> Stats {
     let draining = shared.draining.load(Ordering::Acquire);
     let events = shared.log.counters();
     Stats {
@@ -82,11 +137,17 @@ pub(super) fn stats(shared: &Shared, workers: usize) -> Stats {
             .as_ref()
             .map(|snapshot| snapshot.unfit.clone())
             .unwrap_or_default(),
+        certificates: shared
+            .current
+            .load()
+            .as_ref()
+            .map(|snapshot| shown(snapshot, kept, wall_ms()))
+            .unwrap_or_default(),
     }
 }
 
-pub(super) fn write(shared: &Shared, out: &mut String) {
-    let stats = stats(shared, 0);
+pub(super) fn write(shared: &Shared, kept: &Kept, out: &mut String) {
+    let stats = stats(shared, kept, 0);
     let tokens = shared.tokens.counts();
     let (asked, spared) = shared.refetches.counts();
     let (inquired, uninquired, known) = shared.inquiries.counts();

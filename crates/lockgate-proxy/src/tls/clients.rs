@@ -6,23 +6,20 @@ use lockgate_policy::mtls::ClientCertificate;
 use lockgate_policy::ReasonRef;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
+use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, RootCertStore,
     SignatureScheme,
 };
-use x509_parser::prelude::{CertificateRevocationList, FromDer};
 
-use super::reasons;
+use super::{reasons, revocation};
 use crate::bundle::{Ocsp, UnknownRevocation};
 use crate::ocsp::Asking;
 
 /// Authorities of one listener: a bundle with old and new ones holds a handful.
 const MAX_AUTHORITIES: usize = 1_000;
-/// Revocation lists of one listener.
-const MAX_LISTS: usize = 100;
 
 /// Certificates that a client may show besides its own: real chains have one to three, and none
 /// is followed over more than six (webpki's own bound on the depth).
@@ -69,40 +66,37 @@ impl Clients {
         if roots.is_empty() {
             return Err("`trust` holds no certificate".to_owned());
         }
-        let mut read = Vec::new();
-        for pem in lists {
-            let before = read.len();
-            for der in CertificateRevocationListDer::pem_slice_iter(pem) {
-                read.push(der.map_err(|_| "`crl` is no PEM file of revocation lists")?);
-            }
-            if read.len() == before {
-                return Err("`crl` holds no revocation list in PEM".to_owned());
-            }
-            if read.len() > MAX_LISTS {
-                return Err(format!("`crl` holds more than {MAX_LISTS} lists"));
-            }
-        }
-        one_of_each_issuer(&read)?;
+        let read = revocation::read(lists)?;
         if unknown == UnknownRevocation::Deny && read.is_empty() && ocsp.is_none() {
             let told = "`unknown_revocation: deny` wants `crl` or `ocsp`: without either nobody could come in";
             return Err(told.to_owned());
         }
-        let mut building =
-            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), super::provider())
-                .with_crls(read);
-        building = match unknown {
-            // Of authorities without a list nothing is known to be revoked; and a list that is
-            // out of date still says what was revoked before.
-            UnknownRevocation::Allow => building.allow_unknown_revocation_status(),
-            UnknownRevocation::Deny => building.enforce_revocation_expiration(),
+        let roots = Arc::new(roots);
+        let built = |lists| {
+            let building =
+                WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), super::provider())
+                    .with_crls(lists);
+            let building = match unknown {
+                // Of authorities without a list nothing is known to be revoked; and a list that is
+                // out of date still says what was revoked before.
+                UnknownRevocation::Allow => building.allow_unknown_revocation_status(),
+                UnknownRevocation::Deny => building.enforce_revocation_expiration(),
+            };
+            let building = if require {
+                building
+            } else {
+                building.allow_unauthenticated()
+            };
+            building
+                .build()
+                .map_err(|error| format!("`trust` or `crl` cannot be used: {error}"))
         };
-        if !require {
-            building = building.allow_unauthenticated();
-        }
-        let verifier = building
-            .build()
-            .map_err(|error| format!("`trust` or `crl` cannot be used: {error}"))?;
-        let verifier = Arc::new(Bounded(verifier));
+        let mut sets = revocation::sets(read)?.into_iter();
+        let first = built(sets.next().unwrap_or_default())?;
+        let others = sets
+            .map(|set| Ok(built(set)? as Arc<dyn ClientCertVerifier>))
+            .collect::<Result<_, String>>()?;
+        let verifier = Arc::new(Verifier { first, others });
         let ocsp = ocsp.map(|wanted| Arc::new(Asking::new(wanted, unknown)));
         Ok(Self {
             verifier,
@@ -149,26 +143,6 @@ impl Clients {
     }
 }
 
-/// Of two lists that bear one issuer's name the library asks the first alone, whatever the second
-/// revokes (webpki's `find` among authoritative lists).
-fn one_of_each_issuer(lists: &[CertificateRevocationListDer<'_>]) -> Result<(), String> {
-    let mut seen = Vec::new();
-    for der in lists {
-        let (_, list) = CertificateRevocationList::from_der(der)
-            .map_err(|_| "`crl` holds a revocation list that cannot be read")?;
-        let issuer = list.issuer().as_raw().to_vec();
-        if seen.contains(&issuer) {
-            return Err(format!(
-                "`crl` holds two lists of {}, of which one alone would be asked: keep the newest; \
-                 two authorities of one name get hosts of their own",
-                list.issuer()
-            ));
-        }
-        seen.push(issuer);
-    }
-    Ok(())
-}
-
 /// What a client would show, from PEM: its own certificate first.
 #[must_use]
 pub fn read_client_certificate(pem: &[u8]) -> Option<ClientCertificate> {
@@ -209,21 +183,61 @@ impl std::fmt::Display for TooLarge {
 
 impl std::error::Error for TooLarge {}
 
-/// Looks at no more than a client may show, before any signature is verified.
+/// Looks at no more than a client may show, before any signature is verified, and at it with
+/// each set of revocation lists.
 #[derive(Debug)]
-struct Bounded(Arc<dyn ClientCertVerifier>);
+struct Verifier {
+    first: Arc<dyn ClientCertVerifier>,
+    others: Vec<Arc<dyn ClientCertVerifier>>,
+}
 
-impl ClientCertVerifier for Bounded {
+impl Verifier {
+    /// Trusts whom one set lets in, and none has anything against. A set with the list of another
+    /// authority of the same name only says that the list's signature is not its issuer's.
+    fn verify(
+        &self,
+        leaf: &CertificateDer<'_>,
+        rest: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        let mut verified = self.first.verify_client_cert(leaf, rest, now);
+        for each in &self.others {
+            if matches!(&verified, Err(error) if !of_another_key(error)) {
+                break;
+            }
+            match each.verify_client_cert(leaf, rest, now) {
+                Err(error) if of_another_key(&error) => {}
+                told => verified = told,
+            }
+        }
+        verified
+    }
+}
+
+/// Whether a list, or a certificate on one of the ways to an authority, was signed by another key
+/// than its issuer's. What a list says ranks higher with the library (webpki's `Error::rank`).
+fn of_another_key(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::InvalidCertRevocationList(_)
+            | Error::InvalidCertificate(
+                CertificateError::BadSignature
+                    | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. }
+            )
+    )
+}
+
+impl ClientCertVerifier for Verifier {
     fn offer_client_auth(&self) -> bool {
-        self.0.offer_client_auth()
+        self.first.offer_client_auth()
     }
 
     fn client_auth_mandatory(&self) -> bool {
-        self.0.client_auth_mandatory()
+        self.first.client_auth_mandatory()
     }
 
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.0.root_hint_subjects()
+        self.first.root_hint_subjects()
     }
 
     fn verify_client_cert(
@@ -237,7 +251,7 @@ impl ClientCertVerifier for Bounded {
             let cause = OtherError(Arc::new(TooLarge));
             return Err(CertificateError::Other(cause).into());
         }
-        self.0.verify_client_cert(leaf, rest, now)
+        self.verify(leaf, rest, now)
     }
 
     fn verify_tls12_signature(
@@ -246,7 +260,7 @@ impl ClientCertVerifier for Bounded {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls12_signature(message, cert, dss)
+        self.first.verify_tls12_signature(message, cert, dss)
     }
 
     fn verify_tls13_signature(
@@ -255,14 +269,14 @@ impl ClientCertVerifier for Bounded {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls13_signature(message, cert, dss)
+        self.first.verify_tls13_signature(message, cert, dss)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        self.first.supported_verify_schemes()
     }
 
     fn requires_raw_public_keys(&self) -> bool {
-        self.0.requires_raw_public_keys()
+        self.first.requires_raw_public_keys()
     }
 }

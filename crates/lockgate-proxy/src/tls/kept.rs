@@ -27,9 +27,25 @@ pub type Pem = (Vec<u8>, Vec<u8>);
 #[derive(Debug, Default)]
 pub struct Kept {
     certificates: Mutex<HashMap<bundle::Certificate, Good<Certificate>>>,
+    /// Why what was read last of a certificate is not what is shown for it.
+    troubles: Mutex<HashMap<bundle::Certificate, String>>,
     clients: Mutex<HashMap<bundle::Clients, Good<Clients>>>,
     tls: Mutex<HashMap<String, (Made, Arc<Tls>)>>,
     outbound: Mutex<HashMap<String, Good<Outbound>>>,
+}
+
+impl Kept {
+    /// Why what is there now of a certificate is not what is `shown` for it; none where it is.
+    pub fn differs(&self, said: &bundle::Certificate, shown: &Arc<Certificate>) -> Option<String> {
+        if let Some(cause) = lock(&self.troubles).get(said) {
+            return Some(cause.clone());
+        }
+        let kept = lock(&self.certificates);
+        let (_, last) = kept.get(said)?;
+        // It was good, and something else of its bundle was not.
+        (last.fingerprint != shown.fingerprint)
+            .then(|| "it came with a configuration that is refused".to_owned())
+    }
 }
 
 /// Of what TLS was made: if nothing of it has changed, neither do its tickets.
@@ -78,6 +94,7 @@ impl Source<'_> {
         let mut kept = lock(&self.kept.certificates);
         if let (Ok((print, _)), Some((before, found))) = (&good, kept.get(wanted)) {
             if print == before {
+                lock(&self.kept.troubles).remove(wanted);
                 return Ok(Some(Arc::clone(found)));
             }
         }
@@ -87,6 +104,12 @@ impl Source<'_> {
             found.valid_at(now_s)?;
             Ok((print, Arc::new(found)))
         });
+        let mut troubles = lock(&self.kept.troubles);
+        match &made {
+            Ok(_) => troubles.remove(wanted),
+            Err(cause) => troubles.insert(wanted.clone(), cause.clone()),
+        };
+        drop(troubles);
         self.fallen_back(&mut kept, wanted, made, &wanted.to_string())
     }
 
