@@ -17,7 +17,7 @@ use crate::snapshot::Passthrough;
 use crate::tls::reasons::{PASSTHROUGH_ENDED, PASSTHROUGH_IDLE};
 use crate::tls::{give_up, turn_away, Carried, Failed, Hello};
 use crate::upstream::{Led, Raw};
-use crate::worker::{Origin, Worker};
+use crate::worker::{Origin, Worker, HANDSHAKE};
 
 mod half;
 mod told;
@@ -31,32 +31,9 @@ pub use told::PROTOCOL;
 /// idle times of firewalls and translators of addresses.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
-/// Turns a client away whose address may not come, before a server hears of it.
-///
-/// # Errors
-/// Why it may not. The client was told by an alert.
-pub(crate) async fn admit(
-    mut carried: Box<Carried>,
-    origin: &Origin,
-    state: &ConnectionState,
-) -> Result<Box<Carried>, Failed> {
-    let way = origin.accepted.passthrough.get(carried.entry);
-    let Some(reason) = way.and_then(|way| way.addresses.refuses(state.source.peer)) else {
-        return Ok(carried);
-    };
-    turn_away(&mut carried.stream).await;
-    Err(Failed {
-        reason,
-        hello: Hello {
-            name: Some(carried.name),
-            ja4: carried.ja4,
-        },
-    })
-}
-
 /// Carries a connection on until it is over, and writes it down.
 pub(crate) async fn carry(
-    carried: Carried,
+    mut carried: Carried,
     worker: &Rc<Worker>,
     origin: &Origin,
     state: &Rc<ConnectionState>,
@@ -64,6 +41,16 @@ pub(crate) async fn carry(
     let Some(way) = origin.accepted.passthrough.get(carried.entry).cloned() else {
         return;
     };
+    // Who may not come is told so before a server hears of it, and written down like others who
+    // are turned away.
+    if let Some(reason) = way.addresses.refuses(state.source.peer) {
+        turn_away(&mut carried.stream).await;
+        let hello = Hello {
+            name: Some(carried.name),
+            ja4: carried.ja4,
+        };
+        return worker.failed(HANDSHAKE, (origin, state), &Failed { reason, hello });
+    }
     // The handshake's time is over; connecting has its own.
     state.wait(Waiting::Nothing, worker.clock.coarse_ms());
     let mut told = Told::begin(worker, origin, state, &carried, &way);

@@ -670,12 +670,6 @@ impl Worker {
                         stream
                     }
                     Ok(Handshake::Carried(carried)) => {
-                        let carried = match passthrough::admit(carried, &origin, &state).await {
-                            Ok(carried) => carried,
-                            Err(failed) => {
-                                return self.failed(HANDSHAKE, (&origin, &state), &failed)
-                            }
-                        };
                         let carrying = passthrough::carry(*carried, &self, &origin, &state);
                         return Box::pin(carrying).await;
                     }
