@@ -26,8 +26,15 @@ use crate::ocsp::Known;
 
 /// The alert `unrecognized_name` (RFC 6066 section 3), before there is a key.
 const NAME_UNKNOWN_ALERT: &[u8] = &[21, 3, 3, 0, 2, 2, 112];
+/// The alert `protocol_version`, in a record that clients of such an age take. The TLS library
+/// misses what only younger ones say, and calls that what is wrong.
+const OLD_ALERT: &[u8] = &[21, 3, 1, 0, 2, 2, 70];
+const TLS_1_2: u16 = 0x0303;
 /// The alert `internal_error`.
 const INTERNAL_ALERT: &[u8] = &[21, 3, 3, 0, 2, 2, 80];
+
+/// The alert `access_denied`.
+const DENIED_ALERT: &[u8] = &[21, 3, 3, 0, 2, 2, 49];
 
 /// How long a client's certificate that was verified is taken for good, milliseconds. Lists run out,
 /// and authorities, while no file changes.
@@ -148,7 +155,7 @@ impl From<ReasonRef> for Refused {
 }
 
 /// What is known of a client by its hello.
-#[derive(Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Hello {
     /// The name that it asks for, in lower case.
     pub name: Option<Box<str>>,
@@ -361,10 +368,20 @@ async fn hear(mut stream: Incoming, tls: &Tls, known: &Cell<Hello>) -> Result<He
                 }
                 Ok(None) => {}
                 Err((error, mut alert)) => {
-                    if let Progress::Done(message) = progress {
-                        let name = WireHello::parse(message).and_then(|hello| hello.host());
-                        let name = name.map(Into::into);
+                    let hello = match progress {
+                        Progress::Done(message) => WireHello::parse(message),
+                        _ => None,
+                    };
+                    let old = hello
+                        .as_ref()
+                        .is_some_and(|hello| hello.is_older_than(TLS_1_2));
+                    if let Some(hello) = hello {
+                        let name = hello.host().map(Into::into);
                         known.set(Hello { name, ja4 });
+                    }
+                    if old {
+                        let stream = say(stream, OLD_ALERT).await;
+                        return Err(Refused(&reasons::TOO_OLD, Some(stream)));
                     }
                     let mut words = Vec::new();
                     // Writing to memory cannot fail.
@@ -378,9 +395,8 @@ async fn hear(mut stream: Incoming, tls: &Tls, known: &Cell<Hello>) -> Result<He
 }
 
 /// Ends a connection to which nothing was said yet, with an alert that something is amiss here.
-pub async fn give_up(stream: Incoming, state: &ConnectionState) {
-    let stream = say(stream, INTERNAL_ALERT).await;
-    part(stream, state).await;
+pub async fn give_up(stream: Incoming) -> Incoming {
+    say(stream, INTERNAL_ALERT).await
 }
 
 /// Throws away what still comes of a client that was told the last word, until it ends or is not
@@ -402,6 +418,11 @@ pub async fn part(mut stream: Incoming, state: &ConnectionState) {
         }
     })
     .await;
+}
+
+/// Ends one whose client may not come.
+pub async fn turn_away(stream: Incoming) -> Incoming {
+    say(stream, DENIED_ALERT).await
 }
 
 pub(super) fn fingerprint(message: &[u8], quic: bool) -> Option<Box<str>> {

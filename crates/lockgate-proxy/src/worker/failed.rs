@@ -34,7 +34,7 @@ impl Written {
 
 impl Worker {
     /// Ends a connection whose handshake came to nothing.
-    pub(super) async fn part(&self, (origin, state): (&Origin, &ConnectionState), failed: Failed) {
+    pub(crate) async fn part(&self, (origin, state): (&Origin, &ConnectionState), failed: Failed) {
         self.failed(HANDSHAKE, (origin, state), &failed);
         if let Some(stream) = failed.told {
             state.linger(self.clock.coarse_ms());
@@ -43,7 +43,7 @@ impl Worker {
     }
 
     /// Counts a connection that came to nothing, and writes it down.
-    pub(super) fn failed(
+    pub(crate) fn failed(
         &self,
         protocol: &str,
         (origin, state): (&Origin, &ConnectionState),
