@@ -235,7 +235,6 @@ def test_one_that_ran_out_is_never_shown_anew_and_holds_up_no_other(
     gate.load(serving(auto, bundles.tls(old, good)))
     how = context(authority.pem)
     assert shown(gate.port(), how, "shop.example") == good.certificate
-    assert shown(gate.port(), how, None) == good.certificate
     with pytest.raises(ssl.SSLError, match=r"(?i)internal"):
         connect(gate.port(), how, "old.example")
     gate.refused("tls-certificate-expired")
