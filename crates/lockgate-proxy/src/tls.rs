@@ -30,14 +30,14 @@ mod quic;
 pub mod reasons;
 mod revocation;
 
-pub use accept::{accept, give_up, turn_away, Carried, Failed, Handshake, Hello, Secured};
+pub use accept::{accept, give_up, part, turn_away, Carried, Failed, Handshake, Hello, Secured};
 pub use certificate::{Certificate, NAMELESS};
 pub use clients::read_client_certificate;
 pub use clients::Clients;
 pub use kept::{Found, Kept, Pem, Source};
 pub use managed::Managed;
 pub use outbound::Outbound;
-pub use quic::{failure as quic_failure, Quic};
+pub use quic::{failure as quic_failure, Quic, Said};
 
 /// TLS tickets that a client gets with a handshake; it may come back over as
 /// many connections at once. OpenSSL's default.
