@@ -327,7 +327,11 @@ class Gate:
         workers: int | None = None,
         sockets: list[tuple[str, str, list[int]]] = ...,
         plugin_command: list[str] = ...,
+        closed: bool = False,
     ) -> Self: ...
+    def let_in(self) -> bool:
+        """Let clients in by the last good bundle, where a gate that began `closed` has none yet; whether it was so."""
+
     def load(self, signed: bytes) -> dict[str, Any]:
         """Serve by this bundle; where it is refused, the old one goes on."""
 

@@ -193,6 +193,8 @@ class Supervisor:
             with theirs:
                 descriptors = {"--parent-fd": theirs.fileno(), **passed}
                 words = [word for name, descriptor in descriptors.items() for word in (name, str(descriptor))]
+                if child.name == "gate" and child in self.children and self._first_beside_control(child):
+                    words.append("--await-control")
                 child.process = subprocess.Popen(  # noqa: S603 -- Our own interpreter and modules.
                     [*child.command, *words],
                     stdin=subprocess.DEVNULL,
@@ -209,6 +211,14 @@ class Supervisor:
         log.info("process-started", name=child.name, pid=child.pid)
         if child is not self.successor:
             self._write_status()
+
+    def _first_beside_control(self, gate: Child) -> bool:
+        """Whether the configuration may have changed since the gate's last bundle, and somebody starts who will say.
+
+        A gate that died serves again at once: beside a control process that runs its last bundle is the newest.
+        """
+        control = self._named("control")
+        return control is not None and control.ready is None and gate.ready is None and not gate.restarts
 
     def _hear(self, child: Child, selector: selectors.BaseSelector) -> None:
         if child.channel is None:

@@ -98,7 +98,7 @@ PROMISES = (
         "Windows that are never opened",
         "`limits.write_timeout`, `limits.connections_per_ip`; answers wait with the upstream, not in the gate",
         ("windows",),
-        ("tests/gateway/test_http2_floods.py",),
+        ("tests/gateway/test_http2_floods.py", "tests/gateway/test_http3.py"),
     ),
     Promise(
         "Bodies that unpack to a thousand times their size (decompression bombs)",

@@ -10,6 +10,7 @@ from gateway.harness import bundles
 from gateway.harness.gate import Gate
 from gateway.harness.upstream import AutoUpstream, Upstream
 from gateway.harness.wire import Message, answer, chunked, request
+from lockgate.config.bundle_types import RequestChanges
 
 TRUSTED = ["127.0.0.1/32", "10.0.0.0/8"]
 
@@ -278,6 +279,26 @@ def test_a_trailer_says_nothing_of_who_is_calling(gate: Gate, upstream: Upstream
     )
     refusal = client.message()
     assert (refusal.status, refusal.reason) == (400, "framing-trailer-field")
+
+
+def test_a_trailer_says_nothing_in_a_field_that_a_policy_has_settled(gate: Gate, upstream: Upstream) -> None:
+    """An upstream that merges trailers into the head would take a client's word for the gate's."""
+    changes: RequestChanges = {
+        "remove": ["X-Debug"],
+        "set": {"X-Caller": "{api}", "X-Ja4": "{ja4}"},
+        "add": {},
+    }
+    fields = bundles.headers({"request": changes, "response": {"hide": [], "set": {}, "add": {}}})
+    gate.load(bundles.bundle([bundles.api(fields=fields)], [bundles.upstream(upstream.port)]))
+    client = gate.client()
+    told = "X-Caller: me\r\nX_Caller: me\r\nX-Ja4: mine\r\nX-Debug: 1\r\nX-Sum: 5\r\n"
+    client.send(
+        request("/", "Transfer-Encoding: chunked", method="POST"),
+        chunked(b"hello", trailers=told),
+    )
+    _, message = upstream.serve(answer())
+    assert message.get("x-caller") == "shop"
+    assert [(name.lower(), value) for name, value in message.trailers] == [("x-sum", "5")]
 
 
 def test_a_key_goes_to_no_upstream_not_even_of_an_api_that_wants_none(gate: Gate, auto: AutoUpstream) -> None:

@@ -20,7 +20,7 @@ from gateway.harness.http3 import Ended, Http3
 from gateway.harness.place import Place
 from gateway.harness.secure import Http2, Reply, context, secure
 from gateway.harness.upstream import AutoUpstream, Upstream
-from gateway.harness.wire import Message, chunked
+from gateway.harness.wire import Message, answer, chunked
 from lockgate.config.bundle_types import Bundle, Tls
 from support.certificates import Authority
 from support.waiting import until
@@ -408,6 +408,23 @@ def test_it_comes_and_goes_with_the_configuration(gate: Gate, auto: AutoUpstream
         load(http3=True)
         with Http3(port, authority.pem) as web:
             assert web.get().status == 200
+
+
+def test_who_reads_nothing_fills_no_memory(gate: Gate, authority: Authority) -> None:
+    """To ask for much costs a packet, and to acknowledge nothing of it costs nothing."""
+    crowd, large = 40, b"x" * (2 << 20)
+    with AutoUpstream(lambda _: answer(large)) as auto:
+        gate.load(serving(auto.port, bundles.tls(authority.issue("unread", "shop.example"))))
+        port = gate.port()
+        with Http3(port, authority.pem) as reader:
+            assert reader.get().body == large
+            before = gate.memory()
+            with contextlib.ExitStack() as stack:
+                for _ in range(crowd):
+                    stack.enter_context(Http3(port, authority.pem, window=1 << 30)).ask()
+                until(lambda: len(auto.requests) > crowd, "all to have asked")
+                assert reader.get().body == large, "who reads gets all, meanwhile as well"
+                assert gate.memory() - before < crowd * (512 << 10)
 
 
 def test_an_address_that_is_not_proved_gets_no_more_than_a_retry(shop: Place, authority: Authority) -> None:

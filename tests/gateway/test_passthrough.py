@@ -32,7 +32,7 @@ from support.waiting import until
 GET = b"GET / HTTP/1.1\r\nHost: %s\r\n\r\n"
 ALERT = b"\x15\x03\x03\x00\x02\x02"
 """How a fatal alert begins before there is a key."""
-INTERNAL, UNKNOWN_NAME = b"\x50", b"\x70"
+INTERNAL, UNKNOWN_NAME, DENIED = b"\x50", b"\x70", b"\x31"
 MIB = 2**20
 
 
@@ -564,6 +564,59 @@ def test_they_are_connections_of_their_address(gate: Gate) -> None:
         begin_again[1].close()
         until(lambda: gate.count("lockgate_passthrough_open", upstream="legacy") == 1, "a place")
         begin(gate, upstream)
+
+
+@pytest.mark.parametrize(
+    ("allow", "deny", "reason"),
+    [
+        (["10.0.0.0/8", "2001:db8::/32"], [], "address-not-allowed"),
+        (["127.0.0.0/8"], ["127.0.0.1"], "address-denied"),
+        (["127.0.0.0/8"], ["127.0.0.2"], None),
+    ],
+)
+def test_some_networks_may_come(allow: list[str], deny: list[str], reason: str | None, gate: Gate) -> None:
+    """And a server hears nothing of the others; another name of the same listener has lists of its own."""
+    ways = [bundles.carried("db.example", allow=allow, deny=deny), bundles.carried("open.example")]
+    with Upstream() as upstream:
+        gate.load(carrying(None, bundles.tls(passthrough=ways), upstream.port))
+        begin(gate, upstream, "open.example")
+        if reason is None:
+            begin(gate, upstream)
+            return
+        with gate.client() as client:
+            client.send(hello("db.example"))
+            assert client.rest() == ALERT + DENIED
+        assert upstream.untouched()
+    (event,) = gate.written(host="db.example")
+    assert (event["class"], event["reason"], event["room"]) == ("security", reason, "ip_filter")
+    assert (event["protocol"], event["peer"], event["ja4"][:2]) == ("tls-handshake", "127.0.0.1", "t1")
+    gate.refused(reason)
+
+
+def test_what_a_load_balancer_says_counts_for_the_lists(gate: Gate) -> None:
+    way = bundles.carried("db.example", allow=["203.0.113.0/24"])
+    with Upstream() as upstream:
+        gate.load(alone(upstream.port, way=way, proxy_protocol=True))
+        with gate.client() as client:
+            client.send(b"PROXY TCP4 203.0.113.7 192.0.2.1 40000 443\r\n", hello("db.example"))
+            upstream.accept()
+        with gate.client() as client:
+            client.send(b"PROXY TCP4 198.51.100.7 192.0.2.1 40000 443\r\n", hello("db.example"))
+            assert client.rest() == ALERT + DENIED
+        assert upstream.untouched()
+    assert gate.written(reason="address-not-allowed")[0]["peer"] == "198.51.100.7"
+
+
+def test_a_list_that_changes_ends_what_it_leaves_out(gate: Gate) -> None:
+    with Upstream() as upstream:
+        gate.load(alone(upstream.port))
+        client, server = begin(gate, upstream)
+        gate.load(alone(upstream.port, way=bundles.carried("db.example", deny=["192.0.2.7"])))
+        client.send(b"still")
+        assert server.exactly(5) == b"still"
+        gate.load(alone(upstream.port, way=bundles.carried("db.example", deny=["127.0.0.1"])))
+        assert client.rest() == server.rest() == b""
+    gate.refused("tls-passthrough-ended")
 
 
 def test_a_load_balancer_says_for_whom(gate: Gate) -> None:

@@ -16,11 +16,13 @@
 //! ip_filter: {allow: [10.0.0.0/8], deny: [10.6.6.6]}
 //! ```
 
+use std::net::IpAddr;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ranges::Ranges;
-use crate::{Caller, ConfigError, Denial, Verdict};
+use crate::{Caller, ConfigError, Denial, ReasonRef, Verdict};
 
 /// The room's name everywhere.
 pub const NAME: &str = "ip_filter";
@@ -28,10 +30,10 @@ pub const NAME: &str = "ip_filter";
 lockgate_wire::reasons! { "ip_filter", Client:
     DENIED = "address-denied", 403,
         "Requests from this address are not taken.",
-        "The client's address is on the API's deny list. The operator finds the list at the file and line that `lockgate explain` names.";
+        "The client's address is on the deny list of the API, or of the `passthrough` that has the name. The operator finds an API's list at the file and line that `lockgate explain` names.";
     NOT_ALLOWED = "address-not-allowed", 403,
         "Requests from this address are not taken.",
-        "The API takes requests from listed addresses only. The operator adds the address to `ip_filter.allow`; behind another proxy, its network belongs into the listener's `trusted_proxies`.";
+        "The API, or the `passthrough` that has the name, takes listed addresses only. The operator adds the address to `ip_filter.allow`; behind another proxy, its network belongs into the listener's `trusted_proxies`.";
 }
 
 /// The room's config.
@@ -73,12 +75,21 @@ impl IpFilter {
     /// Judges the client's address.
     #[must_use]
     pub fn decide(&self, caller: &Caller) -> Verdict {
-        if self.deny.contains(caller.address) {
-            Verdict::Deny(Denial::new(&DENIED))
-        } else if !self.allow.is_empty() && !self.allow.contains(caller.address) {
-            Verdict::Deny(Denial::new(&NOT_ALLOWED))
+        match self.refuses(caller.address) {
+            Some(reason) => Verdict::Deny(Denial::new(reason)),
+            None => Verdict::allow(),
+        }
+    }
+
+    /// Why an address is refused, if it is: also for a client that sends no requests.
+    #[must_use]
+    pub fn refuses(&self, address: IpAddr) -> Option<ReasonRef> {
+        if self.deny.contains(address) {
+            Some(&DENIED)
+        } else if !self.allow.is_empty() && !self.allow.contains(address) {
+            Some(&NOT_ALLOWED)
         } else {
-            Verdict::allow()
+            None
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use http_body::{Body, Frame, SizeHint};
 use lockgate_wire::framing::trailer;
 use lockgate_wire::headers::{remove_hop_by_hop, remove_look_alikes, strip_identity};
@@ -67,7 +67,9 @@ struct Arriving {
     /// What takes its codings off.
     unpacking: Option<Box<Unpacking>>,
     /// To be sent after what was held to the end.
-    trailers: Option<HeaderMap>,
+    trailers: Option<Box<HeaderMap>>,
+    /// What policies set or took off in the head.
+    settled: Vec<HeaderName>,
     state: Rc<ConnectionState>,
     first_byte_ms: u64,
     now: crate::clock::Clock,
@@ -106,6 +108,7 @@ impl RequestBody {
                 chain: Chain::new(watchers),
                 unpacking: None,
                 trailers: None,
+                settled: Vec::new(),
                 state,
                 first_byte_ms,
                 now,
@@ -113,6 +116,15 @@ impl RequestBody {
                 keeper: None,
             }),
         }
+    }
+
+    /// The same; fields of these names do not go behind it.
+    #[must_use]
+    pub fn without(mut self, settled: Vec<HeaderName>) -> Self {
+        if let Source::Arriving(arriving) = &mut self.source {
+            arriving.settled = settled;
+        }
+        self
     }
 
     /// One that was kept.
@@ -251,7 +263,7 @@ impl Arriving {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, Broken>> {
         if let Some(trailers) = self.trailers.take() {
-            return Poll::Ready(Ok(Some(Frame::trailers(trailers))));
+            return Poll::Ready(Ok(Some(Frame::trailers(*trailers))));
         }
         loop {
             if let Some(piece) = self.next_unpacked()? {
@@ -324,13 +336,13 @@ impl Arriving {
         trailer::remove_forbidden(&mut trailers);
         trailers.remove(X_REQUEST_ID);
         strip_identity(&mut trailers, false);
-        for name in &self.snapshot.credentials {
+        for name in self.snapshot.credentials.iter().chain(&self.settled) {
             remove_look_alikes(&mut trailers, name);
             trailers.remove(name);
         }
         let rest = self.end()?;
         if rest.is_some() {
-            self.trailers = Some(trailers);
+            self.trailers = Some(Box::new(trailers));
             return Ok(rest);
         }
         Ok(Some(Frame::trailers(trailers)))

@@ -1,7 +1,7 @@
 //! What policies change of a request and of an answer, in the order in which it
 //! is done. The pipeline and `lockgate explain` both ask here.
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use lockgate_policy::headers::{Headers, Subject};
 use lockgate_policy::{Edit, Mode};
 use lockgate_wire::headers::strip_identity;
@@ -19,6 +19,14 @@ pub fn of_request<'a>(
     judgement: &'a Judgement,
 ) -> impl Iterator<Item = &'a Edit> {
     api.edits.iter().chain(&judgement.edits)
+}
+
+/// The fields of a request in which policies had the last word: no trailer says more.
+pub fn settled(api: &CompiledApi, judgement: &Judgement) -> Vec<HeaderName> {
+    of_request(api, judgement)
+        .filter(|edit| matches!(edit, Edit::Set(..) | Edit::Remove(_)))
+        .map(|edit| edit.header().clone())
+        .collect()
 }
 
 /// Makes of a request's fields what the API may see. `trusted` leaves

@@ -47,7 +47,7 @@ pub use crate::net::{Endpoint, ListeningSocket};
 pub use handover::{is_datagram, Account, Accounts, Handed};
 pub use status::Stats;
 
-use listening::Open;
+use listening::{Open, Opening};
 
 /// Commands that may wait for a worker: a few for each listener that a bundle changes.
 const COMMANDS: usize = 256;
@@ -68,6 +68,8 @@ pub struct Settings {
     pub accounts: Accounts,
     /// Program and arguments of a process that runs plugins; empty where there is none.
     pub plugin_command: Vec<String>,
+    /// Whether nobody is let in before a bundle is loaded, or [`Gate::let_in`] says so.
+    pub closed: bool,
 }
 
 /// A bundle that was put to work.
@@ -183,6 +185,8 @@ pub struct Gate {
     /// Certificates that were good last.
     tls: Kept,
     accounts: Accounts,
+    /// Whether nobody is let in yet: a newer bundle than the one on disk may be about to come.
+    closed: AtomicBool,
     /// Whether its files may be another gate's by now.
     released: AtomicBool,
 }
@@ -252,6 +256,7 @@ impl Gate {
             secrets: Mutex::default(),
             tls: Kept::default(),
             accounts: settings.accounts,
+            closed: AtomicBool::new(settings.closed),
             released: AtomicBool::new(false),
         };
         let torn = gate.shared.facts.torn();
@@ -275,7 +280,7 @@ impl Gate {
     /// # Errors
     /// Why it was refused; what served before serves on.
     pub fn load(&self, signed: &[u8]) -> Result<Loaded, GateError> {
-        let loaded = self.take(signed, true);
+        let loaded = self.take(signed, true, true);
         let metrics = &self.shared.metrics;
         match &loaded {
             Ok(_) => metrics.loads.fetch_add(1, Ordering::Relaxed),
@@ -307,7 +312,7 @@ impl Gate {
             secrets.seen();
         }
         let read = fs::read(self.folder.join("bundle.json")).map_err(GateError::State);
-        if let Err(error) = read.and_then(|signed| self.take(&signed, true)) {
+        if let Err(error) = read.and_then(|signed| self.take(&signed, true, false)) {
             let words = format!(
                 "Files of secrets have changed, and what was at work before stays so: {error}"
             );
@@ -344,7 +349,7 @@ impl Gate {
         }
         match fs::read(self.folder.join("bundle.json")) {
             Ok(signed) => {
-                self.take(&signed, false)?;
+                self.take(&signed, false, false)?;
                 self.shared.managed.at_work();
                 Ok(())
             }
@@ -475,7 +480,7 @@ impl Gate {
     fn resume(&self) -> Result<(), GateError> {
         let path = self.folder.join("bundle.json");
         match fs::read(&path) {
-            Ok(signed) => match self.take(&signed, false) {
+            Ok(signed) => match self.take(&signed, false, false) {
                 Ok(_) => Ok(()),
                 // Another program on the port is for the operator to mend; a
                 // bundle that no longer holds waits for the control process.
@@ -490,7 +495,23 @@ impl Gate {
         }
     }
 
-    fn take(&self, signed: &[u8], seen: bool) -> Result<Loaded, GateError> {
+    /// Lets clients in by the last good bundle, where nobody was let in yet, and there is one;
+    /// whether it was so.
+    ///
+    /// # Errors
+    /// If it cannot listen.
+    pub fn let_in(&self) -> Result<bool, GateError> {
+        if !self.closed.load(Ordering::Acquire) || self.bundle().is_none() {
+            return Ok(false);
+        }
+        let signed = fs::read(self.folder.join("bundle.json")).map_err(GateError::State)?;
+        self.take(&signed, false, true)?;
+        Ok(true)
+    }
+
+    /// `seen` is whether somebody waits for the news that it cannot be served; `opens` is whether
+    /// clients are let in by it, though nobody was before.
+    fn take(&self, signed: &[u8], seen: bool, opens: bool) -> Result<Loaded, GateError> {
         let begun = Instant::now();
         if self.shared.draining.load(Ordering::Acquire) {
             return Err(GateError::Draining);
@@ -530,7 +551,11 @@ impl Gate {
         snapshot.unfit.append(&mut unfit.borrow_mut());
         let pool = self.pool(snapshot.plugins.as_ref(), seen);
         snapshot.pool = pool.map_err(GateError::Config)?;
-        let new = self.bind(&snapshot, &open)?;
+        let closed = self.closed.load(Ordering::Acquire) && !opens;
+        let new = match closed {
+            true => Opening::default(),
+            false => self.bind(&snapshot, &open)?,
+        };
         let groups = snapshot.upstreams.iter();
         let groups = groups.filter_map(|upstream| upstream.group.clone());
         let kept = groups.filter(|group| group.wants_keeping()).collect();
@@ -595,6 +620,7 @@ impl Gate {
             keep
         });
         *self.secrets.lock().unwrap_or_else(PoisonError::into_inner) = reading.files();
+        self.closed.store(closed, Ordering::Release);
         let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
         Ok(Loaded {
             sequence,

@@ -15,9 +15,9 @@ use crate::net::{ConnectionState, Incoming, Trip, Waiting};
 use crate::reasons;
 use crate::snapshot::Passthrough;
 use crate::tls::reasons::{PASSTHROUGH_ENDED, PASSTHROUGH_IDLE};
-use crate::tls::{give_up, Carried};
+use crate::tls::{give_up, turn_away, Carried, Failed, Hello};
 use crate::upstream::{Led, Raw};
-use crate::worker::{Origin, Worker};
+use crate::worker::{Origin, Worker, HANDSHAKE};
 
 mod half;
 mod told;
@@ -33,7 +33,7 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// Carries a connection on until it is over, and writes it down.
 pub(crate) async fn carry(
-    carried: Carried,
+    mut carried: Carried,
     worker: &Rc<Worker>,
     origin: &Origin,
     state: &Rc<ConnectionState>,
@@ -41,6 +41,16 @@ pub(crate) async fn carry(
     let Some(way) = origin.accepted.passthrough.get(carried.entry).cloned() else {
         return;
     };
+    // Who may not come is told so before a server hears of it, and written down like others who
+    // are turned away.
+    if let Some(reason) = way.addresses.refuses(state.source.peer) {
+        turn_away(&mut carried.stream).await;
+        let hello = Hello {
+            name: Some(carried.name),
+            ja4: carried.ja4,
+        };
+        return worker.failed(HANDSHAKE, (origin, state), &Failed { reason, hello });
+    }
     // The handshake's time is over; connecting has its own.
     state.wait(Waiting::Nothing, worker.clock.coarse_ms());
     let mut told = Told::begin(worker, origin, state, &carried, &way);
@@ -123,7 +133,7 @@ impl Talk {
         }
         // A gate that goes down leaves it the time that requests get; a listener that goes does not.
         let leaving = state.draining.get() && !worker.shared.draining.load(Ordering::Acquire);
-        if leaving || (state.looks() && !self.is_still_carried(worker, origin)) {
+        if leaving || (state.looks() && !self.is_still_carried(worker, origin, state)) {
             return Poll::Ready(Some(&PASSTHROUGH_ENDED));
         }
         match self.pass(cx, worker, state) {
@@ -198,12 +208,15 @@ impl Talk {
         Ok(moved)
     }
 
-    /// Whether the configuration at work still carries it where it goes.
-    fn is_still_carried(&self, worker: &Worker, origin: &Origin) -> bool {
+    /// Whether the configuration at work still carries it where it goes, for this client.
+    fn is_still_carried(&self, worker: &Worker, origin: &Origin, state: &ConnectionState) -> bool {
         let (_, listener) = worker.snapshot(origin);
         let tls = listener.tls.as_ref();
         let entry = tls.and_then(|tls| tls.carries(self.told.name()));
         let way = entry.and_then(|entry| listener.passthrough.get(entry));
-        way.is_some_and(|way| way.upstream.name == self.way.upstream.name)
+        way.is_some_and(|way| {
+            let may_come = way.addresses.refuses(state.source.peer).is_none();
+            may_come && way.upstream.name == self.way.upstream.name
+        })
     }
 }

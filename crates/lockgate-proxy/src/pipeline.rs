@@ -360,7 +360,8 @@ pub async fn serve_request(
             upstream.timeouts.first_byte_ms,
             Rc::clone(&snapshot),
         );
-        body.unpacked(unpacking)
+        let settled = edits::settled(api, &exchange.judgement);
+        body.unpacked(unpacking).without(settled)
     });
     let copied = Copied::of(&exchange, &parts, (&own.0, !body.is_empty()), upstream);
     let body = match &copied {

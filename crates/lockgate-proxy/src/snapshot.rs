@@ -512,6 +512,8 @@ pub struct Passthrough {
     pub upstream: Arc<CompiledUpstream>,
     /// How long nothing may pass, milliseconds.
     pub idle_ms: u32,
+    /// Which addresses may come.
+    pub addresses: Arc<IpFilter>,
 }
 
 /// An upstream, ready to forward to.

@@ -30,7 +30,7 @@ mod quic;
 pub mod reasons;
 mod revocation;
 
-pub use accept::{accept, give_up, Carried, Failed, Handshake, Secured};
+pub use accept::{accept, give_up, turn_away, Carried, Failed, Handshake, Hello, Secured};
 pub use certificate::{Certificate, NAMELESS};
 pub use clients::read_client_certificate;
 pub use clients::Clients;

@@ -36,7 +36,9 @@ struct Bundle {
 #[pymethods]
 impl Gate {
     #[new]
-    #[pyo3(signature = (*, state_dir, pepper, public_key, workers = None, sockets = Vec::new(), plugin_command = Vec::new()))]
+    // Keyword arguments, none of which could be taken for another.
+    #[allow(clippy::too_many_arguments)]
+    #[pyo3(signature = (*, state_dir, pepper, public_key, workers = None, sockets = Vec::new(), plugin_command = Vec::new(), closed = false))]
     fn new(
         py: Python<'_>,
         state_dir: PathBuf,
@@ -45,6 +47,7 @@ impl Gate {
         workers: Option<usize>,
         sockets: Vec<Sockets>,
         plugin_command: Vec<String>,
+        closed: bool,
     ) -> PyResult<Self> {
         let handed = sockets.into_iter().map(received).collect::<PyResult<_>>()?;
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
@@ -57,6 +60,7 @@ impl Gate {
             handed,
             accounts: Arc::new(number_of),
             plugin_command,
+            closed,
         };
         let gate = py
             .detach(|| native::Gate::start(settings))
@@ -67,6 +71,10 @@ impl Gate {
     fn load<'py>(&self, py: Python<'py>, signed: &[u8]) -> PyResult<Bound<'py, PyAny>> {
         let loaded = py.detach(|| self.gate.load(signed)).map_err(Told::from)?;
         to_python(py, &loaded)
+    }
+
+    fn let_in(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(py.detach(|| self.gate.let_in()).map_err(Told::from)?)
     }
 
     fn apply_facts(&self, py: Python<'_>, facts: Vec<Vec<u8>>) -> PyResult<u64> {

@@ -103,6 +103,8 @@ class GateSession:
         """Whether another process has taken the gate's place: this one hears facts, and takes no more bundles."""
         self.closed = False
         """Whether this end has closed the connection."""
+        self.decided = False
+        """Whether the gate has the bundle that it is to serve: one that has just started lets nobody in before."""
         self.synced = False
         """Whether `facts_seq` is a number of our own log; before a snapshot it may be another's."""
         self.addresses: dict[str, str] = {}
@@ -240,7 +242,7 @@ class GateSession:
             self.wake.clear()
             batch = await asyncio.to_thread(self._facts.after, self.facts_seq)
             if not batch.facts:
-                await self._send(message("beat", complete=True))
+                await self._send(message("beat", complete=True, decided=self.decided))
                 await self.wake.wait()
             elif await self._send_batch(batch) < batch.seq:
                 raise FrameError(f"the gate did not take the facts up to {batch.seq}")
@@ -291,7 +293,7 @@ class GateSession:
                 raise TimeoutError(f"the gate has been silent for {SILENCE:.0f} s")
             # Sending facts ends with a beat of its own: while it is under way the gate is behind.
             head = await asyncio.to_thread(self._facts.head)
-            await self._send(message("beat", complete=self.synced and self.facts_seq >= head))
+            await self._send(message("beat", complete=self.synced and self.facts_seq >= head, decided=self.decided))
 
     async def _read(self) -> None:
         while True:

@@ -104,6 +104,8 @@ class LinkServer:
         """Hears of clients' certificates that a gate wants responders to be asked about."""
         self.gates: dict[str, GateSession] = {}
         """The gates that are connected, by name; one that retires is not among them."""
+        self.decided = True
+        """Whether the configuration was looked at: before, nobody knows whether the newest bundle is what it says."""
         self.connections = 0
         """Gates that have connected since the start."""
 
@@ -118,6 +120,13 @@ class LinkServer:
         os.chmod(path, 0o600)  # noqa: PTH101 -- At once, before anybody is let in by `listen`.
         self._server = await asyncio.start_unix_server(self._connected, sock=listener)
         self._spawn(self._watch_database())
+
+    async def decide(self) -> None:
+        """Say that the newest bundle is what is to be served: the configuration was taken over, or refused."""
+        self.decided = True
+        for session in list(self._sessions):
+            if not session.retiring and self.gates.get(session.name) is session:
+                await self._catch_up(session)
 
     async def stop(self) -> None:
         """Close the link; the gate goes on."""
@@ -333,14 +342,18 @@ class LinkServer:
 
     async def _catch_up(self, session: GateSession) -> None:
         """Send the newest bundle where the gate has another."""
+        if not self.decided and not session.addresses:
+            return  # It waits: what is newest by now may be what the configuration said before.
         bundle = await asyncio.to_thread(self._bundles.latest)
         if bundle is None or session.bundle_hash == bundle.hash:
+            self._has_newest(session)
             return
         ahead = session.bundle_sequence - bundle.sequence
         if ahead > SEQUENCE_JUMP and session.name != LOCAL:
             words = "A gate says that it serves a bundle which nobody here can have published, and is sent none."
             self._noted("gate-not-believed", words, session.described())
             log.error("gate-not-believed", gate=session.name, sequence=session.bundle_sequence)
+            self._has_newest(session)
             return
         if ahead >= 0:
             bundle = await asyncio.to_thread(self._bundles.raise_above, session.bundle_sequence)
@@ -350,11 +363,17 @@ class LinkServer:
             for gate in {session, *others}:
                 self._spawn(self._hand_over(gate, bundle))
 
+    def _has_newest(self, session: GateSession) -> None:
+        if self.decided and not session.decided:
+            session.decided = True
+            session.wake.set()  # It is told with the next beat, which goes out now.
+
     async def _hand_over(self, session: GateSession, bundle: SignedBundle) -> None:
         if session.bundle_hash is None:
             # It does not listen yet: let it know the keys before anybody can present one.
             await session.reached(0, KEYS_FIRST_SECONDS)
         answer = await session.hand_over(bundle, only_newer=True)
+        self._has_newest(session)
         if answer is None:
             return
         if answer.error is None:

@@ -67,9 +67,11 @@ async def _serve(state: StateFolder, config: Path, parent: Parent | None) -> Non
     control = Control.open(state, config)
     with contextlib.closing(control):
         notes: list[str] = []
+        control.link.decided = False
         await control.link.start()
         try:
             address = await _first_load(control, notes)
+            await control.link.decide()
             with bind(address) as listener:
                 await _run(control, listener, parent, notes)
         finally:

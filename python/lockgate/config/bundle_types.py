@@ -709,6 +709,8 @@ class Passthrough(TypedDict):
     """`db.example.com`, or `*.example.com` for every name below it."""
     idle_ms: int
     """How long nothing may pass, milliseconds."""
+    ip_filter: IpFilterConfig
+    """Which addresses may come."""
     upstream: str
     """Name of the upstream, of targets that begin with `tcp://`."""
 

@@ -25,6 +25,7 @@ from lockgate.config.check_versions import check_versions
 from lockgate.config.document import Document
 from lockgate.config.effective import EffectiveApi, direct_name
 from lockgate.config.limits import check_limits, check_names
+from lockgate.config.lists import check_filter
 from lockgate.config.model_apis import Api
 from lockgate.config.model_upstreams import Upstream
 from lockgate.config.placed import Placed
@@ -57,6 +58,9 @@ def check(document: Document, apis: list[EffectiveApi], lists: Lists, references
             _policy(document, placed, lists)
             check_bodies(document, placed)
         check_limits(document, api.name, api.limits)
+    for name, listener in document.listeners.items():
+        for path, entry in passthrough.entries(document, name, listener.tls) if listener.tls is not None else ():
+            check_filter(document, entry.ip_filter, (*path, "ip_filter"), lists)
     _certificates(document, apis)
     _unused(document, apis)
 
@@ -354,18 +358,8 @@ def _policy(document: Document, placed: Placed[Policy], lists: Lists) -> None:
                 hint=f"add `waiver: {WAIVER}` beside it",
                 path=(*path, "mode"),
             )
-    # To the gate an empty list means that there is none.
-    if isinstance(policy, IpFilter) and policy.allow is not None and not policy.own(lists)["allow"]:
-        told = {problem.region for problem in document.problems.errors}
-        if any(document.value_region(*path, "allow", index, "file") in told for index in range(len(policy.allow))):
-            return  # A list that could not be read is no empty one.
-        document.problems.add(
-            document.region(*path, "allow"),
-            "allow-empty",
-            "an empty `allow` would let in nobody or everybody, depending on who reads it",
-            hint="name the networks that may call, or leave `allow` out to let in all",
-            path=(*path, "allow"),
-        )
+    if isinstance(policy, IpFilter):
+        check_filter(document, policy, path, lists)
 
 
 def _unused(document: Document, apis: list[EffectiveApi]) -> None:

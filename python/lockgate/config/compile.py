@@ -124,7 +124,7 @@ class Compiler:
         return (target.reached_at() or 0) if target is not None else 0
 
     def _tls(self, name: str, listener: Listener) -> types.Tls | None:
-        return tls.inbound(tls.Files(self.document, self.references), name, listener, self.managed)
+        return tls.inbound(tls.Files(self.document, self.references), name, listener, self.managed, self.lists)
 
     def _upstreams(self) -> list[types.Upstream]:
         """The named ones, then those that APIs name directly."""

@@ -5,17 +5,20 @@ from __future__ import annotations
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Final
+from pathlib import Path as File
+from typing import Final, TypeVar
 
 from pydantic_core import PydanticCustomError
 
 from lockgate.addresses import parse_network
+from lockgate.config import passthrough
 from lockgate.config.document import Document
+from lockgate.config.placed import Path
 from lockgate.config.problems import Problems, Region, Source
 from lockgate.config.references import References
-from lockgate.policies import IpFilter
-from lockgate.policies.ip_filter import AddressEntry
+from lockgate.policies import AddressEntry, AddressFilter, Lists
+
+Filter = TypeVar("Filter", bound=AddressFilter)
 
 MAX_FILE: Final = 64 * 2**20
 """A million networks take about 16 MiB."""
@@ -40,7 +43,19 @@ class ListFiles:
                 found = self._filter(document, api.ip_filter, ("apis", name, "ip_filter"))
                 document.apis[name] = api.model_copy(update={"ip_filter": found})
 
-    def _filter(self, document: Document, policy: IpFilter, path: tuple[str, ...]) -> IpFilter:
+        for name, listener in document.listeners.items():
+            tls = listener.tls
+            if tls is not None and any(any(_files(entry.ip_filter)) for entry in tls.passthrough):
+                ways = [
+                    entry.model_copy(
+                        update={"ip_filter": self._filter(document, entry.ip_filter, (*path, "ip_filter"))}
+                    )
+                    for path, entry in passthrough.entries(document, name, tls)
+                ]
+                update = {"tls": tls.model_copy(update={"passthrough": ways})}
+                document.listeners[name] = listener.model_copy(update=update)
+
+    def _filter(self, document: Document, policy: Filter, path: Path) -> Filter:
         update: dict[str, list[AddressEntry]] = {}
         if policy.allow is not None:
             update["allow"] = self._entries(document, policy.allow, (*path, "allow"))
@@ -48,7 +63,7 @@ class ListFiles:
             update["deny"] = self._entries(document, policy.deny, (*path, "deny"))
         return policy.model_copy(update=update)
 
-    def _entries(self, document: Document, entries: list[AddressEntry], path: tuple[str, ...]) -> list[AddressEntry]:
+    def _entries(self, document: Document, entries: list[AddressEntry], path: Path) -> list[AddressEntry]:
         found = list(entries)
         for index, entry in enumerate(entries):
             if entry.file is not None:
@@ -58,7 +73,7 @@ class ListFiles:
                 found[index] = AddressEntry(file=str(target))
         return found
 
-    def _load(self, target: Path, region: Region) -> None:
+    def _load(self, target: File, region: Region) -> None:
         if str(target) in self.read:
             return
         self.read[str(target)] = []
@@ -84,7 +99,7 @@ class ListFiles:
             return
         self.read[str(target)] = list(self._networks(target, text))
 
-    def _networks(self, target: Path, text: str) -> Iterator[str]:
+    def _networks(self, target: File, text: str) -> Iterator[str]:
         index: int | None = None
         for number, line in enumerate(text.split("\n"), 1):
             word = line.partition("#")[0].strip()
@@ -105,14 +120,30 @@ class ListFiles:
                     hint=context.get("hint"),
                 )
 
-    def _source(self, target: Path, text: str) -> int:
+    def _source(self, target: File, text: str) -> int:
         main = self.problems.sources[0].path.parent
         name = str(target.relative_to(main)) if target.is_relative_to(main) else str(target)
         self.problems.sources.append(Source(target, name, text))
         return len(self.problems.sources) - 1
 
 
-def _files(policy: IpFilter) -> Iterator[str]:
+def check_filter(document: Document, policy: AddressFilter, path: Path, lists: Lists) -> None:
+    """Note a list of those who may come that has nobody: to the gate it would mean that there is none."""
+    if policy.allow is None or policy.own(lists)["allow"]:
+        return
+    told = {problem.region for problem in document.problems.errors}
+    if any(document.value_region(*path, "allow", index, "file") in told for index in range(len(policy.allow))):
+        return  # A list that could not be read is no empty one.
+    document.problems.add(
+        document.region(*path, "allow"),
+        "allow-empty",
+        "an empty `allow` would let in nobody or everybody, depending on who reads it",
+        hint="name the networks that may call, or leave `allow` out to let in all",
+        path=(*path, "allow"),
+    )
+
+
+def _files(policy: AddressFilter) -> Iterator[str]:
     for entry in (*(policy.allow or ()), *policy.deny):
         if entry.file is not None:
             yield entry.file

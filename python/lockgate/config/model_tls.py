@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from lockgate.addresses import Host, parse_host
 from lockgate.config.model_acme import Acme, CertificateNames
 from lockgate.config.model_issuers import parse_url
-from lockgate.policies import Settings, Waiver
+from lockgate.policies import AddressFilter, Settings, Waiver
 from lockgate.scalars import Flag, Name, Pin, Scalar, ShortForm, Text, duration, refusal, shown
 
 DAY_MS: Final = 86_400_000
@@ -213,6 +213,12 @@ class Passthrough(Settings):
         description="How long nothing may pass before the connection is closed.",
         examples=["1h"],
         json_schema_extra={"default": "1h"},
+    )
+    ip_filter: AddressFilter = Field(
+        default=AddressFilter(),
+        description="Which addresses may come, by the lists of the policy `ip_filter`. Others get an alert, and the "
+        "server behind hears nothing of them.",
+        examples=[{"allow": ["10.0.0.0/8"], "deny": ["10.6.6.0/24"]}],
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, cast
 
 from lockgate.addresses import is_address, is_tcp
 from lockgate.config import bundle_types as types
@@ -14,10 +14,19 @@ from lockgate.config.managed import Managed
 from lockgate.config.model_tls import Passthrough, Tls
 from lockgate.config.model_upstreams import Upstream
 from lockgate.config.placed import Path
+from lockgate.policies import Lists
 from lockgate.scalars import shown
 
 
-def bundled(document: Document, listener: str, tls: Tls, managed: Managed) -> list[types.Passthrough]:
+def entries(document: Document, listener: str, tls: Tls) -> Iterator[tuple[Path, Passthrough]]:
+    """The entries, and where each is said: one may stand there without a list."""
+    base: Path = ("listeners", listener, "tls", "passthrough")
+    several = document.item(*base, 0) is not None
+    for number, entry in enumerate(tls.passthrough):
+        yield ((*base, number) if several else base), entry
+
+
+def bundled(document: Document, listener: str, tls: Tls, managed: Managed, lists: Lists) -> list[types.Passthrough]:
     """The entries, with the names below their wildcards that the listener ends itself."""
     own = {name for name, _ in _ended(document, listener, tls, managed)}
     return [
@@ -26,6 +35,7 @@ def bundled(document: Document, listener: str, tls: Tls, managed: Managed) -> li
             "ended": sorted(name for name in own if any(below(name, host) for host in entry.hosts)),
             "upstream": entry.upstream,
             "idle_ms": entry.idle_timeout,
+            "ip_filter": cast("types.IpFilterConfig", entry.ip_filter.own(lists)),
         }
         for entry in tls.passthrough
     ]
@@ -40,10 +50,7 @@ def check(document: Document, listener: str, tls: Tls, managed: Managed) -> None
     """Note what is carried on and ended as well, and what goes nowhere."""
     ended = dict(_ended(document, listener, tls, managed))
     taken: dict[str, int] = {}
-    several = document.item("listeners", listener, "tls", "passthrough", 0) is not None
-    for number, entry in enumerate(tls.passthrough):
-        base: Path = ("listeners", listener, "tls", "passthrough")
-        path = (*base, number) if several else base
+    for number, (path, entry) in enumerate(entries(document, listener, tls)):
         _goes_to(document, (*path, "upstream"), entry)
         listed = document.item(*path, "hosts", 0) is not None
         for place, host in enumerate(entry.hosts):

@@ -23,6 +23,7 @@ from lockgate.config.problems import Region
 from lockgate.config.references import References
 from lockgate.config.secrets import warn_of_readers
 from lockgate.outgoing import Rules
+from lockgate.policies import Lists
 from lockgate.scalars import shown
 
 PEM_BYTES: Final = 2 * 2**20
@@ -88,7 +89,7 @@ def rules_for_clients(path: Path, tls: Tls) -> Iterator[tuple[Path, ClientCertif
             yield (*path, "hosts", host, "client_certificates"), each.client_certificates
 
 
-def inbound(files: Files, name: str, listener: Listener, managed: Managed) -> types.Tls | None:
+def inbound(files: Files, name: str, listener: Listener, managed: Managed, lists: Lists) -> types.Tls | None:
     """How a listener speaks TLS, as the bundle says it."""
     if listener.tls is None:
         return None
@@ -111,7 +112,7 @@ def inbound(files: Files, name: str, listener: Listener, managed: Managed) -> ty
         "clients": files.clients((*path, "client_certificates"), listener.tls.client_certificates),
         "hosts": hosts,
         "hsts": hsts.header() if hsts is not None and hsts.send else None,
-        "passthrough": passthrough.bundled(files.document, name, listener.tls, managed),
+        "passthrough": passthrough.bundled(files.document, name, listener.tls, managed, lists),
     }
 
 

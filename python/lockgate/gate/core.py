@@ -64,6 +64,9 @@ class LinkedGate(Protocol):
 class GateCore(LinkedGate, Protocol):
     """The native gate, as its host uses it."""
 
+    def let_in(self) -> bool:
+        """Let clients in by the last good bundle, where nobody was yet; whether it was so."""
+
     def alive(self) -> bool:
         """Whether every worker thread is."""
 

@@ -40,6 +40,10 @@ RESTING_SHARE = 0.5
 """Part of the drain time for which a gate that was replaced leaves its resting connections be: a client that sends
 its next request within it gets its answer, and is told to come again on another connection."""
 
+DECIDE_SECONDS = 10.0
+"""How long a gate that starts beside a control process waits for its word before it serves the last good bundle: that
+takes two seconds with a small configuration, and a machine that was just switched on is slower."""
+
 LOCK_SECONDS = 40.0
 """How long a gate waits for the one before it to drain; beyond the default drain time."""
 
@@ -58,8 +62,12 @@ class Held:
 class Host:
     """One gate process."""
 
-    def __init__(self, gate: GateCore, parent: Parent | None, held: Held) -> None:
-        """`parent` is the supervisor, where there is one; `held` is the state folder's gate part."""
+    def __init__(self, gate: GateCore, parent: Parent | None, held: Held, *, closed: bool = False) -> None:
+        """`parent` is the supervisor, where there is one; `held` is the state folder's gate part.
+
+        A gate that is `closed` has its last good bundle, and lets nobody in by it before the control process has
+        said that this is the one, or has sent another.
+        """
         self._gate = gate
         self._parent = parent
         self._held = held
@@ -67,23 +75,46 @@ class Host:
         self._adopting = True
         self.retiring = False
         """Whether another gate has taken the place of this one."""
-        self._served = gate.bundle_info() is not None
+        ready = gate.bundle_info() is not None
+        self._closed_until = time.monotonic() + DECIDE_SECONDS if closed and ready else None
+        self._served = ready and not closed
         if self._served:
             self.loaded({})
 
     def loaded(self, _info: dict[str, Any]) -> None:
         """A bundle is live: tell the supervisor where the gate listens."""
-        self._served = True
+        self._served, self._closed_until = True, None
         if self._parent is not None:
             self._parent.report("ready", addresses=self._gate.addresses(), secure=self._gate.secure_listeners())
 
     def refused(self, code: str, why: str) -> None:
         """A bundle was refused. With nothing to serve, a gate is of no use: the supervisor says so and ends it."""
+        if self._closed_until is not None and self.let_in():
+            log.error("bundle-refused", code=code, cause=why, hint="the last good one is served")
+            self.loaded({})
+            return
         if self._parent is not None and not self._served:
             self._parent.report("fatal", code=code, message=why)
             return
         hint = "the one before goes on serving" if self._served else "nothing is served"
         log.error("bundle-refused", code=code, cause=why, hint=hint)
+
+    def let_in(self) -> bool:
+        """Let clients in by the last good bundle; whether they had to wait for that."""
+        self._closed_until = None
+        try:
+            return self._gate.let_in()
+        except _native_error() as error:
+            self.refused(str(getattr(error, "code", "gate")), str(error))
+            return False
+
+    def _wait_no_longer(self) -> None:
+        """Serve the last good bundle, where the control process does not come to say which."""
+        if self._closed_until is not None and time.monotonic() > self._closed_until:
+            why = f"the control process has said nothing of its configuration for {DECIDE_SECONDS:.0f} s"
+            log.warning("last-bundle-served", why=why)
+            if self.let_in():
+                self.loaded({})
 
     def wait(self, woken: socket.socket, drain_timeout: float) -> int:
         """Wait until there is a reason to end; drain, and give the exit status."""
@@ -107,6 +138,7 @@ class Host:
                     log.info("gate-stopped", all_requests_finished=finished)
                     return 0
                 self._renew_secrets()
+                self._wait_no_longer()
                 if retired is None:
                     retired = self._replaced(drain_timeout)
                 elif not retired.is_alive():
@@ -257,6 +289,8 @@ def _serve(
 ) -> int:
     from lockgate import _native
 
+    papers = enrolled(state)
+    closed = options.await_control and papers is None
     try:
         gate = _native.Gate(
             state_dir=str(state.root),
@@ -265,6 +299,7 @@ def _serve(
             workers=options.workers,
             sockets=list(sockets),
             plugin_command=list(COMMAND),
+            closed=closed,
         )
     except _native.LockgateError as error:
         return _fatal(parent, str(getattr(error, "code", "gate")), str(error))
@@ -272,8 +307,7 @@ def _serve(
         if sockets and gate.bundle_info() is None:
             return _fatal(parent, "bundle", "this version does not serve the bundle that the gate before serves")
         serving()
-    host = Host(gate, parent, held)
-    papers = enrolled(state)
+    host = Host(gate, parent, held, closed=closed)
     link = Link(
         local(state) if papers is None else papers.dial,
         gate,
@@ -285,6 +319,7 @@ def _serve(
         retiring=lambda: host.retiring,
         processes=state.gate_processes,
         papers=papers,
+        let_in=host.let_in,
     )
     link.start()
     status = EXIT_WORKER_DEAD
@@ -357,4 +392,5 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=None, help="worker threads; one per core by default")
     parser.add_argument("--parent-fd", type=int, default=None, help="set by the supervisor")
     parser.add_argument("--take-over-fd", type=int, default=None, help="set by the supervisor for an upgrade")
+    parser.add_argument("--await-control", action="store_true", help="set by the supervisor at its own start")
     return parser.parse_args(arguments)

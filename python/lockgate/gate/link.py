@@ -68,11 +68,13 @@ class Link(threading.Thread):
         retiring: Callable[[], bool] = lambda: False,
         processes: Callable[[], set[int]] = set,
         papers: Papers | None = None,
+        let_in: Callable[[], bool] = lambda: False,
     ) -> None:
         """`loaded` hears of each bundle that is served, `refused` of each that is not and why.
 
         `replaces` is the process whose place this gate has taken; `retiring` says whether another takes this
-        one's; `processes` are the gates that live in the same state folder, which need not all have a link.
+        one's; `let_in` is called once the gate serves what it is to serve, and says whether clients had to wait for
+        that; `processes` are the gates that live in the same state folder, which need not all have a link.
         """
         super().__init__(name="lockgate-link", daemon=True)
         self._dial = dial
@@ -80,6 +82,7 @@ class Link(threading.Thread):
         self._retiring = retiring
         self._processes = processes
         self._papers = papers
+        self._let_in = let_in
         self._longest_wait = LONGEST_WAIT if papers is None else LONGEST_WAIT_ELSEWHERE
         self._gate = gate
         self._version = version
@@ -243,6 +246,8 @@ class Link(threading.Thread):
                 # Said only when all facts were sent before it: frames keep their order.
                 if request.get("complete") is True:
                     self._gate.contact()
+                if request.get("decided") is True:
+                    self._decided()
                 return None
             case "refetched":
                 self._gate.refetched(str(request.get("issuer")))
@@ -261,6 +266,13 @@ class Link(threading.Thread):
             case unknown:
                 log.warning("link-message-unknown", type=unknown, hint="is the control process newer?")
                 return None
+
+    def _decided(self) -> None:
+        """What the gate has is what it is to serve: clients come in, if they had to wait for that."""
+        if self._let_in():
+            if self._connection is not None:
+                self._connection.sendall(self._status("beat"))  # Where it listens.
+            self._loaded({})
 
     def _answered_question(self, said: dict[str, Any]) -> None:
         understood = False

@@ -8,7 +8,7 @@ from lockgate.policies.cors import Cors
 from lockgate.policies.grpc import Grpc
 from lockgate.policies.headers import Headers
 from lockgate.policies.inflate import Inflate
-from lockgate.policies.ip_filter import AddressEntry, IpFilter
+from lockgate.policies.ip_filter import AddressEntry, AddressFilter, IpFilter
 from lockgate.policies.jwt import Jwt
 from lockgate.policies.limits import Limit
 from lockgate.policies.mtls import Mtls
@@ -19,6 +19,7 @@ from lockgate.policies.websocket import WebSocket
 
 __all__ = [
     "AddressEntry",
+    "AddressFilter",
     "ApiKey",
     "Authentication",
     "BodyLimit",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field
-from typing_extensions import override
 
 from lockgate.addresses import Network
 from lockgate.policies._base import Lists, Policy, Settings
@@ -42,10 +41,8 @@ _NETWORK_SCHEMA = {"type": "string", "description": "A network or one address.",
 Entry = Annotated[AddressEntry, BeforeValidator(_entry), ShortForm(_NETWORK_SCHEMA)]
 
 
-class IpFilter(Policy):
-    """Refuses addresses on `deny`, and where there is an `allow`, all that are not on it. Deny wins."""
-
-    room: ClassVar[str] = "ip_filter"
+class AddressFilter(Settings):
+    """Which addresses may come: all that are on no `deny`, and where there is an `allow`, on that. Deny wins."""
 
     allow: list[Entry] | None = Field(
         default=None,
@@ -58,10 +55,15 @@ class IpFilter(Policy):
         examples=[["203.0.113.0/24", {"file": "lists/bad.txt"}]],
     )
 
-    @override
     def own(self, lists: Lists) -> dict[str, Any]:
-        """The policy's own part, as the bundle's `config` wants it: files are read in."""
+        """What the bundle says of it: files are read in."""
         return {"allow": _networks(self.allow or [], lists), "deny": _networks(self.deny, lists)}
+
+
+class IpFilter(AddressFilter, Policy):
+    """Refuses addresses on `deny`, and where there is an `allow`, all that are not on it. Deny wins."""
+
+    room: ClassVar[str] = "ip_filter"
 
 
 def _networks(entries: list[AddressEntry], lists: Lists) -> list[str]:

@@ -194,9 +194,22 @@ def tls(
     }
 
 
-def carried(*hosts: str, upstream: str = "legacy", idle_ms: int = 3_600_000, ended: Sequence[str] = ()) -> Passthrough:
+def carried(
+    *hosts: str,
+    upstream: str = "legacy",
+    idle_ms: int = 3_600_000,
+    ended: Sequence[str] = (),
+    allow: Sequence[str] = (),
+    deny: Sequence[str] = (),
+) -> Passthrough:
     """Names that are carried on unread."""
-    return {"hosts": list(hosts), "ended": list(ended), "upstream": upstream, "idle_ms": idle_ms}
+    return {
+        "hosts": list(hosts),
+        "ended": list(ended),
+        "upstream": upstream,
+        "idle_ms": idle_ms,
+        "ip_filter": {"allow": list(allow), "deny": list(deny)},
+    }
 
 
 def pem_files(issued: Issued) -> Certificate:

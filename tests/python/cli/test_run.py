@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +21,7 @@ import pytest
 
 from lockgate import _native
 from support.endless import endless
+from support.ports import free_port
 from support.processes import Processes
 from support.running import Running, write_config
 from support.waiting import until
@@ -174,7 +176,7 @@ def test_a_gate_serves_without_any_control_process(running: Running, tmp_path: P
     alone = Running(processes, tmp_path, "--role", "gate").ready()
     [url] = [line.split()[2] for line in alone.output.splitlines() if line.startswith("The gate")]
     assert get(url, key) == 200
-    assert get(url, key[:-1] + "x") == 401
+    assert get(url, key[:-1] + ("y" if key.endswith("x") else "x")) == 401
 
 
 def test_both_roles_can_run_apart_on_one_folder(processes: Processes, tmp_path: Path, shop_port: int) -> None:
@@ -293,6 +295,57 @@ def test_a_healthy_start_warns_of_nothing(running: Running) -> None:
     running.serving()
     assert '"level": "warning"' not in running.output
     assert '"level": "error"' not in running.output
+
+
+def first_answer(port: int, ended: threading.Event) -> int:
+    """The status of the first answer that somebody gets who asks from before the start on."""
+    while not ended.is_set():
+        try:
+            return httpx.get(f"http://127.0.0.1:{port}/products").status_code
+        except httpx.TransportError:
+            time.sleep(0.005)
+    return 0
+
+
+def test_a_changed_configuration_is_what_a_start_begins_with(
+    processes: Processes, tmp_path: Path, shop_port: int
+) -> None:
+    """Not what was served before, not for a moment: it may be what the change is to close."""
+    port = free_port()
+    path = write_config(tmp_path, f"http://127.0.0.1:{shop_port}", gate=f"127.0.0.1:{port}")
+    closed = path.read_text()
+    opened = closed.replace("authenticate: [api_key]", "public: {owner: tests, reason: a test, until: 2199-01-01}")
+    for text, status in [(opened, 200), (closed, 401), (closed, 401), (closed + "colour: red\n", 401), (opened, 200)]:
+        path.write_text(text)
+        ended = threading.Event()
+        with ThreadPoolExecutor(1) as asking:
+            answer = asking.submit(first_answer, port, ended)
+            running = Running(processes, tmp_path)
+            try:
+                running.ready()
+                assert answer.result(30) == status
+            finally:
+                ended.set()
+        assert ("ATTENTION" in running.output) == ("colour" in text)
+        assert "last-bundle-served" not in running.output
+        running.process.stop()
+
+
+def test_where_the_gate_refuses_a_changed_configuration_it_begins_with_the_last_good_one(
+    processes: Processes, tmp_path: Path, shop_port: int
+) -> None:
+    port = free_port()
+    path = write_config(tmp_path, f"http://127.0.0.1:{shop_port}", gate=f"127.0.0.1:{port}")
+    Running(processes, tmp_path).ready().process.stop()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        place = f"127.0.0.1:{taken.getsockname()[1]}"
+        path.write_text(path.read_text().replace("listeners: {", f'listeners: {{second: {{address: "{place}"}}, '))
+        running = Running(processes, tmp_path).ready()
+        assert httpx.get(f"http://127.0.0.1:{port}/products").status_code == 401
+        assert "the last good one is served" in running.output
+        assert "listen-failed" in running.output
+        with running.admin as admin:
+            assert "bundle-refused" in admin.get("/v1/findings").text
 
 
 def test_a_refused_configuration_later_serves_the_last_good_one(

@@ -61,6 +61,23 @@ def test_a_key_that_everybody_can_read_is_warned_of(tmp_path: Path) -> None:
     assert not read(tmp_path, said).warnings, "a group may be the gate's own"
 
 
+@pytest.mark.parametrize("listed", [True, False])
+def test_networks_of_what_is_carried_on_arrive(tmp_path: Path, *, listed: bool) -> None:
+    (tmp_path / "bad.txt").write_text("203.0.113.0/24 # since May\n2001:db8::/32\n")
+    way = "{hosts: db.example, upstream: db, ip_filter: {allow: [10.0.0.0/8], deny: [10.6.6.6, {file: bad.txt}]}}"
+    said = f"{{public: {{address: 127.0.0.1:8443, tls: {{passthrough: {f'[{way}]' if listed else way}}}}}}}"
+    loaded = read(tmp_path, said, "upstreams: {db: {targets: ['tcp://127.0.0.1:5432']}}\n")
+    assert tmp_path / "bad.txt" in loaded.files
+    bundle = loaded.compile(1, 0)
+    [way_of] = bundle["listeners"][0]["tls"]["passthrough"]
+    assert way_of["ip_filter"] == {"allow": ["10.0.0.0/8"], "deny": ["10.6.6.6", "203.0.113.0/24", "2001:db8::/32"]}
+    assert _native.check_bundle(json.dumps(bundle).encode()) == []
+    way_of["ip_filter"]["deny"][1] = "nowhere"
+    [error] = _native.check_bundle(json.dumps(bundle).encode())
+    place = "/listeners/0/tls/passthrough/0/ip_filter/deny/1"
+    assert (error["code"], error["path"]) == ("not-a-network", place)
+
+
 def test_everything_that_is_said_arrives(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     authority.issue("shop", "shop.example")

@@ -32,6 +32,9 @@ class FakeGate:
     def put_certificates(self, text: bytes) -> None:
         raise NotImplementedError
 
+    def let_in(self) -> bool:
+        return False
+
     def renew_secrets(self) -> bool:
         return False
 

@@ -1,6 +1,6 @@
 //! Where the gate listens, and how it speaks there.
 
-use lockgate_policy::{Span, Waiver};
+use lockgate_policy::{ip_filter, Span, Waiver};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -149,6 +149,9 @@ pub struct Passthrough {
     pub upstream: String,
     /// How long nothing may pass, milliseconds.
     pub idle_ms: u32,
+    /// Which addresses may come.
+    #[serde(default)]
+    pub ip_filter: ip_filter::Config,
 }
 
 /// Where a certificate comes from.

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use lockgate_policy::ip_filter::IpFilter;
 use lockgate_policy::ConfigError;
 
 use super::at;
@@ -54,6 +55,10 @@ pub(super) fn entries(
                 add("passthrough-twice", &place, message);
             }
         }
+        let addresses = IpFilter::new(&entry.ip_filter).map_err(|error| {
+            let place = format!("/ip_filter{}", error.pointer);
+            add(error.code, &place, error.message);
+        });
         let wanted = said.iter().find(|upstream| upstream.name == entry.upstream);
         let there = compiled.iter().find(|one| *one.name == *entry.upstream);
         match (wanted, there) {
@@ -68,10 +73,11 @@ pub(super) fn entries(
                 );
                 add("passthrough-not-tcp", "/upstream", message);
             }
-            (_, Some(upstream)) => made.push(Passthrough {
+            (_, Some(upstream)) => made.extend(addresses.map(|addresses| Passthrough {
                 upstream: Arc::clone(upstream),
                 idle_ms: entry.idle_ms,
-            }),
+                addresses: Arc::new(addresses),
+            })),
             (Some(_), None) => {}
         }
     }

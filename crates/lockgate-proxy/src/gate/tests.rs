@@ -27,6 +27,10 @@ impl House {
     }
 
     fn start(&self) -> Result<Gate, GateError> {
+        self.start_so(false)
+    }
+
+    fn start_so(&self, closed: bool) -> Result<Gate, GateError> {
         Gate::start(Settings {
             state_dir: self.dir.to_path_buf(),
             pepper: crate::testing::PEPPER.to_vec(),
@@ -35,6 +39,7 @@ impl House {
             handed: Vec::new(),
             accounts: Arc::new(|_, _| None),
             plugin_command: Vec::new(),
+            closed,
         })
     }
 
@@ -121,6 +126,38 @@ fn a_signed_bundle_is_put_to_work_and_kept() {
     let mode = fs::metadata(&kept).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     assert!(!house.dir.join("gate/bundle.new").exists());
+}
+
+#[test]
+fn a_closed_gate_lets_nobody_in_before_it_is_said_by_which_bundle() {
+    let house = House::new();
+    house.gate().load(&house.signed(&numbered(7))).unwrap();
+    let known = |gate: &Gate| gate.bundle().map(|(sequence, _)| sequence);
+    // The last good one, once somebody says that this is it.
+    let gate = house.start_so(true).unwrap();
+    assert_eq!(known(&gate), Some(7));
+    assert!(gate.addresses().is_empty());
+    assert!(!gate.renew_secrets().unwrap());
+    assert!(gate.let_in().unwrap() && answers(&gate));
+    assert!(!gate.let_in().unwrap(), "it is open");
+    drop(gate);
+    // Or another, unless it cannot be served; and none from before.
+    let gate = house.start_so(true).unwrap();
+    let mut bad = numbered(8);
+    bad.listeners[0].address = "nowhere".to_owned();
+    gate.load(&house.signed(&bad)).unwrap_err();
+    gate.load(&house.signed(&numbered(6))).unwrap_err();
+    assert!(gate.addresses().is_empty());
+    gate.load(&house.signed(&numbered(9))).unwrap();
+    assert_eq!(known(&gate), Some(9));
+    assert!(answers(&gate) && !gate.let_in().unwrap());
+    drop(gate);
+    // Where there is none, nothing is waited for.
+    let house = House::new();
+    let gate = house.start_so(true).unwrap();
+    assert!(!gate.let_in().unwrap());
+    gate.load(&house.signed(&numbered(1))).unwrap();
+    assert!(answers(&gate));
 }
 
 #[test]
@@ -588,6 +625,7 @@ fn the_gate_that_follows_has_the_file() {
         }],
         accounts: Arc::new(|_, _| None),
         plugin_command: Vec::new(),
+        closed: false,
     });
     // It had no bundle, so what was handed over is closed; the file is the first one's still.
     drop(next.unwrap());

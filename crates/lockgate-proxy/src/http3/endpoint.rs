@@ -15,6 +15,7 @@ use quinn::{
 
 use super::cids::{Generator, Keys};
 use super::socket::{Exchange, Socket};
+use super::transport::FIRST_ROOM;
 use crate::bundle::ListenerLimits;
 use crate::metrics::Metrics;
 use crate::tls::{Quic, Tls};
@@ -23,9 +24,6 @@ use crate::tls::{Quic, Tls};
 const STREAM_WINDOW: u32 = 256 * 1024;
 /// The same for all streams of a connection together.
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
-/// What of all answers of a connection is kept until the client has it: what was
-/// sent may be lost, and is sent again. 20 MB/s over 50 ms.
-const SEND_WINDOW: u64 = 1024 * 1024;
 /// Streams in one direction that are open at once: three that HTTP/3 wants, and some
 /// of unknown kinds.
 const ONE_WAY_STREAMS: u32 = 8;
@@ -141,7 +139,7 @@ fn transport(limits: &ListenerLimits) -> TransportConfig {
         .max_concurrent_uni_streams(ONE_WAY_STREAMS.into())
         .stream_receive_window(STREAM_WINDOW.into())
         .receive_window(CONNECTION_WINDOW.into())
-        .send_window(SEND_WINDOW)
+        .send_window(FIRST_ROOM)
         .datagram_receive_buffer_size(None)
         .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(
             idle_ms.saturating_add(IDLE_MARGIN_MS),

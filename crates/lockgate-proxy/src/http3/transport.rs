@@ -22,6 +22,14 @@ use crate::clock::Clock;
 
 /// One read, bytes: what of a body waits with its stream and not within the library.
 const READ: usize = 64 * 1024;
+/// What of all answers of a connection is kept until the client has it, bytes: what was
+/// sent may be lost, and is sent again. 20 MB/s over 50 ms.
+const ROOM: u64 = 1024 * 1024;
+/// The same of a client that has acknowledged nothing yet. It costs a few packets to ask
+/// for much over many connections and to read nothing.
+pub(super) const FIRST_ROOM: u64 = 64 * 1024;
+/// How many times what the path carries at once may wait.
+const ROUNDS: u64 = 4;
 
 type Opening = Pin<Box<dyn Future<Output = Result<quinn::SendStream, ConnectionError>>>>;
 type Incoming<S> = Pin<Box<dyn Future<Output = Result<S, ConnectionError>>>>;
@@ -41,6 +49,8 @@ pub struct Told {
     last: RefCell<Option<Handle>>,
     /// Answers of which the client does not have all.
     owed: Cell<u32>,
+    /// What of all answers may wait for the client, bytes.
+    room: Cell<u64>,
 }
 
 /// An answer of which the client does not have all.
@@ -71,7 +81,23 @@ impl Told {
             malformed: Cell::new(false),
             last: RefCell::new(None),
             owed: Cell::new(0),
+            room: Cell::new(FIRST_ROOM),
         })
+    }
+
+    /// Lets more of answers wait for a client that takes them faster than was known. Whether it did.
+    fn makes_room(&self) -> bool {
+        let before = self.room.get();
+        if before == ROOM {
+            return false;
+        }
+        let under_way = self.connection.stats().path.cwnd;
+        let room = under_way.saturating_mul(ROUNDS).clamp(before, ROOM);
+        if room > before {
+            self.room.set(room);
+            self.connection.set_send_window(room);
+        }
+        room > before
     }
 
     /// What ended the connection, where the client did too much; told once.
@@ -212,7 +238,7 @@ impl<B: Buf> quic::Connection<B> for Transport {
         self.both = None;
         let (send, recv) = accepted.map_err(lost)?;
         let id = id(send.id())?;
-        let send = SendStream::new((send, id), Code::H3_INTERNAL_ERROR);
+        let send = SendStream::new((send, id), &self.told, Code::H3_INTERNAL_ERROR);
         self.told.last.replace(Some(Handle {
             stopped: Box::pin(send.stream.stopped()),
             code: Rc::clone(&send.code),
@@ -250,7 +276,7 @@ impl<B: Buf> quic::OpenStreams<B> for Transport {
         let numbered = numbered
             .map_err(|connection_error| Failed::ConnectionErrorIncoming { connection_error });
         let code = Code::H3_CLOSED_CRITICAL_STREAM;
-        Poll::Ready(numbered.map(|stream| SendStream::new(stream, code)))
+        Poll::Ready(numbered.map(|stream| SendStream::new(stream, &self.told, code)))
     }
 
     fn close(&mut self, code_: Code, reason: &[u8]) {
@@ -456,15 +482,17 @@ pub struct SendStream<B: Buf> {
     stream: quinn::SendStream,
     id: StreamId,
     writing: Option<WriteBuf<B>>,
+    told: Rc<Told>,
     code: Rc<Cell<u64>>,
 }
 
 impl<B: Buf> SendStream<B> {
-    fn new((stream, id): (quinn::SendStream, StreamId), code: Code) -> Self {
+    fn new((stream, id): (quinn::SendStream, StreamId), told: &Rc<Told>, code: Code) -> Self {
         Self {
             stream,
             id,
             writing: None,
+            told: Rc::clone(told),
             code: Rc::new(Cell::new(code.value())),
         }
     }
@@ -475,6 +503,9 @@ impl<B: Buf> quic::SendStream<B> for SendStream<B> {
         if let Some(data) = &mut self.writing {
             while data.has_remaining() {
                 let written = Pin::new(&mut self.stream).poll_write(cx, data.chunk());
+                if written.is_pending() && self.told.makes_room() {
+                    continue;
+                }
                 data.advance(ready!(written).map_err(unwritten)?);
             }
             self.writing = None;

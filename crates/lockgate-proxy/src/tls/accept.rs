@@ -29,6 +29,9 @@ const NAME_UNKNOWN_ALERT: &[u8] = &[21, 3, 3, 0, 2, 2, 112];
 /// The alert `internal_error`.
 const INTERNAL_ALERT: &[u8] = &[21, 3, 3, 0, 2, 2, 80];
 
+/// The alert `access_denied`.
+const DENIED_ALERT: &[u8] = &[21, 3, 3, 0, 2, 2, 49];
+
 /// How long a client's certificate that was verified is taken for good, milliseconds. Lists run out,
 /// and authorities, while no file changes.
 const VERIFY_MS: u64 = 60_000;
@@ -366,6 +369,11 @@ async fn hear(mut stream: Incoming, tls: &Tls, known: &Cell<Hello>) -> Result<He
 /// Ends a connection to which nothing was said yet, with an alert that something is amiss here.
 pub async fn give_up(stream: &mut Incoming) {
     say(stream, INTERNAL_ALERT).await;
+}
+
+/// Ends one whose client may not come.
+pub async fn turn_away(stream: &mut Incoming) {
+    say(stream, DENIED_ALERT).await;
 }
 
 pub(super) fn fingerprint(message: &[u8], quic: bool) -> Option<Box<str>> {

@@ -60,7 +60,7 @@ lockgate_wire::reasons! { "tls", Client:
     "tls", Gate:
     PASSTHROUGH_ENDED = "tls-passthrough-ended", 503,
         "This name is not carried on any more.",
-        "The configuration was changed: the listener has no `passthrough` any more by which the connection went where it goes. Connect again.";
+        "The configuration was changed: the listener has no `passthrough` any more by which the connection went where it goes, or its `ip_filter` leaves the client out. Connect again.";
     PASSTHROUGH_TO_ITSELF = "tls-passthrough-to-itself", 502,
         "This name leads back to the gate.",
         "A target of the `passthrough`'s upstream is an address at which the gate itself listens: what is carried there would come in again, and again. Let `targets` name the server that ends TLS for the name.";

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 
+use lockgate_policy::ip_filter;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, IsCa,
     KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber,
@@ -339,6 +340,7 @@ fn a_certificate_without_names_serves_no_host() {
 fn carrying(hosts: &[&str], ended: &[&str]) -> bundle::Passthrough {
     let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     bundle::Passthrough {
+        ip_filter: ip_filter::Config::default(),
         hosts: owned(hosts),
         ended: owned(ended),
         upstream: "legacy".to_owned(),

@@ -34,7 +34,7 @@ impl Written {
 
 impl Worker {
     /// Counts a connection that came to nothing, and writes it down.
-    pub(super) fn failed(
+    pub(crate) fn failed(
         &self,
         protocol: &str,
         (origin, state): (&Origin, &ConnectionState),

@@ -1,5 +1,7 @@
 #![allow(clippy::expect_used, missing_docs)]
 
+use lockgate_policy::ip_filter;
+
 use crate::bundle::{
     BalanceBy, Bundle, Credential, HashKey, HashKind, HealthCheck, Mirror, Passthrough, Protocol,
     Retry, StatusRange, Tls, TlsVersion, Upstream,
@@ -22,6 +24,7 @@ fn carrying(change: impl Fn(&mut Bundle)) -> Bundle {
         hosts: Vec::new(),
         hsts: None,
         passthrough: vec![Passthrough {
+            ip_filter: ip_filter::Config::default(),
             hosts: vec!["db.example.com".to_owned()],
             ended: Vec::new(),
             upstream: "legacy".to_owned(),
