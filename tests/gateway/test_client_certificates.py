@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import contextlib
 import datetime as dt
+import select
 import shutil
+import socket
 import ssl
 import subprocess
 from collections.abc import Sequence
@@ -22,7 +24,7 @@ from gateway.harness import bundles
 from gateway.harness.gate import Gate, key_put
 from gateway.harness.secure import Http2, connect, context, secure
 from gateway.harness.upstream import AutoUpstream
-from gateway.harness.wire import Message
+from gateway.harness.wire import WITHIN, Message
 from lockgate import _native
 from lockgate.config.bundle_types import Bundle, Clients
 from support.certificates import Authority, Issued, Key
@@ -192,6 +194,31 @@ def test_any_one_way_is_enough(gate: Gate, auto: AutoUpstream, authority: Author
     assert ask(gate.port(), known, "X-API-Key: lg_live_nonsense").status == 200
     wanted = ["key_1", "dns:client.example", "key_1", "dns:client.example"]
     until(lambda: [event["key"] for event in gate.written() if event.get("key")] == wanted, "events to say who called")
+
+
+def test_who_asks_before_hearing_of_its_certificate_hears_of_it_all_the_same(
+    gate: Gate, auto: AutoUpstream, authority: Authority, own: Issued
+) -> None:
+    """With TLS 1.3 a client may ask at once; the gate reads none of it, and still its alert has to arrive."""
+    stranger, revoked = Authority(authority.folder, "stranger"), authority.issue("revoked", "revoked.example")
+    crl = authority.revoke(revoked.certificate)
+    gate.load(serving(auto, own, bundles.clients(authority.pem, crl=[crl])))
+    for shown, alert in [
+        (None, "CERTIFICATE_REQUIRED"),
+        (stranger.issue("client", "client.example"), "UNKNOWN_CA"),
+        (revoked, "CERTIFICATE_REVOKED"),
+    ]:
+        how = context(authority.pem, shown=shown)
+        for _ in range(10):
+            with connect(gate.port(), how, "shop.example") as sock:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                for part in (b"GET / HTTP/1.1\r\n", b"Host: shop.example\r\n", b"X: y\r\n"):
+                    sock.sendall(part)
+                # Once the gate is done with it: what is sent then is not read at all.
+                select.select([sock], [], [], WITHIN)
+                sock.sendall(b"\r\n")
+                with pytest.raises(ssl.SSLError, match=alert):
+                    sock.recv(1)
 
 
 @pytest.mark.parametrize("version", BOTH, ids=lambda version: version.name)

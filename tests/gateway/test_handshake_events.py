@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
+import subprocess
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,18 @@ def test_a_version_that_is_too_old(gate: Gate, auto: AutoUpstream, authority: Au
     assert event["ja4"].startswith("t12d")
 
 
+@pytest.mark.parametrize("version", ["tls1", "tls1_1"])
+def test_a_client_of_long_ago(version: str, gate: Gate, auto: AutoUpstream, authority: Authority) -> None:
+    """It lacks what the TLS library misses first, and still is told what it is: too old."""
+    gate.load(serving(auto, bundles.tls(authority.issue("shop", "shop.example"))))
+    asking = ["openssl", "s_client", "-connect", f"127.0.0.1:{gate.port()}", f"-{version}"]
+    asking += ["-cipher", "ALL:@SECLEVEL=0", "-servername", "shop.example"]
+    told = subprocess.run(asking, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60)
+    assert "alert protocol version" in told.stderr
+    (event,) = gate.written(protocol="tls-handshake")
+    assert (event["reason"], event["host"]) == ("tls-version-too-old", "shop.example")
+
+
 def test_a_client_without_its_certificate(gate: Gate, auto: AutoUpstream, authority: Authority) -> None:
     issued = authority.issue("shop", "shop.example")
     gate.load(serving(auto, bundles.tls(issued, clients=bundles.clients(authority.pem))))
@@ -80,7 +93,8 @@ def test_the_same_over_quic(gate: Gate, auto: AutoUpstream, authority: Authority
     with pytest.raises(Ended):
         Http3(gate.port(), authority.pem, "else.example")
     (event,) = gate.written(protocol="tls-handshake")
-    assert event["reason"] == "tls-name-unknown"
+    assert (event["reason"], event["host"]) == ("tls-name-unknown", "else.example")
+    assert event["ja4"].startswith("q13d")
     with pytest.raises(Ended):
         Http3(gate.port(), Authority(authority.folder, "stranger").pem)
     assert gate.written(reason="tls-certificate-not-taken")

@@ -76,7 +76,7 @@ def test_there_are_configurations() -> None:
 
 
 # Warnings that come with what a page shows, and that the page repeats.
-ON_PURPOSE = {"passthrough-unjudged", "public-port-udp"}
+ON_PURPOSE = {"public-port-udp"}
 
 
 @pytest.mark.parametrize(("place", "block"), CONFIGURATIONS, ids=[place for place, _ in CONFIGURATIONS])

@@ -15,9 +15,9 @@ use crate::net::{ConnectionState, Incoming, Trip, Waiting};
 use crate::reasons;
 use crate::snapshot::Passthrough;
 use crate::tls::reasons::{PASSTHROUGH_ENDED, PASSTHROUGH_IDLE};
-use crate::tls::{give_up, turn_away, Carried, Failed, Hello};
+use crate::tls::{give_up, part, turn_away, Carried, Failed, Hello};
 use crate::upstream::{Led, Raw};
-use crate::worker::{Origin, Worker, HANDSHAKE};
+use crate::worker::{Origin, Worker};
 
 mod half;
 mod told;
@@ -33,7 +33,7 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// Carries a connection on until it is over, and writes it down.
 pub(crate) async fn carry(
-    mut carried: Carried,
+    carried: Carried,
     worker: &Rc<Worker>,
     origin: &Origin,
     state: &Rc<ConnectionState>,
@@ -44,17 +44,22 @@ pub(crate) async fn carry(
     // Who may not come is told so before a server hears of it, and written down like others who
     // are turned away.
     if let Some(reason) = way.addresses.refuses(state.source.peer) {
-        turn_away(&mut carried.stream).await;
+        let told = Some(turn_away(carried.stream).await);
         let hello = Hello {
             name: Some(carried.name),
             ja4: carried.ja4,
         };
-        return worker.failed(HANDSHAKE, (origin, state), &Failed { reason, hello });
+        let failed = Failed {
+            reason,
+            hello,
+            told,
+        };
+        return worker.part((origin, state), failed).await;
     }
     // The handshake's time is over; connecting has its own.
     state.wait(Waiting::Nothing, worker.clock.coarse_ms());
     let mut told = Told::begin(worker, origin, state, &carried, &way);
-    let mut stream = carried.stream;
+    let stream = carried.stream;
     let own = |led: Led<'_>| worker.listens_at(led);
     let connecting = worker.pools.raw(&way.upstream, state, &carried.name, &own);
     let connected = connecting.await;
@@ -63,7 +68,10 @@ pub(crate) async fn carry(
         Err(failure) => {
             told.reason = failure.reason;
             told.target = failure.target;
-            return give_up(&mut stream).await;
+            let stream = give_up(stream).await;
+            drop(told);
+            state.linger(worker.clock.coarse_ms());
+            return part(stream, state).await;
         }
     };
     told.connected(&upstream);

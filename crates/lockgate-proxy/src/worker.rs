@@ -34,7 +34,7 @@ use crate::pipeline::outlived;
 use crate::plugins::Ledger;
 use crate::refetch::Refetches;
 use crate::snapshot::{CompiledListener, Snapshot};
-use crate::tls::{self, Handshake, Managed};
+use crate::tls::{self, Handshake, Managed, Said};
 use crate::upstream::{Led, Pools, Registry};
 use crate::{http2, http3, passthrough};
 
@@ -484,8 +484,9 @@ impl Worker {
         let accepted = &origin.accepted;
         // By the certificates and rules of now, whatever they were as the socket was opened.
         let spoken = accepted.tls.as_ref().filter(|_| accepted.speaks_http3());
+        let said = Said::default();
         let config = spoken.and_then(|tls| {
-            let config = self.shared.quic.server(tls, &accepted.limits)?;
+            let config = self.shared.quic.server(tls, &accepted.limits, &said)?;
             Some((tls, config))
         });
         let Some((tls, config)) = config else {
@@ -494,7 +495,7 @@ impl Worker {
         let connecting = match incoming.accept_with(config) {
             Ok(connecting) => connecting,
             Err(error) => {
-                let failed = tls::quic_failure(&error).into();
+                let failed = said.failed(tls::quic_failure(&error));
                 return self.failed(HANDSHAKE, (&origin, &state), &failed);
             }
         };
@@ -504,7 +505,7 @@ impl Worker {
                 let origin = Rc::new(origin);
                 Box::pin(http3::converse(connection, &self, &origin, &state)).await;
             }
-            Err(reason) => self.failed(HANDSHAKE, (&origin, &state), &reason.into()),
+            Err(reason) => self.failed(HANDSHAKE, (&origin, &state), &said.failed(reason)),
         }
     }
 
@@ -674,7 +675,7 @@ impl Worker {
                         return Box::pin(carrying).await;
                     }
                     Ok(Handshake::Over) => return,
-                    Err(failed) => return self.failed(HANDSHAKE, (&origin, &state), &failed),
+                    Err(failed) => return Box::pin(self.part((&origin, &state), failed)).await,
                 }
             }
             // Never without TLS where it is wanted.

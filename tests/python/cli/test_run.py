@@ -303,7 +303,7 @@ def first_answer(port: int, ended: threading.Event) -> int:
         try:
             return httpx.get(f"http://127.0.0.1:{port}/products").status_code
         except httpx.TransportError:
-            time.sleep(0.005)
+            time.sleep(0.005)  # sleep: nobody listens yet, and there is nothing else to wait for
     return 0
 
 

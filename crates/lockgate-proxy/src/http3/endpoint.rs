@@ -18,7 +18,7 @@ use super::socket::{Exchange, Socket};
 use super::transport::FIRST_ROOM;
 use crate::bundle::ListenerLimits;
 use crate::metrics::Metrics;
-use crate::tls::{Quic, Tls};
+use crate::tls::{Quic, Said, Tls};
 
 /// What a stream may send before it is read on, bytes, as over HTTP/2.
 const STREAM_WINDOW: u32 = 256 * 1024;
@@ -102,7 +102,7 @@ impl Shared {
         let mut config = EndpointConfig::new(Arc::clone(&self.reset));
         let (keys, owner) = (Arc::clone(&self.keys), socket.owner());
         config.cid_generator(move || Box::new(Generator::new(Arc::clone(&keys), owner)));
-        let server = self.server(tls, limits);
+        let server = self.server(tls, limits, &Said::default());
         let endpoint = Endpoint::new_with_abstract_socket(
             config,
             server.map(|server| (*server).clone()),
@@ -114,8 +114,13 @@ impl Shared {
 
     /// By what a connection goes that begins now; none without certificates for QUIC.
     #[must_use]
-    pub fn server(&self, tls: &Arc<Tls>, limits: &ListenerLimits) -> Option<Arc<ServerConfig>> {
-        let crypto = Quic::new(tls)?;
+    pub fn server(
+        &self,
+        tls: &Arc<Tls>,
+        limits: &ListenerLimits,
+        said: &Said,
+    ) -> Option<Arc<ServerConfig>> {
+        let crypto = Quic::new(tls, said)?;
         let mut config = ServerConfig::new(Arc::new(crypto), Arc::clone(&self.token));
         config
             .transport_config(Arc::new(transport(limits)))

@@ -74,17 +74,6 @@ impl Incoming {
             Self::Unix(_) => None,
         }
     }
-
-    /// Reads what has come.
-    ///
-    /// # Errors
-    /// The system's, or that nothing has.
-    pub fn try_read(&self, bytes: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.try_read(bytes),
-            Self::Unix(stream) => stream.try_read(bytes),
-        }
-    }
 }
 
 impl AsyncRead for Incoming {

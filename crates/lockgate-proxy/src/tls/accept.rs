@@ -3,9 +3,9 @@
 use std::cell::{Cell, RefCell};
 use std::future::{poll_fn, Future};
 use std::io;
-use std::pin::pin;
+use std::pin::{pin, Pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{ready, Poll};
 
 use aws_lc_rs::digest;
 use http::HeaderValue;
@@ -15,10 +15,10 @@ use lockgate_wire::client_hello::{ClientHello as WireHello, Ja4, Progress, Reade
 use rustls::pki_types::CertificateDer;
 use rustls::server::{Acceptor, ClientHello};
 use rustls::{Error, HandshakeKind, PeerIncompatible, ProtocolVersion};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio_rustls::StartHandshake;
 
-use super::{clients, reasons, Managed, Tls};
+use super::{clients, reasons, Lack, Managed, Tls};
 use crate::bundle::Protocol;
 use crate::clock::wall_ms;
 use crate::net::{ConnectionState, Incoming, Stream};
@@ -26,6 +26,10 @@ use crate::ocsp::Known;
 
 /// The alert `unrecognized_name` (RFC 6066 section 3), before there is a key.
 const NAME_UNKNOWN_ALERT: &[u8] = &[21, 3, 3, 0, 2, 2, 112];
+/// The alert `protocol_version`, in a record that clients of such an age take. The TLS library
+/// misses what only younger ones say, and calls that what is wrong.
+const OLD_ALERT: &[u8] = &[21, 3, 1, 0, 2, 2, 70];
+const TLS_1_2: u16 = 0x0303;
 /// The alert `internal_error`.
 const INTERNAL_ALERT: &[u8] = &[21, 3, 3, 0, 2, 2, 80];
 
@@ -137,10 +141,21 @@ pub struct Failed {
     pub reason: ReasonRef,
     /// What the client said before.
     pub hello: Hello,
+    /// The connection, where the client was told why and may not have read it yet.
+    pub told: Option<Incoming>,
+}
+
+/// Why a handshake comes to nothing, with the connection as in [`Failed`].
+struct Refused(ReasonRef, Option<Incoming>);
+
+impl From<ReasonRef> for Refused {
+    fn from(reason: ReasonRef) -> Self {
+        Self(reason, None)
+    }
 }
 
 /// What is known of a client by its hello.
-#[derive(Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Hello {
     /// The name that it asks for, in lower case.
     pub name: Option<Box<str>>,
@@ -153,6 +168,7 @@ impl From<ReasonRef> for Failed {
         Self {
             reason,
             hello: Hello::default(),
+            told: None,
         }
     }
 }
@@ -187,15 +203,16 @@ pub async fn accept(
         state.wake_with(cx.waker());
         match shaking.as_mut().poll(cx) {
             Poll::Pending if state.tripped().is_some() || state.draining.get() => {
-                Poll::Ready(Err(&reasons::HANDSHAKE_TOO_SLOW))
+                Poll::Ready(Err(Refused::from(&reasons::HANDSHAKE_TOO_SLOW)))
             }
             polled => polled,
         }
     });
     let shaken = shaken.await;
-    shaken.map_err(|reason| Failed {
+    shaken.map_err(|Refused(reason, told)| Failed {
         reason,
         hello: hello.take(),
+        told,
     })
 }
 
@@ -205,7 +222,7 @@ async fn shake(
     tls: &Arc<Tls>,
     managed: &Managed,
     known: &Cell<Hello>,
-) -> Result<Handshake, ReasonRef> {
+) -> Result<Handshake, Refused> {
     let (started, ja4) = match hear(stream, tls, known).await? {
         Heard::Started(started, ja4) => (started, ja4),
         Heard::Carried(carried) => return Ok(Handshake::Carried(carried)),
@@ -229,21 +246,24 @@ async fn shake(
         let (alert, reason) = if name.as_deref().and_then(|name| tls.carries(name)).is_some() {
             // The TLS library read what our own reader did not, or not in one way alone.
             (NAME_UNKNOWN_ALERT, &reasons::PASSTHROUGH_UNCLEAR)
-        } else if tls.is_waiting() {
-            (INTERNAL_ALERT, &reasons::NO_CERTIFICATE)
         } else {
-            (NAME_UNKNOWN_ALERT, &reasons::NAME_UNKNOWN)
+            match tls.lacks(name.as_deref()) {
+                Lack::Expired => (INTERNAL_ALERT, &reasons::GATE_EXPIRED),
+                Lack::Waiting => (INTERNAL_ALERT, &reasons::NO_CERTIFICATE),
+                Lack::Unknown => (NAME_UNKNOWN_ALERT, &reasons::NAME_UNKNOWN),
+            }
         };
         // Nothing was written so far: the alert is all that is said.
-        let mut stream = started.io;
-        say(&mut stream, alert).await;
-        return Err(reason);
+        let stream = say(started.io, alert).await;
+        return Err(Refused(reason, Some(stream)));
     };
     let rules = &tls.rules[place.rules];
-    let stream = started
-        .into_stream(Arc::clone(&rules.config))
-        .await
-        .map_err(|error| why(&error))?;
+    let shaking = started.into_stream(Arc::clone(&rules.config));
+    let stream = match shaking.into_fallible().await {
+        Ok(stream) => stream,
+        // The alert is on its way.
+        Err((error, stream)) => return Err(Refused(why(&error), Some(say(stream, &[]).await))),
+    };
     let (_, connection) = stream.get_ref();
     let secured = Secured {
         name,
@@ -283,7 +303,7 @@ enum Heard {
 }
 
 /// Reads a client's hello, and what it tells of its program.
-async fn hear(mut stream: Incoming, tls: &Tls, known: &Cell<Hello>) -> Result<Heard, ReasonRef> {
+async fn hear(mut stream: Incoming, tls: &Tls, known: &Cell<Hello>) -> Result<Heard, Refused> {
     let mut acceptor = Acceptor::default();
     let mut reader = Reader::default();
     let mut bytes = [0; HEARD];
@@ -293,14 +313,14 @@ async fn hear(mut stream: Incoming, tls: &Tls, known: &Cell<Hello>) -> Result<He
     let mut held = (!tls.carried.is_empty()).then(Vec::new);
     loop {
         let count = match stream.read(&mut bytes).await {
-            Ok(0) | Err(_) => return Err(&reasons::HANDSHAKE_BROKEN),
+            Ok(0) | Err(_) => return Err(Refused::from(&reasons::HANDSHAKE_BROKEN)),
             Ok(count) => count,
         };
         let mut came = &bytes[..count];
         // A TLS record begins with its type, 22; HTTP begins with a method.
         if std::mem::take(&mut first) && came[0].is_ascii_uppercase() {
-            say(&mut stream, PLAIN_ANSWER).await;
-            return Err(&reasons::PLAIN_HTTP);
+            let stream = say(stream, PLAIN_ANSWER).await;
+            return Err(Refused(&reasons::PLAIN_HTTP, Some(stream)));
         }
         let mut ja4 = None;
         let progress = reader.feed(came);
@@ -336,12 +356,12 @@ async fn hear(mut stream: Incoming, tls: &Tls, known: &Cell<Hello>) -> Result<He
         }
         while !came.is_empty() {
             if acceptor.read_tls(&mut came).is_err() {
-                return Err(&reasons::NOT_TLS);
+                return Err(Refused::from(&reasons::NOT_TLS));
             }
             match acceptor.accept() {
                 // What follows in the same read belongs to a client that did not wait:
                 // before the gate's own hello there is nothing more to say.
-                Ok(Some(_)) if !came.is_empty() => return Err(&reasons::NOT_TLS),
+                Ok(Some(_)) if !came.is_empty() => return Err(Refused::from(&reasons::NOT_TLS)),
                 Ok(Some(accepted)) => {
                     return Ok(Heard::Started(
                         StartHandshake::from_parts(accepted, stream),
@@ -350,16 +370,26 @@ async fn hear(mut stream: Incoming, tls: &Tls, known: &Cell<Hello>) -> Result<He
                 }
                 Ok(None) => {}
                 Err((error, mut alert)) => {
-                    if let Progress::Done(message) = progress {
-                        let name = WireHello::parse(message).and_then(|hello| hello.host());
-                        let name = name.map(Into::into);
+                    let hello = match progress {
+                        Progress::Done(message) => WireHello::parse(message),
+                        _ => None,
+                    };
+                    let old = hello
+                        .as_ref()
+                        .is_some_and(|hello| hello.is_older_than(TLS_1_2));
+                    if let Some(hello) = hello {
+                        let name = hello.host().map(Into::into);
                         known.set(Hello { name, ja4 });
+                    }
+                    if old {
+                        let stream = say(stream, OLD_ALERT).await;
+                        return Err(Refused(&reasons::TOO_OLD, Some(stream)));
                     }
                     let mut words = Vec::new();
                     // Writing to memory cannot fail.
                     let _ = alert.write_all(&mut words);
-                    say(&mut stream, &words).await;
-                    return Err(reason(&error));
+                    let stream = say(stream, &words).await;
+                    return Err(Refused(reason(&error), Some(stream)));
                 }
             }
         }
@@ -367,13 +397,34 @@ async fn hear(mut stream: Incoming, tls: &Tls, known: &Cell<Hello>) -> Result<He
 }
 
 /// Ends a connection to which nothing was said yet, with an alert that something is amiss here.
-pub async fn give_up(stream: &mut Incoming) {
-    say(stream, INTERNAL_ALERT).await;
+pub async fn give_up(stream: Incoming) -> Incoming {
+    say(stream, INTERNAL_ALERT).await
+}
+
+/// Throws away what still comes of a client that was told the last word, until it ends or is not
+/// waited for any more. What is not read would make the kernel reset the connection, and the word
+/// be lost: with TLS 1.3 a client asks before it hears what becomes of its certificate.
+pub async fn part(mut stream: Incoming, state: &ConnectionState) {
+    let mut thrown = [0; HEARD];
+    poll_fn(|cx| {
+        state.wake_with(cx.waker());
+        loop {
+            if state.tripped().is_some() {
+                return Poll::Ready(());
+            }
+            let mut thrown = ReadBuf::new(&mut thrown);
+            match ready!(Pin::new(&mut stream).poll_read(cx, &mut thrown)) {
+                Ok(()) if !thrown.filled().is_empty() => {}
+                _ => return Poll::Ready(()),
+            }
+        }
+    })
+    .await;
 }
 
 /// Ends one whose client may not come.
-pub async fn turn_away(stream: &mut Incoming) {
-    say(stream, DENIED_ALERT).await;
+pub async fn turn_away(stream: Incoming) -> Incoming {
+    say(stream, DENIED_ALERT).await
 }
 
 pub(super) fn fingerprint(message: &[u8], quic: bool) -> Option<Box<str>> {
@@ -406,18 +457,12 @@ pub(super) fn shown(
     }
 }
 
-async fn say(stream: &mut Incoming, words: &[u8]) {
+/// The last word, after which no other is said.
+async fn say(mut stream: Incoming, words: &[u8]) -> Incoming {
     // Whoever is gone needs no word.
     let _ = stream.write_all(words).await;
     let _ = stream.shutdown().await;
-    // What was not read would make the kernel reset the connection, and the words be lost.
-    let mut thrown = [0; HEARD];
-    for _ in 0..16 {
-        match stream.try_read(&mut thrown) {
-            Ok(0) | Err(_) => break,
-            Ok(_) => {}
-        }
-    }
+    stream
 }
 
 /// The reason for an error of the handshake.

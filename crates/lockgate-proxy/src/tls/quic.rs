@@ -3,7 +3,7 @@
 //! session begins by listening for it.
 
 use std::any::Any;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use lockgate_policy::ReasonRef;
 use lockgate_wire::client_hello::{ClientHello as WireHello, MAX_MESSAGE};
@@ -16,8 +16,8 @@ use quinn_proto::transport_parameters::TransportParameters;
 use quinn_proto::{ConnectionId, Side, TransportError, TransportErrorCode};
 use rustls::pki_types::CertificateDer;
 
-use super::accept::{distrusts, fingerprint, shown};
-use super::{reasons, Clients, Names, Secured, Tls};
+use super::accept::{distrusts, fingerprint, shown, Failed, Hello};
+use super::{reasons, Clients, Lack, Names, Secured, Tls};
 use crate::bundle::{Protocol, TlsVersion};
 use crate::clock::wall_ms;
 
@@ -25,13 +25,32 @@ use crate::clock::wall_ms;
 const DECODE_ERROR: u8 = 50;
 const INTERNAL_ERROR: u8 = 80;
 const UNRECOGNIZED_NAME: u8 = 112;
+/// Goes with the alert, which says the same of a certificate that there is none of yet.
+const EXPIRED: &str = "the certificate for this name expired";
 /// Bytes of a handshake message's type and length.
 const HEADER: usize = 4;
 
-/// How a listener speaks TLS within QUIC.
+/// What one client said in its hello, once it is whole; its handshake may still come to nothing.
+#[derive(Clone, Default)]
+pub struct Said(Arc<OnceLock<Hello>>);
+
+impl Said {
+    /// A handshake that came to nothing after it.
+    #[must_use]
+    pub fn failed(&self, reason: ReasonRef) -> Failed {
+        Failed {
+            reason,
+            hello: self.0.get().cloned().unwrap_or_default(),
+            told: None,
+        }
+    }
+}
+
+/// How a listener speaks TLS within QUIC with one client.
 pub struct Quic {
     tls: Arc<Tls>,
     first: Arc<QuicServerConfig>,
+    said: Said,
 }
 
 /// What a session tells of its hello.
@@ -44,11 +63,12 @@ struct Heard {
 impl Quic {
     /// None where the listener does not speak HTTP/3.
     #[must_use]
-    pub fn new(tls: &Arc<Tls>) -> Option<Self> {
+    pub fn new(tls: &Arc<Tls>, said: &Said) -> Option<Self> {
         let first = tls.rules.first()?.quic.clone()?;
         Some(Self {
             tls: Arc::clone(tls),
             first,
+            said: said.clone(),
         })
     }
 }
@@ -105,15 +125,21 @@ impl Shaking {
         };
         let hello = WireHello::parse(message)
             .ok_or_else(|| alert(DECODE_ERROR, "the hello cannot be read"))?;
+        let ja4 = fingerprint(message, true);
+        // There is one hello to a connection.
+        let _ = self.config.said.0.set(Hello {
+            name: hello.host().map(Into::into),
+            ja4: ja4.clone(),
+        });
         let name = hello.server_name.map(std::str::from_utf8).transpose();
         let name = name.map_err(|_| alert(DECODE_ERROR, "the name cannot be read"))?;
         let name: Option<Box<str>> = name.map(|name| name.to_ascii_lowercase().into());
         let tls = &self.config.tls;
         let Some(place) = tls.place(name.as_deref()) else {
-            return Err(if tls.is_waiting() {
-                alert(INTERNAL_ERROR, "there is no certificate yet")
-            } else {
-                alert(UNRECOGNIZED_NAME, "no certificate is good for this name")
+            return Err(match tls.lacks(name.as_deref()) {
+                Lack::Expired => alert(INTERNAL_ERROR, EXPIRED),
+                Lack::Waiting => alert(INTERNAL_ERROR, "there is no certificate yet"),
+                Lack::Unknown => alert(UNRECOGNIZED_NAME, "no certificate is good for this name"),
             });
         };
         let Some(config) = &tls.rules[place.rules].quic else {
@@ -122,7 +148,7 @@ impl Shaking {
         let heard = Heard {
             rules: place.rules,
             name,
-            ja4: fingerprint(message, true),
+            ja4,
         };
         let session = Arc::clone(config).start_session(self.version, &self.params);
         self.chosen = Some((session, heard));
@@ -277,6 +303,7 @@ pub(super) fn config(
 pub fn failure(error: &quinn_proto::ConnectionError) -> ReasonRef {
     use quinn_proto::ConnectionError as Lost;
     let code = match error {
+        Lost::TransportError(error) if error.reason == EXPIRED => return &reasons::GATE_EXPIRED,
         Lost::TransportError(error) => u64::from(error.code),
         // Its alert is the client's own word.
         Lost::ConnectionClosed(closed) => {

@@ -6,7 +6,7 @@ use super::{Origin, Worker};
 use crate::events::{blotted_text, AccessRecord};
 use crate::net::ConnectionState;
 use crate::tls::reasons::{HANDSHAKE_BROKEN, HANDSHAKE_TOO_SLOW};
-use crate::tls::Failed;
+use crate::tls::{part, Failed};
 
 /// What a handshake that came to nothing is called among the protocols of events.
 pub const HANDSHAKE: &str = "tls-handshake";
@@ -33,6 +33,15 @@ impl Written {
 }
 
 impl Worker {
+    /// Ends a connection whose handshake came to nothing.
+    pub(crate) async fn part(&self, (origin, state): (&Origin, &ConnectionState), failed: Failed) {
+        self.failed(HANDSHAKE, (origin, state), &failed);
+        if let Some(stream) = failed.told {
+            state.linger(self.clock.coarse_ms());
+            part(stream, state).await;
+        }
+    }
+
     /// Counts a connection that came to nothing, and writes it down.
     pub(crate) fn failed(
         &self,

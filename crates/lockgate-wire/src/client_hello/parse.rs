@@ -91,6 +91,19 @@ impl<'a> ClientHello<'a> {
         whole.then(|| name.to_ascii_lowercase())
     }
 
+    /// Whether every version that is offered is older than this one.
+    #[must_use]
+    pub fn is_older_than(&self, version: u16) -> bool {
+        match &*self.versions {
+            [] => self.legacy_version < version,
+            // Others are no versions of TLS, as GREASE is none (RFC 8701).
+            offered => {
+                let mut known = offered.iter().filter(|each| **each >> 8 == 3);
+                known.all(|each| *each < version)
+            }
+        }
+    }
+
     /// What JA4 is made of. `quic` says that it came over QUIC.
     #[must_use]
     pub fn parts(&self, quic: bool) -> Parts<'_> {

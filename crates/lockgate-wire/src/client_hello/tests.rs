@@ -116,6 +116,27 @@ fn chrome(extensions: &[u16]) -> Offer {
     }
 }
 
+#[test]
+fn what_is_offered_may_be_too_old() {
+    let older = |versions: &[u16]| {
+        let extensions = if versions.is_empty() {
+            &[][..]
+        } else {
+            &[43][..]
+        };
+        let mut offer = chrome(extensions);
+        offer.versions = versions.to_vec();
+        let message = offer.message();
+        ClientHello::parse(&message).unwrap().is_older_than(0x0303)
+    };
+    // The version beside the random is 1.2.
+    assert!(!older(&[]));
+    assert!(older(&[0x0302, 0x0301]));
+    assert!(older(&[0x0a0a, 0x0302]), "GREASE is no version");
+    assert!(!older(&[0x0302, 0x0303]));
+    assert!(!older(&[0x0304]));
+}
+
 /// FoxIO's own example (`ja4__insta@chrome-cloudflare-quic-with-secrets`).
 #[test]
 fn chrome_over_tcp() {
