@@ -6,8 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 from lockgate import _native
+from lockgate.certificates.chain import check_pair, read_chain, read_key
 from lockgate.config import ConfigErrors, load
 from lockgate.config.loaded import Loaded
 from support.certificates import Authority
@@ -344,6 +347,33 @@ def test_a_host_of_an_api_that_no_certificate_is_for_is_warned_of(tmp_path: Path
         assert "`*.shop.example`, `shop.example`" in (warning.hint or "")
         # Where TLS is not spoken it is served.
         assert not read(tmp_path, said.replace("PLAIN", ", plain: {address: 127.0.0.1:8080}"), api=other).warnings
+
+
+def test_files_in_another_form_are_refused_with_the_remedy(tmp_path: Path) -> None:
+    issued = Authority(tmp_path).issue("shop", "shop.example")
+    certificate = x509.load_pem_x509_certificate(issued.chain.read_bytes())
+    (tmp_path / "der.pem").write_bytes(certificate.public_bytes(serialization.Encoding.DER))
+    key = serialization.load_pem_private_key(issued.key.read_bytes(), None)
+    form = serialization.PrivateFormat.PKCS8
+    locked = key.private_bytes(serialization.Encoding.PEM, form, serialization.BestAvailableEncryption(b"secret"))
+    (tmp_path / "locked.key").write_bytes(locked)
+    der = key.private_bytes(serialization.Encoding.DER, form, serialization.NoEncryption())
+    (tmp_path / "der.key").write_bytes(der)
+    for chain, own, why in (
+        ("shop.key", "shop.pem", "the files of `chain` and `key` may be swapped"),
+        ("shop.pem", "shop.pem", "name the file with the private key"),
+        ("der.pem", "shop.key", "`openssl x509 -inform DER -in CHAIN -out NEW.pem`"),
+        ("shop.pem", "der.key", "`openssl pkey -inform DER -in KEY -out NEW.key`"),
+        ("shop.pem", "locked.key", "`openssl pkey -in KEY -out NEW.key` writes it without one"),
+    ):
+        with pytest.raises(ConfigErrors) as refused:
+            read(tmp_path, f"{{public: {{tls: {{certificate: {{chain: {chain}, key: {own}}}}}}}}}")
+        assert why in refused.value.errors[0].message
+        if (chain, own) in {("shop.pem", "shop.pem"), ("der.pem", "shop.key")}:
+            continue
+        # What an import of the same files says.
+        with pytest.raises(ValueError, match=r"openssl|swapped"):
+            check_pair(read_chain((tmp_path / chain).read_bytes()), read_key((tmp_path / own).read_bytes()))
 
 
 def test_what_cannot_be_used_is_named_by_its_file(tmp_path: Path) -> None:
