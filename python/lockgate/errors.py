@@ -23,11 +23,14 @@ class ConfigErrors(Exception):  # noqa: N818 -- It holds all of them, not one.
         *,
         files: Sequence[Path] = (),
         patterns: Sequence[str] = (),
+        looked_at: Sequence[Path] = (),
     ) -> None:
         self.files = tuple(files)
         """Every file that was read: a change of one may mend the configuration."""
         self.patterns = tuple(patterns)
         """Patterns of includes, absolute."""
+        self.looked_at = tuple(looked_at)
+        """Programs and the like, which were not read: a change of one may mend it, too."""
         self.errors = tuple(errors)
         self.warnings = tuple(warnings)
         super().__init__(f"the configuration has {len(self.errors)} error{'s' * (len(self.errors) != 1)}")

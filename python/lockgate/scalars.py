@@ -43,9 +43,21 @@ MAX_TEXT: Final = 1_000
 """Characters of a free text such as a waiver's reason; it travels in every event that cites it."""
 
 
-def refusal(code: str, message: str, *, hint: str | None = None, allowed: str | None = None) -> PydanticCustomError:
-    """The refusal of a value: `message` says what is wrong, `allowed` what would be right, `hint` what to do."""
+def refusal(
+    code: str,
+    message: str,
+    *,
+    hint: str | None = None,
+    allowed: str | None = None,
+    at: tuple[str | int, ...] | None = None,
+) -> PydanticCustomError:
+    """The refusal of a value: `message` says what is wrong, `allowed` what would be right, `hint` what to do.
+
+    `at` is where in the value it is to be shown, if not at the whole of it.
+    """
     context: dict[str, Any] = {"message": message}
+    if at is not None:
+        context["at"] = at
     if hint is not None:
         context["hint"] = hint
     if allowed is not None:

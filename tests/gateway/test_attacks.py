@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from attacks.attackers import ATTACKERS, Attacker, Got
-from attacks.bystander import Bystander
+from attacks.bystander import Bystander, Noticed
 from attacks.known import ATTACKS, BOUND, USUAL, Attack, Count, Hurts
-from attacks.table import guarded
+from attacks.table import Met, guarded, main, row
 from support.waiting import until
 
 SECONDS = 2.0
@@ -96,3 +96,29 @@ def test_an_attack_is_held_off_by_its_limit_and_hurts_without_it(attack: Attack,
         assert off.got.sent / off.got.opened > 3 * on.got.sent / on.got.opened
     if attack.hurts not in {Hurts.FILLS, Hurts.AGAIN}:
         assert not any(off.counted[each] for each in attack.counts), "what is counted is the limit's doing"
+
+
+def met(*, on: bool, failed: int = 0, p99: float = 1.0, memory: float = -0.04, turned_away: int = 0) -> Met:
+    """What came of a run."""
+    quiet, during = Noticed(300, 0, 1.0, 1.0, 1.0), Noticed(100, failed, 1.0, p99, p99)
+    return Met("idle", ("connections",), Hurts.HOLDS.value, on, Got(), quiet, during, memory, turned_away)
+
+
+def test_the_table_says_of_each_run_what_it_is_about() -> None:
+    assert met(on=True).verdict == "yes: others as prompt as in quiet"
+    assert met(on=True, p99=9.0, turned_away=3).verdict == "yes: attacker closed"
+    assert met(on=True, failed=2).verdict == "NO: 2 of 100 others failed"
+    assert met(on=True, p99=9.0).verdict == "NO: others wait, and the attacker stays"
+    assert met(on=True, memory=80.0).verdict == "NO: memory grows by 64 MiB or more"
+    hurt = met(on=False, failed=100, p99=0.0, turned_away=1)
+    assert hurt.verdict == "hurts: it holds every place of the listener; 100 of 100 others failed"
+    assert "| 1.0 ms → no answer, 100 of 100 failed | 0.0 MiB |" in row(hurt)
+
+
+def test_an_attack_that_there_is_not_is_told_with_those_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--only", "nosuch"])
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert "no attack has 'nosuch' in its name" in told
+    assert f"  {ATTACKS[0].name}\n" in told

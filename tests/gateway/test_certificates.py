@@ -118,13 +118,21 @@ def test_what_the_authority_refuses_is_told(certified: Certified) -> None:
         certified.connect(bad)
     listed = lockgate("certs", "list", cwd=certified.folder)
     assert (listed.code, "rejectedIdentifier" in listed.out) == (1, True), listed.out
+    assert "tried again at" in listed.out
     status = lockgate("status", cwd=certified.folder)
     assert (status.code, f"there is no certificate for {bad}" in status.out) == (1, True), status.out
+    assert "tried again at" in status.out
+    assert "not been issued yet" not in status.out, "the same is said once"
     doctor = lockgate("doctor", "--offline", cwd=certified.folder)
     assert f"there is none for {bad}" in doctor.out
+    assert "put a good one there" not in doctor.out
     with running.admin as admin:
         findings = admin.get("/v1/findings").json()["items"]
     assert [one["object"] for one in findings if one["code"] == "certificate-missing"] == [bad]
+    # One that is wanted in another way is not put off.
+    failed = certified.rows()[bad]["last_error_ms"]
+    certified.write({"acme": certified.acme("tls-alpn-01")}, good, bad)
+    until(lambda: certified.rows()[bad]["last_error_ms"] not in {None, failed}, "the order", within=60)
     # A reload that no longer wants it ends it, and leaves the other be.
     before = certified.shown(good)
     certified.write({"acme": certified.acme("http-01")}, good)

@@ -225,6 +225,29 @@ def test_a_certificate_that_was_never_good_is_no_bundle(gate: Gate, auto: AutoUp
         gate.load(serving(auto, bundles.tls(wrong)))
 
 
+def test_one_that_ran_out_is_never_shown_anew_and_holds_up_no_other(
+    gate: Gate, auto: AutoUpstream, authority: Authority
+) -> None:
+    old = authority.issue("old", "old.example", days=-1)
+    good = authority.issue("shop", "shop.example")
+    with pytest.raises(Refused, match="the certificate expired"):
+        gate.load(serving(auto, bundles.tls(old)))
+    gate.load(serving(auto, bundles.tls(old, good)))
+    how = context(authority.pem)
+    assert shown(gate.port(), how, "shop.example") == good.certificate
+    with pytest.raises(ssl.SSLError, match=r"(?i)internal"):
+        connect(gate.port(), how, "old.example")
+    gate.refused("tls-certificate-expired")
+    assert "the certificate expired" in gate.tell("stats")["unfit"][0]
+    # Where something serves already, one alone holds up no change.
+    gate.load(serving(auto, bundles.tls(old)))
+    with pytest.raises(ssl.SSLError, match=r"(?i)internal"):
+        connect(gate.port(), how, "old.example")
+    renewed = authority.issue("old", "old.example")
+    assert gate.tell("renew_secrets")
+    assert shown(gate.port(), how, "old.example") == renewed.certificate
+
+
 def test_plain_http_on_the_secure_port_is_told_so(gate: Gate, auto: AutoUpstream, authority: Authority) -> None:
     gate.load(serving(auto, bundles.tls(authority.issue("shop", "shop.example"))))
     with gate.client() as wire:

@@ -132,7 +132,7 @@ def test_a_running_gate(case: Case, gate: Gate, echo: int, tmp_path: Path) -> No
         ({"message_bytes": 0}, ["grpc-needs-h2", "out-of-range"]),
         ({"message_bytes": "4GiB"}, ["grpc-needs-h2", "out-of-range"]),
         ({"deadline": "0s"}, ["grpc-needs-h2", "out-of-range"]),
-        ({"web": "yes"}, ["bool_type", "grpc-needs-h2"]),
+        ({"web": "yes"}, ["flag-malformed", "grpc-needs-h2"]),
         ({"deadlines": "1s"}, ["grpc-needs-h2", "unknown-key"]),
         ({}, ["grpc-needs-h2"]),
     ],

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from support import acme
 from support.ports import free_port, listens
 from support.processes import Processes
 from support.tree import ROOT, matching, text
@@ -20,7 +21,7 @@ from support.waiting import until
 GUIDES = matching(r"docs/guides/.*\.md$")
 BLOCK = re.compile(r"^```(console|(?:python|yaml) (?P<file>[\w.]+))\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 # The default ports may be taken on the machine that runs the tests.
-PORTS = ("9000", "8080", "8081", "8443", "8444")
+PORTS = ("9000", "8080", "8081", "8443", "8444", "14000", "15000", "8053", "8055")
 KEPT = ".variables"
 
 
@@ -66,6 +67,8 @@ class Terminal:
         self.processes = processes
         self.ports = {port: str(free_port()) for port in PORTS}
         self.memory: dict[str, str] = {}
+        self.programs: list[str] = []
+        """Folders of what the page has its reader install."""
 
     def run(self, step: Step | Saved) -> None:
         if isinstance(step, Saved):
@@ -131,7 +134,7 @@ class Terminal:
 
     def environment(self) -> Mapping[str, str]:
         commands = str(Path(sys.executable).parent)
-        return {**os.environ, **self.memory, "PATH": f"{commands}{os.pathsep}{os.environ['PATH']}"}
+        return {**os.environ, **self.memory, "PATH": os.pathsep.join([commands, *self.programs, os.environ["PATH"]])}
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.stem)
@@ -141,6 +144,8 @@ def test_a_guide_does_what_it_says(guide: Path, tmp_path: Path, processes: Proce
     folder = tmp_path / "here"
     folder.mkdir()
     terminal = Terminal(folder, processes)
+    if "\n$ env PEBBLE" in text(guide):
+        terminal.programs.append(str(acme.installed()))
     for step in played:
         terminal.run(step)
 

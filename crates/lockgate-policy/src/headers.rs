@@ -123,6 +123,17 @@ impl Headers {
     /// # Errors
     /// The first field that may not be changed, or whose value makes no sense.
     pub fn new(config: &Config, credentials: &[HeaderName]) -> Result<Self, ConfigError> {
+        Self::all(config, credentials).map_err(|errors| {
+            let first = errors.into_iter().next();
+            first.unwrap_or_else(|| ConfigError::new("internal", "", "nothing was told"))
+        })
+    }
+
+    /// As [`Self::new`], and tells of every field.
+    ///
+    /// # Errors
+    /// Each field that may not be changed, or whose value makes no sense.
+    pub fn all(config: &Config, credentials: &[HeaderName]) -> Result<Self, Vec<ConfigError>> {
         let request = Said {
             way: Way::Request(credentials),
             set: &config.request.set,
@@ -135,10 +146,16 @@ impl Headers {
             add: &config.response.add,
             remove: &config.response.hide,
         };
-        Ok(Self {
-            request: request.compile()?,
-            response: response.compile()?,
-        })
+        let mut errors = Vec::new();
+        let made = Self {
+            request: request.compile(&mut errors),
+            response: response.compile(&mut errors),
+        };
+        if errors.is_empty() {
+            Ok(made)
+        } else {
+            Err(errors)
+        }
     }
 
     /// What is changed of a request.
@@ -239,44 +256,55 @@ struct Said<'c> {
 }
 
 impl Said<'_> {
-    fn compile(&self) -> Result<Vec<Change>, ConfigError> {
+    /// What is changed, as far as that can be; what is wrong with the rest goes to `errors`.
+    fn compile(&self, errors: &mut Vec<ConfigError>) -> Vec<Change> {
         let added: usize = self.add.values().map(Vec::len).sum();
         let count = self.set.len() + added + self.remove.len();
         if count > MAX_FIELDS {
             let message = format!("{count} fields are changed; at most {MAX_FIELDS} can be");
-            return Err(self.error("headers-too-many", "", message));
+            errors.push(self.error("headers-too-many", "", message));
+            return Vec::new();
         }
-        let mut made = Vec::with_capacity(count);
+        let mut changes = Vec::with_capacity(count);
         let mut replaced = HashSet::new();
         let removing = match self.way {
             Way::Request(_) => "remove",
             Way::Response => "hide",
         };
+        let mut told = |made: Result<Change, ConfigError>| match made {
+            Ok(change) => changes.push(change),
+            Err(error) => errors.push(error),
+        };
         for (place, text) in self.remove.iter().enumerate() {
             let at = format!("/{removing}/{place}");
-            let name = self.name(text, &at, Verb::Remove)?;
-            if !replaced.insert(name.clone()) {
-                return Err(self.error("header-twice", &at, format!("`{text}` is named twice")));
-            }
-            made.push(Change::Remove(name));
+            told(self.name(text, &at, Verb::Remove).and_then(|name| {
+                if replaced.insert(name.clone()) {
+                    return Ok(Change::Remove(name));
+                }
+                Err(self.error("header-twice", &at, format!("`{text}` is named twice")))
+            }));
         }
         for (text, value) in self.set {
             let at = format!("/set/{text}");
-            let name = self.name(text, &at, Verb::Set)?;
-            if !replaced.insert(name.clone()) {
+            told(self.name(text, &at, Verb::Set).and_then(|name| {
+                if replaced.insert(name.clone()) {
+                    return Ok(Change::Set(name, self.value(value, &at)?));
+                }
                 let message = format!("`{text}` is set twice, or set and taken off");
-                return Err(self.error("header-twice", &at, message));
-            }
-            made.push(Change::Set(name, self.value(value, &at)?));
+                Err(self.error("header-twice", &at, message))
+            }));
         }
         for (text, values) in self.add {
             let at = format!("/add/{text}");
-            let name = self.name(text, &at, Verb::Add)?;
-            for value in values {
-                made.push(Change::Add(name.clone(), self.value(value, &at)?));
+            match self.name(text, &at, Verb::Add) {
+                Ok(name) => values.iter().for_each(|value| {
+                    let value = self.value(value, &at);
+                    told(value.map(|value| Change::Add(name.clone(), value)));
+                }),
+                Err(error) => told(Err(error)),
             }
         }
-        Ok(made)
+        changes
     }
 
     fn name(&self, text: &str, at: &str, verb: Verb) -> Result<HeaderName, ConfigError> {

@@ -628,11 +628,12 @@ fn steps(
         add(format!("plugins/{place}"), placed.into(), policy);
     }
     if let Some(placed) = &api.policies.headers {
-        add(
-            "headers".into(),
-            placed.into(),
-            Headers::new(&placed.config, credentials).map(Policy::Headers),
-        );
+        match Headers::all(&placed.config, credentials) {
+            Ok(policy) => add("headers".into(), placed.into(), Ok(Policy::Headers(policy))),
+            Err(found) => found
+                .into_iter()
+                .for_each(|error| add("headers".into(), placed.into(), Err(error))),
+        }
     }
     (steps, errors)
 }

@@ -537,6 +537,7 @@ impl Gate {
             file: &|path, most| reading.file(path, most),
             managed: &|name| self.shared.managed.certificate(name),
             strict: seen,
+            first: self.shared.current.load().is_none(),
             unfit: &|words| unfit.borrow_mut().push(words),
         };
         let around = Surroundings {

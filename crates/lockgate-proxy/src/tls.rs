@@ -34,7 +34,7 @@ pub use accept::{accept, give_up, part, turn_away, Carried, Failed, Handshake, H
 pub use certificate::{Certificate, NAMELESS};
 pub use clients::read_client_certificate;
 pub use clients::Clients;
-pub use kept::{Kept, Pem, Source};
+pub use kept::{Found, Kept, Pem, Source};
 pub use managed::Managed;
 pub use outbound::Outbound;
 pub use quic::{failure as quic_failure, Quic, Said};
@@ -47,6 +47,10 @@ const TICKETS: usize = 2;
 #[derive(Debug)]
 pub struct Tls {
     certificates: Arc<Names>,
+    /// For which names there is one that ran out, so that it is not shown.
+    expired: Patterns,
+    /// Whether there is none yet for a place that wants one.
+    waits: bool,
     /// What the bundle says of them, and what each has come to; none where there is none yet.
     said: Vec<(bundle::Certificate, Option<Arc<Certificate>>)>,
     /// The listener's own first, then those of hosts that have others.
@@ -55,8 +59,6 @@ pub struct Tls {
     hosts: Patterns,
     /// Which names are carried on unread.
     carried: Patterns,
-    /// Whether certificates are wanted, so that connections end here.
-    ends: bool,
     /// Value of `Strict-Transport-Security`.
     pub hsts: Option<HeaderValue>,
 }
@@ -84,6 +86,17 @@ pub struct Place {
     rules: usize,
 }
 
+/// Why there is no certificate for a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lack {
+    /// None that is there is good for it.
+    Unknown,
+    /// The one that would be ran out.
+    Expired,
+    /// There is none yet, and this name may get one.
+    Waiting,
+}
+
 /// Certificates by the names that they are good for.
 #[derive(Debug)]
 pub struct Names {
@@ -106,6 +119,15 @@ impl Patterns {
             Some(parent) => self.below.entry(parent.into()).or_insert(number),
             None => self.exact.entry(name.into()).or_insert(number),
         };
+    }
+
+    /// All names, in order.
+    fn names(&self) -> Vec<String> {
+        let below = self.below.keys().map(|parent| format!("*.{parent}"));
+        let mut names: Vec<String> = self.exact.keys().map(ToString::to_string).collect();
+        names.extend(below);
+        names.sort_unstable();
+        names
     }
 
     fn is_empty(&self) -> bool {
@@ -154,22 +176,45 @@ impl Tls {
         let mut errors = Vec::new();
         let mut all = Vec::new();
         let mut said = Vec::new();
+        let mut expired = Patterns::default();
+        let mut out_of_date = None;
+        let mut waits = false;
         for (number, each) in wanted.certificates.iter().enumerate() {
             match source.certificate(each) {
-                Ok(Some(found)) if found.names.is_empty() => errors.push(ConfigError::new(
+                Ok(Found::Good(found)) if found.names.is_empty() => errors.push(ConfigError::new(
                     "certificate-unfit",
                     format!("/tls/certificates/{number}"),
                     certificate::NAMELESS,
                 )),
-                Ok(found) => {
-                    said.push((each.clone(), found.clone()));
-                    all.extend(found);
+                Ok(Found::Good(found)) => {
+                    said.push((each.clone(), Some(Arc::clone(&found))));
+                    all.push(found);
+                }
+                Ok(Found::Expired(names, cause)) => {
+                    said.push((each.clone(), None));
+                    for name in &names {
+                        expired.add(name, number);
+                    }
+                    out_of_date.get_or_insert((number, cause));
+                }
+                Ok(Found::Missing) => {
+                    said.push((each.clone(), None));
+                    waits = true;
                 }
                 Err(cause) => errors.push(ConfigError::new(
                     "certificate-unfit",
                     format!("/tls/certificates/{number}"),
                     cause,
                 )),
+            }
+        }
+        if let (Some((number, cause)), true) = (out_of_date, source.first && all.is_empty()) {
+            if source.strict && !waits {
+                errors.push(ConfigError::new(
+                    "certificate-unfit",
+                    format!("/tls/certificates/{number}"),
+                    cause,
+                ));
             }
         }
         let mut patterns = Patterns::default();
@@ -240,11 +285,12 @@ impl Tls {
         })?;
         Ok(Self {
             certificates,
+            expired,
+            waits,
             said,
             rules,
             hosts,
             carried,
-            ends: !wanted.certificates.is_empty(),
             hsts,
         })
     }
@@ -298,9 +344,19 @@ impl Tls {
         })
     }
 
-    /// Whether what no certificate is there for may get one yet.
-    fn is_waiting(&self) -> bool {
-        self.ends && self.certificates.all.is_empty()
+    /// Why there is no place for whoever asks for this name.
+    fn lacks(&self, name: Option<&str>) -> Lack {
+        let expired = match name {
+            Some(name) => self.expired.find(name).is_some(),
+            None => !self.expired.is_empty(),
+        };
+        if expired {
+            Lack::Expired
+        } else if self.waits && self.certificates.all.is_empty() {
+            Lack::Waiting
+        } else {
+            Lack::Unknown
+        }
     }
 
     fn rules_of(&self, name: Option<&str>) -> usize {

@@ -31,6 +31,10 @@ from lockgate.admin.watch import changes
 from lockgate.config import Duties, Loaded
 from lockgate.state import StateFolder
 
+AGAIN_SECONDS = 10.0
+"""Until refused files are tried again: what was wrong may lie in something that is not watched."""
+AGAIN_PART = 20.0
+"""The least wait, in parts of what the last reload took: a large configuration is not checked all the time."""
 WAIVERS_SECONDS = 60.0
 """How often the clock is held against waivers; the gate itself closes them to the millisecond."""
 
@@ -140,6 +144,13 @@ class Control:
         reloader = self.reloader
         async for _ in changes(lambda: (reloader.watched(), reloader.patterns()), reloader.read_ns):
             await self.reloader.reload("file")
+
+    async def try_again(self) -> None:
+        """Try files that were refused again every now and then, for ever."""
+        while True:
+            took = self.reloader.last.took_ms / 1000 if self.reloader.last is not None else 0.0
+            await asyncio.sleep(max(AGAIN_SECONDS, AGAIN_PART * took))
+            await self.reloader.try_again()
 
     async def watch_waivers(self) -> None:
         """Note waivers that expire while nobody touches the configuration, for ever."""

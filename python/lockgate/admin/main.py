@@ -112,6 +112,7 @@ async def _run(control: Control, listener: socket.socket, parent: Parent | None,
         works = (
             stop.wait(),
             control.watch_files(),
+            control.try_again(),
             control.watch_waivers(),
             control.watch_upstreams(),
             control.gates.follow(control.reloader),

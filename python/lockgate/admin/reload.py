@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import structlog
 
@@ -27,6 +27,9 @@ from lockgate.config import ConfigErrors, Finding, Loaded, Problem, load
 Result = Literal["applied", "unchanged", "refused", "signed"]
 """`signed`: good and kept, but there is no gate to serve it yet."""
 
+AGAIN: Final = "again"
+"""The cause of a reload that nobody asked for: something that is not watched may have been mended."""
+
 log = structlog.get_logger("lockgate.control")
 
 
@@ -36,7 +39,7 @@ class Outcome:
 
     result: Result
     cause: str
-    """Who asked: `start`, `file`, `signal` or `api`."""
+    """Who asked: `start`, `file`, `signal` or `api`; `again` where nobody did."""
     at_ms: int
     took_ms: int
     sequence: int | None = None
@@ -81,8 +84,12 @@ class Reloader:
             try:
                 loaded, bundle, new = await asyncio.to_thread(self._prepare)
             except ConfigErrors as refused:
+                told = _as_json(refused.errors)
+                if cause == AGAIN and self.last is not None and self.last.errors == told:
+                    return self.last  # It has been told of, and nothing is new.
                 outcome = await self._refuse(cause, began, refused)
             else:
+                self.refusal = None
                 outcome = await self._apply(cause, began, loaded, bundle, new=new)
             self.last = outcome
             self.counts[outcome.result] += 1
@@ -105,11 +112,19 @@ class Reloader:
 
     def watched(self) -> list[Path]:
         """Files whose change may change the configuration."""
-        return [self.path, *(self.loaded.files if self.loaded is not None else ())]
+        read = [found for found in (self.loaded, self.refusal) if found is not None]
+        named = [path for found in read for path in (*found.files, *found.looked_at)]
+        return list(dict.fromkeys([self.path, *named]))
 
     def patterns(self) -> list[str]:
         """Patterns of includes, absolute."""
-        return self.loaded.patterns if self.loaded is not None else []
+        read = [found for found in (self.loaded, self.refusal) if found is not None]
+        return list(dict.fromkeys(pattern for found in read for pattern in found.patterns))
+
+    async def try_again(self) -> None:
+        """Reload where the files were refused: what was wrong with them may lie outside them."""
+        if self.refusal is not None:
+            await self.reload(AGAIN)
 
     def _prepare(self) -> tuple[Loaded, SignedBundle, bool]:
         self.read_ns = time.time_ns()
@@ -126,7 +141,7 @@ class Reloader:
             error = {"severity": "error", **answer.error}
             return Outcome("refused", cause, now_ms(), _since(began), errors=[error], warnings=warnings)
         moved = self.loaded is None or self.loaded.admin_address != loaded.admin_address
-        self.loaded, self.refusal = loaded, None
+        self.loaded = loaded
         self.changed.set()
         if moved:
             for words in self.needs_restart():
@@ -160,7 +175,7 @@ class Reloader:
 
     async def _refuse(self, cause: str, began: float, refused: ConfigErrors) -> Outcome:
         self.refusal = refused
-        errors = [problem.as_json() for problem in refused.errors]
+        errors = _as_json(refused.errors)
         before = self._link.serving or await asyncio.to_thread(self._bundles.latest) is not None
         seen = _refusal(self.path, refused.errors, before=before)
         await asyncio.to_thread(self._findings.sync, "reload", [seen])
@@ -231,6 +246,10 @@ def _refusal(path: Path, errors: Sequence[Problem], *, before: bool) -> Seen:
         file=str(first.source.path),
         line=first.region.line,
     )
+
+
+def _as_json(errors: Sequence[Problem]) -> list[dict[str, Any]]:
+    return [problem.as_json() for problem in errors]
 
 
 def _since(began: float) -> int:

@@ -2,7 +2,8 @@
 
 Folders are watched, not files: editors save by renaming a new file over the
 old one, and a mounted ConfigMap swaps a link in the folder above. What counts
-in the end is whether a file's identity, size or time differs from before.
+in the end is whether a file's identity, size or times differ from before; who
+may read or run it is among what moves them.
 """
 
 import asyncio
@@ -30,7 +31,7 @@ CLOCK_NS = 20_000_000
 Files = Callable[[], tuple[list[Path], list[str]]]
 """The files and the patterns of includes, as of now; they change with the configuration."""
 
-Prints = dict[str, tuple[int, int, int] | None]
+Prints = dict[str, tuple[int, int, int, int] | None]
 
 
 async def changes(files: Files, since_ns: int | None = None) -> AsyncIterator[None]:
@@ -102,12 +103,13 @@ def prints(paths: Iterable[Path], patterns: Iterable[str]) -> Prints:
     return {name: _print(Path(name)) for name in sorted(every)}
 
 
-def _print(path: Path) -> tuple[int, int, int] | None:
+def _print(path: Path) -> tuple[int, int, int, int] | None:
     try:
         status = path.stat()
     except OSError:
         return None
-    return status.st_ino, status.st_size, status.st_mtime_ns
+    # A changed mode or owner moves this time alone, and can be how a refused file was mended.
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _newer(names: Iterable[str], than_ns: int) -> bool:

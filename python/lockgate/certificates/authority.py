@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
@@ -97,6 +98,21 @@ class Wanted:
     """One of the directory's profiles (draft-ietf-acme-profiles)."""
     request_pem: str | None = field(default=None, repr=False)
     """A certificate signing request made elsewhere, whose key stays there; a fresh key each time without it."""
+
+    @property
+    def recipe(self) -> str:
+        """A digest of how it is to be had: where this changes, what failed may well succeed."""
+        authority, hook = self.authority, self.hook
+        account = authority.external_account
+        said = (
+            (authority.directory, authority.email, authority.trust, sorted(map(str, authority.rules.allow))),
+            None if account is None else (account.kid, account.algorithm, account.hmac_key),
+            self.challenge,
+            None if hook is None else (list(hook.command), list(hook.environment), hook.settle_seconds),
+            self.profile,
+            self.request_pem,
+        )
+        return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:32]
 
     def __post_init__(self) -> None:
         if self.challenge not in get_args(ChallengeKind):

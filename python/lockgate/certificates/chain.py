@@ -68,8 +68,9 @@ def read_chain(pem: str | bytes) -> Chain:
         raise ValueError(f"the certificates have more than {PEM_BYTES} bytes")
     try:
         certificates = x509.load_pem_x509_certificates(content)
-    except ValueError as error:
-        raise ValueError(f"no certificate in PEM can be read ({error})") from None
+    except ValueError:
+        # What the library says is for those who program with it.
+        raise ValueError(_no_certificate(content)) from None
     if len(certificates) > CHAIN_LENGTH:
         raise ValueError(f"a chain of {len(certificates)} certificates; at most {CHAIN_LENGTH} are taken")
     for number, (below, above) in enumerate(itertools.pairwise(certificates), start=1):
@@ -94,10 +95,13 @@ def read_key(pem: str | bytes) -> PrivateKey:
     try:
         key = serialization.load_pem_private_key(content, password=None)
     except TypeError:
-        raise ValueError("the key is encrypted; decrypt it first (`openssl pkey -in key.pem`)") from None
+        raise ValueError(
+            "the key has a password: `openssl pkey -in KEY -out NEW.key` writes it without one; give that file to "
+            "nobody (mode 0600)"
+        ) from None
     except (ValueError, UnsupportedAlgorithm):
         # What the library says might quote the input.
-        raise ValueError("no private key in PEM can be read") from None
+        raise ValueError(_no_key(content)) from None
     if isinstance(key, rsa.RSAPrivateKey):
         if key.key_size < RSA_BITS:
             raise ValueError(f"an RSA key of {key.key_size} bits is too weak; {RSA_BITS} is the least")
@@ -107,6 +111,29 @@ def read_key(pem: str | bytes) -> PrivateKey:
     ):
         return key
     raise ValueError("the key is of a kind that TLS servers do not use; make one with P-256, Ed25519 or RSA")
+
+
+def _no_certificate(content: bytes) -> str:
+    if b"PRIVATE KEY-----" in content:
+        return "there is a private key in it and no certificate: the files of certificate and key may be swapped"
+    if _is_der(content):
+        return "it is in DER and not in PEM: `openssl x509 -inform DER -in FILE -out NEW.pem` turns it into that"
+    if b"-----BEGIN CERTIFICATE-----" in content:
+        return "the certificate in it is damaged: have it written anew; `openssl x509 -in FILE -noout` reads a good one"
+    return "there is no certificate in PEM in it"
+
+
+def _no_key(content: bytes) -> str:
+    if b"-----BEGIN CERTIFICATE-----" in content:
+        return "there is a certificate in the key's file and no key: the files may be swapped"
+    if _is_der(content):
+        return "the key is in DER and not in PEM: `openssl pkey -inform DER -in KEY -out NEW.key` turns it into that"
+    return "no private key in PEM can be read"
+
+
+def _is_der(content: bytes) -> bool:
+    """Whether it begins as a DER sequence of more than 127 bytes does, and so no text."""
+    return content[:1] == b"\x30" and content[1:2] in {b"\x81", b"\x82", b"\x83"}
 
 
 def check_pair(chain: Chain, key: PrivateKey) -> None:
@@ -156,8 +183,8 @@ def read_request(pem: str | bytes) -> tuple[x509.CertificateSigningRequest, Name
     """Read a certificate signing request and its names; raises `ValueError`."""
     try:
         request = x509.load_pem_x509_csr(pem.encode() if isinstance(pem, str) else pem)
-    except ValueError as error:
-        raise ValueError(f"no certificate signing request in PEM can be read ({error})") from None
+    except ValueError:
+        raise ValueError("no certificate signing request in PEM can be read") from None
     if not request.is_signature_valid:
         raise ValueError("the certificate signing request's signature is wrong")
     return request, _names(request)

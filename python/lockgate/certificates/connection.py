@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from acme import jws, messages
 from josepy.b64 import b64encode
@@ -133,7 +135,33 @@ async def call(
             method, url, headers=headers, content=content, limit=ANSWER_BYTES, seconds=CALL_SECONDS
         )
     except OutgoingError as error:
-        raise AcmeError(f"{what}: {error}", kind=UNREACHABLE) from error
+        why = _unverified(error, url, outgoing.rules.trust) or str(error)
+        raise AcmeError(f"{what}: {why}", kind=UNREACHABLE) from error
+
+
+def _unverified(error: BaseException, url: str, trust: str | None) -> str | None:
+    """What a refused certificate of the authority's own server means, and what to do; nothing for other faults."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
+        cause = cause.__cause__ or cause.__context__
+    if cause is None:
+        return None
+    server = urlsplit(url).netloc
+    if cause.verify_code not in _NOBODY_VOUCHES:
+        return f"the certificate of {server} itself is not good: {cause.verify_message}"
+    if trust is not None:
+        return (
+            f"nobody in {trust} vouches for the certificate of {server} ({cause.verify_message}): put the root of "
+            "that authority's own server into the file that `acme.trust` names"
+        )
+    return (
+        f"nobody whom this machine trusts vouches for the certificate of {server} ({cause.verify_message}): where "
+        "the authority has a root of its own, name a file with it, PEM, as `trust` under `acme`"
+    )
+
+
+_NOBODY_VOUCHES: Final = frozenset({2, 18, 19, 20, 21})
+"""OpenSSL's codes for a chain that leads to nobody who is trusted."""
 
 
 UNREACHABLE: Final = "unreachable"

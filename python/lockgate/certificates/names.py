@@ -62,6 +62,13 @@ class Names:
         """Those that are IP addresses."""
         return tuple(name for name in self.all if is_address(name))
 
+    def holds(self, host: str) -> bool:
+        """Whether a certificate for these names is good for the host; no for what is none."""
+        try:
+            return not Names.of([host]).missing_from(self)
+        except ValueError:
+            return False
+
     def missing_from(self, others: Names) -> tuple[str, ...]:
         """Names of this set that `others` do not hold, by themselves or under a wildcard (RFC 9525 section 6.3)."""
         held = set(others.all)

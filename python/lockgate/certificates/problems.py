@@ -26,7 +26,8 @@ _ADVICE: Final[Mapping[str, str]] = {
     "compound": "see each part",
     "externalAccountRequired": "this authority wants an external account: set its key identifier and HMAC key",
     "invalidContact": "check the e-mail address",
-    "malformed": "the authority did not understand; its directory may not be an ACME one (RFC 8555)",
+    "malformed": "the authority could not make sense of the request: see what it says; where the directory is new, "
+    "check that it is an ACME one (RFC 8555)",
     "rateLimited": "nothing is to be done but to wait; use `letsencrypt-staging` while you try things out",
     "rejectedIdentifier": "the authority does not issue for this name: check it, or use another authority",
     "serverInternal": "the fault is the authority's; it is tried again by itself",
@@ -39,6 +40,7 @@ _CHALLENGE_ADVICE: Final[Mapping[str, str]] = {
     **_ADVICE,
     "connection": "the authority could not connect: open port 80 (http-01) or 443 (tls-alpn-01) of every address that "
     "the name's A and AAAA records give, and check those records",
+    "malformed": "the authority could not look at this name: check the name's DNS records, and that they lead here",
     "dns": "the authority could not look the name up, or found no record: check the name's DNS records and that the "
     "domain's name servers answer",
     "incorrectResponse": "somebody else answered: check that the name's A and AAAA records lead to this gate alone",
@@ -47,6 +49,22 @@ _CHALLENGE_ADVICE: Final[Mapping[str, str]] = {
     "lead to this gate, and that nothing before it answers",
 }
 """Where a challenge failed; elsewhere the same kinds mean other things."""
+_SAID: Final[Mapping[str, tuple[str, ...]]] = {
+    "dns": (
+        "resolving host",
+        "not resolve",
+        "no such host",
+        "nxdomain",
+        "servfail",
+        "dns problem",
+        "no valid a records",
+        "lookup ",
+    ),
+    "connection": ("failed to connect", "connection refused", "dial tcp", "timed out", "timeout", "unreachable"),
+}
+"""What a name that does not resolve and an address that does not answer are called in authorities' own words."""
+_VAGUE: Final = frozenset({"malformed", "unauthorized", "connection"})
+"""Kinds that some authorities (Pebble, step-ca) give for either."""
 
 
 class AcmeError(Exception):
@@ -83,10 +101,20 @@ def told(what: str, problem: Mapping[str, Any], *, challenge: bool = False) -> A
             identifier = part.get("identifier")
             name = identifier.get("value") if isinstance(identifier, dict) else None
             words.append(f"{clean(name) if isinstance(name, str) else 'besides'}: {_quoted(part)}")
-    advice = (_CHALLENGE_ADVICE if challenge else _ADVICE).get(kind or "")
+    advice = _CHALLENGE_ADVICE.get(_meant(kind, problem)) if challenge else _ADVICE.get(kind or "")
     if advice:
         words.append(advice)
     return AcmeError("; ".join(words), kind=kind)
+
+
+def _meant(kind: str | None, problem: Mapping[str, Any]) -> str:
+    """The kind that fits what is said, where the given one is vague."""
+    said = str(problem.get("detail")).lower()
+    if kind in _VAGUE:
+        for meant, words in _SAID.items():
+            if any(each in said for each in words):
+                return meant
+    return kind or ""
 
 
 def kind_of(problem: Mapping[str, Any]) -> str | None:

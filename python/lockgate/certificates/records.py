@@ -64,6 +64,10 @@ class Status(BaseModel):
     """Not to try again before."""
     asked_until: datetime | None = None
     """The same by the authority's own word, which no change of the configuration passes over."""
+    tried: str | None = None
+    """The recipe (`Wanted.recipe`) of the last order that failed: another one need not wait."""
+    tried_at: str | None = None
+    """That order's directory, whose word `asked_until` is."""
     last_error: str | None = None
     """Why the last order failed; nothing where it did not."""
     last_error_at: datetime | None = None

@@ -268,7 +268,7 @@ async def _order(wanted: Wanted, store: Store, publisher: Publisher, kept: Kept,
 
 async def _note_failure(store: Store, kept: Kept, wanted: Wanted, words: str, error: Exception, clock: Clock) -> None:
     asked = error.retry_after if isinstance(error, AcmeError) else None
-    status = failed(kept.status, words, asked, clock.now())
+    status = failed(kept.status, words, asked, clock.now(), wanted)
     if kept.chain is None:
         status = status.model_copy(update={"directory": wanted.authority.directory})
     log.warning("certificate-failed", names=str(wanted.names), cause=words, again=str(status.next_attempt))

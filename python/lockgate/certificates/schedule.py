@@ -58,7 +58,7 @@ def due(kept: Kept, wanted: Wanted, now: datetime) -> Step:
     """What is to be done for a certificate at this moment (UTC)."""
     at = renew_at(kept, wanted, now)
     if at.when <= now:
-        attempt = kept.status.next_attempt
+        attempt = not_before(kept.status, wanted)
         return Sleep(attempt) if attempt is not None and attempt > now else Renew(at.why)
     if kept.chain is None:
         return Sleep(at.when)
@@ -69,6 +69,18 @@ def due(kept: Kept, wanted: Wanted, now: datetime) -> Step:
     if check is None or check <= now:
         return AskWindow()
     return Sleep(min(at.when, check))
+
+
+def changed(status: Status, wanted: Wanted) -> bool:
+    """Whether it is wanted in another way than the one that failed."""
+    return status.tried is not None and status.tried != wanted.recipe
+
+
+def not_before(status: Status, wanted: Wanted) -> datetime | None:
+    """When it may be tried again after failures; at once in another way, but not before its authority's own word."""
+    if not changed(status, wanted):
+        return status.next_attempt
+    return status.asked_until if status.tried_at == wanted.authority.directory else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +136,8 @@ def back_off(
     return max(doubled, asked or 0.0) * (1 + JITTER * chance())
 
 
-def failed(status: Status, error: str, asked: float | None, now: datetime) -> Status:
-    """The status after an order that failed."""
+def failed(status: Status, error: str, asked: float | None, now: datetime, wanted: Wanted | None = None) -> Status:
+    """The status after an order that failed, of what was `wanted`."""
     attempts = status.attempts + 1
     return status.model_copy(
         update={
@@ -134,6 +146,8 @@ def failed(status: Status, error: str, asked: float | None, now: datetime) -> St
             "last_error_at": now,
             "next_attempt": now + timedelta(seconds=back_off(attempts, asked=asked)),
             "asked_until": None if asked is None else now + timedelta(seconds=asked),
+            "tried": None if wanted is None else wanted.recipe,
+            "tried_at": None if wanted is None else wanted.authority.directory,
         }
     )
 

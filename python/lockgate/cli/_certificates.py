@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
@@ -14,11 +15,22 @@ from lockgate.cli._report import leave
 from lockgate.cli._state import state_or_exit
 
 if TYPE_CHECKING:
+    from lockgate.admin.certificates.rows import Row as CertificateRow
     from lockgate.admin.journal import Journal
     from lockgate.certificates import Store
     from lockgate.state import StateFolder
 
 Row = dict[str, Any]
+
+
+def tried_again(row: Row) -> str:
+    """When what failed is tried again, for the end of a line; nothing where it is not, by itself."""
+    if row["working"]:
+        return "; it is being tried now"
+    at = row["next_attempt_ms"]
+    if at is None:
+        return ""
+    return f"; tried again at {datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 class CertificateStore(Protocol):
@@ -82,17 +94,21 @@ class FolderCertificates:
 
     def every(self) -> list[Row]:
         """All of them."""
+        return [asdict(row) for row in self._rows()]
+
+    def _rows(self) -> list[CertificateRow]:
         from lockgate.admin.certificates.rows import of_store
 
-        return [asdict(of_store(kept)) for kept in self._store.all() if kept.chain is not None]
+        return [of_store(kept) for kept in self._store.all() if kept.chain is not None]
 
     def one(self, name: str) -> Row:
         """One, by its name or a host, with its chain."""
-        every = self.every()
-        found = [row for row in every if row["name"] == name] or [row for row in every if name in row["hosts"]]
+        from lockgate.admin.certificates.rows import called
+
+        found = called(self._rows(), name)
         if not found:
             leave(f"The state folder holds no certificate {name!r}; `lockgate certs list` names those that it does.")
-        return found[0]
+        return asdict(found[0])
 
     def renew(self, name: str, *, force: bool) -> Row:
         """Begin to renew one."""

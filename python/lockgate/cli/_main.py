@@ -46,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if os.environ.get("LOCKGATE_DEBUG"):
             raise
         if isinstance(error, ImportError) and "_native" in str(error):
-            typer.echo("lockgate: the core is not built here yet: `make build` builds it.", err=True)
+            words = "`make run` builds it and starts the demonstration, `make build` builds it alone"
+            typer.echo(f"lockgate: the core is not built here yet: {words}.", err=True)
             sys.exit(EXIT_INTERNAL)
         what = " ".join(str(error).split())[:500]
         typer.echo(f"lockgate: internal error: {type(error).__name__}: {what}", err=True)

@@ -14,7 +14,10 @@ _TODO: Final = {
 def why_refused(errors: Sequence[Mapping[str, Any]]) -> str:
     """For `lockgate status`: what was refused, and what to do next."""
     if not errors or _in_files(errors):
-        return "the configuration's files are refused, an older one serves: see `lockgate check`"
+        return (
+            "the configuration's files are refused, an older one serves: see `lockgate check`. Once it says Fine they "
+            "are taken over within seconds, by `lockgate reload` at once"
+        )
     return f"the gate refused the configuration, an older one serves: {by_gate(errors)}"
 
 

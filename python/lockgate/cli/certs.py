@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from lockgate.cli._certificates import Row, certificate_store
+from lockgate.cli._certificates import Row, certificate_store, tried_again
 from lockgate.cli._report import Json, leave, tables
 from lockgate.cli._state import StateDir
 
@@ -48,7 +48,7 @@ def list_certificates(state: StateDir = None, as_json: Json = False) -> None:
         _table(rows)
         for row in rows:
             if row["last_error"] is not None:
-                typer.echo(f"{row['name']}: {row['last_error']}")
+                typer.echo(f"{row['name']}: {row['last_error']}{tried_again(row)}")
     raise typer.Exit(1 if any(_is_wrong(row) for row in rows) else 0)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from lockgate.cli._admin import NotRunningError, running
+from lockgate.cli._certificates import tried_again
 from lockgate.cli._refusals import why_refused
 from lockgate.cli._report import Json, count, leave
 from lockgate.cli._state import StateDir
@@ -45,7 +46,7 @@ def status(state: StateDir = None, as_json: Json = False) -> None:
 def _lines(told: dict[str, Any]) -> list[str]:
     gate, control = told["gate"], told["control"]
     bundle = gate["bundle"]
-    secure = {name for each in told["certificates"] for name in each["listeners"]}
+    secure = {*gate.get("tls", ()), *(name for each in told["certificates"] for name in each["listeners"])}
     lines = [f"The gate   {_listens(gate, secure)}" if gate["up"] else "The gate   is not connected"]
     lines += [f"Of all     {_one_of(each)}" for each in _several(told)]
     if bundle is not None:
@@ -192,7 +193,16 @@ def certificate_wrong(certificate: dict[str, Any]) -> str | None:
         "missing": f"there is no certificate for {hosts}",
     }[certificate["state"]]
     why = certificate["last_error"]
-    return f"{words}: {why}" if why else f"{words} yet" if certificate["working"] else words
+    if why:
+        return f"{words}: {why}{tried_again(certificate)}"
+    return f"{words} yet" if certificate["working"] else words
+
+
+def unfit(told: dict[str, Any]) -> list[str]:
+    """What the gate cannot use, each once; what there is to say of certificates that are not there is said of them."""
+    absent = {f"the certificate `{each['name']}` has not been issued yet" for each in told["certificates"]}
+    words = (told["gate"]["stats"] or {}).get("unfit", [])
+    return [each for each in dict.fromkeys(words) if each not in absent]
 
 
 def _wrong(told: dict[str, Any]) -> list[str]:
@@ -207,7 +217,7 @@ def _wrong(told: dict[str, Any]) -> list[str]:
     last = told["control"]["last_reload"]
     if last is not None and last["result"] == "refused":
         wrong.append(why_refused(last.get("errors", [])))
-    wrong += (told["gate"]["stats"] or {}).get("unfit", [])
+    wrong += unfit(told)
     upstreams = (told["gate"]["stats"] or {}).get("upstreams", [])
     down = [upstream["name"] for upstream in upstreams if not upstream["available"]]
     if down:
@@ -220,7 +230,7 @@ def _wrong(told: dict[str, Any]) -> list[str]:
         if issuer["error"] is not None:
             wrong.append(f"the keys of the issuer {issuer['name']} cannot be fetched: {issuer['error']}")
     wrong += filter(None, map(certificate_wrong, told["certificates"]))
-    return wrong
+    return list(dict.fromkeys(wrong))
 
 
 def _gates_wrong(gates: Sequence[dict[str, Any]]) -> list[str]:

@@ -89,7 +89,8 @@ def audit(
         typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
     else:
         failed = f"{len(failing)} below {at_least} or not known" if failing else f"all have {at_least} or better"
-        typer.echo(f"{len(results)} looked at; {failed}." if results else "There is nothing to look at.")
+        looked = [each for each in results if each.subject.ungraded is None]
+        typer.echo(f"{len(looked)} looked at; {failed}." if looked else "There is nothing to look at.")
         if kept is not None:
             typer.echo(f"In the findings: {count(kept['open'], 'fault')}, {kept['fresh'] or 'none'} of them new.")
     raise typer.Exit(1 if failing else 0)

@@ -62,6 +62,7 @@ def check(document: Document, apis: list[EffectiveApi], lists: Lists, references
         for path, entry in passthrough.entries(document, name, listener.tls) if listener.tls is not None else ():
             check_filter(document, entry.ip_filter, (*path, "ip_filter"), lists)
     _certificates(document, apis)
+    _native_calls(document, apis)
     _unused(document, apis)
 
 
@@ -336,6 +337,31 @@ def _certificates(document: Document, apis: list[EffectiveApi]) -> None:
                 hint="add `client_certificates: {trust: FILE}` to a listener's `tls`",
                 path=path,
             )
+
+
+def _native_calls(document: Document, apis: list[EffectiveApi]) -> None:
+    """What takes calls of gRPC where none can arrive: they are spoken over HTTP/2, and that over TLS."""
+    said = document.sections.get("listeners")
+    names = said.children if said is not None and isinstance(said.children, dict) else ()
+    if any(name not in document.listeners for name in names):
+        return  # One that could not be read may speak it.
+    serving = {name: each for name, each in document.listeners.items() if each.redirect_to is None}
+    if any("h2" in listener.spoken() for listener in serving.values()):
+        return
+    told: set[tuple[str | int, ...]] = set()
+    for api in apis:
+        placed = api.grpc
+        if placed is None or placed.policy.web or placed.policy.mode == "off" or placed.path in told:
+            continue
+        told.add(placed.path)
+        document.problems.add(
+            document.region(*placed.path),
+            "grpc-without-http2",
+            "calls of gRPC come over HTTP/2, which no listener speaks here, so none of them arrives",
+            severity="warning",
+            hint="add `tls` to a listener, which brings HTTP/2; browsers need only `grpc: {web: true}`",
+            path=placed.path,
+        )
 
 
 def _policy(document: Document, placed: Placed[Policy], lists: Lists) -> None:

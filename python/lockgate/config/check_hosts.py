@@ -30,7 +30,7 @@ def check_hosts(document: Document, managed: Managed) -> None:
             serving[name] = tls
     carried = {host for listener in document.listeners.values() if listener.tls for host in _carried(listener.tls)}
     named = {host for name in serving for host in managed.ended.get(name, ())}
-    if not named:
+    if not carried and not named:
         return
     for api, said in document.apis.items():
         for number, host in enumerate(said.hosts):
@@ -38,13 +38,18 @@ def check_hosts(document: Document, managed: Managed) -> None:
                 continue
             path = ("apis", api, "hosts", number)
             listeners = ", ".join(map(shown, serving))
+            which = f"no certificate of the listener{'s' * (len(serving) > 1)} {listeners} is"
+            hint = f"add a certificate that names it, or write a host that there is one for: {_several(named)}"
+            if not named:
+                which = "no listener has a certificate that is"
+                hint = f"add a `certificate` or `acme` to the `tls` of {', '.join(map(shown, document.listeners))}"
             document.problems.add(
                 document.value_region(*path),
                 "api-without-certificate",
-                f"no certificate of the listener{'s' * (len(serving) > 1)} {listeners} is good for {shown(host)}, so "
-                "its clients are turned away in the handshake (`unrecognized_name`)",
+                f"{which} good for {shown(host)}, so its "
+                "clients are turned away in the handshake (`unrecognized_name`)",
                 severity="warning",
-                hint=f"add a certificate that names it, or write a host that there is one for: {_several(named)}",
+                hint=hint,
                 path=path,
             )
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from lockgate.config import passthrough
 from lockgate.config.bundle_types import Span
 from lockgate.config.document import Document
 from lockgate.config.effective import EffectiveApi, PlacedWaiver, waivers
@@ -75,6 +76,19 @@ def findings(document: Document, apis: list[EffectiveApi], now: dt.datetime) -> 
         )
         for problem in document.problems.warnings
     )
+    for path, message in passthrough.unjudged(document):
+        region = document.region(*path)
+        rows.append(
+            Finding(
+                kind="finding",
+                code="passthrough-unjudged",
+                severity="info",
+                object=".".join(map(str, path)),
+                message=message,
+                source=document.problems.sources[region.file],
+                region=region,
+            )
+        )
     return rows
 
 

@@ -70,6 +70,8 @@ class Loaded:
     """What loading its plugins told, where it has any."""
     managed: Managed = field(default_factory=Managed)
     """Certificates that the control process looks after."""
+    looked_at: list[Path] = field(default_factory=list)
+    """Programs and the like, which are not read: to be watched, too."""
 
     _bundle: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """Made once: it is asked for to be checked, and again to be signed."""
@@ -172,7 +174,13 @@ def load(
         internal(problems, error)
         loaded = None
     if loaded is None or problems.errors:
-        raise ConfigErrors(problems.errors, problems.warnings, files=reader.watched, patterns=reader.patterns)
+        raise ConfigErrors(
+            problems.errors,
+            problems.warnings,
+            files=reader.watched,
+            patterns=reader.patterns,
+            looked_at=reader.references.looked_at,
+        )
     return loaded
 
 
@@ -200,7 +208,17 @@ def _checked(reader: Reader, *, native: bool) -> Loaded:
     plugins = load_plugins(document, apis) if native and reader.problems.leave_a_whole else None
     if plugins is not None:
         reader.references.files.extend(plugins.files)
-    loaded = Loaded(document, apis, reader.watched, reader.patterns, lists, documents, plugins, managed)
+    loaded = Loaded(
+        document,
+        apis,
+        reader.watched,
+        reader.patterns,
+        lists,
+        documents,
+        plugins,
+        managed,
+        reader.references.looked_at,
+    )
     if native and reader.problems.leave_a_whole:
         cross_check(loaded.compile(0, 0), document)
     return loaded

@@ -213,6 +213,7 @@ class _Planner:
         if acme.dns is None:
             return None
         program = self._absolute(path, acme.dns.command[0])
+        self.references.looked_at.append(program)
         if not program.is_file() or not os.access(program, os.X_OK):
             why = "is no program that can be run" if program.exists() else "is not there"
             self.document.problems.add(

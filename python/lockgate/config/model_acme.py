@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
@@ -30,10 +31,12 @@ def parse_directory(value: object) -> str:
     parts = urlsplit(value) if isinstance(value, str) and value.isprintable() else None
     # Plain HTTP would let whoever is on the way have certificates for our names.
     if parts is None or parts.scheme != "https" or not parts.hostname or parts.username is not None:
+        close = difflib.get_close_matches(str(value).lower().replace("_", "-"), SHORT, n=1)
         raise refusal(
             "acme-directory-malformed",
             f"{shown(value)} is no ACME directory",
             allowed=f"{', '.join(f'`{name}`' for name in SHORT)}, or the `https://` URL of another authority's",
+            hint=f"did you mean `{close[0]}`?" if close else None,
         )
     return str(value)
 
@@ -189,6 +192,7 @@ class Acme(Settings):
                 "terms-not-agreed",
                 "an authority issues only to who agrees to its terms of service",
                 hint=f"read them ({where}), and add `terms_agreed: true`",
+                at=("terms_agreed",),
             )
         if self.challenge == "dns-01" and self.dns is None:
             raise refusal(

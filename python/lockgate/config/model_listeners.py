@@ -207,12 +207,14 @@ class Listener(Settings):
                 "redirects-from-tls",
                 "a listener with `tls` serves its requests itself",
                 hint="take `redirect_to` out, or `tls`",
+                at=("redirect_to",),
             )
         if self.redirect_to is not None and self.insecure is not None:
             raise refusal(
                 "insecure-needless",
                 "a listener that only redirects serves nothing in the clear",
                 hint="take `insecure` out",
+                at=("insecure",),
             )
         if self.proxy_protocol and not self.trusted_proxies:
             example = ANY_CALLER if self.is_unix() else "10.0.0.0/8"
@@ -220,6 +222,7 @@ class Listener(Settings):
                 "proxy-protocol-untrusted",
                 "whom a proxy speaks for is believed of `trusted_proxies` alone, and there are none",
                 hint=f"name the networks of your load balancers: `trusted_proxies: [{example}]`",
+                at=("proxy_protocol",),
             )
         self._agree_on_place()
         if self.tls is None and self.protocols is not None and "h2" in self.protocols:
@@ -227,6 +230,7 @@ class Listener(Settings):
                 "h2-wants-tls",
                 "HTTP/2 is spoken over TLS",
                 allowed="`http/1.1`, or `tls` beside it",
+                at=("protocols", self.protocols.index("h2")),
             )
         if self.protocols is not None and "h3" in self.protocols:
             self._take_http3(self.protocols)
@@ -250,34 +254,41 @@ class Listener(Settings):
                 "socket-needless",
                 "`socket` says who may connect to a Unix socket, and this listener is on the network",
                 hint="take it out, or give an `address` such as `unix:/run/lockgate/gate.sock`",
+                at=("socket",),
             )
         if ANY_CALLER in self.trusted_proxies:
             raise refusal(
                 "network-malformed",
                 "only the callers of a Unix socket are `unix`, and this listener is on the network",
                 hint="name the networks of your proxies, such as `10.0.0.0/8`",
+                at=("trusted_proxies", self.trusted_proxies.index(ANY_CALLER)),
             )
 
     def _take_http3(self, protocols: list[Protocol]) -> None:
+        at = ("protocols", protocols.index("h3"))
         if self.tls is None:
-            raise refusal("h3-wants-tls", "HTTP/3 is spoken over TLS", allowed="`http/1.1`, or `tls` beside it")
+            allowed = "`http/1.1`, or `tls` beside it"
+            raise refusal("h3-wants-tls", "HTTP/3 is spoken over TLS", allowed=allowed, at=at)
         if self.is_unix():
             raise refusal(
                 "h3-wants-udp",
                 "HTTP/3 is spoken over UDP, which no Unix socket is",
                 hint="take `h3` out of `protocols`",
+                at=at,
             )
         if protocols == ["h3"]:
             raise refusal(
                 "h3-alone",
                 "clients come over TCP first, and are told of HTTP/3 there",
                 hint="name `h2` and `http/1.1` beside it",
+                at=at,
             )
         if self.proxy_protocol:
             raise refusal(
                 "h3-wants-no-proxy-protocol",
                 "the PROXY protocol says nothing of whom a packet of HTTP/3 comes from",
                 hint="take `h3` out of `protocols`, or `proxy_protocol`",
+                at=at,
             )
 
     def new_connections_per_ip(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from lockgate.addresses import Host, parse_host
 from lockgate.config.model_acme import Acme, CertificateNames
@@ -197,10 +198,23 @@ Preset = Literal["modern", "intermediate"]
 Version = Literal["1.2", "1.3"]
 
 
+def parse_carried(value: object) -> str:
+    """A name that is carried on; not every one of them."""
+    try:
+        return parse_host(value)
+    except PydanticCustomError as error:
+        allowed = "a name such as `db.example.com`, or `*.example.com` for every name below it"
+        context = error.context or {}
+        raise refusal(error.type, error.message(), hint=context.get("hint"), allowed=allowed) from None
+
+
+CarriedHost = Annotated[str, Scalar(parse_carried, {"type": "string"})]
+
+
 class Passthrough(Settings):
     """Names whose TLS is ended elsewhere: their connections are carried on unread."""
 
-    hosts: Annotated[list[Host], BeforeValidator(_several), ShortForm({"type": "string"})] = Field(
+    hosts: Annotated[list[CarriedHost], BeforeValidator(_several), ShortForm({"type": "string"})] = Field(
         description="The names, as clients ask for them in their handshake (SNI): `db.example.com`, or "
         "`*.example.com` for every name below it that the listener does not end itself.",
         examples=[["db.example.com", "*.legacy.example.com"]],

@@ -40,7 +40,7 @@ def obstacle(name: str, acme: Acme) -> Obstacle | None:
         return None
     if not address.is_global:
         return Obstacle(
-            f"`{name}` is an address of a private network, which Let's Encrypt cannot reach",
+            f"`{name}` is {_kind(address)}, which Let's Encrypt cannot reach",
             "use an authority of your own with `directory: https://…`, or files with `certificate`",
         )
     if acme.profile != "shortlived":
@@ -48,6 +48,25 @@ def obstacle(name: str, acme: Acme) -> Obstacle | None:
             f"Let's Encrypt issues for addresses in one profile alone, and `{name}` is one", "add `profile: shortlived`"
         )
     return None
+
+
+_EXAMPLES: Final = tuple(
+    ipaddress.ip_network(each)
+    for each in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32", "3fff::/20")
+)
+"""RFC 5737, RFC 3849 and RFC 9637."""
+
+
+def _kind(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+    if any(address.version == network.version and address in network for network in _EXAMPLES):
+        return "an address that is reserved for documentation"
+    if address.is_loopback:
+        return "this machine's own address (loopback)"
+    if address.is_link_local:
+        return "an address of one network link"
+    if address.is_private and not address.is_reserved and not address.is_unspecified:
+        return "an address of a private network"
+    return "no address of the public internet"
 
 
 def _of_name(name: str) -> Obstacle | None:

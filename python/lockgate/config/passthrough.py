@@ -41,6 +41,17 @@ def bundled(document: Document, listener: str, tls: Tls, managed: Managed, lists
     ]
 
 
+def unjudged(document: Document) -> Iterator[tuple[Path, str]]:
+    """Where names are carried on past every policy, and what that means: known to who wrote it, and told to others."""
+    for listener, said in document.listeners.items():
+        path: Path = ("listeners", listener, "tls", "passthrough")
+        several = document.item(*path, 0) is not None
+        for number, entry in enumerate(said.tls.passthrough if said.tls is not None else ()):
+            where = f"no policy sees what is carried on to {shown(entry.upstream)}"
+            what = "who calls, how much and with what is for the server there to judge"
+            yield ((*path, number) if several else path), f"{where}: {what}"
+
+
 def below(name: str, pattern: str) -> bool:
     """Whether a name, or all that a wildcard stands for, is below another wildcard."""
     return pattern.startswith("*.") and name != pattern and name.removeprefix("*").endswith(pattern[1:])
@@ -58,14 +69,6 @@ def check(document: Document, listener: str, tls: Tls, managed: Managed) -> None
             _host(document, where, host, ended.get(host))
             if taken.setdefault(host, number) != number or host in entry.hosts[:place]:
                 _add(document, where, "passthrough-twice", f"{shown(host)} is carried on already", hint="name it once")
-        document.problems.add(
-            document.region(*path),
-            "passthrough-unjudged",
-            f"no policy sees what is carried on to {shown(entry.upstream)}: who calls, how much and with what is "
-            "for the server there to judge",
-            severity="warning",
-            path=path,
-        )
 
 
 def _ended(document: Document, listener: str, tls: Tls, managed: Managed) -> Iterator[tuple[str, str]]:

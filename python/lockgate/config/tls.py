@@ -138,6 +138,8 @@ def check(document: Document, references: References) -> Managed:
             _redirects(document, name, listener.redirect_to)
         if "h3" in listener.spoken() and listener.public_port is not None:
             _mapped_udp(document, name, listener.public_port, listener.address.rpartition(":")[2])
+        if "h3" in listener.spoken() and listener.tls is not None and listener.tls.ends_nothing():
+            _carried_alone(document, name)
         if listener.tls is not None:
             held[name] = _inbound(reading, ("listeners", name, "tls"), listener.tls)
     for name, upstream in document.upstreams.items():
@@ -158,20 +160,25 @@ def _inbound(reading: _Reading, path: Path, tls: Tls) -> set[str]:
     several = reading.document.item(*path, "certificate", 0) is not None
     for number, certificate in enumerate(tls.certificate):
         place = (*path, "certificate", number) if several else (*path, "certificate")
-        named |= reading.certificate(place, certificate.chain, certificate.key)
+        alone = len(tls.certificate) == 1 and not tls.imported and tls.acme is None
+        named |= reading.certificate(place, certificate.chain, certificate.key, alone=alone)
     for place, clients in rules_for_clients(path, tls):
         reading.clients(place, clients)
         if clients.ocsp is not None:
-            _callable(reading.document, (*place, "ocsp"), clients.ocsp)
-    if tls.acme is not None and tls.acme.trust is not None:
-        reading.clients((*path, "acme"), ClientCertificates(trust=[tls.acme.trust]))
+            where = (*place, "ocsp", "responder")
+            _callable(reading.document, where, clients.ocsp.responder, "responder-not-allowed")
+    if tls.acme is not None:
+        where = (*path, "acme", "directory")
+        _callable(reading.document, where, tls.acme.directory, "acme-directory-not-allowed")
+        if tls.acme.trust is not None:
+            reading.clients((*path, "acme"), ClientCertificates(trust=[tls.acme.trust]))
     return named
 
 
-def _callable(document: Document, path: Path, ocsp: Ocsp) -> None:
+def _callable(document: Document, path: Path, url: str, code: str) -> None:
     """Say before the first call what would keep it from being made; a name's addresses are not known before."""
-    host = urlsplit(ocsp.responder).hostname
-    if host is None:  # Each certificate names its own.
+    host = urlsplit(url).hostname
+    if host is None:  # A short name; or each certificate names its own.
         return
     try:
         address = ipaddress.ip_address("127.0.0.1" if host == "localhost" or host.endswith(".localhost") else host)
@@ -180,11 +187,11 @@ def _callable(document: Document, path: Path, ocsp: Ocsp) -> None:
     rules = Rules(tuple(ipaddress.ip_network(network) for network in document.outgoing.allow))
     if not rules.permits(address):
         document.problems.add(
-            document.value_region(*path, "responder"),
-            "responder-not-allowed",
-            f"{shown(ocsp.responder)} has no public address, so the control process does not call it",
+            document.value_region(*path),
+            code,
+            f"{shown(url)} has no public address, so the control process does not call it",
             hint=f'if it is meant, allow its network: `outgoing: {{allow: ["{address}"]}}`',
-            path=(*path, "responder"),
+            path=path,
         )
 
 
@@ -247,6 +254,19 @@ def _mapped_udp(document: Document, name: str, public: int, own: str) -> None:
         )
 
 
+def _carried_alone(document: Document, name: str) -> None:
+    """That HTTP/3 is ended here or nowhere: what is carried on goes over TCP."""
+    path: Path = ("listeners", name, "protocols")
+    document.problems.add(
+        document.region(*path),
+        "h3-carried",
+        "`passthrough` carries connections over TCP alone, and there is no certificate to speak HTTP/3 with",
+        severity="warning",
+        hint="take `h3` out of `protocols`, or add a `certificate`",
+        path=path,
+    )
+
+
 def _another_port(document: Document, name: str, to: str) -> None:
     """That clients are not sent to where they come from."""
     here, there = document.listeners[name], document.listeners[to]
@@ -279,8 +299,8 @@ class _Reading:
         self.references = references
         self.now = now
 
-    def certificate(self, path: Path, chain: str, key: str, *, host: bool = True) -> set[str]:
-        """The names that it is good for; none where it is good for nothing."""
+    def certificate(self, path: Path, chain: str, key: str, *, host: bool = True, alone: bool = False) -> set[str]:
+        """The names that it is good for; none where it is good for nothing. `alone`: the listener has no other."""
         read = [self._file((*path, field), name, PEM_BYTES) for field, name in (("chain", chain), ("key", key))]
         if read[0] is None or read[1] is None:
             return set()
@@ -295,12 +315,19 @@ class _Reading:
         ends = dt.datetime.fromtimestamp(found["not_after"], dt.UTC)
         begins = dt.datetime.fromtimestamp(found["not_before"], dt.UTC)
         if self.now > ends:
-            self._add(
-                self.document.value_region(*path),
-                path,
+            # Time alone made it so: what else the file says, and other hosts, must not wait for who renews it.
+            what = "a gate that does not show it yet turns away who asks for its names, and serves others"
+            if not host:
+                what = "a gate that does not show it yet calls no server of the upstream"
+            elif alone:
+                what = "the listener has no other, and a gate that serves nothing yet refuses to begin with it"
+            self.document.problems.add(
+                self.document.region(*path),
                 "certificate-expired",
-                f"the certificate expired on {ends:%Y-%m-%d}",
-                hint="renew it",
+                f"the certificate expired on {ends:%Y-%m-%d}: {what}",
+                severity="warning",
+                hint="renew it: the gate takes the new file up by itself",
+                path=path,
             )
         elif self.now < begins:
             self._add(
@@ -334,6 +361,45 @@ class _Reading:
         except _native.LockgateError as error:
             what = self._blamed(path, clients, read, str(error))
             self._add(self.document.value_region(*path), path, "client-trust-unfit", f"{what}{error}")
+            return
+        if path[-1] == "client_certificates":
+            self._doubts(path, clients, read)
+
+    def _doubts(self, path: Path, clients: ClientCertificates, read: tuple[list[bytes], list[bytes]]) -> None:
+        """Tell of what can be used, and hardly does what it is meant to."""
+        # Here: it is large, and most configurations ask for no certificates.
+        from lockgate.config.authorities import Authorities
+
+        trust, crl = read
+        found = Authorities.of(trust)
+        for place in found.without_authority:
+            self._warn(
+                (*path, "trust"),
+                place,
+                "trust-without-authority",
+                f"{self._said((*path, 'trust'), clients.trust[place])} holds no certificate of an authority (`CA:TRUE` "
+                "in its basic constraints), so hardly anybody can come in: who shows a certificate needs one that was "
+                "issued by what is here",
+                "name the file of who issued your clients' certificates; to let single ones in, trust that and name "
+                "them in the API's `mtls: {allow: […]}`",
+            )
+        for place, content in enumerate(crl):
+            if strangers := found.strangers(content):
+                self._warn(
+                    (*path, "crl"),
+                    place,
+                    "crl-of-another",
+                    f"{self._said((*path, 'crl'), clients.crl[place])} is a list of {shown(strangers[0])}, which is no "
+                    "authority of `trust`: it revokes nothing, unless that is one between them and your clients",
+                    "name the list that the authority of `trust` publishes; leave it so if an intermediate of theirs "
+                    "has this one",
+                )
+
+    def _warn(self, path: Path, place: int, code: str, message: str, hint: str) -> None:
+        several = self.document.item(*path, place) is not None
+        where = (*path, place) if several else path
+        region = self.document.value_region(*where)
+        self.document.problems.add(region, code, message, severity="warning", hint=hint, path=where)
 
     def _blamed(
         self, path: Path, clients: ClientCertificates, read: tuple[list[bytes], list[bytes]], error: str

@@ -12,7 +12,7 @@ from typing import Any, Final, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from lockgate.config.later import MEANT, why_later
+from lockgate.config.later import ADVICE, HERE, MEANT, VALUES, why_later
 from lockgate.config.models import Config
 from lockgate.config.problems import Problems, Region
 from lockgate.config.tree import Item
@@ -21,8 +21,17 @@ from lockgate.scalars import shown
 MAX_SHOWN: Final = 60
 """Characters of a value that a hint repeats."""
 
+MAX_EXAMPLE: Final = 120
+"""Characters of an example."""
+
 MAX_HOMES: Final = 3
 """A key that is at home in more places (`owner`) tells nothing of where it belongs."""
+
+TURNED_ON: Final = frozenset({"true", "yes", "on", "enabled"})
+"""How people say that a thing is to be there, where its settings are wanted."""
+
+IDLE: Final = frozenset({"headers", "ip_filter", "rewrite"})
+"""Policies that change nothing without a word of what to change."""
 
 _KINDS: Final = {
     "dict_type": "a mapping",
@@ -40,15 +49,26 @@ def translate(found: Sequence[ErrorDetails], root: Item, path: tuple[str, ...], 
     }
     for error in found:
         location = tuple(error["loc"])
-        item, depth = root.find(location)
+        placed = _placed(root, location)
+        item, depth = root.find(placed)
         if not item.whole:
             continue  # What is broken here was already told.
         if error["type"] == "missing" and location in slips:
             problems.partial = True
             continue  # It is there, and misspelt: that is told.
-        above, _ = root.find(location[:-1])
+        above, _ = root.find(placed[:-1])
         beside = above.children if isinstance(above.children, dict) else ()
-        _note(error, item, location, depth, (*path, *location), problems, beside)
+        _note(error, item, placed, depth, (*path, *location), problems, beside)
+
+
+def _placed(root: Item, location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """The place in the file: what stands alone there is the first of a list to its model."""
+    placed: tuple[int | str, ...] = ()
+    for step in location:
+        item, depth = root.find(placed)
+        alone = step == 0 and depth == len(placed) and isinstance(item.children, dict)
+        placed = placed if alone else (*placed, step)
+    return placed
 
 
 def unknown_key(
@@ -60,7 +80,10 @@ def unknown_key(
     if why := why_later(tuple(path)):
         problems.add(item.key_region, "not-yet", f"{shown(key)}: {why}", path=path)
         return
-    if slip := slip_for(key, allowed):
+    advice = [words for beside_it, words in ADVICE.get(key, ()) if beside_it in allowed]
+    if advice:
+        hint = advice[0]
+    elif slip := slip_for(key, allowed):
         hint = f"did you mean `{slip}`?"
     elif inner := [name for name in allowed if name in beside and key in _fields((*path[:-1], name))]:
         hint = f"it belongs under `{inner[0]}`: indent it further than that"
@@ -85,10 +108,15 @@ def unknown_key(
 
 def slip_for(key: str, allowed: Sequence[str]) -> str | None:
     """The key that an unknown one was meant to be, if that can be told."""
-    if MEANT.get(key) in allowed:
-        return MEANT[key]
+    for meant in (MEANT.get(key), *HERE.get(key, ())):
+        if meant in allowed:
+            return meant
     close = difflib.get_close_matches(key, allowed, n=1, cutoff=0.6)
-    return close[0] if close else None
+    if close:
+        return close[0]
+    # A part of one name alone, such as `idle` of `idle_timeout`, is that one.
+    whole = [name for name in allowed if name.startswith(f"{key}_") or name.endswith(f"_{key}")]
+    return whole[0] if len(whole) == 1 and not whole[0].startswith("unsafe_") else None
 
 
 def _at_home(key: str) -> str | None:
@@ -122,7 +150,10 @@ def _note(
         problems.add(item.region, "wrong-kind", what, allowed=_keys_or(path, want), hint=hint, path=path)
     else:
         message = str(context.get("message", error["msg"]))
-        problems.add(_place(item), kind, message, allowed=context.get("allowed"), hint=context.get("hint"), path=path)
+        region, at = _place(item), tuple(context.get("at", ()))
+        if at:
+            region, path = item.find(at)[0].region, (*path, *at)
+        problems.add(region, kind, message, allowed=context.get("allowed"), hint=context.get("hint"), path=path)
 
 
 def _place(item: Item) -> Region:
@@ -145,7 +176,9 @@ def _missing(item: Item, path: tuple[int | str, ...], problems: Problems) -> Non
 
 
 def _not_one_of(item: Item, path: tuple[int | str, ...], allowed: list[str], problems: Problems) -> None:
-    close = difflib.get_close_matches(str(item.data).lower(), allowed, n=1, cutoff=0.5)
+    said = str(item.data).lower()
+    close: list[str] = [meant for meant in VALUES.get(said, ()) if meant in allowed]
+    close = close or difflib.get_close_matches(said, allowed, n=1, cutoff=0.5)
     problems.add(
         item.region,
         "not-a-choice",
@@ -162,27 +195,59 @@ def _as_list_or_mapping(item: Item, path: tuple[int | str, ...], want: str) -> s
         return "begin it with `- `: then it is the first of a list"
     if not _is_scalar(item):
         return None
-    if want == "a list":
-        return f"put it in brackets: [{shown(item.data).strip('`')}]"
-    field, value = _field_for(path, item.data), _flow(item.data)
-    if field is None or len(value) > MAX_SHOWN or not value.isprintable() or not isinstance(path[-1], str):
+    value = _flow(item.data)
+    if len(value) > MAX_SHOWN or not value.isprintable():
         return None
-    return f"write `{path[-1]}: {{{field}: {value}}}`"
+    if want == "a list":
+        return f"put it in brackets: [{value}]" if _may_be_listed(path, item.data) else None
+    if not isinstance(path[-1], str):
+        return None
+    if str(item.data).lower() in TURNED_ON:
+        return f"write `{path[-1]}: {{}}`: the rest has defaults" if _is_on_when_empty(path) else None
+    field = _field_for(path, item.data)
+    return f"write `{path[-1]}: {{{field}: {value}}}`" if field is not None else None
+
+
+def _is_on_when_empty(path: Sequence[object]) -> bool:
+    """Whether an empty mapping is taken, and does something that leaving it out does not."""
+    above, name = _model_at(path[:-1]), str(path[-1])
+    field = above.model_fields.get(name) if above is not None else None
+    if name in IDLE or (field is not None and field.get_default(call_default_factory=False) is not None):
+        return False
+    return _takes(_model_at(path), {}) is not None
+
+
+def _may_be_listed(path: Sequence[object], value: object) -> bool:
+    """Whether a list of the value would be taken, as far as can be told."""
+    model, name = _model_at(path[:-1]), str(path[-1])
+    if model is None:
+        return isinstance(value, str)
+    try:
+        model.model_validate({name: [value]})
+    except ValidationError as error:
+        return all(found["loc"][:1] != (name,) for found in error.errors(include_url=False, include_input=False))
+    return True
+
+
+def _takes(model: type[BaseModel] | None, value: dict[str, object]) -> BaseModel | None:
+    try:
+        return model.model_validate(value) if model is not None else None
+    except ValidationError:
+        return None
 
 
 def _field_for(path: Sequence[object], value: object) -> str | None:
-    """The one field that takes the value, of a mapping that wants nothing else."""
+    """The one field that takes the value, of a mapping that wants nothing else.
+
+    Never one that is true or false: it may turn a safeguard off, or agree to something in somebody's name.
+    """
     model = _model_at(path)
-    if model is None:
-        return None
     taking = []
-    for name in model.model_fields:
-        try:
-            model.model_validate({name: value})
-        except ValidationError:
-            continue
-        taking.append(name)
-    return taking[0] if len(taking) == 1 else None
+    for name in model.model_fields if model is not None else ():
+        made = _takes(model, {name: value})
+        if made is not None and not isinstance(getattr(made, name), bool):
+            taking.append(name)
+    return taking[0] if len(taking) == 1 and not taking[0].startswith("unsafe_") else None
 
 
 def _is_scalar(item: Item) -> bool:
@@ -196,7 +261,10 @@ def called(path: Sequence[object]) -> str:
 
 
 def _keys_or(path: tuple[int | str, ...], kind: str) -> str | None:
-    fields = _fields(path) if kind == "a mapping" else []
+    if kind == "a list":
+        example = _example(path)
+        return f"a list, such as `{example}`" if example is not None and len(example) <= MAX_EXAMPLE else None
+    fields = _fields(path)
     return f"a mapping with {', '.join(f'`{name}`' for name in fields)}" if fields else None
 
 

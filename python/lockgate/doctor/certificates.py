@@ -54,6 +54,8 @@ def _one(name: str, kept: Kept, now: dt.datetime, *, imported: bool) -> Result |
     elif again is not None:
         advice += f"; it is tried again at {again:%Y-%m-%d %H:%M} UTC"
     if kept.chain is None:
+        if imported and said is None:
+            said = "none was imported yet"
         return error(
             "certificates",
             f"there is none for {name}" + (f": {said}" if said else ""),

@@ -19,7 +19,7 @@ def validity(patient: Patient) -> Iterator[Result]:
     """Whether it can be served."""
     if patient.loaded is not None:
         others = [each for each in patient.loaded.warnings if each.code not in SECRETS]
-        yield ok("configuration", f"{patient.config} is good: {len(patient.loaded.apis)} APIs")
+        yield ok("configuration", f"{patient.config} is good: {_apis(len(patient.loaded.apis))}")
         for each in others[:SHOWN]:
             yield warning(
                 "configuration",
@@ -81,3 +81,7 @@ def waivers(patient: Patient) -> Iterator[Result]:
         )
     if not near:
         yield ok("waiver", f"{len(rows)} waivers, and none ends within {SOON_DAYS} days")
+
+
+def _apis(number: int) -> str:
+    return f"{number} API{'s' * (number != 1)}"

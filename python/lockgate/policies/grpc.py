@@ -8,7 +8,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from lockgate.policies._base import Lists, Policy
-from lockgate.scalars import duration, size
+from lockgate.scalars import Flag, duration, size
 
 DAY_MS: Final = 86_400_000
 
@@ -30,12 +30,12 @@ class Grpc(Policy):
         "out, calls take as long as their clients wait.",
         examples=["30s"],
     )
-    web: bool = Field(
+    web: Flag = Field(
         default=False,
         description="Takes gRPC-Web too, as browsers speak it, and makes gRPC of it. `cors` says of which pages.",
         examples=[True],
     )
-    only: bool = Field(
+    only: Flag = Field(
         default=True,
         description="Refuses whatever is no call of gRPC. With `false` other requests pass, and nothing of them is "
         "bounded here.",

@@ -116,6 +116,8 @@ def _named(subject: Subject) -> list[Subject]:
 def _one(subject: Subject, seconds: float) -> Graded:
     if subject.skipped is not None:
         return Graded(subject, None, note=subject.skipped, unknown=True)
+    if subject.ungraded is not None:
+        return Graded(subject, None, note=subject.ungraded)
     if not subject.secure:
         return _plain(subject, seconds)
     seen: list[tuple[Way, Met]] = []

@@ -250,6 +250,10 @@ def _trust(case: _Case) -> Iterator[Finding]:
         else:
             message = f"it sends its own certificate alone, and {_said(leaf.issuer)}, who issued it, is not known here"
         ours = f"put the intermediate certificates behind it into the chain's file; {mine}"
+        if case.subject.source == "acme":
+            ours = f"its authority gave no more: use one that clients know, such as `directory: letsencrypt`; {mine}"
+        elif case.subject.source == "imported":
+            ours = f"import it again with the intermediate certificates behind it (`lockgate certs import`); {mine}"
         also = f"let the server send the whole chain, or {theirs}"
         yield case.finding("incomplete-chain", message, ours, also)
     else:

@@ -39,6 +39,8 @@ _PROXY_UNKNOWN: Final = b"PROXY UNKNOWN\r\n"
 _OWN: Final = {"v1": _PROXY_UNKNOWN, "v2": b"\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00"}
 """The same by version, as health checks say it."""
 
+_TCP: Final = "not graded: TLS of clients is carried on to it unread, and the gate itself speaks none with it"
+
 Kind = Literal["listener", "upstream"]
 
 
@@ -67,6 +69,10 @@ class Subject:
     """The first is looked at as a whole; of the others what they show."""
     skipped: str | None = None
     """Why it cannot be looked at."""
+    source: Literal["files", "acme", "imported"] = "files"
+    """Where a listener's certificates are from, where it is one place for all."""
+    ungraded: str | None = None
+    """Why there is nothing of it to grade."""
     redirects: bool = False
     """A listener that only sends elsewhere."""
     pins: tuple[str, ...] = ()
@@ -99,13 +105,14 @@ class Wanted:
 
 
 def subjects(loaded: Loaded, wanted: Wanted) -> list[Subject]:
-    """All that the configuration has, in its order; not what the gate carries on unread, for others to end."""
+    """All that the configuration has, in its order; what the gate carries on unread says why it is not graded."""
     found: list[Subject] = []
     if "listener" in wanted.kinds:
         found += [
-            _listener(loaded, wanted, name)
+            _carried(loaded, wanted, name)
+            if listener.tls is not None and listener.tls.ends_nothing()
+            else _listener(loaded, wanted, name)
             for name, listener in loaded.document.listeners.items()
-            if listener.tls is None or not listener.tls.ends_nothing()
         ]
     if "upstream" in wanted.kinds:
         found += _upstreams(loaded)
@@ -146,9 +153,31 @@ def _listener(loaded: Loaded, wanted: Wanted, name: str) -> Subject:
         local=is_inside(listener.address),
         ways=ways,
         skipped=skipped,
+        source=_source(listener),
         redirects=listener.redirect_to is not None,
         oldest=listener.tls.oldest() if listener.tls is not None else None,
         passed_over=max(0, len(names) - NAMES_MAX),
+    )
+
+
+def _source(listener: Listener) -> Literal["files", "acme", "imported"]:
+    tls = listener.tls
+    if tls is None or tls.certificate or (tls.acme is not None and tls.imported):
+        return "files"
+    return "acme" if tls.acme is not None else "imported"
+
+
+def _carried(loaded: Loaded, wanted: Wanted, name: str) -> Subject:
+    """A listener that only carries connections on."""
+    listener = loaded.document.listeners[name]
+    return Subject(
+        kind="listener",
+        name=name,
+        address=wanted.addresses.get(name, listener.address),
+        place=_place(loaded, "listeners", name, "tls"),
+        secure=True,
+        local=is_inside(listener.address),
+        ungraded="not graded: it carries TLS on unread (`passthrough`), so what clients meet is the servers behind it",
     )
 
 
@@ -183,9 +212,10 @@ def _of_file(file: Path) -> list[str]:
 def _upstreams(loaded: Loaded) -> Iterator[Subject]:
     for name, upstream in loaded.document.upstreams.items():
         for number, target in enumerate(upstream.targets):
-            if is_tcp(target.url):
-                continue
             place = _place(loaded, "upstreams", name, "targets", number)
+            if is_tcp(target.url):
+                yield Subject("upstream", name, target.url, place, secure=True, local=False, ungraded=_TCP)
+                continue
             yield _server(loaded, (name, target.url, place), upstream)
     for name, api in loaded.document.apis.items():
         if is_server(str(api.upstream)):

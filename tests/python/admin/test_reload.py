@@ -146,6 +146,41 @@ def test_a_configuration_that_is_gone_is_refused_like_any_other(
     assert runner.run(reloader.reload("file")).result == "refused"
 
 
+def test_what_is_mended_outside_the_files_is_taken_over(
+    runner: asyncio.Runner, reloader: Reloader, journal: Any, config: Path, tmp_path: Path
+) -> None:
+    program = tmp_path / "dns-records"
+    program.write_text("#!/bin/sh\n")
+    runner.run(reloader.reload("start"))
+    config.write_text(
+        CONFIG.format(path="a")
+        + """\
+listeners:
+  public:
+    address: 127.0.0.1:0
+    tls:
+      acme:
+        terms_agreed: true
+        challenge: dns-01
+        names: [shop.lockgate.dev]
+        dns: {command: ./dns-records}
+"""
+    )
+    refused = runner.run(reloader.reload("file"))
+    assert refused.result == "refused"
+    assert program in reloader.watched(), "a chmod of it is noticed"
+    for _ in range(3):
+        runner.run(reloader.try_again())
+    assert reloader.last is refused, "the same is not told again"
+    assert journal.codes().count("config-refused") == 1
+    assert reloader.counts["refused"] == 1
+    program.chmod(0o755)
+    runner.run(reloader.try_again())
+    assert (reloader.last.result, reloader.last.cause) == ("applied", "again")
+    runner.run(reloader.try_again())
+    assert reloader.counts["unchanged"] == 0, "what serves is left alone"
+
+
 def test_reloads_come_one_after_another(runner: asyncio.Runner, reloader: Reloader, link: FakeLink) -> None:
     async def many() -> list[str]:
         outcomes = await asyncio.gather(*(reloader.reload("api") for _ in range(4)))

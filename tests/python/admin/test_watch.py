@@ -74,7 +74,11 @@ async def noticed(files: watch.Files, change: Callable[[], None], *, times: int 
             return await waiting
 
 
-@pytest.mark.parametrize("change", [rewrite, rename_over, remove])
+def allow(path: Path) -> None:
+    path.chmod(0o755)
+
+
+@pytest.mark.parametrize("change", [rewrite, rename_over, remove, allow])
 def test_every_way_of_saving_is_noticed(main: Path, change: Callable[[Path], None]) -> None:
     assert asyncio.run(noticed(lambda: ([main], []), lambda: change(main)))
 

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from cryptography.hazmat.primitives import serialization
 
@@ -37,7 +38,7 @@ from lockgate.certificates import (
     runner,
 )
 from lockgate.certificates.chain import check_pair, make_request, new_key, public_bytes, read_chain, read_key
-from support.acme import LOOPBACK, Answer, Answers, Pebble, StandIn
+from support.acme import LOOPBACK, Answer, Answers, Pebble, StandIn, TestAuthority
 from support.processes import Processes
 
 DAY = timedelta(days=1)
@@ -252,6 +253,53 @@ def test_nobody_listens(pebble: Pebble, store: Store) -> None:
     assert "open port 80" in str(caught.value)
 
 
+class Unpublished:
+    async def publish(self, challenge: object) -> None:
+        pass
+
+    async def withdraw(self, challenge: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("challenge", ["http-01", "tls-alpn-01"])
+def test_a_host_that_nobody_answers_for_is_told_apart_from_one_that_answers_wrongly(
+    pebble: Pebble, store: Store, challenge: str
+) -> None:
+    with pytest.raises(AcmeError) as caught:
+        asyncio.run(obtain(wanted(pebble, f"{challenge}.test", challenge=challenge), store, Unpublished()))
+    assert "the authority could not connect: open port 80 (http-01) or 443 (tls-alpn-01)" in str(caught.value)
+
+
+def test_a_name_that_does_not_resolve_is_told_as_that(pebble: Pebble, store: Store) -> None:
+    answer = httpx.post(f"{pebble.records_url}/set-servfail", json={"host": "unknown.test."}, trust_env=False)
+    assert answer.status_code == 200
+    with pytest.raises(AcmeError) as caught:
+        asyncio.run(obtain(wanted(pebble, "unknown.test"), store, Unpublished()))
+    assert "check the name's DNS records and that the domain's name servers answer" in str(caught.value)
+    assert "directory" not in str(caught.value)
+
+
+def test_an_authority_that_nobody_vouches_for_is_told_with_what_to_do(
+    pebble: Pebble, store: Store, tmp_path: Path
+) -> None:
+    with pytest.raises(AcmeError) as caught:
+        asyncio.run(obtain(wanted(pebble, "a.test", authority=pebble.authority(trust=None)), store, Unpublished()))
+    assert "_ssl.c" not in str(caught.value)
+    assert "name a file with it, PEM, as `trust` under `acme`" in str(caught.value)
+    other = tmp_path / "other.pem"
+    other.write_text(TestAuthority("Another").pem)
+    with pytest.raises(AcmeError) as caught:
+        asyncio.run(
+            obtain(
+                wanted(pebble, "a.test", authority=pebble.authority(trust=str(other))),
+                store,
+                Unpublished(),
+                at_once=True,
+            )
+        )
+    assert f"nobody in {other} vouches" in str(caught.value)
+
+
 def test_a_publisher_that_fails_is_told(pebble: Pebble, store: Store) -> None:
     withdrawn = []
 
@@ -281,7 +329,7 @@ def test_a_directory_that_is_not_reached_or_not_allowed_or_not_trusted(
         [
             (Authority("https://127.0.0.1:1/dir", rules=LOOPBACK), "cannot be reached"),
             (Authority(pebble.directory, trust=str(pebble.trust)), "no public address"),
-            (Authority(pebble.directory, rules=LOOPBACK), "CERTIFICATE_VERIFY_FAILED"),
+            (Authority(pebble.directory, rules=LOOPBACK), "as `trust` under `acme`"),
             (Authority(pebble.directory, rules=LOOPBACK, trust="/nowhere.pem"), "/nowhere.pem) cannot be read"),
             (Authority(pebble.directory + "x", rules=LOOPBACK, trust=str(pebble.trust)), "status 404"),
         ]

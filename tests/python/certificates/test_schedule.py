@@ -92,6 +92,19 @@ def test_after_a_failure_nothing_is_done_for_a_while() -> None:
     assert due(nothing, WANTED, BEGIN) == Sleep(day(1))
 
 
+def test_what_is_wanted_in_another_way_does_not_wait() -> None:
+    other = Wanted(NAMES, Authority(DIRECTORY, email="ops@shop.test"))
+    elsewhere = Wanted(NAMES, Authority("https://other.test/dir"))
+    status = failed(Status(names=NAMES.all), "no", None, BEGIN, WANTED)
+    failing = Kept(NAMES, status)
+    assert isinstance(due(failing, WANTED, BEGIN), Sleep)
+    assert isinstance(due(failing, other, BEGIN), Renew)
+    asked = Kept(NAMES, failed(status, "slowly", 86_400.0, BEGIN, WANTED))
+    assert due(asked, other, BEGIN) == Sleep(day(1)), "the authority's own word holds for every order of it"
+    assert isinstance(due(asked, elsewhere, BEGIN), Renew)
+    assert isinstance(due(Kept(NAMES, failed(status, "no", None, BEGIN)), other, BEGIN), Sleep), "nobody knows which"
+
+
 def test_another_directory_or_profile_is_another_certificate() -> None:
     assert due(kept(), Wanted(NAMES, Authority("https://other.test/dir")), day(1)) == Renew(
         "another directory is wanted"

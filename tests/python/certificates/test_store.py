@@ -188,7 +188,7 @@ def test_what_is_not_taken_in(store: Store) -> None:
         ("", key, "no certificate in PEM"),
         ("x" * 300_000, key, "bytes"),
         (certificate, "hush", "no private key in PEM"),
-        (certificate, locked, "is encrypted"),
+        (certificate, locked, "has a password: `openssl pkey"),
         (certificate, weak.private_bytes(*_PEM), "1024 bits is too weak"),
         (certificate, ec.generate_private_key(ec.SECP256K1()).private_bytes(*_PEM), "of a kind that TLS servers"),
         (certificate, None, "no request was made here"),

@@ -57,6 +57,14 @@ def test_one_is_imported_listed_and_shown(folder: Path) -> None:
     assert "lockgate run" in certs(folder, "renew", "api.example.com", code=2).err
 
 
+def test_a_host_under_a_wildcard_names_its_certificate(folder: Path) -> None:
+    chain, _ = written(folder, "wild", "*.a1.example.com")
+    certs(folder, "import", "wild.pem", "--key", "wild.key")
+    assert certs(folder, "show", "x.a1.example.com").out == chain
+    assert "lockgate run" in certs(folder, "renew", "x.a1.example.com", code=2).err
+    assert "holds no certificate" in certs(folder, "show", "y.x.a1.example.com", code=2).err
+
+
 def test_what_cannot_be_used_is_refused(folder: Path) -> None:
     written(folder, "api", "api.example.com")
     written(folder, "other", "other.example.com")

@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from lockgate.admin.listen import elsewhere
-from lockgate.cli.status import _gates_wrong, _lines, _one_of, _several
+from lockgate.cli.status import _gates_wrong, _lines, _one_of, _several, unfit
 from lockgate.state import StateFolder
 from support.certificates import Authority
 from support.issuer import b64
@@ -413,3 +413,37 @@ apis:
     assert "secret-unfit" in said
     assert "secrets-not-all-renewed" in said
     assert "secrets-renewed" not in said
+
+
+def test_a_listener_that_passes_tls_on_is_named_as_one(processes: Processes, tmp_path: Path, cli: Cli) -> None:
+    (tmp_path / "lockgate.yaml").write_text(
+        f"""\
+version: 1
+listeners:
+  carried:
+    address: 127.0.0.1:{free_port()}
+    tls:
+      passthrough: [{{hosts: [db.example], upstream: db}}]
+  plain: {{address: "127.0.0.1:{free_port()}"}}
+admin: {{address: "127.0.0.1:0"}}
+upstreams: {{db: {{targets: ["tcp://127.0.0.1:9443"]}}}}
+apis: {{shop: {{hosts: [shop.example], upstream: "http://127.0.0.1:9001", authenticate: [api_key]}}}}
+"""
+    )
+    Running(processes, tmp_path).ready()
+    told = cli("status")
+    assert re.search(r"https://127\.0\.0\.1:\d+ \(carried\)", told), told
+    assert re.search(r"http://127\.0\.0\.1:\d+ \(plain\)", told), told
+
+
+def test_a_fault_is_said_once() -> None:
+    certificate = {"name": "a.example", "state": "missing", "listeners": ["public"], "hosts": ["a.example"]}
+    told: dict[str, Any] = {
+        "gate": {
+            "stats": {
+                "unfit": ["x.pem is gone", "x.pem is gone", "the certificate `a.example` has not been issued yet"]
+            }
+        },
+        "certificates": [certificate],
+    }
+    assert unfit(told) == ["x.pem is gone"]

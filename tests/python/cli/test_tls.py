@@ -178,3 +178,26 @@ def test_wrong_calls(tmp_path: Path, root: Made) -> None:
     assert "--only takes" in lockgate("tls", "audit", "--only", "doors", cwd=tmp_path).err
     (tmp_path / "lockgate.yaml").write_text("version: 2\n")
     assert lockgate("tls", "audit", cwd=tmp_path).code == 2
+
+
+def test_what_is_carried_on_unread_is_named_and_not_graded(tmp_path: Path) -> None:
+    (tmp_path / "lockgate.yaml").write_text(
+        """\
+version: 1
+listeners:
+  carried:
+    address: 127.0.0.1:0
+    tls:
+      passthrough: [{hosts: [db.example], upstream: db}]
+upstreams:
+  db: {targets: ["tcp://127.0.0.1:9443"]}
+  shop: {targets: ["http://127.0.0.1:9001"]}
+apis:
+  shop: {upstream: shop, authenticate: [api_key]}
+"""
+    )
+    ended = lockgate("tls", "audit", cwd=tmp_path)
+    assert ended.code == 0, ended.out + ended.err
+    assert "not graded: it carries TLS on unread (`passthrough`)" in ended.out
+    assert "tcp://127.0.0.1:9443" in ended.out
+    assert "1 looked at; all have A or better." in ended.out

@@ -27,6 +27,8 @@ SHOWN_ELSEWHERE = {
     "openapi-too-large",  # test_openapi.py; the document would be large.
     "certificate-expired",  # test_tls.py; a certificate kept here would be so one day, whatever it is to show.
     "certificate-not-valid-yet",  # The same.
+    "trust-without-authority",  # The same.
+    "crl-of-another",  # The same.
     "certificate-ends-soon",  # The same.
     "host-without-certificate",  # The same.
     "secret-readable",  # test_references.py; git keeps no such mode.

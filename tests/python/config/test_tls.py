@@ -6,8 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 from lockgate import _native
+from lockgate.certificates.chain import check_pair, read_chain, read_key
 from lockgate.config import ConfigErrors, load
 from lockgate.config.loaded import Loaded
 from support.certificates import Authority
@@ -165,14 +168,86 @@ def test_on_loopback_browsers_are_not_told_to_come_back_over_tls(tmp_path: Path)
         assert listener["tls"]["hsts"] == told
 
 
-@pytest.mark.parametrize(("days", "code"), [(-1, "certificate-expired"), (30, None)])
-def test_a_certificate_has_its_time(tmp_path: Path, days: int, code: str | None) -> None:
-    Authority(tmp_path).issue("shop", "shop.example", days=days)
-    said = "{public: {tls: {certificate: {chain: shop.pem, key: shop.key}}}}"
-    if code is None:
-        assert not read(tmp_path, said).warnings
-    else:
-        assert codes(tmp_path, said) == [code]
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ("", "the listener has no other, and a gate that serves nothing yet refuses to begin with it"),
+        (", imported: [b.example]", "a gate that does not show it yet turns away who asks for its names"),
+    ],
+)
+def test_a_certificate_that_ran_out_holds_up_nothing_else(tmp_path: Path, more: str, why: str) -> None:
+    authority = Authority(tmp_path)
+    said = f"{{public: {{tls: {{certificate: {{chain: shop.pem, key: shop.key}}{more}}}}}}}"
+    authority.issue("shop", "shop.example")
+    assert not read(tmp_path, said).warnings
+    authority.issue("shop", "shop.example", days=-1)
+    loaded = read(tmp_path, said)
+    [warning] = loaded.warnings
+    assert warning.code == "certificate-expired"
+    assert why in warning.message
+    assert "certificate-expired" in [row.code for row in loaded.findings()]
+    # What never was good is a slip, and stops the load as before.
+    (tmp_path / "shop.key").write_bytes(authority.issue("other", "other.example").key.read_bytes())
+    assert codes(tmp_path, said) == ["certificate-unfit"]
+
+
+def test_one_that_ran_out_towards_an_upstream_holds_up_nothing_else(tmp_path: Path) -> None:
+    Authority(tmp_path).issue("gate", "gate.example", days=-1)
+    upstreams = (
+        "upstreams: {shop: {targets: ['https://shop.internal'], "
+        "tls: {client_certificate: {chain: gate.pem, key: gate.key}}}}\n"
+    )
+    api = "apis: {shop: {upstream: shop, authenticate: [api_key]}}\n"
+    [warning] = read(tmp_path, "{public: {}}", upstreams, api).warnings
+    assert warning.code == "certificate-expired"
+    assert "calls no server of the upstream" in warning.message
+
+
+def test_who_may_issue_nothing_is_doubted_as_an_authority(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    authority.issue("shop", "shop.example")
+    authority.issue("leaf", "leaf.example")
+    tls = "certificate: {chain: shop.pem, key: shop.key}"
+    for trust, place in (
+        ("leaf.pem", "listeners.public.tls.client_certificates.trust"),
+        ("[authority.pem, leaf.pem]", "listeners.public.tls.client_certificates.trust.1"),
+    ):
+        [warning] = read(tmp_path, f"{{public: {{tls: {{{tls}, client_certificates: {{trust: {trust}}}}}}}}}").warnings
+        assert (warning.code, warning.path) == ("trust-without-authority", place)
+        assert warning.message.startswith("`leaf.pem` holds no certificate of an authority")
+    assert not read(tmp_path, f"{{public: {{tls: {{{tls}, client_certificates: {{trust: authority.pem}}}}}}}}").warnings
+
+
+def test_a_list_of_nobody_who_is_trusted_is_doubted(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    authority.issue("shop", "shop.example")
+    own = authority.revoke()
+    (tmp_path / "other").mkdir()
+    stranger = Authority(tmp_path / "other", "Somebody Else").revoke()
+    tls = "certificate: {chain: shop.pem, key: shop.key}"
+
+    def warnings(crl: str) -> list[str]:
+        clients = f"client_certificates: {{trust: authority.pem, crl: {crl}}}"
+        loaded = read(tmp_path, f"{{public: {{tls: {{{tls}, {clients}}}}}}}")
+        return [f"{warning.code} {warning.path}: {warning.message}" for warning in loaded.warnings]
+
+    assert not warnings(own.name)
+    [told] = warnings(f"other/{stranger.name}")
+    assert told.startswith("crl-of-another listeners.public.tls.client_certificates.crl: ")
+    assert "is a list of `CN=Somebody Else`, which is no authority of `trust`" in told
+    [told] = warnings(f"[{own.name}, other/{stranger.name}]")
+    assert told.startswith("crl-of-another listeners.public.tls.client_certificates.crl.1: ")
+
+
+def test_what_is_carried_on_is_found_and_warned_of_no_more(tmp_path: Path) -> None:
+    said = "{public: {address: 127.0.0.1:8443, tls: {passthrough: {hosts: db.example.com, upstream: db}}}}"
+    upstreams = "upstreams: {db: {targets: ['tcp://127.0.0.1:5432']}}\n"
+    loaded = read(tmp_path, said, upstreams)
+    assert not loaded.warnings
+    [row] = loaded.findings()
+    assert (row.code, row.severity) == ("passthrough-unjudged", "info")
+    assert row.object == "listeners.public.tls.passthrough"
+    assert "no policy sees what is carried on to `db`" in row.message
 
 
 def test_a_certificate_that_ends_soon_is_told_of(tmp_path: Path) -> None:
@@ -272,6 +347,33 @@ def test_a_host_of_an_api_that_no_certificate_is_for_is_warned_of(tmp_path: Path
         assert "`*.shop.example`, `shop.example`" in (warning.hint or "")
         # Where TLS is not spoken it is served.
         assert not read(tmp_path, said.replace("PLAIN", ", plain: {address: 127.0.0.1:8080}"), api=other).warnings
+
+
+def test_files_in_another_form_are_refused_with_the_remedy(tmp_path: Path) -> None:
+    issued = Authority(tmp_path).issue("shop", "shop.example")
+    certificate = x509.load_pem_x509_certificate(issued.chain.read_bytes())
+    (tmp_path / "der.pem").write_bytes(certificate.public_bytes(serialization.Encoding.DER))
+    key = serialization.load_pem_private_key(issued.key.read_bytes(), None)
+    form = serialization.PrivateFormat.PKCS8
+    locked = key.private_bytes(serialization.Encoding.PEM, form, serialization.BestAvailableEncryption(b"secret"))
+    (tmp_path / "locked.key").write_bytes(locked)
+    der = key.private_bytes(serialization.Encoding.DER, form, serialization.NoEncryption())
+    (tmp_path / "der.key").write_bytes(der)
+    for chain, own, why in (
+        ("shop.key", "shop.pem", "the files of `chain` and `key` may be swapped"),
+        ("shop.pem", "shop.pem", "name the file with the private key"),
+        ("der.pem", "shop.key", "`openssl x509 -inform DER -in CHAIN -out NEW.pem`"),
+        ("shop.pem", "der.key", "`openssl pkey -inform DER -in KEY -out NEW.key`"),
+        ("shop.pem", "locked.key", "`openssl pkey -in KEY -out NEW.key` writes it without one"),
+    ):
+        with pytest.raises(ConfigErrors) as refused:
+            read(tmp_path, f"{{public: {{tls: {{certificate: {{chain: {chain}, key: {own}}}}}}}}}")
+        assert why in refused.value.errors[0].message
+        if (chain, own) in {("shop.pem", "shop.pem"), ("der.pem", "shop.key")}:
+            continue
+        # What an import of the same files says.
+        with pytest.raises(ValueError, match=r"openssl|swapped"):
+            check_pair(read_chain((tmp_path / chain).read_bytes()), read_key((tmp_path / own).read_bytes()))
 
 
 def test_what_cannot_be_used_is_named_by_its_file(tmp_path: Path) -> None:

@@ -68,6 +68,29 @@ fn what_is_wrong_is_named_with_its_place() {
 }
 
 #[test]
+fn all_that_is_wrong_is_told_at_once() {
+    let mut config = setting("X-Team", "{who}");
+    config.request.set.insert("Host".into(), "a".into());
+    config.request.remove = vec!["X-Debug".into(), "x-debug".into()];
+    config
+        .request
+        .add
+        .insert("X-Both".into(), vec!["{a}".into(), "{b}".into()]);
+    config.response.hide = vec!["Date".into()];
+    let errors = Headers::all(&config, &[]).unwrap_err();
+    let places: Vec<_> = errors.iter().map(|error| &*error.pointer).collect();
+    let expected = [
+        "/request/remove/1",
+        "/request/set/Host",
+        "/request/set/X-Team",
+        "/request/add/X-Both",
+        "/request/add/X-Both",
+        "/response/hide/0",
+    ];
+    assert_eq!(places, expected);
+}
+
+#[test]
 fn there_is_a_bound_on_fields_and_on_values() {
     let mut config = Config::default();
     let values = vec!["a".to_owned(); MAX_FIELDS + 1];

@@ -18,7 +18,7 @@ use rustls::{Error, HandshakeKind, PeerIncompatible, ProtocolVersion};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio_rustls::StartHandshake;
 
-use super::{clients, reasons, Managed, Tls};
+use super::{clients, reasons, Lack, Managed, Tls};
 use crate::bundle::Protocol;
 use crate::clock::wall_ms;
 use crate::net::{ConnectionState, Incoming, Stream};
@@ -246,10 +246,12 @@ async fn shake(
         let (alert, reason) = if name.as_deref().and_then(|name| tls.carries(name)).is_some() {
             // The TLS library read what our own reader did not, or not in one way alone.
             (NAME_UNKNOWN_ALERT, &reasons::PASSTHROUGH_UNCLEAR)
-        } else if tls.is_waiting() {
-            (INTERNAL_ALERT, &reasons::NO_CERTIFICATE)
         } else {
-            (NAME_UNKNOWN_ALERT, &reasons::NAME_UNKNOWN)
+            match tls.lacks(name.as_deref()) {
+                Lack::Expired => (INTERNAL_ALERT, &reasons::GATE_EXPIRED),
+                Lack::Waiting => (INTERNAL_ALERT, &reasons::NO_CERTIFICATE),
+                Lack::Unknown => (NAME_UNKNOWN_ALERT, &reasons::NAME_UNKNOWN),
+            }
         };
         // Nothing was written so far: the alert is all that is said.
         let stream = say(started.io, alert).await;

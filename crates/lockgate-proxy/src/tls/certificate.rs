@@ -39,13 +39,15 @@ impl Certificate {
     /// # Errors
     /// What is wrong with them and what to do, in words; nothing of the key.
     pub fn read(chain: &[u8], key: &[u8]) -> Result<Self, String> {
+        let given = chain;
         let chain = read_chain(chain)?;
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| {
-            "the key is no private key in PEM (PKCS#8, PKCS#1 or SEC1) without a password"
-        })?;
         let [leaf, rest @ ..] = &*chain else {
-            return Err("the chain holds no certificate".to_owned());
+            return Err(no_chain(given).to_owned());
         };
+        if holds(key, "BEGIN ENCRYPTED PRIVATE KEY") || holds(key, "Proc-Type: 4,ENCRYPTED") {
+            return Err(PASSWORD.to_owned());
+        }
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| no_key(key))?;
         let (_, parsed) = X509Certificate::from_der(leaf)
             .map_err(|_| "the certificate cannot be read: it is no X.509")?;
         follows(&parsed, rest)?;
@@ -68,13 +70,52 @@ impl Certificate {
     pub fn valid_at(&self, now_s: i64) -> Result<(), String> {
         if now_s > self.not_after {
             let days = (now_s - self.not_after) / 86_400;
-            return Err(format!("the certificate expired {days} days ago: renew it"));
+            let plural = if days == 1 { "" } else { "s" };
+            return Err(match days {
+                0 => "the certificate expired today: renew it".to_owned(),
+                _ => format!("the certificate expired {days} day{plural} ago: renew it"),
+            });
         }
         if now_s < self.not_before {
             return Err("the certificate is not valid yet: look at the clock".to_owned());
         }
         Ok(())
     }
+}
+
+const PASSWORD: &str = "the key has a password: `openssl pkey -in KEY -out NEW.key` writes it without one; give that file to nobody (mode 0600)";
+
+/// What a file without certificates is, as far as it shows.
+fn no_chain(given: &[u8]) -> &'static str {
+    if holds(given, "PRIVATE KEY-----") {
+        "the chain holds a private key and no certificate: the files of `chain` and `key` may be swapped"
+    } else if is_der(given) {
+        "the chain is in DER and not in PEM: `openssl x509 -inform DER -in CHAIN -out NEW.pem` turns it into that"
+    } else {
+        "the chain holds no certificate"
+    }
+}
+
+/// What a file without a key is, as far as it shows.
+fn no_key(given: &[u8]) -> &'static str {
+    if holds(given, "BEGIN CERTIFICATE-----") {
+        "the key's file holds a certificate and no key: name the file with the private key"
+    } else if is_der(given) {
+        "the key is in DER and not in PEM: `openssl pkey -inform DER -in KEY -out NEW.key` turns it into that"
+    } else {
+        "the key is no private key in PEM (PKCS#8, PKCS#1 or SEC1) without a password"
+    }
+}
+
+fn holds(given: &[u8], words: &str) -> bool {
+    given
+        .windows(words.len())
+        .any(|window| window == words.as_bytes())
+}
+
+/// Whether it begins as a DER sequence of more than 127 bytes does, and so no text.
+fn is_der(given: &[u8]) -> bool {
+    matches!(given, [0x30, 0x81..=0x83, ..])
 }
 
 fn certified(

@@ -48,12 +48,24 @@ impl Kept {
     }
 }
 
+/// What has come of a certificate.
+#[derive(Debug)]
+pub enum Found {
+    /// It is good, or was when it was read.
+    Good(Arc<Certificate>),
+    /// It ran out, and was never shown: for which names, and since when in words.
+    Expired(Vec<String>, String),
+    /// There is none yet.
+    Missing,
+}
+
 /// Of what TLS was made: if nothing of it has changed, neither do its tickets.
 #[derive(Debug, PartialEq)]
 struct Made {
     wanted: bundle::Tls,
     protocols: Vec<Protocol>,
     parts: Vec<usize>,
+    expired: Vec<String>,
 }
 
 /// Where certificates are read from.
@@ -66,26 +78,25 @@ pub struct Source<'a> {
     pub managed: &'a dyn Fn(&str) -> Option<Pem>,
     /// Whether what cannot be read, and never could, is an error; else its place stays empty.
     pub strict: bool,
+    /// Whether nothing served so far, so that a listener which could show nothing is refused.
+    pub first: bool,
     /// Told what is not as it should be, in words.
     pub unfit: &'a dyn Fn(String),
 }
 
 impl Source<'_> {
-    /// A certificate; none where there is none yet, and that is borne.
+    /// A certificate, as far as it can be had.
     ///
     /// # Errors
     /// What is wrong with it, in words.
-    pub fn certificate(
-        &self,
-        wanted: &bundle::Certificate,
-    ) -> Result<Option<Arc<Certificate>>, String> {
+    pub fn certificate(&self, wanted: &bundle::Certificate) -> Result<Found, String> {
         let read = match wanted {
             bundle::Certificate::Files(files) => self.files(files),
             bundle::Certificate::Managed(name) => match (self.managed)(name) {
                 Some(found) => Ok(found),
                 None => {
                     (self.unfit)(format!("the certificate `{name}` has not been issued yet"));
-                    return Ok(None);
+                    return Ok(Found::Missing);
                 }
             },
         };
@@ -95,13 +106,17 @@ impl Source<'_> {
         if let (Ok((print, _)), Some((before, found))) = (&good, kept.get(wanted)) {
             if print == before {
                 lock(&self.kept.troubles).remove(wanted);
-                return Ok(Some(Arc::clone(found)));
+                return Ok(Found::Good(Arc::clone(found)));
             }
         }
+        let mut expired = None;
         let made = good.and_then(|(print, read)| {
             let found = made(&read)?;
             let now_s = i64::try_from(wall_ms() / 1_000).unwrap_or(i64::MAX);
-            found.valid_at(now_s)?;
+            if let Err(cause) = found.valid_at(now_s) {
+                expired = (now_s > found.not_after).then_some(found.names);
+                return Err(cause);
+            }
             Ok((print, Arc::new(found)))
         });
         let mut troubles = lock(&self.kept.troubles);
@@ -110,7 +125,13 @@ impl Source<'_> {
             Err(cause) => troubles.insert(wanted.clone(), cause.clone()),
         };
         drop(troubles);
-        self.fallen_back(&mut kept, wanted, made, &wanted.to_string())
+        if let (Some(names), Err(cause), false) = (expired, &made, kept.contains_key(wanted)) {
+            // That it ran out is no slip in a configuration, and what else that says holds.
+            (self.unfit)(format!("{wanted}: {cause}"));
+            return Ok(Found::Expired(names, cause.clone()));
+        }
+        let found = self.fallen_back(&mut kept, wanted, made, &wanted.to_string())?;
+        Ok(found.map_or(Found::Missing, Found::Good))
     }
 
     /// Whom clients are vouched for by.
@@ -165,6 +186,7 @@ impl Source<'_> {
             wanted: wanted.clone(),
             protocols: protocols.to_vec(),
             parts: tls.parts(),
+            expired: tls.expired.names(),
         };
         let mut kept = lock(&self.kept.tls);
         if let Some((before, found)) = kept.get(address) {
@@ -194,9 +216,9 @@ impl Source<'_> {
             .collect();
         let client = match &wanted.client {
             Some(client) => match self.certificate(client)? {
-                Some(found) => Some(found),
+                Found::Good(found) => Some(found),
                 // Without what it is to show, the gate would be somebody else.
-                None => return Ok(None),
+                Found::Expired(..) | Found::Missing => return Ok(None),
             },
             None => None,
         };

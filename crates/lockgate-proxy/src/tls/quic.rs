@@ -17,7 +17,7 @@ use quinn_proto::{ConnectionId, Side, TransportError, TransportErrorCode};
 use rustls::pki_types::CertificateDer;
 
 use super::accept::{distrusts, fingerprint, shown, Failed, Hello};
-use super::{reasons, Clients, Names, Secured, Tls};
+use super::{reasons, Clients, Lack, Names, Secured, Tls};
 use crate::bundle::{Protocol, TlsVersion};
 use crate::clock::wall_ms;
 
@@ -25,6 +25,8 @@ use crate::clock::wall_ms;
 const DECODE_ERROR: u8 = 50;
 const INTERNAL_ERROR: u8 = 80;
 const UNRECOGNIZED_NAME: u8 = 112;
+/// Goes with the alert, which says the same of a certificate that there is none of yet.
+const EXPIRED: &str = "the certificate for this name expired";
 /// Bytes of a handshake message's type and length.
 const HEADER: usize = 4;
 
@@ -134,10 +136,10 @@ impl Shaking {
         let name: Option<Box<str>> = name.map(|name| name.to_ascii_lowercase().into());
         let tls = &self.config.tls;
         let Some(place) = tls.place(name.as_deref()) else {
-            return Err(if tls.is_waiting() {
-                alert(INTERNAL_ERROR, "there is no certificate yet")
-            } else {
-                alert(UNRECOGNIZED_NAME, "no certificate is good for this name")
+            return Err(match tls.lacks(name.as_deref()) {
+                Lack::Expired => alert(INTERNAL_ERROR, EXPIRED),
+                Lack::Waiting => alert(INTERNAL_ERROR, "there is no certificate yet"),
+                Lack::Unknown => alert(UNRECOGNIZED_NAME, "no certificate is good for this name"),
             });
         };
         let Some(config) = &tls.rules[place.rules].quic else {
@@ -301,6 +303,7 @@ pub(super) fn config(
 pub fn failure(error: &quinn_proto::ConnectionError) -> ReasonRef {
     use quinn_proto::ConnectionError as Lost;
     let code = match error {
+        Lost::TransportError(error) if error.reason == EXPIRED => return &reasons::GATE_EXPIRED,
         Lost::TransportError(error) => u64::from(error.code),
         // Its alert is the client's own word.
         Lost::ConnectionClosed(closed) => {

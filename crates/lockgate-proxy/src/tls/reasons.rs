@@ -64,6 +64,9 @@ lockgate_wire::reasons! { "tls", Client:
     PASSTHROUGH_TO_ITSELF = "tls-passthrough-to-itself", 502,
         "This name leads back to the gate.",
         "A target of the `passthrough`'s upstream is an address at which the gate itself listens: what is carried there would come in again, and again. Let `targets` name the server that ends TLS for the name.";
+    GATE_EXPIRED = "tls-certificate-expired", 503,
+        "The gate's certificate for this name has expired.",
+        "It had expired when the gate read it, and what has expired is never shown anew; other names are served. Renew it: the gate takes the new file up by itself. `lockgate status` says which it is.";
     NO_CERTIFICATE = "tls-no-certificate", 503,
         "The gate has no certificate yet.",
         "The listener's certificate could not be read, or has not been issued so far. `lockgate certs` and `lockgate status` say which and why.";

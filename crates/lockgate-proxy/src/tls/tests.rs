@@ -35,9 +35,19 @@ impl Authority {
 
     /// A certificate's DER and PEM, and its key.
     fn issue(&self, names: &[&str], serial: u64) -> (CertificateDer<'static>, String, String) {
+        self.issue_until(names, serial, 4096)
+    }
+
+    fn issue_until(
+        &self,
+        names: &[&str],
+        serial: u64,
+        end: i32,
+    ) -> (CertificateDer<'static>, String, String) {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).unwrap();
         params.serial_number = Some(SerialNumber::from(serial));
+        params.not_after = rcgen::date_time_ymd(end, 1, 1);
         let key = KeyPair::generate().unwrap();
         let made = params.signed_by(&key, &self.0).unwrap();
         (made.der().clone(), made.pem(), key.serialize_pem())
@@ -86,6 +96,15 @@ impl Disk {
     }
 
     fn made(&self, wanted: &bundle::Tls, strict: bool) -> Result<Arc<Tls>, Vec<ConfigError>> {
+        self.made_after(wanted, strict, true)
+    }
+
+    fn made_after(
+        &self,
+        wanted: &bundle::Tls,
+        strict: bool,
+        first: bool,
+    ) -> Result<Arc<Tls>, Vec<ConfigError>> {
         let source = Source {
             kept: &self.kept,
             file: &|path: &Path, _| {
@@ -95,6 +114,7 @@ impl Disk {
             },
             managed: &|_| None,
             strict,
+            first,
             unfit: &|words| self.told.borrow_mut().push(words),
         };
         source.tls("127.0.0.1:443", wanted, &[Protocol::Http2, Protocol::Http1])
@@ -240,6 +260,49 @@ fn what_never_was_good_is_refused_or_told_of() {
     let tls = disk.made(&wanted(&["a"]), false).unwrap();
     assert!(tls.place(None).is_none() && tls.place(Some("a.example")).is_none());
     assert_eq!(disk.told.borrow().len(), 1);
+}
+
+#[test]
+fn one_that_ran_out_takes_no_other_host_down() {
+    let (authority, disk) = (Authority::new("A"), Disk::default());
+    disk.put("a", &authority.issue(&["a.example"], 1));
+    let past = 2020;
+    disk.put(
+        "old",
+        &authority.issue_until(&["old.example", "*.old.example"], 2, past),
+    );
+    let tls = disk.made(&wanted(&["old", "a"]), true).unwrap();
+    assert!(tls.place(Some("a.example")).is_some());
+    assert_eq!(tls.certificates().len(), 1);
+    for name in ["old.example", "x.old.example"] {
+        assert!(tls.place(Some(name)).is_none(), "never shown anew");
+        assert_eq!(tls.lacks(Some(name)), Lack::Expired);
+    }
+    assert_eq!(tls.lacks(Some("b.example")), Lack::Unknown);
+    assert!(disk.told.borrow()[0].contains("the certificate expired"));
+    // Alone it is no beginning; where something serves already, it holds up no change.
+    let errors = disk.made(&wanted(&["old"]), true).unwrap_err();
+    assert!(errors[0].message.contains("the certificate expired"));
+    let tls = disk.made_after(&wanted(&["old"]), true, false).unwrap();
+    assert!(tls.place(None).is_none());
+    assert_eq!(tls.lacks(None), Lack::Expired);
+    disk.put("old", &authority.issue(&["old.example"], 3));
+    let renewed = disk.made(&wanted(&["old"]), true).unwrap();
+    assert!(renewed.place(Some("old.example")).is_some());
+}
+
+#[test]
+fn one_that_runs_out_at_work_is_shown_until_there_is_another() {
+    let (authority, disk) = (Authority::new("A"), Disk::default());
+    disk.put("a", &authority.issue(&["a.example"], 1));
+    let first = disk.made(&wanted(&["a"]), true).unwrap();
+    let past = 2020;
+    disk.put("a", &authority.issue_until(&["a.example"], 2, past));
+    assert!(Arc::ptr_eq(
+        &first,
+        &disk.made(&wanted(&["a"]), true).unwrap()
+    ));
+    assert!(disk.told.borrow()[0].contains("the last good one serves on"));
 }
 
 #[test]
@@ -418,7 +481,11 @@ fn a_listener_may_end_nothing() {
     let mut wanted = wanted(&[]);
     wanted.passthrough = vec![carrying(&["db.example"], &[])];
     let tls = Disk::default().made(&wanted, true).unwrap();
-    assert!(!tls.is_waiting(), "no certificate will ever come");
+    assert_eq!(
+        tls.lacks(None),
+        Lack::Unknown,
+        "no certificate will ever come"
+    );
     assert_eq!(
         (tls.place(None), tls.place(Some("shop.example"))),
         (None, None)

@@ -34,6 +34,7 @@ class GateStatus(BaseModel):
     pid: int | None = None
     version: str | None = None
     addresses: dict[str, str] = Field(default={}, description="Where its listeners really listen.")
+    tls: list[str] = Field(default=[], description="Those of its listeners whose clients speak TLS.")
     bundle: dict[str, Any] | None = Field(default=None, description="Sequence and hash of what it serves.")
     facts_seq: int | None = None
     facts_behind: bool | None = Field(default=None, description="Whether it lacks facts that are written down.")
@@ -91,11 +92,14 @@ async def _gate(control: WithControl) -> GateStatus:
     if gate is None:
         return GateStatus(up=False)
     answer = await gate.ask("stats")
+    loaded = control.reloader.loaded
+    listeners = {} if loaded is None else loaded.document.listeners
     return GateStatus(
         up=True,
         pid=gate.pid,
         version=gate.version,
         addresses=gate.addresses,
+        tls=[name for name, listener in listeners.items() if listener.tls is not None],
         bundle={"sequence": gate.bundle_sequence, "hash": gate.bundle_hash} if gate.bundle_hash else None,
         facts_seq=gate.facts_seq,
         facts_behind=await control.link.behind(gate),

@@ -22,7 +22,7 @@ from lockgate.admin.certificates.rows import Row
 from lockgate.admin.findings import Findings
 from lockgate.admin.journal import Journal
 from lockgate.admin.link import LinkServer
-from lockgate.certificates import AcmeError, Kept, Names, Store, Wanted, keep, obtain
+from lockgate.certificates import AcmeError, Kept, Names, Store, Wanted, check, keep, obtain
 from lockgate.config import Loaded, ManagedCertificate
 from lockgate.outgoing import Rules
 from lockgate.state import StateError, StateFolder
@@ -120,7 +120,7 @@ class Certificates:
     async def row(self, name: str) -> Row:
         """One of them, by its name or by a host that it is for."""
         every = await self.rows()
-        found = [row for row in every if row.name == name] or [row for row in every if name in row.hosts]
+        found = rows.called(every, name)
         if not found:
             raise CertificateUnknownError(f"there is no certificate {name!r}: `lockgate certs list` names them all")
         return found[0]
@@ -311,6 +311,14 @@ class _Followed:
             await self._failed(wanted.names, f"a fault of Lockgate's: {type(error).__name__}")
         else:
             await self._changed(kept)
+            # At once: until the authority is asked, another moment of renewal would be told.
+            await self._ask_window(wanted, store)
+
+    async def _ask_window(self, wanted: Wanted, store: Store) -> None:
+        try:
+            await check(wanted, store)
+        except (StateError, OSError) as error:
+            log.warning("certificate-store-failing", names=str(wanted.names), cause=str(error))
 
     async def _follow(self) -> None:
         store = await self._keeper.store()

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from lockgate.admin.findings import Seen, Severity
-from lockgate.certificates import Kept, Store, Wanted, renew_at
+from lockgate.certificates import Kept, Names, Store, Wanted, renew_at
 from lockgate.certificates.chain import Chain, read_chain
-from lockgate.certificates.schedule import LATEST_PART
+from lockgate.certificates.schedule import LATEST_PART, changed, not_before
 from lockgate.config import Loaded, ManagedCertificate
 from lockgate.printable import printable
 from lockgate.state import StateError
@@ -59,6 +59,11 @@ def of_kept(said: ManagedCertificate, kept: Kept, wanted: Wanted | None, why: st
     """A certificate that is looked after here. `why` is what keeps it from being ordered at all."""
     status, now = kept.status, datetime.now(UTC)
     error, at = (why, None) if why is not None else (status.last_error, status.last_error_at)
+    again = status.next_attempt
+    if wanted is not None:
+        again = not_before(status, wanted)
+        if why is None and changed(status, wanted):
+            error, at = None, None  # It is of a way that nobody wants any more.
     when = renew_at(kept, wanted, now) if wanted is not None and kept.chain is not None else None
     return Row(
         name=said.name,
@@ -74,9 +79,18 @@ def of_kept(said: ManagedCertificate, kept: Kept, wanted: Wanted | None, why: st
         issued_ms=_ms(status.issued),
         last_error=error,
         last_error_ms=_ms(at),
-        next_attempt_ms=_ms(status.next_attempt),
+        next_attempt_ms=_ms(again),
         working=working,
         **_of_chain(kept.chain),
+    )
+
+
+def called(every: Sequence[Row], name: str) -> list[Row]:
+    """Those of a name or, where there is none, of a host that they are good for: by itself, else under a wildcard."""
+    return (
+        [row for row in every if row.name == name]
+        or [row for row in every if name in row.hosts]
+        or [row for row in every if row.hosts and Names.of(row.hosts).holds(name)]
     )
 
 
