@@ -465,7 +465,7 @@ impl Gate {
     pub fn metrics(&self) -> String {
         let mut out = String::with_capacity(16 * 1024);
         self.shared.metrics.write(&mut out);
-        status::write(&self.shared, &self.tls, &mut out);
+        status::write(&self.shared, &self.stats(), &mut out);
         self.shared.ledger.write(&mut out);
         out
     }
@@ -473,7 +473,9 @@ impl Gate {
     /// Numbers for people.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        status::stats(&self.shared, &self.tls, self.workers.len())
+        let mut stats = status::stats(&self.shared, &self.tls, self.workers.len());
+        stats.ready &= !self.closed.load(Ordering::Acquire);
+        stats
     }
 
     /// Serves by the last good bundle, where there is one.

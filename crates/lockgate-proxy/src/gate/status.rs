@@ -146,8 +146,7 @@ pub(super) fn stats(shared: &Shared, kept: &Kept, workers: usize) -> Stats {
     }
 }
 
-pub(super) fn write(shared: &Shared, kept: &Kept, out: &mut String) {
-    let stats = stats(shared, kept, 0);
+pub(super) fn write(shared: &Shared, stats: &Stats, out: &mut String) {
     let tokens = shared.tokens.counts();
     let (asked, spared) = shared.refetches.counts();
     let (inquired, uninquired, known) = shared.inquiries.counts();
@@ -160,7 +159,7 @@ pub(super) fn write(shared: &Shared, kept: &Kept, out: &mut String) {
         (
             "lockgate_ready",
             "gauge",
-            "Whether there is a bundle to serve by.",
+            "Whether clients are let in: there is a bundle to serve by.",
             u64::from(stats.ready),
         ),
         (

@@ -136,9 +136,9 @@ fn a_closed_gate_lets_nobody_in_before_it_is_said_by_which_bundle() {
     // The last good one, once somebody says that this is it.
     let gate = house.start_so(true).unwrap();
     assert_eq!(known(&gate), Some(7));
-    assert!(gate.addresses().is_empty());
+    assert!(gate.addresses().is_empty() && !gate.stats().ready);
     assert!(!gate.renew_secrets().unwrap());
-    assert!(gate.let_in().unwrap() && answers(&gate));
+    assert!(gate.let_in().unwrap() && answers(&gate) && gate.stats().ready);
     assert!(!gate.let_in().unwrap(), "it is open");
     drop(gate);
     // Or another, unless it cannot be served; and none from before.
