@@ -314,6 +314,7 @@ for _coding in ("gzip", "br", "zstd"):
     ATTACKERS[f"bombs of {_coding}"] = bombs_of(_coding)
 ATTACKERS["initials"] = quic.initials
 ATTACKERS["quic handshakes"] = quic.quic_handshakes
+ATTACKERS["http3 unread"] = quic.unread
 for _name, (_flood, _) in quic.FLOODS.items():
     ATTACKERS[f"http3 {_name}"] = _flood
 ATTACKERS["header bombs"] = lambda attacker: attacker.flood(bombs)

@@ -195,6 +195,15 @@ ATTACKS = (
         Hurts.COMES,
         http3=True,
     ),
+    Attack(
+        "http3 unread",
+        (SLOW[0], "limits.write_timeout"),
+        {"connections_per_ip": 20, "write_timeout_ms": 2_000},
+        {**NEVER, **ADDRESS},
+        (FULL,),
+        Hurts.FILLS,
+        http3=True,
+    ),
     *(
         Attack(f"http3 {name}", FRAMES, {}, MANY_FRAMES, (refused(reason),), Hurts.LASTS, http3=True)
         for name, (_, reason) in quic.FLOODS.items()

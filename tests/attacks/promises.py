@@ -97,7 +97,7 @@ PROMISES = (
     Promise(
         "Windows that are never opened",
         "`limits.write_timeout`, `limits.connections_per_ip`; answers wait with the upstream, not in the gate",
-        ("windows",),
+        ("windows", "http3 unread"),
         ("tests/gateway/test_http2_floods.py", "tests/gateway/test_http3.py"),
     ),
     Promise(

@@ -26,6 +26,8 @@ INITIALS = 100
 """First packets that are made beforehand: making one takes longer than answering it."""
 AT_ONCE = 50
 WAITS = 0.05
+WIDE = 1 << 30
+"""A window that bounds nothing."""
 ONE_WAY = 0x21
 """A kind of stream that nobody knows (RFC 9114 section 6.2.3)."""
 
@@ -59,6 +61,31 @@ def quic_handshakes(attacker: Attacker) -> None:
                 sock.sendto(proof, ("127.0.0.1", attacker.port))
                 attacker.got.sent += len(proof)
                 attacker.got.opened += 1
+
+
+def unread(attacker: Attacker) -> None:
+    """A large answer over each of many connections, of which nothing is acknowledged."""
+    crowd: list[Http3] = []
+    while attacker.goes_on():
+        try:
+            web = Http3(attacker.port, attacker.trust, source=SOURCE, window=WIDE)
+        except (Ended, TimeoutError):
+            time.sleep(WAITS)  # sleep: the attack is to wait
+            continue
+        web.ask("/large")
+        crowd.append(web)
+    for web in crowd:
+        heard = -1
+        while web.ended is None and len(web.came) > heard:
+            heard = len(web.came)
+            web.hear(0.001)
+        if web.ended is None:
+            attacker.got.held += 1
+        else:
+            attacker.got.closed += 1
+        attacker.got.sent += sum(map(len, web.sent))
+        web.close()
+    attacker.got.opened = len(crowd)
 
 
 def over_http3(

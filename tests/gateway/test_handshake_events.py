@@ -88,6 +88,18 @@ def test_a_client_that_does_not_take_the_certificate(gate: Gate, auto: AutoUpstr
     assert (event["reason"], event["host"]) == ("tls-certificate-not-taken", "shop.example")
 
 
+def test_a_certificate_that_ran_out(gate: Gate, auto: AutoUpstream, authority: Authority) -> None:
+    old = authority.issue("old", "old.example", days=-1)
+    gate.load(serving(auto, bundles.tls(old, authority.issue("shop", "shop.example"))))
+    event = refused(gate, context(authority.pem), "old.example")
+    assert (event["reason"], event["host"]) == ("tls-certificate-expired", "old.example")
+    with pytest.raises(Ended):
+        Http3(gate.port(), authority.pem, "old.example")
+    until(lambda: len(gate.now_written(reason="tls-certificate-expired")) == 2, "the one over QUIC")
+    over_quic = gate.now_written(reason="tls-certificate-expired")[1]
+    assert over_quic["ja4"].startswith("q13d")
+
+
 def test_the_same_over_quic(gate: Gate, auto: AutoUpstream, authority: Authority) -> None:
     gate.load(serving(auto, bundles.tls(authority.issue("shop", "shop.example"))))
     with pytest.raises(Ended):

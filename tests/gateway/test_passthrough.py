@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import select
 import shutil
 import socket
 import ssl
-import struct
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
 from gateway.harness import bundles
+from gateway.harness.ending import Refusal, ending
 from gateway.harness.gate import Gate
 from gateway.harness.hellos import hello, message_of, records, trusting
 from gateway.harness.secure import Http2, connect, context, secure
 from gateway.harness.upstream import AutoUpstream, Upstream
 from gateway.harness.wire import WITHIN, Client, Wire
 from lockgate.config.bundle_types import Bundle, HealthCheck, Passthrough, Tls
-from support.certificates import Authority, Issued
+from support.certificates import Authority
 from support.ports import free_port
 from support.waiting import until
 
@@ -40,54 +39,6 @@ MIB = 2**20
 def authority(tmp_path: Path) -> Authority:
     """Who vouches for the gate, and for the servers behind it."""
     return Authority(tmp_path)
-
-
-Refusal = Literal["closes", "resets", "alerts"]
-"""What a server does with hellos for other names than `db.example`."""
-
-
-@contextmanager
-def ending(issued: Issued, refusal: Refusal | None = None) -> Iterator[int]:
-    """A server that ends TLS itself, says which name it was asked for, and echoes what it is told."""
-    how = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    how.load_cert_chain(issued.chain, issued.key)
-    asked: dict[int, str | None] = {}
-
-    def hear(ours: object, name: str | None, _how: ssl.SSLContext) -> int | None:
-        asked[id(ours)] = name
-        if refusal is None or name == "db.example":
-            return None
-        assert isinstance(ours, ssl.SSLSocket)
-        if refusal == "resets":
-            ours.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        if refusal != "alerts":
-            # Before OpenSSL has a word to say.
-            os.close(ours.detach())
-        return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
-
-    how.sni_callback = hear
-
-    def converse(raw: socket.socket) -> None:
-        try:
-            with how.wrap_socket(raw, server_side=True) as sock:
-                sock.sendall(f"{asked.pop(id(sock), None)}\n".encode())
-                while said := sock.recv(2**16):
-                    sock.sendall(said)
-        except OSError:
-            raw.close()
-
-    with socket.create_server(("127.0.0.1", 0), backlog=128) as listening:
-
-        def serve() -> None:
-            while True:
-                try:
-                    raw, _ = listening.accept()
-                except OSError:
-                    return
-                threading.Thread(target=converse, args=(raw,), daemon=True).start()
-
-        threading.Thread(target=serve, daemon=True).start()
-        yield int(listening.getsockname()[1])
 
 
 def carrying(

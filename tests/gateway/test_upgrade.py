@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,10 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.harness.ending import ending
+from gateway.harness.hellos import trusting
 from gateway.harness.http3 import Http3
+from gateway.harness.secure import connect
 from gateway.harness.upstream import AutoUpstream, Upstream
 from gateway.harness.wire import Client, Closed, Wire, answer, request
 from lockgate import _native
@@ -231,6 +234,50 @@ def test_a_revocation_reaches_the_gate_that_retires(tmp_path: Path, upstream: Up
         got = slow.message()
         assert (got.status, got.body, got.get("connection")) == (200, b"in the end", "close")
     until(lambda: "process-retired" in running.output, "the old gate to end")
+
+
+CARRIED = """\
+version: 1
+listeners:
+  public:
+    address: "{gate}"
+    tls: {{passthrough: [{{hosts: [{hosts}], upstream: legacy}}]}}
+  plain: {{address: "127.0.0.1:0"}}
+upstreams: {{legacy: {{targets: ["tcp://127.0.0.1:{port}"]}}}}
+apis: {{shop: {{path: /, upstream: "http://127.0.0.1:9", authenticate: [api_key]}}}}
+"""
+
+
+def test_what_is_carried_on_outlives_a_reload_and_an_upgrade(tmp_path: Path, processes: Processes) -> None:
+    """A TLS connection to the server behind goes on, and ends with the time of the gate that has it."""
+    authority = Authority(tmp_path)
+    theirs = authority.issue("theirs", "db.example")
+    gate, config = f"127.0.0.1:{free_port()}", tmp_path / "lockgate.yaml"
+    with ending(theirs) as port:
+        config.write_text(CARRIED.format(gate=gate, hosts="db.example", port=port), encoding="utf-8")
+        running = Running(processes, tmp_path, "--workers", "2", "--drain-timeout", "6s").ready()
+        bundle = running.serving()["gate"]["bundle"]
+        at, how = int(gate.rpartition(":")[2]), trusting(authority.pem)
+        with connect(at, how, "db.example") as old:
+
+            def still(word: bytes) -> None:
+                old.sendall(word)
+                assert old.recv(100) == word
+
+            assert old.recv(100) == b"db.example\n"
+            still(b"before")
+            config.write_text(CARRIED.format(gate=gate, hosts="db.example, new.example", port=port), encoding="utf-8")
+            until(lambda: running.serving()["gate"]["bundle"] != bundle, "the changed configuration")
+            still(b"after a reload")
+            assert upgrade(running.folder)["result"] == "done"
+            still(b"after an upgrade")
+            with connect(at, how, "db.example") as new:
+                assert new.recv(100) == b"db.example\n"
+                until(lambda: "process-retired" in running.output, "the old gate to end")
+                with suppress(OSError):
+                    assert old.recv(100) == b"", "its time is over"
+                new.sendall(b"on the new gate")
+                assert new.recv(100) == b"on the new gate"
 
 
 @contextmanager

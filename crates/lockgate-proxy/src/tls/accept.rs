@@ -319,6 +319,10 @@ async fn hear(mut stream: Incoming, tls: &Tls, known: &Cell<Hello>) -> Result<He
         let mut came = &bytes[..count];
         // A TLS record begins with its type, 22; HTTP begins with a method.
         if std::mem::take(&mut first) && came[0].is_ascii_uppercase() {
+            // Version 1 of the PROXY protocol does so too, and is no request.
+            if came.starts_with(b"PROXY ") {
+                return Err(Refused::from(&reasons::NOT_TLS));
+            }
             let stream = say(stream, PLAIN_ANSWER).await;
             return Err(Refused(&reasons::PLAIN_HTTP, Some(stream)));
         }

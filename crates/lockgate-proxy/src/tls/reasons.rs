@@ -7,7 +7,7 @@ lockgate_wire::reasons! { "tls", Client:
         "The request came without TLS. Ask again with https:// and the same port.";
     NOT_TLS = "tls-not-tls", 400,
         "This is not TLS.",
-        "What the client sent is no TLS handshake. Something else speaks to this port, or a proxy in front sends the PROXY protocol that the listener does not expect.";
+        "What the client sent is no TLS handshake. Something else speaks to this port, or a proxy in front sends the PROXY protocol: the listener wants `proxy_protocol: true`, and the proxy's address among its `trusted_proxies`.";
     TOO_OLD = "tls-version-too-old", 400,
         "The client offers no TLS version that is taken.",
         "TLS 1.2 is the oldest that Lockgate speaks; the listener's `tls.minimum` may want 1.3. Renew the client.";

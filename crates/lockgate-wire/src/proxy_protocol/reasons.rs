@@ -2,8 +2,8 @@
 
 reasons! { "proxy-protocol", Client:
     MISSING = "proxy-protocol-missing", 400,
-        "The connection does not begin with a PROXY protocol header.",
-        "This listener takes connections from a load balancer that sends the header. Switch the PROXY protocol on there, or call the load balancer's address.";
+        "The connection does not begin with a whole PROXY protocol header.",
+        "This listener takes connections from a load balancer that sends the header. Switch the PROXY protocol on there, or call the load balancer's address. A header that was begun has to be whole within `limits.head_timeout`.";
     MALFORMED = "proxy-protocol-malformed", 400,
         "The PROXY protocol header is malformed.",
         "The load balancer is at fault; compare what it sends with HAProxy's proxy-protocol.txt, 2.1 and 2.2.";
