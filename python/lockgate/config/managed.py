@@ -85,8 +85,8 @@ def plan(document: Document, references: References, held: Mapping[str, set[str]
     planner = _Planner(document, references, held)
     for name, listener in document.listeners.items():
         if listener.tls is not None:
-            for host in listener.tls.imported:
-                planner.imported(name, host)
+            for number, host in enumerate(listener.tls.imported):
+                planner.imported(name, host, number)
             if listener.tls.acme is not None:
                 planner.acme(name, listener.tls.acme)
     return planner.managed
@@ -99,7 +99,17 @@ class _Planner:
         self.held = held
         self.managed = Managed()
 
-    def imported(self, listener: str, host: str) -> None:
+    def imported(self, listener: str, host: str, number: int) -> None:
+        path: Path = ("listeners", listener, "tls", "imported", number)
+        if host in self.managed.by_listener.get(listener, ()):
+            self.document.problems.add(
+                self.document.value_region(*path),
+                "imported-twice",
+                f"{shown(host)} is named twice, and shown once",
+                severity="warning",
+                hint="take it out here, or name the other host that was meant",
+                path=path,
+            )
         self.managed.add(listener, ManagedCertificate(host, (host,), (), None))
 
     def acme(self, listener: str, acme: Acme) -> None:
