@@ -241,7 +241,7 @@ def test_a_server_that_flaps_is_out_for_longer_and_longer(gate: Gate, shops: lis
         return gate.count("lockgate_upstream_ejections_total", target=flapping.name) >= count
 
     until(lambda: times(4), "it to be out for the fourth time", within=60)
-    messages = [event["message"] for event in gate.written(code="upstream-target-ejected")]
+    messages = [event["message"] for event in gate.written(4, code="upstream-target-ejected")]
     assert messages[0].endswith("for 1 s")
     assert messages[-1].endswith("for 2 s"), "eight times as long"
 

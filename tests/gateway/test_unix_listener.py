@@ -54,7 +54,7 @@ def test_requests_come_from_nobody(gate: Gate, auto: AutoUpstream, path: Path) -
     assert auto.requests[0].get("x-forwarded-for") == "unknown"
     assert auto.requests[0].get("forwarded") == "for=unknown;proto=http;host=a.example"
     assert auto.requests[0].get("x-forwarded-port") is None
-    assert [event["peer"] for event in gate.written(path="/")] == [NOBODY, NOBODY]
+    assert [event["peer"] for event in gate.written(2, path="/")] == [NOBODY, NOBODY]
 
 
 def test_rules_for_addresses_do_not_open(gate: Gate, auto: AutoUpstream, path: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_proxy_on_this_machine_is_believed_where_it_is_said(gate: Gate, auto: 
     told, silent = auto.requests
     assert (told.get("x-forwarded-for"), told.get("x-forwarded-proto")) == ("203.0.113.7", "https")
     assert silent.get("x-forwarded-for") == "unknown"
-    events = gate.written(path="/")
+    events = gate.written(2, path="/")
     assert sorted(event["peer"] for event in events) == [NOBODY, "203.0.113.7"]
 
 

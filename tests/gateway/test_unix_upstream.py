@@ -64,5 +64,5 @@ def test_its_health_is_looked_after(gate: Gate, tmp_path: Path) -> None:
         with gate.client() as client:
             assert client.get().status == 200
     until(lambda: state(gate) == "unhealthy", "one that is gone to be unhealthy")
-    events = gate.written(code="upstream-target-unhealthy")
+    events = gate.written(2, code="upstream-target-unhealthy")
     assert any("nobody listens there: what made the socket is gone" in event["message"] for event in events)

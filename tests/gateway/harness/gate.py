@@ -144,9 +144,14 @@ class Gate:
         """The event of a request, once it is there."""
         return until(lambda: _native.find_event(self.events, request_id), f"the event of {request_id}")
 
-    def written(self, **wanted: Any) -> list[dict[str, Any]]:
-        """Events with these fields, once there are some."""
-        return until(lambda: self.now_written(**wanted), f"an event with {wanted}")
+    def written(self, at_least: int = 1, **wanted: Any) -> list[dict[str, Any]]:
+        """Events with these fields, once there are so many."""
+
+        def found() -> list[dict[str, Any]] | None:
+            events = self.now_written(**wanted)
+            return events if len(events) >= at_least else None
+
+        return until(found, f"{at_least} events with {wanted}")
 
     def now_written(self, **wanted: Any) -> list[dict[str, Any]]:
         """Events with these fields, as of now."""
