@@ -144,7 +144,7 @@ class Gate:
         """The event of a request, once it is there."""
         return until(lambda: _native.find_event(self.events, request_id), f"the event of {request_id}")
 
-    def written(self, at_least: int = 1, **wanted: Any) -> list[dict[str, Any]]:
+    def written(self, at_least: int = 1, /, **wanted: Any) -> list[dict[str, Any]]:
         """Events with these fields, once there are so many."""
 
         def found() -> list[dict[str, Any]] | None:
