@@ -12,7 +12,7 @@ import datetime as dt
 import functools
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -238,12 +238,15 @@ def say_rate(count: int) -> str:
     return f"{say_size(count)}/s" if count else "0"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Scalar:
-    """How pydantic reads a scalar, for use within `Annotated`: one function, a schema for editors, and the way back."""
+    """How pydantic reads a scalar, for use within `Annotated`: one function, a schema for editors, and the way back.
+
+    No two are equal: `typing` hands out the `Annotated` that was made first of equal ones, with its schema.
+    """
 
     parse: Callable[[object], object]
-    schema: Mapping[str, Any] = field(compare=False)
+    schema: Mapping[str, Any]
     say: Callable[[Any], str] = str
     """The parsed value in the file's spelling."""
 
@@ -256,11 +259,11 @@ class Scalar:
         return dict(self.schema)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ShortForm:
     """Besides the long form, a mapping, editors are told of a short one. A validator turns it into the long."""
 
-    schema: Mapping[str, Any] = field(compare=False)
+    schema: Mapping[str, Any]
 
     def __get_pydantic_json_schema__(self, made: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         """Either form."""

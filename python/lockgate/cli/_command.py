@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from lockgate.cli._report import leave
+from lockgate.cli._state import CONFIG as DEFAULT
 from lockgate.cli._state import state_path
 
 CONFIG: Final = "config"
@@ -68,7 +69,8 @@ class Group(_Shown, TyperGroup):
 def with_config(function: Callable[..., Any]) -> Callable[..., Any]:
     """The command with `--config FILE`, where it reads a configuration or a state folder and has none of its own.
 
-    The state folder follows from it; a command that takes a configuration as its FILE may be given it either way.
+    The state folder follows from it; a command that takes a configuration as its FILE may be given it either way. With
+    both, FILE is another configuration than the one beside which the state folder lies.
     """
     parameters = inspect.signature(function, eval_str=True).parameters
     follows = "state" if "state" in parameters else "file"
@@ -76,15 +78,20 @@ def with_config(function: Callable[..., Any]) -> Callable[..., Any]:
     if CONFIG in parameters or "upstream" in parameters or follows not in parameters:
         return function
 
+    file = parameters.get("file")
+    takes = file is not None and file.default == DEFAULT
+
     @functools.wraps(function)
     def command(*, config: Path | None, **given: Any) -> Any:
         if config is None:
             return function(**given)
-        if follows == "file":
-            if given["file"] != parameters["file"].default:
-                leave("The configuration is given twice: as FILE and with --config.")
-            return function(**{**given, "file": config})
-        return function(**{**given, "state": state_path(given["state"], config=config)})
+        if takes and given["file"] == DEFAULT:
+            given["file"] = config
+        elif follows == "file":
+            leave("The configuration is given twice: as FILE and with --config.")
+        if follows == "state":
+            given["state"] = state_path(given["state"], config=config)
+        return function(**given)
 
     own = inspect.Parameter(CONFIG, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=ConfigOption)
     every = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in parameters.values()]

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from lockgate.addresses import Network
 from lockgate.config.model_secrets import Secret
 from lockgate.policies import Settings
-from lockgate.scalars import Scalar, Text, duration, parse_text, refusal, shown, size
+from lockgate.scalars import Scalar, Text, duration, refusal, shown, size
 
 DAY_MS: Final = 86_400_000
 SHARED: Final = frozenset({"HS256", "HS384", "HS512"})
@@ -83,7 +83,7 @@ class KeySource(Settings):
 class Issuer(Settings):
     """Somebody whose tokens are believed. Its keys are fetched, and fetched again as it changes them."""
 
-    issuer: Annotated[str, Scalar(parse_text, {"type": "string", "minLength": 1})] = Field(
+    issuer: Text = Field(
         description="The issuer as its tokens' claim `iss` says it, letter by letter. Without `jwks` and `secret` it "
         "is a URL, and the keys are found by its discovery document (OpenID Connect, or RFC 8414), which must name the "
         "same issuer.",

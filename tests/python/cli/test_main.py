@@ -73,7 +73,8 @@ def test_every_command_that_reads_something_takes_the_configuration(tmp_path: Pa
     )
     StateFolder.open(elsewhere / ".lockgate")
     config = ["--config", "elsewhere/lockgate.yaml"]
-    for words in (["check"], ["routes"], ["config", "show"], ["logs"], ["keys", "list"]):
+    audit = ["tls", "audit", "--only", "upstreams"]
+    for words in (["check"], ["routes"], ["config", "show"], ["logs"], ["keys", "list"], audit):
         ended = command.lockgate(*words, *config, cwd=tmp_path)
         assert ended.code == 0, (words, ended.err)
     for words in (["status"], ["reload"]):
