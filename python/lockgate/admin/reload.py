@@ -112,14 +112,16 @@ class Reloader:
 
     def watched(self) -> list[Path]:
         """Files whose change may change the configuration."""
-        read = [found for found in (self.loaded, self.refusal) if found is not None]
-        named = [path for found in read for path in (*found.files, *found.looked_at)]
+        named = [path for found in self._read() for path in (*found.files, *found.looked_at)]
         return list(dict.fromkeys([self.path, *named]))
 
     def patterns(self) -> list[str]:
         """Patterns of includes, absolute."""
-        read = [found for found in (self.loaded, self.refusal) if found is not None]
-        return list(dict.fromkeys(pattern for found in read for pattern in found.patterns))
+        return list(dict.fromkeys(pattern for found in self._read() for pattern in found.patterns))
+
+    def _read(self) -> list[Loaded | ConfigErrors]:
+        """What was read last: what serves, and what was refused since."""
+        return [found for found in (self.loaded, self.refusal) if found is not None]
 
     async def try_again(self) -> None:
         """Reload where the files were refused: what was wrong with them may lie outside them."""
