@@ -13,6 +13,7 @@
 //! | [`websocket`] | handshakes, and frames as they pass: [`websocket::check_handshake`], [`websocket::Watcher`] |
 //! | [`grpc`] | gRPC and gRPC-Web: content types, statuses, deadlines, messages: [`grpc::request`], [`grpc::Code`], [`grpc::Messages`] |
 //! | [`coding`] | content codings: [`coding::preferred`], [`coding::codings`], [`coding::Inflater`], [`coding::Packer`] |
+//! | [`content`] | bodies, queries and cookies as names and values: [`content::Sink`], [`content::json::Reader`] and its like |
 //! | [`client_hello`] | a TLS client's first message, and JA4: [`client_hello::Reader`], [`client_hello::ClientHello`], [`client_hello::Ja4`] |
 //! | [`proxy_protocol`] | whom a load balancer speaks for: [`proxy_protocol::parse`], [`proxy_protocol::write_v1`], [`proxy_protocol::V2`] |
 //! | [`reason`] | what a refusal is; all of this crate's are in [`REASONS`] |
@@ -59,6 +60,7 @@ mod base64;
 mod chars;
 pub mod client_hello;
 pub mod coding;
+pub mod content;
 pub mod framing;
 pub mod grpc;
 pub mod headers;
@@ -78,6 +80,7 @@ pub static REASONS: &[&[ReasonRef]] = &[
     framing::reasons::REASONS,
     framing::upstream_reasons::REASONS,
     target::reasons::REASONS,
+    content::reasons::REASONS,
     headers::reasons::REASONS,
     http2::reasons::REASONS,
     http3::reasons::REASONS,

@@ -1,0 +1,92 @@
+//! Bodies, queries and cookies, read as rules look at them: names and values.
+//!
+//! | module | what it reads |
+//! |---|---|
+//! | [`form`] | `application/x-www-form-urlencoded`, and queries |
+//! | [`cookies`] | `Cookie` |
+//! | [`json`] | JSON (RFC 8259) |
+//! | [`ndjson`] | JSON, a value to a line |
+//! | [`multipart`] | `multipart/form-data` (RFC 7578) |
+//! | [`xml`] | XML without a DTD |
+//! | [`graphql`] | GraphQL documents, alone or in JSON |
+//! | [`protobuf`] | messages of gRPC, without a schema |
+//! | [`layers`] | encodings within a value |
+//!
+//! A reader gets the whole body at every call of its `run`, and a budget of
+//! bytes: it stops after them with [`Progress::More`], so that a large body
+//! lets others have the worker in between. What it keeps in between is plain
+//! data. A single value is never cut: a slice is at least one value long.
+//!
+//! A reader says two kinds of things that are wrong. What it cannot read on
+//! from is an error ([`Flaw`]). What can be read, but not by everyone in the
+//! same way, it remembers (`strict`) and reads on, so that rules see the rest.
+
+pub mod cookies;
+pub mod form;
+pub mod graphql;
+pub mod json;
+pub mod layers;
+pub mod multipart;
+pub mod ndjson;
+pub mod protobuf;
+pub mod reasons;
+pub mod xml;
+
+use crate::reason::ReasonRef;
+
+/// Takes what a reader finds. Every method says whether to go on: false ends
+/// the reading ([`Progress::Stopped`]).
+pub trait Sink {
+    /// A parameter, decoded.
+    fn pair(&mut self, name: &[u8], value: &[u8]) -> bool;
+
+    /// A scalar in JSON, or an empty container.
+    fn leaf(&mut self, leaf: &json::Leaf<'_>) -> bool {
+        self.pair(leaf.name, leaf.value)
+    }
+
+    /// A text or an attribute in XML.
+    fn node(&mut self, node: &xml::Node<'_>) -> bool {
+        self.pair(node.path, node.value)
+    }
+
+    /// A header line of a part, unfolded, without its end; before [`Self::part`].
+    fn part_header(&mut self, part: &[u8], line: &[u8]) -> bool {
+        let _ = (part, line);
+        true
+    }
+
+    /// A part of a form.
+    fn part(&mut self, part: &multipart::Part<'_>) -> bool {
+        self.pair(part.name, part.content)
+    }
+}
+
+/// How far a reader came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// The budget is used up; there is more to read.
+    More,
+    /// All is read.
+    Done,
+    /// The sink wanted no more.
+    Stopped,
+}
+
+/// What is wrong with a body, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flaw {
+    /// What.
+    pub reason: ReasonRef,
+    /// At which byte of the body.
+    pub at: usize,
+}
+
+impl Flaw {
+    const fn new(reason: ReasonRef, at: usize) -> Self {
+        Self { reason, at }
+    }
+}
+
+#[cfg(test)]
+mod tests;

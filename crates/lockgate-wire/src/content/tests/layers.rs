@@ -1,0 +1,182 @@
+use proptest::prelude::*;
+
+use crate::content::layers::{Layer, Limits, Unwrapper};
+
+/// All forms, with their layers' names.
+fn forms(value: &[u8]) -> Vec<(String, Vec<&'static str>)> {
+    let mut found = Vec::new();
+    Unwrapper::new(Limits::default()).unwrap(value, &mut |form, layers| {
+        let names = layers.iter().map(|layer| layer.name()).collect();
+        found.push((super::text(form), names));
+        true
+    });
+    found
+}
+
+fn holds(value: &[u8], form: &str, layers: &[&'static str]) -> bool {
+    forms(value)
+        .iter()
+        .any(|found| found.0 == form && found.1 == layers)
+}
+
+#[test]
+fn each_layer_comes_off() {
+    for (value, form, layer) in [
+        (&b"a%27%20or+1"[..], "a\\' or 1", "url"),
+        (b"%u0027%uFF1Cx%zz", "\\'\\xef\\xbc\\x9cx%zz", "percent-u"),
+        (
+            b"\\u003cb\\u{3e}\\x41\\n\\'\\q",
+            "<b>A\\n\\'\\\\q",
+            "escapes",
+        ),
+        (b"\\ud83d\\ude00", "\\xf0\\x9f\\x98\\x80", "escapes"),
+        (
+            b"&lt;b&gt x&#39;&#x0000027;&#39&colon;&nope;",
+            "<b> x\\'\\'\\':&nope;",
+            "html",
+        ),
+        (
+            b"..\xc0\xaf\xe0\x80\xae\xf0\x80\x80\xafx",
+            "../.\\xc0",
+            "overlong",
+        ),
+        (
+            b"\xef\xbc\x9cscript\xef\xbc\x9e\xef\xbd\x81",
+            "<script>a",
+            "wide",
+        ),
+        (
+            b"PHNjcmlwdD5hbGVydCgxKTwvc2NyaXB0Pg==",
+            "<script>alert(1)</script>",
+            "base64",
+        ),
+        (
+            b"x: PHNjcmlwdD5hbGVydCgxKTwvc2NyaXB0Pg",
+            "x: <script>alert(1)</script>",
+            "base64",
+        ),
+        (b"{\"a\":[\"x y\",1],\"b\":{\"c\":\"z\"}}", "z", "json"),
+    ] {
+        let form = if layer == "overlong" { ".././x" } else { form };
+        assert!(
+            holds(value, form, &[layer]),
+            "{}: {:?}",
+            value.escape_ascii(),
+            forms(value)
+        );
+    }
+}
+
+#[test]
+fn layers_come_off_one_after_another() {
+    assert!(holds(b"%2526lt;", "<", &["url", "url", "html"]));
+    assert!(holds(
+        b"{\"a\":\"\\\\u003c%41\"}",
+        "<A",
+        &["json", "url", "escapes"]
+    ));
+    // base64 of "%3Cscript%3Ealert"
+    assert!(holds(
+        b"JTNDc2NyaXB0JTNFYWxlcnQ=",
+        "<script>alert",
+        &["base64", "url"]
+    ));
+    assert!(holds(b"%c0%af", "/", &["url", "overlong"]));
+}
+
+#[test]
+fn plain_values_hold_nothing() {
+    for value in [
+        &b""[..],
+        b"O'Brien",
+        b"a sentence of some words, with a dot.",
+        b"100 % of them",
+        b"R&D",
+        b"C:\\Users",
+        b"3f2504e0-4f89-11d3-9a0c-0305e82c3301",
+        b"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        b"internationalization",
+        b"\xe4\xbd\xa0\xe5\xa5\xbd",
+        b"a+b=c",
+    ] {
+        assert_eq!(forms(value), [], "{}", value.escape_ascii());
+    }
+}
+
+#[test]
+fn limits_hold() {
+    let mut forms = 0;
+    let mut bytes = 0;
+    let deep = format!("%{}41", "25".repeat(10));
+    let whole = Unwrapper::new(Limits::default()).unwrap(deep.as_bytes(), &mut |_, layers| {
+        forms += 1;
+        layers.len() <= 3
+    });
+    assert!(!whole && forms == 3);
+
+    let wild = "%25%u0025&amp;\\x25\\u0026\u{ff05}{[".repeat(2000);
+    let limits = Limits::default();
+    Unwrapper::new(limits).unwrap(wild.as_bytes(), &mut |form, _| {
+        bytes += form.len();
+        true
+    });
+    assert!(bytes > 0 && bytes <= wild.len() * 8 + limits.work);
+}
+
+#[test]
+fn a_visitor_that_wants_no_more_ends_it() {
+    let mut seen = 0;
+    let whole = Unwrapper::default().unwrap(b"[\"%2541\",\"%41\"]", &mut |_, _| {
+        seen += 1;
+        seen < 2
+    });
+    assert!(whole);
+    assert_eq!(seen, 2);
+}
+
+fn wrap(layer: Layer, text: &str) -> String {
+    match layer {
+        Layer::Url => text.bytes().map(|byte| format!("%{byte:02x}")).collect(),
+        Layer::Html => text
+            .chars()
+            .map(|char| format!("&#{};", u32::from(char)))
+            .collect(),
+        Layer::Escapes => text
+            .chars()
+            .map(|char| format!("\\u{{{:x}}}", u32::from(char)))
+            .collect(),
+        Layer::Json => serde_json::json!({ "a": [text] }).to_string(),
+        Layer::PercentU => text
+            .encode_utf16()
+            .map(|unit| format!("%u{unit:04X}"))
+            .collect(),
+        _ => unreachable!("not generated"),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn what_was_wrapped_is_found(
+        text in "[ -~]{1,20}",
+        layers in prop::collection::vec(
+            prop_oneof![
+                Just(Layer::Url), Just(Layer::Html), Just(Layer::Escapes), Just(Layer::Json), Just(Layer::PercentU)
+            ], 1..3),
+    ) {
+        let wrapped = layers.iter().fold(text.clone(), |text, layer| wrap(*layer, &text));
+        let outermost_first: Vec<&str> = layers.iter().rev().map(|layer| layer.name()).collect();
+        let found = forms(wrapped.as_bytes());
+        let wanted = super::text(text.as_bytes());
+        prop_assert!(
+            found.iter().any(|(form, layers)| *form == wanted && *layers == outermost_first),
+            "{wrapped}: {found:?}"
+        );
+    }
+
+    #[test]
+    fn nothing_that_comes_breaks_it(value in prop::collection::vec(any::<u8>(), 0..200)) {
+        forms(&value);
+    }
+}
