@@ -1,0 +1,260 @@
+//! Which of many patterns may match a value at all.
+//!
+//! Rules ask some hundred questions of every value, and on benign traffic nearly
+//! every answer is no. A [`Filter`] finds these answers together: it names a few
+//! patterns that may match, and whatever it does not name does not match.
+//!
+//! 1. The set of the value's bytes picks a plan: patterns that need other bytes,
+//!    or a longer value, fall out. Plans are kept in a worker's [`Memo`].
+//! 2. Of each pattern texts are known one of which has to occur; one scan finds
+//!    the texts of all patterns. They were drawn from what is left of a pattern
+//!    where a value has only the bytes of a certain alphabet: without quotes,
+//!    say, a pattern that tolerates quotes between any two letters is a word.
+//! 3. What has no such texts is named where its condition on bytes holds.
+//!
+//! The time is linear in the value's length, and memory is bounded.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use regex_syntax::hir::Hir;
+
+use crate::bytes::ByteSet;
+
+mod bits;
+mod condition;
+mod facts;
+mod found;
+mod level;
+mod literals;
+mod memo;
+mod node;
+mod runs;
+mod scanner;
+mod shape;
+mod sides;
+mod texts;
+
+pub use bits::Bits;
+pub use literals::Bounds;
+pub use memo::Memo;
+
+use condition::Condition;
+use level::Level;
+use node::Node;
+use shape::Shape;
+
+/// What an operator asks of a value, after transformations.
+#[derive(Debug, Clone, Copy)]
+pub enum Pattern<'a> {
+    /// A regular expression over bytes, anywhere in the value.
+    Rx(&'a Hir),
+    /// Any of these occurs, without ASCII case.
+    Phrases(&'a [Box<[u8]>]),
+    /// This occurs.
+    Literal(&'a [u8]),
+    /// A byte beside these occurs.
+    Outside(ByteSet),
+    /// One of these bytes occurs, and the value has at least so many bytes.
+    NeedsAny(ByteSet, usize),
+    /// Nothing can be said.
+    Always,
+}
+
+/// Why there is no filter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Error {
+    /// More than [`MOST_PATTERNS`]: so many.
+    TooManyPatterns(usize),
+    /// There is too much of this.
+    TooLarge(&'static str),
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::TooManyPatterns(count) => {
+                write!(f, "{count} patterns are more than {MOST_PATTERNS}")
+            }
+            Self::TooLarge(cause) => write!(f, "too many {cause}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// The set of each byte: two loads, where shifting takes a dozen steps.
+static ONES: [[u64; 4]; 256] = {
+    let mut ones = [[0; 4]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        ones[byte][byte >> 6] = 1 << (byte & 63);
+        byte += 1;
+    }
+    ones
+};
+
+static SERIAL: AtomicU64 = AtomicU64::new(1);
+
+/// Patterns that one filter takes. The Core Rule Set has about 400.
+pub const MOST_PATTERNS: usize = 16_384;
+
+/// What is known of all patterns; shared by all workers, and never changed.
+#[derive(Debug)]
+pub struct Filter {
+    /// Unlike any other's, so that a memo knows what it keeps plans of.
+    serial: u64,
+    count: usize,
+    conditions: Vec<Condition>,
+    shapes: Vec<Shape>,
+    /// From the smallest alphabet to the one of all bytes.
+    levels: Vec<Level>,
+}
+
+impl Filter {
+    /// Reads all patterns; their places in the list are their numbers.
+    ///
+    /// # Errors
+    ///
+    /// Where they are too many, or too large.
+    pub fn new(patterns: &[Pattern<'_>], bounds: &Bounds) -> Result<Self, Error> {
+        if patterns.len() > MOST_PATTERNS {
+            return Err(Error::TooManyPatterns(patterns.len()));
+        }
+        let nodes: Vec<Option<Node>> = patterns
+            .iter()
+            .map(|pattern| match pattern {
+                Pattern::Rx(hir) => Some(Node::of(hir)),
+                Pattern::Literal(text) => Some(Node::text(text)),
+                _ => None,
+            })
+            .collect();
+        let conditions = patterns
+            .iter()
+            .zip(&nodes)
+            .map(|(pattern, node)| match (pattern, node) {
+                (_, Some(node)) => Condition::of(node),
+                (Pattern::Phrases(texts), _) => {
+                    Condition::any_text(texts.iter().map(|text| &text[..]))
+                }
+                (Pattern::Outside(set), _) => Condition::Outside(*set),
+                (Pattern::NeedsAny(set, _), _) => Condition::some_of(set),
+                _ => Condition::Always,
+            })
+            .collect();
+        let shapes = nodes
+            .iter()
+            .zip(patterns)
+            .map(|(node, pattern)| match (node, pattern) {
+                (Some(node), Pattern::Rx(_)) => Shape::of(node),
+                _ => Shape::ANY,
+            })
+            .collect();
+        let mut before = Vec::new();
+        before.resize_with(patterns.len(), level::Before::default);
+        let levels = level::ALPHABETS
+            .iter()
+            .map(|alphabet| Level::new(patterns, &nodes, alphabet, bounds, &mut before))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            serial: SERIAL.fetch_add(1, Ordering::Relaxed),
+            count: patterns.len(),
+            conditions,
+            shapes,
+            levels,
+        })
+    }
+
+    /// The bytes of a value.
+    #[must_use]
+    pub fn mask(value: &[u8]) -> ByteSet {
+        let mut words = [0_u64; 4];
+        for byte in value {
+            let one = &ONES[usize::from(*byte)];
+            for (word, one) in words.iter_mut().zip(one) {
+                *word |= one;
+            }
+        }
+        ByteSet::from_words(words)
+    }
+
+    /// How many patterns it knows.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Patterns that no text is known of, where a value may have any bytes: these
+    /// are told by the value's bytes, length and ends alone.
+    #[must_use]
+    pub fn without_texts(&self) -> Bits {
+        self.levels
+            .last()
+            .map_or_else(Bits::default, |level| level.bare.clone())
+    }
+
+    /// About how many bytes of memory it takes.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.levels.iter().map(Level::memory).sum()
+    }
+
+    /// Adds to `hits` those of the `wanted` patterns that may match the value.
+    /// `mask` is [`Filter::mask`] of the value. `wanted` and `hits` are made for
+    /// at least [`Filter::count`] numbers; numbers beyond are not looked at.
+    pub fn candidates(
+        &self,
+        value: &[u8],
+        mask: &ByteSet,
+        wanted: &Bits,
+        memo: &mut Memo,
+        hits: &mut Bits,
+    ) {
+        let plan = memo.plan(self, mask);
+        let Some(level) = self.levels.get(plan.level) else {
+            return;
+        };
+        let long_enough = level.of_length(value.len());
+        let lower = mask.lowered();
+        let live = |set: &[u64], at: usize, wanted: &u64, length: &u64| {
+            set.get(at).map_or(0, |set| set & wanted & length)
+        };
+        let (mut plain, mut erasing) = (0, 0);
+        let both = wanted.words().iter().zip(long_enough);
+        for (at, (wanted, length)) in both.clone().enumerate() {
+            plain |= live(plan.plain, at, wanted, length);
+            erasing |= live(plan.erasing, at, wanted, length);
+            let mut told = live(plan.told, at, wanted, length);
+            while told != 0 {
+                let number = at * 64 + told.trailing_zeros() as usize;
+                told &= told - 1;
+                if self.conditions[number].met(mask, &lower)
+                    && self.shapes[number].fits(value, mask)
+                {
+                    hits.insert(number);
+                }
+            }
+        }
+        let mut tell = |number: usize| {
+            if self.shapes[number].fits(value, mask) {
+                hits.insert(number);
+            }
+        };
+        for (set, any, erasing) in [(plan.plain, plain, false), (plan.erasing, erasing, true)] {
+            if any == 0 {
+                continue;
+            }
+            for (at, (left, (wanted, length))) in plan.left.iter_mut().zip(both.clone()).enumerate()
+            {
+                *left = live(set, at, wanted, length);
+            }
+            if erasing {
+                level.scan_erasing(value, plan.room, plan.left, &mut tell);
+            } else {
+                level.scan(value, plan.room, plan.left, &mut tell);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
