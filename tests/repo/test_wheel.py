@@ -50,7 +50,7 @@ def test_it_holds_what_it_should(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {"lockgate/_native.abi3.so", "lockgate/_native.pyi", "lockgate/py.typed"} <= set(names)
     assert not [name for name in names if re.search(r"(^|/)tests?/|__pycache__|\.rs$", name)]
-    assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert {name.rpartition("licenses/")[2] for name in names} >= {"LICENSE", "NOTICE"}
 
 
 def test_it_does_not_tell_where_it_was_built(wheel: Path) -> None:
