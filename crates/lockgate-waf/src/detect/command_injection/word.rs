@@ -1,0 +1,369 @@
+//! A shell's word, with its quoting taken away.
+
+/// Bytes of a word that are kept.
+const MOST: usize = 96;
+
+/// What a word says once a shell has read it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Word {
+    buffer: [u8; MOST],
+    len: usize,
+    /// Where what follows the last separator of a Windows path begins.
+    windows: usize,
+    /// Quotes, escapes or variables stand within: nobody writes a name so.
+    pub(super) disguised: bool,
+    /// Backslashes stand before letters: an escape, or a path of Windows.
+    pub(super) escaped: bool,
+    /// Quotes stand around all of it.
+    pub(super) quoted: bool,
+    /// Something stands in it that the shell fills in (`?`, `*`, a variable).
+    pub(super) wild: bool,
+    /// A variable or a command stands in it.
+    pub(super) expands: bool,
+    /// The first byte after it.
+    pub(super) end: usize,
+    /// What follows it is a blank by a trick (`${IFS}`, a brace's comma).
+    pub(super) odd_blank: bool,
+}
+
+impl Word {
+    /// The word as a POSIX shell reads it; a variable's place is marked with `*`.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.buffer.get(..self.len).unwrap_or_default()
+    }
+
+    /// What follows the last backslash of a Windows path.
+    pub(super) fn windows_name(&self) -> &[u8] {
+        self.buffer.get(self.windows..self.len).unwrap_or_default()
+    }
+
+    fn push(&mut self, byte: u8) {
+        if let Some(to) = self.buffer.get_mut(self.len) {
+            *to = byte;
+            self.len += 1;
+        }
+    }
+
+    /// Reads the word that begins at `from`. Inside of braces a comma ends a word.
+    pub(super) fn read(text: &[u8], from: usize, braces: bool) -> Self {
+        let mut word = Self {
+            buffer: [0; MOST],
+            len: 0,
+            windows: 0,
+            disguised: false,
+            escaped: false,
+            quoted: false,
+            wild: false,
+            expands: false,
+            end: from,
+            odd_blank: false,
+        };
+        let mut at = from;
+        let mut within: Option<u8> = None;
+        let mut inner = false;
+        let most = from.saturating_add(MOST + MOST / 4).min(text.len());
+        while let Some(byte) = text.get(at..most).and_then(<[u8]>::first).copied() {
+            let next = text.get(at + 1).copied().unwrap_or(0);
+            match byte {
+                b'\'' | b'"' => {
+                    if within.is_none_or(|open| open == byte) {
+                        word.quoted |= word.len == 0;
+                        // A quote within a word, and its other half: `O'Brien` has none.
+                        if within.is_some() {
+                            word.disguised |= inner || continues(next);
+                            within = None;
+                        } else {
+                            inner = word.len > 0;
+                            within = Some(byte);
+                        }
+                    }
+                    at += 1;
+                }
+                b'^' if next.is_ascii_alphanumeric() => {
+                    word.disguised = true;
+                    at += 1;
+                }
+                b'\\' => {
+                    let (skipped, escape) = escape(text, at);
+                    match escape {
+                        Some(plain) if within == Some(b'\'') => {
+                            word.push(plain);
+                            word.disguised = true;
+                        }
+                        _ => {
+                            word.escaped |= continues(next) && word.len > 0;
+                            word.windows = word.len;
+                        }
+                    }
+                    at += if escape.is_some() && within == Some(b'\'') {
+                        skipped
+                    } else if next == b'\n' {
+                        2
+                    } else {
+                        1
+                    };
+                }
+                b'$' => match variable(text, at) {
+                    Variable::Blank(end) => {
+                        word.odd_blank = true;
+                        word.end = at;
+                        at = end;
+                        if word.len > 0 {
+                            break;
+                        }
+                    }
+                    Variable::Nothing(end) => {
+                        word.disguised |= end > at + 1;
+                        // `$100` is a price, too.
+                        word.expands |= !next.is_ascii_digit();
+                        at = end;
+                    }
+                    Variable::Something(end) => {
+                        word.expands = true;
+                        word.wild = true;
+                        word.disguised |=
+                            word.len > 0 && continues(text.get(end).copied().unwrap_or(0));
+                        word.push(b'*');
+                        at = end;
+                    }
+                    Variable::Quote => at += 1,
+                },
+                b'%' => match windows_variable(text, at) {
+                    Some(end) => {
+                        word.expands = true;
+                        word.wild = true;
+                        word.push(b'*');
+                        at = end;
+                    }
+                    None => {
+                        word.push(byte);
+                        at += 1;
+                    }
+                },
+                b'`' if word.len > 0 && within.is_none() && continues(next) => {
+                    // What a command within prints is not known.
+                    let Some(close) = close(text, at) else { break };
+                    word.expands = true;
+                    word.wild = true;
+                    word.disguised = true;
+                    word.push(b'*');
+                    at = close;
+                }
+                b'?' | b'*' if within.is_none() => {
+                    word.wild = true;
+                    word.push(byte);
+                    at += 1;
+                }
+                b'[' if within.is_none() && word.len > 0 => match bracket(text, at) {
+                    Some(end) => {
+                        word.wild = true;
+                        word.push(b'?');
+                        at = end;
+                    }
+                    None => break,
+                },
+                // A blank of a form's that nobody decoded.
+                b'+' if word.len > 0 && matches!(next, b'/' | b'-') => {
+                    word.odd_blank = true;
+                    word.end = at;
+                    break;
+                }
+                b',' if braces => {
+                    word.odd_blank = true;
+                    break;
+                }
+                b' ' | b'\t' | b'\r' | b'\n' | b';' | b'|' | b'&' | b'`' | b'(' | b')' | b'<'
+                | b'>' | b'}' | b'{' | b'#' | 0 => break,
+                _ => {
+                    word.push(byte);
+                    at += 1;
+                }
+            }
+        }
+        let kept = word.odd_blank && !braces && word.len > 0;
+        if !kept {
+            word.end = at;
+        }
+        word
+    }
+}
+
+/// Whether a word goes on with this byte.
+const fn continues(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'_' | b'\'' | b'"' | b'\\' | b'$')
+}
+
+/// What a variable stands for.
+enum Variable {
+    /// A blank: the shell's own separators.
+    Blank(usize),
+    /// Nothing: a parameter that is not set.
+    Nothing(usize),
+    /// Some text.
+    Something(usize),
+    /// A dollar sign before quotes, or by itself.
+    Quote,
+}
+
+/// The longest name of a variable, or what stands in its braces.
+const VARIABLE: usize = 48;
+
+fn variable(text: &[u8], at: usize) -> Variable {
+    let rest = text.get(at + 1..).unwrap_or_default();
+    let rest = rest.get(..VARIABLE).unwrap_or(rest);
+    match rest.first() {
+        Some(b'{') => {
+            let Some(end) = rest.iter().position(|byte| *byte == b'}') else {
+                return Variable::Quote;
+            };
+            let end = at + 2 + end;
+            if rest.starts_with(b"{IFS") {
+                Variable::Blank(end)
+            } else if rest.starts_with(b"{@") || rest.starts_with(b"{*") {
+                Variable::Nothing(end)
+            } else {
+                Variable::Something(end)
+            }
+        }
+        Some(b'(') => close(text, at).map_or(Variable::Quote, Variable::Something),
+        Some(b'@' | b'*' | b'#' | b'!' | b'-' | b'?' | b'$' | b'0'..=b'9') => {
+            Variable::Nothing(at + 2)
+        }
+        Some(b'\'' | b'"') => Variable::Quote,
+        Some(first) if first.is_ascii_alphabetic() || *first == b'_' => {
+            let name = rest
+                .iter()
+                .take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_')
+                .count();
+            if rest.starts_with(b"IFS") {
+                // `$IFS$9`: what has no value ends the name.
+                let mut end = at + 4;
+                if text.get(end) == Some(&b'$') && text.get(end + 1).is_some_and(u8::is_ascii_digit)
+                {
+                    end += 2;
+                }
+                Variable::Blank(end)
+            } else {
+                Variable::Something(at + 1 + name)
+            }
+        }
+        _ => Variable::Quote,
+    }
+}
+
+/// `%NAME%` or `%NAME:~3,1%`.
+fn windows_variable(text: &[u8], at: usize) -> Option<usize> {
+    let rest = text.get(at + 1..)?;
+    let rest = rest.get(..VARIABLE).unwrap_or(rest);
+    let end = rest.iter().position(|byte| *byte == b'%')?;
+    let name = rest.get(..end)?;
+    let named = name.iter().all(|byte| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':' | b'~' | b',' | b'-')
+    });
+    (named && name.first()?.is_ascii_alphabetic()).then_some(at + 2 + end)
+}
+
+/// Where a command within ends: after its backtick or bracket.
+fn close(text: &[u8], at: usize) -> Option<usize> {
+    let rest = text.get(at + 1..)?;
+    let rest = rest.get(..VARIABLE).unwrap_or(rest);
+    let wanted = if text.get(at) == Some(&b'`') {
+        b'`'
+    } else {
+        b')'
+    };
+    Some(at + 2 + rest.iter().position(|byte| *byte == wanted)?)
+}
+
+/// The longest bracket of a pattern.
+const BRACKET: usize = 16;
+
+/// A bracket of a shell's pattern: `[a]`, `[a-z]`.
+fn bracket(text: &[u8], at: usize) -> Option<usize> {
+    let rest = text.get(at + 1..)?;
+    let rest = rest.get(..BRACKET).unwrap_or(rest);
+    Some(at + 2 + rest.iter().position(|byte| *byte == b']')?)
+}
+
+/// An escape by a number (`\x63`, `\143`), and how long it is.
+fn escape(text: &[u8], at: usize) -> (usize, Option<u8>) {
+    let digits = |from: usize, most: usize, base: u32| {
+        let mut value = 0;
+        let mut count = 0;
+        while let Some(digit) = text
+            .get(from + count)
+            .filter(|_| count < most)
+            .and_then(|byte| char::from(*byte).to_digit(base))
+        {
+            value = value * base + digit;
+            count += 1;
+        }
+        u8::try_from(value).ok().map(|value| (count, value))
+    };
+    match text.get(at + 1) {
+        Some(b'x') => match digits(at + 2, 2, 16) {
+            Some((count, value)) if count > 0 => (2 + count, Some(value)),
+            _ => (1, None),
+        },
+        Some(b'0'..=b'7') => match digits(at + 1, 3, 8) {
+            Some((count, value)) if count > 1 => (1 + count, Some(value)),
+            _ => (1, None),
+        },
+        _ => (1, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Word;
+
+    fn said(text: &str) -> String {
+        String::from_utf8_lossy(Word::read(text.as_bytes(), 0, false).bytes()).into_owned()
+    }
+
+    #[test]
+    fn quoting_is_taken_away() {
+        for written in [
+            "cat x",
+            "c''at",
+            "c\"\"at",
+            "c\\at",
+            "c^at",
+            "'cat'",
+            "c$@at",
+            "ca$9t",
+            "$'\\x63at'",
+            "$'\\143at'",
+            "ca\\\nt",
+        ] {
+            assert_eq!(said(written), "cat", "{written}");
+        }
+        assert_eq!(said("c$(x)t"), "c*t");
+        assert_eq!(said("c${x}t"), "c*t");
+        assert_eq!(said("c[a]t"), "c?t");
+        assert_eq!(said("%COMSPEC:~0,1%cat"), "*cat");
+    }
+
+    #[test]
+    fn a_word_ends_where_the_shell_ends_it() {
+        for written in [
+            "cat$IFS$9/etc",
+            "cat${IFS}/etc",
+            "cat</etc",
+            "cat;x",
+            "cat|x",
+            "cat\nx",
+        ] {
+            let word = Word::read(written.as_bytes(), 0, false);
+            assert_eq!((word.bytes(), word.end), (&b"cat"[..], 3), "{written}");
+        }
+        let word = Word::read(b"cat,/etc/passwd}", 0, true);
+        assert_eq!((word.bytes(), word.end), (&b"cat"[..], 3));
+    }
+
+    #[test]
+    fn a_windows_path_has_its_name_at_its_end() {
+        let word = Word::read(br"c:\windows\system32\cmd.exe /c", 0, false);
+        assert_eq!(word.windows_name(), b"cmd.exe");
+    }
+}

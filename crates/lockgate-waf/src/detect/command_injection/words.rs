@@ -1,0 +1,383 @@
+//! Names of programs, as words: what a word in a command's place may be.
+
+/// What a program's name is like, and what it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// No word of any language but the shell's.
+    Name,
+    /// A word or a common abbreviation too: it needs an argument as a shell has it.
+    Word,
+    /// A word too; it tells something without being given anything.
+    Probe,
+    /// A word too; it takes a number.
+    Number,
+    /// A word too; it takes a host.
+    Host,
+    /// It runs what it is given.
+    Shell,
+    /// It prints whatever follows.
+    Echo,
+    /// The next word is the command.
+    Prefix,
+    /// No name that is known.
+    Unknown,
+    /// People who build software write of it all day.
+    Tool,
+}
+
+use Kind::{Echo, Host, Name, Number, Prefix, Probe, Shell, Tool, Word};
+
+/// Programs and built-in commands of POSIX systems and Windows, in order.
+static NAMES: &[(&[u8], Kind)] = &[
+    (b"alias", Word),
+    (b"apk", Tool),
+    (b"apt", Tool),
+    (b"apt-get", Tool),
+    (b"arch", Word),
+    (b"arp", Probe),
+    (b"ash", Word),
+    (b"attrib", Name),
+    (b"awk", Name),
+    (b"base32", Name),
+    (b"base64", Word),
+    (b"bash", Shell),
+    (b"bitsadmin", Name),
+    (b"builtin", Prefix),
+    (b"bunzip2", Name),
+    (b"busybox", Prefix),
+    (b"bzip2", Name),
+    (b"cat", Word),
+    (b"cc", Word),
+    (b"cd", Word),
+    (b"certutil", Name),
+    (b"chgrp", Name),
+    (b"chmod", Name),
+    (b"chown", Name),
+    (b"chroot", Name),
+    (b"cmd", Shell),
+    (b"command", Prefix),
+    (b"copy", Word),
+    (b"cp", Name),
+    (b"cpio", Name),
+    (b"crontab", Name),
+    (b"cscript", Name),
+    (b"csh", Shell),
+    (b"curl", Name),
+    (b"cut", Word),
+    (b"dash", Shell),
+    (b"date", Word),
+    (b"dd", Word),
+    (b"del", Word),
+    (b"df", Probe),
+    (b"diff", Word),
+    (b"dig", Host),
+    (b"dir", Probe),
+    (b"dmesg", Name),
+    (b"do", Prefix),
+    (b"docker", Tool),
+    (b"dpkg", Tool),
+    (b"du", Word),
+    (b"echo", Echo),
+    (b"ed", Word),
+    (b"egrep", Name),
+    (b"env", Probe),
+    (b"eval", Prefix),
+    (b"ex", Word),
+    (b"exec", Prefix),
+    (b"expect", Word),
+    (b"export", Word),
+    (b"expr", Name),
+    (b"fgrep", Name),
+    (b"file", Word),
+    (b"find", Word),
+    (b"findstr", Name),
+    (b"fish", Word),
+    (b"fping", Host),
+    (b"ftp", Word),
+    (b"gawk", Name),
+    (b"gcc", Tool),
+    (b"gdb", Tool),
+    (b"getent", Name),
+    (b"git", Tool),
+    (b"grep", Name),
+    (b"gunzip", Name),
+    (b"gzip", Word),
+    (b"head", Word),
+    (b"hexdump", Name),
+    (b"history", Word),
+    (b"host", Host),
+    (b"hostname", Probe),
+    (b"icacls", Name),
+    (b"id", Probe),
+    (b"iex", Shell),
+    (b"ifconfig", Name),
+    (b"ip", Word),
+    (b"ipconfig", Name),
+    (b"iptables", Name),
+    (b"java", Tool),
+    (b"kill", Number),
+    (b"killall", Name),
+    (b"ksh", Shell),
+    (b"last", Word),
+    (b"less", Word),
+    (b"ln", Word),
+    (b"locate", Word),
+    (b"look", Word),
+    (b"ls", Name),
+    (b"lsb_release", Name),
+    (b"lsof", Name),
+    (b"lua", Word),
+    (b"lwp-download", Name),
+    (b"mail", Word),
+    (b"make", Tool),
+    (b"mawk", Name),
+    (b"md", Word),
+    (b"mkdir", Name),
+    (b"mkfifo", Name),
+    (b"mknod", Name),
+    (b"more", Word),
+    (b"mount", Word),
+    (b"move", Word),
+    (b"mshta", Name),
+    (b"mv", Name),
+    (b"mysql", Tool),
+    (b"nano", Word),
+    (b"nawk", Name),
+    (b"nc", Word),
+    (b"ncat", Name),
+    (b"net", Word),
+    (b"net1", Word),
+    (b"netcat", Name),
+    (b"netsh", Name),
+    (b"netstat", Name),
+    (b"nice", Word),
+    (b"nl", Word),
+    (b"nmap", Name),
+    (b"node", Tool),
+    (b"nohup", Prefix),
+    (b"npm", Tool),
+    (b"nslookup", Name),
+    (b"od", Word),
+    (b"openssl", Tool),
+    (b"passwd", Word),
+    (b"perl", Word),
+    (b"pgrep", Name),
+    (b"php", Word),
+    (b"ping", Host),
+    (b"ping6", Host),
+    (b"pip", Tool),
+    (b"pkill", Name),
+    (b"powershell", Shell),
+    (b"print", Word),
+    (b"printenv", Name),
+    (b"printf", Echo),
+    (b"ps", Name),
+    (b"pwd", Name),
+    (b"pwsh", Shell),
+    (b"python", Word),
+    (b"python2", Name),
+    (b"python3", Word),
+    (b"rd", Word),
+    (b"read", Word),
+    (b"reboot", Word),
+    (b"reg", Word),
+    (b"regsvr32", Name),
+    (b"rev", Word),
+    (b"rm", Name),
+    (b"rmdir", Name),
+    (b"robocopy", Name),
+    (b"route", Word),
+    (b"rsync", Name),
+    (b"ruby", Word),
+    (b"rundll32", Name),
+    (b"sc", Word),
+    (b"schtasks", Name),
+    (b"scp", Name),
+    (b"script", Word),
+    (b"sed", Name),
+    (b"seq", Word),
+    (b"service", Word),
+    (b"set", Word),
+    (b"setsid", Prefix),
+    (b"sftp", Word),
+    (b"sh", Shell),
+    (b"shutdown", Word),
+    (b"sleep", Number),
+    (b"socat", Name),
+    (b"sort", Word),
+    (b"source", Word),
+    (b"split", Word),
+    (b"ssh", Word),
+    (b"start", Word),
+    (b"start-sleep", Number),
+    (b"stat", Word),
+    (b"strace", Name),
+    (b"strings", Word),
+    (b"su", Word),
+    (b"sudo", Prefix),
+    (b"systemctl", Name),
+    (b"systeminfo", Name),
+    (b"tac", Word),
+    (b"tail", Word),
+    (b"tar", Word),
+    (b"taskkill", Name),
+    (b"tasklist", Name),
+    (b"tcpdump", Name),
+    (b"tcsh", Shell),
+    (b"tee", Word),
+    (b"telnet", Host),
+    (b"test", Word),
+    (b"tftp", Name),
+    (b"then", Prefix),
+    (b"time", Prefix),
+    (b"timeout", Number),
+    (b"top", Word),
+    (b"touch", Word),
+    (b"tr", Word),
+    (b"traceroute", Host),
+    (b"tracert", Host),
+    (b"tree", Word),
+    (b"type", Word),
+    (b"umount", Name),
+    (b"uname", Name),
+    (b"uniq", Name),
+    (b"unzip", Word),
+    (b"uptime", Probe),
+    (b"useradd", Name),
+    (b"usermod", Name),
+    (b"ver", Probe),
+    (b"vi", Word),
+    (b"vim", Tool),
+    (b"vol", Word),
+    (b"w", Word),
+    (b"watch", Word),
+    (b"wc", Word),
+    (b"wget", Name),
+    (b"where", Word),
+    (b"which", Word),
+    (b"who", Word),
+    (b"whoami", Name),
+    (b"whois", Host),
+    (b"wmic", Name),
+    (b"wscript", Name),
+    (b"xargs", Prefix),
+    (b"xcopy", Name),
+    (b"xxd", Name),
+    (b"yum", Tool),
+    (b"zcat", Name),
+    (b"zip", Word),
+    (b"zsh", Shell),
+];
+
+/// The longest name.
+const LONGEST: usize = 16;
+
+/// What the word names, without ASCII case; Windows' endings are left away.
+pub(super) fn named(word: &[u8]) -> Option<Kind> {
+    let mut small = [0; LONGEST];
+    let word = ["exe", "com", "bat", "cmd"]
+        .iter()
+        .find_map(|ending| {
+            let at = word.len().checked_sub(4)?;
+            let (stem, end) = word.split_at_checked(at)?;
+            let (b'.', end) = end.split_first().map(|(dot, end)| (*dot, end))? else {
+                return None;
+            };
+            end.eq_ignore_ascii_case(ending.as_bytes()).then_some(stem)
+        })
+        .unwrap_or(word);
+    let small = small.get_mut(..word.len())?;
+    for (to, from) in small.iter_mut().zip(word) {
+        *to = from.to_ascii_lowercase();
+    }
+    let at = NAMES
+        .binary_search_by(|(name, _)| (*name).cmp(small))
+        .ok()?;
+    let kind = NAMES.get(at)?.1;
+    // Names of two letters are written small; in capitals they are abbreviations.
+    // Words with one capital before small letters begin a sentence.
+    let capitals = word.iter().filter(|byte| byte.is_ascii_uppercase()).count();
+    let sentence = capitals == 1
+        && word.first().is_some_and(u8::is_ascii_uppercase)
+        && !matches!(kind, Name | Shell);
+    (capitals == 0 || kind == Shell || word.len() > 3 && !sentence).then_some(kind)
+}
+
+/// What a pattern of a shell (`?`, `*`) may name. Only patterns that leave two
+/// letters standing count: `*` names everything.
+pub(super) fn meant(pattern: &[u8]) -> Option<Kind> {
+    let letters = pattern.iter().filter(|byte| byte.is_ascii_alphanumeric());
+    if pattern.len() > 2 * LONGEST || letters.count() < 2 {
+        return None;
+    }
+    // Where the pattern says with which letter a name begins, only those are looked at.
+    let from = match pattern.first() {
+        Some(first) if first.is_ascii_alphanumeric() => *first,
+        _ => 0,
+    };
+    let begins = |name: &[u8]| name.first().copied().unwrap_or(0);
+    let start = NAMES.partition_point(|(name, _)| begins(name) < from);
+    let all = NAMES
+        .iter()
+        .skip(start)
+        .take_while(|(name, _)| from == 0 || begins(name) == from);
+    all.filter(|(name, kind)| *kind != Prefix && matches(pattern, name))
+        .map(|(_, kind)| *kind)
+        .min_by_key(|kind| *kind as u8)
+}
+
+/// Whether a shell's pattern names this; bounded by the product of both lengths, which are short.
+pub(super) fn matches(pattern: &[u8], name: &[u8]) -> bool {
+    let (mut at, mut here) = (0, 0);
+    let mut star = None;
+    while let Some(byte) = name.get(here) {
+        match pattern.get(at) {
+            Some(b'*') => {
+                star = Some((at, here));
+                at += 1;
+            }
+            Some(wanted) if *wanted == b'?' || wanted == byte => {
+                at += 1;
+                here += 1;
+            }
+            _ => {
+                let Some((back, from)) = star else {
+                    return false;
+                };
+                star = Some((back, from + 1));
+                at = back + 1;
+                here = from + 1;
+            }
+        }
+    }
+    pattern.iter().skip(at).all(|byte| *byte == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{matches, meant, named, Kind, LONGEST, NAMES};
+
+    #[test]
+    fn the_table_is_in_order() {
+        assert!(NAMES.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        assert!(NAMES.iter().all(|(name, _)| name.len() <= LONGEST));
+    }
+
+    #[test]
+    fn names_are_found_without_case_and_endings() {
+        assert_eq!(named(b"whoami"), Some(Kind::Name));
+        assert_eq!(named(b"PowerShell.EXE"), Some(Kind::Shell));
+        assert_eq!(named(b"PS"), None);
+        assert_eq!(named(b"whoamI"), Some(Kind::Name));
+        assert_eq!(named(b"dogs"), None);
+        assert_eq!(named(b".exe"), None);
+    }
+
+    #[test]
+    fn patterns_name_what_a_shell_would_find() {
+        assert!(matches(b"c?t", b"cat") && matches(b"w*i", b"whoami"));
+        assert!(!matches(b"c?t", b"cart") && !matches(b"w*x", b"whoami"));
+        assert_eq!(meant(b"wh*ami"), Some(Kind::Name));
+        assert_eq!(meant(b"***"), None);
+    }
+}

@@ -1,0 +1,257 @@
+//! Cross-site scripting: a value that is a script in the page that shows it.
+//!
+//! **What it stops.** HTML that can run a script: `<script>`, an event's
+//! handler on any element, links with `javascript:` or a document in `data:`,
+//! `srcdoc`, `<base>`, `<meta http-equiv>`, styles that fetch or run;
+//! and values that become a script where they are put: in an attribute
+//! (`" onfocus=alert(1) x="`), in a link, in a string of a script
+//! (`';alert(1)//`).
+//!
+//! **How it decides.** The value is read as a browser's tokenizer reads it, in
+//! each place where it could stand: as text, in an attribute with or without
+//! quotes, as a link, in a string of JavaScript. Handlers are known by where
+//! they stand and by how they are named (`on…`), not by a list of events.
+//! Links are read with character references decoded and blanks dropped. What
+//! filters are fooled by is read as browsers do: slashes for blanks, tags that
+//! nothing closes, null bytes, tags in the values of attributes.
+//!
+//! **What it lets pass.** HTML that runs nothing (`<b>`, `<a href="https://…">`),
+//! comparisons, generics, mail addresses, code: a name that a sentence goes on
+//! with is no call.
+//!
+//! **Limits.** A page's own scripts can make anything of a value: data that
+//! only one page's code runs is not seen. `<script>` in prose is taken for one.
+
+mod html;
+mod script;
+
+use std::ops::Range;
+
+use super::{Detector, Finding, Value, Where};
+use crate::bytes::ByteSet;
+use crate::rule::Severity::{self, Critical, Error, Notice, Warning};
+use script::{Call, Scheme};
+
+/// What something does, and how sure that is.
+type Verdict = (&'static str, Severity);
+/// Where, and what.
+type Found = (Range<usize>, Verdict);
+/// A look at a value in one of its places.
+type Look = fn(&[u8]) -> Option<Found>;
+
+/// The detector.
+pub static DETECTOR: Detector = Detector {
+    name: "cross-site-scripting",
+    title: "A value is HTML or JavaScript that runs in the page that shows it",
+    severity: Severity::Critical,
+    tag: "attack-xss",
+    places: &[
+        Where::Path,
+        Where::ParameterName,
+        Where::Parameter,
+        Where::Cookie,
+        Where::Header,
+        Where::Xml,
+        Where::Body,
+        Where::FileName,
+    ],
+    needs: ByteSet::of(b"<=:(`\xbc"),
+    min_len: 6,
+    unwraps: true,
+    find,
+};
+
+fn find(value: &Value<'_>) -> Option<Finding> {
+    let bytes = value.bytes;
+    let mut best: Option<Found> = None;
+    let looks: [Look; 4] = [in_text, in_link, in_attribute, in_script];
+    for look in looks {
+        if let Some(found) = look(bytes) {
+            let sure = found.1 .1 == Critical;
+            if best.as_ref().is_none_or(|best| found.1 .1 < best.1 .1) {
+                best = Some(found);
+            }
+            if sure {
+                break;
+            }
+        }
+    }
+    best.map(|(at, (what, severity))| Finding {
+        at,
+        what,
+        severity: Some(severity),
+    })
+}
+
+/// As text of a page.
+fn in_text(bytes: &[u8]) -> Option<Found> {
+    let plus = memchr::memchr(b'+', bytes);
+    if let Some(at) = plus.and_then(|_| memchr::memmem::find(bytes, b"+ADw-")) {
+        if matches!(
+            bytes.get(at + 5),
+            Some(b'/' | b'!' | b'a'..=b'z' | b'A'..=b'Z')
+        ) {
+            return Some((at..bytes.len(), ("is HTML in UTF-7", Critical)));
+        }
+    }
+    html::worst(bytes, 0)
+}
+
+/// As a link, or with links in it.
+fn in_link(bytes: &[u8]) -> Option<Found> {
+    match script::scheme(bytes) {
+        Scheme::Document => {
+            return Some((0..bytes.len(), ("is a link that is a document", Critical)));
+        }
+        Scheme::Script => {
+            let colon = memchr::memchr2(b':', b';', bytes).unwrap_or(0);
+            if script::begins(bytes.get(colon + 1..)?) {
+                return Some((0..bytes.len(), ("is a link that is a script", Critical)));
+            }
+        }
+        Scheme::Harmless => {}
+    }
+    memchr::memchr_iter(b':', bytes).find_map(|colon| {
+        let head = bytes.get(..colon)?;
+        let len = [b"javascript".as_slice(), b"vbscript"]
+            .iter()
+            .find(|word| {
+                let tail = head.get(colon.saturating_sub(word.len())..);
+                tail.is_some_and(|tail| tail.eq_ignore_ascii_case(word))
+            })?
+            .len();
+        let behind = bytes.get(colon + 1..)?;
+        let next = *behind.first()?;
+        (next > b' ' && script::begins(near(behind))).then(|| {
+            (
+                colon - len..bytes.len(),
+                ("has a link that is a script", Critical),
+            )
+        })
+    })
+}
+
+/// How much of a script is looked at where many may stand in a value.
+const NEAR: usize = 256;
+
+fn near(text: &[u8]) -> &[u8] {
+    text.get(..text.len().min(NEAR)).unwrap_or_default()
+}
+
+/// So many bytes of handlers are looked at; more in one value are a sign by themselves.
+const MOST_LOOKED_AT: usize = 1 << 16;
+/// A longer name is no event's.
+const LONGEST_HANDLER: usize = 40;
+
+/// In an attribute of a tag: behind a blank or a quote, `on…=`.
+fn in_attribute(bytes: &[u8]) -> Option<Found> {
+    let mut best: Option<Found> = None;
+    let quote = memchr::memchr3(b'"', b'\'', b'`', bytes).unwrap_or(bytes.len());
+    let mut left = MOST_LOOKED_AT;
+    for equals in memchr::memchr_iter(b'=', bytes) {
+        let head = bytes.get(..equals)?;
+        let spaced = head.last().is_some_and(|byte| *byte <= b' ');
+        let end = match spaced {
+            true => head.iter().rev().take(8).position(|byte| *byte > b' '),
+            false => Some(0),
+        };
+        let Some(head) = end.and_then(|end| head.get(..equals - end)) else {
+            continue;
+        };
+        let len = head
+            .iter()
+            .rev()
+            .take(LONGEST_HANDLER)
+            .take_while(|byte| byte.is_ascii_alphanumeric())
+            .count();
+        let start = head.len() - len;
+        if !html::is_handler(head.get(start..).unwrap_or_default()) {
+            continue;
+        }
+        let before = start.checked_sub(1).and_then(|at| head.get(at)).copied();
+        let broken_out = quote < start;
+        let apart = before.is_none_or(|byte| byte <= b' ' || b"\"'`/;".contains(&byte));
+        if !apart {
+            continue;
+        }
+        let behind = attribute_value(near(bytes.get(equals + 1..).unwrap_or_default()));
+        let Some(less) = usize::checked_sub(left, behind.len() + 1) else {
+            break;
+        };
+        left = less;
+        let uses_page = script::uses_page(behind);
+        let severity = match (uses_page, broken_out, spaced) {
+            (true, true, _) | (true, _, false) => Critical,
+            (false, true, false) if script::begins(behind) => Error,
+            _ => Notice,
+        };
+        if best.as_ref().is_none_or(|best| severity < best.1 .1) {
+            best = Some((start..bytes.len(), ("adds an event's handler", severity)));
+        }
+        if severity == Critical {
+            break;
+        }
+    }
+    best
+}
+
+/// The value of an attribute that begins here.
+fn attribute_value(text: &[u8]) -> &[u8] {
+    let text = text.trim_ascii_start();
+    let end = match text {
+        [quote @ (b'"' | b'\''), rest @ ..] => memchr::memchr(*quote, rest).map(|end| end + 1),
+        _ => text.iter().position(|byte| *byte <= b' ' || *byte == b'>'),
+    };
+    text.get(..end.unwrap_or(text.len())).unwrap_or_default()
+}
+
+/// In a script: in a string of it, or between.
+fn in_script(bytes: &[u8]) -> Option<Found> {
+    memchr::memchr3(b'(', b'`', b'=', bytes)?;
+    let weigh = |call: Call| match call {
+        Call::Page | Call::Works => Critical,
+        Call::Any => Notice,
+    };
+    let mut best: Option<Found> = None;
+    for quote in [b'\'', b'"', b'`'] {
+        let Some(at) = memchr::memchr(quote, bytes) else {
+            continue;
+        };
+        let behind = bytes.get(at + 1..).unwrap_or_default();
+        if let Some(call) = script::goes_on(behind, Some(quote)) {
+            let verdict = (
+                "ends a script's string and goes on with a call",
+                weigh(call),
+            );
+            if best.as_ref().is_none_or(|best| verdict.1 < best.1 .1) {
+                best = Some((at..bytes.len(), verdict));
+            }
+        }
+    }
+    if best.is_some() {
+        return best;
+    }
+    // `;alert(1)//`, `-alert(1)-`, `1;alert(1)`
+    let digits = bytes
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
+    let behind = bytes.get(digits..)?;
+    if script::goes_on(behind, None) == Some(Call::Page) {
+        return Some((0..bytes.len(), ("goes on with a call in a script", Error)));
+    }
+    if html::styles(bytes) && script::uses_page(bytes) {
+        return Some((0..bytes.len(), ("runs a script from styles", Critical)));
+    }
+    let is_script =
+        digits == 0 && !bytes.contains(&b' ') && script::begins(bytes) && script::uses_page(bytes);
+    let severity = if is_script && script::calls_page(bytes) {
+        Critical
+    } else {
+        Warning
+    };
+    is_script.then_some((0..bytes.len(), ("is a script", severity)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,149 @@
+//! Names by which readers of text come to objects.
+
+use super::Found;
+use crate::detect::prose::words;
+use crate::detect::Value;
+use crate::rule::Severity;
+
+/// A tag of YAML that names a class or a function, and what node-serialize runs.
+pub(super) fn tag(text: &[u8]) -> Option<Found> {
+    const YAML: &str = "names a class by a tag of YAML";
+    if memchr::memmem::find(text, b"_$$ND_FUNC$$_").is_some() {
+        return Some((
+            0,
+            "is a function that node-serialize runs",
+            Severity::Critical,
+        ));
+    }
+    let mut from = 0;
+    while let Some(found) = memchr::memchr(b'!', text.get(from..)?) {
+        let at = from + found;
+        from = at + 1;
+        let rest = text.get(from..)?;
+        let rest = match rest {
+            [b'!', rest @ ..] => rest,
+            [b'<', rest @ ..] => rest
+                .strip_prefix(b"tag:yaml.org,2002:")
+                .or_else(|| rest.strip_prefix(b"!"))
+                .unwrap_or(rest),
+            _ => rest,
+        };
+        const LANGUAGES: [&[u8]; 7] = [
+            b"python/", b"ruby/", b"perl/", b"php/", b"js/", b"java.", b"javax.",
+        ];
+        if LANGUAGES.iter().any(|language| rest.starts_with(language)) {
+            return Some((at, YAML, Severity::Critical));
+        }
+        // `!!com.example.Some [`: SnakeYAML makes an object of any class.
+        if rest.len() < text.len().saturating_sub(from) && qualified(rest) > 1 {
+            return Some((at, YAML, Severity::Warning));
+        }
+        from += usize::from(text.get(from) == Some(&b'!'));
+    }
+    None
+}
+
+/// Dots in a qualified name of a class at the beginning: `com.example.Some` has two.
+fn qualified(text: &[u8]) -> usize {
+    const LONGEST: usize = 128;
+    let name = text.get(..LONGEST).unwrap_or(text);
+    let length = name
+        .iter()
+        .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'$'))
+        .count();
+    let name = name.get(..length).unwrap_or_default();
+    let begins = name.first().is_some_and(u8::is_ascii_lowercase);
+    let last = name.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
+    if begins && last.first().is_some_and(u8::is_ascii_uppercase) {
+        name.iter().filter(|byte| **byte == b'.').count()
+    } else {
+        0
+    }
+}
+
+/// Classes that run what they are given, or fetch it.
+const CLASSES: [&[u8]; 20] = [
+    b"java.lang.Runtime",
+    b"java.lang.ProcessBuilder",
+    b"java.lang.ProcessImpl",
+    b"java.lang.UNIXProcess",
+    b"java.net.URLClassLoader",
+    b"javax.script.ScriptEngineManager",
+    b"javax.naming.InitialContext",
+    b"javax.management.BadAttributeValueExpException",
+    b"com.sun.rowset.JdbcRowSetImpl",
+    b"com.sun.org.apache.xalan",
+    b"com.mchange.v2.c3p0",
+    b"org.apache.commons.collections.functors",
+    b"org.apache.xbean.propertyeditor",
+    b"org.codehaus.groovy.runtime",
+    b"org.springframework.context.support",
+    b"org.springframework.beans.factory",
+    b"System.Diagnostics.Process",
+    b"System.Windows.Data.ObjectDataProvider",
+    b"System.Configuration.Install.AssemblyInstaller",
+    b"System.Activities.Presentation.WorkflowDesigner",
+];
+
+/// A class that a type-aware reader of JSON or XML makes an object of.
+pub(super) fn class(value: &Value<'_>) -> Option<Found> {
+    const WHAT: &str = "names a class that runs what it is given";
+    let text = value.bytes;
+    let last = value
+        .name
+        .rsplit(|byte| *byte == b'/')
+        .next()
+        .unwrap_or_default();
+    if matches!(last, b"$type" | b"@type" | b"@class" | b"__type" | b"class") {
+        let plain = text.iter().all(|byte| {
+            byte.is_ascii_alphanumeric()
+                || matches!(
+                    byte,
+                    b'.' | b'_' | b'$' | b',' | b' ' | b'=' | b'`' | b'[' | b']'
+                )
+        });
+        if plain && last == b"$type" && text.starts_with(b"System.") {
+            return Some((
+                0,
+                "names a class of .NET for a reader of JSON",
+                Severity::Critical,
+            ));
+        }
+        if plain && qualified(text) > 1 {
+            return Some((0, "names a class for a reader of JSON", Severity::Warning));
+        }
+    }
+    let mut from = 0;
+    while let Some(found) = memchr::memchr(b'.', text.get(from..)?) {
+        let dot = from + found;
+        from = dot + 1;
+        // Each of the names has its first dot within so many bytes.
+        const FIRST: usize = 6;
+        let begin = dot.saturating_sub(FIRST);
+        let begin = begin
+            + text
+                .get(begin..dot)?
+                .iter()
+                .rposition(|byte| !byte.is_ascii_alphanumeric())
+                .map_or(0, |at| at + 1);
+        let rest = text.get(begin..)?;
+        let Some(name) = CLASSES.iter().find(|name| rest.starts_with(name)) else {
+            continue;
+        };
+        let after = rest.get(name.len());
+        if after.is_some_and(u8::is_ascii_alphanumeric) {
+            continue;
+        }
+        let prose = words(text, 4) >= 4;
+        return Some((
+            begin,
+            WHAT,
+            if prose {
+                Severity::Notice
+            } else {
+                Severity::Critical
+            },
+        ));
+    }
+    None
+}

@@ -1,0 +1,45 @@
+use super::*;
+use crate::detect::cases;
+
+#[test]
+fn attacks_are_found() {
+    cases::are_found(
+        &DETECTOR,
+        Where::Parameter,
+        &[
+            "*)(uid=*))(|(uid=*",
+            "*)(objectClass=*",
+            "admin)(&)",
+            "x))(|(cn=*",
+            "*)(|(mail=*))",
+            "admin*)((|userPassword=*)",
+            "*))\0",
+            "*(|(mail=*))",
+            "x)(cn:dn:=abc",
+            "a)(userPassword>=a",
+        ],
+    );
+}
+
+#[test]
+fn good_text_passes() {
+    cases::pass(
+        &DETECTOR,
+        Where::Parameter,
+        &[
+            "(555) 123-4567",
+            "1) first (a) 2) second (b)",
+            ":) (: ;)",
+            "if (a) (b = c)",
+            "f(x)(y)",
+            "a) (b) c",
+            "see p. 3) (x = 2)",
+            "*",
+            "smith*",
+            "((a+b)*c)",
+            "(&(objectClass=person)(cn=a*))",
+            "let g = (a) => (b)",
+            "1) (n=3)",
+        ],
+    );
+}

@@ -1,0 +1,67 @@
+use super::*;
+use crate::detect::cases;
+
+#[test]
+fn names_are_found() {
+    cases::are_found(
+        &DETECTOR,
+        Where::ParameterName,
+        &[
+            "password[$ne]",
+            "a[b][$gt]",
+            "/user/$ne",
+            "/$where",
+            "/a/0/$regex",
+            "filter.$or",
+            "user[$regex]",
+        ],
+    );
+}
+
+#[test]
+fn values_are_found() {
+    cases::are_found(
+        &DETECTOR,
+        Where::Parameter,
+        &[
+            "{\"$ne\": null}",
+            "{$gt: ''}",
+            "{\"a\": 1, \"$where\": \"1\"}",
+            "x[$ne]=1",
+            "'; return true; var x='",
+            "1; return true",
+            "';sleep(5000);'",
+            "' || this.password == 'x",
+            "'; db.users.drop(); '",
+            "' || 1==1//",
+            "'});db.x.drop();({'a':'",
+            "0;it=new Date();do{pt=new Date();}while(pt-it<5000);",
+        ],
+    );
+}
+
+#[test]
+fn good_names_and_text_pass() {
+    cases::pass(
+        &DETECTOR,
+        Where::ParameterName,
+        &[
+            "$filter", "$where", "$select", "/$ref", "/$schema", "price[$]", "a[b]", "$type",
+        ],
+    );
+    cases::pass(
+        &DETECTOR,
+        Where::Parameter,
+        &[
+            "$5 or $10",
+            "use $ne to compare",
+            "{\"$ref\": \"#/a\"}",
+            "I'll return; return to me",
+            "do this; do that",
+            "echo $in; ls",
+            "the cat's; it was new",
+            "a || b && c",
+            "x; return x + 1;",
+        ],
+    );
+}

@@ -1,0 +1,134 @@
+//! Files and folders that nobody has to ask for.
+
+/// What a path names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Secret {
+    /// Nothing of the kind.
+    None,
+    /// The system's own.
+    System,
+    /// What a site keeps to itself.
+    Site,
+    /// Logs and states of programs: read, or filled with code to be run.
+    Log,
+}
+
+/// Folders and files below a root.
+const SYSTEM: [&[u8]; 12] = [
+    b"etc/",
+    b"proc/",
+    b"windows/",
+    b"winnt/",
+    b"boot.ini",
+    b"autoexec.bat",
+    b"inetpub/",
+    b"private/etc/",
+    b"usr/local/etc/",
+    b"usr/local/apache",
+    b"var/run/secrets/",
+    b"root/.",
+];
+
+/// The same, where programs write.
+const LOGS: [&[u8]; 7] = [
+    b"var/log/",
+    b"var/adm/",
+    b"var/spool/",
+    b"var/lib/php",
+    b"var/mail/",
+    b"root/",
+    b"sys/",
+];
+
+/// Names that are secret in every folder.
+const SITE: [&[u8]; 22] = [
+    b".aws",
+    b".bash_history",
+    b".docker",
+    b".env",
+    b".git",
+    b".git-credentials",
+    b".hg",
+    b".htaccess",
+    b".htpasswd",
+    b".kube",
+    b".my.cnf",
+    b".netrc",
+    b".pgpass",
+    b".ssh",
+    b".svn",
+    b"authorized_keys",
+    b"id_ed25519",
+    b"id_rsa",
+    b"meta-inf",
+    b"web-inf",
+    b"web.config",
+    b"wp-config.php",
+];
+
+/// Files that are asked for after a climb, wherever they lie.
+const FILES: [&[u8]; 12] = [
+    b"passwd",
+    b"shadow",
+    b"hosts",
+    b"win.ini",
+    b"boot.ini",
+    b"system.ini",
+    b"httpd.conf",
+    b"php.ini",
+    b"my.cnf",
+    b"environ",
+    b"access.log",
+    b"cmd.exe",
+];
+
+/// What a path names: `kept` is what stands after its last step up, in lower
+/// case, with slashes. `root`: it stands at a root; `climbed`: it went up.
+pub(super) fn named(kept: &[u8], root: bool, climbed: bool) -> Secret {
+    let kept = kept.strip_prefix(b"/").unwrap_or(kept);
+    let below = |begin: &&[u8]| kept.starts_with(begin);
+    let longer =
+        |begin: &&[u8]| below(begin) && (kept.len() > begin.len() || !begin.ends_with(b"/"));
+    if (root || climbed) && SYSTEM.iter().any(longer) {
+        return Secret::System;
+    }
+    if (root || climbed) && LOGS.iter().any(longer) {
+        // Logs of what answers strangers are filled by them.
+        let served = [
+            "apache", "httpd", "nginx", "access", "auth.log", "mail", "vsftpd", "sshd",
+        ];
+        return if served
+            .iter()
+            .any(|name| memchr::memmem::find(kept, name.as_bytes()).is_some())
+        {
+            Secret::System
+        } else {
+            Secret::Log
+        };
+    }
+    let last = kept.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    if climbed && FILES.contains(&last) {
+        return Secret::System;
+    }
+    let mut segments = kept.split(|byte| *byte == b'/');
+    if segments.any(|segment| SITE.binary_search(&segment).is_ok()) {
+        return Secret::Site;
+    }
+    Secret::None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{named, Secret, SITE};
+
+    #[test]
+    fn secrets_are_told_by_where_they_lie() {
+        assert!(SITE.windows(2).all(|pair| pair[0] < pair[1]));
+        assert_eq!(named(b"etc/passwd", true, false), Secret::System);
+        assert_eq!(named(b"etc/", true, false), Secret::None);
+        assert_eq!(named(b"notes/etc/passwd", true, false), Secret::None);
+        assert_eq!(named(b"x/passwd", false, true), Secret::System);
+        assert_eq!(named(b"a/.git/config", false, false), Secret::Site);
+        assert_eq!(named(b"a/.github/x", false, false), Secret::None);
+    }
+}

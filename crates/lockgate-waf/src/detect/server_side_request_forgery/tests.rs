@@ -1,0 +1,107 @@
+use super::find;
+use crate::detect::{Value, Where};
+use crate::rule::Severity;
+
+fn severity_as(text: &str, stood: Where, name: &str) -> Option<Severity> {
+    find(&Value {
+        bytes: text.as_bytes(),
+        stood,
+        name: name.as_bytes(),
+        declared: None,
+    })
+    .and_then(|found| {
+        assert!(found.at.end <= text.len() && found.at.start <= found.at.end);
+        found.severity
+    })
+}
+
+fn severity(text: &str) -> Option<Severity> {
+    severity_as(text, Where::Parameter, "q")
+}
+
+#[test]
+fn addresses_inside_are_found() {
+    for text in [
+        "http://127.0.0.1/",
+        "http://127.0.0.1:22",
+        "https://localhost:8443/admin",
+        "http://0x7f000001/",
+        "http://2130706433/",
+        "http://0177.1/",
+        "http://[::1]/",
+        "http://[::ffff:169.254.169.254]/",
+        "http://169.254.169.254/latest/meta-data/",
+        "http://metadata.google.internal/computeMetadata/v1/",
+        "http://10.0.0.1.nip.io/",
+        "http://192.168.1.1/",
+        "http:127.0.0.1",
+        "http:/\\127.0.0.1",
+        "//127.0.0.1/x",
+        "HTTP://LOCALHOST/",
+        "ftp://10.0.0.1/x",
+        "ws://127.0.0.1:9222/",
+        "redis://127.0.0.1:6379",
+        "gopher://127.0.0.1:6379/_SET%20x",
+        "dict://localhost:11211/stat",
+        "file:///etc/passwd",
+        "file://localhost/etc/passwd",
+        "php://filter/convert.base64-encode/resource=index.php",
+        "php://input",
+        "phar://x.jpg/y",
+        "expect://id",
+        "data://text/plain;base64,PD9waHA=",
+        "netdoc:/etc/passwd",
+        "jar:http://127.0.0.1!/x",
+        "http://example.com@127.0.0.1/",
+        "http://127.0.0.1#@example.com/",
+        "url=http://127.0.0.1/",
+        "{\"a\":\"http://127.0.0.1/\"}",
+        "http://①②⑦.⓪.⓪.①/",
+        "ldap://127.0.0.1:1389/a",
+        "169.254.169.254/latest/meta-data",
+    ] {
+        assert_eq!(severity(text), Some(Severity::Critical), "{text}");
+    }
+    assert_eq!(
+        severity_as("localhost:8080", Where::Parameter, "callback_url"),
+        Some(Severity::Critical)
+    );
+}
+
+#[test]
+fn public_addresses_and_plain_networks_pass() {
+    for text in [
+        "https://example.com/a?b=http://other.example/",
+        "http://8.8.8.8/",
+        "https://user@example.com/",
+        "10.0.0.5",
+        "192.168.1.1",
+        "10.0.0.0/8 is a network",
+        "from 10.0.0.5:1234 to 10.0.0.6:80 in the log",
+        "mailto:me@example.com",
+        "data:image/png;base64,iVBORw0KGgo=",
+        "To test it open http://localhost:3000 in your browser and look",
+        "time: 10:00",
+        "a:b",
+        "note: see //comments",
+        "::1",
+        "C:\\Users\\me",
+        "12:30/13:00",
+        "urn:isbn:0451450523",
+        "https://example.com:443/",
+        "s3://bucket/key",
+        "git@github.com:a/b.git",
+        "http://example.com/?next=/home",
+        "postgres://user:pw@db.example.com/x",
+        "1.5/2",
+        "127.5/2 of it",
+    ] {
+        assert_eq!(severity(text), None, "{text}");
+    }
+    for name in ["referer", "origin", "host", "x-forwarded-for"] {
+        assert_eq!(
+            severity_as("http://localhost:3000/", Where::Header, name),
+            None
+        );
+    }
+}

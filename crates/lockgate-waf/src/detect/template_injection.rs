@@ -1,0 +1,203 @@
+//! Template injection: a value that a template engine takes for an expression.
+//!
+//! **What it stops.** `{{7*7}}`, `${7*7}`, `<%= 7*7 %>`, `#{…}`, `*{…}`, `@(…)`,
+//! `#set(…)`, `<#assign …>` where a server makes a template of what it was sent:
+//! Jinja, Twig, Freemarker, Velocity, ERB, Handlebars, Razor, Thymeleaf, Smarty
+//! and the expression languages of Java.
+//!
+//! **How it decides.** What stands between an engine's delimiters is read as an
+//! expression. It is sure where it reckons with constants at its beginning,
+//! which no template of anybody's data needs; where it calls a method of a
+//! literal; and where it reaches behind the objects it is given: by reflection
+//! (`__class__`, `getClass`), by what makes objects of names (`?new()`,
+//! `T(java.…)`), or by what runs, reads or imports (`popen`, `require`).
+//!
+//! **What it lets pass.** Placeholders (`{{name}}`, `${user.name}`, `{{#each x}}`),
+//! filters, template literals of JavaScript, variables of a shell, `style={{…}}`.
+//!
+//! **Limits.** An expression that only names an application's own objects looks
+//! like a placeholder. Delimiters that somebody chose are not known.
+
+mod expression;
+
+use super::{Detector, Finding, Value, Where};
+use crate::bytes::ByteSet;
+use crate::rule::Severity::{self, Critical, Error};
+use expression::Does;
+
+/// The detector.
+pub static DETECTOR: Detector = Detector {
+    name: "template-injection",
+    title: "A value is an expression that a template engine runs",
+    severity: Severity::Critical,
+    tag: "attack-ssti",
+    places: &[
+        Where::Path,
+        Where::ParameterName,
+        Where::Parameter,
+        Where::Cookie,
+        Where::Header,
+        Where::Xml,
+        Where::Body,
+        Where::FileName,
+    ],
+    needs: ByteSet::of(b"{%@#$"),
+    min_len: 4,
+    unwraps: true,
+    find,
+};
+
+/// Delimiters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// `{{…}}`
+    Double,
+    /// `{…}`
+    Single,
+    /// `${…}`: JavaScript and shells have it too.
+    Dollar,
+    /// `#{…}`, `*{…}`, `@{…}`, `~{…}`, `@(…)`
+    Marked,
+    /// `{%…%}`
+    Statement,
+    /// `<%…%>`
+    Percent,
+    /// `<#…>`, `#set(…)`
+    Directive,
+    /// `$x.y(…)`
+    Reference,
+}
+
+/// An expression is read so far.
+const LONGEST_EXPRESSION: usize = 4096;
+/// So many bytes of expressions are read in a value: hostile ones overlap.
+const MOST_READ: usize = 1 << 18;
+
+fn find(value: &Value<'_>) -> Option<Finding> {
+    let bytes = value.bytes;
+    let mut best: Option<Finding> = None;
+    let mut read = 0;
+    let mut at = 0;
+    while let Some(skip) = bytes.get(at..).and_then(|rest| {
+        rest.iter()
+            .position(|byte| matches!(byte, b'{' | b'%' | b'@' | b'#' | b'$'))
+    }) {
+        let start = at + skip;
+        at = start + 1;
+        let Some((kind, from, close)) = opening(bytes, start) else {
+            continue;
+        };
+        let rest = bytes.get(from..).unwrap_or_default();
+        let rest = rest
+            .get(..rest.len().min(LONGEST_EXPRESSION))
+            .unwrap_or_default();
+        let end = match close {
+            b")" => paired(rest),
+            _ => memchr::memmem::find(rest, close),
+        };
+        let body = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
+        read += body.len();
+        if let Some((what, severity)) = judge(kind, body, end.is_some()) {
+            let better = best
+                .as_ref()
+                .and_then(|best| best.severity)
+                .is_none_or(|before| severity < before);
+            if better {
+                best = Some(Finding {
+                    at: start..from + body.len(),
+                    what,
+                    severity: Some(severity),
+                });
+            }
+            if severity == Critical {
+                break;
+            }
+        }
+        if read > MOST_READ {
+            break;
+        }
+        // `{{` is read once; what stands in it may hold others.
+        at = from;
+    }
+    best
+}
+
+/// Where the parenthesis ends that was opened before.
+fn paired(text: &[u8]) -> Option<usize> {
+    let mut depth = 1;
+    text.iter().position(|byte| {
+        depth += match byte {
+            b'(' => 1,
+            b')' => -1,
+            _ => 0,
+        };
+        depth == 0
+    })
+}
+
+/// What opens there, where its body begins, and what closes it.
+fn opening(bytes: &[u8], at: usize) -> Option<(Kind, usize, &'static [u8])> {
+    let before = at.checked_sub(1).and_then(|at| bytes.get(at)).copied();
+    let rest = bytes.get(at..)?;
+    Some(match (rest, before) {
+        ([b'{', b'{', ..], _) => (Kind::Double, at + 2, b"}}"),
+        ([b'{', b'%', ..], _) => (Kind::Statement, at + 2, b"%}"),
+        ([b'$', b'{', b'{', ..], _) => (Kind::Double, at + 3, b"}}"),
+        ([b'$', b'{', ..], _) => (Kind::Dollar, at + 2, b"}"),
+        ([b'#' | b'@', b'{', ..], _) => (Kind::Marked, at + 2, b"}"),
+        ([b'@', b'(', ..], _) => (Kind::Marked, at + 2, b")"),
+        ([b'{', ..], Some(b'*' | b'~')) => (Kind::Marked, at + 1, b"}"),
+        ([b'%', b'=' | b'-' | b'@' | b'!' | b'#' | 0..=b' ', ..], Some(b'<')) => {
+            (Kind::Percent, at + 1, b"%>")
+        }
+        ([b'#', b'a'..=b'z', ..], Some(b'<' | b'[')) => (Kind::Directive, at + 1, b">"),
+        ([b'#', b's', b'e', b't', b'(', ..], _) => (Kind::Directive, at + 5, b"\n"),
+        ([b'$', next, ..], _) if next.is_ascii_alphabetic() || *next == b'!' => {
+            (Kind::Reference, at + 1, b"\n")
+        }
+        // `x^{2*3}` is mathematics.
+        ([b'{', ..], None | Some(b' ' | b'>' | b'"' | b'\'' | b'=')) => {
+            (Kind::Single, at + 1, b"}")
+        }
+        _ => return None,
+    })
+}
+
+fn judge(kind: Kind, body: &[u8], closed: bool) -> Option<(&'static str, Severity)> {
+    let body = match kind {
+        Kind::Reference => expression::reference(body),
+        Kind::Directive => body,
+        _ if closed => body,
+        _ => return None,
+    };
+    let does = match kind {
+        Kind::Single => expression::does_alone(body),
+        _ => expression::does(body),
+    };
+    let severity = match (kind, does) {
+        (_, Does::Nothing) => return None,
+        (Kind::Single, Does::Reckons(true)) => Error,
+        (
+            Kind::Single | Kind::Directive | Kind::Reference,
+            Does::Reckons(_) | Does::CallsLiteral,
+        ) => return None,
+        (_, Does::Reckons(true)) => Critical,
+        (_, Does::Reckons(_)) => Error,
+        (Kind::Dollar | Kind::Percent | Kind::Statement, Does::CallsLiteral) => Error,
+        (_, Does::CallsLiteral) => Critical,
+        (
+            Kind::Dollar | Kind::Single | Kind::Directive | Kind::Reference,
+            Does::Reaches { far: false },
+        ) => Error,
+        (_, Does::Reaches { .. }) => Critical,
+    };
+    let what = match does {
+        Does::Reckons(_) => "is an expression that reckons",
+        Does::CallsLiteral => "is an expression that calls a literal's method",
+        _ => "is an expression that reaches behind what it is given",
+    };
+    Some((what, severity))
+}
+
+#[cfg(test)]
+mod tests;
