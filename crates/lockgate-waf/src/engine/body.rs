@@ -1,0 +1,454 @@
+//! Reads bodies, queries and cookies into members.
+
+use lockgate_wire::content::{self, cookies as cookie, form, json, multipart, xml, Flaw, Sink};
+use lockgate_wire::reason::ReasonRef;
+
+use crate::bytes::{Arena, Span};
+use crate::rule::{Collection, Processor};
+
+use super::feed::{self, number, part};
+use super::members::{Base, Member, Members};
+use super::program::Program;
+use super::transaction::{Transaction, KEPT_BYTES};
+use super::{Progress, SLICE_BYTES};
+
+/// Most parameters, parts and values of a request: ModSecurity reads 1,000,
+/// and what APIs send in bulk has more. What comes beyond is not judged, and
+/// the request is refused for it.
+pub const MAX_ARGUMENTS: u32 = 100_000;
+
+/// Bytes of each file that are kept for rules and detectors: its beginning says what it is.
+pub const MAX_FILE_BYTES: usize = 128 * 1024;
+
+/// What readers say of a body; 0 as long as they say nothing.
+const FLAGS: &[Collection] = &[
+    Collection::ReqbodyError,
+    Collection::ReqbodyProcessorError,
+    Collection::UrlencodedError,
+    Collection::InboundDataError,
+    Collection::OutboundDataError,
+    Collection::MultipartStrictError,
+    Collection::MultipartUnmatchedBoundary,
+    Collection::MultipartBoundaryQuoted,
+    Collection::MultipartBoundaryWhitespace,
+    Collection::MultipartCrlfLfLines,
+    Collection::MultipartDataAfter,
+    Collection::MultipartDataBefore,
+    Collection::MultipartFileLimitExceeded,
+    Collection::MultipartHeaderFolding,
+    Collection::MultipartInvalidHeaderFolding,
+    Collection::MultipartInvalidPart,
+    Collection::MultipartInvalidQuoting,
+    Collection::MultipartLfLine,
+    Collection::MultipartMissingSemicolon,
+    Collection::MscPcreError,
+    Collection::MscPcreLimitsExceeded,
+];
+
+/// What reads a transaction's bodies.
+#[derive(Debug, Default)]
+pub struct Reading {
+    form: form::Reader,
+    json: Option<json::Reader>,
+    xml: Option<xml::Reader>,
+    multipart: Option<Box<multipart::Reader>>,
+    /// Text of a document of XML, all of it.
+    text: Vec<u8>,
+    began: bool,
+    /// What is wrong with the body, as rules know it.
+    flaw: Option<Flaw>,
+    /// The same, and what readers could take differently.
+    strict: Option<Flaw>,
+    left: u32,
+    file_bytes: u64,
+}
+
+impl Reading {
+    /// Forgets everything, and keeps its room.
+    pub fn clear(&mut self) {
+        self.form.reset(KEPT_BYTES);
+        if let Some(json) = &mut self.json {
+            json.reset(KEPT_BYTES);
+        }
+        if let Some(xml) = &mut self.xml {
+            xml.reset(KEPT_BYTES);
+        }
+        self.multipart = None;
+        self.text.clear();
+        self.text.shrink_to(KEPT_BYTES);
+        self.began = false;
+        self.flaw = None;
+        self.strict = None;
+        self.left = MAX_ARGUMENTS;
+        self.file_bytes = 0;
+    }
+
+    /// Why the body cannot be judged as what it says it is, if it cannot.
+    #[must_use]
+    pub fn unfit(&self) -> Option<ReasonRef> {
+        self.flaw.or(self.strict).map(|flaw| flaw.reason)
+    }
+
+    /// Whether there were more values than are judged.
+    #[must_use]
+    pub const fn overflowed(&self) -> bool {
+        self.left == 0
+    }
+}
+
+/// Fills members with what a reader finds.
+struct Filler<'t> {
+    arena: &'t mut Arena,
+    members: &'t mut Members,
+    base: Base,
+    left: &'t mut u32,
+    text: &'t mut Vec<u8>,
+    /// Bytes of a file that are kept.
+    file_kept: usize,
+    file_bytes: &'t mut u64,
+}
+
+impl Filler<'_> {
+    fn take(&mut self) -> bool {
+        *self.left = self.left.saturating_sub(1);
+        *self.left > 0
+    }
+
+    fn push(&mut self, base: Base, name: &[u8], value: &[u8]) -> bool {
+        let name = self.arena.keep(name);
+        let value = self.arena.keep(value);
+        let member = Member {
+            name,
+            value,
+            ..Member::default()
+        };
+        self.members.push(base, member);
+        self.take()
+    }
+}
+
+impl Sink for Filler<'_> {
+    fn pair(&mut self, name: &[u8], value: &[u8]) -> bool {
+        self.push(self.base, name, value)
+    }
+
+    fn node(&mut self, node: &xml::Node<'_>) -> bool {
+        match node.kind {
+            xml::Kind::Attribute => self.push(Base::XmlAttributes, node.path, node.value),
+            xml::Kind::Text => {
+                self.text.extend_from_slice(node.value);
+                self.take()
+            }
+            xml::Kind::Comment | xml::Kind::Instruction => self.take(),
+        }
+    }
+
+    fn part_header(&mut self, part: &[u8], line: &[u8]) -> bool {
+        self.push(Base::PartHeaders, part, line)
+    }
+
+    fn part(&mut self, part: &multipart::Part<'_>) -> bool {
+        let name = self.arena.keep(part.name);
+        let named = |value: Span| Member {
+            name,
+            value,
+            ..Member::default()
+        };
+        self.members.push(Base::PartNames, named(name));
+        let Some(file) = part.file_name else {
+            let value = self.arena.keep(part.content);
+            self.members.push(self.base, named(value));
+            return self.take();
+        };
+        let declared = part.content_type.map(|kind| self.arena.keep(kind));
+        let member = |value: Span| Member {
+            declared,
+            ..named(value)
+        };
+        let file = self.arena.keep(file);
+        self.members.push(Base::Files, member(file));
+        let mut buffer = itoa::Buffer::new();
+        let size = self
+            .arena
+            .keep(buffer.format(part.content.len()).as_bytes());
+        self.members.push(Base::FileSizes, member(size));
+        *self.file_bytes += part.content.len() as u64;
+        if self.file_kept > 0 {
+            let kept = part.content.len().min(self.file_kept);
+            let content = self.arena.keep(&part.content[..kept]);
+            // What a file is called says what it has to be.
+            let content = Member {
+                name: file,
+                ..member(content)
+            };
+            self.members.push(Base::FileContents, content);
+        }
+        self.take()
+    }
+}
+
+/// Says that nothing is wrong yet.
+pub(super) fn begin(program: &Program, tx: &mut Transaction) {
+    let zero = tx.arena.keep(b"0");
+    for flag in FLAGS {
+        if program.used.contains(*flag as usize) {
+            tx.members.set(*flag, zero);
+        }
+    }
+}
+
+/// Reads a query.
+pub(super) fn arguments(program: &Program, tx: &mut Transaction, text: &[u8]) {
+    if text.is_empty() {
+        return;
+    }
+    let Transaction {
+        arena,
+        members,
+        reading,
+        ..
+    } = tx;
+    reading.form.reset(KEPT_BYTES);
+    let mut filler = Filler {
+        arena,
+        members,
+        base: Base::ArgsGet,
+        left: &mut reading.left,
+        text: &mut reading.text,
+        file_kept: 0,
+        file_bytes: &mut reading.file_bytes,
+    };
+    reading
+        .form
+        .run(text, program.separator, usize::MAX, &mut filler);
+    if reading.form.has_broken_escape() {
+        feed::number(tx, Collection::UrlencodedError, 1);
+    }
+}
+
+/// Reads the cookies of a header field.
+pub(super) fn cookies(tx: &mut Transaction, line: Span) {
+    let line = tx.arena.get(line).to_vec();
+    let Transaction {
+        arena,
+        members,
+        reading,
+        ..
+    } = tx;
+    let mut filler = Filler {
+        arena,
+        members,
+        base: Base::Cookies,
+        left: &mut reading.left,
+        text: &mut reading.text,
+        file_kept: 0,
+        file_bytes: &mut reading.file_bytes,
+    };
+    cookie::read(&line, &mut filler);
+}
+
+/// Reads a body, as far as one slice goes.
+pub(super) fn read(program: &Program, tx: &mut Transaction, body: &[u8], whole: bool) -> Progress {
+    if !tx.reading.began {
+        start(program, tx, body, whole);
+    }
+    if body.is_empty() {
+        finish(program, tx);
+        return Progress::Done;
+    }
+    let keeps_files =
+        program.native.is_some() || program.used.contains(Collection::FilesContent as usize);
+    let processor = tx.control.processor;
+    let Transaction {
+        arena,
+        members,
+        reading,
+        ..
+    } = tx;
+    let Reading {
+        form,
+        json,
+        xml,
+        multipart,
+        text,
+        left,
+        file_bytes,
+        flaw,
+        strict,
+        ..
+    } = reading;
+    let mut filler = Filler {
+        arena,
+        members,
+        base: Base::ArgsPost,
+        left,
+        text,
+        file_kept: if keeps_files { MAX_FILE_BYTES } else { 0 },
+        file_bytes,
+    };
+    let read = match processor {
+        Some(Processor::UrlEncoded) => {
+            Ok(form.run(body, program.separator, SLICE_BYTES, &mut filler))
+        }
+        Some(Processor::Json) => {
+            let json = json.get_or_insert_with(|| json::Reader::new(json::Limits::default()));
+            let read = json.run(body, SLICE_BYTES, &mut filler);
+            *strict = json.strict();
+            read
+        }
+        Some(Processor::Xml) => {
+            let xml = xml.get_or_insert_with(|| xml::Reader::new(xml::Limits::default()));
+            xml.run(body, SLICE_BYTES, &mut filler)
+        }
+        Some(Processor::Multipart) => match multipart {
+            Some(multipart) => {
+                let read = multipart.run(body, SLICE_BYTES, &mut filler);
+                *strict = multipart.strict();
+                *flaw = multipart.error();
+                read
+            }
+            None => Ok(content::Progress::Done),
+        },
+        None | Some(Processor::Raw) => Ok(content::Progress::Done),
+    };
+    match read {
+        Ok(content::Progress::More) => return Progress::More,
+        Ok(content::Progress::Done | content::Progress::Stopped) => {}
+        // What is only the beginning of a body ends somewhere.
+        Err(_) if !whole => {}
+        Err(found) => *flaw = Some(found),
+    }
+    finish(program, tx);
+    Progress::Done
+}
+
+fn start(program: &Program, tx: &mut Transaction, body: &[u8], whole: bool) {
+    tx.reading.began = true;
+    tx.reading.form.reset(KEPT_BYTES);
+    feed::name_processor(tx);
+    if tx.control.processor == Some(Processor::Multipart) {
+        let kind = feed::header(tx, Base::RequestHeaders, b"content-type").unwrap_or_default();
+        let reader = multipart::Reader::new(tx.arena.get(kind), multipart::Limits::default());
+        tx.reading.multipart = Some(Box::new(reader));
+    }
+    if !whole {
+        number(tx, Collection::InboundDataError, 1);
+    }
+    if program
+        .used
+        .contains(Collection::RequestBodyLength as usize)
+    {
+        let length = i64::try_from(body.len()).unwrap_or(i64::MAX);
+        number(tx, Collection::RequestBodyLength, length);
+    }
+    // As ModSecurity's manual has it: only where nothing else tells what is in it.
+    let raw = matches!(
+        tx.control.processor,
+        Some(Processor::UrlEncoded | Processor::Raw)
+    );
+    if (raw || tx.control.force_body || tx.control.processor.is_none()) && !body.is_empty() {
+        let body = tx.arena.keep(body);
+        tx.members.set(Collection::RequestBody, body);
+    }
+}
+
+fn finish(program: &Program, tx: &mut Transaction) {
+    if !tx.reading.text.is_empty() {
+        let value = tx.arena.keep(&tx.reading.text);
+        let member = Member {
+            value,
+            ..Member::default()
+        };
+        tx.members.push(Base::XmlText, member);
+    }
+    if tx.reading.form.has_broken_escape() {
+        number(tx, Collection::UrlencodedError, 1);
+    }
+    if let Some(multipart) = tx.reading.multipart.take() {
+        tell_flags(program, tx, multipart.flags());
+    }
+    if let Some(flaw) = tx.reading.flaw {
+        number(tx, Collection::ReqbodyError, 1);
+        number(tx, Collection::ReqbodyProcessorError, 1);
+        let told = tx.arena.keep(flaw.reason.title.as_bytes());
+        tx.members.set(Collection::ReqbodyErrorMsg, told);
+        tx.members.set(Collection::ReqbodyProcessorErrorMsg, told);
+    }
+    if program
+        .used
+        .contains(Collection::FilesCombinedSize as usize)
+    {
+        let size = i64::try_from(tx.reading.file_bytes).unwrap_or(i64::MAX);
+        number(tx, Collection::FilesCombinedSize, size);
+    }
+    feed::arguments_size(program, tx);
+    full_request(program, tx);
+}
+
+/// What a form's flags are to rules.
+fn tell_flags(program: &Program, tx: &mut Transaction, flags: &multipart::Flags) {
+    use Collection as C;
+    let told = [
+        (C::MultipartStrictError, i64::from(flags.strict_error())),
+        (
+            C::MultipartUnmatchedBoundary,
+            flags.unmatched_boundary.into(),
+        ),
+        (C::MultipartBoundaryQuoted, flags.boundary_quoted.into()),
+        (
+            C::MultipartBoundaryWhitespace,
+            flags.boundary_whitespace.into(),
+        ),
+        (C::MultipartCrlfLfLines, flags.mixed_lines().into()),
+        (C::MultipartDataAfter, flags.data_after.into()),
+        (C::MultipartDataBefore, flags.data_before.into()),
+        (
+            C::MultipartFileLimitExceeded,
+            flags.file_limit_exceeded.into(),
+        ),
+        (C::MultipartHeaderFolding, flags.header_folding.into()),
+        (
+            C::MultipartInvalidHeaderFolding,
+            flags.invalid_header_folding.into(),
+        ),
+        (C::MultipartInvalidPart, flags.invalid_part.into()),
+        (C::MultipartInvalidQuoting, flags.invalid_quoting.into()),
+        (C::MultipartLfLine, flags.lf_line.into()),
+        (C::MultipartMissingSemicolon, flags.missing_semicolon.into()),
+    ];
+    for (collection, value) in told {
+        if program.used.contains(collection as usize) && value != 0 {
+            number(tx, collection, value);
+        }
+    }
+}
+
+/// The request line, the header fields and the body, as one text.
+fn full_request(program: &Program, tx: &mut Transaction) {
+    let wanted = |collection: Collection| program.used.contains(collection as usize);
+    if !wanted(Collection::FullRequest) && !wanted(Collection::FullRequestLength) {
+        return;
+    }
+    let mut text = Vec::new();
+    let line = tx
+        .members
+        .single(Collection::RequestLine)
+        .unwrap_or_default();
+    text.extend_from_slice(tx.arena.get(line));
+    for member in tx.members.of(Base::RequestHeaders) {
+        text.push(b'\n');
+        text.extend_from_slice(tx.arena.get(member.name));
+        text.extend_from_slice(b": ");
+        text.extend_from_slice(tx.arena.get(member.value));
+    }
+    text.extend_from_slice(b"\n\n");
+    let body = tx
+        .members
+        .single(Collection::RequestBody)
+        .unwrap_or_default();
+    text.extend_from_slice(tx.arena.get(body));
+    let length = i64::try_from(text.len()).unwrap_or(i64::MAX);
+    let text: Span = part(tx.arena.keep(&text), 0..text.len());
+    tx.members.set(Collection::FullRequest, text);
+    number(tx, Collection::FullRequestLength, length);
+}

@@ -1,0 +1,105 @@
+//! Runs of transformations. Rules share most of them, and a long one begins
+//! with a short one, so that nothing is worked out twice.
+
+use crate::bytes::{Arena, Span};
+use crate::transform::Transformation;
+
+/// The number of a run of transformations. 0 is none.
+pub type ChainIndex = u16;
+
+/// All runs: a tree, each node of which is one transformation more.
+#[derive(Debug, Clone)]
+pub struct Chains {
+    nodes: Vec<Node>,
+}
+
+/// A run: another one, and what comes after it.
+#[derive(Debug, Clone, Copy)]
+pub struct Node {
+    /// The run before; of the first node itself.
+    pub before: ChainIndex,
+    /// What comes after it. The first node has none.
+    pub last: Option<Transformation>,
+}
+
+impl Default for Chains {
+    fn default() -> Self {
+        let none = Node {
+            before: 0,
+            last: None,
+        };
+        Self { nodes: vec![none] }
+    }
+}
+
+impl Chains {
+    /// The number of this run, which gets one if it has none.
+    pub fn number(&mut self, transformations: &[Transformation]) -> ChainIndex {
+        let mut at = 0;
+        for last in transformations {
+            let next = |node: &Node| node.last == Some(*last) && node.before == at;
+            at = match self.nodes.iter().position(next) {
+                Some(place) => ChainIndex::try_from(place).unwrap_or(ChainIndex::MAX),
+                None => {
+                    self.nodes.push(Node {
+                        before: at,
+                        last: Some(*last),
+                    });
+                    ChainIndex::try_from(self.nodes.len() - 1).unwrap_or(ChainIndex::MAX)
+                }
+            };
+        }
+        at
+    }
+
+    /// All nodes; each stands behind the one that it is built on.
+    #[must_use]
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// The transformations of a run, in order.
+    #[must_use]
+    pub fn run(&self, mut chain: ChainIndex) -> Vec<Transformation> {
+        let mut run = Vec::new();
+        while let Some(Node {
+            before,
+            last: Some(last),
+        }) = self.nodes.get(usize::from(chain))
+        {
+            run.push(*last);
+            chain = *before;
+        }
+        run.reverse();
+        run
+    }
+
+    /// What a run makes of a value; the value itself where it changes nothing.
+    pub fn apply(
+        &self,
+        chain: ChainIndex,
+        value: Span,
+        arena: &mut Arena,
+        room: &mut Vec<u8>,
+    ) -> Span {
+        let Some(Node {
+            before,
+            last: Some(last),
+        }) = self.nodes.get(usize::from(chain)).copied()
+        else {
+            return value;
+        };
+        let value = self.apply(before, value, arena, room);
+        step(last, value, arena, room)
+    }
+}
+
+/// What one transformation makes of a value; the value itself where it changes nothing.
+pub fn step(last: Transformation, value: Span, arena: &mut Arena, room: &mut Vec<u8>) -> Span {
+    room.clear();
+    if last.apply(arena.get(value), room) {
+        arena.keep(room)
+    } else {
+        value
+    }
+}

@@ -1,0 +1,494 @@
+//! One rule: its links, one after another, over the values that they name.
+
+use crate::bytes::Span;
+use crate::libinjection::{self, Fingerprint};
+use crate::operators::{Caches, Captures, Compiled};
+use crate::rule::Collection;
+
+use super::kept::Kept;
+use super::members::{views, Base, Member, ValueId, View};
+use super::names::{Held, CAUGHT};
+use super::program::{Link, Program, Rule, RuleIndex, Selector, Target, Values};
+use super::transaction::{Subject, Transaction, MAX_MATCHED, MAX_SUBJECTS};
+use super::{chains, Desk, Engine};
+
+/// A rule being asked.
+pub(super) struct Evaluation<'e> {
+    pub(super) program: &'e Program,
+    pub(super) kept: &'e Kept,
+    pub(super) tx: &'e mut Transaction,
+    pub(super) desk: &'e mut Desk,
+    pub(super) index: RuleIndex,
+    /// Whether an exception of this transaction leaves values of the rule out.
+    excepted: bool,
+}
+
+impl<'e> Evaluation<'e> {
+    pub(super) fn new(
+        engine: &'e Engine,
+        tx: &'e mut Transaction,
+        desk: &'e mut Desk,
+        index: RuleIndex,
+    ) -> Self {
+        Self {
+            program: &engine.program,
+            kept: &engine.kept,
+            tx,
+            desk,
+            index,
+            excepted: false,
+        }
+    }
+
+    /// Whether all links match. What their matches do is done.
+    pub(super) fn rule(&mut self, rule: &Rule) -> bool {
+        let exceptions = &self.program.exceptions;
+        let concerns = |number: &u32| {
+            let exception = exceptions.get(*number as usize);
+            exception.is_some_and(|exception| exception.rules.contains(self.index))
+        };
+        self.excepted = self.tx.control.exceptions.iter().any(concerns);
+        let found = &mut self.tx.found;
+        found.now.clear();
+        found.chained.clear();
+        for (number, link) in rule.links.iter().enumerate() {
+            let found = &mut self.tx.found;
+            std::mem::swap(&mut found.now, &mut found.before);
+            found.now.clear();
+            let matched = if number == 0 && rule.sieved && self.program.sieve.is_some() {
+                self.sifted(link)
+            } else {
+                self.link(link)
+            };
+            if !matched {
+                return false;
+            }
+            // Exceptions are said of rules, which are known by their first link.
+            self.excepted = false;
+        }
+        true
+    }
+
+    /// The values that the sieve let through for this rule.
+    fn sifted(&mut self, link: &Link) -> bool {
+        let pairs = &self.tx.sifted.pairs;
+        let first = pairs.partition_point(|pair| pair.rule < self.index);
+        let count = pairs[first..].partition_point(|pair| pair.rule == self.index);
+        let mut matched = false;
+        for target in &link.targets {
+            for at in first..first + count {
+                let Some(pair) = self.tx.sifted.pairs.get(at).copied() else {
+                    break;
+                };
+                if !is_of(target, pair.value) {
+                    continue;
+                }
+                let member = self.tx.members.get(pair.value);
+                if !self.selects(target, member.name)
+                    || self.left_out(link, target, pair.value, member.name)
+                {
+                    continue;
+                }
+                let subject = subject(target, member, pair.value.is_name());
+                matched |= self.transform_and_ask(link, subject);
+            }
+        }
+        matched
+    }
+
+    /// All values that a link names.
+    fn link(&mut self, link: &Link) -> bool {
+        if link.targets.is_empty() {
+            self.done(link);
+            return true;
+        }
+        let mut matched = false;
+        for target in &link.targets {
+            matched |= match target.collection {
+                Collection::Tx => self.variables(link, target),
+                Collection::MatchedVar | Collection::MatchedVars => {
+                    self.matched(link, target, false)
+                }
+                Collection::MatchedVarName | Collection::MatchedVarsNames => {
+                    self.matched(link, target, true)
+                }
+                Collection::HighestSeverity | Collection::Rule => self.written_out(link, target),
+                Collection::Ip
+                | Collection::Global
+                | Collection::Resource
+                | Collection::Session
+                | Collection::User => self.kept_ones(link, target),
+                _ if target.counted => self.counted(link, target),
+                _ => self.members(link, target),
+            };
+        }
+        matched
+    }
+
+    fn members(&mut self, link: &Link, target: &Target) -> bool {
+        if let Some(value) = self.tx.members.single(target.collection) {
+            let id = ValueId::single(target.collection as usize);
+            return !self.left_out(link, target, id, Span::default())
+                && self.transform_and_ask(link, plain(target, Span::default(), value));
+        }
+        let attributes = matches!(target.selector, Selector::Attributes);
+        let mut matched = false;
+        for view in views(target.collection, attributes) {
+            for place in self.tx.members.range(view.base) {
+                let id = ValueId::new(view.base, place, view.names);
+                let member = self.tx.members.get(id);
+                if (view.names || !member.proven)
+                    && self.selects(target, member.name)
+                    && !self.left_out(link, target, id, member.name)
+                {
+                    matched |= self.transform_and_ask(link, subject(target, member, view.names));
+                }
+            }
+        }
+        matched
+    }
+
+    fn counted(&mut self, link: &Link, target: &Target) -> bool {
+        let mut count = 0;
+        if self.tx.members.single(target.collection).is_some() {
+            let id = ValueId::single(target.collection as usize);
+            count = i64::from(!self.left_out(link, target, id, Span::default()));
+        }
+        let attributes = matches!(target.selector, Selector::Attributes);
+        for view in views(target.collection, attributes) {
+            for place in self.tx.members.range(view.base) {
+                let id = ValueId::new(view.base, place, view.names);
+                let name = self.tx.members.get(id).name;
+                let counts = self.selects(target, name) && !self.left_out(link, target, id, name);
+                count += i64::from(counts);
+            }
+        }
+        self.ask_number(link, target, Span::default(), count)
+    }
+
+    fn variables(&mut self, link: &Link, target: &Target) -> bool {
+        if let Selector::Variable(name) = target.selector {
+            let held = self.tx.variables.get(name);
+            if target.counted {
+                return self.ask_number(link, target, Span::default(), held.exists().into());
+            }
+            return held.exists() && {
+                let text = self.program.names.text(name);
+                let text = self.tx.arena.keep(text);
+                self.ask_held(link, target, text, held)
+            };
+        }
+        let (mut matched, mut count) = (false, 0);
+        for name in 0..self.program.names.len() {
+            let name = super::names::Name::try_from(name).unwrap_or_default();
+            let held = self.tx.variables.get(name);
+            if !held.exists() || !self.selects_text(target, self.program.names.text(name)) {
+                continue;
+            }
+            count += 1;
+            if !target.counted {
+                let text = self.tx.arena.keep(self.program.names.text(name));
+                matched |= self.ask_held(link, target, text, held);
+            }
+        }
+        // What this makes of them is not looked at by the same link.
+        for place in 0..self.tx.variables.made().len() {
+            let Some((text, held)) = self.tx.variables.made().get(place).copied() else {
+                break;
+            };
+            if !held.exists() || !self.selects(target, text) {
+                continue;
+            }
+            count += 1;
+            if !target.counted {
+                matched |= self.ask_held(link, target, text, held);
+            }
+        }
+        if target.counted {
+            return self.ask_number(link, target, Span::default(), count);
+        }
+        matched
+    }
+
+    fn ask_held(&mut self, link: &Link, target: &Target, name: Span, held: Held) -> bool {
+        let value = match held {
+            Held::Absent => return false,
+            Held::Number(number) if link.chain == 0 => {
+                return self.ask_number(link, target, name, number);
+            }
+            Held::Number(number) => self.number_text(number),
+            Held::Text(text) => text,
+        };
+        self.transform_and_ask(link, plain(target, name, value))
+    }
+
+    /// What the link before matched; of `MATCHED_VAR` the last.
+    fn matched(&mut self, link: &Link, target: &Target, names: bool) -> bool {
+        let one = matches!(
+            target.collection,
+            Collection::MatchedVar | Collection::MatchedVarName
+        );
+        let all = self.tx.found.before.len();
+        if target.counted {
+            let count = if one { all.min(1) } else { all };
+            return self.ask_number(link, target, Span::default(), count as i64);
+        }
+        let mut matched = false;
+        for at in if one { all.saturating_sub(1) } else { 0 }..all {
+            let Some(before) = self.tx.found.before.get(at).copied() else {
+                break;
+            };
+            let name = self.full_name(before);
+            if !self.selects(target, name) {
+                continue;
+            }
+            let value = if names { name } else { before.value };
+            matched |= self.transform_and_ask(link, plain(target, name, value));
+        }
+        matched
+    }
+
+    fn written_out(&mut self, link: &Link, target: &Target) -> bool {
+        let key = match &target.selector {
+            Selector::Named(name) => Some(&**name),
+            _ => None,
+        };
+        let at = self.tx.arena.len();
+        let mut text = std::mem::take(&mut self.tx.room.text);
+        text.clear();
+        self.write_member(target.collection, key, &mut text);
+        self.tx.arena.keep(&text);
+        self.tx.room.text = text;
+        let value = self.tx.arena.since(at);
+        self.transform_and_ask(link, plain(target, Span::default(), value))
+    }
+
+    fn kept_ones(&mut self, link: &Link, target: &Target) -> bool {
+        let name = match &target.selector {
+            Selector::Named(name) => Some(&**name),
+            _ => None,
+        };
+        let mut listed = Vec::new();
+        self.kept_values(target.collection, name, &mut listed);
+        listed.retain(|(name, _)| self.selects(target, *name));
+        if target.counted {
+            return self.ask_number(link, target, Span::default(), listed.len() as i64);
+        }
+        let mut matched = false;
+        for (name, held) in listed {
+            matched |= self.ask_held(link, target, name, held);
+        }
+        matched
+    }
+
+    fn ask_number(&mut self, link: &Link, target: &Target, name: Span, number: i64) -> bool {
+        if let (Compiled::Number(comparison), 0) = (&link.compiled, link.chain) {
+            let argument = link.argument.as_ref();
+            let argument = argument.map_or(0, |text| self.number_of(text));
+            if comparison.compares(number, argument) == link.negated {
+                return false;
+            }
+            let value = self.number_text(number);
+            self.hit(link, plain(target, name, value));
+            return true;
+        }
+        let value = self.number_text(number);
+        self.transform_and_ask(link, plain(target, name, value))
+    }
+
+    fn transform_and_ask(&mut self, link: &Link, subject: Subject) -> bool {
+        if link.multi_match {
+            return self.ask_each(link, subject);
+        }
+        let tx = &mut *self.tx;
+        let made =
+            self.program
+                .chains
+                .apply(link.chain, subject.value, &mut tx.arena, &mut tx.room.made);
+        self.ask(link, subject, made)
+    }
+
+    /// Asks about the value, and about what each transformation makes of it.
+    fn ask_each(&mut self, link: &Link, subject: Subject) -> bool {
+        let mut made = subject.value;
+        let mut matched = self.ask(link, subject, made);
+        for transformation in self.program.chains.run(link.chain) {
+            let tx = &mut *self.tx;
+            let next = chains::step(transformation, made, &mut tx.arena, &mut tx.room.made);
+            if next != made {
+                made = next;
+                matched |= self.ask(link, subject, made);
+            }
+        }
+        matched
+    }
+
+    /// Asks about what has become of a value.
+    fn ask(&mut self, link: &Link, subject: Subject, made: Span) -> bool {
+        let mut argument = std::mem::take(&mut self.tx.room.argument);
+        argument.clear();
+        if let Some(text) = &link.argument {
+            self.write(text, &mut argument);
+        }
+        let value = self.tx.arena.get(made);
+        let caches = &mut self.desk.caches;
+        let compiled = &link.compiled;
+        let holds = asked(compiled, value, &argument, caches);
+        if holds == link.negated {
+            self.tx.room.argument = argument;
+            return false;
+        }
+        if link.capture && !link.negated {
+            match captured(compiled, value, &argument, caches) {
+                Caught::Groups(captures) => self.keep_captures(&captures, made),
+                Caught::Fingerprint(text) => {
+                    let text = self.tx.arena.keep(text.as_bytes());
+                    self.keep_caught(|group| (group == 0).then_some(text));
+                }
+            }
+        }
+        self.tx.room.argument = argument;
+        self.hit(
+            link,
+            Subject {
+                value: made,
+                ..subject
+            },
+        );
+        true
+    }
+
+    fn keep_captures(&mut self, captures: &Captures, made: Span) {
+        self.keep_caught(|group| {
+            let at = captures.get(group)?;
+            Some(Span {
+                at: made.at + at.at,
+                len: at.len,
+            })
+        });
+    }
+
+    fn keep_caught(&mut self, caught: impl Fn(usize) -> Option<Span>) {
+        for group in 0..CAUGHT {
+            let held = caught(group).map_or(Held::Absent, Held::Text);
+            let name = super::names::Name::try_from(group).unwrap_or_default();
+            self.tx.variables.set(name, held);
+        }
+    }
+
+    fn hit(&mut self, link: &Link, subject: Subject) {
+        let found = &mut self.tx.found;
+        if found.now.len() >= MAX_MATCHED {
+            found.now.pop();
+        }
+        found.now.push(subject);
+        if found.chained.len() < MAX_SUBJECTS {
+            found.chained.push(subject);
+        }
+        self.done(link);
+    }
+
+    fn done(&mut self, link: &Link) {
+        for effect in &link.effects {
+            self.effect(effect);
+        }
+    }
+
+    fn selects(&self, target: &Target, name: Span) -> bool {
+        match &target.selector {
+            Selector::All | Selector::Text | Selector::Attributes => true,
+            _ => self.selects_text(target, self.tx.arena.get(name)),
+        }
+    }
+
+    fn selects_text(&self, target: &Target, name: &[u8]) -> bool {
+        match &target.selector {
+            Selector::All | Selector::Text | Selector::Attributes => true,
+            Selector::Variable(number) => {
+                self.program.names.text(*number).eq_ignore_ascii_case(name)
+            }
+            Selector::Named(wanted) => wanted.eq_ignore_ascii_case(name),
+            Selector::Matching(pattern) => pattern.is_match(name),
+        }
+    }
+
+    /// Whether the value is left out, by the rule itself or by an exception.
+    fn left_out(&self, link: &Link, target: &Target, id: ValueId, name: Span) -> bool {
+        let left_out = |excluded: &Target| {
+            excluded.collection == target.collection && self.selects(excluded, name)
+        };
+        if link.excluded.iter().any(left_out) {
+            return true;
+        }
+        self.excepted
+            && self.tx.control.exceptions.iter().any(|number| {
+                let exception = self.program.exceptions.get(*number as usize);
+                exception.is_some_and(|exception| {
+                    exception.rules.contains(self.index)
+                        && match &exception.values {
+                            Values::All => false,
+                            Values::Of(target) => left_out(target),
+                            Values::At(at) => at.means(id, self.tx.arena.get(name)),
+                        }
+                })
+            })
+    }
+
+    pub(super) fn number_text(&mut self, number: i64) -> Span {
+        let mut buffer = itoa::Buffer::new();
+        self.tx.arena.keep(buffer.format(number).as_bytes())
+    }
+}
+
+/// What an operator caught.
+enum Caught {
+    Groups(Captures),
+    Fingerprint(Fingerprint),
+}
+
+fn asked(compiled: &Compiled, value: &[u8], argument: &[u8], caches: &mut Caches) -> bool {
+    match compiled {
+        Compiled::DetectSqli => libinjection::sqli(value).is_some(),
+        Compiled::DetectXss => libinjection::xss(value),
+        _ => compiled.matches(value, argument, caches),
+    }
+}
+
+fn captured(compiled: &Compiled, value: &[u8], argument: &[u8], caches: &mut Caches) -> Caught {
+    if let Compiled::DetectSqli = compiled {
+        if let Some(fingerprint) = libinjection::sqli(value) {
+            return Caught::Fingerprint(fingerprint);
+        }
+    }
+    let mut captures = Captures::default();
+    compiled.find(value, argument, caches, &mut captures);
+    Caught::Groups(captures)
+}
+
+/// Whether the value is one of the target's collection.
+fn is_of(target: &Target, value: ValueId) -> bool {
+    if value.base() == Base::Single as usize {
+        return value.place() == target.collection as usize;
+    }
+    let attributes = matches!(target.selector, Selector::Attributes);
+    let same = |view: &View| view.base as usize == value.base() && view.names == value.is_name();
+    views(target.collection, attributes).iter().any(same)
+}
+
+fn plain(target: &Target, name: Span, value: Span) -> Subject {
+    Subject {
+        collection: target.collection,
+        counted: target.counted,
+        name,
+        value,
+    }
+}
+
+fn subject(target: &Target, member: Member, names: bool) -> Subject {
+    Subject {
+        collection: target.collection,
+        counted: target.counted,
+        name: member.name,
+        value: if names { member.name } else { member.value },
+    }
+}

@@ -1,0 +1,273 @@
+//! What a transaction consists of: values with names, by where they stood.
+
+use std::ops::Range;
+
+use crate::bytes::Span;
+use crate::rule::Collection;
+
+use super::transaction::KEPT;
+
+/// A value and its name.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Member {
+    /// Its name, as it came.
+    pub name: Span,
+    /// The value.
+    pub value: Span,
+    /// What it says that it is, where it says so (a file's `Content-Type`).
+    pub declared: Option<Span>,
+    /// Whether something else has proved that its value is harmless.
+    pub proven: bool,
+}
+
+/// Where members are kept. Collections are views of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Base {
+    /// Of the query.
+    ArgsGet,
+    /// Of the body.
+    ArgsPost,
+    /// The request's header fields.
+    RequestHeaders,
+    /// Its cookies.
+    Cookies,
+    /// Files that are sent: the field's name, and the file's.
+    Files,
+    /// Their sizes.
+    FileSizes,
+    /// What is in them.
+    FileContents,
+    /// Header fields of parts: the part's name, and the whole line.
+    PartHeaders,
+    /// Names of parts.
+    PartNames,
+    /// Text of a document of XML.
+    XmlText,
+    /// Values of its attributes.
+    XmlAttributes,
+    /// The answer's header fields.
+    ResponseHeaders,
+    /// What there is but one of; its place is the collection's number.
+    Single,
+}
+
+impl Base {
+    /// Those that have members.
+    pub const ALL: [Self; BASES - 1] = [
+        Self::ArgsGet,
+        Self::ArgsPost,
+        Self::RequestHeaders,
+        Self::Cookies,
+        Self::Files,
+        Self::FileSizes,
+        Self::FileContents,
+        Self::PartHeaders,
+        Self::PartNames,
+        Self::XmlText,
+        Self::XmlAttributes,
+        Self::ResponseHeaders,
+    ];
+}
+
+/// How many bases there are.
+pub const BASES: usize = Base::Single as usize + 1;
+
+/// Most members of one base.
+pub const MAX_MEMBERS: usize = (1 << 24) - 1;
+
+/// A value of a transaction: a member's value, or its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ValueId(u32);
+
+impl ValueId {
+    const NAME: u32 = 1 << 31;
+
+    /// The value, or the name, of the member at this place of a base.
+    #[must_use]
+    pub const fn new(base: Base, place: u32, name: bool) -> Self {
+        let name = if name { Self::NAME } else { 0 };
+        Self(((base as u32) << 24) | place | name)
+    }
+
+    /// The value of a collection that there is but one of, by its number.
+    #[must_use]
+    pub const fn single(collection: usize) -> Self {
+        Self::new(Base::Single, collection as u32, false)
+    }
+
+    /// Whether it is the member's name.
+    #[must_use]
+    pub const fn is_name(self) -> bool {
+        self.0 & Self::NAME != 0
+    }
+
+    /// Its place within its base.
+    #[must_use]
+    pub const fn place(self) -> usize {
+        (self.0 & 0xff_ffff) as usize
+    }
+
+    /// The number of its base.
+    #[must_use]
+    pub const fn base(self) -> usize {
+        ((self.0 & !Self::NAME) >> 24) as usize
+    }
+}
+
+/// All members of a transaction.
+#[derive(Debug)]
+pub struct Members {
+    bases: [Vec<Member>; BASES],
+    there: [bool; Collection::COUNT],
+    /// Whether there were more than can be numbered.
+    pub overflowed: bool,
+}
+
+impl Default for Members {
+    fn default() -> Self {
+        Self {
+            bases: Default::default(),
+            there: [false; Collection::COUNT],
+            overflowed: false,
+        }
+    }
+}
+
+/// Which part of a base a collection is, and whether its names are meant.
+#[derive(Debug, Clone, Copy)]
+pub struct View {
+    /// Where the members are.
+    pub base: Base,
+    /// Whether their names are the values.
+    pub names: bool,
+}
+
+const VALUES: [View; BASES] = all_views(false);
+const NAMES: [View; BASES] = all_views(true);
+
+const fn all_views(names: bool) -> [View; BASES] {
+    let mut views = [View {
+        base: Base::Single,
+        names,
+    }; BASES];
+    let mut at = 0;
+    while at < Base::ALL.len() {
+        views[at].base = Base::ALL[at];
+        at += 1;
+    }
+    views
+}
+
+/// The views of the bases from this one, so many.
+const fn some(of: &'static [View; BASES], first: Base, count: usize) -> &'static [View] {
+    of.split_at(first as usize).1.split_at(count).0
+}
+
+/// What a collection consists of; nothing for what is no collection of members.
+#[must_use]
+pub const fn views(collection: Collection, attributes: bool) -> &'static [View] {
+    use Collection as C;
+    match collection {
+        C::Args => some(&VALUES, Base::ArgsGet, 2),
+        C::ArgsGet => some(&VALUES, Base::ArgsGet, 1),
+        C::ArgsPost => some(&VALUES, Base::ArgsPost, 1),
+        C::ArgsNames => some(&NAMES, Base::ArgsGet, 2),
+        C::ArgsGetNames => some(&NAMES, Base::ArgsGet, 1),
+        C::ArgsPostNames => some(&NAMES, Base::ArgsPost, 1),
+        C::RequestHeaders => some(&VALUES, Base::RequestHeaders, 1),
+        C::RequestHeadersNames => some(&NAMES, Base::RequestHeaders, 1),
+        C::RequestCookies => some(&VALUES, Base::Cookies, 1),
+        C::RequestCookiesNames => some(&NAMES, Base::Cookies, 1),
+        C::Files | C::MultipartFilename => some(&VALUES, Base::Files, 1),
+        C::FilesNames => some(&NAMES, Base::Files, 1),
+        C::FilesSizes => some(&VALUES, Base::FileSizes, 1),
+        C::FilesContent => some(&VALUES, Base::FileContents, 1),
+        C::MultipartPartHeaders => some(&VALUES, Base::PartHeaders, 1),
+        C::MultipartName => some(&VALUES, Base::PartNames, 1),
+        C::Xml if attributes => some(&VALUES, Base::XmlAttributes, 1),
+        C::Xml => some(&VALUES, Base::XmlText, 1),
+        C::ResponseHeaders => some(&VALUES, Base::ResponseHeaders, 1),
+        C::ResponseHeadersNames => some(&NAMES, Base::ResponseHeaders, 1),
+        _ => &[],
+    }
+}
+
+impl Members {
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        for base in &mut self.bases {
+            base.clear();
+            base.shrink_to(KEPT);
+        }
+        self.there = [false; Collection::COUNT];
+        self.overflowed = false;
+        let single = &mut self.bases[Base::Single as usize];
+        single.resize(Collection::COUNT, Member::default());
+    }
+
+    /// Adds a member.
+    pub fn push(&mut self, base: Base, member: Member) {
+        let members = &mut self.bases[base as usize];
+        if members.len() >= MAX_MEMBERS {
+            self.overflowed = true;
+            return;
+        }
+        members.push(member);
+    }
+
+    /// Says what there is but one of.
+    pub fn set(&mut self, collection: Collection, value: Span) {
+        let place = collection as usize;
+        if let Some(member) = self.bases[Base::Single as usize].get_mut(place) {
+            member.value = value;
+            self.there[place] = true;
+        }
+    }
+
+    /// Whether what there is but one of is there, by the collection's number.
+    #[must_use]
+    pub fn has_single(&self, collection: usize) -> bool {
+        self.there.get(collection).is_some_and(|there| *there)
+    }
+
+    /// What there is but one of, if it is there.
+    #[must_use]
+    pub fn single(&self, collection: Collection) -> Option<Span> {
+        let place = collection as usize;
+        let member = self.bases[Base::Single as usize].get(place)?;
+        self.there[place].then_some(member.value)
+    }
+
+    /// The members of a base.
+    #[must_use]
+    pub fn of(&self, base: Base) -> &[Member] {
+        &self.bases[base as usize]
+    }
+
+    /// The numbers of a base's members.
+    #[must_use]
+    pub fn range(&self, base: Base) -> Range<u32> {
+        0..u32::try_from(self.of(base).len()).unwrap_or(0)
+    }
+
+    /// Name and value of a value's member.
+    #[must_use]
+    pub fn get(&self, id: ValueId) -> Member {
+        let base = self.bases.get(id.base());
+        base.and_then(|base| base.get(id.place()))
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// The value itself.
+    #[must_use]
+    pub fn value(&self, id: ValueId) -> Span {
+        let member = self.get(id);
+        if id.is_name() {
+            member.name
+        } else {
+            member.value
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! Our own detectors, run over the values of a request.
+
+use crate::bytes::{ByteSet, Span};
+use lockgate_wire::content::layers::Unwrapper;
+
+use crate::detect::{self, Detector, Finding, Value, Where};
+use crate::filter::Bits;
+use crate::rule::{Collection, Severity};
+
+use super::members::{Base, ValueId};
+use super::program::Program;
+use super::transaction::Transaction;
+
+/// Most findings of detectors that are kept of one transaction; the score
+/// counts no more than these.
+pub const MAX_FOUND: usize = 64;
+
+/// What is known of the detectors that run.
+#[derive(Debug)]
+pub struct Native {
+    detectors: Vec<&'static Detector>,
+    /// Of each place, the detectors that look there.
+    places: Vec<Bits>,
+    /// Of each place, the bytes without which a value holds nothing for any of them.
+    needs: Vec<ByteSet>,
+    /// From this score on a request is refused, where no rules decide that.
+    pub threshold: Option<u32>,
+    /// The variable that rules add scores up in.
+    pub adds_to: Option<super::names::Name>,
+    exclusions: Vec<Exclusion>,
+}
+
+/// Detectors that leave out some values.
+#[derive(Debug, Clone)]
+pub struct Exclusion {
+    /// The detector's name; any, where it has none.
+    pub detector: Option<Box<str>>,
+    /// Which values; all, where it has none.
+    pub at: Option<super::except::At>,
+    /// Until when, in milliseconds since the epoch.
+    pub until_ms: u64,
+}
+
+/// What a detector found.
+#[derive(Debug, Clone, Copy)]
+pub struct Found {
+    /// Which one.
+    pub detector: &'static Detector,
+    /// In which value.
+    pub value: ValueId,
+    /// What the bytes would do.
+    pub what: &'static str,
+    /// Which bytes; of the value, or of what it was decoded to.
+    pub at: Span,
+    /// How sure.
+    pub severity: Severity,
+}
+
+const PLACES: usize = Where::FileContent as usize + 1;
+
+impl Native {
+    /// Has these detectors run.
+    #[must_use]
+    pub fn new(
+        detectors: &[&'static Detector],
+        exclusions: Vec<Exclusion>,
+        threshold: Option<u32>,
+    ) -> Self {
+        let mut places = vec![Bits::none(detectors.len()); PLACES];
+        let mut needs = vec![ByteSet::NONE; PLACES];
+        for (number, detector) in detectors.iter().enumerate() {
+            for place in detector.places {
+                places[*place as usize].insert(number);
+                needs[*place as usize] = needs[*place as usize].union(&detector.needs);
+            }
+        }
+        Self {
+            detectors: detectors.to_vec(),
+            places,
+            needs,
+            threshold,
+            adds_to: None,
+            exclusions,
+        }
+    }
+
+    /// Looks at one value, whose bytes are `mask`, and at what is within it
+    /// behind further encodings.
+    pub(super) fn look(
+        &self,
+        tx: &mut Transaction,
+        unwrapper: &mut Unwrapper,
+        id: ValueId,
+        mask: &ByteSet,
+    ) {
+        let Some(stood) = stood(id) else {
+            return;
+        };
+        let member = tx.members.get(id);
+        let whole = tx.members.value(id);
+        let value = Value {
+            bytes: tx.arena.get(whole),
+            stood,
+            name: tx.arena.get(member.name),
+            declared: member.declared.map(|declared| tx.arena.get(declared)),
+        };
+        let place = &self.places[stood as usize];
+        let mut hits: Vec<Hit> = Vec::new();
+        if mask.meets(&self.needs[stood as usize]) {
+            for number in place.iter() {
+                let detector = self.detectors[number];
+                if !mask.meets(&detector.needs) {
+                    continue;
+                }
+                if let Some(finding) = detect::look(detector, &value) {
+                    let at = super::feed::part(whole, finding.at.clone());
+                    hits.push(Hit::new(detector, &finding, Evidence::Value(at)));
+                }
+            }
+        }
+        if stood != Where::FileContent {
+            // A limit ends the unwrapping, not the judging: what was unwrapped was looked at.
+            unwrapper.unwrap(value.bytes, &mut |form, _| {
+                let form = Value {
+                    bytes: form,
+                    ..value
+                };
+                for number in place.iter() {
+                    let detector = self.detectors[number];
+                    let known = |hit: &Hit| std::ptr::eq(hit.detector, detector);
+                    if !detector.unwraps || hits.iter().any(known) {
+                        continue;
+                    }
+                    if let Some(finding) = detect::look(detector, &form) {
+                        let evidence = form.bytes.get(finding.at.clone()).unwrap_or_default();
+                        let evidence = Evidence::Form(evidence.to_vec());
+                        hits.push(Hit::new(detector, &finding, evidence));
+                    }
+                }
+                true
+            });
+        }
+        hits.retain(|hit| !self.excluded(hit.detector, id, value.name, tx.control.now_ms));
+        for hit in hits {
+            if tx.native.found.len() >= MAX_FOUND {
+                return;
+            }
+            let at = match hit.evidence {
+                Evidence::Value(at) => at,
+                Evidence::Form(bytes) => tx.arena.keep(&bytes),
+            };
+            tx.native.found.push(Found {
+                detector: hit.detector,
+                value: id,
+                what: hit.what,
+                at,
+                severity: hit.severity,
+            });
+        }
+    }
+
+    fn excluded(&self, detector: &Detector, id: ValueId, name: &[u8], now_ms: u64) -> bool {
+        self.exclusions.iter().any(|exclusion| {
+            now_ms < exclusion.until_ms
+                && exclusion
+                    .detector
+                    .as_deref()
+                    .is_none_or(|known| known == detector.name)
+                && exclusion.at.as_ref().is_none_or(|at| at.means(id, name))
+        })
+    }
+}
+
+/// A finding, before it is kept.
+struct Hit {
+    detector: &'static Detector,
+    what: &'static str,
+    severity: Severity,
+    evidence: Evidence,
+}
+
+/// The bytes that were found.
+enum Evidence {
+    /// A part of the value.
+    Value(Span),
+    /// A part of what it was decoded to.
+    Form(Vec<u8>),
+}
+
+impl Hit {
+    fn new(detector: &'static Detector, finding: &Finding, evidence: Evidence) -> Self {
+        Self {
+            detector,
+            what: finding.what,
+            severity: finding.severity.unwrap_or(detector.severity),
+            evidence,
+        }
+    }
+}
+
+/// What a severity adds to the score, as in the Core Rule Set.
+#[must_use]
+pub const fn score(severity: Severity) -> u32 {
+    match severity {
+        Severity::Emergency | Severity::Alert | Severity::Critical => 5,
+        Severity::Error => 4,
+        Severity::Warning => 3,
+        Severity::Notice => 2,
+        Severity::Info | Severity::Debug => 0,
+    }
+}
+
+/// The score of all that was found.
+pub(super) fn total(tx: &Transaction) -> u32 {
+    tx.native
+        .found
+        .iter()
+        .map(|found| score(found.severity))
+        .sum()
+}
+
+/// Adds the score to what rules count, once all of the request was looked at.
+pub(super) fn add_up(program: &Program, tx: &mut Transaction) {
+    let Some(native) = &program.native else {
+        return;
+    };
+    if let Some(name) = native.adds_to.filter(|_| !tx.native.added) {
+        let old = tx.variables.get(name).number(&tx.arena);
+        let sum = old.saturating_add(total(tx).into());
+        tx.variables.set(name, super::names::Held::Number(sum));
+    }
+    tx.native.added = true;
+}
+
+/// Where a value stood, for a detector.
+fn stood(id: ValueId) -> Option<Where> {
+    if id.base() == Base::Single as usize {
+        return if id.place() == Collection::RequestFilename as usize {
+            Some(Where::Path)
+        } else if id.place() == Collection::RequestBody as usize {
+            Some(Where::Body)
+        } else {
+            None
+        };
+    }
+    let base = Base::ALL.get(id.base())?;
+    Some(match (base, id.is_name()) {
+        (Base::ArgsGet | Base::ArgsPost, true) => Where::ParameterName,
+        (Base::ArgsGet | Base::ArgsPost, false) => Where::Parameter,
+        (Base::Cookies, false) => Where::Cookie,
+        (Base::RequestHeaders, false) => Where::Header,
+        (Base::XmlText | Base::XmlAttributes, false) => Where::Xml,
+        (Base::Files, false) => Where::FileName,
+        (Base::FileContents, false) => Where::FileContent,
+        _ => return None,
+    })
+}
+
+/// The collection that a value is told of.
+pub(super) fn collection(id: ValueId) -> Collection {
+    if id.base() == Base::Single as usize {
+        return if id.place() == Collection::RequestBody as usize {
+            Collection::RequestBody
+        } else {
+            Collection::RequestFilename
+        };
+    }
+    match (Base::ALL.get(id.base()), id.is_name()) {
+        (Some(Base::ArgsGet | Base::ArgsPost), true) => Collection::ArgsNames,
+        (Some(Base::Cookies), _) => Collection::RequestCookies,
+        (Some(Base::RequestHeaders), _) => Collection::RequestHeaders,
+        (Some(Base::XmlText | Base::XmlAttributes), _) => Collection::Xml,
+        (Some(Base::Files), _) => Collection::Files,
+        (Some(Base::FileContents), _) => Collection::FilesContent,
+        _ => Collection::Args,
+    }
+}

@@ -1,0 +1,175 @@
+//! The same rules, asked of every value and asked by way of the sieve: the same
+//! verdicts, the same rules, the same scores.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::{get, ids, inspect, Asked};
+use crate::engine::{Engine, Options};
+use crate::seclang::tests::core_rules;
+
+const SCORES: &[&str] = &[
+    "blocking_inbound_anomaly_score",
+    "detection_inbound_anomaly_score",
+    "inbound_anomaly_score_pl1",
+    "inbound_anomaly_score_pl2",
+    "sql_injection_score",
+    "xss_score",
+    "rce_score",
+];
+
+/// Words that rules look for, and what stands between them.
+const WORDS: &[&str] = &[
+    "union",
+    "select",
+    "1",
+    "or",
+    "'",
+    "\"",
+    "--",
+    "<script>",
+    "alert(1)",
+    "onerror=",
+    "<img",
+    "../",
+    "etc/passwd",
+    ";",
+    "|",
+    "cat",
+    "$(id)",
+    "`",
+    "%0a",
+    "%00",
+    "%27",
+    "%253c",
+    "+",
+    " ",
+    "/*!*/",
+    "a",
+    "hello",
+    "O'Brien",
+    "http://127.0.0.1/",
+    "${jndi:ldap://x}",
+    "{{7*7}}",
+    "\\x41",
+    "\\u003c",
+    "&lt;",
+    "&#x3c;",
+    "PHNjcmlwdD4=",
+    "é",
+    "\u{ff1c}",
+    "php://input",
+    "<?php",
+    "O:8:\"stdClass\"",
+    "rO0ABQ",
+    "sleep(5)",
+    "waitfor delay",
+    "xp_cmdshell",
+    "document.cookie",
+    "javascript:",
+    "fetch(",
+    "System.",
+    "Content-Type:",
+    "\r\nSet-Cookie: a=b",
+    "eval(",
+    "base64_decode",
+    "/bin/sh",
+    "cmd.exe",
+    "powershell",
+];
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        3 => prop::collection::vec(prop::sample::select(WORDS), 0..6).prop_map(|words| words.concat()),
+        1 => "[ -~]{0,24}",
+        1 => "[a-zA-Z0-9 _.,@-]{0,40}",
+    ]
+}
+
+fn asked() -> impl Strategy<Value = Asked> {
+    let pairs = prop::collection::vec((text(), text()), 0..4);
+    (text(), pairs, text(), text(), 0..4_u8).prop_map(|(path, pairs, agent, cookie, kind)| {
+        let mut asked = get(&format!("/{}", path.replace(['\r', '\n', ' '], "")));
+        asked
+            .headers
+            .push(("user-agent".into(), agent.replace(['\r', '\n'], "")));
+        asked.headers.push((
+            "cookie".into(),
+            format!("c={}", cookie.replace(['\r', '\n'], "")),
+        ));
+        let joined = |separator: &str| {
+            let pairs = pairs.iter().map(|(name, value)| format!("{name}={value}"));
+            pairs.collect::<Vec<_>>().join(separator)
+        };
+        match kind {
+            0 => asked
+                .target
+                .push_str(&format!("?{}", joined("&").replace(['\r', '\n', ' '], "+"))),
+            1 => {
+                let kind = "application/x-www-form-urlencoded";
+                asked.headers.push(("content-type".into(), kind.into()));
+                asked.body = joined("&").into_bytes();
+            }
+            2 => {
+                asked
+                    .headers
+                    .push(("content-type".into(), "application/json".into()));
+                let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
+                let members = pairs.iter().enumerate();
+                let members = members.map(|(number, (name, value))| {
+                    format!("\"{number}{}\": \"{}\"", quoted(name), quoted(value))
+                });
+                let members: Vec<String> = members.collect();
+                asked.body = format!("{{{}}}", members.join(",")).into_bytes();
+            }
+            _ => {
+                asked
+                    .headers
+                    .push(("content-type".into(), "text/xml".into()));
+                asked.body =
+                    format!("<a b='1'>{}</a>", joined(" ").replace(['<', '&'], "")).into_bytes();
+            }
+        }
+        asked.method = if asked.body.is_empty() { "GET" } else { "POST" };
+        asked
+    })
+}
+
+#[test]
+fn the_core_rule_set_says_the_same_with_its_sieve_and_without() {
+    for version in core_rules::versions() {
+        let setup = ["@crs-setup.conf.example", "@owasp_crs/*.conf"];
+        let rules = core_rules::loaded(&version, &setup);
+        for level in ["1", "4"] {
+            let engine = |plain: bool| {
+                let variables = vec![(
+                    b"blocking_paranoia_level"[..].into(),
+                    level.as_bytes().into(),
+                )];
+                let options = Options {
+                    variables,
+                    plain,
+                    ..Options::default()
+                };
+                Arc::new(Engine::new(&rules, &options).unwrap())
+            };
+            let (sieved, plain) = (engine(false), engine(true));
+            let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
+                cases: 300,
+                failure_persistence: None,
+                ..ProptestConfig::default()
+            });
+            let same = |asked: Asked| {
+                let (one, other) = (inspect(&sieved, &asked, 0), inspect(&plain, &asked, 0));
+                prop_assert_eq!(ids(&one), ids(&other));
+                prop_assert_eq!(one.refusal().is_some(), other.refusal().is_some());
+                for score in SCORES {
+                    prop_assert_eq!(one.variable(score), other.variable(score), "{}", score);
+                }
+                Ok(())
+            };
+            runner.run(&asked(), same).unwrap();
+        }
+    }
+}
