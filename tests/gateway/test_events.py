@@ -72,6 +72,7 @@ def test_an_answered_request_is_written_down_whole(gate: Gate, auto: AutoUpstrea
         "ja4": None,
         "http2": None,
         "header_order": None,
+        "waf": None,
     }
 
 

@@ -27,6 +27,7 @@ from policies import (
     test_mtls,
     test_redirect,
     test_rewrite,
+    test_waf,
     test_websocket,
 )
 from policies.conftest import written
@@ -73,6 +74,7 @@ def every() -> Iterator[Situation]:
     yield from _moved("rewrite", test_rewrite)
     yield from _version()
     yield from _target()
+    yield from _waf()
     yield from _websocket()
 
 
@@ -147,6 +149,16 @@ def _headers() -> Iterator[Situation]:
             facts,
             test_headers.PEPPER,
         )
+
+
+def _waf() -> Iterator[Situation]:
+    for case in cases("waf"):
+        body = test_waf.body_of(case)
+        length = [("Content-Length", str(len(body)))] if body else []
+        headers = [HOST, *length, *test_waf.fields(case)]
+        bundle = partial(_of, {"waf": test_waf.said(case)})
+        asked = Asked("POST", case.get("target", "/"), headers=headers, pieces=[body] if body else [])
+        yield Situation(f"waf: {case['name']}", bundle, [asked])
 
 
 def _inflate() -> Iterator[Situation]:

@@ -27,6 +27,7 @@ ROOMS = {
     "Plugin": "plugins",
     "Redirect": "redirect",
     "Rewrite": "rewrite",
+    "Waf": "waf",
     "WebSocket": "websocket",
 }
 

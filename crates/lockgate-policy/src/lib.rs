@@ -19,6 +19,7 @@ pub mod mtls;
 pub mod plugins;
 pub mod redirect;
 pub mod rewrite;
+pub mod waf;
 pub mod websocket;
 
 pub mod body;
@@ -57,13 +58,14 @@ pub const NAMES: &[&str] = &[
     plugins::NAME,
     redirect::NAME,
     rewrite::NAME,
+    waf::NAME,
     websocket::NAME,
 ];
 
 /// Every reason that a room can give, room by room.
 #[must_use]
 pub fn reasons() -> Vec<ReasonRef> {
-    let rooms: [&[ReasonRef]; 14] = [
+    let rooms: [&[ReasonRef]; 15] = [
         api_key::REASONS,
         body_limit::REASONS,
         cors::REASONS,
@@ -76,6 +78,7 @@ pub fn reasons() -> Vec<ReasonRef> {
         plugins::REASONS,
         redirect::REASONS,
         rewrite::REASONS,
+        waf::REASONS,
         websocket::REASONS,
         verdict::REASONS,
     ];

@@ -339,6 +339,13 @@ impl ConfigError {
             span: None,
         }
     }
+
+    /// Says where the configuration says it.
+    #[must_use]
+    pub const fn at(mut self, span: Span) -> Self {
+        self.span = Some(span);
+        self
+    }
 }
 
 impl std::fmt::Display for ConfigError {

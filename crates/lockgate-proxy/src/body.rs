@@ -59,6 +59,8 @@ enum Source {
     Kept(Bytes),
     /// One of which these pieces, the last first, have passed before.
     Again(Vec<Bytes>, Option<Box<RequestBody>>),
+    /// One of which nothing is left but its trailers.
+    Ended(Box<HeaderMap>),
 }
 
 struct Arriving {
@@ -144,6 +146,14 @@ impl RequestBody {
         }
     }
 
+    /// One of which only these trailers are left.
+    #[must_use]
+    pub fn ended(trailers: HeaderMap) -> Self {
+        Self {
+            source: Source::Ended(Box::new(trailers)),
+        }
+    }
+
     /// Takes its codings off as it arrives.
     #[must_use]
     pub fn unpacked(mut self, unpacking: Option<Box<Unpacking>>) -> Self {
@@ -176,7 +186,7 @@ impl RequestBody {
     pub fn is_empty(&self) -> bool {
         match &self.source {
             Source::Nothing => true,
-            Source::Arriving(_) => false,
+            Source::Arriving(_) | Source::Ended(_) => false,
             Source::Kept(bytes) => bytes.is_empty(),
             Source::Again(sent, left) => {
                 sent.is_empty() && left.as_ref().is_none_or(|left| left.is_empty())
@@ -193,8 +203,14 @@ impl Body for RequestBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        match &mut self.get_mut().source {
+        let this = self.get_mut();
+        match &mut this.source {
             Source::Nothing => Poll::Ready(None),
+            Source::Ended(trailers) => {
+                let trailers = std::mem::take(&mut **trailers);
+                this.source = Source::Nothing;
+                Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+            }
             Source::Kept(bytes) => {
                 let bytes = std::mem::take(bytes);
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
@@ -215,6 +231,7 @@ impl Body for RequestBody {
     fn is_end_stream(&self) -> bool {
         match &self.source {
             Source::Nothing => true,
+            Source::Ended(_) => false,
             Source::Kept(bytes) => bytes.is_empty(),
             Source::Again(sent, left) => {
                 sent.is_empty() && left.as_ref().is_none_or(|left| left.is_end_stream())
@@ -228,7 +245,7 @@ impl Body for RequestBody {
             Source::Nothing => Some(0),
             Source::Kept(_) => self.kept_bytes(),
             // Its head was written with the length that it has.
-            Source::Again(..) => None,
+            Source::Again(..) | Source::Ended(_) => None,
             // A watcher may replace: what will be sent is not known.
             Source::Arriving(arriving) if arriving.may_change() => None,
             Source::Arriving(arriving) => arriving.upload.left(),

@@ -22,7 +22,7 @@ pub use versions::{Brownout, Version, VersionBy, Versions};
 use lockgate_policy::plugins as plugin;
 use lockgate_policy::{
     api_key, body_limit, compress, conditions, cors, grpc, headers, inflate, ip_filter, jwt,
-    limits, mtls, redirect, rewrite, websocket, Mode, OnError, Span, Waiver,
+    limits, mtls, redirect, rewrite, waf, websocket, Mode, OnError, Span, Waiver,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -59,6 +59,9 @@ pub struct Bundle {
     pub apis: Vec<Api>,
     /// OpenAPI documents that APIs are held to.
     pub documents: Vec<ApiDocument>,
+    /// Rules in SecLang that APIs are guarded by.
+    #[serde(default)]
+    pub rule_sets: Vec<waf::RuleSet>,
     /// How long facts may be unheard of, and what then.
     pub facts: FactsPolicy,
     /// What is written down.
@@ -243,6 +246,9 @@ pub struct Policies {
     /// Policies in Python, asked in this order.
     #[serde(default)]
     pub plugins: Vec<Placed<plugin::Config>>,
+    /// What looks for attacks; none does without it.
+    #[serde(default)]
+    pub waf: Option<Placed<waf::Config>>,
     /// What may become a WebSocket; none for nothing.
     #[serde(default)]
     pub websocket: Option<Placed<websocket::Config>>,

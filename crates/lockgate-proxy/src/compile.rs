@@ -21,8 +21,9 @@ use lockgate_policy::mtls::Mtls;
 use lockgate_policy::plugins::Plugin;
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
+use lockgate_policy::waf::{Source as RuleSource, Waf};
 use lockgate_policy::websocket::WebSocket;
-use lockgate_policy::{ConfigError, Edit, Mode, OnError, Span, Waiver};
+use lockgate_policy::{waf, ConfigError, Edit, Mode, OnError, Span, Waiver};
 use lockgate_wire::headers::reserved;
 use lockgate_wire::target::TargetSwitches;
 
@@ -138,6 +139,7 @@ pub fn compile(
     let issuers = issuers(&bundle.issuers, around)
         .map_err(|mut wrong| errors.append(&mut wrong))
         .unwrap_or_default();
+    let rule_sets: Vec<RuleSource<'_>> = bundle.rule_sets.iter().map(RuleSource::new).collect();
     let apis = keep(
         &mut errors,
         bundle.apis.iter().enumerate().map(|(i, api)| {
@@ -148,7 +150,7 @@ pub fn compile(
                 &bundle.upstreams,
                 &names,
                 documents,
-                &issuers,
+                (&issuers, &rule_sets),
                 around,
             )
         }),
@@ -229,7 +231,7 @@ fn keep<T>(
 fn at(pointer: String, span: Span) -> impl Fn(ConfigError) -> ConfigError {
     move |error| ConfigError {
         pointer: format!("{pointer}{}", error.pointer),
-        span: Some(span),
+        span: error.span.or(Some(span)),
         ..error
     }
 }
@@ -280,7 +282,7 @@ fn compile_api(
     said: &[Upstream],
     upstreams: &HashMap<&str, usize>,
     documents: Option<&[Arc<Operations>]>,
-    issuers: &Issuers,
+    (issuers, rule_sets): (&Issuers, &[RuleSource<'_>]),
     around: &Surroundings<'_>,
 ) -> Result<CompiledApi, Vec<ConfigError>> {
     let at = at(format!("/apis/{index}"), api.span);
@@ -307,6 +309,7 @@ fn compile_api(
         api,
         (&keys, &credentials),
         (around, issuers, switches),
+        rule_sets,
     );
     if let Err(error) = rewriting(api) {
         errors.push(at(error));
@@ -540,6 +543,7 @@ fn steps(
     api: &Api,
     (keys, credentials): (&[HeaderName], &[HeaderName]),
     (around, issuers, switches): (&Surroundings<'_>, &Issuers, TargetSwitches),
+    rule_sets: &[RuleSource<'_>],
 ) -> (Vec<Step>, Vec<ConfigError>) {
     let mut steps = Vec::new();
     let mut errors = Vec::new();
@@ -598,6 +602,10 @@ fn steps(
             Ok(Policy::BodyLimit(BodyLimit::new(&placed.config))),
         );
     }
+    if let Some(placed) = &api.policies.waf {
+        let policy = guard(&placed.config, rule_sets).map(|policy| Policy::Waf(policy.into()));
+        add("waf".into(), placed.into(), policy);
+    }
     if let Some(placed) = &api.policies.websocket {
         let policy = WebSocket::new(&placed.config);
         let policy = policy.map(|policy| Policy::WebSocket(policy.into()));
@@ -636,6 +644,17 @@ fn steps(
         }
     }
     (steps, errors)
+}
+
+/// What looks for attacks, with the rules that it names.
+fn guard(config: &waf::Config, rule_sets: &[RuleSource<'_>]) -> Result<Waf, ConfigError> {
+    let rules = config.set.map(|set| {
+        rule_sets.get(set as usize).ok_or_else(|| {
+            let message = format!("there is no rule set {set}");
+            ConfigError::new("no-rule-set", "/set", message)
+        })
+    });
+    Waf::new(config, rules.transpose()?)
 }
 
 /// What [`Placed`] says of every policy.

@@ -12,13 +12,14 @@ use http::{HeaderMap, HeaderValue, Method};
 use lockgate_policy::{Denial, Own, ReasonRef};
 
 use crate::bundle::Timeouts;
+use lockgate_waf::engine::Progress;
 use lockgate_wire::grpc;
 use lockgate_wire::headers::trace::TraceParent;
 
 use crate::events::{blotted, blotted_text, AccessRecord, SpanRecord, VerdictRecord};
 use crate::grpc::answered_in;
 use crate::id::RequestId;
-use crate::judge::Judgement;
+use crate::judge::{Judgement, Seen};
 use crate::metrics::OperationMetrics;
 use crate::net::ConnectionState;
 use crate::operations::Operation;
@@ -194,6 +195,9 @@ impl Exchange {
 
     fn close(&mut self) {
         let _ = self.hear_body();
+        if let Some(inspecting) = &mut self.judgement.inspecting {
+            while inspecting.inspection.end() == Progress::More {}
+        }
         if std::thread::panicking() {
             self.status = 500;
             self.reason = Some(&reasons::INTERNAL_PANIC);
@@ -250,7 +254,12 @@ impl Exchange {
         let user_agent = self.text.user_agent().map(blotted);
         let judged = &self.judgement;
         let known = judged.identity.as_ref().or(judged.known.as_deref());
+        let found = judged
+            .inspecting
+            .as_ref()
+            .map(|inspecting| inspecting.told());
         let record = AccessRecord {
+            waf: found.as_ref().and_then(Seen::record),
             at_ms: self.started_ms,
             id: self.id.as_str(),
             method: if self.malformed {

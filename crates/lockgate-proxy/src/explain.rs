@@ -350,6 +350,7 @@ impl Engine {
 
     fn judge(&self, question: &Question, head: &Head, listener: &CompiledListener) -> Explanation {
         let arrival = Arrival {
+            version: http::Version::HTTP_11,
             method: &head.method,
             target: &head.target,
             host: head.host(),
@@ -560,6 +561,7 @@ impl Engine {
 
 /// Shows the body to those who watch it.
 fn watch(judgement: &mut Judgement, api: &CompiledApi, body: &[u8]) {
+    judgement.watch_inspected(!body.is_empty());
     let body = Bytes::copy_from_slice(body);
     for mut watcher in std::mem::take(&mut judgement.watchers) {
         let chunks = (0..body.len())

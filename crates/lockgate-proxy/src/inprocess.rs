@@ -151,6 +151,7 @@ impl InProcess {
                     length = content_length(&read.headers);
                     let chunked = read.headers.contains_key(TRANSFER_ENCODING);
                     let arrival = Arrival {
+                        version: http::Version::HTTP_11,
                         method: &read.method,
                         target: &read.target,
                         host: read.host(),
@@ -163,7 +164,9 @@ impl InProcess {
                         certificate: None,
                         listener: &self.listener,
                     };
+                    let comes = arrival.body;
                     self.judge(arrival, now_ms, &mut judgement);
+                    judgement.watch_inspected(comes);
                     head = Some(read);
                 }
                 Err(reason) => judgement.end = End::Refuse(reason.into()),

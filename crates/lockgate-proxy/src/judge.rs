@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use http::header::{HeaderValue, ALLOW, CONTENT_TYPE};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, Version};
 use lockgate_policy::limits::{Charge, Strike};
 use lockgate_policy::mtls::ClientCertificate;
 use lockgate_policy::redirect::Redirect;
@@ -35,14 +35,18 @@ use crate::versions;
 mod bodies;
 mod calls;
 mod counted;
+mod inspecting;
 mod judgement;
 mod operation;
 mod secure;
+mod seen;
 mod shown;
 mod socket;
 
 pub use counted::{answer, Stores};
+pub use inspecting::Inspecting;
 pub use judgement::{End, Judgement, Watcher};
+pub use seen::Seen;
 
 /// Paths that are the gate's own on every host.
 pub(crate) const RESERVED: &str = "/.lockgate";
@@ -59,6 +63,8 @@ pub struct Arrival<'a> {
     pub target: &'a str,
     /// The Host header, or the authority of an absolute target.
     pub host: &'a str,
+    /// The version of HTTP.
+    pub version: Version,
     /// All headers.
     pub headers: &'a HeaderMap,
     /// Length of the body where the head tells it.
@@ -539,6 +545,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             Policy::Rewrite(policy) => Ok(self.rewrite(policy, step)),
             Policy::WebSocket(policy) => Ok(self.websocket(policy)),
             Policy::Grpc(policy) => Ok(self.call(policy, step)),
+            Policy::Waf(policy) => Ok(self.waf(policy, step)),
             Policy::Inflate(policy) => Ok(self.inflate(policy, step)),
             Policy::Compress(policy) => Ok(self.compress(policy, step)),
             Policy::BodyLimit(policy) => Ok(self.body_limit(policy, step)),

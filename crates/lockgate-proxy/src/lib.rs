@@ -25,6 +25,7 @@ pub mod http2;
 pub mod http3;
 pub mod id;
 pub mod inprocess;
+mod inspect;
 pub mod judge;
 pub mod memory;
 pub mod metrics;

@@ -28,6 +28,8 @@ pub struct Memory {
     pub packing: Arc<Budget>,
     /// For bodies of requests that are unpacked.
     pub unpacking: Arc<Budget>,
+    /// For bodies that are looked at.
+    pub inspecting: Arc<Budget>,
 }
 
 /// Memory that is taken for one purpose, in all and by address.

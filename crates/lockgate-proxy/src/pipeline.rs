@@ -25,7 +25,7 @@ use lockgate_wire::headers::{remove_hop_by_hop, remove_look_alikes};
 use lockgate_wire::websocket::{reasons as websocket, Offer};
 use tokio::time::timeout_at;
 
-use crate::body::{AnswerBody, Packing, RequestBody, Unpacking};
+use crate::body::{AnswerBody, Broken, Packing, RequestBody, Unpacking};
 use crate::bundle;
 use crate::client::{Tunnel, Upload};
 use crate::clock::wall_ms;
@@ -34,6 +34,7 @@ use crate::exchange::Exchange;
 use crate::grpc;
 use crate::hops;
 use crate::http1::{write_field, Lines};
+use crate::inspect;
 use crate::judge::{Arrival, End, Judging, Progress};
 use crate::mirror::Copied;
 use crate::net::ConnectionState;
@@ -202,6 +203,11 @@ pub const ORDER: &[Place] = &[
         "Messages are bounded one by one, behind the bound on all of them; what judges later sees none of their coding.",
     ),
     policy(
+        "waf",
+        "head, body, response",
+        "What looks for attacks sees bodies unpacked and bounded; what it refuses costs nobody else anything.",
+    ),
+    policy(
         "plugins",
         "head, response",
         "What the operator's own code judges costs most, and was let through by everything else.",
@@ -368,6 +374,17 @@ pub async fn serve_request(
         Some(copied) => body.shown_to(copied.keeper()),
         None => body,
     };
+    let body = match inspect::request(&mut exchange, body).await {
+        Ok(body) => body,
+        Err(Broken) => {
+            let denial = rescue(&mut exchange, None);
+            return refuse(exchange, denial, true);
+        }
+    };
+    // What came in chunks, and was kept, has a length.
+    if let Some(length) = body.kept_bytes() {
+        parts.headers.insert(CONTENT_LENGTH, length.into());
+    }
 
     // Upstream.
     let request = Request::from_parts(*parts, body);
@@ -448,6 +465,12 @@ pub async fn serve_request(
         // In a box, so that requests without plugins carry nothing of it along.
         let judged = Box::pin(plugins::judge_answer(&mut exchange, &mut head));
         if let Some(denial) = judged.await {
+            return refuse(exchange, denial, true);
+        }
+    }
+    if exchange.judgement.inspecting.is_some() {
+        let looked = Box::pin(inspect::answer(&mut exchange, &mut head, &mut link));
+        if let Err(denial) = looked.await {
             return refuse(exchange, denial, true);
         }
     }
@@ -657,6 +680,7 @@ async fn judge(exchange: &mut Exchange, parts: &Parts, body: bool) {
     let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
     let length = parts.headers.get(CONTENT_LENGTH);
     let arrival = Arrival {
+        version: parts.version,
         method: &parts.method,
         target: arrived(&parts.uri),
         host: host.unwrap_or(""),

@@ -234,6 +234,7 @@ impl Replay {
             unknown_credential: Cell::new(None),
         };
         let arrival = Arrival {
+            version: http::Version::HTTP_11,
             method: &method,
             target: &then.path,
             host: &then.host,

@@ -22,7 +22,7 @@ use lockgate_policy::rewrite::Rewrite;
 use lockgate_policy::websocket::{self, WebSocket};
 use lockgate_policy::{
     api_key, body_limit, compress, cors, grpc, headers, inflate, ip_filter, limits, plugins,
-    redirect, rewrite, Edit, Mode, OnError, Ranges, Span, Waiver,
+    redirect, rewrite, waf, Edit, Mode, OnError, Ranges, Span, Waiver,
 };
 use lockgate_wire::target::TargetSwitches;
 
@@ -304,6 +304,8 @@ pub enum Policy {
     Plugin(Box<Plugin>),
     /// Which header fields are changed.
     Headers(Headers),
+    /// What looks for attacks.
+    Waf(Box<waf::Waf>),
     /// What may become a WebSocket.
     WebSocket(Box<WebSocket>),
     /// Which calls of gRPC are taken.
@@ -339,6 +341,7 @@ impl Policy {
             Self::Rewrite(_) => rewrite::NAME,
             Self::Plugin(_) => plugins::NAME,
             Self::Headers(_) => headers::NAME,
+            Self::Waf(_) => waf::NAME,
             Self::WebSocket(_) => websocket::NAME,
             Self::Grpc(_) => grpc::NAME,
             Self::Limits(_) | Self::Penalty(_) => limits::NAME,
@@ -417,6 +420,12 @@ pub struct CompiledListener {
 }
 
 impl CompiledListener {
+    /// The port that it listens at.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
     /// A listener for judging where the bundle has none.
     #[must_use]
     pub fn offline() -> Self {

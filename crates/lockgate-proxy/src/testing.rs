@@ -153,6 +153,7 @@ pub(crate) fn bundle(apis: Vec<Api>) -> Bundle {
         issuers: Vec::new(),
         apis,
         documents: Vec::new(),
+        rule_sets: Vec::new(),
         facts: FactsPolicy {
             max_age_ms: 86_400_000,
             then: WhenStale::Continue,

@@ -10,6 +10,15 @@ Algorithm = Literal[
 """How a token is signed."""
 
 
+class Answered(TypedDict):
+    """Which answers are looked at."""
+
+    bytes: int
+    """How much of a body is."""
+    types: list[str]
+    """Types whose bodies are, in lower case and without parameters."""
+
+
 class Api(TypedDict):
     """One API: what it answers to, who may call it, where it goes."""
 
@@ -172,6 +181,8 @@ class Bundle(TypedDict):
     """Policies in Python, where there are any."""
     problem_base: str
     """Base of the `type` of a refusal, ending in `/`."""
+    rule_sets: list[RuleSet]
+    """Rules in SecLang that APIs are guarded by."""
     sequence: int
     """Grows with each bundle that a control process signs; a gate refuses a smaller one."""
     sources: list[str]
@@ -342,6 +353,17 @@ class EventsConfig(TypedDict):
     """Whether they tell in which order, and with which letters, clients write the fields of requests."""
     retain_bytes: int
     """Segments beyond this many bytes in all are deleted, oldest first."""
+
+
+class Exclude(TypedDict):
+    """Rules or detectors that leave out some values."""
+
+    at: str | None
+    """Which values: `query/NAME`, `body/NAME`, `header/NAME`, `cookie/NAME`, `file`, `path`; all, if none."""
+    rule: str
+    """A rule's id, a range such as `942100-942199`, a tag, or a detector's name."""
+    waiver: Waiver
+    """Who answers for it, and until when."""
 
 
 class FactsPolicy(TypedDict):
@@ -573,12 +595,18 @@ class ListenerLimits(TypedDict):
     """Between requests on a kept-alive connection, milliseconds."""
     inflate_memory: int
     """Bytes of memory that all bodies being unpacked may take: beyond it they are refused."""
+    inspect_memory: int
+    """Bytes of memory that all bodies being looked at may take: beyond it they are refused."""
     new_connections_per_ip: int
     """New connections of one address in a second, and five times as many at once; 0 for no bound."""
     streams: int
     """Requests of one HTTP/2 or HTTP/3 connection that are under way at once."""
     write_timeout_ms: int
     """A peer that takes no byte of its answer for this long is let go, milliseconds."""
+
+
+Longer = Literal["refuse", "begin"]
+"""What becomes of a body that is longer than what is looked at."""
 
 
 class Mirror(TypedDict):
@@ -1011,6 +1039,21 @@ class PlacedRewrite(TypedDict):
     """Needed where authentication or authorization is not enforced."""
 
 
+class PlacedWaf(TypedDict):
+    """A policy's config with what every policy has."""
+
+    config: WafConfig
+    """The policy's own part."""
+    mode: Mode
+    """Enforce, observe or off."""
+    on_error: OnError
+    """What an error of the policy itself does."""
+    span: Span
+    """Where the configuration says it."""
+    waiver: Waiver | None
+    """Needed where authentication or authorization is not enforced."""
+
+
 class PlacedWebsocket(TypedDict):
     """A policy's config with what every policy has."""
 
@@ -1094,6 +1137,8 @@ class Policies(TypedDict):
     """The gate answers with another place."""
     rewrite: PlacedRewrite | None
     """Another path and query for the upstream."""
+    waf: PlacedWaf | None
+    """What looks for attacks; none does without it."""
     websocket: PlacedWebsocket | None
     """What may become a WebSocket; none for nothing."""
 
@@ -1181,6 +1226,28 @@ class RewriteConfig(TypedDict):
     """Parameters to take out."""
     set: list[Parameter]
     """Parameters to set: name and a template for the value."""
+
+
+class RuleFile(TypedDict):
+    """A file of a rule set."""
+
+    name: str
+    """Its path within the set."""
+    text: str
+    """What is in it."""
+
+
+class RuleSet(TypedDict):
+    """Rule files that belong together."""
+
+    entries: list[str]
+    """The files that are read, in this order."""
+    files: list[RuleFile]
+    """All files, also those that others include or read words from."""
+    name: str
+    """What it is called: `core 4.25.0`."""
+    span: Span
+    """Where the configuration asks for it."""
 
 
 class Rules(TypedDict):
@@ -1482,6 +1549,27 @@ class Versions(TypedDict):
     """The versions, in the order of the file; the order has no meaning."""
     span: Span
     """Where the configuration says them."""
+
+
+class WafConfig(TypedDict):
+    """The room's config."""
+
+    answers: Answered | None
+    """Which answers are looked at; none where there is none."""
+    exclude: list[Exclude]
+    """What is left out."""
+    inspect_bytes: int
+    """Most bytes of a body that are looked at."""
+    longer: Longer
+    """What becomes of longer bodies."""
+    native: bool
+    """Whether detectors of our own look."""
+    set: int | None
+    """Index into the bundle's `rule_sets`; none where only detectors look."""
+    threshold: int
+    """From this score on detectors refuse, where no rules decide that."""
+    variables: dict[str, str]
+    """Variables of `TX` that rules begin with, such as `blocking_paranoia_level`."""
 
 
 class Waiver(TypedDict):

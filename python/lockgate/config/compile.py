@@ -22,8 +22,9 @@ from lockgate.config.openapi.documents import Attaching, Documents
 from lockgate.config.placed import Path, Placed
 from lockgate.config.plugins import LoadedPlugins
 from lockgate.config.references import References, secret_reference
+from lockgate.config.rule_sets import RuleSets
 from lockgate.paths import PathMatch
-from lockgate.policies import Limit, Lists, Plugin, Policy, Waiver
+from lockgate.policies import Limit, Lists, Plugin, Policy, Waf, Waiver
 
 BUNDLE_VERSION: Final = 1
 
@@ -40,6 +41,7 @@ class Compiler:
         references: References,
         plugins: LoadedPlugins | None = None,
         managed: Managed | None = None,
+        rule_sets: RuleSets | None = None,
     ) -> None:
         self.document = document
         self.apis = apis
@@ -48,6 +50,7 @@ class Compiler:
         self.references = references
         self.plugins = plugins
         self.managed = managed or Managed()
+        self.rule_sets = rule_sets
 
     def bundle(self, sequence: int, created_ms: int) -> types.Bundle:
         """The whole bundle."""
@@ -73,6 +76,7 @@ class Compiler:
             ],
             "apis": apis,
             "documents": self.attaching.made,
+            "rule_sets": self.rule_sets.made if self.rule_sets is not None else [],
             "facts": {"max_age_ms": document.facts.max_age, "then": document.facts.then},
             "events": {
                 "access": document.events.access,
@@ -110,6 +114,7 @@ class Compiler:
                 "control_frames": limits.control_frames,
                 "compress_memory": limits.compress_memory,
                 "inflate_memory": limits.inflate_memory,
+                "inspect_memory": limits.inspect_memory,
             },
             "insecure": self._waiver(listener.insecure, ("listeners", name, "insecure")),
             "span": self._span("listeners", name),
@@ -279,6 +284,7 @@ class Compiler:
             "compress": cast("types.PlacedCompress | None", self._placed(api.compress)),
             "body_limit": cast("types.PlacedBodyLimit", self._placed(api.body_limit)),
             "grpc": cast("types.PlacedGrpc | None", self._placed(api.grpc)),
+            "waf": cast("types.PlacedWaf | None", self._waf(api.waf)),
             "plugins": [cast("types.PlacedPlugins", self._plugin(placed)) for placed in api.plugins],
             "headers": cast("types.PlacedHeaders | None", self._placed(api.headers)),
             "limits": [cast("types.PlacedLimits", self._limit(placed)) for placed in api.limits],
@@ -299,6 +305,21 @@ class Compiler:
             "span": region(self.document, placed).span,
             "config": policy.own(self.lists),
         }
+
+    def _waf(self, placed: Placed[Waf] | None) -> object:
+        if placed is None:
+            return None
+        made = cast("dict[str, Any]", self._placed(placed))
+        exclude = [
+            {
+                "rule": one.rule,
+                "at": one.at,
+                "waiver": self._waiver(one.waiver, (*placed.path, "exclude", index)),
+            }
+            for index, one in enumerate(placed.policy.exclude)
+        ]
+        number = self.rule_sets.of(placed) if self.rule_sets is not None else None
+        return {**made, "config": {**made["config"], "set": number, "exclude": exclude}}
 
     def _plugin(self, placed: Placed[Plugin]) -> object:
         made = cast("dict[str, Any]", self._placed(placed))

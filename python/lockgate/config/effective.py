@@ -25,12 +25,13 @@ from lockgate.policies import (
     Limit,
     Plugin,
     Policy,
+    Waf,
     Waiver,
     WebSocket,
 )
 
 P = TypeVar("P", bound=Policy)
-Room = Literal["ip_filter", "cors", "websocket", "inflate", "body_limit", "grpc", "headers", "compress"]
+Room = Literal["ip_filter", "cors", "websocket", "inflate", "body_limit", "grpc", "waf", "headers", "compress"]
 ROOMS: Final = get_args(Room)
 """Policies that an API has once, and that `defaults` may say."""
 
@@ -60,6 +61,7 @@ class EffectiveApi:
     compress: Placed[Compress] | None
     body_limit: Placed[BodyLimit]
     grpc: Placed[Grpc] | None
+    waf: Placed[Waf] | None
     plugins: tuple[Placed[Plugin], ...]
     headers: Placed[Headers] | None
     limits: tuple[Placed[Limit], ...]
@@ -105,6 +107,8 @@ class EffectiveApi:
         yield self.body_limit
         if self.grpc is not None:
             yield self.grpc
+        if self.waf is not None:
+            yield self.waf
         yield from self.plugins
         if self.headers is not None:
             yield self.headers
@@ -168,6 +172,7 @@ def _effective(document: Document, name: str, api: Api) -> EffectiveApi:
         compress=_placed(name, "compress", document.defaults.compress, api.compress),
         body_limit=body_limit or Placed(BodyLimit(), ("apis", name), inherited=True),
         grpc=_placed(name, "grpc", document.defaults.grpc, api.grpc),
+        waf=_placed(name, "waf", document.defaults.waf, api.waf),
         plugins=tuple(_plugins(name, api)),
         headers=_placed(name, "headers", document.defaults.headers, api.headers),
         limits=limits_of(document.defaults.limits, api.limits, name),

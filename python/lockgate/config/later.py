@@ -11,7 +11,7 @@ LATER: Final = {
     **dict.fromkeys(("introspection", "oidc", "basic"), _TOKENS),
     "sign_in": _TOKENS,
     **dict.fromkeys(("sender_constrained", "dpop"), _TOKENS),
-    **dict.fromkeys(("waf", "validate", "cache", "minimise"), _ROOMS),
+    **dict.fromkeys(("validate", "cache", "minimise"), _ROOMS),
     "response": "not in this version; to hide fields of answers, write `headers: {response: {hide: [Server]}}`",
     **dict.fromkeys(("scopes", "roles", "cedar", "objects"), _ROOMS),
     "log": "what is written down is set for all APIs, under `events`; masks are not in this version",

@@ -27,6 +27,7 @@ from lockgate.config.openapi import Documents
 from lockgate.config.plugins import LoadedPlugins, load_plugins
 from lockgate.config.problems import Problem, Problems, Source
 from lockgate.config.read import Reader
+from lockgate.config.rule_sets import RuleSets
 from lockgate.errors import ConfigErrors
 from lockgate.outgoing import Rules
 
@@ -70,6 +71,8 @@ class Loaded:
     """What loading its plugins told, where it has any."""
     managed: Managed = field(default_factory=Managed)
     """Certificates that the control process looks after."""
+    rule_sets: RuleSets | None = None
+    """Rules in SecLang that policies name."""
     looked_at: list[Path] = field(default_factory=list)
     """Programs and the like, which are not read: to be watched, too."""
 
@@ -137,6 +140,7 @@ class Loaded:
                 self.lists.references,
                 self.plugins,
                 self.managed,
+                self.rule_sets,
             )
             self._bundle.update(compiler.bundle(sequence, created_ms))
         return {**self._bundle, "sequence": sequence, "created_ms": created_ms}
@@ -205,6 +209,8 @@ def _checked(reader: Reader, *, native: bool) -> Loaded:
     managed = tls.check(document, reader.references)
     check(document, apis, lists.read, reader.references)
     secrets.check(document, reader.references)
+    rule_sets = RuleSets(reader.problems, reader.references)
+    rule_sets.resolve(document, apis)
     plugins = load_plugins(document, apis) if native and reader.problems.leave_a_whole else None
     if plugins is not None:
         reader.references.files.extend(plugins.files)
@@ -217,6 +223,7 @@ def _checked(reader: Reader, *, native: bool) -> Loaded:
         documents,
         plugins,
         managed,
+        rule_sets,
         reader.references.looked_at,
     )
     if native and reader.problems.leave_a_whole:

@@ -28,6 +28,7 @@ from lockgate.policies import (
     Mtls,
     PluginEntry,
     Settings,
+    Waf,
     Waiver,
     WebSocket,
 )
@@ -146,6 +147,11 @@ class Defaults(Settings):
         default=None,
         description="Takes calls of gRPC alone, and bounds them; left out, they pass as any request does.",
         examples=[{"message_bytes": "1MiB", "deadline": "30s", "web": True}],
+    )
+    waf: Waf | None = Field(
+        default=None,
+        description="Looks for attacks; left out, nothing does.",
+        examples=[{"rules": "core", "paranoia": 2}],
     )
     headers: Headers | None = Field(
         default=None,

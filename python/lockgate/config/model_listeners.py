@@ -118,6 +118,13 @@ class Limits(Settings):
         examples=["1GiB"],
         json_schema_extra={"default": say_size(MEMORY)},
     )
+    inspect_memory: Annotated[int, size(2**20, 2**50)] = Field(
+        default=256 * 2**20,
+        description="Memory that all bodies which `waf` holds back at once may take, of which one address gets half; "
+        "beyond it a body is refused with 503 (`inspect-full`).",
+        examples=["64MiB"],
+        json_schema_extra={"default": "256MiB"},
+    )
 
 
 class UnixSocket(Settings):

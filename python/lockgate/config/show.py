@@ -101,6 +101,7 @@ def _api(loaded: Loaded, api: EffectiveApi, remarks: dict[tuple[str, ...], str])
         api.inflate,
         api.body_limit,
         api.grpc,
+        api.waf,
         api.headers,
         api.compress,
     )

@@ -15,6 +15,7 @@ from lockgate.policies.mtls import Mtls
 from lockgate.policies.plugins import Plugin, PluginEntry
 from lockgate.policies.redirect import Redirect
 from lockgate.policies.rewrite import Rewrite
+from lockgate.policies.waf import Waf
 from lockgate.policies.websocket import WebSocket
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "Redirect",
     "Rewrite",
     "Settings",
+    "Waf",
     "Waiver",
     "WebSocket",
 ]

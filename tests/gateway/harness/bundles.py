@@ -60,9 +60,11 @@ from lockgate.config.bundle_types import (
     PlacedLimits,
     PlacedMtls,
     PlacedPlugins,
+    PlacedWaf,
     PlacedWebsocket,
     PluginSet,
     Protocol,
+    RuleSet,
     Server,
     Span,
     Split,
@@ -125,6 +127,7 @@ def limits(
     control_frames: int = 1,
     compress_memory: int = 256 << 20,
     inflate_memory: int = 256 << 20,
+    inspect_memory: int = 256 << 20,
 ) -> ListenerLimits:
     """A listener's limits; the defaults are the gate's, with room for a crowd."""
     return {
@@ -142,6 +145,7 @@ def limits(
         "control_frames": control_frames,
         "compress_memory": compress_memory,
         "inflate_memory": inflate_memory,
+        "inspect_memory": inspect_memory,
     }
 
 
@@ -452,6 +456,7 @@ def api(
     fields: PlacedHeaders | None = None,
     sockets: PlacedWebsocket | None = None,
     calls: PlacedGrpc | None = None,
+    guards: PlacedWaf | None = None,
     checks: Sequence[PlacedPlugins] = (),
     pages: PlacedCors | None = None,
     limits: Sequence[PlacedLimits] = (),
@@ -489,6 +494,7 @@ def api(
             "body_limit": body,
             "websocket": sockets,
             "grpc": calls,
+            "waf": guards,
             "plugins": list(checks),
             "headers": fields,
             "limits": list(limits),
@@ -546,6 +552,7 @@ def bundle(
     access: bool = True,
     header_order: bool = False,
     documents: Sequence[ApiDocument] = (),
+    rule_sets: Sequence[RuleSet] = (),
     plugins: PluginSet | None = None,
 ) -> Bundle:
     """A whole bundle."""
@@ -559,6 +566,7 @@ def bundle(
         "issuers": [],
         "apis": list(apis),
         "documents": list(documents),
+        "rule_sets": list(rule_sets),
         "facts": facts or {"max_age_ms": DAY_MS, "then": "continue"},
         "events": {"access": access, "retain_bytes": 2**30, "header_order": header_order},
         "plugins": plugins,

@@ -41,6 +41,7 @@ def test_nothing_said_has_safe_defaults(read: Read) -> None:
         "control_frames": 1,
         "compress_memory": 256 * 2**20,
         "inflate_memory": 256 * 2**20,
+        "inspect_memory": 256 * 2**20,
     }
     [upstream] = bundle["upstreams"]
     assert upstream["timeouts"] == {
@@ -124,6 +125,7 @@ def test_everything_that_is_said_arrives(read: Read) -> None:
         "control_frames": 1,
         "compress_memory": 256 * 2**20,
         "inflate_memory": 256 * 2**20,
+        "inspect_memory": 256 * 2**20,
     }
     assert outside["limits"]["new_connections_per_ip"] == 200
     assert outside["insecure"] is not None

@@ -118,6 +118,10 @@ const fn inflate_memory() -> u64 {
     Listener::default_limits().inflate_memory
 }
 
+const fn inspect_memory() -> u64 {
+    Listener::default_limits().inspect_memory
+}
+
 /// How a listener speaks TLS.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -296,6 +300,9 @@ pub struct ListenerLimits {
     /// Bytes of memory that all bodies being unpacked may take: beyond it they are refused.
     #[serde(default = "inflate_memory")]
     pub inflate_memory: u64,
+    /// Bytes of memory that all bodies being looked at may take: beyond it they are refused.
+    #[serde(default = "inspect_memory")]
+    pub inspect_memory: u64,
 }
 
 impl Listener {
@@ -323,6 +330,8 @@ impl Listener {
             compress_memory: 256 * 1024 * 1024,
             // Thirty with the largest window, a hundred of zstd's own, three thousand of gzip.
             inflate_memory: 256 * 1024 * 1024,
+            // Two hundred and fifty of the longest that are looked at by default.
+            inspect_memory: 256 * 1024 * 1024,
         }
     }
 }

@@ -325,6 +325,7 @@ impl<'a> Talk<'a> {
         let host = asked.headers.get(HOST).and_then(|host| host.to_str().ok());
         let length = asked.headers.get(CONTENT_LENGTH);
         let arrival = Arrival {
+            version: asked.version,
             method: &asked.method,
             target: asked
                 .uri

@@ -67,9 +67,13 @@ pub use export::{export, Exported};
 pub use filter::Filter;
 pub use log::{AppendError, EventLog, Options, Receipt};
 pub use reader::{durable_until, Page, Reader, PAGE_MAX};
-pub use record::{AccessRecord, SpanRecord, VerdictRecord, RECORD_MAX};
+pub use record::{
+    AccessRecord, Finding, InspectedRecord, SpanRecord, VerdictRecord, FOUND_MAX, FOUND_TEXT_MAX,
+    RECORD_MAX, TEXT_MAX,
+};
 pub use schema::{
-    json_schema, Audit, Body, Class, Event, Exchange, Outcome, Span, System, Verdict, EVENT_VERSION,
+    json_schema, Audit, Body, Class, Event, Exchange, Found, Inspected, Outcome, Span, System,
+    Verdict, EVENT_VERSION,
 };
 pub use search::{find, last};
 pub use sink::Sink;

@@ -22,7 +22,15 @@ pub const TEXT_MAX: usize = 256;
 pub const VERDICTS_MAX: usize = 32;
 /// No record is longer than this, frame included: path, twenty-four texts, the
 /// verdicts with two texts each, and room for keys and numbers.
-pub const RECORD_MAX: usize = PATH_MAX + (24 + 2 * VERDICTS_MAX) * (TEXT_MAX + 4) + 1024;
+pub const RECORD_MAX: usize = PATH_MAX
+    + (24 + 2 * VERDICTS_MAX) * (TEXT_MAX + 4)
+    + FOUND_MAX * (2 * TEXT_MAX + 2 * FOUND_TEXT_MAX + 24)
+    + 1024;
+/// Most findings kept of one request: those of the whole Core Rule Set on the
+/// worst of its own cases are fewer.
+pub const FOUND_MAX: usize = 48;
+/// Longest name of a rule or a detector, and longest masked value, bytes.
+pub const FOUND_TEXT_MAX: usize = 96;
 
 /// A request and what became of it; each field as in
 /// [`Exchange`](super::Exchange).
@@ -96,6 +104,35 @@ pub struct AccessRecord<'a> {
     pub http2: Option<&'a str>,
     /// That of how it writes fields.
     pub header_order: Option<&'a str>,
+    /// What looked for attacks, and found something.
+    pub waf: Option<InspectedRecord<'a>>,
+}
+
+/// What rules and detectors found.
+#[derive(Debug, Clone, Copy)]
+pub struct InspectedRecord<'a> {
+    /// What it all adds up to.
+    pub score: u32,
+    /// The score from which on it is refused.
+    pub threshold: u32,
+    /// What was found, in order.
+    pub found: &'a [Finding],
+}
+
+/// What one rule or detector found. Few requests have any, so that these own
+/// what they hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The rule's id, or the detector's name.
+    pub rule: String,
+    /// Where, as rules write it.
+    pub at: String,
+    /// What it is about.
+    pub message: String,
+    /// What was found, letters and digits masked.
+    pub masked: String,
+    /// What it adds to the score.
+    pub score: u32,
 }
 
 /// A place in a configuration file.
@@ -158,6 +195,7 @@ impl<'a> AccessRecord<'a> {
             ja4: None,
             http2: None,
             header_order: None,
+            waf: None,
         }
     }
 }
@@ -212,7 +250,11 @@ impl AccessRecord<'_> {
             + option(self.tls)
             + option(self.ja4)
             + option(self.http2)
-            + option(self.header_order);
+            + option(self.header_order)
+            + self
+                .waf
+                .as_ref()
+                .map_or(0, |waf| waf.found.iter().map(Finding::size).sum());
         (FIXED + texts + verdicts).min(RECORD_MAX)
     }
 
@@ -265,6 +307,10 @@ impl AccessRecord<'_> {
         field(c, 29, self.ja4);
         field(c, 30, self.http2);
         field(c, 31, self.header_order);
+        if let Some(waf) = &self.waf {
+            c.key(32);
+            waf.encode(c);
+        }
         c.end();
     }
 
@@ -279,6 +325,31 @@ impl AccessRecord<'_> {
             if let Some(reason) = verdict.reason {
                 c.text(reason, TEXT_MAX);
             }
+        }
+    }
+}
+
+impl Finding {
+    fn size(&self) -> usize {
+        const EACH: usize = 24;
+        self.rule.len() + self.at.len() + self.message.len() + self.masked.len() + EACH
+    }
+}
+
+impl InspectedRecord<'_> {
+    fn encode(&self, c: &mut Compact<'_>) {
+        c.array(3);
+        c.number(self.score.into());
+        c.number(self.threshold.into());
+        let kept = &self.found[..self.found.len().min(FOUND_MAX)];
+        c.array(kept.len());
+        for found in kept {
+            c.array(5);
+            c.text(&found.rule, FOUND_TEXT_MAX);
+            c.text(&found.at, TEXT_MAX);
+            c.text(&found.message, TEXT_MAX);
+            c.text(&found.masked, FOUND_TEXT_MAX);
+            c.number(found.score.into());
         }
     }
 }

@@ -244,6 +244,9 @@ pub struct Exchange {
     /// request; only where `events.header_order` asks for it.
     #[n(31)]
     pub header_order: Option<String>,
+    /// What looked for attacks, and found something.
+    #[n(32)]
+    pub waf: Option<Inspected>,
 }
 
 impl Default for Exchange {
@@ -281,8 +284,43 @@ impl Default for Exchange {
             ja4: None,
             http2: None,
             header_order: None,
+            waf: None,
         }
     }
+}
+
+/// What rules and detectors found in a request or its answer.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize, JsonSchema)]
+pub struct Inspected {
+    /// What it all adds up to.
+    #[n(0)]
+    pub score: u32,
+    /// The score from which on it is refused.
+    #[n(1)]
+    pub threshold: u32,
+    /// What was found, in order.
+    #[n(2)]
+    pub found: Vec<Found>,
+}
+
+/// What one rule or detector found.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize, JsonSchema)]
+pub struct Found {
+    /// The rule's id, or the detector's name.
+    #[n(0)]
+    pub rule: String,
+    /// Where, as rules write it: `ARGS:q`.
+    #[n(1)]
+    pub at: String,
+    /// What it is about.
+    #[n(2)]
+    pub message: String,
+    /// What was found, letters and digits masked.
+    #[n(3)]
+    pub masked: String,
+    /// What it adds to the score.
+    #[n(4)]
+    pub score: u32,
 }
 
 /// A place in a configuration file.

@@ -81,6 +81,7 @@ pub(crate) fn record(id: &str) -> AccessRecord<'_> {
         ja4: None,
         http2: None,
         header_order: None,
+        waf: None,
     }
 }
 

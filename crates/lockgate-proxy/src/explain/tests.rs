@@ -295,6 +295,7 @@ fn the_engine_says_what_the_judge_says() {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let listener = &engine.snapshot.listeners[0];
         let arrival = Arrival {
+            version: http::Version::HTTP_11,
             method: &method,
             target,
             host: "shop.example.com",

@@ -181,6 +181,12 @@ pub(super) fn write(shared: &Shared, stats: &Stats, out: &mut String) {
             shared.memory.unpacking.taken(),
         ),
         (
+            "lockgate_inspect_memory_bytes",
+            "gauge",
+            "Memory that bodies of requests being looked at take.",
+            shared.memory.inspecting.taken(),
+        ),
+        (
             "lockgate_bundle_sequence",
             "gauge",
             "Place of the bundle at work in the order of bundles.",

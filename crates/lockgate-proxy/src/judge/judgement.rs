@@ -15,6 +15,8 @@ use crate::route::Matched;
 use crate::split::ChosenBy;
 use crate::trace::Trace;
 
+use super::Inspecting;
+
 /// A policy that watches a body.
 pub struct Watcher {
     /// What watches.
@@ -63,6 +65,7 @@ impl Default for Judgement {
             inflate: None,
             packing: None,
             watchers: Vec::new(),
+            inspecting: None,
             errors: Vec::new(),
         }
     }
@@ -119,6 +122,8 @@ pub struct Judgement {
     pub packing: Option<(usize, compress::Asked)>,
     /// What watches the body.
     pub watchers: Vec<Watcher>,
+    /// What looks at it, where something does.
+    pub inspecting: Option<Box<Inspecting>>,
     /// Errors of policies, for the log.
     pub errors: Vec<PolicyError>,
 }

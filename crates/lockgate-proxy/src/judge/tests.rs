@@ -60,6 +60,7 @@ impl Asked {
     fn counting(&self, snapshot: &Snapshot, facts: &FactStore, counters: &Local) -> Judgement {
         let mut judgement = Judgement::default();
         let arrival = Arrival {
+            version: http::Version::HTTP_11,
             method: &self.method,
             target: &self.target,
             host: &self.host,
@@ -392,6 +393,7 @@ fn a_need_is_asked_for_once_and_answered_before_going_on() {
     let asked = get("/").with("x-api-key", &key);
     let mut judgement = Judgement::default();
     let arrival = Arrival {
+        version: http::Version::HTTP_11,
         method: &asked.method,
         target: &asked.target,
         host: &asked.host,
@@ -434,6 +436,7 @@ fn a_record_of_another_digest_proves_nothing() {
     let mut judgement = Judgement::default();
     let asked = get("/").with("x-api-key", &key);
     let arrival = Arrival {
+        version: http::Version::HTTP_11,
         method: &asked.method,
         target: &asked.target,
         host: &asked.host,
@@ -684,6 +687,7 @@ fn an_error_of_a_policy_denies_unless_the_configuration_lets_it_through() {
         let asked = get("/");
         let mut judgement = Judgement::default();
         let arrival = Arrival {
+            version: http::Version::HTTP_11,
             method: &asked.method,
             target: &asked.target,
             host: &asked.host,

@@ -39,6 +39,8 @@ pub struct Link {
     pub tls: Option<Arc<Outbound>>,
     /// For whom it is, where the server was told.
     pub spoken: Option<Box<Spoken>>,
+    /// Pieces of the answer's body that were taken and put back, the last first.
+    back: Vec<Frame<Bytes>>,
 }
 
 /// What carries it.
@@ -88,6 +90,7 @@ impl Link {
             name: None,
             tls: None,
             spoken: None,
+            back: Vec::new(),
         }
     }
 
@@ -171,10 +174,19 @@ impl Link {
 
     /// The next piece of the answer's body; `None` at its end.
     pub fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broke>>> {
+        if let Some(frame) = self.back.pop() {
+            return Poll::Ready(Some(Ok(frame)));
+        }
         match &mut self.carrier {
             Carrier::Http1(connection) => connection.poll_body(cx),
             Carrier::Http2(stream) => stream.poll_body(cx),
         }
+    }
+
+    /// Puts back what was taken of the answer's body, in its order.
+    pub fn put_back(&mut self, mut frames: Vec<Frame<Bytes>>) {
+        frames.reverse();
+        self.back.append(&mut frames);
     }
 
     /// What comes through the tunnel that it has become; `None` once it is over.
@@ -200,6 +212,9 @@ impl Link {
     /// Whether the answer's body is over.
     #[must_use]
     pub fn is_over(&self) -> bool {
+        if !self.back.is_empty() {
+            return false;
+        }
         match &self.carrier {
             Carrier::Http1(connection) => connection.is_over(),
             Carrier::Http2(stream) => stream.is_over(),
@@ -209,10 +224,13 @@ impl Link {
     /// Bytes of the body still to come, where that is known.
     #[must_use]
     pub fn left(&self) -> Option<u64> {
-        match &self.carrier {
+        let back = self.back.iter().filter_map(Frame::data_ref);
+        let back: u64 = back.map(|piece| piece.len() as u64).sum();
+        let left = match &self.carrier {
             Carrier::Http1(connection) => connection.left(),
             Carrier::Http2(stream) => stream.left(),
-        }
+        };
+        left.map(|left| left + back)
     }
 
     /// Whether its connection can serve another exchange, now that the answer is

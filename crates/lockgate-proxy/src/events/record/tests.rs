@@ -5,7 +5,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use super::super::cbor;
-use super::super::schema::{Body, Class, Event, Exchange, Span, Verdict};
+use super::super::schema::{Body, Class, Event, Exchange, Found, Inspected, Span, Verdict};
 use super::*;
 
 const NODE: &str = "gate-1";
@@ -50,6 +50,7 @@ fn full<'a>(verdicts: &'a [VerdictRecord<'a>]) -> AccessRecord<'a> {
         ja4: Some("t13d1516h2_8daaf6152771_e5627efa2ab1"),
         http2: Some("1:65536;4:131072|12517377|0|m,a,s,p"),
         header_order: Some("20s06_0123456789ab"),
+        waf: None,
     }
 }
 
@@ -102,6 +103,7 @@ fn bare() -> AccessRecord<'static> {
         ja4: None,
         http2: None,
         header_order: None,
+        waf: None,
     }
 }
 
@@ -152,6 +154,11 @@ fn owned(record: &AccessRecord<'_>) -> Event {
         ja4: text(record.ja4),
         http2: text(record.http2),
         header_order: text(record.header_order),
+        waf: record.waf.map(|waf| Inspected {
+            score: waf.score,
+            threshold: waf.threshold,
+            found: waf.found.iter().map(found).collect(),
+        }),
         user_agent: record
             .user_agent
             .map(|bytes| String::from_utf8(bytes.to_vec()).unwrap()),
@@ -237,6 +244,7 @@ fn a_typical_event_keeps_within_its_budget() {
         ja4: None,
         http2: None,
         header_order: None,
+        waf: None,
         ..full(&verdicts)
     };
     let size = |record: AccessRecord<'_>| {
@@ -350,4 +358,61 @@ fn the_bound_holds_for_numbers_of_any_size() {
         ..full(VERDICTS)
     };
     assert_eq!(decoded(&record).took_us, u64::MAX);
+}
+
+fn found(finding: &Finding) -> Found {
+    Found {
+        rule: finding.rule.clone(),
+        at: finding.at.clone(),
+        message: finding.message.clone(),
+        masked: finding.masked.clone(),
+        score: finding.score,
+    }
+}
+
+#[test]
+fn what_was_found_reads_as_it_was_written() {
+    let finding = |rule: &str| Finding {
+        rule: rule.into(),
+        at: "ARGS:q".into(),
+        message: "SQL Injection Attack Detected".into(),
+        masked: "' aa 0=0--".into(),
+        score: 5,
+    };
+    let findings = [finding("942100"), finding("sql-injection")];
+    let record = AccessRecord {
+        waf: Some(InspectedRecord {
+            score: 10,
+            threshold: 5,
+            found: &findings,
+        }),
+        ..full(&[])
+    };
+    let told = decoded(&record).waf.unwrap();
+    assert_eq!((told.score, told.threshold), (10, 5));
+    assert_eq!(told.found, findings.iter().map(found).collect::<Vec<_>>());
+}
+
+#[test]
+fn of_very_much_that_was_found_some_is_kept() {
+    let finding = Finding {
+        rule: "r".repeat(FOUND_TEXT_MAX + 9),
+        at: "é".repeat(TEXT_MAX),
+        message: "m".repeat(TEXT_MAX + 9),
+        masked: "a".repeat(FOUND_TEXT_MAX + 9),
+        score: u32::MAX,
+    };
+    let findings = vec![finding; FOUND_MAX + 5];
+    let record = AccessRecord {
+        waf: Some(InspectedRecord {
+            score: u32::MAX,
+            threshold: u32::MAX,
+            found: &findings,
+        }),
+        ..full(&[])
+    };
+    let mut payload = Vec::new();
+    record.encode(&mut payload);
+    assert!(payload.len() <= RECORD_MAX);
+    assert_eq!(decoded(&record).waf.unwrap().found.len(), FOUND_MAX);
 }

@@ -129,6 +129,7 @@ fn a_later_writer_is_read() {
         ja4: None,
         http2: None,
         header_order: None,
+        waf: None,
     };
     let mut bytes = Vec::new();
     record.encode(&mut bytes);

@@ -1,0 +1,172 @@
+//! The room's config, and what its engines share.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use super::*;
+use crate::{Span, Waiver};
+
+fn config() -> Config {
+    Config {
+        set: None,
+        native: true,
+        variables: BTreeMap::new(),
+        threshold: 5,
+        exclude: Vec::new(),
+        inspect_bytes: 1 << 20,
+        longer: Longer::Refuse,
+        answers: None,
+    }
+}
+
+fn set(text: &str) -> RuleSet {
+    RuleSet {
+        name: "own".into(),
+        files: vec![RuleFile {
+            name: "own.conf".into(),
+            text: text.into(),
+        }],
+        entries: vec!["own.conf".into()],
+        span: Span::default(),
+    }
+}
+
+fn excluding(rule: &str, at: Option<&str>, until_ms: u64) -> Config {
+    Config {
+        exclude: vec![Exclude {
+            rule: rule.into(),
+            at: at.map(Into::into),
+            waiver: Waiver {
+                owner: "team".into(),
+                reason: "a test".into(),
+                until_ms,
+                span: Span::default(),
+            },
+        }],
+        ..config()
+    }
+}
+
+const RULE: &str =
+    r#"SecRule ARGS "@contains forbidden" "id:1,phase:2,deny,status:403,tag:'mine',msg:'a word'""#;
+
+fn refuses(policy: &Waf, target: &str, now_ms: u64) -> bool {
+    let headers = HeaderMap::new();
+    let mut inspection = policy.begin(&Arrived {
+        method: "GET",
+        target,
+        version: Version::HTTP_11,
+        headers: &headers,
+        client: IpAddr::from([127, 0, 0, 1]),
+        port: 80,
+        id: "id",
+        now_ms,
+    });
+    whole(&mut inspection).is_err()
+}
+
+#[test]
+fn a_config_without_sense_is_refused() {
+    let code = |config: &Config| Waf::new(config, None).unwrap_err().code;
+    let nothing = Config {
+        native: false,
+        ..config()
+    };
+    assert_eq!(code(&nothing), "waf-malformed");
+    let zero = Config {
+        threshold: 0,
+        ..config()
+    };
+    assert_eq!(code(&zero), "waf-malformed");
+    let much = Config {
+        inspect_bytes: MAX_INSPECT_BYTES + 1,
+        ..config()
+    };
+    assert_eq!(code(&much), "waf-malformed");
+    assert_eq!(code(&excluding("999", None, 1)), "waf-exclude-rule");
+    assert_eq!(
+        code(&excluding("no-such-thing", None, 1)),
+        "waf-exclude-rule"
+    );
+    assert_eq!(
+        code(&excluding("sql-injection", Some("nowhere/x"), 1)),
+        "waf-exclude-place"
+    );
+    assert_eq!(
+        code(&excluding("sql-injection", Some("path/x"), 1)),
+        "waf-exclude-place"
+    );
+}
+
+#[test]
+fn rules_with_errors_are_refused_with_their_places() {
+    let set = set("SecRule ARGS \"@contians x\" \"id:1,phase:2,deny\"");
+    let error = Waf::new(&config(), Some(&Source::new(&set))).unwrap_err();
+    assert_eq!(error.code, "waf-rules");
+    assert!(error.message.contains("own.conf:1:"), "{}", error.message);
+}
+
+#[test]
+fn rules_and_detectors_look_together() {
+    let set = set(RULE);
+    let policy = Waf::new(&config(), Some(&Source::new(&set))).unwrap();
+    assert!(refuses(&policy, "/?a=forbidden", 0));
+    assert!(!refuses(&policy, "/?a=allowed", 0));
+}
+
+#[test]
+fn what_is_left_out_comes_back_when_its_time_is_over() {
+    let set = set(RULE);
+    for rule in ["1", "1-9", "mine"] {
+        let policy = Waf::new(
+            &excluding(rule, Some("query/a"), 100),
+            Some(&Source::new(&set)),
+        );
+        let policy = policy.unwrap();
+        assert!(!refuses(&policy, "/?a=forbidden", 99), "{rule}");
+        assert!(refuses(&policy, "/?a=forbidden", 100), "{rule}");
+        assert!(refuses(&policy, "/?b=forbidden", 99), "{rule}");
+    }
+}
+
+#[test]
+fn the_same_rules_are_compiled_once() {
+    let set = set(RULE);
+    let one = Waf::new(&config(), Some(&Source::new(&set))).unwrap();
+    let other = Waf::new(
+        &Config {
+            inspect_bytes: 1024,
+            ..config()
+        },
+        Some(&Source::new(&set.clone())),
+    );
+    assert!(Arc::ptr_eq(&one.engine, &other.unwrap().engine));
+    let third = Waf::new(
+        &Config {
+            threshold: 6,
+            ..config()
+        },
+        Some(&Source::new(&set)),
+    );
+    assert!(!Arc::ptr_eq(&one.engine, &third.unwrap().engine));
+}
+
+#[test]
+fn answers_are_looked_at_by_their_type() {
+    let policy = Waf::new(
+        &Config {
+            answers: Some(Answered {
+                types: vec!["text/html".into()],
+                bytes: 9,
+            }),
+            ..config()
+        },
+        None,
+    );
+    let policy = policy.unwrap();
+    assert_eq!(
+        policy.inspects_answer(Some(b"Text/HTML; charset=utf-8")),
+        Some(9)
+    );
+    assert_eq!(policy.inspects_answer(Some(b"text/htmlx")), None);
+    assert_eq!(policy.inspects_answer(None), None);
+}

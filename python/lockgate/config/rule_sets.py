@@ -1,0 +1,132 @@
+"""Rules in SecLang that policies name: read from disk, and put into the bundle."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from lockgate.config import bundle_types as types
+from lockgate.config.document import Document
+from lockgate.config.effective import EffectiveApi
+from lockgate.config.placed import Placed
+from lockgate.config.problems import Problems, Region
+from lockgate.config.references import References
+from lockgate.policies import Waf
+
+CORE: Final = Path(".lockgate/rules/core")
+"""Where the Core Rule Set is installed, beside the configuration."""
+
+MAX_FILE: Final = 4 * 2**20
+"""The largest file of the Core Rule Set has 150 KiB."""
+MAX_BYTES: Final = 32 * 2**20
+MAX_FILES: Final = 1_000
+
+# Exclusion packages and other plugins stand around the rules, as the Core Rule Set's own documentation has it.
+ENTRIES: Final = (
+    "core/crs-setup.conf",
+    "core/plugins/*-config.conf",
+    "core/plugins/*-before.conf",
+    "core/rules/*.conf",
+    "core/plugins/*-after.conf",
+)
+
+Key = tuple[bool, tuple[Path, ...]]
+
+
+@dataclass(slots=True)
+class RuleSets:
+    """Reads rule sets, each once, and remembers which policy has which."""
+
+    problems: Problems
+    references: References
+    made: list[types.RuleSet] = field(default_factory=list)
+    _known: dict[Key, int] = field(default_factory=dict)
+    _of: dict[tuple[str | int, ...], int] = field(default_factory=dict)
+
+    def resolve(self, document: Document, apis: list[EffectiveApi]) -> None:
+        """Read what every API's `waf` names."""
+        for api in apis:
+            if api.waf is not None and api.waf.policy.reads_rules and api.waf.path not in self._of:
+                self._resolve(document, api.waf)
+
+    def of(self, placed: Placed[Waf]) -> int | None:
+        """The number of a policy's rule set."""
+        return self._of.get(placed.path)
+
+    def _resolve(self, document: Document, placed: Placed[Waf]) -> None:
+        policy, path = placed.policy, placed.path
+        region = document.region(*path)
+        core = "core" in policy.rules
+        item = document.item(*path)
+        own = tuple(self._own(policy, item.file if item is not None else 0, document, path))
+        key = (core, own)
+        if key not in self._known:
+            files = [*self._core(document, path)] if core else []
+            files += [self._read(name, f"own/{number}-{name.name}", region) for number, name in enumerate(own)]
+            found = [each for each in files if each is not None]
+            if sum(len(each["text"]) for each in found) > MAX_BYTES:
+                self.problems.add(region, "waf-rules-too-large", "the rules are too large", allowed="32MiB in all")
+                return
+            entries = [*ENTRIES] if core else []
+            present = [each["name"] for each in found]
+            self._known[key] = len(self.made)
+            self.made.append(
+                {
+                    "name": "core" if core else "own",
+                    "files": found,
+                    "entries": [
+                        entry
+                        for entry in (*entries, *(name for name in present if name.startswith("own/")))
+                        if any(fnmatch.fnmatchcase(name, entry) for name in present)
+                    ],
+                    "span": region.span,
+                }
+            )
+        self._of[path] = self._known[key]
+
+    def _own(self, policy: Waf, file: int, document: Document, path: tuple[str | int, ...]) -> Iterator[Path]:
+        for index, pattern in enumerate(policy.files):
+            target = self.references.absolute(pattern, file)
+            found = sorted(target.parent.glob(target.name))
+            if not found:
+                self.problems.add(
+                    document.value_region(*path, "files", index),
+                    "waf-no-rules",
+                    f"there is no file {self.references.say(target)}",
+                )
+            yield from found
+
+    def _core(self, document: Document, path: tuple[str | int, ...]) -> Iterator[types.RuleFile | None]:
+        folder = self.references.absolute(str(CORE), 0)
+        region = document.value_region(*path, "rules") if document.says(*path, "rules") else document.region(*path)
+        self.references.looked_at.append(folder)
+        rules = sorted(folder.glob("rules/*.conf"))
+        if not rules:
+            self.problems.add(
+                region,
+                "waf-core-missing",
+                f"the OWASP Core Rule Set is not in {self.references.say(folder)}",
+                hint="put its `rules` folder there, and `crs-setup.conf` beside it",
+            )
+            return
+        for name in sorted(each for each in folder.rglob("*") if each.suffix in {".conf", ".data"} and each.is_file()):
+            yield self._read(name, f"core/{name.relative_to(folder)}", region)
+
+    def _read(self, target: Path, name: str, region: Region) -> types.RuleFile | None:
+        self.references.name(target)
+        try:
+            with target.open("rb") as stream:
+                content = stream.read(MAX_FILE + 1)
+            if len(content) > MAX_FILE:
+                self.problems.add(
+                    region, "file-too-large", f"{self.references.say(target)} is too large", allowed="4MiB"
+                )
+                return None
+            return {"name": name, "text": content.decode("utf-8")}
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+            self.problems.add(region, "file-unreadable", f"{self.references.say(target)} cannot be read: {why}")
+            return None

@@ -1,0 +1,220 @@
+"""`waf`: what looks like an attack is refused, by rules in SecLang, by detectors of Lockgate's own, or by both."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, ClassVar, Final, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+from typing_extensions import override
+
+from lockgate.policies._base import Lists, Policy, Settings, Waiver
+from lockgate.scalars import Date, Text, count, refusal, say_size, shown, size, some
+
+Rules = Literal["native", "core"]
+
+INSPECT: Final = 2**20
+"""Bodies of APIs are seldom longer. ModSecurity reads 128 KiB of what is no file, and 12.5 MiB in all."""
+ANSWER: Final = 512 * 1024
+"""As ModSecurity's recommended configuration has it."""
+MAX_INSPECT: Final = 64 * 2**20
+LEVELS: Final = 4
+"""Levels of paranoia that the Core Rule Set has."""
+
+_VARIABLE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_ALLOWED: Final = "letters in lower case, digits and `_`, beginning with a letter"
+OWN: Final = {
+    "blocking_paranoia_level": "paranoia",
+    "detection_paranoia_level": "detect",
+    "inbound_anomaly_score_threshold": "threshold",
+    "outbound_anomaly_score_threshold": "answer_threshold",
+    "sampling_percentage": "sampling",
+}
+"""Variables of the Core Rule Set that a field of the policy says."""
+
+
+def _rules(value: object) -> object:
+    """One name stands for a list of it."""
+    return [value] if isinstance(value, str) else some(value)
+
+
+def _setup(value: object) -> object:
+    if not isinstance(value, dict):
+        return value
+    found: dict[str, str] = {}
+    for name, said in value.items():
+        if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
+            raise refusal("waf-setup-name", f"{shown(name)} is no variable's name", allowed=_ALLOWED)
+        if name in OWN:
+            raise refusal(
+                "waf-setup-own", f"`{name}` is what `{OWN[name]}` of the policy says", hint=f"write it as `{OWN[name]}`"
+            )
+        if isinstance(said, bool) or not isinstance(said, (str, int)):
+            raise refusal("waf-setup-value", f"{shown(said)} is neither a number nor a text", at=(name,))
+        found[name] = str(said)
+    return found
+
+
+class Answers(Settings):
+    """Which answers are looked at, and how much of them."""
+
+    types: Annotated[list[Text], BeforeValidator(some)] = Field(
+        default=["text/plain", "text/html", "text/xml", "application/json"],
+        description="Types whose bodies are looked at.",
+        examples=[["text/html", "application/json"]],
+        json_schema_extra={"minItems": 1},
+    )
+    bytes: Annotated[int, size(1024, MAX_INSPECT)] = Field(
+        default=ANSWER,
+        description="How much of a body is looked at; it is held back until then, and the rest passes.",
+        examples=["128KiB"],
+        json_schema_extra={"default": say_size(ANSWER)},
+    )
+
+
+class WafExclusion(Settings):
+    """Rules or detectors that leave some values alone, until a day."""
+
+    rule: Text = Field(
+        description="What leaves them alone: a rule's id, a range of ids, a tag, or the name of a detector.",
+        examples=["942100", "942100-942199", "attack-sqli", "sql-injection"],
+    )
+    at: Text | None = Field(
+        default=None,
+        description="Which values: `query/NAME`, `body/NAME`, `header/NAME`, `cookie/NAME`, `file` or `path`. The name "
+        "of a JSON value is its way with dots, behind `json`; `*` stands for one step of it, and `**` for any number. "
+        "Left out, all values.",
+        examples=["body/json.items.*.note", "query/q"],
+    )
+    owner: Text = Field(description="Who answers for it.", examples=["shop-team"])
+    reason: Text = Field(description="Why it is needed.", examples=["free text"])
+    until: Date = Field(description="The day, at 00:00 UTC, from which it no longer holds.", examples=["2027-01-01"])
+
+    @property
+    def waiver(self) -> Waiver:
+        """Who answers for it, and until when."""
+        return Waiver(owner=self.owner, reason=self.reason, until=self.until)
+
+
+class Waf(Policy):
+    """Looks for attacks in every value of a request: path, query, header fields, cookies and what is in the body."""
+
+    room: ClassVar[str] = "waf"
+
+    rules: Annotated[list[Rules], BeforeValidator(_rules)] = Field(
+        default=["native"],
+        description="What looks: `native` are Lockgate's own detectors, which need no installation; `core` is the "
+        "OWASP Core Rule Set, installed beside the configuration in `.lockgate/rules/core`. One of them, or a list of "
+        "both.",
+        examples=["core", ["core", "native"]],
+        json_schema_extra={"minItems": 1},
+    )
+    files: list[Text] = Field(
+        default=[],
+        description="Files of rules in SecLang of your own, read behind the Core Rule Set where that is used; `*` "
+        "stands for part of a name.",
+        examples=[["waf/*.conf"]],
+    )
+    paranoia: Annotated[int, count(1, LEVELS)] = Field(
+        default=1,
+        description="Up to which level of paranoia the Core Rule Set's rules count; more find more, also where "
+        "nothing is.",
+        examples=[2],
+    )
+    detect: Annotated[int, count(1, LEVELS)] | None = Field(
+        default=None,
+        description="Up to which level rules are asked and written down; those above `paranoia` count for nothing. "
+        "Left out, as `paranoia`.",
+        examples=[3],
+    )
+    threshold: Annotated[int, count(1, 10_000)] = Field(
+        default=5,
+        description="The score from which on a request is refused. A critical finding scores 5, an error 4, a warning "
+        "3, a notice 2.",
+        examples=[10],
+    )
+    answer_threshold: Annotated[int, count(1, 10_000)] = Field(
+        default=4,
+        description="The score from which on an answer is refused.",
+        examples=[8],
+    )
+    sampling: Annotated[int, count(1, 100)] = Field(
+        default=100,
+        description="Of a hundred requests, how many the Core Rule Set looks at; to begin with on a busy site.",
+        examples=[10],
+    )
+    setup: Annotated[dict[str, str], BeforeValidator(_setup)] = Field(
+        default={},
+        description="Other settings of `crs-setup.conf`, by the names of their variables without `tx.`.",
+        examples=[{"allowed_methods": "GET HEAD POST PUT PATCH DELETE", "max_num_args": 255}],
+    )
+    exclude: list[WafExclusion] = Field(
+        default=[],
+        description="Rules or detectors that leave some values alone.",
+        examples=[
+            [
+                {
+                    "rule": "942100",
+                    "at": "body/json.note",
+                    "owner": "shop-team",
+                    "reason": "free text",
+                    "until": "2027-01-01",
+                }
+            ]
+        ],
+    )
+    inspect_bytes: Annotated[int, size(1024, MAX_INSPECT)] = Field(
+        default=INSPECT,
+        description="Most bytes of a body that are looked at. It is held back until then.",
+        examples=["128KiB"],
+        json_schema_extra={"default": say_size(INSPECT)},
+    )
+    longer: Literal["refuse", "begin"] = Field(
+        default="refuse",
+        description="What becomes of a longer body: it is refused with 413, or judged by its beginning (`begin`).",
+        examples=["begin"],
+    )
+    answers: Answers | None = Field(
+        default=None,
+        description="Looks at answers too, for what should not get out; left out, they pass.",
+        examples=[{"types": ["text/html"], "bytes": "128KiB"}],
+    )
+
+    @model_validator(mode="after")
+    def _levels(self) -> Waf:
+        if self.detect is not None and self.detect < self.paranoia:
+            raise refusal(
+                "waf-detect-below",
+                f"`detect: {self.detect}` is below `paranoia: {self.paranoia}`: what counts has to be asked",
+                hint="leave `detect` out, or raise it",
+                at=("detect",),
+            )
+        return self
+
+    @property
+    def reads_rules(self) -> bool:
+        """Whether it has rules in SecLang at all."""
+        return "core" in self.rules or bool(self.files)
+
+    @override
+    def own(self, lists: Lists) -> dict[str, Any]:
+        """The policy's own part, as the bundle's `config` wants it; its rule set is added by whoever reads that."""
+        core = {
+            "blocking_paranoia_level": str(self.paranoia),
+            "detection_paranoia_level": str(self.detect or self.paranoia),
+            "inbound_anomaly_score_threshold": str(self.threshold),
+            "outbound_anomaly_score_threshold": str(self.answer_threshold),
+            "sampling_percentage": str(self.sampling),
+        }
+        return {
+            "set": None,
+            "native": "native" in self.rules,
+            "variables": {**(core if "core" in self.rules else {}), **self.setup},
+            "threshold": self.threshold,
+            "exclude": [],
+            "inspect_bytes": self.inspect_bytes,
+            "longer": self.longer,
+            "answers": None
+            if self.answers is None
+            else {"types": [kind.lower() for kind in self.answers.types], "bytes": self.answers.bytes},
+        }

@@ -1,0 +1,94 @@
+"""Rules in SecLang: which files are read, and put into the bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lockgate.config import ConfigErrors, load, rule_sets
+
+RULE = 'SecRule ARGS "@contains {word}" "id:{number},phase:2,deny,status:403"\n'
+
+
+def configured(folder: Path, *guards: dict[str, Any]) -> Path:
+    """A configuration with an API for each."""
+    apis = {
+        f"a{number}": {
+            "path": f"/{number}",
+            "upstream": "http://127.0.0.1:9000",
+            "authenticate": ["api_key"],
+            "waf": guard,
+        }
+        for number, guard in enumerate(guards)
+    }
+    file = folder / "lockgate.yaml"
+    file.write_text(yaml.safe_dump({"version": 1, "apis": apis}))
+    return file
+
+
+def core(folder: Path) -> None:
+    """A rule set where the Core Rule Set is looked for."""
+    rules = folder / rule_sets.CORE / "rules"
+    rules.mkdir(parents=True)
+    (rules.parent / "crs-setup.conf").write_text('SecAction "id:900990,phase:1,nolog,pass,setvar:tx.a=1"\n')
+    (rules / "REQUEST-1.conf").write_text('SecRule ARGS "@pmFromFile words.data" "id:901,phase:2,deny"\n')
+    (rules / "words.data").write_text("one\ntwo\n")
+    (rules / "README.md").write_text("not read")
+
+
+def test_the_core_rule_set_is_read_from_beside_the_configuration(tmp_path: Path) -> None:
+    core(tmp_path)
+    loaded = load(configured(tmp_path, {"rules": "core"}, {"rules": ["core", "native"]}))
+    bundle = loaded.compile(1, 1)
+    (made,) = bundle["rule_sets"]
+    names = [file["name"] for file in made["files"]]
+    assert names == ["core/crs-setup.conf", "core/rules/REQUEST-1.conf", "core/rules/words.data"]
+    assert made["entries"] == ["core/crs-setup.conf", "core/rules/*.conf"]
+    configs = [api["policies"]["waf"]["config"] for api in bundle["apis"]]
+    assert [(config["set"], config["native"]) for config in configs] == [(0, False), (0, True)]
+    assert configs[0]["variables"]["blocking_paranoia_level"] == "1"
+    watched = {path.name for path in loaded.files}
+    assert {"crs-setup.conf", "REQUEST-1.conf", "words.data"} <= watched
+
+
+def test_rules_of_ones_own_are_read_behind_the_core_rule_set(tmp_path: Path) -> None:
+    core(tmp_path)
+    (tmp_path / "b.conf").write_text(RULE.format(word="x", number=2))
+    (tmp_path / "a.conf").write_text(RULE.format(word="y", number=3))
+    bundle = load(configured(tmp_path, {"rules": "core", "files": ["*.conf"]}, {"files": ["a.conf"]})).compile(1, 1)
+    both, own = bundle["rule_sets"]
+    assert both["entries"] == ["core/crs-setup.conf", "core/rules/*.conf", "own/0-a.conf", "own/1-b.conf"]
+    assert (own["entries"], own["name"]) == (["own/0-a.conf"], "own")
+
+
+def test_detectors_alone_need_no_rules(tmp_path: Path) -> None:
+    bundle = load(configured(tmp_path, {})).compile(1, 1)
+    assert bundle["rule_sets"] == []
+    assert bundle["apis"][0]["policies"]["waf"]["config"]["set"] is None
+
+
+@pytest.mark.parametrize(
+    ("prepare", "code"),
+    [
+        (lambda file: file.write_bytes(b"\xff\xfe"), "file-unreadable"),
+        (lambda file: file.write_bytes(b"#" * (rule_sets.MAX_FILE + 1)), "file-too-large"),
+        (lambda file: file.mkdir(), "file-unreadable"),
+    ],
+    ids=["no text", "too large", "a folder"],
+)
+def test_what_cannot_be_read_is_told(tmp_path: Path, prepare: Any, code: str) -> None:
+    prepare(tmp_path / "own.conf")
+    with pytest.raises(ConfigErrors) as refused:
+        load(configured(tmp_path, {"files": ["own.conf"]}))
+    assert [problem.code for problem in refused.value.errors] == [code]
+
+
+def test_rules_that_are_too_large_together_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own.conf").write_text(RULE.format(word="x", number=2))
+    monkeypatch.setattr(rule_sets, "MAX_BYTES", 10)
+    with pytest.raises(ConfigErrors) as refused:
+        load(configured(tmp_path, {"files": ["own.conf"]}))
+    assert [problem.code for problem in refused.value.errors] == ["waf-rules-too-large"]
