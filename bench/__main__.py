@@ -20,6 +20,7 @@ from bench.rows import ROWS, Row, chosen
 from bench.settings import Settings, parse
 from bench.stage import Stage
 from bench.subjects import Subject, peers
+from bench.waf import guarded
 
 # Beside the idle connections.
 SPARE_DESCRIPTORS = 4_096
@@ -107,7 +108,7 @@ def find(
             print(f"bench: {error}", file=sys.stderr)
     if "spike" in wanted:
         build("spike")
-    candidates: list[Subject] = [peer for peer in peers() if peer.name in wanted]
+    candidates: list[Subject] = [peer for peer in [*peers(), *guarded()] if peer.name in wanted]
     if "lockgate" in wanted:
         candidates.insert(0, Gate(folder, package(settings)))
     for subject in candidates:

@@ -7,12 +7,14 @@ import ipaddress
 import json
 import random
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from bench import waf
 from bench.tokens import RULES
 
 HOUR_MS = 3_600_000
@@ -60,6 +62,8 @@ class Shape:
     """Calls of gRPC, to an upstream over HTTP/2."""
     messages: bool = False
     """WebSockets."""
+    guarded: str = ""
+    """The row whose requests the Core Rule Set looks at."""
 
 
 def bundle(shape: Shape, origin: str, sequence: int = 1, folder: Path | None = None) -> str:
@@ -105,6 +109,7 @@ def bundle(shape: Shape, origin: str, sequence: int = 1, folder: Path | None = N
             "issuers": [{"name": "company", "rules": RULES, "span": SPAN}] if shape.tokens else [],
             "apis": [api(number, shape, now) for number in range(shape.apis)],
             "documents": [document(shape.operations)] if shape.operations else [],
+            "rule_sets": [waf.rule_set(shape.guarded)] if shape.guarded else [],
             "facts": {"max_age_ms": 24 * HOUR_MS, "then": "continue"},
             "events": {"access": shape.events, "retain_bytes": 2**30},
             "problem_base": "/.lockgate/reasons/",
@@ -147,6 +152,7 @@ def api(number: int, shape: Shape, now_ms: int) -> dict[str, object]:
             "ip_filter": {**placed, "config": networks(shape.prefixes)} if shape.prefixes else None,
             "authenticate": ways,
             "body_limit": None,
+            "waf": guard(placed, shape.guarded, waiver) if shape.guarded else None,
             "grpc": {**placed, "config": CALLS} if shape.calls else None,
             "websocket": {**placed, "config": MESSAGES} if shape.messages else None,
             "limits": [{**placed, "config": limit(by)} for by in ("address", "client") if shape.limits],
@@ -154,6 +160,12 @@ def api(number: int, shape: Shape, now_ms: int) -> dict[str, object]:
         "span": SPAN,
         "authorize_span": SPAN,
     }
+
+
+def guard(placed: Mapping[str, object], row: str, waiver: Mapping[str, object]) -> dict[str, object]:
+    """The policy that looks for attacks; where it only looks, that is an exception with an owner."""
+    looks: dict[str, object] = {} if waf.enforced(row) else {"mode": "observe", "waiver": waiver}
+    return {**placed, **looks, "config": waf.POLICY}
 
 
 def limit(by: str) -> dict[str, object]:

@@ -13,11 +13,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import certificates, tokens
+from bench import certificates, tokens, waf
 from bench.bundles import Shape, Signer, bundle, path
 from bench.load import write_requests
 from bench.machine import ROOT
 from bench.process import BenchError, Pinned
+from bench.rows import GUARDED
 from bench.subjects import Running, Site, started
 
 SHAPES = {
@@ -35,6 +36,7 @@ SHAPES = {
     "operations-10": Shape(events=True, operations=10),
     "operations-10000": Shape(events=True, operations=10_000),
     "keys-1000000": Shape(events=True, keys=True),
+    **{name: Shape(events=False, guarded=name) for name, _, _ in GUARDED},
     "prefixes-10": Shape(events=True, prefixes=10),
     "prefixes-1000000": Shape(events=True, prefixes=1_000_000),
 }
@@ -62,7 +64,11 @@ class Gate:
     def start(self, variant: str, site: Site) -> Running:
         """Starts a host with the row's bundle and keys."""
         shape = SHAPES[variant]
-        requests = write_requests(site.folder / "requests", self._requests(variant))
+        requests = site.folder / "requests"
+        if shape.guarded:
+            requests.write_bytes(waf.requests(shape.guarded))
+        else:
+            write_requests(requests, self._requests(variant))
         signed = site.folder / "bundle.json"
         trust = certificates.write(site.folder) if shape.tls else None
         signed.write_bytes(self._signer.sign(bundle(shape, site.origin, folder=site.folder)))

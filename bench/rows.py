@@ -95,6 +95,15 @@ LOADED: tuple[tuple[str, Way, str, float | None, str, tuple[str, ...]], ...] = (
 )
 """Ways to load and the rows of each: variant, way, what is shown, Lockgate's budget, what it is a ratio to, whose."""
 
+GUARDED: tuple[tuple[str, str, float | None], ...] = (
+    ("crs-get", "a GET with a browser's fields", 1.8),
+    ("crs-post", "a POST of 1.3 KB of JSON", 4.0),
+    ("crs-post-100k", "a POST of 100 KB of JSON", None),
+    ("crs-prose", "a POST of JSON with sentences in it", None),
+    ("crs-attack", "GETs with attacks in them, found and let through", None),
+)
+"""Rows with the Core Rule Set, level 1, and Lockgate's budgets."""
+
 ROWS: tuple[Row, ...] = (
     Row("nginx", "plain", "plain proxying, access log off: the measure of all ratios"),
     Row("nginx", "forwarded", "and Host, X-Forwarded-For, X-Forwarded-Proto and X-Request-Id set, as Lockgate does"),
@@ -119,6 +128,18 @@ ROWS: tuple[Row, ...] = (
         Row(name, variant, what, budget if name == "lockgate" else None, base=base, way=way)
         for variant, way, what, budget, base, names in LOADED
         for name in names
+    ),
+    *(Row("nginx", variant, f"plain proxying: {what}") for variant, what, _ in GUARDED),
+    *(
+        Row(
+            name,
+            variant,
+            f"the Core Rule Set, level 1: {what}",
+            budget if name == "lockgate" else None,
+            base=f"nginx/{variant}",
+        )
+        for variant, what, budget in GUARDED
+        for name in ("modsecurity", "coraza", "lockgate")
     ),
     Row("lockgate", "routes-10", "events on, requests spread over 10 APIs"),
     Row("lockgate", "routes-10000", "events on, requests spread over 10,000 APIs", flat_against="lockgate/routes-10"),

@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.report import RESULTS
 
 SECTIONS = ("cpu", "latency", "memory", "syscalls", "framing")
-SUBJECTS = ("lockgate", "nginx", "haproxy", "envoy", "traefik", "caddy")
+SUBJECTS = ("lockgate", "nginx", "haproxy", "envoy", "traefik", "caddy", "modsecurity", "coraza")
 QUICK_ROWS = (
     "nginx/plain",
     *(f"lockgate/{each}" for each in ("plain", "events", "key", "jwt*", "routes-*")),

@@ -92,9 +92,23 @@ class Peer:
             raise BenchError(f"{self.program} is not installed; {self.get}")
         return found
 
+    def words(self, folder: Path, variant: str) -> Mapping[str, str]:  # noqa: ARG002 -- Those of others look at both.
+        """What its templates want beside what all do."""
+        return {}
+
+    def write_requests(self, file: Path, variant: str) -> None:
+        """Writes what a row sends."""
+        from bench import waf  # It has peers too, and knows this module.
+
+        if waf.is_waf(variant):
+            file.write_bytes(waf.requests(variant))
+        else:
+            write_requests(file, [("/orders/1017", {})])
+
     def start(self, variant: str, site: Site) -> Running:
         """Fills in the templates on a free port and starts the program."""
-        requests = write_requests(site.folder / "requests", [("/orders/1017", {})])
+        requests = site.folder / "requests"
+        self.write_requests(requests, variant)
         port = free_port()
         words = {
             "DIR": str(site.folder),
@@ -117,6 +131,7 @@ class Peer:
             "ENVOY_CERTIFICATE": ENVOY_CERTIFICATE,
             "PROTOCOLS": "protocols h1 h2",
             **self.variants.get(variant, {}),
+            **self.words(site.folder, variant),
         }
         trust = certificates.write(site.folder) if variant.startswith(SECURED) else None
         for template in (HERE / "peers" / self.name).glob("*"):
@@ -158,12 +173,14 @@ def wrong_answer(target: Target) -> str:
     with target.requests.open("rb") as file:
         head = iter(file.readline, b"\r\n")
         lines = [line.decode().rstrip("\r\n") for line in head]
-    headers = {name: value for name, _, value in (line.partition(": ") for line in lines[1:])}
+        headers = {name: value for name, _, value in (line.partition(": ") for line in lines[1:])}
+        sent = file.read(int(headers.get("Content-Length", "0")))
+    method, path, _ = lines[0].split(" ")
     connection = http.client.HTTPConnection(target.address, timeout=5)
     try:
         if target.trust is not None:
             connection.sock = certificates.secured(target.address, target.trust)
-        connection.request("GET", lines[0].split()[1], headers=headers)
+        connection.request(method, path, body=sent or None, headers=headers)
         answer = connection.getresponse()
         body = answer.read()
     except (OSError, http.client.HTTPException) as error:

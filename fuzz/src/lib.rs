@@ -4,9 +4,14 @@
 pub mod certificate;
 pub mod client_hello;
 pub mod codings;
+pub mod content;
+pub mod detect;
+pub mod detectors;
 pub mod grpc;
 pub mod guards;
 pub mod proxy_protocol;
+pub mod seclang;
 pub mod seeds;
 pub mod text;
+pub mod transform;
 pub mod watchers;

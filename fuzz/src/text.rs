@@ -4,7 +4,12 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use lockgate_wire::{
-    headers::{self, forwarded::{client_address, Told}, forwarding::Hop, trace},
+    headers::{
+        self,
+        forwarded::{client_address, Told},
+        forwarding::Hop,
+        trace,
+    },
     target::{for_matching, normalize, normalize_host, Odd, TargetSwitches},
 };
 
@@ -78,7 +83,10 @@ pub fn forwarded(written: &[u8]) {
         Hop::new(PROXY, false, 80).write(&mut headers, &told);
         for name in ["x-forwarded-for", "forwarded"] {
             let list = headers.get(name).and_then(|list| list.to_str().ok());
-            assert!(list.is_some_and(|list| list.contains("10.0.0.1")), "written");
+            assert!(
+                list.is_some_and(|list| list.contains("10.0.0.1")),
+                "written"
+            );
         }
         assert_eq!(
             client_address(&headers, PROXY, |address| address == PROXY),

@@ -15,7 +15,7 @@ pub const FIRST: u64 = 1 << 32;
 const LISTENER: u64 = FIRST;
 
 /// Bytes that a request may have; what the benchmark sends is far below.
-const REQUEST_BYTES: usize = 64 * 1024;
+const REQUEST_BYTES: usize = 256 * 1024;
 
 /// A listener and its connections.
 pub struct Origin {

@@ -1,0 +1,194 @@
+//! Fuzz targets for the readers of bodies; run as those in `wire.rs`.
+
+use bolero::check;
+use lockgate_fuzz::content;
+
+/// Picks pieces, or bytes where a pick is beyond them.
+fn joined(picks: &[u8], pieces: &[&str]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for pick in picks.iter().take(200) {
+        match pieces.get(usize::from(*pick) % (pieces.len() + 4)) {
+            Some(piece) => out.extend_from_slice(piece.as_bytes()),
+            None => out.push(*pick),
+        }
+    }
+    out
+}
+
+#[test]
+fn json() {
+    const PIECES: &[&str] = &[
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        "\"",
+        "\"a\":",
+        "\"a\"",
+        "1",
+        "-0.5e1",
+        "true",
+        "null",
+        " ",
+        "\n",
+        "\\u0041",
+        "\\ud83d",
+        "\\",
+        "\"query\":\"{a(b:\\\"c\\\")}\"",
+        "é",
+    ];
+    check!()
+        .with_type::<(Vec<u8>, u8)>()
+        .for_each(|(picks, size)| content::json(&joined(picks, PIECES), usize::from(*size)));
+}
+
+#[test]
+fn forms() {
+    const PIECES: &[&str] = &["a", "=", "&", ";", "%41", "%", "+", "%00", " "];
+    check!()
+        .with_type::<(Vec<u8>, u8)>()
+        .for_each(|(picks, size)| content::form(&joined(picks, PIECES), usize::from(*size)));
+}
+
+#[test]
+fn multiparts() {
+    const PIECES: &[&str] = &[
+        "--b",
+        "--b--",
+        "--",
+        "\r\n",
+        "\n",
+        "\r\n\r\n",
+        "x",
+        " ",
+        "\"",
+        "Content-Disposition: form-data",
+        "; name=\"a\"",
+        "; filename=\"f\"",
+        "; filename*=utf-8''x",
+        "Content-Type: text/plain",
+        ":",
+        "\0",
+        "\\",
+    ];
+    const TYPES: &[&str] = &[
+        "multipart/form-data",
+        ";",
+        " ",
+        "boundary",
+        "=",
+        "b",
+        "\"",
+        "'",
+        ",",
+    ];
+    check!()
+        .with_type::<(Vec<u8>, Vec<u8>, u8)>()
+        .for_each(|(types, picks, size)| {
+            let kind = joined(types, TYPES);
+            content::multipart(&kind, &joined(picks, PIECES), usize::from(*size));
+        });
+}
+
+#[test]
+fn xml() {
+    const PIECES: &[&str] = &[
+        "<a>",
+        "</a>",
+        "<a ",
+        "b='",
+        "'",
+        "\"",
+        ">",
+        "/>",
+        "<!--",
+        "-->",
+        "<![CDATA[",
+        "]]>",
+        "<?x ",
+        "?>",
+        "&amp;",
+        "&#65;",
+        "&",
+        ";",
+        " ",
+        "é",
+        "<?xml version='1.0'",
+        "<!DOCTYPE",
+        "text",
+    ];
+    check!()
+        .with_type::<(Vec<u8>, u8)>()
+        .for_each(|(picks, size)| content::xml(&joined(picks, PIECES), usize::from(*size)));
+}
+
+#[test]
+fn grpc() {
+    check!()
+        .with_type::<(Vec<u8>, u8)>()
+        .for_each(|(bytes, size)| content::protobuf(bytes, usize::from(*size)));
+}
+
+#[test]
+fn graphql() {
+    const PIECES: &[&str] = &[
+        "{",
+        "}",
+        "(",
+        ")",
+        "[",
+        "]",
+        "a",
+        ":",
+        "$",
+        "!",
+        "=",
+        "@",
+        "...",
+        "on ",
+        "query ",
+        "fragment ",
+        "\"x\"",
+        "\"\"\"",
+        "\"",
+        "\\",
+        "1",
+        "-",
+        " ",
+        "#",
+        "\n",
+    ];
+    check!()
+        .with_type::<Vec<u8>>()
+        .for_each(|picks| content::graphql(&joined(picks, PIECES)));
+}
+
+#[test]
+fn layers() {
+    const PIECES: &[&str] = &[
+        "%",
+        "25",
+        "41",
+        "%u00",
+        "\\x",
+        "\\u",
+        "&lt;",
+        "&#",
+        "x3c;",
+        "{\"a\":\"",
+        "\"}",
+        "[",
+        "]",
+        "\u{ff1c}",
+        "+",
+        "QUFBQUFBQUFBQUFB",
+        "JTI1NDElMjU0MSUyNTQx",
+        "=",
+        " ",
+    ];
+    check!()
+        .with_type::<Vec<u8>>()
+        .for_each(|picks| content::layers(&joined(picks, PIECES)));
+}
