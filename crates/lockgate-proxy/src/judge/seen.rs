@@ -33,6 +33,9 @@ impl Inspecting {
         let inspection = &self.inspection;
         let mut found: Vec<Finding> = inspection.matched().map(of_rule).collect();
         found.extend(inspection.detected().map(of_detector));
+        if found.is_empty() {
+            return Seen::default();
+        }
         // The last rules are those that add up.
         if found.len() > FOUND_MAX {
             found.drain(FOUND_MAX / 2..found.len() - FOUND_MAX / 2);
@@ -63,7 +66,7 @@ fn of_rule(matched: Matched<'_>) -> Finding {
     Finding {
         rule: matched.id().to_string(),
         at: printable(&at),
-        message: printable(matched.message()),
+        message: printable(&matched.title()),
         masked,
         score: matched.severity().map_or(0, score),
     }

@@ -356,6 +356,7 @@ fn messages_are_written_out() {
     let inspection = inspect(&engine, &get("/?a=axx"), 0);
     let found = inspection.matched().next().unwrap();
     assert_eq!(found.message(), b"found xx in ARGS:a");
+    assert_eq!(found.title(), b"found ... in ...");
     assert_eq!(found.data(), b"axx by 1");
     assert_eq!(found.place(), ("rules.conf", 1));
     assert_eq!(found.tags(), [Box::from("t")]);

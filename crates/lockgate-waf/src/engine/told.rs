@@ -4,6 +4,7 @@ use crate::rule::{Collection, Severity};
 
 use super::native;
 use super::program::Program;
+use super::template::Part;
 use super::transaction::{Subject, Transaction};
 use super::{spelling, Engine};
 
@@ -118,6 +119,18 @@ impl<'t> Matched<'t> {
     #[must_use]
     pub fn message(&self) -> &'t [u8] {
         self.tx.arena.get(self.finding.message)
+    }
+
+    /// Its message without what it would quote of the request.
+    #[must_use]
+    pub fn title(&self) -> Vec<u8> {
+        let message = self.rule().and_then(|rule| rule.message.as_ref());
+        let parts = message.map(|message| &*message.parts).unwrap_or_default();
+        let said = |part: &Part| match part {
+            Part::Text(text) => text.to_vec(),
+            Part::Variable(_) | Part::Member(..) => b"...".to_vec(),
+        };
+        parts.iter().flat_map(said).collect()
     }
 
     /// What it wants written down of the data. Holds parts of the request.
