@@ -4,8 +4,8 @@
 //! every answer is no. A [`Filter`] finds these answers together: it names a few
 //! patterns that may match, and whatever it does not name does not match.
 //!
-//! 1. The set of the value's bytes picks a plan: patterns that need other bytes,
-//!    or a longer value, fall out. Plans are kept in a worker's [`Memo`].
+//! 1. The set of the value's bytes picks a [`Plan`]: patterns that need other bytes,
+//!    or a longer value, fall out. Whoever asks keeps plans of sets that come often.
 //! 2. Of each pattern texts are known one of which has to occur; one scan finds
 //!    the texts of all patterns. They were drawn from what is left of a pattern
 //!    where a value has only the bytes of a certain alphabet: without quotes,
@@ -13,8 +13,6 @@
 //! 3. What has no such texts is named where its condition on bytes holds.
 //!
 //! The time is linear in the value's length, and memory is bounded.
-
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use regex_syntax::hir::Hir;
 
@@ -26,8 +24,8 @@ mod facts;
 mod found;
 mod level;
 mod literals;
-mod memo;
 mod node;
+mod plan;
 mod runs;
 mod scanner;
 mod shape;
@@ -36,7 +34,7 @@ mod texts;
 
 pub use bits::Bits;
 pub use literals::Bounds;
-pub use memo::Memo;
+pub use plan::{Plan, Room};
 
 use condition::Condition;
 use level::Level;
@@ -56,6 +54,8 @@ pub enum Pattern<'a> {
     Outside(ByteSet),
     /// One of these bytes occurs, and the value has at least so many bytes.
     NeedsAny(ByteSet, usize),
+    /// One of these bytes occurs, and a glance at the value does not say no.
+    Glance(ByteSet, fn(&[u8]) -> bool),
     /// Nothing can be said.
     Always,
 }
@@ -93,19 +93,17 @@ static ONES: [[u64; 4]; 256] = {
     ones
 };
 
-static SERIAL: AtomicU64 = AtomicU64::new(1);
-
 /// Patterns that one filter takes. The Core Rule Set has about 400.
 pub const MOST_PATTERNS: usize = 16_384;
 
 /// What is known of all patterns; shared by all workers, and never changed.
 #[derive(Debug)]
 pub struct Filter {
-    /// Unlike any other's, so that a memo knows what it keeps plans of.
-    serial: u64,
     count: usize,
     conditions: Vec<Condition>,
     shapes: Vec<Shape>,
+    /// Of few patterns: what is asked of the value itself.
+    glances: Vec<Option<fn(&[u8]) -> bool>>,
     /// From the smallest alphabet to the one of all bytes.
     levels: Vec<Level>,
 }
@@ -137,7 +135,7 @@ impl Filter {
                     Condition::any_text(texts.iter().map(|text| &text[..]))
                 }
                 (Pattern::Outside(set), _) => Condition::Outside(*set),
-                (Pattern::NeedsAny(set, _), _) => Condition::some_of(set),
+                (Pattern::NeedsAny(set, _) | Pattern::Glance(set, _), _) => Condition::some_of(set),
                 _ => Condition::Always,
             })
             .collect();
@@ -149,6 +147,13 @@ impl Filter {
                 _ => Shape::ANY,
             })
             .collect();
+        let glances = patterns
+            .iter()
+            .map(|pattern| match pattern {
+                Pattern::Glance(_, may) => Some(*may),
+                _ => None,
+            })
+            .collect();
         let mut before = Vec::new();
         before.resize_with(patterns.len(), level::Before::default);
         let levels = level::ALPHABETS
@@ -156,10 +161,10 @@ impl Filter {
             .map(|alphabet| Level::new(patterns, &nodes, alphabet, bounds, &mut before))
             .collect::<Result<_, _>>()?;
         Ok(Self {
-            serial: SERIAL.fetch_add(1, Ordering::Relaxed),
             count: patterns.len(),
             conditions,
             shapes,
+            glances,
             levels,
         })
     }
@@ -198,61 +203,9 @@ impl Filter {
         self.levels.iter().map(Level::memory).sum()
     }
 
-    /// Adds to `hits` those of the `wanted` patterns that may match the value.
-    /// `mask` is [`Filter::mask`] of the value. `wanted` and `hits` are made for
-    /// at least [`Filter::count`] numbers; numbers beyond are not looked at.
-    pub fn candidates(
-        &self,
-        value: &[u8],
-        mask: &ByteSet,
-        wanted: &Bits,
-        memo: &mut Memo,
-        hits: &mut Bits,
-    ) {
-        let plan = memo.plan(self, mask);
-        let Some(level) = self.levels.get(plan.level) else {
-            return;
-        };
-        let long_enough = level.of_length(value.len());
-        let lower = mask.lowered();
-        let live = |set: &[u64], at: usize, wanted: &u64, length: &u64| {
-            set.get(at).map_or(0, |set| set & wanted & length)
-        };
-        let (mut plain, mut erasing) = (0, 0);
-        let both = wanted.words().iter().zip(long_enough);
-        for (at, (wanted, length)) in both.clone().enumerate() {
-            plain |= live(plan.plain, at, wanted, length);
-            erasing |= live(plan.erasing, at, wanted, length);
-            let mut told = live(plan.told, at, wanted, length);
-            while told != 0 {
-                let number = at * 64 + told.trailing_zeros() as usize;
-                told &= told - 1;
-                if self.conditions[number].met(mask, &lower)
-                    && self.shapes[number].fits(value, mask)
-                {
-                    hits.insert(number);
-                }
-            }
-        }
-        let mut tell = |number: usize| {
-            if self.shapes[number].fits(value, mask) {
-                hits.insert(number);
-            }
-        };
-        for (set, any, erasing) in [(plan.plain, plain, false), (plan.erasing, erasing, true)] {
-            if any == 0 {
-                continue;
-            }
-            for (at, (left, (wanted, length))) in plan.left.iter_mut().zip(both.clone()).enumerate()
-            {
-                *left = live(set, at, wanted, length);
-            }
-            if erasing {
-                level.scan_erasing(value, plan.room, plan.left, &mut tell);
-            } else {
-                level.scan(value, plan.room, plan.left, &mut tell);
-            }
-        }
+    /// Whether a pattern's number may match a value, which has all that was asked before.
+    fn fits(&self, number: usize, value: &[u8], mask: &ByteSet) -> bool {
+        self.shapes[number].fits(value, mask) && self.glances[number].is_none_or(|may| may(value))
     }
 }
 

@@ -6,6 +6,7 @@ use regex_syntax::hir::Hir;
 
 use crate::bytes::ByteSet;
 use crate::filter::{Bits, Pattern};
+use crate::libinjection;
 use crate::rule::{Link, Operator};
 use crate::transform::Transformation;
 
@@ -25,6 +26,8 @@ pub enum Asked {
     Outside(ByteSet),
     /// One of these bytes, in at least so many.
     NeedsAny(ByteSet, usize),
+    /// One of these bytes, in what a glance does not dismiss.
+    Glance(ByteSet, fn(&[u8]) -> bool),
 }
 
 impl Asked {
@@ -37,6 +40,7 @@ impl Asked {
             Self::Literal(text) => Pattern::Literal(text),
             Self::Outside(set) => Pattern::Outside(*set),
             Self::NeedsAny(set, len) => Pattern::NeedsAny(*set, *len),
+            Self::Glance(set, may) => Pattern::Glance(*set, *may),
         }
     }
 }
@@ -135,7 +139,11 @@ pub fn of(link: &Link) -> Option<Asked> {
         Operator::ValidateByteRange(allowed) if !folds => Asked::Outside(*allowed),
         Operator::ValidateUrlEncoding => Asked::NeedsAny(ByteSet::of(b"%"), 1),
         Operator::ValidateUtf8Encoding => Asked::NeedsAny(ByteSet::range(0x80, 0xff), 1),
-        Operator::DetectSqli | Operator::DetectXss => Asked::NeedsAny(ByteSet::ALL, 1),
+        // These read letters of either case alike.
+        Operator::DetectSqli => Asked::Glance(libinjection::SQLI_NEEDS, |value| {
+            !libinjection::cannot_be_sqli(value)
+        }),
+        Operator::DetectXss => Asked::NeedsAny(libinjection::XSS_NEEDS, 1),
         _ => return None,
     })
 }

@@ -38,6 +38,8 @@ pub struct Level {
     pub bare: Bits,
     /// For each length those that may match a value so long.
     lengths: Vec<Bits>,
+    /// How long a value is at least that each matches.
+    pub least: Vec<usize>,
     plain: Scanner,
     erasing: Scanner,
 }
@@ -97,6 +99,7 @@ impl Level {
             erased: erased_texts,
             bare,
             lengths,
+            least,
             plain: Scanner::new(plain, ByteSet::NONE, bounds.states)?,
             erasing: Scanner::new(erasing, erased, bounds.states)?,
         })
@@ -211,6 +214,7 @@ impl Known {
             }
             (Pattern::Outside(set), _) => told(!alphabet.within(set), 1),
             (Pattern::NeedsAny(set, least), _) => told(alphabet.meets(set), *least),
+            (Pattern::Glance(set, _), _) => told(alphabet.meets(set), 1),
             _ => told(true, 0),
         }
     }

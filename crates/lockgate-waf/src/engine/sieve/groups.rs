@@ -1,0 +1,200 @@
+//! Which rules the values of a place concern, and what these do with them first.
+
+use std::collections::HashMap;
+
+use foldhash::fast::FixedState;
+
+use crate::bytes::ByteSet;
+use crate::filter::Bits;
+use crate::rule::Collection;
+use crate::transform::Transformation;
+
+use super::super::chains::{ChainIndex, Chains};
+use super::super::members::{views, BASES};
+use super::super::pattern;
+use super::super::program::{Link, Program, Selector, Target};
+use super::Sieve;
+
+/// Groups of a base: values of some names concern more rules, or fewer.
+#[derive(Debug, Default)]
+pub struct ByName {
+    any: Option<usize>,
+    named: HashMap<Box<[u8]>, Option<usize>, FixedState>,
+}
+
+/// Rules that the same values concern: runs of transformations of theirs, each
+/// behind the one that it is built on. The first is the value itself.
+pub type Group = Vec<Node>;
+
+/// A run of transformations.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Node {
+    /// What it does to what the nodes before made.
+    pub built: Option<Transformation>,
+    /// Bytes without which it makes nothing else of that.
+    pub triggers: ByteSet,
+    /// Patterns that are asked of what it makes.
+    pub wanted: Bits,
+    /// Nodes that are built on it.
+    pub next: Vec<u16>,
+}
+
+impl Sieve {
+    pub(super) fn group(&mut self, program: &Program) {
+        let links: Vec<&Link> = self
+            .rules
+            .iter()
+            .filter_map(|index| program.rules.get(*index)?.links.first())
+            .collect();
+        for collection in 0..Collection::COUNT {
+            let group = self.group_of(&program.chains, &links, |target| {
+                target.collection as usize == collection
+                    && views(target.collection, false).is_empty()
+            });
+            self.singles.push(group);
+        }
+        for base in 0..BASES {
+            let by_name = [false, true].map(|names| self.by_name(program, &links, base, names));
+            self.members.push(by_name);
+        }
+    }
+
+    fn by_name(&mut self, program: &Program, links: &[&Link], base: usize, names: bool) -> ByName {
+        let concerns = |target: &Target| {
+            let attributes = matches!(target.selector, Selector::Attributes);
+            let views = views(target.collection, attributes).iter();
+            views
+                .clone()
+                .any(|view| view.base as usize == base && view.names == names)
+        };
+        let mut known = Vec::new();
+        for link in links {
+            for target in link.targets.iter().chain(&link.excluded) {
+                if let (Selector::Named(name), true) = (&target.selector, concerns(target)) {
+                    known.push(name.clone());
+                }
+            }
+        }
+        let unnamed =
+            |target: &Target| concerns(target) && !matches!(target.selector, Selector::Named(_));
+        let any = self.group_of(&program.chains, links, unnamed);
+        let mut by_name = ByName {
+            any,
+            named: HashMap::default(),
+        };
+        for name in known {
+            let chosen = |target: &Target| {
+                concerns(target)
+                    && match &target.selector {
+                        Selector::Named(other) => *other == name,
+                        _ => true,
+                    }
+            };
+            let group = self.group_excluding(&program.chains, links, chosen, |target| {
+                concerns(target)
+                    && match &target.selector {
+                        Selector::Named(other) => *other == name,
+                        Selector::All => true,
+                        _ => false,
+                    }
+            });
+            by_name.named.insert(name, group);
+        }
+        by_name
+    }
+
+    fn group_of(
+        &mut self,
+        chains: &Chains,
+        links: &[&Link],
+        chosen: impl Fn(&Target) -> bool,
+    ) -> Option<usize> {
+        self.group_excluding(chains, links, chosen, |_| false)
+    }
+
+    fn group_excluding(
+        &mut self,
+        chains: &Chains,
+        links: &[&Link],
+        chosen: impl Fn(&Target) -> bool,
+        excluded: impl Fn(&Target) -> bool,
+    ) -> Option<usize> {
+        let mut wanted: Vec<Bits> = vec![Bits::none(links.len()); chains.nodes().len()];
+        let mut used = vec![false; chains.nodes().len()];
+        let mut any = false;
+        for (number, link) in links.iter().enumerate() {
+            if !link.targets.iter().any(&chosen) || link.excluded.iter().any(&excluded) {
+                continue;
+            }
+            any = true;
+            let mut at = link.chain;
+            if !link.multi_match {
+                wanted[usize::from(at)].insert(number);
+            }
+            loop {
+                used[usize::from(at)] = true;
+                if link.multi_match {
+                    wanted[usize::from(at)].insert(number);
+                }
+                if at == 0 {
+                    break;
+                }
+                at = chains.nodes()[usize::from(at)].before;
+            }
+        }
+        if !any {
+            return None;
+        }
+        let folding = pattern::folding(chains, &used);
+        let mut places: HashMap<ChainIndex, usize> = HashMap::new();
+        let mut group = Group::new();
+        for (chain, node) in (0..).zip(chains.nodes()) {
+            if !used[usize::from(chain)] && chain != 0 {
+                continue;
+            }
+            let triggers = node.last.map_or(ByteSet::NONE, |last| {
+                let only_case = folding.contains(usize::from(chain));
+                pattern::triggers(last, only_case)
+            });
+            let number = group.len();
+            if let (Some(before), true) = (places.get(&node.before), node.last.is_some()) {
+                let before: Option<&mut Node> = group.get_mut(*before);
+                if let (Some(before), Ok(number)) = (before, u16::try_from(number)) {
+                    before.next.push(number);
+                }
+            }
+            places.insert(chain, number);
+            group.push(Node {
+                built: node.last,
+                triggers,
+                wanted: std::mem::take(&mut wanted[usize::from(chain)]),
+                next: Vec::new(),
+            });
+        }
+        // Many names have the same rules.
+        let same = self.groups.iter().position(|other| *other == group);
+        Some(same.unwrap_or_else(|| {
+            self.groups.push(group);
+            self.groups.len() - 1
+        }))
+    }
+
+    /// The number of the group that a member's value, or its name, is of.
+    pub(super) fn of_member(&self, base: usize, names: bool, name: &[u8]) -> Option<usize> {
+        let by_name = &self.members.get(base)?[usize::from(names)];
+        let mut group = by_name.any;
+        if !by_name.named.is_empty() && name.len() <= LONGEST_NAME {
+            let mut lower = [0; LONGEST_NAME];
+            let lower = &mut lower[..name.len()];
+            lower.copy_from_slice(name);
+            lower.make_ascii_lowercase();
+            if let Some(named) = by_name.named.get(&*lower) {
+                group = *named;
+            }
+        }
+        group
+    }
+}
+
+/// Longer names are looked up in no list: rules name none.
+const LONGEST_NAME: usize = 64;
