@@ -41,6 +41,9 @@ use level::Level;
 use node::Node;
 use shape::Shape;
 
+/// Whether a value may match, told at a glance.
+pub type Glance = fn(&[u8]) -> bool;
+
 /// What an operator asks of a value, after transformations.
 #[derive(Debug, Clone, Copy)]
 pub enum Pattern<'a> {
@@ -55,7 +58,7 @@ pub enum Pattern<'a> {
     /// One of these bytes occurs, and the value has at least so many bytes.
     NeedsAny(ByteSet, usize),
     /// One of these bytes occurs, and a glance at the value does not say no.
-    Glance(ByteSet, fn(&[u8]) -> bool),
+    Glance(ByteSet, Glance),
     /// Nothing can be said.
     Always,
 }
@@ -103,7 +106,7 @@ pub struct Filter {
     conditions: Vec<Condition>,
     shapes: Vec<Shape>,
     /// Of few patterns: what is asked of the value itself.
-    glances: Vec<Option<fn(&[u8]) -> bool>>,
+    glances: Vec<Option<Glance>>,
     /// From the smallest alphabet to the one of all bytes.
     levels: Vec<Level>,
 }

@@ -52,12 +52,6 @@ impl Chains {
         at
     }
 
-    /// All nodes; each stands behind the one that it is built on.
-    #[must_use]
-    pub fn nodes(&self) -> &[Node] {
-        &self.nodes
-    }
-
     /// The transformations of a run, in order.
     #[must_use]
     pub fn run(&self, mut chain: ChainIndex) -> Vec<Transformation> {

@@ -5,12 +5,11 @@ mod caseless;
 use regex_syntax::hir::Hir;
 
 use crate::bytes::ByteSet;
-use crate::filter::{Bits, Pattern};
+use crate::filter::Pattern;
 use crate::libinjection;
 use crate::rule::{Link, Operator};
 use crate::transform::Transformation;
 
-use super::chains::Chains;
 use caseless::folded;
 
 /// A [`Pattern`], and what it borrows from.
@@ -63,6 +62,7 @@ const fn ignores_case(transformation: Transformation) -> bool {
             | T::Uppercase
             | T::CmdLine
             | T::CompressWhitespace
+            | T::Length
             | T::NormalizePath
             | T::NormalizePathWin
             | T::RemoveComments
@@ -74,45 +74,63 @@ const fn ignores_case(transformation: Transformation) -> bool {
             | T::Trim
             | T::TrimLeft
             | T::TrimRight
+            | T::UrlDecode
+            | T::UrlDecodeUni
     )
 }
 
-/// The runs whose last transformation changes case, and behind which nothing
-/// that is used takes notice of it: there the case is left as it is, and the
-/// patterns are asked without it.
-#[must_use]
-pub fn folding(chains: &Chains, used: &[bool]) -> Bits {
-    let nodes = chains.nodes();
-    // Each node stands behind the one that it is built on.
-    let mut minds = vec![false; nodes.len()];
-    for at in (1..nodes.len()).rev() {
-        let node = nodes[at];
-        let Some(last) = node.last.filter(|_| used[at]) else {
-            continue;
-        };
-        if minds[at] || !ignores_case(last) {
-            minds[usize::from(node.before)] = true;
-        }
-    }
-    let mut folding = Bits::none(nodes.len());
-    for (at, node) in nodes.iter().enumerate() {
-        if node.last.is_some_and(changes_case) && !minds[at] {
-            folding.insert(at);
-        }
-    }
-    folding
+/// A transformation, as far as the filter has to see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Step {
+    /// Which.
+    pub last: Transformation,
+    /// Whether nothing that follows takes notice of the case of letters.
+    folds: bool,
 }
 
-/// The bytes that a transformation changes in a way that the filter has to see.
-#[must_use]
-pub fn triggers(transformation: Transformation, folded: bool) -> ByteSet {
-    const LETTERS: ByteSet = ByteSet::range(b'A', b'Z').union(&ByteSet::range(b'a', b'z'));
-    let changes = transformation.changes();
-    if folded {
-        changes.intersection(&LETTERS.complement())
-    } else {
-        changes
+impl Step {
+    /// The bytes without which it makes nothing else of a value.
+    #[must_use]
+    pub fn triggers(self) -> ByteSet {
+        const LETTERS: ByteSet = ByteSet::range(b'A', b'Z').union(&ByteSet::range(b'a', b'z'));
+        let changes = self.last.changes();
+        if self.folds {
+            changes.intersection(&LETTERS.complement())
+        } else {
+            changes
+        }
     }
+
+    /// Whether it made the same of a value, as far as anything takes notice.
+    #[must_use]
+    pub fn leaves(self, value: &[u8], made: &[u8]) -> bool {
+        self.folds && value.eq_ignore_ascii_case(made)
+    }
+
+    /// A bit that no other has.
+    #[must_use]
+    pub const fn bit(self) -> u128 {
+        1 << (self.last as u32 * 2 + self.folds as u32)
+    }
+}
+
+/// The transformations of a link without those that only change case, where
+/// nothing behind them takes notice of it: there the case is left as it is, and
+/// the pattern is asked without it.
+#[must_use]
+pub fn steps(transformations: &[Transformation]) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut minds = false;
+    for last in transformations.iter().rev().copied() {
+        let folds = changes_case(last) && !minds;
+        let only_case = matches!(last, Transformation::Lowercase | Transformation::Uppercase);
+        if !(folds && only_case) {
+            steps.push(Step { last, folds });
+        }
+        minds |= !ignores_case(last);
+    }
+    steps.reverse();
+    steps
 }
 
 /// What has to hold of a value for the link to match, in any case where its
@@ -147,3 +165,6 @@ pub fn of(link: &Link) -> Option<Asked> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests;

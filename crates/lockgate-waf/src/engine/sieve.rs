@@ -14,11 +14,12 @@ use crate::filter::{self, Filter, Room};
 use crate::rule::{self, Collection};
 use lockgate_wire::content::layers::Unwrapper;
 
-use super::chains::step;
+use super::chains;
 use super::members::{views, Base, ValueId};
+use super::pattern::{self, Step};
 use super::program::{Program, RuleIndex, Target};
 use super::transaction::{Pair, Transaction};
-use super::{pattern, Desk, Progress, Unfit};
+use super::{Desk, Progress, Unfit};
 
 mod groups;
 mod looks;
@@ -49,7 +50,16 @@ pub struct Memo {
     room: Room,
     hits: Bits,
     open: Vec<Open>,
+    made: Vec<Made>,
     unwrapper: Unwrapper,
+}
+
+impl Memo {
+    /// Whether it cannot pay for a look.
+    #[cfg(test)]
+    pub fn is_poor(&self) -> bool {
+        self.looks.is_poor()
+    }
 }
 
 /// A form of a value that is still to be looked at.
@@ -58,6 +68,13 @@ struct Open {
     state: State,
     value: Span,
     mask: ByteSet,
+}
+
+/// What a step made of the value that is looked at.
+#[derive(Debug, Clone, Copy)]
+struct Made {
+    step: Step,
+    value: Span,
 }
 
 /// Adds a sieve to rules that were built.
@@ -226,6 +243,7 @@ fn look_at_forms(sieve: &Sieve, tx: &mut Transaction, memo: &mut Memo, first: Op
         room,
         hits,
         open,
+        made,
         ..
     } = memo;
     let began = tx.arena.len();
@@ -233,28 +251,46 @@ fn look_at_forms(sieve: &Sieve, tx: &mut Transaction, memo: &mut Memo, first: Op
     open.clear();
     open.push(first);
     while let Some(Open { state, value, mask }) = open.pop() {
-        let look = looks.at(sieve, state, &mask);
+        made.clear();
+        let mut left = 0;
+        let look = loop {
+            let look = looks.at(sieve, state, &mask, left);
+            let before = left;
+            for next in &look.next {
+                let step = next.step;
+                if step.last.max_len(value.len as usize) < next.least
+                    || made.iter().any(|made| made.step == step)
+                {
+                    continue;
+                }
+                let new = chains::step(step.last, value, &mut tx.arena, &mut tx.room.made);
+                if new == value || step.leaves(tx.arena.get(value), tx.arena.get(new)) {
+                    left |= step.bit();
+                } else {
+                    spent += new.len as usize;
+                    made.push(Made { step, value: new });
+                }
+            }
+            if left == before {
+                break look;
+            }
+        };
         let bytes = tx.arena.get(value);
         sieve.filter.tell(bytes, &mask, &look.plan, room, hits);
         for next in &look.next {
-            if next.last.max_len(value.len as usize) < next.least {
+            let same = |made: &&Made| made.step == next.step;
+            let Some(made) = made
+                .iter()
+                .find(same)
+                .filter(|made| made.value.len as usize >= next.least)
+            else {
                 continue;
-            }
-            let made = step(next.last, value, &mut tx.arena, &mut tx.room.made);
-            let mut form = Open {
-                state: next.state,
-                value,
-                mask,
             };
-            if made != value {
-                spent += made.len as usize;
-                if (made.len as usize) < next.least {
-                    continue;
-                }
-                form.value = made;
-                form.mask = Filter::mask(tx.arena.get(made));
-            }
-            open.push(form);
+            open.push(Open {
+                state: next.state,
+                value: made.value,
+                mask: Filter::mask(tx.arena.get(made.value)),
+            });
         }
     }
     tx.arena.cut(began);

@@ -8,7 +8,7 @@ use super::scanner::{Room, Scanner};
 use super::{Bits, Error, Pattern};
 use crate::bytes::ByteSet;
 
-pub const LETTERS: ByteSet = ByteSet::range(b'a', b'z').union(&ByteSet::range(b'A', b'Z'));
+const LETTERS: ByteSet = ByteSet::range(b'a', b'z').union(&ByteSet::range(b'A', b'Z'));
 pub const DIGITS: ByteSet = ByteSet::range(b'0', b'9');
 pub const HIGH: ByteSet = ByteSet::range(128, 255);
 const WORDS: ByteSet = LETTERS.union(&DIGITS).union(&ByteSet::of(b" _.,@-"));

@@ -1,16 +1,22 @@
 //! What is to be done with values that have certain bytes.
 
-use super::level::{DIGITS, HIGH, LETTERS};
+use super::level::{DIGITS, HIGH};
 use super::{scanner, Bits, Filter};
 use crate::bytes::ByteSet;
 
-/// Of as few patterns the conditions are asked before texts are looked for.
+const UPPER: ByteSet = ByteSet::range(b'A', b'Z');
+const LOWER: ByteSet = ByteSet::range(b'a', b'z');
+
+/// Of as few patterns the conditions are asked before texts are looked for, where
+/// the plan did not ask them already.
 const FEW: usize = 8;
 
 /// What is to be done with values of some bytes, for some patterns.
 #[derive(Debug, Default)]
 pub struct Plan {
     level: usize,
+    /// Whether it was made for a whole alphabet, and not for a value's own bytes.
+    wide: bool,
     /// Patterns whose texts have to be looked for.
     plain: Set,
     /// Patterns whose texts have to be looked for in what is left of the value.
@@ -41,17 +47,20 @@ pub struct Room {
 }
 
 impl Filter {
-    /// The set with all letters for any letter, all digits for any digit, and all
-    /// bytes beyond ASCII for any of them: ordinary values have few such sets.
+    /// The set with all capitals for any capital, all small letters for any small
+    /// letter, all digits for any digit, and all bytes beyond ASCII for any of them:
+    /// ordinary values have few such sets.
     #[must_use]
     pub fn classes(mask: &ByteSet) -> ByteSet {
-        [LETTERS, DIGITS, HIGH].iter().fold(*mask, |mask, class| {
-            if mask.meets(class) {
-                mask.union(class)
-            } else {
-                mask
-            }
-        })
+        [UPPER, LOWER, DIGITS, HIGH]
+            .iter()
+            .fold(*mask, |mask, class| {
+                if mask.meets(class) {
+                    mask.union(class)
+                } else {
+                    mask
+                }
+            })
     }
 
     /// The smallest alphabet that holds these bytes: there are few of these.
@@ -86,6 +95,7 @@ impl Filter {
         let of = self.levels.get(level);
         Plan {
             level,
+            wide: of.is_none_or(|of| of.alphabet == *bytes),
             plain: live(of.map_or(&none, |of| &of.texts)),
             erasing: live(of.map_or(&none, |of| &of.erased)),
             told: live(of.map_or(&none, |of| &of.bare)),
@@ -144,7 +154,7 @@ impl Filter {
             room.left.clear();
             let words = set.patterns.words().iter().zip(long_enough);
             room.left.extend(words.map(|(word, length)| word & length));
-            if set.count <= FEW {
+            if plan.wide && set.count <= FEW {
                 for number in set.patterns.iter() {
                     if !self.conditions[number].met(mask, &lower) {
                         room.left[number >> 6] &= !(1 << (number & 63));

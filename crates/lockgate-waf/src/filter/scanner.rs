@@ -205,9 +205,10 @@ impl Scanner {
         let width = count;
         let mut table: Vec<u16> = vec![0; width];
         let mut tells: Vec<Vec<Use>> = vec![Vec::new()];
+        let mut depths = vec![0_u16];
         for (text, uses) in uses_of {
             let mut state = 0;
-            for byte in text.iter() {
+            for (depth, byte) in (1..).zip(text.iter()) {
                 let at = state * self.width + usize::from(self.columns[usize::from(*byte)]);
                 if table[at] == 0 {
                     if tells.len() >= most_states {
@@ -215,6 +216,7 @@ impl Scanner {
                     }
                     table[at] = u16::try_from(tells.len()).unwrap_or(0);
                     tells.push(Vec::new());
+                    depths.push(depth);
                     table.resize(table.len() + width, 0);
                 }
                 state = usize::from(table[at]);
@@ -222,7 +224,7 @@ impl Scanner {
             tells[state].extend(uses);
         }
         self.link(&mut table, &mut tells, width);
-        self.renumber(&table, tells, width);
+        self.renumber(&table, tells, width, &depths);
         true
     }
 
@@ -253,10 +255,11 @@ impl Scanner {
         }
     }
 
-    /// Puts states that tell something last, all else in their order.
-    fn renumber(&mut self, table: &[u16], tells: Vec<Vec<Use>>, width: usize) {
+    /// Puts states that tell something last, and those of short texts first, where
+    /// ordinary values lead: what is read together stands together.
+    fn renumber(&mut self, table: &[u16], tells: Vec<Vec<Use>>, width: usize, depths: &[u16]) {
         let mut order: Vec<usize> = (0..tells.len()).collect();
-        order.sort_by_key(|state| !tells[*state].is_empty());
+        order.sort_by_key(|state| (!tells[*state].is_empty(), depths[*state]));
         let mut number_of = vec![0_u16; tells.len()];
         for (number, state) in order.iter().enumerate() {
             number_of[*state] = u16::try_from(number).unwrap_or(0);

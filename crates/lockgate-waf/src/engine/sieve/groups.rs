@@ -7,11 +7,10 @@ use foldhash::fast::FixedState;
 use crate::bytes::ByteSet;
 use crate::filter::Bits;
 use crate::rule::Collection;
-use crate::transform::Transformation;
 
-use super::super::chains::{ChainIndex, Chains};
+use super::super::chains::Chains;
 use super::super::members::{views, BASES};
-use super::super::pattern;
+use super::super::pattern::{self, Step};
 use super::super::program::{Link, Program, Selector, Target};
 use super::Sieve;
 
@@ -30,7 +29,7 @@ pub type Group = Vec<Node>;
 #[derive(Debug, PartialEq, Eq)]
 pub struct Node {
     /// What it does to what the nodes before made.
-    pub built: Option<Transformation>,
+    pub built: Option<Step>,
     /// Bytes without which it makes nothing else of that.
     pub triggers: ByteSet,
     /// Patterns that are asked of what it makes.
@@ -119,57 +118,41 @@ impl Sieve {
         chosen: impl Fn(&Target) -> bool,
         excluded: impl Fn(&Target) -> bool,
     ) -> Option<usize> {
-        let mut wanted: Vec<Bits> = vec![Bits::none(links.len()); chains.nodes().len()];
-        let mut used = vec![false; chains.nodes().len()];
-        let mut any = false;
+        let mut group = Group::new();
+        let node = |built: Option<Step>| Node {
+            built,
+            triggers: built.map_or(ByteSet::NONE, Step::triggers),
+            wanted: Bits::none(links.len()),
+            next: Vec::new(),
+        };
         for (number, link) in links.iter().enumerate() {
             if !link.targets.iter().any(&chosen) || link.excluded.iter().any(&excluded) {
                 continue;
             }
-            any = true;
-            let mut at = link.chain;
-            if !link.multi_match {
-                wanted[usize::from(at)].insert(number);
+            if group.is_empty() {
+                group.push(node(None));
             }
-            loop {
-                used[usize::from(at)] = true;
+            let mut at = 0;
+            for step in pattern::steps(&chains.run(link.chain)) {
                 if link.multi_match {
-                    wanted[usize::from(at)].insert(number);
+                    group[at].wanted.insert(number);
                 }
-                if at == 0 {
-                    break;
-                }
-                at = chains.nodes()[usize::from(at)].before;
+                let known = group[at].next.iter().copied();
+                let mut known = known.filter(|next| group[usize::from(*next)].built == Some(step));
+                at = match known.next() {
+                    Some(next) => usize::from(next),
+                    None => {
+                        let next = group.len();
+                        group[at].next.push(u16::try_from(next).unwrap_or(u16::MAX));
+                        group.push(node(Some(step)));
+                        next
+                    }
+                };
             }
+            group[at].wanted.insert(number);
         }
-        if !any {
+        if group.is_empty() {
             return None;
-        }
-        let folding = pattern::folding(chains, &used);
-        let mut places: HashMap<ChainIndex, usize> = HashMap::new();
-        let mut group = Group::new();
-        for (chain, node) in (0..).zip(chains.nodes()) {
-            if !used[usize::from(chain)] && chain != 0 {
-                continue;
-            }
-            let triggers = node.last.map_or(ByteSet::NONE, |last| {
-                let only_case = folding.contains(usize::from(chain));
-                pattern::triggers(last, only_case)
-            });
-            let number = group.len();
-            if let (Some(before), true) = (places.get(&node.before), node.last.is_some()) {
-                let before: Option<&mut Node> = group.get_mut(*before);
-                if let (Some(before), Ok(number)) = (before, u16::try_from(number)) {
-                    before.next.push(number);
-                }
-            }
-            places.insert(chain, number);
-            group.push(Node {
-                built: node.last,
-                triggers,
-                wanted: std::mem::take(&mut wanted[usize::from(chain)]),
-                next: Vec::new(),
-            });
         }
         // Many names have the same rules.
         let same = self.groups.iter().position(|other| *other == group);

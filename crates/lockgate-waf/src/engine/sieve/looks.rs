@@ -12,8 +12,8 @@ use foldhash::fast::FixedState;
 
 use crate::bytes::ByteSet;
 use crate::filter::{Bits, Filter, Plan};
-use crate::transform::Transformation;
 
+use super::super::pattern::Step;
 use super::groups::Group;
 use super::Sieve;
 
@@ -61,7 +61,7 @@ pub struct Look {
 #[derive(Debug)]
 pub struct Next {
     /// Which.
-    pub last: Transformation,
+    pub step: Step,
     /// What comes after it.
     pub state: State,
     /// How long a thing that it makes is at least, for that.
@@ -78,8 +78,7 @@ type Nodes = (usize, Box<[u16]>);
 #[derive(Debug, Default)]
 pub struct Looks {
     slots: Vec<Kept>,
-    /// By the state, and the alphabet's place.
-    alphabets: HashMap<(State, ByteSet), Box<Look>, FixedState>,
+    alphabets: HashMap<(State, ByteSet, u128), Box<Look>, FixedState>,
     states: Vec<Nodes>,
     numbers: HashMap<Nodes, State, FixedState>,
     savings: u32,
@@ -90,6 +89,7 @@ pub struct Looks {
 struct Kept {
     state: State,
     bytes: ByteSet,
+    left: u128,
     look: Look,
 }
 
@@ -113,58 +113,65 @@ impl Looks {
         self.savings = MOST_SAVED;
     }
 
-    /// What is to be done with a value in this state that has these bytes.
-    pub fn at(&mut self, sieve: &Sieve, state: State, mask: &ByteSet) -> &Look {
+    /// What is to be done with a value in this state that has these bytes and that
+    /// some steps (their [`Step::bit`]s are in `left`) leave as it is.
+    pub fn at(&mut self, sieve: &Sieve, state: State, mask: &ByteSet, left: u128) -> &Look {
         let bytes = Filter::classes(mask);
-        let slot = slot(state, &bytes);
+        let slot = slot(state, &bytes, left);
         self.savings = (self.savings + 1).min(MOST_SAVED);
         let kept = &self.slots[slot];
-        if kept.state != state || kept.bytes != bytes {
+        if kept.state != state || kept.bytes != bytes || kept.left != left {
             if self.savings < PRICE {
-                return self.of_alphabet(sieve, state, mask);
+                return self.of_alphabet(sieve, state, mask, left);
             }
             self.savings -= PRICE;
-            let look = self.make(sieve, state, &bytes);
-            self.slots[slot] = Kept { state, bytes, look };
+            let look = self.make(sieve, state, &bytes, left);
+            self.slots[slot] = Kept {
+                state,
+                bytes,
+                left,
+                look,
+            };
         }
         &self.slots[slot].look
     }
 
-    fn of_alphabet(&mut self, sieve: &Sieve, state: State, mask: &ByteSet) -> &Look {
+    fn of_alphabet(&mut self, sieve: &Sieve, state: State, mask: &ByteSet, left: u128) -> &Look {
         let alphabet = sieve.filter.alphabet(mask);
-        if !self.alphabets.contains_key(&(state, alphabet)) {
-            let look = self.make(sieve, state, &alphabet);
-            self.alphabets.insert((state, alphabet), Box::new(look));
+        let key = (state, alphabet, left);
+        if !self.alphabets.contains_key(&key) {
+            let look = self.make(sieve, state, &alphabet, left);
+            self.alphabets.insert(key, Box::new(look));
         }
-        &self.alphabets[&(state, alphabet)]
+        &self.alphabets[&key]
     }
 
-    fn make(&mut self, sieve: &Sieve, state: State, bytes: &ByteSet) -> Look {
+    fn make(&mut self, sieve: &Sieve, state: State, bytes: &ByteSet, left: u128) -> Look {
         let (group, nodes) = self.states[state.0 as usize].clone();
         let nodes_of = &sieve.groups[group];
         let mut wanted = Bits::none(sieve.rules.len());
         let mut open = nodes.to_vec();
-        let mut steps: Vec<(Transformation, Vec<u16>)> = Vec::new();
+        let mut steps: Vec<(Step, Vec<u16>)> = Vec::new();
         while let Some(number) = open.pop() {
             let node = &nodes_of[usize::from(number)];
             wanted.extend(&node.wanted);
             for next in &node.next {
                 let child = &nodes_of[usize::from(*next)];
-                let Some(last) = child.built else {
+                let Some(step) = child.built else {
                     continue;
                 };
-                if !bytes.meets(&child.triggers) {
+                if !bytes.meets(&child.triggers) || left & step.bit() != 0 {
                     open.push(*next);
-                } else if let Some(step) = steps.iter_mut().find(|step| step.0 == last) {
-                    step.1.push(*next);
+                } else if let Some((_, nodes)) = steps.iter_mut().find(|known| known.0 == step) {
+                    nodes.push(*next);
                 } else {
-                    steps.push((last, vec![*next]));
+                    steps.push((step, vec![*next]));
                 }
             }
         }
         let mut next = Vec::new();
-        for (last, mut nodes) in steps {
-            let image = last.image(*bytes);
+        for (step, mut nodes) in steps {
+            let image = step.last.image(*bytes);
             nodes.retain(|node| least(sieve, nodes_of, *node, &image).is_some());
             let shortest = nodes
                 .iter()
@@ -175,7 +182,7 @@ impl Looks {
             };
             nodes.sort_unstable();
             next.push(Next {
-                last,
+                step,
                 state: self.number((group, nodes.into())),
                 least,
             });
@@ -210,7 +217,7 @@ fn least(sieve: &Sieve, group: &Group, number: u16, bytes: &ByteSet) -> Option<u
     let own = sieve.filter.least(bytes, &node.wanted);
     let later = node.next.iter().filter_map(|next| {
         let child = &group[usize::from(*next)];
-        let last = child.built?;
+        let last = child.built?.last;
         let image = if bytes.meets(&child.triggers) {
             last.image(*bytes)
         } else {
@@ -226,9 +233,10 @@ fn least(sieve: &Sieve, group: &Group, number: u16, bytes: &ByteSet) -> Option<u
     own.into_iter().chain(later).min()
 }
 
-fn slot(state: State, bytes: &ByteSet) -> usize {
+fn slot(state: State, bytes: &ByteSet, left: u128) -> usize {
     let words = bytes.words();
-    let mixed = (words[0] ^ words[2].rotate_left(17) ^ u64::from(state.0))
+    let left = (left ^ (left >> 64)) as u64;
+    let mixed = (words[0] ^ words[2].rotate_left(17) ^ u64::from(state.0) ^ left.rotate_left(32))
         .wrapping_mul(0x9e37_79b9_7f4a_7c15)
         .wrapping_add(words[1] ^ words[3].rotate_left(31))
         .wrapping_mul(0xd6e8_feb8_6659_fd93);

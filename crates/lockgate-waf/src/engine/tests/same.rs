@@ -136,40 +136,87 @@ fn asked() -> impl Strategy<Value = Asked> {
     })
 }
 
+/// The same rules at a level, with their sieve and without.
+fn both(rules: &crate::rule::Rules, level: &str) -> [Arc<Engine>; 2] {
+    [false, true].map(|plain| {
+        let variables = vec![(
+            b"blocking_paranoia_level"[..].into(),
+            level.as_bytes().into(),
+        )];
+        let options = Options {
+            variables,
+            plain,
+            ..Options::default()
+        };
+        Arc::new(Engine::new(rules, &options).unwrap())
+    })
+}
+
+/// Whether requests are judged alike, each after `before` was done with the first engine.
+fn say_the_same([sieved, plain]: [Arc<Engine>; 2], cases: u32, before: impl Fn(&Arc<Engine>)) {
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
+    let same = |asked: Asked| {
+        before(&sieved);
+        let (one, other) = (inspect(&sieved, &asked, 0), inspect(&plain, &asked, 0));
+        prop_assert_eq!(ids(&one), ids(&other));
+        prop_assert_eq!(one.refusal().is_some(), other.refusal().is_some());
+        for score in SCORES {
+            prop_assert_eq!(one.variable(score), other.variable(score), "{}", score);
+        }
+        Ok(())
+    };
+    runner.run(&asked(), same).unwrap();
+}
+
 #[test]
 fn the_core_rule_set_says_the_same_with_its_sieve_and_without() {
     for version in core_rules::versions() {
         let setup = ["@crs-setup.conf.example", "@owasp_crs/*.conf"];
         let rules = core_rules::loaded(&version, &setup);
         for level in ["1", "4"] {
-            let engine = |plain: bool| {
-                let variables = vec![(
-                    b"blocking_paranoia_level"[..].into(),
-                    level.as_bytes().into(),
-                )];
-                let options = Options {
-                    variables,
-                    plain,
-                    ..Options::default()
-                };
-                Arc::new(Engine::new(&rules, &options).unwrap())
-            };
-            let (sieved, plain) = (engine(false), engine(true));
-            let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
-                cases: 300,
-                failure_persistence: None,
-                ..ProptestConfig::default()
-            });
-            let same = |asked: Asked| {
-                let (one, other) = (inspect(&sieved, &asked, 0), inspect(&plain, &asked, 0));
-                prop_assert_eq!(ids(&one), ids(&other));
-                prop_assert_eq!(one.refusal().is_some(), other.refusal().is_some());
-                for score in SCORES {
-                    prop_assert_eq!(one.variable(score), other.variable(score), "{}", score);
-                }
-                Ok(())
-            };
-            runner.run(&asked(), same).unwrap();
+            say_the_same(both(&rules, level), 300, |_| {});
         }
+    }
+}
+
+/// Parameters of ever new sets of bytes, as somebody hostile would send them.
+fn odd(turn: u32) -> Asked {
+    let mut asked = get("/");
+    let kind = "application/x-www-form-urlencoded";
+    asked.headers.push(("content-type".into(), kind.into()));
+    asked.method = "POST";
+    let mut seed = turn.wrapping_mul(0x9e37_79b9) | 1;
+    for _ in 0..2000 {
+        asked.body.extend_from_slice(b"a=");
+        for _ in 0..8 {
+            seed ^= seed << 13;
+            seed ^= seed >> 17;
+            seed ^= seed << 5;
+            asked
+                .body
+                .extend_from_slice(format!("%{:02x}", 1 + seed % 46).as_bytes());
+        }
+        asked.body.push(b'&');
+    }
+    asked
+}
+
+#[test]
+fn nothing_else_is_said_where_looks_cannot_be_paid_for() {
+    for version in core_rules::versions() {
+        let rules = core_rules::loaded(&version, &["@crs-setup.conf.example", "@owasp_crs/*.conf"]);
+        let turn = std::cell::Cell::new(0);
+        let poor = std::cell::Cell::new(0);
+        say_the_same(both(&rules, "2"), 60, |engine| {
+            turn.set(turn.get() + 1);
+            inspect(engine, &odd(turn.get()), 0);
+            let desks = engine.desks.lock().unwrap();
+            poor.set(poor.get() + u32::from(desks.iter().any(|desk| desk.sieve.is_poor())));
+        });
+        assert!(poor.get() > 30, "poor {} times", poor.get());
     }
 }
