@@ -148,9 +148,37 @@ pub fn build(rules: &Rules, options: &Options) -> Result<Program, Unfit> {
         .any(|body| program.used.contains(*body as usize));
     if !options.plain {
         fold::fold(&mut program);
+        forget_decided(&mut program);
         sieve::add(&mut program, &all)?;
     }
+    name_variables(&mut program);
     Ok(program)
+}
+
+/// Gives back what rules that never run take: at a low level of paranoia these are most.
+fn forget_decided(program: &mut Program) {
+    for (index, rule) in program.rules.iter_mut().enumerate() {
+        let phase = program.phases.get(usize::from(rule.phase) - 1);
+        if phase.is_some_and(|phase| !phase.contains(index)) {
+            rule.links = Vec::new();
+        }
+    }
+}
+
+/// Looks up which variables of `TX` patterns mean.
+fn name_variables(program: &mut Program) {
+    let links = program.rules.iter_mut().flat_map(|rule| &mut rule.links);
+    for target in links.flat_map(|link| &mut link.targets) {
+        if target.collection != Collection::Tx {
+            continue;
+        }
+        let means = |name: &[u8]| match &target.selector {
+            Selector::Matching(pattern) => pattern.is_match(name),
+            _ => true,
+        };
+        let meant = program.names.iter().filter(|(_, text)| means(text));
+        target.variables = meant.map(|(name, _)| name).collect();
+    }
 }
 
 fn of_rule(item: &Item) -> Option<&rule::Rule> {
@@ -281,6 +309,7 @@ impl Builder<'_> {
             collection: target.collection,
             selector,
             counted: target.counted,
+            variables: Box::default(),
         })
     }
 

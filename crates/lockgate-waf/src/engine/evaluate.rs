@@ -179,10 +179,9 @@ impl<'e> Evaluation<'e> {
             };
         }
         let (mut matched, mut count) = (false, 0);
-        for name in 0..self.program.names.len() {
-            let name = super::names::Name::try_from(name).unwrap_or_default();
+        for name in target.variables.iter().copied() {
             let held = self.tx.variables.get(name);
-            if !held.exists() || !self.selects_text(target, self.program.names.text(name)) {
+            if !held.exists() {
                 continue;
             }
             count += 1;

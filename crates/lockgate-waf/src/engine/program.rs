@@ -90,7 +90,7 @@ pub struct Rule {
     pub jump: Option<RuleIndex>,
     /// Whether its first link is asked only about values that the sieve let through.
     pub sieved: bool,
-    /// At least one.
+    /// At least one; none any more where load decided the rule.
     pub links: Vec<Link>,
 }
 
@@ -126,6 +126,8 @@ pub struct Target {
     pub selector: Selector,
     /// Whether it is counted.
     pub counted: bool,
+    /// The variables of `TX` that rules name and a pattern means, worked out once.
+    pub variables: Box<[Name]>,
 }
 
 /// Which members of a collection.
