@@ -21,9 +21,11 @@ use super::program::{Program, RuleIndex, Target};
 use super::transaction::{Pair, Transaction};
 use super::{Desk, Progress, Unfit};
 
+mod clean;
 mod groups;
 mod looks;
 
+use clean::Clean;
 use groups::{ByName, Group};
 use looks::{Looks, State};
 
@@ -47,6 +49,7 @@ static SERIAL: AtomicU64 = AtomicU64::new(1);
 #[derive(Debug, Default)]
 pub struct Memo {
     looks: Looks,
+    clean: Clean,
     room: Room,
     hits: Bits,
     open: Vec<Open>,
@@ -218,9 +221,20 @@ fn look(
     let Some((sieve, state)) = group else {
         return spent;
     };
+    if memo.looks.serve(sieve) {
+        memo.clean.clear();
+    }
+    let bytes = tx.arena.get(value);
+    let place = match memo.clean.knows(state, bytes) {
+        Ok(()) => return spent,
+        Err(place) => place,
+    };
     memo.hits.clear();
     let first = Open { state, value, mask };
     spent += look_at_forms(sieve, tx, memo, first);
+    if let Some(place) = place.filter(|_| memo.hits.is_empty()) {
+        memo.clean.keep(place, state, tx.arena.get(value));
+    }
     for number in memo.hits.iter() {
         if let Some(rule) = sieve.rules.get(number) {
             tx.sifted.rules.add(*rule);
@@ -247,7 +261,6 @@ fn look_at_forms(sieve: &Sieve, tx: &mut Transaction, memo: &mut Memo, first: Op
         ..
     } = memo;
     let began = tx.arena.len();
-    looks.serve(sieve);
     open.clear();
     open.push(first);
     while let Some(Open { state, value, mask }) = open.pop() {
@@ -258,6 +271,10 @@ fn look_at_forms(sieve: &Sieve, tx: &mut Transaction, memo: &mut Memo, first: Op
             let before = left;
             for next in &look.next {
                 let step = next.step;
+                if !mask.meets(&next.triggers) {
+                    left |= step.bit();
+                    continue;
+                }
                 if step.last.max_len(value.len as usize) < next.least
                     || made.iter().any(|made| made.step == step)
                 {

@@ -67,7 +67,10 @@ fn candidates(filter: &Filter, value: &[u8], room: &mut Room) -> Bits {
         filter.tell(value, &mask, &plan, room, &mut hits);
         hits
     });
-    close.iter().filter(|number| wide.contains(*number)).collect()
+    close
+        .iter()
+        .filter(|number| wide.contains(*number))
+        .collect()
 }
 
 /// The numbers of the patterns that may match.

@@ -19,6 +19,10 @@ use super::Sieve;
 pub struct ByName {
     any: Option<usize>,
     named: HashMap<Box<[u8]>, Option<usize>, FixedState>,
+    /// What these names begin with, and a bit for the length of each: few others
+    /// have to be looked up.
+    first: ByteSet,
+    lengths: u64,
 }
 
 /// Rules that the same values concern: runs of transformations of theirs, each
@@ -79,7 +83,7 @@ impl Sieve {
         let any = self.group_of(&program.chains, links, unnamed);
         let mut by_name = ByName {
             any,
-            named: HashMap::default(),
+            ..ByName::default()
         };
         for name in known {
             let chosen = |target: &Target| {
@@ -97,6 +101,10 @@ impl Sieve {
                         _ => false,
                     }
             });
+            let first = name.first().copied().unwrap_or_default();
+            by_name.first.insert(first.to_ascii_lowercase());
+            by_name.first.insert(first.to_ascii_uppercase());
+            by_name.lengths |= 1_u64.checked_shl(len32(&name)).unwrap_or(0);
             by_name.named.insert(name, group);
         }
         by_name
@@ -166,7 +174,11 @@ impl Sieve {
     pub(super) fn of_member(&self, base: usize, names: bool, name: &[u8]) -> Option<usize> {
         let by_name = &self.members.get(base)?[usize::from(names)];
         let mut group = by_name.any;
-        if !by_name.named.is_empty() && name.len() <= LONGEST_NAME {
+        let begins = name
+            .first()
+            .is_none_or(|first| by_name.first.contains(*first));
+        let known = 1_u64.checked_shl(len32(name)).unwrap_or(0) & by_name.lengths;
+        if begins && known != 0 {
             let mut lower = [0; LONGEST_NAME];
             let lower = &mut lower[..name.len()];
             lower.copy_from_slice(name);
@@ -179,5 +191,9 @@ impl Sieve {
     }
 }
 
-/// Longer names are looked up in no list: rules name none.
+/// Names as long are looked up in no list: rules name none.
 const LONGEST_NAME: usize = 64;
+
+fn len32(name: &[u8]) -> u32 {
+    u32::try_from(name.len()).unwrap_or(u32::MAX)
+}

@@ -62,6 +62,8 @@ pub struct Look {
 pub struct Next {
     /// Which.
     pub step: Step,
+    /// Bytes without which it leaves a value as it is.
+    pub triggers: ByteSet,
     /// What comes after it.
     pub state: State,
     /// How long a thing that it makes is at least, for that.
@@ -70,6 +72,10 @@ pub struct Next {
 
 /// Nodes of a group.
 type Nodes = (usize, Box<[u16]>);
+
+/// For as few patterns looks are made for whole alphabets: what was decoded has
+/// ever new sets of bytes, and a look of its own would not serve twice.
+const FEW: usize = 8;
 
 /// Looks that a worker keeps.
 ///
@@ -80,6 +86,8 @@ pub struct Looks {
     slots: Vec<Kept>,
     alphabets: HashMap<(State, ByteSet, u128), Box<Look>, FixedState>,
     states: Vec<Nodes>,
+    /// Of each state, whether few patterns follow from it.
+    few: Vec<bool>,
     numbers: HashMap<Nodes, State, FixedState>,
     savings: u32,
     made_for: u64,
@@ -94,29 +102,33 @@ struct Kept {
 }
 
 impl Looks {
-    /// Forgets what was kept for other rules, or where it became too much.
-    pub fn serve(&mut self, sieve: &Sieve) {
+    /// Forgets what was kept for other rules, or where it became too much, and says
+    /// whether it did.
+    pub fn serve(&mut self, sieve: &Sieve) -> bool {
         if self.made_for == sieve.serial && self.states.len() <= MOST_STATES {
-            return;
+            return false;
         }
         self.made_for = sieve.serial;
         self.slots.clear();
         self.slots.resize_with(SLOTS, Kept::default);
         self.alphabets.clear();
-        self.states = (0..sieve.groups.len())
-            .map(|group| (group, [0].into()))
-            .collect();
+        self.states.clear();
+        self.few.clear();
         self.numbers.clear();
-        for (number, nodes) in (0..).zip(&self.states) {
-            self.numbers.insert(nodes.clone(), State(number));
+        for group in 0..sieve.groups.len() {
+            self.number(sieve, (group, [0].into()));
         }
         self.savings = MOST_SAVED;
+        true
     }
 
     /// What is to be done with a value in this state that has these bytes and that
     /// some steps (their [`Step::bit`]s are in `left`) leave as it is.
     pub fn at(&mut self, sieve: &Sieve, state: State, mask: &ByteSet, left: u128) -> &Look {
-        let bytes = Filter::classes(mask);
+        let bytes = match self.few.get(state.0 as usize) {
+            Some(true) => sieve.filter.alphabet(mask),
+            _ => Filter::classes(mask),
+        };
         let slot = slot(state, &bytes, left);
         self.savings = (self.savings + 1).min(MOST_SAVED);
         let kept = &self.slots[slot];
@@ -183,7 +195,8 @@ impl Looks {
             nodes.sort_unstable();
             next.push(Next {
                 step,
-                state: self.number((group, nodes.into())),
+                triggers: step.triggers(),
+                state: self.number(sieve, (group, nodes.into())),
                 least,
             });
         }
@@ -193,11 +206,19 @@ impl Looks {
         }
     }
 
-    fn number(&mut self, nodes: Nodes) -> State {
+    fn number(&mut self, sieve: &Sieve, nodes: Nodes) -> State {
         if let Some(state) = self.numbers.get(&nodes) {
             return *state;
         }
         let state = State(u32::try_from(self.states.len()).unwrap_or(u32::MAX));
+        let mut follow = Bits::default();
+        let mut open = nodes.1.to_vec();
+        while let Some(node) = open.pop() {
+            let node = &sieve.groups[nodes.0][usize::from(node)];
+            follow.extend(&node.wanted);
+            open.extend(&node.next);
+        }
+        self.few.push(follow.len() <= FEW);
         self.states.push(nodes.clone());
         self.numbers.insert(nodes, state);
         state
