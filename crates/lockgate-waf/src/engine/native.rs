@@ -28,6 +28,8 @@ pub struct Native {
     /// The variable that rules add scores up in.
     pub adds_to: Option<super::names::Name>,
     exclusions: Vec<Exclusion>,
+    /// Unlike any other's, so that a memo knows what it keeps of it.
+    pub serial: u64,
 }
 
 /// Detectors that leave out some values.
@@ -81,20 +83,22 @@ impl Native {
             threshold,
             adds_to: None,
             exclusions,
+            serial: super::sieve::serial(),
         }
     }
 
     /// Looks at one value, whose bytes are `mask`, and at what is within it
-    /// behind further encodings.
+    /// behind further encodings, and says whether anything was found, be it left
+    /// out or not.
     pub(super) fn look(
         &self,
         tx: &mut Transaction,
         unwrapper: &mut Unwrapper,
         id: ValueId,
         mask: &ByteSet,
-    ) {
+    ) -> bool {
         let Some(stood) = stood(id) else {
-            return;
+            return false;
         };
         let member = tx.members.get(id);
         let whole = tx.members.value(id);
@@ -140,10 +144,11 @@ impl Native {
                 true
             });
         }
+        let found = !hits.is_empty();
         hits.retain(|hit| !self.excluded(hit.detector, id, value.name, tx.control.now_ms));
         for hit in hits {
             if tx.native.found.len() >= MAX_FOUND {
-                return;
+                break;
             }
             let at = match hit.evidence {
                 Evidence::Value(at) => at,
@@ -157,6 +162,7 @@ impl Native {
                 severity: hit.severity,
             });
         }
+        found
     }
 
     fn excluded(&self, detector: &Detector, id: ValueId, name: &[u8], now_ms: u64) -> bool {
@@ -233,7 +239,7 @@ pub(super) fn add_up(program: &Program, tx: &mut Transaction) {
 }
 
 /// Where a value stood, for a detector.
-fn stood(id: ValueId) -> Option<Where> {
+pub(super) fn stood(id: ValueId) -> Option<Where> {
     if id.base() == Base::Single as usize {
         return if id.place() == Collection::RequestFilename as usize {
             Some(Where::Path)

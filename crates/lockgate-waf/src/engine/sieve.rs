@@ -9,6 +9,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::bytes::{ByteSet, Span};
+use crate::detect::Where;
 use crate::filter::Bits;
 use crate::filter::{self, Filter, Room};
 use crate::rule::{self, Collection};
@@ -16,6 +17,7 @@ use lockgate_wire::content::layers::Unwrapper;
 
 use super::chains;
 use super::members::{views, Base, ValueId};
+use super::native::{self, Native};
 use super::pattern::{self, Step};
 use super::program::{Program, RuleIndex, Target};
 use super::transaction::{Pair, Transaction};
@@ -43,13 +45,20 @@ pub struct Sieve {
     serial: u64,
 }
 
-static SERIAL: AtomicU64 = AtomicU64::new(1);
+/// A number that was never given before.
+pub(super) fn serial() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
 
 /// What one worker keeps for the sieve.
 #[derive(Debug, Default)]
 pub struct Memo {
     looks: Looks,
     clean: Clean,
+    native_clean: Clean,
+    native_serial: u64,
+    key: Vec<u8>,
     room: Room,
     hits: Bits,
     open: Vec<Open>,
@@ -117,7 +126,7 @@ pub fn add(program: &mut Program, read: &[&rule::Rule]) -> Result<(), Unfit> {
         groups: Vec::new(),
         members: Vec::new(),
         singles: Vec::new(),
-        serial: SERIAL.fetch_add(1, Ordering::Relaxed),
+        serial: serial(),
         rules,
     };
     sieve.group(program);
@@ -215,7 +224,7 @@ fn look(
     let value = tx.members.value(id);
     let mask = Filter::mask(tx.arena.get(value));
     if let Some(native) = &program.native {
-        native.look(tx, &mut memo.unwrapper, id, &mask);
+        look_natively(native, tx, memo, id, &mask);
     }
     let mut spent = value.len as usize + SPENT_ON_EACH;
     let Some((sieve, state)) = group else {
@@ -224,8 +233,8 @@ fn look(
     if memo.looks.serve(sieve) {
         memo.clean.clear();
     }
-    let bytes = tx.arena.get(value);
-    let place = match memo.clean.knows(state, bytes) {
+    let kind = state.kind();
+    let place = match memo.clean.knows(kind, tx.arena.get(value)) {
         Ok(()) => return spent,
         Err(place) => place,
     };
@@ -233,7 +242,7 @@ fn look(
     let first = Open { state, value, mask };
     spent += look_at_forms(sieve, tx, memo, first);
     if let Some(place) = place.filter(|_| memo.hits.is_empty()) {
-        memo.clean.keep(place, state, tx.arena.get(value));
+        memo.clean.keep(place, kind, tx.arena.get(value));
     }
     for number in memo.hits.iter() {
         if let Some(rule) = sieve.rules.get(number) {
@@ -245,6 +254,45 @@ fn look(
         }
     }
     spent
+}
+
+/// Shows one value to the detectors, unless they found nothing in it before. They
+/// know its name, where it is not the name itself.
+fn look_natively(
+    native: &Native,
+    tx: &mut Transaction,
+    memo: &mut Memo,
+    id: ValueId,
+    mask: &ByteSet,
+) {
+    let Some(stood) = native::stood(id) else {
+        return;
+    };
+    if memo.native_serial != native.serial {
+        memo.native_serial = native.serial;
+        memo.native_clean.clear();
+    }
+    let member = tx.members.get(id);
+    let kind = stood as u32 + 1;
+    memo.key.clear();
+    let lasting = !matches!(stood, Where::FileName | Where::FileContent);
+    if lasting {
+        if !id.is_name() {
+            memo.key.extend_from_slice(&member.name.len.to_le_bytes());
+            memo.key.extend_from_slice(tx.arena.get(member.name));
+        }
+        memo.key
+            .extend_from_slice(tx.arena.get(tx.members.value(id)));
+    }
+    let place = match memo.native_clean.knows(kind, &memo.key) {
+        Ok(()) if lasting => return,
+        Ok(()) => None,
+        Err(place) => place.filter(|_| lasting),
+    };
+    let found = native.look(tx, &mut memo.unwrapper, id, mask);
+    if let Some(place) = place.filter(|_| !found) {
+        memo.native_clean.keep(place, kind, &memo.key);
+    }
 }
 
 /// What looking at a value costs beside its bytes, in bytes.

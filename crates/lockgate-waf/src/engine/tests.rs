@@ -431,6 +431,30 @@ fn detectors_add_to_what_rules_count() {
 }
 
 #[test]
+fn what_is_clean_by_one_name_is_looked_at_again_by_another() {
+    let options = Options {
+        native: Some(Detectors {
+            detectors: detect::ALL.to_vec(),
+            exclusions: Vec::new(),
+            threshold: Some(5),
+            adds_to: None,
+        }),
+        ..Options::default()
+    };
+    let engine = with("", &options);
+    let address = "http://169.254.169.254/latest/meta-data/";
+    for _ in 0..3 {
+        // A page that one comes from is fetched by nobody.
+        for (name, found) in [("referer", 0), ("x-callback", 1), ("x-callbac", 1)] {
+            let mut asked = get("/");
+            asked.headers.push((name.into(), address.into()));
+            let inspection = inspect(&engine, &asked, 0);
+            assert_eq!(inspection.detected().count(), found, "{name}");
+        }
+    }
+}
+
+#[test]
 fn what_comes_in_slices_ends_the_same() {
     let rules = "SecRule ARGS \"@contains needle\" \"id:1,phase:2,log,pass\"\n\
                  SecRule ARGS_NAMES \"@streq a199999\" \"id:2,phase:2,log,pass\"";

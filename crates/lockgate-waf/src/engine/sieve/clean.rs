@@ -5,25 +5,31 @@ use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
 
-use super::looks::State;
+/// Short values that are kept, and how many bytes they have at most.
+const SHORT: (usize, usize) = (16_384, 40);
 
-/// Values that are kept, of each worker.
-const SLOTS: usize = 8192;
+/// The same of long ones, such as a browser's header fields.
+const LONG: (usize, usize) = (512, 256);
 
-/// Bytes of the longest that are kept.
-const LONGEST: usize = 40;
+/// Values of which nothing is found, each for one kind of question.
+#[derive(Debug, Default)]
+pub struct Clean {
+    short: Table,
+    long: Table,
+}
 
 /// The values themselves, so that none is taken for another whatever their hashes.
 #[derive(Debug, Default)]
-pub struct Clean {
+struct Table {
     slots: Vec<Slot>,
+    bytes: Vec<u8>,
+    longest: usize,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Slot {
-    state: State,
-    len: u8,
-    bytes: [u8; LONGEST],
+    kind: u32,
+    len: u16,
 }
 
 /// Where a value is kept if it is clean.
@@ -33,44 +39,72 @@ pub struct Place(usize);
 impl Clean {
     /// Forgets all.
     pub fn clear(&mut self) {
-        self.slots.clear();
-        let none = Slot {
-            state: State::default(),
-            len: 0,
-            bytes: [0; LONGEST],
-        };
-        self.slots.resize(SLOTS, none);
+        self.short.clear(SHORT);
+        self.long.clear(LONG);
     }
 
-    /// Whether nothing matches this value, which concerns the rules of a state;
-    /// where that is not known, where to keep it. Nothing for long ones.
-    pub fn knows(&self, state: State, value: &[u8]) -> Result<(), Option<Place>> {
-        if value.len() > LONGEST {
+    /// Whether nothing is found in this value, by a kind of question, from 1; where
+    /// that is not known, where to keep it. Nothing for what is longer than is kept.
+    pub fn knows(&self, kind: u32, value: &[u8]) -> Result<(), Option<Place>> {
+        let Some(table) = self.table(value.len()) else {
             return Err(None);
-        }
-        let hash = FixedState::default().hash_one((state, value));
-        let place = usize::try_from(hash % SLOTS as u64).unwrap_or_default();
-        let known = self.slots.get(place).is_some_and(|slot| {
-            slot.state == state && slot.bytes.get(..usize::from(slot.len)) == Some(value)
-        });
-        if known {
+        };
+        let count = table.slots.len().max(1) as u64;
+        let hash = FixedState::default().hash_one((kind, value));
+        let place = usize::try_from(hash % count).unwrap_or_default();
+        if table.holds(place, kind, value) {
             Ok(())
         } else {
             Err(Some(Place(place)))
         }
     }
 
-    /// Keeps a value that nothing matches.
-    pub fn keep(&mut self, place: Place, state: State, value: &[u8]) {
-        let Some(slot) = self.slots.get_mut(place.0) else {
+    /// Keeps a value in which nothing was found.
+    pub fn keep(&mut self, place: Place, kind: u32, value: &[u8]) {
+        let table = if value.len() <= self.short.longest {
+            &mut self.short
+        } else {
+            &mut self.long
+        };
+        table.keep(place.0, kind, value);
+    }
+
+    fn table(&self, len: usize) -> Option<&Table> {
+        [&self.short, &self.long]
+            .into_iter()
+            .find(|table| len <= table.longest)
+    }
+}
+
+impl Table {
+    fn clear(&mut self, (count, longest): (usize, usize)) {
+        self.slots.clear();
+        self.slots.resize(count, Slot::default());
+        self.bytes.resize(count * longest, 0);
+        self.longest = longest;
+    }
+
+    fn holds(&self, place: usize, kind: u32, value: &[u8]) -> bool {
+        let at = place * self.longest;
+        self.slots.get(place).is_some_and(|slot| {
+            slot.kind == kind
+                && usize::from(slot.len) == value.len()
+                && self.bytes.get(at..at + value.len()) == Some(value)
+        })
+    }
+
+    fn keep(&mut self, place: usize, kind: u32, value: &[u8]) {
+        let at = place * self.longest;
+        let room = self.bytes.get_mut(at..at + value.len().min(self.longest));
+        let (Some(slot), Some(room)) = (self.slots.get_mut(place), room) else {
             return;
         };
-        if let (Some(room), Ok(len)) =
-            (slot.bytes.get_mut(..value.len()), u8::try_from(value.len()))
-        {
+        if let (true, Ok(len)) = (room.len() == value.len(), u16::try_from(value.len())) {
             room.copy_from_slice(value);
-            slot.len = len;
-            slot.state = state;
+            *slot = Slot { kind, len };
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -46,6 +46,12 @@ impl State {
     pub fn of_group(group: usize) -> Self {
         Self(u32::try_from(group).unwrap_or(u32::MAX))
     }
+
+    /// A number from 1 that no other has.
+    #[must_use]
+    pub fn kind(self) -> u32 {
+        self.0.saturating_add(1)
+    }
 }
 
 /// What is to be done.
