@@ -11,7 +11,7 @@
 //! See [`Config`].
 //!
 //! # Reasons
-//! [`REFUSED`], [`TOO_LONG`], [`TOO_MANY`], [`ANSWER_REFUSED`], and those of
+//! [`REFUSED`], [`TOO_LONG`], [`PACKED`], [`TOO_MANY`], [`ANSWER_REFUSED`], and those of
 //! [`lockgate_wire::content::reasons`] for what cannot be read.
 //!
 //! # Example
@@ -25,6 +25,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Version};
 use lockgate_waf::engine::{Engine, Inspection, Progress, RequestHead};
+use lockgate_wire::coding;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +49,10 @@ lockgate_wire::reasons! { "waf", Client:
     TOO_LONG = "waf-body-too-long", 413,
         "The body is longer than what is looked at.",
         "Send less, or raise `inspect_bytes` of the API's `waf`; with `longer: begin` what is longer is judged by its beginning.";
+
+    PACKED = "waf-body-packed", 415,
+        "The body has a content coding, and can be looked at only without.",
+        "Send it without Content-Encoding. The operator lets the gate unpack bodies with `inflate`.";
 
     TOO_MANY = "waf-too-many-values", 413,
         "The request has more values than are looked at.",
@@ -217,6 +222,12 @@ impl Waf {
     pub const fn answers(&self) -> bool {
         self.answers.is_some()
     }
+}
+
+/// Whether a body with these fields has a content coding.
+#[must_use]
+pub fn is_packed(headers: &HeaderMap) -> bool {
+    coding::codings(headers).map_or(true, |codings| !codings.is_empty())
 }
 
 /// What an inspection says of the request so far.

@@ -13,6 +13,7 @@ use lockgate_wire::headers::{remove_hop_by_hop, remove_look_alikes, strip_identi
 
 use crate::client::{Tunnel, Upload};
 use crate::exchange::Exchange;
+use crate::inspect::Calls;
 use crate::judge::Watcher;
 use crate::mirror::Kept;
 use crate::net::{BodyRefusal, ConnectionState};
@@ -34,6 +35,15 @@ pub use unpacking::Unpacking;
 /// Most that policies may hold back of one body, bytes; beyond it the request
 /// is refused. Precedent: Envoy's per-connection buffer limit is 1 MiB.
 pub const MAX_HELD: usize = 1024 * 1024;
+
+/// Bytes of a kept body that go on at once. What sends it copies that much, so
+/// that what is kept can be counted until it is sent.
+const PIECE: usize = 64 * 1024;
+
+/// The next bytes of what is kept.
+fn a_piece(left: &mut Bytes) -> Bytes {
+    left.split_to(left.len().min(PIECE))
+}
 
 /// A body that could not be passed on.
 #[derive(Debug)]
@@ -59,6 +69,8 @@ enum Source {
     Kept(Bytes),
     /// One of which these pieces, the last first, have passed before.
     Again(Vec<Bytes>, Option<Box<RequestBody>>),
+    /// One whose messages are looked at as they come.
+    Calls(Box<Calls>),
     /// One of which nothing is left but its trailers.
     Ended(Box<HeaderMap>),
 }
@@ -154,6 +166,14 @@ impl RequestBody {
         }
     }
 
+    /// One whose messages are looked at as they come.
+    #[must_use]
+    pub fn looked_at(calls: Calls) -> Self {
+        Self {
+            source: Source::Calls(Box::new(calls)),
+        }
+    }
+
     /// Takes its codings off as it arrives.
     #[must_use]
     pub fn unpacked(mut self, unpacking: Option<Box<Unpacking>>) -> Self {
@@ -186,7 +206,7 @@ impl RequestBody {
     pub fn is_empty(&self) -> bool {
         match &self.source {
             Source::Nothing => true,
-            Source::Arriving(_) | Source::Ended(_) => false,
+            Source::Arriving(_) | Source::Calls(_) | Source::Ended(_) => false,
             Source::Kept(bytes) => bytes.is_empty(),
             Source::Again(sent, left) => {
                 sent.is_empty() && left.as_ref().is_none_or(|left| left.is_empty())
@@ -212,14 +232,19 @@ impl Body for RequestBody {
                 Poll::Ready(Some(Ok(Frame::trailers(trailers))))
             }
             Source::Kept(bytes) => {
-                let bytes = std::mem::take(bytes);
-                Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+                let piece = a_piece(bytes);
+                Poll::Ready((!piece.is_empty()).then(|| Ok(Frame::data(piece))))
             }
             Source::Again(sent, left) => match (sent.pop(), left) {
-                (Some(piece), _) => Poll::Ready(Some(Ok(Frame::data(piece)))),
+                (Some(mut left), _) => {
+                    let piece = a_piece(&mut left);
+                    sent.extend((!left.is_empty()).then_some(left));
+                    Poll::Ready(Some(Ok(Frame::data(piece))))
+                }
                 (None, Some(left)) => Pin::new(left.as_mut()).poll_frame(cx),
                 (None, None) => Poll::Ready(None),
             },
+            Source::Calls(calls) => calls.poll(cx),
             Source::Arriving(arriving) => {
                 let polled = arriving.poll(cx);
                 arriving.show(&polled);
@@ -236,6 +261,7 @@ impl Body for RequestBody {
             Source::Again(sent, left) => {
                 sent.is_empty() && left.as_ref().is_none_or(|left| left.is_end_stream())
             }
+            Source::Calls(calls) => calls.is_over(),
             Source::Arriving(arriving) => arriving.is_over(),
         }
     }
@@ -245,7 +271,7 @@ impl Body for RequestBody {
             Source::Nothing => Some(0),
             Source::Kept(_) => self.kept_bytes(),
             // Its head was written with the length that it has.
-            Source::Again(..) | Source::Ended(_) => None,
+            Source::Again(..) | Source::Calls(_) | Source::Ended(_) => None,
             // A watcher may replace: what will be sent is not known.
             Source::Arriving(arriving) if arriving.may_change() => None,
             Source::Arriving(arriving) => arriving.upload.left(),

@@ -561,7 +561,7 @@ impl Engine {
 
 /// Shows the body to those who watch it.
 fn watch(judgement: &mut Judgement, api: &CompiledApi, body: &[u8]) {
-    judgement.watch_inspected(!body.is_empty());
+    judgement.watch_inspected(!body.is_empty(), true);
     let body = Bytes::copy_from_slice(body);
     for mut watcher in std::mem::take(&mut judgement.watchers) {
         let chunks = (0..body.len())

@@ -166,7 +166,7 @@ impl InProcess {
                     };
                     let comes = arrival.body;
                     self.judge(arrival, now_ms, &mut judgement);
-                    judgement.watch_inspected(comes);
+                    judgement.watch_inspected(comes, false);
                     head = Some(read);
                 }
                 Err(reason) => judgement.end = End::Refuse(reason.into()),

@@ -1,11 +1,16 @@
 //! Bodies that are looked at before they go on: all of what is looked at has
 //! arrived by then, so that an upstream never sees a part of what is refused.
 
+mod aside;
+mod calls;
+mod held;
+mod unpacked;
+
 use std::pin::Pin;
 use std::task::Poll;
 
 use bytes::Bytes;
-use http::header::{HeaderMap, HeaderValue, CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::{HeaderMap, HeaderValue, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use http_body::Body;
 use lockgate_policy::waf::{self, Longer};
 use lockgate_policy::{Denial, ReasonRef};
@@ -14,41 +19,43 @@ use lockgate_waf::engine::{AnswerHead, Progress};
 use crate::body::{Broken, RequestBody};
 use crate::exchange::Exchange;
 use crate::judge::Inspecting;
-use crate::memory::Charge;
 use crate::net::BodyRefusal;
 use crate::reasons;
 use crate::respond::Fields;
 use crate::snapshot::Policy;
 use crate::upstream::{Broke, Head, Link};
 
+pub use calls::Calls;
+use held::{held, joined};
+
+/// Seconds after which there may be room again: bodies are short.
+const RETRY_AFTER_S: u64 = 1;
+
 /// What has arrived of a body.
 #[derive(Default)]
 struct Gathered {
-    pieces: Vec<Bytes>,
-    bytes: u64,
+    bytes: Bytes,
     trailers: Option<HeaderMap>,
     /// Whether there is nothing more to come.
     whole: bool,
-    charge: Option<Charge>,
 }
 
 impl Gathered {
     /// The body, as it goes on; `left` is what has not arrived.
-    fn into_body(self, left: RequestBody) -> RequestBody {
+    fn into_body(mut self, left: RequestBody) -> RequestBody {
         if !self.whole {
-            return RequestBody::again(self.pieces, Some(left));
+            return RequestBody::again(self.pieces(), Some(left));
         }
-        if let Some(trailers) = self.trailers {
-            return RequestBody::again(self.pieces, Some(RequestBody::ended(trailers)));
+        if let Some(trailers) = self.trailers.take() {
+            return RequestBody::again(self.pieces(), Some(RequestBody::ended(trailers)));
         }
         // All of it is here, so that its length can be told.
-        let mut pieces = self.pieces;
-        let joined = match pieces.len() {
-            0 => Bytes::new(),
-            1 => pieces.remove(0),
-            _ => pieces.concat().into(),
-        };
-        RequestBody::kept(joined)
+        RequestBody::kept(self.bytes)
+    }
+
+    fn pieces(&mut self) -> Vec<Bytes> {
+        let bytes = std::mem::take(&mut self.bytes);
+        Vec::from_iter((!bytes.is_empty()).then_some(bytes))
     }
 }
 
@@ -69,12 +76,31 @@ async fn inspected(exchange: &mut Exchange, mut body: RequestBody) -> Result<Req
     let Some(mut inspecting) = exchange.judgement.inspecting.take() else {
         return Ok(body);
     };
-    let looked = look(exchange, &mut inspecting, &mut body).await;
+    if let Some(head) = inspecting.call.take() {
+        let calls = Calls::new(exchange, body, &mut inspecting, *head);
+        exchange.judgement.inspecting = Some(inspecting);
+        return Ok(RequestBody::looked_at(calls));
+    }
+    let arrived = arrive(exchange, &inspecting, &mut body).await;
     // The upstream's time begins once it is asked.
     exchange.state.upstream_until(0);
     let (step, enforced) = (inspecting.step, inspecting.enforced);
+    let (gathered, refused) = match arrived {
+        Ok(arrived) => arrived,
+        Err(broken) => {
+            exchange.judgement.inspecting = Some(inspecting);
+            return Err(broken);
+        }
+    };
+    let said = match refused {
+        Some(denial) => Err(denial),
+        None if !inspecting.inspection.wants_body() => Ok(()),
+        None => {
+            inspecting = aside::judge(inspecting, &gathered.bytes, gathered.whole).await;
+            waf::verdict(&inspecting.inspection)
+        }
+    };
     exchange.judgement.inspecting = Some(inspecting);
-    let (gathered, said) = looked?;
     if let Err(denial) = said {
         exchange.state.body.refused.replace(Some(BodyRefusal {
             step,
@@ -89,76 +115,59 @@ async fn inspected(exchange: &mut Exchange, mut body: RequestBody) -> Result<Req
     Ok(gathered.into_body(body))
 }
 
-async fn look(
+/// What arrives of a body, and why it cannot be judged.
+async fn arrive(
     exchange: &Exchange,
-    inspecting: &mut Inspecting,
+    inspecting: &Inspecting,
     body: &mut RequestBody,
-) -> Result<(Gathered, Result<(), Denial>), Broken> {
+) -> Result<(Gathered, Option<Denial>), Broken> {
     let (most, longer) = inspecting.bounds;
-    let inspection = &mut inspecting.inspection;
-    if body.is_end_stream() || !inspection.wants_body() {
-        return Ok((Gathered::default(), Ok(())));
+    if body.is_end_stream() || !inspecting.inspection.wants_body() {
+        return Ok((Gathered::default(), None));
     }
-    let gathered = gather(exchange, body, most).await?;
-    let gathered = match gathered {
-        Ok(gathered) => gathered,
-        Err(denial) => return Ok((Gathered::default(), Err(denial))),
-    };
-    if !gathered.whole && longer == Longer::Refuse {
-        return Ok((gathered, Err(Denial::new(&waf::TOO_LONG))));
-    }
-    let joined;
-    let bytes: &[u8] = match gathered.pieces.as_slice() {
-        [piece] => piece,
-        pieces => {
-            joined = pieces.concat();
-            &joined
-        }
-    };
-    while inspection.body(bytes, gathered.whole) == Progress::More {
-        tokio::task::yield_now().await;
-    }
-    while inspection.request_body() == Progress::More {
-        tokio::task::yield_now().await;
-    }
-    let said = waf::verdict(inspection);
-    Ok((gathered, said))
+    let (gathered, full) = gather(exchange, body, most).await?;
+    let too_long = !gathered.whole && longer == Longer::Refuse;
+    let too_long = too_long.then(|| Denial::new(&waf::TOO_LONG));
+    Ok((gathered, full.or(too_long)))
 }
 
-/// Reads the body, up to so many bytes or a piece more.
+/// Reads the body, up to so many bytes or a piece more, or to the end of the
+/// memory for it.
 async fn gather(
     exchange: &Exchange,
     body: &mut RequestBody,
     most: u64,
-) -> Result<Result<Gathered, Denial>, Broken> {
+) -> Result<(Gathered, Option<Denial>), Broken> {
     let budget = &exchange.worker().shared.memory.inspecting;
     let all = exchange.listener.limits.inspect_memory;
-    let mut gathered = Gathered {
-        charge: budget.take_for(exchange, 0, all),
-        ..Gathered::default()
-    };
+    let mut charge = budget.take_for(exchange, 0, all);
+    let mut gathered = Gathered::default();
+    let mut pieces = Vec::new();
+    let mut bytes = 0;
     while let Some(frame) = frame(body).await {
         match frame?.into_data() {
             Ok(piece) => {
-                gathered.bytes += piece.len() as u64;
-                gathered.pieces.push(piece);
+                bytes += piece.len();
+                pieces.push(piece);
             }
             Err(frame) => gathered.trailers = frame.into_trailers().ok(),
         }
-        let held = usize::try_from(gathered.bytes).unwrap_or(usize::MAX);
-        let charged = gathered
-            .charge
-            .as_mut()
-            .is_some_and(|charge| charge.grow_to(held));
-        if !charged {
-            return Ok(Err(Denial::new(&reasons::INSPECT_FULL)));
-        }
-        if gathered.bytes > most {
-            return Ok(Ok(gathered));
+        let charged = charge.as_mut().is_some_and(|charge| charge.grow_to(bytes));
+        if !charged || bytes as u64 > most {
+            gathered.bytes = held(joined(pieces, bytes), charge);
+            return Ok((gathered, (!charged).then(full)));
         }
     }
     gathered.whole = true;
-    Ok(Ok(gathered))
+    if bytes > 0 {
+        gathered.bytes = held(joined(pieces, bytes), charge);
+    }
+    Ok((gathered, None))
+}
+
+/// There is no memory to hold more.
+fn full() -> Denial {
+    Denial::new(&reasons::INSPECT_FULL).header(RETRY_AFTER, RETRY_AFTER_S.into())
 }
 
 async fn frame(body: &mut RequestBody) -> Option<Result<http_body::Frame<Bytes>, Broken>> {

@@ -44,9 +44,9 @@ mod shown;
 mod socket;
 
 pub use counted::{answer, Stores};
-pub use inspecting::Inspecting;
+pub use inspecting::{CallHead, Inspecting};
 pub use judgement::{End, Judgement, Watcher};
-pub use seen::Seen;
+pub use seen::{seen, Seen};
 
 /// Paths that are the gate's own on every host.
 pub(crate) const RESERVED: &str = "/.lockgate";

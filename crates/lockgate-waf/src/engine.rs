@@ -15,7 +15,7 @@ use crate::filter::Bits;
 use lockgate_wire::reason::ReasonRef;
 
 use crate::operators::Caches;
-use crate::rule::{Place, Rules};
+use crate::rule::{Place, Processor, Rules};
 
 mod body;
 mod build;
@@ -27,6 +27,7 @@ mod feed;
 mod finish;
 mod fold;
 mod kept;
+mod kinds;
 mod members;
 mod names;
 mod native;
@@ -191,6 +192,20 @@ impl Inspection {
     /// called again.
     pub fn body(&mut self, body: &[u8], whole: bool) -> Progress {
         body::read(&self.engine.program, &mut self.tx, body, whole)
+    }
+
+    /// Hands a message of a gRPC call over, unpacked and without what stands
+    /// before it, as [`Self::body`] does a body: each message is judged in an
+    /// inspection of its own.
+    pub fn message(&mut self, message: &[u8], whole: bool) -> Progress {
+        body::read_message(&self.engine.program, &mut self.tx, message, whole)
+    }
+
+    /// Says that the body is handed over without the base64 that its type tells of.
+    pub fn without_base64(&mut self) {
+        if self.tx.control.processor == Some(Processor::GrpcText) {
+            self.tx.control.processor = Some(Processor::Grpc);
+        }
     }
 
     /// Why the body cannot be judged as what it says it is, if it cannot: it is

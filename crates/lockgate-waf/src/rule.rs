@@ -496,4 +496,10 @@ pub enum Processor {
     Json,
     Xml,
     Raw,
+    GraphQl,
+    JsonLines,
+    JsonSequence,
+    Grpc,
+    GrpcText,
+    Message,
 }

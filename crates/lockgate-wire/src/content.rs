@@ -5,7 +5,7 @@
 //! | [`form`] | `application/x-www-form-urlencoded`, and queries |
 //! | [`cookies`] | `Cookie` |
 //! | [`json`] | JSON (RFC 8259) |
-//! | [`ndjson`] | JSON, a value to a line |
+//! | [`ndjson`] | JSON, a value to a line or to a record |
 //! | [`multipart`] | `multipart/form-data` (RFC 7578) |
 //! | [`xml`] | XML without a DTD |
 //! | [`graphql`] | GraphQL documents, alone or in JSON |
@@ -83,7 +83,9 @@ pub struct Flaw {
 }
 
 impl Flaw {
-    const fn new(reason: ReasonRef, at: usize) -> Self {
+    /// What is wrong, and at which byte.
+    #[must_use]
+    pub const fn new(reason: ReasonRef, at: usize) -> Self {
         Self { reason, at }
     }
 }

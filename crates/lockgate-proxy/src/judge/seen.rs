@@ -1,6 +1,8 @@
 //! What is told of a request that was looked at.
 
-use lockgate_waf::engine::{score, Detected, Matched};
+use std::sync::PoisonError;
+
+use lockgate_waf::engine::{score, Detected, Inspection, Matched};
 
 use super::Inspecting;
 use crate::events::{blotted, Finding, InspectedRecord, FOUND_MAX, FOUND_TEXT_MAX, TEXT_MAX};
@@ -14,6 +16,13 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// Has the worse of this and another.
+    pub fn worse_of(&mut self, other: Self) {
+        if self.found.is_empty() || other.score > self.score {
+            *self = other;
+        }
+    }
+
     /// As it is written down; nothing where nothing was found.
     #[must_use]
     pub fn record(&self) -> Option<InspectedRecord<'_>> {
@@ -30,22 +39,31 @@ impl Inspecting {
     /// else's to read.
     #[must_use]
     pub fn told(&self) -> Seen {
-        let inspection = &self.inspection;
-        let mut found: Vec<Finding> = inspection.matched().map(of_rule).collect();
-        found.extend(inspection.detected().map(of_detector));
-        if found.is_empty() {
-            return Seen::default();
+        let mut told = seen(&self.inspection);
+        if let Some(messages) = &self.messages {
+            let mut messages = messages.lock().unwrap_or_else(PoisonError::into_inner);
+            told.worse_of(std::mem::take(&mut messages));
         }
-        // The last rules are those that add up.
-        if found.len() > FOUND_MAX {
-            found.drain(FOUND_MAX / 2..found.len() - FOUND_MAX / 2);
-        }
-        let (score, threshold) = inspection.score();
-        Seen {
-            score,
-            threshold,
-            found,
-        }
+        told
+    }
+}
+
+/// What is told of an inspection.
+pub fn seen(inspection: &Inspection) -> Seen {
+    let mut found: Vec<Finding> = inspection.matched().map(of_rule).collect();
+    found.extend(inspection.detected().map(of_detector));
+    if found.is_empty() {
+        return Seen::default();
+    }
+    // The last rules are those that add up.
+    if found.len() > FOUND_MAX {
+        found.drain(FOUND_MAX / 2..found.len() - FOUND_MAX / 2);
+    }
+    let (score, threshold) = inspection.score();
+    Seen {
+        score,
+        threshold,
+        found,
     }
 }
 

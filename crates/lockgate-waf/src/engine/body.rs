@@ -7,10 +7,15 @@ use crate::bytes::{Arena, Span};
 use crate::rule::{Collection, Processor};
 
 use super::feed::{self, number, part};
+use super::kinds;
 use super::members::{Base, Member, Members};
 use super::program::Program;
 use super::transaction::{Transaction, KEPT_BYTES};
 use super::{Progress, SLICE_BYTES};
+
+mod more;
+
+use more::More;
 
 /// Most parameters, parts and values of a request: ModSecurity reads 1,000,
 /// and what APIs send in bulk has more. What comes beyond is not judged, and
@@ -52,6 +57,9 @@ pub struct Reading {
     json: Option<json::Reader>,
     xml: Option<xml::Reader>,
     multipart: Option<Box<multipart::Reader>>,
+    more: More,
+    /// Whether what is read is a message of a call, and not the body.
+    message: bool,
     /// Text of a document of XML, all of it.
     text: Vec<u8>,
     began: bool,
@@ -74,6 +82,8 @@ impl Reading {
             xml.reset(KEPT_BYTES);
         }
         self.multipart = None;
+        self.more.clear();
+        self.message = false;
         self.text.clear();
         self.text.shrink_to(KEPT_BYTES);
         self.began = false;
@@ -270,6 +280,7 @@ pub(super) fn read(program: &Program, tx: &mut Transaction, body: &[u8], whole: 
         json,
         xml,
         multipart,
+        more,
         text,
         left,
         file_bytes,
@@ -292,8 +303,8 @@ pub(super) fn read(program: &Program, tx: &mut Transaction, body: &[u8], whole: 
         }
         Some(Processor::Json) => {
             let json = json.get_or_insert_with(|| json::Reader::new(json::Limits::default()));
-            let read = json.run(body, SLICE_BYTES, &mut filler);
-            *strict = json.strict();
+            let read = more.json(json, body, &mut filler);
+            *strict = json.strict().or(more.strict());
             read
         }
         Some(Processor::Xml) => {
@@ -310,6 +321,11 @@ pub(super) fn read(program: &Program, tx: &mut Transaction, body: &[u8], whole: 
             None => Ok(content::Progress::Done),
         },
         None | Some(Processor::Raw) => Ok(content::Progress::Done),
+        Some(other) => {
+            let read = more.run(other, body, &mut filler);
+            *strict = more.strict();
+            read
+        }
     };
     match read {
         Ok(content::Progress::More) => return Progress::More,
@@ -322,10 +338,24 @@ pub(super) fn read(program: &Program, tx: &mut Transaction, body: &[u8], whole: 
     Progress::Done
 }
 
+/// Reads a message of a call, as far as one slice goes.
+pub(super) fn read_message(
+    program: &Program,
+    tx: &mut Transaction,
+    message: &[u8],
+    whole: bool,
+) -> Progress {
+    tx.reading.message = true;
+    read(program, tx, message, whole)
+}
+
 fn start(program: &Program, tx: &mut Transaction, body: &[u8], whole: bool) {
     tx.reading.began = true;
     tx.reading.form.reset(KEPT_BYTES);
-    feed::name_processor(tx);
+    if tx.reading.message {
+        tx.control.processor = kinds::of_message(tx);
+    }
+    kinds::name_processor(tx);
     if tx.control.processor == Some(Processor::Multipart) {
         let kind = feed::header(tx, Base::RequestHeaders, b"content-type").unwrap_or_default();
         let reader = multipart::Reader::new(tx.arena.get(kind), multipart::Limits::default());

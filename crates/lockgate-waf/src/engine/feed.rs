@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 
 use crate::bytes::Span;
-use crate::rule::{Collection, Processor};
+use crate::rule::Collection;
 use crate::transform::Transformation;
 
 use super::chains;
+use super::kinds;
 use super::members::{Base, Member};
 use super::program::{Program, Values};
 use super::transaction::{Control, Position, Transaction, KEPT_BYTES};
@@ -77,9 +78,9 @@ pub(super) fn begin<'a>(
         field(tx, Base::RequestHeaders, name, value);
     }
     cookies(tx);
-    let processor = declared(tx);
+    let processor = kinds::declared(tx);
     tx.control.processor = processor;
-    name_processor(tx);
+    kinds::name_processor(tx);
     times(program, tx, head.now_ms);
     super::body::begin(program, tx);
     arguments_size(program, tx);
@@ -188,42 +189,6 @@ pub(super) fn header(tx: &Transaction, base: Base, name: &[u8]) -> Option<Span> 
     let members = tx.members.of(base).iter();
     let mut named = members.filter(|member| tx.arena.get(member.name).eq_ignore_ascii_case(name));
     named.next().map(|member| member.value)
-}
-
-/// How the body says that it is to be read.
-fn declared(tx: &Transaction) -> Option<Processor> {
-    let value = header(tx, Base::RequestHeaders, b"content-type")?;
-    let value = tx.arena.get(value);
-    let end = memchr::memchr2(b';', b',', value).unwrap_or(value.len());
-    let kind = value[..end].trim_ascii();
-    let is = |name: &[u8]| kind.eq_ignore_ascii_case(name);
-    let ends = |suffix: &[u8]| {
-        kind.len() > suffix.len() && kind[kind.len() - suffix.len()..].eq_ignore_ascii_case(suffix)
-    };
-    if is(b"application/x-www-form-urlencoded") {
-        Some(Processor::UrlEncoded)
-    } else if kind.len() >= 10 && kind[..10].eq_ignore_ascii_case(b"multipart/") {
-        Some(Processor::Multipart)
-    } else if is(b"application/json") || is(b"text/json") || ends(b"+json") {
-        Some(Processor::Json)
-    } else if is(b"application/xml") || is(b"text/xml") || ends(b"+xml") {
-        Some(Processor::Xml)
-    } else {
-        None
-    }
-}
-
-/// Says how the body is read.
-pub(super) fn name_processor(tx: &mut Transaction) {
-    let name: &[u8] = match tx.control.processor {
-        None | Some(Processor::Raw) => b"",
-        Some(Processor::UrlEncoded) => b"URLENCODED",
-        Some(Processor::Multipart) => b"MULTIPART",
-        Some(Processor::Json) => b"JSON",
-        Some(Processor::Xml) => b"XML",
-    };
-    let span = tx.arena.keep(name);
-    tx.members.set(Collection::ReqbodyProcessor, span);
 }
 
 fn cookies(tx: &mut Transaction) {

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod bodies;
 mod same;
 
 use std::sync::Arc;
@@ -63,7 +64,7 @@ fn both(text: &str) -> [Arc<Engine>; 2] {
     [with(text, &Options::default()), with(text, &plain)]
 }
 
-pub fn inspect(engine: &Arc<Engine>, asked: &Asked, now_ms: u64) -> Inspection {
+fn begun(engine: &Arc<Engine>, asked: &Asked, now_ms: u64) -> Inspection {
     let head = RequestHead {
         method: asked.method.as_bytes(),
         target: asked.target.as_bytes(),
@@ -79,6 +80,15 @@ pub fn inspect(engine: &Arc<Engine>, asked: &Asked, now_ms: u64) -> Inspection {
         headers.map(|(name, value)| (name.as_bytes(), value.as_bytes())),
     );
     while inspection.request_head() == Progress::More {}
+    inspection
+}
+
+fn inspect_head(engine: &Arc<Engine>, asked: &Asked) -> Inspection {
+    begun(engine, asked, 0)
+}
+
+pub fn inspect(engine: &Arc<Engine>, asked: &Asked, now_ms: u64) -> Inspection {
+    let mut inspection = begun(engine, asked, now_ms);
     while inspection.body(&asked.body, true) == Progress::More {}
     while inspection.request_body() == Progress::More {}
     inspection

@@ -1,6 +1,13 @@
-//! JSON values, one to a line: each is read as if it stood in an array around all.
+//! JSON values, one to a line, or one to a record (RFC 7464): each is read as if
+//! it stood in an array around all.
 
 use super::{json, Flaw, Progress, Sink};
+
+/// What ends a line.
+pub const LINE_END: u8 = b'\n';
+
+/// What each record of `application/json-seq` begins with (RFC 7464 section 2.1).
+pub const RECORD_BEGIN: u8 = 0x1e;
 
 /// Reads a JSON value from each line; lines of whitespace alone are passed over.
 #[derive(Debug)]
@@ -10,6 +17,8 @@ pub struct Reader {
     line: Option<usize>,
     next: usize,
     number: usize,
+    /// What stands between values.
+    between: u8,
 }
 
 impl Reader {
@@ -21,6 +30,7 @@ impl Reader {
             line: None,
             next: 0,
             number: 0,
+            between: LINE_END,
         }
     }
 
@@ -30,6 +40,11 @@ impl Reader {
         self.line = None;
         self.next = 0;
         self.number = 0;
+    }
+
+    /// Says what stands between values: [`LINE_END`] or [`RECORD_BEGIN`].
+    pub const fn split_at(&mut self, between: u8) {
+        self.between = between;
     }
 
     /// See [`json::Reader::strict`].
@@ -58,7 +73,7 @@ impl Reader {
                 if left == 0 {
                     return Ok(Progress::More);
                 }
-                let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+                let end = memchr::memchr(self.between, rest).unwrap_or(rest.len());
                 let start = self.next;
                 self.next += end + 1;
                 if rest[..end].trim_ascii().is_empty() {

@@ -125,6 +125,9 @@ reasons! {
     GRPC_MESSAGE = "grpc-not-protobuf", 400,
         "A gRPC message is not in the form of Protocol Buffers.",
         "Send messages in the binary form of Protocol Buffers, with their prefix each.";
+    GRPC_COMPRESSED = "grpc-compressed", 415,
+        "A gRPC message is compressed in a way that it cannot be looked at.",
+        "Send `grpc-encoding: gzip`, `deflate`, `br` or `zstd` with it, or do not compress. Over gRPC-Web that the gate only passes on, do not compress.";
     GRPC_TOO_MANY = "grpc-too-many-fields", 413,
         "The gRPC messages have too many fields.",
         "Send fewer values at once. The operator may raise the limit.";

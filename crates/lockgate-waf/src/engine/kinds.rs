@@ -1,0 +1,111 @@
+//! How bodies are read, by what they say they are.
+
+use lockgate_wire::grpc::{ContentType, Protocol};
+
+use crate::rule::{Collection, Processor};
+
+use super::feed;
+use super::members::Base;
+use super::transaction::Transaction;
+
+/// Types of JSON values, one to a line. No registry has them; these are in use.
+const LINES: &[&[u8]] = &[
+    b"application/x-ndjson",
+    b"application/ndjson",
+    b"application/jsonl",
+    b"application/x-jsonl",
+    b"application/jsonlines",
+    b"application/x-jsonlines",
+    b"application/stream+json",
+    b"application/x-json-stream",
+];
+
+/// How the body says that it is to be read.
+pub(super) fn declared(tx: &Transaction) -> Option<Processor> {
+    let value = feed::header(tx, Base::RequestHeaders, b"content-type")?;
+    let value = tx.arena.get(value);
+    let end = memchr::memchr2(b';', b',', value).unwrap_or(value.len());
+    let kind = value.get(..end).unwrap_or_default().trim_ascii();
+    let is = |name: &[u8]| kind.eq_ignore_ascii_case(name);
+    let starts = |prefix: &[u8]| {
+        let start = kind.get(..prefix.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    };
+    let ends = |suffix: &[u8]| {
+        let cut = kind.len().checked_sub(suffix.len()).filter(|cut| *cut > 0);
+        let end = cut.and_then(|cut| kind.get(cut..));
+        end.is_some_and(|end| end.eq_ignore_ascii_case(suffix))
+    };
+    if is(b"application/x-www-form-urlencoded") {
+        Some(Processor::UrlEncoded)
+    } else if starts(b"multipart/") {
+        Some(Processor::Multipart)
+    } else if LINES.iter().any(|name| is(name)) {
+        Some(Processor::JsonLines)
+    } else if is(b"application/json") || is(b"text/json") || (ends(b"+json") && !is_grpc(kind)) {
+        Some(Processor::Json)
+    } else if is(b"application/json-seq") || ends(b"+json-seq") {
+        Some(Processor::JsonSequence)
+    } else if is(b"application/xml") || is(b"text/xml") || ends(b"+xml") {
+        Some(Processor::Xml)
+    } else if is(b"application/graphql") {
+        Some(Processor::GraphQl)
+    } else {
+        call(kind)
+    }
+}
+
+fn parsed(kind: &[u8]) -> Option<ContentType<'_>> {
+    std::str::from_utf8(kind).ok().and_then(ContentType::parse)
+}
+
+fn is_grpc(kind: &[u8]) -> bool {
+    parsed(kind).is_some()
+}
+
+/// How the messages of a call are written; Protocol Buffers, where nothing is said.
+fn format<'a>(kind: &ContentType<'a>) -> &'a str {
+    let end = kind.suffix.find([';', ' ']).unwrap_or(kind.suffix.len());
+    kind.suffix.get(..end).unwrap_or_default()
+}
+
+/// A call's whole body; none where its messages are written in another way.
+fn call(kind: &[u8]) -> Option<Processor> {
+    let kind = parsed(kind)?;
+    let known = matches!(format(&kind), "" | "+proto");
+    known.then_some(match kind.protocol {
+        Protocol::WebText => Processor::GrpcText,
+        Protocol::Grpc | Protocol::Web => Processor::Grpc,
+    })
+}
+
+/// How one message of a call is read, without what stands before it.
+pub(super) fn of_message(tx: &Transaction) -> Option<Processor> {
+    let value = feed::header(tx, Base::RequestHeaders, b"content-type");
+    let kind = value.and_then(|value| parsed(tx.arena.get(value)));
+    match kind.as_ref().map(format) {
+        None | Some("" | "+proto") => Some(Processor::Message),
+        Some("+json") => Some(Processor::Json),
+        Some(_) => None,
+    }
+}
+
+/// Says how the body is read, to rules: as far as they have a name for it.
+pub(super) fn name_processor(tx: &mut Transaction) {
+    let name: &[u8] = match tx.control.processor {
+        None
+        | Some(
+            Processor::Raw
+            | Processor::GraphQl
+            | Processor::Grpc
+            | Processor::GrpcText
+            | Processor::Message,
+        ) => b"",
+        Some(Processor::UrlEncoded) => b"URLENCODED",
+        Some(Processor::Multipart) => b"MULTIPART",
+        Some(Processor::Json | Processor::JsonLines | Processor::JsonSequence) => b"JSON",
+        Some(Processor::Xml) => b"XML",
+    };
+    let span = tx.arena.keep(name);
+    tx.members.set(Collection::ReqbodyProcessor, span);
+}

@@ -1,0 +1,171 @@
+//! Bodies that rules have no name for: GraphQL, lines of JSON, messages of gRPC.
+
+use super::*;
+
+/// A message, or a field of one, that holds this text as field `number`.
+fn field(number: u8, text: &[u8]) -> Vec<u8> {
+    let mut out = vec![number << 3 | 2, u8::try_from(text.len()).unwrap()];
+    out.extend_from_slice(text);
+    out
+}
+
+fn framed(flag: u8, message: &[u8]) -> Vec<u8> {
+    let mut out = vec![flag, 0, 0, 0, u8::try_from(message.len()).unwrap()];
+    out.extend_from_slice(message);
+    out
+}
+
+fn posted(kind: &str, body: &[u8]) -> Asked {
+    let mut asked = post(kind, "");
+    asked.body = body.to_vec();
+    asked
+}
+
+fn unfit(asked: &Asked) -> Option<&'static str> {
+    let [engine, _] = both("SecAction \"id:1,phase:2,pass\"");
+    inspect(&engine, asked, 0)
+        .body_unfit()
+        .map(|reason| reason.code)
+}
+
+#[test]
+fn values_are_found_in_each() {
+    let document = "query Q($n: String = \"y\") { user(name: \"x y\") { id } }";
+    let in_json = r#"{"query": "{ user(name: \"x\\u0020y\") { id } }", "variables": {"n": "z"}}"#;
+    let call = [
+        framed(0, &field(1, b"a")),
+        framed(0, &field(2, &field(3, b"x y"))),
+    ];
+    let call = call.concat();
+    for (kind, body, target, value) in [
+        (
+            "application/graphql",
+            document,
+            "ARGS:graphql.user.name",
+            "x y",
+        ),
+        (
+            "application/graphql; charset=utf-8",
+            document,
+            "ARGS:graphql.n",
+            "y",
+        ),
+        ("application/json", in_json, "ARGS:graphql.user.name", "x y"),
+        ("application/json", in_json, "ARGS:json.variables.n", "z"),
+        (
+            "application/x-ndjson",
+            "{\"a\":1}\n{\"a\":\"x y\"}\n",
+            "ARGS:json.array_1.a",
+            "x y",
+        ),
+        (
+            "application/jsonl",
+            "{\"a\":1}\n{\"a\":\"x y\"}",
+            "ARGS:json.array_1.a",
+            "x y",
+        ),
+        ("application/x-ndjson", "1", "REQBODY_PROCESSOR", "JSON"),
+        (
+            "application/json-seq",
+            "\u{1e}{\"a\":1}\n\u{1e}{\"a\":\n\"x y\"}\n",
+            "ARGS:json.array_1.a",
+            "x y",
+        ),
+        (
+            "application/geo+json-seq",
+            "\u{1e}{\"a\":\"x y\"}\n",
+            "ARGS:json.array_0.a",
+            "x y",
+        ),
+        (
+            "application/grpc-web-text",
+            "AAAAAAUKA3ggeQ==",
+            "ARGS:grpc.1",
+            "x y",
+        ),
+    ] {
+        let rule = format!("SecRule {target} \"@streq {value}\" \"id:1,phase:2,log,pass\"");
+        assert_eq!(matched(&rule, &post(kind, body)), [1], "{kind} {target}");
+        assert_eq!(unfit(&post(kind, body)), None, "{kind}");
+    }
+    let rule = "SecRule ARGS:grpc.2.3 \"@streq x y\" \"id:1,phase:2,log,pass\"";
+    for kind in [
+        "application/grpc",
+        "application/grpc+proto",
+        "application/grpc-web",
+    ] {
+        assert_eq!(matched(rule, &posted(kind, &call)), [1], "{kind}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_told() {
+    let deep = format!("{}a{}", "{a".repeat(70), "}".repeat(70));
+    let deep_in_json = format!("{{\"query\": \"{deep}\"}}");
+    for (kind, body, code) in [
+        ("application/graphql", &b"{ user("[..], "graphql-syntax"),
+        ("application/graphql", deep.as_bytes(), "graphql-depth"),
+        ("application/json", deep_in_json.as_bytes(), "graphql-depth"),
+        ("application/x-ndjson", b"{}\n{\"a\":\n", "json-end"),
+        (
+            "application/x-ndjson",
+            b"{\"a\":1,\"a\":2}",
+            "json-duplicate-key",
+        ),
+        ("application/json-seq", b"\x1e{}\n\x1e{", "json-end"),
+        ("application/grpc", b"\0\0\0\0\x05abc", "grpc-not-protobuf"),
+        (
+            "application/grpc",
+            b"\0\0\0\0\x02\x0a\x09",
+            "grpc-not-protobuf",
+        ),
+        ("application/grpc", b"\x01\0\0\0\x01x", "grpc-compressed"),
+        ("application/grpc-web-text", b"AAAA*", "grpc-web-text"),
+    ] {
+        assert_eq!(unfit(&posted(kind, body)), Some(code), "{kind}");
+    }
+}
+
+#[test]
+fn a_query_that_is_no_graphql_is_a_text_like_others() {
+    for body in [
+        r#"{"query": "shoes {size 9"}"#,
+        r#"{"query": "{"}"#,
+        r#"{"query": ""}"#,
+        r#"{"query": {"match": {"a": "b"}}}"#,
+    ] {
+        assert_eq!(unfit(&post("application/json", body)), None, "{body}");
+    }
+    let many = format!("[{}]", vec![r#"{"query": "{a}"}"#; 500].join(","));
+    assert_eq!(unfit(&post("application/json", &many)), None);
+}
+
+#[test]
+fn a_message_of_a_call_is_read_by_itself() {
+    let rule = "SecRule ARGS \"@streq x y\" \"id:1,phase:2,log,pass\"";
+    let [engine, _] = both(rule);
+    for (kind, message) in [
+        ("application/grpc", field(1, b"x y")),
+        ("application/grpc-web-text+proto", field(1, b"x y")),
+        ("application/grpc+json", b"{\"a\": \"x y\"}".to_vec()),
+    ] {
+        let mut inspection = inspect_head(&engine, &post(kind, ""));
+        while inspection.message(&message, true) == Progress::More {}
+        while inspection.request_body() == Progress::More {}
+        assert_eq!(ids(&inspection), [1], "{kind}");
+        assert_eq!(inspection.body_unfit(), None);
+    }
+    let mut inspection = inspect_head(&engine, &post("application/grpc+json", ""));
+    while inspection.message(b"{", true) == Progress::More {}
+    assert_eq!(inspection.body_unfit().unwrap().code, "json-end");
+}
+
+#[test]
+fn rules_that_want_the_whole_body_have_it() {
+    let rule = "SecRule REQUEST_BODY \"@contains user\" \"id:1,phase:2,log,pass\"";
+    let forced =
+        format!("SecAction \"id:2,phase:1,nolog,pass,ctl:forceRequestBodyVariable=On\"\n{rule}");
+    let asked = post("application/graphql", "{ user }");
+    assert!(matched(rule, &asked).is_empty());
+    assert_eq!(matched(&forced, &asked), [1]);
+}
