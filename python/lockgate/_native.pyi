@@ -33,8 +33,10 @@ __all__ = [
     "read_certificate",
     "read_events",
     "read_key_set",
+    "read_rules",
     "reasons",
     "reserved_header",
+    "rule_language",
 ]
 
 __version__: Final[str]
@@ -116,6 +118,12 @@ def bundle_schema() -> str:
 def event_schema() -> str:
     """The JSON Schema of an event's JSON form."""
 
+def read_rules(rule_set: bytes) -> dict[str, Any]:
+    """What a rule set of a bundle says, given as its JSON: `rules`, `notices` and `errors`, one of these empty."""
+
+def rule_language() -> list[dict[str, Any]]:
+    """Every word of the rule language: its kind, its name, what it does, and whether it does so here."""
+
 def check_bundle(bundle: bytes) -> list[BundleProblem]:
     """Everything that is wrong with a bundle; an empty list if nothing is."""
 
@@ -180,6 +188,9 @@ class Engine:
     ) -> Self: ...
     def outline(self) -> list[dict[str, Any]]:
         """Give each API's routes and policies: what a request can meet."""
+
+    def guards(self, *, now_ms: int | None = None) -> list[dict[str, Any]]:
+        """Try each API's `waf` with attacks that it must refuse, and say which it let through, and why."""
 
     def evaluate(self, request: dict[str, Any], *, now_ms: int | None = None) -> dict[str, Any]:
         """Say what would become of a request, step by step."""

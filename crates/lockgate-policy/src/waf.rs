@@ -31,11 +31,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ConfigError, Denial, Waiver};
 
+mod canary;
 mod engines;
 mod exclude;
 mod rule_set;
 mod watched;
 
+pub use canary::{Canary, Fate, CANARIES};
 pub use rule_set::{read, RuleFile, RuleSet, Source};
 pub use watched::Watched;
 
@@ -130,6 +132,7 @@ pub struct Waf {
     inspect_bytes: u64,
     longer: Longer,
     answers: Option<Answered>,
+    lenient: canary::Lenient,
 }
 
 /// A request's head, with what rules want to know beside what policies see.
@@ -177,6 +180,7 @@ impl Waf {
             inspect_bytes: config.inspect_bytes,
             longer: config.longer,
             answers: config.answers.clone(),
+            lenient: canary::Lenient::of(config),
         })
     }
 

@@ -202,6 +202,7 @@ pub fn compile(
         websockets: steps.any(|step| takes_websockets(step) && step.mode != Mode::Off),
         credentials,
         unfit,
+        guards: Vec::new(),
         hash: hash.into(),
         sequence: bundle.sequence,
         sources: bundle.sources,

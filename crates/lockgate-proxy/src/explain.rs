@@ -19,6 +19,7 @@ use crate::edits;
 use crate::facts::FactStore;
 use crate::gate::secret::resolve;
 use crate::gate::{hash, GateError};
+use crate::guards::{guards, Guard};
 use crate::head::{Head, Told};
 use crate::judge::{answer, Arrival, End, Judgement, Judging, Stores};
 use crate::metrics::Metrics;
@@ -302,6 +303,12 @@ impl Engine {
     pub fn with_plugins(mut self, plugins: Arc<Offline>) -> Self {
         self.plugins = Some(plugins);
         self
+    }
+
+    /// How well each API is guarded, at `now_ms`.
+    #[must_use]
+    pub fn guards(&self, now_ms: Option<u64>) -> Vec<Guard> {
+        guards(&self.snapshot, now_ms.unwrap_or_else(wall_ms))
     }
 
     pub(crate) const fn snapshot(&self) -> &Snapshot {

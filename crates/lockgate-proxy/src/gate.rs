@@ -27,6 +27,7 @@ use crate::compile::{compile, Surroundings};
 use crate::counters::Local;
 use crate::events::{EventLog, Options};
 use crate::facts::{FactError, FactStore};
+use crate::guards;
 use crate::http3;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
@@ -552,6 +553,7 @@ impl Gate {
         };
         let mut snapshot = compile(bundle, &hash, &around).map_err(GateError::Config)?;
         snapshot.unfit.append(&mut unfit.borrow_mut());
+        snapshot.guards = guards::guards(&snapshot, wall_ms());
         let pool = self.pool(snapshot.plugins.as_ref(), seen);
         snapshot.pool = pool.map_err(GateError::Config)?;
         let closed = self.closed.load(Ordering::Acquire) && !opens;
@@ -581,6 +583,10 @@ impl Gate {
             .collect();
         for words in &snapshot.unfit {
             system(&self.shared.log, "secret-unfit", words);
+        }
+        let (unguarded, _) = guards::told(&snapshot.guards);
+        for words in &unguarded {
+            system(&self.shared.log, "waf-passes-attacks", words);
         }
         self.shared.current.store(Some(Arc::new(snapshot)));
         self.shared.upstreams.prune();

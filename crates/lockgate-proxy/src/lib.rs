@@ -18,6 +18,7 @@ pub mod explain;
 pub mod facts;
 pub mod gate;
 pub mod grpc;
+pub mod guards;
 pub mod head;
 mod hops;
 pub mod http1;

@@ -30,6 +30,7 @@ use crate::bundle::{
     ClientCert, Duplicates, EventsConfig, FactsPolicy, Listener, ListenerLimits, PluginSet,
     Protocol, ProxyVersion, Timeouts, UnixSocket, WhenStale,
 };
+use crate::guards::Guard;
 use crate::metrics::{self, ApiMetrics, OperationMetrics};
 use crate::mirror::Mirror;
 use crate::net::{Each, Endpoint, NO_ADDRESS};
@@ -76,6 +77,8 @@ pub struct Snapshot {
     pub credentials: Vec<HeaderName>,
     /// Secrets that are missing or unfit, and what that closes, in words.
     pub unfit: Vec<String>,
+    /// What became of the attacks that each `waf` was tried with, where a gate serves by it.
+    pub guards: Vec<Guard>,
     /// Whether some API takes WebSockets.
     pub websockets: bool,
     /// Whether somebody asks what clients' programs look like.
@@ -113,6 +116,7 @@ impl Snapshot {
             problem_base: String::new(),
             credentials: Vec::new(),
             unfit: Vec::new(),
+            guards: Vec::new(),
             websockets: false,
             programs: false,
             plugins: None,

@@ -87,6 +87,12 @@ impl Engine {
         to_python(py, &self.engine.outline())
     }
 
+    #[pyo3(signature = (*, now_ms = None))]
+    fn guards<'py>(&self, py: Python<'py>, now_ms: Option<u64>) -> PyResult<Bound<'py, PyAny>> {
+        let guards = py.detach(|| self.engine.guards(now_ms));
+        to_python(py, &guards)
+    }
+
     #[pyo3(signature = (request, *, now_ms = None))]
     fn evaluate<'py>(
         &self,

@@ -8,6 +8,7 @@ mod gate;
 mod inprocess;
 mod keys;
 mod replay;
+mod rules;
 mod tls;
 
 use lockgate_wire::coding::{Coding, Levels, Packer};
@@ -154,6 +155,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(keys::mint_key, module)?)?;
     module.add_function(wrap_pyfunction!(keys::key_digest, module)?)?;
     module.add_function(wrap_pyfunction!(keys::read_key_set, module)?)?;
+    module.add_function(wrap_pyfunction!(rules::read_rules, module)?)?;
+    module.add_function(wrap_pyfunction!(rules::rule_language, module)?)?;
     module.add_function(wrap_pyfunction!(tls::read_certificate, module)?)?;
     module.add_function(wrap_pyfunction!(tls::check_client_trust, module)?)?;
     module.add_function(wrap_pyfunction!(tls::client_refusal, module)?)?;

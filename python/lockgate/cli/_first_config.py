@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 PLAIN: Final = re.compile(r"[A-Za-z0-9/._~-]+")
 """What YAML takes as it stands."""
 
+WAF: Final = "    waf: {rules: native}         # what looks like an attack is refused; `lockgate waf status`\n"
+
 API: Final = "api"
 """The name of the one API that it writes, unless a document tells a better one."""
 
@@ -68,7 +70,7 @@ apis:
   {answers.name}:
     path: {_paths(answers.document)}
     upstream: {answers.name}
-{_openapi(answers.document)}{_who(answers)}"""
+{_openapi(answers.document)}{_who(answers)}{WAF}"""
 
 
 def _paths(document: Described | None) -> str:

@@ -59,6 +59,7 @@ def _lines(told: dict[str, Any]) -> list[str]:
         if stats.get("observed"):
             would = ", ".join(f"{policy} {number}" for policy, number in stats["observed"].items())
             lines.append(f"Observes   would have refused, were it enforced: {would}")
+        lines += [f"Lenient    {words}" for words in stats.get("lenient", ())]
         lines += [_cost(plugin) for plugin in stats.get("plugins", []) if plugin["calls"]]
     lines.append(f"Control    process {control['pid']}, version {control['version']}, up {control['uptime_s']} s")
     lines += _history(told["history"])
@@ -218,6 +219,7 @@ def _wrong(told: dict[str, Any]) -> list[str]:
     if last is not None and last["result"] == "refused":
         wrong.append(why_refused(last.get("errors", [])))
     wrong += unfit(told)
+    wrong += (told["gate"]["stats"] or {}).get("unguarded", [])
     upstreams = (told["gate"]["stats"] or {}).get("upstreams", [])
     down = [upstream["name"] for upstream in upstreams if not upstream["available"]]
     if down:

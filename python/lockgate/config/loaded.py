@@ -63,7 +63,7 @@ class Loaded:
     files: list[Path]
     """Every file whose change may change the configuration: to be watched."""
     patterns: list[str]
-    """Patterns of includes, absolute: a new file that matches one changes it too."""
+    """Patterns of includes and of files of rules, absolute: a new file that matches one changes it too."""
     lists: ListFiles
     documents: Documents
     """OpenAPI documents that APIs are held to."""
@@ -158,6 +158,7 @@ def load(
     native: bool = True,
     instead: Mapping[Path, bytes | None] | None = None,
     fence: Fence | None = None,
+    core: Path | None = None,
 ) -> Loaded:
     """Read and check a configuration.
 
@@ -165,12 +166,13 @@ def load(
     what only the core knows (which routes exclude each other), and imports no
     plugins, so that nothing comes of compiling where there are some. `instead` holds
     contents to be read in the place of what is on disk, by absolute path.
+    `core` is where the Core Rule Set is, in the place of the one that is installed.
     What is behind the `fence` is not read: it raises `OutsideError`.
     """
     reader = Reader.read(Path(path), os.environ if environment is None else environment, instead, fence)
     problems = reader.problems
     try:
-        loaded = _checked(reader, native=native)
+        loaded = _checked(reader, native=native, core=core)
     except OutsideError:
         raise
     except Exception as error:  # noqa: BLE001 -- Whatever breaks here is told of as any error is.
@@ -182,7 +184,7 @@ def load(
             problems.errors,
             problems.warnings,
             files=reader.watched,
-            patterns=reader.patterns,
+            patterns=[*reader.patterns, *reader.references.patterns],
             looked_at=reader.references.looked_at,
         )
     return loaded
@@ -198,7 +200,7 @@ def internal(problems: Problems, error: Exception) -> None:
     )
 
 
-def _checked(reader: Reader, *, native: bool) -> Loaded:
+def _checked(reader: Reader, *, native: bool, core: Path | None) -> Loaded:
     document = Document.read(reader.sections, reader.problems)
     lists = ListFiles(reader.problems, reader.references)
     lists.resolve(document)
@@ -209,7 +211,7 @@ def _checked(reader: Reader, *, native: bool) -> Loaded:
     managed = tls.check(document, reader.references)
     check(document, apis, lists.read, reader.references)
     secrets.check(document, reader.references)
-    rule_sets = RuleSets(reader.problems, reader.references)
+    rule_sets = RuleSets(reader.problems, reader.references, core)
     rule_sets.resolve(document, apis)
     plugins = load_plugins(document, apis) if native and reader.problems.leave_a_whole else None
     if plugins is not None:
@@ -218,7 +220,7 @@ def _checked(reader: Reader, *, native: bool) -> Loaded:
         document,
         apis,
         reader.watched,
-        reader.patterns,
+        [*reader.patterns, *reader.references.patterns],
         lists,
         documents,
         plugins,

@@ -53,6 +53,8 @@ class References:
     variables: list[str] = field(default_factory=list)
     secrets: list[str] = field(default_factory=list)
     """As the gate reads them."""
+    patterns: list[str] = field(default_factory=list)
+    """Patterns of files that were read, absolute: a new one that matches changes something too."""
     looked_at: list[Path] = field(default_factory=list)
     """Files that are not read, such as programs: whether they are there and can be run counts."""
     fence: Fence | None = None

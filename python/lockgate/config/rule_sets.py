@@ -33,6 +33,9 @@ ENTRIES: Final = (
     "core/plugins/*-after.conf",
 )
 
+WATCHED: Final = ("*.conf", "rules/*", "plugins/*")
+"""What a new file would match that is read."""
+
 Key = tuple[bool, tuple[Path, ...]]
 
 
@@ -42,6 +45,8 @@ class RuleSets:
 
     problems: Problems
     references: References
+    core: Path | None = None
+    """Where the Core Rule Set is instead, while another version of it is tried."""
     made: list[types.RuleSet] = field(default_factory=list)
     _known: dict[Key, int] = field(default_factory=dict)
     _of: dict[tuple[str | int, ...], int] = field(default_factory=dict)
@@ -90,6 +95,7 @@ class RuleSets:
     def _own(self, policy: Waf, file: int, document: Document, path: tuple[str | int, ...]) -> Iterator[Path]:
         for index, pattern in enumerate(policy.files):
             target = self.references.absolute(pattern, file)
+            self.references.patterns.append(str(target))
             found = sorted(target.parent.glob(target.name))
             if not found:
                 self.problems.add(
@@ -100,16 +106,17 @@ class RuleSets:
             yield from found
 
     def _core(self, document: Document, path: tuple[str | int, ...]) -> Iterator[types.RuleFile | None]:
-        folder = self.references.absolute(str(CORE), 0)
+        folder = self.core or self.references.absolute(str(CORE), 0)
         region = document.value_region(*path, "rules") if document.says(*path, "rules") else document.region(*path)
         self.references.looked_at.append(folder)
+        self.references.patterns += [str(folder / below) for below in WATCHED]
         rules = sorted(folder.glob("rules/*.conf"))
         if not rules:
             self.problems.add(
                 region,
                 "waf-core-missing",
                 f"the OWASP Core Rule Set is not in {self.references.say(folder)}",
-                hint="put its `rules` folder there, and `crs-setup.conf` beside it",
+                hint="`lockgate waf install` puts it there",
             )
             return
         for name in sorted(each for each in folder.rglob("*") if each.suffix in {".conf", ".data"} and each.is_file()):

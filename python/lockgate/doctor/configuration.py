@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Iterator
 from typing import Final
 
+from lockgate._native import Engine
 from lockgate.config import ConfigErrors, load
 from lockgate.doctor.result import Patient, Result, error, ok, warning
 
@@ -81,6 +83,26 @@ def waivers(patient: Patient) -> Iterator[Result]:
         )
     if not near:
         yield ok("waiver", f"{len(rows)} waivers, and none ends within {SOON_DAYS} days")
+
+
+def guards(patient: Patient) -> Iterator[Result]:
+    """Whether each `waf` that is enforced refuses attacks that it must refuse: the engine is asked."""
+    if patient.loaded is None or all(api.waf is None for api in patient.loaded.apis):
+        return
+    found = Engine(json.dumps(patient.loaded.compile(0, 0)).encode()).guards()
+    enforced = [each for each in found if each["enforced"]]
+    for guard in enforced:
+        for passed in guard["passed"]:
+            told = warning if passed["meant"] else error
+            name = guard["api"] if guard["route"] is None else f"{guard['api']}, route {guard['route']}"
+            yield told(
+                "waf",
+                f"the `waf` of {name} lets {passed['canary']} in the {passed['place']} through: {passed['why']}",
+                means="such an attack reaches the API",
+                advice="`lockgate waf status` shows which rules it has",
+            )
+    if not any(guard["passed"] for guard in enforced):
+        yield ok("waf", f"{len(enforced)} guards that are enforced refuse every attack that they were tried with")
 
 
 def _apis(number: int) -> str:

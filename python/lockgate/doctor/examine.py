@@ -26,6 +26,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     configuration.validity,
     configuration.secrets,
     configuration.waivers,
+    configuration.guards,
     certificates.certificates,
     ports.ports,
     reach.upstreams,

@@ -20,6 +20,7 @@ from typing import Any
 import structlog
 
 from lockgate import log as logs
+from lockgate.gate import guards
 from lockgate.gate.core import GateCore, Sockets
 from lockgate.gate.enrolment import enrolled
 from lockgate.gate.handover import Giving, HandOverError, say_serving, take
@@ -84,6 +85,7 @@ class Host:
     def loaded(self, _info: dict[str, Any]) -> None:
         """A bundle is live: tell the supervisor where the gate listens."""
         self._served, self._closed_until = True, None
+        guards.tell(self._gate.stats())
         if self._parent is not None:
             self._parent.report("ready", addresses=self._gate.addresses(), secure=self._gate.secure_listeners())
 

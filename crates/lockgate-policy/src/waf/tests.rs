@@ -170,3 +170,64 @@ fn answers_are_looked_at_by_their_type() {
     assert_eq!(policy.inspects_answer(Some(b"text/htmlx")), None);
     assert_eq!(policy.inspects_answer(None), None);
 }
+
+fn fates(config: &Config, rules: Option<&Source<'_>>) -> Vec<Fate> {
+    let policy = Waf::new(config, rules).unwrap();
+    let tried = CANARIES.iter().map(|canary| policy.try_canary(canary, 1));
+    tried.collect()
+}
+
+#[test]
+fn detectors_refuse_every_canary() {
+    assert_eq!(fates(&config(), None), vec![Fate::Refused; CANARIES.len()]);
+}
+
+#[test]
+fn a_canary_that_passes_is_told_as_what_lets_it() {
+    let high = Config {
+        threshold: 10_000,
+        ..config()
+    };
+    for fate in fates(&high, None) {
+        assert!(matches!(fate, Fate::Below { score, threshold: 10_000 } if score >= 5));
+    }
+    let excluded = fates(&excluding("sql-injection", None, u64::MAX), None);
+    let told = Fate::Excluded(vec!["sql-injection".into()]);
+    assert_eq!(
+        excluded,
+        [
+            told.clone(),
+            Fate::Refused,
+            Fate::Refused,
+            told,
+            Fate::Refused,
+            Fate::Refused
+        ]
+    );
+    // One that names another value explains nothing, and changes nothing.
+    let narrow = fates(&excluding("sql-injection", Some("query/q"), u64::MAX), None);
+    assert_eq!(narrow, vec![Fate::Refused; CANARIES.len()]);
+}
+
+#[test]
+fn a_canary_that_no_rule_finds_is_missed() {
+    let set = set(RULE);
+    let source = Source::new(&set);
+    let own = Config {
+        set: Some(0),
+        native: false,
+        ..config()
+    };
+    assert_eq!(
+        fates(&own, Some(&source)),
+        vec![Fate::Missed; CANARIES.len()]
+    );
+    let sampled = Config {
+        variables: BTreeMap::from([("sampling_percentage".into(), "10".into())]),
+        ..own
+    };
+    assert_eq!(
+        fates(&sampled, Some(&source)),
+        vec![Fate::Sampled("10".into()); CANARIES.len()]
+    );
+}

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::clock::wall_ms;
 use crate::counters::{CounterStats, Counters as _};
+use crate::guards;
 use crate::metrics::{head, line};
 use crate::plugins::Cost;
 use crate::snapshot::Snapshot;
@@ -51,6 +52,10 @@ pub struct Stats {
     pub plugins: Vec<Cost>,
     /// Secrets that are missing or unfit, and what that closes, in words.
     pub unfit: Vec<String>,
+    /// Where the policy `waf` lets attacks through that it was tried with, in words.
+    pub unguarded: Vec<String>,
+    /// Where it does so because the configuration wants it, in words.
+    pub lenient: Vec<String>,
     /// Certificates that listeners show now, whatever files hold.
     pub certificates: Vec<Shown>,
 }
@@ -109,6 +114,12 @@ fn shown(snapshot: &Snapshot, kept: &Kept, now_ms: u64) -> Vec<Shown> {
 pub(super) fn stats(shared: &Shared, kept: &Kept, workers: usize) -> Stats {
     let draining = shared.draining.load(Ordering::Acquire);
     let events = shared.log.counters();
+    let (unguarded, lenient) = shared
+        .current
+        .load()
+        .as_ref()
+        .map(|snapshot| guards::told(&snapshot.guards))
+        .unwrap_or_default();
     Stats {
         ready: !draining && shared.current.load().is_some(),
         draining,
@@ -137,6 +148,8 @@ pub(super) fn stats(shared: &Shared, kept: &Kept, workers: usize) -> Stats {
             .as_ref()
             .map(|snapshot| snapshot.unfit.clone())
             .unwrap_or_default(),
+        unguarded,
+        lenient,
         certificates: shared
             .current
             .load()

@@ -1,0 +1,160 @@
+//! Canaries: requests that are attacks beyond doubt, judged by the very engine
+//! that judges traffic. One that is let through says that the guard does not
+//! guard, or is told not to.
+
+use std::net::IpAddr;
+
+use http::header::{CONTENT_TYPE, HOST, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Version};
+use lockgate_waf::engine::Progress;
+
+use super::{verdict, Arrived, Config, Waf};
+
+/// An attack that is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Canary {
+    /// What it is: `sql-injection`.
+    pub name: &'static str,
+    /// Where it stands: `query` or `body`.
+    pub place: &'static str,
+    method: &'static str,
+    target: &'static str,
+    body: &'static [u8],
+}
+
+/// What is tried: three attacks that every rule set and every detector of worth
+/// knows, each in the query and in a JSON body.
+pub const CANARIES: [Canary; 6] = [
+    in_query(
+        "sql-injection",
+        "/?lockgate_canary=1%27%20UNION%20SELECT%20user%2Cpassword%20FROM%20users--%20-",
+    ),
+    in_query(
+        "xss",
+        "/?lockgate_canary=%3Cscript%3Ealert(document.cookie)%3C%2Fscript%3E",
+    ),
+    in_query(
+        "path-traversal",
+        "/?lockgate_canary=..%2F..%2F..%2F..%2Fetc%2Fpasswd",
+    ),
+    in_body(
+        "sql-injection",
+        br#"{"lockgate_canary":"1' UNION SELECT user,password FROM users-- -"}"#,
+    ),
+    in_body(
+        "xss",
+        br#"{"lockgate_canary":"<script>alert(document.cookie)</script>"}"#,
+    ),
+    in_body(
+        "path-traversal",
+        br#"{"lockgate_canary":"../../../../etc/passwd"}"#,
+    ),
+];
+
+const fn in_query(name: &'static str, target: &'static str) -> Canary {
+    Canary {
+        name,
+        place: "query",
+        method: "GET",
+        target,
+        body: b"",
+    }
+}
+
+const fn in_body(name: &'static str, body: &'static [u8]) -> Canary {
+    Canary {
+        name,
+        place: "body",
+        method: "POST",
+        target: "/",
+        body,
+    }
+}
+
+/// What became of a canary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// It was refused, as it must be.
+    Refused,
+    /// It was found, and scored less than what the configuration refuses from.
+    Below {
+        /// Its score.
+        score: u32,
+        /// What is refused from.
+        threshold: u32,
+    },
+    /// It was not found, and these exclusions hold for every value.
+    Excluded(Vec<String>),
+    /// It was not found, and of a hundred requests so many are looked at.
+    Sampled(String),
+    /// It was not found. Nothing in the configuration explains it.
+    Missed,
+}
+
+/// What of a configuration lets an attack through because somebody wants that.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Lenient {
+    everywhere: Vec<String>,
+    sampling: Option<String>,
+}
+
+impl Lenient {
+    pub(super) fn of(config: &Config) -> Self {
+        let wide = |at: &Option<String>| at.as_ref().is_none_or(|at| at.contains('*'));
+        let wide = config.exclude.iter().filter(|one| wide(&one.at));
+        let sampling = config.variables.get("sampling_percentage");
+        Self {
+            everywhere: wide.map(|one| one.rule.clone()).collect(),
+            sampling: sampling.filter(|share| *share != "100").cloned(),
+        }
+    }
+}
+
+impl Waf {
+    /// Tries one canary, as if it had arrived at `now_ms`.
+    #[must_use]
+    pub fn try_canary(&self, canary: &Canary, now_ms: u64) -> Fate {
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, HeaderValue::from_static("canary.example"));
+        headers.insert(USER_AGENT, HeaderValue::from_static("Mozilla/5.0"));
+        if !canary.body.is_empty() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        let mut inspection = self.begin(&Arrived {
+            method: canary.method,
+            target: canary.target,
+            version: Version::HTTP_11,
+            headers: &headers,
+            client: IpAddr::from([127, 0, 0, 1]),
+            port: 80,
+            id: "canary",
+            now_ms,
+        });
+        while inspection.request_head() == Progress::More {}
+        if verdict(&inspection).is_err() {
+            return Fate::Refused;
+        }
+        while inspection.body(canary.body, true) == Progress::More {}
+        while inspection.request_body() == Progress::More {}
+        if verdict(&inspection).is_err() {
+            return Fate::Refused;
+        }
+        let (score, threshold) = inspection.score();
+        if score > 0 && score < threshold {
+            return Fate::Below { score, threshold };
+        }
+        if !self.lenient.everywhere.is_empty() {
+            return Fate::Excluded(self.lenient.everywhere.clone());
+        }
+        match &self.lenient.sampling {
+            Some(share) => Fate::Sampled(share.clone()),
+            None => Fate::Missed,
+        }
+    }
+
+    /// How many rules there are, and how many of them the configuration leaves to run.
+    #[must_use]
+    pub fn rules(&self) -> (usize, usize) {
+        self.engine.rules()
+    }
+}
