@@ -148,6 +148,15 @@ def client_refusal(chain: bytes, trust: list[bytes], crl: list[bytes], *, certai
 def read_key_set(text: bytes) -> dict[str, Any]:
     """Say which keys of a published set (RFC 7517) a gate can use, and why not the others."""
 
+def waf_detectors() -> list[dict[str, Any]]:
+    """Say what detectors of attacks there are: `name`, `title`, `tag`, `score`."""
+
+def waf_rules(rule_set: bytes, ids: list[int]) -> list[dict[str, Any]]:
+    """Say what is known of rules of a rule set, which is JSON as a bundle has it."""
+
+def waf_leaves_alone(place: str, method: str, path: str, *, at: str | None = None, request: str | None = None) -> bool:
+    """Say whether an exclusion leaves alone what stands at a place that an event names."""
+
 def read_events(
     directory: str | PathLike[str],
     *,

@@ -101,6 +101,7 @@ def test_an_event_tells_what_was_found_and_not_what_was_sent(gate: Gate, auto: A
     assert event["waf"]["score"] >= event["waf"]["threshold"] == 5
     found = event["waf"]["found"][0]
     assert (found["rule"], found["at"], found["score"]) == ("sql-injection", "ARGS:id", 5)
+    assert (found["places"], found["counts"], event["waf"]["by"]) == (["query/id"], 1, "")
     assert "secretword" not in json.dumps(event)
     assert "'" in found["masked"]
     assert [verdict["outcome"] for verdict in event["verdicts"] if verdict["policy"] == "waf"] == ["observe-deny"]

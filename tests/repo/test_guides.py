@@ -129,7 +129,7 @@ class Terminal:
         """Keep the variables that the command has set, as a reader's shell does."""
         kept = self.folder / KEPT
         pairs = (pair.partition("=") for pair in kept.read_text(encoding="utf-8").split("\0") if pair)
-        self.memory |= {name: value for name, _, value in pairs if name.startswith("KEY")}
+        self.memory |= {name: value for name, _, value in pairs if name.startswith(("KEY", "ID"))}
         kept.unlink()
 
     def environment(self) -> Mapping[str, str]:

@@ -1,6 +1,7 @@
 //! Policies that look at bodies: state machines fed chunk by chunk.
 
 use bytes::Bytes;
+use lockgate_waf::engine::Inspection;
 
 use crate::Denial;
 
@@ -25,5 +26,10 @@ pub trait BodyMachine: Send {
     /// The body ended. `Hold` here means `Pass`: there is nothing left to wait for.
     fn on_end(&mut self) -> BodyVerdict {
         BodyVerdict::Pass
+    }
+
+    /// What it saw, where it looks for attacks.
+    fn inspection(&self) -> Option<&Inspection> {
+        None
     }
 }

@@ -47,7 +47,7 @@ pub const NAME: &str = "waf";
 lockgate_wire::reasons! { "waf", Client:
     REFUSED = "waf-refused", 403,
         "The request looks like an attack.",
-        "The event of this request's id says which rules and detectors found what, and where. If it was no attack, an `exclude` of the API's `waf` leaves that value alone.";
+        "`lockgate waf why ID`, with the request's id, says which rules and detectors found what, and where. If it was no attack, `lockgate waf exclude ID` leaves that value alone.";
     TOO_LONG = "waf-body-too-long", 413,
         "The body is longer than what is looked at.",
         "Send less, or raise `inspect_bytes` of the API's `waf`; with `longer: begin` what is longer is judged by its beginning.";
@@ -63,7 +63,7 @@ lockgate_wire::reasons! { "waf", Client:
   "waf", Upstream:
     ANSWER_REFUSED = "waf-answer-refused", 502,
         "The API's answer held what should not get out.",
-        "The event of this request's id says which rules found what: most often an error message, the source of a page or the listing of a folder. Mend the API.";
+        "`lockgate waf why ID`, with the request's id, says which rules found what: most often an error message, the source of a page or the listing of a folder. Mend the API.";
 }
 
 /// Most bytes of a body that can be looked at as one.
@@ -118,9 +118,12 @@ pub struct Answered {
 pub struct Exclude {
     /// A rule's id, a range such as `942100-942199`, a tag, or a detector's name.
     pub rule: String,
-    /// Which values: `query/NAME`, `body/NAME`, `header/NAME`, `cookie/NAME`,
-    /// `file`, `path`; all, if none.
+    /// Which values: `query/NAME`, `body` and a JSON pointer or a parameter's
+    /// name, `header/NAME`, `cookie/NAME`, `file/NAME`, `path`, `target`,
+    /// `answer`; all, if none.
     pub at: Option<String>,
+    /// Of which requests: a path, or a method and a path; of all, if none.
+    pub request: Option<String>,
     /// Who answers for it, and until when.
     pub waiver: Waiver,
 }
@@ -142,6 +145,8 @@ pub struct Arrived<'a> {
     pub method: &'a str,
     /// The target, as it arrived.
     pub target: &'a str,
+    /// The path, in the form that routes are found by.
+    pub path: &'a str,
     /// The version of HTTP.
     pub version: Version,
     /// Header fields, as they arrived.
@@ -190,6 +195,7 @@ impl Waf {
         let head = RequestHead {
             method: arrived.method.as_bytes(),
             target: arrived.target.as_bytes(),
+            path: arrived.path.as_bytes(),
             protocol: protocol(arrived.version),
             remote: SocketAddr::new(arrived.client, 0),
             server: SocketAddr::new(IpAddr::from([0, 0, 0, 0]), arrived.port),

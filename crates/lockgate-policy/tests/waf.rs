@@ -46,12 +46,14 @@ struct SaidOfGuard {
 struct SaidExclude {
     rule: String,
     at: Option<String>,
+    request: Option<String>,
 }
 
 fn config(said: SaidOfGuard) -> Config {
     let exclude = said.exclude.into_iter().map(|said| Exclude {
         rule: said.rule,
         at: said.at,
+        request: said.request,
         waiver: Waiver {
             owner: "team".into(),
             reason: "a test".into(),
@@ -84,6 +86,7 @@ fn verdict(policy: &Waf, case: &GuardedCase) -> Option<&'static str> {
     let mut inspection = policy.begin(&Arrived {
         method: "POST",
         target: case.target.as_deref().unwrap_or("/"),
+        path: "/",
         version: Version::HTTP_11,
         headers: &headers,
         client: std::net::IpAddr::from([127, 0, 0, 1]),

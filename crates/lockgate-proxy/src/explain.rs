@@ -21,7 +21,7 @@ use crate::gate::secret::resolve;
 use crate::gate::{hash, GateError};
 use crate::guards::{guards, Guard};
 use crate::head::{Head, Told};
-use crate::judge::{answer, Arrival, End, Judgement, Judging, Stores};
+use crate::judge::{answer, Arrival, End, Judgement, Judging, Seen, Stores};
 use crate::metrics::Metrics;
 use crate::net::NO_ADDRESS;
 use crate::pipeline;
@@ -82,6 +82,8 @@ pub struct Explanation {
     /// Where a redirect leads to.
     location: Option<String>,
     changes: Changes,
+    /// What looked for attacks, and found something.
+    waf: Option<Seen>,
     client: IpAddr,
     bundle: String,
 }
@@ -385,9 +387,12 @@ impl Engine {
             rewritten: false,
         };
         let api = judging.api();
+        let mut seen = None;
         if let (End::Forward, Some(api), Some(body)) = (&judgement.end, api, &question.body) {
-            watch(&mut judgement, api, body);
+            seen = watch(&mut judgement, api, body);
         }
+        let inspecting = judgement.inspecting.as_ref();
+        let seen = seen.or_else(|| inspecting.map(|inspecting| inspecting.told()));
         let rewritten = judgement.rewritten.is_some();
         let upstream = judgement
             .upstream
@@ -447,6 +452,7 @@ impl Engine {
                 }),
             location: location(&judgement.end),
             changes: api.map_or_else(Changes::default, |api| Changes::of(api, &judgement, now_ms)),
+            waf: seen.filter(Seen::found_any),
             client: judgement.client,
             bundle: self.snapshot.hash.to_string(),
         }
@@ -471,6 +477,7 @@ impl Engine {
             upstream: None,
             location: None,
             changes: Changes::default(),
+            waf: None,
             client: question.peer,
             bundle: self.snapshot.hash.to_string(),
         }
@@ -566,8 +573,9 @@ impl Engine {
     }
 }
 
-/// Shows the body to those who watch it.
-fn watch(judgement: &mut Judgement, api: &CompiledApi, body: &[u8]) {
+/// Shows the body to those who watch it; what looked for attacks tells what it found.
+fn watch(judgement: &mut Judgement, api: &CompiledApi, body: &[u8]) -> Option<Seen> {
+    let mut seen = None;
     judgement.watch_inspected(!body.is_empty(), true);
     let body = Bytes::copy_from_slice(body);
     for mut watcher in std::mem::take(&mut judgement.watchers) {
@@ -577,6 +585,9 @@ fn watch(judgement: &mut Judgement, api: &CompiledApi, body: &[u8]) {
         let machine = &mut watcher.machine;
         let mut verdicts: Vec<BodyVerdict> = chunks.map(|chunk| machine.on_chunk(&chunk)).collect();
         verdicts.push(machine.on_end());
+        if let Some(inspection) = machine.inspection() {
+            seen = Some(Seen::of(inspection));
+        }
         let refused = verdicts.into_iter().find_map(|verdict| match verdict {
             BodyVerdict::Deny(denial) => Some(denial),
             _ => None,
@@ -593,9 +604,10 @@ fn watch(judgement: &mut Judgement, api: &CompiledApi, body: &[u8]) {
         if watcher.enforced {
             judgement.decided = api.steps.get(watcher.step).map(|step| step.span);
             judgement.end = End::Refuse(denial);
-            return;
+            return seen;
         }
     }
+    seen
 }
 
 /// When a policy, or this part of it, runs.

@@ -10,6 +10,7 @@ mod keys;
 mod replay;
 mod rules;
 mod tls;
+mod waf;
 
 use lockgate_wire::coding::{Coding, Levels, Packer};
 use mimalloc::MiMalloc;
@@ -157,6 +158,9 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(keys::read_key_set, module)?)?;
     module.add_function(wrap_pyfunction!(rules::read_rules, module)?)?;
     module.add_function(wrap_pyfunction!(rules::rule_language, module)?)?;
+    module.add_function(wrap_pyfunction!(waf::waf_detectors, module)?)?;
+    module.add_function(wrap_pyfunction!(waf::waf_rules, module)?)?;
+    module.add_function(wrap_pyfunction!(waf::waf_leaves_alone, module)?)?;
     module.add_function(wrap_pyfunction!(tls::read_certificate, module)?)?;
     module.add_function(wrap_pyfunction!(tls::check_client_trust, module)?)?;
     module.add_function(wrap_pyfunction!(tls::client_refusal, module)?)?;

@@ -32,8 +32,10 @@ mod members;
 mod names;
 mod native;
 mod pattern;
+mod place;
 mod program;
 mod run;
+mod scores;
 mod sieve;
 mod spelling;
 mod template;
@@ -42,10 +44,12 @@ mod transaction;
 mod write;
 
 pub use build::{Detectors, Exclusion, Options, Preset};
-pub use except::{At, Part};
+pub use except::{At, BadPlace, On, Part};
 pub use feed::{AnswerHead, RequestHead};
 pub use native::{score, Exclusion as NativeExclusion};
+pub use place::fitting;
 pub use told::{Detected, Match, Matched, Refusal};
+pub use transaction::Added;
 
 use kept::Kept;
 use program::Program;
@@ -299,6 +303,12 @@ impl Inspection {
             return (answer, of("outbound_anomaly_score_threshold"));
         }
         (request, of("inbound_anomaly_score_threshold"))
+    }
+
+    /// Up to which level of paranoia what rules add counts, where they count by levels.
+    #[must_use]
+    pub fn paranoia(&self) -> Option<u8> {
+        u8::try_from(self.variable("blocking_paranoia_level")?).ok()
     }
 
     /// What a variable of `TX` holds as a number; `None` where it is not there.

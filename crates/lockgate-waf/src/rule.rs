@@ -3,6 +3,8 @@
 //! [`crate::seclang`] makes these values of files; [`crate::compile`] makes of
 //! them what runs.
 
+pub mod words;
+
 use std::net::IpAddr;
 
 use crate::bytes::ByteSet;

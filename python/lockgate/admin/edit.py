@@ -202,7 +202,7 @@ class Editor:
         try:
             await asyncio.to_thread(self._keep_before, held)
             for path, content in instead.items():
-                await asyncio.to_thread(_replace, path, content)
+                await asyncio.to_thread(put_in_place, path, content)
         except OSError as error:
             await asyncio.to_thread(_restore, held)
             raise EditError("config-file-unwritable", f"The files cannot be written: {error.strerror}.") from error
@@ -288,10 +288,10 @@ def _etag(content: bytes | str) -> str:
 def _restore(held: Mapping[Path, bytes | None]) -> None:
     for path, content in held.items():
         with suppress(OSError):
-            _replace(path, content)
+            put_in_place(path, content)
 
 
-def _replace(path: Path, content: bytes | None) -> None:
+def put_in_place(path: Path, content: bytes | None) -> None:
     """Put the new content in the file's place at once, with the mode that the file had."""
     if content is None:
         path.unlink(missing_ok=True)

@@ -217,6 +217,7 @@ def of_event(event: dict[str, Any], bundle: str | None, faults: Sequence[str] = 
         "identity": None if key is None and owner is None else {"credential": key, "owner": owner},
         "upstream": None if event.get("target") is None else _asked_upstream(event),
         "location": None,
+        "waf": event.get("waf"),
         "took_us": event["took_us"],
         "upstream_us": event.get("upstream_us"),
         "other_methods": None,

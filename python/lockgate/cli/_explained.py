@@ -34,8 +34,20 @@ def show(explained: dict[str, Any], *, console: Console | None = None) -> None:
         console.print()
         console.print(_steps(explained["steps"]))
     console.print()
+    for line in _inspected(explained):
+        console.print(line)
     for line in _end(explained):
         console.print(line)
+
+
+def _inspected(explained: dict[str, Any]) -> list[str]:
+    """What looked for attacks and found something."""
+    if explained.get("waf") is None:
+        return []
+    from lockgate.cli._waf_shown import lines
+    from lockgate.rehearsal.waf.found import Inspected
+
+    return [*lines(Inspected.read(explained["waf"])), ""]
 
 
 def _head(explained: dict[str, Any]) -> list[str]:

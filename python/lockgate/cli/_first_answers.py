@@ -56,6 +56,14 @@ def answers(given: Given, *, ask: bool) -> Answers:
     return Answers(upstream=target, public=exception if given.public else None, insecure=None if safe else exception)
 
 
+def waived(owner: str | None, reason: str | None, until: str | None, *, ask: bool) -> Waived:
+    """Who answers for an exception, why, and until when; by default for 90 days."""
+    given = Given(upstream=None, owner=owner, reason=reason, until=until, public=False, insecure=False)
+    if not ask and until is None:
+        given.until = (dt.datetime.now(dt.UTC).date() + dt.timedelta(days=90)).isoformat()
+    return _exception(given, ask=ask)
+
+
 def _exception(given: Given, *, ask: bool) -> Waived:
     if ask:
         given.owner = given.owner or _asked("Who answers for it?", user(), _plain_text)

@@ -1,4 +1,4 @@
-"""`lockgate waf`: the rules that look for attacks: have them, see what is there."""
+"""`lockgate waf`: the rules that look for attacks: have them, see what they found, and what to leave alone."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ import typer
 
 from lockgate.cli._report import Json, leave
 from lockgate.cli._state import CONFIG
+from lockgate.cli._waf_exclude import exclude
+from lockgate.cli._waf_why import why
 
 app = typer.Typer(
-    help="Install the rules of the policy `waf`, and see which there are.\n\nExample: lockgate waf status",
+    help="Install the rules of the policy `waf`, see why a request was refused, and leave alone what was no attack."
+    "\n\nExample: lockgate waf why REQUEST_ID",
     no_args_is_help=True,
 )
+app.command()(why)
+app.command()(exclude)
 
 ConfigFile = Annotated[
     Path, typer.Option("--config", "-c", metavar="FILE", help="The configuration; the rules lie beside it.")

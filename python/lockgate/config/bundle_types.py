@@ -359,7 +359,9 @@ class Exclude(TypedDict):
     """Rules or detectors that leave out some values."""
 
     at: str | None
-    """Which values: `query/NAME`, `body/NAME`, `header/NAME`, `cookie/NAME`, `file`, `path`; all, if none."""
+    """Which values: `query/NAME`, `body` and a JSON pointer or a parameter's name, `header/NAME`, `cookie/NAME`, `file/NAME`, `path`, `target`, `answer`; all, if none."""
+    request: str | None
+    """Of which requests: a path, or a method and a path; of all, if none."""
     rule: str
     """A rule's id, a range such as `942100-942199`, a tag, or a detector's name."""
     waiver: Waiver

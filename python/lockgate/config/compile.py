@@ -314,6 +314,7 @@ class Compiler:
             {
                 "rule": one.rule,
                 "at": one.at,
+                "request": one.request,
                 "waiver": self._waiver(one.waiver, (*placed.path, "exclude", index)),
             }
             for index, one in enumerate(placed.policy.exclude)

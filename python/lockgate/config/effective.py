@@ -137,6 +137,7 @@ def waivers(document: Document, apis: list[EffectiveApi]) -> Iterator[PlacedWaiv
     for api in apis:
         if api.api.public is not None:
             yield PlacedWaiver(f"apis.{api.name}.public", api.api.public, ("apis", api.name, "public"))
+        yield from _left_alone(api)
         for placed in api.policies:
             path = placed.waiver_path
             if placed.policy.waiver is not None and path is not None and path[0] == "apis":
@@ -148,9 +149,23 @@ def _default_waivers(document: Document) -> Iterator[PlacedWaiver]:
         policy: Policy | None = getattr(document.defaults, room)
         if policy is not None and policy.waiver is not None:
             yield PlacedWaiver(f"defaults.{room}", policy.waiver, ("defaults", room, "waiver"))
+        if isinstance(policy, Waf):
+            yield from _exclusions(policy, "defaults.waf", ("defaults", "waf"))
     for index, limit in enumerate(document.defaults.limits):
         if limit.waiver is not None:
             yield PlacedWaiver(f"defaults.limits.{limit.name}", limit.waiver, ("defaults", "limits", index, "waiver"))
+
+
+def _left_alone(api: EffectiveApi) -> Iterator[PlacedWaiver]:
+    """What the API's own `waf` leaves alone; that of `defaults` is told once."""
+    own = api.api.waf
+    if own is not None:
+        yield from _exclusions(own, f"apis.{api.name}.waf", ("apis", api.name, "waf"))
+
+
+def _exclusions(waf: Waf, name: str, path: Path) -> Iterator[PlacedWaiver]:
+    for index, one in enumerate(waf.exclude):
+        yield PlacedWaiver(f"{name}.exclude[{index}]", one.waiver, (*path, "exclude", index))
 
 
 def region(document: Document, placed: Placed[Policy]) -> Region:

@@ -42,7 +42,7 @@ def splice(text: str, path: tuple[str, ...], value: str | None) -> str:
         if value is None and found is not None and len(section.value) == 1:
             return _put(text, path[0], (key, section), "{}", indent=0)
         return _put(text, path[1], found, value, indent=indent)
-    end = _end(text, section)
+    end = end_of(text, section)
     return _appended(text[:end], indent, path[1], value) + text[end:]
 
 
@@ -59,10 +59,33 @@ def value_of(text: str, path: tuple[str, ...]) -> str | None:
         return None
     if in_braces:  # What follows on the line is its neighbours'.
         return text[node.start_mark.index : node.end_mark.index] + "\n"
-    lines = text[_line_start(text, node.start_mark.index) : _end(text, node)]
+    lines = text[_line_start(text, node.start_mark.index) : end_of(text, node)]
     if isinstance(node, yaml.CollectionNode) and not node.flow_style:
         return "".join(line[node.start_mark.column :] if line.strip() else line for line in lines.splitlines(True))
-    return text[node.start_mark.index : _end(text, node)].rstrip("\n") + "\n"
+    return text[node.start_mark.index : end_of(text, node)].rstrip("\n") + "\n"
+
+
+def end_of(text: str, node: yaml.Node) -> int:
+    """Where the entry ends: behind its last line.
+
+    A block's end mark stands at what comes after it; empty lines and comments between the two are left to that.
+    """
+    if not isinstance(node, yaml.CollectionNode) or node.flow_style:
+        newline = text.find("\n", node.end_mark.index)
+        block_scalar = node.end_mark.column == 0 and node.end_mark.index > node.start_mark.index
+        if block_scalar:
+            return node.end_mark.index
+        return len(text) if newline < 0 else newline + 1
+    if not node.value:
+        return len(text)
+    last = node.value[-1]
+    if isinstance(last, tuple) and last[1].start_mark.index < last[0].end_mark.index:
+        # An alias: what it stands for is written before.
+        newline = text.find("\n", last[0].end_mark.index)
+        return len(text) if newline < 0 else newline + 1
+    if not isinstance(last, tuple) and last.start_mark.index < node.start_mark.index:
+        raise SpliceError("a list ends with an alias (`- *name`): where that is written cannot be told")
+    return end_of(text, last[1] if isinstance(last, tuple) else last)
 
 
 def _mapping(text: str) -> yaml.MappingNode:
@@ -93,7 +116,7 @@ def _put(
             raise SpliceError(f"there is no {name}")
         return _appended(text, indent, name, value)
     key, node = where
-    begin, end = _line_start(text, key.start_mark.index), _end(text, node)
+    begin, end = _line_start(text, key.start_mark.index), end_of(text, node)
     if text[begin : key.start_mark.index].strip():
         raise SpliceError(f"`{name}` does not begin a line: change the section around it")
     return text[:begin] + ("" if value is None else _entry(indent, name, value)) + text[end:]
@@ -123,20 +146,3 @@ def _indented(value: str, by: int) -> str:
 
 def _line_start(text: str, index: int) -> int:
     return text.rfind("\n", 0, index) + 1
-
-
-def _end(text: str, node: yaml.Node) -> int:
-    """Where the entry ends: behind its last line.
-
-    A block's end mark stands at what comes after it; empty lines and comments between the two are left to that.
-    """
-    if not isinstance(node, yaml.CollectionNode) or node.flow_style:
-        newline = text.find("\n", node.end_mark.index)
-        block_scalar = node.end_mark.column == 0 and node.end_mark.index > node.start_mark.index
-        if block_scalar:
-            return node.end_mark.index
-        return len(text) if newline < 0 else newline + 1
-    if not node.value:
-        return len(text)
-    last = node.value[-1]
-    return _end(text, last[1] if isinstance(last, tuple) else last)

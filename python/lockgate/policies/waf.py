@@ -81,10 +81,17 @@ class WafExclusion(Settings):
     )
     at: Text | None = Field(
         default=None,
-        description="Which values: `query/NAME`, `body/NAME`, `header/NAME`, `cookie/NAME`, `file` or `path`. The name "
-        "of a JSON value is its way with dots, behind `json`; `*` stands for one step of it, and `**` for any number. "
-        "Left out, all values.",
-        examples=["body/json.items.*.note", "query/q"],
+        description="Which values: `query/NAME`, `body/NAME`, `header/NAME`, `cookie/NAME`, `file/NAME`, `path`, "
+        "`target` (path and query as one) or `answer`. Behind `body` stands a parameter's name, or a JSON pointer: "
+        "`body/items/0/note`. `*` stands for anything within a name or an array's number, and `**` for any number of "
+        "steps; `~0`, `~1` and `~2` are a `~`, a `/` and a `*` in a name. Left out, all values.",
+        examples=["body/items/*/note", "query/q"],
+    )
+    request: Text | None = Field(
+        default=None,
+        description="Of which requests: a path, or a method and a path, as the gate routes it; `*` stands for one "
+        "step of it or a part of one, `**` for any number of steps. Left out, all requests of the API.",
+        examples=["POST /shop/notes", "/shop/notes/*"],
     )
     owner: Text = Field(description="Who answers for it.", examples=["shop-team"])
     reason: Text = Field(description="Why it is needed.", examples=["free text"])
@@ -155,7 +162,7 @@ class Waf(Policy):
             [
                 {
                     "rule": "942100",
-                    "at": "body/json.note",
+                    "at": "body/note",
                     "owner": "shop-team",
                     "reason": "free text",
                     "until": "2027-01-01",

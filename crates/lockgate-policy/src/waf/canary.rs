@@ -100,8 +100,11 @@ pub(super) struct Lenient {
 
 impl Lenient {
     pub(super) fn of(config: &Config) -> Self {
-        let wide = |at: &Option<String>| at.as_ref().is_none_or(|at| at.contains('*'));
-        let wide = config.exclude.iter().filter(|one| wide(&one.at));
+        let wide = |said: &Option<String>| said.as_ref().is_none_or(|said| said.contains('*'));
+        let wide = config
+            .exclude
+            .iter()
+            .filter(|one| wide(&one.at) && wide(&one.request));
         let sampling = config.variables.get("sampling_percentage");
         Self {
             everywhere: wide.map(|one| one.rule.clone()).collect(),
@@ -123,6 +126,7 @@ impl Waf {
         let mut inspection = self.begin(&Arrived {
             method: canary.method,
             target: canary.target,
+            path: canary.target.split('?').next().unwrap_or_default(),
             version: Version::HTTP_11,
             headers: &headers,
             client: IpAddr::from([127, 0, 0, 1]),

@@ -1,7 +1,7 @@
 //! Exceptions, as the configuration says them.
 
 use lockgate_waf::detect;
-use lockgate_waf::engine::{At, Exclusion, NativeExclusion, Part};
+use lockgate_waf::engine::{At, BadPlace, Exclusion, NativeExclusion, On};
 use lockgate_waf::rule::{Item, Rules, Which};
 
 use super::Exclude;
@@ -16,6 +16,12 @@ pub struct Excluded {
     pub detectors: Vec<NativeExclusion>,
 }
 
+/// Which values, and of which requests.
+struct Places {
+    at: Option<At>,
+    on: Option<On>,
+}
+
 impl Excluded {
     /// Reads them.
     ///
@@ -24,16 +30,18 @@ impl Excluded {
     pub fn new(exclude: &[Exclude], rules: Option<&Rules>) -> Result<Self, ConfigError> {
         let mut excluded = Self::default();
         for (number, exclude) in exclude.iter().enumerate() {
-            let at = exclude
-                .at
-                .as_deref()
-                .map(place)
-                .transpose()
-                .map_err(|told| {
-                    let pointer = format!("/exclude/{number}/at");
-                    ConfigError::new("waf-exclude-place", pointer, told).at(exclude.waiver.span)
-                })?;
-            excluded.add(exclude, at, rules).map_err(|told| {
+            let bad = |field: &str, bad: BadPlace| {
+                let pointer = format!("/exclude/{number}/{field}");
+                let told = bad.to_string();
+                ConfigError::new("waf-exclude-place", pointer, told).at(exclude.waiver.span)
+            };
+            let at = exclude.at.as_deref().map(At::read).transpose();
+            let on = exclude.request.as_deref().map(On::read).transpose();
+            let places = Places {
+                at: at.map_err(|told| bad("at", told))?,
+                on: on.map_err(|told| bad("request", told))?,
+            };
+            excluded.add(exclude, places, rules).map_err(|told| {
                 let pointer = format!("/exclude/{number}/rule");
                 ConfigError::new("waf-exclude-rule", pointer, told).at(exclude.waiver.span)
             })?;
@@ -44,7 +52,7 @@ impl Excluded {
     fn add(
         &mut self,
         exclude: &Exclude,
-        at: Option<At>,
+        Places { at, on }: Places,
         rules: Option<&Rules>,
     ) -> Result<(), String> {
         let name = exclude.rule.as_str();
@@ -53,6 +61,7 @@ impl Excluded {
             self.detectors.push(NativeExclusion {
                 detector: Some(name.into()),
                 at,
+                on,
                 until_ms,
             });
             return Ok(());
@@ -87,6 +96,7 @@ impl Excluded {
         self.rules.push(Exclusion {
             rules: which,
             at,
+            on,
             until_ms,
         });
         Ok(())
@@ -99,33 +109,4 @@ fn ids(text: &str) -> Option<(u64, u64)> {
         Some((from, to)) => Some((from.parse().ok()?, to.parse().ok()?)),
         None => text.parse().ok().map(|id| (id, id)),
     }
-}
-
-/// `body/items.*.note`, `query/q`, `path`.
-fn place(text: &str) -> Result<At, String> {
-    let (part, name) = match text.split_once('/') {
-        Some((part, name)) => (part, Some(name)),
-        None => (text, None),
-    };
-    let part = match part {
-        "query" => Part::Query,
-        "body" => Part::Body,
-        "header" => Part::Header,
-        "cookie" => Part::Cookie,
-        "path" => Part::Path,
-        "file" => Part::File,
-        _ => {
-            return Err(format!(
-                "`{part}` is no part of a request; take `query/NAME`, `body/NAME`, `header/NAME`, `cookie/NAME`, `file` or `path`"
-            ))
-        }
-    };
-    let name = name.filter(|name| !name.is_empty());
-    if name.is_some() && part == Part::Path {
-        return Err("the path has no names; take `path`".into());
-    }
-    Ok(At {
-        part,
-        name: name.map(|name| name.to_ascii_lowercase().into_bytes().into()),
-    })
 }

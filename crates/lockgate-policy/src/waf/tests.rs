@@ -35,6 +35,7 @@ fn excluding(rule: &str, at: Option<&str>, until_ms: u64) -> Config {
         exclude: vec![Exclude {
             rule: rule.into(),
             at: at.map(Into::into),
+            request: None,
             waiver: Waiver {
                 owner: "team".into(),
                 reason: "a test".into(),
@@ -54,6 +55,7 @@ fn refuses(policy: &Waf, target: &str, now_ms: u64) -> bool {
     let mut inspection = policy.begin(&Arrived {
         method: "GET",
         target,
+        path: target.split('?').next().unwrap_or_default(),
         version: Version::HTTP_11,
         headers: &headers,
         client: IpAddr::from([127, 0, 0, 1]),

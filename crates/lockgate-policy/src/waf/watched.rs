@@ -62,4 +62,8 @@ impl BodyMachine for Watched {
         }
         self.judge(true)
     }
+
+    fn inspection(&self) -> Option<&Inspection> {
+        Some(&self.inspection)
+    }
 }

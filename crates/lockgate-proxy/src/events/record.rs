@@ -8,6 +8,8 @@
 
 use std::net::IpAddr;
 
+use serde::Serialize;
+
 use super::cbor::key;
 use super::compact::Compact;
 use super::schema::{Outcome, EVENT_VERSION};
@@ -24,13 +26,16 @@ pub const VERDICTS_MAX: usize = 32;
 /// verdicts with two texts each, and room for keys and numbers.
 pub const RECORD_MAX: usize = PATH_MAX
     + (24 + 2 * VERDICTS_MAX) * (TEXT_MAX + 4)
-    + FOUND_MAX * (2 * TEXT_MAX + 2 * FOUND_TEXT_MAX + 24)
+    + FOUND_MAX * (3 * TEXT_MAX + 2 * FOUND_TEXT_MAX + 3 * PLACES_MAX + 40)
     + 1024;
 /// Most findings kept of one request: those of the whole Core Rule Set on the
 /// worst of its own cases are fewer.
 pub const FOUND_MAX: usize = 48;
 /// Longest name of a rule or a detector, and longest masked value, bytes.
 pub const FOUND_TEXT_MAX: usize = 96;
+
+/// Most places that one finding tells; together they are no longer than one text.
+pub const PLACES_MAX: usize = 8;
 
 /// A request and what became of it; each field as in
 /// [`Exchange`](super::Exchange).
@@ -117,11 +122,15 @@ pub struct InspectedRecord<'a> {
     pub threshold: u32,
     /// What was found, in order.
     pub found: &'a [Finding],
+    /// The rule that refused it by itself, or added the scores up.
+    pub by: Option<&'a str>,
+    /// How much more was found than is told.
+    pub left_out: u32,
 }
 
 /// What one rule or detector found. Few requests have any, so that these own
 /// what they hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// The rule's id, or the detector's name.
     pub rule: String,
@@ -131,8 +140,14 @@ pub struct Finding {
     pub message: String,
     /// What was found, letters and digits masked.
     pub masked: String,
-    /// What it adds to the score.
+    /// What it adds to the score of its level.
     pub score: u32,
+    /// Where, as exclusions say it.
+    pub places: Vec<String>,
+    /// Its level of paranoia, where it adds to that level's score.
+    pub level: u8,
+    /// Whether that level counts.
+    pub counts: bool,
 }
 
 /// A place in a configuration file.
@@ -331,26 +346,38 @@ impl AccessRecord<'_> {
 
 impl Finding {
     fn size(&self) -> usize {
-        const EACH: usize = 24;
-        self.rule.len() + self.at.len() + self.message.len() + self.masked.len() + EACH
+        const EACH: usize = 40;
+        let places: usize = self.places.iter().map(|place| place.len() + 3).sum();
+        self.rule.len() + self.at.len() + self.message.len() + self.masked.len() + places + EACH
     }
 }
 
 impl InspectedRecord<'_> {
     fn encode(&self, c: &mut Compact<'_>) {
-        c.array(3);
+        c.array(5);
         c.number(self.score.into());
         c.number(self.threshold.into());
         let kept = &self.found[..self.found.len().min(FOUND_MAX)];
         c.array(kept.len());
         for found in kept {
-            c.array(5);
+            c.array(8);
             c.text(&found.rule, FOUND_TEXT_MAX);
             c.text(&found.at, TEXT_MAX);
             c.text(&found.message, TEXT_MAX);
             c.text(&found.masked, FOUND_TEXT_MAX);
             c.number(found.score.into());
+            let places = &found.places[..found.places.len().min(PLACES_MAX)];
+            c.array(places.len());
+            let mut left = TEXT_MAX;
+            for place in places {
+                c.text(place, left);
+                left = left.saturating_sub(place.len());
+            }
+            c.number(found.level.into());
+            c.number(found.counts.into());
         }
+        c.text(self.by.unwrap_or_default(), FOUND_TEXT_MAX);
+        c.number(self.left_out.into());
     }
 }
 

@@ -301,6 +301,17 @@ pub struct Inspected {
     /// What was found, in order.
     #[n(2)]
     pub found: Vec<Found>,
+    /// The id of the rule that refused it, or added the scores up and did; empty
+    /// where our own detectors' score did, and where nothing was refused.
+    #[n(3)]
+    #[cbor(default)]
+    #[serde(default)]
+    pub by: String,
+    /// How much more was found than is told.
+    #[n(4)]
+    #[cbor(default)]
+    #[serde(default)]
+    pub left_out: u32,
 }
 
 /// What one rule or detector found.
@@ -309,7 +320,7 @@ pub struct Found {
     /// The rule's id, or the detector's name.
     #[n(0)]
     pub rule: String,
-    /// Where, as rules write it: `ARGS:q`.
+    /// In what, as rules write it: `ARGS:q`.
     #[n(1)]
     pub at: String,
     /// What it is about.
@@ -318,9 +329,24 @@ pub struct Found {
     /// What was found, letters and digits masked.
     #[n(3)]
     pub masked: String,
-    /// What it adds to the score.
+    /// What it adds to the score of its level of paranoia.
     #[n(4)]
     pub score: u32,
+    /// Where, as an exclusion's `at` says it: `query/q`.
+    #[n(5)]
+    #[cbor(default)]
+    #[serde(default)]
+    pub places: Vec<String>,
+    /// Its level of paranoia; 0 for what adds to no level.
+    #[n(6)]
+    #[cbor(default)]
+    #[serde(default)]
+    pub level: u8,
+    /// 1 where what it adds counts, 0 where its level is above `paranoia`.
+    #[n(7)]
+    #[cbor(default)]
+    #[serde(default)]
+    pub counts: u8,
 }
 
 /// A place in a configuration file.

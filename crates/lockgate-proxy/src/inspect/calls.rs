@@ -20,7 +20,7 @@ use super::full;
 use super::unpacked::{unpacked, Unpacked};
 use crate::body::{Broken, RequestBody};
 use crate::exchange::Exchange;
-use crate::judge::{seen, CallHead, Inspecting, Seen};
+use crate::judge::{CallHead, Inspecting, Seen};
 use crate::memory::Charge;
 use crate::net::{BodyRefusal, ConnectionState};
 
@@ -240,7 +240,7 @@ impl Calls {
             return Ok(None);
         };
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.worse_of(seen(&looked.inspection));
+        told.worse_of(Seen::of(&looked.inspection));
         drop(told);
         if let Err(denial) = waf::verdict(&looked.inspection) {
             self.refuse(denial)?;

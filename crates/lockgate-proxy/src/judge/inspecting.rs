@@ -42,6 +42,7 @@ pub struct CallHead {
     policy: Waf,
     method: Method,
     target: String,
+    path: String,
     version: Version,
     headers: HeaderMap,
     client: IpAddr,
@@ -57,6 +58,7 @@ impl CallHead {
         self.policy.begin(&Arrived {
             method: self.method.as_str(),
             target: &self.target,
+            path: &self.path,
             version: self.version,
             headers: &self.headers,
             client: self.client,
@@ -115,6 +117,7 @@ impl Judging<'_, '_, '_> {
         let mut inspection = policy.begin(&Arrived {
             method: self.arrival.method.as_str(),
             target: self.arrival.target,
+            path: &self.path,
             version: self.arrival.version,
             headers: self.arrival.headers,
             client: self.judgement.client,
@@ -164,6 +167,7 @@ impl Judging<'_, '_, '_> {
             policy: policy.clone(),
             method: arrival.method.clone(),
             target: arrival.target.to_owned(),
+            path: self.path.to_string(),
             version: arrival.version,
             headers: arrival.headers.clone(),
             client: self.judgement.client,

@@ -1,18 +1,24 @@
 //! What is told of a request that was looked at.
 
+use std::borrow::Cow;
 use std::sync::PoisonError;
 
-use lockgate_waf::engine::{score, Detected, Inspection, Matched};
+use lockgate_waf::engine::{fitting, score, Detected, Inspection, Matched};
+use serde::Serialize;
 
 use super::Inspecting;
-use crate::events::{blotted, Finding, InspectedRecord, FOUND_MAX, FOUND_TEXT_MAX, TEXT_MAX};
+use crate::events::{
+    blotted, Finding, InspectedRecord, FOUND_MAX, FOUND_TEXT_MAX, PLACES_MAX, TEXT_MAX,
+};
 
 /// What is told of an inspection that found something.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Seen {
     score: u32,
     threshold: u32,
     found: Vec<Finding>,
+    by: String,
+    left_out: u32,
 }
 
 impl Seen {
@@ -30,16 +36,50 @@ impl Seen {
             score: self.score,
             threshold: self.threshold,
             found: &self.found,
+            by: Some(&self.by),
+            left_out: self.left_out,
         })
+    }
+
+    /// Whether anything was found.
+    #[must_use]
+    pub fn found_any(&self) -> bool {
+        !self.found.is_empty()
+    }
+
+    /// What is told of an inspection. Values are masked: what was sent to an API
+    /// is nobody else's to read.
+    #[must_use]
+    pub fn of(inspection: &Inspection) -> Self {
+        let paranoia = inspection.paranoia();
+        let matched = inspection.matched();
+        let mut found: Vec<Finding> = matched.map(|matched| of_rule(matched, paranoia)).collect();
+        found.extend(inspection.detected().map(|found| of_detector(&found)));
+        if found.is_empty() {
+            return Self::default();
+        }
+        // The last rules are those that add up.
+        let left_out = found.len().saturating_sub(FOUND_MAX);
+        if left_out > 0 {
+            found.drain(FOUND_MAX / 2..FOUND_MAX / 2 + left_out);
+        }
+        let (score, threshold) = inspection.score();
+        let by = inspection.refusal().and_then(|refusal| refusal.rule);
+        Self {
+            score,
+            threshold,
+            found,
+            by: by.map(|rule| rule.to_string()).unwrap_or_default(),
+            left_out: u32::try_from(left_out).unwrap_or(u32::MAX),
+        }
     }
 }
 
 impl Inspecting {
-    /// What is told of it. Values are masked: what was sent to an API is nobody
-    /// else's to read.
+    /// What is told of it.
     #[must_use]
     pub fn told(&self) -> Seen {
-        let mut told = seen(&self.inspection);
+        let mut told = Seen::of(&self.inspection);
         if let Some(messages) = &self.messages {
             let mut messages = messages.lock().unwrap_or_else(PoisonError::into_inner);
             told.worse_of(std::mem::take(&mut messages));
@@ -48,26 +88,8 @@ impl Inspecting {
     }
 }
 
-/// What is told of an inspection.
-pub fn seen(inspection: &Inspection) -> Seen {
-    let mut found: Vec<Finding> = inspection.matched().map(of_rule).collect();
-    found.extend(inspection.detected().map(of_detector));
-    if found.is_empty() {
-        return Seen::default();
-    }
-    // The last rules are those that add up.
-    if found.len() > FOUND_MAX {
-        found.drain(FOUND_MAX / 2..found.len() - FOUND_MAX / 2);
-    }
-    let (score, threshold) = inspection.score();
-    Seen {
-        score,
-        threshold,
-        found,
-    }
-}
-
-fn of_rule(matched: Matched<'_>) -> Finding {
+fn of_rule(matched: Matched<'_>, paranoia: Option<u8>) -> Finding {
+    let added = matched.added();
     let mut at = Vec::new();
     let mut masked = String::new();
     for subject in matched.subjects() {
@@ -86,11 +108,14 @@ fn of_rule(matched: Matched<'_>) -> Finding {
         at: printable(&at),
         message: printable(&matched.title()),
         masked,
-        score: matched.severity().map_or(0, score),
+        score: u32::try_from(added.score).unwrap_or(0),
+        places: places(matched.subjects().filter_map(|subject| subject.place())),
+        level: added.level,
+        counts: paranoia.is_none_or(|paranoia| added.level <= paranoia),
     }
 }
 
-fn of_detector(found: Detected<'_>) -> Finding {
+fn of_detector(found: &Detected<'_>) -> Finding {
     let mut at = found.collection.name().as_bytes().to_vec();
     if !found.member.is_empty() {
         at.push(b':');
@@ -102,7 +127,34 @@ fn of_detector(found: Detected<'_>) -> Finding {
         message: format!("{}: {}", found.title, found.what),
         masked: mask(found.bytes),
         score: score(found.severity),
+        places: places(found.place.clone().into_iter()),
+        level: 0,
+        counts: true,
     }
+}
+
+/// Where, each place once, and as many as one text has room for. A name that
+/// may hold a credential is any name.
+fn places(said: impl Iterator<Item = String>) -> Vec<String> {
+    let (mut told, mut left) = (Vec::<String>::new(), TEXT_MAX);
+    for place in said {
+        let place = fitting(place, TEXT_MAX);
+        let place = match blotted(place.as_bytes()) {
+            Cow::Borrowed(_) => place,
+            Cow::Owned(_) => {
+                let part = place.split('/').next().unwrap_or_default();
+                format!("{part}/**")
+            }
+        };
+        if place.len() > left || told.len() >= PLACES_MAX {
+            break;
+        }
+        if !told.contains(&place) {
+            left -= place.len();
+            told.push(place);
+        }
+    }
+    told
 }
 
 /// The shape of a value: each letter is `a`, each digit `0`, and what stands

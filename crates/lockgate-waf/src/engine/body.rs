@@ -8,7 +8,7 @@ use crate::rule::{Collection, Processor};
 
 use super::feed::{self, number, part};
 use super::kinds;
-use super::members::{Base, Member, Members};
+use super::members::{Base, Member, Members, Way};
 use super::program::Program;
 use super::transaction::{Transaction, KEPT_BYTES};
 use super::{Progress, SLICE_BYTES};
@@ -124,12 +124,13 @@ impl Filler<'_> {
         *self.left > 0
     }
 
-    fn push(&mut self, base: Base, name: &[u8], value: &[u8]) -> bool {
+    fn push(&mut self, base: Base, name: &[u8], value: &[u8], way: Way) -> bool {
         let name = self.arena.keep(name);
         let value = self.arena.keep(value);
         let member = Member {
             name,
             value,
+            way,
             ..Member::default()
         };
         self.members.push(base, member);
@@ -139,12 +140,25 @@ impl Filler<'_> {
 
 impl Sink for Filler<'_> {
     fn pair(&mut self, name: &[u8], value: &[u8]) -> bool {
-        self.push(self.base, name, value)
+        self.push(self.base, name, value, Way::Name)
+    }
+
+    fn leaf(&mut self, leaf: &json::Leaf<'_>) -> bool {
+        let way = if leaf.is_plain() {
+            Way::Json
+        } else {
+            let mut pointer = Vec::new();
+            leaf.pointer(&mut pointer);
+            Way::Pointer(self.arena.keep(&pointer))
+        };
+        self.push(self.base, leaf.name, leaf.value, way)
     }
 
     fn node(&mut self, node: &xml::Node<'_>) -> bool {
         match node.kind {
-            xml::Kind::Attribute => self.push(Base::XmlAttributes, node.path, node.value),
+            xml::Kind::Attribute => {
+                self.push(Base::XmlAttributes, node.path, node.value, Way::Path)
+            }
             xml::Kind::Text => {
                 self.text.extend_from_slice(node.value);
                 self.take()
@@ -154,7 +168,7 @@ impl Sink for Filler<'_> {
     }
 
     fn part_header(&mut self, part: &[u8], line: &[u8]) -> bool {
-        self.push(Base::PartHeaders, part, line)
+        self.push(Base::PartHeaders, part, line, Way::Name)
     }
 
     fn part(&mut self, part: &multipart::Part<'_>) -> bool {

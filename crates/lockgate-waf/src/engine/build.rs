@@ -9,13 +9,14 @@ use crate::operators::Compiled;
 use crate::rule::{self, Collection, Ctl, Disruptive, Item, Operator, Rules, Template, Which};
 
 use super::chains::Chains;
-use super::except::At;
+use super::except::{At, On};
 use super::kept::TIMEOUT_S;
 use super::names::{Held, Names};
 use super::native::{self, Native};
 use super::program::{
     Change, Effect, Exception, Link, Program, Rule, RuleIndex, Selector, Start, Target, Values,
 };
+use super::scores::Scores;
 use super::template::{Part, Text};
 use super::{fold, sieve, Unfit};
 use crate::filter::Bits;
@@ -44,6 +45,8 @@ pub struct Exclusion {
     pub rules: Which,
     /// Which values; all, where there is none.
     pub at: Option<At>,
+    /// Of which requests; of all, where there is none.
+    pub on: Option<On>,
     /// Until when, in milliseconds since the epoch.
     pub until_ms: u64,
 }
@@ -96,6 +99,7 @@ pub fn build(rules: &Rules, options: &Options) -> Result<Program, Unfit> {
         let number = builder.except(&exclusion.rules, None)?;
         if let Some(exception) = builder.exceptions.last_mut() {
             exception.until_ms = exclusion.until_ms;
+            exception.on.clone_from(&exclusion.on);
             if let Some(at) = &exclusion.at {
                 exception.values = Values::At(at.clone());
             }
@@ -123,7 +127,9 @@ pub fn build(rules: &Rules, options: &Options) -> Result<Program, Unfit> {
     }
     let timeout = rules.settings.collection_timeout_s.unwrap_or(TIMEOUT_S);
     let kept = Duration::from_secs(timeout.into());
+    let scores = Scores::new(&builder.names);
     let mut program = Program {
+        scores,
         always: phases.clone(),
         phases,
         names: builder.names,
@@ -390,6 +396,7 @@ impl Builder<'_> {
         self.exceptions.push(Exception {
             rules,
             values: target.map_err(unfit)?.map_or(Values::All, Values::Of),
+            on: None,
             until_ms: u64::MAX,
         });
         Ok(u32::try_from(self.exceptions.len() - 1).unwrap_or(u32::MAX))

@@ -16,6 +16,13 @@ impl Evaluation<'_> {
                 let old = self.tx.variables.get(*name);
                 let new = self.changed(old, change);
                 self.tx.variables.set(*name, new);
+                if let (Some(level), Change::Add(_)) = (self.program.scores.level(*name), change) {
+                    let arena = &self.tx.arena;
+                    let score = new.number(arena).saturating_sub(old.number(arena));
+                    let added = &mut self.tx.found.added;
+                    added.score = added.score.saturating_add(score);
+                    added.level = level;
+                }
             }
             Effect::SetNamed(collection, name, change) => self.set_named(*collection, name, change),
             Effect::Expire(collection, name, seconds) => {

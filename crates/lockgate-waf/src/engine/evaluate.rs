@@ -9,7 +9,7 @@ use super::kept::Kept;
 use super::members::{views, Base, Member, ValueId, View};
 use super::names::{Held, CAUGHT};
 use super::program::{Link, Program, Rule, RuleIndex, Selector, Target, Values};
-use super::transaction::{Subject, Transaction, MAX_MATCHED, MAX_SUBJECTS};
+use super::transaction::{Added, Subject, Transaction, MAX_MATCHED, MAX_SUBJECTS};
 use super::{chains, Desk, Engine};
 
 /// A rule being asked.
@@ -51,6 +51,7 @@ impl<'e> Evaluation<'e> {
         let found = &mut self.tx.found;
         found.now.clear();
         found.chained.clear();
+        found.added = Added::default();
         for (number, link) in rule.links.iter().enumerate() {
             let found = &mut self.tx.found;
             std::mem::swap(&mut found.now, &mut found.before);
@@ -89,7 +90,7 @@ impl<'e> Evaluation<'e> {
                 {
                     continue;
                 }
-                let subject = subject(target, member, pair.value.is_name());
+                let subject = subject(target, member, pair.value);
                 matched |= self.transform_and_ask(link, subject);
             }
         }
@@ -128,8 +129,11 @@ impl<'e> Evaluation<'e> {
     fn members(&mut self, link: &Link, target: &Target) -> bool {
         if let Some(value) = self.tx.members.single(target.collection) {
             let id = ValueId::single(target.collection as usize);
-            return !self.left_out(link, target, id, Span::default())
-                && self.transform_and_ask(link, plain(target, Span::default(), value));
+            return !self.left_out(link, target, id, Span::default()) && {
+                let subject = plain(target, Span::default(), value);
+                let id = Some(id);
+                self.transform_and_ask(link, Subject { id, ..subject })
+            };
         }
         let attributes = matches!(target.selector, Selector::Attributes);
         let mut matched = false;
@@ -141,7 +145,7 @@ impl<'e> Evaluation<'e> {
                     && self.selects(target, member.name)
                     && !self.left_out(link, target, id, member.name)
                 {
-                    matched |= self.transform_and_ask(link, subject(target, member, view.names));
+                    matched |= self.transform_and_ask(link, subject(target, member, id));
                 }
             }
         }
@@ -427,7 +431,7 @@ impl<'e> Evaluation<'e> {
                         && match &exception.values {
                             Values::All => false,
                             Values::Of(target) => left_out(target),
-                            Values::At(at) => at.means(id, self.tx.arena.get(name)),
+                            Values::At(at) => at.means(id, &self.tx.members, &self.tx.arena),
                         }
                 })
             })
@@ -480,14 +484,20 @@ fn plain(target: &Target, name: Span, value: Span) -> Subject {
         counted: target.counted,
         name,
         value,
+        id: None,
     }
 }
 
-fn subject(target: &Target, member: Member, names: bool) -> Subject {
+fn subject(target: &Target, member: Member, id: ValueId) -> Subject {
     Subject {
         collection: target.collection,
         counted: target.counted,
         name: member.name,
-        value: if names { member.name } else { member.value },
+        value: if id.is_name() {
+            member.name
+        } else {
+            member.value
+        },
+        id: Some(id),
     }
 }

@@ -19,6 +19,9 @@ pub struct RequestHead<'a> {
     pub method: &'a [u8],
     /// The target, as it arrived.
     pub target: &'a [u8],
+    /// The path, as routes are found by it; what an exclusion says of requests
+    /// is held against it.
+    pub path: &'a [u8],
     /// The protocol, such as `HTTP/1.1`.
     pub protocol: &'a [u8],
     /// Where it came from.
@@ -58,13 +61,19 @@ pub(super) fn begin<'a>(
         let Some(exception) = program.exceptions.get(*number as usize) else {
             continue;
         };
-        if head.now_ms >= exception.until_ms {
+        let on = exception.on.as_ref();
+        if head.now_ms >= exception.until_ms
+            || on.is_some_and(|on| !on.means(head.method, head.path))
+        {
             continue;
         }
         match exception.values {
             Values::All => tx.control.removed.extend(&exception.rules),
             _ => tx.control.exceptions.push(*number),
         }
+    }
+    if let Some(native) = &program.native {
+        tx.control.left_out_here.extend(native.holding(head));
     }
     tx.found.clear();
     tx.reading.clear();

@@ -74,5 +74,6 @@ fn write_down(
         first: u32::try_from(first).unwrap_or(u32::MAX),
         count: u32::try_from(count).unwrap_or(0),
         phase,
+        added: tx.found.added,
     });
 }

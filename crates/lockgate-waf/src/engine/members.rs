@@ -18,6 +18,24 @@ pub struct Member {
     pub declared: Option<Span>,
     /// Whether something else has proved that its value is harmless.
     pub proven: bool,
+    /// How its name says the way to it.
+    pub way: Way,
+}
+
+/// How a member's name says the way to it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Way {
+    /// The name is all of it.
+    #[default]
+    Name,
+    /// As rules name what is in JSON: `json.items.array_0.note`, each step
+    /// behind a dot.
+    Json,
+    /// It is a JSON pointer (RFC 6901), which stands here: a dot in a name of
+    /// JSON makes rules' name say too little.
+    Pointer(Span),
+    /// Each step behind a slash, as in XML.
+    Path,
 }
 
 /// Where members are kept. Collections are views of these.

@@ -7,6 +7,7 @@ use crate::detect::{self, Detector, Finding, Value, Where};
 use crate::filter::Bits;
 use crate::rule::{Collection, Severity};
 
+use super::feed::RequestHead;
 use super::members::{Base, ValueId};
 use super::program::Program;
 use super::transaction::Transaction;
@@ -39,6 +40,8 @@ pub struct Exclusion {
     pub detector: Option<Box<str>>,
     /// Which values; all, where it has none.
     pub at: Option<super::except::At>,
+    /// Of which requests; of all, where it says none.
+    pub on: Option<super::except::On>,
     /// Until when, in milliseconds since the epoch.
     pub until_ms: u64,
 }
@@ -85,6 +88,20 @@ impl Native {
             exclusions,
             serial: super::sieve::serial(),
         }
+    }
+
+    /// The numbers of the exclusions that hold for a request.
+    pub(super) fn holding<'n>(
+        &'n self,
+        head: &'n RequestHead<'_>,
+    ) -> impl Iterator<Item = u32> + 'n {
+        let all = (0..).zip(&self.exclusions);
+        let holds = |exclusion: &Exclusion| {
+            let on = exclusion.on.as_ref();
+            head.now_ms < exclusion.until_ms && on.is_none_or(|on| on.means(head.method, head.path))
+        };
+        all.filter(move |(_, exclusion)| holds(exclusion))
+            .map(|(number, _)| number)
     }
 
     /// Looks at one value, whose bytes are `mask`, and at what is within it
@@ -145,7 +162,7 @@ impl Native {
             });
         }
         let found = !hits.is_empty();
-        hits.retain(|hit| !self.excluded(hit.detector, id, value.name, tx.control.now_ms));
+        hits.retain(|hit| !self.excluded(hit.detector, id, tx));
         for hit in hits {
             if tx.native.found.len() >= MAX_FOUND {
                 break;
@@ -165,15 +182,19 @@ impl Native {
         found
     }
 
-    fn excluded(&self, detector: &Detector, id: ValueId, name: &[u8], now_ms: u64) -> bool {
-        self.exclusions.iter().any(|exclusion| {
-            now_ms < exclusion.until_ms
-                && exclusion
+    fn excluded(&self, detector: &Detector, id: ValueId, tx: &Transaction) -> bool {
+        let here = tx.control.left_out_here.iter();
+        here.filter_map(|number| self.exclusions.get(*number as usize))
+            .any(|exclusion| {
+                exclusion
                     .detector
                     .as_deref()
                     .is_none_or(|known| known == detector.name)
-                && exclusion.at.as_ref().is_none_or(|at| at.means(id, name))
-        })
+                    && exclusion
+                        .at
+                        .as_ref()
+                        .is_none_or(|at| at.means(id, &tx.members, &tx.arena))
+            })
     }
 }
 

@@ -9,9 +9,10 @@ use crate::operators::Compiled;
 use crate::rule::{Collection, Disruptive, EngineMode, Place, Processor, Severity};
 
 use super::chains::{ChainIndex, Chains};
-use super::except::At;
+use super::except::{At, On};
 use super::names::{Held, Name, Names};
 use super::native::Native;
+use super::scores::Scores;
 use super::sieve::Sieve;
 use super::template::Text;
 use crate::filter::Bits;
@@ -48,6 +49,8 @@ pub struct Program {
     pub chains: Chains,
     /// Effects that change which rules run, worked out for the rules that are here.
     pub exceptions: Vec<Exception>,
+    /// What rules add up in.
+    pub scores: Scores,
 }
 
 /// What every transaction begins with.
@@ -189,6 +192,8 @@ pub struct Exception {
     pub rules: Bits,
     /// The values that they leave out.
     pub values: Values,
+    /// Of which requests; of all, where there is none.
+    pub on: Option<On>,
     /// Until when it holds, in milliseconds since the epoch.
     pub until_ms: u64,
 }

@@ -31,7 +31,7 @@ pub fn get(target: &str) -> Asked {
     }
 }
 
-fn post(kind: &str, body: &str) -> Asked {
+pub fn post(kind: &str, body: &str) -> Asked {
     let mut asked = get("/");
     asked.method = "POST";
     asked.headers.push(("content-type".into(), kind.into()));
@@ -51,7 +51,7 @@ fn read(text: &str) -> crate::rule::Rules {
     }
 }
 
-fn with(text: &str, options: &Options) -> Arc<Engine> {
+pub fn with(text: &str, options: &Options) -> Arc<Engine> {
     Arc::new(Engine::new(&read(text), options).unwrap())
 }
 
@@ -68,6 +68,12 @@ fn begun(engine: &Arc<Engine>, asked: &Asked, now_ms: u64) -> Inspection {
     let head = RequestHead {
         method: asked.method.as_bytes(),
         target: asked.target.as_bytes(),
+        path: asked
+            .target
+            .split('?')
+            .next()
+            .unwrap_or_default()
+            .as_bytes(),
         protocol: b"HTTP/1.1",
         remote: "192.0.2.7:4000".parse().unwrap(),
         server: "192.0.2.1:443".parse().unwrap(),
@@ -383,27 +389,27 @@ fn an_exclusion_leaves_out_what_it_names_until_its_time_is_over() {
         exclusions: vec![Exclusion {
             rules: Which::Ids(vec![(1, 1)]),
             at,
+            on: None,
             until_ms: 100,
         }],
         ..Options::default()
     };
     let rule = "SecRule ARGS \"@contains x\" \"id:1,phase:2,log,pass\"";
-    let part = |part, name: &str| {
-        Some(At {
-            part,
-            name: Some(name.as_bytes().into()),
-        })
-    };
+    let part = |text: &str| Some(At::read(text).unwrap());
     let json = post("application/json", r#"{"items": [{"note": "x"}]}"#);
     for (at, asked, left_out) in [
         (None, get("/?a=x"), true),
-        (part(Part::Query, "a"), get("/?a=x"), true),
-        (part(Part::Query, "A*"), get("/?abc=x"), true),
-        (part(Part::Query, "b"), get("/?a=x"), false),
-        (part(Part::Body, "a"), get("/?a=x"), false),
-        (part(Part::Body, "json.items.*.note"), json.clone(), true),
-        (part(Part::Body, "json.*.note"), json.clone(), false),
-        (part(Part::Body, "json.**.note"), json, true),
+        (part("query/a"), get("/?a=x"), true),
+        (part("query/A"), get("/?a=x"), false),
+        (part("query/a*"), get("/?abc=x"), true),
+        (part("query/b"), get("/?a=x"), false),
+        (part("body/a"), get("/?a=x"), false),
+        (part("body/items/*/note"), json.clone(), true),
+        (part("body/items/0/note"), json.clone(), true),
+        (part("body/items/1/note"), json.clone(), false),
+        (part("body/*/note"), json.clone(), false),
+        (part("body/**/note"), json.clone(), true),
+        (part("body/json.items.array_0.note"), json, false),
     ] {
         let engine = with(rule, &excluding(at.clone()));
         assert_eq!(

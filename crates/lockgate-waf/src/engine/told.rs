@@ -5,8 +5,8 @@ use crate::rule::{Collection, Severity};
 use super::native;
 use super::program::Program;
 use super::template::Part;
-use super::transaction::{Subject, Transaction};
-use super::{spelling, Engine};
+use super::transaction::{Added, Subject, Transaction};
+use super::{place, spelling, Engine};
 
 /// A rule that matched.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +24,7 @@ pub struct Match<'t> {
 }
 
 /// What one of our own detectors found.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Detected<'t> {
     /// The detector's name.
     pub detector: &'static str,
@@ -40,6 +40,8 @@ pub struct Detected<'t> {
     pub member: &'t [u8],
     /// The bytes that were found. A part of the request.
     pub bytes: &'t [u8],
+    /// Where the value stands, as exclusions say it.
+    pub place: Option<String>,
 }
 
 pub(super) fn detected(tx: &Transaction) -> impl Iterator<Item = Detected<'_>> {
@@ -51,6 +53,7 @@ pub(super) fn detected(tx: &Transaction) -> impl Iterator<Item = Detected<'_>> {
         collection: native::collection(found.value),
         member: tx.arena.get(tx.members.get(found.value).name),
         bytes: tx.arena.get(found.at),
+        place: place::place(found.value, &tx.members, &tx.arena),
     })
 }
 
@@ -145,6 +148,12 @@ impl<'t> Matched<'t> {
         self.rule().and_then(|rule| rule.severity)
     }
 
+    /// What it added to the score of its level of paranoia.
+    #[must_use]
+    pub const fn added(&self) -> Added {
+        self.finding.added
+    }
+
     /// Its tags.
     #[must_use]
     pub fn tags(&self) -> &'t [Box<str>] {
@@ -185,6 +194,14 @@ impl<'t> Match<'t> {
         let mut out = Vec::new();
         spelling::write_name(self.subject, self.member(), &mut out);
         out
+    }
+
+    /// Where it stands, as exclusions say it, such as `body/items/0/note`.
+    /// Nothing for what does not stand in the request: a sum, a variable.
+    #[must_use]
+    pub fn place(&self) -> Option<String> {
+        let id = self.subject.id.filter(|_| !self.subject.counted)?;
+        place::place(id, &self.tx.members, &self.tx.arena)
     }
 
     /// The value, as it matched. A part of the request.

@@ -115,6 +115,8 @@ pub struct Control {
     pub removed: Bits,
     /// Exceptions that hold, of the program's.
     pub exceptions: Vec<u32>,
+    /// Exclusions of detectors that hold, by their numbers.
+    pub left_out_here: Vec<u32>,
     /// Which entries of what is kept are meant.
     pub keys: Keys,
     /// Milliseconds since the epoch.
@@ -137,9 +139,11 @@ impl Control {
     pub fn emptied(mut self) -> Self {
         self.removed.clear();
         self.exceptions.clear();
+        self.left_out_here.clear();
         Self {
             removed: self.removed,
             exceptions: self.exceptions,
+            left_out_here: self.left_out_here,
             ..Self::default()
         }
     }
@@ -164,6 +168,8 @@ pub struct Found {
     pub interruption: Option<Interruption>,
     /// Matches beyond [`MAX_FINDINGS`].
     pub left_out: u32,
+    /// What the rule that is being asked added to a score.
+    pub added: Added,
 }
 
 impl Found {
@@ -183,6 +189,7 @@ impl Found {
         self.worst = None;
         self.interruption = None;
         self.left_out = 0;
+        self.added = Added::default();
     }
 
     /// The value that matched last.
@@ -214,6 +221,8 @@ pub struct Subject {
     pub name: Span,
     /// The value, as it matched.
     pub value: Span,
+    /// Which value of the request or the answer it is, if it is one.
+    pub id: Option<ValueId>,
 }
 
 /// A rule that matched, and is written down.
@@ -231,6 +240,17 @@ pub struct Finding {
     pub count: u32,
     /// The phase in which it matched.
     pub phase: u8,
+    /// What it added to a score.
+    pub added: Added,
+}
+
+/// What a rule added to the scores of the Core Rule Set.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Added {
+    /// How much.
+    pub score: i64,
+    /// To that of which level of paranoia, from 1; 0 where it added nothing.
+    pub level: u8,
 }
 
 /// What ends a transaction.

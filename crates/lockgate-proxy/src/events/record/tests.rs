@@ -158,6 +158,8 @@ fn owned(record: &AccessRecord<'_>) -> Event {
             score: waf.score,
             threshold: waf.threshold,
             found: waf.found.iter().map(found).collect(),
+            by: waf.by.unwrap_or_default().to_owned(),
+            left_out: waf.left_out,
         }),
         user_agent: record
             .user_agent
@@ -367,6 +369,9 @@ fn found(finding: &Finding) -> Found {
         message: finding.message.clone(),
         masked: finding.masked.clone(),
         score: finding.score,
+        places: finding.places.clone(),
+        level: finding.level,
+        counts: finding.counts.into(),
     }
 }
 
@@ -378,6 +383,9 @@ fn what_was_found_reads_as_it_was_written() {
         message: "SQL Injection Attack Detected".into(),
         masked: "' aa 0=0--".into(),
         score: 5,
+        places: vec!["query/q".into(), "body/note".into()],
+        level: 1,
+        counts: true,
     };
     let findings = [finding("942100"), finding("sql-injection")];
     let record = AccessRecord {
@@ -385,11 +393,14 @@ fn what_was_found_reads_as_it_was_written() {
             score: 10,
             threshold: 5,
             found: &findings,
+            by: Some("949110"),
+            left_out: 2,
         }),
         ..full(&[])
     };
     let told = decoded(&record).waf.unwrap();
     assert_eq!((told.score, told.threshold), (10, 5));
+    assert_eq!((&*told.by, told.left_out), ("949110", 2));
     assert_eq!(told.found, findings.iter().map(found).collect::<Vec<_>>());
 }
 
@@ -401,6 +412,9 @@ fn of_very_much_that_was_found_some_is_kept() {
         message: "m".repeat(TEXT_MAX + 9),
         masked: "a".repeat(FOUND_TEXT_MAX + 9),
         score: u32::MAX,
+        places: vec!["p".repeat(TEXT_MAX); PLACES_MAX + 3],
+        level: u8::MAX,
+        counts: true,
     };
     let findings = vec![finding; FOUND_MAX + 5];
     let record = AccessRecord {
@@ -408,6 +422,8 @@ fn of_very_much_that_was_found_some_is_kept() {
             score: u32::MAX,
             threshold: u32::MAX,
             found: &findings,
+            by: Some(&"9".repeat(FOUND_TEXT_MAX + 9)),
+            left_out: u32::MAX,
         }),
         ..full(&[])
     };

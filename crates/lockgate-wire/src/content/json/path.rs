@@ -20,11 +20,27 @@ pub struct Leaf<'a> {
     /// Where it begins in the body.
     pub at: usize,
     frames: &'a [Frame],
+    plain: bool,
 }
 
 impl Leaf<'_> {
+    /// Whether the name says the way as exactly as the pointer: no name on it
+    /// has a dot, is empty, or looks like an array's element.
+    #[must_use]
+    pub const fn is_plain(&self) -> bool {
+        self.plain
+    }
+
     /// Appends the JSON pointer (RFC 6901) to `out`.
     pub fn pointer(&self, out: &mut Vec<u8>) {
+        // A line of several is an element of an array around all.
+        let first = self.frames.first();
+        let first = first.map_or(self.name.len(), |frame| frame.path as usize);
+        let around = self.name.get(ROOT.len()..first).unwrap_or_default();
+        if let Some(line) = around.strip_prefix(ELEMENT) {
+            out.push(b'/');
+            out.extend_from_slice(line);
+        }
         for (number, frame) in self.frames.iter().enumerate() {
             out.push(b'/');
             if frame.array {
@@ -53,12 +69,16 @@ pub(super) struct Frame {
     /// Of an array, the element; of an object, where its names begin.
     count: u32,
     array: bool,
+    /// Whether the name that stands in it could be read as something else.
+    odd: bool,
 }
 
 #[derive(Debug)]
 pub(super) struct Path {
     name: Vec<u8>,
     frames: Vec<Frame>,
+    /// How many of the frames are odd.
+    odd: usize,
 }
 
 impl Path {
@@ -66,11 +86,13 @@ impl Path {
         Self {
             name: ROOT.to_vec(),
             frames: Vec::new(),
+            odd: 0,
         }
     }
 
     pub(super) fn reset(&mut self, most: usize) {
         self.frames.clear();
+        self.odd = 0;
         self.frames.shrink_to(most / size_of::<Frame>());
         self.name.truncate(ROOT.len());
         self.name.shrink_to(most);
@@ -79,11 +101,13 @@ impl Path {
     /// As if the next value were the element `line` of an array.
     pub(super) fn begin_line(&mut self, line: usize) {
         self.frames.clear();
+        self.odd = 0;
         self.name.truncate(ROOT.len());
         self.frames.push(Frame {
             path: narrow(ROOT.len()),
             count: narrow(line),
             array: true,
+            odd: false,
         });
         self.name_element();
         self.frames.clear();
@@ -102,6 +126,7 @@ impl Path {
             path: narrow(self.name.len()),
             count: narrow(names),
             array: false,
+            odd: false,
         });
     }
 
@@ -110,6 +135,7 @@ impl Path {
             path: narrow(self.name.len()),
             count: 0,
             array: true,
+            odd: false,
         });
         self.name.extend_from_slice(b".array_0");
     }
@@ -117,6 +143,7 @@ impl Path {
     pub(super) fn close(&mut self) {
         if let Some(frame) = self.frames.pop() {
             self.name.truncate(frame.path as usize);
+            self.odd -= usize::from(frame.odd);
         }
     }
 
@@ -150,10 +177,13 @@ impl Path {
 
     #[inline]
     pub(super) fn set_name(&mut self, name: &[u8]) {
-        if let Some(frame) = self.frames.last() {
+        if let Some(frame) = self.frames.last_mut() {
             self.name.truncate(frame.path as usize);
             self.name.push(b'.');
             self.name.extend_from_slice(name);
+            self.odd -= usize::from(frame.odd);
+            frame.odd = is_odd(name);
+            self.odd += usize::from(frame.odd);
         }
     }
 
@@ -174,8 +204,15 @@ impl Path {
             kind,
             at,
             frames: &self.frames,
+            plain: self.odd == 0,
         }
     }
+}
+
+/// Whether a name of an object, behind a dot, could be read as something else.
+#[inline]
+fn is_odd(name: &[u8]) -> bool {
+    name.is_empty() || name.starts_with(&ELEMENT[1..]) || memchr::memchr(b'.', name).is_some()
 }
 
 /// Limits keep all of these far below 4 GiB.

@@ -190,10 +190,10 @@ fn a_reader_can_be_used_again() {
 fn lines_are_values_of_their_own() {
     let body = b"{\"a\":1}\n\n [2,3] \r\n\"x\"\n";
     let wanted = [
-        "json.array_0.a /a Number 1",
-        "json.array_1.array_0 /0 Number 2",
-        "json.array_1.array_1 /1 Number 3",
-        "json.array_2  Text x",
+        "json.array_0.a /0/a Number 1",
+        "json.array_1.array_0 /1/0 Number 2",
+        "json.array_1.array_1 /1/1 Number 3",
+        "json.array_2 /2 Text x",
     ];
     for size in [1, 5, usize::MAX] {
         let mut reader = ndjson::Reader::new(json::Limits::default());
