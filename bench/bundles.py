@@ -109,7 +109,7 @@ def bundle(shape: Shape, origin: str, sequence: int = 1, folder: Path | None = N
             "issuers": [{"name": "company", "rules": RULES, "span": SPAN}] if shape.tokens else [],
             "apis": [api(number, shape, now) for number in range(shape.apis)],
             "documents": [document(shape.operations)] if shape.operations else [],
-            "rule_sets": [waf.rule_set(shape.guarded)] if shape.guarded else [],
+            "rule_sets": [waf.rule_set()] if shape.guarded else [],
             "facts": {"max_age_ms": 24 * HOUR_MS, "then": "continue"},
             "events": {"access": shape.events, "retain_bytes": 2**30},
             "problem_base": "/.lockgate/reasons/",

@@ -42,10 +42,14 @@ BROWSER = {
     "Accept-Language": "en-US,en;q=0.5",
     "Accept-Encoding": "gzip, deflate, br",
 }
-SETTINGS = """\
+ENGINE = """\
 SecRuleEngine @MODE@
-SecRequestBodyAccess On
 SecRequestBodyLimit 13107200
+"""
+"""What the gate is told by its own configuration."""
+
+SETTINGS = """\
+SecRequestBodyAccess On
 SecResponseBodyAccess Off
 SecAuditEngine Off
 SecRule REQUEST_HEADERS:Content-Type "^application/json" \
@@ -142,16 +146,16 @@ def directives(folder: Path, variant: str) -> Path:
             content = re.sub(rb"(?<!\\)\n(?=[ \t]*Sec[A-Z])", b"\n\n", content)
         (copies / file.name.removeprefix("@")).write_bytes(content)
     found = folder / "rules.conf"
-    settings = SETTINGS.replace("@MODE@", mode(variant))
+    settings = ENGINE.replace("@MODE@", mode(variant)) + SETTINGS
     found.write_text(f"{settings}\nInclude {copies}/crs-setup.conf.example\nInclude {copies}/*.conf\n")
     return found
 
 
-def rule_set(variant: str) -> dict[str, object]:
+def rule_set() -> dict[str, object]:
     """The same for a bundle of the gate's."""
     source = rules() / "rules"
     files = {
-        "settings.conf": SETTINGS.replace("@MODE@", mode(variant)),
+        "settings.conf": SETTINGS,
         "setup.conf": (source / "@crs-setup.conf.example").read_text(encoding="utf-8"),
     }
     files |= {file.name: file.read_text(encoding="utf-8") for file in sorted((source / "@owasp_crs").iterdir())}

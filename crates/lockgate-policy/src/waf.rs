@@ -35,6 +35,7 @@ mod canary;
 mod engines;
 mod exclude;
 mod rule_set;
+mod settings;
 mod watched;
 
 pub use canary::{Canary, Fate, CANARIES};
@@ -58,7 +59,7 @@ lockgate_wire::reasons! { "waf", Client:
 
     TOO_MANY = "waf-too-many-values", 413,
         "The request has more values than are looked at.",
-        "Send fewer parameters, parts or values at once: 100,000 are looked at.";
+        "Send fewer parameters, parts or values at once: 100,000 are looked at, or as many parameters as SecArgumentsLimit says.";
 
   "waf", Upstream:
     ANSWER_REFUSED = "waf-answer-refused", 502,
@@ -180,8 +181,10 @@ impl Waf {
             let told = format!("at most {MAX_INSPECT_BYTES} bytes are looked at as one");
             return malformed("/inspect_bytes", told);
         }
+        let engine = engines::engine(config, rules)?;
+        settings::agree(config, &engine)?;
         Ok(Self {
-            engine: engines::engine(config, rules)?,
+            engine,
             inspect_bytes: config.inspect_bytes,
             longer: config.longer,
             answers: config.answers.clone(),

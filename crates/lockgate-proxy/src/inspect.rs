@@ -76,7 +76,8 @@ async fn inspected(exchange: &mut Exchange, mut body: RequestBody) -> Result<Req
     let Some(mut inspecting) = exchange.judgement.inspecting.take() else {
         return Ok(body);
     };
-    if let Some(head) = inspecting.call.take() {
+    let call = inspecting.call.take();
+    if let Some(head) = call.filter(|_| inspecting.inspection.wants_body()) {
         let calls = Calls::new(exchange, body, &mut inspecting, *head);
         exchange.judgement.inspecting = Some(inspecting);
         return Ok(RequestBody::looked_at(calls));

@@ -15,7 +15,7 @@ use crate::filter::Bits;
 use lockgate_wire::reason::ReasonRef;
 
 use crate::operators::Caches;
-use crate::rule::{Place, Processor, Rules};
+use crate::rule::{Place, Processor, Rules, Settings};
 
 mod body;
 mod build;
@@ -77,6 +77,7 @@ const MOST_SPARE: usize = 64;
 pub struct Engine {
     program: Program,
     files: Vec<Box<str>>,
+    settings: Settings,
     kept: Kept,
     desks: Mutex<Vec<Box<Desk>>>,
     spare: Mutex<Vec<Box<Transaction>>>,
@@ -126,10 +127,24 @@ impl Engine {
         Ok(Self {
             program: build::build(rules, options)?,
             files: rules.files.clone(),
+            settings: rules.settings.clone(),
             kept: Kept::default(),
             desks: Mutex::default(),
             spare: Mutex::default(),
         })
+    }
+
+    /// What directives say of the engine itself, some of which its owner has to say too.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The file of a place.
+    #[must_use]
+    pub fn file(&self, place: Place) -> &str {
+        let file = self.files.get(place.file as usize);
+        file.map_or("", |file| file)
     }
 
     /// How many rules there are, and how many of them no configuration has decided already.
@@ -188,7 +203,12 @@ impl Inspection {
     /// Whether the request's body is to be handed over.
     #[must_use]
     pub fn wants_body(&self) -> bool {
-        self.tx.found.interruption.is_none() && self.tx.control.request_body.unwrap_or(true)
+        self.tx.found.interruption.is_none()
+            && self
+                .tx
+                .control
+                .request_body
+                .unwrap_or(self.engine.program.reads.0)
     }
 
     /// Hands the request's body over: all of it, or its beginning where it is
@@ -222,7 +242,10 @@ impl Inspection {
     /// Whether there were more values, or more variables, than are judged.
     #[must_use]
     pub fn overflowed(&self) -> bool {
-        self.tx.reading.overflowed() || self.tx.members.overflowed || self.tx.variables.overflowed
+        self.tx.reading.overflowed()
+            || self.tx.members.overflowed
+            || self.tx.variables.overflowed
+            || feed::arguments(&self.tx) > self.engine.program.arguments
     }
 
     /// Phase 2, in which rules see the request's body.
@@ -248,7 +271,11 @@ impl Inspection {
     #[must_use]
     pub fn wants_answer_body(&self) -> bool {
         self.tx.found.interruption.is_none()
-            && self.tx.control.response_body.unwrap_or(true)
+            && self
+                .tx
+                .control
+                .response_body
+                .unwrap_or(self.engine.program.reads.1)
             && self.engine.program.reads_answers
     }
 

@@ -65,6 +65,8 @@ pub struct Settings {
     pub response_body: Option<bool>,
     /// `SecRequestBodyLimit`, in bytes.
     pub request_body_limit: Option<u64>,
+    /// `SecRequestBodyNoFilesLimit`, in bytes.
+    pub no_files_limit: Option<u64>,
     /// `SecRequestBodyLimitAction`: whether what is longer is judged by its beginning.
     pub request_body_partial: Option<bool>,
     /// `SecResponseBodyLimit`, in bytes.
@@ -83,6 +85,8 @@ pub struct Settings {
     pub collection_timeout_s: Option<u32>,
     /// `SecXmlExternalEntity`; only `Off` can be had.
     pub xml_entities: Option<bool>,
+    /// Which directives said so, and where, in their order.
+    pub said: Vec<(Box<str>, Place)>,
 }
 
 /// Whether rules act.

@@ -15,7 +15,7 @@ from conformance.crs.client import Exchange, exchange
 from conformance.crs.ftw import Case
 from conformance.crs.judge import Result
 from conformance.crs.request import built
-from conformance.crs.subjects import AT_ONCE, SETTINGS, exchanges
+from conformance.crs.subjects import AT_ONCE, RULES, exchanges
 from gateway.harness import bundles
 from gateway.harness.gate import Gate
 from lockgate import _native
@@ -63,7 +63,7 @@ MEANINGS: Mapping[str, tuple[tuple[int, ...], str]] = {
 """What a refusal by the wire, before any rule is asked, stands for: rules of the same meaning, and why they are."""
 
 
-def bundle(module: Path, backend: int, settings: str = SETTINGS) -> Bundle:
+def bundle(module: Path, backend: int, settings: str = RULES) -> Bundle:
     """One public API whose requests and answers are looked at; nothing is refused by rules."""
     rules = module / "rules/@owasp_crs"
     files = [{"name": "settings.conf", "text": settings}]

@@ -233,3 +233,89 @@ fn a_canary_that_no_rule_finds_is_missed() {
         vec![Fate::Sampled("10".into()); CANARIES.len()]
     );
 }
+
+#[test]
+fn directives_have_to_say_what_the_api_says() {
+    let answers = Answered {
+        types: vec!["text/plain".into()],
+        bytes: 1000,
+    };
+    let looking = Config {
+        answers: Some(answers),
+        longer: Longer::Begin,
+        ..config()
+    };
+    let told = |config: &Config, text: &str| {
+        let set = set(text);
+        match Waf::new(config, Some(&Source::new(&set))) {
+            Ok(_) => String::new(),
+            Err(error) => {
+                assert_eq!(error.code, "waf-directive");
+                error.message
+            }
+        }
+    };
+    for (config, text) in [
+        (&config(), "SecRuleEngine On"),
+        (&config(), "SecRequestBodyLimit 1048576\nSecRequestBodyLimitAction Reject"),
+        (&config(), "SecResponseBodyAccess Off\nSecResponseBodyLimit 5"),
+        (&looking, "SecResponseBodyAccess On\nSecResponseBodyLimit 1000\nSecResponseBodyMimeType Text/Plain"),
+        (&looking, "SecRequestBodyLimitAction ProcessPartial\nSecResponseBodyLimitAction ProcessPartial"),
+    ] {
+        assert_eq!(told(config, text), "", "{text}");
+    }
+    for (config, text, write) in [
+        (&config(), "SecRuleEngine DetectionOnly", "`mode: observe`"),
+        (&config(), "SecRuleEngine Off", "`mode: off`"),
+        (
+            &config(),
+            "SecRequestBodyLimit 13107200",
+            "`inspect_bytes: 13107200`",
+        ),
+        (
+            &config(),
+            "SecRequestBodyNoFilesLimit 131072",
+            "`inspect_bytes`",
+        ),
+        (
+            &config(),
+            "SecRequestBodyLimitAction ProcessPartial",
+            "`longer: begin`",
+        ),
+        (
+            &looking,
+            "SecRequestBodyLimitAction Reject",
+            "`longer: refuse`",
+        ),
+        (
+            &config(),
+            "SecResponseBodyAccess On",
+            "`answers: {types: [text/plain, text/html]}`",
+        ),
+        (&looking, "SecResponseBodyAccess Off", "no `answers`"),
+        (&looking, "SecResponseBodyLimit 524288", "`bytes: 524288`"),
+        (
+            &looking,
+            "SecResponseBodyMimeType text/xml",
+            "`types: [text/xml]`",
+        ),
+        (
+            &looking,
+            "SecResponseBodyLimitAction Reject",
+            "their beginning",
+        ),
+    ] {
+        let said = told(config, &format!("# a line\n{text}"));
+        let directive = text.split(' ').next().unwrap();
+        assert!(
+            said.starts_with(&format!("own.conf:2: {directive}: ")),
+            "{said}"
+        );
+        assert!(
+            said.contains(write) && said.ends_with("and take the line out"),
+            "{said}"
+        );
+    }
+    let both = told(&config(), "SecRuleEngine Off\nSecResponseBodyAccess On");
+    assert_eq!(both.lines().count(), 2);
+}

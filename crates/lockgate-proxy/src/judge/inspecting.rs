@@ -127,7 +127,7 @@ impl Judging<'_, '_, '_> {
         });
         let verdict = if self.arrival.body {
             while inspection.request_head() == Progress::More {}
-            waf::verdict(&inspection).and(self.unpacked())
+            waf::verdict(&inspection).and(self.unpacked(&inspection))
         } else {
             waf::whole(&mut inspection)
         };
@@ -145,8 +145,10 @@ impl Judging<'_, '_, '_> {
         }
     }
     /// A body that stays packed cannot be judged.
-    fn unpacked(&self) -> Result<(), Denial> {
-        let stays = self.judgement.inflate.is_none() && waf::is_packed(self.arrival.headers);
+    fn unpacked(&self, inspection: &Inspection) -> Result<(), Denial> {
+        let stays = inspection.wants_body()
+            && self.judgement.inflate.is_none()
+            && waf::is_packed(self.arrival.headers);
         match stays {
             true => Err(Denial::new(&waf::PACKED)),
             false => Ok(()),

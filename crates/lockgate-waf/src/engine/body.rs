@@ -316,7 +316,7 @@ pub(super) fn read(program: &Program, tx: &mut Transaction, body: &[u8], whole: 
             Ok(form.run(body, program.separator, SLICE_BYTES, &mut filler))
         }
         Some(Processor::Json) => {
-            let json = json.get_or_insert_with(|| json::Reader::new(json::Limits::default()));
+            let json = json.get_or_insert_with(|| json::Reader::new(program.json));
             let read = more.json(json, body, &mut filler);
             *strict = json.strict().or(more.strict());
             read
@@ -336,7 +336,7 @@ pub(super) fn read(program: &Program, tx: &mut Transaction, body: &[u8], whole: 
         },
         None | Some(Processor::Raw) => Ok(content::Progress::Done),
         Some(other) => {
-            let read = more.run(other, body, &mut filler);
+            let read = more.run(other, body, program.json, &mut filler);
             *strict = more.strict();
             read
         }

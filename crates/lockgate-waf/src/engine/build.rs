@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use regex_automata::meta;
 
+use lockgate_wire::content::json;
+
 use crate::detect::Detector;
 use crate::operators::Compiled;
 use crate::rule::{self, Collection, Ctl, Disruptive, Item, Operator, Rules, Template, Which};
@@ -141,6 +143,15 @@ pub fn build(rules: &Rules, options: &Options) -> Result<Program, Unfit> {
         start,
         used: builder.used,
         reads_answers: false,
+        reads: (
+            rules.settings.request_body.unwrap_or(true),
+            rules.settings.response_body.unwrap_or(true),
+        ),
+        arguments: rules
+            .settings
+            .arguments_limit
+            .map_or(usize::MAX, |limit| limit as usize),
+        json: json_limits(rules),
         separator: rules.settings.argument_separator.unwrap_or(b'&'),
         kept_ms: u64::try_from(kept.as_millis()).unwrap_or(u64::MAX),
     };
@@ -159,6 +170,15 @@ pub fn build(rules: &Rules, options: &Options) -> Result<Program, Unfit> {
     }
     name_variables(&mut program);
     Ok(program)
+}
+
+fn json_limits(rules: &Rules) -> json::Limits {
+    let most = json::Limits::default();
+    let depth = rules.settings.json_depth;
+    json::Limits {
+        depth: depth.map_or(most.depth, |depth| depth as usize),
+        ..most
+    }
 }
 
 /// Gives back what rules that never run take: at a low level of paranoia these are most.

@@ -215,6 +215,11 @@ fn cookies(tx: &mut Transaction) {
     }
 }
 
+/// How many parameters there are.
+pub(super) fn arguments(tx: &Transaction) -> usize {
+    tx.members.of(Base::ArgsGet).len() + tx.members.of(Base::ArgsPost).len()
+}
+
 /// How long all arguments are together.
 pub(super) fn arguments_size(program: &Program, tx: &mut Transaction) {
     if !program.used.contains(Collection::ArgsCombinedSize as usize) {

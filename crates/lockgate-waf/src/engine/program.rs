@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use regex_automata::meta::Regex;
 
+use lockgate_wire::content::json;
+
 use crate::operators::Compiled;
 use crate::rule::{Collection, Disruptive, EngineMode, Place, Processor, Severity};
 
@@ -41,6 +43,12 @@ pub struct Program {
     pub used: Bits,
     /// Whether rules look at bodies of answers.
     pub reads_answers: bool,
+    /// Whether bodies of requests and of answers are read, where no rule says otherwise.
+    pub reads: (bool, bool),
+    /// Most parameters of a request.
+    pub arguments: usize,
+    /// How deep JSON may nest.
+    pub json: json::Limits,
     /// What stands between parameters.
     pub separator: u8,
     /// How long what rules keep is kept.

@@ -100,6 +100,7 @@ pub(super) fn setting(
         Word::RequestBodyAccess => settings.request_body = Some(switch(value()?)?),
         Word::ResponseBodyAccess => settings.response_body = Some(switch(value()?)?),
         Word::RequestBodyLimit => settings.request_body_limit = Some(number(value()?)?),
+        Word::NoFilesLimit => settings.no_files_limit = Some(number(value()?)?),
         Word::ResponseBodyLimit => settings.response_body_limit = Some(number(value()?)?),
         Word::RequestBodyLimitAction => settings.request_body_partial = Some(partial(value()?)?),
         Word::ResponseBodyLimitAction => settings.response_body_partial = Some(partial(value()?)?),

@@ -235,52 +235,55 @@ impl<'a> Reader<'a> {
                 self.errors.push(error);
             }
         }
-        let read =
-            match *word {
-                Word::Rule => {
-                    self.rule(directive, place, arguments, faults);
-                    Ok(())
-                }
-                Word::Action => {
-                    self.action(directive, place, name, arguments, faults);
-                    Ok(())
-                }
-                Word::Marker => directives::one(name, arguments).map(|marker| {
-                    self.assembly.items.push(Some(Item::Marker(marker.kept())));
-                }),
-                Word::DefaultAction => directives::one(name, arguments).map(|list| {
-                    let actions = actions::actions(list, self.limits, faults);
-                    self.note_actions(place, &actions);
-                    self.assembly.defaults.set(name.at, actions, faults);
-                }),
-                Word::RemoveById | Word::RemoveByTag | Word::RemoveByMsg => {
-                    self.remove(directive, place, known, *word, name, arguments)
-                }
-                Word::UpdateTargetById | Word::UpdateTargetByTag | Word::UpdateTargetByMsg => {
-                    self.update_targets(directive, place, known, *word, name, arguments, faults)
-                }
-                Word::UpdateActionById => {
-                    self.update_actions(directive, place, name, arguments, faults)
-                }
-                Word::Include | Word::IncludeOptional => {
-                    let optional = *word == Word::IncludeOptional;
-                    directives::one(name, arguments)
-                        .and_then(|path| self.include(directive, path, optional))
-                }
-                Word::ComponentSignature => directives::one(name, arguments)
-                    .map(|signature| self.rules.signatures.push(signature.kept())),
-                Word::Noted(shape, instead) => directives::noted(shape, name, arguments)
-                    .map(|()| self.note(place, known, instead)),
-                Word::Only(wanted, instead) => directives::only(wanted, instead, name, arguments)
-                    .map(|()| self.note(place, known, instead)),
-                Word::Refused(why) => Err(Fault::new(
-                    name.at,
-                    Code::UnsupportedDirective,
-                    format!("{known} cannot be followed: {why}."),
-                )),
-                setting => directives::setting(setting, name, arguments, &mut self.rules.settings)
-                    .map(|_| ()),
-            };
+        let read = match *word {
+            Word::Rule => {
+                self.rule(directive, place, arguments, faults);
+                Ok(())
+            }
+            Word::Action => {
+                self.action(directive, place, name, arguments, faults);
+                Ok(())
+            }
+            Word::Marker => directives::one(name, arguments).map(|marker| {
+                self.assembly.items.push(Some(Item::Marker(marker.kept())));
+            }),
+            Word::DefaultAction => directives::one(name, arguments).map(|list| {
+                let actions = actions::actions(list, self.limits, faults);
+                self.note_actions(place, &actions);
+                self.assembly.defaults.set(name.at, actions, faults);
+            }),
+            Word::RemoveById | Word::RemoveByTag | Word::RemoveByMsg => {
+                self.remove(directive, place, known, *word, name, arguments)
+            }
+            Word::UpdateTargetById | Word::UpdateTargetByTag | Word::UpdateTargetByMsg => {
+                self.update_targets(directive, place, known, *word, name, arguments, faults)
+            }
+            Word::UpdateActionById => {
+                self.update_actions(directive, place, name, arguments, faults)
+            }
+            Word::Include | Word::IncludeOptional => {
+                let optional = *word == Word::IncludeOptional;
+                directives::one(name, arguments)
+                    .and_then(|path| self.include(directive, path, optional))
+            }
+            Word::ComponentSignature => directives::one(name, arguments)
+                .map(|signature| self.rules.signatures.push(signature.kept())),
+            Word::Noted(shape, instead) => {
+                directives::noted(shape, name, arguments).map(|()| self.note(place, known, instead))
+            }
+            Word::Only(wanted, instead) => directives::only(wanted, instead, name, arguments)
+                .map(|()| self.note(place, known, instead)),
+            Word::Refused(why) => Err(Fault::new(
+                name.at,
+                Code::UnsupportedDirective,
+                format!("{known} cannot be followed: {why}."),
+            )),
+            setting => {
+                let settings = &mut self.rules.settings;
+                directives::setting(setting, name, arguments, settings)
+                    .map(|_| settings.said.push(((*known).into(), place)))
+            }
+        };
         faults.extend(read.err());
     }
 

@@ -64,6 +64,7 @@ impl More {
         &mut self,
         processor: Processor,
         body: &[u8],
+        limits: json::Limits,
         sink: &mut S,
     ) -> Result<Progress, Flaw> {
         match processor {
@@ -73,7 +74,7 @@ impl More {
             Processor::JsonLines | Processor::JsonSequence => {
                 let lines = self
                     .lines
-                    .get_or_insert_with(|| ndjson::Reader::new(json::Limits::default()));
+                    .get_or_insert_with(|| ndjson::Reader::new(limits));
                 lines.split_at(match processor {
                     Processor::JsonLines => ndjson::LINE_END,
                     _ => ndjson::RECORD_BEGIN,

@@ -169,3 +169,72 @@ fn rules_that_want_the_whole_body_have_it() {
     assert!(matched(rule, &asked).is_empty());
     assert_eq!(matched(&forced, &asked), [1]);
 }
+
+#[test]
+fn directives_bound_what_is_read() {
+    let [engine, _] = both("SecArgumentsLimit 2\nSecRequestBodyJsonDepthLimit 3");
+    assert!(!inspect(&engine, &get("/?a=1&b=2"), 0).overflowed());
+    assert!(inspect(&engine, &get("/?a=1&b=2&c=3"), 0).overflowed());
+    let code = |body| {
+        let inspection = inspect(&engine, &post("application/json", body), 0);
+        inspection.body_unfit().map(|reason| reason.code)
+    };
+    assert_eq!(code("[[[1]]]"), None);
+    assert_eq!(code("[[[[1]]]]"), Some("json-depth"));
+    let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
+    let [engine, _] = both("SecRequestBodyJsonDepthLimit 512");
+    assert_eq!(
+        inspect(&engine, &post("application/json", &deep), 0).body_unfit(),
+        None
+    );
+}
+
+#[test]
+fn directives_say_whether_bodies_are_read() {
+    let rule = "SecRule RESPONSE_BODY x \"id:1,phase:4,pass\"";
+    for (said, request, answer) in [
+        ("", true, true),
+        ("SecRequestBodyAccess Off", false, true),
+        ("SecResponseBodyAccess Off", true, false),
+        (
+            "SecRequestBodyAccess On\nSecResponseBodyAccess On",
+            true,
+            true,
+        ),
+    ] {
+        for engine in both(&format!("{said}\n{rule}")) {
+            let inspection = inspect_head(&engine, &get("/"));
+            assert_eq!(inspection.wants_body(), request, "{said}");
+            assert_eq!(inspection.wants_answer_body(), answer, "{said}");
+        }
+    }
+    let anyway =
+        "SecRequestBodyAccess Off\nSecAction \"id:1,phase:1,pass,ctl:requestBodyAccess=On\"";
+    for engine in both(anyway) {
+        assert!(inspect_head(&engine, &get("/")).wants_body());
+    }
+}
+
+#[test]
+fn rules_of_each_phase_are_written_down_by_themselves() {
+    for defaults in [
+        "",
+        "SecDefaultAction \"phase:3,pass\"\nSecDefaultAction \"phase:5,pass\"\n",
+    ] {
+        let rules: String = (1..=5)
+            .map(|phase| format!("SecAction \"id:{phase},phase:{phase},pass,msg:'m'\"\n"))
+            .collect();
+        for engine in both(&format!("{defaults}{rules}")) {
+            let mut inspection = inspect(&engine, &get("/"), 0);
+            let head = AnswerHead {
+                status: 200,
+                protocol: b"HTTP/1.1",
+            };
+            inspection.answer(&head, std::iter::empty());
+            while inspection.answer_head() == Progress::More {}
+            while inspection.answer_end() == Progress::More {}
+            while inspection.end() == Progress::More {}
+            assert_eq!(ids(&inspection), [1, 2, 3, 4, 5], "{defaults}");
+        }
+    }
+}

@@ -24,6 +24,7 @@ pub enum Word {
     ResponseBodyAccess,
     RequestBodyLimit,
     ResponseBodyLimit,
+    NoFilesLimit,
     RequestBodyLimitAction,
     ResponseBodyLimitAction,
     ResponseBodyMimeType,
@@ -94,7 +95,7 @@ pub static DIRECTIVES: &[(&str, Word, &str)] = &[
     ("SecArgumentSeparator", Word::ArgumentSeparator, "what stands between parameters, in place of &"),
     ("SecCollectionTimeout", Word::CollectionTimeout, "seconds after which kept variables are forgotten"),
     ("SecXmlExternalEntity", Word::XmlExternalEntity, "Off: XML has no entities here"),
-    ("SecRequestBodyNoFilesLimit", Noted(Number, BODIES), "how many bytes of a body that are no file"),
+    ("SecRequestBodyNoFilesLimit", Word::NoFilesLimit, "how many bytes of a body that are no file"),
     ("SecRequestBodyInMemoryLimit", Noted(Number, NO_FILES), "how many bytes of a body are kept in memory"),
     ("SecUploadDir", Noted(Shape::Some, NO_FILES), "where files are written"),
     ("SecUploadKeepFiles", Noted(OneOf(&["On", "Off", "RelevantOnly"]), NO_FILES), "whether they are kept"),
@@ -169,8 +170,24 @@ pub fn entries() -> Vec<Entry> {
             support: match word {
                 Noted(_, instead) | Only(_, instead) => Support::Instead(instead),
                 Refused(why) => Support::Refused(why),
-                _ => Support::Done,
+                word => said_by_the_api(*word).map_or(Support::Done, Support::Instead),
             },
         })
         .collect()
+}
+
+/// What of an API's `waf` has to say the same as a directive: where it does not,
+/// the rules are refused with what to write.
+const fn said_by_the_api(word: Word) -> Option<&'static str> {
+    Some(match word {
+        Word::RuleEngine => "`mode` of the API's `waf` says whether rules act; only On can be had here",
+        Word::RequestBodyLimit => "`inspect_bytes` of the API's `waf` says how much of a body is looked at, and has to be the same",
+        Word::NoFilesLimit => "`inspect_bytes` of the API's `waf` bounds bodies with their files; take the line out",
+        Word::RequestBodyLimitAction => "`longer` of the API's `waf` says what becomes of longer bodies, and has to be the same: refuse or begin",
+        Word::ResponseBodyAccess => "`answers` of the API's `waf` says whether answers are looked at, and has to say the same",
+        Word::ResponseBodyLimit => "`answers.bytes` of the API's `waf` says how much of an answer is looked at, and has to be the same",
+        Word::ResponseBodyLimitAction => "answers are judged by their beginning; only ProcessPartial can be had",
+        Word::ResponseBodyMimeType | Word::ResponseBodyMimeTypesClear => "`answers.types` of the API's `waf` says which answers are looked at, and has to be the same",
+        _ => return None,
+    })
 }
