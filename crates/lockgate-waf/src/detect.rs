@@ -88,14 +88,22 @@ pub struct Detector {
     pub tag: &'static str,
     /// Where it looks.
     pub places: &'static [Where],
-    /// A value with none of these bytes holds nothing for it; all, where that cannot be said.
-    pub needs: ByteSet,
+    /// A value that lacks all bytes of any one of these sets holds nothing for it.
+    pub needs: &'static [ByteSet],
     /// Shorter values hold nothing for it.
     pub min_len: usize,
     /// Whether it looks at text that was decoded further too (see `layers`).
     pub unwraps: bool,
     /// Looks. Linear in the value's length.
     pub find: fn(&Value<'_>) -> Option<Finding>,
+}
+
+impl Detector {
+    /// Whether a value with these bytes may hold something for it.
+    #[must_use]
+    pub fn may_match(&self, bytes: &ByteSet) -> bool {
+        self.needs.iter().all(|set| set.meets(bytes))
+    }
 }
 
 /// All detectors, in the order in which their findings are told.
@@ -124,7 +132,7 @@ pub fn look(detector: &Detector, value: &Value<'_>) -> Option<Finding> {
     if bytes.len() < detector.min_len || !detector.places.contains(&value.stood) {
         return None;
     }
-    if !bytes.iter().any(|byte| detector.needs.contains(*byte)) {
+    if !detector.may_match(&ByteSet::of(bytes)) {
         return None;
     }
     (detector.find)(value)

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 MODULE: Final = "github.com/corazawaf/coraza-coreruleset/v4"
 """The Core Rule Set, as it stands, in a module of Go."""
-PROXY: Final = "https://proxy.golang.org"
-"""What Go asks where nothing else is said."""
 SECONDS: Final = 30.0
 """Between two pieces of an answer, and until there is a connection."""
 REDIRECTS: Final = 5
@@ -58,10 +56,7 @@ def module(version: str, done: Done) -> tuple[bytes, str]:
             return _get(url, done, ("https", "http") if parts.scheme == "http" else ("https",)), _bare(url)
         except RulesError as error:
             told.append(str(error))
-    raise RulesError(
-        "; ".join(told)
-        or "no module proxy is named: GOPROXY is `off` or `direct`; name an archive, a folder or a proxy"
-    )
+    raise RulesError("; ".join(told) or "no module proxy is named: set GOPROXY to one, or name an archive or a folder")
 
 
 def module_sum(files: dict[str, bytes]) -> str:
@@ -87,7 +82,7 @@ def _cache() -> Path:
 
 
 def _proxies() -> list[str]:
-    words = os.environ.get("GOPROXY") or _gos() or PROXY
+    words = os.environ.get("GOPROXY") or _gos()
     named = [word.strip().rstrip("/") for word in words.replace("|", ",").split(",")]
     return [word for word in named if word.startswith(("https://", "http://", "file://"))]
 

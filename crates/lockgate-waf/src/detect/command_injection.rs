@@ -57,7 +57,7 @@ pub static DETECTOR: Detector = Detector {
         Where::Body,
         Where::FileName,
     ],
-    needs: ByteSet::of(b";|&\n\r`$(<>{ /\\^\t+'\"%"),
+    needs: &[ByteSet::of(b";|&\n\r`$(<>{ /\\^\t+'\"%")],
     min_len: 3,
     unwraps: true,
     find,

@@ -35,7 +35,7 @@ pub static DETECTOR: Detector = Detector {
         Where::Header,
         Where::FileName,
     ],
-    needs: ByteSet::of(b"\r\n\\\xE5\xC4"),
+    needs: &[ByteSet::of(b"\r\n\\\xE5\xC4")],
     min_len: 6,
     unwraps: true,
     find,

@@ -55,7 +55,7 @@ pub static DETECTOR: Detector = Detector {
         Where::Body,
         Where::FileName,
     ],
-    needs: ByteSet::of(b"<=:(`\xbc"),
+    needs: &[ByteSet::of(b"<=:(`\xbc")],
     min_len: 6,
     unwraps: true,
     find,

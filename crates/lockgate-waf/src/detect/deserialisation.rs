@@ -43,7 +43,7 @@ pub static DETECTOR: Detector = Detector {
         Where::Body,
     ],
     // Digits and a slash are in what is encoded, the rest in what is not.
-    needs: ByteSet::of(b"0:!$./AKTYz\n\x00\x04\x80\xAC"),
+    needs: &[ByteSet::of(b"0:!$./AKTYz\n\x00\x04\x80\xAC")],
     min_len: 6,
     unwraps: true,
     find,
@@ -56,9 +56,12 @@ fn find(value: &Value<'_>) -> Option<Finding> {
             .or_else(|| php::object(text))
             .or_else(|| pickle::calls(text))
     };
-    let mut decoded = [0; base64::ROOM];
     let (at, what, severity) = plain(text)
         .or_else(|| {
+            if !base64::may_begin(text) {
+                return None;
+            }
+            let mut decoded = [0; base64::ROOM];
             let (_, what, severity) = plain(base64::decoded(text, &mut decoded)?)?;
             Some((0, what, severity))
         })

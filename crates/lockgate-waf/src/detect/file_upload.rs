@@ -41,7 +41,7 @@ pub static DETECTOR: Detector = Detector {
     severity: Severity::Critical,
     tag: "attack-file-upload",
     places: &[Where::FileName, Where::FileContent],
-    needs: ByteSet::ALL,
+    needs: &[ByteSet::ALL],
     min_len: 2,
     unwraps: false,
     find,

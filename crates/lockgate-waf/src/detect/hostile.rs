@@ -101,3 +101,71 @@ fn long_values_end() {
         }
     }
 }
+
+/// What means something to one of the detectors that go by signs which they need.
+const TELLING: &[&str] = &[
+    "*)(|(uid=*",
+    ")(a=b",
+    "*(|(mail=*))",
+    ")\0",
+    ")%00",
+    "*)",
+    ")!(",
+    "{{7*7}}",
+    "${7*7}",
+    "#{7*7}",
+    "@(7*7)",
+    "<%=7*7%>",
+    "{%if x%}",
+    "<#assign x=1>",
+    "#set($x=7*7)",
+    "$x.class.forName('y')",
+    "{7*7}",
+    "__proto__[x]=1",
+    "\"__proto__\": {}",
+    "constructor[prototype][x]=1",
+    "constructor.prototype.x=1",
+    "${jndi:ldap://a.example/x}",
+    "' or 1=1--",
+    "<script>alert(1)</script>",
+    "=",
+    "x",
+];
+
+#[test]
+fn what_is_found_has_the_bytes_that_are_needed() {
+    let mut state = 11_u32;
+    let mut next = |below: usize| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 16) as usize % below
+    };
+    let mut found = [0; ALL.len()];
+    for _ in 0..20_000 {
+        let mut text = Vec::new();
+        for _ in 0..=next(3) {
+            let pieces = [TELLING, PIECES][next(2)];
+            text.extend_from_slice(pieces[next(pieces.len())].as_bytes());
+        }
+        // A sign less: what was found by it is found no more, or by others.
+        if next(2) == 0 {
+            text.remove(next(text.len()));
+        }
+        for (detector, found) in ALL.iter().zip(&mut found) {
+            let stood = detector.places[next(detector.places.len())];
+            let value = Value {
+                bytes: &text,
+                stood,
+                name: b"a",
+                declared: None,
+            };
+            if text.len() >= detector.min_len && (detector.find)(&value).is_some() {
+                *found += 1;
+                let text = String::from_utf8_lossy(&text);
+                let bytes = crate::bytes::ByteSet::of(value.bytes);
+                assert!(detector.may_match(&bytes), "{} {text:?}", detector.name);
+            }
+        }
+    }
+    let most = ALL.iter().zip(found).filter(|(_, found)| *found > 20);
+    assert!(most.count() > 10, "{found:?}");
+}

@@ -34,7 +34,7 @@ pub static DETECTOR: Detector = Detector {
         Where::Xml,
         Where::Body,
     ],
-    needs: ByteSet::of(b")"),
+    needs: &[ByteSet::of(b"()"), ByteSet::of(b"&|!*=\0%")],
     min_len: 3,
     unwraps: true,
     find,

@@ -35,7 +35,7 @@ pub static DETECTOR: Detector = Detector {
         Where::Header,
         Where::Body,
     ],
-    needs: ByteSet::of(b"$;'\"|&"),
+    needs: &[ByteSet::of(b"$;'\"|&")],
     min_len: 3,
     unwraps: true,
     find,

@@ -29,6 +29,7 @@ use super::{Detector, Finding, Value, Where};
 use crate::bytes::ByteSet;
 use crate::rule::Severity;
 
+mod plain;
 mod secrets;
 mod spelling;
 mod walk;
@@ -52,7 +53,7 @@ pub static DETECTOR: Detector = Detector {
         Where::Body,
         Where::FileName,
     ],
-    needs: ByteSet::of(b"/\\%x\xC0\xC1\xE0\xE2\xEF"),
+    needs: &[ByteSet::of(b"/\\%x\xC0\xC1\xE0\xE2\xEF")],
     min_len: 3,
     unwraps: true,
     find,
@@ -67,7 +68,7 @@ fn find(value: &Value<'_>) -> Option<Finding> {
     let text = value.bytes;
     let mut best: Option<(i32, Range<usize>, &'static str)> = None;
     let mut at = 0;
-    while let Some(walk) = Walk::next(text, at) {
+    while let Some(walk) = Walk::next(text, plain::skip(text, at)) {
         at = walk.end;
         if !walk.tells() {
             continue;

@@ -32,7 +32,7 @@ pub static DETECTOR: Detector = Detector {
         Where::Header,
         Where::Body,
     ],
-    needs: ByteSet::of(b"_[./"),
+    needs: &[ByteSet::of(b"_[./"), ByteSet::of(b"p"), ByteSet::of(b"t")],
     min_len: 9,
     unwraps: true,
     find,

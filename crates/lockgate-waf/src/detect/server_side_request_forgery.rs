@@ -50,7 +50,7 @@ pub static DETECTOR: Detector = Detector {
         Where::Xml,
         Where::Body,
     ],
-    needs: ByteSet::of(b":/\\"),
+    needs: &[ByteSet::of(b":/\\")],
     min_len: 6,
     unwraps: true,
     find,

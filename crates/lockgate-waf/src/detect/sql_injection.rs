@@ -52,7 +52,7 @@ pub static DETECTOR: Detector = Detector {
         Where::Body,
         Where::FileName,
     ],
-    needs: ByteSet::of(b" \t\n\r\x0b\x0c\0\xa0'\"`(;#*-=|&+"),
+    needs: &[ByteSet::of(b" \t\n\r\x0b\x0c\0\xa0'\"`(;#*-=|&+")],
     min_len: 3,
     unwraps: true,
     find,

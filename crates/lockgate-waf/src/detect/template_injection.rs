@@ -41,7 +41,7 @@ pub static DETECTOR: Detector = Detector {
         Where::Body,
         Where::FileName,
     ],
-    needs: ByteSet::of(b"{%@#$"),
+    needs: &[ByteSet::of(b"{%@#$"), ByteSet::of(b"{(<[.")],
     min_len: 4,
     unwraps: true,
     find,

@@ -33,7 +33,7 @@ pub static DETECTOR: Detector = Detector {
         Where::Xml,
         Where::Body,
     ],
-    needs: ByteSet::of(b"/(@=]"),
+    needs: &[ByteSet::of(b"/(@=]")],
     min_len: 5,
     unwraps: true,
     find,

@@ -3,8 +3,7 @@
 use crate::bytes::{ByteSet, Span};
 use lockgate_wire::content::layers::Unwrapper;
 
-use crate::detect::{self, Detector, Finding, Value, Where};
-use crate::filter::Bits;
+use crate::detect::{Detector, Finding, Value, Where};
 use crate::rule::{Collection, Severity};
 
 use super::feed::RequestHead;
@@ -19,11 +18,8 @@ pub const MAX_FOUND: usize = 64;
 /// What is known of the detectors that run.
 #[derive(Debug)]
 pub struct Native {
-    detectors: Vec<&'static Detector>,
     /// Of each place, the detectors that look there.
-    places: Vec<Bits>,
-    /// Of each place, the bytes without which a value holds nothing for any of them.
-    needs: Vec<ByteSet>,
+    places: [Vec<&'static Detector>; PLACES],
     /// From this score on a request is refused, where no rules decide that.
     pub threshold: Option<u32>,
     /// The variable that rules add scores up in.
@@ -61,6 +57,9 @@ pub struct Found {
     pub severity: Severity,
 }
 
+/// Bytes that are a part of further encodings, beside those of base64.
+const LAYERS: ByteSet = ByteSet::of(&Unwrapper::TRIGGERS);
+
 const PLACES: usize = Where::FileContent as usize + 1;
 
 impl Native {
@@ -71,18 +70,14 @@ impl Native {
         exclusions: Vec<Exclusion>,
         threshold: Option<u32>,
     ) -> Self {
-        let mut places = vec![Bits::none(detectors.len()); PLACES];
-        let mut needs = vec![ByteSet::NONE; PLACES];
-        for (number, detector) in detectors.iter().enumerate() {
+        let mut places = [const { Vec::new() }; PLACES];
+        for detector in detectors {
             for place in detector.places {
-                places[*place as usize].insert(number);
-                needs[*place as usize] = needs[*place as usize].union(&detector.needs);
+                places[*place as usize].push(*detector);
             }
         }
         Self {
-            detectors: detectors.to_vec(),
             places,
-            needs,
             threshold,
             adds_to: None,
             exclusions,
@@ -127,32 +122,33 @@ impl Native {
         };
         let place = &self.places[stood as usize];
         let mut hits: Vec<Hit> = Vec::new();
-        if mask.meets(&self.needs[stood as usize]) {
-            for number in place.iter() {
-                let detector = self.detectors[number];
-                if !mask.meets(&detector.needs) {
-                    continue;
-                }
-                if let Some(finding) = detect::look(detector, &value) {
-                    let at = super::feed::part(whole, finding.at.clone());
-                    hits.push(Hit::new(detector, &finding, Evidence::Value(at)));
-                }
+        for detector in place {
+            if value.bytes.len() < detector.min_len || !detector.may_match(mask) {
+                continue;
+            }
+            if let Some(finding) = (detector.find)(&value) {
+                let at = super::feed::part(whole, finding.at.clone());
+                hits.push(Hit::new(detector, &finding, Evidence::Value(at)));
             }
         }
-        if stood != Where::FileContent {
+        if stood != Where::FileContent && Unwrapper::may_hold(value.bytes, mask.meets(&LAYERS)) {
             // A limit ends the unwrapping, not the judging: what was unwrapped was looked at.
             unwrapper.unwrap(value.bytes, &mut |form, _| {
                 let form = Value {
                     bytes: form,
                     ..value
                 };
-                for number in place.iter() {
-                    let detector = self.detectors[number];
-                    let known = |hit: &Hit| std::ptr::eq(hit.detector, detector);
-                    if !detector.unwraps || hits.iter().any(known) {
+                let mask = ByteSet::of(form.bytes);
+                for detector in place {
+                    let known = |hit: &Hit| std::ptr::eq(hit.detector, *detector);
+                    if !detector.unwraps
+                        || form.bytes.len() < detector.min_len
+                        || !detector.may_match(&mask)
+                        || hits.iter().any(known)
+                    {
                         continue;
                     }
-                    if let Some(finding) = detect::look(detector, &form) {
+                    if let Some(finding) = (detector.find)(&form) {
                         let evidence = form.bytes.get(finding.at.clone()).unwrap_or_default();
                         let evidence = Evidence::Form(evidence.to_vec());
                         hits.push(Hit::new(detector, &finding, evidence));
@@ -161,7 +157,9 @@ impl Native {
                 true
             });
         }
-        let found = !hits.is_empty();
+        if hits.is_empty() {
+            return false;
+        }
         hits.retain(|hit| !self.excluded(hit.detector, id, tx));
         for hit in hits {
             if tx.native.found.len() >= MAX_FOUND {
@@ -179,7 +177,7 @@ impl Native {
                 severity: hit.severity,
             });
         }
-        found
+        true
     }
 
     fn excluded(&self, detector: &Detector, id: ValueId, tx: &Transaction) -> bool {

@@ -104,6 +104,16 @@ const fn triggers() -> [u8; 256] {
 }
 
 impl Unwrapper {
+    /// Bytes that every layer but base64 has one of.
+    pub const TRIGGERS: [u8; 10] = [b'%', b'\\', b'&', 0xc0, 0xc1, 0xe0, 0xf0, 0xef, b'{', b'['];
+
+    /// Whether there may be a layer in `value`: for those who know already
+    /// whether it has one of [`Unwrapper::TRIGGERS`].
+    #[must_use]
+    pub fn may_hold(value: &[u8], triggered: bool) -> bool {
+        triggered || base64::may_be(value)
+    }
+
     /// Within these limits.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
@@ -144,7 +154,11 @@ impl Unwrapper {
         }
         let mut out = self.buffers.pop().unwrap_or_default();
         let mut walk = Walk::On;
+        let triggers = triggers_in(value);
         for (layer, decode) in DECODERS {
+            if trigger(*layer).is_some_and(|bit| triggers & bit == 0) {
+                continue;
+            }
             // It costs a look, and at most as many bytes as there are.
             let Some(left) = self.work_left.checked_sub(value.len()) else {
                 walk = Walk::Limited;
@@ -267,13 +281,27 @@ impl<V: FnMut(&[u8], &[Layer]) -> bool> super::Sink for Leaves<'_, V> {
     }
 }
 
-/// Whether there may be a layer in it.
-fn may_hold(value: &[u8]) -> bool {
+/// Without which byte there is none of a layer.
+const fn trigger(layer: Layer) -> Option<u8> {
+    match layer {
+        Layer::Url | Layer::PercentU => Some(PERCENT),
+        Layer::Escapes => Some(BACKSLASH),
+        Layer::Html => Some(AMPERSAND),
+        Layer::Overlong => Some(OVERLONG),
+        Layer::Wide => Some(WIDE),
+        Layer::Base64 | Layer::Json => None,
+    }
+}
+
+fn triggers_in(value: &[u8]) -> u8 {
     value
         .iter()
         .fold(0, |all, byte| all | TRIGGERS[usize::from(*byte)])
-        != 0
-        || base64::may_be(value)
+}
+
+/// Whether there may be a layer in it.
+fn may_hold(value: &[u8]) -> bool {
+    triggers_in(value) != 0 || base64::may_be(value)
 }
 
 fn looks_like_json(value: &[u8]) -> bool {

@@ -3,15 +3,17 @@
 /// Bytes that are decoded: a stream tells what it is at its beginning.
 pub(super) const ROOM: usize = 768;
 
-/// What the text is decoded, as far as there is room, where it begins as a stream
-/// does that is looked for: others are left alone.
-pub(super) fn decoded<'a>(text: &[u8], room: &'a mut [u8; ROOM]) -> Option<&'a [u8]> {
+/// Whether the text begins as a stream does that is looked for.
+pub(super) fn may_begin(text: &[u8]) -> bool {
     let text = text.trim_ascii();
     // A pickle's version, Ruby's, PHP's objects and arrays, a pickle that begins with a name or a mark.
-    const BEGINNINGS: [&[u8]; 7] = [b"gA", b"BA", b"Tz", b"Qz", b"YT", b"Y", b"K"];
-    if text.len() < 12 || !BEGINNINGS.iter().any(|begin| text.starts_with(begin)) {
-        return None;
-    }
+    const BEGINNINGS: [&[u8]; 6] = [b"gA", b"BA", b"Tz", b"Qz", b"Y", b"K"];
+    text.len() >= 12 && BEGINNINGS.iter().any(|begin| text.starts_with(begin))
+}
+
+/// What the text is decoded, as far as there is room.
+pub(super) fn decoded<'a>(text: &[u8], room: &'a mut [u8; ROOM]) -> Option<&'a [u8]> {
+    let text = text.trim_ascii();
     let mut len = 0;
     let mut bits = 0u32;
     let mut count = 0;

@@ -5,10 +5,15 @@ use crate::detect::prose::words;
 use crate::detect::Value;
 use crate::rule::Severity;
 
+mod classes;
+
+use classes::{BEGIN, CLASSES};
+
 /// A tag of YAML that names a class or a function, and what node-serialize runs.
 pub(super) fn tag(text: &[u8]) -> Option<Found> {
     const YAML: &str = "names a class by a tag of YAML";
-    if memchr::memmem::find(text, b"_$$ND_FUNC$$_").is_some() {
+    let dollar = memchr::memchr(b'$', text);
+    if dollar.is_some_and(|_| memchr::memmem::find(text, b"_$$ND_FUNC$$_").is_some()) {
         return Some((
             0,
             "is a function that node-serialize runs",
@@ -61,39 +66,16 @@ fn qualified(text: &[u8]) -> usize {
     }
 }
 
-/// Classes that run what they are given, or fetch it.
-const CLASSES: [&[u8]; 20] = [
-    b"java.lang.Runtime",
-    b"java.lang.ProcessBuilder",
-    b"java.lang.ProcessImpl",
-    b"java.lang.UNIXProcess",
-    b"java.net.URLClassLoader",
-    b"javax.script.ScriptEngineManager",
-    b"javax.naming.InitialContext",
-    b"javax.management.BadAttributeValueExpException",
-    b"com.sun.rowset.JdbcRowSetImpl",
-    b"com.sun.org.apache.xalan",
-    b"com.mchange.v2.c3p0",
-    b"org.apache.commons.collections.functors",
-    b"org.apache.xbean.propertyeditor",
-    b"org.codehaus.groovy.runtime",
-    b"org.springframework.context.support",
-    b"org.springframework.beans.factory",
-    b"System.Diagnostics.Process",
-    b"System.Windows.Data.ObjectDataProvider",
-    b"System.Configuration.Install.AssemblyInstaller",
-    b"System.Activities.Presentation.WorkflowDesigner",
-];
-
 /// A class that a type-aware reader of JSON or XML makes an object of.
 pub(super) fn class(value: &Value<'_>) -> Option<Found> {
     const WHAT: &str = "names a class that runs what it is given";
     let text = value.bytes;
-    let last = value
-        .name
-        .rsplit(|byte| *byte == b'/')
-        .next()
-        .unwrap_or_default();
+    let typed = value.name.ends_with(b"type") || value.name.ends_with(b"class");
+    let last = match typed {
+        true => value.name.rsplit(|byte| matches!(byte, b'/' | b'.')).next(),
+        false => None,
+    };
+    let last = last.unwrap_or_default();
     if matches!(last, b"$type" | b"@type" | b"@class" | b"__type" | b"class") {
         let plain = text.iter().all(|byte| {
             byte.is_ascii_alphanumeric()
@@ -127,6 +109,9 @@ pub(super) fn class(value: &Value<'_>) -> Option<Found> {
                 .rposition(|byte| !byte.is_ascii_alphanumeric())
                 .map_or(0, |at| at + 1);
         let rest = text.get(begin..)?;
+        if !rest.first().is_some_and(|byte| BEGIN.contains(*byte)) {
+            continue;
+        }
         let Some(name) = CLASSES.iter().find(|name| rest.starts_with(name)) else {
             continue;
         };

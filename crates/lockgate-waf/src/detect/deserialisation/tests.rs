@@ -65,10 +65,13 @@ fn objects_are_found() {
         ),
         Some(Severity::Critical)
     );
-    assert_eq!(
-        severity_of(b"com.example.a.Some", "/@type"),
-        Some(Severity::Warning)
-    );
+    for name in ["/@type", "json.order.@type", "@class"] {
+        assert_eq!(
+            severity_of(b"com.example.a.Some", name),
+            Some(Severity::Warning),
+            "{name}"
+        );
+    }
     assert_eq!(severity(b"!!com.example.Some [a]"), Some(Severity::Warning));
 }
 
