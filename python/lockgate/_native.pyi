@@ -37,6 +37,9 @@ __all__ = [
     "reasons",
     "reserved_header",
     "rule_language",
+    "waf_detectors",
+    "waf_leaves_alone",
+    "waf_rules",
 ]
 
 __version__: Final[str]

@@ -119,9 +119,7 @@ pub struct Answered {
 pub struct Exclude {
     /// A rule's id, a range such as `942100-942199`, a tag, or a detector's name.
     pub rule: String,
-    /// Which values: `query/NAME`, `body` and a JSON pointer or a parameter's
-    /// name, `header/NAME`, `cookie/NAME`, `file/NAME`, `path`, `target`,
-    /// `answer`; all, if none.
+    /// Which values, by the part of the request and the way to them; all, if none.
     pub at: Option<String>,
     /// Of which requests: a path, or a method and a path; of all, if none.
     pub request: Option<String>,

@@ -359,7 +359,7 @@ class Exclude(TypedDict):
     """Rules or detectors that leave out some values."""
 
     at: str | None
-    """Which values: `query/NAME`, `body` and a JSON pointer or a parameter's name, `header/NAME`, `cookie/NAME`, `file/NAME`, `path`, `target`, `answer`; all, if none."""
+    """Which values, by the part of the request and the way to them; all, if none."""
     request: str | None
     """Of which requests: a path, or a method and a path; of all, if none."""
     rule: str
