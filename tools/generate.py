@@ -21,6 +21,7 @@ from reference import (
     pipeline_page,
     policy_pages,
     reasons_page,
+    seclang_page,
     shop,
     tests_page,
 )
@@ -36,6 +37,7 @@ MAKERS = (
     pipeline_page,
     policy_pages,
     reasons_page,
+    seclang_page,
     shop,
     tests_page,
 )

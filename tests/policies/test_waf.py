@@ -135,7 +135,7 @@ def test_what_is_wrong_with_rules_is_told_with_file_and_line(tmp_path: Path) -> 
         load(written(tmp_path, {"waf": {"files": ["bad.conf"]}}))
     (problem,) = refused.value.errors
     assert problem.code == "waf-rules"
-    assert "own/0-bad.conf:1:" in problem.message
+    assert "bad.conf:1:" in problem.message
 
 
 def test_a_directive_that_says_other_than_the_api_is_told(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_a_directive_that_says_other_than_the_api_is_told(tmp_path: Path) -> Non
         load(written(tmp_path, {"waf": {"files": ["modsecurity.conf"]}}))
     (problem,) = refused.value.errors
     assert problem.code == "waf-directive"
-    assert "own/0-modsecurity.conf:2: SecRuleEngine: write `mode: observe` in the API's `waf`" in problem.message
+    assert "modsecurity.conf:2: SecRuleEngine: write `mode: observe` in the API's `waf`" in problem.message
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import Any, Final
 
 from lockgate.config.document import START, Document
 from lockgate.config.problems import Region
+from lockgate.config.rule_sets import OWN
 from lockgate.config.translate import called
+
+OF_RULES: Final = {
+    "waf-rules": "these rules cannot be run:",
+    "waf-directive": "rule files say something else than the API:",
+}
+"""Codes whose messages have lines and columns of rule files in them, and what stands above these."""
 
 
 def cross_check(bundle: dict[str, Any], document: Document) -> None:
@@ -21,10 +28,18 @@ def cross_check(bundle: dict[str, Any], document: Document) -> None:
         document.problems.add(
             _region(path, found.get("span"), document),
             found["code"],
-            found["message"],
+            _said(found["code"], found["message"]),
             hint=_other(found["message"], document) if found["code"] == "route-conflict" else None,
             path=[called(path)],
         )
+
+
+def _said(code: str, message: str) -> str:
+    """What the core says; of rule files each fault on lines of its own, by the file's own name."""
+    if code not in OF_RULES:
+        return message
+    faults = re.sub(rf"\b{OWN}", "", re.sub(r"^(own|core): ", "", message))
+    return f"{OF_RULES[code]}\n{faults}"
 
 
 def _other(message: str, document: Document) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -39,8 +39,9 @@ class Renderer:
 
     def problem(self, problem: Problem) -> str:
         """One problem."""
-        head = self._head(problem.source, problem.region, problem.severity, problem.message, problem.code)
-        return self._with_line(head, problem.source, problem.region, problem.allowed, problem.hint)
+        first, *more = problem.message.splitlines() or [""]
+        head = self._head(problem.source, problem.region, problem.severity, first, problem.code)
+        return self._with_line(head, problem.source, problem.region, problem.allowed, problem.hint, more)
 
     def finding(self, finding: Finding) -> str:
         """One row of the table of findings."""
@@ -60,7 +61,15 @@ class Renderer:
         said = self.paint(severity, severity)
         return f"{self.paint(place, 'bold')}: {said}: {printable(message)}  {self.paint(f'[{code}]', 'dim')}"
 
-    def _with_line(self, head: str, source: Source, region: Region, allowed: str | None, hint: str | None) -> str:
+    def _with_line(
+        self,
+        head: str,
+        source: Source,
+        region: Region,
+        allowed: str | None,
+        hint: str | None,
+        more: Sequence[str] = (),
+    ) -> str:
         out = [head]
         line = source.line(region.line)
         number = str(region.line)
@@ -70,6 +79,7 @@ class Renderer:
             quoted, carets = excerpt(line, region.column, end)
             out.append(f"  {self.paint(f'{number} |', 'dim')} {quoted}")
             out.append(f"  {self.paint(f'{gutter} |', 'dim')} {self.paint(carets, 'caret')}")
+        out += [f"  {printable(line)}" for line in more]
         if allowed:
             out.append(f"  {gutter} = allowed: {printable(allowed)}")
         if hint:

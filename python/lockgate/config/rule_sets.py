@@ -36,6 +36,9 @@ ENTRIES: Final = (
 WATCHED: Final = ("*.conf", "rules/*", "plugins/*")
 """What a new file would match that is read."""
 
+OWN: Final = "own/"
+"""What the names of own files begin with, so that none is taken for one of the Core Rule Set's."""
+
 Key = tuple[bool, tuple[Path, ...]]
 
 
@@ -70,7 +73,7 @@ class RuleSets:
         key = (core, own)
         if key not in self._known:
             files = [*self._core(document, path)] if core else []
-            files += [self._read(name, f"own/{number}-{name.name}", region) for number, name in enumerate(own)]
+            files += [self._read(name, self._named(number, name), region) for number, name in enumerate(own)]
             found = [each for each in files if each is not None]
             if sum(len(each["text"]) for each in found) > MAX_BYTES:
                 self.problems.add(region, "waf-rules-too-large", "the rules are too large", allowed="32MiB in all")
@@ -84,7 +87,7 @@ class RuleSets:
                     "files": found,
                     "entries": [
                         entry
-                        for entry in (*entries, *(name for name in present if name.startswith("own/")))
+                        for entry in (*entries, *(name for name in present if name.startswith(OWN)))
                         if any(fnmatch.fnmatchcase(name, entry) for name in present)
                     ],
                     "span": region.span,
@@ -104,6 +107,12 @@ class RuleSets:
                     f"there is no file {self.references.say(target)}",
                 )
             yield from found
+
+    def _named(self, number: int, target: Path) -> str:
+        """An own file's name among the rules: its way from the configuration, where it lies below that."""
+        folder = self.problems.sources[0].path.parent
+        below = target.is_relative_to(folder)
+        return f"{OWN}{target.relative_to(folder) if below else f'{number}-{target.name}'}"
 
     def _core(self, document: Document, path: tuple[str | int, ...]) -> Iterator[types.RuleFile | None]:
         folder = self.core or self.references.absolute(str(CORE), 0)

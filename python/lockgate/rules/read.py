@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from lockgate import _native
 from lockgate.config import ConfigErrors, load
+from lockgate.config.native import OF_RULES
 from lockgate.rules.problems import RulesError
 
 TOLD: Final = 20
@@ -86,8 +87,10 @@ def faults_with(config: Path, folder: Path) -> str | None:
 
 
 def _faults(refused: ConfigErrors, errors: list[Any] | None = None) -> str:
-    told = [line for each in (errors or refused.errors) for line in f"{each.place}: {each.message}".splitlines()]
-    told = [line.removeprefix("tried.yaml:8:10: ") for line in told]
+    told: list[str] = []
+    for each in errors or refused.errors:
+        first, *more = each.message.splitlines()
+        told += more if each.code in OF_RULES else [f"{each.place}: {first}", *more]
     more = len(told) - TOLD
     return "\n".join([*told[:TOLD], *([f"and {more} more"] if more > 0 else [])])
 

@@ -60,8 +60,8 @@ def test_rules_of_ones_own_are_read_behind_the_core_rule_set(tmp_path: Path) -> 
     (tmp_path / "a.conf").write_text(RULE.format(word="y", number=3))
     bundle = load(configured(tmp_path, {"rules": "core", "files": ["*.conf"]}, {"files": ["a.conf"]})).compile(1, 1)
     both, own = bundle["rule_sets"]
-    assert both["entries"] == ["core/crs-setup.conf", "core/rules/*.conf", "own/0-a.conf", "own/1-b.conf"]
-    assert (own["entries"], own["name"]) == (["own/0-a.conf"], "own")
+    assert both["entries"] == ["core/crs-setup.conf", "core/rules/*.conf", "own/a.conf", "own/b.conf"]
+    assert (own["entries"], own["name"]) == (["own/a.conf"], "own")
 
 
 def test_detectors_alone_need_no_rules(tmp_path: Path) -> None:
