@@ -11,6 +11,7 @@ import typer
 from lockgate.cli._report import Json, leave
 from lockgate.cli._state import CONFIG
 from lockgate.cli._waf_exclude import exclude
+from lockgate.cli._waf_update import update
 from lockgate.cli._waf_why import why
 
 app = typer.Typer(
@@ -20,6 +21,7 @@ app = typer.Typer(
 )
 app.command()(why)
 app.command()(exclude)
+app.command()(update)
 
 ConfigFile = Annotated[
     Path, typer.Option("--config", "-c", metavar="FILE", help="The configuration; the rules lie beside it.")

@@ -366,12 +366,16 @@ impl InspectedRecord<'_> {
             c.text(&found.message, TEXT_MAX);
             c.text(&found.masked, FOUND_TEXT_MAX);
             c.number(found.score.into());
-            let places = &found.places[..found.places.len().min(PLACES_MAX)];
+            let mut told = 0;
+            let fits = |place: &&String| {
+                told += place.len();
+                told <= TEXT_MAX
+            };
+            let places = found.places.iter().take(PLACES_MAX).take_while(fits);
+            let places = &found.places[..places.count()];
             c.array(places.len());
-            let mut left = TEXT_MAX;
             for place in places {
-                c.text(place, left);
-                left = left.saturating_sub(place.len());
+                c.text(place, TEXT_MAX);
             }
             c.number(found.level.into());
             c.number(found.counts.into());
