@@ -5,11 +5,18 @@ use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
 
-/// Short values that are kept, and how many bytes they have at most.
+/// Short values that are kept at most, and how many bytes they have at most.
 const SHORT: (usize, usize) = (16_384, 40);
 
 /// The same of long ones, such as a browser's header fields.
 const LONG: (usize, usize) = (512, 256);
+
+/// Of each it begins with so many, and has more once they are taken: rules that few
+/// requests are asked by need little.
+const FIRST: usize = 64;
+
+/// How many times as many it has then.
+const MORE: usize = 4;
 
 /// Values of which nothing is found, each for one kind of question.
 #[derive(Debug, Default)]
@@ -24,6 +31,9 @@ struct Table {
     slots: Vec<Slot>,
     bytes: Vec<u8>,
     longest: usize,
+    most: usize,
+    /// How often one was kept since it has so many.
+    kept: usize,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -77,11 +87,21 @@ impl Clean {
 }
 
 impl Table {
-    fn clear(&mut self, (count, longest): (usize, usize)) {
+    fn clear(&mut self, (most, longest): (usize, usize)) {
+        *self = Self {
+            longest,
+            most,
+            ..Self::default()
+        };
+        self.have(FIRST);
+    }
+
+    /// Forgets all, and has so many slots.
+    fn have(&mut self, count: usize) {
+        self.kept = 0;
         self.slots.clear();
         self.slots.resize(count, Slot::default());
-        self.bytes.resize(count * longest, 0);
-        self.longest = longest;
+        self.bytes.resize(count * self.longest, 0);
     }
 
     fn holds(&self, place: usize, kind: u32, value: &[u8]) -> bool {
@@ -94,6 +114,11 @@ impl Table {
     }
 
     fn keep(&mut self, place: usize, kind: u32, value: &[u8]) {
+        self.kept += 1;
+        if self.kept > self.slots.len() && self.slots.len() < self.most {
+            self.have((self.slots.len() * MORE).min(self.most));
+            return;
+        }
         let at = place * self.longest;
         let room = self.bytes.get_mut(at..at + value.len().min(self.longest));
         let (Some(slot), Some(room)) = (self.slots.get_mut(place), room) else {
