@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,7 +47,7 @@ def section(kind: str, words: list[dict[str, Any]]) -> str:
     title, what = KINDS[kind]
     order = ("done", "instead", "refused")
     rows = [
-        [f"`{each['name']}`", each["says"], _here(each)]
+        [f"`{each['name']}`", _plain(each["says"]), _here(each)]
         for each in sorted(words, key=lambda one: order.index(one["support"]))
     ]
     return f"## {title}\n\n{what}\n\n{table(['Word', 'What it says', 'Here'], rows)}"
@@ -59,3 +60,8 @@ def _here(word: dict[str, Any]) -> str:
         case "refused":
             return f"**Refused**: {word['why']}"
     return "Does it"
+
+
+def _plain(text: str) -> str:
+    """As code what a page's renderer would take for a picture's name: `HH:MM:SS`."""
+    return re.sub(r"\w+(?::\w+){2,}", r"`\g<0>`", text)

@@ -6,15 +6,17 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from lockgate.cli._report import Json, count, leave
 from lockgate.cli._state import CONFIG, StateDir, state_path
 from lockgate.printable import printable
-from lockgate.rules.difference import Difference, Recorded
-from lockgate.rules.read import Rule
+
+if TYPE_CHECKING:
+    from lockgate.rules.difference import Difference, Recorded
+    from lockgate.rules.read import Rule
 
 LISTED: Final = 30
 """Rules of each kind that are shown; `--json` has all."""
