@@ -26,8 +26,9 @@ const PRICE: u32 = 128;
 /// What can be saved up, so that a worker learns ordinary traffic at once.
 const MOST_SAVED: u32 = 512 * PRICE;
 
-/// States that are known at once; beyond these all is forgotten.
-const MOST_STATES: usize = 8192;
+/// States that are known at once, and looks for whole alphabets; beyond these all
+/// is forgotten, for who sends values of ever new kinds must not fill the memory.
+const MOST_KNOWN: usize = 8192;
 
 /// The number of a set of nodes that all come to the same value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -111,7 +112,8 @@ impl Looks {
     /// Forgets what was kept for other rules, or where it became too much, and says
     /// whether it did.
     pub fn serve(&mut self, sieve: &Sieve) -> bool {
-        if self.made_for == sieve.serial && self.states.len() <= MOST_STATES {
+        let known = self.states.len().max(self.alphabets.len());
+        if self.made_for == sieve.serial && known <= MOST_KNOWN {
             return false;
         }
         self.made_for = sieve.serial;
