@@ -47,6 +47,8 @@ pub enum Where {
     FileName,
     /// What is in a file that is sent: its first bytes.
     FileContent,
+    /// Bytes that are no text, in a message: texts within it stand by themselves.
+    Bytes,
 }
 
 /// A value to be judged, decoded as its place is read.

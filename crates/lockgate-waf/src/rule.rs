@@ -508,4 +508,5 @@ pub enum Processor {
     Grpc,
     GrpcText,
     Message,
+    Protobuf,
 }

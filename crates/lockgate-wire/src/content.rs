@@ -45,6 +45,16 @@ pub trait Sink {
         self.pair(leaf.name, leaf.value)
     }
 
+    /// The leaf that was told last is a document, and the texts in it were told
+    /// each by itself.
+    fn parted(&mut self) {}
+
+    /// Bytes that are no text, in a message.
+    fn octets(&mut self, name: &[u8], value: &[u8]) -> bool {
+        let _ = (name, value);
+        true
+    }
+
     /// A text or an attribute in XML.
     fn node(&mut self, node: &xml::Node<'_>) -> bool {
         self.pair(node.path, node.value)

@@ -41,6 +41,7 @@ pub static DETECTOR: Detector = Detector {
         Where::Header,
         Where::Xml,
         Where::Body,
+        Where::Bytes,
     ],
     // Digits and a slash are in what is encoded, the rest in what is not.
     needs: &[ByteSet::of(b"0:!$./AKTYz\n\x00\x04\x80\xAC")],

@@ -14,6 +14,7 @@ use super::transaction::{Transaction, KEPT_BYTES};
 use super::{Progress, SLICE_BYTES};
 
 mod more;
+mod octets;
 
 use more::More;
 
@@ -113,6 +114,10 @@ struct Filler<'t> {
     base: Base,
     left: &'t mut u32,
     text: &'t mut Vec<u8>,
+    /// Whether detectors look, who have members of their own.
+    native: bool,
+    /// The leaf of JSON that was told last.
+    leaf: usize,
     /// Bytes of a file that are kept.
     file_kept: usize,
     file_bytes: &'t mut u64,
@@ -151,7 +156,23 @@ impl Sink for Filler<'_> {
             leaf.pointer(&mut pointer);
             Way::Pointer(self.arena.keep(&pointer))
         };
+        self.leaf = self.members.of(self.base).len();
         self.push(self.base, leaf.name, leaf.value, way)
+    }
+
+    fn parted(&mut self) {
+        self.members.part(self.base, self.leaf);
+    }
+
+    fn octets(&mut self, name: &[u8], value: &[u8]) -> bool {
+        if !self.native {
+            return self.take();
+        }
+        let texts = octets::texts(value);
+        self.push(Base::Octets, name, value, Way::Name)
+            && texts
+                .into_iter()
+                .all(|text| self.push(Base::OctetTexts, name, text, Way::Name))
     }
 
     fn node(&mut self, node: &xml::Node<'_>) -> bool {
@@ -161,6 +182,9 @@ impl Sink for Filler<'_> {
             }
             xml::Kind::Text => {
                 self.text.extend_from_slice(node.value);
+                if self.native && !node.value.trim_ascii().is_empty() {
+                    return self.push(Base::XmlNodes, node.path, node.value, Way::Path);
+                }
                 self.take()
             }
             xml::Kind::Comment | xml::Kind::Instruction => self.take(),
@@ -239,6 +263,8 @@ pub(super) fn arguments(program: &Program, tx: &mut Transaction, text: &[u8]) {
         base: Base::ArgsGet,
         left: &mut reading.left,
         text: &mut reading.text,
+        native: false,
+        leaf: 0,
         file_kept: 0,
         file_bytes: &mut reading.file_bytes,
     };
@@ -265,6 +291,8 @@ pub(super) fn cookies(tx: &mut Transaction, line: Span) {
         base: Base::Cookies,
         left: &mut reading.left,
         text: &mut reading.text,
+        native: false,
+        leaf: 0,
         file_kept: 0,
         file_bytes: &mut reading.file_bytes,
     };
@@ -308,6 +336,8 @@ pub(super) fn read(program: &Program, tx: &mut Transaction, body: &[u8], whole: 
         base: Base::ArgsPost,
         left,
         text,
+        native: program.native.is_some(),
+        leaf: 0,
         file_kept: if keeps_files { MAX_FILE_BYTES } else { 0 },
         file_bytes,
     };
@@ -391,16 +421,31 @@ fn start(program: &Program, tx: &mut Transaction, body: &[u8], whole: bool) {
         Some(Processor::UrlEncoded | Processor::Raw)
     );
     if (raw || tx.control.force_body || tx.control.processor.is_none()) && !body.is_empty() {
-        let body = tx.arena.keep(body);
-        tx.members.set(Collection::RequestBody, body);
+        let kept = tx.arena.keep(body);
+        tx.members.set(Collection::RequestBody, kept);
+        // Some take what looks like JSON or XML for it, whatever it says that it is.
+        let begins = body.trim_ascii_start().first();
+        let other = tx.control.processor == Some(Processor::UrlEncoded)
+            && begins.is_some_and(|first| b"{[<".contains(first));
+        if !raw_alone(tx.control.processor) && !other {
+            let place = Collection::RequestBody as usize;
+            tx.members.part(Base::Single, place);
+        }
     }
+}
+
+/// Whether nothing reads such a body but as one text.
+const fn raw_alone(processor: Option<Processor>) -> bool {
+    matches!(processor, None | Some(Processor::Raw))
 }
 
 fn finish(program: &Program, tx: &mut Transaction) {
     if !tx.reading.text.is_empty() {
         let value = tx.arena.keep(&tx.reading.text);
+        let mixed = tx.reading.xml.as_ref().is_some_and(xml::Reader::is_mixed);
         let member = Member {
             value,
+            parted: !mixed,
             ..Member::default()
         };
         tx.members.push(Base::XmlText, member);

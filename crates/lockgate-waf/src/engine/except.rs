@@ -105,6 +105,9 @@ impl Part {
             Base::ArgsPost
             | Base::XmlText
             | Base::XmlAttributes
+            | Base::XmlNodes
+            | Base::Octets
+            | Base::OctetTexts
             | Base::PartHeaders
             | Base::PartNames => Self::Body,
             Base::RequestHeaders => Self::Header,

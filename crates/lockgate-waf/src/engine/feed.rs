@@ -79,6 +79,7 @@ pub(super) fn begin<'a>(
     tx.reading.clear();
     tx.sifted.clear();
     tx.native.found.clear();
+    tx.native.in_nodes = false;
     tx.native.added = false;
     tx.place = Position::default();
     line(program, tx, head);
@@ -202,16 +203,25 @@ pub(super) fn header(tx: &Transaction, base: Base, name: &[u8]) -> Option<Span> 
 
 fn cookies(tx: &mut Transaction) {
     let fields = tx.members.of(Base::RequestHeaders);
-    let cookie = |member: &&super::members::Member| {
-        tx.arena.get(member.name).eq_ignore_ascii_case(b"cookie")
-    };
-    let lines: Vec<Span> = fields
+    let cookie = |member: &Member| tx.arena.get(member.name).eq_ignore_ascii_case(b"cookie");
+    let lines: Vec<(usize, Span)> = fields
         .iter()
-        .filter(cookie)
-        .map(|member| member.value)
+        .enumerate()
+        .filter(|(_, member)| cookie(member))
+        .map(|(place, member)| (place, member.value))
         .collect();
-    for line in lines {
+    for (place, line) in lines {
+        let first = tx.members.of(Base::Cookies).len();
         super::body::cookies(tx, line);
+        // Some read on to the closing quote, past a semicolon.
+        let opens = |member: &Member| {
+            let value = tx.arena.get(member.value);
+            value.starts_with(b"\"") && (value.len() == 1 || !value.ends_with(b"\""))
+        };
+        let cookies = tx.members.of(Base::Cookies).get(first..);
+        if !cookies.unwrap_or_default().iter().any(opens) {
+            tx.members.part(Base::RequestHeaders, place);
+        }
     }
 }
 

@@ -20,6 +20,18 @@ const LINES: &[&[u8]] = &[
     b"application/x-json-stream",
 ];
 
+/// Types of one message of Protocol Buffers, without any call.
+const MESSAGES: &[&[u8]] = &[
+    b"application/protobuf",
+    b"application/x-protobuf",
+    b"application/vnd.google.protobuf",
+];
+
+/// Whether a length stands before each of several messages, which are text to us.
+fn is_delimited(kind: &[u8]) -> bool {
+    memchr::memmem::find(&kind.to_ascii_lowercase(), b"delimited").is_some()
+}
+
 /// How the body says that it is to be read.
 pub(super) fn declared(tx: &Transaction) -> Option<Processor> {
     let value = feed::header(tx, Base::RequestHeaders, b"content-type")?;
@@ -50,6 +62,8 @@ pub(super) fn declared(tx: &Transaction) -> Option<Processor> {
         Some(Processor::Xml)
     } else if is(b"application/graphql") {
         Some(Processor::GraphQl)
+    } else if MESSAGES.iter().any(|name| is(name)) && !is_delimited(value) {
+        Some(Processor::Protobuf)
     } else {
         call(kind)
     }
@@ -99,7 +113,8 @@ pub(super) fn name_processor(tx: &mut Transaction) {
             | Processor::GraphQl
             | Processor::Grpc
             | Processor::GrpcText
-            | Processor::Message,
+            | Processor::Message
+            | Processor::Protobuf,
         ) => b"",
         Some(Processor::UrlEncoded) => b"URLENCODED",
         Some(Processor::Multipart) => b"MULTIPART",

@@ -20,6 +20,9 @@ pub struct Member {
     pub proven: bool,
     /// How its name says the way to it.
     pub way: Way,
+    /// Whether its parts are members too, so that detectors look at these instead:
+    /// what is found counts once.
+    pub parted: bool,
 }
 
 /// How a member's name says the way to it.
@@ -60,10 +63,16 @@ pub enum Base {
     PartHeaders,
     /// Names of parts.
     PartNames,
-    /// Text of a document of XML.
-    XmlText,
-    /// Values of its attributes.
+    /// Values of attributes in XML.
     XmlAttributes,
+    /// Texts in XML, each by itself: for detectors alone, since rules know but one.
+    XmlNodes,
+    /// All text of a document of XML, as one. Behind the texts by themselves.
+    XmlText,
+    /// Bytes in messages that are no text: for detectors alone.
+    Octets,
+    /// Texts within these: for detectors alone.
+    OctetTexts,
     /// The answer's header fields.
     ResponseHeaders,
     /// What there is but one of; its place is the collection's number.
@@ -82,8 +91,11 @@ impl Base {
         Self::FileContents,
         Self::PartHeaders,
         Self::PartNames,
-        Self::XmlText,
         Self::XmlAttributes,
+        Self::XmlNodes,
+        Self::XmlText,
+        Self::Octets,
+        Self::OctetTexts,
         Self::ResponseHeaders,
     ];
 }
@@ -255,6 +267,13 @@ impl Members {
         let place = collection as usize;
         let member = self.bases[Base::Single as usize].get(place)?;
         self.there[place].then_some(member.value)
+    }
+
+    /// Says that a member's parts are members too.
+    pub fn part(&mut self, base: Base, place: usize) {
+        if let Some(member) = self.bases[base as usize].get_mut(place) {
+            member.parted = true;
+        }
     }
 
     /// The members of a base.

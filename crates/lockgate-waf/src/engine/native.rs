@@ -7,7 +7,7 @@ use crate::detect::{Detector, Finding, Value, Where};
 use crate::rule::{Collection, Severity};
 
 use super::feed::RequestHead;
-use super::members::{Base, ValueId};
+use super::members::{Base, ValueId, Way};
 use super::program::Program;
 use super::transaction::Transaction;
 
@@ -60,7 +60,7 @@ pub struct Found {
 /// Bytes that are a part of further encodings, beside those of base64.
 const LAYERS: ByteSet = ByteSet::of(&Unwrapper::TRIGGERS);
 
-const PLACES: usize = Where::FileContent as usize + 1;
+const PLACES: usize = Where::Bytes as usize + 1;
 
 impl Native {
     /// Has these detectors run.
@@ -131,7 +131,8 @@ impl Native {
                 hits.push(Hit::new(detector, &finding, Evidence::Value(at)));
             }
         }
-        if stood != Where::FileContent && Unwrapper::may_hold(value.bytes, mask.meets(&LAYERS)) {
+        let text = !matches!(stood, Where::FileContent | Where::Bytes);
+        if text && Unwrapper::may_hold(value.bytes, mask.meets(&LAYERS)) {
             // A limit ends the unwrapping, not the judging: what was unwrapped was looked at.
             unwrapper.unwrap(value.bytes, &mut |form, _| {
                 let form = Value {
@@ -160,6 +161,7 @@ impl Native {
         if hits.is_empty() {
             return false;
         }
+        tx.native.in_nodes |= id.base() == Base::XmlNodes as usize;
         hits.retain(|hit| !self.excluded(hit.detector, id, tx));
         for hit in hits {
             if tx.native.found.len() >= MAX_FOUND {
@@ -169,6 +171,16 @@ impl Native {
                 Evidence::Value(at) => at,
                 Evidence::Form(bytes) => tx.arena.keep(&bytes),
             };
+            // A key of JSON is in the names of all that is below it.
+            let again = |found: &Found| {
+                std::ptr::eq(found.detector, hit.detector)
+                    && found.value.is_name()
+                    && found.what == hit.what
+            };
+            let key = id.is_name() && member.way != Way::Name;
+            if key && tx.native.found.iter().any(again) {
+                continue;
+            }
             tx.native.found.push(Found {
                 detector: hit.detector,
                 value: id,
@@ -270,15 +282,27 @@ pub(super) fn stood(id: ValueId) -> Option<Where> {
     }
     let base = Base::ALL.get(id.base())?;
     Some(match (base, id.is_name()) {
-        (Base::ArgsGet | Base::ArgsPost, true) => Where::ParameterName,
-        (Base::ArgsGet | Base::ArgsPost, false) => Where::Parameter,
+        (Base::ArgsGet | Base::ArgsPost | Base::Cookies, true) => Where::ParameterName,
+        (Base::ArgsGet | Base::ArgsPost | Base::OctetTexts, false) => Where::Parameter,
+        (Base::Octets, false) => Where::Bytes,
         (Base::Cookies, false) => Where::Cookie,
         (Base::RequestHeaders, false) => Where::Header,
-        (Base::XmlText | Base::XmlAttributes, false) => Where::Xml,
+        (Base::XmlText | Base::XmlNodes | Base::XmlAttributes, false) => Where::Xml,
         (Base::Files, false) => Where::FileName,
         (Base::FileContents, false) => Where::FileContent,
         _ => return None,
     })
+}
+
+/// Whether detectors leave it alone, since they look at its parts. Text around
+/// other elements is what some read as one with theirs: where nothing was found
+/// in the parts, it is looked at too.
+pub(super) fn is_parted(tx: &Transaction, id: ValueId) -> bool {
+    let member = tx.members.get(id);
+    if id.base() == Base::XmlText as usize && !member.parted {
+        return tx.native.in_nodes;
+    }
+    member.parted && !id.is_name()
 }
 
 /// The collection that a value is told of.
@@ -294,7 +318,7 @@ pub(super) fn collection(id: ValueId) -> Collection {
         (Some(Base::ArgsGet | Base::ArgsPost), true) => Collection::ArgsNames,
         (Some(Base::Cookies), _) => Collection::RequestCookies,
         (Some(Base::RequestHeaders), _) => Collection::RequestHeaders,
-        (Some(Base::XmlText | Base::XmlAttributes), _) => Collection::Xml,
+        (Some(Base::XmlText | Base::XmlNodes | Base::XmlAttributes), _) => Collection::Xml,
         (Some(Base::Files), _) => Collection::Files,
         (Some(Base::FileContents), _) => Collection::FilesContent,
         _ => Collection::Args,

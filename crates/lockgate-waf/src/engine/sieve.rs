@@ -265,7 +265,7 @@ fn look_natively(
     id: ValueId,
     mask: &ByteSet,
 ) {
-    let Some(stood) = native::stood(id) else {
+    let Some(stood) = native::stood(id).filter(|_| !native::is_parted(tx, id)) else {
         return;
     };
     if memo.native_serial != native.serial {

@@ -71,6 +71,8 @@ pub struct Sifted {
 pub struct NativeFound {
     /// In the order of the values.
     pub found: Vec<native::Found>,
+    /// Whether something was found in a text of XML by itself, be it left out or not.
+    pub in_nodes: bool,
     /// Whether rules count it.
     pub added: bool,
 }

@@ -54,6 +54,8 @@ pub struct Summary {
     pub depth: u32,
     /// Whether it asks for the schema (`__schema`, `__type`).
     pub introspects: bool,
+    /// Whether something stands in comments.
+    pub comments: bool,
 }
 
 /// Reads a document, and tells its texts.
@@ -141,6 +143,10 @@ impl<S: Sink + ?Sized> Sink for Envelope<'_, S> {
         match read(leaf.value, &self.limits, self.sink) {
             Ok((summary, progress)) => {
                 self.summary.add(&summary);
+                // What stands in comments was not told.
+                if !summary.comments {
+                    self.sink.parted();
+                }
                 progress != Progress::Stopped
             }
             Err(flaw) => {
@@ -148,6 +154,14 @@ impl<S: Sink + ?Sized> Sink for Envelope<'_, S> {
                 true
             }
         }
+    }
+
+    fn parted(&mut self) {
+        self.sink.parted();
+    }
+
+    fn octets(&mut self, name: &[u8], value: &[u8]) -> bool {
+        self.sink.octets(name, value)
     }
 
     fn node(&mut self, node: &xml::Node<'_>) -> bool {
@@ -173,5 +187,6 @@ impl Summary {
         self.directives += other.directives;
         self.depth = self.depth.max(other.depth);
         self.introspects |= other.introspects;
+        self.comments |= other.comments;
     }
 }

@@ -7,7 +7,9 @@
 
 use super::{reasons, Flaw, Progress, Sink};
 
-const ROOT: &[u8] = b"grpc";
+/// How names begin in calls of gRPC, and in a message that is the whole body.
+const CALL: &[u8] = b"grpc";
+const MESSAGE: &[u8] = b"protobuf";
 /// Before a message in gRPC: a flag, and four bytes of length.
 const PREFIX: usize = 5;
 /// Field numbers have 29 bits.
@@ -37,6 +39,7 @@ impl Default for Limits {
 #[derive(Debug)]
 pub struct Reader {
     limits: Limits,
+    root: &'static [u8],
     framed: bool,
     begun: bool,
     at: usize,
@@ -53,22 +56,34 @@ impl Reader {
     pub fn of_call(limits: Limits) -> Self {
         Self {
             limits,
+            root: CALL,
             framed: true,
             begun: false,
             at: 0,
             open: Vec::new(),
-            name: ROOT.to_vec(),
+            name: CALL.to_vec(),
             fields_left: limits.fields,
             compressed: 0,
         }
     }
 
-    /// For one message that is the whole body.
+    /// For one message of a call, without its prefix.
     #[must_use]
     pub fn of_message(limits: Limits) -> Self {
         Self {
             framed: false,
             ..Self::of_call(limits)
+        }
+    }
+
+    /// For one message that is the body, without any call: names begin with
+    /// `protobuf`.
+    #[must_use]
+    pub fn of_body(limits: Limits) -> Self {
+        Self {
+            root: MESSAGE,
+            name: MESSAGE.to_vec(),
+            ..Self::of_message(limits)
         }
     }
 
@@ -99,7 +114,7 @@ impl Reader {
             if self.at >= end {
                 self.open.pop();
                 self.name
-                    .truncate(self.open.last().map_or(ROOT.len(), |outer| outer.1));
+                    .truncate(self.open.last().map_or(self.root.len(), |outer| outer.1));
                 continue;
             }
             if self.at >= stop {
@@ -116,7 +131,8 @@ impl Reader {
     fn next_message(&mut self, body: &[u8]) -> Result<bool, Flaw> {
         if !self.framed {
             let first = !std::mem::replace(&mut self.begun, true);
-            self.open.extend(first.then_some((body.len(), ROOT.len())));
+            self.open
+                .extend(first.then_some((body.len(), self.root.len())));
             return Ok(first);
         }
         while self.at < body.len() {
@@ -132,7 +148,7 @@ impl Reader {
             match flag {
                 0 => {
                     self.at = begin;
-                    self.open.push((end, ROOT.len()));
+                    self.open.push((end, self.root.len()));
                     return Ok(true);
                 }
                 1 => {
@@ -174,7 +190,10 @@ impl Reader {
             self.at = begin;
             self.open.push((field.end, self.name.len()));
         }
-        Ok(!is_text(value, inner) || sink.pair(&self.name, value))
+        Ok(match is_text(value, inner) {
+            true => sink.pair(&self.name, value),
+            false => inner || sink.octets(&self.name, value),
+        })
     }
 
     #[cold]

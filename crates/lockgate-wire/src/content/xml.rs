@@ -70,6 +70,17 @@ impl Default for Limits {
     }
 }
 
+/// An element that is open.
+#[derive(Debug)]
+struct Open {
+    /// How long the path around it is.
+    around: usize,
+    /// Whether it has text that is not only whitespace.
+    text: bool,
+    /// Whether it has elements.
+    elements: bool,
+}
+
 /// Reads XML; see the [module](self).
 #[derive(Debug)]
 pub struct Reader {
@@ -78,8 +89,8 @@ pub struct Reader {
     begun: bool,
     rooted: bool,
     path: Vec<u8>,
-    /// For each open element, how long the path around it is.
-    open: Vec<usize>,
+    open: Vec<Open>,
+    mixed: bool,
     text: Text,
     scratch: Vec<u8>,
     /// Hashes of an element's attributes.
@@ -102,6 +113,7 @@ impl Reader {
             rooted: false,
             path: Vec::new(),
             open: Vec::new(),
+            mixed: false,
             text: Text::default(),
             scratch: Vec::new(),
             attributes: Vec::new(),
@@ -112,12 +124,20 @@ impl Reader {
         }
     }
 
+    /// Whether some element had text beside other elements, so far: what some
+    /// read as one text with that of these.
+    #[must_use]
+    pub const fn is_mixed(&self) -> bool {
+        self.mixed
+    }
+
     /// To read another body; of what was allocated at most `most` bytes are kept.
     pub fn reset(&mut self, most: usize) {
         self.at = 0;
         self.begun = false;
         self.rooted = false;
         self.open.clear();
+        self.mixed = false;
         self.text.reset(most);
         for buffer in [&mut self.path, &mut self.scratch] {
             buffer.clear();
@@ -236,9 +256,14 @@ impl Reader {
             return Ok(true);
         };
         self.count()?;
+        let value = self.text.value(body);
+        if let Some(around) = self.open.last_mut() {
+            around.text |= !value.iter().copied().all(is_space);
+            self.mixed |= around.text && around.elements;
+        }
         let node = Node {
             path: &self.path,
-            value: self.text.value(body),
+            value,
             kind: Kind::Text,
             at,
         };

@@ -95,6 +95,10 @@ impl More {
                 .call
                 .get_or_insert_with(|| protobuf::Reader::of_message(protobuf::Limits::default()))
                 .run(body, SLICE_BYTES, sink),
+            Processor::Protobuf => self
+                .call
+                .get_or_insert_with(|| protobuf::Reader::of_body(protobuf::Limits::default()))
+                .run(body, SLICE_BYTES, sink),
             _ => Ok(Progress::Done),
         }
     }

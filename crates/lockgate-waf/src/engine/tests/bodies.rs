@@ -3,7 +3,7 @@
 use super::*;
 
 /// A message, or a field of one, that holds this text as field `number`.
-fn field(number: u8, text: &[u8]) -> Vec<u8> {
+pub fn field(number: u8, text: &[u8]) -> Vec<u8> {
     let mut out = vec![number << 3 | 2, u8::try_from(text.len()).unwrap()];
     out.extend_from_slice(text);
     out

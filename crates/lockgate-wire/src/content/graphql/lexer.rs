@@ -22,6 +22,8 @@ pub(super) struct Lexer<'a> {
     pub(super) began: usize,
     tokens_left: u32,
     pub(super) text: Vec<u8>,
+    /// Whether there were comments.
+    pub(super) comments: bool,
 }
 
 impl<'a> Lexer<'a> {
@@ -33,6 +35,7 @@ impl<'a> Lexer<'a> {
             began: 0,
             tokens_left: tokens,
             text: Vec::new(),
+            comments: false,
         }
     }
 
@@ -92,6 +95,7 @@ impl<'a> Lexer<'a> {
             match rest {
                 [b' ' | b'\t' | b'\r' | b'\n' | b',', ..] => self.at += 1,
                 [b'#', ..] => {
+                    self.comments = true;
                     let end = memchr::memchr2(b'\n', b'\r', rest);
                     self.at += end.unwrap_or(rest.len());
                 }

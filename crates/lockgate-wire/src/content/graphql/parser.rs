@@ -53,7 +53,10 @@ pub(super) fn read<S: Sink + ?Sized>(
         summary: Summary::default(),
     };
     match parser.document() {
-        Ok(()) => Ok((parser.summary, Progress::Done)),
+        Ok(()) => {
+            parser.summary.comments = parser.lexer.comments;
+            Ok((parser.summary, Progress::Done))
+        }
         Err(End::Stopped) => Ok((parser.summary, Progress::Stopped)),
         Err(End::Wrong(flaw)) => Err(flaw),
     }

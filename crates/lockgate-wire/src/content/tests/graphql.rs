@@ -49,6 +49,7 @@ fn texts_are_told_and_the_rest_counted() {
         directives: 4,
         depth: 4,
         introspects: true,
+        comments: true,
     };
     assert_eq!(outcome, Ok(wanted));
 }

@@ -1,7 +1,7 @@
 //! What begins with `<`.
 
 use super::chars::{self, is_space};
-use super::{Kind, Node, Reader};
+use super::{Kind, Node, Open, Reader};
 use crate::content::{reasons, Flaw, Sink};
 use crate::reason::ReasonRef;
 
@@ -37,7 +37,15 @@ impl Reader {
         let begin = self.at + 1;
         let end = self.name_end(body, begin)?;
         self.rooted = true;
-        self.open.push(self.path.len());
+        if let Some(around) = self.open.last_mut() {
+            around.elements = true;
+            self.mixed |= around.text;
+        }
+        self.open.push(Open {
+            around: self.path.len(),
+            text: false,
+            elements: false,
+        });
         self.path.push(b'/');
         self.path
             .extend_from_slice(body.get(begin..end).unwrap_or_default());
@@ -53,8 +61,8 @@ impl Reader {
     pub(super) fn end_start_tag(&mut self, body: &[u8]) -> Result<(), Flaw> {
         if body.get(self.at) == Some(&b'/') {
             self.at += 1;
-            if let Some(around) = self.open.pop() {
-                self.path.truncate(around);
+            if let Some(closed) = self.open.pop() {
+                self.path.truncate(closed.around);
             }
         }
         match body.get(self.at) {
@@ -68,7 +76,7 @@ impl Reader {
     fn end_tag(&mut self, body: &[u8]) -> Result<bool, Flaw> {
         let begin = self.at + 2;
         let end = self.name_end(body, begin)?;
-        let Some(around) = self.open.pop() else {
+        let Some(Open { around, .. }) = self.open.pop() else {
             return self.fail(&reasons::XML_SYNTAX);
         };
         if self.path.get(around + 1..) != body.get(begin..end) {

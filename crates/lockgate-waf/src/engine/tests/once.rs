@@ -1,0 +1,142 @@
+//! One value counts once, wherever it is read from; and each has a place.
+
+use super::bodies::field;
+use super::*;
+
+const ATTACK: &str = "1' OR '1'='1";
+
+fn looking() -> Arc<Engine> {
+    let native = Detectors {
+        detectors: detect::ALL.to_vec(),
+        exclusions: Vec::new(),
+        threshold: Some(5),
+        adds_to: None,
+    };
+    let options = Options {
+        native: Some(native),
+        ..Options::default()
+    };
+    with("", &options)
+}
+
+/// What is found of injected SQL, and where.
+fn places(asked: &Asked) -> Vec<String> {
+    let inspection = inspect(&looking(), asked, 0);
+    let found = inspection.detected();
+    let sql = found.filter(|found| found.detector == "sql-injection");
+    sql.map(|found| found.place.unwrap_or_default()).collect()
+}
+
+fn cookie(text: &str) -> Asked {
+    let mut asked = get("/");
+    asked.headers.push(("cookie".into(), text.into()));
+    asked
+}
+
+fn bytes(kind: &str, body: Vec<u8>) -> Asked {
+    let mut asked = post(kind, "");
+    asked.body = body;
+    asked
+}
+
+#[test]
+fn cookies_are_looked_at_one_by_one() {
+    let two = format!("a=b; id={ATTACK}; c=d");
+    assert_eq!(places(&cookie(&two)), ["cookie/id"]);
+    let name = format!("{ATTACK}; c=d");
+    assert_eq!(places(&cookie(&name)).len(), 1);
+    // Some readers go on to the closing quote: for them this is one value.
+    let quoted = "id=\"1' OR/*;*/ '1'='1\"";
+    assert!(places(&cookie(quoted)).contains(&"header/cookie".to_owned()));
+}
+
+#[test]
+fn forms_are_looked_at_by_their_members() {
+    let kind = "application/x-www-form-urlencoded";
+    let form = "a=b&id=1%27+OR+%271%27%3D%271&c=d";
+    assert_eq!(places(&post(kind, form)), ["body/id"]);
+    // What some take for JSON whatever it says is looked at as one text too.
+    let odd = "{\"id\": \"x';DROP TABLE users;-- \"}";
+    assert!(places(&post(kind, odd)).contains(&"body".to_owned()));
+    let plain = post("text/plain", ATTACK);
+    assert_eq!(places(&plain), ["body"]);
+}
+
+#[test]
+fn a_key_counts_once_however_much_is_below_it() {
+    let key = format!(r#"{{"a": {{"{ATTACK}": [1, 2, 3]}}}}"#);
+    assert_eq!(places(&post("application/json", &key)).len(), 1);
+    let two = format!(r#"{{"a": "{ATTACK}", "b": "{ATTACK}"}}"#);
+    assert_eq!(
+        places(&post("application/json", &two)),
+        ["body/a", "body/b"]
+    );
+}
+
+#[test]
+fn documents_of_graphql_are_looked_at_by_their_texts() {
+    let body = format!(r#"{{"query": "{{ user(name: \"{ATTACK}\") {{ id }} }}"}}"#);
+    let json = post("application/json", &body);
+    assert_eq!(places(&json), ["body/graphql.user.name"]);
+    // A search may take what looks like a document for a text.
+    let body = format!(r##"{{"query": "{{ user }} #{ATTACK}"}}"##);
+    assert_eq!(places(&post("application/json", &body)), ["body/query"]);
+}
+
+#[test]
+fn texts_of_xml_are_looked_at_one_by_one() {
+    let kind = "application/xml";
+    let data = format!("<order id=\"7\"><note>x</note><by>{ATTACK}</by><at>y</at></order>");
+    assert_eq!(places(&post(kind, &data)), ["body/order/by"]);
+    let attribute = format!("<order id=\"{ATTACK}\"><note>x</note></order>");
+    assert_eq!(places(&post(kind, &attribute)), ["body/order/@id"]);
+    let apart = "<order><note>1' OR</note><note> '1'='1</note></order>";
+    assert_eq!(places(&post(kind, apart)).len(), 0);
+    // Some read all text of an element as one.
+    let mixed = "<order><note>1' OR<b/> '1'='1</note></order>";
+    assert_eq!(places(&post(kind, mixed)), ["body"]);
+    let mixed = "<order><note><b>1' OR</b> '1'='1</note></order>";
+    assert_eq!(places(&post(kind, mixed)), ["body"]);
+    let mixed = format!("<order>x<note>{ATTACK}</note></order>");
+    assert_eq!(places(&post(kind, &mixed)), ["body/order/note"]);
+    let commented = "<order><note>1' OR<!-- --> '1'='1</note></order>";
+    assert_eq!(places(&post(kind, commented)), ["body/order/note"]);
+}
+
+#[test]
+fn rules_know_the_text_of_xml_as_one() {
+    let rules = "SecRule XML:/* \"@streq ab\" \"id:1,phase:2,log,pass\"\n\
+                 SecRule &XML:/* \"!@eq 1\" \"id:2,phase:2,log,pass\"";
+    let [engine, plain] = both(rules);
+    let asked = post("application/xml", "<r><a>a</a><b>b</b></r>");
+    for engine in [&engine, &plain] {
+        assert_eq!(ids(&inspect(engine, &asked, 0)), [1]);
+    }
+}
+
+#[test]
+fn messages_are_looked_at_by_their_texts_and_bytes() {
+    let binary =
+        |text: &[u8]| [&[0xff, 0, 1, 0xfe, 2, 3, 4, 0xfd][..], text, &[0, 0xff, 6]].concat();
+    let long = format!("{ATTACK} and so on");
+    let kind = "application/x-protobuf";
+    let text = bytes(kind, field(2, ATTACK.as_bytes()));
+    assert_eq!(places(&text), ["body/protobuf.2"]);
+    let within = bytes(kind, field(3, &binary(long.as_bytes())));
+    assert_eq!(places(&within), ["body/protobuf.3"]);
+    let broken = bytes(kind, field(3, &[ATTACK.as_bytes(), b"\xff"].concat()));
+    assert_eq!(places(&broken), ["body/protobuf.3"]);
+    let object = bytes(
+        kind,
+        field(1, b"\xac\xed\x00\x05sr\x00\x11java.util.HashMap\xff"),
+    );
+    let inspection = inspect(&looking(), &object, 0);
+    let found: Vec<&str> = inspection.detected().map(|found| found.detector).collect();
+    assert_eq!(found, ["deserialisation"]);
+    let picture: Vec<u8> = (0..40_u32).map(|at| (at * 151 + 7) as u8).collect();
+    let good = bytes(kind, field(1, &picture));
+    assert_eq!(inspect(&looking(), &good, 0).detected().count(), 0);
+    // Several messages, each with its length before it, are one text.
+    let kind = "application/x-protobuf; delimited=true";
+    assert_eq!(places(&bytes(kind, ATTACK.into())), ["body"]);
+}
