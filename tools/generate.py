@@ -16,6 +16,7 @@ from reference import (
     bundle_types,
     cli_page,
     config_page,
+    detectors_table,
     grading,
     metrics_page,
     pipeline_page,
@@ -41,7 +42,7 @@ MAKERS = (
     shop,
     tests_page,
 )
-PARTS = (attacks_table, grading)
+PARTS = (attacks_table, detectors_table, grading)
 """Each makes a part of a page, of which another may make another part."""
 
 

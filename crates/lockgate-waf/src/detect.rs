@@ -10,10 +10,12 @@ use std::ops::Range;
 use crate::bytes::ByteSet;
 use crate::rule::Severity;
 
+pub mod code_injection;
 pub mod command_injection;
 pub mod crlf_injection;
 pub mod cross_site_scripting;
 pub mod deserialisation;
+pub mod external_entity;
 pub mod file_upload;
 pub mod jndi_lookup;
 pub mod ldap_injection;
@@ -118,10 +120,12 @@ pub static ALL: &[&Detector] = &[
     &template_injection::DETECTOR,
     &prototype_pollution::DETECTOR,
     &command_injection::DETECTOR,
+    &code_injection::DETECTOR,
     &path_traversal::DETECTOR,
     &server_side_request_forgery::DETECTOR,
     &jndi_lookup::DETECTOR,
     &crlf_injection::DETECTOR,
+    &external_entity::DETECTOR,
     &deserialisation::DETECTOR,
     &file_upload::DETECTOR,
 ];

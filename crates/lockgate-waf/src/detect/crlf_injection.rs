@@ -34,6 +34,7 @@ pub static DETECTOR: Detector = Detector {
         Where::Cookie,
         Where::Header,
         Where::FileName,
+        Where::Xml,
     ],
     needs: &[ByteSet::of(b"\r\n\\\xE5\xC4")],
     min_len: 6,

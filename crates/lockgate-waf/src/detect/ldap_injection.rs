@@ -112,6 +112,12 @@ fn breaks_out(bytes: &[u8], at: usize) -> Option<Finding> {
             if let Some(length) = operator(behind) {
                 return found(end(behind) + length, Critical);
             }
+            // `)(*`, `)(|(*`: a filter begins, and the rest of the query goes on with it.
+            let operators = behind.iter().take(MOST_CLOSED);
+            let first = operators.copied().find(|byte| !b"(|&!".contains(byte));
+            if first == Some(b'*') && !prefix.contains(&b' ') {
+                return found(end(behind) + 1, Critical);
+            }
             // `((|attribute=`: a filter that is put together badly is one to lenient servers.
             let mut inner = behind;
             while let [b'(' | b'|' | b'&' | b'!', next @ ..] = inner {

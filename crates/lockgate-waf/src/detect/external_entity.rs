@@ -1,0 +1,138 @@
+//! XML external entities: a document that has its reader fetch or unfold something.
+//!
+//! **What it stops.** `<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]>`, parameter entities, entities that
+//! unfold to many others, a document type at an address, `XInclude`, where a value holds XML that somebody reads later.
+//! Of bodies that are XML the reader itself refuses a document type.
+//!
+//! **How it decides.** It reads the declarations as an XML reader does: an entity with `SYSTEM` or `PUBLIC`, or one
+//! whose text names other entities, or an `include` of XInclude's with an address.
+//!
+//! **What it lets pass.** `<!DOCTYPE html>` and the public document types of HTML, entities with a plain text, and
+//! declarations that stand in prose or in a listing behind prose.
+//!
+//! **Its limits.** A document that is compressed or in UTF-16 is not read.
+
+use super::prose::words;
+use super::{Detector, Finding, Value, Where};
+use crate::bytes::ByteSet;
+use crate::rule::Severity;
+
+/// XML external entities.
+pub static DETECTOR: Detector = Detector {
+    name: "external-entity",
+    title: "XML that has its reader fetch or unfold something",
+    severity: Severity::Critical,
+    tag: "attack-xxe",
+    places: &[
+        Where::Path,
+        Where::ParameterName,
+        Where::Parameter,
+        Where::Cookie,
+        Where::Header,
+        Where::Xml,
+        Where::Body,
+    ],
+    needs: &[ByteSet::of(b"<")],
+    min_len: 16,
+    unwraps: true,
+    find,
+};
+
+/// A declaration is read so far.
+const DECLARATION: usize = 512;
+/// So many declarations are read.
+const DECLARATIONS: usize = 64;
+/// Words before a declaration from which on it is shown to people.
+const PROSE: usize = 3;
+
+fn find(value: &Value<'_>) -> Option<Finding> {
+    let bytes = value.bytes;
+    let mut named = 0;
+    for start in memchr::memchr_iter(b'<', bytes) {
+        let rest = bytes.get(start + 1..).unwrap_or_default();
+        if !matches!(rest.first(), Some(b'!' | b'x' | b'X')) {
+            continue;
+        }
+        let end = rest.len().min(DECLARATION);
+        let rest = rest.get(..end).unwrap_or_default();
+        let what = if let Some(declared) = after(rest, b"!ENTITY") {
+            named += 1;
+            entity(declared)
+        } else if let Some(declared) = after(rest, b"!DOCTYPE") {
+            named += 1;
+            document_type(declared)
+        } else {
+            included(rest)
+        };
+        if let Some(what) = what {
+            let before = bytes.get(..start).unwrap_or_default();
+            let shown =
+                before.first().is_some_and(|byte| *byte != b'<') && words(before, PROSE) >= PROSE;
+            return (!shown).then(|| Finding {
+                at: start..start + 1 + rest.len(),
+                what,
+                severity: None,
+            });
+        }
+        if named == DECLARATIONS {
+            break;
+        }
+    }
+    None
+}
+
+/// What stands behind a keyword and a blank.
+fn after<'a>(text: &'a [u8], word: &[u8]) -> Option<&'a [u8]> {
+    let rest = text.get(word.len()..)?;
+    let is = text.get(..word.len())?.eq_ignore_ascii_case(word);
+    (is && rest.first()?.is_ascii_whitespace()).then(|| rest.trim_ascii_start())
+}
+
+/// `[%] name SYSTEM "…"`, or `name "&other;&other;"`.
+fn entity(declared: &[u8]) -> Option<&'static str> {
+    let declared = match declared {
+        [b'%', rest @ ..] => rest.trim_ascii_start(),
+        _ => declared,
+    };
+    let name = declared.iter().position(u8::is_ascii_whitespace)?;
+    let said = declared.get(name..)?.trim_ascii_start();
+    if external(said) {
+        return Some("declares an entity that is fetched");
+    }
+    let (quote, text) = said.split_first()?;
+    if !matches!(quote, b'"' | b'\'') {
+        return None;
+    }
+    let text = text.get(..memchr::memchr(*quote, text)?)?;
+    let mut names = memchr::memchr2_iter(b'&', b'%', text).filter(|at| {
+        let name = text.get(at + 1..).unwrap_or_default();
+        name.first().is_some_and(u8::is_ascii_alphabetic) && memchr::memchr(b';', name).is_some()
+    });
+    let unfolds = names.next().is_some() && names.next().is_some();
+    (unfolds || memchr::memmem::find(text, b"<!ENTITY").is_some())
+        .then_some("declares an entity that unfolds to others")
+}
+
+/// `name SYSTEM "…"`; a public one of HTML's is what pages begin with.
+fn document_type(declared: &[u8]) -> Option<&'static str> {
+    let name = declared.iter().position(u8::is_ascii_whitespace)?;
+    let html = declared.get(..name)?.eq_ignore_ascii_case(b"html");
+    let said = declared.get(name..)?.trim_ascii_start();
+    (!html && external(said) && memchr::memmem::find(said, b"//DTD ").is_none())
+        .then_some("has a document type that is fetched")
+}
+
+fn external(said: &[u8]) -> bool {
+    let quoted = |rest: &[u8]| matches!(rest.first(), Some(b'"' | b'\''));
+    after(said, b"SYSTEM").is_some_and(quoted) || after(said, b"PUBLIC").is_some_and(quoted)
+}
+
+/// `<xi:include href="…"`.
+fn included(text: &[u8]) -> Option<&'static str> {
+    let rest = after(text, b"xi:include")?;
+    let end = memchr::memchr(b'>', rest).unwrap_or(rest.len());
+    memchr::memmem::find(rest.get(..end)?, b"href").map(|_| "includes another document")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,34 @@
+use crate::detect::cases::{are_found, pass};
+use crate::detect::Where;
+
+#[test]
+fn entities_that_are_fetched_are_found() {
+    are_found(
+        &super::DETECTOR,
+        Where::Parameter,
+        &[
+            "<?xml version=\"1.0\"?><!DOCTYPE a [<!ENTITY x SYSTEM \"file:///etc/passwd\">]><a>&x;</a>",
+            "<!DOCTYPE a [<!ENTITY % p SYSTEM 'http://files.example/a.dtd'> %p;]>",
+            "<!DOCTYPE a [<!ENTITY x PUBLIC \"-//A//B\" \"http://files.example/x\">]>",
+            "<!doctype a system \"http://files.example/a.dtd\"><a/>",
+            "<!DOCTYPE a [<!ENTITY b \"x\"><!ENTITY c \"&b;&b;&b;\">]><a>&c;</a>",
+            "<a xmlns:xi=\"http://www.w3.org/2001/XInclude\"><xi:include href=\"file:///etc/hosts\" parse=\"text\"/></a>",
+        ],
+    );
+}
+
+#[test]
+fn documents_that_fetch_nothing_pass() {
+    pass(
+        &super::DETECTOR,
+        Where::Parameter,
+        &[
+            "<!DOCTYPE html><html><body>Hello</body></html>",
+            "<!DOCTYPE html PUBLIC \"-//W3C//DTD XHTML 1.0 Strict//EN\" \"http://www.w3.org/TR/xhtml1/DTD/xhtml1-strict.dtd\">",
+            "<!DOCTYPE svg PUBLIC \"-//W3C//DTD SVG 1.1//EN\" \"http://www.w3.org/Graphics/SVG/1.1/DTD/svg11.dtd\">",
+            "<!DOCTYPE a [<!ENTITY name \"Lockgate\">]><a>&name;</a>",
+            "Readers that know <!ENTITY x SYSTEM \"file:///etc/passwd\"> are to be set up with care",
+            "a < b, and the system says \"no\"",
+        ],
+    );
+}
