@@ -171,6 +171,7 @@ def rule_set() -> dict[str, object]:
 POLICY: dict[str, object] = {
     "set": 0,
     "native": False,
+    "overrule": False,
     "variables": {},
     "threshold": 5,
     "exclude": [],

@@ -83,7 +83,7 @@ def bundle(rules: Rules, backend: int) -> Bundle:
     whole = cast("dict[str, Any]", suite.bundle(module.installed(), backend, SETTINGS))
     placed = whole["apis"][0]["policies"]["waf"]
     placed |= {"mode": "enforce", "waiver": None}
-    placed["config"] |= {"native": rules != "core", "answers": None}
+    placed["config"] |= {"native": rules != "core", "overrule": rules == "both", "answers": None}
     if rules == "native":
         placed["config"]["set"] = None
         whole["rule_sets"] = []

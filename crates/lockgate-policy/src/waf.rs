@@ -78,6 +78,8 @@ pub struct Config {
     pub set: Option<u32>,
     /// Whether detectors of our own look.
     pub native: bool,
+    /// Whether rules count nothing for what detectors have read and found clean.
+    pub overrule: bool,
     /// Variables of `TX` that rules begin with, such as `blocking_paranoia_level`.
     pub variables: BTreeMap<String, String>,
     /// From this score on detectors refuse, where no rules decide that.

@@ -64,6 +64,7 @@ fn config(said: SaidOfGuard) -> Config {
     Config {
         set: None,
         native: true,
+        overrule: false,
         variables: std::collections::BTreeMap::new(),
         threshold: said.threshold.unwrap_or(5),
         exclude: exclude.collect(),

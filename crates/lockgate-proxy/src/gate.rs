@@ -38,6 +38,7 @@ use crate::tls::{Kept, Managed, Source};
 use crate::upstream::{Keeper, Registry};
 use crate::worker::{Command, Shared, Worker};
 
+mod aside;
 mod handover;
 mod inquired;
 mod listening;
@@ -48,6 +49,7 @@ pub use crate::net::{Endpoint, ListeningSocket};
 pub use handover::{is_datagram, Account, Accounts, Handed};
 pub use status::Stats;
 
+use aside::aside;
 use listening::{Open, Opening};
 
 /// Commands that may wait for a worker: a few for each listener that a bundle changes.
@@ -515,6 +517,10 @@ impl Gate {
     /// `seen` is whether somebody waits for the news that it cannot be served; `opens` is whether
     /// clients are let in by it, though nobody was before.
     fn take(&self, signed: &[u8], seen: bool, opens: bool) -> Result<Loaded, GateError> {
+        aside(|| self.put_to_work(signed, seen, opens))
+    }
+
+    fn put_to_work(&self, signed: &[u8], seen: bool, opens: bool) -> Result<Loaded, GateError> {
         let begun = Instant::now();
         if self.shared.draining.load(Ordering::Acquire) {
             return Err(GateError::Draining);

@@ -31,6 +31,7 @@ mod kinds;
 mod members;
 mod names;
 mod native;
+mod overrule;
 mod pattern;
 mod place;
 mod program;

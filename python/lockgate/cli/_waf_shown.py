@@ -52,6 +52,8 @@ def _scored(one: Found) -> str:
     level = f"  (paranoia level {one.level})" if one.level else ""
     if not one.counts:
         return f"0: level {one.level} is above `paranoia`, so its {one.score} counts nothing"
+    if one.overruled:
+        return f"0: overruled, so its {one.score} counts nothing: detectors read the same, and found nothing"
     return f"{one.score}{level}"
 
 

@@ -1566,6 +1566,8 @@ class WafConfig(TypedDict):
     """What becomes of longer bodies."""
     native: bool
     """Whether detectors of our own look."""
+    overrule: bool
+    """Whether rules count nothing for what detectors have read and found clean."""
     set: int | None
     """Index into the bundle's `rule_sets`; none where only detectors look."""
     threshold: int

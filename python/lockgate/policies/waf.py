@@ -150,6 +150,12 @@ class Waf(Policy):
         description="Of a hundred requests, how many the Core Rule Set looks at; to begin with on a busy site.",
         examples=[10],
     )
+    overrule: bool = Field(
+        default=True,
+        description="Where both look, what the Core Rule Set found counts for nothing if detectors that judge that "
+        "kind of attack read the same values and found nothing. It is written down all the same.",
+        examples=[False],
+    )
     setup: Annotated[dict[str, str], BeforeValidator(_setup)] = Field(
         default={},
         description="Other settings of `crs-setup.conf`, by the names of their variables without `tx.`.",
@@ -216,6 +222,7 @@ class Waf(Policy):
         return {
             "set": None,
             "native": "native" in self.rules,
+            "overrule": self.overrule and {"core", "native"} <= {*self.rules},
             "variables": {**(core if "core" in self.rules else {}), **self.setup},
             "threshold": self.threshold,
             "exclude": [],

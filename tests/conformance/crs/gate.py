@@ -28,6 +28,7 @@ ALLOWED = "%-._~!$&'()*+,;=:@/?[]|{}^`\\"
 WAF: Mapping[str, Any] = {
     "set": 0,
     "native": False,
+    "overrule": False,
     "variables": {},
     "threshold": 5,
     "exclude": [],

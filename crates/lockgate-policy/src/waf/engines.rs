@@ -87,6 +87,7 @@ fn options(config: &Config, rules: Option<&Rules>) -> Result<Options, ConfigErro
             exclusions: excluded.detectors,
             threshold: (!adds).then_some(config.threshold),
             adds_to: adds.then(|| SCORE.into()),
+            overrules: adds && config.overrule,
         }),
         plain: false,
     })

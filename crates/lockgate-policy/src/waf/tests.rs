@@ -9,6 +9,7 @@ fn config() -> Config {
     Config {
         set: None,
         native: true,
+        overrule: false,
         variables: BTreeMap::new(),
         threshold: 5,
         exclude: Vec::new(),

@@ -148,6 +148,8 @@ pub struct Finding {
     pub level: u8,
     /// Whether that level counts.
     pub counts: bool,
+    /// Whether it counts nothing, since detectors read the same and found nothing.
+    pub overruled: bool,
 }
 
 /// A place in a configuration file.
@@ -360,7 +362,7 @@ impl InspectedRecord<'_> {
         let kept = &self.found[..self.found.len().min(FOUND_MAX)];
         c.array(kept.len());
         for found in kept {
-            c.array(8);
+            c.array(9);
             c.text(&found.rule, FOUND_TEXT_MAX);
             c.text(&found.at, TEXT_MAX);
             c.text(&found.message, TEXT_MAX);
@@ -379,6 +381,7 @@ impl InspectedRecord<'_> {
             }
             c.number(found.level.into());
             c.number(found.counts.into());
+            c.number(found.overruled.into());
         }
         c.text(self.by.unwrap_or_default(), FOUND_TEXT_MAX);
         c.number(self.left_out.into());

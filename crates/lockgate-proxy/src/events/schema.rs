@@ -347,6 +347,11 @@ pub struct Found {
     #[cbor(default)]
     #[serde(default)]
     pub counts: u8,
+    /// 1 where it counts nothing since detectors read the same and found nothing.
+    #[n(8)]
+    #[cbor(default)]
+    #[serde(default)]
+    pub overruled: u8,
 }
 
 /// A place in a configuration file.

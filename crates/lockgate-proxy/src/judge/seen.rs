@@ -112,6 +112,7 @@ fn of_rule(matched: Matched<'_>, paranoia: Option<u8>) -> Finding {
         places: places(matched.subjects().filter_map(|subject| subject.place())),
         level: added.level,
         counts: paranoia.is_none_or(|paranoia| added.level <= paranoia),
+        overruled: added.overruled,
     }
 }
 
@@ -130,6 +131,7 @@ fn of_detector(found: &Detected<'_>) -> Finding {
         places: places(found.place.clone().into_iter()),
         level: 0,
         counts: true,
+        overruled: false,
     }
 }
 

@@ -15,6 +15,7 @@ use super::except::{At, On};
 use super::kept::TIMEOUT_S;
 use super::names::{Held, Names};
 use super::native::{self, Native};
+use super::overrule::Overrule;
 use super::program::{
     Change, Effect, Exception, Link, Program, Rule, RuleIndex, Selector, Start, Target, Values,
 };
@@ -64,6 +65,8 @@ pub struct Detectors {
     pub threshold: Option<u32>,
     /// The variable of rules that their score is added to.
     pub adds_to: Option<Box<[u8]>>,
+    /// Whether rules count nothing for what detectors that judge it have read, and found clean.
+    pub overrules: bool,
 }
 
 struct Builder<'r> {
@@ -114,6 +117,7 @@ pub fn build(rules: &Rules, options: &Options) -> Result<Program, Unfit> {
         let mut native = Native::new(detectors, exclusions, chosen.threshold);
         let adds_to = chosen.adds_to.as_ref();
         native.adds_to = adds_to.map(|name| builder.names.number(name));
+        native.overrule = chosen.overrules.then(|| Overrule::new(detectors, &built));
         native
     });
     let mut variables = Vec::new();

@@ -15,13 +15,16 @@ impl Evaluation<'_> {
             Effect::SetVariable(name, change) => {
                 let old = self.tx.variables.get(*name);
                 let new = self.changed(old, change);
-                self.tx.variables.set(*name, new);
-                if let (Some(level), Change::Add(_)) = (self.program.scores.level(*name), change) {
+                let level = self.program.scores.level(*name);
+                let level = level.filter(|_| matches!(change, Change::Add(_)));
+                let overruled = level.is_some() && self.overruled();
+                if !overruled {
+                    self.tx.variables.set(*name, new);
+                }
+                if let Some(level) = level {
                     let arena = &self.tx.arena;
                     let score = new.number(arena).saturating_sub(old.number(arena));
-                    let added = &mut self.tx.found.added;
-                    added.score = added.score.saturating_add(score);
-                    added.level = level;
+                    self.tx.found.added.count(score, level, overruled);
                 }
             }
             Effect::SetNamed(collection, name, change) => self.set_named(*collection, name, change),
@@ -41,6 +44,12 @@ impl Evaluation<'_> {
             Effect::RequestBody(read) => self.tx.control.request_body = Some(*read),
             Effect::ResponseBody(read) => self.tx.control.response_body = Some(*read),
         }
+    }
+
+    fn overruled(&self) -> bool {
+        let native = self.program.native.as_ref();
+        let overrule = native.and_then(|native| native.overrule.as_ref());
+        overrule.is_some_and(|overrule| overrule.holds(self.tx, self.index))
     }
 
     fn except(&mut self, number: u32) {

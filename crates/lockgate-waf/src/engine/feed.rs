@@ -79,6 +79,7 @@ pub(super) fn begin<'a>(
     tx.reading.clear();
     tx.sifted.clear();
     tx.native.found.clear();
+    tx.native.doubts = 0;
     tx.native.in_nodes = false;
     tx.native.added = false;
     tx.place = Position::default();

@@ -1,13 +1,14 @@
 //! Our own detectors, run over the values of a request.
 
 use crate::bytes::{ByteSet, Span};
-use lockgate_wire::content::layers::Unwrapper;
+use lockgate_wire::content::layers::{Layer, Unwrapper};
 
 use crate::detect::{Detector, Finding, Value, Where};
 use crate::rule::{Collection, Severity};
 
 use super::feed::RequestHead;
 use super::members::{Base, ValueId, Way};
+use super::overrule::{self, Overrule};
 use super::program::Program;
 use super::transaction::Transaction;
 
@@ -18,12 +19,16 @@ pub const MAX_FOUND: usize = 64;
 /// What is known of the detectors that run.
 #[derive(Debug)]
 pub struct Native {
+    /// All that run, in their order.
+    detectors: Vec<&'static Detector>,
     /// Of each place, the detectors that look there.
     places: [Vec<&'static Detector>; PLACES],
     /// From this score on a request is refused, where no rules decide that.
     pub threshold: Option<u32>,
     /// The variable that rules add scores up in.
     pub adds_to: Option<super::names::Name>,
+    /// What of rules does not count where detectors found nothing, if that is wanted.
+    pub overrule: Option<Overrule>,
     exclusions: Vec<Exclusion>,
     /// Unlike any other's, so that a memo knows what it keeps of it.
     pub serial: u64,
@@ -60,7 +65,8 @@ pub struct Found {
 /// Bytes that are a part of further encodings, beside those of base64.
 const LAYERS: ByteSet = ByteSet::of(&Unwrapper::TRIGGERS);
 
-const PLACES: usize = Where::Bytes as usize + 1;
+/// How many places there are.
+pub(super) const PLACES: usize = Where::Bytes as usize + 1;
 
 impl Native {
     /// Has these detectors run.
@@ -77,9 +83,11 @@ impl Native {
             }
         }
         Self {
+            detectors: detectors.to_vec(),
             places,
             threshold,
             adds_to: None,
+            overrule: None,
             exclusions,
             serial: super::sieve::serial(),
         }
@@ -101,7 +109,7 @@ impl Native {
 
     /// Looks at one value, whose bytes are `mask`, and at what is within it
     /// behind further encodings, and says whether anything was found, be it left
-    /// out or not.
+    /// out or not, or could have been behind a limit.
     pub(super) fn look(
         &self,
         tx: &mut Transaction,
@@ -113,9 +121,9 @@ impl Native {
             return false;
         };
         let member = tx.members.get(id);
-        let whole = tx.members.value(id);
+        let span = tx.members.value(id);
         let value = Value {
-            bytes: tx.arena.get(whole),
+            bytes: tx.arena.get(span),
             stood,
             name: tx.arena.get(member.name),
             declared: member.declared.map(|declared| tx.arena.get(declared)),
@@ -127,39 +135,42 @@ impl Native {
                 continue;
             }
             if let Some(finding) = (detector.find)(&value) {
-                let at = super::feed::part(whole, finding.at.clone());
+                let at = super::feed::part(span, finding.at.clone());
                 hits.push(Hit::new(detector, &finding, Evidence::Value(at)));
             }
         }
+        let mut whole = true;
         let text = !matches!(stood, Where::FileContent | Where::Bytes);
         if text && Unwrapper::may_hold(value.bytes, mask.meets(&LAYERS)) {
-            // A limit ends the unwrapping, not the judging: what was unwrapped was looked at.
-            unwrapper.unwrap(value.bytes, &mut |form, _| {
+            let mut visit = |form: &[u8], _: &[Layer]| {
                 let form = Value {
                     bytes: form,
                     ..value
                 };
                 let mask = ByteSet::of(form.bytes);
                 for detector in place {
-                    let known = |hit: &Hit| std::ptr::eq(hit.detector, *detector);
-                    if !detector.unwraps
-                        || form.bytes.len() < detector.min_len
-                        || !detector.may_match(&mask)
-                        || hits.iter().any(known)
+                    if detector.unwraps
+                        && form.bytes.len() >= detector.min_len
+                        && detector.may_match(&mask)
                     {
-                        continue;
-                    }
-                    if let Some(finding) = (detector.find)(&form) {
-                        let evidence = form.bytes.get(finding.at.clone()).unwrap_or_default();
-                        let evidence = Evidence::Form(evidence.to_vec());
-                        hits.push(Hit::new(detector, &finding, evidence));
+                        look_within(detector, &form, &mut hits);
                     }
                 }
                 true
-            });
+            };
+            whole = unwrapper.unwrap(value.bytes, &mut visit);
+            if stood == Where::Path {
+                // A slash is a sign of base64 too: what a step of the path holds shows only by itself.
+                let steps = value.bytes.split(|byte| *byte == b'/');
+                for step in steps.filter(|step| step.len() < value.bytes.len()) {
+                    whole &= unwrapper.unwrap(step, &mut visit);
+                }
+            }
         }
+        // A limit ends the unwrapping, not the judging: what was unwrapped was looked at.
+        tx.native.doubts |= self.doubts(place, &hits, whole);
         if hits.is_empty() {
-            return false;
+            return !whole;
         }
         tx.native.in_nodes |= id.base() == Base::XmlNodes as usize;
         hits.retain(|hit| !self.excluded(hit.detector, id, tx));
@@ -192,6 +203,20 @@ impl Native {
         true
     }
 
+    /// Who found something, or did not see all that there may be.
+    fn doubts(&self, place: &[&'static Detector], hits: &[Hit], whole: bool) -> overrule::Bits {
+        if self.overrule.is_none() || (whole && hits.is_empty()) {
+            return 0;
+        }
+        let found = |one: &Detector| hits.iter().any(|hit| std::ptr::eq(hit.detector, one));
+        let misses = |one: &Detector| {
+            !whole && one.unwraps && place.iter().any(|here| std::ptr::eq(*here, one))
+        };
+        let all = self.detectors.iter().enumerate();
+        all.filter(|(_, one)| found(one) || misses(one))
+            .fold(0, |doubts, (number, _)| doubts | overrule::bit(number))
+    }
+
     fn excluded(&self, detector: &Detector, id: ValueId, tx: &Transaction) -> bool {
         let here = tx.control.left_out_here.iter();
         here.filter_map(|number| self.exclusions.get(*number as usize))
@@ -205,6 +230,26 @@ impl Native {
                         .as_ref()
                         .is_none_or(|at| at.means(id, &tx.members, &tx.arena))
             })
+    }
+}
+
+/// Looks at a form of a value. Of what one detector finds the worst is kept.
+fn look_within(detector: &'static Detector, form: &Value<'_>, hits: &mut Vec<Hit>) {
+    let mut known = hits.iter();
+    let known = known.position(|hit| std::ptr::eq(hit.detector, detector));
+    let known = known.and_then(|known| hits.get_mut(known));
+    if matches!(&known, Some(hit) if hit.severity <= Severity::Critical) {
+        return;
+    }
+    let Some(finding) = (detector.find)(form) else {
+        return;
+    };
+    let evidence = form.bytes.get(finding.at.clone()).unwrap_or_default();
+    let hit = Hit::new(detector, &finding, Evidence::Form(evidence.to_vec()));
+    match known {
+        None => hits.push(hit),
+        Some(weaker) if hit.severity < weaker.severity => *weaker = hit,
+        Some(_) => {}
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod bodies;
 mod once;
+mod overrule;
 mod same;
 
 use std::sync::Arc;
@@ -432,6 +433,7 @@ fn detectors_add_to_what_rules_count() {
             exclusions: Vec::new(),
             threshold: None,
             adds_to: Some(b"sum"[..].into()),
+            overrules: false,
         }),
         ..Options::default()
     };
@@ -455,6 +457,7 @@ fn what_is_clean_by_one_name_is_looked_at_again_by_another() {
             exclusions: Vec::new(),
             threshold: Some(5),
             adds_to: None,
+            overrules: false,
         }),
         ..Options::default()
     };

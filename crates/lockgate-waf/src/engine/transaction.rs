@@ -71,6 +71,8 @@ pub struct Sifted {
 pub struct NativeFound {
     /// In the order of the values.
     pub found: Vec<native::Found>,
+    /// Who found something, also where that was left out, or did not see all there may be.
+    pub doubts: super::overrule::Bits,
     /// Whether something was found in a text of XML by itself, be it left out or not.
     pub in_nodes: bool,
     /// Whether rules count it.
@@ -249,10 +251,28 @@ pub struct Finding {
 /// What a rule added to the scores of the Core Rule Set.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Added {
-    /// How much.
+    /// How much; how much it would, where that is left out.
     pub score: i64,
     /// To that of which level of paranoia, from 1; 0 where it added nothing.
     pub level: u8,
+    /// Whether it is left out, since our own detectors judged better.
+    pub overruled: bool,
+}
+
+impl Added {
+    /// Counts what one match adds. What is left out is told only where all is.
+    pub(super) fn count(&mut self, score: i64, level: u8, overruled: bool) {
+        let counted = self.level != 0 && !self.overruled;
+        if overruled && counted {
+            return;
+        }
+        if self.overruled && !overruled {
+            self.score = 0;
+        }
+        self.score = self.score.saturating_add(score);
+        self.level = level;
+        self.overruled = overruled;
+    }
 }
 
 /// What ends a transaction.

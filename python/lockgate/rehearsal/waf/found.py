@@ -37,11 +37,14 @@ class Found:
     score: int
     level: int
     counts: bool
+    """Whether its level of paranoia counts."""
+    overruled: bool
+    """Whether it counts nothing, since detectors read the same values and found nothing."""
 
     @property
     def counted(self) -> int:
         """What it adds to the score."""
-        return self.score if self.counts else 0
+        return self.score if self.counts and not self.overruled else 0
 
     @property
     def detector(self) -> bool:
@@ -60,6 +63,7 @@ class Found:
             "score": self.score,
             "counted": self.counted,
             "level": self.level or None,
+            "overruled": self.overruled,
         }
 
 
@@ -89,6 +93,7 @@ class Inspected:
                     score=int(one["score"]),
                     level=int(one.get("level") or 0),
                     counts=bool(one.get("counts", True)),
+                    overruled=bool(one.get("overruled", False)),
                 )
                 for one in told["found"]
             ),

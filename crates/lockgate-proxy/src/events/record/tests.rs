@@ -372,6 +372,7 @@ fn found(finding: &Finding) -> Found {
         places: finding.places.clone(),
         level: finding.level,
         counts: finding.counts.into(),
+        overruled: finding.overruled.into(),
     }
 }
 
@@ -386,6 +387,7 @@ fn what_was_found_reads_as_it_was_written() {
         places: vec!["query/q".into(), "body/note".into()],
         level: 1,
         counts: true,
+        overruled: true,
     };
     let findings = [finding("942100"), finding("sql-injection")];
     let record = AccessRecord {
@@ -415,6 +417,7 @@ fn of_very_much_that_was_found_some_is_kept() {
         places: vec!["p".repeat(TEXT_MAX); PLACES_MAX + 3],
         level: u8::MAX,
         counts: true,
+        overruled: true,
     };
     let findings = vec![finding; FOUND_MAX + 5];
     let record = AccessRecord {

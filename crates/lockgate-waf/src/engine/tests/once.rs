@@ -11,6 +11,7 @@ fn looking() -> Arc<Engine> {
         exclusions: Vec::new(),
         threshold: Some(5),
         adds_to: None,
+        overrules: false,
     };
     let options = Options {
         native: Some(native),

@@ -1,0 +1,185 @@
+//! What rules find counts for nothing where detectors that judge it found nothing.
+
+use super::*;
+
+/// Each rule adds 5, and 5 refuse.
+fn counting(rules: &[(&str, &str)]) -> String {
+    let mut text = String::from(
+        "SecAction \"id:1,phase:1,nolog,pass,setvar:tx.inbound_anomaly_score_pl1=0\"\n",
+    );
+    for (number, (rule, tags)) in (10..).zip(rules) {
+        let tags: String = tags.split(' ').map(|tag| format!(",tag:{tag}")).collect();
+        text += &format!(
+            "{rule} \"id:{number},phase:2,log,pass{tags},setvar:tx.inbound_anomaly_score_pl1=+5\"\n"
+        );
+    }
+    text + "SecRule TX:inbound_anomaly_score_pl1 \"@ge 5\" \"id:99,phase:2,deny,log\""
+}
+
+fn engine(rules: &[(&str, &str)], overrules: bool) -> Arc<Engine> {
+    let native = Detectors {
+        detectors: detect::ALL.to_vec(),
+        exclusions: Vec::new(),
+        threshold: None,
+        adds_to: Some(b"inbound_anomaly_score_pl1"[..].into()),
+        overrules,
+    };
+    let options = Options {
+        native: Some(native),
+        ..Options::default()
+    };
+    with(&counting(rules), &options)
+}
+
+/// Whether it was refused, and which rules were overruled.
+fn said(engine: &Arc<Engine>, asked: &Asked) -> (bool, Vec<u64>) {
+    let inspection = inspect(engine, asked, 0);
+    let overruled = inspection.matched().filter(|rule| rule.added().overruled);
+    let overruled = overruled.map(|rule| rule.id()).collect();
+    (inspection.refusal().is_some(), overruled)
+}
+
+const UNION: (&str, &str) = ("SecRule ARGS \"@rx (?i)union.*select\"", "attack-sqli");
+const PROSE: &str = "/?q=the%20union%20will%20select%20a%20speaker";
+const ATTACK: &str = "/?q=1%27%20UNION%20SELECT%20password%20FROM%20users--%20";
+
+#[test]
+fn a_rule_counts_nothing_where_its_judge_found_nothing() {
+    let engine = engine(&[UNION], true);
+    assert_eq!(said(&engine, &get(PROSE)), (false, vec![10]));
+    assert_eq!(said(&engine, &get(ATTACK)), (true, vec![]));
+}
+
+#[test]
+fn it_is_told_with_what_it_would_have_added() {
+    let engine = engine(&[UNION], true);
+    let inspection = inspect(&engine, &get(PROSE), 0);
+    let rule = inspection.matched().next().unwrap();
+    assert_eq!(
+        (rule.id(), rule.added().score, rule.added().level),
+        (10, 5, 1)
+    );
+    assert_eq!(inspection.score().0, 0);
+}
+
+#[test]
+fn without_overruling_it_counts() {
+    let engine = engine(&[UNION], false);
+    assert_eq!(said(&engine, &get(PROSE)), (true, vec![]));
+}
+
+#[test]
+fn who_found_something_anywhere_in_the_request_overrules_nothing() {
+    let engine = engine(&[UNION], true);
+    let asked = get(&format!("{PROSE}&other=1%27%20OR%20%271%27%3D%271"));
+    assert_eq!(said(&engine, &asked), (true, vec![]));
+}
+
+#[test]
+fn an_exclusion_of_the_judge_does_not_make_its_silence_count() {
+    let native = Detectors {
+        detectors: detect::ALL.to_vec(),
+        exclusions: vec![NativeExclusion {
+            detector: Some("sql-injection".into()),
+            at: None,
+            on: None,
+            until_ms: u64::MAX,
+        }],
+        threshold: None,
+        adds_to: Some(b"inbound_anomaly_score_pl1"[..].into()),
+        overrules: true,
+    };
+    let options = Options {
+        native: Some(native),
+        ..Options::default()
+    };
+    let engine = with(&counting(&[UNION]), &options);
+    assert_eq!(said(&engine, &get(ATTACK)), (true, vec![]));
+    assert_eq!(said(&engine, &get(PROSE)), (false, vec![10]));
+}
+
+#[test]
+fn what_has_no_judge_or_was_not_read_counts() {
+    for rule in [
+        // Nobody judges that kind.
+        ("SecRule ARGS \"@rx union\"", "attack-fixation"),
+        ("SecRule ARGS \"@rx union\"", "a-site"),
+        // Or not all of it.
+        ("SecRule ARGS \"@rx union\"", "attack-sqli attack-fixation"),
+        // No detector reads these.
+        ("SecRule REQUEST_LINE \"@rx union\"", "attack-sqli"),
+        ("SecRule QUERY_STRING \"@rx union\"", "attack-sqli"),
+        ("SecRule REQUEST_METHOD \"@rx GET\"", "attack-sqli"),
+        ("SecRule &ARGS \"@ge 1\"", "attack-sqli"),
+        (
+            "SecRule ARGS|REQUEST_METHOD \"@rx union|GET\"",
+            "attack-sqli",
+        ),
+        ("SecAction", "attack-sqli"),
+    ] {
+        let engine = engine(&[rule], true);
+        assert_eq!(said(&engine, &get(PROSE)), (true, vec![]), "{rule:?}");
+    }
+}
+
+#[test]
+fn every_place_that_detectors_read_is_theirs_to_judge() {
+    let value = "the union will select a speaker";
+    let form = post("application/x-www-form-urlencoded", &format!("q={value}"));
+    let mut field = get("/");
+    field.headers.push(("x-note".into(), value.into()));
+    let mut cookie = get("/");
+    cookie.headers.push(("cookie".into(), format!("q={value}")));
+    let path = get("/the%20union%20will%20select");
+    for (target, asked) in [
+        ("ARGS_NAMES", get("/?the%20union%20will%20select=1")),
+        ("ARGS_POST", form.clone()),
+        (
+            "ARGS",
+            post("application/json", &format!("{{\"q\":\"{value}\"}}")),
+        ),
+        ("REQUEST_HEADERS", field),
+        ("REQUEST_COOKIES", cookie),
+        ("REQUEST_FILENAME", path.clone()),
+        ("REQUEST_BASENAME", path),
+        ("XML:/*", post("text/xml", &format!("<a>{value}</a>"))),
+    ] {
+        let rule = format!("SecRule {target} \"@rx union.*select\"");
+        let engine = engine(&[(&rule, "attack-sqli")], true);
+        assert_eq!(said(&engine, &asked), (false, vec![10]), "{target}");
+    }
+}
+
+#[test]
+fn what_a_limit_hides_overrules_nothing() {
+    let engine = engine(&[UNION], true);
+    let shallow = get("/?q=union%2520select");
+    assert_eq!(said(&engine, &shallow), (false, vec![10]));
+    // More layers within each other than are taken off; also from what is known of it.
+    let deep = get("/?q=union%2525252525252520select");
+    for _ in 0..2 {
+        assert_eq!(said(&engine, &deep), (true, vec![]));
+    }
+}
+
+#[test]
+fn a_narrower_tag_decides() {
+    let rule = (
+        "SecRule ARGS \"@rx (?:http/1|<html)\"",
+        "attack-protocol capec/1000/210/272/220/34",
+    );
+    let engine = engine(&[rule], true);
+    assert_eq!(said(&engine, &get("/?q=%3Chtml%3E")), (false, vec![10]));
+    let split = "/?q=x%0d%0aSet-Cookie:%20a=b%0d%0a%0d%0a%3Chtml%3E";
+    assert_eq!(said(&engine, &get(split)), (true, vec![]));
+}
+
+#[test]
+fn every_judge_is_a_detector() {
+    for (tag, names) in crate::engine::overrule::JUDGES {
+        for name in *names {
+            let known = detect::ALL.iter().any(|detector| detector.name == *name);
+            assert!(known, "{name} of {tag}");
+        }
+    }
+}
