@@ -5,6 +5,7 @@ use lockgate_wire::content::{
     layers::{self, Unwrapper},
     multipart, ndjson, protobuf, xml, Flaw, Progress, Sink,
 };
+use lockgate_wire::grpc::Messages;
 
 /// Writes down what it is told.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -33,6 +34,10 @@ impl Sink for Told {
 
     fn part_header(&mut self, part: &[u8], line: &[u8]) -> bool {
         self.pair(part, line)
+    }
+
+    fn octets(&mut self, name: &[u8], value: &[u8]) -> bool {
+        self.pair(name, value)
     }
 }
 
@@ -111,11 +116,79 @@ pub fn xml(body: &[u8], size: usize) {
 
 /// Messages of gRPC.
 pub fn protobuf(body: &[u8], size: usize) {
-    for make in [protobuf::Reader::of_call, protobuf::Reader::of_message] {
+    for make in [
+        protobuf::Reader::of_call,
+        protobuf::Reader::of_message,
+        protobuf::Reader::of_body,
+    ] {
         let make = || make(protobuf::Limits::default());
         sliced(size, make, |reader, size, told| {
             reader.run(body, size, told)
         });
+    }
+}
+
+/// Messages of a call are told as each of them is told by itself.
+pub fn call(messages: &[(bool, Vec<u8>)], size: usize) {
+    let mut body = Vec::new();
+    let mut alone = Told::default();
+    let mut good = true;
+    for (packed, message) in messages {
+        let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
+        body.push(u8::from(*packed));
+        body.extend_from_slice(&length.to_be_bytes());
+        body.extend_from_slice(message);
+        if *packed || !good {
+            continue;
+        }
+        let mut reader = protobuf::Reader::of_message(protobuf::Limits::default());
+        good = reader.run(message, usize::MAX, &mut alone).is_ok();
+    }
+    let make = || protobuf::Reader::of_call(protobuf::Limits::default());
+    let (told, reader) = sliced(size, make, |reader, size, told| {
+        reader.run(&body, size, told)
+    });
+    if good {
+        assert_eq!(told, alone);
+        let packed = messages.iter().filter(|(packed, _)| *packed).count();
+        assert_eq!(reader.compressed() as usize, packed);
+    }
+    let mut framing = Messages::of_client(u32::MAX);
+    assert_eq!(framing.feed(&body), Ok(()));
+    assert_eq!(framing.end(), Ok(()));
+    assert_eq!(framing.messages(), messages.len() as u64);
+}
+
+/// Records of JSON (RFC 7464) are told as each of them is told by itself.
+pub fn records(records: &[Vec<u8>], size: usize) {
+    let mut body = Vec::new();
+    for record in records {
+        body.push(ndjson::RECORD_BEGIN);
+        body.extend_from_slice(record);
+    }
+    let make = || {
+        let mut reader = ndjson::Reader::new(json::Limits::default());
+        reader.split_at(ndjson::RECORD_BEGIN);
+        reader
+    };
+    let (told, _) = sliced(size, make, |reader, size, told| {
+        reader.run(&body, size, told)
+    });
+    let mut values = Vec::new();
+    let records = records.iter();
+    let mut pieces = records.flat_map(|record| record.split(|byte| *byte == ndjson::RECORD_BEGIN));
+    let good = pieces
+        .by_ref()
+        .filter(|record| !record.trim_ascii().is_empty())
+        .all(|record| {
+            let mut alone = Told::default();
+            let read = make_json().run(record, usize::MAX, &mut alone);
+            values.extend(alone.told.into_iter().map(|(_, value)| value));
+            read.is_ok()
+        });
+    if good {
+        let told: Vec<_> = told.told.into_iter().map(|(_, value)| value).collect();
+        assert_eq!(told, values);
     }
 }
 

@@ -6,7 +6,6 @@ pub mod client_hello;
 pub mod codings;
 pub mod content;
 pub mod detect;
-pub mod detectors;
 pub mod grpc;
 pub mod guards;
 pub mod proxy_protocol;

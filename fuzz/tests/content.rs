@@ -132,6 +132,63 @@ fn grpc() {
 }
 
 #[test]
+fn calls() {
+    check!()
+        .with_type::<(Vec<(bool, Vec<u8>)>, u8)>()
+        .for_each(|(messages, size)| content::call(messages, usize::from(*size)));
+}
+
+/// Messages that are well formed, one in another.
+#[test]
+fn calls_of_fields() {
+    check!()
+        .with_type::<(Vec<(bool, Vec<u8>)>, u8)>()
+        .for_each(|(picks, size)| {
+            let message = |picks: &Vec<u8>| {
+                picks.chunks(2).fold(Vec::new(), |inner, pick| {
+                    let field = pick[0] % 30 + 1;
+                    let [mut outer, inner] = [vec![field << 3 | 2], inner];
+                    let room = inner.len().min(100);
+                    outer.push(room as u8 + 1);
+                    outer.extend_from_slice(&inner[..room]);
+                    outer.push(*pick.last().unwrap_or(&0));
+                    outer
+                })
+            };
+            let messages: Vec<(bool, Vec<u8>)> = picks
+                .iter()
+                .map(|(packed, picks)| (*packed, message(picks)))
+                .collect();
+            content::call(&messages, usize::from(*size));
+        });
+}
+
+#[test]
+fn records() {
+    const PIECES: &[&str] = &[
+        "{\"a\":1}",
+        "{",
+        "}",
+        "[1,2]",
+        "\n",
+        " ",
+        "\u{1e}",
+        "\"x\"",
+        "null",
+        "\r",
+        "\\u001e",
+        "12",
+        "true",
+    ];
+    check!()
+        .with_type::<(Vec<Vec<u8>>, u8)>()
+        .for_each(|(picks, size)| {
+            let records: Vec<Vec<u8>> = picks.iter().map(|picks| joined(picks, PIECES)).collect();
+            content::records(&records, usize::from(*size));
+        });
+}
+
+#[test]
 fn graphql() {
     const PIECES: &[&str] = &[
         "{",

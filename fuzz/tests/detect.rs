@@ -6,8 +6,8 @@ use lockgate_fuzz::detect::value;
 #[test]
 fn values() {
     check!()
-        .with_type::<(Vec<u8>, Vec<u8>, u8)>()
-        .for_each(|(bytes, name, place)| value(bytes, name, *place));
+        .with_type::<(Vec<u8>, Vec<u8>)>()
+        .for_each(|(bytes, name)| value(bytes, name, Some(name)));
 }
 
 /// Pieces of which attacks and good values are made.
@@ -83,19 +83,77 @@ const PIECES: &[&[u8]] = &[
     b"system(",
     b"=",
     b",",
+    b"1",
+    b"or ",
+    b"and ",
+    b"--",
+    b"/*",
+    b"*/",
+    b"/*!",
+    b"union ",
+    b"select ",
+    b"(",
+    b"null",
+    b"from ",
+    b"a.b",
+    b"@@x",
+    b"$$",
+    b"$a$",
+    b"q'[",
+    b"case ",
+    b"when ",
+    b"order by ",
+    b"drop table ",
+    b"exec ",
+    b"sleep(",
+    b"<",
+    b">",
+    b"<a ",
+    b"<script",
+    b"on",
+    b"onload=",
+    b"href=",
+    b"javascript:",
+    b"data:text/html",
+    b"&#x6a;",
+    b"&colon;",
+    b"style=",
+    b"<!--",
+    b"alert(1)",
+    b"{{",
+    b"}}",
+    b"<%",
+    b"%>",
+    b"#{",
+    b"7*7",
+    b"__class__",
+    b"constructor",
+    b"[",
+    b"]",
+    b"$ne",
+    b"$where",
+    b"{\"",
+    b"\":",
+    b"*)",
+    b"(|",
+    b"(&",
+    b"uid=",
+    b"//*",
+    b"count(",
+    b"__proto__",
+    b"prototype",
+    b"\xC2\xA0",
+    b"\xC3\xA9",
 ];
 
 #[test]
 fn values_of_pieces() {
     check!()
         .with_type::<(Vec<u8>, u8)>()
-        .for_each(|(picks, place)| {
-            let bytes: Vec<u8> = picks
-                .iter()
-                .take(40)
-                .flat_map(|pick| PIECES[usize::from(*pick) % PIECES.len()])
-                .copied()
-                .collect();
-            value(&bytes, b"url", *place);
+        .for_each(|(picks, name)| {
+            let piece = |pick: &u8| PIECES[usize::from(*pick) % PIECES.len()];
+            let picks = picks.iter().take(400);
+            let bytes: Vec<u8> = picks.flat_map(piece).copied().collect();
+            value(&bytes, piece(name), None);
         });
 }

@@ -491,6 +491,12 @@ fn settle(slot: &mut Option<Box<Link>>, exchange: &Exchange) {
     }
 }
 
+/// Whether a piece of an answer may go on, where it is judged on its way.
+fn goes_on(frame: &Frame<Bytes>, exchange: &mut Exchange) -> bool {
+    let piece = frame.data_ref();
+    piece.is_none_or(|piece| crate::inspect::slice(exchange, piece))
+}
+
 fn poll_upstream(
     slot: &mut Option<Box<Link>>,
     exchange: &mut Exchange,
@@ -515,6 +521,7 @@ fn poll_upstream(
     };
     exchange.state.upstream_until(0);
     Poll::Ready(match polled {
+        Some(Ok(frame)) if !goes_on(&frame, exchange) => Some(Err(Broken)),
         Some(Ok(frame)) => {
             exchange.bytes_out += frame.data_ref().map_or(0, Bytes::len) as u64;
             settle(slot, exchange);

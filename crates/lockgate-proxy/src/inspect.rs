@@ -4,6 +4,7 @@
 mod aside;
 mod calls;
 mod held;
+mod slices;
 mod unpacked;
 
 use std::pin::Pin;
@@ -27,6 +28,7 @@ use crate::upstream::{Broke, Head, Link};
 
 pub use calls::Calls;
 use held::{held, joined};
+pub use slices::{slice, Slices};
 
 /// Seconds after which there may be room again: bodies are short.
 const RETRY_AFTER_S: u64 = 1;
@@ -228,6 +230,7 @@ async fn look_at_answer(
         tokio::task::yield_now().await;
     }
     let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let stream = kind.is_some_and(slices::is_stream);
     let most = policy.inspects_answer(kind);
     let most = most.filter(|_| !headers.contains_key(CONTENT_ENCODING));
     head.fields = Fields::Own(headers);
@@ -235,11 +238,21 @@ async fn look_at_answer(
         return Ok(Err(denial));
     }
     if let Some(most) = most.filter(|_| inspection.wants_answer_body()) {
+        // An answer of gRPC is no stream of text.
+        let slices = exchange.grpc.is_none() && link.left().is_none();
+        let stream = slices && stream;
+        inspecting.slices = stream.then(|| Box::new(Slices::of_stream(most)));
+        let pause_ms = slices.then_some(slices::PAUSE_MS);
         let mut frames = Vec::new();
         let mut bytes = Vec::new();
-        while (bytes.len() as u64) < most {
-            let Some(frame) = next_of_answer(exchange, link).await? else {
-                break;
+        while !stream && (bytes.len() as u64) < most {
+            let frame = match next_of_answer(exchange, link, pause_ms).await? {
+                Next::Frame(frame) => frame,
+                Next::Pause => {
+                    inspecting.slices = Some(Box::new(Slices::behind(&bytes, most)));
+                    break;
+                }
+                Next::End => break,
             };
             if let Some(piece) = frame.data_ref() {
                 bytes.extend_from_slice(piece);
@@ -248,27 +261,42 @@ async fn look_at_answer(
         }
         bytes.truncate(usize::try_from(most).unwrap_or(usize::MAX));
         link.put_back(frames);
-        inspection.answer_body(&bytes);
+        match inspecting.slices {
+            Some(_) => inspecting.inspection.answer_slice(&bytes),
+            None => inspecting.inspection.answer_body(&bytes),
+        }
     }
+    let inspection = &mut inspecting.inspection;
     while inspection.answer_end() == Progress::More {
         tokio::task::yield_now().await;
     }
     Ok(waf::answer_verdict(inspection))
 }
 
-/// The next piece of an answer's body, within the upstream's time.
+/// What comes next of an answer's body.
+enum Next {
+    Frame(http_body::Frame<Bytes>),
+    /// Nothing, for as long as is waited.
+    Pause,
+    End,
+}
+
+/// The next piece of an answer's body, within the upstream's time; where it may
+/// go on for ever, within so many milliseconds.
 async fn next_of_answer(
     exchange: &Exchange,
     link: &mut Link,
-) -> Result<Option<http_body::Frame<Bytes>>, Denial> {
+    pause_ms: Option<u64>,
+) -> Result<Next, Denial> {
+    let idle_ms = u64::from(exchange.upstream_times().idle_ms);
     let frame = std::future::poll_fn(|cx| match link.poll_body(cx) {
         Poll::Ready(polled) => Poll::Ready(polled.map(Ok)),
         Poll::Pending if exchange.state.upstream_late() => {
             Poll::Ready(Some(Err(&reasons::IDLE_TIMEOUT)))
         }
         Poll::Pending => {
-            let idle_ms = u64::from(exchange.upstream_times().idle_ms);
-            let until_ms = exchange.worker().clock.coarse_ms() + idle_ms;
+            let wait_ms = pause_ms.map_or(idle_ms, |pause_ms| pause_ms.min(idle_ms));
+            let until_ms = exchange.worker().clock.coarse_ms() + wait_ms;
             exchange.state.upstream_wait(until_ms);
             Poll::Pending
         }
@@ -282,8 +310,9 @@ async fn next_of_answer(
         Denial::new(reason)
     };
     match frame {
-        None => Ok(None),
-        Some(Ok(Ok(frame))) => Ok(Some(frame)),
+        None => Ok(Next::End),
+        Some(Ok(Ok(frame))) => Ok(Next::Frame(frame)),
+        Some(Err(_)) if pause_ms.is_some_and(|pause_ms| pause_ms < idle_ms) => Ok(Next::Pause),
         Some(Ok(Err(Broke::Upstream(reason))) | Err(reason)) => Err(failed(reason)),
         Some(Ok(Err(Broke::Request))) => Err(Denial::new(&reasons::CLIENT_GONE)),
     }

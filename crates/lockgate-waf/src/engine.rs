@@ -38,6 +38,7 @@ mod program;
 mod run;
 mod scores;
 mod sieve;
+mod slices;
 mod spelling;
 mod template;
 mod told;
@@ -283,6 +284,12 @@ impl Inspection {
     /// Hands the answer's body over, or its beginning.
     pub fn answer_body(&mut self, body: &[u8]) {
         feed::answer_body(&self.engine.program, &mut self.tx, body);
+    }
+
+    /// Hands over the next slice of an answer that goes on, which is judged as if
+    /// it were all: [`Self::answer_end`] comes after each.
+    pub fn answer_slice(&mut self, slice: &[u8]) {
+        slices::next(&self.engine.program, &mut self.tx, slice);
     }
 
     /// Phase 4, in which rules see the answer's body.

@@ -10,6 +10,8 @@ use lockgate_waf::engine::{Inspection, Progress};
 use lockgate_wire::coding::Coding;
 use lockgate_wire::grpc::{self, Protocol};
 
+use crate::inspect::Slices;
+
 use super::{End, Judgement, Judging, Seen, Watcher};
 use crate::snapshot::Step;
 use crate::trace::Outcome;
@@ -32,6 +34,8 @@ pub struct Inspecting {
     pub call: Option<Box<CallHead>>,
     /// What is told of its messages.
     pub messages: Option<Arc<Mutex<Seen>>>,
+    /// How its answer is looked at while it goes on.
+    pub slices: Option<Box<Slices>>,
 }
 
 /// The head of a call of gRPC, by which each of its messages is judged.
@@ -138,6 +142,7 @@ impl Judging<'_, '_, '_> {
             bounds: policy.inspects(),
             call: self.call_head(policy),
             messages: None,
+            slices: None,
         }));
         match verdict {
             Ok(()) => Verdict::allow(),

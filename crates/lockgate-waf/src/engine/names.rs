@@ -111,7 +111,7 @@ impl Held {
 }
 
 /// The variables of a transaction.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Variables {
     named: Vec<Held>,
     made: Vec<(Span, Held)>,

@@ -47,6 +47,8 @@ pub struct Transaction {
     pub(super) native: NativeFound,
     /// What reads its bodies.
     pub(super) reading: Reading,
+    /// How things stood before the slice of an answer that is looked at.
+    pub(super) slices: Option<Box<super::slices::Before>>,
     /// Where the phase goes on.
     pub(super) place: Position,
     /// To write in.

@@ -238,3 +238,31 @@ fn rules_of_each_phase_are_written_down_by_themselves() {
         }
     }
 }
+
+#[test]
+fn slices_of_an_answer_are_judged_each_by_itself() {
+    let rules = "SecResponseBodyAccess On\n\
+                 SecAction \"id:1,phase:1,nolog,pass,setvar:tx.n=0\"\n\
+                 SecRule RESPONSE_BODY \"@contains bad\" \"id:2,phase:4,log,pass,setvar:tx.n=+3\"\n\
+                 SecRule TX:n \"@ge 5\" \"id:3,phase:4,deny,log\"\n\
+                 SecRule RESPONSE_BODY \"@contains worst\" \"id:4,phase:4,deny,log\"";
+    for engine in both(rules) {
+        let mut inspection = inspect(&engine, &get("/"), 0);
+        for _ in 0..100 {
+            inspection.answer_slice(b"a bad one");
+            while inspection.answer_end() == Progress::More {}
+            assert!(
+                inspection.refusal().is_none(),
+                "two bad ones are not one worse"
+            );
+        }
+        let told: Vec<u64> = inspection.matched().map(|matched| matched.id()).collect();
+        assert_eq!(told, [2; 17], "some are written down, and not all");
+        inspection.answer_slice(b"good");
+        while inspection.answer_end() == Progress::More {}
+        assert!(inspection.refusal().is_none());
+        inspection.answer_slice(b"the worst");
+        while inspection.answer_end() == Progress::More {}
+        assert_eq!(inspection.refusal().unwrap().rule, Some(4));
+    }
+}

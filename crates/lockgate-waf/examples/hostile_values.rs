@@ -1,0 +1,349 @@
+//! How long values take that want to take long: all rules of a folder at level 4
+//! and all detectors, on a megabyte of each.
+//!
+//! `cargo run --release -p lockgate-waf --example hostile_values -- FOLDER ENTRY…`, the
+//! entries as they are named in the folder: `crs-setup.conf rules/*.conf`. Tells the
+//! values that took longest, in milliseconds, and the detectors that did;
+//! with `PIECE` in the environment that piece alone is judged, for `perf`.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use lockgate_waf::detect;
+use lockgate_waf::engine::{Detectors, Engine, Inspection, Options, Progress, RequestHead};
+use lockgate_waf::seclang::{read, Folder, Limits};
+
+/// Bytes of a value when all are looked through, and then when the worst are.
+const FIRST: usize = 1 << 14;
+const WHOLE: usize = 1 << 20;
+
+/// How many of the worst are told.
+const WORST: usize = 40;
+
+const SETUP: &str = "SecRequestBodyAccess On\n\
+    SecAction \"id:1,phase:1,nolog,pass,setvar:tx.blocking_paranoia_level=4,\
+    setvar:tx.detection_paranoia_level=4,setvar:tx.crs_setup_version=4250,\
+    setvar:tx.inbound_anomaly_score_threshold=10000\"\n";
+
+type Failure = Box<dyn std::error::Error>;
+
+/// How a value arrives.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Part,
+    Json,
+    Form,
+    Xml,
+    Plain,
+}
+
+fn main() -> Result<(), Failure> {
+    let mut arguments = std::env::args().skip(1);
+    let Some(root) = arguments.next() else {
+        eprintln!("usage: hostile_values FOLDER ENTRY…");
+        return Ok(());
+    };
+    let entries: Vec<String> = arguments.collect();
+    let mut folder = Folder::default();
+    let mut texts = Vec::new();
+    fill(&mut folder, &mut texts, Path::new(&root), Path::new(&root))?;
+    folder.insert("level.conf", SETUP.as_bytes());
+    let mut names = vec!["level.conf"];
+    names.extend(entries.iter().map(String::as_str));
+    let rules = read(&folder, &names, &Limits::default());
+    let rules =
+        rules.map_err(|errors| format!("{} errors, the first: {}", errors.len(), errors[0]))?;
+    let options = Options {
+        native: Some(Detectors {
+            detectors: detect::ALL.to_vec(),
+            exclusions: Vec::new(),
+            threshold: None,
+            adds_to: None,
+        }),
+        ..Options::default()
+    };
+    let alone = Options {
+        native: options.native.clone(),
+        ..Options::default()
+    };
+    let both = Arc::new(Engine::new(&rules, &options)?);
+    let core = Arc::new(Engine::new(&rules, &Options::default())?);
+    let empty = read(&Folder::default(), &[], &Limits::default()).unwrap_or_default();
+    let native = Arc::new(Engine::new(&empty, &alone)?);
+
+    let all = [Arc::clone(&both), Arc::clone(&core), Arc::clone(&native)];
+    if let Ok(piece) = std::env::var("PIECE") {
+        // For `perf`: one piece, again and again.
+        let value = repeated(piece.as_bytes(), WHOLE);
+        for engine in &all {
+            let took: Vec<String> = (0..10)
+                .map(|_| format!("{:.1}", ms(judge(engine, Way::Part, &value))))
+                .collect();
+            println!("{}", took.join(" "));
+        }
+        return Ok(());
+    }
+    let pieces = pieces(&texts);
+    println!("{} pieces", pieces.len());
+    for (what, engine) in [("rules", &core), ("detectors", &native)] {
+        let judged = |piece| judge(engine, Way::Part, &repeated(piece, FIRST));
+        let mut took: Vec<(u64, &Vec<u8>)> = pieces.iter().map(|one| (judged(one), one)).collect();
+        took.sort_unstable_by_key(|(nanos, _)| std::cmp::Reverse(*nanos));
+        let median = took.get(took.len() / 2).map_or(0, |(nanos, _)| *nanos);
+        println!(
+            "{what}: the median of {FIRST} bytes takes {:.2} ms; the worst, of {WHOLE}:",
+            ms(median)
+        );
+        println!("  both    rules   native  growth  piece");
+        let mut lines: Vec<(u64, String)> = took
+            .iter()
+            .take(WORST)
+            .map(|worst| line(worst, &all))
+            .collect();
+        lines.sort_by_key(|line| std::cmp::Reverse(line.0));
+        lines.iter().for_each(|(_, line)| println!("{line}"));
+    }
+    for (name, way, body) in bodies() {
+        let (all, rules, ours) = (
+            judge(&both, way, &body),
+            judge(&core, way, &body),
+            judge(&native, way, &body),
+        );
+        println!(
+            "{:6.1}  {:6.1}  {:6.1}  {:8} bytes  {name}",
+            ms(all),
+            ms(rules),
+            ms(ours),
+            body.len()
+        );
+    }
+    Ok(())
+}
+
+/// What is told of a piece that took so long.
+fn line(worst: &(u64, &Vec<u8>), [both, core, native]: &[Arc<Engine>; 3]) -> (u64, String) {
+    let (first, piece) = worst;
+    let value = repeated(piece, WHOLE);
+    let of = |engine| judge(engine, Way::Part, &value);
+    let (whole, rules, ours) = (of(both), of(core), of(native));
+    let larger = rules.max(ours) as f64 / (*first).max(1) as f64;
+    let growth = larger / (WHOLE / FIRST) as f64;
+    let mut detectors: Vec<(u64, &str)> = detect::ALL
+        .iter()
+        .map(|one| (alone(one, &value), one.name))
+        .collect();
+    detectors.sort_unstable_by_key(|(nanos, _)| std::cmp::Reverse(*nanos));
+    let [first, second] = [0, 1].map(|place| {
+        let (nanos, name) = detectors.get(place).copied().unwrap_or_default();
+        format!("{name} {:.1}", ms(nanos))
+    });
+    let shown: String = String::from_utf8_lossy(piece)
+        .escape_debug()
+        .take(40)
+        .collect();
+    let told = format!(
+        "{:6.1}  {:6.1}  {:6.1}  {growth:6.2}  {shown:40}  {first}, {second}",
+        ms(whole),
+        ms(rules),
+        ms(ours)
+    );
+    (whole, told)
+}
+
+/// What one detector takes for a value by itself, without layers of encodings.
+fn alone(detector: &detect::Detector, value: &[u8]) -> u64 {
+    let value = detect::Value {
+        bytes: value,
+        stood: detect::Where::Parameter,
+        name: b"q",
+        declared: None,
+    };
+    let start = Instant::now();
+    std::hint::black_box(detect::look(detector, &value));
+    u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn ms(nanos: u64) -> f64 {
+    nanos as f64 / 1e6
+}
+
+fn repeated(piece: &[u8], bytes: usize) -> Vec<u8> {
+    piece.iter().copied().cycle().take(bytes).collect()
+}
+
+/// Bodies of other shapes than one long value.
+fn bodies() -> Vec<(&'static str, Way, Vec<u8>)> {
+    let joined =
+        |count: usize, one: &dyn Fn(usize) -> String| -> String { (0..count).map(one).collect() };
+    let keys = joined(60_000, &|number| format!("\"k{number}\":\"v'{number}\","));
+    let deep = format!("{}1{}", "[".repeat(60), "]".repeat(60));
+    let deep: Vec<&str> = std::iter::repeat_n(deep.as_str(), 8_000).collect();
+    let layers = |text: &str| {
+        let mut text = text.to_owned();
+        for _ in 0..4 {
+            text = text.replace('%', "%25");
+        }
+        text
+    };
+    let parts = joined(12_000, &|number| {
+        format!("--b\r\nContent-Disposition: form-data; name=\"n{number}\"\r\n\r\nx'{number}\r\n")
+    });
+    let prose = "It's a good day, and we said: \"select what you like\" - from 5 to 7 (or later). ";
+    vec![
+        (
+            "JSON, 60,000 keys",
+            Way::Json,
+            format!("{{{keys}\"z\":1}}").into_bytes(),
+        ),
+        (
+            "JSON, lists 60 deep",
+            Way::Json,
+            format!("[{}]", deep.join(",")).into_bytes(),
+        ),
+        (
+            "form, 90,000 names",
+            Way::Form,
+            joined(90_000, &|number| format!("n{number}=%27{number}&")).into_bytes(),
+        ),
+        (
+            "form, layers of encodings",
+            Way::Form,
+            format!("a={}", layers("%27%20or%201").repeat(30_000)).into_bytes(),
+        ),
+        (
+            "multipart, 12,000 parts",
+            Way::Plain,
+            format!("{parts}--b--\r\n").into_bytes(),
+        ),
+        (
+            "XML, 60,000 elements",
+            Way::Xml,
+            format!(
+                "<r>{}</r>",
+                joined(60_000, &|n| format!("<a b='{n}'>x{n}</a>"))
+            )
+            .into_bytes(),
+        ),
+        ("prose, 1 MiB", Way::Part, repeated(prose.as_bytes(), WHOLE)),
+        (
+            "prose, 10 MiB",
+            Way::Part,
+            repeated(prose.as_bytes(), 10 * WHOLE),
+        ),
+        ("quotes, 10 MiB", Way::Part, repeated(b"'", 10 * WHOLE)),
+        (
+            "escapes in JSON, 1 MiB",
+            Way::Json,
+            format!("{{\"a\":\"{}\"}}", "\\u0027\\u003c".repeat(WHOLE / 12)).into_bytes(),
+        ),
+        (
+            "plain text, prose, 1 MiB",
+            Way::Plain,
+            repeated(prose.as_bytes(), WHOLE),
+        ),
+    ]
+}
+
+/// Runs, pairs and what stands in rules.
+fn pieces(texts: &[String]) -> Vec<Vec<u8>> {
+    let mut all: BTreeSet<Vec<u8>> = (0..=255_u8).map(|byte| vec![byte]).collect();
+    const SIGNS: &[u8] = b"'\"`<>()[]{}$%&;|/\\.:#@!*-+=,~^? \n\t\0a1";
+    for one in SIGNS {
+        for other in SIGNS {
+            all.insert(vec![*one, *other]);
+            all.insert(vec![*one, *other, b'a']);
+            all.insert(vec![*one, b'x', *other]);
+        }
+    }
+    for text in texts {
+        for line in text.lines() {
+            let listed = !line.contains("Sec") && line.len() < 40;
+            let words = line
+                .split(|letter: char| letter.is_ascii_whitespace() || "|^[]+?,".contains(letter));
+            for word in words.filter(|_| listed || line.contains("@rx") || line.contains("@pm")) {
+                if (3..24).contains(&word.len()) {
+                    for behind in ["", " ", "(", "='", ";"] {
+                        all.insert([word, behind].concat().into_bytes());
+                    }
+                }
+            }
+        }
+    }
+    all.into_iter().collect()
+}
+
+fn judge(engine: &Arc<Engine>, way: Way, value: &[u8]) -> u64 {
+    let (kind, body) = match way {
+        Way::Part => {
+            let head = &b"--b\r\nContent-Disposition: form-data; name=\"q\"\r\n\r\n"[..];
+            (
+                "multipart/form-data; boundary=b",
+                [head, value, b"\r\n--b--\r\n"].concat(),
+            )
+        }
+        Way::Json => ("application/json", value.to_vec()),
+        Way::Form => ("application/x-www-form-urlencoded", value.to_vec()),
+        Way::Xml => ("application/xml", value.to_vec()),
+        Way::Plain if value.starts_with(b"--b") => {
+            ("multipart/form-data; boundary=b", value.to_vec())
+        }
+        Way::Plain => ("text/plain", value.to_vec()),
+    };
+    // From the second time on all that is worked out once is there, and the least is the work itself.
+    let once = || {
+        let mut inspection = begun(engine, kind);
+        let start = Instant::now();
+        while inspection.body(&body, true) == Progress::More {}
+        while inspection.request_body() == Progress::More {}
+        u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    };
+    once();
+    once().min(once())
+}
+
+fn begun(engine: &Arc<Engine>, kind: &str) -> Inspection {
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], 80));
+    let head = RequestHead {
+        method: b"POST",
+        target: b"/a",
+        path: b"/a",
+        protocol: b"HTTP/1.1",
+        remote: address,
+        server: address,
+        id: b"1",
+        now_ms: 0,
+    };
+    let headers = [
+        ("host", "a.example"),
+        ("user-agent", "x"),
+        ("accept", "*/*"),
+        ("content-type", kind),
+    ];
+    let headers = headers
+        .iter()
+        .map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    let mut inspection = engine.begin(&head, headers);
+    while inspection.request_head() == Progress::More {}
+    inspection
+}
+
+fn fill(
+    folder: &mut Folder,
+    texts: &mut Vec<String>,
+    root: &Path,
+    at: &Path,
+) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(at)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            fill(folder, texts, root, &path)?;
+        } else if let Some(name) = path.strip_prefix(root).ok().and_then(Path::to_str) {
+            let bytes = std::fs::read(&path)?;
+            texts.push(String::from_utf8_lossy(&bytes).into_owned());
+            folder.insert(name, bytes);
+        }
+    }
+    Ok(())
+}
