@@ -35,6 +35,7 @@ pub static DETECTOR: Detector = Detector {
     severity: Severity::Critical,
     tag: "attack-deserialization",
     places: &[
+        Where::Path,
         Where::ParameterName,
         Where::Parameter,
         Where::Cookie,
@@ -66,8 +67,10 @@ fn find(value: &Value<'_>) -> Option<Finding> {
             let (_, what, severity) = plain(base64::decoded(text, &mut decoded)?)?;
             Some((0, what, severity))
         })
+        .or_else(|| in_path(value))
         .or_else(|| names::tag(text))
-        .or_else(|| names::class(value))?;
+        .or_else(|| names::class(value))
+        .or_else(|| names::typed(text))?;
     Some(Finding {
         at: at..text.len(),
         what,
@@ -77,6 +80,22 @@ fn find(value: &Value<'_>) -> Option<Finding> {
 
 /// Where something was found, what it is and how sure.
 type Found = (usize, &'static str, Severity);
+
+/// A segment of a path that is a stream by itself.
+fn in_path(value: &Value<'_>) -> Option<Found> {
+    /// Segments that are looked at.
+    const MOST: usize = 32;
+    if value.stood != Where::Path {
+        return None;
+    }
+    let slashes = memchr::memchr_iter(b'/', value.bytes).take(MOST);
+    slashes
+        .filter_map(|slash| {
+            let (_, what, severity) = stream(value.bytes.get(slash + 1..)?)?;
+            Some((slash + 1, what, severity))
+        })
+        .next()
+}
 
 /// Streams that are known by how they begin.
 fn stream(text: &[u8]) -> Option<Found> {

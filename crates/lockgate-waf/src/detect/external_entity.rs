@@ -12,6 +12,8 @@
 //!
 //! **Its limits.** A document that is compressed or in UTF-16 is not read.
 
+mod utf7;
+
 use super::prose::words;
 use super::{Detector, Finding, Value, Where};
 use crate::bytes::ByteSet;
@@ -32,7 +34,7 @@ pub static DETECTOR: Detector = Detector {
         Where::Xml,
         Where::Body,
     ],
-    needs: &[ByteSet::of(b"<")],
+    needs: &[ByteSet::of(b"<+")],
     min_len: 16,
     unwraps: true,
     find,
@@ -46,11 +48,21 @@ const DECLARATIONS: usize = 64;
 const PROSE: usize = 3;
 
 fn find(value: &Value<'_>) -> Option<Finding> {
-    let bytes = value.bytes;
+    declares(value.bytes).or_else(|| {
+        let text = utf7::decoded(value.bytes)?;
+        let found = declares(&text)?;
+        Some(Finding {
+            at: 0..value.bytes.len(),
+            ..found
+        })
+    })
+}
+
+fn declares(bytes: &[u8]) -> Option<Finding> {
     let mut named = 0;
     for start in memchr::memchr_iter(b'<', bytes) {
         let rest = bytes.get(start + 1..).unwrap_or_default();
-        if !matches!(rest.first(), Some(b'!' | b'x' | b'X')) {
+        if !matches!(rest.first(), Some(b'!' | b'?' | b'x' | b'X')) {
             continue;
         }
         let end = rest.len().min(DECLARATION);
@@ -62,7 +74,7 @@ fn find(value: &Value<'_>) -> Option<Finding> {
             named += 1;
             document_type(declared)
         } else {
-            included(rest)
+            included(rest).or_else(|| disguised(rest))
         };
         if let Some(what) = what {
             let before = bytes.get(..start).unwrap_or_default();
@@ -90,9 +102,9 @@ fn after<'a>(text: &'a [u8], word: &[u8]) -> Option<&'a [u8]> {
 
 /// `[%] name SYSTEM "…"`, or `name "&other;&other;"`.
 fn entity(declared: &[u8]) -> Option<&'static str> {
-    let declared = match declared {
-        [b'%', rest @ ..] => rest.trim_ascii_start(),
-        _ => declared,
+    let (declared, parameter) = match declared {
+        [b'%', rest @ ..] => (rest.trim_ascii_start(), true),
+        _ => (declared, false),
     };
     let name = declared.iter().position(u8::is_ascii_whitespace)?;
     let said = declared.get(name..)?.trim_ascii_start();
@@ -102,6 +114,10 @@ fn entity(declared: &[u8]) -> Option<&'static str> {
     let (quote, text) = said.split_first()?;
     if !matches!(quote, b'"' | b'\'') {
         return None;
+    }
+    // Data has no use for what only declarations can name.
+    if parameter {
+        return Some("declares an entity for other declarations");
     }
     let text = text.get(..memchr::memchr(*quote, text)?)?;
     let mut names = memchr::memchr2_iter(b'&', b'%', text).filter(|at| {
@@ -125,6 +141,16 @@ fn document_type(declared: &[u8]) -> Option<&'static str> {
 fn external(said: &[u8]) -> bool {
     let quoted = |rest: &[u8]| matches!(rest.first(), Some(b'"' | b'\''));
     after(said, b"SYSTEM").is_some_and(quoted) || after(said, b"PUBLIC").is_some_and(quoted)
+}
+
+/// `<?xml version="1.0" encoding="UTF-7"?>`: nobody writes so but to hide what follows.
+fn disguised(text: &[u8]) -> Option<&'static str> {
+    let rest = after(text, b"?xml")?;
+    let at = memchr::memmem::find(rest.get(..128).unwrap_or(rest), b"encoding")?;
+    let name = rest.get(at + 8..)?.trim_ascii_start().strip_prefix(b"=")?;
+    let name = name.trim_ascii_start().get(1..6)?;
+    name.eq_ignore_ascii_case(b"utf-7")
+        .then_some("is written so that others read it otherwise")
 }
 
 /// `<xi:include href="…"`.

@@ -112,10 +112,13 @@ fn breaks_out(bytes: &[u8], at: usize) -> Option<Finding> {
             if let Some(length) = operator(behind) {
                 return found(end(behind) + length, Critical);
             }
-            // `)(*`, `)(|(*`: a filter begins, and the rest of the query goes on with it.
+            // `)(*`, `)(|(*`, `)(&`: a filter begins, and the rest of the query goes on with it.
             let operators = behind.iter().take(MOST_CLOSED);
             let first = operators.copied().find(|byte| !b"(|&!".contains(byte));
-            if first == Some(b'*') && !prefix.contains(&b' ') {
+            // An operator that the query's own rest becomes a part of.
+            let opened = behind.first().is_some_and(|byte| b"|&!".contains(byte));
+            let ended = opened && matches!(first, None | Some(b')'));
+            if (first == Some(b'*') || ended) && !prefix.contains(&b' ') {
                 return found(end(behind) + 1, Critical);
             }
             // `((|attribute=`: a filter that is put together badly is one to lenient servers.

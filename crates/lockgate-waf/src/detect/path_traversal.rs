@@ -31,6 +31,7 @@ use crate::rule::Severity;
 
 mod plain;
 mod secrets;
+mod single;
 mod spelling;
 mod walk;
 
@@ -53,7 +54,7 @@ pub static DETECTOR: Detector = Detector {
         Where::Body,
         Where::FileName,
     ],
-    needs: &[ByteSet::of(b"/\\%x\xC0\xC1\xE0\xE2\xEF")],
+    needs: &[ByteSet::of(b"/\\%x~.\0\xC0\xC1\xE0\xE2\xEF")],
     min_len: 3,
     unwraps: true,
     find,
@@ -66,6 +67,9 @@ const EDGE: usize = 16;
 
 fn find(value: &Value<'_>) -> Option<Finding> {
     let text = value.bytes;
+    if let Some(found) = single::name(text).or_else(|| nested(value)) {
+        return Some(found);
+    }
     let mut best: Option<(i32, Range<usize>, &'static str)> = None;
     let mut at = 0;
     while let Some(walk) = Walk::next(text, plain::skip(text, at)) {
@@ -95,10 +99,38 @@ fn find(value: &Value<'_>) -> Option<Finding> {
     })
 }
 
+const SECRET: &str = "names a file that is nobody's business";
+
+/// A path of the system's within the one that was asked for: `/items//etc/passwd`, `/items/C:\windows\x`.
+fn nested(value: &Value<'_>) -> Option<Finding> {
+    /// Segments that are looked at, and bytes behind each.
+    const MOST: usize = 64;
+    const NEAR: usize = 128;
+    if value.stood != Where::Path {
+        return None;
+    }
+    let slashes = memchr::memchr_iter(b'/', value.bytes).take(MOST);
+    let mut rooted = slashes.filter_map(|slash| {
+        let rest = value.bytes.get(slash + 1..)?;
+        let rest = rest.get(..NEAR).unwrap_or(rest);
+        let root = match rest {
+            [b'/' | b'\\', ..] => true,
+            [letter, b':', b'/' | b'\\', ..] => letter.is_ascii_alphabetic(),
+            _ => false,
+        };
+        let walk = Walk::next(rest, 0).filter(|_| root)?;
+        (walk.secret() == Secret::System).then(|| slash + 1..slash + 1 + walk.end)
+    });
+    Some(Finding {
+        at: rooted.next()?,
+        what: SECRET,
+        severity: Some(Severity::Critical),
+    })
+}
+
 /// How much a path tells, and what it does.
 fn judge(value: &Value<'_>, walk: &Walk) -> (i32, &'static str) {
     const LEAVES: &str = "climbs out of the folder that it starts in";
-    const SECRET: &str = "names a file that is nobody's business";
     const HIDDEN: &str = "spells a step up so that filters do not see it";
     let text = value.bytes;
     let before = text.get(..walk.start).unwrap_or_default();
@@ -124,6 +156,8 @@ fn judge(value: &Value<'_>, walk: &Walk) -> (i32, &'static str) {
         }
         let points = match (walk.ups, whole, prose) {
             _ if served => 5,
+            // What pages and programs are made of, from a folder beside: nobody's secret.
+            (1..=3, true, _) if walk.part() => 0,
             (1, true, _) => 4,
             (_, true, _) => 5,
             (1, false, _) => 0,
@@ -135,6 +169,10 @@ fn judge(value: &Value<'_>, walk: &Walk) -> (i32, &'static str) {
     }
     if walk.ups > 0 && (walk.odd || served) {
         return (if prose { 0 } else { 4 }, HIDDEN);
+    }
+    let dots = |byte: &u8| matches!(byte, b'.' | b'/' | b'\\');
+    if walk.stripped > 0 && text.trim_ascii().iter().all(dots) {
+        return (5, HIDDEN);
     }
     if walk.stripped > 1 || (walk.stripped > 0 && secret != Secret::None) {
         return (if prose { 3 } else { 5 }, HIDDEN);
@@ -148,6 +186,8 @@ fn judge(value: &Value<'_>, walk: &Walk) -> (i32, &'static str) {
         Secret::System if prose => 0,
         Secret::System => 4 + i32::from(!text.contains(&b' ')),
         Secret::Site if served => 5,
+        // Below a folder, or in it: more than a name that lists are made of.
+        Secret::Site if whole && walk.depth > 1 => 5,
         Secret::Site if whole => 4,
         Secret::Log if whole && !served => 4,
         _ if walk.share && whole => return (3, "names a folder of another machine"),

@@ -57,7 +57,7 @@ pub static DETECTOR: Detector = Detector {
 };
 
 /// Header fields that say where a client comes from or goes to.
-const OWN: [&[u8]; 12] = [
+const OWN: [&[u8]; 11] = [
     b"host",
     b"origin",
     b"referer",
@@ -69,7 +69,6 @@ const OWN: [&[u8]; 12] = [
     b":authority",
     b"from",
     b"link",
-    b"user-agent",
 ];
 
 /// Words around an address from which on it stands in prose.
@@ -91,22 +90,31 @@ fn find(value: &Value<'_>) -> Option<Finding> {
         }
         points >= 5
     };
-    if let Some((points, end, what)) = bare(text, value.name) {
+    // Programs that call say in brackets where their makers are to be found.
+    let agent = value.stood == Where::Header && value.name == b"user-agent";
+    if let Some((points, end, what)) = bare(text, value.name).filter(|_| !agent) {
         take(points, 0..end, what);
     }
+    let gap = memchr::memchr(b' ', text).unwrap_or(text.len());
+    let mut ends = host::Ends::default();
     let mut at = 0;
     while let Some(found) = text.get(at..).and_then(|rest| memchr::memchr(b':', rest)) {
         let colon = at + found;
         at = colon + 1;
+        let named = colon.checked_sub(1).and_then(|at| text.get(at));
+        if !named.is_some_and(u8::is_ascii_alphanumeric) {
+            continue;
+        }
         let Some((start, scheme)) = scheme::before(text, colon, SCHEME) else {
             continue;
         };
-        let (points, end, what) = judge(text, start, colon, scheme);
-        if points == 0 {
+        let length = ends.length(text, colon + 1);
+        let (points, end, what) = judge(text, start, colon, length, scheme);
+        if points == 0 || agent && start > 0 {
             continue;
         }
         let before = text.get(..start).unwrap_or_default();
-        let whole = start < 2 || matches!(before.last(), Some(b'=')) && !before.contains(&b' ');
+        let whole = start < 2 || matches!(before.last(), Some(b'=')) && gap >= start;
         let after = text.get(end..).unwrap_or_default();
         let apart = before
             .last()
@@ -139,10 +147,15 @@ fn find(value: &Value<'_>) -> Option<Finding> {
     })
 }
 
-/// How much an address tells, and where it ends.
-fn judge(text: &[u8], start: usize, colon: usize, scheme: Scheme) -> (i32, usize, &'static str) {
+/// How much an address tells that has so many bytes behind its colon, and where it ends.
+fn judge(
+    text: &[u8],
+    start: usize,
+    colon: usize,
+    mut length: usize,
+    scheme: Scheme,
+) -> (i32, usize, &'static str) {
     let rest = text.get(colon + 1..).unwrap_or_default();
-    let mut length = host::length(rest);
     // Some readers go on behind a blank, to an `@`.
     if start == 0
         && rest

@@ -18,6 +18,7 @@
 //! **Limits.** An expression that only names an application's own objects looks
 //! like a placeholder. Delimiters that somebody chose are not known.
 
+mod engines;
 mod expression;
 
 use super::{Detector, Finding, Value, Where};
@@ -84,6 +85,13 @@ fn find(value: &Value<'_>) -> Option<Finding> {
     }) {
         let start = at + skip;
         at = start + 1;
+        if let Some((length, what)) = engines::statement(bytes, start) {
+            return Some(Finding {
+                at: start..start + length,
+                what,
+                severity: Some(Critical),
+            });
+        }
         let Some((kind, from, close)) = opening(bytes, start) else {
             continue;
         };
@@ -146,6 +154,8 @@ fn opening(bytes: &[u8], at: usize) -> Option<(Kind, usize, &'static [u8])> {
         ([b'$', b'{', ..], _) => (Kind::Dollar, at + 2, b"}"),
         ([b'#' | b'@', b'{', ..], _) => (Kind::Marked, at + 2, b"}"),
         ([b'@', b'(', ..], _) => (Kind::Marked, at + 2, b")"),
+        // OGNL's; shells and formats of texts have it too.
+        ([b'%', b'{', ..], _) => (Kind::Dollar, at + 2, b"}"),
         ([b'{', ..], Some(b'*' | b'~')) => (Kind::Marked, at + 1, b"}"),
         ([b'%', b'=' | b'-' | b'@' | b'!' | b'#' | 0..=b' ', ..], Some(b'<')) => {
             (Kind::Percent, at + 1, b"%>")
@@ -170,6 +180,9 @@ fn judge(kind: Kind, body: &[u8], closed: bool) -> Option<(&'static str, Severit
         _ if closed => body,
         _ => return None,
     };
+    if matches!(kind, Kind::Percent | Kind::Marked) && engines::shell_of_ruby(body) {
+        return Some(("is an expression that runs a command", Critical));
+    }
     let does = match kind {
         Kind::Single => expression::does_alone(body),
         _ => expression::does(body),

@@ -66,6 +66,45 @@ fn qualified(text: &[u8]) -> usize {
     }
 }
 
+const TYPED: &str = "names a class for a reader of JSON";
+
+/// Whether the class is of Java's own: an application's data is of classes of its own.
+fn platform(name: &[u8]) -> bool {
+    const PACKAGES: [&[u8]; 6] = [
+        b"java.",
+        b"javax.",
+        b"sun.",
+        b"com.sun.",
+        b"jdk.",
+        b"javafx.",
+    ];
+    PACKAGES.iter().any(|package| name.starts_with(package))
+}
+
+/// `"@type": "java.…"` in a text: JSON that somebody reads further on.
+pub(super) fn typed(text: &[u8]) -> Option<Found> {
+    /// Names in a text that are looked at.
+    const MOST: usize = 64;
+    const NAMES: [&[u8]; 3] = [b"@type", b"@class", b"$type"];
+    for at in memchr::memchr2_iter(b'@', b'$', text).take(MOST) {
+        let rest = text.get(at..)?;
+        let Some(rest) = NAMES.iter().find_map(|name| rest.strip_prefix(*name)) else {
+            continue;
+        };
+        let rest = rest.trim_ascii_start().strip_prefix(b"\"").unwrap_or(rest);
+        let Some(rest) = rest.trim_ascii_start().strip_prefix(b":") else {
+            continue;
+        };
+        let Some(class) = rest.trim_ascii_start().strip_prefix(b"\"") else {
+            continue;
+        };
+        if platform(class) && qualified(class) > 0 {
+            return Some((at, TYPED, Severity::Critical));
+        }
+    }
+    None
+}
+
 /// A class that a type-aware reader of JSON or XML makes an object of.
 pub(super) fn class(value: &Value<'_>) -> Option<Found> {
     const WHAT: &str = "names a class that runs what it is given";
@@ -92,7 +131,11 @@ pub(super) fn class(value: &Value<'_>) -> Option<Found> {
             ));
         }
         if plain && qualified(text) > 1 {
-            return Some((0, "names a class for a reader of JSON", Severity::Warning));
+            let severity = match platform(text) {
+                true => Severity::Critical,
+                false => Severity::Warning,
+            };
+            return Some((0, TYPED, severity));
         }
     }
     let mut from = 0;

@@ -76,6 +76,42 @@ fn objects_are_found() {
 }
 
 #[test]
+fn classes_of_the_platform_are_nobodys_data() {
+    for text in [
+        "{\"@type\":\"java.net.Inet4Address\",\"val\":\"a.example\"}",
+        "[{ \"a\": { \"@class\" : \"javax.naming.InitialContext\" } }]",
+    ] {
+        assert_eq!(
+            severity(text.as_bytes()),
+            Some(Severity::Critical),
+            "{text}"
+        );
+    }
+    let found = severity_of(b"java.net.URL", "/@type");
+    assert_eq!(found, Some(Severity::Critical));
+    for text in [
+        "{\"@type\": \"Person\", \"name\": \"java.net\"}",
+        "{\"@type\":\"com.example.Order\"}",
+    ] {
+        assert_eq!(severity(text.as_bytes()), None, "{text}");
+    }
+}
+
+#[test]
+fn segments_of_paths_are_read_by_themselves() {
+    for text in ["/items/rO0ABXNyABFqYXZhLnV0aWwuSGFz", "/a/b/aced00057372/c"] {
+        let value = Value {
+            bytes: text.as_bytes(),
+            stood: Where::Path,
+            name: b"",
+            declared: None,
+        };
+        let found = find(&value).and_then(|found| found.severity);
+        assert_eq!(found, Some(Severity::Critical), "{text}");
+    }
+}
+
+#[test]
 fn plain_data_passes() {
     let texts: [&[u8]; 20] = [
         b"a:1:{s:4:\"name\";s:3:\"Bob\";}",

@@ -12,6 +12,9 @@ fn entities_that_are_fetched_are_found() {
             "<!DOCTYPE a [<!ENTITY x PUBLIC \"-//A//B\" \"http://files.example/x\">]>",
             "<!doctype a system \"http://files.example/a.dtd\"><a/>",
             "<!DOCTYPE a [<!ENTITY b \"x\"><!ENTITY c \"&b;&b;&b;\">]><a>&c;</a>",
+            "<!ENTITY % start \"<![CDATA[\">",
+            "<?xml version=\"1.0\" encoding=\"UTF-7\"?><a/>",
+            "+ADw-+ACE-DOCTYPE a+AFs-+ADw-+ACE-ENTITY x SYSTEM +ACI-file:///etc/passwd+ACI-+AD4-+AF0-+AD4-",
             "<a xmlns:xi=\"http://www.w3.org/2001/XInclude\"><xi:include href=\"file:///etc/hosts\" parse=\"text\"/></a>",
         ],
     );
@@ -28,6 +31,8 @@ fn documents_that_fetch_nothing_pass() {
             "<!DOCTYPE svg PUBLIC \"-//W3C//DTD SVG 1.1//EN\" \"http://www.w3.org/Graphics/SVG/1.1/DTD/svg11.dtd\">",
             "<!DOCTYPE a [<!ENTITY name \"Lockgate\">]><a>&name;</a>",
             "Readers that know <!ENTITY x SYSTEM \"file:///etc/passwd\"> are to be set up with care",
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><a/>",
+            "1+1 is 2, +ADw- is a sign in UTF-7",
             "a < b, and the system says \"no\"",
         ],
     );

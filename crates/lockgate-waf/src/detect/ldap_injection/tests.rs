@@ -17,6 +17,10 @@ fn attacks_are_found() {
             "*(|(mail=*))",
             "x)(cn:dn:=abc",
             "a)(userPassword>=a",
+            "x)(&",
+            "*)(|(&",
+            "x)(!)",
+            "x)(|(*",
         ],
     );
 }
@@ -40,6 +44,7 @@ fn good_text_passes() {
             "(&(objectClass=person)(cn=a*))",
             "let g = (a) => (b)",
             "1) (n=3)",
+            "a smile :)(!)",
         ],
     );
 }

@@ -43,10 +43,14 @@ const LOGS: [&[u8]; 7] = [
 ];
 
 /// Names that are secret in every folder.
-const SITE: [&[u8]; 22] = [
+const SITE: [&[u8]; 35] = [
     b".aws",
     b".bash_history",
+    b".bash_profile",
+    b".bashrc",
     b".docker",
+    b".dockercfg",
+    b".ds_store",
     b".env",
     b".git",
     b".git-credentials",
@@ -55,11 +59,20 @@ const SITE: [&[u8]; 22] = [
     b".htpasswd",
     b".kube",
     b".my.cnf",
+    b".mysql_history",
     b".netrc",
+    b".node_repl_history",
     b".pgpass",
+    b".psql_history",
+    b".pypirc",
+    b".python_history",
     b".ssh",
     b".svn",
+    b".zsh_history",
+    b".zshrc",
     b"authorized_keys",
+    b"id_dsa",
+    b"id_ecdsa",
     b"id_ed25519",
     b"id_rsa",
     b"meta-inf",

@@ -87,9 +87,74 @@ fn paths_that_leave_are_found() {
 #[test]
 fn one_step_up_is_a_warning() {
     assert_eq!(
-        severity(b"../images/a.png", Where::Parameter),
+        severity(b"../images/a", Where::Parameter),
         Some(Severity::Warning)
     );
+}
+
+#[test]
+fn parts_of_pages_and_programs_are_named_from_beside() {
+    for text in [
+        "../images/a.png",
+        "../../lib/index.mjs",
+        "../../../docs/guide.md",
+    ] {
+        assert_eq!(
+            severity(text.as_bytes(), Where::Parameter),
+            None,
+            "{text:?}"
+        );
+        assert!(severity(text.as_bytes(), Where::Path).is_some(), "{text:?}");
+    }
+    for text in [
+        "../../config/database.yml",
+        "%2e%2e/%2e%2e/index.js",
+        "../../../../a.js",
+    ] {
+        let found = severity(text.as_bytes(), Where::Parameter);
+        assert_eq!(found, Some(Severity::Critical), "{text:?}");
+    }
+}
+
+#[test]
+fn paths_within_the_one_that_was_asked_for_are_read() {
+    for root in ["//", "/C:/", "/c:\\", "/\\"] {
+        for file in ["etc/hosts", "windows\\win.ini", "proc/self/environ"] {
+            let text = format!("/items{root}{file}");
+            let found = severity(text.as_bytes(), Where::Path);
+            assert_eq!(found, Some(Severity::Critical), "{text:?}");
+        }
+    }
+    assert_eq!(severity(b"/items//page", Where::Path), None);
+}
+
+#[test]
+fn dots_and_slashes_alone_hide_a_step() {
+    for text in ["....//", "..../\\", "....\\/....\\/", "....\\\\"] {
+        let found = severity(text.as_bytes(), Where::Parameter);
+        assert_eq!(found, Some(Severity::Critical), "{text:?}");
+    }
+    assert_eq!(severity(b"and so on ... /", Where::Parameter), None);
+}
+
+#[test]
+fn files_of_a_home_and_a_site_are_nobodys_business() {
+    for text in [
+        "/home/user/.bashrc",
+        "/app/.env",
+        ".git/config",
+        "C:\\Users\\a\\.ssh\\id_rsa",
+    ] {
+        let found = severity(text.as_bytes(), Where::Parameter);
+        assert_eq!(found, Some(Severity::Critical), "{text:?}");
+    }
+    for text in [
+        "put it into ~/.bashrc or ~/.zshrc then",
+        "see .git/config for it please",
+    ] {
+        let found = severity(text.as_bytes(), Where::Parameter);
+        assert_ne!(found, Some(Severity::Critical), "{text:?}");
+    }
 }
 
 #[test]

@@ -136,6 +136,17 @@ impl Walk {
         secrets::named(kept, root, self.ups > 0 || self.stripped > 0)
     }
 
+    /// Whether it names a part of a page or of a program's source, as such name each other.
+    pub(super) fn part(&self) -> bool {
+        const ENDINGS: [&[u8]; 17] = [
+            b"js", b"mjs", b"cjs", b"ts", b"tsx", b"jsx", b"css", b"scss", b"less", b"md", b"rst",
+            b"svg", b"png", b"jpg", b"gif", b"html", b"vue",
+        ];
+        let kept = self.kept.get(..self.len).unwrap_or_default();
+        let ending = kept.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
+        !self.odd && !self.cut && ending.len() < kept.len() && ENDINGS.contains(&ending)
+    }
+
     /// Whether what was read is a drive's letter or `file:`, before a colon.
     fn begins(&self, segment: &Segment) -> bool {
         let said = self.kept.get(..self.len).unwrap_or_default();

@@ -59,3 +59,16 @@ fn good_names_and_text_pass() {
         ],
     );
 }
+
+#[test]
+fn paths_and_texts_of_xml_are_values_too() {
+    for stood in [Where::Path, Where::Xml, Where::FileName] {
+        for text in [
+            "/items/?__proto__[a]=b",
+            "/items/{\"__proto__\": {\"a\": 1}}",
+        ] {
+            let found = cases::severity(&DETECTOR, stood, text);
+            assert_eq!(found, Some(Severity::Critical), "{stood:?} {text}");
+        }
+    }
+}

@@ -29,15 +29,36 @@ const READINGS: usize = 6;
 /// How long the address is: up to a blank, a quote or an angle bracket. Tabs and
 /// line ends are dropped by the WHATWG's parser, but nobody sends them inside.
 pub(super) fn length(rest: &[u8]) -> usize {
-    rest.iter()
-        .take(ADDRESS)
-        .position(|byte| {
-            matches!(
-                byte,
-                b' ' | b'"' | b'<' | b'>' | b'\'' | b'`' | b'\n' | b'\r' | b')' | b'}'
-            )
-        })
-        .unwrap_or(rest.len().min(ADDRESS))
+    let rest = rest.get(..ADDRESS).unwrap_or(rest);
+    rest.iter().position(ends).unwrap_or(rest.len())
+}
+
+fn ends(byte: &u8) -> bool {
+    matches!(
+        byte,
+        b' ' | b'"' | b'<' | b'>' | b'\'' | b'`' | b'\n' | b'\r' | b')' | b'}'
+    )
+}
+
+/// Where addresses in a text end, for addresses asked for from its beginning on: each byte is looked at once.
+#[derive(Debug, Default)]
+pub(super) struct Ends {
+    /// No address that begins before here ends before here.
+    known: usize,
+}
+
+impl Ends {
+    /// How long the address is that begins at `from`.
+    pub(super) fn length(&mut self, text: &[u8], from: usize) -> usize {
+        if self.known < from || self.known == 0 {
+            self.known = from;
+        }
+        let most = (from + ADDRESS).min(text.len());
+        while self.known < most && !text.get(self.known).is_some_and(ends) {
+            self.known += 1;
+        }
+        self.known.min(most).saturating_sub(from)
+    }
 }
 
 /// The worst host that a client may read in what stands after a scheme's colon.
@@ -49,11 +70,7 @@ pub(super) fn worst(rest: &[u8]) -> Host {
     let rest = rest.get(skipped..).unwrap_or_default();
     // The WHATWG ends a host at a backslash, RFC 3986 does not; `?` and `#` end it in both,
     // and in some clients they do not if an `@` follows.
-    let slash = |text: &[u8]| {
-        text.iter()
-            .position(|byte| *byte == b'/')
-            .unwrap_or(text.len())
-    };
+    let slash = |text: &[u8]| memchr::memchr(b'/', text).unwrap_or(text.len());
     let authority = rest.get(..slash(rest)).unwrap_or_default();
     let mut worst = Host::Public;
     let mut from = 0;

@@ -105,3 +105,14 @@ fn public_addresses_and_plain_networks_pass() {
         );
     }
 }
+
+#[test]
+fn a_client_is_named_by_an_address_only_to_mislead() {
+    let agent = |text: &str| severity_as(text, Where::Header, "user-agent");
+    assert_eq!(agent("http://127.0.0.1:80/x"), Some(Severity::Critical));
+    assert_eq!(
+        agent("Mozilla/5.0 (compatible; x; +http://10.0.0.5/bot)"),
+        None
+    );
+    assert_eq!(agent("127.0.0.1/1.0"), None);
+}

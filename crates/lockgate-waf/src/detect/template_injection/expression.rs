@@ -97,6 +97,17 @@ fn begins(body: &[u8]) -> Does {
     }
     let (sign, behind) = match behind {
         [sign @ (b'*' | b'+' | b'-' | b'/' | b'%' | b'^' | b'~'), behind @ ..] => (*sign, behind),
+        // `7|times:7`: a filter that a number goes through, with another.
+        [b'|', filter @ ..] if literal == Constant::Number => {
+            let filter = filter.trim_ascii_start();
+            let name = filter.iter().take_while(|byte| is_word(**byte)).count();
+            let behind = filter.get(name..).unwrap_or_default();
+            let given = matches!(behind, [b':' | b'(', next, ..] if next.is_ascii_digit());
+            return match name > 0 && given {
+                true => Does::Reckons(true),
+                false => Does::Nothing,
+            };
+        }
         _ => return Does::Nothing,
     };
     let behind = behind
@@ -215,12 +226,31 @@ fn far(word: &[u8], before: Option<u8>, behind: &[u8]) -> bool {
         | b"file_excerpt"
         | b"BeanFactory"
         | b"systemProperties"
-        | b"getParentFile" => true,
+        | b"getParentFile"
+        | b"requestScope"
+        | b"sessionScope"
+        | b"applicationScope"
+        | b"pageContext"
+        | b"facesContext"
+        | b"headerValues"
+        | b"paramValues"
+        | b"initParam"
+        | b"get_admin_log"
+        | b"Open3"
+        | b"_context" => true,
         b"java" | b"javax" => matches!(
             behind,
             [b'.', b'l' | b'u' | b'i' | b'n' | b's', ..] | [b'/', ..]
         ),
-        b"constructor" => matches!(behind, [b'(', ..]) || follows(behind, b".constructor"),
+        b"constructor" => {
+            matches!(behind, [b'(', ..])
+                || follows(behind, b".constructor")
+                || matches!((before, behind), (Some(quote @ (b'"' | b'\'')), [end, ..]) if quote == *end)
+        }
+        // A filter that a text goes through.
+        b"system" | b"exec" | b"eval" | b"assert" => before == Some(b'|') && !follows(behind, b"|"),
+        b"require" => before != Some(b'.') && (follows(behind, b" '") || follows(behind, b" \"")),
+        b"api" => before == Some(b'?'),
         b"T" => matches!(behind, [b'(', next, ..] if next.is_ascii_alphabetic()),
         b"new" => before == Some(b'?') && behind.first() == Some(&b'('),
         b"_self" => follows(behind, b".env") || follows(behind, b".set"),
@@ -255,6 +285,8 @@ fn far(word: &[u8], before: Option<u8>, behind: &[u8]) -> bool {
             follows(behind, b".Diagnostics")
                 || follows(behind, b".IO.")
                 || follows(behind, b".getenv")
+                || follows(behind, b".cmd(")
+                || follows(behind, b".shell(")
         }
         b"Process" => follows(behind, b".Start"),
         b"Runtime" => {
@@ -284,7 +316,6 @@ fn by_call(word: &[u8]) -> bool {
             | b"sleep"
             | b"dump"
             | b"attr"
-            | b"url_for"
             | b"readFile"
             | b"readFileSync"
             | b"assert"
@@ -300,7 +331,7 @@ fn by_call(word: &[u8]) -> bool {
 fn calls(before: Option<u8>, behind: &[u8]) -> bool {
     match behind {
         [b'(', ..] => true,
-        [quote @ (b'\'' | b'"'), b')' | b',', ..] => before == Some(*quote),
+        [quote @ (b'\'' | b'"'), b')' | b',' | b'}' | b']', ..] => before == Some(*quote),
         _ => false,
     }
 }

@@ -1,8 +1,11 @@
 //! Base64 within a value: the whole of it, or runs that are long enough. What
-//! decodes to text takes the run's place; what does not stays as it stands.
+//! decodes to text takes the run's place; what does not stays as it stands. A
+//! short value counts as a whole alone, and where it holds more than a word.
 
-/// Shorter runs are words. 16 characters hold 12 bytes: less would do little.
+/// Shorter runs within a text are words.
 const SHORTEST: usize = 16;
+/// A shorter value holds two bytes at most.
+const SHORTEST_WHOLE: usize = 4;
 /// Of a hundred bytes, how many have to be text.
 const TEXT_PERCENT: usize = 90;
 const NONE: u8 = 0xff;
@@ -23,12 +26,52 @@ const fn values() -> [u8; 256] {
 
 /// Whether there is a run that is long enough.
 pub(super) fn may_be(value: &[u8]) -> bool {
-    next(value, 0).is_some()
+    next(value, 0).is_some() || whole(value).is_some()
+}
+
+/// What a short value holds, if that is text with a sign that words do not have. Of words themselves hardly any
+/// decodes to such: the look ends at the first byte that is no text.
+fn whole(value: &[u8]) -> Option<([u8; SHORTEST], usize)> {
+    if !(SHORTEST_WHOLE..SHORTEST + 2).contains(&value.len()) {
+        return None;
+    }
+    let run = value
+        .strip_suffix(b"==")
+        .or_else(|| value.strip_suffix(b"="))
+        .unwrap_or(value);
+    let mut out = [0; SHORTEST];
+    let (mut bits, mut held, mut length) = (0_u32, 0, 0);
+    let mut signs = 0;
+    for byte in run {
+        let six = VALUES[usize::from(*byte)];
+        if six == NONE {
+            return None;
+        }
+        bits = bits << 6 | u32::from(six);
+        held += 6;
+        if held >= 8 {
+            held -= 8;
+            let [.., byte] = (bits >> held).to_be_bytes();
+            if is_strange(byte) {
+                return None;
+            }
+            signs += usize::from(!byte.is_ascii_alphanumeric() && byte != b' ');
+            *out.get_mut(length)? = byte;
+            length += 1;
+        }
+    }
+    // Six bits alone hold no byte; what is left over is zero.
+    let ended = held < 6 && bits & ((1 << held) - 1) == 0;
+    (ended && signs > 0).then_some((out, length))
 }
 
 /// Decodes the runs that hold text; the rest stays, so that what stands around
 /// a run is seen with it.
 pub(super) fn decode(value: &[u8], out: &mut Vec<u8>) -> bool {
+    if let Some((text, length)) = whole(value) {
+        out.extend_from_slice(text.get(..length).unwrap_or_default());
+        return true;
+    }
     let mut changed = false;
     let mut at = 0;
     while let Some((begin, end)) = next(value, at) {

@@ -50,6 +50,8 @@ fn each_layer_comes_off() {
             "<script>alert(1)</script>",
             "base64",
         ),
+        (b"OyBsczsgaWQ=", "; ls; id", "base64"),
+        (b"YGlkYA", "`id`", "base64"),
         (
             b"x: PHNjcmlwdD5hbGVydCgxKTwvc2NyaXB0Pg",
             "x: <script>alert(1)</script>",
@@ -96,6 +98,10 @@ fn plain_values_hold_nothing() {
         b"3f2504e0-4f89-11d3-9a0c-0305e82c3301",
         b"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         b"internationalization",
+        b"password",
+        b"true",
+        b"Tm9uZQ==",
+        b"12345678",
         b"\xe4\xbd\xa0\xe5\xa5\xbd",
         b"a+b=c",
     ] {
