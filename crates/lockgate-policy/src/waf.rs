@@ -34,11 +34,13 @@ use crate::{ConfigError, Denial, Waiver};
 mod canary;
 mod engines;
 mod exclude;
+mod meaning;
 mod rule_set;
 mod settings;
 mod watched;
 
 pub use canary::{Canary, Fate, CANARIES};
+pub use meaning::{sense, Meaning};
 pub use rule_set::{read, RuleFile, RuleSet, Source};
 pub use watched::Watched;
 

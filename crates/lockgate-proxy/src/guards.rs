@@ -6,6 +6,7 @@ use lockgate_policy::waf::{Fate, Waf, CANARIES};
 use lockgate_policy::Mode;
 use serde::Serialize;
 
+use crate::metrics::{head, line};
 use crate::snapshot::{CompiledApi, Policy, Snapshot};
 
 /// The guard of an API or of one of its routes.
@@ -113,6 +114,32 @@ pub fn told(guards: &[Guard]) -> (Vec<String>, Vec<String>) {
         .partition(|(meant, _)| *meant);
     let words = |told: Vec<(bool, String)>| told.into_iter().map(|(_, words)| words).collect();
     (words(wrong), words(meant))
+}
+
+/// Writes what became of the canaries of each guard that holds.
+pub fn write(guards: &[Guard], out: &mut String) {
+    const METRIC: &str = "lockgate_waf_canaries";
+    let help = "Attacks that each `waf` that is enforced was tried with at the last load: refused, passed, \
+                or passed because the configuration wants it so.";
+    head(out, METRIC, "gauge", &["api", "route", "fate"], help);
+    for guard in guards.iter().filter(|guard| guard.enforced) {
+        let meant = guard.passed.iter().filter(|passed| passed.meant).count();
+        let passed = guard.passed.len() - meant;
+        let refused = CANARIES.len().saturating_sub(guard.passed.len());
+        let route = guard.route.as_deref().unwrap_or_default();
+        for (fate, count) in [
+            ("refused", refused),
+            ("passed", passed),
+            ("told-to-pass", meant),
+        ] {
+            let labels = [
+                ("api", guard.api.as_str()),
+                ("route", route),
+                ("fate", fate),
+            ];
+            line(out, METRIC, &labels, count as u64);
+        }
+    }
 }
 
 /// Whether it is meant so, and why; nothing where it was refused.

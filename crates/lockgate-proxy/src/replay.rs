@@ -10,7 +10,7 @@
 //! Time is the event's: an exception that has ended since held when it was used.
 
 use std::borrow::Cow;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 use http::{HeaderMap, Method};
@@ -29,10 +29,13 @@ use crate::worker;
 
 mod groups;
 mod past;
+mod rule_sets;
 
 pub use groups::{Group, GROUPS_MAX};
 use groups::{Groups, Place};
 use past::{Grants, Past, Policies, UNDECIDABLE};
+pub use rule_sets::OtherRules;
+use rule_sets::{Differing, RuleSets};
 
 /// What a text that was cut ends in, and what stands in a credential's place.
 const NOT_WHOLE: [&str; 2] = ["…", "[secret]"];
@@ -61,6 +64,9 @@ pub struct Summary {
     pub last_ms: Option<u64>,
     /// What changes, by client and route, most frequent first.
     pub groups: Vec<Group>,
+    /// APIs that `waf` guards by other rules now: what these would find in a
+    /// request nobody can tell, since no event holds what they look at.
+    pub other_rules: Vec<OtherRules>,
 }
 
 /// What would become of one past request.
@@ -101,6 +107,7 @@ pub struct Replay {
     grants: Grants,
     listeners: Vec<CompiledListener>,
     groups: Groups,
+    differing: RefCell<Differing>,
     summary: Summary,
 }
 
@@ -128,21 +135,25 @@ impl Replay {
         let engine = Engine::new::<&[u8]>(bundle, &[], &[0; 32])?;
         let parsed: Bundle = serde_json::from_slice(bundle)
             .map_err(|error| GateError::Malformed(error.to_string()))?;
+        let mut sets = RuleSets::default();
+        let proposed = Policies::of(&parsed, &mut sets);
         let known = before.iter().filter_map(|(hash, text)| {
             // An older version's bundle may be none of ours any more: then it is as good as not kept.
-            Some((hash.clone(), Policies::read(text)?))
+            Some((hash.clone(), Policies::read(text, &mut sets)?))
         });
+        let before = known.collect();
         let listeners = engine.snapshot().listeners.iter();
         let grants = grants.into_iter().map(|(key, apis)| {
             let apis = apis.into_iter().map(String::into_boxed_str);
             (key, apis.collect())
         });
         Ok(Self {
-            proposed: Policies::of(&parsed),
-            before: known.collect(),
+            proposed,
+            before,
             grants: grants.collect(),
             listeners: listeners.map(|it| it.believing_nobody()).collect(),
             groups: Groups::default(),
+            differing: RefCell::default(),
             summary: Summary::default(),
             engine,
         })
@@ -201,6 +212,7 @@ impl Replay {
     pub fn summary(&self) -> Summary {
         Summary {
             groups: self.groups.list(),
+            other_rules: self.differing.borrow().list(),
             ..self.summary.clone()
         }
     }
@@ -227,11 +239,13 @@ impl Replay {
         let headers = HeaderMap::new();
         let past = Past {
             then,
+            at_ms: event.at_ms,
             before: self.before.get(&then.bundle),
             proposed: &self.proposed,
             grants: &self.grants,
             whole: read_whole(then),
             unknown_credential: Cell::new(None),
+            differing: &self.differing,
         };
         let arrival = Arrival {
             version: http::Version::HTTP_11,

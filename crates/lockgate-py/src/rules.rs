@@ -1,9 +1,7 @@
 //! Rule files in SecLang, read without running them; and the language itself.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
-use lockgate_policy::waf::{read, RuleSet};
-use lockgate_waf::rule::{Item, Piece, Place, Rule, Rules, Template};
+use lockgate_policy::waf::{read, sense, RuleSet};
+use lockgate_waf::rule::{Item, Piece, Rules, Template};
 use lockgate_waf::seclang::{language, Kind, Support};
 use pyo3::prelude::*;
 use serde::Serialize;
@@ -132,17 +130,4 @@ fn written(message: &Template) -> String {
         Piece::Macro(..) => "%{…}".into(),
     });
     pieces.collect()
-}
-
-/// A digest of what a rule does, without where it stands and which version it is of.
-fn sense(rule: &Rule) -> String {
-    let mut bare = rule.clone();
-    bare.place = Place::default();
-    bare.version = None;
-    for link in &mut bare.links {
-        link.place = Place::default();
-    }
-    let mut hasher = DefaultHasher::new();
-    format!("{bare:?}").hash(&mut hasher);
-    format!("{:016x}", hasher.finish())
 }

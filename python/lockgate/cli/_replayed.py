@@ -64,6 +64,8 @@ def _notes(summary: Mapping[str, Any], console: Console) -> None:
         console.print("\nWhat is not known of the undecidable ones:")
         for why, number in summary["why_undecidable"].items():
             console.print(f"  {number}  {why}: {escape(WHY.get(why, why))}")
+    for other in summary["other_rules"]:
+        console.print(_other_rules(other), soft_wrap=True)
     if summary["unknown_bundle"]:
         console.print(
             f"\n{count(summary['unknown_bundle'], 'request')} came under configurations that are not kept any more: "
@@ -72,6 +74,19 @@ def _notes(summary: Mapping[str, Any], console: Console) -> None:
     if summary["unreadable_lines"]:
         console.print(f"\n{count(summary['unreadable_lines'], 'line')} could not be read as an event.")
     console.print("\n`lockgate explain --request ID` tells of one request what was decided then.")
+
+
+def _other_rules(told: Mapping[str, Any]) -> str:
+    """Whose rules are others now, and what of that no replay can know."""
+    named = {told["before"], told["after"]}
+    names = " instead of ".join(escape(name) for name in (told["after"], told["before"])[: len(named)])
+    differ = f"{told['added']} more, {told['gone']} gone, {told['changed']} changed"
+    return (
+        f"\nThe `waf` of `{escape(told['api'])}` has other rules than those that judged "
+        f"{count(told['requests'], 'request')} then: {names} ({differ}). What they would find cannot be replayed: "
+        "what they look at (query, header fields, body) is not recorded. To know, serve them with `mode: observe`, "
+        "and look at `lockgate logs`."
+    )
 
 
 def _moment(at_ms: int) -> str:

@@ -37,6 +37,8 @@ apis:
       - api_key: {{header: X-API-Key}}
     authorize: authenticated
     body_limit: {{bytes: 1GiB}}
+    # What looks like an attack is refused. Photos may be large: they are judged by their beginning.
+    waf: {{rules: native, longer: begin}}
 
   # ... but its health check, which tells nothing. Whoever opens an API says why, and for how long.
   health:

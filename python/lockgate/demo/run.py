@@ -100,6 +100,9 @@ Without the key it is refused, and says why:
 With the key the shop answers:
   curl -i -H 'X-API-Key: {key}' '{url}/products?limit=2'
 
+What looks like an attack is refused, whoever sends it:
+  curl -i -H 'X-API-Key: {key}' '{url}/products?search=x%27%20UNION%20SELECT%20password%20FROM%20users--'
+
 What would happen, and which line decides, without sending anything:
   {command} explain {of_this} GET {url}/products
 

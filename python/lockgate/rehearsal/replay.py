@@ -14,6 +14,8 @@ WHY: Final[Mapping[str, str]] = {
     "body-not-read": "how large its body is: it was refused before that was read",
     "policy-new": "what a policy would say that was not asked then, of headers or bodies that are not kept",
     "policy-changed": "what a policy says as it is configured now, of headers or bodies that are not kept",
+    "rules-changed": "what the rules of `waf` find: they are others now, and the query, header fields and body "
+    "that they would look at are not recorded",
     "not-kept": "what a limit would count by: headers, claims and programs are not kept",
     "policy-not-asked": "what a policy would say: another one had ended the request before it was asked",
     "head-not-kept": "what was asked: the gate refused the head before it was read whole",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import ssl
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -22,6 +23,8 @@ MODULE: Final = "github.com/corazawaf/coraza-coreruleset/v4"
 """The Core Rule Set, as it stands, in a module of Go."""
 SECONDS: Final = 30.0
 """Between two pieces of an answer, and until there is a connection."""
+WHOLE_SECONDS: Final = 900.0
+"""For all of it: PACKED at 75 KB/s. Who sends a byte now and then is not waited for without end."""
 REDIRECTS: Final = 5
 """The forge that hosts releases sends to its store of files once."""
 
@@ -33,7 +36,7 @@ def fetched(url: str, done: Done) -> bytes:
     """What is at an https URL; raises `RulesError` for whatever keeps it from being had, whole."""
     parts = urlsplit(url)
     if parts.scheme != "https":
-        raise RulesError(f"{_bare(url)} is not encrypted: name it with https, or fetch it yourself and name the file")
+        raise RulesError(f"{bare(url)} is not encrypted: name it with https, or fetch it yourself and name the file")
     return _get(url, done, ("https",))
 
 
@@ -53,7 +56,7 @@ def module(version: str, done: Done) -> tuple[bytes, str]:
             if parts.scheme == "file":
                 return local(Path(url2pathname(parts.path))), url
             # A checksum is demanded of whatever comes, so that a proxy within one's own network may do without TLS.
-            return _get(url, done, ("https", "http") if parts.scheme == "http" else ("https",)), _bare(url)
+            return _get(url, done, ("https", "http") if parts.scheme == "http" else ("https",)), bare(url)
         except RulesError as error:
             told.append(str(error))
     raise RulesError("; ".join(told) or "no module proxy is named: set GOPROXY to one, or name an archive or a folder")
@@ -74,6 +77,12 @@ def local(file: Path) -> bytes:
     if len(content) > PACKED:
         raise RulesError(f"{file} has more than {PACKED >> 20} MiB")
     return content
+
+
+def bare(url: str) -> str:
+    """A URL as it may be shown and kept: without what could be a secret."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def _cache() -> Path:
@@ -99,6 +108,7 @@ def _gos() -> str:
 def _get(url: str, done: Done, schemes: tuple[str, ...]) -> bytes:
     import httpx
 
+    until = time.monotonic() + WHOLE_SECONDS
     # What the system trusts, or what SSL_CERT_FILE names; a proxy is asked where the environment has one.
     context = ssl.create_default_context()
     try:
@@ -108,27 +118,26 @@ def _get(url: str, done: Done, schemes: tuple[str, ...]) -> bytes:
                     if answer.has_redirect_location:
                         url = str(answer.url.join(answer.headers["location"]))
                         if urlsplit(url).scheme not in schemes:
-                            raise RulesError(f"the answer leads to {_bare(url)}, which is not encrypted")
+                            raise RulesError(f"the answer leads to {bare(url)}, which is not encrypted")
                         continue
-                    return _whole(answer, url, done)
+                    return _whole(answer, url, done, until)
     except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError, ValueError) as error:
-        raise RulesError(f"{_bare(url)} cannot be had: {str(error) or type(error).__name__}") from error
-    raise RulesError(f"{_bare(url)}: more than {REDIRECTS} redirects")
+        raise RulesError(f"{bare(url)} cannot be had: {str(error) or type(error).__name__}") from error
+    raise RulesError(f"{bare(url)}: more than {REDIRECTS} redirects")
 
 
-def _whole(answer: httpx.Response, url: str, done: Done) -> bytes:
+def _whole(answer: httpx.Response, url: str, done: Done, until: float) -> bytes:
     if answer.status_code != 200:
-        raise RulesError(f"{_bare(url)} cannot be had: the answer is {answer.status_code} {answer.reason_phrase}")
+        raise RulesError(f"{bare(url)} cannot be had: the answer is {answer.status_code} {answer.reason_phrase}")
+    told = answer.headers.get("content-length", "")
+    if told.isdecimal() and int(told[:20]) > PACKED:
+        raise RulesError(f"{bare(url)} has more than {PACKED >> 20} MiB")
     content = bytearray()
     for piece in answer.iter_raw():
         content += piece
         done(len(piece))
         if len(content) > PACKED:
-            raise RulesError(f"{_bare(url)} has more than {PACKED >> 20} MiB")
+            raise RulesError(f"{bare(url)} has more than {PACKED >> 20} MiB")
+        if time.monotonic() > until:
+            raise RulesError(f"{bare(url)} is not here after {WHOLE_SECONDS / 60:.0f} minutes")
     return bytes(content)
-
-
-def _bare(url: str) -> str:
-    """A URL as it may be shown and kept: without what could be a secret."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

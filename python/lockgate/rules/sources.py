@@ -10,7 +10,7 @@ from typing import Final
 
 from lockgate.rules.archive import ENTRIES, UNPACKED, Files, unpacked
 from lockgate.rules.checksums import SUMS, VERSION, checked, sha256
-from lockgate.rules.fetch import Done, fetched, local, module, module_sum
+from lockgate.rules.fetch import Done, bare, fetched, local, module, module_sum
 from lockgate.rules.layout import RuleFolder, plugin_files, rule_folder
 from lockgate.rules.problems import RulesError
 
@@ -19,6 +19,11 @@ PACKAGES: Final = (
     (Path("/usr/share/owasp-modsecurity-crs"), Path("/etc/modsecurity.d/owasp-modsecurity-crs")),
 )
 """Where distributions put the rules, and what may be set of them."""
+OWN_RULES: Final = ("REQUEST-900-", "RESPONSE-999-")
+"""What an operator's own rules beside the settings begin with: they are loaded before and after the others."""
+
+OLDEST: Final = 4
+"""Of the Core Rule Set. Distributions have older ones."""
 
 _VERSION: Final = re.compile(r"v?(\d{1,3}\.\d{1,4}\.\d{1,4}(?:-[a-z0-9.]{1,20})?)")
 _PROTOCOL: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
@@ -37,7 +42,14 @@ class Had:
 def core(source: str | None, checksum: str | None, done: Done) -> tuple[RuleFolder, Had]:
     """A rule set from where `source` says; raises `RulesError` where it cannot be had as it should be."""
     had = _had(source, checksum, done)
-    return rule_folder(had.files, had.name), had
+    folder = rule_folder(had.files, had.name)
+    if folder.version is not None and int(folder.version.partition(".")[0]) < OLDEST:
+        raise RulesError(
+            f"{had.name} is the Core Rule Set {folder.version}, and Lockgate runs version {OLDEST} and later: the ones "
+            "before need patterns that take more than linear time, and answers of name servers. "
+            f"`lockgate waf install` has {VERSION}"
+        )
+    return folder, had
 
 
 def plugin(source: str, checksum: str | None, done: Done) -> Had:
@@ -68,10 +80,10 @@ def _named(source: str, checksum: str | None, done: Done) -> Had:
     if _PROTOCOL.match(source):
         if wanted is None:
             raise RulesError(
-                f"{source.partition('?')[0]} comes from elsewhere and nothing tells what is in it: give its SHA-256 as "
+                f"{bare(source)} comes from elsewhere and nothing tells what is in it: give its SHA-256 as "
                 "the project publishes it, with --checksum"
             )
-        return _held(fetched(source, done), source.partition("?")[0], wanted)
+        return _held(fetched(source, done), bare(source), wanted)
     path = Path(source)
     if path.is_dir():
         return Had(_folder([path]), str(path.absolute()), None)
@@ -103,7 +115,10 @@ def _held(content: bytes, name: str, wanted: str | None) -> Had:
 def _package() -> Had:
     for rules, settings in PACKAGES:
         if (rules / "rules").is_dir():
-            return Had(_folder([rules, settings]), str(rules), None)
+            files = _folder([rules, settings])
+            for name in [each for each in files if each.startswith(OWN_RULES) and each.endswith(".conf")]:
+                files[f"rules/{name}"] = files.pop(name)
+            return Had(files, str(rules), None)
     looked = " or ".join(str(rules) for rules, _ in PACKAGES)
     raise RulesError(f"no package of the Core Rule Set is installed here: there is no {looked}")
 

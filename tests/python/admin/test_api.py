@@ -269,7 +269,10 @@ def test_probes_want_no_credential(client: Client) -> None:
     del client.headers["Authorization"]
     assert client.get("/healthz").json() == {"status": "ok"}
     ready = client.get("/readyz")
-    assert (ready.status_code, ready.json()) == (503, {"ready": False, "gate": "absent"})
+    assert (ready.status_code, ready.json()) == (
+        503,
+        {"ready": False, "gate": "absent", "guards": "unknown"},
+    )
 
 
 def test_metrics_say_that_the_gate_is_down_and_count_reloads(loaded: Client, control: Control) -> None:

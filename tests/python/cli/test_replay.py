@@ -163,3 +163,52 @@ def test_a_key_that_opens_one_api_is_known_to(tmp_path: Path) -> None:
     created = create_key(tmp_path / ".lockgate", name="n", owner="crm", apis=None)
     (tmp_path / "events.ndjson").write_text(line(key=created.record.id))
     assert replayed(tmp_path, CONFIG, "--from", "events.ndjson", "--state", ".lockgate").code == 0
+
+
+GUARDED = """\
+version: 1
+listeners: {{public: {{address: "127.0.0.1:0"}}}}
+admin: {{address: "127.0.0.1:0"}}
+apis:
+  shop:
+    path: /
+    upstream: "http://127.0.0.1:{port}"
+    public: {{owner: me, reason: a test, until: 2099-01-01}}
+    waf: {{rules: native, files: [own.conf]}}
+"""
+RULE = 'SecRule ARGS:q "@streq {word}" "id:{number},phase:2,deny,status:403"\n'
+
+
+def test_other_rules_of_waf_are_told_and_what_they_would_find_is_not_made_up(
+    tmp_path: Path, processes: Processes
+) -> None:
+    own = tmp_path / "own.conf"
+    own.write_text(RULE.format(word="evil", number=1) + RULE.format(word="worse", number=2))
+    with AutoUpstream() as upstream:
+        (tmp_path / "lockgate.yaml").write_text(GUARDED.format(port=upstream.port))
+        gate = Running(processes, tmp_path).ready()
+        with httpx.Client(base_url=gate.url(), timeout=30) as client:
+            statuses = [client.get("/", params={"q": word}).status_code for word in ("good", "evil")]
+        assert statuses == [200, 403]
+
+        def requests() -> dict[str, Any]:
+            told: dict[str, Any] = json.loads(lockgate("replay", "--json", cwd=tmp_path).out)
+            return told
+
+        told = until(lambda: told if (told := requests())["requests"] >= 2 else None, "the events to be written")
+    assert (told["same"], told["other_rules"]) == (2, [])
+    own.write_text(f"# A remark.\n{own.read_text()}")
+    assert requests()["same"] == 2, "a remark changes nothing"
+    own.write_text(RULE.format(word="bad", number=1) + RULE.format(word="worst", number=3))
+    told = requests()
+    assert (told["undecidable"], told["why_undecidable"]) == (2, {"rules-changed": 2})
+    assert told["other_rules"] == [
+        {"api": "shop", "before": "own", "after": "own", "added": 1, "gone": 1, "changed": 1, "requests": 2}
+    ]
+    out = " ".join(lockgate("replay", cwd=tmp_path).out.split())
+    assert "The `waf` of `shop` has other rules than those that judged 2 requests then" in out
+    assert "own (1 more, 1 gone, 1 changed)" in out
+    assert "cannot be replayed: what they look at (query, header fields, body) is not recorded" in out
+    (tmp_path / "lockgate.yaml").write_text(GUARDED.format(port=1).replace("[own.conf]", "[own.conf], mode: observe"))
+    observed = json.loads(lockgate("replay", "--json", cwd=tmp_path).out)
+    assert (observed["newly_allowed"], observed["same"]) == (1, 1), "what is only observed refuses nobody"

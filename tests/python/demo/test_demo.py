@@ -65,6 +65,10 @@ def test_what_it_shows_is_true(demo: tuple[Process, str]) -> None:
     assert answered.status_code == 200
     assert len(answered.json()["items"]) == 2
 
+    *_, url = shown(printed, r"^curl .*UNION")
+    attack = httpx.get(url, headers={"X-API-Key": key[0]})
+    assert (attack.status_code, attack.json()["type"].rpartition("/")[2]) == (403, "waf-refused")
+
     *_, url = shown(printed, r"^curl -N")
     events = httpx.get(url, headers={"X-API-Key": key[0]}, timeout=30).text
     assert events.count("event: status") == 4

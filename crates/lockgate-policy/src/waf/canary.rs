@@ -83,7 +83,7 @@ pub enum Fate {
         /// What is refused from.
         threshold: u32,
     },
-    /// It was not found, and these exclusions hold for every value.
+    /// It is refused without exclusions; these hold for every value, or are all there are.
     Excluded(Vec<String>),
     /// It was not found, and of a hundred requests so many are looked at.
     Sampled(String),
@@ -94,20 +94,28 @@ pub enum Fate {
 /// What of a configuration lets an attack through because somebody wants that.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Lenient {
-    everywhere: Vec<String>,
+    /// Exclusions that hold for every value; all, where none does.
+    excluded: Vec<String>,
+    /// When no exclusion holds any more, milliseconds since the epoch.
+    ended_ms: u64,
     sampling: Option<String>,
 }
 
 impl Lenient {
     pub(super) fn of(config: &Config) -> Self {
         let wide = |said: &Option<String>| said.as_ref().is_none_or(|said| said.contains('*'));
-        let wide = config
-            .exclude
-            .iter()
-            .filter(|one| wide(&one.at) && wide(&one.request));
+        let all = || config.exclude.iter();
+        let mut excluded: Vec<String> = all()
+            .filter(|one| wide(&one.at) && wide(&one.request))
+            .map(|one| one.rule.clone())
+            .collect();
+        if excluded.is_empty() {
+            excluded = all().map(|one| one.rule.clone()).collect();
+        }
         let sampling = config.variables.get("sampling_percentage");
         Self {
-            everywhere: wide.map(|one| one.rule.clone()).collect(),
+            excluded,
+            ended_ms: all().map(|one| one.waiver.until_ms).max().unwrap_or(0),
             sampling: sampling.filter(|share| *share != "100").cloned(),
         }
     }
@@ -117,6 +125,25 @@ impl Waf {
     /// Tries one canary, as if it had arrived at `now_ms`.
     #[must_use]
     pub fn try_canary(&self, canary: &Canary, now_ms: u64) -> Fate {
+        let Some((score, threshold)) = self.passes(canary, now_ms) else {
+            return Fate::Refused;
+        };
+        // Once their time is over, exclusions leave nothing out: then it tells what they do.
+        let ended = self.lenient.ended_ms;
+        if ended > now_ms && self.passes(canary, ended).is_none() {
+            return Fate::Excluded(self.lenient.excluded.clone());
+        }
+        if score > 0 && score < threshold {
+            return Fate::Below { score, threshold };
+        }
+        match &self.lenient.sampling {
+            Some(share) => Fate::Sampled(share.clone()),
+            None => Fate::Missed,
+        }
+    }
+
+    /// Its score and the threshold where it is let through; nothing where it is refused.
+    fn passes(&self, canary: &Canary, now_ms: u64) -> Option<(u32, u32)> {
         let mut headers = HeaderMap::new();
         headers.insert(HOST, HeaderValue::from_static("canary.example"));
         headers.insert(USER_AGENT, HeaderValue::from_static("Mozilla/5.0"));
@@ -136,24 +163,11 @@ impl Waf {
         });
         while inspection.request_head() == Progress::More {}
         if verdict(&inspection).is_err() {
-            return Fate::Refused;
+            return None;
         }
         while inspection.body(canary.body, true) == Progress::More {}
         while inspection.request_body() == Progress::More {}
-        if verdict(&inspection).is_err() {
-            return Fate::Refused;
-        }
-        let (score, threshold) = inspection.score();
-        if score > 0 && score < threshold {
-            return Fate::Below { score, threshold };
-        }
-        if !self.lenient.everywhere.is_empty() {
-            return Fate::Excluded(self.lenient.everywhere.clone());
-        }
-        match &self.lenient.sampling {
-            Some(share) => Fate::Sampled(share.clone()),
-            None => Fate::Missed,
-        }
+        verdict(&inspection).ok().map(|()| inspection.score())
     }
 
     /// How many rules there are, and how many of them the configuration leaves to run.

@@ -225,6 +225,15 @@ fn a_canary_that_no_rule_finds_is_missed() {
         fates(&own, Some(&source)),
         vec![Fate::Missed; CANARIES.len()]
     );
+    // An exclusion that holds for every value does not explain what nothing finds.
+    let excluded = Config {
+        exclude: excluding("1", None, u64::MAX).exclude,
+        ..own.clone()
+    };
+    assert_eq!(
+        fates(&excluded, Some(&source)),
+        vec![Fate::Missed; CANARIES.len()]
+    );
     let sampled = Config {
         variables: BTreeMap::from([("sampling_percentage".into(), "10".into())]),
         ..own

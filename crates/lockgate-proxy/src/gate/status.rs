@@ -52,6 +52,8 @@ pub struct Stats {
     pub plugins: Vec<Cost>,
     /// Secrets that are missing or unfit, and what that closes, in words.
     pub unfit: Vec<String>,
+    /// How many policies `waf` are enforced, each of which was tried.
+    pub guarded: usize,
     /// Where the policy `waf` lets attacks through that it was tried with, in words.
     pub unguarded: Vec<String>,
     /// Where it does so because the configuration wants it, in words.
@@ -114,12 +116,10 @@ fn shown(snapshot: &Snapshot, kept: &Kept, now_ms: u64) -> Vec<Shown> {
 pub(super) fn stats(shared: &Shared, kept: &Kept, workers: usize) -> Stats {
     let draining = shared.draining.load(Ordering::Acquire);
     let events = shared.log.counters();
-    let (unguarded, lenient) = shared
-        .current
-        .load()
-        .as_ref()
-        .map(|snapshot| guards::told(&snapshot.guards))
-        .unwrap_or_default();
+    let current = shared.current.load();
+    let tried = current.as_ref().map(|snapshot| &*snapshot.guards);
+    let tried = tried.unwrap_or_default();
+    let (unguarded, lenient) = guards::told(tried);
     Stats {
         ready: !draining && shared.current.load().is_some(),
         draining,
@@ -148,6 +148,7 @@ pub(super) fn stats(shared: &Shared, kept: &Kept, workers: usize) -> Stats {
             .as_ref()
             .map(|snapshot| snapshot.unfit.clone())
             .unwrap_or_default(),
+        guarded: tried.iter().filter(|guard| guard.enforced).count(),
         unguarded,
         lenient,
         certificates: shared
@@ -313,4 +314,6 @@ pub(super) fn write(shared: &Shared, stats: &Stats, out: &mut String) {
     }
     let current = shared.current.load();
     upstream::write(current.as_deref(), wall_ms(), out);
+    let tried = current.as_ref().map(|snapshot| &*snapshot.guards);
+    guards::write(tried.unwrap_or_default(), out);
 }

@@ -65,3 +65,22 @@ fn every_fate_but_a_refusal_is_explained() {
     assert!(meant.into_iter().all(|fate| explained(fate).unwrap().0));
     assert!(!explained(Fate::Missed).unwrap().0);
 }
+
+#[test]
+fn what_holds_is_measured() {
+    let mut out = String::new();
+    let guards = [
+        guard(true, &[("xss", true), ("sql-injection", false)]),
+        guard(false, &[("xss", false)]),
+    ];
+    write(&guards, &mut out);
+    let samples: Vec<&str> = out.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(
+        samples,
+        [
+            r#"lockgate_waf_canaries{api="shop",route="admin",fate="refused"} 4"#,
+            r#"lockgate_waf_canaries{api="shop",route="admin",fate="passed"} 1"#,
+            r#"lockgate_waf_canaries{api="shop",route="admin",fate="told-to-pass"} 1"#,
+        ]
+    );
+}

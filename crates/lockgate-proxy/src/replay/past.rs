@@ -1,15 +1,16 @@
 //! What is known of a past request where a policy asks for what events do not hold.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use lockgate_policy::{
-    api_key, body_limit, cors, headers, ip_filter, jwt, redirect, rewrite, Denial, Digest, Fault,
-    Grant, Identity, KeyRecord, Reason, ReasonRef, RequestView, Verdict,
+    api_key, body_limit, cors, headers, ip_filter, jwt, redirect, rewrite, waf, Denial, Digest,
+    Fault, Grant, Identity, KeyRecord, Reason, ReasonRef, RequestView, Verdict,
 };
 use serde_json::{json, Map, Value};
 
+use super::rule_sets::{Differing, Meant, RuleSets};
 use crate::bundle::{Bundle, PathMatch};
 use crate::events::{Exchange, Outcome, Verdict as Said};
 use crate::judge::Memory;
@@ -38,27 +39,34 @@ const ASKED: [&str; 6] = [
 
 /// How policies were configured: by API and route, then by room, in order.
 #[derive(Debug, Default)]
-pub(super) struct Policies(HashMap<String, HashMap<String, Rooms>>);
+pub(super) struct Policies {
+    rooms: HashMap<String, HashMap<String, Rooms>>,
+    /// Rule sets that `waf` names, in the bundle's order.
+    sets: Vec<Arc<Meant>>,
+}
 
 type Rooms = HashMap<String, Vec<Value>>;
 
 impl Policies {
     /// Those of a bundle's text, of this version or an older one.
-    pub fn read(text: &str) -> Option<Self> {
+    pub fn read(text: &str, known: &mut RuleSets) -> Option<Self> {
         let document: Value = serde_json::from_str(text).ok()?;
-        Self::walk(&document)
+        Self::walk(&document, known)
     }
 
     /// Those of a bundle.
-    pub fn of(bundle: &Bundle) -> Self {
+    pub fn of(bundle: &Bundle, known: &mut RuleSets) -> Self {
         serde_json::to_value(bundle)
             .ok()
-            .and_then(|document| Self::walk(&document))
+            .and_then(|document| Self::walk(&document, known))
             .unwrap_or_default()
     }
 
-    fn walk(document: &Value) -> Option<Self> {
-        let mut found = Self::default();
+    fn walk(document: &Value, known: &mut RuleSets) -> Option<Self> {
+        let mut found = Self {
+            sets: known.of(document),
+            ..Self::default()
+        };
         let issuers = document.get("issuers").and_then(Value::as_array);
         let rules: HashMap<&str, &Value> = issuers
             .into_iter()
@@ -67,7 +75,7 @@ impl Policies {
             .collect();
         for api in document.get("apis")?.as_array()? {
             let rooms = rooms(api.get("policies")?.as_object()?, &rules);
-            let routes = found.0.entry(api.get("name")?.as_str()?.to_owned());
+            let routes = found.rooms.entry(api.get("name")?.as_str()?.to_owned());
             let routes = routes.or_default();
             for path in api.get("paths")?.as_array()? {
                 let path: PathMatch = serde_json::from_value(path.clone()).ok()?;
@@ -83,10 +91,16 @@ impl Policies {
     }
 
     fn configs(&self, api: &str, route: &str, room: &str) -> &[Value] {
-        let routes = self.0.get(api);
+        let routes = self.rooms.get(api);
         let rooms = routes.and_then(|routes| routes.get(route));
         let configs = rooms.and_then(|rooms| rooms.get(room));
         configs.map_or(&[], Vec::as_slice)
+    }
+
+    /// The rules that a configuration of `waf` names.
+    fn rules(&self, config: &Value) -> Option<&Meant> {
+        let set = config.get("set")?.as_u64()?;
+        self.sets.get(usize::try_from(set).ok()?).map(|set| &**set)
     }
 }
 
@@ -126,6 +140,8 @@ pub(super) type Grants = HashMap<String, Box<[Box<str>]>>;
 /// One past request.
 pub(super) struct Past<'a> {
     pub then: &'a Exchange,
+    /// When it was, milliseconds since the epoch.
+    pub at_ms: u64,
     /// How policies were configured that judged it; none where that is not kept.
     pub before: Option<&'a Policies>,
     pub proposed: &'a Policies,
@@ -134,6 +150,8 @@ pub(super) struct Past<'a> {
     pub whole: bool,
     /// Why a credential could not be judged.
     pub unknown_credential: Cell<Option<&'static str>>,
+    /// APIs whose rules are others now.
+    pub differing: &'a RefCell<Differing>,
 }
 
 impl Memory for Past<'_> {
@@ -199,6 +217,10 @@ impl Past<'_> {
         let route_then = self.then.route.as_deref().unwrap_or(route);
         let now = self.proposed.configs(api, route, room).get(nth);
         let configs = before.configs(api_then, route_then, room);
+        if let (waf::NAME, [was], Some(now)) = (room, configs, now) {
+            self.guarded(before, was, now, api)?;
+            return then.next().ok_or("policy-not-asked");
+        }
         let Some(same) = configs.iter().position(|config| Some(config) == now) else {
             return Err(if configs.is_empty() {
                 "policy-new"
@@ -207,6 +229,47 @@ impl Past<'_> {
             });
         };
         then.nth(same).ok_or("policy-not-asked")
+    }
+
+    /// Whether `waf` looks for the same. Its rules are compared by what they say:
+    /// bundles have them in a list, and the same place may hold others.
+    fn guarded(
+        &self,
+        before: &Policies,
+        was: &Value,
+        now: &Value,
+        api: &str,
+    ) -> Result<(), &'static str> {
+        let (was_rules, now_rules) = (before.rules(was), self.proposed.rules(now));
+        if let (Some(was), Some(now)) = (was_rules, now_rules) {
+            if was.digest != now.digest {
+                self.differing.borrow_mut().add(api, was, now);
+                return Err("rules-changed");
+            }
+        }
+        if self.settled(was) == self.settled(now) {
+            Ok(())
+        } else {
+            Err("policy-changed")
+        }
+    }
+
+    /// What a configuration of `waf` has decided when the request was: exclusions
+    /// that held then, whoever answers for them, beside rules that are compared
+    /// on their own.
+    fn settled(&self, config: &Value) -> Value {
+        let mut settled = config.clone();
+        if let Some(set) = settled.get_mut("set").filter(|set| !set.is_null()) {
+            *set = Value::Bool(true);
+        }
+        if let Some(excluded) = settled.get_mut("exclude").and_then(Value::as_array_mut) {
+            excluded.retain_mut(|one| {
+                let waiver = one.as_object_mut().and_then(|one| one.remove("waiver"));
+                let until = waiver.and_then(|waiver| waiver.get("until_ms")?.as_u64());
+                until.is_none_or(|until| self.at_ms < until)
+            });
+        }
+        settled
     }
 
     fn credential(

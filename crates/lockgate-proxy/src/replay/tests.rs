@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use lockgate_policy::{body_limit, conditions, headers, ip_filter, plugins, Mode};
+use lockgate_policy::{body_limit, conditions, headers, ip_filter, plugins, waf, Mode};
 use serde_json::json;
 
 use super::*;
@@ -490,4 +490,143 @@ fn a_preflight_is_answered_while_its_policy_is_the_same() {
     assert_eq!(same, "same");
     let other = sharing("https://other.example.com");
     assert_eq!(one(&mut replay(&before, &other), then).0, "undecidable");
+}
+
+/// A shop that `waf` guards by the last of these rule sets.
+fn guarded(sets: &[(&str, &str)]) -> Bundle {
+    let mut shop = shop();
+    let sets = sets.iter().map(|(name, text)| {
+        json!({
+            "name": name, "files": [{ "name": "own.conf", "text": text }], "entries": ["own.conf"],
+            "span": { "file": 0, "line": 5, "column": 1 },
+        })
+    });
+    shop.rule_sets = sets
+        .map(|set| serde_json::from_value(set).unwrap())
+        .collect();
+    let config = json!({
+        "set": shop.rule_sets.len() - 1, "native": false, "variables": {}, "threshold": 5, "exclude": [],
+        "inspect_bytes": 131_072, "longer": "refuse", "answers": null,
+    });
+    shop.apis[0].policies.waf = Some(placed(serde_json::from_value(config).unwrap(), 90));
+    shop
+}
+
+const ONE: &str = "SecRule ARGS \"@streq evil\" \"id:1,phase:2,deny\"\n";
+const TWO: &str = "SecRule ARGS \"@streq worse\" \"id:2,phase:2,deny\"\n";
+
+fn looked_at(outcome: Outcome, reason: Option<&str>) -> Exchange {
+    let verdicts = vec![
+        said("api_key", Outcome::Identify, None),
+        said("authorize", Outcome::Allow, None),
+        said("waf", outcome, reason),
+    ];
+    match reason {
+        Some(reason) => refused(reason, verdicts),
+        None => Exchange {
+            verdicts,
+            ..served()
+        },
+    }
+}
+
+#[test]
+fn the_same_rules_are_the_same_wherever_a_bundle_has_them() {
+    let was = guarded(&[("own", ONE)]);
+    let remarked = format!("# A remark.\n{ONE}");
+    let moved = guarded(&[("other", TWO), ("own", &remarked)]);
+    for then in [
+        looked_at(Outcome::Allow, None),
+        looked_at(Outcome::Deny, Some("waf-refused")),
+    ] {
+        let mut replay = replay(&was, &moved);
+        assert_eq!(one(&mut replay, then).0, "same");
+        assert_eq!(replay.summary().other_rules, []);
+    }
+}
+
+#[test]
+fn other_rules_are_told_and_nobody_claims_to_know_what_they_find() {
+    let was = guarded(&[("own 1", &format!("{ONE}{TWO}"))]);
+    let changed = ONE.replace("evil", "bad");
+    let third = TWO.replace("id:2", "id:3");
+    // At the same place of the list as before.
+    let proposed = guarded(&[("own 2", &format!("{changed}{third}"))]);
+    for then in [
+        looked_at(Outcome::Allow, None),
+        looked_at(Outcome::Deny, Some("waf-refused")),
+    ] {
+        let mut replay = replay(&was, &proposed);
+        let (change, group) = one(&mut replay, then);
+        assert_eq!(
+            (change.as_str(), group.unwrap().why),
+            ("undecidable", Some("rules-changed"))
+        );
+        let told = OtherRules {
+            api: "shop".to_owned(),
+            before: "own 1".to_owned(),
+            after: "own 2".to_owned(),
+            added: 1,
+            gone: 1,
+            changed: 1,
+            requests: 1,
+        };
+        assert_eq!(replay.summary().other_rules, [told]);
+    }
+}
+
+#[test]
+fn what_ended_before_the_rules_is_told_as_ever_and_so_is_what_they_only_observe() {
+    let was = guarded(&[("own", ONE)]);
+    let mut proposed = guarded(&[("own", TWO)]);
+    let early = refused(
+        "key-missing",
+        vec![
+            said("api_key", Outcome::Deny, Some("key-missing")),
+            said("authorize", Outcome::NotReached, None),
+            said("waf", Outcome::NotReached, None),
+        ],
+    );
+    let early = Exchange {
+        key: None,
+        identity: None,
+        status: 401,
+        ..early
+    };
+    assert_eq!(one(&mut replay(&was, &proposed), early).0, "same");
+    proposed.apis[0].policies.waf.as_mut().unwrap().mode = Mode::Observe;
+    let then = looked_at(Outcome::Allow, None);
+    assert_eq!(one(&mut replay(&was, &proposed), then).0, "same");
+}
+
+#[test]
+fn settings_of_waf_count_and_an_exclusion_counts_while_it_holds() {
+    let excluding = |until_ms: u64, owner: &str| {
+        let mut shop = guarded(&[("own", ONE)]);
+        let waiver = lockgate_policy::Waiver {
+            owner: owner.into(),
+            ..waiver(until_ms)
+        };
+        shop.apis[0].policies.waf.as_mut().unwrap().config.exclude = vec![waf::Exclude {
+            rule: "1".to_owned(),
+            at: Some("query/q".to_owned()),
+            request: None,
+            waiver,
+        }];
+        shop
+    };
+    let change = |was: &Bundle, proposed: &Bundle| {
+        let (_, group) = one(&mut replay(was, proposed), looked_at(Outcome::Allow, None));
+        group.map(|group| (group.change, group.why.unwrap_or_default()))
+    };
+    let was = excluding(NOW + 1, "ann");
+    assert_eq!(change(&was, &excluding(NOW + 9, "bob")), None);
+    let over = excluding(NOW, "ann");
+    assert_eq!(change(&over, &guarded(&[("own", ONE)])), None);
+    let changed = Some(("undecidable", "policy-changed"));
+    assert_eq!(change(&was, &over), changed);
+    let mut proposed = was.clone();
+    let placed = proposed.apis[0].policies.waf.as_mut().unwrap();
+    placed.config.inspect_bytes = 1024;
+    assert_eq!(change(&was, &proposed), changed);
 }
