@@ -61,6 +61,7 @@ fn main() -> Result<(), Failure> {
             exclusions: Vec::new(),
             threshold: None,
             adds_to: None,
+            overrules: false,
         }),
         ..Options::default()
     };

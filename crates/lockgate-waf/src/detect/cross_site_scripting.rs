@@ -13,7 +13,9 @@
 //! they stand and by how they are named (`on…`), not by a list of events.
 //! Links are read with character references decoded and blanks dropped. What
 //! filters are fooled by is read as browsers do: slashes for blanks, tags that
-//! nothing closes, null bytes, tags in the values of attributes.
+//! nothing closes, null bytes, tags in the values of attributes. A script is
+//! known by its grammar: a value that is JavaScript to its end, and calls, sets
+//! or hands on what belongs to the page.
 //!
 //! **What it lets pass.** HTML that runs nothing (`<b>`, `<a href="https://…">`),
 //! comparisons, generics, mail addresses, code: a name that a sentence goes on
@@ -22,6 +24,7 @@
 //! **Limits.** A page's own scripts can make anything of a value: data that
 //! only one page's code runs is not seen. `<script>` in prose is taken for one.
 
+mod code;
 mod html;
 mod script;
 
@@ -111,18 +114,19 @@ fn in_link(bytes: &[u8]) -> Option<Found> {
         }
         Scheme::Harmless => {}
     }
+    let mut left = MOST_LOOKED_AT;
     memchr::memchr_iter(b':', bytes).find_map(|colon| {
         let head = bytes.get(..colon)?;
         let len = [b"javascript".as_slice(), b"vbscript"]
             .iter()
-            .find(|word| {
-                let tail = head.get(colon.saturating_sub(word.len())..);
-                tail.is_some_and(|tail| tail.eq_ignore_ascii_case(word))
-            })?
-            .len();
+            .find_map(|word| ends_with(head, word))?;
         let behind = bytes.get(colon + 1..)?;
         let next = *behind.first()?;
-        (next > b' ' && script::begins(near(behind))).then(|| {
+        // Where there are very many, less is looked at of each.
+        let room = if left > NEAR { NEAR } else { LITTLE };
+        left = left.saturating_sub(NEAR);
+        let behind = behind.get(..behind.len().min(room)).unwrap_or_default();
+        (next > b' ' && script::begins(behind)).then(|| {
             (
                 colon - len..bytes.len(),
                 ("has a link that is a script", Critical),
@@ -131,8 +135,27 @@ fn in_link(bytes: &[u8]) -> Option<Found> {
     })
 }
 
+/// How long the end of a text is that is this word, whatever its case, and
+/// with tabs and ends of lines in it, which links may have.
+fn ends_with(text: &[u8], word: &[u8]) -> Option<usize> {
+    let mut letters = word.iter().rev();
+    let mut letter = letters.next()?;
+    for (len, byte) in (1..).zip(text.iter().rev().take(2 * word.len())) {
+        if byte.eq_ignore_ascii_case(letter) {
+            match letters.next() {
+                Some(next) => letter = next,
+                None => return Some(len),
+            }
+        } else if !matches!(byte, b'\t' | b'\n' | b'\r') {
+            return None;
+        }
+    }
+    None
+}
+
 /// How much of a script is looked at where many may stand in a value.
 const NEAR: usize = 256;
+const LITTLE: usize = 24;
 
 fn near(text: &[u8]) -> &[u8] {
     text.get(..text.len().min(NEAR)).unwrap_or_default()
@@ -208,21 +231,16 @@ fn attribute_value(text: &[u8]) -> &[u8] {
 /// In a script: in a string of it, or between.
 fn in_script(bytes: &[u8]) -> Option<Found> {
     memchr::memchr3(b'(', b'`', b'=', bytes)?;
-    let weigh = |call: Call| match call {
-        Call::Page | Call::Works => Critical,
-        Call::Any => Notice,
-    };
+    if let Some(verdict) = alone(bytes) {
+        return Some((0..bytes.len(), verdict));
+    }
     let mut best: Option<Found> = None;
     for quote in [b'\'', b'"', b'`'] {
         let Some(at) = memchr::memchr(quote, bytes) else {
             continue;
         };
         let behind = bytes.get(at + 1..).unwrap_or_default();
-        if let Some(call) = script::goes_on(behind, Some(quote)) {
-            let verdict = (
-                "ends a script's string and goes on with a call",
-                weigh(call),
-            );
+        if let Some(verdict) = behind_quote(behind, quote) {
             if best.as_ref().is_none_or(|best| verdict.1 < best.1 .1) {
                 best = Some((at..bytes.len(), verdict));
             }
@@ -240,7 +258,8 @@ fn in_script(bytes: &[u8]) -> Option<Found> {
     if script::goes_on(behind, None) == Some(Call::Page) {
         return Some((0..bytes.len(), ("goes on with a call in a script", Error)));
     }
-    if html::styles(bytes) && script::uses_page(bytes) {
+    let may_style = memchr::memchr2(b':', b'@', bytes).is_some();
+    if may_style && html::bare_styles(bytes) {
         return Some((0..bytes.len(), ("runs a script from styles", Critical)));
     }
     let is_script =
@@ -252,6 +271,61 @@ fn in_script(bytes: &[u8]) -> Option<Found> {
     };
     is_script.then_some((0..bytes.len(), ("is a script", severity)))
 }
+
+/// Behind a quote that ends a string of a script.
+fn behind_quote(behind: &[u8], quote: u8) -> Option<Verdict> {
+    let (seen, ending) = code::read(behind, code::Start::Operator);
+    if ending != code::Ending::Broken && (seen.attacks() || seen.page || seen.sends) {
+        return Some(("ends a script's string and goes on with a call", Critical));
+    }
+    let severity = match script::goes_on(behind, Some(quote))? {
+        Call::Page | Call::Works => Critical,
+        Call::Any => Notice,
+    };
+    Some(("ends a script's string and goes on with a call", severity))
+}
+
+/// Without quotes: a script by itself, or what goes on in one.
+fn alone(bytes: &[u8]) -> Option<Verdict> {
+    use code::{Ending, Start};
+    let does = |seen: &code::Seen| seen.attacks() || seen.page || seen.sends;
+    let mut text = bytes.trim_ascii();
+    for end in [b"*/".as_slice(), b"-->"] {
+        text = text.strip_prefix(end).unwrap_or(text);
+    }
+    let (seen, ending) = code::read(text, Start::Operand);
+    // `;f(1)//`: what it breaks out of goes on no further.
+    let cuts = |seen: &code::Seen, ending| {
+        let breaks = text
+            .first()
+            .is_some_and(|byte| b";)]},-+/|&".contains(byte));
+        breaks && ending == Ending::Open && seen.calls && text.ends_with(b"//")
+    };
+    if ending != Ending::Broken {
+        let sure = !seen.lines && (does(&seen) || cuts(&seen, ending));
+        return sure.then_some(("is a script", Critical));
+    }
+    if text.first().is_some_and(u8::is_ascii_punctuation) {
+        let (seen, ending) = code::read(text, Start::Operator);
+        if ending != Ending::Broken && (does(&seen) || cuts(&seen, ending)) && !seen.lines {
+            return Some(("goes on with a call in a script", Critical));
+        }
+    }
+    let holes = memchr::memchr_iter(b'$', bytes).take(MOST_HOLES);
+    for hole in holes {
+        let Some([b'{', inside @ ..]) = bytes.get(hole + 1..) else {
+            continue;
+        };
+        let (seen, ending) = code::read(near(inside), Start::Hole);
+        if ending == Ending::Whole && !seen.lines && seen.attacks() {
+            return Some(("is a script in a template's text", Critical));
+        }
+    }
+    None
+}
+
+/// So many `$` of one value are looked behind.
+const MOST_HOLES: usize = 64;
 
 #[cfg(test)]
 mod tests;

@@ -23,7 +23,7 @@
 //!
 //! **Limits.** A value that is read as a column or a table and says only
 //! another name is not seen; nor is one that is put together from two
-//! parameters. What is longer than 65,536 tokens is judged by its beginning.
+//! parameters.
 
 mod grammar;
 mod tokens;
@@ -60,11 +60,14 @@ pub static DETECTOR: Detector = Detector {
 
 /// How often reading begins anew in text that holds several values: a path, a header, a body.
 const RESTARTS: usize = 8;
+/// So many bytes are read again from where reading begins anew.
+const OVERLAP: usize = 4096;
 
 fn find(value: &Value<'_>) -> Option<Finding> {
     let bytes = value.bytes;
     let mut found = Best::default();
-    found.take(unquoted(bytes, 0));
+    let (first, mut reached) = unquoted(bytes, 0);
+    found.take(first);
     for quote in [b'\'', b'"', b'`'] {
         if found.is_sure() {
             break;
@@ -82,7 +85,13 @@ fn find(value: &Value<'_>) -> Option<Finding> {
     if !found.is_sure() && matches!(value.stood, Where::Path | Where::Header | Where::Body) {
         let starts = memchr::memchr3_iter(b'=', b'/', b':', bytes).take(RESTARTS);
         for start in starts {
-            found.take(unquoted(bytes, start + 1));
+            // What was read from before it need not be read again, but for its beginning.
+            if start + OVERLAP < reached {
+                continue;
+            }
+            let (other, at) = unquoted(bytes, start + 1);
+            found.take(other);
+            reached = reached.max(at);
         }
     }
     found.0
@@ -138,7 +147,7 @@ fn quoted(bytes: &[u8], quote: u8, at: usize) -> Option<Finding> {
 
 fn in_string(seen: &Seen, ending: Ending, tokens: &Tokens<'_>) -> Option<(&'static str, Severity)> {
     use Severity::{Critical, Error, Notice, Warning};
-    let works = matches!(ending, Ending::Cut | Ending::Held);
+    let works = matches!(ending, Ending::Cut | Ending::Held) || seen.open;
     let whole = ending != Ending::Broken;
     let sure = |holds: bool, otherwise| if holds { Critical } else { otherwise };
     Some(if seen.union {
@@ -187,14 +196,12 @@ fn in_string(seen: &Seen, ending: Ending, tokens: &Tokens<'_>) -> Option<(&'stat
         let severity = if cut { cut_off(tokens.text()) } else { Notice };
         ("ends a string and compares it", severity)
     } else if ending == Ending::Cut {
-        if seen.operators {
-            ("ends a string and cuts the rest off", Error)
-        } else {
-            (
-                "ends a string and cuts the rest off",
-                cut_off(tokens.text()),
-            )
-        }
+        let severity = match cut_off(tokens.text()) {
+            Critical => Critical,
+            _ if seen.operators => Error,
+            other => other,
+        };
+        ("ends a string and cuts the rest off", severity)
     } else if seen.operators && seen.function {
         ("ends a string and joins a function's result", Error)
     } else {
@@ -206,7 +213,7 @@ fn in_string(seen: &Seen, ending: Ending, tokens: &Tokens<'_>) -> Option<(&'stat
 fn cut_off(comment: &[u8]) -> Severity {
     let text = comment
         .iter()
-        .filter(|byte| !b"#-/* +;!\0".contains(byte))
+        .filter(|byte| byte.is_ascii_alphanumeric() || **byte >= 0x80)
         .count();
     match text {
         0 => Severity::Critical,
@@ -229,11 +236,22 @@ enum First {
     Statement,
 }
 
-/// Without quotes around it.
-fn unquoted(bytes: &[u8], from: usize) -> Option<Finding> {
+/// Without quotes around it; and how far that was read.
+fn unquoted(bytes: &[u8], from: usize) -> (Option<Finding>, usize) {
     let mut tokens = Tokens::from(bytes, from);
+    let Some((first, start)) = first(tokens) else {
+        return (None, from);
+    };
+    let (seen, ending) = grammar::read(&mut tokens, None, start);
+    let verdict = without_quotes(first, &seen, ending, tokens.glued);
+    let at = tokens.at();
+    (verdict.map(|verdict| finding(from..at, verdict)), at)
+}
+
+/// What it begins with, and where reading begins with that.
+fn first(tokens: Tokens<'_>) -> Option<(First, Start)> {
     let mut ahead = tokens;
-    let (first, start) = match ahead.next() {
+    Some(match ahead.next() {
         Token::Number | Token::Variable | Token::ServerVariable => (First::Number, Start::Operand),
         Token::Sign | Token::Word(Word::Literal) => (First::Number, Start::Operand),
         Token::Open => (First::Group, Start::Operand),
@@ -258,10 +276,7 @@ fn unquoted(bytes: &[u8], from: usize) -> Option<Finding> {
         Token::Close | Token::Semicolon | Token::Comma => (First::Nothing, Start::Operator),
         Token::Bars | Token::Ampersands => (First::Nothing, Start::Operator),
         _ => return None,
-    };
-    let (seen, ending) = grammar::read(&mut tokens, None, start);
-    let verdict = without_quotes(first, &seen, ending, tokens.glued)?;
-    Some(finding(from..tokens.at(), verdict))
+    })
 }
 
 fn without_quotes(

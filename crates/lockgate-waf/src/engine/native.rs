@@ -65,6 +65,9 @@ pub struct Found {
 /// Bytes that are a part of further encodings, beside those of base64.
 const LAYERS: ByteSet = ByteSet::of(&Unwrapper::TRIGGERS);
 
+/// From this on a finding is a doubt. A notice says what data of that shape is like too.
+const DOUBT: Severity = Severity::Warning;
+
 /// How many places there are.
 pub(super) const PLACES: usize = Where::Bytes as usize + 1;
 
@@ -208,12 +211,14 @@ impl Native {
         if self.overrule.is_none() || (whole && hits.is_empty()) {
             return 0;
         }
-        let found = |one: &Detector| hits.iter().any(|hit| std::ptr::eq(hit.detector, one));
+        let warned = |hit: &&Hit| hit.severity <= DOUBT;
+        let found = hits.iter().filter(warned).map(|hit| hit.detector);
+        let found_by = |one: &Detector| found.clone().any(|detector| std::ptr::eq(detector, one));
         let misses = |one: &Detector| {
             !whole && one.unwraps && place.iter().any(|here| std::ptr::eq(*here, one))
         };
         let all = self.detectors.iter().enumerate();
-        all.filter(|(_, one)| found(one) || misses(one))
+        all.filter(|(_, one)| found_by(one) || misses(one))
             .fold(0, |doubts, (number, _)| doubts | overrule::bit(number))
     }
 

@@ -2,8 +2,8 @@
 //!
 //! A rule finds by a pattern; a detector reads a value as what would run it does.
 //! Where all detectors that judge the rule's kind of attack have read every value
-//! that the rule matched, and none of them found anything in the request so far,
-//! what the rule would add to a score is left out. It is told all the same.
+//! that the rule matched, and none of them found more than a notice in the request so
+//! far, what the rule would add to a score is left out. It is told all the same.
 
 use crate::detect::{Detector, Where};
 use crate::rule::Collection;

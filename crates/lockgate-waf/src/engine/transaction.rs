@@ -73,7 +73,7 @@ pub struct Sifted {
 pub struct NativeFound {
     /// In the order of the values.
     pub found: Vec<native::Found>,
-    /// Who found something, also where that was left out, or did not see all there may be.
+    /// Who found more than a notice, also where that was left out, or did not see all there may be.
     pub doubts: super::overrule::Bits,
     /// Whether something was found in a text of XML by itself, be it left out or not.
     pub in_nodes: bool,

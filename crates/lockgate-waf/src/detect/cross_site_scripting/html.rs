@@ -6,6 +6,10 @@ use crate::rule::Severity::{Critical, Error, Notice, Warning};
 
 /// Values of attributes are read as HTML again so deep: `<p title="<img onerror=…>">`.
 const DEEPEST: u32 = 2;
+/// So many tags from the beginning a `<script>` is judged by what it holds.
+const MOST_SCRIPTS: usize = 64;
+/// So far an element's end is looked for.
+const LONGEST_SCRIPT: usize = 4096;
 /// A longer name is no element that matters.
 const LONGEST_NAME: usize = 24;
 
@@ -13,6 +17,8 @@ const LONGEST_NAME: usize = 24;
 pub(super) fn worst(bytes: &[u8], depth: u32) -> Option<Found> {
     let mut found: Option<Found> = None;
     let mut at = 0;
+    let mut scripts = 0;
+    let mut inside = false;
     while let Some(skip) = bytes
         .get(at..)
         .and_then(|rest| memchr::memchr2(b'<', 0xbc, rest))
@@ -23,9 +29,14 @@ pub(super) fn worst(bytes: &[u8], depth: u32) -> Option<Found> {
             at: start + 1,
             depth,
             found: None,
+            hangs: false,
+            judges: depth == 0 && scripts < MOST_SCRIPTS,
+            inside,
         };
+        scripts += 1;
         reader.tag(bytes.get(start) == Some(&0xbc));
         at = reader.at.max(start + 1);
+        inside = reader.inside;
         if let Some(verdict) = reader.found {
             if found
                 .as_ref()
@@ -46,6 +57,12 @@ struct Reader<'a> {
     at: usize,
     depth: u32,
     found: Option<Verdict>,
+    /// Nothing ends the value of the attribute that was read last.
+    hangs: bool,
+    /// A script's element is judged by what it holds.
+    judges: bool,
+    /// A script's element was opened that does nothing.
+    inside: bool,
 }
 
 /// An element's name in lower case, without a namespace's prefix and null bytes.
@@ -60,6 +77,14 @@ impl Name {
     fn text(&self) -> &[u8] {
         self.room.get(..self.len).unwrap_or_default()
     }
+
+    /// What has no room means nothing.
+    fn push(&mut self, byte: u8) {
+        if let Some(place) = self.room.get_mut(self.len) {
+            *place = byte;
+            self.len += 1;
+        }
+    }
 }
 
 const fn blank(byte: u8) -> bool {
@@ -69,6 +94,10 @@ const fn blank(byte: u8) -> bool {
 impl<'a> Reader<'a> {
     fn byte(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
+    }
+
+    fn next_is(&self, byte: u8) -> bool {
+        self.bytes.get(self.at + 1) == Some(&byte)
     }
 
     fn add(&mut self, verdict: Verdict) {
@@ -89,20 +118,22 @@ impl<'a> Reader<'a> {
         }
         match self.byte() {
             Some(byte) if byte.is_ascii_alphabetic() => {}
+            Some(0xc5) if self.next_is(0xbf) => {}
             Some(b'!' | b'?') => return self.declaration(),
             Some(byte) if blank(byte) => return self.after_blank(),
             _ => return,
         }
         let name = self.name();
         if odd {
-            if name.text() == b"script" {
+            if name.text().starts_with(b"script") {
                 self.add(("opens a script", Critical));
             }
             return;
         }
         if closes {
             if name.text() == b"script" {
-                self.add(("closes a script", Error));
+                let severity = if self.inside { Notice } else { Critical };
+                self.add(("closes a script", severity));
             }
             // `</x onclick=…>` does nothing, but `</x/><x onclick>` is read further on.
             return;
@@ -114,11 +145,14 @@ impl<'a> Reader<'a> {
                 .is_some_and(|byte| *byte >= 0x80 || *byte < b' ')
         });
         if element.is_script {
-            return self.add(("opens a script", Critical));
+            return self.script();
         }
         while let Some((attribute, value)) = self.attribute() {
             if let Some(verdict) = element.attribute(attribute, value, name.plain) {
                 self.add(verdict);
+            }
+            if self.hangs && self.depth == 0 && swallows(attribute, value) {
+                self.add(("sends what stands behind it elsewhere", Critical));
             }
             if self.depth < DEEPEST && memchr::memchr(b'<', value).is_some() {
                 if let Some((_, verdict)) = worst(value, self.depth + 1) {
@@ -137,6 +171,42 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// `<script`: what is in it may be no script.
+    fn script(&mut self) {
+        let start = self.at;
+        let mut runs = true;
+        let mut fetches = false;
+        while let Some((attribute, value)) = self.attribute() {
+            let is = |other: &[u8]| attribute.eq_ignore_ascii_case(other);
+            fetches |= is(b"src")
+                || is(b"href")
+                || is(b"xlink:href")
+                || handler(attribute, value).is_some();
+            if is(b"type") {
+                runs &= !is_data(value);
+            }
+        }
+        let opened = self.bytes.get(self.at.wrapping_sub(1)) == Some(&b'>');
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let prose = opened && self.judges && !rest.is_empty() && {
+            let end = memchr::memmem::find(
+                rest.get(..rest.len().min(LONGEST_SCRIPT))
+                    .unwrap_or_default(),
+                b"</",
+            );
+            super::code::does_nothing(end.and_then(|end| rest.get(..end)).unwrap_or(rest))
+        };
+        let severity = match fetches || runs && !prose {
+            true => Critical,
+            false => Notice,
+        };
+        if severity == Critical {
+            self.at = start;
+        }
+        self.inside = severity != Critical;
+        self.add(("opens a script", severity));
+    }
+
     fn name(&mut self) -> Name {
         let mut name = Name {
             room: [0; LONGEST_NAME],
@@ -149,14 +219,14 @@ impl<'a> Reader<'a> {
                 _ if blank(byte) => break,
                 0 => {}
                 b':' => name.len = 0,
+                // `ſ` and `ı`, of which some make `s` and `i`.
+                0xc5 if self.next_is(0xbf) => name.push(b's'),
+                0xbf if name.text().ends_with(b"s") => {}
+                0xc4 if self.next_is(0xb1) => name.push(b'i'),
+                0xb1 if name.text().ends_with(b"i") => {}
                 _ => {
                     name.plain &= byte.is_ascii_alphanumeric() || byte == b'-' || byte >= 0x80;
-                    if let Some(place) = name.room.get_mut(name.len) {
-                        *place = byte.to_ascii_lowercase();
-                        name.len += 1;
-                    } else {
-                        name.plain &= byte.is_ascii_alphanumeric() || byte == b'-';
-                    }
+                    name.push(byte.to_ascii_lowercase());
                 }
             }
             self.at += 1;
@@ -231,6 +301,7 @@ impl<'a> Reader<'a> {
             }
             None => {
                 // Nothing ends it: what is in it may be tags all the same.
+                self.hangs = true;
                 self.at = start + memchr::memchr2(b'<', b'>', rest).unwrap_or(rest.len());
                 rest
             }
@@ -244,7 +315,9 @@ impl<'a> Reader<'a> {
             rest.get(..word.len())
                 .is_some_and(|head| head.eq_ignore_ascii_case(word))
         };
-        if begins(b"--[if") || begins(b"[if") {
+        if begins(b"import ") {
+            self.add(("brings another page", Critical));
+        } else if begins(b"--[if") || begins(b"[if") {
             self.add(("is a conditional comment", Warning));
         } else if begins(b"[CDATA[") || begins(b"ENTITY") || begins(b"xml-stylesheet") {
             self.add(("is XML that a page may be made of", Notice));
@@ -268,12 +341,64 @@ impl<'a> Reader<'a> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let end = memchr::memmem::find(rest, b"</").unwrap_or(rest.len());
         self.at += end;
-        let severity = match styles(rest.get(..end).unwrap_or_default()) {
+        let css = rest.get(..end).unwrap_or_default();
+        let severity = match styles(css) || fetches(css) {
             true => Critical,
             false => Notice,
         };
         self.add(("brings its own styles", severity));
     }
+}
+
+/// Whether a link that nothing ends takes what the page has behind it along.
+fn swallows(attribute: &[u8], value: &[u8]) -> bool {
+    let links: [&[u8]; 6] = [
+        b"src",
+        b"href",
+        b"action",
+        b"background",
+        b"target",
+        b"value",
+    ];
+    let link = links
+        .iter()
+        .any(|link| attribute.eq_ignore_ascii_case(link));
+    let bare = value.is_empty() && !attribute.eq_ignore_ascii_case(b"value");
+    // Without a query what stands behind is no part of what is asked for; and it may be text that was cut off.
+    let asks = memchr::memchr(b'?', value).is_some() && elsewhere(value);
+    let asks = asks && !value.iter().any(|byte| blank(*byte));
+    link && value.len() <= LONGEST_LINK && (bare || asks)
+}
+
+/// A link that goes on longer is text of which the end was cut off.
+const LONGEST_LINK: usize = 256;
+
+/// Whether a link leads to another host.
+fn elsewhere(link: &[u8]) -> bool {
+    let link = link.trim_ascii_start();
+    [
+        b"//".as_slice(),
+        b"http://",
+        b"https://",
+        b"ftp://",
+        b"ws://",
+        b"wss://",
+        b"\\\\",
+        b"/\\",
+    ]
+    .iter()
+    .any(|head| starts(link, head))
+}
+
+/// Whether the type of a script says that it is data, which no browser runs.
+fn is_data(kind: &[u8]) -> bool {
+    let kinds: [&[u8]; 4] = [
+        b"application/json",
+        b"application/ld+json",
+        b"text/template",
+        b"text/plain",
+    ];
+    kinds.iter().any(|other| kind.eq_ignore_ascii_case(other))
 }
 
 /// Whether styles run a script or fetch more of them.
@@ -287,29 +412,72 @@ pub(super) fn styles(css: &[u8]) -> bool {
         || has(b"\\65xpression(")
 }
 
+/// Whether styles fetch something from another host.
+fn fetches(css: &[u8]) -> bool {
+    memchr::memchr_iter(b'(', css).any(|at| {
+        let head = css.get(at.saturating_sub(3)..at).unwrap_or_default();
+        let link = css.get(at + 1..).unwrap_or_default().trim_ascii_start();
+        let link = link
+            .strip_prefix(b"\"")
+            .or(link.strip_prefix(b"'"))
+            .unwrap_or(link);
+        head.eq_ignore_ascii_case(b"url")
+            && elsewhere(link.get(..link.len().min(16)).unwrap_or_default())
+    })
+}
+
+/// Whether styles without a tag around them run a script or fetch something.
+pub(super) fn bare_styles(css: &[u8]) -> bool {
+    let near = |text: &[u8]| -> bool {
+        let text = text.get(..text.len().min(LONGEST_LINK)).unwrap_or_default();
+        script::begins(text) && script::calls_page(text)
+    };
+    behind(css, b"expression(").is_some_and(near)
+        || behind(css, b"-moz-binding:url(").is_some()
+        || behind(css, b"behavior:url(").is_some()
+        || behind(css, b"@import").is_some_and(|rest| {
+            let rest = rest.trim_ascii_start();
+            let rest = rest.strip_prefix(b"url(").unwrap_or(rest);
+            elsewhere(
+                rest.strip_prefix(b"\"")
+                    .or(rest.strip_prefix(b"'"))
+                    .unwrap_or(rest),
+            )
+        })
+}
+
 /// Whether a word stands in the text, without case, comments, blanks and backslashes.
 fn contains(text: &[u8], word: &[u8]) -> bool {
+    behind(text, word).is_some()
+}
+
+/// What stands behind a word, the first time that it is there.
+fn behind<'a>(text: &'a [u8], word: &[u8]) -> Option<&'a [u8]> {
     let (Some(&first), false) = (word.first(), text.len() < word.len()) else {
-        return false;
+        return None;
     };
     let mut at = 0;
     while let Some(skip) = text
         .get(at..)
-        .and_then(|rest| memchr::memchr2(first, first.to_ascii_uppercase(), rest))
+        .and_then(|rest| memchr::memchr3(first, first.to_ascii_uppercase(), b'\\', rest))
     {
         at += skip;
-        if follows(text.get(at..).unwrap_or_default(), word) {
-            return true;
+        let rest = text.get(at..).unwrap_or_default();
+        let begins = rest.strip_prefix(b"\\").is_none_or(|rest| {
+            escaped(rest).is_some_and(|(byte, _)| byte.eq_ignore_ascii_case(&first))
+        });
+        if let Some(rest) = begins.then(|| follows(rest, word)).flatten() {
+            return Some(rest);
         }
         at += 1;
     }
-    false
+    None
 }
 
 /// How much may stand between the letters of a word.
 const LONGEST_GAP: usize = 64;
 
-fn follows(text: &[u8], word: &[u8]) -> bool {
+fn follows<'a>(text: &'a [u8], word: &[u8]) -> Option<&'a [u8]> {
     let mut text = text;
     let mut gap = 0;
     for &letter in word {
@@ -321,24 +489,51 @@ fn follows(text: &[u8], word: &[u8]) -> bool {
                 }
                 [b'/', b'*', rest @ ..] => {
                     let near = rest.get(..rest.len().min(LONGEST_GAP)).unwrap_or_default();
-                    let Some(end) = memchr::memmem::find(near, b"*/") else {
-                        return false;
-                    };
+                    let end = memchr::memmem::find(near, b"*/")?;
                     gap += end;
                     text = rest.get(end + 2..).unwrap_or_default();
                 }
-                [b'\\' | 0..=b' ', rest @ ..] => {
+                [b'\\', rest @ ..] => match escaped(rest) {
+                    Some((byte, behind)) if byte.eq_ignore_ascii_case(&letter) => {
+                        gap += 1;
+                        text = behind;
+                        break;
+                    }
+                    _ => {
+                        gap += 1;
+                        text = rest;
+                    }
+                },
+                [0..=b' ', rest @ ..] => {
                     gap += 1;
                     text = rest;
                 }
-                _ => return false,
+                _ => return None,
             }
             if gap > LONGEST_GAP {
-                return false;
+                return None;
             }
         }
     }
-    true
+    Some(text)
+}
+
+/// A letter in hexadecimal digits, as styles write it behind a backslash, and
+/// what stands behind it.
+fn escaped(text: &[u8]) -> Option<(u8, &[u8])> {
+    let digits = text
+        .iter()
+        .take(6)
+        .take_while(|byte| byte.is_ascii_hexdigit())
+        .count();
+    let number = std::str::from_utf8(text.get(..digits)?).ok()?;
+    let byte = u8::try_from(u32::from_str_radix(number, 16).ok()?).ok()?;
+    let behind = text.get(digits..)?;
+    let behind = match behind {
+        [b' ' | b'\t' | b'\n', rest @ ..] => rest,
+        _ => behind,
+    };
+    Some((byte, behind))
 }
 
 /// What is known of an element.
@@ -348,6 +543,7 @@ struct Element {
     embeds: bool,
     frame: bool,
     base: bool,
+    form: bool,
     meta: bool,
     link: bool,
     animates: bool,
@@ -370,6 +566,7 @@ impl Element {
                 b"iframe" | b"frame" | b"frameset" | b"layer" | b"ilayer"
             ),
             base: name == b"base",
+            form: name == b"form",
             meta: name == b"meta",
             link: name == b"link",
             animates: matches!(
@@ -397,16 +594,32 @@ impl Element {
             return styles(value).then_some(("runs a script from styles", Critical));
         }
         if self.meta && is(b"http-equiv") {
-            self.matters |= contains(value, b"refresh") || contains(value, b"set-cookie");
+            let kinds: [&[u8]; 4] = [
+                b"refresh",
+                b"set-cookie",
+                b"content-security",
+                b"origin-trial",
+            ];
+            self.matters |= kinds.iter().any(|kind| contains(value, kind));
         }
         if self.meta && is(b"content") {
             self.matters |= contains(value, b"charset=utf-7");
         }
         if self.link && is(b"href") {
             self.absolute = starts(value, b"//") || memchr::memmem::find(value, b"://").is_some();
+            self.absolute |= starts(value, b"data:");
         }
         if self.link && is(b"rel") {
-            self.matters = contains(value, b"stylesheet") || contains(value, b"import");
+            let kinds: [&[u8]; 7] = [
+                b"stylesheet",
+                b"import",
+                b"preconnect",
+                b"preload",
+                b"prefetch",
+                b"prerender",
+                b"manifest",
+            ];
+            self.matters = kinds.iter().any(|kind| contains(value, kind));
         }
         if self.base && is(b"href") {
             return Some(("turns the page's links elsewhere", Critical));
@@ -420,7 +633,14 @@ impl Element {
         {
             self.matters = !starts(value, b"https://");
             // `//host`, `file:`: no editor writes them.
-            self.absolute = starts(value, b"//") || starts(value, b"file:");
+            let scheme = memchr::memchr(b':', value).is_some_and(|colon| colon < 12);
+            self.absolute = starts(value, b"//") || scheme && self.matters;
+        }
+        if self.form && is(b"action") && elsewhere(value) {
+            return Some(("sends a form elsewhere", Critical));
+        }
+        if is(b"[innerHTML]") || is(b"dangerouslySetInnerHTML") || is(b"v-html") {
+            return Some(("runs a script from a framework's attribute", Critical));
         }
         match script::scheme(value) {
             Scheme::Harmless => self.framework(name, value),
@@ -435,9 +655,14 @@ impl Element {
     fn framework(&self, name: &[u8], value: &[u8]) -> Option<Verdict> {
         let of_framework = name.starts_with(b"@")
             || name.starts_with(b":")
-            || ["ng-", "v-", "x-", "data-ng-", "hx-on"]
-                .iter()
-                .any(|prefix| starts(name, prefix.as_bytes()));
+            || name.starts_with(b"(")
+            || name.starts_with(b"[")
+            || name == b"_"
+            || [
+                "ng-", "v-", "x-", "data-ng-", "data-on", "hx-on", "on:", "use:",
+            ]
+            .iter()
+            .any(|prefix| starts(name, prefix.as_bytes()));
         (of_framework && script::uses_page(value))
             .then_some(("runs a script from a framework's attribute", Critical))
     }

@@ -44,6 +44,8 @@ pub(super) fn scheme(url: &[u8]) -> Scheme {
     }
     match room.get(..len).unwrap_or_default() {
         b"javascript" | b"vbscript" | b"livescript" | b"mocha" | b"jscript" => Scheme::Script,
+        // `mhtml:http://host/page!part`
+        b"mhtml" => Scheme::Document,
         b"data" if holds_document(chars) => Scheme::Document,
         _ => Scheme::Harmless,
     }
@@ -179,7 +181,7 @@ fn names_page(word: &[u8]) -> bool {
     )
 }
 
-fn is_word(byte: u8) -> bool {
+pub(super) fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$')
 }
 
@@ -228,7 +230,7 @@ pub(super) fn calls_page(text: &[u8]) -> bool {
     })
 }
 
-fn word_end(text: &[u8], start: usize) -> usize {
+pub(super) fn word_end(text: &[u8], start: usize) -> usize {
     let rest = text.get(start..).unwrap_or_default();
     start
         + rest
@@ -260,7 +262,7 @@ fn acts(behind: &[u8]) -> bool {
 const LONGEST_COMMENT: usize = 256;
 
 /// Passes over blanks and comments.
-fn after_blanks(mut text: &[u8]) -> &[u8] {
+pub(super) fn after_blanks(mut text: &[u8]) -> &[u8] {
     loop {
         match text {
             [0..=b' ', rest @ ..] => text = rest,
@@ -380,7 +382,10 @@ pub(super) fn goes_on(behind: &[u8], quote: Option<u8>) -> Option<Call> {
     let behind = text.get(end..).unwrap_or_default();
     // Between backticks stands text that is only marked up.
     let marked = quote == Some(b'`') && !matches!(behind, [b'(', ..]);
-    if names_page && !marked && acts(behind) {
+    if marked {
+        return None;
+    }
+    if names_page && acts(behind) {
         return Some(Call::Page);
     }
     if !matches!(behind, [b'(' | b'`', ..]) {
@@ -402,7 +407,12 @@ pub(super) fn goes_on(behind: &[u8], quote: Option<u8>) -> Option<Call> {
         return (keyword && uses_page(behind)).then_some(Call::Page);
     }
     let tail = trimmed_end(behind);
-    let works = tail.windows(2).rev().take(LONGEST_TAIL).any(|two| two == b"//")
+    // The slashes of a URL are no comment.
+    let ends = tail
+        .get(tail.len().saturating_sub(LONGEST_TAIL)..)
+        .unwrap_or_default();
+    let comment = |at: usize| at.checked_sub(1).and_then(|at| ends.get(at)) != Some(&b':');
+    let works = memchr::memmem::rfind(ends, b"//").is_some_and(comment)
         || tail.ends_with(b"<!--")
         || quote.is_some_and(|quote| {
             matches!(tail, [.., b'+' | b'-' | b'*' | b'/' | b'|' | b'&' | b'=' | b';' | b',' | b'(' | b'^' | b':', last] if *last == quote)

@@ -3,11 +3,6 @@
 use super::tokens::{Token, Tokens};
 use super::words::{Statement, Word};
 
-/// More tokens are not read: what is longer is judged by its beginning. A
-/// query of this length is beyond what any of the databases take by default
-/// from a generator (MySQL: 64 KiB of `max_allowed_packet` in its first versions).
-const MOST_TOKENS: u32 = 1 << 16;
-
 /// How what was read ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
@@ -74,6 +69,9 @@ pub(super) struct Seen {
     pub(super) lists: bool,
     /// Parentheses that were opened before the value.
     pub(super) closes: bool,
+    /// It ends where the query, or another value, has to go on: behind `UNION
+    /// SELECT`, `ORDER BY`, `AND ASCII(`.
+    pub(super) open: bool,
 }
 
 /// A constant that stands alone behind a boolean.
@@ -133,13 +131,12 @@ pub(super) fn read(tokens: &mut Tokens<'_>, quote: Option<u8>, start: Start) -> 
         deciding: false,
         conditional: false,
     };
-    let mut ending = Ending::Broken;
-    for _ in 0..MOST_TOKENS {
-        if let Some(found) = walk.step() {
-            ending = found;
-            break;
+    // Each step takes a token; there are no more of them than bytes.
+    let ending = loop {
+        if let Some(ending) = walk.step() {
+            break ending;
         }
-    }
+    };
     (walk.seen, ending)
 }
 
@@ -216,9 +213,21 @@ impl Walk<'_, '_> {
             }
             Token::Word(Word::Select) => self.select(false),
             Token::Word(word) => return self.name(word),
+            Token::End => return self.left_open(),
             _ => return BROKEN,
         }
         GO_ON
+    }
+
+    /// The value ends and an operand would follow.
+    fn left_open(&mut self) -> Option<Ending> {
+        let union = self.select.is_some_and(|select| select.union);
+        self.seen.union |= union;
+        self.seen.open = union || self.seen.sorted || self.seen.function && self.depth > 0;
+        match self.seen.open {
+            true => Some(Ending::Value),
+            false => BROKEN,
+        }
     }
 
     fn constant(&mut self, lone: Lone) {
@@ -614,7 +623,7 @@ impl Walk<'_, '_> {
 
     /// To the end of the value, however the statement goes on.
     fn loosely(&mut self) -> Option<Ending> {
-        for _ in 0..MOST_TOKENS {
+        loop {
             match self.tokens.next() {
                 Token::Cut => return Some(Ending::Cut),
                 Token::End => return Some(Ending::Value),
@@ -625,7 +634,6 @@ impl Walk<'_, '_> {
                 _ => {}
             }
         }
-        BROKEN
     }
 }
 

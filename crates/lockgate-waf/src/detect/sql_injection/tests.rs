@@ -63,6 +63,13 @@ fn attacks_are_found() {
         "1' and 1=dbms_pipe.receive_message('a',5)--",
         "a' or [name]='x'--",
         "q'[x]' or 1=1--",
+        "' union select ",
+        "1 union all select",
+        "') order by ",
+        "' /*!order by*/ ",
+        "' and ascii(",
+        "1' div 0--",
+        "'--/**_**/-",
     ];
     let missed: Vec<_> = attacks
         .iter()
@@ -121,4 +128,14 @@ fn good_text_passes() {
         .filter(|(_, severity)| severity.is_some_and(|severity| severity < Severity::Error))
         .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_end_of_a_long_value_is_looked_at() {
+    // A list that no database would take, and what ends it.
+    let mut text = "1".to_owned();
+    text.push_str(&"+1".repeat(200_000));
+    assert_eq!(found(&text), None);
+    text.push_str(" or 1=1");
+    assert_eq!(found(&text), Some(Severity::Critical));
 }

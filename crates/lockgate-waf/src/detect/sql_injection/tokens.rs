@@ -64,8 +64,12 @@ pub(super) struct Tokens<'a> {
     /// Whether a comment stood between two words in place of a blank.
     pub(super) glued: bool,
     versioned: bool,
+    /// Ends of strings that were looked for and were not there.
+    sought: u8,
 }
 
+/// After so many ends that are nowhere, no more are looked for.
+const MOST_SOUGHT: u8 = 16;
 /// A longer name between brackets is none.
 const LONGEST_BRACKETED: usize = 128;
 /// A longer tag of a dollar-quoted string is none (PostgreSQL: 63).
@@ -81,6 +85,7 @@ impl<'a> Tokens<'a> {
             commented: false,
             glued: false,
             versioned: false,
+            sought: 0,
         }
     }
 
@@ -318,8 +323,7 @@ impl<'a> Tokens<'a> {
             other if other.is_ascii_punctuation() => other,
             _ => return None,
         };
-        let body = self.bytes.get(self.at + 3..)?;
-        let end = memchr::memmem::find(body, &[close, b'\''])?;
+        let end = self.seek(self.at + 3, &[close, b'\''])?;
         self.at += 3 + end + 2;
         Some(Token::Text)
     }
@@ -398,6 +402,16 @@ impl<'a> Tokens<'a> {
         }
     }
 
+    /// How far behind `from` a string ends.
+    fn seek(&mut self, from: usize, end: &[u8]) -> Option<usize> {
+        if self.sought >= MOST_SOUGHT {
+            return None;
+        }
+        let found = memchr::memmem::find(self.bytes.get(from..)?, end);
+        self.sought += u8::from(found.is_none());
+        found
+    }
+
     /// PostgreSQL's `$$…$$`, `$tag$…$tag$`; `$1`, `$x` are variables.
     fn dollar_string(&mut self) -> Token {
         let rest = self.rest();
@@ -406,8 +420,7 @@ impl<'a> Tokens<'a> {
         let name = name.count();
         if rest.get(name + 1) == Some(&b'$') {
             let tag = rest.get(..name + 2).unwrap_or_default();
-            let body = rest.get(name + 2..).unwrap_or_default();
-            if let Some(end) = memchr::memmem::find(body, tag) {
+            if let Some(end) = self.seek(self.at + name + 2, tag) {
                 self.at += name + 2 + end + name + 2;
                 return Token::Text;
             }

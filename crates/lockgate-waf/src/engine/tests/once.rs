@@ -141,3 +141,17 @@ fn messages_are_looked_at_by_their_texts_and_bytes() {
     let kind = "application/x-protobuf; delimited=true";
     assert_eq!(places(&bytes(kind, ATTACK.into())), ["body"]);
 }
+
+#[test]
+fn what_is_packed_again_is_found_wherever_it_stands() {
+    // Base64 of the attack, as a segment of the path; and a value in which
+    // something weaker is to be seen before it is unpacked.
+    let packed = get("/items/MScgT1IgJzEnPScx/x");
+    assert_eq!(places(&packed).len(), 1);
+    let inspection = inspect(&looking(), &get("/?q=%253Cscript%253Ealert(1)"), 0);
+    let whats: Vec<_> = inspection.detected().map(|found| found.what).collect();
+    assert!(whats.contains(&"opens a script"), "{whats:?}");
+    assert!(inspection.refusal().is_some());
+    // A word of base64's letters is a word.
+    assert!(places(&get("/items/Backpacks2024/blue")).is_empty());
+}

@@ -57,6 +57,9 @@ fn each_layer_comes_off() {
             "x: <script>alert(1)</script>",
             "base64",
         ),
+        // Short, and all there is.
+        (b"MSBPUiAxPTE=", "1 OR 1=1", "base64"),
+        (b"PHN2Zz4=", "<svg>", "base64"),
         (b"{\"a\":[\"x y\",1],\"b\":{\"c\":\"z\"}}", "z", "json"),
     ] {
         let form = if layer == "overlong" { ".././x" } else { form };
