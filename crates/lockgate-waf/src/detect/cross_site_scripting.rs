@@ -22,7 +22,8 @@
 //! with is no call.
 //!
 //! **Limits.** A page's own scripts can make anything of a value: data that
-//! only one page's code runs is not seen. `<script>` in prose is taken for one.
+//! only one page's code runs is not seen. `<script>` in prose passes where what
+//! follows it is certain to be no script; a page's source as a value is refused.
 
 mod code;
 mod html;
@@ -258,8 +259,9 @@ fn in_script(bytes: &[u8]) -> Option<Found> {
     if script::goes_on(behind, None) == Some(Call::Page) {
         return Some((0..bytes.len(), ("goes on with a call in a script", Error)));
     }
-    let may_style = memchr::memchr2(b':', b'@', bytes).is_some();
-    if may_style && html::bare_styles(bytes) {
+    let may_style =
+        memchr::memchr3(b':', b'@', b'=', bytes).or_else(|| memchr::memchr(b'\\', bytes));
+    if may_style.is_some() && html::bare_styles(bytes) {
         return Some((0..bytes.len(), ("runs a script from styles", Critical)));
     }
     let is_script =
@@ -293,6 +295,10 @@ fn alone(bytes: &[u8]) -> Option<Verdict> {
     for end in [b"*/".as_slice(), b"-->"] {
         text = text.strip_prefix(end).unwrap_or(text);
     }
+    // Names can be had of nothing but these.
+    if text.len() >= SHORTEST_SIGNS && text.iter().all(|byte| b"[](){}!+".contains(byte)) {
+        return Some(("is a script without letters", Critical));
+    }
     let (seen, ending) = code::read(text, Start::Operand);
     // `;f(1)//`: what it breaks out of goes on no further.
     let cuts = |seen: &code::Seen, ending| {
@@ -324,6 +330,8 @@ fn alone(bytes: &[u8]) -> Option<Verdict> {
     None
 }
 
+/// So many brackets and signs are no text.
+const SHORTEST_SIGNS: usize = 40;
 /// So many `$` of one value are looked behind.
 const MOST_HOLES: usize = 64;
 

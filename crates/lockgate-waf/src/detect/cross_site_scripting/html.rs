@@ -188,7 +188,9 @@ impl<'a> Reader<'a> {
         }
         let opened = self.bytes.get(self.at.wrapping_sub(1)) == Some(&b'>');
         let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let prose = opened && self.judges && !rest.is_empty() && {
+        // `<scr<script>ipt>` is one where tags are taken out.
+        let apart = matches!(rest.first(), Some(b' ' | b'\n' | b'`'));
+        let prose = opened && self.judges && apart && {
             let end = memchr::memmem::find(
                 rest.get(..rest.len().min(LONGEST_SCRIPT))
                     .unwrap_or_default(),
@@ -368,6 +370,24 @@ fn swallows(attribute: &[u8], value: &[u8]) -> bool {
     let asks = memchr::memchr(b'?', value).is_some() && elsewhere(value);
     let asks = asks && !value.iter().any(|byte| blank(*byte));
     link && value.len() <= LONGEST_LINK && (bare || asks)
+}
+
+fn is_link(attribute: &[u8]) -> bool {
+    let links: [&[u8]; 4] = [b"src", b"href", b"action", b"formaction"];
+    links
+        .iter()
+        .any(|link| attribute.eq_ignore_ascii_case(link))
+}
+
+/// Whether a link of a scheme that nobody has goes on as a script: what is
+/// left of it where something is taken out of its scheme.
+fn hides_script(link: &[u8]) -> bool {
+    let near = link.get(..link.len().min(LONGEST_LINK)).unwrap_or_default();
+    let Some(colon) = memchr::memchr(b':', near) else {
+        return false;
+    };
+    let (scheme, rest) = near.split_at(colon);
+    contains(scheme, b"script") && !rest.starts_with(b"://") && script::calls_page(rest)
 }
 
 /// A link that goes on longer is text of which the end was cut off.
@@ -643,6 +663,9 @@ impl Element {
             return Some(("runs a script from a framework's attribute", Critical));
         }
         match script::scheme(value) {
+            Scheme::Harmless if is_link(name) && hides_script(value) => {
+                Some(("has a link that is a script", Critical))
+            }
             Scheme::Harmless => self.framework(name, value),
             Scheme::Script => Some(("has a link that is a script", Critical)),
             // An image from `data:` runs no script, whatever it is.
