@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,8 +26,8 @@ COLOURS = {
 }
 
 
-def show(explained: dict[str, Any], *, console: Console | None = None) -> None:
-    """Print it: the request, the route, each policy, and what decided."""
+def show(explained: dict[str, Any], bundle: Mapping[str, Any] | None = None, *, console: Console | None = None) -> None:
+    """Print it: the request, the route, each policy, and what decided; with the bundle, more of rules that matched."""
     console = console or tables()
     for line in _head(explained):
         console.print(line)
@@ -34,20 +35,33 @@ def show(explained: dict[str, Any], *, console: Console | None = None) -> None:
         console.print()
         console.print(_steps(explained["steps"]))
     console.print()
-    for line in _inspected(explained):
+    for line in _inspected(explained, bundle):
         console.print(line)
     for line in _end(explained):
         console.print(line)
 
 
-def _inspected(explained: dict[str, Any]) -> list[str]:
-    """What looked for attacks and found something."""
-    if explained.get("waf") is None:
-        return []
-    from lockgate.cli._waf_shown import lines
-    from lockgate.rehearsal.waf.found import Inspected
+def _inspected(explained: dict[str, Any], bundle: Mapping[str, Any] | None) -> list[str]:
+    """What looked for attacks, what it found, and what it left alone."""
+    told: list[str] = []
+    if explained.get("waf") is not None:
+        from lockgate.cli._waf_looked import placed_of
+        from lockgate.cli._waf_shown import lines
+        from lockgate.rehearsal.waf.found import Inspected, about
 
-    return [*lines(Inspected.read(explained["waf"])), ""]
+        inspected = Inspected.read(explained["waf"])
+        known = {}
+        if bundle is not None:
+            rules = [one.rule for one in inspected.found]
+            known = about(bundle, placed_of(explained, bundle), rules)
+        told += [*lines(inspected, known), ""]
+    looked = explained.get("looked")
+    if looked is not None:
+        nothing = "" if told else ", and found nothing"
+        told.append(f"Looked    by {escape(' and '.join(looked['by']))}{nothing}")
+        told += [f"Not at    {escape(printable(each))}" for each in looked["not_at"]]
+        told.append("")
+    return told
 
 
 def _head(explained: dict[str, Any]) -> list[str]:

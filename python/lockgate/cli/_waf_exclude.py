@@ -62,6 +62,7 @@ def exclude(
 
     Example: lockgate waf exclude 01J9Z0Q4N2W1X8Y7V6T5S4R3Q2 --owner shop-team --reason "names have quotes"
     """
+    from lockgate._native import LockgateError
     from lockgate.cli._waf_event import asked
     from lockgate.cli._waf_proposed import Options, proposed
 
@@ -69,7 +70,10 @@ def exclude(
     options = Options(
         rules=frozenset(rule or ()), at=at, requests=requests, every_request=every_request, broad=broad, since=since
     )
-    plan = proposed(told, config, options)
+    try:
+        plan = proposed(told, config, options)
+    except LockgateError as error:  # The engine reads --at and --requests.
+        leave(str(error))
     if not as_json:
         plan.show()
     waived = None if dry_run and None in (owner, reason) else _waived(owner, reason, until, ask=not as_json)

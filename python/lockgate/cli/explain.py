@@ -79,6 +79,7 @@ def explain(
     Example: lockgate explain GET /orders -H "X-Trace: 1" --peer 203.0.113.9
     """
     folder = state_path(state, config=config)
+    bundle: dict[str, Any] | None = None
     if request is not None:
         if any(part is not None for part in (method, header, key, key_file, certificate, listener, body)):
             leave("--request ID explains a request that was: leave METHOD, URL and what belongs to them out.")
@@ -97,26 +98,32 @@ def explain(
             certificate=_certificate(certificate) if certificate is not None else None,
         )
         # Compiled for this one question, so its hash is that of no bundle that is ever served.
-        explained = {**_offline(config, folder, asked), "bundle": None}
+        explained, bundle = _offline(config, folder, asked)
+        explained["bundle"] = None
     else:
         leave("Say METHOD and URL, such as `lockgate explain GET /orders`, or --request ID.")
+    if bundle is not None:
+        from lockgate.cli._waf_looked import looked
+
+        explained["looked"] = looked(explained, bundle, body.encode() if body is not None else None)
     if as_json:
         typer.echo(json.dumps(explained, indent=2))
     else:
         from lockgate.cli._explained import show
 
-        show(explained)
+        show(explained, bundle)
     raise typer.Exit(0 if explained["verdict"] in {"allow", "passthrough", "respond"} else 1)
 
 
-def _offline(config: Path, folder: Path, asked: Asked) -> dict[str, Any]:
+def _offline(config: Path, folder: Path, asked: Asked) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The explanation, and the bundle that it is by."""
     from lockgate.admin.explain import Known, UnreadableError, offline
     from lockgate.admin.keys import KnownKeys
     from lockgate.admin.responders import asked_once
     from lockgate.state import StateError, StateFolder
 
     loaded = load_or_exit(config)
-    bundle = json.dumps(loaded.compile(0, 0))
+    bundle: dict[str, Any] = {**loaded.compile(0, 0)}
     try:
         with contextlib.ExitStack() as stack:
 
@@ -129,13 +136,14 @@ def _offline(config: Path, folder: Path, asked: Asked) -> dict[str, Any]:
                 keys = None if store is None else KnownKeys(store)
                 return Known(keys, state.pepper(), _key_sets(loaded, keys))
 
-            return offline(
-                bundle,
+            explained = offline(
+                json.dumps(bundle),
                 asked,
                 known,
                 lambda clients, shown: asked_once(loaded.outgoing, clients, shown),
                 loaded.managed.ended,
             )
+            return {**explained}, bundle
     except (UnreadableError, StateError) as error:
         leave(str(error))
 
