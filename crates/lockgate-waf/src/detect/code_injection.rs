@@ -14,6 +14,7 @@
 //! **Its limits.** A program that is longer than one line, or that only uses names of its own.
 
 mod chain;
+mod names;
 
 use super::prose::words;
 use super::{Detector, Finding, Value, Where};

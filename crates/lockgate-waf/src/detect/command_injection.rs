@@ -33,6 +33,7 @@ use crate::rule::Severity;
 mod arguments;
 mod batch;
 mod command;
+mod held;
 mod place;
 mod word;
 mod words;
@@ -271,6 +272,14 @@ fn consider(
             found
         } else {
             return false;
+        };
+        return false;
+    }
+    if matches!(opening, Opening::Separator | Opening::Line) && held::runs(text, here, begin) {
+        *best = Best {
+            points: CRITICAL,
+            at: here..text.len().min(begin + held::HELD),
+            what: "runs what a variable holds",
         };
         return false;
     }

@@ -29,6 +29,7 @@ use super::{Detector, Finding, Value, Where};
 use crate::bytes::ByteSet;
 use crate::rule::Severity;
 
+mod nested;
 mod plain;
 mod secrets;
 mod single;
@@ -67,7 +68,7 @@ const EDGE: usize = 16;
 
 fn find(value: &Value<'_>) -> Option<Finding> {
     let text = value.bytes;
-    if let Some(found) = single::name(text).or_else(|| nested(value)) {
+    if let Some(found) = single::name(text).or_else(|| nested::path(value)) {
         return Some(found);
     }
     let mut best: Option<(i32, Range<usize>, &'static str)> = None;
@@ -100,33 +101,6 @@ fn find(value: &Value<'_>) -> Option<Finding> {
 }
 
 const SECRET: &str = "names a file that is nobody's business";
-
-/// A path of the system's within the one that was asked for: `/items//etc/passwd`, `/items/C:\windows\x`.
-fn nested(value: &Value<'_>) -> Option<Finding> {
-    /// Segments that are looked at, and bytes behind each.
-    const MOST: usize = 64;
-    const NEAR: usize = 128;
-    if value.stood != Where::Path {
-        return None;
-    }
-    let slashes = memchr::memchr_iter(b'/', value.bytes).take(MOST);
-    let mut rooted = slashes.filter_map(|slash| {
-        let rest = value.bytes.get(slash + 1..)?;
-        let rest = rest.get(..NEAR).unwrap_or(rest);
-        let root = match rest {
-            [b'/' | b'\\', ..] => true,
-            [letter, b':', b'/' | b'\\', ..] => letter.is_ascii_alphabetic(),
-            _ => false,
-        };
-        let walk = Walk::next(rest, 0).filter(|_| root)?;
-        (walk.secret() == Secret::System).then(|| slash + 1..slash + 1 + walk.end)
-    });
-    Some(Finding {
-        at: rooted.next()?,
-        what: SECRET,
-        severity: Some(Severity::Critical),
-    })
-}
 
 /// How much a path tells, and what it does.
 fn judge(value: &Value<'_>, walk: &Walk) -> (i32, &'static str) {

@@ -84,16 +84,10 @@ fn find(value: &Value<'_>) -> Option<Finding> {
     }
     let text = value.bytes;
     let mut best: Option<(i32, Range<usize>, &'static str)> = None;
-    let mut take = |points: i32, at: Range<usize>, what: &'static str| {
-        if points > best.as_ref().map_or(0, |(points, ..)| *points) {
-            best = Some((points, at, what));
-        }
-        points >= 5
-    };
     // Programs that call say in brackets where their makers are to be found.
     let agent = value.stood == Where::Header && value.name == b"user-agent";
     if let Some((points, end, what)) = bare(text, value.name).filter(|_| !agent) {
-        take(points, 0..end, what);
+        best = Some((points, 0..end, what));
     }
     let gap = memchr::memchr(b' ', text).unwrap_or(text.len());
     let mut ends = host::Ends::default();
@@ -110,7 +104,9 @@ fn find(value: &Value<'_>) -> Option<Finding> {
         };
         let length = ends.length(text, colon + 1);
         let (points, end, what) = judge(text, start, colon, length, scheme);
-        if points == 0 || agent && start > 0 {
+        // Where it stands makes it no worse.
+        let most = best.as_ref().map_or(0, |(points, ..)| *points);
+        if points <= most || agent && start > 0 {
             continue;
         }
         let before = text.get(..start).unwrap_or_default();
@@ -129,7 +125,10 @@ fn find(value: &Value<'_>) -> Option<Finding> {
         } else {
             points - 1
         };
-        if take(points, start..end, what) {
+        if points > most {
+            best = Some((points, start..end, what));
+        }
+        if points >= 5 {
             break;
         }
     }

@@ -20,6 +20,8 @@
 
 mod engines;
 mod expression;
+mod probe;
+mod ruby;
 
 use super::{Detector, Finding, Value, Where};
 use crate::bytes::ByteSet;
@@ -180,7 +182,7 @@ fn judge(kind: Kind, body: &[u8], closed: bool) -> Option<(&'static str, Severit
         _ if closed => body,
         _ => return None,
     };
-    if matches!(kind, Kind::Percent | Kind::Marked) && engines::shell_of_ruby(body) {
+    if matches!(kind, Kind::Percent | Kind::Marked) && ruby::shell(body) {
         return Some(("is an expression that runs a command", Critical));
     }
     let does = match kind {

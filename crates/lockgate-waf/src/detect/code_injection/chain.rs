@@ -1,9 +1,9 @@
 //! A statement that is a chain of names, members and calls.
 
+use super::names::does;
+
 /// Longer chains are nobody's probe.
 const LINKS: usize = 32;
-/// The longest name that matters.
-const NAME: usize = 32;
 
 /// Reads a chain at the beginning of the text: how long it is and what it does, where something in it runs.
 pub(super) fn runs(text: &[u8]) -> Option<(usize, &'static str)> {
@@ -88,87 +88,4 @@ fn within(text: &[u8]) -> Option<&[u8]> {
         }
     }
     None
-}
-
-/// Whether calling the name so runs, loads or reads.
-fn does(name: &[u8], before: &[u8], inner: &[u8]) -> bool {
-    let mut room = [0; NAME];
-    let Some(lower) = room.get_mut(..name.len()) else {
-        return false;
-    };
-    lower.copy_from_slice(name);
-    lower.make_ascii_lowercase();
-    let name = lower.strip_prefix(b"\\").unwrap_or(lower);
-    let inner = inner.trim_ascii();
-    let given = !inner.is_empty();
-    match name {
-        b"phpinfo" | b"phpversion" | b"getruntime" | b"processbuilder" | b"__subclasses__"
-        | b"getallheaders" => true,
-        b"shell_exec"
-        | b"passthru"
-        | b"proc_open"
-        | b"pcntl_exec"
-        | b"popen"
-        | b"execsync"
-        | b"spawnsync"
-        | b"execfilesync"
-        | b"check_output"
-        | b"file_get_contents"
-        | b"file_put_contents"
-        | b"readfile"
-        | b"highlight_file"
-        | b"show_source"
-        | b"create_function"
-        | b"call_user_func"
-        | b"call_user_func_array"
-        | b"__import__"
-        | b"readfilesync"
-        | b"writefilesync"
-        | b"scandir"
-        | b"instance_eval"
-        | b"class_eval"
-        | b"getenginebyname"
-        | b"system"
-        | b"shellexec" => given,
-        b"require" => text_of(inner).is_some_and(|module| {
-            let module = module.strip_prefix(b"node:").unwrap_or(module);
-            matches!(
-                module,
-                b"child_process"
-                    | b"fs"
-                    | b"os"
-                    | b"vm"
-                    | b"net"
-                    | b"http"
-                    | b"dns"
-                    | b"open3"
-                    | b"socket"
-            )
-        }),
-        b"exec" | b"eval" | b"assert" | b"execute" | b"include" | b"unserialize" | b"compile"
-        | b"open" => {
-            given
-                && (text_of(inner).is_some() || inner.ends_with(b")") || inner.starts_with(b"$"))
-                && !(before.is_empty() && name == b"open")
-                && (name != b"exec"
-                    || before.is_empty()
-                    || !matches!(before, b"re" | b"regex" | b"RegExp"))
-        }
-        b"run" | b"call" | b"check_call" => before == b"subprocess" && given,
-        b"spawn" | b"fork" | b"execfile" => before != b"thread" && text_of(inner).is_some(),
-        b"forname" => text_of(inner).is_some_and(|class| class.starts_with(b"java")),
-        b"binding" | b"exit" | b"kill" => before == b"process",
-        b"loadlibrary" | b"getenv" => given && !before.is_empty(),
-        b"sleep" => inner.iter().all(u8::is_ascii_digit) && given,
-        _ => false,
-    }
-}
-
-/// The text that it begins with, if it is one.
-fn text_of(inner: &[u8]) -> Option<&[u8]> {
-    let (quote, rest) = inner.split_first()?;
-    if !matches!(quote, b'\'' | b'"' | b'`') {
-        return None;
-    }
-    rest.get(..memchr::memchr(*quote, rest)?)
 }

@@ -22,6 +22,9 @@ fn statements_that_run_something_are_found() {
             "<?=`id`?>",
             "print(foo(system('id')))",
             "x\" + require('fs').readFileSync('/x') + \"",
+            "';exit(md5('x'));#",
+            "a;die(sha1('x'));//",
+            "print(md5(\"x\"))",
             "eval(base64_decode('cGhwaW5mbygp'))",
         ],
     );
@@ -44,6 +47,11 @@ fn code_that_is_shown_passes() {
             "see open(2) and exec(3)",
             "Math.max(1, 2)",
             "node -e \"require('fs').rmSync('dist', {recursive: true})\"",
+            "exit(0)",
+            "process.exit(1)",
+            "sys.exit(main())",
+            "print(len('abc'))",
+            "clock.sleep(5)",
             "Pages in PHP begin with <?php and end with ?>",
         ],
     );

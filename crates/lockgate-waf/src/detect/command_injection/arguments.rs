@@ -23,6 +23,8 @@ pub(super) struct Arguments {
     pub(super) number: bool,
     /// The name or address of a host stands there.
     pub(super) host: bool,
+    /// The first is a script in a folder of one's own: `scripts/build.sh`.
+    pub(super) local: bool,
     /// What they tell of what the command is for: 3 for a system's secrets and
     /// for sockets, 1 for options, addresses of the web and redirections.
     pub(super) telling: usize,
@@ -161,7 +163,8 @@ impl Arguments {
                     .get(1..)
                     .is_some_and(|rest| rest.iter().all(u8::is_ascii_digit)));
         self.number |= number && self.count == 2 && !first;
-        self.host |= address(said) || (extension && first);
+        let joined = said.iter().any(|byte| matches!(byte, b'_' | b':'));
+        self.host |= address(said) || (first && (extension || joined && !plain && !web));
         let secret = secret(said);
         if secret {
             self.telling = 3;
@@ -174,6 +177,11 @@ impl Arguments {
             self.telling = self.telling.max(1);
         }
         if first {
+            self.local = extension
+                && !web
+                && !word.disguised
+                && !word.expands
+                && (begins.is_ascii_alphanumeric() || said.starts_with(b"./"));
             self.option = option;
             let rooted =
                 matches!(begins, b'/' | b'.' | b'~' | b'?' | b'*') || matches!(said, [_, b':', ..]);
@@ -225,7 +233,13 @@ fn secret(said: &[u8]) -> bool {
         .windows(3)
         .filter(|at| matches!(at, [b'.', b'.', b'/' | b'\\']))
         .count();
-    let up = ups > 1;
+    // Who builds software calls scripts in folders beside.
+    let script = ["js", "mjs", "cjs", "ts", "py", "sh", "rb"];
+    let script = script.iter().any(|ending| {
+        said.strip_suffix(ending.as_bytes())
+            .is_some_and(|stem| stem.ends_with(b"."))
+    });
+    let up = ups > 1 && !script;
     let hidden =
         said.first() == Some(&b'/') && said.iter().filter(|byte| **byte == b'?').count() > 1;
     up || hidden

@@ -107,7 +107,7 @@ impl Command {
         if kind.is_none() && cmdlet(name) {
             kind = Some(Kind::Name);
         }
-        if matches!(name, b"net" | b"net1" | b"NET") && of_net(text, word.end) {
+        if of_two(name, text, word.end) {
             kind = Some(Kind::Name);
         }
         if kind.is_none() && !path {
@@ -146,6 +146,8 @@ impl Command {
                 // Words follow a name in prose too; a shell's arguments are few.
                 3 - i32::from(arguments.plain > 2)
             }
+            // A script of one's own project, as those who build software call it.
+            Some(Kind::Shell) if arguments.count == 1 && arguments.local && !self.disguised => 1,
             Some(Kind::Shell) => 2 + i32::from(shelly || arguments.count == 0),
             Some(Kind::Echo) if arguments.plain > 1 && !shelly => 1,
             Some(Kind::Echo) if arguments.count > 0 => 2 + i32::from(shelly),
@@ -248,10 +250,9 @@ fn unknown(name: &[u8]) -> bool {
         })
 }
 
-/// Whether a command of `net` follows: `net user`.
-fn of_net(text: &[u8], end: usize) -> bool {
-    let next = Word::read(text, skip(text, end), false);
-    [
+/// Whether a second word makes it a command: `net user`, `reg query`.
+fn of_two(name: &[u8], text: &[u8], end: usize) -> bool {
+    const NET: &[&str] = &[
         "user",
         "users",
         "localgroup",
@@ -263,9 +264,37 @@ fn of_net(text: &[u8], end: usize) -> bool {
         "config",
         "start",
         "stop",
-    ]
-    .iter()
-    .any(|known| next.bytes().eq_ignore_ascii_case(known.as_bytes()))
+    ];
+    const KNOWN: [(&str, &[&str]); 9] = [
+        ("net", NET),
+        ("net1", NET),
+        ("reg", &["query", "add", "save", "export", "delete"]),
+        (
+            "ip",
+            &[
+                "a", "addr", "address", "link", "route", "neigh", "rule", "netns",
+            ],
+        ),
+        (
+            "sc",
+            &[
+                "query", "queryex", "config", "create", "qc", "start", "stop",
+            ],
+        ),
+        ("ss", &["-tulpn", "-lntp", "-an", "-tlnp"]),
+        ("service", &["--status-all"]),
+        ("docker", &["ps", "inspect"]),
+        ("query", &["user", "session"]),
+    ];
+    let known = |known: &&str| name.eq_ignore_ascii_case(known.as_bytes());
+    let Some((_, seconds)) = KNOWN.iter().find(|(first, _)| known(first)) else {
+        return false;
+    };
+    let next = Word::read(text, skip(text, end), false);
+    let next = next.bytes();
+    seconds
+        .iter()
+        .any(|second| next.eq_ignore_ascii_case(second.as_bytes()))
 }
 
 /// Whether a folder is one in which programs are; patterns count by what they fit.

@@ -79,7 +79,7 @@ pub(super) fn judge(
             4
         }
         Opening::Backtick => {
-            if !rest.contains(&b'`') {
+            if !rest.contains(&b'`') || reference(text.get(begin..).unwrap_or_default()) {
                 return None;
             }
             let apart = before.last().is_none_or(|byte| {
@@ -169,10 +169,21 @@ fn start(command: &Command, arguments: &Arguments) -> Option<Place> {
         return None;
     }
     let word = command.kind == Some(Kind::Word) && !arguments.shelly_first();
+    // Blanks made of a variable before a command's name.
+    let hidden = i32::from(command.disguised && arguments.count == 0);
+    let tool = i32::from(command.kind == Some(Kind::Tool) && arguments.telling < 2);
     (!(bare || word)).then_some(Place {
-        points: i32::from(arguments.telling >= 2),
+        points: i32::from(arguments.telling >= 2) + hidden - tool,
         most: CRITICAL,
     })
+}
+
+/// Whether it is a reference of reStructuredText's up to the next backtick: `` `text <target>` ``.
+fn reference(text: &[u8]) -> bool {
+    let text = text.get(..NEAR).unwrap_or(text);
+    let inside = text.split(|byte| *byte == b'`').next().unwrap_or_default();
+    let target = inside.strip_suffix(b">").unwrap_or_default();
+    memchr::memchr(b'<', target).is_some_and(|at| at > 1 && target.get(at - 1) == Some(&b' '))
 }
 
 /// Whether a text is words with signs between them, as lists are.

@@ -1,5 +1,5 @@
 use super::{find, DETECTOR};
-use crate::detect::{Value, Where};
+use crate::detect::{cases, Value, Where};
 use crate::rule::Severity;
 
 fn severity(text: &[u8]) -> Option<Severity> {
@@ -159,4 +159,55 @@ fn bytes_that_it_needs_stand_in_what_it_finds() {
         assert_eq!(severity(text.as_bytes()), None);
     }
     assert!(!DETECTOR.may_match(&crate::bytes::ByteSet::of(b"a")));
+}
+
+#[test]
+fn second_words_and_hosts_make_commands() {
+    for opening in ["; ", "| ", "& ", "x; ", "\n"] {
+        for command in [
+            "ip addr",
+            "reg query HKLM\\Software",
+            "sc query",
+            "net user",
+            "ping target_host",
+            "dig a_b.example",
+            "waitfor /t 5 pause",
+            "sha256sum /x",
+        ] {
+            let text = format!("{opening}{command}");
+            let found = cases::severity(&DETECTOR, Where::Parameter, &text);
+            assert!(
+                found.is_some_and(|found| found <= Severity::Warning),
+                "{text:?}"
+            );
+        }
+    }
+    cases::are_found(
+        &DETECTOR,
+        Where::Parameter,
+        &[
+            ";X=$'cat\\x20/x'&&$X",
+            "a=id;$a",
+            "1\nCMD=whoami\n${CMD}",
+            "${IFS}id",
+            "& reg query HKLM\\Software",
+        ],
+    );
+}
+
+#[test]
+fn those_who_build_software_pass() {
+    cases::pass(
+        &DETECTOR,
+        Where::Parameter,
+        &[
+            "node ../../scripts/pack.mjs",
+            "node --test --test-update-snapshots",
+            "npm run build && bash scripts/build.sh",
+            "`TIMEOUT <CACHES-TIMEOUT>` and `id <automatic-primary-key-fields>`",
+            "Give it a name: a = $b, or a=$b; then go on",
+            "x = 5; $total",
+            "let us join the groups; users wait",
+        ],
+    );
 }

@@ -140,7 +140,7 @@ fn dots_and_slashes_alone_hide_a_step() {
 #[test]
 fn files_of_a_home_and_a_site_are_nobodys_business() {
     for text in [
-        "/home/user/.bashrc",
+        "/srv/a/.bashrc",
         "/app/.env",
         ".git/config",
         "C:\\Users\\a\\.ssh\\id_rsa",

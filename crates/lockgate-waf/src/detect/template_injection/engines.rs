@@ -1,13 +1,12 @@
 //! What one engine alone writes, and data never does.
 
+use super::probe;
 use crate::detect::prose::words;
 
 /// Words before a statement from which on it is shown to people.
 const PROSE: usize = 3;
 /// A statement is read so far.
 const LONGEST: usize = 96;
-/// The shortest probe that is meant for all engines at once.
-const PROBE: usize = 10;
 
 /// A statement at `start` that an engine runs: how long what was read of it is, and what it is.
 pub(super) fn statement(bytes: &[u8], start: usize) -> Option<(usize, &'static str)> {
@@ -28,8 +27,9 @@ pub(super) fn statement(bytes: &[u8], start: usize) -> Option<(usize, &'static s
             razor(next)?,
             "is an expression that reaches behind what it is given",
         ),
-        [b'$', ..] => (
-            probe(rest)?,
+        // A run of signs is read once, from its beginning.
+        [b'$', b'{', b'{' | b'<' | b'#' | b'%', ..] if !probe::signed(bytes, start) => (
+            probe::signs(rest)?,
             "begins expressions of several engines at once",
         ),
         _ => return None,
@@ -114,25 +114,4 @@ fn razor(text: &[u8]) -> Option<usize> {
     let rest = text.strip_prefix(b"System.")?;
     let space = SPACES.iter().find(|space| rest.starts_with(space))?;
     Some(8 + space.len())
-}
-
-/// `${{<%[%'"}}%`: signs alone, by which at least three engines begin an expression.
-fn probe(text: &[u8]) -> Option<usize> {
-    const OPENINGS: [&[u8]; 7] = [b"${", b"{{", b"<%", b"#{", b"{%", b"[%", b"@{"];
-    let signs = text.iter().take_while(|byte| byte.is_ascii_punctuation());
-    let length = signs.count();
-    let signs = text.get(..length).filter(|signs| signs.len() >= PROBE)?;
-    let begun = OPENINGS
-        .iter()
-        .filter(|opening| memchr::memmem::find(signs, opening).is_some());
-    (begun.count() > 2).then_some(length)
-}
-
-/// `` `id` ``, `%x(id)`: what Ruby hands to a shell.
-pub(super) fn shell_of_ruby(body: &[u8]) -> bool {
-    let mut ticks = memchr::memchr_iter(b'`', body);
-    let quoted = ticks.next().zip(ticks.next());
-    let called = memchr::memmem::find(body, b"%x").and_then(|at| body.get(at + 2));
-    quoted.is_some_and(|(from, to)| to > from + 1)
-        || called.is_some_and(|byte| matches!(byte, b'(' | b'{' | b'[' | b'|' | b'<' | b'/'))
 }
