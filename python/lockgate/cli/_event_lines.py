@@ -114,6 +114,9 @@ def _request(event: Event) -> Text:
     if event["reason"]:
         own = f" ({_safe(event['own'])})" if event.get("own") else ""
         _add(text, f"{event['reason']}{own}", "red" if event["class"] == "security" else "yellow")
+    for verdict in event.get("verdicts") or ():
+        if verdict["outcome"] == "observe-deny" and verdict["reason"]:
+            _add(text, f"{verdict['reason']} (observed)", "yellow")
     _add(text, str(event["peer"]))
     for field in ("api", "key"):
         if event[field]:

@@ -42,7 +42,17 @@ class Asked:
     @property
     def outcome(self) -> str:
         """What the policy said: `deny`, `observe-deny`, `allow`."""
-        return next((str(one["outcome"]) for one in self.event["verdicts"] if one["policy"] == ROOM), "not-reached")
+        return str(self._verdict.get("outcome", "not-reached"))
+
+    @property
+    def reason(self) -> str | None:
+        """Why the policy refused, or would have; a body that cannot be read is refused for that, whatever the score."""
+        said = self._verdict.get("reason")
+        return None if said is None else str(said)
+
+    @property
+    def _verdict(self) -> dict[str, Any]:
+        return next((one for one in self.event["verdicts"] if one["policy"] == ROOM), {})
 
 
 def asked(folder: Path, request: str) -> Asked:

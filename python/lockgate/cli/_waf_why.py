@@ -93,12 +93,18 @@ def _show(told: Asked, known: dict[str, About]) -> None:
     console, event = tables(), told.event
     console.print(f"[bold]{escape(event['method'])} {escape(printable(event['host'] + event['path']))}[/]")
     console.print(f"Request  {event['id']} at {moment(event['at_ms'])}, API {escape(event['api'])}")
-    console.print(f"Verdict  {escape(OUTCOMES.get(told.outcome, told.outcome))}")
+    elsewhere = told.reason is not None and not told.reason.endswith("-refused")
+    by = f": {told.reason}" if elsewhere else ""
+    console.print(f"Verdict  {escape(OUTCOMES.get(told.outcome, told.outcome))}{by}")
     console.print()
     for line in lines(told.inspected, known):
         console.print(line)
     if told.bundle is None:
         console.print("[dim]The configuration of then is not kept any more, so nothing of the rules' files is told.[/]")
     console.print()
+    if elsewhere:
+        console.print(f"`{told.reason}` decided, whatever the score, and no exclusion changes that:")
+        console.print(f"  lockgate explain --request {event['id']}")
+        return
     console.print("If it was no attack, this proposes what to leave alone, and shows what that lets in:")
     console.print(f"  lockgate waf exclude {event['id']}")

@@ -34,7 +34,10 @@ def logs(
     status: Annotated[
         str | None, typer.Option("--status", metavar="STATUS", help="Requests answered 404, 4xx or 400-499.")
     ] = None,
-    reason: Annotated[str | None, typer.Option("--reason", metavar="CODE", help="Requests refused so.")] = None,
+    reason: Annotated[
+        str | None,
+        typer.Option("--reason", metavar="CODE", help="Requests refused so, or that `mode: observe` let pass."),
+    ] = None,
     key: Annotated[str | None, typer.Option("--key", metavar="ID", help="Requests with this key's id.")] = None,
     since: Annotated[
         str | None, typer.Option("--since", metavar="WHEN", help="From then: 15m ago, or 2027-01-31T09:30.")

@@ -140,6 +140,41 @@ def test_a_filter_lets_through_what_is_wanted(written: Written, arguments: list[
     assert ids(run(written, "--json", *arguments)) == expected
 
 
+def test_what_was_only_observed_goes_by_its_reason_too(written: Written) -> None:
+    def verdicts(outcome: str, reason: str | None) -> list[dict[str, Any]]:
+        return [
+            {"policy": "api_key", "outcome": "identify", "reason": None},
+            {"policy": "waf", "outcome": outcome, "reason": reason},
+        ]
+
+    written.gate_event(exchange("fine", at_ms=AT_MS, verdicts=verdicts("allow", None)))
+    written.gate_event(exchange("observed", at_ms=AT_MS + 1, verdicts=verdicts("observe-deny", "waf-refused")))
+    written.gate_event(exchange("other", at_ms=AT_MS + 2, verdicts=verdicts("observe-deny", "json-end")))
+    refused = {"class": "security", "status": 403, "reason": "waf-refused"}
+    written.gate_event(exchange("refused", at_ms=AT_MS + 3, **refused, verdicts=verdicts("deny", "waf-refused")))
+    assert ids(run(written, "--json", "--reason", "waf-refused")) == ["observed", "refused"]
+    assert ids(run(written, "--json", "--reason", "waf-refused", "--status", "200")) == ["observed"]
+    assert ids(run(written, "--json", "--reason", "waf-refused", "--class", "security")) == ["refused"]
+    observed, refused_line = run(written, "--reason", "waf-refused").stdout.splitlines()
+    assert "waf-refused (observed)" in observed
+    assert "(observed)" not in refused_line
+
+
+@pytest.mark.parametrize(("reason", "exclusion"), [("waf-refused", True), ("json-end", False)])
+def test_why_proposes_no_exclusion_where_none_would_help(written: Written, reason: str, exclusion: bool) -> None:
+    verdicts = [{"policy": "waf", "outcome": "observe-deny", "reason": reason}]
+    found = {"rule": "sql-injection", "at": "query/q", "message": "m", "masked": "a", "score": 5}
+    found |= {"places": ["query/q"], "level": 0, "counts": 1, "overruled": 0}
+    waf = {"score": 5, "threshold": 5, "found": [found], "by": "", "left_out": 0}
+    written.gate_event(exchange("r1", verdicts=verdicts, waf=waf, bundle="b"))
+    given = ["waf", "why", "r1", "--state", str(written.state.root)]
+    shown = CliRunner().invoke(application(given), given)
+    assert shown.exit_code == 0, shown.output
+    assert "would have been refused" in shown.stdout
+    assert ("lockgate waf exclude r1" in shown.stdout) is exclusion
+    assert (reason in shown.stdout) is not exclusion
+
+
 def test_where_nothing_is_found_that_is_said_beside(written: Written) -> None:
     written.gate_event(exchange("fine", at_ms=AT_MS))
     result = run(written, "--json", "--api", "nosuch")

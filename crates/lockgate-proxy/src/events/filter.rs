@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::cbor::key;
 use super::frame::Frame;
-use super::schema::Class;
+use super::schema::{Class, Outcome};
 
 /// What is wanted; empty and absent fields want everything. A field of
 /// requests (`api`, `status`, …) leaves out all events that are none.
@@ -18,7 +18,7 @@ pub struct Filter {
     pub classes: Vec<Class>,
     /// This API.
     pub api: Option<String>,
-    /// This reason code.
+    /// This reason code: what refused, or what a policy that only observes would have refused with.
     pub reason: Option<String>,
     /// This key id.
     pub key: Option<String>,
@@ -38,6 +38,7 @@ mod field {
     pub const KEY: u32 = 7;
     pub const STATUS: u32 = 9;
     pub const REASON: u32 = 10;
+    pub const VERDICTS: u32 = 13;
 }
 
 impl Filter {
@@ -116,7 +117,20 @@ impl Filter {
                         reason: Some(reason),
                         ..
                     },
-                ) => text(d)? == Some(reason),
+                ) => {
+                    if text(d)? != Some(reason) {
+                        // What was observed is said among the verdicts.
+                        continue;
+                    }
+                    true
+                }
+                (
+                    field::VERDICTS,
+                    Self {
+                        reason: Some(reason),
+                        ..
+                    },
+                ) => observed(d, reason)?,
                 (field::STATUS, _) if self.status_min.is_some() || self.status_max.is_some() => {
                     let status = d.u16()?;
                     self.status_min.is_none_or(|min| status >= min)
@@ -158,6 +172,23 @@ fn text<'a>(d: &mut Decoder<'a>) -> Result<Option<&'a str>, Error> {
         return Ok(None);
     }
     d.str().map(Some)
+}
+
+/// Whether a policy that only observes would have refused with this reason.
+fn observed(d: &mut Decoder<'_>, reason: &str) -> Result<bool, Error> {
+    for _ in 0..d.array()?.unwrap_or(0) {
+        let parts = d.array()?.unwrap_or(0);
+        d.skip()?; // The policy.
+        let outcome = d.u64()?;
+        let said = if parts > 2 { text(d)? } else { None };
+        for _ in 3..parts {
+            d.skip()?;
+        }
+        if outcome == Outcome::ObserveDeny as u64 && said == Some(reason) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 #[cfg(test)]

@@ -83,7 +83,7 @@ reasons! {
         "Send parts as they are: RFC 7578, 4.7 has no Content-Transfer-Encoding.";
     MULTIPART_STRICT = "multipart-strict", 400,
         "The form can be read in more than one way.",
-        "End lines with CR LF, fold no headers, put nothing before the first boundary or behind the last, and no quotes around the boundary.";
+        "End lines with CR LF, fold no headers, put nothing before the first boundary or behind the last, no quotes around the boundary, and names in double quotes.";
     MULTIPART_TOO_MANY = "multipart-too-many", 413,
         "The form has too many parts.",
         "Send fewer parts at once. The operator may raise the limit.";

@@ -30,7 +30,6 @@ pub(super) fn read(
         rest = trimmed(behind);
         match parameter {
             b"name" => {
-                flags.invalid_quoting |= value.contains(&b'\'');
                 if std::mem::replace(&mut named, true) {
                     outcome = outcome.and(Err(WRONG));
                 } else {
@@ -38,7 +37,6 @@ pub(super) fn read(
                 }
             }
             b"filename" => {
-                flags.invalid_quoting |= value.contains(&b'\'');
                 if file_name.is_some() {
                     outcome = outcome.and(Err(WRONG));
                 }
@@ -85,6 +83,7 @@ fn parameter<'a>(text: &'a [u8], flags: &mut Flags) -> Result<Parameter<'a>, Rea
         Some(_) => {
             let end = behind.iter().position(|byte| !is_token(*byte));
             let (token, behind) = behind.split_at(end.unwrap_or(behind.len()));
+            flags.invalid_quoting |= token.contains(&b'\'');
             value.extend_from_slice(token);
             Ok((name, value, behind))
         }

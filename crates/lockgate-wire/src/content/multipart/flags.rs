@@ -27,7 +27,8 @@ pub struct Flags {
     pub crlf_line: bool,
     /// One ends in LF alone.
     pub lf_line: bool,
-    /// Single quotes stand where double quotes belong.
+    /// Single quotes stand where double quotes belong. Between double quotes
+    /// they are letters like others: `O'Brien.pdf`.
     pub invalid_quoting: bool,
     /// A part has no name.
     pub invalid_part: bool,

@@ -91,7 +91,9 @@ fn flags_are_those_of_modsecurity() {
     assert!(folded.header_folding && !folded.invalid_header_folding && folded.strict_error());
     assert!(head("Content-Disposition: form-data;\r\n\x0b name=\"a\"").invalid_header_folding);
     assert!(head("Content-Disposition: form-data; name='a'").invalid_quoting);
-    assert!(head("Content-Disposition: form-data; name=\"a'b\"").invalid_quoting);
+    assert!(head("Content-Disposition: form-data; name=a'b").invalid_quoting);
+    let within = head("Content-Disposition: form-data; name=\"a'b\"; filename=\"O'Brien.pdf\"");
+    assert!(!within.invalid_quoting && !within.strict_error());
     assert!(head("Content-Disposition: form-data; name=\"a\"\"b\"").invalid_quoting);
 }
 
