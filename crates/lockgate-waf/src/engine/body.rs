@@ -213,6 +213,14 @@ impl Sink for Filler<'_> {
             declared,
             ..named(value)
         };
+        if file.is_empty() && !part.content.is_empty() {
+            // Go and busboy take a file without a name for a field.
+            let value = self.arena.keep(part.content);
+            self.members.push(self.base, named(value));
+            if !self.take() {
+                return false;
+            }
+        }
         let file = self.arena.keep(file);
         self.members.push(Base::Files, member(file));
         let mut buffer = itoa::Buffer::new();
@@ -404,6 +412,13 @@ fn start(program: &Program, tx: &mut Transaction, body: &[u8], whole: bool) {
         let kind = feed::header(tx, Base::RequestHeaders, b"content-type").unwrap_or_default();
         let reader = multipart::Reader::new(tx.arena.get(kind), multipart::Limits::default());
         tx.reading.multipart = Some(Box::new(reader));
+    }
+    let form = tx.control.processor == Some(Processor::UrlEncoded);
+    if form && program.native.is_some() && !kinds::is_text_of_ascii(tx) {
+        tx.reading.strict = Some(Flaw {
+            reason: &content::reasons::MULTIPART_CHARSET,
+            at: 0,
+        });
     }
     if !whole {
         number(tx, Collection::InboundDataError, 1);

@@ -8,6 +8,7 @@ use crate::rule::Collection;
 use super::kept::Kept;
 use super::members::{views, Base, Member, ValueId, View};
 use super::names::{Held, CAUGHT};
+use super::overrule::Bits;
 use super::program::{Link, Program, Rule, RuleIndex, Selector, Target, Values};
 use super::transaction::{Added, Subject, Transaction, MAX_MATCHED, MAX_SUBJECTS};
 use super::{chains, Desk, Engine};
@@ -51,6 +52,7 @@ impl<'e> Evaluation<'e> {
         let found = &mut self.tx.found;
         found.now.clear();
         found.chained.clear();
+        found.beyond = Bits::MAX;
         found.added = Added::default();
         for (number, link) in rule.links.iter().enumerate() {
             let found = &mut self.tx.found;
@@ -387,6 +389,11 @@ impl<'e> Evaluation<'e> {
         found.now.push(subject);
         if found.chained.len() < MAX_SUBJECTS {
             found.chained.push(subject);
+        } else {
+            let native = self.program.native.as_ref();
+            let overrule = native.and_then(|native| native.overrule.as_ref());
+            let reading = overrule.map_or(0, |overrule| overrule.reading(self.tx, &subject));
+            self.tx.found.beyond &= reading;
         }
         self.done(link);
     }

@@ -69,6 +69,30 @@ pub(super) fn declared(tx: &Transaction) -> Option<Processor> {
     }
 }
 
+/// Character sets of forms in which ASCII is what it is everywhere, beside the
+/// families of ISO 8859 and of Windows.
+const CHARSETS: &[&[u8]] = &[b"utf-8", b"utf8", b"us-ascii", b"ascii", b"latin1"];
+
+/// Whether ASCII in the body stays ASCII in the character set that it says. .NET
+/// and Java read forms as UTF-16 or EBCDIC where that is said.
+pub(super) fn is_text_of_ascii(tx: &Transaction) -> bool {
+    let value = feed::header(tx, Base::RequestHeaders, b"content-type").unwrap_or_default();
+    let value = tx.arena.get(value).to_ascii_lowercase();
+    let said = memchr::memmem::find_iter(&value, b"charset");
+    said.filter_map(|at| {
+        let rest = value.get(at + b"charset".len()..)?.trim_ascii_start();
+        let rest = rest.strip_prefix(b"=")?.trim_ascii_start();
+        let end = rest.iter().position(|byte| b";, \t".contains(byte));
+        rest.get(..end.unwrap_or(rest.len()))
+    })
+    .all(|name| {
+        let name: &[u8] = name.strip_prefix(b"\"").unwrap_or(name);
+        let name = name.strip_suffix(b"\"").unwrap_or(name);
+        let family = |prefix: &[u8]| name.starts_with(prefix);
+        CHARSETS.contains(&name) || family(b"iso-8859-") || family(b"windows-125")
+    })
+}
+
 fn parsed(kind: &[u8]) -> Option<ContentType<'_>> {
     std::str::from_utf8(kind).ok().and_then(ContentType::parse)
 }

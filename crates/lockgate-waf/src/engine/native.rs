@@ -332,7 +332,9 @@ pub(super) fn stood(id: ValueId) -> Option<Where> {
     }
     let base = Base::ALL.get(id.base())?;
     Some(match (base, id.is_name()) {
-        (Base::ArgsGet | Base::ArgsPost | Base::Cookies, true) => Where::ParameterName,
+        (Base::ArgsGet | Base::ArgsPost | Base::Cookies | Base::Files, true) => {
+            Where::ParameterName
+        }
         (Base::ArgsGet | Base::ArgsPost | Base::OctetTexts, false) => Where::Parameter,
         (Base::Octets, false) => Where::Bytes,
         (Base::Cookies, false) => Where::Cookie,
@@ -369,7 +371,8 @@ pub(super) fn collection(id: ValueId) -> Collection {
         (Some(Base::Cookies), _) => Collection::RequestCookies,
         (Some(Base::RequestHeaders), _) => Collection::RequestHeaders,
         (Some(Base::XmlText | Base::XmlNodes | Base::XmlAttributes), _) => Collection::Xml,
-        (Some(Base::Files), _) => Collection::Files,
+        (Some(Base::Files), true) => Collection::FilesNames,
+        (Some(Base::Files), false) => Collection::Files,
         (Some(Base::FileContents), _) => Collection::FilesContent,
         _ => Collection::Args,
     }

@@ -11,7 +11,7 @@ use crate::rule::Collection;
 use super::members::ValueId;
 use super::native;
 use super::program::{Rule, RuleIndex};
-use super::transaction::Transaction;
+use super::transaction::{Subject, Transaction};
 
 /// Tags of rules, and which detectors judge what these rules find.
 pub(super) const JUDGES: &[(&str, &[&str])] = &[
@@ -50,6 +50,8 @@ pub struct Overrule {
     judges: Vec<Bits>,
     /// Of each place, who looks there.
     reads: [Bits; native::PLACES],
+    /// Who judges what a server would run. A name is not run, yet may lead to what is.
+    runs: Bits,
 }
 
 impl Overrule {
@@ -65,6 +67,7 @@ impl Overrule {
         Self {
             judges: rules.iter().map(|rule| judges(detectors, rule)).collect(),
             reads,
+            runs: numbers(detectors, RUNS).unwrap_or_default(),
         }
     }
 
@@ -74,19 +77,28 @@ impl Overrule {
         if judges == 0 || tx.native.doubts & judges != 0 {
             return false;
         }
-        let mut values = 0;
-        for subject in &tx.found.chained {
-            if held_by_rules(subject.collection) {
-                continue;
-            }
-            let stood = subject.id.filter(|_| !subject.counted).and_then(read_as);
-            let reading = stood.map_or(0, |stood| self.reads[stood as usize]);
-            if reading & judges != judges {
-                return false;
-            }
-            values += 1;
+        let of_request = |subject: &&Subject| !held_by_rules(subject.collection);
+        let mut values = tx.found.chained.iter().filter(of_request).peekable();
+        values.peek().is_some()
+            && tx.found.beyond & judges == judges
+            && values.all(|subject| self.reading(tx, subject) & judges == judges)
+    }
+
+    /// Who has read a value that a rule matched.
+    pub(super) fn reading(&self, tx: &Transaction, subject: &Subject) -> Bits {
+        if held_by_rules(subject.collection) {
+            return Bits::MAX;
         }
-        values > 0
+        let stood = subject.id.filter(|_| !subject.counted).and_then(read_as);
+        let reading = stood.map_or(0, |stood| self.reads[stood as usize]);
+        // `class.module.classLoader` is no program, and binds to what loads them.
+        let way = subject.id.is_some_and(ValueId::is_name)
+            && !tx.arena.get(subject.value).contains(&b' ');
+        if way {
+            reading & !self.runs
+        } else {
+            reading
+        }
     }
 }
 
@@ -111,16 +123,21 @@ const fn held_by_rules(collection: Collection) -> bool {
     )
 }
 
+/// Detectors of these names, if all of them run.
+fn numbers(detectors: &[&'static Detector], names: &[&str]) -> Option<Bits> {
+    let numbers = names.iter().map(|name| {
+        let mut known = detectors.iter();
+        known.position(|detector| detector.name == *name)
+    });
+    numbers
+        .map(|number| number.map(bit))
+        .try_fold(0, |all, one| Some(all | one?))
+}
+
 fn judges(detectors: &[&'static Detector], rule: &Rule) -> Bits {
     let of_tag = |tag: &str| -> Option<Bits> {
         let (_, names) = JUDGES.iter().find(|(known, _)| *known == tag)?;
-        let numbers = names.iter().map(|name| {
-            let mut known = detectors.iter();
-            known.position(|detector| detector.name == *name)
-        });
-        numbers
-            .map(|number| number.map(bit))
-            .try_fold(0, |all, one| Some(all | one?))
+        numbers(detectors, names)
     };
     let (kinds, others): (Vec<&str>, Vec<&str>) = rule
         .tags

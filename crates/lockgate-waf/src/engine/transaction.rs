@@ -164,6 +164,8 @@ pub struct Found {
     pub before: Vec<Subject>,
     /// Of all links of the rule, at most [`MAX_SUBJECTS`].
     pub chained: Vec<Subject>,
+    /// Which detectors have read all others that it matched.
+    pub beyond: super::overrule::Bits,
     /// What is written down.
     pub findings: Vec<Finding>,
     /// Values of the findings.

@@ -155,3 +155,61 @@ fn what_is_packed_again_is_found_wherever_it_stands() {
     // A word of base64's letters is a word.
     assert!(places(&get("/items/Backpacks2024/blue")).is_empty());
 }
+
+#[test]
+fn a_file_without_a_name_is_a_field_to_some() {
+    let kind = "multipart/form-data; boundary=b";
+    let part = |file: &str, content: &str| {
+        let disposition =
+            format!("Content-Disposition: form-data; name=\"a\"; filename=\"{file}\"");
+        post(
+            kind,
+            &format!("--b\r\n{disposition}\r\n\r\n{content}\r\n--b--\r\n"),
+        )
+    };
+    assert_eq!(places(&part("", ATTACK)), ["body/a"]);
+    assert_eq!(places(&part("a.txt", ATTACK)).len(), 0);
+    // As browsers send it, where no file was chosen.
+    assert_eq!(inspect(&looking(), &part("", ""), 0).detected().count(), 0);
+}
+
+#[test]
+fn names_of_fields_with_files_are_looked_at() {
+    let kind = "multipart/form-data; boundary=b";
+    let disposition = "Content-Disposition: form-data; name=\"__proto__[a]\"; filename=\"a.txt\"";
+    let asked = post(kind, &format!("--b\r\n{disposition}\r\n\r\nx\r\n--b--\r\n"));
+    let inspection = inspect(&looking(), &asked, 0);
+    let found: Vec<_> = inspection.detected().collect();
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].detector, "prototype-pollution");
+    assert_eq!(found[0].collection, crate::rule::Collection::FilesNames);
+    assert!(found[0].place.as_deref().unwrap().starts_with("file/"));
+}
+
+#[test]
+fn cookies_that_python_reads_are_read() {
+    assert_eq!(
+        places(&cookie("id=\"1\\047 OR \\0471\\047=\\0471\"")),
+        ["cookie/id"]
+    );
+}
+
+#[test]
+fn forms_in_which_ascii_is_something_else_are_refused() {
+    for (parameters, refused) in [
+        ("", false),
+        ("; charset=UTF-8", false),
+        ("; charset=\"iso-8859-1\"", false),
+        (";charset = windows-1252", false),
+        ("; charset=utf-16le", true),
+        ("; charset=IBM037", true),
+        ("; charset=utf-7", true),
+        ("; charset=utf-8; charset=ibm500", true),
+        ("; charset=", true),
+    ] {
+        let kind = format!("application/x-www-form-urlencoded{parameters}");
+        let inspection = inspect(&looking(), &post(&kind, "a=b"), 0);
+        let unfit = inspection.body_unfit().map(|reason| reason.code);
+        assert_eq!(unfit, refused.then_some("multipart-charset"), "{kind}");
+    }
+}

@@ -183,3 +183,24 @@ fn every_judge_is_a_detector() {
         }
     }
 }
+
+#[test]
+fn many_clean_values_do_not_hide_one_that_was_not_read() {
+    let many = PROSE.to_owned() + &"&q=the%20union%20will%20select".repeat(40);
+    let read = "SecRule ARGS \"@rx union.*select\"";
+    assert!(!said(&engine(&[(read, "attack-sqli")], true), &get(&many)).0);
+    let more = "SecRule ARGS|REQUEST_METHOD \"@rx union|GET\"";
+    assert!(said(&engine(&[(more, "attack-sqli")], true), &get(&many)).0);
+}
+
+#[test]
+fn a_name_that_leads_to_what_runs_counts_though_it_is_no_program() {
+    let rule = ("SecRule ARGS|ARGS_NAMES \"@rx classLoader\"", "attack-rce");
+    let engine = engine(&[rule], true);
+    for target in ["/?class.module.classLoader.x=1", "/?a[class.classLoader]=1"] {
+        assert!(said(&engine, &get(target)).0, "{target}");
+    }
+    for target in ["/?q=the%20classLoader", "/?on%20the%20classLoader=1"] {
+        assert!(!said(&engine, &get(target)).0, "{target}");
+    }
+}

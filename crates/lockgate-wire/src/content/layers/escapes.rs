@@ -66,6 +66,11 @@ pub(super) fn backslashes(value: &[u8], out: &mut Vec<u8>) -> bool {
             }
         }
         [b'x', digits @ ..] => Some((hex(digits.get(..2)?)?, 4)),
+        // Python reads these in cookies.
+        [high @ b'0'..=b'3', middle @ b'0'..=b'7', low @ b'0'..=b'7', ..] => {
+            let digit = |digit: &u8| u32::from(digit & 7);
+            Some((digit(high) << 6 | digit(middle) << 3 | digit(low), 4))
+        }
         [b'n', ..] => Some((10, 2)),
         [b'r', ..] => Some((13, 2)),
         [b't', ..] => Some((9, 2)),

@@ -29,6 +29,7 @@ fn each_layer_comes_off() {
             "<b>A\\n\\'\\\\q",
             "escapes",
         ),
+        (b"1\\047 or\\0401\\48", "1\\' or 1\\\\48", "escapes"),
         (b"\\ud83d\\ude00", "\\xf0\\x9f\\x98\\x80", "escapes"),
         (
             b"&lt;b&gt x&#39;&#x0000027;&#39&colon;&nope;",
