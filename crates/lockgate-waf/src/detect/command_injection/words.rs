@@ -473,13 +473,39 @@ pub(super) fn meant(pattern: &[u8]) -> Option<Kind> {
     };
     let begins = |name: &[u8]| name.first().copied().unwrap_or(0);
     let start = NAMES.partition_point(|(name, _)| begins(name) < from);
-    let all = NAMES
-        .iter()
-        .skip(start)
-        .take_while(|(name, _)| from == 0 || begins(name) == from);
-    all.filter(|(name, kind)| *kind != Prefix && matches(pattern, name))
-        .map(|(_, kind)| *kind)
+    let wanted = signs(pattern);
+    let stars = pattern.iter().filter(|byte| **byte == b'*').count();
+    let all = NAMES.iter().zip(&SIGNS).skip(start);
+    all.take_while(|((name, _), _)| from == 0 || begins(name) == from)
+        .filter(|(_, signs)| wanted & *signs == wanted)
+        .filter(|((name, kind), _)| {
+            *kind != Prefix && name.len() + stars >= pattern.len() && matches(pattern, name)
+        })
+        .map(|((_, kind), _)| *kind)
         .min_by_key(|kind| *kind as u8)
+}
+
+/// Which signs each name has: what a pattern wants and a name lacks decides most pairs.
+static SIGNS: [u64; NAMES.len()] = {
+    let mut all = [0; NAMES.len()];
+    let mut at = 0;
+    while at < all.len() {
+        all[at] = signs(NAMES[at].0);
+        at += 1;
+    }
+    all
+};
+
+/// A bit for each sign of a name or pattern but `?` and `*`; some share one.
+const fn signs(text: &[u8]) -> u64 {
+    let (mut all, mut at) = (0, 0);
+    while at < text.len() {
+        if !matches!(text[at], b'?' | b'*') {
+            all |= 1 << (text[at] % 64);
+        }
+        at += 1;
+    }
+    all
 }
 
 /// Whether a shell's pattern names this; bounded by the product of both lengths, which are short.
@@ -517,6 +543,23 @@ mod tests {
     fn the_table_is_in_order() {
         assert!(NAMES.windows(2).all(|pair| pair[0].0 < pair[1].0));
         assert!(NAMES.iter().all(|(name, _)| name.len() <= LONGEST));
+    }
+
+    #[test]
+    fn a_pattern_finds_what_its_signs_leave() {
+        for pattern in [
+            "*hoami", "?at", "ca*", "wh?am?", "*s*", "p?th*3", "*oc*at", "zz*",
+        ] {
+            let pattern = pattern.as_bytes();
+            let slowly = NAMES
+                .iter()
+                .filter(|(name, kind)| *kind != Kind::Prefix && matches(pattern, name))
+                .map(|(_, kind)| *kind as u8)
+                .min();
+            let letters = pattern.iter().filter(|byte| byte.is_ascii_alphanumeric());
+            let slowly = slowly.filter(|_| letters.count() >= 2);
+            assert_eq!(meant(pattern).map(|kind| kind as u8), slowly, "{pattern:?}");
+        }
     }
 
     #[test]
