@@ -35,6 +35,7 @@ mod overrule;
 mod pattern;
 mod place;
 mod program;
+mod prove;
 mod run;
 mod scores;
 mod sieve;
@@ -50,6 +51,7 @@ pub use except::{At, BadPlace, On, Part};
 pub use feed::{AnswerHead, RequestHead};
 pub use native::{score, Exclusion as NativeExclusion};
 pub use place::fitting;
+pub use prove::{Proof, Unproved};
 pub use told::{Detected, Match, Matched, Refusal};
 pub use transaction::Added;
 

@@ -143,7 +143,7 @@ impl<'e> Evaluation<'e> {
             for place in self.tx.members.range(view.base) {
                 let id = ValueId::new(view.base, place, view.names);
                 let member = self.tx.members.get(id);
-                if (view.names || !member.proven)
+                if (view.names || member.proven.is_none())
                     && self.selects(target, member.name)
                     && !self.left_out(link, target, id, member.name)
                 {

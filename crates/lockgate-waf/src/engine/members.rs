@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::bytes::Span;
 use crate::rule::Collection;
 
+use super::prove::Proof;
 use super::transaction::KEPT;
 
 /// A value and its name.
@@ -16,8 +17,8 @@ pub struct Member {
     pub value: Span,
     /// What it says that it is, where it says so (a file's `Content-Type`).
     pub declared: Option<Span>,
-    /// Whether something else has proved that its value is harmless.
-    pub proven: bool,
+    /// What something else has proved of its value, which is harmless then.
+    pub proven: Option<Proof>,
     /// How its name says the way to it.
     pub way: Way,
     /// Whether its parts are members too, so that detectors look at these instead:
@@ -273,6 +274,13 @@ impl Members {
     pub fn part(&mut self, base: Base, place: usize) {
         if let Some(member) = self.bases[base as usize].get_mut(place) {
             member.parted = true;
+        }
+    }
+
+    /// Says what is proved of a member's value.
+    pub fn prove(&mut self, base: Base, place: usize, proof: Option<Proof>) {
+        if let Some(member) = self.bases[base as usize].get_mut(place) {
+            member.proven = proof;
         }
     }
 

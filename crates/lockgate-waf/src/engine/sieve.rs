@@ -193,7 +193,7 @@ pub(super) fn sift(
             let at = tx.sifted.members[place];
             tx.sifted.members[place] += 1;
             for names in [false, true] {
-                if member.proven && !names {
+                if member.proven.is_some() && !names {
                     continue;
                 }
                 let name = tx.arena.get(member.name);

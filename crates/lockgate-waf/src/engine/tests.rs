@@ -6,6 +6,7 @@
 mod bodies;
 mod once;
 mod overrule;
+mod prove;
 mod same;
 
 use std::sync::Arc;
@@ -66,7 +67,7 @@ fn both(text: &str) -> [Arc<Engine>; 2] {
     [with(text, &Options::default()), with(text, &plain)]
 }
 
-fn begun(engine: &Arc<Engine>, asked: &Asked, now_ms: u64) -> Inspection {
+fn arrived(engine: &Arc<Engine>, asked: &Asked, now_ms: u64) -> Inspection {
     let head = RequestHead {
         method: asked.method.as_bytes(),
         target: asked.target.as_bytes(),
@@ -83,10 +84,14 @@ fn begun(engine: &Arc<Engine>, asked: &Asked, now_ms: u64) -> Inspection {
         now_ms,
     };
     let headers = asked.headers.iter();
-    let mut inspection = engine.begin(
+    engine.begin(
         &head,
         headers.map(|(name, value)| (name.as_bytes(), value.as_bytes())),
-    );
+    )
+}
+
+fn begun(engine: &Arc<Engine>, asked: &Asked, now_ms: u64) -> Inspection {
+    let mut inspection = arrived(engine, asked, now_ms);
     while inspection.request_head() == Progress::More {}
     inspection
 }
