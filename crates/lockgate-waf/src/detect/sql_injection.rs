@@ -27,6 +27,7 @@
 
 mod grammar;
 mod tokens;
+mod whole;
 mod words;
 
 use super::{Detector, Finding, Value, Where};
@@ -65,6 +66,11 @@ const OVERLAP: usize = 4096;
 
 fn find(value: &Value<'_>) -> Option<Finding> {
     let bytes = value.bytes;
+    if matches!(value.stood, Where::Parameter | Where::Cookie | Where::Xml) {
+        if let Some(what) = whole::read(bytes) {
+            return Some(finding(0..bytes.len(), (what, Severity::Critical)));
+        }
+    }
     let mut found = Best::default();
     let (first, mut reached) = unquoted(bytes, 0);
     found.take(first);
@@ -243,7 +249,7 @@ fn unquoted(bytes: &[u8], from: usize) -> (Option<Finding>, usize) {
         return (None, from);
     };
     let (seen, ending) = grammar::read(&mut tokens, None, start);
-    let verdict = without_quotes(first, &seen, ending, tokens.glued);
+    let verdict = without_quotes(first, &seen, ending, &tokens);
     let at = tokens.at();
     (verdict.map(|verdict| finding(from..at, verdict)), at)
 }
@@ -254,6 +260,9 @@ fn first(tokens: Tokens<'_>) -> Option<(First, Start)> {
     Some(match ahead.next() {
         Token::Number | Token::Variable | Token::ServerVariable => (First::Number, Start::Operand),
         Token::Sign | Token::Word(Word::Literal) => (First::Number, Start::Operand),
+        // Code in braces.
+        Token::Open if ahead.text().first() == Some(&b'{') => return None,
+        Token::Open if ahead.odd => (First::Number, Start::Operand),
         Token::Open => (First::Group, Start::Operand),
         Token::Text => (First::Other, Start::Operand),
         Token::Word(Word::Select | Word::Statement(_)) => (First::Statement, Start::Statement),
@@ -283,7 +292,7 @@ fn without_quotes(
     first: First,
     seen: &Seen,
     ending: Ending,
-    glued: bool,
+    tokens: &Tokens<'_>,
 ) -> Option<(&'static str, Severity)> {
     use Severity::{Critical, Error, Notice, Warning};
     let numeric = matches!(first, First::Number | First::Nothing);
@@ -291,7 +300,7 @@ fn without_quotes(
     let whole = ending != Ending::Broken;
     let sure = |holds: bool, otherwise| if holds { Critical } else { otherwise };
     if first == First::Statement {
-        return of_statement(seen, ending, glued);
+        return of_statement(seen, ending, tokens.glued);
     }
     Some(if seen.union {
         ("adds another SELECT", Critical)
@@ -353,6 +362,15 @@ fn without_quotes(
         ("sorts or limits", severity)
     } else if cut && seen.boolean && seen.lone != Lone::None && numeric {
         ("goes on with OR", Critical)
+    } else if numeric
+        && whole
+        && (tokens.glued || tokens.odd)
+        && seen.boolean
+        && seen.lone != Lone::None
+    {
+        ("goes on with OR, and not as people write it", Critical)
+    } else if first == First::Number && whole && seen.between && seen.lone == Lone::Number {
+        ("goes on with BETWEEN and constants", Critical)
     } else if cut && numeric && seen.closes {
         ("closes a parenthesis and cuts the rest off", Error)
     } else if cut && first == First::Number {

@@ -29,6 +29,8 @@ pub(super) struct Seen {
     pub(super) compared: bool,
     /// Something is compared, and no boolean stood before it.
     pub(super) compared_first: bool,
+    /// `BETWEEN`, no boolean before it, and constants on both of its sides.
+    pub(super) between: bool,
     /// What stands behind the last boolean is a constant alone.
     pub(super) lone: Lone,
     /// `UNION SELECT` and something that is no word of a sentence.
@@ -130,6 +132,7 @@ pub(super) fn read(tokens: &mut Tokens<'_>, quote: Option<u8>, start: Start) -> 
         may_close: false,
         deciding: false,
         conditional: false,
+        ranged: false,
     };
     // Each step takes a token; there are no more of them than bytes.
     let ending = loop {
@@ -160,6 +163,8 @@ struct Walk<'w, 'a> {
     deciding: bool,
     /// Whether a statement begins with IF, behind which another stands.
     conditional: bool,
+    /// Whether the comparison is BETWEEN.
+    ranged: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -256,6 +261,7 @@ impl Walk<'_, '_> {
                 self.seen.compared_first = true;
                 let constants = left == Kind::Constant && kind == Kind::Constant;
                 self.seen.decides |= constants && self.deciding;
+                self.seen.between |= constants && self.ranged;
             }
             self.seen.lone = Lone::None;
         }
@@ -290,6 +296,9 @@ impl Walk<'_, '_> {
             // `dbms_lock.sleep`, `user`, `sysdate`
             Word::Name | Word::Function | Word::Telling | Word::Rows | Word::As => {
                 self.other(false);
+                if self.is_dual() {
+                    self.solid();
+                }
                 if let Some(select) = self.select {
                     if select.union {
                         self.seen.union_of_names = true;
@@ -301,6 +310,16 @@ impl Walk<'_, '_> {
             _ => return BROKEN,
         }
         GO_ON
+    }
+
+    /// `FROM DUAL`, and nothing that a sentence goes on with.
+    fn is_dual(&self) -> bool {
+        self.select.is_some_and(|select| select.from)
+            && self.tokens.text().eq_ignore_ascii_case(b"dual")
+            && matches!(
+                self.tokens.peek(),
+                Token::Close | Token::Cut | Token::Word(Word::Where | Word::Union | Word::Limit)
+            )
     }
 
     fn called(&mut self, word: Word) {
@@ -343,6 +362,12 @@ impl Walk<'_, '_> {
         self.want = Want::Operand;
     }
 
+    fn compare(&mut self) {
+        self.comparing = Some(self.last);
+        self.ranged = self.tokens.text().eq_ignore_ascii_case(b"between");
+        self.operator();
+    }
+
     fn operator_at(&mut self, token: Token) -> Option<Ending> {
         match token {
             Token::Sign | Token::Star | Token::Arithmetic | Token::Word(Word::Arithmetic) => {
@@ -356,16 +381,12 @@ impl Walk<'_, '_> {
                 self.seen.boolean = true;
                 self.operator();
             }
-            Token::Equals | Token::Unequal | Token::Word(Word::Compare) => {
-                self.comparing = Some(self.last);
-                self.operator();
-            }
+            Token::Equals | Token::Unequal | Token::Word(Word::Compare) => self.compare(),
             Token::Bang | Token::Word(Word::Before) => {
                 if self.tokens.next() != Token::Word(Word::Compare) {
                     return BROKEN;
                 }
-                self.comparing = Some(self.last);
-                self.operator();
+                self.compare();
             }
             Token::Comma => {
                 if self.select.is_some_and(|select| select.union) {
@@ -509,6 +530,7 @@ impl Walk<'_, '_> {
 
     /// A statement counts when it goes on as it has to.
     fn statement(&mut self, statement: Statement) -> Option<Ending> {
+        let copies = self.tokens.text().eq_ignore_ascii_case(b"copy");
         let right = match statement {
             Statement::Define => self.defines(),
             Statement::Insert => {
@@ -541,9 +563,12 @@ impl Walk<'_, '_> {
             Statement::Alone => self.stops(|word| word == Word::Name),
             Statement::Move => match self.tokens.next() {
                 Token::Word(Word::Quantity) => true,
+                Token::Open => copies && self.tokens.next() == Token::Word(Word::Select),
                 Token::Word(_) => match self.tokens.next() {
                     Token::Word(Word::From) | Token::Open => true,
-                    Token::Word(_) => self.tokens.peek() == Token::Text,
+                    Token::Word(_) => {
+                        self.tokens.peek() == Token::Text || copies && is_program(self.tokens)
+                    }
                     _ => false,
                 },
                 _ => false,
@@ -554,7 +579,7 @@ impl Walk<'_, '_> {
         }
         self.seen.stacked = true;
         self.seen.runs |= matches!(statement, Statement::Wait | Statement::Do);
-        self.loosely()
+        self.loosely(copies)
     }
 
     /// `TABLE name`, `IF EXISTS`, then nothing that a sentence goes on with.
@@ -622,7 +647,7 @@ impl Walk<'_, '_> {
     }
 
     /// To the end of the value, however the statement goes on.
-    fn loosely(&mut self) -> Option<Ending> {
+    fn loosely(&mut self, copies: bool) -> Option<Ending> {
         loop {
             match self.tokens.next() {
                 Token::Cut => return Some(Ending::Cut),
@@ -631,6 +656,10 @@ impl Walk<'_, '_> {
                 Token::Unended(_) => return BROKEN,
                 Token::Word(Word::System) => self.seen.system = true,
                 Token::Word(Word::Telling) => self.seen.telling = true,
+                // PostgreSQL runs it.
+                Token::Word(Word::Name) if copies && is_name(self.tokens, b"program") => {
+                    self.seen.file |= self.tokens.peek() == Token::Text;
+                }
                 _ => {}
             }
         }
@@ -643,6 +672,17 @@ fn lone(text: &[u8]) -> Lone {
         Some(b'0'..=b'9') => Lone::Number,
         _ => Lone::Text,
     }
+}
+
+fn is_name(tokens: &Tokens<'_>, name: &[u8]) -> bool {
+    tokens.text().eq_ignore_ascii_case(name)
+}
+
+/// Whether `PROGRAM` comes next.
+fn is_program(tokens: &Tokens<'_>) -> bool {
+    let mut ahead = *tokens;
+    ahead.next();
+    is_name(&ahead, b"program")
 }
 
 /// What statements define, beside tables and procedures.

@@ -139,3 +139,135 @@ fn the_end_of_a_long_value_is_looked_at() {
     text.push_str(" or 1=1");
     assert_eq!(found(&text), Some(Severity::Critical));
 }
+
+/// Each of the templates with each of the parts in the place of `@@`, as it is and in capitals.
+fn combined(templates: &[&str], parts: &[&str]) -> Vec<String> {
+    let each = templates
+        .iter()
+        .flat_map(|template| parts.iter().map(|part| template.replace("@@", part)));
+    each.flat_map(|text| [text.to_uppercase(), text]).collect()
+}
+
+fn all_are_found(texts: &[String]) {
+    let missed: Vec<_> = texts
+        .iter()
+        .filter(|text| found(text) != Some(Severity::Critical))
+        .collect();
+    assert!(!texts.is_empty() && missed.is_empty(), "{missed:#?}");
+}
+
+#[test]
+fn an_exponent_that_is_none_hides_nothing() {
+    all_are_found(&combined(
+        &[
+            "@@(0)union(select @@(table_name)from information_schema.tables)",
+            "1' or @@(1)=@@(1)#",
+            "@@(1)or @@(1)=@@(1)",
+            "1' or @@(ascii @@(substring(@@(select password from users limit 1 @@,1 @@) \
+             @@,1 @@,1 @@)@@)@@) = 70 or'1'='2",
+        ],
+        &["1.e", "0.e", "12.34e"],
+    ));
+}
+
+#[test]
+fn braces_and_comments_hide_nothing() {
+    let operands = ["{f 1}", "{f(1)}", "{`x` 1}", "{ ts/**/1}", "{d'1'}"];
+    all_are_found(&combined(
+        &["1 or@@", "1 and @@", "1 and@@=1", "1 xor @@", "' or @@#"],
+        &operands,
+    ));
+    all_are_found(&combined(
+        &["1/**/@@/**/1", "23/*x*/@@/*y*/45", "1/**/@@/**/true"],
+        &["or", "and", "xor"],
+    ));
+    all_are_found(&combined(
+        &["1 @@ 1 and 1", "3 @@ 2/**/and 4", "0x1 @@ 2 and 3--"],
+        &["between", " not between ", "/**/between"],
+    ));
+}
+
+#[test]
+fn short_values_are_found_as_a_whole_only() {
+    let operators = ["-", "+", "*", "^", "&", "|", "=", "<=>", ">=", " - "];
+    let wholes = combined(&["'@@'", "\"@@\""], &operators);
+    all_are_found(&wholes);
+    all_are_found(&combined(
+        &["@@('", "@@ (\""],
+        &["cast", "convert", "concat"],
+    ));
+    let longer = wholes.iter().map(|whole| format!("write {whole} here"));
+    let wrong: Vec<_> = longer
+        .filter(|text| found(text) == Some(Severity::Critical))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn programs_and_the_table_of_oracle_are_found() {
+    all_are_found(&combined(
+        &["copy @@ program 'id'", "copy/**/@@ program $$id$$;"],
+        &["(select '') to", "users to", "users from", "users(a) from"],
+    ));
+    all_are_found(&combined(
+        &[
+            "(select @@ from dual)",
+            "(select/**/@@ from dual where 1=1)",
+        ],
+        &["user", "sysdate", "name", "1"],
+    ));
+}
+
+#[test]
+fn what_only_looks_like_it_passes() {
+    let goods = [
+        "5-6",
+        "1 or 2",
+        "1 and 2",
+        "between 1 and 5 of",
+        "scores between 1 and 5 of 10",
+        "12 between 1 and 5 of them",
+        "1.e",
+        "1.e4",
+        "see 1.e(2) and 1.e(3)",
+        "{return 1 and 2}",
+        "{f 1}",
+        "f{x 1} or y",
+        "'->'",
+        "'a'",
+        "''",
+        "'/'",
+        "'%'",
+        "'or'",
+        "\"and\"",
+        "cast(",
+        "cast('a')",
+        "he said ('",
+        "Copy the files to the program 'id' folder",
+        "(select one from the list)",
+        "(select one from list)",
+        "(select phones with dual sim)",
+        "(select one from dual camera phones)",
+        "a /* note */ or /* note */ b",
+        "1 /* a */ or 2",
+        "2026-11-29",
+        "10 - 12 = x",
+        "{d '2026-11-29'}",
+        "{\"a\": {\"b\": 1}}",
+    ];
+    let wrong: Vec<_> = goods
+        .iter()
+        .filter(|good| found(good) == Some(Severity::Critical))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn odd_forms_cost_linear_time() {
+    // Each of them read to the end would be some 10^10 steps.
+    for part in ["{`", "1.e(", "{f ", "1.e,", "{f(", "1/**/or/**/1 "] {
+        let mut text = "1 or ".to_owned();
+        text.push_str(&part.repeat(200_000));
+        assert_ne!(found(&text), Some(Severity::Critical), "{part}");
+    }
+}

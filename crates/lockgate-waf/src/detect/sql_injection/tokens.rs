@@ -63,7 +63,11 @@ pub(super) struct Tokens<'a> {
     pub(super) commented: bool,
     /// Whether a comment stood between two words in place of a blank.
     pub(super) glued: bool,
+    /// Whether something stood there that only MySQL's reader passes over: `1.e(`, `{f 1}`.
+    pub(super) odd: bool,
     versioned: bool,
+    /// ODBC's braces that are open.
+    braces: u8,
     /// Ends of strings that were looked for and were not there.
     sought: u8,
 }
@@ -72,6 +76,8 @@ pub(super) struct Tokens<'a> {
 const MOST_SOUGHT: u8 = 16;
 /// A longer name between brackets is none.
 const LONGEST_BRACKETED: usize = 128;
+/// More digits before MySQL's missing exponent are not passed over.
+const LONGEST_VOID: usize = 32;
 /// A longer tag of a dollar-quoted string is none (PostgreSQL: 63).
 const LONGEST_TAG: usize = 63;
 
@@ -84,7 +90,9 @@ impl<'a> Tokens<'a> {
             start: at,
             commented: false,
             glued: false,
+            odd: false,
             versioned: false,
+            braces: 0,
             sought: 0,
         }
     }
@@ -133,7 +141,15 @@ impl<'a> Tokens<'a> {
             return Token::End;
         };
         match byte {
-            b'0'..=b'9' => self.number(),
+            b'0'..=b'9' => match self.void() {
+                0 => self.number(),
+                len => {
+                    self.at += len;
+                    self.start = self.at;
+                    self.odd = true;
+                    self.sign(self.byte(0))
+                }
+            },
             b'.' if self.byte(1).is_ascii_digit() => self.number(),
             b'\'' | b'"' | b'`' => self.quoted(byte),
             b'A'..=b'Z' | b'a'..=b'z' | b'_' | 0x80.. => self.word(),
@@ -214,6 +230,53 @@ impl<'a> Tokens<'a> {
                 true
             }
         }
+    }
+
+    /// The length of a `1.e` before a sign: MySQL begins a number there, finds
+    /// no exponent, and goes on with the sign as if nothing had been.
+    fn void(&self) -> usize {
+        let rest = self.rest();
+        let digits = rest.iter().take(LONGEST_VOID);
+        let digits = digits.take_while(|byte| byte.is_ascii_digit()).count();
+        if self.byte(digits) != b'.' {
+            return 0;
+        }
+        let more = rest.iter().skip(digits + 1).take(LONGEST_VOID);
+        let more = more.take_while(|byte| byte.is_ascii_digit()).count();
+        let exponent = digits + 1 + more;
+        let signs = matches!(self.byte(exponent + 1), b'(' | b')' | b',' | b'=' | b';');
+        match self.byte(exponent) | 0x20 == b'e' && signs {
+            true => exponent + 1,
+            false => 0,
+        }
+    }
+
+    /// ODBC's `{name …}` is to MySQL what stands in it.
+    fn escape(&mut self) -> Token {
+        let mut ahead = *self;
+        ahead.at += 1;
+        ahead.while_(blank);
+        let name = ahead.at;
+        if ahead.byte(0) == b'`' {
+            let end = ahead.rest().iter().skip(1).take(LONGEST_TAG);
+            let end = end.take_while(|byte| **byte != b'`').count();
+            ahead.at += if end < LONGEST_TAG { end + 2 } else { 0 };
+        } else {
+            ahead.while_(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$'));
+        }
+        let parts = matches!(
+            ahead.byte(0),
+            b'(' | b'\'' | b'"' | b'`' | b'/' | b'@' | b'-' | b'+' | b'!' | b'~' | b'.'
+        );
+        let parts = parts || blank(ahead.byte(0)) || ahead.bytes.get(name) == Some(&b'`');
+        if ahead.at == name || ahead.at - name > LONGEST_TAG || !parts {
+            self.at += 1;
+            return Token::Other;
+        }
+        self.at = ahead.at;
+        self.odd = true;
+        self.braces = self.braces.saturating_add(1);
+        Token::Open
     }
 
     fn number(&mut self) -> Token {
@@ -333,6 +396,10 @@ impl<'a> Tokens<'a> {
         let (len, token) = match (byte, next) {
             (b'(', _) => (1, Token::Open),
             (b')', _) => (1, Token::Close),
+            (b'}', _) if self.braces > 0 => {
+                self.braces -= 1;
+                (1, Token::Close)
+            }
             (b',', _) => (1, Token::Comma),
             (b';', _) => (1, Token::Semicolon),
             (b'|', b'|') => (2, Token::Bars),
@@ -359,6 +426,7 @@ impl<'a> Tokens<'a> {
             (b'@', _) => return self.variable(),
             (b'[', _) => return self.bracketed(),
             (b'$', _) => return self.dollar_string(),
+            (b'{', _) => return self.escape(),
             _ => (1, Token::Other),
         };
         self.at += len;
