@@ -53,6 +53,30 @@ pub enum Where {
     Bytes,
 }
 
+impl Where {
+    /// Every text of a request that something may run.
+    pub const VALUES: &[Self] = &[
+        Self::Path,
+        Self::ParameterName,
+        Self::Parameter,
+        Self::Cookie,
+        Self::Header,
+        Self::Xml,
+        Self::Body,
+    ];
+    /// The same, and names of files, which end up in commands, pages and paths.
+    pub const VALUES_AND_FILE_NAMES: &[Self] = &[
+        Self::Path,
+        Self::ParameterName,
+        Self::Parameter,
+        Self::Cookie,
+        Self::Header,
+        Self::Xml,
+        Self::Body,
+        Self::FileName,
+    ];
+}
+
 /// A value to be judged, decoded as its place is read.
 #[derive(Debug, Clone, Copy)]
 pub struct Value<'a> {
