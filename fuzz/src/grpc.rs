@@ -1,8 +1,8 @@
 //! Promises of the readers of gRPC.
 
 use lockgate_wire::grpc::{
-    decode_message, encode_message, format_timeout, parse_timeout, ContentType, Messages, Protocol,
-    TextDecoder, TextEncoder,
+    decode_message, encode_message, format_timeout, parse_timeout, reasons, ContentType, Cutter,
+    Messages, Piece, Protocol, TextDecoder, TextEncoder,
 };
 
 use crate::guards::cut;
@@ -21,6 +21,43 @@ pub fn messages(input: &[u8], cuts: &[u16]) {
         let whole = run(&[input]);
         assert_eq!(whole, run(&cut(input, cuts)));
         assert_eq!(whole, run(&input.chunks(1).collect::<Vec<_>>()));
+    }
+}
+
+/// A body is cut into the same messages however it came, nothing of it is lost
+/// or made up, and the watcher of lengths agrees with what is wrong.
+pub fn cutter(input: &[u8], cuts: &[u16]) {
+    for too_long in [None, Some(&reasons::MESSAGE_TOO_LARGE)] {
+        let run = |pieces: &[&[u8]]| {
+            let mut body = Cutter::new(300, too_long);
+            let (mut passed, mut messages) = (Vec::new(), Vec::new());
+            for piece in pieces {
+                body.feed(piece);
+                loop {
+                    match body.next_piece() {
+                        Ok(Some(Piece::Passing(bytes))) => passed.extend_from_slice(&bytes),
+                        Ok(Some(Piece::Message(message))) => {
+                            assert!(message.bytes().len() <= 300);
+                            passed.extend_from_slice(&message.frame);
+                            messages.push(message);
+                        }
+                        Ok(None) => break,
+                        Err(reason) => return (passed, messages, Err(reason)),
+                    }
+                }
+            }
+            assert!(input.starts_with(&passed));
+            assert_eq!(passed.len() + body.held(), input.len());
+            (passed, messages, body.end())
+        };
+        let whole = run(&[input]);
+        assert_eq!(whole, run(&cut(input, cuts)));
+        assert_eq!(whole, run(&input.chunks(1).collect::<Vec<_>>()));
+        if too_long.is_some() {
+            let mut watcher = Messages::of_client(300);
+            let seen = watcher.feed(input).and_then(|()| watcher.end());
+            assert_eq!(seen, whole.2);
+        }
     }
 }
 

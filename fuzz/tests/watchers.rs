@@ -104,6 +104,7 @@ fn grpc_messages() {
                 stream.extend(payload);
             }
             grpc::messages(&stream, cuts);
+            grpc::cutter(&stream, cuts);
         });
 }
 
@@ -112,6 +113,7 @@ fn raw_grpc() {
     const ALPHABET: &[u8] = b"ABCxyz019+/=";
     check!().for_each(|input: &[u8]| {
         grpc::messages(input, &[1, 7]);
+        grpc::cutter(input, &[1, 7]);
         grpc::text(input, &[1, 6]);
         let text = input
             .iter()

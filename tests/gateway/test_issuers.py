@@ -230,6 +230,23 @@ def test_the_name_of_an_issuer_that_means_another_one_now(start: Start, issuer: 
         assert place.reason(issuer.keys[0].token(iss=other.url)) == "jwt-signature"
 
 
+def test_keys_that_come_late_of_an_issuer_that_was_meant_before(start: Start, issuer: Issuer) -> None:
+    with Issuer() as other, ThreadPoolExecutor(1) as pool:
+        place, _ = start(company(issuer))
+        assert place.reason(issuer.token()) == "ok"
+        issuer.hold.clear()
+        asked, before = len(issuer.fetches), issuer.key_fetches()
+        waiting = pool.submit(place.reason, issuer.token(kid="made-up"))
+        until(lambda: len(issuer.fetches) > asked, "the fetch that it brings about")
+        place.write(company(other))
+        until(lambda: place.reason(other.token()) == "ok", "the new issuer's keys")
+        issuer.hold.set()
+        until(lambda: issuer.key_fetches() > before, "the old issuer's keys to be sent")
+        waiting.result(30)
+        for _ in range(30):
+            assert place.reason(other.token()) == "ok"
+
+
 def test_a_key_file_that_changes(start: Start, issuer: Issuer, tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
     file.write_text(json.dumps({"keys": [issuer.keys[0].jwk]}))

@@ -159,3 +159,20 @@ def test_messages_have_their_reasons(
         assert (told, answer.body) == ("", framed(GOOD))
     else:
         assert reason in told
+
+
+def test_what_cannot_be_judged_goes_on_whole_where_it_is_observed(
+    gate: Gate, authority: Authority, shop: Shop, tmp_path: Path
+) -> None:
+    body = framed(GOOD, 1) + framed(ATTACK)
+    with (
+        guarded(gate, authority, shop, tmp_path, None, mode="observe"),
+        Http2(gate.port(), authority.pem) as web,
+    ):
+        kind = ("content-type", "application/grpc")
+        stream = web.ask("/shop.Shop/Talk", "POST", kind, ("te", "trailers"), body=True)
+        web.say(stream, body, end=True)
+        web.answer(stream)
+    event = gate.written(1)[-1]
+    assert event["bytes_in"] == len(body)
+    assert event["waf"]["score"] >= 5, "what comes behind it is judged"

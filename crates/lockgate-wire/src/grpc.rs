@@ -6,8 +6,10 @@
 //! client's protocol, with [`Code::of_refusal`].
 
 mod content_type;
+mod cutter;
 mod message;
 mod messages;
+mod prefix;
 pub mod reasons;
 mod status;
 #[cfg(test)]
@@ -16,8 +18,10 @@ mod timeout;
 mod web;
 
 pub use content_type::{ContentType, Protocol};
+pub use cutter::{Cutter, Message, Piece};
 pub use message::{decode_message, encode_message};
 pub use messages::Messages;
+pub use prefix::Prefix;
 pub use status::Code;
 pub use timeout::{format_timeout, parse_timeout};
 pub use web::{trailer_frame, TextDecoder, TextEncoder};

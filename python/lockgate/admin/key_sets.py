@@ -57,6 +57,8 @@ class IssuerState:
     error: str | None = None
     """Why the last fetch failed; nothing where it did not."""
     failing_since_ms: int | None = None
+    gone: bool = False
+    """Whether the configuration has no such issuer any more, or means another one by its name."""
 
     @property
     def stale(self) -> bool:
@@ -108,23 +110,22 @@ class KeySets:
         origins = duties.key_origins
         async with self._changing:
             self._outgoing = Outgoing(duties.outgoing)
+            sources = {origin.name: origin.source for origin in origins}
             before, self._followed = self._followed, {}
+            for name, followed in before.items():
+                if sources.get(name) != followed.state.origin.source:
+                    followed.stop()
             known = await asyncio.to_thread(self._settle, origins)
             for origin in origins:
-                followed = before.pop(origin.name, None)
-                if followed is not None and followed.state.origin.source == origin.source:
-                    followed.state.origin = origin
-                else:
-                    if followed is not None:
-                        followed.stop()
+                followed = before.get(origin.name)
+                if followed is None or followed.state.gone:
                     followed = _Followed(self, known.get(origin.name) or IssuerState(origin))
+                followed.state.origin = origin
                 self._followed[origin.name] = followed
                 # A changed configuration may be how a failing fetch was mended, and a changed
                 # file is why it was read; an issuer that is well need not be asked for that.
                 if followed.state.error is not None or origin.kind == "file":
                     followed.wake.set()
-            for gone in before.values():
-                gone.stop()
             await self._note_findings()
 
     async def refetch(self, name: str) -> bool:
@@ -187,7 +188,7 @@ class KeySets:
                 log.warning("issuer-keys-failing", issuer=state.origin.name, cause=str(error), hint=_meanwhile(state))
             await self._note_findings()
             raise
-        changed = await asyncio.to_thread(self._write, state.origin, fetched)
+        changed = await asyncio.to_thread(self._write, state, fetched)
         self._link.facts_changed()
         at = now_ms()
         mended, state.error, state.failing_since_ms = state.error is not None, None, None
@@ -223,10 +224,13 @@ class KeySets:
         self._link.facts_changed()
         return known
 
-    def _write(self, origin: KeyOrigin, fetched: FetchedKeys) -> bool:
+    def _write(self, state: IssuerState, fetched: FetchedKeys) -> bool:
         """Write down what was fetched, and the fact about it where gates need to know; whether it is new."""
-        at = now_ms()
+        at, origin = now_ms(), state.origin
         with self._store.write() as session:
+            if state.gone:
+                # A fetch that was under way when the configuration changed: its keys are another issuer's.
+                return False
             row = session.get(KeySet, origin.name)
             if row is not None and row.source == origin.source and row.keys == fetched.keys:
                 row.confirmed_ms = at
@@ -260,7 +264,8 @@ class _Followed:
         self._task = keeper.spawn(self._follow())
 
     def stop(self) -> None:
-        """Fetch no more."""
+        """Fetch no more, and take nothing of what is under way."""
+        self.state.gone = True
         self._task.cancel()
 
     def granted(self) -> bool:

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame};
 use lockgate_policy::waf::{self, Longer, TOO_LONG};
@@ -14,18 +14,15 @@ use lockgate_policy::Denial;
 use lockgate_waf::engine::{Inspection, Progress};
 use lockgate_wire::coding::Coding;
 use lockgate_wire::content::reasons::GRPC_COMPRESSED;
-use lockgate_wire::grpc::reasons::{FLAG, INCOMPLETE};
+use lockgate_wire::grpc::{Cutter, Message, Piece};
 
 use super::full;
-use super::unpacked::{unpacked, Unpacked};
+use super::unpacked::{unpacked as unpack, Unpacked};
 use crate::body::{Broken, RequestBody};
 use crate::exchange::Exchange;
 use crate::judge::{CallHead, Inspecting, Seen};
 use crate::memory::Charge;
 use crate::net::{BodyRefusal, ConnectionState};
-
-/// Before a message: a flag, and four bytes of length.
-const PREFIX: usize = 5;
 
 /// A call that is looked at.
 pub struct Calls {
@@ -38,9 +35,7 @@ pub struct Calls {
     enforced: bool,
     state: Rc<ConnectionState>,
     /// What arrived and was not judged yet.
-    waiting: BytesMut,
-    /// Bytes of a message that goes on as it comes, since its beginning was judged.
-    passing: usize,
+    cutter: Cutter,
     judging: Option<Looked>,
     charge: Option<Charge>,
     /// What is told of the messages.
@@ -97,7 +92,8 @@ impl Calls {
         inspecting: &mut Inspecting,
         head: CallHead,
     ) -> Self {
-        let (most, longer) = inspecting.bounds;
+        let bounds = inspecting.bounds;
+        let most = usize::try_from(bounds.0).unwrap_or(usize::MAX);
         let told = Arc::new(Mutex::new(Seen::default()));
         inspecting.messages = Some(Arc::clone(&told));
         let budget = &exchange.worker().shared.memory.inspecting;
@@ -105,12 +101,11 @@ impl Calls {
             left,
             coding: head.coding,
             head,
-            bounds: (usize::try_from(most).unwrap_or(usize::MAX), longer),
+            bounds: (most, bounds.1),
             step: inspecting.step,
             enforced: inspecting.enforced,
             state: Rc::clone(&exchange.state),
-            waiting: BytesMut::new(),
-            passing: 0,
+            cutter: Cutter::new(most, (bounds.1 == Longer::Refuse).then_some(&TOO_LONG)),
             judging: None,
             charge: budget.take_for(exchange, 0, exchange.listener.limits.inspect_memory),
             told,
@@ -121,7 +116,7 @@ impl Calls {
 
     /// Whether there is nothing more to send.
     pub fn is_over(&self) -> bool {
-        self.over && self.waiting.is_empty() && self.judging.is_none() && self.trailers.is_none()
+        self.over && self.cutter.held() == 0 && self.judging.is_none() && self.trailers.is_none()
     }
 
     /// What goes on next.
@@ -139,21 +134,26 @@ impl Calls {
                         .transpose(),
                 );
             }
-            if self.passing > 0 && !self.waiting.is_empty() {
-                let here = self.passing.min(self.waiting.len());
-                self.passing -= here;
-                let piece = self.waiting.split_to(here).freeze();
-                return Poll::Ready(Some(Ok(Frame::data(piece))));
-            }
-            match self.next_message() {
-                Ok(true) => continue,
-                Ok(false) => {}
+            match self.next_piece() {
+                Ok(Some(Piece::Passing(piece))) => {
+                    return Poll::Ready(Some(Ok(Frame::data(piece))));
+                }
+                Ok(Some(Piece::Message(message))) => {
+                    let frame = message.frame.clone();
+                    let Err(denial) = self.begin(message) else {
+                        continue;
+                    };
+                    // What is only observed goes on without having been judged.
+                    let passed = self.refuse(denial).map(|()| Frame::data(frame));
+                    return Poll::Ready(Some(passed));
+                }
+                Ok(None) => {}
                 Err(denial) => {
                     if let Err(broken) = self.refuse(denial) {
                         return Poll::Ready(Some(Err(broken)));
                     }
                     // What is only observed goes on as it comes.
-                    self.passing = usize::MAX;
+                    self.cutter.pass_all();
                     continue;
                 }
             }
@@ -165,7 +165,7 @@ impl Calls {
                 None => self.over = true,
                 Some(Err(broken)) => return Poll::Ready(Some(Err(broken))),
                 Some(Ok(frame)) => match frame.into_data() {
-                    Ok(piece) => self.waiting.extend_from_slice(&piece),
+                    Ok(piece) => self.cutter.feed(&piece),
                     Err(frame) => {
                         self.trailers = frame.into_trailers().ok();
                         self.over = true;
@@ -175,63 +175,38 @@ impl Calls {
         }
     }
 
-    /// Begins to judge the next message, if enough of it is there.
-    fn next_message(&mut self) -> Result<bool, Denial> {
-        if self.passing > 0 {
-            return Ok(false);
-        }
-        let charged = self
-            .charge
-            .as_mut()
-            .is_some_and(|charge| charge.grow_to(self.waiting.len()));
-        if !charged {
+    /// What goes on next, or has to be judged first.
+    fn next_piece(&mut self) -> Result<Option<Piece>, Denial> {
+        let held = self.cutter.held();
+        let mut charged = || self.charge.as_mut()?.grow_to(held).then_some(());
+        if !self.cutter.is_passing() && charged().is_none() {
             return Err(full());
         }
-        let Some(([flag, length @ ..], rest)) = self.waiting.split_first_chunk::<PREFIX>() else {
-            return self.cut();
-        };
-        let packed = match flag {
-            0 => false,
-            1 => true,
-            _ => return Err(Denial::new(&FLAG)),
-        };
-        let length = u32::from_be_bytes(*length) as usize;
-        let (most, longer) = self.bounds;
-        if length > most && longer == Longer::Refuse {
-            return Err(Denial::new(&TOO_LONG));
+        let piece = self.cutter.next_piece().map_err(Denial::new)?;
+        if piece.is_none() && self.over {
+            self.cutter.end().map_err(Denial::new)?;
         }
-        let here = length.min(most);
-        if rest.len() < here {
-            return self.cut();
-        }
-        let frame = self.waiting.split_to(PREFIX + here).freeze();
-        self.passing = length - here;
-        let message = Unpacked {
-            bytes: frame.slice(PREFIX..),
-            whole: here == length,
-        };
-        let message = if packed {
-            let coding = self.coding.ok_or(Denial::new(&GRPC_COMPRESSED))?;
-            unpacked(coding, &message, self.bounds, self.charge.as_mut())?
-        } else {
-            message
-        };
-        self.judging = Some(Looked {
-            inspection: self.head.begin(),
-            message: message.bytes,
-            whole: message.whole,
-            stage: Stage::Head,
-            frame,
-        });
-        Ok(true)
+        Ok(piece)
     }
 
-    /// A message is not all there; it never will be where nothing more comes.
-    fn cut(&self) -> Result<bool, Denial> {
-        match self.over && !self.waiting.is_empty() {
-            true => Err(Denial::new(&INCOMPLETE)),
-            false => Ok(false),
+    /// Begins to judge a message.
+    fn begin(&mut self, message: Message) -> Result<(), Denial> {
+        let mut unpacked = Unpacked {
+            bytes: message.bytes(),
+            whole: message.whole,
+        };
+        if message.packed {
+            let coding = self.coding.ok_or(Denial::new(&GRPC_COMPRESSED))?;
+            unpacked = unpack(coding, &unpacked, self.bounds, self.charge.as_mut())?;
         }
+        self.judging = Some(Looked {
+            inspection: self.head.begin(),
+            message: unpacked.bytes,
+            whole: unpacked.whole,
+            stage: Stage::Head,
+            frame: message.frame,
+        });
+        Ok(())
     }
 
     /// A message was judged: what goes on.

@@ -6,12 +6,11 @@
 //! told where it is text, and gone into where it is a message.
 
 use super::{reasons, Flaw, Progress, Sink};
+use crate::grpc::Prefix;
 
 /// How names begin in calls of gRPC, and in a message that is the whole body.
 const CALL: &[u8] = b"grpc";
 const MESSAGE: &[u8] = b"protobuf";
-/// Before a message in gRPC: a flag, and four bytes of length.
-const PREFIX: usize = 5;
 /// Field numbers have 29 bits.
 const LAST_FIELD: u64 = (1 << 29) - 1;
 
@@ -137,11 +136,11 @@ impl Reader {
         }
         while self.at < body.len() {
             let rest = body.get(self.at..).unwrap_or_default();
-            let Some(([flag, length @ ..], _)) = rest.split_first_chunk::<PREFIX>() else {
+            let Some(Prefix { flag, length }) = Prefix::read(rest) else {
                 return self.fail();
             };
-            let begin = self.at + PREFIX;
-            let end = begin.saturating_add(u32::from_be_bytes(*length) as usize);
+            let begin = self.at + Prefix::LEN;
+            let end = begin.saturating_add(length as usize);
             if end > body.len() {
                 return self.fail();
             }

@@ -1,10 +1,9 @@
 //! The messages in a body: before each stand a flag and its length.
 
+use super::prefix::Prefix;
 use super::{reasons, Protocol};
 use crate::reason::ReasonRef;
 
-/// One byte of flag, four of length.
-const PREFIX: usize = 5;
 /// gRPC-Web's flag for trailers.
 const TRAILERS: u8 = 0x80;
 /// Bytes of gRPC-Web's trailers. 64 KiB: more than any head may have here.
@@ -18,7 +17,7 @@ pub struct Messages {
     /// Whether trailers may stand in the body.
     web: bool,
     message_bytes: u32,
-    prefix: [u8; PREFIX],
+    prefix: [u8; Prefix::LEN],
     filled: usize,
     left: u32,
     messages: u64,
@@ -37,7 +36,7 @@ impl Messages {
             from_upstream: false,
             web: false,
             message_bytes,
-            prefix: [0; PREFIX],
+            prefix: [0; Prefix::LEN],
             filled: 0,
             left: 0,
             messages: 0,
@@ -95,13 +94,13 @@ impl Messages {
 
     fn read(&mut self, mut input: &[u8]) -> Result<(), ReasonRef> {
         while !input.is_empty() {
-            if self.filled < PREFIX {
-                let (here, rest) = input.split_at(input.len().min(PREFIX - self.filled));
+            if self.filled < Prefix::LEN {
+                let (here, rest) = input.split_at(input.len().min(Prefix::LEN - self.filled));
                 self.prefix[self.filled..][..here.len()].copy_from_slice(here);
                 self.filled += here.len();
                 input = rest;
                 // The flag is judged first, so that cuts make no difference.
-                if self.filled == PREFIX || !self.is_flag_right() {
+                if self.filled == Prefix::LEN || !self.is_flag_right() {
                     self.begin()?;
                 }
             } else {
@@ -110,7 +109,7 @@ impl Messages {
                 self.left -= here as u32;
                 input = &input[here..];
             }
-            if self.filled == PREFIX && self.left == 0 {
+            if self.filled == Prefix::LEN && self.left == 0 {
                 self.filled = 0;
             }
         }
@@ -130,8 +129,8 @@ impl Messages {
         if !self.is_flag_right() {
             return Err(self.fault(&reasons::FLAG, &reasons::UPSTREAM_MESSAGE));
         }
-        let [flag, length @ ..] = self.prefix;
-        self.left = u32::from_be_bytes(length);
+        let Prefix { flag, length } = Prefix::of(self.prefix);
+        self.left = length;
         let most = if flag & TRAILERS == 0 {
             self.messages += 1;
             self.message_bytes

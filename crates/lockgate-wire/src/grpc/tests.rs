@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::{
     decode_message, encode_message, format_timeout, parse_timeout, reasons, request, trailer_frame,
-    Code, ContentType, Messages, Protocol, TextDecoder, TextEncoder,
+    Code, ContentType, Cutter, Messages, Piece, Protocol, TextDecoder, TextEncoder,
 };
 use crate::reason::{Fault, Reason};
 
@@ -188,6 +188,45 @@ fn messages_are_counted_and_bounded() {
         .feed(&message(0x80, b"a:b\r\n"))
         .unwrap_err();
     assert_eq!(trailers.code, "grpc-flag", "clients send no trailers");
+}
+
+/// What a cutter gives of a body: frames of messages, with a `+` where there is
+/// more of it, and what passes between.
+fn cut(body: &mut Cutter) -> Vec<Vec<u8>> {
+    let mut told = Vec::new();
+    while let Some(piece) = body.next_piece().unwrap() {
+        told.push(match piece {
+            Piece::Passing(bytes) => bytes.to_vec(),
+            Piece::Message(message) if message.whole => message.frame.to_vec(),
+            Piece::Message(message) => [&message.frame[..], b"+"].concat(),
+        });
+    }
+    told
+}
+
+#[test]
+fn a_body_is_cut_into_its_messages() {
+    let (short, long) = (message(0, b"hello"), message(1, b"0123456789abc"));
+    let mut body = Cutter::new(10, None);
+    body.feed(&short[..7]);
+    assert!(cut(&mut body).is_empty(), "it is not all there");
+    assert_eq!(body.end().unwrap_err().code, "grpc-incomplete");
+    body.feed(&[&short[7..], &long[..], &short].concat());
+    let begun = [&long[..15], b"+"].concat();
+    assert_eq!(cut(&mut body), [&short[..], &begun, b"abc", &short]);
+    assert_eq!((body.held(), body.end()), (0, Ok(())));
+
+    let mut body = Cutter::new(10, Some(&reasons::MESSAGE_TOO_LARGE));
+    body.feed(&long[..5]);
+    let reason = body.next_piece().unwrap_err();
+    assert_eq!(reason.code, "grpc-message-too-large", "before it came");
+    body.pass_all();
+    body.feed(&long[5..]);
+    assert_eq!(cut(&mut body), [long]);
+
+    let mut json = Cutter::new(10, None);
+    json.feed(b"{");
+    assert_eq!(json.next_piece().unwrap_err().code, "grpc-flag");
 }
 
 #[test]

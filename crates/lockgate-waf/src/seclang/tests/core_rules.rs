@@ -1,36 +1,85 @@
-//! The Core Rule Set, read whole, where it is at hand: `LOCKGATE_CRS` names
-//! folders (parted by `:`) in which `@owasp_crs` lies, or Go has fetched the
-//! module that carries it.
+//! The Core Rule Set, read whole, and the requests of its own cases: of the folders
+//! that `LOCKGATE_CRS` names (parted by `:`), as `conformance.crs.stages` prints
+//! them and `make test-rust` has them.
 
 use std::path::{Path, PathBuf};
 
 use crate::rule::{Item, Operator, Rules};
 use crate::seclang::{read, Code, Folder, Limits};
 
-/// The folders of all versions that are there.
+/// The folders of all versions.
+fn folders() -> Vec<PathBuf> {
+    let named = std::env::var_os("LOCKGATE_CRS").unwrap_or_default();
+    let folders = std::env::split_paths(&named);
+    let folders: Vec<_> = folders.filter(|path| path != Path::new("")).collect();
+    if folders.is_empty() {
+        eprintln!("not run: LOCKGATE_CRS names no Core Rule Set, as `make test-rust` has it");
+    }
+    folders
+}
+
+/// The folders of the rules of all versions.
 pub(crate) fn versions() -> Vec<PathBuf> {
-    if let Some(folders) = std::env::var_os("LOCKGATE_CRS") {
-        return std::env::split_paths(&folders).collect();
+    let rules = folders().into_iter().map(|folder| folder.join("rules"));
+    rules
+        .inspect(|rules| assert!(rules.join("@owasp_crs").is_dir(), "{}", rules.display()))
+        .collect()
+}
+
+/// A request of the rules' own cases, and what is answered to it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Exchange {
+    pub method: Vec<u8>,
+    pub target: Vec<u8>,
+    pub protocol: Vec<u8>,
+    pub fields: Vec<(Vec<u8>, Vec<u8>)>,
+    pub body: Vec<u8>,
+    pub status: u16,
+    pub answer_fields: Vec<(Vec<u8>, Vec<u8>)>,
+    pub answer: Vec<u8>,
+}
+
+impl Exchange {
+    /// What a line says.
+    fn read(line: &str) -> Self {
+        let mut words = line.split(' ').map(unhex);
+        let mut next = || words.next().unwrap();
+        let number = |word: Vec<u8>| String::from_utf8(word).unwrap().parse::<u16>().unwrap();
+        let fields = |next: &mut dyn FnMut() -> Vec<u8>| {
+            let count = number(next());
+            (0..count).map(|_| (next(), next())).collect()
+        };
+        Self {
+            method: next(),
+            target: next(),
+            protocol: next(),
+            fields: fields(&mut next),
+            body: next(),
+            status: number(next()),
+            answer_fields: fields(&mut next),
+            answer: next(),
+        }
     }
-    let from = |variable: &str, rest: &str| {
-        std::env::var_os(variable).map(|value| PathBuf::from(value).join(rest))
+}
+
+fn unhex(word: &str) -> Vec<u8> {
+    let digits = word.trim_matches('-').as_bytes();
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+    digits.chunks(2).map(byte).collect()
+}
+
+/// The exchanges of each version's cases, with its rules.
+pub(crate) fn exchanges() -> Vec<(PathBuf, Vec<Exchange>)> {
+    let read = |folder: PathBuf| {
+        let mut file = folder.clone().into_os_string();
+        file.push(".stages");
+        let text = std::fs::read_to_string(&file).unwrap();
+        (
+            folder.join("rules"),
+            text.lines().map(Exchange::read).collect(),
+        )
     };
-    let cache = from("GOMODCACHE", "")
-        .or_else(|| from("GOPATH", "pkg/mod"))
-        .or_else(|| from("HOME", "go/pkg/mod"));
-    let module = cache.map(|cache| cache.join("github.com/corazawaf/coraza-coreruleset"));
-    let entries = module.and_then(|module| std::fs::read_dir(module).ok());
-    let mut found: Vec<PathBuf> = entries
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| Some(entry.ok()?.path().join("rules")))
-        .filter(|rules| rules.join("@owasp_crs").is_dir())
-        .collect();
-    found.sort();
-    if found.is_empty() {
-        eprintln!("not run: no Core Rule Set is at hand; set LOCKGATE_CRS, or let Go fetch it");
-    }
-    found
+    folders().into_iter().map(read).collect()
 }
 
 /// All files under a folder, by their names in it.
