@@ -17,6 +17,8 @@ ENV_STAMP := $(VENV)/.stamp-env
 DEV_STAMP := $(VENV)/.stamp-native-dev
 RELEASE_STAMP := $(VENV)/.stamp-native-release
 PYTEST := $(BIN)/python -m pytest -n 2
+# The Core Rule Set and its cases, for tests in Rust: fetched once, and held by their checksum.
+WITH_CORE_RULES = crs=$$(PYTHONPATH=tests $(BIN)/python -m conformance.crs.stages) && LOCKGATE_CRS="$$crs"
 
 .DEFAULT_GOAL := help
 
@@ -56,13 +58,13 @@ test-quick: build ## Run the everyday part: at most five minutes once built.
 
 .PHONY: test-slow
 test-slow: build system-packages ## Run soaks, long fuzzing, slow servers and slow clients.
-	PROPTEST_CASES=20000 $(CARGO) test --workspace --locked --quiet -- --include-ignored
+	$(WITH_CORE_RULES) PROPTEST_CASES=20000 $(CARGO) test --workspace --locked --quiet -- --include-ignored
 	BOLERO_RANDOM_TEST_TIME_MS=60000 $(MAKE) --no-print-directory test-fuzz
 	LOCKGATE_FUZZ_CASES=200000 $(BIN)/python -m pytest -m slow --timeout 1800 $(ARGS)
 
 .PHONY: test-rust
-test-rust: $(ENV_STAMP) ## Run the Rust tests alone.
-	$(CARGO) test --workspace --locked --quiet
+test-rust: $(ENV_STAMP) ## Run the Rust tests alone (LOCKGATE_CRS= leaves out those of the Core Rule Set).
+	$(WITH_CORE_RULES) $(CARGO) test --workspace --locked --quiet
 
 .PHONY: test-fuzz
 test-fuzz: ## Run each fuzz target for a moment (BOLERO_RANDOM_TEST_TIME_MS for longer).
