@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,9 @@ ENTRIES: Final = (
     "core/rules/*.conf",
     "core/plugins/*-after.conf",
 )
+
+KINDS: Final = frozenset({".conf", ".data"})
+"""What is read of the Core Rule Set's folder."""
 
 WATCHED: Final = ("*.conf", "rules/*", "plugins/*")
 """What a new file would match that is read."""
@@ -69,11 +73,11 @@ class RuleSets:
         region = document.region(*path)
         core = "core" in policy.rules
         item = document.item(*path)
-        own = tuple(self._own(policy, item.file if item is not None else 0, document, path))
-        key = (core, own)
+        own = dict(self._own(policy, item.file if item is not None else 0, document, path))
+        key = (core, tuple(own))
         if key not in self._known:
             files = [*self._core(document, path)] if core else []
-            files += [self._read(name, self._named(number, name), region) for number, name in enumerate(own)]
+            files += [self._read(name, self._named(n, name), said) for n, (name, said) in enumerate(own.items())]
             found = [each for each in files if each is not None]
             if sum(len(each["text"]) for each in found) > MAX_BYTES:
                 self.problems.add(region, "waf-rules-too-large", "the rules are too large", allowed="32MiB in all")
@@ -95,18 +99,18 @@ class RuleSets:
             )
         self._of[path] = self._known[key]
 
-    def _own(self, policy: Waf, file: int, document: Document, path: tuple[str | int, ...]) -> Iterator[Path]:
+    def _own(
+        self, policy: Waf, file: int, document: Document, path: tuple[str | int, ...]
+    ) -> Iterator[tuple[Path, Region]]:
+        """The own files, and where the configuration names each."""
         for index, pattern in enumerate(policy.files):
             target = self.references.absolute(pattern, file)
             self.references.patterns.append(str(target))
+            region = document.value_region(*path, "files", index)
             found = sorted(target.parent.glob(target.name))
             if not found:
-                self.problems.add(
-                    document.value_region(*path, "files", index),
-                    "waf-no-rules",
-                    f"there is no file {self.references.say(target)}",
-                )
-            yield from found
+                self.problems.add(region, "waf-no-rules", f"there is no file {self.references.say(target)}")
+            yield from ((each, region) for each in found)
 
     def _named(self, number: int, target: Path) -> str:
         """An own file's name among the rules: its way from the configuration, where it lies below that."""
@@ -128,12 +132,19 @@ class RuleSets:
                 hint="`lockgate waf install` puts it there",
             )
             return
-        for name in sorted(each for each in folder.rglob("*") if each.suffix in {".conf", ".data"} and each.is_file()):
+        for name in sorted(each for each in folder.rglob("*") if each.suffix in KINDS and not each.is_dir()):
             yield self._read(name, f"core/{name.relative_to(folder)}", region)
 
     def _read(self, target: Path, name: str, region: Region) -> types.RuleFile | None:
         self.references.name(target)
         try:
+            mode = target.stat().st_mode
+            # A pipe would make the load wait for whoever writes to it, and a device has no end.
+            if not stat.S_ISREG(mode):
+                kind = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
+                hint = f"name the files in it: {target.name}/*.conf" if stat.S_ISDIR(mode) else None
+                self.problems.add(region, "file-unreadable", f"{self.references.say(target)} is {kind}", hint=hint)
+                return None
             with target.open("rb") as stream:
                 content = stream.read(MAX_FILE + 1)
             if len(content) > MAX_FILE:

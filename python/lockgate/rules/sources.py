@@ -131,8 +131,11 @@ def _folder(folders: Iterable[Path]) -> Files:
         for path in sorted(folder.rglob("*")):
             if path.suffix not in {".conf", ".data", ".example"} and path.name != "LICENSE":
                 continue
-            if not path.is_file():
+            if path.is_dir() or not path.exists():
                 continue
+            # A pipe would make this wait for whoever writes to it, and a device has no end.
+            if not path.is_file():
+                raise RulesError(f"{path} is not a regular file")
             content = local(path)
             total += len(content)
             if total > UNPACKED or len(files) >= ENTRIES:

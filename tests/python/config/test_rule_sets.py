@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -76,14 +77,31 @@ def test_detectors_alone_need_no_rules(tmp_path: Path) -> None:
         (lambda file: file.write_bytes(b"\xff\xfe"), "file-unreadable"),
         (lambda file: file.write_bytes(b"#" * (rule_sets.MAX_FILE + 1)), "file-too-large"),
         (lambda file: file.mkdir(), "file-unreadable"),
+        (os.mkfifo, "file-unreadable"),
+        (lambda file: file.symlink_to("/dev/zero"), "file-unreadable"),
     ],
-    ids=["no text", "too large", "a folder"],
+    ids=["no text", "too large", "a folder", "a pipe", "a device"],
 )
 def test_what_cannot_be_read_is_told(tmp_path: Path, prepare: Any, code: str) -> None:
     prepare(tmp_path / "own.conf")
     with pytest.raises(ConfigErrors) as refused:
         load(configured(tmp_path, {"files": ["own.conf"]}))
-    assert [problem.code for problem in refused.value.errors] == [code]
+    (problem,) = refused.value.errors
+    assert problem.code == code
+    named = (tmp_path / "lockgate.yaml").read_text().splitlines()[problem.region.line - 1]
+    assert named[problem.region.column - 1 : problem.region.end_column - 1] == "own.conf"
+
+
+@pytest.mark.parametrize("name", ["rules/REQUEST-2.conf", "rules/words.data"])
+def test_a_pipe_in_the_core_rule_set_is_told(tmp_path: Path, name: str) -> None:
+    core(tmp_path)
+    pipe = tmp_path / rule_sets.CORE / name
+    pipe.unlink(missing_ok=True)
+    os.mkfifo(pipe)
+    with pytest.raises(ConfigErrors) as refused:
+        load(configured(tmp_path, {"rules": "core"}))
+    told = [(problem.code, problem.message) for problem in refused.value.errors]
+    assert told[0] == ("file-unreadable", f"`.lockgate/rules/core/{name}` is not a regular file")
 
 
 def test_rules_that_are_too_large_together_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,6 +68,14 @@ def test_a_folder_needs_no_checksum(tmp_path: Path) -> None:
     assert manifest(tmp_path)["checksum"] is None
 
 
+def test_a_folder_with_a_pipe_in_it_is_refused(tmp_path: Path) -> None:
+    there = laid(release(), tmp_path / "there")
+    os.mkfifo(there / "rules/REQUEST-2.conf")
+    ended = install(tmp_path, str(there))
+    assert (ended.code, "REQUEST-2.conf is not a regular file" in ended.err) == (2, True)
+    assert not core(tmp_path).exists()
+
+
 def test_an_archive_is_refused_without_a_checksum_and_with_another(tmp_path: Path) -> None:
     path, _, found = archive(tmp_path, tarred(release()))
     ended = install(tmp_path, path)
