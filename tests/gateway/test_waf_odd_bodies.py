@@ -18,6 +18,8 @@ FORM = "application/x-www-form-urlencoded"
 PARTS = "multipart/form-data; boundary=b"
 XML = "application/xml"
 SQL = b"1' UNION SELECT password FROM users-- "
+ESCAPED = SQL.replace(b"'", b"\\u0027").replace(b"UNION", b"\\u0055NION")
+BLOB = b'; filename="blob"'
 FIELD = b'Content-Disposition: form-data; name="a"'
 
 
@@ -29,6 +31,11 @@ def parts(*each: bytes, end: bytes = b"--b--\r\n") -> bytes:
 def field(content: bytes = b"text", more: bytes = b"") -> bytes:
     """A part."""
     return FIELD + more + b"\r\n\r\n" + content
+
+
+def typed(kind: str, content: bytes, more: bytes = b"") -> bytes:
+    """A part that says what it is, as browsers send a Blob."""
+    return field(content, more + f"\r\nContent-Type: {kind}".encode())
 
 
 JSON_BODIES = [
@@ -99,6 +106,15 @@ MULTIPART_BODIES = [
     (PARTS, "a head that is folded", parts(FIELD + b"\r\n x: y\r\n\r\ntext"), "multipart-disposition"),
     (PARTS, "a head twice", parts(FIELD + b"\r\n" + field()), "multipart-header"),
     (PARTS, "a zero in a head", parts(field(more=b"\r\nX: a\0b")), "multipart-header"),
+    (PARTS, "a type twice", parts(field(more=b"\r\nContent-Type: a/b\r\ncontent-type: c/d")), "multipart-header"),
+    (PARTS, "JSON in a part", parts(typed(JSON, b'{"a": "b"}')), None),
+    (PARTS, "no JSON in a part", parts(typed(JSON, b'{"a": 1, "a": 2}')), "json-duplicate-key"),
+    (PARTS, "no JSON in a file", parts(typed(JSON, b'{"a": 1', BLOB)), "json-end"),
+    (PARTS, "an attack in JSON in a file", parts(typed(JSON, b'{"a": "' + ESCAPED + b'"}', BLOB)), "waf-refused"),
+    (PARTS, "an attack in XML in a file", parts(typed(XML, b"<a>" + SQL + b"</a>", BLOB)), "waf-refused"),
+    (PARTS, "an attack in a form in a file", parts(typed(FORM, b"a=" + SQL, BLOB)), "waf-refused"),
+    (PARTS, "a document type in a part", parts(typed(XML, b"<!DOCTYPE a []><a/>")), "xml-doctype"),
+    (PARTS, "a document type in a drawing", parts(typed("image/svg+xml", b"<!DOCTYPE svg><svg/>", BLOB)), None),
     (PARTS, "1,001 parts", parts(*[field(b"x")] * 1001), "multipart-too-many"),
     ("multipart/form-data", "no boundary", parts(field()), "multipart-type"),
     ("multipart/form-data; boundary=b; boundary=c", "two boundaries", parts(field()), "multipart-type"),

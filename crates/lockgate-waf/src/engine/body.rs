@@ -15,8 +15,10 @@ use super::{Progress, SLICE_BYTES};
 
 mod more;
 mod octets;
+mod parts;
 
 use more::More;
+use parts::{Declared, Parts, Readers};
 
 /// Most parameters, parts and values of a request: ModSecurity reads 1,000,
 /// and what APIs send in bulk has more. What comes beyond is not judged, and
@@ -59,6 +61,7 @@ pub struct Reading {
     xml: Option<xml::Reader>,
     multipart: Option<Box<multipart::Reader>>,
     more: More,
+    parts: Parts,
     /// Whether what is read is a message of a call, and not the body.
     message: bool,
     /// Text of a document of XML, all of it.
@@ -84,6 +87,7 @@ impl Reading {
         }
         self.multipart = None;
         self.more.clear();
+        self.parts.clear();
         self.message = false;
         self.text.clear();
         self.text.shrink_to(KEPT_BYTES);
@@ -121,6 +125,8 @@ struct Filler<'t> {
     /// Bytes of a file that are kept.
     file_kept: usize,
     file_bytes: &'t mut u64,
+    /// Parts of a form that are to be read too.
+    parts: Option<&'t mut Parts>,
 }
 
 impl Filler<'_> {
@@ -131,6 +137,10 @@ impl Filler<'_> {
 
     fn push(&mut self, base: Base, name: &[u8], value: &[u8], way: Way) -> bool {
         let name = self.arena.keep(name);
+        self.put(base, name, value, way)
+    }
+
+    fn put(&mut self, base: Base, name: Span, value: &[u8], way: Way) -> bool {
         let value = self.arena.keep(value);
         let member = Member {
             name,
@@ -140,6 +150,50 @@ impl Filler<'_> {
         };
         self.members.push(base, member);
         self.take()
+    }
+
+    fn put_octets(&mut self, name: Span, value: &[u8], way: Way) -> bool {
+        if !self.native {
+            return self.take();
+        }
+        let texts = octets::texts(value);
+        self.put(Base::Octets, name, value, way)
+            && texts
+                .into_iter()
+                .all(|text| self.put(Base::OctetTexts, name, text, way))
+    }
+
+    fn put_node(&mut self, node: &xml::Node<'_>, name: Span, way: Way) -> bool {
+        match node.kind {
+            xml::Kind::Attribute => self.put(Base::XmlAttributes, name, node.value, way),
+            xml::Kind::Text => {
+                self.text.extend_from_slice(node.value);
+                if self.native && !node.value.trim_ascii().is_empty() {
+                    return self.put(Base::XmlNodes, name, node.value, way);
+                }
+                self.take()
+            }
+            xml::Kind::Comment | xml::Kind::Instruction => self.take(),
+        }
+    }
+
+    /// Whether what is in the part is read too.
+    fn note_part(&mut self, part: &multipart::Part<'_>, name: Span) -> bool {
+        let (Some(parts), Some(kind)) = (&mut self.parts, part.content_type) else {
+            return false;
+        };
+        let Some(processor) = parts::declared(kind, part.file_name) else {
+            return false;
+        };
+        if !part.content.is_empty() {
+            parts.note(Declared {
+                processor,
+                name,
+                at: part.at,
+                len: part.content.len(),
+            });
+        }
+        true
     }
 }
 
@@ -165,30 +219,13 @@ impl Sink for Filler<'_> {
     }
 
     fn octets(&mut self, name: &[u8], value: &[u8]) -> bool {
-        if !self.native {
-            return self.take();
-        }
-        let texts = octets::texts(value);
-        self.push(Base::Octets, name, value, Way::Name)
-            && texts
-                .into_iter()
-                .all(|text| self.push(Base::OctetTexts, name, text, Way::Name))
+        let name = self.arena.keep(name);
+        self.put_octets(name, value, Way::Name)
     }
 
     fn node(&mut self, node: &xml::Node<'_>) -> bool {
-        match node.kind {
-            xml::Kind::Attribute => {
-                self.push(Base::XmlAttributes, node.path, node.value, Way::Path)
-            }
-            xml::Kind::Text => {
-                self.text.extend_from_slice(node.value);
-                if self.native && !node.value.trim_ascii().is_empty() {
-                    return self.push(Base::XmlNodes, node.path, node.value, Way::Path);
-                }
-                self.take()
-            }
-            xml::Kind::Comment | xml::Kind::Instruction => self.take(),
-        }
+        let name = self.arena.keep(node.path);
+        self.put_node(node, name, Way::Path)
     }
 
     fn part_header(&mut self, part: &[u8], line: &[u8]) -> bool {
@@ -203,9 +240,16 @@ impl Sink for Filler<'_> {
             ..Member::default()
         };
         self.members.push(Base::PartNames, named(name));
+        // What its values are looked at for, the whole is not looked at for again. A
+        // file is, since that asks what it would be where it is kept.
+        let parted = self.note_part(part, name);
+        let field = |value: Span| Member {
+            parted,
+            ..named(value)
+        };
         let Some(file) = part.file_name else {
             let value = self.arena.keep(part.content);
-            self.members.push(self.base, named(value));
+            self.members.push(self.base, field(value));
             return self.take();
         };
         let declared = part.content_type.map(|kind| self.arena.keep(kind));
@@ -216,7 +260,7 @@ impl Sink for Filler<'_> {
         if file.is_empty() && !part.content.is_empty() {
             // Go and busboy take a file without a name for a field.
             let value = self.arena.keep(part.content);
-            self.members.push(self.base, named(value));
+            self.members.push(self.base, field(value));
             if !self.take() {
                 return false;
             }
@@ -275,6 +319,7 @@ pub(super) fn arguments(program: &Program, tx: &mut Transaction, text: &[u8]) {
         leaf: 0,
         file_kept: 0,
         file_bytes: &mut reading.file_bytes,
+        parts: None,
     };
     reading
         .form
@@ -303,6 +348,7 @@ pub(super) fn cookies(tx: &mut Transaction, line: Span) {
         leaf: 0,
         file_kept: 0,
         file_bytes: &mut reading.file_bytes,
+        parts: None,
     };
     cookie::read(&line, &mut filler);
 }
@@ -331,6 +377,7 @@ pub(super) fn read(program: &Program, tx: &mut Transaction, body: &[u8], whole: 
         xml,
         multipart,
         more,
+        parts,
         text,
         left,
         file_bytes,
@@ -348,6 +395,7 @@ pub(super) fn read(program: &Program, tx: &mut Transaction, body: &[u8], whole: 
         leaf: 0,
         file_kept: if keeps_files { MAX_FILE_BYTES } else { 0 },
         file_bytes,
+        parts: None,
     };
     let read = match processor {
         Some(Processor::UrlEncoded) => {
@@ -364,11 +412,29 @@ pub(super) fn read(program: &Program, tx: &mut Transaction, body: &[u8], whole: 
             xml.run(body, SLICE_BYTES, &mut filler)
         }
         Some(Processor::Multipart) => match multipart {
-            Some(multipart) => {
+            Some(multipart) if !parts.begun => {
+                filler.parts = Some(&mut *parts);
                 let read = multipart.run(body, SLICE_BYTES, &mut filler);
                 *strict = multipart.strict();
                 *flaw = multipart.error();
-                read
+                parts.begun = read == Ok(content::Progress::Done) && !parts.is_empty();
+                match parts.begun {
+                    true => Ok(content::Progress::More),
+                    false => read,
+                }
+            }
+            Some(_) => {
+                let mut readers = Readers {
+                    form,
+                    separator: program.separator,
+                    json,
+                    limits: program.json,
+                    xml,
+                    more,
+                };
+                let read = parts.run(body, whole, &mut readers, &mut filler);
+                *strict = strict.or(parts.flaw);
+                Ok(read)
             }
             None => Ok(content::Progress::Done),
         },
@@ -465,7 +531,7 @@ fn finish(program: &Program, tx: &mut Transaction) {
         };
         tx.members.push(Base::XmlText, member);
     }
-    if tx.reading.form.has_broken_escape() {
+    if tx.reading.form.has_broken_escape() || tx.reading.parts.broken {
         number(tx, Collection::UrlencodedError, 1);
     }
     if let Some(multipart) = tx.reading.multipart.take() {

@@ -35,7 +35,11 @@ fn is_delimited(kind: &[u8]) -> bool {
 /// How the body says that it is to be read.
 pub(super) fn declared(tx: &Transaction) -> Option<Processor> {
     let value = feed::header(tx, Base::RequestHeaders, b"content-type")?;
-    let value = tx.arena.get(value);
+    of_type(tx.arena.get(value))
+}
+
+/// How what is of this type is read: a body, or a part of one.
+pub(super) fn of_type(value: &[u8]) -> Option<Processor> {
     let end = memchr::memchr2(b';', b',', value).unwrap_or(value.len());
     let kind = value.get(..end).unwrap_or_default().trim_ascii();
     let is = |name: &[u8]| kind.eq_ignore_ascii_case(name);

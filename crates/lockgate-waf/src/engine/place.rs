@@ -1,7 +1,7 @@
 //! Where a value stands, as exclusions say it.
 
 use super::except::{Part, Steps};
-use super::members::{Base, Members, ValueId};
+use super::members::{Base, Members, ValueId, Way};
 use crate::bytes::Arena;
 
 /// Writes `body/items/0/note`. What cannot be shown of a name is a `*`, which
@@ -9,8 +9,9 @@ use crate::bytes::Arena;
 #[must_use]
 pub fn place(id: ValueId, members: &Members, arena: &Arena) -> Option<String> {
     let mut out = Part::of(id)?.word().to_owned();
-    // The text of a document of XML is one value.
-    if id.base() == Base::Single as usize || id.base() == Base::XmlText as usize {
+    // The text of a document of XML is one value: the body's, or a part's.
+    let text = id.base() == Base::XmlText as usize && members.get(id).way == Way::Name;
+    if id.base() == Base::Single as usize || text {
         return Some(out);
     }
     for step in Steps::to(id, members, arena) {

@@ -70,6 +70,10 @@ pub(super) fn run(engine: &Engine, tx: &mut Transaction, desk: &mut Desk, phase:
 
 /// Refuses what our own detectors found too much in, where no rules decide that.
 fn decide_by_native(program: &Program, tx: &mut Transaction) {
+    // As rules do not act then, whose sum detectors would have added to.
+    if tx.control.mode == Some(EngineMode::DetectionOnly) {
+        return;
+    }
     let threshold = program.native.as_ref().and_then(|native| native.threshold);
     if threshold.is_some_and(|threshold| native::total(tx) >= threshold) {
         tx.found.interruption.get_or_insert(Interruption {

@@ -6,6 +6,7 @@
 mod bodies;
 mod once;
 mod overrule;
+mod parts;
 mod prove;
 mod same;
 

@@ -38,6 +38,15 @@ impl More {
         self.document = None;
     }
 
+    /// To read another part of a form: what is wrong with those before stays.
+    pub fn begin(&mut self) {
+        if let Some(lines) = &mut self.lines {
+            lines.reset(KEPT_BYTES);
+        }
+        self.call = None;
+        self.plain = None;
+    }
+
     /// What readers could take differently.
     pub fn strict(&self) -> Option<Flaw> {
         let lines = self.lines.as_ref().and_then(ndjson::Reader::strict);

@@ -5,7 +5,11 @@ use super::*;
 
 const ATTACK: &str = "1' OR '1'='1";
 
-fn looking() -> Arc<Engine> {
+pub fn looking() -> Arc<Engine> {
+    with_native("")
+}
+
+fn with_native(rules: &str) -> Arc<Engine> {
     let native = Detectors {
         detectors: detect::ALL.to_vec(),
         exclusions: Vec::new(),
@@ -17,7 +21,7 @@ fn looking() -> Arc<Engine> {
         native: Some(native),
         ..Options::default()
     };
-    with("", &options)
+    with(rules, &options)
 }
 
 /// What is found of injected SQL, and where.
@@ -211,5 +215,38 @@ fn forms_in_which_ascii_is_something_else_are_refused() {
         let inspection = inspect(&looking(), &post(&kind, "a=b"), 0);
         let unfit = inspection.body_unfit().map(|reason| reason.code);
         assert_eq!(unfit, refused.then_some("multipart-charset"), "{kind}");
+    }
+}
+
+#[test]
+fn detectors_refuse_nothing_where_rules_may_not() {
+    let attack = get("/?id=1%27%20OR%20%271%27%3D%271");
+    for (rules, refused, found) in [
+        ("", true, 1),
+        (
+            "SecAction \"id:1,phase:1,nolog,pass,ctl:ruleEngine=DetectionOnly\"",
+            false,
+            1,
+        ),
+        (
+            "SecAction \"id:1,phase:2,nolog,pass,ctl:ruleEngine=DetectionOnly\"",
+            false,
+            1,
+        ),
+        (
+            "SecAction \"id:1,phase:1,nolog,pass,ctl:ruleEngine=On\"",
+            true,
+            1,
+        ),
+        (
+            "SecAction \"id:1,phase:1,nolog,pass,ctl:ruleEngine=Off\"",
+            false,
+            1,
+        ),
+    ] {
+        let engine = with_native(rules);
+        let inspection = inspect(&engine, &attack, 0);
+        assert_eq!(inspection.refusal().is_some(), refused, "{rules}");
+        assert_eq!(inspection.detected().count(), found, "{rules}");
     }
 }

@@ -127,15 +127,19 @@ impl Headers {
         if kind.starts_with(b"multipart/") {
             return Some(&reasons::MULTIPART_NESTED);
         }
-        let at = memchr::memmem::find(&kind, b"charset")?;
-        let value = kind.get(at + b"charset".len()..).unwrap_or_default();
-        let value = value.trim_ascii_start().strip_prefix(b"=")?;
-        let end = memchr::memchr(b';', value).unwrap_or(value.len());
-        let value = value.get(..end).unwrap_or_default().trim_ascii();
-        let value = value.strip_prefix(b"\"").unwrap_or(value);
-        let value = value.strip_suffix(b"\"").unwrap_or(value);
-        let known = matches!(value, b"utf-8" | b"utf8" | b"us-ascii");
-        (!known).then_some(&reasons::MULTIPART_CHARSET)
+        let mut said = memchr::memmem::find_iter(&kind, b"charset");
+        let other = said.any(|at| {
+            let value = kind.get(at + b"charset".len()..).unwrap_or_default();
+            let Some(value) = value.trim_ascii_start().strip_prefix(b"=") else {
+                return false;
+            };
+            let end = memchr::memchr(b';', value).unwrap_or(value.len());
+            let value = value.get(..end).unwrap_or_default().trim_ascii();
+            let value = value.strip_prefix(b"\"").unwrap_or(value);
+            let value = value.strip_suffix(b"\"").unwrap_or(value);
+            !matches!(value, b"utf-8" | b"utf8" | b"us-ascii")
+        });
+        other.then_some(&reasons::MULTIPART_CHARSET)
     }
 }
 
