@@ -69,6 +69,8 @@ class Reloader:
         """Why the configuration was refused, if it was."""
         self.loaded: Loaded | None = None
         self.last: Outcome | None = None
+        self.taken: Outcome | None = None
+        """How what is served now came to be; of this process's life."""
         self.on_loaded: Callable[[Loaded], Awaitable[None]] | None = None
         """Hears of each configuration that is taken over."""
         self.counts: dict[Result, int] = {"applied": 0, "unchanged": 0, "refused": 0, "signed": 0}
@@ -92,6 +94,8 @@ class Reloader:
                 self.refusal = None
                 outcome = await self._apply(cause, began, loaded, bundle, new=new)
             self.last = outcome
+            if outcome.result in {"applied", "signed"} or (outcome.result == "unchanged" and self.taken is None):
+                self.taken = outcome
             self.counts[outcome.result] += 1
             return outcome
 

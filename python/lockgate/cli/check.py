@@ -69,7 +69,8 @@ def _print(
     for finding in findings:
         typer.echo(renderer.finding(finding))
     warned = len(warnings) + len(findings)
-    said = [count(number, what) for number, what in ((len(errors), "error"), (warned, "warning")) if number]
+    wrong = sum(error.faults for error in errors)
+    said = [count(number, what) for number, what in ((wrong, "error"), (warned, "warning")) if number]
     if loaded is None:
         typer.echo(f"{renderer.paint('Refused', 'error')}: {', '.join(said)}.")
         return

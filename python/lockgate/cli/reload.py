@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import typer
 
@@ -10,6 +11,16 @@ from lockgate.cli._admin import NotRunningError, RefusedError, running
 from lockgate.cli._refusals import what_next
 from lockgate.cli._report import Json, leave
 from lockgate.cli._state import StateDir
+
+
+def _unchanged(done: dict[str, Any]) -> str:
+    """Files are watched, so what was changed a moment ago has mostly been taken over already."""
+    from lockgate.cli._event_lines import moment
+
+    bundle = f"bundle {done['sequence']} ({done['hash']})"
+    if done.get("by") == "file":
+        return f"Live already: {bundle} was taken over when the files changed, at {moment(done['since_ms'])}."
+    return f"Nothing has changed: {bundle} serves."
 
 
 def reload(state: StateDir = None, as_json: Json = False) -> None:
@@ -38,7 +49,7 @@ def reload(state: StateDir = None, as_json: Json = False) -> None:
         return
     words = {
         "applied": f"Live: bundle {done['sequence']} ({done['hash']}), in {done['took_ms']} ms.",
-        "unchanged": f"Nothing has changed: bundle {done['sequence']} ({done['hash']}) serves.",
+        "unchanged": _unchanged(done),
         "signed": f"Bundle {done['sequence']} ({done['hash']}) is ready; no gate has taken it yet.",
     }
     typer.echo(words[done["result"]])

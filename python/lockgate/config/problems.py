@@ -19,6 +19,11 @@ _LIKE_SECRET: Final = re.compile(
 )
 """A reference is no secret, and a mapping that begins by saying where a key is sent holds none yet."""
 
+_FAULT: Final = re.compile(r"\S.*?:\d+:")
+"""A place in a rule file; the lines that show it begin with spaces."""
+
+_MORE: Final = re.compile(r"and (\d+) more")
+
 Severity = Literal["error", "warning"]
 
 MAX_PROBLEMS: Final = 10_000
@@ -97,6 +102,13 @@ class Problem:
     def order(self) -> tuple[int, int, int, str, str]:
         """By place; errors of one place by their words, so that two runs say the same."""
         return (self.region.file, self.region.line, self.region.column, self.code, self.message)
+
+    @property
+    def faults(self) -> int:
+        """How many things are wrong: what is wrong with rule files is told together, each on a line with its place."""
+        lines = self.message.splitlines()[1:]
+        untold = sum(int(more[1]) for line in lines if (more := _MORE.fullmatch(line)))
+        return max(sum(_FAULT.match(line) is not None for line in lines) + untold, 1)
 
     def as_json(self) -> dict[str, Any]:
         """The problem for programs."""

@@ -77,7 +77,9 @@ def test_a_good_one_is_live_when_the_gate_says_so(
     outcome = runner.run(reloader.reload("file"))
     assert (outcome.result, outcome.sequence, outcome.gate_took_ms) == ("applied", 1, 1.5)
     assert journal.codes().count("config-applied") == 1
-    assert runner.run(reloader.reload("file")).result == "unchanged"
+    assert reloader.taken is outcome
+    assert runner.run(reloader.reload("api")).result == "unchanged"
+    assert reloader.taken is outcome, "what was there before is what serves"
     assert journal.codes().count("config-applied") == 1
     assert reloader.counts == {"applied": 1, "unchanged": 1, "refused": 0, "signed": 0}
 

@@ -39,6 +39,19 @@ def test_a_refused_one_with_its_place(folder: Path) -> None:
     assert ended.out.endswith("Refused: 1 error.\n"), "a misspelt key is not missing too"
 
 
+def test_each_fault_of_rule_files_counts(folder: Path) -> None:
+    rules = "\n".join(f'SecRule ARGS "@contians {number}" "id:{number},phase:2,deny"' for number in range(1, 4))
+    (folder / "bad.conf").write_text(rules + "\nSecFoo on\n", encoding="utf-8")
+    guarded = GOOD.replace("[api_key]}", "[api_key], waf: {files: [bad.conf]}}")
+    (folder / "lockgate.yaml").write_text(guarded, encoding="utf-8")
+    ended = lockgate("check", cwd=folder)
+    told = [line.split()[0] for line in ended.out.splitlines() if line.startswith("  bad.conf:")]
+    assert told == ["bad.conf:1:16:", "bad.conf:2:16:", "bad.conf:3:16:", "bad.conf:4:1:"]
+    assert ended.out.endswith("Refused: 4 errors.\n")
+    (folder / "bad.conf").write_text("SecFoo on\n" * 60, encoding="utf-8")
+    assert lockgate("check", cwd=folder).out.endswith("Refused: 60 errors.\n")
+
+
 def test_paths_are_those_that_lead_there_from_here(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     (folder / "lockgate.yaml").write_text("version: 2\n", encoding="utf-8")
     elsewhere = tmp_path_factory.mktemp("elsewhere")

@@ -133,6 +133,10 @@ def test_reload_says_what_became_of_it(running: Running, cli: Cli, tmp_path: Pat
     path.write_text(good.replace("path: /", "path: /api"))
     # The watcher may be quicker than the command; then nothing is left to change.
     assert cli.json("reload")["sequence"] == 2
+    path.write_text(good.replace("path: /", "path: /v2"))
+    until(lambda: running.status()["control"]["last_reload"]["sequence"] == 3, "the watcher")
+    assert "Live already: bundle 3 (" in (said := cli("reload"))
+    assert "was taken over when the files changed, at 20" in said
     path.write_text(good.replace("upstream: shop", "upstream: shp").replace("path: /", "path: api"))
     said = cli("reload", status=2)
     assert "lockgate.yaml:7:" in said
