@@ -10,11 +10,13 @@ import pytest
 
 from gateway.harness import bundles
 from gateway.harness.gate import Gate
+from gateway.harness.secure import Http2
 from gateway.harness.upstream import AutoUpstream, Upstream
-from gateway.harness.wire import Message, answer, request
+from gateway.harness.wire import Message, answer, chunked, request
 from lockgate.config import load
 from lockgate.config.bundle_types import Bundle
 from policies.conftest import written
+from support.certificates import Authority
 from support.codings import bomb, packed
 from support.waiting import until
 
@@ -153,3 +155,46 @@ def test_memory_is_given_back_once_the_body_was_sent(gate: Gate, tmp_path: Path)
             taken.send(answer(b"ok"))
             assert client.message().status == 200
     until(lambda: gate.count("lockgate_inspect_memory_bytes") == 0, "all of it to be given back")
+
+
+LONG = b"x" * 3000
+TRAILED = chunked(LONG, trailers="X-Note: 1' UNION SELECT password FROM users-- \r\n")
+
+
+@pytest.mark.parametrize(
+    ("config", "trailers"),
+    [
+        ({}, []),
+        ({"longer": "begin", "inspect_bytes": "1KiB"}, []),
+        ({"mode": "observe"}, ["x-note"]),
+    ],
+    ids=["all of it is looked at", "its beginning is", "it is only observed"],
+)
+def test_trailers_do_not_go_on_unlooked_at(
+    config: dict[str, Any], trailers: list[str], gate: Gate, upstream: Upstream, tmp_path: Path
+) -> None:
+    gate.load(guarded(upstream.port, tmp_path, config))
+    with gate.client() as client:
+        client.send(request("/", "Transfer-Encoding: chunked", "Trailer: X-Note", method="POST"), TRAILED)
+        _, message = upstream.serve(answer())
+        assert (message.body, [name.lower() for name, _ in message.trailers]) == (LONG, trailers)
+        assert client.message().status == 200
+
+
+@pytest.mark.parametrize(("config", "trailers"), [({}, []), ({"mode": "observe"}, ["x-note"])])
+def test_trailers_of_http_2_do_not_go_on_unlooked_at(
+    config: dict[str, Any], trailers: list[str], gate: Gate, upstream: Upstream, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path)
+    listener = bundles.listener(tls=bundles.tls(authority.issue("shop", "shop.example")))
+    placed = load(written(tmp_path, {"waf": config})).compile(1, 1)["apis"][0]["policies"]
+    apis = [bundles.api(guards=placed["waf"])]
+    gate.load(bundles.bundle(apis, [bundles.upstream(upstream.port)], listeners=[listener]))
+    with Http2(gate.port(), authority.pem) as web:
+        stream = web.ask("/", "POST", body=True)
+        web.say(stream, b"hello")
+        web.h2.send_headers(stream, [("x-note", "1' OR '1'='1")], end_stream=True)
+        web.flush()
+        _, message = upstream.serve(answer())
+        assert (message.body, [name.lower() for name, _ in message.trailers]) == (b"hello", trailers)
+        assert web.answer(stream).status == 200

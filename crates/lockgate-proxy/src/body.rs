@@ -82,6 +82,8 @@ struct Arriving {
     unpacking: Option<Box<Unpacking>>,
     /// To be sent after what was held to the end.
     trailers: Option<Box<HeaderMap>>,
+    /// Whether none go on.
+    drops_trailers: bool,
     /// What policies set or took off in the head.
     settled: Vec<HeaderName>,
     state: Rc<ConnectionState>,
@@ -122,6 +124,7 @@ impl RequestBody {
                 chain: Chain::new(watchers),
                 unpacking: None,
                 trailers: None,
+                drops_trailers: false,
                 settled: Vec::new(),
                 state,
                 first_byte_ms,
@@ -139,6 +142,13 @@ impl RequestBody {
             arriving.settled = settled;
         }
         self
+    }
+
+    /// Has no trailers go on, as RFC 9110, 6.5 allows to whoever passes a message on.
+    pub fn drop_trailers(&mut self) {
+        if let Source::Arriving(arriving) = &mut self.source {
+            arriving.drops_trailers = true;
+        }
     }
 
     /// One that was kept.
@@ -374,6 +384,9 @@ impl Arriving {
     /// Trailers end the body too. They may not say what the head may not: an
     /// upstream may merge them.
     fn trailers(&mut self, frame: Frame<Bytes>) -> Result<Option<Frame<Bytes>>, Broken> {
+        if self.drops_trailers {
+            return self.end();
+        }
         let mut trailers = frame.into_trailers().unwrap_or_default();
         remove_hop_by_hop(&mut trailers);
         trailer::remove_forbidden(&mut trailers);

@@ -66,7 +66,15 @@ impl Gathered {
 ///
 /// # Errors
 /// If the body is refused, or did not arrive.
-pub async fn request(exchange: &mut Exchange, body: RequestBody) -> Result<RequestBody, Broken> {
+pub async fn request(
+    exchange: &mut Exchange,
+    mut body: RequestBody,
+) -> Result<RequestBody, Broken> {
+    let inspecting = exchange.judgement.inspecting.as_ref();
+    if inspecting.is_some_and(|inspecting| inspecting.enforced) {
+        // Nobody looks at them, and some applications put them among the fields of the head.
+        body.drop_trailers();
+    }
     if exchange.judgement.inspecting.is_none() || body.is_empty() {
         return Ok(body);
     }
