@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +13,8 @@ from lockgate.printable import printable
 if TYPE_CHECKING:
     from lockgate.rehearsal.waf.found import About, Found, Inspected
 
+_SETTING: Final = re.compile(r"what `tx\.([a-z][a-z_]*)` says")
+"""What a rule holds a value against, where that can be set."""
 SHAPE_MOST: Final = 72
 """Letters of a value's shape that are shown; `--json` has all."""
 
@@ -42,6 +45,8 @@ def _found(one: Found, about: About | None, *, decides: bool) -> Iterator[str]:
     if about is not None:
         if not one.detector:  # A detector's message says it.
             yield f"    looks  {escape(printable(about.looks_for))}"
+        for name in _SETTING.findall(about.looks_for):
+            yield f"    setup  `setup: {{{escape(name)}: …}}` of the API's `waf` says what that is"
         if about.file is not None:
             tags = f"  [dim]{escape(', '.join(about.attacks))}[/]" if about.attacks else ""
             yield f"    rule   {escape(about.file)}:{about.line}{tags}"

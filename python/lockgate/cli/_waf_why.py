@@ -19,6 +19,8 @@ OUTCOMES = {
     "observe-deny": "would have been refused (`mode: observe`)",
     "allow": "let through: the score is below the threshold",
 }
+REFUSED = frozenset({"deny", "observe-deny"})
+"""What an exclusion could change."""
 
 
 def why(
@@ -78,8 +80,20 @@ def _as_json(told: Asked, known: dict[str, About]) -> dict[str, Any]:
         "findings": [one(found) for found in inspected.findings],
         "added_up_by": [found.rule for found in inspected.sums],
         "left_out": inspected.left_out,
-        "next": f"lockgate waf exclude {told.event['id']}",
+        "next": f"lockgate waf exclude {told.event['id']}" if _by_findings(told) else None,
     }
+
+
+def _outcome(told: Asked) -> str:
+    inspected = told.inspected
+    if told.outcome == "allow" and 0 < inspected.threshold <= inspected.score:
+        return "let through, whatever the score: rules said so (`allow`, `ctl:ruleEngine`)"
+    return OUTCOMES.get(told.outcome, told.outcome)
+
+
+def _by_findings(told: Asked) -> bool:
+    """Whether what was found refused the request, or would have: else there is nothing to leave alone."""
+    return told.outcome in REFUSED and (told.reason is None or told.reason.endswith("-refused"))
 
 
 def _show(told: Asked, known: dict[str, About]) -> None:
@@ -95,7 +109,7 @@ def _show(told: Asked, known: dict[str, About]) -> None:
     console.print(f"Request  {event['id']} at {moment(event['at_ms'])}, API {escape(event['api'])}")
     elsewhere = told.reason is not None and not told.reason.endswith("-refused")
     by = f": {told.reason}" if elsewhere else ""
-    console.print(f"Verdict  {escape(OUTCOMES.get(told.outcome, told.outcome))}{by}")
+    console.print(f"Verdict  {escape(_outcome(told))}{by}")
     console.print()
     for line in lines(told.inspected, known):
         console.print(line)
@@ -105,6 +119,9 @@ def _show(told: Asked, known: dict[str, About]) -> None:
     if elsewhere:
         console.print(f"`{told.reason}` decided, whatever the score, and no exclusion changes that:")
         console.print(f"  lockgate explain --request {event['id']}")
+        return
+    if not _by_findings(told):
+        console.print("Nothing was refused for it, so there is nothing to leave alone.")
         return
     console.print("If it was no attack, this proposes what to leave alone, and shows what that lets in:")
     console.print(f"  lockgate waf exclude {event['id']}")

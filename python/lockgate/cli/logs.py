@@ -28,7 +28,7 @@ def logs(
     ] = None,
     classes: Annotated[
         list[str] | None,
-        typer.Option("--class", metavar="CLASS", help="access, security, audit or system; may be repeated."),
+        typer.Option("--class", metavar="CLASS", help="access, security (refused), audit or system; may be repeated."),
     ] = None,
     api: Annotated[str | None, typer.Option("--api", metavar="NAME", help="Requests to this API.")] = None,
     status: Annotated[

@@ -54,7 +54,7 @@ def past(folder: Path, waf: str, requests: dict[str, dict[str, Any]]) -> Past:
             gate = Running(started, folder).ready()
             with httpx.Client(base_url=gate.url(), timeout=30) as client:
                 answers = {
-                    name: client.post("/notes", **said) if "json" in said else client.get("/notes", **said)
+                    name: client.request(**{"method": "POST" if "json" in said else "GET", "url": "/notes", **said})
                     for name, said in requests.items()
                 }
         ids = {name: answer.headers["x-request-id"] for name, answer in answers.items()}
@@ -112,6 +112,47 @@ def test_why_of_what_is_not_there_or_was_no_attack(native: Past, tmp_path: Path)
     assert (unknown.code, "There is no event with the id" in unknown.err) == (1, True)
     assert lockgate("waf", "exclude", "nonsense", *state, cwd=tmp_path).code == 1
     assert lockgate("waf", "why", native.ids["good"], cwd=tmp_path).code == 2, "there is no state folder"
+
+
+@pytest.mark.parametrize(
+    ("waf", "outcome", "proposed", "words"),
+    [
+        ("{rules: native, threshold: 10}", "allow", False, "Nothing was refused for it"),
+        ("{rules: native, mode: observe}", "observe-deny", True, "would have been refused"),
+        ("{files: [own.conf]}", "allow", False, "let through, whatever the score"),
+    ],
+    ids=["below the threshold", "only observed", "rules only detect"],
+)
+def test_an_exclusion_is_proposed_only_where_something_was_refused(
+    waf: str, outcome: str, proposed: bool, words: str, tmp_path: Path
+) -> None:
+    (tmp_path / "own.conf").write_text('SecAction "id:1,phase:1,nolog,pass,ctl:ruleEngine=DetectionOnly"\n')
+    told = past(tmp_path, waf, {"query": {"params": {"q": SQL}}})
+    ended = lockgate("waf", "why", told.ids["query"], cwd=tmp_path)
+    assert ended.code == 0
+    assert words in ended.out
+    assert ("lockgate waf exclude" in ended.out) == proposed
+    said = json.loads(lockgate("waf", "why", told.ids["query"], "--json", cwd=tmp_path).out)
+    assert (said["outcome"], said["next"]) == (
+        outcome,
+        f"lockgate waf exclude {told.ids['query']}" if proposed else None,
+    )
+    # The filters of the log tell what is observed by its reason, and by its class what was refused.
+    observed = lockgate("logs", "--reason", "waf-refused", "--json", cwd=tmp_path).out
+    assert (told.ids["query"] in observed) == proposed
+    assert told.ids["query"] not in lockgate("logs", "--class", "security", "--json", cwd=tmp_path).out
+
+
+def test_why_says_what_a_rule_holds_a_value_against(tmp_path: Path) -> None:
+    (tmp_path / "own.conf").write_text(
+        "SecAction \"id:1,phase:1,nolog,pass,setvar:'tx.allowed_methods=GET POST'\"\n"
+        'SecRule REQUEST_METHOD "!@within %{tx.allowed_methods}" "id:2,phase:1,deny,'
+        "msg:'Not allowed',setvar:'tx.inbound_anomaly_score_pl1=+5'\"\n"
+    )
+    told = past(tmp_path, "{files: [own.conf]}", {"put": {"method": "PUT"}})
+    ended = lockgate("waf", "why", told.ids["put"], cwd=tmp_path)
+    assert ended.code == 0
+    assert "`setup: {allowed_methods: …}` of the API's `waf` says what that is" in " ".join(ended.out.split())
 
 
 OTHERS = f"""\

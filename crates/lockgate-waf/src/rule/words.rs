@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Operator, Rule, Selector, Target};
+use super::{Operator, Piece, Rule, Selector, Target, Template};
 
 /// Most words and targets that are told of one rule.
 const MOST: usize = 6;
@@ -36,9 +36,13 @@ pub fn looks_for(rule: &Rule) -> String {
 
 fn asks(operator: &Operator, negated: bool) -> String {
     let not = if negated { "does not " } else { "" };
-    let text = |template: &super::Template| match template.constant() {
-        Some(text) => format!("`{}`", String::from_utf8_lossy(text)),
-        None => "what another variable says".into(),
+    let text = |template: &Template| match (template.constant(), &*template.pieces) {
+        (Some(text), _) => format!("`{}`", String::from_utf8_lossy(text)),
+        (None, [Piece::Macro(collection, Some(key))]) => {
+            let collection = collection.name().to_ascii_lowercase();
+            format!("what `{collection}.{}` says", String::from_utf8_lossy(key))
+        }
+        (None, _) => "what another variable says".into(),
     };
     let verb = |third: &str, bare: &str| {
         let verb = if negated { bare } else { third };

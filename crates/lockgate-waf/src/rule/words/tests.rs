@@ -26,7 +26,9 @@ fn what_a_rule_looks_for_is_said_in_words() {
          SecRule ARGS \"@contains b\"\n\
          SecRule REQUEST_HEADERS:User-Agent \"@pm nikto sqlmap\" \"id:3,phase:1,pass\"\n\
          SecRule ARGS \"@detectSQLi\" \"id:4,phase:2,pass\"\n\
-         SecAction \"id:5,phase:1,pass\"\n",
+         SecAction \"id:5,phase:1,pass\"\n\
+         SecRule REQUEST_METHOD \"!@within %{tx.allowed_methods}\" \"id:6,phase:1,pass\"\n\
+         SecRule ARGS \"@streq a%{tx.b}\" \"id:7,phase:2,pass\"\n",
     );
     assert_eq!(
         told,
@@ -36,6 +38,8 @@ fn what_a_rule_looks_for_is_said_in_words() {
             "has `nikto` or `sqlmap`, in REQUEST_HEADERS:user-agent",
             "reads as SQL (libinjection), in ARGS",
             "is always met",
+            "is not one of what `tx.allowed_methods` says, in REQUEST_METHOD",
+            "equals what another variable says, in ARGS",
         ]
     );
 }
