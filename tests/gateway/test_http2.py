@@ -214,6 +214,13 @@ def flood(web: Http2, count: int) -> None:
             return
 
 
+def test_a_second_content_type_is_refused(shop: Place, web: Http2) -> None:
+    twice = [("content-type", "text/plain"), ("content-type", "text/xml")]
+    for times, fields in enumerate((twice, [("content-type", "text/plain, text/xml")]), 1):
+        assert web.get("/", *fields).status == 400
+        shop.gate.refused("framing-content-type-repeated", times)
+
+
 def test_connect_makes_no_tunnel(shop: Place, authority: Authority) -> None:
     with Http2(shop.port, authority.pem) as web:
         stream = web.h2.get_next_available_stream_id()

@@ -105,6 +105,13 @@ def test_what_goes_on_is_what_http_11_would_say(web: Http3) -> None:
     assert ":authority" not in said
 
 
+def test_a_second_content_type_is_refused(shop: Place, web: Http3) -> None:
+    twice = [("content-type", "text/plain"), ("content-type", "text/xml")]
+    for times, fields in enumerate((twice, [("content-type", "text/plain, text/xml")]), 1):
+        assert web.get("/", *fields).status == 400
+        shop.gate.refused("framing-content-type-repeated", times)
+
+
 def test_many_requests_follow_each_other(web: Http3) -> None:
     """More than may be under way at once: each that is over makes room for another."""
     for _ in range(6):

@@ -50,6 +50,7 @@ MEANINGS: Mapping[str, tuple[tuple[int, ...], str]] = {
     "framing-version": ((920430,), "the rule is about versions of HTTP that are not served"),
     "framing-content-length": ((920160,), "the rule wants a Content-Length of digits"),
     "framing-length-conflict": ((920181,), "the rule is about a Content-Length beside Transfer-Encoding"),
+    "framing-content-type-repeated": ((920620,), "the rule is about a second Content-Type"),
     "framing-field-value": (
         (920270, 920271, 920272, 920273, 920274, 921140),
         "the rules are about control characters in header fields",

@@ -23,6 +23,7 @@ pub(super) enum Flaw {
     FieldValue,
     ContentLength,
     ContentLengthRepeated,
+    ContentTypeRepeated,
     TransferEncoding,
     TransferEncodingRepeated,
     TransferEncodingIn10,
@@ -65,6 +66,7 @@ impl Flaw {
             Self::FieldValue => &client::FIELD_VALUE,
             Self::ContentLength => &client::CONTENT_LENGTH,
             Self::ContentLengthRepeated => &client::CONTENT_LENGTH_REPEATED,
+            Self::ContentTypeRepeated => &client::CONTENT_TYPE_REPEATED,
             Self::TransferEncoding => &client::TRANSFER_ENCODING,
             Self::TransferEncodingRepeated => &client::TRANSFER_ENCODING_REPEATED,
             Self::TransferEncodingIn10 => &client::TRANSFER_ENCODING_IN_1_0,
@@ -130,6 +132,7 @@ impl Flaw {
             | Self::HostRepeated
             | Self::HostInvalid
             | Self::HostMismatch
+            | Self::ContentTypeRepeated
             | Self::Expectation => &upstream::STATUS_LINE,
         }
     }

@@ -49,6 +49,9 @@ reasons! { "framing", Client:
     CONTENT_LENGTH_REPEATED = "framing-content-length-repeated", 400,
         "Content-Length stands more than once.",
         "Send it once, even where the values agree: two readers may believe different ones (RFC 9112, 6.3).";
+    CONTENT_TYPE_REPEATED = "framing-content-type-repeated", 400,
+        "Content-Type stands more than once, or holds more than one media type.",
+        "Send it once, with one media type: of several some readers take the first and some the last (RFC 9110, 8.3).";
     TRANSFER_ENCODING = "framing-transfer-encoding", 501,
         "The transfer coding is not `chunked` alone.",
         "Send Transfer-Encoding: chunked, or a Content-Length; put compression into Content-Encoding (RFC 9112, 6.1).";

@@ -22,6 +22,7 @@ pub(super) struct RequestHead {
     http_1_0: bool,
     host_seen: bool,
     expect_seen: bool,
+    content_type_seen: bool,
     /// Where an absolute-form target's authority stands in the head.
     authority: Option<(usize, usize)>,
     length: Length,
@@ -77,6 +78,7 @@ impl Head for RequestHead {
         match field.name.len() {
             4 if field.is(b"host") => self.host(field.value, head),
             6 if field.is(b"expect") => self.expect(field.value),
+            12 if field.is(b"content-type") => self.content_type(field.value),
             14 | 17 => self.length.note(field, self.http_1_0),
             _ => Ok(()),
         }
@@ -160,6 +162,16 @@ impl RequestHead {
         }
     }
 
+    /// RFC 9110, 8.3 knows that recipients of several take the last one, or what they
+    /// make of all; rules and schemas would have judged by the first.
+    fn content_type(&mut self, value: &[u8]) -> Result<(), Flaw> {
+        if self.content_type_seen || has_second_type(value) {
+            return Err(Flaw::ContentTypeRepeated);
+        }
+        self.content_type_seen = true;
+        Ok(())
+    }
+
     fn expect(&mut self, value: &[u8]) -> Result<(), Flaw> {
         if self.expect_seen || !value.eq_ignore_ascii_case(b"100-continue") {
             return Err(Flaw::Expectation);
@@ -167,6 +179,37 @@ impl RequestHead {
         self.expect_seen = true;
         Ok(())
     }
+}
+
+/// Whether a media type stands behind a comma. One in a quoted string is a part of
+/// that, if its quote ends; a comma without a type behind it parts nothing.
+fn has_second_type(value: &[u8]) -> bool {
+    let mut rest = value;
+    while let Some(at) = rest.iter().position(|byte| matches!(byte, b'"' | b',')) {
+        let (sign, behind) = (rest[at], &rest[at + 1..]);
+        if sign == b',' {
+            let end = behind.iter().position(|byte| matches!(byte, b';' | b','));
+            if behind[..end.unwrap_or(behind.len())].contains(&b'/') {
+                return true;
+            }
+        }
+        rest = match sign {
+            b'"' => quoted_end(behind).map_or(behind, |end| &behind[end..]),
+            _ => behind,
+        };
+    }
+    false
+}
+
+/// Behind the quote that ends a quoted string (RFC 9110, 5.6.4).
+fn quoted_end(text: &[u8]) -> Option<usize> {
+    let mut escaped = false;
+    let end = text.iter().position(|byte| {
+        let ends = *byte == b'"' && !escaped;
+        escaped = *byte == b'\\' && !escaped;
+        ends
+    });
+    end.map(|end| end + 1)
 }
 
 /// Finds the authority of `http://authority/path`. Other schemes are for
