@@ -229,7 +229,15 @@ impl Sink for Filler<'_> {
     }
 
     fn part_header(&mut self, part: &[u8], line: &[u8]) -> bool {
-        self.push(Base::PartHeaders, part, line, Way::Name)
+        let place = self.members.of(Base::PartHeaders).len();
+        let go_on = self.push(Base::PartHeaders, part, line, Way::Name);
+        // Its names are looked at by themselves, and a form with any other is refused.
+        const NAMES: &[u8] = b"content-disposition:";
+        let start = line.get(..NAMES.len()).unwrap_or_default();
+        if start.eq_ignore_ascii_case(NAMES) {
+            self.members.part(Base::PartHeaders, place);
+        }
+        go_on
     }
 
     fn part(&mut self, part: &multipart::Part<'_>) -> bool {

@@ -124,11 +124,17 @@ impl Native {
             return false;
         };
         let member = tx.members.get(id);
-        let span = tx.members.value(id);
+        let mut span = tx.members.value(id);
+        let mut name = member.name;
+        if id.base() == Base::PartHeaders as usize {
+            // A whole line, and the part's name.
+            span = field_value(tx.arena.get(span), span);
+            name = Span::default();
+        }
         let value = Value {
             bytes: tx.arena.get(span),
             stood,
-            name: tx.arena.get(member.name),
+            name: tx.arena.get(name),
             declared: member.declared.map(|declared| tx.arena.get(declared)),
         };
         let place = &self.places[stood as usize];
@@ -258,6 +264,14 @@ fn look_within(detector: &'static Detector, form: &Value<'_>, hits: &mut Vec<Hit
     }
 }
 
+/// What stands behind the name of a field.
+fn field_value(line: &[u8], span: Span) -> Span {
+    let colon = memchr::memchr(b':', line).map_or(0, |at| at + 1);
+    let value = line.get(colon..).unwrap_or_default();
+    let start = line.len() - value.trim_ascii_start().len();
+    super::feed::part(span, start..line.len())
+}
+
 /// A finding, before it is kept.
 struct Hit {
     detector: &'static Detector,
@@ -338,7 +352,7 @@ pub(super) fn stood(id: ValueId) -> Option<Where> {
         (Base::ArgsGet | Base::ArgsPost | Base::OctetTexts, false) => Where::Parameter,
         (Base::Octets, false) => Where::Bytes,
         (Base::Cookies, false) => Where::Cookie,
-        (Base::RequestHeaders, false) => Where::Header,
+        (Base::RequestHeaders | Base::PartHeaders, false) => Where::Header,
         (Base::XmlText | Base::XmlNodes | Base::XmlAttributes, false) => Where::Xml,
         (Base::Files, false) => Where::FileName,
         (Base::FileContents, false) => Where::FileContent,
@@ -371,6 +385,7 @@ pub(super) fn collection(id: ValueId) -> Collection {
         (Some(Base::Cookies), _) => Collection::RequestCookies,
         (Some(Base::RequestHeaders), _) => Collection::RequestHeaders,
         (Some(Base::XmlText | Base::XmlNodes | Base::XmlAttributes), _) => Collection::Xml,
+        (Some(Base::PartHeaders), _) => Collection::MultipartPartHeaders,
         (Some(Base::Files), true) => Collection::FilesNames,
         (Some(Base::Files), false) => Collection::Files,
         (Some(Base::FileContents), _) => Collection::FilesContent,

