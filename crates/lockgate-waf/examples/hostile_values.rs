@@ -174,6 +174,10 @@ fn repeated(piece: &[u8], bytes: usize) -> Vec<u8> {
     piece.iter().copied().cycle().take(bytes).collect()
 }
 
+/// Before a part of JSON, as browsers send a `Blob`.
+const PART: &str = "--b\r\nContent-Disposition: form-data; name=\"a\"; filename=\"blob\"\r\n\
+    Content-Type: application/json";
+
 /// Bodies of other shapes than one long value.
 fn bodies() -> Vec<(&'static str, Way, Vec<u8>)> {
     let joined =
@@ -217,6 +221,20 @@ fn bodies() -> Vec<(&'static str, Way, Vec<u8>)> {
             "multipart, 12,000 parts",
             Way::Plain,
             format!("{parts}--b--\r\n").into_bytes(),
+        ),
+        (
+            "JSON in a part, 60,000 keys",
+            Way::Plain,
+            format!("{PART}\r\n\r\n{{{keys}\"z\":1}}\r\n--b--\r\n").into_bytes(),
+        ),
+        (
+            "JSON in 1,000 parts",
+            Way::Plain,
+            format!(
+                "{}--b--\r\n",
+                format!("{PART}\r\n\r\n{{\"a\":[{}1]}}\r\n", "\"x'\",".repeat(90)).repeat(1_000)
+            )
+            .into_bytes(),
         ),
         (
             "XML, 60,000 elements",

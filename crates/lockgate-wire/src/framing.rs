@@ -31,6 +31,7 @@ pub mod upstream_reasons;
 
 use crate::reason::ReasonRef;
 use flaw::Flaw;
+pub(crate) use request::has_second_type;
 use request::RequestHead;
 use response::ResponseHead;
 use stream::Stream;

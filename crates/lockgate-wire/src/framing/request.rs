@@ -183,7 +183,7 @@ impl RequestHead {
 
 /// Whether a media type stands behind a comma. One in a quoted string is a part of
 /// that, if its quote ends; a comma without a type behind it parts nothing.
-fn has_second_type(value: &[u8]) -> bool {
+pub(crate) fn has_second_type(value: &[u8]) -> bool {
     let mut rest = value;
     while let Some(at) = rest.iter().position(|byte| matches!(byte, b'"' | b',')) {
         let (sign, behind) = (rest[at], &rest[at + 1..]);

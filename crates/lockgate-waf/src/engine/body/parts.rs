@@ -28,14 +28,13 @@ pub(super) struct Declared {
     pub len: usize,
 }
 
-/// As what a part is read, if it says so. A picture that is sent as a file is one,
-/// also where it is written in XML: nobody reads its values, and drawing programs
-/// write document types into theirs.
+/// As what a part is read, if it says so. A drawing that is sent as a file is one:
+/// nobody reads its values, and drawing programs write document types into theirs.
 pub(super) fn declared(kind: &[u8], file_name: Option<&[u8]>) -> Option<Processor> {
-    const PICTURE: &[u8] = b"image/";
-    let start = kind.get(..PICTURE.len()).unwrap_or_default();
-    let picture = start.eq_ignore_ascii_case(PICTURE);
-    if picture && file_name.is_some_and(|name| !name.is_empty()) {
+    let end = memchr::memchr(b';', kind).unwrap_or(kind.len());
+    let bare = kind.get(..end).unwrap_or_default().trim_ascii();
+    let drawing = bare.eq_ignore_ascii_case(b"image/svg+xml");
+    if drawing && file_name.is_some_and(|name| !name.is_empty()) {
         return None;
     }
     kinds::of_type(kind).filter(|processor| {

@@ -188,6 +188,7 @@ fn what_is_wrong_with_a_part_is_wrong_with_the_form() {
             b"{}",
             "multipart-header",
         ),
+        ("text/plain, application/json", b"{}", "multipart-header"),
         ("multipart/mixed; boundary=c", b"", "multipart-nested"),
     ] {
         for file in [true, false] {
@@ -205,12 +206,19 @@ fn what_is_no_such_part_stays_what_it_was() {
     let drawn = "<?xml version=\"1.0\"?><!DOCTYPE svg PUBLIC \"a\" \"b\"><svg/>";
     for (kind, content) in [
         ("image/svg+xml", drawn),
+        ("Image/SVG+XML ; charset=utf-8", drawn),
         ("text/plain", "{"),
         ("application/octet-stream", "{"),
         ("", "{"),
     ] {
         assert_eq!(unfit(&meta(true, kind, content)), None, "{kind}");
     }
+    // Other pictures are not written in what is read here.
+    assert_eq!(unfit(&meta(true, "image/a+json", "{")), Some("json-end"));
+    assert_eq!(
+        unfit(&meta(true, "image/a+xml", drawn)),
+        Some("xml-doctype")
+    );
     // Without a file's name it is a value that says that it is XML.
     let asked = meta(false, "image/svg+xml", drawn);
     assert_eq!(unfit(&asked), Some("xml-doctype"));

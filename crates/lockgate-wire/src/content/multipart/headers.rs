@@ -3,6 +3,7 @@
 use super::{boundary::is_space, Flags};
 use crate::chars;
 use crate::content::reasons;
+use crate::framing::has_second_type;
 use crate::reason::ReasonRef;
 
 /// Names under which a form says the character set of its text (HTML's old
@@ -126,6 +127,10 @@ impl Headers {
         let kind = lower(b"content-type")?;
         if kind.starts_with(b"multipart/") {
             return Some(&reasons::MULTIPART_NESTED);
+        }
+        // As it is refused in the request's own head.
+        if has_second_type(&kind) {
+            return Some(&reasons::MULTIPART_HEADER);
         }
         let mut said = memchr::memmem::find_iter(&kind, b"charset");
         let other = said.any(|at| {
