@@ -15,8 +15,9 @@ use crate::engine::kinds;
 use crate::rule::Processor;
 
 /// Bytes of all names and ways in parts together: a long name of a part does not
-/// cost its length at each value. 64 MiB, as in one body of JSON.
-const MAX_NAME_BYTES: usize = 64 << 20;
+/// cost its length at each value, where rules and detectors look at names. 16 MiB:
+/// 160 for each of as many values as are read.
+const MAX_NAME_BYTES: usize = 16 << 20;
 
 /// A part that is to be read.
 #[derive(Debug, Clone, Copy)]
