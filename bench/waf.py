@@ -139,13 +139,15 @@ def fresh_order(seed: int) -> bytes:
     """An order as long as that of `post`, whose texts no other order has."""
     chance = random.Random(seed)  # noqa: S311 -- The same each time is what is wanted.
 
-    def word(letters: int) -> str:
-        return "".join(chance.choices("abcdefghijklmnopqrstuvwxyz", k=letters))
+    def name(syllables: int) -> str:
+        pairs = [chance.choice("bdfgklmnprtvz") + chance.choice("aeiou") for _ in range(syllables)]
+        return "".join(pairs).title()
 
     def line() -> dict[str, object]:
-        return {"product": f"{word(4)}-{word(5)}", "quantity": chance.randrange(1, 9), "price": 19.95, "gift": False}
+        product = f"prod-{chance.randrange(10**5):05}"
+        return {"product": product, "quantity": chance.randrange(1, 9), "price": 19.95, "gift": False}
 
-    customer = {"id": f"c-{word(4)}", "name": f"{word(3)} {word(7)}", "city": word(11), "country": "DE"}
+    customer = {"id": f"c-{seed:04}", "name": f"{name(3)} {name(2)}", "city": name(5), "country": "DE"}
     return json.dumps({"customer": customer, "lines": [line() for _ in range(LINES["post"])]}).encode()
 
 
