@@ -35,11 +35,13 @@ mod batch;
 mod command;
 mod held;
 mod place;
+mod text;
 mod word;
 mod words;
 
 use arguments::Arguments;
 use command::Command;
+use text::Text;
 use words::Kind;
 
 /// Command injection.
@@ -109,10 +111,18 @@ fn find(value: &Value<'_>) -> Option<Finding> {
         at: 0..0,
         what: "",
     };
-    let began = consider(text, Opening::Start, 0, 0, false, &mut best);
+    let whole = Text::new(text);
+    let began = consider(&whole, Opening::Start, 0, 0, false, &mut best);
     let mut at = 0;
     let mut ticked = false;
     while best.points < CRITICAL {
+        if whole.is_spent() {
+            return Some(Finding {
+                at: at..text.len(),
+                what: "nests commands deeper than anybody reads",
+                severity: Some(Severity::Critical),
+            });
+        }
         let Some(found) = text
             .get(at..)
             .and_then(|rest| rest.iter().position(|byte| OPENS[usize::from(*byte)]))
@@ -140,7 +150,7 @@ fn find(value: &Value<'_>) -> Option<Finding> {
                 };
             }
         } else if let Some(opening) = opening {
-            consider(text, opening, here, next, began, &mut best);
+            consider(&whole, opening, here, next, began, &mut best);
         }
     }
     let severity = match best.points {
@@ -245,13 +255,14 @@ fn shellshock(text: &[u8]) -> Option<Range<usize>> {
 
 /// Counts what speaks for a command at `begin`, opened at `here`; says whether the value begins with one.
 fn consider(
-    text: &[u8],
+    whole: &Text<'_>,
     opening: Opening,
     here: usize,
     begin: usize,
     began: bool,
     best: &mut Best,
 ) -> bool {
+    let text = whole.bytes;
     let spaced = text.get(begin) == Some(&b' ');
     if let Some(end) = batch::read(text, begin + usize::from(spaced)) {
         let found = Best {
@@ -266,7 +277,7 @@ fn consider(
         };
         return false;
     }
-    if matches!(opening, Opening::Separator | Opening::Line) && held::runs(text, here, begin) {
+    if matches!(opening, Opening::Separator | Opening::Line) && held::runs(whole, here, begin) {
         *best = Best {
             points: CRITICAL,
             at: here..text.len().min(begin + held::HELD),
@@ -274,10 +285,10 @@ fn consider(
         };
         return false;
     }
-    let Some(command) = Command::read(text, begin) else {
+    let Some(command) = Command::read(whole, begin) else {
         return false;
     };
-    let mut arguments = Arguments::read(text, command.end, command.braces);
+    let mut arguments = Arguments::read(whole, command.end, command.braces);
     if command.kind == Some(Kind::Shell) && arguments.option {
         arguments.telling = arguments.telling.max(2);
     }
@@ -287,7 +298,7 @@ fn consider(
     // What goes into a shell by a pipe after another command.
     let piped = command.kind == Some(Kind::Shell) && best.points >= NOTICE;
     let began = began || piped;
-    let Some(place) = place::judge(text, opening, here, begin, began, &command, &arguments) else {
+    let Some(place) = place::judge(whole, opening, here, begin, began, &command, &arguments) else {
         return false;
     };
     let points = (said + place.points).min(place.most);

@@ -1,6 +1,7 @@
 //! What a command is given.
 
 use super::command::{cmdlet, tag};
+use super::text::Text;
 use super::word::Word;
 use super::words::{named, Kind};
 use crate::detect::prose::blank;
@@ -36,14 +37,16 @@ pub(super) struct Arguments {
 
 impl Arguments {
     /// Reads what stands after `from`. Inside of braces commas stand between them.
-    pub(super) fn read(text: &[u8], from: usize, braces: bool) -> Self {
+    pub(super) fn read(whole: &Text<'_>, from: usize, braces: bool) -> Self {
+        let text = whole.bytes;
         let mut all = Self {
             end: from,
             ..Self::default()
         };
         let mut at = from;
         let mut odd = false;
-        while all.count < MOST {
+        while all.count < MOST && !whole.is_spent() {
+            whole.spend(1);
             match text.get(at) {
                 Some(byte) if blank(*byte) || (braces && *byte == b',') => at += 1,
                 Some(b'+') if matches!(text.get(at + 1), Some(b'/' | b'-')) => {
@@ -70,7 +73,7 @@ impl Arguments {
                     // A blank may follow, in prose as well.
                     let apart = text.get(at).is_some_and(|byte| blank(*byte));
                     at += usize::from(apart);
-                    let file = Word::read(text, at, braces);
+                    let file = Word::read(whole, at, braces);
                     let said = file.bytes();
                     let path = matches!(said.first(), Some(b'/' | b'&' | b'~'));
                     odd |= !said.is_empty() && (path || !apart);
@@ -89,10 +92,9 @@ impl Arguments {
                         .is_some_and(|rest| rest.starts_with(b"${IFS")) =>
                 {
                     let rest = text.get(at..).unwrap_or_default();
-                    at += rest
-                        .iter()
-                        .position(|byte| *byte == b'}')
-                        .map_or(rest.len(), |end| end + 1);
+                    let end = memchr::memchr(b'}', rest).map_or(rest.len(), |end| end + 1);
+                    whole.spend(end);
+                    at += end;
                     odd = true;
                 }
                 Some(b'(') => {
@@ -104,7 +106,7 @@ impl Arguments {
                 }
                 None | Some(b';' | b'|' | b'&' | b'`' | b')' | b'\n' | b'\r' | b'}' | 0) => break,
                 Some(_) => {
-                    let word = Word::read(text, at, braces);
+                    let word = Word::read(whole, at, braces);
                     let end = word.end.max(at + 1);
                     all.take(&word, text.get(at..end).unwrap_or_default());
                     at = end;

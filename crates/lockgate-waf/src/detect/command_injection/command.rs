@@ -1,8 +1,9 @@
 //! What a shell would run at a place.
 
 use super::arguments::Arguments;
+use super::text::Text;
 use super::word::Word;
-use super::words::{matches, meant, named, Kind};
+use super::words::{effort, matches, meant, named, Kind};
 use crate::detect::prose::blank;
 
 /// Words before the command that a shell passes over: `sudo`, `X=1`, `2>&1`.
@@ -27,7 +28,8 @@ pub(super) struct Command {
 
 impl Command {
     /// Reads the command that begins at `begin`, if a program's name stands there.
-    pub(super) fn read(text: &[u8], begin: usize) -> Option<Self> {
+    pub(super) fn read(whole: &Text<'_>, begin: usize) -> Option<Self> {
+        let text = whole.bytes;
         let mut at = begin;
         let mut prefixed = false;
         let mut braces = false;
@@ -40,11 +42,11 @@ impl Command {
                 braces = text.get(at) == Some(&b'{');
                 at = skip(text, at + 1);
             }
-            if let Some(next) = redirection(text, at) {
+            if let Some(next) = redirection(whole, at) {
                 at = next;
                 continue;
             }
-            let word = Word::read(text, at, braces);
+            let word = Word::read(whole, at, braces);
             if word.bytes().is_empty() {
                 return None;
             }
@@ -60,7 +62,7 @@ impl Command {
                 at = next;
                 continue;
             }
-            let mut command = Self::of(&word, text, prefixed, braces && word.odd_blank)?;
+            let mut command = Self::of(&word, whole, prefixed, braces && word.odd_blank)?;
             command.disguised |= hidden;
             if command.kind == Some(Kind::Prefix) {
                 // `time` and `then` stand before words too.
@@ -79,7 +81,8 @@ impl Command {
         None
     }
 
-    fn of(word: &Word, text: &[u8], prefixed: bool, braces: bool) -> Option<Self> {
+    fn of(word: &Word, whole: &Text<'_>, prefixed: bool, braces: bool) -> Option<Self> {
+        let text = whole.bytes;
         let said = word.bytes();
         // `name:`, `name=`, `name.` and `name,` are no commands.
         let odd = matches!(text.get(word.end), Some(b'{'));
@@ -101,13 +104,14 @@ impl Command {
             }
         }
         if kind.is_none() && word.wild && (path || word.disguised || word.escaped || word.expands) {
+            whole.spend(effort(name));
             kind = meant(name);
             disguised |= kind.is_some();
         }
         if kind.is_none() && cmdlet(name) {
             kind = Some(Kind::Name);
         }
-        if of_two(name, text, word.end) {
+        if of_two(name, whole, word.end) {
             kind = Some(Kind::Name);
         }
         if kind.is_none() && !path {
@@ -196,7 +200,8 @@ fn skip(text: &[u8], mut at: usize) -> usize {
 }
 
 /// `<file`, `2>&1`: where what follows begins.
-fn redirection(text: &[u8], at: usize) -> Option<usize> {
+fn redirection(whole: &Text<'_>, at: usize) -> Option<usize> {
+    let text = whole.bytes;
     let mut end = at;
     if text.get(end).is_some_and(u8::is_ascii_digit) {
         end += 1;
@@ -210,7 +215,8 @@ fn redirection(text: &[u8], at: usize) -> Option<usize> {
     while matches!(text.get(end), Some(b'<' | b'>' | b'&')) {
         end += 1;
     }
-    let file = Word::read(text, skip(text, end), false);
+    whole.spend(end - at);
+    let file = Word::read(whole, skip(text, end), false);
     (!file.bytes().is_empty()).then_some(file.end)
 }
 
@@ -251,7 +257,7 @@ fn unknown(name: &[u8]) -> bool {
 }
 
 /// Whether a second word makes it a command: `net user`, `reg query`.
-fn of_two(name: &[u8], text: &[u8], end: usize) -> bool {
+fn of_two(name: &[u8], text: &Text<'_>, end: usize) -> bool {
     const NET: &[&str] = &[
         "user",
         "users",
@@ -290,7 +296,7 @@ fn of_two(name: &[u8], text: &[u8], end: usize) -> bool {
     let Some((_, seconds)) = KNOWN.iter().find(|(first, _)| known(first)) else {
         return false;
     };
-    let next = Word::read(text, skip(text, end), false);
+    let next = Word::read(text, skip(text.bytes, end), false);
     let next = next.bytes();
     seconds
         .iter()

@@ -2,6 +2,7 @@
 
 use super::arguments::Arguments;
 use super::command::Command;
+use super::text::Text;
 use super::words::Kind;
 use super::{Opening, CRITICAL, NOTICE, WARNING};
 use crate::detect::prose::{blank, wordly, words};
@@ -21,11 +22,51 @@ pub(super) struct Place {
     pub(super) most: i32,
 }
 
+/// What the beginning of a text is like, or all that stands before a command.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Near {
+    /// How many bytes it is.
+    pub(super) len: usize,
+    /// It has lines, or is marked as a text.
+    written: bool,
+    /// It is written, or has words.
+    prose: bool,
+    /// It has letters.
+    lettered: bool,
+    /// It is one word, and is something.
+    single: bool,
+    /// It is words with signs between them.
+    list: bool,
+    /// It is a name, or a name's value.
+    plain: bool,
+}
+
+impl Near {
+    pub(super) fn of(near: &[u8]) -> Self {
+        let lines = near.iter().filter(|byte| **byte == b'\n').count();
+        let fenced = ["```", "$ ", "# "]
+            .iter()
+            .any(|begin| near.starts_with(begin.as_bytes()));
+        let written = lines >= LINES || fenced;
+        let letter = |byte: &u8| byte.is_ascii_alphabetic() || *byte >= 0x80;
+        let named = |byte: &u8| wordly(*byte) || matches!(byte, b'=' | b':');
+        Self {
+            len: near.len(),
+            written,
+            prose: written || words(near, PROSE) >= PROSE,
+            lettered: near.iter().any(letter),
+            single: !near.is_empty() && !near.contains(&b' ') && lines == 0,
+            list: list(near),
+            plain: near.iter().all(named),
+        }
+    }
+}
+
 /// Judges the place of a command that is opened at `here` and begins at
 /// `begin`; `began` says whether the value itself begins with one. `None` where
 /// it is no command there.
 pub(super) fn judge(
-    text: &[u8],
+    whole: &Text<'_>,
     opening: Opening,
     here: usize,
     begin: usize,
@@ -33,26 +74,19 @@ pub(super) fn judge(
     command: &Command,
     arguments: &Arguments,
 ) -> Option<Place> {
+    let text = whole.bytes;
     let before = text.get(..here).unwrap_or_default();
     let left = before.trim_ascii_end();
-    let near = left.get(..NEAR).unwrap_or(left);
+    let near = whole.near(left.len().min(NEAR));
     let opener = text.get(here).copied();
     let attached = before.last().is_some_and(|byte| !blank(*byte));
-    let lines = near.iter().filter(|byte| **byte == b'\n').count();
-    let fenced = ["```", "$ ", "# "]
-        .iter()
-        .any(|begin| near.starts_with(begin.as_bytes()));
-    let written = lines >= LINES || fenced;
-    let prose = written || words(near, PROSE) >= PROSE;
+    let Near { written, prose, .. } = near;
     let broke_out = matches!(
         left.last(),
         None | Some(b'\'' | b'"' | b')' | b'`' | b';' | b'|' | b'&')
     );
-    let lettered = !broke_out
-        && near
-            .iter()
-            .any(|byte| byte.is_ascii_alphabetic() || *byte >= 0x80);
-    let single = !near.is_empty() && !near.contains(&b' ') && lines == 0;
+    let lettered = !broke_out && near.lettered;
+    let single = near.single;
     let tight = text.get(begin).is_some_and(|byte| !blank(*byte)) || (attached && !lettered);
     let rest = text.get(arguments.end..).unwrap_or_default();
     let rest = rest.get(..NEAR).unwrap_or(rest).trim_ascii_start();
@@ -90,7 +124,7 @@ pub(super) fn judge(
             if lettered && word && (given || kind != Kind::Probe) {
                 return None;
             }
-            if !broke_out && (apart || prose) || broke_out && words(text, PROSE) >= PROSE {
+            if !broke_out && (apart || prose) || broke_out && whole.words(PROSE) >= PROSE {
                 return Some(Place {
                     points: i32::from(arguments.telling > 2) - 2,
                     most: WARNING,
@@ -115,7 +149,7 @@ pub(super) fn judge(
             let again =
                 rest.first().copied() == opener && rest.len() > 1 && rest.get(1).copied() != opener;
             let table = opener == Some(b'|') && !tight && again;
-            let listed = again && (lettered || table) || (lettered && list(near));
+            let listed = again && (lettered || table) || (lettered && near.list);
             let apart = !tight && (lettered || table);
             let word = lettered && !matches!(kind, Kind::Probe);
             let apart = apart || !tight && broke_out && !left.is_empty() && kind != Kind::Probe;
@@ -134,14 +168,11 @@ pub(super) fn judge(
         }
     };
     // A probe is a whole by itself: nothing needs to be given to it.
-    let probe = kind == Kind::Probe
-        && !near
-            .iter()
-            .all(|byte| wordly(*byte) || matches!(byte, b'=' | b':'));
+    let probe = kind == Kind::Probe && !near.plain;
     let trailing = rest == b";" || rest == b"|" || rest == b"&" || rest.starts_with(b"#");
     let alone = i32::from(ends && weak && (!lettered && !given || probe || trailing));
     let both = i32::from(began && opening == Opening::Separator && kind != Kind::Tool);
-    let plain = i32::from(kind == Kind::Probe && !given && !lettered && ends && !near.is_empty());
+    let plain = i32::from(kind == Kind::Probe && !given && !lettered && ends && near.len > 0);
     let reached = i32::from(broke_out || single);
     // What nobody writes of is not excused by what stands before it.
     let excused = prose && arguments.telling < 3 && !(broke_out && tight);

@@ -16,6 +16,36 @@ fn severity(text: &[u8]) -> Option<Severity> {
 }
 
 #[test]
+fn what_nests_deeper_than_is_read_is_found() {
+    for (piece, times) in [("`x=", 4000), (">&&&", 60_000)] {
+        assert_eq!(severity(piece.repeat(8).as_bytes()), None, "{piece}");
+        let found = severity(piece.repeat(times).as_bytes());
+        assert_eq!(found, Some(Severity::Critical), "{piece}");
+    }
+    // However long a list is, each of its words is read once.
+    for piece in ["id;name;date;", "a|b|c\n", "AT&T, R&D\n", "`a` and `b`, "] {
+        assert_eq!(severity(piece.repeat(40_000).as_bytes()), None, "{piece}");
+    }
+}
+
+#[test]
+fn variables_that_were_set_are_known() {
+    for (text, found) in [
+        ("x;a=id;$a", true),
+        ("a=id;${a}", true),
+        ("x;a=id;b=ls;$c;$a", true),
+        ("x;a=id;$b", false),
+        ("x;a= id;$a", false),
+        ("x;a==b;$a", false),
+    ] {
+        assert_eq!(severity(text.as_bytes()).is_some(), found, "{text}");
+    }
+    let far = |between: usize| format!("x;a=id{};$a", " ".repeat(between));
+    assert_eq!(severity(far(240).as_bytes()), Some(Severity::Critical));
+    assert_eq!(severity(far(300).as_bytes()), None);
+}
+
+#[test]
 fn commands_are_found() {
     for text in [
         ";id",

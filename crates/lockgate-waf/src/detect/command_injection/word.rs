@@ -1,5 +1,7 @@
 //! A shell's word, with its quoting taken away.
 
+use super::text::Text;
+
 /// Bytes of a word that are kept.
 const MOST: usize = 96;
 
@@ -45,7 +47,7 @@ impl Word {
     }
 
     /// Reads the word that begins at `from`. Inside of braces a comma ends a word.
-    pub(super) fn read(text: &[u8], from: usize, braces: bool) -> Self {
+    pub(super) fn read(text: &Text<'_>, from: usize, braces: bool) -> Self {
         let mut word = Self {
             buffer: [0; MOST],
             len: 0,
@@ -58,6 +60,10 @@ impl Word {
             end: from,
             odd_blank: false,
         };
+        if text.is_spent() {
+            return word;
+        }
+        let (whole, text) = (text, text.bytes);
         let mut at = from;
         let mut within: Option<u8> = None;
         let mut inner = false;
@@ -184,6 +190,7 @@ impl Word {
         if !kept {
             word.end = at;
         }
+        whole.spend(at.saturating_sub(from) + 1);
         word
     }
 }
@@ -315,10 +322,14 @@ fn escape(text: &[u8], at: usize) -> (usize, Option<u8>) {
 
 #[cfg(test)]
 mod tests {
-    use super::Word;
+    use super::{Text, Word};
+
+    fn read(text: &[u8], braces: bool) -> Word {
+        Word::read(&Text::new(text), 0, braces)
+    }
 
     fn said(text: &str) -> String {
-        String::from_utf8_lossy(Word::read(text.as_bytes(), 0, false).bytes()).into_owned()
+        String::from_utf8_lossy(read(text.as_bytes(), false).bytes()).into_owned()
     }
 
     #[test]
@@ -354,16 +365,16 @@ mod tests {
             "cat|x",
             "cat\nx",
         ] {
-            let word = Word::read(written.as_bytes(), 0, false);
+            let word = read(written.as_bytes(), false);
             assert_eq!((word.bytes(), word.end), (&b"cat"[..], 3), "{written}");
         }
-        let word = Word::read(b"cat,/etc/passwd}", 0, true);
+        let word = read(b"cat,/etc/passwd}", true);
         assert_eq!((word.bytes(), word.end), (&b"cat"[..], 3));
     }
 
     #[test]
     fn a_windows_path_has_its_name_at_its_end() {
-        let word = Word::read(br"c:\windows\system32\cmd.exe /c", 0, false);
+        let word = read(br"c:\windows\system32\cmd.exe /c", false);
         assert_eq!(word.windows_name(), b"cmd.exe");
     }
 }

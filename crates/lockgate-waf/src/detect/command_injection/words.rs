@@ -459,11 +459,20 @@ pub(super) fn named(word: &[u8]) -> Option<Kind> {
     (capitals == 0 || kind == Shell || word.len() > 3 && !sentence).then_some(kind)
 }
 
+/// What it takes to tell what a pattern may name, as if so many bytes were read: all
+/// names are looked at, or those that begin with one letter.
+pub(super) fn effort(pattern: &[u8]) -> usize {
+    match pattern.first() {
+        _ if !says(pattern) => 0,
+        Some(first) if first.is_ascii_alphanumeric() => NAMES.len() / 16,
+        _ => NAMES.len(),
+    }
+}
+
 /// What a pattern of a shell (`?`, `*`) may name. Only patterns that leave two
 /// letters standing count: `*` names everything.
 pub(super) fn meant(pattern: &[u8]) -> Option<Kind> {
-    let letters = pattern.iter().filter(|byte| byte.is_ascii_alphanumeric());
-    if pattern.len() > 2 * LONGEST || letters.count() < 2 {
+    if !says(pattern) {
         return None;
     }
     // Where the pattern says with which letter a name begins, only those are looked at.
@@ -483,6 +492,12 @@ pub(super) fn meant(pattern: &[u8]) -> Option<Kind> {
         })
         .map(|((_, kind), _)| *kind)
         .min_by_key(|kind| *kind as u8)
+}
+
+/// Whether a pattern leaves two letters standing, and is no longer than names are.
+fn says(pattern: &[u8]) -> bool {
+    let letters = pattern.iter().filter(|byte| byte.is_ascii_alphanumeric());
+    pattern.len() <= 2 * LONGEST && letters.count() >= 2
 }
 
 /// Which signs each name has: what a pattern wants and a name lacks decides most pairs.
