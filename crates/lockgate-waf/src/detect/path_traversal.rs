@@ -22,6 +22,7 @@
 //! step up as a whole value is a warning only. A name of a secret file that is not
 //! in the short list is found by the climbing alone.
 
+use std::cell::OnceCell;
 use std::ops::Range;
 
 use super::prose::words;
@@ -62,6 +63,7 @@ fn find(value: &Value<'_>) -> Option<Finding> {
     if let Some(found) = single::name(text).or_else(|| nested::path(value)) {
         return Some(found);
     }
+    let whole = Whole::default();
     let mut best: Option<(i32, Range<usize>, &'static str)> = None;
     let mut at = 0;
     while let Some(walk) = Walk::next(text, plain::skip(text, at)) {
@@ -69,7 +71,7 @@ fn find(value: &Value<'_>) -> Option<Finding> {
         if !walk.tells() {
             continue;
         }
-        let (points, what) = judge(value, &walk);
+        let (points, what) = judge(value, &walk, &whole);
         if points > best.as_ref().map_or(0, |(points, ..)| *points) {
             best = Some((points, walk.start..walk.end, what));
             if points >= 5 {
@@ -93,8 +95,29 @@ fn find(value: &Value<'_>) -> Option<Finding> {
 
 const SECRET: &str = "names a file that is nobody's business";
 
+/// What is asked of the whole value, once for all of its paths.
+#[derive(Default)]
+struct Whole {
+    dots: OnceCell<bool>,
+    spaced: OnceCell<bool>,
+}
+
+impl Whole {
+    /// Whether there are but dots and slashes.
+    fn is_dots(&self, text: &[u8]) -> bool {
+        let dots = |byte: &u8| matches!(byte, b'.' | b'/' | b'\\');
+        *self.dots.get_or_init(|| text.trim_ascii().iter().all(dots))
+    }
+
+    /// Whether there is a blank.
+    fn is_spaced(&self, text: &[u8]) -> bool {
+        let found = || memchr::memchr(b' ', text).is_some();
+        *self.spaced.get_or_init(found)
+    }
+}
+
 /// How much a path tells, and what it does.
-fn judge(value: &Value<'_>, walk: &Walk) -> (i32, &'static str) {
+fn judge(value: &Value<'_>, walk: &Walk, all: &Whole) -> (i32, &'static str) {
     const LEAVES: &str = "climbs out of the folder that it starts in";
     const HIDDEN: &str = "spells a step up so that filters do not see it";
     let text = value.bytes;
@@ -135,8 +158,7 @@ fn judge(value: &Value<'_>, walk: &Walk) -> (i32, &'static str) {
     if walk.ups > 0 && (walk.odd || served) {
         return (if prose { 0 } else { 4 }, HIDDEN);
     }
-    let dots = |byte: &u8| matches!(byte, b'.' | b'/' | b'\\');
-    if walk.stripped > 0 && text.trim_ascii().iter().all(dots) {
+    if walk.stripped > 0 && all.is_dots(text) {
         return (5, HIDDEN);
     }
     if walk.stripped > 1 || (walk.stripped > 0 && secret != Secret::None) {
@@ -149,7 +171,7 @@ fn judge(value: &Value<'_>, walk: &Walk) -> (i32, &'static str) {
         Secret::System if served => 0,
         Secret::System if whole => 5,
         Secret::System if prose => 0,
-        Secret::System => 4 + i32::from(!text.contains(&b' ')),
+        Secret::System => 4 + i32::from(!all.is_spaced(text)),
         Secret::Site if served => 5,
         // Below a folder, or in it: more than a name that lists are made of.
         Secret::Site if whole && walk.depth > 1 => 5,
