@@ -3,21 +3,27 @@
 //!
 //! `cargo run --release -p lockgate-waf --example hostile_values -- FOLDER ENTRY…`, the
 //! entries as they are named in the folder: `crs-setup.conf rules/*.conf`. Tells the
-//! values that took longest, in milliseconds, and the detectors that did;
-//! with `PIECE` in the environment that piece alone is judged, for `perf`.
+//! values that took longest, in milliseconds of this thread's processor time, and the
+//! detectors that did; a value that takes more than its length explains is told as
+//! such. With `PIECE` in the environment that piece alone is judged, for `perf`; with
+//! `RANDOM` so many random pieces are, beside the usual ones.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
 
 use lockgate_waf::detect;
 use lockgate_waf::engine::{Detectors, Engine, Inspection, Options, Progress, RequestHead};
 use lockgate_waf::seclang::{read, Folder, Limits};
+use rustix::time::{clock_gettime, ClockId};
 
 /// Bytes of a value when all are looked through, and then when the worst are.
 const FIRST: usize = 1 << 14;
 const WHOLE: usize = 1 << 20;
+
+/// Beyond so many times what it takes a quarter of the value, a value takes more than
+/// its length explains.
+const STEEP: u64 = 8;
 
 /// How many of the worst are told.
 const WORST: usize = 40;
@@ -89,8 +95,8 @@ fn main() -> Result<(), Failure> {
     let pieces = pieces(&texts);
     println!("{} pieces", pieces.len());
     for (what, engine) in [("rules", &core), ("detectors", &native)] {
-        let judged = |piece| judge(engine, Way::Part, &repeated(piece, FIRST));
-        let mut took: Vec<(u64, &Vec<u8>)> = pieces.iter().map(|one| (judged(one), one)).collect();
+        let judged = |piece: &Piece| judge(engine, Way::Part, &piece.value(FIRST));
+        let mut took: Vec<(u64, &Piece)> = pieces.iter().map(|one| (judged(one), one)).collect();
         took.sort_unstable_by_key(|(nanos, _)| std::cmp::Reverse(*nanos));
         let median = took.get(took.len() / 2).map_or(0, |(nanos, _)| *nanos);
         println!(
@@ -124,9 +130,20 @@ fn main() -> Result<(), Failure> {
 }
 
 /// What is told of a piece that took so long.
-fn line(worst: &(u64, &Vec<u8>), [both, core, native]: &[Arc<Engine>; 3]) -> (u64, String) {
+fn line(worst: &(u64, &Piece), [both, core, native]: &[Arc<Engine>; 3]) -> (u64, String) {
     let (first, piece) = worst;
-    let value = repeated(piece, WHOLE);
+    let shown = piece.shown();
+    let more = piece.value(4 * FIRST);
+    let more = judge(core, Way::Part, &more).max(judge(native, Way::Part, &more));
+    if more > STEEP * first {
+        let told = format!(
+            "NOT LINEAR: {:.1} ms, then {:.1}: {shown}",
+            ms(*first),
+            ms(more)
+        );
+        return (u64::MAX, told);
+    }
+    let value = piece.value(WHOLE);
     let of = |engine| judge(engine, Way::Part, &value);
     let (whole, rules, ours) = (of(both), of(core), of(native));
     let larger = rules.max(ours) as f64 / (*first).max(1) as f64;
@@ -140,10 +157,6 @@ fn line(worst: &(u64, &Vec<u8>), [both, core, native]: &[Arc<Engine>; 3]) -> (u6
         let (nanos, name) = detectors.get(place).copied().unwrap_or_default();
         format!("{name} {:.1}", ms(nanos))
     });
-    let shown: String = String::from_utf8_lossy(piece)
-        .escape_debug()
-        .take(40)
-        .collect();
     let told = format!(
         "{:6.1}  {:6.1}  {:6.1}  {growth:6.2}  {shown:40}  {first}, {second}",
         ms(whole),
@@ -161,9 +174,16 @@ fn alone(detector: &detect::Detector, value: &[u8]) -> u64 {
         name: b"q",
         declared: None,
     };
-    let start = Instant::now();
+    let start = spent();
     std::hint::black_box(detect::look(detector, &value));
-    u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    spent() - start
+}
+
+/// Nanoseconds of the processor that this thread had.
+fn spent() -> u64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let part = |part: i64| u64::try_from(part).unwrap_or(0);
+    part(time.tv_sec) * 1_000_000_000 + part(time.tv_nsec)
 }
 
 fn ms(nanos: u64) -> f64 {
@@ -177,6 +197,41 @@ fn repeated(piece: &[u8], bytes: usize) -> Vec<u8> {
 /// Before a part of JSON, as browsers send a `Blob`.
 const PART: &str = "--b\r\nContent-Disposition: form-data; name=\"a\"; filename=\"blob\"\r\n\
     Content-Type: application/json";
+
+/// What of a value is one byte again and again; the rest is the piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Filler {
+    None,
+    Before(u8),
+    Behind(u8),
+}
+
+/// What a value is made of.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Piece {
+    bytes: Vec<u8>,
+    filler: Filler,
+}
+
+impl Piece {
+    fn value(&self, bytes: usize) -> Vec<u8> {
+        let half = bytes / 2;
+        match self.filler {
+            Filler::None => repeated(&self.bytes, bytes),
+            Filler::Before(byte) => [vec![byte; half], repeated(&self.bytes, half)].concat(),
+            Filler::Behind(byte) => [repeated(&self.bytes, half), vec![byte; half]].concat(),
+        }
+    }
+
+    fn shown(&self) -> String {
+        let shown = String::from_utf8_lossy(&self.bytes);
+        let shown: String = shown.escape_debug().take(40).collect();
+        match self.filler {
+            Filler::None => shown,
+            filler => format!("{shown} {filler:?}"),
+        }
+    }
+}
 
 /// Bodies of other shapes than one long value.
 fn bodies() -> Vec<(&'static str, Way, Vec<u8>)> {
@@ -265,8 +320,22 @@ fn bodies() -> Vec<(&'static str, Way, Vec<u8>)> {
     ]
 }
 
+/// What fills a value before or behind its pieces.
+const FILLERS: &[u8] = b". a/\\'&%\n(";
+
+/// What random pieces are made of.
+const WORDS: &[&str] = &[
+    "x=", "$(", "${", "$x", "<(", "id", "cat ", "sudo ", "/etc/", "../", "..", "0x2e", "%2e",
+    "%25", "%u002e", "\\x41", "&#", "&lt", "<a ", "<!--", "-->", "/*", "*/", "--", "or ",
+    "select ", "union ", "1=1", "@@", "http://", "//", "a.b", "file:", "${jndi:", "O:1:", "a:1:{",
+    "{{", "}}", "<%", "%>", "\r\n", ": ", "(|", "(&", ")(", "*)", "system(", "if ", "for ", "in ",
+    "\\", "\u{e9}", "\u{ff0e}", "rO0AB", "SGVsbG8", "..;/", "\0", "`", "'", "\"", "=", ";", "|",
+    "&", ">", "<", "(", ")", "[", "]", "{", "}", "$", "%", "/", ".", ":", "#", "@", "!", "*", "-",
+    "+", ",", "~", "^", "?", " ", "\n", "\t", "a", "1",
+];
+
 /// Runs, pairs and what stands in rules.
-fn pieces(texts: &[String]) -> Vec<Vec<u8>> {
+fn pieces(texts: &[String]) -> Vec<Piece> {
     let mut all: BTreeSet<Vec<u8>> = (0..=255_u8).map(|byte| vec![byte]).collect();
     const SIGNS: &[u8] = b"'\"`<>()[]{}$%&;|/\\.:#@!*-+=,~^? \n\t\0a1";
     for one in SIGNS {
@@ -274,7 +343,16 @@ fn pieces(texts: &[String]) -> Vec<Vec<u8>> {
             all.insert(vec![*one, *other]);
             all.insert(vec![*one, *other, b'a']);
             all.insert(vec![*one, b'x', *other]);
+            for last in SIGNS {
+                all.insert(vec![*one, *other, *last]);
+            }
         }
+    }
+    let random = std::env::var("RANDOM")
+        .ok()
+        .and_then(|count| count.parse().ok());
+    for number in 0..random.unwrap_or(0) {
+        all.insert(mixed(number));
     }
     for text in texts {
         for line in text.lines() {
@@ -290,7 +368,39 @@ fn pieces(texts: &[String]) -> Vec<Vec<u8>> {
             }
         }
     }
-    all.into_iter().collect()
+    let mut pieces: Vec<Piece> = Vec::new();
+    let mut filled: BTreeSet<Vec<u8>> = WORDS.iter().map(|word| word.as_bytes().to_vec()).collect();
+    filled.extend((0..random.unwrap_or(0) / 20).map(mixed));
+    for bytes in filled {
+        for filler in FILLERS
+            .iter()
+            .flat_map(|byte| [Filler::Before(*byte), Filler::Behind(*byte)])
+        {
+            let bytes = bytes.clone();
+            pieces.push(Piece { bytes, filler });
+        }
+    }
+    pieces.extend(all.into_iter().map(|bytes| Piece {
+        bytes,
+        filler: Filler::None,
+    }));
+    pieces
+}
+
+/// A piece of a few signs and words, which the number alone tells.
+fn mixed(number: u64) -> Vec<u8> {
+    let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 33) as usize % below
+    };
+    let mut piece = Vec::new();
+    for _ in 0..2 + next(6) {
+        piece.extend_from_slice(WORDS[next(WORDS.len())].as_bytes());
+    }
+    piece
 }
 
 fn judge(engine: &Arc<Engine>, way: Way, value: &[u8]) -> u64 {
@@ -313,10 +423,10 @@ fn judge(engine: &Arc<Engine>, way: Way, value: &[u8]) -> u64 {
     // From the second time on all that is worked out once is there, and the least is the work itself.
     let once = || {
         let mut inspection = begun(engine, kind);
-        let start = Instant::now();
+        let start = spent();
         while inspection.body(&body, true) == Progress::More {}
         while inspection.request_body() == Progress::More {}
-        u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
+        spent() - start
     };
     once();
     once().min(once())
