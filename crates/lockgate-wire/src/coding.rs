@@ -12,12 +12,14 @@ mod accept;
 mod counted;
 mod inflater;
 mod packer;
+mod peek;
 pub mod reasons;
 mod stage;
 
 pub use accept::preferred;
 pub use inflater::{Bounds, Inflater};
 pub use packer::{Levels, Packer};
+pub use peek::peek;
 
 /// Most bytes that are unpacked at once, so that a bomb fills no memory before
 /// a bound is looked at. zlib's own examples use 16 KiB, hyper reads as many.

@@ -9,8 +9,10 @@
 //! **How it decides.** It reads each format by its grammar: a Java stream by its
 //! magic, version and first record; a PHP object by its lengths, which have to fit
 //! its text; a pickle by walking its opcodes up to `STOP`, with a call among them; a
-//! `Marshal` stream by its version and first type. Java's and .NET's are known in
-//! base64 and hexadecimal too; other layers are taken off before.
+//! `Marshal` stream by its version and first type; `LosFormatter` by its mark and the stream
+//! within. Each is known in base64 and hexadecimal too, and packed by gzip or zlib within these;
+//! other layers are taken off before. Markup is one that makes objects where it names classes
+//! of a language as its elements, or its namespaces are such.
 //!
 //! **What it lets pass.** PHP arrays and scalars, pickles of plain data, JSON-LD's
 //! `@type`, stack traces of Java, `ViewState` (its own check guards it), YAML's
@@ -23,7 +25,8 @@ use super::{Detector, Finding, Value, Where};
 use crate::bytes::ByteSet;
 use crate::rule::Severity;
 
-mod base64;
+mod encoded;
+mod markup;
 mod names;
 mod php;
 mod pickle;
@@ -44,8 +47,8 @@ pub static DETECTOR: Detector = Detector {
         Where::Body,
         Where::Bytes,
     ],
-    // Digits and a slash are in what is encoded, the rest in what is not.
-    needs: &[ByteSet::of(b"0:!$./AKTYz\n\x00\x04\x80\xAC")],
+    // Digits and a slash are in what is encoded (a colon is 3a), the rest in what is not.
+    needs: &[ByteSet::of(b"03:!$./AKTYzHe_\n\x00\x04\x80\xAC\x1Fx")],
     min_len: 6,
     unwraps: true,
     find,
@@ -53,29 +56,24 @@ pub static DETECTOR: Detector = Detector {
 
 fn find(value: &Value<'_>) -> Option<Finding> {
     let text = value.bytes;
-    let plain = |text: &[u8]| {
-        stream(text)
-            .or_else(|| php::object(text))
-            .or_else(|| pickle::calls(text))
-    };
-    let (at, what, severity) = plain(text)
-        .or_else(|| {
-            if !base64::may_begin(text) {
-                return None;
-            }
-            let mut decoded = [0; base64::ROOM];
-            let (_, what, severity) = plain(base64::decoded(text, &mut decoded)?)?;
-            Some((0, what, severity))
-        })
+    let (at, what, severity) = encoded::begins(text)
         .or_else(|| in_path(value))
         .or_else(|| names::tag(text))
         .or_else(|| names::class(value))
-        .or_else(|| names::typed(text))?;
+        .or_else(|| names::typed(text))
+        .or_else(|| markup::makes(text))?;
     Some(Finding {
         at: at..text.len(),
         what,
         severity: Some(severity),
     })
+}
+
+/// A stream or a text that is an object, as it stands there.
+fn plain(text: &[u8]) -> Option<Found> {
+    stream(text)
+        .or_else(|| php::object(text))
+        .or_else(|| pickle::calls(text))
 }
 
 /// Where something was found, what it is and how sure.
@@ -114,6 +112,11 @@ fn stream(text: &[u8]) -> Option<Found> {
             Some(JAVA)
         }
         [0, 1, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 1, 0, 0, 0, ..] => Some(DOTNET),
+        // `LosFormatter` holds one whole: its mark, the length in seven bits a byte, the stream.
+        [0xFF, 1, 0x32, rest @ ..] => {
+            let length = rest.iter().take(5).position(|byte| *byte < 0x80)?;
+            stream(rest.get(length + 1..)?).filter(|found| found.1 == DOTNET.1)
+        }
         [b'A', b'A', b'E', b'A', b'A', b'A', b'D', b'/', b'/', b'/', b'/', b'/', b'A', ..] => {
             Some(DOTNET)
         }

@@ -2,7 +2,7 @@
 //!
 //! **What it stops.** A query is made of text, and a value in it ends its own
 //! place: `' OR 1=1 --` in a string, `1 UNION SELECT …` where a number stands,
-//! `id,(SELECT …)` where a column is named.
+//! `id,(SELECT …)` where a column is named, `*/ OR 1=1` in a comment.
 //!
 //! **How it decides.** The value is read as a database would read it in each
 //! place where it could stand: in `'…'`, in `"…"`, in `` `…` ``, and without
@@ -79,6 +79,9 @@ fn find(value: &Value<'_>) -> Option<Finding> {
             }
         }
     }
+    if !found.is_sure() {
+        found.take(commented(bytes));
+    }
     if !found.is_sure() && matches!(value.stood, Where::Path | Where::Header | Where::Body) {
         let starts = memchr::memchr3_iter(b'=', b'/', b':', bytes).take(RESTARTS);
         for start in starts {
@@ -140,6 +143,42 @@ fn quoted(bytes: &[u8], quote: u8, at: usize) -> Option<Finding> {
     let (seen, ending) = grammar::read(&mut tokens, Some(quote), Start::Operator);
     let verdict = in_string(&seen, ending, &tokens)?;
     Some(finding(at..tokens.at(), verdict))
+}
+
+/// In a comment that the first `*/` ends, if the value did not begin one itself.
+fn commented(bytes: &[u8]) -> Option<Finding> {
+    let end = memchr::memmem::find(bytes, b"*/")?;
+    if memchr::memmem::find(bytes.get(..end)?, b"/*").is_some() {
+        return None;
+    }
+    let mut tokens = Tokens::from(bytes, end + 2);
+    let (seen, ending) = grammar::read(&mut tokens, None, Start::Operator);
+    let (what, severity) = in_comment(&seen, ending)?;
+    Some(finding(end..tokens.at(), (what, severity)))
+}
+
+/// Code that is written behind a comment is no SQL, or cuts nothing off.
+fn in_comment(seen: &Seen, ending: Ending) -> Option<(&'static str, Severity)> {
+    use Severity::{Critical, Warning};
+    let whole = ending != Ending::Broken;
+    let does = seen.union
+        || seen.telling
+        || seen.sleeps
+        || seen.subquery
+        || seen.stacked
+        || seen.file
+        || (seen.decides || seen.constants || seen.function && seen.boolean) && whole;
+    if does {
+        return Some(("ends a comment and goes on as SQL", Critical));
+    }
+    let goes_on = seen.compared || seen.sorted || seen.lone != Lone::None || seen.subquery_of_names;
+    (goes_on && whole).then_some((
+        "ends a comment and goes on with a condition",
+        match ending {
+            Ending::Cut => Critical,
+            _ => Warning,
+        },
+    ))
 }
 
 fn in_string(seen: &Seen, ending: Ending, tokens: &Tokens<'_>) -> Option<(&'static str, Severity)> {

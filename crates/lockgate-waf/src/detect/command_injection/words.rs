@@ -219,7 +219,7 @@ static NAMES: &[(&[u8], Kind)] = &[
     (b"nano", Word),
     (b"nawk", Name),
     (b"nbtstat", Name),
-    (b"nc", Word),
+    (b"nc", Host),
     (b"ncat", Name),
     (b"net", Word),
     (b"net1", Word),

@@ -20,11 +20,26 @@ pub(super) fn tag(text: &[u8]) -> Option<Found> {
             Severity::Critical,
         ));
     }
+    const LANGUAGES: [&[u8]; 7] = [
+        b"python/", b"ruby/", b"perl/", b"php/", b"js/", b"java.", b"javax.",
+    ];
+    let foreign = |rest: &[u8]| LANGUAGES.iter().any(|language| rest.starts_with(language));
     let mut from = 0;
     while let Some(found) = memchr::memchr(b'!', text.get(from..)?) {
         let at = from + found;
         from = at + 1;
         let rest = text.get(from..)?;
+        // `%TAG ! tag:yaml.org,2002:python/`: every tag is of that language.
+        let handle = rest.trim_ascii_start();
+        if text
+            .get(..at)
+            .is_some_and(|before| before.ends_with(b"%TAG "))
+            && handle
+                .strip_prefix(b"tag:yaml.org,2002:")
+                .is_some_and(foreign)
+        {
+            return Some((at, YAML, Severity::Critical));
+        }
         let rest = match rest {
             [b'!', rest @ ..] => rest,
             [b'<', rest @ ..] => rest
@@ -33,10 +48,7 @@ pub(super) fn tag(text: &[u8]) -> Option<Found> {
                 .unwrap_or(rest),
             _ => rest,
         };
-        const LANGUAGES: [&[u8]; 7] = [
-            b"python/", b"ruby/", b"perl/", b"php/", b"js/", b"java.", b"javax.",
-        ];
-        if LANGUAGES.iter().any(|language| rest.starts_with(language)) {
+        if foreign(rest) {
             return Some((at, YAML, Severity::Critical));
         }
         // `!!com.example.Some [`: SnakeYAML makes an object of any class.
@@ -49,7 +61,7 @@ pub(super) fn tag(text: &[u8]) -> Option<Found> {
 }
 
 /// Dots in a qualified name of a class at the beginning: `com.example.Some` has two.
-fn qualified(text: &[u8]) -> usize {
+pub(super) fn qualified(text: &[u8]) -> usize {
     const LONGEST: usize = 128;
     let name = text.get(..LONGEST).unwrap_or(text);
     let length = name
@@ -68,8 +80,17 @@ fn qualified(text: &[u8]) -> usize {
 
 const TYPED: &str = "names a class for a reader of JSON";
 
+/// `Ljava.lang.String;` and `[java.lang.String` name it too.
+fn described(name: &[u8]) -> &[u8] {
+    match name {
+        [b'L', rest @ ..] if platform(rest) => rest,
+        [b'[', rest @ ..] => rest.strip_prefix(b"L").unwrap_or(rest),
+        _ => name,
+    }
+}
+
 /// Whether the class is of Java's own: an application's data is of classes of its own.
-fn platform(name: &[u8]) -> bool {
+pub(super) fn platform(name: &[u8]) -> bool {
     const PACKAGES: [&[u8]; 6] = [
         b"java.",
         b"javax.",
@@ -98,11 +119,32 @@ pub(super) fn typed(text: &[u8]) -> Option<Found> {
         let Some(class) = rest.trim_ascii_start().strip_prefix(b"\"") else {
             continue;
         };
+        let class = described(class);
         if platform(class) && qualified(class) > 0 {
             return Some((at, TYPED, Severity::Critical));
         }
     }
     None
+}
+
+/// `"json_class": "Gem::Installer"`, `"^o": "…"`: names by which Ruby's readers of JSON make objects.
+fn ruby(value: &Value<'_>) -> Option<Found> {
+    const NAMES: [&[u8]; 4] = [b"json_class", b"^o", b"^c", b"^u"];
+    let named = |name: &&[u8]| {
+        let before = value.name.strip_suffix(*name)?;
+        matches!(before.last(), None | Some(b'/' | b'.')).then_some(())
+    };
+    NAMES.iter().find_map(named)?;
+    let text = value.bytes;
+    let constant = text.first()?.is_ascii_uppercase()
+        && text
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'_'));
+    let severity = match memchr::memmem::find(text, b"::") {
+        Some(_) => Severity::Critical,
+        None => Severity::Warning,
+    };
+    constant.then_some((0, TYPED, severity))
 }
 
 /// A class that a type-aware reader of JSON or XML makes an object of.
@@ -120,16 +162,17 @@ pub(super) fn class(value: &Value<'_>) -> Option<Found> {
             byte.is_ascii_alphanumeric()
                 || matches!(
                     byte,
-                    b'.' | b'_' | b'$' | b',' | b' ' | b'=' | b'`' | b'[' | b']'
+                    b'.' | b'_' | b'$' | b',' | b' ' | b'=' | b'`' | b'[' | b']' | b';'
                 )
         });
-        if plain && last == b"$type" && text.starts_with(b"System.") {
+        if plain && matches!(last, b"$type" | b"__type") && text.starts_with(b"System.") {
             return Some((
                 0,
                 "names a class of .NET for a reader of JSON",
                 Severity::Critical,
             ));
         }
+        let text = described(text.strip_suffix(b";").unwrap_or(text));
         if plain && qualified(text) > 1 {
             let severity = match platform(text) {
                 true => Severity::Critical,
@@ -137,6 +180,9 @@ pub(super) fn class(value: &Value<'_>) -> Option<Found> {
             };
             return Some((0, TYPED, severity));
         }
+    }
+    if let Some(found) = ruby(value) {
+        return Some(found);
     }
     let mut from = 0;
     while let Some(found) = memchr::memchr(b'.', text.get(from..)?) {

@@ -5,9 +5,10 @@ use crate::rule::Severity;
 
 /// Whether the text is a pickle in which something is called.
 pub(super) fn calls(text: &[u8]) -> Option<Found> {
-    // Pickles begin with their version, with a name, or with what is given to a call.
+    // Pickles begin with their version, with a name, with what is given to a call, or with what is filled later.
     let begins = match text {
         [0x80, 0..=5, ..] => true,
+        [b'}' | b']' | b')', b'q' | b'r' | b'(' | b'c', ..] => true,
         [b'c', name, ..] => name.is_ascii_alphabetic() || *name == b'_',
         [b'(', next, ..] => matches!(
             next,

@@ -141,3 +141,128 @@ fn plain_data_passes() {
     assert_eq!(severity_of(b"Person", "/@type"), None);
     assert_eq!(severity_of(b"https://schema.org/Person", "/@type"), None);
 }
+
+/// The same bytes in the forms in which they are sent.
+fn forms(stream: &[u8]) -> Vec<Vec<u8>> {
+    let stored = |stream: &[u8]| {
+        let length = u16::try_from(stream.len()).unwrap();
+        let mut block = vec![1];
+        block.extend(length.to_le_bytes());
+        block.extend((!length).to_le_bytes());
+        block.extend(stream);
+        block
+    };
+    let zlib = [&[0x78, 0x01][..], &stored(stream)].concat();
+    let gzip = [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3][..], &stored(stream)].concat();
+    let hex: String = stream.iter().map(|byte| format!("{byte:02x}")).collect();
+    vec![
+        stream.to_vec(),
+        base64(stream),
+        hex.to_uppercase().into_bytes(),
+        format!("0x{hex}").into_bytes(),
+        hex.into_bytes(),
+        base64(&zlib),
+        base64(&gzip),
+        zlib,
+        gzip,
+    ]
+}
+
+fn base64(bytes: &[u8]) -> Vec<u8> {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = Vec::new();
+    for three in bytes.chunks(3) {
+        let mut bits = [0; 4];
+        bits[1..=three.len()].copy_from_slice(three);
+        let bits = u32::from_be_bytes(bits);
+        for place in 0..4 {
+            out.push(match place <= three.len() {
+                true => LETTERS[(bits >> (18 - 6 * place) & 63) as usize],
+                false => b'=',
+            });
+        }
+    }
+    out
+}
+
+#[test]
+fn every_stream_is_found_in_every_form() {
+    let streams: [&[u8]; 9] = [
+        b"\xAC\xED\x00\x05sr\x00\x11java.util.HashMap\x05\x07\xda\xc1",
+        b"\x00\x01\x00\x00\x00\xFF\xFF\xFF\xFF\x01\x00\x00\x00\x00\x00\x00\x00\x0c",
+        b"\xFF\x01\x32\x92\x01\x00\x01\x00\x00\x00\xFF\xFF\xFF\xFF\x01\x00\x00\x00\x00\x00\x00\x00\x0c",
+        b"O:4:\"Evil\":1:{s:1:\"a\";i:1;}",
+        b"a:1:{i:0;O:4:\"Evil\":0:{}}",
+        b"cposix\nsystem\n(S'id'\ntR.",
+        b"}q\x00(X\x01\x00\x00\x00acposix\nsystem\n(X\x02\x00\x00\x00idtRu.",
+        b"\x80\x03cposix\nsystem\nq\x00X\x02\x00\x00\x00idq\x01\x85q\x02Rq\x03.",
+        b"\x04\x08o:\x0aEvil\x06:\x08@aai\x06",
+    ];
+    for stream in streams {
+        for form in forms(stream) {
+            let shown = String::from_utf8_lossy(&form);
+            assert_eq!(severity(&form), Some(Severity::Critical), "{shown:?}");
+        }
+    }
+    let plain: [&[u8]; 5] = [
+        b"a:1:{s:1:\"a\";i:1;}",
+        b"it is a text that somebody packed",
+        b"\x80\x03}q\x00X\x01\x00\x00\x00aq\x01K\x01s.",
+        b"{\"a\": [1, 2, 3], \"b\": \"xyz\"}",
+        b"\xFF\x01\x0f\x0f\x05\x0a1234567890\x64",
+    ];
+    for stream in plain {
+        for form in forms(stream) {
+            let shown = String::from_utf8_lossy(&form);
+            assert_eq!(severity(&form), None, "{shown:?}");
+        }
+    }
+}
+
+#[test]
+fn markup_that_makes_objects_is_found() {
+    let texts = [
+        "<java.util.PriorityQueue serialization=\"custom\"><x/></java.util.PriorityQueue>",
+        "<map><entry><jdk.nashorn.internal.objects.NativeString/></entry></map>",
+        "<javax.imageio.ImageIO_-ContainsFilter><a>1</a></javax.imageio.ImageIO_-ContainsFilter>",
+        "<R xmlns:c=\"clr-namespace:System.Diagnostics;assembly=System\"><c:Process/></R>",
+        "<e><a1:X xmlns:a1=\"http://schemas.microsoft.com/clr/nsassem/A/B\"/></e>",
+        "<A z:Type=\"B\" z:Assembly=\"C\" xmlns:z=\"http://schemas.microsoft.com/2003/10/Serialization/\"/>",
+        "%TAG ! tag:yaml.org,2002:python/\n---\n!object/apply:os.system [id]",
+        "%TAG !e! tag:yaml.org,2002:ruby/\n--- !e!object:Gem::Installer {}",
+        "{\"@type\":\"Lcom.sun.rowset.JdbcRowSetImpl;\"}",
+        "{\"@type\":\"[com.sun.rowset.JdbcRowSetImpl\"[{}]}",
+    ];
+    for text in texts {
+        assert_eq!(
+            severity(text.as_bytes()),
+            Some(Severity::Critical),
+            "{text}"
+        );
+    }
+    for (name, class) in [
+        ("/json_class", "Gem::Installer"),
+        ("/a/0/^o", "Gem::SpecFetcher"),
+        ("/a/__type", "System.IO.FileInfo, System"),
+        ("/@type", "Lcom.sun.rowset.JdbcRowSetImpl;"),
+    ] {
+        let found = severity_of(class.as_bytes(), name);
+        assert_eq!(found, Some(Severity::Critical), "{name}: {class}");
+    }
+    let good = [
+        "List<java.lang.String> names = new ArrayList<java.lang.String>();",
+        "Map<java.lang.String, List<java.util.Date>>",
+        "<dc xmlns:z=\"http://schemas.microsoft.com/2003/10/Serialization/\" z:Id=\"1\"/>",
+        "<Window xmlns:x=\"http://schemas.microsoft.com/winfx/2006/xaml\"/>",
+        "we write it like this, you know: <java.util.Date /> and it is a date <br>",
+        "%TAG ! tag:example.com,2002:app/\n---\n!thing {}",
+    ];
+    for text in good {
+        assert_eq!(severity(text.as_bytes()), None, "{text}");
+    }
+    assert_eq!(
+        severity_of(b"Person", "/json_class"),
+        Some(Severity::Warning)
+    );
+    assert_eq!(severity_of(b"some text", "/^o"), None);
+}

@@ -381,6 +381,7 @@ impl Walk<'_, '_> {
                 self.seen.boolean = true;
                 self.operator();
             }
+            Token::Word(Word::Compare) if self.searches() => {}
             Token::Equals | Token::Unequal | Token::Word(Word::Compare) => self.compare(),
             Token::Bang | Token::Word(Word::Before) => {
                 if self.tokens.next() != Token::Word(Word::Compare) {
@@ -424,6 +425,29 @@ impl Walk<'_, '_> {
             _ => return BROKEN,
         }
         GO_ON
+    }
+
+    /// Reads on over `IN BOOLEAN MODE`, `IN NATURAL LANGUAGE MODE`: they say how a text is searched for.
+    fn searches(&mut self) -> bool {
+        if !is_name(self.tokens, b"in") {
+            return false;
+        }
+        let mut ahead = *self.tokens;
+        ahead.next();
+        if is_name(&ahead, b"natural") {
+            ahead.next();
+        } else if !is_name(&ahead, b"boolean") {
+            return false;
+        }
+        if !is_name(&ahead, b"boolean") && !is_name(&ahead, b"language") {
+            return false;
+        }
+        ahead.next();
+        let is = is_name(&ahead, b"mode");
+        if is {
+            *self.tokens = ahead;
+        }
+        is
     }
 
     fn clause(&mut self, word: Word) -> Option<Ending> {

@@ -271,3 +271,43 @@ fn odd_forms_cost_linear_time() {
         assert_ne!(found(&text), Some(Severity::Critical), "{part}");
     }
 }
+
+#[test]
+fn values_in_comments_and_searches_are_found() {
+    let openings = [
+        "1*/",
+        "x */",
+        "*/",
+        "1' IN BOOLEAN MODE)",
+        "a\" in natural language mode)",
+    ];
+    let rests = [
+        " OR 1=1",
+        " AND 2=2--",
+        " UNION ALL SELECT NULL,NULL",
+        ",(SELECT CASE WHEN (1=2) THEN 1 ELSE 2 END)",
+        ";DROP TABLE users",
+        " AND SLEEP(5)",
+        " AND 3=CAST((SELECT 1) AS NUMERIC)",
+    ];
+    let ends = ["--", "#", " /*", " -- -"];
+    for opening in openings {
+        for rest in rests {
+            for end in ends {
+                let text = format!("{opening}{rest}{end}");
+                assert_eq!(found(&text), Some(Severity::Critical), "{text}");
+            }
+        }
+    }
+    let good = [
+        "/* comment */ if (a = 1 and b = 2) { c(); }",
+        " * the end of a comment\n */\nint main(void) { return a == 1 && 2 == 2; }",
+        " */ static int x = 1;",
+        "src/**/*.js, test/*/ or docs/*",
+        "the files in */bin and */lib or all of them",
+        "in boolean mode) or in natural language mode",
+    ];
+    for text in good {
+        assert_ne!(found(text), Some(Severity::Critical), "{text}");
+    }
+}
