@@ -3,6 +3,7 @@ use http::header::{HeaderMap, HeaderValue, ACCEPT_ENCODING, CONTENT_ENCODING};
 use proptest::prelude::*;
 
 mod memory;
+mod peek;
 
 use super::{codings, preferred, reasons, Bounds, Coding, Inflater, Levels, Packer, Unknown};
 use crate::reason::ReasonRef;

@@ -29,8 +29,10 @@ pub(super) fn tag(text: &[u8]) -> Option<Found> {
         let at = from + found;
         from = at + 1;
         let rest = text.get(from..)?;
-        // `%TAG ! tag:yaml.org,2002:python/`: every tag is of that language.
-        let handle = rest.trim_ascii_start();
+        // `%TAG ! tag:yaml.org,2002:python/`, `%TAG !x! …`: every tag is of that language.
+        let named = rest.iter().take(32).position(u8::is_ascii_whitespace);
+        let handle = named.and_then(|end| rest.get(end..)).unwrap_or_default();
+        let handle = handle.trim_ascii_start();
         if text
             .get(..at)
             .is_some_and(|before| before.ends_with(b"%TAG "))
