@@ -4,7 +4,8 @@
 //! sent, and what was sent ends its own word and goes on: `8.8.8.8; id`,
 //! `x|/bin/cat /etc/passwd`, `$(curl …)`, `` `…` ``, `a' && whoami #`, a new line,
 //! `& dir` for Windows; or it hands the whole to a shell (`system("…")`,
-//! `/bin/sh -c …`, `powershell -enc …`).
+//! `/bin/sh -c …`, `powershell -enc …`); or a value is an option that names a
+//! command to the program that it is given to (`--upload-pack=…`).
 //!
 //! **How it decides.** It walks from one place to the next where a shell of any
 //! quoting would begin a command, and reads there as the shell would: it skips
@@ -34,6 +35,7 @@ mod arguments;
 mod batch;
 mod command;
 mod held;
+mod option;
 mod place;
 mod text;
 mod word;
@@ -51,7 +53,7 @@ pub static DETECTOR: Detector = Detector {
     severity: Severity::Critical,
     tag: "attack-rce",
     places: Where::VALUES_AND_FILE_NAMES,
-    needs: &[ByteSet::of(b";|&\n\r`$(<>{ /\\^\t+'\"%")],
+    needs: &[ByteSet::of(b";|&\n\r`$(<>{ /\\^\t+'\"%=")],
     min_len: 3,
     unwraps: true,
     find,
@@ -103,6 +105,13 @@ fn find(value: &Value<'_>) -> Option<Finding> {
         return Some(Finding {
             at,
             what: "defines a function that Bash runs as it starts",
+            severity: Some(Severity::Critical),
+        });
+    }
+    if option::runs(text) {
+        return Some(Finding {
+            at: 0..text.len(),
+            what: "is an option that names a command",
             severity: Some(Severity::Critical),
         });
     }

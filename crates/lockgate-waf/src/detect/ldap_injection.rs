@@ -46,7 +46,7 @@ fn find(value: &Value<'_>) -> Option<Finding> {
                     keep(
                         &mut best,
                         at,
-                        operator(behind).map(|end| (at + 1 + end, at > 0)),
+                        operator(behind).map(|end| (at + 1 + end, at > 0 || secret(behind))),
                     );
                 }
                 depth += 1;
@@ -149,6 +149,22 @@ fn operator(behind: &[u8]) -> Option<usize> {
         _ => None,
     }
 }
+
+/// Whether a filter asks for a password: directories compare these, and nobody looks for them.
+fn secret(filter: &[u8]) -> bool {
+    let near = filter.get(..LONGEST_FILTER).unwrap_or(filter);
+    memchr::memchr_iter(b'(', near).any(|open| {
+        let rest = near.get(open + 1..).unwrap_or_default();
+        comparison(rest).is_some_and(|(length, _)| {
+            let name = rest.get(..length).unwrap_or_default();
+            name.windows(8)
+                .any(|word| word.eq_ignore_ascii_case(b"password"))
+        })
+    })
+}
+
+/// A filter is looked at so far for what it asks.
+const LONGEST_FILTER: usize = 256;
 
 /// A longer name of an attribute is none.
 const LONGEST_ATTRIBUTE: usize = 64;

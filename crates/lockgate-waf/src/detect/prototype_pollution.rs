@@ -74,7 +74,24 @@ fn finding(at: usize, end: usize, what: &'static str, severity: Option<Severity>
     }
 }
 
+/// The longest way to a member, as libraries take it.
+const LONGEST_WAY: usize = 128;
+
+/// A value that is a way and nothing else: `/__proto__/x` of a patch, `constructor.prototype.x` of a setter.
+fn is_way(bytes: &[u8]) -> bool {
+    let begins = [b"/".as_slice(), b"[", b"constructor", b"__proto__"];
+    let steps = begins.iter().any(|head| bytes.starts_with(head))
+        && bytes.iter().any(|byte| b"./[".contains(byte));
+    let named = |byte: &u8| byte.is_ascii_alphanumeric() || b"_$./[]-~".contains(byte);
+    steps && bytes.len() <= LONGEST_WAY && bytes.iter().all(named)
+}
+
 fn in_value(bytes: &[u8]) -> Option<Finding> {
+    if is_way(bytes) {
+        if let Some(found) = in_name(bytes) {
+            return Some(found);
+        }
+    }
     let mut best = None;
     let first = memchr::memchr(b'_', bytes).unwrap_or(bytes.len());
     let underlined = bytes.get(first..).unwrap_or_default();

