@@ -1,11 +1,13 @@
 //! XML external entities: a document that has its reader fetch or unfold something.
 //!
 //! **What it stops.** `<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]>`, parameter entities, entities that
-//! unfold to many others, a document type at an address, `XInclude`, where a value holds XML that somebody reads later.
+//! unfold to many others, a document type at an address, `XInclude`, style sheets that include others, read documents
+//! or run programs (XSLT), where a value holds XML that somebody reads later.
 //! Of bodies that are XML the reader itself refuses a document type.
 //!
 //! **How it decides.** It reads the declarations as an XML reader does: an entity with `SYSTEM` or `PUBLIC`, or one
-//! whose text names other entities, or an `include` of XInclude's with an address.
+//! whose text names other entities, an `include` or `import` with an address, by any prefix, or what XSLT computes by
+//! `document()`, `unparsed-text()`, `system-property()` or a function of the language it runs in.
 //!
 //! **What it lets pass.** `<!DOCTYPE html>` and the public document types of HTML, entities with a plain text, and
 //! declarations that stand in prose or in a listing behind prose.
@@ -54,7 +56,10 @@ fn declares(bytes: &[u8]) -> Option<Finding> {
     let mut named = 0;
     for start in memchr::memchr_iter(b'<', bytes) {
         let rest = bytes.get(start + 1..).unwrap_or_default();
-        if !matches!(rest.first(), Some(b'!' | b'?' | b'x' | b'X')) {
+        if !rest
+            .first()
+            .is_some_and(|byte| matches!(byte, b'!' | b'?') || byte.is_ascii_alphabetic())
+        {
             continue;
         }
         let end = rest.len().min(DECLARATION);
@@ -145,11 +150,62 @@ fn disguised(text: &[u8]) -> Option<&'static str> {
         .then_some("is written so that others read it otherwise")
 }
 
-/// `<xi:include href="…"`.
+/// `<xi:include href="…"`, `<xsl:import href="…"`, `<xs:include schemaLocation="…"`: by any prefix.
 fn included(text: &[u8]) -> Option<&'static str> {
-    let rest = after(text, b"xi:include")?;
+    if let Some(rest) = after(text, b"?xml-stylesheet") {
+        return styled(rest);
+    }
+    let colon = text.iter().take(16).position(|byte| *byte == b':')?;
+    let prefix = text.get(..colon)?;
+    if !prefix.iter().all(u8::is_ascii_alphanumeric) {
+        return None;
+    }
+    let rest = text.get(colon + 1..)?;
     let end = memchr::memchr(b'>', rest).unwrap_or(rest.len());
-    memchr::memmem::find(rest.get(..end)?, b"href").map(|_| "includes another document")
+    let rest = rest.get(..end)?;
+    let has = |word: &[u8]| memchr::memmem::find(rest, word).is_some();
+    if after(rest, b"include")
+        .or_else(|| after(rest, b"import"))
+        .is_some()
+    {
+        let fetched = has(b"href=") || has(b"schemaLocation=") && has(b"://");
+        return fetched.then_some("includes another document");
+    }
+    let selects = [
+        b"value-of".as_slice(),
+        b"copy-of",
+        b"variable",
+        b"for-each",
+        b"param",
+    ];
+    if selects.iter().any(|name| after(rest, name).is_some()) && has(b"select=") {
+        return transformed(rest);
+    }
+    let scripts = after(rest, b"script").is_some() && has(b"implements-prefix");
+    scripts.then_some("is a style sheet that runs a program")
+}
+
+/// What a style sheet of XSLT computes.
+fn transformed(rest: &[u8]) -> Option<&'static str> {
+    let has = |word: &[u8]| memchr::memmem::find(rest, word).is_some();
+    if has(b"document(") || has(b"unparsed-text") || has(b"doc(") || has(b"collection(") {
+        return Some("is a style sheet that reads other documents");
+    }
+    if has(b"system-property(") || has(b"environment-variable(") {
+        return Some("is a style sheet that asks what runs it");
+    }
+    (has(b"php:function") || has(b":exec(") || has(b"getRuntime") || has(b"Runtime"))
+        .then_some("is a style sheet that runs a program")
+}
+
+/// `<?xml-stylesheet type="text/xsl" href="http://…"?>`: styles of pages run nothing on a server.
+fn styled(rest: &[u8]) -> Option<&'static str> {
+    let end = memchr::memchr(b'>', rest)?;
+    let rest = rest.get(..end)?;
+    let has = |word: &[u8]| memchr::memmem::find(rest, word).is_some();
+    let transforms = has(b"xsl") || has(b"text/xml") || has(b"application/xml");
+    let fetched = has(b"://") || has(b"file:") || has(b"href=\"//");
+    (transforms && fetched).then_some("has a style sheet that is fetched")
 }
 
 #[cfg(test)]

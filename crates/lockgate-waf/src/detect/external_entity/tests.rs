@@ -37,3 +37,45 @@ fn documents_that_fetch_nothing_pass() {
         ],
     );
 }
+
+#[test]
+fn style_sheets_and_documents_by_any_prefix_are_found() {
+    let mut texts = Vec::new();
+    for prefix in ["xi", "x", "xsl", "xs", "wsdl"] {
+        for word in ["include", "import"] {
+            texts.push(format!("<{prefix}:{word} href=\"http://a.example/x\"/>"));
+            texts.push(format!(
+                "<a><{prefix}:{word} namespace='b' schemaLocation='file:///x'/></a>"
+            ));
+        }
+    }
+    for name in ["value-of", "copy-of", "variable name='a'"] {
+        for computed in [
+            "document('/etc/passwd')",
+            "unparsed-text('/x')",
+            "system-property('xsl:vendor')",
+            "php:function('f','x')",
+            "rt:exec($r,'id')",
+        ] {
+            texts.push(format!("<xsl:{name} select=\"{computed}\"/>"));
+            texts.push(format!(
+                "<t:template match=\"/\"><t:{name} select=\"{computed}\"/>"
+            ));
+        }
+    }
+    texts.push("<msxsl:script language=\"C#\" implements-prefix=\"u\">x</msxsl:script>".into());
+    texts.push("<?xml-stylesheet type=\"text/xsl\" href=\"http://a.example/x.xsl\"?><a/>".into());
+    for text in &texts {
+        are_found(&super::DETECTOR, Where::Parameter, &[text]);
+    }
+    let good = [
+        "<xsl:value-of select=\"user/name\"/>",
+        "<?xml-stylesheet type=\"text/css\" href=\"https://a.example/x.css\"?><a/>",
+        "<?xml-stylesheet type=\"text/xsl\" href=\"feed.xsl\"?><rss/>",
+        "<svg:image href=\"a.png\"/>",
+        "<dc:import date=\"2024\"/>",
+        "in XSLT you write it as <xsl:include href=\"a.xsl\"/> at the top",
+        "<std::vector<int>> includes; a = document(b);",
+    ];
+    pass(&super::DETECTOR, Where::Parameter, &good);
+}
