@@ -59,7 +59,7 @@ pub static DETECTOR: Detector = Detector {
 fn find(value: &Value<'_>) -> Option<Finding> {
     let bytes = value.bytes;
     let mut best: Option<Found> = None;
-    let looks: [Look; 4] = [in_text, in_link, in_attribute, in_script];
+    let looks: [Look; 5] = [in_text, in_link, in_attribute, in_directive, in_script];
     for look in looks {
         if let Some(found) = look(bytes) {
             let sure = found.1 .1 == Critical;
@@ -208,6 +208,38 @@ fn in_attribute(bytes: &[u8]) -> Option<Found> {
         }
     }
     best
+}
+
+/// In a tag of a page that a framework makes: `ng-focus="…"`, `(click)="…"`, `@click="…"`.
+fn in_directive(bytes: &[u8]) -> Option<Found> {
+    let mut left = MOST_LOOKED_AT;
+    for equals in memchr::memchr_iter(b'=', bytes) {
+        let Some(b'"' | b'\'') = bytes.get(equals + 1) else {
+            continue;
+        };
+        let head = bytes.get(..equals)?;
+        let named = head.iter().rev().take(LONGEST_HANDLER);
+        let len = named
+            .take_while(|byte| byte.is_ascii_alphanumeric() || b"-:@().[]_".contains(byte))
+            .count();
+        let start = head.len() - len;
+        let name = head.get(start..).unwrap_or_default();
+        let before = start.checked_sub(1).and_then(|at| head.get(at));
+        let apart = before.is_none_or(|byte| *byte <= b' ' || b"\"'`/".contains(byte));
+        if !apart || !html::is_directive(name) {
+            continue;
+        }
+        let behind = attribute_value(near(bytes.get(equals + 1..).unwrap_or_default()));
+        let Some(less) = usize::checked_sub(left, behind.len() + 1) else {
+            break;
+        };
+        left = less;
+        if script::calls_page(behind) {
+            let verdict = ("runs a script from a framework's attribute", Critical);
+            return Some((start..bytes.len(), verdict));
+        }
+    }
+    None
 }
 
 /// The value of an attribute that begins here.

@@ -579,7 +579,7 @@ impl Element {
             is_script: name == b"script",
             embeds: matches!(
                 name,
-                b"object" | b"embed" | b"applet" | b"portal" | b"fencedframe"
+                b"object" | b"embed" | b"applet" | b"portal" | b"fencedframe" | b"webview"
             ),
             frame: matches!(
                 name,
@@ -641,6 +641,10 @@ impl Element {
             ];
             self.matters = kinds.iter().any(|kind| contains(value, kind));
         }
+        // Data islands: what an element shows is HTML that stands in data.
+        if is(b"datasrc") && value.starts_with(b"#") {
+            return Some(("takes what it shows from data", Critical));
+        }
         if self.base && is(b"href") {
             return Some(("turns the page's links elsewhere", Critical));
         }
@@ -656,7 +660,7 @@ impl Element {
             let scheme = memchr::memchr(b':', value).is_some_and(|colon| colon < 12);
             self.absolute = starts(value, b"//") || scheme && self.matters;
         }
-        if self.form && is(b"action") && elsewhere(value) {
+        if (self.form && is(b"action") || is(b"formaction")) && elsewhere(value) {
             return Some(("sends a form elsewhere", Critical));
         }
         if is(b"[innerHTML]") || is(b"dangerouslySetInnerHTML") || is(b"v-html") {
@@ -676,16 +680,14 @@ impl Element {
 
     /// Attributes that frameworks take for scripts (`v-`, `ng-`, `x-`, `@click`).
     fn framework(&self, name: &[u8], value: &[u8]) -> Option<Verdict> {
-        let of_framework = name.starts_with(b"@")
-            || name.starts_with(b":")
-            || name.starts_with(b"(")
-            || name.starts_with(b"[")
-            || name == b"_"
-            || [
-                "ng-", "v-", "x-", "data-ng-", "data-on", "hx-on", "on:", "use:",
-            ]
-            .iter()
-            .any(|prefix| starts(name, prefix.as_bytes()));
+        // `class="ng-click:…"`, `hx-vals="js:…"`
+        let within = |attribute: &[u8], head: &[u8], word: &[u8]| {
+            starts(name, attribute) && starts(value, head) && contains(value, word)
+        };
+        let of_framework = is_directive(name)
+            || within(b"class", b"ng-", b":")
+            || within(b"hx-", b"js:", b"(")
+            || within(b"hx-", b"javascript:", b"(");
         (of_framework && script::uses_page(value))
             .then_some(("runs a script from a framework's attribute", Critical))
     }
@@ -719,6 +721,20 @@ fn starts(text: &[u8], head: &[u8]) -> bool {
         .is_some_and(|start| start.eq_ignore_ascii_case(head))
 }
 
+/// Whether a framework takes the attribute's value for a script (`v-`, `ng-`, `x-`, `@click`, `(click)`).
+pub(super) fn is_directive(name: &[u8]) -> bool {
+    name.starts_with(b"@")
+        || name.starts_with(b":")
+        || name.starts_with(b"(")
+        || name.starts_with(b"[")
+        || name == b"_"
+        || [
+            "ng-", "v-", "x-", "data-ng-", "data-on", "hx-on", "on:", "use:",
+        ]
+        .iter()
+        .any(|prefix| starts(name, prefix.as_bytes()))
+}
+
 /// English words that begin like an event's handler.
 const WORDS: [&[u8]; 8] = [
     b"one", b"once", b"only", b"onto", b"online", b"ongoing", b"onset", b"onward",
@@ -745,8 +761,14 @@ fn handler(name: &[u8], value: &[u8]) -> Option<Verdict> {
     // `onClick={…}` is how a framework's source is written.
     let source = value.first() == Some(&b'{') && name.iter().any(u8::is_ascii_uppercase);
     let source = source && name.iter().any(u8::is_ascii_lowercase);
+    // `{() =>`: a value without quotes ends at the blank, and is no script.
+    let broken = source && !value.contains(&b'}');
     Some((
         "runs a script on an event",
-        if source { Error } else { Critical },
+        match (source, broken) {
+            (true, true) => Notice,
+            (true, false) => Error,
+            _ => Critical,
+        },
     ))
 }

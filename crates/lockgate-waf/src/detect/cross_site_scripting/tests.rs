@@ -172,3 +172,68 @@ fn good_text_passes() {
         .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
+
+#[test]
+fn attributes_of_frameworks_are_found_with_and_without_a_tag() {
+    let names = [
+        "(click)",
+        "@focus",
+        "ng-focus",
+        "data-ng-init",
+        "v-on:click",
+        "v-html",
+        "x-init",
+        "on:click",
+        ":title",
+        "[title]",
+        "hx-on:click",
+    ];
+    let values = [
+        "constructor.constructor('alert(1)')()",
+        "$event.view.alert(1)",
+        "a=toString().constructor('x')()",
+    ];
+    for name in names {
+        for value in values {
+            for around in [
+                "#=\"#\"",
+                "<p #=\"#\">",
+                "\" #=\"#\" x=\"",
+                "a #='#' autofocus",
+            ] {
+                let quoted = around.contains('\'');
+                let value = if quoted {
+                    value.replace('\'', "\"")
+                } else {
+                    value.to_owned()
+                };
+                let text = around.replacen('#', name, 1).replacen('#', &value, 1);
+                assert_eq!(found(&text), Some(Severity::Critical), "{text}");
+            }
+        }
+    }
+    for text in [
+        "<button formaction=//a.example/>",
+        "<input type=submit formaction=\"https://a.example/x\">",
+        "<span datasrc=#x datafld=b dataformatas=html>",
+        "<div class=\"ng-init:alert(1)\">",
+        "<p hx-vals='js:{x: alert(1)}'>",
+        "<webview src=\"http://a.example\">",
+    ] {
+        assert_eq!(found(text), Some(Severity::Critical), "{text}");
+    }
+    for text in [
+        "<button @click=\"count++\">add</button>",
+        "<li v-for=\"item in items\" :key=\"item.id\">",
+        "<p class=\"ng-scope ng-binding\">",
+        "<button formaction=\"/save\">",
+        "<button onClick={() => setCount(count + 1)}>",
+        "a[x]=\"b\" (c)=\"d\"",
+    ] {
+        let severity = found(text);
+        assert!(
+            severity.is_none_or(|severity| severity > Severity::Warning),
+            "{text}: {severity:?}"
+        );
+    }
+}
