@@ -3,14 +3,17 @@
 //! **What it stops.** `{{7*7}}`, `${7*7}`, `<%= 7*7 %>`, `#{…}`, `*{…}`, `@(…)`,
 //! `#set(…)`, `<#assign …>` where a server makes a template of what it was sent:
 //! Jinja, Twig, Freemarker, Velocity, ERB, Handlebars, Razor, Thymeleaf, Smarty
-//! and the expression languages of Java.
+//! and the expression languages of Java; server-side includes and Edge Side Includes.
 //!
 //! **How it decides.** What stands between an engine's delimiters is read as an
 //! expression. It is sure where it reckons with constants at its beginning,
 //! which no template of anybody's data needs; where it calls a method of a
 //! literal; and where it reaches behind the objects it is given: by reflection
 //! (`__class__`, `getClass`), by what makes objects of names (`?new()`,
-//! `T(java.…)`), or by what runs, reads or imports (`popen`, `require`).
+//! `T(java.…)`), or by what runs, reads or imports (`popen`, `require`). A value
+//! that is an expression and nothing else is one too where it asks for an engine's
+//! own (`{{config}}`, `{{self}}`). Directives that a server or a cache puts something
+//! in place of are known by their grammar: `<!--#exec cmd="…"-->`, `<esi:include src="…"/>`.
 //!
 //! **What it lets pass.** Placeholders (`{{name}}`, `${user.name}`, `{{#each x}}`),
 //! filters, template literals of JavaScript, variables of a shell, `style={{…}}`.
@@ -20,6 +23,7 @@
 
 mod engines;
 mod expression;
+mod includes;
 mod probe;
 mod ruby;
 
@@ -35,7 +39,7 @@ pub static DETECTOR: Detector = Detector {
     severity: Severity::Critical,
     tag: "attack-ssti",
     places: Where::VALUES_AND_FILE_NAMES,
-    needs: &[ByteSet::of(b"{%@#$"), ByteSet::of(b"{(<[.")],
+    needs: &[ByteSet::of(b"{%@#$:-"), ByteSet::of(b"{(<[.")],
     min_len: 4,
     unwraps: true,
     find,
@@ -69,7 +73,13 @@ const MOST_READ: usize = 1 << 18;
 
 fn find(value: &Value<'_>) -> Option<Finding> {
     let bytes = value.bytes;
-    let mut best: Option<Finding> = None;
+    let mut best = included(bytes);
+    if best
+        .as_ref()
+        .is_some_and(|best| best.severity == Some(Critical))
+    {
+        return best;
+    }
     let mut read = 0;
     let mut at = 0;
     while let Some(skip) = bytes.get(at..).and_then(|rest| {
@@ -98,7 +108,19 @@ fn find(value: &Value<'_>) -> Option<Finding> {
         };
         let body = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
         read += body.len();
-        if let Some((what, severity)) = judge(kind, body, end.is_some()) {
+        let verdict = judge(kind, body, end.is_some());
+        let first = start - usize::from(kind == Kind::Percent);
+        // What is more than the expression is text that it stands in.
+        let alone = || end.is_some_and(|end| whole(bytes, first, from + end + close.len()));
+        let verdict = match verdict {
+            None if expression::probes(body) && alone() => Some((PROBE, Critical)),
+            Some((what, Error)) if kind == Kind::Single && asks(body, bytes) => {
+                Some((what, Critical))
+            }
+            Some((what, Error)) if kind != Kind::Single && alone() => Some((what, Critical)),
+            other => other,
+        };
+        if let Some((what, severity)) = verdict {
             let better = best
                 .as_ref()
                 .and_then(|best| best.severity)
@@ -121,6 +143,42 @@ fn find(value: &Value<'_>) -> Option<Finding> {
         at = from;
     }
     best
+}
+
+const PROBE: &str = "is an expression that asks for an engine's own";
+
+/// The first directive of a server or a cache.
+fn included(bytes: &[u8]) -> Option<Finding> {
+    let mut best: Option<Finding> = None;
+    for start in memchr::memchr_iter(b'<', bytes) {
+        let Some((length, what, severity)) = includes::at(bytes, start) else {
+            continue;
+        };
+        if best.is_none() || severity == Critical {
+            best = Some(Finding {
+                at: start..start + length,
+                what,
+                severity: Some(severity),
+            });
+        }
+        if severity == Critical {
+            break;
+        }
+    }
+    best
+}
+
+/// `{if …}…{/if}`: a tag of Smarty's or Latte's that is ended as such.
+fn asks(body: &[u8], bytes: &[u8]) -> bool {
+    body.starts_with(b"if ") && memchr::memmem::find(bytes, b"{/if}").is_some()
+}
+
+/// Whether a value is no more than what stands there.
+fn whole(bytes: &[u8], start: usize, end: usize) -> bool {
+    let around = [bytes.get(..start), bytes.get(end..)];
+    around
+        .iter()
+        .all(|text| text.is_some_and(|text| text.trim_ascii().is_empty()))
 }
 
 /// Where the parenthesis ends that was opened before.
@@ -173,8 +231,22 @@ fn judge(kind: Kind, body: &[u8], closed: bool) -> Option<(&'static str, Severit
         _ if closed => body,
         _ => return None,
     };
+    if kind == Kind::Dollar && expression::of_ognl(body) {
+        return Some((
+            "is an expression that reaches behind what it is given",
+            Critical,
+        ));
+    }
     if matches!(kind, Kind::Percent | Kind::Marked) && ruby::shell(body) {
         return Some(("is an expression that runs a command", Critical));
+    }
+    if kind == Kind::Percent && expression::includes_own(body) {
+        return None;
+    }
+    // An array of PowerShell's.
+    let array = kind == Kind::Marked && matches!(body.trim_ascii_start(), [b'$' | b'[', ..]);
+    if array && body.contains(&b',') {
+        return None;
     }
     let does = match kind {
         Kind::Single => expression::does_alone(body),

@@ -25,6 +25,116 @@ pub(super) fn does(body: &[u8]) -> Does {
     }
 }
 
+/// Whether a body that is all of a value asks for what is an engine's own: the object that holds a template's
+/// settings, a constant of the language, a member of a helper. A name alone is a placeholder.
+pub(super) fn probes(body: &[u8]) -> bool {
+    let (printed, body) = match body.trim_ascii().strip_prefix(b"=") {
+        Some(rest) => (true, rest),
+        None => (false, body),
+    };
+    let body = body.trim_ascii();
+    const OWN: [&[u8]; 8] = [
+        b"config",
+        b"self",
+        b"_self",
+        b"this",
+        b"request",
+        b"settings",
+        b"app",
+        b".",
+    ];
+    if OWN.contains(&body) {
+        return true;
+    }
+    // `<%= ENV %>`, `<%= self.methods %>`, `<%= @x %>`, `{{= _.VERSION}}`
+    let constant = body.len() > 1
+        && body
+            .iter()
+            .all(|byte| byte.is_ascii_uppercase() || *byte == b'_');
+    let owned = [b"self.".as_slice(), b"_.", b"@"]
+        .iter()
+        .any(|head| body.starts_with(head))
+        && body.len() > 1
+        && !body.iter().any(|byte| *byte <= b' ');
+    // `new URL("…").getText()`, `call .Exec "id"`
+    let makes = body
+        .strip_prefix(b"new ")
+        .and_then(|rest| rest.trim_ascii_start().first())
+        .is_some_and(u8::is_ascii_alphabetic)
+        && body.contains(&b'(');
+    printed && (constant || owned) || makes || body.starts_with(b"call .") || formats(body)
+}
+
+/// `- include('user/show', {a: b}) `: EJS puts another template of its own there.
+pub(super) fn includes_own(body: &[u8]) -> bool {
+    let text = body
+        .strip_prefix(b"-")
+        .or_else(|| body.strip_prefix(b"="))
+        .unwrap_or(body);
+    let Some([b'\'' | b'"', path @ ..]) = text.trim_ascii_start().strip_prefix(b"include(") else {
+        return false;
+    };
+    let length = path
+        .iter()
+        .take_while(|byte| is_word(**byte) || b"/-.".contains(byte));
+    let (path, behind) = path.split_at_checked(length.count()).unwrap_or_default();
+    let own = path.first().is_some_and(u8::is_ascii_alphabetic);
+    let climbs = path.windows(2).any(|two| two == b"..");
+    own && !climbs && matches!(behind, [b'\'' | b'"', ..]) && reaches(behind).is_none()
+}
+
+/// `printf "%s" "x"`: a function of Go's templates, and constants alone.
+fn formats(body: &[u8]) -> bool {
+    const FUNCTIONS: [&[u8]; 6] = [b"printf", b"print", b"println", b"html", b"js", b"urlquery"];
+    let Some(mut rest) = FUNCTIONS
+        .iter()
+        .find_map(|name| body.strip_prefix(*name))
+        .filter(|rest| rest.first() == Some(&b' '))
+    else {
+        return false;
+    };
+    for _ in 0..4 {
+        match constant(rest.trim_ascii_start()) {
+            Some((Constant::Number | Constant::Text, behind)) => rest = behind,
+            _ => return false,
+        }
+        if rest.trim_ascii().is_empty() {
+            return true;
+        }
+    }
+    false
+}
+
+/// `#context["…"]`, `#a=…`, `(#x.y)`, `@java.lang.Runtime@getRuntime()`: OGNL. A shell's `${#list[@]}` is none.
+pub(super) fn of_ognl(body: &[u8]) -> bool {
+    let text = body.trim_ascii_start();
+    let text = text.strip_prefix(b"(").unwrap_or(text);
+    match text {
+        [b'#', rest @ ..] => {
+            let name = rest.iter().take(64).take_while(|byte| is_word(**byte));
+            let name = name.count();
+            let behind = rest.get(name..).unwrap_or_default();
+            name > 0
+                && match behind {
+                    [b'[', b'"' | b'\'', ..] => true,
+                    [b'.', next, ..] => next.is_ascii_alphabetic(),
+                    [b'=', next, ..] => *next != b'=',
+                    _ => false,
+                }
+        }
+        [b'@', rest @ ..] => {
+            let name = rest
+                .iter()
+                .take(128)
+                .take_while(|byte| is_word(**byte) || **byte == b'.');
+            let name = name.count();
+            let dots = rest.get(..name).unwrap_or_default().contains(&b'.');
+            dots && rest.get(name) == Some(&b'@')
+        }
+        _ => false,
+    }
+}
+
 /// Reads what stands between single braces, which much else is put between: it
 /// reckons, or goes from one inner name of an object to another.
 pub(super) fn does_alone(body: &[u8]) -> Does {
@@ -36,6 +146,12 @@ pub(super) fn does_alone(body: &[u8]) -> Does {
     });
     let alone = !body.iter().any(|byte| *byte <= b' ');
     if named && alone {
+        return Does::Reaches { far: true };
+    }
+    // `{if phpinfo()}`
+    let asks = [b"if ".as_slice(), b"elseif ", b"while ", b"assign "];
+    let asks = asks.iter().any(|word| body.starts_with(word));
+    if asks && body.contains(&b'(') && reaches(body) == Some(true) {
         return Does::Reaches { far: true };
     }
     match begins(body) {
@@ -90,7 +206,8 @@ fn begins(body: &[u8]) -> Does {
                 .iter()
                 .take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_');
             let length = length.count();
-            if length > 0 && matches!(name.get(length), Some(b'(' | b'[' | b'.')) {
+            let (word, given) = name.split_at_checked(length).unwrap_or_default();
+            if length > 0 && matches!(given, [b'(' | b'[' | b'.', ..]) && !joins(word, given) {
                 return Does::CallsLiteral;
             }
         }
@@ -102,9 +219,14 @@ fn begins(body: &[u8]) -> Does {
             let filter = filter.trim_ascii_start();
             let name = filter.iter().take_while(|byte| is_word(**byte)).count();
             let behind = filter.get(name..).unwrap_or_default();
-            let given = matches!(behind, [b':' | b'(', next, ..] if next.is_ascii_digit());
+            let given = match behind {
+                [b':' | b'(', next @ ..] => next.trim_ascii_start().first(),
+                _ => None,
+            };
+            let given = given.is_some_and(u8::is_ascii_digit);
+            // People leave blanks about the sign.
             return match name > 0 && given {
-                true => Does::Reckons(true),
+                true => Does::Reckons(rest.first() == Some(&b'|')),
                 false => Does::Nothing,
             };
         }
@@ -127,6 +249,17 @@ enum Constant {
     Number,
     Text,
     List,
+}
+
+/// `', '.join(names)`: what a template is given is put together, as its authors do.
+fn joins(word: &[u8], given: &[u8]) -> bool {
+    let first = given.get(1..).unwrap_or_default().trim_ascii_start();
+    let named = first.first().is_some_and(u8::is_ascii_alphabetic);
+    let length = first
+        .iter()
+        .take_while(|byte| is_word(**byte) || **byte == b'.');
+    let behind = first.get(length.count()..).unwrap_or_default();
+    matches!(word, b"join" | b"format") && named && !matches!(behind, [b'(' | b'[', ..])
 }
 
 /// A number, a text or an empty list, and what stands behind it.
@@ -172,7 +305,11 @@ fn reaches(body: &[u8]) -> Option<bool> {
         let (word, behind) = (rest.get(..length)?, rest.get(length..)?);
         at = start + length;
         let before = start.checked_sub(1).and_then(|at| body.get(at)).copied();
-        if far(word, before, behind) {
+        let listed = || {
+            let head = body.get(..start.saturating_sub(1)).unwrap_or_default();
+            matches!(head.trim_ascii_end().last(), Some(b']' | b'}'))
+        };
+        if far(word, before, behind, listed()) {
             return Some(true);
         }
         if by_call(word) && calls(before, behind) {
@@ -183,7 +320,7 @@ fn reaches(body: &[u8]) -> Option<bool> {
 }
 
 /// Names by which only that is meant.
-fn far(word: &[u8], before: Option<u8>, behind: &[u8]) -> bool {
+fn far(word: &[u8], before: Option<u8>, behind: &[u8], behind_list: bool) -> bool {
     if word.len() > 4 && word.starts_with(b"__") && word.ends_with(b"__") {
         // Thymeleaf's `__…__` stands outside of names.
         return true;
@@ -257,6 +394,13 @@ fn far(word: &[u8], before: Option<u8>, behind: &[u8]) -> bool {
         b"config" => {
             follows(behind, b".items") || follows(behind, b".from") || follows(behind, b".__")
         }
+        b"session" => follows(behind, b".items("),
+        // A list that a function is called for each of, which is given by its name.
+        b"map" | b"filter" | b"sort" | b"reduce" => {
+            before == Some(b'|') && matches!(behind, [b'(', b'"' | b'\'', ..]) && behind_list
+        }
+        b"env" => before == Some(b'|'),
+        b"app" => follows(behind, b".request.server") || follows(behind, b".request.query"),
         b"request" => {
             follows(behind, b".application")
                 || follows(behind, b"|attr")
@@ -324,6 +468,8 @@ fn by_call(word: &[u8]) -> bool {
             | b"evaluate"
             | b"execute"
             | b"fetch"
+            | b"getenv"
+            | b"toURL"
     )
 }
 

@@ -110,3 +110,121 @@ fn good_text_passes() {
         ],
     );
 }
+
+#[test]
+fn directives_of_servers_and_caches_are_found() {
+    let before = ["", "x", "\">", "<pre>", "a=1&b="];
+    let directives = [
+        "<!--#exec cmd=\"id\" -->",
+        "<!--#exec cgi='/x.cgi'-->",
+        "<!--#include virtual=\"/a\"-->",
+        "<!-- #include file=\"a\" -->",
+        "<!--#echo var=DATE_LOCAL -->",
+        "<!--#printenv-->",
+        "<!--#PrintEnv -->",
+        "<!--#set var=\"a\" value=\"b\" -->",
+        "<!--#if expr=\"$A\" -->",
+        "<esi:include src=\"//a.example/\"/>",
+        "<esi:vars>$(HTTP_COOKIE)</esi:vars>",
+        "<esi:debug/>",
+        "<ESI:remove>",
+        "<!--esi $(HTTP_COOKIE)-->",
+    ];
+    for before in before {
+        for directive in directives {
+            cases::are_found(
+                &DETECTOR,
+                Where::Parameter,
+                &[&format!("{before}{directive}")],
+            );
+        }
+    }
+    let good = [
+        "<!-- a comment #1 -->",
+        "<!--#region Helpers -->",
+        "<!--#endregion-->",
+        "<!--#todo: include this -->",
+        "<!-- #include <stdio.h> -->",
+        "<!--essential-->",
+        "<esi>",
+        "the server has directives such as <!--#exec cmd=\"ls\" --> for that",
+        "Akamai reads tags as <esi:include src=\"a\"/> in pages",
+        "#include \"a.h\"",
+    ];
+    cases::pass(&DETECTOR, Where::Parameter, &good);
+}
+
+#[test]
+fn what_is_an_expression_alone_is_a_probe() {
+    let probes = [
+        "{{config}}",
+        " {{ self }} ",
+        "{{_self}}",
+        "{{this}}",
+        "{{.}}",
+        "<%= ENV %>",
+        "<%= self.methods %>",
+        "<%= @x %>",
+        "{{= _.VERSION}}",
+        "{{printf \"%s\" \"x\"}}",
+        "{{js 'x'}}",
+        "{{call .Run \"id\"}}",
+        "${new URL(\"http://a.example\").getText()}",
+        "${this.evaluate(\"9*9\")}",
+        "${\"calc\".execute()}",
+        "{{ 7 | times: 7 }}",
+        "{if 7*7==49}yes{/if}",
+        "{if phpinfo()}{/if}",
+    ];
+    cases::are_found(&DETECTOR, Where::Parameter, &probes);
+    let good = [
+        "{{name}}",
+        "the file is {{config}} here",
+        "<%= name %>",
+        "see <%= ENV %> of it",
+        "{{ t \"key\" }}",
+        "In Ansible {{ 8 | log(5) }} is a logarithm",
+        "${user.name}",
+        "{{#if a}}{{this}}{{/if}}",
+        "if (a) { if b } else {c}",
+    ];
+    cases::pass(&DETECTOR, Where::Parameter, &good);
+}
+
+#[test]
+fn names_of_ognl_and_functions_by_name_are_found() {
+    let mut texts = Vec::new();
+    for open in ["%{", "${", "redirect:${", "x %{", "%{(", "${("] {
+        for inside in [
+            "#a=1",
+            "#context[\"x\"]",
+            "#_memberAccess['y']=true",
+            "#req.getSession()",
+            "@java.lang.Runtime@getRuntime()",
+        ] {
+            texts.push(format!("{open}{inside}}}"));
+        }
+    }
+    for list in ["['id']", "[0]", "{'id':'x'}", "['a', 'b']"] {
+        for filter in ["map", "filter", "sort", "reduce"] {
+            texts.push(format!("{{{{{list}|{filter}('f')}}}}"));
+        }
+    }
+    for text in &texts {
+        cases::are_found(&DETECTOR, Where::Parameter, &[text]);
+    }
+    let good = [
+        "${#list[@]} ${#name} ${#a[*]}",
+        "${#x}",
+        "{{ names|map('upper')|join(', ') }}",
+        "{{ users|map(attribute='name')|sort }}",
+        "{{ ', '.join(hosts) }}",
+        "{{ '%s'.format(name) }}",
+        "<%- include('user/show') %>",
+        "<%= include('file', {person: 'x'}) %>",
+        "$z = @($a, [System.IO.Path]::GetTempPath())",
+    ];
+    cases::pass(&DETECTOR, Where::Parameter, &good);
+    let bad = ["<%- include('/etc/passwd') %>", "<%- include('../../x') %>"];
+    cases::are_found(&DETECTOR, Where::Parameter, &bad);
+}
