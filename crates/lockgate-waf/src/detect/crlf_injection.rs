@@ -92,11 +92,12 @@ fn find(value: &Value<'_>) -> Option<Finding> {
                 },
             ));
         }
-        let Some(line) = line(text.get(begin..).unwrap_or_default()) else {
-            continue;
-        };
         let before = text.get(..end).unwrap_or_default();
         let before = before.get(..NEAR).unwrap_or(before);
+        let next = text.get(begin..).unwrap_or_default();
+        let Some(line) = line(next).or_else(|| folded(next, before)) else {
+            continue;
+        };
         // A first line that is a field itself: a list of names and values, or a whole head.
         let listed = matches!(
             self::line(before),
@@ -212,6 +213,18 @@ fn ended(rest: &[u8]) -> usize {
         [0xC4, 0x8A | 0x8D, ..] | [b'\\', b'r' | b'n', ..] => 2,
         _ => 0,
     }
+}
+
+/// A field behind a blank: the field before goes on with it, unless readers drop the blank. Where a text begins with
+/// that, or a word stands before it, it is none of a list that is set in.
+fn folded(rest: &[u8], before: &[u8]) -> Option<Line> {
+    let rest = match rest {
+        [b' ' | b'\t', rest @ ..] => rest,
+        _ => return None,
+    };
+    let found = line(rest).filter(|found| *found == Line::Field)?;
+    let listed = before.iter().any(|byte| *byte <= b' ');
+    (!listed && !before.ends_with(b":")).then_some(found)
 }
 
 fn line(rest: &[u8]) -> Option<Line> {

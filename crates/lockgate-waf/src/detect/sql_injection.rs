@@ -371,6 +371,8 @@ fn without_quotes(
             First::Number | First::Nothing if plain => Critical,
             _ if cut => Critical,
             _ if plain => Error,
+            // `5 > 4 or 3 < 2`
+            _ if seen.compared_first && whole && !tokens.glued && !tokens.commented => Notice,
             _ => Warning,
         };
         ("goes on with a comparison of constants", severity)

@@ -64,3 +64,34 @@ fn text_with_lines_passes() {
     let mail = "I got this strange mail today:\r\n\r\nFrom: a@b\r\nContent-Type: text/plain\r\n";
     assert_eq!(severity(mail, Where::Parameter), Some(Severity::Notice));
 }
+
+#[test]
+fn a_field_behind_a_blank_is_found_where_nothing_is_listed() {
+    for before in ["", "x", "/foo", "http://a.example/"] {
+        for end in ["\r\n", "\n", "\r", "\r\n\r\n"] {
+            for field in [
+                "Set-Cookie: a=b",
+                "Location: http://a.example/",
+                "X-Injected: yes",
+            ] {
+                for blank in [" ", "\t"] {
+                    let text = format!("{before}{end}{blank}{field}");
+                    let found = severity(&text, Where::Parameter);
+                    assert_eq!(found, Some(Severity::Critical), "{text:?}");
+                }
+            }
+        }
+    }
+    for text in [
+        "headers:\n Location: Berlin\n Host: me",
+        "a: b\n Host: c",
+        "it is written\n Host: like this",
+        "words\n  and: more",
+    ] {
+        let found = severity(text, Where::Parameter);
+        assert!(
+            found.is_none_or(|found| found > Severity::Warning),
+            "{text:?}: {found:?}"
+        );
+    }
+}

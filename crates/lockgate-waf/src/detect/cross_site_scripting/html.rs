@@ -571,6 +571,8 @@ struct Element {
     matters: bool,
     /// Its link leads to another host.
     absolute: bool,
+    /// Its link is to another page that this one takes over.
+    imports: bool,
 }
 
 impl Element {
@@ -595,6 +597,7 @@ impl Element {
             ),
             matters: false,
             absolute: false,
+            imports: false,
         }
     }
 
@@ -640,6 +643,7 @@ impl Element {
                 b"manifest",
             ];
             self.matters = kinds.iter().any(|kind| contains(value, kind));
+            self.imports = contains(value, b"import");
         }
         // Data islands: what an element shows is HTML that stands in data.
         if is(b"datasrc") && value.starts_with(b"#") {
@@ -697,7 +701,12 @@ impl Element {
             return Some(("changes how the page is loaded", Critical));
         }
         if self.link && self.matters {
-            let severity = if self.absolute { Critical } else { Error };
+            // Styles of the page's own host are none that an attacker wrote.
+            let severity = match (self.absolute, self.imports) {
+                (true, _) => Critical,
+                (_, true) => Error,
+                _ => Notice,
+            };
             return Some(("brings its own styles", severity));
         }
         if self.embeds {

@@ -237,3 +237,17 @@ fn attributes_of_frameworks_are_found_with_and_without_a_tag() {
         );
     }
 }
+
+#[test]
+fn styles_of_the_own_host_are_a_hint_and_others_are_found() {
+    for relation in ["stylesheet", "manifest", "preload", "prefetch"] {
+        let own = format!("<link rel=\"{relation}\" href=\"css/page.css\">");
+        assert_eq!(found(&own), Some(Severity::Notice), "{own}");
+        for host in ["//a.example/x", "https://a.example/x", "data:text/css,a"] {
+            let other = format!("<link rel=\"{relation}\" href=\"{host}\">");
+            assert_eq!(found(&other), Some(Severity::Critical), "{other}");
+        }
+    }
+    let imported = found("<link rel=import href=/upload/a.html>");
+    assert_eq!(imported, Some(Severity::Error));
+}

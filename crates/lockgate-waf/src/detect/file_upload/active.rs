@@ -61,7 +61,7 @@ pub(super) fn pdf(bytes: &[u8]) -> Option<Found> {
     /// Bytes that are looked at: names of a PDF stand in its objects, all over it.
     const MOST: usize = 1 << 20;
     let bytes = bytes.get(..MOST).unwrap_or(bytes);
-    let (mut script, mut opens, mut launches) = (false, false, false);
+    let (mut script, mut opens, mut acts, mut launches) = (false, false, false, false);
     let mut from = 0;
     while let Some(found) = bytes
         .get(from..)
@@ -69,28 +69,62 @@ pub(super) fn pdf(bytes: &[u8]) -> Option<Found> {
     {
         from += found + 1;
         let rest = bytes.get(from..).unwrap_or_default();
-        let named = |name: &[u8]| {
-            rest.strip_prefix(name).is_some_and(|rest| {
-                rest.first()
-                    .is_none_or(|byte| !byte.is_ascii_alphanumeric())
-            })
-        };
-        script |= named(b"JavaScript") || named(b"JS");
-        opens |= named(b"OpenAction") || named(b"AA");
-        launches |= named(b"Launch");
+        let mut room = [0; LONGEST_NAME];
+        let (name, behind) = pdf_name(rest, &mut room);
+        match name {
+            b"JavaScript" | b"JS" => script = true,
+            b"AA" => acts = true,
+            // A place to begin at is an array, or its name.
+            b"OpenAction" => {
+                opens |= matches!(behind.trim_ascii_start(), [b'<' | b'0'..=b'9', ..]);
+            }
+            b"Launch" => launches = true,
+            _ => {}
+        }
     }
-    if launches && opens {
+    if launches && (opens || acts) {
         Some((Severity::Critical, "is a PDF that starts a program"))
     } else if script && opens {
         Some((
-            Severity::Warning,
+            Severity::Critical,
             "is a PDF that runs a script when it is opened",
+        ))
+    } else if script && acts {
+        Some((
+            Severity::Warning,
+            "is a PDF that runs a script as it is used",
         ))
     } else if script || launches {
         Some((Severity::Notice, "is a PDF with a script"))
     } else {
         None
     }
+}
+
+/// A longer name of a PDF says nothing that is asked here.
+const LONGEST_NAME: usize = 12;
+
+/// A name behind its slash, in which `#4a` stands for `J`, and what stands behind it.
+fn pdf_name<'a, 'b>(text: &'a [u8], room: &'b mut [u8; LONGEST_NAME]) -> (&'b [u8], &'a [u8]) {
+    let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
+    let (mut at, mut length) = (0, 0);
+    while let Some(byte) = text.get(at) {
+        let (byte, taken) = match (byte, digit(text.get(at + 1)), digit(text.get(at + 2))) {
+            (b'#', Some(high), Some(low)) => (u8::try_from(high << 4 | low).unwrap_or_default(), 3),
+            (byte, ..) if byte.is_ascii_alphanumeric() => (*byte, 1),
+            _ => break,
+        };
+        let Some(to) = room.get_mut(length) else {
+            return (b"", text);
+        };
+        *to = byte;
+        length += 1;
+        at += taken;
+    }
+    (
+        room.get(..length).unwrap_or_default(),
+        text.get(at..).unwrap_or_default(),
+    )
 }
 
 /// Macros in the old files of Office: their folder's name, in UTF-16.

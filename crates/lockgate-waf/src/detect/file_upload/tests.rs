@@ -248,3 +248,39 @@ fn files_that_are_what_they_say_pass() {
         assert_eq!(content(bytes, name, declared), None, "{name}");
     }
 }
+
+#[test]
+fn what_a_pdf_does_as_it_is_opened_is_found() {
+    let verdict = |text: &str| content(text.as_bytes(), "a.pdf", Some("application/pdf"));
+    for script in [
+        "/JavaScript",
+        "/JS",
+        "/#4aavaScript",
+        "/J#53",
+        "/Java#53cript",
+    ] {
+        for opens in [
+            "/OpenAction << ",
+            "/OpenAction 5 0 R",
+            "/Open#41ction 7 0 R",
+        ] {
+            let text = format!("%PDF-1.4\n1 0 obj <</Type/Catalog {opens} /S {script} (app.x())>>");
+            assert_eq!(verdict(&text), Some(Severity::Critical), "{text}");
+        }
+        // It begins at a page, and a field of a form reckons.
+        let place = format!("%PDF-1.4 /OpenAction [3 0 R /Fit] /AA << /C << /S {script} >> >>");
+        assert_eq!(verdict(&place), Some(Severity::Warning), "{place}");
+        let form = format!("%PDF-1.4 /S {script} (x)");
+        assert_eq!(verdict(&form), Some(Severity::Notice), "{form}");
+    }
+    for acts in ["/OpenAction 5 0 R", "/AA <<", "/#4fpenAction<<"] {
+        let text = format!("%PDF-1.4 {acts} /S /La#75nch /F (a.exe)");
+        assert_eq!(verdict(&text), Some(Severity::Critical), "{text}");
+    }
+    for text in [
+        "%PDF-1.7 /OpenAction [3 0 R /Fit] /Type /Catalog",
+        "%PDF-1.7 /OpenAction 3 0 R /JavaScriptless /JSON /Launcher",
+    ] {
+        assert_eq!(verdict(text), None, "{text}");
+    }
+}

@@ -311,3 +311,20 @@ fn values_in_comments_and_searches_are_found() {
         assert_ne!(found(text), Some(Severity::Critical), "{text}");
     }
 }
+
+#[test]
+fn comparisons_of_people_are_a_hint_at_most() {
+    for text in ["5 > 4 or 3 < 2", "1 < 2 and 3 > 2", "2 = 2 or 3 = 4"] {
+        assert!(
+            found(text).is_none_or(|severity| severity >= Severity::Notice),
+            "{text}"
+        );
+    }
+    for text in ["5>4/**/or/**/3<2", "5 > 4 or 3 < 2 --", "5 > 4 or 3 < 2#"] {
+        assert!(
+            found(text) < Some(Severity::Notice),
+            "{text}: {:?}",
+            found(text)
+        );
+    }
+}
