@@ -10,7 +10,7 @@
 //! and its like are other protocols' own names (OData, SoQL) and do not count;
 //! at the top of a JSON body only those that run code do. In a value, an
 //! operator counts where it is a member's name in an object. A script is told by what stands behind the quote or
-//! number that it ends: a statement of JavaScript that returns, loops or waits.
+//! number that it ends: a statement of JavaScript that returns, loops or waits; or a value is one as a whole, on one line.
 //!
 //! **What it lets pass.** `$5`, `$ref`, `$schema`, `$name`, names that only begin
 //! like operators, text about them.
@@ -18,6 +18,7 @@
 //! **Limits.** Operators of other databases than those that took MongoDB's are
 //! not known.
 
+use super::prose::words;
 use super::{Detector, Finding, Value, Where};
 use crate::bytes::ByteSet;
 use crate::rule::Severity::{self, Critical, Error, Warning};
@@ -35,7 +36,7 @@ pub static DETECTOR: Detector = Detector {
         Where::Header,
         Where::Body,
     ],
-    needs: &[ByteSet::of(b"$;'\"|&")],
+    needs: &[ByteSet::of(b"$;'\"|&(")],
     min_len: 3,
     unwraps: true,
     find,
@@ -45,7 +46,9 @@ fn find(value: &Value<'_>) -> Option<Finding> {
     if value.stood == Where::ParameterName {
         return in_name(value.bytes);
     }
-    in_object(value.bytes).or_else(|| in_script(value.bytes))
+    in_object(value.bytes)
+        .or_else(|| in_script(value.bytes))
+        .or_else(|| alone(value.bytes))
 }
 
 /// What an operator does.
@@ -127,8 +130,11 @@ fn in_object(bytes: &[u8]) -> Option<Finding> {
             other if !quoted => other,
             _ => continue,
         };
+        // A value may begin with what runs code, as it is put between braces.
+        let runs = operator(rest.get(..length).unwrap_or_default()) == Some(Operator::Runs);
+        let begins = runs && before.is_empty() && !quoted;
         let member = matches!(behind.trim_ascii_start(), [b':', ..])
-            && near_end(before).is_some_and(|byte| matches!(byte, b'{' | b','));
+            && near_end(before).map_or(begins, |byte| matches!(byte, b'{' | b','));
         let indexed = matches!(behind, [b']', ..]) && matches!(before, [.., b'[']);
         if member || indexed {
             return Some(Finding {
@@ -177,6 +183,62 @@ fn in_script(bytes: &[u8]) -> Option<Finding> {
         }
     }
     None
+}
+
+/// A longer script for `$where` is nobody's probe.
+const LONGEST_SCRIPT: usize = 256;
+
+/// A value that is a script for `$where` and nothing else: `function(){return …}`, `this.a==…||…`, `db.a.drop()`.
+fn alone(bytes: &[u8]) -> Option<Finding> {
+    let text = bytes.trim_ascii();
+    let one_line = text.len() <= LONGEST_SCRIPT && !text.contains(&b'\n');
+    let has = |word: &[u8]| memchr::memmem::find(text, word).is_some();
+    let is = one_line
+        && match text {
+            [b'f', ..] => {
+                let rest = text.strip_prefix(b"function")?.trim_ascii_start();
+                rest.starts_with(b"(") && has(b"return") && text.ends_with(b"}")
+            }
+            [b't', ..] => {
+                let joined = has(b"||") || has(b"&&");
+                text.starts_with(b"this.") && joined && has(b"==") && words(text, 4) < 4
+            }
+            [b'd', ..] => calls_collection(text.strip_prefix(b"db.")?),
+            _ => false,
+        };
+    is.then(|| Finding {
+        at: 0..bytes.len(),
+        what: "is a script for a document database",
+        severity: Some(Critical),
+    })
+}
+
+/// `users.find(…)` to the end, behind `db.`.
+fn calls_collection(text: &[u8]) -> bool {
+    const CALLS: [&[u8]; 12] = [
+        b"find",
+        b"findOne",
+        b"insert",
+        b"insertOne",
+        b"update",
+        b"updateOne",
+        b"remove",
+        b"deleteMany",
+        b"drop",
+        b"mapReduce",
+        b"aggregate",
+        b"save",
+    ];
+    let Some(open) = memchr::memchr(b'(', text) else {
+        return false;
+    };
+    let name = text.get(..open).unwrap_or_default();
+    let last = name.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
+    let plain = name
+        .iter()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_'));
+    let ends = matches!(text, [.., b')'] | [.., b')', b';']);
+    plain && ends && last.len() < name.len() && CALLS.contains(&last)
 }
 
 /// Whether a script goes on here: `; return true`, `|| this.a`, `}); db.x.drop(`.

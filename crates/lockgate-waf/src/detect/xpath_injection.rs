@@ -54,6 +54,13 @@ fn find(value: &Value<'_>) -> Option<Finding> {
             });
         }
     }
+    if computes(bytes.trim_ascii()) {
+        return Some(Finding {
+            at: 0..bytes.len(),
+            what: "is a function of XPath over all of a document",
+            severity: Some(Critical),
+        });
+    }
     let digits = bytes
         .iter()
         .take_while(|byte| byte.is_ascii_digit())
@@ -65,6 +72,37 @@ fn find(value: &Value<'_>) -> Option<Finding> {
         severity: Some(severity),
     })
 }
+
+/// `count(/child::node())`, `string(//a/b)`: nothing else, and what it is given is a path from the root.
+fn computes(text: &[u8]) -> bool {
+    const FUNCTIONS: [&[u8]; 9] = [
+        b"count",
+        b"string",
+        b"name",
+        b"local-name",
+        b"string-length",
+        b"boolean",
+        b"sum",
+        b"normalize-space",
+        b"number",
+    ];
+    let Some(open) = memchr::memchr(b'(', text.get(..LONGEST_FUNCTION).unwrap_or(text)) else {
+        return false;
+    };
+    let given = text.get(open + 1..).unwrap_or_default().trim_ascii_start();
+    // A path of files has no axes, brackets or stars.
+    let steps = [b"::".as_slice(), b"[", b"*", b"//", b"()"];
+    FUNCTIONS.contains(&text.get(..open).unwrap_or_default())
+        && given.starts_with(b"/")
+        && path(given).is_some()
+        && text.ends_with(b")")
+        && steps
+            .iter()
+            .any(|step| memchr::memmem::find(given, step).is_some())
+}
+
+/// With its parenthesis.
+const LONGEST_FUNCTION: usize = 17;
 
 /// No more steps are read: the first that says something is near the break-out.
 const MOST_STEPS: usize = 64;

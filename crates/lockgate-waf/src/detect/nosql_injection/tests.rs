@@ -65,3 +65,36 @@ fn good_names_and_text_pass() {
         ],
     );
 }
+
+#[test]
+fn whole_scripts_are_found_on_one_line() {
+    cases::are_found(
+        &DETECTOR,
+        Where::Parameter,
+        &[
+            "function(){return true}",
+            "function (x) { return this.a == x }",
+            "this.a=='x'||true",
+            "this.password == 'x' && this.b == 1",
+            "db.users.drop()",
+            "db.a.b.insert({x: 1});",
+            "$where: '1 == 1'",
+            "$expr: {a: 1}",
+        ],
+    );
+    cases::pass(
+        &DETECTOR,
+        Where::Parameter,
+        &[
+            "function f(a) { return a; }",
+            "function () {\n  return this.x;\n}",
+            "this.a = b || c",
+            "this.is it == what you want || not at all",
+            "db.users",
+            "db.example.com (main)",
+            "db.session.commit()",
+            "$where is an operator",
+            "$ne: not equal",
+        ],
+    );
+}

@@ -43,3 +43,27 @@ fn good_text_passes() {
         ],
     );
 }
+
+#[test]
+fn functions_over_a_document_are_found_as_whole_values() {
+    for function in ["count", "string", "name", "string-length", "boolean", "sum"] {
+        for given in [
+            "//*",
+            "/child::node()",
+            "//user[name='a']/pw",
+            "/a/b/*",
+            "//a/text()",
+        ] {
+            let text = format!("{function}({given})");
+            cases::are_found(&DETECTOR, Where::Parameter, &[&text]);
+        }
+    }
+    let good = [
+        "count(/a/b)",
+        "name(s)",
+        "open(//host/share)",
+        "string(//a b",
+        "count (them) / 2",
+    ];
+    cases::pass(&DETECTOR, Where::Parameter, &good);
+}
