@@ -206,7 +206,7 @@ fn alone(bytes: &[u8]) -> Option<Finding> {
             [b'd', ..] => calls_collection(text.strip_prefix(b"db.")?),
             _ => false,
         };
-    is.then(|| Finding {
+    is.then_some(Finding {
         at: 0..bytes.len(),
         what: "is a script for a document database",
         severity: Some(Critical),
