@@ -218,6 +218,7 @@ def policy(variant: str) -> dict[str, object]:
         "inspect_bytes": 8 << 20,
         "longer": "refuse",
         "answers": None,
+        "scan": None,
     }
 
 

@@ -134,6 +134,16 @@ def parse_socket(value: str, code: str, example: str) -> str:
     raise refusal(code, f"{shown(value)} is not a socket", allowed=allowed, hint=hint)
 
 
+def parse_clamd(value: object) -> str:
+    """Where a virus scanner listens: `unix:` with the path of its socket, or an IP address and a port."""
+    if isinstance(value, str) and value.startswith(("unix:", "/", "@")):
+        return parse_socket(value, "address-malformed", "unix:/run/clamav/clamd.ctl")
+    address = parse_listen(value)
+    if address.endswith(":0"):
+        raise refusal("address-malformed", "there is nothing at port `0`", allowed="a port from 1 to 65535")
+    return address
+
+
 def parse_proxy(value: object) -> str:
     """Who may be believed: a network, or `unix`."""
     return value if isinstance(value, str) and value == ANY_CALLER else parse_network(value)
@@ -343,6 +353,7 @@ def _is_host(host: str) -> bool:
 Network = Annotated[str, Scalar(parse_network, {"type": "string"})]
 Listen = Annotated[str, Scalar(parse_listen, {"type": "string"})]
 Listener = Annotated[str, Scalar(parse_listener, {"type": "string"})]
+Clamd = Annotated[str, Scalar(parse_clamd, {"type": "string"})]
 Proxy = Annotated[str, Scalar(parse_proxy, {"type": "string"})]
 Mode = Annotated[int, Scalar(parse_mode, {"type": ["string", "integer"], "pattern": "^(0o)?[0-7]{1,4}$"}, say_mode)]
 Account = Annotated[str, Scalar(parse_account, {"type": ["string", "integer"]})]

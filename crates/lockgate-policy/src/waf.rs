@@ -11,7 +11,8 @@
 //! See [`Config`].
 //!
 //! # Reasons
-//! [`REFUSED`], [`TOO_LONG`], [`PACKED`], [`TOO_MANY`], [`ANSWER_REFUSED`], and those of
+//! [`REFUSED`], [`TOO_LONG`], [`PACKED`], [`TOO_MANY`], [`MALWARE`], [`FILE_TOO_LONG`],
+//! [`SCAN_UNAVAILABLE`], [`ANSWER_REFUSED`], and those of
 //! [`lockgate_wire::content::reasons`] for what cannot be read.
 //!
 //! # Example
@@ -36,12 +37,17 @@ mod engines;
 mod exclude;
 mod meaning;
 mod rule_set;
+mod scan;
 mod settings;
 mod watched;
 
 pub use canary::{Canary, Fate, CANARIES};
 pub use meaning::{sense, Meaning};
 pub use rule_set::{read, RuleFile, RuleSet, Source};
+pub use scan::{
+    unavailable, Clamd, File, Scan, Scanned, Scanner, Scanning, Unscanned, COMMAND,
+    MAX_ANSWER_BYTES, SCANNER,
+};
 pub use watched::Watched;
 
 /// The room's name everywhere.
@@ -62,6 +68,19 @@ lockgate_wire::reasons! { "waf", Client:
     TOO_MANY = "waf-too-many-values", 413,
         "The request has more values than are looked at.",
         "Send fewer parameters, parts or values at once: 100,000 are looked at, or as many parameters as SecArgumentsLimit says.";
+
+    MALWARE = "waf-malware", 403,
+        "A file is malware, by the word of the virus scanner.",
+        "`lockgate waf why ID`, with the request's id, says which file and which signature. If the scanner is wrong, leave that field out of it (`exclude` with `rule: malware-scan`), or tell the scanner.";
+
+    FILE_TOO_LONG = "waf-file-too-long", 413,
+        "A file is longer than what is scanned for viruses.",
+        "Send less, or raise `scan.bytes` of the API's `waf` and StreamMaxLength of clamd.";
+
+  "waf", Gate:
+    SCAN_UNAVAILABLE = "waf-scan-unavailable", 503,
+        "Files cannot be scanned for viruses now.",
+        "See to clamd: `lockgate doctor` says whether it answers, `lockgate waf why ID` what went wrong. `scan.on_error: pass` of the API's `waf` lets files pass meanwhile.";
 
   "waf", Upstream:
     ANSWER_REFUSED = "waf-answer-refused", 502,
@@ -94,6 +113,8 @@ pub struct Config {
     pub longer: Longer,
     /// Which answers are looked at; none where there is none.
     pub answers: Option<Answered>,
+    /// Where files are scanned for viruses, and how; they are not where there is none.
+    pub scan: Option<Scan>,
 }
 
 /// What becomes of a body that is longer than what is looked at.
@@ -139,6 +160,7 @@ pub struct Waf {
     longer: Longer,
     answers: Option<Answered>,
     lenient: canary::Lenient,
+    scanner: Option<Arc<Scanner>>,
 }
 
 /// A request's head, with what rules want to know beside what policies see.
@@ -183,9 +205,24 @@ impl Waf {
             let told = format!("at most {MAX_INSPECT_BYTES} bytes are looked at as one");
             return malformed("/inspect_bytes", told);
         }
+        if config.scan.is_some() && config.longer == Longer::Begin {
+            let told =
+                "what is not held back cannot be scanned: take `longer: begin` or `scan` out";
+            return malformed("/longer", told.into());
+        }
         let engine = engines::engine(config, rules)?;
         settings::agree(config, &engine)?;
+        let unscanned = config.exclude.iter().position(|one| one.rule == SCANNER);
+        if let Some(number) = unscanned.filter(|_| config.scan.is_none()) {
+            let pointer = format!("/exclude/{number}/rule");
+            let told = format!("`{SCANNER}` leaves files out of a scan, and there is no `scan`");
+            return Err(ConfigError::new("waf-exclude-rule", pointer, told)
+                .at(config.exclude[number].waiver.span));
+        }
+        let scan = config.scan.as_ref();
+        let scanner = scan.map(|scan| Scanner::new(scan, exclude::unscanned(&config.exclude)?));
         Ok(Self {
+            scanner: scanner.transpose()?.map(Arc::new),
             engine,
             inspect_bytes: config.inspect_bytes,
             longer: config.longer,
@@ -210,6 +247,19 @@ impl Waf {
         let headers = arrived.headers.iter();
         let headers = headers.map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
         self.engine.begin(&head, headers)
+    }
+
+    /// What is scanned of a request for viruses, if anything.
+    #[must_use]
+    pub fn scans(&self, arrived: &Arrived<'_>) -> Option<Scanning> {
+        let scanner = self.scanner.as_ref()?;
+        Some(scanner.begin(arrived.method, arrived.path, arrived.now_ms))
+    }
+
+    /// Who scans files for viruses, if anybody does.
+    #[must_use]
+    pub fn scanner(&self) -> Option<&Scanner> {
+        self.scanner.as_deref()
     }
 
     /// Most bytes of a body that are looked at, and what becomes of longer ones.

@@ -71,6 +71,7 @@ fn config(said: SaidOfGuard) -> Config {
         inspect_bytes: said.inspect_bytes.unwrap_or(1 << 20),
         longer: said.longer.unwrap_or_default(),
         answers: None,
+        scan: None,
     }
 }
 

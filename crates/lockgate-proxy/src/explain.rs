@@ -8,7 +8,9 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, LOCATION};
 use http::Method;
 use lockgate_policy::mtls::ClientCertificate;
+use lockgate_policy::waf::Scanning;
 use lockgate_policy::{BodyVerdict, ConfigError, Denial, Edit, ReasonRef, Span};
+use lockgate_waf::engine::Inspection;
 use serde::Serialize;
 
 use crate::bundle::Bundle;
@@ -84,6 +86,8 @@ pub struct Explanation {
     changes: Changes,
     /// What looked for attacks, and found something.
     waf: Option<Seen>,
+    /// What a virus scanner would be asked about, where nothing else refuses it.
+    scans: Vec<Scans>,
     client: IpAddr,
     bundle: String,
 }
@@ -171,6 +175,26 @@ struct Target {
     mirror: Option<Share>,
     targets: Vec<String>,
     target: String,
+}
+
+/// Where a file stands that would be scanned, and by whom.
+#[derive(Debug, Serialize)]
+struct Scans {
+    at: String,
+    bytes: usize,
+    clamd: String,
+}
+
+impl Scans {
+    fn of(scanning: &Scanning, inspection: &Inspection, body: usize) -> impl Iterator<Item = Self> {
+        let clamd = scanning.scanner.clamd.to_string();
+        let files = scanning.files(inspection, body).into_iter();
+        files.map(move |file| Self {
+            at: file.place,
+            bytes: file.bytes.len(),
+            clamd: clamd.clone(),
+        })
+    }
 }
 
 /// What policies change of header fields.
@@ -387,9 +411,9 @@ impl Engine {
             rewritten: false,
         };
         let api = judging.api();
-        let mut seen = None;
+        let (mut seen, mut scans) = (None, Vec::new());
         if let (End::Forward, Some(api), Some(body)) = (&judgement.end, api, &question.body) {
-            seen = watch(&mut judgement, api, body);
+            (seen, scans) = watch(&mut judgement, api, body);
         }
         let inspecting = judgement.inspecting.as_ref();
         let seen = seen.or_else(|| inspecting.map(|inspecting| inspecting.told()));
@@ -453,6 +477,7 @@ impl Engine {
             location: location(&judgement.end),
             changes: api.map_or_else(Changes::default, |api| Changes::of(api, &judgement, now_ms)),
             waf: seen.filter(Seen::found_any),
+            scans,
             client: judgement.client,
             bundle: self.snapshot.hash.to_string(),
         }
@@ -478,6 +503,7 @@ impl Engine {
             location: None,
             changes: Changes::default(),
             waf: None,
+            scans: Vec::new(),
             client: question.peer,
             bundle: self.snapshot.hash.to_string(),
         }
@@ -573,9 +599,12 @@ impl Engine {
     }
 }
 
-/// Shows the body to those who watch it; what looked for attacks tells what it found.
-fn watch(judgement: &mut Judgement, api: &CompiledApi, body: &[u8]) -> Option<Seen> {
-    let mut seen = None;
+/// Shows the body to those who watch it; what looked for attacks tells what it
+/// found, and what of it would be scanned.
+fn watch(judgement: &mut Judgement, api: &CompiledApi, body: &[u8]) -> (Option<Seen>, Vec<Scans>) {
+    let (mut seen, mut scans) = (None, Vec::new());
+    let inspecting = judgement.inspecting.as_ref();
+    let scanning = inspecting.and_then(|inspecting| inspecting.scanning.clone());
     judgement.watch_inspected(!body.is_empty(), true);
     let body = Bytes::copy_from_slice(body);
     for mut watcher in std::mem::take(&mut judgement.watchers) {
@@ -587,6 +616,10 @@ fn watch(judgement: &mut Judgement, api: &CompiledApi, body: &[u8]) -> Option<Se
         verdicts.push(machine.on_end());
         if let Some(inspection) = machine.inspection() {
             seen = Some(Seen::of(inspection));
+            let scanning = scanning.iter();
+            scans = scanning
+                .flat_map(|scanning| Scans::of(scanning, inspection, body.len()))
+                .collect();
         }
         let refused = verdicts.into_iter().find_map(|verdict| match verdict {
             BodyVerdict::Deny(denial) => Some(denial),
@@ -604,10 +637,10 @@ fn watch(judgement: &mut Judgement, api: &CompiledApi, body: &[u8]) -> Option<Se
         if watcher.enforced {
             judgement.decided = api.steps.get(watcher.step).map(|step| step.span);
             judgement.end = End::Refuse(denial);
-            return seen;
+            return (seen, Vec::new());
         }
     }
-    seen
+    (seen, scans)
 }
 
 /// When a policy, or this part of it, runs.

@@ -34,6 +34,7 @@ use crate::metrics::Metrics;
 use crate::ocsp::Inquiries;
 use crate::plugins::{Launch, Ledger, Pool};
 use crate::refetch::Refetches;
+use crate::scan::{self, Scans};
 use crate::tls::{Kept, Managed, Source};
 use crate::upstream::{Keeper, Registry};
 use crate::worker::{Command, Shared, Worker};
@@ -230,6 +231,7 @@ impl Gate {
             upstreams,
             managed: Managed::open(&folder),
             memory: Memory::default(),
+            scans: Scans::default(),
             quic: http3::Shared::new(&folder, &settings.pepper, &metrics)
                 .map_err(GateError::State)?,
             log,
@@ -594,6 +596,7 @@ impl Gate {
         for words in &unguarded {
             system(&self.shared.log, "waf-passes-attacks", words);
         }
+        scan::greet(&snapshot, &self.shared.log);
         self.shared.current.store(Some(Arc::new(snapshot)));
         self.shared.upstreams.prune();
         for (opened, sockets) in new.listeners {

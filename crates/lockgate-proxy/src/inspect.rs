@@ -8,6 +8,7 @@ mod slices;
 mod unpacked;
 
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -24,6 +25,7 @@ use crate::net::BodyRefusal;
 use crate::reasons;
 use crate::respond::Fields;
 use crate::snapshot::Policy;
+use crate::trace::Outcome;
 use crate::upstream::{Broke, Head, Link};
 
 pub use calls::Calls;
@@ -103,13 +105,13 @@ async fn inspected(exchange: &mut Exchange, mut body: RequestBody) -> Result<Req
             return Err(broken);
         }
     };
-    let said = match refused {
-        Some(denial) => Err(denial),
-        None if !inspecting.inspection.wants_body() => Ok(()),
-        None => {
-            inspecting = aside::judge(inspecting, &gathered.bytes, gathered.whole).await;
-            waf::verdict(&inspecting.inspection)
-        }
+    if refused.is_none() && inspecting.inspection.wants_body() {
+        inspecting = aside::judge(inspecting, &gathered.bytes, gathered.whole).await;
+    }
+    let judged = refused.map_or_else(|| waf::verdict(&inspecting.inspection), Err);
+    let said = match judged {
+        Ok(()) => scanned(exchange, &mut inspecting, &gathered.bytes).await,
+        Err(denial) => Err(denial),
     };
     exchange.judgement.inspecting = Some(inspecting);
     if let Err(denial) = said {
@@ -126,6 +128,23 @@ async fn inspected(exchange: &mut Exchange, mut body: RequestBody) -> Result<Req
     Ok(gathered.into_body(body))
 }
 
+/// Has files scanned of a request that nothing else refuses.
+async fn scanned(
+    exchange: &mut Exchange,
+    inspecting: &mut Inspecting,
+    body: &Bytes,
+) -> Result<(), Denial> {
+    let worker = Rc::clone(exchange.worker());
+    let unscanned = worker.shared.scans.scan(inspecting, body).await?;
+    if let Some(why) = unscanned {
+        let trace = &mut exchange.judgement.trace;
+        trace.revise(inspecting.step, Outcome::Error, &waf::SCAN_UNAVAILABLE);
+        let told = format!("{why}; it passed (request {})", exchange.id.as_str());
+        worker.tell("waf-unscanned", &told);
+    }
+    Ok(())
+}
+
 /// What arrives of a body, and why it cannot be judged.
 async fn arrive(
     exchange: &Exchange,
@@ -133,7 +152,8 @@ async fn arrive(
     body: &mut RequestBody,
 ) -> Result<(Gathered, Option<Denial>), Broken> {
     let (most, longer) = inspecting.bounds;
-    if body.is_end_stream() || !inspecting.inspection.wants_body() {
+    let wanted = inspecting.inspection.wants_body() || inspecting.scanning.is_some();
+    if body.is_end_stream() || !wanted {
         return Ok((Gathered::default(), None));
     }
     let (gathered, full) = gather(exchange, body, most).await?;

@@ -46,7 +46,7 @@ mod socket;
 pub use counted::{answer, Stores};
 pub use inspecting::{CallHead, Inspecting};
 pub use judgement::{End, Judgement, Watcher};
-pub use seen::Seen;
+pub use seen::{places, Seen};
 
 /// Paths that are the gate's own on every host.
 pub(crate) const RESERVED: &str = "/.lockgate";

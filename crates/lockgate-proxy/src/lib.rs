@@ -44,6 +44,7 @@ mod refetch;
 pub mod replay;
 pub mod respond;
 pub mod route;
+pub mod scan;
 pub mod snapshot;
 pub mod split;
 #[cfg(test)]

@@ -33,6 +33,7 @@ use crate::ocsp::Inquiries;
 use crate::pipeline::outlived;
 use crate::plugins::Ledger;
 use crate::refetch::Refetches;
+use crate::scan::Scans;
 use crate::snapshot::{CompiledListener, Snapshot};
 use crate::tls::{self, Handshake, Managed, Said};
 use crate::upstream::{Led, Pools, Registry};
@@ -87,6 +88,8 @@ pub struct Shared {
     pub managed: Managed,
     /// Memory for bodies that are packed and unpacked.
     pub memory: Memory,
+    /// Files that are scanned for viruses.
+    pub scans: Scans,
     /// What endpoints of QUIC share.
     pub quic: http3::Shared,
     /// The event log.

@@ -46,6 +46,7 @@ mod told;
 mod transaction;
 mod write;
 
+pub use body::Upload;
 pub use build::{Detectors, Exclusion, Options, Preset};
 pub use except::{At, BadPlace, On, Part};
 pub use feed::{AnswerHead, RequestHead};
@@ -250,6 +251,12 @@ impl Inspection {
             || self.tx.members.overflowed
             || self.tx.variables.overflowed
             || feed::arguments(&self.tx) > self.engine.program.arguments
+    }
+
+    /// What of the body that was handed over is a file: of a form each file, all of
+    /// it where nothing reads it as something else. None of it is cut.
+    pub fn uploads(&self) -> impl Iterator<Item = Upload> + '_ {
+        self.tx.reading.uploads().told(&self.tx)
     }
 
     /// Phase 2, in which rules see the request's body.

@@ -55,6 +55,11 @@ def _inspected(explained: dict[str, Any], bundle: Mapping[str, Any] | None) -> l
             rules = [one.rule for one in inspected.found]
             known = about(bundle, placed_of(explained, bundle), rules)
         told += [*lines(inspected, known), ""]
+    for one in explained.get("scans") or ():
+        told.append(
+            f"Scan      {escape(printable(one['at']))}, {one['bytes']} bytes, would be asked about at clamd, "
+            f"{escape(one['clamd'])}; here nobody was asked"
+        )
     looked = explained.get("looked")
     if looked is not None:
         nothing = "" if told else ", and found nothing"

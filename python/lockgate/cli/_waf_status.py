@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -13,6 +13,9 @@ from lockgate.cli._report import count, load_or_exit
 from lockgate.cli._waf_rules import installed
 from lockgate.rules.read import ReadRules, proved
 from lockgate.rules.store import RuleStore
+
+if TYPE_CHECKING:
+    from lockgate.policies.waf import Scan
 
 LEVELS = range(1, 5)
 
@@ -36,6 +39,7 @@ def status(config: Path) -> dict[str, Any]:
                     **guard,
                     "from": [*policy.rules, *policy.files],
                     "paranoia": policy.paranoia if "core" in policy.rules else None,
+                    "scanner": None if policy.scan is None else _scanner(policy.scan),
                 }
             )
     return {
@@ -93,10 +97,23 @@ def _api(api: dict[str, Any]) -> list[str]:
     lines = [f"API        {name}: {', '.join(api['from'])}{level}{rules}{mode}"]
     if not api["passed"]:
         lines.append("Tried      every attack that it was tried with was found")
+    if (scanner := api["scanner"]) is not None:
+        said = scanner["version"] or f"does not answer: {scanner['failed']}"
+        lines.append(f"Scanner    clamd at {scanner['clamd']}: {said}")
     for each in api["passed"]:
         sort = "Lets pass" if each["meant"] else "Misses"
         lines.append(f"{sort:<10} {each['canary']} in the {each['place']}: {each['why']}")
     return lines
+
+
+def _scanner(scan: Scan) -> dict[str, Any]:
+    from lockgate.clamd import ClamdError, version
+
+    told: dict[str, Any] = {"clamd": scan.clamd, "on_error": scan.on_error, "version": None, "failed": None}
+    try:
+        return {**told, "version": version(scan.clamd)}
+    except ClamdError as failed:
+        return {**told, "failed": str(failed)}
 
 
 def _counted(read: ReadRules) -> dict[str, Any]:

@@ -23,6 +23,20 @@ REFUSED = frozenset({"deny", "observe-deny"})
 """What an exclusion could change."""
 
 
+SCANNED = {"waf-malware", "waf-file-too-long"}
+"""Refusals for the sake of one file, which can be left out of the scan."""
+
+
+def exclusion(told: Asked) -> str:
+    """What leaves the file that was refused out of the scan, as the configuration writes it."""
+    from lockgate.config.exclusions import line
+
+    place = told.inspected.scanned[-1].places
+    entry = {"rule": "malware-scan", **({"at": place[0]} if place else {})}
+    request = f"{told.event['method']} {told.event['path']}"
+    return line({**entry, "request": request, "owner": "WHO", "reason": "WHY", "until": "DAY"})
+
+
 def why(
     request: Annotated[str, typer.Argument(metavar="REQUEST_ID", help="The answer's X-Request-Id.")],
     state: StateDir = None,
@@ -116,6 +130,11 @@ def _show(told: Asked, known: dict[str, About]) -> None:
     if told.bundle is None:
         console.print("[dim]The configuration of then is not kept any more, so nothing of the rules' files is told.[/]")
     console.print()
+    if told.reason in SCANNED and told.inspected.scanned:
+        entry = exclusion(told)
+        console.print("If it was none, or that field needs no scan, the API's `waf` leaves it out of the scan by:")
+        console.print(f"  exclude: [{escape(printable(entry))}]")
+        return
     if elsewhere:
         console.print(f"`{told.reason}` decided, whatever the score, and no exclusion changes that:")
         console.print(f"  lockgate explain --request {event['id']}")

@@ -1277,6 +1277,21 @@ class Rules(TypedDict):
     """What `typ` may be; without case, `application/` left out."""
 
 
+class Scan(TypedDict):
+    """Where files are scanned, and how."""
+
+    at_once: int
+    """Requests whose files are scanned at the same time; others wait."""
+    bytes: int
+    """Most bytes of one file."""
+    clamd: str
+    """Where `clamd` listens: `unix:` and a path, or an address and a port."""
+    on_error: Unscanned
+    """What becomes of files that cannot be scanned."""
+    timeout_ms: int
+    """How long all scans of one request may take, milliseconds."""
+
+
 class Server(TypedDict):
     """One server of an upstream."""
 
@@ -1432,6 +1447,9 @@ class UnixSocket(TypedDict):
 UnknownRevocation = Literal["allow", "deny"]
 """What becomes of a certificate of which it is not known whether it was revoked."""
 
+Unscanned = Literal["refuse", "pass"]
+"""What becomes of files that cannot be scanned."""
+
 
 class Upstream(TypedDict):
     """An API's servers."""
@@ -1568,6 +1586,8 @@ class WafConfig(TypedDict):
     """Whether detectors of our own look."""
     overrule: bool
     """Whether rules count nothing for what detectors have read and found clean."""
+    scan: Scan | None
+    """Where files are scanned for viruses, and how; they are not where there is none."""
     set: int | None
     """Index into the bundle's `rule_sets`; none where only detectors look."""
     threshold: int

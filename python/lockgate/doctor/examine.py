@@ -30,6 +30,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     certificates.certificates,
     ports.ports,
     reach.upstreams,
+    reach.scanners,
     running.processes,
 )
 

@@ -1,4 +1,4 @@
-"""What the gate must reach: upstreams, and the key sets of issuers."""
+"""What the gate must reach: upstreams, and scanners of viruses."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from lockgate.addresses import is_server
+from lockgate.clamd import ClamdError, version
 from lockgate.doctor.result import Patient, Result, ok, warning
 from lockgate.health import silent_at
 
@@ -36,6 +37,28 @@ def upstreams(patient: Patient) -> Iterator[Result]:
             )
     if places and not any(failures.values()):
         yield ok("upstream", f"{len(failures)} upstream targets answer the door")
+
+
+def scanners(patient: Patient) -> Iterator[Result]:
+    """Whether the virus scanners that files are shown to answer."""
+    if patient.loaded is None or not patient.asks:
+        return
+    used: dict[str, set[str]] = {}
+    for api in patient.loaded.apis:
+        if api.waf is not None and api.waf.policy.mode != "off" and (scan := api.waf.policy.scan) is not None:
+            used.setdefault(scan.clamd, set()).add(scan.on_error)
+    for clamd, on_error in used.items():
+        try:
+            yield ok("scanner", f"clamd at {clamd} answers: {version(clamd)}")
+        except ClamdError as failed:
+            yield warning(
+                "scanner",
+                f"clamd at {clamd} does not answer: {failed}",
+                means="files pass unscanned until it does"
+                if on_error == {"pass"}
+                else "requests with files are refused with 503 until it does",
+                advice="start it, correct `waf.scan.clamd`, or let this user into its socket (often the group clamav)",
+            )
 
 
 def _targets(patient: Patient) -> dict[str, str]:

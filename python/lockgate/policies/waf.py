@@ -8,8 +8,20 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from pydantic import BeforeValidator, Field, model_validator
 from typing_extensions import override
 
+from lockgate.addresses import Clamd
 from lockgate.policies._base import Lists, Policy, Settings, Waiver
-from lockgate.scalars import Date, Text, count, refusal, say_size, shown, size, some
+from lockgate.scalars import (
+    Date,
+    Text,
+    count,
+    duration,
+    refusal,
+    say_duration,
+    say_size,
+    shown,
+    size,
+    some,
+)
 
 Rules = Literal["native", "core"]
 
@@ -18,6 +30,13 @@ INSPECT: Final = 2**20
 ANSWER: Final = 512 * 1024
 """As ModSecurity's recommended configuration has it."""
 MAX_INSPECT: Final = 64 * 2**20
+SCAN: Final = 25 * 2**20
+"""As `StreamMaxLength` of clamd, unless it says another."""
+SCAN_MS: Final = 5_000
+AT_ONCE: Final = 8
+"""Fewer than the ten threads that clamd has by itself, so that some are left for others."""
+SCANNER: Final = "malware-scan"
+"""What an exclusion calls the virus scanner."""
 LEVELS: Final = 4
 """Levels of paranoia that the Core Rule Set has."""
 
@@ -72,12 +91,47 @@ class Answers(Settings):
     )
 
 
+class Scan(Settings):
+    """Has files scanned for viruses by ClamAV's `clamd`, once nothing else refuses the request."""
+
+    clamd: Clamd = Field(
+        description="Where it listens: `unix:` and the path of its socket, or an IP address and a port. It gets the "
+        "files as they are, and nothing on the way to an address is encrypted.",
+        examples=["unix:/run/clamav/clamd.ctl", "127.0.0.1:3310"],
+    )
+    timeout: Annotated[int, duration(10, 300_000)] = Field(
+        default=SCAN_MS,
+        description="How long all scans of one request may take, the wait for a place among them.",
+        examples=["30s"],
+        json_schema_extra={"default": say_duration(SCAN_MS)},
+    )
+    bytes: Annotated[int, size(1024, MAX_INSPECT)] = Field(
+        default=SCAN,
+        description="Most bytes of one file; a longer one is refused with 413. No more than `StreamMaxLength` in "
+        "clamd's own configuration.",
+        examples=["10MiB"],
+        json_schema_extra={"default": say_size(SCAN)},
+    )
+    at_once: Annotated[int, count(1, 1_000)] = Field(
+        default=AT_ONCE,
+        description="Most requests of the gate whose files are scanned at the same time; others wait.",
+        examples=[4],
+    )
+    on_error: Literal["refuse", "pass"] = Field(
+        default="refuse",
+        description="What becomes of files that cannot be scanned: the request is refused with 503, or passes, and is "
+        "written down.",
+        examples=["pass"],
+    )
+
+
 class WafExclusion(Settings):
     """Rules or detectors that leave some values alone, until a day."""
 
     rule: Text = Field(
-        description="What leaves them alone: a rule's id, a range of ids, a tag, or the name of a detector.",
-        examples=["942100", "942100-942199", "attack-sqli", "sql-injection"],
+        description="What leaves them alone: a rule's id, a range of ids, a tag, the name of a detector, or "
+        "`malware-scan`, the virus scanner.",
+        examples=["942100", "942100-942199", "attack-sqli", "sql-injection", "malware-scan"],
     )
     at: Text | None = Field(
         default=None,
@@ -192,6 +246,11 @@ class Waf(Policy):
         description="Looks at answers too, for what should not get out; left out, they pass.",
         examples=[{"types": ["text/html"], "bytes": "128KiB"}],
     )
+    scan: Scan | None = Field(
+        default=None,
+        description="Has files scanned for viruses by ClamAV; left out, they are not.",
+        examples=[{"clamd": "unix:/run/clamav/clamd.ctl"}],
+    )
 
     @model_validator(mode="after")
     def _levels(self) -> Waf:
@@ -202,6 +261,29 @@ class Waf(Policy):
                 hint="leave `detect` out, or raise it",
                 at=("detect",),
             )
+        return self
+
+    @model_validator(mode="after")
+    def _whole(self) -> Waf:
+        if self.scan is not None and self.longer == "begin":
+            raise refusal(
+                "waf-scan-begin",
+                "`longer: begin` lets pass what was not held back, and only what is held back can be scanned",
+                hint="raise `inspect_bytes` instead, or leave `scan` out",
+                at=("longer",),
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _scanner(self) -> Waf:
+        for index, one in enumerate(self.exclude):
+            if one.rule == SCANNER and self.scan is None:
+                raise refusal(
+                    "waf-scan-missing",
+                    f"`{SCANNER}` leaves files out of a scan, and there is no `scan`",
+                    hint="take the exclusion out, or say `scan`",
+                    at=("exclude", index, "rule"),
+                )
         return self
 
     @property
@@ -231,4 +313,13 @@ class Waf(Policy):
             "answers": None
             if self.answers is None
             else {"types": [kind.lower() for kind in self.answers.types], "bytes": self.answers.bytes},
+            "scan": None
+            if self.scan is None
+            else {
+                "clamd": self.scan.clamd,
+                "timeout_ms": self.scan.timeout,
+                "bytes": self.scan.bytes,
+                "at_once": self.scan.at_once,
+                "on_error": self.scan.on_error,
+            },
         }

@@ -34,6 +34,7 @@ WAF: Mapping[str, Any] = {
     "exclude": [],
     "inspect_bytes": 8 << 20,
     "longer": "begin",
+    "scan": None,
     "answers": {
         "types": ["text/plain", "text/html", "text/xml", "application/json"],
         "bytes": 512 << 10,

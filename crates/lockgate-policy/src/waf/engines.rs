@@ -68,6 +68,7 @@ fn decisive(config: &Config) -> Config {
         inspect_bytes: 0,
         longer: super::Longer::Refuse,
         answers: None,
+        scan: None,
         ..config.clone()
     }
 }

@@ -4,6 +4,7 @@ use lockgate_waf::detect;
 use lockgate_waf::engine::{At, BadPlace, Exclusion, NativeExclusion, On};
 use lockgate_waf::rule::{Item, Rules, Which};
 
+use super::scan::{LeftOut, SCANNER};
 use super::Exclude;
 use crate::ConfigError;
 
@@ -22,6 +23,41 @@ struct Places {
     on: Option<On>,
 }
 
+impl Places {
+    fn read(exclude: &Exclude, number: usize) -> Result<Self, ConfigError> {
+        let bad = |field: &str, bad: BadPlace| {
+            let pointer = format!("/exclude/{number}/{field}");
+            let told = bad.to_string();
+            ConfigError::new("waf-exclude-place", pointer, told).at(exclude.waiver.span)
+        };
+        let at = exclude.at.as_deref().map(At::read).transpose();
+        let on = exclude.request.as_deref().map(On::read).transpose();
+        Ok(Self {
+            at: at.map_err(|told| bad("at", told))?,
+            on: on.map_err(|told| bad("request", told))?,
+        })
+    }
+}
+
+/// Files that no scanner is asked about.
+///
+/// # Errors
+/// If one names no place.
+pub fn unscanned(exclude: &[Exclude]) -> Result<Vec<LeftOut>, ConfigError> {
+    let all = exclude.iter().enumerate();
+    let scanner = all.filter(|(_, exclude)| exclude.rule == SCANNER);
+    scanner
+        .map(|(number, exclude)| {
+            let Places { at, on } = Places::read(exclude, number)?;
+            Ok(LeftOut {
+                at,
+                on,
+                until_ms: exclude.waiver.until_ms,
+            })
+        })
+        .collect()
+}
+
 impl Excluded {
     /// Reads them.
     ///
@@ -30,17 +66,10 @@ impl Excluded {
     pub fn new(exclude: &[Exclude], rules: Option<&Rules>) -> Result<Self, ConfigError> {
         let mut excluded = Self::default();
         for (number, exclude) in exclude.iter().enumerate() {
-            let bad = |field: &str, bad: BadPlace| {
-                let pointer = format!("/exclude/{number}/{field}");
-                let told = bad.to_string();
-                ConfigError::new("waf-exclude-place", pointer, told).at(exclude.waiver.span)
-            };
-            let at = exclude.at.as_deref().map(At::read).transpose();
-            let on = exclude.request.as_deref().map(On::read).transpose();
-            let places = Places {
-                at: at.map_err(|told| bad("at", told))?,
-                on: on.map_err(|told| bad("request", told))?,
-            };
+            let places = Places::read(exclude, number)?;
+            if exclude.rule == SCANNER {
+                continue;
+            }
             excluded.add(exclude, places, rules).map_err(|told| {
                 let pointer = format!("/exclude/{number}/rule");
                 ConfigError::new("waf-exclude-rule", pointer, told).at(exclude.waiver.span)
@@ -86,7 +115,8 @@ impl Excluded {
                 if tagged.is_empty() {
                     let names: Vec<&str> = detect::ALL.iter().map(|known| known.name).collect();
                     return Err(format!(
-                        "`{name}` is no rule's id, no tag and no detector; detectors are {}",
+                        "`{name}` is no rule's id, no tag and no detector; detectors are {}, and {SCANNER} is the \
+                         virus scanner",
                         names.join(", ")
                     ));
                 }

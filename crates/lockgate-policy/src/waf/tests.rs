@@ -16,6 +16,7 @@ fn config() -> Config {
         inspect_bytes: 1 << 20,
         longer: Longer::Refuse,
         answers: None,
+        scan: None,
     }
 }
 

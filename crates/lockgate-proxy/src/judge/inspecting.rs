@@ -4,13 +4,14 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
 use http::{HeaderMap, Method, Version};
-use lockgate_policy::waf::{self, Arrived, Longer, Waf, Watched};
+use lockgate_policy::waf::{self, Arrived, Longer, Scanning, Waf, Watched};
 use lockgate_policy::{Denial, Mode, Verdict};
 use lockgate_waf::engine::{Inspection, Progress};
 use lockgate_wire::coding::Coding;
 use lockgate_wire::grpc::{self, Protocol};
 
 use crate::inspect::Slices;
+use crate::scan::Report;
 
 use super::{End, Judgement, Judging, Seen, Watcher};
 use crate::snapshot::Step;
@@ -36,6 +37,10 @@ pub struct Inspecting {
     pub messages: Option<Arc<Mutex<Seen>>>,
     /// How its answer is looked at while it goes on.
     pub slices: Option<Box<Slices>>,
+    /// What of its body a virus scanner is asked about.
+    pub scanning: Option<Scanning>,
+    /// What that said.
+    pub scanned: Report,
 }
 
 /// The head of a call of gRPC, by which each of its messages is judged.
@@ -87,6 +92,8 @@ impl Judgement {
                 inspecting.inspection.without_base64();
             }
             let machine = Watched::new(inspecting.inspection, inspecting.bounds);
+            // Where a request is only explained, it is as if nothing were found.
+            let machine = machine.unscanned(inspecting.scanning, !unpacked);
             self.watchers.push(Watcher {
                 machine: Box::new(machine),
                 step: inspecting.step,
@@ -118,7 +125,7 @@ impl Judgement {
 impl Judging<'_, '_, '_> {
     /// Looks at the head, and at the whole request where there is no body to wait for.
     pub(super) fn waf(&mut self, policy: &Waf, step: &Step) -> Verdict {
-        let mut inspection = policy.begin(&Arrived {
+        let arrived = Arrived {
             method: self.arrival.method.as_str(),
             target: self.arrival.target,
             path: &self.path,
@@ -128,7 +135,9 @@ impl Judging<'_, '_, '_> {
             port: self.arrival.listener.port(),
             id: self.arrival.id,
             now_ms: self.now_ms,
-        });
+        };
+        let mut inspection = policy.begin(&arrived);
+        let scanning = policy.scans(&arrived).filter(|_| self.arrival.body);
         let verdict = if self.arrival.body {
             while inspection.request_head() == Progress::More {}
             waf::verdict(&inspection).and(self.unpacked(&inspection))
@@ -143,6 +152,8 @@ impl Judging<'_, '_, '_> {
             call: self.call_head(policy),
             messages: None,
             slices: None,
+            scanning,
+            scanned: Report::default(),
         }));
         match verdict {
             Ok(()) => Verdict::allow(),

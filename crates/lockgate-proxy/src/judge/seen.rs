@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::PoisonError;
 
+use lockgate_policy::waf::SCANNER;
 use lockgate_waf::engine::{fitting, score, Detected, Inspection, Matched};
 use serde::Serialize;
 
@@ -10,6 +11,7 @@ use super::Inspecting;
 use crate::events::{
     blotted, Finding, InspectedRecord, FOUND_MAX, FOUND_TEXT_MAX, PLACES_MAX, TEXT_MAX,
 };
+use crate::scan::Report;
 
 /// What is told of an inspection that found something.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -27,6 +29,20 @@ impl Seen {
         if self.found.is_empty() || other.score > self.score {
             *self = other;
         }
+    }
+
+    /// Adds what a virus scanner said.
+    fn add_scanned(&mut self, scanned: &Report) {
+        if scanned.refuses {
+            SCANNER.clone_into(&mut self.by);
+        }
+        let scanned = &scanned.found;
+        let room = FOUND_MAX.saturating_sub(self.found.len());
+        let left_out = scanned.len().saturating_sub(room);
+        self.found.extend(scanned.iter().take(room).cloned());
+        self.left_out = self
+            .left_out
+            .saturating_add(u32::try_from(left_out).unwrap_or(u32::MAX));
     }
 
     /// As it is written down; nothing where nothing was found.
@@ -80,6 +96,7 @@ impl Inspecting {
     #[must_use]
     pub fn told(&self) -> Seen {
         let mut told = Seen::of(&self.inspection);
+        told.add_scanned(&self.scanned);
         if let Some(messages) = &self.messages {
             let mut messages = messages.lock().unwrap_or_else(PoisonError::into_inner);
             told.worse_of(std::mem::take(&mut messages));
@@ -137,7 +154,7 @@ fn of_detector(found: &Detected<'_>) -> Finding {
 
 /// Where, each place once, and as many as one text has room for. A name that
 /// may hold a credential is any name.
-fn places(said: impl Iterator<Item = String>) -> Vec<String> {
+pub fn places(said: impl Iterator<Item = String>) -> Vec<String> {
     let (mut told, mut left) = (Vec::<String>::new(), TEXT_MAX);
     for place in said {
         let place = fitting(place, TEXT_MAX);

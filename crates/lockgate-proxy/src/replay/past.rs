@@ -262,6 +262,10 @@ impl Past<'_> {
         if let Some(set) = settled.get_mut("set").filter(|set| !set.is_null()) {
             *set = Value::Bool(true);
         }
+        if let (0, Some(scan)) = (self.then.bytes_in, settled.get_mut("scan")) {
+            // Nothing was there to be scanned.
+            *scan = Value::Null;
+        }
         if let Some(excluded) = settled.get_mut("exclude").and_then(Value::as_array_mut) {
             excluded.retain_mut(|one| {
                 let waiver = one.as_object_mut().and_then(|one| one.remove("waiver"));

@@ -506,7 +506,7 @@ fn guarded(sets: &[(&str, &str)]) -> Bundle {
         .collect();
     let config = json!({
         "set": shop.rule_sets.len() - 1, "native": false, "overrule": false, "variables": {}, "threshold": 5, "exclude": [],
-        "inspect_bytes": 131_072, "longer": "refuse", "answers": null,
+        "inspect_bytes": 131_072, "longer": "refuse", "answers": null, "scan": null,
     });
     shop.apis[0].policies.waf = Some(placed(serde_json::from_value(config).unwrap(), 90));
     shop

@@ -17,8 +17,9 @@
 //! code under a name of code that no web server runs (`a.py`, `a.js`, `a.sh`).
 //!
 //! **Its limits.** It sees the bytes that it is given: of a long file its beginning,
-//! where the directory of an archive is not. It knows no viruses: [`scan`] says
-//! what an outside scanner would be asked.
+//! where the directory of an archive is not. It knows no viruses: those are for a
+//! scanner, which whoever holds the body asks about each of
+//! [`Inspection::uploads`](crate::engine::Inspection::uploads).
 
 use std::ops::Range;
 
@@ -30,7 +31,6 @@ mod active;
 mod archive;
 mod kind;
 mod name;
-pub mod scan;
 
 pub use kind::Kind;
 

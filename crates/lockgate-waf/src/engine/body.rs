@@ -8,7 +8,7 @@ use crate::rule::{Collection, Processor};
 
 use super::feed::{self, number, part};
 use super::kinds;
-use super::members::{Base, Member, Members, Way};
+use super::members::{Base, Member, Members, ValueId, Way};
 use super::program::Program;
 use super::transaction::{Transaction, KEPT_BYTES};
 use super::{Progress, SLICE_BYTES};
@@ -16,9 +16,12 @@ use super::{Progress, SLICE_BYTES};
 mod more;
 mod octets;
 mod parts;
+mod uploads;
 
 use more::More;
 use parts::{Declared, Parts, Readers};
+pub use uploads::Upload;
+use uploads::Uploads;
 
 /// Most parameters, parts and values of a request: ModSecurity reads 1,000,
 /// and what APIs send in bulk has more. What comes beyond is not judged, and
@@ -73,6 +76,8 @@ pub struct Reading {
     strict: Option<Flaw>,
     left: u32,
     file_bytes: u64,
+    /// What of the body is a file.
+    uploads: Uploads,
 }
 
 impl Reading {
@@ -96,12 +101,19 @@ impl Reading {
         self.strict = None;
         self.left = MAX_ARGUMENTS;
         self.file_bytes = 0;
+        self.uploads.clear();
     }
 
     /// Why the body cannot be judged as what it says it is, if it cannot.
     #[must_use]
     pub fn unfit(&self) -> Option<ReasonRef> {
         self.flaw.or(self.strict).map(|flaw| flaw.reason)
+    }
+
+    /// What of the body is a file.
+    #[must_use]
+    pub const fn uploads(&self) -> &Uploads {
+        &self.uploads
     }
 
     /// Whether there were more values than are judged.
@@ -127,12 +139,19 @@ struct Filler<'t> {
     file_bytes: &'t mut u64,
     /// Parts of a form that are to be read too.
     parts: Option<&'t mut Parts>,
+    uploads: &'t mut Uploads,
 }
 
 impl Filler<'_> {
     fn take(&mut self) -> bool {
         *self.left = self.left.saturating_sub(1);
         *self.left > 0
+    }
+
+    /// The member of a base that is pushed next.
+    fn next_of(&self, base: Base) -> ValueId {
+        let place = u32::try_from(self.members.of(base).len()).unwrap_or(u32::MAX);
+        ValueId::new(base, place, false)
     }
 
     fn push(&mut self, base: Base, name: &[u8], value: &[u8], way: Way) -> bool {
@@ -256,6 +275,9 @@ impl Sink for Filler<'_> {
             ..named(value)
         };
         let Some(file) = part.file_name else {
+            if uploads::is_file(part.content_type) {
+                self.uploads.add(self.next_of(self.base), part);
+            }
             let value = self.arena.keep(part.content);
             self.members.push(self.base, field(value));
             return self.take();
@@ -273,6 +295,7 @@ impl Sink for Filler<'_> {
                 return false;
             }
         }
+        self.uploads.add(self.next_of(Base::Files), part);
         let file = self.arena.keep(file);
         self.members.push(Base::Files, member(file));
         let mut buffer = itoa::Buffer::new();
@@ -328,6 +351,7 @@ pub(super) fn arguments(program: &Program, tx: &mut Transaction, text: &[u8]) {
         file_kept: 0,
         file_bytes: &mut reading.file_bytes,
         parts: None,
+        uploads: &mut reading.uploads,
     };
     reading
         .form
@@ -357,6 +381,7 @@ pub(super) fn cookies(tx: &mut Transaction, line: Span) {
         file_kept: 0,
         file_bytes: &mut reading.file_bytes,
         parts: None,
+        uploads: &mut reading.uploads,
     };
     cookie::read(&line, &mut filler);
 }
@@ -389,6 +414,7 @@ pub(super) fn read(program: &Program, tx: &mut Transaction, body: &[u8], whole: 
         text,
         left,
         file_bytes,
+        uploads,
         flaw,
         strict,
         ..
@@ -404,6 +430,7 @@ pub(super) fn read(program: &Program, tx: &mut Transaction, body: &[u8], whole: 
         file_kept: if keeps_files { MAX_FILE_BYTES } else { 0 },
         file_bytes,
         parts: None,
+        uploads,
     };
     let read = match processor {
         Some(Processor::UrlEncoded) => {
@@ -482,6 +509,10 @@ fn start(program: &Program, tx: &mut Transaction, body: &[u8], whole: bool) {
         tx.control.processor = kinds::of_message(tx);
     }
     kinds::name_processor(tx);
+    let unread = raw_alone(tx.control.processor) || kinds::declared(tx).is_none();
+    if unread && !tx.reading.message {
+        tx.reading.uploads.alone(body.len());
+    }
     if tx.control.processor == Some(Processor::Multipart) {
         let kind = feed::header(tx, Base::RequestHeaders, b"content-type").unwrap_or_default();
         let reader = multipart::Reader::new(tx.arena.get(kind), multipart::Limits::default());

@@ -20,6 +20,8 @@ PARTS: Final = {
     "answer": "answer",
 }
 """A part of a request, as people call it."""
+SCANNER: Final = "malware-scan"
+"""What findings of the virus scanner are called."""
 WHOLE: Final = {"query": "query", "header": "header fields", "cookie": "cookies", "file": "files"}
 
 
@@ -112,6 +114,11 @@ class Inspected:
     def sums(self) -> list[Found]:
         """Rules that found nothing in the request: those that add up and decide by that."""
         return [one for one in self.found if one.rule.isdecimal() and not one.score and not one.places]
+
+    @property
+    def scanned(self) -> list[Found]:
+        """What a virus scanner said of files."""
+        return [one for one in self.found if one.rule == SCANNER]
 
     @property
     def decider(self) -> Found | None:

@@ -1,0 +1,162 @@
+//! Where a scanner is, what its answers mean, and what is left alone.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use super::*;
+
+fn config() -> Scan {
+    Scan {
+        clamd: "unix:/run/clamav/clamd.ctl".into(),
+        timeout_ms: 5_000,
+        bytes: 25 << 20,
+        at_once: 8,
+        on_error: Unscanned::Refuse,
+    }
+}
+
+#[test]
+fn a_scanner_is_at_a_socket_or_at_an_address() {
+    for text in ["unix:/run/clamav/clamd.ctl", "127.0.0.1:3310", "[::1]:3310"] {
+        assert_eq!(text.parse::<Clamd>().unwrap().to_string(), text);
+    }
+    let long = format!("unix:/{}", "a".repeat(MAX_PATH_BYTES));
+    for text in [
+        "",
+        "unix:",
+        "unix:a",
+        "/run/clamd",
+        "127.0.0.1",
+        "127.0.0.1:0",
+        "clamd:3310",
+        &long,
+    ] {
+        assert!(text.parse::<Clamd>().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn what_allows_nothing_is_refused() {
+    let bad = [
+        Scan {
+            clamd: "here".into(),
+            ..config()
+        },
+        Scan {
+            timeout_ms: 0,
+            ..config()
+        },
+        Scan {
+            bytes: 0,
+            ..config()
+        },
+        Scan {
+            at_once: 0,
+            ..config()
+        },
+    ];
+    let told = bad.map(|config| Scanner::new(&config, Vec::new()).unwrap_err().pointer);
+    assert_eq!(
+        told,
+        [
+            "/scan/clamd",
+            "/scan/timeout_ms",
+            "/scan/bytes",
+            "/scan/at_once"
+        ]
+    );
+    assert!(Scanner::new(&config(), Vec::new()).is_ok());
+}
+
+#[test]
+fn answers_are_read_strictly() {
+    let read = |line: &[u8]| Scanned::answered(line, true);
+    assert_eq!(read(b"stream: OK"), Scanned::Clean);
+    assert_eq!(
+        read(b"stream: Win.Test.EICAR_HDB-1 FOUND"),
+        Scanned::Malware("Win.Test.EICAR_HDB-1".into())
+    );
+    assert_eq!(
+        read(b"INSTREAM size limit exceeded. ERROR"),
+        Scanned::TooLong
+    );
+    assert_eq!(
+        read(b"stream: Can't allocate memory ERROR"),
+        Scanned::Failed("stream: Can't allocate memory ERROR".into())
+    );
+    for line in [
+        &b""[..],
+        b"OK",
+        b"stream: ",
+        b"stream: OK ",
+        b"stream:  FOUND",
+        b"FOUND",
+        b"PONG",
+        b"HTTP/1.1 400",
+    ] {
+        let Scanned::Failed(why) = read(line) else {
+            panic!("{line:?} was understood");
+        };
+        assert_eq!(why, "its answer is none of clamd's");
+    }
+}
+
+#[test]
+fn who_has_not_read_all_cannot_call_it_clean() {
+    assert!(matches!(
+        Scanned::answered(b"stream: OK", false),
+        Scanned::Failed(_)
+    ));
+    let found = Scanned::answered(b"stream: Eicar FOUND", false);
+    assert_eq!(found, Scanned::Malware("Eicar".into()));
+}
+
+#[test]
+fn names_of_signatures_are_bounded_and_printable() {
+    let line = [b"stream: a\x1b[31m\xff".as_slice(), &[b'x'; 500], b" FOUND"].concat();
+    let Scanned::Malware(name) = Scanned::answered(&line, true) else {
+        panic!("not found");
+    };
+    assert_eq!(name.len(), MAX_NAME_BYTES);
+    assert!(name.starts_with("a?[31m?xxx"), "{name}");
+}
+
+#[test]
+fn each_has_its_refusal() {
+    let code = |scanned: &Scanned, on_error| {
+        let denial = scanned.denial(on_error);
+        denial.map(|denial| (denial.reason.code, denial.status()))
+    };
+    let failed = Scanned::Failed("it is away".into());
+    let found = Scanned::Malware("Eicar".into());
+    for on_error in [Unscanned::Refuse, Unscanned::Pass] {
+        assert_eq!(code(&Scanned::Clean, on_error), None);
+        assert_eq!(code(&found, on_error), Some(("waf-malware", 403)));
+        assert_eq!(
+            code(&Scanned::TooLong, on_error),
+            Some(("waf-file-too-long", 413))
+        );
+    }
+    assert_eq!(
+        code(&failed, Unscanned::Refuse),
+        Some(("waf-scan-unavailable", 503))
+    );
+    assert_eq!(code(&failed, Unscanned::Pass), None);
+}
+
+#[test]
+fn exclusions_hold_for_their_place_their_requests_and_until_their_day() {
+    let left_out = LeftOut {
+        at: Some(At::read("file/scan*").unwrap()),
+        on: Some(On::read("POST /inbox/*").unwrap()),
+        until_ms: 1_000,
+    };
+    let scanner = Arc::new(Scanner::new(&config(), vec![left_out]).unwrap());
+    let leaves =
+        |method, path, now_ms, place| scanner.begin(method, path, now_ms).leaves_out(place);
+    assert!(leaves("POST", "/inbox/a", 0, "file/scan1"));
+    assert!(!leaves("POST", "/inbox/a", 0, "file/other"));
+    assert!(!leaves("POST", "/inbox/a", 0, "body"));
+    assert!(!leaves("PUT", "/inbox/a", 0, "file/scan1"));
+    assert!(!leaves("POST", "/outbox/a", 0, "file/scan1"));
+    assert!(!leaves("POST", "/inbox/a", 1_000, "file/scan1"));
+}
