@@ -52,7 +52,8 @@ def status(config: Path) -> dict[str, Any]:
 def exit_code(told: dict[str, Any]) -> int:
     """1 where something is wrong that a person should see to."""
     missed = any(not each["meant"] for api in told["apis"] if api["enforced"] for each in api["passed"])
-    return 1 if missed or (told["core"] or {}).get("changed") else 0
+    silent = any(api["scanner"] is not None and api["scanner"]["failed"] for api in told["apis"])
+    return 1 if missed or silent or (told["core"] or {}).get("changed") else 0
 
 
 def tell(told: dict[str, Any]) -> None:

@@ -23,18 +23,8 @@ REFUSED = frozenset({"deny", "observe-deny"})
 """What an exclusion could change."""
 
 
-SCANNED = {"waf-malware", "waf-file-too-long"}
-"""Refusals for the sake of one file, which can be left out of the scan."""
-
-
-def exclusion(told: Asked) -> str:
-    """What leaves the file that was refused out of the scan, as the configuration writes it."""
-    from lockgate.config.exclusions import line
-
-    place = told.inspected.scanned[-1].places
-    entry = {"rule": "malware-scan", **({"at": place[0]} if place else {})}
-    request = f"{told.event['method']} {told.event['path']}"
-    return line({**entry, "request": request, "owner": "WHO", "reason": "WHY", "until": "DAY"})
+SCANNED = {"waf-malware", "waf-file-too-long", "waf-scan-unavailable"}
+"""Refusals for the sake of a file, which can be left out of the scan."""
 
 
 def why(
@@ -107,7 +97,12 @@ def _outcome(told: Asked) -> str:
 
 def _by_findings(told: Asked) -> bool:
     """Whether what was found refused the request, or would have: else there is nothing to leave alone."""
-    return told.outcome in REFUSED and (told.reason is None or told.reason.endswith("-refused"))
+    return told.outcome in REFUSED and not _elsewhere(told)
+
+
+def _elsewhere(told: Asked) -> bool:
+    """Whether something decided that no exclusion changes."""
+    return not (told.reason is None or told.reason.endswith("-refused") or told.reason in SCANNED)
 
 
 def _show(told: Asked, known: dict[str, About]) -> None:
@@ -121,8 +116,8 @@ def _show(told: Asked, known: dict[str, About]) -> None:
     console, event = tables(), told.event
     console.print(f"[bold]{escape(event['method'])} {escape(printable(event['host'] + event['path']))}[/]")
     console.print(f"Request  {event['id']} at {moment(event['at_ms'])}, API {escape(event['api'])}")
-    elsewhere = told.reason is not None and not told.reason.endswith("-refused")
-    by = f": {told.reason}" if elsewhere else ""
+    elsewhere = _elsewhere(told)
+    by = f": {told.reason}" if elsewhere or told.reason in SCANNED else ""
     console.print(f"Verdict  {escape(_outcome(told))}{by}")
     console.print()
     for line in lines(told.inspected, known):
@@ -130,11 +125,6 @@ def _show(told: Asked, known: dict[str, About]) -> None:
     if told.bundle is None:
         console.print("[dim]The configuration of then is not kept any more, so nothing of the rules' files is told.[/]")
     console.print()
-    if told.reason in SCANNED and told.inspected.scanned:
-        entry = exclusion(told)
-        console.print("If it was none, or that field needs no scan, the API's `waf` leaves it out of the scan by:")
-        console.print(f"  exclude: [{escape(printable(entry))}]")
-        return
     if elsewhere:
         console.print(f"`{told.reason}` decided, whatever the score, and no exclusion changes that:")
         console.print(f"  lockgate explain --request {event['id']}")

@@ -116,11 +116,6 @@ class Inspected:
         return [one for one in self.found if one.rule.isdecimal() and not one.score and not one.places]
 
     @property
-    def scanned(self) -> list[Found]:
-        """What a virus scanner said of files."""
-        return [one for one in self.found if one.rule == SCANNER]
-
-    @property
     def decider(self) -> Found | None:
         """The rule that refused it by itself, whatever the score."""
         return next((one for one in self.findings if one.rule == self.by), None)
@@ -182,6 +177,8 @@ def about(bundle: Mapping[str, Any], placed: Mapping[str, Any] | None, rules: Se
         for one in waf_detectors()
         if one["name"] in rules
     }
+    if SCANNER in rules and placed is not None and placed["config"].get("scan") is not None:
+        known[SCANNER] = About("a file that the virus scanner knows")
     ids = [int(rule) for rule in rules if rule.isdecimal()]
     number = placed["config"]["set"] if placed is not None else None
     if not ids or number is None or number >= len(bundle["rule_sets"]):
