@@ -163,6 +163,3 @@ fn finding(file: &File, scanned: &Scanned) -> Option<Finding> {
         overruled: false,
     })
 }
-
-#[cfg(test)]
-mod tests;

@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use super::*;
-use crate::{Span, Waiver};
+use crate::{BodyMachine, BodyVerdict, Span, Waiver};
+use bytes::Bytes;
 
 fn config() -> Config {
     Config {
@@ -329,4 +330,123 @@ fn directives_have_to_say_what_the_api_says() {
     }
     let both = told(&config(), "SecRuleEngine Off\nSecResponseBodyAccess On");
     assert_eq!(both.lines().count(), 2);
+}
+
+fn scan() -> Scan {
+    Scan {
+        clamd: "127.0.0.1:3310".into(),
+        timeout_ms: 5_000,
+        bytes: 8,
+        at_once: 8,
+        on_error: Unscanned::Refuse,
+    }
+}
+
+fn scanning(config: &Config) -> (Scanning, Inspection) {
+    let policy = Waf::new(config, None).unwrap();
+    let mut headers = HeaderMap::new();
+    let kind = "application/octet-stream".parse().unwrap();
+    headers.insert(http::header::CONTENT_TYPE, kind);
+    let arrived = Arrived {
+        method: "POST",
+        target: "/inbox",
+        path: "/inbox",
+        version: Version::HTTP_11,
+        headers: &headers,
+        client: IpAddr::from([127, 0, 0, 1]),
+        port: 80,
+        id: "",
+        now_ms: 0,
+    };
+    let mut inspection = policy.begin(&arrived);
+    while inspection.request_head() == Progress::More {}
+    (policy.scans(&arrived).unwrap(), inspection)
+}
+
+#[test]
+fn a_scan_and_what_it_cannot_go_with() {
+    let refused = |config: &Config| {
+        let error = Waf::new(config, None).unwrap_err();
+        (error.code, error.pointer)
+    };
+    let scanned = Config {
+        scan: Some(scan()),
+        ..config()
+    };
+    assert!(Waf::new(&scanned, None).is_ok());
+    let begun = Config {
+        longer: Longer::Begin,
+        ..scanned.clone()
+    };
+    assert_eq!(refused(&begun), ("waf-malformed", "/longer".into()));
+    let left_out = excluding(SCANNER, Some("file/a"), 1);
+    let wanted = ("waf-exclude-rule", "/exclude/0/rule".into());
+    assert_eq!(refused(&left_out), wanted);
+    let nowhere = Config {
+        scan: Some(scan()),
+        ..excluding(SCANNER, Some("somewhere"), 1)
+    };
+    let wanted = ("waf-exclude-place", "/exclude/0/at".into());
+    assert_eq!(refused(&nowhere), wanted);
+}
+
+#[test]
+fn where_nobody_can_be_asked_files_go_as_they_do_without_an_answer() {
+    let said = |on_error, body: &'static [u8], fails| {
+        let scan = Scan { on_error, ..scan() };
+        let config = Config {
+            scan: Some(scan),
+            ..config()
+        };
+        let (scanning, inspection) = scanning(&config);
+        let watched = Watched::new(inspection, (1 << 20, Longer::Refuse));
+        let mut watched = watched.unscanned(Some(scanning), fails);
+        watched.on_chunk(&Bytes::from_static(body));
+        match watched.on_end() {
+            BodyVerdict::Deny(denial) => Some(denial.reason.code),
+            _ => None,
+        }
+    };
+    let (refuse, pass) = (Unscanned::Refuse, Unscanned::Pass);
+    assert_eq!(said(refuse, b"a file", true), Some("waf-scan-unavailable"));
+    assert_eq!(said(pass, b"a file", true), None);
+    assert_eq!(said(refuse, b"a file", false), None);
+    for fails in [true, false] {
+        assert_eq!(
+            said(pass, b"too long a file", fails),
+            Some("waf-file-too-long")
+        );
+    }
+}
+
+#[test]
+fn what_rules_keep_from_being_read_is_one_file() {
+    let set = set("SecRequestBodyAccess Off\nSecAction \"id:1,phase:1,pass\"");
+    let rules = Source::new(&set);
+    let config = Config {
+        set: Some(0),
+        scan: Some(scan()),
+        ..config()
+    };
+    let policy = Waf::new(&config, Some(&rules)).unwrap();
+    let headers = HeaderMap::new();
+    let arrived = Arrived {
+        method: "POST",
+        target: "/",
+        path: "/",
+        version: Version::HTTP_11,
+        headers: &headers,
+        client: IpAddr::from([127, 0, 0, 1]),
+        port: 80,
+        id: "",
+        now_ms: 0,
+    };
+    let inspection = policy.begin(&arrived);
+    assert!(!inspection.wants_body());
+    let files = policy.scans(&arrived).unwrap().files(&inspection, 5);
+    let wanted = File {
+        bytes: 0..5,
+        place: "body".into(),
+    };
+    assert_eq!(files, [wanted]);
 }

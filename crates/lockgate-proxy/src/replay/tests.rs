@@ -630,3 +630,25 @@ fn settings_of_waf_count_and_an_exclusion_counts_while_it_holds() {
     placed.config.inspect_bytes = 1024;
     assert_eq!(change(&was, &proposed), changed);
 }
+
+#[test]
+fn a_scan_counts_where_there_was_a_body() {
+    let was = guarded(&[("own", ONE)]);
+    let mut proposed = was.clone();
+    let placed = proposed.apis[0].policies.waf.as_mut().unwrap();
+    placed.config.scan = Some(waf::Scan {
+        clamd: "127.0.0.1:3310".to_owned(),
+        timeout_ms: 5_000,
+        bytes: 1 << 20,
+        at_once: 8,
+        on_error: waf::Unscanned::Refuse,
+    });
+    for (bytes_in, change) in [(0, None), (9, Some("undecidable"))] {
+        let then = Exchange {
+            bytes_in,
+            ..looked_at(Outcome::Allow, None)
+        };
+        let (_, group) = one(&mut replay(&was, &proposed), then);
+        assert_eq!(group.map(|group| group.change), change);
+    }
+}

@@ -9,6 +9,7 @@ mod overrule;
 mod parts;
 mod prove;
 mod same;
+mod uploads;
 
 use std::sync::Arc;
 
