@@ -76,6 +76,7 @@ fn a_request_that_is_allowed_is_told_in_whole() {
             "upstream": {"name": "shop", "chosen_by": "api", "shares": [], "mirror": null, "targets": ["127.0.0.1:9"], "target": "/open/7?x=1"},
             "changes": {"request": [], "response": []},
             "client": "127.0.0.1",
+            "scans": [],
             "waf": null,
             "bundle": hash(&text),
         })
