@@ -40,6 +40,7 @@ __all__ = [
     "waf_detectors",
     "waf_leaves_alone",
     "waf_rules",
+    "wanted_rule_files",
 ]
 
 __version__: Final[str]
@@ -123,6 +124,9 @@ def event_schema() -> str:
 
 def read_rules(rule_set: bytes) -> dict[str, Any]:
     """What a rule set of a bundle says, given as its JSON: `rules`, `notices` and `errors`, one of these empty."""
+
+def wanted_rule_files(rule_set: bytes) -> list[str]:
+    """Files that a rule set, given as its JSON, asks for and does not have; and the patterns that it includes by."""
 
 def rule_language() -> list[dict[str, Any]]:
     """Every word of the rule language: its kind, its name, what it does, and whether it does so here."""

@@ -43,7 +43,7 @@ mod watched;
 
 pub use canary::{Canary, Fate, CANARIES};
 pub use meaning::{sense, Meaning};
-pub use rule_set::{read, RuleFile, RuleSet, Source};
+pub use rule_set::{read, wanted, RuleFile, RuleSet, Source};
 pub use scan::{
     unavailable, Clamd, File, Scan, Scanned, Scanner, Scanning, Unscanned, COMMAND,
     MAX_ANSWER_BYTES, SCANNER,

@@ -1,6 +1,6 @@
 //! Rule files in SecLang, read without running them; and the language itself.
 
-use lockgate_policy::waf::{read, sense, RuleSet};
+use lockgate_policy::waf::{read, sense, wanted, RuleSet};
 use lockgate_waf::rule::{Item, Piece, Rules, Template};
 use lockgate_waf::seclang::{language, Kind, Support};
 use pyo3::prelude::*;
@@ -63,6 +63,14 @@ pub fn read_rules<'py>(py: Python<'py>, rule_set: &[u8]) -> PyResult<Bound<'py, 
             },
         ),
     }
+}
+
+/// Files that a rule set asks for and does not have, given as the JSON of a bundle's; and patterns of such.
+#[pyfunction]
+pub fn wanted_rule_files(py: Python<'_>, rule_set: &[u8]) -> PyResult<Vec<String>> {
+    let set: RuleSet = serde_json::from_slice(rule_set)
+        .map_err(|error| Told::new("rule-set-malformed", error.to_string()))?;
+    Ok(py.detach(|| wanted(&set)))
 }
 
 /// Every word of the rule language, and what it does here.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import fnmatch
+import json
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from lockgate import _native
 from lockgate.config import bundle_types as types
 from lockgate.config.document import Document
 from lockgate.config.effective import EffectiveApi
@@ -42,6 +44,9 @@ WATCHED: Final = ("*.conf", "rules/*", "plugins/*")
 
 OWN: Final = "own/"
 """What the names of own files begin with, so that none is taken for one of the Core Rule Set's."""
+
+ELSEWHERE: Final = "@"
+"""And of those that lie elsewhere than below the configuration: a folder each."""
 
 Key = tuple[bool, tuple[Path, ...]]
 
@@ -77,13 +82,16 @@ class RuleSets:
         key = (core, tuple(own))
         if key not in self._known:
             files = [*self._core(document, path)] if core else []
-            files += [self._read(name, self._named(n, name), said) for n, (name, said) in enumerate(own.items())]
+            named = [self._read(name, self._named(n, name), said) for n, (name, said) in enumerate(own.items())]
+            mine = [each for each in named if each is not None]
             found = [each for each in files if each is not None]
+            found += [*mine, *self._asked_for(mine, list(own), region)]
             if sum(len(each["text"]) for each in found) > MAX_BYTES:
                 self.problems.add(region, "waf-rules-too-large", "the rules are too large", allowed="32MiB in all")
                 return
             entries = [*ENTRIES] if core else []
             present = [each["name"] for each in found]
+            first = {each["name"] for each in mine}
             self._known[key] = len(self.made)
             self.made.append(
                 {
@@ -91,7 +99,7 @@ class RuleSets:
                     "files": found,
                     "entries": [
                         entry
-                        for entry in (*entries, *(name for name in present if name.startswith(OWN)))
+                        for entry in (*entries, *(name for name in present if name in first))
                         if any(fnmatch.fnmatchcase(name, entry) for name in present)
                     ],
                     "span": region.span,
@@ -114,9 +122,51 @@ class RuleSets:
 
     def _named(self, number: int, target: Path) -> str:
         """An own file's name among the rules: its way from the configuration, where it lies below that."""
-        folder = self.problems.sources[0].path.parent
-        below = target.is_relative_to(folder)
-        return f"{OWN}{target.relative_to(folder) if below else f'{number}-{target.name}'}"
+        below = target.is_relative_to(self._home)
+        return f"{OWN}{target.relative_to(self._home) if below else f'{ELSEWHERE}{number}/{target.name}'}"
+
+    @property
+    def _home(self) -> Path:
+        """The configuration's folder."""
+        return self.problems.sources[0].path.parent
+
+    def _asked_for(self, files: Sequence[types.RuleFile], own: Sequence[Path], region: Region) -> list[types.RuleFile]:
+        """What own files name in their turn: lists of words and addresses, and rules that they include.
+
+        The engine says what it looks for, since paths are meant from the folder of the file that names them.
+        """
+        found: list[types.RuleFile] = []
+        tried: set[str] = {each["name"] for each in files}
+        while len(found) < MAX_FILES:
+            all_files = [*files, *found]
+            entries = [each["name"] for each in files]
+            asked = {"name": "own", "files": all_files, "entries": entries, "span": region.span}
+            wanted = [name for name in _native.wanted_rule_files(json.dumps(asked).encode()) if name not in tried]
+            if not wanted:
+                return found
+            tried.update(wanted)
+            for name, target in (each for pattern in wanted for each in self._there(pattern, own)):
+                read = self._read(target, name, region) if name not in {each["name"] for each in all_files} else None
+                found += [read] if read is not None else []
+                tried.add(name)
+        return found
+
+    def _there(self, wanted: str, own: Sequence[Path]) -> Iterator[tuple[str, Path]]:
+        """The files that a name among the rules, or a pattern of such, stands for."""
+        root, begin = self._home, OWN
+        if wanted.startswith("/"):
+            root, begin = Path("/"), "/"
+        elif wanted.startswith(OWN + ELSEWHERE):
+            number = wanted.removeprefix(OWN + ELSEWHERE).partition("/")[0]
+            if not number.isdecimal() or int(number) >= len(own):
+                return
+            root, begin = own[int(number)].parent, f"{OWN}{ELSEWHERE}{number}/"
+        elif not wanted.startswith(OWN):
+            return
+        below = wanted.removeprefix(begin)
+        self.references.patterns.append(str(root / below))
+        targets = sorted(root.glob(below)) if set(below) & set("*?[") else [root / below]
+        yield from ((f"{begin}{each.relative_to(root)}", each) for each in targets if each.is_file())
 
     def _core(self, document: Document, path: tuple[str | int, ...]) -> Iterator[types.RuleFile | None]:
         folder = self.core or self.references.absolute(str(CORE), 0)

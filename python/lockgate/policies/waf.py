@@ -173,7 +173,7 @@ class Waf(Policy):
     files: list[Text] = Field(
         default=[],
         description="Files of rules in SecLang of your own, read behind the Core Rule Set where that is used; `*` "
-        "stands for part of a name.",
+        "stands for part of a name. Lists and files that they name are read from beside them.",
         examples=[["waf/*.conf"]],
     )
     paranoia: Annotated[int, count(1, LEVELS)] = Field(

@@ -65,6 +65,39 @@ def test_rules_of_ones_own_are_read_behind_the_core_rule_set(tmp_path: Path) -> 
     assert (own["entries"], own["name"]) == (["own/a.conf"], "own")
 
 
+def test_what_own_rules_name_is_read_from_beside_them(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    place = tmp_path / "place"
+    (place / "waf/more").mkdir(parents=True)
+    elsewhere.mkdir()
+    (place / "waf/a.conf").write_text(
+        'SecRule REMOTE_ADDR "@ipMatchFromFile allow.txt" "id:1,phase:1,pass"\nInclude more/*.conf\n'
+        f"Include {elsewhere}/whole.conf\nIncludeOptional not-there.conf\n"
+    )
+    (place / "waf/allow.txt").write_text("192.0.2.0/24\n")
+    (place / "waf/unasked.txt").write_text("a secret")
+    (place / "waf/more/b.conf").write_text('SecRule ARGS "@pmFromFile ../words" "id:2,phase:2,deny"\n')
+    (place / "waf/words").write_text("one\n")
+    (elsewhere / "whole.conf").write_text('SecRule ARGS "@pmFromFile list" "id:3,phase:2,deny"\n')
+    (elsewhere / "out.conf").write_text('SecRule ARGS "@pmFromFile list" "id:4,phase:2,deny"\n')
+    (elsewhere / "list").write_text("two\n")
+    loaded = load(configured(place, {"files": ["waf/a.conf", str(elsewhere / "out.conf")]}))
+    (made,) = loaded.compile(1, 1)["rule_sets"]
+    assert made["entries"] == ["own/waf/a.conf", "own/@1/out.conf"]
+    assert {file["name"] for file in made["files"]} == {
+        *("own/waf/a.conf", "own/waf/allow.txt", "own/waf/more/b.conf", "own/waf/words"),
+        *("own/@1/out.conf", "own/@1/list", f"{elsewhere}/whole.conf", f"{elsewhere}/list"),
+    }
+    assert {"allow.txt", "words", "list", "b.conf", "whole.conf"} <= {path.name for path in loaded.files}
+
+
+def test_what_own_rules_name_and_is_not_there_is_told(tmp_path: Path) -> None:
+    (tmp_path / "own.conf").write_text('SecRule ARGS "@pmFromFile words" "id:2,phase:2,deny"\n')
+    os.mkfifo(tmp_path / "words")
+    with pytest.raises(ConfigErrors, match=r"own.conf:1:27: There is no file `words`"):
+        load(configured(tmp_path, {"files": ["own.conf"]})).compile(1, 1)
+
+
 def test_detectors_alone_need_no_rules(tmp_path: Path) -> None:
     bundle = load(configured(tmp_path, {})).compile(1, 1)
     assert bundle["rule_sets"] == []

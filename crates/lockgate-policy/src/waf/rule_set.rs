@@ -1,10 +1,12 @@
 //! Rule files, as the bundle carries them.
 
-use std::cell::OnceCell;
+use std::borrow::Cow;
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeSet;
 
 use aws_lc_rs::digest::{digest, SHA256};
 use lockgate_waf::rule::Rules;
-use lockgate_waf::seclang::{self, Folder, Limits, LoadError};
+use lockgate_waf::seclang::{self, Files, Folder, Limits, LoadError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -102,10 +104,56 @@ impl<'b> Source<'b> {
 /// # Errors
 /// Everything that is wrong with its files.
 pub fn read(set: &RuleSet) -> Result<Rules, Vec<LoadError>> {
+    read_from(set, &folder(set))
+}
+
+fn folder(set: &RuleSet) -> Folder {
     let mut files = Folder::default();
     for file in &set.files {
         files.insert(&file.name, file.text.as_bytes());
     }
+    files
+}
+
+fn read_from(set: &RuleSet, files: &dyn Files) -> Result<Rules, Vec<LoadError>> {
     let entries: Vec<&str> = set.entries.iter().map(String::as_str).collect();
-    seclang::read(&files, &entries, &Limits::default())
+    seclang::read(files, &entries, &Limits::default())
+}
+
+/// Files that the files of a set ask for and that it does not have, and patterns
+/// that they include files by: whoever has a disk looks there, adds what is found,
+/// and asks again.
+#[must_use]
+pub fn wanted(set: &RuleSet) -> Vec<String> {
+    let files = Asked {
+        folder: folder(set),
+        wanted: RefCell::default(),
+    };
+    // What is wrong beside that is told by whoever reads the set in earnest.
+    let _ = read_from(set, &files);
+    files.wanted.into_inner().into_iter().collect()
+}
+
+/// A folder that notes what it was asked for in vain.
+struct Asked {
+    folder: Folder,
+    wanted: RefCell<BTreeSet<String>>,
+}
+
+impl Files for Asked {
+    fn bytes(&self, name: &str) -> Option<Cow<'_, [u8]>> {
+        let found = self.folder.bytes(name);
+        if found.is_none() {
+            self.wanted.borrow_mut().insert(name.to_owned());
+        }
+        found
+    }
+
+    fn names(&self) -> Vec<&str> {
+        self.folder.names()
+    }
+
+    fn looked_for(&self, pattern: &str) {
+        self.wanted.borrow_mut().insert(pattern.to_owned());
+    }
 }

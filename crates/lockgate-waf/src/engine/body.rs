@@ -16,6 +16,7 @@ use super::{Progress, SLICE_BYTES};
 mod more;
 mod octets;
 mod parts;
+mod raw;
 mod uploads;
 
 use more::More;
@@ -547,7 +548,9 @@ fn start(program: &Program, tx: &mut Transaction, body: &[u8], whole: bool) {
         let begins = body.trim_ascii_start().first();
         let other = tx.control.processor == Some(Processor::UrlEncoded)
             && begins.is_some_and(|first| b"{[<".contains(first));
-        if !raw_alone(tx.control.processor) && !other {
+        let bytes =
+            raw_alone(tx.control.processor) && program.native.is_some() && raw::is_bytes(tx, kept);
+        if bytes || !(raw_alone(tx.control.processor) || other) {
             let place = Collection::RequestBody as usize;
             tx.members.part(Base::Single, place);
         }

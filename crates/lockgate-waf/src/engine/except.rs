@@ -108,6 +108,7 @@ impl Part {
             | Base::XmlNodes
             | Base::Octets
             | Base::OctetTexts
+            | Base::BodyFile
             | Base::PartHeaders
             | Base::PartNames => Self::Body,
             Base::RequestHeaders => Self::Header,

@@ -74,6 +74,8 @@ pub enum Base {
     Octets,
     /// Texts within these: for detectors alone.
     OctetTexts,
+    /// A body that is a file, and no text: for detectors alone.
+    BodyFile,
     /// The answer's header fields.
     ResponseHeaders,
     /// What there is but one of; its place is the collection's number.
@@ -97,6 +99,7 @@ impl Base {
         Self::XmlText,
         Self::Octets,
         Self::OctetTexts,
+        Self::BodyFile,
         Self::ResponseHeaders,
     ];
 }

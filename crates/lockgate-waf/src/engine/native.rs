@@ -355,7 +355,7 @@ pub(super) fn stood(id: ValueId) -> Option<Where> {
         (Base::RequestHeaders | Base::PartHeaders, false) => Where::Header,
         (Base::XmlText | Base::XmlNodes | Base::XmlAttributes, false) => Where::Xml,
         (Base::Files, false) => Where::FileName,
-        (Base::FileContents, false) => Where::FileContent,
+        (Base::FileContents | Base::BodyFile, false) => Where::FileContent,
         _ => return None,
     })
 }
@@ -389,6 +389,7 @@ pub(super) fn collection(id: ValueId) -> Collection {
         (Some(Base::Files), true) => Collection::FilesNames,
         (Some(Base::Files), false) => Collection::Files,
         (Some(Base::FileContents), _) => Collection::FilesContent,
+        (Some(Base::BodyFile), _) => Collection::RequestBody,
         _ => Collection::Args,
     }
 }

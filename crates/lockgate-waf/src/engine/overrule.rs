@@ -8,7 +8,7 @@
 use crate::detect::{Detector, Where};
 use crate::rule::Collection;
 
-use super::members::ValueId;
+use super::members::{Base, ValueId};
 use super::native;
 use super::program::{Rule, RuleIndex};
 use super::transaction::{Subject, Transaction};
@@ -89,7 +89,15 @@ impl Overrule {
         if held_by_rules(subject.collection) {
             return Bits::MAX;
         }
-        let stood = subject.id.filter(|_| !subject.counted).and_then(read_as);
+        // Nobody has read a body that is no text as one.
+        let bytes = |id: &ValueId| {
+            *id == ValueId::single(Collection::RequestBody as usize)
+                && [Base::BodyFile, Base::Octets]
+                    .iter()
+                    .any(|base| !tx.members.of(*base).is_empty())
+        };
+        let read = subject.id.filter(|id| !subject.counted && !bytes(id));
+        let stood = read.and_then(read_as);
         let reading = stood.map_or(0, |stood| self.reads[stood as usize]);
         // `class.module.classLoader` is no program, and binds to what loads them.
         let way = subject.id.is_some_and(ValueId::is_name)

@@ -8,6 +8,7 @@ mod once;
 mod overrule;
 mod parts;
 mod prove;
+mod raw;
 mod same;
 mod uploads;
 

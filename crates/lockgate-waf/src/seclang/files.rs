@@ -11,6 +11,9 @@ pub trait Files {
 
     /// The names of all files, for `Include` with a pattern; in any order.
     fn names(&self) -> Vec<&str>;
+
+    /// Hears of a pattern that files are looked for by, before they are.
+    fn looked_for(&self, _pattern: &str) {}
 }
 
 /// Files in memory.
@@ -71,6 +74,7 @@ pub(super) fn is_pattern(path: &str) -> bool {
 
 /// The names that `pattern` stands for, in their order.
 pub(super) fn matching<'f>(files: &'f dyn Files, pattern: &str) -> Vec<&'f str> {
+    files.looked_for(pattern);
     let mut found: Vec<&str> = files.names();
     found.retain(|name| {
         name.split('/').count() == pattern.split('/').count()

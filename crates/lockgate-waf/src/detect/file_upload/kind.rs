@@ -135,6 +135,24 @@ impl Kind {
     }
 
     /// Whether it is a picture of points.
+    /// Whether it is none of text, told by a beginning that no text has by chance.
+    #[must_use]
+    pub const fn is_binary(self) -> bool {
+        self.picture()
+            || matches!(
+                self,
+                Self::Pdf
+                    | Self::Zip
+                    | Self::Gzip
+                    | Self::OtherArchive
+                    | Self::Ole
+                    | Self::Media
+                    | Self::Program
+                    | Self::Bytecode
+                    | Self::Shortcut
+            )
+    }
+
     pub(super) const fn picture(self) -> bool {
         matches!(
             self,

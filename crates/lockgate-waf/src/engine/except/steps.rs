@@ -150,6 +150,11 @@ impl<'a> Steps<'a> {
             member = members.get(file);
         }
         let name = arena.get(member.name);
+        let bytes = [Base::Octets, Base::OctetTexts, Base::BodyFile];
+        if name.is_empty() && bytes.iter().any(|base| id.base() == *base as usize) {
+            // The body is all bytes.
+            return Self::none();
+        }
         let (rest, between) = match member.way {
             Way::Name => (Some(name), None),
             Way::Json => (name.strip_prefix(b"json."), Some(b'.')),

@@ -1,0 +1,50 @@
+//! Bodies that nothing reads: a text, a file, or bytes with texts among them.
+
+use super::super::feed::{self, part};
+use super::super::members::{Base, Member};
+use super::super::transaction::Transaction;
+use super::{octets, MAX_FILE_BYTES};
+use crate::bytes::Span;
+use crate::detect::file_upload::Kind;
+
+/// Whether a body is no text, and what detectors look at in its place: the file
+/// that it is by its beginning, or its bytes and the texts among them.
+pub fn is_bytes(tx: &mut Transaction, body: Span) -> bool {
+    let bytes = tx.arena.get(body);
+    let texts = octets::texts(bytes);
+    let text = matches!(texts[..], [whole] if whole.len() == bytes.len());
+    let texts: Vec<Vec<u8>> = match text {
+        true => Vec::new(),
+        false => texts.into_iter().map(<[u8]>::to_vec).collect(),
+    };
+    let declared = feed::header(tx, Base::RequestHeaders, b"content-type");
+    let kind = Kind::of(bytes);
+    let member = |value: Span| Member {
+        value,
+        declared,
+        ..Member::default()
+    };
+    // A beginning alone, which anybody can set before a text, says nothing; a small
+    // PDF is mostly text, and has to say that it is one.
+    let pdf = kind == Kind::Pdf && declared.is_some_and(|kind| says_pdf(tx.arena.get(kind)));
+    if pdf || (kind.is_binary() && !text) {
+        let begin = part(body, 0..bytes.len().min(MAX_FILE_BYTES));
+        tx.members.push(Base::BodyFile, member(begin));
+        return true;
+    }
+    if text {
+        return false;
+    }
+    tx.members.push(Base::Octets, member(body));
+    for text in texts {
+        let text = tx.arena.keep(&text);
+        tx.members.push(Base::OctetTexts, member(text));
+    }
+    true
+}
+
+fn says_pdf(kind: &[u8]) -> bool {
+    let end = memchr::memchr(b';', kind).unwrap_or(kind.len());
+    let kind = kind.get(..end).unwrap_or_default().trim_ascii();
+    kind.eq_ignore_ascii_case(b"application/pdf")
+}

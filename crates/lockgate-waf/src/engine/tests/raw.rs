@@ -1,0 +1,88 @@
+//! Bodies that nothing reads.
+
+use super::once::looking;
+use super::*;
+
+const ATTACK: &[u8] = b"1' OR '1'='1 -- and more";
+
+/// What detectors find in a body, and where.
+fn found(kind: &str, body: &[u8]) -> Vec<(&'static str, String)> {
+    let mut asked = post(kind, "");
+    asked.body = body.to_vec();
+    let inspection = inspect(&looking(), &asked, 0);
+    let found = inspection.detected();
+    found
+        .map(|found| (found.detector, found.place.unwrap_or_default()))
+        .collect()
+}
+
+/// Bytes as compression leaves them.
+fn noise(bytes: usize) -> Vec<u8> {
+    let mut seed = 0x9e37_79b9_u32;
+    let mut next = || {
+        seed ^= seed << 13;
+        seed ^= seed >> 17;
+        seed ^= seed << 5;
+        (seed >> 16) as u8
+    };
+    (0..bytes).map(|_| next()).collect()
+}
+
+#[test]
+fn files_are_no_texts() {
+    let archive = [
+        b"PK\x03\x04\x14\0\0\0\x08\0",
+        &noise(16)[..],
+        b"\x0a\0\0\0src/app.py\0../x",
+        &noise(400),
+    ]
+    .concat();
+    let picture = [
+        b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01",
+        &noise(4000)[..],
+    ]
+    .concat();
+    let pdf = b"%PDF-1.4\n1 0 obj << /Type /Page /Contents (a; ls -la) >> endobj\n".to_vec();
+    for (kind, body) in [
+        ("application/zip", archive),
+        ("image/jpeg", picture),
+        ("application/pdf", pdf),
+        ("application/octet-stream", noise(200_000)),
+    ] {
+        assert_eq!(found(kind, &body), [], "{kind}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_what_it_says_is_found() {
+    let program = [b"\x7fELF\x02\x01\x01\0\0\0", &noise(300)[..]].concat();
+    let at_body = ("file-upload", "body".to_owned());
+    assert_eq!(found("image/png", &program), [at_body]);
+}
+
+#[test]
+fn a_text_is_one_whatever_it_begins_with() {
+    let sql = [("sql-injection", "body".to_owned())];
+    for (kind, before) in [
+        ("text/plain", &b""[..]),
+        ("application/octet-stream", b""),
+        ("image/gif", b"GIF89a"),
+        ("text/plain", b"%PDF-1.4\n"),
+        ("application/x-own", b"%PDF-1.4\n"),
+    ] {
+        let body = [before, ATTACK].concat();
+        assert!(found(kind, &body).contains(&sql[0]), "{kind}");
+    }
+}
+
+#[test]
+fn texts_among_bytes_are_looked_at() {
+    let among = [&noise(300)[..], b"\0", ATTACK, b"\0", &noise(300)].concat();
+    let sql = ("sql-injection", "body".to_owned());
+    assert_eq!(found("application/octet-stream", &among), [sql]);
+    let object =
+        b"\xac\xed\x00\x05sr\x00\x11java.util.HashMap\x05\x07\xda\xc1\xc3\x16\x60\xd1\x03\x00\x02";
+    let object = [&object[..], &noise(200)].concat();
+    let kinds: Vec<_> = found("application/x-java-serialized-object", &object);
+    assert_eq!(kinds.first().map(|found| found.0), Some("deserialisation"));
+}
