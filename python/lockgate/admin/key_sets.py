@@ -117,8 +117,10 @@ class KeySets:
                     followed.stop()
             known = await asyncio.to_thread(self._settle, origins)
             for origin in origins:
-                followed = before.get(origin.name)
-                if followed is None or followed.state.gone:
+                kept = before.get(origin.name)
+                if kept is not None and not kept.state.gone:
+                    followed = kept
+                else:
                     followed = _Followed(self, known.get(origin.name) or IssuerState(origin))
                 followed.state.origin = origin
                 self._followed[origin.name] = followed
