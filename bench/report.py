@@ -21,13 +21,15 @@ RESULTS = ROOT / "bench/results"
 PAGE = ROOT / "docs/performance.md"
 NOISY_PERCENT = 5.0
 NOT_MEASURED = "Not measured in this run."
+ATTACKS = "waf"
+"""The name of runs of the rows that look for attacks: they are long, and have a section of their own."""
 
 
 def main() -> None:
     """Writes the page from the result that is named, or from the newest."""
     parser = argparse.ArgumentParser(prog="python -m bench.report", description=__doc__)
     parser.add_argument("result", nargs="?", type=Path, help="a result; the newest if none is named")
-    file = parser.parse_args().result or latest(RESULTS)
+    file = parser.parse_args().result or latest(RESULTS, "full")
     if file is None:
         parser.error(f"there is no result in {RESULTS}; make one with `python -m bench --publish`")
     print(publish(file))
@@ -37,12 +39,14 @@ def publish(file: Path) -> Path:
     """Writes the chart beside a result, and the page."""
     results = read(file)
     file.with_suffix(".svg").write_text(chart.svg(results))
-    PAGE.write_text(page(results, file.stem))
+    if file.stem.endswith(f"-{ATTACKS}"):
+        file = latest(RESULTS, "full") or file
+    PAGE.write_text(page(read(file), file.stem, latest(RESULTS, ATTACKS)))
     return PAGE
 
 
-def page(results: Results, stem: str) -> str:
-    """The whole page."""
+def page(results: Results, stem: str, attacks: Path | None = None) -> str:
+    """The whole page; `attacks` is the result of the rows that look for such."""
     sections = [
         HEAD.format(stem=stem),
         f"![CPU per request](../bench/results/{stem}.svg)",
@@ -54,9 +58,17 @@ def page(results: Results, stem: str) -> str:
         "## System calls per request\n\n" + syscalls(results),
         "## Strict framing\n\n" + framing(results),
         "## Where and with what\n\n" + where(results),
+        *([] if attacks is None else ["## Looking for attacks\n\n" + looking(attacks)]),
         HOW,
     ]
     return "\n\n".join(section.strip() for section in sections) + "\n"
+
+
+def looking(file: Path) -> str:
+    """The rows that look for attacks, of a run of their own."""
+    results = read(file)
+    picture = f"![CPU per request, looking for attacks](../bench/results/{file.stem}.svg)"
+    return "\n\n".join([LOOKING.format(stem=file.stem), picture, cpu(results), where(results)])
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -229,6 +241,11 @@ the requests they served. Every row is measured in turns with nginx, half a seco
 are two rows of which one must cost what the other does: what happens to the machine for longer than that happens
 to both. A ratio is the median over rounds. Absolute numbers are this machine's; read the ratios."""
 
+LOOKING = """\
+From `bench/results/{stem}.json`. Rows `crs-*` run the Core Rule Set at its first level, each subject the same rules;
+`native-*` Lockgate's detectors, which need no rules; `both-*` both. In `post` the same body comes again and again, and
+Lockgate knows its values; in `post-fresh` no text was there before. The truth of an API lies between them."""
+
 LATENCY = """\
 {rate:,.0f} requests a second for every subject, below what the slowest can carry. Requests are due at fixed
 times whatever the answers do, and are timed from when they were due, so that a stall is charged for every
@@ -250,7 +267,8 @@ HOW = f"""\
 result goes to `bench/results/local/`; `python -m bench --publish` puts it beside this page's and writes the
 page anew. `python -m bench --help` lists the options, `python -m bench --list` the rows. The peers'
 configurations are in `bench/peers/`; every ratio is against `{BASE}`. `bench/profile.sh` shows where the gate
-spends its time."""
+spends its time. The rows that look for attacks are measured by
+`python -m bench --name waf --sections cpu --rows 'nginx/plain,*/crs-*,lockgate/native-*,lockgate/both-*'`."""
 
 
 if __name__ == "__main__":

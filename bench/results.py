@@ -142,6 +142,6 @@ def read(file: Path) -> Results:
     return Results(**raw)
 
 
-def latest(folder: Path) -> Path | None:
-    """The newest result in a folder, by its date and then its name."""
-    return max(folder.glob("*.json"), default=None)
+def latest(folder: Path, name: str = "*") -> Path | None:
+    """The newest result in a folder, by its date and then its name; of one name, where one is given."""
+    return max(folder.glob(f"*-{name}.json"), default=None)
