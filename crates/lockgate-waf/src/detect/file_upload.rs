@@ -78,9 +78,30 @@ fn content(value: &Value<'_>) -> Option<Found> {
     if eicar(bytes) {
         return Some((Severity::Critical, "is the test virus EICAR"));
     }
+    let text = utf16(bytes);
+    let bytes = text.as_deref().unwrap_or(bytes);
     let kind = Kind::of(bytes);
     let claim = kind::Claim::of(value.name, value.declared);
     worse(disguise(kind, claim), inside(bytes, kind, claim))
+}
+
+/// Markup in UTF-16, as UTF-8: every reader of XML takes both (XML 1.0, section 4.3.3),
+/// with a mark before it or without.
+fn utf16(bytes: &[u8]) -> Option<Vec<u8>> {
+    let (unit, text): (fn([u8; 2]) -> u16, &[u8]) = match bytes {
+        [0xFF, 0xFE, rest @ ..] => (u16::from_le_bytes, rest),
+        [0xFE, 0xFF, rest @ ..] => (u16::from_be_bytes, rest),
+        [b'<', 0, ..] => (u16::from_le_bytes, bytes),
+        [0, b'<', ..] => (u16::from_be_bytes, bytes),
+        _ => return None,
+    };
+    let units = text.chunks_exact(2).map(|pair| match pair {
+        [first, second] => unit([*first, *second]),
+        _ => 0,
+    });
+    let letters = char::decode_utf16(units);
+    let letters = letters.map(|letter| letter.unwrap_or(char::REPLACEMENT_CHARACTER));
+    Some(letters.collect::<String>().into_bytes())
 }
 
 /// What a file is against what it says.

@@ -216,6 +216,11 @@ fn judge(
             .count()
     });
     let rest = rest.get(port..).unwrap_or_default();
+    let rest = if rest.len() < host::ADDRESS - port {
+        rest
+    } else {
+        host::authority(text.get(colon + 1 + port..).unwrap_or_default())
+    };
     let slashes = matches!(rest.first(), Some(b'/' | b'\\'));
     let begins = scheme == Scheme::Web && start == 0;
     if !(slashes || begins) {

@@ -24,12 +24,13 @@
 mod engines;
 mod expression;
 mod includes;
+mod long;
 mod probe;
 mod ruby;
 
 use super::{Detector, Finding, Value, Where};
 use crate::bytes::ByteSet;
-use crate::rule::Severity::{self, Critical, Error};
+use crate::rule::Severity::{self, Critical, Error, Warning};
 use expression::Does;
 
 /// The detector.
@@ -68,7 +69,7 @@ enum Kind {
 
 /// An expression is read so far.
 const LONGEST_EXPRESSION: usize = 4096;
-/// So many bytes of expressions are read in a value: hostile ones overlap.
+/// So many bytes are read of expressions in a value that are closed, and of those that are not: hostile ones overlap.
 const MOST_READ: usize = 1 << 18;
 
 fn find(value: &Value<'_>) -> Option<Finding> {
@@ -80,7 +81,8 @@ fn find(value: &Value<'_>) -> Option<Finding> {
     {
         return best;
     }
-    let mut read = 0;
+    let (mut closed, mut open) = (MOST_READ, MOST_READ);
+    let mut closings = long::Closings::default();
     let mut at = 0;
     while let Some(skip) = bytes.get(at..).and_then(|rest| {
         rest.iter()
@@ -98,17 +100,37 @@ fn find(value: &Value<'_>) -> Option<Finding> {
         let Some((kind, from, close)) = opening(bytes, start) else {
             continue;
         };
-        let rest = bytes.get(from..).unwrap_or_default();
-        let rest = rest
-            .get(..rest.len().min(LONGEST_EXPRESSION))
-            .unwrap_or_default();
-        let end = match close {
-            b")" => paired(rest),
-            _ => memchr::memmem::find(rest, close),
+        at = from;
+        let all = bytes.get(from..).unwrap_or_default();
+        let near = all.len().min(LONGEST_EXPRESSION);
+        let end = closings.find(bytes, from, close);
+        let length = end.unwrap_or(near);
+        let left = if end.is_some() {
+            &mut closed
+        } else {
+            &mut open
         };
-        let body = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
-        read += body.len();
-        let verdict = judge(kind, body, end.is_some());
+        let Some(rest) = left.checked_sub(length) else {
+            if end.is_none() {
+                continue;
+            }
+            // What stands behind it is not read: that is a doubt.
+            return best.or(Some(Finding {
+                at: start..from,
+                what: "has more expressions than anybody reads",
+                severity: Some(Warning),
+            }));
+        };
+        *left = rest;
+        let body = all.get(..length).unwrap_or_default();
+        let verdict = if length <= LONGEST_EXPRESSION {
+            judge(kind, body, end.is_some())
+        } else {
+            let condensed = long::condensed(body);
+            long::pieces(&condensed, LONGEST_EXPRESSION)
+                .filter_map(|piece| judge(kind, piece, true))
+                .min_by_key(|(_, severity)| *severity)
+        };
         let first = start - usize::from(kind == Kind::Percent);
         // What is more than the expression is text that it stands in.
         let alone = || end.is_some_and(|end| whole(bytes, first, from + end + close.len()));
@@ -136,11 +158,7 @@ fn find(value: &Value<'_>) -> Option<Finding> {
                 break;
             }
         }
-        if read > MOST_READ {
-            break;
-        }
         // `{{` is read once; what stands in it may hold others.
-        at = from;
     }
     best
 }
@@ -179,19 +197,6 @@ fn whole(bytes: &[u8], start: usize, end: usize) -> bool {
     around
         .iter()
         .all(|text| text.is_some_and(|text| text.trim_ascii().is_empty()))
-}
-
-/// Where the parenthesis ends that was opened before.
-fn paired(text: &[u8]) -> Option<usize> {
-    let mut depth = 1;
-    text.iter().position(|byte| {
-        depth += match byte {
-            b'(' => 1,
-            b')' => -1,
-            _ => 0,
-        };
-        depth == 0
-    })
 }
 
 /// What opens there, where its body begins, and what closes it.

@@ -30,7 +30,7 @@ fn packed(text: &[u8]) -> Option<Found> {
 
 /// What the text is decoded, as far as there is room, if it begins as what is looked for does.
 fn base64<'a>(text: &[u8], room: &'a mut [u8; ROOM]) -> Option<&'a [u8]> {
-    let text = text.trim_ascii();
+    let text = bare(text);
     if text.len() < SHORTEST {
         return None;
     }
@@ -39,13 +39,32 @@ fn base64<'a>(text: &[u8], room: &'a mut [u8; ROOM]) -> Option<&'a [u8]> {
         .and_then(|length| room.get(..length))
 }
 
+/// Without what readers of base64 pass over: blanks and quotes around it, and
+/// what says that it is (`data:;base64,`).
+fn bare(text: &[u8]) -> &[u8] {
+    let quote = |byte: &u8| matches!(byte, b'"' | b'\'' | b'`');
+    let text = text.trim_ascii();
+    let text = match text {
+        [open, inner @ .., close] if open == close && quote(open) => inner.trim_ascii(),
+        _ => text,
+    };
+    let data = text
+        .get(..5)
+        .is_some_and(|begin| begin.eq_ignore_ascii_case(b"data:"));
+    let comma = memchr::memchr(b',', text.get(..128).unwrap_or(text)).filter(|_| data);
+    comma
+        .and_then(|comma| text.get(comma + 1..))
+        .unwrap_or(text)
+        .trim_ascii()
+}
+
 /// Base64 in either alphabet.
 fn sixes(text: &[u8], room: &mut [u8; ROOM]) -> Option<usize> {
-    // A pickle's version or the list that it begins with, Ruby's, PHP's objects and arrays, a pickle that begins with
+    // Java's, a pickle's version or the list that it begins with, Ruby's, PHP's objects and arrays, a pickle that begins with
     // a name or a mark, gzip, zlib, LosFormatter's mark.
-    const BEGINNINGS: [&[u8]; 15] = [
-        b"gA", b"BA", b"Tz", b"Qz", b"Y", b"K", b"f", b"X", b"H4sI", b"eA", b"eF", b"eJ", b"eN",
-        b"/wEy", b"_wEy",
+    const BEGINNINGS: [&[u8]; 16] = [
+        b"rO0", b"gA", b"BA", b"Tz", b"Qz", b"Y", b"K", b"f", b"X", b"H4sI", b"eA", b"eF", b"eJ",
+        b"eN", b"/wEy", b"_wEy",
     ];
     if !BEGINNINGS.iter().any(|begin| text.starts_with(begin)) {
         return None;
@@ -60,7 +79,7 @@ fn sixes(text: &[u8], room: &mut [u8; ROOM]) -> Option<usize> {
             b'0'..=b'9' => byte - b'0' + 52,
             b'+' | b'-' => 62,
             b'/' | b'_' => 63,
-            b'=' | b'\n' | b'\r' => continue,
+            b'=' | b'\n' | b'\r' | b' ' | b'\t' => continue,
             _ => return None,
         };
         bits = bits << 6 | u32::from(value);

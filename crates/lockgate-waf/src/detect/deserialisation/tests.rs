@@ -21,7 +21,11 @@ fn severity(text: &[u8]) -> Option<Severity> {
 
 #[test]
 fn objects_are_found() {
-    let texts: [&[u8]; 27] = [
+    let texts: [&[u8]; 31] = [
+        b" rO0ABXNyABFqYXZhLnV0aWwuSGFzaE1hcA==",
+        b"\"rO0ABXNyABFqYXZhLnV0aWwuSGFzaE1hcA==\"",
+        b"rO0\r\nABXNyABFqYXZhLnV0aWwuSGFzaE1hcA==\n",
+        b"data:;base64,rO0ABXNyABFqYXZhLnV0aWwuSGFzaE1hcA==",
         b"gASVKAAAAAAAAACMCGJ1aWx0aW5zlIwEZXZhbJSTlIwDMSsxlIWUUpQu",
         b"BAhvOglFdmlsAA==",
         b"Tzo0OiJFdmlsIjowOnt9",

@@ -284,3 +284,22 @@ fn what_a_pdf_does_as_it_is_opened_is_found() {
         assert_eq!(verdict(text), None, "{text}");
     }
 }
+
+#[test]
+fn markup_in_utf_16_is_read_as_every_reader_of_xml_does() {
+    let text =
+        "<?xml version='1.0'?><!DOCTYPE a [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><svg>&x;</svg>";
+    let good = "<svg xmlns='x'><path d='M0 0'/></svg>";
+    let units = |text: &str, mark: bool, bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
+        let mark = mark.then_some(0xFEFF);
+        let units = mark.into_iter().chain(text.encode_utf16());
+        units.flat_map(bytes).collect()
+    };
+    for mark in [true, false] {
+        for bytes in [u16::to_le_bytes, u16::to_be_bytes] {
+            let found = content(&units(text, mark, bytes), "a.svg", None);
+            assert_eq!(found, Some(Severity::Critical));
+            assert_eq!(content(&units(good, mark, bytes), "a.svg", None), None);
+        }
+    }
+}

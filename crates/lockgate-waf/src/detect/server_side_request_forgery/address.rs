@@ -57,6 +57,8 @@ fn number(part: &[u8], octal: bool) -> Option<u64> {
         [b'0', rest @ ..] if octal && !rest.is_empty() => (rest, 8),
         _ => (part, 10),
     };
+    let zeros = digits.iter().take_while(|digit| **digit == b'0').count();
+    let digits = digits.get(zeros..).unwrap_or_default();
     if digits.len() > 24 {
         return None;
     }

@@ -33,6 +33,17 @@ pub(super) fn length(rest: &[u8]) -> usize {
     rest.iter().position(ends).unwrap_or(rest.len())
 }
 
+/// What stands before the path, however long that is: behind a long name and
+/// password stands the host all the same.
+pub(super) fn authority(rest: &[u8]) -> &[u8] {
+    let host = |byte: &u8| !matches!(byte, b'/' | b'\\');
+    let from = rest.iter().position(host).unwrap_or(rest.len());
+    let text = rest.get(from..).unwrap_or_default();
+    let stop = text.iter().position(|byte| *byte == b'/' || ends(byte));
+    rest.get(..from + stop.unwrap_or(text.len()))
+        .unwrap_or(rest)
+}
+
 fn ends(byte: &u8) -> bool {
     matches!(
         byte,
@@ -111,7 +122,9 @@ pub(super) fn worst(rest: &[u8]) -> Host {
 fn named(piece: &[u8]) -> Host {
     let mut buffer = [0; HOST];
     let Some(host) = fold(piece, &mut buffer) else {
-        return Host::Public;
+        // No name is as long; a number behind zeros is, to those that read it.
+        let digit = piece.first().is_some_and(u8::is_ascii_digit);
+        return if digit { Host::Private } else { Host::Public };
     };
     if let Some(rest) = host.strip_prefix(b"[") {
         let inside = rest.split(|byte| *byte == b']').next().unwrap_or_default();

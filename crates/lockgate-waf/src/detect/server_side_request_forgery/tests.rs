@@ -116,3 +116,28 @@ fn a_client_is_named_by_an_address_only_to_mislead() {
     );
     assert_eq!(agent("127.0.0.1/1.0"), None);
 }
+
+#[test]
+fn a_host_behind_much_else_is_found() {
+    let letters = "a".repeat(400);
+    let zeros = "0".repeat(300);
+    let slashes = "/".repeat(400);
+    for text in [
+        format!("http://{letters}@169.254.169.254/latest/meta-data/"),
+        format!("http://u:{letters}@localhost:6379/"),
+        format!("gopher://{letters}@127.0.0.1:6379/_x"),
+        format!("http://{zeros}251.0376.0251.0376/"),
+        format!("http://{}251.0376.0251.0376/", &zeros[..30]),
+        format!("http://0x{}a9.254.169.254/", &zeros[..30]),
+        format!("http://{}25177524776/", &zeros[..40]),
+        format!("http:{slashes}169.254.169.254/"),
+    ] {
+        assert_eq!(severity(&text), Some(Severity::Critical), "{text}");
+    }
+    for text in [
+        format!("https://{letters}@example.com/a"),
+        format!("https://example.com/{letters}"),
+    ] {
+        assert_eq!(severity(&text), None, "{text}");
+    }
+}

@@ -228,3 +228,28 @@ fn names_of_ognl_and_functions_by_name_are_found() {
     let bad = ["<%- include('/etc/passwd') %>", "<%- include('../../x') %>"];
     cases::are_found(&DETECTOR, Where::Parameter, &bad);
 }
+
+#[test]
+fn what_is_padded_is_found() {
+    let blanks = " ".repeat(5000);
+    let letters = "a".repeat(5000);
+    let sums = "1+".repeat(2500);
+    for text in [
+        format!("{{{{{blanks}config.__class__.__init__.__globals__}}}}"),
+        format!("{{{{{blanks}7*7}}}}"),
+        format!("{{{{'{letters}' and ''.__class__.__mro__[1].__subclasses__()}}}}"),
+        format!("{{{{{sums}cycler.__init__.__globals__.os.environ{blanks}}}}}"),
+        format!("${{{blanks}T(java.lang.Runtime).getRuntime().exec('id'){blanks}}}"),
+    ] {
+        let found = cases::severity(&DETECTOR, Where::Parameter, &text);
+        assert_eq!(found, Some(Severity::Critical), "{text}");
+    }
+}
+
+#[test]
+fn long_texts_with_signs_of_templates_pass() {
+    let prose =
+        "Some text of a paper, in which things are \\emph{{emphasised} and so on. ".repeat(200);
+    let found = cases::severity(&DETECTOR, Where::Parameter, &prose);
+    assert_eq!(found, None);
+}

@@ -6,7 +6,7 @@ use regex_syntax::hir::Hir;
 use regex_syntax::ParserBuilder;
 
 use crate::rule::{Item, Operator};
-use crate::seclang::{read, Folder, Limits};
+use crate::seclang::tests::core_rules;
 
 /// What one link of a rule asks.
 #[derive(Debug)]
@@ -23,28 +23,9 @@ pub enum Question {
     Literal(Box<[u8]>),
 }
 
-/// Where the Core Rule Set is, if it is on this machine: the first folder of
-/// `LOCKGATE_CRS`, or the newest that Go has fetched.
+/// Where the rules of the Core Rule Set are, if it is on this machine.
 pub fn core_rule_set() -> Option<PathBuf> {
-    if let Some(folders) = std::env::var_os("LOCKGATE_CRS") {
-        return std::env::split_paths(&folders).next();
-    }
-    let from = |variable: &str, rest: &str| {
-        std::env::var_os(variable).map(|value| PathBuf::from(value).join(rest))
-    };
-    let cache = from("GOMODCACHE", "")
-        .or_else(|| from("GOPATH", "pkg/mod"))
-        .or_else(|| from("HOME", "go/pkg/mod"))?;
-    let versions = std::fs::read_dir(cache.join("github.com/corazawaf/coraza-coreruleset")).ok()?;
-    let newest = versions
-        .flatten()
-        .map(|entry| entry.path().join("rules"))
-        .filter(|rules| rules.join("@owasp_crs").is_dir())
-        .max();
-    if newest.is_none() {
-        eprintln!("not run: no Core Rule Set is at hand; set LOCKGATE_CRS, or let Go fetch it");
-    }
-    newest
+    core_rules::versions().into_iter().next()
 }
 
 /// The files of a folder and below with this extension, in order.
@@ -64,12 +45,7 @@ pub fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
 
 /// What all rules ask that needs a look at the value's bytes.
 pub fn questions(path: &Path) -> Vec<Asked> {
-    let mut folder = Folder::default();
-    for file in ["conf", "data"].iter().flat_map(|kind| files(path, kind)) {
-        let name = file.strip_prefix(path).unwrap().to_str().unwrap();
-        folder.insert(name, std::fs::read(&file).unwrap());
-    }
-    let rules = read(&folder, &["@owasp_crs/*.conf"], &Limits::default()).unwrap();
+    let rules = core_rules::loaded(path, &["@owasp_crs/*.conf"]);
     let mut out = Vec::new();
     for item in &rules.items {
         let Item::Rule(rule) = item else {
