@@ -88,15 +88,16 @@ fn content(value: &Value<'_>) -> Option<Found> {
 /// Markup in UTF-16, as UTF-8: every reader of XML takes both (XML 1.0, section 4.3.3),
 /// with a mark before it or without.
 fn utf16(bytes: &[u8]) -> Option<Vec<u8>> {
-    let (unit, text): (fn([u8; 2]) -> u16, &[u8]) = match bytes {
-        [0xFF, 0xFE, rest @ ..] => (u16::from_le_bytes, rest),
-        [0xFE, 0xFF, rest @ ..] => (u16::from_be_bytes, rest),
-        [b'<', 0, ..] => (u16::from_le_bytes, bytes),
-        [0, b'<', ..] => (u16::from_be_bytes, bytes),
+    let (little, text) = match bytes {
+        [0xFF, 0xFE, rest @ ..] => (true, rest),
+        [0xFE, 0xFF, rest @ ..] => (false, rest),
+        [b'<', 0, ..] => (true, bytes),
+        [0, b'<', ..] => (false, bytes),
         _ => return None,
     };
-    let units = text.chunks_exact(2).map(|pair| match pair {
-        [first, second] => unit([*first, *second]),
+    let units = text.chunks_exact(2).map(|pair| match *pair {
+        [low, high] if little => u16::from_le_bytes([low, high]),
+        [high, low] => u16::from_be_bytes([high, low]),
         _ => 0,
     });
     let letters = char::decode_utf16(units);
