@@ -13,9 +13,11 @@ use crate::rule::{self, Collection, Ctl, Disruptive, Item, Operator, Rules, Temp
 use super::chains::Chains;
 use super::except::{At, On};
 use super::kept::TIMEOUT_S;
+use super::name_pattern::NamePattern;
 use super::names::{Held, Names};
 use super::native::{self, Native};
 use super::overrule::Overrule;
+use super::presence::Presence;
 use super::program::{
     Change, Effect, Exception, Link, Program, Rule, RuleIndex, Selector, Start, Target, Values,
 };
@@ -143,6 +145,8 @@ pub fn build(rules: &Rules, options: &Options) -> Result<Program, Unfit> {
         chains: builder.chains,
         exceptions: builder.exceptions,
         sieve: None,
+        needs: Vec::new(),
+        shown: Box::default(),
         native,
         start,
         used: builder.used,
@@ -173,6 +177,8 @@ pub fn build(rules: &Rules, options: &Options) -> Result<Program, Unfit> {
         sieve::add(&mut program, &all)?;
     }
     name_variables(&mut program);
+    program.shown = sieve::shown(&program);
+    program.needs = program.rules.iter().map(Presence::needed).collect();
     Ok(program)
 }
 
@@ -329,7 +335,8 @@ impl Builder<'_> {
             }
             rule::Selector::Named(name) => Selector::Named(name.clone()),
             rule::Selector::Matching(pattern) => {
-                Selector::Matching(Box::new(regex(pattern).map_err(|error| error.to_string())?))
+                let means = NamePattern::new(&pattern.hir, || regex(pattern));
+                Selector::Matching(Box::new(means.map_err(|error| error.to_string())?))
             }
             rule::Selector::Text => Selector::Text,
             rule::Selector::Attributes => Selector::Attributes,

@@ -338,21 +338,25 @@ impl<'e> Evaluation<'e> {
         let value = self.tx.arena.get(made);
         let caches = &mut self.desk.caches;
         let compiled = &link.compiled;
-        let holds = asked(compiled, value, &argument, caches);
+        let mut caught = None;
+        let holds = if link.capture && !link.negated {
+            caught = captured(compiled, value, &argument, caches);
+            caught.is_some()
+        } else {
+            asked(compiled, value, &argument, caches)
+        };
+        self.tx.room.argument = argument;
         if holds == link.negated {
-            self.tx.room.argument = argument;
             return false;
         }
-        if link.capture && !link.negated {
-            match captured(compiled, value, &argument, caches) {
-                Caught::Groups(captures) => self.keep_captures(&captures, made),
-                Caught::Fingerprint(text) => {
-                    let text = self.tx.arena.keep(text.as_bytes());
-                    self.keep_caught(|group| (group == 0).then_some(text));
-                }
+        match caught {
+            Some(Caught::Groups(captures)) => self.keep_captures(&captures, made),
+            Some(Caught::Fingerprint(text)) => {
+                let text = self.tx.arena.keep(text.as_bytes());
+                self.keep_caught(|group| (group == 0).then_some(text));
             }
+            None => {}
         }
-        self.tx.room.argument = argument;
         self.hit(
             link,
             Subject {
@@ -450,6 +454,36 @@ impl<'e> Evaluation<'e> {
     }
 }
 
+/// Whether a link may hold for a value, of whichever target it is; no, only where
+/// that is certain. What its transformations made of it is forgotten.
+pub(super) fn may_hold(
+    program: &Program,
+    link: &Link,
+    value: Span,
+    tx: &mut Transaction,
+    caches: &mut Caches,
+) -> bool {
+    if link.argument.is_some() || link.negated {
+        return true;
+    }
+    let began = tx.arena.len();
+    let (arena, room) = (&mut tx.arena, &mut tx.room.made);
+    let mut holds = |made: &[u8]| asked(&link.compiled, made, b"", caches);
+    let held = if link.multi_match {
+        let mut made = value;
+        holds(arena.get(made))
+            || program.chains.run(link.chain).into_iter().any(|last| {
+                let next = chains::step(last, made, arena, room);
+                std::mem::replace(&mut made, next) != next && holds(arena.get(next))
+            })
+    } else {
+        let made = program.chains.apply(link.chain, value, arena, room);
+        holds(arena.get(made))
+    };
+    tx.arena.cut(began);
+    held
+}
+
 /// What an operator caught.
 enum Caught {
     Groups(Captures),
@@ -464,15 +498,20 @@ fn asked(compiled: &Compiled, value: &[u8], argument: &[u8], caches: &mut Caches
     }
 }
 
-fn captured(compiled: &Compiled, value: &[u8], argument: &[u8], caches: &mut Caches) -> Caught {
+/// As [`asked`], with what was caught.
+fn captured(
+    compiled: &Compiled,
+    value: &[u8],
+    argument: &[u8],
+    caches: &mut Caches,
+) -> Option<Caught> {
     if let Compiled::DetectSqli = compiled {
-        if let Some(fingerprint) = libinjection::sqli(value) {
-            return Caught::Fingerprint(fingerprint);
-        }
+        return libinjection::sqli(value).map(Caught::Fingerprint);
     }
     let mut captures = Captures::default();
-    compiled.find(value, argument, caches, &mut captures);
-    Caught::Groups(captures)
+    compiled
+        .find(value, argument, caches, &mut captures)
+        .then_some(Caught::Groups(captures))
 }
 
 /// Whether the value is one of the target's collection.

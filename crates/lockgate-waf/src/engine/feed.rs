@@ -1,6 +1,6 @@
 //! Fills a transaction with what arrived.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::bytes::Span;
 use crate::rule::Collection;
@@ -159,10 +159,8 @@ fn peers(tx: &mut Transaction, head: &RequestHead<'_>) {
         (Collection::RemoteAddr, head.remote),
         (Collection::ServerAddr, head.server),
     ] {
-        use std::io::Write;
         text.clear();
-        // Writing to memory does not fail.
-        let _ = write!(text, "{}", address.ip().to_canonical());
+        write_address(&mut text, address.ip().to_canonical());
         let span = tx.arena.keep(&text);
         tx.members.set(collection, span);
         if collection == Collection::RemoteAddr {
@@ -177,6 +175,9 @@ fn peers(tx: &mut Transaction, head: &RequestHead<'_>) {
 }
 
 fn field(tx: &mut Transaction, base: Base, name: &[u8], value: &[u8]) {
+    if base == Base::RequestHeaders {
+        tx.members.presence.name(name);
+    }
     let name = tx.arena.keep(name);
     let value = tx.arena.keep(value);
     tx.members.push(
@@ -187,6 +188,25 @@ fn field(tx: &mut Transaction, base: Base, name: &[u8], value: &[u8]) {
             ..Member::default()
         },
     );
+}
+
+fn write_address(text: &mut Vec<u8>, address: IpAddr) {
+    use std::io::Write;
+    match address {
+        // As `Display` does, at a tenth of its cost: each request writes two.
+        IpAddr::V4(address) => {
+            for (place, part) in address.octets().into_iter().enumerate() {
+                if place > 0 {
+                    text.push(b'.');
+                }
+                text.extend_from_slice(itoa::Buffer::new().format(part).as_bytes());
+            }
+        }
+        // Writing to memory does not fail.
+        IpAddr::V6(address) => {
+            let _ = write!(text, "{address}");
+        }
+    }
 }
 
 /// Says a number that there is but one of.

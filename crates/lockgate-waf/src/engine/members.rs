@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::bytes::Span;
 use crate::rule::Collection;
 
+use super::presence::Presence;
 use super::prove::Proof;
 use super::transaction::KEPT;
 
@@ -154,6 +155,8 @@ impl ValueId {
 pub struct Members {
     bases: [Vec<Member>; BASES],
     there: [bool; Collection::COUNT],
+    /// Which bases have members, and which names header fields have.
+    pub presence: Presence,
     /// Whether there were more than can be numbered.
     pub overflowed: bool,
 }
@@ -163,6 +166,7 @@ impl Default for Members {
         Self {
             bases: Default::default(),
             there: [false; Collection::COUNT],
+            presence: Presence::default(),
             overflowed: false,
         }
     }
@@ -230,14 +234,16 @@ pub const fn views(collection: Collection, attributes: bool) -> &'static [View] 
 impl Members {
     /// Forgets everything.
     pub fn clear(&mut self) {
-        for base in &mut self.bases {
+        let single = Base::Single as usize;
+        for base in &mut self.bases[..single] {
             base.clear();
             base.shrink_to(KEPT);
         }
+        // What is not there is not looked at, whatever stands in its place.
+        self.bases[single].resize(Collection::COUNT, Member::default());
         self.there = [false; Collection::COUNT];
+        self.presence = Presence::default();
         self.overflowed = false;
-        let single = &mut self.bases[Base::Single as usize];
-        single.resize(Collection::COUNT, Member::default());
     }
 
     /// Adds a member.
@@ -248,13 +254,17 @@ impl Members {
             return;
         }
         members.push(member);
+        self.presence.add(base);
     }
 
     /// Says what there is but one of.
     pub fn set(&mut self, collection: Collection, value: Span) {
         let place = collection as usize;
         if let Some(member) = self.bases[Base::Single as usize].get_mut(place) {
-            member.value = value;
+            *member = Member {
+                value,
+                ..Member::default()
+            };
             self.there[place] = true;
         }
     }

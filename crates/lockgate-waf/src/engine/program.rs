@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use regex_automata::meta::Regex;
-
 use lockgate_wire::content::json;
 
 use crate::operators::Compiled;
@@ -12,8 +10,10 @@ use crate::rule::{Collection, Disruptive, EngineMode, Place, Processor, Severity
 
 use super::chains::{ChainIndex, Chains};
 use super::except::{At, On};
+use super::name_pattern::NamePattern;
 use super::names::{Held, Name, Names};
 use super::native::Native;
+use super::presence::Presence;
 use super::scores::Scores;
 use super::sieve::Sieve;
 use super::template::Text;
@@ -33,8 +33,12 @@ pub struct Program {
     pub phases: [Bits; 5],
     /// Those of them that run whatever the values are: their first link cannot be filtered.
     pub always: [Bits; 5],
+    /// Of each rule, what its first link needs to be there: without a value it cannot match.
+    pub needs: Vec<Presence>,
     /// Which rules may match a value at all.
     pub sieve: Option<Sieve>,
+    /// Collections that there is but one of, by their numbers, whose values are looked at.
+    pub shown: Box<[usize]>,
     /// Detectors of our own.
     pub native: Option<Native>,
     /// What every transaction begins with.
@@ -151,7 +155,7 @@ pub enum Selector {
     /// Those of this name, in lower case.
     Named(Box<[u8]>),
     /// Those whose name this finds something in.
-    Matching(Box<Regex>),
+    Matching(Box<NamePattern>),
     /// `XML:/*`.
     Text,
     /// `XML://@*`.

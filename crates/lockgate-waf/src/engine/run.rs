@@ -47,6 +47,10 @@ pub(super) fn run(engine: &Engine, tx: &mut Transaction, desk: &mut Desk, phase:
             return Progress::Done;
         };
         tx.place.rule = index + 1;
+        let needed = program.needs.get(index);
+        if needed.is_some_and(|needed| !needed.meets(tx.members.presence)) {
+            continue;
+        }
         let Some(rule) = program.rules.get(index) else {
             return Progress::Done;
         };

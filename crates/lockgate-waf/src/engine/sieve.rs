@@ -12,10 +12,12 @@ use crate::bytes::{ByteSet, Span};
 use crate::detect::Where;
 use crate::filter::Bits;
 use crate::filter::{self, Filter, Room};
+use crate::operators::Caches;
 use crate::rule::{self, Collection};
 use lockgate_wire::content::layers::Unwrapper;
 
 use super::chains;
+use super::evaluate;
 use super::members::{views, Base, ValueId};
 use super::native::{self, Native};
 use super::pattern::{self, Step};
@@ -23,12 +25,12 @@ use super::program::{Program, RuleIndex, Target};
 use super::transaction::{Pair, Transaction};
 use super::{Desk, Progress, Unfit};
 
-mod clean;
 mod groups;
+mod known;
 mod looks;
 
-use clean::Clean;
 use groups::{ByName, Group};
+use known::{Hits, Known};
 use looks::{Looks, State};
 
 /// What is known of all rules.
@@ -55,8 +57,8 @@ pub(super) fn serial() -> u64 {
 #[derive(Debug, Default)]
 pub struct Memo {
     looks: Looks,
-    clean: Clean,
-    native_clean: Clean,
+    known: Known,
+    native_clean: Known,
     native_serial: u64,
     key: Vec<u8>,
     room: Room,
@@ -140,6 +142,20 @@ pub fn add(program: &mut Program, read: &[&rule::Rule]) -> Result<(), Unfit> {
     Ok(())
 }
 
+/// Collections that there is but one of, by their numbers, that filter or detectors look at.
+pub(super) fn shown(program: &Program) -> Box<[usize]> {
+    let sieved = |collection: &usize| {
+        let sieve = program.sieve.as_ref();
+        sieve.is_some_and(|sieve| matches!(sieve.singles.get(*collection), Some(Some(_))))
+    };
+    let looked_at = |collection: &usize| {
+        program.native.is_some() && native::stood(ValueId::single(*collection)).is_some()
+    };
+    (0..Collection::COUNT)
+        .filter(|collection| sieved(collection) || looked_at(collection))
+        .collect()
+}
+
 /// Whether the target means values that stand still once they are there.
 fn is_fixed(target: &Target) -> bool {
     use Collection as C;
@@ -168,10 +184,13 @@ pub(super) fn sift(
     budget: usize,
 ) -> Progress {
     let mut spent = 0;
-    let memo = &mut desk.sieve;
+    let Desk {
+        sieve: memo,
+        caches,
+    } = desk;
     let sieve = program.sieve.as_ref();
     memo.hits.reset(sieve.map_or(0, |sieve| sieve.rules.len()));
-    for collection in 0..Collection::COUNT {
+    for collection in program.shown.iter().copied() {
         if tx.sifted.singles.contains(collection) || !tx.members.has_single(collection) {
             continue;
         }
@@ -180,7 +199,13 @@ pub(super) fn sift(
             let group = sieve.singles.get(collection).copied().flatten()?;
             Some((sieve, State::of_group(group)))
         });
-        spent += look(program, group, tx, memo, ValueId::single(collection));
+        spent += look(
+            program,
+            group,
+            tx,
+            (memo, caches),
+            ValueId::single(collection),
+        );
     }
     for base in Base::ALL {
         let place = base as usize;
@@ -202,7 +227,7 @@ pub(super) fn sift(
                     Some((sieve, State::of_group(group)))
                 });
                 let id = ValueId::new(base, at, names);
-                spent += look(program, group, tx, memo, id);
+                spent += look(program, group, tx, (memo, caches), id);
             }
             if spent > budget {
                 return Progress::More;
@@ -218,53 +243,78 @@ fn look(
     program: &Program,
     group: Option<(&Sieve, State)>,
     tx: &mut Transaction,
-    memo: &mut Memo,
+    (memo, caches): (&mut Memo, &mut Caches),
     id: ValueId,
 ) -> usize {
     let value = tx.members.value(id);
-    let mask = Filter::mask(tx.arena.get(value));
     if let Some(native) = &program.native {
-        look_natively(native, tx, memo, id, &mask);
+        look_natively(native, tx, memo, id);
     }
     let mut spent = value.len as usize + SPENT_ON_EACH;
     let Some((sieve, state)) = group else {
         return spent;
     };
     if memo.looks.serve(sieve) {
-        memo.clean.clear();
+        memo.known.clear();
     }
     let kind = state.kind();
-    let place = match memo.clean.knows(kind, tx.arena.get(value)) {
-        Ok(()) => return spent,
+    let bytes = tx.arena.get(value);
+    let place = match memo.known.find(kind, bytes) {
+        Ok(hits) => {
+            for number in hits.iter() {
+                sieve.pair(tx, number, id);
+            }
+            return spent;
+        }
         Err(place) => place,
     };
+    let mask = Filter::mask(bytes);
     memo.hits.clear();
-    let first = Open { state, value, mask };
-    spent += look_at_forms(sieve, tx, memo, first);
-    if let Some(place) = place.filter(|_| memo.hits.is_empty()) {
-        memo.clean.keep(place, kind, tx.arena.get(value));
+    spent += look_at_forms(sieve, tx, memo, Open { state, value, mask });
+    if let Some(place) = place {
+        // What comes again is worth asking now what the filter only cannot rule out.
+        let mut asks = |number: usize| sieve.holds(program, number, value, tx, caches);
+        memo.hits.retain(&mut asks);
+        if let Some(hits) = Hits::of(memo.hits.iter()) {
+            memo.known.keep(place, kind, tx.arena.get(value), hits);
+        }
     }
     for number in memo.hits.iter() {
-        if let Some(rule) = sieve.rules.get(number) {
-            tx.sifted.rules.add(*rule);
-            tx.sifted.pairs.push(Pair {
-                rule: *rule,
-                value: id,
-            });
-        }
+        sieve.pair(tx, number, id);
     }
     spent
 }
 
+impl Sieve {
+    /// Says that a value may be matched by the rule of a pattern.
+    fn pair(&self, tx: &mut Transaction, number: usize, value: ValueId) {
+        if let Some(rule) = self.rules.get(number).copied() {
+            tx.sifted.rules.add(rule);
+            tx.sifted.pairs.push(Pair { rule, value });
+        }
+    }
+
+    /// Whether the rule of a pattern may match a value, whatever the request is beside it.
+    fn holds(
+        &self,
+        program: &Program,
+        number: usize,
+        value: Span,
+        tx: &mut Transaction,
+        caches: &mut Caches,
+    ) -> bool {
+        let rule = self
+            .rules
+            .get(number)
+            .and_then(|rule| program.rules.get(*rule));
+        let link = rule.and_then(|rule| rule.links.first());
+        link.is_none_or(|link| evaluate::may_hold(program, link, value, tx, caches))
+    }
+}
+
 /// Shows one value to the detectors, unless they found nothing in it before. They
 /// know its name, where it is not the name itself.
-fn look_natively(
-    native: &Native,
-    tx: &mut Transaction,
-    memo: &mut Memo,
-    id: ValueId,
-    mask: &ByteSet,
-) {
+fn look_natively(native: &Native, tx: &mut Transaction, memo: &mut Memo, id: ValueId) {
     let Some(stood) = native::stood(id).filter(|_| !native::is_parted(tx, id)) else {
         return;
     };
@@ -284,14 +334,16 @@ fn look_natively(
         memo.key
             .extend_from_slice(tx.arena.get(tx.members.value(id)));
     }
-    let place = match memo.native_clean.knows(kind, &memo.key) {
-        Ok(()) if lasting => return,
-        Ok(()) => None,
+    let place = match memo.native_clean.find(kind, &memo.key) {
+        Ok(_) if lasting => return,
+        Ok(_) => None,
         Err(place) => place.filter(|_| lasting),
     };
-    let found = native.look(tx, &mut memo.unwrapper, id, mask);
+    let mask = Filter::mask(tx.arena.get(tx.members.value(id)));
+    let found = native.look(tx, &mut memo.unwrapper, id, &mask);
     if let Some(place) = place.filter(|_| !found) {
-        memo.native_clean.keep(place, kind, &memo.key);
+        memo.native_clean
+            .keep(place, kind, &memo.key, Hits::default());
     }
 }
 

@@ -60,6 +60,20 @@ impl Bits {
         self.0.fill(0);
     }
 
+    /// Takes out the numbers that this says no to.
+    pub fn retain(&mut self, keeps: &mut dyn FnMut(usize) -> bool) {
+        for (at, word) in self.0.iter_mut().enumerate() {
+            let mut left = *word;
+            while left != 0 {
+                let bit = left.trailing_zeros();
+                left &= left - 1;
+                if !keeps(at * 64 + bit as usize) {
+                    *word &= !(1 << bit);
+                }
+            }
+        }
+    }
+
     /// Its numbers, in order.
     pub fn iter(&self) -> impl Iterator<Item = usize> + '_ {
         self.0.iter().enumerate().flat_map(|(at, word)| {

@@ -178,18 +178,23 @@ impl Rx {
 struct Room {
     states: States,
     cache: Option<Cache>,
+    /// How much the cache takes, and whether it was used since that was asked.
+    cached: (usize, bool),
     /// How much of it was counted.
     bytes: usize,
 }
 
 impl Room {
     fn cache(&mut self, regex: &Regex) -> &mut Cache {
+        self.cached.1 = true;
         self.cache.get_or_insert_with(|| regex.create_cache())
     }
 
-    fn memory(&self) -> usize {
-        let cache = self.cache.as_ref().map_or(0, Cache::memory_usage);
-        self.states.memory() + cache
+    fn memory(&mut self) -> usize {
+        if std::mem::take(&mut self.cached.1) {
+            self.cached.0 = self.cache.as_ref().map_or(0, Cache::memory_usage);
+        }
+        self.states.memory() + self.cached.0
     }
 }
 

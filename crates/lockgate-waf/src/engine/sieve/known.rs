@@ -1,5 +1,5 @@
-//! Values that were found clean before: names and header fields come again with
-//! every request, and so do many values.
+//! What was found in values before: names and header fields come again with every
+//! request, and so do many values.
 
 use std::hash::BuildHasher;
 
@@ -18,9 +18,13 @@ const FIRST: usize = 64;
 /// How many times as many it has then.
 const MORE: usize = 4;
 
-/// Values of which nothing is found, each for one kind of question.
+/// Most patterns that a value is kept with. Most values have none; a method or the
+/// name of a field is what some rules begin with.
+const HITS: usize = 3;
+
+/// Values and the patterns that match them, each for one kind of question.
 #[derive(Debug, Default)]
-pub struct Clean {
+pub struct Known {
     short: Table,
     long: Table,
 }
@@ -40,43 +44,65 @@ struct Table {
 struct Slot {
     kind: u32,
     len: u16,
+    hits: Hits,
 }
 
-/// Where a value is kept if it is clean.
+/// The patterns that match a value.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Hits {
+    count: u8,
+    patterns: [u16; HITS],
+}
+
+impl Hits {
+    /// Nothing where there are more than are kept.
+    pub fn of(patterns: impl Iterator<Item = usize>) -> Option<Self> {
+        let mut hits = Self::default();
+        for pattern in patterns {
+            *hits.patterns.get_mut(usize::from(hits.count))? = u16::try_from(pattern).ok()?;
+            hits.count += 1;
+        }
+        Some(hits)
+    }
+
+    /// Their numbers.
+    pub fn iter(self) -> impl Iterator<Item = usize> {
+        let all = self.patterns.into_iter().map(usize::from);
+        all.take(self.count.into())
+    }
+}
+
+/// Where a value is kept.
 #[derive(Debug, Clone, Copy)]
 pub struct Place(usize);
 
-impl Clean {
+impl Known {
     /// Forgets all.
     pub fn clear(&mut self) {
         self.short.clear(SHORT);
         self.long.clear(LONG);
     }
 
-    /// Whether nothing is found in this value, by a kind of question, from 1; where
-    /// that is not known, where to keep it. Nothing for what is longer than is kept.
-    pub fn knows(&self, kind: u32, value: &[u8]) -> Result<(), Option<Place>> {
+    /// What matches this value, by a kind of question, from 1; where that is not
+    /// known, where to keep it. Nothing for what is longer than is kept.
+    pub fn find(&self, kind: u32, value: &[u8]) -> Result<Hits, Option<Place>> {
         let Some(table) = self.table(value.len()) else {
             return Err(None);
         };
         let count = table.slots.len().max(1) as u64;
         let hash = FixedState::default().hash_one((kind, value));
         let place = usize::try_from(hash % count).unwrap_or_default();
-        if table.holds(place, kind, value) {
-            Ok(())
-        } else {
-            Err(Some(Place(place)))
-        }
+        table.find(place, kind, value).ok_or(Some(Place(place)))
     }
 
-    /// Keeps a value in which nothing was found.
-    pub fn keep(&mut self, place: Place, kind: u32, value: &[u8]) {
+    /// Keeps a value, and what matches it.
+    pub fn keep(&mut self, place: Place, kind: u32, value: &[u8], hits: Hits) {
         let table = if value.len() <= self.short.longest {
             &mut self.short
         } else {
             &mut self.long
         };
-        table.keep(place.0, kind, value);
+        table.keep(place.0, kind, value, hits);
     }
 
     fn table(&self, len: usize) -> Option<&Table> {
@@ -104,16 +130,16 @@ impl Table {
         self.bytes.resize(count * self.longest, 0);
     }
 
-    fn holds(&self, place: usize, kind: u32, value: &[u8]) -> bool {
+    fn find(&self, place: usize, kind: u32, value: &[u8]) -> Option<Hits> {
         let at = place * self.longest;
-        self.slots.get(place).is_some_and(|slot| {
-            slot.kind == kind
-                && usize::from(slot.len) == value.len()
-                && self.bytes.get(at..at + value.len()) == Some(value)
-        })
+        let slot = self.slots.get(place)?;
+        let same = slot.kind == kind
+            && usize::from(slot.len) == value.len()
+            && self.bytes.get(at..at + value.len()) == Some(value);
+        same.then_some(slot.hits)
     }
 
-    fn keep(&mut self, place: usize, kind: u32, value: &[u8]) {
+    fn keep(&mut self, place: usize, kind: u32, value: &[u8], hits: Hits) {
         self.kept += 1;
         if self.kept > self.slots.len() && self.slots.len() < self.most {
             self.have((self.slots.len() * MORE).min(self.most));
@@ -126,7 +152,7 @@ impl Table {
         };
         if let (true, Ok(len)) = (room.len() == value.len(), u16::try_from(value.len())) {
             room.copy_from_slice(value);
-            *slot = Slot { kind, len };
+            *slot = Slot { kind, len, hits };
         }
     }
 }
