@@ -463,12 +463,12 @@ pub(super) fn may_hold(
     tx: &mut Transaction,
     caches: &mut Caches,
 ) -> bool {
-    if link.argument.is_some() || link.negated {
+    if link.argument.is_some() {
         return true;
     }
     let began = tx.arena.len();
     let (arena, room) = (&mut tx.arena, &mut tx.room.made);
-    let mut holds = |made: &[u8]| asked(&link.compiled, made, b"", caches);
+    let mut holds = |made: &[u8]| asked(&link.compiled, made, b"", caches) != link.negated;
     let held = if link.multi_match {
         let mut made = value;
         holds(arena.get(made))

@@ -4,9 +4,12 @@
 //! request or the answer is known to one [`Filter`]. Each value is shown to it
 //! once for all of its rules, and once more for each form that transformations
 //! give it, where one of these might match then. What that comes to for a set of
-//! bytes is worked out once ([`Looks`]).
+//! bytes is worked out once ([`Looks`]). What matches a value that comes again is
+//! kept ([`Known`]), which is why also rules are here of which bytes tell nothing.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use regex_syntax::hir::Hir;
 
 use crate::bytes::{ByteSet, Span};
 use crate::detect::Where;
@@ -20,7 +23,7 @@ use super::chains;
 use super::evaluate;
 use super::members::{views, Base, ValueId};
 use super::native::{self, Native};
-use super::pattern::{self, Step};
+use super::pattern::{self, Asked, Step};
 use super::program::{Program, RuleIndex, Target};
 use super::transaction::{Pair, Transaction};
 use super::{Desk, Progress, Unfit};
@@ -39,6 +42,8 @@ pub struct Sieve {
     filter: Filter,
     /// The rule of each pattern.
     rules: Vec<RuleIndex>,
+    /// Patterns that say nothing: their rules are asked of each value that is not known.
+    asked_at_once: Bits,
     groups: Vec<Group>,
     /// Of each base: for its members' values, then for their names.
     members: Vec<[ByName; 2]>,
@@ -98,6 +103,7 @@ struct Made {
 pub fn add(program: &mut Program, read: &[&rule::Rule]) -> Result<(), Unfit> {
     let mut rules = Vec::new();
     let mut patterns = Vec::new();
+    let mut asked_at_once = Bits::none(read.len());
     for (index, rule) in (0..).zip(read) {
         let (Some(link), Some(built)) = (
             rule.links.first(),
@@ -108,16 +114,18 @@ pub fn add(program: &mut Program, read: &[&rule::Rule]) -> Result<(), Unfit> {
         if !program.phases[rule.phase as usize - 1].contains(index)
             || !built.targets.iter().all(is_fixed)
             || built.targets.is_empty()
-            || link.test.negated
+            || built.argument.is_some()
         {
             continue;
         }
-        if let Some(pattern) = pattern::of(link) {
-            rules.push(index);
-            patterns.push(pattern);
+        let pattern = pattern::of(link).filter(|_| !link.test.negated);
+        if pattern.is_none() {
+            asked_at_once.insert(rules.len());
         }
+        rules.push(index);
+        patterns.push(pattern.unwrap_or(Asked::Rx(Hir::empty())));
     }
-    let borrowed: Vec<filter::Pattern<'_>> = patterns.iter().map(pattern::Asked::borrow).collect();
+    let borrowed: Vec<filter::Pattern<'_>> = patterns.iter().map(Asked::borrow).collect();
     let filter = Filter::new(&borrowed, &filter::Bounds::default()).map_err(|error| Unfit {
         place: rule::Place::default(),
         rule: 0,
@@ -130,6 +138,7 @@ pub fn add(program: &mut Program, read: &[&rule::Rule]) -> Result<(), Unfit> {
         singles: Vec::new(),
         serial: serial(),
         rules,
+        asked_at_once,
     };
     sieve.group(program);
     for index in &sieve.rules {

@@ -140,6 +140,10 @@ impl Sieve {
             if group.is_empty() {
                 group.push(node(None));
             }
+            if self.asked_at_once.contains(number) {
+                group[0].wanted.insert(number);
+                continue;
+            }
             let mut at = 0;
             for step in pattern::steps(&chains.run(link.chain)) {
                 if link.multi_match {
