@@ -100,5 +100,15 @@ impl Flaw {
     }
 }
 
+/// How many bytes names may have together in a body, at most `most`: whoever looks at
+/// values looks at their names too, and a long name above many short values would
+/// make a hundred times as much of a body. 32 for each of its bytes, and 256 KiB.
+#[must_use]
+pub fn all_names(most: usize, body: &[u8]) -> usize {
+    const FOR_EACH: usize = 32;
+    const ANYWAY: usize = 256 << 10;
+    most.min(body.len().saturating_mul(FOR_EACH).saturating_add(ANYWAY))
+}
+
 #[cfg(test)]
 mod tests;

@@ -440,7 +440,7 @@ pub(super) fn read(program: &Program, tx: &mut Transaction, body: &[u8], whole: 
         Some(Processor::Json) => {
             let json = json.get_or_insert_with(|| json::Reader::new(program.json));
             let read = more.json(json, body, &mut filler);
-            *strict = json.strict().or(more.strict());
+            *strict = strict.or(json.strict()).or(more.strict());
             read
         }
         Some(Processor::Xml) => {
@@ -477,7 +477,7 @@ pub(super) fn read(program: &Program, tx: &mut Transaction, body: &[u8], whole: 
         None | Some(Processor::Raw) => Ok(content::Progress::Done),
         Some(other) => {
             let read = more.run(other, body, program.json, &mut filler);
-            *strict = more.strict();
+            *strict = strict.or(more.strict());
             read
         }
     };
@@ -520,7 +520,8 @@ fn start(program: &Program, tx: &mut Transaction, body: &[u8], whole: bool) {
         tx.reading.multipart = Some(Box::new(reader));
     }
     let form = tx.control.processor == Some(Processor::UrlEncoded);
-    if form && program.native.is_some() && !kinds::is_text_of_ascii(tx) {
+    let text = form || is_text(tx.control.processor);
+    if text && program.native.is_some() && !kinds::is_text_of_ascii(tx) {
         tx.reading.strict = Some(Flaw {
             reason: &content::reasons::MULTIPART_CHARSET,
             at: 0,
@@ -545,7 +546,8 @@ fn start(program: &Program, tx: &mut Transaction, body: &[u8], whole: bool) {
         let kept = tx.arena.keep(body);
         tx.members.set(Collection::RequestBody, kept);
         // Some take what looks like JSON or XML for it, whatever it says that it is.
-        let begins = body.trim_ascii_start().first();
+        let begins = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+        let begins = begins.trim_ascii_start().first();
         let other = tx.control.processor == Some(Processor::UrlEncoded)
             && begins.is_some_and(|first| b"{[<".contains(first));
         let bytes =
@@ -555,6 +557,21 @@ fn start(program: &Program, tx: &mut Transaction, body: &[u8], whole: bool) {
             tx.members.part(Base::Single, place);
         }
     }
+}
+
+/// Whether a reader takes such a body for UTF-8 (RFC 8259 section 8.1), where some
+/// servers take it for what its type says: Express knows UTF-7.
+const fn is_text(processor: Option<Processor>) -> bool {
+    matches!(
+        processor,
+        Some(
+            Processor::Json
+                | Processor::JsonLines
+                | Processor::JsonSequence
+                | Processor::Xml
+                | Processor::GraphQl
+        )
+    )
 }
 
 /// Whether nothing reads such a body but as one text.

@@ -50,7 +50,8 @@ pub struct Limits {
     /// Bytes in the way to a leaf. 8 KiB: as long as a head's line may be here.
     pub name_bytes: usize,
     /// Bytes in all ways together, so that a long name above many leaves does
-    /// not cost its length at each. 64 MiB: a hundred for each leaf.
+    /// not cost its length at each. 8 MiB, and fewer for a short body
+    /// ([`super::all_names`]).
     pub all_name_bytes: usize,
 }
 
@@ -60,7 +61,7 @@ impl Default for Limits {
             depth: 128,
             values: 500_000,
             name_bytes: 8 << 10,
-            all_name_bytes: 64 << 20,
+            all_name_bytes: 8 << 20,
         }
     }
 }
@@ -146,6 +147,9 @@ impl Reader {
         budget: usize,
         sink: &mut S,
     ) -> Result<Progress, Flaw> {
+        if self.at == 0 {
+            self.name_bytes_left = super::all_names(self.limits.all_name_bytes, body);
+        }
         let stop = self.at.saturating_add(budget.max(1));
         self.read(body, stop, sink)
             .inspect_err(|flaw| self.state = State::Failed(*flaw))

@@ -94,10 +94,8 @@ impl Reader {
     pub fn new(content_type: &[u8], limits: Limits) -> Self {
         let mut flags = Flags::default();
         let found = boundary::read(content_type, &mut flags);
-        let strict = match &found {
-            Ok(boundary) if boundary.len() > boundary::LONGEST => Some(&reasons::MULTIPART_TYPE),
-            _ => None,
-        };
+        let unlike = |boundary: &Vec<u8>| boundary::is_unlike(boundary, flags.boundary_quoted);
+        let strict = found.as_ref().is_ok_and(unlike);
         let delimiter = found.as_ref().ok().map(|boundary| {
             let text = [b"--", boundary.as_slice()].concat();
             Finder::new(&text).into_owned()
@@ -120,7 +118,7 @@ impl Reader {
             error: found
                 .err()
                 .map(|at| Flaw::new(&reasons::MULTIPART_TYPE, at)),
-            strict: strict.map(|reason| Flaw::new(reason, 0)),
+            strict: strict.then(|| Flaw::new(&reasons::MULTIPART_TYPE, 0)),
         }
     }
 
@@ -192,7 +190,7 @@ impl Reader {
             }
             _ if rest.starts_with(b"--") => {
                 let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
-                return self.dashed(body, start + end, delimiter.needle(), sink);
+                return self.dashed(body, start + end, delimiter, sink);
             }
             State::Headers => match memchr::memchr(b'\n', rest) {
                 Some(end) => {
@@ -223,7 +221,15 @@ impl Reader {
         }
         if self.hit < self.at {
             self.flags.unmatched_boundary = 1;
+            // Some readers take it for one wherever it stands.
+            self.doubt(self.hit);
         }
+    }
+
+    /// Notes a place that readers take differently, which no flag of ModSecurity tells.
+    fn doubt(&mut self, at: usize) {
+        let doubt = Flaw::new(&reasons::MULTIPART_STRICT, at);
+        self.strict.get_or_insert(doubt);
     }
 
     /// A line that begins with two hyphens, and ends before `end`.
@@ -231,15 +237,21 @@ impl Reader {
         &mut self,
         body: &[u8],
         end: usize,
-        delimiter: &[u8],
+        delimiter: &Finder<'static>,
         sink: &mut S,
     ) -> Result<Progress, Flaw> {
         let start = self.at;
         let line = body.get(start..end).unwrap_or_default();
         self.at = end;
-        let Some(behind) = line.strip_prefix(delimiter) else {
+        let Some(behind) = line.strip_prefix(delimiter.needle()) else {
             return self.nearly(line, delimiter, start, sink);
         };
+        // CR LF is what begins a delimiter (RFC 2046 section 5.1.1): behind LF alone it
+        // is content to some.
+        let before = body.get(..start).unwrap_or_default();
+        if !before.is_empty() && !before.ends_with(b"\r\n") {
+            self.doubt(start);
+        }
         let (behind, last) = match behind.strip_prefix(b"--") {
             Some(behind) => (behind, true),
             None => (behind, false),
@@ -280,12 +292,15 @@ impl Reader {
     fn nearly<S: Sink + ?Sized>(
         &mut self,
         line: &[u8],
-        delimiter: &[u8],
+        delimiter: &Finder<'static>,
         start: usize,
         sink: &mut S,
     ) -> Result<Progress, Flaw> {
+        if let Some(at) = delimiter.find(line) {
+            self.doubt(start + at);
+        }
         if line.len() > 3 && line.ends_with(b"\n") {
-            let boundary = delimiter.get(2..).unwrap_or_default();
+            let boundary = delimiter.needle().get(2..).unwrap_or_default();
             let behind = line.get(2..).unwrap_or_default();
             let quoted = behind.strip_prefix(b"\"");
             let quoted = quoted.is_some_and(|behind| behind.starts_with(boundary));
@@ -350,9 +365,15 @@ impl Reader {
             }
             None => Err(&reasons::MULTIPART_DISPOSITION),
         };
+        let is_file = self.file_name.is_some();
+        let ambiguous = disposition.is_some_and(|value| disposition::is_ambiguous(value, is_file));
         match outcome {
             Err(reason) => self.fail(reason, at),
             Ok(()) if self.name.is_empty() => self.fail(&reasons::MULTIPART_DISPOSITION, at),
+            Ok(()) if ambiguous => {
+                let doubt = Flaw::new(&reasons::MULTIPART_DISPOSITION, at);
+                self.strict.get_or_insert(doubt);
+            }
             Ok(()) => {}
         }
         if let Some(reason) = self.headers.strict(&self.name) {

@@ -76,7 +76,7 @@ reasons! {
         "A part of the form is multipart itself.",
         "Send each file as a part of its own with the same name (RFC 7578, 4.3).";
     MULTIPART_CHARSET = "multipart-charset", 400,
-        "The form says that its text is not UTF-8.",
+        "The body, or a part of it, says that its text is not UTF-8.",
         "Send text in UTF-8, and no part _charset_.";
     MULTIPART_ENCODING = "multipart-encoding", 400,
         "A part of the form has a transfer encoding.",

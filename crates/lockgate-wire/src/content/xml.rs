@@ -54,7 +54,7 @@ pub struct Limits {
     pub attributes: usize,
     /// Bytes in the way to a node. 8 KiB, as for JSON.
     pub name_bytes: usize,
-    /// Bytes in all ways together. 64 MiB, as for JSON.
+    /// Bytes in all ways together. 8 MiB, and fewer for a short body, as for JSON.
     pub all_name_bytes: usize,
 }
 
@@ -65,7 +65,7 @@ impl Default for Limits {
             nodes: 500_000,
             attributes: 256,
             name_bytes: 8 << 10,
-            all_name_bytes: 64 << 20,
+            all_name_bytes: 8 << 20,
         }
     }
 }
@@ -175,6 +175,7 @@ impl Reader {
     ) -> Result<Progress, Flaw> {
         if !self.begun {
             self.begun = true;
+            self.name_bytes_left = super::all_names(self.limits.all_name_bytes, body);
             self.begin(body)?;
         }
         while let Some(byte) = body.get(self.at) {

@@ -6,7 +6,7 @@
 //! and in the same slices. What they hold are members like those of a body, named
 //! under the part. All limits hold over the whole form.
 
-use lockgate_wire::content::{form, json, reasons, xml, Flaw, Progress, Sink};
+use lockgate_wire::content::{all_names, form, json, reasons, xml, Flaw, Progress, Sink};
 
 use super::more::More;
 use super::{Base, Filler, Member, Way, KEPT_BYTES, SLICE_BYTES};
@@ -15,9 +15,9 @@ use crate::engine::kinds;
 use crate::rule::Processor;
 
 /// Bytes of all names and ways in parts together: a long name of a part does not
-/// cost its length at each value, where rules and detectors look at names. 16 MiB:
-/// 160 for each of as many values as are read.
-const MAX_NAME_BYTES: usize = 16 << 20;
+/// cost its length at each value, where rules and detectors look at names. As for JSON
+/// alone.
+const MAX_NAME_BYTES: usize = 8 << 20;
 
 /// A part that is to be read.
 #[derive(Debug, Clone, Copy)]
@@ -116,6 +116,9 @@ impl Parts {
         filler: &mut Filler<'_>,
     ) -> Progress {
         let mut spent = 0;
+        if self.next == 0 && !self.open {
+            self.names_left = all_names(MAX_NAME_BYTES, body);
+        }
         while let Some(part) = self.found.get(self.next).copied() {
             if spent >= SLICE_BYTES {
                 return Progress::More;

@@ -199,8 +199,15 @@ fn cookies_that_python_reads_are_read() {
 }
 
 #[test]
-fn forms_in_which_ascii_is_something_else_are_refused() {
-    for (parameters, refused) in [
+fn bodies_in_which_ascii_is_something_else_are_refused() {
+    let kinds = [
+        ("application/x-www-form-urlencoded", "a=b"),
+        ("application/json", "{}"),
+        ("application/x-ndjson", "{}\n"),
+        ("text/xml", "<a/>"),
+        ("application/graphql", "{a}"),
+    ];
+    let parameters = [
         ("", false),
         ("; charset=UTF-8", false),
         ("; charset=\"iso-8859-1\"", false),
@@ -208,13 +215,34 @@ fn forms_in_which_ascii_is_something_else_are_refused() {
         ("; charset=utf-16le", true),
         ("; charset=IBM037", true),
         ("; charset=utf-7", true),
+        ("; charset=\"utf\\-7\"", true),
         ("; charset=utf-8; charset=ibm500", true),
         ("; charset=", true),
-    ] {
-        let kind = format!("application/x-www-form-urlencoded{parameters}");
-        let inspection = inspect(&looking(), &post(&kind, "a=b"), 0);
+    ];
+    let all = kinds
+        .iter()
+        .flat_map(|kind| parameters.iter().map(move |said| (kind, said)));
+    for ((kind, body), (parameters, refused)) in all {
+        let kind = format!("{kind}{parameters}");
+        let inspection = inspect(&looking(), &post(&kind, body), 0);
         let unfit = inspection.body_unfit().map(|reason| reason.code);
         assert_eq!(unfit, refused.then_some("multipart-charset"), "{kind}");
+    }
+}
+
+#[test]
+fn a_mark_before_xml_in_a_form_hides_nothing() {
+    let script = "<a><q>&#60;script&#62;alert(1)&#60;/script&#62;</q></a>";
+    for body in [
+        script.to_owned(),
+        format!("\u{feff}{script}"),
+        format!("\u{feff} {script}"),
+    ] {
+        let asked = post("application/x-www-form-urlencoded", &body);
+        assert!(
+            inspect(&looking(), &asked, 0).detected().count() > 0,
+            "{body}"
+        );
     }
 }
 

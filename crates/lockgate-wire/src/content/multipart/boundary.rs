@@ -3,7 +3,7 @@
 use super::Flags;
 
 /// RFC 2046, 5.1.1.
-pub(super) const LONGEST: usize = 70;
+const LONGEST: usize = 70;
 /// Longest content type that is looked at, as in ModSecurity.
 const LONGEST_TYPE: usize = 1024;
 const TYPE: &[u8] = b"multipart/form-data";
@@ -56,6 +56,13 @@ fn look(content_type: &[u8], flags: &mut Flags) -> Result<Vec<u8>, usize> {
         return Err(at);
     }
     Ok(boundary.to_vec())
+}
+
+/// Whether readers take a boundary differently: it is too long, or is no token and so
+/// belongs in quotes (RFC 2045 section 5.1), without which some end it at a `=` or `,`.
+pub(super) fn is_unlike(boundary: &[u8], quoted: bool) -> bool {
+    let ends = |byte: &u8| matches!(byte, b' ' | b'(' | b')' | b',' | b'/' | b':' | b'=' | b'?');
+    boundary.len() > LONGEST || (!quoted && boundary.trim_ascii_start().iter().any(ends))
 }
 
 /// How often the parameter's name stands there with a `=` somewhere behind it.

@@ -62,6 +62,13 @@ pub(super) fn read(
     outcome
 }
 
+/// Whether readers that only look for `filename=` find another one than the file's
+/// name: one within quotes.
+pub(super) fn is_ambiguous(value: &[u8], is_file: bool) -> bool {
+    let lower = value.to_ascii_lowercase();
+    memchr::memmem::find_iter(&lower, b"filename=").count() > usize::from(is_file)
+}
+
 type Parameter<'a> = (&'a [u8], Vec<u8>, &'a [u8]);
 
 /// `name=value`, and what is behind it.

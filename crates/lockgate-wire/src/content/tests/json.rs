@@ -145,6 +145,16 @@ fn limits_hold() {
         Some(("json-name-too-long", 1))
     );
 
+    // A long name above many values, and an array of many numbers as APIs send it.
+    let amplified = format!("{{\"{}\":[{}1]}}", "n".repeat(8000), "1,".repeat(200));
+    let (reason, at) = code(&read(amplified.as_bytes())).expect("names beyond 32 times the body");
+    assert!(reason == "json-name-too-long" && at < amplified.len());
+    let numbers = format!(
+        "{{\"temperature\":{{\"values\":[{}1]}}}}",
+        "1,".repeat(50_000)
+    );
+    assert_eq!(code(&read(numbers.as_bytes())), None);
+
     let few = json::Limits {
         values: 3,
         all_name_bytes: 40,

@@ -240,9 +240,60 @@ fn what_readers_take_differently_is_noted() {
             "Content-Disposition: form-data; name='a'".to_owned(),
             Some("multipart-strict"),
         ),
+        (format!("{good}; filename=\"filename.txt\""), None),
+        (
+            "Content-Disposition: form-data; name=\"a; FileName=e.txt; b\"".to_owned(),
+            Some("multipart-disposition"),
+        ),
+        (
+            format!("{good}; filename=\"a; filename=b\""),
+            Some("multipart-disposition"),
+        ),
     ] {
         let found = with(&headers);
         assert_eq!((found.error, found.strict), (None, wanted), "{headers}");
+    }
+}
+
+#[test]
+fn boundaries_that_only_some_see_are_noted() {
+    const HEAD: &str = "--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"f\"\r\n\r\n";
+    let strict = |content: &str| {
+        let found = read_by(TYPE, format!("{HEAD}{content}\r\n--b--\r\n").as_bytes(), 9);
+        (found.error, found.strict)
+    };
+    for content in ["x", "x--c", "x\n--c\ny", "-b", "--\r\n--", ""] {
+        assert_eq!(strict(content), (None, None), "{content:?}");
+    }
+    let part = HEAD.trim_end();
+    for content in [
+        format!("x\n{part}\r\n\r\ny"),
+        format!("x\r{part}\r\n\r\ny"),
+        format!("x{part}\r\n\r\ny"),
+        "--x--b".to_owned(),
+        "x --b--".to_owned(),
+    ] {
+        assert_eq!(
+            strict(&content),
+            (None, Some("multipart-strict")),
+            "{content:?}"
+        );
+    }
+}
+
+#[test]
+fn boundaries_that_some_cut_off_are_noted() {
+    for boundary in ["b=c", "b,c", "b:c", "b/c", "b c", "b?c", "b(c"] {
+        let found = read_by(&format!("multipart/form-data; boundary={boundary}"), b"", 9);
+        assert_eq!(
+            (found.error, found.strict),
+            (None, Some("multipart-type")),
+            "{boundary}"
+        );
+    }
+    for boundary in ["----WebKitFormBoundaryAb1", "b.c_d'e+f-"] {
+        let found = read_by(&format!("multipart/form-data; boundary={boundary}"), b"", 9);
+        assert_eq!(found.strict, None, "{boundary}");
     }
 }
 
