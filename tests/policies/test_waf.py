@@ -129,6 +129,17 @@ def test_rules_of_ones_own(gate: Gate, auto: AutoUpstream, tmp_path: Path, ruled
         assert client.message().status == 200
 
 
+@pytest.mark.parametrize("mode", ["enforce", "observe"])
+def test_what_is_asked_for_answers_is_explained(mode: str, evaluate: Evaluate, ruled: dict[str, Any]) -> None:
+    headers = [("Host", "a.example"), ("Range", "bytes=0-9"), ("Accept-Encoding", "gzip")]
+    changes = evaluate({"waf": {**ruled, "mode": mode}}, {"headers": headers})["changes"]
+    assert changes["request"] == [
+        {"change": "remove", "header": "range", "value": None},
+        {"change": "set", "header": "accept-encoding", "value": "identity"},
+    ]
+    assert changes["response"] == [{"change": "remove", "header": "accept-ranges", "value": None}]
+
+
 def test_what_is_wrong_with_rules_is_told_with_file_and_line(tmp_path: Path) -> None:
     (tmp_path / "bad.conf").write_text('SecRule ARGS "@contians x" "id:1,phase:2,deny"\n')
     with pytest.raises(ConfigErrors) as refused:

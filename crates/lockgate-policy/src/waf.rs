@@ -12,7 +12,7 @@
 //!
 //! # Reasons
 //! [`REFUSED`], [`TOO_LONG`], [`PACKED`], [`TOO_MANY`], [`MALWARE`], [`FILE_TOO_LONG`],
-//! [`SCAN_UNAVAILABLE`], [`ANSWER_REFUSED`], and those of
+//! [`SCAN_UNAVAILABLE`], [`ANSWER_REFUSED`], [`ANSWER_UNREADABLE`], and those of
 //! [`lockgate_wire::content::reasons`] for what cannot be read.
 //!
 //! # Example
@@ -32,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ConfigError, Denial, Waiver};
 
+mod answers;
 mod canary;
 mod engines;
 mod exclude;
@@ -41,6 +42,7 @@ mod scan;
 mod settings;
 mod watched;
 
+pub use answers::{unreadable, Answered, Look, TELLING_BYTES};
 pub use canary::{Canary, Fate, CANARIES};
 pub use meaning::{sense, Meaning};
 pub use rule_set::{read, wanted, RuleFile, RuleSet, Source};
@@ -86,6 +88,10 @@ lockgate_wire::reasons! { "waf", Client:
     ANSWER_REFUSED = "waf-answer-refused", 502,
         "The API's answer held what should not get out.",
         "`lockgate waf why ID`, with the request's id, says which rules found what: most often an error message, the source of a page or the listing of a folder. Mend the API.";
+
+    ANSWER_UNREADABLE = "waf-answer-unreadable", 502,
+        "The API's answer could not be looked at.",
+        "It is packed although the gate asked for it as it is (`Accept-Encoding: identity`), and in a way that the gate cannot undo: in another coding than gzip, deflate, br and zstd, broken, or as a stream of events. Mend the API, or take its type out of `answers` of the API's `waf`.";
 }
 
 /// Most bytes of a body that can be looked at as one.
@@ -126,16 +132,6 @@ pub enum Longer {
     Refuse,
     /// It is judged by its beginning.
     Begin,
-}
-
-/// Which answers are looked at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Answered {
-    /// Types whose bodies are, in lower case and without parameters.
-    pub types: Vec<String>,
-    /// How much of a body is.
-    pub bytes: u64,
 }
 
 /// Rules or detectors that leave out some values.
@@ -266,26 +262,6 @@ impl Waf {
     #[must_use]
     pub const fn inspects(&self) -> (u64, Longer) {
         (self.inspect_bytes, self.longer)
-    }
-
-    /// How much of an answer's body of this type is looked at.
-    #[must_use]
-    pub fn inspects_answer(&self, content_type: Option<&[u8]>) -> Option<u64> {
-        let answers = self.answers.as_ref()?;
-        let kind = content_type.unwrap_or_default();
-        let end = kind
-            .iter()
-            .position(|byte| *byte == b';')
-            .unwrap_or(kind.len());
-        let kind = kind[..end].trim_ascii();
-        let known = |known: &String| known.as_bytes().eq_ignore_ascii_case(kind);
-        answers.types.iter().any(known).then_some(answers.bytes)
-    }
-
-    /// Whether answers are looked at.
-    #[must_use]
-    pub const fn answers(&self) -> bool {
-        self.answers.is_some()
     }
 }
 

@@ -24,7 +24,7 @@ use crate::id::{Ids, RequestId};
 use crate::judge::{answer, Arrival, End, Judgement, Judging, Stores};
 use crate::metrics::Metrics;
 use crate::reasons;
-use crate::snapshot::{CompiledListener, Snapshot};
+use crate::snapshot::{CompiledListener, Policy, Snapshot};
 
 mod call;
 
@@ -262,7 +262,15 @@ fn build(bundle: &[u8], pepper: &[u8]) -> Result<Snapshot, GateError> {
         upstreams: Arc::default(),
         tokens: Arc::default(),
     };
-    compile(parsed, &hash(text), &around).map_err(GateError::Config)
+    let mut snapshot = compile(parsed, &hash(text), &around).map_err(GateError::Config)?;
+    let apis = snapshot.apis.iter_mut();
+    for step in apis.flat_map(|api| api.steps.iter_mut()) {
+        // Nobody shows an application's answers, so nothing is asked of it for them.
+        if let Policy::Waf(policy) = &mut step.policy {
+            policy.pass_answers();
+        }
+    }
+    Ok(snapshot)
 }
 
 /// A status that has no body, and so no length (RFC 9110 section 8.6).

@@ -1,6 +1,7 @@
 //! Bodies that are looked at before they go on: all of what is looked at has
 //! arrived by then, so that an upstream never sees a part of what is refused.
 
+mod answer;
 mod aside;
 mod calls;
 mod held;
@@ -9,25 +10,21 @@ mod unpacked;
 
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Poll;
 
 use bytes::Bytes;
-use http::header::{HeaderMap, HeaderValue, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{HeaderMap, RETRY_AFTER};
 use http_body::Body;
 use lockgate_policy::waf::{self, Longer};
-use lockgate_policy::{Denial, ReasonRef};
-use lockgate_waf::engine::{AnswerHead, Progress};
+use lockgate_policy::Denial;
 
 use crate::body::{Broken, RequestBody};
 use crate::exchange::Exchange;
 use crate::judge::Inspecting;
 use crate::net::BodyRefusal;
 use crate::reasons;
-use crate::respond::Fields;
-use crate::snapshot::Policy;
 use crate::trace::Outcome;
-use crate::upstream::{Broke, Head, Link};
 
+pub use answer::answer;
 pub use calls::Calls;
 use held::{held, joined};
 pub use slices::{slice, Slices};
@@ -203,145 +200,4 @@ fn full() -> Denial {
 
 async fn frame(body: &mut RequestBody) -> Option<Result<http_body::Frame<Bytes>, Broken>> {
     std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await
-}
-
-/// Looks at an answer, where the API wants that: at its head, and at the body
-/// of some types.
-///
-/// # Errors
-/// If the answer is refused, or cannot be read.
-pub async fn answer(
-    exchange: &mut Exchange,
-    head: &mut Head,
-    link: &mut Link,
-) -> Result<(), Denial> {
-    let Some(mut inspecting) = exchange.judgement.inspecting.take() else {
-        return Ok(());
-    };
-    let said = look_at_answer(exchange, &mut inspecting, head, link).await;
-    let (step, enforced) = (inspecting.step, inspecting.enforced);
-    exchange.judgement.inspecting = Some(inspecting);
-    let Err(denial) = said? else {
-        return Ok(());
-    };
-    exchange.state.body.refused.replace(Some(BodyRefusal {
-        step,
-        enforced,
-        denial,
-    }));
-    exchange.hear_body().map_or(Ok(()), Err)
-}
-
-async fn look_at_answer(
-    exchange: &mut Exchange,
-    inspecting: &mut Inspecting,
-    head: &mut Head,
-    link: &mut Link,
-) -> Result<Result<(), Denial>, Denial> {
-    let steps = exchange.api().map(|api| &api.steps);
-    let step = steps.and_then(|steps| steps.get(inspecting.step));
-    let policy = match step.map(|step| &step.policy) {
-        Some(Policy::Waf(policy)) if policy.answers() => policy,
-        _ => return Ok(Ok(())),
-    };
-    let fields = std::mem::replace(&mut head.fields, Fields::Own(HeaderMap::new()));
-    let headers = fields.map().ok_or(&reasons::GARBAGE)?;
-    let inspection = &mut inspecting.inspection;
-    let told = AnswerHead {
-        status: head.status.as_u16(),
-        protocol: b"HTTP/1.1",
-    };
-    let pairs = headers.iter();
-    let pairs = pairs.map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
-    inspection.answer(&told, pairs);
-    while inspection.answer_head() == Progress::More {
-        tokio::task::yield_now().await;
-    }
-    let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    let stream = kind.is_some_and(slices::is_stream);
-    let most = policy.inspects_answer(kind);
-    let most = most.filter(|_| !headers.contains_key(CONTENT_ENCODING));
-    head.fields = Fields::Own(headers);
-    if let Err(denial) = waf::answer_verdict(inspection) {
-        return Ok(Err(denial));
-    }
-    if let Some(most) = most.filter(|_| inspection.wants_answer_body()) {
-        // An answer of gRPC is no stream of text.
-        let slices = exchange.grpc.is_none() && link.left().is_none();
-        let stream = slices && stream;
-        inspecting.slices = stream.then(|| Box::new(Slices::of_stream(most)));
-        let pause_ms = slices.then_some(slices::PAUSE_MS);
-        let mut frames = Vec::new();
-        let mut bytes = Vec::new();
-        while !stream && (bytes.len() as u64) < most {
-            let frame = match next_of_answer(exchange, link, pause_ms).await? {
-                Next::Frame(frame) => frame,
-                Next::Pause => {
-                    inspecting.slices = Some(Box::new(Slices::behind(&bytes, most)));
-                    break;
-                }
-                Next::End => break,
-            };
-            if let Some(piece) = frame.data_ref() {
-                bytes.extend_from_slice(piece);
-            }
-            frames.push(frame);
-        }
-        bytes.truncate(usize::try_from(most).unwrap_or(usize::MAX));
-        link.put_back(frames);
-        match inspecting.slices {
-            Some(_) => inspecting.inspection.answer_slice(&bytes),
-            None => inspecting.inspection.answer_body(&bytes),
-        }
-    }
-    let inspection = &mut inspecting.inspection;
-    while inspection.answer_end() == Progress::More {
-        tokio::task::yield_now().await;
-    }
-    Ok(waf::answer_verdict(inspection))
-}
-
-/// What comes next of an answer's body.
-enum Next {
-    Frame(http_body::Frame<Bytes>),
-    /// Nothing, for as long as is waited.
-    Pause,
-    End,
-}
-
-/// The next piece of an answer's body, within the upstream's time; where it may
-/// go on for ever, within so many milliseconds.
-async fn next_of_answer(
-    exchange: &Exchange,
-    link: &mut Link,
-    pause_ms: Option<u64>,
-) -> Result<Next, Denial> {
-    let idle_ms = u64::from(exchange.upstream_times().idle_ms);
-    let frame = std::future::poll_fn(|cx| match link.poll_body(cx) {
-        Poll::Ready(polled) => Poll::Ready(polled.map(Ok)),
-        Poll::Pending if exchange.state.upstream_late() => {
-            Poll::Ready(Some(Err(&reasons::IDLE_TIMEOUT)))
-        }
-        Poll::Pending => {
-            let wait_ms = pause_ms.map_or(idle_ms, |pause_ms| pause_ms.min(idle_ms));
-            let until_ms = exchange.worker().clock.coarse_ms() + wait_ms;
-            exchange.state.upstream_wait(until_ms);
-            Poll::Pending
-        }
-    });
-    let frame = frame.await;
-    exchange.state.upstream_until(0);
-    let failed = |reason: ReasonRef| {
-        if let Some(lease) = &link.lease {
-            lease.failed(exchange.worker().clock.coarse_ms(), reason);
-        }
-        Denial::new(reason)
-    };
-    match frame {
-        None => Ok(Next::End),
-        Some(Ok(Ok(frame))) => Ok(Next::Frame(frame)),
-        Some(Err(_)) if pause_ms.is_some_and(|pause_ms| pause_ms < idle_ms) => Ok(Next::Pause),
-        Some(Ok(Err(Broke::Upstream(reason))) | Err(reason)) => Err(failed(reason)),
-        Some(Ok(Err(Broke::Request))) => Err(Denial::new(&reasons::CLIENT_GONE)),
-    }
 }

@@ -161,6 +161,12 @@ impl Engine {
         (self.program.rules.len(), left)
     }
 
+    /// Whether any rule looks at bodies of answers.
+    #[must_use]
+    pub const fn reads_answers(&self) -> bool {
+        self.program.reads_answers
+    }
+
     /// Begins with what has arrived of a request.
     #[must_use]
     pub fn begin<'a>(

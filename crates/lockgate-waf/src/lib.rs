@@ -9,6 +9,7 @@
 //! | [`filter`] | which of all patterns may match a value at all |
 //! | [`libinjection`] | whether a value is SQL or HTML that somebody slipped in, as libinjection tells it |
 //! | [`detect`] | detectors of our own, which understand what they read |
+//! | [`wide`] | texts in UTF-16 and UTF-32 as UTF-8 |
 
 pub mod bytes;
 pub mod detect;
@@ -19,3 +20,4 @@ pub mod operators;
 pub mod rule;
 pub mod seclang;
 pub mod transform;
+pub mod wide;

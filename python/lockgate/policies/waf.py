@@ -243,7 +243,8 @@ class Waf(Policy):
     )
     answers: Answers | None = Field(
         default=None,
-        description="Looks at answers too, for what should not get out; left out, they pass.",
+        description="Looks at answers too, for what should not get out; left out, they pass. The API is then asked for "
+        "all of an answer, and unpacked, whatever the client asks for.",
         examples=[{"types": ["text/html"], "bytes": "128KiB"}],
     )
     scan: Scan | None = Field(

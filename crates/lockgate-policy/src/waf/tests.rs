@@ -6,7 +6,7 @@ use super::*;
 use crate::{BodyMachine, BodyVerdict, Span, Waiver};
 use bytes::Bytes;
 
-fn config() -> Config {
+pub(super) fn config() -> Config {
     Config {
         set: None,
         native: true,
@@ -21,7 +21,7 @@ fn config() -> Config {
     }
 }
 
-fn set(text: &str) -> RuleSet {
+pub(super) fn set(text: &str) -> RuleSet {
     RuleSet {
         name: "own".into(),
         files: vec![RuleFile {
@@ -153,27 +153,6 @@ fn the_same_rules_are_compiled_once() {
         Some(&Source::new(&set)),
     );
     assert!(!Arc::ptr_eq(&one.engine, &third.unwrap().engine));
-}
-
-#[test]
-fn answers_are_looked_at_by_their_type() {
-    let policy = Waf::new(
-        &Config {
-            answers: Some(Answered {
-                types: vec!["text/html".into()],
-                bytes: 9,
-            }),
-            ..config()
-        },
-        None,
-    );
-    let policy = policy.unwrap();
-    assert_eq!(
-        policy.inspects_answer(Some(b"Text/HTML; charset=utf-8")),
-        Some(9)
-    );
-    assert_eq!(policy.inspects_answer(Some(b"text/htmlx")), None);
-    assert_eq!(policy.inspects_answer(None), None);
 }
 
 fn fates(config: &Config, rules: Option<&Source<'_>>) -> Vec<Fate> {

@@ -10,7 +10,7 @@ use super::full;
 use crate::memory::Charge;
 
 /// How far a coding may look back: as `inflate` allows by itself.
-const WINDOW: u64 = 8 << 20;
+pub(super) const WINDOW: u64 = 8 << 20;
 
 /// A message, or its beginning.
 pub(super) struct Unpacked {

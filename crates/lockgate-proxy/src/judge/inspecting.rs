@@ -136,6 +136,10 @@ impl Judging<'_, '_, '_> {
             id: self.arrival.id,
             now_ms: self.now_ms,
         };
+        // Also where it is only observed: it would tell nothing of what it cannot look at.
+        let asks = policy.asks(arrived.headers);
+        self.judgement.edits.extend(asks.request);
+        self.judgement.answer_edits.extend(asks.answer);
         let mut inspection = policy.begin(&arrived);
         let scanning = policy.scans(&arrived).filter(|_| self.arrival.body);
         let verdict = if self.arrival.body {

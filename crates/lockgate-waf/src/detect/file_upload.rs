@@ -26,6 +26,7 @@ use std::ops::Range;
 use super::{Detector, Finding, Value, Where};
 use crate::bytes::ByteSet;
 use crate::rule::Severity;
+use crate::wide::Wide;
 
 mod active;
 mod archive;
@@ -78,7 +79,7 @@ fn content(value: &Value<'_>) -> Option<Found> {
     if eicar(bytes) {
         return Some((Severity::Critical, "is the test virus EICAR"));
     }
-    let text = utf16(bytes);
+    let text = wide(bytes);
     let bytes = text.as_deref().unwrap_or(bytes);
     let kind = Kind::of(bytes);
     let claim = kind::Claim::of(value.name, value.declared);
@@ -87,22 +88,14 @@ fn content(value: &Value<'_>) -> Option<Found> {
 
 /// Markup in UTF-16, as UTF-8: every reader of XML takes both (XML 1.0, section 4.3.3),
 /// with a mark before it or without.
-fn utf16(bytes: &[u8]) -> Option<Vec<u8>> {
-    let (little, text) = match bytes {
-        [0xFF, 0xFE, rest @ ..] => (true, rest),
-        [0xFE, 0xFF, rest @ ..] => (false, rest),
-        [b'<', 0, ..] => (true, bytes),
-        [0, b'<', ..] => (false, bytes),
-        _ => return None,
-    };
-    let units = text.chunks_exact(2).map(|pair| match *pair {
-        [low, high] if little => u16::from_le_bytes([low, high]),
-        [high, low] => u16::from_be_bytes([high, low]),
-        _ => 0,
-    });
-    let letters = char::decode_utf16(units);
-    let letters = letters.map(|letter| letter.unwrap_or(char::REPLACEMENT_CHARACTER));
-    Some(letters.collect::<String>().into_bytes())
+fn wide(bytes: &[u8]) -> Option<Vec<u8>> {
+    if let Some((wide, text)) = Wide::marked(bytes) {
+        return Some(wide.decoded(text));
+    }
+    // A film begins with zeros, too.
+    let markup = matches!(bytes, [b'<', 0, 1..=255, ..] | [0, b'<', ..]);
+    let wide = Wide::guessed(bytes).filter(|_| markup)?;
+    Some(wide.decoded(bytes))
 }
 
 /// What a file is against what it says.

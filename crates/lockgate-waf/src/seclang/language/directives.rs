@@ -137,7 +137,7 @@ pub static DIRECTIVES: &[(&str, Word, &str)] = &[
     ("SecStreamInBodyInspection", Only("Off", "rules do not rewrite bodies"), "keeps the body for @rsub"),
     ("SecStreamOutBodyInspection", Only("Off", "rules do not rewrite bodies"), "keeps the answer for @rsub"),
     ("SecContentInjection", Only("Off", "rules do not rewrite answers"), "lets append and prepend act"),
-    ("SecDisableBackendCompression", Noted(Switch, "answers are decompressed where they are read"), "asks the API not to compress"),
+    ("SecDisableBackendCompression", Noted(Switch, "where answers are looked at the API is always asked so"), "asks the API not to compress"),
     ("SecChrootDir", Noted(Shape::Some, SERVER), "where the server is locked in"),
     ("SecConnEngine", Only("Off", "connections are limited by the limits policy"), "limits connections"),
     ("SecConnReadStateLimit", Noted(Shape::Some, "connections are limited by the limits policy"), "limits slow readers"),
