@@ -109,6 +109,7 @@ ANSWERS = [
     ("UTF-16 with a mark", answer(LEAK.decode().encode("utf-16"), TEXT), REFUSED),
     ("UTF-16 without", answer(LEAK.decode().encode("utf-16-be"), TEXT), REFUSED),
     ("UTF-16, as it says", answer("秘 stack trace".encode("utf-16-le"), f"{TEXT}; charset=utf-16le"), REFUSED),
+    ("a text that begins as UTF-16 does", answer(b"a\0b\0 is not there: a stack trace", TEXT), REFUSED),
     ("UTF-32", answer(LEAK.decode().encode("utf-32"), TEXT), REFUSED),
     ("UTF-16 without a type", answer(LEAK.decode().encode("utf-16")), REFUSED),
     *((f"packed by {coding}", coded(coding, LEAK), REFUSED) for coding in CODINGS),

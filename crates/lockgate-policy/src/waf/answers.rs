@@ -16,12 +16,17 @@ use serde::{Deserialize, Serialize};
 use super::{Waf, ANSWER_UNREADABLE};
 use crate::{Denial, Edit, Edits};
 
-/// What a client asks for a part by: HTTP's way, and an older one that Apache heeds.
-static PARTLY: [HeaderName; 3] = [RANGE, IF_RANGE, HeaderName::from_static("request-range")];
+/// What a client asks for a part by.
+static PARTLY: [HeaderName; 2] = [RANGE, IF_RANGE];
 
-/// What it asks by for a difference (RFC 3229), and for another character set: the
-/// second is not to be asked any more (RFC 9110 section 12.5.2), and some heed it.
-static TAKEN: [HeaderName; 2] = [HeaderName::from_static("a-im"), ACCEPT_CHARSET];
+/// What it asks by for a part in an older way, which Apache heeds, for a difference
+/// (RFC 3229), and for another character set: that is not to be asked any more (RFC
+/// 9110 section 12.5.2), and some heed it.
+static TAKEN: [HeaderName; 3] = [
+    HeaderName::from_static("request-range"),
+    HeaderName::from_static("a-im"),
+    ACCEPT_CHARSET,
+];
 
 /// The unit of parts of an answer.
 const BYTES: &[u8] = b"bytes";
@@ -68,17 +73,19 @@ impl Look {
         !self.untold || Wide::marked(telling).is_some() || !telling.iter().any(is_binary)
     }
 
-    /// The text that rules see: what is wide is made UTF-8 first.
+    /// The text that rules see: behind what is wide the same as UTF-8. Both, for what
+    /// stands first may be a client's own words, and would hide what follows.
     #[must_use]
     pub fn text<'b>(&self, body: &'b [u8]) -> Cow<'b, [u8]> {
-        if let Some((wide, text)) = Wide::marked(body) {
-            return wide.decoded(text).into();
-        }
-        // What has no zero in it has no wide letters either, whatever it says.
-        let said = self.wide.filter(|_| body.contains(&0));
-        match said.or_else(|| Wide::guessed(body)) {
-            Some(wide) if !self.untold => wide.decoded(body).into(),
-            _ => body.into(),
+        let guessed = || Wide::guessed(body).filter(|_| !self.untold);
+        let (wide, text) = match Wide::marked(body) {
+            Some((wide, text)) => (Some(wide), text),
+            None => (self.wide.or_else(guessed), body),
+        };
+        // What has no zero in it has no wide letters of ASCII, whatever it says.
+        match wide.filter(|_| text.contains(&0)) {
+            Some(wide) => [body, &b"\n"[..], &wide.decoded(text)[..]].concat().into(),
+            None => body.into(),
         }
     }
 }
