@@ -1,5 +1,5 @@
-//! How long values take that want to take long: all rules of a folder at level 4
-//! and all detectors, on a megabyte of each.
+//! How long values take that want to take long: all rules of a folder at a level
+//! (`LEVEL` in the environment, else 4) and all detectors, on a megabyte of each.
 //!
 //! `cargo run --release -p lockgate-waf --example hostile_values -- FOLDER ENTRY…`, the
 //! entries as they are named in the folder: `crs-setup.conf rules/*.conf`. Tells the
@@ -28,10 +28,15 @@ const STEEP: u64 = 8;
 /// How many of the worst are told.
 const WORST: usize = 40;
 
-const SETUP: &str = "SecRequestBodyAccess On\n\
-    SecAction \"id:1,phase:1,nolog,pass,setvar:tx.blocking_paranoia_level=4,\
-    setvar:tx.detection_paranoia_level=4,setvar:tx.crs_setup_version=4250,\
-    setvar:tx.inbound_anomaly_score_threshold=10000\"\n";
+/// What the rules are told first, of this level of paranoia.
+fn setup(level: u8) -> String {
+    format!(
+        "SecRequestBodyAccess On\n\
+         SecAction \"id:1,phase:1,nolog,pass,setvar:tx.blocking_paranoia_level={level},\
+         setvar:tx.detection_paranoia_level={level},setvar:tx.crs_setup_version=4250,\
+         setvar:tx.inbound_anomaly_score_threshold=10000\"\n"
+    )
+}
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -55,7 +60,8 @@ fn main() -> Result<(), Failure> {
     let mut folder = Folder::default();
     let mut texts = Vec::new();
     fill(&mut folder, &mut texts, Path::new(&root), Path::new(&root))?;
-    folder.insert("level.conf", SETUP.as_bytes());
+    let level = std::env::var("LEVEL").map_or(Ok(4), |level| level.parse())?;
+    folder.insert("level.conf", setup(level).as_bytes());
     let mut names = vec!["level.conf"];
     names.extend(entries.iter().map(String::as_str));
     let rules = read(&folder, &names, &Limits::default());
