@@ -442,14 +442,20 @@ pub(super) fn named(word: &[u8]) -> Option<Kind> {
             end.eq_ignore_ascii_case(ending.as_bytes()).then_some(stem)
         })
         .unwrap_or(word);
+    if !word.first()?.is_ascii_alphabetic() {
+        return None;
+    }
     let small = small.get_mut(..word.len())?;
     for (to, from) in small.iter_mut().zip(word) {
         *to = from.to_ascii_lowercase();
     }
-    let at = NAMES
-        .binary_search_by(|(name, _)| (*name).cmp(small))
-        .ok()?;
-    let kind = NAMES.get(at)?.1;
+    let at = KEYS.binary_search(&key(small)).ok()?;
+    let (name, kind) = NAMES.get(at)?;
+    // A zero byte at its end is not in the key.
+    if name.len() != word.len() {
+        return None;
+    }
+    let kind = *kind;
     // Names of two letters are written small; in capitals they are abbreviations.
     // Words with one capital before small letters begin a sentence.
     let capitals = word.iter().filter(|byte| byte.is_ascii_uppercase()).count();
@@ -458,6 +464,28 @@ pub(super) fn named(word: &[u8]) -> Option<Kind> {
         && !matches!(kind, Name | Shell);
     (capitals == 0 || kind == Shell || word.len() > 3 && !sentence).then_some(kind)
 }
+
+/// A name as a number; they are in the order of the names.
+const fn key(name: &[u8]) -> u128 {
+    let (mut key, mut at) = (0, 0);
+    while at < LONGEST {
+        let byte = if at < name.len() { name[at] } else { 0 };
+        key = key << 8 | byte as u128;
+        at += 1;
+    }
+    key
+}
+
+/// All names as numbers, in their order.
+static KEYS: [u128; NAMES.len()] = {
+    let mut all = [0; NAMES.len()];
+    let mut at = 0;
+    while at < all.len() {
+        all[at] = key(NAMES[at].0);
+        at += 1;
+    }
+    all
+};
 
 /// What it takes to tell what a pattern may name, as if so many bytes were read: all
 /// names are looked at, or those that begin with one letter.
@@ -558,6 +586,7 @@ mod tests {
     fn the_table_is_in_order() {
         assert!(NAMES.windows(2).all(|pair| pair[0].0 < pair[1].0));
         assert!(NAMES.iter().all(|(name, _)| name.len() <= LONGEST));
+        assert!(NAMES.iter().all(|(name, _)| name[0].is_ascii_lowercase()));
     }
 
     #[test]
@@ -585,6 +614,14 @@ mod tests {
         assert_eq!(named(b"whoamI"), Some(Kind::Name));
         assert_eq!(named(b"dogs"), None);
         assert_eq!(named(b".exe"), None);
+        assert_eq!(named(b"whoami\0"), None);
+        assert_eq!(named(b""), None);
+        for (name, kind) in NAMES {
+            let capitals = name.len() > 3 || *kind == Kind::Shell;
+            assert_eq!(named(name), Some(*kind));
+            let found = named(&name.to_ascii_uppercase());
+            assert_eq!(found, capitals.then_some(*kind));
+        }
     }
 
     #[test]

@@ -79,9 +79,14 @@ fn numbered(number: &[u8]) -> Option<(u32, usize)> {
 }
 
 fn named(near: &[u8]) -> Option<(u32, usize)> {
+    let first = near.first()?;
+    if !first.is_ascii_alphabetic() {
+        return None;
+    }
     NAMES
         .iter()
         .enumerate()
+        .filter(|(_, (name, _))| name.first() == Some(first))
         .find_map(|(place, (name, meaning))| {
             let behind = near.strip_prefix(*name)?;
             let semicolon = behind.first() == Some(&b';');
