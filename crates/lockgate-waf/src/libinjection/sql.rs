@@ -3,7 +3,7 @@
 use memchr::{memchr, memchr_iter};
 
 use super::token::{kind, Token};
-use super::words::look_up;
+use super::words::{look_up, pair};
 
 /// How what begins with a byte is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -117,6 +117,17 @@ fn digits(text: &[u8]) -> usize {
     text.iter().take_while(|byte| byte.is_ascii_digit()).count()
 }
 
+/// Where the byte stands next, from a place on. Most strings are short, and what is
+/// made for long ones takes longer to begin.
+#[inline]
+fn find(byte: u8, text: &[u8], from: usize) -> Option<usize> {
+    const SHORT: usize = 16;
+    let rest = text.get(from..)?;
+    let near = rest.iter().take(SHORT).position(|other| *other == byte);
+    let at = near.or_else(|| Some(SHORT + memchr(byte, rest.get(SHORT..)?)?))?;
+    Some(from + at)
+}
+
 /// Where the two bytes first stand together.
 fn find_pair(text: &[u8], first: u8, second: u8) -> Option<usize> {
     memchr_iter(first, text).find(|at| text.get(at + 1) == Some(&second))
@@ -150,12 +161,18 @@ impl<'a> Sql<'a> {
     }
 
     /// The next token, if one is left.
-    pub(super) fn next(&mut self) -> Option<Token<'a>> {
+    #[inline]
+    pub(super) fn next(&mut self) -> Option<Token> {
         if self.at == 0 && self.quote != 0 && !self.text.is_empty() {
             self.count += 1;
             return Some(self.string(0, self.quote));
         }
         while let Some(&byte) = self.text.get(self.at) {
+            if let Some(sign) = Token::sign(byte, self.peek(1), self.at) {
+                self.at += 1;
+                self.count += 1;
+                return Some(sign);
+            }
             if let Some(token) = self.token(byte) {
                 self.count += 1;
                 return Some(token);
@@ -166,7 +183,8 @@ impl<'a> Sql<'a> {
 
     /// What begins with `byte`, which is the next; nothing where it is white, or
     /// is read over.
-    fn token(&mut self, byte: u8) -> Option<Token<'a>> {
+    #[inline(never)]
+    fn token(&mut self, byte: u8) -> Option<Token> {
         Some(match STARTS[usize::from(byte)] {
             Start::White => {
                 self.at += 1;
@@ -174,7 +192,7 @@ impl<'a> Sql<'a> {
             }
             Start::Itself => self.take(byte, 1),
             Start::Unknown => self.take(kind::UNKNOWN, 1),
-            Start::Operator => self.take(kind::OPERATOR, 1),
+            Start::Operator => self.operator(1),
             Start::Operators => self.operators(byte),
             Start::Quote => self.string(1, byte),
             Start::Tick => self.tick(),
@@ -211,24 +229,35 @@ impl<'a> Sql<'a> {
         self.text.get(self.at + skip).copied()
     }
 
+    /// What is read, all of it.
+    pub(super) fn text(&self) -> &'a [u8] {
+        self.text
+    }
+
     /// The next `len` bytes.
-    fn take(&mut self, kind: u8, len: usize) -> Token<'a> {
-        let rest = self.rest(0);
-        self.at = self.text.len().min(self.at + len);
-        Token::new(kind, rest.get(..len).unwrap_or(rest))
+    #[inline]
+    fn take(&mut self, kind: u8, len: usize) -> Token {
+        let at = self.at;
+        self.at = self.text.len().min(at + len);
+        Token::new(kind, at, self.at - at)
+    }
+
+    /// An operator of so many bytes.
+    #[inline]
+    fn operator(&mut self, len: usize) -> Token {
+        let at = self.at;
+        self.at = self.text.len().min(at + len);
+        Token::operator(at, self.text.get(at..self.at).unwrap_or_default())
     }
 
     /// A string whose text begins `skip` bytes on. A quote in it is doubled, or
     /// follows an odd number of backslashes.
-    fn string(&mut self, skip: usize, quote: u8) -> Token<'a> {
+    fn string(&mut self, skip: usize, quote: u8) -> Token {
         let rest = self.rest(skip);
         let opened = if skip > 0 { quote } else { 0 };
         // Each run of backslashes is counted once: a quote ends it.
-        let mut doubled = None;
-        for end in memchr_iter(quote, rest) {
-            if doubled == Some(end) {
-                continue;
-            }
+        let mut from = 0;
+        while let Some(end) = find(quote, rest, from) {
             let before = rest.get(..end).unwrap_or_default();
             let escapes = before
                 .iter()
@@ -236,54 +265,47 @@ impl<'a> Sql<'a> {
                 .take_while(|byte| **byte == b'\\')
                 .count();
             if escapes % 2 == 1 {
+                from = end + 1;
                 continue;
             }
             if rest.get(end + 1) == Some(&quote) {
-                doubled = Some(end + 1);
+                from = end + 2;
                 continue;
             }
+            let token = Token::new(kind::STRING, self.at + skip, end);
             self.at += skip + end + 1;
-            return Token {
-                opened,
-                closed: quote,
-                ..Token::new(kind::STRING, before)
-            };
+            return token.marked(opened, quote);
         }
+        let token = Token::new(kind::STRING, self.at + skip, rest.len());
         self.at = self.text.len();
-        Token {
-            opened,
-            ..Token::new(kind::STRING, rest)
-        }
+        token.marked(opened, 0)
     }
 
     /// A string that ends with two bytes, which are `first` and `second`.
-    fn string_until(&mut self, skip: usize, first: u8, second: u8, mark: u8) -> Token<'a> {
+    fn string_until(&mut self, skip: usize, first: u8, second: u8, mark: u8) -> Token {
         let end = find_pair(self.rest(skip), first, second);
         self.marked(skip, end, 2, mark)
     }
 
     /// A string from `skip` on, `len` bytes and what closes it, or all.
-    fn marked(&mut self, skip: usize, len: Option<usize>, closing: usize, mark: u8) -> Token<'a> {
-        let rest = self.rest(skip);
-        let (text, closed) = match len {
+    fn marked(&mut self, skip: usize, len: Option<usize>, closing: usize, mark: u8) -> Token {
+        let at = self.at + skip;
+        let closed = if len.is_some() { mark } else { 0 };
+        let len = match len {
             Some(len) => {
-                self.at += skip + len + closing;
-                (rest.get(..len).unwrap_or(rest), mark)
+                self.at = at + len + closing;
+                len
             }
             None => {
                 self.at = self.text.len();
-                (rest, 0)
+                self.at.saturating_sub(at)
             }
         };
-        Token {
-            opened: mark,
-            closed,
-            ..Token::new(kind::STRING, text)
-        }
+        Token::new(kind::STRING, at, len).marked(mark, closed)
     }
 
     /// `E'…'` and `N'…'`.
-    fn prefixed_string(&mut self) -> Token<'a> {
+    fn prefixed_string(&mut self) -> Token {
         if self.peek(1) != Some(b'\'') || self.peek(2).is_none() {
             return self.word();
         }
@@ -291,21 +313,18 @@ impl<'a> Sql<'a> {
     }
 
     /// `u&'…'`.
-    fn unicode_string(&mut self) -> Token<'a> {
+    fn unicode_string(&mut self) -> Token {
         if self.peek(1) != Some(b'&') || self.peek(2) != Some(b'\'') {
             return self.word();
         }
         self.at += 2;
-        let mut token = self.string(1, b'\'');
-        token.opened = b'u';
-        if token.closed == b'\'' {
-            token.closed = b'u';
-        }
-        token
+        let token = self.string(1, b'\'');
+        let closed = if token.closed() == 0 { 0 } else { b'u' };
+        token.marked(b'u', closed)
     }
 
     /// Oracle's `q'[…]'`, `prefix` bytes on.
-    fn quoted_string(&mut self, prefix: usize) -> Token<'a> {
+    fn quoted_string(&mut self, prefix: usize) -> Token {
         let (Some(b'q' | b'Q'), Some(b'\''), Some(open @ 33..=127)) = (
             self.peek(prefix),
             self.peek(prefix + 1),
@@ -324,7 +343,7 @@ impl<'a> Sql<'a> {
     }
 
     /// `b'01'` and `x'0F'`.
-    fn digit_string(&mut self, takes: impl Fn(u8) -> bool) -> Token<'a> {
+    fn digit_string(&mut self, takes: impl Fn(u8) -> bool) -> Token {
         if self.peek(1) != Some(b'\'') {
             return self.word();
         }
@@ -335,21 +354,22 @@ impl<'a> Sql<'a> {
         self.take(kind::NUMBER, len + 3)
     }
 
-    fn operators(&mut self, byte: u8) -> Token<'a> {
-        let rest = self.rest(0);
-        if rest.starts_with(b"<=>") {
-            return self.take(kind::OPERATOR, 3);
+    fn operators(&mut self, byte: u8) -> Token {
+        let Some(next) = self.peek(1) else {
+            return self.operator(1);
+        };
+        if (byte, next, self.peek(2)) == (b'<', b'=', Some(b'>')) {
+            return self.operator(3);
         }
-        if let Some(found) = rest.get(..2).and_then(look_up) {
-            return self.take(found.kind, 2);
+        match pair(byte, next) {
+            kind::NONE if byte == b':' => self.take(kind::COLON, 1),
+            kind::NONE => self.operator(1),
+            kind::OPERATOR => self.operator(2),
+            other => self.take(other, 2),
         }
-        if byte == b':' && rest.len() > 1 {
-            return self.take(kind::COLON, 1);
-        }
-        self.take(kind::OPERATOR, 1)
     }
 
-    fn line_comment(&mut self) -> Token<'a> {
+    fn line_comment(&mut self) -> Token {
         let rest = self.rest(0);
         let Some(len) = memchr(b'\n', rest) else {
             return self.take(kind::COMMENT, rest.len());
@@ -360,23 +380,23 @@ impl<'a> Sql<'a> {
     }
 
     /// A comment in MySQL, an operator elsewhere.
-    fn hash(&mut self) -> Token<'a> {
+    fn hash(&mut self) -> Token {
         self.ambiguous = true;
         if self.mysql {
             return self.line_comment();
         }
-        self.take(kind::OPERATOR, 1)
+        self.operator(1)
     }
 
     /// Two of them are a comment; in MySQL if white space follows.
-    fn dash(&mut self) -> Token<'a> {
+    fn dash(&mut self) -> Token {
         if self.peek(1) != Some(b'-') {
-            return self.take(kind::OPERATOR, 1);
+            return self.operator(1);
         }
         match self.peek(2) {
             Some(next) if !is(next, WHITE) => {
                 if self.mysql {
-                    return self.take(kind::OPERATOR, 1);
+                    return self.operator(1);
                 }
                 self.ambiguous = true;
             }
@@ -385,9 +405,9 @@ impl<'a> Sql<'a> {
         self.line_comment()
     }
 
-    fn slash(&mut self) -> Token<'a> {
+    fn slash(&mut self) -> Token {
         if self.peek(1) != Some(b'*') {
-            return self.take(kind::OPERATOR, 1);
+            return self.operator(1);
         }
         let inside = self.rest(2);
         let end = find_pair(inside, b'*', b'/');
@@ -402,7 +422,7 @@ impl<'a> Sql<'a> {
     }
 
     /// Money, or PostgreSQL's `$$…$$` and `$tag$…$tag$`.
-    fn dollar(&mut self) -> Token<'a> {
+    fn dollar(&mut self) -> Token {
         let rest = self.rest(1);
         let Some(&next) = rest.first() else {
             return self.take(kind::BAREWORD, 1);
@@ -430,22 +450,21 @@ impl<'a> Sql<'a> {
     }
 
     /// MySQL's quoted names.
-    fn tick(&mut self) -> Token<'a> {
-        let mut token = self.string(1, b'`');
-        token.kind = kind::BAREWORD;
-        if let Some(found) = look_up(token.text) {
-            token = token.known(&found);
-            if found.kind == kind::FUNCTION {
-                token.kind = kind::FUNCTION;
+    fn tick(&mut self) -> Token {
+        let token = self.string(1, b'`').turned(kind::BAREWORD);
+        match look_up(token.text(self.text)) {
+            Some(found) if found.kind == kind::FUNCTION => {
+                token.known(&found).turned(kind::FUNCTION)
             }
+            Some(found) => token.known(&found),
+            None => token,
         }
-        token
     }
 
-    fn variable(&mut self) -> Token<'a> {
+    fn variable(&mut self) -> Token {
         let ats = if self.peek(1) == Some(b'@') { 2 } else { 1 };
         self.at += ats;
-        let mut token = match self.peek(0) {
+        let token = match self.peek(0) {
             Some(b'`') => self.tick(),
             Some(quote @ (b'\'' | b'"')) => self.string(1, quote),
             _ => {
@@ -454,12 +473,10 @@ impl<'a> Sql<'a> {
                 self.take(kind::VARIABLE, ends.unwrap_or(rest.len()))
             }
         };
-        token.kind = kind::VARIABLE;
-        token.ats = ats as u8;
-        token
+        token.turned(kind::VARIABLE).behind(ats)
     }
 
-    fn word(&mut self) -> Token<'a> {
+    fn word(&mut self) -> Token {
         let rest = self.rest(0);
         let mut len = 0;
         while let Some(&byte) = rest.get(len) {
@@ -478,19 +495,18 @@ impl<'a> Sql<'a> {
             }
             len += 1;
         }
-        let mut token = self.take(kind::BAREWORD, len);
-        if len <= super::token::LONGEST {
-            if let Some(found) = look_up(token.text) {
-                token = token.known(&found);
-                if found.kind != kind::NONE {
-                    token.kind = found.kind;
-                }
-            }
+        let token = self.take(kind::BAREWORD, len);
+        if len > super::token::LONGEST {
+            return token;
         }
-        token
+        match rest.get(..len).and_then(look_up) {
+            Some(found) if found.kind != kind::NONE => token.known(&found).turned(found.kind),
+            Some(found) => token.known(&found),
+            None => token,
+        }
     }
 
-    fn number(&mut self, byte: u8) -> Option<Token<'a>> {
+    fn number(&mut self, byte: u8) -> Option<Token> {
         let rest = self.rest(0);
         if byte == b'0' {
             let len = match rest.get(1) {

@@ -79,24 +79,24 @@ fn read(value: &[u8], quote: u8, mysql: bool) -> (Option<Fingerprint>, bool) {
 }
 
 /// The types of the tokens that are left.
-pub(super) fn fingerprint(tokens: &[Token<'_>]) -> Fingerprint {
+pub(super) fn fingerprint(tokens: &[Token]) -> Fingerprint {
     let mut fingerprint = Fingerprint {
         letters: [0; MOST],
         len: 0,
     };
     for token in tokens {
-        if token.kind == kind::EVIL {
+        if token.kind() == kind::EVIL {
             return Fingerprint {
                 letters: [kind::EVIL, 0, 0, 0, 0],
                 len: 1,
             };
         }
-        fingerprint.push(token.kind);
+        fingerprint.push(token.kind());
     }
     if let [_, _, .., last] = tokens {
         // An open backquote at the end comments out what follows.
-        let open_tick = last.opened == b'`' && last.closed == 0 && last.text.is_empty();
-        if open_tick && last.kind == kind::BAREWORD {
+        let open_tick = last.opened() == b'`' && last.closed() == 0 && last.len() == 0;
+        if open_tick && last.kind() == kind::BAREWORD {
             if let Some(letter) = fingerprint.letters.get_mut(tokens.len() - 1) {
                 *letter = kind::COMMENT;
             }
@@ -119,30 +119,30 @@ fn is_innocent(value: &[u8], folding: &Folding<'_>, fingerprint: &Fingerprint) -
         // `1 union` is only told apart by what was folded away.
         ([_, b'U'], _) => folding.count() == 2,
         ([first, second], [one, two, ..]) => {
-            let starts = two.text.first().copied().unwrap_or_default();
+            let starts = two.text(value).first().copied().unwrap_or_default();
             if starts == b'#' {
                 return true;
             }
             match (first, second) {
-                (b'n', b'c') => starts != b'/' || two.text.len() > 2 && starts == b'-',
+                (b'n', b'c') => starts != b'/' || two.len() > 2 && starts == b'-',
                 (b'1', b'c') => {
-                    starts != b'/' && folding.count() <= 2 && !goes_on(value, one.text.len())
+                    starts != b'/' && folding.count() <= 2 && !goes_on(value, one.len())
                 }
                 // Dashes are common in prose, but not at its end.
-                _ => two.text.len() > 2 && starts == b'-',
+                _ => two.len() > 2 && starts == b'-',
             }
         }
         // `a' + 'b` is cut out of a string; a whole one is none.
         (b"sos" | b"s&s", [one, _, three, ..]) => {
-            !(one.opened == 0 && three.closed == 0 && one.closed == three.opened)
+            !(one.opened() == 0 && three.closed() == 0 && one.closed() == three.opened())
         }
         (b"s&n" | b"n&1" | b"1&1" | b"1&v" | b"1&s", _) => folding.count() == 3,
         ([_, b'k', _], [_, two, ..]) => {
             let into = two
-                .text
+                .text(value)
                 .get(..4)
                 .is_some_and(|word| word.eq_ignore_ascii_case(b"INTO"));
-            two.text.len() < 5 || !into
+            two.len() < 5 || !into
         }
         _ => false,
     }
@@ -188,13 +188,13 @@ fn is_harmless(value: &[u8], quote: u8) -> bool {
     let (mut operators, mut variables, mut strings, mut phrases) = (false, false, false, false);
     while let Some(token) = sql.next() {
         // A phrase may be something else than its words.
-        if phrases && token.continues {
+        if phrases && token.continues() {
             return false;
         }
-        phrases |= token.begins;
-        match token.kind {
+        phrases |= token.begins();
+        match token.kind() {
             // So may a name that is empty.
-            kind::BAREWORD if token.text.is_empty() => return false,
+            kind::BAREWORD if token.len() == 0 => return false,
             kind::BAREWORD | kind::NUMBER | kind::COMMA | kind::DOT | kind::COLON => {}
             kind::OPEN_BRACE | kind::CLOSE_BRACE | kind::UNKNOWN | kind::BACKSLASH => {}
             kind::OPERATOR | kind::SEMICOLON => operators = true,

@@ -2,8 +2,10 @@
 //!
 //! Both are open-addressed hash tables that the compiler makes of text files.
 
+use super::token::kind;
+
 /// The kind, what is said of phrases, the word; one a line.
-const KEYWORDS: &[u8] = include_bytes!("keywords.txt");
+pub(super) const KEYWORDS: &[u8] = include_bytes!("keywords.txt");
 /// Words of up to five letters.
 const FINGERPRINTS: &[u8] = include_bytes!("fingerprints.txt");
 
@@ -12,6 +14,8 @@ const FINGERPRINTS: &[u8] = include_bytes!("fingerprints.txt");
 pub(super) struct Word {
     /// In upper case.
     pub(super) text: &'static [u8],
+    /// Where that stands in [`KEYWORDS`].
+    pub(super) at: usize,
     /// The token it is; 0 where it only begins a phrase.
     pub(super) kind: u8,
     /// Whether a longer phrase goes on from it.
@@ -147,11 +151,37 @@ pub(super) fn look_up(word: &[u8]) -> Option<Word> {
     }
 }
 
+/// The kind of an operator of two signs: 0 where they are none.
+#[inline]
+pub(super) fn pair(first: u8, second: u8) -> u8 {
+    let row = PAIRS.get(usize::from(first));
+    row.and_then(|row| row.get(usize::from(second)).copied())
+        .unwrap_or(kind::NONE)
+}
+
+/// Of each two bytes below 0x80 the kind, where they are in the list and no letters.
+pub(super) static PAIRS: [[u8; 128]; 128] = pairs();
+
+const fn pairs() -> [[u8; 128]; 128] {
+    let mut all = [[0; 128]; 128];
+    let mut number = 0;
+    while number < WORDS {
+        let (at, len) = (ENTRIES[number].at as usize, ENTRIES[number].len);
+        let first = KEYWORDS[at] as usize;
+        if len == 2 && !KEYWORDS[at].is_ascii_alphanumeric() {
+            all[first][KEYWORDS[at + 1] as usize] = ENTRIES[number].kind;
+        }
+        number += 1;
+    }
+    all
+}
+
 fn entry(number: u32) -> Option<Word> {
     let entry = ENTRIES.get((number as usize).wrapping_sub(1))?;
     let at = usize::from(entry.at);
     Some(Word {
         text: KEYWORDS.get(at..at + usize::from(entry.len))?,
+        at,
         kind: entry.kind,
         begins: entry.begins,
         continues: entry.continues,

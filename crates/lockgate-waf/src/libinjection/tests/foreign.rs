@@ -63,17 +63,18 @@ fn cases(folder: &PathBuf) -> Vec<Case> {
     cases
 }
 
-fn token(token: &Token<'_>) -> String {
-    let mut line = vec![token.kind, b' '];
-    if token.kind == b'v' {
-        line.extend_from_slice(&b"@@"[..usize::from(token.ats)]);
+fn token(token: Token, input: &[u8]) -> String {
+    let mut line = vec![token.kind(), b' '];
+    if token.kind() == b'v' {
+        line.extend_from_slice(&b"@@"[..token.ats()]);
     }
-    if matches!(token.kind, b's' | b'v') && token.opened != 0 {
-        line.push(token.opened);
+    let marked = matches!(token.kind(), b's' | b'v');
+    if marked && token.opened() != 0 {
+        line.push(token.opened());
     }
-    line.extend_from_slice(token.text);
-    if matches!(token.kind, b's' | b'v') && token.closed != 0 {
-        line.push(token.closed);
+    line.extend_from_slice(token.text(input));
+    if marked && token.closed() != 0 {
+        line.push(token.closed());
     }
     String::from_utf8_lossy(&line)
         .trim_end_matches(['\n', '\r'])
@@ -83,7 +84,7 @@ fn token(token: &Token<'_>) -> String {
 fn tokens(input: &[u8], mysql: bool) -> Vec<String> {
     let mut sql = Sql::new(input, 0, mysql);
     std::iter::from_fn(|| sql.next())
-        .map(|found| token(&found))
+        .map(|found| token(found, input))
         .collect()
 }
 
@@ -131,7 +132,7 @@ fn libinjections_own_cases_pass() {
                 folding
                     .fold()
                     .iter()
-                    .map(token)
+                    .map(|found| token(*found, &case.input))
                     .collect::<Vec<_>>()
                     .join("\n")
             }
