@@ -21,6 +21,8 @@ const CUTS: [usize; 5] = [usize::MAX, 10, 6, 4, 2];
 #[derive(Debug, Clone, Copy)]
 struct Use {
     way: u32,
+    /// The way's pattern.
+    pattern: u16,
     /// What has to be beside it: places in [`Scanner::besides`].
     before: u16,
     after: u16,
@@ -35,7 +37,6 @@ type UsesOf = BTreeMap<Rc<[u8]>, Vec<Use>>;
 /// A way in which a pattern may match.
 #[derive(Debug, Clone, Copy)]
 struct Way {
-    pattern: u16,
     steps: u8,
 }
 
@@ -96,12 +97,12 @@ impl Scanner {
                 let way = u32::try_from(scanner.ways.len())
                     .map_err(|_| Error::TooLarge("ways to match"))?;
                 scanner.ways.push(Way {
-                    pattern,
                     steps: u8::try_from(steps.len()).unwrap_or(u8::MAX),
                 });
                 for (step, texts) in steps.iter().enumerate() {
                     for text in texts {
-                        if let Some(used) = scanner.used(text, way, step, &mut numbers)? {
+                        let used = scanner.used(text, (pattern, way, step), &mut numbers)?;
+                        if let Some(used) = used {
                             uses_of.entry(text.bytes.clone()).or_default().push(used);
                         }
                     }
@@ -125,8 +126,7 @@ impl Scanner {
     fn used(
         &mut self,
         text: &Text,
-        way: u32,
-        step: usize,
+        (pattern, way, step): (u16, u32, usize),
         numbers: &mut HashMap<Beside, u16>,
     ) -> Result<Option<Use>, Error> {
         let (before, after) = (text.before.all(), text.after.all());
@@ -135,6 +135,7 @@ impl Scanner {
         }
         let used = Use {
             way,
+            pattern,
             before: self.number(before, numbers)?,
             after: self.number(after, numbers)?,
             len: u8::try_from(text.bytes.len()).map_err(|_| Error::TooLarge("a text"))?,
@@ -300,7 +301,10 @@ impl Scanner {
             let column = usize::from(self.columns[usize::from(*byte)]);
             state = usize::from(table[state * width + column]);
             if state >= telling && column != 1 {
-                self.told(state, at, value, room, left, tell);
+                let found = self.told(state, at, value, room, left, tell);
+                if found && left.iter().all(|word| *word == 0) {
+                    break;
+                }
             }
         }
         for way in room.begun.drain(..) {
@@ -310,6 +314,7 @@ impl Scanner {
         }
     }
 
+    /// What a state tells; whether it told anything.
     #[inline(never)]
     fn told(
         &self,
@@ -319,23 +324,22 @@ impl Scanner {
         room: &mut Room,
         left: &mut [u64],
         tell: &mut dyn FnMut(usize),
-    ) {
+    ) -> bool {
         let place = state - self.telling;
         let (from, to) = (self.places[place] as usize, self.places[place + 1] as usize);
         let after = self.next(&value[at + 1..]);
+        let mut found = false;
         for used in &self.uses[from..to] {
-            if room.made.get(used.way as usize) != Some(&used.step) {
+            // First what is at hand: most of what occurs often was told, or is not asked.
+            let number = usize::from(used.pattern);
+            let bit = 1 << (number & 63);
+            let Some(word) = left.get_mut(number >> 6).filter(|word| **word & bit != 0) else {
                 continue;
-            }
+            };
             let Some(way) = self.ways.get(used.way as usize) else {
                 continue;
             };
-            let number = usize::from(way.pattern);
-            let bit = 1 << (number & 63);
-            let Some(word) = left.get_mut(number >> 6) else {
-                continue;
-            };
-            if *word & bit == 0
+            if room.made.get(used.way as usize) != Some(&used.step)
                 || !self.besides[usize::from(used.after)].allows(after)
                 || !self.besides[usize::from(used.before)].allows(self.before(value, at, used.len))
             {
@@ -353,7 +357,9 @@ impl Scanner {
             }
             *word &= !bit;
             tell(number);
+            found = true;
         }
+        found
     }
 
     /// The first byte that is read, in lower case.

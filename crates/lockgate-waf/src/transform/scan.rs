@@ -77,17 +77,41 @@ pub(super) fn rewrite(
         rest = rest.get(read.max(1)..).unwrap_or_default();
         let run = next(rest).unwrap_or(rest.len());
         let (plain, after) = rest.split_at(run);
-        out.extend_from_slice(plain);
+        match rest.first_chunk::<NEAR>() {
+            // All of these are copied at once, and those that follow taken back.
+            Some(chunk) if run <= NEAR => {
+                let end = out.len() + run;
+                out.extend_from_slice(chunk);
+                out.truncate(end);
+            }
+            _ => out.extend_from_slice(plain),
+        }
         rest = after;
     }
     changed
 }
 
-/// Like `memchr`, but quick where the first byte is what is sought: encoded text
-/// is often encoded throughout.
+/// As many bytes are looked at and copied in place before that is left to what does it
+/// for many.
+const NEAR: usize = 16;
+
+/// Like `memchr`, but quick where what is sought is near: encoded text is often
+/// encoded throughout.
 pub(super) fn seek(byte: u8, input: &[u8]) -> Option<usize> {
-    if input.first() == Some(&byte) {
-        return Some(0);
-    }
-    memchr::memchr(byte, input)
+    near(
+        input,
+        |other| other == byte,
+        |rest| memchr::memchr(byte, rest),
+    )
+}
+
+/// Where the first byte is that `is` holds for: looked for in a few bytes, and then by
+/// `far` behind them.
+pub(super) fn near(
+    input: &[u8],
+    is: impl Fn(u8) -> bool,
+    far: impl Fn(&[u8]) -> Option<usize>,
+) -> Option<usize> {
+    let found = input.iter().take(NEAR).position(|byte| is(*byte));
+    found.or_else(|| Some(NEAR + far(input.get(NEAR..)?)?))
 }

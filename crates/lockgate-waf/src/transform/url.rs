@@ -1,14 +1,12 @@
 //! Percent encoding, also as IIS extends it.
 
 use super::code_page;
-use super::scan::{digit_of, pair, rewrite};
+use super::scan::{digit_of, near, pair, rewrite};
 
 /// Where the next `%` or `+` stands.
 fn next(input: &[u8]) -> Option<usize> {
-    match input.first() {
-        Some(b'%' | b'+') => Some(0),
-        _ => memchr::memchr2(b'%', b'+', input),
-    }
+    let far = |rest: &[u8]| memchr::memchr2(b'%', b'+', rest);
+    near(input, |byte| matches!(byte, b'%' | b'+'), far)
 }
 
 /// `urlDecode`: `+` is a blank, `%` and two digits a byte; what is incomplete
