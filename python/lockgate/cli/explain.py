@@ -58,7 +58,15 @@ def explain(
             "--listener", metavar="NAME", help="Where it arrives; by default on the URL's port, or at the first."
         ),
     ] = None,
-    body: Annotated[str | None, typer.Option("--body", help="The request's body.")] = None,
+    body: Annotated[
+        str | None,
+        typer.Option(
+            "--body", help="The request's body: a text, `@FILE` for what is in a file, `@-` for standard input."
+        ),
+    ] = None,
+    body_raw: Annotated[
+        str | None, typer.Option("--body-raw", help="The request's body as it stands, also where it begins with `@`.")
+    ] = None,
     request: Annotated[
         str | None, typer.Option("--request", metavar="ID", help="Explain the request with this id instead.")
     ] = None,
@@ -77,16 +85,23 @@ def explain(
     by itself (a redirect, a preflight), 1 if it is refused, 2 if there is nothing to explain.
 
     Example: lockgate explain GET /orders -H "X-Trace: 1" --peer 203.0.113.9
+
+    Example: lockgate explain POST /orders -H "Content-Type: application/json" --body @order.json
     """
     folder = state_path(state, config=config)
     bundle: dict[str, Any] | None = None
+    content: bytes | None = None
     if request is not None:
-        if any(part is not None for part in (method, header, key, key_file, certificate, listener, body)):
+        if any(part is not None for part in (method, header, key, key_file, certificate, listener, body, body_raw)):
             leave("--request ID explains a request that was: leave METHOD, URL and what belongs to them out.")
         explained = _of_request(folder, request)
     elif method is not None and url is not None:
         from lockgate.admin.explain import Asked
+        from lockgate.cli._body import STDIN, body_of
 
+        if (key_file, body) == ("-", STDIN):
+            leave("--key-file and --body both read standard input: name a file for one of them.")
+        content = body_of(body, body_raw)
         asked = Asked(
             method=method,
             url=url,
@@ -94,7 +109,7 @@ def explain(
             key=_key(key, key_file),
             peer=peer,
             listener=listener,
-            body=body.encode() if body is not None else None,
+            body=content,
             certificate=_certificate(certificate) if certificate is not None else None,
         )
         # Compiled for this one question, so its hash is that of no bundle that is ever served.
@@ -105,7 +120,7 @@ def explain(
     if bundle is not None:
         from lockgate.cli._waf_looked import looked
 
-        explained["looked"] = looked(explained, bundle, body.encode() if body is not None else None)
+        explained["looked"] = looked(explained, bundle, content)
     if as_json:
         typer.echo(json.dumps(explained, indent=2))
     else:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,3 +67,61 @@ def test_what_was_never_asked_looked_at_nothing(folder: Path) -> None:
     path.write_text(CONFIG.replace("    waf:\n", "    waf:\n      mode: 'off'\n"))
     told = json.loads(explain(folder, "POST", URL, "--json", "--body", ATTACK, code=0))
     assert (told["looked"], told["waf"]) == (None, None)
+
+
+HEADERS = ("-H", "Content-Type: application/json")
+
+
+def given(folder: Path, *words: str, stdin: bytes = b"") -> tuple[int, str, str]:
+    """The command with something on its standard input."""
+    done = subprocess.run(
+        [sys.executable, "-m", "lockgate", "explain", "POST", URL, *HEADERS, *words],
+        cwd=folder,
+        input=stdin,
+        capture_output=True,
+        check=False,
+    )
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def test_a_body_comes_from_a_file_or_from_standard_input(folder: Path) -> None:
+    (folder / "attack.json").write_text(ATTACK)
+    (folder / "packed.bin").write_bytes(b"\x00\xff\xfe\n")
+    assert "sql-injection" in explain(folder, "POST", URL, "--body", "@attack.json", code=1)
+    code, out, _ = given(folder, "--body", "@-", stdin=ATTACK.encode())
+    assert (code, "sql-injection" in out) == (1, True)
+    # Bytes that are no text go as they are.
+    code, out, err = given(folder, "--body", "@packed.bin")
+    assert (code, "json-" in out, err) == (1, True, ""), out
+
+
+def test_a_body_that_begins_with_the_sign_stays_possible(folder: Path) -> None:
+    words = ("--body-raw", "@attack.json", "-H", "Content-Type: text/plain")
+    ended = lockgate("explain", "POST", URL, *words, cwd=folder)
+    assert ended.code == 0, ended.out + ended.err
+    assert "none was given" not in ended.out
+    raw = explain(folder, "POST", URL, "--body-raw", ATTACK, code=1)
+    assert "sql-injection" in raw
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--body", "@nowhere.json"), "nowhere.json cannot be read: No such file or directory"),
+        (("--body", "@."), ". cannot be read: Is a directory"),
+        (("--body", "@"), "name a file behind the @"),
+        (("--body", "@long.bin"), "has more than 64 MiB"),
+        (("--body", "x", "--body-raw", "x"), "keep one"),
+        (("--body", "@-", "--key-file", "-"), "both read standard input"),
+        (("--request", "01J9Z0Q4N2W1X8Y7V6T5S4R3Q2", "--body-raw", "x"), "leave METHOD, URL"),
+    ],
+)
+def test_a_body_that_cannot_be_had_is_told(words: tuple[str, ...], told: str, folder: Path) -> None:
+    if "@long.bin" in words:
+        with (folder / "long.bin").open("wb") as file:
+            file.truncate((64 << 20) + 1)
+    where = () if "--request" in words else ("POST", URL)
+    ended = lockgate("explain", *where, *words, cwd=folder)
+    assert (ended.code, ended.out) == (2, "")
+    assert told in ended.err
+    assert "Traceback" not in ended.err
