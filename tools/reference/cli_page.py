@@ -15,8 +15,8 @@ from reference.markdown import table
 INTRODUCTION = """\
 # Commands
 
-Exit codes: 0 is fine, 1 is a finding or a refusal, 2 is a wrong call or a wrong configuration. With `--json`, a command
-prints data for programs.
+Exit codes: 0 is fine, 1 is a finding or a refusal, 2 is a wrong call or a wrong configuration; 141 is output
+that nobody read to its end (`lockgate logs | head`). With `--json`, a command prints data for programs.
 
 """
 

@@ -18,6 +18,7 @@ from typing import Annotated, Final
 import typer
 
 from lockgate.cli._command import Command, Group, with_config
+from lockgate.cli._output import watched
 
 ORDER: Final = ("init", "run", "demo", "check", "config", "explain", "test", "diff", "replay", "keys", "logs")
 """The order of `lockgate --help`: as one meets them. What is not named comes after, by name."""
@@ -28,6 +29,11 @@ EXIT_INTERNAL: Final = 70
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line, and leave the process with its exit code."""
+    with watched():
+        _run(arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not _is_text(given):
         typer.echo("lockgate: an argument is not UTF-8 text; paths that are not go by another name.", err=True)
@@ -36,10 +42,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         given = [*given[1:], "--help"]
     try:
         application(given)(args=given, prog_name="lockgate")
-    except BrokenPipeError:
-        # The reader has gone (`lockgate logs | head`); Python would complain once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from lockgate.cli._output import unread_is_fine
 from lockgate.cli._report import Json, leave
 from lockgate.cli._state import CONFIG, StateDir, state_path
 
@@ -75,7 +76,9 @@ def exclude(
     except LockgateError as error:  # The engine reads --at and --requests.
         leave(str(error))
     if not as_json:
-        plan.show()
+        # What is to be written is written, also where nobody reads all that it comes to.
+        with unread_is_fine(yes and not dry_run):
+            plan.show()
     waived = None if dry_run and None in (owner, reason) else _waived(owner, reason, until, ask=not as_json)
     if waived is None:
         if as_json:
@@ -85,7 +88,8 @@ def exclude(
         return
     change = plan.written(*waived)
     if not as_json:
-        _show_diff(change)
+        with unread_is_fine(yes and not dry_run):
+            _show_diff(change)
     if dry_run or not (yes or as_json or _confirmed(change.path)):
         done = False
     else:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from lockgate.cli._output import unread_is_fine
 from lockgate.cli._report import Json, count, leave
 from lockgate.cli._state import CONFIG, StateDir, state_path
 from lockgate.printable import printable
@@ -55,8 +56,9 @@ def update(
     from lockgate.rules.difference import difference, recorded
     from lockgate.rules.read import proved
 
+    # What is to be put in place is put there, also where nobody reads all that it changes.
     try:
-        with ready(config, source, checksum) as (store, found):
+        with unread_is_fine(yes and not dry_run), ready(config, source, checksum) as (store, found):
             before = store.installed()
             if before is None:
                 leave(f"There is no rule set in {store.core} yet: `lockgate waf install` puts one there.")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from lockgate.cli._output import unread_is_fine
 from lockgate.cli._report import leave, load_or_exit
 from lockgate.cli._state import StateDir, state_path
 
@@ -81,7 +82,8 @@ def run(
             end_with=sys.stdin.fileno() if stop_with_stdin else None,
         )
         supervisor = Supervisor(options, say=_say)
-        status = supervisor.run()
+        with unread_is_fine():
+            status = supervisor.run()
     except StateError as error:
         leave(str(error))
     if supervisor.failure is not None:
@@ -132,7 +134,7 @@ def _failure(message: str) -> str:
 def _say(line: str) -> None:
     """To standard output, at once: somebody may wait for it at the end of a pipe.
 
-    That the other end of the pipe has gone is no reason to stop serving.
+    That it cannot be written is no reason to stop serving.
     """
     with contextlib.suppress(OSError):
         typer.echo(line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import lockgate
-from lockgate.cli import _main
+from lockgate.cli import _main, _output
 from lockgate.state import StateFolder
 from support import command
 
@@ -132,7 +133,45 @@ def test_a_fault_of_its_own_is_no_traceback(
         _main.main(["check"])
 
 
-def test_a_reader_that_has_gone_is_no_fault(tmp_path: Path) -> None:
+def unread(folder: Path, *words: str, closed: str = "stdout") -> tuple[int, str]:
+    """What becomes of a command whose reader has gone before it says anything: its exit code, and what else it says."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    other = subprocess.PIPE
+    streams = {"stdout": writer, "stderr": other} if closed == "stdout" else {"stdout": other, "stderr": writer}
+    with subprocess.Popen([sys.executable, "-m", "lockgate", *words], cwd=folder, text=True, **streams) as child:
+        os.close(writer)
+        out, err = child.communicate(timeout=60)
+    return child.returncode, (out or "") + (err or "")
+
+
+API = "version: 1\napis: {{{name}: {{upstream: 'http://127.0.0.1:1', authenticate: [api_key]}}}}\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["config", "schema"],
+        ["--help"],
+        ["check"],
+        ["diff", "lockgate.yaml", "other.yaml"],  # 1 with somebody who reads it.
+        ["routes"],  # A table, which Rich prints.
+        ["explain", "GET", "/a"],
+    ],
+    ids=" ".join,
+)
+def test_a_reader_that_has_gone_is_no_fault_and_no_finding(words: list[str], tmp_path: Path) -> None:
+    (tmp_path / "lockgate.yaml").write_text(API.format(name="a"))
+    (tmp_path / "other.yaml").write_text(API.format(name="b"))
+    assert unread(tmp_path, *words) == (_output.EXIT_UNREAD, "")
+
+
+def test_a_reader_of_standard_error_that_has_gone_is_no_other_fault(tmp_path: Path) -> None:
+    (tmp_path / "lockgate.yaml").write_text("version: 2\n")
+    assert unread(tmp_path, "routes", closed="stderr") == (_output.EXIT_UNREAD, "")
+
+
+def test_a_reader_that_stops_in_the_middle_ends_it_as_it_ends_others(tmp_path: Path) -> None:
     piped = subprocess.run(
         ["bash", "-c", f"{sys.executable} -m lockgate config schema | head -c 1; echo ${{PIPESTATUS[0]}}"],
         cwd=tmp_path,
@@ -140,8 +179,18 @@ def test_a_reader_that_has_gone_is_no_fault(tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    assert piped.stderr == ""
-    assert piped.stdout == "{0\n"
+    assert (piped.stdout, piped.stderr) == (f"{{{_output.EXIT_UNREAD}\n", "")
+
+
+def test_no_standard_output_at_all_is_no_fault(tmp_path: Path) -> None:
+    closed = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m lockgate --version >&-; echo $?"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (closed.stdout, closed.stderr) == ("0\n", "")
 
 
 def test_an_argument_that_is_no_text_is_told(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -232,6 +233,20 @@ def test_what_others_share_is_not_changed_and_what_to_write_is_told(form: str, n
     assert "by hand" in ended.err
     assert "rule: sql-injection" in ended.err
     assert path.read_text() == BY_HAND[form]
+
+
+def test_what_is_to_be_written_is_written_where_nobody_reads_what_it_comes_to(native: Past, tmp_path: Path) -> None:
+    (tmp_path / "lockgate.yaml").write_text(PLAIN)
+    reader, writer = os.pipe()
+    os.close(reader)
+    words = ("waf", "exclude", native.ids["body"], "--state", str(native.state), *BY)
+    codes = [
+        subprocess.run([sys.executable, "-m", "lockgate", *words, *more], cwd=tmp_path, stdout=writer, check=False)
+        for more in ([], ["--yes"])
+    ]
+    os.close(writer)
+    assert [ended.returncode for ended in codes] == [141, 0]
+    assert excluded(tmp_path) == [("sql-injection", "body/note")]
 
 
 def test_an_included_file_is_the_one_that_is_changed(native: Past, tmp_path: Path) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -99,3 +102,23 @@ def test_what_events_tell_of_rules_that_go() -> None:
     ]
     tells = recorded(events, frozenset({1, 2}))
     assert (tells.requests, tells.refused, tells.by) == (2, 1, {1: 2, 2: 1})
+
+
+def unread(folder: Path, *words: str) -> int:
+    """The command's exit code where nobody reads what it prints."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    words = (sys.executable, "-m", "lockgate", "waf", "update", *words)
+    ended = subprocess.run(words, cwd=folder, stdin=subprocess.DEVNULL, stdout=writer, check=False)
+    os.close(writer)
+    return ended.returncode
+
+
+def test_a_reader_that_has_gone_is_no_difference_and_stops_no_change_that_is_wanted(installed: Path) -> None:
+    same = source(installed, release("4.90.1"))
+    assert update(installed, *same, "--dry-run").code == 0
+    assert unread(installed, *same, "--dry-run") == 141
+    other = source(installed, release("4.91.0", rules=RULES + NEW))
+    assert (unread(installed, *other), version(installed)) == (141, "4.90.1")
+    assert (unread(installed, *other, "--dry-run", "--yes"), version(installed)) == (141, "4.90.1")
+    assert (unread(installed, *other, "--yes"), version(installed)) == (0, "4.91.0")
