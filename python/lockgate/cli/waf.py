@@ -59,13 +59,16 @@ def install(
     """Install the OWASP Core Rule Set, for `waf: {rules: core}`, into .lockgate/rules/core beside the configuration.
 
     A version is had as a Go module: from Go's cache on this machine, or from the proxies that GOPROXY names. What
-    comes in an archive is held against its checksum before it is unpacked. The engine reads and compiles all rules
-    before they take the place of those that are there, which are kept: `--previous` goes back. Plugins and a changed
-    crs-setup.conf go along. A gate that runs takes the rules up by itself.
+    comes in an archive is held against its checksum before it is unpacked: of some versions it is known here, of
+    others --checksum gives it, or Go has kept it beside the module (`go mod download`). The engine reads and compiles
+    all rules before they take the place of those that are there, which are kept: `--previous` goes back. Plugins and a
+    changed crs-setup.conf go along. A gate that runs takes the rules up by itself.
 
     Exits with 0 if they are in place, 2 if they cannot be had, are not what they should be, or cannot be run.
 
     Example: lockgate waf install
+
+    Example: lockgate waf install 4.24.0 --checksum h1:…
     """
     from lockgate.cli import _waf_rules as rules
     from lockgate.rules import RulesError

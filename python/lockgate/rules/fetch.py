@@ -13,7 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 from urllib.request import url2pathname
 
 from lockgate.rules.archive import PACKED
-from lockgate.rules.checksums import h1, sha256
+from lockgate.rules.checksums import checked, h1, sha256
 from lockgate.rules.problems import RulesError
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ SECONDS: Final = 30.0
 """Between two pieces of an answer, and until there is a connection."""
 WHOLE_SECONDS: Final = 900.0
 """For all of it: PACKED at 75 KB/s. Who sends a byte now and then is not waited for without end."""
+SUM_BYTES: Final = 128
+"""`h1:` and 44 letters, and perhaps the end of a line."""
 REDIRECTS: Final = 5
 """The forge that hosts releases sends to its store of files once."""
 
@@ -60,6 +62,15 @@ def module(version: str, done: Done) -> tuple[bytes, str]:
         except RulesError as error:
             told.append(str(error))
     raise RulesError("; ".join(told) or "no module proxy is named: set GOPROXY to one, or name an archive or a folder")
+
+
+def cached_sum(version: str) -> str | None:
+    """The checksum that Go keeps beside a module in its cache here, once its checksum database has vouched for it."""
+    try:
+        with (_cache() / f"v{version}.ziphash").open("rb") as stream:
+            return checked(stream.read(SUM_BYTES).decode("ascii", "replace"))
+    except (OSError, RulesError):
+        return None
 
 
 def module_sum(files: dict[str, bytes]) -> str:

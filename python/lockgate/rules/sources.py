@@ -10,7 +10,7 @@ from typing import Final
 
 from lockgate.rules.archive import ENTRIES, UNPACKED, Files, unpacked
 from lockgate.rules.checksums import SUMS, VERSION, checked, sha256
-from lockgate.rules.fetch import Done, bare, fetched, local, module, module_sum
+from lockgate.rules.fetch import MODULE, Done, bare, cached_sum, fetched, local, module, module_sum
 from lockgate.rules.layout import RuleFolder, plugin_files, rule_folder
 from lockgate.rules.problems import RulesError
 
@@ -26,6 +26,16 @@ OLDEST: Final = 4
 """Of the Core Rule Set. Distributions have older ones."""
 
 _VERSION: Final = re.compile(r"v?(\d{1,3}\.\d{1,4}\.\d{1,4}(?:-[a-z0-9.]{1,20})?)")
+_UNKNOWN: Final = """\
+no checksum is known here for {version}, only for {known}, and without one nothing tells what comes. One of these does:
+  lockgate waf install {version} --checksum h1:…    with the sum that Go's checksum database has of the module
+                                                   {module} v{version}
+  go mod download {module}@v{version}
+                                                   where there is Go, which asks that database; then the same again
+  lockgate waf install SOURCE --checksum SUM       with the URL or the file of the project's release archive, and the
+                                                   SHA-256 that the project tells of it"""
+"""What to do about a version that is not pinned."""
+
 _PROTOCOL: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -65,13 +75,16 @@ def _had(source: str | None, checksum: str | None, done: Done) -> Had:
     version = _VERSION.fullmatch(source or VERSION)
     if version is None or (source is not None and Path(source).exists()):
         return _named(source or "", checksum, done)
-    known = wanted or SUMS.get(version[1])
-    if known is None or not known.startswith("h1:"):
-        raise RulesError(
-            f"no checksum is known here for {version[1]}, only for {', '.join(SUMS)}: give the module's with "
-            "--checksum h1:…, or name the project's release archive and its SHA-256"
-        )
+    known = wanted or SUMS.get(version[1]) or cached_sum(version[1])
+    if known is None:
+        raise RulesError(_UNKNOWN.format(version=version[1], known=" and ".join(SUMS), module=MODULE))
     content, name = module(version[1], done)
+    if not known.startswith("h1:") and sha256(content) != known:
+        raise RulesError(
+            f"{name} is not what was asked for: its SHA-256 is {sha256(content)}, and not {known}. A version by its "
+            "number is had as a Go module; if that is the SHA-256 of the project's release archive, name the archive "
+            f"in place of {version[1]}: its URL, or its file"
+        )
     return _held(content, name, known)
 
 

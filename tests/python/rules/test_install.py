@@ -264,7 +264,12 @@ def go_module(version: str, folder: Path) -> tuple[Path, str]:
 def test_a_version_from_a_module_proxy(tmp_path: Path) -> None:
     place, total = go_module("4.90.1", tmp_path / "proxy")
     env = {"GOPROXY": (tmp_path / "proxy").as_uri(), "GOMODCACHE": str(tmp_path / "none")}
-    assert "no checksum is known here for 4.90.1" in install(tmp_path, "4.90.1", env=env).err
+    told = install(tmp_path, "4.90.1", env=env)
+    assert (told.code, "no checksum is known here for 4.90.1, only for 4.22.0 and 4.25.0" in told.err) == (2, True)
+    # What does it, to be copied.
+    assert "  lockgate waf install 4.90.1 --checksum h1:…" in told.err
+    assert f"  go mod download {MODULE}@v4.90.1\n" in told.err
+    assert "  lockgate waf install SOURCE --checksum SUM" in told.err
     ended = install(tmp_path, "4.90.1", "--checksum", total, env=env)
     assert (ended.code, ended.err) == (0, "")
     assert manifest(tmp_path)["checksum"] == total
@@ -284,6 +289,35 @@ def test_a_version_from_the_cache_of_go(tmp_path: Path) -> None:
     assert install(tmp_path, "4.90.1", "--checksum", total, env=env).code == 2
     shutil.move(tmp_path / "moved", tmp_path / "cache/download" / MODULE)
     assert install(tmp_path, "4.90.1", "--checksum", total, env=env).code == 0
+
+
+def test_a_version_that_go_has_vouched_for(tmp_path: Path) -> None:
+    """As `go mod download` leaves it: the module, and its checksum beside it."""
+    place, total = go_module("4.90.1", tmp_path / "cache/download")
+    env = {"GOPROXY": "off", "GOMODCACHE": str(tmp_path)}
+    assert "no checksum is known" in install(tmp_path, "4.90.1", env=env).err
+    kept = place.with_suffix(".ziphash")
+    for wrong, words in (("nonsense", "no checksum is known"), (h1([]), "is not what was asked for")):
+        kept.write_text(wrong)
+        ended = install(tmp_path, "4.90.1", env=env)
+        assert (ended.code, words in ended.err) == (2, True), ended.err
+    kept.write_text(total)
+    ended = install(tmp_path, "4.90.1", env=env)
+    assert (ended.code, ended.err) == (0, "")
+    assert (manifest(tmp_path)["version"], manifest(tmp_path)["checksum"]) == ("4.90.1", total)
+
+
+def test_a_version_with_the_sum_of_an_archive(tmp_path: Path) -> None:
+    place, _ = go_module("4.90.1", tmp_path / "proxy")
+    env = {"GOPROXY": (tmp_path / "proxy").as_uri(), "GOMODCACHE": str(tmp_path / "none")}
+    other = hashlib.sha256(tarred(release())).hexdigest()
+    ended = install(tmp_path, "4.90.1", "--checksum", other, env=env)
+    assert (ended.code, "name the archive in place of 4.90.1" in ended.err) == (2, True)
+    assert not core(tmp_path).exists()
+    own = sha256(place.read_bytes())
+    ended = install(tmp_path, "4.90.1", "--checksum", own, env=env)
+    assert (ended.code, ended.err) == (0, "")
+    assert manifest(tmp_path)["checksum"] == f"sha256:{own}"
 
 
 def test_what_cannot_be_named(tmp_path: Path) -> None:
