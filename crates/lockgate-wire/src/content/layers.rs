@@ -53,7 +53,8 @@ impl Layer {
 /// How far values are unwrapped.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Layers within each other. 3: what real clients and attacks nest.
+    /// Layers within each other. 8: real clients nest three; who hides something nests more, and each layer by which
+    /// a value grows costs him, not us: what is looked at is bounded by `work`.
     pub depth: usize,
     /// Bytes that are looked at and written for one value, beside eight times
     /// its length. 16 KiB: a short value in every combination.
@@ -63,7 +64,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            depth: 3,
+            depth: 8,
             work: 16 << 10,
         }
     }

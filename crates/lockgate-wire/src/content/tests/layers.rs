@@ -117,20 +117,49 @@ fn plain_values_hold_nothing() {
 fn limits_hold() {
     let mut forms = 0;
     let mut bytes = 0;
-    let deep = format!("%{}41", "25".repeat(10));
-    let whole = Unwrapper::new(Limits::default()).unwrap(deep.as_bytes(), &mut |_, layers| {
+    let limits = Limits::default();
+    let deep = format!("%{}41", "25".repeat(limits.depth + 1));
+    let whole = Unwrapper::new(limits).unwrap(deep.as_bytes(), &mut |_, layers| {
         forms += 1;
-        layers.len() <= 3
+        layers.len() <= limits.depth
     });
-    assert!(!whole && forms == 3);
+    assert!(!whole && forms == limits.depth);
 
     let wild = "%25%u0025&amp;\\x25\\u0026\u{ff05}{[".repeat(2000);
-    let limits = Limits::default();
     Unwrapper::new(limits).unwrap(wild.as_bytes(), &mut |form, _| {
         bytes += form.len();
         true
     });
     assert!(bytes > 0 && bytes <= wild.len() * 8 + limits.work);
+}
+
+#[test]
+fn many_layers_of_one_kind_come_off_and_one_too_many_is_told() {
+    let attack = "<script>alert(1)</script>";
+    for layer in [Layer::Base64, Layer::Url, Layer::Html, Layer::Escapes] {
+        let depth = Limits::default().depth;
+        let mut value = attack.to_owned();
+        for layers in 1..=depth + 1 {
+            value = wrap(layer, &value);
+            // All of it in another form grows by more than is looked at.
+            if value.len() > 4096 {
+                break;
+            }
+            let mut seen = false;
+            let whole =
+                Unwrapper::new(Limits::default()).unwrap(value.as_bytes(), &mut |form, _| {
+                    seen |= form == attack.as_bytes();
+                    true
+                });
+            let within = layers <= depth;
+            assert_eq!(
+                (seen, whole),
+                (within, within),
+                "{layers} of {}",
+                layer.name()
+            );
+        }
+    }
 }
 
 #[test]
@@ -160,6 +189,11 @@ fn wrap(layer: Layer, text: &str) -> String {
             .encode_utf16()
             .map(|unit| format!("%u{unit:04X}"))
             .collect(),
+        Layer::Base64 => {
+            let mut out = Vec::new();
+            crate::base64::encode(text.as_bytes(), &mut out);
+            String::from_utf8(out).unwrap()
+        }
         _ => unreachable!("not generated"),
     }
 }
