@@ -17,6 +17,7 @@ mod more;
 mod octets;
 mod parts;
 mod raw;
+mod recoded;
 mod uploads;
 
 use more::More;

@@ -1,9 +1,9 @@
-//! Bodies that nothing reads: a text, a file, or bytes with texts among them.
+//! Bodies that nothing reads: a text in whatever form, a file, or bytes with texts among them.
 
 use super::super::feed::{self, part};
 use super::super::members::{Base, Member};
 use super::super::transaction::Transaction;
-use super::{octets, MAX_FILE_BYTES};
+use super::{octets, recoded, MAX_FILE_BYTES};
 use crate::bytes::Span;
 use crate::detect::file_upload::Kind;
 
@@ -11,13 +11,17 @@ use crate::detect::file_upload::Kind;
 /// that it is by its beginning, or its bytes and the texts among them.
 pub fn is_bytes(tx: &mut Transaction, body: Span) -> bool {
     let bytes = tx.arena.get(body);
+    let declared = feed::header(tx, Base::RequestHeaders, b"content-type");
+    let said = declared.map(|declared| tx.arena.get(declared));
+    let recoded = recoded::texts(bytes, said.unwrap_or_default());
     let texts = octets::texts(bytes);
     let text = matches!(texts[..], [whole] if whole.len() == bytes.len());
-    let texts: Vec<Vec<u8>> = match text {
+    let plain = text && recoded.is_empty();
+    let mut texts: Vec<Vec<u8>> = match plain {
         true => Vec::new(),
         false => texts.into_iter().map(<[u8]>::to_vec).collect(),
     };
-    let declared = feed::header(tx, Base::RequestHeaders, b"content-type");
+    texts.extend(recoded);
     let kind = Kind::of(bytes);
     let member = |value: Span| Member {
         value,
@@ -32,7 +36,7 @@ pub fn is_bytes(tx: &mut Transaction, body: Span) -> bool {
         tx.members.push(Base::BodyFile, member(begin));
         return true;
     }
-    if text {
+    if plain {
         return false;
     }
     tx.members.push(Base::Octets, member(body));

@@ -156,10 +156,55 @@ fn what_a_limit_hides_overrules_nothing() {
     let shallow = get("/?q=the%2520union%20will%20select");
     assert_eq!(said(&engine, &shallow), (false, vec![10]));
     // More layers within each other than are taken off; also from what is known of it.
-    let deep = get("/?q=the%2525252525252520union%20will%20select");
+    let deep = get(&format!(
+        "/?q=the%{}20union%20will%20select",
+        "25".repeat(10)
+    ));
     for _ in 0..2 {
         assert_eq!(said(&engine, &deep), (true, vec![]));
     }
+}
+
+/// Text in so many layers of base64.
+fn in_base64(text: &str, layers: usize) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    (0..layers).fold(text.to_owned(), |text, _| {
+        let bits: Vec<u8> = text
+            .bytes()
+            .flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1))
+            .collect();
+        let letter = |six: &[u8]| {
+            let value = six
+                .iter()
+                .fold(0, |value, bit| value << 1 | usize::from(*bit));
+            char::from(LETTERS[value << (6 - six.len())])
+        };
+        bits.chunks(6).map(letter).collect()
+    })
+}
+
+#[test]
+fn layers_of_base64_are_seen_through_and_too_many_are_a_doubt() {
+    let any = ("SecRule ARGS \"@rx ^[A-Za-z0-9_-]{16}\"", "attack-sqli");
+    let engine = engine(&[any], true);
+    let ask = |text: &str, layers| get(&format!("/?q={}", in_base64(text, layers)));
+    for layers in 1..=8 {
+        // What is seen is judged: prose overrules the rule, and an attack does not.
+        let prose = ask("the union will select a speaker", layers);
+        assert_eq!(said(&engine, &prose), (false, vec![10]), "{layers}");
+        let attack = inspect(
+            &engine,
+            &ask("1' UNION SELECT password FROM users-- ", layers),
+            0,
+        );
+        assert_eq!(
+            attack.detected().next().map(|found| found.detector),
+            Some("sql-injection"),
+            "{layers}"
+        );
+    }
+    let hidden = ask("the union will select a speaker", 9);
+    assert_eq!(said(&engine, &hidden), (true, vec![]));
 }
 
 #[test]

@@ -76,6 +76,43 @@ fn a_text_is_one_whatever_it_begins_with() {
 }
 
 #[test]
+fn a_text_in_wide_letters_is_read_as_those_behind_read_it() {
+    let json = |value: &str| format!("{{\"id\": 7, \"note\": \"{value}\"}}");
+    let sql = json(std::str::from_utf8(ATTACK).unwrap());
+    let script = json("<script>alert(document.cookie)</script>");
+    for kind in [
+        "text/plain",
+        "application/octet-stream",
+        "",
+        "application/x-own; charset=utf-16",
+    ] {
+        for (text, detector) in [(&sql, "sql-injection"), (&script, "cross-site-scripting")] {
+            for mark in ["\u{feff}", ""] {
+                let text = format!("{mark}{text}");
+                let units: Vec<u16> = text.encode_utf16().collect();
+                let little: Vec<u8> = units.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+                let big: Vec<u8> = units.iter().flat_map(|unit| unit.to_be_bytes()).collect();
+                let wider: Vec<u8> = text
+                    .chars()
+                    .flat_map(|letter| u32::from(letter).to_le_bytes())
+                    .collect();
+                for body in [little, big, wider] {
+                    let at_body = (detector, "body".to_owned());
+                    assert!(
+                        found(kind, &body).contains(&at_body),
+                        "{kind} {}",
+                        body.escape_ascii()
+                    );
+                }
+            }
+        }
+        let units = json("It's O'Brien's & <b>bold</b>");
+        let good: Vec<u8> = units.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        assert_eq!(found(kind, &good), [], "{kind}");
+    }
+}
+
+#[test]
 fn texts_among_bytes_are_looked_at() {
     let among = [&noise(300)[..], b"\0", ATTACK, b"\0", &noise(300)].concat();
     let sql = ("sql-injection", "body".to_owned());
