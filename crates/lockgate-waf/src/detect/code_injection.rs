@@ -6,15 +6,18 @@
 //!
 //! **How it decides.** Past what may end a string or an expression, it reads one statement: a chain of names, members
 //! and calls. It is found where a name in the chain runs commands or code, reads files, or loads what does, that
-//! name is called, and nothing but the end of the statement follows.
+//! name is called, and nothing but the end of the statement follows. A value of several statements and nothing else is
+//! a program, read to its end: it is found where one of them calls a shell (`import os`, `x = 1`, `os.system("id")`).
 //!
-//! **What it lets pass.** Programs of several lines and code that stands in prose: nobody's evaluated field holds
-//! them. Calls of anything else. `<?php` in a text.
+//! **What it lets pass.** Code that stands in prose: nobody's evaluated field holds it. Programs that call no shell, or
+//! only in a function that they do not call. Calls of anything else. `<?php` in a text.
 //!
-//! **Its limits.** A program that is longer than one line, or that only uses names of its own.
+//! **Its limits.** A program that only uses names of its own, or that hides those of others.
 
 mod chain;
 mod names;
+mod program;
+mod statement;
 
 use super::prose::words;
 use super::{Detector, Finding, Value, Where};
@@ -28,7 +31,7 @@ pub static DETECTOR: Detector = Detector {
     severity: Severity::Critical,
     tag: "attack-rce",
     places: Where::VALUES_AND_FILE_NAMES,
-    needs: &[ByteSet::of(b"(?")],
+    needs: &[ByteSet::of(b"(?\"'`%")],
     min_len: 5,
     unwraps: true,
     find,
@@ -42,9 +45,12 @@ const PROSE: usize = 3;
 const MOST: usize = 8;
 
 fn find(value: &Value<'_>) -> Option<Finding> {
-    if let Some(found) = opened(value.bytes) {
-        return Some(found);
-    }
+    let sure = opened(value.bytes).or_else(|| begins(value));
+    sure.or_else(|| program::find(value.bytes))
+}
+
+/// A statement at the beginning of a value, or behind the end of what the value was put into.
+fn begins(value: &Value<'_>) -> Option<Finding> {
     let text = value.bytes.trim_ascii();
     if text.len() > LONGEST || memchr::memchr(b'\n', text).is_some() {
         return None;

@@ -19,7 +19,8 @@
 //!
 //! **What it lets pass.** `cats & dogs; find out more`, `AT&T`, `R&D | sales`,
 //! `price: $(100)`, lists such as `id;name;date`, jQuery's `$(document)`, HTML
-//! entities; a shell's snippet within prose or Markdown adds little or nothing.
+//! entities; a shell's snippet within prose or Markdown adds little or nothing; what
+//! stands between fences in a text of Markdown is a notice at most.
 //!
 //! **Its limits.** Programs that it has no name for are found by their path, by
 //! disguise or by what they are given, else not. It does not run what it reads:
@@ -34,6 +35,7 @@ use crate::rule::Severity;
 mod arguments;
 mod batch;
 mod command;
+mod fences;
 mod held;
 mod option;
 mod place;
@@ -43,6 +45,7 @@ mod words;
 
 use arguments::Arguments;
 use command::Command;
+use fences::{Fences, FENCE};
 use text::Text;
 use words::Kind;
 
@@ -93,6 +96,7 @@ const CRITICAL: i32 = 5;
 const WARNING: i32 = 4;
 const NOTICE: i32 = 3;
 
+#[derive(Default)]
 struct Best {
     points: i32,
     at: Range<usize>,
@@ -115,15 +119,12 @@ fn find(value: &Value<'_>) -> Option<Finding> {
             severity: Some(Severity::Critical),
         });
     }
-    let mut best = Best {
-        points: 0,
-        at: 0..0,
-        what: "",
-    };
+    let mut best = Best::default();
     let whole = Text::new(text);
     let began = consider(&whole, Opening::Start, 0, 0, false, &mut best);
     let mut at = 0;
     let mut ticked = false;
+    let mut fences = Fences::default();
     while best.points < CRITICAL {
         if whole.is_spent() {
             return Some(Finding {
@@ -140,26 +141,35 @@ fn find(value: &Value<'_>) -> Option<Finding> {
         };
         let here = at + found;
         // A fence of Markdown, not three commands.
-        if text
-            .get(here..)
-            .is_some_and(|rest| rest.starts_with(b"```"))
-        {
-            at = here + 3;
+        if text.get(here..).is_some_and(|rest| rest.starts_with(FENCE)) {
+            fences.pass(text, here);
+            at = here + FENCE.len();
             continue;
         }
         let (opening, next) = opened(text, here, ticked);
         ticked ^= text.get(here) == Some(&b'`');
         at = next;
+        let mut found = Best::default();
+        let shown = fences.show(&whole, here);
+        // What goes into a shell is known by what stands before.
+        let into = if shown { &mut found } else { &mut best };
         if let Some((points, what)) = code(text, here, next, opening) {
-            if points > best.points {
-                best = Best {
+            if points > into.points {
+                *into = Best {
                     points,
                     at: here..text.len(),
                     what,
                 };
             }
         } else if let Some(opening) = opening {
-            consider(&whole, opening, here, next, began, &mut best);
+            consider(&whole, opening, here, next, began, into);
+        }
+        // Documents show commands; none that hides itself.
+        if found.what != HIDES {
+            found.points = found.points.min(NOTICE);
+        }
+        if found.points > best.points {
+            best = found;
         }
     }
     let severity = match best.points {
@@ -321,9 +331,12 @@ fn consider(
     opening == Opening::Start && arguments.count > 0
 }
 
+/// What nobody shows to people.
+const HIDES: &str = "hides the name of a command as only a shell would read it";
+
 const fn what(opening: Opening, command: &Command) -> &'static str {
     if command.disguised {
-        return "hides the name of a command as only a shell would read it";
+        return HIDES;
     }
     match opening {
         Opening::Start => "is a command with its arguments",

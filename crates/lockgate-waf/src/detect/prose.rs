@@ -33,6 +33,25 @@ pub(super) const fn blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
+/// How many bytes of blanks a text begins with: of ASCII, control characters, and those of Unicode that languages
+/// strip too.
+pub(super) fn blanks(text: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(rest) = text.get(at..) {
+        at += match rest {
+            [0..=b' ' | 0x7f, ..] => 1,
+            // U+0085, U+00A0; U+2000 to U+200B, U+2028, U+2029, U+202F, U+205F; U+3000; U+FEFF.
+            [0xc2, 0x85 | 0xa0, ..] => 2,
+            [0xe2, 0x80, 0x80..=0x8b | 0xa8 | 0xa9 | 0xaf, ..]
+            | [0xe2, 0x81, 0x9f, ..]
+            | [0xe3, 0x80, 0x80, ..]
+            | [0xef, 0xbb, 0xbf, ..] => 3,
+            _ => break,
+        };
+    }
+    at
+}
+
 /// Whether the byte is a part of a word.
 pub(super) const fn wordly(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
@@ -40,7 +59,7 @@ pub(super) const fn wordly(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::words;
+    use super::{blanks, words};
 
     #[test]
     fn words_are_counted_and_other_things_are_not() {
@@ -49,5 +68,16 @@ mod tests {
         assert_eq!(words(b"/etc/passwd x=1 a", 9), 0);
         assert_eq!(words(b"one two three four", 3), 3);
         assert_eq!(words(&[b'a'; 100_000], 3), 1);
+    }
+
+    #[test]
+    fn blanks_of_every_kind_are_counted() {
+        assert_eq!(
+            blanks("\0\t \r\n\u{a0}\u{3000}\u{feff}\u{2003}x ".as_bytes()),
+            16
+        );
+        assert_eq!(blanks(b"x"), 0);
+        assert_eq!(blanks(&[b' '; 300]), 300);
+        assert_eq!(blanks("\u{e9}".as_bytes()), 0);
     }
 }

@@ -23,7 +23,7 @@
 
 use std::ops::Range;
 
-use super::prose::words;
+use super::prose::{blanks, words};
 use super::{Detector, Finding, Value, Where};
 use crate::bytes::ByteSet;
 use crate::rule::Severity;
@@ -74,7 +74,19 @@ fn find(value: &Value<'_>) -> Option<Finding> {
     {
         return None;
     }
-    let text = value.bytes;
+    // Who fetches takes blanks off before, however many (WHATWG URL 4.4, step 1).
+    let before = blanks(value.bytes);
+    let behind = value.bytes.get(before..).unwrap_or_default();
+    let text = behind.trim_ascii_end();
+    let found = within(text, value)?;
+    Some(Finding {
+        at: before + found.at.start..before + found.at.end,
+        ..found
+    })
+}
+
+/// An address in a text without blanks around it.
+fn within(text: &[u8], value: &Value<'_>) -> Option<Finding> {
     let mut best: Option<(i32, Range<usize>, &'static str)> = None;
     // Programs that call say in brackets where their makers are to be found.
     let agent = value.stood == Where::Header && value.name == b"user-agent";

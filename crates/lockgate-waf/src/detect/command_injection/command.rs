@@ -6,9 +6,6 @@ use super::word::Word;
 use super::words::{effort, matches, meant, named, Kind};
 use crate::detect::prose::blank;
 
-/// Words before the command that a shell passes over: `sudo`, `X=1`, `2>&1`.
-const PREFIXES: usize = 6;
-
 /// A command's name, as a shell would read it.
 #[derive(Debug)]
 pub(super) struct Command {
@@ -34,7 +31,8 @@ impl Command {
         let mut prefixed = false;
         let mut braces = false;
         let mut hidden = false;
-        for _ in 0..=PREFIXES {
+        // Words before the command that a shell passes over: `sudo`, `X=1`, `2>&1`.
+        while !whole.is_spent() {
             let from = at;
             at = skip(text, at);
             hidden |= text.get(from..at).unwrap_or_default().contains(&b'$');

@@ -8,7 +8,7 @@ use super::{Opening, CRITICAL, NOTICE, WARNING};
 use crate::detect::prose::{blank, wordly, words};
 
 /// Words before a separator from which on it stands in prose.
-const PROSE: usize = 3;
+pub(super) const PROSE: usize = 3;
 /// Ends of lines from which on something is a text.
 const LINES: usize = 2;
 /// Bytes before and after a command that are looked at to tell where it stands.

@@ -299,3 +299,104 @@ fn a_host_and_a_port_are_what_nc_takes() {
         Some(Severity::Critical)
     );
 }
+
+#[test]
+fn no_number_of_signs_hides_a_name() {
+    let openings = [";", "|", "\n", "$(", "x && ", "a;X=1 ", "a;>x "];
+    let disguises = ["''", "\"\"", "$@", "\\\n", "''\"\"", "$()", "${x}"];
+    for opening in openings {
+        for disguise in disguises {
+            for many in [1, 25, 49, 50, 51, 60, 120, 500, 5000] {
+                let hidden = disguise.repeat(many);
+                let close = if opening == "$(" { ")" } else { "" };
+                let text = format!("{opening}c{hidden}a{hidden}t /etc/passwd{close}");
+                let found = severity(text.as_bytes());
+                assert_eq!(
+                    found,
+                    Some(Severity::Critical),
+                    "{opening:?} {many} of {disguise}"
+                );
+            }
+        }
+        for before in [
+            "X=1 ",
+            ">x ",
+            "sudo ",
+            "X=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa ",
+        ] {
+            for many in [1, 6, 7, 50] {
+                let close = if opening == "$(" { ")" } else { "" };
+                let text = format!("{opening}{}cat /etc/passwd{close}", before.repeat(many));
+                let found = severity(text.as_bytes());
+                assert_eq!(
+                    found,
+                    Some(Severity::Critical),
+                    "{opening:?} {many} of {before}"
+                );
+            }
+        }
+    }
+}
+
+/// A text of Markdown with commands between fences.
+fn document(before: &str, fence: &str, commands: &[&str]) -> String {
+    format!(
+        "{before}\n\n```{fence}\n{}\n```\n\nThat is all there is to it.\n",
+        commands.join("\n")
+    )
+}
+
+const SHOWN: &[&[&str]] = &[
+    &[
+        "cd shop && npm install",
+        "npm run build; npm test",
+        "curl -fsSL https://example.com/x.sh | bash",
+    ],
+    &[
+        "sudo apt-get update",
+        "sudo apt-get install -y curl",
+        "cat /etc/os-release | grep VERSION",
+    ],
+    &[
+        "$ git clone https://example.com/a.git",
+        "$ cd a; make && sudo make install",
+    ],
+    &[
+        "export VERSION=$(cat VERSION)",
+        "docker run --rm -v \"$PWD\":/x img sh -c 'ls -la'",
+        "rm -rf /tmp/build",
+    ],
+    &[
+        "VERSION=1; echo $VERSION",
+        "for %i in (*) do type %i",
+        "wget -qO- http://x.example/y | sh -",
+    ],
+];
+
+#[test]
+fn what_a_document_shows_between_fences_is_a_notice_at_most() {
+    for commands in SHOWN {
+        for fence in ["", "bash", "sh", "console"] {
+            for before in [
+                "# How to install it",
+                "Run these commands in a shell:",
+                "To build it:\n\n1. Get it\n2. Run this",
+            ] {
+                let text = document(before, fence, commands);
+                let found = severity(text.as_bytes());
+                assert!(
+                    found.is_none_or(|found| found >= Severity::Notice),
+                    "{text}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_name_that_hides_is_shown_by_nobody() {
+    let hidden = document("How to install it", "", &["ls; c''a\"\"t /etc/passwd"]);
+    let unfenced = hidden.replace("```", "~~~");
+    assert!(severity(unfenced.as_bytes()).is_some());
+    assert_eq!(severity(hidden.as_bytes()), severity(unfenced.as_bytes()));
+}

@@ -2,7 +2,7 @@
 
 use super::text::Text;
 
-/// Bytes of a word that are kept.
+/// Bytes of a word that are kept. All of it is read, so that no number of quotes hides what it says.
 const MOST: usize = 96;
 
 /// What a word says once a shell has read it.
@@ -40,6 +40,10 @@ impl Word {
     }
 
     fn push(&mut self, byte: u8) {
+        // Two of them fit what one does.
+        if byte == b'*' && self.bytes().last() == Some(&b'*') {
+            return;
+        }
         if let Some(to) = self.buffer.get_mut(self.len) {
             *to = byte;
             self.len += 1;
@@ -67,8 +71,7 @@ impl Word {
         let mut at = from;
         let mut within: Option<u8> = None;
         let mut inner = false;
-        let most = from.saturating_add(MOST + MOST / 4).min(text.len());
-        while let Some(byte) = text.get(at..most).and_then(<[u8]>::first).copied() {
+        while let Some(byte) = text.get(at).copied() {
             let next = text.get(at + 1).copied().unwrap_or(0);
             match byte {
                 b'\'' | b'"' => {
@@ -109,7 +112,7 @@ impl Word {
                         1
                     };
                 }
-                b'$' => match variable(text, at) {
+                b'$' => match variable(whole, at) {
                     Variable::Blank(end) => {
                         word.odd_blank = true;
                         word.end = at;
@@ -148,7 +151,7 @@ impl Word {
                 },
                 b'`' if word.len > 0 && within.is_none() && continues(next) => {
                     // What a command within prints is not known.
-                    let Some(close) = close(text, at) else { break };
+                    let Some(close) = close(whole, at) else { break };
                     word.expands = true;
                     word.wild = true;
                     word.disguised = true;
@@ -212,18 +215,20 @@ enum Variable {
     Quote,
 }
 
-/// The longest name of a variable, or what stands in its braces.
+/// The longest name of a variable, and what stands in braces or within a command where lines may end too.
 const VARIABLE: usize = 48;
+/// What stands there on one line.
+const WITHIN: usize = 1024;
 
-fn variable(text: &[u8], at: usize) -> Variable {
+fn variable(whole: &Text<'_>, at: usize) -> Variable {
+    let text = whole.bytes;
     let rest = text.get(at + 1..).unwrap_or_default();
     let rest = rest.get(..VARIABLE).unwrap_or(rest);
     match rest.first() {
         Some(b'{') => {
-            let Some(end) = rest.iter().position(|byte| *byte == b'}') else {
+            let Some(end) = behind(whole, at + 1, b'}') else {
                 return Variable::Quote;
             };
-            let end = at + 2 + end;
             if rest.starts_with(b"{IFS") {
                 Variable::Blank(end)
             } else if rest.starts_with(b"{@") || rest.starts_with(b"{*") {
@@ -232,7 +237,7 @@ fn variable(text: &[u8], at: usize) -> Variable {
                 Variable::Something(end)
             }
         }
-        Some(b'(') => close(text, at).map_or(Variable::Quote, Variable::Something),
+        Some(b'(') => close(whole, at).map_or(Variable::Quote, Variable::Something),
         Some(b'@' | b'*' | b'#' | b'!' | b'-' | b'?' | b'$' | b'0'..=b'9') => {
             Variable::Nothing(at + 2)
         }
@@ -271,15 +276,20 @@ fn windows_variable(text: &[u8], at: usize) -> Option<usize> {
 }
 
 /// Where a command within ends: after its backtick or bracket.
-fn close(text: &[u8], at: usize) -> Option<usize> {
-    let rest = text.get(at + 1..)?;
-    let rest = rest.get(..VARIABLE).unwrap_or(rest);
-    let wanted = if text.get(at) == Some(&b'`') {
-        b'`'
-    } else {
-        b')'
-    };
-    Some(at + 2 + rest.iter().position(|byte| *byte == wanted)?)
+fn close(whole: &Text<'_>, at: usize) -> Option<usize> {
+    let tick = whole.bytes.get(at) == Some(&b'`');
+    behind(whole, at + 1, if tick { b'`' } else { b')' })
+}
+
+/// What follows the next such byte, if that is near. Whoever asks for it again and again pays for what was looked at.
+fn behind(whole: &Text<'_>, from: usize, wanted: u8) -> Option<usize> {
+    let rest = whole.bytes.get(from..)?;
+    let rest = rest.get(..WITHIN).unwrap_or(rest);
+    let found = memchr::memchr(wanted, rest);
+    let within = rest.get(..found.unwrap_or(rest.len()))?;
+    whole.spend(within.len());
+    let near = within.len() < VARIABLE || memchr::memchr(b'\n', within).is_none();
+    found.filter(|_| near).map(|found| from + found + 1)
 }
 
 /// The longest bracket of a pattern.
@@ -349,10 +359,30 @@ mod tests {
         ] {
             assert_eq!(said(written), "cat", "{written}");
         }
+        assert_eq!(said("c$(x)$(y)t"), "c*t");
         assert_eq!(said("c$(x)t"), "c*t");
         assert_eq!(said("c${x}t"), "c*t");
         assert_eq!(said("c[a]t"), "c?t");
         assert_eq!(said("%COMSPEC:~0,1%cat"), "*cat");
+    }
+
+    #[test]
+    fn any_number_of_signs_that_say_nothing_is_taken_away() {
+        for nothing in ["''", "\"\"", "$@", "$9", "\\\n", "^", "\"''\"", "''$@\"\""] {
+            for many in [1, 50, 51, 100, 1000, 20_000] {
+                // A caret stands before a letter.
+                let many = if nothing == "^" { 1 } else { many };
+                let written = format!("c{}a{0}t /etc", nothing.repeat(many));
+                let word = read(written.as_bytes(), false);
+                assert_eq!(word.bytes(), b"cat", "{many} of {nothing}");
+                assert_eq!(word.end, written.len() - 5, "{many} of {nothing}");
+            }
+        }
+        let long = "x".repeat(900);
+        assert_eq!(said(&format!("c${{{long}}}t")), "c*t");
+        assert_eq!(said(&format!("c$({long})t")), "c*t");
+        let value = format!("X={long} cat");
+        assert_eq!(read(value.as_bytes(), false).end, 902);
     }
 
     #[test]

@@ -93,3 +93,78 @@ fn ways_to_members_are_found_as_values() {
     ];
     cases::pass(&DETECTOR, Where::Parameter, &good);
 }
+
+/// Ways to what loads classes, in the spellings of those who bind names.
+fn ways_to_loaders() -> Vec<String> {
+    let mut ways = Vec::new();
+    for before in ["", "user.", "items[0].", "a.b.c."] {
+        for between in ["", ".module", ".superclass.module"] {
+            for behind in [
+                "",
+                ".resources.context.parent.pipeline.first.pattern",
+                ".URLs[0]",
+                ".defaultAssertionStatus",
+            ] {
+                let way = format!("{before}class{between}.classLoader{behind}");
+                ways.push(
+                    way.replace("classLoader", "ClassLoader")
+                        .replace("class.", "Class."),
+                );
+                ways.push(format!(
+                    "{before}class{}[classLoader]{behind}",
+                    between.replace(".module", "[module]")
+                ));
+                ways.push(format!("{before}class['module']['classLoader']{behind}"));
+                ways.push(way);
+            }
+        }
+    }
+    ways
+}
+
+#[test]
+fn ways_to_loaders_of_classes_are_found_as_names_and_as_values() {
+    let ways = ways_to_loaders();
+    let ways: Vec<&str> = ways.iter().map(|way| &**way).collect();
+    cases::are_found(&DETECTOR, Where::ParameterName, &ways);
+    for (before, behind) in [
+        ("", ""),
+        (" ", "\n"),
+        ("", "=x"),
+        ("a=b&", "=%25{x}&c=d"),
+        ("a=1\r\n", "=2\r\n"),
+    ] {
+        let values: Vec<String> = ways
+            .iter()
+            .map(|way| format!("{before}{way}{behind}"))
+            .collect();
+        let values: Vec<&str> = values.iter().map(|value| &**value).collect();
+        cases::are_found(&DETECTOR, Where::Parameter, &values);
+    }
+    let padded = format!("{}class.classLoader.x", "a.".repeat(500));
+    cases::are_found(&DETECTOR, Where::Parameter, &[&padded]);
+}
+
+#[test]
+fn words_of_java_pass() {
+    for stood in [Where::ParameterName, Where::Parameter] {
+        let good = [
+            "classLoader",
+            "class",
+            "class.name",
+            "classLoader.class",
+            "my.classloader.Loader",
+            "java.lang.ClassLoader",
+            "org.example.classes.ClassLoaderFactory",
+        ];
+        cases::pass(&DETECTOR, stood, &good);
+    }
+    let good = [
+        "the class.module.classLoader of Java",
+        "Set class.classLoader to null, then run it",
+        "getClass().getClassLoader().getResource(name)",
+        "Foo.class.getClassLoader()",
+        "URLClassLoader loader = (URLClassLoader) Foo.class.getClassLoader();",
+    ];
+    cases::pass(&DETECTOR, Where::Parameter, &good);
+}

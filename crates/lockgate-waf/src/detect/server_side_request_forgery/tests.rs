@@ -141,3 +141,49 @@ fn a_host_behind_much_else_is_found() {
         assert_eq!(severity(&text), None, "{text}");
     }
 }
+
+#[test]
+fn blanks_before_and_behind_hide_no_address() {
+    let addresses = [
+        "http://127.0.0.1/",
+        "http://169.254.169.254/latest/meta-data/",
+        "//127.0.0.1/x",
+        "169.254.169.254/latest/meta-data",
+        "file:///etc/passwd",
+        "gopher://localhost:6379/_x",
+    ];
+    let blanks = [
+        " ", "\t", "\n", "\r\n", "\0", "\u{a0}", "\u{3000}", "\u{feff}", "\u{2003}",
+    ];
+    for address in addresses {
+        for blank in blanks {
+            for many in [1, 2, 15, 300, 5000] {
+                let before = blank.repeat(many);
+                let text = format!("{before}{address}");
+                assert_eq!(
+                    severity(&text),
+                    Some(Severity::Critical),
+                    "{many} {blank:?} {address}"
+                );
+            }
+        }
+        let behind = format!("{address}{}", " \n".repeat(300));
+        assert_eq!(severity(&behind), Some(Severity::Critical), "{address}");
+    }
+    let found = find(&Value {
+        bytes: b"   http://127.0.0.1/ ",
+        stood: Where::Parameter,
+        name: b"q",
+        declared: None,
+    });
+    assert_eq!(found.map(|found| found.at), Some(3..20));
+    let prose = format!(
+        "{}To test it open http://localhost:3000 in your browser",
+        " ".repeat(300)
+    );
+    assert_eq!(severity(&prose), None);
+    assert_eq!(
+        severity(&format!("{}https://example.com/", " ".repeat(300))),
+        None
+    );
+}
