@@ -66,7 +66,7 @@ def watched() -> Iterator[None]:
     kept = sys.stdout, sys.stderr
     # A program may have been started with either closed.
     made = [cast("TextIO", _Written(stream)) if stream is not None else None for stream in kept]
-    sys.stdout, sys.stderr = made  # type: ignore[assignment]  # The types know no closed ones.
+    sys.stdout, sys.stderr = made
     try:
         try:
             yield

@@ -137,9 +137,9 @@ def unread(folder: Path, *words: str, closed: str = "stdout") -> tuple[int, str]
     """What becomes of a command whose reader has gone before it says anything: its exit code, and what else it says."""
     reader, writer = os.pipe()
     os.close(reader)
-    other = subprocess.PIPE
-    streams = {"stdout": writer, "stderr": other} if closed == "stdout" else {"stdout": other, "stderr": writer}
-    with subprocess.Popen([sys.executable, "-m", "lockgate", *words], cwd=folder, text=True, **streams) as child:
+    out_to, err_to = (writer, subprocess.PIPE) if closed == "stdout" else (subprocess.PIPE, writer)
+    command = [sys.executable, "-m", "lockgate", *words]
+    with subprocess.Popen(command, cwd=folder, text=True, stdout=out_to, stderr=err_to) as child:
         os.close(writer)
         out, err = child.communicate(timeout=60)
     return child.returncode, (out or "") + (err or "")
