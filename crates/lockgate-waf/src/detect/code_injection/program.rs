@@ -10,7 +10,7 @@ const KEPT: usize = 4;
 const LOOKED_AT: usize = 8;
 
 /// A program that calls a shell by one of its statements, where nothing but statements stands before. In a function
-/// that nobody calls it is what libraries are made of.
+/// that nobody calls it runs nothing, and is what libraries are made of: a notice.
 pub(super) fn find(text: &[u8]) -> Option<Finding> {
     let mut program = Program {
         text,
@@ -70,7 +70,7 @@ impl<'a> Program<'a> {
         if self.functions.len() < KEPT && !name.is_empty() {
             self.functions.push(name);
         }
-        Some(Severity::Warning)
+        Some(Severity::Notice)
     }
 
     /// Whether a function is called that was seen to call a shell.

@@ -200,6 +200,6 @@ fn programs_that_call_none_and_what_shows_them_pass() {
     let library = "import subprocess\ndef run(cmd):\n    return subprocess.check_output(cmd)\n";
     assert_eq!(
         severity(&super::DETECTOR, Where::Parameter, library),
-        Some(Severity::Warning)
+        Some(Severity::Notice)
     );
 }
