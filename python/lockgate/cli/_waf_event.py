@@ -87,18 +87,36 @@ def asked(folder: Path, request: str) -> Asked:
     return Asked(event, Inspected.read(event["waf"]), _bundle(state, str(event["bundle"])), state)
 
 
+UNSCANNED: Final = frozenset({"waf-file-too-long", "waf-scan-unavailable"})
+"""Refusals of a file that nobody looked at: it was not found to be bad."""
+
+
+def elsewhere(told: Asked) -> str | None:
+    """What to say where something decided that no exclusion should change."""
+    reason = told.reason
+    if reason in UNSCANNED:
+        return f"`{reason}` decided: the file was not looked at, so it was not found to be bad.\n{advice(reason)}"
+    if reason is None or reason.endswith("-refused") or reason == "waf-malware":
+        return None
+    return f"`{reason}` decided, whatever the score, and no exclusion changes that.\n{advice(reason)}"
+
+
 def _nothing(event: Mapping[str, Any]) -> str:
     """What to say of a request in which nothing was found."""
-    from lockgate._native import reasons
-
     request, reason = event["id"], event.get("reason")
     if reason is None:
         return f"Request {request} was let through, and nothing was found in it."
     said = f"Request {request} was refused with `{reason}`, and not for what `waf` found in it: nothing."
-    advice = next((each["advice"] for each in reasons() if each["code"] == reason), None)
-    if event.get("room") == ROOM and advice:
-        said += f"\n{advice}"
+    if event.get("room") == ROOM and (text := advice(str(reason))):
+        said += f"\n{text}"
     return f"{said}\n`lockgate explain --request {request}` says what decided."
+
+
+def advice(reason: str) -> str:
+    """What to do about a refusal."""
+    from lockgate._native import reasons
+
+    return next((each["advice"] for each in reasons() if each["code"] == reason), "")
 
 
 def _bundle(state: StateFolder, digest: str) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lockgate.cli._report import leave, load_or_exit, tables
-from lockgate.cli._waf_event import Asked, of_api
+from lockgate.cli._waf_event import Asked, elsewhere, of_api
 
 if TYPE_CHECKING:
     from lockgate.config import Loaded
@@ -68,7 +68,7 @@ class Plan:
         from rich.markup import escape
 
         from lockgate.cli._waf_impact import attack_lines, recorded_lines, waf_line
-        from lockgate.rehearsal.waf.found import named
+        from lockgate.rehearsal.waf.found import SCANNER, named
 
         console = tables()
         for said in self.already:
@@ -79,6 +79,8 @@ class Plan:
             where = named(one.at) if one.at is not None else "every value"
             of = one.request or "every request"
             console.print(f"  {escape(one.rule)} leaves alone: {escape(where)}, of {escape(of)}")
+        if any(one.rule == SCANNER for one in self.exclusions):
+            console.print("  [yellow]Files there are not scanned any more: whatever malware comes there goes on.[/]")
         if not self.passes:
             console.print("  [yellow]The request would still be refused: other findings count enough.[/]")
         console.print()
@@ -167,6 +169,8 @@ def _wanted(told: Asked, options: Options) -> list[Unit]:
     from lockgate.rehearsal.waf.proposal import needed, units
 
     inspected = told.inspected
+    if (decided := elsewhere(told)) is not None and not options.rules:
+        leave(decided, code=1)
     if not options.rules:
         found = needed(inspected)
         if not found:

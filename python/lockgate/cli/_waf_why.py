@@ -23,10 +23,6 @@ REFUSED = frozenset({"deny", "observe-deny"})
 """What an exclusion could change."""
 
 
-SCANNED = {"waf-malware", "waf-file-too-long", "waf-scan-unavailable"}
-"""Refusals for the sake of a file, which can be left out of the scan."""
-
-
 def why(
     request: Annotated[str, typer.Argument(metavar="REQUEST_ID", help="The answer's X-Request-Id.")],
     state: StateDir = None,
@@ -97,12 +93,9 @@ def _outcome(told: Asked) -> str:
 
 def _by_findings(told: Asked) -> bool:
     """Whether what was found refused the request, or would have: else there is nothing to leave alone."""
-    return told.outcome in REFUSED and not _elsewhere(told)
+    from lockgate.cli._waf_event import elsewhere
 
-
-def _elsewhere(told: Asked) -> bool:
-    """Whether something decided that no exclusion changes."""
-    return not (told.reason is None or told.reason.endswith("-refused") or told.reason in SCANNED)
+    return told.outcome in REFUSED and elsewhere(told) is None
 
 
 def _show(told: Asked, known: dict[str, About]) -> None:
@@ -110,14 +103,15 @@ def _show(told: Asked, known: dict[str, About]) -> None:
 
     from lockgate.cli._event_lines import moment
     from lockgate.cli._report import tables
+    from lockgate.cli._waf_event import elsewhere
     from lockgate.cli._waf_shown import lines
     from lockgate.printable import printable
 
     console, event = tables(), told.event
     console.print(f"[bold]{escape(event['method'])} {escape(printable(event['host'] + event['path']))}[/]")
     console.print(f"Request  {event['id']} at {moment(event['at_ms'])}, API {escape(event['api'])}")
-    elsewhere = _elsewhere(told)
-    by = f": {told.reason}" if elsewhere or told.reason in SCANNED else ""
+    decided = elsewhere(told)
+    by = f": {told.reason}" if decided is not None or told.reason == "waf-malware" else ""
     console.print(f"Verdict  {escape(_outcome(told))}{by}")
     console.print()
     for line in lines(told.inspected, known):
@@ -125,8 +119,8 @@ def _show(told: Asked, known: dict[str, About]) -> None:
     if told.bundle is None:
         console.print("[dim]The configuration of then is not kept any more, so nothing of the rules' files is told.[/]")
     console.print()
-    if elsewhere:
-        console.print(f"`{told.reason}` decided, whatever the score, and no exclusion changes that:")
+    if decided is not None:
+        console.print(escape(decided))
         console.print(f"  lockgate explain --request {event['id']}")
         return
     if not _by_findings(told):

@@ -75,12 +75,33 @@ def test_why_and_exclude_of_a_file(processes: Processes, tmp_path: Path, scanner
             assert (told["reason"], told["refused_by"]) == ("waf-malware", "malware-scan")
             done = lockgate("waf", "exclude", request, *BY, "--yes", cwd=tmp_path)
             assert done.code == 0, done.out + done.err
+            assert "not scanned any more" in done.out
             placed = load(tmp_path / "lockgate.yaml").compile(0, 0)["apis"][0]["policies"]["waf"]
             assert placed is not None
             (entry,) = placed["config"]["exclude"]
             assert (entry["rule"], entry["at"], entry["request"]) == ("malware-scan", "file/avatar", "POST /inbox")
             passes = lambda: client.post("/inbox", content=BODY, headers=FORM).status_code == 200  # noqa: E731
             until(passes, "the exclusion to hold")
+
+
+def test_nothing_is_left_alone_because_nobody_could_be_asked(processes: Processes, tmp_path: Path) -> None:
+    written(tmp_path, f"127.0.0.1:{free_port()}")
+    gate = Running(processes, tmp_path).ready()
+    refused = httpx.post(f"{gate.url()}/inbox", content=BODY, headers=FORM, timeout=30)
+    assert refused.status_code == 503
+    request = refused.headers["x-request-id"]
+    until(lambda: request in lockgate("logs", "--json", cwd=tmp_path).out, "the event")
+    why = lockgate("waf", "why", request, cwd=tmp_path)
+    assert why.code == 0, why.err
+    said = " ".join(why.out.split())
+    assert "`waf-scan-unavailable` decided: the file was not looked at" in said, said
+    assert "See to clamd" in said
+    assert "waf exclude" not in said
+    before = (tmp_path / "lockgate.yaml").read_text()
+    refusal = lockgate("waf", "exclude", request, *BY, "--yes", cwd=tmp_path)
+    assert refusal.code == 1, refusal.out + refusal.err
+    assert "See to clamd" in refusal.err
+    assert (tmp_path / "lockgate.yaml").read_text() == before
 
 
 def test_explain_says_what_would_be_scanned_and_scans_nothing(tmp_path: Path) -> None:

@@ -293,11 +293,16 @@ fn agree(body: &[u8], size: usize) -> Result<(), TestCaseError> {
     if let Ok(value) = theirs {
         let mut wanted = BTreeMap::new();
         leaves(&value, "", &mut wanted);
-        if reader
-            .strict()
-            .is_none_or(|flaw| flaw.reason.code != "json-duplicate-key")
-        {
-            prop_assert_eq!(ours.0, wanted);
+        match reader.strict().map(|flaw| flaw.reason.code) {
+            Some("json-duplicate-key") => {}
+            // The first flaw is told: behind it a name may stand twice, whose values were
+            // all told here, and the last alone there.
+            Some(_) => {
+                for (pointer, line) in &wanted {
+                    prop_assert_eq!(ours.0.get(pointer), Some(line));
+                }
+            }
+            None => prop_assert_eq!(ours.0, wanted),
         }
     }
     Ok(())
