@@ -9,6 +9,22 @@ pub struct Wide {
 }
 
 impl Wide {
+    /// Of four bytes or two, the little end first or the big one.
+    #[must_use]
+    pub const fn new(four: bool, little: bool) -> Self {
+        Self { four, little }
+    }
+
+    /// How many bytes a unit has.
+    #[must_use]
+    pub const fn width(self) -> usize {
+        if self.four {
+            4
+        } else {
+            2
+        }
+    }
+
     /// By the mark at the beginning of a text; with what stands behind it. A text
     /// of UTF-16 whose first letter is a NUL is none, so four bytes are asked first.
     #[must_use]

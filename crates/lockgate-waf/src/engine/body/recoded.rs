@@ -1,15 +1,15 @@
 //! Text in UTF-16 or UTF-32, as UTF-8: readers of JSON and of text take these too,
 //! by a mark before it, by the zeros beside its first letter, or by what is said.
 
+use crate::wide::Wide;
+
 /// Of so many letters one may be none, where no mark says what they are.
 const BROKEN: usize = 8;
 
 /// How letters are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Form {
-    /// Bytes of a unit: 2 or 4.
-    width: usize,
-    little: bool,
+    wide: Wide,
     /// Bytes of the mark that says so.
     mark: usize,
 }
@@ -17,8 +17,7 @@ struct Form {
 impl Form {
     const fn new(width: usize, little: bool, mark: usize) -> Self {
         Self {
-            width,
-            little,
+            wide: Wide::new(width == 4, little),
             mark,
         }
     }
@@ -68,29 +67,13 @@ fn said(content_type: &[u8]) -> Vec<Form> {
 }
 
 fn read(bytes: &[u8], form: Form) -> Option<Vec<u8>> {
-    let units = bytes.get(form.mark..)?.chunks_exact(form.width);
-    let unit = |unit: &[u8]| {
-        let join = |all: u32, byte: &u8| all << 8 | u32::from(*byte);
-        match form.little {
-            true => unit.iter().rev().fold(0, join),
-            false => unit.iter().fold(0, join),
-        }
-    };
-    let count = units.len();
-    let odd = char::REPLACEMENT_CHARACTER;
-    let text: String = if form.width == 4 {
-        let letters = units.map(|four| char::from_u32(unit(four)).unwrap_or(odd));
-        letters.collect()
-    } else {
-        let pairs = units.map(|two| u16::try_from(unit(two)).unwrap_or_default());
-        let letters = char::decode_utf16(pairs);
-        letters.map(|letter| letter.unwrap_or(odd)).collect()
-    };
+    let coded = bytes.get(form.mark..)?;
+    let text = String::from_utf8(form.wide.decoded(coded)).ok()?;
     let control = |letter: &char| letter.is_control() && !letter.is_whitespace();
     let broken = text
         .chars()
-        .filter(|letter| *letter == odd || control(letter));
-    let is_text = form.mark > 0 || broken.count() * BROKEN <= count;
+        .filter(|letter| *letter == char::REPLACEMENT_CHARACTER || control(letter));
+    let is_text = form.mark > 0 || broken.count() * BROKEN <= coded.len() / form.wide.width();
     (is_text && !text.is_empty()).then(|| text.into_bytes())
 }
 
