@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -248,36 +249,45 @@ apis: {{shop: {{path: /, upstream: "http://127.0.0.1:9", authenticate: [api_key]
 """
 
 
-def test_what_is_carried_on_outlives_a_reload_and_an_upgrade(tmp_path: Path, processes: Processes) -> None:
-    """A TLS connection to the server behind goes on, and ends with the time of the gate that has it."""
-    authority = Authority(tmp_path)
-    theirs = authority.issue("theirs", "db.example")
-    gate, config = f"127.0.0.1:{free_port()}", tmp_path / "lockgate.yaml"
-    with ending(theirs) as port:
+@contextmanager
+def carried(folder: Path, processes: Processes, drain: str) -> Iterator[tuple[Running, Callable[..., socket.socket]]]:
+    """A gate that carries TLS on to a server behind, and how to reach that server through it."""
+    authority = Authority(folder)
+    gate, config = f"127.0.0.1:{free_port()}", folder / "lockgate.yaml"
+    with ending(authority.issue("theirs", "db.example")) as port:
         config.write_text(CARRIED.format(gate=gate, hosts="db.example", port=port), encoding="utf-8")
-        running = Running(processes, tmp_path, "--workers", "2", "--drain-timeout", "6s").ready()
-        bundle = running.serving()["gate"]["bundle"]
-        at, how = int(gate.rpartition(":")[2]), trusting(authority.pem)
-        with connect(at, how, "db.example") as old:
+        running = Running(processes, folder, "--workers", "2", "--drain-timeout", drain).ready()
+        yield running, lambda: connect(int(gate.rpartition(":")[2]), trusting(authority.pem), "db.example")
 
-            def still(word: bytes) -> None:
-                old.sendall(word)
-                assert old.recv(100) == word
 
-            assert old.recv(100) == b"db.example\n"
-            still(b"before")
-            config.write_text(CARRIED.format(gate=gate, hosts="db.example, new.example", port=port), encoding="utf-8")
-            until(lambda: running.serving()["gate"]["bundle"] != bundle, "the changed configuration")
-            still(b"after a reload")
-            assert upgrade(running.folder)["result"] == "done"
-            still(b"after an upgrade")
-            with connect(at, how, "db.example") as new:
-                assert new.recv(100) == b"db.example\n"
-                until(lambda: "process-retired" in running.output, "the old gate to end")
-                with suppress(OSError):
-                    assert old.recv(100) == b"", "its time is over"
-                new.sendall(b"on the new gate")
-                assert new.recv(100) == b"on the new gate"
+def echoed(through: socket.socket, word: bytes) -> None:
+    through.sendall(word)
+    assert through.recv(100) == word
+
+
+def test_what_is_carried_on_outlives_a_reload_and_an_upgrade(tmp_path: Path, processes: Processes) -> None:
+    """A TLS connection to the server behind goes on for as long as the gate that has it may take to end."""
+    with carried(tmp_path, processes, drain="120s") as (running, reach), reach() as old:
+        assert old.recv(100) == b"db.example\n"
+        echoed(old, b"before")
+        bundle, config = running.serving()["gate"]["bundle"], tmp_path / "lockgate.yaml"
+        config.write_text(config.read_text("utf-8").replace("[db.example]", "[db.example, new.example]"), "utf-8")
+        until(lambda: running.serving()["gate"]["bundle"] != bundle, "the changed configuration")
+        echoed(old, b"after a reload")
+        assert upgrade(running.folder)["result"] == "done"
+        echoed(old, b"after an upgrade")
+
+
+def test_what_is_carried_on_ends_with_the_time_of_the_gate_that_has_it(tmp_path: Path, processes: Processes) -> None:
+    with carried(tmp_path, processes, drain="1s") as (running, reach), reach() as old:
+        assert old.recv(100) == b"db.example\n"
+        assert upgrade(running.folder)["result"] == "done"
+        with reach() as new:
+            assert new.recv(100) == b"db.example\n"
+            until(lambda: "process-retired" in running.output, "the old gate to end")
+            with suppress(OSError):
+                assert old.recv(100) == b"", "its time is over"
+            echoed(new, b"on the new gate")
 
 
 @contextmanager
