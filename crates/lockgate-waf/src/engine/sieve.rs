@@ -65,6 +65,7 @@ pub struct Memo {
     known: Known,
     native_clean: Known,
     native_serial: u64,
+    name: Vec<u8>,
     key: Vec<u8>,
     room: Room,
     hits: Bits,
@@ -332,24 +333,33 @@ fn look_natively(native: &Native, tx: &mut Transaction, memo: &mut Memo, id: Val
         memo.native_clean.clear();
     }
     let member = tx.members.get(id);
+    let numbered = native::unnumber(tx.arena.get(member.name), member.way, &mut memo.name);
+    let name = match numbered {
+        true => &memo.name,
+        false => tx.arena.get(member.name),
+    };
+    let bytes = match id.is_name() {
+        true => name,
+        false => tx.arena.get(member.value),
+    };
     let kind = stood as u32 + 1;
     memo.key.clear();
     let lasting = !matches!(stood, Where::FileName | Where::FileContent);
     if lasting {
         if !id.is_name() {
-            memo.key.extend_from_slice(&member.name.len.to_le_bytes());
-            memo.key.extend_from_slice(tx.arena.get(member.name));
+            memo.key.extend_from_slice(&name.len().to_le_bytes());
+            memo.key.extend_from_slice(name);
         }
-        memo.key
-            .extend_from_slice(tx.arena.get(tx.members.value(id)));
+        memo.key.extend_from_slice(bytes);
     }
     let place = match memo.native_clean.find(kind, &memo.key) {
         Ok(_) if lasting => return,
         Ok(_) => None,
         Err(place) => place.filter(|_| lasting),
     };
-    let mask = Filter::mask(tx.arena.get(tx.members.value(id)));
-    let found = native.look(tx, &mut memo.unwrapper, id, &mask);
+    let mask = Filter::mask(bytes);
+    let name = numbered.then_some(&*memo.name);
+    let found = native.look(tx, &mut memo.unwrapper, (id, name), &mask);
     if let Some(place) = place.filter(|_| !found) {
         memo.native_clean
             .keep(place, kind, &memo.key, Hits::default());

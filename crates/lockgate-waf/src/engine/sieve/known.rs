@@ -89,10 +89,23 @@ impl Known {
         let Some(table) = self.table(value.len()) else {
             return Err(None);
         };
-        let count = table.slots.len().max(1) as u64;
+        let pairs = (table.slots.len() / 2).max(1) as u64;
         let hash = FixedState::default().hash_one((kind, value));
-        let place = usize::try_from(hash % count).unwrap_or_default();
-        table.find(place, kind, value).ok_or(Some(Place(place)))
+        let first = usize::try_from(hash % pairs).unwrap_or_default() * 2;
+        let known = [first, first + 1];
+        let mut known = known
+            .into_iter()
+            .filter_map(|place| table.find(place, kind, value));
+        known.next().ok_or_else(|| {
+            // Of two that stand there already, chance says which one goes.
+            let free = table
+                .slots
+                .get(first + 1)
+                .is_some_and(|slot| slot.kind == 0);
+            let taken = table.slots.get(first).is_some_and(|slot| slot.kind != 0);
+            let second = taken && (free || hash >> 63 == 1);
+            Some(Place(first + usize::from(second)))
+        })
     }
 
     /// Keeps a value, and what matches it.

@@ -278,3 +278,22 @@ fn detectors_refuse_nothing_where_rules_may_not() {
         assert_eq!(inspection.detected().count(), found, "{rules}");
     }
 }
+
+#[test]
+fn elements_of_a_list_have_one_name_for_detectors() {
+    let json = |body: &str| post("application/json", body);
+    // Each is judged by what it is, however many like it were harmless.
+    let listed = |last: &str| {
+        let harmless = r#"{"note":"one"},{"note":"two"},"#.repeat(20);
+        json(&format!(r#"{{"lines":[{harmless}{last}]}}"#))
+    };
+    let value = format!(r#"{{"note":"{ATTACK}"}}"#);
+    assert_eq!(places(&listed(&value)), ["body/lines/40/note"]);
+    let name = format!(r#"{{"{ATTACK}":1}}"#);
+    assert_eq!(places(&listed(&name)), [format!("body/lines/40/{ATTACK}")]);
+    // What only looks like an element's number is left as it is where it is none.
+    assert_eq!(
+        places(&json(&format!(r#"{{"a.array_x{ATTACK}":1}}"#))).len(),
+        1
+    );
+}

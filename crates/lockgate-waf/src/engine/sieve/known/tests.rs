@@ -62,3 +62,20 @@ fn values_that_share_a_place_are_told_apart() {
     let left = values.iter().filter(|value| known.find(7, value).is_ok());
     assert!((8_000..=16_384).contains(&left.count()));
 }
+
+#[test]
+fn two_that_share_a_place_are_both_kept() {
+    let mut known = Known::default();
+    known.clear();
+    let pair = |known: &Known, value: &[u8]| match known.find(7, value) {
+        Err(Some(place)) => Some(place.0 / 2),
+        _ => None,
+    };
+    let first = pair(&known, b"first");
+    assert!(keep(&mut known, 7, b"first"));
+    let mut others = (0..10_000_u32).map(|number| number.to_string().into_bytes());
+    let other = others.find(|other| pair(&known, other) == first);
+    let other = other.expect("one in 32 does");
+    assert!(keep(&mut known, 7, &other));
+    assert!(known.find(7, b"first").is_ok() && known.find(7, &other).is_ok());
+}
