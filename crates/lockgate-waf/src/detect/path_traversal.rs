@@ -38,7 +38,7 @@ mod spelling;
 mod walk;
 
 use secrets::Secret;
-use walk::Walk;
+use walk::{Room, Walk};
 
 /// Path traversal, and names of secret files.
 pub static DETECTOR: Detector = Detector {
@@ -66,7 +66,8 @@ fn find(value: &Value<'_>) -> Option<Finding> {
     let whole = Whole::default();
     let mut best: Option<(i32, Range<usize>, &'static str)> = None;
     let mut at = 0;
-    while let Some(walk) = Walk::next(text, plain::skip(text, at)) {
+    let mut room = Room::default();
+    while let Some(walk) = Walk::next(text, plain::skip(text, at), &mut room) {
         at = walk.end;
         if !walk.tells() {
             continue;
@@ -117,7 +118,7 @@ impl Whole {
 }
 
 /// How much a path tells, and what it does.
-fn judge(value: &Value<'_>, walk: &Walk, all: &Whole) -> (i32, &'static str) {
+fn judge(value: &Value<'_>, walk: &Walk<'_>, all: &Whole) -> (i32, &'static str) {
     const LEAVES: &str = "climbs out of the folder that it starts in";
     const HIDDEN: &str = "spells a step up so that filters do not see it";
     let text = value.bytes;

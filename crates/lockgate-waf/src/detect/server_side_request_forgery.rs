@@ -107,7 +107,7 @@ fn within(text: &[u8], value: &Value<'_>) -> Option<Finding> {
             continue;
         };
         let length = ends.length(text, colon + 1);
-        let (points, end, what) = judge(text, start, colon, length, scheme);
+        let (points, end, what) = judge(text, start, colon, length, scheme, &mut ends);
         // Where it stands makes it no worse.
         let most = best.as_ref().map_or(0, |(points, ..)| *points);
         if points <= most || agent && start > 0 {
@@ -157,6 +157,7 @@ fn judge(
     colon: usize,
     mut length: usize,
     scheme: Scheme,
+    ends: &mut host::Ends,
 ) -> (i32, usize, &'static str) {
     let rest = text.get(colon + 1..).unwrap_or_default();
     // Some readers go on behind a blank, to an `@`.
@@ -178,10 +179,7 @@ fn judge(
     let points = match scheme {
         Scheme::Data => {
             // A script of PHP, as text or in base64; pictures and texts come so all day.
-            let data = rest
-                .iter()
-                .position(|byte| *byte == b',')
-                .and_then(|at| rest.get(at + 1..));
+            let data = memchr::memchr(b',', rest).and_then(|at| rest.get(at + 1..));
             let code = data.is_some_and(|data| {
                 ["PD9", "PD8", "PCU", "<?", "<%", "%3C%3F"]
                     .iter()
@@ -213,7 +211,7 @@ fn judge(
         Scheme::Wrapped => {
             // `jar:http://…!/`, `url:file:…`: what it wraps is read by itself.
             return (
-                i32::from(rest.contains(&b':')) * 5,
+                i32::from(memchr::memchr(b':', rest).is_some()) * 5,
                 end,
                 "wraps an address in a scheme of Java's",
             );
@@ -227,17 +225,26 @@ fn judge(
             .take_while(|byte| byte.is_ascii_digit())
             .count()
     });
+    let short = rest.len() < host::ADDRESS;
     let rest = rest.get(port..).unwrap_or_default();
-    let rest = if rest.len() < host::ADDRESS - port {
-        rest
-    } else {
-        host::authority(text.get(colon + 1 + port..).unwrap_or_default())
-    };
     let slashes = matches!(rest.first(), Some(b'/' | b'\\'));
     let begins = scheme == Scheme::Web && start == 0;
     if !(slashes || begins) {
         return (0, end, "");
     }
+    let rest = match short {
+        true => rest,
+        false => match ends.authority(text, colon + 1 + port) {
+            Some(rest) => rest,
+            None => {
+                return (
+                    4,
+                    end,
+                    "is hidden behind more long addresses than anybody has",
+                )
+            }
+        },
+    };
     match host::worst(rest) {
         Host::Inner if scheme == Scheme::Other => (points, end, ""),
         Host::Public => (points, end, "names a directory of the network"),

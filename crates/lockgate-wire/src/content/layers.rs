@@ -57,7 +57,8 @@ pub struct Limits {
     /// a value grows costs him, not us: what is looked at is bounded by `work`.
     pub depth: usize,
     /// Bytes that are looked at and written for one value, beside eight times
-    /// its length. 16 KiB: a short value in every combination.
+    /// its length, and twice what it has beyond 64 KiB: a long text is seldom wrapped
+    /// as a whole. 16 KiB: a short value in every combination.
     pub work: usize,
 }
 
@@ -138,9 +139,10 @@ impl Unwrapper {
         if !may_hold(value) {
             return true;
         }
-        self.work_left = value
-            .len()
-            .saturating_mul(8)
+        let short = value.len().min(SHORT);
+        let beyond = value.len() - short;
+        self.work_left = (short * 8)
+            .saturating_add(beyond.saturating_mul(2))
             .saturating_add(self.limits.work);
         self.taken.clear();
         !matches!(self.walk(value, visit), Walk::Limited)
@@ -219,6 +221,9 @@ impl Unwrapper {
         walk
     }
 }
+
+/// Bytes of a value of which all layers are taken off.
+const SHORT: usize = 64 << 10;
 
 /// Bytes of a buffer that are kept from one value to the next.
 const KEPT: usize = 16 << 10;

@@ -1,7 +1,7 @@
 //! Paths within the one that a request asks for.
 
 use super::secrets::Secret;
-use super::walk::Walk;
+use super::walk::{Room, Walk};
 use super::SECRET;
 use crate::detect::{Finding, Value, Where};
 use crate::rule::Severity;
@@ -23,7 +23,8 @@ pub(super) fn path(value: &Value<'_>) -> Option<Finding> {
             [letter, b':', b'/' | b'\\', ..] => letter.is_ascii_alphabetic(),
             _ => false,
         };
-        let walk = Walk::next(rest, 0).filter(|_| root)?;
+        let mut room = Room::default();
+        let walk = Walk::next(rest, 0, &mut room).filter(|_| root)?;
         (walk.secret() == Secret::System).then(|| slash + 1..slash + 1 + walk.end)
     });
     Some(Finding {

@@ -8,9 +8,19 @@ const KEPT: usize = 160;
 /// Slashes that a path needs to be looked at: one.
 const NO_DEPTH: i32 = 0;
 
+/// Where a walk keeps what stands after the last step up: one for all walks of a value.
+#[derive(Debug)]
+pub(super) struct Room([u8; KEPT]);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self([0; KEPT])
+    }
+}
+
 /// A run of text that can be a path, walked from its first segment to its last.
 #[derive(Debug)]
-pub(super) struct Walk {
+pub(super) struct Walk<'r> {
     /// Its first byte.
     pub(super) start: usize,
     /// The first byte after it.
@@ -34,7 +44,7 @@ pub(super) struct Walk {
     /// It names another machine's folder: `\\host\share`.
     pub(super) share: bool,
     slashes: usize,
-    kept: [u8; KEPT],
+    kept: &'r mut [u8],
     len: usize,
 }
 
@@ -48,9 +58,9 @@ struct Segment {
     parameter: bool,
 }
 
-impl Walk {
+impl<'r> Walk<'r> {
     /// The next run at `from` or after it.
-    pub(super) fn next(text: &[u8], from: usize) -> Option<Self> {
+    pub(super) fn next(text: &[u8], from: usize, room: &'r mut Room) -> Option<Self> {
         let mut at = from;
         while let (Sign::Border, len, _) = read(text, at)? {
             at += len;
@@ -68,7 +78,7 @@ impl Walk {
             cut: false,
             share: text.get(at..).is_some_and(share),
             slashes: 0,
-            kept: [0; KEPT],
+            kept: &mut room.0,
             len: 0,
         };
         let mut segment = Segment::default();
@@ -191,7 +201,7 @@ impl Walk {
 /// `\\host\share`, `\\?\C:`, `\\.\pipe`.
 fn share(rest: &[u8]) -> bool {
     rest.strip_prefix(b"\\\\").is_some_and(|rest| {
-        let name = rest.iter().take_while(|byte| **byte != b'\\').count();
-        name > 0 && rest.len() > name + 1 && name < 64
+        let near = rest.get(..64).unwrap_or(rest);
+        memchr::memchr(b'\\', near).is_some_and(|name| name > 0 && rest.len() > name + 1)
     })
 }

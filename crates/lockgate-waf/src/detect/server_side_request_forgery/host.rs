@@ -33,17 +33,6 @@ pub(super) fn length(rest: &[u8]) -> usize {
     rest.iter().position(ends).unwrap_or(rest.len())
 }
 
-/// What stands before the path, however long that is: behind a long name and
-/// password stands the host all the same.
-pub(super) fn authority(rest: &[u8]) -> &[u8] {
-    let host = |byte: &u8| !matches!(byte, b'/' | b'\\');
-    let from = rest.iter().position(host).unwrap_or(rest.len());
-    let text = rest.get(from..).unwrap_or_default();
-    let stop = text.iter().position(|byte| *byte == b'/' || ends(byte));
-    rest.get(..from + stop.unwrap_or(text.len()))
-        .unwrap_or(rest)
-}
-
 fn ends(byte: &u8) -> bool {
     matches!(
         byte,
@@ -51,11 +40,16 @@ fn ends(byte: &u8) -> bool {
     )
 }
 
+/// Addresses longer than [`ADDRESS`] that are read of one text: each may reach to its end.
+const LONG: usize = 8;
+
 /// Where addresses in a text end, for addresses asked for from its beginning on: each byte is looked at once.
 #[derive(Debug, Default)]
 pub(super) struct Ends {
     /// No address that begins before here ends before here.
     known: usize,
+    /// Long ones that were read.
+    long: usize,
 }
 
 impl Ends {
@@ -69,6 +63,26 @@ impl Ends {
             self.known += 1;
         }
         self.known.min(most).saturating_sub(from)
+    }
+
+    /// What stands before the path of a long address, however long that is: behind a long
+    /// name and password stands the host all the same. Nothing behind too many such.
+    pub(super) fn authority<'t>(&mut self, text: &'t [u8], from: usize) -> Option<&'t [u8]> {
+        let rest = text.get(from..).unwrap_or_default();
+        let host = |byte: &u8| !matches!(byte, b'/' | b'\\');
+        let slashes = rest.iter().position(host).unwrap_or(rest.len());
+        let name = rest.get(slashes..).unwrap_or_default();
+        let stops = |byte: &u8| *byte == b'/' || ends(byte);
+        let near = name.get(..ADDRESS).unwrap_or(name);
+        let mut stop = near.iter().position(stops);
+        if stop.is_none() && near.len() < name.len() {
+            self.long += 1;
+            if self.long > LONG {
+                return None;
+            }
+            stop = name.iter().position(stops);
+        }
+        rest.get(..slashes + stop.unwrap_or(name.len()))
     }
 }
 

@@ -1,4 +1,7 @@
-use super::super::{secrets, spelling, walk::Walk};
+use super::super::{
+    secrets, spelling,
+    walk::{Room, Walk},
+};
 use super::{skip, CLASSES};
 
 #[test]
@@ -47,7 +50,8 @@ fn what_is_skipped_leads_nowhere() {
         }
         let end = skip(&text, 0);
         let mut at = 0;
-        while let Some(walk) = Walk::next(text.get(..end).unwrap(), at) {
+        let mut room = Room::default();
+        while let Some(walk) = Walk::next(text.get(..end).unwrap(), at, &mut room) {
             at = walk.end;
             let plain = walk.ups == 0 && walk.stripped == 0 && !walk.cut && !walk.share;
             let none = plain && walk.secret() == secrets::Secret::None;
