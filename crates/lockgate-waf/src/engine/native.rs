@@ -124,71 +124,15 @@ impl Native {
         let Some(stood) = stood(id) else {
             return false;
         };
-        let member = tx.members.get(id);
-        let mut span = tx.members.value(id);
-        let mut name = member.name;
-        if id.base() == Base::PartHeaders as usize {
-            // A whole line, and the part's name.
-            span = field_value(tx.arena.get(span), span);
-            name = Span::default();
-        }
-        let name = unnumbered.unwrap_or_else(|| tx.arena.get(name));
-        let renamed = unnumbered.filter(|_| id.is_name());
-        let value = Value {
-            bytes: renamed.unwrap_or_else(|| tx.arena.get(span)),
-            stood,
-            name,
-            declared: member.declared.map(|declared| tx.arena.get(declared)),
-        };
         let place = &self.places[stood as usize];
-        let mut hits: Vec<Hit> = Vec::new();
-        for detector in place {
-            if value.bytes.len() < detector.min_len || !detector.may_match(mask) {
-                continue;
-            }
-            if let Some(finding) = (detector.find)(&value) {
-                let evidence = match renamed {
-                    None => Evidence::Value(super::feed::part(span, finding.at.clone())),
-                    Some(name) => {
-                        Evidence::Form(name.get(finding.at.clone()).unwrap_or_default().to_vec())
-                    }
-                };
-                hits.push(Hit::new(detector, &finding, evidence));
-            }
-        }
-        let mut whole = true;
-        let text = !matches!(stood, Where::FileContent | Where::Bytes);
-        if text && Unwrapper::may_hold(value.bytes, mask.meets(&LAYERS)) {
-            let mut visit = |form: &[u8], _: &[Layer]| {
-                let form = Value {
-                    bytes: form,
-                    ..value
-                };
-                let mask = ByteSet::of(form.bytes);
-                for detector in place {
-                    if detector.unwraps
-                        && form.bytes.len() >= detector.min_len
-                        && detector.may_match(&mask)
-                    {
-                        look_within(detector, &form, &mut hits);
-                    }
-                }
-                true
-            };
-            whole = unwrapper.unwrap(value.bytes, &mut visit);
-            if stood == Where::Path {
-                // A slash is a sign of base64 too: what a step of the path holds shows only by itself.
-                let steps = value.bytes.split(|byte| *byte == b'/');
-                for step in steps.filter(|step| step.len() < value.bytes.len()) {
-                    whole &= unwrapper.unwrap(step, &mut visit);
-                }
-            }
-        }
+        let seen = Seen { tx, id, unnumbered };
+        let (mut hits, whole) = hits(place, stood, seen, unwrapper, mask);
         // A limit ends the unwrapping, not the judging: what was unwrapped was looked at.
         tx.native.doubts |= self.doubts(place, &hits, whole);
         if hits.is_empty() {
             return !whole;
         }
+        let member = tx.members.get(id);
         tx.native.in_nodes |= id.base() == Base::XmlNodes as usize;
         hits.retain(|hit| !self.excluded(hit.detector, id, tx));
         for hit in hits {
@@ -218,6 +162,29 @@ impl Native {
             });
         }
         true
+    }
+
+    /// Looks at what the rule in work found something in and nobody has read: the texts
+    /// of XML as one. Nothing is told of it, since the rule counts where there is a doubt.
+    pub(super) fn catch_up(&self, tx: &mut Transaction, unwrapper: &mut Unwrapper) {
+        let ids = tx.found.chained.iter().filter_map(|subject| subject.id);
+        let ids: Vec<ValueId> = ids.filter(|id| is_unread(tx, *id)).collect();
+        for id in ids {
+            // It may have matched more than once.
+            let Some(stood) = stood(id).filter(|_| is_unread(tx, id)) else {
+                continue;
+            };
+            let place = &self.places[stood as usize];
+            let mask = ByteSet::of(tx.arena.get(tx.members.value(id)));
+            let seen = Seen {
+                tx,
+                id,
+                unnumbered: None,
+            };
+            let (hits, whole) = hits(place, stood, seen, unwrapper, &mask);
+            tx.native.doubts |= self.doubts(place, &hits, whole);
+            tx.native.joined.push(id);
+        }
     }
 
     /// Who found something, or did not see all that there may be.
@@ -250,6 +217,83 @@ impl Native {
                         .is_none_or(|at| at.means(id, &tx.members, &tx.arena))
             })
     }
+}
+
+/// A value that detectors look at.
+struct Seen<'t> {
+    tx: &'t Transaction,
+    id: ValueId,
+    /// Its member's name without numbers, where that is another ([`unnumber`]).
+    unnumbered: Option<&'t [u8]>,
+}
+
+/// What detectors find in a value and behind its encodings, and whether they saw all of it.
+fn hits(
+    place: &[&'static Detector],
+    stood: Where,
+    Seen { tx, id, unnumbered }: Seen<'_>,
+    unwrapper: &mut Unwrapper,
+    mask: &ByteSet,
+) -> (Vec<Hit>, bool) {
+    let member = tx.members.get(id);
+    let mut span = tx.members.value(id);
+    let mut name = member.name;
+    if id.base() == Base::PartHeaders as usize {
+        // A whole line, and the part's name.
+        span = field_value(tx.arena.get(span), span);
+        name = Span::default();
+    }
+    let name = unnumbered.unwrap_or_else(|| tx.arena.get(name));
+    let renamed = unnumbered.filter(|_| id.is_name());
+    let value = Value {
+        bytes: renamed.unwrap_or_else(|| tx.arena.get(span)),
+        stood,
+        name,
+        declared: member.declared.map(|declared| tx.arena.get(declared)),
+    };
+    let mut hits: Vec<Hit> = Vec::new();
+    for detector in place {
+        if value.bytes.len() < detector.min_len || !detector.may_match(mask) {
+            continue;
+        }
+        if let Some(finding) = (detector.find)(&value) {
+            let part = |text: &[u8]| text.get(finding.at.clone()).unwrap_or_default().to_vec();
+            let evidence = match renamed {
+                None => Evidence::Value(super::feed::part(span, finding.at.clone())),
+                Some(name) => Evidence::Form(part(name)),
+            };
+            hits.push(Hit::new(detector, &finding, evidence));
+        }
+    }
+    let mut whole = true;
+    let text = !matches!(stood, Where::FileContent | Where::Bytes);
+    if text && Unwrapper::may_hold(value.bytes, mask.meets(&LAYERS)) {
+        let mut visit = |form: &[u8], _: &[Layer]| {
+            let form = Value {
+                bytes: form,
+                ..value
+            };
+            let mask = ByteSet::of(form.bytes);
+            for detector in place {
+                if detector.unwraps
+                    && form.bytes.len() >= detector.min_len
+                    && detector.may_match(&mask)
+                {
+                    look_within(detector, &form, &mut hits);
+                }
+            }
+            true
+        };
+        whole = unwrapper.unwrap(value.bytes, &mut visit);
+        if stood == Where::Path {
+            // A slash is a sign of base64 too: what a step of the path holds shows only by itself.
+            let steps = value.bytes.split(|byte| *byte == b'/');
+            for step in steps.filter(|step| step.len() < value.bytes.len()) {
+                whole &= unwrapper.unwrap(step, &mut visit);
+            }
+        }
+    }
+    (hits, whole)
 }
 
 /// Looks at a form of a value. Of what one detector finds the worst is kept.
@@ -402,6 +446,11 @@ pub(super) fn is_parted(tx: &Transaction, id: ValueId) -> bool {
         return tx.native.in_nodes;
     }
     member.parted && !id.is_name()
+}
+
+/// Whether it is a text that detectors have left alone, and not looked at since.
+pub(super) fn is_unread(tx: &Transaction, id: ValueId) -> bool {
+    id.base() == Base::XmlText as usize && is_parted(tx, id) && !tx.native.joined.contains(&id)
 }
 
 /// The collection that a value is told of.

@@ -96,7 +96,8 @@ impl Overrule {
                     .iter()
                     .any(|base| !tx.members.of(*base).is_empty())
         };
-        let read = subject.id.filter(|id| !subject.counted && !bytes(id));
+        let unread = |id: &ValueId| subject.counted || bytes(id) || native::is_unread(tx, *id);
+        let read = subject.id.filter(|id| !unread(id));
         let stood = read.and_then(read_as);
         let reading = stood.map_or(0, |stood| self.reads[stood as usize]);
         // `class.module.classLoader` is no program, and binds to what loads them.

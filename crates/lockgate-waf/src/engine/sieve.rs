@@ -71,7 +71,7 @@ pub struct Memo {
     hits: Bits,
     open: Vec<Open>,
     made: Vec<Made>,
-    unwrapper: Unwrapper,
+    pub(super) unwrapper: Unwrapper,
 }
 
 impl Memo {

@@ -77,6 +77,8 @@ pub struct NativeFound {
     pub doubts: super::overrule::Bits,
     /// Whether something was found in a text of XML by itself, be it left out or not.
     pub in_nodes: bool,
+    /// Texts of XML as one that were looked at since a rule found something in them.
+    pub joined: Vec<ValueId>,
     /// Whether rules count it.
     pub added: bool,
 }

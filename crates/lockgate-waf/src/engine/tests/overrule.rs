@@ -249,3 +249,42 @@ fn a_name_that_leads_to_what_runs_counts_though_it_is_no_program() {
         assert!(!said(&engine, &get(target)).0, "{target}");
     }
 }
+
+/// Rules see the texts of XML as one, detectors each by itself.
+#[test]
+fn what_detectors_did_not_read_as_one_is_read_where_a_rule_found_something() {
+    let rule = ("SecRule XML:/* \"@rx (?i)or.*1\"", "attack-sqli");
+    let engine = engine(&[rule], true);
+    for (attack, good) in [
+        (
+            "<a><b>' OR 1</b><b>=1 -- </b></a>",
+            "<a><b>for</b><b>10</b></a>",
+        ),
+        (
+            "<a><b>x' OR</b><c>'1'='1</c></a>",
+            "<a><b>O'Brien or</b><c> 1 other</c></a>",
+        ),
+    ] {
+        assert_eq!(said(&engine, &post("text/xml", attack)), (true, vec![]));
+        let good = said(&engine, &post("text/xml", good));
+        assert_eq!(good, (false, vec![10]));
+    }
+    // Also in a part of a form, and behind a part that was read.
+    let part = |name: &str, xml: &str| {
+        format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\nContent-Type: text/xml\r\n\r\n{xml}\r\n")
+    };
+    let form = part("x", "<a><b>for</b><b>10</b></a>")
+        + &part("y", "<a><b>' OR 1</b><b>=1 -- </b></a>")
+        + "--b--\r\n";
+    let form = post("multipart/form-data; boundary=b", &form);
+    assert_eq!(said(&engine, &form), (true, vec![]));
+}
+
+/// A notice in one text is no reason to take all of them for read.
+#[test]
+fn a_notice_in_a_text_does_not_hide_what_all_of_them_say() {
+    let rule = ("SecRule XML:/* \"@rx (?i)or.*1\"", "attack-sqli");
+    let engine = engine(&[rule], true);
+    let attack = "<a>x<b>; select 1</b><b>' OR 1</b><b>=1 -- </b></a>";
+    assert!(said(&engine, &post("text/xml", attack)).0);
+}
