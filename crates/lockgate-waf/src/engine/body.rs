@@ -13,6 +13,7 @@ use super::program::Program;
 use super::transaction::{Transaction, KEPT_BYTES};
 use super::{Progress, SLICE_BYTES};
 
+mod marked;
 mod more;
 mod octets;
 mod parts;
@@ -551,8 +552,14 @@ fn start(program: &Program, tx: &mut Transaction, body: &[u8], whole: bool) {
         let begins = begins.trim_ascii_start().first();
         let other = tx.control.processor == Some(Processor::UrlEncoded)
             && begins.is_some_and(|first| b"{[<".contains(first));
-        let bytes =
-            raw_alone(tx.control.processor) && program.native.is_some() && raw::is_bytes(tx, kept);
+        let native = program.native.is_some();
+        let bytes = raw_alone(tx.control.processor) && native && raw::is_bytes(tx, kept);
+        if native && !bytes && (form || raw_alone(tx.control.processor)) {
+            raw::read_as_markup(tx, kept);
+        }
+        if native && form {
+            raw::read_as_wide(tx, kept);
+        }
         if bytes || !(raw_alone(tx.control.processor) || other) {
             let place = Collection::RequestBody as usize;
             tx.members.part(Base::Single, place);

@@ -3,7 +3,7 @@
 use super::super::feed::{self, part};
 use super::super::members::{Base, Member};
 use super::super::transaction::Transaction;
-use super::{octets, recoded, MAX_FILE_BYTES};
+use super::{marked, octets, recoded, MAX_FILE_BYTES};
 use crate::bytes::Span;
 use crate::detect::file_upload::Kind;
 
@@ -40,11 +40,31 @@ pub fn is_bytes(tx: &mut Transaction, body: Span) -> bool {
         return false;
     }
     tx.members.push(Base::Octets, member(body));
-    for text in texts {
-        let text = tx.arena.keep(&text);
-        tx.members.push(Base::OctetTexts, member(text));
-    }
+    tell(tx, texts);
     true
+}
+
+/// Tells detectors the texts that markup splits in a body that does not say it is XML.
+pub fn read_as_markup(tx: &mut Transaction, body: Span) {
+    let texts = marked::texts(tx.arena.get(body));
+    tell(tx, texts);
+}
+
+/// Tells detectors a form as it is in UTF-16 or UTF-32: readers of JSON find that out by
+/// themselves, and some ask for no type.
+pub fn read_as_wide(tx: &mut Transaction, body: Span) {
+    let texts = recoded::texts(tx.arena.get(body), b"");
+    tell(tx, texts);
+}
+
+fn tell(tx: &mut Transaction, texts: Vec<Vec<u8>>) {
+    for text in texts {
+        let member = Member {
+            value: tx.arena.keep(&text),
+            ..Member::default()
+        };
+        tx.members.push(Base::OctetTexts, member);
+    }
 }
 
 fn says_pdf(kind: &[u8]) -> bool {

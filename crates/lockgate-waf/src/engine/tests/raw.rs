@@ -123,3 +123,50 @@ fn texts_among_bytes_are_looked_at() {
     let kinds: Vec<_> = found("application/x-java-serialized-object", &object);
     assert_eq!(kinds.first().map(|found| found.0), Some("deserialisation"));
 }
+
+#[test]
+fn letters_that_markup_splits_are_read_whatever_the_type() {
+    let sql = ("sql-injection", "body".to_owned());
+    for kind in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "",
+        "application/octet-stream",
+    ] {
+        for body in [
+            "<a>1' U<![CDATA[NION SEL]]>ECT pass<!-- x -->word FR<?y?>OM users -- </a>",
+            " \n<?xml version=\"1.0\"?><a><b>1'<!-- --> O<!-- -->R '1'='1</b></a>",
+            "<a>&#49;' U<!---->NION SE<!---->LECT a FROM users -- </a> no XML",
+        ] {
+            assert!(found(kind, body.as_bytes()).contains(&sql), "{kind} {body}");
+        }
+        for good in [
+            "<p>It's <!-- not --> O'Brien's</p>",
+            "<a>Of O'Brien <![CDATA[& Sons]]>, or <!-- x -->1 = 1</a>",
+            "<!-- a --><html><br>no XML <!-- b --></html>",
+        ] {
+            assert!(
+                !found(kind, good.as_bytes()).contains(&sql),
+                "{kind} {good}"
+            );
+        }
+    }
+}
+
+#[test]
+fn json_in_wide_letters_is_read_in_a_forms_type_too() {
+    let text = format!("{{\"note\": \"{}\"}}", ATTACK.escape_ascii());
+    let text = text.replace("\\'", "'");
+    let sql = ("sql-injection", "body".to_owned());
+    for mark in ["\u{feff}", ""] {
+        let text = format!("{mark}{text}");
+        let units = || text.encode_utf16();
+        for body in [
+            units().flat_map(u16::to_le_bytes).collect::<Vec<u8>>(),
+            units().flat_map(u16::to_be_bytes).collect(),
+        ] {
+            let found = found("application/x-www-form-urlencoded", &body);
+            assert!(found.contains(&sql), "{}", body.escape_ascii());
+        }
+    }
+}
