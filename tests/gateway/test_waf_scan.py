@@ -18,7 +18,20 @@ from lockgate.config import load
 from lockgate.config.bundle_types import Bundle
 from policies.conftest import written
 from support.certificates import Authority
-from support.clamd import MARK, MOST, NAME, Clamd, Fake, Talk, clamd, hangs, says, says_at_once, waits
+from support.clamd import (
+    MARK,
+    MOST,
+    NAME,
+    Clamd,
+    Fake,
+    Talk,
+    clamd,
+    hangs,
+    says,
+    says_and_goes,
+    says_at_once,
+    waits,
+)
 from support.ports import free_port
 from support.waiting import until
 
@@ -191,6 +204,7 @@ FAULTS: list[tuple[str, Talk, str]] = [
     ("half an answer", says(b"stream: O"), "it closed within its answer"),
     ("an answer without end", says(b"x" * 4096), "its answer has no end"),
     ("an error", says(b"stream: Can't allocate memory ERROR\0"), "stream: Can't allocate memory ERROR"),
+    ("two answers", says(b"stream: OK\0stream: OK\0"), "it said more than one answer"),
     ("silence", hangs, "no answer within 400 ms"),
 ]
 

@@ -82,6 +82,8 @@ class Fake:
     """Listens as `clamd` does, and has each connection talked with by `talk`, in a thread of its own."""
 
     talk: Talk
+    path: Path | None = None
+    """Where it listens, if at no port."""
     files: list[bytes] = field(default_factory=list)
     """What came whole."""
     begun: int = 0
@@ -95,14 +97,17 @@ class Fake:
     """What talks may wait for."""
 
     def __post_init__(self) -> None:
-        self._listening = socket.create_server(("127.0.0.1", 0))
+        if self.path is None:
+            self._listening = socket.create_server(("127.0.0.1", 0))
+        else:
+            self._listening = socket.create_server(str(self.path), family=socket.AF_UNIX)
         self.lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="fake clamd", daemon=True)
 
     @property
     def address(self) -> str:
         """Where it listens."""
-        return f"127.0.0.1:{self._listening.getsockname()[1]}"
+        return f"127.0.0.1:{self._listening.getsockname()[1]}" if self.path is None else f"unix:{self.path}"
 
     def _run(self) -> None:
         while True:
@@ -166,6 +171,16 @@ def says_at_once(answer: bytes) -> Talk:
         talking.recv(10)
         talking.sendall(answer)
         fake.go_on.wait(STOP_SECONDS)
+
+    return talk
+
+
+def says_and_goes(answer: bytes) -> Talk:
+    """Says that and closes, with the file unread."""
+
+    def talk(talking: socket.socket, fake: Fake) -> None:
+        talking.recv(10)
+        talking.sendall(answer)
 
     return talk
 

@@ -237,10 +237,43 @@ pub enum Scanned {
 }
 
 impl Scanned {
-    /// What an answer of `clamd` means, without the zero that ends it. `whole` is
-    /// whether it had all of the file by then: who has not cannot call it clean.
+    /// What `clamd` said means: all of it, up to the end of the connection. `whole` is
+    /// whether it said nothing before it had all of the file, and ended in order: who did
+    /// not cannot call it clean. That something is bad counts however else it speaks.
     #[must_use]
-    pub fn answered(line: &[u8], whole: bool) -> Self {
+    pub fn answered(said: &[u8], whole: bool) -> Self {
+        let failed = |why: &str| Self::Failed(why.into());
+        let Some(end) = said.iter().rposition(|byte| *byte == 0) else {
+            return failed(match said.len() {
+                0 => "it closed without an answer",
+                MAX_ANSWER_BYTES.. => "its answer has no end",
+                _ => "it closed within its answer",
+            });
+        };
+        let (lines, rest) = said.split_at(end);
+        let lines = lines.split(|byte| *byte == 0);
+        let mut answers: Vec<Self> = lines.map(|line| Self::of_line(line, whole)).collect();
+        if let Some(place) = answers.iter().position(Self::is_bad) {
+            return answers.swap_remove(place);
+        }
+        match (answers.pop(), answers.is_empty() && rest == [0]) {
+            (Some(only), true) => only,
+            _ => failed("it said more than one answer"),
+        }
+    }
+
+    /// Whether an answer is among what `clamd` said so far that nothing behind can mend.
+    #[must_use]
+    pub fn is_found(said: &[u8]) -> bool {
+        Self::answered(said, false).is_bad()
+    }
+
+    const fn is_bad(&self) -> bool {
+        matches!(self, Self::Malware(_) | Self::TooLong)
+    }
+
+    /// What one answer means, without the zero that ends it.
+    fn of_line(line: &[u8], whole: bool) -> Self {
         const NAME: &[u8] = b"stream: ";
         let found = |said: &[u8]| said.strip_suffix(b" FOUND").map(printable);
         if line == b"INSTREAM size limit exceeded. ERROR" {

@@ -36,25 +36,35 @@ pub async fn scan(clamd: &Clamd, content: &[u8]) -> Scanned {
     scanned.unwrap_or_else(|error| Scanned::Failed(format!("clamd at {clamd}: {error}")))
 }
 
-/// Sends a file and hears what comes back, which may be before all of it was sent.
+/// Sends a file and hears what comes back. Before all of it was sent that can be a
+/// virus or an error, and nothing better. Behind that it is heard to the end of the
+/// connection: whoever closes it with bytes of the file unread resets it.
 async fn talk(
-    read: impl AsyncRead + Unpin,
+    mut read: impl AsyncRead + Unpin,
     write: impl AsyncWrite + Unpin,
     content: &[u8],
 ) -> io::Result<Scanned> {
-    let mut hear = pin!(answer(read));
-    let send = pin!(send(write, content));
-    tokio::select! {
-        biased;
-        sent = send => {
-            // Who wants no more of it may have said why.
-            let whole = sent.is_ok();
-            match (hear.await, sent) {
-                (Ok(line), _) => Ok(Scanned::answered(&line, whole)),
-                (Err(_), Err(error)) | (Err(error), Ok(())) => Err(error),
-            }
+    let mut said = Vec::new();
+    let sent = {
+        let early = pin!(hear(&mut read, &mut said, is_answer));
+        let send = pin!(send(write, content));
+        tokio::select! {
+            biased;
+            heard = early => heard.map(|()| false),
+            sent = send => sent.map(|()| true),
         }
-        line = &mut hear => Ok(Scanned::answered(&line?, false)),
+    };
+    let silent = said.is_empty();
+    let ended = match sent {
+        Ok(true) => hear(&mut read, &mut said, Scanned::is_found).await,
+        Ok(false) => Ok(()),
+        // Who wants no more of it may have said why.
+        Err(error) => hear(&mut read, &mut said, is_answer).await.and(Err(error)),
+    };
+    let whole = silent && ended.is_ok();
+    match ended {
+        Err(error) if !said.contains(&0) => Err(error),
+        _ => Ok(Scanned::answered(&said, whole)),
     }
 }
 
@@ -65,31 +75,31 @@ async fn send(mut write: impl AsyncWrite + Unpin, content: &[u8]) -> io::Result<
         write.write_all(&length.to_be_bytes()).await?;
         write.write_all(piece).await?;
     }
+    // What came back by now is heard before the end is sent.
+    tokio::task::yield_now().await;
     write.write_all(&0_u32.to_be_bytes()).await
 }
 
-/// An answer, up to the zero that ends it.
-async fn answer(read: impl AsyncRead + Unpin) -> io::Result<Vec<u8>> {
-    let mut read = read.take(MAX_ANSWER_BYTES as u64);
-    let mut line = Vec::new();
-    loop {
+fn is_answer(said: &[u8]) -> bool {
+    said.contains(&0)
+}
+
+/// Hears on until it is enough, to the end of the connection, or to more than an answer
+/// can be.
+async fn hear(
+    read: &mut (impl AsyncRead + Unpin),
+    said: &mut Vec<u8>,
+    is_enough: impl Fn(&[u8]) -> bool,
+) -> io::Result<()> {
+    while said.len() < MAX_ANSWER_BYTES && !is_enough(said) {
         let mut piece = [0; 256];
         let length = read.read(&mut piece).await?;
-        let here = piece.get(..length).unwrap_or_default();
-        if let Some(end) = memchr::memchr(0, here) {
-            line.extend_from_slice(&here[..end]);
-            return Ok(line);
+        if length == 0 {
+            break;
         }
-        if here.is_empty() {
-            let told = match line.len() {
-                0 => "it closed without an answer",
-                MAX_ANSWER_BYTES.. => "its answer has no end",
-                _ => "it closed within its answer",
-            };
-            return Err(io::Error::other(told));
-        }
-        line.extend_from_slice(here);
+        said.extend_from_slice(piece.get(..length).unwrap_or_default());
     }
+    Ok(())
 }
 
 /// How long a scanner has for a sign of life.

@@ -69,7 +69,7 @@ fn what_allows_nothing_is_refused() {
 
 #[test]
 fn answers_are_read_strictly() {
-    let read = |line: &[u8]| Scanned::answered(line, true);
+    let read = |line: &[u8]| Scanned::answered(&[line, b"\0"].concat(), true);
     assert_eq!(read(b"stream: OK"), Scanned::Clean);
     assert_eq!(
         read(b"stream: Win.Test.EICAR_HDB-1 FOUND"),
@@ -102,17 +102,47 @@ fn answers_are_read_strictly() {
 
 #[test]
 fn who_has_not_read_all_cannot_call_it_clean() {
-    assert!(matches!(
-        Scanned::answered(b"stream: OK", false),
-        Scanned::Failed(_)
-    ));
-    let found = Scanned::answered(b"stream: Eicar FOUND", false);
-    assert_eq!(found, Scanned::Malware("Eicar".into()));
+    let early = |said: &[u8]| Scanned::answered(said, false);
+    assert!(matches!(early(b"stream: OK\0"), Scanned::Failed(_)));
+    let found = Scanned::Malware("Eicar".into());
+    assert_eq!(early(b"stream: Eicar FOUND\0"), found);
+}
+
+#[test]
+fn one_answer_is_said_and_to_its_end() {
+    let failed = |why: &str| Scanned::Failed(why.into());
+    for (said, why) in [
+        (&b""[..], "it closed without an answer"),
+        (b"stream: OK", "it closed within its answer"),
+        (&[b'x'; MAX_ANSWER_BYTES], "its answer has no end"),
+        (b"stream: OK\0stream: OK\0", "it said more than one answer"),
+        (b"stream: OK\0\0", "it said more than one answer"),
+        (b"stream: OK\0more", "it said more than one answer"),
+        (b"\0", "its answer is none of clamd's"),
+    ] {
+        assert_eq!(Scanned::answered(said, true), failed(why), "{said:?}");
+    }
+    // What is bad is so, whatever stands beside it.
+    let found = Scanned::Malware("Eicar".into());
+    for said in [
+        &b"stream: OK\0stream: Eicar FOUND\0"[..],
+        b"stream: Eicar FOUND\0stream: OK\0",
+        b"stream: Eicar FOUND\0stre",
+    ] {
+        assert_eq!(Scanned::answered(said, true), found, "{said:?}");
+    }
+    let long = b"stream: OK\0INSTREAM size limit exceeded. ERROR\0";
+    assert_eq!(Scanned::answered(long, true), Scanned::TooLong);
 }
 
 #[test]
 fn names_of_signatures_are_bounded_and_printable() {
-    let line = [b"stream: a\x1b[31m\xff".as_slice(), &[b'x'; 500], b" FOUND"].concat();
+    let line = [
+        b"stream: a\x1b[31m\xff".as_slice(),
+        &[b'x'; 500],
+        b" FOUND\0",
+    ]
+    .concat();
     let Scanned::Malware(name) = Scanned::answered(&line, true) else {
         panic!("not found");
     };
