@@ -41,6 +41,7 @@ LATE = b"x" * (300 * KIB) + MARK
 """Far behind the part that the engine itself keeps of a file."""
 OCTETS = "Content-Type: application/octet-stream"
 FORM = "Content-Type: multipart/form-data; boundary=b"
+PLAIN_FORM = "Content-Type: application/x-www-form-urlencoded"
 ANYBODY = {"owner": "team", "reason": "a test", "until": "2099-01-01"}
 
 
@@ -99,6 +100,16 @@ BODIES: list[tuple[str, str, bytes, str | None]] = [
     ("the second file", FORM, form(first=binary(GOOD), second=binary(MARK)), "file/second"),
     ("good files", FORM, form(first=binary(GOOD), second=binary(GOOD)), None),
     ("a field, which is no file", FORM, form(note=MARK), None),
+    ("a field that is no text", FORM, form(note=b"\0" + MARK), "body/note"),
+    ("what curl --data-binary sends", PLAIN_FORM, MARK, "body"),
+    ("a form with a byte of none", PLAIN_FORM, b"a=1&b=" + MARK + b"\n", "body"),
+    ("a form", PLAIN_FORM, b"a=1&b=" + MARK, None),
+    ("a drawing", "Content-Type: image/svg+xml", b"<svg><title>" + MARK + b"</title></svg>", "body"),
+    ("a drawing as XML", "Content-Type: application/xml", b"<svg><title>" + MARK + b"</title></svg>", "body"),
+    ("XML", "Content-Type: application/xml", b"<a>" + MARK + b"</a>", None),
+    ("text", "Content-Type: text/plain", MARK, "body"),
+    ("bytes in a message", "Content-Type: application/x-protobuf", b"\x0a\x25\xff\x01" + MARK, "body"),
+    ("a text in a message", "Content-Type: application/x-protobuf", b"\x0a\x23" + MARK, None),
     ("JSON, which is no file", "Content-Type: application/json", b'"' + MARK + b'"', None),
 ]
 
@@ -250,6 +261,46 @@ def test_what_it_found_counts_before_it_has_read_all(gate: Gate, auto: AutoUpstr
         gate.load(guarded(auto.port, tmp_path, {"clamd": fake.address}))
         got = posted(gate, b"x" * (900 * KIB), OCTETS)
     assert (why(got), found(gate, got)) == ("waf-malware", [("clamd found Early", ["body"])])
+
+
+@pytest.mark.parametrize("place", ["network", "path"])
+def test_who_closes_on_what_it_has_not_read_cannot_call_it_clean(
+    place: str, gate: Gate, auto: AutoUpstream, tmp_path: Path
+) -> None:
+    """A file that fits into what the system holds."""
+    path = tmp_path / "fake.sock" if place == "path" else None
+    with Fake(says_and_goes(b"stream: OK\0"), path) as fake:
+        gate.load(guarded(auto.port, tmp_path, {"clamd": fake.address}))
+        for size in (1, 1000, 30_000):
+            got = posted(gate, b"x" * size, OCTETS)
+            assert why(got) == "waf-scan-unavailable", size
+    assert auto.requests == []
+
+
+def test_what_it_found_counts_beside_whatever_else_it_says(gate: Gate, auto: AutoUpstream, tmp_path: Path) -> None:
+    with Fake(says(b"stream: OK\0stream: Late FOUND\0")) as fake:
+        gate.load(guarded(auto.port, tmp_path, {"clamd": fake.address, "on_error": "pass"}))
+        got = posted(gate, GOOD, OCTETS)
+    assert (why(got), found(gate, got)) == ("waf-malware", [("clamd found Late", ["body"])])
+
+
+@pytest.mark.parametrize("head", ["\r\nContent-Type: image/png", '; filename=""', "\r\nContent-Type: text/plain"])
+def test_files_without_a_name_are_no_more_than_files_with_one(
+    head: str, gate: Gate, auto: AutoUpstream, tmp_path: Path
+) -> None:
+    def files(count: int) -> bytes:
+        one = f'--b\r\nContent-Disposition: form-data; name="a"{head}\r\n\r\n\0\1\2\r\n'
+        return one.encode() * count + b"--b--\r\n"
+
+    with Fake(says(b"stream: OK\0")) as fake:
+        gate.load(guarded(auto.port, tmp_path, {"clamd": fake.address}))
+        assert why(posted(gate, files(100), FORM)) is None
+        assert fake.begun == 100
+        refused = posted(gate, files(101), FORM)
+        # By the reader of forms, where a name is said and is empty.
+        wanted = (400, "multipart-strict") if "filename" in head else (413, "multipart-too-many")
+        assert (refused.status, why(refused)) == wanted
+        assert fake.begun == 100
 
 
 def test_names_are_made_harmless(gate: Gate, auto: AutoUpstream, tmp_path: Path) -> None:

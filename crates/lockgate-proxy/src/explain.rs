@@ -186,10 +186,11 @@ struct Scans {
 }
 
 impl Scans {
-    fn of(scanning: &Scanning, inspection: &Inspection, body: usize) -> impl Iterator<Item = Self> {
+    fn of(scanning: &Scanning, inspection: &Inspection, body: &[u8]) -> impl Iterator<Item = Self> {
         let clamd = scanning.scanner.clamd.to_string();
-        let files = scanning.files(inspection, body).into_iter();
-        files.map(move |file| Self {
+        // Where there are too many it is refused, and says so.
+        let files = scanning.files(inspection, body).unwrap_or_default();
+        files.into_iter().map(move |file| Self {
             at: file.place,
             bytes: file.bytes.len(),
             clamd: clamd.clone(),
@@ -618,7 +619,7 @@ fn watch(judgement: &mut Judgement, api: &CompiledApi, body: &[u8]) -> (Option<S
             seen = Some(Seen::of(inspection));
             let scanning = scanning.iter();
             scans = scanning
-                .flat_map(|scanning| Scans::of(scanning, inspection, body.len()))
+                .flat_map(|scanning| Scans::of(scanning, inspection, &body))
                 .collect();
         }
         let refused = verdicts.into_iter().find_map(|verdict| match verdict {

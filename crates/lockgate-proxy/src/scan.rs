@@ -83,7 +83,7 @@ impl Scans {
         let Some(scanning) = &inspecting.scanning else {
             return Ok(None);
         };
-        let files = scanning.files(&inspecting.inspection, body.len());
+        let files = scanning.files(&inspecting.inspection, body)?;
         if files.is_empty() {
             return Ok(None);
         }

@@ -261,10 +261,11 @@ impl Inspection {
             || feed::arguments(&self.tx) > self.engine.program.arguments
     }
 
-    /// What of the body that was handed over is a file: of a form each file, all of
-    /// it where nothing reads it as something else. None of it is cut.
-    pub fn uploads(&self) -> impl Iterator<Item = Upload> + '_ {
-        self.tx.reading.uploads().told(&self.tx)
+    /// What of the body that was handed over, and is here again, is a file: of a form
+    /// each file, all of it where nothing reads it as something else, or where it is
+    /// not what it says it is. None of it is cut.
+    pub fn uploads<'i>(&'i self, body: &'i [u8]) -> impl Iterator<Item = Upload> + 'i {
+        self.tx.reading.uploads().told(&self.tx, body)
     }
 
     /// Phase 2, in which rules see the request's body.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use http::header::RETRY_AFTER;
 use lockgate_waf::engine::{At, Inspection, On};
+use lockgate_wire::content::reasons::MULTIPART_TOO_MANY;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,9 @@ const MAX_NAME_BYTES: usize = 96;
 
 /// Longest path of a socket: `sun_path` holds 108 bytes on Linux, one of them the final zero.
 const MAX_PATH_BYTES: usize = 107;
+
+/// Most files of one request, as many as a form may have by their names.
+const MAX_FILES: usize = 100;
 
 /// Seconds after which a scanner may be there again.
 const RETRY_AFTER_S: u64 = 5;
@@ -195,19 +199,26 @@ impl Scanner {
 
 impl Scanning {
     /// The files of a body that are to be scanned.
-    #[must_use]
-    pub fn files(&self, inspection: &Inspection, body: usize) -> Vec<File> {
+    ///
+    /// # Errors
+    /// If there are more than are scanned of one request.
+    pub fn files(&self, inspection: &Inspection, body: &[u8]) -> Result<Vec<File>, Denial> {
         // Where rules keep the body from being read, nothing is known of what is in it.
-        let whole = (!inspection.wants_body() && body > 0).then(|| File {
-            bytes: 0..body,
+        let whole = (!inspection.wants_body() && !body.is_empty()).then(|| File {
+            bytes: 0..body.len(),
             place: "body".to_owned(),
         });
-        let uploads = inspection.uploads().map(|upload| File {
+        let uploads = inspection.uploads(body).map(|upload| File {
             bytes: upload.bytes,
             place: upload.place,
         });
         let all = uploads.chain(whole);
-        all.filter(|file| !self.leaves_out(&file.place)).collect()
+        let files = all.filter(|file| !self.leaves_out(&file.place));
+        let files: Vec<File> = files.take(MAX_FILES + 1).collect();
+        match files.len() > MAX_FILES {
+            true => Err(Denial::new(&MULTIPART_TOO_MANY)),
+            false => Ok(files),
+        }
     }
 
     fn leaves_out(&self, place: &str) -> bool {

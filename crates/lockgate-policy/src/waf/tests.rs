@@ -422,7 +422,8 @@ fn what_rules_keep_from_being_read_is_one_file() {
     };
     let inspection = policy.begin(&arrived);
     assert!(!inspection.wants_body());
-    let files = policy.scans(&arrived).unwrap().files(&inspection, 5);
+    let files = policy.scans(&arrived).unwrap();
+    let files = files.files(&inspection, b"bytes").unwrap();
     let wanted = File {
         bytes: 0..5,
         place: "body".into(),

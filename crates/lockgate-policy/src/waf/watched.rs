@@ -61,7 +61,7 @@ impl Watched {
         let Some(scanning) = &self.scanning else {
             return Ok(());
         };
-        let files = scanning.files(&self.inspection, self.bytes.len());
+        let files = scanning.files(&self.inspection, &self.bytes)?;
         let denied = files.iter().find_map(|file| {
             let scanned = match scanning.is_too_long(file) {
                 true => Scanned::TooLong,

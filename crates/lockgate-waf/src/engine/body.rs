@@ -241,6 +241,7 @@ impl Sink for Filler<'_> {
     }
 
     fn octets(&mut self, name: &[u8], value: &[u8]) -> bool {
+        self.uploads.has_octets();
         let name = self.arena.keep(name);
         self.put_octets(name, value, Way::Name)
     }
@@ -278,9 +279,7 @@ impl Sink for Filler<'_> {
             ..named(value)
         };
         let Some(file) = part.file_name else {
-            if uploads::is_file(part.content_type) {
-                self.uploads.add(self.next_of(self.base), part);
-            }
+            self.uploads.field(self.next_of(self.base), part);
             let value = self.arena.keep(part.content);
             self.members.push(self.base, field(value));
             return self.take();
@@ -298,7 +297,7 @@ impl Sink for Filler<'_> {
                 return false;
             }
         }
-        self.uploads.add(self.next_of(Base::Files), part);
+        self.uploads.file(self.next_of(Base::Files), part);
         let file = self.arena.keep(file);
         self.members.push(Base::Files, member(file));
         let mut buffer = itoa::Buffer::new();
@@ -513,8 +512,10 @@ fn start(program: &Program, tx: &mut Transaction, body: &[u8], whole: bool) {
     }
     kinds::name_processor(tx);
     let unread = raw_alone(tx.control.processor) || kinds::declared(tx).is_none();
-    if unread && !tx.reading.message {
-        tx.reading.uploads.alone(body.len());
+    if !tx.reading.message {
+        let kind = feed::header(tx, Base::RequestHeaders, b"content-type").unwrap_or_default();
+        let (kind, uploads) = (tx.arena.get(kind), &mut tx.reading.uploads);
+        uploads.body(unread, tx.control.processor, kind, body.len());
     }
     if tx.control.processor == Some(Processor::Multipart) {
         let kind = feed::header(tx, Base::RequestHeaders, b"content-type").unwrap_or_default();

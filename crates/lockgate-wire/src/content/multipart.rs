@@ -402,7 +402,10 @@ impl Reader {
                 content.strip_suffix(b"\r").unwrap_or(content)
             });
             self.flags.invalid_part |= self.name.is_empty();
-            if self.file_name.as_ref().is_some_and(|name| !name.is_empty()) {
+            // A file that is not named is one to some; an empty one is what a browser
+            // sends where none is chosen.
+            let chosen = |name: &Vec<u8>| !name.is_empty() || !content.is_empty();
+            if self.file_name.as_ref().is_some_and(chosen) {
                 self.files += 1;
                 self.flags.file_limit_exceeded |= self.files > self.limits.files;
             }

@@ -134,7 +134,12 @@ impl Kind {
         Self::Unknown
     }
 
-    /// Whether it is a picture of points.
+    /// Whether it is a file and no value by its beginning. Markup is in many values.
+    #[must_use]
+    pub const fn is_file(self) -> bool {
+        !matches!(self, Self::Markup | Self::Unknown)
+    }
+
     /// Whether it is none of text, told by a beginning that no text has by chance.
     #[must_use]
     pub const fn is_binary(self) -> bool {
@@ -153,6 +158,7 @@ impl Kind {
             )
     }
 
+    /// Whether it is a picture of points.
     pub(super) const fn picture(self) -> bool {
         matches!(
             self,

@@ -23,6 +23,11 @@ pub fn texts(bytes: &[u8]) -> Vec<&[u8]> {
     runs.filter(|run| run.len() >= LEAST).collect()
 }
 
+/// Whether it has no byte that no text has, in whatever character set of one byte or in UTF-8.
+pub fn is_text(bytes: &[u8]) -> bool {
+    !bytes.iter().any(is_control)
+}
+
 const fn is_control(byte: &u8) -> bool {
     matches!(byte, 0..=8 | 11 | 12 | 14..=31 | 127)
 }

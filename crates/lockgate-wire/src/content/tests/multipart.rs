@@ -311,6 +311,15 @@ fn limits_hold() {
             .flags
             .file_limit_exceeded
     );
+    // One that is not named is a file to some, unless nothing was chosen.
+    for (content, exceeds) in [("x", true), ("", false)] {
+        let part = part
+            .replace("\"f\"", "\"\"")
+            .replace("x\r\n", &format!("{content}\r\n"));
+        let form = part.repeat(101) + "--b--";
+        let flags = read_by(TYPE, form.as_bytes(), 99).flags;
+        assert_eq!(flags.file_limit_exceeded, exceeds, "{content}");
+    }
     assert_eq!(read_by(TYPE, form(1000).as_bytes(), 99).error, None);
     let many = read_by(TYPE, form(1001).as_bytes(), 99);
     assert_eq!(many.error.map(|error| error.0), Some("multipart-too-many"));
