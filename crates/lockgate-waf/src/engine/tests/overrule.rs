@@ -1,6 +1,7 @@
 //! What rules find counts for nothing where detectors that judge it found nothing.
 
 use super::*;
+use crate::rule::Severity;
 
 /// Each rule adds 5, and 5 refuse.
 fn counting(rules: &[(&str, &str)]) -> String {
@@ -285,6 +286,9 @@ fn what_detectors_did_not_read_as_one_is_read_where_a_rule_found_something() {
 fn a_notice_in_a_text_does_not_hide_what_all_of_them_say() {
     let rule = ("SecRule XML:/* \"@rx (?i)or.*1\"", "attack-sqli");
     let engine = engine(&[rule], true);
-    let attack = "<a>x<b>; select 1</b><b>' OR 1</b><b>=1 -- </b></a>";
-    assert!(said(&engine, &post("text/xml", attack)).0);
+    let attack = "<a>x <b>2 = 2 or 3 = 4</b>, <b>x' U</b><b>NION SELECT a FROM t</b>or1</a>";
+    let inspection = inspect(&engine, &post("text/xml", attack), 0);
+    let found: Vec<_> = inspection.detected().map(|found| found.severity).collect();
+    assert_eq!(found, [Severity::Notice]);
+    assert!(inspection.refusal().is_some());
 }
