@@ -37,6 +37,7 @@ __all__ = [
     "reasons",
     "reserved_header",
     "rule_language",
+    "rule_notices",
     "waf_detectors",
     "waf_leaves_alone",
     "waf_rules",
@@ -124,6 +125,9 @@ def event_schema() -> str:
 
 def read_rules(rule_set: bytes) -> dict[str, Any]:
     """What a rule set of a bundle says, given as its JSON: `rules`, `notices` and `errors`, one of these empty."""
+
+def rule_notices(rule_set: bytes) -> list[dict[str, Any]]:
+    """Say what of a rule set, given as its JSON, requests meet otherwise than its files have it."""
 
 def wanted_rule_files(rule_set: bytes) -> list[str]:
     """Files that a rule set, given as its JSON, asks for and does not have; and the patterns that it includes by."""

@@ -166,6 +166,7 @@ def test_a_directive_that_says_other_than_the_api_is_told(tmp_path: Path) -> Non
         ({"paranoia": 3, "detect": 2}, "waf-detect-below"),
         ({"setup": {"Bad-Name": 1}}, "waf-setup-name"),
         ({"setup": {"blocking_paranoia_level": 2}}, "waf-setup-own"),
+        ({"setup": {"allowed_methods": "GET"}}, "waf-setup-unread"),
         ({"exclude": [{"rule": "942100", **ANYBODY}]}, "waf-exclude-rule"),
         ({"exclude": [{"rule": "sql-injection", "at": "nowhere/x", **ANYBODY}]}, "waf-exclude-place"),
     ],

@@ -40,6 +40,7 @@ mod meaning;
 mod rule_set;
 mod scan;
 mod settings;
+mod setup;
 mod watched;
 
 pub use answers::{unreadable, Answered, Look, TELLING_BYTES};
@@ -186,11 +187,12 @@ impl Waf {
     /// Compiles the config; what the same rules and settings give is shared.
     ///
     /// # Errors
-    /// If there is nothing to look with, a rule cannot be compiled, or an
-    /// exception names nothing.
-    pub fn new(config: &Config, rules: Option<&Source<'_>>) -> Result<Self, ConfigError> {
-        let malformed =
-            |pointer: &str, told: String| Err(ConfigError::new("waf-malformed", pointer, told));
+    /// All that is wrong: there is nothing to look with, a rule cannot be compiled,
+    /// an exception names nothing, a variable is none that rules read.
+    pub fn new(config: &Config, rules: Option<&Source<'_>>) -> Result<Self, Vec<ConfigError>> {
+        let malformed = |pointer: &str, told: String| {
+            Err(vec![ConfigError::new("waf-malformed", pointer, told)])
+        };
         if rules.is_none() && !config.native {
             return malformed("/set", "name rules, detectors, or both".into());
         }
@@ -207,18 +209,21 @@ impl Waf {
             return malformed("/longer", told.into());
         }
         let engine = engines::engine(config, rules)?;
-        settings::agree(config, &engine)?;
+        settings::agree(config, &engine).map_err(|error| vec![error])?;
         let unscanned = config.exclude.iter().position(|one| one.rule == SCANNER);
         if let Some(number) = unscanned.filter(|_| config.scan.is_none()) {
             let pointer = format!("/exclude/{number}/rule");
             let told = format!("`{SCANNER}` leaves files out of a scan, and there is no `scan`");
-            return Err(ConfigError::new("waf-exclude-rule", pointer, told)
-                .at(config.exclude[number].waiver.span));
+            let error = ConfigError::new("waf-exclude-rule", pointer, told);
+            return Err(vec![error.at(config.exclude[number].waiver.span)]);
         }
         let scan = config.scan.as_ref();
         let scanner = scan.map(|scan| Scanner::new(scan, exclude::unscanned(&config.exclude)?));
         Ok(Self {
-            scanner: scanner.transpose()?.map(Arc::new),
+            scanner: scanner
+                .transpose()
+                .map_err(|error| vec![error])?
+                .map(Arc::new),
             engine,
             inspect_bytes: config.inspect_bytes,
             longer: config.longer,

@@ -604,8 +604,12 @@ fn steps(
         );
     }
     if let Some(placed) = &api.policies.waf {
-        let policy = guard(&placed.config, rule_sets).map(|policy| Policy::Waf(policy.into()));
-        add("waf".into(), placed.into(), policy);
+        match guard(&placed.config, rule_sets) {
+            Ok(policy) => add("waf".into(), placed.into(), Ok(Policy::Waf(policy.into()))),
+            Err(found) => found
+                .into_iter()
+                .for_each(|error| add("waf".into(), placed.into(), Err(error))),
+        }
     }
     if let Some(placed) = &api.policies.websocket {
         let policy = WebSocket::new(&placed.config);
@@ -648,11 +652,11 @@ fn steps(
 }
 
 /// What looks for attacks, with the rules that it names.
-fn guard(config: &waf::Config, rule_sets: &[RuleSource<'_>]) -> Result<Waf, ConfigError> {
+fn guard(config: &waf::Config, rule_sets: &[RuleSource<'_>]) -> Result<Waf, Vec<ConfigError>> {
     let rules = config.set.map(|set| {
         rule_sets.get(set as usize).ok_or_else(|| {
             let message = format!("there is no rule set {set}");
-            ConfigError::new("no-rule-set", "/set", message)
+            vec![ConfigError::new("no-rule-set", "/set", message)]
         })
     });
     Waf::new(config, rules.transpose()?)

@@ -22,6 +22,8 @@ pub struct Guard {
     pub rules: usize,
     /// Those of them that the configuration leaves to run.
     pub running: usize,
+    /// Up to which level of paranoia rules count, where they count by levels.
+    pub paranoia: Option<u8>,
     /// Attacks that it let through: none, where all is well.
     pub passed: Vec<Passed>,
 }
@@ -57,6 +59,7 @@ impl Guard {
             enforced,
             rules,
             running,
+            paranoia: waf.paranoia(now_ms),
             passed: tried.collect(),
         }
     }
@@ -153,7 +156,7 @@ fn explained(fate: Fate) -> Option<(bool, String)> {
         Fate::Excluded(rules) => (
             true,
             format!(
-                "`exclude` has {} leave every value alone; an `at` would narrow that",
+                "`exclude` has {} leave it alone; a narrower `at` or `request` would not",
                 rules.join(", ")
             ),
         ),
@@ -163,7 +166,7 @@ fn explained(fate: Fate) -> Option<(bool, String)> {
         ),
         Fate::Missed => (
             false,
-            "nothing was found in them. Look at what `setup` and rules of `files` switch off; `lockgate waf status` tells which rules there are".to_owned(),
+            "nothing was found in them, and no exclusion is to blame. Look at what rule files switch off (`SecRuleRemoveById`, `ctl:ruleRemoveById`, `ctl:ruleEngine`), and at `setup` where the API says one; `lockgate waf status` tells which rules there are".to_owned(),
         ),
     })
 }

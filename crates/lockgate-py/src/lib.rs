@@ -157,6 +157,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(keys::key_digest, module)?)?;
     module.add_function(wrap_pyfunction!(keys::read_key_set, module)?)?;
     module.add_function(wrap_pyfunction!(rules::read_rules, module)?)?;
+    module.add_function(wrap_pyfunction!(rules::rule_notices, module)?)?;
     module.add_function(wrap_pyfunction!(rules::wanted_rule_files, module)?)?;
     module.add_function(wrap_pyfunction!(rules::rule_language, module)?)?;
     module.add_function(wrap_pyfunction!(waf::waf_detectors, module)?)?;

@@ -36,6 +36,8 @@ struct Notice<'r> {
     line: u32,
     directive: &'r str,
     instead: &'static str,
+    /// Whether requests meet otherwise than the rules say.
+    matters: bool,
 }
 
 #[derive(Serialize)]
@@ -63,6 +65,17 @@ pub fn read_rules<'py>(py: Python<'py>, rule_set: &[u8]) -> PyResult<Bound<'py, 
             },
         ),
     }
+}
+
+/// What of a rule set, given as the JSON of a bundle's, requests will meet otherwise
+/// than its files say; nothing where it cannot be read.
+#[pyfunction]
+pub fn rule_notices<'py>(py: Python<'py>, rule_set: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    let set: RuleSet = serde_json::from_slice(rule_set)
+        .map_err(|error| Told::new("rule-set-malformed", error.to_string()))?;
+    let rules = py.detach(|| read(&set)).unwrap_or_default();
+    let told = notices(&rules).filter(|notice| notice.matters);
+    to_python(py, &told.collect::<Vec<_>>())
 }
 
 /// Files that a rule set asks for and does not have, given as the JSON of a bundle's; and patterns of such.
@@ -118,17 +131,24 @@ fn told(rules: &Rules) -> Read<'_> {
         }),
         Item::Marker(_) => None,
     });
-    let notices = rules.notices.iter().map(|notice| Notice {
-        file: file(notice.place.file),
+    Read {
+        rules: shown.collect(),
+        notices: notices(rules).collect(),
+        errors: Vec::new(),
+    }
+}
+
+fn notices(rules: &Rules) -> impl Iterator<Item = Notice<'_>> {
+    rules.notices.iter().map(|notice| Notice {
+        file: rules
+            .files
+            .get(notice.place.file as usize)
+            .map_or("", |file| file),
         line: notice.place.line,
         directive: &notice.directive,
         instead: notice.instead,
-    });
-    Read {
-        rules: shown.collect(),
-        notices: notices.collect(),
-        errors: Vec::new(),
-    }
+        matters: notice.matters,
+    })
 }
 
 /// A message as the rule has it; what a transaction would fill in is left open.

@@ -1,9 +1,12 @@
 //! The policy `waf`, for those who tune it: what rules and detectors there are,
 //! and what an exclusion means.
 
+use std::collections::BTreeMap;
+
 use lockgate_policy::waf::{read, RuleSet};
 use lockgate_waf::detect;
 use lockgate_waf::engine::{score, At, BadPlace, On};
+use lockgate_waf::rule::setup::{held, settings, Setting};
 use lockgate_waf::rule::words::looks_for;
 use lockgate_waf::rule::{Disruptive, Item, Rule, Template};
 use pyo3::prelude::*;
@@ -30,6 +33,19 @@ struct Known<'r> {
     tags: &'r [Box<str>],
     score: u32,
     denies: bool,
+    held: Vec<Held<'r>>,
+}
+
+/// What a rule compares a value with, where that can be set.
+#[derive(Serialize)]
+struct Held<'r> {
+    setting: Box<str>,
+    how: &'static str,
+    of: String,
+    /// What the rules give it themselves.
+    value: Option<&'r str>,
+    /// File and line of a rule that sets it whatever was said.
+    set_in: Option<String>,
 }
 
 /// The detectors, in their order.
@@ -57,15 +73,32 @@ pub fn waf_rules<'py>(
         let told = errors.first().map(ToString::to_string);
         Told::new("waf-rules", told.unwrap_or_default())
     })?;
+    let set = settings(&rules);
     let wanted = |item: &'_ Item| match item {
-        Item::Rule(rule) => ids.contains(&rule.id).then(|| known(rule, &rules.files)),
+        Item::Rule(rule) => ids
+            .contains(&rule.id)
+            .then(|| known(rule, &rules.files, &set)),
         Item::Marker(_) => None,
     };
     let found: Vec<serde_json::Value> = rules.items.iter().filter_map(wanted).collect();
     to_python(py, &found)
 }
 
-fn known(rule: &Rule, files: &[Box<str>]) -> serde_json::Value {
+fn known(rule: &Rule, files: &[Box<str>], set: &BTreeMap<Box<str>, Setting>) -> serde_json::Value {
+    let against = held(rule, set).into_iter().map(|one| {
+        let setting = set.get(&one.setting);
+        let place = setting.and_then(|setting| setting.overwritten);
+        let file = place.and_then(|place| files.get(place.file as usize));
+        Held {
+            how: one.how.word(),
+            of: one.of,
+            value: setting.and_then(|setting| setting.default.as_deref()),
+            set_in: file
+                .zip(place)
+                .map(|(file, place)| format!("{file}:{}", place.line)),
+            setting: one.setting,
+        }
+    });
     let message = rule.message.as_ref().and_then(Template::constant);
     let file = files.get(rule.place.file as usize);
     serde_json::to_value(Known {
@@ -76,6 +109,7 @@ fn known(rule: &Rule, files: &[Box<str>]) -> serde_json::Value {
         looks_for: looks_for(rule),
         tags: &rule.tags,
         score: rule.severity.map_or(0, score),
+        held: against.collect(),
         denies: matches!(
             rule.disruptive,
             Disruptive::Deny | Disruptive::Drop | Disruptive::Redirect(_)

@@ -3,6 +3,7 @@
 //! [`crate::seclang`] makes these values of files; [`crate::compile`] makes of
 //! them what runs.
 
+pub mod setup;
 pub mod words;
 
 use std::net::IpAddr;
@@ -52,6 +53,8 @@ pub struct Notice {
     pub directive: Box<str>,
     /// What stands in its place here.
     pub instead: &'static str,
+    /// Whether what requests meet is otherwise than the rules say.
+    pub matters: bool,
 }
 
 /// What directives say of the engine itself. `None` where none does.

@@ -31,6 +31,7 @@ pub use codes::Code;
 pub use errors::LoadError;
 pub use files::{Files, Folder};
 pub use language::{language, Entry, Kind, Support};
+pub use nearest::nearest;
 
 use crate::rule::Rules;
 

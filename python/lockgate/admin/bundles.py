@@ -138,6 +138,13 @@ def latest(store: Store) -> SignedBundle | None:
         return None if row is None else _signed(row)
 
 
+def before(store: Store, sequence: int) -> SignedBundle | None:
+    """The newest bundle before that one which no gate refused, while it is kept."""
+    with store.read() as session:
+        row = session.scalar(newest().where(Bundle.sequence < sequence))
+        return None if row is None else _signed(row)
+
+
 def texts(store: Store) -> dict[str, str]:
     """Every bundle that is kept, by the hash that events name."""
     with store.read() as session:

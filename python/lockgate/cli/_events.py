@@ -27,6 +27,12 @@ PAGE: Final = 1000
 MOST: Final = 10_000
 """Events that the native reader gives at once, at most."""
 
+ELSEWHERE: Final = {
+    "waf-unscanned": "the gate's own log calls files that passed without a scan; --reason waf-scan-unavailable lists "
+    "their requests, and those that were refused for it."
+}
+"""Codes of other logs that are looked for here."""
+
 _STATUS: Final = re.compile(r"(?P<class>[1-5])xx|(?P<low>[1-5]\d\d)(?:-(?P<high>[1-5]\d\d))?")
 
 Event = dict[str, Any]
@@ -150,6 +156,8 @@ def _class(name: str) -> str:
 def _reason(code: str) -> str:
     """A filter by a reason that there is not would show nothing, as if all were well."""
     codes = [reason["code"] for reason in _native.reasons()]
+    if code in ELSEWHERE:
+        raise BadFilterError(f"{code!r} is what {ELSEWHERE[code]}")
     if code not in codes:
         raise BadFilterError(f"{code!r} is no reason. {_meant(code, codes)}docs/reference/reasons.md lists them all.")
     return code

@@ -48,13 +48,15 @@ def _inspected(explained: dict[str, Any], bundle: Mapping[str, Any] | None) -> l
         from lockgate.cli._waf_looked import placed_of
         from lockgate.cli._waf_shown import lines
         from lockgate.rehearsal.waf.found import Inspected, about
+        from lockgate.rehearsal.waf.setup import cures
 
         inspected = Inspected.read(explained["waf"])
-        known = {}
+        known, settings = {}, {}
         if bundle is not None:
-            rules = [one.rule for one in inspected.found]
-            known = about(bundle, placed_of(explained, bundle), rules)
-        told += [*lines(inspected, known), ""]
+            placed, rules = placed_of(explained, bundle), [one.rule for one in inspected.found]
+            known = about(bundle, placed, rules)
+            settings = cures(inspected.findings, known, explained["request"], placed)
+        told += [*lines(inspected, known, settings), ""]
     for one in explained.get("scans") or ():
         told.append(
             f"Scan      {escape(printable(one['at']))}, {one['bytes']} bytes, would be asked about at clamd, "

@@ -64,6 +64,17 @@ def waived(owner: str | None, reason: str | None, until: str | None, *, ask: boo
     return _exception(given, ask=ask)
 
 
+def waiver_parts(owner: str | None, reason: str | None, until: str | None) -> None:
+    """Leave where one that is given cannot be used."""
+    for option, parse, value in (
+        ("--owner", _plain_text, owner),
+        ("--reason", _plain_text, reason),
+        ("--until", _end, until),
+    ):
+        if value is not None:
+            _parsed(option, parse, value)
+
+
 def _exception(given: Given, *, ask: bool) -> Waived:
     if ask:
         given.owner = given.owner or _asked("Who answers for it?", user(), _plain_text)

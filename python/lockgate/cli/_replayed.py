@@ -28,7 +28,7 @@ def show(summary: Mapping[str, Any], top: int) -> None:
         console.print("There are no requests of that time: `--since all` takes everything that is kept.")
         return
     span = f"{_moment(summary['first_ms'])} to {_moment(summary['last_ms'])}"
-    console.print(f"{count(summary['requests'], 'request')}, {span}: nothing changes for {summary['same']}.")
+    console.print(f"{count(summary['requests'], 'request')}, {span}: {_same(summary['same'], summary['requests'])}.")
     for change, (title, field) in HEADS.items():
         if summary[field]:
             console.print(f"\n{title}: {count(summary[field], 'request')}")
@@ -39,6 +39,13 @@ def show(summary: Mapping[str, Any], top: int) -> None:
                 if len(rows) > top:
                     console.print(f"and {len(rows) - top} more; --top or --json shows them")
     _notes(summary, console)
+
+
+def _same(same: int, every: int) -> str:
+    """For how many all stays as it was."""
+    if same == every:
+        return "nothing changes for any of them"
+    return f"nothing changes for {same} of them" if same else "none of them fares as it did, or that cannot be told"
 
 
 def _rows(rows: Sequence[Mapping[str, Any]], by: str, change: str) -> Table:

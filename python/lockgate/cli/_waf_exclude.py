@@ -63,22 +63,28 @@ def exclude(
 
     Example: lockgate waf exclude 01J9Z0Q4N2W1X8Y7V6T5S4R3Q2 --owner shop-team --reason "names have quotes"
     """
-    from lockgate._native import LockgateError
     from lockgate.cli._waf_event import asked
     from lockgate.cli._waf_proposed import Options, proposed
 
+    interactive = sys.stdin.isatty() and not as_json
+    _given(owner, reason, until, written=not dry_run, ask=interactive)
+    if not (dry_run or yes or as_json or interactive):
+        leave("Nobody can be asked here: add --yes to have it written, or --dry-run to only look. Nothing is written.")
     told = asked(state_path(state, config=config), request)
     options = Options(
         rules=frozenset(rule or ()), at=at, requests=requests, every_request=every_request, broad=broad, since=since
     )
-    try:
-        plan = proposed(told, config, options)
-    except LockgateError as error:  # The engine reads --at and --requests.
-        leave(str(error))
+    plan = proposed(told, config, options)
     if not as_json:
         # What is to be written is written, also where nobody reads all that it comes to.
         with unread_is_fine(yes and not dry_run):
             plan.show()
+    if not plan.exclusions:
+        if as_json:
+            typer.echo(json.dumps({**plan.as_json(), "written": False}, indent=2, ensure_ascii=False))
+        else:
+            typer.echo("Nothing is written: a setting holds for all of the API, so it is yours to write.")
+        raise typer.Exit(0 if dry_run else 1)
     waived = None if dry_run and None in (owner, reason) else _waived(owner, reason, until, ask=not as_json)
     if waived is None:
         if as_json:
@@ -104,6 +110,16 @@ def exclude(
         typer.echo("Nothing is written.")
 
 
+def _given(owner: str | None, reason: str | None, until: str | None, *, written: bool, ask: bool) -> None:
+    """Leave where what was given cannot be used, before anything takes time."""
+    from lockgate.cli._first_answers import waived, waiver_parts
+
+    if written and not ask:
+        waived(owner, reason, until, ask=False)
+    else:
+        waiver_parts(owner, reason, until)
+
+
 def _waived(owner: str | None, reason: str | None, until: str | None, *, ask: bool) -> tuple[str, str, dt.date]:
     """Who answers for it, why, and until when; asked for on a terminal."""
     from lockgate.cli._first_answers import waived
@@ -114,8 +130,6 @@ def _waived(owner: str | None, reason: str | None, until: str | None, *, ask: bo
 
 
 def _confirmed(path: Path) -> bool:
-    if not sys.stdin.isatty():
-        leave(f"Nothing is written: add --yes to have it written to {path}, or --dry-run to only look.")
     return typer.confirm(f"Write this to {path}?", default=False)
 
 

@@ -45,7 +45,7 @@ def recorded_lines(unblocked: Unblocked, since: str) -> Iterator[str]:
         yield f"    {event['id']}  {what}  {escape(str(event.get('key') or event['peer']))}"
 
 
-def attack_lines(tried: Sequence[Tried]) -> Iterator[str]:
+def attack_lines(tried: Sequence[Tried], looks: tuple[bool, bool]) -> Iterator[str]:
     """Which attacks at the same place would no longer be stopped, class by class."""
     everything = sum(one.all for one in tried)
     yield f"[bold]Attacks tried at the same place[/] ({everything}, made by combination, on the gate's own engine)"
@@ -65,4 +65,7 @@ def attack_lines(tried: Sequence[Tried]) -> Iterator[str]:
         yield f"  [green]all still stopped[/]: {names}"
     before = sum(one.all - one.stopped for one in tried)
     if before:
-        yield f"  {before} are not stopped there without it either"
+        rules, detectors = looks
+        more = "" if detectors else "; detectors beside the rules (`rules: [core, native]`) stop most of such"
+        more = "; the rules beside the detectors (`rules: [core, native]`) stop some of such" if not rules else more
+        yield f"  [dim]no change[/]: {before} pass there today as well, with this exclusion or without it{more}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lockgate.config.exclusions import Written
     from lockgate.rehearsal.waf.probe import Tried
     from lockgate.rehearsal.waf.proposal import Exclusion, Said, Unblocked, Unit
+    from lockgate.rehearsal.waf.setup import Cure
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class Plan:
     told: Asked
     loaded: Loaded
     config: Path
+    settings: tuple[Cure, ...]
+    """What to set in place of exclusions: then a whole kind of request is what the API takes."""
     exclusions: tuple[Exclusion, ...]
     already: tuple[Said, ...]
     unblocked: Unblocked
@@ -44,12 +47,15 @@ class Plan:
     since: str
     passes: bool
     """Whether the event's request would pass, by what the event tells."""
+    looks: tuple[bool, bool]
+    """Whether rules look there, and whether detectors do."""
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
         return {
             "id": self.told.event["id"],
             "api": self.told.event["api"],
+            "setup": [one.as_json() for one in self.settings],
             "exclude": [one.as_json() for one in self.exclusions],
             "already": [{**one.exclusion.as_json(), "said_in": one.place} for one in self.already],
             "request_would_pass": self.passes,
@@ -68,13 +74,32 @@ class Plan:
         from rich.markup import escape
 
         from lockgate.cli._waf_impact import attack_lines, recorded_lines, waf_line
+        from lockgate.cli._waf_shown import setting_lines
         from lockgate.rehearsal.waf.found import SCANNER, named
 
         console = tables()
         for said in self.already:
             there = f"in {escape(said.place)}, until {said.until}"
             console.print(f"[yellow]Said already[/] {there}: {waf_line(said.exclusion)}")
-        console.print(f"[bold]Proposed[/] for the API {escape(str(self.told.event['api']))}")
+        api = escape(str(self.told.event["api"]))
+        for cure in self.settings:
+            console.print(
+                f"[bold]To be set[/] for the API {api}, by hand: rule {cure.rule} holds requests against what is the "
+                "API's to say"
+            )
+            for line in setting_lines(cure):
+                console.print(f"  {line}", soft_wrap=True)
+            placeless = any(one.rule == cure.rule and not one.places for one in self.told.inspected.findings)
+            words = f"--rule {cure.rule}{' --broad' * placeless}"
+            console.print(
+                f"  [dim]For these requests alone: lockgate waf exclude {self.told.event['id']} {words}[/]",
+                soft_wrap=True,
+            )
+        if not self.exclusions:
+            if not self.passes:
+                console.print("  [yellow]The request would still be refused: other findings count enough.[/]")
+            return
+        console.print(f"[bold]Proposed[/] for the API {api}")
         for one in self.exclusions:
             where = named(one.at) if one.at is not None else "every value"
             of = one.request or "every request"
@@ -87,7 +112,7 @@ class Plan:
         for line in recorded_lines(self.unblocked, self.since):
             console.print(line)
         console.print()
-        for line in attack_lines(self.tried):
+        for line in attack_lines(self.tried, self.looks):
             console.print(line)
 
     def written(self, owner: str, reason: str, until: dt.date) -> Written:
@@ -109,11 +134,12 @@ class Plan:
 
 def proposed(told: Asked, config: Path, options: Options) -> Plan:
     """What would let the request pass; leaves where nothing can be proposed, or where it is too broad."""
-    from lockgate.cli._events import BadFilterError, moment_ms
-    from lockgate.rehearsal.waf.found import waf_of
+    from lockgate.rehearsal.waf.found import about, waf_of
     from lockgate.rehearsal.waf.probe import probe
     from lockgate.rehearsal.waf.proposal import Exclusion, covered, exclusion, requests_like, unblocked, units
+    from lockgate.rehearsal.waf.setup import cures
 
+    since_ms = _checked(options)
     event, inspected = told.event, told.inspected
     api = str(event["api"])
     loaded = load_or_exit(config)
@@ -121,7 +147,12 @@ def proposed(told: Asked, config: Path, options: Options) -> Plan:
     placed = waf_of(bundle, api)
     if placed is None:
         leave(f"The API `{api}` has no `waf` in {config}: the event is another configuration's. Name it with --config.")
-    wanted = _wanted(told, options)
+    known = about(bundle, placed, [one.rule for one in inspected.findings])
+    settings = {} if options.rules else cures(inspected.findings, known, event, placed)
+    wanted = _wanted(told, options, settings)
+    set_ = [settings[rule] for rule in dict.fromkeys(unit.rule for unit in wanted) if rule in settings]
+    cured = [unit for unit in wanted if unit.rule in settings]
+    wanted = [unit for unit in wanted if unit.rule not in settings]
     request = None if options.every_request else options.requests or requests_like(event, told.bundle or bundle)
     every = [exclusion(unit, request) for unit in wanted]
     if options.at is not None:
@@ -132,19 +163,15 @@ def proposed(told: Asked, config: Path, options: Options) -> Plan:
     now = dt.datetime.now(dt.UTC).date()
     already = [found for one in every if (found := covered(one, said, now)) is not None]
     new = [one for one in every if covered(one, said, now) is None]
-    if not new:
+    if not new and not set_:
         there = "\n".join(f"  {one.place}, until {one.until}" for one in already)
         leave(
             f"All of it is left alone already:\n{there}\nWhere the request is still refused, the gate has not taken "
             "the file up (`lockgate status`), or the exclusion is for other requests.",
             code=1,
         )
-    if not options.broad and (why := next(filter(None, (one.broad for one in new)), None)) is not None:
-        _too_broad(why)
-    try:
-        since_ms = moment_ms(options.since)
-    except BadFilterError as wrong:
-        leave(f"--since: {wrong}")
+    if not options.broad and (wide := next((one for one in new if one.broad is not None), None)) is not None:
+        _too_broad(wide)
     method, path = str(event["method"]), str(event["path"])
     gone = [
         unit
@@ -156,23 +183,41 @@ def proposed(told: Asked, config: Path, options: Options) -> Plan:
         told=told,
         loaded=loaded,
         config=config,
+        settings=tuple(set_),
         exclusions=tuple(new),
         already=tuple(already),
         unblocked=unblocked(of_api(told.state, api, since_ms), new),
-        tried=tuple(probe(bundle, placed, new, places, (method, path))),
+        tried=tuple(probe(bundle, placed, new, places, (method, path))) if new else (),
         since=options.since,
-        passes=_passes(told, gone),
+        passes=_passes(told, [*gone, *cured]),
+        looks=(placed["config"]["set"] is not None, bool(placed["config"]["native"])),
     )
 
 
-def _wanted(told: Asked, options: Options) -> list[Unit]:
+def _checked(options: Options) -> int:
+    """What was asked for, read before anything takes time; leaves where it cannot be."""
+    from lockgate._native import LockgateError, waf_leaves_alone
+    from lockgate.cli._events import BadFilterError, moment_ms
+
+    for option, at, request in (("--at", options.at, None), ("--requests", None, options.requests)):
+        try:
+            waf_leaves_alone("", "GET", "/", at=at, request=request)
+        except LockgateError as wrong:
+            leave(f"{option}: {wrong}")
+    try:
+        return moment_ms(options.since)
+    except BadFilterError as wrong:
+        leave(f"--since: {wrong}")
+
+
+def _wanted(told: Asked, options: Options, settings: Container[str]) -> list[Unit]:
     from lockgate.rehearsal.waf.proposal import needed, units
 
     inspected = told.inspected
     if (decided := elsewhere(told)) is not None and not options.rules:
         leave(decided, code=1)
     if not options.rules:
-        found = needed(inspected)
+        found = needed(inspected, settings)
         if not found:
             leave(
                 f"Nothing refuses request {told.event['id']}: {inspected.arithmetic()}. Name what is to be left alone "
@@ -190,19 +235,25 @@ def _wanted(told: Asked, options: Options) -> list[Unit]:
 
 def _passes(told: Asked, gone: Sequence[Unit]) -> bool:
     """By what its event tells."""
-    from lockgate.rehearsal.waf.proposal import units
+    from lockgate.rehearsal.waf.proposal import removed, units
 
     inspected = told.inspected
     kept = [unit for unit in units(inspected) if unit not in gone]
     if inspected.decider is not None and any(unit.rule == inspected.by for unit in kept):
         return False
-    left = inspected.score - sum(unit.score or 0 for unit in gone)
+    left = inspected.score - removed(inspected, gone)[0]
     return not inspected.threshold or left < inspected.threshold
 
 
-def _too_broad(why: str) -> NoReturn:
+def _too_broad(one: Exclusion) -> NoReturn:
+    if one.at is None and one.request is not None and not one.request.rstrip().endswith("/**"):
+        leave(
+            f"{one.broad}, of {one.request}: what `{one.rule}` found stands in no value that could be named, so it is "
+            "left out for these requests as a whole, or not at all. --broad does it; `lockgate waf why` says what the "
+            "rule looks for."
+        )
     leave(
-        f"{why}: attacks there would pass as well. Name the value with --at, or the requests with --requests; "
+        f"{one.broad}: attacks there would pass as well. Name the value with --at, or the requests with --requests; "
         "--broad does it all the same."
     )
 

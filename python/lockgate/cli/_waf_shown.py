@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -12,26 +11,39 @@ from lockgate.printable import printable
 
 if TYPE_CHECKING:
     from lockgate.rehearsal.waf.found import About, Found, Inspected
+    from lockgate.rehearsal.waf.setup import Cure
 
-_SETTING: Final = re.compile(r"what `tx\.([a-z][a-z_]*)` says")
-"""What a rule holds a value against, where that can be set."""
 SHAPE_MOST: Final = 72
 """Letters of a value's shape that are shown; `--json` has all."""
 
 
-def lines(inspected: Inspected, known: Mapping[str, About] | None = None) -> Iterator[str]:
+def lines(
+    inspected: Inspected, known: Mapping[str, About] | None = None, cures: Mapping[str, Cure] | None = None
+) -> Iterator[str]:
     """Each finding, and how they add up."""
-    known = known or {}
+    known, cures = known or {}, cures or {}
     for one in inspected.findings:
         yield f"[bold]{escape(one.rule)}[/]  {escape(printable(one.message))}"
-        yield from _found(one, known.get(one.rule), decides=one.rule == inspected.by)
+        yield from _found(one, known.get(one.rule), cures.get(one.rule), decides=one.rule == inspected.by)
     if inspected.left_out:
         yield f"and {inspected.left_out} more findings, of which the event tells nothing"
     above = "≥" in (sum_ := inspected.arithmetic())
     yield f"[bold]Score[/]  {'[bold red]' if above else ''}{escape(sum_)}{'[/]' if above else ''}{_decided(inspected)}"
 
 
-def _found(one: Found, about: About | None, *, decides: bool) -> Iterator[str]:
+def setting_lines(cure: Cure) -> Iterator[str]:
+    """What to write where, and what that does."""
+    if cure.set_in is not None:
+        yield f"{escape(cure.set_in)} sets `tx.{escape(cure.setting)}`: it {escape(cure.does)}"
+        if cure.value is not None:
+            yield f"[dim]there, in place of it:[/] setvar:'tx.{escape(cure.setting)}={escape(cure.value)}'"
+        return
+    now = "" if cure.value is not None or cure.now is None else f"; now it is {escape(cure.now)}"
+    yield f"[bold]{escape(cure.line)}[/]"
+    yield f"[dim]in the API's `waf`: it then {escape(cure.does)}{now}[/]"
+
+
+def _found(one: Found, about: About | None, cure: Cure | None, *, decides: bool) -> Iterator[str]:
     from lockgate.rehearsal.waf.found import named
 
     for place in one.places:
@@ -45,11 +57,12 @@ def _found(one: Found, about: About | None, *, decides: bool) -> Iterator[str]:
     if about is not None:
         if not one.detector:  # A detector's message says it.
             yield f"    looks  {escape(printable(about.looks_for))}"
-        for name in _SETTING.findall(about.looks_for):
-            yield f"    setup  `setup: {{{escape(name)}: …}}` of the API's `waf` says what that is"
         if about.file is not None:
             tags = f"  [dim]{escape(', '.join(about.attacks))}[/]" if about.attacks else ""
             yield f"    rule   {escape(about.file)}:{about.line}{tags}"
+    if cure is not None:
+        for number, line in enumerate(setting_lines(cure)):
+            yield f"    {'setup' if number == 0 else '     '}  {line}"
     yield f"    score  {_scored(one)}{', and refuses by itself' if decides else ''}"
 
 

@@ -38,7 +38,8 @@ def status(config: Path) -> dict[str, Any]:
                 {
                     **guard,
                     "from": [*policy.rules, *policy.files],
-                    "paranoia": policy.paranoia if "core" in policy.rules else None,
+                    "paranoia": guard["paranoia"] if policy.reads_rules else None,
+                    "paranoia_said": policy.paranoia if "core" in policy.rules else None,
                     "scanner": None if policy.scan is None else _scanner(policy.scan),
                 }
             )
@@ -93,7 +94,10 @@ def _lines(told: dict[str, Any]) -> list[str]:
 def _api(api: dict[str, Any]) -> list[str]:
     name = api["api"] if api["route"] is None else f"{api['api']}, route {api['route']}"
     level = "" if api["paranoia"] is None else f" at paranoia {api['paranoia']}"
-    rules = f", {count(api['rules'], 'rule')}, of which its settings leave {api['running']} to run" * bool(api["rules"])
+    if level and api["paranoia_said"] not in {None, api["paranoia"]}:
+        level += f" (a rule file sets that, whatever `paranoia: {api['paranoia_said']}` says)"
+    rules = f", {count(api['rules'], 'rule')}, {api['running']} of them asked{' at this level' * bool(level)}"
+    rules *= bool(api["rules"])
     mode = "" if api["enforced"] else ", observed: it refuses nothing"
     lines = [f"API        {name}: {', '.join(api['from'])}{level}{rules}{mode}"]
     if not api["passed"]:

@@ -13,6 +13,7 @@ from lockgate.cli._state import StateDir, state_path
 if TYPE_CHECKING:
     from lockgate.cli._waf_event import Asked
     from lockgate.rehearsal.waf.found import About
+    from lockgate.rehearsal.waf.setup import Cure
 
 OUTCOMES = {
     "deny": "refused",
@@ -39,17 +40,19 @@ def why(
     """
     from lockgate.cli._waf_event import asked
     from lockgate.rehearsal.waf.found import about
+    from lockgate.rehearsal.waf.setup import cures
 
     told = asked(state_path(state), request)
     bundle = told.bundle if told.bundle is not None else {"rule_sets": []}
     known = about(bundle, told.placed, [one.rule for one in told.inspected.found])
+    settings = cures(told.inspected.findings, known, told.event, told.placed)
     if as_json:
-        typer.echo(json.dumps(_as_json(told, known), indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(_as_json(told, known, settings), indent=2, ensure_ascii=False))
     else:
-        _show(told, known)
+        _show(told, known, settings)
 
 
-def _as_json(told: Asked, known: dict[str, About]) -> dict[str, Any]:
+def _as_json(told: Asked, known: dict[str, About], settings: dict[str, Cure]) -> dict[str, Any]:
     inspected = told.inspected
 
     def one(found: Any) -> dict[str, Any]:
@@ -64,7 +67,8 @@ def _as_json(told: Asked, known: dict[str, About]) -> dict[str, Any]:
                 "tags": list(about.tags),
             }
         )
-        return {**found.as_json(), **extra}
+        cure = settings.get(found.rule)
+        return {**found.as_json(), **extra, "setup": cure.as_json() if cure is not None else None}
 
     return {
         "id": told.event["id"],
@@ -98,7 +102,7 @@ def _by_findings(told: Asked) -> bool:
     return told.outcome in REFUSED and elsewhere(told) is None
 
 
-def _show(told: Asked, known: dict[str, About]) -> None:
+def _show(told: Asked, known: dict[str, About], settings: dict[str, Cure]) -> None:
     from rich.markup import escape
 
     from lockgate.cli._event_lines import moment
@@ -114,7 +118,7 @@ def _show(told: Asked, known: dict[str, About]) -> None:
     by = f": {told.reason}" if decided is not None or told.reason == "waf-malware" else ""
     console.print(f"Verdict  {escape(_outcome(told))}{by}")
     console.print()
-    for line in lines(told.inspected, known):
+    for line in lines(told.inspected, known, settings):
         console.print(line)
     if told.bundle is None:
         console.print("[dim]The configuration of then is not kept any more, so nothing of the rules' files is told.[/]")
@@ -126,5 +130,6 @@ def _show(told: Asked, known: dict[str, About]) -> None:
     if not _by_findings(told):
         console.print("Nothing was refused for it, so there is nothing to leave alone.")
         return
-    console.print("If it was no attack, this proposes what to leave alone, and shows what that lets in:")
+    what = "what to set or to leave alone" if settings else "what to leave alone"
+    console.print(f"If it was no attack, this proposes {what}, and shows what that lets in:")
     console.print(f"  lockgate waf exclude {event['id']}")

@@ -36,7 +36,11 @@ def logs(
     ] = None,
     reason: Annotated[
         str | None,
-        typer.Option("--reason", metavar="CODE", help="Requests refused so, or that `mode: observe` let pass."),
+        typer.Option(
+            "--reason",
+            metavar="CODE",
+            help="Requests refused so, or that `mode: observe` or `on_error` let pass.",
+        ),
     ] = None,
     key: Annotated[str | None, typer.Option("--key", metavar="ID", help="Requests with this key's id.")] = None,
     since: Annotated[

@@ -8,7 +8,7 @@ from lockgate import _native
 from lockgate.config.document import Document
 from lockgate.config.model_listeners import Limits
 from lockgate.config.placed import Placed
-from lockgate.policies import Compress, Inflate, Policy
+from lockgate.policies import Compress, Inflate, Policy, Waf
 from lockgate.scalars import say_size
 
 MIB: Final = 2**20
@@ -26,6 +26,24 @@ def check_bodies(document: Document, placed: Placed[Policy]) -> None:
         _packing(document, placed, placed.policy)
     elif isinstance(placed.policy, Inflate):
         _unpacking(document, placed, placed.policy)
+    elif isinstance(placed.policy, Waf):
+        _scanning(document, placed, placed.policy)
+
+
+def _scanning(document: Document, placed: Placed[Policy], policy: Waf) -> None:
+    """A file longer than what is held of a body never comes to the scanner."""
+    path = (*placed.path, "scan", "bytes")
+    if policy.scan is None or policy.scan.bytes <= policy.inspect_bytes or not document.says(*path):
+        return
+    document.problems.add(
+        document.value_region(*path),
+        "waf-scan-bytes-idle",
+        f"a body of more than {say_size(policy.inspect_bytes)} is refused before it could be scanned "
+        f"(`inspect_bytes`), so that `scan.bytes` of {say_size(policy.scan.bytes)} bounds nothing",
+        severity="warning",
+        hint=f"raise `inspect_bytes` to `{say_size(policy.scan.bytes)}`, and `body_limit` with it, or lower `bytes`",
+        path=path,
+    )
 
 
 def _packing(document: Document, placed: Placed[Policy], policy: Compress) -> None:

@@ -22,7 +22,7 @@ from lockgate.config.findings import Finding, findings
 from lockgate.config.issuers import KeyOrigin, origins, outgoing, read_files
 from lockgate.config.lists import ListFiles
 from lockgate.config.managed import Managed
-from lockgate.config.native import cross_check
+from lockgate.config.native import cross_check, rule_warnings
 from lockgate.config.openapi import Documents
 from lockgate.config.plugins import LoadedPlugins, load_plugins
 from lockgate.config.problems import Problem, Problems, Source
@@ -229,5 +229,8 @@ def _checked(reader: Reader, *, native: bool, core: Path | None) -> Loaded:
         reader.references.looked_at,
     )
     if native and reader.problems.leave_a_whole:
-        cross_check(loaded.compile(0, 0), document)
+        bundle = loaded.compile(0, 0)
+        cross_check(bundle, document)
+        if not reader.problems.errors:
+            rule_warnings(bundle, document)
     return loaded

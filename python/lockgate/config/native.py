@@ -18,6 +18,12 @@ OF_RULES: Final = {
 """Codes whose messages have lines and columns of rule files in them, and what stands above these."""
 
 
+OF_KEYS: Final = frozenset({"waf-setup-unread", "waf-setup-overwritten"})
+"""Codes of what is wrong with a name, not with its value."""
+_MAY_MATTER: Final = re.compile(r"(?i)SecRule(?:Remove|Update)|\bredirect:|\bdrop\b|\bstatus:(?!'?403\b)")
+"""Where a rule file has none of these, all of it is followed as it is written."""
+
+
 def cross_check(bundle: dict[str, Any], document: Document) -> None:
     """Have the core compile the bundle, and note what it refuses at the place that says it."""
     from lockgate import _native
@@ -25,17 +31,47 @@ def cross_check(bundle: dict[str, Any], document: Document) -> None:
     text = json.dumps(bundle, ensure_ascii=False, separators=(",", ":")).encode()
     for found in _native.check_bundle(text):
         path = _path(found["path"], bundle)
+        code, (message, meant) = found["code"], _meant(_said(found["code"], found["message"]))
         document.problems.add(
-            _region(path, found.get("span"), document),
-            found["code"],
-            _said(found["code"], found["message"]),
-            hint=_other(found["message"], document) if found["code"] == "route-conflict" else None,
+            _region(path, found.get("span"), document, key=code in OF_KEYS),
+            code,
+            message,
+            hint=_other(found["message"], document) if code == "route-conflict" else meant,
             path=[called(path)],
         )
 
 
+def rule_warnings(bundle: dict[str, Any], document: Document) -> None:
+    """Note what of own rule files requests will meet otherwise than the files say, and what in them does nothing."""
+    from lockgate import _native
+
+    for rule_set in bundle["rule_sets"]:
+        own = [each for each in rule_set["files"] if not each["name"].startswith("core/")]
+        if not any(_MAY_MATTER.search(each["text"]) for each in own):
+            continue
+        told = _native.rule_notices(json.dumps(rule_set).encode())
+        mine = [each for each in told if not each["file"].startswith("core/")]
+        if mine:
+            lines = "\n".join(
+                f"{each['file'].removeprefix(OWN)}:{each['line']}: {each['directive']}: {each['instead']}"
+                for each in mine
+            )
+            span = rule_set["span"]
+            region = Region(span["file"], span["line"], span["column"], span["line"], span["column"] + 1)
+            message = f"rules that are not followed as they are written:\n{lines}"
+            document.problems.add(region, "waf-rules-otherwise", message, severity="warning")
+
+
+def _meant(message: str) -> tuple[str, str | None]:
+    """A message without the name that may have been meant, and that as a hint."""
+    found = re.fullmatch(r"(.*); (did you mean `[^`\n]+`\?)", message)
+    return (found[1], found[2]) if found is not None else (message, None)
+
+
 def _said(code: str, message: str) -> str:
     """What the core says; of rule files each fault on lines of its own, by the file's own name."""
+    if code == "waf-setup-overwritten":
+        return message.removeprefix(OWN)
     if code not in OF_RULES:
         return message
     faults = re.sub(rf"\b{OWN}", "", re.sub(r"^(own|core): ", "", message))
@@ -64,16 +100,25 @@ def _path(pointer: str, bundle: dict[str, Any]) -> tuple[str | int, ...]:
         if steps[1] < len(names):
             route = bundle["apis"][steps[1]]["route"] if steps[0] == "apis" else None
             steps[1:2] = [names[steps[1]], *(["routes", route] if route is not None else [])]
-    renamed = {"paths": "path", "conditions": "match"}
+    renamed = {"paths": "path", "conditions": "match", "variables": "setup"}
     return tuple(renamed.get(str(step), step) for step in steps if step != "policies")
 
 
-def _region(path: tuple[str | int, ...], span: dict[str, int] | None, document: Document) -> Region:
-    """What the document says nearest to it; else what the core says; else the main file's start."""
-    root = document.sections.get(str(path[0])) if path else None
-    item, depth = root.find(path[1:]) if root is not None else (None, 0)
-    if item is not None and depth > 1:
-        return item.region
+def _region(
+    path: tuple[str | int, ...], span: dict[str, int] | None, document: Document, *, key: bool = False
+) -> Region:
+    """What the document says nearest to it; else what the core says; else the main file's start.
+
+    `key` is whether the name is wanted, and not its value. What no API says itself is looked for in `defaults`.
+    """
+    ways = [path] if path else []
+    if path[:1] == ("apis",):
+        ways.append(("defaults", *path[4 if path[2:3] == ("routes",) else 2 :]))
+    for section, *way in ways:
+        root = document.sections.get(str(section))
+        item, depth = root.find(way) if root is not None else (None, 0)
+        if item is not None and depth > (0 if section == "defaults" else 1):
+            return item.key_region if key and depth == len(way) else item.region
     if span is not None and 0 <= span["file"] < len(document.problems.sources) and span["line"] > 0:
         return Region(span["file"], span["line"], span["column"], span["line"], span["column"] + 1)
     return START

@@ -40,8 +40,9 @@ SCANNER: Final = "malware-scan"
 LEVELS: Final = 4
 """Levels of paranoia that the Core Rule Set has."""
 
-_VARIABLE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_ALLOWED: Final = "letters in lower case, digits and `_`, beginning with a letter"
+# Plugins name theirs after themselves: `wordpress-rule-exclusions-plugin_enabled`.
+_VARIABLE: Final = re.compile(r"[a-z][a-z0-9_.-]{0,127}")
+_ALLOWED: Final = "letters in lower case, digits, `_`, `-` and `.`, beginning with a letter"
 OWN: Final = {
     "blocking_paranoia_level": "paranoia",
     "detection_paranoia_level": "detect",
@@ -69,9 +70,23 @@ def _setup(value: object) -> object:
                 "waf-setup-own", f"`{name}` is what `{OWN[name]}` of the policy says", hint=f"write it as `{OWN[name]}`"
             )
         if isinstance(said, bool) or not isinstance(said, (str, int)):
-            raise refusal("waf-setup-value", f"{shown(said)} is neither a number nor a text", at=(name,))
+            raise refusal(
+                "waf-setup-value",
+                f"{shown(said)} is neither a number nor a text",
+                hint=_one_text(name, said),
+                at=(name,),
+            )
         found[name] = str(said)
     return found
+
+
+def _one_text(name: str, said: object) -> str:
+    """How to write what rules take as one text."""
+    if isinstance(said, bool):
+        return f"write `{name}: {int(said)}`"
+    if isinstance(said, list) and said and all(isinstance(each, str | int) for each in said):
+        return f'a list is one text, its words parted by spaces: `{name}: "{" ".join(map(str, said))}"`'
+    return 'write one text, as `crs-setup.conf` has it, such as `allowed_methods: "GET HEAD POST PUT"`'
 
 
 class Answers(Settings):
@@ -212,7 +227,9 @@ class Waf(Policy):
     )
     setup: Annotated[dict[str, str], BeforeValidator(_setup)] = Field(
         default={},
-        description="Other settings of `crs-setup.conf`, by the names of their variables without `tx.`.",
+        description="Other settings of `crs-setup.conf` and of plugins, by the names of their variables without "
+        "`tx.`. A list is one text, its words parted by spaces, in the form that `crs-setup.conf` gives them. A name "
+        "that no rule reads is refused.",
         examples=[{"allowed_methods": "GET HEAD POST PUT PATCH DELETE", "max_num_args": 255}],
     )
     exclude: list[WafExclusion] = Field(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
+from lockgate.rehearsal.waf.changes import changes
 from lockgate.scalars import say_duration, say_rate, say_size
 
 Effect = Literal["opens", "closes", "changes"]
@@ -71,7 +72,8 @@ class _Comparison:
         yield from self._named("issuers", "issuer", self._issuer, added="changes", removed="changes")
         # What a document says counts where an API is held to it.
         # And what a plugin is, where an API asks it.
-        known = {"apis", "listeners", "upstreams", "issuers", "documents", "plugins", *IGNORED}
+        # And rules, where an API's `waf` has them.
+        known = {"apis", "listeners", "upstreams", "issuers", "documents", "plugins", "rule_sets", *IGNORED}
         for name in dict.fromkeys([*self._before, *self._after]):
             if name not in known:
                 yield from self._values(name, self._before.get(name), self._after.get(name), self._whole)
@@ -208,6 +210,11 @@ class _Comparison:
             return
         if room == "cors":
             yield from self._cors(at, before["config"], after["config"], after)
+            return
+        if room == "waf":
+            bundles = (self._before, self._after)
+            for effect, field, message, said in changes(before["config"], after["config"], bundles, after):
+                yield self._of(effect, f"{at}.{field}", message, said)
             return
         yield from self._values(at, before["config"], after["config"], after)
 

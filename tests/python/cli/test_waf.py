@@ -111,7 +111,7 @@ def test_why_of_what_is_not_there_or_was_no_attack(native: Past, tmp_path: Path)
     assert (good.code, "was let through, and nothing was found in it" in good.err) == (1, True)
     unknown = lockgate("waf", "why", "01J9Z0Q4N2W1X8Y7V6T5S4R3Q2", *state, cwd=tmp_path)
     assert (unknown.code, "There is no event with the id" in unknown.err) == (1, True)
-    assert lockgate("waf", "exclude", "nonsense", *state, cwd=tmp_path).code == 1
+    assert lockgate("waf", "exclude", "nonsense", "--dry-run", *state, cwd=tmp_path).code == 1
     assert lockgate("waf", "why", native.ids["good"], cwd=tmp_path).code == 2, "there is no state folder"
 
 
@@ -144,16 +144,93 @@ def test_an_exclusion_is_proposed_only_where_something_was_refused(
     assert told.ids["query"] not in lockgate("logs", "--class", "security", "--json", cwd=tmp_path).out
 
 
-def test_why_says_what_a_rule_holds_a_value_against(tmp_path: Path) -> None:
-    (tmp_path / "own.conf").write_text(
-        "SecAction \"id:1,phase:1,nolog,pass,setvar:'tx.allowed_methods=GET POST'\"\n"
-        'SecRule REQUEST_METHOD "!@within %{tx.allowed_methods}" "id:2,phase:1,deny,'
-        "msg:'Not allowed',setvar:'tx.inbound_anomaly_score_pl1=+5'\"\n"
+FORM_RULES = """\
+SecRule &TX:allowed_methods "@eq 0" "id:1,phase:1,nolog,pass,setvar:'tx.allowed_methods=GET POST'"
+SecRule &TX:refused_fields "@eq 0" "id:2,phase:1,nolog,pass,setvar:'tx.refused_fields=/x-old/ /x-odd/'"
+SecRule REQUEST_METHOD "!@within %{tx.allowed_methods}" "id:3,phase:1,deny,msg:'Not allowed'"
+SecRule REQUEST_HEADERS_NAMES "@rx ^.*$" \\
+  "id:4,phase:1,deny,capture,t:lowercase,msg:'No (%{MATCHED_VAR})',setvar:'tx.field_%{tx.0}=/%{tx.0}/',chain"
+  SecRule TX:/^field_/ "@within %{tx.refused_fields}" ""
+"""
+
+
+@pytest.fixture(scope="module")
+def form(tmp_path_factory: pytest.TempPathFactory) -> Past:
+    """Of rules that say what an API may be sent."""
+    folder = tmp_path_factory.mktemp("form")
+    (folder / "own.conf").write_text(FORM_RULES)
+    requests: dict[str, dict[str, Any]] = {"put": {"method": "PUT"}, "odd": {"headers": {"X-Odd": "1", "X-More": "2"}}}
+    return past(folder, "{files: [own.conf]}", requests)
+
+
+FORMS_OF_REQUESTS = [
+    ("put", "3", "allowed_methods", "GET POST PUT", "REQUEST_METHOD"),
+    ("odd", "4", "refused_fields", "/x-old/", "header field `x-odd`"),
+]
+
+
+@pytest.mark.parametrize(("name", "rule", "setting", "value", "where"), FORMS_OF_REQUESTS, ids=["a method", "a field"])
+def test_what_an_api_may_be_sent_is_set_and_not_excluded(
+    name: str, rule: str, setting: str, value: str, where: str, form: Past, tmp_path: Path
+) -> None:
+    folder = form.state.parent
+    why = lockgate("waf", "why", form.ids[name], cwd=folder)
+    assert why.code == 0, why.err
+    assert f"setup: {{{setting}: {value}}}" in why.out
+    assert where in why.out
+    assert "x-more" not in why.out.lower(), "only what decided is told"
+    (finding,) = json.loads(lockgate("waf", "why", form.ids[name], "--json", cwd=folder).out)["findings"]
+    assert (finding["setup"]["setup"], finding["setup"]["value"]) == (setting, value)
+    before = (folder / "lockgate.yaml").read_text()
+    ended = lockgate("waf", "exclude", form.ids[name], *BY, "--yes", cwd=folder)
+    assert (ended.code, f"setup: {{{setting}: {value}}}" in ended.out) == (1, True), ended.out + ended.err
+    assert "leaves alone" not in ended.out
+    assert (folder / "lockgate.yaml").read_text() == before
+    told = json.loads(lockgate("waf", "exclude", form.ids[name], "--dry-run", "--json", cwd=folder).out)
+    assert (told["exclude"], told["request_would_pass"]) == ([], True)
+    # What it says can be taken as it stands, and does what it says.
+    (tmp_path / "own.conf").write_text(FORM_RULES)
+    (tmp_path / "lockgate.yaml").write_text(
+        before.replace("{files: [own.conf]}", "{files: [own.conf], " + told["setup"][0]["line"] + "}")
     )
-    told = past(tmp_path, "{files: [own.conf]}", {"put": {"method": "PUT"}})
-    ended = lockgate("waf", "why", told.ids["put"], cwd=tmp_path)
-    assert ended.code == 0
-    assert "`setup: {allowed_methods: …}` of the API's `waf` says what that is" in " ".join(ended.out.split())
+    asked = ["PUT"] if name == "put" else ["GET", "-H", "X-Odd: 1"]
+    url = "http://127.0.0.1/notes"
+    for place, verdict in ((folder, "deny"), (tmp_path, "allow")):
+        explained = lockgate("explain", asked[0], url, *asked[1:], "--json", cwd=place).out
+        assert json.loads(explained)["verdict"] == verdict, explained
+    assert f"setup: {{{setting}: {value}}}" in lockgate("explain", asked[0], url, *asked[1:], cwd=folder).out
+
+
+def test_one_rule_can_be_left_out_where_it_found_something_all_the_same(form: Past, tmp_path: Path) -> None:
+    (tmp_path / "own.conf").write_text(FORM_RULES)
+    text = (form.state.parent / "lockgate.yaml").read_text()
+    (tmp_path / "lockgate.yaml").write_text(text)
+    ended = exclude(form, "odd", tmp_path, *BY, "--yes", "--rule", "4")
+    assert (ended.code, ended.err) == (0, "")
+    assert excluded(tmp_path) == [("4", "header/x-odd")]
+    explained = lockgate("explain", "GET", "http://127.0.0.1/notes", "-H", "X-Odd: 1", "--json", cwd=tmp_path).out
+    assert json.loads(explained)["verdict"] == "allow"
+    refused = exclude(form, "put", tmp_path, *BY, "--yes", "--rule", "3")
+    assert (refused.code, "stands in no value that could be named" in refused.err) == (2, True), refused.err
+    assert exclude(form, "put", tmp_path, *BY, "--yes", "--rule", "3", "--broad").code == 0
+
+
+def test_what_is_asked_wrongly_is_told_before_anything_is_tried(
+    native: Past, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The configuration is not even there: it would be the first thing to be missed."""
+    monkeypatch.chdir(tmp_path)
+    for words, told in (
+        (("--yes",), "add --owner, --reason"),
+        ((*BY[:4], "--until", "soon", "--yes"), "--until"),
+        ((*BY, "--yes", "--at", "ARGS:note"), "here it is `query/note` or `body/note`"),
+        ((*BY, "--yes", "--requests", "notes"), "--requests"),
+        ((*BY, "--yes", "--since", "yesterday"), "--since"),
+        (BY, "add --yes to have it written"),
+    ):
+        ended = exclude(native, "body", tmp_path, *words)
+        assert (ended.code, told in ended.err) == (2, True), ended.err
+        assert "lockgate.yaml" not in ended.err
 
 
 OTHERS = f"""\
@@ -242,7 +319,7 @@ def test_what_is_to_be_written_is_written_where_nobody_reads_what_it_comes_to(na
     words = ("waf", "exclude", native.ids["body"], "--state", str(native.state), *BY)
     codes = [
         subprocess.run([sys.executable, "-m", "lockgate", *words, *more], cwd=tmp_path, stdout=writer, check=False)
-        for more in ([], ["--yes"])
+        for more in (["--dry-run"], ["--yes"])
     ]
     os.close(writer)
     assert [ended.returncode for ended in codes] == [141, 0]

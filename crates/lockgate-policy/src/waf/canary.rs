@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use http::header::{CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Version};
-use lockgate_waf::engine::Progress;
+use lockgate_waf::engine::{Inspection, Progress};
 
 use super::{verdict, Arrived, Config, Waf};
 
@@ -112,6 +112,8 @@ impl Lenient {
         if excluded.is_empty() {
             excluded = all().map(|one| one.rule.clone()).collect();
         }
+        let mut named = std::collections::BTreeSet::new();
+        excluded.retain(|rule| named.insert(rule.clone()));
         let sampling = config.variables.get("sampling_percentage");
         Self {
             excluded,
@@ -142,8 +144,27 @@ impl Waf {
         }
     }
 
+    /// Up to which level of paranoia rules count once all of them have run, where
+    /// they count by levels: a rule may set another one than the configuration.
+    #[must_use]
+    pub fn paranoia(&self, now_ms: u64) -> Option<u8> {
+        let harmless = Canary {
+            name: "",
+            place: "",
+            method: "GET",
+            target: "/",
+            body: b"",
+        };
+        self.judged(&harmless, now_ms).paranoia()
+    }
+
     /// Its score and the threshold where it is let through; nothing where it is refused.
     fn passes(&self, canary: &Canary, now_ms: u64) -> Option<(u32, u32)> {
+        let inspection = self.judged(canary, now_ms);
+        verdict(&inspection).ok().map(|()| inspection.score())
+    }
+
+    fn judged(&self, canary: &Canary, now_ms: u64) -> Inspection {
         let mut headers = HeaderMap::new();
         headers.insert(HOST, HeaderValue::from_static("canary.example"));
         headers.insert(USER_AGENT, HeaderValue::from_static("Mozilla/5.0"));
@@ -162,12 +183,11 @@ impl Waf {
             now_ms,
         });
         while inspection.request_head() == Progress::More {}
-        if verdict(&inspection).is_err() {
-            return None;
+        if verdict(&inspection).is_ok() {
+            while inspection.body(canary.body, true) == Progress::More {}
+            while inspection.request_body() == Progress::More {}
         }
-        while inspection.body(canary.body, true) == Progress::More {}
-        while inspection.request_body() == Progress::More {}
-        verdict(&inspection).ok().map(|()| inspection.score())
+        inspection
     }
 
     /// How many rules there are, and how many of them the configuration leaves to run.

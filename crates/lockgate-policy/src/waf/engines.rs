@@ -9,7 +9,7 @@ use lockgate_waf::rule::Rules;
 
 use super::exclude::Excluded;
 use super::rule_set::Source;
-use super::Config;
+use super::{setup, Config};
 use crate::ConfigError;
 
 /// The variable of the Core Rule Set that its first level's rules add up in.
@@ -30,8 +30,11 @@ static MADE: Mutex<Vec<Made>> = Mutex::new(Vec::new());
 /// The engine of these rules and settings.
 ///
 /// # Errors
-/// If a rule cannot be compiled, or an exception names nothing.
-pub fn engine(config: &Config, source: Option<&Source<'_>>) -> Result<Arc<Engine>, ConfigError> {
+/// All that is wrong: with the rules, with exceptions, with what is set.
+pub fn engine(
+    config: &Config,
+    source: Option<&Source<'_>>,
+) -> Result<Arc<Engine>, Vec<ConfigError>> {
     let config = decisive(config);
     let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
     made.retain(|made| made.engine.strong_count() > 0);
@@ -43,7 +46,11 @@ pub fn engine(config: &Config, source: Option<&Source<'_>>) -> Result<Arc<Engine
         return Ok(engine);
     }
     let none = Rules::default();
-    let rules = source.map(Source::rules).transpose()?;
+    let rules = source.map(Source::rules).transpose().map_err(|error| {
+        let mut errors = vec![error];
+        errors.extend(Excluded::faults(&config.exclude));
+        errors
+    })?;
     let engine = Engine::new(rules.unwrap_or(&none), &options(&config, rules)?);
     let engine = engine.map_err(|error| {
         let files = rules
@@ -51,7 +58,7 @@ pub fn engine(config: &Config, source: Option<&Source<'_>>) -> Result<Arc<Engine
             .unwrap_or_default();
         let file = files.get(error.place.file as usize).map_or("", |file| file);
         let told = format!("{file}:{}: {error}", error.place.line);
-        ConfigError::new("waf-rule-unfit", "/set", told)
+        vec![ConfigError::new("waf-rule-unfit", "/set", told)]
     })?;
     let engine = Arc::new(engine);
     made.push(Made {
@@ -73,8 +80,16 @@ fn decisive(config: &Config) -> Config {
     }
 }
 
-fn options(config: &Config, rules: Option<&Rules>) -> Result<Options, ConfigError> {
-    let excluded = Excluded::new(&config.exclude, rules)?;
+fn options(config: &Config, rules: Option<&Rules>) -> Result<Options, Vec<ConfigError>> {
+    let mut errors = setup::faults(config, rules);
+    let excluded = Excluded::new(&config.exclude, rules);
+    let excluded = excluded.unwrap_or_else(|more| {
+        errors.extend(more);
+        Excluded::default()
+    });
+    if !errors.is_empty() {
+        return Err(errors);
+    }
     // Where rules add up and decide by that, what detectors found goes into their sum.
     let adds = config.variables.contains_key(THRESHOLD);
     let variables = config.variables.iter();

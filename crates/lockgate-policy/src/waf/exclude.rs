@@ -2,7 +2,8 @@
 
 use lockgate_waf::detect;
 use lockgate_waf::engine::{At, BadPlace, Exclusion, NativeExclusion, On};
-use lockgate_waf::rule::{Item, Rules, Which};
+use lockgate_waf::rule::{Item, Rule, Rules, Which};
+use lockgate_waf::seclang::nearest;
 
 use super::scan::{LeftOut, SCANNER};
 use super::Exclude;
@@ -62,20 +63,33 @@ impl Excluded {
     /// Reads them.
     ///
     /// # Errors
-    /// If one names no rule and no detector, or no place.
-    pub fn new(exclude: &[Exclude], rules: Option<&Rules>) -> Result<Self, ConfigError> {
-        let mut excluded = Self::default();
+    /// Of each that names no rule and no detector, or no place.
+    pub fn new(exclude: &[Exclude], rules: Option<&Rules>) -> Result<Self, Vec<ConfigError>> {
+        let (mut excluded, mut errors) = (Self::default(), Vec::new());
         for (number, exclude) in exclude.iter().enumerate() {
-            let places = Places::read(exclude, number)?;
+            let places = Places::read(exclude, number).map_err(|error| errors.push(error));
+            let places = places.unwrap_or(Places { at: None, on: None });
             if exclude.rule == SCANNER {
                 continue;
             }
-            excluded.add(exclude, places, rules).map_err(|told| {
+            if let Err(told) = excluded.add(exclude, places, rules) {
                 let pointer = format!("/exclude/{number}/rule");
-                ConfigError::new("waf-exclude-rule", pointer, told).at(exclude.waiver.span)
-            })?;
+                let error = ConfigError::new("waf-exclude-rule", pointer, told);
+                errors.push(error.at(exclude.waiver.span));
+            }
         }
-        Ok(excluded)
+        if errors.is_empty() {
+            Ok(excluded)
+        } else {
+            Err(errors)
+        }
+    }
+
+    /// What is wrong with them whatever the rules are.
+    pub fn faults(exclude: &[Exclude]) -> Vec<ConfigError> {
+        let all = exclude.iter().enumerate();
+        let places = all.filter_map(|(number, exclude)| Places::read(exclude, number).err());
+        places.collect()
     }
 
     fn add(
@@ -101,24 +115,47 @@ impl Excluded {
             Item::Marker(_) => None,
         });
         let which = match ids(name) {
+            Some((from, to)) if from > to => {
+                return Err(format!("`{name}` runs backwards: write `{to}-{from}`"));
+            }
             Some((from, to)) => {
+                if rules.is_none() {
+                    return Err(format!(
+                        "no rule has the id {name}: only detectors look here, since `rules` has no `core` and \
+                         there are no `files`"
+                    ));
+                }
                 if !known.any(|rule| (from..=to).contains(&rule.id)) {
-                    return Err(format!("no rule has the id {name}"));
+                    return Err(if from == to {
+                        format!("no rule has the id {name}")
+                    } else {
+                        format!("no rule has an id from {from} to {to}")
+                    });
                 }
                 Which::Ids(vec![(from, to)])
             }
             None => {
-                let tagged: Vec<(u64, u64)> = known
+                let all: Vec<&Rule> = known.map(|rule| &**rule).collect();
+                let tagged: Vec<(u64, u64)> = all
+                    .iter()
                     .filter(|rule| rule.tags.iter().any(|tag| **tag == *name))
                     .map(|rule| (rule.id, rule.id))
                     .collect();
                 if tagged.is_empty() {
-                    let names: Vec<&str> = detect::ALL.iter().map(|known| known.name).collect();
-                    return Err(format!(
-                        "`{name}` is no rule's id, no tag and no detector; detectors are {}, and {SCANNER} is the \
-                         virus scanner",
-                        names.join(", ")
-                    ));
+                    let mut names: Vec<&str> = detect::ALL.iter().map(|known| known.name).collect();
+                    names.push(SCANNER);
+                    let tags = all.iter().flat_map(|rule| &rule.tags).map(|tag| &**tag);
+                    let near = nearest(name.as_bytes(), names.iter().copied().chain(tags));
+                    return Err(match near {
+                        Some(near) => format!(
+                            "`{name}` is no rule's id, no tag and no detector; did you mean `{near}`?"
+                        ),
+                        None => format!(
+                            "`{name}` is no rule's id, no tag and no detector; detectors are {}, the last of them \
+                             the virus scanner",
+                            names.join(", ")
+                        ),
+                    });
                 }
                 Which::Ids(tagged)
             }

@@ -53,6 +53,11 @@ fn excluding(rule: &str, at: Option<&str>, until_ms: u64) -> Config {
 const RULE: &str =
     r#"SecRule ARGS "@contains forbidden" "id:1,phase:2,deny,status:403,tag:'mine',msg:'a word'""#;
 
+/// The first of what is wrong.
+fn first(made: Result<Waf, Vec<ConfigError>>) -> ConfigError {
+    made.unwrap_err().remove(0)
+}
+
 fn refuses(policy: &Waf, target: &str, now_ms: u64) -> bool {
     let headers = HeaderMap::new();
     let mut inspection = policy.begin(&Arrived {
@@ -71,7 +76,7 @@ fn refuses(policy: &Waf, target: &str, now_ms: u64) -> bool {
 
 #[test]
 fn a_config_without_sense_is_refused() {
-    let code = |config: &Config| Waf::new(config, None).unwrap_err().code;
+    let code = |config: &Config| first(Waf::new(config, None)).code;
     let nothing = Config {
         native: false,
         ..config()
@@ -105,7 +110,7 @@ fn a_config_without_sense_is_refused() {
 #[test]
 fn rules_with_errors_are_refused_with_their_places() {
     let set = set("SecRule ARGS \"@contians x\" \"id:1,phase:2,deny\"");
-    let error = Waf::new(&config(), Some(&Source::new(&set))).unwrap_err();
+    let error = first(Waf::new(&config(), Some(&Source::new(&set))));
     assert_eq!(error.code, "waf-rules");
     assert!(error.message.contains("own.conf:1:"), "{}", error.message);
 }
@@ -240,9 +245,9 @@ fn directives_have_to_say_what_the_api_says() {
         let set = set(text);
         match Waf::new(config, Some(&Source::new(&set))) {
             Ok(_) => String::new(),
-            Err(error) => {
-                assert_eq!(error.code, "waf-directive");
-                error.message
+            Err(errors) => {
+                assert_eq!(errors[0].code, "waf-directive");
+                errors[0].message.clone()
             }
         }
     };
@@ -345,7 +350,7 @@ fn scanning(config: &Config) -> (Scanning, Inspection) {
 #[test]
 fn a_scan_and_what_it_cannot_go_with() {
     let refused = |config: &Config| {
-        let error = Waf::new(config, None).unwrap_err();
+        let error = first(Waf::new(config, None));
         (error.code, error.pointer)
     };
     let scanned = Config {
@@ -429,4 +434,108 @@ fn what_rules_keep_from_being_read_is_one_file() {
         place: "body".into(),
     };
     assert_eq!(files, [wanted]);
+}
+
+#[test]
+fn all_that_is_wrong_with_exclusions_is_told_at_once() {
+    let set = set(RULE);
+    let wrong = |rule: &str, at: Option<&str>| excluding(rule, at, 1).exclude.remove(0);
+    let config = Config {
+        exclude: vec![
+            wrong("9-1", None),
+            wrong("7-8", Some("ARGS:note")),
+            wrong("sql-injetcion", None),
+            wrong("1", Some("REQUEST_HEADERS:X/Y")),
+            wrong("1", Some("!ARGS:json.items.0.note")),
+            wrong("1", Some("query/q")),
+        ],
+        ..config()
+    };
+    let errors = Waf::new(&config, Some(&Source::new(&set))).unwrap_err();
+    let told: Vec<(&str, &str)> = errors
+        .iter()
+        .map(|error| (&*error.pointer, &*error.message))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("/exclude/0/rule", "`9-1` runs backwards: write `1-9`"),
+            (
+                "/exclude/1/at",
+                "`ARGS:note` is how rules name it; here it is `query/note` or `body/note`"
+            ),
+            ("/exclude/1/rule", "no rule has an id from 7 to 8"),
+            (
+                "/exclude/2/rule",
+                "`sql-injetcion` is no rule's id, no tag and no detector; did you mean `sql-injection`?"
+            ),
+            (
+                "/exclude/3/at",
+                "`REQUEST_HEADERS:X` is how rules name it; here it is `header/X`"
+            ),
+            (
+                "/exclude/4/at",
+                "`!ARGS:json.items.0.note` is how rules name it; here it is `body/items/0/note`"
+            ),
+        ]
+    );
+    // Where rules cannot be read, what can be told without them is.
+    let set = self::set("SecNonsense");
+    let errors = Waf::new(&config, Some(&Source::new(&set))).unwrap_err();
+    let codes: Vec<&str> = errors.iter().map(|error| error.code).collect();
+    assert_eq!(codes[0], "waf-rules");
+    assert_eq!(codes[1..], ["waf-exclude-place"; 3]);
+}
+
+#[test]
+fn what_is_set_has_to_be_read_by_rules() {
+    const TEXT: &str = r#"
+SecAction "id:1,phase:1,nolog,pass,setvar:tx.points=5"
+SecRule &TX:allowed_methods "@eq 0" "id:2,phase:1,nolog,pass,setvar:'tx.allowed_methods=GET'"
+SecRule REQUEST_METHOD "!@within %{tx.allowed_methods}" "id:3,phase:1,deny,setvar:tx.score=+%{tx.points}"
+"#;
+    let set = set(TEXT);
+    let with = |names: &[&str]| Config {
+        variables: names
+            .iter()
+            .map(|name| ((*name).to_owned(), "1".to_owned()))
+            .collect(),
+        ..config()
+    };
+    let told = |config: &Config, rules: Option<&Source<'_>>| -> Vec<(&'static str, String)> {
+        let errors = Waf::new(config, rules).err().unwrap_or_default();
+        let told = errors.into_iter();
+        told.map(|error| (error.code, error.message)).collect()
+    };
+    let source = Source::new(&set);
+    assert_eq!(
+        told(
+            &with(&["allowed_methods", "sampling_percentage"]),
+            Some(&source)
+        ),
+        []
+    );
+    let wrong = told(&with(&["allowed_method", "points", "score"]), Some(&source));
+    let codes: Vec<&str> = wrong.iter().map(|(code, _)| *code).collect();
+    assert_eq!(
+        codes,
+        [
+            "waf-setup-unread",
+            "waf-setup-overwritten",
+            "waf-setup-unread"
+        ]
+    );
+    assert!(
+        wrong[0].1.ends_with("; did you mean `allowed_methods`?"),
+        "{}",
+        wrong[0].1
+    );
+    assert!(
+        wrong[1].1.starts_with("own.conf:2 sets `points`"),
+        "{}",
+        wrong[1].1
+    );
+    let (code, message) = &told(&with(&["allowed_methods"]), None)[0];
+    assert_eq!(*code, "waf-setup-unread");
+    assert!(message.contains("`rules` has no `core`"), "{message}");
 }

@@ -18,7 +18,8 @@ pub struct Filter {
     pub classes: Vec<Class>,
     /// This API.
     pub api: Option<String>,
-    /// This reason code: what refused, or what a policy that only observes would have refused with.
+    /// This reason code: what refused, what a policy that only observes would have
+    /// refused with, or why one could not tell and let pass.
     pub reason: Option<String>,
     /// This key id.
     pub key: Option<String>,
@@ -174,7 +175,8 @@ fn text<'a>(d: &mut Decoder<'a>) -> Result<Option<&'a str>, Error> {
     d.str().map(Some)
 }
 
-/// Whether a policy that only observes would have refused with this reason.
+/// Whether a policy that only observes would have refused with this reason, or one
+/// that could not tell did not: it lets pass what it cannot judge.
 fn observed(d: &mut Decoder<'_>, reason: &str) -> Result<bool, Error> {
     for _ in 0..d.array()?.unwrap_or(0) {
         let parts = d.array()?.unwrap_or(0);
@@ -184,7 +186,8 @@ fn observed(d: &mut Decoder<'_>, reason: &str) -> Result<bool, Error> {
         for _ in 3..parts {
             d.skip()?;
         }
-        if outcome == Outcome::ObserveDeny as u64 && said == Some(reason) {
+        let passed = [Outcome::ObserveDeny, Outcome::Error];
+        if said == Some(reason) && passed.iter().any(|known| *known as u64 == outcome) {
             return Ok(true);
         }
     }

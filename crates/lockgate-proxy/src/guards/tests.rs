@@ -17,6 +17,7 @@ fn guard(enforced: bool, passed: &[(&'static str, bool)]) -> Guard {
         enforced,
         rules: 0,
         running: 0,
+        paranoia: None,
         passed: passed.collect(),
     }
 }

@@ -123,7 +123,7 @@ fn of_rule(matched: Matched<'_>, paranoia: Option<u8>) -> Finding {
     Finding {
         rule: matched.id().to_string(),
         at: printable(&at),
-        message: printable(&matched.title()),
+        message: printable(&matched.title(mask)),
         masked,
         score: u32::try_from(added.score).unwrap_or(0),
         places: places(matched.subjects().filter_map(|subject| subject.place())),

@@ -7,6 +7,7 @@ use super::evaluate::Evaluation;
 use super::names::Held;
 use super::program::{Change, Effect, Values};
 use super::template::Text;
+use super::transaction::MadeName;
 
 impl Evaluation<'_> {
     /// Does what the effect says.
@@ -20,6 +21,7 @@ impl Evaluation<'_> {
                 let overruled = level.is_some() && self.overruled();
                 if !overruled {
                     self.tx.variables.set(*name, new);
+                    self.note_made(MadeName::Named(*name));
                 }
                 if let Some(level) = level {
                     let arena = &self.tx.arena;
@@ -78,12 +80,16 @@ impl Evaluation<'_> {
                 Some(number) => {
                     let new = self.changed(self.tx.variables.get(number), change);
                     self.tx.variables.set(number, new);
+                    self.note_made(MadeName::Named(number));
                 }
                 None => {
                     let old = self.tx.variables.find_made(&text, &self.tx.arena);
                     let new = self.changed(old, change);
                     let tx = &mut *self.tx;
-                    tx.variables.set_made(&text, new, &mut tx.arena);
+                    let name = tx.variables.set_made(&text, new, &mut tx.arena);
+                    if let Some(name) = name {
+                        self.note_made(MadeName::Written(name));
+                    }
                 }
             }
         } else {

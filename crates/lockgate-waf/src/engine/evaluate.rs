@@ -10,7 +10,9 @@ use super::members::{views, Base, Member, ValueId, View};
 use super::names::{Held, CAUGHT};
 use super::overrule::Bits;
 use super::program::{Link, Program, Rule, RuleIndex, Selector, Target, Values};
-use super::transaction::{Added, Subject, Transaction, MAX_MATCHED, MAX_SUBJECTS};
+use super::transaction::{
+    Added, Made, MadeName, Subject, Transaction, MAX_MADE_OF, MAX_MATCHED, MAX_SUBJECTS,
+};
 use super::{chains, Desk, Engine};
 
 /// A rule being asked.
@@ -22,6 +24,8 @@ pub(super) struct Evaluation<'e> {
     pub(super) index: RuleIndex,
     /// Whether an exception of this transaction leaves values of the rule out.
     excepted: bool,
+    /// Whether later links ask about variables, so that it is noted what these are made of.
+    traces: bool,
 }
 
 impl<'e> Evaluation<'e> {
@@ -38,6 +42,7 @@ impl<'e> Evaluation<'e> {
             desk,
             index,
             excepted: false,
+            traces: false,
         }
     }
 
@@ -54,6 +59,12 @@ impl<'e> Evaluation<'e> {
         found.chained.clear();
         found.beyond = Bits::MAX;
         found.added = Added::default();
+        found.made.clear();
+        found.caught = None;
+        let later = rule.links.iter().skip(1).flat_map(|link| &link.targets);
+        self.traces = later
+            .into_iter()
+            .any(|target| target.collection == Collection::Tx && !target.counted);
         for (number, link) in rule.links.iter().enumerate() {
             let found = &mut self.tx.found;
             std::mem::swap(&mut found.now, &mut found.before);
@@ -169,19 +180,21 @@ impl<'e> Evaluation<'e> {
                 count += i64::from(counts);
             }
         }
-        self.ask_number(link, target, Span::default(), count)
+        self.ask_number(link, target, Span::default(), count, None)
     }
 
     fn variables(&mut self, link: &Link, target: &Target) -> bool {
         if let Selector::Variable(name) = target.selector {
             let held = self.tx.variables.get(name);
             if target.counted {
-                return self.ask_number(link, target, Span::default(), held.exists().into());
+                let exists = held.exists().into();
+                return self.ask_number(link, target, Span::default(), exists, None);
             }
             return held.exists() && {
                 let text = self.program.names.text(name);
                 let text = self.tx.arena.keep(text);
-                self.ask_held(link, target, text, held)
+                let from = self.made_of(MadeName::Named(name));
+                self.ask_held(link, target, text, held, from)
             };
         }
         let (mut matched, mut count) = (false, 0);
@@ -193,7 +206,8 @@ impl<'e> Evaluation<'e> {
             count += 1;
             if !target.counted {
                 let text = self.tx.arena.keep(self.program.names.text(name));
-                matched |= self.ask_held(link, target, text, held);
+                let from = self.made_of(MadeName::Named(name));
+                matched |= self.ask_held(link, target, text, held, from);
             }
         }
         // What this makes of them is not looked at by the same link.
@@ -206,25 +220,33 @@ impl<'e> Evaluation<'e> {
             }
             count += 1;
             if !target.counted {
-                matched |= self.ask_held(link, target, text, held);
+                matched |= self.ask_held(link, target, text, held, None);
             }
         }
         if target.counted {
-            return self.ask_number(link, target, Span::default(), count);
+            return self.ask_number(link, target, Span::default(), count, None);
         }
         matched
     }
 
-    fn ask_held(&mut self, link: &Link, target: &Target, name: Span, held: Held) -> bool {
+    fn ask_held(
+        &mut self,
+        link: &Link,
+        target: &Target,
+        name: Span,
+        held: Held,
+        from: Option<ValueId>,
+    ) -> bool {
         let value = match held {
             Held::Absent => return false,
             Held::Number(number) if link.chain == 0 => {
-                return self.ask_number(link, target, name, number);
+                return self.ask_number(link, target, name, number, from);
             }
             Held::Number(number) => self.number_text(number),
             Held::Text(text) => text,
         };
-        self.transform_and_ask(link, plain(target, name, value))
+        let subject = plain(target, name, value);
+        self.transform_and_ask(link, Subject { from, ..subject })
     }
 
     /// What the link before matched; of `MATCHED_VAR` the last.
@@ -236,7 +258,7 @@ impl<'e> Evaluation<'e> {
         let all = self.tx.found.before.len();
         if target.counted {
             let count = if one { all.min(1) } else { all };
-            return self.ask_number(link, target, Span::default(), count as i64);
+            return self.ask_number(link, target, Span::default(), count as i64, None);
         }
         let mut matched = false;
         for at in if one { all.saturating_sub(1) } else { 0 }..all {
@@ -277,16 +299,24 @@ impl<'e> Evaluation<'e> {
         self.kept_values(target.collection, name, &mut listed);
         listed.retain(|(name, _)| self.selects(target, *name));
         if target.counted {
-            return self.ask_number(link, target, Span::default(), listed.len() as i64);
+            let count = listed.len() as i64;
+            return self.ask_number(link, target, Span::default(), count, None);
         }
         let mut matched = false;
         for (name, held) in listed {
-            matched |= self.ask_held(link, target, name, held);
+            matched |= self.ask_held(link, target, name, held, None);
         }
         matched
     }
 
-    fn ask_number(&mut self, link: &Link, target: &Target, name: Span, number: i64) -> bool {
+    fn ask_number(
+        &mut self,
+        link: &Link,
+        target: &Target,
+        name: Span,
+        number: i64,
+        from: Option<ValueId>,
+    ) -> bool {
         if let (Compiled::Number(comparison), 0) = (&link.compiled, link.chain) {
             let argument = link.argument.as_ref();
             let argument = argument.map_or(0, |text| self.number_of(text));
@@ -294,11 +324,13 @@ impl<'e> Evaluation<'e> {
                 return false;
             }
             let value = self.number_text(number);
-            self.hit(link, plain(target, name, value));
+            let subject = plain(target, name, value);
+            self.hit(link, Subject { from, ..subject });
             return true;
         }
         let value = self.number_text(number);
-        self.transform_and_ask(link, plain(target, name, value))
+        let subject = plain(target, name, value);
+        self.transform_and_ask(link, Subject { from, ..subject })
     }
 
     fn transform_and_ask(&mut self, link: &Link, subject: Subject) -> bool {
@@ -349,6 +381,9 @@ impl<'e> Evaluation<'e> {
         if holds == link.negated {
             return false;
         }
+        if caught.is_some() {
+            self.tx.found.caught = subject.id.or(subject.from);
+        }
         match caught {
             Some(Caught::Groups(captures)) => self.keep_captures(&captures, made),
             Some(Caught::Fingerprint(text)) => {
@@ -385,15 +420,54 @@ impl<'e> Evaluation<'e> {
         }
     }
 
-    fn hit(&mut self, link: &Link, subject: Subject) {
+    /// The value that a variable was made of by an earlier match of this rule.
+    fn made_of(&self, name: MadeName) -> Option<ValueId> {
+        if !self.traces {
+            return None;
+        }
+        if matches!(name, MadeName::Named(number) if usize::from(number) < CAUGHT) {
+            return self.tx.found.caught;
+        }
+        let made = self.tx.found.made.iter().rev();
+        made.into_iter()
+            .find(|made| made.name == name)
+            .map(|made| made.from)
+    }
+
+    /// Notes what a variable is made of: the value that was matched last.
+    pub(super) fn note_made(&mut self, name: MadeName) {
+        let found = &mut self.tx.found;
+        if !self.traces || found.made.len() >= MAX_MADE_OF {
+            return;
+        }
+        let last = found.last();
+        if let Some(from) = last.and_then(|last| last.id.or(last.from)) {
+            found.made.push(Made { name, from });
+        }
+    }
+
+    fn hit(&mut self, link: &Link, mut subject: Subject) {
+        if subject.collection == Collection::Tx && subject.from.is_none() {
+            subject.from = self.made_of(MadeName::Written(subject.name));
+        }
         let found = &mut self.tx.found;
         if found.now.len() >= MAX_MATCHED {
             found.now.pop();
         }
         found.now.push(subject);
+        let mut beyond = (found.chained.len() >= MAX_SUBJECTS).then_some(subject);
+        if beyond.is_some() && subject.from.is_some() {
+            // What decided says more than what was only looked at on the way there.
+            let mut looked_at = found.chained.iter().filter(|one| one.from.is_none());
+            if looked_at.nth(MAX_SUBJECTS / 2).is_some() {
+                let first = found.chained.iter().position(|one| one.from.is_none());
+                beyond = first.map(|first| found.chained.remove(first));
+            }
+        }
         if found.chained.len() < MAX_SUBJECTS {
             found.chained.push(subject);
-        } else {
+        }
+        if let Some(subject) = beyond {
             let native = self.program.native.as_ref();
             let overrule = native.and_then(|native| native.overrule.as_ref());
             let reading = overrule.map_or(0, |overrule| overrule.reading(self.tx, &subject));
@@ -531,6 +605,7 @@ fn plain(target: &Target, name: Span, value: Span) -> Subject {
         name,
         value,
         id: None,
+        from: None,
     }
 }
 
@@ -545,5 +620,6 @@ fn subject(target: &Target, member: Member, id: ValueId) -> Subject {
             member.value
         },
         id: Some(id),
+        from: None,
     }
 }

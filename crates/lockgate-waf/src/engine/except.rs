@@ -63,11 +63,18 @@ pub enum BadPlace {
 impl fmt::Display for BadPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Part(part) => write!(
-                f,
-                "`{part}` is no part of a request; take `query/NAME`, `body/NAME`, `header/NAME`, \
-                 `cookie/NAME`, `file/NAME`, `path`, `target` or `answer`"
-            ),
+            Self::Part(part) => match of_rules(part) {
+                Some(meant) => write!(
+                    f,
+                    "`{part}` is how rules name it; here it is {}",
+                    meant.join(" or ")
+                ),
+                None => write!(
+                    f,
+                    "`{part}` is no part of a request; take `query/NAME`, `body/NAME`, `header/NAME`, \
+                     `cookie/NAME`, `file/NAME`, `path`, `target` or `answer`"
+                ),
+            },
             Self::Nameless(part) => write!(f, "`{part}` has no names in it; take `{part}` alone"),
             Self::Escape => f.write_str(
                 "`~` begins an escape in a place: `~0` is a `~`, `~1` a `/`, `~2` a `*`",
@@ -80,6 +87,35 @@ impl fmt::Display for BadPlace {
 }
 
 impl std::error::Error for BadPlace {}
+
+/// What a target of the rule language is called here: `ARGS:note` is `query/note`
+/// or `body/note`.
+fn of_rules(text: &str) -> Option<Vec<String>> {
+    let text = text.strip_prefix('!').unwrap_or(text);
+    let (collection, name) = text.split_once(':').unwrap_or((text, ""));
+    let parts: &[&str] = match collection.to_ascii_uppercase().as_str() {
+        "ARGS" | "ARGS_NAMES" => &["query", "body"],
+        "ARGS_GET" | "ARGS_GET_NAMES" => &["query"],
+        "ARGS_POST" | "ARGS_POST_NAMES" | "XML" => &["body"],
+        "REQUEST_HEADERS" | "REQUEST_HEADERS_NAMES" => &["header"],
+        "REQUEST_COOKIES" | "REQUEST_COOKIES_NAMES" => &["cookie"],
+        "FILES" | "FILES_NAMES" => &["file"],
+        "REQUEST_FILENAME" | "REQUEST_BASENAME" => return Some(vec!["`path`".into()]),
+        "REQUEST_URI" | "REQUEST_URI_RAW" | "REQUEST_LINE" => return Some(vec!["`target`".into()]),
+        "REQUEST_BODY" => return Some(vec!["`body`".into()]),
+        "RESPONSE_BODY" | "RESPONSE_HEADERS" => return Some(vec!["`answer`".into()]),
+        _ => return None,
+    };
+    // Rules call a member of a JSON document `json.items.0.note`.
+    let json = name.strip_prefix("json.");
+    let said = |part: &&str| match (*part, json, name) {
+        ("body", Some(way), _) => format!("`body/{}`", way.replace('.', "/")),
+        (part, _, "") => format!("`{part}`"),
+        (part, _, name) => format!("`{part}/{}`", name.replace('~', "~0").replace('/', "~1")),
+    };
+    let query = |part: &&&str| json.is_none() || **part != "query";
+    Some(parts.iter().filter(query).map(said).collect())
+}
 
 impl Part {
     /// All of them, as they are written.

@@ -4,7 +4,7 @@ use crate::rule::{Disruptive, EngineMode};
 
 use super::evaluate::Evaluation;
 use super::program::{Rule, RuleIndex};
-use super::transaction::{Finding, Interruption, Transaction, MAX_FINDINGS};
+use super::transaction::{Finding, Interruption, Subject, Transaction, MAX_FINDINGS};
 use super::{Desk, Engine, LOGGING};
 
 /// What comes of a rule all of whose links matched.
@@ -60,7 +60,7 @@ fn write_down(
     }
     let first = tx.found.subjects.len();
     let chained = std::mem::take(&mut tx.found.chained);
-    tx.found.subjects.extend_from_slice(&chained);
+    tx.found.subjects.extend(deciding(&chained));
     tx.found.chained = chained;
     let count = tx.found.subjects.len() - first;
     let mut evaluation = Evaluation::new(engine, tx, desk, index);
@@ -76,4 +76,18 @@ fn write_down(
         phase,
         added: tx.found.added,
     });
+}
+
+/// The values that a match depended on: where a later link asked about what an
+/// earlier one had made of values, those of them that it was made of.
+fn deciding(chained: &[Subject]) -> impl Iterator<Item = Subject> + '_ {
+    let last = chained.iter().rposition(|subject| subject.from.is_some());
+    let origin = |id| chained.iter().any(|made| made.from == Some(id));
+    let kept = move |(place, subject): &(usize, &Subject)| {
+        last.is_none_or(|last| *place > last)
+            || subject.from.is_some()
+            || subject.id.is_some_and(origin)
+    };
+    let all = chained.iter().enumerate();
+    all.filter(kept).map(|(_, subject)| *subject)
 }

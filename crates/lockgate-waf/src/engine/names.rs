@@ -179,20 +179,20 @@ impl Variables {
         }
     }
 
-    /// Sets the variable of a name in lower case that rules do not name.
-    pub fn set_made(&mut self, name: &[u8], held: Held, arena: &mut Arena) {
+    /// Sets the variable of a name in lower case that rules do not name; where its
+    /// name stands, if it is there.
+    pub fn set_made(&mut self, name: &[u8], held: Held, arena: &mut Arena) -> Option<Span> {
         if let Some(place) = self.place(name, arena) {
-            if let Some(slot) = self.made.get_mut(place) {
-                slot.1 = held;
-            }
-            return;
+            let slot = self.made.get_mut(place)?;
+            slot.1 = held;
+            return Some(slot.0);
         }
         if !held.exists() {
-            return;
+            return None;
         }
         if self.made.len() >= MAX_MADE {
             self.overflowed = true;
-            return;
+            return None;
         }
         let text = arena.keep(name);
         self.made.push((text, held));
@@ -204,6 +204,7 @@ impl Variables {
             let place = u32::try_from(self.made.len() - 1).unwrap_or(u32::MAX);
             self.places.entry(hash(name)).or_insert(place);
         }
+        Some(text)
     }
 }
 

@@ -383,7 +383,8 @@ fn messages_are_written_out() {
     let inspection = inspect(&engine, &get("/?a=axx"), 0);
     let found = inspection.matched().next().unwrap();
     assert_eq!(found.message(), b"found xx in ARGS:a");
-    assert_eq!(found.title(), b"found ... in ...");
+    let title = found.title(|quoted| "?".repeat(quoted.len()));
+    assert_eq!(title, b"found ?? in ??????");
     assert_eq!(found.data(), b"axx by 1");
     assert_eq!(found.place(), ("rules.conf", 1));
     assert_eq!(found.tags(), [Box::from("t")]);
@@ -392,6 +393,50 @@ fn messages_are_written_out() {
         (subject.name(), subject.value()),
         (b"ARGS:a".to_vec(), &b"axx"[..])
     );
+}
+
+#[test]
+fn what_a_variable_was_made_of_is_told_in_its_place() {
+    let rules = r#"
+SecRule REQUEST_HEADERS_NAMES "@rx ^.*$" "id:1,phase:1,log,pass,capture,t:lowercase,setvar:'tx.name_%{tx.0}=/%{tx.0}/',chain"
+    SecRule TX:/^name_/ "@within /expect/ /te/" ""
+SecRule REQUEST_BASENAME "@rx \.([^.]+)$" "id:2,phase:1,log,pass,capture,setvar:'tx.ending=.%{tx.1}/',chain"
+    SecRule TX:ending "@within .com/" ""
+SecRule ARGS "@rx ^(.)$" "id:3,phase:2,log,pass,capture,chain"
+    SecRule TX:1 "@streq x" "chain"
+    SecRule REQUEST_HEADERS:host "@rx ." ""
+SecRule REQUEST_HEADERS:host "@rx ." "id:4,phase:2,log,pass,chain"
+    SecRule ARGS:b "@streq x" ""
+"#;
+    let mut asked = get("/a.com?b=x&c=yy");
+    let many = (0..20).map(|number| (format!("x-{number}"), "1".to_owned()));
+    asked.headers.extend(many);
+    asked.headers.push(("Expect".into(), "100-continue".into()));
+    for engine in both(rules) {
+        let inspection = inspect(&engine, &asked, 0);
+        let places: Vec<(u64, Vec<String>)> = inspection
+            .matched()
+            .map(|matched| {
+                let mut places: Vec<String> =
+                    matched.subjects().filter_map(|at| at.place()).collect();
+                places.dedup();
+                (matched.id(), places)
+            })
+            .collect();
+        let told = |id: u64, places: &[&str]| {
+            let places = places.iter().map(|place| (*place).to_owned());
+            (id, places.collect::<Vec<_>>())
+        };
+        assert_eq!(
+            places,
+            [
+                told(1, &["header/Expect"]),
+                told(2, &["path"]),
+                told(3, &["query/b", "header/host"]),
+                told(4, &["header/host", "query/b"]),
+            ]
+        );
+    }
 }
 
 #[test]

@@ -124,16 +124,29 @@ impl<'t> Matched<'t> {
         self.tx.arena.get(self.finding.message)
     }
 
-    /// Its message without what it would quote of the request.
+    /// Its message, with what `mask` makes of what it quotes of the request.
     #[must_use]
-    pub fn title(&self) -> Vec<u8> {
+    pub fn title(&self, mask: impl Fn(&[u8]) -> String) -> Vec<u8> {
         let message = self.rule().and_then(|rule| rule.message.as_ref());
         let parts = message.map(|message| &*message.parts).unwrap_or_default();
-        let said = |part: &Part| match part {
-            Part::Text(text) => text.to_vec(),
-            Part::Variable(_) | Part::Member(..) => b"...".to_vec(),
-        };
-        parts.iter().flat_map(said).collect()
+        let (mut out, mut left) = (Vec::new(), self.message());
+        for (number, part) in parts.iter().enumerate() {
+            if let Part::Text(text) = part {
+                out.extend_from_slice(text);
+                left = left.get(text.len()..).unwrap_or_default();
+                continue;
+            }
+            let end = match parts.get(number + 1) {
+                Some(Part::Text(next)) => {
+                    left.windows(next.len().max(1)).position(|at| at == &**next)
+                }
+                _ => None,
+            };
+            let (quoted, rest) = left.split_at(end.unwrap_or(left.len()));
+            out.extend_from_slice(mask(quoted).as_bytes());
+            left = rest;
+        }
+        out
     }
 
     /// What it wants written down of the data. Holds parts of the request.
@@ -197,10 +210,12 @@ impl<'t> Match<'t> {
     }
 
     /// Where it stands, as exclusions say it, such as `body/items/0/note`.
-    /// Nothing for what does not stand in the request: a sum, a variable.
+    /// Of a variable, where the value stands that the rule made it of. Nothing for
+    /// what does not stand in the request: a sum.
     #[must_use]
     pub fn place(&self) -> Option<String> {
-        let id = self.subject.id.filter(|_| !self.subject.counted)?;
+        let id = self.subject.id.or(self.subject.from);
+        let id = id.filter(|_| !self.subject.counted)?;
         place::place(id, &self.tx.members, &self.tx.arena)
     }
 

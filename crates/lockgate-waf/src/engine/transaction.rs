@@ -6,7 +6,7 @@ use crate::rule::{Allowed, Collection, EngineMode, Processor, Severity};
 use super::body::Reading;
 use super::kept::Keys;
 use super::members::{Members, ValueId, BASES};
-use super::names::Variables;
+use super::names::{Name, Variables};
 use super::native;
 use super::program::RuleIndex;
 use crate::filter::Bits;
@@ -23,6 +23,9 @@ pub const MAX_FINDINGS: usize = 1_000;
 
 /// Most values of one link that the next one sees as `MATCHED_VARS`.
 pub const MAX_MATCHED: usize = 20_000;
+
+/// Most variables of one rule whose values are known by what they were made of.
+pub const MAX_MADE_OF: usize = 256;
 
 /// Most values that are written down of one match.
 pub const MAX_SUBJECTS: usize = 16;
@@ -168,6 +171,10 @@ pub struct Found {
     pub chained: Vec<Subject>,
     /// Which detectors have read all others that it matched.
     pub beyond: super::overrule::Bits,
+    /// Variables that the rule's links made, at most [`MAX_MADE_OF`], and of which values.
+    pub made: Vec<Made>,
+    /// The value that groups were caught in last.
+    pub caught: Option<ValueId>,
     /// What is written down.
     pub findings: Vec<Finding>,
     /// Values of the findings.
@@ -194,6 +201,8 @@ impl Found {
             subjects.clear();
             subjects.shrink_to(KEPT);
         }
+        self.made.clear();
+        self.caught = None;
         self.findings.clear();
         self.findings.shrink_to(KEPT);
         self.worst = None;
@@ -233,6 +242,26 @@ pub struct Subject {
     pub value: Span,
     /// Which value of the request or the answer it is, if it is one.
     pub id: Option<ValueId>,
+    /// Which one it was made of, where an earlier link of the same rule made it.
+    pub from: Option<ValueId>,
+}
+
+/// A variable that a link made of a value.
+#[derive(Debug, Clone, Copy)]
+pub struct Made {
+    /// Its name: one that rules name, or one that was made with it.
+    pub name: MadeName,
+    /// The value.
+    pub from: ValueId,
+}
+
+/// How a variable is known that a link made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MadeName {
+    /// By its number.
+    Named(Name),
+    /// By where its name stands.
+    Written(Span),
 }
 
 /// A rule that matched, and is written down.

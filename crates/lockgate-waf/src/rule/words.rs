@@ -116,7 +116,8 @@ fn asks(operator: &Operator, negated: bool) -> String {
     }
 }
 
-fn name(target: &Target) -> String {
+/// A target as rules write it.
+pub(super) fn name(target: &Target) -> String {
     let count = if target.counted { "the number of " } else { "" };
     let collection = target.collection.name();
     match &target.selector {

@@ -80,6 +80,7 @@ impl Assembly {
                     place,
                     directive: directive.into(),
                     instead: "it names no rule of these files, and changes nothing",
+                    matters: true,
                 },
                 error,
             });

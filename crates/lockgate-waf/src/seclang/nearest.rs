@@ -4,10 +4,7 @@
 const LONGEST: usize = 48;
 
 /// The name that is nearest to `word`, where one is near.
-pub(super) fn nearest<'n>(
-    word: &[u8],
-    names: impl IntoIterator<Item = &'n str>,
-) -> Option<&'n str> {
+pub fn nearest<'n>(word: &[u8], names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     if word.is_empty() || word.len() > LONGEST {
         return None;
     }

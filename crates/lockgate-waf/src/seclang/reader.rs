@@ -2,14 +2,14 @@
 
 use std::cell::Cell;
 
-use super::actions::{self, Actions};
+use super::actions::{self, Actions, Said};
 use super::assembly::{Assembly, Draft};
 use super::codes::Code;
 use super::directives;
 use super::errors::{located, Errors, Fault, LoadError};
 use super::exclusions::which;
 use super::files::{is_pattern, joined, matching, Files};
-use super::language::actions::Word as ActionWord;
+use super::language::actions::{Word as ActionWord, ANSWERED};
 use super::language::directives::{Word, DIRECTIVES};
 use super::language::Kind;
 use super::lines::{words, Directive, Lines};
@@ -17,7 +17,7 @@ use super::operators;
 use super::targets::targets;
 use super::text::Text;
 use super::Limits;
-use crate::rule::{Item, Notice, Operator, Place, Rules, Test, Which};
+use crate::rule::{Disruptive, Item, Notice, Operator, Place, Rules, Test, Which};
 
 /// What reading a directive may ask for.
 pub(super) struct Context<'a> {
@@ -292,13 +292,29 @@ impl<'a> Reader<'a> {
             place,
             directive: name.into(),
             instead,
+            matters: false,
         });
     }
 
     fn note_actions(&mut self, place: Place, actions: &Actions) {
+        let passes = matches!(actions.disruptive, Some(Said::Is(Disruptive::Pass)));
         for (action, _) in &actions.said {
-            if let ActionWord::Noted(instead) = action.word {
-                self.note(place, action.name, instead);
+            let matters = match action.word {
+                ActionWord::Noted(instead) => {
+                    self.note(place, action.name, instead);
+                    false
+                }
+                ActionWord::Status => !passes && actions.status != Some(403),
+                ActionWord::Drop | ActionWord::Redirect => true,
+                _ => false,
+            };
+            if matters {
+                self.rules.notices.push(Notice {
+                    place,
+                    directive: action.name.into(),
+                    instead: ANSWERED,
+                    matters,
+                });
             }
         }
     }

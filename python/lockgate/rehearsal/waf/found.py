@@ -112,8 +112,12 @@ class Inspected:
 
     @property
     def sums(self) -> list[Found]:
-        """Rules that found nothing in the request: those that add up and decide by that."""
-        return [one for one in self.found if one.rule.isdecimal() and not one.score and not one.places]
+        """Rules that looked at no part of the request: those that add up and decide by that."""
+        return [
+            one
+            for one in self.found
+            if one.rule.isdecimal() and not one.score and not one.places and _of_rules(one.variable)
+        ]
 
     @property
     def decider(self) -> Found | None:
@@ -131,6 +135,26 @@ class Inspected:
         return f"{sum_} {'≥' if self.score >= self.threshold else '<'} {self.threshold}"
 
 
+def _of_rules(variable: str) -> bool:
+    """Whether rules looked at nothing but what they keep themselves."""
+    return all(one.lstrip("&").startswith("TX:") for one in variable.split(", ") if one)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a rule holds a value against, where that can be set."""
+
+    setting: str
+    how: str
+    """How the value stands to it where the rule matches: `listed`, `unlisted`, `more`, `less`, `other`."""
+    of: str
+    """What is held against it, as rules write it."""
+    value: str | None
+    """What the rules give it by themselves."""
+    set_in: str | None
+    """File and line of a rule that sets it whatever was said."""
+
+
 @dataclass(frozen=True, slots=True)
 class About:
     """What is known of a rule or a detector."""
@@ -139,6 +163,7 @@ class About:
     file: str | None = None
     line: int | None = None
     tags: tuple[str, ...] = ()
+    held: tuple[Held, ...] = ()
 
     @property
     def attacks(self) -> tuple[str, ...]:
@@ -188,5 +213,6 @@ def about(bundle: Mapping[str, Any], placed: Mapping[str, Any] | None, rules: Se
     except LockgateError:
         return known
     for one in told:
-        known[str(one["id"])] = About(one["looks_for"], one["file"], one["line"], tuple(one["tags"]))
+        held = tuple(Held(**each) for each in one["held"])
+        known[str(one["id"])] = About(one["looks_for"], one["file"], one["line"], tuple(one["tags"]), held)
     return known

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -60,38 +60,101 @@ class Unit:
     place: str | None
     score: int | None
     """What it adds; none where a finding of several places does not tell each one's."""
+    whole: int = 0
+    """What the finding adds at all its places."""
+    finding: int = 0
+    """Its number."""
 
 
 def units(inspected: Inspected) -> list[Unit]:
     """The findings that count, one for each place."""
     found = []
-    for one in inspected.findings:
+    for number, one in enumerate(inspected.findings):
         if not one.counted and one.rule != inspected.by:
             continue
         if not one.places:
-            found.append(Unit(one.rule, None, one.counted))
+            found.append(Unit(one.rule, None, one.counted, one.counted, number))
             continue
         share, rest = divmod(one.counted, len(one.places))
-        found += [Unit(one.rule, place, None if rest else share) for place in one.places]
+        each = None if rest else share
+        found += [Unit(one.rule, place, each, one.counted, number) for place in one.places]
     return found
 
 
-def needed(inspected: Inspected) -> list[Unit]:
-    """As few as will do: without them the score stays below the threshold, and nothing refuses by itself."""
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """What goes together: one place, or all of a finding that does not tell what each of its places adds."""
+
+    units: tuple[Unit, ...]
+    score: int
+    telling: int
+    """How much it says of the request: what is in a value first, then header fields, then what is in none."""
+
+
+def _shares(every: Sequence[Unit], cured: Container[str] = ()) -> list[_Share]:
+    found: dict[tuple[str, str | int | None], list[Unit]] = {}
+    for unit in every:
+        found.setdefault((unit.rule, unit.finding if unit.score is None else unit.place), []).append(unit)
+    return [
+        _Share(
+            tuple(units),
+            units[0].whole if units[0].score is None else sum(unit.score or 0 for unit in units),
+            _telling(units[0], cured),
+        )
+        for units in found.values()
+    ]
+
+
+def _telling(unit: Unit, cured: Container[str]) -> int:
+    if unit.rule in cured:
+        return 0
+    if unit.place is None:
+        return 3
+    part = unit.place.partition("/")[0]
+    return 2 if part == "header" else 1
+
+
+def needed(inspected: Inspected, cured: Container[str] = ()) -> list[Unit]:
+    """As few as will do, the most telling: without them the score stays below the threshold, and nothing refuses alone.
+
+    `cured` are rules that a setting can quiet.
+    """
     every = units(inspected)
     own = [unit for unit in every if inspected.decider is not None and unit.rule == inspected.by]
-    others = [unit for unit in every if unit not in own]
     if not inspected.threshold:
         return own
-    left = inspected.score - sum(unit.score or 0 for unit in own)
+    over = inspected.score - removed(inspected, own)[0] - inspected.threshold + 1
+    others = [unit for unit in every if unit not in own]
+    left = sorted(_shares(others, cured), key=lambda one: (one.telling, -one.score))
+    fewest = _fewest(left, over)
     chosen = list(own)
-    # The largest first, so that few are needed; what does not tell its share has to go as a whole.
-    for unit in sorted(others, key=lambda unit: -(unit.score if unit.score is not None else 10**6)):
-        if left < inspected.threshold:
-            break
-        left -= unit.score or 0
-        chosen.append(unit)
+    while left and over > 0:
+        one = left.pop(0)
+        best = sorted((other.score for other in left), reverse=True)[: fewest - 1]
+        if one.score + sum(best) < over and left:
+            continue
+        chosen += one.units
+        over, fewest = over - one.score, fewest - 1
     return [unit for unit in every if unit in chosen]
+
+
+def _fewest(shares: Sequence[_Share], over: int) -> int:
+    """How many have to go at least."""
+    for number, score in enumerate(sorted((one.score for one in shares), reverse=True), 1):
+        over -= score
+        if over <= 0:
+            return number
+    return len(shares)
+
+
+def removed(inspected: Inspected, gone: Container[Unit]) -> tuple[int, bool]:
+    """What the score loses without these, and whether that can be told."""
+    lost, clear = 0, True
+    for share in _shares(units(inspected)):
+        out = sum(unit in gone for unit in share.units)
+        lost += share.score if out == len(share.units) else 0
+        clear &= out in {0, len(share.units)}
+    return lost, clear
 
 
 def exclusion(unit: Unit, request: str | None) -> Exclusion:
@@ -176,10 +239,11 @@ def unblocked(events: Iterable[Mapping[str, Any]], exclusions: Sequence[Exclusio
             continue
         refused += 1
         decides = inspected.decider is not None and any(unit.rule == inspected.by for unit in every if unit not in gone)
-        left = inspected.score - sum(unit.score or 0 for unit in gone)
+        lost, clear = removed(inspected, gone)
+        left = inspected.score - lost
         if decides:
             continue
-        if inspected.left_out or any(unit.score is None for unit in gone):
+        if inspected.left_out or not clear:
             unclear += 1
         elif left < inspected.threshold or not inspected.threshold:
             passing.append(event)

@@ -92,6 +92,12 @@ use Value::{May, Must, No};
 const MASKED: Word = Word::Noted("values are masked in every event: see the events' own settings");
 const METADATA: Word = Word::Noted("it was removed from the language, and told nobody anything");
 
+/// What refuses is for rules to say, and what clients are told of it is not: every
+/// reason has one status, and a stranger learns nothing of the rules by it.
+pub const ANSWERED: &str =
+    "the client sees 403 with `waf-refused` whichever rule refuses, and 502 with \
+     `waf-answer-refused` for an answer";
+
 pub static ACTIONS: &[Action] = &[
     action("id", Word::Id, Starter, Must, "the rule's number"),
     action(
@@ -168,14 +174,20 @@ pub static ACTIONS: &[Action] = &[
         "what SecDefaultAction says for the phase",
     ),
     action("deny", Word::Deny, Starter, No, "the request is refused"),
-    action("drop", Word::Drop, Starter, No, "the connection is closed"),
+    action(
+        "drop",
+        Word::Drop,
+        Starter,
+        No,
+        "the request is refused, and the connection closed",
+    ),
     action("pass", Word::Pass, Starter, No, "rules go on"),
     action(
         "redirect",
         Word::Redirect,
         Starter,
         Must,
-        "the client is sent elsewhere",
+        "the request is refused, and the client sent elsewhere",
     ),
     action("log", Word::Log, Link, No, "a match is written down"),
     action(
@@ -518,6 +530,7 @@ pub fn entries() -> Vec<Entry> {
         support: match action.word {
             Word::Noted(instead) => Support::Instead(instead),
             Word::Refused(why) => Support::Refused(why),
+            Word::Status | Word::Drop | Word::Redirect => Support::Instead(ANSWERED),
             _ => Support::Done,
         },
     });

@@ -459,6 +459,29 @@ fn settings_are_read() {
 }
 
 #[test]
+fn what_clients_are_told_is_not_for_rules_to_say() {
+    let all = loaded(
+        "SecAction \"id:1,deny,status:403\"\nSecAction \"id:2,deny,status:404\"\nSecAction \"id:3,pass,status:404\"\n\
+         SecAction \"id:4,drop\"\nSecAction \"id:5,redirect:https://example.com/\"\nSecRuleRemoveById 9",
+    );
+    let told: Vec<(&str, u32)> = all
+        .notices
+        .iter()
+        .filter(|notice| notice.matters)
+        .map(|notice| (&*notice.directive, notice.place.line))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("status", 2),
+            ("drop", 4),
+            ("redirect", 5),
+            ("SecRuleRemoveById", 6)
+        ]
+    );
+}
+
+#[test]
 fn what_is_decided_elsewhere_is_told() {
     let all = loaded(
         "SecAuditEngine RelevantOnly\nSecPcreMatchLimit 1000\nSecCookieFormat 0\nSecUnicodeMapFile unicode.mapping 20127\n\

@@ -1,0 +1,259 @@
+//! What of a rule set can be set from outside: variables of `TX` that its rules
+//! ask for and leave to whoever sets the rules up, as `crs-setup.conf` does.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    Change, Collection, Effect, Item, Link, Operator, Piece, Place, Rule, Rules, Selector, Target,
+    Template,
+};
+
+/// A variable that can be set from outside.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Setting {
+    /// What rules give it where nobody has said it, if that is a text.
+    pub default: Option<Box<str>>,
+    /// Where a rule sets it whatever was said before.
+    pub overwritten: Option<Place>,
+}
+
+/// What a rule compares a value with, where that can be set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The variable.
+    pub setting: Box<str>,
+    /// How the value has to stand to it for a match.
+    pub how: How,
+    /// What is compared, as rules write it; of what a rule made of a value, that value.
+    pub of: String,
+}
+
+/// How a value has to stand to a setting for a match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// It is in the list.
+    Listed,
+    /// It is not in the list.
+    Unlisted,
+    /// It is more.
+    More,
+    /// It is less.
+    Less,
+    /// Otherwise.
+    Other,
+}
+
+impl How {
+    /// In one word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Listed => "listed",
+            Self::Unlisted => "unlisted",
+            Self::More => "more",
+            Self::Less => "less",
+            Self::Other => "other",
+        }
+    }
+
+    fn of(operator: &Operator, negated: bool) -> Option<(Self, &Template)> {
+        let (how, template) = match operator {
+            Operator::Within(text) => (
+                if negated {
+                    Self::Unlisted
+                } else {
+                    Self::Listed
+                },
+                text,
+            ),
+            Operator::Gt(text) | Operator::Ge(text) => {
+                (if negated { Self::Less } else { Self::More }, text)
+            }
+            Operator::Lt(text) | Operator::Le(text) => {
+                (if negated { Self::More } else { Self::Less }, text)
+            }
+            Operator::Contains(text)
+            | Operator::ContainsWord(text)
+            | Operator::BeginsWith(text)
+            | Operator::EndsWith(text)
+            | Operator::Streq(text)
+            | Operator::StrMatch(text)
+            | Operator::Eq(text) => (Self::Other, text),
+            _ => return None,
+        };
+        Some((how, template))
+    }
+}
+
+/// All that can be set of some rules, by name: what they ask whether it is there
+/// before they give it a value, and what they read and leave alone.
+#[must_use]
+pub fn settings(rules: &Rules) -> BTreeMap<Box<str>, Setting> {
+    let mut known = Known::default();
+    for item in &rules.items {
+        if let Item::Rule(rule) = item {
+            known.rule(rule);
+        }
+    }
+    known.settings()
+}
+
+/// What a rule compares with what can be set.
+#[must_use]
+pub fn held(rule: &Rule, settings: &BTreeMap<Box<str>, Setting>) -> Vec<Held> {
+    let mut found = Vec::new();
+    for (number, link) in rule.links.iter().enumerate() {
+        let Some((how, template)) = How::of(&link.test.operator, link.test.negated) else {
+            continue;
+        };
+        // What earlier links made of a value stands for that.
+        let of = rule.links[..=number]
+            .iter()
+            .rev()
+            .find_map(compared)
+            .unwrap_or_default();
+        for name in named(template).filter(|name| settings.contains_key(&**name)) {
+            found.push(Held {
+                setting: name,
+                how,
+                of: of.clone(),
+            });
+        }
+    }
+    found
+}
+
+fn compared(link: &Link) -> Option<String> {
+    let mut targets = link.targets.iter().filter(|target| !target.excluded);
+    let first = targets.next()?;
+    let made = matches!(
+        first.collection,
+        Collection::Tx | Collection::MatchedVar | Collection::MatchedVars
+    );
+    (!made).then(|| super::words::name(first))
+}
+
+/// Variables of `TX` that a text writes out, but for what a pattern caught.
+fn named(template: &Template) -> impl Iterator<Item = Box<str>> + '_ {
+    template.pieces.iter().filter_map(|piece| match piece {
+        Piece::Macro(Collection::Tx, Some(name)) => text(name),
+        _ => None,
+    })
+}
+
+fn text(name: &[u8]) -> Option<Box<str>> {
+    let caught = name.iter().all(u8::is_ascii_digit);
+    let name = (!caught).then_some(name)?;
+    Some(String::from_utf8_lossy(name).to_lowercase().into())
+}
+
+/// What rules do with variables.
+#[derive(Debug, Default)]
+struct Known {
+    read: BTreeSet<Box<str>>,
+    /// Whose absence is asked for.
+    asked: BTreeSet<Box<str>>,
+    /// What is given to those that are not there.
+    defaults: BTreeMap<Box<str>, Box<str>>,
+    /// What is set whatever was there.
+    always: BTreeMap<Box<str>, (Place, Option<Box<str>>)>,
+    /// What rules make of requests.
+    made: BTreeSet<Box<str>>,
+}
+
+impl Known {
+    fn rule(&mut self, rule: &Rule) {
+        let absent: Vec<Box<str>> = rule.links.iter().filter_map(absent).collect();
+        for link in &rule.links {
+            for target in &link.targets {
+                self.read.extend(variable(target));
+            }
+            if let Some((_, template)) = How::of(&link.test.operator, link.test.negated) {
+                self.read.extend(named(template));
+            }
+            for effect in &link.effects {
+                self.effect(rule, effect, &absent);
+            }
+        }
+        self.asked.extend(absent);
+    }
+
+    fn effect(&mut self, rule: &Rule, effect: &Effect, absent: &[Box<str>]) {
+        let Effect::SetVar {
+            collection: Collection::Tx,
+            name,
+            change,
+        } = effect
+        else {
+            return;
+        };
+        if let Change::Set(text) | Change::Add(text) | Change::Subtract(text) = change {
+            self.read.extend(named(text));
+        }
+        let Some(name) = name.constant().and_then(text) else {
+            return;
+        };
+        let value = match change {
+            Change::Set(text) => text.constant(),
+            _ => None,
+        };
+        let value = value.map(|value| String::from_utf8_lossy(value).into());
+        let whatever = matches!(change, Change::Set(_)) && is_always(rule);
+        if absent.contains(&name) {
+            if let Some(value) = value {
+                self.defaults.entry(name).or_insert(value);
+            }
+        } else if whatever && value.is_some() {
+            self.always.insert(name, (rule.place, value));
+        } else {
+            self.made.insert(name);
+        }
+    }
+
+    fn settings(self) -> BTreeMap<Box<str>, Setting> {
+        let left = self.read.iter().filter(|name| !self.made.contains(*name));
+        let names: BTreeSet<&Box<str>> = left.chain(&self.asked).collect();
+        let setting = |name: &Box<str>| {
+            let always = self.always.get(name);
+            let said = always.and_then(|(_, value)| value.as_ref());
+            Setting {
+                default: said.or_else(|| self.defaults.get(name)).cloned(),
+                overwritten: always.map(|(place, _)| *place),
+            }
+        };
+        names
+            .into_iter()
+            .map(|name| (name.clone(), setting(name)))
+            .collect()
+    }
+}
+
+/// The variable whose absence a link asks for.
+fn absent(link: &Link) -> Option<Box<str>> {
+    let [target] = link.targets.as_slice() else {
+        return None;
+    };
+    let none = match &link.test.operator {
+        Operator::Eq(text) | Operator::Streq(text) => text.constant() == Some(b"0"),
+        _ => false,
+    };
+    (target.counted && none && !link.test.negated)
+        .then(|| variable(target))
+        .flatten()
+}
+
+/// The variable of `TX` that a target names.
+fn variable(target: &Target) -> Option<Box<str>> {
+    match &target.selector {
+        Selector::Named(name) if target.collection == Collection::Tx => text(name),
+        _ => None,
+    }
+}
+
+/// Whether a rule is met by every request: `SecAction`.
+fn is_always(rule: &Rule) -> bool {
+    matches!(rule.links.as_slice(), [link] if link.targets.is_empty())
+}
+
+#[cfg(test)]
+mod tests;
