@@ -8,6 +8,7 @@ from pathlib import Path
 from support.command import lockgate
 from support.processes import Processes
 from support.running import Running, write_config
+from support.waiting import until
 
 CONFIG = """\
 version: 1
@@ -59,8 +60,21 @@ def test_against_what_is_served(tmp_path: Path, processes: Processes) -> None:
     ended = lockgate("diff", cwd=tmp_path)
     assert ended.code == 0, ended.out + ended.err
     assert "Nothing changes against bundle 1, which is served." in ended.out
+    assert "lockgate diff --previous" in ended.out
+    first = lockgate("diff", "--previous", cwd=tmp_path)
+    assert (first.code, "is the first that was served" in first.err) == (2, True)
     new = tmp_path / "new.yaml"
     new.write_text(path.read_text() + "events: {access: false}\n")
     ended = lockgate("diff", "new.yaml", cwd=tmp_path)
     assert ended.code == 1
     assert "~ events.access: access is false instead of true" in ended.out
+    # A gate takes up the file that it runs on, so that nothing changes against what is served.
+    new.replace(path)
+    taken = lambda: "bundle 2, which is served" in lockgate("diff", cwd=tmp_path).out  # noqa: E731
+    until(taken, "the change to be taken up")
+    ended = lockgate("diff", "--previous", cwd=tmp_path)
+    assert ended.code == 1, ended.err
+    assert "~ events.access: access is false instead of true" in ended.out
+    assert "against bundle 1, which was served before" in ended.out
+    twice = lockgate("diff", "--previous", "--against", "lockgate.yaml", cwd=tmp_path)
+    assert (twice.code, "given twice" in twice.err) == (2, True)

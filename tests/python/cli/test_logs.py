@@ -155,6 +155,11 @@ def test_what_was_only_observed_goes_by_its_reason_too(written: Written) -> None
     assert ids(run(written, "--json", "--reason", "waf-refused")) == ["observed", "refused"]
     assert ids(run(written, "--json", "--reason", "waf-refused", "--status", "200")) == ["observed"]
     assert ids(run(written, "--json", "--reason", "waf-refused", "--class", "security")) == ["refused"]
+    unscanned = {"verdicts": verdicts("error", "waf-scan-unavailable")}
+    written.gate_event(exchange("unscanned", **unscanned))
+    assert ids(run(written, "--json", "--reason", "waf-scan-unavailable")) == ["unscanned"]
+    called = run(written, "--reason", "waf-unscanned")
+    assert (called.exit_code, "--reason waf-scan-unavailable lists" in called.stderr) == (2, True)
     observed, refused_line = run(written, "--reason", "waf-refused").stdout.splitlines()
     assert "waf-refused (observed)" in observed
     assert "(observed)" not in refused_line

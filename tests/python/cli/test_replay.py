@@ -69,6 +69,10 @@ def test_events_of_a_file_are_judged(folder: Path) -> None:
     assert "not kept any more" in ended.out, "no bundle of then is known here"
     same = replayed(folder, CONFIG, "--from", "events.ndjson")
     assert same.code == 0, same.out
+    assert "nothing changes for any of them." in same.out
+    (folder / "one.ndjson").write_text(line(id="r2", path="/old/x"))
+    none = replayed(folder, CONFIG.replace("path: /,", "path: /orders,"), "--from", "one.ndjson")
+    assert "none of them fares as it did, or that cannot be told." in none.out
     assert (
         replayed(
             folder, CONFIG.replace("path: /,", "path: /orders,"), "--from", "events.ndjson", "--allow-refusals"

@@ -468,3 +468,22 @@ def test_events_of_older_versions_are_read(native: Past, tmp_path: Path) -> None
     from lockgate.cli._waf_shown import lines
 
     assert any("ARGS_POST:json.note" in line or "ARGS:json.note" in line for line in lines(then)), list(lines(then))
+
+
+def test_status_says_the_level_that_holds_and_who_lets_attacks_pass(tmp_path: Path) -> None:
+    (tmp_path / "own.conf").write_text(
+        'SecAction "id:1,phase:1,nolog,pass,setvar:tx.blocking_paranoia_level=4"\n'
+        'SecRule ARGS "@rx (?i)union|<script" "id:2,phase:2,deny"\n'
+        'SecRule TX:blocking_paranoia_level "@lt 1" "id:3,phase:2,deny"\n'
+    )
+    every = "sql-injection, cross-site-scripting, path-traversal, code-injection, command-injection"
+    left_out = ", ".join(f"{{rule: {rule}, {WAIVED}}}" for rule in ["2", *every.split(", ")])
+    (tmp_path / "lockgate.yaml").write_text(
+        f"{HEAD}apis:\n  shop:\n{API}    waf: {{files: [own.conf], exclude: [{left_out}]}}\n"
+    )
+    ended = lockgate("waf", "status", cwd=tmp_path)
+    assert ended.code == 0, ended.out + ended.err
+    assert "shop: native, own.conf at paranoia 4, 3 rules, " in ended.out
+    assert "of them asked at this level" in ended.out
+    assert f"Lets pass  xss in the query: `exclude` has 2, {every} leave it alone" in ended.out
+    assert "setup" not in ended.out

@@ -317,3 +317,78 @@ def test_what_issuers_and_origins_open(
     found = differences(*(load(tmp_path / name).compile(0, 0) for name in ("before.yaml", "after.yaml")))
     assert (effect, object_, words) in {(one.effect, one.object, one.message) for one in found}
     assert all(one.place is not None and one.place.startswith("after.yaml:") for one in found)
+
+
+GUARDED = """\
+version: 1
+apis:
+  shop:
+    path: /
+    upstream: http://127.0.0.1:9000
+    authenticate: [api_key]
+    waf:
+      rules: native
+      files: [own.conf]
+      setup: {allowed_methods: GET POST}
+      exclude:
+        - {rule: sql-injection, at: body/**, request: POST /notes/**, owner: ann, reason: r, until: 2099-01-01}
+"""
+RULES = (
+    'SecRule &TX:allowed_methods "@eq 0" "id:1,phase:1,nolog,pass,setvar:\'tx.allowed_methods=GET\'"\n'
+    'SecRule REQUEST_METHOD "!@within %{tx.allowed_methods}" "id:2,phase:1,deny"\n'
+)
+ENTRY = "- {rule: sql-injection, at: body/**, request: POST /notes/**, owner: ann, reason: r, until: 2099-01-01}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "effect", "field", "words"),
+    [
+        ("at: body/**", "at: body/note", "closes", "exclude", "body/note, of POST /notes/**, instead of body/**"),
+        ("POST /notes/**", "POST /notes/*", "closes", "exclude", "less than before"),
+        ("POST /notes/**", "/notes/**", "opens", "exclude", "more than before"),
+        ("at: body/**, ", "", "opens", "exclude", "every value, of POST /notes/**, instead of body/**"),
+        ("at: body/**", "at: query/q", "opens", "exclude", "query/q, of POST /notes/**, instead of body/**"),
+        ("2099-01-01}", "2098-01-01}", "closes", "exclude", "until 2098-01-01 instead of 2099-01-01"),
+        ("owner: ann", "owner: bob", "changes", "exclude", "bob answers for it (r)"),
+        (f"      exclude:\n        {ENTRY}\n", "", "closes", "exclude", "sql-injection leaves alone no more: body/**"),
+        (
+            ENTRY,
+            f"{ENTRY}\n        {ENTRY.replace('sql-injection', 'jndi-lookup')}",
+            "opens",
+            "exclude",
+            "jndi-lookup leaves alone body/**, of POST /notes/**, until 2099-01-01 (ann: r)",
+        ),
+        (
+            "GET POST}",
+            "GET PUT}",
+            "changes",
+            "setup.allowed_methods",
+            "allowed_methods is with PUT and without POST now",
+        ),
+        ("rules: native", "rules: native\n      threshold: 9", "opens", "threshold", "threshold is 9 instead of 5"),
+        ("files: [own.conf]", "files: [other.conf]", "changes", "rules", "new: other.conf; gone: own.conf"),
+        ("rules: native", "rules: native\n      answers: {}", "closes", "answers", "answers are looked at now"),
+        ("rules: native", "rules: native\n      longer: begin", "opens", "longer", "judged by its beginning"),
+        (
+            "rules: native",
+            "rules: native\n      inspect_bytes: 2MiB",
+            "changes",
+            "inspect_bytes",
+            "2MiB of a body are looked at instead of 1MiB",
+        ),
+    ],
+)
+def test_what_a_waf_changes_is_said_in_the_words_of_the_configuration(
+    tmp_path: Path, old: str, new: str, effect: str, field: str, words: str
+) -> None:
+    for name in ("own.conf", "other.conf"):
+        (tmp_path / name).write_text(RULES)
+    assert old in GUARDED
+    bundles = []
+    for name, content in (("before.yaml", GUARDED), ("after.yaml", GUARDED.replace(old, new))):
+        (tmp_path / name).write_text(content)
+        bundles.append(load(tmp_path / name).compile(0, 0))
+    (found,) = differences(*bundles)
+    assert (found.effect, found.object) == (effect, f"apis.shop.waf.{field}")
+    assert words in found.message
+    assert found.place is not None
