@@ -87,9 +87,16 @@ impl Excluded {
 
     /// What is wrong with them whatever the rules are.
     pub fn faults(exclude: &[Exclude]) -> Vec<ConfigError> {
-        let all = exclude.iter().enumerate();
-        let places = all.filter_map(|(number, exclude)| Places::read(exclude, number).err());
-        places.collect()
+        let mut errors = Vec::new();
+        for (number, exclude) in exclude.iter().enumerate() {
+            errors.extend(Places::read(exclude, number).err());
+            if let Some(told) = backwards(&exclude.rule) {
+                let pointer = format!("/exclude/{number}/rule");
+                let error = ConfigError::new("waf-exclude-rule", pointer, told);
+                errors.push(error.at(exclude.waiver.span));
+            }
+        }
+        errors
     }
 
     fn add(
@@ -114,10 +121,10 @@ impl Excluded {
             Item::Rule(rule) => Some(rule),
             Item::Marker(_) => None,
         });
+        if let Some(told) = backwards(name) {
+            return Err(told);
+        }
         let which = match ids(name) {
-            Some((from, to)) if from > to => {
-                return Err(format!("`{name}` runs backwards: write `{to}-{from}`"));
-            }
             Some((from, to)) => {
                 if rules.is_none() {
                     return Err(format!(
@@ -168,6 +175,12 @@ impl Excluded {
         });
         Ok(())
     }
+}
+
+/// What to say of a range that ends before it begins.
+fn backwards(text: &str) -> Option<String> {
+    let (from, to) = ids(text)?;
+    (from > to).then(|| format!("`{text}` runs backwards: write `{to}-{from}`"))
 }
 
 /// `942100`, or `942100-942199`.

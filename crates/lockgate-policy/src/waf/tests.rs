@@ -484,7 +484,15 @@ fn all_that_is_wrong_with_exclusions_is_told_at_once() {
     let errors = Waf::new(&config, Some(&Source::new(&set))).unwrap_err();
     let codes: Vec<&str> = errors.iter().map(|error| error.code).collect();
     assert_eq!(codes[0], "waf-rules");
-    assert_eq!(codes[1..], ["waf-exclude-place"; 3]);
+    assert_eq!(
+        codes[1..],
+        [
+            "waf-exclude-rule",
+            "waf-exclude-place",
+            "waf-exclude-place",
+            "waf-exclude-place"
+        ]
+    );
 }
 
 #[test]
