@@ -213,7 +213,7 @@ impl Known {
     fn settings(self) -> BTreeMap<Box<str>, Setting> {
         let left = self.read.iter().filter(|name| !self.made.contains(*name));
         let names: BTreeSet<&Box<str>> = left.chain(&self.asked).collect();
-        let setting = |name: &Box<str>| {
+        let setting = |name: &str| {
             let always = self.always.get(name);
             let said = always.and_then(|(_, value)| value.as_ref());
             Setting {
