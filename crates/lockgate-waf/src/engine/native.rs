@@ -125,7 +125,11 @@ impl Native {
             return false;
         };
         let place = &self.places[stood as usize];
-        let seen = Seen { tx, id, unnumbered };
+        let seen = Seen {
+            tx: &*tx,
+            id,
+            unnumbered,
+        };
         let (mut hits, whole) = hits(place, stood, seen, unwrapper, mask);
         // A limit ends the unwrapping, not the judging: what was unwrapped was looked at.
         tx.native.doubts |= self.doubts(place, &hits, whole);
@@ -177,7 +181,7 @@ impl Native {
             let place = &self.places[stood as usize];
             let mask = ByteSet::of(tx.arena.get(tx.members.value(id)));
             let seen = Seen {
-                tx,
+                tx: &*tx,
                 id,
                 unnumbered: None,
             };
