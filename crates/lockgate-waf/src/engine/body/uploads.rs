@@ -13,21 +13,16 @@ use super::super::members::ValueId;
 use super::super::place::place;
 use super::super::transaction::Transaction;
 use super::octets;
-use crate::bytes::ByteSet;
 use crate::detect::file_upload::Kind;
 use crate::rule::{Collection, Processor};
+
+mod form;
 
 /// Types of parts that are values like others, if what stands in them is text.
 const VALUES: [&[u8]; 2] = [b"text/", b"application/json"];
 
 /// Types of bodies that are files, also where something reads them: drawings are XML.
 const PICTURES: &[u8] = b"image/";
-
-/// What a form is written with: all that may stand in a query (RFC 3986 section 3.4), and
-/// brackets, which names of PHP and Rails have. A browser writes less than that.
-const FORM: ByteSet = ByteSet::of(
-    b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~!$&'()*+,;=:@/?%[]",
-);
 
 /// A file, or a body that is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,24 +121,11 @@ impl If {
     fn holds(self, bytes: &[u8]) -> bool {
         match self {
             Self::Ever => true,
-            Self::NoForm => !is_form(bytes),
+            Self::NoForm => !form::is_form(bytes),
             Self::NoText => Kind::of(bytes).is_file() || !octets::is_text(bytes),
             Self::Begins => Kind::of(bytes).is_file(),
         }
     }
-}
-
-/// Whether it is a form by each of its bytes: one that is kept as it comes is a file to
-/// whoever opens it, and what files are made of (blanks, lines, quotes, angle brackets,
-/// letters beyond ASCII) no form has but behind a `%`.
-fn is_form(bytes: &[u8]) -> bool {
-    let escape = |at: usize| {
-        let digits = bytes.get(at + 1..at + 3);
-        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
-    };
-    bytes.iter().all(|byte| FORM.contains(*byte))
-        && memchr::memchr(b'=', bytes).is_some()
-        && memchr::memchr_iter(b'%', bytes).all(escape)
 }
 
 /// Whether a part that has no file's name is a value to servers, by its type.
