@@ -121,6 +121,9 @@ const FILES: [&[u8]; 12] = [
 /// case, with slashes. `root`: it stands at a root; `climbed`: it went up.
 pub(super) fn named(kept: &[u8], root: bool, climbed: bool) -> Secret {
     let kept = kept.strip_prefix(b"/").unwrap_or(kept);
+    if kept.is_empty() {
+        return Secret::None;
+    }
     let below = |begin: &&[u8]| kept.starts_with(begin);
     let longer =
         |begin: &&[u8]| below(begin) && (kept.len() > begin.len() || !begin.ends_with(b"/"));
