@@ -1,13 +1,15 @@
 //! Exceptions, as the configuration says them.
 
+mod which;
+
 use lockgate_waf::detect;
 use lockgate_waf::engine::{At, BadPlace, Exclusion, NativeExclusion, On};
-use lockgate_waf::rule::{Item, Rule, Rules, Which};
-use lockgate_waf::seclang::nearest;
+use lockgate_waf::rule::Rules;
 
 use super::scan::{LeftOut, SCANNER};
 use super::Exclude;
 use crate::ConfigError;
+use which::{backwards, which};
 
 /// Exceptions, for rules and for detectors.
 #[derive(Debug, Default)]
@@ -116,57 +118,7 @@ impl Excluded {
             });
             return Ok(());
         }
-        let known = rules.map(|rules| rules.items.iter()).into_iter().flatten();
-        let mut known = known.filter_map(|item| match item {
-            Item::Rule(rule) => Some(rule),
-            Item::Marker(_) => None,
-        });
-        if let Some(told) = backwards(name) {
-            return Err(told);
-        }
-        let which = match ids(name) {
-            Some((from, to)) => {
-                if rules.is_none() {
-                    return Err(format!(
-                        "no rule has the id {name}: only detectors look here, since `rules` has no `core` and \
-                         there are no `files`"
-                    ));
-                }
-                if !known.any(|rule| (from..=to).contains(&rule.id)) {
-                    return Err(if from == to {
-                        format!("no rule has the id {name}")
-                    } else {
-                        format!("no rule has an id from {from} to {to}")
-                    });
-                }
-                Which::Ids(vec![(from, to)])
-            }
-            None => {
-                let all: Vec<&Rule> = known.map(|rule| &**rule).collect();
-                let tagged: Vec<(u64, u64)> = all
-                    .iter()
-                    .filter(|rule| rule.tags.iter().any(|tag| **tag == *name))
-                    .map(|rule| (rule.id, rule.id))
-                    .collect();
-                if tagged.is_empty() {
-                    let mut names: Vec<&str> = detect::ALL.iter().map(|known| known.name).collect();
-                    names.push(SCANNER);
-                    let tags = all.iter().flat_map(|rule| &rule.tags).map(|tag| &**tag);
-                    let near = nearest(name.as_bytes(), names.iter().copied().chain(tags));
-                    return Err(match near {
-                        Some(near) => format!(
-                            "`{name}` is no rule's id, no tag and no detector; did you mean `{near}`?"
-                        ),
-                        None => format!(
-                            "`{name}` is no rule's id, no tag and no detector; detectors are {}, the last of them \
-                             the virus scanner",
-                            names.join(", ")
-                        ),
-                    });
-                }
-                Which::Ids(tagged)
-            }
-        };
+        let which = which(name, rules)?;
         self.rules.push(Exclusion {
             rules: which,
             at,
@@ -174,19 +126,5 @@ impl Excluded {
             until_ms,
         });
         Ok(())
-    }
-}
-
-/// What to say of a range that ends before it begins.
-fn backwards(text: &str) -> Option<String> {
-    let (from, to) = ids(text)?;
-    (from > to).then(|| format!("`{text}` runs backwards: write `{to}-{from}`"))
-}
-
-/// `942100`, or `942100-942199`.
-fn ids(text: &str) -> Option<(u64, u64)> {
-    match text.split_once('-') {
-        Some((from, to)) => Some((from.parse().ok()?, to.parse().ok()?)),
-        None => text.parse().ok().map(|id| (id, id)),
     }
 }
