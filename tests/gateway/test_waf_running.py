@@ -152,7 +152,7 @@ def test_exclusions_that_let_every_attack_through_are_named(
     assert canaries(gate) == {"refused": 0, "passed": 0, "told-to-pass": 6}
     assert "waf-told-to-pass-attacks" in gate.output
     (words,) = gate.status()["gate"]["stats"]["lenient"]
-    assert "`exclude` has sql-injection, cross-site-scripting, path-traversal leave every value alone" in words
+    assert "`exclude` has sql-injection, cross-site-scripting, path-traversal leave it alone" in words
     status = lockgate("status", cwd=tmp_path)
     assert (status.code, "Lenient" in status.out) == (0, True), "somebody answers for it"
     doctor = lockgate("doctor", cwd=tmp_path)
