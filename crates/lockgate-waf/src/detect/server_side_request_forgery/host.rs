@@ -118,18 +118,26 @@ pub(super) fn worst(rest: &[u8]) -> Host {
         if !(misled || name) {
             worst = worst.max(host);
         }
-        let Some(stop) = stop else { break };
+        let Some(stop) = stop else { return worst };
         if stop == b'?'
             && !authority
                 .get(from + end..)
                 .unwrap_or_default()
                 .contains(&b'@')
         {
-            break;
+            return worst;
         }
         from += end + 1;
     }
-    worst
+    // Whoever takes a name and a password to be as long as they can be asks what stands behind.
+    let last = memchr::memrchr(b'@', authority).map_or(from, |at| at + 1);
+    let last = authority.get(last.max(from)..).unwrap_or_default();
+    let stop = last
+        .iter()
+        .position(|byte| matches!(byte, b'\\' | b'?' | b'#'));
+    worst.max(named(
+        last.get(..stop.unwrap_or(last.len())).unwrap_or_default(),
+    ))
 }
 
 /// What a host with its port is.

@@ -135,8 +135,11 @@ fn a_host_behind_much_else_is_found() {
         assert_eq!(severity(&text), Some(Severity::Critical), "{text}");
     }
     // More long addresses within each other than are read tell by themselves.
-    let many = format!("http:\\{letters}").repeat(9);
-    assert!(severity(&format!("{many}@169.254.169.254/")).is_some());
+    let many = format!("http:\\{letters};").repeat(12);
+    assert_eq!(severity(&format!("{many}x")), Some(Severity::Notice));
+    let pieces = "\\a".repeat(20);
+    let text = format!("http://{pieces}@169.254.169.254/");
+    assert_eq!(severity(&text), Some(Severity::Critical));
     for text in [
         format!("http:\\{letters}@example.com/a"),
         format!("https://{letters}@example.com/a"),
