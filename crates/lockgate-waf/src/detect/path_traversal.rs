@@ -25,7 +25,7 @@
 use std::cell::OnceCell;
 use std::ops::Range;
 
-use super::prose::words;
+use super::prose::{words, LOOKED_AT};
 use super::{Detector, Finding, Value, Where};
 use crate::bytes::ByteSet;
 use crate::rule::Severity;
@@ -101,6 +101,7 @@ const SECRET: &str = "names a file that is nobody's business";
 struct Whole {
     dots: OnceCell<bool>,
     spaced: OnceCell<bool>,
+    words: OnceCell<usize>,
 }
 
 impl Whole {
@@ -114,6 +115,15 @@ impl Whole {
     fn is_spaced(&self, text: &[u8]) -> bool {
         let found = || memchr::memchr(b' ', text).is_some();
         *self.spaced.get_or_init(found)
+    }
+
+    /// How many words the text begins with, as far as a path that begins at `until`.
+    fn words(&self, text: &[u8], until: usize) -> usize {
+        match text.get(..until) {
+            Some(before) if until < LOOKED_AT => words(before, PROSE),
+            // No more than that is looked at.
+            _ => *self.words.get_or_init(|| words(text, PROSE)),
+        }
     }
 }
 
@@ -130,48 +140,48 @@ fn judge(value: &Value<'_>, walk: &Walk<'_>, all: &Whole) -> (i32, &'static str)
     if plain && secret == Secret::None {
         return (0, LEAVES);
     }
-    let near = |text: &[u8]| words(text, PROSE);
+    let behind = || words(after, PROSE);
     let begins = before.len() <= EDGE && before.trim_ascii_start().is_empty();
-    let whole = begins && near(after) < 2 || matches!(before, [b'"' | b'\'']);
-    let prose = !whole && near(before) + near(after) >= PROSE;
+    let whole = begins && behind() < 2 || matches!(before, [b'"' | b'\'']);
+    let prose = || !whole && all.words(text, walk.start) + behind() >= PROSE;
     let served = value.stood == Where::Path;
 
     if walk.ups > 0 && (walk.leaves || walk.rooted) {
         if secret != Secret::None {
-            return (if prose && !walk.odd { 3 } else { 5 }, SECRET);
+            return (if !walk.odd && prose() { 3 } else { 5 }, SECRET);
         }
         if walk.odd {
-            return (if prose { 3 } else { 5 }, HIDDEN);
+            return (if prose() { 3 } else { 5 }, HIDDEN);
         }
-        let points = match (walk.ups, whole, prose) {
+        let points = match (walk.ups, whole) {
             _ if served => 5,
             // What pages and programs are made of, from a folder beside: nobody's secret.
-            (1..=3, true, _) if walk.part() => 0,
-            (1, true, _) => 4,
-            (_, true, _) => 5,
-            (1, false, _) => 0,
-            (2..=3, false, true) => 0,
-            (_, false, true) => 3,
-            (_, false, false) => 4,
+            (1..=3, true) if walk.part() => 0,
+            (1, true) => 4,
+            (_, true) => 5,
+            (1, false) => 0,
+            (2..=3, false) if prose() => 0,
+            (_, false) if prose() => 3,
+            (_, false) => 4,
         };
         return (points, LEAVES);
     }
     if walk.ups > 0 && (walk.odd || served) {
-        return (if prose { 0 } else { 4 }, HIDDEN);
+        return (if prose() { 0 } else { 4 }, HIDDEN);
     }
     if walk.stripped > 0 && all.is_dots(text) {
         return (5, HIDDEN);
     }
     if walk.stripped > 1 || (walk.stripped > 0 && secret != Secret::None) {
-        return (if prose { 3 } else { 5 }, HIDDEN);
+        return (if prose() { 3 } else { 5 }, HIDDEN);
     }
     if walk.cut && (walk.absolute || walk.depth > 0) {
-        return (if prose { 3 } else { 5 }, "ends a file's name with a NUL");
+        return (if prose() { 3 } else { 5 }, "ends a file's name with a NUL");
     }
     let points = match secret {
         Secret::System if served => 0,
         Secret::System if whole => 5,
-        Secret::System if prose => 0,
+        Secret::System if prose() => 0,
         Secret::System => 4 + i32::from(!all.is_spaced(text)),
         Secret::Site if served => 5,
         // Below a folder, or in it: more than a name that lists are made of.

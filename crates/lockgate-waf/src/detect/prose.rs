@@ -1,7 +1,7 @@
 //! Telling what people write from what they slip in: how much of a text is words.
 
 /// Bytes of a text that are looked at for its words.
-const LOOKED_AT: usize = 128;
+pub(super) const LOOKED_AT: usize = 128;
 
 /// How many words stand in a text, at most `most`: runs of two letters and more
 /// between blanks, with or without a stop after them.

@@ -202,6 +202,10 @@ impl<'r> Walk<'r> {
 fn share(rest: &[u8]) -> bool {
     rest.strip_prefix(b"\\\\").is_some_and(|rest| {
         let near = rest.get(..64).unwrap_or(rest);
-        memchr::memchr(b'\\', near).is_some_and(|name| name > 0 && rest.len() > name + 1)
+        let host =
+            |byte: &u8| byte.is_ascii_alphanumeric() || b"._-$@%?~:".contains(byte) || *byte > 0x7f;
+        let name = memchr::memchr(b'\\', near).filter(|name| rest.len() > name + 1);
+        let name = name.and_then(|name| near.get(..name)).unwrap_or_default();
+        !name.is_empty() && name.iter().all(host)
     })
 }
