@@ -2,7 +2,7 @@
 
 use lockgate_wire::content::{
     cookies, form, graphql, json,
-    layers::{self, Unwrapper},
+    layers::{self, Allowance, Unwrapper},
     multipart, ndjson, protobuf, xml, Flaw, Progress, Sink,
 };
 use lockgate_wire::grpc::Messages;
@@ -203,8 +203,8 @@ pub fn graphql(document: &[u8]) {
 pub fn layers(value: &[u8]) {
     let limits = layers::Limits::default();
     let mut written = 0;
-    Unwrapper::new(limits).unwrap(value, &mut |form, layers| {
-        assert!(!layers.is_empty() && layers.len() <= limits.depth);
+    Unwrapper::new(limits).unwrap(value, &mut Allowance::default(), &mut |form, layers| {
+        assert!(!layers.is_empty() && layers.len() <= limits.depth * layers::KINDS);
         written += form.len();
         true
     });

@@ -9,7 +9,7 @@ use std::{hint::black_box, time::Instant};
 
 use lockgate_wire::content::{
     cookies, form, graphql, json,
-    layers::{Limits, Unwrapper},
+    layers::{Allowance, Limits, Unwrapper},
     multipart, protobuf, xml, Sink,
 };
 
@@ -146,7 +146,9 @@ fn main() {
         ),
     ] {
         measure(name, value.as_bytes(), |value, sink| {
-            unwrapper.unwrap(value, &mut |form, _| sink.pair(b"", form));
+            unwrapper.unwrap(value, &mut Allowance::default(), &mut |form, _| {
+                sink.pair(b"", form)
+            });
         });
     }
 }

@@ -82,6 +82,7 @@ pub(super) fn begin<'a>(
     tx.native.found.clear();
     tx.native.doubts = 0;
     tx.native.in_nodes = false;
+    tx.native.allowance = Default::default();
     tx.native.joined.clear();
     tx.native.added = false;
     tx.place = Position::default();

@@ -1,7 +1,7 @@
 //! Our own detectors, run over the values of a request.
 
 use crate::bytes::{ByteSet, Span};
-use lockgate_wire::content::layers::{Layer, Unwrapper};
+use lockgate_wire::content::layers::{Allowance, Layer, Unwrapper};
 
 use crate::detect::{Detector, Finding, Value, Where};
 use crate::rule::{Collection, Severity};
@@ -130,15 +130,27 @@ impl Native {
             id,
             unnumbered,
         };
-        let (mut hits, whole) = hits(place, stood, seen, unwrapper, mask);
+        let mut allowance = tx.native.allowance;
+        let (mut hits, whole) = hits(place, stood, seen, (unwrapper, &mut allowance), mask);
+        tx.native.allowance = allowance;
         // A limit ends the unwrapping, not the judging: what was unwrapped was looked at.
         tx.native.doubts |= self.doubts(place, &hits, whole);
         if hits.is_empty() {
             return !whole;
         }
         let member = tx.members.get(id);
-        tx.native.in_nodes |= id.base() == Base::XmlNodes as usize;
         hits.retain(|hit| !self.excluded(hit.detector, id, tx));
+        if id.base() == Base::XmlNodes as usize {
+            tx.native.in_nodes |= hits.iter().any(|hit| hit.severity <= Severity::Critical);
+        } else if id.base() == Base::XmlText as usize {
+            // What a text by itself has told counts once.
+            let told = |found: &Found, hit: &Hit| {
+                found.value.base() == Base::XmlNodes as usize
+                    && std::ptr::eq(found.detector, hit.detector)
+                    && found.severity <= hit.severity
+            };
+            hits.retain(|hit| !tx.native.found.iter().any(|found| told(found, hit)));
+        }
         for hit in hits {
             if tx.native.found.len() >= MAX_FOUND {
                 break;
@@ -185,7 +197,9 @@ impl Native {
                 id,
                 unnumbered: None,
             };
-            let (hits, whole) = hits(place, stood, seen, unwrapper, &mask);
+            let mut allowance = tx.native.allowance;
+            let (hits, whole) = hits(place, stood, seen, (unwrapper, &mut allowance), &mask);
+            tx.native.allowance = allowance;
             tx.native.doubts |= self.doubts(place, &hits, whole);
             tx.native.joined.push(id);
         }
@@ -236,7 +250,7 @@ fn hits(
     place: &[&'static Detector],
     stood: Where,
     Seen { tx, id, unnumbered }: Seen<'_>,
-    unwrapper: &mut Unwrapper,
+    (unwrapper, allowance): (&mut Unwrapper, &mut Allowance),
     mask: &ByteSet,
 ) -> (Vec<Hit>, bool) {
     let member = tx.members.get(id);
@@ -288,12 +302,12 @@ fn hits(
             }
             true
         };
-        whole = unwrapper.unwrap(value.bytes, &mut visit);
+        whole = unwrapper.unwrap(value.bytes, allowance, &mut visit);
         if stood == Where::Path {
             // A slash is a sign of base64 too: what a step of the path holds shows only by itself.
             let steps = value.bytes.split(|byte| *byte == b'/');
             for step in steps.filter(|step| step.len() < value.bytes.len()) {
-                whole &= unwrapper.unwrap(step, &mut visit);
+                whole &= unwrapper.unwrap(step, allowance, &mut visit);
             }
         }
     }

@@ -10,6 +10,10 @@ mod entities;
 mod escapes;
 mod unicode;
 
+use std::collections::hash_map::RandomState;
+use std::collections::{HashSet, VecDeque};
+use std::hash::BuildHasher;
+
 use super::json;
 
 /// An encoding.
@@ -71,14 +75,61 @@ impl Default for Limits {
     }
 }
 
+/// What may be spent on the values of one request, in bytes of forms: beyond that only
+/// one way is gone with each, so that many short values cost no more than a long one.
+#[derive(Debug, Clone, Copy)]
+pub struct Allowance(usize);
+
+impl Default for Allowance {
+    fn default() -> Self {
+        Self(256 << 10)
+    }
+}
+
+impl Allowance {
+    /// How much each byte of a value adds.
+    const EACH: usize = 4;
+    /// What a form costs beside its bytes.
+    const FORM: usize = 64;
+
+    fn add(&mut self, value: &[u8]) {
+        self.0 = self.0.saturating_add(value.len() * Self::EACH);
+    }
+
+    fn spend(&mut self, form: &[u8]) {
+        self.0 = self.0.saturating_sub(form.len() + Self::FORM);
+    }
+}
+
 /// Takes layers off; keeps its buffers from value to value.
 #[derive(Debug, Default)]
 pub struct Unwrapper {
     limits: Limits,
     buffers: Vec<Vec<u8>>,
     readers: Vec<json::Reader>,
-    taken: Vec<Layer>,
+    /// Forms that were told, by a hash that nobody outside can foresee.
+    told: HashSet<u64>,
+    hashes: RandomState,
     work_left: usize,
+}
+
+/// A form of a value, whose own layers are still to be taken off.
+#[derive(Debug)]
+struct Form {
+    bytes: Vec<u8>,
+    taken: Vec<Layer>,
+    /// How many layers are around it; several that are taken off at once count as one.
+    level: usize,
+}
+
+/// How the forms of a value are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// At each level all layers, one upon the other: what was wrapped comes out,
+    /// whatever else is wrapped beside it.
+    Together,
+    /// Each layer by itself, in every order.
+    Apart,
 }
 
 /// Which layers a byte may be a part of.
@@ -125,17 +176,19 @@ impl Unwrapper {
         }
     }
 
-    /// Calls `visit` with each form that is within `value`, and the layers that
-    /// were taken off, outermost first; `value` itself is not told. A form may
-    /// come more than once, by different ways. Ends when `visit` says false,
-    /// or a limit is reached.
+    /// Calls `visit` with each form that is within `value`, once, and the layers that
+    /// were taken off, outermost first; `value` itself is not told. First those behind
+    /// all layers of each level, level by level, then those behind other orders, as far
+    /// as `allowance` goes. Ends when `visit` says false, or a limit is reached.
     ///
     /// Returns false if something was left out for a limit's sake.
     pub fn unwrap(
         &mut self,
         value: &[u8],
+        allowance: &mut Allowance,
         visit: &mut impl FnMut(&[u8], &[Layer]) -> bool,
     ) -> bool {
+        allowance.add(value);
         if !may_hold(value) {
             return true;
         }
@@ -144,92 +197,183 @@ impl Unwrapper {
         self.work_left = (short * 8)
             .saturating_add(beyond.saturating_mul(2))
             .saturating_add(self.limits.work);
-        self.taken.clear();
-        !matches!(self.walk(value, visit), Walk::Limited)
-    }
-
-    fn walk(&mut self, value: &[u8], visit: &mut impl FnMut(&[u8], &[Layer]) -> bool) -> Walk {
-        if !may_hold(value) {
-            return Walk::On;
-        }
-        if self.taken.len() >= self.limits.depth {
-            return Walk::Limited;
-        }
-        let mut out = self.buffers.pop().unwrap_or_default();
-        let mut walk = Walk::On;
-        let triggers = triggers_in(value);
-        for (layer, decode) in DECODERS {
-            if trigger(*layer).is_some_and(|bit| triggers & bit == 0) {
-                continue;
-            }
-            // It costs a look, and at most as many bytes as there are.
-            let Some(left) = self.work_left.checked_sub(value.len()) else {
-                walk = Walk::Limited;
-                break;
-            };
-            out.clear();
-            if !decode(value, &mut out) {
-                continue;
-            }
-            self.work_left = left;
-            walk = walk.and(self.told(*layer, &out, visit));
-            if walk == Walk::Over {
-                break;
-            }
-        }
-        out.clear();
-        self.buffers.push(out);
-        if walk == Walk::Over || !looks_like_json(value) {
-            return walk;
-        }
-        walk.and(self.json(value, visit))
-    }
-
-    /// Tells a form, and goes on within it.
-    fn told(
-        &mut self,
-        layer: Layer,
-        form: &[u8],
-        visit: &mut impl FnMut(&[u8], &[Layer]) -> bool,
-    ) -> Walk {
-        self.taken.push(layer);
-        let walk = match visit(form, &self.taken) {
-            true => self.walk(form, visit),
-            false => Walk::Over,
-        };
-        self.taken.pop();
-        walk
-    }
-
-    fn json(&mut self, value: &[u8], visit: &mut impl FnMut(&[u8], &[Layer]) -> bool) -> Walk {
-        let Some(left) = self.work_left.checked_sub(value.len()) else {
-            return Walk::Limited;
-        };
-        self.work_left = left;
-        let made = || json::Reader::new(json::Limits::default());
-        let mut reader = self.readers.pop().unwrap_or_else(made);
-        reader.reset(KEPT);
-        let mut leaves = Leaves {
+        self.told.clear();
+        let mut search = Search {
             unwrapper: self,
+            allowance,
             visit,
+            way: Way::Together,
+            several: false,
+            found: VecDeque::new(),
             walk: Walk::On,
         };
-        // What is broken was told as far as it could be read.
-        let _ = reader.run(value, usize::MAX, &mut leaves);
-        let walk = leaves.walk;
-        self.readers.push(reader);
-        walk
+        search.all(value);
+        if search.walk == Walk::On && search.several {
+            search.way = Way::Apart;
+            search.all(value);
+        }
+        search.walk != Walk::Limited
+    }
+
+    /// Takes so much of what may be looked at, if there is as much.
+    fn pay(&mut self, bytes: usize) -> bool {
+        let left = self.work_left.checked_sub(bytes);
+        self.work_left = left.unwrap_or(self.work_left);
+        left.is_some()
+    }
+
+    fn give_back(&mut self, mut buffer: Vec<u8>) {
+        buffer.clear();
+        buffer.shrink_to(KEPT);
+        if self.buffers.len() < BUFFERS {
+            self.buffers.push(buffer);
+        }
     }
 }
 
+/// A search for the forms of one value.
+struct Search<'u, V> {
+    unwrapper: &'u mut Unwrapper,
+    allowance: &'u mut Allowance,
+    visit: &'u mut V,
+    way: Way,
+    /// Whether some form had several layers side by side.
+    several: bool,
+    found: VecDeque<Form>,
+    walk: Walk,
+}
+
+impl<V: FnMut(&[u8], &[Layer]) -> bool> Search<'_, V> {
+    /// Goes through all forms, breadth first.
+    fn all(&mut self, value: &[u8]) {
+        let mut expanded: HashSet<u64> = HashSet::new();
+        self.open(value, &[], 0);
+        while let Some(form) = self.found.pop_front() {
+            let spent = self.way == Way::Apart && self.allowance.0 == 0;
+            if self.walk == Walk::Over || spent {
+                self.found.push_front(form);
+                break;
+            }
+            if expanded.insert(self.unwrapper.hashes.hash_one(&form.bytes)) {
+                self.open(&form.bytes, &form.taken, form.level);
+            }
+            self.unwrapper.give_back(form.bytes);
+        }
+        if !self.found.is_empty() {
+            self.walk = self.walk.and(Walk::Limited);
+            self.found.clear();
+        }
+    }
+
+    /// Takes the layers off one form.
+    fn open(&mut self, form: &[u8], taken: &[Layer], level: usize) {
+        if !may_hold(form) {
+            return;
+        }
+        if level >= self.unwrapper.limits.depth {
+            self.walk = self.walk.and(Walk::Limited);
+            return;
+        }
+        if looks_like_json(form) {
+            self.json(form, taken, level);
+        }
+        let mut together = Form {
+            bytes: self.unwrapper.buffers.pop().unwrap_or_default(),
+            taken: taken.to_vec(),
+            level: level + 1,
+        };
+        let mut out = self.unwrapper.buffers.pop().unwrap_or_default();
+        let mut count = 0;
+        for (layer, decode) in DECODERS {
+            if self.walk == Walk::Over {
+                return;
+            }
+            let alone = self.way == Way::Apart || *layer == Layer::Base64 || count == 0;
+            let from = if alone { form } else { &together.bytes };
+            if trigger(*layer).is_some_and(|bit| triggers_in(from) & bit == 0) {
+                continue;
+            }
+            // It costs a look, and at most as many bytes as there are.
+            if self.unwrapper.work_left < from.len() {
+                self.walk = self.walk.and(Walk::Limited);
+                break;
+            }
+            out.clear();
+            if !decode(from, &mut out) {
+                continue;
+            }
+            self.unwrapper.work_left -= from.len();
+            if self.way == Way::Apart || *layer == Layer::Base64 {
+                let taken = [taken, &[*layer]].concat();
+                self.tell(&out, &taken);
+                self.found.push_back(Form {
+                    bytes: out.clone(),
+                    taken,
+                    level: level + 1,
+                });
+                continue;
+            }
+            count += 1;
+            std::mem::swap(&mut together.bytes, &mut out);
+            together.taken.push(*layer);
+            // Where much was spent only what stands behind all of them is told.
+            if self.allowance.0 > 0 {
+                self.tell(&together.bytes, &together.taken);
+            }
+        }
+        self.several |= count > 1;
+        if count > 0 {
+            self.tell(&together.bytes, &together.taken);
+            self.found.push_back(together);
+        } else {
+            self.unwrapper.give_back(together.bytes);
+        }
+        self.unwrapper.give_back(out);
+    }
+
+    /// Tells a form, unless it was told before.
+    fn tell(&mut self, form: &[u8], taken: &[Layer]) {
+        let hash = self.unwrapper.hashes.hash_one(form);
+        if self.walk == Walk::Over || !self.unwrapper.told.insert(hash) {
+            return;
+        }
+        self.allowance.spend(form);
+        if !(self.visit)(form, taken) {
+            self.walk = Walk::Over;
+        }
+    }
+
+    fn json(&mut self, form: &[u8], taken: &[Layer], level: usize) {
+        if !self.unwrapper.pay(form.len()) {
+            self.walk = self.walk.and(Walk::Limited);
+            return;
+        }
+        let made = || json::Reader::new(json::Limits::default());
+        let mut reader = self.unwrapper.readers.pop().unwrap_or_else(made);
+        reader.reset(KEPT);
+        let taken = [taken, &[Layer::Json]].concat();
+        let mut leaves = Leaves {
+            search: self,
+            taken,
+            level: level + 1,
+        };
+        // What is broken was told as far as it could be read.
+        let _ = reader.run(form, usize::MAX, &mut leaves);
+        self.unwrapper.readers.push(reader);
+    }
+}
 /// Bytes of a value of which all layers are taken off.
 const SHORT: usize = 64 << 10;
 
-/// Bytes of a buffer that are kept from one value to the next.
+/// Bytes of a buffer that are kept from one value to the next, and how many buffers.
 const KEPT: usize = 16 << 10;
+const BUFFERS: usize = 16;
 
 /// Takes off one layer: writes what is behind it, and says whether that differs.
 type Decode = fn(&[u8], &mut Vec<u8>) -> bool;
+
+/// How many kinds of layers there are that do not part a value.
+pub const KINDS: usize = DECODERS.len();
 
 const DECODERS: &[(Layer, Decode)] = &[
     (Layer::Url, escapes::url),
@@ -261,25 +405,30 @@ impl Walk {
 }
 
 /// The texts and names in JSON.
-struct Leaves<'a, V> {
-    unwrapper: &'a mut Unwrapper,
-    visit: &'a mut V,
-    walk: Walk,
+struct Leaves<'s, 'u, V> {
+    search: &'s mut Search<'u, V>,
+    taken: Vec<Layer>,
+    level: usize,
 }
 
-impl<V: FnMut(&[u8], &[Layer]) -> bool> super::Sink for Leaves<'_, V> {
+impl<V: FnMut(&[u8], &[Layer]) -> bool> super::Sink for Leaves<'_, '_, V> {
     fn pair(&mut self, _: &[u8], value: &[u8]) -> bool {
-        let walk = self.unwrapper.told(Layer::Json, value, self.visit);
-        self.walk = self.walk.and(walk);
-        self.walk != Walk::Over
+        self.search.tell(value, &self.taken);
+        if may_hold(value) {
+            self.search.found.push_back(Form {
+                bytes: value.to_vec(),
+                taken: self.taken.clone(),
+                level: self.level,
+            });
+        }
+        self.search.walk != Walk::Over
     }
 
     fn leaf(&mut self, leaf: &json::Leaf<'_>) -> bool {
-        let Some(left) = self.unwrapper.work_left.checked_sub(leaf.name.len()) else {
-            self.walk = Walk::Limited;
+        if !self.search.unwrapper.pay(leaf.name.len()) {
+            self.search.walk = self.search.walk.and(Walk::Limited);
             return false;
-        };
-        self.unwrapper.work_left = left;
+        }
         if leaf.kind == json::Kind::Text {
             return self.pair(leaf.name, leaf.value);
         }

@@ -297,3 +297,21 @@ fn elements_of_a_list_have_one_name_for_detectors() {
         1
     );
 }
+
+#[test]
+fn a_notice_in_one_text_of_xml_hides_nothing_in_all() {
+    // The text behind the empty element is a notice by itself.
+    for attack in [
+        "<a>1' or <b/>1=1-- -</a>",
+        "<a>x' un<b/>ion select<b/> 1,2-- -</a>",
+    ] {
+        let asked = post("application/xml", attack);
+        assert!(
+            inspect(&looking(), &asked, 0).refusal().is_some(),
+            "{attack}"
+        );
+    }
+    // What one text tells by itself counts once.
+    let whole = format!("<a>{ATTACK}<b/></a>");
+    assert_eq!(places(&post("application/xml", &whole)).len(), 1);
+}

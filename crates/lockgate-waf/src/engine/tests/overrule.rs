@@ -289,6 +289,6 @@ fn a_notice_in_a_text_does_not_hide_what_all_of_them_say() {
     let attack = "<a>x <b>2 = 2 or 3 = 4</b>, <b>x' U</b><b>NION SELECT a FROM t</b>or1</a>";
     let inspection = inspect(&engine, &post("text/xml", attack), 0);
     let found: Vec<_> = inspection.detected().map(|found| found.severity).collect();
-    assert_eq!(found, [Severity::Notice]);
+    assert_eq!(found, [Severity::Notice, Severity::Warning]);
     assert!(inspection.refusal().is_some());
 }

@@ -1,15 +1,19 @@
 use proptest::prelude::*;
 
-use crate::content::layers::{Layer, Limits, Unwrapper};
+use crate::content::layers::{Allowance, Layer, Limits, Unwrapper, KINDS};
 
 /// All forms, with their layers' names.
 fn forms(value: &[u8]) -> Vec<(String, Vec<&'static str>)> {
     let mut found = Vec::new();
-    Unwrapper::new(Limits::default()).unwrap(value, &mut |form, layers| {
-        let names = layers.iter().map(|layer| layer.name()).collect();
-        found.push((super::text(form), names));
-        true
-    });
+    Unwrapper::new(Limits::default()).unwrap(
+        value,
+        &mut Allowance::default(),
+        &mut |form, layers| {
+            let names = layers.iter().map(|layer| layer.name()).collect();
+            found.push((super::text(form), names));
+            true
+        },
+    );
     found
 }
 
@@ -119,17 +123,25 @@ fn limits_hold() {
     let mut bytes = 0;
     let limits = Limits::default();
     let deep = format!("%{}41", "25".repeat(limits.depth + 1));
-    let whole = Unwrapper::new(limits).unwrap(deep.as_bytes(), &mut |_, layers| {
-        forms += 1;
-        layers.len() <= limits.depth
-    });
+    let whole = Unwrapper::new(limits).unwrap(
+        deep.as_bytes(),
+        &mut Allowance::default(),
+        &mut |_, layers| {
+            forms += 1;
+            layers.len() <= limits.depth * KINDS
+        },
+    );
     assert!(!whole && forms == limits.depth);
 
     let wild = "%25%u0025&amp;\\x25\\u0026\u{ff05}{[".repeat(2000);
-    Unwrapper::new(limits).unwrap(wild.as_bytes(), &mut |form, _| {
-        bytes += form.len();
-        true
-    });
+    Unwrapper::new(limits).unwrap(
+        wild.as_bytes(),
+        &mut Allowance::default(),
+        &mut |form, _| {
+            bytes += form.len();
+            true
+        },
+    );
     assert!(bytes > 0 && bytes <= wild.len() * 8 + limits.work);
 }
 
@@ -146,11 +158,14 @@ fn many_layers_of_one_kind_come_off_and_one_too_many_is_told() {
                 break;
             }
             let mut seen = false;
-            let whole =
-                Unwrapper::new(Limits::default()).unwrap(value.as_bytes(), &mut |form, _| {
+            let whole = Unwrapper::new(Limits::default()).unwrap(
+                value.as_bytes(),
+                &mut Allowance::default(),
+                &mut |form, _| {
                     seen |= form == attack.as_bytes();
                     true
-                });
+                },
+            );
             let within = layers <= depth;
             assert_eq!(
                 (seen, whole),
@@ -163,12 +178,81 @@ fn many_layers_of_one_kind_come_off_and_one_too_many_is_told() {
 }
 
 #[test]
+fn what_else_is_wrapped_hides_nothing() {
+    let decoy = format!("%{}41 ", "25".repeat(Limits::default().depth - 1));
+    let seen = |value: &str, wanted: &str| {
+        let mut seen = false;
+        let mut visit = |form: &[u8], _: &[Layer]| {
+            seen |= form.ends_with(wanted.as_bytes());
+            true
+        };
+        Unwrapper::default().unwrap(value.as_bytes(), &mut Allowance::default(), &mut visit);
+        seen
+    };
+    for length in [0, 1_000, 20_000, 100_000] {
+        let prose = "words ".repeat(length / 6);
+        let html = "&#38;lt;script>";
+        let base64 = wrap(Layer::Base64, "x; cat /etc/passwd");
+        assert!(
+            seen(&format!("{decoy}{prose}{html}"), "<script>"),
+            "{length}"
+        );
+        for (attack, wanted) in [(html, "<script>"), (&*base64, "x; cat /etc/passwd")] {
+            let two = serde_json::json!({ "t": format!("{decoy}{prose}"), "u": attack });
+            assert!(seen(&two.to_string(), wanted), "{length} {wanted}");
+        }
+    }
+}
+
+/// Four layers side by side, each more than once.
+const MIXED: &str = "%2525%u0025&amp;amp;\\\\x41\u{ff05}";
+
+#[test]
+fn no_form_is_told_twice() {
+    let mut told = std::collections::BTreeSet::new();
+    let mut visit = |form: &[u8], _: &[Layer]| {
+        assert!(told.insert(form.to_vec()), "{}", form.escape_ascii());
+        true
+    };
+    Unwrapper::default().unwrap(MIXED.as_bytes(), &mut Allowance::default(), &mut visit);
+    assert!(told.len() > 8);
+}
+
+#[test]
+fn many_values_cost_no_more_than_their_bytes_allow() {
+    let (mut most, mut told) = (0, 0);
+    let mut allowance = Allowance::default();
+    let mut unwrapper = Unwrapper::default();
+    for number in 0..20_000 {
+        let mut here = 0;
+        let mut visit = |_: &[u8], _: &[Layer]| {
+            here += 1;
+            true
+        };
+        unwrapper.unwrap(
+            format!("{MIXED}{number}").as_bytes(),
+            &mut allowance,
+            &mut visit,
+        );
+        told += here;
+        most = most.max(here);
+        // However many there were: what is wrapped in each comes out.
+        assert!(here >= 2, "{number}");
+    }
+    assert!(most > 20 && told < 20_000 * 10, "{most} {told}");
+}
+
+#[test]
 fn a_visitor_that_wants_no_more_ends_it() {
     let mut seen = 0;
-    let whole = Unwrapper::default().unwrap(b"[\"%2541\",\"%41\"]", &mut |_, _| {
-        seen += 1;
-        seen < 2
-    });
+    let whole = Unwrapper::default().unwrap(
+        b"[\"%2541\",\"%41\"]",
+        &mut Allowance::default(),
+        &mut |_, _| {
+            seen += 1;
+            seen < 2
+        },
+    );
     assert!(whole);
     assert_eq!(seen, 2);
 }
