@@ -75,8 +75,9 @@ def _head(explained: dict[str, Any]) -> list[str]:
     request, route = explained["request"], explained["route"]
     query = f"?{request['query']}" if request.get("query") else ""
     # What is refused before routing has no normal form: then it is shown as it was typed.
-    path = request["path"] + query if request["path"] else printable(request.get("target") or "")
-    lines = [f"[bold]{escape(request['method'])} {escape(request['host'] + path)}[/bold]"]
+    path = request["path"] + query if request["path"] else request.get("target") or ""
+    asked = printable(f"{request['method']} {request['host']}{path}")
+    lines = [f"[bold]{escape(asked)}[/bold]"]
     if explained["id"] is not None:
         when = datetime.fromtimestamp(explained["at_ms"] / 1000, UTC).isoformat(timespec="milliseconds")
         lines.append(f"Request   {explained['id']} at {when}")

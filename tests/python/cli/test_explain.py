@@ -78,6 +78,12 @@ def test_a_user_in_a_url_is_a_header_s(explain: Explain) -> None:
     assert "names a user" in explain("GET", "http://u:p@shop.example.com/shop", status=2)
 
 
+def test_an_address_of_a_stranger_drives_no_terminal(explain: Explain) -> None:
+    told = explain("GET", "http://shop.example.com/shop/%1b?q=\x1b[31m\x9b31m\u202ex\x07", status=1)
+    assert all(char.isprintable() or char == "\n" for char in told), told
+    assert "GET /shop/%1b?q=" in told
+
+
 def test_a_refusal_names_the_line_that_decided(explain: Explain) -> None:
     said = explain("GET", URL, status=1)
     assert "Refused with 401: key-missing  lockgate.yaml:8" in said
