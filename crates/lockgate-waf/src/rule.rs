@@ -409,6 +409,28 @@ pub enum Operator {
     VerifySvnr(Pattern),
 }
 
+impl Operator {
+    /// Its argument, where that may depend on the transaction.
+    #[must_use]
+    pub const fn argument(&self) -> Option<&Template> {
+        Some(match self {
+            Self::Contains(text)
+            | Self::ContainsWord(text)
+            | Self::BeginsWith(text)
+            | Self::EndsWith(text)
+            | Self::Streq(text)
+            | Self::StrMatch(text)
+            | Self::Within(text)
+            | Self::Eq(text)
+            | Self::Ge(text)
+            | Self::Gt(text)
+            | Self::Le(text)
+            | Self::Lt(text) => text,
+            _ => return None,
+        })
+    }
+}
+
 /// Text with `%{…}` in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Template {

@@ -8,7 +8,7 @@ use lockgate_wire::content::json;
 
 use crate::detect::Detector;
 use crate::operators::Compiled;
-use crate::rule::{self, Collection, Ctl, Disruptive, Item, Operator, Rules, Template, Which};
+use crate::rule::{self, Collection, Ctl, Disruptive, Item, Rules, Template, Which};
 
 use super::chains::Chains;
 use super::except::{At, On};
@@ -316,7 +316,10 @@ impl Builder<'_> {
             targets,
             excluded,
             compiled,
-            argument: argument(&link.test.operator)
+            argument: link
+                .test
+                .operator
+                .argument()
                 .filter(|template| template.constant().is_none())
                 .map(|template| self.written(template)),
             negated: link.test.negated,
@@ -440,23 +443,4 @@ fn regex(pattern: &rule::Pattern) -> Result<meta::Regex, Box<meta::BuildError>> 
         .configure(syntax)
         .build_from_hir(&pattern.hir);
     built.map_err(Box::new)
-}
-
-/// The argument of an operator, where it may depend on the transaction.
-fn argument(operator: &Operator) -> Option<&Template> {
-    Some(match operator {
-        Operator::Contains(text)
-        | Operator::ContainsWord(text)
-        | Operator::BeginsWith(text)
-        | Operator::EndsWith(text)
-        | Operator::Streq(text)
-        | Operator::StrMatch(text)
-        | Operator::Within(text)
-        | Operator::Eq(text)
-        | Operator::Ge(text)
-        | Operator::Gt(text)
-        | Operator::Le(text)
-        | Operator::Lt(text) => text,
-        _ => return None,
-    })
 }

@@ -57,31 +57,16 @@ impl How {
     }
 
     fn of(operator: &Operator, negated: bool) -> Option<(Self, &Template)> {
-        let (how, template) = match operator {
-            Operator::Within(text) => (
-                if negated {
-                    Self::Unlisted
-                } else {
-                    Self::Listed
-                },
-                text,
-            ),
-            Operator::Gt(text) | Operator::Ge(text) => {
-                (if negated { Self::Less } else { Self::More }, text)
-            }
-            Operator::Lt(text) | Operator::Le(text) => {
-                (if negated { Self::More } else { Self::Less }, text)
-            }
-            Operator::Contains(text)
-            | Operator::ContainsWord(text)
-            | Operator::BeginsWith(text)
-            | Operator::EndsWith(text)
-            | Operator::Streq(text)
-            | Operator::StrMatch(text)
-            | Operator::Eq(text) => (Self::Other, text),
-            _ => return None,
+        let how = match (operator, negated) {
+            (Operator::Within(_), false) => Self::Listed,
+            (Operator::Within(_), true) => Self::Unlisted,
+            (Operator::Gt(_) | Operator::Ge(_), false)
+            | (Operator::Lt(_) | Operator::Le(_), true) => Self::More,
+            (Operator::Lt(_) | Operator::Le(_), false)
+            | (Operator::Gt(_) | Operator::Ge(_), true) => Self::Less,
+            _ => Self::Other,
         };
-        Some((how, template))
+        operator.argument().map(|template| (how, template))
     }
 }
 
