@@ -99,7 +99,8 @@ pub struct Finding {
     /// What they would do, in a few words, the same for all values alike: `ends
     /// a string and goes on with OR`. Never a part of the value.
     pub what: &'static str,
-    /// How sure: what it adds to the score, in place of the detector's own.
+    /// How sure: what it adds to the score, in place of the detector's own. `Info` adds
+    /// nothing and is not told: a rule that found something here may well be right.
     pub severity: Option<Severity>,
 }
 

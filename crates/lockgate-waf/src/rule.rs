@@ -216,6 +216,26 @@ pub enum Severity {
     Debug = 7,
 }
 
+impl Severity {
+    /// Whether what was found so may well be an attack: where a rule found something
+    /// there too, the rule counts. A notice says what data of that shape is like too;
+    /// `Info` says nothing but this, and adds nothing to a score.
+    #[must_use]
+    pub const fn is_doubt(self) -> bool {
+        matches!(self, Self::Info) || self as u8 <= Self::Warning as u8
+    }
+
+    /// What is told of one value when it may be taken in several ways: the lowest. A
+    /// doubt is worth more than the points of a notice.
+    #[must_use]
+    pub const fn rank(self) -> u8 {
+        match self {
+            Self::Info => Self::Warning as u8,
+            other => other as u8,
+        }
+    }
+}
+
 /// What a link looks at.
 #[derive(Debug, Clone)]
 pub struct Target {

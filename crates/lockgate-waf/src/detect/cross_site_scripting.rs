@@ -33,7 +33,7 @@ use std::ops::Range;
 
 use super::{Detector, Finding, Value, Where};
 use crate::bytes::ByteSet;
-use crate::rule::Severity::{self, Critical, Error, Notice, Warning};
+use crate::rule::Severity::{self, Critical, Error, Info, Notice, Warning};
 use script::{Call, Scheme};
 
 /// What something does, and how sure that is.
@@ -59,11 +59,21 @@ pub static DETECTOR: Detector = Detector {
 fn find(value: &Value<'_>) -> Option<Finding> {
     let bytes = value.bytes;
     let mut best: Option<Found> = None;
-    let looks: [Look; 5] = [in_text, in_link, in_attribute, in_directive, in_script];
+    let looks: [Look; 6] = [
+        in_text,
+        in_link,
+        in_attribute,
+        in_directive,
+        in_script,
+        in_tag,
+    ];
     for look in looks {
         if let Some(found) = look(bytes) {
             let sure = found.1 .1 == Critical;
-            if best.as_ref().is_none_or(|best| found.1 .1 < best.1 .1) {
+            if best
+                .as_ref()
+                .is_none_or(|best| found.1 .1.rank() < best.1 .1.rank())
+            {
                 best = Some(found);
             }
             if sure {
@@ -208,6 +218,22 @@ fn in_attribute(bytes: &[u8]) -> Option<Found> {
         }
     }
     best
+}
+
+/// In an attribute that the first quote ends, and the tag with it: what it goes on with may
+/// swallow the page up to its own end (`"><textarea>`), yet people write pieces of HTML too.
+fn in_tag(bytes: &[u8]) -> Option<Found> {
+    let at = memchr::memchr(b'<', bytes)?;
+    let opens = |next: &u8| next.is_ascii_alphabetic() || matches!(next, b'!' | b'/');
+    bytes.get(at + 1).filter(|next| opens(next))?;
+    let before = bytes.get(..at)?.trim_ascii_end().strip_suffix(b">")?;
+    let before = before.strip_suffix(b"/").unwrap_or(before).trim_ascii_end();
+    let quote = *before.last().filter(|last| matches!(last, b'"' | b'\''))?;
+    let odd = memchr::memchr_iter(quote, before).count() % 2 == 1;
+    odd.then(|| {
+        let verdict = ("ends an attribute and goes on with markup", Info);
+        (before.len() - 1..bytes.len(), verdict)
+    })
 }
 
 /// In a tag of a page that a framework makes: `ng-focus="…"`, `(click)="…"`, `@click="…"`.

@@ -30,6 +30,7 @@ mod tokens;
 mod whole;
 mod words;
 
+use super::prose::{wordly, words};
 use super::{Detector, Finding, Value, Where};
 use crate::bytes::ByteSet;
 use crate::rule::Severity;
@@ -104,7 +105,7 @@ impl Best {
     fn take(&mut self, other: Option<Finding>) {
         let rank = |finding: &Option<Finding>| {
             let severity = finding.as_ref().and_then(|finding| finding.severity);
-            severity.map_or(u8::MAX, |severity| severity as u8)
+            severity.map_or(u8::MAX, Severity::rank)
         };
         if rank(&other) < rank(&self.0) {
             self.0 = other;
@@ -141,9 +142,25 @@ fn finding(at: std::ops::Range<usize>, (what, severity): (&'static str, Severity
 fn quoted(bytes: &[u8], quote: u8, at: usize) -> Option<Finding> {
     let mut tokens = Tokens::from(bytes, at + 1);
     let (seen, ending) = grammar::read(&mut tokens, Some(quote), Start::Operator);
-    let verdict = in_string(&seen, ending, &tokens)?;
-    Some(finding(at..tokens.at(), verdict))
+    let (what, severity) = in_string(&seen, ending, &tokens)?;
+    let severity = match severity {
+        Severity::Warning if ending == Ending::Held && is_quoted_word(bytes, at, &tokens) => {
+            Severity::Notice
+        }
+        severity => severity,
+    };
+    Some(finding(at..tokens.at(), (what, severity)))
 }
+
+/// Whether a text has an operator in quotes, as people quote a word: `digits and '-'.`
+fn is_quoted_word(bytes: &[u8], at: usize, tokens: &Tokens<'_>) -> bool {
+    let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+    let behind = tokens.text().get(1);
+    !before.into_iter().chain(behind).copied().any(wordly) && words(bytes, SENTENCE) == SENTENCE
+}
+
+/// So many words are no longer a value of one.
+const SENTENCE: usize = 2;
 
 /// In a comment that the first `*/` ends, if the value did not begin one itself.
 fn commented(bytes: &[u8]) -> Option<Finding> {
@@ -199,10 +216,10 @@ fn in_string(seen: &Seen, ending: Ending, tokens: &Tokens<'_>) -> Option<(&'stat
         ("ends a string and begins another statement", Critical)
     } else if seen.file {
         ("ends a string and writes a file", Critical)
-    } else if seen.decides && whole {
-        ("ends a string and decides by constants", sure(works, Error))
     } else if seen.constants {
         ("ends a string and compares constants", sure(whole, Error))
+    } else if seen.decides && whole {
+        ("ends a string and decides by constants", sure(works, Error))
     } else if seen.compared && whole {
         (
             "ends a string and goes on with a condition",
@@ -225,11 +242,18 @@ fn in_string(seen: &Seen, ending: Ending, tokens: &Tokens<'_>) -> Option<(&'stat
     } else if seen.lone == Lone::Number {
         ("ends a string and goes on with OR", sure(works, Warning))
     } else if seen.lone == Lone::Text {
-        let cut = ending == Ending::Cut;
-        ("ends a string and goes on with OR", sure(cut, Notice))
+        let severity = match ending {
+            Ending::Cut => Critical,
+            Ending::Held => Warning,
+            _ => Notice,
+        };
+        ("ends a string and goes on with OR", severity)
     } else if seen.compared_first {
-        let cut = ending == Ending::Cut;
-        let severity = if cut { cut_off(tokens.text()) } else { Notice };
+        let severity = match ending {
+            Ending::Cut => cut_off(tokens.text()),
+            Ending::Held => Warning,
+            _ => Notice,
+        };
         ("ends a string and compares it", severity)
     } else if ending == Ending::Cut {
         let severity = match cut_off(tokens.text()) {
@@ -240,6 +264,12 @@ fn in_string(seen: &Seen, ending: Ending, tokens: &Tokens<'_>) -> Option<(&'stat
         ("ends a string and cuts the rest off", severity)
     } else if seen.operators && seen.function {
         ("ends a string and joins a function's result", Error)
+    } else if seen.operators {
+        let held = ending == Ending::Held;
+        (
+            "ends a string and goes on with an operator",
+            if held { Warning } else { return None },
+        )
     } else {
         return None;
     })
@@ -324,7 +354,7 @@ fn without_quotes(
     ending: Ending,
     tokens: &Tokens<'_>,
 ) -> Option<(&'static str, Severity)> {
-    use Severity::{Critical, Error, Notice, Warning};
+    use Severity::{Critical, Error, Info, Notice, Warning};
     let numeric = matches!(first, First::Number | First::Nothing);
     let cut = ending == Ending::Cut;
     let whole = ending != Ending::Broken;
@@ -348,7 +378,7 @@ fn without_quotes(
         && (first != First::Other || whole && seen.function)
     {
         ("decides by constants", Critical)
-    } else if seen.sleeps && numeric {
+    } else if seen.sleeps && (numeric || whole && !seen.compared_first) {
         ("calls what waits, reads or fails", Critical)
     } else if seen.subquery || (seen.subquery_of_names && (numeric || cut)) {
         (
@@ -407,6 +437,8 @@ fn without_quotes(
         ("closes a parenthesis and cuts the rest off", Error)
     } else if cut && first == First::Number {
         ("cuts the rest off", Notice)
+    } else if seen.begins || whole && seen.by_words() {
+        ("reads as SQL", Info)
     } else {
         return None;
     })

@@ -65,9 +65,6 @@ pub struct Found {
 /// Bytes that are a part of further encodings, beside those of base64.
 const LAYERS: ByteSet = ByteSet::of(&Unwrapper::TRIGGERS);
 
-/// From this on a finding is a doubt. A notice says what data of that shape is like too.
-const DOUBT: Severity = Severity::Warning;
-
 /// How many places there are.
 pub(super) const PLACES: usize = Where::Bytes as usize + 1;
 
@@ -139,7 +136,7 @@ impl Native {
             return !whole;
         }
         let member = tx.members.get(id);
-        hits.retain(|hit| !self.excluded(hit.detector, id, tx));
+        hits.retain(|hit| score(hit.severity) > 0 && !self.excluded(hit.detector, id, tx));
         if id.base() == Base::XmlNodes as usize {
             tx.native.in_nodes |= hits.iter().any(|hit| hit.severity <= Severity::Critical);
         } else if id.base() == Base::XmlText as usize {
@@ -210,8 +207,10 @@ impl Native {
         if self.overrule.is_none() || (whole && hits.is_empty()) {
             return 0;
         }
-        let warned = |hit: &&Hit| hit.severity <= DOUBT;
-        let found = hits.iter().filter(warned).map(|hit| hit.detector);
+        let found = hits
+            .iter()
+            .filter(|hit| hit.doubted)
+            .map(|hit| hit.detector);
         let found_by = |one: &Detector| found.clone().any(|detector| std::ptr::eq(detector, one));
         let misses = |one: &Detector| {
             !whole && one.unwraps && place.iter().any(|here| std::ptr::eq(*here, one))
@@ -326,11 +325,13 @@ fn look_within(detector: &'static Detector, form: &Value<'_>, hits: &mut Vec<Hit
         return;
     };
     let evidence = form.bytes.get(finding.at.clone()).unwrap_or_default();
-    let hit = Hit::new(detector, &finding, Evidence::Form(evidence.to_vec()));
+    let mut hit = Hit::new(detector, &finding, Evidence::Form(evidence.to_vec()));
+    let doubted = hit.doubted || known.as_ref().is_some_and(|known| known.doubted);
+    hit.doubted = doubted;
     match known {
         None => hits.push(hit),
         Some(weaker) if hit.severity < weaker.severity => *weaker = hit,
-        Some(_) => {}
+        Some(weaker) => weaker.doubted = doubted,
     }
 }
 
@@ -372,6 +373,8 @@ struct Hit {
     detector: &'static Detector,
     what: &'static str,
     severity: Severity,
+    /// Whether this, or what it stands for, is a doubt.
+    doubted: bool,
     evidence: Evidence,
 }
 
@@ -385,10 +388,12 @@ enum Evidence {
 
 impl Hit {
     fn new(detector: &'static Detector, finding: &Finding, evidence: Evidence) -> Self {
+        let severity = finding.severity.unwrap_or(detector.severity);
         Self {
             detector,
             what: finding.what,
-            severity: finding.severity.unwrap_or(detector.severity),
+            severity,
+            doubted: severity.is_doubt(),
             evidence,
         }
     }

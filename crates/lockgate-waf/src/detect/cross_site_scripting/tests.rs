@@ -251,3 +251,23 @@ fn styles_of_the_own_host_are_a_hint_and_others_are_found() {
     let imported = found("<link rel=import href=/upload/a.html>");
     assert_eq!(imported, Some(Severity::Error));
 }
+
+#[test]
+fn markup_behind_an_attribute_that_ended_is_a_doubt() {
+    for before in ["\">", "'>", "x\" >", "x\"/>", "5' />\n"] {
+        for tag in ["<textarea name=x>", "<!--", "<plaintext>", "</b>"] {
+            let text = format!("{before}{tag}");
+            assert_eq!(found(&text), Some(Severity::Info), "{text}");
+        }
+    }
+    for text in [
+        "<a title=\"x\"><b>",
+        "title=\"x\"><b>",
+        "it's > <b>",
+        "\"> 5 < 6",
+        "x \"y\"> <",
+        "> \"quoted\" <b>",
+    ] {
+        assert!(!found(text).is_some_and(Severity::is_doubt), "{text}");
+    }
+}

@@ -54,7 +54,8 @@ pub(super) fn skip(text: &[u8], from: usize) -> usize {
             }
             SLASH => {
                 slashed = true;
-                telling |= at == begin || may_tell(text, segment);
+                let first = at == begin || text.get(begin..at) == Some(b"@");
+                telling |= first || may_tell(text, segment);
                 segment = at + 1;
             }
             COLON => telling = true,

@@ -25,6 +25,8 @@ fn paths_that_leave_are_found() {
         "images/../../../../etc/shadow",
         "/var/www/images/../../../etc/passwd",
         "/etc/passwd",
+        "@/etc/passwd",
+        "file=@/etc/passwd",
         "/etc/passwd\0.jpg",
         "../../etc/passwd\0",
         "c:\\windows\\win.ini",

@@ -65,6 +65,8 @@ impl<'r> Walk<'r> {
         while let (Sign::Border, len, _) = read(text, at)? {
             at += len;
         }
+        // `@/x`: programs read the file, and send what is in it.
+        at += usize::from(text.get(at..at + 2) == Some(b"@/"));
         let mut walk = Self {
             start: at,
             end: at,

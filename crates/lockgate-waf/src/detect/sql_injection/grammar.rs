@@ -57,8 +57,13 @@ pub(super) struct Seen {
     pub(super) called: bool,
     /// `;` and another statement.
     pub(super) stacked: bool,
-    /// `WAITFOR DELAY`, `EXEC`, `DECLARE @x`: also where no `;` stands before.
+    /// `;` and a word that begins a statement, however it goes on.
+    pub(super) begins: bool,
+    /// `WAITFOR DELAY`, `DROP TABLE x`: a statement that no sentence has.
     pub(super) runs: bool,
+    /// A literal, a sign, a parenthesis or a type: what people do not write between
+    /// two numbers.
+    pub(super) spelled: bool,
     /// `ORDER BY`, `GROUP BY`, `LIMIT`.
     pub(super) sorted: bool,
     /// `INTO OUTFILE`.
@@ -74,6 +79,19 @@ pub(super) struct Seen {
     /// It ends where the query, or another value, has to go on: behind `UNION
     /// SELECT`, `ORDER BY`, `AND ASCII(`.
     pub(super) open: bool,
+}
+
+impl Seen {
+    /// Whether there is more to it than signs, as formulas and numbers have them.
+    pub(super) const fn by_words(&self) -> bool {
+        (self.boolean || self.compared_first) && self.spelled
+            || self.function
+            || self.called
+            || self.compared
+            || self.sorted
+            || self.subquery_of_names
+            || self.union_of_names
+    }
 }
 
 /// A constant that stands alone behind a boolean.
@@ -189,6 +207,8 @@ impl Walk<'_, '_> {
     }
 
     fn operand_at(&mut self, token: Token, may_close: bool) -> Option<Ending> {
+        self.seen.spelled |=
+            !matches!(token, Token::Number | Token::Text | Token::Word(Word::Name));
         match token {
             Token::Number => self.constant(Lone::Number),
             Token::Text => {
@@ -207,7 +227,10 @@ impl Walk<'_, '_> {
                 self.other(true)
             }
             Token::Sign | Token::Bang => {}
-            Token::Word(Word::Case) => self.deciding = true,
+            Token::Word(Word::Case) => {
+                self.deciding = true;
+                self.seen.function |= self.seen.operators;
+            }
             Token::Word(Word::Before | Word::Quantity) => {}
             Token::Arithmetic if self.tokens.text() == b"~" => {}
             Token::Star if self.select.is_some() || self.depth > 0 => self.other(true),
@@ -254,15 +277,15 @@ impl Walk<'_, '_> {
 
     fn operand(&mut self, kind: Kind) {
         if let Some(left) = self.comparing.take() {
+            let constants = left == Kind::Constant && kind == Kind::Constant;
             if self.seen.boolean || self.seen.bars {
                 self.seen.compared = true;
-                self.seen.constants |= left == Kind::Constant && kind == Kind::Constant;
+                self.seen.constants |= constants;
             } else {
                 self.seen.compared_first = true;
-                let constants = left == Kind::Constant && kind == Kind::Constant;
-                self.seen.decides |= constants && self.deciding;
                 self.seen.between |= constants && self.ranged;
             }
+            self.seen.decides |= constants && self.deciding;
             self.seen.lone = Lone::None;
         }
         self.last = kind;
@@ -370,7 +393,9 @@ impl Walk<'_, '_> {
 
     fn operator_at(&mut self, token: Token) -> Option<Ending> {
         match token {
-            Token::Sign | Token::Star | Token::Arithmetic | Token::Word(Word::Arithmetic) => {
+            Token::Sign | Token::Star | Token::Arithmetic => self.operator(),
+            Token::Word(Word::Arithmetic) => {
+                self.seen.spelled = true;
                 self.operator();
             }
             Token::Bars => {
@@ -382,7 +407,13 @@ impl Walk<'_, '_> {
                 self.operator();
             }
             Token::Word(Word::Compare) if self.searches() => {}
-            Token::Equals | Token::Unequal | Token::Word(Word::Compare) => self.compare(),
+            Token::Equals | Token::Unequal | Token::Word(Word::Compare) => {
+                let sounds = is_name(self.tokens, b"sounds");
+                if sounds && self.tokens.peek() == Token::Word(Word::Compare) {
+                    self.tokens.next();
+                }
+                self.compare();
+            }
             Token::Bang | Token::Word(Word::Before) => {
                 if self.tokens.next() != Token::Word(Word::Compare) {
                     return BROKEN;
@@ -411,6 +442,7 @@ impl Walk<'_, '_> {
             Token::Cut => return Some(Ending::Cut),
             Token::End => return Some(Ending::Value),
             Token::Cast => {
+                self.seen.spelled = true;
                 if !matches!(self.tokens.next(), Token::Word(_)) {
                     return BROKEN;
                 }
@@ -454,11 +486,11 @@ impl Walk<'_, '_> {
         match word {
             Word::Union => return self.union(),
             Word::From => {
-                let inside = self.depth > 0 || self.select.is_some();
                 if let Some(select) = &mut self.select {
                     select.from = true;
                 }
-                if !inside {
+                // A list of columns may stand before the value, or behind it alone.
+                if self.quote.is_some() && self.depth <= 0 && self.select.is_none() {
                     return BROKEN;
                 }
                 self.operator();
@@ -496,7 +528,8 @@ impl Walk<'_, '_> {
                 self.operator();
             }
             Word::Case => self.operator(),
-            Word::After => {}
+            // CASE is a function too, and alone it is one where it ends.
+            Word::After => self.seen.function |= self.deciding && is_name(self.tokens, b"end"),
             Word::As => {
                 if !matches!(self.tokens.next(), Token::Word(_) | Token::Text) {
                     return BROKEN;
@@ -518,6 +551,19 @@ impl Walk<'_, '_> {
         loop {
             match self.tokens.next() {
                 Token::Word(Word::Quantity) => {}
+                // `TABLE name`, `VALUES ROW(…)`
+                Token::Word(Word::Rows) if matches!(self.tokens.peek(), Token::Word(_)) => {
+                    self.select(true);
+                    return GO_ON;
+                }
+                Token::Word(Word::Name) if is_name(self.tokens, b"with") => {
+                    let named = matches!(self.tokens.next(), Token::Word(_))
+                        && self.tokens.next() == Token::Word(Word::As)
+                        && self.tokens.peek() == Token::Open;
+                    if !named {
+                        return BROKEN;
+                    }
+                }
                 Token::Open => self.depth = self.depth.saturating_add(1),
                 Token::Word(Word::Select) => {
                     self.select(true);
@@ -554,6 +600,7 @@ impl Walk<'_, '_> {
 
     /// A statement counts when it goes on as it has to.
     fn statement(&mut self, statement: Statement) -> Option<Ending> {
+        self.seen.begins = true;
         let copies = self.tokens.text().eq_ignore_ascii_case(b"copy");
         let right = match statement {
             Statement::Define => self.defines(),
@@ -602,7 +649,8 @@ impl Walk<'_, '_> {
             return BROKEN;
         }
         self.seen.stacked = true;
-        self.seen.runs |= matches!(statement, Statement::Wait | Statement::Do);
+        // What is deleted FROM may be a list of people's too.
+        self.seen.runs |= !matches!(statement, Statement::Delete | Statement::Alone);
         self.loosely(copies)
     }
 

@@ -328,3 +328,99 @@ fn comparisons_of_people_are_a_hint_at_most() {
         );
     }
 }
+
+/// What is SQL to its end, and that people may write too, is a doubt.
+#[test]
+fn what_may_be_sql_is_a_doubt() {
+    let calls = [
+        "sleep(5)",
+        "if(1,sleep(5),0)",
+        "case when 1=1 then 1 else 2 end",
+    ];
+    all_are_found(&combined(&["id,@@", "price desc,@@", "id and @@"], &calls));
+    all_are_found(&combined(
+        &["name@@", "name desc;@@", "1@@"],
+        &[";drop table x", ";update x set a=1"],
+    ));
+    let operators = [
+        "=",
+        "<>",
+        " = ",
+        "-",
+        "+",
+        "*",
+        "|",
+        "^",
+        "<<",
+        "or",
+        "div",
+        "mod",
+        "like",
+        " or ",
+        "regexp",
+        "sounds like",
+        "::text=",
+    ];
+    let strings = combined(&["x'@@'x", "x\"@@\"x", "x'@@'1", "x'@@'"], &operators);
+    let numbers = [
+        "-1",
+        "(1)",
+        "~0",
+        "!0",
+        " pi()",
+        " true",
+        " true and 1",
+        " 1::bool",
+    ];
+    let numbers = combined(&["1 or@@", "1 and@@", "1 div 0 or@@"], &numbers);
+    let names = combined(
+        &["id @@", "1 @@", "(id) @@"],
+        &[
+            "in (select name from users)",
+            "between 1 and (select a from b)",
+            "=sleep(5)",
+            "like sleep(5)",
+            "from a union select b",
+            "union table users",
+            "union (table users)",
+            "union values row(1)",
+            "union with a as (select 1) select b",
+            ";exec p",
+            ";handler users open",
+            ";truncate logs",
+            ";delete users",
+        ],
+    );
+    let all = strings.iter().chain(&numbers).chain(&names);
+    let clear: Vec<_> = all
+        .filter(|text| !found(text).is_some_and(Severity::is_doubt))
+        .collect();
+    assert!(clear.is_empty(), "{clear:#?}");
+}
+
+#[test]
+fn what_people_write_is_no_doubt() {
+    let goods = [
+        "1 or 2",
+        "5 and 6 and 7",
+        "id or name",
+        "(0771)-834170",
+        "a-b",
+        "x, y, z",
+        "a = b",
+        "letters, digits and hyphens '-'.",
+        "the word 'and' in it",
+        "Set to `[\"*\"]` to receive all",
+        "either \"or\" or \"and\"",
+        "* Update symbols file",
+        "O'Brien",
+        "Tell every failed import; drop what nothing calls any more",
+        "count the users",
+        "rock 'n' roll",
+    ];
+    let doubts: Vec<_> = goods
+        .iter()
+        .filter(|text| found(text).is_some_and(Severity::is_doubt))
+        .collect();
+    assert!(doubts.is_empty(), "{doubts:#?}");
+}

@@ -76,6 +76,32 @@ fn who_found_something_anywhere_in_the_request_overrules_nothing() {
     assert_eq!(said(&engine, &asked), (true, vec![]));
 }
 
+/// It scores nothing, is told nowhere, and takes no room from what is.
+#[test]
+fn what_may_be_an_attack_leaves_rules_their_say() {
+    let rule = ("SecRule ARGS \"@rx select\"", "attack-sqli");
+    let asked = get("/?q=id%20in%20(select%20name%20from%20users)");
+    let engines = [engine(&[rule], true), engine(&[], true)];
+    let [both, alone] = engines.map(|engine| inspect(&engine, &asked, 0));
+    assert!(both.refusal().is_some() && alone.refusal().is_none());
+    assert_eq!((both.detected().count(), alone.detected().count()), (0, 0));
+}
+
+/// A notice about one form of a value takes no doubt about another from it.
+#[test]
+fn a_doubt_beside_a_notice_is_a_doubt() {
+    let engine = engine(&[("SecRule ARGS \"@rx <s\"", "attack-xss")], true);
+    for (value, refused) in [
+        ("x%2522%3Cstyle%3Ep", false),
+        ("x%2522%253E%3Cstyle%3Ep", true),
+    ] {
+        let inspection = inspect(&engine, &get(&format!("/?q={value}")), 0);
+        let mut found = inspection.detected().map(|found| found.severity);
+        assert!(found.all(|found| found == Severity::Notice), "{value}");
+        assert_eq!(inspection.refusal().is_some(), refused, "{value}");
+    }
+}
+
 #[test]
 fn an_exclusion_of_the_judge_does_not_make_its_silence_count() {
     let native = Detectors {
