@@ -10,6 +10,7 @@ from lockgate.config.document import START, Document
 from lockgate.config.problems import Region
 from lockgate.config.rule_sets import OWN
 from lockgate.config.translate import called
+from lockgate.policies.waf import OWN as FIELDS
 
 OF_RULES: Final = {
     "waf-rules": "these rules cannot be run:",
@@ -101,6 +102,8 @@ def _path(pointer: str, bundle: dict[str, Any]) -> tuple[str | int, ...]:
             route = bundle["apis"][steps[1]]["route"] if steps[0] == "apis" else None
             steps[1:2] = [names[steps[1]], *(["routes", route] if route is not None else [])]
     renamed = {"paths": "path", "conditions": "match", "variables": "setup"}
+    if steps[-2:-1] == ["variables"] and steps[-1] in FIELDS:
+        steps[-2:] = [FIELDS[str(steps[-1])]]
     return tuple(renamed.get(str(step), step) for step in steps if step != "policies")
 
 

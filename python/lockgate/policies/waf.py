@@ -312,13 +312,14 @@ class Waf(Policy):
     @override
     def own(self, lists: Lists) -> dict[str, Any]:
         """The policy's own part, as the bundle's `config` wants it; its rule set is added by whoever reads that."""
-        core = {
-            "blocking_paranoia_level": str(self.paranoia),
-            "detection_paranoia_level": str(self.detect or self.paranoia),
-            "inbound_anomaly_score_threshold": str(self.threshold),
-            "outbound_anomaly_score_threshold": str(self.answer_threshold),
-            "sampling_percentage": str(self.sampling),
+        values = {
+            "paranoia": self.paranoia,
+            "detect": self.detect or self.paranoia,
+            "threshold": self.threshold,
+            "answer_threshold": self.answer_threshold,
+            "sampling": self.sampling,
         }
+        core = {variable: str(values[field]) for variable, field in OWN.items()}
         return {
             "set": None,
             "native": "native" in self.rules,

@@ -98,6 +98,28 @@ def test_what_own_rules_name_and_is_not_there_is_told(tmp_path: Path) -> None:
         load(configured(tmp_path, {"files": ["own.conf"]})).compile(1, 1)
 
 
+@pytest.mark.parametrize(("level", "wrong"), [({"paranoia": 2}, False), ({"paranoia": 1}, True), ({}, True)])
+def test_what_a_rule_file_sets_otherwise_than_a_field_is_told(
+    tmp_path: Path, level: dict[str, Any], wrong: bool
+) -> None:
+    core(tmp_path)
+    setup = tmp_path / rule_sets.CORE / "crs-setup.conf"
+    setup.write_text('SecAction "id:900000,phase:1,nolog,pass,setvar:tx.blocking_paranoia_level=2"\n')
+    rules = setup.parent / "rules/REQUEST-1.conf"
+    rules.write_text('SecRule TX:BLOCKING_PARANOIA_LEVEL "@lt 2" "id:901,phase:1,nolog,pass"\n')
+    file = configured(tmp_path, {"rules": "core", **level})
+    if not wrong:
+        load(file)
+        return
+    with pytest.raises(ConfigErrors) as refused:
+        load(file)
+    (problem,) = refused.value.errors
+    assert problem.code == "waf-setup-overwritten"
+    assert "crs-setup.conf:1 sets `blocking_paranoia_level` to 2 for every request" in problem.message
+    line = file.read_text().splitlines()[problem.region.line - 1]
+    assert line.strip() == ("paranoia: 1" if level else "waf:")
+
+
 def test_detectors_alone_need_no_rules(tmp_path: Path) -> None:
     bundle = load(configured(tmp_path, {})).compile(1, 1)
     assert bundle["rule_sets"] == []

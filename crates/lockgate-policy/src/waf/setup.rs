@@ -4,14 +4,15 @@
 use std::collections::BTreeMap;
 
 use lockgate_waf::rule::setup::{settings, Setting};
-use lockgate_waf::rule::Rules;
+use lockgate_waf::rule::{Place, Rules};
 use lockgate_waf::seclang::nearest;
 
 use super::Config;
 use crate::ConfigError;
 
 /// Variables of the Core Rule Set that the policy has fields for: they are always
-/// said where it is used, whatever its version reads of them.
+/// said where it is used, whatever its version reads of them, so that they are
+/// refused only where a rule says something else.
 const OWN: [&str; 5] = [
     "blocking_paranoia_level",
     "detection_paranoia_level",
@@ -22,17 +23,39 @@ const OWN: [&str; 5] = [
 
 /// Of each variable that would change nothing.
 pub fn faults(config: &Config, rules: Option<&Rules>) -> Vec<ConfigError> {
-    let said = config.variables.keys();
-    let mut said = said.filter(|name| !OWN.contains(&name.as_str())).peekable();
-    if said.peek().is_none() {
+    if config.variables.is_empty() {
         return Vec::new();
     }
     let known = rules.map(settings).unwrap_or_default();
-    let told = |name: &String| {
-        let (code, told) = fault(name, rules, &known)?;
+    let told = |(name, value): (&String, &String)| {
+        let (code, told) = match OWN.contains(&name.as_str()) {
+            true => other(name, value, rules?, &known)?,
+            false => fault(name, rules, &known)?,
+        };
         Some(ConfigError::new(code, format!("/variables/{name}"), told))
     };
-    said.filter_map(told).collect()
+    config.variables.iter().filter_map(told).collect()
+}
+
+/// Of a variable with a field of its own: a rule that sets it to something else.
+fn other(
+    name: &str,
+    value: &str,
+    rules: &Rules,
+    known: &BTreeMap<Box<str>, Setting>,
+) -> Option<(&'static str, String)> {
+    let setting = known.get(name)?;
+    let (place, set) = (setting.overwritten?, setting.default.as_deref()?);
+    let told = format!(
+        "{} sets `{name}` to {set} for every request, whatever is said here: take that line out, and say it here",
+        at(rules, place)
+    );
+    (set != value).then_some(("waf-setup-overwritten", told))
+}
+
+fn at(rules: &Rules, place: Place) -> String {
+    let file = rules.files.get(place.file as usize).map_or("", |file| file);
+    format!("{file}:{}", place.line)
 }
 
 fn fault(
@@ -57,11 +80,9 @@ fn fault(
         let told = format!("no rule has a setting `{name}`, so that it would change nothing{near}");
         return Some(("waf-setup-unread", told));
     };
-    let place = setting.overwritten?;
-    let file = rules.files.get(place.file as usize).map_or("", |file| file);
     let told = format!(
-        "{file}:{} sets `{name}` for every request, whatever is said here: take that line out, or say it there",
-        place.line
+        "{} sets `{name}` for every request, whatever is said here: take that line out, or say it there",
+        at(rules, setting.overwritten?)
     );
     Some(("waf-setup-overwritten", told))
 }

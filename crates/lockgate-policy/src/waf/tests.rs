@@ -502,6 +502,11 @@ SecAction "id:1,phase:1,nolog,pass,setvar:tx.points=5"
 SecRule &TX:allowed_methods "@eq 0" "id:2,phase:1,nolog,pass,setvar:'tx.allowed_methods=GET'"
 SecRule REQUEST_METHOD "!@within %{tx.allowed_methods}" "id:3,phase:1,deny,setvar:tx.score=+%{tx.points}"
 "#;
+    const LEVEL: &str = r#"
+SecAction "id:1,phase:1,nolog,pass,setvar:tx.blocking_paranoia_level=2"
+SecRule TX:blocking_paranoia_level "@lt 2" "id:2,phase:1,nolog,pass"
+"#;
+    let two = set(LEVEL);
     let set = set(TEXT);
     let with = |names: &[&str]| Config {
         variables: names
@@ -543,6 +548,22 @@ SecRule REQUEST_METHOD "!@within %{tx.allowed_methods}" "id:3,phase:1,deny,setva
         "{}",
         wrong[1].1
     );
+    // What has a field of its own is wrong only where a rule says something else.
+    let two = Source::new(&two);
+    for (level, wrong) in [("1", 1), ("2", 0)] {
+        let mut config = with(&[]);
+        let name = "blocking_paranoia_level".to_owned();
+        config.variables.insert(name, level.to_owned());
+        let errors = told(&config, Some(&two));
+        assert_eq!(errors.len(), wrong, "{errors:?}");
+        for (code, message) in errors {
+            assert_eq!(code, "waf-setup-overwritten");
+            assert!(
+                message.starts_with("own.conf:2 sets `blocking_paranoia_level` to 2 for"),
+                "{message}"
+            );
+        }
+    }
     let (code, message) = &told(&with(&["allowed_methods"]), None)[0];
     assert_eq!(*code, "waf-setup-unread");
     assert!(message.contains("`rules` has no `core`"), "{message}");
