@@ -60,6 +60,14 @@ pub trait Sink {
         self.pair(node.path, node.value)
     }
 
+    /// An element of XML begins, by the way to it: its attributes come next, and what is in it.
+    fn element(&mut self, path: &[u8]) {
+        let _ = path;
+    }
+
+    /// The element of XML that began last, of those that did not end, ends.
+    fn element_end(&mut self) {}
+
     /// A header line of a part, unfolded, without its end; before [`Self::part`].
     fn part_header(&mut self, part: &[u8], line: &[u8]) -> bool {
         let _ = (part, line);

@@ -13,6 +13,7 @@ use super::program::Program;
 use super::transaction::{Transaction, KEPT_BYTES};
 use super::{Progress, SLICE_BYTES};
 
+mod elements;
 mod marked;
 mod more;
 mod octets;
@@ -21,6 +22,7 @@ mod raw;
 mod recoded;
 mod uploads;
 
+use elements::{Elements, Named};
 use more::More;
 use parts::{Declared, Parts, Readers};
 pub use uploads::Upload;
@@ -72,6 +74,7 @@ pub struct Reading {
     message: bool,
     /// Text of a document of XML, all of it.
     text: Vec<u8>,
+    elements: Elements,
     began: bool,
     /// What is wrong with the body, as rules know it.
     flaw: Option<Flaw>,
@@ -99,6 +102,7 @@ impl Reading {
         self.message = false;
         self.text.clear();
         self.text.shrink_to(KEPT_BYTES);
+        self.elements.clear();
         self.began = false;
         self.flaw = None;
         self.strict = None;
@@ -119,6 +123,11 @@ impl Reading {
         &self.uploads
     }
 
+    /// Whether elements of XML within each other have more text than detectors look at.
+    pub(super) const fn has_unread_elements(&self) -> bool {
+        self.elements.exceeded()
+    }
+
     /// Whether there were more values than are judged.
     #[must_use]
     pub const fn overflowed(&self) -> bool {
@@ -133,6 +142,7 @@ struct Filler<'t> {
     base: Base,
     left: &'t mut u32,
     text: &'t mut Vec<u8>,
+    elements: &'t mut Elements,
     /// Whether detectors look, who have members of their own.
     native: bool,
     /// The leaf of JSON that was told last.
@@ -189,7 +199,13 @@ impl Filler<'_> {
         match node.kind {
             xml::Kind::Attribute => self.put(Base::XmlAttributes, name, node.value, way),
             xml::Kind::Text => {
+                let at = self.text.len();
                 self.text.extend_from_slice(node.value);
+                if self.native {
+                    let path = node.path.len();
+                    self.elements
+                        .text(at, node.value, Named { name, way, path });
+                }
                 if self.native && !node.value.trim_ascii().is_empty() {
                     return self.put(Base::XmlNodes, name, node.value, way);
                 }
@@ -249,6 +265,14 @@ impl Sink for Filler<'_> {
     fn node(&mut self, node: &xml::Node<'_>) -> bool {
         let name = self.arena.keep(node.path);
         self.put_node(node, name, Way::Path)
+    }
+
+    fn element(&mut self, path: &[u8]) {
+        self.begin_element(path);
+    }
+
+    fn element_end(&mut self) {
+        self.end_element();
     }
 
     fn part_header(&mut self, part: &[u8], line: &[u8]) -> bool {
@@ -348,6 +372,7 @@ pub(super) fn arguments(program: &Program, tx: &mut Transaction, text: &[u8]) {
         base: Base::ArgsGet,
         left: &mut reading.left,
         text: &mut reading.text,
+        elements: &mut reading.elements,
         native: false,
         leaf: 0,
         file_kept: 0,
@@ -378,6 +403,7 @@ pub(super) fn cookies(tx: &mut Transaction, line: Span) {
         base: Base::Cookies,
         left: &mut reading.left,
         text: &mut reading.text,
+        elements: &mut reading.elements,
         native: false,
         leaf: 0,
         file_kept: 0,
@@ -414,6 +440,7 @@ pub(super) fn read(program: &Program, tx: &mut Transaction, body: &[u8], whole: 
         more,
         parts,
         text,
+        elements,
         left,
         file_bytes,
         uploads,
@@ -427,6 +454,7 @@ pub(super) fn read(program: &Program, tx: &mut Transaction, body: &[u8], whole: 
         base: Base::ArgsPost,
         left,
         text,
+        elements,
         native: program.native.is_some(),
         leaf: 0,
         file_kept: if keeps_files { MAX_FILE_BYTES } else { 0 },
@@ -507,6 +535,7 @@ pub(super) fn read_message(
 fn start(program: &Program, tx: &mut Transaction, body: &[u8], whole: bool) {
     tx.reading.began = true;
     tx.reading.form.reset(KEPT_BYTES);
+    tx.reading.elements.allow(body.len());
     if tx.reading.message {
         tx.control.processor = kinds::of_message(tx);
     }
@@ -589,16 +618,9 @@ const fn raw_alone(processor: Option<Processor>) -> bool {
 }
 
 fn finish(program: &Program, tx: &mut Transaction) {
-    if !tx.reading.text.is_empty() {
-        let value = tx.arena.keep(&tx.reading.text);
-        let mixed = tx.reading.xml.as_ref().is_some_and(xml::Reader::is_mixed);
-        let member = Member {
-            value,
-            parted: !mixed,
-            ..Member::default()
-        };
-        tx.members.push(Base::XmlText, member);
-    }
+    let Reading { text, elements, .. } = &mut tx.reading;
+    let to = (&mut tx.arena, &mut tx.members);
+    elements::end_document(elements, text, to, Member::default());
     if tx.reading.form.has_broken_escape() || tx.reading.parts.broken {
         number(tx, Collection::UrlencodedError, 1);
     }

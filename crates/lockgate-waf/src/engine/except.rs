@@ -142,6 +142,7 @@ impl Part {
             | Base::XmlText
             | Base::XmlAttributes
             | Base::XmlNodes
+            | Base::XmlElements
             | Base::Octets
             | Base::OctetTexts
             | Base::BodyFile

@@ -81,9 +81,8 @@ pub(super) fn begin<'a>(
     tx.slices = None;
     tx.native.found.clear();
     tx.native.doubts = 0;
-    tx.native.in_nodes = false;
     tx.native.allowance = Default::default();
-    tx.native.joined.clear();
+    tx.native.spared.clear();
     tx.native.added = false;
     tx.place = Position::default();
     line(program, tx, head);

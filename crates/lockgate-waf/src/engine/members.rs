@@ -69,7 +69,10 @@ pub enum Base {
     XmlAttributes,
     /// Texts in XML, each by itself: for detectors alone, since rules know but one.
     XmlNodes,
-    /// All text of a document of XML, as one. Behind the texts by themselves.
+    /// Texts of elements of XML that several texts make up: for detectors alone. Behind
+    /// the texts by themselves.
+    XmlElements,
+    /// All text of a document of XML, as one. Behind all others.
     XmlText,
     /// Bytes in messages that are no text: for detectors alone.
     Octets,
@@ -97,6 +100,7 @@ impl Base {
         Self::PartNames,
         Self::XmlAttributes,
         Self::XmlNodes,
+        Self::XmlElements,
         Self::XmlText,
         Self::Octets,
         Self::OctetTexts,

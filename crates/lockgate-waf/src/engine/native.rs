@@ -12,6 +12,10 @@ use super::overrule::{self, Overrule};
 use super::program::Program;
 use super::transaction::Transaction;
 
+mod texts;
+
+pub use texts::Spared;
+
 /// Most findings of detectors that are kept of one transaction; the score
 /// counts no more than these.
 pub const MAX_FOUND: usize = 64;
@@ -136,18 +140,9 @@ impl Native {
             return !whole;
         }
         let member = tx.members.get(id);
-        hits.retain(|hit| score(hit.severity) > 0 && !self.excluded(hit.detector, id, tx));
-        if id.base() == Base::XmlNodes as usize {
-            tx.native.in_nodes |= hits.iter().any(|hit| hit.severity <= Severity::Critical);
-        } else if id.base() == Base::XmlText as usize {
-            // What a text by itself has told counts once.
-            let told = |found: &Found, hit: &Hit| {
-                found.value.base() == Base::XmlNodes as usize
-                    && std::ptr::eq(found.detector, hit.detector)
-                    && found.severity <= hit.severity
-            };
-            hits.retain(|hit| !tx.native.found.iter().any(|found| told(found, hit)));
-        }
+        hits.retain(|hit| score(hit.severity) > 0);
+        self.leave_out(&mut hits, id, tx);
+        texts::count_once(&mut hits, id, tx);
         for hit in hits {
             if tx.native.found.len() >= MAX_FOUND {
                 break;
@@ -177,31 +172,6 @@ impl Native {
         true
     }
 
-    /// Looks at what the rule in work found something in and nobody has read: the texts
-    /// of XML as one. Nothing is told of it, since the rule counts where there is a doubt.
-    pub(super) fn catch_up(&self, tx: &mut Transaction, unwrapper: &mut Unwrapper) {
-        let ids = tx.found.chained.iter().filter_map(|subject| subject.id);
-        let ids: Vec<ValueId> = ids.filter(|id| is_unread(tx, *id)).collect();
-        for id in ids {
-            // It may have matched more than once.
-            let Some(stood) = stood(id).filter(|_| is_unread(tx, id)) else {
-                continue;
-            };
-            let place = &self.places[stood as usize];
-            let mask = ByteSet::of(tx.arena.get(tx.members.value(id)));
-            let seen = Seen {
-                tx: &*tx,
-                id,
-                unnumbered: None,
-            };
-            let mut allowance = tx.native.allowance;
-            let (hits, whole) = hits(place, stood, seen, (unwrapper, &mut allowance), &mask);
-            tx.native.allowance = allowance;
-            tx.native.doubts |= self.doubts(place, &hits, whole);
-            tx.native.joined.push(id);
-        }
-    }
-
     /// Who found something, or did not see all that there may be.
     fn doubts(&self, place: &[&'static Detector], hits: &[Hit], whole: bool) -> overrule::Bits {
         if self.overrule.is_none() || (whole && hits.is_empty()) {
@@ -218,6 +188,17 @@ impl Native {
         let all = self.detectors.iter().enumerate();
         all.filter(|(_, one)| found_by(one) || misses(one))
             .fold(0, |doubts, (number, _)| doubts | overrule::bit(number))
+    }
+
+    /// Leaves out what exclusions say.
+    fn leave_out(&self, hits: &mut Vec<Hit>, id: ValueId, tx: &mut Transaction) {
+        hits.retain(|hit| {
+            let left = self.excluded(hit.detector, id, tx);
+            if left {
+                texts::spare(hit.detector, id, tx);
+            }
+            !left && !texts::is_spared(hit.detector, id, tx)
+        });
     }
 
     fn excluded(&self, detector: &Detector, id: ValueId, tx: &Transaction) -> bool {
@@ -453,27 +434,18 @@ pub(super) fn stood(id: ValueId) -> Option<Where> {
         (Base::Octets, false) => Where::Bytes,
         (Base::Cookies, false) => Where::Cookie,
         (Base::RequestHeaders | Base::PartHeaders, false) => Where::Header,
-        (Base::XmlText | Base::XmlNodes | Base::XmlAttributes, false) => Where::Xml,
+        (Base::XmlText | Base::XmlElements | Base::XmlNodes | Base::XmlAttributes, false) => {
+            Where::Xml
+        }
         (Base::Files, false) => Where::FileName,
         (Base::FileContents | Base::BodyFile, false) => Where::FileContent,
         _ => return None,
     })
 }
 
-/// Whether detectors leave it alone, since they look at its parts. Text around
-/// other elements is what some read as one with theirs: where nothing was found
-/// in the parts, it is looked at too.
+/// Whether detectors leave it alone, since they look at its parts.
 pub(super) fn is_parted(tx: &Transaction, id: ValueId) -> bool {
-    let member = tx.members.get(id);
-    if id.base() == Base::XmlText as usize && !member.parted {
-        return tx.native.in_nodes;
-    }
-    member.parted && !id.is_name()
-}
-
-/// Whether it is a text that detectors have left alone, and not looked at since.
-pub(super) fn is_unread(tx: &Transaction, id: ValueId) -> bool {
-    id.base() == Base::XmlText as usize && is_parted(tx, id) && !tx.native.joined.contains(&id)
+    tx.members.get(id).parted && !id.is_name()
 }
 
 /// The collection that a value is told of.
@@ -489,7 +461,9 @@ pub(super) fn collection(id: ValueId) -> Collection {
         (Some(Base::ArgsGet | Base::ArgsPost), true) => Collection::ArgsNames,
         (Some(Base::Cookies), _) => Collection::RequestCookies,
         (Some(Base::RequestHeaders), _) => Collection::RequestHeaders,
-        (Some(Base::XmlText | Base::XmlNodes | Base::XmlAttributes), _) => Collection::Xml,
+        (Some(Base::XmlText | Base::XmlElements | Base::XmlNodes | Base::XmlAttributes), _) => {
+            Collection::Xml
+        }
         (Some(Base::PartHeaders), _) => Collection::MultipartPartHeaders,
         (Some(Base::Files), true) => Collection::FilesNames,
         (Some(Base::Files), false) => Collection::Files,

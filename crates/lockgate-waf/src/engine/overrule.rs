@@ -96,7 +96,10 @@ impl Overrule {
                     .iter()
                     .any(|base| !tx.members.of(*base).is_empty())
         };
-        let unread = |id: &ValueId| subject.counted || bytes(id) || native::is_unread(tx, *id);
+        // Nor all elements in a text of XML, where there is too much of them.
+        let elements =
+            |id: &ValueId| id.base() == Base::XmlText as usize && tx.reading.has_unread_elements();
+        let unread = |id: &ValueId| subject.counted || bytes(id) || elements(id);
         let read = subject.id.filter(|id| !unread(id));
         let stood = read.and_then(read_as);
         let reading = stood.map_or(0, |stood| self.reads[stood as usize]);

@@ -78,12 +78,10 @@ pub struct NativeFound {
     pub found: Vec<native::Found>,
     /// Who found more than a notice, also where that was left out, or did not see all there may be.
     pub doubts: super::overrule::Bits,
-    /// Whether an attack was found in a text of XML by itself.
-    pub in_nodes: bool,
     /// What may still be spent on encodings within values.
     pub allowance: lockgate_wire::content::layers::Allowance,
-    /// Texts of XML as one that were looked at since a rule found something in them.
-    pub joined: Vec<ValueId>,
+    /// Texts of XML, by their names, in which something was left out that was found there.
+    pub spared: Vec<native::Spared>,
     /// Whether rules count it.
     pub added: bool,
 }

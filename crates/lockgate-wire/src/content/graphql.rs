@@ -168,6 +168,14 @@ impl<S: Sink + ?Sized> Sink for Envelope<'_, S> {
         self.sink.node(node)
     }
 
+    fn element(&mut self, path: &[u8]) {
+        self.sink.element(path);
+    }
+
+    fn element_end(&mut self) {
+        self.sink.element_end();
+    }
+
     fn part_header(&mut self, part: &[u8], line: &[u8]) -> bool {
         self.sink.part_header(part, line)
     }

@@ -75,10 +75,6 @@ impl Default for Limits {
 struct Open {
     /// How long the path around it is.
     around: usize,
-    /// Whether it has text that is not only whitespace.
-    text: bool,
-    /// Whether it has elements.
-    elements: bool,
 }
 
 /// Reads XML; see the [module](self).
@@ -90,7 +86,6 @@ pub struct Reader {
     rooted: bool,
     path: Vec<u8>,
     open: Vec<Open>,
-    mixed: bool,
     text: Text,
     scratch: Vec<u8>,
     /// Hashes of an element's attributes.
@@ -113,7 +108,6 @@ impl Reader {
             rooted: false,
             path: Vec::new(),
             open: Vec::new(),
-            mixed: false,
             text: Text::default(),
             scratch: Vec::new(),
             attributes: Vec::new(),
@@ -124,20 +118,12 @@ impl Reader {
         }
     }
 
-    /// Whether some element had text beside other elements, so far: what some
-    /// read as one text with that of these.
-    #[must_use]
-    pub const fn is_mixed(&self) -> bool {
-        self.mixed
-    }
-
     /// To read another body; of what was allocated at most `most` bytes are kept.
     pub fn reset(&mut self, most: usize) {
         self.at = 0;
         self.begun = false;
         self.rooted = false;
         self.open.clear();
-        self.mixed = false;
         self.text.reset(most);
         for buffer in [&mut self.path, &mut self.scratch] {
             buffer.clear();
@@ -258,10 +244,6 @@ impl Reader {
         };
         self.count()?;
         let value = self.text.value(body);
-        if let Some(around) = self.open.last_mut() {
-            around.text |= !value.iter().copied().all(is_space);
-            self.mixed |= around.text && around.elements;
-        }
         let node = Node {
             path: &self.path,
             value,

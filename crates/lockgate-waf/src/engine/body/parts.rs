@@ -8,8 +8,9 @@
 
 use lockgate_wire::content::{all_names, form, json, reasons, xml, Flaw, Progress, Sink};
 
+use super::elements;
 use super::more::More;
-use super::{Base, Filler, Member, Way, KEPT_BYTES, SLICE_BYTES};
+use super::{Filler, Member, Way, KEPT_BYTES, SLICE_BYTES};
 use crate::bytes::Span;
 use crate::engine::kinds;
 use crate::rule::Processor;
@@ -150,8 +151,7 @@ impl Parts {
                 self.flaw.get_or_insert(flaw);
             }
             if part.processor == Processor::Xml {
-                let mixed = readers.xml.as_ref().is_some_and(xml::Reader::is_mixed);
-                filler.end_text(part.name, mixed);
+                filler.end_text(part.name);
             }
             self.broken |= readers.form.has_broken_escape();
             if read == Ok(Progress::Stopped) {
@@ -297,24 +297,27 @@ impl Sink for Within<'_, '_> {
         let named = self.name(b"", node.path);
         named.is_some_and(|(name, way)| self.filler.put_node(node, name, way))
     }
+
+    fn element(&mut self, path: &[u8]) {
+        self.filler.begin_element(path);
+    }
+
+    fn element_end(&mut self) {
+        self.filler.end_element();
+    }
 }
 
 impl Filler<'_> {
-    /// All text of a part of XML, as one.
-    fn end_text(&mut self, part: Span, mixed: bool) {
-        if self.text.is_empty() {
-            return;
-        }
+    /// All text of a part of XML, as one, and what elements in it say.
+    fn end_text(&mut self, part: Span) {
         let mut way = Vec::new();
         step(self.arena.get(part), &mut way);
         let member = Member {
             name: part,
             way: Way::Pointer(self.arena.keep(&way)),
-            value: self.arena.keep(self.text),
-            parted: !mixed,
             ..Member::default()
         };
-        self.members.push(Base::XmlText, member);
-        self.text.clear();
+        let to = (&mut *self.arena, &mut *self.members);
+        elements::end_document(self.elements, self.text, to, member);
     }
 }

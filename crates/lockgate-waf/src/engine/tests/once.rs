@@ -95,13 +95,13 @@ fn texts_of_xml_are_looked_at_one_by_one() {
     assert_eq!(places(&post(kind, &data)), ["body/order/by"]);
     let attribute = format!("<order id=\"{ATTACK}\"><note>x</note></order>");
     assert_eq!(places(&post(kind, &attribute)), ["body/order/@id"]);
-    let apart = "<order><note>1' OR</note><note> '1'='1</note></order>";
-    assert_eq!(places(&post(kind, apart)).len(), 0);
     // Some read all text of an element as one.
+    let apart = "<order><note>1' OR</note><note> '1'='1</note></order>";
+    assert_eq!(places(&post(kind, apart)), ["body"]);
     let mixed = "<order><note>1' OR<b/> '1'='1</note></order>";
-    assert_eq!(places(&post(kind, mixed)), ["body"]);
+    assert_eq!(places(&post(kind, mixed)), ["body/order/note"]);
     let mixed = "<order><note><b>1' OR</b> '1'='1</note></order>";
-    assert_eq!(places(&post(kind, mixed)), ["body"]);
+    assert_eq!(places(&post(kind, mixed)), ["body/order/note"]);
     let mixed = format!("<order>x<note>{ATTACK}</note></order>");
     assert_eq!(places(&post(kind, &mixed)), ["body/order/note"]);
     let commented = "<order><note>1' OR<!-- --> '1'='1</note></order>";

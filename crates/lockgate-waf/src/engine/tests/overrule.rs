@@ -315,6 +315,22 @@ fn a_notice_in_a_text_does_not_hide_what_all_of_them_say() {
     let attack = "<a>x <b>2 = 2 or 3 = 4</b>, <b>x' U</b><b>NION SELECT a FROM t</b>or1</a>";
     let inspection = inspect(&engine, &post("text/xml", attack), 0);
     let found: Vec<_> = inspection.detected().map(|found| found.severity).collect();
-    assert_eq!(found, [Severity::Notice, Severity::Warning]);
+    assert_eq!(found, [Severity::Warning]);
     assert!(inspection.refusal().is_some());
+}
+
+/// Detectors read what each element says, and overrule nothing where that is too much.
+#[test]
+fn a_text_of_xml_is_read_where_all_its_elements_are() {
+    let rule = ("SecRule XML:/* \"@rx (?i)un.*select\"", "attack-sqli");
+    let engine = engine(&[rule], true);
+    let attack = "<r><d>1' or </d><a>x' un<b/>ion select<b/> 1,2-- -</a></r>";
+    assert_eq!(said(&engine, &post("text/xml", attack)), (true, vec![]));
+    let nested = |text: &str| {
+        let around = format!("<a>{text}").repeat(100);
+        let xml = format!("{around}the union will select{}", "</a>".repeat(100));
+        said(&engine, &post("text/xml", &xml))
+    };
+    assert_eq!(nested("a few words "), (false, vec![10]));
+    assert_eq!(nested(&"many words ".repeat(100)), (true, vec![]));
 }

@@ -136,10 +136,10 @@ fn each_part_is_read_by_itself() {
     ]);
     assert_eq!(places(&asked), ["body/a~1b/note", "body/two/note"]);
     assert_eq!(unfit(&asked), None);
-    // All text of a part of XML is one, as it is of a body.
+    // The text of an element is one, as it is in a body.
     let mixed = "<order><note>1' OR<b/> '1'='1</note></order>";
     let asked = meta(true, "application/xml", mixed);
-    assert_eq!(places(&asked), ["body/meta"]);
+    assert_eq!(places(&asked), ["body/meta/order/note"]);
 }
 
 #[test]

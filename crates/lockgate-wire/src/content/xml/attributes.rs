@@ -19,7 +19,7 @@ impl Reader {
             match body.get(self.at) {
                 None => return self.fail(&reasons::XML_END),
                 Some(b'>' | b'/') => {
-                    self.end_start_tag(body)?;
+                    self.end_start_tag(body, sink)?;
                     return Ok(true);
                 }
                 Some(_) if !spaced => return self.fail(&reasons::XML_SYNTAX),

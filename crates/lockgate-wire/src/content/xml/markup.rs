@@ -15,7 +15,7 @@ impl Reader {
     ) -> Result<bool, Flaw> {
         let rest = body.get(self.at..).unwrap_or_default();
         match rest.get(1) {
-            Some(b'/') => Ok(self.end_text(body, sink)? && self.end_tag(body)?),
+            Some(b'/') => Ok(self.end_text(body, sink)? && self.end_tag(body, sink)?),
             Some(b'?') => self.aside(body, 2, b"?>", Kind::Instruction, sink),
             Some(b'!') if rest.starts_with(b"<!--") => {
                 self.aside(body, 4, b"-->", Kind::Comment, sink)
@@ -37,14 +37,8 @@ impl Reader {
         let begin = self.at + 1;
         let end = self.name_end(body, begin)?;
         self.rooted = true;
-        if let Some(around) = self.open.last_mut() {
-            around.elements = true;
-            self.mixed |= around.text;
-        }
         self.open.push(Open {
             around: self.path.len(),
-            text: false,
-            elements: false,
         });
         self.path.push(b'/');
         self.path
@@ -54,15 +48,21 @@ impl Reader {
         }
         self.count()?;
         self.at = end;
+        sink.element(&self.path);
         self.attributes(body, sink)
     }
 
     /// The end of an element's start tag, which may be its own end.
-    pub(super) fn end_start_tag(&mut self, body: &[u8]) -> Result<(), Flaw> {
+    pub(super) fn end_start_tag<S: Sink + ?Sized>(
+        &mut self,
+        body: &[u8],
+        sink: &mut S,
+    ) -> Result<(), Flaw> {
         if body.get(self.at) == Some(&b'/') {
             self.at += 1;
             if let Some(closed) = self.open.pop() {
                 self.path.truncate(closed.around);
+                sink.element_end();
             }
         }
         match body.get(self.at) {
@@ -73,16 +73,17 @@ impl Reader {
         Ok(())
     }
 
-    fn end_tag(&mut self, body: &[u8]) -> Result<bool, Flaw> {
+    fn end_tag<S: Sink + ?Sized>(&mut self, body: &[u8], sink: &mut S) -> Result<bool, Flaw> {
         let begin = self.at + 2;
         let end = self.name_end(body, begin)?;
-        let Some(Open { around, .. }) = self.open.pop() else {
+        let Some(Open { around }) = self.open.pop() else {
             return self.fail(&reasons::XML_SYNTAX);
         };
         if self.path.get(around + 1..) != body.get(begin..end) {
             return self.fail(&reasons::XML_SYNTAX);
         }
         self.path.truncate(around);
+        sink.element_end();
         let rest = body.get(end..).unwrap_or_default();
         let space = rest.iter().position(|byte| !is_space(*byte));
         self.at = end + space.unwrap_or(rest.len());
