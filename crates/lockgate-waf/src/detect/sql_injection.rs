@@ -169,7 +169,12 @@ fn commented(bytes: &[u8]) -> Option<Finding> {
         return None;
     }
     let mut tokens = Tokens::from(bytes, end + 2);
-    let (seen, ending) = grammar::read(&mut tokens, None, Start::Operator);
+    // What stood before the comment may be `UNION`.
+    let start = match tokens.peek() {
+        Token::Word(Word::Select) => Start::Statement,
+        _ => Start::Operator,
+    };
+    let (seen, ending) = grammar::read(&mut tokens, None, start);
     let (what, severity) = in_comment(&seen, ending)?;
     Some(finding(end..tokens.at(), (what, severity)))
 }

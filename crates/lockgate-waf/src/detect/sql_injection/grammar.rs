@@ -551,6 +551,7 @@ impl Walk<'_, '_> {
         loop {
             match self.tokens.next() {
                 Token::Word(Word::Quantity) => {}
+                Token::Cut => return Some(Ending::Cut),
                 // `TABLE name`, `VALUES ROW(…)`
                 Token::Word(Word::Rows) if matches!(self.tokens.peek(), Token::Word(_)) => {
                     self.select(true);

@@ -424,3 +424,23 @@ fn what_people_write_is_no_doubt() {
         .collect();
     assert!(doubts.is_empty(), "{doubts:#?}");
 }
+
+/// A parameter that is sent twice is one to some, with a comma between its values.
+#[test]
+fn halves_with_a_comment_between_them_are_found() {
+    all_are_found(&combined(
+        &["@@ union/*", "@@ union all /* "],
+        &["1'", "x\"", "1')"],
+    ));
+    all_are_found(&combined(
+        &["*/select @@ from users-- -", "*/ select @@ from users#"],
+        &["password", "1,2", "*"],
+    ));
+    for text in [
+        "the students' union",
+        "*/ select one of them",
+        "*/ select(a)",
+    ] {
+        assert!(!found(text).is_some_and(Severity::is_doubt), "{text}");
+    }
+}
