@@ -203,7 +203,7 @@ impl Part {
 fn parts() -> impl Strategy<Value = Part> {
     let text = prop::sample::select(&["a", "b c", " ", "\n  ", "d"][..]).prop_map(Part::Text);
     let element = |part| prop::collection::vec(part, 0..5).prop_map(Part::Element);
-    let deep = text.prop_recursive(5, 60, 5, move |part| element(part));
+    let deep = text.prop_recursive(5, 60, 5, element);
     prop::collection::vec(deep, 0..5).prop_map(Part::Element)
 }
 
