@@ -1,6 +1,10 @@
 //! Runs of transformations. Rules share most of them, and a long one begins
 //! with a short one, so that nothing is worked out twice.
 
+use std::collections::HashMap;
+
+use foldhash::fast::FixedState;
+
 use crate::bytes::{Arena, Span};
 use crate::transform::Transformation;
 
@@ -68,6 +72,25 @@ impl Chains {
         run
     }
 
+    /// As [`Chains::apply`]: what was made of a long value is not made again.
+    pub fn apply_once(
+        &self,
+        chain: ChainIndex,
+        value: Span,
+        (arena, room): (&mut Arena, &mut Vec<u8>),
+        formed: &mut Formed,
+    ) -> Span {
+        let Some(Node {
+            before,
+            last: Some(last),
+        }) = self.nodes.get(usize::from(chain)).copied()
+        else {
+            return value;
+        };
+        let value = self.apply_once(before, value, (&mut *arena, &mut *room), formed);
+        formed.step(last, value, arena, room)
+    }
+
     /// What a run makes of a value; the value itself where it changes nothing.
     pub fn apply(
         &self,
@@ -85,6 +108,56 @@ impl Chains {
         };
         let value = self.apply(before, value, arena, room);
         step(last, value, arena, room)
+    }
+}
+
+/// Of shorter values it costs as much to know what was made of them as to make it.
+const LONG: u32 = 1024;
+
+/// How many things that were made are known with the same room.
+const KEPT: usize = 64;
+
+/// What transformations have made of the long values of a transaction.
+#[derive(Debug, Default)]
+pub struct Formed {
+    known: HashMap<(Span, Transformation), Span, FixedState>,
+    spared: usize,
+}
+
+impl Formed {
+    /// As [`step`]: what was made of a long value is not made again.
+    pub fn step(
+        &mut self,
+        last: Transformation,
+        value: Span,
+        arena: &mut Arena,
+        room: &mut Vec<u8>,
+    ) -> Span {
+        if value.len < LONG {
+            return step(last, value, arena, room);
+        }
+        if let Some(made) = self.known.get(&(value, last)).copied() {
+            if made != value {
+                self.spared += made.len as usize;
+            }
+            return made;
+        }
+        let made = step(last, value, arena, room);
+        self.known.insert((value, last), made);
+        made
+    }
+
+    /// Bytes that would have been made again.
+    #[must_use]
+    pub fn spared(&self) -> usize {
+        self.spared
+    }
+
+    /// Forgets everything, as whoever takes bytes of the arena back has to.
+    pub fn clear(&mut self) {
+        self.known.clear();
+        self.known.shrink_to(KEPT);
+        self.spared = 0;
     }
 }
 

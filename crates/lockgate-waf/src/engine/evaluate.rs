@@ -338,10 +338,12 @@ impl<'e> Evaluation<'e> {
             return self.ask_each(link, subject);
         }
         let tx = &mut *self.tx;
-        let made =
-            self.program
-                .chains
-                .apply(link.chain, subject.value, &mut tx.arena, &mut tx.room.made);
+        let made = self.program.chains.apply_once(
+            link.chain,
+            subject.value,
+            (&mut tx.arena, &mut tx.room.made),
+            &mut tx.formed,
+        );
         self.ask(link, subject, made)
     }
 
@@ -351,7 +353,8 @@ impl<'e> Evaluation<'e> {
         let mut matched = self.ask(link, subject, made);
         for transformation in self.program.chains.run(link.chain) {
             let tx = &mut *self.tx;
-            let next = chains::step(transformation, made, &mut tx.arena, &mut tx.room.made);
+            let (arena, room) = (&mut tx.arena, &mut tx.room.made);
+            let next = tx.formed.step(transformation, made, arena, room);
             if next != made {
                 made = next;
                 matched |= self.ask(link, subject, made);

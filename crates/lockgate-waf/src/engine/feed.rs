@@ -78,6 +78,7 @@ pub(super) fn begin<'a>(
     tx.found.clear();
     tx.reading.clear();
     tx.sifted.clear();
+    tx.formed.clear();
     tx.slices = None;
     tx.native.found.clear();
     tx.native.doubts = 0;

@@ -33,7 +33,7 @@ pub(super) fn run(engine: &Engine, tx: &mut Transaction, desk: &mut Desk, phase:
         }
     }
     let always = &program.always[usize::from(phase) - 1];
-    let began = tx.arena.len();
+    let began = tx.arena.len() + tx.formed.spared();
     loop {
         let from = tx.place.rule;
         let next = match &program.sieve {
@@ -66,7 +66,7 @@ pub(super) fn run(engine: &Engine, tx: &mut Transaction, desk: &mut Desk, phase:
                 return Progress::Done;
             }
         }
-        if tx.arena.len() - began > SLICE_BYTES {
+        if tx.arena.len() + tx.formed.spared() - began > SLICE_BYTES {
             return Progress::More;
         }
     }

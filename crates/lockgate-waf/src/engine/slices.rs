@@ -55,6 +55,7 @@ pub(super) fn next(program: &Program, tx: &mut Transaction, bytes: &[u8]) {
         tx.found.findings.truncate(before.findings);
         tx.found.subjects.truncate(before.subjects);
         tx.arena.cut(before.arena);
+        tx.formed.clear();
     }
     tx.variables.clone_from(&before.variables);
     tx.slices = Some(before);

@@ -4,6 +4,7 @@ use crate::bytes::{Arena, Span};
 use crate::rule::{Allowed, Collection, EngineMode, Processor, Severity};
 
 use super::body::Reading;
+use super::chains::Formed;
 use super::kept::Keys;
 use super::members::{Members, ValueId, BASES};
 use super::names::{Name, Variables};
@@ -54,6 +55,8 @@ pub struct Transaction {
     pub(super) slices: Option<Box<super::slices::Before>>,
     /// Where the phase goes on.
     pub(super) place: Position,
+    /// What was made of its long values.
+    pub(super) formed: Formed,
     /// To write in.
     pub(super) room: Room,
 }

@@ -46,23 +46,25 @@ pub fn xss(value: &[u8]) -> bool {
 /// them does for both.
 fn any_runs(readings: &mut [Option<Reading<'_>>]) -> bool {
     while let Some((place, next)) = least_far(readings) {
-        let Some(mut reading) = readings.get_mut(place).and_then(Option::take) else {
+        let Some(reading) = readings.get_mut(place).and_then(Option::as_mut) else {
             break;
         };
-        while let Some(found) = reading.step() {
-            if found {
-                return true;
+        let goes_on = loop {
+            match reading.step() {
+                None => break false,
+                Some(true) => return true,
+                Some(false) if reading.html.at() >= next => break true,
+                Some(false) => {}
             }
-            if reading.html.at() >= next {
-                let met = readings
-                    .iter()
-                    .flatten()
-                    .any(|other| reading.goes_on_as(other));
-                if let Some(slot) = readings.get_mut(place) {
-                    *slot = (!met).then_some(reading);
-                }
-                break;
-            }
+        };
+        let (before, behind) = readings.split_at_mut(place);
+        let Some((reading, behind)) = behind.split_first_mut() else {
+            break;
+        };
+        let mut others = before.iter().chain(&*behind).flatten();
+        let met = |reading: &Reading<'_>| others.any(|other| reading.goes_on_as(other));
+        if !goes_on || reading.as_ref().is_some_and(met) {
+            *reading = None;
         }
     }
     false
