@@ -83,25 +83,41 @@ fn main() -> Result<(), Failure> {
         }),
         ..Options::default()
     };
-    let alone = Options {
+    let without_rules = Options {
         native: options.native.clone(),
         ..Options::default()
     };
     let both = Arc::new(Engine::new(&rules, &options)?);
     let core = Arc::new(Engine::new(&rules, &Options::default())?);
     let empty = read(&Folder::default(), &[], &Limits::default()).unwrap_or_default();
-    let native = Arc::new(Engine::new(&empty, &alone)?);
+    let native = Arc::new(Engine::new(&empty, &without_rules)?);
 
     let all = [Arc::clone(&both), Arc::clone(&core), Arc::clone(&native)];
     if let Ok(piece) = std::env::var("PIECE") {
         // For `perf`: one piece, again and again.
-        let value = repeated(piece.as_bytes(), WHOLE);
-        for engine in &all {
+        let filler = |name: &str| std::env::var(name).ok()?.parse().ok();
+        let filler = match (filler("BEFORE"), filler("BEHIND")) {
+            (Some(byte), _) => Filler::Before(byte),
+            (_, Some(byte)) => Filler::Behind(byte),
+            _ => Filler::None,
+        };
+        let bytes = piece.into_bytes();
+        let value = Piece { bytes, filler }.value(WHOLE);
+        let wanted = std::env::var("ENGINE").ok();
+        let engines = ["both", "rules", "native"].into_iter().zip(&all);
+        for (name, engine) in engines {
+            if wanted.as_ref().is_some_and(|wanted| wanted != name) {
+                continue;
+            }
             let took: Vec<String> = (0..10)
                 .map(|_| format!("{:.1}", ms(judge(engine, Way::Part, &value))))
                 .collect();
-            println!("{}", took.join(" "));
+            println!("{name}: {}", took.join(" "));
         }
+        for detector in detect::ALL {
+            print!("{} {:.1}; ", detector.name, ms(alone(detector, &value)));
+        }
+        println!();
         return Ok(());
     }
     let pieces = pieces(&texts);
