@@ -85,6 +85,9 @@ impl std::fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// Up to this length, bytes, to look all bytes up in a table takes more than to collect them.
+const SHORT: usize = 512;
+
 /// The set of each byte: two loads, where shifting takes a dozen steps.
 static ONES: [[u64; 4]; 256] = {
     let mut ones = [[0; 4]; 256];
@@ -175,6 +178,16 @@ impl Filter {
     /// The bytes of a value.
     #[must_use]
     pub fn mask(value: &[u8]) -> ByteSet {
+        if value.len() > SHORT {
+            let mut seen = [false; 256];
+            for byte in value {
+                seen[usize::from(*byte)] = true;
+            }
+            let mut set = ByteSet::NONE;
+            let bytes = (0..=u8::MAX).zip(seen).filter(|(_, seen)| *seen);
+            bytes.for_each(|(byte, _)| set.insert(byte));
+            return set;
+        }
         let mut words = [0_u64; 4];
         for byte in value {
             let one = &ONES[usize::from(*byte)];

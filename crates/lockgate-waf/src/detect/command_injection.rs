@@ -149,6 +149,9 @@ fn find(value: &Value<'_>) -> Option<Finding> {
         let (opening, next) = opened(text, here, ticked);
         ticked ^= text.get(here) == Some(&b'`');
         at = next;
+        if opening.is_none() && !text.get(here..).is_some_and(|rest| rest.starts_with(b"<?")) {
+            continue;
+        }
         let mut found = Best::default();
         let shown = fences.show(&whole, here);
         // What goes into a shell is known by what stands before.

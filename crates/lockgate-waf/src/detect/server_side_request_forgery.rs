@@ -115,6 +115,10 @@ fn within(text: &[u8], value: &Value<'_>) -> Option<Finding> {
         }
         let before = text.get(..start).unwrap_or_default();
         let whole = start < 2 || matches!(before.last(), Some(b'=')) && gap >= start;
+        // Where it is a part of something it is less, whatever stands around it.
+        if !whole && points - 1 <= most {
+            continue;
+        }
         let after = text.get(end..).unwrap_or_default();
         let apart = before
             .last()

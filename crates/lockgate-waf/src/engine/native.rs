@@ -4,6 +4,7 @@ use crate::bytes::{ByteSet, Span};
 use lockgate_wire::content::layers::{Allowance, Layer, Unwrapper};
 
 use crate::detect::{Detector, Finding, Value, Where};
+use crate::filter::Filter;
 use crate::rule::{Collection, Severity};
 
 use super::feed::RequestHead;
@@ -271,7 +272,7 @@ fn hits(
                 bytes: form,
                 ..value
             };
-            let mask = ByteSet::of(form.bytes);
+            let mask = Filter::mask(form.bytes);
             for detector in place {
                 if detector.unwraps
                     && form.bytes.len() >= detector.min_len

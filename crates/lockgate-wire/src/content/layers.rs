@@ -120,6 +120,8 @@ struct Form {
     taken: Vec<Layer>,
     /// How many layers are around it; several that are taken off at once count as one.
     level: usize,
+    /// What it is told from others by.
+    hash: u64,
 }
 
 /// How the forms of a value are found.
@@ -212,7 +214,11 @@ impl Unwrapper {
             search.way = Way::Apart;
             search.all(value);
         }
-        search.walk != Walk::Limited
+        let whole = search.walk != Walk::Limited;
+        for buffer in &mut self.buffers {
+            buffer.shrink_to(KEPT);
+        }
+        whole
     }
 
     /// Takes so much of what may be looked at, if there is as much.
@@ -224,7 +230,6 @@ impl Unwrapper {
 
     fn give_back(&mut self, mut buffer: Vec<u8>) {
         buffer.clear();
-        buffer.shrink_to(KEPT);
         if self.buffers.len() < BUFFERS {
             self.buffers.push(buffer);
         }
@@ -254,7 +259,7 @@ impl<V: FnMut(&[u8], &[Layer]) -> bool> Search<'_, V> {
                 self.found.push_front(form);
                 break;
             }
-            if expanded.insert(self.unwrapper.hashes.hash_one(&form.bytes)) {
+            if expanded.insert(form.hash) {
                 self.open(&form.bytes, &form.taken, form.level);
             }
             self.unwrapper.give_back(form.bytes);
@@ -267,7 +272,8 @@ impl<V: FnMut(&[u8], &[Layer]) -> bool> Search<'_, V> {
 
     /// Takes the layers off one form.
     fn open(&mut self, form: &[u8], taken: &[Layer], level: usize) {
-        if !may_hold(form) {
+        let own = triggers_in(form);
+        if own == 0 && !base64::may_be(form) {
             return;
         }
         if level >= self.unwrapper.limits.depth {
@@ -281,16 +287,21 @@ impl<V: FnMut(&[u8], &[Layer]) -> bool> Search<'_, V> {
             bytes: self.unwrapper.buffers.pop().unwrap_or_default(),
             taken: taken.to_vec(),
             level: level + 1,
+            hash: 0,
         };
         let mut out = self.unwrapper.buffers.pop().unwrap_or_default();
         let mut count = 0;
+        let mut left = own;
         for (layer, decode) in DECODERS {
             if self.walk == Walk::Over {
                 return;
             }
             let alone = self.way == Way::Apart || *layer == Layer::Base64 || count == 0;
-            let from = if alone { form } else { &together.bytes };
-            if trigger(*layer).is_some_and(|bit| triggers_in(from) & bit == 0) {
+            let (from, triggers) = match alone {
+                true => (form, own),
+                false => (&together.bytes[..], left),
+            };
+            if trigger(*layer).is_some_and(|bit| triggers & bit == 0) {
                 continue;
             }
             // It costs a look, and at most as many bytes as there are.
@@ -305,25 +316,29 @@ impl<V: FnMut(&[u8], &[Layer]) -> bool> Search<'_, V> {
             self.unwrapper.work_left -= from.len();
             if self.way == Way::Apart || *layer == Layer::Base64 {
                 let taken = [taken, &[*layer]].concat();
-                self.tell(&out, &taken);
+                let hash = self.unwrapper.hashes.hash_one(&out);
+                self.tell(&out, hash, &taken);
                 self.found.push_back(Form {
                     bytes: out.clone(),
                     taken,
                     level: level + 1,
+                    hash,
                 });
                 continue;
             }
             count += 1;
             std::mem::swap(&mut together.bytes, &mut out);
+            left = triggers_in(&together.bytes);
             together.taken.push(*layer);
+            together.hash = self.unwrapper.hashes.hash_one(&together.bytes);
             // Where much was spent only what stands behind all of them is told.
             if self.allowance.0 > 0 {
-                self.tell(&together.bytes, &together.taken);
+                self.tell(&together.bytes, together.hash, &together.taken);
             }
         }
         self.several |= count > 1;
         if count > 0 {
-            self.tell(&together.bytes, &together.taken);
+            self.tell(&together.bytes, together.hash, &together.taken);
             self.found.push_back(together);
         } else {
             self.unwrapper.give_back(together.bytes);
@@ -332,8 +347,7 @@ impl<V: FnMut(&[u8], &[Layer]) -> bool> Search<'_, V> {
     }
 
     /// Tells a form, unless it was told before.
-    fn tell(&mut self, form: &[u8], taken: &[Layer]) {
-        let hash = self.unwrapper.hashes.hash_one(form);
+    fn tell(&mut self, form: &[u8], hash: u64, taken: &[Layer]) {
         if self.walk == Walk::Over || !self.unwrapper.told.insert(hash) {
             return;
         }
@@ -413,12 +427,14 @@ struct Leaves<'s, 'u, V> {
 
 impl<V: FnMut(&[u8], &[Layer]) -> bool> super::Sink for Leaves<'_, '_, V> {
     fn pair(&mut self, _: &[u8], value: &[u8]) -> bool {
-        self.search.tell(value, &self.taken);
+        let hash = self.search.unwrapper.hashes.hash_one(value);
+        self.search.tell(value, hash, &self.taken);
         if may_hold(value) {
             self.search.found.push_back(Form {
                 bytes: value.to_vec(),
                 taken: self.taken.clone(),
                 level: self.level,
+                hash,
             });
         }
         self.search.walk != Walk::Over

@@ -98,7 +98,9 @@ fn comments(text: &[u8]) -> usize {
 /// How long it is up to its end; all there is, where it has none.
 fn block(text: &[u8], open: &[u8], close: &[u8]) -> Option<usize> {
     let inner = text.get(open.len()..)?;
-    let end = memchr::memmem::find(inner, close);
+    // There may be very many blocks, all short: nothing is made ready for the search.
+    let begins = |at: &usize| inner.get(*at..).is_some_and(|rest| rest.starts_with(close));
+    let end = memchr::memchr_iter(*close.first()?, inner).find(begins);
     Some(end.map_or(text.len(), |end| open.len() + end + close.len()))
 }
 
@@ -110,6 +112,10 @@ fn line(text: &[u8]) -> usize {
 fn ends(text: &[u8]) -> (usize, usize) {
     let mut at = 0;
     while let Some(rest) = text.get(at..) {
+        if rest.first().is_some_and(|byte| !TELLS[usize::from(*byte)]) {
+            at += 1;
+            continue;
+        }
         let apart = at == 0 || matches!(text.get(at - 1), Some(b' ' | b'\t'));
         match rest {
             [] | [b'\n' | b'\r' | b';', ..] => return (at, at),
@@ -119,6 +125,18 @@ fn ends(text: &[u8]) -> (usize, usize) {
     }
     (text.len(), text.len())
 }
+
+/// Bytes that mean more than themselves between statements.
+static TELLS: [bool; 256] = {
+    let mut table = [false; 256];
+    let bytes = b"\n\r;#/\"'`\\";
+    let mut at = 0;
+    while at < bytes.len() {
+        table[bytes[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
 
 /// How long the next thing is: a string, an escape, a byte.
 fn step(rest: &[u8]) -> usize {

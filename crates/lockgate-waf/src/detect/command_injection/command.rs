@@ -2,7 +2,7 @@
 
 use super::arguments::Arguments;
 use super::text::Text;
-use super::word::Word;
+use super::word::{ends, Word};
 use super::words::{effort, matches, meant, named, Kind};
 use crate::detect::prose::blank;
 
@@ -43,6 +43,11 @@ impl Command {
             if let Some(next) = redirection(whole, at) {
                 at = next;
                 continue;
+            }
+            if text.get(at).copied().is_none_or(ends) {
+                // It has no letter.
+                whole.spend(1);
+                return None;
             }
             let word = Word::read(whole, at, braces);
             if word.bytes().is_empty() {

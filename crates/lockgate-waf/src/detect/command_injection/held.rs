@@ -13,9 +13,9 @@ pub(super) type Set = Range<usize>;
 
 /// `X=…; $X`: a command that is the variable which was set before.
 pub(super) fn runs(text: &Text<'_>, here: usize, begin: usize) -> bool {
-    let rest = text.bytes.get(begin..).unwrap_or_default();
-    let rest = rest.get(..HELD).unwrap_or(rest).trim_ascii_start();
-    let Some(rest) = rest.strip_prefix(b"$") else {
+    let until = text.bytes.len().min(begin + HELD);
+    let rest = text.bytes.get(text.solid(begin)..until);
+    let Some(rest) = rest.unwrap_or_default().strip_prefix(b"$") else {
         return false;
     };
     let rest = rest.strip_prefix(b"{").unwrap_or(rest);

@@ -22,6 +22,8 @@ pub(super) struct Text<'a> {
     left: Cell<usize>,
     /// What its beginning is like, as far as it was asked for last.
     near: Cell<Option<Near>>,
+    /// From where on a byte was looked for that is no blank, and where it stands.
+    solid: Cell<(usize, usize)>,
     /// Words that it begins with.
     words: Cell<Option<usize>>,
     /// Variables that were set not long ago, and how far they were looked for.
@@ -34,6 +36,7 @@ impl<'a> Text<'a> {
             bytes,
             left: Cell::new(bytes.len().saturating_mul(AGAIN).saturating_add(BESIDES)),
             near: Cell::new(None),
+            solid: Cell::new((0, 0)),
             words: Cell::new(None),
             set: RefCell::default(),
         }
@@ -57,6 +60,18 @@ impl<'a> Text<'a> {
         let near = Near::of(self.bytes.get(..len).unwrap_or(self.bytes));
         self.near.set(Some(near));
         near
+    }
+
+    /// Where the first byte at `from` or behind it stands that is no blank.
+    pub(super) fn solid(&self, from: usize) -> usize {
+        let (asked, known) = self.solid.get();
+        if (asked..known).contains(&from) {
+            return known;
+        }
+        let rest = self.bytes.get(from..).unwrap_or_default();
+        let blanks = rest.len() - rest.trim_ascii_start().len();
+        self.solid.set((from, from + blanks));
+        from + blanks
     }
 
     /// How many words stand at its beginning, at most `most`: always the same.

@@ -181,8 +181,7 @@ impl Word {
                     word.odd_blank = true;
                     break;
                 }
-                b' ' | b'\t' | b'\r' | b'\n' | b';' | b'|' | b'&' | b'`' | b'(' | b')' | b'<'
-                | b'>' | b'}' | b'{' | b'#' | 0 => break,
+                _ if ends(byte) => break,
                 _ => {
                     word.push(byte);
                     at += 1;
@@ -196,6 +195,28 @@ impl Word {
         whole.spend(at.saturating_sub(from) + 1);
         word
     }
+}
+
+/// Whether this byte begins no word, and ends one.
+pub(super) const fn ends(byte: u8) -> bool {
+    matches!(
+        byte,
+        b' ' | b'\t'
+            | b'\r'
+            | b'\n'
+            | b';'
+            | b'|'
+            | b'&'
+            | b'`'
+            | b'('
+            | b')'
+            | b'<'
+            | b'>'
+            | b'}'
+            | b'{'
+            | b'#'
+            | 0
+    )
 }
 
 /// Whether a word goes on with this byte.

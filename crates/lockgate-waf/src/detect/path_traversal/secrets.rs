@@ -149,7 +149,8 @@ pub(super) fn named(kept: &[u8], root: bool, climbed: bool) -> Secret {
         return Secret::System;
     }
     let mut segments = kept.split(|byte| *byte == b'/');
-    if segments.any(|segment| SITE.binary_search(&segment).is_ok()) {
+    let begins = |segment: &[u8]| segment.first().is_some_and(|first| BEGIN.contains(*first));
+    if segments.any(|segment| begins(segment) && SITE.binary_search(&segment).is_ok()) {
         return Secret::Site;
     }
     Secret::None

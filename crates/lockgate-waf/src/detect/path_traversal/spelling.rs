@@ -65,6 +65,12 @@ const AGAIN: usize = 4;
 
 /// What is still percent-encoded after the value was decoded.
 fn encoded(rest: &[u8]) -> Option<(Sign, usize, bool)> {
+    if !matches!(
+        rest.get(1),
+        Some(b'u' | b'U' | b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F')
+    ) {
+        return None;
+    }
     let mut at = 1;
     for _ in 0..AGAIN {
         if rest.get(at..).is_some_and(|more| more.starts_with(b"25")) {

@@ -89,6 +89,7 @@ pub(super) fn replaced(
 ) -> bool {
     let mut changed = false;
     let mut left = value;
+    out.reserve(value.len());
     while let Some(at) = memchr::memchr(mark, left) {
         let (plain, rest) = left.split_at(at);
         out.extend_from_slice(plain);
@@ -97,7 +98,10 @@ pub(super) fn replaced(
             .and_then(|(code, length)| Some((char::from_u32(code)?, rest.get(length..)?)));
         match found {
             Some((character, behind)) => {
-                out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                match u8::try_from(character).ok().filter(u8::is_ascii) {
+                    Some(byte) => out.push(byte),
+                    None => out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+                }
                 changed = true;
                 left = behind;
             }
