@@ -129,7 +129,7 @@ def results(gate: Gate, backend: Backend, cases: Iterable[Case]) -> dict[str, li
     with ThreadPoolExecutor(AT_ONCE) as pool:
         done = list(pool.map(lambda case: (case, exchanges(port, backend, case)), cases))
     second = {
-        each.port: exchange(port, encoded(built(stage.input)))
+        each.get("x-request-id"): exchange(port, encoded(built(stage.input)))
         for case, found in done
         for stage, each in zip(case.stages, found, strict=True)
         if reason(each) == "framing-target" and b"#" not in built(stage.input).split(b"\r\n")[0]
@@ -148,5 +148,6 @@ def results(gate: Gate, backend: Backend, cases: Iterable[Case]) -> dict[str, li
         return held.get(found.get("x-request-id") or "") if found is not None else None
 
     return {
-        case.id: [result(each, event(each), event(second.get(each.port))) for each in found] for case, found in done
+        case.id: [result(each, event(each), event(second.get(each.get("x-request-id")))) for each in found]
+        for case, found in done
     }
