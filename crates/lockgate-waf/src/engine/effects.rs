@@ -48,10 +48,14 @@ impl Evaluation<'_> {
         }
     }
 
-    fn overruled(&self) -> bool {
-        let native = self.program.native.as_ref();
-        let overrule = native.and_then(|native| native.overrule.as_ref());
-        overrule.is_some_and(|overrule| overrule.holds(self.tx, self.index))
+    fn overruled(&mut self) -> bool {
+        let Some(native) = &self.program.native else {
+            return false;
+        };
+        native.overrule.as_ref().is_some_and(|overrule| {
+            native.read_lists(self.tx, &mut self.desk.sieve.unwrapper);
+            overrule.holds(self.tx, self.index)
+        })
     }
 
     fn except(&mut self, number: u32) {

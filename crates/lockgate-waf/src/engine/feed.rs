@@ -84,6 +84,7 @@ pub(super) fn begin<'a>(
     tx.native.doubts = 0;
     tx.native.allowance = Default::default();
     tx.native.spared.clear();
+    tx.native.lists = [0; 2];
     tx.native.added = false;
     tx.place = Position::default();
     line(program, tx, head);

@@ -13,6 +13,7 @@ use super::overrule::{self, Overrule};
 use super::program::Program;
 use super::transaction::Transaction;
 
+mod lists;
 mod texts;
 
 pub use texts::Spared;
@@ -130,6 +131,7 @@ impl Native {
         let seen = Seen {
             tx: &*tx,
             id,
+            span: tx.members.value(id),
             unnumbered,
         };
         let mut allowance = tx.native.allowance;
@@ -222,6 +224,8 @@ impl Native {
 struct Seen<'t> {
     tx: &'t Transaction,
     id: ValueId,
+    /// Where it stands.
+    span: Span,
     /// Its member's name without numbers, where that is another ([`unnumber`]).
     unnumbered: Option<&'t [u8]>,
 }
@@ -230,12 +234,16 @@ struct Seen<'t> {
 fn hits(
     place: &[&'static Detector],
     stood: Where,
-    Seen { tx, id, unnumbered }: Seen<'_>,
+    Seen {
+        tx,
+        id,
+        mut span,
+        unnumbered,
+    }: Seen<'_>,
     (unwrapper, allowance): (&mut Unwrapper, &mut Allowance),
     mask: &ByteSet,
 ) -> (Vec<Hit>, bool) {
     let member = tx.members.get(id);
-    let mut span = tx.members.value(id);
     let mut name = member.name;
     if id.base() == Base::PartHeaders as usize {
         // A whole line, and the part's name.

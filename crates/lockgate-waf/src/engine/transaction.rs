@@ -83,6 +83,8 @@ pub struct NativeFound {
     pub doubts: super::overrule::Bits,
     /// What may still be spent on encodings within values.
     pub allowance: lockgate_wire::content::layers::Allowance,
+    /// Of how many parameters, of the query and the body, those of one name were looked at as one.
+    pub lists: [usize; 2],
     /// Texts of XML, by their names, in which something was left out that was found there.
     pub spared: Vec<native::Spared>,
     /// Whether rules count it.

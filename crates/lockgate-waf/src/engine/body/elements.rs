@@ -4,9 +4,9 @@
 //! its texts none that anybody would run.
 //!
 //! What an element's own texts are together is a copy, and all these copies are no longer
-//! than the document. With the texts of the elements in it, it is a part of all text; yet elements within
-//! each other make these parts together as long as its depth times its length. So there
-//! is an allowance, and the short ones have it first.
+//! than the document. With the texts of the elements in it, it is a part of all text; yet
+//! elements within each other make these parts together as long as its depth times its
+//! length. So there is an allowance, and the short ones have it first.
 
 use std::ops::Range;
 
@@ -17,8 +17,8 @@ use crate::engine::members::Members;
 
 /// Bytes of elements' texts, one within the other, that are looked at in any request.
 const ANYWAY: usize = 256 << 10;
-/// And for each byte of the body. A tag has three bytes at least, and its end four.
-const FOR_EACH: usize = 4;
+/// And for each byte of the body.
+const FOR_EACH: usize = 2;
 
 /// How a value is named.
 #[derive(Debug, Clone, Copy, Default)]
