@@ -266,3 +266,19 @@ fn slices_of_an_answer_are_judged_each_by_itself() {
         assert_eq!(inspection.refusal().unwrap().rule, Some(4));
     }
 }
+
+#[test]
+fn what_was_made_of_a_long_slice_is_not_taken_for_the_next_one() {
+    let rules = "SecResponseBodyAccess On\n\
+                 SecRule RESPONSE_BODY \"@contains the worst\" \
+                 \"id:1,phase:4,deny,log,t:urlDecode,t:lowercase\"";
+    for engine in both(rules) {
+        let mut inspection = inspect(&engine, &get("/"), 0);
+        for (said, refused) in [("the+best+", None), ("the+WORST", Some(Some(1)))] {
+            inspection.answer_slice(said.repeat(1000).as_bytes());
+            while inspection.answer_end() == Progress::More {}
+            let rule = inspection.refusal().map(|refusal| refusal.rule);
+            assert_eq!(rule, refused, "{said}");
+        }
+    }
+}
