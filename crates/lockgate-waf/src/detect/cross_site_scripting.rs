@@ -28,6 +28,7 @@
 mod code;
 mod html;
 mod script;
+mod styles;
 
 use std::ops::Range;
 
@@ -310,7 +311,7 @@ fn in_script(bytes: &[u8]) -> Option<Found> {
     }
     let may_style =
         memchr::memchr3(b':', b'@', b'=', bytes).or_else(|| memchr::memchr(b'\\', bytes));
-    if may_style.is_some() && html::bare_styles(bytes) {
+    if may_style.is_some() && styles::bare(bytes) {
         return Some((0..bytes.len(), ("runs a script from styles", Critical)));
     }
     let is_script =
