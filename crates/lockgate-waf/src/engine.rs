@@ -26,6 +26,7 @@ mod except;
 mod feed;
 mod finish;
 mod fold;
+mod formed;
 mod kept;
 mod kinds;
 mod members;

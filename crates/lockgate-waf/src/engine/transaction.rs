@@ -4,7 +4,7 @@ use crate::bytes::{Arena, Span};
 use crate::rule::{Allowed, Collection, EngineMode, Processor, Severity};
 
 use super::body::Reading;
-use super::chains::Formed;
+use super::formed::Formed;
 use super::kept::Keys;
 use super::members::{Members, ValueId, BASES};
 use super::names::{Name, Variables};
