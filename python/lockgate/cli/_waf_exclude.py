@@ -63,13 +63,15 @@ def exclude(
 
     Example: lockgate waf exclude 01J9Z0Q4N2W1X8Y7V6T5S4R3Q2 --owner shop-team --reason "names have quotes"
     """
+    from lockgate.cli._first_answers import waived, waiver_parts
     from lockgate.cli._waf_event import asked
     from lockgate.cli._waf_proposed import Options, proposed
 
     interactive = sys.stdin.isatty() and not as_json
-    _given(owner, reason, until, written=not dry_run, ask=interactive)
-    if not (dry_run or yes or as_json or interactive):
-        leave("Nobody can be asked here: add --yes to have it written, or --dry-run to only look. Nothing is written.")
+    if (yes or as_json) and not dry_run and not interactive:
+        # What cannot be written is told before anything takes time.
+        waived(owner, reason, until, ask=False)
+    waiver_parts(owner, reason, until)
     told = asked(state_path(state, config=config), request)
     options = Options(
         rules=frozenset(rule or ()), at=at, requests=requests, every_request=every_request, broad=broad, since=since
@@ -85,14 +87,17 @@ def exclude(
         else:
             typer.echo("Nothing is written: a setting holds for all of the API, so it is yours to write.")
         raise typer.Exit(0 if dry_run else 1)
-    waived = None if dry_run and None in (owner, reason) else _waived(owner, reason, until, ask=not as_json)
-    if waived is None:
+    if not (dry_run or yes or as_json or interactive):
+        more = "" if owner and reason else ", with --owner and --reason"
+        leave(f"Nobody can be asked here: add --yes to have it written{more}. Nothing is written.")
+    answered = None if dry_run and None in (owner, reason) else _waived(owner, reason, until, ask=not as_json)
+    if answered is None:
         if as_json:
             typer.echo(json.dumps({**plan.as_json(), "written": False}, indent=2, ensure_ascii=False))
         else:
             typer.echo("Nothing is written: --dry-run.")
         return
-    change = plan.written(*waived)
+    change = plan.written(*answered)
     if not as_json:
         with unread_is_fine(yes and not dry_run):
             _show_diff(change)
@@ -108,16 +113,6 @@ def exclude(
         typer.echo(f"Written to {change.path}. A gate that runs takes it up by itself; `lockgate reload` says so.")
     else:
         typer.echo("Nothing is written.")
-
-
-def _given(owner: str | None, reason: str | None, until: str | None, *, written: bool, ask: bool) -> None:
-    """Leave where what was given cannot be used, before anything takes time."""
-    from lockgate.cli._first_answers import waived, waiver_parts
-
-    if written and not ask:
-        waived(owner, reason, until, ask=False)
-    else:
-        waiver_parts(owner, reason, until)
 
 
 def _waived(owner: str | None, reason: str | None, until: str | None, *, ask: bool) -> tuple[str, str, dt.date]:

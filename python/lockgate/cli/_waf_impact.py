@@ -57,7 +57,7 @@ def attack_lines(tried: Sequence[Tried], looks: tuple[bool, bool]) -> Iterator[s
         by = ", ".join(escape(name) for name, _ in one.by.most_common(STOPPERS))
         still = f"; the others are still stopped by {by}" if kept else ""
         yield f"  [yellow]{escape(one.kind)}[/]: {len(one.passing)} of {one.stopped} would pass{still}"
-        for text in one.passing[:EXAMPLES]:
+        for text in list(dict.fromkeys(one.passing))[:EXAMPLES]:
             yield f"    [dim]{escape(json.dumps(text, ensure_ascii=True))}[/]"
     untouched = [one for one in tried if not one.passing and one.stopped]
     if untouched:
@@ -66,6 +66,7 @@ def attack_lines(tried: Sequence[Tried], looks: tuple[bool, bool]) -> Iterator[s
     before = sum(one.all - one.stopped for one in tried)
     if before:
         rules, detectors = looks
-        more = "" if detectors else "; detectors beside the rules (`rules: [core, native]`) stop most of such"
-        more = "; the rules beside the detectors (`rules: [core, native]`) stop some of such" if not rules else more
+        both = escape("`rules: [core, native]`")
+        more = "" if detectors else f"; detectors beside the rules ({both}) stop most of such"
+        more = f"; the rules beside the detectors ({both}) stop some of such" if not rules else more
         yield f"  [dim]no change[/]: {before} pass there today as well, with this exclusion or without it{more}"

@@ -157,6 +157,7 @@ def proposed(told: Asked, config: Path, options: Options) -> Plan:
     every = [exclusion(unit, request) for unit in wanted]
     if options.at is not None:
         every = [Exclusion(one.rule, options.at, one.request) for one in every]
+        _found_at(options.at, wanted)
     every = list(dict.fromkeys(every))
     _known_rules(every, bundle, placed)
     said = list(_said(loaded, api))
@@ -170,6 +171,8 @@ def proposed(told: Asked, config: Path, options: Options) -> Plan:
             "the file up (`lockgate status`), or the exclusion is for other requests.",
             code=1,
         )
+    if not options.broad and options.at is None:
+        _unnamed(wanted)
     if not options.broad and (wide := next((one for one in new if one.broad is not None), None)) is not None:
         _too_broad(wide)
     method, path = str(event["method"]), str(event["path"])
@@ -243,6 +246,26 @@ def _passes(told: Asked, gone: Sequence[Unit]) -> bool:
         return False
     left = inspected.score - removed(inspected, gone)[0]
     return not inspected.threshold or left < inspected.threshold
+
+
+def _unnamed(units: Sequence[Unit]) -> None:
+    """Leave where a name cannot be written, and what stands for it would mean others too."""
+    for unit in units:
+        if unit.place is not None and any("*" in step for step in unit.place.split("/")[1:]):
+            leave(
+                f"`{unit.rule}` found something at a name that cannot be written down, so that it is known as "
+                f"{unit.place}, and that would leave others alone as well. Name the value with --at; --broad does it all "
+                "the same."
+            )
+
+
+def _found_at(at: str, units: Sequence[Unit]) -> None:
+    """Leave where nothing of it was found at the place that was named."""
+    from lockgate._native import waf_leaves_alone
+
+    places = list(dict.fromkeys(unit.place for unit in units if unit.place is not None))
+    if places and not any(waf_leaves_alone(place, "GET", "/", at=at) for place in places):
+        leave(f"--at: nothing was found at {at} in this request; it was at {', '.join(places)}.")
 
 
 def _too_broad(one: Exclusion) -> NoReturn:

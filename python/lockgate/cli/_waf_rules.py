@@ -12,7 +12,7 @@ import typer
 from lockgate.cli._progress import Progress
 from lockgate.cli._report import count
 from lockgate.rules.install import Ready, prepared, with_plugin, without_plugin
-from lockgate.rules.layout import names
+from lockgate.rules.layout import SETUP, names
 from lockgate.rules.read import proved
 from lockgate.rules.sources import core
 from lockgate.rules.sources import plugin as plugin_of
@@ -97,6 +97,8 @@ def tell(told: dict[str, Any]) -> None:
     typer.echo(printable(f"{what}{rules}."))
     if told["plugins"]:
         typer.echo(printable(f"Plugins: {', '.join(told['plugins'])}."))
+    if SETUP in told.get("kept", ()):
+        typer.echo(f"Your own {SETUP} goes along.")
     if told.get("left"):
         typer.echo(
             printable(

@@ -11,6 +11,7 @@ import typer
 
 from lockgate.cli._report import count, load_or_exit
 from lockgate.cli._waf_rules import installed
+from lockgate.rules.layout import SETUP
 from lockgate.rules.read import ReadRules, proved
 from lockgate.rules.store import RuleStore
 
@@ -54,7 +55,8 @@ def exit_code(told: dict[str, Any]) -> int:
     """1 where something is wrong that a person should see to."""
     missed = any(not each["meant"] for api in told["apis"] if api["enforced"] for each in api["passed"])
     silent = any(api["scanner"] is not None and api["scanner"]["failed"] for api in told["apis"])
-    return 1 if missed or silent or (told["core"] or {}).get("changed") else 0
+    changed = set((told["core"] or {}).get("changed", ())) - {SETUP}
+    return 1 if missed or silent or changed else 0
 
 
 def tell(told: dict[str, Any]) -> None:
@@ -82,7 +84,12 @@ def _lines(told: dict[str, Any]) -> list[str]:
             held = f", {core['checksum']}" if core["checksum"] else ""
             lines.append(f"From       {core['source']}, {when}{held}")
         lines += [f"Plugin     {name}" for name in core["plugins"]]
-        lines += [f"Changed    {name} is not as it was installed" for name in core["changed"]]
+        lines += [
+            f"Settings   {SETUP} is your own: it goes along with updates"
+            if name == SETUP
+            else f"Changed    {name} is not as it was installed; `lockgate waf install` puts it back"
+            for name in core["changed"]
+        ]
         lines += [f"Told       {notice}" for notice in core["notices"]]
     if told["previous"] is not None:
         lines.append(f"Previous   {told['previous']}; `lockgate waf install --previous` goes back")

@@ -21,6 +21,8 @@ OF_RULES: Final = {
 
 OF_KEYS: Final = frozenset({"waf-setup-unread", "waf-setup-overwritten"})
 """Codes of what is wrong with a name, not with its value."""
+SET_ELSEWHERE: Final = re.compile(r"sets `([a-z_]+)` to (\d+) for every request")
+"""What is said of a rule file that sets what the policy has a field for: the variable, and its value."""
 _MAY_MATTER: Final = re.compile(r"(?i)SecRule(?:Remove|Update)|\bredirect:|\bdrop\b|\bstatus:(?!'?403\b)")
 """Where a rule file has none of these, all of it is followed as it is written."""
 
@@ -72,7 +74,10 @@ def _meant(message: str) -> tuple[str, str | None]:
 def _said(code: str, message: str) -> str:
     """What the core says; of rule files each fault on lines of its own, by the file's own name."""
     if code == "waf-setup-overwritten":
-        return message.removeprefix(OWN)
+        message = message.removeprefix(OWN)
+        if (found := SET_ELSEWHERE.search(message)) is not None and found[1] in FIELDS:
+            return message.replace("say it here", f"write `{FIELDS[found[1]]}: {found[2]}` here")
+        return message
     if code not in OF_RULES:
         return message
     faults = re.sub(rf"\b{OWN}", "", re.sub(r"^(own|core): ", "", message))

@@ -7,17 +7,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from lockgate.rules.archive import Files
 from lockgate.rules.checksums import sha256
-from lockgate.rules.layout import RuleFolder, belongs, names
+from lockgate.rules.layout import SETUP, RuleFolder, belongs, names
 from lockgate.rules.problems import RulesError
 from lockgate.rules.read import ReadRules, faults_with, proved
 from lockgate.rules.sources import Had
 from lockgate.rules.store import Installed, Manifest, RuleStore
-
-SETUP: Final = "crs-setup.conf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +45,16 @@ def prepared(store: RuleStore, config: Path, core: RuleFolder, had: Had) -> Iter
         own = {name for name in before.files if name.startswith("plugins/")} - set(files)
         kept = sorted(own)
         changed = before.changed if before.manifest is not None else []
-        if SETUP in changed and SETUP in before.files:
+        if SETUP in changed and SETUP in before.files and core.setup_before is None:
             kept.append(SETUP)
         left = [name for name in changed if name not in kept and name in before.files]
         files |= {name: before.files[name] for name in kept}
         if before.manifest is not None:
             plugins = {**before.manifest.plugins, **plugins}
     manifest = _manifest(core.version, had, files, plugins)
-    if SETUP in kept:
+    if SETUP in kept or core.setup_before is not None:
         # It stays known as changed, so that the next version leaves it alone too.
-        original = core.files.get(SETUP, b"")
+        original = core.setup_before or core.files.get(SETUP, b"")
         manifest = replace(manifest, files={**manifest.files, SETUP: sha256(original)})
     with _tried(store, config, files, manifest) as (folder, rules):
         yield Ready(folder, manifest, rules, kept, left)

@@ -13,7 +13,9 @@ from lockgate.rules.problems import RulesError
 
 RULE_FOLDERS: Final = ("rules", "@owasp_crs")
 """What releases call it, and what the Go module does."""
-SETUPS: Final = ("crs-setup.conf", "crs-setup.conf.example", "@crs-setup.conf.example")
+SETUP: Final = "crs-setup.conf"
+EXAMPLES: Final = ("crs-setup.conf.example", "@crs-setup.conf.example")
+"""Settings as a release has them: whoever changes some does so in a copy named `SETUP`."""
 PARTS: Final = ("-config.conf", "-before.conf", "-after.conf")
 """Of a plugin: its settings, what stands before the rules, and what stands behind them."""
 KINDS: Final = frozenset({".conf", ".data"})
@@ -30,6 +32,8 @@ class RuleFolder:
     files: Files
     version: str | None
     plugins: list[str] = field(default_factory=list)
+    setup_before: bytes | None = None
+    """What `crs-setup.conf` was in the release, where somebody's own is beside it."""
 
 
 def rule_folder(files: Mapping[str, bytes], name: str) -> RuleFolder:
@@ -41,11 +45,11 @@ def rule_folder(files: Mapping[str, bytes], name: str) -> RuleFolder:
         )
     taken = {f"rules/{each}": content for each, content in _of_kind(files, folder)}
     above = folder.parent
-    for each in SETUPS:
-        found = files.get(str(above / each))
-        if found is not None:
-            taken["crs-setup.conf"] = found
-            break
+    setups = [found for each in (SETUP, *EXAMPLES) if (found := files.get(str(above / each))) is not None]
+    own = str(above / SETUP) in files
+    if setups:
+        taken[SETUP] = setups[0]
+    before = setups[1] if own and len(setups) > 1 and setups[1] != setups[0] else None
     for place in (above, above.parent):
         if "LICENSE" not in taken and str(place / "LICENSE") in files:
             taken["LICENSE"] = files[str(place / "LICENSE")]
@@ -54,7 +58,7 @@ def rule_folder(files: Mapping[str, bytes], name: str) -> RuleFolder:
     taken |= {f"plugins/{each}": content for each, content in plugins.items()}
     if len(taken) > MAX_TAKEN:
         raise RulesError(f"{name} has more than {MAX_TAKEN:,} files of rules")
-    return RuleFolder(taken, _version(taken), names(plugins))
+    return RuleFolder(taken, _version(taken), names(plugins), before)
 
 
 def plugin_files(files: Mapping[str, bytes], name: str) -> Files:
@@ -102,7 +106,7 @@ def _says(content: bytes) -> bool:
 def _version(taken: Mapping[str, bytes]) -> str | None:
     """What the rules themselves say that they are."""
     said = [name for name in taken if name.endswith(".conf") and not name.startswith("plugins/")]
-    for name in sorted(said, key=lambda each: each != "crs-setup.conf"):
+    for name in sorted(said, key=lambda each: each != SETUP):
         found = _VERSION.search(taken[name])
         if found is not None:
             return found[1].decode("ascii")

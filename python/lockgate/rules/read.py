@@ -10,25 +10,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from lockgate import _native
-from lockgate.config import ConfigErrors, load
-from lockgate.config.native import OF_RULES
+from lockgate.config import ConfigErrors, Loaded, load
+from lockgate.config.native import OF_RULES, SET_ELSEWHERE
+from lockgate.policies.waf import OWN
 from lockgate.rules.problems import RulesError
 
 TOLD: Final = 20
 """Errors of rules that are shown; there may be thousands."""
 
 _LEVEL: Final = re.compile(r"paranoia-level/(\d)")
-# The levels differ in what runs, not in what is read; with all of them nothing is decided before it is compiled.
-_TRIED: Final = b"""\
-version: 1
-listeners: {tried: {address: "127.0.0.1:1"}}
-apis:
-  tried:
-    path: /
-    upstream: "http://127.0.0.1:2"
-    public: {owner: lockgate, reason: rules are tried, until: 2999-01-01}
-    waf: {rules: core, paranoia: 4, answers: {}}
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +53,16 @@ def proved(folder: Path) -> ReadRules:
 
     It is compiled as a configuration's is, by the same code, with every level of paranoia.
     """
-    name = folder / "tried.yaml"
     try:
-        loaded = load(name, instead={name: _TRIED}, core=folder, environment={})
+        loaded = _tried(folder, {})
     except ConfigErrors as refused:
-        raise RulesError(f"Lockgate cannot run these rules:\n{_faults(refused)}") from refused
+        # What the rules set themselves is for a configuration to say, and that is not asked here.
+        found = [SET_ELSEWHERE.search(each.message) for each in refused.errors]
+        said = {OWN[each[1]]: int(each[2]) for each in found if each is not None and each[1] in OWN}
+        try:
+            loaded = _tried(folder, said)
+        except ConfigErrors as again:
+            raise RulesError(f"Lockgate cannot run these rules:\n{_faults(again, placed=False)}") from again
     sets = loaded.compile(0, 0)["rule_sets"]
     read = _native.read_rules(json.dumps(sets[0]).encode())
     return ReadRules(
@@ -81,6 +76,27 @@ def proved(folder: Path) -> ReadRules:
     )
 
 
+def _tried(folder: Path, said: Mapping[str, int]) -> Loaded:
+    """A configuration with these rules, and with what they set said in it too.
+
+    The levels differ in what runs, not in what is read; with all of them nothing is decided before it is compiled.
+    """
+    tried = {
+        "version": 1,
+        "listeners": {"tried": {"address": "127.0.0.1:1"}},
+        "apis": {
+            "tried": {
+                "path": "/",
+                "upstream": "http://127.0.0.1:2",
+                "public": {"owner": "lockgate", "reason": "rules are tried", "until": "2999-01-01"},
+                "waf": {"rules": "core", "paranoia": 4, "answers": {}, **said},
+            }
+        },
+    }
+    name = folder / "tried.yaml"
+    return load(name, instead={name: json.dumps(tried).encode()}, core=folder, environment={})
+
+
 def faults_with(config: Path, folder: Path) -> str | None:
     """What of the configuration there would be refused with these rules, and only with them; nothing where it holds."""
     try:
@@ -91,11 +107,11 @@ def faults_with(config: Path, folder: Path) -> str | None:
     return None
 
 
-def _faults(refused: ConfigErrors, errors: list[Any] | None = None) -> str:
+def _faults(refused: ConfigErrors, errors: list[Any] | None = None, *, placed: bool = True) -> str:
     told: list[str] = []
     for each in errors or refused.errors:
         first, *more = each.message.splitlines()
-        told += more if each.code in OF_RULES else [f"{each.place}: {first}", *more]
+        told += more if each.code in OF_RULES else [f"{each.place}: {first}" if placed else first, *more]
     more = len(told) - TOLD
     return "\n".join([*told[:TOLD], *([f"and {more} more"] if more > 0 else [])])
 

@@ -226,11 +226,29 @@ def test_what_is_asked_wrongly_is_told_before_anything_is_tried(
         ((*BY, "--yes", "--at", "ARGS:note"), "here it is `query/note` or `body/note`"),
         ((*BY, "--yes", "--requests", "notes"), "--requests"),
         ((*BY, "--yes", "--since", "yesterday"), "--since"),
-        (BY, "add --yes to have it written"),
     ):
         ended = exclude(native, "body", tmp_path, *words)
         assert (ended.code, told in ended.err) == (2, True), ended.err
         assert "lockgate.yaml" not in ended.err
+
+
+def test_where_nobody_can_be_asked_it_is_shown_and_not_written(native: Past, tmp_path: Path) -> None:
+    (tmp_path / "lockgate.yaml").write_text(PLAIN)
+    for words in ((), BY):
+        ended = exclude(native, "body", tmp_path, *words)
+        assert ended.code == 2
+        assert "Proposed for the API shop" in ended.out
+        assert "add --yes to have it written" in ended.err
+        assert ("with --owner and --reason" in ended.err) is (words == ())
+    assert (tmp_path / "lockgate.yaml").read_text() == PLAIN
+
+
+def test_a_place_where_nothing_was_found_is_told(native: Past, tmp_path: Path) -> None:
+    (tmp_path / "lockgate.yaml").write_text(PLAIN)
+    ended = exclude(native, "body", tmp_path, *BY, "--yes", "--at", "query/zzz")
+    assert ended.code == 2
+    assert "nothing was found at query/zzz in this request; it was at body/" in ended.err
+    assert (tmp_path / "lockgate.yaml").read_text() == PLAIN
 
 
 OTHERS = f"""\

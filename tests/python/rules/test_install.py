@@ -190,6 +190,43 @@ def test_a_setup_that_was_changed_stays_and_changed_rules_are_told_of(tmp_path: 
     assert "Changed by hand" not in told[-1], "the second time there is nothing of that"
 
 
+OWN_SETUP = (
+    'SecAction "id:900000,phase:1,nolog,pass,t:none,setvar:tx.blocking_paranoia_level=2"\n'
+    'SecAction "id:900110,phase:1,nolog,pass,t:none,setvar:tx.inbound_anomaly_score_threshold=10"\n'
+)
+READS = 'SecRule TX:BLOCKING_PARANOIA_LEVEL "@lt 2" "id:901,phase:1,nolog,pass"\n' + RULES
+
+
+def test_a_setup_of_ones_own_comes_with_its_folder_and_stays(tmp_path: Path) -> None:
+    first = laid(release("4.90.1", rules=READS), tmp_path / "first")
+    (first / "crs-setup.conf").write_text(OWN_SETUP)
+    installed = install(tmp_path, str(first))
+    assert installed.code == 0, installed.err
+    status = lockgate("waf", "status", cwd=tmp_path)
+    assert (status.code, "crs-setup.conf is your own: it goes along" in status.out) == (0, True), status.out
+    second = laid(release("4.90.2", rules=READS), tmp_path / "second")
+    updated = install(tmp_path, str(second))
+    assert "Your own crs-setup.conf goes along." in updated.out
+    assert (core(tmp_path) / "crs-setup.conf").read_text() == OWN_SETUP
+    third = laid(release("4.90.3", rules=READS), tmp_path / "third")
+    (third / "crs-setup.conf").write_text(OWN_SETUP.replace("level=2", "level=3"))
+    replaced = install(tmp_path, str(third))
+    assert "Changed by hand before, and not any more: crs-setup.conf" in replaced.out
+    assert "level=3" in (core(tmp_path) / "crs-setup.conf").read_text()
+
+
+def test_what_a_setup_says_is_wanted_of_the_policy_too(tmp_path: Path) -> None:
+    first = laid(release(rules=READS), tmp_path / "first")
+    (first / "crs-setup.conf").write_text(OWN_SETUP.splitlines(keepends=True)[0])
+    assert install(tmp_path, str(first)).code == 0
+    api = "{path: /, upstream: 'http://127.0.0.1:9', authenticate: [api_key], waf: {rules: core}}"
+    (tmp_path / "lockgate.yaml").write_text(f"version: 1\napis:\n  a: {api}\n")
+    checked = lockgate("check", cwd=tmp_path)
+    assert checked.code == 2
+    assert "crs-setup.conf:1 sets `blocking_paranoia_level` to 2" in checked.err + checked.out
+    assert "take that line out, and write `paranoia: 2` here" in " ".join((checked.err + checked.out).split())
+
+
 def test_a_configuration_that_would_be_refused_is_told_before(tmp_path: Path) -> None:
     waiver = "owner: me, reason: a test, until: 2099-01-01"
     (tmp_path / "lockgate.yaml").write_text(

@@ -114,7 +114,7 @@ fn of_rule(matched: Matched<'_>, paranoia: Option<u8>) -> Finding {
             if !at.is_empty() {
                 at.extend_from_slice(b", ");
             }
-            at.extend_from_slice(&subject.name());
+            at.extend_from_slice(&shown(subject.name()));
         }
         if masked.is_empty() {
             masked = mask(subject.value());
@@ -138,6 +138,7 @@ fn of_detector(found: &Detected<'_>) -> Finding {
     if !found.member.is_empty() {
         at.push(b':');
         at.extend_from_slice(found.member);
+        at = shown(at);
     }
     Finding {
         rule: found.detector.to_owned(),
@@ -152,15 +153,33 @@ fn of_detector(found: &Detected<'_>) -> Finding {
     }
 }
 
+/// What is written of a name: of one that nobody gives to a field its shape alone. Where a
+/// body is not what its type says, all of it is a name, with whatever is in it.
+fn shown(mut name: Vec<u8>) -> Vec<u8> {
+    let colon = memchr::memchr(b':', &name).map_or(0, |at| at + 1);
+    if is_of_field(&name[colon..]) {
+        return name;
+    }
+    let masked = mask(&name[colon..]);
+    name.truncate(colon);
+    name.extend_from_slice(masked.as_bytes());
+    name
+}
+
+/// Whether a field may be called so.
+fn is_of_field(name: &[u8]) -> bool {
+    !name.iter().any(|byte| b"\"'`<>={};".contains(byte))
+}
+
 /// Where, each place once, and as many as one text has room for. A name that
-/// may hold a credential is any name.
+/// may hold a credential, or that nobody gives to a field, is any name.
 pub fn places(said: impl Iterator<Item = String>) -> Vec<String> {
     let (mut told, mut left) = (Vec::<String>::new(), TEXT_MAX);
     for place in said {
         let place = fitting(place, TEXT_MAX);
         let place = match blotted(place.as_bytes()) {
-            Cow::Borrowed(_) => place,
-            Cow::Owned(_) => {
+            Cow::Borrowed(_) if is_of_field(place.as_bytes()) => place,
+            _ => {
                 let part = place.split('/').next().unwrap_or_default();
                 format!("{part}/**")
             }
@@ -196,4 +215,35 @@ fn printable(bytes: &[u8]) -> String {
         _ => '?',
     };
     bytes.iter().map(shown).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{places, shown};
+
+    #[test]
+    fn a_body_that_is_taken_for_a_name_is_told_by_its_shape() {
+        let name = |name: &str| String::from_utf8(shown(name.into())).unwrap();
+        assert_eq!(
+            name("ARGS:{\"password\":\"Hunter2\",\"a"),
+            "ARGS:{\"aaaaaaaa\":\"aaaaaa0\",\"a"
+        );
+        assert_eq!(
+            name("REQUEST_COOKIES:Hunter2' or 1"),
+            "REQUEST_COOKIES:aaaaaa0' aa 0"
+        );
+        for of_field in [
+            "ARGS:user[first name]",
+            "ARGS:json.items.0.note",
+            "XML:/*",
+            "&ARGS",
+            "ARGS:filter[$ne]",
+        ] {
+            assert_eq!(name(of_field), of_field);
+        }
+        let told = |place: &str| places(std::iter::once(place.to_owned())).remove(0);
+        assert_eq!(told("body/{\"password\":\"Hunter2\""), "body/**");
+        assert_eq!(told("cookie/password=Hunter2"), "cookie/**");
+        assert_eq!(told("body/user~1name"), "body/user~1name");
+    }
 }

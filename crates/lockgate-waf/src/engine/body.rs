@@ -553,7 +553,11 @@ fn start(program: &Program, tx: &mut Transaction, body: &[u8], whole: bool) {
     }
     let form = tx.control.processor == Some(Processor::UrlEncoded);
     let text = form || is_text(tx.control.processor);
-    if text && program.native.is_some() && !kinds::is_text_of_ascii(tx) {
+    let odd = match text {
+        true => !kinds::is_text_of_ascii(tx),
+        false => raw_alone(tx.control.processor) && kinds::is_ebcdic(tx),
+    };
+    if odd && program.native.is_some() {
         tx.reading.strict = Some(Flaw {
             reason: &content::reasons::MULTIPART_CHARSET,
             at: 0,

@@ -80,6 +80,49 @@ const CHARSETS: &[&[u8]] = &[b"utf-8", b"utf8", b"us-ascii", b"ascii", b"latin1"
 /// Whether ASCII in the body stays ASCII in the character set that it says. .NET
 /// and Java read forms as UTF-16 or EBCDIC where that is said.
 pub(super) fn is_text_of_ascii(tx: &Transaction) -> bool {
+    !says_charset(tx, |name| {
+        let family = |prefix: &[u8]| name.starts_with(prefix);
+        !(CHARSETS.contains(&name) || family(b"iso-8859-") || family(b"windows-125"))
+    })
+}
+
+/// Code pages of EBCDIC, by their numbers, in which no letter is what it is in ASCII.
+const EBCDIC: &[&[u8]] = &[
+    b"37", b"273", b"277", b"278", b"280", b"284", b"285", b"290", b"297", b"420", b"423", b"424",
+    b"500", b"833", b"838", b"870", b"871", b"875", b"880", b"905", b"918", b"924", b"930", b"931",
+    b"933", b"935", b"937", b"939", b"1025", b"1026", b"1047", b"1112", b"1122", b"1123", b"1140",
+    b"1141", b"1142", b"1143", b"1144", b"1145", b"1146", b"1147", b"1148", b"1149", b"1364",
+    b"1371", b"1388", b"1390", b"1399",
+];
+
+/// Whether the body says that it is in EBCDIC, which Java decodes wherever it is said.
+pub(super) fn is_ebcdic(tx: &Transaction) -> bool {
+    says_charset(tx, |name| {
+        let number = name.iter().position(u8::is_ascii_digit);
+        let (word, number) = name.split_at(number.unwrap_or(name.len()));
+        let number = number.split(|byte| !byte.is_ascii_digit()).next();
+        let paged = [
+            &b"ibm"[..],
+            b"ibm-",
+            b"cp",
+            b"cp-",
+            b"x-ibm",
+            b"csibm",
+            b"ccsid",
+        ];
+        memchr::memmem::find(name, b"ebcdic").is_some()
+            || paged.contains(&word) && number.is_some_and(is_page)
+    })
+}
+
+/// Whether a number is one of [`EBCDIC`], with or without zeros before it.
+fn is_page(number: &[u8]) -> bool {
+    let zeros = number.iter().take_while(|digit| **digit == b'0').count();
+    EBCDIC.contains(&number.get(zeros..).unwrap_or_default())
+}
+
+/// Whether a character set that the body says it is in, in small letters, is such a one.
+fn says_charset(tx: &Transaction, is: impl Fn(&[u8]) -> bool) -> bool {
     let value = feed::header(tx, Base::RequestHeaders, b"content-type").unwrap_or_default();
     let value = tx.arena.get(value).to_ascii_lowercase();
     let said = memchr::memmem::find_iter(&value, b"charset");
@@ -89,11 +132,9 @@ pub(super) fn is_text_of_ascii(tx: &Transaction) -> bool {
         let end = rest.iter().position(|byte| b";, \t".contains(byte));
         rest.get(..end.unwrap_or(rest.len()))
     })
-    .all(|name| {
+    .any(|name| {
         let name: &[u8] = name.strip_prefix(b"\"").unwrap_or(name);
-        let name = name.strip_suffix(b"\"").unwrap_or(name);
-        let family = |prefix: &[u8]| name.starts_with(prefix);
-        CHARSETS.contains(&name) || family(b"iso-8859-") || family(b"windows-125")
+        is(name.strip_suffix(b"\"").unwrap_or(name))
     })
 }
 

@@ -148,8 +148,23 @@ impl Reader {
         sink: &mut S,
     ) -> Result<Progress, Flaw> {
         if self.at == 0 {
-            self.name_bytes_left = super::all_names(self.limits.all_name_bytes, body);
+            self.allow_names(body);
         }
+        self.read_on(body, budget, sink)
+    }
+
+    /// Allows as many bytes of names as go with this body, of which a line may be read.
+    pub(super) fn allow_names(&mut self, body: &[u8]) {
+        self.name_bytes_left = super::all_names(self.limits.all_name_bytes, body);
+    }
+
+    /// As [`Reader::run`], with the names that were allowed before.
+    pub(super) fn read_on<S: Sink + ?Sized>(
+        &mut self,
+        body: &[u8],
+        budget: usize,
+        sink: &mut S,
+    ) -> Result<Progress, Flaw> {
         let stop = self.at.saturating_add(budget.max(1));
         self.read(body, stop, sink)
             .inspect_err(|flaw| self.state = State::Failed(*flaw))

@@ -80,6 +80,9 @@ impl Reader {
                     left = left.saturating_sub(end + 1);
                     continue;
                 }
+                if self.number == 0 {
+                    self.json.allow_names(body);
+                }
                 self.json.begin_line(start, self.number);
                 self.line = Some(start);
                 self.number += 1;
@@ -88,7 +91,7 @@ impl Reader {
             let before = self.json.at();
             let progress = self
                 .json
-                .run(body.get(..end).unwrap_or_default(), left, sink)?;
+                .read_on(body.get(..end).unwrap_or_default(), left, sink)?;
             if progress != Progress::Done {
                 return Ok(progress);
             }

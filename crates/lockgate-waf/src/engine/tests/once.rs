@@ -231,6 +231,30 @@ fn bodies_in_which_ascii_is_something_else_are_refused() {
 }
 
 #[test]
+fn a_text_that_says_it_is_in_ebcdic_is_refused() {
+    for (said, refused) in [
+        ("IBM037", true),
+        ("ibm500", true),
+        ("\"cp1140\"", true),
+        ("ibm-1047", true),
+        ("ebcdic-us", true),
+        ("x-IBM1047-foo", true),
+        ("ibm850", false),
+        ("cp932", false),
+        ("shift_jis", false),
+        ("gb18030", false),
+        ("utf-8", false),
+    ] {
+        for kind in ["text/plain", "application/octet-stream"] {
+            let kind = format!("{kind}; charset={said}");
+            let inspection = inspect(&looking(), &post(&kind, "a text"), 0);
+            let unfit = inspection.body_unfit().map(|reason| reason.code);
+            assert_eq!(unfit, refused.then_some("multipart-charset"), "{kind}");
+        }
+    }
+}
+
+#[test]
 fn a_mark_before_xml_in_a_form_hides_nothing() {
     let script = "<a><q>&#60;script&#62;alert(1)&#60;/script&#62;</q></a>";
     for body in [

@@ -216,6 +216,15 @@ fn lines_are_values_of_their_own() {
     assert_eq!(code(&outcome), Some(("json-end", 3)));
 }
 
+/// As many names as in an array: those of all lines go with the whole body.
+#[test]
+fn many_short_lines_are_read() {
+    let body = b"{\"a\":1}\n".repeat(50_000);
+    let mut reader = ndjson::Reader::new(json::Limits::default());
+    let outcome = sliced(|size, sink| reader.run(&body, size, sink), usize::MAX);
+    assert_eq!((outcome.0.len(), outcome.1.is_ok()), (50_000, true));
+}
+
 /// The leaves as `serde_json` has them, in order of their pointers.
 fn leaves(value: &Value, pointer: &str, out: &mut BTreeMap<String, String>) {
     let line = match value {
