@@ -254,8 +254,8 @@ def _unnamed(units: Sequence[Unit]) -> None:
         if unit.place is not None and any("*" in step for step in unit.place.split("/")[1:]):
             leave(
                 f"`{unit.rule}` found something at a name that cannot be written down, so that it is known as "
-                f"{unit.place}, and that would leave others alone as well. Name the value with --at; --broad does it all "
-                "the same."
+                f"{unit.place}, and that would leave others alone as well. Name the value with --at; --broad does it "
+                "all the same."
             )
 
 
