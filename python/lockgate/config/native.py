@@ -21,8 +21,7 @@ OF_RULES: Final = {
 
 OF_KEYS: Final = frozenset({"waf-setup-unread", "waf-setup-overwritten"})
 """Codes of what is wrong with a name, not with its value."""
-SET_ELSEWHERE: Final = re.compile(r"sets `([a-z_]+)` to (\d+) for every request")
-"""What is said of a rule file that sets what the policy has a field for: the variable, and its value."""
+_SET_ELSEWHERE: Final = re.compile(r"sets `([a-z_]+)` to (\d+) for every request")
 _MAY_MATTER: Final = re.compile(r"(?i)SecRule(?:Remove|Update)|\bredirect:|\bdrop\b|\bstatus:(?!'?403\b)")
 """Where a rule file has none of these, all of it is followed as it is written."""
 
@@ -65,6 +64,12 @@ def rule_warnings(bundle: dict[str, Any], document: Document) -> None:
             document.problems.add(region, "waf-rules-otherwise", message, severity="warning")
 
 
+def set_elsewhere(message: str) -> tuple[str, int] | None:
+    """The field of the policy that a rule file says otherwise, and what it says, if a message tells of that."""
+    found = _SET_ELSEWHERE.search(message)
+    return None if found is None or found[1] not in FIELDS else (FIELDS[found[1]], int(found[2]))
+
+
 def _meant(message: str) -> tuple[str, str | None]:
     """A message without the name that may have been meant, and that as a hint."""
     found = re.fullmatch(r"(.*); (did you mean `[^`\n]+`\?)", message)
@@ -75,8 +80,8 @@ def _said(code: str, message: str) -> str:
     """What the core says; of rule files each fault on lines of its own, by the file's own name."""
     if code == "waf-setup-overwritten":
         message = message.removeprefix(OWN)
-        if (found := SET_ELSEWHERE.search(message)) is not None and found[1] in FIELDS:
-            return message.replace("say it here", f"write `{FIELDS[found[1]]}: {found[2]}` here")
+        if (found := set_elsewhere(message)) is not None:
+            return message.replace("say it here", f"write `{found[0]}: {found[1]}` here")
         return message
     if code not in OF_RULES:
         return message

@@ -11,8 +11,7 @@ from typing import Any, Final
 
 from lockgate import _native
 from lockgate.config import ConfigErrors, Loaded, load
-from lockgate.config.native import OF_RULES, SET_ELSEWHERE
-from lockgate.policies.waf import OWN
+from lockgate.config.native import OF_RULES, set_elsewhere
 from lockgate.rules.problems import RulesError
 
 TOLD: Final = 20
@@ -57,8 +56,7 @@ def proved(folder: Path) -> ReadRules:
         loaded = _tried(folder, {})
     except ConfigErrors as refused:
         # What the rules set themselves is for a configuration to say, and that is not asked here.
-        found = [SET_ELSEWHERE.search(each.message) for each in refused.errors]
-        said = {OWN[each[1]]: int(each[2]) for each in found if each is not None and each[1] in OWN}
+        said = dict(found for each in refused.errors if (found := set_elsewhere(each.message)) is not None)
         try:
             loaded = _tried(folder, said)
         except ConfigErrors as again:
