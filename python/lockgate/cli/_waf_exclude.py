@@ -132,6 +132,7 @@ def _show_diff(change: Any) -> None:
     import difflib
 
     from lockgate.cli._report import output
+    from lockgate.printable import printable
 
     paint = output().paint
     lines = difflib.unified_diff(
@@ -140,7 +141,7 @@ def _show_diff(change: Any) -> None:
     typer.echo()
     for line in lines:
         style = {"+": "info", "-": "error"}.get(line[:1], "dim")
-        typer.echo(paint(line, style))
+        typer.echo(paint(printable(line), style))
 
 
 def _write(change: Any) -> None:

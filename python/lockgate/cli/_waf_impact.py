@@ -22,7 +22,7 @@ STOPPERS: Final = 4
 
 def waf_line(exclusion: Exclusion) -> str:
     """An exclusion on one line."""
-    return escape(", ".join(f"{name}: {value}" for name, value in exclusion.as_json().items()))
+    return escape(printable(", ".join(f"{name}: {value}" for name, value in exclusion.as_json().items())))
 
 
 def recorded_lines(unblocked: Unblocked, since: str) -> Iterator[str]:

@@ -75,6 +75,7 @@ class Plan:
 
         from lockgate.cli._waf_impact import attack_lines, recorded_lines, waf_line
         from lockgate.cli._waf_shown import setting_lines
+        from lockgate.printable import printable
         from lockgate.rehearsal.waf.found import SCANNER, named
 
         console = tables()
@@ -103,7 +104,7 @@ class Plan:
         for one in self.exclusions:
             where = named(one.at) if one.at is not None else "every value"
             of = one.request or "every request"
-            console.print(f"  {escape(one.rule)} leaves alone: {escape(where)}, of {escape(of)}")
+            console.print(f"  {escape(one.rule)} leaves alone: {escape(printable(where))}, of {escape(printable(of))}")
         if any(one.rule == SCANNER for one in self.exclusions):
             console.print("  [yellow]Files there are not scanned any more: whatever malware comes there goes on.[/]")
         if not self.passes:
