@@ -58,9 +58,11 @@ def proved(folder: Path) -> ReadRules:
         # What the rules set themselves is for a configuration to say, and that is not asked here.
         said = dict(found for each in refused.errors if (found := set_elsewhere(each.message)) is not None)
         try:
+            if not said:
+                raise
             loaded = _tried(folder, said)
-        except ConfigErrors as again:
-            raise RulesError(f"Lockgate cannot run these rules:\n{_faults(again, placed=False)}") from again
+        except ConfigErrors as last:
+            raise RulesError(f"Lockgate cannot run these rules:\n{_faults(last, placed=False)}") from last
     sets = loaded.compile(0, 0)["rule_sets"]
     read = _native.read_rules(json.dumps(sets[0]).encode())
     return ReadRules(

@@ -269,12 +269,8 @@ fn in_string(seen: &Seen, ending: Ending, tokens: &Tokens<'_>) -> Option<(&'stat
         ("ends a string and cuts the rest off", severity)
     } else if seen.operators && seen.function {
         ("ends a string and joins a function's result", Error)
-    } else if seen.operators {
-        let held = ending == Ending::Held;
-        (
-            "ends a string and goes on with an operator",
-            if held { Warning } else { return None },
-        )
+    } else if seen.operators && ending == Ending::Held {
+        ("ends a string and goes on with an operator", Warning)
     } else {
         return None;
     })

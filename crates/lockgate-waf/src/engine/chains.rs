@@ -78,15 +78,9 @@ impl Chains {
         (arena, room): (&mut Arena, &mut Vec<u8>),
         formed: &mut Formed,
     ) -> Span {
-        let Some(Node {
-            before,
-            last: Some(last),
-        }) = self.nodes.get(usize::from(chain)).copied()
-        else {
-            return value;
-        };
-        let value = self.apply_once(before, value, (&mut *arena, &mut *room), formed);
-        formed.step(last, value, arena, room)
+        self.each(chain, value, &mut |last, value| {
+            formed.step(last, value, arena, room)
+        })
     }
 
     /// What a run makes of a value; the value itself where it changes nothing.
@@ -97,6 +91,18 @@ impl Chains {
         arena: &mut Arena,
         room: &mut Vec<u8>,
     ) -> Span {
+        self.each(chain, value, &mut |last, value| {
+            step(last, value, arena, room)
+        })
+    }
+
+    /// What the steps of a run make of a value, one behind the other.
+    fn each(
+        &self,
+        chain: ChainIndex,
+        value: Span,
+        step: &mut impl FnMut(Transformation, Span) -> Span,
+    ) -> Span {
         let Some(Node {
             before,
             last: Some(last),
@@ -104,8 +110,8 @@ impl Chains {
         else {
             return value;
         };
-        let value = self.apply(before, value, arena, room);
-        step(last, value, arena, room)
+        let value = self.each(before, value, step);
+        step(last, value)
     }
 }
 

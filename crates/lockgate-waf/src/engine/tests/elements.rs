@@ -95,7 +95,8 @@ fn ordinary_documents_are_none() {
     }
 }
 
-fn leaving_out(at: &str) -> Arc<Engine> {
+/// Detectors, of which one leaves a place alone.
+pub fn leaving_out(at: &str) -> Arc<Engine> {
     let native = Detectors {
         detectors: detect::ALL.to_vec(),
         exclusions: vec![NativeExclusion {
