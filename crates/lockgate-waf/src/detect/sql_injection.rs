@@ -45,11 +45,15 @@ pub static DETECTOR: Detector = Detector {
     severity: Severity::Critical,
     tag: "attack-sqli",
     places: Where::VALUES_AND_FILE_NAMES,
-    needs: &[ByteSet::of(b" \t\n\r\x0b\x0c\0\xa0'\"`(;#*-=|&+")],
+    needs: &[APART],
     min_len: 3,
     unwraps: true,
     find,
 };
+
+/// What keeps an operator and its operands apart: without any there is one token.
+/// A number ends where a word begins: `1or.1<2` needs no blank.
+const APART: ByteSet = ByteSet::of(b" \t\n\r\x0b\x0c\0\xa0'\"`(),;#*-=|&+.<>@!~\\$[?");
 
 /// How often reading begins anew in text that holds several values: a path, a header, a body.
 const RESTARTS: usize = 8;

@@ -54,10 +54,12 @@ impl Arguments {
                     odd = true;
                 }
                 Some(b'<') if tag(text, at) => break,
+                // A comment; right behind the name it is no argument either.
                 Some(b'#')
-                    if text
-                        .get(at.wrapping_sub(1))
-                        .is_some_and(|byte| blank(*byte)) =>
+                    if at == from
+                        || text
+                            .get(at.wrapping_sub(1))
+                            .is_some_and(|byte| blank(*byte)) =>
                 {
                     break
                 }

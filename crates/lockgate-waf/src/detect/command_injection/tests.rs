@@ -124,6 +124,8 @@ fn what_people_write_passes() {
     for text in [
         "cats & dogs; find out more",
         "AT&T",
+        "ls#",
+        "cat#1",
         "R&D | sales",
         "price: $(100)",
         "it's cold; cat's home",

@@ -482,6 +482,12 @@ impl Walk<'_, '_> {
         is
     }
 
+    /// `HAVING 1`, `LIMIT 1`; with nothing behind it the word is one of a sentence: `5 limit`.
+    fn limits(&mut self) {
+        self.seen.sorted |= self.tokens.peek() != Token::End;
+        self.operator();
+    }
+
     fn clause(&mut self, word: Word) -> Option<Ending> {
         match word {
             Word::Union => return self.union(),
@@ -509,13 +515,9 @@ impl Walk<'_, '_> {
             }
             Word::Having => {
                 self.seen.boolean = true;
-                self.seen.sorted = true;
-                self.operator();
+                self.limits();
             }
-            Word::Limit => {
-                self.seen.sorted = true;
-                self.operator();
-            }
+            Word::Limit => self.limits(),
             Word::Into => {
                 self.seen.file |= self.tokens.peek() == Token::Word(Word::File);
                 if self.seen.file {

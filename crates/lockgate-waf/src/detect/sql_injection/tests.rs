@@ -85,6 +85,8 @@ fn good_text_passes() {
         "setuid `nobody', unless this flag is\nset.  The setuid call will fail if this\nprogram is not run as root (in which case, use this flag).",
         "D'Angelo",
         "rock 'n' roll",
+        "5 limit",
+        "1 having",
         "it's 5 o'clock -- really",
         "a = b or c",
         "1 < 2 and 3 > 2",
@@ -154,6 +156,21 @@ fn all_are_found(texts: &[String]) {
         .filter(|text| found(text) != Some(Severity::Critical))
         .collect();
     assert!(!texts.is_empty() && missed.is_empty(), "{missed:#?}");
+}
+
+#[test]
+fn no_blank_and_no_sign_is_needed_around_a_word() {
+    let texts = [
+        "1or.1<.2",
+        "1.or.1>0",
+        "1or.1like.1",
+        "1or.1is.1",
+        "1or.1between.1and.2",
+        "1or@@version<1",
+        "\\Nor\\N<\\N",
+        "9limit.1",
+    ];
+    all_are_found(&texts.map(str::to_owned));
 }
 
 #[test]
