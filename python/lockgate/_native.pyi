@@ -34,6 +34,7 @@ __all__ = [
     "read_events",
     "read_key_set",
     "read_rules",
+    "read_token",
     "reasons",
     "reserved_header",
     "rule_language",
@@ -158,6 +159,9 @@ def client_refusal(chain: bytes, trust: list[bytes], crl: list[bytes], *, certai
 
 def read_key_set(text: bytes) -> dict[str, Any]:
     """Say which keys of a published set (RFC 7517) a gate can use, and why not the others."""
+
+def read_token(token: bytes) -> list[dict[str, str]]:
+    """Say every way of telling a token: `issuer`, `by`, `value`. Nothing of it is verified."""
 
 def waf_detectors() -> list[dict[str, Any]]:
     """Say what detectors of attacks there are: `name`, `title`, `tag`, `score`."""

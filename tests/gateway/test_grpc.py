@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,6 +80,25 @@ def test_a_talk_goes_to_and_fro(client: grpc.Channel) -> None:
     for number, answer in enumerate(talking(words(), timeout=WITHIN)):
         assert answer == f"WORD {number}".encode()
         heard.release()
+
+
+def test_a_revoked_key_ends_the_call_that_it_opened(gate: Gate, authority: Authority, shop: Shop) -> None:
+    with served(shop) as port:
+        loaded(gate, authority, port, bundles.api(keys=[bundles.api_key()]))
+        sequence = int(gate.tell("facts_seq"))
+        key = gate.key(sequence + 1, "key_call")
+        with channel(gate, authority) as client:
+            said = queue.SimpleQueue[bytes | None]()
+            talking: grpc.StreamStreamMultiCallable[bytes, bytes] = client.stream_stream("/shop.Shop/Talk")
+            answers = talking(iter(said.get, None), timeout=WITHIN, metadata=(("x-api-key", key),))
+            said.put(b"in")
+            assert next(answers) == b"IN"
+            gate.facts({"seq": sequence + 2, "kind": "key.revoke", "id": "key_call", "at_ms": 1})
+            code, words = status_of(lambda: next(answers))
+            said.put(None)
+    assert code == grpc.StatusCode.UNAUTHENTICATED
+    assert "credential-ended" in words
+    assert gate.written(reason="credential-ended")
 
 
 def test_errors_come_through(client: grpc.Channel) -> None:

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::jwt::KeySet;
+use crate::jwt::{KeySet, Revoked};
 use crate::limits::{CounterKey, Strike, Take};
 use crate::plugins::{Call, Said, Silent};
 
@@ -52,8 +52,8 @@ pub enum Need {
     Standing(CounterKey),
     /// A failure is to be counted; nothing is answered.
     Strike(Vec<Strike>),
-    /// The keys of the issuer of this name.
-    KeySet(Arc<str>),
+    /// What is known of the issuer of this name.
+    Issuer(Arc<str>),
     /// The same, after the issuer was asked for a key of this name; no name where
     /// there is no set at all.
     Refetch {
@@ -90,6 +90,15 @@ pub struct Grant {
     pub apis: Option<Box<[Box<str>]>>,
 }
 
+/// What is known of an issuer.
+#[derive(Debug, Clone, Default)]
+pub struct IssuerFacts {
+    /// Its keys, where any were ever fetched.
+    pub keys: Option<Arc<KeySet>>,
+    /// What was revoked, of all issuers.
+    pub revoked: Arc<Revoked>,
+}
+
 /// Answers to needs, for the second asking.
 #[derive(Debug, Default)]
 pub enum Answers {
@@ -98,10 +107,10 @@ pub enum Answers {
     None,
     /// The key's record, if there is one.
     Key(Digest, Option<Arc<KeyRecord>>),
-    /// The issuer's keys, where any were ever fetched.
-    KeySet(Option<Arc<KeySet>>),
-    /// The same, after asking for them anew: there is no more to be had.
-    Refetched(Option<Arc<KeySet>>),
+    /// What is known of the issuer.
+    Issuer(IssuerFacts),
+    /// The same, after asking for its keys anew: there is no more to be had.
+    Refetched(IssuerFacts),
     /// Facts are too old to be believed, and the configuration says to deny.
     Stale,
     /// The counters as they stand then, and whether they were taken.

@@ -33,7 +33,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Answers, ConfigError, Denial, Edit, Identity, Need, PolicyError, RequestView, Verdict,
+    Answers, ConfigError, Denial, Edit, Identity, IssuerFacts, Need, PolicyError, RequestView,
+    Verdict,
 };
 
 mod algorithm;
@@ -45,6 +46,7 @@ mod keys;
 mod place;
 mod reasons;
 mod refusal;
+mod revoked;
 pub mod strict;
 pub mod token;
 
@@ -55,6 +57,7 @@ pub use jwk::{read_key_set, Published, Unusable, KEYS};
 pub use keys::{KeySet, Verifier};
 pub use place::Place;
 pub use reasons::*;
+pub use revoked::{By, Meant, Revoked};
 
 use refusal::refuse;
 use token::Token;
@@ -124,17 +127,14 @@ impl Jwt {
             Err(denial) => return Ok(Verdict::Deny(denial)),
         };
         let said = match answers {
-            Answers::None => match &self.issuer.own {
-                Some(own) => self.judge(token, own, true, now_ms),
-                None => return Ok(Verdict::Need(Need::KeySet(Arc::clone(&self.issuer.name)))),
-            },
-            Answers::KeySet(set) => self.with(token, set.as_ref(), false, now_ms),
-            Answers::Refetched(set) => self.with(token, set.as_ref(), true, now_ms),
+            Answers::None => return Ok(Verdict::Need(Need::Issuer(Arc::clone(&self.issuer.name)))),
+            Answers::Issuer(facts) => self.with(token, facts, false, now_ms),
+            Answers::Refetched(facts) => self.with(token, facts, true, now_ms),
             Answers::Stale => Err(Refused::Denied(self.stale())),
             Answers::Key(..) | Answers::Taken(_) | Answers::Standing(_) | Answers::Plugin(_) => {
                 return Err(PolicyError::new(
                     NAME,
-                    "it asked for a key set, and was told something else",
+                    "it asked about an issuer, and was told something else",
                 ))
             }
         };
@@ -151,11 +151,16 @@ impl Jwt {
     fn with(
         &self,
         token: &[u8],
-        set: Option<&Arc<KeySet>>,
+        facts: &IssuerFacts,
         asked: bool,
         now_ms: u64,
     ) -> Result<Identity, Refused> {
+        let revoked = &facts.revoked;
+        if let Some(own) = &self.issuer.own {
+            return self.judge(token, (own, revoked), true, now_ms);
+        }
         // Keys that were published for another issuer of this name open nothing.
+        let set = facts.keys.as_ref();
         let set = set.filter(|set| self.issuer.publishes(set));
         let Some(set) = set else {
             return Err(if asked {
@@ -170,16 +175,18 @@ impl Jwt {
         if set.confirmed_ms.saturating_add(self.issuer.stale_for_ms) <= now_ms {
             return Err(Refused::Denied(self.stale()));
         }
-        self.judge(token, set, asked, now_ms)
+        self.judge(token, (set, revoked), asked, now_ms)
     }
 
     fn judge(
         &self,
         text: &[u8],
-        set: &KeySet,
+        (set, revoked): (&KeySet, &Revoked),
         asked: bool,
         now_ms: u64,
     ) -> Result<Identity, Refused> {
+        // Read before what it is the number of: what is revoked meanwhile has another.
+        let checked = revoked.generation();
         let memo = Memo {
             token: hash(text),
             rules: self.issuer.fingerprint,
@@ -187,12 +194,16 @@ impl Jwt {
             binding: None,
         };
         if let Some(known) = self.remembered.find(&memo) {
-            return if now_ms < known.until_ms {
-                Ok(known.identity)
-            } else {
+            if known.until_ms <= now_ms {
                 let expired = refuse(&EXPIRED, "it has expired");
-                Err(expired.known(known.identity).into())
-            };
+                return Err(expired.known(known.identity).into());
+            }
+            if known.checked == checked {
+                return Ok(known.identity);
+            }
+            let identity = self.unless_revoked(known.identity, revoked, now_ms)?;
+            self.remembered.checked(&memo, checked);
+            return Ok(identity);
         }
         let token = self.read(text)?;
         if let Err(denial) = claims::check(&self.issuer, &token.claims, now_ms) {
@@ -200,10 +211,29 @@ impl Jwt {
         }
         self.verify(&token, set, asked)?;
         let identity = claims::identity(&self.issuer, token.claims);
+        // Behind the signature: what was revoked is nobody's business who has no token.
+        let identity = self.unless_revoked(identity, revoked, now_ms)?;
         let until_ms = claims::until_ms(&self.issuer, identity.claims.as_deref());
-        let known = Remembered { identity, until_ms };
+        let known = Remembered {
+            identity,
+            until_ms,
+            checked,
+        };
         self.remembered.keep(memo, &known, text.len(), now_ms);
         Ok(known.identity)
+    }
+
+    fn unless_revoked(
+        &self,
+        identity: Identity,
+        revoked: &Revoked,
+        now_ms: u64,
+    ) -> Result<Identity, Denial> {
+        let claims = identity.claims.as_deref();
+        match claims.and_then(|claims| revoked.refuses(&self.issuer.issuer, claims, now_ms)) {
+            Some(why) => Err(refuse(&REVOKED, why).known(identity)),
+            None => Ok(identity),
+        }
     }
 
     /// Everything but the signature. It comes first because it is cheap: what is

@@ -21,8 +21,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use base64::Engine;
 use http::header::HeaderValue;
 use http::{HeaderMap, Method};
-use lockgate_policy::jwt::{self, Algorithm, Config, Issuer, Jwt, KeySet, KeySource, Place, Rules};
-use lockgate_policy::{Answers, RequestView, Verdict};
+use lockgate_policy::jwt::{self, Algorithm, Config, Issuer, Jwt, KeySource, Place, Rules};
+use lockgate_policy::{Answers, IssuerFacts, RequestView, Verdict};
 use serde_json::{json, Value};
 
 const NOW_MS: u64 = 1_800_000_000_000;
@@ -93,7 +93,7 @@ fn kinds() -> Vec<Kind> {
     ]
 }
 
-fn policy(kind: &Kind) -> (Jwt, Arc<KeySet>) {
+fn policy(kind: &Kind) -> (Jwt, IssuerFacts) {
     let rules = Rules {
         issuer: "https://login.example.com".to_owned(),
         audiences: vec!["shop".to_owned()],
@@ -116,9 +116,12 @@ fn policy(kind: &Kind) -> (Jwt, Arc<KeySet>) {
     jwk["kid"] = json!("k");
     let read = jwt::read_key_set(json!({"keys": [jwk]}).to_string().as_bytes()).unwrap();
     assert!(read.unusable.is_empty(), "{:?}", read.unusable);
-    let set = Arc::new(read.into_key_set(SOURCE, NOW_MS));
+    let facts = IssuerFacts {
+        keys: Some(Arc::new(read.into_key_set(SOURCE, NOW_MS))),
+        ..IssuerFacts::default()
+    };
     let policy = Jwt::new(&config, Arc::new(issuer), Arc::default()).unwrap();
-    (policy, set)
+    (policy, facts)
 }
 
 /// What is signed, the signature, and the request that carries both.
@@ -136,7 +139,7 @@ fn token(kind: &Kind, number: usize) -> (String, Vec<u8>, HeaderMap) {
     (signed, signature, headers)
 }
 
-fn identified(policy: &Jwt, set: &Arc<KeySet>, headers: &HeaderMap) -> bool {
+fn identified(policy: &Jwt, facts: &IssuerFacts, headers: &HeaderMap) -> bool {
     let view = RequestView {
         method: &Method::GET,
         host: "shop.example.com",
@@ -148,7 +151,7 @@ fn identified(policy: &Jwt, set: &Arc<KeySet>, headers: &HeaderMap) -> bool {
         operation: None,
         readings: &[],
     };
-    let answer = Answers::KeySet(Some(Arc::clone(set)));
+    let answer = Answers::Issuer(facts.clone());
     let verdict = policy.decide(&view, &answer, NOW_MS);
     matches!(black_box(verdict), Ok(Verdict::Identify(_)))
 }

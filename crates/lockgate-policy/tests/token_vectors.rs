@@ -10,7 +10,7 @@ use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
 
 use lockgate_policy::jwt::{self, Config, Issuer, Jwt, KeySet, KeySource, Place, Rules};
-use lockgate_policy::{Answers, Need, RequestView, Verdict};
+use lockgate_policy::{Answers, IssuerFacts, Need, RequestView, Verdict};
 use serde::Deserialize;
 use serde_json::{json, Value};
 
@@ -118,18 +118,22 @@ fn jwt() {
             let name = HeaderName::try_from(name).unwrap();
             headers.append(name, HeaderValue::try_from(value).unwrap());
         }
-        let set = vectors.keys(case);
+        let facts = || IssuerFacts {
+            keys: vectors.keys(case),
+            ..IssuerFacts::default()
+        };
         let mut answers = Answers::None;
         let verdict = loop {
             let view = view(&Method::GET, &headers);
             match policy.decide(&view, &answers, vectors.now_ms).unwrap() {
-                Verdict::Need(Need::KeySet(name)) => {
-                    assert!(!shared && &*name == "company", "{}", case.name);
-                    answers = Answers::KeySet(set.clone());
+                Verdict::Need(Need::Issuer(name)) => {
+                    assert_eq!(&*name, "company", "{}", case.name);
+                    answers = Answers::Issuer(facts());
                 }
                 Verdict::Need(Need::Refetch { .. }) => {
-                    assert!(matches!(answers, Answers::KeySet(_)), "{}", case.name);
-                    answers = Answers::Refetched(set.clone());
+                    let asked = matches!(answers, Answers::Issuer(_));
+                    assert!(asked && !shared, "{}", case.name);
+                    answers = Answers::Refetched(facts());
                 }
                 verdict => break verdict,
             }

@@ -518,6 +518,10 @@ fn poll_upstream(
     let Some(link) = slot else {
         return Poll::Ready(None);
     };
+    if exchange.shut_out() {
+        exchange.broke_off(&reasons::CREDENTIAL_ENDED);
+        return Poll::Ready(Some(Err(Broken)));
+    }
     let Poll::Ready(polled) = link.poll_body(cx) else {
         if exchange.state.upstream_late() {
             if let Some(lease) = &link.lease {

@@ -65,6 +65,8 @@ pub struct Exchange {
     pub trace: Option<TraceParent>,
     /// Which of gRPC's protocols its answer is in, if any.
     pub grpc: Option<grpc::Protocol>,
+    /// The number of who was shut out by then, when it was last looked whether it is the caller.
+    shut: u64,
 }
 
 impl Exchange {
@@ -87,6 +89,7 @@ impl Exchange {
         };
         Box::new(Self {
             id: worker.ids.next(started_ms),
+            shut: worker.shared.facts.shut(),
             worker,
             snapshot,
             state,
@@ -147,6 +150,20 @@ impl Exchange {
         let api = self.snapshot.apis.get(judgement.matched?.api)?;
         judgement.decided = api.steps.get(said.step).map(|step| step.span);
         Some(said.denial)
+    }
+
+    /// Whether the caller was let in, and would not be any more: its credential was revoked
+    /// since. Looks only where somebody's was.
+    pub fn shut_out(&mut self) -> bool {
+        let facts = &self.worker.shared.facts;
+        let shut = facts.shut();
+        if std::mem::replace(&mut self.shut, shut) == shut {
+            return false;
+        }
+        let now_ms = self.worker.clock.coarse_ms();
+        let identity = self.judgement.identity.as_ref();
+        let enforced = self.api().is_some_and(|api| api.authenticates(now_ms));
+        enforced && identity.is_some_and(|identity| facts.shuts_out(identity, now_ms))
     }
 
     /// The answer cannot be completed.

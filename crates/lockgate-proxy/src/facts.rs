@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use foldhash::fast::RandomState;
-use lockgate_policy::jwt::KeySet;
-use lockgate_policy::{Digest, Grant, KeyRecord};
+use lockgate_policy::jwt::{self, Meant, Revoked};
+use lockgate_policy::{api_key, Digest, Grant, Identity, IssuerFacts, KeyRecord};
 use serde::{Deserialize, Serialize};
 
 mod key_sets;
@@ -93,12 +93,43 @@ pub enum Change {
         /// Its name.
         issuer: String,
     },
+    /// Tokens were revoked.
+    #[serde(rename = "token.revoke")]
+    TokenRevoke {
+        /// Which are meant.
+        #[serde(flatten)]
+        meant: Meant,
+        /// Those that were issued until then, milliseconds since the epoch; none means ever.
+        #[serde(default)]
+        before_ms: Option<u64>,
+        /// From when on there can be none left, milliseconds since the epoch.
+        #[serde(default)]
+        until_ms: Option<u64>,
+    },
+    /// A revocation of tokens was taken back.
+    #[serde(rename = "token.restore")]
+    TokenRestore {
+        /// Which were meant.
+        #[serde(flatten)]
+        meant: Meant,
+    },
     /// What follows, up to `reset.end`, replaces all that is known, at once.
     #[serde(rename = "reset.begin")]
     ResetBegin,
     /// The end of a replacement.
     #[serde(rename = "reset.end")]
     ResetEnd,
+}
+
+impl Change {
+    /// Whether somebody may be shut out by it who was let in before.
+    const fn shuts(&self) -> bool {
+        match self {
+            Self::KeyPut { key } => key.revoked,
+            Self::KeyRevoke { .. } | Self::TokenRevoke { .. } | Self::ResetEnd => true,
+            _ => false,
+        }
+    }
 }
 
 /// A key, as facts tell it.
@@ -166,9 +197,12 @@ struct ById(Arc<KeyRecord>);
 pub struct FactStore {
     keys: RwLock<Arc<Keys>>,
     key_sets: KeySets,
+    revoked: RwLock<Arc<Revoked>>,
     apply: Mutex<Apply>,
     seq: AtomicU64,
     heard_ms: AtomicU64,
+    /// How often somebody may have been shut out.
+    shut: AtomicU64,
 }
 
 /// A replacement on its way. All its facts have one number; another number
@@ -178,6 +212,7 @@ struct Staged {
     seq: u64,
     keys: Arc<Keys>,
     key_sets: KeySets,
+    revoked: Arc<Revoked>,
 }
 
 #[derive(Debug, Default)]
@@ -196,9 +231,11 @@ impl FactStore {
         Self {
             keys: RwLock::new(Arc::new(Keys::new())),
             key_sets: KeySets::default(),
+            revoked: RwLock::default(),
             apply: Mutex::default(),
             seq: AtomicU64::new(0),
             heard_ms: AtomicU64::new(0),
+            shut: AtomicU64::new(0),
         }
     }
 
@@ -329,10 +366,42 @@ impl FactStore {
             .map(|ByDigest(key)| Arc::clone(key))
     }
 
-    /// The keys of the issuer of this name, where any were ever fetched.
+    /// What is known of the issuer of this name.
     #[must_use]
-    pub fn key_set(&self, issuer: &str) -> Option<Arc<KeySet>> {
-        self.key_sets.of(issuer)
+    pub fn issuer(&self, name: &str) -> IssuerFacts {
+        IssuerFacts {
+            keys: self.key_sets.of(name),
+            revoked: Arc::clone(&read(&self.revoked)),
+        }
+    }
+
+    /// Another number whenever somebody may have been shut out who was let in before.
+    #[must_use]
+    pub fn shut(&self) -> u64 {
+        self.shut.load(Ordering::Acquire)
+    }
+
+    /// Whether the credential of somebody who was let in was revoked since.
+    #[must_use]
+    pub fn shuts_out(&self, identity: &Identity, now_ms: u64) -> bool {
+        match identity.proved_by {
+            api_key::NAME => read(&self.keys).is_revoked(&identity.credential),
+            jwt::NAME => {
+                let claims = identity.claims.as_deref();
+                let issuer = claims.and_then(|claims| claims.get("iss")?.as_str());
+                let meant = claims.zip(issuer).and_then(|(claims, issuer)| {
+                    read(&self.revoked).refuses(issuer, claims, now_ms)
+                });
+                meant.is_some()
+            }
+            _ => false,
+        }
+    }
+
+    /// How many revocations of tokens are known.
+    #[must_use]
+    pub fn revocations(&self) -> usize {
+        read(&self.revoked).len()
     }
 
     /// Puts an issuer's keys in the place of those that are known, beside the log of facts.
@@ -372,6 +441,10 @@ impl FactStore {
         let sets = staged
             .as_ref()
             .map_or(&self.key_sets, |staged| &staged.key_sets);
+        let revoked = match staged.as_ref() {
+            Some(staged) => Arc::clone(&staged.revoked),
+            None => Arc::clone(&read(&self.revoked)),
+        };
         match &fact.change {
             Change::KeyPut { key } => keys.put(key),
             Change::KeyRevoke { id } => keys.revoke(id),
@@ -382,22 +455,33 @@ impl FactStore {
                 confirmed_ms,
             } => sets.confirm(issuer, source, *confirmed_ms),
             Change::KeySetForget { issuer } => sets.forget(issuer),
+            Change::TokenRevoke {
+                meant,
+                before_ms,
+                until_ms,
+            } => revoked.put(meant, *before_ms, *until_ms, fact.at_ms),
+            Change::TokenRestore { meant } => revoked.lift(meant),
             Change::ResetBegin => {
                 *staged = Some(Staged {
                     seq: fact.seq,
                     keys: Arc::new(Keys::new()),
                     key_sets: KeySets::default(),
+                    revoked: Arc::default(),
                 });
             }
             Change::ResetEnd => {
-                if let Some(Staged { keys, key_sets, .. }) = staged.take() {
-                    *write(&self.keys) = keys;
-                    self.key_sets.replace(&key_sets);
+                if let Some(staged) = staged.take() {
+                    *write(&self.revoked) = staged.revoked;
+                    *write(&self.keys) = staged.keys;
+                    self.key_sets.replace(&staged.key_sets);
                 }
             }
         }
         if staged.is_none() {
             self.seq.store(fact.seq, Ordering::Release);
+            // Behind what it tells of: who sees the number sees that.
+            self.shut
+                .fetch_add(u64::from(fact.change.shuts()), Ordering::Release);
         }
     }
 }
@@ -425,6 +509,12 @@ impl Keys {
             expires_ms: key.expires_ms.unwrap_or(0),
             revoked: key.revoked,
         }));
+    }
+
+    /// Also one that is not known any more.
+    fn is_revoked(&self, id: &str) -> bool {
+        let ids = lock(&self.ids);
+        ids.get(id).is_none_or(|ById(key)| key.revoked)
     }
 
     fn revoke(&self, id: &str) {

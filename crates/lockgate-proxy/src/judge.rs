@@ -611,10 +611,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
     }
 
     fn authentication_enforced(&self) -> bool {
-        self.api().is_some_and(|api| {
-            let mut ways = api.steps.iter().filter(|step| step.policy.authenticates());
-            ways.any(|step| step.mode_at(self.now_ms) == Mode::Enforce)
-        })
+        self.api().is_some_and(|api| api.authenticates(self.now_ms))
     }
 
     fn deny(&mut self, step: &Step, mut denial: Denial) {

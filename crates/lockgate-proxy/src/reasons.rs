@@ -75,6 +75,9 @@ lockgate_wire::reasons! { "route", Client:
         "A policy wanted to see more of the body at once than the gate keeps of one request (1 MiB).";
 
     "gate", Client:
+    CREDENTIAL_ENDED = "credential-ended", 401,
+        "Who called is not let in any more.",
+        "The credential was revoked while its answer was under way, and the rest of that was not sent: a call of gRPC ends with UNAUTHENTICATED, any other answer is broken off. Sign in anew.";
     CLIENT_GONE = "client-gone", 499,
         "The client closed the connection.",
         "The client went away before the answer was complete. Written down, never sent.";

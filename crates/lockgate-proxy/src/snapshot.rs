@@ -167,6 +167,13 @@ pub struct CompiledApi {
 }
 
 impl CompiledApi {
+    /// Whether nobody is let in at `now_ms` who cannot say who he is.
+    #[must_use]
+    pub fn authenticates(&self, now_ms: u64) -> bool {
+        let mut ways = self.steps.iter().filter(|step| step.policy.authenticates());
+        ways.any(|step| step.mode_at(now_ms) == Mode::Enforce)
+    }
+
     /// Whether it answers browsers' preflights itself, at `now_ms`.
     #[must_use]
     pub fn answers_preflights(&self, now_ms: u64) -> bool {

@@ -525,11 +525,16 @@ impl Worker {
         let _vital = Vital(&self);
         let mut interval = tokio::time::interval(TICK);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut shut = self.shared.facts.shut();
         for turn in 0_u64.. {
             interval.tick().await;
             let now_ms = self.clock.tick();
             self.sink.flush();
             if turn % SWEEP_TICKS == 0 {
+                let before = std::mem::replace(&mut shut, self.shared.facts.shut());
+                if before != shut {
+                    self.watch.look_at_callers();
+                }
                 let timed_out = &self.shared.metrics.timed_out;
                 self.watch.sweep(now_ms, |overdue| {
                     timed_out[overdue as usize].fetch_add(1, Ordering::Relaxed);

@@ -5,13 +5,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 #![cfg(target_os = "linux")]
 
-use std::fs;
 use std::hint::black_box;
 use std::time::Instant;
 
 use lockgate_policy::Digest;
 use lockgate_proxy::facts::FactStore;
 use mimalloc::MiMalloc;
+use support::resident;
+
+mod support;
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
@@ -44,14 +46,6 @@ fn put(number: u64) -> String {
         r#"{{"seq":{},"at_ms":5,"kind":"key.put","key":{{"id":"key_{number:012}","digest":"{digest}","name":"n","owner":"owner-{owner}","environment":"live","apis":["shop"],"expires_ms":null}}}}"#,
         number + 1
     )
-}
-
-/// Kilobytes that are in memory.
-fn resident() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
-    let words = line.unwrap().split_whitespace();
-    words.rev().nth(1).unwrap().parse().unwrap()
 }
 
 fn look_up(store: &FactStore, numbers: impl Fn(u64) -> u64) -> f64 {

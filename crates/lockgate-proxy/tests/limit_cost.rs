@@ -6,7 +6,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 #![cfg(target_os = "linux")]
 
-use std::fs;
 use std::hint::black_box;
 use std::net::IpAddr;
 use std::time::Instant;
@@ -16,6 +15,9 @@ use lockgate_policy::limits::{Asked, By, Config, Count, Limits, Only, Seed, Tell
 use lockgate_policy::{api_key, Answers, Identity, Need, RequestView, Span, Verdict};
 use lockgate_proxy::counters::{Counters, Local, MOST_COUNTERS};
 use mimalloc::MiMalloc;
+use support::resident;
+
+mod support;
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
@@ -57,14 +59,6 @@ fn limits(tell: Tell) -> Limits {
         .map(|config| (config, Span::default()))
         .collect();
     Limits::new(&placed, Seed::of(&api_key::pepper(b"pepper"))).unwrap()
-}
-
-/// Kilobytes that are in memory.
-fn resident() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
-    let words = line.unwrap().split_whitespace();
-    words.rev().nth(1).unwrap().parse().unwrap()
 }
 
 /// Asks and answers as the gate does; whether the request is let through.

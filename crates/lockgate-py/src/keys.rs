@@ -1,5 +1,5 @@
-//! Keys: API keys made and digested, and issuers' key sets read, by the code that
-//! the gate checks them with.
+//! Keys: API keys made and digested, issuers' key sets read, and tokens taken apart,
+//! by the code that the gate checks them with.
 
 use lockgate_policy::{api_key, jwt};
 use pyo3::prelude::*;
@@ -60,4 +60,15 @@ pub fn read_key_set<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, Py
             unusable: unusable.collect(),
         },
     )
+}
+
+/// Every way of telling a token; nothing of it is verified.
+#[pyfunction]
+pub fn read_token<'py>(py: Python<'py>, token: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    let token = jwt::token::Token::parse(token).map_err(|broken| {
+        let denial = broken.denial();
+        let detail = denial.detail.unwrap_or_default();
+        Told::new(denial.reason.code, format!("this is no token: {detail}"))
+    })?;
+    to_python(py, &jwt::Meant::all(&token.claims))
 }

@@ -155,6 +155,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(events::events_durable_until, module)?)?;
     module.add_function(wrap_pyfunction!(keys::mint_key, module)?)?;
     module.add_function(wrap_pyfunction!(keys::key_digest, module)?)?;
+    module.add_function(wrap_pyfunction!(keys::read_token, module)?)?;
     module.add_function(wrap_pyfunction!(keys::read_key_set, module)?)?;
     module.add_function(wrap_pyfunction!(rules::read_rules, module)?)?;
     module.add_function(wrap_pyfunction!(rules::rule_notices, module)?)?;

@@ -26,6 +26,7 @@ from lockgate.admin.link import LinkServer
 from lockgate.admin.reload import Reloader
 from lockgate.admin.revocations import Revocations
 from lockgate.admin.store import Store
+from lockgate.admin.tokens import TokenRevocations
 from lockgate.admin.upstreams import unavailable
 from lockgate.admin.watch import changes
 from lockgate.config import Duties, Loaded
@@ -71,6 +72,7 @@ class Control:
     store: Store
     journal: Journal
     keys: Keys
+    tokens: TokenRevocations
     bundles: Bundles
     findings: Findings
     link: LinkServer
@@ -90,6 +92,8 @@ class Control:
         journal = EventJournal(state)
         store = Store.open(state.database)
         FactsLog(store).prune()
+        tokens = TokenRevocations(store, journal)
+        tokens.prune()
         bundles = Bundles(store, state.signing_key())
         findings = Findings(store)
         box = Box()
@@ -110,6 +114,7 @@ class Control:
             store=store,
             journal=journal,
             keys=Keys(store, journal, state.pepper()),
+            tokens=tokens,
             bundles=bundles,
             findings=findings,
             link=link,

@@ -6,6 +6,7 @@ event, with the lines that its own bundle names, while that is kept.
 """
 
 import json
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from lockgate.config.bundle_types import Clients
 
 HOST_UNSAID = "localhost"
+TOKEN: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
+"""The compact form of a signed object (RFC 7515 section 7.1)."""
 ALERT: Final = "the handshake ends with an alert"
 """What a client hears whose certificate is refused before there is a request."""
 
@@ -146,9 +149,10 @@ def offline(
             request["headers"] += [(name, asked.key) for name in names]
         # A key that stands among the headers is as good as one that is handed over by itself.
         carried = {value for name, value in request["headers"] if name.lower() in map(str.lower, names)}
-        if carried or _takes_tokens(document, explained["route"]):
+        tokens = _tokens(request) if _takes_tokens(document, explained["route"]) else set()
+        if carried or tokens:
             there = known()
-            facts = _facts(carried, there)
+            facts = _facts(carried, tokens, there)
             explained = Engine(text, facts=facts, pepper=there.pepper, plugins=plugins).evaluate(request)
         return _explanation({**explained, **_errors(explained, unsaid)}, listener, request)
     except LockgateError as error:
@@ -386,8 +390,13 @@ def _takes_tokens(document: dict[str, Any], route: dict[str, Any]) -> bool:
     return api is not None and any("jwt" in way for way in api["policies"]["authenticate"])
 
 
-def _facts(carried: Iterable[str], known: Known) -> list[bytes]:
-    """What a gate would know of these keys. Only they are looked up: a million need not be loaded."""
+def _tokens(request: Mapping[str, Any]) -> set[str]:
+    """What may be tokens among the headers and cookies of a request."""
+    return {token for _, value in request["headers"] for token in TOKEN.findall(value)}
+
+
+def _facts(carried: Iterable[str], tokens: Iterable[str], known: Known) -> list[bytes]:
+    """What a gate would know of these keys and tokens. Only they are looked up: a million need not be loaded."""
     from lockgate._native import LockgateError, key_digest
 
     found = [{"at_ms": 1, "kind": "keyset.put", "keyset": keys} for keys in known.key_sets]
@@ -398,6 +407,8 @@ def _facts(carried: Iterable[str], known: Known) -> list[bytes]:
             continue  # The engine will say itself that it is malformed.
         if fact is not None:
             found.append(fact)
+    if known.keys is not None:
+        found += [fact for token in sorted(tokens) for fact in known.keys.revoked(token.encode())]
     return [json.dumps({**fact, "seq": number}).encode() for number, fact in enumerate(found, 1)]
 
 

@@ -7,16 +7,16 @@ the new log, which shows that it must be told everything again (`FactsLog.snapsh
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import ColumnElement, delete, func, insert, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from lockgate.admin.clock import now_ms, now_us
 from lockgate.admin.store import Store
 from lockgate.admin.store.engine import take
-from lockgate.admin.store.models import Fact, Key, KeySet
+from lockgate.admin.store.models import Fact, Key, KeySet, TokenRevocation
 
 COUNTER = "facts"
 
@@ -113,6 +113,43 @@ def forget_keys(issuer: str) -> dict[str, Any]:
     return {"kind": "keyset.forget", "issuer": issuer}
 
 
+def revoke_tokens(revocation: TokenRevocation) -> dict[str, Any]:
+    """The fact that tokens open nothing any more."""
+    return {
+        "kind": "token.revoke",
+        **_meant(revocation),
+        "before_ms": revocation.before_ms,
+        "until_ms": revocation.until_ms,
+    }
+
+
+def restore_tokens(revocation: TokenRevocation) -> dict[str, Any]:
+    """The fact that a revocation of tokens was taken back."""
+    return {"kind": "token.restore", **_meant(revocation)}
+
+
+def _meant(revocation: TokenRevocation) -> dict[str, str]:
+    return {"issuer": revocation.issuer, "by": revocation.by, "value": revocation.value}
+
+
+def found(session: Session, meant: Mapping[str, Any]) -> TokenRevocation | None:
+    """The revocation of these tokens, if there is one."""
+    columns = (TokenRevocation.issuer, TokenRevocation.by, TokenRevocation.value)
+    same = tuple_(*columns) == (meant["issuer"], meant["by"], meant["value"])
+    return session.scalar(select(TokenRevocation).where(same))
+
+
+def revoked(session: Session, meant: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The fact that these tokens open nothing any more, if that is so."""
+    row = found(session, meant)
+    return None if row is None else revoke_tokens(row)
+
+
+def left(at_ms: int) -> ColumnElement[bool]:
+    """Of revocations, those of which there may be tokens left at that time."""
+    return or_(TokenRevocation.until_ms.is_(None), TokenRevocation.until_ms > at_ms)
+
+
 class FactsLog:
     """The log as the link reads it."""
 
@@ -157,12 +194,22 @@ class FactsLog:
         while keys := self._keys(behind):
             yield Batch([_payload(last, at_ms, key) for key in keys], last)
             behind = keys[-1]["key"]["id"]
+        behind = ""
+        while revoked := self._revocations(behind, at_ms):
+            yield Batch([_payload(last, at_ms, fact) for _, fact in revoked], last)
+            behind = revoked[-1][0]
         yield Batch([_payload(last, at_ms, {"kind": "reset.end"})], last)
 
     def _keys(self, behind: str) -> list[dict[str, Any]]:
         with self._store.read() as session:
             rows = session.scalars(select(Key).where(Key.id > behind).order_by(Key.id).limit(BATCH))
             return [put(key) for key in rows]
+
+    def _revocations(self, behind: str, at_ms: int) -> list[tuple[str, dict[str, Any]]]:
+        query = select(TokenRevocation).where(TokenRevocation.id > behind, left(at_ms))
+        with self._store.read() as session:
+            rows = session.scalars(query.order_by(TokenRevocation.id).limit(BATCH))
+            return [(row.id, revoke_tokens(row)) for row in rows]
 
     def key_sets(self) -> list[dict[str, Any]]:
         """The keys of every issuer, as they were last fetched."""

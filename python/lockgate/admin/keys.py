@@ -92,6 +92,17 @@ class KnownKeys:
         """The keys of every issuer, as they were last fetched."""
         return facts.FactsLog(self._store).key_sets()
 
+    def revoked(self, token: bytes) -> list[dict[str, Any]]:
+        """What a gate was told of revocations that a token may be meant by, as facts."""
+        from lockgate._native import LockgateError, read_token
+
+        try:
+            told = read_token(token)
+        except LockgateError:
+            return []  # The engine will say itself what is wrong with it.
+        with self._store.read() as session:
+            return [{"at_ms": 1, **fact} for meant in told if (fact := facts.revoked(session, meant)) is not None]
+
     def grants(self) -> dict[str, list[str]]:
         """The APIs that a key opens, by its id, where it does not open all."""
         with self._store.read() as session:

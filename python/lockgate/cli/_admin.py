@@ -69,6 +69,10 @@ class Admin:
         """The answer to a POST."""
         return self._ask("POST", path, body)
 
+    def delete(self, path: str) -> dict[str, Any]:
+        """The answer to a DELETE."""
+        return self._ask("DELETE", path, None)
+
     def pages(self, path: str, **query: Any) -> Iterator[dict[str, Any]]:
         """All items of a list, page by page."""
         after: Any = None

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from lockgate.cli._admin import Admin, NotRunningError, RefusedError, StartingError
+from lockgate.cli._admin import Admin, NotRunningError, RefusedError
 from lockgate.cli._report import leave
 from lockgate.cli._state import state_or_exit
+from lockgate.cli._two_ways import Row, admin_or_folder, told_in_folder
 
 if TYPE_CHECKING:
     from lockgate.admin.keys import KeyRecord, Keys
     from lockgate.state import StateFolder
-
-LOCK_SECONDS = 5.0
-"""A control process that is being started again answers within a few seconds."""
-
-START_SECONDS = 20.0
-"""And one that follows another has to wait for it to end: only it can say what the gates know."""
-
-Row = dict[str, Any]
 
 
 class KeyRing(Protocol):
@@ -87,7 +79,8 @@ class FolderKeys:
     def create(self, wanted: Row) -> Row:
         """Make a key."""
         created = self._keys.create(self._actor, **wanted)
-        return {**asdict(created.record), "key": created.key, **self._told()}
+        told = told_in_folder(self._state, self._keys.gates_elsewhere())
+        return {**asdict(created.record), "key": created.key, **told}
 
     def every(self) -> Iterator[Row]:
         """All keys, oldest first."""
@@ -103,15 +96,7 @@ class FolderKeys:
     def revoke(self, key_id: str, reason: str | None) -> Row:
         """Close a key."""
         record: KeyRecord = self._keys.revoke(self._actor, key_id, reason=reason)
-        return {**asdict(record), **self._told()}
-
-    def _told(self) -> Row:
-        try:
-            beside = bool(self._state.gate_processes())
-        except OSError:
-            beside = True
-        waiting = [*(["local"] if beside else []), *self._keys.gates_elsewhere()]
-        return {"gate": "pending" if waiting else "absent", "waiting": waiting}
+        return {**asdict(record), **told_in_folder(self._state, self._keys.gates_elsewhere())}
 
     def add(self, source: str, batch: list[Row]) -> Row:
         """Add keys by digest."""
@@ -121,39 +106,16 @@ class FolderKeys:
 @contextmanager
 def key_ring(given: Path | None) -> Iterator[KeyRing]:
     """The keys of the folder that `--state` names; what is refused ends the command with one line."""
-    from lockgate.admin.keys import KeyNotFoundError, UnknownApiError
+    from lockgate.admin.keys import KeyNotFoundError, UnknownApiError, offline
     from lockgate.state import StateError
 
     state = state_or_exit(given)
     with ExitStack() as stack:
+
+        def folder() -> KeyRing:
+            return FolderKeys(stack.enter_context(offline(state)), state)
+
         try:
-            yield _open(state, stack)
+            yield admin_or_folder(state, RunningKeys, folder)
         except (KeyNotFoundError, UnknownApiError, RefusedError, NotRunningError, StateError) as error:
             leave(str(error))
-
-
-def _open(state: StateFolder, stack: ExitStack) -> KeyRing:
-    from lockgate.admin.keys import offline
-    from lockgate.state import StateInUseError
-
-    began = time.monotonic()
-    deadline = began + LOCK_SECONDS
-    while True:
-        try:
-            admin = Admin.of(state)
-            admin.get("/healthz")
-        except StartingError:
-            if time.monotonic() < began + START_SECONDS:
-                time.sleep(0.1)
-                continue
-        except NotRunningError:
-            pass
-        else:
-            return RunningKeys(admin)
-        try:
-            return FolderKeys(stack.enter_context(offline(state)), state)
-        except StateInUseError:
-            # Something starts or stops at this very moment: it will answer, or let go.
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)

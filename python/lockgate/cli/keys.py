@@ -21,6 +21,7 @@ import typer
 from lockgate.cli._keys import key_ring
 from lockgate.cli._report import Json, count, leave, tables
 from lockgate.cli._state import StateDir
+from lockgate.cli._two_ways import gate_words
 from lockgate.printable import printable
 
 app = typer.Typer(
@@ -39,10 +40,6 @@ IMPORT_FORM = '{"digest": "64 hex digits", "name": "nightly export", "owner": "s
 
 IMPORT_BATCH = 5_000
 """As many as the admin API takes at once."""
-
-
-MOST_NAMED = 5
-"""Gates of an installation may be many, and a line is one."""
 
 
 @app.command()
@@ -89,7 +86,7 @@ def create(
     typer.echo(made["key"])
     for line in ["", "Keep it now: it is not kept here, and cannot be shown again.", *_lines(made)]:
         typer.echo(line, err=True)
-    typer.echo(f"  {_gate_words(made)}", err=True)
+    typer.echo(f"  {gate_words(made)}", err=True)
 
 
 @app.command(name="list")
@@ -150,7 +147,7 @@ def revoke(
         raise typer.Exit(status)
     which = f"{row['id']} ({row['name']}, of {row['owner']})"
     typer.echo(f"Revoked: {which}." if before is None else f"Revoked already, on {_when(before)}: {which}.")
-    typer.echo(_gate_words(row))
+    typer.echo(gate_words(row))
     raise typer.Exit(status)
 
 
@@ -283,21 +280,6 @@ def _lines(row: dict[str, Any]) -> list[str]:
         why = f": {row['revoked_reason']}" if row["revoked_reason"] else ""
         lines.append(f"  revoked  {_when(row['revoked_ms'])}{why}")
     return lines
-
-
-def _gate_words(row: dict[str, Any]) -> str:
-    gate, elsewhere = row.get("gate"), [name for name in row.get("waiting", ()) if name != "local"]
-    if gate == "applied":
-        return "The gate acts on it already."
-    if gate != "pending":
-        return "No gate runs now; it will know when it starts."
-    if not elsewhere:
-        return "A gate serves that does not know it yet, and will once a control process runs: see `lockgate status`."
-    more = f" and {len(elsewhere) - MOST_NAMED} more" if len(elsewhere) > MOST_NAMED else ""
-    return (
-        f"Not known yet to {', '.join(elsewhere[:MOST_NAMED])}{more}, which may still serve by what was known; "
-        "see `lockgate gates list`. If a gate is no more, shut it out: `lockgate gates revoke NAME`."
-    )
 
 
 def _table(rows: list[dict[str, Any]]) -> None:

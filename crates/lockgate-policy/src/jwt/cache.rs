@@ -37,6 +37,8 @@ pub struct Remembered {
     pub identity: Identity,
     /// From when on it no longer holds, milliseconds since the epoch.
     pub until_ms: u64,
+    /// The number of what was revoked by then, under which it was found to hold.
+    pub checked: u64,
 }
 
 /// How the cache has done.
@@ -74,7 +76,9 @@ struct Kept {
 #[derive(Debug)]
 struct Entry {
     memo: Memo,
-    known: Remembered,
+    identity: Identity,
+    until_ms: u64,
+    checked: AtomicU64,
     weight: usize,
 }
 
@@ -95,7 +99,11 @@ impl TokenCache {
         let entry = kept.tokens.get(&memo.token);
         let found = entry
             .filter(|entry| entry.memo == *memo)
-            .map(|entry| entry.known.clone());
+            .map(|entry| Remembered {
+                identity: entry.identity.clone(),
+                until_ms: entry.until_ms,
+                checked: entry.checked.load(Ordering::Relaxed),
+            });
         let count = if found.is_some() {
             &shard.hits
         } else {
@@ -109,7 +117,9 @@ impl TokenCache {
     pub fn keep(&self, memo: Memo, known: &Remembered, length: usize, now_ms: u64) {
         let entry = Entry {
             memo,
-            known: known.clone(),
+            identity: known.identity.clone(),
+            until_ms: known.until_ms,
+            checked: AtomicU64::new(known.checked),
             weight: weight(length),
         };
         let shard = self.shard(&memo);
@@ -117,16 +127,14 @@ impl TokenCache {
         kept.insert(entry, now_ms);
     }
 
-    /// Forgets everything: after a revocation that may concern any token.
-    pub fn flush(&self) {
-        self.forget(|_| true);
-    }
-
-    /// Forgets the tokens of those who are meant: after a revocation.
-    pub fn forget(&self, meant: impl Fn(&Identity) -> bool) {
-        for shard in &self.shards {
-            let mut kept = shard.kept.write().unwrap_or_else(PoisonError::into_inner);
-            kept.drop_where(|entry| meant(&entry.known.identity));
+    /// Notes that a token was found to hold under what was revoked by `checked`.
+    pub fn checked(&self, memo: &Memo, checked: u64) {
+        let shard = self.shard(memo);
+        let kept = shard.kept.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = kept.tokens.get(&memo.token) {
+            if entry.memo == *memo {
+                entry.checked.store(checked, Ordering::Relaxed);
+            }
         }
     }
 
@@ -151,7 +159,7 @@ impl TokenCache {
 impl Kept {
     fn insert(&mut self, entry: Entry, now_ms: u64) {
         if self.bytes + entry.weight > SHARD_BYTES {
-            self.drop_where(|entry| entry.known.until_ms <= now_ms);
+            self.drop_where(|entry| entry.until_ms <= now_ms);
         }
         while self.bytes + entry.weight > SHARD_BYTES {
             let Some(oldest) = self.order.pop_front() else {
@@ -193,7 +201,7 @@ fn weight(length: usize) -> usize {
 
 /// A SHA-256 is as random as any hash of it.
 #[derive(Debug, Default)]
-struct Already(u64);
+pub(super) struct Already(u64);
 
 impl Hasher for Already {
     fn write(&mut self, bytes: &[u8]) {

@@ -144,7 +144,7 @@ fn ago(what: &str, ms: u64) -> String {
 /// A NumericDate (RFC 7519 section 2), in milliseconds. A text that looks like a
 /// number is none: what two readers would take differently is refused.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // Within bounds by the guard.
-fn instant_ms(claims: &Map<String, Value>, name: &str) -> Result<Option<u64>, Denial> {
+pub(super) fn instant_ms(claims: &Map<String, Value>, name: &str) -> Result<Option<u64>, Denial> {
     match claims.get(name) {
         None => Ok(None),
         Some(value) => match value.as_f64() {

@@ -52,6 +52,9 @@ lockgate_wire::reasons! { "jwt", Client:
     CLAIMS = "jwt-claims", 401,
         "A claim is missing or is not what it must be.",
         "The detail names the claim. `exp` and `sub` are always needed, and so is what the issuer's `require` names.";
+    REVOKED = "jwt-revoked", 401,
+        "This token was revoked.",
+        "Get a new token, or sign in again. The detail says by what it was meant; `lockgate tokens list` shows what was revoked, when, by whom and why.";
     BOUND = "jwt-bound", 401,
         "This token is bound to a key.",
         "The token has `cnf`: it is worth nothing without proof of a key (DPoP, mutual TLS), and taking it without would undo that. Ask the identity provider for a plain bearer token.";

@@ -111,8 +111,15 @@ fn reason(verdict: &Verdict) -> &'static str {
     }
 }
 
+fn known(set: KeySet) -> IssuerFacts {
+    IssuerFacts {
+        keys: Some(Arc::new(set)),
+        ..IssuerFacts::default()
+    }
+}
+
 fn with(policy: &Jwt, headers: &HeaderMap, set: KeySet, now_ms: u64) -> Verdict {
-    let answer = Answers::KeySet(Some(Arc::new(set)));
+    let answer = Answers::Issuer(known(set));
     policy.decide(&view(headers), &answer, now_ms).unwrap()
 }
 
@@ -134,7 +141,7 @@ fn it_asks_for_keys_and_then_once_for_newer_ones() {
     let (signer, policy) = (Signer::new(), policy(&rules()));
     let headers = bearer(&signer.token("new", &claims()));
     let first = policy.decide(&view(&headers), &Answers::None, NOW).unwrap();
-    assert!(matches!(first, Verdict::Need(Need::KeySet(name)) if &*name == "company"));
+    assert!(matches!(first, Verdict::Need(Need::Issuer(name)) if &*name == "company"));
 
     let second = with(&policy, &headers, signer.set("old", NOW), NOW);
     let Verdict::Need(Need::Refetch { issuer, kid }) = second else {
@@ -142,11 +149,11 @@ fn it_asks_for_keys_and_then_once_for_newer_ones() {
     };
     assert_eq!((&*issuer, &*kid), ("company", "new"));
 
-    let still = Answers::Refetched(Some(Arc::new(signer.set("old", NOW))));
+    let still = Answers::Refetched(known(signer.set("old", NOW)));
     let third = policy.decide(&view(&headers), &still, NOW).unwrap();
     assert_eq!(reason(&third), "jwt-key-unknown");
 
-    let found = Answers::Refetched(Some(Arc::new(signer.set("new", NOW))));
+    let found = Answers::Refetched(known(signer.set("new", NOW)));
     let third = policy.decide(&view(&headers), &found, NOW).unwrap();
     assert!(matches!(third, Verdict::Identify(_)));
 }
@@ -163,7 +170,11 @@ fn what_is_refused_anyway_asks_for_no_keys() {
         let headers = bearer(&signer.token("unknown", &claims));
         let verdict = with(&policy, &headers, signer.set("k", NOW), NOW);
         assert_eq!(reason(&verdict), code);
-        let none = policy.decide(&view(&headers), &Answers::KeySet(None), NOW);
+        let none = policy.decide(
+            &view(&headers),
+            &Answers::Issuer(IssuerFacts::default()),
+            NOW,
+        );
         assert_eq!(reason(&none.unwrap()), code, "without any keys");
     }
 }
@@ -236,22 +247,40 @@ fn other_keys_and_other_rules_find_nothing_that_is_remembered() {
 }
 
 #[test]
-fn a_revocation_can_flush_what_is_remembered() {
+fn a_revoked_token_opens_nothing_whether_it_is_remembered_or_not() {
     let (signer, policy) = (Signer::new(), policy(&rules()));
-    let remembered = |policy: &Jwt| policy.remembered.counts().tokens;
     let headers = bearer(&signer.token("k", &claims()));
-    let _ = with(&policy, &headers, signer.set("k", NOW), NOW);
-    policy
-        .remembered
-        .forget(|identity| &*identity.owner == "bob");
-    assert_eq!(remembered(&policy), 1);
-    policy
-        .remembered
-        .forget(|identity| &*identity.owner == "ann");
-    assert_eq!(remembered(&policy), 0);
-    let _ = with(&policy, &headers, signer.set("k", NOW), NOW);
-    policy.remembered.flush();
-    assert_eq!(remembered(&policy), 0);
+    let facts = known(signer.set("k", NOW));
+    let ask = || {
+        let answer = Answers::Issuer(facts.clone());
+        policy.decide(&view(&headers), &answer, NOW).unwrap()
+    };
+    let meant = |value: &str| Meant {
+        issuer: "https://login.example.com".to_owned(),
+        by: By::Subject,
+        value: value.to_owned(),
+    };
+    facts.revoked.put(&meant("ann"), Some(NOW), None, NOW);
+    let Verdict::Deny(denial) = ask() else {
+        panic!("it is new, and revoked");
+    };
+    assert_eq!(denial.reason.code, "jwt-revoked");
+    assert_eq!(&*denial.known.unwrap().credential, "company/ann");
+    assert_eq!(policy.remembered.counts().tokens, 0);
+
+    facts.revoked.lift(&meant("ann"));
+    assert!(matches!(ask(), Verdict::Identify(_)));
+    facts.revoked.put(&meant("bob"), Some(NOW), None, NOW);
+    assert!(matches!(ask(), Verdict::Identify(_)));
+    facts.revoked.put(&meant("ann"), Some(NOW), None, NOW);
+    assert_eq!(reason(&ask()), "jwt-revoked");
+    assert_eq!(policy.remembered.counts().hits, 2, "it was remembered");
+
+    // What a stranger makes up is told nothing of who was revoked.
+    let forged = bearer(&Signer::new().token("k", &claims()));
+    let answer = Answers::Issuer(facts);
+    let verdict = policy.decide(&view(&forged), &answer, NOW).unwrap();
+    assert_eq!(reason(&verdict), "jwt-signature");
 }
 
 #[test]
@@ -266,6 +295,7 @@ fn memory_for_tokens_is_bounded_and_the_expired_go_first() {
             claims: None,
         },
         until_ms,
+        checked: 0,
     };
     // All of one shard.
     let memo = |number: u32| {
@@ -416,7 +446,7 @@ proptest! {
         let (signer, policy) = (Signer::new(), policy(&rules()));
         let made = format!("{}.{}.{}", b64(header.to_string()), b64(claims.to_string()), b64(signature));
         let headers = bearer(&made);
-        let set = Answers::Refetched(Some(Arc::new(signer.set("k", NOW))));
+        let set = Answers::Refetched(known(signer.set("k", NOW)));
         let verdict = policy.decide(&view(&headers), &set, NOW).unwrap();
         prop_assert!(matches!(verdict, Verdict::Deny(_)));
     }
@@ -437,7 +467,7 @@ proptest! {
         prop_assume!(bytes[place] != to && to.is_ascii_graphic());
         bytes[place] = to;
         let headers = bearer(&String::from_utf8(bytes).unwrap());
-        let answer = Answers::Refetched(Some(Arc::new(signer.set("k", NOW))));
+        let answer = Answers::Refetched(known(signer.set("k", NOW)));
         let verdict = policy.decide(&view(&headers), &answer, NOW).unwrap();
         prop_assert!(matches!(verdict, Verdict::Deny(_)));
     }

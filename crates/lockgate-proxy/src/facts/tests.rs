@@ -456,11 +456,11 @@ fn confirm(seq: u64, issuer: &str, source: &str, confirmed_ms: u64) -> Vec<u8> {
 #[test]
 fn key_sets_are_put_confirmed_and_forgotten() {
     let store = FactStore::in_memory();
-    assert!(store.key_set("company").is_none());
+    assert!(store.issuer("company").keys.is_none());
     store
         .apply(&[key_set(1, "company", "url:a", "k", 7)])
         .unwrap();
-    let first = store.key_set("company").unwrap();
+    let first = store.issuer("company").keys.unwrap();
     assert_eq!((first.len(), first.confirmed_ms), (1, 7));
 
     store
@@ -470,12 +470,12 @@ fn key_sets_are_put_confirmed_and_forgotten() {
         ])
         .unwrap();
     assert_eq!(
-        store.key_set("company").unwrap().confirmed_ms,
+        store.issuer("company").keys.unwrap().confirmed_ms,
         7,
         "another source's word"
     );
     store.apply(&[confirm(4, "company", "url:a", 9)]).unwrap();
-    let later = store.key_set("company").unwrap();
+    let later = store.issuer("company").keys.unwrap();
     assert_eq!(
         (later.confirmed_ms, later.generation),
         (9, first.generation)
@@ -485,7 +485,7 @@ fn key_sets_are_put_confirmed_and_forgotten() {
         .apply(&[key_set(5, "company", "url:a", "other", 9)])
         .unwrap();
     assert_ne!(
-        store.key_set("company").unwrap().generation,
+        store.issuer("company").keys.unwrap().generation,
         first.generation
     );
     let forget = br#"{"seq":6,"at_ms":1,"kind":"keyset.forget","issuer":"company"}"#;
@@ -513,8 +513,58 @@ fn key_sets_outlive_a_restart_and_are_replaced_whole() {
         .unwrap();
     assert_eq!(store.key_sets(), 2, "until the end all is as it was");
     store.apply(&[end]).unwrap();
-    assert!(store.key_set("a").is_none());
-    assert_eq!(store.key_set("b").unwrap().confirmed_ms, 9);
+    assert!(store.issuer("a").keys.is_none());
+    assert_eq!(store.issuer("b").keys.unwrap().confirmed_ms, 9);
+}
+
+fn token_revoke(seq: u64, by: &str, value: &str) -> Vec<u8> {
+    let meant = format!(r#""issuer":"https://a","by":"{by}","value":"{value}""#);
+    fact(
+        seq,
+        &format!(r#""kind":"token.revoke",{meant},"before_ms":100000,"until_ms":900000"#),
+    )
+}
+
+/// Whether a token of `https://a` that says this was revoked.
+fn revoked(store: &FactStore, claims: &str) -> bool {
+    let claims = serde_json::from_str(claims).unwrap();
+    let facts = store.issuer("company");
+    facts.revoked.refuses("https://a", &claims, 1).is_some()
+}
+
+#[test]
+fn revocations_of_tokens_outlive_a_restart_and_are_replaced_whole() {
+    let dir = Dir::new();
+    let path = dir.join("facts.log");
+    let store = FactStore::open(&path).unwrap();
+    let (ann, bob) = (r#"{"sub":"ann","iat":99}"#, r#"{"sub":"bob","iat":99}"#);
+    let facts = [
+        token_revoke(1, "subject", "ann"),
+        token_revoke(2, "subject", "bob"),
+    ];
+    store.apply(&facts).unwrap();
+    assert!(!revoked(&store, r#"{"sub":"ann","iat":101}"#));
+    let restore = r#""kind":"token.restore","issuer":"https://a","by":"subject","value":"bob""#;
+    store.apply(&[fact(3, restore)]).unwrap();
+    drop(store);
+    let store = FactStore::open(&path).unwrap();
+    assert!(revoked(&store, ann) && !revoked(&store, bob));
+    assert_eq!(store.revocations(), 1);
+    store
+        .apply(&[begin(9), token_revoke(9, "subject", "bob")])
+        .unwrap();
+    assert!(
+        revoked(&store, ann) && !revoked(&store, bob),
+        "until the end all is as it was"
+    );
+    store.apply(&[end(9)]).unwrap();
+    assert!(!revoked(&store, ann) && revoked(&store, bob));
+    for wrong in [
+        r#""kind":"token.revoke","issuer":"https://a","by":"colour","value":"red""#,
+        r#""kind":"token.revoke","by":"subject","value":"ann""#,
+    ] {
+        assert!(store.apply(&[fact(10, wrong)]).is_err(), "{wrong}");
+    }
 }
 
 #[test]

@@ -32,6 +32,8 @@ pub struct Stats {
     pub keys: usize,
     /// Issuers whose keys are known.
     pub key_sets: usize,
+    /// Revocations of tokens that are known.
+    pub revocations: usize,
     /// Verified tokens that are remembered.
     pub tokens: u64,
     /// The last fact's place in the log.
@@ -128,6 +130,7 @@ pub(super) fn stats(shared: &Shared, kept: &Kept, workers: usize) -> Stats {
         requests: shared.metrics.requests(),
         keys: shared.facts.keys(),
         key_sets: shared.facts.key_sets(),
+        revocations: shared.facts.revocations(),
         tokens: shared.tokens.counts().tokens,
         facts_sequence: shared.facts.sequence(),
         facts_heard_ms: shared.facts.heard_ms(),
@@ -217,6 +220,12 @@ pub(super) fn write(shared: &Shared, stats: &Stats, out: &mut String) {
             "gauge",
             "Keys known, revoked ones too.",
             stats.keys as u64,
+        ),
+        (
+            "lockgate_facts_revocations",
+            "gauge",
+            "Revocations of tokens that are known.",
+            stats.revocations as u64,
         ),
         (
             "lockgate_tokens",

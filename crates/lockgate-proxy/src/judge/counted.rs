@@ -108,10 +108,10 @@ pub struct Stores<'s> {
 #[must_use]
 pub fn answer(stores: &Stores<'_>, stale: bool, need: Need, now_ms: u64) -> Answers {
     match need {
-        Need::Key(_) | Need::KeySet(_) if stale => Answers::Stale,
+        Need::Key(_) | Need::Issuer(_) if stale => Answers::Stale,
         Need::Key(digest) => Answers::Key(digest, stores.facts.key(&digest)),
-        Need::KeySet(issuer) => Answers::KeySet(stores.facts.key_set(&issuer)),
-        Need::Refetch { issuer, .. } => Answers::Refetched(stores.facts.key_set(&issuer)),
+        Need::Issuer(issuer) => Answers::Issuer(stores.facts.issuer(&issuer)),
+        Need::Refetch { issuer, .. } => Answers::Refetched(stores.facts.issuer(&issuer)),
         Need::Take(take) => Answers::Taken(stores.counters.take(take, now_ms)),
         Need::Standing(key) => Answers::Standing(stores.counters.standing(key, now_ms)),
         Need::Plugin(call) => Answers::Plugin(match stores.plugins {

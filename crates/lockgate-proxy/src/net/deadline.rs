@@ -499,6 +499,16 @@ impl Watch {
         }
     }
 
+    /// Has every caller looked at whom something is still under way for: somebody was shut out.
+    pub fn look_at_callers(&self) {
+        for state in self.all.borrow().iter().flatten() {
+            if state.waiting.get() == Waiting::Tunnel {
+                state.looks.set(true);
+            }
+            state.wake();
+        }
+    }
+
     /// Lets every connection end after its next answer; one that rests is not closed.
     pub fn retire(&self) {
         for state in self.all.borrow().iter().flatten() {

@@ -21,6 +21,7 @@ from lockgate.admin.api import (
     routes,
     status,
     tls,
+    tokens,
 )
 from lockgate.admin.api.guard import Guard
 from lockgate.admin.control import Control
@@ -32,6 +33,7 @@ RESOURCES = (
     issuers,
     certificates,
     keys,
+    tokens,
     reload,
     config,
     explain,

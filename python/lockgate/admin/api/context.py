@@ -4,11 +4,13 @@ import json
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
 
 from lockgate.admin.api.problems import Problem
 from lockgate.admin.bundles import SignedBundle
 from lockgate.admin.control import Control
 from lockgate.admin.journal import admin_actor
+from lockgate.admin.link import Settled
 
 ACTOR = admin_actor()
 """Who an audit event names. One credential is one actor until there are accounts."""
@@ -24,6 +26,36 @@ def _control(request: Request) -> Control:
 WithControl = Annotated[Control, Depends(_control)]
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="How many at most.")]
+
+
+Words = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Reason = Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+Gate = Annotated[
+    str,
+    Field(
+        description="`applied`: every gate acts on it already. `pending`: not every one. `absent`: there is no gate."
+    ),
+]
+Waiting = Annotated[
+    list[str],
+    Field(description="Gates that do not know it yet, and will once connected. `local` is the one beside us."),
+]
+
+LIVE_SECONDS = 1.0
+"""How long an answer waits for the gate to have taken a change; it takes milliseconds."""
+
+
+class Body(BaseModel):
+    """A body knows all its members; another one is a mistake."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+async def told(control: Control) -> Settled:
+    """Tell the gates of a change at once, and whether they have taken it."""
+    control.link.facts_changed()
+    return await control.link.settled(LIVE_SECONDS)
 
 
 def current_bundle(control: Control) -> SignedBundle:

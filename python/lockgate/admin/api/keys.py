@@ -4,38 +4,16 @@ import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from lockgate.admin.api.context import ACTOR, Limit, WithControl
+from lockgate.admin.api.context import ACTOR, Body, Gate, Limit, Reason, Waiting, WithControl, Words, told
 from lockgate.admin.api.problems import Problem
-from lockgate.admin.control import Control
 from lockgate.admin.keys import IMPORT_BATCH, KeyNotFoundError, KeyRecord, UnknownApiError
-from lockgate.admin.link import Settled
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"])
 
-LIVE_SECONDS = 1.0
-"""How long an answer waits for the gate to have taken the change; it takes milliseconds."""
-
 KeyId = Annotated[str, Path(pattern=r"^key_[a-z2-7]{20}$", description="The key's public id.")]
-Words = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 ApiNames = Annotated[list[Annotated[str, Field(max_length=64)]], Field(min_length=1, max_length=1000)]
-Gate = Annotated[
-    str,
-    Field(
-        description="`applied`: every gate acts on it already. `pending`: not every one. `absent`: there is no gate."
-    ),
-]
-Waiting = Annotated[
-    list[str],
-    Field(description="Gates that do not know it yet, and will once connected. `local` is the one beside us."),
-]
-
-
-class Body(BaseModel):
-    """A body knows all its members; another one is a mistake."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class Key(BaseModel):
@@ -81,7 +59,7 @@ class CreatedKey(Key):
 class Revocation(Body):
     """Why a key is closed."""
 
-    reason: Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")] | None = None
+    reason: Reason | None = None
 
 
 class RevokedKey(Key):
@@ -134,8 +112,8 @@ async def create_key(control: WithControl, new: NewKey) -> CreatedKey:
         created = await asyncio.to_thread(lambda: control.keys.create(ACTOR, **new.model_dump()))
     except UnknownApiError as error:
         raise Problem("api-unknown", str(error)) from error
-    told = await _told(control)
-    return CreatedKey(**_members(created.record), key=created.key, gate=told.state, waiting=list(told.waiting))
+    settled = await told(control)
+    return CreatedKey(**_members(created.record), key=created.key, gate=settled.state, waiting=list(settled.waiting))
 
 
 @router.post("/import")
@@ -167,14 +145,8 @@ async def revoke_key(control: WithControl, key_id: KeyId, body: Revocation | Non
         record = await asyncio.to_thread(lambda: control.keys.revoke(ACTOR, key_id, reason=reason))
     except KeyNotFoundError as error:
         raise Problem("key-not-found", str(error)) from error
-    told = await _told(control)
-    return RevokedKey(**_members(record), gate=told.state, waiting=list(told.waiting))
-
-
-async def _told(control: Control) -> Settled:
-    """Tell the gates at once, and whether they have taken it."""
-    control.link.facts_changed()
-    return await control.link.settled(LIVE_SECONDS)
+    settled = await told(control)
+    return RevokedKey(**_members(record), gate=settled.state, waiting=list(settled.waiting))
 
 
 def _members(record: KeyRecord) -> dict[str, object]:

@@ -48,8 +48,10 @@ CODES: Mapping[str, tuple[int, str]] = {
     "gate-not-found": (404, "There is no such gate"),
     "gates-closed": (409, "The control process takes no gates from elsewhere"),
     "issuer-not-found": (404, "There is no issuer of that name whose keys are fetched"),
+    "issuer-unknown": (422, "The configuration has no such issuer"),
     "key-not-found": (404, "There is no such key"),
     "request-unreadable": (422, "The request to explain is not one that a client could send"),
+    "revocation-not-found": (404, "There is no such revocation"),
 }
 
 log = structlog.get_logger("lockgate.control")

@@ -67,6 +67,27 @@ class KeySet(Base):
     """The last confirmation that gates were told of."""
 
 
+class TokenRevocation(Base):
+    """Tokens of an issuer that were revoked before their time, and by what they are told."""
+
+    __tablename__ = "token_revocations"
+    __table_args__ = (
+        UniqueConstraint("issuer", "by", "value"),
+        Index("ix_token_revocations_created_ms_id", "created_ms", "id"),
+    )
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    issuer: Mapped[str] = mapped_column(Text)
+    by: Mapped[str] = mapped_column(String(16))
+    value: Mapped[str] = mapped_column(String(256))
+    before_ms: Mapped[int | None] = mapped_column(BigInteger)
+    """Those that were issued until then; none means whenever."""
+    until_ms: Mapped[int | None] = mapped_column(BigInteger)
+    """From when on there can be none left."""
+    created_ms: Mapped[int] = mapped_column(BigInteger)
+    reason: Mapped[str | None] = mapped_column(String(500))
+
+
 class Fact(Base):
     """One line of the facts log, exactly as gates receive it."""
 
