@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::jwt::{KeySet, Revoked};
+use crate::jwt::{KeySet, ProofMark, Revoked};
 use crate::limits::{CounterKey, Strike, Take};
 use crate::plugins::{Call, Said, Silent};
+use crate::Identity;
 
 /// HMAC-SHA256 of a key under the installation's pepper.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -62,8 +63,32 @@ pub enum Need {
         /// The wanted key's.
         kid: Box<str>,
     },
+    /// Whether a proof is seen for the first time; it is remembered.
+    First(Box<Proved>),
     /// What a plugin says.
     Plugin(Box<Call>),
+}
+
+/// Who calls, if the proof of it was not used before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proved {
+    /// Who calls.
+    pub identity: Identity,
+    /// What the proof is known again by.
+    pub mark: ProofMark,
+    /// From when on it would not hold any more, milliseconds since the epoch.
+    pub until_ms: u64,
+}
+
+/// Whether a proof was seen for the first time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum First {
+    /// It was.
+    Yes,
+    /// It was used before.
+    No,
+    /// There is no room to remember it, so that nobody could say the next time.
+    Full,
 }
 
 /// What the gate knows of a key. Small: there may be a million of them.
@@ -113,6 +138,8 @@ pub enum Answers {
     Refetched(IssuerFacts),
     /// Facts are too old to be believed, and the configuration says to deny.
     Stale,
+    /// Whether the proof was seen for the first time.
+    First(Box<Proved>, First),
     /// The counters as they stand then, and whether they were taken.
     Taken(Take),
     /// Until when there is a penalty, nanoseconds since the epoch.

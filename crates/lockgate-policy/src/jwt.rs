@@ -29,21 +29,26 @@
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{digest, SHA256};
+use aws_lc_rs::hmac;
+use http::header::{HeaderValue, RETRY_AFTER};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Map;
 
 use crate::{
-    Answers, ConfigError, Denial, Edit, Identity, IssuerFacts, Need, PolicyError, RequestView,
-    Verdict,
+    Answers, ConfigError, Denial, Edit, First, Identity, IssuerFacts, Need, PolicyError, Proved,
+    RequestView, Verdict,
 };
 
 mod algorithm;
+mod bound;
 mod cache;
 mod claims;
 mod issuer;
 mod jwk;
 mod keys;
 mod place;
+mod proof;
 mod reasons;
 mod refusal;
 mod revoked;
@@ -51,14 +56,19 @@ pub mod strict;
 pub mod token;
 
 pub use algorithm::Algorithm;
+pub use bound::{Binding, Shown};
 pub use cache::{CacheCounts, Memo, Remembered, TokenCache};
 pub use issuer::{Issuer, KeySource, Rules};
 pub use jwk::{read_key_set, Published, Unusable, KEYS};
 pub use keys::{KeySet, Verifier};
 pub use place::Place;
+pub use proof::{Nonces, ProofMark, ProofRules, DPOP, DPOP_NONCE};
 pub use reasons::*;
 pub use revoked::{By, Meant, Revoked};
 
+use bound::Bound;
+use place::Scheme;
+use proof::{Holds, Wanted};
 use refusal::refuse;
 use token::Token;
 
@@ -75,6 +85,12 @@ pub struct Config {
     pub place: Place,
     /// Leave the token on the request that goes to the upstream.
     pub forward: bool,
+    /// Ways of which a token must be bound in one; empty: one that is not bound is taken, too.
+    #[serde(default)]
+    pub bound: Vec<Binding>,
+    /// How proofs are judged.
+    #[serde(default)]
+    pub proof: ProofRules,
 }
 
 /// The compiled policy.
@@ -83,12 +99,15 @@ pub struct Jwt {
     issuer: Arc<Issuer>,
     place: place::Reader,
     forward: bool,
+    bound: Vec<Binding>,
+    proof: ProofRules,
+    nonces: Nonces,
     remembered: Arc<TokenCache>,
 }
 
 impl Jwt {
     /// Compiles the config for its issuer. What it verifies it remembers in
-    /// `remembered`: a pure function's results, kept.
+    /// `remembered`: a pure function's results, kept. `pepper` is the installation's secret.
     ///
     /// # Errors
     /// If the place is none that a token can be read from.
@@ -96,19 +115,23 @@ impl Jwt {
         config: &Config,
         issuer: Arc<Issuer>,
         remembered: Arc<TokenCache>,
+        pepper: &hmac::Key,
     ) -> Result<Self, ConfigError> {
         Ok(Self {
             issuer,
             place: place::Reader::new(&config.place)?,
             forward: config.forward,
+            bound: config.bound.clone(),
+            proof: config.proof,
+            nonces: Nonces::of(pepper),
             remembered,
         })
     }
 
-    /// What takes the token off the request, unless it is to be passed on.
-    #[must_use]
-    pub fn edits(&self) -> Option<Edit> {
-        (!self.forward).then(|| self.place.edit())
+    /// What takes the token off the request, and its proof, unless it is to be passed on.
+    pub fn edits(&self) -> impl Iterator<Item = Edit> {
+        let edits = (!self.forward).then(|| [self.place.edit(), Edit::Remove(DPOP)]);
+        edits.into_iter().flatten()
     }
 
     /// Judges the token: first that there is one, then by its issuer's keys,
@@ -119,17 +142,19 @@ impl Jwt {
     pub fn decide(
         &self,
         view: &RequestView<'_>,
+        shown: &Shown<'_>,
         answers: &Answers,
         now_ms: u64,
     ) -> Result<Verdict, PolicyError> {
-        let token = match self.place.read(view.headers) {
-            Ok(token) => token,
+        let (token, scheme) = match self.place.read(view.headers, &self.bound) {
+            Ok(read) => read,
             Err(denial) => return Ok(Verdict::Deny(denial)),
         };
         let said = match answers {
             Answers::None => return Ok(Verdict::Need(Need::Issuer(Arc::clone(&self.issuer.name)))),
             Answers::Issuer(facts) => self.with(token, facts, false, now_ms),
             Answers::Refetched(facts) => self.with(token, facts, true, now_ms),
+            Answers::First(proved, first) => return Ok(used(proved, *first)),
             Answers::Stale => Err(Refused::Denied(self.stale())),
             Answers::Key(..) | Answers::Taken(_) | Answers::Standing(_) | Answers::Plugin(_) => {
                 return Err(PolicyError::new(
@@ -139,13 +164,63 @@ impl Jwt {
             }
         };
         Ok(match said {
-            Ok(identity) => Verdict::Identify(identity),
+            Ok(identity) => match self.proved(&identity, (token, scheme), (view, shown), now_ms) {
+                Ok(None) => Verdict::Identify(identity),
+                Ok(Some(holds)) => Verdict::Need(Need::First(Box::new(Proved {
+                    identity,
+                    mark: holds.mark,
+                    until_ms: holds.until_ms,
+                }))),
+                // Whose token it is, is certain; who sends it is not.
+                Err(denial) => Verdict::Deny(denial.known(identity)),
+            },
             Err(Refused::Denied(denial)) => Verdict::Deny(denial),
             Err(Refused::Wanting(kid)) => Verdict::Need(Need::Refetch {
                 issuer: Arc::clone(&self.issuer.name),
                 kid,
             }),
         })
+    }
+
+    /// What proves that the caller may use the token, where that is asked for. A proof
+    /// that holds comes back: it has still to be seen for the first time.
+    fn proved(
+        &self,
+        identity: &Identity,
+        (token, scheme): (&[u8], Scheme),
+        (view, shown): (&RequestView<'_>, &Shown<'_>),
+        now_ms: u64,
+    ) -> Result<Option<Holds>, Denial> {
+        let none = Map::new();
+        let claims = identity.claims.as_deref().unwrap_or(&none);
+        let bound = Bound::read(claims)?;
+        let fits = self.bound.is_empty() || self.bound.iter().any(|way| bound.is(*way));
+        if !fits {
+            return Err(refusal::unbound(&self.bound));
+        }
+        bound.check_certificate(shown)?;
+        let Some(key) = bound.key else {
+            return match scheme {
+                Scheme::Dpop => Err(refuse(&UNBOUND, "it was sent as one that is (`DPoP`)")),
+                Scheme::Bearer | Scheme::None => Ok(None),
+            };
+        };
+        if scheme == Scheme::Bearer {
+            // RFC 9449 section 7.2: else whoever steals it sends it as any other.
+            let detail = "it was sent as a bearer's; the scheme is `DPoP`";
+            return Err(refusal::unproved(&PROOF_MISSING, detail));
+        }
+        if shown.again {
+            return Ok(None);
+        }
+        let wanted = Wanted {
+            rules: self.proof,
+            nonces: &self.nonces,
+            skew_ms: self.issuer.skew_ms,
+            key,
+            token: &hash(token),
+        };
+        wanted.check(view, shown, now_ms).map(Some)
     }
 
     fn with(
@@ -191,7 +266,6 @@ impl Jwt {
             token: hash(text),
             rules: self.issuer.fingerprint,
             keys: set.generation,
-            binding: None,
         };
         if let Some(known) = self.remembered.find(&memo) {
             if known.until_ms <= now_ms {
@@ -317,6 +391,20 @@ impl From<Denial> for Refused {
     fn from(denial: Denial) -> Self {
         Self::Denied(denial)
     }
+}
+
+/// Who calls, unless the proof was used before.
+fn used(proved: &Proved, first: First) -> Verdict {
+    let reason = match first {
+        First::Yes => return Verdict::Identify(proved.identity.clone()),
+        First::No => {
+            let denial = refusal::unproved(&PROOF_REPLAYED, "its `jti` was seen before");
+            return Verdict::Deny(denial.known(proved.identity.clone()));
+        }
+        First::Full => &PROOFS_FULL,
+    };
+    let denial = Denial::new(reason).header(RETRY_AFTER, HeaderValue::from_static("60"));
+    Verdict::Deny(denial.known(proved.identity.clone()))
 }
 
 fn hash(text: &[u8]) -> [u8; 32] {

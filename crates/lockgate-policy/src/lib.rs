@@ -33,7 +33,7 @@ pub mod verdict;
 pub mod view;
 
 pub use body::{BodyMachine, BodyVerdict};
-pub use facts::{Answers, Digest, Grant, IssuerFacts, KeyRecord, Need};
+pub use facts::{Answers, Digest, First, Grant, IssuerFacts, KeyRecord, Need, Proved};
 pub use lockgate_wire::reason::{Fault, Reason, ReasonRef};
 pub use placement::{Mode, OnError, Span, Waiver};
 pub use ranges::Ranges;

@@ -10,6 +10,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
+use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
@@ -21,7 +22,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use base64::Engine;
 use http::header::HeaderValue;
 use http::{HeaderMap, Method};
-use lockgate_policy::jwt::{self, Algorithm, Config, Issuer, Jwt, KeySource, Place, Rules};
+use lockgate_policy::jwt::{
+    self, Algorithm, Config, Issuer, Jwt, KeySource, Place, ProofRules, Rules, Shown,
+};
 use lockgate_policy::{Answers, IssuerFacts, RequestView, Verdict};
 use serde_json::{json, Value};
 
@@ -110,6 +113,8 @@ fn policy(kind: &Kind) -> (Jwt, IssuerFacts) {
         issuer: "company".to_owned(),
         place: Place::Header("Authorization".to_owned()),
         forward: false,
+        bound: Vec::new(),
+        proof: ProofRules::default(),
     };
     let issuer = Issuer::new("company", &rules, None).unwrap();
     let mut jwk = kind.jwk.clone();
@@ -120,7 +125,7 @@ fn policy(kind: &Kind) -> (Jwt, IssuerFacts) {
         keys: Some(Arc::new(read.into_key_set(SOURCE, NOW_MS))),
         ..IssuerFacts::default()
     };
-    let policy = Jwt::new(&config, Arc::new(issuer), Arc::default()).unwrap();
+    let policy = Jwt::new(&config, Arc::new(issuer), Arc::default(), &pepper()).unwrap();
     (policy, facts)
 }
 
@@ -152,12 +157,16 @@ fn identified(policy: &Jwt, facts: &IssuerFacts, headers: &HeaderMap) -> bool {
         readings: &[],
     };
     let answer = Answers::Issuer(facts.clone());
-    let verdict = policy.decide(&view, &answer, NOW_MS);
+    let verdict = policy.decide(&view, &Shown::default(), &answer, NOW_MS);
     matches!(black_box(verdict), Ok(Verdict::Identify(_)))
 }
 
 fn each_us(begun: Instant) -> f64 {
     begun.elapsed().as_secs_f64() * 1e6 / TOKENS as f64
+}
+
+fn pepper() -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, b"pepper")
 }
 
 #[test]

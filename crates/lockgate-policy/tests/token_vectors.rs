@@ -6,10 +6,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use aws_lc_rs::hmac;
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
 
-use lockgate_policy::jwt::{self, Config, Issuer, Jwt, KeySet, KeySource, Place, Rules};
+use lockgate_policy::jwt::{
+    self, Config, Issuer, Jwt, KeySet, KeySource, Place, ProofRules, Rules, Shown,
+};
 use lockgate_policy::{Answers, IssuerFacts, Need, RequestView, Verdict};
 use serde::Deserialize;
 use serde_json::{json, Value};
@@ -95,6 +98,10 @@ impl Vectors {
     }
 }
 
+fn pepper() -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, b"pepper")
+}
+
 #[test]
 fn jwt() {
     let text = include_str!("../../../tests/vectors/jwt.yaml");
@@ -109,8 +116,10 @@ fn jwt() {
             issuer: "company".to_owned(),
             place: (case.place.clone()).unwrap_or(Place::Header("Authorization".to_owned())),
             forward: false,
+            bound: Vec::new(),
+            proof: ProofRules::default(),
         };
-        let policy = Jwt::new(&config, Arc::new(issuer), Arc::default()).unwrap();
+        let policy = Jwt::new(&config, Arc::new(issuer), Arc::default(), &pepper()).unwrap();
         let mut headers = HeaderMap::new();
         let bearer = case.token.iter();
         let bearer = bearer.map(|text| ("authorization".to_owned(), format!("Bearer {text}")));
@@ -125,7 +134,10 @@ fn jwt() {
         let mut answers = Answers::None;
         let verdict = loop {
             let view = view(&Method::GET, &headers);
-            match policy.decide(&view, &answers, vectors.now_ms).unwrap() {
+            match policy
+                .decide(&view, &Shown::default(), &answers, vectors.now_ms)
+                .unwrap()
+            {
                 Verdict::Need(Need::Issuer(name)) => {
                     assert_eq!(&*name, "company", "{}", case.name);
                     answers = Answers::Issuer(facts());
@@ -154,6 +166,11 @@ fn challenged(name: &str, verdict: &Verdict) {
         match denial.reason.status {
             401 if denial.reason.code == "jwt-missing" => {
                 assert_eq!(said, Some("Bearer"), "{name}")
+            }
+            // RFC 9449, section 7.1.
+            401 if denial.reason.code.starts_with("jwt-proof") => {
+                let error = "DPoP error=\"invalid_dpop_proof\"";
+                assert!(said.unwrap().starts_with(error), "{name}");
             }
             401 => assert!(said.unwrap().contains("error=\"invalid_token\""), "{name}"),
             400 => assert!(

@@ -363,10 +363,10 @@ fn compile_api(
     steps.sort_by_key(|step| pipeline::position(step.policy.name(), step.policy.part()));
     match forwarding {
         Some(forwarding) if errors.is_empty() => {
-            let strip = steps.iter().filter_map(|step| match &step.policy {
-                Policy::ApiKey(policy) => Some(policy.edits()),
-                Policy::Jwt(policy) => policy.edits(),
-                _ => None,
+            let strip = steps.iter().flat_map(|step| match &step.policy {
+                Policy::ApiKey(policy) => vec![policy.edits()],
+                Policy::Jwt(policy) => policy.edits().collect(),
+                _ => Vec::new(),
             });
             Ok(CompiledApi {
                 name: api.name.as_str().into(),

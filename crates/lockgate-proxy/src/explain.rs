@@ -28,6 +28,7 @@ use crate::metrics::Metrics;
 use crate::net::NO_ADDRESS;
 use crate::pipeline;
 use crate::plugins::Offline;
+use crate::proofs::Proofs;
 use crate::snapshot::{CompiledApi, CompiledListener, Forwarding, Snapshot, Step};
 use crate::trace::{Entry, Outcome};
 
@@ -45,6 +46,7 @@ pub struct Engine {
     /// Each API's hosts and paths, as the configuration says them.
     routes: Vec<Vec<String>>,
     counters: Local,
+    proofs: Proofs,
     plugins: Option<Arc<Offline>>,
 }
 
@@ -321,6 +323,7 @@ impl Engine {
             facts: store,
             routes,
             counters: Local::default(),
+            proofs: Proofs::default(),
             plugins: None,
         })
     }
@@ -347,6 +350,7 @@ impl Engine {
         Stores {
             facts: &self.facts,
             counters: &self.counters,
+            proofs: &self.proofs,
             plugins: self.plugins.as_deref().zip(self.snapshot.plugins.as_ref()),
         }
     }

@@ -33,6 +33,7 @@ use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::ocsp::Inquiries;
 use crate::plugins::{Launch, Ledger, Pool};
+use crate::proofs::Proofs;
 use crate::refetch::Refetches;
 use crate::scan::{self, Scans};
 use crate::tls::{Kept, Managed, Source};
@@ -223,6 +224,7 @@ impl Gate {
             current: Arc::new(ArcSwapOption::empty()),
             facts: FactStore::open(&folder.join("facts.log")).map_err(GateError::State)?,
             counters: Local::default(),
+            proofs: Proofs::default(),
             tokens: Arc::new(TokenCache::default()),
             refetches: Refetches::new().map_err(GateError::State)?,
             inquiries: Inquiries::new().map_err(GateError::State)?,

@@ -23,6 +23,7 @@ use crate::head::{Head, Told};
 use crate::id::{Ids, RequestId};
 use crate::judge::{answer, Arrival, End, Judgement, Judging, Stores};
 use crate::metrics::Metrics;
+use crate::proofs::Proofs;
 use crate::reasons;
 use crate::snapshot::{CompiledListener, Policy, Snapshot};
 
@@ -50,6 +51,7 @@ pub struct InProcess {
     served: Box<[bool]>,
     facts: FactStore,
     counters: Local,
+    proofs: Proofs,
     ids: Mutex<Ids>,
 }
 
@@ -90,6 +92,7 @@ impl InProcess {
             snapshot,
             facts: FactStore::in_memory(),
             counters: Local::default(),
+            proofs: Proofs::default(),
             ids: Mutex::new(Ids::new(seed)),
         }))
     }
@@ -212,6 +215,7 @@ impl InProcess {
         let stores = Stores {
             facts: &self.facts,
             counters: &self.counters,
+            proofs: &self.proofs,
             // No processes of the application's server are ours to start: plugins fail closed.
             plugins: None,
         };

@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use http::header::{HeaderValue, ALLOW, CONTENT_TYPE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Version};
+use lockgate_policy::jwt::Shown;
 use lockgate_policy::limits::{Charge, Strike};
 use lockgate_policy::mtls::ClientCertificate;
 use lockgate_policy::redirect::Redirect;
@@ -123,6 +124,8 @@ pub struct Judging<'s, 'a, 'j> {
     taken: Vec<Charge>,
     /// Failures to be counted.
     strikes: Vec<Strike>,
+    /// Whether the request was let in before, and its proof with it.
+    again: bool,
     /// Whether a credential was presented that nobody is known to have.
     guessed: bool,
     judgement: &'j mut Judgement,
@@ -153,6 +156,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             refused: None,
             taken: Vec::new(),
             strikes: Vec::new(),
+            again: false,
             guessed: false,
             judgement,
         };
@@ -535,7 +539,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             })),
             Policy::Cors(policy) => Ok(policy.decide(&view)),
             Policy::ApiKey(policy) => policy.decide(&view, answers, self.now_ms),
-            Policy::Jwt(policy) => policy.decide(&view, answers, self.now_ms),
+            Policy::Jwt(policy) => policy.decide(&view, &self.shown(), answers, self.now_ms),
             Policy::Mtls(policy) => Ok(policy.decide(self.arrival.certificate, self.now_ms)),
             Policy::Version => Ok(self.served()),
             Policy::Operation if self.judgement.operation.is_some() => Ok(Verdict::allow()),
@@ -555,6 +559,21 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
                 policy.decide(&self.counted(&view, step), &self.taken, answers)
             }
             Policy::Penalty(policy) => policy.decide(&self.counted(&view, step), answers),
+        }
+    }
+
+    /// What proves that the caller may use its token.
+    fn shown(&self) -> Shown<'_> {
+        let told = self.judgement.told.as_deref();
+        let listener = self.arrival.listener;
+        let host = told.and_then(|told| told.host.as_ref()?.to_str().ok());
+        Shown {
+            certificate: self.arrival.certificate,
+            secure: told.and_then(|told| told.secure).unwrap_or(listener.secure),
+            authority: host.unwrap_or(self.arrival.host),
+            port: told.and_then(|told| told.port.as_ref()?.to_str().ok()),
+            target: self.arrival.target,
+            again: self.again,
         }
     }
 

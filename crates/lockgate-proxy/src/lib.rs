@@ -39,6 +39,7 @@ mod passthrough;
 pub mod pipeline;
 pub mod plugins;
 mod program;
+pub mod proofs;
 pub mod reasons;
 mod refetch;
 pub mod replay;

@@ -32,6 +32,7 @@ use crate::net::{
 use crate::ocsp::Inquiries;
 use crate::pipeline::outlived;
 use crate::plugins::Ledger;
+use crate::proofs::Proofs;
 use crate::refetch::Refetches;
 use crate::scan::Scans;
 use crate::snapshot::{CompiledListener, Snapshot};
@@ -72,6 +73,8 @@ pub struct Shared {
     pub facts: FactStore,
     /// What limits take from.
     pub counters: Local,
+    /// Proofs of keys that were used.
+    pub proofs: Proofs,
     /// Tokens that were verified.
     pub tokens: Arc<TokenCache>,
     /// Issuers' keys that are asked for anew.
@@ -346,12 +349,7 @@ impl Worker {
             self.shared.refetches.ask(issuer, kid, silent_ms).await;
         }
         let stale = self.shared.facts_stale(&snapshot.facts, now_ms);
-        let stores = Stores {
-            facts: &self.shared.facts,
-            counters: &self.shared.counters,
-            plugins: None,
-        };
-        answer(&stores, stale, need, now_ms)
+        answer(&Stores::from(&*self.shared), stale, need, now_ms)
     }
 
     /// Writes down that a policy failed.
@@ -525,16 +523,12 @@ impl Worker {
         let _vital = Vital(&self);
         let mut interval = tokio::time::interval(TICK);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut shut = self.shared.facts.shut();
         for turn in 0_u64.. {
             interval.tick().await;
             let now_ms = self.clock.tick();
             self.sink.flush();
             if turn % SWEEP_TICKS == 0 {
-                let before = std::mem::replace(&mut shut, self.shared.facts.shut());
-                if before != shut {
-                    self.watch.look_at_callers();
-                }
+                self.watch.look_at_callers(self.shared.facts.shut());
                 let timed_out = &self.shared.metrics.timed_out;
                 self.watch.sweep(now_ms, |overdue| {
                     timed_out[overdue as usize].fetch_add(1, Ordering::Relaxed);

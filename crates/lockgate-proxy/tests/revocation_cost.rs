@@ -25,7 +25,11 @@ const REVOCATIONS: u64 = 1_000_000;
 const LOOK_UPS: u64 = 200_000;
 
 fn revoke(number: u64) -> String {
-    let by = if number % 2 == 0 { "token" } else { "subject" };
+    let by = if number.is_multiple_of(2) {
+        "token"
+    } else {
+        "subject"
+    };
     format!(
         r#"{{"seq":{},"at_ms":5,"kind":"token.revoke","issuer":"https://login.example.com","by":"{by}","value":"{number}","before_ms":null,"until_ms":null}}"#,
         number + 1

@@ -130,6 +130,9 @@ class Balance(TypedDict):
 BalanceBy = Literal["round_robin", "least_requests", "hash", "sticky"]
 """Ways to choose a server."""
 
+Binding = Literal["dpop", "mtls"]
+"""How a token can be bound."""
+
 
 class BodyLimitConfig(TypedDict):
     """The room's config."""
@@ -467,12 +470,16 @@ class Issuer(TypedDict):
 class JwtConfig(TypedDict):
     """The room's config."""
 
+    bound: list[Binding]
+    """Ways of which a token must be bound in one; empty: one that is not bound is taken, too."""
     forward: bool
     """Leave the token on the request that goes to the upstream."""
     issuer: str
     """Name of the issuer whose tokens are taken."""
     place: Place
     """Where the token is read."""
+    proof: ProofRules
+    """How proofs are judged."""
 
 
 class KeySourcePublished(TypedDict):
@@ -1143,6 +1150,15 @@ class Policies(TypedDict):
     """What looks for attacks; none does without it."""
     websocket: PlacedWebsocket | None
     """What may become a WebSocket; none for nothing."""
+
+
+class ProofRules(TypedDict):
+    """How proofs are judged."""
+
+    max_age_ms: int
+    """How long ago a proof may have been made, milliseconds."""
+    nonce: bool
+    """Whether it has to hold what the gate gave out just before."""
 
 
 Protocol = Literal["http/1.1", "h2", "h3"]

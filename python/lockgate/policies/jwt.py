@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, ClassVar, Final, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import Field, model_validator
 from typing_extensions import override
 
 from lockgate.headers import Header
-from lockgate.policies._base import Authentication, Lists
-from lockgate.scalars import Flag, Name, Scalar, refusal, shown
+from lockgate.policies._base import Authentication, Lists, Settings
+from lockgate.scalars import Flag, Name, Scalar, duration, refusal, shown
 
 COOKIE: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
 
@@ -23,6 +23,25 @@ def parse_cookie(value: object) -> str:
         "cookie-malformed",
         f"{shown(value)} is not a cookie's name",
         allowed="letters, digits and !#$%&'*+-.^_`|~, at most 128",
+    )
+
+
+class Proof(Settings):
+    """How proofs of a token's key are judged (DPoP, RFC 9449)."""
+
+    max_age: Annotated[int, duration(1_000, 600_000)] = Field(
+        default=60_000,
+        description="How long ago a proof may have been made, the issuer's `skew` beside. It is remembered so long, so "
+        "that it counts once.",
+        examples=["60s"],
+        json_schema_extra={"default": "60s"},
+    )
+    nonce: Flag = Field(
+        default=False,
+        description="Whether a proof has to hold what the gate gave out in `DPoP-Nonce`. A client is told so every "
+        "other minute (`use_dpop_nonce`) and asks again; its clock does not matter then, and nobody can make proofs "
+        "ahead of time.",
+        examples=[True],
     )
 
 
@@ -54,6 +73,20 @@ class Jwt(Authentication):
         examples=[True],
     )
 
+    sender_constrained: list[Literal["dpop", "mtls"]] | None = Field(
+        default=None,
+        min_length=1,
+        description="Ways of which a token must be bound in one: to a key of which each request carries a proof "
+        "(`dpop`, RFC 9449), or to the client's certificate (`mtls`, RFC 8705). Left out, a token that is not bound is "
+        "taken, too; one that is has to be proved in any case.",
+        examples=[["dpop", "mtls"]],
+    )
+    proof: Proof = Field(
+        default_factory=Proof,
+        description="How proofs of a token's key are judged.",
+        examples=[{"nonce": True}],
+    )
+
     @model_validator(mode="after")
     def _one_place(self) -> Self:
         if self.header is not None and self.cookie is not None:
@@ -68,4 +101,10 @@ class Jwt(Authentication):
     def own(self, lists: Lists) -> dict[str, Any]:
         """The policy's own part, as the bundle's `config` wants it."""
         place = {"cookie": self.cookie} if self.cookie is not None else {"header": self.header or "Authorization"}
-        return {"issuer": self.issuer, "place": place, "forward": self.forward}
+        return {
+            "issuer": self.issuer,
+            "place": place,
+            "forward": self.forward,
+            "bound": self.sender_constrained or [],
+            "proof": {"max_age_ms": self.proof.max_age, "nonce": self.proof.nonce},
+        }

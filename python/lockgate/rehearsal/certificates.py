@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import functools
 import ipaddress
@@ -77,3 +78,9 @@ def asks(bundle: Mapping[str, Any], listener: str | None) -> bool:
             tls = each["tls"]
             return tls is not None and any(one["clients"] is not None for one in (tls, *tls["hosts"]))
     return False
+
+
+def thumbprint(certificate: bytes) -> str:
+    """What a token that is bound to a certificate, PEM, says in `x5t#S256` (RFC 8705 section 3.1)."""
+    made = x509.load_pem_x509_certificate(certificate).fingerprint(hashes.SHA256())
+    return base64.urlsafe_b64encode(made).rstrip(b"=").decode("ascii")

@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 
 from lockgate._native import Engine, LockgateError, Plugins
 from lockgate.plugin.launch import COMMAND
-from lockgate.rehearsal.certificates import asks
+from lockgate.rehearsal.certificates import asks, thumbprint
 from lockgate.rehearsal.certificates import made as made_certificate
 from lockgate.rehearsal.credentials import PEPPER, CaseError, ScratchKeys, key_headers
 from lockgate.rehearsal.model import Case, Expect, Key, Token
 from lockgate.rehearsal.read import Read
-from lockgate.rehearsal.tokens import ScratchTokens, token_header
+from lockgate.rehearsal.tokens import Prover, ScratchTokens, taken_by
 
 HOST_UNSAID: Final = "localhost"
 
@@ -146,22 +146,33 @@ class Run:
                     "the listener asks no client for a certificate; see its `tls.client_certificates`",
                 )
             request["certificate"] = made_certificate(one.case.certificate, now)
+        prover: Prover | None = None
         if key is not None or one.case.token is not None:
             # Which header carries it, the API says; so the API is asked for first.
-            route = engine.evaluate({**request, "body": None}, now_ms=now)["route"]
+            asked = engine.evaluate({**request, "body": None}, now_ms=now)
+            route = asked["route"]
             if route is not None and key is not None:
                 names = key_headers(self.bundle, route)
                 if not names:
                     raise CaseError("key", f"the API `{route['api']}` takes no keys; see its `authenticate`")
                 request["headers"] += [(name, key) for name in names]
             if route is not None and one.case.token is not None:
-                issuer, header, before = token_header(self.bundle, route, one.case.token)
+                taken = taken_by(self.bundle, route, one.case.token)
                 lasts = one.case.repeat * one.case.every
-                made = tokens.make(one.case.token, issuer, now, lasts_ms=lasts)
-                request["headers"].append((header, before + made))
+                bound = _bound(taken.bound, request.get("certificate"))
+                if "dpop" in taken.bound and bound is None:
+                    prover = Prover()
+                    bound = prover.bound
+                made = tokens.make(one.case.token, taken.issuer, now, lasts_ms=lasts, bound=bound)
+                if prover is not None:
+                    prover.proves(made, asked["request"], self._scheme(request["listener"]))
+                    taken = taken._replace(before=taken.before.replace("Bearer", "DPoP"))
+                request["headers"].append((taken.header, taken.before + made))
         told: Explanation = {}
         for number in range(one.case.repeat):
-            told = engine.evaluate(request, now_ms=now + number * one.case.every)
+            at = now + number * one.case.every
+            more = [("DPoP", prover.proof(at))] if prover is not None else []
+            told = engine.evaluate({**request, "headers": [*request["headers"], *more]}, now_ms=at)
             if number == 0 or number == one.case.repeat - 1:
                 self.explained.append(told)
         listener = request["listener"] or next(iter(self.bundle["listeners"]))["name"]
@@ -169,6 +180,11 @@ class Run:
         shown = None if place is None else {"name": listener, "address": place["address"], "assumed": False}
         asked = {**told["request"], "target": request["target"]}
         return {"id": None, "at_ms": None, "other_methods": None, **told, "request": asked, "listener": shown}
+
+    def _scheme(self, listener: str | None) -> str:
+        """What clients of a listener speak; of the first, where none is named."""
+        named = [item for item in self.bundle["listeners"] if listener in (None, item["name"])]
+        return "http" if named[0]["tls"] is None else "https"
 
     def _check_apis(self, key: Key | None) -> None:
         names = {api["name"] for api in self.bundle["apis"]}
@@ -183,6 +199,13 @@ class Run:
         if name is not None and name not in names:
             there = ", ".join(f"`{known}`" for known in names)
             raise CaseError("listener", f"there is no listener `{name}`; there are: {there}")
+
+
+def _bound(ways: Sequence[str], certificate: bytes | None) -> dict[str, str] | None:
+    """What a token says that it is bound to, where that is the certificate that the case shows (RFC 8705)."""
+    if "mtls" not in ways or certificate is None:
+        return None
+    return {"x5t#S256": thumbprint(certificate)}
 
 
 def _counts(api: Mapping[str, Any]) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
@@ -135,7 +136,7 @@ class ScratchTokens:
             {**issuer, "rules": {**issuer["rules"], "keys": source}} if "secret" in issuer["rules"]["keys"] else issuer
             for issuer in bundle["issuers"]
         ]
-        return {**bundle, "issuers": issuers}
+        return {**bundle, "issuers": issuers, "apis": [_without_nonces(api) for api in bundle["apis"]]}
 
     def facts(self, after: int, cases: Iterable[Token]) -> list[bytes]:
         """The keys that issuers publish for these cases, as the engine is told of them; numbered after `after`."""
@@ -159,18 +160,23 @@ class ScratchTokens:
             told.append(json.dumps(fact).encode())
         return told
 
-    def make(self, wanted: Token, issuer: str, now_ms: int, *, lasts_ms: int = 0) -> str:
-        """A token as the case wants it, of the issuer's first algorithm, type and audience where it says nothing."""
+    def make(
+        self, wanted: Token, issuer: str, now_ms: int, *, lasts_ms: int = 0, bound: Mapping[str, str] | None = None
+    ) -> str:
+        """A token as the case wants it, of the issuer's first algorithm, type and audience where it says nothing.
+
+        `bound` is what its `cnf` says (RFC 7800), where it is bound to something.
+        """
         rules = self._issuers[issuer]
         algorithm = wanted.algorithm or rules["algorithms"][0]
         header = {"alg": algorithm, "typ": wanted.type or rules["types"][0], "kid": _kid(algorithm)}
         if wanted.unknown:
             header["kid"] = "nobody-has-this-key"
-        claims = {**_usual(rules, now_ms // 1000, lasts_ms // 1000, expired=wanted.expired), **wanted.claims}
+        claims = _usual(rules, now_ms // 1000, lasts_ms // 1000, expired=wanted.expired)
+        claims |= {"cnf": dict(bound)} if bound is not None else {}
+        claims |= wanted.claims
         claims = {name: value for name, value in claims.items() if name not in wanted.without}
-        content = ".".join(_base64url(json.dumps(part, separators=(",", ":")).encode()) for part in (header, claims))
-        signer = self._signer(self._wrong if wanted.forged else self._keys, algorithm)
-        return f"{content}.{_base64url(signer.sign(content.encode()))}"
+        return _signed(self._signer(self._wrong if wanted.forged else self._keys, algorithm), header, claims)
 
     def _jwk(self, algorithm: str) -> dict[str, str]:
         return {**self._signer(self._keys, algorithm).jwk(), "kid": _kid(algorithm), "alg": algorithm, "use": "sig"}
@@ -182,8 +188,46 @@ class ScratchTokens:
         return among[algorithm]
 
 
-def token_header(bundle: Mapping[str, Any], route: Mapping[str, Any], wanted: Token) -> tuple[str, str, str]:
-    """Whose token an API of the bundle takes, and where: issuer, header, and what stands before the token in it.
+class Prover:
+    """A key to which a case's token is bound, and the proofs of it (DPoP, RFC 9449): one for each request."""
+
+    def __init__(self) -> None:
+        """A new key."""
+        self._signer = _signer("ES256", "")
+        self._claims: Claims = {}
+
+    @property
+    def bound(self) -> dict[str, str]:
+        """What a token's `cnf` says (RFC 9449 section 6.1)."""
+        text = json.dumps(self._signer.jwk(), separators=(",", ":"), sort_keys=True)
+        return {"jkt": _base64url(hashlib.sha256(text.encode()).digest())}
+
+    def proves(self, token: str, request: Mapping[str, Any], scheme: str) -> None:
+        """What the proofs are for: a token, and a request as it was explained."""
+        ath = _base64url(hashlib.sha256(token.encode()).digest())
+        self._claims = {"htm": request["method"], "htu": f"{scheme}://{request['host']}{request['path']}", "ath": ath}
+
+    def proof(self, now_ms: int) -> str:
+        """A proof that holds for one request."""
+        header = {"typ": "dpop+jwt", "alg": "ES256", "jwk": self._signer.jwk()}
+        claims = {**self._claims, "jti": secrets.token_urlsafe(16), "iat": now_ms // 1000}
+        return _signed(self._signer, header, claims)
+
+
+class Taken(NamedTuple):
+    """A token that an API takes."""
+
+    issuer: str
+    header: str
+    """Where it stands."""
+    before: str
+    """What stands before it."""
+    bound: Sequence[str]
+    """Ways of which it has to be bound in one, if there are any."""
+
+
+def taken_by(bundle: Mapping[str, Any], route: Mapping[str, Any], wanted: Token) -> Taken:
+    """The token that an API of the bundle takes.
 
     Raises `CaseError` where the API takes none.
     """
@@ -196,10 +240,28 @@ def token_header(bundle: Mapping[str, Any], route: Mapping[str, Any], wanted: To
         taken = f", but of {', '.join(f'`{issuer}`' for issuer in issuers)}" if issuers else ""
         whose = f" of `{wanted.issuer}`" if wanted.issuer else ""
         raise CaseError("token", f"the API `{route['api']}` takes no tokens{whose}{taken}; see its `authenticate`")
-    place = way["place"]
+    place, bound = way["place"], way["bound"]
     if "cookie" in place:
-        return name, "Cookie", f"{place['cookie']}="
-    return name, place["header"], "Bearer " if place["header"].lower() == "authorization" else ""
+        return Taken(name, "Cookie", f"{place['cookie']}=", bound)
+    return Taken(name, place["header"], "Bearer " if place["header"].lower() == "authorization" else "", bound)
+
+
+def _without_nonces(api: Mapping[str, Any]) -> dict[str, Any]:
+    """The API, asking for no nonces in proofs: a case asks once, and would have to ask again."""
+    ways = [
+        {**way, "jwt": {**way["jwt"], "config": _no_nonce(way["jwt"]["config"])}} if "jwt" in way else way
+        for way in api["policies"]["authenticate"]
+    ]
+    return {**api, "policies": {**api["policies"], "authenticate": ways}}
+
+
+def _no_nonce(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {**config, "proof": {**config["proof"], "nonce": False}}
+
+
+def _signed(signer: Signer, header: Mapping[str, Any], claims: Mapping[str, Any]) -> str:
+    content = ".".join(_base64url(json.dumps(part, separators=(",", ":")).encode()) for part in (header, claims))
+    return f"{content}.{_base64url(signer.sign(content.encode()))}"
 
 
 def _usual(rules: Mapping[str, Any], now: int, lasts: int, *, expired: bool) -> Claims:

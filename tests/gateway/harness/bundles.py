@@ -341,7 +341,13 @@ def api_key(header: str = "X-API-Key", *, mode: Mode = "enforce", until: Waiver 
 
 def jwt(issuer: str, place: Place | None = None, *, forward: bool = False) -> AuthenticatorJwt:
     """A way to prove an identity by a token."""
-    config: JwtConfig = {"issuer": issuer, "place": place or {"header": "Authorization"}, "forward": forward}
+    config: JwtConfig = {
+        "issuer": issuer,
+        "place": place or {"header": "Authorization"},
+        "forward": forward,
+        "bound": [],
+        "proof": {"max_age_ms": 60_000, "nonce": False},
+    }
     placed: PlacedJwt = {"mode": "enforce", "on_error": "deny", "waiver": None, "span": span(35), "config": config}
     return {"jwt": placed}
 

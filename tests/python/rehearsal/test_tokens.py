@@ -126,6 +126,27 @@ def test_a_route_that_is_not_there_needs_no_token(tmp_path: Path) -> None:
     assert one(tmp_path, "request: GET /nowhere\ntoken: true\nexpect: no-route").passed
 
 
+BOUND = CONFIG.replace(
+    "jwt: {issuer: company}\n", "jwt: {issuer: company, sender_constrained: [dpop], proof: {nonce: true}}\n"
+)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "token: true\nexpect: allow",
+        "token: true\nrepeat: 2\nexpect: allow",
+        "token: {expired: true}\nexpect: jwt-expired",
+        "token: {without: [cnf]}\nexpect: jwt-unbound",
+        "token: {claims: {cnf: {jkt: of-another-key}}}\nexpect: jwt-proof",
+        "token: {claims: {cnf: {kid: x}}}\nexpect: jwt-bound",
+    ],
+)
+def test_a_token_that_must_be_bound_comes_with_its_proof(tmp_path: Path, said: str) -> None:
+    result = one(tmp_path, f"request: GET /orders/1\n{said}", BOUND)
+    assert result.passed, [miss.words for miss in result.misses] or result.broken
+
+
 @pytest.mark.parametrize("algorithm", get_args(Algorithm))
 def test_every_algorithm(tmp_path: Path, algorithm: str) -> None:
     secret = 'secret: "${env:LOCKGATE_TEST_ABSENT}", ' if algorithm in SHARED else ""

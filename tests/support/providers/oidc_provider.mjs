@@ -36,7 +36,10 @@ const provider = new Provider(issuer, {
       token_endpoint_auth_method: 'client_secret_post',
     },
   ],
-  enabledJWA: { idTokenSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA'] },
+  enabledJWA: {
+    idTokenSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA'],
+    dPoPSigningAlgValues: ['ES256', 'EdDSA', 'PS256'],
+  },
   features: {
     devInteractions: { enabled: false },
     clientCredentials: { enabled: true },

@@ -26,8 +26,6 @@ pub struct Memo {
     pub rules: u64,
     /// The issuer's keys.
     pub keys: u64,
-    /// The key that the token's holder proved to have, once that is asked for.
-    pub binding: Option<[u8; 32]>,
 }
 
 /// What was found out.

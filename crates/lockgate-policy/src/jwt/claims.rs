@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::issuer::Issuer;
-use super::reasons::{AUDIENCE, BOUND, CLAIMS, EARLY, EXPIRED, ISSUER, TOO_OLD};
+use super::reasons::{AUDIENCE, CLAIMS, EARLY, EXPIRED, ISSUER, TOO_OLD};
 use super::refusal::{quoted, refuse};
 use super::NAME;
 use crate::{Denial, Identity};
@@ -43,10 +43,6 @@ pub fn check(issuer: &Issuer, claims: &Map<String, Value>, now_ms: u64) -> Resul
         if claims.get(wanted).is_none_or(Value::is_null) {
             return Err(refuse(&CLAIMS, format!("`{}` is missing", quoted(wanted))));
         }
-    }
-    // RFC 9449 section 7.1 and RFC 8705 section 3: without the proof it is stolen goods.
-    if claims.contains_key("cnf") {
-        return Err(refuse(&BOUND, "it has `cnf`"));
     }
     Ok(())
 }

@@ -92,7 +92,11 @@ impl Published {
     }
 }
 
-fn usable(jwk: &Map<String, Value>) -> Result<(Value, Key), String> {
+/// What of a key is kept, and the key, ready to verify with.
+///
+/// # Errors
+/// Why it is not used, in words.
+pub(super) fn usable(jwk: &Map<String, Value>) -> Result<(Value, Key), String> {
     if jwk.contains_key("d") || jwk.contains_key("k") {
         return Err("it is published with its private part: it must be replaced".to_owned());
     }
@@ -137,6 +141,23 @@ fn usable(jwk: &Map<String, Value>) -> Result<(Value, Key), String> {
         verifiers,
     };
     Ok((Value::Object(kept), key))
+}
+
+/// The thumbprint of a public key, as tokens name it (RFC 7638); nothing of what is none.
+pub(super) fn thumbprint(jwk: &Map<String, Value>) -> Option<String> {
+    let names: &[&str] = match jwk.get("kty")?.as_str()? {
+        "RSA" => &["e", "kty", "n"],
+        "EC" => &["crv", "kty", "x", "y"],
+        "OKP" => &["crv", "kty", "x"],
+        _ => return None,
+    };
+    let mut members = Map::new();
+    for name in names {
+        members.insert((*name).to_owned(), jwk.get(*name)?.as_str()?.into());
+    }
+    // Without blanks, and in the order of their names, as they stand above.
+    let text = Value::Object(members).to_string();
+    Some(URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes())))
 }
 
 type Verifiers = Vec<(Algorithm, Verifier)>;

@@ -5,6 +5,7 @@ use lockgate_wire::headers::reserved;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::bound::Binding;
 use super::refusal::{missing, repeated};
 use crate::{ConfigError, Denial, Edit};
 
@@ -27,6 +28,17 @@ impl Place {
             Self::Cookie(_) => Some(COOKIE),
         }
     }
+}
+
+/// How a token came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// As a bearer's.
+    Bearer,
+    /// With a proof (RFC 9449 section 7.1).
+    Dpop,
+    /// Alone.
+    None,
 }
 
 /// The same, parsed.
@@ -68,24 +80,28 @@ impl Reader {
         }
     }
 
-    /// The one token that stands there.
-    pub fn read<'h>(&self, headers: &'h HeaderMap) -> Result<&'h [u8], Denial> {
+    /// The one token that stands there. `ways` are those of which it has to be bound in one.
+    pub fn read<'h>(
+        &self,
+        headers: &'h HeaderMap,
+        ways: &[Binding],
+    ) -> Result<(&'h [u8], Scheme), Denial> {
         let mut found = match self {
             Self::Header(name) => {
                 let mut values = headers.get_all(name).iter().map(|value| value.as_bytes());
                 let Some(first) = values.next() else {
-                    return Err(missing());
+                    return Err(missing(ways));
                 };
                 // Two would let the gate and the API believe different ones.
                 if values.next().is_some() {
                     return Err(repeated());
                 }
-                match bearer(first) {
-                    Some(token) => return Ok(token),
+                return match schemed(first) {
+                    Some(found) => Ok(found),
                     // Another scheme is another way to prove who calls.
-                    None if *name == AUTHORIZATION => return Err(missing()),
-                    None => return Ok(first),
-                }
+                    None if *name == AUTHORIZATION => Err(missing(ways)),
+                    None => Ok((first, Scheme::None)),
+                };
             }
             Self::Cookie(name) => headers
                 .get_all(COOKIE)
@@ -97,8 +113,8 @@ impl Reader {
                 }),
         };
         match (found.next(), found.next()) {
-            (None, _) => Err(missing()),
-            (Some(token), None) => Ok(token),
+            (None, _) => Err(missing(ways)),
+            (Some(token), None) => Ok((token, Scheme::None)),
             (Some(_), Some(_)) => Err(repeated()),
         }
     }
@@ -112,14 +128,16 @@ impl Reader {
     }
 }
 
-/// The token behind the scheme `Bearer`, whose case does not count (RFC 9110
-/// section 11.1).
-fn bearer(value: &[u8]) -> Option<&[u8]> {
+/// The token behind a scheme, whose case does not count (RFC 9110 section 11.1).
+fn schemed(value: &[u8]) -> Option<(&[u8], Scheme)> {
     // The scheme alone brings an empty token.
     let (scheme, token) = split(value, b' ').unwrap_or((value, b""));
-    scheme
-        .eq_ignore_ascii_case(b"bearer")
-        .then(|| token.trim_ascii())
+    let scheme = match scheme {
+        bearer if bearer.eq_ignore_ascii_case(b"bearer") => Scheme::Bearer,
+        dpop if dpop.eq_ignore_ascii_case(b"dpop") => Scheme::Dpop,
+        _ => return None,
+    };
+    Some((token.trim_ascii(), scheme))
 }
 
 fn split(text: &[u8], at: u8) -> Option<(&[u8], &[u8])> {

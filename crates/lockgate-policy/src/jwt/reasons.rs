@@ -56,10 +56,31 @@ lockgate_wire::reasons! { "jwt", Client:
         "This token was revoked.",
         "Get a new token, or sign in again. The detail says by what it was meant; `lockgate tokens list` shows what was revoked, when, by whom and why.";
     BOUND = "jwt-bound", 401,
-        "This token is bound to a key.",
-        "The token has `cnf`: it is worth nothing without proof of a key (DPoP, mutual TLS), and taking it without would undo that. Ask the identity provider for a plain bearer token.";
+        "This token is bound in a way that is not known.",
+        "Its `cnf` names something else than the thumbprint of a proof's key (`jkt`, DPoP) or of a certificate (`x5t#S256`, mutual TLS), and taking it without would undo that. Ask the identity provider for one of these, or for a plain bearer token.";
+    UNBOUND = "jwt-unbound", 401,
+        "This token is not bound to a key.",
+        "This API takes tokens only that are worth nothing to whoever steals them: `sender_constrained` names the ways. Ask the identity provider for a token with DPoP (RFC 9449), or over mutual TLS (RFC 8705).";
+    CERTIFICATE = "jwt-certificate", 401,
+        "This token is bound to another certificate.",
+        "The token's `cnf` names a certificate (RFC 8705), which the connection has to show. Connect with the certificate that the token was got with; the listener's `tls.client_certificates` has to ask for it.";
+    PROOF_MISSING = "jwt-proof-missing", 401,
+        "This token wants a proof of its key.",
+        "It is bound to a key (`cnf.jkt`). Send it as `Authorization: DPoP TOKEN`, with a proof in the header `DPoP` (RFC 9449).";
+    PROOF = "jwt-proof", 401,
+        "The proof of the token's key does not hold.",
+        "The detail says what is wrong with it. A proof is made for each request: `htm` and `htu` are its method and address, `ath` the SHA-256 of the token, `iat` now, `jti` never the same, and the key is the one that the token was got with.";
+    PROOF_REPLAYED = "jwt-proof-replayed", 401,
+        "This proof was used before.",
+        "Make a new one, with another `jti`, for each request, also where one is sent again.";
+    PROOF_NONCE = "jwt-proof-nonce", 401,
+        "The proof wants a nonce of this API.",
+        "Make it anew, with what the answer's `DPoP-Nonce` says in its claim `nonce`, and keep that for the next: it is taken for one to two minutes.";
 
     "jwt", Gate:
+    PROOFS_FULL = "jwt-proofs-full", 503,
+        "The gate remembers as many proofs as it can.",
+        "Come back in a minute. So many proofs were used within the time for which each is good that no more could be told from used ones; the operator may lower the entry's `proof.max_age`.";
     KEYS_MISSING = "jwt-keys-missing", 503,
         "The gate has no keys of this issuer at the moment.",
         "No key set was fetched from the issuer yet, or its `secret` is missing or too short. `lockgate status` and the findings say what went wrong with the fetch.";

@@ -4,11 +4,15 @@ use std::borrow::Cow;
 
 use http::header::{HeaderValue, WWW_AUTHENTICATE};
 
-use super::reasons::{KEY_UNKNOWN, MISSING, REPEATED};
+use super::bound::Binding;
+use super::reasons::{KEY_UNKNOWN, MISSING, PROOF_NONCE, REPEATED, UNBOUND};
 use crate::{Denial, ReasonRef};
 
 /// Longest piece of a token that a detail quotes, characters.
 const QUOTED: usize = 64;
+
+/// How proofs may be signed, as a challenge says it.
+pub const ALGORITHMS: &str = "ES256 ES384 ES512 EdDSA RS256 RS384 RS512 PS256 PS384 PS512";
 
 /// Refuses a token that was presented. `detail` is safe to show: it says what
 /// the token says, or what the rules want, and never anything of a key.
@@ -22,9 +26,27 @@ pub fn refuse(reason: ReasonRef, detail: impl Into<Cow<'static, str>>) -> Denial
     challenged(Denial::new(reason).detail(detail), &challenge)
 }
 
-/// No token was presented: no error to speak of (RFC 6750 section 3.1).
-pub fn missing() -> Denial {
-    challenged(Denial::new(&MISSING).absent(), "Bearer")
+/// A token that is bound to nothing, where that is demanded.
+pub fn unbound(ways: &[Binding]) -> Denial {
+    let detail = "it has no `cnf` of a kind that this API demands";
+    if ways.contains(&Binding::Dpop) {
+        let challenge = format!("DPoP error=\"invalid_token\", algs=\"{ALGORITHMS}\"");
+        return challenged(Denial::new(&UNBOUND).detail(detail), &challenge);
+    }
+    refuse(&UNBOUND, detail)
+}
+
+/// No token was presented: no error to speak of (RFC 6750 section 3.1). `ways` are those
+/// of which it has to be bound in one.
+pub fn missing(ways: &[Binding]) -> Denial {
+    let mut denial = Denial::new(&MISSING).absent();
+    if ways.contains(&Binding::Dpop) {
+        denial = challenged(denial, &format!("DPoP algs=\"{ALGORITHMS}\""));
+    }
+    if ways.iter().all(|way| *way == Binding::Dpop) && !ways.is_empty() {
+        return denial;
+    }
+    challenged(denial, "Bearer")
 }
 
 /// More tokens than one.
@@ -44,6 +66,20 @@ pub fn unknown_key(kid: Option<&str>) -> Denial {
         ),
         None => refuse(&KEY_UNKNOWN, "the issuer publishes no key"),
     }
+}
+
+/// A token that holds, without what proves that its caller may use it (RFC 9449 section 7.1).
+pub fn unproved(reason: ReasonRef, detail: impl Into<Cow<'static, str>>) -> Denial {
+    let error = if *reason == PROOF_NONCE {
+        "use_dpop_nonce"
+    } else {
+        "invalid_dpop_proof"
+    };
+    let challenge = format!(
+        "DPoP error=\"{error}\", error_description=\"{}\", algs=\"{ALGORITHMS}\"",
+        reason.title
+    );
+    challenged(Denial::new(reason).detail(detail), &challenge)
 }
 
 /// A stranger's words as a detail may hold them: short, and of plain characters.

@@ -43,7 +43,7 @@ const ALL: [By; 5] = [By::Token, By::Session, By::Subject, By::Client, By::Issue
 
 impl By {
     /// What the claims say of it.
-    fn read<'c>(self, claims: &'c Map<String, Value>) -> Option<&'c str> {
+    fn read(self, claims: &Map<String, Value>) -> Option<&str> {
         let text = |name: &str| claims.get(name).and_then(Value::as_str);
         match self {
             Self::Token => text("jti"),
@@ -96,13 +96,14 @@ impl Meant {
     }
 }
 
-/// Which of them, and for how long.
+/// Which of them, and for how long: seconds since the epoch, which is what tokens say. Small:
+/// there may be a million of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Cut {
-    /// Those that were issued until then, milliseconds since the epoch.
-    before_ms: u64,
-    /// From when on there can be no such token, milliseconds since the epoch.
-    until_ms: u64,
+    /// Those that were issued until then, that second included.
+    before_s: u32,
+    /// From when on there can be no such token.
+    until_s: u32,
 }
 
 /// A hash of what is meant; its last byte is the [`By`].
@@ -162,8 +163,8 @@ impl Revoked {
     /// three are milliseconds since the epoch.
     pub fn put(&self, meant: &Meant, before_ms: Option<u64>, until_ms: Option<u64>, now_ms: u64) {
         let cut = Cut {
-            before_ms: before_ms.unwrap_or(u64::MAX),
-            until_ms: until_ms.unwrap_or(u64::MAX),
+            before_s: before_ms.map_or(u32::MAX, |ms| seconds(ms / 1000)),
+            until_s: until_ms.map_or(u32::MAX, |ms| seconds(ms.div_ceil(1000))),
         };
         let mark = mark(meant.by, &meant.issuer, &meant.value);
         {
@@ -171,7 +172,7 @@ impl Revoked {
             if cuts.len() >= FEW && cuts.len() == cuts.capacity() {
                 // Before it grows.
                 cuts.retain(|mark, cut| {
-                    let stays = now_ms < cut.until_ms;
+                    let stays = !cut.is_over(now_ms);
                     if !stays {
                         self.count(mark).fetch_sub(1, Ordering::Relaxed);
                     }
@@ -207,7 +208,7 @@ impl Revoked {
             .find(|by| {
                 by.read(claims)
                     .and_then(|value| self.cut(&mark(*by, issuer, value)))
-                    .is_some_and(|cut| now_ms < cut.until_ms && cut.meets(claims))
+                    .is_some_and(|cut| !cut.is_over(now_ms) && cut.meets(claims))
             })
             .map(By::words)
     }
@@ -233,11 +234,20 @@ impl Revoked {
     }
 }
 
+/// What does not fit is the end of time, in the year 2106.
+fn seconds(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
 impl Cut {
+    const fn is_over(self, now_ms: u64) -> bool {
+        self.until_s != u32::MAX && self.until_s as u64 * 1000 <= now_ms
+    }
+
     /// A token that does not say when it was issued may be from before.
     fn meets(&self, claims: &Map<String, Value>) -> bool {
         match instant_ms(claims, "iat") {
-            Ok(Some(issued)) => issued <= self.before_ms,
+            Ok(Some(issued)) => seconds(issued / 1000) <= self.before_s,
             _ => true,
         }
     }
@@ -353,17 +363,17 @@ mod tests {
     fn what_is_over_makes_room() {
         let revoked = Revoked::default();
         for number in 0..20_000 {
-            let until_ms = Some(number + 10);
+            let until_ms = Some(1000 * (number + 10));
             revoked.put(
                 &meant(By::Token, &number.to_string()),
                 None,
                 until_ms,
-                number,
+                1000 * number,
             );
         }
         assert!(revoked.len() < SHARDS * FEW * 4, "{}", revoked.len());
         let last = claims(r#"{"jti":"19999"}"#);
-        assert!(revoked.refuses("https://a", &last, 20_000).is_some());
+        assert!(revoked.refuses("https://a", &last, 20_000_000).is_some());
     }
 
     #[test]

@@ -78,9 +78,11 @@ fn policy(rules: &Rules) -> Jwt {
         issuer: "company".to_owned(),
         place: Place::Header("Authorization".to_owned()),
         forward: false,
+        bound: Vec::new(),
+        proof: ProofRules::default(),
     };
     let issuer = Issuer::new("company", rules, None).unwrap();
-    Jwt::new(&config, Arc::new(issuer), Arc::default()).unwrap()
+    Jwt::new(&config, Arc::new(issuer), Arc::default(), &pepper()).unwrap()
 }
 
 fn bearer(token: &str) -> HeaderMap {
@@ -111,6 +113,10 @@ fn reason(verdict: &Verdict) -> &'static str {
     }
 }
 
+fn pepper() -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, b"pepper")
+}
+
 fn known(set: KeySet) -> IssuerFacts {
     IssuerFacts {
         keys: Some(Arc::new(set)),
@@ -120,7 +126,9 @@ fn known(set: KeySet) -> IssuerFacts {
 
 fn with(policy: &Jwt, headers: &HeaderMap, set: KeySet, now_ms: u64) -> Verdict {
     let answer = Answers::Issuer(known(set));
-    policy.decide(&view(headers), &answer, now_ms).unwrap()
+    policy
+        .decide(&view(headers), &Shown::default(), &answer, now_ms)
+        .unwrap()
 }
 
 #[test]
@@ -140,7 +148,9 @@ fn a_good_token_says_who_calls() {
 fn it_asks_for_keys_and_then_once_for_newer_ones() {
     let (signer, policy) = (Signer::new(), policy(&rules()));
     let headers = bearer(&signer.token("new", &claims()));
-    let first = policy.decide(&view(&headers), &Answers::None, NOW).unwrap();
+    let first = policy
+        .decide(&view(&headers), &Shown::default(), &Answers::None, NOW)
+        .unwrap();
     assert!(matches!(first, Verdict::Need(Need::Issuer(name)) if &*name == "company"));
 
     let second = with(&policy, &headers, signer.set("old", NOW), NOW);
@@ -150,11 +160,15 @@ fn it_asks_for_keys_and_then_once_for_newer_ones() {
     assert_eq!((&*issuer, &*kid), ("company", "new"));
 
     let still = Answers::Refetched(known(signer.set("old", NOW)));
-    let third = policy.decide(&view(&headers), &still, NOW).unwrap();
+    let third = policy
+        .decide(&view(&headers), &Shown::default(), &still, NOW)
+        .unwrap();
     assert_eq!(reason(&third), "jwt-key-unknown");
 
     let found = Answers::Refetched(known(signer.set("new", NOW)));
-    let third = policy.decide(&view(&headers), &found, NOW).unwrap();
+    let third = policy
+        .decide(&view(&headers), &Shown::default(), &found, NOW)
+        .unwrap();
     assert!(matches!(third, Verdict::Identify(_)));
 }
 
@@ -172,6 +186,7 @@ fn what_is_refused_anyway_asks_for_no_keys() {
         assert_eq!(reason(&verdict), code);
         let none = policy.decide(
             &view(&headers),
+            &Shown::default(),
             &Answers::Issuer(IssuerFacts::default()),
             NOW,
         );
@@ -253,7 +268,9 @@ fn a_revoked_token_opens_nothing_whether_it_is_remembered_or_not() {
     let facts = known(signer.set("k", NOW));
     let ask = || {
         let answer = Answers::Issuer(facts.clone());
-        policy.decide(&view(&headers), &answer, NOW).unwrap()
+        policy
+            .decide(&view(&headers), &Shown::default(), &answer, NOW)
+            .unwrap()
     };
     let meant = |value: &str| Meant {
         issuer: "https://login.example.com".to_owned(),
@@ -279,8 +296,40 @@ fn a_revoked_token_opens_nothing_whether_it_is_remembered_or_not() {
     // What a stranger makes up is told nothing of who was revoked.
     let forged = bearer(&Signer::new().token("k", &claims()));
     let answer = Answers::Issuer(facts);
-    let verdict = policy.decide(&view(&forged), &answer, NOW).unwrap();
+    let verdict = policy
+        .decide(&view(&forged), &Shown::default(), &answer, NOW)
+        .unwrap();
     assert_eq!(reason(&verdict), "jwt-signature");
+}
+
+#[test]
+fn a_proof_counts_once_and_what_cannot_be_remembered_does_not_count() {
+    let (signer, policy) = (Signer::new(), policy(&rules()));
+    let headers = bearer(&signer.token("k", &claims()));
+    let Verdict::Identify(identity) = with(&policy, &headers, signer.set("k", NOW), NOW) else {
+        panic!("it is refused");
+    };
+    let told = |first| {
+        let proved = Proved {
+            identity: identity.clone(),
+            mark: [7; 16],
+            until_ms: NOW,
+        };
+        let answer = Answers::First(Box::new(proved), first);
+        let verdict = policy.decide(&view(&headers), &Shown::default(), &answer, NOW);
+        verdict.unwrap()
+    };
+    assert!(matches!(told(First::Yes), Verdict::Identify(who) if who == identity));
+    for (first, code, status) in [
+        (First::No, "jwt-proof-replayed", 401),
+        (First::Full, "jwt-proofs-full", 503),
+    ] {
+        let Verdict::Deny(denial) = told(first) else {
+            panic!("{code}");
+        };
+        assert_eq!((denial.reason.code, denial.status()), (code, status));
+        assert_eq!(denial.known.as_deref(), Some(&identity));
+    }
 }
 
 #[test]
@@ -305,7 +354,6 @@ fn memory_for_tokens_is_bounded_and_the_expired_go_first() {
             token,
             rules: 1,
             keys: 1,
-            binding: None,
         }
     };
     for number in 0..10_000 {
@@ -327,18 +375,21 @@ fn memory_for_tokens_is_bounded_and_the_expired_go_first() {
 fn the_token_is_taken_off_unless_it_is_to_be_passed_on() {
     let jwt = policy(&rules());
     let mut headers = bearer("x");
-    jwt.edits().unwrap().apply(&mut headers);
+    headers.append("dpop", HeaderValue::from_static("its proof"));
+    jwt.edits().for_each(|edit| edit.apply(&mut headers));
     assert!(headers.is_empty());
 
     let config = Config {
         issuer: "company".to_owned(),
         place: Place::Cookie("at".to_owned()),
         forward: false,
+        bound: Vec::new(),
+        proof: ProofRules::default(),
     };
-    let cookie = Jwt::new(&config, Arc::clone(&jwt.issuer), Arc::default()).unwrap();
+    let cookie = Jwt::new(&config, Arc::clone(&jwt.issuer), Arc::default(), &pepper()).unwrap();
     headers.append("cookie", HeaderValue::from_static("a=b; at=x; ata=c"));
     headers.append("cookie", HeaderValue::from_static("at=y"));
-    cookie.edits().unwrap().apply(&mut headers);
+    cookie.edits().for_each(|edit| edit.apply(&mut headers));
     let left: Vec<_> = headers.get_all("cookie").iter().collect();
     assert_eq!(left, ["a=b; ata=c"]);
 
@@ -346,8 +397,8 @@ fn the_token_is_taken_off_unless_it_is_to_be_passed_on() {
         forward: true,
         ..config
     };
-    let passed = Jwt::new(&forward, Arc::clone(&jwt.issuer), Arc::default()).unwrap();
-    assert_eq!(passed.edits(), None);
+    let passed = Jwt::new(&forward, Arc::clone(&jwt.issuer), Arc::default(), &pepper()).unwrap();
+    assert_eq!(passed.edits().count(), 0);
 }
 
 #[test]
@@ -410,9 +461,11 @@ fn a_wrong_answer_is_an_error_and_stale_facts_a_refusal() {
     let policy = policy(&rules());
     let headers = bearer("x");
     let key = Answers::Key(crate::Digest([0; 32]), None);
-    assert!(policy.decide(&view(&headers), &key, NOW).is_err());
+    assert!(policy
+        .decide(&view(&headers), &Shown::default(), &key, NOW)
+        .is_err());
     let stale = policy
-        .decide(&view(&headers), &Answers::Stale, NOW)
+        .decide(&view(&headers), &Shown::default(), &Answers::Stale, NOW)
         .unwrap();
     assert_eq!(reason(&stale), "jwt-keys-stale");
 }
@@ -447,7 +500,7 @@ proptest! {
         let made = format!("{}.{}.{}", b64(header.to_string()), b64(claims.to_string()), b64(signature));
         let headers = bearer(&made);
         let set = Answers::Refetched(known(signer.set("k", NOW)));
-        let verdict = policy.decide(&view(&headers), &set, NOW).unwrap();
+        let verdict = policy.decide(&view(&headers), &Shown::default(), &set, NOW).unwrap();
         prop_assert!(matches!(verdict, Verdict::Deny(_)));
     }
 
@@ -468,7 +521,7 @@ proptest! {
         bytes[place] = to;
         let headers = bearer(&String::from_utf8(bytes).unwrap());
         let answer = Answers::Refetched(known(signer.set("k", NOW)));
-        let verdict = policy.decide(&view(&headers), &answer, NOW).unwrap();
+        let verdict = policy.decide(&view(&headers), &Shown::default(), &answer, NOW).unwrap();
         prop_assert!(matches!(verdict, Verdict::Deny(_)));
     }
 }

@@ -59,6 +59,12 @@ impl Broken {
         }
     }
 
+    /// What is wrong, in words.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// The refusal.
     #[must_use]
     pub fn denial(self) -> Denial {
@@ -66,12 +72,25 @@ impl Broken {
     }
 }
 
-impl<'t> Token<'t> {
-    /// Takes a token apart.
+/// A signed object taken apart, whatever it is for.
+#[derive(Debug)]
+pub struct Parts<'t> {
+    /// What the signature is over.
+    pub signed: &'t [u8],
+    /// The signature.
+    pub signature: Vec<u8>,
+    /// The header.
+    pub header: Map<String, Value>,
+    /// The claims.
+    pub claims: Map<String, Value>,
+}
+
+impl<'t> Parts<'t> {
+    /// Takes it apart.
     ///
     /// # Errors
     /// Why it is none.
-    pub fn parse(text: &'t [u8]) -> Result<Self, Broken> {
+    pub fn split(text: &'t [u8]) -> Result<Self, Broken> {
         let mut parts = text.split(|byte| *byte == b'.');
         let (Some(header), Some(claims), Some(signature)) =
             (parts.next(), parts.next(), parts.next())
@@ -88,7 +107,12 @@ impl<'t> Token<'t> {
             return Err(Broken::new(&MALFORMED, "its header is too long"));
         }
         let signed = &text[..header.len() + 1 + claims.len()];
-        let header = Header::read(&part(header, "header")?)?;
+        let header = part(header, "header")?;
+        for name in ["crit", "b64", "zip", "enc"] {
+            if header.contains_key(name) {
+                return Err(Broken::new(&CRITICAL, format!("its header has `{name}`")));
+            }
+        }
         let signature = decoded(signature)
             .filter(|bytes| bytes.len() <= SIGNATURE_BYTES)
             .ok_or_else(|| Broken::new(&MALFORMED, "its signature is not base64url"))?;
@@ -101,13 +125,24 @@ impl<'t> Token<'t> {
     }
 }
 
+impl<'t> Token<'t> {
+    /// Takes a token apart.
+    ///
+    /// # Errors
+    /// Why it is none.
+    pub fn parse(text: &'t [u8]) -> Result<Self, Broken> {
+        let parts = Parts::split(text)?;
+        Ok(Self {
+            header: Header::read(&parts.header)?,
+            signed: parts.signed,
+            signature: parts.signature,
+            claims: parts.claims,
+        })
+    }
+}
+
 impl Header {
     fn read(fields: &Map<String, Value>) -> Result<Self, Broken> {
-        for name in ["crit", "b64", "zip", "enc"] {
-            if fields.contains_key(name) {
-                return Err(Broken::new(&CRITICAL, format!("its header has `{name}`")));
-            }
-        }
         let text = |name: &str| match fields.get(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.as_str())),

@@ -38,6 +38,7 @@ pub struct ClientCertificate {
     pub(super) subject_text: Box<str>,
     /// SHA-256 of the public key.
     pub(super) key: [u8; 32],
+    fingerprint: [u8; 32],
     not_before_ms: u64,
     not_after_ms: u64,
     claims: OnceLock<Arc<Map<String, Value>>>,
@@ -101,6 +102,7 @@ impl ClientCertificate {
             subject: name::parts(parsed.subject()),
             subject_text: name::text(parsed.subject()).into(),
             key: sha256(parsed.public_key().raw),
+            fingerprint: sha256(leaf),
             not_before_ms: ms(validity.not_before.timestamp()),
             // Its last second is still its own (RFC 5280 section 4.1.2.5).
             not_after_ms: ms(validity.not_after.timestamp().saturating_add(1)),
@@ -117,6 +119,12 @@ impl ClientCertificate {
     #[must_use]
     pub const fn holds(&self, now_ms: u64) -> bool {
         self.not_before_ms <= now_ms && now_ms < self.not_after_ms
+    }
+
+    /// SHA-256 of the whole certificate.
+    #[must_use]
+    pub const fn fingerprint(&self) -> [u8; 32] {
+        self.fingerprint
     }
 
     /// The certificate, and then those that came with it, DER.
@@ -155,9 +163,9 @@ impl ClientCertificate {
             let addresses = self.addresses.iter().map(ToString::to_string);
             add("ip", json!(addresses.collect::<Vec<_>>()));
             add("spki", json!(pin(&self.key)));
-            let fingerprint = digest(&SHA256, &self.chain[0]);
             // As a token that is bound to it says it (RFC 8705 section 3.1).
-            let thumbprint = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(fingerprint);
+            let thumbprint =
+                base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(self.fingerprint);
             add("x5t#S256", json!(thumbprint));
             add("exp", json!((self.not_after_ms / 1_000).saturating_sub(1)));
             Arc::new(claims)

@@ -342,11 +342,7 @@ impl<'a> Talk<'a> {
         };
         let shared = &self.worker.shared;
         let stale = shared.facts_stale(&snapshot.facts, now_ms);
-        let stores = Stores {
-            facts: &shared.facts,
-            counters: &shared.counters,
-            plugins: None,
-        };
+        let stores = Stores::from(&**shared);
         let mut judgement = Judgement::default();
         let judging = Judging::new(&snapshot, arrival, now_ms, &mut judgement);
         let obtain = |need| answer(&stores, stale, need, now_ms);

@@ -78,6 +78,7 @@ pub(super) fn token(
         &placed.config,
         Arc::clone(issuer),
         Arc::clone(&around.tokens),
+        &around.pepper,
     )
     .map(Policy::Jwt)
 }

@@ -314,6 +314,7 @@ fn the_engine_says_what_the_judge_says() {
         let stores = Stores {
             facts: &engine.facts,
             counters: &engine.counters,
+            proofs: &engine.proofs,
             plugins: None,
         };
         judging.complete(&|need| answer(&stores, false, need, NOW));

@@ -10,7 +10,9 @@ use crate::bundle::PluginSet;
 use crate::counters::Counters;
 use crate::facts::FactStore;
 use crate::plugins::Offline;
+use crate::proofs::Proofs;
 use crate::snapshot::{Policy, Step};
+use crate::worker::Shared;
 
 impl Judging<'_, '_, '_> {
     /// The request as policies see it.
@@ -99,8 +101,22 @@ pub struct Stores<'s> {
     pub facts: &'s FactStore,
     /// What limits take from.
     pub counters: &'s dyn Counters,
+    /// Proofs that were used.
+    pub proofs: &'s Proofs,
     /// The process for plugins, where they are asked without a gate.
     pub plugins: Option<(&'s Offline, &'s PluginSet)>,
+}
+
+impl<'s> From<&'s Shared> for Stores<'s> {
+    /// Those of a running gate, which asks plugins by itself.
+    fn from(shared: &'s Shared) -> Self {
+        Self {
+            facts: &shared.facts,
+            counters: &shared.counters,
+            proofs: &shared.proofs,
+            plugins: None,
+        }
+    }
 }
 
 /// Answers needs from the process-wide stores. `stale` is whether facts are too
@@ -112,6 +128,10 @@ pub fn answer(stores: &Stores<'_>, stale: bool, need: Need, now_ms: u64) -> Answ
         Need::Key(digest) => Answers::Key(digest, stores.facts.key(&digest)),
         Need::Issuer(issuer) => Answers::Issuer(stores.facts.issuer(&issuer)),
         Need::Refetch { issuer, .. } => Answers::Refetched(stores.facts.issuer(&issuer)),
+        Need::First(proved) => {
+            let first = stores.proofs.first(proved.mark, proved.until_ms, now_ms);
+            Answers::First(proved, first)
+        }
         Need::Take(take) => Answers::Taken(stores.counters.take(take, now_ms)),
         Need::Standing(key) => Answers::Standing(stores.counters.standing(key, now_ms)),
         Need::Plugin(call) => Answers::Plugin(match stores.plugins {

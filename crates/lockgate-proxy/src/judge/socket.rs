@@ -37,6 +37,7 @@ impl Judging<'_, '_, '_> {
     /// # Errors
     /// Why not.
     pub fn still_allowed(mut self, obtain: &dyn Fn(Need) -> Answers) -> Result<(), Denial> {
+        self.again = true;
         while let (End::Forward, Some(step)) = (&self.judgement.end, self.step()) {
             let again = step.policy.authenticates()
                 || matches!(

@@ -9,6 +9,7 @@ use super::*;
 use crate::bundle::{Api, Bundle};
 use crate::counters::Local;
 use crate::facts::FactStore;
+use crate::proofs::Proofs;
 use crate::testing::{
     api, bundle, exact, key_fact, keyed, keys, line, placed, prefix, snapshot, waiver, NOW,
 };
@@ -76,6 +77,7 @@ impl Asked {
         let stores = Stores {
             facts,
             counters,
+            proofs: &Proofs::default(),
             plugins: None,
         };
         judging.complete(&|need| answer(&stores, self.stale, need, self.now_ms));

@@ -460,6 +460,7 @@ impl ConnectionState {
 pub struct Watch {
     all: RefCell<Vec<Option<Rc<ConnectionState>>>>,
     free: RefCell<Vec<usize>>,
+    shut: Cell<u64>,
 }
 
 impl Watch {
@@ -499,8 +500,12 @@ impl Watch {
         }
     }
 
-    /// Has every caller looked at whom something is still under way for: somebody was shut out.
-    pub fn look_at_callers(&self) {
+    /// Has every caller looked at whom something is still under way for, if somebody was shut
+    /// out since the last time, as `shut` tells.
+    pub fn look_at_callers(&self, shut: u64) {
+        if self.shut.replace(shut) == shut {
+            return;
+        }
         for state in self.all.borrow().iter().flatten() {
             if state.waiting.get() == Waiting::Tunnel {
                 state.looks.set(true);
