@@ -188,6 +188,20 @@ fn an_exponent_that_is_none_hides_nothing() {
 }
 
 #[test]
+fn a_name_in_braces_that_does_not_end_reaches_no_further_than_the_value() {
+    for text in ["select ${`", "select ${`x", "1 or {`"] {
+        let value = Value {
+            bytes: text.as_bytes(),
+            stood: Where::Parameter,
+            name: b"q",
+            declared: None,
+        };
+        let end = (DETECTOR.find)(&value).map_or(0, |finding| finding.at.end);
+        assert!(end <= text.len(), "{text}");
+    }
+}
+
+#[test]
 fn braces_and_comments_hide_nothing() {
     let operands = ["{f 1}", "{f(1)}", "{`x` 1}", "{ ts/**/1}", "{d'1'}"];
     all_are_found(&combined(

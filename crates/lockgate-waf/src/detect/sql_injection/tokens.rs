@@ -260,7 +260,10 @@ impl<'a> Tokens<'a> {
         if ahead.byte(0) == b'`' {
             let end = ahead.rest().iter().skip(1).take(LONGEST_TAG);
             let end = end.take_while(|byte| **byte != b'`').count();
-            ahead.at += if end < LONGEST_TAG { end + 2 } else { 0 };
+            ahead.at += match ahead.byte(end + 1) {
+                b'`' => end + 2,
+                _ => 0,
+            };
         } else {
             ahead.while_(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$'));
         }
