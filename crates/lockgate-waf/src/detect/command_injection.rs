@@ -49,6 +49,9 @@ use fences::{Fences, FENCE};
 use text::Text;
 use words::Kind;
 
+/// What stands before a command, or between it and its arguments.
+const SIGNS: ByteSet = ByteSet::of(b";|&\n\r`$(<>{ /\\^\t+'\"%=");
+
 /// Command injection.
 pub static DETECTOR: Detector = Detector {
     name: "command-injection",
@@ -56,7 +59,7 @@ pub static DETECTOR: Detector = Detector {
     severity: Severity::Critical,
     tag: "attack-rce",
     places: Where::VALUES_AND_FILE_NAMES,
-    needs: &[ByteSet::of(b";|&\n\r`$(<>{ /\\^\t+'\"%=")],
+    needs: &[SIGNS],
     min_len: 3,
     unwraps: true,
     find,
@@ -310,6 +313,11 @@ fn consider(
     let Some(command) = Command::read(whole, begin) else {
         return false;
     };
+    // `ls]` is another word: what a value begins with is a command up to a blank or a sign of the shell.
+    let behind = text.get(command.end);
+    if opening == Opening::Start && behind.is_some_and(|byte| !SIGNS.contains(*byte)) {
+        return false;
+    }
     let mut arguments = Arguments::read(whole, command.end, command.braces);
     if command.kind == Some(Kind::Shell) && arguments.option {
         arguments.telling = arguments.telling.max(2);

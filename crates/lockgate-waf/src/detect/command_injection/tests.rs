@@ -126,6 +126,7 @@ fn what_people_write_passes() {
         "AT&T",
         "ls#",
         "cat#1",
+        "ls]",
         "R&D | sales",
         "price: $(100)",
         "it's cold; cat's home",
