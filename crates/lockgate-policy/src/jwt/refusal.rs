@@ -4,15 +4,13 @@ use std::borrow::Cow;
 
 use http::header::{HeaderValue, WWW_AUTHENTICATE};
 
+use super::algorithm::Algorithm;
 use super::bound::Binding;
 use super::reasons::{KEY_UNKNOWN, MISSING, PROOF_NONCE, REPEATED, UNBOUND};
 use crate::{Denial, ReasonRef};
 
 /// Longest piece of a token that a detail quotes, characters.
 const QUOTED: usize = 64;
-
-/// How proofs may be signed, as a challenge says it.
-pub const ALGORITHMS: &str = "ES256 ES384 ES512 EdDSA RS256 RS384 RS512 PS256 PS384 PS512";
 
 /// Refuses a token that was presented. `detail` is safe to show: it says what
 /// the token says, or what the rules want, and never anything of a key.
@@ -30,7 +28,7 @@ pub fn refuse(reason: ReasonRef, detail: impl Into<Cow<'static, str>>) -> Denial
 pub fn unbound(ways: &[Binding]) -> Denial {
     let detail = "it has no `cnf` of a kind that this API demands";
     if ways.contains(&Binding::Dpop) {
-        let challenge = format!("DPoP error=\"invalid_token\", algs=\"{ALGORITHMS}\"");
+        let challenge = format!("DPoP error=\"invalid_token\", algs=\"{}\"", algorithms());
         return challenged(Denial::new(&UNBOUND).detail(detail), &challenge);
     }
     refuse(&UNBOUND, detail)
@@ -41,7 +39,7 @@ pub fn unbound(ways: &[Binding]) -> Denial {
 pub fn missing(ways: &[Binding]) -> Denial {
     let mut denial = Denial::new(&MISSING).absent();
     if ways.contains(&Binding::Dpop) {
-        denial = challenged(denial, &format!("DPoP algs=\"{ALGORITHMS}\""));
+        denial = challenged(denial, &format!("DPoP algs=\"{}\"", algorithms()));
     }
     if ways.iter().all(|way| *way == Binding::Dpop) && !ways.is_empty() {
         return denial;
@@ -76,10 +74,17 @@ pub fn unproved(reason: ReasonRef, detail: impl Into<Cow<'static, str>>) -> Deni
         "invalid_dpop_proof"
     };
     let challenge = format!(
-        "DPoP error=\"{error}\", error_description=\"{}\", algs=\"{ALGORITHMS}\"",
-        reason.title
+        "DPoP error=\"{error}\", error_description=\"{}\", algs=\"{}\"",
+        reason.title,
+        algorithms()
     );
     challenged(Denial::new(reason).detail(detail), &challenge)
+}
+
+/// How proofs may be signed, as a challenge says it.
+fn algorithms() -> String {
+    let public = Algorithm::ALL.iter().filter(|alg| !alg.symmetric());
+    public.map(|alg| alg.as_str()).collect::<Vec<_>>().join(" ")
 }
 
 /// A stranger's words as a detail may hold them: short, and of plain characters.

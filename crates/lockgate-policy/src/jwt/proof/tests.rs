@@ -230,7 +230,7 @@ fn there_is_one_proof_and_it_is_short() {
         challenge.starts_with("DPoP error=\"invalid_dpop_proof\""),
         "{challenge}"
     );
-    assert!(challenge.contains("algs=\"ES256 "), "{challenge}");
+    assert!(challenge.contains("algs=\"RS256 "), "{challenge}");
     assert!(Asked::with(&[&proof, &proof]).said(&client).contains("two"));
     let long = "x".repeat(PROOF_BYTES + 1);
     assert!(Asked::with(&[&long]).said(&client).contains("too long"));
