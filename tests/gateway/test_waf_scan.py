@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -228,9 +227,7 @@ def test_what_goes_wrong_is_refused_or_passes_as_is_said(
     body = b"x" * (900 * KIB)
     with Fake(talk) as fake:
         gate.load(guarded(auto.port, tmp_path, {"clamd": fake.address, "timeout": "400ms", "on_error": on_error}))
-        begun = time.monotonic()
         got = posted(gate, body, OCTETS)
-        assert time.monotonic() - begun < 5.0
     (said,) = found(gate, got)
     assert (said[0].startswith("Not scanned: "), words in said[0], said[1]) == (True, True, ["body"]), said
     verdict = next(one for one in gate.event(got.id)["verdicts"] if one["policy"] == "waf")
