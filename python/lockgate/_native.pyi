@@ -25,6 +25,7 @@ __all__ = [
     "key_digest",
     "last_events",
     "mint_key",
+    "open_session",
     "packing_memory",
     "packing_turn",
     "pattern_fault",
@@ -39,6 +40,7 @@ __all__ = [
     "reserved_header",
     "rule_language",
     "rule_notices",
+    "seal_session",
     "waf_detectors",
     "waf_leaves_alone",
     "waf_rules",
@@ -162,6 +164,12 @@ def read_key_set(text: bytes) -> dict[str, Any]:
 
 def read_token(token: bytes) -> list[dict[str, str]]:
     """Say every way of telling a token: `issuer`, `by`, `value`. Nothing of it is verified."""
+
+def seal_session(pepper: bytes, sign_in: str, session: bytes) -> str:
+    """Seal a session (JSON: `issuer`, `until_ms`, `claims`) into a cookie's value."""
+
+def open_session(pepper: bytes, sign_in: str, cookie: bytes) -> dict[str, Any]:
+    """Say what a cookie's value holds; whether it still holds is for the caller to look at."""
 
 def waf_detectors() -> list[dict[str, Any]]:
     """Say what detectors of attacks there are: `name`, `title`, `tag`, `score`."""

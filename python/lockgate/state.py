@@ -91,6 +91,11 @@ class StateFolder:
         return self.root / "link.sock"
 
     @property
+    def identity_socket(self) -> Path:
+        """The socket of the identity pages, for the gate alone."""
+        return self.root / "identity.sock"
+
+    @property
     def supervisor_file(self) -> Path:
         """What the supervisor has seen: its processes and how often each was restarted."""
         return self.root / "supervisor.json"

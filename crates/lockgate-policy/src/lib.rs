@@ -19,6 +19,7 @@ pub mod mtls;
 pub mod plugins;
 pub mod redirect;
 pub mod rewrite;
+pub mod session;
 pub mod waf;
 pub mod websocket;
 
@@ -58,6 +59,7 @@ pub const NAMES: &[&str] = &[
     plugins::NAME,
     redirect::NAME,
     rewrite::NAME,
+    session::NAME,
     waf::NAME,
     websocket::NAME,
 ];
@@ -65,7 +67,7 @@ pub const NAMES: &[&str] = &[
 /// Every reason that a room can give, room by room.
 #[must_use]
 pub fn reasons() -> Vec<ReasonRef> {
-    let rooms: [&[ReasonRef]; 15] = [
+    let rooms: [&[ReasonRef]; 16] = [
         api_key::REASONS,
         body_limit::REASONS,
         cors::REASONS,
@@ -78,6 +80,7 @@ pub fn reasons() -> Vec<ReasonRef> {
         plugins::REASONS,
         redirect::REASONS,
         rewrite::REASONS,
+        session::REASONS,
         waf::REASONS,
         websocket::REASONS,
         verdict::REASONS,

@@ -22,7 +22,7 @@ pub use versions::{Brownout, Version, VersionBy, Versions};
 use lockgate_policy::plugins as plugin;
 use lockgate_policy::{
     api_key, body_limit, compress, conditions, cors, grpc, headers, inflate, ip_filter, jwt,
-    limits, mtls, redirect, rewrite, waf, websocket, Mode, OnError, Span, Waiver,
+    limits, mtls, redirect, rewrite, session, waf, websocket, Mode, OnError, Span, Waiver,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -138,6 +138,9 @@ pub struct Api {
     pub mirror: Option<Mirror>,
     /// Take the matched prefix off before forwarding.
     pub strip_path: bool,
+    /// Whether it is the gate's own, and so answers below `/.lockgate`.
+    #[serde(default)]
+    pub own: bool,
     /// What the upstream is told of the certificate that the client showed.
     #[serde(default)]
     pub client_cert: ClientCert,
@@ -272,6 +275,8 @@ pub enum Authenticator {
     Jwt(Placed<jwt::Config>),
     /// The certificate that the client showed.
     Mtls(Placed<mtls::Config>),
+    /// The cookie of a person who has signed in.
+    Session(Placed<session::Config>),
 }
 
 /// A policy's config with what every policy has.

@@ -2,6 +2,7 @@
 //! request finds it. All errors at once, each with its place.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use aws_lc_rs::hmac;
@@ -21,6 +22,7 @@ use lockgate_policy::mtls::Mtls;
 use lockgate_policy::plugins::Plugin;
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
+use lockgate_policy::session::{self, Session};
 use lockgate_policy::waf::{Source as RuleSource, Waf};
 use lockgate_policy::websocket::WebSocket;
 use lockgate_policy::{waf, ConfigError, Edit, Mode, OnError, Span, Waiver};
@@ -67,6 +69,8 @@ pub struct Surroundings<'a> {
     pub upstreams: Arc<Registry>,
     /// Where verified tokens are remembered.
     pub tokens: Arc<TokenCache>,
+    /// The gate's state folder, in which the identity pages have their socket; empty where nothing is served.
+    pub state: &'a Path,
     /// Where certificates come from; none where nothing is served.
     pub tls: Option<&'a Source<'a>>,
 }
@@ -366,6 +370,7 @@ fn compile_api(
             let strip = steps.iter().flat_map(|step| match &step.policy {
                 Policy::ApiKey(policy) => vec![policy.edits()],
                 Policy::Jwt(policy) => policy.edits().collect(),
+                Policy::Session(policy) => policy.edits().collect(),
                 _ => Vec::new(),
             });
             Ok(CompiledApi {
@@ -380,6 +385,7 @@ fn compile_api(
                 switches,
                 duplicates: api.normal_form.duplicate_parameters,
                 strip_path: api.strip_path,
+                own: api.own,
                 client_cert: api.client_cert,
                 openapi: openapi.map(Box::new),
                 versions: versions.map(Box::new),
@@ -527,6 +533,7 @@ fn keys(api: &Api) -> Vec<HeaderName> {
         Authenticator::ApiKey(placed) => HeaderName::try_from(placed.config.header.as_str()).ok(),
         Authenticator::Jwt(placed) => placed.config.place.header(),
         Authenticator::Mtls(_) => None,
+        Authenticator::Session(_) => Some(session::HEADER),
     })
     .collect()
 }
@@ -581,6 +588,14 @@ fn steps(
                 (
                     placed.into(),
                     policy.map(|policy| Policy::Mtls(policy.into())),
+                )
+            }
+            Authenticator::Session(placed) => {
+                let memory = Arc::clone(&around.tokens);
+                let policy = Session::new(&placed.config, &around.pepper, memory);
+                (
+                    placed.into(),
+                    policy.map(|policy| Policy::Session(policy.into())),
                 )
             }
         };

@@ -288,6 +288,7 @@ fn build(
     let parsed: Bundle =
         serde_json::from_str(text).map_err(|error| GateError::Malformed(error.to_string()))?;
     let around = Surroundings {
+        state: std::path::Path::new(""),
         pepper: lockgate_policy::api_key::pepper(pepper),
         secret,
         metrics: Metrics::new(0),

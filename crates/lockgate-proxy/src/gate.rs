@@ -554,6 +554,7 @@ impl Gate {
             unfit: &|words| unfit.borrow_mut().push(words),
         };
         let around = Surroundings {
+            state: &self.launch.state,
             pepper: Arc::clone(&self.pepper),
             secret: &|reference| reading.resolve(reference),
             metrics: Arc::clone(&self.shared.metrics),

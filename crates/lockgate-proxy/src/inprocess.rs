@@ -258,6 +258,7 @@ fn build(bundle: &[u8], pepper: &[u8]) -> Result<Snapshot, GateError> {
     let text = std::str::from_utf8(bundle).map_err(|cause| malformed(&cause))?;
     let parsed: Bundle = serde_json::from_str(text).map_err(|cause| malformed(&cause))?;
     let around = Surroundings {
+        state: std::path::Path::new(""),
         tls: None,
         pepper: lockgate_policy::api_key::pepper(pepper),
         // Never a stand-in: tokens would be believed that are signed with it.

@@ -281,7 +281,12 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             return Ok(());
         }
         let rest = self.path.strip_prefix(RESERVED);
-        if let Some(rest) = rest.filter(|rest| rest.is_empty() || rest.starts_with('/')) {
+        let own = match &found {
+            Found::Route(matched) => self.snapshot.apis.get(matched.api).map(|api| api.own),
+            _ => None,
+        };
+        let rest = rest.filter(|rest| rest.is_empty() || rest.starts_with('/'));
+        if let Some(rest) = rest.filter(|_| own != Some(true)) {
             self.judgement.end = reserved(rest)?;
             return Ok(());
         }
@@ -541,6 +546,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             Policy::ApiKey(policy) => policy.decide(&view, answers, self.now_ms),
             Policy::Jwt(policy) => policy.decide(&view, &self.shown(), answers, self.now_ms),
             Policy::Mtls(policy) => Ok(policy.decide(self.arrival.certificate, self.now_ms)),
+            Policy::Session(policy) => policy.decide(&view, answers, self.now_ms),
             Policy::Version => Ok(self.served()),
             Policy::Operation if self.judgement.operation.is_some() => Ok(Verdict::allow()),
             Policy::Operation => Ok(self.operation()),

@@ -286,7 +286,8 @@ impl Tree {
                     )
                 })?;
                 // What nobody can reach would only look as if it were served.
-                if node == 0 && literal == RESERVED.trim_matches('/') {
+                let own = apis.get(api as usize).is_some_and(|api| api.own);
+                if node == 0 && literal == RESERVED.trim_matches('/') && !own {
                     let message = format!(
                         "the path `{text}` is the gate's own: nothing below `{RESERVED}` goes to an upstream"
                     );

@@ -19,6 +19,7 @@ use lockgate_policy::mtls::{self, Mtls};
 use lockgate_policy::plugins::Plugin;
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
+use lockgate_policy::session::{self, Session};
 use lockgate_policy::websocket::{self, WebSocket};
 use lockgate_policy::{
     api_key, body_limit, compress, cors, grpc, headers, inflate, ip_filter, limits, plugins,
@@ -148,6 +149,8 @@ pub struct CompiledApi {
     pub duplicates: Duplicates,
     /// Take the matched prefix off before forwarding.
     pub strip_path: bool,
+    /// Whether it is the gate's own, below what is reserved.
+    pub own: bool,
     /// The document whose operations it has.
     pub openapi: Option<Box<Document>>,
     /// Its versions.
@@ -291,6 +294,8 @@ pub enum Policy {
     Jwt(Jwt),
     /// Who calls, by the certificate that was shown.
     Mtls(Box<Mtls>),
+    /// Who calls, by the cookie of whom the identity pages have signed in.
+    Session(Box<Session>),
     /// Whether the version that is asked for is served.
     Version,
     /// Whether the document knows what is asked for.
@@ -342,6 +347,7 @@ impl Policy {
             Self::ApiKey(_) => api_key::NAME,
             Self::Jwt(_) => jwt::NAME,
             Self::Mtls(_) => mtls::NAME,
+            Self::Session(_) => session::NAME,
             Self::Version => VERSION,
             Self::Operation => OPERATION,
             Self::Authorize(_) => AUTHORIZE,
@@ -392,7 +398,10 @@ impl Policy {
     /// Whether it proves who calls. Any one such policy of an API is enough.
     #[must_use]
     pub const fn authenticates(&self) -> bool {
-        matches!(self, Self::ApiKey(_) | Self::Jwt(_) | Self::Mtls(_))
+        matches!(
+            self,
+            Self::ApiKey(_) | Self::Jwt(_) | Self::Mtls(_) | Self::Session(_)
+        )
     }
 }
 

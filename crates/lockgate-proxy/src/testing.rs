@@ -75,6 +75,7 @@ pub(crate) fn api(name: &str, paths: &[PathMatch]) -> Api {
         split: None,
         mirror: None,
         strip_path: false,
+        own: false,
         client_cert: Default::default(),
         openapi: None,
         versions: None,
@@ -170,6 +171,7 @@ pub(crate) fn bundle(apis: Vec<Api>) -> Bundle {
 /// What to compile with, where the only secret is `file:/here`.
 pub(crate) fn surroundings() -> Surroundings<'static> {
     Surroundings {
+        state: Path::new(""),
         tls: None,
         pepper: api_key::pepper(PEPPER),
         secret: &|reference| (reference == "file:/here").then(|| b"hush\n".to_vec()),

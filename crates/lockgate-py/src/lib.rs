@@ -9,6 +9,7 @@ mod inprocess;
 mod keys;
 mod replay;
 mod rules;
+mod session;
 mod tls;
 mod waf;
 
@@ -156,6 +157,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(keys::mint_key, module)?)?;
     module.add_function(wrap_pyfunction!(keys::key_digest, module)?)?;
     module.add_function(wrap_pyfunction!(keys::read_token, module)?)?;
+    module.add_function(wrap_pyfunction!(session::seal_session, module)?)?;
+    module.add_function(wrap_pyfunction!(session::open_session, module)?)?;
     module.add_function(wrap_pyfunction!(keys::read_key_set, module)?)?;
     module.add_function(wrap_pyfunction!(rules::read_rules, module)?)?;
     module.add_function(wrap_pyfunction!(rules::rule_notices, module)?)?;

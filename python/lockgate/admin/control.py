@@ -25,6 +25,7 @@ from lockgate.admin.keys import Keys
 from lockgate.admin.link import LinkServer
 from lockgate.admin.reload import Reloader
 from lockgate.admin.revocations import Revocations
+from lockgate.admin.sign_ins import Sessions, SignIns
 from lockgate.admin.store import Store
 from lockgate.admin.tokens import TokenRevocations
 from lockgate.admin.upstreams import unavailable
@@ -82,6 +83,7 @@ class Control:
     history: HistoryKeeper
     key_sets: KeySets
     revocations: Revocations
+    sign_ins: SignIns
     certificates: Certificates
     counters: Counters = field(default_factory=Counters)
     started: float = field(default_factory=time.time)
@@ -124,6 +126,7 @@ class Control:
             history=HistoryKeeper(state, findings, journal),
             key_sets=key_sets,
             revocations=revocations,
+            sign_ins=SignIns(state, Sessions(store, journal, tokens), findings),
             certificates=certificates,
         )
 
@@ -138,6 +141,7 @@ class Control:
         """Do for gates what a configuration wants done."""
         await self.key_sets.follow(duties)
         await self.revocations.follow(duties)
+        await self.sign_ins.follow(duties)
 
     async def keep_history(self) -> None:
         """Take the event log into the history, for ever."""

@@ -42,6 +42,8 @@ class Api(TypedDict):
     """What is done with targets that servers read in different ways."""
     openapi: Attached | None
     """The document whose operations it has."""
+    own: bool
+    """Whether it is the gate's own, and so answers below `/.lockgate`."""
     paths: list[PathMatch]
     """What paths it answers to."""
     policies: Policies
@@ -109,7 +111,13 @@ class AuthenticatorMtls(TypedDict):
     mtls: PlacedMtls
 
 
-Authenticator = AuthenticatorApiKey | AuthenticatorJwt | AuthenticatorMtls
+class AuthenticatorSession(TypedDict):
+    """The cookie of a person who has signed in."""
+
+    session: PlacedSession
+
+
+Authenticator = AuthenticatorApiKey | AuthenticatorJwt | AuthenticatorMtls | AuthenticatorSession
 """One way to prove an identity."""
 
 Authorize = Literal["authenticated", "public"]
@@ -1048,6 +1056,21 @@ class PlacedRewrite(TypedDict):
     """Needed where authentication or authorization is not enforced."""
 
 
+class PlacedSession(TypedDict):
+    """A policy's config with what every policy has."""
+
+    config: SessionConfig
+    """The policy's own part."""
+    mode: Mode
+    """Enforce, observe or off."""
+    on_error: OnError
+    """What an error of the policy itself does."""
+    span: Span
+    """Where the configuration says it."""
+    waiver: Waiver | None
+    """Needed where authentication or authorization is not enforced."""
+
+
 class PlacedWaf(TypedDict):
     """A policy's config with what every policy has."""
 
@@ -1317,6 +1340,17 @@ class Server(TypedDict):
     """`https://host:port`, `http://` or `tcp://`; `unix:/path`; or `https+srv://name` and such for what DNS says."""
     weight: int
     """Its share; 0 for none but those who stick to it."""
+
+
+class SessionConfig(TypedDict):
+    """The room's config."""
+
+    issuers: list[str]
+    """Names of the issuers by which people may have signed in."""
+    origins: list[str]
+    """Origins of other sites that may call with the cookie, such as `https://app.example.com`."""
+    sign_in: str
+    """Name of the sign-in whose sessions are taken."""
 
 
 class Share(TypedDict):

@@ -10,7 +10,7 @@ from lockgate.config import bundle_types as types
 from lockgate.config import tls
 from lockgate.config.compile_upstreams import spread
 from lockgate.config.document import Document
-from lockgate.config.effective import EffectiveApi, direct_name, region
+from lockgate.config.effective import PAGES, EffectiveApi, direct_name, region
 from lockgate.config.issuers import rules
 from lockgate.config.limits import scope
 from lockgate.config.managed import Managed
@@ -23,8 +23,9 @@ from lockgate.config.placed import Path, Placed
 from lockgate.config.plugins import LoadedPlugins
 from lockgate.config.references import References, secret_reference
 from lockgate.config.rule_sets import RuleSets
+from lockgate.config.sign_in import UPSTREAM, pages
 from lockgate.paths import PathMatch
-from lockgate.policies import Limit, Lists, Plugin, Policy, Waf, Waiver
+from lockgate.policies import Limit, Lists, Plugin, Policy, Session, Waf, Waiver
 
 BUNDLE_VERSION: Final = 1
 
@@ -55,7 +56,8 @@ class Compiler:
     def bundle(self, sequence: int, created_ms: int) -> types.Bundle:
         """The whole bundle."""
         document = self.document
-        apis = [one for api in self.apis for one in self._routes(api)]
+        own = list(pages(document, self.apis))
+        apis = [one for api in [*self.apis, *own] for one in self._routes(api)]
         return {
             "bundle_version": BUNDLE_VERSION,
             "sequence": sequence,
@@ -65,7 +67,7 @@ class Compiler:
                 self._listener(name, listener)
                 for name, listener in (document.listeners or {"public": Listener()}).items()
             ],
-            "upstreams": self._upstreams(),
+            "upstreams": [*self._upstreams(), *([self._pages()] if own else [])],
             "issuers": [
                 {
                     "name": name,
@@ -155,6 +157,11 @@ class Compiler:
             "span": self._span(*path),
         }
 
+    def _pages(self) -> types.Upstream:
+        """The identity pages, which the control process serves on a socket of its own."""
+        made = self._upstream(PAGES, _of_one("unix:/identity.sock"), ("sign_in",))
+        return {**made, "targets": [{**target, "url": UPSTREAM} for target in made["targets"]]}
+
     def _upstream_tls(self, upstream: Upstream, path: Path) -> types.UpstreamTls | None:
         if upstream.tls is None:
             return None
@@ -202,7 +209,7 @@ class Compiler:
         }
 
     def _api(self, api: EffectiveApi) -> types.Api:
-        path: Path = ("apis", api.name)
+        path: Path = api.said
         said = "public" if api.api.public is not None else "authorize" if api.api.authorize else "authenticate"
         return {
             "name": api.name,
@@ -215,6 +222,7 @@ class Compiler:
             "split": api.api.split.bundled() if api.api.split is not None else None,
             "conditions": api.api.match.conditions() if api.api.match is not None else [],
             "strip_path": api.api.strip_path,
+            "own": api.name.startswith(PAGES),
             "client_cert": api.api.client_cert or "off",
             "normal_form": cast("types.NormalForm", api.api.normal_form.model_dump()),
             "openapi": self._openapi(api, stripped(api.api, api.api.path)),
@@ -298,12 +306,15 @@ class Compiler:
         if placed is None:
             return None
         policy = placed.policy
+        config = policy.own(self.lists)
+        if isinstance(policy, Session):
+            config["issuers"] = self.document.sign_in[policy.sign_in].issuers
         return {
             "mode": policy.mode,
             "on_error": policy.on_error,
             "waiver": self._waiver(policy.waiver, placed.waiver_path or placed.path),
             "span": region(self.document, placed).span,
-            "config": policy.own(self.lists),
+            "config": config,
         }
 
     def _waf(self, placed: Placed[Waf] | None) -> object:

@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 from lockgate.config.model_apis import Api, Defaults
 from lockgate.config.model_issuers import Issuer, Outgoing
 from lockgate.config.model_listeners import Listener
+from lockgate.config.model_sign_in import SignIn
 from lockgate.config.model_upstreams import Upstream
 from lockgate.config.models import Admin, Config, Events, Facts, Gates, ProblemAnswers, parse_version
 from lockgate.config.problems import Problems, Region
@@ -52,6 +53,7 @@ class Document:
     problems: Problems
     listeners: dict[str, Listener] = field(default_factory=dict)
     issuers: dict[str, Issuer] = field(default_factory=dict)
+    sign_in: dict[str, SignIn] = field(default_factory=dict)
     upstreams: dict[str, Upstream] = field(default_factory=dict)
     apis: dict[str, Api] = field(default_factory=dict)
     defaults: Defaults = field(default_factory=Defaults)
@@ -73,6 +75,7 @@ class Document:
         document._version()
         document.listeners = document._named("listeners", Listener)
         document.issuers = document._named("issuers", Issuer)
+        document.sign_in = document._named("sign_in", SignIn)
         document.upstreams = document._named("upstreams", Upstream)
         document.apis = document._named("apis", Api)
         document.defaults = document._section("defaults", Defaults) or Defaults()

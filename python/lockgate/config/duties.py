@@ -12,6 +12,7 @@ from typing import Any
 
 from lockgate.config.bundle_types import Clients
 from lockgate.config.issuers import KeyOrigin
+from lockgate.config.sign_in import SignInSetup
 from lockgate.outgoing import Rules
 
 
@@ -25,6 +26,8 @@ class Duties:
     """Where the keys of each issuer are, but for those with a shared secret."""
     ocsp_rules: Mapping[str, Clients] = field(default_factory=dict)
     """The rules for clients by which responders are asked, by their path in the configuration."""
+    sign_ins: tuple[SignInSetup, ...] = ()
+    """How people sign in; secrets are named in it, and stand elsewhere."""
 
     def as_json(self) -> dict[str, Any]:
         """As it is kept."""
@@ -32,6 +35,7 @@ class Duties:
             "outgoing": {"allow": [str(network) for network in self.outgoing.allow], "trust": self.outgoing.trust},
             "key_origins": [asdict(origin) for origin in self.key_origins],
             "ocsp_rules": dict(self.ocsp_rules),
+            "sign_ins": [asdict(one) for one in self.sign_ins],
         }
 
     @classmethod
@@ -43,6 +47,7 @@ class Duties:
                 outgoing=Rules(allow, kept["outgoing"]["trust"]),
                 key_origins=tuple(KeyOrigin(**origin) for origin in kept["key_origins"]),
                 ocsp_rules=kept["ocsp_rules"],
+                sign_ins=tuple(SignInSetup.from_json(one) for one in kept.get("sign_ins", ())),
             )
         except (KeyError, TypeError, ValueError):
             return None

@@ -36,6 +36,10 @@ ROOMS: Final = get_args(Room)
 """Policies that an API has once, and that `defaults` may say."""
 
 
+PAGES: Final = "sign-in:"
+"""The pages of a sign-in are an API of the gate's own; no name in a file can hold the colon."""
+
+
 @dataclass(frozen=True, slots=True)
 class PlacedWaiver:
     """A waiver, and what it excuses."""
@@ -65,6 +69,11 @@ class EffectiveApi:
     plugins: tuple[Placed[Plugin], ...]
     headers: Placed[Headers] | None
     limits: tuple[Placed[Limit], ...]
+
+    @property
+    def said(self) -> Path:
+        """Where the document says it."""
+        return ("sign_in", self.name.removeprefix(PAGES)) if self.name.startswith(PAGES) else ("apis", self.name)
 
     @property
     def upstreams(self) -> Iterator[str]:
@@ -122,7 +131,7 @@ def direct_name(api: str) -> str:
 
 def effective_apis(document: Document) -> list[EffectiveApi]:
     """All APIs that could be read, in the file's order."""
-    return [_effective(document, name, api) for name, api in document.apis.items()]
+    return [effective(document, name, api) for name, api in document.apis.items()]
 
 
 def waivers(document: Document, apis: list[EffectiveApi]) -> Iterator[PlacedWaiver]:
@@ -173,7 +182,8 @@ def region(document: Document, placed: Placed[Policy]) -> Region:
     return document.region(*placed.path)
 
 
-def _effective(document: Document, name: str, api: Api) -> EffectiveApi:
+def effective(document: Document, name: str, api: Api) -> EffectiveApi:
+    """The API with what it has of `defaults`."""
     body_limit = _placed(name, "body_limit", document.defaults.body_limit, api.body_limit)
     return EffectiveApi(
         name=name,
@@ -209,7 +219,7 @@ def _placed(api: str, room: Room, default: P | None, own: P | None) -> Placed[P]
 
 def _ways(name: str, api: Api) -> Iterator[Placed[Authentication]]:
     for index, way in enumerate(api.authenticate or []):
-        policy: Authentication | None = way.api_key or way.jwt or way.mtls
+        policy: Authentication | None = way.api_key or way.jwt or way.session or way.mtls
         if policy is not None:
             path: Path = ("apis", name, "authenticate", index, policy.room)
             yield Placed(policy, path, (*path, "waiver") if policy.waiver is not None else None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import ssl
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from lockgate import _native
 from lockgate.config import bundle_types as types
 from lockgate.config.document import Document
 from lockgate.config.effective import EffectiveApi
+from lockgate.config.known import known
 from lockgate.config.model_issuers import SHARED, Issuer
 from lockgate.config.references import References, secret_reference
 from lockgate.outgoing import Rules
@@ -72,7 +72,7 @@ def rules(document: Document, name: str, issuer: Issuer, references: References)
     """What the bundle says of an issuer."""
     return {
         "issuer": issuer.issuer,
-        "audiences": issuer.audience,
+        "audiences": issuer.audience or _audiences(issuer),
         "algorithms": issuer.algorithms,
         "types": [one.lower().removeprefix("application/") for one in issuer.types],
         "skew_ms": issuer.skew,
@@ -82,6 +82,11 @@ def rules(document: Document, name: str, issuer: Issuer, references: References)
         "stale_for_ms": issuer.stale_for,
         "keys": _keys(document, name, issuer, references),
     }
+
+
+def _audiences(issuer: Issuer) -> list[str]:
+    """Of an issuer that only signs people in: `jwt` takes none of its tokens, and they are revoked by its name."""
+    return [issuer.client.id] if issuer.client is not None else []
 
 
 def read_files(document: Document, references: References) -> None:
@@ -127,12 +132,12 @@ def check(document: Document, apis: list[EffectiveApi], references: References) 
     for name, issuer in document.issuers.items():
         _secret_or_keys(document, name, issuer)
         _reachable(document, name, issuer)
-    used = set()
+    used = {name for said in document.sign_in.values() for name in said.issuers}
     for api in apis:
         for placed in api.authenticate:
             if isinstance(placed.policy, Jwt):
                 used.add(placed.policy.issuer)
-                _known(document, (*placed.path, "issuer"), placed.policy.issuer)
+                known(document, "issuers", (*placed.path, "issuer"), placed.policy.issuer, "issuer")
     # What is wrong elsewhere may be just what would use it.
     if len(apis) == len(document.apis) and not document.problems.errors:
         for name in document.issuers:
@@ -226,22 +231,6 @@ def _allowed(document: Document, host: str) -> bool:
         return True
     networks = [ipaddress.ip_network(network, strict=False) for network in document.outgoing.allow]
     return any(address.version == network.version and address in network for network in networks)
-
-
-def _known(document: Document, path: tuple[str | int, ...], name: str) -> None:
-    if document.says("issuers", name):
-        return
-    section = document.sections.get("issuers")
-    names = list(section.children) if section is not None and isinstance(section.children, dict) else []
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    document.problems.add(
-        document.value_region(*path),
-        "issuer-unknown",
-        f"there is no issuer {shown(name)}",
-        allowed=", ".join(map(shown, names[:20])) if names else "a name under `issuers`, of which there is none yet",
-        hint=f"did you mean {shown(close[0])}?" if close else None,
-        path=path,
-    )
 
 
 def _origin(document: Document, name: str, issuer: Issuer, references: References) -> KeyOrigin | None:

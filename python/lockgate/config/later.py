@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-_TOKENS: Final = "not in this version; meanwhile `api_key`, `jwt` and `mtls` prove who calls"
+_TOKENS: Final = "not in this version; meanwhile `api_key`, `jwt`, `session` and `mtls` prove who calls"
 _ROOMS: Final = "not in this version; meanwhile the API, or what stands before the gate, has to do it"
 
 LATER: Final = {
-    **dict.fromkeys(("introspection", "oidc", "basic"), _TOKENS),
-    "sign_in": _TOKENS,
+    **dict.fromkeys(("introspection", "basic"), _TOKENS),
     **dict.fromkeys(("sender_constrained", "dpop"), _TOKENS),
     **dict.fromkeys(("validate", "cache", "minimise"), _ROOMS),
     "response": "not in this version; to hide fields of answers, write `headers: {response: {hide: [Server]}}`",
@@ -20,7 +19,7 @@ LATER: Final = {
 }
 """Keys, with why they are not taken and what to do meanwhile."""
 
-WAYS_LATER: Final = frozenset({"introspection", "oidc", "basic"})
+WAYS_LATER: Final = frozenset({"introspection", "basic"})
 """Ways to prove who calls."""
 
 MEANT: Final = {
@@ -31,6 +30,7 @@ MEANT: Final = {
     **dict.fromkeys(("location", "prefix", "uri"), "path"),
     **dict.fromkeys(("proxy_pass", "backend", "service", "reverse_proxy"), "upstream"),
     **dict.fromkeys(("mtls_auth", "mtls-auth", "client_certificate", "mutual_tls"), "mtls"),
+    **dict.fromkeys(("oidc", "openid_connect", "oauth2_proxy", "login"), "session"),
     **dict.fromkeys(("key_auth", "key-auth", "apikey"), "api_key"),
     **dict.fromkeys(("time_out", "time_outs", "timeout"), "timeouts"),
     **dict.fromkeys(("letsencrypt", "lets_encrypt", "autocert", "auto_https", "certresolver"), "acme"),

@@ -28,6 +28,7 @@ from lockgate.config.plugins import LoadedPlugins, load_plugins
 from lockgate.config.problems import Problem, Problems, Source
 from lockgate.config.read import Reader
 from lockgate.config.rule_sets import RuleSets
+from lockgate.config.sign_in import setups
 from lockgate.errors import ConfigErrors
 from lockgate.outgoing import Rules
 
@@ -107,7 +108,13 @@ class Loaded:
     @property
     def duties(self) -> Duties:
         """What the control process does for gates while this serves."""
-        return Duties(self.outgoing, tuple(self.key_origins), tls.Files(self.document, self.lists.references).asking())
+        references = self.lists.references
+        return Duties(
+            outgoing=self.outgoing,
+            key_origins=tuple(self.key_origins),
+            ocsp_rules=tls.Files(self.document, references).asking(),
+            sign_ins=tuple(setups(self.document, references)),
+        )
 
     @property
     def certificate_files(self) -> list[tuple[str, Path]]:

@@ -27,6 +27,7 @@ from lockgate.policies import (
     Limit,
     Mtls,
     PluginEntry,
+    Session,
     Settings,
     Waf,
     Waiver,
@@ -35,7 +36,7 @@ from lockgate.policies import (
 from lockgate.scalars import Name, Scalar, ShortForm, parse_name, refusal, shown
 
 SERVER: Final = re.compile(r"[A-Za-z0-9.-]+:[0-9]+")
-WAYS: Final = ("api_key", "jwt", "mtls")
+WAYS: Final = ("api_key", "jwt", "session", "mtls")
 BARE: Final = ("api_key", "mtls")
 """Those that a name alone says."""
 PUBLIC_EXAMPLE: Final = {"owner": "shop-team", "reason": "the public catalogue", "until": "2027-01-01"}
@@ -63,6 +64,11 @@ class Authenticator(Settings):
     jwt: Jwt | None = Field(
         default=None, description="A signed token of an identity provider.", examples=[{"issuer": "company"}]
     )
+    session: Session | None = Field(
+        default=None,
+        description="The cookie of a person who has signed in with a browser.",
+        examples=[{"sign_in": "staff"}],
+    )
     mtls: Mtls | None = Field(
         default=None,
         description="The certificate that the client shows in its handshake.",
@@ -81,6 +87,9 @@ def _authenticator(value: object) -> object:
         if value == "jwt":
             hint = "write `jwt: {issuer: NAME}`, with a name under `issuers`"
             raise refusal("authenticator-malformed", "`jwt` wants to know whose tokens are taken", hint=hint)
+        if value == "session":
+            hint = "write `session: {sign_in: NAME}`, with a name under `sign_in`"
+            raise refusal("authenticator-malformed", "`session` wants to know where people sign in", hint=hint)
         return {value: {}}
     if isinstance(value, dict) and len(value) > 1:
         raise refusal("authenticator-malformed", "each entry names one policy", hint="begin each with its own `-`")

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from lockgate.addresses import Network
 from lockgate.config.model_secrets import Secret
+from lockgate.config.model_sign_in import Client
 from lockgate.policies import Settings
 from lockgate.scalars import Scalar, Text, duration, refusal, shown, size
 
@@ -89,10 +90,16 @@ class Issuer(Settings):
         "same issuer.",
         examples=["https://login.example.com/realms/main"],
     )
-    audience: Annotated[list[Text], BeforeValidator(_texts)] = Field(
+    audience: Annotated[list[Text], BeforeValidator(_texts)] | None = Field(
+        default=None,
         description="What a token's claim `aud` must name one of: this API, as the identity provider knows it. Without "
-        "it a token that was made for any other API would open this one.",
+        "it a token that was made for any other API would open this one, so `jwt` wants it; signing in does not.",
         examples=["https://api.example.com", ["orders", "orders-internal"]],
+    )
+    client: Client | None = Field(
+        default=None,
+        description="What Lockgate is to the provider, for people to sign in by it (`sign_in`).",
+        examples=[{"id": "lockgate", "secret": "${env:OIDC_SECRET}"}],
     )
     algorithms: Annotated[list[Algorithm], BeforeValidator(_algorithms)] = Field(
         default=["RS256", "PS256", "ES256", "EdDSA"],

@@ -15,6 +15,7 @@ from lockgate.addresses import Listen
 from lockgate.config.model_apis import Api, Defaults
 from lockgate.config.model_issuers import Issuer, Outgoing
 from lockgate.config.model_listeners import Listener
+from lockgate.config.model_sign_in import SignIn
 from lockgate.config.model_upstreams import Upstream
 from lockgate.policies import Settings
 from lockgate.scalars import Flag, Name, Scalar, Text, duration, refusal, shown, size
@@ -178,6 +179,11 @@ class Config(Settings):
         examples=[
             {"company": {"issuer": "https://login.example.com/realms/main", "audience": "https://api.example.com"}}
         ],
+    )
+    sign_in: dict[Name, SignIn] = Field(
+        default={},
+        description="How people sign in with a browser, by name.",
+        examples=[{"staff": {"issuers": ["company"]}}],
     )
     upstreams: dict[Name, Upstream] = Field(
         default={},

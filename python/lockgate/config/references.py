@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 SECRETS: Final = (
     ("upstreams", "*", "credential", "value"),
     ("issuers", "*", "secret"),
+    ("issuers", "*", "client", "secret"),
+    ("issuers", "*", "client", "key"),
     ("listeners", "*", "tls", "acme", "external_account", "hmac_key"),
 )
 """Where secrets stand; a test compares it with the models' own marks."""
@@ -185,7 +187,7 @@ def _plain_fields() -> frozenset[str]:
     """What an issuer has besides its secret, and addresses in which a password may stand."""
     from lockgate.config.model_issuers import Issuer
 
-    return frozenset(Issuer.model_fields) - {"secret", "jwks", "issuer"}
+    return frozenset(Issuer.model_fields) - {"secret", "jwks", "issuer", "client"}
 
 
 def may_be_secret(path: tuple[str | int, ...]) -> bool:

@@ -28,6 +28,10 @@ def check(document: Document, references: References) -> None:
                 issuer.secret,
                 "this issuer's tokens are answered 503",
             )
+        for key in ("secret", "key") if issuer.client is not None else ():
+            value = getattr(issuer.client, key)
+            if value is not None:
+                _look(document, references, ("issuers", name, "client", key), value, "nobody can sign in by it")
 
     for name, listener in document.listeners.items():
         acme = listener.tls.acme if listener.tls is not None else None

@@ -1,28 +1,19 @@
-"""An issuer's keys, fetched: by discovery, from a URL, from a file.
-
-Discovery is OpenID Connect's, then RFC 8414's. Its document must name the very
-issuer that the configuration does: else whoever answers at one address could
-speak for another (RFC 8414 section 3.3).
-"""
+"""An issuer's keys, fetched: by discovery, from a URL, from a file."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit, urlunsplit
 
 from lockgate import _native
 from lockgate.config.issuers import KeyOrigin, read_key_file
+from lockgate.identity.discovery import DiscoveryError, discover
 from lockgate.outgoing import Answer, Outgoing, OutgoingError
 
-DOCUMENT_BYTES: Final = 256 * 2**10
-"""Discovery documents have 2 to 10 KiB."""
 OK: Final = 200
-NOT_FOUND: Final = 404
 LONGEST_SECONDS: Final = 86_400
 """A Cache-Control that promises more is held to a day."""
 SHORTEST_SECONDS: Final = 30
@@ -56,7 +47,7 @@ async def fetch(origin: KeyOrigin, outgoing: Outgoing) -> FetchedKeys:
     try:
         if origin.kind == "file":
             return _read(await asyncio.to_thread(read_key_file, Path(origin.location)))
-        url = origin.location if origin.kind == "url" else await _discover(origin.issuer, outgoing)
+        url = origin.location if origin.kind == "url" else await _discovered(origin.issuer, outgoing)
         answer = await outgoing.get(url, accept="application/jwk-set+json, application/json")
     except (OutgoingError, OSError, ValueError) as error:
         raise KeysError(str(error)) from error
@@ -65,42 +56,13 @@ async def fetch(origin: KeyOrigin, outgoing: Outgoing) -> FetchedKeys:
     return _read(answer.body, _fresh_seconds(answer))
 
 
-async def _discover(issuer: str, outgoing: Outgoing) -> str:
+async def _discovered(issuer: str, outgoing: Outgoing) -> str:
     """Where the discovery document says that the keys are."""
-    tried = []
-    for url in _documents(issuer):
-        answer = await outgoing.get(url, limit=DOCUMENT_BYTES)
-        if answer.status == OK:
-            return _keys_address(issuer, url, answer)
-        tried.append(f"{url} answers with status {answer.status}")
-        if answer.status != NOT_FOUND:
-            break
-    raise KeysError(f"no discovery document: {'; '.join(tried)}. `jwks: {{url: …}}` names the keys without one")
-
-
-def _documents(issuer: str) -> list[str]:
-    """OpenID Connect Discovery section 4 puts the path before, RFC 8414 section 3 behind the well-known part."""
-    parts = urlsplit(issuer)
-    path = parts.path.rstrip("/")
-    before = urlunsplit((parts.scheme, parts.netloc, f"{path}/.well-known/openid-configuration", "", ""))
-    behind = urlunsplit((parts.scheme, parts.netloc, f"/.well-known/oauth-authorization-server{path}", "", ""))
-    return [before, behind]
-
-
-def _keys_address(issuer: str, url: str, answer: Answer) -> str:
     try:
-        document = json.loads(answer.body)
-    except ValueError as error:
-        raise KeysError(f"the discovery document at {url} is not JSON") from error
-    if not isinstance(document, dict):
-        raise KeysError(f"the discovery document at {url} is not a JSON object")
-    named = document.get("issuer")
-    if named != issuer:
-        raise KeysError(f"the discovery document at {url} is of the issuer {json.dumps(named)[:200]}, not of {issuer}")
-    address = document.get("jwks_uri")
-    if not isinstance(address, str):
-        raise KeysError(f"the discovery document at {url} has no `jwks_uri`")
-    return address
+        found = await discover(issuer, outgoing)
+        return found.address("jwks_uri")
+    except DiscoveryError as error:
+        raise KeysError(str(error)) from error
 
 
 def _read(text: bytes, fresh_seconds: int | None = None) -> FetchedKeys:

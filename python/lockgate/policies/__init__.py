@@ -15,6 +15,7 @@ from lockgate.policies.mtls import Mtls
 from lockgate.policies.plugins import Plugin, PluginEntry
 from lockgate.policies.redirect import Redirect
 from lockgate.policies.rewrite import Rewrite
+from lockgate.policies.session import Session
 from lockgate.policies.waf import Waf
 from lockgate.policies.websocket import WebSocket
 
@@ -41,6 +42,7 @@ __all__ = [
     "Policy",
     "Redirect",
     "Rewrite",
+    "Session",
     "Settings",
     "Waf",
     "Waiver",

@@ -9,6 +9,8 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
+use aws_lc_rs::digest::{digest, SHA256};
+
 use crate::Identity;
 
 /// Parts with a lock of their own.
@@ -26,6 +28,20 @@ pub struct Memo {
     pub rules: u64,
     /// The issuer's keys.
     pub keys: u64,
+}
+
+impl Memo {
+    /// What a credential is remembered by that no issuer's keys belong to.
+    #[must_use]
+    pub fn of(credential: &[u8], rules: u64) -> Self {
+        let mut token = [0; 32];
+        token.copy_from_slice(digest(&SHA256, credential).as_ref());
+        Self {
+            token,
+            rules,
+            keys: 0,
+        }
+    }
 }
 
 /// What was found out.

@@ -327,6 +327,7 @@ fn a_secret_that_fits_no_header_is_as_good_as_none() {
         secret: "file:/here".to_owned(),
     });
     let around = Surroundings {
+        state: std::path::Path::new(""),
         tls: None,
         secret: &|_| Some(b"two\nlines".to_vec()),
         ..surroundings()

@@ -2,6 +2,7 @@
 //! unchanged ones taken over.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 
 use http::uri::{Authority, PathAndQuery};
@@ -14,6 +15,10 @@ use crate::net::{socket_path, UNIX};
 use crate::snapshot::CompiledUpstream;
 use crate::upstream::{Choice, Group, Place, Resolver, Rules, Sticky, Target, MAX_SERVERS};
 
+/// The identity pages, which the control process serves on a socket in the state folder.
+const IDENTITY: &str = "lockgate:identity";
+/// That socket's name.
+const IDENTITY_SOCKET: &str = "identity.sock";
 /// Targets of one upstream; what is more is the work of DNS or of a balancer.
 const MAX_TARGETS: usize = 256;
 /// The greatest weight of a target.
@@ -31,7 +36,7 @@ pub(super) fn upstream(
     let mut places = Vec::new();
     let mut over = Vec::new();
     for (number, server) in upstream.targets.iter().enumerate() {
-        match place(server, upstream.insecure.as_ref()) {
+        match place(server, upstream.insecure.as_ref(), around.state) {
             Ok((place, by)) => {
                 places.push(place);
                 over.push(by);
@@ -347,12 +352,20 @@ enum Over {
 }
 
 /// A server, and what is spoken with it.
-fn place(server: &Server, insecure: Option<&Waiver>) -> Result<(Place, Over), ConfigError> {
+fn place(
+    server: &Server,
+    insecure: Option<&Waiver>,
+    state: &Path,
+) -> Result<(Place, Over), ConfigError> {
     if server.weight > MAX_WEIGHT {
         let message = format!("a weight goes from 0 to {MAX_WEIGHT}");
         return Err(ConfigError::new("weight-malformed", "/weight", message));
     }
-    let (target, over) = target(&server.url, insecure)?;
+    let (target, over) = if server.url == IDENTITY {
+        (Target::Unix(state.join(IDENTITY_SOCKET)), Over::Clear)
+    } else {
+        target(&server.url, insecure)?
+    };
     let place = Place {
         target: Arc::new(target),
         weight: server.weight,

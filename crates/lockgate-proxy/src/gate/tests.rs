@@ -472,6 +472,7 @@ fn secrets_are_read_from_files_and_never_kept() {
         secret: reference.clone(),
     });
     let around = Surroundings {
+        state: std::path::Path::new(""),
         tls: None,
         secret: &secret::resolve,
         ..surroundings()

@@ -14,6 +14,7 @@ use crate::testing::{api, bundle, prefix, surroundings};
 fn two() -> (Arc<Metrics>, Snapshot) {
     let metrics = Metrics::new(2);
     let around = Surroundings {
+        state: std::path::Path::new(""),
         tls: None,
         metrics: Arc::clone(&metrics),
         ..surroundings()

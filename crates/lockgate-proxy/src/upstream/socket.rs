@@ -1,9 +1,12 @@
 //! The stream under a link, over TCP or in the file system, and how it is opened.
 
+use std::borrow::Cow;
+use std::fs::File;
 use std::future::{poll_fn, Future};
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -21,6 +24,9 @@ use crate::tls::Outbound;
 /// How long one address may keep the next waiting (RFC 8305 section 5 recommends 250 ms).
 const STAGGER: Duration = Duration::from_millis(250);
 
+/// Longest path of a socket everywhere: `sun_path` has 104 bytes on macOS, one of them the final zero.
+const NAME_BYTES: usize = 103;
+
 /// A connected stream.
 #[derive(Debug)]
 pub enum Socket {
@@ -35,7 +41,8 @@ pub enum Socket {
 impl Socket {
     /// Connects to a socket in the file system, and says what goes before all else.
     pub async fn unix(path: &Path, preamble: &[u8]) -> io::Result<Self> {
-        let mut stream = UnixStream::connect(path).await.map_err(plainly)?;
+        let (short, _folder) = short_name(path)?;
+        let mut stream = UnixStream::connect(&short).await.map_err(plainly)?;
         stream.write_all(preamble).await?;
         Ok(Self::Unix(stream))
     }
@@ -190,6 +197,21 @@ async fn connect(addresses: &[SocketAddr], preamble: &[u8]) -> io::Result<TcpStr
         stream.write_all(preamble).await?;
     }
     Ok(stream)
+}
+
+/// A name that fits into a socket's address, good while the folder is open: of one that
+/// is longer the kernel follows the folder's descriptor, so that only its last part counts.
+fn short_name(path: &Path) -> io::Result<(Cow<'_, Path>, Option<File>)> {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        return Ok((path.into(), None));
+    };
+    if path.as_os_str().len() <= NAME_BYTES || !cfg!(target_os = "linux") {
+        return Ok((path.into(), None));
+    }
+    let folder = File::open(folder)?;
+    let number = folder.as_raw_fd();
+    let short = PathBuf::from(format!("/proc/self/fd/{number}")).join(name);
+    Ok((short.into(), Some(folder)))
 }
 
 type Connecting = Pin<Box<dyn Future<Output = io::Result<TcpStream>>>>;

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Final, cast
+from typing import cast
 
+from lockgate.admin.secrets import read_reference
 from lockgate.certificates import Authority, ChallengeKind, DnsHook, ExternalAccount, Names, Wanted, directory_url
 from lockgate.config import DnsProgram, ManagedCertificate
 from lockgate.outgoing import Rules
-
-SECRET_BYTES: Final = 65_536
 
 
 def wanted(said: ManagedCertificate, rules: Rules, environment: Mapping[str, str] | None = None) -> Wanted:
@@ -25,7 +23,7 @@ def wanted(said: ManagedCertificate, rules: Rules, environment: Mapping[str, str
     account = None
     if order.kid is not None and order.hmac_key is not None:
         account = ExternalAccount(
-            order.kid, _secret(order.hmac_key, os.environ if environment is None else environment)
+            order.kid, read_reference(order.hmac_key, os.environ if environment is None else environment)
         )
     authority = Authority(
         directory=directory_url(order.directory),
@@ -46,19 +44,3 @@ def wanted(said: ManagedCertificate, rules: Rules, environment: Mapping[str, str
 
 def _hook(program: DnsProgram) -> DnsHook:
     return DnsHook(program.command, program.environment, settle_seconds=program.settle_ms / 1000)
-
-
-def _secret(reference: str, environment: Mapping[str, str]) -> str:
-    kind, _, name = reference.partition(":")
-    if kind == "env":
-        value = environment.get(name)
-        if value is None:
-            raise ValueError(f"the environment of the control process has no variable {name}")
-        return value.strip()
-    try:
-        with Path(name).open("rb") as stream:
-            return stream.read(SECRET_BYTES).decode("ascii").strip()
-    except OSError as error:
-        raise ValueError(f"{name} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"what {name} holds is not base64url") from None

@@ -6,7 +6,7 @@ event about it can be laid side by side.
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Index, MetaData, String, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Index, LargeBinary, MetaData, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -86,6 +86,30 @@ class TokenRevocation(Base):
     """From when on there can be none left."""
     created_ms: Mapped[int] = mapped_column(BigInteger)
     reason: Mapped[str | None] = mapped_column(String(500))
+
+
+class SignInSession(Base):
+    """The session of a person who signed in with a browser."""
+
+    __tablename__ = "sign_in_sessions"
+    __table_args__ = (
+        Index("ix_sign_in_sessions_until_ms", "until_ms"),
+        Index("ix_sign_in_sessions_created_ms_id", "created_ms", "id"),
+    )
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    sign_in: Mapped[str] = mapped_column(String(128))
+    issuer: Mapped[str] = mapped_column(String(128))
+    """The configuration's name of who signed the person in."""
+    iss: Mapped[str] = mapped_column(Text)
+    subject: Mapped[str] = mapped_column(String(255))
+    provider_session: Mapped[str | None] = mapped_column(String(255))
+    created_ms: Mapped[int] = mapped_column(BigInteger)
+    until_ms: Mapped[int] = mapped_column(BigInteger)
+    ended_ms: Mapped[int | None] = mapped_column(BigInteger)
+    """When it was ended before its time."""
+    id_token: Mapped[bytes] = mapped_column(LargeBinary)
+    """What the provider wants to see when the person signs out, sealed."""
 
 
 class Fact(Base):

@@ -1,0 +1,55 @@
+//! Where the cookie stands, and where a person wanted to go.
+
+use std::fmt::Write;
+
+use http::header::{HeaderMap, COOKIE};
+
+use crate::RequestView;
+
+/// What was found of a cookie.
+pub enum Found<'h> {
+    /// It is not there.
+    None,
+    /// The one.
+    One(&'h [u8]),
+    /// It is there more than once: the gate and a browser could mean different ones.
+    Several,
+}
+
+/// The value of the cookie of this name.
+pub fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Found<'h> {
+    let mut found = headers
+        .get_all(COOKIE)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
+        .filter_map(|pair| {
+            let at = pair.iter().position(|byte| *byte == b'=')?;
+            let (before, value) = pair.split_at(at);
+            (before.trim_ascii() == name.as_bytes()).then(|| value[1..].trim_ascii())
+        });
+    match (found.next(), found.next()) {
+        (None, _) => Found::None,
+        (Some(one), None) => Found::One(one),
+        (Some(_), Some(_)) => Found::Several,
+    }
+}
+
+/// Path and query of the request, as a parameter of a query; the root where that would be longer than `most` bytes.
+pub fn target(view: &RequestView<'_>, most: usize) -> String {
+    let query = view.query.unwrap_or_default();
+    let mark = if query.is_empty() { "" } else { "?" };
+    let whole = format!("{}{mark}{query}", view.path);
+    let mut text = String::with_capacity(whole.len());
+    for byte in whole.bytes() {
+        if byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            let _ = write!(text, "%{byte:02X}");
+        }
+    }
+    if text.len() > most {
+        "/".into()
+    } else {
+        text
+    }
+}

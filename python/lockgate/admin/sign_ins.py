@@ -1,0 +1,300 @@
+"""Signing in: the identity pages served on a socket of their own, and the sessions that come of them.
+
+The pages know nothing of the admin API. What they yield is kept here: a session's record, and its end, which every
+gate hears of as a revocation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from sqlalchemy import delete, select, tuple_, update
+from sqlalchemy.orm import Session
+
+from lockgate.admin.clock import now_ms
+from lockgate.admin.findings import Findings, Seen
+from lockgate.admin.journal import Journal
+from lockgate.admin.secrets import read_reference
+from lockgate.admin.store import Store
+from lockgate.admin.store.models import SignInSession
+from lockgate.admin.tokens import TokenRevocations
+from lockgate.config import Duties
+from lockgate.config.sign_in import SignInSetup
+from lockgate.gate.sockets import socket_name
+from lockgate.outgoing import Outgoing
+from lockgate.state import StateFolder
+
+if TYPE_CHECKING:
+    from lockgate.identity.app import IdentityApp, SignedIn, Site
+    from lockgate.identity.provider import LoggedOut
+    from lockgate.identity.sealed import Sealer
+
+KEEP_ALIVE_SECONDS: Final = 300
+"""Longer than the gate keeps a connection that nobody uses, so that the gate never writes to one that just ended."""
+PAGE: Final = 200
+HEAD_BYTES: Final = 64 * 2**10
+"""The gate has bounded the head already; it adds lines of its own."""
+
+log = structlog.get_logger("lockgate.control")
+
+
+class SessionNotFoundError(LookupError):
+    """No session has that id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A session, as an operator may know it."""
+
+    id: str
+    sign_in: str
+    issuer: str
+    subject: str
+    provider_session: str | None
+    created_ms: int
+    until_ms: int
+    ended_ms: int | None
+
+
+class Sessions:
+    """The sessions of one installation."""
+
+    def __init__(self, store: Store, journal: Journal, tokens: TokenRevocations) -> None:
+        """Keeps them in `store`; what ends them is a revocation of tokens."""
+        self._store = store
+        self._journal = journal
+        self._tokens = tokens
+
+    def begin(self, session: SignedIn, id_token: bytes) -> None:
+        """Keep a session; those that have had their time go."""
+        said = {key: value for key, value in asdict(session).items() if key != "id_token"}
+        with self._store.write() as database:
+            database.execute(delete(SignInSession).where(SignInSession.until_ms <= now_ms()))
+            database.add(SignInSession(**said, id_token=id_token))
+            self._journal.audit(
+                f"{session.issuer}/{session.subject}", "session.begin", session.id, {"sign_in": session.sign_in}
+            )
+
+    def end(self, actor: str, session_id: str, reason: str | None = None) -> Kept:
+        """End a session on every gate. Raises `SessionNotFoundError`."""
+        kept = self.one(session_id)
+        self._tokens.revoke(actor, issuer=kept.issuer, by="token", value=kept.id, until_ms=kept.until_ms, reason=reason)
+        with self._store.write() as database:
+            database.execute(
+                update(SignInSession)
+                .where(SignInSession.id == session_id, SignInSession.ended_ms.is_(None))
+                .values(ended_ms=now_ms())
+            )
+        return self.one(session_id)
+
+    def ended_by_provider(self, issuer: str, told: LoggedOut) -> None:
+        """End what the provider says has ended: a session of its own, or all of a person's."""
+        actor = f"provider:{issuer}"
+        if told.session is not None:
+            self._tokens.revoke(actor, issuer=issuer, by="session", value=told.session, reason="back-channel logout")
+            meant = SignInSession.provider_session == told.session
+        else:
+            subject = told.subject or ""
+            self._tokens.revoke(actor, issuer=issuer, by="subject", value=subject, reason="back-channel logout")
+            meant = SignInSession.subject == subject
+        with self._store.write() as database:
+            database.execute(
+                update(SignInSession)
+                .where(SignInSession.issuer == issuer, meant, SignInSession.ended_ms.is_(None))
+                .values(ended_ms=now_ms())
+            )
+
+    def one(self, session_id: str) -> Kept:
+        """The session with that id."""
+        with self._store.read() as database:
+            return _kept(_find(database, session_id))
+
+    def id_token(self, session_id: str) -> bytes | None:
+        """What was kept for the provider to see."""
+        with self._store.read() as database:
+            return database.scalar(select(SignInSession.id_token).where(SignInSession.id == session_id))
+
+    def page(self, *, subject: str | None = None, after: str | None = None, limit: int = 100) -> list[Kept]:
+        """Up to `limit` sessions that have not had their time, oldest first, after the one with the id `after`."""
+        order = (SignInSession.created_ms, SignInSession.id)
+        query = select(SignInSession).where(SignInSession.until_ms > now_ms()).order_by(*order).limit(limit)
+        if subject is not None:
+            query = query.where(SignInSession.subject == subject)
+        with self._store.read() as database:
+            if after is not None:
+                last = _find(database, after)
+                query = query.where(tuple_(*order) > (last.created_ms, last.id))
+            return [_kept(row) for row in database.scalars(query)]
+
+
+class SignIns:
+    """The pages. Everything in it but the hooks runs in the control process's event loop."""
+
+    def __init__(self, state: StateFolder, sessions: Sessions, findings: Findings) -> None:
+        """Call `follow` with what the configuration says, as often as it changes."""
+        self.sessions = sessions
+        self._state = state
+        self._findings = findings
+        self._app: IdentityApp | None = None
+        self._serving: asyncio.Task[None] | None = None
+        self._failing: dict[str, str] = {}
+
+    @property
+    def outcomes(self) -> Mapping[tuple[str, str], int]:
+        """What the pages have counted, by sign-in and outcome."""
+        return self._app.counts.outcomes if self._app is not None else {}
+
+    async def follow(self, duties: Duties) -> None:
+        """Serve a configuration's ways to sign in, and no others."""
+        if not duties.sign_ins:
+            await self.close()
+            return
+        app = self._started()
+        outgoing = Outgoing(duties.outgoing)
+        app.sites = {setup.name: self._site(app, setup, outgoing) for setup in duties.sign_ins}
+        if self._serving is None:
+            self._serving = asyncio.ensure_future(self._serve(app))
+
+    async def close(self) -> None:
+        """Stop."""
+        if self._serving is not None:
+            self._serving.cancel()
+            await asyncio.gather(self._serving, return_exceptions=True)
+        self._serving = None
+        if self._app is not None:
+            self._app.sites = {}
+
+    def _started(self) -> IdentityApp:
+        # Imported with the first configuration that wants it: most of it is cryptography.
+        from lockgate.identity.app import IdentityApp
+
+        if self._app is None:
+            self._app = IdentityApp(self._sealer(), self)
+        return self._app
+
+    def _sealer(self) -> Sealer:
+        from lockgate.identity.sealed import Sealer
+
+        return Sealer(self._state.pepper())
+
+    def _site(self, app: IdentityApp, setup: SignInSetup, outgoing: Outgoing) -> Site:
+        from lockgate.identity.app import Site
+        from lockgate.identity.provider import OpenIdProvider
+
+        before = app.sites.get(setup.name)
+        providers = {}
+        for said in setup.providers:
+            known = before.providers.get(said.name) if before is not None else None
+            # One that is as it was keeps its keys and its document, for when it is down.
+            same = known is not None and known.said == said and known.outgoing.rules == outgoing.rules
+            fresh = OpenIdProvider(said, outgoing, secret=lambda reference: read_reference(reference, os.environ))
+            providers[said.name] = known if same and known is not None else fresh
+        return Site(setup, providers)
+
+    async def _serve(self, app: IdentityApp) -> None:
+        import uvicorn
+
+        from lockgate.admin.connections import Server
+
+        path = self._state.identity_socket
+        path.unlink(missing_ok=True)
+        with socket.socket(socket.AF_UNIX) as listener:
+            with socket_name(path) as name:
+                listener.bind(name)
+            path.chmod(0o600)
+            listener.listen(128)
+            settings = uvicorn.Config(
+                app.asgi,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                lifespan="off",
+                timeout_graceful_shutdown=3,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                h11_max_incomplete_event_size=HEAD_BYTES,
+                http="h11",
+                ws="none",
+            )
+            server = Server(settings)
+            try:
+                await server.serve(sockets=[listener])
+            finally:
+                server.should_exit = True
+                path.unlink(missing_ok=True)
+
+    # What the pages yield; called in threads.
+
+    def signed_in(self, session: SignedIn) -> None:
+        """Keep a session."""
+        self.sessions.begin(session, self._sealer().seal_kept(session.id_token))
+        self._mended(session.issuer)
+
+    def id_token(self, session_id: str) -> str | None:
+        """What the provider wants to see when this session ends."""
+        kept = self.sessions.id_token(session_id)
+        return self._sealer().open_kept(kept) if kept is not None else None
+
+    def signed_out(self, issuer: str, session_id: str) -> None:
+        """End a session on every gate."""
+        try:
+            kept = self.sessions.one(session_id)
+        except SessionNotFoundError:
+            return  # It has had its time.
+        if kept.issuer == issuer and kept.ended_ms is None:
+            self.sessions.end(f"{kept.issuer}/{kept.subject}", session_id, "signed out")
+
+    def ended(self, issuer: str, told: LoggedOut) -> None:
+        """End, on every gate, what the provider says has ended."""
+        self.sessions.ended_by_provider(issuer, told)
+
+    def failing(self, issuer: str, why: str) -> None:
+        """Note that a provider does not answer as one."""
+        if self._failing.get(issuer) != why:
+            self._failing[issuer] = why
+            self._note()
+
+    def _mended(self, issuer: str) -> None:
+        if self._failing.pop(issuer, None) is not None:
+            self._note()
+
+    def _note(self) -> None:
+        self._findings.sync(
+            "sign-in",
+            [
+                Seen(
+                    kind="finding",
+                    code="sign-in-provider-failing",
+                    severity="warning",
+                    object=f"issuers.{issuer}",
+                    message=f"Nobody can sign in by the issuer {issuer}: {why}",
+                )
+                for issuer, why in dict(self._failing).items()
+            ],
+        )
+
+
+def _find(database: Session, session_id: str) -> SignInSession:
+    row = database.get(SignInSession, session_id)
+    if row is None:
+        raise SessionNotFoundError(session_id)
+    return row
+
+
+def _kept(row: SignInSession) -> Kept:
+    return Kept(
+        id=row.id,
+        sign_in=row.sign_in,
+        issuer=row.issuer,
+        subject=row.subject,
+        provider_session=row.provider_session,
+        created_ms=row.created_ms,
+        until_ms=row.until_ms,
+        ended_ms=row.ended_ms,
+    )

@@ -1,0 +1,403 @@
+"""The identity pages: the small application below `/.lockgate/NAME` that the gate forwards to.
+
+It speaks to the gate alone, over a socket of its own, behind the full pipeline; it has no way to the admin API. What
+it yields is a sealed cookie, which the gate opens by itself, and revocations, which reach every gate as facts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final, Protocol
+from urllib.parse import quote, urlencode, urlsplit
+
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from lockgate.config.sign_in import SignInSetup
+from lockgate.identity import pages
+from lockgate.identity.provider import Begun, LoggedOut, OpenIdProvider, Person, ProviderError, RefusedError
+from lockgate.identity.reasons import reason
+from lockgate.identity.sealed import Sealer, SessionTooLargeError
+
+FLOW_SECONDS: Final = 600
+"""From leaving for the provider to coming back: a person looks for a password, and a second factor, meanwhile."""
+FLOWS: Final = 5
+"""Sign-ins under way in one browser; of tabs that were left open the oldest are forgotten."""
+TARGET_BYTES: Final = 2_048
+CODE_BYTES: Final = 4_096
+STATES: Final = 100_000
+PROVIDER_CALLS: Final = 32
+"""Calls of providers at a time: who waits costs a task, and who comes beyond is told to come back."""
+PREFIX: Final = "/.lockgate"
+
+log = structlog.get_logger("lockgate.identity")
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A session that began."""
+
+    id: str
+    sign_in: str
+    issuer: str
+    """The configuration's name of who signed the person in."""
+    iss: str
+    subject: str
+    provider_session: str | None
+    created_ms: int
+    until_ms: int
+    id_token: str = field(repr=False)
+    """What the provider wants to see again when the person signs out."""
+
+
+class Hooks(Protocol):
+    """What the pages yield, for whoever keeps it. Called in threads."""
+
+    def signed_in(self, session: SignedIn) -> None:
+        """Keep a session."""
+
+    def id_token(self, session_id: str) -> str | None:
+        """What the provider wants to see when this session ends."""
+
+    def signed_out(self, issuer: str, session_id: str) -> None:
+        """End a session on every gate."""
+
+    def ended(self, issuer: str, told: LoggedOut) -> None:
+        """End, on every gate, what the provider says has ended."""
+
+    def failing(self, issuer: str, why: str) -> None:
+        """Note that a provider does not answer as one."""
+
+
+@dataclass(slots=True)
+class Site:
+    """One way to sign in, ready to serve."""
+
+    setup: SignInSetup
+    providers: Mapping[str, OpenIdProvider]
+
+
+class Refusal(Exception):  # noqa: N818 -- It is no error of ours: it is what the page says.
+    """What a page says in place of what was wanted."""
+
+    def __init__(self, code: str, detail: str | None = None, *, again: str | None = None) -> None:
+        """`detail` is safe to show."""
+        super().__init__(code)
+        self.reason = reason(code)
+        self.detail = detail
+        self.again = again
+
+
+@dataclass(slots=True)
+class Counts:
+    """What the pages count, by sign-in and outcome: a reason's code, or `signed-in`, `signed-out`, `ended`."""
+
+    outcomes: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def note(self, sign_in: str, outcome: str) -> None:
+        """Count one."""
+        self.outcomes[sign_in, outcome] = self.outcomes.get((sign_in, outcome), 0) + 1
+
+
+class IdentityApp:
+    """The application. `sites` are set anew as the configuration changes."""
+
+    def __init__(self, sealer: Sealer, hooks: Hooks, clock: Callable[[], float] = time.time) -> None:
+        """`clock` gives seconds since the epoch."""
+        self.sites: dict[str, Site] = {}
+        self.counts = Counts()
+        self._sealer = sealer
+        self._hooks = hooks
+        self._clock = clock
+        self._used: dict[str, float] = {}
+        self._calls = asyncio.Semaphore(PROVIDER_CALLS)
+        base = f"{PREFIX}/{{name}}"
+        self.asgi = Starlette(
+            routes=[
+                Route(f"{base}/sign-in", self._page(self._begin), methods=["GET"]),
+                Route(f"{base}/callback", self._page(self._callback), methods=["GET"]),
+                Route(f"{base}/sign-out", self._page(self._sign_out), methods=["GET", "POST"]),
+                Route(f"{base}/signed-out", self._page(self._signed_out), methods=["GET"]),
+                Route(f"{base}/back-channel-logout", self._back_channel, methods=["POST"]),
+            ],
+        )
+
+    def _page(self, serve: Callable[[Request, Site], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+        async def served(request: Request) -> Response:
+            site = self._site(request)
+            try:
+                return await serve(request, site)
+            except Refusal as refusal:
+                self.counts.note(site.setup.name, refusal.reason.code)
+                page = pages.refused(refusal.reason, refusal.detail, request.headers.get("x-request-id"), refusal.again)
+                return HTMLResponse(page, refusal.reason.status, pages.headers())
+
+        return served
+
+    def _site(self, request: Request) -> Site:
+        site = self.sites.get(request.path_params["name"])
+        if site is None:
+            raise HTTPException(404)
+        return site
+
+    async def _begin(self, request: Request, site: Site) -> Response:
+        to = target(_parameter(request, "to", TARGET_BYTES) or "/", site.setup.name)
+        wanted = _parameter(request, "with", 64)
+        again = f"{PREFIX}/{site.setup.name}/sign-in?{urlencode({'to': to})}"
+        if wanted is None and len(site.providers) > 1:
+            choices = [(name, f"{again}&{urlencode({'with': name})}") for name in site.providers]
+            return HTMLResponse(pages.choose(self._place(request, site), choices), headers=pages.headers())
+        provider = site.providers.get(wanted) if wanted is not None else next(iter(site.providers.values()), None)
+        if provider is None:
+            raise Refusal("sign-in-malformed", "There is no such provider.", again=again)
+        redirect_uri = f"{_base(request)}{PREFIX}/{site.setup.name}/callback"
+        url, begun = await self._call(provider, provider.begin(redirect_uri, to, site.setup.scopes), again)
+        response = RedirectResponse(url, 303, pages.headers())
+        known = [name for name in request.cookies if name.startswith(_flow_prefix(site))]
+        for name in known if len(known) >= FLOWS else ():
+            _forget(response, name)
+        sealed = self._sealer.seal_flow(site.setup.name, asdict(begun))
+        _cookie(response, _flow_name(site, begun.state), sealed, FLOW_SECONDS)
+        return response
+
+    async def _callback(self, request: Request, site: Site) -> Response:
+        state = _parameter(request, "state", 256)
+        name = _flow_name(site, state or "")
+        kept = self._sealer.open_flow(site.setup.name, request.cookies.get(name, ""), FLOW_SECONDS)
+        begun = Begun(**kept) if kept is not None else None
+        if begun is None or state is None or not secrets.compare_digest(begun.state, state) or self._was_used(state):
+            raise Refusal("sign-in-state-unknown", again=f"{PREFIX}/{site.setup.name}/sign-in")
+        again = f"{PREFIX}/{site.setup.name}/sign-in?{urlencode({'to': begun.to})}"
+        try:
+            return await self._come_back(request, site, begun, again)
+        except Refusal as refusal:
+            self.counts.note(site.setup.name, refusal.reason.code)
+            page = pages.refused(refusal.reason, refusal.detail, request.headers.get("x-request-id"), again)
+            response = HTMLResponse(page, refusal.reason.status, pages.headers())
+            _forget(response, name)
+            return response
+
+    async def _come_back(self, request: Request, site: Site, begun: Begun, again: str) -> Response:
+        error, code = _parameter(request, "error", 64), _parameter(request, "code", CODE_BYTES)
+        if error is not None:
+            raise Refusal("sign-in-refused", f"The provider says: {_word(error)}.", again=again)
+        provider = site.providers.get(begun.issuer)
+        if code is None or provider is None:
+            raise Refusal("sign-in-malformed", again=again)
+        wanted = site.setup.claims
+
+        async def who() -> Person:
+            person = await provider.redeem(begun, code, _parameter(request, "iss", 512))
+            if any(name not in person.claims for name in wanted):
+                person = await provider.userinfo(person)
+            return person
+
+        person = await self._call(provider, who(), again)
+        session, cookie = await self._session(site, provider, person, again)
+        await asyncio.to_thread(self._hooks.signed_in, session)
+        self.counts.note(site.setup.name, "signed-in")
+        response = RedirectResponse(begun.to, 303, pages.headers())
+        _forget(response, _flow_name(site, begun.state))
+        _cookie(response, _session_name(site), cookie, site.setup.lifetime_ms // 1000)
+        return response
+
+    async def _session(self, site: Site, provider: OpenIdProvider, person: Person, again: str) -> tuple[SignedIn, str]:
+        now_ms = int(self._clock() * 1000)
+        said = person.claims
+        sid = said.get("sid")
+        session = SignedIn(
+            # Always a new one: what a browser had before is never kept on (session fixation).
+            id=secrets.token_hex(16),
+            sign_in=site.setup.name,
+            issuer=provider.said.name,
+            iss=provider.said.issuer,
+            subject=said["sub"],
+            provider_session=sid if isinstance(sid, str) and len(sid) <= 255 else None,
+            created_ms=now_ms,
+            until_ms=now_ms + site.setup.lifetime_ms,
+            id_token=person.id_token,
+        )
+        claims: dict[str, Any] = {name: said[name] for name in site.setup.claims if name in said}
+        claims |= {"iss": session.iss, "sub": session.subject, "jti": session.id, "iat": now_ms // 1000}
+        if session.provider_session is not None:
+            claims["sid"] = session.provider_session
+        try:
+            return session, self._sealer.seal_session(session.sign_in, session.issuer, session.until_ms, claims)
+        except SessionTooLargeError as error:
+            longest = max(site.setup.claims, key=lambda name: len(str(said.get(name, ""))), default="")
+            raise Refusal("sign-in-too-large", f"The longest part is {longest!r}.", again=again) from error
+
+    async def _sign_out(self, request: Request, site: Site) -> Response:
+        if request.method == "GET":
+            action = " ".join(["'self'", *await self._leads_to(site)])
+            page = pages.confirm_sign_out(self._place(request, site))
+            return HTMLResponse(page, headers=pages.headers(action))
+        if not _same_origin(request):
+            raise Refusal("sign-out-cross-site")
+        base = f"{_base(request)}{PREFIX}/{site.setup.name}"
+        back_to = f"{base}/signed-out"
+        opened = self._sealer.open_session(site.setup.name, request.cookies.get(_session_name(site), ""))
+        if opened is not None:
+            session_id, issuer = str(opened["claims"].get("jti", "")), str(opened["issuer"])
+            hint = await asyncio.to_thread(self._hooks.id_token, session_id)
+            await asyncio.to_thread(self._hooks.signed_out, issuer, session_id)
+            self.counts.note(site.setup.name, "signed-out")
+            provider = site.providers.get(issuer)
+            if provider is not None:
+                try:
+                    async with asyncio.timeout(FLOW_SECONDS):
+                        back_to = await provider.sign_out_address(hint, back_to) or back_to
+                except ProviderError as error:
+                    # Here the session has ended; at the provider it has to be ended there.
+                    await self._failing(provider, error)
+        response = RedirectResponse(back_to, 303, pages.headers())
+        _forget(response, _session_name(site))
+        return response
+
+    async def _signed_out(self, request: Request, site: Site) -> Response:
+        again = f"{PREFIX}/{site.setup.name}/sign-in"
+        return HTMLResponse(pages.signed_out(self._place(request, site), again), headers=pages.headers())
+
+    async def _back_channel(self, request: Request) -> Response:
+        """A provider ends sessions (OpenID Connect Back-Channel Logout 1.0 section 2.5)."""
+        site = self._site(request)
+        no_store = {"Cache-Control": "no-store"}
+        try:
+            form = await request.form()
+            token = form.get("logout_token")
+            provider, told = await self._told(site, token if isinstance(token, str) else "")
+            if not self._was_used(f"{told.issuer} {told.token_id}", max(told.until_s - self._clock(), 0) + 600):
+                await asyncio.to_thread(self._hooks.ended, provider.said.name, told)
+                self.counts.note(site.setup.name, "ended")
+        except RefusedError as refused:
+            self.counts.note(site.setup.name, "logout-token-refused")
+            return JSONResponse({"error": refused.code, "error_description": str(refused)}, 400, no_store)
+        except ProviderError as error:
+            log.warning("back-channel-logout-failed", sign_in=site.setup.name, cause=str(error))
+            return JSONResponse({"error": "temporarily_unavailable"}, 503, no_store)
+        return Response(status_code=200, headers=no_store)
+
+    async def _told(self, site: Site, token: str) -> tuple[OpenIdProvider, LoggedOut]:
+        """The one provider whose token it is: each looks at what is signed, and nothing before."""
+        refused = RefusedError("invalid_request", "there is no provider")
+        for provider in site.providers.values():
+            try:
+                async with self._calls:
+                    return provider, await provider.logged_out(token)
+            except RefusedError as error:
+                refused = error
+        raise refused
+
+    async def _call(self, provider: OpenIdProvider, work: Awaitable[Any], again: str) -> Any:
+        try:
+            async with self._calls:
+                return await work
+        except RefusedError as refused:
+            ours = refused.code in {"invalid_token", "iss_mismatch"}
+            code = "sign-in-token-refused" if ours else "sign-in-refused"
+            said = f"{refused}." if ours else f"The provider says: {_word(refused.code)}."
+            raise Refusal(code, said[0].upper() + said[1:], again=again) from refused
+        except ProviderError as error:
+            await self._failing(provider, error)
+            raise Refusal("sign-in-provider-unavailable", again=again) from error
+
+    async def _failing(self, provider: OpenIdProvider, error: ProviderError) -> None:
+        log.warning("provider-failing", issuer=provider.said.name, cause=str(error))
+        await asyncio.to_thread(self._hooks.failing, provider.said.name, str(error))
+
+    async def _leads_to(self, site: Site) -> list[str]:
+        """Origins that signing out may lead to: a page's own rules hold for where its form is sent on, too."""
+        found = []
+        for provider in site.providers.values():
+            try:
+                address = await provider.sign_out_address(None, "/")
+            except ProviderError:
+                continue
+            if address is not None:
+                parts = urlsplit(address)
+                found.append(f"{parts.scheme}://{parts.netloc}")
+        return found
+
+    def _was_used(self, mark: str, seconds: float = FLOW_SECONDS) -> bool:
+        """Whether something that counts once was seen before; it is remembered."""
+        now = self._clock()
+        if len(self._used) >= STATES:
+            self._used = {one: until for one, until in self._used.items() if until > now}
+        while len(self._used) >= STATES:
+            self._used.pop(next(iter(self._used)))
+        before = self._used.get(mark)
+        self._used[mark] = now + seconds
+        return before is not None and before > now
+
+    def _place(self, request: Request, site: Site) -> str:
+        return site.setup.title or _host(request)
+
+
+def target(wanted: str, name: str) -> str:
+    """Where to come back to: a path of this very host, and never another (open redirects, CWE-601)."""
+    plain = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and wanted.isascii()
+    own = wanted.startswith(f"{PREFIX}/{name}/")
+    return wanted if plain and wanted.isprintable() and "\\" not in wanted and not own else "/"
+
+
+def _parameter(request: Request, name: str, most: int) -> str | None:
+    """A parameter of the query that stands there once."""
+    values = request.query_params.getlist(name)
+    if len(values) > 1 or (values and len(values[0]) > most):
+        raise Refusal("sign-in-malformed", f"The parameter {name!r} is there twice, or too long.")
+    return values[0] if values else None
+
+
+def _word(text: str) -> str:
+    """OAuth's own words alone are repeated."""
+    return text if re.fullmatch(r"[a-z_]{1,64}", text) else "something that is no word of OAuth's"
+
+
+def _host(request: Request) -> str:
+    host = request.headers.get("host", "")
+    if not re.fullmatch(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?", host):
+        raise HTTPException(400)
+    return host
+
+
+def _base(request: Request) -> str:
+    """The host as browsers know it; the gate says whether it came over TLS."""
+    scheme = "https" if request.headers.get("x-forwarded-proto") == "https" else "http"
+    return f"{scheme}://{_host(request)}"
+
+
+def _same_origin(request: Request) -> bool:
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site in {"same-origin", "none"}
+    return request.headers.get("origin") == _base(request)
+
+
+def _session_name(site: Site) -> str:
+    return f"__Host-lockgate-{site.setup.name}"
+
+
+def _flow_prefix(site: Site) -> str:
+    return f"__Host-lockgate-{site.setup.name}.flow-"
+
+
+def _flow_name(site: Site, state: str) -> str:
+    return f"{_flow_prefix(site)}{quote(state[:8], safe='')}"
+
+
+def _cookie(response: Response, name: str, value: str, seconds: int) -> None:
+    fields = f"{name}={value}; Path=/; Max-Age={seconds}; Secure; HttpOnly; SameSite=Lax"
+    response.headers.append("set-cookie", fields)
+
+
+def _forget(response: Response, name: str) -> None:
+    _cookie(response, name, "", 0)

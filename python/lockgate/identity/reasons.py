@@ -1,0 +1,83 @@
+"""Why signing in or out did not work: what the person is told, and what the operator can do.
+
+These are the pages' own; what the gate refuses is in `lockgate._native.reasons()`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One of them."""
+
+    code: str
+    status: int
+    title: str
+    """For the person in front of the browser."""
+    advice: str
+    """For whoever looks after the gate."""
+
+
+REASONS: Final = (
+    Reason(
+        "sign-in-state-unknown",
+        400,
+        "This sign-in was not begun in this browser, or too long ago.",
+        "The answer of the provider belongs to no cookie: ten minutes have passed, it was answered before, cookies are "
+        "blocked, or somebody else's link was opened. Begin anew. Where it happens to everybody, look whether the "
+        "host that people use is the one that the provider sends them back to.",
+    ),
+    Reason(
+        "sign-in-refused",
+        403,
+        "The provider did not sign you in.",
+        "The provider's own word stands beside it: `access_denied` is the person's choice or the provider's rule; "
+        "`invalid_client` and `unauthorized_client` are what `issuers.NAME.client` says; `invalid_grant` is a code "
+        "that was used before, or is old.",
+    ),
+    Reason(
+        "sign-in-token-refused",
+        502,
+        "What the provider answered is not to be trusted.",
+        "The ID token is not signed in a way that `algorithms` names, not for this client, not in time, or not for "
+        "this sign-in; the detail says which. Compare the clocks, and `issuers.NAME`.",
+    ),
+    Reason(
+        "sign-in-provider-unavailable",
+        503,
+        "The provider cannot be reached at the moment.",
+        "It is down, slow, or answers what no provider answers; the control process's log says which. Who is signed in "
+        "already notices nothing of it.",
+    ),
+    Reason(
+        "sign-in-too-large",
+        500,
+        "What the provider says of you does not fit into a session.",
+        "A cookie has room for 3.8 KiB. Name fewer under `sign_in.NAME.claims`: long lists of groups are the usual "
+        "cause; let the provider send only those that matter here.",
+    ),
+    Reason(
+        "sign-in-malformed",
+        400,
+        "This address is not complete.",
+        "A page of the sign-in was asked for with parameters that are missing, twice there or too long. Links come "
+        "from the gate itself: begin at `/.lockgate/NAME/sign-in`.",
+    ),
+    Reason(
+        "sign-out-cross-site",
+        403,
+        "Another site wanted to sign you out.",
+        "Signing out is a form of the gate's own page. An application links to `/.lockgate/NAME/sign-out`, and the "
+        "page asks the person.",
+    ),
+)
+
+_BY_CODE: Final = {reason.code: reason for reason in REASONS}
+
+
+def reason(code: str) -> Reason:
+    """The reason of this code."""
+    return _BY_CODE[code]
