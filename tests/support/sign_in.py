@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +21,7 @@ from support.ports import free_port
 from support.processes import Processes
 from support.providers import Provider
 from support.running import Running
+from support.waiting import until
 
 SECRET = "hush & more: 100%"
 
@@ -93,6 +96,13 @@ class SignInPlace:
             self.processes, "sign_in_provider.mjs", kid, self.base, settings, port=self.provider_port
         )
         return self.provider
+
+    def kill(self, name: str) -> None:
+        """Kill one of its processes, and wait until it is back."""
+        before = self.running.pids()[name]
+        os.kill(before, signal.SIGKILL)
+        until(lambda: self.running.pids().get(name) not in (None, before), f"the {name} process to be back")
+        self.running.serving()
 
     @contextmanager
     def browser(self) -> Iterator[Browser]:

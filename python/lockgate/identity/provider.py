@@ -188,7 +188,7 @@ class OpenIdProvider:
 
     async def logged_out(self, token: str) -> LoggedOut:
         """What a logout token ends (Back-Channel Logout section 2.6). Raises `RefusedError` for what is none."""
-        claims = await self._verified(token, kinds={"logout+jwt", "jwt", None})
+        claims = await self._verified(token, kinds={"logout+jwt", "jwt", None}, stranger=True)
         self._belongs(claims, nonce=None)
         events = claims.get("events")
         if not isinstance(events, dict) or not isinstance(events.get(LOGOUT_EVENT), dict):
@@ -279,7 +279,9 @@ class OpenIdProvider:
             "client_assertion": jwt.encode(header, claims, key, algorithms=[algorithm]),
         }
 
-    async def _verified(self, token: str, kinds: set[str | None] | None = None) -> dict[str, Any]:
+    async def _verified(
+        self, token: str, kinds: set[str | None] | None = None, *, stranger: bool = False
+    ) -> dict[str, Any]:
         """What a token of the provider's says, its signature verified with a key that it published."""
         if len(token) > TOKEN_BYTES:
             raise RefusedError("invalid_token", "the token is too long")
@@ -291,15 +293,18 @@ class OpenIdProvider:
             raise RefusedError("invalid_token", "the token is of another kind")
         if "crit" in header or "b64" in header:
             raise RefusedError("invalid_token", "the token wants what is not known here to be understood")
+        refused = RefusedError("invalid_token", "the token's signature does not hold")
         for again in (False, True):
+            # A token that came from the provider itself may have a key that is minutes old; a stranger's has to wait.
+            if again and stranger and self._clock() - self._keys_at < KEYS_PAUSE_SECONDS:
+                break
             keys = await self._key_set(again=again)
             try:
                 # Nothing that the token brings along is a key: `jwk`, `jku` and `x5u` are not looked at.
                 return dict(jwt.decode(token, keys, algorithms=[str(algorithm)]).claims)
             except (JoseError, ValueError) as error:
-                if again or not self._may_fetch():
-                    raise RefusedError("invalid_token", "the token's signature does not hold") from error
-        raise AssertionError
+                refused.__cause__ = error
+        raise refused
 
     def _belongs(self, claims: Mapping[str, Any], *, nonce: str | None) -> None:
         """Whether a verified token is for us, and now (OpenID Connect Core section 3.1.3.7)."""
@@ -324,9 +329,6 @@ class OpenIdProvider:
             wrong = "it does not say who signed in"
         if wrong is not None:
             raise RefusedError("invalid_token", f"the provider's token is not taken: {wrong}")
-
-    def _may_fetch(self) -> bool:
-        return self._clock() - self._keys_at >= KEYS_PAUSE_SECONDS
 
     async def _key_set(self, *, again: bool) -> jwk.KeySet:
         if self._keys is not None and not again:
