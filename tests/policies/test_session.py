@@ -126,7 +126,7 @@ def test_other_ways_stand_beside_it(tmp_path: Path) -> None:
 
     assert asked(("Accept", "text/html"))["reason"]["code"] == "session-sign-in"
     assert asked(("Accept", "application/json"))["reason"]["code"] != "session-sign-in"
-    wrong = asked(("Accept", "text/html"), ("Authorization", "Bearer lg_live_wrong"))
+    wrong = asked(("Accept", "text/html"), ("X-API-Key", "lg_live_wrong"))
     assert wrong["reason"]["code"] != "session-sign-in", "what is wrong with a key says more"
 
 

@@ -27,6 +27,7 @@ ROOMS = {
     "Plugin": "plugins",
     "Redirect": "redirect",
     "Rewrite": "rewrite",
+    "Session": "session",
     "Waf": "waf",
     "WebSocket": "websocket",
 }

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lockgate import _native
 from lockgate.config.models import schema
+from lockgate.identity.reasons import REASONS
 from reference.config_page import ROOMS, fields
 from reference.markdown import replace_region, table
 
@@ -18,8 +19,15 @@ def files(root: Path) -> dict[str, str]:
         name = f"docs/policies/{room}.md"
         page = (root / name).read_text(encoding="utf-8")
         page = replace_region(page, "fields", fields(document["$defs"][definition], document, "../reference/config.md"))
-        pages[name] = replace_region(page, "reasons", reasons(room))
+        page = replace_region(page, "reasons", reasons(room))
+        pages[name] = replace_region(page, "sign-in", sign_in()) if room == "session" else page
     return pages
+
+
+def sign_in() -> str:
+    """What the identity pages may say."""
+    rows = [[f"`{each.code}`", str(each.status), each.title, each.advice] for each in REASONS]
+    return table(["Reason", "Status", "What the person reads", "What to do"], rows)
 
 
 def reasons(room: str) -> str:

@@ -30,8 +30,8 @@ use serde::{Deserialize, Serialize};
 mod upstreams;
 
 pub use upstreams::{
-    Balance, BalanceBy, Breaker, Dns, HashKey, HashKind, HealthCheck, Passive, ProxyVersion, Retry,
-    Server, StatusRange, StickyCookie, Upstream, UpstreamTls,
+    Assertion, Balance, BalanceBy, Breaker, Dns, HashKey, HashKind, HealthCheck, Passive,
+    ProxyVersion, Retry, Server, StatusRange, StickyCookie, Upstream, UpstreamTls,
 };
 
 /// The version that this gate writes. It reads this one and the one before.
@@ -57,6 +57,9 @@ pub struct Bundle {
     pub issuers: Vec<Issuer>,
     /// The APIs, in the order of the file; the order has no meaning.
     pub apis: Vec<Api>,
+    /// Who speaks where upstreams are told who calls.
+    #[serde(default)]
+    pub assertions: Assertions,
     /// OpenAPI documents that APIs are held to.
     pub documents: Vec<ApiDocument>,
     /// Rules in SecLang that APIs are guarded by.
@@ -84,6 +87,25 @@ pub struct Timeouts {
     pub idle_ms: u32,
     /// How long an unused connection is kept.
     pub keep_alive_ms: u32,
+}
+
+/// Who speaks where upstreams are told who calls.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Assertions {
+    /// Their `iss`.
+    pub issuer: String,
+    /// The number of the key that signs.
+    pub rotation: u32,
+}
+
+impl Default for Assertions {
+    fn default() -> Self {
+        Self {
+            issuer: "lockgate".into(),
+            rotation: 1,
+        }
+    }
 }
 
 /// A header set on each request to an upstream, its value a secret.

@@ -29,6 +29,7 @@ use lockgate_policy::{waf, ConfigError, Edit, Mode, OnError, Span, Waiver};
 use lockgate_wire::headers::reserved;
 use lockgate_wire::target::TargetSwitches;
 
+use crate::assertion::Signer;
 use crate::bundle::{
     Api, Attached, Authenticator, Authorize, Bundle, Credential, PathMatch, Placed, Upstream,
     BUNDLE_VERSION,
@@ -99,13 +100,16 @@ pub fn compile(
     }
     // Listeners are told of first, and want to know upstreams.
     let mut wrong = Vec::new();
+    let asserts = bundle.upstreams.iter().any(|one| one.assertion.is_some());
+    let signer = asserts.then(|| Signer::new(&bundle.assertions, &around.pepper).map(Arc::new));
+    let signer = signer.transpose().map_err(|error| vec![error])?;
     let upstreams: Vec<Arc<CompiledUpstream>> = keep(
         &mut wrong,
         bundle
             .upstreams
             .iter()
             .enumerate()
-            .map(|(i, u)| upstream(i, u, around).map(Arc::new)),
+            .map(|(i, u)| upstream(i, u, around, signer.as_ref()).map(Arc::new)),
     );
     let listeners = keep(
         &mut errors,
@@ -219,6 +223,7 @@ pub fn compile(
         facts: bundle.facts,
         events: bundle.events,
         problem_base: bundle.problem_base,
+        signer,
         plugins: bundle.plugins,
         pool: None,
     })

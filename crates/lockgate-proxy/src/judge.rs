@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use http::header::{HeaderValue, ALLOW, CONTENT_TYPE};
+use http::header::{HeaderValue, ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Version};
 use lockgate_policy::jwt::Shown;
@@ -24,6 +24,7 @@ use lockgate_wire::headers::forwarded::Told;
 use lockgate_wire::query;
 use lockgate_wire::target::{self, normalize_host};
 
+use crate::assertion::Signer;
 use crate::bundle::Duplicates;
 use crate::normal::{self, Fold, Located};
 use crate::reasons;
@@ -287,7 +288,11 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
         };
         let rest = rest.filter(|rest| rest.is_empty() || rest.starts_with('/'));
         if let Some(rest) = rest.filter(|_| own != Some(true)) {
-            self.judgement.end = reserved(rest)?;
+            let signer = self.snapshot.signer.as_deref();
+            self.judgement.end = match signer.filter(|_| rest == "/jwks.json") {
+                Some(signer) => keys(signer),
+                None => reserved(rest)?,
+            };
             return Ok(());
         }
         match found {
@@ -699,6 +704,16 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
     fn note(&mut self, outcome: Outcome, reason: Option<ReasonRef>) {
         self.judgement.trace.push(outcome, reason);
     }
+}
+
+/// The public keys of what upstreams are told (RFC 7517 section 8.5.2 for the type).
+fn keys(signer: &Signer) -> End {
+    let mut response = http::Response::new(signer.published().to_vec());
+    let fields = response.headers_mut();
+    let kind = HeaderValue::from_static("application/jwk-set+json");
+    fields.insert(CONTENT_TYPE, kind);
+    fields.insert(CACHE_CONTROL, HeaderValue::from_static("max-age=3600"));
+    End::Respond(Box::new(response))
 }
 
 /// What the gate says of itself: `reasons/<code>` is where the `type` of a

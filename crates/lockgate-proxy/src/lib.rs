@@ -4,6 +4,7 @@
 //! serves, a policy decides, [`upstream`] forwards, [`respond`] refuses,
 //! [`exchange`] writes down.
 
+pub mod assertion;
 mod bell;
 pub mod body;
 pub mod bundle;

@@ -570,6 +570,12 @@ fn outgoing(
         trace
     };
     exchange.trace = Some(trace);
+    if let Some(assertion) = &upstream.assertion {
+        let identity = exchange.judgement.identity.as_ref();
+        if !assertion.make(headers, identity, exchange.started_ms() / 1000) {
+            return Err((&reasons::ASSERTION_FAILED).into());
+        }
+    }
     if let Some(secret) = &upstream.credential {
         let value = secret.value.clone().ok_or(&reasons::SECRET_UNRESOLVED)?;
         remove_look_alikes(headers, &secret.header);

@@ -58,6 +58,9 @@ lockgate_wire::reasons! { "route", Client:
     SECRET_UNRESOLVED = "secret-unresolved", 503,
         "This API is not ready.",
         "A secret that the API's upstream needs (`${env:…}` or `${file:…}`) could not be read by the gate. Set it and restart or reload; `lockgate check` names it.";
+    ASSERTION_FAILED = "assertion-failed", 500,
+        "The API could not be told who calls.",
+        "What the caller's credential says is too long for the upstream's assertion: name fewer claims under the upstream's `assertion: {claims: […]}`.";
     INTERNAL_PANIC = "internal-panic", 500,
         "The gate failed.",
         "This is a defect of Lockgate: please report it with the request id and the gate's log.";

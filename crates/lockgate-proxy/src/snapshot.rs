@@ -27,6 +27,7 @@ use lockgate_policy::{
 };
 use lockgate_wire::target::TargetSwitches;
 
+use crate::assertion::{Assertion, Signer};
 use crate::bundle::{
     ClientCert, Duplicates, EventsConfig, FactsPolicy, Listener, ListenerLimits, PluginSet,
     Protocol, ProxyVersion, Timeouts, UnixSocket, WhenStale,
@@ -74,6 +75,8 @@ pub struct Snapshot {
     pub events: EventsConfig,
     /// Base of the `type` of a refusal.
     pub problem_base: String,
+    /// What signs for upstreams who calls; none where none wants to know.
+    pub signer: Option<Arc<Signer>>,
     /// Every header that carries a key to some API, or proves the gate to some upstream.
     pub credentials: Vec<HeaderName>,
     /// Secrets that are missing or unfit, and what that closes, in words.
@@ -115,6 +118,7 @@ impl Snapshot {
                 header_order: false,
             },
             problem_base: String::new(),
+            signer: None,
             credentials: Vec::new(),
             unfit: Vec::new(),
             guards: Vec::new(),
@@ -560,6 +564,8 @@ pub struct CompiledUpstream {
     pub head_bytes: u32,
     /// What proves the gate to it.
     pub credential: Option<Secret>,
+    /// What it is told of who calls.
+    pub assertion: Option<Assertion>,
     /// What is spoken with its servers.
     pub protocol: Protocol,
     /// Each connection begins by saying whom it speaks for.

@@ -108,6 +108,7 @@ pub(crate) fn server(url: &str) -> Server {
 /// A bundle with these APIs, one listener on loopback and one upstream.
 pub(crate) fn bundle(apis: Vec<Api>) -> Bundle {
     Bundle {
+        assertions: crate::bundle::Assertions::default(),
         bundle_version: BUNDLE_VERSION,
         sequence: 1,
         created_ms: NOW,
@@ -147,6 +148,7 @@ pub(crate) fn bundle(apis: Vec<Api>) -> Bundle {
                 keep_alive_ms: 30_000,
             },
             credential: None,
+            assertion: None,
             head_bytes: 64 * 1024,
             insecure: None,
             span: line(4),

@@ -126,7 +126,7 @@ class Control:
             history=HistoryKeeper(state, findings, journal),
             key_sets=key_sets,
             revocations=revocations,
-            sign_ins=SignIns(state, Sessions(store, journal, tokens), findings),
+            sign_ins=SignIns(state, Sessions(store, journal, tokens), findings, link),
             certificates=certificates,
         )
 

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from lockgate.admin.clock import now_ms
 from lockgate.admin.findings import Findings, Seen
 from lockgate.admin.journal import Journal
+from lockgate.admin.link import LinkServer
 from lockgate.admin.secrets import read_reference
 from lockgate.admin.store import Store
 from lockgate.admin.store.models import SignInSession
@@ -35,9 +36,12 @@ if TYPE_CHECKING:
     from lockgate.identity.provider import LoggedOut
     from lockgate.identity.sealed import Sealer
 
+YEAR_MS: Final = 366 * 86_400_000
+OUT: Final = "back-channel logout"
 KEEP_ALIVE_SECONDS: Final = 300
 """Longer than the gate keeps a connection that nobody uses, so that the gate never writes to one that just ended."""
-PAGE: Final = 200
+TOLD_SECONDS: Final = 3.0
+"""How long a gate may take over a session's end before the page says that it has ended."""
 HEAD_BYTES: Final = 64 * 2**10
 """The gate has bounded the head already; it adds lines of its own."""
 
@@ -96,12 +100,15 @@ class Sessions:
     def ended_by_provider(self, issuer: str, told: LoggedOut) -> None:
         """End what the provider says has ended: a session of its own, or all of a person's."""
         actor = f"provider:{issuer}"
+        rules = self._tokens.issuers().get(issuer)
+        # Where nobody says how long its tokens may live, a year is longer than any session or sane token.
+        until_ms = None if rules is not None and rules.longest_ms is not None else now_ms() + YEAR_MS
         if told.session is not None:
-            self._tokens.revoke(actor, issuer=issuer, by="session", value=told.session, reason="back-channel logout")
+            self._tokens.revoke(actor, issuer=issuer, by="session", value=told.session, until_ms=until_ms, reason=OUT)
             meant = SignInSession.provider_session == told.session
         else:
             subject = told.subject or ""
-            self._tokens.revoke(actor, issuer=issuer, by="subject", value=subject, reason="back-channel logout")
+            self._tokens.revoke(actor, issuer=issuer, by="subject", value=subject, until_ms=until_ms, reason=OUT)
             meant = SignInSession.subject == subject
         with self._store.write() as database:
             database.execute(
@@ -136,11 +143,12 @@ class Sessions:
 class SignIns:
     """The pages. Everything in it but the hooks runs in the control process's event loop."""
 
-    def __init__(self, state: StateFolder, sessions: Sessions, findings: Findings) -> None:
+    def __init__(self, state: StateFolder, sessions: Sessions, findings: Findings, link: LinkServer) -> None:
         """Call `follow` with what the configuration says, as often as it changes."""
         self.sessions = sessions
         self._state = state
         self._findings = findings
+        self._link = link
         self._app: IdentityApp | None = None
         self._serving: asyncio.Task[None] | None = None
         self._failing: dict[str, str] = {}
@@ -229,7 +237,7 @@ class SignIns:
                 server.should_exit = True
                 path.unlink(missing_ok=True)
 
-    # What the pages yield; called in threads.
+    # What the pages yield; what is not asynchronous is called in threads.
 
     def signed_in(self, session: SignedIn) -> None:
         """Keep a session."""
@@ -241,18 +249,29 @@ class SignIns:
         kept = self.sessions.id_token(session_id)
         return self._sealer().open_kept(kept) if kept is not None else None
 
-    def signed_out(self, issuer: str, session_id: str) -> None:
-        """End a session on every gate."""
+    async def signed_out(self, issuer: str, session_id: str) -> None:
+        """End a session; every gate that is connected knows when this returns."""
+        if await asyncio.to_thread(self._end, issuer, session_id):
+            await self._tell()
+
+    async def ended(self, issuer: str, told: LoggedOut) -> None:
+        """End what the provider says has ended, in the same way."""
+        await asyncio.to_thread(self.sessions.ended_by_provider, issuer, told)
+        await self._tell()
+
+    def _end(self, issuer: str, session_id: str) -> bool:
         try:
             kept = self.sessions.one(session_id)
         except SessionNotFoundError:
-            return  # It has had its time.
-        if kept.issuer == issuer and kept.ended_ms is None:
-            self.sessions.end(f"{kept.issuer}/{kept.subject}", session_id, "signed out")
+            return False  # It has had its time.
+        if kept.issuer != issuer or kept.ended_ms is not None:
+            return False
+        self.sessions.end(f"{kept.issuer}/{kept.subject}", session_id, "signed out")
+        return True
 
-    def ended(self, issuer: str, told: LoggedOut) -> None:
-        """End, on every gate, what the provider says has ended."""
-        self.sessions.ended_by_provider(issuer, told)
+    async def _tell(self) -> None:
+        self._link.facts_changed()
+        await self._link.settled(TOLD_SECONDS)
 
     def failing(self, issuer: str, why: str) -> None:
         """Note that a provider does not answer as one."""

@@ -82,6 +82,28 @@ class ApiKeyConfig(TypedDict):
     """The header that carries the key."""
 
 
+class Assertion(TypedDict):
+    """What an upstream is told of who calls, signed."""
+
+    audience: list[str]
+    """For whom it is made."""
+    claims: list[str]
+    """What of the caller's claims it says."""
+    header: str
+    """The header that carries it; in `Authorization` it is a bearer's."""
+    lifetime_s: int
+    """How long it holds, seconds."""
+
+
+class Assertions(TypedDict):
+    """Who speaks where upstreams are told who calls."""
+
+    issuer: str
+    """Their `iss`."""
+    rotation: int
+    """The number of the key that signs."""
+
+
 class Attached(TypedDict):
     """A document that an API, or a version of one, is held to."""
 
@@ -174,6 +196,8 @@ class Bundle(TypedDict):
 
     apis: list[Api]
     """The APIs, in the order of the file; the order has no meaning."""
+    assertions: Assertions
+    """Who speaks where upstreams are told who calls."""
     bundle_version: int
     """Format version; see `BUNDLE_VERSION`."""
     created_ms: int
@@ -1504,6 +1528,8 @@ Unscanned = Literal["refuse", "pass"]
 class Upstream(TypedDict):
     """An API's servers."""
 
+    assertion: Assertion | None
+    """What it is told of who calls."""
     balance: Balance
     """Which server gets a request."""
     breaker: Breaker | None

@@ -77,6 +77,7 @@ class Compiler:
                 for name, issuer in self.document.issuers.items()
             ],
             "apis": apis,
+            "assertions": {"issuer": document.assertions.issuer, "rotation": document.assertions.rotation},
             "documents": self.attaching.made,
             "rule_sets": self.rule_sets.made if self.rule_sets is not None else [],
             "facts": {"max_age_ms": document.facts.max_age, "then": document.facts.then},
@@ -148,6 +149,7 @@ class Compiler:
             "name": name,
             **spread(upstream),
             "timeouts": _timeouts(upstream.timeouts),
+            "assertion": cast("types.Assertion | None", upstream.assertion.bundled()) if upstream.assertion else None,
             "credential": self._credential(upstream.credential, (*path, "credential", "value")),
             "protocol": upstream.protocol,
             "proxy_protocol": upstream.proxy_protocol,

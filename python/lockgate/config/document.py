@@ -17,7 +17,7 @@ from lockgate.config.model_issuers import Issuer, Outgoing
 from lockgate.config.model_listeners import Listener
 from lockgate.config.model_sign_in import SignIn
 from lockgate.config.model_upstreams import Upstream
-from lockgate.config.models import Admin, Config, Events, Facts, Gates, ProblemAnswers, parse_version
+from lockgate.config.models import Admin, Assertions, Config, Events, Facts, Gates, ProblemAnswers, parse_version
 from lockgate.config.problems import Problems, Region
 from lockgate.config.translate import slip_for, translate, unknown_key
 from lockgate.config.tree import Item
@@ -57,6 +57,7 @@ class Document:
     upstreams: dict[str, Upstream] = field(default_factory=dict)
     apis: dict[str, Api] = field(default_factory=dict)
     defaults: Defaults = field(default_factory=Defaults)
+    assertions: Assertions = field(default_factory=Assertions)
     admin: Admin = field(default_factory=Admin)
     gates: Gates = field(default_factory=Gates)
     outgoing: Outgoing = field(default_factory=Outgoing)
@@ -79,6 +80,7 @@ class Document:
         document.upstreams = document._named("upstreams", Upstream)
         document.apis = document._named("apis", Api)
         document.defaults = document._section("defaults", Defaults) or Defaults()
+        document.assertions = document._section("assertions", Assertions) or Assertions()
         document.admin = document._section("admin", Admin) or Admin()
         document.gates = document._section("gates", Gates) or Gates()
         document.outgoing = document._section("outgoing", Outgoing) or Outgoing()

@@ -12,7 +12,7 @@ from lockgate.config.model_secrets import Secret
 from lockgate.config.model_tls import UpstreamTls
 from lockgate.headers import Header
 from lockgate.policies import Settings, Waiver
-from lockgate.scalars import ShortForm, count, duration, refusal, size
+from lockgate.scalars import ShortForm, Text, count, duration, refusal, shown, size
 
 HOUR_MS = 3_600_000
 MAX_TARGETS = 256
@@ -28,6 +28,52 @@ class Credential(Settings):
         description="Where its value is: a reference, read by the gate and kept in memory only.",
         examples=["${env:SHOP_TOKEN}"],
     )
+
+
+def _audiences(value: object) -> object:
+    texts = [value] if isinstance(value, str) else value
+    if isinstance(texts, list) and not texts:
+        raise refusal("list-empty", "this list is empty", allowed="for whom assertions are made")
+    return texts
+
+
+class Assertion(Settings):
+    """Tells the upstream who calls, signed by the gate and good for a minute, in the place of the credential."""
+
+    audience: Annotated[list[Text], BeforeValidator(_audiences)] = Field(
+        max_length=8,
+        description="For whom it is made: what the upstream wants to see in `aud`. Another upstream has another, so "
+        "that none can use what it was told at the next.",
+        examples=["orders"],
+    )
+    header: Header = Field(
+        default="Authorization",
+        description="The header that carries it; in `Authorization` it is a bearer's. What the client sent there never "
+        "arrives.",
+        examples=["X-Lockgate-Assertion"],
+    )
+    claims: list[Text] = Field(
+        default=["name", "email", "preferred_username", "groups", "roles", "scope", "acr", "amr", "auth_time"],
+        max_length=32,
+        description="What of the caller's verified claims it says, besides `iss`, `aud`, `sub`, `iat`, `exp`, "
+        "`client_id`, `credential` and `proved_by`.",
+        examples=[["email", "groups"]],
+    )
+    lifetime: Annotated[int, duration(10_000, HOUR_MS)] = Field(
+        default=60_000,
+        description="How long it holds. It is used again for half of that time.",
+        examples=["60s"],
+        json_schema_extra={"default": "60s"},
+    )
+
+    def bundled(self) -> dict[str, object]:
+        """As the bundle has it."""
+        return {
+            "header": self.header,
+            "audience": self.audience,
+            "claims": self.claims,
+            "lifetime_s": self.lifetime // 1000,
+        }
 
 
 class Timeouts(Settings):
@@ -156,6 +202,11 @@ class Upstream(Settings):
         "vouched for by an authority of this machine.",
         examples=[{"trust": "internal-ca.pem", "server_name": "orders.internal"}],
     )
+    assertion: Assertion | None = Field(
+        default=None,
+        description="A signed statement of who calls, for the upstream to verify.",
+        examples=[{"audience": "orders"}],
+    )
     credential: Credential | None = Field(
         default=None,
         description="A header that is set on every request, its value a secret.",
@@ -174,5 +225,12 @@ class Upstream(Settings):
                 "proxy-protocol-shared",
                 "one HTTP/2 connection carries the requests of many clients, and could name only one of them",
                 hint="take `protocol: h2` out, or `proxy_protocol`; each request says in `X-Forwarded-For` whose it is",
+            )
+        both = self.credential is not None and self.assertion is not None
+        if both and self.credential.header.lower() == self.assertion.header.lower():  # type: ignore[union-attr]
+            raise refusal(
+                "header-twice",
+                f"{shown(self.assertion.header)} carries the gate's credential and the assertion",  # type: ignore[union-attr]
+                hint="give the assertion another `header`, such as X-Lockgate-Assertion",
             )
         return self

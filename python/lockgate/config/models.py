@@ -86,6 +86,23 @@ class Gates(Settings):
     )
 
 
+class Assertions(Settings):
+    """Who speaks where upstreams are told who calls (`upstreams.NAME.assertion`)."""
+
+    issuer: Text = Field(
+        default="lockgate",
+        max_length=255,
+        description="What upstreams see in `iss`. The keys are at `/.lockgate/jwks.json` of every listener.",
+        examples=["https://gate.example.com"],
+    )
+    rotation: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=1,
+        description="The number of the key that signs. Add one for another key: the keys before and after it are "
+        "published with it, so nothing is refused meanwhile.",
+        examples=[2],
+    )
+
+
 class Facts(Settings):
     """Keys and revocations reach the gate as facts; this says what happens when it hears no more of them."""
 
@@ -184,6 +201,11 @@ class Config(Settings):
         default={},
         description="How people sign in with a browser, by name.",
         examples=[{"staff": {"issuers": ["company"]}}],
+    )
+    assertions: Assertions = Field(
+        default=Assertions(),
+        description="Who speaks where upstreams are told who calls.",
+        examples=[{"issuer": "https://gate.example.com"}],
     )
     upstreams: dict[Name, Upstream] = Field(
         default={},

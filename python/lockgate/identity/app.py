@@ -60,7 +60,7 @@ class SignedIn:
 
 
 class Hooks(Protocol):
-    """What the pages yield, for whoever keeps it. Called in threads."""
+    """What the pages yield, for whoever keeps it. What is not asynchronous is called in threads."""
 
     def signed_in(self, session: SignedIn) -> None:
         """Keep a session."""
@@ -68,11 +68,11 @@ class Hooks(Protocol):
     def id_token(self, session_id: str) -> str | None:
         """What the provider wants to see when this session ends."""
 
-    def signed_out(self, issuer: str, session_id: str) -> None:
-        """End a session on every gate."""
+    async def signed_out(self, issuer: str, session_id: str) -> None:
+        """End a session; every gate that is connected knows when this returns."""
 
-    def ended(self, issuer: str, told: LoggedOut) -> None:
-        """End, on every gate, what the provider says has ended."""
+    async def ended(self, issuer: str, told: LoggedOut) -> None:
+        """End what the provider says has ended, in the same way."""
 
     def failing(self, issuer: str, why: str) -> None:
         """Note that a provider does not answer as one."""
@@ -250,7 +250,7 @@ class IdentityApp:
         if opened is not None:
             session_id, issuer = str(opened["claims"].get("jti", "")), str(opened["issuer"])
             hint = await asyncio.to_thread(self._hooks.id_token, session_id)
-            await asyncio.to_thread(self._hooks.signed_out, issuer, session_id)
+            await self._hooks.signed_out(issuer, session_id)
             self.counts.note(site.setup.name, "signed-out")
             provider = site.providers.get(issuer)
             if provider is not None:
@@ -277,7 +277,7 @@ class IdentityApp:
             token = parse_qs((await request.body()).decode("latin-1")).get("logout_token", [])
             provider, told = await self._told(site, token[0] if len(token) == 1 else "")
             if not self._was_used(f"{told.issuer} {told.token_id}", max(told.until_s - self._clock(), 0) + 600):
-                await asyncio.to_thread(self._hooks.ended, provider.said.name, told)
+                await self._hooks.ended(provider.said.name, told)
                 self.counts.note(site.setup.name, "ended")
         except RefusedError as refused:
             self.counts.note(site.setup.name, "logout-token-refused")

@@ -37,6 +37,9 @@ pub struct Upstream {
     pub timeouts: Timeouts,
     /// A header that proves the gate to the upstream.
     pub credential: Option<Credential>,
+    /// What it is told of who calls.
+    #[serde(default)]
+    pub assertion: Option<Assertion>,
     /// What is spoken with its servers.
     #[serde(default = "http1")]
     pub protocol: Protocol,
@@ -52,6 +55,20 @@ pub struct Upstream {
     pub insecure: Option<Waiver>,
     /// Where the configuration says it.
     pub span: Span,
+}
+
+/// What an upstream is told of who calls, signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Assertion {
+    /// The header that carries it; in `Authorization` it is a bearer's.
+    pub header: String,
+    /// For whom it is made.
+    pub audience: Vec<String>,
+    /// What of the caller's claims it says.
+    pub claims: Vec<String>,
+    /// How long it holds, seconds.
+    pub lifetime_s: u32,
 }
 
 const fn http1() -> Protocol {

@@ -10,6 +10,7 @@ use http::HeaderName;
 use lockgate_policy::{ConfigError, Waiver};
 
 use super::{at, secret, Surroundings};
+use crate::assertion::{Assertion, Signer};
 use crate::bundle::{Balance, BalanceBy, HashKind, HealthCheck, Protocol, Server, Upstream};
 use crate::net::{socket_path, UNIX};
 use crate::snapshot::CompiledUpstream;
@@ -30,6 +31,7 @@ pub(super) fn upstream(
     index: usize,
     upstream: &Upstream,
     around: &Surroundings<'_>,
+    signer: Option<&Arc<Signer>>,
 ) -> Result<CompiledUpstream, Vec<ConfigError>> {
     let at = at(format!("/upstreams/{index}"), upstream.span);
     let mut errors = Vec::new();
@@ -125,6 +127,15 @@ pub(super) fn upstream(
             None
         }
     };
+    let said = upstream.assertion.as_ref().zip(signer);
+    let assertion = said.map(|(said, signer)| Assertion::new(said, Arc::clone(signer)));
+    let assertion = match assertion.transpose() {
+        Ok(assertion) => assertion,
+        Err(error) => {
+            errors.push(at(error));
+            None
+        }
+    };
     let tls = match around.tls.filter(|_| secure) {
         Some(source) => {
             match source.outbound(&upstream.tls.clone().unwrap_or_default(), upstream.protocol) {
@@ -174,6 +185,7 @@ pub(super) fn upstream(
         timeouts: upstream.timeouts,
         head_bytes: upstream.head_bytes,
         credential,
+        assertion,
         protocol: upstream.protocol,
         proxy_protocol: upstream.proxy_protocol,
         secure,

@@ -52,6 +52,7 @@ CODES: Mapping[str, tuple[int, str]] = {
     "key-not-found": (404, "There is no such key"),
     "request-unreadable": (422, "The request to explain is not one that a client could send"),
     "revocation-not-found": (404, "There is no such revocation"),
+    "session-not-found": (404, "There is no such session"),
 }
 
 log = structlog.get_logger("lockgate.control")
