@@ -143,7 +143,7 @@ impl Session {
         let revoked = match answers {
             Answers::None => return Ok(Verdict::Need(Need::Issuer(Arc::clone(&self.sign_in)))),
             Answers::Issuer(facts) => &facts.revoked,
-            Answers::Stale => return Ok(Verdict::Deny(Denial::new(&STALE))),
+            Answers::Stale => return Ok(Verdict::Deny(Denial::new(&crate::api_key::FACTS_STALE))),
             _ => {
                 return Err(PolicyError::new(
                     NAME,

@@ -44,6 +44,6 @@ class Tokens:
         seq = int(gate.tell("facts_seq")) + 1
         gate.facts({"seq": seq, "at_ms": 1, "kind": "keyset.put", "keyset": keyset})
 
-    def bearer(self, expires: int) -> str:
+    def bearer(self, expires: int, **claims: Any) -> str:
         """What `Authorization` says, until then; seconds since the epoch."""
-        return f"Bearer {self._key.token(iss=_URL, exp=expires)}"
+        return f"Bearer {self._key.token(iss=_URL, exp=expires, **claims)}"

@@ -19,7 +19,4 @@ lockgate_wire::reasons! { "session", Client:
     CROSS_SITE = "session-cross-site", 403,
         "Another site made the browser send this.",
         "A cookie comes along by itself, so a request that changes something must come from the API's own pages, or from an origin that `session: {origins: […]}` names. A program that has a cookie sends `Origin` with the API's own.";
-    STALE = "session-stale", 503,
-        "Nobody knows at the moment whether the session was ended.",
-        "The gate has not heard of revocations for longer than `facts.max_age`, and the configuration says to deny. The control process has to come back.";
 }

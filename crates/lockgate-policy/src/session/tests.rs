@@ -305,7 +305,7 @@ fn where_facts_are_too_old_nobody_is_believed() {
     };
     let policy = policy(&[]);
     let verdict = policy.decide(&view, &Answers::Stale, NOW).unwrap();
-    assert_eq!(reason(&verdict), "session-stale");
+    assert_eq!(reason(&verdict), "facts-stale");
     assert!(policy.decide(&view, &Answers::Standing(None), NOW).is_err());
     let taken: Vec<_> = policy.edits().collect();
     assert_eq!(taken, [Edit::RemoveCookie("__Host-lockgate-staff".into())]);
