@@ -28,6 +28,7 @@ ROOMS = {
     "Redirect": "redirect",
     "Rewrite": "rewrite",
     "Session": "session",
+    "StepUp": "step_up",
     "Waf": "waf",
     "WebSocket": "websocket",
 }

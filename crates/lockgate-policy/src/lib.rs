@@ -20,6 +20,7 @@ pub mod plugins;
 pub mod redirect;
 pub mod rewrite;
 pub mod session;
+pub mod step_up;
 pub mod waf;
 pub mod websocket;
 
@@ -60,6 +61,7 @@ pub const NAMES: &[&str] = &[
     redirect::NAME,
     rewrite::NAME,
     session::NAME,
+    step_up::NAME,
     waf::NAME,
     websocket::NAME,
 ];
@@ -67,7 +69,7 @@ pub const NAMES: &[&str] = &[
 /// Every reason that a room can give, room by room.
 #[must_use]
 pub fn reasons() -> Vec<ReasonRef> {
-    let rooms: [&[ReasonRef]; 16] = [
+    let rooms: [&[ReasonRef]; 17] = [
         api_key::REASONS,
         body_limit::REASONS,
         cors::REASONS,
@@ -81,6 +83,7 @@ pub fn reasons() -> Vec<ReasonRef> {
         redirect::REASONS,
         rewrite::REASONS,
         session::REASONS,
+        step_up::REASONS,
         waf::REASONS,
         websocket::REASONS,
         verdict::REASONS,

@@ -37,7 +37,7 @@ use crate::{
     Verdict,
 };
 
-mod place;
+pub(crate) mod place;
 mod reasons;
 mod seal;
 mod site;
@@ -231,7 +231,7 @@ impl Session {
 }
 
 /// Whether a person waits for a page (Fetch Metadata; older browsers say so by what they accept).
-fn navigates(method: &Method, headers: &HeaderMap) -> bool {
+pub(crate) fn navigates(method: &Method, headers: &HeaderMap) -> bool {
     let says = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
     if *method != Method::GET && *method != Method::HEAD {
         return false;

@@ -543,6 +543,8 @@ mod certificates {
     }
 }
 
+#[path = "vectors/proofs.rs"]
+mod proofs;
 #[path = "vectors/sessions.rs"]
 mod sessions;
 

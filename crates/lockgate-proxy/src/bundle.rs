@@ -22,7 +22,7 @@ pub use versions::{Brownout, Version, VersionBy, Versions};
 use lockgate_policy::plugins as plugin;
 use lockgate_policy::{
     api_key, body_limit, compress, conditions, cors, grpc, headers, inflate, ip_filter, jwt,
-    limits, mtls, redirect, rewrite, session, waf, websocket, Mode, OnError, Span, Waiver,
+    limits, mtls, redirect, rewrite, session, step_up, waf, websocket, Mode, OnError, Span, Waiver,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -280,6 +280,9 @@ pub struct Policies {
     /// Which calls of gRPC are taken, how large and how long.
     #[serde(default)]
     pub grpc: Option<Placed<grpc::Config>>,
+    /// What wants a newer or stronger proof of who calls; nothing does without it.
+    #[serde(default)]
+    pub step_up: Option<Placed<step_up::Config>>,
     /// Changes to header fields, both ways.
     pub headers: Option<Placed<headers::Config>>,
     /// How much may come.

@@ -23,6 +23,7 @@ use lockgate_policy::plugins::Plugin;
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
 use lockgate_policy::session::{self, Session};
+use lockgate_policy::step_up::StepUp;
 use lockgate_policy::waf::{Source as RuleSource, Waf};
 use lockgate_policy::websocket::WebSocket;
 use lockgate_policy::{waf, ConfigError, Edit, Mode, OnError, Span, Waiver};
@@ -605,6 +606,11 @@ fn steps(
             }
         };
         add(format!("authenticate/{place}"), common, policy);
+    }
+    if let Some(placed) = &api.policies.step_up {
+        let policy = StepUp::new(&placed.config);
+        let policy = policy.map(|policy| Policy::StepUp(policy.into()));
+        add("step_up".into(), placed.into(), policy);
     }
     if let Some(placed) = &api.policies.inflate {
         let policy = Inflate::new(&placed.config);

@@ -556,6 +556,9 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             Policy::Operation if self.judgement.operation.is_some() => Ok(Verdict::allow()),
             Policy::Operation => Ok(self.operation()),
             Policy::Authorize(rule) => Ok(self.authorize(rule)),
+            Policy::StepUp(policy) => {
+                Ok(policy.decide(&view, self.judgement.identity.as_ref(), self.now_ms))
+            }
             Policy::Redirect(policy) => Ok(self.redirect(policy)),
             Policy::Rewrite(policy) => Ok(self.rewrite(policy, step)),
             Policy::WebSocket(policy) => Ok(self.websocket(policy)),

@@ -20,6 +20,7 @@ use lockgate_policy::plugins::Plugin;
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
 use lockgate_policy::session::{self, Session};
+use lockgate_policy::step_up::{self, StepUp};
 use lockgate_policy::websocket::{self, WebSocket};
 use lockgate_policy::{
     api_key, body_limit, compress, cors, grpc, headers, inflate, ip_filter, limits, plugins,
@@ -306,6 +307,8 @@ pub enum Policy {
     Operation,
     /// What a caller may do.
     Authorize(Rule),
+    /// What wants more of a proof.
+    StepUp(Box<StepUp>),
     /// Where it is to be found instead.
     Redirect(Box<Redirect>),
     /// How much may be sent.
@@ -352,6 +355,7 @@ impl Policy {
             Self::Jwt(_) => jwt::NAME,
             Self::Mtls(_) => mtls::NAME,
             Self::Session(_) => session::NAME,
+            Self::StepUp(_) => step_up::NAME,
             Self::Version => VERSION,
             Self::Operation => OPERATION,
             Self::Authorize(_) => AUTHORIZE,

@@ -15,6 +15,7 @@ from lockgate.admin.bundles import Bundles
 from lockgate.admin.certificates.box import Box
 from lockgate.admin.certificates.keeper import Certificates
 from lockgate.admin.edit import Editor
+from lockgate.admin.factors import Factors
 from lockgate.admin.facts import FactsLog
 from lockgate.admin.findings import Findings, Seen
 from lockgate.admin.gates.gates import Gates
@@ -126,7 +127,7 @@ class Control:
             history=HistoryKeeper(state, findings, journal),
             key_sets=key_sets,
             revocations=revocations,
-            sign_ins=SignIns(state, Sessions(store, journal, tokens), findings, link),
+            sign_ins=SignIns(state, Sessions(store, journal, tokens), Factors(state, store, journal), findings, link),
             certificates=certificates,
         )
 

@@ -18,6 +18,7 @@ from sqlalchemy import delete, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from lockgate.admin.clock import now_ms
+from lockgate.admin.factors import Factors
 from lockgate.admin.findings import Findings, Seen
 from lockgate.admin.journal import Journal
 from lockgate.admin.link import LinkServer
@@ -32,9 +33,10 @@ from lockgate.outgoing import Outgoing
 from lockgate.state import StateFolder
 
 if TYPE_CHECKING:
-    from lockgate.identity.app import IdentityApp, SignedIn, Site
+    from lockgate.identity.app import IdentityApp, SignedIn
     from lockgate.identity.provider import LoggedOut
     from lockgate.identity.sealed import Sealer
+    from lockgate.identity.web import Site
 
 YEAR_MS: Final = 366 * 86_400_000
 OUT: Final = "back-channel logout"
@@ -143,9 +145,12 @@ class Sessions:
 class SignIns:
     """The pages. Everything in it but the hooks runs in the control process's event loop."""
 
-    def __init__(self, state: StateFolder, sessions: Sessions, findings: Findings, link: LinkServer) -> None:
+    def __init__(
+        self, state: StateFolder, sessions: Sessions, factors: Factors, findings: Findings, link: LinkServer
+    ) -> None:
         """Call `follow` with what the configuration says, as often as it changes."""
         self.sessions = sessions
+        self.factors = factors
         self._state = state
         self._findings = findings
         self._link = link
@@ -192,8 +197,8 @@ class SignIns:
         return Sealer(self._state.pepper())
 
     def _site(self, app: IdentityApp, setup: SignInSetup, outgoing: Outgoing) -> Site:
-        from lockgate.identity.app import Site
         from lockgate.identity.provider import OpenIdProvider
+        from lockgate.identity.web import Site
 
         before = app.sites.get(setup.name)
         providers = {}
@@ -238,6 +243,13 @@ class SignIns:
                 path.unlink(missing_ok=True)
 
     # What the pages yield; what is not asynchronous is called in threads.
+
+    def is_open(self, session_id: str) -> bool:
+        """Whether a session was not ended before its time."""
+        try:
+            return self.sessions.one(session_id).ended_ms is None
+        except SessionNotFoundError:
+            return False
 
     def signed_in(self, session: SignedIn) -> None:
         """Keep a session."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -138,3 +139,14 @@ def running(state: Path | None) -> Admin:
         leave(str(error), code=error.exit_code)
     except StateError as error:
         leave(str(error))
+
+
+@contextmanager
+def asking(state: Path | None) -> Iterator[Admin]:
+    """The running admin API; what it refuses ends the command."""
+    try:
+        yield running(state)
+    except RefusedError as refused:
+        leave(str(refused))
+    except NotRunningError as error:
+        leave(str(error), code=error.exit_code)

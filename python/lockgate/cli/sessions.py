@@ -5,14 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
-from lockgate.cli._admin import Admin, NotRunningError, RefusedError, running
+from lockgate.cli._admin import Admin, asking
 from lockgate.cli._report import Json, count, leave, tables
 from lockgate.cli._state import StateDir
 from lockgate.cli._two_ways import gate_words
@@ -77,17 +74,6 @@ def end(
         typer.echo(f"Ended {count(len(rows), 'session')}. {gate_words(rows[-1])}")
     if any(row["gate"] == "pending" for row in rows):
         raise typer.Exit(1)
-
-
-@contextmanager
-def asking(state: Path | None) -> Iterator[Admin]:
-    """The running admin API; what it refuses ends the command."""
-    try:
-        yield running(state)
-    except RefusedError as refused:
-        leave(str(refused))
-    except NotRunningError as error:
-        leave(str(error), code=error.exit_code)
 
 
 def _open(admin: Admin, subject: str | None) -> list[str]:

@@ -1095,6 +1095,21 @@ class PlacedSession(TypedDict):
     """Needed where authentication or authorization is not enforced."""
 
 
+class PlacedStepUp(TypedDict):
+    """A policy's config with what every policy has."""
+
+    config: StepUpConfig
+    """The policy's own part."""
+    mode: Mode
+    """Enforce, observe or off."""
+    on_error: OnError
+    """What an error of the policy itself does."""
+    span: Span
+    """Where the configuration says it."""
+    waiver: Waiver | None
+    """Needed where authentication or authorization is not enforced."""
+
+
 class PlacedWaf(TypedDict):
     """A policy's config with what every policy has."""
 
@@ -1193,6 +1208,8 @@ class Policies(TypedDict):
     """The gate answers with another place."""
     rewrite: PlacedRewrite | None
     """Another path and query for the upstream."""
+    step_up: PlacedStepUp | None
+    """What wants a newer or stronger proof of who calls; nothing does without it."""
     waf: PlacedWaf | None
     """What looks for attacks; none does without it."""
     websocket: PlacedWebsocket | None
@@ -1451,6 +1468,15 @@ class StatusRange(TypedDict):
     """The lowest."""
 
 
+class StepUpConfig(TypedDict):
+    """The room's config."""
+
+    rules: list[StepUpRule]
+    """What is asked for what; all that fit must hold."""
+    sign_in: str | None
+    """The sign-in whose pages a browser is sent to."""
+
+
 class StickyCookie(TypedDict):
     """The cookie by which a client keeps its server."""
 
@@ -1702,6 +1728,21 @@ class Wanted(TypedDict):
     """Attributes of its subject, by their short names."""
     uri: Like | None
     """One of its URIs."""
+
+
+class StepUpRule(TypedDict):
+    """What is asked for some requests."""
+
+    acr: list[str]
+    """Classes of which one must have been reached (`acr`)."""
+    amr: list[str]
+    """Means of which one must have been used (`amr`)."""
+    methods: list[str]
+    """Methods; none means any."""
+    operations: list[str]
+    """Operations of the API's document; none means any."""
+    within_s: int | None
+    """How long ago the caller may have been authenticated, seconds."""
 
 
 class WebsocketConfig(TypedDict):

@@ -296,6 +296,7 @@ class Compiler:
             "grpc": cast("types.PlacedGrpc | None", self._placed(api.grpc)),
             "waf": cast("types.PlacedWaf | None", self._waf(api.waf)),
             "plugins": [cast("types.PlacedPlugins", self._plugin(placed)) for placed in api.plugins],
+            "step_up": cast("types.PlacedStepUp | None", self._step_up(api)),
             "headers": cast("types.PlacedHeaders | None", self._placed(api.headers)),
             "limits": [cast("types.PlacedLimits", self._limit(placed)) for placed in api.limits],
         }
@@ -318,6 +319,12 @@ class Compiler:
             "span": region(self.document, placed).span,
             "config": config,
         }
+
+    def _step_up(self, api: EffectiveApi) -> object:
+        made = cast("dict[str, Any] | None", self._placed(api.step_up))
+        ways = (placed.policy for placed in api.authenticate)
+        sign_in = next((way.sign_in for way in ways if isinstance(way, Session)), None)
+        return made and {**made, "config": {**made["config"], "sign_in": sign_in}}
 
     def _waf(self, placed: Placed[Waf] | None) -> object:
         if placed is None:

@@ -25,13 +25,16 @@ from lockgate.policies import (
     Limit,
     Plugin,
     Policy,
+    StepUp,
     Waf,
     Waiver,
     WebSocket,
 )
 
 P = TypeVar("P", bound=Policy)
-Room = Literal["ip_filter", "cors", "websocket", "inflate", "body_limit", "grpc", "waf", "headers", "compress"]
+Room = Literal[
+    "ip_filter", "cors", "websocket", "inflate", "body_limit", "grpc", "waf", "step_up", "headers", "compress"
+]
 ROOMS: Final = get_args(Room)
 """Policies that an API has once, and that `defaults` may say."""
 
@@ -67,6 +70,7 @@ class EffectiveApi:
     grpc: Placed[Grpc] | None
     waf: Placed[Waf] | None
     plugins: tuple[Placed[Plugin], ...]
+    step_up: Placed[StepUp] | None
     headers: Placed[Headers] | None
     limits: tuple[Placed[Limit], ...]
 
@@ -119,6 +123,8 @@ class EffectiveApi:
         if self.waf is not None:
             yield self.waf
         yield from self.plugins
+        if self.step_up is not None:
+            yield self.step_up
         if self.headers is not None:
             yield self.headers
         yield from self.limits
@@ -199,6 +205,7 @@ def effective(document: Document, name: str, api: Api) -> EffectiveApi:
         grpc=_placed(name, "grpc", document.defaults.grpc, api.grpc),
         waf=_placed(name, "waf", document.defaults.waf, api.waf),
         plugins=tuple(_plugins(name, api)),
+        step_up=_placed(name, "step_up", document.defaults.step_up, api.step_up),
         headers=_placed(name, "headers", document.defaults.headers, api.headers),
         limits=limits_of(document.defaults.limits, api.limits, name),
     )

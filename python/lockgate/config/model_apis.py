@@ -29,6 +29,7 @@ from lockgate.policies import (
     PluginEntry,
     Session,
     Settings,
+    StepUp,
     Waf,
     Waiver,
     WebSocket,
@@ -161,6 +162,11 @@ class Defaults(Settings):
         default=None,
         description="Looks for attacks; left out, nothing does.",
         examples=[{"rules": "core", "paranoia": 2}],
+    )
+    step_up: StepUp | None = Field(
+        default=None,
+        description="What wants a newer or stronger proof of who calls.",
+        examples=[{"rules": [{"operations": ["refund"], "within": "5m", "amr": ["mfa"]}]}],
     )
     headers: Headers | None = Field(
         default=None,

@@ -16,6 +16,7 @@ MAX_LIST: Final = 32
 KEPT: Final = frozenset({"iss", "sub", "jti", "iat", "exp", "sid", "aud", "azp", "nonce"})
 """Claims that a session has anyway, or that are no one's business once a person has signed in."""
 
+Factor = Literal["passkey", "totp"]
 Method = Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
 
 
@@ -114,6 +115,13 @@ class SignIn(Settings):
         "notices nothing of it.",
         examples=["8h"],
         json_schema_extra={"default": "8h"},
+    )
+    second_factor: list[Factor] = Field(
+        default=[],
+        max_length=2,
+        description="Second factors that people can add here, for `step_up`: `passkey` (fingerprint, face, security "
+        "key) and `totp` (codes of an app). Left out, `step_up` sends people back to the provider.",
+        examples=[["passkey", "totp"]],
     )
     title: Text | None = Field(
         default=None,

@@ -50,13 +50,15 @@ class SignInSetup:
     scopes: tuple[str, ...]
     claims: tuple[str, ...]
     lifetime_ms: int
+    factors: tuple[str, ...]
     providers: tuple[Provider, ...]
 
     @classmethod
     def from_json(cls, kept: dict[str, Any]) -> SignInSetup:
         """What was kept of it. Raises `TypeError` or `KeyError` where another version wrote it."""
         providers = tuple(Provider(**{**one, "algorithms": tuple(one["algorithms"])}) for one in kept["providers"])
-        return cls(**{**kept, "scopes": tuple(kept["scopes"]), "claims": tuple(kept["claims"]), "providers": providers})
+        lists = {name: tuple(kept[name]) for name in ("scopes", "claims", "factors")}
+        return cls(**{**kept, **lists, "providers": providers})
 
 
 def setups(document: Document, references: References) -> Iterator[SignInSetup]:
@@ -68,7 +70,15 @@ def setups(document: Document, references: References) -> Iterator[SignInSetup]:
             for one, issuer in known
             if issuer is not None and issuer.client is not None
         )
-        yield SignInSetup(name, said.title, tuple(said.scopes), tuple(said.claims), said.lifetime, providers)
+        yield SignInSetup(
+            name=name,
+            title=said.title,
+            scopes=tuple(said.scopes),
+            claims=tuple(said.claims),
+            lifetime_ms=said.lifetime,
+            factors=tuple(said.second_factor),
+            providers=providers,
+        )
 
 
 def _provider(document: Document, name: str, issuer: Issuer, client: Client, references: References) -> Provider:

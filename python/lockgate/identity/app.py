@@ -7,13 +7,12 @@ it yields is a sealed cookie, which the gate opens by itself, and revocations, w
 from __future__ import annotations
 
 import asyncio
-import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Protocol
-from urllib.parse import parse_qs, quote, urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import structlog
 from starlette.applications import Starlette
@@ -22,22 +21,38 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from lockgate.config.sign_in import SignInSetup
 from lockgate.identity import pages
+from lockgate.identity.factors import FactorStore
 from lockgate.identity.provider import Begun, LoggedOut, OpenIdProvider, Person, ProviderError, RefusedError
-from lockgate.identity.reasons import reason
 from lockgate.identity.sealed import Sealer, SessionTooLargeError
+from lockgate.identity.step_up import StepUp
+from lockgate.identity.web import (
+    PREFIX,
+    TARGET_BYTES,
+    Refusal,
+    Site,
+    base_of,
+    cookie,
+    flow_name,
+    flow_prefix,
+    forget,
+    host_of,
+    parameter,
+    same_origin,
+    session_name,
+    target,
+    word,
+)
 
 FLOW_SECONDS: Final = 600
 """From leaving for the provider to coming back: a person looks for a password, and a second factor, meanwhile."""
 FLOWS: Final = 5
 """Sign-ins under way in one browser; of tabs that were left open the oldest are forgotten."""
-TARGET_BYTES: Final = 2_048
 CODE_BYTES: Final = 4_096
+YEAR_SECONDS: Final = 366 * 86_400
 STATES: Final = 100_000
 PROVIDER_CALLS: Final = 32
 """Calls of providers at a time: who waits costs a task, and who comes beyond is told to come back."""
-PREFIX: Final = "/.lockgate"
 
 log = structlog.get_logger("lockgate.identity")
 
@@ -62,6 +77,13 @@ class SignedIn:
 class Hooks(Protocol):
     """What the pages yield, for whoever keeps it. What is not asynchronous is called in threads."""
 
+    @property
+    def factors(self) -> FactorStore:
+        """Where second factors are kept."""
+
+    def is_open(self, session_id: str) -> bool:
+        """Whether a session was not ended before its time."""
+
     def signed_in(self, session: SignedIn) -> None:
         """Keep a session."""
 
@@ -76,25 +98,6 @@ class Hooks(Protocol):
 
     def failing(self, issuer: str, why: str) -> None:
         """Note that a provider does not answer as one."""
-
-
-@dataclass(slots=True)
-class Site:
-    """One way to sign in, ready to serve."""
-
-    setup: SignInSetup
-    providers: Mapping[str, OpenIdProvider]
-
-
-class Refusal(Exception):  # noqa: N818 -- It is no error of ours: it is what the page says.
-    """What a page says in place of what was wanted."""
-
-    def __init__(self, code: str, detail: str | None = None, *, again: str | None = None) -> None:
-        """`detail` is safe to show."""
-        super().__init__(code)
-        self.reason = reason(code)
-        self.detail = detail
-        self.again = again
 
 
 @dataclass(slots=True)
@@ -120,6 +123,7 @@ class IdentityApp:
         self._clock = clock
         self._used: dict[str, float] = {}
         self._calls = asyncio.Semaphore(PROVIDER_CALLS)
+        self._proofs = StepUp(sealer, hooks.factors, hooks.is_open, self._was_used, self.counts.note, clock)
         base = f"{PREFIX}/{{name}}"
         self.asgi = Starlette(
             routes=[
@@ -127,6 +131,8 @@ class IdentityApp:
                 Route(f"{base}/callback", self._page(self._callback), methods=["GET"]),
                 Route(f"{base}/sign-out", self._page(self._sign_out), methods=["GET", "POST"]),
                 Route(f"{base}/signed-out", self._page(self._signed_out), methods=["GET"]),
+                Route(f"{base}/step-up", self._page(self._proofs.step_up), methods=["GET", "POST"]),
+                Route(f"{base}/factors", self._page(self._proofs.manage), methods=["GET", "POST"]),
                 Route(f"{base}/back-channel-logout", self._back_channel, methods=["POST"]),
             ],
             exception_handlers={Exception: _broken},
@@ -151,8 +157,8 @@ class IdentityApp:
         return site
 
     async def _begin(self, request: Request, site: Site) -> Response:
-        to = target(_parameter(request, "to", TARGET_BYTES) or "/", site.setup.name)
-        wanted = _parameter(request, "with", 64)
+        to = target(parameter(request, "to", TARGET_BYTES) or "/", site.setup.name)
+        wanted = parameter(request, "with", 64)
         again = f"{PREFIX}/{site.setup.name}/sign-in?{urlencode({'to': to})}"
         if wanted is None and len(site.providers) > 1:
             choices = [(name, f"{again}&{urlencode({'with': name})}") for name in site.providers]
@@ -160,19 +166,22 @@ class IdentityApp:
         provider = site.providers.get(wanted) if wanted is not None else next(iter(site.providers.values()), None)
         if provider is None:
             raise Refusal("sign-in-malformed", "There is no such provider.", again=again)
-        redirect_uri = f"{_base(request)}{PREFIX}/{site.setup.name}/callback"
-        url, begun = await self._call(provider, provider.begin(redirect_uri, to, site.setup.scopes), again)
+        redirect_uri = f"{base_of(request)}{PREFIX}/{site.setup.name}/callback"
+        # With a `max_age`, be it a year, the provider has to say when the person was there (`auth_time`).
+        more = {"max_age": str(YEAR_SECONDS)} if "auth_time" in site.setup.claims else {}
+        work = provider.begin(redirect_uri, to, site.setup.scopes, {**more, **_newer(request)})
+        url, begun = await self._call(provider, work, again)
         response = RedirectResponse(url, 303, pages.headers())
-        known = [name for name in request.cookies if name.startswith(_flow_prefix(site))]
+        known = [name for name in request.cookies if name.startswith(flow_prefix(site))]
         for name in known if len(known) >= FLOWS else ():
-            _forget(response, name)
+            forget(response, name)
         sealed = self._sealer.seal_flow(site.setup.name, asdict(begun))
-        _cookie(response, _flow_name(site, begun.state), sealed, FLOW_SECONDS)
+        cookie(response, flow_name(site, begun.state), sealed, FLOW_SECONDS)
         return response
 
     async def _callback(self, request: Request, site: Site) -> Response:
-        state = _parameter(request, "state", 256)
-        name = _flow_name(site, state or "")
+        state = parameter(request, "state", 256)
+        name = flow_name(site, state or "")
         kept = self._sealer.open_flow(site.setup.name, request.cookies.get(name, ""), FLOW_SECONDS)
         begun = Begun(**kept) if kept is not None else None
         if begun is None or state is None or not secrets.compare_digest(begun.state, state) or self._was_used(state):
@@ -184,31 +193,31 @@ class IdentityApp:
             self.counts.note(site.setup.name, refusal.reason.code)
             page = pages.refused(refusal.reason, refusal.detail, request.headers.get("x-request-id"), again)
             response = HTMLResponse(page, refusal.reason.status, pages.headers())
-            _forget(response, name)
+            forget(response, name)
             return response
 
     async def _come_back(self, request: Request, site: Site, begun: Begun, again: str) -> Response:
-        error, code = _parameter(request, "error", 64), _parameter(request, "code", CODE_BYTES)
+        error, code = parameter(request, "error", 64), parameter(request, "code", CODE_BYTES)
         if error is not None:
-            raise Refusal("sign-in-refused", f"The provider says: {_word(error)}.", again=again)
+            raise Refusal("sign-in-refused", f"The provider says: {word(error)}.", again=again)
         provider = site.providers.get(begun.issuer)
         if code is None or provider is None:
             raise Refusal("sign-in-malformed", again=again)
         wanted = site.setup.claims
 
         async def who() -> Person:
-            person = await provider.redeem(begun, code, _parameter(request, "iss", 512))
+            person = await provider.redeem(begun, code, parameter(request, "iss", 512))
             if any(name not in person.claims for name in wanted):
                 person = await provider.userinfo(person)
             return person
 
         person = await self._call(provider, who(), again)
-        session, cookie = await self._session(site, provider, person, again)
+        session, sealed = await self._session(site, provider, person, again)
         await asyncio.to_thread(self._hooks.signed_in, session)
         self.counts.note(site.setup.name, "signed-in")
         response = RedirectResponse(begun.to, 303, pages.headers())
-        _forget(response, _flow_name(site, begun.state))
-        _cookie(response, _session_name(site), cookie, site.setup.lifetime_ms // 1000)
+        forget(response, flow_name(site, begun.state))
+        cookie(response, session_name(site), sealed, site.setup.lifetime_ms // 1000)
         return response
 
     async def _session(self, site: Site, provider: OpenIdProvider, person: Person, again: str) -> tuple[SignedIn, str]:
@@ -242,11 +251,11 @@ class IdentityApp:
             action = " ".join(["'self'", *await self._leads_to(site)])
             page = pages.confirm_sign_out(self._place(request, site))
             return HTMLResponse(page, headers=pages.headers(action))
-        if not _same_origin(request):
+        if not same_origin(request):
             raise Refusal("sign-out-cross-site")
-        base = f"{_base(request)}{PREFIX}/{site.setup.name}"
+        base = f"{base_of(request)}{PREFIX}/{site.setup.name}"
         back_to = f"{base}/signed-out"
-        opened = self._sealer.open_session(site.setup.name, request.cookies.get(_session_name(site), ""))
+        opened = self._sealer.open_session(site.setup.name, request.cookies.get(session_name(site), ""))
         if opened is not None:
             session_id, issuer = str(opened["claims"].get("jti", "")), str(opened["issuer"])
             hint = await asyncio.to_thread(self._hooks.id_token, session_id)
@@ -261,7 +270,7 @@ class IdentityApp:
                     # Here the session has ended; at the provider it has to be ended there.
                     await self._failing(provider, error)
         response = RedirectResponse(back_to, 303, pages.headers())
-        _forget(response, _session_name(site))
+        forget(response, session_name(site))
         return response
 
     async def _signed_out(self, request: Request, site: Site) -> Response:
@@ -305,7 +314,7 @@ class IdentityApp:
         except RefusedError as refused:
             ours = refused.code in {"invalid_token", "iss_mismatch"}
             code = "sign-in-token-refused" if ours else "sign-in-refused"
-            said = f"{refused}." if ours else f"The provider says: {_word(refused.code)}."
+            said = f"{refused}." if ours else f"The provider says: {word(refused.code)}."
             raise Refusal(code, said[0].upper() + said[1:], again=again) from refused
         except ProviderError as error:
             await self._failing(provider, error)
@@ -340,7 +349,7 @@ class IdentityApp:
         return before is not None and before > now
 
     def _place(self, request: Request, site: Site) -> str:
-        return site.setup.title or _host(request)
+        return site.setup.title or host_of(request)
 
 
 async def _broken(request: Request, error: Exception) -> Response:
@@ -349,62 +358,13 @@ async def _broken(request: Request, error: Exception) -> Response:
     return Response(status_code=500)
 
 
-def target(wanted: str, name: str) -> str:
-    """Where to come back to: a path of this very host, and never another (open redirects, CWE-601)."""
-    plain = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and wanted.isascii()
-    own = wanted.startswith(f"{PREFIX}/{name}/")
-    return wanted if plain and wanted.isprintable() and "\\" not in wanted and not own else "/"
-
-
-def _parameter(request: Request, name: str, most: int) -> str | None:
-    """A parameter of the query that stands there once."""
-    values = request.query_params.getlist(name)
-    if len(values) > 1 or (values and len(values[0]) > most):
-        raise Refusal("sign-in-malformed", f"The parameter {name!r} is there twice, or too long.")
-    return values[0] if values else None
-
-
-def _word(text: str) -> str:
-    """OAuth's own words alone are repeated."""
-    return text if re.fullmatch(r"[a-z_]{1,64}", text) else "something that is no word of OAuth's"
-
-
-def _host(request: Request) -> str:
-    host = request.headers.get("host", "")
-    if not re.fullmatch(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?", host):
-        raise HTTPException(400)
-    return host
-
-
-def _base(request: Request) -> str:
-    """The host as browsers know it; the gate says whether it came over TLS."""
-    scheme = "https" if request.headers.get("x-forwarded-proto") == "https" else "http"
-    return f"{scheme}://{_host(request)}"
-
-
-def _same_origin(request: Request) -> bool:
-    site = request.headers.get("sec-fetch-site")
-    if site is not None:
-        return site in {"same-origin", "none"}
-    return request.headers.get("origin") == _base(request)
-
-
-def _session_name(site: Site) -> str:
-    return f"__Host-lockgate-{site.setup.name}"
-
-
-def _flow_prefix(site: Site) -> str:
-    return f"__Host-lockgate-{site.setup.name}.flow-"
-
-
-def _flow_name(site: Site, state: str) -> str:
-    return f"{_flow_prefix(site)}{quote(state[:8], safe='')}"
-
-
-def _cookie(response: Response, name: str, value: str, seconds: int) -> None:
-    fields = f"{name}={value}; Path=/; Max-Age={seconds}; Secure; HttpOnly; SameSite=Lax"
-    response.headers.append("set-cookie", fields)
-
-
-def _forget(response: Response, name: str) -> None:
-    _cookie(response, name, "", 0)
+def _newer(request: Request) -> dict[str, str]:
+    """What is asked of the provider where somebody has to prove more than they have."""
+    within, acr = parameter(request, "within", 10), parameter(request, "acr", 512)
+    asked: dict[str, str] = {}
+    if within is not None and within.isascii() and within.isdigit():
+        # Of `max_age` 0 some providers make "none": that it has to ask is said besides.
+        asked |= {"max_age": within} | ({"prompt": "login"} if int(within) == 0 else {})
+    if acr is not None and acr.isascii() and acr.isprintable():
+        asked |= {"acr_values": acr}
+    return asked

@@ -19,6 +19,10 @@ STYLE: Final = (
     "border:1px solid #7778;border-radius:.5rem;background:#7771;color:inherit;font:inherit;text-align:center;"
     "text-decoration:none;cursor:pointer}"
     "a.choice:hover,button:hover,a.choice:focus,button:focus{border-color:currentColor}"
+    "label{display:block;margin:.75rem 0}input:not([type=hidden]){display:block;width:100%;box-sizing:border-box;"
+    "padding:.6rem;font:inherit;border:1px solid #7778;border-radius:.5rem;background:transparent;color:inherit}"
+    "ul{list-style:none;padding:0}li{border-top:1px solid #7774;padding:.5rem 0}pre{font-size:1.1rem;line-height:1.7}"
+    "svg{display:block;margin:auto;max-width:100%}"
     "p.small{font-size:.85rem;opacity:.75}code{font-size:.9em}"
 )
 _STYLE_HASH: Final = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
@@ -38,17 +42,17 @@ def headers(form_action: str = "'self'") -> dict[str, str]:
 def choose(place: str, choices: Sequence[tuple[str, str]]) -> str:
     """Lets a person choose who signs them in: names with where they lead."""
     links = "".join(f'<a class="choice" href="{escape(url)}">{escape(name)}</a>' for name, url in choices)
-    return _page(f"Sign in to {place}", f"<p>Who knows you?</p>{links}")
+    return page(f"Sign in to {place}", f"<p>Who knows you?</p>{links}")
 
 
 def confirm_sign_out(place: str) -> str:
     """Asks before signing out: another site must not do it."""
-    return _page(f"Sign out of {place}?", '<form method="post"><button type="submit">Sign out</button></form>')
+    return page(f"Sign out of {place}?", '<form method="post"><button type="submit">Sign out</button></form>')
 
 
 def signed_out(place: str, again: str) -> str:
     """Says that it is done."""
-    return _page(
+    return page(
         f"You are signed out of {place}",
         f'<p>You can close this page.</p><a class="choice" href="{escape(again)}">Sign in again</a>',
     )
@@ -59,10 +63,11 @@ def refused(reason: Reason, detail: str | None, request_id: str | None, again: s
     said = f"<p>{escape(detail)}</p>" if detail else ""
     link = f'<a class="choice" href="{escape(again)}">Try again</a>' if again else ""
     number = f" · request <code>{escape(request_id)}</code>" if request_id else ""
-    return _page(reason.title, f'{said}{link}<p class="small">Reason <code>{escape(reason.code)}</code>{number}</p>')
+    return page(reason.title, f'{said}{link}<p class="small">Reason <code>{escape(reason.code)}</code>{number}</p>')
 
 
-def _page(title: str, body: str) -> str:
+def page(title: str, body: str) -> str:
+    """A page of this look."""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="robots" content="noindex">'

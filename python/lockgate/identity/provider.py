@@ -116,8 +116,10 @@ class OpenIdProvider:
                 raise ProviderError(str(error)) from error
         return self._metadata
 
-    async def begin(self, redirect_uri: str, to: str, scopes: tuple[str, ...]) -> tuple[str, Begun]:
-        """Where to send the browser, and what to keep of it meanwhile."""
+    async def begin(
+        self, redirect_uri: str, to: str, scopes: tuple[str, ...], more: Mapping[str, str] | None = None
+    ) -> tuple[str, Begun]:
+        """Where to send the browser, and what to keep of it meanwhile. `more` is asked for besides."""
         begun = Begun(
             issuer=self.said.name,
             state=secrets.token_urlsafe(32),
@@ -136,6 +138,7 @@ class OpenIdProvider:
             "nonce": begun.nonce,
             "code_challenge": challenge,
             "code_challenge_method": "S256",
+            **(more or {}),
         }
         metadata = await self.metadata()
         pushed = metadata.offered("pushed_authorization_request_endpoint")

@@ -67,6 +67,26 @@ REASONS: Final = (
         "from the gate itself: begin at `/.lockgate/NAME/sign-in`.",
     ),
     Reason(
+        "factor-locked",
+        429,
+        "There were too many wrong codes.",
+        "Five failures in a row, then a wait that doubles up to an hour. Whoever has lost their factors and codes is "
+        "helped by an operator: `lockgate factors remove --subject …`, after making sure who asks.",
+    ),
+    Reason(
+        "factor-wrong",
+        403,
+        "This is not the code.",
+        "The code was mistyped, is more than a minute old, or was used before; or the passkey's answer does not hold. "
+        "Codes of an app go by its clock.",
+    ),
+    Reason(
+        "factor-cross-site",
+        403,
+        "Another site wanted this.",
+        "Second factors are added, used and taken away by forms of the gate's own pages.",
+    ),
+    Reason(
         "sign-out-cross-site",
         403,
         "Another site wanted to sign you out.",

@@ -26,6 +26,11 @@ class Sealer:
         self._flows = Fernet(base64.urlsafe_b64encode(_key(pepper, b"lockgate sign-in under way")))
         self._kept = Fernet(base64.urlsafe_b64encode(_key(pepper, b"lockgate sessions kept")))
 
+    @property
+    def factor_key(self) -> bytes:
+        """Under which recovery codes are hashed."""
+        return _key(self._pepper, b"lockgate recovery codes")
+
     def seal_session(self, sign_in: str, issuer: str, until_ms: int, claims: dict[str, Any]) -> str:
         """A session's cookie; raises `SessionTooLargeError`."""
         text = json.dumps({"issuer": issuer, "until_ms": until_ms, "claims": claims}, separators=(",", ":"))

@@ -16,6 +16,7 @@ from lockgate.policies.plugins import Plugin, PluginEntry
 from lockgate.policies.redirect import Redirect
 from lockgate.policies.rewrite import Rewrite
 from lockgate.policies.session import Session
+from lockgate.policies.step_up import StepUp
 from lockgate.policies.waf import Waf
 from lockgate.policies.websocket import WebSocket
 
@@ -44,6 +45,7 @@ __all__ = [
     "Rewrite",
     "Session",
     "Settings",
+    "StepUp",
     "Waf",
     "Waiver",
     "WebSocket",

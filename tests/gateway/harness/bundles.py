@@ -504,6 +504,7 @@ def api(
             "grpc": calls,
             "waf": guards,
             "plugins": list(checks),
+            "step_up": None,
             "headers": fields,
             "limits": list(limits),
         },

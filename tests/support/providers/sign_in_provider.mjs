@@ -58,7 +58,6 @@ const provider = new Provider(issuer, {
   },
   findAccount: (ctx, id) => ({ accountId: id, claims: () => ({ sub: id, ...people[id] }) }),
   interactions: { url: (ctx, interaction) => `/interaction/${interaction.uid}` },
-  clockTolerance: 5,
   // By itself it calls no loopback addresses, where this test's gate is.
   fetch: (url, options) => fetch(url, { ...options, dispatcher: undefined }),
 });

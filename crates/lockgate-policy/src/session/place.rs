@@ -39,6 +39,16 @@ pub fn target(view: &RequestView<'_>, most: usize) -> String {
     let query = view.query.unwrap_or_default();
     let mark = if query.is_empty() { "" } else { "?" };
     let whole = format!("{}{mark}{query}", view.path);
+    let text = escaped(&whole);
+    if text.len() > most {
+        "/".into()
+    } else {
+        text
+    }
+}
+
+/// A text as a parameter of a query has it.
+pub fn escaped(whole: &str) -> String {
     let mut text = String::with_capacity(whole.len());
     for byte in whole.bytes() {
         if byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte) {
@@ -47,9 +57,5 @@ pub fn target(view: &RequestView<'_>, most: usize) -> String {
             let _ = write!(text, "%{byte:02X}");
         }
     }
-    if text.len() > most {
-        "/".into()
-    } else {
-        text
-    }
+    text
 }

@@ -135,6 +135,11 @@ pub const ORDER: &[Place] = &[
         "Nothing that costs is done for those who may not call.",
     ),
     policy(
+        "step_up",
+        "head",
+        "Who may not call at all is not asked for more of a proof; all else waits until it is there.",
+    ),
+    policy(
         "redirect",
         "head",
         "Where else something is to be found is told to those who may ask for it.",

@@ -44,6 +44,7 @@ CODES: Mapping[str, tuple[int, str]] = {
     "config-section-unplaced": (422, "The section cannot be put into the file as it stands"),
     "config-refused": (422, "The configuration is refused; the one before goes on serving"),
     "event-not-found": (404, "No kept event has that request id"),
+    "factor-not-found": (404, "There is no such factor"),
     "gate-name-refused": (409, "No gate can have that name now"),
     "gate-not-found": (404, "There is no such gate"),
     "gates-closed": (409, "The control process takes no gates from elsewhere"),

@@ -6,7 +6,7 @@ event about it can be laid side by side.
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Index, LargeBinary, MetaData, String, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Index, Integer, LargeBinary, MetaData, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -110,6 +110,38 @@ class SignInSession(Base):
     """When it was ended before its time."""
     id_token: Mapped[bytes] = mapped_column(LargeBinary)
     """What the provider wants to see when the person signs out, sealed."""
+
+
+class SecondFactor(Base):
+    """What a person proves themselves by besides signing in; recovery codes one by one."""
+
+    __tablename__ = "second_factors"
+    __table_args__ = (UniqueConstraint("mark"), Index("ix_second_factors_iss_subject", "iss", "subject"))
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    iss: Mapped[str] = mapped_column(Text)
+    subject: Mapped[str] = mapped_column(String(255))
+    kind: Mapped[str] = mapped_column(String(16))
+    name: Mapped[str] = mapped_column(String(80))
+    mark: Mapped[str | None] = mapped_column(String(128))
+    """What it is known again by, of all people's."""
+    secret: Mapped[bytes] = mapped_column(LargeBinary)
+    """Sealed."""
+    counter: Mapped[int] = mapped_column(BigInteger)
+    """What is not above it was used before."""
+    created_ms: Mapped[int] = mapped_column(BigInteger)
+    used_ms: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class SecondFactorFailures(Base):
+    """Failures in a row of one person."""
+
+    __tablename__ = "second_factor_failures"
+
+    iss: Mapped[str] = mapped_column(Text, primary_key=True)
+    subject: Mapped[str] = mapped_column(String(255), primary_key=True)
+    failures: Mapped[int] = mapped_column(Integer)
+    until_ms: Mapped[int] = mapped_column(BigInteger)
 
 
 class Fact(Base):

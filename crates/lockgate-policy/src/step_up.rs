@@ -1,0 +1,252 @@
+//! `step_up`: what matters wants a newer or stronger proof of who calls.
+//!
+//! # Description
+//! Whoever is known may still have walked away from the screen, or have shown
+//! no more than a password. Each rule says for which requests how long ago and
+//! by which means the caller must have been authenticated, as the credential's
+//! own claims tell it: `auth_time`, `amr` (RFC 8176) and `acr`. A browser is sent
+//! to where the proof can be given and comes back; a client of an API is told by
+//! the challenge of RFC 9470.
+//!
+//! # Config
+//! See [`Config`].
+//!
+//! # Reasons
+//! See [`REASONS`].
+//!
+//! # Example
+//! ```yaml
+//! step_up:
+//!   rules:
+//!     - {operations: [refund], within: 5m, amr: [mfa]}
+//! ```
+
+use std::fmt::Write;
+
+use http::header::{HeaderValue, LOCATION, WWW_AUTHENTICATE};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::session::{navigates, place, PAGES};
+use crate::{jwt, session, ConfigError, Denial, Identity, RequestView, Verdict};
+
+mod reasons;
+
+pub use reasons::*;
+
+/// The room's name everywhere.
+pub const NAME: &str = "step_up";
+
+/// Rules of one API: more than that is the work of a policy language.
+pub const MAX_RULES: usize = 64;
+/// How far an issuer's clock may be ahead, seconds.
+const AHEAD_S: u64 = 60;
+/// A longer target is not brought back to.
+const TARGET_BYTES: usize = 2_048;
+
+/// The room's config.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// What is asked for what; all that fit must hold.
+    pub rules: Vec<Wanted>,
+    /// The sign-in whose pages a browser is sent to.
+    pub sign_in: Option<String>,
+}
+
+/// What is asked for some requests.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "StepUpRule")]
+pub struct Wanted {
+    /// Operations of the API's document; none means any.
+    pub operations: Vec<String>,
+    /// Methods; none means any.
+    pub methods: Vec<String>,
+    /// How long ago the caller may have been authenticated, seconds.
+    pub within_s: Option<u32>,
+    /// Means of which one must have been used (`amr`).
+    pub amr: Vec<String>,
+    /// Classes of which one must have been reached (`acr`).
+    pub acr: Vec<String>,
+}
+
+/// The compiled policy.
+#[derive(Debug)]
+pub struct StepUp {
+    rules: Box<[Rule]>,
+    sign_in: Option<String>,
+}
+
+#[derive(Debug)]
+struct Rule {
+    wanted: Wanted,
+    /// What a challenge says of it.
+    parameters: String,
+    /// What the page is told of it.
+    query: String,
+}
+
+impl StepUp {
+    /// Compiles the config.
+    ///
+    /// # Errors
+    /// Where a rule asks for nothing, or for what no header can say.
+    pub fn new(config: &Config) -> Result<Self, ConfigError> {
+        if config.rules.len() > MAX_RULES {
+            let told = format!("at most {MAX_RULES} rules are taken");
+            return Err(ConfigError::new("list-too-long", "/rules", told));
+        }
+        let rules = config.rules.iter().enumerate().map(|(number, wanted)| {
+            Rule::new(wanted.clone()).map_err(|message| {
+                ConfigError::new("step-up-malformed", format!("/rules/{number}"), message)
+            })
+        });
+        Ok(Self {
+            rules: rules.collect::<Result<_, _>>()?,
+            sign_in: config.sign_in.clone(),
+        })
+    }
+
+    /// Judges how the caller was authenticated.
+    #[must_use]
+    pub fn decide(
+        &self,
+        view: &RequestView<'_>,
+        identity: Option<&Identity>,
+        now_ms: u64,
+    ) -> Verdict {
+        let none = Map::new();
+        let claims = identity.and_then(|identity| identity.claims.as_deref());
+        let claims = claims.unwrap_or(&none);
+        let lacking = self
+            .rules
+            .iter()
+            .filter(|rule| rule.is_for(view))
+            .find_map(|rule| Some((rule, rule.lacks(claims, now_ms / 1000)?)));
+        match lacking {
+            None => Verdict::allow(),
+            Some((rule, why)) => Verdict::Deny(self.asks(rule, why, view, identity)),
+        }
+    }
+
+    fn asks(
+        &self,
+        rule: &Rule,
+        why: &'static str,
+        view: &RequestView<'_>,
+        identity: Option<&Identity>,
+    ) -> Denial {
+        let by = identity.map(|identity| identity.proved_by);
+        let challenge = match (by, &self.sign_in) {
+            (Some(session::NAME), Some(name)) => {
+                let page = format!("{PAGES}/{name}/step-up");
+                if navigates(view.method, view.headers) {
+                    let to = place::target(view, TARGET_BYTES);
+                    let location = format!("{page}?to={to}{}", rule.query);
+                    if let Ok(location) = HeaderValue::try_from(location) {
+                        return Denial::new(&PAGE).detail(why).header(LOCATION, location);
+                    }
+                }
+                format!("Session url=\"{page}\", {}", rule.parameters)
+            }
+            (Some(jwt::NAME) | None, _) => format!("Bearer {}", rule.parameters),
+            // A key or a certificate is a program's: nobody is there who could prove more.
+            _ => return Denial::new(&IMPOSSIBLE).detail(why),
+        };
+        let denial = Denial::new(&WANTED).detail(why);
+        match HeaderValue::try_from(challenge) {
+            Ok(challenge) => denial.header(WWW_AUTHENTICATE, challenge),
+            Err(_) => denial,
+        }
+    }
+}
+
+impl Rule {
+    fn new(wanted: Wanted) -> Result<Self, &'static str> {
+        if wanted.within_s.is_none() && wanted.amr.is_empty() && wanted.acr.is_empty() {
+            return Err("this rule asks for nothing: say `within`, `amr` or `acr`");
+        }
+        let plain = |text: &String| {
+            !text.is_empty()
+                && text.bytes().all(|byte| byte.is_ascii_graphic())
+                && !text.contains(['"', '\\'])
+        };
+        if !wanted.amr.iter().chain(&wanted.acr).all(plain) {
+            return Err("`amr` and `acr` are plain words without blanks and quotes");
+        }
+        let mut parameters = "error=\"insufficient_user_authentication\", \
+                              error_description=\"A newer or stronger authentication is wanted.\""
+            .to_owned();
+        let mut query = String::new();
+        if !wanted.acr.is_empty() {
+            let _ = write!(parameters, ", acr_values=\"{}\"", wanted.acr.join(" "));
+            let _ = write!(query, "&acr={}", place::escaped(&wanted.acr.join(" ")));
+        }
+        if !wanted.amr.is_empty() {
+            let _ = write!(query, "&amr={}", place::escaped(&wanted.amr.join(" ")));
+        }
+        if let Some(seconds) = wanted.within_s {
+            let _ = write!(parameters, ", max_age=\"{seconds}\"");
+            let _ = write!(query, "&within={seconds}");
+        }
+        Ok(Self {
+            wanted,
+            parameters,
+            query,
+        })
+    }
+
+    /// Whether the request, or what else it might be taken for, is one of those that are meant.
+    fn is_for(&self, view: &RequestView<'_>) -> bool {
+        let wanted = &self.wanted;
+        let method = view.method.as_str();
+        let by_method =
+            wanted.methods.is_empty() || wanted.methods.iter().any(|known| known == method);
+        let named = |operation: &str| wanted.operations.iter().any(|known| known == operation);
+        let read = view.readings.iter();
+        by_method
+            && (wanted.operations.is_empty()
+                || view.operation.is_some_and(named)
+                || read
+                    .filter_map(|reading| reading.operation.as_deref())
+                    .any(named))
+    }
+
+    /// What is missing, if anything is.
+    fn lacks(&self, claims: &Map<String, Value>, now_s: u64) -> Option<&'static str> {
+        let wanted = &self.wanted;
+        if let Some(within) = wanted.within_s {
+            let at = claims.get("auth_time").and_then(Value::as_u64);
+            let fresh = at.is_some_and(|at| {
+                at <= now_s.saturating_add(AHEAD_S) && now_s <= at.saturating_add(within.into())
+            });
+            if !fresh {
+                return Some("the caller was authenticated too long ago, or nobody says when");
+            }
+        }
+        let holds = |value: &Value, known: &[String]| match value {
+            Value::String(text) => known.iter().any(|one| one == text),
+            _ => false,
+        };
+        let by_means = match claims.get("amr") {
+            Some(Value::Array(means)) => means.iter().any(|one| holds(one, &wanted.amr)),
+            Some(one) => holds(one, &wanted.amr),
+            None => false,
+        };
+        if !wanted.amr.is_empty() && !by_means {
+            return Some("the caller was authenticated by none of the means that are wanted");
+        }
+        let by_class = claims
+            .get("acr")
+            .is_some_and(|class| holds(class, &wanted.acr));
+        if !wanted.acr.is_empty() && !by_class {
+            return Some("the caller's authentication is of another class");
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,280 @@
+"""A second factor at the gate: passkeys in Chromium, codes of another implementation, and what must not work."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+from gateway.harness.upstream import AutoUpstream
+from gateway.harness.wire import Message, answer
+from gateway.test_sign_in_browser import CHROMIUM, picture
+from support.processes import Processes
+from support.providers import FOLDER
+from support.sign_in import Browser, SignInPlace
+from support.waiting import until
+
+pytestmark = pytest.mark.full
+
+RULES = {"rules": [{"methods": ["POST"], "within": "5m", "amr": ["mfa"]}]}
+NODE = shutil.which("node") or "node"
+
+
+def served(asked: Message) -> bytes:
+    return answer(b"<!doctype html><title>Portal</title><h1>Orders</h1>", "Content-Type: text/html")
+
+
+@pytest.fixture
+def portal() -> Iterator[AutoUpstream]:
+    with AutoUpstream(served) as running:
+        yield running
+
+
+def place_of(processes: Processes, folder: Path, portal: AutoUpstream, rules: object = RULES) -> SignInPlace:
+    said = {"second_factor": ["passkey", "totp"], "title": "the Example portal"}
+    made = SignInPlace(processes, folder, portal.port, sign_in=said)
+    made.config["apis"]["portal"]["step_up"] = rules
+    made.write()
+    with made.running.admin as admin:
+        admin.post("/v1/reload").raise_for_status()
+    return made
+
+
+def code_of(secret: str, ahead: int = 0) -> str:
+    """What an app would show, by another implementation."""
+    words = [NODE, str(FOLDER / "totp.mjs"), secret, str(int(time.time()) + 30 * ahead)]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def post(browser: Browser) -> httpx.Response:
+    headers = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"}
+    return browser.client.post(f"{browser.base}/orders", headers=headers)
+
+
+def send(browser: Browser, path: str, **form: str) -> httpx.Response:
+    headers = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "navigate", "Accept": "text/html"}
+    return browser.client.post(f"{browser.base}/.lockgate/staff/{path}", data=form, headers=headers)
+
+
+def enrolled(browser: Browser) -> tuple[str, list[str]]:
+    """Adds an app; its secret, and the recovery codes."""
+    page = send(browser, "factors", do="totp-begin")
+    found = re.search(r"type it in: <code>([A-Z2-7 ]+)</code>", page.text)
+    assert found is not None, page.text
+    secret = found[1].replace(" ", "")
+    kept = send(browser, "factors", do="totp", code=code_of(secret), name="My phone")
+    codes = re.search(r"<pre>([^<]+)</pre>", kept.text)
+    assert codes is not None, kept.text
+    return secret, codes[1].split()
+
+
+def test_codes_of_an_app(processes: Processes, tmp_path: Path, portal: AutoUpstream) -> None:
+    place = place_of(processes, tmp_path, portal)
+    with place.browser() as browser, place.browser() as later:
+        browser.sign_in("ada", "/orders")
+        refused = post(browser)
+        assert (refused.status_code, refused.json()["reason"]) == (401, "step-up-wanted")
+        assert 'url="/.lockgate/staff/step-up"' in refused.headers["www-authenticate"]
+        assert 'max_age="300"' in refused.headers["www-authenticate"]
+        assert "and you have none yet" in browser.get("/.lockgate/staff/step-up?amr=mfa&to=/orders").text
+        secret, codes = enrolled(browser)
+        assert len(set(codes)) == 10
+        assert post(browser).status_code == 200, "adding it has proved it"
+
+        # Another session of hers has to prove itself; the code that was used is not taken again.
+        later.sign_in("ada", "/orders")
+        assert post(later).status_code == 401
+        step_up = "step-up?amr=mfa&to=/orders"
+        assert "Code of your app" in later.get(f"/.lockgate/staff/{step_up}").text
+        wrong = send(later, step_up, code="000000")
+        assert (wrong.status_code, "This is not the code" in wrong.text) == (403, True)
+        good = send(later, step_up, code=code_of(secret, ahead=1))
+        assert (good.status_code, good.headers.get("location")) == (303, "/orders"), good.text
+        assert post(later).status_code == 200
+        again = send(later, step_up, code=code_of(secret, ahead=1))
+        assert (again.status_code, "used before" in again.text) == (403, True)
+
+        # A code for when the phone is lost is good once.
+        assert send(later, step_up, code=codes[0].upper().replace("-", " ")).status_code == 303
+        assert send(later, step_up, code=codes[0]).status_code == 403
+        with place.running.admin as admin:
+            [factor] = admin.get("/v1/factors", params={"subject": "ada"}).json()["items"]
+            assert (factor["kind"], factor["name"], set(factor) & {"secret", "mark"}) == ("totp", "My phone", set())
+            assert secret.encode() not in (tmp_path / ".lockgate/control/lockgate.db").read_bytes()
+            assert admin.delete(f"/v1/factors/{factor['id']}").status_code == 200
+        assert send(later, step_up, code=codes[1]).status_code == 200, "with the last factor went the codes"
+
+
+def test_wrong_codes_are_locked_out(processes: Processes, tmp_path: Path, portal: AutoUpstream) -> None:
+    place = place_of(processes, tmp_path, portal)
+    with place.browser() as browser, place.browser() as other:
+        browser.sign_in("ada", "/orders")
+        secret, codes = enrolled(browser)
+        path = "step-up?amr=mfa"
+        said = [send(browser, path, code="123123").status_code for _ in range(6)]
+        assert said == [403] * 5 + [429]
+        locked = send(browser, path, code=code_of(secret, ahead=1))
+        assert (locked.status_code, "factor-locked" in locked.text) == (429, True), "also the right one waits"
+        assert send(browser, path, code=codes[0]).status_code == 429
+        # Nobody else waits for it.
+        other.sign_in("bob", "/orders")
+        enrolled(other)
+
+
+def test_what_another_must_not_do(processes: Processes, tmp_path: Path, portal: AutoUpstream) -> None:
+    place = place_of(processes, tmp_path, portal)
+    with place.browser() as ada, place.browser() as bob, place.browser() as nobody:
+        ada.sign_in("ada", "/orders")
+        secret, codes = enrolled(ada)
+        bob.sign_in("bob", "/orders")
+        enrolled(bob)
+        path = "step-up?amr=mfa"
+        assert send(bob, path, code=code_of(secret, ahead=1)).status_code == 403, "her code is not his"
+        assert send(bob, path, code=codes[0]).status_code == 403
+        with place.running.admin as admin:
+            [hers] = admin.get("/v1/factors", params={"subject": "ada"}).json()["items"]
+            send(bob, "factors", do="remove", id=hers["id"])
+            assert admin.get("/v1/factors", params={"subject": "ada"}).json()["items"] == [hers]
+        # Without a session, or one that has ended, there is nothing to prove.
+        for page in ("factors", path):
+            assert nobody.get(f"/.lockgate/staff/{page}").headers["location"].startswith("/.lockgate/staff/sign-in")
+        ended = str(ada.session)
+        ada.submit(ada.get("/.lockgate/staff/sign-out"))
+        cookie = {"Cookie": f"__Host-lockgate-staff={ended}"}
+        back = nobody.client.get(f"{place.base}/.lockgate/staff/factors", headers=cookie)
+        assert back.headers["location"].startswith("/.lockgate/staff/sign-in")
+        # Another site adds nothing, and proves nothing.
+        for page in ("factors", path):
+            forged = bob.client.post(
+                f"{place.base}/.lockgate/staff/{page}",
+                data={"do": "totp-begin", "code": "1"},
+                headers={"Sec-Fetch-Site": "cross-site"},
+            )
+            assert (forged.status_code, "factor-cross-site" in forged.text) == (403, True)
+
+
+def test_an_old_session_adds_nothing(processes: Processes, tmp_path: Path, portal: AutoUpstream) -> None:
+    """Who finds an open screen must not add a factor of their own: what is asked for is in the address."""
+    place = place_of(processes, tmp_path, portal)
+    with place.browser() as browser, place.browser() as other:
+        browser.sign_in("ada", "/orders")
+        enrolled(browser)
+        other.sign_in("ada", "/orders")
+        leads = other.get("/.lockgate/staff/factors").headers["location"]
+        assert leads.startswith("/.lockgate/staff/step-up?to=%2F.lockgate%2Fstaff%2Ffactors&amr=mfa")
+
+
+def test_where_factors_are_off_the_provider_is_asked_again(
+    processes: Processes, tmp_path: Path, portal: AutoUpstream
+) -> None:
+    place = SignInPlace(processes, tmp_path, portal.port)
+    place.config["apis"]["portal"]["step_up"] = {"rules": [{"methods": ["POST"], "amr": ["mfa"]}]}
+    place.write()
+    with place.running.admin as admin:
+        admin.post("/v1/reload").raise_for_status()
+    with place.browser() as browser:
+        browser.sign_in("ada", "/orders")
+        assert post(browser).status_code == 401
+        form = browser.follow(browser.get("/.lockgate/staff/step-up?to=/orders&amr=mfa"))
+        assert "Who are you?" in form.text, "who is signed in there is asked again"
+        browser.follow(browser.submit(form, login="ada"))
+        assert browser.session is not None
+
+
+def test_how_long_ago_the_provider_saw_the_person(processes: Processes, tmp_path: Path, portal: AutoUpstream) -> None:
+    place = SignInPlace(processes, tmp_path, portal.port)
+    place.config["apis"]["portal"]["step_up"] = {"rules": [{"methods": ["POST"], "within": "2s"}]}
+    place.write()
+    with place.running.admin as admin:
+        admin.post("/v1/reload").raise_for_status()
+    with place.browser() as browser:
+        browser.sign_in("ada", "/orders")
+        until(lambda: post(browser).status_code == 401, "the proof to be too old")
+        form = browser.follow(browser.get("/.lockgate/staff/step-up?to=/orders&within=2"))
+        assert "Who are you?" in form.text, "who is signed in there is asked again"
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    if CHROMIUM is None:
+        pytest.skip("wants Debian's chromium (scripts/system-packages.sh installs it where it may)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        context = browser.new_context(ignore_https_errors=True, viewport={"width": 720, "height": 560})
+        context.set_default_timeout(60_000)
+        yield context.new_page()
+        browser.close()
+
+
+def authenticator(page: Page, *, verifies: bool = True) -> None:
+    """A passkey's device, without a finger."""
+    session = page.context.new_cdp_session(page)
+    session.send("WebAuthn.enable")
+    options = {
+        "protocol": "ctap2",
+        "transport": "internal",
+        "hasResidentKey": True,
+        "hasUserVerification": True,
+        "isUserVerified": verifies,
+        "automaticPresenceSimulation": True,
+    }
+    session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+
+
+def test_a_passkey(processes: Processes, tmp_path: Path, portal: AutoUpstream, page: Page) -> None:
+    rules = {"rules": [{"within": "5m", "amr": ["hwk", "swk"]}]}
+    place = place_of(processes, tmp_path, portal, rules)
+    authenticator(page)
+    page.goto(f"{place.base}/orders")
+    page.fill("input[name=login]", "ada")
+    page.click("text=Enter")
+    page.wait_for_url(re.compile(r"/step-up\?"))
+    assert page.inner_text("h1") == "One more proof is wanted"
+    picture(page, "step-up-none-yet")
+    page.click("text=Add one")
+    page.fill("input[name=name]", "My laptop")
+    picture(page, "factors-first")
+    page.click("text=Add a passkey")
+    page.wait_for_selector("pre")
+    picture(page, "factors-recovery-codes")
+    page.click("text=I have kept them")
+    page.wait_for_url(f"{place.base}/orders")
+    assert page.title() == "Portal"
+
+    # Another browser window, signed in anew: the passkey is asked for, and shown.
+    page.context.clear_cookies()
+    page.goto(f"{place.base}/orders?again")
+    page.fill("input[name=login]", "ada")
+    page.click("text=Enter")
+    page.wait_for_url(re.compile(r"/step-up\?"))
+    assert page.inner_text("h1") == "Is it you?"
+    assert page.locator("input[name=code]").count() == 0, "no code is one of the means that are wanted"
+    picture(page, "step-up-passkey")
+    page.click("text=Use a passkey")
+    page.wait_for_url(f"{place.base}/orders?again")
+    page.goto(f"{place.base}/.lockgate/staff/factors")
+    assert "My laptop (passkey" in page.inner_text("main")
+    page.click("text=Add an app with codes")
+    page.wait_for_selector("svg")
+    picture(page, "factors-app")
+
+
+def test_a_passkey_without_its_person(processes: Processes, tmp_path: Path, portal: AutoUpstream, page: Page) -> None:
+    """The device is there, and the finger is not: user verification is demanded."""
+    place = place_of(processes, tmp_path, portal)
+    authenticator(page, verifies=False)
+    page.goto(f"{place.base}/.lockgate/staff/sign-in?to=/.lockgate/staff/factors")
+    page.fill("input[name=login]", "ada")
+    page.click("text=Enter")
+    page.wait_for_url("**/factors")
+    page.click("text=Add a passkey")
+    page.wait_for_function("document.querySelector('[role=status]').textContent != ''")
+    with place.running.admin as admin:
+        assert admin.get("/v1/factors").json()["items"] == []
