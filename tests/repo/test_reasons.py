@@ -22,7 +22,7 @@ def test_a_reason_is_well_formed(code: str) -> None:
     reason = REASONS[code]
     assert re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", code)
     # Who has to sign in first is sent there; all else is an error.
-    assert 400 <= reason["status"] <= 599 or code == "session-sign-in"
+    assert 400 <= reason["status"] <= 599 or code in {"session-sign-in", "step-up-page"}
     assert reason["fault"] in FAULTS
     if reason["fault"] == "client":
         # 501 and 505 are what RFC 9110 wants for a method or version that is not spoken here.
