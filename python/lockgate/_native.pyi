@@ -33,6 +33,7 @@ __all__ = [
     "policies",
     "read_certificate",
     "read_events",
+    "read_introspection",
     "read_key_set",
     "read_rules",
     "read_token",
@@ -159,6 +160,9 @@ def check_client_trust(trust: list[bytes], crl: list[bytes], *, certain: bool = 
 def client_refusal(chain: bytes, trust: list[bytes], crl: list[bytes], *, certain: bool = False) -> str | None:
     """Why a client that shows this chain, PEM, is turned away: the reason's code, or none where it comes in."""
 
+def read_introspection(answer: bytes) -> bool:
+    """Say whether an issuer's answer is that a token is active; raise `LockgateError` for what is no answer."""
+
 def read_key_set(text: bytes) -> dict[str, Any]:
     """Say which keys of a published set (RFC 7517) a gate can use, and why not the others."""
 
@@ -218,6 +222,9 @@ class Engine:
     def __new__(
         cls, bundle: bytes, *, facts: list[bytes] = ..., pepper: bytes = ..., plugins: Plugins | None = None
     ) -> Self: ...
+    def hear(self, issuer: str, token: bytes, answer: bytes) -> None:
+        """Take what an issuer would answer about a token, for good; raise `LockgateError` for what is no answer."""
+
     def outline(self) -> list[dict[str, Any]]:
         """Give each API's routes and policies: what a request can meet."""
 
@@ -244,6 +251,20 @@ class InProcess:
 
     def put_key_set(self, keys: bytes) -> None:
         """Take an issuer's keys that were read from a file."""
+
+    def introspections(self) -> list[tuple[str, str, str]]:
+        """Take the tokens that issuers are to be asked about: answer's name, issuer, token."""
+
+    def introspections_fd(self) -> int:
+        """Give a descriptor that can be read while there are any."""
+
+    def introspected(
+        self, question: str, issuer: str, outcome: str, *, answer: str | None = None, retry_s: int = 1
+    ) -> bool:
+        """Note what came of one: `answered`, `unavailable` or `busy`; false where it could not be understood."""
+
+    def linked(self) -> None:
+        """Have everything told again that was not answered: another control process is there."""
 
     def contact(self) -> None:
         """Note that facts are complete as of now."""
@@ -413,6 +434,20 @@ class Gate:
 
     def answered(self, question: str, standing: str, again_ms: int, holds_ms: int) -> bool:
         """Note what came of a question; false where it could not be understood."""
+
+    def introspections(self) -> list[tuple[str, str, str]]:
+        """Take the tokens that issuers are to be asked about: answer's name, issuer, token."""
+
+    def introspections_fd(self) -> int:
+        """Give a descriptor that can be read while there are any."""
+
+    def introspected(
+        self, question: str, issuer: str, outcome: str, *, answer: str | None = None, retry_s: int = 1
+    ) -> bool:
+        """Note what came of one: `answered`, `unavailable` or `busy`; false where it could not be understood."""
+
+    def linked(self) -> None:
+        """Have everything told again that was not answered: another control process is there."""
 
     def contact(self) -> None:
         """Note that facts are complete as of now."""

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::introspection::{Heard, Question};
 use crate::jwt::{KeySet, ProofMark, Revoked};
 use crate::limits::{CounterKey, Strike, Take};
 use crate::plugins::{Call, Said, Silent};
@@ -63,6 +64,8 @@ pub enum Need {
         /// The wanted key's.
         kid: Box<str>,
     },
+    /// What an issuer says of a token, asked now.
+    Ask(Box<Question>),
     /// Whether a proof is seen for the first time; it is remembered.
     First(Box<Proved>),
     /// What a plugin says.
@@ -136,6 +139,8 @@ pub enum Answers {
     Issuer(IssuerFacts),
     /// The same, after asking for its keys anew: there is no more to be had.
     Refetched(IssuerFacts),
+    /// What an issuer says of the token, and what was revoked besides.
+    Asked(Heard, IssuerFacts),
     /// Facts are too old to be believed, and the configuration says to deny.
     Stale,
     /// Whether the proof was seen for the first time.

@@ -30,47 +30,45 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest::{digest, SHA256};
 use aws_lc_rs::hmac;
-use http::header::{HeaderValue, RETRY_AFTER};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Map;
 
 use crate::{
-    Answers, ConfigError, Denial, Edit, First, Identity, IssuerFacts, Need, PolicyError, Proved,
-    RequestView, Verdict,
+    Answers, ConfigError, Denial, Edit, Identity, IssuerFacts, Need, PolicyError, RequestView,
+    Verdict,
 };
 
 mod algorithm;
 mod bound;
-mod cache;
-mod claims;
+pub(crate) mod cache;
+pub(crate) mod claims;
 mod issuer;
 mod jwk;
 mod keys;
-mod place;
+pub(crate) mod place;
+mod possession;
 mod proof;
 mod reasons;
-mod refusal;
+pub(crate) mod refusal;
 mod revoked;
 pub mod strict;
 pub mod token;
 
 pub use algorithm::Algorithm;
 pub use bound::{Binding, Shown};
+pub(crate) use cache::weight;
 pub use cache::{CacheCounts, Memo, Remembered, TokenCache};
 pub use issuer::{Issuer, KeySource, Rules};
 pub use jwk::{read_key_set, Published, Unusable, KEYS};
 pub use keys::{KeySet, Verifier};
 pub use place::Place;
+pub(crate) use possession::{used, Possession};
 pub use proof::{Nonces, ProofMark, ProofRules, DPOP, DPOP_NONCE};
 pub use reasons::*;
 pub use revoked::{By, Meant, Revoked};
 
-use bound::Bound;
-use place::Scheme;
-use proof::{Holds, Wanted};
 use refusal::refuse;
-use token::Token;
+use token::{Parts, Token};
 
 /// The room's name everywhere.
 pub const NAME: &str = "jwt";
@@ -99,10 +97,10 @@ pub struct Jwt {
     issuer: Arc<Issuer>,
     place: place::Reader,
     forward: bool,
-    bound: Vec<Binding>,
-    proof: ProofRules,
-    nonces: Nonces,
+    possession: Possession,
     remembered: Arc<TokenCache>,
+    /// Whether what is no token of this issuer's is another entry's of the list to judge.
+    shared: bool,
 }
 
 impl Jwt {
@@ -121,11 +119,17 @@ impl Jwt {
             issuer,
             place: place::Reader::new(&config.place)?,
             forward: config.forward,
-            bound: config.bound.clone(),
-            proof: config.proof,
-            nonces: Nonces::of(pepper),
+            possession: Possession::new(&config.bound, config.proof, pepper),
             remembered,
+            shared: false,
         })
+    }
+
+    /// Says that another entry of the list reads tokens in the same place, and has them asked about.
+    #[must_use]
+    pub fn shared(mut self) -> Self {
+        self.shared = true;
+        self
     }
 
     /// What takes the token off the request, and its proof, unless it is to be passed on.
@@ -146,7 +150,7 @@ impl Jwt {
         answers: &Answers,
         now_ms: u64,
     ) -> Result<Verdict, PolicyError> {
-        let (token, scheme) = match self.place.read(view.headers, &self.bound) {
+        let (token, scheme) = match self.place.read(view.headers, self.possession.ways()) {
             Ok(read) => read,
             Err(denial) => return Ok(Verdict::Deny(denial)),
         };
@@ -156,7 +160,11 @@ impl Jwt {
             Answers::Refetched(facts) => self.with(token, facts, true, now_ms),
             Answers::First(proved, first) => return Ok(used(proved, *first)),
             Answers::Stale => Err(Refused::Denied(self.stale())),
-            Answers::Key(..) | Answers::Taken(_) | Answers::Standing(_) | Answers::Plugin(_) => {
+            Answers::Key(..)
+            | Answers::Asked(..)
+            | Answers::Taken(_)
+            | Answers::Standing(_)
+            | Answers::Plugin(_) => {
                 return Err(PolicyError::new(
                     NAME,
                     "it asked about an issuer, and was told something else",
@@ -164,63 +172,18 @@ impl Jwt {
             }
         };
         Ok(match said {
-            Ok(identity) => match self.proved(&identity, (token, scheme), (view, shown), now_ms) {
-                Ok(None) => Verdict::Identify(identity),
-                Ok(Some(holds)) => Verdict::Need(Need::First(Box::new(Proved {
-                    identity,
-                    mark: holds.mark,
-                    until_ms: holds.until_ms,
-                }))),
-                // Whose token it is, is certain; who sends it is not.
-                Err(denial) => Verdict::Deny(denial.known(identity)),
-            },
+            Ok(identity) => self.possession.judge(
+                identity,
+                (token, scheme, self.issuer.skew_ms),
+                (view, shown),
+                now_ms,
+            ),
             Err(Refused::Denied(denial)) => Verdict::Deny(denial),
             Err(Refused::Wanting(kid)) => Verdict::Need(Need::Refetch {
                 issuer: Arc::clone(&self.issuer.name),
                 kid,
             }),
         })
-    }
-
-    /// What proves that the caller may use the token, where that is asked for. A proof
-    /// that holds comes back: it has still to be seen for the first time.
-    fn proved(
-        &self,
-        identity: &Identity,
-        (token, scheme): (&[u8], Scheme),
-        (view, shown): (&RequestView<'_>, &Shown<'_>),
-        now_ms: u64,
-    ) -> Result<Option<Holds>, Denial> {
-        let none = Map::new();
-        let claims = identity.claims.as_deref().unwrap_or(&none);
-        let bound = Bound::read(claims)?;
-        let fits = self.bound.is_empty() || self.bound.iter().any(|way| bound.is(*way));
-        if !fits {
-            return Err(refusal::unbound(&self.bound));
-        }
-        bound.check_certificate(shown)?;
-        let Some(key) = bound.key else {
-            return match scheme {
-                Scheme::Dpop => Err(refuse(&UNBOUND, "it was sent as one that is (`DPoP`)")),
-                Scheme::Bearer | Scheme::None => Ok(None),
-            };
-        };
-        if scheme == Scheme::Bearer {
-            // RFC 9449 section 7.2: else whoever steals it sends it as any other.
-            let detail = "it was sent as a bearer's; the scheme is `DPoP`";
-            return Err(refusal::unproved(&PROOF_MISSING, detail));
-        }
-        if shown.again {
-            return Ok(None);
-        }
-        let wanted = Wanted {
-            rules: self.proof,
-            nonces: &self.nonces,
-            skew_ms: self.issuer.skew_ms,
-            key,
-            token: &hash(token),
-        };
-        wanted.check(view, shown, now_ms).map(Some)
     }
 
     fn with(
@@ -270,31 +233,32 @@ impl Jwt {
         if let Some(known) = self.remembered.find(&memo) {
             if known.until_ms <= now_ms {
                 let expired = refuse(&EXPIRED, "it has expired");
-                return Err(expired.known(known.identity).into());
+                return Err(expired.known(known.value).into());
             }
             if known.checked == checked {
-                return Ok(known.identity);
+                return Ok(known.value);
             }
-            let identity = self.unless_revoked(known.identity, revoked, now_ms)?;
+            let identity = self.unless_revoked(known.value, revoked, now_ms)?;
             self.remembered.checked(&memo, checked);
             return Ok(identity);
         }
         let token = self.read(text)?;
-        if let Err(denial) = claims::check(&self.issuer, &token.claims, now_ms) {
+        if let Err(denial) = claims::check(&self.issuer.demands(), &token.claims, now_ms) {
             return Err(self.was_good(token, set, denial).into());
         }
         self.verify(&token, set, asked)?;
-        let identity = claims::identity(&self.issuer, token.claims);
+        let identity = claims::identity(NAME, &self.issuer.name, token.claims);
         // Behind the signature: what was revoked is nobody's business who has no token.
         let identity = self.unless_revoked(identity, revoked, now_ms)?;
         let until_ms = claims::until_ms(&self.issuer, identity.claims.as_deref());
         let known = Remembered {
-            identity,
+            value: identity,
             until_ms,
             checked,
         };
-        self.remembered.keep(memo, &known, text.len(), now_ms);
-        Ok(known.identity)
+        let weight = cache::weight(text.len());
+        self.remembered.keep(memo, &known, weight, now_ms);
+        Ok(known.value)
     }
 
     fn unless_revoked(
@@ -303,35 +267,45 @@ impl Jwt {
         revoked: &Revoked,
         now_ms: u64,
     ) -> Result<Identity, Denial> {
-        let claims = identity.claims.as_deref();
-        match claims.and_then(|claims| revoked.refuses(&self.issuer.issuer, claims, now_ms)) {
-            Some(why) => Err(refuse(&REVOKED, why).known(identity)),
-            None => Ok(identity),
-        }
+        self.issuer.unless_revoked(identity, revoked, now_ms)
     }
 
     /// Everything but the signature. It comes first because it is cheap: what is
     /// refused here costs no cryptography and asks no provider for keys.
     fn parsed<'t>(&self, text: &'t [u8], now_ms: u64) -> Result<Token<'t>, Denial> {
         let token = self.read(text)?;
-        claims::check(&self.issuer, &token.claims, now_ms)?;
+        claims::check(&self.issuer.demands(), &token.claims, now_ms)?;
         Ok(token)
     }
 
     fn read<'t>(&self, text: &'t [u8]) -> Result<Token<'t>, Denial> {
         if text.len() > self.issuer.token_bytes {
             let most = self.issuer.token_bytes;
-            return Err(refuse(
-                &TOO_LARGE,
-                format!("it is longer than {most} bytes"),
-            ));
+            let denial = refuse(&TOO_LARGE, format!("it is longer than {most} bytes"));
+            return Err(self.gives_way(denial));
         }
-        let token = Token::parse(text).map_err(|broken| broken.denial())?;
+        let token = Token::parse(text).map_err(|broken| {
+            let denial = broken.denial();
+            // One that says that it is ours is ours, however broken the rest of it is.
+            match Parts::split(text) {
+                Ok(parts) if claims::issued_by(&self.issuer, &parts.claims).is_ok() => denial,
+                _ => self.gives_way(denial),
+            }
+        })?;
         // Before everything else: another issuer's token is for another entry of
         // the list to judge, by that issuer's rules.
-        claims::issued_by(&self.issuer, &token.claims)?;
+        claims::issued_by(&self.issuer, &token.claims).map_err(|denial| self.gives_way(denial))?;
         self.issuer.admits(&token.header)?;
         Ok(token)
+    }
+
+    /// Where somebody else is asked about it, it was not for us to say what is wrong with it.
+    fn gives_way(&self, denial: Denial) -> Denial {
+        if self.shared {
+            refusal::not_ours(denial)
+        } else {
+            denial
+        }
     }
 
     /// A token that has had its time, and whose signature holds, was not guessed:
@@ -339,7 +313,7 @@ impl Jwt {
     fn was_good(&self, token: Token<'_>, set: &KeySet, denial: Denial) -> Denial {
         let over = [&EXPIRED, &TOO_OLD].contains(&denial.reason);
         if over && self.verify(&token, set, true).is_ok() {
-            return denial.known(claims::identity(&self.issuer, token.claims));
+            return denial.known(claims::identity(NAME, &self.issuer.name, token.claims));
         }
         denial
     }
@@ -393,21 +367,7 @@ impl From<Denial> for Refused {
     }
 }
 
-/// Who calls, unless the proof was used before.
-fn used(proved: &Proved, first: First) -> Verdict {
-    let reason = match first {
-        First::Yes => return Verdict::Identify(proved.identity.clone()),
-        First::No => {
-            let denial = refusal::unproved(&PROOF_REPLAYED, "its `jti` was seen before");
-            return Verdict::Deny(denial.known(proved.identity.clone()));
-        }
-        First::Full => &PROOFS_FULL,
-    };
-    let denial = Denial::new(reason).header(RETRY_AFTER, HeaderValue::from_static("60"));
-    Verdict::Deny(denial.known(proved.identity.clone()))
-}
-
-fn hash(text: &[u8]) -> [u8; 32] {
+pub(crate) fn hash(text: &[u8]) -> [u8; 32] {
     let mut bytes = [0; 32];
     bytes.copy_from_slice(digest(&SHA256, text).as_ref());
     bytes

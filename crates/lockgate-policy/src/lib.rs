@@ -12,6 +12,7 @@ pub mod cors;
 pub mod grpc;
 pub mod headers;
 pub mod inflate;
+pub mod introspection;
 pub mod ip_filter;
 pub mod jwt;
 pub mod limits;
@@ -53,6 +54,7 @@ pub const NAMES: &[&str] = &[
     grpc::NAME,
     headers::NAME,
     inflate::NAME,
+    introspection::NAME,
     ip_filter::NAME,
     jwt::NAME,
     limits::NAME,
@@ -69,12 +71,13 @@ pub const NAMES: &[&str] = &[
 /// Every reason that a room can give, room by room.
 #[must_use]
 pub fn reasons() -> Vec<ReasonRef> {
-    let rooms: [&[ReasonRef]; 17] = [
+    let rooms: [&[ReasonRef]; 18] = [
         api_key::REASONS,
         body_limit::REASONS,
         cors::REASONS,
         grpc::REASONS,
         inflate::REASONS,
+        introspection::REASONS,
         ip_filter::REASONS,
         jwt::REASONS,
         limits::REASONS,

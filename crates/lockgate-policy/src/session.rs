@@ -31,7 +31,7 @@ use http::{HeaderMap, Method};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::jwt::{Memo, Remembered, Revoked, TokenCache};
+use crate::jwt::{weight, Memo, Remembered, Revoked, TokenCache};
 use crate::{
     Answers, ConfigError, Denial, Edit, Identity, Need, PolicyError, ReasonRef, RequestView,
     Verdict,
@@ -188,19 +188,20 @@ impl Session {
                 }
                 let known = Remembered {
                     until_ms: opened.until_ms,
-                    identity: opened.identity(),
+                    value: opened.identity(),
                     // Nothing was held against it yet.
                     checked: checked.wrapping_sub(1),
                 };
-                self.remembered.keep(memo, &known, cookie.len(), now_ms);
+                self.remembered
+                    .keep(memo, &known, weight(cookie.len()), now_ms);
                 known
             }
         };
         if known.until_ms <= now_ms {
-            return Err((&EXPIRED, "it has had its time", Some(known.identity)));
+            return Err((&EXPIRED, "it has had its time", Some(known.value)));
         }
         if known.checked != checked {
-            let claims = known.identity.claims.as_deref();
+            let claims = known.value.claims.as_deref();
             let issuer = claims.and_then(|claims| claims.get("iss")?.as_str());
             let told = claims.zip(issuer);
             if told
@@ -208,11 +209,11 @@ impl Session {
                 .is_some()
             {
                 let words = "it was signed out, or ended by the provider or an operator";
-                return Err((&ENDED, words, Some(known.identity)));
+                return Err((&ENDED, words, Some(known.value)));
             }
             self.remembered.checked(&memo, checked);
         }
-        Ok(known.identity)
+        Ok(known.value)
     }
 
     /// A refusal that says where to sign in; a browser that wants a page is sent there.

@@ -21,8 +21,9 @@ pub use versions::{Brownout, Version, VersionBy, Versions};
 
 use lockgate_policy::plugins as plugin;
 use lockgate_policy::{
-    api_key, body_limit, compress, conditions, cors, grpc, headers, inflate, ip_filter, jwt,
-    limits, mtls, redirect, rewrite, session, step_up, waf, websocket, Mode, OnError, Span, Waiver,
+    api_key, body_limit, compress, conditions, cors, grpc, headers, inflate, introspection,
+    ip_filter, jwt, limits, mtls, redirect, rewrite, session, step_up, waf, websocket, Mode,
+    OnError, Span, Waiver,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -298,6 +299,8 @@ pub enum Authenticator {
     ApiKey(Placed<api_key::Config>),
     /// A token of an issuer.
     Jwt(Placed<jwt::Config>),
+    /// A token that its issuer is asked about.
+    Introspection(Placed<introspection::Config>),
     /// The certificate that the client showed.
     Mtls(Placed<mtls::Config>),
     /// The cookie of a person who has signed in.

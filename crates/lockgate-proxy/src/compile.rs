@@ -15,6 +15,7 @@ use lockgate_policy::cors::Cors;
 use lockgate_policy::grpc::Grpc;
 use lockgate_policy::headers::Headers;
 use lockgate_policy::inflate::Inflate;
+use lockgate_policy::introspection::Known;
 use lockgate_policy::ip_filter::IpFilter;
 use lockgate_policy::jwt::TokenCache;
 use lockgate_policy::limits::Seed;
@@ -56,7 +57,7 @@ mod tokens;
 mod upstreams;
 
 use listeners::listener;
-use tokens::{issuers, token, Issuers};
+use tokens::{introspected, issuers, token, Issuers};
 use upstreams::upstream;
 
 /// What a bundle is compiled with, besides itself.
@@ -73,6 +74,8 @@ pub struct Surroundings<'a> {
     pub tokens: Arc<TokenCache>,
     /// The gate's state folder, in which the identity pages have their socket; empty where nothing is served.
     pub state: &'a Path,
+    /// What issuers have said of tokens.
+    pub introspected: Arc<Known>,
     /// Where certificates come from; none where nothing is served.
     pub tls: Option<&'a Source<'a>>,
 }
@@ -377,6 +380,7 @@ fn compile_api(
                 Policy::ApiKey(policy) => vec![policy.edits()],
                 Policy::Jwt(policy) => policy.edits().collect(),
                 Policy::Session(policy) => policy.edits().collect(),
+                Policy::Introspection(policy) => policy.edits().collect(),
                 _ => Vec::new(),
             });
             Ok(CompiledApi {
@@ -538,6 +542,7 @@ fn keys(api: &Api) -> Vec<HeaderName> {
     ways.filter_map(|way| match way {
         Authenticator::ApiKey(placed) => HeaderName::try_from(placed.config.header.as_str()).ok(),
         Authenticator::Jwt(placed) => placed.config.place.header(),
+        Authenticator::Introspection(placed) => placed.config.place.header(),
         Authenticator::Mtls(_) => None,
         Authenticator::Session(_) => Some(session::HEADER),
     })
@@ -588,7 +593,11 @@ fn steps(
                 let policy = ApiKey::new(&placed.config, Arc::clone(&around.pepper));
                 (placed.into(), policy.map(Policy::ApiKey))
             }
-            Authenticator::Jwt(placed) => (placed.into(), token(placed, issuers, around)),
+            Authenticator::Jwt(placed) => (placed.into(), token(placed, (api, issuers), around)),
+            Authenticator::Introspection(placed) => {
+                let policy = introspected(placed, (api, issuers), around);
+                (placed.into(), policy)
+            }
             Authenticator::Mtls(placed) => {
                 let policy = Mtls::new(&placed.config);
                 (

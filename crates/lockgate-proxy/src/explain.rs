@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, LOCATION};
 use http::Method;
+use lockgate_policy::introspection::Answer;
 use lockgate_policy::mtls::ClientCertificate;
 use lockgate_policy::waf::Scanning;
 use lockgate_policy::{BodyVerdict, ConfigError, Denial, Edit, ReasonRef, Span};
@@ -29,7 +30,7 @@ use crate::net::NO_ADDRESS;
 use crate::pipeline;
 use crate::plugins::Offline;
 use crate::proofs::Proofs;
-use crate::snapshot::{CompiledApi, CompiledListener, Forwarding, Snapshot, Step};
+use crate::snapshot::{CompiledApi, CompiledListener, Forwarding, Policy, Snapshot, Step};
 use crate::trace::{Entry, Outcome};
 
 mod outline;
@@ -294,6 +295,7 @@ fn build(
         metrics: Metrics::new(0),
         upstreams: std::sync::Arc::default(),
         tokens: Arc::default(),
+        introspected: Arc::default(),
         tls: None,
     };
     let routes = parsed.apis.iter().map(outline::patterns).collect();
@@ -336,6 +338,22 @@ impl Engine {
         self
     }
 
+    /// Takes an issuer's answer about a token: nobody is asked here. It holds for good.
+    ///
+    /// # Errors
+    /// Why it is no answer.
+    pub fn hear(&self, issuer: &str, token: &[u8], answer: &[u8]) -> Result<(), &'static str> {
+        let answer = Answer::read(answer)?;
+        for step in self.snapshot.apis.iter().flat_map(|api| &api.steps) {
+            if let Policy::Introspection(policy) = &step.policy {
+                if **policy.issuer() == *issuer {
+                    policy.hear(token, answer.clone());
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// How well each API is guarded, at `now_ms`.
     #[must_use]
     pub fn guards(&self, now_ms: Option<u64>) -> Vec<Guard> {
@@ -352,6 +370,7 @@ impl Engine {
             facts: &self.facts,
             counters: &self.counters,
             proofs: &self.proofs,
+            introspections: None,
             plugins: self.plugins.as_deref().zip(self.snapshot.plugins.as_ref()),
         }
     }

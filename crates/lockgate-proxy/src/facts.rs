@@ -13,7 +13,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use foldhash::fast::RandomState;
 use lockgate_policy::jwt::{self, Meant, Revoked};
-use lockgate_policy::{api_key, session, Digest, Grant, Identity, IssuerFacts, KeyRecord};
+use lockgate_policy::{
+    api_key, introspection, session, Digest, Grant, Identity, IssuerFacts, KeyRecord,
+};
 use serde::{Deserialize, Serialize};
 
 mod key_sets;
@@ -386,7 +388,7 @@ impl FactStore {
     pub fn shuts_out(&self, identity: &Identity, now_ms: u64) -> bool {
         match identity.proved_by {
             api_key::NAME => read(&self.keys).is_revoked(&identity.credential),
-            jwt::NAME | session::NAME => {
+            jwt::NAME | introspection::NAME | session::NAME => {
                 let claims = identity.claims.as_deref();
                 let issuer = claims.and_then(|claims| claims.get("iss")?.as_str());
                 let meant = claims.zip(issuer).and_then(|(claims, issuer)| {

@@ -29,6 +29,7 @@ use crate::events::{EventLog, Options};
 use crate::facts::{FactError, FactStore};
 use crate::guards;
 use crate::http3;
+use crate::introspections::Introspections;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::ocsp::Inquiries;
@@ -228,6 +229,7 @@ impl Gate {
             tokens: Arc::new(TokenCache::default()),
             refetches: Refetches::new().map_err(GateError::State)?,
             inquiries: Inquiries::new().map_err(GateError::State)?,
+            introspections: Introspections::new().map_err(GateError::State)?,
             metrics: Arc::clone(&metrics),
             ledger: Ledger::default(),
             upstreams,
@@ -560,6 +562,7 @@ impl Gate {
             metrics: Arc::clone(&self.shared.metrics),
             upstreams: Arc::clone(&self.shared.upstreams),
             tokens: Arc::clone(&self.shared.tokens),
+            introspected: self.shared.introspections.known(),
             tls: Some(&source),
         };
         let mut snapshot = compile(bundle, &hash, &around).map_err(GateError::Config)?;

@@ -216,6 +216,7 @@ impl InProcess {
             facts: &self.facts,
             counters: &self.counters,
             proofs: &self.proofs,
+            introspections: None,
             // No processes of the application's server are ours to start: plugins fail closed.
             plugins: None,
         };
@@ -266,6 +267,7 @@ fn build(bundle: &[u8], pepper: &[u8]) -> Result<Snapshot, GateError> {
         metrics: Metrics::new(0),
         upstreams: Arc::default(),
         tokens: Arc::default(),
+        introspected: Arc::default(),
     };
     let mut snapshot = compile(parsed, &hash(text), &around).map_err(GateError::Config)?;
     let apis = snapshot.apis.iter_mut();

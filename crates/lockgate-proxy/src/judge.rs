@@ -550,6 +550,9 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             Policy::Cors(policy) => Ok(policy.decide(&view)),
             Policy::ApiKey(policy) => policy.decide(&view, answers, self.now_ms),
             Policy::Jwt(policy) => policy.decide(&view, &self.shown(), answers, self.now_ms),
+            Policy::Introspection(policy) => {
+                policy.decide(&view, &self.shown(), answers, self.now_ms)
+            }
             Policy::Mtls(policy) => Ok(policy.decide(self.arrival.certificate, self.now_ms)),
             Policy::Session(policy) => policy.decide(&view, answers, self.now_ms),
             Policy::Version => Ok(self.served()),

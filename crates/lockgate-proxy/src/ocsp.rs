@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 use aws_lc_rs::digest::{Context, SHA256};
 use foldhash::fast::RandomState;
 use lockgate_policy::ReasonRef;
-use tokio::sync::watch;
 
 use crate::bell::Bell;
 use crate::bundle::{Ocsp, UnknownRevocation};
+use crate::flights::{self, Flights};
 use crate::refetch::{Place, SILENCE_MS};
 use crate::tls::reasons::{CERTIFICATE_REVOKED, CERTIFICATE_UNKNOWN_STATUS};
 use crate::tls::{Secured, Tls};
@@ -137,7 +137,7 @@ pub struct Known {
 }
 
 /// A question for the control process.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
     /// What the answer goes by.
     pub key: Key,
@@ -148,7 +148,7 @@ pub struct Question {
 }
 
 /// Waits for what comes of a question.
-type Hearing = watch::Receiver<Option<Told>>;
+type Hearing = flights::Hearing<Told>;
 
 /// All that is asked and known, of a process.
 #[derive(Debug)]
@@ -160,25 +160,18 @@ pub struct Inquiries {
     bell: Bell,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Table {
     known: HashMap<Key, Told, RandomState>,
-    flights: HashMap<Key, Flight, RandomState>,
+    flights: Flights<Key, Arc<Question>, Told>,
 }
 
-/// A question that has no answer yet.
-#[derive(Debug)]
-struct Flight {
-    since: Instant,
-    patience: Duration,
-    /// Until the control process was told.
-    question: Option<Question>,
-    done: watch::Sender<Option<Told>>,
-}
-
-impl Flight {
-    fn is_over(&self, now: Instant) -> bool {
-        now.duration_since(self.since) >= self.patience
+impl Default for Table {
+    fn default() -> Self {
+        Self {
+            known: HashMap::default(),
+            flights: Flights::bounded(UNDER_WAY),
+        }
     }
 }
 
@@ -253,15 +246,9 @@ impl Inquiries {
 
     /// What the control process is to ask; each is told once.
     #[must_use]
-    pub fn questions(&self) -> Vec<Question> {
+    pub fn questions(&self) -> Vec<Arc<Question>> {
         self.bell.silence();
-        let now = Instant::now();
-        let mut table = self.table();
-        let open = table.flights.values_mut();
-        // Nobody waits for those that could not be told in time.
-        open.filter(|flight| !flight.is_over(now))
-            .filter_map(|flight| flight.question.take())
-            .collect()
+        self.table().flights.open(Instant::now())
     }
 
     /// What can be read while there are questions.
@@ -278,7 +265,7 @@ impl Inquiries {
         let after = |wait: Duration| now + wait.min(Duration::from_secs(366 * 86_400));
         let mut table = self.table();
         // What nobody has asked for, or not within the time, is nobody's answer.
-        let Some(flight) = table.flights.remove(key) else {
+        let Some(flight) = table.flights.take(key) else {
             return;
         };
         let before = table.known.get(key).map(|told| told.standing);
@@ -295,7 +282,7 @@ impl Inquiries {
         };
         table.remember(*key, told, now);
         drop(table);
-        flight.done.send_replace(Some(told));
+        flight.land(told);
     }
 
     /// How often somebody was asked, how often nobody could be, and of how many certificates is
@@ -369,29 +356,17 @@ impl Inquiries {
             return spared();
         }
         let mut table = self.table();
-        if let Some(flight) = table.flights.get(&key) {
-            if !flight.is_over(now) {
-                return Some(flight.done.subscribe());
-            }
+        if let Some(hearing) = table.flights.join(&key, now) {
+            return Some(hearing);
         }
-        if table.flights.len() >= UNDER_WAY {
-            table.flights.retain(|_, flight| !flight.is_over(now));
-            if table.flights.len() >= UNDER_WAY {
-                return spared();
-            }
-        }
-        let (done, heard) = watch::channel(None);
-        let flight = Flight {
-            since: now,
-            patience: by.patience,
-            question: Some(Question {
-                key,
-                rules: by.rules.clone(),
-                chain: chain.to_vec(),
-            }),
-            done,
+        let question = Arc::new(Question {
+            key,
+            rules: by.rules.clone(),
+            chain: chain.to_vec(),
+        });
+        let Some(heard) = table.flights.begin(key, question, by.patience, now) else {
+            return spared();
         };
-        table.flights.insert(key, flight);
         self.asked.fetch_add(1, Ordering::Relaxed);
         self.bell.ring();
         Some(heard)
@@ -406,13 +381,7 @@ impl Inquiries {
 impl Table {
     /// The control process said nothing: what was heard before holds for as long as it did.
     fn unanswered(&mut self, key: Key, now: Instant) {
-        if self
-            .flights
-            .get(&key)
-            .is_some_and(|flight| flight.is_over(now))
-        {
-            self.flights.remove(&key);
-        }
+        self.flights.give_up(&key, now);
         let nothing = Told {
             standing: Standing::Unknown,
             again: now,

@@ -33,7 +33,7 @@ use crate::edits;
 use crate::exchange::Exchange;
 use crate::grpc;
 use crate::hops;
-use crate::http1::{write_field, Lines};
+use crate::http1::Lines;
 use crate::inspect;
 use crate::judge::{Arrival, End, Judging, Progress};
 use crate::mirror::Copied;
@@ -49,8 +49,10 @@ use crate::upstream::{Head, Upgrading};
 use crate::worker::{Origin, Shared, Worker};
 
 mod order;
+mod own_lines;
 
 pub use order::*;
+use own_lines::OwnLines;
 
 /// Serves one request.
 pub async fn serve_request(
@@ -582,21 +584,4 @@ fn outgoing(
         headers.insert(secret.header.clone(), value);
     }
     Ok(own)
-}
-
-/// Header lines of the gate's own. They go out behind the client's without
-/// passing through the map, which would have to grow for them.
-struct OwnLines(Vec<u8>);
-
-impl OwnLines {
-    /// Begins with an empty buffer that an earlier request may have used.
-    fn new(worker: &Worker) -> Self {
-        let mut lines = worker.pools.lines.take();
-        lines.clear();
-        Self(lines)
-    }
-
-    fn line(&mut self, name: &[u8], value: &[u8]) {
-        write_field(&mut self.0, name, value);
-    }
 }

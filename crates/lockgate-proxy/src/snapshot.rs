@@ -12,6 +12,7 @@ use lockgate_policy::cors::Cors;
 use lockgate_policy::grpc::Grpc;
 use lockgate_policy::headers::Headers;
 use lockgate_policy::inflate::Inflate;
+use lockgate_policy::introspection::{self, Introspection};
 use lockgate_policy::ip_filter::IpFilter;
 use lockgate_policy::jwt::{self, Jwt};
 use lockgate_policy::limits::{Limits, Penalty};
@@ -297,6 +298,8 @@ pub enum Policy {
     ApiKey(ApiKey),
     /// Who calls, by an issuer's token.
     Jwt(Jwt),
+    /// Who calls, by the word of a token's issuer.
+    Introspection(Box<Introspection>),
     /// Who calls, by the certificate that was shown.
     Mtls(Box<Mtls>),
     /// Who calls, by the cookie of whom the identity pages have signed in.
@@ -353,6 +356,7 @@ impl Policy {
             Self::Cors(_) => cors::NAME,
             Self::ApiKey(_) => api_key::NAME,
             Self::Jwt(_) => jwt::NAME,
+            Self::Introspection(_) => introspection::NAME,
             Self::Mtls(_) => mtls::NAME,
             Self::Session(_) => session::NAME,
             Self::StepUp(_) => step_up::NAME,
@@ -408,7 +412,11 @@ impl Policy {
     pub const fn authenticates(&self) -> bool {
         matches!(
             self,
-            Self::ApiKey(_) | Self::Jwt(_) | Self::Mtls(_) | Self::Session(_)
+            Self::ApiKey(_)
+                | Self::Jwt(_)
+                | Self::Introspection(_)
+                | Self::Mtls(_)
+                | Self::Session(_)
         )
     }
 }

@@ -180,6 +180,7 @@ pub(crate) fn surroundings() -> Surroundings<'static> {
         metrics: Metrics::new(1),
         upstreams: std::sync::Arc::default(),
         tokens: Arc::default(),
+        introspected: Arc::default(),
     }
 }
 

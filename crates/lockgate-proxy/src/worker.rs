@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use lockgate_policy::jwt::TokenCache;
-use lockgate_policy::plugins::Silent;
-use lockgate_policy::{Answers, Need, PolicyError, ReasonRef};
+use lockgate_policy::{PolicyError, ReasonRef};
 use lockgate_wire::framing::HeadLimits;
 use tokio::sync::{mpsc, Notify};
 
@@ -22,7 +21,7 @@ use crate::events::{EventLog, Sink};
 use crate::exchange::Exchange;
 use crate::facts::FactStore;
 use crate::id::Ids;
-use crate::judge::{answer, Stores};
+use crate::introspections::Introspections;
 use crate::memory::Memory;
 use crate::metrics::{Metrics, WorkerMetrics};
 use crate::net::{
@@ -42,6 +41,7 @@ use crate::{http2, http3, passthrough};
 
 mod failed;
 mod itself;
+mod obtain;
 mod under_way;
 
 pub(crate) use failed::{HANDSHAKE, HEADER};
@@ -59,8 +59,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const FLOODS: [u16; 2] = [429, 431];
 /// Turns of the other tasks before a worker's end: a connection's and its endpoint's.
 const LAST_TURNS: usize = 8;
-/// Why a plugin says nothing where none was started.
-const NO_POOL: &str = "no process runs plugins";
 
 /// One read.
 const SCRATCH_BYTES: usize = 64 * 1024;
@@ -81,6 +79,8 @@ pub struct Shared {
     pub refetches: Refetches,
     /// Whether clients' certificates were revoked, as their issuers say.
     pub inquiries: Inquiries,
+    /// What issuers say of tokens.
+    pub introspections: Introspections,
     /// Numbers.
     pub metrics: Arc<Metrics>,
     /// What is known of upstreams.
@@ -332,24 +332,6 @@ impl Worker {
             Rc::clone(held),
             Arc::clone(listener.unwrap_or(&origin.accepted)),
         )
-    }
-
-    /// Obtains what a policy needs from outside.
-    pub async fn obtain(&self, need: Need, snapshot: &Snapshot, now_ms: u64) -> Answers {
-        if let Need::Plugin(call) = need {
-            return Answers::Plugin(match &snapshot.pool {
-                // In a box, so that requests without plugins carry nothing of it along.
-                Some(pool) => Box::pin(pool.ask(*call)).await,
-                None => Err(Silent::failed(NO_POOL)),
-            });
-        }
-        let facts = &self.shared.facts;
-        if let Need::Refetch { issuer, kid } = &need {
-            let silent_ms = now_ms.saturating_sub(facts.heard_ms());
-            self.shared.refetches.ask(issuer, kid, silent_ms).await;
-        }
-        let stale = self.shared.facts_stale(&snapshot.facts, now_ms);
-        answer(&Stores::from(&*self.shared), stale, need, now_ms)
     }
 
     /// Writes down that a policy failed.

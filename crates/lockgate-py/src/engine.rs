@@ -83,6 +83,12 @@ impl Engine {
         Ok(Self { engine })
     }
 
+    /// Takes what an issuer would answer about a token; nobody is asked here.
+    fn hear(&self, issuer: &str, token: &[u8], answer: &[u8]) -> PyResult<()> {
+        let heard = self.engine.hear(issuer, token, answer);
+        Ok(heard.map_err(|why| Told::new("introspection-malformed", why))?)
+    }
+
     fn outline<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         to_python(py, &self.engine.outline())
     }

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use lockgate_policy::Digest;
 use lockgate_proxy::gate::{self as native, Account, Handed, ListeningSocket};
+use lockgate_proxy::introspections::Told;
 use lockgate_proxy::ocsp::Standing;
 use pyo3::prelude::*;
 use serde::Serialize;
 
-use crate::error::Told;
+use crate::error;
 use crate::to_python;
 
 /// A gate: native threads that serve, and what they are told.
@@ -26,6 +27,9 @@ type Sockets = (String, String, Vec<i32>);
 
 /// What an answer is told by, the rules for clients that hold, and what the client showed, DER.
 type Question = (String, String, Vec<Vec<u8>>);
+
+/// What an answer is told by, whom to ask, and about which token.
+type Asked = (String, String, String);
 
 #[derive(Serialize)]
 struct Bundle {
@@ -64,34 +68,38 @@ impl Gate {
         };
         let gate = py
             .detach(|| native::Gate::start(settings))
-            .map_err(Told::from)?;
+            .map_err(error::Told::from)?;
         Ok(Self { gate })
     }
 
     fn load<'py>(&self, py: Python<'py>, signed: &[u8]) -> PyResult<Bound<'py, PyAny>> {
-        let loaded = py.detach(|| self.gate.load(signed)).map_err(Told::from)?;
+        let loaded = py
+            .detach(|| self.gate.load(signed))
+            .map_err(error::Told::from)?;
         to_python(py, &loaded)
     }
 
     fn let_in(&self, py: Python<'_>) -> PyResult<bool> {
-        Ok(py.detach(|| self.gate.let_in()).map_err(Told::from)?)
+        Ok(py
+            .detach(|| self.gate.let_in())
+            .map_err(error::Told::from)?)
     }
 
     fn apply_facts(&self, py: Python<'_>, facts: Vec<Vec<u8>>) -> PyResult<u64> {
         let applied = py.detach(|| self.gate.apply_facts(&facts));
-        Ok(applied.map_err(|error| Told::new("fact-refused", error.to_string()))?)
+        Ok(applied.map_err(|error| error::Told::new("fact-refused", error.to_string()))?)
     }
 
     fn renew_secrets(&self, py: Python<'_>) -> PyResult<bool> {
         Ok(py
             .detach(|| self.gate.renew_secrets())
-            .map_err(Told::from)?)
+            .map_err(error::Told::from)?)
     }
 
     fn put_certificates(&self, py: Python<'_>, text: &[u8]) -> PyResult<()> {
         Ok(py
             .detach(|| self.gate.put_certificates(text))
-            .map_err(Told::from)?)
+            .map_err(error::Told::from)?)
     }
 
     fn secure_listeners(&self) -> Vec<String> {
@@ -124,8 +132,9 @@ impl Gate {
     fn questions(&self) -> Vec<Question> {
         let open = self.gate.questions().into_iter();
         let told = open.map(|question| {
-            let chain = question.chain.into_iter().map(Vec::from).collect();
-            (Digest(question.key).to_hex(), question.rules.into(), chain)
+            let chain = question.chain.iter().map(|each| each.to_vec()).collect();
+            let rules = question.rules.to_string();
+            (Digest(question.key).to_hex(), rules, chain)
         });
         told.collect()
     }
@@ -148,6 +157,46 @@ impl Gate {
         let [again, holds] = [again_ms, holds_ms].map(Duration::from_millis);
         self.gate.answered(&key.0, standing, again, holds);
         true
+    }
+
+    fn introspections(&self) -> Vec<Asked> {
+        let open = self.gate.introspections().into_iter();
+        let told = open.map(|question| {
+            let issuer = question.issuer.to_string();
+            let token = String::from_utf8_lossy(&question.token).into_owned();
+            (Digest(question.mark).to_hex(), issuer, token)
+        });
+        told.collect()
+    }
+
+    fn introspections_fd(&self) -> i32 {
+        self.gate.introspections_bell()
+    }
+
+    #[pyo3(signature = (question, issuer, outcome, *, answer = None, retry_s = 1))]
+    fn introspected(
+        &self,
+        question: &str,
+        issuer: &str,
+        outcome: &str,
+        answer: Option<&str>,
+        retry_s: u32,
+    ) -> bool {
+        let told = match (outcome, answer) {
+            ("answered", Some(answer)) => Told::Answer(answer.as_bytes().to_vec()),
+            ("unavailable", None) => Told::Unavailable(retry_s),
+            ("busy", None) => Told::Busy,
+            _ => return false,
+        };
+        let Some(mark) = Digest::from_hex(question) else {
+            return false;
+        };
+        self.gate.introspected(issuer, &mark.0, told);
+        true
+    }
+
+    fn linked(&self) {
+        self.gate.linked();
     }
 
     fn contact(&self) {
@@ -175,16 +224,20 @@ impl Gate {
     }
 
     fn sockets(&self) -> PyResult<Vec<Sockets>> {
-        let handed = self.gate.sockets().map_err(Told::from)?;
+        let handed = self.gate.sockets().map_err(error::Told::from)?;
         Ok(handed.into_iter().map(given).collect())
     }
 
     fn release(&self, py: Python<'_>) -> PyResult<()> {
-        Ok(py.detach(|| self.gate.release()).map_err(Told::from)?)
+        Ok(py
+            .detach(|| self.gate.release())
+            .map_err(error::Told::from)?)
     }
 
     fn reclaim(&self, py: Python<'_>) -> PyResult<()> {
-        Ok(py.detach(|| self.gate.reclaim()).map_err(Told::from)?)
+        Ok(py
+            .detach(|| self.gate.reclaim())
+            .map_err(error::Told::from)?)
     }
 
     fn retire(&self, py: Python<'_>, rest_s: f64, timeout_s: f64) -> PyResult<bool> {
@@ -193,7 +246,7 @@ impl Gate {
     }
 
     fn adopt(&self, py: Python<'_>) -> PyResult<bool> {
-        Ok(py.detach(|| self.gate.adopt()).map_err(Told::from)?)
+        Ok(py.detach(|| self.gate.adopt()).map_err(error::Told::from)?)
     }
 
     fn drain(&self, py: Python<'_>, timeout_s: f64) -> PyResult<bool> {
@@ -202,9 +255,9 @@ impl Gate {
     }
 }
 
-fn seconds(number: f64) -> Result<Duration, Told> {
+fn seconds(number: f64) -> Result<Duration, error::Told> {
     Duration::try_from_secs_f64(number).map_err(|_| {
-        Told::new(
+        error::Told::new(
             "timeout-malformed",
             "a timeout is a number of seconds, 0 or more",
         )
@@ -229,7 +282,7 @@ fn number_of(account: Account, name: &str) -> Option<u32> {
 fn received((address, bound, descriptors): Sockets) -> PyResult<Handed> {
     let read = |text: &str| {
         text.parse()
-            .map_err(|why: String| Told::new("socket-malformed", why))
+            .map_err(|why: String| error::Told::new("socket-malformed", why))
     };
     let owned = descriptors.into_iter().map(|descriptor| {
         // SAFETY: the host received the descriptor over a Unix socket for this

@@ -1,6 +1,7 @@
 //! Keys: API keys made and digested, issuers' key sets read, and tokens taken apart,
 //! by the code that the gate checks them with.
 
+use lockgate_policy::introspection::Answer;
 use lockgate_policy::{api_key, jwt};
 use pyo3::prelude::*;
 use serde::Serialize;
@@ -71,4 +72,14 @@ pub fn read_token<'py>(py: Python<'py>, token: &[u8]) -> PyResult<Bound<'py, PyA
         Told::new(denial.reason.code, format!("this is no token: {detail}"))
     })?;
     to_python(py, &jwt::Meant::all(&token.claims))
+}
+
+/// Whether an issuer's answer about a token (RFC 7662) says that it is active.
+#[pyfunction]
+pub fn read_introspection(answer: &[u8]) -> PyResult<bool> {
+    match Answer::read(answer) {
+        Ok(Answer::Active(_)) => Ok(true),
+        Ok(Answer::Inactive) => Ok(false),
+        Err(why) => Err(Told::new("introspection-malformed", why).into()),
+    }
 }

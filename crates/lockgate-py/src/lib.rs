@@ -160,6 +160,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(session::seal_session, module)?)?;
     module.add_function(wrap_pyfunction!(session::open_session, module)?)?;
     module.add_function(wrap_pyfunction!(keys::read_key_set, module)?)?;
+    module.add_function(wrap_pyfunction!(keys::read_introspection, module)?)?;
     module.add_function(wrap_pyfunction!(rules::read_rules, module)?)?;
     module.add_function(wrap_pyfunction!(rules::rule_notices, module)?)?;
     module.add_function(wrap_pyfunction!(rules::wanted_rule_files, module)?)?;

@@ -20,6 +20,7 @@ from lockgate.admin.facts import FactsLog
 from lockgate.admin.findings import Findings, Seen
 from lockgate.admin.gates.gates import Gates
 from lockgate.admin.history import HistoryKeeper
+from lockgate.admin.introspections import Introspections
 from lockgate.admin.journal import EventJournal, Journal
 from lockgate.admin.key_sets import KeySets
 from lockgate.admin.keys import Keys
@@ -85,6 +86,7 @@ class Control:
     key_sets: KeySets
     revocations: Revocations
     sign_ins: SignIns
+    introspections: Introspections
     certificates: Certificates
     counters: Counters = field(default_factory=Counters)
     started: float = field(default_factory=time.time)
@@ -103,6 +105,7 @@ class Control:
         link = LinkServer(state, store, bundles, _noter(journal), box)
         key_sets = KeySets(store, findings, journal, link)
         revocations = Revocations(findings, journal, link)
+        introspections = Introspections(findings, journal, link)
         certificates = Certificates(state, findings, journal, link, box)
 
         def served() -> dict[str, Any] | None:
@@ -128,6 +131,7 @@ class Control:
             key_sets=key_sets,
             revocations=revocations,
             sign_ins=SignIns(state, Sessions(store, journal, tokens), Factors(state, store, journal), findings, link),
+            introspections=introspections,
             certificates=certificates,
         )
 
@@ -143,6 +147,7 @@ class Control:
         await self.key_sets.follow(duties)
         await self.revocations.follow(duties)
         await self.sign_ins.follow(duties)
+        await self.introspections.follow(duties)
 
     async def keep_history(self) -> None:
         """Take the event log into the history, for ever."""

@@ -33,6 +33,9 @@ ALERT: Final = "the handshake ends with an alert"
 """What a client hears whose certificate is refused before there is a request."""
 
 
+UNASKED: Final = "introspection-unavailable"
+"""What the engine says of a token that nobody was asked about."""
+
 NAMED_MOST: Final = 5
 """Names of certificates that a refusal tells of."""
 
@@ -105,18 +108,24 @@ Standing = Callable[["Clients", bytes], tuple[str, str]]
 """How a client that shows this, PEM, stands by the word of who issued it: `good`, `revoked` or `unknown`, and why."""
 
 
+Ask = Callable[[str, str], tuple[str | None, str | None]]
+"""What an issuer answers about a token, as JSON; or why there is no answer. Issuers go by their names."""
+
+
 def offline(
     bundle: str,
     asked: Asked,
     known: Callable[[], Known],
     standing: Standing | None = None,
     ended: Mapping[str, Collection[str]] | None = None,
+    ask: Ask | None = None,
 ) -> dict[str, Any]:
     """What the gate would do with the request, under this bundle.
 
     `known` is called only if the request carries what may be a key, or the API takes tokens; `standing`
     only for a client's certificate of whose issuers the gate would ask whether they revoked it. `ended` are the
-    names that the certificates of each listener are good for, where they are known.
+    names that the certificates of each listener are good for, where they are known. `ask` is called where the gate
+    would have an issuer asked about a token.
     """
     from lockgate._native import Engine, LockgateError, Plugins
 
@@ -153,7 +162,11 @@ def offline(
         if carried or tokens:
             there = known()
             facts = _facts(carried, tokens, there)
-            explained = Engine(text, facts=facts, pepper=there.pepper, plugins=plugins).evaluate(request)
+            engine = Engine(text, facts=facts, pepper=there.pepper, plugins=plugins)
+            explained = engine.evaluate(request)
+        if any(step["reason"] == UNASKED for step in explained["steps"]):
+            explained, unheard = _introspected(engine, document, request, explained, ask)
+            unsaid = unheard or unsaid
         return _explanation({**explained, **_errors(explained, unsaid)}, listener, request)
     except LockgateError as error:
         raise UnreadableError(str(error)) from error
@@ -385,9 +398,42 @@ def _other_methods(
     return {method: route["api"] for method, route in found if route is not None}
 
 
+def _introspected(
+    engine: "Engine", document: dict[str, Any], request: dict[str, Any], explained: dict[str, Any], ask: Ask | None
+) -> tuple[dict[str, Any], str | None]:
+    """The same after those were asked whom the gate would ask; and why there was no answer."""
+    api = api_of(document, explained["route"])
+    entries = api["policies"]["authenticate"] if api is not None else []
+    unheard: str | None = None
+    for way in (entry["introspection"]["config"] for entry in entries if "introspection" in entry):
+        token = _at(way["place"], request["headers"])
+        if token is None:
+            continue
+        answer, why = ask(way["issuer"], token) if ask is not None else (None, "nobody can be asked here")
+        if answer is None:
+            unheard = f"what the issuer {way['issuer']} says of the token is not known: {why}"
+        else:
+            engine.hear(way["issuer"], token.encode(), answer.encode())
+    return engine.evaluate(request), unheard
+
+
+def _at(place: dict[str, str], headers: Iterable[tuple[str, str]]) -> str | None:
+    """The token that stands there."""
+    for name, value in headers:
+        if "cookie" in place and name.lower() == "cookie":
+            pairs = (pair.strip().partition("=") for pair in value.split(";"))
+            found = next((token for cookie, _, token in pairs if cookie == place["cookie"]), None)
+            if found is not None:
+                return found
+        elif name.lower() == place.get("header", "").lower():
+            scheme, blank, token = value.partition(" ")
+            return token.strip() if blank and scheme.lower() in {"bearer", "dpop"} else value
+    return None
+
+
 def _takes_tokens(document: dict[str, Any], route: dict[str, Any]) -> bool:
     api = api_of(document, route)
-    return api is not None and any("jwt" in way for way in api["policies"]["authenticate"])
+    return api is not None and any("jwt" in way or "introspection" in way for way in api["policies"]["authenticate"])
 
 
 def _tokens(request: Mapping[str, Any]) -> set[str]:

@@ -21,6 +21,9 @@ CHAIN: Final = 9
 SHOWN: Final = 48 * 1024
 """The longest of them in Base64; a gate lets a client show 32 KiB."""
 
+TOKEN: Final = 64 * 1024
+"""The longest token; an issuer's `token_bytes` is no more."""
+
 SEQUENCE_MAX: Final = 2**53
 """Beyond it JSON's numbers are not exact everywhere."""
 
@@ -108,6 +111,14 @@ class Question(_Said):
     """Which rules for clients hold, by their path in the configuration."""
     chain: Annotated[list[Annotated[str, Field(max_length=SHOWN)]], Field(min_length=1, max_length=CHAIN)]
     """What the client showed, its own certificate first: DER in Base64."""
+
+
+class Introspect(_Said):
+    """A token that its issuer is to be asked about. It is nobody's business but theirs: never log it."""
+
+    id: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    issuer: Word
+    token: Annotated[str, Field(min_length=1, max_length=TOKEN, pattern=r"^[A-Za-z0-9._~+/-]+=*$", repr=False)]
 
 
 Told = TypeVar("Told", bound=_Said)

@@ -12,7 +12,7 @@ import structlog
 from lockgate.admin.bundles import SignedBundle
 from lockgate.admin.certificates.box import Box
 from lockgate.admin.facts import Batch, FactsLog
-from lockgate.admin.gate_said import Applied, Held, Hello, Known, Question, Standing, Taken, Wishes, parse
+from lockgate.admin.gate_said import Applied, Held, Hello, Introspect, Known, Question, Standing, Taken, Wishes, parse
 from lockgate.gate.frames import HEADER, Frame, FrameError, Kind, encode, message, parse_header
 
 BEAT = 1.0
@@ -39,6 +39,7 @@ T = TypeVar("T")
 
 OnRefetch = Callable[["GateSession", list[str]], None]
 OnQuestion = Callable[["GateSession", Question], None]
+OnIntrospect = Callable[["GateSession", Introspect], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,8 @@ class GateSession:
         """Hears of issuers whose keys the gate wants anew."""
         self.on_question: OnQuestion | None = None
         """Hears of clients' certificates that responders are to be asked about."""
+        self.on_introspect: OnIntrospect | None = None
+        """Hears of tokens that their issuers are to be asked about."""
 
     async def greet(self) -> None:
         """Hear who it is and what it knows."""
@@ -201,6 +204,13 @@ class GateSession:
     async def answered(self, question: str, standing: str, again_ms: int, holds_ms: int) -> None:
         """Say what came of a question, when it is to be asked again, and how long this holds."""
         await self._send(message("ocsp", id=question, standing=standing, again_ms=again_ms, holds_ms=holds_ms))
+
+    async def introspected(
+        self, asked: Introspect, outcome: str, *, answer: str | None = None, retry_s: int | None = None
+    ) -> None:
+        """Say what came of asking about a token."""
+        more = {"answer": answer} if retry_s is None else {"retry_s": retry_s}
+        await self._send(message("introspected", id=asked.id, issuer=asked.issuer, outcome=outcome, **more))
 
     async def reached(self, seq: int, within: float) -> bool:
         """Wait until the gate knows every fact up to `seq`."""
@@ -319,7 +329,7 @@ class GateSession:
                 _settle(self._facts_answer, taken.seq)
             case "certificates":
                 _settle(self._certificates_answer, parse(Held, said))
-            case "refetch" | "ocsp":
+            case "refetch" | "ocsp" | "introspect":
                 self._note_wish(said)
             case "bye":
                 self.parted = True
@@ -337,6 +347,8 @@ class GateSession:
             self.on_refetch(self, parse(Wishes, said).issuers)
         elif said["type"] == "ocsp" and self.on_question is not None:
             self.on_question(self, parse(Question, said))
+        elif said["type"] == "introspect" and self.on_introspect is not None:
+            self.on_introspect(self, parse(Introspect, said))
 
     def _renew(self, said: dict[str, Any]) -> None:
         """Answer, unless one is under way, or the gate needs none."""

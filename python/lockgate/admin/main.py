@@ -78,6 +78,7 @@ async def _serve(state: StateFolder, config: Path, parent: Parent | None) -> Non
             await control.key_sets.close()
             await control.revocations.close()
             await control.sign_ins.close()
+            await control.introspections.close()
             await control.certificates.close()
             await control.link.stop()
 

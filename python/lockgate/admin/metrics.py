@@ -61,6 +61,11 @@ METRICS: Mapping[str, Metric] = {
         "answer that holds.",
         ("result",),
     ),
+    "lockgate_introspection_calls_total": Metric(
+        "counter",
+        "Questions about tokens that gates have put, by issuer and what became of them; those under way are put once.",
+        ("issuer", "outcome"),
+    ),
     "lockgate_process_restarts_total": Metric(
         "counter", "Times the supervisor had to start a process again.", ("process",)
     ),
@@ -112,6 +117,11 @@ def _own(control: Control, *, gate_up: bool) -> dict[str, Samples]:
         },
         "lockgate_ocsp_answers_total": {
             (result,): count for result, count in control.revocations.responders.counts.items()
+        },
+        "lockgate_introspection_calls_total": {
+            (state.asked.name, outcome): count
+            for state in control.introspections.states
+            for outcome, count in state.counts.items()
         },
         "lockgate_process_restarts_total": {
             (name,): int(process["restarts"]) for name, process in sorted(processes.items())

@@ -157,10 +157,22 @@ def _offline(config: Path, folder: Path, asked: Asked) -> tuple[dict[str, Any], 
                 known,
                 lambda clients, shown: asked_once(loaded.outgoing, clients, shown),
                 loaded.managed.ended,
+                lambda issuer, token: _asked(loaded, issuer, token),
             )
             return {**explained}, bundle
     except (UnreadableError, StateError) as error:
         leave(str(error))
+
+
+def _asked(loaded: Loaded, name: str, token: str) -> tuple[str | None, str | None]:
+    """What an issuer answers about a token, asked from here as the control process would."""
+    from lockgate.admin.introspections import asked_once
+
+    issuer = next((each for each in loaded.asked_issuers if each.name == name), None)
+    if issuer is None:
+        return None, "the configuration does not say how it is asked"
+    told = asked_once(loaded.outgoing, issuer, token)
+    return told.answer, told.why
 
 
 def _key_sets(loaded: Loaded, known: KnownKeys | None) -> list[dict[str, Any]]:

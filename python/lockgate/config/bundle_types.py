@@ -42,8 +42,6 @@ class Api(TypedDict):
     """What is done with targets that servers read in different ways."""
     openapi: Attached | None
     """The document whose operations it has."""
-    own: bool
-    """Whether it is the gate's own, and so answers below `/.lockgate`."""
     paths: list[PathMatch]
     """What paths it answers to."""
     policies: Policies
@@ -82,28 +80,6 @@ class ApiKeyConfig(TypedDict):
     """The header that carries the key."""
 
 
-class Assertion(TypedDict):
-    """What an upstream is told of who calls, signed."""
-
-    audience: list[str]
-    """For whom it is made."""
-    claims: list[str]
-    """What of the caller's claims it says."""
-    header: str
-    """The header that carries it; in `Authorization` it is a bearer's."""
-    lifetime_s: int
-    """How long it holds, seconds."""
-
-
-class Assertions(TypedDict):
-    """Who speaks where upstreams are told who calls."""
-
-    issuer: str
-    """Their `iss`."""
-    rotation: int
-    """The number of the key that signs."""
-
-
 class Attached(TypedDict):
     """A document that an API, or a version of one, is held to."""
 
@@ -127,19 +103,19 @@ class AuthenticatorJwt(TypedDict):
     jwt: PlacedJwt
 
 
+class AuthenticatorIntrospection(TypedDict):
+    """A token that its issuer is asked about."""
+
+    introspection: PlacedIntrospection
+
+
 class AuthenticatorMtls(TypedDict):
     """The certificate that the client showed."""
 
     mtls: PlacedMtls
 
 
-class AuthenticatorSession(TypedDict):
-    """The cookie of a person who has signed in."""
-
-    session: PlacedSession
-
-
-Authenticator = AuthenticatorApiKey | AuthenticatorJwt | AuthenticatorMtls | AuthenticatorSession
+Authenticator = AuthenticatorApiKey | AuthenticatorJwt | AuthenticatorIntrospection | AuthenticatorMtls
 """One way to prove an identity."""
 
 Authorize = Literal["authenticated", "public"]
@@ -196,8 +172,6 @@ class Bundle(TypedDict):
 
     apis: list[Api]
     """The APIs, in the order of the file; the order has no meaning."""
-    assertions: Assertions
-    """Who speaks where upstreams are told who calls."""
     bundle_version: int
     """Format version; see `BUNDLE_VERSION`."""
     created_ms: int
@@ -477,6 +451,35 @@ class InflateConfig(TypedDict):
     """How many times its size a body may become; 64 KiB are always allowed."""
     window: int
     """Most bytes that a coding may look back at, which is what a body costs."""
+
+
+class IntrospectionConfig(TypedDict):
+    """The room's config."""
+
+    audiences: list[str]
+    """What `aud` must name one of; empty: what the issuer's rules say."""
+    bound: list[Binding]
+    """Ways of which a token must be bound in one; empty: one that is not bound is taken, too."""
+    cache_ms: int
+    """How long a good token is not asked about again, milliseconds."""
+    forward: bool
+    """Leave the token on the request that goes to the upstream."""
+    issuer: str
+    """Name of the issuer whose tokens are taken."""
+    negative_ms: int
+    """The same of others."""
+    place: Place
+    """Where the token is read."""
+    proof: ProofRules
+    """How proofs are judged."""
+    require: list[str]
+    """What the answer must say, besides `active` and what the issuer's rules require."""
+    scopes: list[str]
+    """Scopes that there must be, all of them."""
+    source: str
+    """Where it is asked; what was said elsewhere does not count."""
+    timeout_ms: int
+    """How long the issuer may take to answer, milliseconds."""
 
 
 class IpFilterConfig(TypedDict):
@@ -975,6 +978,21 @@ class PlacedInflate(TypedDict):
     """Needed where authentication or authorization is not enforced."""
 
 
+class PlacedIntrospection(TypedDict):
+    """A policy's config with what every policy has."""
+
+    config: IntrospectionConfig
+    """The policy's own part."""
+    mode: Mode
+    """Enforce, observe or off."""
+    on_error: OnError
+    """What an error of the policy itself does."""
+    span: Span
+    """Where the configuration says it."""
+    waiver: Waiver | None
+    """Needed where authentication or authorization is not enforced."""
+
+
 class PlacedIpFilter(TypedDict):
     """A policy's config with what every policy has."""
 
@@ -1069,36 +1087,6 @@ class PlacedRewrite(TypedDict):
     """A policy's config with what every policy has."""
 
     config: RewriteConfig
-    """The policy's own part."""
-    mode: Mode
-    """Enforce, observe or off."""
-    on_error: OnError
-    """What an error of the policy itself does."""
-    span: Span
-    """Where the configuration says it."""
-    waiver: Waiver | None
-    """Needed where authentication or authorization is not enforced."""
-
-
-class PlacedSession(TypedDict):
-    """A policy's config with what every policy has."""
-
-    config: SessionConfig
-    """The policy's own part."""
-    mode: Mode
-    """Enforce, observe or off."""
-    on_error: OnError
-    """What an error of the policy itself does."""
-    span: Span
-    """Where the configuration says it."""
-    waiver: Waiver | None
-    """Needed where authentication or authorization is not enforced."""
-
-
-class PlacedStepUp(TypedDict):
-    """A policy's config with what every policy has."""
-
-    config: StepUpConfig
     """The policy's own part."""
     mode: Mode
     """Enforce, observe or off."""
@@ -1208,8 +1196,6 @@ class Policies(TypedDict):
     """The gate answers with another place."""
     rewrite: PlacedRewrite | None
     """Another path and query for the upstream."""
-    step_up: PlacedStepUp | None
-    """What wants a newer or stronger proof of who calls; nothing does without it."""
     waf: PlacedWaf | None
     """What looks for attacks; none does without it."""
     websocket: PlacedWebsocket | None
@@ -1383,17 +1369,6 @@ class Server(TypedDict):
     """Its share; 0 for none but those who stick to it."""
 
 
-class SessionConfig(TypedDict):
-    """The room's config."""
-
-    issuers: list[str]
-    """Names of the issuers by which people may have signed in."""
-    origins: list[str]
-    """Origins of other sites that may call with the cookie, such as `https://app.example.com`."""
-    sign_in: str
-    """Name of the sign-in whose sessions are taken."""
-
-
 class Share(TypedDict):
     """One upstream's part of an API's requests."""
 
@@ -1466,15 +1441,6 @@ class StatusRange(TypedDict):
     """The highest."""
     low: int
     """The lowest."""
-
-
-class StepUpConfig(TypedDict):
-    """The room's config."""
-
-    rules: list[StepUpRule]
-    """What is asked for what; all that fit must hold."""
-    sign_in: str | None
-    """The sign-in whose pages a browser is sent to."""
 
 
 class StickyCookie(TypedDict):
@@ -1554,8 +1520,6 @@ Unscanned = Literal["refuse", "pass"]
 class Upstream(TypedDict):
     """An API's servers."""
 
-    assertion: Assertion | None
-    """What it is told of who calls."""
     balance: Balance
     """Which server gets a request."""
     breaker: Breaker | None
@@ -1728,21 +1692,6 @@ class Wanted(TypedDict):
     """Attributes of its subject, by their short names."""
     uri: Like | None
     """One of its URIs."""
-
-
-class StepUpRule(TypedDict):
-    """What is asked for some requests."""
-
-    acr: list[str]
-    """Classes of which one must have been reached (`acr`)."""
-    amr: list[str]
-    """Means of which one must have been used (`amr`)."""
-    methods: list[str]
-    """Methods; none means any."""
-    operations: list[str]
-    """Operations of the API's document; none means any."""
-    within_s: int | None
-    """How long ago the caller may have been authenticated, seconds."""
 
 
 class WebsocketConfig(TypedDict):

@@ -11,7 +11,7 @@ from lockgate.config import tls
 from lockgate.config.compile_upstreams import spread
 from lockgate.config.document import Document
 from lockgate.config.effective import PAGES, EffectiveApi, direct_name, region
-from lockgate.config.issuers import rules
+from lockgate.config.issuers import asking, rules
 from lockgate.config.limits import scope
 from lockgate.config.managed import Managed
 from lockgate.config.model_listeners import Listener, UnixSocket
@@ -25,7 +25,7 @@ from lockgate.config.references import References, secret_reference
 from lockgate.config.rule_sets import RuleSets
 from lockgate.config.sign_in import UPSTREAM, pages
 from lockgate.paths import PathMatch
-from lockgate.policies import Limit, Lists, Plugin, Policy, Session, Waf, Waiver
+from lockgate.policies import Authentication, Introspection, Limit, Lists, Plugin, Policy, Session, Waf, Waiver
 
 BUNDLE_VERSION: Final = 1
 
@@ -287,7 +287,7 @@ class Compiler:
             "ip_filter": cast("types.PlacedIpFilter | None", self._placed(api.ip_filter)),
             "cors": cast("types.PlacedCors | None", self._placed(api.cors)),
             "authenticate": [
-                cast("types.Authenticator", {placed.policy.room: self._placed(placed)}) for placed in api.authenticate
+                cast("types.Authenticator", {placed.policy.room: self._way(placed)}) for placed in api.authenticate
             ],
             "websocket": cast("types.PlacedWebsocket | None", self._placed(api.websocket)),
             "inflate": cast("types.PlacedInflate | None", self._placed(api.inflate)),
@@ -325,6 +325,13 @@ class Compiler:
         ways = (placed.policy for placed in api.authenticate)
         sign_in = next((way.sign_in for way in ways if isinstance(way, Session)), None)
         return made and {**made, "config": {**made["config"], "sign_in": sign_in}}
+
+    def _way(self, placed: Placed[Authentication]) -> object:
+        made = self._placed(placed)
+        if not isinstance(placed.policy, Introspection):
+            return made
+        said = cast("dict[str, Any]", made)
+        return {**said, "config": {**said["config"], **asking(self.document, placed.policy)}}
 
     def _waf(self, placed: Placed[Waf] | None) -> object:
         if placed is None:

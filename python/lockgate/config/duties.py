@@ -11,14 +11,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lockgate.config.bundle_types import Clients
-from lockgate.config.issuers import KeyOrigin
+from lockgate.config.issuers import AskedIssuer, KeyOrigin
 from lockgate.config.sign_in import SignInSetup
 from lockgate.outgoing import Rules
 
 
 @dataclass(frozen=True, slots=True)
 class Duties:
-    """Keys that are fetched and responders that are asked; there is no secret in it."""
+    """Keys that are fetched, issuers and responders that are asked; there is no secret in it."""
 
     outgoing: Rules = field(default_factory=Rules)
     """What calls of its own may reach."""
@@ -28,12 +28,15 @@ class Duties:
     """The rules for clients by which responders are asked, by their path in the configuration."""
     sign_ins: tuple[SignInSetup, ...] = ()
     """How people sign in; secrets are named in it, and stand elsewhere."""
+    asked_issuers: tuple[AskedIssuer, ...] = ()
+    """How issuers are asked about tokens."""
 
     def as_json(self) -> dict[str, Any]:
         """As it is kept."""
         return {
             "outgoing": {"allow": [str(network) for network in self.outgoing.allow], "trust": self.outgoing.trust},
             "key_origins": [asdict(origin) for origin in self.key_origins],
+            "asked_issuers": [asdict(issuer) for issuer in self.asked_issuers],
             "ocsp_rules": dict(self.ocsp_rules),
             "sign_ins": [asdict(one) for one in self.sign_ins],
         }
@@ -46,6 +49,8 @@ class Duties:
             return cls(
                 outgoing=Rules(allow, kept["outgoing"]["trust"]),
                 key_origins=tuple(KeyOrigin(**origin) for origin in kept["key_origins"]),
+                # Of the version before, which asked nobody.
+                asked_issuers=tuple(AskedIssuer(**issuer) for issuer in kept.get("asked_issuers", ())),
                 ocsp_rules=kept["ocsp_rules"],
                 sign_ins=tuple(SignInSetup.from_json(one) for one in kept.get("sign_ins", ())),
             )

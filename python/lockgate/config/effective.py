@@ -226,7 +226,7 @@ def _placed(api: str, room: Room, default: P | None, own: P | None) -> Placed[P]
 
 def _ways(name: str, api: Api) -> Iterator[Placed[Authentication]]:
     for index, way in enumerate(api.authenticate or []):
-        policy: Authentication | None = way.api_key or way.jwt or way.session or way.mtls
+        policy: Authentication | None = way.api_key or way.jwt or way.introspection or way.session or way.mtls
         if policy is not None:
             path: Path = ("apis", name, "authenticate", index, policy.room)
             yield Placed(policy, path, (*path, "waiver") if policy.waiver is not None else None)

@@ -18,7 +18,7 @@ from lockgate.config.known import known
 from lockgate.config.model_issuers import SHARED, Issuer
 from lockgate.config.references import References, secret_reference
 from lockgate.outgoing import Rules
-from lockgate.policies import Jwt
+from lockgate.policies import Introspection, Jwt
 from lockgate.scalars import shown
 
 KEY_FILE_BYTES: Final = 2**20
@@ -44,6 +44,62 @@ class KeyOrigin:
         return f"{self.kind}:{self.location}"
 
 
+@dataclass(frozen=True, slots=True)
+class AskedIssuer:
+    """How one issuer is asked about tokens; there is no secret in it."""
+
+    name: str
+    issuer: str
+    url: str | None
+    """Where; none where the discovery document says it."""
+    client_id: str
+    secret: str
+    """`env:NAME` or `file:/path`."""
+    method: str | None
+    """How the client shows its secret; none where the discovery document says it."""
+    timeout_ms: int
+    concurrent: int
+
+    @property
+    def source(self) -> str:
+        """What tells it from every other, as the bundle says it."""
+        return _asked_at(self.url, self.issuer, self.client_id)
+
+
+def _asked_at(url: str | None, issuer: str, client: str) -> str:
+    return f"{'discovery' if url is None else 'url'}:{url or issuer} as {client}"
+
+
+def asked(document: Document, references: References) -> Iterator[AskedIssuer]:
+    """The issuers that are asked about tokens."""
+    wanted = _used(document, Introspection)
+    for name, issuer in document.issuers.items():
+        if name not in wanted or issuer.client is None or issuer.client.secret is None:
+            continue
+        item = document.item("issuers", name, "client", "secret")
+        secret = secret_reference(issuer.client.secret, item.file if item else 0, references)
+        how = issuer.introspection
+        client, method = issuer.client.id, issuer.client.method
+        yield AskedIssuer(name, issuer.issuer, how.url, client, secret, method, how.timeout, how.concurrent)
+
+
+def asking(document: Document, policy: Introspection) -> dict[str, Any]:
+    """What the bundle says of asking, beside what the policy itself does."""
+    issuer = document.issuers[policy.issuer]
+    client = issuer.client.id if issuer.client is not None else ""
+    return {
+        "source": _asked_at(issuer.introspection.url, issuer.issuer, client),
+        "timeout_ms": issuer.introspection.timeout,
+    }
+
+
+def _used(document: Document, kind: type[Introspection | Jwt]) -> set[str]:
+    """The issuers whose tokens some API takes in this way."""
+    ways = (way for api in document.apis.values() for way in api.authenticate or ())
+    policies = (policy for way in ways for policy in (way.jwt, way.introspection))
+    return {policy.issuer for policy in policies if isinstance(policy, kind)}
+
+
 def keys_in_file(origin: KeyOrigin, confirmed_ms: int) -> dict[str, Any]:
     """The keys that an issuer's file holds now, as an engine is told of them.
 
@@ -54,10 +110,11 @@ def keys_in_file(origin: KeyOrigin, confirmed_ms: int) -> dict[str, Any]:
 
 
 def origins(document: Document, references: References) -> Iterator[KeyOrigin]:
-    """Where the keys of each issuer are, but for those with a shared secret."""
+    """Where the keys of each issuer are, but for those with a shared secret, and those that are only asked."""
+    only_asked = _used(document, Introspection) - _used(document, Jwt)
     for name, issuer in document.issuers.items():
         origin = _origin(document, name, issuer, references)
-        if origin is not None:
+        if origin is not None and name not in only_asked:
             yield origin
 
 
@@ -132,12 +189,14 @@ def check(document: Document, apis: list[EffectiveApi], references: References) 
     for name, issuer in document.issuers.items():
         _secret_or_keys(document, name, issuer)
         _reachable(document, name, issuer)
+        _askable(document, name, issuer)
     used = {name for said in document.sign_in.values() for name in said.issuers}
     for api in apis:
         for placed in api.authenticate:
-            if isinstance(placed.policy, Jwt):
+            if isinstance(placed.policy, Jwt | Introspection):
                 used.add(placed.policy.issuer)
                 known(document, "issuers", (*placed.path, "issuer"), placed.policy.issuer, "issuer")
+        _asks_one(document, api)
     # What is wrong elsewhere may be just what would use it.
     if len(apis) == len(document.apis) and not document.problems.errors:
         for name in document.issuers:
@@ -194,28 +253,84 @@ def _secret_or_keys(document: Document, name: str, issuer: Issuer) -> None:
         )
 
 
+def _askable(document: Document, name: str, issuer: Issuer) -> None:
+    """Say before the first question what would keep it from being put."""
+    if name not in _used(document, Introspection):
+        return
+    if issuer.client is None:
+        document.problems.add(
+            document.region("issuers", name),
+            "issuer-no-client",
+            f"APIs have the issuer {shown(name)} asked about tokens, and nobody says who asks",
+            hint='add `client: {id: lockgate, secret: "${env:OIDC_SECRET}"}`, as it is registered there',
+            path=("issuers", name),
+        )
+    elif issuer.client.secret is None:
+        document.problems.add(
+            document.region("issuers", name, "client"),
+            "client-method-unfit",
+            f"APIs have the issuer {shown(name)} asked about tokens, and its `client` has no `secret` to ask with",
+            hint="add `secret`, or take `introspection` out where tokens of this issuer are taken",
+            path=("issuers", name, "client"),
+        )
+    if issuer.introspection.url is not None:
+        plain = "whoever is on the way could read tokens and let anybody in"
+        url = issuer.introspection.url.partition("?")[0]
+        _callable(document, ("issuers", name, "introspection", "url"), url, "", plain)
+    elif name not in _used(document, Jwt):
+        plain = "whoever is on the way could say of themselves where it is asked"
+        hint = "say where it is asked about tokens: `introspection: {url: …}`"
+        _callable(document, ("issuers", name, "issuer"), issuer.issuer, hint, plain)
+
+
+def _asks_one(document: Document, api: EffectiveApi) -> None:
+    """No token is shown to two issuers: the other one could use it."""
+    before: dict[str, str] = {}
+    for placed in api.authenticate:
+        if not isinstance(placed.policy, Introspection):
+            continue
+        place = str(placed.policy.place).lower()
+        other = before.get(place)
+        before[place] = placed.policy.issuer
+        if other is not None:
+            document.problems.add(
+                document.region(*placed.path),
+                "introspection-twice",
+                f"tokens in this place are shown to the issuer {shown(other)} already",
+                hint="read the other issuer's tokens from another `header`, or take this entry out",
+                path=placed.path,
+            )
+
+
 def _reachable(document: Document, name: str, issuer: Issuer) -> None:
     """Say before the first call what would keep it from being made."""
     if issuer.secret is not None or (issuer.jwks is not None and issuer.jwks.file is not None):
         return
+    if name in _used(document, Introspection) - _used(document, Jwt):
+        return  # No keys of its are wanted.
     path: tuple[str, ...] = ("issuers", name, "issuer")
     url = issuer.issuer
     if issuer.jwks is not None and issuer.jwks.url is not None:
         path, url = ("issuers", name, "jwks", "url"), issuer.jwks.url
+    hint = "name the keys with `jwks: {url: …}` or `jwks: {file: …}`"
+    _callable(document, path, url, hint, "whoever is on the way could put keys of their own in")
+
+
+def _callable(document: Document, path: tuple[str, ...], url: str, hint: str, plain: str) -> None:
     parts = urlsplit(url)
     if parts.scheme not in {"https", "http"} or not parts.hostname or parts.query or parts.fragment:
         document.problems.add(
             document.value_region(*path),
             "issuer-not-found",
             f"{shown(url)} is no URL below which a discovery document could lie",
-            hint="name the keys with `jwks: {url: …}` or `jwks: {file: …}`",
+            hint=hint,
             path=path,
         )
     elif parts.scheme == "http" and not _allowed(document, parts.hostname):
         document.problems.add(
             document.value_region(*path),
             "issuer-plain",
-            f"{shown(url)} is not encrypted: whoever is on the way could put keys of their own in",
+            f"{shown(url)} is not encrypted: {plain}",
             hint="use https; for an issuer of your own network, add it to `outgoing: {allow: [10.0.0.0/8]}`",
             path=path,
         )

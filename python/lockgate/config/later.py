@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-_TOKENS: Final = "not in this version; meanwhile `api_key`, `jwt`, `session` and `mtls` prove who calls"
+_TOKENS: Final = (
+    "not in this version; meanwhile `api_key`, `jwt`, `introspection`, `session`, `mtls` prove who calls"
+)
 _ROOMS: Final = "not in this version; meanwhile the API, or what stands before the gate, has to do it"
 
 LATER: Final = {
-    **dict.fromkeys(("introspection", "basic"), _TOKENS),
+    **dict.fromkeys(("basic",), _TOKENS),
     **dict.fromkeys(("sender_constrained", "dpop"), _TOKENS),
     **dict.fromkeys(("validate", "cache", "minimise"), _ROOMS),
     "response": "not in this version; to hide fields of answers, write `headers: {response: {hide: [Server]}}`",
@@ -19,7 +21,7 @@ LATER: Final = {
 }
 """Keys, with why they are not taken and what to do meanwhile."""
 
-WAYS_LATER: Final = frozenset({"introspection", "basic"})
+WAYS_LATER: Final = frozenset({"basic"})
 """Ways to prove who calls."""
 
 MEANT: Final = {

@@ -19,7 +19,7 @@ from lockgate.config.duties import Duties
 from lockgate.config.effective import EffectiveApi, effective_apis
 from lockgate.config.fence import Fence, OutsideError
 from lockgate.config.findings import Finding, findings
-from lockgate.config.issuers import KeyOrigin, origins, outgoing, read_files
+from lockgate.config.issuers import AskedIssuer, KeyOrigin, asked, origins, outgoing, read_files
 from lockgate.config.lists import ListFiles
 from lockgate.config.managed import Managed
 from lockgate.config.native import cross_check, rule_warnings
@@ -106,6 +106,11 @@ class Loaded:
         return list(origins(self.document, self.lists.references))
 
     @property
+    def asked_issuers(self) -> list[AskedIssuer]:
+        """How issuers are asked about tokens."""
+        return list(asked(self.document, self.lists.references))
+
+    @property
     def duties(self) -> Duties:
         """What the control process does for gates while this serves."""
         references = self.lists.references
@@ -114,6 +119,7 @@ class Loaded:
             key_origins=tuple(self.key_origins),
             ocsp_rules=tls.Files(self.document, references).asking(),
             sign_ins=tuple(setups(self.document, references)),
+            asked_issuers=tuple(self.asked_issuers),
         )
 
     @property

@@ -22,6 +22,7 @@ from lockgate.policies import (
     Grpc,
     Headers,
     Inflate,
+    Introspection,
     IpFilter,
     Jwt,
     Limit,
@@ -37,7 +38,7 @@ from lockgate.policies import (
 from lockgate.scalars import Name, Scalar, ShortForm, parse_name, refusal, shown
 
 SERVER: Final = re.compile(r"[A-Za-z0-9.-]+:[0-9]+")
-WAYS: Final = ("api_key", "jwt", "session", "mtls")
+WAYS: Final = ("api_key", "jwt", "introspection", "session", "mtls")
 BARE: Final = ("api_key", "mtls")
 """Those that a name alone says."""
 PUBLIC_EXAMPLE: Final = {"owner": "shop-team", "reason": "the public catalogue", "until": "2027-01-01"}
@@ -65,6 +66,11 @@ class Authenticator(Settings):
     jwt: Jwt | None = Field(
         default=None, description="A signed token of an identity provider.", examples=[{"issuer": "company"}]
     )
+    introspection: Introspection | None = Field(
+        default=None,
+        description="A token that its identity provider is asked about (RFC 7662).",
+        examples=[{"issuer": "company"}],
+    )
     session: Session | None = Field(
         default=None,
         description="The cookie of a person who has signed in with a browser.",
@@ -85,12 +91,12 @@ def _authenticator(value: object) -> object:
             raise refusal("not-yet", f"{shown(value)}: {LATER[value]}", allowed=allowed)
         if value not in WAYS:
             raise refusal("authenticator-unknown", f"there is no authentication {shown(value)}", allowed=allowed)
-        if value == "jwt":
-            hint = "write `jwt: {issuer: NAME}`, with a name under `issuers`"
-            raise refusal("authenticator-malformed", "`jwt` wants to know whose tokens are taken", hint=hint)
         if value == "session":
             hint = "write `session: {sign_in: NAME}`, with a name under `sign_in`"
             raise refusal("authenticator-malformed", "`session` wants to know where people sign in", hint=hint)
+        if value not in BARE:
+            hint = f"write `{value}: {{issuer: NAME}}`, with a name under `issuers`"
+            raise refusal("authenticator-malformed", f"`{value}` wants to know whose tokens are taken", hint=hint)
         return {value: {}}
     if isinstance(value, dict) and len(value) > 1:
         raise refusal("authenticator-malformed", "each entry names one policy", hint="begin each with its own `-`")

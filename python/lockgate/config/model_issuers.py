@@ -11,7 +11,7 @@ from lockgate.addresses import Network
 from lockgate.config.model_secrets import Secret
 from lockgate.config.model_sign_in import Client
 from lockgate.policies import Settings
-from lockgate.scalars import Scalar, Text, duration, refusal, shown, size
+from lockgate.scalars import Scalar, Text, count, duration, refusal, shown, size
 
 DAY_MS: Final = 86_400_000
 SHARED: Final = frozenset({"HS256", "HS384", "HS512"})
@@ -81,6 +81,27 @@ class KeySource(Settings):
         return self
 
 
+class IntrospectionEndpoint(Settings):
+    """How an issuer is asked about tokens (RFC 7662)."""
+
+    url: Url | None = Field(
+        default=None,
+        description="Where; left out, where the discovery document says (`introspection_endpoint`).",
+        examples=["https://login.example.com/realms/main/protocol/openid-connect/token/introspect"],
+    )
+    timeout: Annotated[int, duration(100, 30_000)] = Field(
+        default=5_000,
+        description="How long it may take to answer. Who waits longer is told to come back.",
+        examples=["5s"],
+        json_schema_extra={"default": "5s"},
+    )
+    concurrent: Annotated[int, count(1, 256)] = Field(
+        default=16,
+        description="How many questions it is asked at a time. Others wait for their turn, within `timeout`.",
+        examples=[16],
+    )
+
+
 class Issuer(Settings):
     """Somebody whose tokens are believed. Its keys are fetched, and fetched again as it changes them."""
 
@@ -98,7 +119,8 @@ class Issuer(Settings):
     )
     client: Client | None = Field(
         default=None,
-        description="What Lockgate is to the provider, for people to sign in by it (`sign_in`).",
+        description="What Lockgate is to the provider: for people to sign in by it (`sign_in`), and to ask it about "
+        "tokens (`introspection`).",
         examples=[{"id": "lockgate", "secret": "${env:OIDC_SECRET}"}],
     )
     algorithms: Annotated[list[Algorithm], BeforeValidator(_algorithms)] = Field(
@@ -117,6 +139,11 @@ class Issuer(Settings):
         description="A secret that the issuer shares, for `HS256` (at least 32 bytes), `HS384` (48) or `HS512` (64). "
         "Whoever can verify with it can make tokens as well: prefer public keys.",
         examples=["${file:company.secret}"],
+    )
+    introspection: IntrospectionEndpoint = Field(
+        default_factory=IntrospectionEndpoint,
+        description="How the issuer is asked about tokens, where an API says `introspection`.",
+        examples=[{"url": "https://login.example.com/introspect", "timeout": "2s"}],
     )
     types: Annotated[list[Text], BeforeValidator(_texts)] = Field(
         default=["at+jwt", "JWT"],

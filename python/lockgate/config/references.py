@@ -187,7 +187,7 @@ def _plain_fields() -> frozenset[str]:
     """What an issuer has besides its secret, and addresses in which a password may stand."""
     from lockgate.config.model_issuers import Issuer
 
-    return frozenset(Issuer.model_fields) - {"secret", "jwks", "issuer", "client"}
+    return frozenset(Issuer.model_fields) - {"secret", "client", "introspection", "jwks", "issuer"}
 
 
 def may_be_secret(path: tuple[str | int, ...]) -> bool:

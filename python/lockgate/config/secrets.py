@@ -31,7 +31,8 @@ def check(document: Document, references: References) -> None:
         for key in ("secret", "key") if issuer.client is not None else ():
             value = getattr(issuer.client, key)
             if value is not None:
-                _look(document, references, ("issuers", name, "client", key), value, "nobody can sign in by it")
+                meanwhile = "nobody can sign in by it, and tokens that it is asked about are answered 503"
+                _look(document, references, ("issuers", name, "client", key), value, meanwhile)
 
     for name, listener in document.listeners.items():
         acme = listener.tls.acme if listener.tls is not None else None

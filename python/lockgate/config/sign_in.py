@@ -15,7 +15,7 @@ from lockgate.config.model_sign_in import Client, Method
 from lockgate.config.placed import Path
 from lockgate.config.references import References, secret_reference
 from lockgate.paths import RESERVED, PathMatch
-from lockgate.policies import Jwt, Session
+from lockgate.policies import Introspection, Jwt, Session
 from lockgate.scalars import shown
 
 UPSTREAM: Final = "lockgate:identity"
@@ -142,7 +142,7 @@ def check(document: Document, apis: list[EffectiveApi]) -> None:
             if isinstance(placed.policy, Session):
                 used.add(placed.policy.sign_in)
                 known(document, "sign_in", (*placed.path, "sign_in"), placed.policy.sign_in, "sign-in")
-            elif isinstance(placed.policy, Jwt):
+            elif isinstance(placed.policy, Jwt | Introspection):
                 _audience(document, (*placed.path, "issuer"), placed.policy.issuer)
     for name, one in document.issuers.items():
         if one.audience is None and one.client is None and not document.says("issuers", name, "client"):

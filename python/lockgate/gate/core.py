@@ -45,6 +45,20 @@ class LinkedGate(Protocol):
     def answered(self, question: str, standing: str, again_ms: int, holds_ms: int) -> bool:
         """What came of a question; whether it could be understood."""
 
+    def introspections(self) -> list[tuple[str, str, str]]:
+        """Tokens that issuers are to be asked about, each told once: by what the answer goes, whom, about what."""
+
+    def introspections_fd(self) -> int:
+        """What can be read while there are any."""
+
+    def introspected(
+        self, question: str, issuer: str, outcome: str, *, answer: str | None = None, retry_s: int = 1
+    ) -> bool:
+        """What came of one; whether it could be understood."""
+
+    def linked(self) -> None:
+        """Another control process is there: what was not answered is told again."""
+
     def contact(self) -> None:
         """Facts are complete as of now."""
 

@@ -39,6 +39,9 @@ QUIET_SECONDS = 10.0
 WISHES = 256
 """Issuers that one message asks for."""
 
+LONGEST_RETRY = 3600
+"""Seconds in which who was told to come back may do so."""
+
 BEAT = 1.0
 LAST_WORD = 1.0
 SILENCE = 10.0
@@ -161,10 +164,14 @@ class Link(threading.Thread):
         # Not `select`: it knows no descriptor above 1023, and a busy gate has thousands.
         poller = select.poll()
         poller.register(connection, select.POLLIN)
-        wishes = self._gate.wishes_fd()
-        poller.register(wishes, select.POLLIN)
-        questions = self._gate.questions_fd()
-        poller.register(questions, select.POLLIN)
+        wanting = {
+            self._gate.wishes_fd(): self._tell_wishes,
+            self._gate.questions_fd(): self._tell_questions,
+            self._gate.introspections_fd(): self._tell_introspections,
+        }
+        for descriptor in wanting:
+            poller.register(descriptor, select.POLLIN)
+        self._gate.linked()
         poller.register(self._bell, select.POLLIN)
         while not self._stopping.is_set():
             now = time.monotonic()
@@ -176,15 +183,8 @@ class Link(threading.Thread):
             waiting = _buffered(connection)
             patience = 0.0 if waiting else max(0.0, beat + BEAT - now)
             ready = {descriptor for descriptor, _ in poller.poll(patience * 1000)}
-            if wishes in ready and (issuers := self._gate.wishes()):
-                # A token's key is not known here: its issuer may have a new one.
-                for first in range(0, len(issuers), WISHES):
-                    connection.sendall(message("refetch", issuers=issuers[first : first + WISHES]))
-            if questions in ready:
-                # Whether a client's certificate was revoked, its issuer knows.
-                for number, rules, chain in self._gate.questions():
-                    shown = [base64.b64encode(each).decode() for each in chain]
-                    connection.sendall(message("ocsp", id=number, rules=rules, chain=shown))
+            for descriptor in ready & wanting.keys():
+                wanting[descriptor](connection)
             if waiting or connection.fileno() in ready:
                 answer = self._take(reader.read())
                 if not self._answered:
@@ -196,6 +196,23 @@ class Link(threading.Thread):
                 heard = time.monotonic()
             elif time.monotonic() - heard > SILENCE:
                 raise TimeoutError(f"the control process has been silent for {SILENCE:.0f} s")
+
+    def _tell_wishes(self, connection: socket.socket) -> None:
+        """A token's key is not known here: its issuer may have a new one."""
+        issuers = self._gate.wishes()
+        for first in range(0, len(issuers), WISHES):
+            connection.sendall(message("refetch", issuers=issuers[first : first + WISHES]))
+
+    def _tell_questions(self, connection: socket.socket) -> None:
+        """Whether a client's certificate was revoked, its issuer knows."""
+        for number, rules, chain in self._gate.questions():
+            shown = [base64.b64encode(each).decode() for each in chain]
+            connection.sendall(message("ocsp", id=number, rules=rules, chain=shown))
+
+    def _tell_introspections(self, connection: socket.socket) -> None:
+        """Whose a token is, and whether it is still good, its issuer knows."""
+        for number, issuer, token in self._gate.introspections():
+            connection.sendall(message("introspect", id=number, issuer=issuer, token=token))
 
     def _part(self, connection: socket.socket) -> None:
         """Say that this is no loss, and read until that was heard.
@@ -249,10 +266,7 @@ class Link(threading.Thread):
                 if request.get("decided") is True:
                     self._decided()
                 return None
-            case "refetched":
-                self._gate.refetched(str(request.get("issuer")))
-                return None
-            case "ocsp":
+            case "refetched" | "ocsp" | "introspected":
                 self._answered_question(request)
                 return None
             case "stats":
@@ -277,10 +291,19 @@ class Link(threading.Thread):
     def _answered_question(self, said: dict[str, Any]) -> None:
         understood = False
         match said:
+            case {"type": "refetched"}:
+                self._gate.refetched(str(said.get("issuer")))
+                understood = True
             case {"id": str(question), "standing": str(standing), "again_ms": int(again), "holds_ms": int(holds)}:
                 understood = min(again, holds) >= 0 and self._gate.answered(question, standing, again, holds)
+            case {"id": str(question), "issuer": str(issuer), "outcome": "answered", "answer": str(answer)}:
+                understood = self._gate.introspected(question, issuer, "answered", answer=answer)
+            case {"id": str(question), "issuer": str(issuer), "outcome": str(outcome), "retry_s": int(retry_s)}:
+                understood = 0 <= retry_s <= LONGEST_RETRY and self._gate.introspected(
+                    question, issuer, outcome, retry_s=retry_s
+                )
         if not understood:  # Those who wait go on once their time is over.
-            log.warning("link-message-unknown", type="ocsp", hint="is the control process newer?")
+            log.warning("link-message-unknown", type=said["type"], hint="is the control process newer?")
 
     def _load(self, signed: bytes) -> bytes:
         from lockgate._native import LockgateError

@@ -20,7 +20,12 @@ NOT_FOUND: Final = 404
 
 
 class DiscoveryError(Exception):
-    """There is no such document; the message says why, and what to do."""
+    """There is no document, or none to believe; the message says why."""
+
+    def __init__(self, message: str, *, missing: bool = False) -> None:
+        """`missing` where nothing is there, rather than something wrong."""
+        super().__init__(message)
+        self.missing = missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,23 +34,23 @@ class Metadata:
 
     url: str
     """Where it was found."""
-    said: dict[str, Any]
+    members: dict[str, Any]
 
     def address(self, name: str) -> str:
         """An address that must be in it; raises `DiscoveryError` where it is not."""
-        address = self.said.get(name)
+        address = self.members.get(name)
         if not isinstance(address, str):
             raise DiscoveryError(f"the discovery document at {self.url} has no `{name}`")
         return address
 
     def offered(self, name: str) -> str | None:
         """An address that may be in it."""
-        address = self.said.get(name)
+        address = self.members.get(name)
         return address if isinstance(address, str) and address else None
 
     def listed(self, name: str) -> list[str]:
         """A list of texts that may be in it."""
-        said = self.said.get(name)
+        said = self.members.get(name)
         return [one for one in said if isinstance(one, str)] if isinstance(said, list) else []
 
 
@@ -59,7 +64,7 @@ async def discover(issuer: str, outgoing: Outgoing) -> Metadata:
         tried.append(f"{url} answers with status {answer.status}")
         if answer.status != NOT_FOUND:
             break
-    raise DiscoveryError(f"no discovery document: {'; '.join(tried)}. `jwks: {{url: …}}` names the keys without one")
+    raise DiscoveryError(f"no discovery document: {'; '.join(tried)}", missing=True)
 
 
 def _documents(issuer: str) -> list[str]:

@@ -59,10 +59,10 @@ async def fetch(origin: KeyOrigin, outgoing: Outgoing) -> FetchedKeys:
 async def _discovered(issuer: str, outgoing: Outgoing) -> str:
     """Where the discovery document says that the keys are."""
     try:
-        found = await discover(issuer, outgoing)
-        return found.address("jwks_uri")
+        return (await discover(issuer, outgoing)).address("jwks_uri")
     except DiscoveryError as error:
-        raise KeysError(str(error)) from error
+        hint = ". `jwks: {url: …}` names the keys without one" if error.missing else ""
+        raise KeysError(f"{error}{hint}") from error
 
 
 def _read(text: bytes, fresh_seconds: int | None = None) -> FetchedKeys:

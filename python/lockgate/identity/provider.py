@@ -151,7 +151,7 @@ class OpenIdProvider:
         """Who it is that came back with a code. Raises `RefusedError` or `ProviderError`."""
         metadata = await self.metadata()
         # RFC 9207: else one provider's code could be brought to another (mix-up).
-        wants_iss = metadata.said.get("authorization_response_iss_parameter_supported") is True
+        wants_iss = metadata.members.get("authorization_response_iss_parameter_supported") is True
         if (said_iss is None and wants_iss) or (said_iss is not None and said_iss != self.said.issuer):
             raise RefusedError("iss_mismatch", "the answer is not from the provider that was asked")
         form = {

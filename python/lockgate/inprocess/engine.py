@@ -148,9 +148,14 @@ def _needs(
         if names is not None and api["name"] not in names:
             continue
         for way in api["policies"]["authenticate"]:
+            if "introspection" in way:
+                raise ValueError(
+                    f"the API {api['name']!r} has an issuer asked about tokens (`introspection`), which a control "
+                    "process does for gates: run a gate before the application, or take signed tokens (`jwt`)"
+                )
             if "api_key" in way:
                 keyed[api["name"]] = None
-            else:
+            elif "jwt" in way:
                 issuers.add(way["jwt"]["config"]["issuer"])
     return list(keyed), [origin for origin in origins if origin.name in issuers]
 

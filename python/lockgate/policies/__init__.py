@@ -8,6 +8,7 @@ from lockgate.policies.cors import Cors
 from lockgate.policies.grpc import Grpc
 from lockgate.policies.headers import Headers
 from lockgate.policies.inflate import Inflate
+from lockgate.policies.introspection import Introspection
 from lockgate.policies.ip_filter import AddressEntry, AddressFilter, IpFilter
 from lockgate.policies.jwt import Jwt
 from lockgate.policies.limits import Limit
@@ -31,6 +32,7 @@ __all__ = [
     "Grpc",
     "Headers",
     "Inflate",
+    "Introspection",
     "IpFilter",
     "Jwt",
     "Limit",

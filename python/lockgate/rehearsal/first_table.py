@@ -106,7 +106,7 @@ def _credential(bundle: Mapping[str, Any], api: Mapping[str, Any]) -> str | None
     if key_headers(bundle, api):
         return "key"
     ways = api["policies"]["authenticate"]
-    if any("jwt" in way for way in ways):
+    if any("jwt" in way or "introspection" in way for way in ways):
         return "token"
     # Which certificate would be one of those that are named, a person knows.
     any_will_do = any("mtls" in way and not way["mtls"]["config"]["allow"] for way in ways)

@@ -196,6 +196,13 @@ class Token(Settings):
         default=None, description="How it is signed; left out, the issuer's first.", examples=["ES256"]
     )
     type: Text | None = Field(default=None, description="Its `typ`; left out, the issuer's first.", examples=["at+jwt"])
+    opaque: Flag | None = Field(
+        default=None,
+        description="One that its issuer is asked about, and `claims` are what it answers; with `expired`, `forged` or "
+        "`unknown` it answers that it is not active. Left out, so it is where the API takes no signed ones of the "
+        "issuer.",
+        examples=[True],
+    )
     expired: Flag = Field(default=False, description="Its time is over.", examples=[True])
     forged: Flag = Field(default=False, description="Signed with a key that is not the issuer's.", examples=[True])
     unknown: Flag = Field(

@@ -163,7 +163,11 @@ class Run:
                 if "dpop" in taken.bound and bound is None:
                     prover = Prover()
                     bound = prover.bound
-                made = tokens.make(one.case.token, taken.issuer, now, lasts_ms=lasts, bound=bound)
+                if taken.opaque:
+                    made, answer = tokens.make_opaque(one.case.token, taken, now, lasts_ms=lasts, bound=bound)
+                    engine.hear(taken.issuer, made.encode(), json.dumps(answer).encode())
+                else:
+                    made = tokens.make(one.case.token, taken.issuer, now, lasts_ms=lasts, bound=bound)
                 if prover is not None:
                     prover.proves(made, asked["request"], self._scheme(request["listener"]))
                     taken = taken._replace(before=taken.before.replace("Bearer", "DPoP"))

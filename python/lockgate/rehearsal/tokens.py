@@ -178,6 +178,24 @@ class ScratchTokens:
         claims = {name: value for name, value in claims.items() if name not in wanted.without}
         return _signed(self._signer(self._wrong if wanted.forged else self._keys, algorithm), header, claims)
 
+    def make_opaque(
+        self, wanted: Token, taken: Taken, now_ms: int, *, lasts_ms: int = 0, bound: Mapping[str, str] | None = None
+    ) -> tuple[str, dict[str, Any]]:
+        """A token that says nothing by itself, and what its issuer would answer about it."""
+        token = f"case-{secrets.token_urlsafe(24)}"
+        if wanted.expired or wanted.forged or wanted.unknown:
+            return token, {"active": False}
+        rules = self._issuers[taken.issuer]
+        claims: Claims = dict.fromkeys(taken.require, PLACEHOLDER)
+        claims |= _usual(rules, now_ms // 1000, lasts_ms // 1000, expired=False)
+        claims |= {"token_type": "Bearer", "client_id": PLACEHOLDER}
+        claims |= {"aud": taken.audiences[0]} if taken.audiences else {}
+        claims |= {"scope": " ".join(taken.scopes)} if taken.scopes else {}
+        claims |= {"cnf": dict(bound)} if bound is not None else {}
+        claims |= wanted.claims
+        said = {name: value for name, value in claims.items() if name not in wanted.without}
+        return token, {"active": True, **said}
+
     def _jwk(self, algorithm: str) -> dict[str, str]:
         return {**self._signer(self._keys, algorithm).jwk(), "kid": _kid(algorithm), "alg": algorithm, "use": "sig"}
 
@@ -224,6 +242,12 @@ class Taken(NamedTuple):
     """What stands before it."""
     bound: Sequence[str]
     """Ways of which it has to be bound in one, if there are any."""
+    opaque: bool = False
+    """Whether its issuer is asked about it."""
+    audiences: Sequence[str] = ()
+    """What the answer has to name one of, where that is not what the issuer's rules say."""
+    scopes: Sequence[str] = ()
+    require: Sequence[str] = ()
 
 
 def taken_by(bundle: Mapping[str, Any], route: Mapping[str, Any], wanted: Token) -> Taken:
@@ -232,25 +256,33 @@ def taken_by(bundle: Mapping[str, Any], route: Mapping[str, Any], wanted: Token)
     Raises `CaseError` where the API takes none.
     """
     api = api_of(bundle, route)
-    ways = [way["jwt"]["config"] for way in api["policies"]["authenticate"] if "jwt" in way] if api else []
-    issuers = [way["issuer"] for way in ways]
+    entries = api["policies"]["authenticate"] if api else []
+    rooms = [room for room, opaque in (("jwt", False), ("introspection", True)) if wanted.opaque in {None, opaque}]
+    ways = [way[room]["config"] for room in rooms for way in entries if room in way]
+    issuers = list(dict.fromkeys(way["issuer"] for way in ways))
     name = wanted.issuer or next(iter(issuers), None)
     way = next((way for way in ways if way["issuer"] == name), None)
     if name is None or way is None:
         taken = f", but of {', '.join(f'`{issuer}`' for issuer in issuers)}" if issuers else ""
         whose = f" of `{wanted.issuer}`" if wanted.issuer else ""
         raise CaseError("token", f"the API `{route['api']}` takes no tokens{whose}{taken}; see its `authenticate`")
-    place, bound = way["place"], way["bound"]
-    if "cookie" in place:
-        return Taken(name, "Cookie", f"{place['cookie']}=", bound)
-    return Taken(name, place["header"], "Bearer " if place["header"].lower() == "authorization" else "", bound)
+    place = way["place"]
+    header, before = ("Cookie", f"{place['cookie']}=") if "cookie" in place else (place["header"], "")
+    before = "Bearer " if header.lower() == "authorization" else before
+    if "cache_ms" not in way:
+        return Taken(name, header, before, way["bound"])
+    if wanted.algorithm is not None or wanted.type is not None:
+        raise CaseError("token", f"the API `{route['api']}` has `{name}` asked about tokens, which are not signed")
+    said = {key: way[key] for key in ("audiences", "scopes", "require")}
+    return Taken(name, header, before, way["bound"], opaque=True, **said)
 
 
 def _without_nonces(api: Mapping[str, Any]) -> dict[str, Any]:
     """The API, asking for no nonces in proofs: a case asks once, and would have to ask again."""
     ways = [
-        {**way, "jwt": {**way["jwt"], "config": _no_nonce(way["jwt"]["config"])}} if "jwt" in way else way
+        {room: {**said, "config": _no_nonce(said["config"])} if "proof" in said["config"] else said}
         for way in api["policies"]["authenticate"]
+        for room, said in way.items()
     ]
     return {**api, "policies": {**api["policies"], "authenticate": ways}}
 

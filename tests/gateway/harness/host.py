@@ -57,6 +57,9 @@ def obey(gate: _native.Gate, order: dict[str, Any]) -> object:
             return gate.answered(order["question"], order["standing"], order["again_ms"], order["holds_ms"])
         case "questions":
             return [(number, rules, len(chain)) for number, rules, chain in gate.questions()]
+        case "introspected":
+            question, outcome, answer = order["question"], order["outcome"], order["answer"]
+            return gate.introspected(question, order["issuer"], outcome, answer=answer)
         case "certificates":
             gate.put_certificates(order["text"].encode())
             return None
@@ -66,7 +69,17 @@ def obey(gate: _native.Gate, order: dict[str, Any]) -> object:
             _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
             resource.setrlimit(resource.RLIMIT_NOFILE, (order["most"], hard))
             return None
-        case "contact" | "addresses" | "stats" | "metrics" | "alive" | "facts_seq" | "bundle_info" | "wishes":
+        case (
+            "contact"
+            | "addresses"
+            | "stats"
+            | "metrics"
+            | "alive"
+            | "facts_seq"
+            | "bundle_info"
+            | "wishes"
+            | "introspections"
+        ):
             return getattr(gate, order["do"])()
         case other:
             raise ValueError(f"the host knows no order {other!r}")

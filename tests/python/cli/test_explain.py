@@ -15,6 +15,7 @@ import pytest
 from lockgate.admin.keys import create_key
 from lockgate.state import StateFolder
 from support.certificates import Authority
+from support.introspector import INACTIVE, Introspector, active
 from support.issuer import SigningKey
 from support.ports import free_port
 from support.processes import Processes
@@ -114,6 +115,32 @@ def test_a_token_is_verified_by_the_keys_that_its_issuers_file_holds(explain: Ex
     # The same beside a state folder, where no control process has read the file yet.
     create_key(tmp_path / ".lockgate", name="export", owner="sales")
     assert explain.json(*asked(ours), status=0)["verdict"] == "allow"
+
+
+def test_an_issuer_is_asked_about_a_token_as_the_gate_would_have_it_asked(explain: Explain, tmp_path: Path) -> None:
+    way = "X-Key}\n      - introspection: {issuer: company}"
+    with Introspector(lambda token: active() if token == "good" else INACTIVE) as issuer:
+        more = (
+            'issuers: {company: {issuer: company, audience: "https://api.example.com", introspection: {url: '
+            f'"{issuer.url}"}}, client: {{id: lockgate, secret: "${{env:HUSH}}"}}}}}}\n'
+            "outgoing: {allow: [127.0.0.0/8]}\n"
+        )
+        (tmp_path / "lockgate.yaml").write_text(f"{CONFIG}\n{more}".replace("X-Key}", way))
+
+        def asked(token: str, status: int, **env: str) -> dict[str, Any]:
+            return explain.json("GET", URL, "-H", f"Authorization: Bearer {token}", status=status, **env)
+
+        known = asked("good", 0, HUSH="hush")
+        assert (known["identity"]["credential"], known["errors"]) == ("company/ann", [])
+        assert asked("other", 1, HUSH="hush")["reason"]["code"] == "introspection-inactive"
+        assert len(issuer.asked) == 2
+        asked("a!b", 1, HUSH="hush")
+        explain("GET", URL, status=1, HUSH="hush")
+        assert len(issuer.asked) == 2, "who brings none, or none that could be one, is not asked about"
+        # Without the secret nobody can ask, and that is what is told.
+        silent = asked("good", 1)
+        assert silent["reason"]["code"] == "introspection-unavailable"
+        assert "no variable HUSH" in silent["errors"][0]
 
 
 def test_nothing_of_a_state_folder_is_needed_or_made(explain: Explain, tmp_path: Path) -> None:

@@ -62,6 +62,20 @@ class FakeGate:
     def answered(self, question: str, standing: str, again_ms: int, holds_ms: int) -> bool:
         return False
 
+    def introspections(self) -> list[tuple[str, str, str]]:
+        return []
+
+    def introspections_fd(self) -> int:
+        return -1
+
+    def introspected(
+        self, question: str, issuer: str, outcome: str, *, answer: str | None = None, retry_s: int = 1
+    ) -> bool:
+        return False
+
+    def linked(self) -> None:
+        """Nothing."""
+
     def contact(self) -> None:
         """Nothing."""
 

@@ -34,13 +34,16 @@ from lockgate.gate.sockets import socket_name
 from lockgate.state import StateFolder
 from support.waiting import until
 
+from .fake_asking import FakeAsking
+
 ADDRESS = "127.0.0.1:8081"
 
 
-class FakeGate:
+class FakeGate(FakeAsking):
     """What a gate does with bundles and facts, in memory."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.bundle: dict[str, Any] | None = None
         self.keys: dict[str, dict[str, Any]] = {}
         self.staged: dict[str, dict[str, Any]] | None = None

@@ -1,4 +1,4 @@
-"""Questions of gates about clients' certificates, over the link."""
+"""Questions of gates about clients' certificates and tokens, over the link."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lockgate.admin.gate_said import Question
+from lockgate.admin.gate_said import Introspect, Question
 from lockgate.admin.gate_session import GateSession
 from lockgate.gate.frames import message
 from lockgate.state import StateFolder
@@ -52,5 +52,44 @@ def test_a_question_that_no_gate_would_ask_ends_the_link(wire: Wire, more: dict[
     wire.server.on_question = lambda _session, question: asked.append(question)
     with liar(wire) as link:
         link.sendall(message("ocsp", **{"id": "a" * 64, "rules": "r", "chain": ["YQ=="], **more}))
+        assert hung_up(link)
+    assert not asked
+
+
+def test_a_question_about_a_token_is_answered(wire: Wire) -> None:
+    asked: list[Introspect] = []
+
+    def answer(session: GateSession, question: Introspect) -> None:
+        asked.append(question)
+        known = question.token == "good"
+        said = session.introspected(question, "answered", answer='{"active":true}')
+        none = session.introspected(question, "unavailable", retry_s=7)
+        asyncio.get_running_loop().create_task(said if known else none)
+        (none if known else said).close()
+
+    wire.server.on_introspect = answer
+    gate = FakeGate()
+    wire.connected(gate)
+    assert gate.links == 1, "it may have to tell again what another control process was told"
+    gate.unasked = [("a" * 64, "company", "good"), ("b" * 64, "company", "other")]
+    gate.third_ring.send(b"!")
+    until(lambda: len(gate.heard) == 2, "the answers")
+    assert sorted(gate.heard) == [
+        ("a" * 64, "company", "answered", '{"active":true}'),
+        ("b" * 64, "company", "unavailable", 7),
+    ]
+    assert "good" not in repr(asked), "a token is nobody's business"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"id": "short"}, {"token": ""}, {"token": "a b"}, {"token": "x" * 70_000}, {"token": "a\n"}, {"issuer": ""}],
+    ids=lambda more: str(more)[:30],
+)
+def test_a_token_that_no_gate_would_ask_about_ends_the_link(wire: Wire, more: dict[str, Any]) -> None:
+    asked: list[Introspect] = []
+    wire.server.on_introspect = lambda _session, question: asked.append(question)
+    with liar(wire) as link:
+        link.sendall(message("introspect", **{"id": "a" * 64, "issuer": "company", "token": "t", **more}))
         assert hung_up(link)
     assert not asked

@@ -225,3 +225,59 @@ def test_a_table_that_cannot_be_meant_is_refused(tmp_path: Path, said: str, code
         one(tmp_path, said)
     assert [problem.code for problem in refused.value.errors] == [code]
     assert "lg_live_x" not in str(refused.value)
+
+
+ASKED = """\
+version: 1
+issuers:
+  company: {issuer: https://login.example.com, audience: shop, client: {id: lockgate, secret: "${env:HOME}"}}
+apis:
+  shop:
+    upstream: http://127.0.0.1:9000
+    authenticate:
+      - introspection:
+          {issuer: company, scopes: ["orders:read"], audience: [orders], require: [aud, token_type, tenant]}
+  bound:
+    path: /bound
+    upstream: http://127.0.0.1:9000
+    authenticate: [{introspection: {issuer: company, sender_constrained: [dpop], proof: {nonce: true}}}]
+  both:
+    path: /both
+    upstream: http://127.0.0.1:9000
+    authenticate: [{introspection: {issuer: company}}, {jwt: {issuer: company}}]
+"""
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "token: true\nexpect: allow",
+        "token: {opaque: true}\nexpect: allow",
+        "token: {claims: {sub: ann}}\nexpect: {verdict: allow, owner: ann}",
+        "expect: jwt-missing",
+        "token: {expired: true}\nexpect: introspection-inactive",
+        "token: {unknown: true}\nexpect: introspection-inactive",
+        "token: {forged: true}\nexpect: introspection-inactive",
+        "token: {claims: {active: false}}\nexpect: introspection-inactive",
+        "token: {without: [tenant]}\nexpect: introspection-claims",
+        "token: {without: [scope]}\nexpect: introspection-scope",
+        "token: {claims: {aud: shop}}\nexpect: introspection-audience",
+        "headers: {Authorization: Bearer opaque}\nexpect: introspection-unavailable",
+        "request: GET /bound\ntoken: true\nexpect: allow",
+        "request: GET /both\ntoken: true\nexpect: allow",
+        "request: GET /both\ntoken: {opaque: true}\nexpect: allow",
+        "request: GET /both\ntoken: {forged: true}\nexpect: jwt-signature",
+    ],
+    ids=lambda said: said.replace("\n", ", "),
+)
+def test_a_token_that_its_issuer_is_asked_about(said: str, tmp_path: Path) -> None:
+    request = "" if said.startswith("request") else "request: GET /\n"
+    result = one(tmp_path, request + said, ASKED)
+    assert result.passed, (result.misses, result.broken)
+
+
+def test_what_is_asked_about_is_not_signed(tmp_path: Path) -> None:
+    result = one(tmp_path, "request: GET /\ntoken: {algorithm: RS256}\nexpect: allow", ASKED)
+    assert "not signed" in str(result.broken)
+    result = one(tmp_path, "request: GET /orders\ntoken: {opaque: true}\nexpect: allow")
+    assert "takes no tokens" in str(result.broken)

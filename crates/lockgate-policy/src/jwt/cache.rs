@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use aws_lc_rs::digest::{digest, SHA256};
@@ -15,9 +15,8 @@ use crate::Identity;
 
 /// Parts with a lock of their own.
 const SHARDS: usize = 64;
-/// Memory that a shard may take, bytes by [`weight`]: 32 MiB in all, some ten
-/// thousand tokens of common size.
-const SHARD_BYTES: usize = 512 * 1024;
+/// Memory that all may take, bytes by [`weight`]: some ten thousand tokens of common size.
+const BYTES: usize = 32 * 1024 * 1024;
 
 /// What a verified token is remembered by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,9 +45,9 @@ impl Memo {
 
 /// What was found out.
 #[derive(Debug, Clone)]
-pub struct Remembered {
-    /// Who calls.
-    pub identity: Identity,
+pub struct Remembered<V = Identity> {
+    /// Who calls, or what else it was.
+    pub value: V,
     /// From when on it no longer holds, milliseconds since the epoch.
     pub until_ms: u64,
     /// The number of what was revoked by then, under which it was found to hold.
@@ -66,58 +65,83 @@ pub struct CacheCounts {
     pub misses: u64,
 }
 
-/// All verified tokens of a process.
+/// All verified tokens of a process, or others that something was found out about.
 #[derive(Debug)]
-pub struct TokenCache {
-    shards: Vec<Shard>,
+pub struct TokenCache<V = Identity> {
+    shards: Vec<Shard<V>>,
+    /// Memory that a shard may take.
+    most: usize,
 }
 
-#[derive(Debug, Default)]
-struct Shard {
-    kept: RwLock<Kept>,
+#[derive(Debug)]
+struct Shard<V> {
+    kept: RwLock<Kept<V>>,
     hits: AtomicU64,
     misses: AtomicU64,
 }
 
-#[derive(Debug, Default)]
-struct Kept {
-    tokens: HashMap<[u8; 32], Entry, BuildHasherDefault<Already>>,
-    /// Oldest first; the first to go.
+#[derive(Debug)]
+struct Kept<V> {
+    tokens: HashMap<[u8; 32], Entry<V>, BuildHasherDefault<Already>>,
+    /// Oldest first; the first to go, unless it was found since it was last looked at.
     order: VecDeque<[u8; 32]>,
     bytes: usize,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct Entry<V> {
     memo: Memo,
-    identity: Identity,
+    value: V,
     until_ms: u64,
     checked: AtomicU64,
+    used: AtomicBool,
     weight: usize,
 }
 
-impl Default for TokenCache {
+impl<V> Default for TokenCache<V> {
     fn default() -> Self {
+        Self::bounded(BYTES)
+    }
+}
+
+impl<V> TokenCache<V> {
+    /// With room for so many bytes, by the weights that are told.
+    #[must_use]
+    pub fn bounded(bytes: usize) -> Self {
+        let shard = || Shard {
+            kept: RwLock::new(Kept {
+                tokens: HashMap::default(),
+                order: VecDeque::new(),
+                bytes: 0,
+            }),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+        };
         Self {
-            shards: (0..SHARDS).map(|_| Shard::default()).collect(),
+            shards: (0..SHARDS).map(|_| shard()).collect(),
+            most: bytes / SHARDS,
         }
     }
 }
 
-impl TokenCache {
+impl<V: Clone> TokenCache<V> {
     /// What is known of a token under these rules and keys.
     #[must_use]
-    pub fn find(&self, memo: &Memo) -> Option<Remembered> {
+    pub fn find(&self, memo: &Memo) -> Option<Remembered<V>> {
         let shard = self.shard(memo);
         let kept = shard.kept.read().unwrap_or_else(PoisonError::into_inner);
         let entry = kept.tokens.get(&memo.token);
-        let found = entry
-            .filter(|entry| entry.memo == *memo)
-            .map(|entry| Remembered {
-                identity: entry.identity.clone(),
+        let found = entry.filter(|entry| entry.memo == *memo).map(|entry| {
+            // Written seldom: a line of memory that all cores write goes from one to the next.
+            if !entry.used.load(Ordering::Relaxed) {
+                entry.used.store(true, Ordering::Relaxed);
+            }
+            Remembered {
+                value: entry.value.clone(),
                 until_ms: entry.until_ms,
                 checked: entry.checked.load(Ordering::Relaxed),
-            });
+            }
+        });
         let count = if found.is_some() {
             &shard.hits
         } else {
@@ -127,18 +151,29 @@ impl TokenCache {
         found
     }
 
-    /// Remembers a token of `length` bytes. What has expired goes first, then the oldest.
-    pub fn keep(&self, memo: Memo, known: &Remembered, length: usize, now_ms: u64) {
+    /// Remembers a token of that weight. What has expired goes first, then what was not used for longest.
+    pub fn keep(&self, memo: Memo, known: &Remembered<V>, weight: usize, now_ms: u64) {
         let entry = Entry {
             memo,
-            identity: known.identity.clone(),
+            value: known.value.clone(),
             until_ms: known.until_ms,
             checked: AtomicU64::new(known.checked),
-            weight: weight(length),
+            used: AtomicBool::new(false),
+            weight,
         };
         let shard = self.shard(&memo);
         let mut kept = shard.kept.write().unwrap_or_else(PoisonError::into_inner);
-        kept.insert(entry, now_ms);
+        kept.insert(entry, self.most, now_ms);
+    }
+
+    /// Forgets a token.
+    pub fn forget(&self, memo: &Memo) {
+        let shard = self.shard(memo);
+        let known = |kept: &Kept<V>| kept.tokens.contains_key(&memo.token);
+        if known(&shard.kept.read().unwrap_or_else(PoisonError::into_inner)) {
+            let mut kept = shard.kept.write().unwrap_or_else(PoisonError::into_inner);
+            kept.drop_where(|entry| entry.memo.token == memo.token);
+        }
     }
 
     /// Notes that a token was found to hold under what was revoked by `checked`.
@@ -165,20 +200,29 @@ impl TokenCache {
         counts
     }
 
-    fn shard(&self, memo: &Memo) -> &Shard {
+    fn shard(&self, memo: &Memo) -> &Shard<V> {
         &self.shards[usize::from(memo.token[0]) % SHARDS]
     }
 }
 
-impl Kept {
-    fn insert(&mut self, entry: Entry, now_ms: u64) {
-        if self.bytes + entry.weight > SHARD_BYTES {
+impl<V> Kept<V> {
+    fn insert(&mut self, entry: Entry<V>, most: usize, now_ms: u64) {
+        if entry.weight > most {
+            return;
+        }
+        if self.bytes + entry.weight > most {
             self.drop_where(|entry| entry.until_ms <= now_ms);
         }
-        while self.bytes + entry.weight > SHARD_BYTES {
+        while self.bytes + entry.weight > most {
             let Some(oldest) = self.order.pop_front() else {
                 return;
             };
+            let known = self.tokens.get(&oldest);
+            // Once round at most: nobody uses any while this is held.
+            if known.is_some_and(|entry| entry.used.swap(false, Ordering::Relaxed)) {
+                self.order.push_back(oldest);
+                continue;
+            }
             if let Some(gone) = self.tokens.remove(&oldest) {
                 self.bytes -= gone.weight;
             }
@@ -191,7 +235,7 @@ impl Kept {
         }
     }
 
-    fn drop_where(&mut self, gone: impl Fn(&Entry) -> bool) {
+    fn drop_where(&mut self, gone: impl Fn(&Entry<V>) -> bool) {
         let Self {
             tokens,
             order,
@@ -209,13 +253,13 @@ impl Kept {
 }
 
 /// What a token takes: its claims as a tree are some four times as large as its text.
-fn weight(length: usize) -> usize {
+pub fn weight(length: usize) -> usize {
     512 + 4 * length
 }
 
 /// A SHA-256 is as random as any hash of it.
 #[derive(Debug, Default)]
-pub(super) struct Already(u64);
+pub(crate) struct Already(u64);
 
 impl Hasher for Already {
     fn write(&mut self, bytes: &[u8]) {

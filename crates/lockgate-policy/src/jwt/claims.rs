@@ -8,7 +8,6 @@ use serde_json::{Map, Value};
 use super::issuer::Issuer;
 use super::reasons::{AUDIENCE, CLAIMS, EARLY, EXPIRED, ISSUER, TOO_OLD};
 use super::refusal::{quoted, refuse};
-use super::NAME;
 use crate::{Denial, Identity};
 
 /// Longest `sub`, `client_id` and `azp`, bytes: they are counted by and written down.
@@ -17,6 +16,22 @@ const NAME_BYTES: usize = 256;
 const AUDIENCES: usize = 64;
 /// The last second that is believed to be one: 2^53, beyond which a number is not exact.
 const LAST_SECOND: f64 = 9_007_199_254_740_992.0;
+
+/// What is demanded of claims.
+#[derive(Debug, Clone, Copy)]
+pub struct Demands<'r> {
+    /// What `aud` must name one of.
+    pub audiences: &'r [String],
+    /// How far clocks may differ.
+    pub skew_ms: u64,
+    /// How long ago it may have been issued.
+    pub max_age_ms: Option<u64>,
+    /// Claims that there must be.
+    pub require: &'r [String],
+    /// Whether `aud`, `exp` and `sub` are among these; else they count where they are there
+    /// (RFC 7662 section 2.2).
+    pub complete: bool,
+}
 
 /// Whether the token says that it is this issuer's. What it says of others is for
 /// another entry of the list to judge, so this refusal gives way to theirs.
@@ -33,13 +48,19 @@ pub fn issued_by(issuer: &Issuer, claims: &Map<String, Value>) -> Result<(), Den
 }
 
 /// Everything else.
-pub fn check(issuer: &Issuer, claims: &Map<String, Value>, now_ms: u64) -> Result<(), Denial> {
-    audience(issuer, claims)?;
-    times(issuer, claims, now_ms)?;
-    name(claims, "sub")?.ok_or_else(|| refuse(&CLAIMS, "`sub` is missing"))?;
+pub fn check(
+    demands: &Demands<'_>,
+    claims: &Map<String, Value>,
+    now_ms: u64,
+) -> Result<(), Denial> {
+    audience(demands, claims)?;
+    times(demands, claims, now_ms)?;
+    if name(claims, "sub")?.is_none() && demands.complete {
+        return Err(refuse(&CLAIMS, "`sub` is missing"));
+    }
     name(claims, "client_id")?;
     name(claims, "azp")?;
-    for wanted in &issuer.require {
+    for wanted in demands.require {
         if claims.get(wanted).is_none_or(Value::is_null) {
             return Err(refuse(&CLAIMS, format!("`{}` is missing", quoted(wanted))));
         }
@@ -48,19 +69,22 @@ pub fn check(issuer: &Issuer, claims: &Map<String, Value>, now_ms: u64) -> Resul
 }
 
 /// Who calls, by claims that have been checked.
-pub fn identity(issuer: &Issuer, claims: Map<String, Value>) -> Identity {
+pub fn identity(proved_by: &'static str, issuer: &str, claims: Map<String, Value>) -> Identity {
     let text = |name: &str| {
         claims
             .get(name)
             .and_then(Value::as_str)
             .map(Arc::<str>::from)
     };
-    let owner = text("sub").unwrap_or_else(|| "".into());
+    let app = text("client_id").or_else(|| text("azp"));
+    // A program that calls for itself has no other name (RFC 9068 section 2.2).
+    let owner = text("sub").or_else(|| app.clone());
+    let owner = owner.unwrap_or_else(|| "".into());
     Identity {
-        proved_by: NAME,
-        credential: format!("{}/{owner}", issuer.name).into(),
+        proved_by,
+        credential: format!("{issuer}/{owner}").into(),
         owner,
-        app: text("client_id").or_else(|| text("azp")),
+        app,
         claims: Some(Arc::new(claims)),
     }
 }
@@ -75,10 +99,11 @@ pub fn until_ms(issuer: &Issuer, claims: Option<&Map<String, Value>>) -> u64 {
     expires.min(aged).saturating_add(issuer.skew_ms)
 }
 
-fn audience(issuer: &Issuer, claims: &Map<String, Value>) -> Result<(), Denial> {
-    let ours = |text: &str| issuer.audiences.iter().any(|one| one == text);
+fn audience(demands: &Demands<'_>, claims: &Map<String, Value>) -> Result<(), Denial> {
+    let ours = |text: &str| demands.audiences.iter().any(|one| one == text);
     let named = match claims.get("aud") {
-        None => return Err(refuse(&CLAIMS, "`aud` is missing")),
+        None if demands.complete => return Err(refuse(&CLAIMS, "`aud` is missing")),
+        None => true,
         Some(Value::String(one)) => ours(one),
         Some(Value::Array(list)) if list.len() <= AUDIENCES => {
             let mut found = false;
@@ -104,11 +129,14 @@ fn audience(issuer: &Issuer, claims: &Map<String, Value>) -> Result<(), Denial> 
     }
 }
 
-fn times(issuer: &Issuer, claims: &Map<String, Value>, now_ms: u64) -> Result<(), Denial> {
-    let skew = issuer.skew_ms;
-    let expires = instant_ms(claims, "exp")?.ok_or_else(|| refuse(&CLAIMS, "`exp` is missing"))?;
-    if expires.saturating_add(skew) <= now_ms {
-        return Err(refuse(&EXPIRED, ago("it expired", now_ms - expires)));
+fn times(demands: &Demands<'_>, claims: &Map<String, Value>, now_ms: u64) -> Result<(), Denial> {
+    let skew = demands.skew_ms;
+    match instant_ms(claims, "exp")? {
+        Some(expires) if expires.saturating_add(skew) <= now_ms => {
+            return Err(refuse(&EXPIRED, ago("it expired", now_ms - expires)));
+        }
+        None if demands.complete => return Err(refuse(&CLAIMS, "`exp` is missing")),
+        Some(_) | None => {}
     }
     for name in ["nbf", "iat"] {
         if let Some(at) = instant_ms(claims, name)?.filter(|at| *at > now_ms.saturating_add(skew)) {
@@ -116,7 +144,7 @@ fn times(issuer: &Issuer, claims: &Map<String, Value>, now_ms: u64) -> Result<()
             return Err(refuse(&EARLY, format!("its `{name}` is {ahead} s ahead")));
         }
     }
-    if let Some(age) = issuer.max_age_ms {
+    if let Some(age) = demands.max_age_ms {
         let issued =
             instant_ms(claims, "iat")?.ok_or_else(|| refuse(&CLAIMS, "`iat` is missing"))?;
         if issued.saturating_add(age).saturating_add(skew) <= now_ms {
@@ -140,7 +168,7 @@ fn ago(what: &str, ms: u64) -> String {
 /// A NumericDate (RFC 7519 section 2), in milliseconds. A text that looks like a
 /// number is none: what two readers would take differently is refused.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // Within bounds by the guard.
-pub(super) fn instant_ms(claims: &Map<String, Value>, name: &str) -> Result<Option<u64>, Denial> {
+pub(crate) fn instant_ms(claims: &Map<String, Value>, name: &str) -> Result<Option<u64>, Denial> {
     match claims.get(name) {
         None => Ok(None),
         Some(value) => match value.as_f64() {

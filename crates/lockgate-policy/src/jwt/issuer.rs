@@ -7,11 +7,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::algorithm::Algorithm;
+use super::claims::Demands;
 use super::keys::KeySet;
-use super::reasons::{ALGORITHM, TYPE};
+use super::reasons::{ALGORITHM, REVOKED, TYPE};
 use super::refusal::{quoted, refuse};
+use super::revoked::Revoked;
 use super::token::{media, Header};
-use crate::{ConfigError, Denial};
+use crate::{ConfigError, Denial, Identity};
 
 /// What is demanded of an issuer's tokens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -55,14 +57,14 @@ pub struct Issuer {
     /// Its name in the configuration.
     pub name: Arc<str>,
     pub(super) fingerprint: u64,
-    pub(super) issuer: String,
-    pub(super) audiences: Vec<String>,
+    pub(crate) issuer: String,
+    pub(crate) audiences: Vec<String>,
     algorithms: Vec<Algorithm>,
     types: Vec<String>,
-    pub(super) skew_ms: u64,
+    pub(crate) skew_ms: u64,
     pub(super) max_age_ms: Option<u64>,
     pub(super) require: Vec<String>,
-    pub(super) token_bytes: usize,
+    pub(crate) token_bytes: usize,
     pub(super) stale_for_ms: u64,
     source: Option<String>,
     /// Keys that are its own and never fetched: those of a shared secret.
@@ -126,6 +128,31 @@ impl Issuer {
     pub fn lacks_secret(&self) -> bool {
         let count = self.own.as_ref().map(|own| own.shared_count());
         count.is_some_and(|count| count < self.algorithms.len())
+    }
+
+    /// What is demanded of the claims of a token of its.
+    pub(crate) fn demands(&self) -> Demands<'_> {
+        Demands {
+            audiences: &self.audiences,
+            skew_ms: self.skew_ms,
+            max_age_ms: self.max_age_ms,
+            require: &self.require,
+            complete: true,
+        }
+    }
+
+    /// Who calls, unless the token of these claims was revoked.
+    pub(crate) fn unless_revoked(
+        &self,
+        identity: Identity,
+        revoked: &Revoked,
+        now_ms: u64,
+    ) -> Result<Identity, Denial> {
+        let claims = identity.claims.as_deref();
+        match claims.and_then(|claims| revoked.refuses(&self.issuer, claims, now_ms)) {
+            Some(why) => Err(refuse(&REVOKED, why).known(identity)),
+            None => Ok(identity),
+        }
     }
 
     /// Whether a key set is this issuer's, and not that of another which had the name before.

@@ -55,6 +55,22 @@ pub fn repeated() -> Denial {
     )
 }
 
+/// What somebody else is asked about: no error to speak of yet, and the others' word counts for more.
+pub fn not_ours(mut denial: Denial) -> Denial {
+    denial.headers.clear();
+    challenged(denial.absent(), "Bearer")
+}
+
+/// A token that holds, and does not open this (RFC 6750 section 3.1). `scopes` are what it wants.
+pub fn scopeless(reason: ReasonRef, scopes: &[String], detail: String) -> Denial {
+    let challenge = format!(
+        "Bearer error=\"insufficient_scope\", error_description=\"{}\", scope=\"{}\"",
+        reason.title,
+        scopes.join(" ")
+    );
+    challenged(Denial::new(reason).detail(detail), &challenge)
+}
+
 /// A key that the issuer does not publish.
 pub fn unknown_key(kid: Option<&str>) -> Denial {
     match kid {

@@ -10,7 +10,9 @@ use http::{HeaderMap, HeaderValue, Method};
 use proptest::prelude::*;
 use serde_json::{json, Value};
 
+use super::cache::weight;
 use super::*;
+use crate::{First, Proved};
 
 mod foreign;
 
@@ -333,10 +335,76 @@ fn a_proof_counts_once_and_what_cannot_be_remembered_does_not_count() {
 }
 
 #[test]
+fn what_is_used_stays_longer_than_what_is_not() {
+    let cache = TokenCache::bounded(64 * 3);
+    let memo = |number: u8| {
+        let mut token = [0; 32];
+        token[8] = number;
+        Memo {
+            token,
+            rules: 1,
+            keys: 1,
+        }
+    };
+    let known = Remembered {
+        value: (),
+        until_ms: NOW + 1,
+        checked: 0,
+    };
+    for number in 0..3 {
+        cache.keep(memo(number), &known, 1, NOW);
+    }
+    assert!(cache.find(&memo(0)).is_some());
+    cache.keep(memo(3), &known, 1, NOW);
+    let there = |number| cache.find(&memo(number)).is_some();
+    assert_eq!([0, 1, 2, 3].map(there), [true, false, true, true]);
+    cache.keep(memo(4), &known, 4, NOW);
+    assert_eq!(
+        cache.counts().tokens,
+        3,
+        "what is larger than all room makes none"
+    );
+    cache.forget(&memo(2));
+    assert_eq!((there(2), cache.counts().tokens), (false, 2));
+}
+
+#[test]
+fn where_somebody_else_is_asked_only_what_is_ours_is_refused_here() {
+    let signer = Signer::new();
+    let policy = policy(&rules()).shared();
+    let mut others = claims();
+    others["iss"] = "https://other.example".into();
+    let none = signer.token("k", &claims());
+    let (_, rest) = none.split_once('.').unwrap();
+    let (unsigned, _) = none.rsplit_once('.').unwrap();
+    for (token, code, absent) in [
+        ("opaque".to_owned(), "jwt-malformed", true),
+        ("a.b.c.d.e".to_owned(), "jwt-encrypted", true),
+        ("a".repeat(20_000), "jwt-too-large", true),
+        (signer.token("k", &others), "jwt-issuer", true),
+        // By its own word it is ours.
+        (
+            format!("eyJhbGciOiJub25lIn0.{rest}"),
+            "jwt-algorithm",
+            false,
+        ),
+        (format!("{unsigned}.AAAA"), "jwt-signature", false),
+    ] {
+        let verdict = with(&policy, &bearer(&token), signer.set("k", NOW), NOW);
+        let Verdict::Deny(denial) = verdict else {
+            panic!("{code}");
+        };
+        assert_eq!((denial.reason.code, denial.absent), (code, absent));
+        let challenge = denial.headers[0].1.to_str().unwrap();
+        assert_eq!(challenge == "Bearer", absent, "{code}");
+    }
+}
+
+#[test]
 fn memory_for_tokens_is_bounded_and_the_expired_go_first() {
     let cache = TokenCache::default();
     let known = |until_ms| Remembered {
-        identity: Identity {
+        value: Identity {
             proved_by: NAME,
             credential: "c".into(),
             owner: "o".into(),
@@ -357,17 +425,17 @@ fn memory_for_tokens_is_bounded_and_the_expired_go_first() {
         }
     };
     for number in 0..10_000 {
-        cache.keep(memo(number), &known(NOW + 1), 1000, NOW);
+        cache.keep(memo(number), &known(NOW + 1), weight(1000), NOW);
     }
     let most = 512 * 1024 / (512 + 4 * 1000);
     assert_eq!(cache.counts().tokens, most);
     assert!(cache.find(&memo(9_999)).is_some());
     assert!(cache.find(&memo(0)).is_none(), "the oldest is gone");
-    cache.keep(memo(10_000), &known(NOW + 9), 1000, NOW + 5);
+    cache.keep(memo(10_000), &known(NOW + 9), weight(1000), NOW + 5);
     assert_eq!(cache.counts().tokens, 1, "all others had expired");
     // The same again takes no more room; one beyond all room is not kept.
-    cache.keep(memo(10_000), &known(NOW + 9), 1000, NOW + 5);
-    cache.keep(memo(10_001), &known(NOW + 9), 1_000_000, NOW + 5);
+    cache.keep(memo(10_000), &known(NOW + 9), weight(1000), NOW + 5);
+    cache.keep(memo(10_001), &known(NOW + 9), weight(1_000_000), NOW + 5);
     assert!(cache.counts().tokens <= 1);
 }
 

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use lockgate_policy::introspection::{self, Introspection};
 use lockgate_policy::jwt::{self, Issuer, Jwt, KeySource};
 use lockgate_policy::ConfigError;
 
 use super::{at, keep, Surroundings};
-use crate::bundle::{self, Placed};
+use crate::bundle::{self, Api, Authenticator, Placed};
 use crate::snapshot::Policy;
 
 /// Issuers by name.
@@ -63,22 +64,41 @@ pub(super) fn unfit<'b>(
 
 pub(super) fn token(
     placed: &Placed<jwt::Config>,
-    issuers: &Issuers,
+    (api, issuers): (&Api, &Issuers),
     around: &Surroundings<'_>,
 ) -> Result<Policy, ConfigError> {
-    let name = &placed.config.issuer;
-    let issuer = issuers.get(name).ok_or_else(|| {
-        ConfigError::new(
-            "no-issuer",
-            "/config/issuer",
-            format!("there is no issuer `{name}`"),
-        )
-    })?;
-    Jwt::new(
-        &placed.config,
-        Arc::clone(issuer),
-        Arc::clone(&around.tokens),
-        &around.pepper,
-    )
-    .map(Policy::Jwt)
+    let issuer = named(&placed.config.issuer, issuers)?;
+    let place = &placed.config.place;
+    let shared = api.policies.authenticate.iter().any(
+        |way| matches!(way, Authenticator::Introspection(other) if other.config.place == *place),
+    );
+    let tokens = Arc::clone(&around.tokens);
+    let policy = Jwt::new(&placed.config, issuer, tokens, &around.pepper)?;
+    Ok(Policy::Jwt(if shared { policy.shared() } else { policy }))
+}
+
+pub(super) fn introspected(
+    placed: &Placed<introspection::Config>,
+    (api, issuers): (&Api, &Issuers),
+    around: &Surroundings<'_>,
+) -> Result<Policy, ConfigError> {
+    let config = &placed.config;
+    let issuer = named(&config.issuer, issuers)?;
+    let ways = api.policies.authenticate.iter();
+    let left = ways.filter_map(|way| match way {
+        Authenticator::Jwt(other) if other.config.place == config.place => {
+            issuers.get(&other.config.issuer).cloned()
+        }
+        _ => None,
+    });
+    let known = Arc::clone(&around.introspected);
+    Introspection::new(config, issuer, left.collect(), known, &around.pepper)
+        .map(|policy| Policy::Introspection(Box::new(policy)))
+}
+
+fn named(name: &str, issuers: &Issuers) -> Result<Arc<Issuer>, ConfigError> {
+    issuers.get(name).cloned().ok_or_else(|| {
+        let message = format!("there is no issuer `{name}`");
+        ConfigError::new("no-issuer", "/config/issuer", message)
+    })
 }

@@ -315,6 +315,7 @@ fn the_engine_says_what_the_judge_says() {
             facts: &engine.facts,
             counters: &engine.counters,
             proofs: &engine.proofs,
+            introspections: None,
             plugins: None,
         };
         judging.complete(&|need| answer(&stores, false, need, NOW));

@@ -1,15 +1,20 @@
-//! What the control process is asked about clients' certificates, and what it says.
+//! What the control process is asked about clients' certificates and tokens, and what it says.
 
 use std::os::fd::RawFd;
+use std::sync::Arc;
 use std::time::Duration;
 
+use lockgate_policy::introspection::{self, Mark};
+
 use super::Gate;
+use crate::clock::wall_ms;
+use crate::introspections::Told;
 use crate::ocsp::{Key, Question, Standing};
 
 impl Gate {
     /// Certificates that responders are to be asked about, for the control process to do it.
     #[must_use]
-    pub fn questions(&self) -> Vec<Question> {
+    pub fn questions(&self) -> Vec<Arc<Question>> {
         self.shared.inquiries.questions()
     }
 
@@ -23,5 +28,29 @@ impl Gate {
     /// where nothing newer is heard.
     pub fn answered(&self, key: &Key, standing: Standing, again: Duration, holds: Duration) {
         self.shared.inquiries.answered(key, standing, again, holds);
+    }
+
+    /// Tokens that their issuers are to be asked about, for the control process to do it.
+    #[must_use]
+    pub fn introspections(&self) -> Vec<introspection::Question> {
+        self.shared.introspections.questions()
+    }
+
+    /// What can be read while there are such questions.
+    #[must_use]
+    pub fn introspections_bell(&self) -> RawFd {
+        self.shared.introspections.bell()
+    }
+
+    /// What came of such a question.
+    pub fn introspected(&self, issuer: &str, mark: &Mark, told: Told) {
+        self.shared
+            .introspections
+            .answered(issuer, mark, told, wall_ms());
+    }
+
+    /// Another control process is there, which was told of nothing that is still to be answered.
+    pub fn linked(&self) {
+        self.shared.introspections.untold();
     }
 }

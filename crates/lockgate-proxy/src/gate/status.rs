@@ -325,5 +325,6 @@ pub(super) fn write(shared: &Shared, stats: &Stats, out: &mut String) {
     upstream::write(current.as_deref(), wall_ms(), out);
     let tried = current.as_ref().map(|snapshot| &*snapshot.guards);
     guards::write(tried.unwrap_or_default(), out);
+    shared.introspections.write(out);
     shared.scans.counts.write(out);
 }

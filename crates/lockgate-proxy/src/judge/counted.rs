@@ -1,6 +1,7 @@
 //! Limits, as judging meets them: what they are shown, what goes back, and who
 //! has failed. And the stores that answer what policies want to know.
 
+use lockgate_policy::introspection::Heard;
 use lockgate_policy::limits::Asked;
 use lockgate_policy::plugins::Silent;
 use lockgate_policy::{Answers, Denial, Fault, Mode, Need, RequestView};
@@ -9,6 +10,7 @@ use super::Judging;
 use crate::bundle::PluginSet;
 use crate::counters::Counters;
 use crate::facts::FactStore;
+use crate::introspections::Introspections;
 use crate::plugins::Offline;
 use crate::proofs::Proofs;
 use crate::snapshot::{Policy, Step};
@@ -103,6 +105,8 @@ pub struct Stores<'s> {
     pub counters: &'s dyn Counters,
     /// Proofs that were used.
     pub proofs: &'s Proofs,
+    /// Who asks issuers about tokens, where somebody does.
+    pub introspections: Option<&'s Introspections>,
     /// The process for plugins, where they are asked without a gate.
     pub plugins: Option<(&'s Offline, &'s PluginSet)>,
 }
@@ -114,6 +118,7 @@ impl<'s> From<&'s Shared> for Stores<'s> {
             facts: &shared.facts,
             counters: &shared.counters,
             proofs: &shared.proofs,
+            introspections: Some(&shared.introspections),
             plugins: None,
         }
     }
@@ -128,6 +133,16 @@ pub fn answer(stores: &Stores<'_>, stale: bool, need: Need, now_ms: u64) -> Answ
         Need::Key(digest) => Answers::Key(digest, stores.facts.key(&digest)),
         Need::Issuer(issuer) => Answers::Issuer(stores.facts.issuer(&issuer)),
         Need::Refetch { issuer, .. } => Answers::Refetched(stores.facts.issuer(&issuer)),
+        // Who cannot wait hears the next time.
+        Need::Ask(question) => {
+            let issuer = stores.facts.issuer(&question.issuer);
+            let silent_ms = now_ms.saturating_sub(stores.facts.heard_ms());
+            let heard = match stores.introspections {
+                Some(asking) => asking.renew(*question, silent_ms, now_ms),
+                None => Heard::Unavailable(1),
+            };
+            Answers::Asked(heard, issuer)
+        }
         Need::First(proved) => {
             let first = stores.proofs.first(proved.mark, proved.until_ms, now_ms);
             Answers::First(proved, first)

@@ -78,6 +78,7 @@ impl Asked {
             facts,
             counters,
             proofs: &Proofs::default(),
+            introspections: None,
             plugins: None,
         };
         judging.complete(&|need| answer(&stores, self.stale, need, self.now_ms));

@@ -104,6 +104,11 @@ pub const ORDER: &[Place] = &[
         "A signature costs more than looking a key up; whom a key has proved, no token need prove.",
     ),
     policy(
+        "introspection",
+        "head",
+        "An issuer's word costs a question at worst; what another entry can tell by itself is not asked.",
+    ),
+    policy(
         "session",
         "head",
         "A browser sends its cookie by itself; whoever sends a key or a token with the request is known by that.",

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use lockgate_policy::{
-    api_key, body_limit, cors, headers, ip_filter, jwt, redirect, rewrite, waf, Denial, Digest,
-    Fault, Grant, Identity, KeyRecord, Reason, ReasonRef, RequestView, Verdict,
+    api_key, body_limit, cors, headers, introspection, ip_filter, jwt, redirect, rewrite, waf,
+    Denial, Digest, Fault, Grant, Identity, KeyRecord, Reason, ReasonRef, RequestView, Verdict,
 };
 use serde_json::{json, Map, Value};
 
@@ -111,7 +111,9 @@ fn rooms(policies: &Map<String, Value>, rules: &HashMap<&str, &Value>) -> Rooms 
     let mut add = |room: &str, placed: &Value| {
         if let Some(config) = placed.get("config") {
             let configs = found.entry(room.to_owned()).or_default();
-            let issuer = config.get("issuer").filter(|_| room == jwt::NAME);
+            let issuer = config
+                .get("issuer")
+                .filter(|_| [jwt::NAME, introspection::NAME].contains(&room));
             configs.push(match issuer.and_then(|name| rules.get(name.as_str()?)) {
                 Some(rules) => json!({ "config": config, "rules": rules }),
                 None => config.clone(),

@@ -10,7 +10,7 @@ from lockgate.admin import event_log
 from lockgate.admin.api.context import WithControl, current_bundle
 from lockgate.admin.api.problems import Problem
 from lockgate.admin.control import Control
-from lockgate.admin.explain import Asked, Known, Standing, UnreadableError, of_event, offline
+from lockgate.admin.explain import Ask, Asked, Known, Standing, UnreadableError, of_event, offline
 from lockgate.admin.keys import KnownKeys
 from lockgate.config.bundle_types import Clients
 
@@ -77,7 +77,11 @@ async def explain(control: WithControl, question: Question) -> Explanation:
     def standing(clients: Clients, shown: bytes) -> tuple[str, str]:
         return asyncio.run_coroutine_threadsafe(responders.explained(clients, shown), loop).result()
 
-    return Explanation(**await asyncio.to_thread(_offline, control, asked, standing))
+    def ask(issuer: str, token: str) -> tuple[str | None, str | None]:
+        told = asyncio.run_coroutine_threadsafe(control.introspections.about(issuer, token), loop).result()
+        return told.answer, told.why
+
+    return Explanation(**await asyncio.to_thread(_offline, control, asked, standing, ask))
 
 
 @router.get("/{request_id}")
@@ -93,13 +97,13 @@ async def explain_request(
     return Explanation(**of_event(event, bundle, met))
 
 
-def _offline(control: Control, asked: Asked, standing: Standing) -> dict[str, Any]:
+def _offline(control: Control, asked: Asked, standing: Standing, ask: Ask) -> dict[str, Any]:
     bundle = current_bundle(control)
     keys, loaded = KnownKeys(control.store), control.reloader.loaded
     ended = loaded.managed.ended if loaded is not None else None
     try:
         return offline(
-            bundle.text, asked, lambda: Known(keys, control.state.pepper(), keys.key_sets()), standing, ended
+            bundle.text, asked, lambda: Known(keys, control.state.pepper(), keys.key_sets()), standing, ended, ask
         )
     except UnreadableError as error:
         raise Problem("request-unreadable", str(error)) from error
