@@ -21,6 +21,7 @@ ANSWER_BYTES: Final = 64 * 2**10
 SECRET_BYTES: Final = 4_096
 OK: Final = 200
 UNAUTHORIZED: Final = 401
+TOO_MANY: Final = 429
 METHODS: Final = ("client_secret_basic", "client_secret_post")
 
 
@@ -116,11 +117,13 @@ def _read(where: Endpoint, answer: Answer) -> str:
     if answer.status == UNAUTHORIZED:
         raise SilentError(
             f"{where.url} does not know the client, or not by this secret and `{where.method}` (status 401): "
-            "compare `client` with what is registered there",
-            answered=True,
+            "compare `client` with what is registered there"
         )
     if answer.status != OK:
-        raise SilentError(f"{where.url} answers with status {answer.status}", answered=answer.status < 500)
+        raise SilentError(
+            f"{where.url} answers with status {answer.status}",
+            answered=answer.status < 500 and answer.status != TOO_MANY,
+        )
     kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         said = "".join(char for char in kind[:60] if char.isprintable()) or "no type at all"

@@ -116,7 +116,8 @@ def test_a_secret_is_read_each_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("said", "word", "answered"),
     [
-        (Said(b"{}", 401), "does not know the client", True),
+        (Said(b"{}", 401), "does not know the client", False),
+        (Said(b"{}", 429), "status 429", False),
         (Said(b"{}", 403), "status 403", True),
         (Said(b"{}", 503), "status 503", False),
         (Said(b'{"active":true}', type="application/jwt"), "application/jwt", True),
