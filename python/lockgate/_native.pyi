@@ -23,6 +23,7 @@ __all__ = [
     "export_events",
     "find_event",
     "key_digest",
+    "key_form",
     "last_events",
     "mint_key",
     "open_session",
@@ -144,6 +145,15 @@ def check_bundle(bundle: bytes) -> list[BundleProblem]:
 
 def mint_key(pepper: bytes, environment: str = "live") -> tuple[str, str]:
     """Make a key and its digest under `pepper`."""
+
+def imported_key_digest(sha256: bytes, pepper: bytes) -> str:
+    """Give the digest of a key of another form, of which the SHA-256 is known."""
+
+def key_form(key: str) -> str | None:
+    """Give the environment of a key of ours, `""` for a text that may be one of another form, else nothing."""
+
+def check_key_fact(fact: str) -> None:
+    """Raise `LockgateError` for the JSON of a key's fact that no gate would take."""
 
 def key_digest(key: str, pepper: bytes) -> str:
     """Give the digest of a key under `pepper`, after its checksum was verified."""
@@ -366,7 +376,7 @@ class Plugins:
 class Replay:
     """A proposed bundle that judges what was."""
 
-    def __new__(cls, bundle: bytes, *, before: dict[str, str] = ..., grants: dict[str, list[str]] = ...) -> Self: ...
+    def __new__(cls, bundle: bytes, *, before: dict[str, str] = ..., grants: dict[str, str] = ...) -> Self: ...
     def folder(
         self, directory: str | PathLike[str], *, after: str | None = None, filter: dict[str, Any] | None = None
     ) -> tuple[int, str, bool]:
@@ -416,6 +426,9 @@ class Gate:
 
     def bundle_info(self) -> dict[str, Any] | None:
         """Say which bundle is served."""
+
+    def key_uses(self, most: int) -> list[tuple[str, int, bool]]:
+        """Tell up to `most` uses of API keys for the first time: id, hour, whether by the secret before."""
 
     def wishes(self) -> list[str]:
         """Take the issuers whose keys are wanted anew."""

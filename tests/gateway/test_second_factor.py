@@ -109,6 +109,8 @@ def test_codes_of_an_app(processes: Processes, tmp_path: Path, portal: AutoUpstr
             assert (factor["kind"], factor["name"], set(factor) & {"secret", "mark"}) == ("totp", "My phone", set())
             assert secret.encode() not in (tmp_path / ".lockgate/control/lockgate.db").read_bytes()
             assert admin.delete(f"/v1/factors/{factor['id']}").status_code == 200
+            metrics = admin.get("/metrics").text
+            assert 'lockgate_sign_in_outcomes_total{sign_in="staff",outcome="stepped-up"} 2' in metrics
         assert send(later, step_up, code=codes[1]).status_code == 200, "with the last factor went the codes"
 
 

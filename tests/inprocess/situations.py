@@ -95,12 +95,16 @@ def _of(api: dict[str, Any]) -> dict[str, Any]:
 
 
 def _api_key() -> Iterator[Situation]:
-    for case in test_api_key.OF_THE_ENGINE:
+    for case in test_api_key.CASES:
+        if case.get("stale"):
+            continue
         headers = [HOST, *((key, value) for key, value in case["headers"])]
+        peer = case.get("client", "192.0.2.1")
+        asked = Asked(case.get("method", "GET"), headers=headers, peer=peer, now_ms=case.get("now_ms"))
         yield Situation(
             f"api_key: {case['name']}",
             partial(_of, {"authenticate": [{"api_key": case.get("config", {})}]}),
-            [Asked(headers=headers, now_ms=case.get("now_ms"))],
+            [asked] * case.get("times", 1),
             [json.dumps(fact).encode() for fact in test_api_key.facts(case, test_api_key.PEPPER)],
             test_api_key.PEPPER,
         )

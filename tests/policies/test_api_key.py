@@ -20,10 +20,19 @@ from support.waiting import until
 
 CASES = cases("api_key")
 PEPPER = document("api_key")["pepper"].encode()
-STATUS = {"key-not-for-api": 403, "facts-stale": 503}
+STATUS = {
+    "key-wrong-environment": 403,
+    "key-not-for-api": 403,
+    "key-not-from-network": 403,
+    "key-not-for-method": 403,
+    "key-rate-limited": 429,
+    "facts-stale": 503,
+}
+RULES = ("environment", "apis", "networks", "methods", "suspended")
 # Only a running gate can be out of touch, and only the engine can be told what time it is.
-OF_THE_ENGINE = [case for case in CASES if not case.get("stale")]
-OF_A_GATE = [case for case in CASES if "now_ms" not in case]
+OF_THE_ENGINE = [case for case in CASES if not {"stale", "times"} & case.keys()]
+# And its client is on this machine, and reads answers with a body.
+OF_A_GATE = [case for case in CASES if not {"now_ms", "client"} & case.keys() and case.get("method") != "HEAD"]
 
 
 def facts(case: Case, pepper: bytes) -> Iterator[dict[str, Any]]:
@@ -33,9 +42,14 @@ def facts(case: Case, pepper: bytes) -> Iterator[dict[str, Any]]:
         number = next(sequence)
         digest = _native.key_digest(known["key"], pepper)
         # Nought is "never" in the core; a key that ended long ago ended at 1.
-        yield key_put(
-            number, f"key_{number}", digest, apis=known.get("apis"), expires_ms=known.get("expires_ms") or None
-        )
+        rules = {rule: known[rule] for rule in RULES if rule in known}
+        if known.get("once"):
+            rules["rate"] = {"allow": 1, "per_ms": 3_600_000, "burst": 1}
+        if until_ms := known.get("replaced_ms"):
+            # It is the one before another.
+            rules["previous"] = {"digest": digest, "until_ms": until_ms}
+            digest = "f" * 64
+        yield key_put(number, f"key_{number}", digest, expires_ms=known.get("expires_ms") or None, **rules)
         if known.get("revoked"):
             yield key_revoke(next(sequence), f"key_{number}")
 
@@ -53,7 +67,7 @@ def test_the_engine(case: Case, evaluate: Evaluate) -> None:
     known = [json.dumps(fact).encode() for fact in facts(case, PEPPER)]
     answer = evaluate(
         {"authenticate": [{"api_key": case.get("config", {})}]},
-        {"headers": headers},
+        {"headers": headers, "method": case.get("method", "GET"), "peer": case.get("client", "192.0.2.1")},
         facts=known,
         pepper=PEPPER,
         now_ms=case.get("now_ms"),
@@ -70,7 +84,7 @@ def test_the_engine(case: Case, evaluate: Evaluate) -> None:
 def test_a_running_gate(case: Case, gate: Gate, auto: AutoUpstream) -> None:
     header = case.get("config", {}).get("header", "X-API-Key")
     told = bundles.bundle(
-        [bundles.api(keys=[bundles.api_key(header)])],
+        [bundles.api(keys=[bundles.api_key(**{"header": header, **case.get("config", {})})])],
         [bundles.upstream(auto.port)],
         facts={"max_age_ms": 1, "then": "deny"} if case.get("stale") else None,
     )
@@ -81,7 +95,9 @@ def test_a_running_gate(case: Case, gate: Gate, auto: AutoUpstream) -> None:
     headers = [f"{key}: {value}" for key, value in case["headers"]]
     if case.get("stale"):
         until(lambda: gate.client().get("/", *headers).status == 503, "the facts to be too old")
-    answer = gate.client().get("/", *headers)
+    for _ in range(1, case.get("times", 1)):
+        gate.client().get("/", *headers)
+    answer = gate.client().get("/", *headers, method=case.get("method", "GET"))
     if case["verdict"] == "identify":
         assert answer.status == 200
         assert header.lower() not in [key.lower() for key, _ in auto.requests[-1].headers]
@@ -99,6 +115,9 @@ def test_a_running_gate(case: Case, gate: Gate, auto: AutoUpstream) -> None:
         ({"mode": "off"}, ["unenforced-authentication"]),
         ({"mode": "observe"}, ["unenforced-authentication"]),
         ({"prefix": "lg"}, ["unknown-key"]),
+        ({"environments": []}, ["list-empty"]),
+        ({"environments": ["Live"]}, ["environment-malformed"]),
+        ({"imported": "perhaps"}, ["flag-malformed"]),
     ],
 )
 def test_a_wrong_configuration_is_refused(config: dict[str, Any], codes: list[str], refusals: Refusals) -> None:

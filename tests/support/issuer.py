@@ -33,9 +33,11 @@ class SigningKey:
         x, y = (b64(number.to_bytes(32, "big")) for number in (point.x, point.y))
         return {"kty": "EC", "crv": "P-256", "kid": self.kid, "use": "sig", "alg": "ES256", "x": x, "y": y}
 
-    def token(self, kid: str | None = None, typ: str = "at+jwt", **claims: Any) -> str:
-        """A token with these claims, and the usual ones."""
-        header = {"alg": "ES256", "kid": kid or self.kid, "typ": typ}
+    def token(
+        self, kid: str | None = None, typ: str = "at+jwt", header: dict[str, Any] | None = None, **claims: Any
+    ) -> str:
+        """A token with these claims, and the usual ones; `header` stands above what its header says."""
+        header = {"alg": "ES256", "kid": kid or self.kid, "typ": typ, **(header or {})}
         now = int(time.time())
         body = {"aud": "shop", "sub": "ann", "exp": now + 300, "iat": now, **claims}
         signed = ".".join(b64(json.dumps(part).encode()) for part in (header, body))
@@ -71,6 +73,10 @@ class Issuer:
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(body)
+
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length", "0")))
+                self.do_GET()
 
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- The name is the base's.
                 pass

@@ -7,12 +7,19 @@
 //! the installation's pepper is kept anywhere. The header is taken off before
 //! the request goes on.
 //!
+//! A key outlives its secrets: while one is replaced, the one before still opens
+//! for a time, and both are the same caller. A key may have rules of its own:
+//! for which APIs and methods, and from which networks. Keys of another form can
+//! be imported by their SHA-256, and are taken where the API says so.
+//!
 //! # Config
 //! See [`Config`].
 //!
 //! # Reasons
 //! [`MISSING`], [`REPEATED`], [`MALFORMED`], [`UNKNOWN`], [`REVOKED`],
-//! [`EXPIRED`], [`NOT_FOR_API`], [`FACTS_STALE`].
+//! [`SUSPENDED`], [`EXPIRED`], [`REPLACED`], [`WRONG_ENVIRONMENT`],
+//! [`NOT_FOR_API`], [`NOT_FROM_NETWORK`], [`NOT_FOR_METHOD`],
+//! [`RATE_LIMITED`], [`FACTS_STALE`].
 //!
 //! # Example
 //! ```yaml
@@ -20,24 +27,29 @@
 //!   - api_key: {header: X-API-Key}
 //! ```
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use aws_lc_rs::hmac;
+use aws_lc_rs::{digest as hashing, hmac};
 use http::header::{HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use http::Method;
 use lockgate_wire::headers::reserved;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::limits::{retry_after, waiting, Charge, Quota, Seed, Take};
 use crate::{
-    Answers, ConfigError, Denial, Digest, Edit, Identity, KeyRecord, Need, PolicyError, ReasonRef,
-    RequestView, Verdict,
+    Answers, ConfigError, Denial, Digest, Edit, Identity, Need, PolicyError, ReasonRef,
+    RequestView, Spend, Verdict,
 };
 
 mod format;
+mod known;
 mod reasons;
 
-pub use format::{checked, mint, Malformed, KEY_BYTES};
+pub use format::{checked, environment, foreign, mint, Malformed, FOREIGN_BYTES, KEY_BYTES};
+pub use known::{Grant, KeyRecord, Terms, Used};
 pub use reasons::*;
 
 /// The room's name everywhere.
@@ -49,6 +61,12 @@ pub const NAME: &str = "api_key";
 pub struct Config {
     /// The header that carries the key.
     pub header: String,
+    /// The environments whose keys are taken; empty means all.
+    #[serde(default)]
+    pub environments: Vec<String>,
+    /// Whether keys of another form than ours are looked up, as imports by SHA-256 left them.
+    #[serde(default)]
+    pub imported: bool,
 }
 
 /// The compiled policy.
@@ -56,6 +74,9 @@ pub struct Config {
 pub struct ApiKey {
     header: HeaderName,
     challenge: HeaderValue,
+    environments: Box<[Box<str>]>,
+    imported: bool,
+    seed: Seed,
     pepper: Arc<hmac::Key>,
 }
 
@@ -93,6 +114,13 @@ impl ApiKey {
         Ok(Self {
             header,
             challenge,
+            environments: config
+                .environments
+                .iter()
+                .map(|name| name.as_str().into())
+                .collect(),
+            imported: config.imported,
+            seed: Seed::of(&pepper),
             pepper,
         })
     }
@@ -103,19 +131,24 @@ impl ApiKey {
         &self.header
     }
 
-    /// Judges the key: the first time by its form, then by its record.
+    /// Judges the key: the first time by its form, then by its record. `client` is the caller's address.
     ///
     /// # Errors
     /// If the answer is not the one that was asked for.
     pub fn decide(
         &self,
         view: &RequestView<'_>,
+        client: IpAddr,
         answers: &Answers,
         now_ms: u64,
     ) -> Result<Verdict, PolicyError> {
         match answers {
             Answers::None => Ok(self.read(view)),
-            Answers::Key(asked, record) => Ok(self.judge(view, *asked, record.as_deref(), now_ms)),
+            Answers::Key(asked, record) => {
+                let caller = (view, client);
+                Ok(self.judge(caller, *asked, record.as_deref(), now_ms))
+            }
+            Answers::Spent(spend) => Ok(self.spent(spend, now_ms)),
             Answers::Stale => Ok(Verdict::Deny(Denial::new(&FACTS_STALE))),
             _ => Err(PolicyError::new(
                 NAME,
@@ -139,15 +172,19 @@ impl ApiKey {
         if values.next().is_some() {
             return self.refuse(&REPEATED);
         }
-        match checked(value.as_bytes()) {
+        let key = value.as_bytes();
+        match checked(key) {
             Ok(key) => Verdict::Need(Need::Key(digest(&self.pepper, key))),
+            Err(Malformed) if self.imported && foreign(key) => {
+                Verdict::Need(Need::Key(imported_digest(&self.pepper, &sha256(key))))
+            }
             Err(Malformed) => self.refuse(&MALFORMED),
         }
     }
 
     fn judge(
         &self,
-        view: &RequestView<'_>,
+        (view, client): (&RequestView<'_>, IpAddr),
         asked: Digest,
         record: Option<&KeyRecord>,
         now_ms: u64,
@@ -158,35 +195,116 @@ impl ApiKey {
         else {
             return self.refuse(&UNKNOWN);
         };
-        self.admit(view, record, now_ms)
+        match (
+            self.admit(view, client, record, now_ms),
+            record.grant.terms.rate,
+        ) {
+            (Verdict::Identify(identity), Some(rate)) => {
+                let take = self.charge(record, rate);
+                Verdict::Need(Need::Spend(Box::new(Spend { identity, take })))
+            }
+            (verdict, _) => verdict,
+        }
+    }
+
+    /// What is taken from a key's own limit: it has one counter, whichever API it is used at.
+    fn charge(&self, record: &KeyRecord, quota: Quota) -> Take {
+        let mut sip = self.seed.begin();
+        sip.part(NAME.as_bytes());
+        let shared = sip.clone().end();
+        sip.part(record.id.as_bytes());
+        let key = sip.end();
+        let charge = Charge {
+            key,
+            slot: key,
+            shared,
+            quota,
+            cost: 1,
+            chosen: false,
+            limit: 0,
+            due_ns: 0,
+        };
+        Take {
+            charges: vec![charge],
+            ..Take::default()
+        }
+    }
+
+    fn spent(&self, spend: &Spend, now_ms: u64) -> Verdict {
+        let (Some((_, wait_ns)), Some(charge)) = (spend.take.refused, spend.take.charges.first())
+        else {
+            return Verdict::Identify(spend.identity.clone());
+        };
+        let now_ns = now_ms.saturating_mul(1_000_000);
+        let retry_s = retry_after(charge.key, wait_ns, now_ns);
+        let denial = Denial::new(&RATE_LIMITED).known(spend.identity.clone());
+        Verdict::Deny(waiting(denial, retry_s))
     }
 
     /// Judges what is known of a key whose secret was seen to be right: now, or
     /// when a past request was served.
     #[must_use]
-    pub fn admit(&self, view: &RequestView<'_>, record: &KeyRecord, now_ms: u64) -> Verdict {
+    pub fn admit(
+        &self,
+        view: &RequestView<'_>,
+        client: IpAddr,
+        record: &KeyRecord,
+        now_ms: u64,
+    ) -> Verdict {
+        let terms = &record.grant.terms;
         let identity = Identity {
             proved_by: NAME,
             credential: Arc::clone(&record.id),
             owner: Arc::clone(&record.grant.owner),
             app: None,
-            claims: None,
+            claims: terms.claims.clone(),
         };
-        if record.revoked {
-            return Verdict::Deny(self.denial(&REVOKED).known(identity));
+        let ended = |at_ms: u64| at_ms != 0 && at_ms <= now_ms;
+        let shut = [
+            (record.revoked, &REVOKED),
+            (record.suspended, &SUSPENDED),
+            (ended(record.expires_ms), &EXPIRED),
+            (ended(record.replaced_ms), &REPLACED),
+        ];
+        if let Some((_, reason)) = shut.into_iter().find(|(holds, _)| *holds) {
+            return Verdict::Deny(self.denial(reason).known(identity));
         }
-        if record.expires_ms != 0 && record.expires_ms <= now_ms {
-            return Verdict::Deny(self.denial(&EXPIRED).known(identity));
+        match self.closed(terms, view, client) {
+            Some(denial) => Verdict::Deny(denial.known(identity)),
+            None => Verdict::Identify(identity),
         }
-        let opens = record
-            .grant
+    }
+
+    /// Which of the rules of a key that opens something does not open this. Its holder has proved to be that, and
+    /// is told the rule; not the networks, which are of use to a thief alone.
+    fn closed(&self, terms: &Terms, view: &RequestView<'_>, client: IpAddr) -> Option<Denial> {
+        let lists = |list: &[Box<str>], name: &str| list.iter().any(|each| **each == *name);
+        if !self.environments.is_empty() && !lists(&self.environments, &terms.environment) {
+            let said = format!("The key is one for `{}`.", terms.environment);
+            return Some(Denial::new(&WRONG_ENVIRONMENT).detail(said));
+        }
+        if terms
             .apis
             .as_ref()
-            .is_none_or(|apis| apis.iter().any(|api| &**api == view.api));
-        if !opens {
-            return Verdict::Deny(Denial::new(&NOT_FOR_API).known(identity));
+            .is_some_and(|apis| !lists(apis, view.api))
+        {
+            return Some(Denial::new(&NOT_FOR_API));
         }
-        Verdict::Identify(identity)
+        if let Some(networks) = &terms.networks {
+            if !networks.contains(client) {
+                let said = format!("The request comes from {}.", client.to_canonical());
+                return Some(Denial::new(&NOT_FROM_NETWORK).detail(said));
+            }
+        }
+        let methods = terms.methods.as_ref()?;
+        // A HEAD shows no more than a GET does (RFC 9110 section 9.3.2).
+        let head = *view.method == Method::HEAD && methods.contains(&Method::GET);
+        if head || methods.contains(view.method) {
+            return None;
+        }
+        let said = methods.iter().map(Method::as_str).collect::<Vec<_>>();
+        let said = format!("The key is for {}.", said.join(", "));
+        Some(Denial::new(&NOT_FOR_METHOD).detail(said))
     }
 
     fn refuse(&self, reason: ReasonRef) -> Verdict {
@@ -205,6 +323,27 @@ pub fn digest(pepper: &hmac::Key, key: &[u8]) -> Digest {
     let mut bytes = [0; 32];
     bytes.copy_from_slice(tag.as_ref());
     Digest(bytes)
+}
+
+/// The same of a key of another form, of which an import told no more than its SHA-256: that alone would find the
+/// key of whoever guesses it, so that it is kept under the pepper as well.
+#[must_use]
+pub fn imported_digest(pepper: &hmac::Key, sha256: &[u8; 32]) -> Digest {
+    let mut context = hmac::Context::with_key(pepper);
+    // No key of ours begins so, and no digest of one can be that of another form.
+    context.update(b"sha256:");
+    context.update(sha256);
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(context.sign().as_ref());
+    Digest(bytes)
+}
+
+/// The SHA-256 of a key.
+#[must_use]
+pub fn sha256(key: &[u8]) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(hashing::digest(&hashing::SHA256, key).as_ref());
+    bytes
 }
 
 /// Makes the HMAC key from the installation's pepper.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::api_key::KeyRecord;
 use crate::introspection::{Heard, Question};
 use crate::jwt::{KeySet, ProofMark, Revoked};
 use crate::limits::{CounterKey, Strike, Take};
@@ -50,6 +51,8 @@ pub enum Need {
     Key(Digest),
     /// Counters to be taken from, all or none.
     Take(Take),
+    /// What a key's own limit allows is to be taken from.
+    Spend(Box<Spend>),
     /// Whether there is a penalty.
     Standing(CounterKey),
     /// A failure is to be counted; nothing is answered.
@@ -72,6 +75,15 @@ pub enum Need {
     Plugin(Box<Call>),
 }
 
+/// Who calls by a key that has a limit of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spend {
+    /// Who calls.
+    pub identity: Identity,
+    /// The key's counter.
+    pub take: Take,
+}
+
 /// Who calls, if the proof of it was not used before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proved {
@@ -92,30 +104,6 @@ pub enum First {
     No,
     /// There is no room to remember it, so that nobody could say the next time.
     Full,
-}
-
-/// What the gate knows of a key. Small: there may be a million of them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyRecord {
-    /// The whole digest, compared in constant time.
-    pub digest: Digest,
-    /// Public id, `key_…`.
-    pub id: Arc<str>,
-    /// Whose it is and what it opens; shared between the keys that agree in it.
-    pub grant: Arc<Grant>,
-    /// Milliseconds since the epoch; 0 means never.
-    pub expires_ms: u64,
-    /// Revoked keys are remembered, so that their holders are told so.
-    pub revoked: bool,
-}
-
-/// What many keys have in common.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Grant {
-    /// Who answers for the key.
-    pub owner: Arc<str>,
-    /// APIs that it opens; `None` means all.
-    pub apis: Option<Box<[Box<str>]>>,
 }
 
 /// What is known of an issuer.
@@ -147,6 +135,8 @@ pub enum Answers {
     First(Box<Proved>, First),
     /// The counters as they stand then, and whether they were taken.
     Taken(Take),
+    /// The same of a key's own.
+    Spent(Box<Spend>),
     /// Until when there is a penalty, nanoseconds since the epoch.
     Standing(Option<u64>),
     /// What a plugin said, or why it said nothing.

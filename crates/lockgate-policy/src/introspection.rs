@@ -236,6 +236,7 @@ impl Introspection {
             Answers::Stale => Err(later(&UNAVAILABLE, 1)),
             Answers::Key(..)
             | Answers::Refetched(_)
+            | Answers::Spent(_)
             | Answers::Taken(_)
             | Answers::Standing(_)
             | Answers::Plugin(_) => {

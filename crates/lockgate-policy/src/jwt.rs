@@ -163,6 +163,7 @@ impl Jwt {
             Answers::Key(..)
             | Answers::Asked(..)
             | Answers::Taken(_)
+            | Answers::Spent(_)
             | Answers::Standing(_)
             | Answers::Plugin(_) => {
                 return Err(PolicyError::new(

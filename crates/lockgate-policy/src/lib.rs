@@ -35,8 +35,9 @@ pub mod template;
 pub mod verdict;
 pub mod view;
 
+pub use api_key::{Grant, KeyRecord, Terms};
 pub use body::{BodyMachine, BodyVerdict};
-pub use facts::{Answers, Digest, First, Grant, IssuerFacts, KeyRecord, Need, Proved};
+pub use facts::{Answers, Digest, First, IssuerFacts, Need, Proved, Spend};
 pub use lockgate_wire::reason::{Fault, Reason, ReasonRef};
 pub use placement::{Mode, OnError, Span, Waiver};
 pub use ranges::Ranges;

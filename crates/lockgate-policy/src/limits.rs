@@ -45,6 +45,7 @@ pub use counters::{Charge, Record, Strike, Take};
 pub use gcra::{Quota, SECOND_NS};
 pub use key::{CounterKey, Seed};
 pub use penalty::Penalty;
+pub(crate) use told::{retry_after, waiting};
 
 use limit::Limit;
 

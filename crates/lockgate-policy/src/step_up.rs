@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::session::{navigates, place, PAGES};
-use crate::{jwt, session, ConfigError, Denial, Identity, RequestView, Verdict};
+use crate::{introspection, jwt, session, ConfigError, Denial, Identity, RequestView, Verdict};
 
 mod reasons;
 
@@ -151,7 +151,9 @@ impl StepUp {
                 }
                 format!("Session url=\"{page}\", {}", rule.parameters)
             }
-            (Some(jwt::NAME) | None, _) => format!("Bearer {}", rule.parameters),
+            (Some(jwt::NAME | introspection::NAME) | None, _) => {
+                format!("Bearer {}", rule.parameters)
+            }
             // A key or a certificate is a program's: nobody is there who could prove more.
             _ => return Denial::new(&IMPOSSIBLE).detail(why),
         };

@@ -10,9 +10,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
+use lockgate_policy::limits::Quota;
 use lockgate_policy::{
     api_key, body_limit, cors, grpc, headers, ip_filter, mtls, websocket, Answers, BodyMachine,
-    BodyVerdict, Caller, Denial, Edit, Grant, Identity, KeyRecord, Need, RequestView, Verdict,
+    BodyVerdict, Caller, Denial, Edit, Grant, Identity, KeyRecord, Need, Ranges, RequestView,
+    Terms, Verdict,
 };
 use serde::Deserialize;
 
@@ -139,109 +141,8 @@ mod bodies {
     }
 }
 
-mod keys {
-    use super::*;
-
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Vectors {
-        pepper: String,
-        cases: Vec<Case>,
-    }
-
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Case {
-        name: String,
-        config: Option<api_key::Config>,
-        #[serde(default)]
-        keys: Vec<Known>,
-        headers: Vec<(String, String)>,
-        #[serde(default)]
-        now_ms: u64,
-        #[serde(default)]
-        stale: bool,
-        verdict: String,
-        reason: Option<String>,
-    }
-
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Known {
-        key: String,
-        apis: Option<Vec<String>>,
-        #[serde(default)]
-        expires_ms: u64,
-        #[serde(default)]
-        revoked: bool,
-    }
-
-    #[test]
-    fn api_key() {
-        let text = include_str!("../../../tests/vectors/api_key.yaml");
-        let vectors: Vectors = serde_saphyr::from_str(text).unwrap();
-        assert!(vectors.cases.len() > 20);
-        let pepper = api_key::pepper(vectors.pepper.as_bytes());
-        for case in vectors.cases {
-            let config = case.config.clone().unwrap_or(api_key::Config {
-                header: "X-API-Key".into(),
-            });
-            let policy = api_key::ApiKey::new(&config, Arc::clone(&pepper)).unwrap();
-            let records: Vec<Arc<KeyRecord>> =
-                case.keys
-                    .iter()
-                    .map(|known| {
-                        Arc::new(KeyRecord {
-                            digest: api_key::digest(&pepper, known.key.as_bytes()),
-                            id: "key_vector".into(),
-                            grant: Arc::new(Grant {
-                                owner: "vectors".into(),
-                                apis: known.apis.as_ref().map(|apis| {
-                                    apis.iter().map(|api| api.as_str().into()).collect()
-                                }),
-                            }),
-                            expires_ms: known.expires_ms,
-                            revoked: known.revoked,
-                        })
-                    })
-                    .collect();
-            let mut headers = HeaderMap::new();
-            for (name, value) in &case.headers {
-                let name = HeaderName::try_from(name.as_str()).unwrap();
-                headers.append(name, HeaderValue::try_from(value.as_str()).unwrap());
-            }
-            let view = view(&Method::GET, &headers, None);
-            let first = policy.decide(&view, &Answers::None, case.now_ms).unwrap();
-            let verdict = if let Verdict::Need(Need::Key(digest)) = first {
-                let found = records
-                    .iter()
-                    .find(|record| record.digest == digest)
-                    .cloned();
-                let answer = if case.stale {
-                    Answers::Stale
-                } else {
-                    Answers::Key(digest, found)
-                };
-                policy.decide(&view, &answer, case.now_ms).unwrap()
-            } else {
-                first
-            };
-            challenged(&case.name, &verdict);
-            check(&case.name, &verdict, &case.verdict, case.reason.as_deref());
-        }
-    }
-
-    /// RFC 9110, 15.5.2: a 401 carries a challenge.
-    fn challenged(name: &str, verdict: &Verdict) {
-        if let Verdict::Deny(Denial {
-            reason, headers, ..
-        }) = verdict
-        {
-            let challenge = headers.iter().any(|(name, _)| name == "www-authenticate");
-            assert_eq!(challenge, reason.status == 401, "{name}");
-        }
-    }
-}
+#[path = "vectors/keys.rs"]
+mod keys;
 
 mod fields {
     use super::*;

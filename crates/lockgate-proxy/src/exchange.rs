@@ -298,6 +298,7 @@ impl Exchange {
             peer: self.judgement.client,
             key: known.map(|identity| &*identity.credential),
             identity: known.map(|identity| &*identity.owner),
+            secret: judged.previous_secret.then_some("previous"),
             status: self.status,
             reason: self.reason.map(|reason| reason.code),
             room: self.reason.map(|reason| reason.room),
@@ -378,6 +379,11 @@ impl Drop for Exchange {
         }
         if let Some(api) = api {
             self.worker.metrics.verdicts(api, &self.judgement.trace);
+        }
+        if self.judgement.previous_secret {
+            let all = self.worker.metrics.all();
+            all.previous_secrets
+                .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         }
         self.write(took_us);
     }

@@ -4,29 +4,24 @@
 //! worker at once. Each fact is written to a log of the gate's own, so that a
 //! gate starts with what it last knew.
 
-use std::borrow::Borrow;
-use std::collections::HashSet;
-use std::hash::{Hash, Hasher};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use foldhash::fast::RandomState;
 use lockgate_policy::jwt::{self, Meant, Revoked};
-use lockgate_policy::{
-    api_key, introspection, session, Digest, Grant, Identity, IssuerFacts, KeyRecord,
-};
+use lockgate_policy::{api_key, introspection, session, Digest, Identity, IssuerFacts, KeyRecord};
 use serde::{Deserialize, Serialize};
 
 mod key_sets;
+mod keys;
 mod log;
 
 pub use key_sets::KeySetFact;
+pub use keys::{usual_terms, KeyFact, KeyUse, PreviousFact, RateFact};
 
 use key_sets::KeySets;
+use keys::Keys;
 use log::Log;
-
-const SHARDS: usize = 64;
 
 /// A fact, as the control process sends it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,10 +39,7 @@ impl Fact {
     /// What JSON alone does not tell.
     fn check(&self) -> Result<(), FactError> {
         match &self.change {
-            Change::KeyPut { key } if Digest::from_hex(&key.digest).is_none() => {
-                let cause = format!("the digest of {} is not 64 hexadecimal digits", key.id);
-                Err(FactError::Malformed(cause))
-            }
+            Change::KeyPut { key } => key.check().map_err(FactError::Malformed),
             Change::KeySetPut { keyset } => match keyset.read() {
                 Ok(_) => Ok(()),
                 Err(cause) => Err(FactError::Malformed(cause)),
@@ -127,31 +119,11 @@ impl Change {
     /// Whether somebody may be shut out by it who was let in before.
     const fn shuts(&self) -> bool {
         match self {
-            Self::KeyPut { key } => key.revoked,
+            Self::KeyPut { key } => key.revoked || key.suspended,
             Self::KeyRevoke { .. } | Self::TokenRevoke { .. } | Self::ResetEnd => true,
             _ => false,
         }
     }
-}
-
-/// A key, as facts tell it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeyFact {
-    /// Public id.
-    pub id: String,
-    /// HMAC-SHA256 of the key, hexadecimal.
-    pub digest: String,
-    /// Who answers for it.
-    pub owner: String,
-    /// APIs it opens; none means all.
-    #[serde(default)]
-    pub apis: Option<Vec<String>>,
-    /// Milliseconds since the epoch.
-    #[serde(default)]
-    pub expires_ms: Option<u64>,
-    /// Revoked already; a replacement tells it so.
-    #[serde(default)]
-    pub revoked: bool,
 }
 
 /// A fact that could not be taken.
@@ -176,23 +148,6 @@ impl std::fmt::Display for FactError {
 }
 
 impl std::error::Error for FactError {}
-
-/// All keys. The two tables hold one pointer for each, and what keys have in
-/// common is there once: `tests/key_cost.rs` says what that comes to.
-#[derive(Debug, Default)]
-struct Keys {
-    shards: Vec<RwLock<HashSet<ByDigest, RandomState>>>,
-    ids: Mutex<HashSet<ById, RandomState>>,
-    grants: Mutex<HashSet<Arc<Grant>, RandomState>>,
-}
-
-/// A key, found by the beginning of its digest.
-#[derive(Debug)]
-struct ByDigest(Arc<KeyRecord>);
-
-/// A key, found by its id.
-#[derive(Debug)]
-struct ById(Arc<KeyRecord>);
 
 /// All facts of a process.
 #[derive(Debug)]
@@ -361,11 +316,15 @@ impl FactStore {
     /// caller compares the whole.
     #[must_use]
     pub fn key(&self, digest: &Digest) -> Option<Arc<KeyRecord>> {
-        let keys = read(&self.keys);
-        let shard = read(keys.shard(digest));
-        shard
-            .get(place(digest))
-            .map(|ByDigest(key)| Arc::clone(key))
+        read(&self.keys).get(digest)
+    }
+
+    /// Up to `most` keys whose last use is told now for the first time.
+    #[must_use]
+    pub fn uses(&self, most: usize) -> Vec<KeyUse> {
+        // A million keys are looked through: nobody who puts one waits for that.
+        let keys = Arc::clone(&read(&self.keys));
+        keys.uses(most)
     }
 
     /// What is known of the issuer of this name.
@@ -387,7 +346,7 @@ impl FactStore {
     #[must_use]
     pub fn shuts_out(&self, identity: &Identity, now_ms: u64) -> bool {
         match identity.proved_by {
-            api_key::NAME => read(&self.keys).is_revoked(&identity.credential),
+            api_key::NAME => read(&self.keys).is_shut(&identity.credential),
             jwt::NAME | introspection::NAME | session::NAME => {
                 let claims = identity.claims.as_deref();
                 let issuer = claims.and_then(|claims| claims.get("iss")?.as_str());
@@ -427,11 +386,7 @@ impl FactStore {
     /// How many keys are known, revoked ones too.
     #[must_use]
     pub fn keys(&self) -> usize {
-        read(&self.keys)
-            .shards
-            .iter()
-            .map(|shard| read(shard).len())
-            .sum()
+        read(&self.keys).len()
     }
 
     fn take(&self, fact: &Fact, staged: &mut Option<Staged>) {
@@ -487,119 +442,6 @@ impl FactStore {
         }
     }
 }
-
-impl Keys {
-    fn new() -> Self {
-        Self {
-            shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
-            ..Self::default()
-        }
-    }
-
-    fn shard(&self, digest: &Digest) -> &RwLock<HashSet<ByDigest, RandomState>> {
-        &self.shards[usize::from(digest.0[0]) % SHARDS]
-    }
-
-    fn put(&self, key: &KeyFact) {
-        let Some(digest) = Digest::from_hex(&key.digest) else {
-            return;
-        };
-        self.set(Arc::new(KeyRecord {
-            digest,
-            id: key.id.as_str().into(),
-            grant: self.grant(key),
-            expires_ms: key.expires_ms.unwrap_or(0),
-            revoked: key.revoked,
-        }));
-    }
-
-    /// Also one that is not known any more.
-    fn is_revoked(&self, id: &str) -> bool {
-        let ids = lock(&self.ids);
-        ids.get(id).is_none_or(|ById(key)| key.revoked)
-    }
-
-    fn revoke(&self, id: &str) {
-        let known = lock(&self.ids).get(id).map(|ById(key)| Arc::clone(key));
-        if let Some(known) = known {
-            self.set(Arc::new(KeyRecord {
-                revoked: true,
-                ..KeyRecord::clone(&known)
-            }));
-        }
-    }
-
-    /// Puts a key in both tables. Whoever holds the record from before keeps it
-    /// as it was.
-    fn set(&self, key: Arc<KeyRecord>) {
-        let before = lock(&self.ids).replace(ById(Arc::clone(&key)));
-        // A key that was rolled keeps its id; its old digest opens nothing.
-        if let Some(ById(old)) = before.filter(|ById(old)| old.digest != key.digest) {
-            write(self.shard(&old.digest)).remove(place(&old.digest));
-        }
-        write(self.shard(&key.digest)).replace(ByDigest(key));
-    }
-
-    fn grant(&self, key: &KeyFact) -> Arc<Grant> {
-        let apis = key.apis.as_ref();
-        let grant = Grant {
-            owner: key.owner.as_str().into(),
-            apis: apis.map(|apis| apis.iter().map(|api| api.as_str().into()).collect()),
-        };
-        let mut grants = lock(&self.grants);
-        if let Some(known) = grants.get(&grant) {
-            return Arc::clone(known);
-        }
-        let grant = Arc::new(grant);
-        grants.insert(Arc::clone(&grant));
-        grant
-    }
-}
-
-/// The part of a digest that finds a key.
-fn place(digest: &Digest) -> &[u8] {
-    &digest.0[..8]
-}
-
-impl Borrow<[u8]> for ByDigest {
-    fn borrow(&self) -> &[u8] {
-        place(&self.0.digest)
-    }
-}
-
-impl Hash for ByDigest {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        place(&self.0.digest).hash(state);
-    }
-}
-
-impl PartialEq for ByDigest {
-    fn eq(&self, other: &Self) -> bool {
-        place(&self.0.digest) == place(&other.0.digest)
-    }
-}
-
-impl Eq for ByDigest {}
-
-impl Borrow<str> for ById {
-    fn borrow(&self) -> &str {
-        &self.0.id
-    }
-}
-
-impl Hash for ById {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.id.hash(state);
-    }
-}
-
-impl PartialEq for ById {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.id == other.0.id
-    }
-}
-
-impl Eq for ById {}
 
 // A panic while a lock was held leaves maps that are whole: each change is one insert.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -26,7 +26,7 @@ use crate::clock::wall_ms;
 use crate::compile::{compile, Surroundings};
 use crate::counters::Local;
 use crate::events::{EventLog, Options};
-use crate::facts::{FactError, FactStore};
+use crate::facts::{FactError, FactStore, KeyUse};
 use crate::guards;
 use crate::http3;
 use crate::introspections::Introspections;
@@ -381,6 +381,12 @@ impl Gate {
     #[must_use]
     pub fn facts_sequence(&self) -> u64 {
         self.shared.facts.sequence()
+    }
+
+    /// Up to `most` API keys whose last use, by the hour, is told now for the first time.
+    #[must_use]
+    pub fn key_uses(&self, most: usize) -> Vec<KeyUse> {
+        self.shared.facts.uses(most)
     }
 
     /// Issuers whose keys are wanted anew, for the control process to fetch.

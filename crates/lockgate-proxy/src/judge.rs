@@ -499,7 +499,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             return None;
         }
         match self.ask(step, answers) {
-            Ok(Verdict::Need(need)) => return Some(need),
+            Ok(Verdict::Need(need)) => return self.needed(mode, need, answers),
             // Observing changes nothing, neither by refusing nor by answering.
             Ok(Verdict::Allow(_)) if mode == Mode::Observe => {
                 self.remember(step, answers);
@@ -515,6 +515,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
                 self.note(Outcome::Allow, None);
             }
             Ok(Verdict::Identify(identity)) => {
+                self.used(answers);
                 self.judgement.identity = Some(identity);
                 self.note(Outcome::Identify, None);
             }
@@ -548,7 +549,9 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
                 peer: self.arrival.peer,
             })),
             Policy::Cors(policy) => Ok(policy.decide(&view)),
-            Policy::ApiKey(policy) => policy.decide(&view, answers, self.now_ms),
+            Policy::ApiKey(policy) => {
+                policy.decide(&view, self.judgement.client, answers, self.now_ms)
+            }
             Policy::Jwt(policy) => policy.decide(&view, &self.shown(), answers, self.now_ms),
             Policy::Introspection(policy) => {
                 policy.decide(&view, &self.shown(), answers, self.now_ms)

@@ -78,6 +78,8 @@ pub struct Metrics {
     pub left_unpacked: AtomicU64,
     /// Policies that failed.
     pub policy_errors: AtomicU64,
+    /// Requests by the secret that a key had before its newest.
+    pub previous_secrets: AtomicU64,
     /// What became of copies of requests.
     pub mirrored: mirror::Counts,
 }
@@ -107,6 +109,7 @@ impl Metrics {
             loads_refused: AtomicU64::new(0),
             left_unpacked: AtomicU64::new(0),
             policy_errors: AtomicU64::new(0),
+            previous_secrets: AtomicU64::new(0),
             mirrored: mirror::Counts::default(),
         })
     }
@@ -315,6 +318,11 @@ impl Metrics {
                 "lockgate_compress_full_total",
                 "Answers that went out as they are, since packing others took `limits.compress_memory`.",
                 &self.left_unpacked,
+            ),
+            (
+                "lockgate_key_previous_secret_requests_total",
+                "Requests with the secret that an API key had before its newest, while that still opens.",
+                &self.previous_secrets,
             ),
             (
                 "lockgate_policy_errors_total",

@@ -12,6 +12,7 @@
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use http::{HeaderMap, Method};
 use lockgate_policy::Denial;
@@ -20,6 +21,7 @@ use serde::Serialize;
 use crate::bundle::Bundle;
 use crate::events::{Body, Event, Exchange, Outcome};
 use crate::explain::Engine;
+use crate::facts::KeyFact;
 use crate::gate::GateError;
 use crate::judge::{answer, Arrival, End, Judgement, Judging};
 use crate::passthrough;
@@ -123,14 +125,15 @@ struct Ending {
 
 impl Replay {
     /// Judges by `bundle`, the JSON of one, not signed. `before` are the texts
-    /// of earlier bundles by their hash, `grants` the APIs that a key opens.
+    /// of earlier bundles by their hash, `grants` the facts of keys by their id,
+    /// where they are not for everything.
     ///
     /// # Errors
     /// What is wrong with the bundle.
     pub fn new(
         bundle: &[u8],
         before: &HashMap<String, String>,
-        grants: HashMap<String, Vec<String>>,
+        grants: &HashMap<String, String>,
     ) -> Result<Self, GateError> {
         let engine = Engine::new::<&[u8]>(bundle, &[], &[0; 32])?;
         let parsed: Bundle = serde_json::from_slice(bundle)
@@ -143,14 +146,17 @@ impl Replay {
         });
         let before = known.collect();
         let listeners = engine.snapshot().listeners.iter();
-        let grants = grants.into_iter().map(|(key, apis)| {
-            let apis = apis.into_iter().map(String::into_boxed_str);
-            (key, apis.collect())
+        let malformed = |cause: String| GateError::Malformed(cause);
+        let grants = grants.iter().map(|(key, fact)| {
+            let fact: KeyFact =
+                serde_json::from_str(fact).map_err(|error| malformed(error.to_string()))?;
+            let terms = fact.terms().map_err(malformed)?;
+            Ok((key.clone(), Arc::new(terms)))
         });
         Ok(Self {
             proposed,
             before,
-            grants: grants.collect(),
+            grants: grants.collect::<Result<_, GateError>>()?,
             listeners: listeners.map(|it| it.believing_nobody()).collect(),
             groups: Groups::default(),
             differing: RefCell::default(),

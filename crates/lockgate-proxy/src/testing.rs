@@ -58,7 +58,14 @@ pub(crate) fn placed<C>(config: C, at: u32) -> Placed<C> {
 /// Keys in the header `name`, said at `at`.
 pub(crate) fn keys(name: &str, at: u32) -> Authenticator {
     let header = name.to_owned();
-    Authenticator::ApiKey(placed(api_key::Config { header }, at))
+    Authenticator::ApiKey(placed(
+        api_key::Config {
+            header,
+            environments: Vec::new(),
+            imported: false,
+        },
+        at,
+    ))
 }
 
 /// An API for anyone, at `paths` of any host.

@@ -117,6 +117,12 @@ impl Gate {
             .transpose()
     }
 
+    fn key_uses(&self, py: Python<'_>, most: usize) -> Vec<(String, u64, bool)> {
+        let uses = py.detach(|| self.gate.key_uses(most)).into_iter();
+        uses.map(|used| (used.id.to_string(), used.at_ms, used.previous))
+            .collect()
+    }
+
     fn wishes(&self) -> Vec<String> {
         self.gate.wishes()
     }

@@ -3,6 +3,7 @@
 
 use lockgate_policy::introspection::Answer;
 use lockgate_policy::{api_key, jwt};
+use lockgate_proxy::facts::KeyFact;
 use pyo3::prelude::*;
 use serde::Serialize;
 
@@ -23,13 +24,44 @@ pub fn mint_key(pepper: &[u8], environment: &str) -> PyResult<(String, String)> 
     Ok((key, digest))
 }
 
-/// The digest of a key under `pepper`, after its checksum was verified.
+/// The digest of a key under `pepper`: of one of ours after its checksum was verified, or of another form.
 #[pyfunction]
 pub fn key_digest(key: &str, pepper: &[u8]) -> PyResult<String> {
-    let checked = api_key::checked(key.as_bytes()).map_err(|api_key::Malformed| {
-        Told::new(api_key::MALFORMED.code, api_key::MALFORMED.advice)
-    })?;
-    Ok(api_key::digest(&api_key::pepper(pepper), checked).to_hex())
+    let pepper = api_key::pepper(pepper);
+    let digest = match key_form(key) {
+        Some("") => api_key::imported_digest(&pepper, &api_key::sha256(key.as_bytes())),
+        Some(_) => api_key::digest(&pepper, key.as_bytes()),
+        None => {
+            let malformed = &api_key::MALFORMED;
+            return Err(Told::new(malformed.code, malformed.advice).into());
+        }
+    };
+    Ok(digest.to_hex())
+}
+
+/// The environment of a key of ours, nothing of one that may have another form.
+#[pyfunction]
+pub fn key_form(key: &str) -> Option<&str> {
+    match api_key::checked(key.as_bytes()) {
+        Ok(_) => api_key::environment(key),
+        Err(api_key::Malformed) => api_key::foreign(key.as_bytes()).then_some(""),
+    }
+}
+
+/// The digest of a key of another form, of which the SHA-256 is known.
+#[pyfunction]
+pub fn imported_key_digest(sha256: [u8; 32], pepper: &[u8]) -> String {
+    api_key::imported_digest(&api_key::pepper(pepper), &sha256).to_hex()
+}
+
+/// What is wrong with a key's fact.
+#[pyfunction]
+pub fn check_key_fact(fact: &str) -> PyResult<()> {
+    let read: Result<KeyFact, _> = serde_json::from_str(fact);
+    let checked = read
+        .map_err(|error| error.to_string())
+        .and_then(|fact| fact.check());
+    checked.map_err(|why| Told::new("key-fact-malformed", why).into())
 }
 
 #[derive(Serialize)]

@@ -156,6 +156,9 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(events::events_durable_until, module)?)?;
     module.add_function(wrap_pyfunction!(keys::mint_key, module)?)?;
     module.add_function(wrap_pyfunction!(keys::key_digest, module)?)?;
+    module.add_function(wrap_pyfunction!(keys::imported_key_digest, module)?)?;
+    module.add_function(wrap_pyfunction!(keys::key_form, module)?)?;
+    module.add_function(wrap_pyfunction!(keys::check_key_fact, module)?)?;
     module.add_function(wrap_pyfunction!(keys::read_token, module)?)?;
     module.add_function(wrap_pyfunction!(session::seal_session, module)?)?;
     module.add_function(wrap_pyfunction!(session::open_session, module)?)?;

@@ -27,10 +27,10 @@ impl Replay {
         py: Python<'_>,
         bundle: Vec<u8>,
         before: HashMap<String, String>,
-        grants: HashMap<String, Vec<String>>,
+        grants: HashMap<String, String>,
     ) -> PyResult<Self> {
         let replay = py
-            .detach(|| replay::Replay::new(&bundle, &before, grants))
+            .detach(|| replay::Replay::new(&bundle, &before, &grants))
             .map_err(Told::from)?;
         Ok(Self {
             replay: Mutex::new(replay),

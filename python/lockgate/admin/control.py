@@ -23,6 +23,7 @@ from lockgate.admin.history import HistoryKeeper
 from lockgate.admin.introspections import Introspections
 from lockgate.admin.journal import EventJournal, Journal
 from lockgate.admin.key_sets import KeySets
+from lockgate.admin.key_uses import KeyUses
 from lockgate.admin.keys import Keys
 from lockgate.admin.link import LinkServer
 from lockgate.admin.reload import Reloader
@@ -75,6 +76,7 @@ class Control:
     store: Store
     journal: Journal
     keys: Keys
+    key_uses: KeyUses
     tokens: TokenRevocations
     bundles: Bundles
     findings: Findings
@@ -103,6 +105,7 @@ class Control:
         findings = Findings(store)
         box = Box()
         link = LinkServer(state, store, bundles, _noter(journal), box)
+        keys = Keys(store, journal, state.pepper())
         key_sets = KeySets(store, findings, journal, link)
         revocations = Revocations(findings, journal, link)
         introspections = Introspections(findings, journal, link)
@@ -119,7 +122,8 @@ class Control:
             state=state,
             store=store,
             journal=journal,
-            keys=Keys(store, journal, state.pepper()),
+            keys=keys,
+            key_uses=KeyUses(keys, link),
             tokens=tokens,
             bundles=bundles,
             findings=findings,

@@ -65,19 +65,25 @@ def head(session: Session) -> int:
 
 def put(key: Key) -> dict[str, Any]:
     """The fact that a key exists, with what a gate must know of it."""
-    return {
-        "kind": "key.put",
-        "key": {
-            "id": key.id,
-            "digest": key.digest,
-            "name": key.name,
-            "owner": key.owner,
-            "environment": key.environment,
-            "apis": key.apis,
-            "expires_ms": key.expires_ms,
-            "revoked": key.revoked_ms is not None,
-        },
+    told: dict[str, Any] = {
+        "id": key.id,
+        "digest": key.digest,
+        "name": key.name,
+        "owner": key.owner,
+        "environment": key.environment,
+        "apis": key.apis,
+        "expires_ms": key.expires_ms,
+        "revoked": key.revoked_ms is not None,
     }
+    # Of a million keys few have more than that.
+    told |= {
+        name: value for name in ("scopes", "methods", "networks", "rate") if (value := getattr(key, name)) is not None
+    }
+    if key.suspended_ms is not None:
+        told["suspended"] = True
+    if key.previous_digest is not None:
+        told["previous"] = {"digest": key.previous_digest, "until_ms": key.previous_until_ms or 0}
+    return {"kind": "key.put", "key": told}
 
 
 def revoke(key_id: str) -> dict[str, Any]:

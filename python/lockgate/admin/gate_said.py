@@ -23,6 +23,8 @@ SHOWN: Final = 48 * 1024
 
 TOKEN: Final = 64 * 1024
 """The longest token; an issuer's `token_bytes` is no more."""
+USES: Final = 10_000
+"""Uses of API keys in one message."""
 
 SEQUENCE_MAX: Final = 2**53
 """Beyond it JSON's numbers are not exact everywhere."""
@@ -119,6 +121,12 @@ class Introspect(_Said):
     id: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     issuer: Word
     token: Annotated[str, Field(min_length=1, max_length=TOKEN, pattern=r"^[A-Za-z0-9._~+/-]+=*$", repr=False)]
+
+
+class Uses(_Said):
+    """API keys that were used: id, the hour in milliseconds, and whether by the secret before the newest."""
+
+    keys: Annotated[list[Annotated[tuple[Word, Number, bool], Field(strict=False)]], Field(max_length=USES)]
 
 
 Told = TypeVar("Told", bound=_Said)

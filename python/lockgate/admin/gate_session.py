@@ -12,7 +12,19 @@ import structlog
 from lockgate.admin.bundles import SignedBundle
 from lockgate.admin.certificates.box import Box
 from lockgate.admin.facts import Batch, FactsLog
-from lockgate.admin.gate_said import Applied, Held, Hello, Introspect, Known, Question, Standing, Taken, Wishes, parse
+from lockgate.admin.gate_said import (
+    Applied,
+    Held,
+    Hello,
+    Introspect,
+    Known,
+    Question,
+    Standing,
+    Taken,
+    Uses,
+    Wishes,
+    parse,
+)
 from lockgate.gate.frames import HEADER, Frame, FrameError, Kind, encode, message, parse_header
 
 BEAT = 1.0
@@ -40,6 +52,7 @@ T = TypeVar("T")
 OnRefetch = Callable[["GateSession", list[str]], None]
 OnQuestion = Callable[["GateSession", Question], None]
 OnIntrospect = Callable[["GateSession", Introspect], None]
+OnUses = Callable[["GateSession", Uses], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +128,8 @@ class GateSession:
         """Hears of clients' certificates that responders are to be asked about."""
         self.on_introspect: OnIntrospect | None = None
         """Hears of tokens that their issuers are to be asked about."""
+        self.on_uses: OnUses | None = None
+        """Hears of API keys that were used."""
 
     async def greet(self) -> None:
         """Hear who it is and what it knows."""
@@ -329,7 +344,7 @@ class GateSession:
                 _settle(self._facts_answer, taken.seq)
             case "certificates":
                 _settle(self._certificates_answer, parse(Held, said))
-            case "refetch" | "ocsp" | "introspect":
+            case "refetch" | "ocsp" | "introspect" | "used":
                 self._note_wish(said)
             case "bye":
                 self.parted = True
@@ -342,13 +357,15 @@ class GateSession:
                 log.warning("link-message-unknown", gate=self.name, type=unknown[:40], hint="is the gate newer?")
 
     def _note_wish(self, said: dict[str, Any]) -> None:
-        """What the gate wants to know of others."""
+        """What the gate wants to know of others, or tells of those whom it serves."""
         if said["type"] == "refetch" and self.on_refetch is not None:
             self.on_refetch(self, parse(Wishes, said).issuers)
         elif said["type"] == "ocsp" and self.on_question is not None:
             self.on_question(self, parse(Question, said))
         elif said["type"] == "introspect" and self.on_introspect is not None:
             self.on_introspect(self, parse(Introspect, said))
+        elif said["type"] == "used" and self.on_uses is not None:
+            self.on_uses(self, parse(Uses, said))
 
     def _renew(self, said: dict[str, Any]) -> None:
         """Answer, unless one is under way, or the gate needs none."""

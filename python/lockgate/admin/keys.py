@@ -1,4 +1,4 @@
-"""API keys: made, shown once, listed, revoked, imported.
+"""API keys: made, shown once, listed, changed, given new secrets, revoked, imported.
 
 Of a key only its HMAC-SHA256 under the installation's pepper is kept. Every
 change is one transaction of the key's row and its fact; its audit event is on
@@ -6,65 +6,76 @@ disk before that commits, so there may be an audit event of a change that
 failed, but never a change without one.
 """
 
-import base64
+from __future__ import annotations
+
 import json
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from sqlalchemy import insert, select, tuple_
+from sqlalchemy import bindparam, func, insert, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from lockgate.admin import facts
 from lockgate.admin.bundles import newest
 from lockgate.admin.clock import now_ms
 from lockgate.admin.gates.registry import enrolled
-from lockgate.admin.journal import EventJournal, Journal, admin_actor
+from lockgate.admin.in_folder import in_folder, new_id
+from lockgate.admin.journal import Journal, admin_actor
+from lockgate.admin.key_leaks import Found, Leak, Leaks
+from lockgate.admin.key_records import (
+    EDITABLE,
+    NOBODY,
+    RULES,
+    CreatedKey,
+    KeyClosedError,
+    KeyLifetimeError,
+    KeyNotFoundError,
+    KeyRecord,
+    KeyRuleError,
+    NoGraceError,
+    alive,
+    audited,
+    found,
+    last_used,
+    open_row,
+    ordered,
+    record,
+)
+from lockgate.admin.key_report import Worth, report
 from lockgate.admin.store import Store
 from lockgate.admin.store.models import Bundle, Key
 from lockgate.state import StateFolder
 
-Status = Literal["active", "expired", "revoked"]
+__all__ = [
+    "CreatedKey",
+    "Imported",
+    "KeyClosedError",
+    "KeyLifetimeError",
+    "KeyNotFoundError",
+    "KeyRecord",
+    "KeyRuleError",
+    "Keys",
+    "KnownKeys",
+    "NoGraceError",
+    "UnknownApiError",
+    "create_key",
+    "offline",
+]
 
 IMPORT_BATCH = 5_000
 """Keys of one transaction of an import; a writer beside it waits no longer than one batch."""
 
-
-class KeyNotFoundError(LookupError):
-    """No key has that id."""
+GRACE_MAX_MS = 90 * 86_400_000
+"""Two secrets of one key are twice what can leak: who needs longer makes a second key."""
 
 
 class UnknownApiError(ValueError):
     """A key for an API that the configuration does not have opens nothing: almost surely a slip."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRecord:
-    """What may be shown of a key. The digest is not among it: it finds the key's record."""
-
-    id: str
-    name: str
-    owner: str
-    environment: str
-    apis: list[str] | None
-    created_ms: int
-    expires_ms: int | None
-    revoked_ms: int | None
-    revoked_reason: str | None
-    status: Status
-
-
-@dataclass(frozen=True, slots=True)
-class CreatedKey:
-    """A new key. This is the only time that `key` itself is seen."""
-
-    record: KeyRecord
-    key: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +96,7 @@ class KnownKeys:
     def by_digest(self, digest: str) -> dict[str, Any] | None:
         """What a gate would be told of the key with that digest, as a fact."""
         with self._store.read() as session:
-            row = session.scalar(select(Key).where(Key.digest == digest))
+            row = session.scalar(select(Key).where(or_(Key.digest == digest, Key.previous_digest == digest)))
             return None if row is None else {"seq": 1, "at_ms": row.created_ms, **facts.put(row)}
 
     def key_sets(self) -> list[dict[str, Any]]:
@@ -103,11 +114,12 @@ class KnownKeys:
         with self._store.read() as session:
             return [{"at_ms": 1, **fact} for meant in told if (fact := facts.revoked(session, meant)) is not None]
 
-    def grants(self) -> dict[str, list[str]]:
-        """The APIs that a key opens, by its id, where it does not open all."""
+    def grants(self) -> dict[str, str]:
+        """Facts of keys by their ids, where they are not for everything."""
+        narrow = [getattr(Key, name).is_not(None) for name in RULES]
         with self._store.read() as session:
-            rows = session.execute(select(Key.id, Key.apis).where(Key.apis.is_not(None)))
-            return {id_: list(apis) for id_, apis in rows if apis is not None}
+            rows = session.scalars(select(Key).where(or_(Key.environment != "live", *narrow)))
+            return {row.id: json.dumps(facts.put(row)["key"]) for row in rows}
 
 
 class Keys:
@@ -119,38 +131,97 @@ class Keys:
         self._journal = journal
         self._pepper = pepper
 
-    def create(
-        self,
-        actor: str,
-        *,
-        name: str,
-        owner: str,
-        apis: Sequence[str] | None = None,
-        expires_ms: int | None = None,
-        environment: str = "live",
-    ) -> CreatedKey:
-        """Make a key; gates know it within milliseconds of this returning."""
+    def create(self, actor: str, *, name: str, owner: str, environment: str = "live", **rules: Any) -> CreatedKey:
+        """Make a key; gates know it within milliseconds of this returning.
+
+        `rules` are those of `EDITABLE` besides: scopes, APIs, methods, networks, its end.
+        """
         from lockgate._native import mint_key
 
-        self._check_apis(set(apis or ()))
-        key, digest = mint_key(self._pepper, environment)
-        row = Key(
-            id=new_key_id(),
-            digest=digest,
-            name=name,
-            owner=owner,
-            environment=environment,
-            apis=sorted(set(apis)) if apis is not None else None,
-            created_ms=now_ms(),
-            expires_ms=expires_ms,
-        )
+        wanted = ordered(rules)
         with self._store.write() as session:
+            self._check_apis(session, set(wanted.get("apis") or ()))
+            wanted["expires_ms"] = _Lifetimes.of(session).end(wanted.get("expires_ms"))
+            key, digest = mint_key(self._pepper, environment)
+            row = Key(
+                id=new_id("key"),
+                digest=digest,
+                name=name,
+                owner=owner,
+                environment=environment,
+                created_ms=now_ms(),
+                **wanted,
+            )
             session.add(row)
-            session.flush()
-            facts.append(session, [facts.put(row)])
-            record = _record(row)
-            self._journal.audit(actor, "key.create", row.id, _audited(record))
-        return CreatedKey(record, key)
+            self._tell(session, row)
+            made = record(row)
+            self._journal.audit(actor, "key.create", row.id, audited(made))
+        return CreatedKey(made, key)
+
+    def edit(self, actor: str, key_id: str, changes: Mapping[str, Any]) -> KeyRecord:
+        """Change what a key is for; its secrets stay. What `changes` does not name stays too, and none lifts a rule."""
+        wanted = ordered({name: value for name, value in changes.items() if name in EDITABLE})
+        with self._store.write() as session:
+            row = open_row(session, key_id)
+            self._check_apis(session, set(wanted.get("apis") or ()))
+            if "expires_ms" in wanted:
+                wanted["expires_ms"] = _Lifetimes.of(session).checked(wanted["expires_ms"])
+            before = {name: getattr(row, name) for name in wanted}
+            changed = {name: value for name, value in wanted.items() if before[name] != value}
+            for name, value in changed.items():
+                setattr(row, name, value)
+            if changed:
+                self._tell(session, row)
+                was = {name: before[name] for name in changed}
+                self._journal.audit(actor, "key.edit", key_id, {"now": changed, "before": was})
+            return record(row)
+
+    def reroll(self, actor: str, key_id: str, *, grace_ms: int) -> CreatedKey:
+        """Give a key a new secret. The one before opens for `grace_ms` more, as the same key; an older one no more."""
+        from lockgate._native import mint_key
+
+        with self._store.write() as session:
+            row = open_row(session, key_id)
+            key, digest = mint_key(self._pepper, row.environment)
+            at_ms = now_ms()
+            row.previous_digest, row.digest = row.digest, digest
+            row.rerolled_ms, row.previous_until_ms = at_ms, at_ms + grace_ms
+            row.used_ms, row.previous_used_ms = None, row.used_ms
+            self._tell(session, row)
+            made = record(row)
+            detail = {"name": row.name, "owner": row.owner, "previous_until_ms": row.previous_until_ms}
+            self._journal.audit(actor, "key.reroll", key_id, detail)
+        return CreatedKey(made, key)
+
+    def end_grace(self, actor: str, key_id: str) -> KeyRecord:
+        """End the secret before the newest at once."""
+        with self._store.write() as session:
+            row = open_row(session, key_id)
+            at_ms = now_ms()
+            if row.previous_until_ms is None or row.previous_until_ms <= at_ms:
+                raise NoGraceError(f"the key {key_id} has no other secret that still opens")
+            row.previous_until_ms = at_ms
+            self._tell(session, row)
+            self._journal.audit(actor, "key.end-grace", key_id, {"name": row.name, "owner": row.owner})
+            return record(row)
+
+    def suspend(self, actor: str, key_id: str, *, on: bool) -> KeyRecord:
+        """Close a key until it is resumed, or resume it. What is so already stays."""
+        with self._store.write() as session:
+            row = open_row(session, key_id)
+            if (row.suspended_ms is not None) != on:
+                row.suspended_ms = now_ms() if on else None
+                self._tell(session, row)
+                detail = {"name": row.name, "owner": row.owner}
+                self._journal.audit(actor, "key.suspend" if on else "key.resume", key_id, detail)
+            return record(row)
+
+    def _tell(self, session: Session, row: Key) -> None:
+        """The fact of it, for the gates; none that they would not take."""
+        fact = facts.put(row)
+        _check_fact(fact["key"])
+        session.flush()
+        facts.append(session, [fact])
 
     def gates_elsewhere(self) -> list[str]:
         """The gates that have enrolled: each may serve, connected or not."""
@@ -159,21 +230,47 @@ class Keys:
     def one(self, key_id: str) -> KeyRecord:
         """The key with that id."""
         with self._store.read() as session:
-            return _record(_find(session, key_id))
+            return record(found(session, key_id))
 
-    def page(self, *, after: str | None = None, limit: int = 100) -> list[KeyRecord]:
-        """Up to `limit` keys, oldest first, after the key with the id `after`."""
+    def page(self, *, after: str | None = None, limit: int = 100, unused_ms: int | None = None) -> list[KeyRecord]:
+        """Up to `limit` keys, oldest first, after the key with the id `after`.
+
+        With `unused_ms` only those that open something and were not used for that long, nor made since.
+        """
         query = select(Key).order_by(Key.created_ms, Key.id).limit(limit)
+        if unused_ms is not None:
+            since = now_ms() - unused_ms
+            query = query.where(alive(now_ms()), Key.created_ms <= since, last_used() < since)
         with self._store.read() as session:
             if after is not None:
-                last = _find(session, after)
+                last = found(session, after)
                 query = query.where(tuple_(Key.created_ms, Key.id) > (last.created_ms, last.id))
-            return [_record(row) for row in session.scalars(query)]
+            return [record(row) for row in session.scalars(query)]
+
+    def leaked(self, actor: str, found: Sequence[Found]) -> list[Leak]:
+        """Close what was found where it should not be; of each text, what came of it."""
+        return Leaks(self._store, self._journal, self._pepper).report(actor, found)
+
+    def report(self, *, unused_ms: int, soon_ms: int, limit: int = 100) -> list[Worth]:
+        """Keys that somebody should look at, and why."""
+        return report(self._store, unused_ms=unused_ms, soon_ms=soon_ms, limit=limit)
+
+    def note_uses(self, uses: Sequence[tuple[str, int, bool]]) -> None:
+        """Note when keys were last used: id, when, and whether by the secret before the newest."""
+        latest = now_ms()
+        for previous, column in ((False, Key.used_ms), (True, Key.previous_used_ms)):
+            told = [{"key": key, "at": min(at, latest)} for key, at, before in uses if before is previous]
+            if not told:
+                continue
+            later = func.coalesce(column, 0) < bindparam("at")
+            change = update(Key).where(Key.id == bindparam("key"), later).values({column: bindparam("at")})
+            with self._store.write() as session:
+                session.connection().execute(change, told)
 
     def revoke(self, actor: str, key_id: str, *, reason: str | None = None) -> KeyRecord:
         """Close a key for good. Revoking it again changes nothing, and says when it was done."""
         with self._store.write() as session:
-            row = _find(session, key_id)
+            row = found(session, key_id)
             if row.revoked_ms is None:
                 row.revoked_ms = now_ms()
                 row.revoked_reason = reason
@@ -181,39 +278,78 @@ class Keys:
                 facts.append(session, [facts.revoke(key_id)])
                 detail = {"name": row.name, "owner": row.owner, "reason": reason}
                 self._journal.audit(actor, "key.revoke", key_id, detail)
-            return _record(row)
+            return record(row)
 
     def import_(self, actor: str, source: str, rows: Iterator[Mapping[str, Any]]) -> Imported:
         """Add keys by digest, batch by batch; those that are known already are left alone.
 
-        Each row has `digest`, `name`, `owner` and maybe `environment`, `apis`,
-        `expires_ms`, already checked.
+        Each row has `digest`, or `sha256` of a key of another form, and `name`; maybe `owner`, `environment`,
+        `expires_ms` and what a key can be for, already checked.
         """
         added = known = 0
         while batch := list(islice(rows, IMPORT_BATCH)):
-            self._check_apis({api for row in batch for api in row.get("apis") or ()})
-            unique = {row["digest"]: row for row in batch}
             with self._store.write() as session:
+                self._check_apis(session, {api for row in batch for api in row.get("apis") or ()})
+                lifetimes = _Lifetimes.of(session)
+                keyed = ((self._digest(row), row) for row in batch)
+                unique = {digest: _imported(digest, row, lifetimes) for digest, row in keyed}
                 there = set(session.scalars(select(Key.digest).where(Key.digest.in_(unique))))
-                values = [_imported(row) for digest, row in unique.items() if digest not in there]
+                there |= set(session.scalars(select(Key.previous_digest).where(Key.previous_digest.in_(unique))))
+                values = [value for digest, value in unique.items() if digest not in there]
                 if values:
+                    told = [facts.put(Key(**value)) for value in values]
+                    for fact in told:
+                        _check_fact(fact["key"])
                     session.execute(insert(Key), values)
-                    facts.append(session, [facts.put(Key(**value)) for value in values])
+                    facts.append(session, told)
                     self._journal.audit(actor, "key.import", source, {"keys": len(values)})
             added += len(values)
             known += len(batch) - len(values)
         return Imported(added, known)
 
-    def _check_apis(self, wanted: set[str]) -> None:
+    def _digest(self, row: Mapping[str, Any]) -> str:
+        from lockgate._native import imported_key_digest
+
+        if row.get("digest") is not None:
+            return str(row["digest"])
+        return imported_key_digest(bytes.fromhex(row["sha256"]), self._pepper)
+
+    def _check_apis(self, session: Session, wanted: set[str]) -> None:
         """Where there is a configuration, it has every API that is named."""
         if not wanted:
             return
-        with self._store.read() as session:
-            text = session.scalar(newest().with_only_columns(Bundle.text))
+        text = session.scalar(newest().with_only_columns(Bundle.text))
         known = {str(api["name"]) for api in json.loads(text)["apis"]} if text is not None else wanted
         if unknown := sorted(wanted - known):
             names = ", ".join(sorted(known)[:20])
             raise UnknownApiError(f"there is no API {', '.join(map(repr, unknown))}; there are: {names}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Lifetimes:
+    """How long keys are good, as the newest configuration says it; none is for ever."""
+
+    usual_ms: int | None
+    most_ms: int | None
+
+    @classmethod
+    def of(cls, session: Session) -> _Lifetimes:
+        duties = session.scalar(newest().with_only_columns(Bundle.duties)) or {}
+        return cls(duties.get("key_lifetime_ms"), duties.get("key_lifetime_max_ms"))
+
+    def end(self, wanted: int | None) -> int | None:
+        """When a new key ends."""
+        if wanted is None and self.usual_ms is not None:
+            return now_ms() + self.usual_ms
+        return self.checked(wanted)
+
+    def checked(self, wanted: int | None) -> int | None:
+        """The same of one that is there, of which it is said."""
+        # A minute for who has worked it out on another clock.
+        if self.most_ms is not None and (wanted is None or wanted > now_ms() + self.most_ms + 60_000):
+            days = self.most_ms / 86_400_000
+            raise KeyLifetimeError(f"`api_keys.max_lifetime` lets a key be good for {days:g} days at most from now on")
+        return wanted
 
 
 @contextmanager
@@ -222,12 +358,8 @@ def offline(state: StateFolder) -> Iterator[Keys]:
 
     Raises `lockgate.state.StateInUseError` where one is: ask its admin API instead.
     """
-    with state.lock("control"), EventJournal(state) as journal:
-        store = Store.open(state.database)
-        try:
-            yield Keys(store, journal, state.pepper())
-        finally:
-            store.close()
+    with in_folder(state) as (store, journal):
+        yield Keys(store, journal, state.pepper())
 
 
 def create_key(
@@ -242,68 +374,30 @@ def create_key(
     """Make a key while nothing runs on `state_dir`; a gate learns of it when it next starts."""
     expires_ms = None if expires is None else now_ms() + int(expires.total_seconds() * 1000)
     with offline(StateFolder.open(state_dir)) as keys:
-        return keys.create(
-            admin_actor(),
-            name=name,
-            owner=owner,
-            apis=apis,
-            expires_ms=expires_ms,
-            environment=environment,
-        )
+        rules = {"apis": apis, "expires_ms": expires_ms}
+        return keys.create(admin_actor(), name=name, owner=owner, environment=environment, **rules)
 
 
-def new_key_id() -> str:
-    """A key's public name: 100 bits, in letters that survive being read aloud."""
-    return "key_" + base64.b32encode(secrets.token_bytes(13)).decode("ascii").lower()[:20]
+def _check_fact(key: Mapping[str, Any]) -> None:
+    """Raise `KeyRuleError` for what no gate would take, in the gate's own words."""
+    from lockgate._native import LockgateError, check_key_fact
+
+    if any(key.get(name) for name in ("methods", "networks", "rate")):
+        try:
+            check_key_fact(json.dumps(key))
+        except LockgateError as error:
+            raise KeyRuleError(str(error).removeprefix(f"{key['id']}: ")) from error
 
 
-def _find(session: Session, key_id: str) -> Key:
-    row = session.get(Key, key_id)
-    if row is None:
-        raise KeyNotFoundError(f"there is no key {key_id!r}: `lockgate keys list` shows those that there are")
-    return row
-
-
-def _imported(row: Mapping[str, Any]) -> dict[str, Any]:
+def _imported(digest: str, row: Mapping[str, Any], lifetimes: _Lifetimes) -> dict[str, Any]:
+    said = ordered({name: row.get(name) for name in EDITABLE})
     return {
-        "id": new_key_id(),
-        "digest": row["digest"],
-        "name": row["name"],
-        "owner": row["owner"],
-        "environment": row.get("environment", "live"),
-        "apis": row.get("apis"),
+        **dict.fromkeys(column.key for column in Key.__table__.columns),
+        **said,
+        "owner": row.get("owner") or NOBODY,
+        "expires_ms": lifetimes.end(row.get("expires_ms")),
+        "id": new_id("key"),
+        "digest": digest,
+        "environment": row.get("environment") or "live",
         "created_ms": now_ms(),
-        "expires_ms": row.get("expires_ms"),
-        "revoked_ms": None,
-        "revoked_reason": None,
-    }
-
-
-def _record(row: Key) -> KeyRecord:
-    status: Status = "active"
-    if row.revoked_ms is not None:
-        status = "revoked"
-    elif row.expires_ms is not None and row.expires_ms <= now_ms():
-        status = "expired"
-    return KeyRecord(
-        id=row.id,
-        name=row.name,
-        owner=row.owner,
-        environment=row.environment,
-        apis=row.apis,
-        created_ms=row.created_ms,
-        expires_ms=row.expires_ms,
-        revoked_ms=row.revoked_ms,
-        revoked_reason=row.revoked_reason,
-        status=status,
-    )
-
-
-def _audited(record: KeyRecord) -> dict[str, Any]:
-    return {
-        "name": record.name,
-        "owner": record.owner,
-        "environment": record.environment,
-        "apis": record.apis,
-        "expires_ms": record.expires_ms,
     }

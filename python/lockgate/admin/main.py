@@ -79,6 +79,7 @@ async def _serve(state: StateFolder, config: Path, parent: Parent | None) -> Non
             await control.revocations.close()
             await control.sign_ins.close()
             await control.introspections.close()
+            await control.key_uses.close()
             await control.certificates.close()
             await control.link.stop()
 

@@ -61,6 +61,12 @@ METRICS: Mapping[str, Metric] = {
         "answer that holds.",
         ("result",),
     ),
+    "lockgate_sign_in_outcomes_total": Metric(
+        "counter",
+        "What came of the identity pages: `signed-in`, `signed-out`, `ended` (by the provider), `stepped-up`, "
+        "`factor-added`, `factor-removed`, or a reason of theirs.",
+        ("sign_in", "outcome"),
+    ),
     "lockgate_introspection_calls_total": Metric(
         "counter",
         "Questions about tokens that gates have put, by issuer and what became of them; those under way are put once.",
@@ -118,6 +124,7 @@ def _own(control: Control, *, gate_up: bool) -> dict[str, Samples]:
         "lockgate_ocsp_answers_total": {
             (result,): count for result, count in control.revocations.responders.counts.items()
         },
+        "lockgate_sign_in_outcomes_total": dict(control.sign_ins.outcomes),
         "lockgate_introspection_calls_total": {
             (state.asked.name, outcome): count
             for state in control.introspections.states

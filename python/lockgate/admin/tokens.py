@@ -6,9 +6,7 @@ commits. What a revocation says is kept as long as there may be tokens that it i
 
 from __future__ import annotations
 
-import base64
 import json
-import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -22,7 +20,8 @@ from lockgate.admin import facts
 from lockgate.admin.bundles import newest
 from lockgate.admin.clock import now_ms
 from lockgate.admin.gates.registry import enrolled
-from lockgate.admin.journal import EventJournal, Journal
+from lockgate.admin.in_folder import in_folder, new_id
+from lockgate.admin.journal import Journal
 from lockgate.admin.store import Store
 from lockgate.admin.store.models import Bundle, TokenRevocation
 from lockgate.state import StateFolder
@@ -199,12 +198,8 @@ def offline(state: StateFolder) -> Iterator[TokenRevocations]:
 
     Raises `lockgate.state.StateInUseError` where one is: ask its admin API instead.
     """
-    with state.lock("control"), EventJournal(state) as journal:
-        store = Store.open(state.database)
-        try:
-            yield TokenRevocations(store, journal)
-        finally:
-            store.close()
+    with in_folder(state) as (store, journal):
+        yield TokenRevocations(store, journal)
 
 
 def _rules(listed: Mapping[str, Any]) -> IssuerRules:
@@ -244,7 +239,7 @@ def _beyond(one: int | None, other: int | None) -> bool:
 def _put(session: Session, said: Mapping[str, Any], there: TokenRevocation | None = None) -> TokenRevocation:
     row = there or facts.found(session, said)
     if row is None:
-        row = TokenRevocation(id=_new_id(), created_ms=now_ms(), **said)
+        row = TokenRevocation(id=new_id("rev"), created_ms=now_ms(), **said)
         session.add(row)
         return row
     # What was revoked stays so: a second word widens the first, and takes nothing back.
@@ -254,10 +249,6 @@ def _put(session: Session, said: Mapping[str, Any], there: TokenRevocation | Non
     if said["reason"] is not None:
         row.reason = said["reason"]
     return row
-
-
-def _new_id() -> str:
-    return "rev_" + base64.b32encode(secrets.token_bytes(13)).decode("ascii").lower()[:20]
 
 
 def _find(session: Session, revocation_id: str) -> TokenRevocation:

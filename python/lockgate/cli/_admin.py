@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +70,17 @@ class Admin:
         """The answer to a POST."""
         return self._ask("POST", path, body)
 
+    def post_each(self, path: str, body: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """The answers to a POST of a list, one to each of its items."""
+        content = self._asked("POST", path, body)
+        if not isinstance(content, list):
+            raise self._stranger()
+        return content
+
+    def patch(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer to a PATCH."""
+        return self._ask("PATCH", path, body)
+
     def delete(self, path: str) -> dict[str, Any]:
         """The answer to a DELETE."""
         return self._ask("DELETE", path, None)
@@ -85,6 +96,15 @@ class Admin:
                 return
 
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
+        content = self._asked(method, path, body)
+        if not isinstance(content, dict):
+            raise self._stranger()
+        return content
+
+    def _stranger(self) -> NotRunningError:
+        return NotRunningError(f"what answers at {self.address} is not Lockgate's admin API")
+
+    def _asked(self, method: str, path: str, body: object) -> Any:
         # Here, since every command imports this module to be listed by --help.
         import http.client
 
@@ -104,8 +124,6 @@ class Admin:
             connection.close()
         if answer.status >= 400:
             raise RefusedError(answer.status, content)
-        if not isinstance(content, dict):
-            raise NotRunningError(f"what answers at {self.address} is not Lockgate's admin API")
         return content
 
 

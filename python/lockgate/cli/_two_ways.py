@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from lockgate.cli._admin import Admin, NotRunningError, StartingError
-from lockgate.state import StateFolder, StateInUseError
+from lockgate.cli._admin import Admin, NotRunningError, RefusedError, StartingError
+from lockgate.cli._report import leave
+from lockgate.cli._state import state_or_exit
+from lockgate.state import StateError, StateFolder, StateInUseError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 LOCK_SECONDS = 5.0
 """A control process that is being started again answers within a few seconds."""
@@ -20,6 +28,16 @@ MOST_NAMED = 5
 
 Row = dict[str, Any]
 Way = TypeVar("Way")
+
+
+class Known(Protocol):
+    """What gates are to know."""
+
+    def gates_elsewhere(self) -> list[str]:
+        """The gates that have enrolled."""
+
+
+Kept = TypeVar("Kept", bound=Known)
 
 
 def admin_or_folder(state: StateFolder, running: Callable[[Admin], Way], folder: Callable[[], Way]) -> Way:
@@ -74,3 +92,44 @@ def gate_words(row: Row) -> str:
         f"Not known yet to {', '.join(elsewhere[:MOST_NAMED])}{more}, which may still serve by what was known; "
         "see `lockgate gates list`. If a gate is no more, shut it out: `lockgate gates revoke NAME`."
     )
+
+
+class Folder(Generic[Kept]):
+    """A state folder itself, while no control process runs on it: a gate learns of changes once one does."""
+
+    def __init__(self, kept: Kept, state: StateFolder) -> None:
+        """`kept` holds the folder's lock."""
+        from lockgate.admin.journal import admin_actor
+
+        self.kept = kept
+        self.actor = admin_actor()
+        self._state = state
+
+    def changed(self, record: DataclassInstance, **more: Any) -> Row:
+        """What was changed, and who does not know it yet."""
+        return {**asdict(record), **more, **told_in_folder(self._state, self.kept.gates_elsewhere())}
+
+    def pages(self, page: Callable[[str | None], Sequence[DataclassInstance]]) -> Iterator[Row]:
+        """All there are, each with an id; `page` gives those after one."""
+        after: str | None = None
+        while rows := [asdict(item) for item in page(after)]:
+            yield from rows
+            after = rows[-1]["id"]
+
+
+@contextmanager
+def two_ways(
+    given: Path | None,
+    running: Callable[[Admin], Way],
+    folder: Callable[[Kept, StateFolder], Way],
+    offline: Callable[[StateFolder], AbstractContextManager[Kept]],
+    refused: tuple[type[Exception], ...],
+) -> Iterator[Way]:
+    """What the folder that `--state` names keeps; `refused`, and what else can go wrong, ends the command."""
+    state = state_or_exit(given)
+    wrong: tuple[type[Exception], ...] = (*refused, RefusedError, NotRunningError, StateError)
+    with ExitStack() as stack:
+        try:
+            yield admin_or_folder(state, running, lambda: folder(stack.enter_context(offline(state)), state))
+        except wrong as error:
+            leave(str(error))

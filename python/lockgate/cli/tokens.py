@@ -11,14 +11,13 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from lockgate.cli._report import Json, count, leave, tables
+from lockgate.cli._rows import Cells, imported, is_time, number, unknown
 from lockgate.cli._state import StateDir
 from lockgate.cli._tokens import revoking
 from lockgate.cli._two_ways import gate_words
@@ -36,9 +35,8 @@ REASON_FORM = re.compile(r"[^\x00-\x1f\x7f]{0,500}")
 TOKEN_BYTES = 64 * 2**10
 """The longest that any issuer's `token_bytes` may allow."""
 
-IMPORT_BATCH = 5_000
-"""As many as the admin API takes at once."""
 IMPORT_FORM = '{"issuer": "company", "by": "subject", "value": "ann@example.com"}'
+TIMES = ("before_ms", "until_ms")
 MEMBERS = frozenset({"issuer", "by", "value", "before_ms", "until_ms", "reason"})
 
 TOLD_BY = {
@@ -160,8 +158,8 @@ def import_revocations(
             metavar="FILE",
             exists=True,
             dir_okay=False,
-            help="JSON lines: issuer, by (token, subject, client, session or issuer), value; maybe before_ms, "
-            "until_ms, reason.",
+            help="JSON lines, or CSV (.csv): issuer, by (token, subject, client, session or issuer), value; maybe "
+            "before_ms, until_ms, reason.",
         ),
     ],
     state: StateDir = None,
@@ -171,12 +169,8 @@ def import_revocations(
 
     Example: lockgate tokens import revoked.jsonl
     """
-    done = {"added": 0, "known": 0}
-    with revoking(state) as tokens, file.open("rb") as lines:
-        rows = _rows(lines)
-        while batch := list(islice(rows, IMPORT_BATCH)):
-            result = tokens.add(file.name, batch)
-            done = {name: done[name] + result[name] for name in done}
+    with revoking(state) as tokens:
+        done = imported(file, _read, tokens.add, form=IMPORT_FORM, done="revoked")
     known = f"; {done['known']} {'was' if done['known'] == 1 else 'were'} revoked already" if done["known"] else ""
     typer.echo(json.dumps(done) if as_json else f"Added {count(done['added'], 'revocation')}{known}.")
 
@@ -219,28 +213,18 @@ def _words(row: dict[str, Any]) -> str:
     return f"{TOLD_BY[row['by']]}{value} of {printable(row['issuer'])}{before}"
 
 
-def _rows(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            row, wrong = {}, "is not JSON"
-        else:
-            wrong = _wrong(row)
-        if wrong:
-            before = "Lines before it may have been taken" if number > IMPORT_BATCH else "Nothing was revoked"
-            leave(f"Line {number} {wrong}. {before}.\nEach line is one JSON object, such as {IMPORT_FORM}.")
-        yield row
-
-
-def _wrong(row: object) -> str:
-    """What is wrong with a line of an import; nothing if it is well."""
+def _read(row: object) -> dict[str, Any] | str:
+    """A line of an import, or what is wrong with it."""
     if not isinstance(row, dict):
         return "is not a JSON object"
-    if unknown := sorted(set(row) - MEMBERS):
-        return f"says {printable(unknown[0])[:60]!r}, which is not known"
+    if isinstance(row, Cells):
+        row = {name: number(cell) if name in TIMES else cell for name, cell in row.items()}
+    return _wrong(row) or row
+
+
+def _wrong(row: dict[str, Any]) -> str | None:
+    if wrong := unknown(row, MEMBERS):
+        return wrong
     if not isinstance(row.get("issuer"), str) or not 0 < len(row["issuer"]) <= 2000:
         return "has no issuer"
     if row.get("by") not in TOLD_BY:
@@ -248,14 +232,13 @@ def _wrong(row: object) -> str:
     value = row.get("value", "")
     if not isinstance(value, str) or len(value) > 256 or (row["by"] == "issuer") == bool(value):
         return "has no value of 1 to 256 characters, which all but `issuer` have"
-    for name in ("before_ms", "until_ms"):
-        at = row.get(name)
-        if at is not None and (type(at) is not int or not 0 < at < 2**53):
+    for name in TIMES:
+        if row.get(name) is not None and not is_time(row[name]):
             return f"has a {name} that is not a number of milliseconds since 1970"
     reason = row.get("reason")
     if reason is not None and not (isinstance(reason, str) and REASON_FORM.fullmatch(reason)):
         return "has a reason that is not a line of at most 500 characters"
-    return ""
+    return None
 
 
 def _instant(text: str) -> int:

@@ -76,8 +76,12 @@ class ApiDocument(TypedDict):
 class ApiKeyConfig(TypedDict):
     """The room's config."""
 
+    environments: list[str]
+    """The environments whose keys are taken; empty means all."""
     header: str
     """The header that carries the key."""
+    imported: bool
+    """Whether keys of another form than ours are looked up, as imports by SHA-256 left them."""
 
 
 class Attached(TypedDict):

@@ -17,7 +17,17 @@ from lockgate.config.model_issuers import Issuer, Outgoing
 from lockgate.config.model_listeners import Listener
 from lockgate.config.model_sign_in import SignIn
 from lockgate.config.model_upstreams import Upstream
-from lockgate.config.models import Admin, Assertions, Config, Events, Facts, Gates, ProblemAnswers, parse_version
+from lockgate.config.models import (
+    Admin,
+    ApiKeys,
+    Assertions,
+    Config,
+    Events,
+    Facts,
+    Gates,
+    ProblemAnswers,
+    parse_version,
+)
 from lockgate.config.problems import Problems, Region
 from lockgate.config.translate import slip_for, translate, unknown_key
 from lockgate.config.tree import Item
@@ -62,6 +72,7 @@ class Document:
     gates: Gates = field(default_factory=Gates)
     outgoing: Outgoing = field(default_factory=Outgoing)
     facts: Facts = field(default_factory=Facts)
+    api_keys: ApiKeys = field(default_factory=ApiKeys)
     events: Events = field(default_factory=Events)
     answers: ProblemAnswers = field(default_factory=ProblemAnswers)
 
@@ -85,6 +96,7 @@ class Document:
         document.gates = document._section("gates", Gates) or Gates()
         document.outgoing = document._section("outgoing", Outgoing) or Outgoing()
         document.facts = document._section("facts", Facts) or Facts()
+        document.api_keys = document._section("api_keys", ApiKeys) or ApiKeys()
         document.events = document._section("events", Events) or Events()
         document.answers = document._section("problems", ProblemAnswers) or ProblemAnswers()
         return document

@@ -30,6 +30,9 @@ class Duties:
     """How people sign in; secrets are named in it, and stand elsewhere."""
     asked_issuers: tuple[AskedIssuer, ...] = ()
     """How issuers are asked about tokens."""
+    key_lifetime_ms: int | None = None
+    """How long API keys are good of which nobody says it; none is for ever."""
+    key_lifetime_max_ms: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         """As it is kept."""
@@ -39,6 +42,8 @@ class Duties:
             "asked_issuers": [asdict(issuer) for issuer in self.asked_issuers],
             "ocsp_rules": dict(self.ocsp_rules),
             "sign_ins": [asdict(one) for one in self.sign_ins],
+            "key_lifetime_ms": self.key_lifetime_ms,
+            "key_lifetime_max_ms": self.key_lifetime_max_ms,
         }
 
     @classmethod
@@ -53,6 +58,9 @@ class Duties:
                 asked_issuers=tuple(AskedIssuer(**issuer) for issuer in kept.get("asked_issuers", ())),
                 ocsp_rules=kept["ocsp_rules"],
                 sign_ins=tuple(SignInSetup.from_json(one) for one in kept.get("sign_ins", ())),
+                # Not there in those of the version before.
+                key_lifetime_ms=kept.get("key_lifetime_ms"),
+                key_lifetime_max_ms=kept.get("key_lifetime_max_ms"),
             )
         except (KeyError, TypeError, ValueError):
             return None

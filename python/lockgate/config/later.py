@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-_TOKENS: Final = (
-    "not in this version; meanwhile `api_key`, `jwt`, `introspection`, `session`, `mtls` prove who calls"
-)
+_TOKENS: Final = "not in this version; meanwhile `api_key`, `jwt`, `introspection`, `session`, `mtls` prove who calls"
 _ROOMS: Final = "not in this version; meanwhile the API, or what stands before the gate, has to do it"
 
 LATER: Final = {

@@ -113,13 +113,15 @@ class Loaded:
     @property
     def duties(self) -> Duties:
         """What the control process does for gates while this serves."""
-        references = self.lists.references
+        references, keys = self.lists.references, self.document.api_keys
         return Duties(
             outgoing=self.outgoing,
             key_origins=tuple(self.key_origins),
             ocsp_rules=tls.Files(self.document, references).asking(),
             sign_ins=tuple(setups(self.document, references)),
             asked_issuers=tuple(self.asked_issuers),
+            key_lifetime_ms=keys.default_lifetime or keys.max_lifetime,
+            key_lifetime_max_ms=keys.max_lifetime,
         )
 
     @property

@@ -7,9 +7,9 @@ field has a description, an example and, where it may be left out, a default.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lockgate.addresses import Listen
 from lockgate.config.model_apis import Api, Defaults
@@ -120,6 +120,30 @@ class Facts(Settings):
     )
 
 
+class ApiKeys(Settings):
+    """How long keys are good that are made or changed from now on."""
+
+    default_lifetime: Annotated[int, duration(60_000, 3660 * DAY_MS)] | None = Field(
+        default=None,
+        description="How long a key is good of which nobody says it; left out, `max_lifetime`, and without that for "
+        "ever.",
+        examples=["90d"],
+    )
+    max_lifetime: Annotated[int, duration(60_000, 3660 * DAY_MS)] | None = Field(
+        default=None,
+        description="How long a key is good at most, from when that is said; left out, for ever. Keys that are there "
+        "already stay as they are.",
+        examples=["365d"],
+    )
+
+    @model_validator(mode="after")
+    def _within(self) -> Self:
+        usual, most = self.default_lifetime, self.max_lifetime
+        if usual is not None and most is not None and usual > most:
+            raise refusal("lifetime-too-long", "this is longer than `max_lifetime` allows", at=("default_lifetime",))
+        return self
+
+
 class Events(Settings):
     """What is written down."""
 
@@ -182,6 +206,9 @@ class Config(Settings):
     )
     facts: Facts = Field(
         default=Facts(), description="How old the gate's knowledge of keys may be.", examples=[{"max_age": "24h"}]
+    )
+    api_keys: ApiKeys = Field(
+        default=ApiKeys(), description="How long API keys are good.", examples=[{"max_lifetime": "365d"}]
     )
     events: Events = Field(default=Events(), description="What is written down.", examples=[{"retain": "1GiB"}])
     problems: ProblemAnswers = Field(

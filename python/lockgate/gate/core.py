@@ -24,6 +24,9 @@ class LinkedGate(Protocol):
     def bundle_info(self) -> dict[str, Any] | None:
         """Sequence and hash of what is served."""
 
+    def key_uses(self, most: int) -> list[tuple[str, int, bool]]:
+        """Up to so many uses of API keys that were not told before: id, hour, whether by the secret before."""
+
     def wishes(self) -> list[str]:
         """Issuers whose keys are wanted anew, each told once."""
 

@@ -41,6 +41,12 @@ WISHES = 256
 
 LONGEST_RETRY = 3600
 """Seconds in which who was told to come back may do so."""
+USED_SECONDS = 5.0
+"""How often it is told which API keys were used; of each no more than once an hour. A million keys are looked through
+in some hundredths of a second."""
+
+USES = 10_000
+"""Uses that one message tells of."""
 
 BEAT = 1.0
 LAST_WORD = 1.0
@@ -161,6 +167,7 @@ class Link(threading.Thread):
         hello = {"version": self._version, "pid": self._pid, "replaces": self._replaces, "certificates": True}
         connection.sendall(self._status("hello", **hello))
         heard = beat = time.monotonic()
+        used = 0.0
         # Not `select`: it knows no descriptor above 1023, and a busy gate has thousands.
         poller = select.poll()
         poller.register(connection, select.POLLIN)
@@ -177,6 +184,7 @@ class Link(threading.Thread):
             now = time.monotonic()
             if now - beat >= BEAT:
                 connection.sendall(self._status("beat"))
+                used = self._tell_uses(connection, used, now)
                 beat = now
                 if self._papers is not None and (asking := self._papers.due()) is not None:
                     connection.sendall(asking)
@@ -214,6 +222,14 @@ class Link(threading.Thread):
         for number, issuer, token in self._gate.introspections():
             connection.sendall(message("introspect", id=number, issuer=issuer, token=token))
 
+    def _tell_uses(self, connection: socket.socket, last: float, now: float) -> float:
+        """Say which API keys were used, if that is due; when it was done last."""
+        if now - last < USED_SECONDS:
+            return last
+        while uses := self._gate.key_uses(USES):
+            connection.sendall(message("used", keys=uses))
+        return now
+
     def _part(self, connection: socket.socket) -> None:
         """Say that this is no loss, and read until that was heard.
 
@@ -223,6 +239,8 @@ class Link(threading.Thread):
             until = time.monotonic() + LAST_WORD
             with contextlib.suppress(OSError):
                 connection.settimeout(LAST_WORD)
+                if self._answered:
+                    self._tell_uses(connection, 0.0, USED_SECONDS)
                 connection.sendall(message("bye"))
                 # The socket's own: TLS would forget its keys, and what it reads now matters to nobody.
                 socket.socket.shutdown(connection, socket.SHUT_WR)

@@ -328,14 +328,21 @@ def ip_filter(
     return {"mode": mode, "on_error": "deny", "waiver": until, "span": span(31), "config": config}
 
 
-def api_key(header: str = "X-API-Key", *, mode: Mode = "enforce", until: Waiver | None = None) -> AuthenticatorApiKey:
+def api_key(
+    header: str = "X-API-Key",
+    *,
+    environments: Sequence[str] = (),
+    imported: bool = False,
+    mode: Mode = "enforce",
+    until: Waiver | None = None,
+) -> AuthenticatorApiKey:
     """A way to prove an identity by a key."""
     placed: PlacedApiKey = {
         "mode": mode,
         "on_error": "deny",
         "waiver": until,
         "span": span(32),
-        "config": {"header": header},
+        "config": {"header": header, "environments": list(environments), "imported": imported},
     }
     return {"api_key": placed}
 

@@ -231,8 +231,9 @@ def key_put(
     owner: str = "tests",
     apis: Sequence[str] | None = None,
     expires_ms: int | None = None,
+    **rules: Any,
 ) -> dict[str, Any]:
-    """The fact that a key was made."""
+    """The fact that a key was made; `rules` as the fact says them."""
     key = {
         "id": name,
         "digest": digest,
@@ -241,6 +242,7 @@ def key_put(
         "environment": "live",
         "apis": None if apis is None else list(apis),
         "expires_ms": expires_ms,
+        **rules,
     }
     return {"seq": seq, "at_ms": now_ms(), "kind": "key.put", "key": key}
 

@@ -154,10 +154,14 @@ def test_an_import_may_be_repeated(cli: Cli, tmp_path: Path) -> None:
         ("lg_live_x", "Line 1 is not JSON"),
         ("[]", "Line 1 is not a JSON object"),
         ('{"name":"n","owner":"o","digest":"abc"}', "64 hex digits"),
+        ('{"name":"n","owner":"o"}', "has not one of digest, sha256 and key"),
+        ('{"name":"n","sha256":"abc"}', "no sha256 in hex or Base64"),
+        ('{"name":"n","key":"lg_live_x0123456789"}', "has a key that cannot be one"),
+        ('{"name":"n","owner":"o","digest":"' + "0" * 64 + '","key":"0123456789abcdef"}', "has not one of"),
         ('{"name":"n","owner":"o","digest":"' + "0" * 64 + '","colour":"red"}', "'colour'"),
         ('{"name":"","owner":"o","digest":"' + "0" * 64 + '"}', "has no name"),
         ('{"name":"n","owner":"o","digest":"' + "0" * 64 + '","environment":"P1"}', "lower-case letters"),
-        ('{"name":"n","owner":"o","digest":"' + "0" * 64 + '","apis":"shop"}', "list of names"),
+        ('{"name":"n","owner":"o","digest":"' + "0" * 64 + '","apis":"shop"}', "list of words"),
         ('{"name":"n","owner":"o","digest":"' + "0" * 64 + '","expires_ms":"soon"}', "milliseconds"),
     ],
 )
@@ -165,7 +169,7 @@ def test_an_import_names_the_line_that_is_wrong(cli: Cli, tmp_path: Path, line: 
     (tmp_path / "keys.jsonl").write_text(line + "\n")
     cli("import", "keys.jsonl", status=2)
     assert said in cli.err
-    assert '{"digest": "64 hex digits", "name": "nightly export", "owner": "sales"}' in cli.err
+    assert '{"sha256": "64 hex digits, or Base64", "name": "nightly export", "owner": "sales"}' in cli.err
     assert "lg_live_x" not in cli.err
     assert cli.json("list") == []
 

@@ -44,6 +44,9 @@ class FakeGate:
     def bundle_info(self) -> dict[str, Any] | None:
         return {"sequence": 1, "hash": "h"} if self.served else None
 
+    def key_uses(self, most: int) -> list[tuple[str, int, bool]]:
+        return []
+
     def wishes(self) -> list[str]:
         return []
 

@@ -53,6 +53,7 @@ class FakeGate(FakeAsking):
         self.refuse: str | None = None
         self.fault: Exception | None = None
         self.wished: list[str] = []
+        self.used: list[tuple[str, int, bool]] = []
         self.looked_for: list[str] = []
         self.certificates: list[dict[str, Any]] = []
         self.bell, self.ring = socket.socketpair()
@@ -100,6 +101,10 @@ class FakeGate(FakeAsking):
 
     def bundle_info(self) -> dict[str, Any] | None:
         return self.bundle
+
+    def key_uses(self, most: int) -> list[tuple[str, int, bool]]:
+        taken, self.used = self.used[:most], self.used[most:]
+        return taken
 
     def wishes(self) -> list[str]:
         self.bell.recv(64)

@@ -11,6 +11,9 @@ const CHECKSUM: usize = 6;
 pub const KEY_BYTES: std::ops::RangeInclusive<usize> =
     (4 + 1 + RANDOM + CHECKSUM)..=(4 + 16 + RANDOM + CHECKSUM);
 
+/// The same of keys of another form: shorter ones could be guessed, and no gateway's are longer.
+pub const FOREIGN_BYTES: std::ops::RangeInclusive<usize> = 16..=512;
+
 /// The text is no key: its prefix, length, characters or checksum are wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Malformed;
@@ -68,6 +71,22 @@ pub fn checked(key: &[u8]) -> Result<&[u8], Malformed> {
     } else {
         Err(Malformed)
     }
+}
+
+/// The environment that stands in a key that was [`checked`].
+#[must_use]
+pub fn environment(key: &str) -> Option<&str> {
+    key.strip_prefix("lg_")?
+        .split_once('_')
+        .map(|(environment, _)| environment)
+}
+
+/// Whether a text may be a key of another form: no space and no control in it, and not one of ours mistyped.
+#[must_use]
+pub fn foreign(key: &[u8]) -> bool {
+    FOREIGN_BYTES.contains(&key.len())
+        && key.iter().all(u8::is_ascii_graphic)
+        && !key.starts_with(b"lg_")
 }
 
 fn checksum(body: &[u8]) -> [u8; CHECKSUM] {

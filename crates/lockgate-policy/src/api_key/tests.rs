@@ -8,6 +8,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::Grant;
 
+const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+
 const KEY: &str = "lg_live_D2kZvfLZVaKrVKsJeMWNdFjcsYpCQixp2vb49Y";
 
 fn view(headers: &HeaderMap) -> RequestView<'_> {
@@ -34,6 +36,8 @@ fn denied(verdict: Verdict) -> Denial {
 fn policy() -> ApiKey {
     let config = Config {
         header: "X-API-Key".to_owned(),
+        environments: Vec::new(),
+        imported: false,
     };
     ApiKey::new(&config, pepper(b"some pepper")).unwrap()
 }
@@ -86,6 +90,8 @@ fn a_header_that_can_carry_no_key_is_refused() {
     ] {
         let config = Config {
             header: header.to_owned(),
+            environments: Vec::new(),
+            imported: false,
         };
         let error = ApiKey::new(&config, pepper(b"")).expect_err(header);
         let told = (error.code, error.pointer.as_str());
@@ -101,14 +107,14 @@ fn a_header_that_can_carry_no_key_is_refused() {
 #[test]
 fn every_reason_is_the_rooms() {
     assert!(REASONS.iter().all(|reason| reason.room == NAME));
-    assert_eq!(REASONS.len(), 8);
+    assert_eq!(REASONS.len(), 14);
 }
 
 #[test]
 fn stale_facts_say_so() {
     let key = mint("live").unwrap();
     let verdict = policy()
-        .decide(&view(&key_header(&key)), &Answers::Stale, 0)
+        .decide(&view(&key_header(&key)), CLIENT, &Answers::Stale, 0)
         .unwrap();
     let denial = denied(verdict);
     assert_eq!(
@@ -125,28 +131,66 @@ fn a_record_that_only_looks_alike_is_not_the_keys() {
     let asked = digest(&pepper(b"some pepper"), key.as_bytes());
     let mut other = asked;
     other.0[31] ^= 1;
-    let record = KeyRecord {
-        digest: other,
-        id: "key_other".into(),
-        grant: Arc::new(Grant {
-            owner: "tests".into(),
-            apis: None,
-        }),
-        expires_ms: 0,
-        revoked: false,
+    let grant = Grant {
+        owner: "tests".into(),
+        terms: Arc::default(),
     };
+    let record = KeyRecord::new(other, "key_other", Arc::new(grant));
     let answers = Answers::Key(asked, Some(Arc::new(record)));
     let verdict = policy
-        .decide(&view(&key_header(&key)), &answers, 0)
+        .decide(&view(&key_header(&key)), CLIENT, &answers, 0)
         .unwrap();
     assert_eq!(denied(verdict).reason, &UNKNOWN);
+}
+
+#[test]
+fn a_key_with_a_limit_of_its_own_takes_from_one_counter() {
+    let (policy, key) = (policy(), mint("live").unwrap());
+    let asked = digest(&pepper(b"some pepper"), key.as_bytes());
+    let rate = Quota::new(1, 1_000_000_000, 1);
+    let grant = |api: Option<&str>| Grant {
+        owner: "tests".into(),
+        terms: Arc::new(Terms {
+            apis: api.map(|api| [api.into()].into()),
+            rate,
+            ..Terms::default()
+        }),
+    };
+    let headers = key_header(&key);
+    let said = |id: &str, api| {
+        let record = Arc::new(KeyRecord::new(asked, id, Arc::new(grant(api))));
+        let answers = Answers::Key(asked, Some(record));
+        policy.decide(&view(&headers), CLIENT, &answers, 0).unwrap()
+    };
+    let spend = |id| match said(id, None) {
+        Verdict::Need(Need::Spend(spend)) => spend,
+        other => panic!("{other:?}"),
+    };
+    let (one, other) = (spend("key_one"), spend("key_other"));
+    assert_ne!(one.take.charges[0].key, other.take.charges[0].key);
+    assert_eq!(one.take, spend("key_one").take);
+    // What it does not open costs it nothing.
+    assert_eq!(denied(said("key_one", Some("other"))).reason, &NOT_FOR_API);
+    let after = |refused| {
+        let mut spend = one.clone();
+        spend.take.refused = refused;
+        let answers = Answers::Spent(spend);
+        policy.decide(&view(&headers), CLIENT, &answers, 0).unwrap()
+    };
+    assert!(matches!(after(None), Verdict::Identify(who) if &*who.credential == "key_one"));
+    let refused = denied(after(Some((0, 1_500_000_000))));
+    assert_eq!((refused.reason, refused.status()), (&RATE_LIMITED, 429));
+    assert_eq!(&*refused.known.unwrap().credential, "key_one");
+    let (name, wait) = &refused.headers[0];
+    assert_eq!(name, http::header::RETRY_AFTER);
+    assert!(wait.to_str().unwrap().parse::<u64>().unwrap() >= 2);
 }
 
 #[test]
 fn a_refusal_tells_what_to_send() {
     let none = denied(
         policy()
-            .decide(&view(&HeaderMap::new()), &Answers::None, 0)
+            .decide(&view(&HeaderMap::new()), CLIENT, &Answers::None, 0)
             .unwrap(),
     );
     let challenge = HeaderValue::from_static("ApiKey header=\"x-api-key\"");
@@ -157,7 +201,7 @@ fn a_refusal_tells_what_to_send() {
     );
     let wrong = denied(
         policy()
-            .decide(&view(&key_header("nonsense")), &Answers::None, 0)
+            .decide(&view(&key_header("nonsense")), CLIENT, &Answers::None, 0)
             .unwrap(),
     );
     assert_eq!(wrong.headers, [(WWW_AUTHENTICATE, challenge)]);
@@ -170,11 +214,11 @@ fn a_malformed_key_is_never_looked_up() {
     let mut text = KEY.to_owned();
     text.pop();
     let verdict = policy()
-        .decide(&view(&key_header(&text)), &Answers::None, 0)
+        .decide(&view(&key_header(&text)), CLIENT, &Answers::None, 0)
         .unwrap();
     assert_eq!(denied(verdict).reason, &MALFORMED);
     let verdict = policy()
-        .decide(&view(&key_header(KEY)), &Answers::None, 0)
+        .decide(&view(&key_header(KEY)), CLIENT, &Answers::None, 0)
         .unwrap();
     assert!(
         matches!(verdict, Verdict::Need(Need::Key(_))),
@@ -186,7 +230,9 @@ fn a_malformed_key_is_never_looked_up() {
 fn two_headers_are_refused_whatever_they_say() {
     let mut twice = key_header(KEY);
     twice.append("x-api-key", HeaderValue::from_static(KEY));
-    let verdict = policy().decide(&view(&twice), &Answers::None, 0).unwrap();
+    let verdict = policy()
+        .decide(&view(&twice), CLIENT, &Answers::None, 0)
+        .unwrap();
     assert_eq!(denied(verdict).reason, &REPEATED);
 }
 

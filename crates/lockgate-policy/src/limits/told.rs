@@ -22,7 +22,7 @@ const LEGACY: [HeaderName; 3] = [
 
 /// Whole seconds to wait. Up to a quarter more than needed (and a second at
 /// least), so that those who were refused together do not come back together.
-pub(super) fn retry_after(key: CounterKey, wait_ns: u64, now_ns: u64) -> u64 {
+pub(crate) fn retry_after(key: CounterKey, wait_ns: u64, now_ns: u64) -> u64 {
     let wait_s = wait_ns.div_ceil(SECOND_NS).max(1);
     // Not for secrets: it spreads callers, and one caller's further tries.
     let mut spread = key.0 ^ now_ns.rotate_left(17);
@@ -82,7 +82,7 @@ pub(super) fn refusal(
 }
 
 /// A refusal that only says how long to wait.
-pub(super) fn waiting(denial: Denial, retry_s: u64) -> Denial {
+pub(crate) fn waiting(denial: Denial, retry_s: u64) -> Denial {
     denial.header(RETRY_AFTER, number(retry_s))
 }
 

@@ -137,6 +137,8 @@ fn each_caller_is_told_in_its_own_way() {
     );
     let script = judged(&policy, Some(&session), None);
     assert!(says(script, WWW_AUTHENTICATE).starts_with("Session url=\"/.lockgate/staff/step-up\""));
+    let asked = judged(&policy, Some(&who("introspection", &json!({}))), None);
+    assert_eq!(reason(&asked), "step-up-wanted");
     for way in ["api_key", "mtls"] {
         let verdict = judged(&policy, Some(&who(way, &json!({}))), Some("text/html"));
         assert_eq!(reason(&verdict), "step-up-impossible");

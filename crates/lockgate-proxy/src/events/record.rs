@@ -67,6 +67,8 @@ pub struct AccessRecord<'a> {
     pub peer: IpAddr,
     /// Key id.
     pub key: Option<&'a str>,
+    /// Which of the key's secrets it was, where not the newest.
+    pub secret: Option<&'a str>,
     /// Who was identified.
     pub identity: Option<&'a str>,
     /// Status of the answer; 0 where none could be sent.
@@ -191,6 +193,7 @@ impl<'a> AccessRecord<'a> {
             own: None,
             peer,
             key: None,
+            secret: None,
             identity: None,
             status: 0,
             reason: None,
@@ -234,7 +237,7 @@ impl AccessRecord<'_> {
 
     /// At least the bytes that [`Self::encode`] writes, cheaply.
     pub(crate) fn size_bound(&self) -> usize {
-        // Keys, lengths and numbers of all fields: 32 × 4 + 10 × 9 and more.
+        // Keys, lengths and numbers of all fields: 33 × 4 + 10 × 9 and more.
         const FIXED: usize = 340;
         const EACH: usize = 8;
         let option = |text: Option<&str>| text.map_or(0, str::len);
@@ -256,6 +259,7 @@ impl AccessRecord<'_> {
             + option(self.own)
             + option(self.key)
             + option(self.identity)
+            + option(self.secret)
             + option(self.reason)
             + option(self.room)
             + option(self.span.map(|span| span.file))
@@ -328,6 +332,7 @@ impl AccessRecord<'_> {
             c.key(32);
             waf.encode(c);
         }
+        field(c, 33, self.secret);
         c.end();
     }
 

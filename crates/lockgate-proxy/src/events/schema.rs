@@ -247,6 +247,9 @@ pub struct Exchange {
     /// What looked for attacks, and found something.
     #[n(32)]
     pub waf: Option<Inspected>,
+    /// `previous` where the key was used by the secret that it had before the newest.
+    #[n(33)]
+    pub secret: Option<String>,
 }
 
 impl Default for Exchange {
@@ -285,6 +288,7 @@ impl Default for Exchange {
             http2: None,
             header_order: None,
             waf: None,
+            secret: None,
         }
     }
 }

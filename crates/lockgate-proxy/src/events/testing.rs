@@ -61,6 +61,7 @@ pub(crate) fn record(id: &str) -> AccessRecord<'_> {
         peer: [127, 0, 0, 1].into(),
         key: Some("key_1"),
         identity: None,
+        secret: None,
         status: 200,
         reason: None,
         room: None,

@@ -62,11 +62,11 @@ fn a_key_is_known_as_it_was_told() {
     assert_eq!((&*record.id, &*record.grant.owner), ("key_1", "ann"));
     assert_eq!(record.digest, digest(1));
     assert_eq!((record.expires_ms, record.revoked), (9, false));
-    let apis = record.grant.apis.as_deref().unwrap();
+    let apis = record.grant.terms.apis.as_deref().unwrap();
     assert_eq!(apis, ["shop".into(), "blog".into()]);
     let plain = store.key(&digest(2)).unwrap();
-    assert_eq!((plain.expires_ms, &plain.grant.apis), (0, &None));
-    assert_eq!(store.key(&digest(3)), None);
+    assert_eq!((plain.expires_ms, &plain.grant.terms.apis), (0, &None));
+    assert!(store.key(&digest(3)).is_none());
     assert_eq!((store.keys(), store.sequence()), (2, 4));
 }
 
@@ -93,14 +93,14 @@ fn a_record_that_somebody_holds_does_not_change_under_them() {
 #[test]
 fn a_rolled_key_keeps_its_id_and_its_old_digest_opens_nothing() {
     let store = told(&[put(1, "key_1", 1), put(2, "key_1", 2)]);
-    assert_eq!(store.key(&digest(1)), None);
+    assert!(store.key(&digest(1)).is_none());
     assert_eq!(live(&store, 2).as_deref(), Some("key_1"));
     assert_eq!(store.keys(), 1);
     // And back again; a revocation finds the one of today.
     store
         .apply(&[put(3, "key_1", 1), revoke(4, "key_1")])
         .unwrap();
-    assert_eq!(store.key(&digest(2)), None);
+    assert!(store.key(&digest(2)).is_none());
     assert!(store.key(&digest(1)).unwrap().revoked);
 }
 
@@ -121,7 +121,7 @@ fn what_is_known_already_is_passed_over() {
     let again = [put(5, "key_2", 2), revoke(4, "key_1"), put(6, "key_3", 3)];
     assert_eq!(store.apply(&again).unwrap(), 6);
     assert_eq!(live(&store, 1).as_deref(), Some("key_1"));
-    assert_eq!(store.key(&digest(2)), None);
+    assert!(store.key(&digest(2)).is_none());
     assert_eq!(live(&store, 3).as_deref(), Some("key_3"));
 }
 
@@ -137,12 +137,12 @@ fn a_replacement_counts_at_once_and_at_its_end_only() {
         store.apply(&[step]).unwrap();
         assert_eq!(live(&store, 1).as_deref(), Some("key_1"));
         assert_eq!(live(&store, 2).as_deref(), Some("key_2"));
-        assert_eq!(store.key(&digest(3)), None);
+        assert!(store.key(&digest(3)).is_none());
         assert_eq!(store.sequence(), 2);
     }
     assert_eq!(store.apply(&[end(9)]).unwrap(), 9);
-    assert_eq!(store.key(&digest(1)), None);
-    assert_eq!(store.key(&digest(2)), None);
+    assert!(store.key(&digest(1)).is_none());
+    assert!(store.key(&digest(2)).is_none());
     assert_eq!(live(&store, 22).as_deref(), Some("key_2"));
     assert!(store.key(&digest(3)).unwrap().revoked);
     assert_eq!(store.keys(), 2);
@@ -187,7 +187,7 @@ fn a_replacement_that_was_broken_off_swallows_nothing_that_comes_later() {
         assert_eq!(store.apply(&[revoke(10, "key_1")]).unwrap(), 10);
         assert!(store.key(&digest(1)).unwrap().revoked);
         assert_eq!(live(&store, 2).as_deref(), Some("key_2"));
-        assert_eq!(store.key(&digest(3)), None);
+        assert!(store.key(&digest(3)).is_none());
     }
     let again = FactStore::open(&path).unwrap();
     assert!(again.key(&digest(1)).unwrap().revoked);
@@ -198,7 +198,7 @@ fn a_replacement_that_was_broken_off_swallows_nothing_that_comes_later() {
 fn an_empty_replacement_leaves_nothing() {
     let store = told(&[put(1, "key_1", 1), begin(1), end(1)]);
     assert_eq!((store.keys(), store.sequence()), (0, 1));
-    assert_eq!(store.key(&digest(1)), None);
+    assert!(store.key(&digest(1)).is_none());
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn a_store_begins_with_what_it_last_knew() {
     drop(store);
     let store = FactStore::open(&path).unwrap();
     assert_eq!((store.keys(), store.sequence()), (2, 4));
-    assert_eq!(store.key(&digest(1)), None);
+    assert!(store.key(&digest(1)).is_none());
     assert_eq!(live(&store, 11).as_deref(), Some("key_1"));
     assert!(store.key(&digest(2)).unwrap().revoked);
     // What it goes on to hear is there the next time, behind the rest.
@@ -364,6 +364,137 @@ fn what_keys_have_in_common_is_kept_once() {
     assert_ne!(grants[0], grants[2]);
     // Each is held by its keys, by the list of them, and here.
     assert_eq!(grants.map(|grant| Arc::strong_count(&grant)), [5, 4, 3]);
+}
+
+fn rolled(seq: u64, tag: u64, before: u64, until_ms: u64, more: &str) -> Vec<u8> {
+    let before = digest(before).to_hex();
+    let more = format!(r#","previous":{{"digest":"{before}","until_ms":{until_ms}}}{more}"#);
+    put_with(seq, "key_1", tag, &more)
+}
+
+#[test]
+fn a_key_has_its_secret_and_the_one_before() {
+    let dir = Dir::new();
+    let path = dir.join("facts.log");
+    let store = FactStore::open(&path).unwrap();
+    let facts = [put(1, "key_1", 1), rolled(2, 2, 1, 900, "")];
+    store.apply(&facts).unwrap();
+    let of = |store: &FactStore, tag| {
+        let record = store.key(&digest(tag))?;
+        Some((record.id.to_string(), record.replaced_ms, record.revoked))
+    };
+    let key = |until_ms, revoked| Some(("key_1".to_owned(), until_ms, revoked));
+    for store in [&store, &FactStore::open(&path).unwrap()] {
+        assert_eq!(
+            (of(store, 1), of(store, 2)),
+            (key(900, false), key(0, false))
+        );
+        assert_eq!(store.keys(), 1, "it is one key");
+    }
+    // Its end is brought forward; then there is a third secret, and the first opens nothing.
+    store.apply(&[rolled(3, 2, 1, 0, "")]).unwrap();
+    assert_eq!(of(&store, 1), key(1, false), "over, and not the newest");
+    store.apply(&[rolled(4, 3, 2, 950, "")]).unwrap();
+    assert_eq!((of(&store, 1), of(&store, 2)), (None, key(950, false)));
+    store.apply(&[revoke(5, "key_1")]).unwrap();
+    assert_eq!(
+        (of(&store, 2), of(&store, 3)),
+        (key(950, true), key(0, true))
+    );
+    // Nothing is said of the one before any more.
+    store.apply(&[put(6, "key_1", 3)]).unwrap();
+    assert_eq!((of(&store, 2), of(&store, 3)), (None, key(0, false)));
+}
+
+#[test]
+fn what_a_key_may_be_used_for_is_read_once() {
+    let more =
+        r#","environment":"test","methods":["GET"],"networks":["10.0.0.0/8"],"scopes":["a","b:c"]"#;
+    let store = told(&[put_with(1, "key_1", 1, more), put(2, "key_2", 2)]);
+    let terms = |tag| Arc::clone(&store.key(&digest(tag)).unwrap().grant.terms);
+    let (ruled, plain) = (terms(1), terms(2));
+    assert_eq!(&*ruled.environment, "test");
+    assert_eq!(ruled.methods.as_deref(), Some(&[http::Method::GET][..]));
+    let networks = ruled.networks.as_ref().unwrap();
+    assert!(networks.contains([10, 1, 2, 3].into()) && !networks.contains([11, 1, 2, 3].into()));
+    assert_eq!(ruled.claims.as_ref().unwrap()["scope"], "a b:c");
+    assert_eq!(plain, usual_terms());
+    for wrong in [
+        r#","networks":["10.0.0.1/8"]"#,
+        r#","methods":["G T"]"#,
+        r#","rate":{"allow":0,"per_ms":1000,"burst":1}"#,
+        r#","previous":{"digest":"12","until_ms":1}"#,
+    ] {
+        assert!(
+            store.apply(&[put_with(3, "key_3", 3, wrong)]).is_err(),
+            "{wrong}"
+        );
+    }
+    assert_eq!(store.keys(), 2);
+}
+
+#[test]
+fn a_suspended_key_shuts_out_who_uses_it() {
+    let store = told(&[put(1, "key_1", 1)]);
+    let who = Identity {
+        proved_by: api_key::NAME,
+        credential: "key_1".into(),
+        owner: "ann".into(),
+        app: None,
+        claims: None,
+    };
+    assert!(!store.shuts_out(&who, 1));
+    let before = store.shut();
+    store
+        .apply(&[put_with(2, "key_1", 1, r#","suspended":true"#)])
+        .unwrap();
+    assert!(store.shuts_out(&who, 1) && store.shut() != before);
+    store.apply(&[put(3, "key_1", 1)]).unwrap();
+    assert!(!store.shuts_out(&who, 1));
+}
+
+#[test]
+fn a_use_is_told_once_an_hour_and_of_each_secret() {
+    const HOUR: u64 = 3_600_000;
+    let store = told(&[put(1, "key_1", 1), put(2, "key_2", 2)]);
+    assert!(store.uses(10).is_empty());
+    let mark = |tag, at_ms| store.key(&digest(tag)).unwrap().used.mark(at_ms);
+    let uses = || {
+        let told = store.uses(10).into_iter();
+        let mut told: Vec<_> = told
+            .map(|used| (used.id.to_string(), used.at_ms, used.previous))
+            .collect();
+        told.sort();
+        told
+    };
+    let used = |id: &str, at_ms, previous| (id.to_owned(), at_ms, previous);
+    mark(1, 7 * HOUR + 5);
+    assert_eq!(uses(), [used("key_1", 7 * HOUR, false)]);
+    mark(1, 7 * HOUR + 9);
+    assert_eq!(uses(), []);
+    // It keeps its hour when it changes, and a clock that goes back changes nothing.
+    store.apply(&[rolled(3, 3, 1, 900, "")]).unwrap();
+    mark(1, 6 * HOUR);
+    mark(1, 7 * HOUR);
+    assert_eq!(uses(), []);
+    mark(1, 8 * HOUR);
+    mark(2, 8 * HOUR);
+    mark(3, 8 * HOUR);
+    assert_eq!(store.uses(0), []);
+    let told = [
+        used("key_1", 8 * HOUR, false),
+        used("key_1", 8 * HOUR, true),
+        used("key_2", 8 * HOUR, false),
+    ];
+    assert_eq!(uses(), told);
+    mark(1, 9 * HOUR);
+    mark(2, 9 * HOUR);
+    assert_eq!(
+        store.uses(1).len() + store.uses(1).len(),
+        2,
+        "the rest comes later"
+    );
+    assert!(store.uses(1).is_empty());
 }
 
 /// What happens to a store: (kind, which key, which digest).

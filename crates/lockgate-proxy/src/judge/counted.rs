@@ -14,6 +14,7 @@ use crate::introspections::Introspections;
 use crate::plugins::Offline;
 use crate::proofs::Proofs;
 use crate::snapshot::{Policy, Step};
+use crate::trace::Outcome;
 use crate::worker::Shared;
 
 impl Judging<'_, '_, '_> {
@@ -48,6 +49,32 @@ impl Judging<'_, '_, '_> {
             shadow: step.mode_at(self.now_ms) != Mode::Enforce,
             now_ms: self.now_ms,
         }
+    }
+
+    /// Notes that a key was used, and which of its secrets.
+    pub(super) fn used(&mut self, answers: &Answers) {
+        if let Answers::Key(_, Some(key)) = answers {
+            key.used.mark(self.now_ms);
+            self.judgement.previous_secret = key.is_previous();
+        }
+        // What a key's own limit took goes back if a later limit refuses.
+        if let Answers::Spent(spend) = answers {
+            self.taken.extend_from_slice(&spend.take.charges);
+        }
+    }
+
+    /// A policy's need. A key's own limit counts where keys are enforced, and is not asked otherwise.
+    pub(super) fn needed(&mut self, mode: Mode, need: Need, answers: &Answers) -> Option<Need> {
+        let Need::Spend(spend) = need else {
+            return Some(need);
+        };
+        self.used(answers);
+        if mode == Mode::Enforce {
+            return Some(Need::Spend(spend));
+        }
+        self.judgement.identity = Some(spend.identity);
+        self.note(Outcome::Identify, None);
+        None
     }
 
     /// What a limit took goes back if a later one refuses.
@@ -148,6 +175,10 @@ pub fn answer(stores: &Stores<'_>, stale: bool, need: Need, now_ms: u64) -> Answ
             Answers::First(proved, first)
         }
         Need::Take(take) => Answers::Taken(stores.counters.take(take, now_ms)),
+        Need::Spend(mut spend) => {
+            spend.take = stores.counters.take(spend.take, now_ms);
+            Answers::Spent(spend)
+        }
         Need::Standing(key) => Answers::Standing(stores.counters.standing(key, now_ms)),
         Need::Plugin(call) => Answers::Plugin(match stores.plugins {
             Some((plugins, set)) => plugins.ask(set, *call),

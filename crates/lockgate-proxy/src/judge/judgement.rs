@@ -50,6 +50,7 @@ impl Default for Judgement {
             upstream: None,
             chosen_by: ChosenBy::Api,
             identity: None,
+            previous_secret: false,
             known: None,
             client: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             proxy: false,
@@ -92,6 +93,8 @@ pub struct Judgement {
     pub chosen_by: ChosenBy,
     /// Who calls.
     pub identity: Option<Identity>,
+    /// Whether a key proved it by the secret that it had before the newest.
+    pub previous_secret: bool,
     /// Whose credential was refused, where that is certain; for the event alone.
     pub known: Option<Box<Identity>>,
     /// The client's address.

@@ -412,16 +412,11 @@ fn a_need_is_asked_for_once_and_answered_before_going_on() {
     let Progress::Need(Need::Key(digest)) = judging.run(&Answers::None) else {
         panic!("a key wants to be looked up");
     };
-    let record = KeyRecord {
-        digest,
-        id: "key_9".into(),
-        grant: Arc::new(Grant {
-            owner: "bob".into(),
-            apis: None,
-        }),
-        expires_ms: 0,
-        revoked: false,
+    let grant = Grant {
+        owner: "bob".into(),
+        terms: Arc::default(),
     };
+    let record = KeyRecord::new(digest, "key_9", Arc::new(grant));
     let progress = judging.run(&Answers::Key(digest, Some(Arc::new(record))));
     assert!(matches!(progress, Progress::Done));
     assert_eq!(end(&judgement), "forward");

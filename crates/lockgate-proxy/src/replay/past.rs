@@ -6,13 +6,15 @@ use std::sync::{Arc, OnceLock};
 
 use lockgate_policy::{
     api_key, body_limit, cors, headers, introspection, ip_filter, jwt, redirect, rewrite, waf,
-    Denial, Digest, Fault, Grant, Identity, KeyRecord, Reason, ReasonRef, RequestView, Verdict,
+    Denial, Digest, Fault, Grant, Identity, KeyRecord, Reason, ReasonRef, RequestView, Terms,
+    Verdict,
 };
 use serde_json::{json, Map, Value};
 
 use super::rule_sets::{Differing, Meant, RuleSets};
 use crate::bundle::{Bundle, PathMatch};
 use crate::events::{Exchange, Outcome, Verdict as Said};
+use crate::facts::usual_terms;
 use crate::judge::Memory;
 use crate::snapshot::{CompiledApi, Policy, Step, AUTHORIZE, OPERATION};
 
@@ -136,8 +138,16 @@ fn rooms(policies: &Map<String, Value>, rules: &HashMap<&str, &Value>) -> Rooms 
     found
 }
 
-/// APIs that a key opens, by its id, where it does not open all.
-pub(super) type Grants = HashMap<String, Box<[Box<str>]>>;
+/// What a key opens, by its id, where it is not what keys usually open.
+pub(super) type Grants = HashMap<String, Arc<Terms>>;
+
+/// What a key may be refused for that is known and open.
+const RULES: [ReasonRef; 4] = [
+    &api_key::WRONG_ENVIRONMENT,
+    &api_key::NOT_FOR_API,
+    &api_key::NOT_FROM_NETWORK,
+    &api_key::NOT_FOR_METHOD,
+];
 
 /// One past request.
 pub(super) struct Past<'a> {
@@ -294,8 +304,8 @@ impl Past<'_> {
         match (said.outcome, reason) {
             (Outcome::Identify, _) => self.identify(step, view, now_ms),
             (Outcome::Deny | Outcome::ObserveDeny, Some(reason)) => {
-                // The one refusal that depends on the API, not on the credential alone.
-                if reason == &api_key::NOT_FOR_API {
+                // The refusals that depend on more than the credential alone.
+                if RULES.contains(&reason) {
                     return self.identify(step, view, now_ms);
                 }
                 let denial = Denial::new(reason);
@@ -318,17 +328,12 @@ impl Past<'_> {
         let (credential, owner): (Arc<str>, Arc<str>) =
             (key.as_str().into(), owner.as_str().into());
         if let Policy::ApiKey(policy) = &step.policy {
-            let record = KeyRecord {
-                digest: Digest([0; 32]),
-                id: credential,
-                grant: Arc::new(Grant {
-                    owner,
-                    apis: self.grants.get(key).cloned(),
-                }),
-                expires_ms: 0,
-                revoked: false,
+            let grant = Grant {
+                owner,
+                terms: self.grants.get(key).map_or_else(usual_terms, Arc::clone),
             };
-            return Ok(policy.admit(view, &record, now_ms));
+            let record = KeyRecord::new(Digest([0; 32]), key, Arc::new(grant));
+            return Ok(policy.admit(view, self.then.peer, &record, now_ms));
         }
         Ok(Verdict::Identify(Identity {
             proved_by: step.policy.name(),

@@ -18,7 +18,7 @@ fn text(bundle: &Bundle) -> String {
 /// A replay through `proposed` of what `before` judged.
 fn replay(before: &Bundle, proposed: &Bundle) -> Replay {
     let before = HashMap::from([(BEFORE.to_owned(), text(before))]);
-    Replay::new(text(proposed).as_bytes(), &before, HashMap::new()).unwrap()
+    Replay::new(text(proposed).as_bytes(), &before, &HashMap::new()).unwrap()
 }
 
 fn said(policy: &str, outcome: Outcome, reason: Option<&str>) -> Said {
@@ -169,8 +169,9 @@ fn a_key_is_held_to_the_apis_that_it_opens() {
     let moved = bundle(vec![keyed("store", &[prefix("/shop")])]);
     let before = HashMap::from([(BEFORE.to_owned(), text(&shop()))]);
     for (opens, wanted) in [("shop", "newly-refused"), ("store", "same")] {
-        let grants = HashMap::from([("key_1".to_owned(), vec![opens.to_owned()])]);
-        let mut replay = Replay::new(text(&moved).as_bytes(), &before, grants).unwrap();
+        let fact = format!(r#"{{"id":"key_1","digest":"","owner":"ann","apis":["{opens}"]}}"#);
+        let grants = HashMap::from([("key_1".to_owned(), fact)]);
+        let mut replay = Replay::new(text(&moved).as_bytes(), &before, &grants).unwrap();
         let (change, group) = one(&mut replay, served());
         assert_eq!(change, wanted, "a key for {opens}");
         let reason = group.and_then(|group| group.after);
@@ -320,7 +321,7 @@ fn a_crowd_of_addresses_is_counted_in_bounded_memory() {
 #[test]
 fn bundles_that_are_not_kept_are_counted() {
     let mut replay =
-        Replay::new(text(&shop()).as_bytes(), &HashMap::new(), HashMap::new()).unwrap();
+        Replay::new(text(&shop()).as_bytes(), &HashMap::new(), &HashMap::new()).unwrap();
     replay.event(&event(served()));
     let summary = replay.summary();
     assert_eq!((summary.unknown_bundle, summary.same), (1, 1));

@@ -36,10 +36,17 @@ class Counter(Base):
 
 
 class Key(Base):
-    """An API key. The key itself is shown once and not kept; only its digest is."""
+    """An API key. The key itself is shown once and not kept; only its digest is.
+
+    Its id outlives its secrets: while one is replaced, the one before still opens for a time.
+    """
 
     __tablename__ = "keys"
-    __table_args__ = (UniqueConstraint("digest"), Index("ix_keys_created_ms_id", "created_ms", "id"))
+    __table_args__ = (
+        UniqueConstraint("digest"),
+        Index("ix_keys_created_ms_id", "created_ms", "id"),
+        Index("ix_keys_previous_digest", "previous_digest", unique=True),
+    )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     digest: Mapped[str] = mapped_column(String(64))
@@ -51,6 +58,19 @@ class Key(Base):
     expires_ms: Mapped[int | None] = mapped_column(BigInteger)
     revoked_ms: Mapped[int | None] = mapped_column(BigInteger)
     revoked_reason: Mapped[str | None] = mapped_column(String(500))
+    scopes: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    methods: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    networks: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    rate: Mapped[dict[str, int] | None] = mapped_column(JSON(none_as_null=True))
+    """How much may come by it: `allow` in each `per_ms`, `burst` of them at once."""
+    suspended_ms: Mapped[int | None] = mapped_column(BigInteger)
+    rerolled_ms: Mapped[int | None] = mapped_column(BigInteger)
+    previous_digest: Mapped[str | None] = mapped_column(String(64))
+    previous_until_ms: Mapped[int | None] = mapped_column(BigInteger)
+    """Until when the secret before the newest opens."""
+    used_ms: Mapped[int | None] = mapped_column(BigInteger)
+    """The hour in which its newest secret was last used, as gates tell it."""
+    previous_used_ms: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class KeySet(Base):

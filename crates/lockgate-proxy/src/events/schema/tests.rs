@@ -106,6 +106,7 @@ fn a_later_writer_is_read() {
         peer: [1, 2, 3, 4].into(),
         key: None,
         identity: None,
+        secret: None,
         status: 200,
         reason: None,
         room: None,

@@ -1,14 +1,14 @@
 """Sessions of people who signed in with a browser.
 
 Revision: 0099
-Follows: 0093
+Follows: 0096
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0099"
-down_revision = "0093"
+down_revision = "0096"
 branch_labels = None
 depends_on = None
 
