@@ -124,7 +124,7 @@ def _own(control: Control, *, gate_up: bool) -> dict[str, Samples]:
         "lockgate_ocsp_answers_total": {
             (result,): count for result, count in control.revocations.responders.counts.items()
         },
-        "lockgate_sign_in_outcomes_total": dict(control.sign_ins.outcomes),
+        "lockgate_sign_in_outcomes_total": {key: float(count) for key, count in control.sign_ins.outcomes.items()},
         "lockgate_introspection_calls_total": {
             (state.asked.name, outcome): count
             for state in control.introspections.states

@@ -42,6 +42,8 @@ class Api(TypedDict):
     """What is done with targets that servers read in different ways."""
     openapi: Attached | None
     """The document whose operations it has."""
+    own: bool
+    """Whether it is the gate's own, and so answers below `/.lockgate`."""
     paths: list[PathMatch]
     """What paths it answers to."""
     policies: Policies
@@ -84,6 +86,28 @@ class ApiKeyConfig(TypedDict):
     """Whether keys of another form than ours are looked up, as imports by SHA-256 left them."""
 
 
+class Assertion(TypedDict):
+    """What an upstream is told of who calls, signed."""
+
+    audience: list[str]
+    """For whom it is made."""
+    claims: list[str]
+    """What of the caller's claims it says."""
+    header: str
+    """The header that carries it; in `Authorization` it is a bearer's."""
+    lifetime_s: int
+    """How long it holds, seconds."""
+
+
+class Assertions(TypedDict):
+    """Who speaks where upstreams are told who calls."""
+
+    issuer: str
+    """Their `iss`."""
+    rotation: int
+    """The number of the key that signs."""
+
+
 class Attached(TypedDict):
     """A document that an API, or a version of one, is held to."""
 
@@ -119,7 +143,15 @@ class AuthenticatorMtls(TypedDict):
     mtls: PlacedMtls
 
 
-Authenticator = AuthenticatorApiKey | AuthenticatorJwt | AuthenticatorIntrospection | AuthenticatorMtls
+class AuthenticatorSession(TypedDict):
+    """The cookie of a person who has signed in."""
+
+    session: PlacedSession
+
+
+Authenticator = (
+    AuthenticatorApiKey | AuthenticatorJwt | AuthenticatorIntrospection | AuthenticatorMtls | AuthenticatorSession
+)
 """One way to prove an identity."""
 
 Authorize = Literal["authenticated", "public"]
@@ -176,6 +208,8 @@ class Bundle(TypedDict):
 
     apis: list[Api]
     """The APIs, in the order of the file; the order has no meaning."""
+    assertions: Assertions
+    """Who speaks where upstreams are told who calls."""
     bundle_version: int
     """Format version; see `BUNDLE_VERSION`."""
     created_ms: int
@@ -1102,6 +1136,36 @@ class PlacedRewrite(TypedDict):
     """Needed where authentication or authorization is not enforced."""
 
 
+class PlacedSession(TypedDict):
+    """A policy's config with what every policy has."""
+
+    config: SessionConfig
+    """The policy's own part."""
+    mode: Mode
+    """Enforce, observe or off."""
+    on_error: OnError
+    """What an error of the policy itself does."""
+    span: Span
+    """Where the configuration says it."""
+    waiver: Waiver | None
+    """Needed where authentication or authorization is not enforced."""
+
+
+class PlacedStepUp(TypedDict):
+    """A policy's config with what every policy has."""
+
+    config: StepUpConfig
+    """The policy's own part."""
+    mode: Mode
+    """Enforce, observe or off."""
+    on_error: OnError
+    """What an error of the policy itself does."""
+    span: Span
+    """Where the configuration says it."""
+    waiver: Waiver | None
+    """Needed where authentication or authorization is not enforced."""
+
+
 class PlacedWaf(TypedDict):
     """A policy's config with what every policy has."""
 
@@ -1200,6 +1264,8 @@ class Policies(TypedDict):
     """The gate answers with another place."""
     rewrite: PlacedRewrite | None
     """Another path and query for the upstream."""
+    step_up: PlacedStepUp | None
+    """What wants a newer or stronger proof of who calls; nothing does without it."""
     waf: PlacedWaf | None
     """What looks for attacks; none does without it."""
     websocket: PlacedWebsocket | None
@@ -1373,6 +1439,17 @@ class Server(TypedDict):
     """Its share; 0 for none but those who stick to it."""
 
 
+class SessionConfig(TypedDict):
+    """The room's config."""
+
+    issuers: list[str]
+    """Names of the issuers by which people may have signed in."""
+    origins: list[str]
+    """Origins of other sites that may call with the cookie, such as `https://app.example.com`."""
+    sign_in: str
+    """Name of the sign-in whose sessions are taken."""
+
+
 class Share(TypedDict):
     """One upstream's part of an API's requests."""
 
@@ -1445,6 +1522,30 @@ class StatusRange(TypedDict):
     """The highest."""
     low: int
     """The lowest."""
+
+
+class StepUpConfig(TypedDict):
+    """The room's config."""
+
+    rules: list[StepUpRule]
+    """What is asked for what; all that fit must hold."""
+    sign_in: str | None
+    """The sign-in whose pages a browser is sent to."""
+
+
+class StepUpRule(TypedDict):
+    """What is asked for some requests."""
+
+    acr: list[str]
+    """Classes of which one must have been reached (`acr`)."""
+    amr: list[str]
+    """Means of which one must have been used (`amr`)."""
+    methods: list[str]
+    """Methods; none means any."""
+    operations: list[str]
+    """Operations of the API's document; none means any."""
+    within_s: int | None
+    """How long ago the caller may have been authenticated, seconds."""
 
 
 class StickyCookie(TypedDict):
@@ -1524,6 +1625,8 @@ Unscanned = Literal["refuse", "pass"]
 class Upstream(TypedDict):
     """An API's servers."""
 
+    assertion: Assertion | None
+    """What it is told of who calls."""
     balance: Balance
     """Which server gets a request."""
     breaker: Breaker | None

@@ -9,7 +9,7 @@ import hmac
 import ipaddress
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -131,7 +131,7 @@ def headed(issuer: Issuer, **header: Any) -> str:
 
 
 # RFC 8725, and what is known of libraries that went wrong.
-ATTACKS = {
+ATTACKS: dict[str, Callable[[Issuer], str]] = {
     "none": lambda issuer: unsigned(issuer, "none"),
     "none in other letters": lambda issuer: unsigned(issuer, "nOnE"),
     "no algorithm": lambda issuer: unsigned(issuer, ""),
