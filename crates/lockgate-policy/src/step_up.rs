@@ -203,9 +203,16 @@ impl Rule {
     /// Whether the request, or what else it might be taken for, is one of those that are meant.
     fn is_for(&self, view: &RequestView<'_>) -> bool {
         let wanted = &self.wanted;
-        let method = view.method.as_str();
-        let by_method =
-            wanted.methods.is_empty() || wanted.methods.iter().any(|known| known == method);
+        // What a GET would show, a HEAD tells of.
+        let method = match view.method.as_str() {
+            "HEAD" => "GET",
+            method => method,
+        };
+        let by_method = wanted.methods.is_empty()
+            || wanted
+                .methods
+                .iter()
+                .any(|known| known == method || known == view.method.as_str());
         let named = |operation: &str| wanted.operations.iter().any(|known| known == operation);
         let read = view.readings.iter();
         by_method

@@ -13,6 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from lockgate.config import secrets, tls
 from lockgate.config.check import check
+from lockgate.config.check_step_up import check_step_up
 from lockgate.config.compile import Compiler
 from lockgate.config.document import START, Document
 from lockgate.config.duties import Duties
@@ -225,6 +226,7 @@ def _checked(reader: Reader, *, native: bool, core: Path | None) -> Loaded:
     read_files(document, reader.references)
     managed = tls.check(document, reader.references)
     check(document, apis, lists.read, reader.references)
+    check_step_up(document, apis, documents)
     secrets.check(document, reader.references)
     rule_sets = RuleSets(reader.problems, reader.references, core)
     rule_sets.resolve(document, apis)

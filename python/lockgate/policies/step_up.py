@@ -13,6 +13,7 @@ from lockgate.scalars import Scalar, Text, duration, refusal, shown
 
 WORD: Final = re.compile(r"[!#-\[\]-~]{1,128}")
 DAY_MS: Final = 86_400_000
+METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 def parse_word(value: object) -> str:
@@ -23,6 +24,19 @@ def parse_word(value: object) -> str:
         "step-up-malformed",
         f"{shown(value)} is no plain word",
         allowed="a word without blanks and quotes, such as `mfa` or `urn:example:gold`",
+    )
+
+
+def parse_method(value: object) -> str:
+    """A method. One that is misspelt would ask nobody, so only those that there are are taken."""
+    if isinstance(value, str) and value in METHODS:
+        return value
+    close = value.upper() if isinstance(value, str) and value.upper() in METHODS else None
+    raise refusal(
+        "method-unknown",
+        f"{shown(value)} is no method that a rule can be for",
+        allowed=", ".join(METHODS),
+        hint=f"write {close}" if close else None,
     )
 
 
@@ -38,7 +52,7 @@ class Wanted(Settings):
         description="Operations of the API's OpenAPI document (`operationId`) that it is asked for; left out, all.",
         examples=[["refund"]],
     )
-    methods: list[Text] = Field(
+    methods: list[Annotated[str, Scalar(parse_method, {"type": "string", "enum": list(METHODS)})]] = Field(
         default=[],
         max_length=32,
         description="Methods that it is asked for; left out, all.",
@@ -91,7 +105,7 @@ class StepUp(Policy):
             "rules": [
                 {
                     "operations": rule.operations,
-                    "methods": [method.upper() for method in rule.methods],
+                    "methods": rule.methods,
                     "within_s": None if rule.within is None else rule.within // 1000,
                     "amr": rule.amr,
                     "acr": rule.acr,

@@ -1,0 +1,48 @@
+"""`step_up`: rules that would never ask anybody. A slip in a name must not leave open what it should close."""
+
+from __future__ import annotations
+
+import difflib
+
+from lockgate.config.document import Document
+from lockgate.config.effective import EffectiveApi
+from lockgate.config.openapi import Documents
+from lockgate.config.openapi.documents import places
+from lockgate.config.placed import Path
+from lockgate.scalars import shown
+
+
+def check_step_up(document: Document, apis: list[EffectiveApi], documents: Documents) -> None:
+    """Run the rules that look at an API's documents as well."""
+    for api in apis:
+        placed = api.step_up
+        if placed is None or placed.inherited:
+            continue
+        if api.api.public is not None:
+            document.problems.add(
+                document.region(*placed.path),
+                "step-up-nobody",
+                f"the API {shown(api.name)} is open to anyone, so nobody is known who could prove more",
+                hint="take `step_up` out, or `public`, and say with `authenticate` who may call",
+                path=placed.path,
+            )
+        read = [documents.named.get(path) for path, _ in places(api.name, api.api)]
+        if None in read:
+            continue  # What is wrong with a document is told already.
+        names = [operation.name for one in read if one is not None for operation in one.operations]
+        for number, rule in enumerate(placed.policy.rules):
+            for index, name in enumerate(rule.operations):
+                if name not in names:
+                    _unknown(document, (*placed.path, "rules", number, "operations", index), name, names)
+
+
+def _unknown(document: Document, path: Path, name: str, names: list[str]) -> None:
+    close = difflib.get_close_matches(name, names, n=1)
+    document.problems.add(
+        document.value_region(*path),
+        "operation-unknown",
+        f"no document of the API has an operation {shown(name)}, so nobody would be asked for more",
+        allowed=", ".join(map(shown, names[:20])) if names else "operations of a document that `openapi` names",
+        hint=f"did you mean {shown(close[0])}?" if close else None,
+        path=path,
+    )
