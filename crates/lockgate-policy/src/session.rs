@@ -183,7 +183,7 @@ impl Session {
                     .seal
                     .open(cookie)
                     .map_err(|error| (&INVALID, error.words(), None))?;
-                if !self.issuers.iter().any(|name| *name == opened.issuer) {
+                if !self.issuers.contains(&opened.issuer) {
                     return Err((&INVALID, "its issuer signs nobody in here any more", None));
                 }
                 let known = Remembered {

@@ -60,7 +60,7 @@ fn judged(
     let view = RequestView {
         method,
         host: "shop.example.com",
-        path: "/orders/ä b".into(),
+        path: "/orders/ä b",
         query: Some("q=1&next=/x"),
         headers: &headers,
         content_length: None,
@@ -187,11 +187,13 @@ fn without_one_a_browser_is_sent_to_sign_in_and_a_program_is_told() {
     assert_eq!(reason(&verdict), "session-sign-in");
 }
 
+type Case<'c> = (&'c Method, &'c [(&'c str, &'c str)], &'c str);
+
 #[test]
 fn another_site_does_not_use_it() {
     let session = cookie(&sealed(NOW + 1_000));
     let own = ("host", "shop.example.com");
-    let cases: [(&Method, &[(&str, &str)], &str); 14] = [
+    let cases: [Case; 14] = [
         (&Method::GET, &[("sec-fetch-site", "cross-site")], "ok"),
         (&Method::POST, &[("sec-fetch-site", "same-origin")], "ok"),
         (&Method::POST, &[("sec-fetch-site", "none")], "ok"),

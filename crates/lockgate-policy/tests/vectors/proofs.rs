@@ -58,7 +58,7 @@ fn step_up() {
         .unwrap();
         let proved_by = case.proved_by.as_deref().unwrap_or("jwt");
         let identity = Identity {
-            proved_by: *lockgate_policy::NAMES
+            proved_by: lockgate_policy::NAMES
                 .iter()
                 .find(|name| **name == proved_by)
                 .unwrap(),
