@@ -183,7 +183,7 @@ def seal_session(pepper: bytes, sign_in: str, session: bytes) -> str:
     """Seal a session (JSON: `issuer`, `until_ms`, `claims`) into a cookie's value."""
 
 def open_session(pepper: bytes, sign_in: str, cookie: bytes) -> dict[str, Any]:
-    """Say what a cookie's value holds; whether it still holds is for the caller to look at."""
+    """Say what a cookie's value holds, and every way of telling it (`meant`); whether it holds is not looked at."""
 
 def waf_detectors() -> list[dict[str, Any]]:
     """Say what detectors of attacks there are: `name`, `title`, `tag`, `score`."""

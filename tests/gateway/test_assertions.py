@@ -13,7 +13,7 @@ from gateway.harness import bundles
 from gateway.harness.gate import Gate
 from gateway.harness.tokens import Tokens
 from gateway.harness.upstream import AutoUpstream
-from gateway.harness.wire import Message
+from gateway.harness.wire import Message, request
 from lockgate.config.bundle_types import Assertion, Bundle
 
 AUTHORIZATION = "authorization"
@@ -79,3 +79,14 @@ def test_of_nobody_nothing_is_said(gate: Gate, auto: AutoUpstream) -> None:
 def test_where_no_upstream_is_told_there_are_no_keys(gate: Gate, auto: AutoUpstream) -> None:
     gate.load(bundles.bundle([bundles.api()], [bundles.upstream(auto.port)]))
     assert gate.client().get("/.lockgate/jwks.json").reason == "no-route"
+
+
+@pytest.mark.parametrize("method", ["post", "Post", "pOST", "get"])
+def test_a_method_in_small_letters_is_none(method: str, gate: Gate, auto: AutoUpstream) -> None:
+    """Servers that fold it would take it for what no rule has looked at."""
+    gate.load(bundles.bundle([bundles.api()], [bundles.upstream(auto.port)]))
+    client = gate.client()
+    client.send(request("/", method=method))
+    answer = client.message()
+    assert (answer.status, answer.reason) == (400, "method-lower-case")
+    assert not auto.requests

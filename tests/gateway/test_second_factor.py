@@ -6,7 +6,9 @@ import re
 import shutil
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -128,6 +130,41 @@ def test_wrong_codes_are_locked_out(processes: Processes, tmp_path: Path, portal
         # Nobody else waits for it.
         other.sign_in("bob", "/orders")
         enrolled(other)
+
+
+def test_guesses_that_race_are_counted_one_by_one(processes: Processes, tmp_path: Path, portal: AutoUpstream) -> None:
+    place = place_of(processes, tmp_path, portal)
+    with place.browser() as browser, ThreadPoolExecutor(24) as threads:
+        browser.sign_in("ada", "/orders")
+        enrolled(browser)
+        guesses = threads.map(lambda _: send(browser, "step-up?amr=mfa", code="123123").status_code, range(48))
+        assert Counter(guesses) == {403: 5, 429: 43}
+
+
+def test_who_was_revoked_adds_nothing(processes: Processes, tmp_path: Path, portal: AutoUpstream) -> None:
+    place = place_of(processes, tmp_path, portal)
+    with place.browser() as browser:
+        browser.sign_in("ada", "/orders")
+        with place.running.admin as admin:
+            revoked = {"issuer": "company", "by": "subject", "value": "ada"}
+            admin.post("/v1/tokens/revocations", json=revoked).raise_for_status()
+        answer = send(browser, "factors", do="totp-begin")
+        assert (answer.status_code, "/sign-in" in answer.headers.get("location", "")) == (303, True)
+
+
+def test_what_a_provider_does_not_give_leads_to_no_circle(
+    processes: Processes, tmp_path: Path, portal: AutoUpstream
+) -> None:
+    place = SignInPlace(processes, tmp_path, portal.port)
+    place.config["apis"]["portal"]["step_up"] = {"rules": [{"amr": ["mfa"]}]}
+    place.write()
+    with place.running.admin as admin:
+        admin.post("/v1/reload").raise_for_status()
+    with place.browser() as browser:
+        form = browser.sign_in("ada", "/orders")
+        assert "Who are you?" in form.text, "the provider is asked once more"
+        end = browser.follow(browser.submit(form, login="ada"))
+        assert (end.status_code, "step-up-not-given" in end.text) == (403, True)
 
 
 def test_what_another_must_not_do(processes: Processes, tmp_path: Path, portal: AutoUpstream) -> None:

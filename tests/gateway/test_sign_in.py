@@ -87,6 +87,33 @@ def test_a_person_signs_in_works_and_signs_out(processes: Processes, tmp_path: P
         assert "Who are you?" in form.text, "the provider asks again"
 
 
+def test_another_api_of_the_host_gets_no_session(processes: Processes, tmp_path: Path, upstream: AutoUpstream) -> None:
+    place = SignInPlace(processes, tmp_path, upstream.port)
+    place.config["apis"]["open"] = {
+        "path": "/open",
+        "upstream": f"http://127.0.0.1:{upstream.port}",
+        "public": {"owner": "tests", "reason": "a case", "until": "2100-01-01"},
+    }
+    place.write()
+    with place.running.admin as admin:
+        admin.post("/v1/reload").raise_for_status()
+    with place.browser() as browser:
+        browser.sign_in("ada", "/orders")
+        browser.get("/.lockgate/staff/sign-in?to=/orders")
+        browser.client.get(f"{place.base}/open/x", headers={"Cookie": f"__Host-lockgate-staff={browser.session}; a=b"})
+        cookies = [value for name, value in upstream.requests[-1].headers if name.lower() == "cookie"]
+        assert cookies == ["a=b"]
+
+
+def test_what_a_provider_ends_stays_ended(processes: Processes, tmp_path: Path, upstream: AutoUpstream) -> None:
+    """Its tokens are forgotten when they are too old; a session has its own lifetime."""
+    place = SignInPlace(processes, tmp_path, upstream.port, issuer={"max_age": "1s", "audience": "x"})
+    with place.running.admin as admin:
+        revoked = {"issuer": "company", "by": "subject", "value": "ada"}
+        told = admin.post("/v1/tokens/revocations", json=revoked).json()
+    assert told["until_ms"] - told["created_ms"] > 30 * 86_400_000
+
+
 def api_with(place: SignInPlace, session: str) -> httpx.Response:
     """A program with somebody's cookie."""
     with place.browser() as browser:

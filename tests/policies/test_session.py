@@ -139,7 +139,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"sign_in": {"staff": {"issuers": ["company"], "claims": ["sub"]}}}, "claim-reserved"),
     ({"sign_in": {"staff": {"issuers": ["company"], "claims": [""]}}}, "claim-malformed"),
     ({"issuers": {"company": {"issuer": ISS, "audience": "x"}}}, "issuer-without-client"),
-    ({"issuers": {"company": {"issuer": ISS}}}, "audience-missing"),
+    ({"issuers": {"company": {"issuer": ISS}}}, "issuer-without-client"),
     ({"issuers": {"company": {"issuer": ISS, "client": {"id": "x", "secret": "hush"}}}}, "secret-literal"),
     (
         {"issuers": {"company": {"issuer": ISS, "client": {"id": "x", "secret": "${env:A}", "key": "${env:B}"}}}},
@@ -160,7 +160,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("more", "code"), REFUSED, ids=[code for _, code in REFUSED])
+@pytest.mark.parametrize(
+    ("more", "code"), REFUSED, ids=[f"{number}-{code}" for number, (_, code) in enumerate(REFUSED)]
+)
 def test_what_cannot_work_is_refused(more: dict[str, Any], code: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigErrors) as refused:
         compiled(tmp_path, config(**more))

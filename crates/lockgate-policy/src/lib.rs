@@ -42,7 +42,8 @@ pub use lockgate_wire::reason::{Fault, Reason, ReasonRef};
 pub use placement::{Mode, OnError, Span, Waiver};
 pub use ranges::Ranges;
 pub use verdict::{
-    ConfigError, Denial, Edit, Edits, Identity, Own, PolicyError, Verdict, POLICY_FAILED,
+    remove_cookies, ConfigError, Denial, Edit, Edits, Identity, Own, PolicyError, Verdict,
+    POLICY_FAILED,
 };
 pub use view::{Caller, Program, Reading, RequestView};
 

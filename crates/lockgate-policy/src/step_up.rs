@@ -24,6 +24,7 @@
 use std::fmt::Write;
 
 use http::header::{HeaderValue, LOCATION, WWW_AUTHENTICATE};
+use http::Method;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -142,8 +143,15 @@ impl StepUp {
         let challenge = match (by, &self.sign_in) {
             (Some(session::NAME), Some(name)) => {
                 let page = format!("{PAGES}/{name}/step-up");
-                if navigates(view.method, view.headers) {
-                    let to = place::target(view, TARGET_BYTES);
+                let form = view.headers.get("sec-fetch-mode");
+                let form =
+                    form.is_some_and(|mode| mode == "navigate") && *view.method == Method::POST;
+                if form || navigates(view.method, view.headers) {
+                    // What a form had in it is lost: its page is come back to, where the browser says which.
+                    let to = match form {
+                        true => place::before(view, TARGET_BYTES),
+                        false => place::target(view, TARGET_BYTES),
+                    };
                     let location = format!("{page}?to={to}{}", rule.query);
                     if let Ok(location) = HeaderValue::try_from(location) {
                         return Denial::new(&PAGE).detail(why).header(LOCATION, location);
@@ -155,7 +163,7 @@ impl StepUp {
                 format!("Bearer {}", rule.parameters)
             }
             // A key or a certificate is a program's: nobody is there who could prove more.
-            _ => return Denial::new(&IMPOSSIBLE).detail(why),
+            _ => return Denial::new(&IMPOSSIBLE).detail("it came with a key or a certificate"),
         };
         let denial = Denial::new(&WANTED).detail(why);
         match HeaderValue::try_from(challenge) {

@@ -100,16 +100,18 @@ impl Edit {
             Self::Add(name, value) => {
                 headers.append(name, value.clone());
             }
-            Self::RemoveCookie(name) => remove_cookie(name, headers),
+            Self::RemoveCookie(name) => {
+                remove_cookies(headers, &|cookie| cookie == name.as_bytes());
+            }
         }
     }
 }
 
-/// Writes the lines of cookies anew without the one of this name.
-fn remove_cookie(name: &str, headers: &mut HeaderMap) {
+/// Writes the lines of cookies anew without those whose names are meant.
+pub fn remove_cookies(headers: &mut HeaderMap, meant: &dyn Fn(&[u8]) -> bool) {
     let named = |pair: &[u8]| {
         let before = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
-        before.trim_ascii() == name.as_bytes()
+        meant(before.trim_ascii())
     };
     let pairs = |line: &HeaderValue| -> Vec<Vec<u8>> {
         let pairs = line.as_bytes().split(|byte| *byte == b';');

@@ -3,7 +3,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use lockgate_policy::headers::{Headers, Subject};
-use lockgate_policy::{Edit, Mode};
+use lockgate_policy::{remove_cookies, session, Edit, Mode};
 use lockgate_wire::headers::strip_identity;
 
 use crate::judge::Judgement;
@@ -42,6 +42,12 @@ pub fn make_of_request(
     // Behind what the client may take off: its `Connection` names no field of the gate's.
     for edit in of_request(api, judgement) {
         edit.apply(headers);
+    }
+    // So is what the identity pages gave a browser, also where it asks another API of the host.
+    if !api.own {
+        remove_cookies(headers, &|cookie| {
+            cookie.starts_with(session::COOKIE_PREFIX.as_bytes())
+        });
     }
     // A key is for the gate alone, also one that was sent to the wrong API: an
     // upstream could use it elsewhere.

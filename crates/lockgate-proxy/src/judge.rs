@@ -235,6 +235,12 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
     }
 
     fn route(&mut self) -> Result<(), Denial> {
+        // Methods differ by their letters (RFC 9110 section 9.1), and servers that fold them are many:
+        // what no rule for POST would look at must not arrive as one.
+        let method = self.arrival.method.as_str();
+        if method.bytes().any(|byte| byte.is_ascii_lowercase()) {
+            return Err(Denial::new(&reasons::METHOD_CASE));
+        }
         let listener = self.arrival.listener;
         let peer = self.arrival.peer.to_canonical();
         self.judgement.client = peer;

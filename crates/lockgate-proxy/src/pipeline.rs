@@ -218,6 +218,9 @@ pub async fn serve_request(
                 worker.tell(code, &why);
             }
             let mut denial = rescue(&mut exchange, failure.reason);
+            if exchange.api().is_some_and(|api| api.own) {
+                denial = Denial::new(&reasons::PAGES_AWAY).header(RETRY_AFTER, 5.into());
+            }
             if let Some(seconds) = failure.retry_after_s {
                 denial = denial.header(RETRY_AFTER, seconds.into());
             }

@@ -16,6 +16,9 @@ lockgate_wire::reasons! { "route", Client:
     DUPLICATE_PARAMETER = "target-duplicate-parameter", 400,
         "The query holds a parameter twice.",
         "Some servers take the first and some the last. Send it once.";
+    METHOD_CASE = "method-lower-case", 400,
+        "A method is written in capitals.",
+        "`post` is another method than `POST`, which many servers take for it: rules for one would not look at the other. Clients write methods in capitals.";
     METHOD_NOT_ALLOWED = "method-not-allowed", 405,
         "This method is not taken here.",
         "Use one of the methods that the Allow header names, or add the method to the API.";
@@ -58,6 +61,9 @@ lockgate_wire::reasons! { "route", Client:
     SECRET_UNRESOLVED = "secret-unresolved", 503,
         "This API is not ready.",
         "A secret that the API's upstream needs (`${env:…}` or `${file:…}`) could not be read by the gate. Set it and restart or reload; `lockgate check` names it.";
+    PAGES_AWAY = "pages-unavailable", 503,
+        "Signing in is not possible at the moment.",
+        "The identity pages are served by the control process, which does not answer: it is being started again, or hangs; or this gate is on another machine. Who is signed in already notices nothing. See `lockgate status`.";
     ASSERTION_FAILED = "assertion-failed", 500,
         "The API could not be told who calls.",
         "What the caller's credential says is too long for the upstream's assertion: name fewer claims under the upstream's `assertion: {claims: […]}`.";

@@ -1,10 +1,20 @@
 //! Sessions, sealed and opened for the identity pages by the very code of the gate.
 
+use lockgate_policy::jwt::Meant;
 use lockgate_policy::session::{Opened, Seal};
 use pyo3::prelude::*;
+use serde::Serialize;
 
 use crate::error::Told;
 use crate::to_python;
+
+/// A session, and every way of telling it where it was revoked.
+#[derive(Serialize)]
+struct Said {
+    #[serde(flatten)]
+    opened: Opened,
+    meant: Vec<Meant>,
+}
 
 /// Seals a session, given as JSON, into a cookie's value. `pepper` is the installation's secret.
 #[pyfunction]
@@ -27,5 +37,6 @@ pub fn open_session<'py>(
     let opened = Seal::under(pepper, sign_in)
         .open(cookie)
         .map_err(|error| Told::new("session-malformed", error.words().to_owned()))?;
-    to_python(py, &opened)
+    let meant = Meant::all(&opened.claims);
+    to_python(py, &Said { opened, meant })
 }

@@ -5,6 +5,7 @@ through the engine that the gate runs. A request that was is told from its
 event, with the lines that its own bundle names, while that is kept.
 """
 
+import contextlib
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -159,9 +160,10 @@ def offline(
         # A key that stands among the headers is as good as one that is handed over by itself.
         carried = {value for name, value in request["headers"] if name.lower() in map(str.lower, names)}
         tokens = _tokens(request) if _takes_tokens(document, explained["route"]) else set()
-        if carried or tokens:
+        sessions = _sessions(request, document, explained["route"])
+        if carried or tokens or sessions:
             there = known()
-            facts = _facts(carried, tokens, there)
+            facts = _facts(carried, tokens, sessions, there)
             engine = Engine(text, facts=facts, pepper=there.pepper, plugins=plugins)
             explained = engine.evaluate(request)
         if any(step["reason"] == UNASKED for step in explained["steps"]):
@@ -436,14 +438,26 @@ def _takes_tokens(document: dict[str, Any], route: dict[str, Any]) -> bool:
     return api is not None and any("jwt" in way or "introspection" in way for way in api["policies"]["authenticate"])
 
 
+def _sessions(request: Mapping[str, Any], document: dict[str, Any], route: dict[str, Any]) -> list[tuple[str, str]]:
+    """Cookies of the request that may be sessions which the API takes, with the sign-ins' names."""
+    api = api_of(document, route)
+    ways = api["policies"]["authenticate"] if api is not None else []
+    names = [way["session"]["config"]["sign_in"] for way in ways if "session" in way]
+    lines = [value for name, value in request["headers"] if name.lower() == "cookie"]
+    pairs = [pair.strip().partition("=") for line in lines for pair in line.split(";")]
+    return [(name, value) for name in names for cookie, _, value in pairs if cookie == f"__Host-lockgate-{name}"]
+
+
 def _tokens(request: Mapping[str, Any]) -> set[str]:
     """What may be tokens among the headers and cookies of a request."""
     return {token for _, value in request["headers"] for token in TOKEN.findall(value)}
 
 
-def _facts(carried: Iterable[str], tokens: Iterable[str], known: Known) -> list[bytes]:
-    """What a gate would know of these keys and tokens. Only they are looked up: a million need not be loaded."""
-    from lockgate._native import LockgateError, key_digest
+def _facts(
+    carried: Iterable[str], tokens: Iterable[str], sessions: Iterable[tuple[str, str]], known: Known
+) -> list[bytes]:
+    """What a gate would know of these credentials. Only they are looked up: a million need not be loaded."""
+    from lockgate._native import LockgateError, key_digest, open_session
 
     found = [{"at_ms": 1, "kind": "keyset.put", "keyset": keys} for keys in known.key_sets]
     for key in sorted(carried):
@@ -455,6 +469,9 @@ def _facts(carried: Iterable[str], tokens: Iterable[str], known: Known) -> list[
             found.append(fact)
     if known.keys is not None:
         found += [fact for token in sorted(tokens) for fact in known.keys.revoked(token.encode())]
+        for sign_in, cookie in sessions:
+            with contextlib.suppress(LockgateError):  # The engine will say itself what is wrong with it.
+                found += known.keys.told(open_session(known.pepper, sign_in, cookie.encode())["meant"])
     return [json.dumps({**fact, "seq": number}).encode() for number, fact in enumerate(found, 1)]
 
 

@@ -95,26 +95,22 @@ class Factors:
             done = database.execute(update(SecondFactor).where(*meant).values(counter=counter, used_ms=now_ms()))
             return bool(done.rowcount)  # type: ignore[attr-defined]
 
-    def locked_until_ms(self, owner: Owner) -> int:
-        """Until when nothing is tried any more."""
-        with self._store.read() as database:
-            row = database.get(SecondFactorFailures, (owner.iss, owner.subject))
-            return row.until_ms if row is not None else 0
-
-    def failed(self, owner: Owner) -> None:
-        """Count a failure."""
+    def attempt(self, owner: Owner) -> int:
+        """Count an attempt before it is looked at; until when none is looked at, or 0. Raced ones count one by one."""
         with self._store.write() as database:
             row = database.get(SecondFactorFailures, (owner.iss, owner.subject))
             if row is None:
                 row = SecondFactorFailures(iss=owner.iss, subject=owner.subject, failures=0, until_ms=0)
                 database.add(row)
+            if row.until_ms > now_ms():
+                return row.until_ms
             row.failures += 1
             beyond = row.failures - FREE_FAILURES
             if beyond >= 0:
                 row.until_ms = now_ms() + min(FIRST_WAIT_MS * 2 ** min(beyond, 20), LONGEST_WAIT_MS)
-                self._journal.audit(
-                    f"{owner.iss} {owner.subject}", "factor.lock", owner.subject, {"failures": row.failures}
-                )
+                actor = f"{owner.iss} {owner.subject}"
+                self._journal.audit(actor, "factor.lock", owner.subject, {"failures": row.failures})
+            return 0
 
     def succeeded(self, owner: Owner) -> None:
         """Forget failures."""

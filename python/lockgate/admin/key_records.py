@@ -32,6 +32,10 @@ class KeyClosedError(ValueError):
     """A key that was revoked stays as it is."""
 
 
+class GraceRunningError(ValueError):
+    """A key has two secrets already: a third would close the first to whoever still uses it."""
+
+
 class NoGraceError(ValueError):
     """The key has no secret from before that still opens."""
 

@@ -32,6 +32,7 @@ from lockgate.admin.key_records import (
     NOBODY,
     RULES,
     CreatedKey,
+    GraceRunningError,
     KeyClosedError,
     KeyLifetimeError,
     KeyNotFoundError,
@@ -53,6 +54,7 @@ from lockgate.state import StateFolder
 
 __all__ = [
     "CreatedKey",
+    "GraceRunningError",
     "Imported",
     "KeyClosedError",
     "KeyLifetimeError",
@@ -111,6 +113,10 @@ class KnownKeys:
             told = read_token(token)
         except LockgateError:
             return []  # The engine will say itself what is wrong with it.
+        return self.told(told)
+
+    def told(self, told: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
+        """The same, by every way of telling it."""
         with self._store.read() as session:
             return [{"at_ms": 1, **fact} for meant in told if (fact := facts.revoked(session, meant)) is not None]
 
@@ -182,8 +188,12 @@ class Keys:
 
         with self._store.write() as session:
             row = open_row(session, key_id)
-            key, digest = mint_key(self._pepper, row.environment)
             at_ms = now_ms()
+            if row.previous_until_ms is not None and row.previous_until_ms > at_ms:
+                raise GraceRunningError(
+                    f"the key {key_id} has a secret before the newest that somebody may still use: end that first"
+                )
+            key, digest = mint_key(self._pepper, row.environment)
             row.previous_digest, row.digest = row.digest, digest
             row.rerolled_ms, row.previous_until_ms = at_ms, at_ms + grace_ms
             row.used_ms, row.previous_used_ms = None, row.used_ms
@@ -319,7 +329,9 @@ class Keys:
         if not wanted:
             return
         text = session.scalar(newest().with_only_columns(Bundle.text))
-        known = {str(api["name"]) for api in json.loads(text)["apis"]} if text is not None else wanted
+        apis = json.loads(text)["apis"] if text is not None else []
+        # The pages of a sign-in are open to all: no key is for them.
+        known = {str(api["name"]) for api in apis if not api.get("own")} if text is not None else wanted
         if unknown := sorted(wanted - known):
             names = ", ".join(sorted(known)[:20])
             raise UnknownApiError(f"there is no API {', '.join(map(repr, unknown))}; there are: {names}")

@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from sqlalchemy import delete, select, tuple_, update
 from sqlalchemy.orm import Session
 
+from lockgate.admin import facts
 from lockgate.admin.clock import now_ms
 from lockgate.admin.factors import Factors
 from lockgate.admin.findings import Findings, Seen
@@ -90,6 +91,8 @@ class Sessions:
     def end(self, actor: str, session_id: str, reason: str | None = None) -> Kept:
         """End a session on every gate. Raises `SessionNotFoundError`."""
         kept = self.one(session_id)
+        if kept.ended_ms is not None:
+            return kept
         self._tokens.revoke(actor, issuer=kept.issuer, by="token", value=kept.id, until_ms=kept.until_ms, reason=reason)
         with self._store.write() as database:
             database.execute(
@@ -117,6 +120,18 @@ class Sessions:
                 update(SignInSession)
                 .where(SignInSession.issuer == issuer, meant, SignInSession.ended_ms.is_(None))
                 .values(ended_ms=now_ms())
+            )
+
+    def was_revoked(self, told: Sequence[Mapping[str, str]], issued_ms: int) -> bool:
+        """Whether one of the ways in which something is told was revoked, of what was issued then."""
+        with self._store.read() as database:
+            rows = [facts.found(database, meant) for meant in told]
+            at_ms = now_ms()
+            return any(
+                row is not None
+                and (row.before_ms is None or issued_ms <= row.before_ms)
+                and (row.until_ms is None or at_ms < row.until_ms)
+                for row in rows
             )
 
     def one(self, session_id: str) -> Kept:
@@ -244,12 +259,15 @@ class SignIns:
 
     # What the pages yield; what is not asynchronous is called in threads.
 
-    def is_open(self, session_id: str) -> bool:
-        """Whether a session was not ended before its time."""
+    def is_open(self, session: Mapping[str, Any]) -> bool:
+        """Whether an opened session was not ended before its time, by whatever it was told."""
+        claims = session["claims"]
         try:
-            return self.sessions.one(session_id).ended_ms is None
+            if self.sessions.one(str(claims.get("jti", ""))).ended_ms is not None:
+                return False
         except SessionNotFoundError:
             return False
+        return not self.sessions.was_revoked(session["meant"], int(claims.get("iat", 0)) * 1000)
 
     def signed_in(self, session: SignedIn) -> None:
         """Keep a session."""

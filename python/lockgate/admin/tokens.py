@@ -34,6 +34,9 @@ BYS: Final[tuple[By, ...]] = get_args(By)
 WHENEVER: Final = frozenset({"token", "session"})
 """What is revoked whenever it was issued: of the others, what is issued later is good again."""
 
+LONGEST_SESSION_MS: Final = 31 * 86_400_000
+"""`sign_in.NAME.lifetime` is at most thirty days."""
+
 IMPORT_BATCH: Final = 5_000
 """Revocations of one transaction of an import; a writer beside it waits no longer than one batch."""
 
@@ -95,8 +98,10 @@ class TokenRevocations:
         """The configuration's issuers by name, as the newest bundle has them; none where there is no bundle."""
         with self._store.read() as session:
             text = session.scalar(newest().with_only_columns(Bundle.text))
-        listed = json.loads(text).get("issuers", ()) if text is not None else ()
-        return {each["name"]: _rules(each) for each in listed}
+        bundle = json.loads(text) if text is not None else {}
+        ways = (way for api in bundle.get("apis", ()) for way in api["policies"]["authenticate"])
+        people = {name for way in ways if "session" in way for name in way["session"]["config"]["issuers"]}
+        return {each["name"]: _rules(each, each["name"] in people) for each in bundle.get("issuers", ())}
 
     def revoke(
         self,
@@ -202,10 +207,13 @@ def offline(state: StateFolder) -> Iterator[TokenRevocations]:
         yield TokenRevocations(store, journal)
 
 
-def _rules(listed: Mapping[str, Any]) -> IssuerRules:
+def _rules(listed: Mapping[str, Any], signs_in: bool) -> IssuerRules:
     rules = listed["rules"]
     age = rules["max_age_ms"]
     longest = None if age is None else age + 2 * rules["skew_ms"]
+    if longest is not None and signs_in:
+        # A session that the issuer began has its own lifetime, whatever its tokens have.
+        longest = max(longest, LONGEST_SESSION_MS)
     return IssuerRules(listed["name"], rules["issuer"], longest)
 
 

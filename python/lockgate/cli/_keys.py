@@ -165,6 +165,7 @@ class FolderKeys:
 def key_ring(given: Path | None) -> AbstractContextManager[KeyRing]:
     """The keys of the folder that `--state` names; what is refused ends the command with one line."""
     from lockgate.admin.keys import (
+        GraceRunningError,
         KeyClosedError,
         KeyLifetimeError,
         KeyNotFoundError,
@@ -174,5 +175,13 @@ def key_ring(given: Path | None) -> AbstractContextManager[KeyRing]:
         offline,
     )
 
-    refused = (KeyNotFoundError, KeyClosedError, KeyLifetimeError, KeyRuleError, NoGraceError, UnknownApiError)
+    refused = (
+        KeyNotFoundError,
+        KeyClosedError,
+        KeyLifetimeError,
+        KeyRuleError,
+        GraceRunningError,
+        NoGraceError,
+        UnknownApiError,
+    )
     return two_ways(given, RunningKeys, FolderKeys, offline, refused)

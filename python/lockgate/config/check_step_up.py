@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import difflib
+from typing import Final
 
 from lockgate.config.document import Document
 from lockgate.config.effective import EffectiveApi
 from lockgate.config.openapi import Documents
 from lockgate.config.openapi.documents import places
 from lockgate.config.placed import Path
+from lockgate.policies import Introspection, Jwt, Session
 from lockgate.scalars import shown
+
+PEOPLE: Final = (Introspection, Jwt, Session)
+"""Ways by which the caller may be a person."""
 
 
 def check_step_up(document: Document, apis: list[EffectiveApi], documents: Documents) -> None:
@@ -24,6 +29,14 @@ def check_step_up(document: Document, apis: list[EffectiveApi], documents: Docum
                 "step-up-nobody",
                 f"the API {shown(api.name)} is open to anyone, so nobody is known who could prove more",
                 hint="take `step_up` out, or `public`, and say with `authenticate` who may call",
+                path=placed.path,
+            )
+        elif api.authenticate and not any(isinstance(one.policy, PEOPLE) for one in api.authenticate):
+            document.problems.add(
+                document.region(*placed.path),
+                "step-up-nobody",
+                f"the API {shown(api.name)} takes keys and certificates alone, and programs cannot prove more",
+                hint="take `step_up` out, or add a way for people: `session`, `jwt` or `introspection`",
                 path=placed.path,
             )
         read = [documents.named.get(path) for path, _ in places(api.name, api.api)]

@@ -162,7 +162,9 @@ class Compiler:
     def _pages(self) -> types.Upstream:
         """The identity pages, which the control process serves on a socket of its own."""
         made = self._upstream(PAGES, _of_one("unix:/identity.sock"), ("sign_in",))
-        return {**made, "targets": [{**target, "url": UPSTREAM} for target in made["targets"]]}
+        # A provider is given ten seconds; a person waits no longer.
+        timeouts: types.Timeouts = {**made["timeouts"], "first_byte_ms": 15_000}
+        return {**made, "timeouts": timeouts, "targets": [{**target, "url": UPSTREAM} for target in made["targets"]]}
 
     def _upstream_tls(self, upstream: Upstream, path: Path) -> types.UpstreamTls | None:
         if upstream.tls is None:

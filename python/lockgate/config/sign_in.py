@@ -144,8 +144,14 @@ def check(document: Document, apis: list[EffectiveApi]) -> None:
                 known(document, "sign_in", (*placed.path, "sign_in"), placed.policy.sign_in, "sign-in")
             elif isinstance(placed.policy, Jwt | Introspection):
                 _audience(document, (*placed.path, "issuer"), placed.policy.issuer)
+    people = {name for said in document.sign_in.values() for name in said.issuers}
     for name, one in document.issuers.items():
-        if one.audience is None and one.client is None and not document.says("issuers", name, "client"):
+        if (
+            name not in people
+            and one.audience is None
+            and one.client is None
+            and not document.says("issuers", name, "client")
+        ):
             _audience(document, ("issuers", name), name)
     if len(apis) == len(document.apis) and not document.problems.errors:
         for name in document.sign_in:

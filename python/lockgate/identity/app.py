@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -49,10 +50,17 @@ FLOW_SECONDS: Final = 600
 FLOWS: Final = 5
 """Sign-ins under way in one browser; of tabs that were left open the oldest are forgotten."""
 CODE_BYTES: Final = 4_096
+OURS_TO_MEND: Final = frozenset({"invalid_client", "unauthorized_client", "invalid_request", "invalid_scope"})
+"""What a provider says where the configuration or the registration there is wrong, whoever signs in."""
 YEAR_SECONDS: Final = 366 * 86_400
 STATES: Final = 100_000
-PROVIDER_CALLS: Final = 32
-"""Calls of providers at a time: who waits costs a task, and who comes beyond is told to come back."""
+PROVIDER_CALLS: Final = 16
+"""Calls of one provider at a time."""
+WAITING: Final = 64
+"""Who asks it or waits to: who comes beyond is told to come back."""
+SLOW_SECONDS: Final = 3.0
+QUIET_SECONDS: Final = 5.0
+"""Who let one wait for that long in vain is left in peace so long: nobody else waits for the same."""
 
 log = structlog.get_logger("lockgate.identity")
 
@@ -81,8 +89,8 @@ class Hooks(Protocol):
     def factors(self) -> FactorStore:
         """Where second factors are kept."""
 
-    def is_open(self, session_id: str) -> bool:
-        """Whether a session was not ended before its time."""
+    def is_open(self, session: Mapping[str, Any]) -> bool:
+        """Whether an opened session was not ended before its time, by whatever it was told."""
 
     def signed_in(self, session: SignedIn) -> None:
         """Keep a session."""
@@ -98,6 +106,16 @@ class Hooks(Protocol):
 
     def failing(self, issuer: str, why: str) -> None:
         """Note that a provider does not answer as one."""
+
+
+@dataclass(slots=True)
+class Turns:
+    """Who asks one provider, and who waits for it."""
+
+    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PROVIDER_CALLS))
+    waiting: int = 0
+    quiet_until: float = 0.0
+    """Until then nobody is made to wait."""
 
 
 @dataclass(slots=True)
@@ -122,20 +140,20 @@ class IdentityApp:
         self._hooks = hooks
         self._clock = clock
         self._used: dict[str, float] = {}
-        self._calls = asyncio.Semaphore(PROVIDER_CALLS)
+        self._turns: dict[str, Turns] = {}
         self._proofs = StepUp(sealer, hooks.factors, hooks.is_open, self._was_used, self.counts.note, clock)
         base = f"{PREFIX}/{{name}}"
         self.asgi = Starlette(
             routes=[
                 Route(f"{base}/sign-in", self._page(self._begin), methods=["GET"]),
                 Route(f"{base}/callback", self._page(self._callback), methods=["GET"]),
+                Route(f"{base}/callback/{{issuer}}", self._page(self._callback), methods=["GET"]),
                 Route(f"{base}/sign-out", self._page(self._sign_out), methods=["GET", "POST"]),
                 Route(f"{base}/signed-out", self._page(self._signed_out), methods=["GET"]),
                 Route(f"{base}/step-up", self._page(self._proofs.step_up), methods=["GET", "POST"]),
                 Route(f"{base}/factors", self._page(self._proofs.manage), methods=["GET", "POST"]),
                 Route(f"{base}/back-channel-logout", self._back_channel, methods=["POST"]),
             ],
-            exception_handlers={Exception: _broken},
         )
 
     def _page(self, serve: Callable[[Request, Site], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
@@ -147,6 +165,10 @@ class IdentityApp:
                 self.counts.note(site.setup.name, refusal.reason.code)
                 page = pages.refused(refusal.reason, refusal.detail, request.headers.get("x-request-id"), refusal.again)
                 return HTMLResponse(page, refusal.reason.status, pages.headers())
+            except HTTPException:
+                raise
+            except Exception as error:  # noqa: BLE001 -- Raised further, it would end the connection that others use.
+                return _broken(request, error)
 
         return served
 
@@ -166,24 +188,32 @@ class IdentityApp:
         provider = site.providers.get(wanted) if wanted is not None else next(iter(site.providers.values()), None)
         if provider is None:
             raise Refusal("sign-in-malformed", "There is no such provider.", again=again)
-        redirect_uri = f"{base_of(request)}{PREFIX}/{site.setup.name}/callback"
+        # Of several providers each has an address of its own to come back to: none can be given another's
+        # code (mix-up, RFC 9700 section 4.4.2).
+        own = f"/{provider.said.name}" if len(site.providers) > 1 else ""
+        redirect_uri = f"{base_of(request)}{PREFIX}/{site.setup.name}/callback{own}"
         # With a `max_age`, be it a year, the provider has to say when the person was there (`auth_time`).
         more = {"max_age": str(YEAR_SECONDS)} if "auth_time" in site.setup.claims else {}
         work = provider.begin(redirect_uri, to, site.setup.scopes, {**more, **_newer(request)})
         url, begun = await self._call(provider, work, again)
+        within = _newer(request).get("max_age")
+        begun = replace(begun, max_age_s=None if within is None else int(within))
         response = RedirectResponse(url, 303, pages.headers())
         known = [name for name in request.cookies if name.startswith(flow_prefix(site))]
         for name in known if len(known) >= FLOWS else ():
             forget(response, name)
-        sealed = self._sealer.seal_flow(site.setup.name, asdict(begun))
+        sealed = self._sealer.seal_flow(site.setup.name, "sign-in", asdict(begun))
         cookie(response, flow_name(site, begun.state), sealed, FLOW_SECONDS)
         return response
 
     async def _callback(self, request: Request, site: Site) -> Response:
         state = parameter(request, "state", 256)
         name = flow_name(site, state or "")
-        kept = self._sealer.open_flow(site.setup.name, request.cookies.get(name, ""), FLOW_SECONDS)
+        kept = self._sealer.open_flow(site.setup.name, "sign-in", request.cookies.get(name, ""), FLOW_SECONDS)
         begun = Begun(**kept) if kept is not None else None
+        came_to = request.path_params.get("issuer", "")
+        if begun is not None and urlsplit(begun.redirect_uri).path.rpartition("/callback")[2].lstrip("/") != came_to:
+            begun = None
         if begun is None or state is None or not secrets.compare_digest(begun.state, state) or self._was_used(state):
             raise Refusal("sign-in-state-unknown", again=f"{PREFIX}/{site.setup.name}/sign-in")
         again = f"{PREFIX}/{site.setup.name}/sign-in?{urlencode({'to': begun.to})}"
@@ -278,6 +308,14 @@ class IdentityApp:
         return HTMLResponse(pages.signed_out(self._place(request, site), again), headers=pages.headers())
 
     async def _back_channel(self, request: Request) -> Response:
+        try:
+            return await self._ended(request)
+        except HTTPException:
+            raise
+        except Exception as error:  # noqa: BLE001 -- Raised further, it would end the connection that others use.
+            return _broken(request, error)
+
+    async def _ended(self, request: Request) -> Response:
         """A provider ends sessions (OpenID Connect Back-Channel Logout 1.0 section 2.5)."""
         site = self._site(request)
         no_store = {"Cache-Control": "no-store"}
@@ -285,9 +323,9 @@ class IdentityApp:
             # The gate has bounded the body already.
             token = parse_qs((await request.body()).decode("latin-1")).get("logout_token", [])
             provider, told = await self._told(site, token[0] if len(token) == 1 else "")
-            if not self._was_used(f"{told.issuer} {told.token_id}", max(told.until_s - self._clock(), 0) + 600):
-                await self._hooks.ended(provider.said.name, told)
-                self.counts.note(site.setup.name, "ended")
+            # Ended twice is ended once; only what has ended is remembered, or a failure would be for good.
+            await self._hooks.ended(provider.said.name, told)
+            self.counts.note(site.setup.name, "ended")
         except RefusedError as refused:
             self.counts.note(site.setup.name, "logout-token-refused")
             return JSONResponse({"error": refused.code, "error_description": str(refused)}, 400, no_store)
@@ -301,7 +339,7 @@ class IdentityApp:
         refused = RefusedError("invalid_request", "there is no provider")
         for provider in site.providers.values():
             try:
-                async with self._calls:
+                async with self._turn(provider):
                     return provider, await provider.logged_out(token)
             except RefusedError as error:
                 refused = error
@@ -309,9 +347,12 @@ class IdentityApp:
 
     async def _call(self, provider: OpenIdProvider, work: Awaitable[Any], again: str) -> Any:
         try:
-            async with self._calls:
+            async with self._turn(provider):
                 return await work
         except RefusedError as refused:
+            log.warning("sign-in-refused", issuer=provider.said.name, code=refused.code, cause=str(refused))
+            if refused.code in OURS_TO_MEND:
+                await asyncio.to_thread(self._hooks.failing, provider.said.name, str(refused))
             ours = refused.code in {"invalid_token", "iss_mismatch"}
             code = "sign-in-token-refused" if ours else "sign-in-refused"
             said = f"{refused}." if ours else f"The provider says: {word(refused.code)}."
@@ -319,6 +360,24 @@ class IdentityApp:
         except ProviderError as error:
             await self._failing(provider, error)
             raise Refusal("sign-in-provider-unavailable", again=again) from error
+
+    @asynccontextmanager
+    async def _turn(self, provider: OpenIdProvider) -> AsyncIterator[None]:
+        """One of the calls that a provider is asked at a time: one that hangs keeps nobody from another."""
+        turns = self._turns.setdefault(provider.said.name, Turns())
+        if turns.waiting >= WAITING or self._clock() < turns.quiet_until:
+            raise ProviderError("it did not answer others a moment ago, or too many wait for it")
+        turns.waiting += 1
+        began = self._clock()
+        try:
+            async with turns.places:
+                yield
+        except ProviderError:
+            if self._clock() - began > SLOW_SECONDS:
+                turns.quiet_until = self._clock() + QUIET_SECONDS
+            raise
+        finally:
+            turns.waiting -= 1
 
     async def _failing(self, provider: OpenIdProvider, error: ProviderError) -> None:
         log.warning("provider-failing", issuer=provider.said.name, cause=str(error))
@@ -352,7 +411,7 @@ class IdentityApp:
         return site.setup.title or host_of(request)
 
 
-async def _broken(request: Request, error: Exception) -> Response:
+def _broken(request: Request, error: Exception) -> Response:
     """A fault of ours: counted by the gate as any 500 of an upstream, and told in the log without what came in."""
     log.error("page-failed", path=request.url.path[:200], cause=f"{type(error).__name__}: {error}"[:500])
     return Response(status_code=500)

@@ -95,12 +95,12 @@ def manage(
     return pages.page("Your second factors", "".join(parts) + _script(options))
 
 
-def scan(picture: str, secret: str, address: str) -> str:
+def scan(picture: str, secret: str, address: str, wrong: str | None) -> str:
     """Shows a secret as a picture that apps read, and asks for the first code."""
     grouped = " ".join(secret[at : at + 4] for at in range(0, len(secret), 4))
     return pages.page(
         "Scan this with your app",
-        f'<p><a href="{escape(address)}">{picture}</a></p>'
+        f'{_wrong(wrong)}<p><a href="{escape(address)}">{picture}</a></p>'
         f'<p class="small">Or type it in: <code>{escape(grouped)}</code></p>'
         '<form method="post"><input type="hidden" name="do" value="totp">'
         '<label>The code that it shows<input name="code" inputmode="numeric" autocomplete="one-time-code" '

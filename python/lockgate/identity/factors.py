@@ -37,6 +37,8 @@ FACTORS: Final = 20
 """Factors of one person, without recovery codes."""
 CREDENTIAL_BYTES: Final = 16 * 2**10
 MFA: Final = "mfa"
+OURS: Final = frozenset({"hwk", "swk", "user", "otp", MFA})
+"""Means that are proved here."""
 
 
 class FactorError(Exception):
@@ -85,11 +87,8 @@ class FactorStore(Protocol):
     def used(self, factor: Factor, counter: int) -> bool:
         """Note its use; false where the counter was reached before, so that it was used already."""
 
-    def locked_until_ms(self, owner: Owner) -> int:
-        """Until when nothing is tried any more."""
-
-    def failed(self, owner: Owner) -> None:
-        """Count a failure."""
+    def attempt(self, owner: Owner) -> int:
+        """Count an attempt before it is looked at; until when none is looked at, milliseconds, or 0."""
 
     def succeeded(self, owner: Owner) -> None:
         """Forget failures."""
@@ -105,12 +104,16 @@ class Relying:
     name: str
 
 
-def totp_begin(account: str, issuer: str) -> tuple[str, str, str]:
-    """A new secret, its address for apps (`otpauth:`), and that as a picture (SVG)."""
-    secret = pyotp.random_base32(32)
+def totp_secret() -> str:
+    """A new secret of 160 bits, in base32."""
+    return pyotp.random_base32(32)
+
+
+def totp_shown(secret: str, account: str, issuer: str) -> tuple[str, str]:
+    """A secret's address for apps (`otpauth:`), and that as a picture (SVG)."""
     address = pyotp.TOTP(secret).provisioning_uri(name=account, issuer_name=issuer)
     picture = segno.make(address, error="m").svg_inline(scale=5, border=2, dark="#000", light="#fff")
-    return secret, address, picture
+    return address, picture
 
 
 def totp_step(secret: str, code: str, now_s: float) -> int | None:

@@ -21,6 +21,7 @@ ANSWER_BYTES: Final = 64 * 2**10
 SECRET_BYTES: Final = 4_096
 OK: Final = 200
 UNAUTHORIZED: Final = 401
+FAULT: Final = 500
 TOO_MANY: Final = 429
 METHODS: Final = ("client_secret_basic", "client_secret_post")
 
@@ -122,7 +123,8 @@ def _read(where: Endpoint, answer: Answer) -> str:
     if answer.status != OK:
         raise SilentError(
             f"{where.url} answers with status {answer.status}",
-            answered=answer.status < 500 and answer.status != TOO_MANY,
+            # A fault over one token says nothing of the next: strangers choose what it is asked about.
+            answered=answer.status <= FAULT and answer.status != TOO_MANY,
         )
     kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":

@@ -27,6 +27,8 @@ METADATA_SECONDS: Final = 600.0
 KEYS_PAUSE_SECONDS: Final = 5.0
 """Between two fetches of keys that unknown names ask for: whoever makes names up costs the provider no more."""
 ASSERTION_SECONDS: Final = 60
+FLOW_SECONDS: Final = 600
+"""From leaving for the provider to coming back: what was new then may be so old."""
 TOKEN_BYTES: Final = 32 * 2**10
 LOGOUT_EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
 CREATED: Final = 201
@@ -58,6 +60,8 @@ class Begun:
     verifier: str
     redirect_uri: str
     to: str
+    max_age_s: int | None = None
+    """How long ago the person may have been there at most, where that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +170,7 @@ class OpenIdProvider:
             raise ProviderError("the token endpoint gave no ID token and access token")
         claims = await self._verified(id_token)
         self._belongs(claims, nonce=begun.nonce)
+        self._is_new(claims, begun.max_age_s)
         return Person(claims, id_token, access_token)
 
     async def userinfo(self, person: Person) -> Person:
@@ -229,7 +234,8 @@ class OpenIdProvider:
             return answer
         word = _error(answer)
         if word is not None and answer.status < SERVER_FAULT:
-            raise RefusedError(word, f"the provider refused it: {word}")
+            told = _told(answer)
+            raise RefusedError(word, f"the provider refused it: {word}{f' ({told})' if told else ''}")
         raise ProviderError(f"{urlsplit(place)._replace(query='').geturl()} answers with status {answer.status}")
 
     def _proof(self, metadata: Metadata) -> tuple[dict[str, str], dict[str, str]]:
@@ -305,7 +311,7 @@ class OpenIdProvider:
             try:
                 # Nothing that the token brings along is a key: `jwk`, `jku` and `x5u` are not looked at.
                 return dict(jwt.decode(token, keys, algorithms=[str(algorithm)]).claims)
-            except (JoseError, ValueError) as error:
+            except (JoseError, ValueError, RecursionError) as error:
                 refused.__cause__ = error
         raise refused
 
@@ -332,6 +338,16 @@ class OpenIdProvider:
             wrong = "it does not say who signed in"
         if wrong is not None:
             raise RefusedError("invalid_token", f"the provider's token is not taken: {wrong}")
+
+    def _is_new(self, claims: Mapping[str, Any], max_age_s: int | None) -> None:
+        """Whether the provider did what it was asked for: the address can be edited on the way to it (Core 3.1.3.7)."""
+        if max_age_s is None:
+            return
+        at, skew = _time(claims, "auth_time"), max(self.said.skew_ms / 1000, 1)
+        if at is None:
+            raise RefusedError("invalid_token", "the provider does not say when the person was there (`auth_time`)")
+        if self._clock() - at > max_age_s + skew + FLOW_SECONDS:
+            raise RefusedError("invalid_token", "the provider did not ask the person anew, as it was asked to")
 
     async def _key_set(self, *, again: bool) -> jwk.KeySet:
         if self._keys is not None and not again:
@@ -377,12 +393,18 @@ def _error(answer: Answer) -> str | None:
     return word if isinstance(word, str) and word.isascii() and word.replace("_", "").isalnum() else None
 
 
+def _told(answer: Answer) -> str | None:
+    """OAuth's own description of it, for the operator's log; nobody else is shown it."""
+    words = json.loads(answer.body).get("error_description")
+    return words[:300] if isinstance(words, str) and words.isprintable() else None
+
+
 def _header(token: str) -> dict[str, Any]:
     """A token's header; nothing of it is verified."""
     part = token.partition(".")[0]
     try:
         said = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RefusedError("invalid_token", "this is no token") from error
     if not isinstance(said, dict) or token.count(".") != 2:
         raise RefusedError("invalid_token", "this is no token")

@@ -67,6 +67,14 @@ REASONS: Final = (
         "from the gate itself: begin at `/.lockgate/NAME/sign-in`.",
     ),
     Reason(
+        "step-up-not-given",
+        403,
+        "The provider did not give the proof that is wanted.",
+        "It signed the person in anew, and what it says of how (`amr`, `acr`, `auth_time`) is not what the rule of "
+        "`step_up` asks for. Let it say so in its ID token; or let people prove it here with "
+        "`sign_in.NAME.second_factor`; or ask for what there is.",
+    ),
+    Reason(
         "factor-locked",
         429,
         "There were too many wrong codes.",

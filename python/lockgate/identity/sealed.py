@@ -46,17 +46,17 @@ class Sealer:
         except _native.LockgateError:
             return None
 
-    def seal_flow(self, sign_in: str, kept: dict[str, Any]) -> str:
+    def seal_flow(self, sign_in: str, purpose: str, kept: dict[str, Any]) -> str:
         """What is kept of a sign-in under way."""
-        return self._flows.encrypt(json.dumps([sign_in, kept]).encode()).decode()
+        return self._flows.encrypt(json.dumps([sign_in, purpose, kept]).encode()).decode()
 
-    def open_flow(self, sign_in: str, cookie: str, seconds: int) -> dict[str, Any] | None:
+    def open_flow(self, sign_in: str, purpose: str, cookie: str, seconds: int) -> dict[str, Any] | None:
         """What was kept, of this sign-in and not longer ago than so."""
         try:
-            name, kept = json.loads(self._flows.decrypt(cookie.encode("latin-1", "replace"), ttl=seconds))
+            name, why, kept = json.loads(self._flows.decrypt(cookie.encode("latin-1", "replace"), ttl=seconds))
         except (InvalidToken, ValueError, TypeError):
             return None
-        return kept if name == sign_in else None
+        return kept if (name, why) == (sign_in, purpose) else None
 
     def seal_kept(self, text: str) -> bytes:
         """What is kept in the database, where the pepper is not."""

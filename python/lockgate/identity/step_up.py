@@ -6,7 +6,7 @@ import asyncio
 import base64
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qs, urlencode
@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from lockgate.identity import factor_pages as shown
 from lockgate.identity import factors, pages
 from lockgate.identity.factors import MFA, Factor, FactorError, FactorStore, Kind, Owner, Relying
-from lockgate.identity.sealed import Sealer
+from lockgate.identity.sealed import Sealer, SessionTooLargeError
 from lockgate.identity.web import (
     PREFIX,
     TARGET_BYTES,
@@ -73,7 +73,7 @@ class StepUp:
         self,
         sealer: Sealer,
         store: FactorStore,
-        is_open: Callable[[str], bool],
+        is_open: Callable[[Mapping[str, Any]], bool],
         once: Callable[[str, float], bool],
         note: Callable[[str, str], None],
         clock: Callable[[], float],
@@ -89,14 +89,18 @@ class StepUp:
     async def step_up(self, request: Request, site: Site) -> Response:
         """Prove yourself by a second factor, or at the provider once more."""
         wanted = await self._wanted(request)
-        again = f"{PREFIX}/{site.setup.name}/sign-in?{urlencode(_at_provider(wanted))}"
         opened = await self._opened(request, site)
+        amr, within = wanted.get("amr", "").split(), wanted.get("within", "")
+        looks = opened is not None and request.method == "GET"
+        if opened is not None and looks and self._is_enough(opened, amr, wanted.get("acr", "").split(), within):
+            return RedirectResponse(target(wanted.get("to", "/"), site.setup.name), 303, pages.headers())
+        if looks and "asked" in wanted:
+            # The provider was asked a moment ago, and has said nothing more: it would not the next time either.
+            raise Refusal("step-up-not-given", again=target(wanted.get("to", "/"), site.setup.name))
+        again = f"{PREFIX}/{site.setup.name}/sign-in?{urlencode(_at_provider(request, wanted))}"
         if opened is None or wanted.get("acr") or not site.setup.factors:
             # Only the provider can reach a class of its own; and where factors are off, it is asked to look again.
             return RedirectResponse(again, 303, pages.headers())
-        amr = wanted.get("amr", "").split()
-        if request.method == "GET" and self._is_enough(opened, amr, wanted.get("within", "")):
-            return RedirectResponse(target(wanted.get("to", "/"), site.setup.name), 303, pages.headers())
         if amr and not any(factors.satisfies(kind, amr) for kind in ("passkey", "totp")):
             return RedirectResponse(again, 303, pages.headers())
         usable = [one for one in opened.factors if factors.satisfies(one.kind, amr)]
@@ -108,27 +112,27 @@ class StepUp:
             return await self._prove(request, site, opened, usable, wanted)
         return self._ask(request, site, opened, usable, wanted, None)
 
-    def _is_enough(self, opened: Opened, amr: list[str], within: str) -> bool:
+    def _is_enough(self, opened: Opened, amr: list[str], acr: list[str], within: str) -> bool:
         """Whether the session says already what is asked for: it was proved in another tab, or just now."""
-        at = opened.claims.get("auth_time")
-        if not isinstance(at, int | float) or not (amr or within):
+        if not (amr or acr or within):
             return False
-        age = self._clock() - at
+        at = opened.claims.get("auth_time")
+        age = self._clock() - at if isinstance(at, int | float) else None
         # A little less than the gate allows, or the two would send a browser to and fro.
-        fresh = not within or (within.isascii() and within.isdigit() and age < int(within) - 1)
-        return fresh and (not amr or bool(set(amr) & set(opened.amr)))
+        allowed = int(within) - 1 if within.isascii() and within.isdigit() else 0
+        fresh = not within or (age is not None and age < allowed)
+        return fresh and (not amr or bool(set(amr) & set(opened.amr))) and (not acr or opened.claims.get("acr") in acr)
 
     async def _prove(
         self, request: Request, site: Site, opened: Opened, usable: list[Factor], wanted: dict[str, str]
     ) -> Response:
         if not same_origin(request):
             raise Refusal("factor-cross-site")
-        await self._unless_locked(opened.owner)
         form = await _form(request)
+        await self._unless_locked(opened.owner)
         try:
             means = await self._shown(request, site, opened, usable, form)
         except FactorError as error:
-            await asyncio.to_thread(self._store.failed, opened.owner)
             self._note(site.setup.name, "factor-wrong")
             return self._ask(request, site, opened, usable, wanted, str(error), status=403)
         await asyncio.to_thread(self._store.succeeded, opened.owner)
@@ -149,7 +153,8 @@ class StepUp:
             found, counter, means = factors.passkey_shown(
                 self._relying(request, site), challenge, form["credential"], passkeys
             )
-            await asyncio.to_thread(self._store.used, found, counter)
+            if not await asyncio.to_thread(self._store.used, found, counter):
+                raise FactorError("This passkey's answer was used before.")
             return means
         code = form.get("code", "")
         for one in usable:
@@ -217,16 +222,12 @@ class StepUp:
         elif what == "recovery" and opened.of("passkey", "totp"):
             return await self._added(site, opened, [], to, anew=True)
         elif what == "totp-begin" and "totp" in site.setup.factors:
-            place = site.setup.title or host_of(request)
-            secret, address, picture = await asyncio.to_thread(factors.totp_begin, opened.account, place)
-            response: Response = HTMLResponse(shown.scan(picture, secret, address), headers=shown.headers())
-            self._give(response, site, "totp", opened, {"secret": secret})
-            return response
+            return await self._scan(request, site, opened, factors.totp_secret(), None)
         elif what == "totp" and "totp" in site.setup.factors:
             secret = self._task(request, site, "totp", opened)["secret"]
             step = factors.totp_step(secret, form.get("code", ""), self._clock())
             if step is None:
-                raise FactorError("This is not the code that the app should show. Add it once more.")
+                return await self._scan(request, site, opened, secret, "This is not the code that the app should show.")
             made = factors.Factor(secrets.token_hex(16), "totp", name or "App", None, secret, step, self._now_ms())
             return await self._added(site, opened, [made], to)
         elif what == "passkey" and "passkey" in site.setup.factors:
@@ -240,6 +241,15 @@ class StepUp:
             raise Refusal("sign-in-malformed")
         query = f"?{urlencode({'to': to})}" if to else ""
         return RedirectResponse(f"{PREFIX}/{site.setup.name}/factors{query}", 303, pages.headers())
+
+    async def _scan(self, request: Request, site: Site, opened: Opened, secret: str, wrong: str | None) -> Response:
+        """Shows a secret to scan; the same once more after a slip, or the app would have a dead entry."""
+        place = site.setup.title or host_of(request)
+        address, picture = await asyncio.to_thread(factors.totp_shown, secret, opened.account, place)
+        page = shown.scan(picture, secret, address, wrong)
+        response = HTMLResponse(page, 403 if wrong else 200, shown.headers())
+        self._give(response, site, "totp", opened, {"secret": secret})
+        return response
 
     async def _added(self, site: Site, opened: Opened, made: list[Factor], to: str, *, anew: bool = False) -> Response:
         """Keep a factor. With the first come codes for when it is lost; adding one proves it as well."""
@@ -290,7 +300,7 @@ class StepUp:
 
     def _barrier(self, site: Site, opened: Opened, here: str, to: str) -> str | None:
         """Where to go first: who changes factors proves themselves anew, by one that they have."""
-        at = opened.claims.get("auth_time" if opened.factors else "iat", 0)
+        at = opened.claims.get("auth_time", 0)
         fresh = isinstance(at, int | float) and self._clock() - at <= FRESH_SECONDS
         back = f"{here}?{urlencode({'to': to})}" if to else here
         if not opened.factors:
@@ -307,41 +317,50 @@ class StepUp:
         if said is None or said["issuer"] not in site.providers or said["until_ms"] <= self._now_ms():
             return None
         claims = said["claims"]
-        if not await asyncio.to_thread(self._is_open, str(claims.get("jti", ""))):
+        if not await asyncio.to_thread(self._is_open, said):
             return None
         owner = Owner(str(claims["iss"]), str(claims["sub"]))
         return Opened(said["issuer"], said["until_ms"], claims, owner, await asyncio.to_thread(self._store.of, owner))
 
     def _keep(self, response: Response, site: Site, opened: Opened, means: list[str]) -> None:
         """The same session, which now says more of how the person was authenticated."""
-        amr = list(dict.fromkeys([*opened.amr, *means]))
+        # Only what was proved now is as new as this: an older factor must not become new by a weaker one.
+        amr = list(dict.fromkeys([*(one for one in opened.amr if one not in factors.OURS), *means]))
         claims = {**opened.claims, "amr": amr, "auth_time": int(self._clock())}
-        sealed = self._sealer.seal_session(site.setup.name, opened.issuer, opened.until_ms, claims)
+        try:
+            sealed = self._sealer.seal_session(site.setup.name, opened.issuer, opened.until_ms, claims)
+        except SessionTooLargeError as error:
+            raise Refusal("sign-in-too-large") from error
         cookie(response, session_name(site), sealed, max((opened.until_ms - self._now_ms()) // 1000, 1))
 
     def _give(self, response: Response, site: Site, purpose: str, opened: Opened, task: dict[str, str]) -> None:
-        said = {"purpose": purpose, "session": str(opened.claims.get("jti")), "task": task}
-        cookie(response, _task_name(site), self._sealer.seal_flow(site.setup.name, said), TASK_SECONDS)
+        said = {
+            "id": secrets.token_hex(16),
+            "purpose": purpose,
+            "session": str(opened.claims.get("jti")),
+            "task": task,
+        }
+        cookie(response, _task_name(site), self._sealer.seal_flow(site.setup.name, "task", said), TASK_SECONDS)
 
     def _task(self, request: Request, site: Site, purpose: str, opened: Opened) -> dict[str, str]:
         """What was given out for this, of this session; once. Raises `FactorError`."""
         sealed = request.cookies.get(_task_name(site), "")
-        said = self._sealer.open_flow(site.setup.name, sealed, TASK_SECONDS)
+        said = self._sealer.open_flow(site.setup.name, "task", sealed, TASK_SECONDS)
         ours = said is not None and said["purpose"] == purpose and said["session"] == opened.claims.get("jti")
-        if said is None or not ours or self._once(sealed, TASK_SECONDS):
+        if said is None or not ours or self._once(f"task {said['id']}", TASK_SECONDS):
             raise FactorError("That took too long, or was answered before. Try once more.")
         task: dict[str, str] = said["task"]
         return task
 
     async def _unless_locked(self, owner: Owner) -> None:
-        until_ms = await asyncio.to_thread(self._store.locked_until_ms, owner)
-        if until_ms > self._now_ms():
-            seconds = (until_ms - self._now_ms()) // 1000 + 1
+        until_ms = await asyncio.to_thread(self._store.attempt, owner)
+        if until_ms:
+            seconds = max(until_ms - self._now_ms(), 0) // 1000 + 1
             raise Refusal("factor-locked", f"Try again in {seconds} s.")
 
     async def _wanted(self, request: Request) -> dict[str, str]:
         """What is asked for, as the gate wrote it into the address."""
-        said = {name: parameter(request, name, TARGET_BYTES) for name in ("to", "amr", "acr", "within")}
+        said = {name: parameter(request, name, TARGET_BYTES) for name in ("to", "amr", "acr", "within", "asked")}
         return {name: value for name, value in said.items() if value}
 
     def _relying(self, request: Request, site: Site) -> Relying:
@@ -353,8 +372,10 @@ class StepUp:
         return int(self._clock() * 1000)
 
 
-def _at_provider(wanted: dict[str, str]) -> dict[str, str]:
-    said = {name: value for name, value in wanted.items() if name in {"to", "acr", "within"}}
+def _at_provider(request: Request, wanted: dict[str, str]) -> dict[str, str]:
+    """What the provider is asked for; the way back leads here, to see what came of it."""
+    said = {name: value for name, value in wanted.items() if name in {"acr", "within"}}
+    said["to"] = f"{request.url.path}?{urlencode({**wanted, 'asked': '1'})}"
     # Who is sent there has to do something there: what they did before is what was not enough.
     return said if "within" in said or "acr" in said else {**said, "within": "0"}
 

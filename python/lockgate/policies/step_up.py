@@ -13,6 +13,11 @@ from lockgate.scalars import Scalar, Text, duration, refusal, shown
 
 WORD: Final = re.compile(r"[!#-\[\]-~]{1,128}")
 DAY_MS: Final = 86_400_000
+MEANT: Final = {
+    **dict.fromkeys(("totp", "code", "authenticator"), "`otp`"),
+    **dict.fromkeys(("passkey", "webauthn", "fido2"), "`hwk` and `swk`"),
+    **dict.fromkeys(("2fa", "second_factor", "mfaa"), "`mfa`"),
+}
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -40,10 +45,21 @@ def parse_method(value: object) -> str:
     )
 
 
+def parse_means(value: object) -> str:
+    """A value of `amr`. What is called otherwise there would never be said, and everybody asked in vain."""
+    if isinstance(value, str) and value.lower() in MEANT:
+        raise refusal(
+            "step-up-malformed",
+            f"no credential says {shown(value)} of itself",
+            hint=f"write {MEANT[value.lower()]}, as RFC 8176 calls it",
+        )
+    return parse_word(value)
+
+
 Word = Annotated[str, Scalar(parse_word, {"type": "string", "pattern": f"^{WORD.pattern}$"})]
 
 
-class Wanted(Settings):
+class StepUpRule(Settings):
     """What is asked for some requests; all that is said must hold."""
 
     operations: list[Text] = Field(
@@ -63,7 +79,7 @@ class Wanted(Settings):
         description="How long ago the caller may have been authenticated (the claim `auth_time`).",
         examples=["5m"],
     )
-    amr: list[Word] = Field(
+    amr: list[Annotated[str, Scalar(parse_means, {"type": "string", "pattern": f"^{WORD.pattern}$"})]] = Field(
         default=[],
         max_length=32,
         description="Means of which one must have been used (the claim `amr`, RFC 8176): `mfa` is any second factor, "
@@ -91,7 +107,7 @@ class StepUp(Policy):
 
     room: ClassVar[str] = "step_up"
 
-    rules: list[Wanted] = Field(
+    rules: list[StepUpRule] = Field(
         min_length=1,
         max_length=64,
         description="What is asked for what; of all rules that fit a request each must hold.",

@@ -27,7 +27,7 @@ const client = {
   client_id: 'gate',
   grant_types: ['authorization_code'],
   response_types: ['code'],
-  redirect_uris: [`${gate}/.lockgate/staff/callback`],
+  redirect_uris: [`${gate}/.lockgate/staff/callback`, `${gate}/.lockgate/staff/callback/company`],
   post_logout_redirect_uris: [`${gate}/.lockgate/staff/signed-out`],
   backchannel_logout_uri: `${gate}/.lockgate/staff/back-channel-logout`,
   backchannel_logout_session_required: true,

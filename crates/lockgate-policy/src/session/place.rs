@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use http::header::{HeaderMap, COOKIE};
+use http::header::{HeaderMap, COOKIE, HOST, REFERER};
 
 use crate::RequestView;
 
@@ -45,6 +45,19 @@ pub fn target(view: &RequestView<'_>, most: usize) -> String {
     } else {
         text
     }
+}
+
+/// The page of this host from which a form was sent (`Referer`), as a parameter of a query; else the root.
+pub fn before(view: &RequestView<'_>, most: usize) -> String {
+    let text = |name: http::header::HeaderName| view.headers.get(name)?.to_str().ok();
+    let page = text(REFERER).zip(text(HOST)).and_then(|(page, host)| {
+        let rest = page.split_once("://")?.1.strip_prefix(host)?;
+        rest.starts_with('/')
+            .then(|| rest.split('#').next().unwrap_or_default())
+    });
+    page.map(escaped)
+        .filter(|page| page.len() <= most)
+        .unwrap_or_else(|| "/".into())
 }
 
 /// A text as a parameter of a query has it.

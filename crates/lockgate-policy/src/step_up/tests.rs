@@ -210,3 +210,48 @@ fn a_rule_asks_for_something_that_can_be_said() {
     };
     assert_eq!(StepUp::new(&config).unwrap_err().pointer, "/rules");
 }
+
+#[test]
+fn a_form_leads_back_to_its_page() {
+    let policy = policy(vec![wanted(None, &["mfa"], &[])]);
+    let leads = |referer: &'static str| {
+        let mut headers = HeaderMap::new();
+        headers.insert("sec-fetch-mode", HeaderValue::from_static("navigate"));
+        headers.insert("host", HeaderValue::from_static("shop.example.com"));
+        headers.insert("referer", HeaderValue::from_static(referer));
+        let view = RequestView {
+            method: &Method::POST,
+            host: "shop.example.com",
+            path: "/refunds",
+            query: None,
+            headers: &headers,
+            content_length: None,
+            api: "shop",
+            operation: None,
+            readings: &[],
+        };
+        let Verdict::Deny(denial) = policy.decide(&view, Some(&who("session", &json!({}))), NOW_MS)
+        else {
+            panic!()
+        };
+        assert_eq!(denial.reason.code, "step-up-page");
+        denial.headers[0].1.to_str().unwrap().to_owned()
+    };
+    let page = "/.lockgate/staff/step-up?to=";
+    assert_eq!(
+        leads("https://shop.example.com/orders?a=1#x"),
+        format!("{page}/orders%3Fa%3D1&amr=mfa")
+    );
+    assert_eq!(
+        leads("https://evil.test/orders"),
+        format!("{page}/&amr=mfa")
+    );
+    assert_eq!(
+        leads("https://shop.example.com.evil.test/"),
+        format!("{page}/&amr=mfa")
+    );
+    assert_eq!(
+        leads("https://shop.example.com"),
+        format!("{page}/&amr=mfa")
+    );
+}

@@ -15,6 +15,7 @@ from lockgate.admin.key_report import DAY_MS, WHY
 from lockgate.admin.keys import (
     GRACE_MAX_MS,
     IMPORT_BATCH,
+    GraceRunningError,
     KeyClosedError,
     KeyLifetimeError,
     KeyNotFoundError,
@@ -43,6 +44,7 @@ T = TypeVar("T")
 REFUSED: dict[type[Exception], str] = {
     KeyNotFoundError: "key-not-found",
     KeyClosedError: "key-closed",
+    GraceRunningError: "key-grace-running",
     NoGraceError: "key-grace-absent",
     KeyRuleError: "key-rule-refused",
     KeyLifetimeError: "key-lifetime-exceeded",

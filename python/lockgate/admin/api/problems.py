@@ -52,6 +52,7 @@ CODES: Mapping[str, tuple[int, str]] = {
     "issuer-unknown": (422, "The configuration has no such issuer"),
     "key-closed": (409, "The key was revoked, and that is for good"),
     "key-grace-absent": (409, "The key has no other secret that still opens"),
+    "key-grace-running": (409, "The key has another secret that still opens: end its grace first"),
     "key-lifetime-exceeded": (422, "The key would be good for longer than the configuration allows"),
     "key-not-found": (404, "There is no such key"),
     "key-rule-refused": (422, "What the key should be for is nothing that a gate understands"),
