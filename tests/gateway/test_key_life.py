@@ -152,6 +152,16 @@ def test_a_key_has_two_secrets_at_most_and_they_outlive_a_restart(place: Place) 
     assert [place.reason(each["key"]) for each in (new, third)] == ["key-revoked", "key-revoked"]
 
 
+def test_a_third_secret_does_not_close_the_first_unsaid(place: Place) -> None:
+    old = place.made()
+    asked = f"/v1/keys/{old['id']}/reroll"
+    new = place.ask("POST", asked, json={"grace_ms": HOUR_MS}).json()
+    refused = place.ask("POST", asked, json={"grace_ms": HOUR_MS})
+    assert (refused.status_code, refused.json()["code"]) == (409, "key-grace-running")
+    assert [place.reason(each["key"]) for each in (old, new)] == ["ok", "ok"]
+    place.keys("reroll", old["id"], "--grace", "1h", status=2)
+
+
 def test_what_a_key_may_be_used_for_is_changed_while_it_is_used(place: Place, tmp_path: Path) -> None:
     words = ("--scope", "orders:write", "--scope", "orders:read", "--method", "get", "--api", "shop")
     made = place.json("create", "--name", "export", "--owner", "sales", *words)

@@ -114,6 +114,14 @@ def test_a_running_gate(case: Case, gate: Gate, auto: AutoUpstream, tmp_path: Pa
         assert answer.get("www-authenticate") == 'Session url="/.lockgate/staff/sign-in"'
 
 
+def test_pages_that_nobody_serves(gate: Gate, auto: AutoUpstream, tmp_path: Path) -> None:
+    """The control process is away: the API is not to blame, and the person may come back."""
+    listener = {"listeners": {"public": {"address": "127.0.0.1:0"}}}
+    gate.load(compiled(tmp_path, config(None, f"http://127.0.0.1:{auto.port}", **listener)))  # type: ignore[arg-type]
+    answer = gate.client().get("/.lockgate/staff/sign-in")
+    assert (answer.status, answer.reason, answer.get("retry-after")) == (503, "pages-unavailable", "5")
+
+
 def test_other_ways_stand_beside_it(tmp_path: Path) -> None:
     """A program's key is looked at first; a browser that has neither is sent to sign in, a program is told of both."""
     said = config()
@@ -160,9 +168,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("more", "code"), REFUSED, ids=[f"{number}-{code}" for number, (_, code) in enumerate(REFUSED)]
-)
+NAMES = [f"{number}-{code}" for number, (_, code) in enumerate(REFUSED)]
+
+
+@pytest.mark.parametrize(("more", "code"), REFUSED, ids=NAMES)
 def test_what_cannot_work_is_refused(more: dict[str, Any], code: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigErrors) as refused:
         compiled(tmp_path, config(**more))

@@ -189,7 +189,8 @@ class Keys:
         with self._store.write() as session:
             row = open_row(session, key_id)
             at_ms = now_ms()
-            if row.previous_until_ms is not None and row.previous_until_ms > at_ms:
+            # Without a grace only the new one is to open; with one, nobody has said that the first may close.
+            if grace_ms and row.previous_until_ms is not None and row.previous_until_ms > at_ms:
                 raise GraceRunningError(
                     f"the key {key_id} has a secret before the newest that somebody may still use: end that first"
                 )
