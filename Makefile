@@ -16,7 +16,8 @@ RUST_SOURCES := Cargo.toml Cargo.lock rust-toolchain.toml $(shell find crates -n
 ENV_STAMP := $(VENV)/.stamp-env
 DEV_STAMP := $(VENV)/.stamp-native-dev
 RELEASE_STAMP := $(VENV)/.stamp-native-release
-PYTEST := $(BIN)/python -m pytest -n 2
+# A third works while two wait: most tests start processes, and wait for them.
+PYTEST := $(BIN)/python -m pytest -n 3
 # The Core Rule Set and its cases, for tests in Rust: fetched once, and held by their checksum.
 WITH_CORE_RULES = crs=$$(PYTHONPATH=tests $(BIN)/python -m conformance.crs.stages) && LOCKGATE_CRS="$$crs"
 

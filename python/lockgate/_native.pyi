@@ -17,11 +17,13 @@ __all__ = [
     "bundle_schema",
     "check_bundle",
     "check_client_trust",
+    "check_key_fact",
     "client_refusal",
     "event_schema",
     "events_durable_until",
     "export_events",
     "find_event",
+    "imported_key_digest",
     "key_digest",
     "key_form",
     "last_events",
@@ -261,20 +263,6 @@ class InProcess:
 
     def put_key_set(self, keys: bytes) -> None:
         """Take an issuer's keys that were read from a file."""
-
-    def introspections(self) -> list[tuple[str, str, str]]:
-        """Take the tokens that issuers are to be asked about: answer's name, issuer, token."""
-
-    def introspections_fd(self) -> int:
-        """Give a descriptor that can be read while there are any."""
-
-    def introspected(
-        self, question: str, issuer: str, outcome: str, *, answer: str | None = None, retry_s: int = 1
-    ) -> bool:
-        """Note what came of one: `answered`, `unavailable` or `busy`; false where it could not be understood."""
-
-    def linked(self) -> None:
-        """Have everything told again that was not answered: another control process is there."""
 
     def contact(self) -> None:
         """Note that facts are complete as of now."""

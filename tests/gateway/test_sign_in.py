@@ -152,26 +152,26 @@ def test_what_comes_back_must_be_what_was_begun(processes: Processes, tmp_path: 
         assert "<script>" not in bent.text
 
 
-@pytest.mark.parametrize(
-    ("to", "leads"),
-    [
-        ("/a%2Fb%3Fc%3Dd", "/a/b?c=d"),
-        ("https://evil.test/", "/"),
-        ("//evil.test/", "/"),
-        ("/%5Cevil.test", "/"),
-        ("/%0d%0aSet-Cookie:x=y", "/"),
-        ("javascript:alert(1)", "/"),
-        ("/.lockgate/staff/sign-in", "/"),
-        ("", "/"),
-    ],
-)
+LEADS = {
+    "/a%2Fb%3Fc%3Dd": "/a/b?c=d",
+    "https://evil.test/": "/",
+    "//evil.test/": "/",
+    "/%5Cevil.test": "/",
+    "/%0d%0aSet-Cookie:x=y": "/",
+    "javascript:alert(1)": "/",
+    "/.lockgate/staff/sign-in": "/",
+    "": "/",
+}
+
+
 def test_signing_in_leads_to_a_page_of_this_host_alone(
-    to: str, leads: str, processes: Processes, tmp_path: Path, upstream: AutoUpstream
+    processes: Processes, tmp_path: Path, upstream: AutoUpstream
 ) -> None:
     place = SignInPlace(processes, tmp_path, upstream.port)
-    with place.browser() as browser:
-        back = browser.sign_in("ada", f"/.lockgate/staff/sign-in?to={to}", until="/.lockgate/staff/callback")
-        assert browser.get(back.headers["location"]).headers["location"] == leads
+    for to, leads in LEADS.items():
+        with place.browser() as browser:
+            back = browser.sign_in("ada", f"/.lockgate/staff/sign-in?to={to}", until="/.lockgate/staff/callback")
+            assert browser.get(back.headers["location"]).headers["location"] == leads, to
 
 
 def test_the_provider_ends_sessions(processes: Processes, tmp_path: Path, upstream: AutoUpstream) -> None:

@@ -13,8 +13,8 @@ from reference.markdown import replace_region, table
 INTRODUCTION = """\
 # The pipeline's order
 
-The order in which a request passes the steps, from the one list in `crates/lockgate-proxy/src/pipeline/order.rs`. The order
-of a configuration file has no meaning. [Life of a request](../concepts/life-of-a-request.md) tells it in words.
+The order in which a request passes the steps, from the one list in `crates/lockgate-proxy/src/pipeline/order.rs`. The
+order of a configuration file has no meaning. [Life of a request](../concepts/life-of-a-request.md) tells it in words.
 
 """
 
