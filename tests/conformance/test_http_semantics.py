@@ -59,7 +59,7 @@ OK = "Content-Length: 2"
 
 CASES = [
     Case("a method that nobody knows goes on", "9110 9.1", "PURGE /a HTTP/1.1", line="PURGE /a HTTP/1.1"),
-    Case("a method's case is kept", "9110 9.1", "get /a HTTP/1.1", line="get /a HTTP/1.1"),
+    Case("a method of any letters goes on", "9110 9.1", "M-SEARCH /a HTTP/1.1", line="M-SEARCH /a HTTP/1.1"),
     Case("a target goes on byte for byte", "9112 3.2.1", "GET /a?b=%20&c HTTP/1.1", line="GET /a?b=%20&c HTTP/1.1"),
     Case(
         "the target's host takes the place of Host's",

@@ -47,6 +47,7 @@ def test_an_answered_request_is_written_down_whole(gate: Gate, auto: AutoUpstrea
         "route": "/orders/{id}",
         "peer": "127.0.0.9",
         "key": "key_7",
+        "secret": None,
         "identity": "shop team",
         "status": 200,
         "reason": None,

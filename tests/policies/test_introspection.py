@@ -110,6 +110,7 @@ class Answering:
         self.answers: dict[str, str | None] = {}
         self.asked: list[str] = []
         self._over = threading.Event()
+        self.gate.tell("contact")
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -177,8 +178,8 @@ def test_a_running_gate(case: Case, answering: Answering, auto: AutoUpstream) ->
     [
         ({"client": None}, {}, ["issuer-no-client"]),
         ({"client": {"id": "lockgate", "secret": "hush"}}, {}, ["secret-literal"]),
-        ({"client": {"id": "lockgate"}}, {}, ["missing-key"]),
-        ({"client": {**CLIENT, "method": "private_key_jwt"}}, {}, ["not-a-choice"]),
+        ({"client": {"id": "lockgate"}}, {}, ["client-method-unfit"]),
+        ({"client": {**CLIENT, "method": "private_key_jwt"}}, {}, ["client-method-unfit"]),
         ({"introspection": {"url": "http://a.example/"}}, {}, ["issuer-plain"]),
         ({"introspection": {"url": "https://u:p@a.example/"}}, {}, ["url-malformed"]),
         ({"introspection": {"url": "file:///etc/passwd"}}, {}, ["url-malformed"]),

@@ -198,7 +198,7 @@ def test_pages_are_where_sessions_are_taken(tmp_path: Path) -> None:
     said = config()
     said["apis"]["shop"]["hosts"] = ["shop.example"]
     bundle = compiled(tmp_path, said)
-    [pages] = [api for api in bundle["apis"] if api["own"]]
+    [pages] = [api for api in bundle["apis"] if api.get("own")]
     assert (pages["name"], pages["hosts"], pages["paths"]) == (
         "sign-in:staff",
         ["shop.example"],

@@ -310,7 +310,7 @@ def leaked(
 
     Exits with 1 if a key was found that still opened something, 0 if none was.
 
-    Example: pbpaste | lockgate keys leaked - --url https://paste.example.com/8231
+    Example: lockgate keys leaked - --url https://paste.example.com/8231 < found.txt
 
     Example: grep -rhoE 'lg_[a-z]{1,16}_[0-9A-Za-z]{38}' logs/ | lockgate keys leaked - --source log
     """

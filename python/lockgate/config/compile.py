@@ -215,7 +215,7 @@ class Compiler:
     def _api(self, api: EffectiveApi) -> types.Api:
         path: Path = api.said
         said = "public" if api.api.public is not None else "authorize" if api.api.authorize else "authenticate"
-        return {
+        made: types.Api = {
             "name": api.name,
             "hosts": api.api.hosts,
             "route": None,
@@ -226,7 +226,6 @@ class Compiler:
             "split": api.api.split.bundled() if api.api.split is not None else None,
             "conditions": api.api.match.conditions() if api.api.match is not None else [],
             "strip_path": api.api.strip_path,
-            "own": api.name.startswith(PAGES),
             "client_cert": api.api.client_cert or "off",
             "normal_form": cast("types.NormalForm", api.api.normal_form.model_dump()),
             "openapi": self._openapi(api, stripped(api.api, api.api.path)),
@@ -236,7 +235,8 @@ class Compiler:
             "policies": self._policies(api),
             "span": self._span(*path),
             "authorize_span": self._span(*path, said),
-        }
+        }  # type: ignore[typeddict-item] # What is the same for nearly all is left out: there may be ten thousand.
+        return {**made, "own": True} if api.name.startswith(PAGES) else made
 
     def _openapi(self, api: EffectiveApi, before: frozenset[str]) -> types.Attached | None:
         path, openapi = ("apis", api.name, "openapi"), api.api.openapi
@@ -283,7 +283,7 @@ class Compiler:
 
     def _policies(self, api: EffectiveApi) -> types.Policies:
         # What `own` returns is as Rust declares it: a test feeds documents to both sides.
-        return {
+        made: types.Policies = {
             "redirect": self._changes(api.api, ("apis", api.name))["redirect"],
             "rewrite": self._changes(api.api, ("apis", api.name))["rewrite"],
             "ip_filter": cast("types.PlacedIpFilter | None", self._placed(api.ip_filter)),
@@ -298,10 +298,11 @@ class Compiler:
             "grpc": cast("types.PlacedGrpc | None", self._placed(api.grpc)),
             "waf": cast("types.PlacedWaf | None", self._waf(api.waf)),
             "plugins": [cast("types.PlacedPlugins", self._plugin(placed)) for placed in api.plugins],
-            "step_up": cast("types.PlacedStepUp | None", self._step_up(api)),
             "headers": cast("types.PlacedHeaders | None", self._placed(api.headers)),
             "limits": [cast("types.PlacedLimits", self._limit(placed)) for placed in api.limits],
-        }
+        }  # type: ignore[typeddict-item] # As above: most APIs have none.
+        step_up = self._step_up(api)
+        return cast("types.Policies", {**made, "step_up": step_up}) if step_up is not None else made
 
     def _limit(self, placed: Placed[Limit]) -> object:
         made = cast("dict[str, object]", self._placed(placed))

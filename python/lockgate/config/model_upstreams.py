@@ -50,7 +50,7 @@ class Assertion(Settings):
         default="Authorization",
         description="The header that carries it; in `Authorization` it is a bearer's. What the client sent there never "
         "arrives.",
-        examples=["X-Lockgate-Assertion"],
+        examples=["X-Gate-Assertion"],
     )
     claims: list[Text] = Field(
         default=["name", "email", "preferred_username", "groups", "roles", "scope", "acr", "amr", "auth_time"],
@@ -231,6 +231,6 @@ class Upstream(Settings):
             raise refusal(
                 "header-twice",
                 f"{shown(self.assertion.header)} carries the gate's credential and the assertion",  # type: ignore[union-attr]
-                hint="give the assertion another `header`, such as X-Lockgate-Assertion",
+                hint="give the assertion another `header`, such as X-Gate-Assertion",
             )
         return self

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Protocol
@@ -345,7 +345,7 @@ class IdentityApp:
                 refused = error
         raise refused
 
-    async def _call(self, provider: OpenIdProvider, work: Awaitable[Any], again: str) -> Any:
+    async def _call(self, provider: OpenIdProvider, work: Coroutine[Any, Any, Any], again: str) -> Any:
         try:
             async with self._turn(provider):
                 return await work
@@ -360,6 +360,8 @@ class IdentityApp:
         except ProviderError as error:
             await self._failing(provider, error)
             raise Refusal("sign-in-provider-unavailable", again=again) from error
+        finally:
+            work.close()  # Where it was never its turn.
 
     @asynccontextmanager
     async def _turn(self, provider: OpenIdProvider) -> AsyncIterator[None]:

@@ -42,7 +42,7 @@ def test_a_document_says_what_it_can(tmp_path: Path) -> None:
     bundle = loaded.compile(0, 0)
     [api] = bundle["apis"]
     assert (api["name"], api["upstream"], api["paths"]) == ("things-more", "things-more", [{"prefix": "/v2"}])
-    assert api["policies"]["authenticate"][0]["api_key"]["config"] == {"header": "X-Things-Key"}
+    assert api["policies"]["authenticate"][0]["api_key"]["config"]["header"] == "X-Things-Key"
     assert [target["url"] for target in bundle["upstreams"][0]["targets"]] == ["http://127.0.0.1:9000"]
     assert [operation["name"] for operation in bundle["documents"][0]["operations"]] == ["listThings"]
 

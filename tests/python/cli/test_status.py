@@ -225,7 +225,7 @@ def test_counts_are_said_as_people_say_them(running: Running, cli: Cli, tmp_path
     line = json.dumps({"digest": "a" * 64, "name": "one", "owner": "tests"})
     (tmp_path / "keys.jsonl").write_text(f"{line}\n")
     assert cli("keys", "import", "keys.jsonl").strip() == "Added 1 key."
-    assert cli("keys", "import", "keys.jsonl").strip() == "Added no keys; 1 was known already."
+    assert cli("keys", "import", "keys.jsonl").strip() == "Nothing to add: 1 was known already."
     assert "2 keys" in cli("status")
 
 

@@ -59,7 +59,7 @@ def test_nothing_said_has_safe_defaults(read: Read) -> None:
     assert body_limit is not None
     assert body_limit["config"] == {"bytes": 10 * 2**20}
     [way] = api["policies"]["authenticate"]
-    assert way["api_key"]["config"] == {"header": "X-API-Key"}
+    assert way["api_key"]["config"] == {"header": "X-API-Key", "environments": [], "imported": False}
     assert (way["api_key"]["mode"], way["api_key"]["on_error"]) == ("enforce", "deny")
     assert bundle["facts"] == {"max_age_ms": 86_400_000, "then": "continue"}
     assert bundle["events"] == {"access": True, "retain_bytes": 2**30, "header_order": False}
@@ -145,7 +145,7 @@ def test_everything_that_is_said_arrives(read: Read) -> None:
     assert (api["methods"], api["strip_path"], api["upstream"]) == (["GET", "PROPFIND"], True, "far")
     [way] = api["policies"]["authenticate"]
     key = way["api_key"]
-    assert (key["config"], key["mode"]) == ({"header": "X-Other"}, "observe")
+    assert (key["config"], key["mode"]) == ({"header": "X-Other", "environments": [], "imported": False}, "observe")
     assert key["waiver"] == {
         "owner": "me",
         "reason": "moving",
