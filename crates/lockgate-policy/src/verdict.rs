@@ -113,14 +113,16 @@ pub fn remove_cookies(headers: &mut HeaderMap, meant: &dyn Fn(&[u8]) -> bool) {
         let before = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
         meant(before.trim_ascii())
     };
+    // Of nearly every request nothing is meant, and it is looked at without a copy.
+    let lines = || headers.get_all(COOKIE).iter();
+    if !lines().any(|line| line.as_bytes().split(|byte| *byte == b';').any(named)) {
+        return;
+    }
     let pairs = |line: &HeaderValue| -> Vec<Vec<u8>> {
         let pairs = line.as_bytes().split(|byte| *byte == b';');
         pairs.map(|pair| pair.trim_ascii().to_vec()).collect()
     };
-    let lines: Vec<Vec<Vec<u8>>> = headers.get_all(COOKIE).iter().map(pairs).collect();
-    if !lines.iter().flatten().any(|pair| named(pair)) {
-        return;
-    }
+    let lines: Vec<Vec<Vec<u8>>> = lines().map(pairs).collect();
     headers.remove(COOKIE);
     for mut line in lines {
         line.retain(|pair| !named(pair) && !pair.is_empty());

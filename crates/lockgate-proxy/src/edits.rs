@@ -43,12 +43,6 @@ pub fn make_of_request(
     for edit in of_request(api, judgement) {
         edit.apply(headers);
     }
-    // So is what the identity pages gave a browser, also where it asks another API of the host.
-    if !api.own {
-        remove_cookies(headers, &|cookie| {
-            cookie.starts_with(session::COOKIE_PREFIX.as_bytes())
-        });
-    }
     // A key is for the gate alone, also one that was sent to the wrong API: an
     // upstream could use it elsewhere.
     for name in &snapshot.credentials {
@@ -56,6 +50,12 @@ pub fn make_of_request(
         if headers.get_all(name).iter().any(ours) {
             headers.remove(name);
         }
+    }
+    // So is what the identity pages gave a browser, also where it asks another API of the host.
+    if !api.own {
+        remove_cookies(headers, &|cookie| {
+            cookie.starts_with(session::COOKIE_PREFIX.as_bytes())
+        });
     }
 }
 
