@@ -61,7 +61,8 @@ class Load:
                     if got.status != 200:
                         self.failed.append(str(got.status))
                 if last:
-                    client.close()
+                    # So many connections a second, each waiting its minute, would use up the system's ports.
+                    client.reset()
                     client = None
             except Exception as error:  # noqa: BLE001 -- Whatever it is, it is what a client would have seen.
                 with self._lock:

@@ -10,6 +10,7 @@ import json
 import select
 import socket
 import struct
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,9 @@ from typing import Any, Self
 
 WITHIN = 20.0
 """Seconds that any single look at a socket may take; far beyond what is expected."""
+
+IP_BIND_ADDRESS_NO_PORT = 24
+"""Of `linux/in.h`; the `socket` module has it from Python 3.12 on."""
 
 Headers = list[tuple[str, str]]
 
@@ -252,6 +256,9 @@ class Client(Wire):
             # Before connecting, so that the window never grows beyond it.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
         sock.settimeout(WITHIN)
+        if sys.platform == "linux":
+            # The port is chosen when connecting: one that waits out an older connection elsewhere serves too.
+            sock.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
         try:
             sock.bind((source, 0))
             sock.connect((host, port))
