@@ -447,6 +447,25 @@ class Gate:
     ) -> bool:
         """Note what came of one: `answered`, `unavailable` or `busy`; false where it could not be understood."""
 
+    def orders(self) -> list[tuple[str, str, str, str, str]]:
+        """Take the sessions to renew and tokens to get: name, what, about whom, of whom, what is shown."""
+
+    def orders_fd(self) -> int:
+        """Give a descriptor that can be read while there are any."""
+
+    def brought(
+        self,
+        order: str,
+        goods: str,
+        about: str,
+        outcome: str,
+        *,
+        got: str | None = None,
+        until_ms: int = 0,
+        retry_s: int = 1,
+    ) -> bool:
+        """Note what came of one: `got`, `refused`, `unavailable` or `busy`; false where it could not be understood."""
+
     def linked(self) -> None:
         """Have everything told again that was not answered: another control process is there."""
 

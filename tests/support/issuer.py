@@ -52,6 +52,7 @@ class Issuer:
         self.keys = [SigningKey("first")]
         self.fetches: list[str] = []
         self.cookies: list[str] = []
+        self.posted: list[bytes] = []
         self.headers: dict[str, str] = {}
         self.answers: dict[str, tuple[int, dict[str, str], bytes]] = {}
         """What a path answers in the place of what it should."""
@@ -75,7 +76,7 @@ class Issuer:
                 self.wfile.write(body)
 
             def do_POST(self) -> None:
-                self.rfile.read(int(self.headers.get("Content-Length", "0")))
+                issuer.posted.append(self.rfile.read(int(self.headers.get("Content-Length", "0"))))
                 self.do_GET()
 
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- The name is the base's.

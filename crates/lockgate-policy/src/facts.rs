@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::api_key::KeyRecord;
+use crate::broker::{Brought, Order};
 use crate::introspection::{Heard, Question};
 use crate::jwt::{KeySet, ProofMark, Revoked};
 use crate::limits::{CounterKey, Strike, Take};
@@ -69,6 +70,8 @@ pub enum Need {
     },
     /// What an issuer says of a token, asked now.
     Ask(Box<Question>),
+    /// What the control process is to get from an identity provider.
+    Order(Box<Order>),
     /// Whether a proof is seen for the first time; it is remembered.
     First(Box<Proved>),
     /// What a plugin says.
@@ -129,6 +132,8 @@ pub enum Answers {
     Refetched(IssuerFacts),
     /// What an issuer says of the token, and what was revoked besides.
     Asked(Heard, IssuerFacts),
+    /// What came of an order.
+    Brought(Brought),
     /// Facts are too old to be believed, and the configuration says to deny.
     Stale,
     /// Whether the proof was seen for the first time.

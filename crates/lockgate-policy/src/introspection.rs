@@ -29,7 +29,7 @@
 use std::sync::Arc;
 
 use aws_lc_rs::hmac;
-use http::header::{HeaderValue, RETRY_AFTER};
+use http::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -175,6 +175,12 @@ impl Introspection {
         &self.issuer.name
     }
 
+    /// The token's bytes, where there is one.
+    #[must_use]
+    pub fn shown<'h>(&self, headers: &'h HeaderMap) -> Option<&'h [u8]> {
+        self.place.shown(headers)
+    }
+
     /// What takes the token off the request, and its proof, unless it is to be passed on.
     pub fn edits(&self) -> impl Iterator<Item = Edit> {
         let edits = (!self.forward).then(|| [self.place.edit(), Edit::Remove(DPOP)]);
@@ -235,6 +241,7 @@ impl Introspection {
             Answers::First(proved, first) => return Ok(used(proved, *first)),
             Answers::Stale => Err(later(&UNAVAILABLE, 1)),
             Answers::Key(..)
+            | Answers::Brought(_)
             | Answers::Refetched(_)
             | Answers::Spent(_)
             | Answers::Taken(_)

@@ -132,6 +132,18 @@ impl Jwt {
         self
     }
 
+    /// The name of the issuer whose tokens are taken.
+    #[must_use]
+    pub fn issuer(&self) -> &Arc<str> {
+        &self.issuer.name
+    }
+
+    /// The token's bytes, where there is one.
+    #[must_use]
+    pub fn shown<'h>(&self, headers: &'h http::HeaderMap) -> Option<&'h [u8]> {
+        self.place.shown(headers)
+    }
+
     /// What takes the token off the request, and its proof, unless it is to be passed on.
     pub fn edits(&self) -> impl Iterator<Item = Edit> {
         let edits = (!self.forward).then(|| [self.place.edit(), Edit::Remove(DPOP)]);
@@ -162,6 +174,7 @@ impl Jwt {
             Answers::Stale => Err(Refused::Denied(self.stale())),
             Answers::Key(..)
             | Answers::Asked(..)
+            | Answers::Brought(_)
             | Answers::Taken(_)
             | Answers::Spent(_)
             | Answers::Standing(_)

@@ -26,6 +26,7 @@ pub mod waf;
 pub mod websocket;
 
 pub mod body;
+pub mod broker;
 pub mod conditions;
 pub mod facts;
 pub mod pattern;

@@ -26,11 +26,12 @@
 use std::sync::Arc;
 
 use aws_lc_rs::hmac;
-use http::header::{HeaderValue, ACCEPT, COOKIE, LOCATION, WWW_AUTHENTICATE};
+use http::header::{HeaderValue, ACCEPT, COOKIE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, Method};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::broker::{Brought, Goods, Order};
 use crate::jwt::{weight, Memo, Remembered, Revoked, TokenCache};
 use crate::{
     Answers, ConfigError, Denial, Edit, Identity, Need, PolicyError, ReasonRef, RequestView,
@@ -56,6 +57,8 @@ pub const PAGES: &str = "/.lockgate";
 
 /// A longer target is not brought back to after signing in: browsers and servers bound what a `Location` holds.
 const TARGET_BYTES: usize = 2_048;
+/// How long what is open goes on while its session is renewed: nobody waits for that.
+const OPEN_MS: u64 = 30_000;
 
 /// The room's config.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -68,6 +71,9 @@ pub struct Config {
     /// Origins of other sites that may call with the cookie, such as `https://app.example.com`.
     #[serde(default)]
     pub origins: Vec<String>,
+    /// How long a session goes on that the provider could not be asked about, milliseconds.
+    #[serde(default)]
+    pub grace_ms: u64,
 }
 
 /// The compiled policy.
@@ -76,6 +82,7 @@ pub struct Session {
     sign_in: Arc<str>,
     issuers: Vec<String>,
     origins: Vec<String>,
+    grace_ms: u64,
     cookie: String,
     seal: Seal,
     /// What tells its memories from those of every other policy.
@@ -107,6 +114,7 @@ impl Session {
             sign_in: name.into(),
             issuers: config.issuers.clone(),
             origins: config.origins.clone(),
+            grace_ms: config.grace_ms,
             cookie: format!("{COOKIE_PREFIX}{name}"),
             rules: seal.fingerprint(&config.issuers),
             seal,
@@ -143,6 +151,7 @@ impl Session {
         let revoked = match answers {
             Answers::None => return Ok(Verdict::Need(Need::Issuer(Arc::clone(&self.sign_in)))),
             Answers::Issuer(facts) => &facts.revoked,
+            Answers::Brought(outcome) => return Ok(self.renewed(view, cookie, outcome, now_ms)),
             Answers::Stale => return Ok(Verdict::Deny(Denial::new(&crate::api_key::FACTS_STALE))),
             _ => {
                 return Err(PolicyError::new(
@@ -151,8 +160,8 @@ impl Session {
                 ))
             }
         };
-        let identity = match self.open(cookie, revoked, now_ms) {
-            Ok(identity) => identity,
+        let (identity, fresh) = match self.open(cookie, revoked, now_ms) {
+            Ok(opened) => opened,
             Err((reason, detail, known)) => {
                 let denial = self.wanting(view, reason).detail(detail);
                 return Ok(Verdict::Deny(match known {
@@ -162,22 +171,97 @@ impl Session {
             }
         };
         Ok(match site::wanted(view, &self.origins) {
-            Ok(()) => Verdict::Identify(identity),
+            Ok(()) if fresh => Verdict::Identify(identity),
+            Ok(()) => {
+                let order = Order::new(Goods::Session, &self.sign_in, &self.sign_in, cookie);
+                Verdict::Need(Need::Order(Box::new(order)))
+            }
             Err(detail) => Verdict::Deny(Denial::new(&CROSS_SITE).detail(detail).known(identity)),
         })
     }
 
+    /// The cookie's bytes, where there is one.
+    #[must_use]
+    pub fn shown<'h>(&self, headers: &'h HeaderMap) -> Option<&'h [u8]> {
+        match place::cookie(headers, &self.cookie) {
+            place::Found::One(cookie) => Some(cookie),
+            place::Found::None | place::Found::Several => None,
+        }
+    }
+
+    /// The name of the sign-in whose sessions are taken.
+    #[must_use]
+    pub const fn sign_in(&self) -> &Arc<str> {
+        &self.sign_in
+    }
+
+    /// Judges once more, by what came of asking the provider whether the session still holds.
+    fn renewed(
+        &self,
+        view: &RequestView<'_>,
+        cookie: &[u8],
+        outcome: &Brought,
+        now_ms: u64,
+    ) -> Verdict {
+        let known = match self.seal.open(cookie) {
+            Ok(opened) => opened,
+            Err(error) => return Verdict::Deny(self.wanting(view, &INVALID).detail(error.words())),
+        };
+        let since_ms = known.fresh_until_ms.unwrap_or(known.until_ms);
+        let goes_on =
+            |grace_ms: u64| now_ms < since_ms.saturating_add(grace_ms).min(known.until_ms);
+        let seconds = match outcome {
+            Brought::Got(sealed) => {
+                // What the control process seals is opened as whatever a client brings.
+                if let Ok(opened) = self.seal.open(sealed.as_bytes()) {
+                    if let Some(value) = self.anew(sealed, opened.until_ms, now_ms) {
+                        return Verdict::Renewed(opened.identity(), value);
+                    }
+                }
+                1
+            }
+            Brought::Refused => {
+                let words = "the provider says that it does not hold any more";
+                let denial = self.wanting(view, &ENDED).detail(words);
+                return Verdict::Deny(denial.known(known.identity()));
+            }
+            Brought::Later if goes_on(self.grace_ms.max(OPEN_MS)) => {
+                return Verdict::Identify(known.identity())
+            }
+            Brought::Unavailable(_) | Brought::Busy if goes_on(self.grace_ms) => {
+                return Verdict::Identify(known.identity())
+            }
+            Brought::Unavailable(seconds) => *seconds,
+            Brought::Busy | Brought::Later => 1,
+        };
+        let denial = Denial::new(&UNRENEWED).known(known.identity());
+        Verdict::Deny(denial.header(RETRY_AFTER, HeaderValue::from(seconds.max(1))))
+    }
+
+    /// The cookie as a browser is given it.
+    fn anew(&self, sealed: &str, until_ms: u64, now_ms: u64) -> Option<HeaderValue> {
+        let seconds = until_ms.checked_sub(now_ms).filter(|left| *left > 0)? / 1000;
+        let name = &self.cookie;
+        let fields = "Path=/; Secure; HttpOnly; SameSite=Lax";
+        let text = format!("{name}={sealed}; Max-Age={}; {fields}", seconds.max(1));
+        let mut value = HeaderValue::try_from(text).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    }
+
+    /// Whose session it is, and whether what it says is fresh.
     fn open(
         &self,
         cookie: &[u8],
         revoked: &Revoked,
         now_ms: u64,
-    ) -> Result<Identity, (ReasonRef, &'static str, Option<Identity>)> {
+    ) -> Result<(Identity, bool), (ReasonRef, &'static str, Option<Identity>)> {
         // Read before what it is the number of: what is revoked meanwhile has another.
         let checked = revoked.generation();
         let memo = Memo::of(cookie, self.rules);
-        let known = match self.remembered.find(&memo) {
-            Some(known) => known,
+        let known = self.remembered.find(&memo);
+        let (known, fresh) = match known.filter(|known| now_ms < known.until_ms) {
+            Some(known) => (known, true),
             None => {
                 let opened = self
                     .seal
@@ -186,20 +270,25 @@ impl Session {
                 if !self.issuers.contains(&opened.issuer) {
                     return Err((&INVALID, "its issuer signs nobody in here any more", None));
                 }
+                let until_ms = opened.until_ms;
+                let fresh_ms = opened.fresh_until_ms.unwrap_or(until_ms).min(until_ms);
                 let known = Remembered {
-                    until_ms: opened.until_ms,
+                    until_ms: fresh_ms,
                     value: opened.identity(),
                     // Nothing was held against it yet.
                     checked: checked.wrapping_sub(1),
                 };
-                self.remembered
-                    .keep(memo, &known, weight(cookie.len()), now_ms);
-                known
+                if until_ms <= now_ms {
+                    return Err((&EXPIRED, "it has had its time", Some(known.value)));
+                }
+                let fresh = now_ms < fresh_ms;
+                if fresh {
+                    self.remembered
+                        .keep(memo, &known, weight(cookie.len()), now_ms);
+                }
+                (known, fresh)
             }
         };
-        if known.until_ms <= now_ms {
-            return Err((&EXPIRED, "it has had its time", Some(known.value)));
-        }
         if known.checked != checked {
             let claims = known.value.claims.as_deref();
             let issuer = claims.and_then(|claims| claims.get("iss")?.as_str());
@@ -213,7 +302,7 @@ impl Session {
             }
             self.remembered.checked(&memo, checked);
         }
-        Ok(known.value)
+        Ok((known.value, fresh))
     }
 
     /// A refusal that says where to sign in; a browser that wants a page is sent there.

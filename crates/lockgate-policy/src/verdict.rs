@@ -23,6 +23,8 @@ pub enum Verdict {
     Allow(Edits),
     /// The caller is known. Authentication alone may say this.
     Identify(Identity),
+    /// The same, and the client gets its credential anew: the value of `Set-Cookie`.
+    Renewed(Identity, HeaderValue),
     /// The request ends here.
     Deny(Denial),
     /// The gate answers by itself, and it is no refusal.

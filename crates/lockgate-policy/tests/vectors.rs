@@ -24,7 +24,7 @@ const API: &str = "shop";
 fn check(name: &str, verdict: &Verdict, expected: &str, reason: Option<&str>) {
     let said = match verdict {
         Verdict::Allow(_) => ("allow", None),
-        Verdict::Identify(_) => ("identify", None),
+        Verdict::Identify(_) | Verdict::Renewed(..) => ("identify", None),
         Verdict::Deny(denial) => ("deny", Some(denial.reason.code)),
         Verdict::Respond(_) => ("respond", None),
         Verdict::Need(_) => ("need", None),

@@ -32,7 +32,7 @@ mod upstreams;
 
 pub use upstreams::{
     Assertion, Balance, BalanceBy, Breaker, Dns, HashKey, HashKind, HealthCheck, Passive,
-    ProxyVersion, Retry, Server, StatusRange, StickyCookie, Upstream, UpstreamTls,
+    ProxyVersion, Retry, Server, StatusRange, StickyCookie, Upstream, UpstreamTls, UpstreamToken,
 };
 
 /// The version that this gate writes. It reads this one and the one before.

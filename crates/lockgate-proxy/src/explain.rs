@@ -371,6 +371,7 @@ impl Engine {
             counters: &self.counters,
             proofs: &self.proofs,
             introspections: None,
+            broker: None,
             plugins: self.plugins.as_deref().zip(self.snapshot.plugins.as_ref()),
         }
     }

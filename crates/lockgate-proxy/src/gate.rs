@@ -21,6 +21,7 @@ use lockgate_policy::ConfigError;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
+use crate::broker::Broker;
 use crate::bundle::{Bundle, PluginSet};
 use crate::clock::wall_ms;
 use crate::compile::{compile, Surroundings};
@@ -230,6 +231,7 @@ impl Gate {
             refetches: Refetches::new().map_err(GateError::State)?,
             inquiries: Inquiries::new().map_err(GateError::State)?,
             introspections: Introspections::new().map_err(GateError::State)?,
+            broker: Broker::new().map_err(GateError::State)?,
             metrics: Arc::clone(&metrics),
             ledger: Ledger::default(),
             upstreams,

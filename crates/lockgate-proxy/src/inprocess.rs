@@ -217,6 +217,7 @@ impl InProcess {
             counters: &self.counters,
             proofs: &self.proofs,
             introspections: None,
+            broker: None,
             // No processes of the application's server are ours to start: plugins fail closed.
             plugins: None,
         };

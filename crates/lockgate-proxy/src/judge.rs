@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use http::header::{HeaderValue, ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{HeaderValue, ALLOW, CACHE_CONTROL, CONTENT_TYPE, SET_COOKIE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Version};
 use lockgate_policy::jwt::Shown;
@@ -17,7 +17,7 @@ use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
 use lockgate_policy::template::Captures;
 use lockgate_policy::{
-    cors, Answers, Caller, Denial, Mode, Need, OnError, PolicyError, Reading, ReasonRef,
+    cors, Answers, Caller, Denial, Edit, Mode, Need, OnError, PolicyError, Reading, ReasonRef,
     RequestView, Span, Verdict,
 };
 use lockgate_wire::headers::forwarded::Told;
@@ -520,8 +520,16 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
                 self.judgement.answer_edits.extend(edits.answer);
                 self.note(Outcome::Allow, None);
             }
+            Ok(Verdict::Renewed(identity, cookie)) => {
+                let edit = Edit::Add(SET_COOKIE, cookie);
+                self.judgement.answer_edits.push(edit);
+                self.judgement.identified = Some(self.next);
+                self.judgement.identity = Some(identity);
+                self.note(Outcome::Identify, None);
+            }
             Ok(Verdict::Identify(identity)) => {
                 self.used(answers);
+                self.judgement.identified = Some(self.next);
                 self.judgement.identity = Some(identity);
                 self.note(Outcome::Identify, None);
             }

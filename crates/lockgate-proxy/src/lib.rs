@@ -7,6 +7,7 @@
 pub mod assertion;
 mod bell;
 pub mod body;
+pub mod broker;
 pub mod bundle;
 pub mod client;
 pub mod clock;
@@ -54,6 +55,7 @@ pub mod split;
 #[cfg(test)]
 mod testing;
 pub mod tls;
+pub mod token;
 pub mod trace;
 pub mod upstream;
 pub mod versions;

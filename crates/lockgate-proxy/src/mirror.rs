@@ -139,6 +139,13 @@ impl Copied {
         if let Some(secret) = &first.credential {
             headers.remove(&secret.header);
         }
+        // What the one upstream is told of the caller is for no other's ears.
+        if let Some(assertion) = &first.assertion {
+            headers.remove(assertion.header());
+        }
+        if let Some(token) = &first.token {
+            headers.remove(token.header());
+        }
         if let Some(secret) = &exchange.snapshot.upstreams.get(mirror.upstream)?.credential {
             remove_look_alikes(&mut headers, &secret.header);
             headers.insert(secret.header.clone(), secret.value.clone()?);

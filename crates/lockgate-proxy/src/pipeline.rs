@@ -140,10 +140,25 @@ pub async fn serve_request(
         .websocket
         .is_some()
         .then(|| parts.clone());
+    // In a box, so that requests without it carry nothing of it along.
+    let token = match &upstream.token {
+        Some(token) => {
+            let by = (api, exchange.judgement.identified);
+            let now_ms = exchange.started_ms();
+            match Box::pin(token.get(&worker.shared, by, &parts.headers, now_ms)).await {
+                Ok(value) => Some((token, value)),
+                Err(denial) => return refuse(exchange, denial, false),
+            }
+        }
+        None => None,
+    };
     // Transform.
     let terms = grpc::outgoing(&exchange, &mut parts.headers, upstream);
     let own = terms.and_then(|terms| {
         let own = outgoing(&mut exchange, &mut parts, (api, upstream))?;
+        if let Some((token, value)) = token {
+            token.write(&mut parts.headers, value);
+        }
         Ok((own, terms))
     });
     let (own, terms) = match own {

@@ -67,6 +67,15 @@ lockgate_wire::reasons! { "route", Client:
     ASSERTION_FAILED = "assertion-failed", 500,
         "The API could not be told who calls.",
         "What the caller's credential says is too long for the upstream's assertion: name fewer claims under the upstream's `assertion: {claims: […]}`.";
+    TOKEN_UNAVAILABLE = "token-unavailable", 503,
+        "The identity provider gives no token at the moment.",
+        "The API wants a token of the provider's for this caller, and the provider could not be asked, or gave no answer that holds. Come back in a few seconds. `lockgate status` and the findings say why.";
+    TOKEN_REFUSED = "token-refused", 403,
+        "The identity provider gives this caller no token for the API.",
+        "The provider was asked for the token that the upstream's `token` describes, and says no. The findings and the control process's log have its words: a policy of the provider's, an audience or scope that it does not know, a token that may not be exchanged. Or the session began before tokens were kept: sign in again.";
+    TOKEN_WITHOUT_CALLER = "token-without-caller", 403,
+        "This caller has nothing that the API's token could be got for.",
+        "The upstream wants a token (`token`), which is got for a session or in exchange for a token of the same issuer. Who calls by another credential has neither.";
     INTERNAL_PANIC = "internal-panic", 500,
         "The gate failed.",
         "This is a defect of Lockgate: please report it with the request id and the gate's log.";

@@ -44,6 +44,7 @@ use crate::plugins::Pool;
 use crate::route::Router;
 use crate::split::Split;
 use crate::tls::{Outbound, Tls};
+use crate::token::UpstreamToken;
 use crate::upstream::Group;
 pub use crate::upstream::Target;
 use crate::versions::Versions;
@@ -578,6 +579,8 @@ pub struct CompiledUpstream {
     pub credential: Option<Secret>,
     /// What it is told of who calls.
     pub assertion: Option<Assertion>,
+    /// What it is given in the place of the caller's credential.
+    pub token: Option<UpstreamToken>,
     /// What is spoken with its servers.
     pub protocol: Protocol,
     /// Each connection begins by saying whom it speaks for.

@@ -156,6 +156,7 @@ pub(crate) fn bundle(apis: Vec<Api>) -> Bundle {
             },
             credential: None,
             assertion: None,
+            token: None,
             head_bytes: 64 * 1024,
             insecure: None,
             span: line(4),

@@ -13,6 +13,7 @@ use lockgate_policy::{PolicyError, ReasonRef};
 use lockgate_wire::framing::HeadLimits;
 use tokio::sync::{mpsc, Notify};
 
+use crate::broker::Broker;
 use crate::bundle::{FactsPolicy, Protocol};
 use crate::client::{converse, Client, Spare};
 use crate::clock::Clock;
@@ -81,6 +82,8 @@ pub struct Shared {
     pub inquiries: Inquiries,
     /// What issuers say of tokens.
     pub introspections: Introspections,
+    /// Sessions that are renewed, and tokens of upstreams'.
+    pub broker: Broker,
     /// Numbers.
     pub metrics: Arc<Metrics>,
     /// What is known of upstreams.

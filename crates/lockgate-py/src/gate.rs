@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lockgate_policy::broker::Goods;
 use lockgate_policy::Digest;
+use lockgate_proxy::broker;
 use lockgate_proxy::gate::{self as native, Account, Handed, ListeningSocket};
 use lockgate_proxy::introspections::Told;
 use lockgate_proxy::ocsp::Standing;
@@ -173,6 +175,48 @@ impl Gate {
             (Digest(question.mark).to_hex(), issuer, token)
         });
         told.collect()
+    }
+
+    fn orders(&self) -> Vec<(String, &'static str, String, String, String)> {
+        let open = self.gate.orders().into_iter();
+        let told = open.map(|order| {
+            let shown = String::from_utf8_lossy(&order.shown).into_owned();
+            let mark = Digest(order.mark).to_hex();
+            let (about, of) = (order.about.to_string(), order.of.to_string());
+            (mark, order.goods.word(), about, of, shown)
+        });
+        told.collect()
+    }
+
+    fn orders_fd(&self) -> i32 {
+        self.gate.orders_bell()
+    }
+
+    #[pyo3(signature = (order, goods, about, outcome, *, got = None, until_ms = 0, retry_s = 1))]
+    #[allow(clippy::too_many_arguments)] // As Python calls it, by name.
+    fn brought(
+        &self,
+        order: &str,
+        goods: &str,
+        about: &str,
+        outcome: &str,
+        got: Option<String>,
+        until_ms: u64,
+        retry_s: u32,
+    ) -> bool {
+        let told = match (outcome, got) {
+            ("got", Some(got)) => broker::Told::Got(got, until_ms),
+            ("refused", None) => broker::Told::Refused,
+            ("unavailable", None) => broker::Told::Unavailable(retry_s),
+            ("busy", None) => broker::Told::Busy,
+            _ => return false,
+        };
+        let goods = Goods::ALL.into_iter().find(|one| one.word() == goods);
+        let (Some(mark), Some(goods)) = (Digest::from_hex(order), goods) else {
+            return false;
+        };
+        self.gate.brought((goods, about), &mark.0, told);
+        true
     }
 
     fn introspections_fd(&self) -> i32 {

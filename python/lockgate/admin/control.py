@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 
+from lockgate.admin.broker import Orders
 from lockgate.admin.bundles import Bundles
 from lockgate.admin.certificates.box import Box
 from lockgate.admin.certificates.keeper import Certificates
@@ -88,6 +89,7 @@ class Control:
     key_sets: KeySets
     revocations: Revocations
     sign_ins: SignIns
+    orders: Orders
     introspections: Introspections
     certificates: Certificates
     counters: Counters = field(default_factory=Counters)
@@ -109,6 +111,7 @@ class Control:
         key_sets = KeySets(store, findings, journal, link)
         revocations = Revocations(findings, journal, link)
         introspections = Introspections(findings, journal, link)
+        sign_ins = SignIns(state, Sessions(store, journal, tokens), Factors(state, store, journal), findings, link)
         certificates = Certificates(state, findings, journal, link, box)
 
         def served() -> dict[str, Any] | None:
@@ -134,7 +137,8 @@ class Control:
             history=HistoryKeeper(state, findings, journal),
             key_sets=key_sets,
             revocations=revocations,
-            sign_ins=SignIns(state, Sessions(store, journal, tokens), Factors(state, store, journal), findings, link),
+            sign_ins=sign_ins,
+            orders=Orders(sign_ins, findings, link),
             introspections=introspections,
             certificates=certificates,
         )
@@ -151,6 +155,7 @@ class Control:
         await self.key_sets.follow(duties)
         await self.revocations.follow(duties)
         await self.sign_ins.follow(duties)
+        await self.orders.follow(duties)
         await self.introspections.follow(duties)
 
     async def keep_history(self) -> None:

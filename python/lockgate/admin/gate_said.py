@@ -6,7 +6,7 @@ is shown to people, and decides what it is sent.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -121,6 +121,16 @@ class Introspect(_Said):
     id: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     issuer: Word
     token: Annotated[str, Field(min_length=1, max_length=TOKEN, pattern=r"^[A-Za-z0-9._~+/-]+=*$", repr=False)]
+
+
+class Order(_Said):
+    """A session to renew, or a token to get. What is shown is nobody's business but the provider's: never log it."""
+
+    id: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    goods: Literal["session", "token-of-session", "token-of-token"]
+    about: Word
+    of: Word
+    shown: Annotated[str, Field(min_length=1, max_length=TOKEN, pattern=r"^[A-Za-z0-9._~+/-]+=*$", repr=False)]
 
 
 class Uses(_Said):

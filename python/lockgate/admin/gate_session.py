@@ -18,6 +18,7 @@ from lockgate.admin.gate_said import (
     Hello,
     Introspect,
     Known,
+    Order,
     Question,
     Standing,
     Taken,
@@ -52,6 +53,7 @@ T = TypeVar("T")
 OnRefetch = Callable[["GateSession", list[str]], None]
 OnQuestion = Callable[["GateSession", Question], None]
 OnIntrospect = Callable[["GateSession", Introspect], None]
+OnOrder = Callable[["GateSession", Order], None]
 OnUses = Callable[["GateSession", Uses], None]
 
 
@@ -128,6 +130,8 @@ class GateSession:
         """Hears of clients' certificates that responders are to be asked about."""
         self.on_introspect: OnIntrospect | None = None
         """Hears of tokens that their issuers are to be asked about."""
+        self.on_order: OnOrder | None = None
+        """Hears of sessions to renew and tokens to get."""
         self.on_uses: OnUses | None = None
         """Hears of API keys that were used."""
 
@@ -226,6 +230,13 @@ class GateSession:
         """Say what came of asking about a token."""
         more = {"answer": answer} if retry_s is None else {"retry_s": retry_s}
         await self._send(message("introspected", id=asked.id, issuer=asked.issuer, outcome=outcome, **more))
+
+    async def brought(
+        self, order: Order, outcome: str, *, got: str | None = None, until_ms: int = 0, retry_s: int = 1
+    ) -> None:
+        """Say what came of an order."""
+        more = {"got": got, "until_ms": until_ms, "retry_s": retry_s}
+        await self._send(message("brought", id=order.id, goods=order.goods, about=order.about, outcome=outcome, **more))
 
     async def reached(self, seq: int, within: float) -> bool:
         """Wait until the gate knows every fact up to `seq`."""
@@ -344,7 +355,7 @@ class GateSession:
                 _settle(self._facts_answer, taken.seq)
             case "certificates":
                 _settle(self._certificates_answer, parse(Held, said))
-            case "refetch" | "ocsp" | "introspect" | "used":
+            case "refetch" | "ocsp" | "introspect" | "order" | "used":
                 self._note_wish(said)
             case "bye":
                 self.parted = True
@@ -364,6 +375,8 @@ class GateSession:
             self.on_question(self, parse(Question, said))
         elif said["type"] == "introspect" and self.on_introspect is not None:
             self.on_introspect(self, parse(Introspect, said))
+        elif said["type"] == "order" and self.on_order is not None:
+            self.on_order(self, parse(Order, said))
         elif said["type"] == "used" and self.on_uses is not None:
             self.on_uses(self, parse(Uses, said))
 

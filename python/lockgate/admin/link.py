@@ -20,7 +20,7 @@ import structlog
 from lockgate.admin.bundles import Bundles, SignedBundle
 from lockgate.admin.certificates.box import Box
 from lockgate.admin.facts import FactsLog
-from lockgate.admin.gate_session import GateAnswer, GateSession, OnIntrospect, OnQuestion, OnRefetch, OnUses
+from lockgate.admin.gate_session import GateAnswer, GateSession, OnIntrospect, OnOrder, OnQuestion, OnRefetch, OnUses
 from lockgate.admin.gates.registry import enrolled
 from lockgate.admin.store import Store
 from lockgate.gate.frames import FrameError
@@ -104,6 +104,8 @@ class LinkServer:
         """Hears of clients' certificates that a gate wants responders to be asked about."""
         self.on_introspect: OnIntrospect | None = None
         """Hears of tokens that a gate wants their issuers to be asked about."""
+        self.on_order: OnOrder | None = None
+        """Hears of sessions to renew and tokens to get."""
         self.on_uses: OnUses | None = None
         """Hears of API keys that were used at a gate."""
         self.gates: dict[str, GateSession] = {}
@@ -285,6 +287,7 @@ class LinkServer:
         """Talk with a gate until either side has enough."""
         session.on_refetch, session.on_question = self.on_refetch, self.on_question
         session.on_introspect = self.on_introspect
+        session.on_order = self.on_order
         session.on_uses = self.on_uses
         if sum(other.name == session.name for other in self._sessions) >= LINKS_EACH:
             log.warning("link-refused", gate=session.name, cause=f"it has {LINKS_EACH} links already")

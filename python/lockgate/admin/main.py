@@ -77,6 +77,7 @@ async def _serve(state: StateFolder, config: Path, parent: Parent | None) -> Non
         finally:
             await control.key_sets.close()
             await control.revocations.close()
+            await control.orders.close()
             await control.sign_ins.close()
             await control.introspections.close()
             await control.key_uses.close()

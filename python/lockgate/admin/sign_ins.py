@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -35,12 +36,15 @@ from lockgate.state import StateFolder
 
 if TYPE_CHECKING:
     from lockgate.identity.app import IdentityApp, SignedIn
+    from lockgate.identity.broker import Broker
     from lockgate.identity.provider import LoggedOut
     from lockgate.identity.sealed import Sealer
+    from lockgate.identity.tokens import Tokens
     from lockgate.identity.web import Site
 
 YEAR_MS: Final = 366 * 86_400_000
 OUT: Final = "back-channel logout"
+GONE: Final = "not renewed by the provider"
 KEEP_ALIVE_SECONDS: Final = 300
 """Longer than the gate keeps a connection that nobody uses, so that the gate never writes to one that just ended."""
 TOLD_SECONDS: Final = 3.0
@@ -78,12 +82,12 @@ class Sessions:
         self._journal = journal
         self._tokens = tokens
 
-    def begin(self, session: SignedIn, id_token: bytes) -> None:
+    def begin(self, session: SignedIn, id_token: bytes, tokens: bytes | None = None) -> None:
         """Keep a session; those that have had their time go."""
-        said = {key: value for key, value in asdict(session).items() if key != "id_token"}
+        said = {key: value for key, value in asdict(session).items() if key not in {"id_token", "tokens"}}
         with self._store.write() as database:
             database.execute(delete(SignInSession).where(SignInSession.until_ms <= now_ms()))
-            database.add(SignInSession(**said, id_token=id_token))
+            database.add(SignInSession(**said, id_token=id_token, tokens=tokens))
             self._journal.audit(
                 f"{session.issuer}/{session.subject}", "session.begin", session.id, {"sign_in": session.sign_in}
             )
@@ -144,6 +148,16 @@ class Sessions:
         with self._store.read() as database:
             return database.scalar(select(SignInSession.id_token).where(SignInSession.id == session_id))
 
+    def tokens(self, session_id: str) -> bytes | None:
+        """What it is renewed with."""
+        with self._store.read() as database:
+            return database.scalar(select(SignInSession.tokens).where(SignInSession.id == session_id))
+
+    def keep_tokens(self, session_id: str, tokens: bytes) -> None:
+        """Keep others in their place."""
+        with self._store.write() as database:
+            database.execute(update(SignInSession).where(SignInSession.id == session_id).values(tokens=tokens))
+
     def page(self, *, subject: str | None = None, after: str | None = None, limit: int = 100) -> list[Kept]:
         """Up to `limit` sessions that have not had their time, oldest first, after the one with the id `after`."""
         order = (SignInSession.created_ms, SignInSession.id)
@@ -170,6 +184,7 @@ class SignIns:
         self._findings = findings
         self._link = link
         self._app: IdentityApp | None = None
+        self._broker: Broker | None = None
         self._serving: asyncio.Task[None] | None = None
         self._failing: dict[str, str] = {}
 
@@ -205,6 +220,15 @@ class SignIns:
         if self._app is None:
             self._app = IdentityApp(self._sealer(), self)
         return self._app
+
+    @property
+    def broker(self) -> Broker:
+        """Who renews sessions."""
+        from lockgate.identity.broker import Broker
+
+        if self._broker is None:
+            self._broker = Broker(self._started(), self._sealer(), self, time.time)
+        return self._broker
 
     def _sealer(self) -> Sealer:
         from lockgate.identity.sealed import Sealer
@@ -271,13 +295,39 @@ class SignIns:
 
     def signed_in(self, session: SignedIn) -> None:
         """Keep a session."""
-        self.sessions.begin(session, self._sealer().seal_kept(session.id_token))
+        tokens = session.tokens.to_json() if session.tokens is not None else None
+        sealer = self._sealer()
+        self.sessions.begin(
+            session, sealer.seal_kept(session.id_token), sealer.seal_kept(tokens) if tokens is not None else None
+        )
         self._mended(session.issuer)
 
     def id_token(self, session_id: str) -> str | None:
         """What the provider wants to see when this session ends."""
         kept = self.sessions.id_token(session_id)
         return self._sealer().open_kept(kept) if kept is not None else None
+
+    def tokens(self, session_id: str) -> Tokens | None:
+        """What a session was kept with."""
+        from lockgate.identity.tokens import Tokens
+
+        kept = self.sessions.tokens(session_id)
+        opened = self._sealer().open_kept(kept) if kept is not None else None
+        try:
+            return Tokens.from_json(opened) if opened is not None else None
+        except (TypeError, ValueError):
+            return None  # Of another version: the person signs in again.
+
+    def keep_tokens(self, session_id: str, tokens: Tokens) -> None:
+        """Keep others in their place."""
+        sealed = self._sealer().seal_kept(tokens.to_json())
+        self.sessions.keep_tokens(session_id, sealed)
+        self._mended(self.sessions.one(session_id).issuer)
+
+    async def gone(self, issuer: str, session_id: str) -> None:
+        """End a session of whom the provider does not know any more."""
+        if await asyncio.to_thread(self._end, issuer, session_id, f"provider:{issuer}", GONE):
+            await self._tell()
 
     async def signed_out(self, issuer: str, session_id: str) -> None:
         """End a session; every gate that is connected knows when this returns."""
@@ -289,14 +339,14 @@ class SignIns:
         await asyncio.to_thread(self.sessions.ended_by_provider, issuer, told)
         await self._tell()
 
-    def _end(self, issuer: str, session_id: str) -> bool:
+    def _end(self, issuer: str, session_id: str, actor: str | None = None, reason: str = "signed out") -> bool:
         try:
             kept = self.sessions.one(session_id)
         except SessionNotFoundError:
             return False  # It has had its time.
         if kept.issuer != issuer or kept.ended_ms is not None:
             return False
-        self.sessions.end(f"{kept.issuer}/{kept.subject}", session_id, "signed out")
+        self.sessions.end(actor or f"{kept.issuer}/{kept.subject}", session_id, reason)
         return True
 
     async def _tell(self) -> None:

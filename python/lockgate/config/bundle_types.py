@@ -1442,6 +1442,8 @@ class Server(TypedDict):
 class SessionConfig(TypedDict):
     """The room's config."""
 
+    grace_ms: int
+    """How long a session goes on that the provider could not be asked about, milliseconds."""
     issuers: list[str]
     """Names of the issuers by which people may have signed in."""
     origins: list[str]
@@ -1661,6 +1663,8 @@ class Upstream(TypedDict):
     """Phase by phase."""
     tls: UpstreamTls | None
     """How it speaks TLS with targets of `https`."""
+    token: UpstreamToken | None
+    """What it is given in the place of the caller's credential."""
 
 
 class UpstreamTls(TypedDict):
@@ -1678,6 +1682,15 @@ class UpstreamTls(TypedDict):
     """Files of authorities, PEM; none for the system's."""
     unverified: Waiver | None
     """Needed to take any certificate."""
+
+
+class UpstreamToken(TypedDict):
+    """A token that an upstream is given, which the identity provider has made for it."""
+
+    about: str
+    """What the control process knows by which it is got; changes with what is wanted."""
+    header: str
+    """The header that carries it; in `Authorization` it is a bearer's."""
 
 
 class Version(TypedDict):

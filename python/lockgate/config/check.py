@@ -18,7 +18,7 @@ from lockgate.addresses import (
     is_tcp,
     place_of,
 )
-from lockgate.config import issuers, passthrough, sign_in
+from lockgate.config import issuers, passthrough, sign_in, upstream_tokens
 from lockgate.config.check_bodies import check_bodies
 from lockgate.config.check_routing import check_api, check_calls, unknown_upstream
 from lockgate.config.check_versions import check_versions
@@ -46,6 +46,7 @@ def check(document: Document, apis: list[EffectiveApi], lists: Lists, references
     _upstreams(document)
     issuers.check(document, apis, references)
     sign_in.check(document, apis)
+    upstream_tokens.check(document, apis)
     for name, upstream in _said_apis(document):
         _opening(document, name)
         _upstream_of(document, name, upstream)

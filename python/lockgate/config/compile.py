@@ -24,6 +24,7 @@ from lockgate.config.plugins import LoadedPlugins
 from lockgate.config.references import References, secret_reference
 from lockgate.config.rule_sets import RuleSets
 from lockgate.config.sign_in import UPSTREAM, pages
+from lockgate.config.upstream_tokens import bundled
 from lockgate.paths import PathMatch
 from lockgate.policies import Authentication, Introspection, Limit, Lists, Plugin, Policy, Session, Waf, Waiver
 
@@ -145,7 +146,7 @@ class Compiler:
         return named + direct
 
     def _upstream(self, name: str, upstream: Upstream, path: Path) -> types.Upstream:
-        return {
+        made = {
             "name": name,
             **spread(upstream),
             "timeouts": _timeouts(upstream.timeouts),
@@ -158,6 +159,9 @@ class Compiler:
             "insecure": self._waiver(upstream.insecure, (*path, "insecure")),
             "span": self._span(*path),
         }
+        if upstream.token is not None:  # Most have none, and there may be thousands.
+            made["token"] = bundled(name, upstream.token)
+        return cast("types.Upstream", made)
 
     def _pages(self) -> types.Upstream:
         """The identity pages, which the control process serves on a socket of its own."""
@@ -314,7 +318,8 @@ class Compiler:
         policy = placed.policy
         config = policy.own(self.lists)
         if isinstance(policy, Session):
-            config["issuers"] = self.document.sign_in[policy.sign_in].issuers
+            signing = self.document.sign_in[policy.sign_in]
+            config |= {"issuers": signing.issuers, "grace_ms": signing.grace}
         return {
             "mode": policy.mode,
             "on_error": policy.on_error,

@@ -13,6 +13,7 @@ from typing import Any
 from lockgate.config.bundle_types import Clients
 from lockgate.config.issuers import AskedIssuer, KeyOrigin
 from lockgate.config.sign_in import SignInSetup
+from lockgate.config.upstream_tokens import TokenSetup
 from lockgate.outgoing import Rules
 
 
@@ -28,6 +29,8 @@ class Duties:
     """The rules for clients by which responders are asked, by their path in the configuration."""
     sign_ins: tuple[SignInSetup, ...] = ()
     """How people sign in; secrets are named in it, and stand elsewhere."""
+    upstream_tokens: tuple[TokenSetup, ...] = ()
+    """Tokens that upstreams are given."""
     asked_issuers: tuple[AskedIssuer, ...] = ()
     """How issuers are asked about tokens."""
     key_lifetime_ms: int | None = None
@@ -42,6 +45,7 @@ class Duties:
             "asked_issuers": [asdict(issuer) for issuer in self.asked_issuers],
             "ocsp_rules": dict(self.ocsp_rules),
             "sign_ins": [asdict(one) for one in self.sign_ins],
+            "upstream_tokens": [asdict(one) for one in self.upstream_tokens],
             "key_lifetime_ms": self.key_lifetime_ms,
             "key_lifetime_max_ms": self.key_lifetime_max_ms,
         }
@@ -57,6 +61,7 @@ class Duties:
                 # Of the version before, which asked nobody.
                 asked_issuers=tuple(AskedIssuer(**issuer) for issuer in kept.get("asked_issuers", ())),
                 ocsp_rules=kept["ocsp_rules"],
+                upstream_tokens=tuple(TokenSetup.from_json(one) for one in kept.get("upstream_tokens", ())),
                 sign_ins=tuple(SignInSetup.from_json(one) for one in kept.get("sign_ins", ())),
                 # Not there in those of the version before.
                 key_lifetime_ms=kept.get("key_lifetime_ms"),

@@ -30,6 +30,7 @@ from lockgate.config.problems import Problem, Problems, Source
 from lockgate.config.read import Reader
 from lockgate.config.rule_sets import RuleSets
 from lockgate.config.sign_in import setups
+from lockgate.config.upstream_tokens import token_setups
 from lockgate.errors import ConfigErrors
 from lockgate.outgoing import Rules
 
@@ -120,6 +121,7 @@ class Loaded:
             key_origins=tuple(self.key_origins),
             ocsp_rules=tls.Files(self.document, references).asking(),
             sign_ins=tuple(setups(self.document, references)),
+            upstream_tokens=tuple(token_setups(self.document, references)),
             asked_issuers=tuple(self.asked_issuers),
             key_lifetime_ms=keys.default_lifetime or keys.max_lifetime,
             key_lifetime_max_ms=keys.max_lifetime,

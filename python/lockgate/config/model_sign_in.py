@@ -116,6 +116,22 @@ class SignIn(Settings):
         examples=["8h"],
         json_schema_extra={"default": "8h"},
     )
+    refresh: Annotated[int, duration(1_000, 30 * DAY_MS)] = Field(
+        default=15 * MINUTE_MS,
+        description="How old may be what a session says. After that the provider is asked, with the refresh token that "
+        "it gave, whether the person is still who they were: while a request waits, and nobody notices. Where it says "
+        "no, the session ends. Providers that give no refresh token are not asked; many want the scope "
+        "`offline_access`.",
+        examples=["5m"],
+        json_schema_extra={"default": "15m"},
+    )
+    grace: Annotated[int, duration(0, DAY_MS)] = Field(
+        default=3_600_000,
+        description="How long sessions go on, over `refresh`, that the provider cannot be asked about: it is down, or "
+        "the control process is.",
+        examples=["0s"],
+        json_schema_extra={"default": "1h"},
+    )
     second_factor: list[Factor] = Field(
         default=[],
         max_length=2,

@@ -12,7 +12,7 @@ from lockgate.config.model_secrets import Secret
 from lockgate.config.model_tls import UpstreamTls
 from lockgate.headers import Header
 from lockgate.policies import Settings, Waiver
-from lockgate.scalars import ShortForm, Text, count, duration, refusal, shown, size
+from lockgate.scalars import Name, ShortForm, Text, count, duration, refusal, shown, size
 
 HOUR_MS = 3_600_000
 MAX_TARGETS = 256
@@ -74,6 +74,59 @@ class Assertion(Settings):
             "claims": self.claims,
             "lifetime_s": self.lifetime // 1000,
         }
+
+
+class UpstreamToken(Settings):
+    """Gives the upstream a token of the identity provider's, in the place of the caller's credential."""
+
+    issuer: Name = Field(description="Who makes it: a name under `issuers` that has a `client`.", examples=["company"])
+    take: Literal["exchanged", "session"] = Field(
+        default="exchanged",
+        description="`exchanged`: the caller's token, or the session's, is exchanged for one that opens this upstream "
+        "alone (RFC 8693). `session`: the access token of the person's session as it is, with all that it opens.",
+        examples=["session"],
+    )
+    audience: Annotated[list[Text], BeforeValidator(_audiences)] | None = Field(
+        default=None,
+        max_length=8,
+        description="For which service it is to be, by the provider's name of it.",
+        examples=["orders"],
+    )
+    resource: Annotated[list[Text], BeforeValidator(_audiences)] | None = Field(
+        default=None,
+        max_length=8,
+        description="The same by its address (RFC 8707).",
+        examples=["https://orders.internal"],
+    )
+    scopes: list[Text] = Field(
+        default=[],
+        max_length=32,
+        description="What it may be used for at most. Left out, the provider decides.",
+        examples=[["orders:read"]],
+    )
+    header: Header = Field(
+        default="Authorization",
+        description="The header that carries it; in `Authorization` it is a bearer's. What the client sent there never "
+        "arrives.",
+        examples=["X-Orders-Token"],
+    )
+
+    @model_validator(mode="after")
+    def _narrow(self) -> Self:
+        narrow = self.audience is not None or self.resource is not None
+        if self.take == "exchanged" and not narrow:
+            raise refusal(
+                "token-without-audience",
+                "it does not say for whom the token is to be, so it would open whatever the caller's own does",
+                hint="add `audience: …`, or `resource: …` where the provider goes by addresses",
+            )
+        if self.take == "session" and (narrow or self.scopes):
+            raise refusal(
+                "token-narrowed-twice",
+                "the session's own token is passed on as it is; nothing narrows it",
+                hint="take `audience`, `resource` and `scopes` out, or `take: session`",
+            )
+        return self
 
 
 class Timeouts(Settings):
@@ -207,6 +260,11 @@ class Upstream(Settings):
         description="A signed statement of who calls, for the upstream to verify.",
         examples=[{"audience": "orders"}],
     )
+    token: UpstreamToken | None = Field(
+        default=None,
+        description="A token of the identity provider's for this upstream, in the place of the caller's credential.",
+        examples=[{"issuer": "company", "audience": "orders"}],
+    )
     credential: Credential | None = Field(
         default=None,
         description="A header that is set on every request, its value a secret.",
@@ -226,11 +284,19 @@ class Upstream(Settings):
                 "one HTTP/2 connection carries the requests of many clients, and could name only one of them",
                 hint="take `protocol: h2` out, or `proxy_protocol`; each request says in `X-Forwarded-For` whose it is",
             )
-        both = self.credential is not None and self.assertion is not None
-        if both and self.credential.header.lower() == self.assertion.header.lower():  # type: ignore[union-attr]
-            raise refusal(
-                "header-twice",
-                f"{shown(self.assertion.header)} carries the gate's credential and the assertion",  # type: ignore[union-attr]
-                hint="give the assertion another `header`, such as X-Gate-Assertion",
-            )
+        carried: dict[str, str] = {}
+        for what, said in (
+            ("the gate's credential", self.credential),
+            ("the assertion", self.assertion),
+            ("the token", self.token),
+        ):
+            if said is None:
+                continue
+            before = carried.setdefault(said.header.lower(), what)
+            if before != what:
+                raise refusal(
+                    "header-twice",
+                    f"{shown(said.header)} carries {before} and {what}",
+                    hint=f"give {what} another `header`, such as X-Gate-Assertion",
+                )
         return self

@@ -40,6 +40,11 @@ class Provider:
     kid: str | None
     method: Method | None
 
+    @classmethod
+    def from_json(cls, kept: dict[str, Any]) -> Provider:
+        """What was kept of it. Raises `TypeError` or `KeyError` where another version wrote it."""
+        return cls(**{**kept, "algorithms": tuple(kept["algorithms"])})
+
 
 @dataclass(frozen=True, slots=True)
 class SignInSetup:
@@ -50,23 +55,28 @@ class SignInSetup:
     scopes: tuple[str, ...]
     claims: tuple[str, ...]
     lifetime_ms: int
+    refresh_ms: int
     factors: tuple[str, ...]
     providers: tuple[Provider, ...]
+    passed_on: tuple[str, ...]
+    """The issuers whose access tokens are kept with sessions: upstreams are given them, or others for them."""
 
     @classmethod
     def from_json(cls, kept: dict[str, Any]) -> SignInSetup:
         """What was kept of it. Raises `TypeError` or `KeyError` where another version wrote it."""
-        providers = tuple(Provider(**{**one, "algorithms": tuple(one["algorithms"])}) for one in kept["providers"])
-        lists = {name: tuple(kept[name]) for name in ("scopes", "claims", "factors")}
+        providers = tuple(Provider.from_json(one) for one in kept["providers"])
+        lists = {name: tuple(kept[name]) for name in ("scopes", "claims", "factors", "passed_on")}
         return cls(**{**kept, **lists, "providers": providers})
 
 
 def setups(document: Document, references: References) -> Iterator[SignInSetup]:
     """What the control process serves."""
+    tokens = (upstream.token for upstream in document.upstreams.values())
+    passed_on = {token.issuer for token in tokens if token is not None}
     for name, said in document.sign_in.items():
         known = ((one, document.issuers.get(one)) for one in said.issuers)
         providers = tuple(
-            _provider(document, one, issuer, issuer.client, references)
+            provider_of(document, one, issuer, issuer.client, references)
             for one, issuer in known
             if issuer is not None and issuer.client is not None
         )
@@ -76,12 +86,16 @@ def setups(document: Document, references: References) -> Iterator[SignInSetup]:
             scopes=tuple(said.scopes),
             claims=tuple(said.claims),
             lifetime_ms=said.lifetime,
+            refresh_ms=said.refresh,
             factors=tuple(said.second_factor),
             providers=providers,
+            passed_on=tuple(name for name in said.issuers if name in passed_on),
         )
 
 
-def _provider(document: Document, name: str, issuer: Issuer, client: Client, references: References) -> Provider:
+def provider_of(document: Document, name: str, issuer: Issuer, client: Client, references: References) -> Provider:
+    """An issuer as its client is told of it."""
+
     def reference(key: str, value: str | None) -> str | None:
         if value is None:
             return None

@@ -59,6 +59,25 @@ class LinkedGate(Protocol):
     ) -> bool:
         """What came of one; whether it could be understood."""
 
+    def orders(self) -> list[tuple[str, str, str, str, str]]:
+        """Sessions to renew and tokens to get, each told once: its name, what, about whom, of whom, what is shown."""
+
+    def orders_fd(self) -> int:
+        """What can be read while there are any."""
+
+    def brought(
+        self,
+        order: str,
+        goods: str,
+        about: str,
+        outcome: str,
+        *,
+        got: str | None = None,
+        until_ms: int = 0,
+        retry_s: int = 1,
+    ) -> bool:
+        """What came of one; whether it could be understood."""
+
     def linked(self) -> None:
         """Another control process is there: what was not answered is told again."""
 

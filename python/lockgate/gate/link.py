@@ -175,6 +175,7 @@ class Link(threading.Thread):
             self._gate.wishes_fd(): self._tell_wishes,
             self._gate.questions_fd(): self._tell_questions,
             self._gate.introspections_fd(): self._tell_introspections,
+            self._gate.orders_fd(): self._tell_orders,
         }
         for descriptor in wanting:
             poller.register(descriptor, select.POLLIN)
@@ -221,6 +222,11 @@ class Link(threading.Thread):
         """Whose a token is, and whether it is still good, its issuer knows."""
         for number, issuer, token in self._gate.introspections():
             connection.sendall(message("introspect", id=number, issuer=issuer, token=token))
+
+    def _tell_orders(self, connection: socket.socket) -> None:
+        """What a provider gives, a gate cannot get: it has no secret to show there."""
+        for number, goods, about, of, shown in self._gate.orders():
+            connection.sendall(message("order", id=number, goods=goods, about=about, of=of, shown=shown))
 
     def _tell_uses(self, connection: socket.socket, last: float, now: float) -> float:
         """Say which API keys were used, if that is due; when it was done last."""
@@ -284,7 +290,7 @@ class Link(threading.Thread):
                 if request.get("decided") is True:
                     self._decided()
                 return None
-            case "refetched" | "ocsp" | "introspected":
+            case "refetched" | "ocsp" | "introspected" | "brought":
                 self._answered_question(request)
                 return None
             case "stats":
@@ -312,6 +318,8 @@ class Link(threading.Thread):
             case {"type": "refetched"}:
                 self._gate.refetched(str(said.get("issuer")))
                 understood = True
+            case {"type": "brought"}:
+                understood = self._brought(said)
             case {"id": str(question), "standing": str(standing), "again_ms": int(again), "holds_ms": int(holds)}:
                 understood = min(again, holds) >= 0 and self._gate.answered(question, standing, again, holds)
             case {"id": str(question), "issuer": str(issuer), "outcome": "answered", "answer": str(answer)}:
@@ -322,6 +330,16 @@ class Link(threading.Thread):
                 )
         if not understood:  # Those who wait go on once their time is over.
             log.warning("link-message-unknown", type=said["type"], hint="is the control process newer?")
+
+    def _brought(self, said: dict[str, Any]) -> bool:
+        order = [said.get(name) for name in ("id", "goods", "about", "outcome", "got", "until_ms", "retry_s")]
+        match order:
+            case [str(number), str(goods), str(about), str(outcome), got, int(until_ms), int(retry_s)] if (
+                0 <= retry_s <= LONGEST_RETRY and 0 <= until_ms < 2**63 and isinstance(got, str | None)
+            ):
+                more = {"until_ms": until_ms, "retry_s": retry_s}
+                return self._gate.brought(number, goods, about, outcome, got=got, **more)
+        return False
 
     def _load(self, signed: bytes) -> bytes:
         from lockgate._native import LockgateError

@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -27,6 +26,8 @@ from lockgate.identity.factors import FactorStore
 from lockgate.identity.provider import Begun, LoggedOut, OpenIdProvider, Person, ProviderError, RefusedError
 from lockgate.identity.sealed import Sealer, SessionTooLargeError
 from lockgate.identity.step_up import StepUp
+from lockgate.identity.tokens import Tokens
+from lockgate.identity.turns import ProviderTurns
 from lockgate.identity.web import (
     PREFIX,
     TARGET_BYTES,
@@ -54,13 +55,6 @@ OURS_TO_MEND: Final = frozenset({"invalid_client", "unauthorized_client", "inval
 """What a provider says where the configuration or the registration there is wrong, whoever signs in."""
 YEAR_SECONDS: Final = 366 * 86_400
 STATES: Final = 100_000
-PROVIDER_CALLS: Final = 16
-"""Calls of one provider at a time."""
-WAITING: Final = 64
-"""Who asks it or waits to: who comes beyond is told to come back."""
-SLOW_SECONDS: Final = 3.0
-QUIET_SECONDS: Final = 5.0
-"""Who let one wait for that long in vain is left in peace so long: nobody else waits for the same."""
 
 log = structlog.get_logger("lockgate.identity")
 
@@ -80,6 +74,8 @@ class SignedIn:
     until_ms: int
     id_token: str = field(repr=False)
     """What the provider wants to see again when the person signs out."""
+    tokens: Tokens | None = field(default=None, repr=False)
+    """What the session is renewed with, and upstreams' tokens are got for."""
 
 
 class Hooks(Protocol):
@@ -98,6 +94,15 @@ class Hooks(Protocol):
     def id_token(self, session_id: str) -> str | None:
         """What the provider wants to see when this session ends."""
 
+    def tokens(self, session_id: str) -> Tokens | None:
+        """What a session was kept with."""
+
+    def keep_tokens(self, session_id: str, tokens: Tokens) -> None:
+        """Keep others in their place."""
+
+    async def gone(self, issuer: str, session_id: str) -> None:
+        """End a session of whom the provider does not know any more."""
+
     async def signed_out(self, issuer: str, session_id: str) -> None:
         """End a session; every gate that is connected knows when this returns."""
 
@@ -106,16 +111,6 @@ class Hooks(Protocol):
 
     def failing(self, issuer: str, why: str) -> None:
         """Note that a provider does not answer as one."""
-
-
-@dataclass(slots=True)
-class Turns:
-    """Who asks one provider, and who waits for it."""
-
-    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PROVIDER_CALLS))
-    waiting: int = 0
-    quiet_until: float = 0.0
-    """Until then nobody is made to wait."""
 
 
 @dataclass(slots=True)
@@ -140,7 +135,7 @@ class IdentityApp:
         self._hooks = hooks
         self._clock = clock
         self._used: dict[str, float] = {}
-        self._turns: dict[str, Turns] = {}
+        self._turns = ProviderTurns(clock)
         self._proofs = StepUp(sealer, hooks.factors, hooks.is_open, self._was_used, self.counts.note, clock)
         base = f"{PREFIX}/{{name}}"
         self.asgi = Starlette(
@@ -265,16 +260,34 @@ class IdentityApp:
             created_ms=now_ms,
             until_ms=now_ms + site.setup.lifetime_ms,
             id_token=person.id_token,
+            tokens=self._tokens(site, provider, person, now_ms),
         )
         claims: dict[str, Any] = {name: said[name] for name in site.setup.claims if name in said}
         claims |= {"iss": session.iss, "sub": session.subject, "jti": session.id, "iat": now_ms // 1000}
         if session.provider_session is not None:
             claims["sid"] = session.provider_session
         try:
-            return session, self._sealer.seal_session(session.sign_in, session.issuer, session.until_ms, claims)
+            fresh_until_ms = session.tokens.fresh_until_ms if session.tokens is not None else None
+            return session, self._sealer.seal_session(
+                session.sign_in, session.issuer, session.until_ms, claims, fresh_until_ms
+            )
         except SessionTooLargeError as error:
             longest = max(site.setup.claims, key=lambda name: len(str(said.get(name, ""))), default="")
             raise Refusal("sign-in-too-large", f"The longest part is {longest!r}.", again=again) from error
+
+    def _tokens(self, site: Site, provider: OpenIdProvider, person: Person, now_ms: int) -> Tokens | None:
+        """What is kept of the provider's tokens: as little as will do."""
+        setup, given = site.setup, person.given
+        passed_on = provider.said.name in setup.passed_on
+        renewed = given.refresh_token is not None and (setup.refresh_ms < setup.lifetime_ms or passed_on)
+        if not renewed and not passed_on:
+            return None
+        return Tokens(
+            refresh_token=given.refresh_token,
+            access_token=given.access_token if passed_on else None,
+            expires_ms=given.expires_ms,
+            fresh_until_ms=now_ms + setup.refresh_ms if renewed and setup.refresh_ms < setup.lifetime_ms else None,
+        )
 
     async def _sign_out(self, request: Request, site: Site) -> Response:
         if request.method == "GET":
@@ -339,7 +352,7 @@ class IdentityApp:
         refused = RefusedError("invalid_request", "there is no provider")
         for provider in site.providers.values():
             try:
-                async with self._turn(provider):
+                async with self._turns.turn(provider.said.name):
                     return provider, await provider.logged_out(token)
             except RefusedError as error:
                 refused = error
@@ -347,7 +360,7 @@ class IdentityApp:
 
     async def _call(self, provider: OpenIdProvider, work: Coroutine[Any, Any, Any], again: str) -> Any:
         try:
-            async with self._turn(provider):
+            async with self._turns.turn(provider.said.name):
                 return await work
         except RefusedError as refused:
             log.warning("sign-in-refused", issuer=provider.said.name, code=refused.code, cause=str(refused))
@@ -362,24 +375,6 @@ class IdentityApp:
             raise Refusal("sign-in-provider-unavailable", again=again) from error
         finally:
             work.close()  # Where it was never its turn.
-
-    @asynccontextmanager
-    async def _turn(self, provider: OpenIdProvider) -> AsyncIterator[None]:
-        """One of the calls that a provider is asked at a time: one that hangs keeps nobody from another."""
-        turns = self._turns.setdefault(provider.said.name, Turns())
-        if turns.waiting >= WAITING or self._clock() < turns.quiet_until:
-            raise ProviderError("it did not answer others a moment ago, or too many wait for it")
-        turns.waiting += 1
-        began = self._clock()
-        try:
-            async with turns.places:
-                yield
-        except ProviderError:
-            if self._clock() - began > SLOW_SECONDS:
-                turns.quiet_until = self._clock() + QUIET_SECONDS
-            raise
-        finally:
-            turns.waiting -= 1
 
     async def _failing(self, provider: OpenIdProvider, error: ProviderError) -> None:
         log.warning("provider-failing", issuer=provider.said.name, cause=str(error))

@@ -9,9 +9,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
@@ -30,6 +31,9 @@ ASSERTION_SECONDS: Final = 60
 FLOW_SECONDS: Final = 600
 """From leaving for the provider to coming back: what was new then may be so old."""
 TOKEN_BYTES: Final = 32 * 2**10
+TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+TYPES: Final = "urn:ietf:params:oauth:token-type"
+YEAR_SECONDS: Final = 366 * 86_400
 LOGOUT_EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
 CREATED: Final = 201
 SERVER_FAULT: Final = 500
@@ -71,7 +75,18 @@ class Person:
     claims: dict[str, Any]
     """Of the ID token and of userinfo, verified."""
     id_token: str = field(repr=False)
+    given: Given
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the token endpoint gives."""
+
     access_token: str = field(repr=False)
+    refresh_token: str | None = field(repr=False)
+    id_token: str | None = field(repr=False)
+    expires_ms: int | None
+    """When the access token ends; nothing where that is not said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,25 +179,59 @@ class OpenIdProvider:
             "redirect_uri": begun.redirect_uri,
             "code_verifier": begun.verifier,
         }
-        tokens = _object(await self._post(self._address(metadata, "token_endpoint"), form, metadata), "token endpoint")
-        id_token, access_token = tokens.get("id_token"), tokens.get("access_token")
-        if not isinstance(id_token, str) or not isinstance(access_token, str):
-            raise ProviderError("the token endpoint gave no ID token and access token")
-        claims = await self._verified(id_token)
+        given = await self._token(form)
+        if given.id_token is None:
+            raise ProviderError("the token endpoint gave no ID token")
+        claims = await self._verified(given.id_token)
         self._belongs(claims, nonce=begun.nonce)
         self._is_new(claims, begun.max_age_s)
-        return Person(claims, id_token, access_token)
+        return Person(claims, given.id_token, given)
+
+    async def refresh(self, refresh_token: str) -> Given:
+        """Tokens anew (RFC 6749 section 6). Raises `RefusedError`, or `ProviderError`."""
+        return await self._token({"grant_type": "refresh_token", "refresh_token": refresh_token})
+
+    async def exchange(
+        self, token: str, audience: Sequence[str], resource: Sequence[str], scopes: Sequence[str]
+    ) -> Given:
+        """Another access token in exchange for one (RFC 8693 section 2.1). Raises as `refresh` does."""
+        form: dict[str, str | list[str]] = {
+            "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+            "subject_token": token,
+            "subject_token_type": f"{TYPES}:access_token",
+            "requested_token_type": f"{TYPES}:access_token",
+        }
+        if audience:
+            form["audience"] = list(audience)
+        if resource:
+            form["resource"] = list(resource)
+        if scopes:
+            form["scope"] = " ".join(scopes)
+        return await self._token(form, exchanged=True)
+
+    async def still(self, id_token: str, subject: str) -> dict[str, Any]:
+        """What an ID token says that came with a refreshed one (OpenID Connect Core section 12.2)."""
+        claims = await self._verified(id_token)
+        self._belongs(claims, nonce=None)
+        if claims.get("sub") != subject:
+            raise RefusedError("invalid_token", "the provider's new ID token is somebody else's")
+        return claims
+
+    async def userinfo_of(self, access_token: str, subject: str) -> dict[str, Any] | None:
+        """What userinfo says of a person, and of nobody else; nothing where there is none."""
+        place = (await self.metadata()).offered("userinfo_endpoint")
+        if place is None:
+            return None
+        answer = await self._call("GET", place, {"Authorization": f"Bearer {access_token}"}, None)
+        said = _object(answer, "userinfo endpoint")
+        if said.get("sub") != subject:
+            raise ProviderError("the userinfo endpoint speaks of somebody else")
+        return said
 
     async def userinfo(self, person: Person) -> Person:
         """The same person with what userinfo says besides; of nobody else (OpenID Connect Core section 5.3.2)."""
-        place = (await self.metadata()).offered("userinfo_endpoint")
-        if place is None:
-            return person
-        answer = await self._call("GET", place, {"Authorization": f"Bearer {person.access_token}"}, None)
-        said = _object(answer, "userinfo endpoint")
-        if said.get("sub") != person.claims["sub"]:
-            raise ProviderError("the userinfo endpoint speaks of somebody else")
-        return replace(person, claims={**said, **person.claims})
+        said = await self.userinfo_of(person.given.access_token, person.claims["sub"])
+        return person if said is None else replace(person, claims={**said, **person.claims})
 
     async def sign_out_address(self, id_token: str | None, back_to: str) -> str | None:
         """Where the browser signs out of the provider as well (RP-Initiated Logout); none where it offers nothing."""
@@ -209,6 +258,25 @@ class OpenIdProvider:
             raise RefusedError("invalid_request", "it does not say whose session ends")
         return LoggedOut(self.said.issuer, subject, session, token_id, int(claims["exp"]))
 
+    async def _token(self, form: Mapping[str, str | list[str]], *, exchanged: bool = False) -> Given:
+        metadata = await self.metadata()
+        answer = await self._post(self._address(metadata, "token_endpoint"), form, metadata)
+        said = _object(answer, "token endpoint")
+        access_token, expires_in = said.get("access_token"), said.get("expires_in")
+        if not isinstance(access_token, str) or not is_token(access_token):
+            raise ProviderError("the token endpoint gave no access token")
+        kind = said.get("issued_token_type")
+        if exchanged and kind not in {None, f"{TYPES}:access_token", f"{TYPES}:jwt"}:
+            # RFC 8693 section 2.2.1: something else than was asked for, which the upstream would not look for.
+            raise ProviderError("the token endpoint gave another kind of token than an access token")
+        if str(said.get("token_type", "")).lower() not in {"bearer", "n_a", ""}:
+            raise ProviderError("the token endpoint gave a token that is bound to a key that nobody here has")
+        texts = (said.get(name) for name in ("refresh_token", "id_token"))
+        refresh_token, id_token = (one if isinstance(one, str) else None for one in texts)
+        seconds = expires_in if isinstance(expires_in, int) and not isinstance(expires_in, bool) else None
+        expires_ms = None if seconds is None else int((self._clock() + max(min(seconds, YEAR_SECONDS), 0)) * 1000)
+        return Given(access_token, refresh_token, id_token, expires_ms)
+
     async def _push(self, place: str, wanted: Mapping[str, str]) -> str:
         answer = await self._post(place, wanted, await self.metadata(), ok=CREATED)
         uri = _object(answer, "pushed authorization request endpoint").get("request_uri")
@@ -216,10 +284,10 @@ class OpenIdProvider:
             raise ProviderError("the pushed authorization request endpoint gave no `request_uri`")
         return uri
 
-    async def _post(self, place: str, form: Mapping[str, str], metadata: Metadata, ok: int = OK) -> Answer:
+    async def _post(self, place: str, form: Mapping[str, str | list[str]], metadata: Metadata, ok: int = OK) -> Answer:
         headers, proof = self._proof(metadata)
         headers["Content-Type"] = "application/x-www-form-urlencoded"
-        return await self._call("POST", place, headers, urlencode({**form, **proof}).encode(), ok)
+        return await self._call("POST", place, headers, urlencode({**form, **proof}, doseq=True).encode(), ok)
 
     async def _call(
         self, method: str, place: str, headers: Mapping[str, str], content: bytes | None, ok: int = OK
@@ -397,6 +465,11 @@ def _told(answer: Answer) -> str | None:
     """OAuth's own description of it, for the operator's log; nobody else is shown it."""
     words = json.loads(answer.body).get("error_description")
     return words[:300] if isinstance(words, str) and words.isprintable() else None
+
+
+def is_token(text: str) -> bool:
+    """Whether it is one that a header can carry (RFC 6750 section 2.1)."""
+    return len(text) <= TOKEN_BYTES and TOKEN.fullmatch(text) is not None
 
 
 def _header(token: str) -> dict[str, Any]:

@@ -31,9 +31,12 @@ class Sealer:
         """Under which recovery codes are hashed."""
         return _key(self._pepper, b"lockgate recovery codes")
 
-    def seal_session(self, sign_in: str, issuer: str, until_ms: int, claims: dict[str, Any]) -> str:
+    def seal_session(
+        self, sign_in: str, issuer: str, until_ms: int, claims: dict[str, Any], fresh_until_ms: int | None = None
+    ) -> str:
         """A session's cookie; raises `SessionTooLargeError`."""
-        text = json.dumps({"issuer": issuer, "until_ms": until_ms, "claims": claims}, separators=(",", ":"))
+        said = {"issuer": issuer, "until_ms": until_ms, "fresh_until_ms": fresh_until_ms, "claims": claims}
+        text = json.dumps({key: value for key, value in said.items() if value is not None}, separators=(",", ":"))
         try:
             return _native.seal_session(self._pepper, sign_in, text.encode())
         except _native.LockgateError as error:

@@ -46,6 +46,7 @@ class Opened:
 
     issuer: str
     until_ms: int
+    fresh_until_ms: int | None
     claims: dict[str, Any]
     owner: Owner
     factors: list[Factor]
@@ -320,7 +321,8 @@ class StepUp:
         if not await asyncio.to_thread(self._is_open, said):
             return None
         owner = Owner(str(claims["iss"]), str(claims["sub"]))
-        return Opened(said["issuer"], said["until_ms"], claims, owner, await asyncio.to_thread(self._store.of, owner))
+        known = await asyncio.to_thread(self._store.of, owner)
+        return Opened(said["issuer"], said["until_ms"], said.get("fresh_until_ms"), claims, owner, known)
 
     def _keep(self, response: Response, site: Site, opened: Opened, means: list[str]) -> None:
         """The same session, which now says more of how the person was authenticated."""
@@ -328,7 +330,9 @@ class StepUp:
         amr = list(dict.fromkeys([*(one for one in opened.amr if one not in factors.OURS), *means]))
         claims = {**opened.claims, "amr": amr, "auth_time": int(self._clock())}
         try:
-            sealed = self._sealer.seal_session(site.setup.name, opened.issuer, opened.until_ms, claims)
+            sealed = self._sealer.seal_session(
+                site.setup.name, opened.issuer, opened.until_ms, claims, opened.fresh_until_ms
+            )
         except SessionTooLargeError as error:
             raise Refusal("sign-in-too-large") from error
         cookie(response, session_name(site), sealed, max((opened.until_ms - self._now_ms()) // 1000, 1))

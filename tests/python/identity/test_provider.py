@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -231,6 +232,66 @@ def logout(issuer: Issuer, **more: Any) -> str:
     claims = {"iss": issuer.url, "aud": "gate", "jti": "j-1", "sid": "s-1", "events": {LOGOUT_EVENT: {}}, **more}
     kept = {name: value for name, value in claims.items() if value is not None}
     return issuer.keys[-1].token(typ=more.pop("typ", "logout+jwt"), **{k: v for k, v in kept.items() if k != "typ"})
+
+
+def given(issuer: Issuer, **more: Any) -> dict[str, Any]:
+    said = {"access_token": "other", "token_type": "Bearer", "expires_in": 60, **more}
+    say(issuer, "/token", {name: value for name, value in said.items() if value is not None})
+    return said
+
+
+def test_tokens_are_renewed_and_exchanged(issuer: Issuer) -> None:
+    given(issuer, refresh_token="next")
+    provider = client(issuer)
+    fresh = asyncio.run(provider.refresh("before"))
+    assert (fresh.access_token, fresh.refresh_token, fresh.id_token) == ("other", "next", None)
+    assert fresh.expires_ms is not None
+    assert abs(fresh.expires_ms - (time.time() + 60) * 1000) < 30_000
+    assert "next" not in repr(fresh)
+    given(issuer, token_type="N_A", issued_token_type="urn:ietf:params:oauth:token-type:access_token")
+    said = asyncio.run(provider.exchange("mine", ["orders", "stock"], ["https://orders.internal"], ["read", "list"]))
+    assert said.access_token == "other"
+    form = parse_qs(issuer.posted[-1].decode())
+    assert form["audience"] == ["orders", "stock"], "one field for each (RFC 8693 section 2.1)"
+    assert (form["resource"], form["scope"]) == (["https://orders.internal"], ["read list"])
+    assert form["subject_token"] == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("more", "word"),
+    [
+        ({"access_token": None}, "no access token"),
+        ({"access_token": ["a"]}, "no access token"),
+        ({"access_token": "a b"}, "no access token"),
+        ({"access_token": "a\r\nX-Forged: 1"}, "no access token"),
+        ({"access_token": "x" * 40_000}, "no access token"),
+        ({"token_type": "DPoP"}, "bound to a key"),
+        ({"issued_token_type": "urn:ietf:params:oauth:token-type:refresh_token"}, "another kind"),
+    ],
+)
+def test_what_is_no_token_to_pass_on(issuer: Issuer, more: dict[str, Any], word: str) -> None:
+    given(issuer, **more)
+    with pytest.raises(ProviderError, match=word):
+        asyncio.run(client(issuer).exchange("mine", ["orders"], [], []))
+
+
+def test_a_renewed_id_token_is_of_the_same_person(issuer: Issuer) -> None:
+    """OpenID Connect Core section 12.2."""
+    provider = client(issuer)
+    assert asyncio.run(provider.still(id_token(issuer, nonce=None), "ann"))["sub"] == "ann"
+    for token in (id_token(issuer, sub="bob"), id_token(issuer, aud="other"), ATTACKS["none"](issuer)):
+        with pytest.raises(RefusedError, match=r"."):
+            asyncio.run(provider.still(token, "ann"))
+
+
+def test_a_refusal_is_told_in_oauths_words(issuer: Issuer) -> None:
+    say(issuer, "/token", {"error": "invalid_grant"}, 400)
+    with pytest.raises(RefusedError) as error:
+        asyncio.run(client(issuer).refresh("old"))
+    assert error.value.code == "invalid_grant"
+    say(issuer, "/token", {"error": "server_error"}, 500)
+    with pytest.raises(ProviderError):
+        asyncio.run(client(issuer).refresh("old"))
 
 
 def test_a_logout_token(issuer: Issuer) -> None:

@@ -1,6 +1,6 @@
 // A certified OpenID provider (npm `oidc-provider`) that people sign in at, for tests.
 // Arguments: port, name of its signing key, the gate's address, and settings as JSON:
-// {algorithm, method, jwk, pushed, userinfo}.
+// {algorithm, method, jwk, pushed, refresh, expires}.
 import { generateKeyPairSync } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
@@ -8,7 +8,7 @@ import { pathToFileURL } from 'node:url';
 const require = createRequire(`${process.env.PROVIDERS}/package.json`);
 const { Provider } = await import(pathToFileURL(require.resolve('oidc-provider')));
 const [port, kid, gate, more] = process.argv.slice(2);
-const { algorithm = 'ES256', method = 'client_secret_basic', jwk = null, pushed = true, skew = 0 } = JSON.parse(more);
+const { algorithm = 'ES256', method = 'client_secret_basic', jwk = null, pushed = true, refresh = false, expires = 3600 } = JSON.parse(more);
 
 const kinds = { ES256: ['ec', { namedCurve: 'P-256' }], RS256: ['rsa', { modulusLength: 2048 }], EdDSA: ['ed25519', {}] };
 const made = (name, alg) => ({
@@ -17,15 +17,18 @@ const made = (name, alg) => ({
   alg,
   use: 'sig',
 });
+const gone = new Set();
+const asked = { refresh_token: 0, exchange: [] };
 const people = {
   ada: { name: 'Ada L.', email: 'ada@example.com', email_verified: true, groups: ['math', 'staff'] },
   bob: { name: 'Bob', email: 'bob@example.com', email_verified: true, groups: [] },
   eve: { name: 'Eve', email: 'eve@example.com', email_verified: true, groups: Array(900).fill('group') },
 };
 const issuer = `http://localhost:${port}`;
+const exchange = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const client = {
   client_id: 'gate',
-  grant_types: ['authorization_code'],
+  grant_types: ['authorization_code', ...(refresh ? ['refresh_token', exchange] : [])],
   response_types: ['code'],
   redirect_uris: [`${gate}/.lockgate/staff/callback`, `${gate}/.lockgate/staff/callback/company`],
   post_logout_redirect_uris: [`${gate}/.lockgate/staff/signed-out`],
@@ -56,11 +59,45 @@ const provider = new Provider(issuer, {
       },
     },
   },
-  findAccount: (ctx, id) => ({ accountId: id, claims: () => ({ sub: id, ...people[id] }) }),
+  ...(refresh ? { issueRefreshToken: async () => true, ttl: { AccessToken: expires } } : {}),
+  findAccount: (ctx, id) => (
+    gone.has(id) ? undefined : { accountId: id, claims: () => ({ sub: id, ...people[id] }) }
+  ),
   interactions: { url: (ctx, interaction) => `/interaction/${interaction.uid}` },
   // By itself it calls no loopback addresses, where this test's gate is.
   fetch: (url, options) => fetch(url, { ...options, dispatcher: undefined }),
 });
+// What a person at the provider's own console does: groups change, accounts are closed.
+provider.use(async (ctx, next) => {
+  if (!ctx.path.startsWith('/console/')) return next();
+  const { who, groups } = ctx.query;
+  if (ctx.path === '/console/groups') people[who].groups = groups.split(',');
+  if (ctx.path === '/console/close') gone.add(who);
+  ctx.body = asked;
+  return undefined;
+});
+provider.on('grant.success', (ctx) => {
+  if (ctx.oidc.params.grant_type === 'refresh_token') asked.refresh_token += 1;
+});
+// RFC 8693, as small as can be: what `oidc-provider` leaves to whoever runs it.
+provider.registerGrantType(exchange, async (ctx) => {
+  const { subject_token: shown, audience, scope, resource } = ctx.oidc.params;
+  const refuse = (error) => {
+    ctx.status = 400;
+    ctx.body = { error };
+  };
+  const known = await provider.AccessToken.find(shown);
+  if (!known || known.isExpired) return refuse('invalid_grant');
+  if (audience === 'nowhere') return refuse('invalid_target');
+  if (audience === 'forbidden') return refuse('access_denied');
+  asked.exchange.push({ who: known.accountId, audience, scope, resource });
+  const made = [known.accountId, audience ?? '', (scope ?? '').replaceAll(/[ :]/g, '-')].join('.');
+  ctx.body = {
+    access_token: `for.${made}`, token_type: 'Bearer', expires_in: expires,
+    issued_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+  };
+  return undefined;
+}, ['subject_token', 'subject_token_type', 'requested_token_type', 'audience', 'scope', 'resource'], ['audience', 'resource']);
 provider.use(async (ctx, next) => {
   if (!ctx.path.startsWith('/interaction/')) return next();
   const details = await provider.interactionDetails(ctx.req, ctx.res);

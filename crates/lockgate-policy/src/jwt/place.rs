@@ -119,6 +119,11 @@ impl Reader {
         }
     }
 
+    /// The token's bytes, where there is one.
+    pub fn shown<'h>(&self, headers: &'h HeaderMap) -> Option<&'h [u8]> {
+        self.read(headers, &[]).ok().map(|(token, _)| token)
+    }
+
     /// What takes it off.
     pub fn edit(&self) -> Edit {
         match self {

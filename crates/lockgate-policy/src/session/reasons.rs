@@ -19,4 +19,9 @@ lockgate_wire::reasons! { "session", Client:
     CROSS_SITE = "session-cross-site", 403,
         "Another site made the browser send this.",
         "A cookie comes along by itself, so a request that changes something must come from the API's own pages, or from an origin that `session: {origins: […]}` names. A program that has a cookie sends `Origin` with the API's own.";
+
+    "session", Gate:
+    UNRENEWED = "session-unrenewed", 503,
+        "Nobody can say at the moment whether the session still holds.",
+        "The provider is asked once in the sign-in's `refresh`, and has not answered for longer than its `grace`. Come back in a few seconds. `lockgate status` and the findings say why.";
 }

@@ -30,6 +30,9 @@ pub struct Opened {
     pub issuer: String,
     /// From when on it no longer holds, milliseconds since the epoch.
     pub until_ms: u64,
+    /// Until when what it says is fresh: after that the provider is asked whether it still holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fresh_until_ms: Option<u64>,
     /// `iss` and `sub` of the person; `jti`, the session's own id; and what the provider says besides.
     pub claims: Map<String, Value>,
 }

@@ -17,6 +17,7 @@ fn policy(origins: &[&str]) -> Session {
         sign_in: "staff".into(),
         issuers: vec!["company".into()],
         origins: origins.iter().map(|one| (*one).to_owned()).collect(),
+        grace_ms: 60_000,
     };
     Session::new(&config, &pepper(), Arc::default()).unwrap()
 }
@@ -33,6 +34,7 @@ fn sealed_by(seal: &Seal, issuer: &str, until_ms: u64) -> String {
     seal.seal(&Opened {
         issuer,
         until_ms,
+        fresh_until_ms: None,
         claims,
     })
     .unwrap()
@@ -323,10 +325,101 @@ fn a_session_that_no_cookie_holds_is_not_sealed() {
     let session = Opened {
         issuer: "company".into(),
         until_ms: NOW,
+        fresh_until_ms: None,
         claims,
     };
     assert_eq!(
         Seal::new(&pepper(), "staff").seal(&session),
         Err(SealError::TooLong)
     );
+}
+
+fn aging(fresh_until_ms: u64) -> String {
+    let claims = json!({"iss": ISSUER, "sub": "ada", "jti": "s-1", "iat": NOW / 1000});
+    let opened = Opened {
+        issuer: "company".into(),
+        until_ms: NOW + 3_600_000,
+        fresh_until_ms: Some(fresh_until_ms),
+        claims: claims.as_object().unwrap().clone(),
+    };
+    Seal::new(&pepper(), "staff").seal(&opened).unwrap()
+}
+
+/// What the policy says of a cookie that was fresh until then, once that was brought.
+fn brought(fresh_until_ms: u64, outcome: Brought) -> Verdict {
+    let value = cookie(&aging(fresh_until_ms));
+    let headers = headers(&[("cookie", &value), ("sec-fetch-site", "same-origin")]);
+    let view = RequestView {
+        method: &Method::POST,
+        host: "shop.example.com",
+        path: "/orders",
+        query: None,
+        headers: &headers,
+        content_length: None,
+        api: "shop",
+        operation: None,
+        readings: &[],
+    };
+    let policy = policy(&[]);
+    let first = policy.decide(&view, &Answers::Issuer(IssuerFacts::default()), NOW);
+    let Verdict::Need(Need::Order(order)) = first.unwrap() else {
+        panic!("it was to be renewed");
+    };
+    assert_eq!((order.goods, &*order.about), (Goods::Session, "staff"));
+    assert!(value.contains(std::str::from_utf8(&order.shown).unwrap()));
+    policy
+        .decide(&view, &Answers::Brought(outcome), NOW)
+        .unwrap()
+}
+
+#[test]
+fn a_session_is_fresh_for_so_long_and_then_renewed() {
+    let value = cookie(&aging(NOW + 1));
+    let facts = IssuerFacts::default();
+    let policy = policy(&[]);
+    let verdict = judged(&policy, &Method::GET, &[("cookie", &value)], facts.clone());
+    assert_eq!(reason(&verdict), "ok");
+    // What another site wanted is not asked about.
+    let stale = cookie(&aging(NOW));
+    let strange = [("cookie", &*stale), ("sec-fetch-site", "cross-site")];
+    let verdict = judged(&policy, &Method::POST, &strange, facts);
+    assert_eq!(reason(&verdict), "session-cross-site");
+
+    let anew = aging(NOW + 900_000);
+    let Verdict::Renewed(identity, set) = brought(NOW, Brought::Got(anew.as_str().into())) else {
+        panic!("it was renewed");
+    };
+    assert_eq!(&*identity.credential, "company/ada");
+    let want = format!(
+        "__Host-lockgate-staff={anew}; Max-Age=3600; Path=/; Secure; HttpOnly; SameSite=Lax"
+    );
+    assert_eq!(set.to_str().unwrap(), want);
+    assert!(set.is_sensitive());
+}
+
+#[test]
+fn who_the_provider_does_not_know_any_more_is_out() {
+    assert_eq!(reason(&brought(NOW, Brought::Refused)), "session-ended");
+}
+
+#[test]
+fn while_the_provider_is_away_a_session_goes_on_for_the_grace() {
+    for (since, outcome, wanted) in [
+        (NOW - 59_999, Brought::Unavailable(2), "ok"),
+        (NOW - 60_000, Brought::Unavailable(2), "session-unrenewed"),
+        (NOW - 59_999, Brought::Busy, "ok"),
+        (NOW - 60_000, Brought::Busy, "session-unrenewed"),
+        (NOW - 59_999, Brought::Later, "ok"),
+        (NOW - 60_000, Brought::Later, "session-unrenewed"),
+        // What is brought and does not open is nothing.
+        (NOW, Brought::Got("AQ".into()), "session-unrenewed"),
+    ] {
+        let told = format!("{outcome:?}");
+        let verdict = brought(since, outcome);
+        assert_eq!(reason(&verdict), wanted, "{told}");
+        if let Verdict::Deny(denial) = verdict {
+            assert_eq!(denial.status(), 503);
+            assert!(denial.headers.iter().any(|(name, _)| *name == RETRY_AFTER));
+        }
+    }
 }

@@ -59,6 +59,7 @@ fn session() {
             sign_in: "staff".into(),
             issuers: vec!["company".into()],
             origins: case.origins,
+            grace_ms: 0,
         };
         let policy = Session::new(&config, &key, Arc::default()).unwrap();
         let sealed = case.session.map(|said| {
@@ -69,6 +70,7 @@ fn session() {
             seal.seal(&Opened {
                 issuer: said.issuer.unwrap_or_else(|| "company".into()),
                 until_ms: said.until_ms,
+                fresh_until_ms: None,
                 claims: claims.as_object().unwrap().clone(),
             })
             .unwrap()

@@ -40,6 +40,9 @@ pub struct Upstream {
     /// What it is told of who calls.
     #[serde(default)]
     pub assertion: Option<Assertion>,
+    /// What it is given in the place of the caller's credential.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<UpstreamToken>,
     /// What is spoken with its servers.
     #[serde(default = "http1")]
     pub protocol: Protocol,
@@ -69,6 +72,16 @@ pub struct Assertion {
     pub claims: Vec<String>,
     /// How long it holds, seconds.
     pub lifetime_s: u32,
+}
+
+/// A token that an upstream is given, which the identity provider has made for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpstreamToken {
+    /// The header that carries it; in `Authorization` it is a bearer's.
+    pub header: String,
+    /// What the control process knows by which it is got; changes with what is wanted.
+    pub about: String,
 }
 
 const fn http1() -> Protocol {

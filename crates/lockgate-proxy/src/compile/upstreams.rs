@@ -14,6 +14,7 @@ use crate::assertion::{Assertion, Signer};
 use crate::bundle::{Balance, BalanceBy, HashKind, HealthCheck, Protocol, Server, Upstream};
 use crate::net::{socket_path, UNIX};
 use crate::snapshot::CompiledUpstream;
+use crate::token::UpstreamToken;
 use crate::upstream::{Choice, Group, Place, Resolver, Rules, Sticky, Target, MAX_SERVERS};
 
 /// The identity pages, which the control process serves on a socket in the state folder.
@@ -136,6 +137,11 @@ pub(super) fn upstream(
             None
         }
     };
+    let token = upstream.token.as_ref().map(UpstreamToken::new).transpose();
+    let token = token.unwrap_or_else(|error| {
+        errors.push(at(error));
+        None
+    });
     let tls = match around.tls.filter(|_| secure) {
         Some(source) => {
             match source.outbound(&upstream.tls.clone().unwrap_or_default(), upstream.protocol) {
@@ -186,6 +192,7 @@ pub(super) fn upstream(
         head_bytes: upstream.head_bytes,
         credential,
         assertion,
+        token,
         protocol: upstream.protocol,
         proxy_protocol: upstream.proxy_protocol,
         secure,

@@ -316,6 +316,7 @@ fn the_engine_says_what_the_judge_says() {
             counters: &engine.counters,
             proofs: &engine.proofs,
             introspections: None,
+            broker: None,
             plugins: None,
         };
         judging.complete(&|need| answer(&stores, false, need, NOW));

@@ -4,9 +4,11 @@ use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lockgate_policy::broker::{Goods, Order};
 use lockgate_policy::introspection::{self, Mark};
 
 use super::Gate;
+use crate::broker;
 use crate::clock::wall_ms;
 use crate::introspections::Told;
 use crate::ocsp::{Key, Question, Standing};
@@ -49,8 +51,26 @@ impl Gate {
             .answered(issuer, mark, told, wall_ms());
     }
 
+    /// Sessions to renew and tokens to get, for the control process to do it.
+    #[must_use]
+    pub fn orders(&self) -> Vec<Order> {
+        self.shared.broker.orders()
+    }
+
+    /// What can be read while there are such orders.
+    #[must_use]
+    pub fn orders_bell(&self) -> RawFd {
+        self.shared.broker.bell()
+    }
+
+    /// What came of such an order.
+    pub fn brought(&self, desk: (Goods, &str), mark: &Mark, told: broker::Told) {
+        self.shared.broker.brought(desk, mark, told, wall_ms());
+    }
+
     /// Another control process is there, which was told of nothing that is still to be answered.
     pub fn linked(&self) {
         self.shared.introspections.untold();
+        self.shared.broker.untold();
     }
 }

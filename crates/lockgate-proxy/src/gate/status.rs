@@ -326,5 +326,6 @@ pub(super) fn write(shared: &Shared, stats: &Stats, out: &mut String) {
     let tried = current.as_ref().map(|snapshot| &*snapshot.guards);
     guards::write(tried.unwrap_or_default(), out);
     shared.introspections.write(out);
+    shared.broker.write(out);
     shared.scans.counts.write(out);
 }

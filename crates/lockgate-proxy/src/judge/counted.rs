@@ -1,12 +1,14 @@
 //! Limits, as judging meets them: what they are shown, what goes back, and who
 //! has failed. And the stores that answer what policies want to know.
 
+use lockgate_policy::broker::Brought;
 use lockgate_policy::introspection::Heard;
 use lockgate_policy::limits::Asked;
 use lockgate_policy::plugins::Silent;
 use lockgate_policy::{Answers, Denial, Fault, Mode, Need, RequestView};
 
 use super::Judging;
+use crate::broker::Broker;
 use crate::bundle::PluginSet;
 use crate::counters::Counters;
 use crate::facts::FactStore;
@@ -134,6 +136,8 @@ pub struct Stores<'s> {
     pub proofs: &'s Proofs,
     /// Who asks issuers about tokens, where somebody does.
     pub introspections: Option<&'s Introspections>,
+    /// Who has sessions renewed, where somebody does.
+    pub broker: Option<&'s Broker>,
     /// The process for plugins, where they are asked without a gate.
     pub plugins: Option<(&'s Offline, &'s PluginSet)>,
 }
@@ -146,6 +150,7 @@ impl<'s> From<&'s Shared> for Stores<'s> {
             counters: &shared.counters,
             proofs: &shared.proofs,
             introspections: Some(&shared.introspections),
+            broker: Some(&shared.broker),
             plugins: None,
         }
     }
@@ -169,6 +174,13 @@ pub fn answer(stores: &Stores<'_>, stale: bool, need: Need, now_ms: u64) -> Answ
                 None => Heard::Unavailable(1),
             };
             Answers::Asked(heard, issuer)
+        }
+        Need::Order(order) => {
+            let silent_ms = now_ms.saturating_sub(stores.facts.heard_ms());
+            Answers::Brought(match stores.broker {
+                Some(broker) => broker.renew(*order, silent_ms, now_ms),
+                None => Brought::Unavailable(1),
+            })
         }
         Need::First(proved) => {
             let first = stores.proofs.first(proved.mark, proved.until_ms, now_ms);

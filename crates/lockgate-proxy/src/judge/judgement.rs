@@ -50,6 +50,7 @@ impl Default for Judgement {
             upstream: None,
             chosen_by: ChosenBy::Api,
             identity: None,
+            identified: None,
             previous_secret: false,
             known: None,
             client: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
@@ -93,6 +94,8 @@ pub struct Judgement {
     pub chosen_by: ChosenBy,
     /// Who calls.
     pub identity: Option<Identity>,
+    /// Which of the API's steps has said so.
+    pub identified: Option<usize>,
     /// Whether a key proved it by the secret that it had before the newest.
     pub previous_secret: bool,
     /// Whose credential was refused, where that is certain; for the event alone.

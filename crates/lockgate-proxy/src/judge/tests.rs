@@ -79,6 +79,7 @@ impl Asked {
             counters,
             proofs: &Proofs::default(),
             introspections: None,
+            broker: None,
             plugins: None,
         };
         judging.complete(&|need| answer(&stores, self.stale, need, self.now_ms));

@@ -30,6 +30,10 @@ impl Worker {
                 let heard = Box::pin(asking.ask(*question, silent_ms(), now_ms)).await;
                 return Answers::Asked(heard, facts.issuer(&issuer));
             }
+            Need::Order(order) => {
+                let got = Box::pin(self.shared.broker.get(*order, silent_ms(), now_ms));
+                return Answers::Brought(got.await);
+            }
             need => need,
         };
         if let Need::Refetch { issuer, kid } = &need {

@@ -130,6 +130,8 @@ class SignInSession(Base):
     """When it was ended before its time."""
     id_token: Mapped[bytes] = mapped_column(LargeBinary)
     """What the provider wants to see when the person signs out, sealed."""
+    tokens: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """What the session is renewed with, sealed."""
 
 
 class SecondFactor(Base):
