@@ -191,6 +191,7 @@ def check(document: Document, apis: list[EffectiveApi], references: References) 
         _reachable(document, name, issuer)
         _askable(document, name, issuer)
     used = {name for said in document.sign_in.values() for name in said.issuers}
+    used |= {one.token.issuer for one in document.upstreams.values() if one.token is not None}
     for api in apis:
         for placed in api.authenticate:
             if isinstance(placed.policy, Jwt | Introspection):

@@ -76,6 +76,25 @@ class FakeGate:
     ) -> bool:
         return False
 
+    def orders(self) -> list[tuple[str, str, str, str, str]]:
+        return []
+
+    def orders_fd(self) -> int:
+        return -1
+
+    def brought(
+        self,
+        order: str,
+        goods: str,
+        about: str,
+        outcome: str,
+        *,
+        got: str | None = None,
+        until_ms: int = 0,
+        retry_s: int = 1,
+    ) -> bool:
+        return False
+
     def linked(self) -> None:
         """Nothing."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lockgate.admin.gate_said import Introspect, Question
+from lockgate.admin.gate_said import Introspect, Order, Question
 from lockgate.admin.gate_session import GateSession
 from lockgate.gate.frames import message
 from lockgate.state import StateFolder
@@ -93,3 +93,42 @@ def test_a_token_that_no_gate_would_ask_about_ends_the_link(wire: Wire, more: di
         link.sendall(message("introspect", **{"id": "a" * 64, "issuer": "company", "token": "t", **more}))
         assert hung_up(link)
     assert not asked
+
+
+def test_an_order_is_done(wire: Wire) -> None:
+    ordered: list[Order] = []
+
+    def do(session: GateSession, order: Order) -> None:
+        ordered.append(order)
+        known = order.shown == "cookie"
+        said = session.brought(order, "got", got="new", until_ms=9_000)
+        none = session.brought(order, "unavailable", retry_s=7)
+        asyncio.get_running_loop().create_task(said if known else none)
+        (none if known else said).close()
+
+    wire.server.on_order = do
+    gate = FakeGate()
+    wire.connected(gate)
+    gate.unordered = [("a" * 64, "session", "staff", "staff", "cookie"), ("b" * 64, "token-of-token", "x", "y", "other")]
+    gate.fourth_ring.send(b"!")
+    until(lambda: len(gate.got) == 2, "what was ordered")
+    assert sorted(gate.got) == [
+        ("a" * 64, "session", "staff", "got", "new", 9_000, 1),
+        ("b" * 64, "token-of-token", "x", "unavailable", None, 0, 7),
+    ]
+    assert "cookie" not in repr(ordered), "what is shown is nobody's business"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"id": "short"}, {"goods": "money"}, {"shown": ""}, {"shown": "a b"}, {"shown": "x" * 70_000}, {"about": ""}],
+    ids=lambda more: str(more)[:30],
+)
+def test_an_order_that_no_gate_would_give_ends_the_link(wire: Wire, more: dict[str, Any]) -> None:
+    ordered: list[Order] = []
+    wire.server.on_order = lambda _session, order: ordered.append(order)
+    with liar(wire) as link:
+        good = {"id": "a" * 64, "goods": "session", "about": "staff", "of": "staff", "shown": "c"}
+        link.sendall(message("order", **{**good, **more}))
+        assert hung_up(link)
+    assert not ordered
