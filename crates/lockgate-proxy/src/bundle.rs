@@ -245,6 +245,47 @@ pub enum Authorize {
     Public,
 }
 
+/// Entries of `authenticate` that follow one another and must all hold; the first says who calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Together {
+    /// The number of the first, from 0 on.
+    pub first: u16,
+    /// How many they are.
+    pub count: u16,
+}
+
+impl Together {
+    /// How the entry of this number stands to those around it.
+    #[must_use]
+    pub fn joins(all: &[Self], number: usize) -> Joined {
+        let place = all.iter().find_map(|one| {
+            let after = number.checked_sub(one.first.into())?;
+            (after < one.count.into()).then_some((after, one.count))
+        });
+        match place {
+            None | Some((_, 1)) => Joined::Alone,
+            Some((0, _)) => Joined::First,
+            Some((after, count)) if after + 1 == usize::from(count) => Joined::Last,
+            Some(_) => Joined::Next,
+        }
+    }
+}
+
+/// How a way to authenticate stands to those around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Joined {
+    /// It is enough.
+    #[default]
+    Alone,
+    /// Others after it must hold, too.
+    First,
+    /// Those before it and after it must hold, too.
+    Next,
+    /// Those before it must hold, too.
+    Last,
+}
+
 /// An API's policies. The order of the fields has no meaning: the pipeline has its own.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -255,6 +296,9 @@ pub struct Policies {
     pub cors: Option<Placed<cors::Config>>,
     /// Any one of these proves an identity.
     pub authenticate: Vec<Authenticator>,
+    /// Which of them prove one only together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub together: Vec<Together>,
     /// The gate answers with another place.
     #[serde(default)]
     pub redirect: Option<Placed<redirect::Config>>,

@@ -33,8 +33,8 @@ use lockgate_wire::target::TargetSwitches;
 
 use crate::assertion::Signer;
 use crate::bundle::{
-    Api, Attached, Authenticator, Authorize, Bundle, Credential, PathMatch, Placed, Upstream,
-    BUNDLE_VERSION,
+    Api, Attached, Authenticator, Authorize, Bundle, Credential, Joined, PathMatch, Placed,
+    Together, Upstream, BUNDLE_VERSION,
 };
 use crate::metrics::Metrics;
 use crate::mirror::Mirror;
@@ -448,6 +448,7 @@ fn forwarding(api: &Api, upstreams: &HashMap<&str, usize>) -> Result<Forwarding,
 /// The steps of versions and documents.
 fn held_to(api: &Api) -> Vec<Step> {
     let step = |policy, mode, span| Step {
+        joined: Joined::Alone,
         mode,
         ..Step::enforced(policy, span)
     };
@@ -683,6 +684,10 @@ fn steps(
                 .for_each(|error| add("headers".into(), placed.into(), Err(error))),
         }
     }
+    let together = &api.policies.together;
+    let ways = steps.iter_mut().filter(|step| step.policy.authenticates());
+    ways.enumerate()
+        .for_each(|(place, step)| step.joined = Together::joins(together, place));
     (steps, errors)
 }
 
@@ -738,6 +743,7 @@ impl Common<'_> {
             }
         }
         Ok(Step {
+            joined: Joined::Alone,
             mode: self.mode,
             on_error: self.on_error,
             waiver: self.waiver.cloned().map(Box::new),

@@ -44,11 +44,13 @@ mod secure;
 mod seen;
 mod shown;
 mod socket;
+mod together;
 
 pub use counted::{answer, Stores};
 pub use inspecting::{CallHead, Inspecting};
 pub use judgement::{End, Judgement, Watcher};
 pub use seen::{places, Seen};
+use together::Together;
 
 /// Paths that are the gate's own on every host.
 pub(crate) const RESERVED: &str = "/.lockgate";
@@ -121,6 +123,8 @@ pub struct Judging<'s, 'a, 'j> {
     asked: versions::Asked,
     next: usize,
     refused: Option<(Denial, Span)>,
+    /// Ways to authenticate that must hold together, as far as they were asked.
+    together: Together,
     /// What limits took, as long as later ones may refuse.
     taken: Vec<Charge>,
     /// Failures to be counted.
@@ -155,6 +159,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             asked: versions::Asked::Absent,
             next: 0,
             refused: None,
+            together: Together::Broken,
             taken: Vec::new(),
             strikes: Vec::new(),
             again: false,
@@ -493,8 +498,8 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             Policy::Operation => self.document().map_or(Mode::Off, |document| document.mode),
             _ => step.mode_at(self.now_ms),
         };
-        let skip =
-            mode == Mode::Off || (step.policy.authenticates() && self.judgement.identity.is_some());
+        self.approach(step.joined);
+        let skip = mode == Mode::Off || (step.policy.authenticates() && self.is_idle(step.joined));
         if skip {
             let outcome = if mode == Mode::Off {
                 Outcome::Off
@@ -502,6 +507,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
                 Outcome::NotReached
             };
             self.note(outcome, None);
+            self.settle(step.joined);
             return None;
         }
         match self.ask(step, answers) {
@@ -523,14 +529,12 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             Ok(Verdict::Renewed(identity, cookie)) => {
                 let edit = Edit::Add(SET_COOKIE, cookie);
                 self.judgement.answer_edits.push(edit);
-                self.judgement.identified = Some(self.next);
-                self.judgement.identity = Some(identity);
+                self.identify(step.joined, identity);
                 self.note(Outcome::Identify, None);
             }
             Ok(Verdict::Identify(identity)) => {
                 self.used(answers);
-                self.judgement.identified = Some(self.next);
-                self.judgement.identity = Some(identity);
+                self.identify(step.joined, identity);
                 self.note(Outcome::Identify, None);
             }
             Ok(Verdict::Respond(response)) => {
@@ -544,6 +548,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             Ok(Verdict::Deny(denial)) => self.deny(step, denial),
             Err(error) => self.fail(step, mode, error),
         }
+        self.settle(step.joined);
         None
     }
 
@@ -677,6 +682,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             self.judgement.decided = Some(denial.span.unwrap_or(step.span));
             self.judgement.end = End::Refuse(denial);
         } else {
+            denial = self.break_up(step.joined, denial);
             // Any one credential is enough, so the others are asked first.
             self.refused = Some(match self.refused.take() {
                 None => (denial, step.span),

@@ -31,7 +31,7 @@ use lockgate_wire::target::TargetSwitches;
 
 use crate::assertion::{Assertion, Signer};
 use crate::bundle::{
-    ClientCert, Duplicates, EventsConfig, FactsPolicy, Listener, ListenerLimits, PluginSet,
+    ClientCert, Duplicates, EventsConfig, FactsPolicy, Joined, Listener, ListenerLimits, PluginSet,
     Protocol, ProxyVersion, Timeouts, UnixSocket, WhenStale,
 };
 use crate::guards::Guard;
@@ -253,6 +253,8 @@ pub struct Step {
     pub span: Span,
     /// Where its verdicts are counted.
     pub room: metrics::Room,
+    /// How it stands to the ways to authenticate around it.
+    pub joined: Joined,
 }
 
 impl Step {
@@ -266,6 +268,7 @@ impl Step {
             on_error: OnError::Deny,
             waiver: None,
             span,
+            joined: Joined::Alone,
         }
     }
 

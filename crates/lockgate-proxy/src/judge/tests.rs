@@ -16,6 +16,7 @@ use crate::testing::{
 
 mod counted;
 mod outgoing;
+mod together;
 
 /// A request that tests change where they care.
 struct Asked {
