@@ -109,6 +109,13 @@ class SignInPlace:
         """A browser that nobody has used before."""
         context = ssl.create_default_context(cafile=str(self.authority.pem))
         with httpx.Client(verify=context, trust_env=False, timeout=30, follow_redirects=False) as client:
+
+            def as_browsers_do(_: httpx.Response) -> None:
+                # `localhost` is as good as TLS (Secure Contexts section 3.1).
+                for one in client.cookies.jar:
+                    one.secure = one.secure and one.name.startswith("__Host-")
+
+            client.event_hooks = {"response": [as_browsers_do]}
             yield Browser(client, self.base)
 
 

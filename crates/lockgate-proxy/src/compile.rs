@@ -373,7 +373,7 @@ fn compile_api(
         Ok(rule) => steps.push(Step::enforced(Policy::Authorize(rule), api.authorize_span)),
         Err(error) => errors.push(at(error)),
     }
-    steps.sort_by_key(|step| pipeline::position(step.policy.name(), step.policy.part()));
+    let steps = in_order(steps);
     match forwarding {
         Some(forwarding) if errors.is_empty() => {
             let strip = steps.iter().flat_map(|step| match &step.policy {
@@ -443,6 +443,21 @@ fn forwarding(api: &Api, upstreams: &HashMap<&str, usize>) -> Result<Forwarding,
             "`upstream` and `split` exclude each other: name the upstream among those of the split",
         )),
     }
+}
+
+/// The steps by the pipeline's order. Ways to authenticate that must hold together stay so, where
+/// the first of them has its place: it says who calls.
+fn in_order(steps: Vec<Step>) -> Vec<Step> {
+    let mut place = 0;
+    let placed = steps.into_iter().map(|step| {
+        if !matches!(step.joined, Joined::Next | Joined::Last) {
+            place = pipeline::position(step.policy.name(), step.policy.part());
+        }
+        (place, step)
+    });
+    let mut placed: Vec<_> = placed.collect();
+    placed.sort_by_key(|(place, _)| *place);
+    placed.into_iter().map(|(_, step)| step).collect()
 }
 
 /// The steps of versions and documents.

@@ -511,7 +511,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             return None;
         }
         match self.ask(step, answers) {
-            Ok(Verdict::Need(need)) => return self.needed(mode, need, answers),
+            Ok(Verdict::Need(need)) => return self.needed((mode, step.joined), need, answers),
             // Observing changes nothing, neither by refusing nor by answering.
             Ok(Verdict::Allow(_)) if mode == Mode::Observe => {
                 self.remember(step, answers);

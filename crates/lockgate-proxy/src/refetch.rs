@@ -2,9 +2,10 @@
 //!
 //! A token's key may be minutes old or made up, and only the issuer can tell. So
 //! the control process is asked to look, once for all who wait (single flight),
-//! not again for a while, and never twice for a name that was not there: whoever
-//! makes up names costs the issuer one request in [`PAUSE`], and the gate nothing
-//! that grows.
+//! and not again for a while for a name that was not there. It keeps the pace:
+//! whoever makes up names costs the issuer a request a second, and the gate
+//! nothing that grows. Who comes while an older question is under way waits for
+//! the next, if the answer has not their key: it may be newer.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher;
@@ -20,12 +21,10 @@ use crate::bell::Bell;
 
 /// How long a request waits for keys; it has a client that waits, too.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The least time between the end of one asking and the next, for one issuer.
-pub const PAUSE: Duration = Duration::from_secs(10);
 /// How long a name that the issuer did not know is not asked for again.
-const UNKNOWN_FOR: Duration = Duration::from_secs(30);
-/// Names that are remembered as not known, of one issuer. The pause lets only a
-/// few come together; beyond them all are forgotten, and the pause alone holds.
+const UNKNOWN_FOR: Duration = Duration::from_secs(10);
+/// Names that are remembered as not known, of one issuer. The pace lets only a
+/// few come together; beyond them all are forgotten, and the pace alone holds.
 const UNKNOWN_NAMES: usize = 64;
 /// Requests that may wait for keys at a time, of the whole process.
 const WAITING: usize = 4_096;
@@ -53,8 +52,6 @@ struct Flight {
     asked: Option<Instant>,
     /// Whether the control process still has to be told.
     wished: bool,
-    /// When the last answer came.
-    answered: Option<Instant>,
     /// Names that the issuer did not know, by their hash.
     unknown: HashSet<u64, RandomState>,
     unknown_since: Instant,
@@ -78,17 +75,30 @@ impl Refetches {
         })
     }
 
-    /// Waits until the issuer's keys were asked for anew, if that may be done.
-    /// `silent_ms` is for how long the control process was not heard of.
-    pub async fn ask(&self, issuer: &Arc<str>, kid: &str, silent_ms: u64) {
+    /// Waits until the issuer's keys were asked for anew, if that may be done: after it was
+    /// called, unless `found` says that what was asked before will do. `silent_ms` is for how long
+    /// the control process was not heard of.
+    pub async fn ask(
+        &self,
+        issuer: &Arc<str>,
+        kid: &str,
+        silent_ms: u64,
+        found: &dyn Fn() -> bool,
+    ) {
         let name = self.hasher.hash_one(kid);
-        let Some(mut done) = self.begin(issuer, name, silent_ms) else {
+        let arrived = Instant::now();
+        let waiting = async {
+            while let Some((mut done, asked)) = self.begin(issuer, name, silent_ms) {
+                let _place = Place::take(&self.waiting);
+                // Told or not, the caller looks at the keys again.
+                let _ = done.changed().await;
+                if asked >= arrived || found() {
+                    return;
+                }
+            }
             self.spared.fetch_add(1, Ordering::Relaxed);
-            return;
         };
-        let _place = Place::take(&self.waiting);
-        // Told or not, the caller looks at the keys again.
-        let _ = tokio::time::timeout(self.patience, done.changed()).await;
+        let _ = tokio::time::timeout(self.patience, waiting).await;
     }
 
     /// Issuers whose keys the control process is to fetch.
@@ -115,7 +125,6 @@ impl Refetches {
     pub fn answered(&self, issuer: &str) {
         if let Some(flight) = self.lock().get_mut(issuer) {
             flight.asked = None;
-            flight.answered = Some(Instant::now());
             flight.done.send_modify(|count| *count += 1);
         }
     }
@@ -129,7 +138,13 @@ impl Refetches {
         )
     }
 
-    fn begin(&self, issuer: &Arc<str>, name: u64, silent_ms: u64) -> Option<watch::Receiver<u64>> {
+    /// Joins what is under way, or begins it; when it began.
+    fn begin(
+        &self,
+        issuer: &Arc<str>,
+        name: u64,
+        silent_ms: u64,
+    ) -> Option<(watch::Receiver<u64>, Instant)> {
         if silent_ms > SILENCE_MS || self.waiting.load(Ordering::Relaxed) >= WAITING {
             return None;
         }
@@ -138,22 +153,18 @@ impl Refetches {
         let flight = issuers.entry(Arc::clone(issuer)).or_insert_with(|| Flight {
             asked: None,
             wished: false,
-            answered: None,
             unknown: HashSet::default(),
             unknown_since: now,
             done: watch::Sender::new(0),
         });
-        let under_way = flight
-            .asked
-            .is_some_and(|asked| now - asked < self.patience);
-        if !under_way {
+        let under_way = flight.asked.filter(|asked| now - *asked < self.patience);
+        if under_way.is_none() {
             if now - flight.unknown_since > UNKNOWN_FOR || flight.unknown.len() >= UNKNOWN_NAMES {
                 flight.unknown.clear();
                 flight.unknown_since = now;
             }
-            let paused = flight.answered.is_some_and(|at| now - at < PAUSE);
             // A name that is here was asked for: were it known by now, it would be in the set.
-            if paused || flight.unknown.contains(&name) {
+            if flight.unknown.contains(&name) {
                 return None;
             }
             flight.asked = Some(now);
@@ -163,7 +174,7 @@ impl Refetches {
             self.asked.fetch_add(1, Ordering::Relaxed);
             self.bell.ring();
         }
-        Some(flight.done.subscribe())
+        Some((flight.done.subscribe(), under_way.unwrap_or(now)))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Arc<str>, Flight, RandomState>> {

@@ -29,8 +29,8 @@ from lockgate.config import Duties, KeyOrigin
 from lockgate.identity.key_sets import FetchedKeys, KeysError, fetch
 from lockgate.outgoing import Outgoing, Rules
 
-PAUSE_SECONDS: Final = 5.0
-"""Between two fetches that gates ask for; several gates may ask for one issuer."""
+PAUSE_SECONDS: Final = 1.0
+"""Between two fetches that gates ask for: strangers can bring them about, with names of keys that they make up."""
 FIRST_RETRY_SECONDS: Final = 2.0
 LONGEST_RETRY_SECONDS: Final = 120.0
 TOLD_PART: Final = 16
@@ -166,8 +166,8 @@ class KeySets:
     async def _grant(self, session: GateSession, name: str) -> None:
         """Fetch for a gate, and say that it was done once the gate knows what was found."""
         followed = self._followed.get(name)
-        if followed is not None and followed.granted():
-            await followed.fetch()
+        if followed is not None:
+            await followed.fetch_anew()
         head = await asyncio.to_thread(facts.FactsLog(self._store).head)
         self._link.facts_changed()
         await session.reached(head, APPLIED_SECONDS)
@@ -261,7 +261,8 @@ class _Followed:
         self.wake = asyncio.Event()
         self._keeper = keeper
         self._flight: asyncio.Task[None] | None = None
-        self._granted: float | None = None
+        self._next: asyncio.Task[None] | None = None
+        self._paced = -PAUSE_SECONDS
         self._fresh_seconds: int | None = None
         self._task = keeper.spawn(self._follow())
 
@@ -270,16 +271,26 @@ class _Followed:
         self.state.gone = True
         self._task.cancel()
 
-    def granted(self) -> bool:
-        """Whether a gate may have the keys fetched: not so soon after the last time.
+    async def fetch_anew(self) -> None:
+        """Fetch the keys as they are from now on, not so soon after the last time: one fetch for all who ask meanwhile.
 
-        Fetches ahead of time do not count: nobody outside can bring them about.
+        One that is under way may have been answered before a new key was there. Fetches ahead of time do not count:
+        nobody outside can bring them about.
         """
-        at = time.monotonic()
-        if self._granted is not None and at - self._granted < PAUSE_SECONDS:
-            return False
-        self._granted = at
-        return True
+        if self._next is None:
+            self._next = self._keeper.spawn(self._at_a_pace())
+        await asyncio.shield(self._next)
+
+    async def _at_a_pace(self) -> None:
+        try:
+            await asyncio.sleep(self._paced + PAUSE_SECONDS - time.monotonic())
+            while self._flight is not None:
+                await asyncio.shield(self._flight)
+        finally:
+            # Who asks from here on asks for what comes after this one.
+            self._next = None
+        self._paced = time.monotonic()
+        await self.fetch()
 
     async def fetch(self) -> None:
         """Fetch the keys; whoever asks while that is under way waits for the same."""

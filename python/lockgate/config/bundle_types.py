@@ -1266,6 +1266,8 @@ class Policies(TypedDict):
     """Another path and query for the upstream."""
     step_up: PlacedStepUp | None
     """What wants a newer or stronger proof of who calls; nothing does without it."""
+    together: list[Together] | None
+    """Which of them prove one only together."""
     waf: PlacedWaf | None
     """What looks for attacks; none does without it."""
     websocket: PlacedWebsocket | None
@@ -1604,6 +1606,15 @@ class TlsHost(TypedDict):
 
 TlsVersion = Literal["1.2", "1.3"]
 """A version of TLS."""
+
+
+class Together(TypedDict):
+    """Entries of `authenticate` that follow one another and must all hold; the first says who calls."""
+
+    count: int
+    """How many they are."""
+    first: int
+    """The number of the first, from 0 on."""
 
 
 class UnixSocket(TypedDict):

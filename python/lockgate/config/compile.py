@@ -305,8 +305,9 @@ class Compiler:
             "headers": cast("types.PlacedHeaders | None", self._placed(api.headers)),
             "limits": [cast("types.PlacedLimits", self._limit(placed)) for placed in api.limits],
         }  # type: ignore[typeddict-item] # As above: most APIs have none.
-        step_up = self._step_up(api)
-        return cast("types.Policies", {**made, "step_up": step_up}) if step_up is not None else made
+        step_up, together = self._step_up(api), [{"first": first, "count": count} for first, count in api.together]
+        more = {"step_up": step_up, "together": together}
+        return cast("types.Policies", {**made, **{name: said for name, said in more.items() if said}})
 
     def _limit(self, placed: Placed[Limit]) -> object:
         made = cast("dict[str, object]", self._placed(placed))

@@ -75,6 +75,15 @@ class EffectiveApi:
     limits: tuple[Placed[Limit], ...]
 
     @property
+    def together(self) -> Iterator[tuple[int, int]]:
+        """Ways to authenticate that must hold together: the number of the first, and how many they are."""
+        first = 0
+        for entry in self.api.authenticate or []:
+            if entry.all is not None:
+                yield first, len(entry.ways)
+            first += len(entry.ways)
+
+    @property
     def said(self) -> Path:
         """Where the document says it."""
         return ("sign_in", self.name.removeprefix(PAGES)) if self.name.startswith(PAGES) else ("apis", self.name)
@@ -225,11 +234,13 @@ def _placed(api: str, room: Room, default: P | None, own: P | None) -> Placed[P]
 
 
 def _ways(name: str, api: Api) -> Iterator[Placed[Authentication]]:
-    for index, way in enumerate(api.authenticate or []):
-        policy: Authentication | None = way.api_key or way.jwt or way.introspection or way.session or way.mtls
-        if policy is not None:
-            path: Path = ("apis", name, "authenticate", index, policy.room)
-            yield Placed(policy, path, (*path, "waiver") if policy.waiver is not None else None)
+    for index, entry in enumerate(api.authenticate or []):
+        for number, way in enumerate(entry.ways):
+            policy = way.policy
+            if policy is not None:
+                within = ("all", number) if entry.all is not None else ()
+                path: Path = ("apis", name, "authenticate", index, *within, policy.room)
+                yield Placed(policy, path, (*path, "waiver") if policy.waiver is not None else None)
 
 
 def _plugins(name: str, api: Api) -> Iterator[Placed[Plugin]]:

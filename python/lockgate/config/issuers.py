@@ -95,7 +95,7 @@ def asking(document: Document, policy: Introspection) -> dict[str, Any]:
 
 def _used(document: Document, kind: type[Introspection | Jwt]) -> set[str]:
     """The issuers whose tokens some API takes in this way."""
-    ways = (way for api in document.apis.values() for way in api.authenticate or ())
+    ways = (way for api in document.apis.values() for entry in api.authenticate or () for way in entry.ways)
     policies = (policy for way in ways for policy in (way.jwt, way.introspection))
     return {policy.issuer for policy in policies if isinstance(policy, kind)}
 

@@ -16,6 +16,7 @@ from lockgate.config.model_versions import VERSION_BY, Version, VersionBy
 from lockgate.paths import PATH, PATHS, PathMatch, parse_paths
 from lockgate.policies import (
     ApiKey,
+    Authentication,
     BodyLimit,
     Compress,
     Cors,
@@ -41,6 +42,7 @@ SERVER: Final = re.compile(r"[A-Za-z0-9.-]+:[0-9]+")
 WAYS: Final = ("api_key", "jwt", "introspection", "session", "mtls")
 BARE: Final = ("api_key", "mtls")
 """Those that a name alone says."""
+FEWEST_TOGETHER: Final = 2
 PUBLIC_EXAMPLE: Final = {"owner": "shop-team", "reason": "the public catalogue", "until": "2027-01-01"}
 
 
@@ -57,7 +59,7 @@ def parse_upstream(value: object) -> str:
         raise refusal("upstream-malformed", message, allowed=allowed, hint=hint) from error
 
 
-class Authenticator(Settings):
+class Way(Settings):
     """One way to prove who calls: one key, the policy's name."""
 
     api_key: ApiKey | None = Field(
@@ -82,6 +84,12 @@ class Authenticator(Settings):
         examples=[{"allow": [{"dns": "*.partners.example.com"}]}],
     )
 
+    @property
+    def policy(self) -> Authentication | None:
+        """The one that it names."""
+        policies = (getattr(self, name) for name in WAYS)
+        return next((policy for policy in policies if policy is not None), None)
+
 
 def _authenticator(value: object) -> object:
     """Turn the short form, a policy's name alone, into the long one."""
@@ -103,6 +111,38 @@ def _authenticator(value: object) -> object:
     if isinstance(value, dict) and not value:
         raise refusal("authenticator-malformed", "this entry is empty", allowed=allowed)
     return value
+
+
+def _together(value: object) -> object:
+    entries = value if isinstance(value, list) else []
+    if len(entries) < FEWEST_TOGETHER:
+        raise refusal(
+            "authenticate-together",
+            "`all` says which ways must hold together, and this is not two of them",
+            hint="write `- all: [mtls, {jwt: {issuer: NAME}}]`; one that is enough stands by itself",
+        )
+    if any(isinstance(entry, dict) and "all" in entry for entry in entries):
+        raise refusal("authenticate-together", "`all` stands within `all`", hint="name all of them in one list")
+    return value
+
+
+class Authenticator(Way):
+    """One way to prove who calls, or several that must hold together."""
+
+    all: Annotated[
+        list[Annotated[Way, BeforeValidator(_authenticator), ShortForm({"enum": list(BARE)})]] | None,
+        BeforeValidator(_together),
+    ] = Field(
+        default=None,
+        max_length=8,
+        description="Ways that must hold together. The first of them says who calls.",
+        examples=[["mtls", {"jwt": {"issuer": "company"}}]],
+    )
+
+    @property
+    def ways(self) -> list[Way]:
+        """The way, or all of them."""
+        return self.all or [self]
 
 
 def _authenticators(value: object) -> object:
@@ -282,8 +322,8 @@ class Api(Defaults, Goes):
     ] = Field(
         default=None,
         description="Ways to prove who calls; any one of them is enough, and a refusal names them all "
-        "(`WWW-Authenticate`).",
-        examples=[["api_key"], [{"api_key": {"header": "X-API-Key"}}]],
+        "(`WWW-Authenticate`). Those within `all` must hold together.",
+        examples=[["api_key"], [{"all": ["mtls", {"jwt": {"issuer": "company"}}]}, "api_key"]],
     )
     plugins: list[PluginEntry] = Field(
         default=[],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final, get_args
 
 import yaml
@@ -92,7 +93,7 @@ def _api(loaded: Loaded, api: EffectiveApi, remarks: dict[tuple[str, ...], str])
     if said.public is not None:
         made["public"] = _plain(said.public)
     else:
-        made["authenticate"] = [{placed.policy.room: _plain(placed.policy)} for placed in api.authenticate]
+        made["authenticate"] = list(_authenticate(api))
         made["authorize"] = "authenticated"
     placed_policies: tuple[Placed[Policy] | None, ...] = (
         api.ip_filter,
@@ -209,3 +210,10 @@ def _flow(value: Any) -> str:
 
 def _scalar(key: str) -> str:
     return _flow(key)
+
+
+def _authenticate(api: EffectiveApi) -> Iterator[dict[str, Any]]:
+    ways = iter(api.authenticate)
+    for entry in api.api.authenticate or []:
+        shown = [{placed.policy.room: _plain(placed.policy)} for placed in islice(ways, len(entry.ways))]
+        yield {"all": shown} if entry.all is not None else shown[0]

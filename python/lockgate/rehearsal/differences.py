@@ -130,6 +130,8 @@ class _Comparison:
             old, new = before.get(room), after.get(room)
             if room == "authenticate":
                 yield from self._ways(f"{at}.{room}", old or [], new or [], api)
+            elif room == "together":
+                yield from self._together(f"{at}.authenticate", before, after, api)
             elif room == "plugins":
                 yield from self._plugins(f"{at}.{room}", old or [], new or [], api)
             elif isinstance(old, list) or isinstance(new, list):
@@ -156,6 +158,14 @@ class _Comparison:
                 # Where there was none, anyone could call, or nobody.
                 effect: Effect = "opens" if old else "changes"
                 yield self._of(effect, at, f"{room} ({_config(placed)}) proves who calls", placed)
+
+    def _together(self, at: str, before: Node, after: Node, api: Node) -> Iterator[Difference]:
+        """What must hold together is less than either alone."""
+        old, new = _joined(before), _joined(after)
+        for words in old - new:
+            yield self._of("opens", at, f"{words} need not hold together any more", api)
+        for words in new - old:
+            yield self._of("closes", at, f"{words} must hold together now", api)
 
     def _several(
         self, at: str, room: str, before: Sequence[Node], after: Sequence[Node], api: Node
@@ -361,6 +371,15 @@ class _Comparison:
         span = said.get("span")
         place = f"{self._sources[span['file']]}:{span['line']}" if span is not None else None
         return Difference(effect, at, message, place)
+
+
+def _joined(policies: Node) -> set[str]:
+    """The ways to authenticate that must hold together, in words."""
+    ways = [_way(way) for way in policies.get("authenticate", [])]
+    return {
+        " and ".join(f"{room} ({_config(placed)})" for room, placed in ways[one["first"] : one["first"] + one["count"]])
+        for one in policies.get("together", [])
+    }
 
 
 def _operations(bundle: Node, attached: Node) -> set[str]:

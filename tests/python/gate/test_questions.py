@@ -109,7 +109,10 @@ def test_an_order_is_done(wire: Wire) -> None:
     wire.server.on_order = do
     gate = FakeGate()
     wire.connected(gate)
-    gate.unordered = [("a" * 64, "session", "staff", "staff", "cookie"), ("b" * 64, "token-of-token", "x", "y", "other")]
+    gate.unordered = [
+        ("a" * 64, "session", "staff", "staff", "cookie"),
+        ("b" * 64, "token-of-token", "x", "y", "other"),
+    ]
     gate.fourth_ring.send(b"!")
     until(lambda: len(gate.got) == 2, "what was ordered")
     assert sorted(gate.got) == [

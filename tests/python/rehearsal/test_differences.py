@@ -156,6 +156,15 @@ def test_what_opens_comes_first_and_places_are_the_new_files(tmp_path: Path) -> 
     assert [one.place for one in found] == ["after.yaml:12", "after.yaml:12", "after.yaml:3"]
 
 
+def test_what_must_hold_together_is_less_than_either_alone(tmp_path: Path) -> None:
+    alone = ("{api_key: {header: X-Key}}", "{api_key: {header: X-Key}}, {api_key: {header: X-Other}}")
+    both = ("[{api_key: {header: X-Key}}]", "[{all: [{api_key: {header: X-Key}}, {api_key: {header: X-Other}}]}]")
+    told = {(one.effect, one.message.partition("(")[0].strip()) for one in compared(tmp_path, both)}
+    assert ("closes", "api_key") in told
+    assert any("must hold together now" in one.message for one in compared(tmp_path, both))
+    assert not any("together" in one.message for one in compared(tmp_path, alone))
+
+
 def test_moving_from_keys_to_anyone_opens(tmp_path: Path) -> None:
     found = compared(
         tmp_path,

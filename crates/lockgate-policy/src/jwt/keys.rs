@@ -125,6 +125,14 @@ impl KeySet {
         self.keys.is_empty()
     }
 
+    /// Whether there is a key of that name; of no name, whether there is any.
+    #[must_use]
+    pub fn knows(&self, kid: &str) -> bool {
+        self.keys
+            .iter()
+            .any(|key| kid.is_empty() || key.kid.as_deref() == Some(kid))
+    }
+
     /// Keys that may have signed: those of that name, where one is named. `None`
     /// where there is none such.
     pub(super) fn candidates<'k>(

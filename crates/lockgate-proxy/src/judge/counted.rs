@@ -9,7 +9,7 @@ use lockgate_policy::{Answers, Denial, Fault, Mode, Need, RequestView};
 
 use super::Judging;
 use crate::broker::Broker;
-use crate::bundle::PluginSet;
+use crate::bundle::{Joined, PluginSet};
 use crate::counters::Counters;
 use crate::facts::FactStore;
 use crate::introspections::Introspections;
@@ -66,7 +66,12 @@ impl Judging<'_, '_, '_> {
     }
 
     /// A policy's need. A key's own limit counts where keys are enforced, and is not asked otherwise.
-    pub(super) fn needed(&mut self, mode: Mode, need: Need, answers: &Answers) -> Option<Need> {
+    pub(super) fn needed(
+        &mut self,
+        (mode, joined): (Mode, Joined),
+        need: Need,
+        answers: &Answers,
+    ) -> Option<Need> {
         let Need::Spend(spend) = need else {
             return Some(need);
         };
@@ -74,8 +79,9 @@ impl Judging<'_, '_, '_> {
         if mode == Mode::Enforce {
             return Some(Need::Spend(spend));
         }
-        self.judgement.identity = Some(spend.identity);
+        self.identify(joined, spend.identity);
         self.note(Outcome::Identify, None);
+        self.settle(joined);
         None
     }
 

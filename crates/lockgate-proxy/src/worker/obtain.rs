@@ -38,7 +38,11 @@ impl Worker {
         };
         if let Need::Refetch { issuer, kid } = &need {
             let refetches = &self.shared.refetches;
-            refetches.ask(issuer, kid, silent_ms()).await;
+            let found = || {
+                let keys = facts.issuer(issuer).keys;
+                keys.is_some_and(|keys| keys.knows(kid))
+            };
+            refetches.ask(issuer, kid, silent_ms(), &found).await;
         }
         let stale = self.shared.facts_stale(&snapshot.facts, now_ms);
         answer(&Stores::from(&*self.shared), stale, need, now_ms)

@@ -1,5 +1,7 @@
 //! Ways to authenticate that must hold together.
 
+use lockgate_policy::mtls;
+
 use super::*;
 use crate::bundle::{Joined, Together};
 
@@ -124,5 +126,33 @@ fn each_has_its_place() {
             Joined::Alone,
             Joined::Alone
         ]
+    );
+}
+
+#[test]
+fn they_stay_together_whatever_the_order_of_their_rooms() {
+    let mut api = keyed("shop", &[prefix("/")]);
+    let certificate = mtls::Config {
+        allow: Vec::new(),
+        known_by: mtls::KnownBy::Any,
+    };
+    let certificate = crate::bundle::Authenticator::Mtls(placed(certificate, 15));
+    let ways = &mut api.policies.authenticate;
+    ways.insert(0, certificate);
+    ways.push(keys("x-third-key", 14));
+    api.policies.together = vec![Together { first: 0, count: 2 }];
+    let snapshot = snapshot(bundle(vec![api]));
+    let judged = asked(&snapshot, [Some("k"), None, None]);
+    assert_eq!(
+        said(&snapshot, &judged)[..3],
+        [
+            ("api_key", Outcome::Deny, "key-missing"),
+            ("mtls", Outcome::Deny, "certificate-missing"),
+            ("api_key", Outcome::NotReached, ""),
+        ]
+    );
+    assert_eq!(
+        who(&asked(&snapshot, [None, None, Some("k")])),
+        Some(("key_3", Some(0)))
     );
 }
