@@ -135,22 +135,22 @@ def test_a_rotated_key_is_fetched_within_the_first_request_that_needs_it(start: 
     assert place.state()["kids"] == [issuer.keys[0].kid]
 
 
-def test_a_herd_of_made_up_keys_is_one_fetch(start: Start, issuer: Issuer) -> None:
+def test_a_herd_of_made_up_keys_is_a_fetch_a_second(start: Start, issuer: Issuer) -> None:
     place, _ = start(company(issuer))
     assert place.reason(issuer.token()) == "ok"
     before, asked = issuer.key_fetches(), len(issuer.fetches)
     issuer.hold.clear()
     began = time.monotonic()
     with ThreadPoolExecutor(48) as pool:
-        made_up = [pool.submit(place.reason, issuer.token(kid=f"made-up-{number}")) for number in range(200)]
+        made_up = [pool.submit(place.reason, issuer.token(kid=f"made-up-{number}")) for number in range(96)]
         # The issuer's document comes before its keys, and is held as well.
         until(lambda: len(issuer.fetches) > asked, "the fetch that they bring about")
         # Tokens whose key is known are not kept waiting meanwhile.
         assert place.reason(issuer.token()) == "ok"
         issuer.hold.set()
         assert {one.result(30) for one in made_up} == {"jwt-key-unknown"}
-    # One, and on a machine that takes longer than that over all this, one more in ten seconds.
-    assert before < issuer.key_fetches() <= before + 1 + int(time.monotonic() - began) // 10
+    # One at once, one for those who came while it was under way, and one a second.
+    assert before < issuer.key_fetches() <= before + 2 + int(time.monotonic() - began)
     assert place.reason(issuer.token()) == "ok"
 
 
