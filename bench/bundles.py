@@ -14,7 +14,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from bench import waf
+from bench import signed, waf
 from bench.tokens import RULES
 
 HOUR_MS = 3_600_000
@@ -64,6 +64,8 @@ class Shape:
     """WebSockets."""
     guarded: str = ""
     """The row whose requests are looked at for attacks."""
+    signed: str = ""
+    """The row whose requests are signed."""
 
 
 def bundle(shape: Shape, origin: str, sequence: int = 1, folder: Path | None = None) -> str:
@@ -107,7 +109,7 @@ def bundle(shape: Shape, origin: str, sequence: int = 1, folder: Path | None = N
                 }
             ],
             "issuers": [{"name": "company", "rules": RULES, "span": SPAN}] if shape.tokens else [],
-            "apis": [api(number, shape, now) for number in range(shape.apis)],
+            "apis": [api(number, shape, now, folder) for number in range(shape.apis)],
             "documents": [document(shape.operations)] if shape.operations else [],
             "rule_sets": [waf.rule_set()] if shape.guarded and waf.policy(shape.guarded)["set"] is not None else [],
             "facts": {"max_age_ms": 24 * HOUR_MS, "then": "continue"},
@@ -123,7 +125,7 @@ def tls(folder: Path) -> dict[str, object]:
     return {"certificates": [{"files": files}], "minimum": "1.2", "clients": None, "hosts": [], "hsts": None}
 
 
-def api(number: int, shape: Shape, now_ms: int) -> dict[str, object]:
+def api(number: int, shape: Shape, now_ms: int, folder: Path | None = None) -> dict[str, object]:
     """One API, public or asking for a key or a token."""
     waiver = {
         "owner": "bench",
@@ -138,6 +140,8 @@ def api(number: int, shape: Shape, now_ms: int) -> dict[str, object]:
     if shape.tokens:
         config = {"issuer": "company", "place": {"header": "Authorization"}, "forward": False}
         ways.append({"jwt": {**placed, "config": config}})
+    if shape.signed and folder is not None:
+        ways += [{room: {**placed, "config": said}} for room, said in signed.way(shape.signed, folder).items()]
     return {
         "name": f"api-{number}",
         "hosts": [],

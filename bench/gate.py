@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import certificates, tokens, waf
+from bench import certificates, signed, tokens, waf
 from bench.bundles import Shape, Signer, bundle, path
 from bench.load import write_requests
 from bench.machine import ROOT
@@ -31,6 +31,7 @@ SHAPES = {
     "key": Shape(events=True, keys=True),
     "jwt": Shape(events=True, tokens=True),
     "jwt-limits": Shape(events=True, tokens=True, limits=True),
+    **{row: Shape(events=True, signed=row) for row in ("signature-hmac", "signature-ed25519", "webhook")},
     "routes-10": Shape(events=True, apis=10),
     "routes-10000": Shape(events=True, apis=10_000),
     "operations-10": Shape(events=True, operations=10),
@@ -71,28 +72,30 @@ class Gate:
         requests = site.folder / "requests"
         if shape.guarded:
             requests.write_bytes(waf.requests(shape.guarded))
+        elif shape.signed:
+            requests.write_bytes(signed.requests(shape.signed))
         else:
             write_requests(requests, self._requests(variant))
-        signed = site.folder / "bundle.json"
+        sealed = site.folder / "bundle.json"
         trust = certificates.write(site.folder) if shape.tls else None
-        signed.write_bytes(self._signer.sign(bundle(shape, site.origin, folder=site.folder)))
+        sealed.write_bytes(self._signer.sign(bundle(shape, site.origin, folder=site.folder)))
         if KEYS.get(variant, 0) > KEYS_IN_USE:
             # So many keys are given to a first gate, and the measured one finds them, and the
             # bundle, on disk as after a restart: its memory holds no trace of their arrival.
-            running = self._serve(site, self._filled_state(variant, site, signed, requests), requests)
+            running = self._serve(site, self._filled_state(variant, site, sealed, requests), requests)
         else:
             known = shape.keys or shape.tokens
             facts = self._keys(variant)[0] if known else None
-            running = self._serve(site, site.folder / "state", requests, signed, facts, trust)
+            running = self._serve(site, site.folder / "state", requests, sealed, facts, trust)
         if shape.events:
             running.dropped_events = functools.partial(self.dropped_events, running.process)
         return running
 
     def reload_ms(self, running: Running, variant: str, site: Site, sequence: int) -> float:
         """What a running gate says that a new bundle took, from hand-over until live."""
-        signed = site.folder / "next.json"
-        signed.write_bytes(self._signer.sign(bundle(SHAPES[variant], site.origin, sequence)))
-        running.process.say(f"load {signed}")
+        sealed = site.folder / "next.json"
+        sealed.write_bytes(self._signer.sign(bundle(SHAPES[variant], site.origin, sequence)))
+        running.process.say(f"load {sealed}")
         return float(json.loads(running.process.line())["took_us"]) / 1000
 
     def dropped_events(self, process: Pinned, requests: int) -> int:

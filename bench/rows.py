@@ -125,6 +125,9 @@ ROWS: tuple[Row, ...] = (
     Row("lockgate", "key", "and an API key, one of 10", budget=1.1),
     Row("lockgate", "jwt", "in place of the key a token signed with ES256, one of 10, verified before"),
     Row("lockgate", "jwt-limits", "and two limits, by address and by client", budget=1.2),
+    Row("lockgate", "signature-hmac", "in place of the key a signature by RFC 9421 (hmac-sha256)"),
+    Row("lockgate", "signature-ed25519", "the same (ed25519)"),
+    Row("lockgate", "webhook", "a webhook of 1 KB, held and verified (hmac-sha256)", base="nginx/crs-post"),
     Row("lockgate", "tls", "one public route over TLS 1.3, events off", budget=1.0, base="nginx/tls"),
     *(
         Row(name, variant, what, budget if name == "lockgate" else None, base=base, way=way)

@@ -11,6 +11,7 @@ pub mod guards;
 pub mod proxy_protocol;
 pub mod seclang;
 pub mod seeds;
+pub mod signed;
 pub mod text;
 pub mod transform;
 pub mod watchers;

@@ -280,8 +280,25 @@ class InProcess:
         old: bool = False,
         body: bool = False,
         now_ms: int | None = None,
+        content: bytes | None = None,
     ) -> Call:
-        """Judge a request's head. `body` is whether one may follow of which no header tells."""
+        """Judge a request's head. `body` is whether one may follow of which no header tells.
+
+        `content` is the body, where it was wanted.
+        """
+
+    def wants(
+        self,
+        method: str,
+        target: bytes,
+        headers: Iterable[Sequence[bytes]],
+        *,
+        peer: str | None = None,
+        old: bool = False,
+        body: bool = False,
+        now_ms: int | None = None,
+    ) -> int | None:
+        """Say how many bytes of the body are wanted at most before it can be said who calls, if any are."""
 
     def failed(self) -> Call:
         """Give a call for a request that could not even be shown to the engine."""

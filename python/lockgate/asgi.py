@@ -53,7 +53,15 @@ class Middleware(Guarded[Application]):
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         # HTTP/2 and HTTP/3 need no header to say that a body follows.
         framed = scope.get("http_version", "1.1") in {"1.1", "1.0"}
-        call, own = self._begin(scope, scope["method"], body=not framed)
+        wanted = self._wants(scope, body=not framed)
+        content: bytes | None = None
+        if wanted is not None:
+            came: list[Message] = []
+            content = await _content(receive, came, wanted)
+            if content is None:
+                return  # The client is gone, and nobody is there to be answered.
+            receive = _again(came, receive)
+        call, own = self._begin(scope, scope["method"], body=not framed, content=content)
         if own is not None:
             await _answer(send, own)
             return
@@ -80,7 +88,7 @@ class Middleware(Guarded[Application]):
             # Before it is accepted, a server answers this with 403 (the ASGI specification on `close`).
             await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": "refused"})
 
-    def _begin(self, scope: Scope, method: str, *, body: bool) -> tuple[Call, Own | None]:
+    def _begin(self, scope: Scope, method: str, *, body: bool, content: bytes | None = None) -> tuple[Call, Own | None]:
         client = scope.get("client")
         return self._engine.begin(
             method,
@@ -89,7 +97,41 @@ class Middleware(Guarded[Application]):
             peer=client[0] if client else None,
             old=scope.get("http_version") == "1.0",
             body=body,
+            content=content,
         )
+
+    def _wants(self, scope: Scope, *, body: bool) -> int | None:
+        client = scope.get("client")
+        return self._engine.wants(
+            scope["method"],
+            _target(scope),
+            scope["headers"],
+            peer=client[0] if client else None,
+            old=scope.get("http_version") == "1.0",
+            body=body,
+        )
+
+
+async def _content(receive: Receive, came: list[Message], most: int) -> bytes | None:
+    """The body, or a piece more than `most` bytes of it; nothing where the client is gone."""
+    length, more = 0, True
+    while more and length <= most:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        came.append(message)
+        length += len(message.get("body", b""))
+        more = message.get("more_body", False)
+    return b"".join(message.get("body", b"") for message in came)
+
+
+def _again(came: list[Message], receive: Receive) -> Receive:
+    """What has come already, and then what still comes."""
+
+    async def received() -> Message:
+        return came.pop(0) if came else await receive()
+
+    return received
 
 
 class _Exchange:

@@ -300,6 +300,29 @@ Name = Annotated[str, Scalar(parse_name, {"type": "string", "pattern": f"^{NAME.
 Text = Annotated[str, Scalar(parse_text, {"type": "string", "minLength": 1, "maxLength": MAX_TEXT})]
 
 
+REFERENCE: Final = re.compile(r"\$\{(env|file):([^${}]+)\}")
+"""`${env:NAME}` or `${file:path}`, as a whole value."""
+
+
+def parse_secret(value: object) -> str:
+    """A reference to a secret. The value itself is refused, since a file with it would be copied and kept."""
+    if isinstance(value, str) and REFERENCE.fullmatch(value):
+        return value
+    # The value is not quoted here: it may be the secret.
+    raise refusal(
+        "secret-literal",
+        "a secret must not stand in the file",
+        allowed="`${env:NAME}` or `${file:path}`",
+        hint='put it into a variable or a file of mode 0600, and write "${env:NAME}" here',
+    )
+
+
+Secret = Annotated[
+    str,
+    Scalar(parse_secret, {"type": "string", "pattern": r"^\$\{(env|file):[^${}]+\}$", "secret": True}),
+]
+
+
 _PIN: Final = re.compile(r"sha256/([A-Za-z0-9+/]{43}=)")
 
 

@@ -8,6 +8,7 @@ The application finds out who calls in `environ["lockgate"]`, a
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from http import HTTPStatus
@@ -64,19 +65,20 @@ class Middleware(Guarded[Application]):
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Judge the request, and pass it on if it is let through."""
         method: str = environ["REQUEST_METHOD"]
-        call, own = self._engine.begin(
-            method,
-            _target(environ),
-            _fields(environ),
-            peer=environ.get("REMOTE_ADDR"),
-            old=environ.get("SERVER_PROTOCOL") == "HTTP/1.0",
-        )
+        target, fields, peer = _target(environ), _fields(environ), environ.get("REMOTE_ADDR")
+        old = environ.get("SERVER_PROTOCOL") == "HTTP/1.0"
+        raw, content = environ["wsgi.input"], None
+        wanted = self._engine.wants(method, target, fields, peer=peer, old=old)
+        if wanted is not None:
+            content = _content(environ, wanted)
+            raw = _Again(content, raw)
+        call, own = self._engine.begin(method, target, fields, peer=peer, old=old, content=content)
         if own is not None:
             return _answer(start_response, own, method)
         told = _judged(environ, call)
-        if not call.watches and call.length is None:
+        if not call.watches and call.length is None and content is None:
             return self._app(told, _editing(call, start_response))
-        body = _Body(environ["wsgi.input"], self._engine, call)
+        body = _Body(raw, self._engine, call)
         told["wsgi.input"] = body
         if call.length is not None:
             # It ends where it was told to; a body in chunks ends where the server says that it does.
@@ -105,6 +107,33 @@ def _exchanged(
         return _instead(start_response, body.refused, method)
     # A body that was read whole is refused no more; the answer goes as it is, a file too.
     return answer if body.ended else _Answer(answer, body, start_response, method)
+
+
+def _content(environ: Environ, most: int) -> bytes:
+    """The body, or a byte more than `most` of it."""
+    length: str = environ.get("CONTENT_LENGTH", "")
+    left = min(int(length), most + 1) if length.isdecimal() else most + 1
+    pieces: list[bytes] = []
+    while left and (piece := environ["wsgi.input"].read(min(left, PIECE))):
+        pieces.append(piece)
+        left -= len(piece)
+    return b"".join(pieces)
+
+
+class _Again:
+    """What was read already, and then what is left."""
+
+    def __init__(self, came: bytes, raw: Readable) -> None:
+        self._came = io.BytesIO(came)
+        self._raw = raw
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Some of it."""
+        return self._came.read(size) or self._raw.read(size)
+
+    def readline(self, size: int = -1, /) -> bytes:
+        """A line, or the part of it that was read already."""
+        return self._came.readline(size) or self._raw.readline(size)
 
 
 class _Answer:

@@ -27,10 +27,13 @@ from policies import (
     test_mtls,
     test_redirect,
     test_rewrite,
+    test_signature,
     test_waf,
+    test_webhook,
     test_websocket,
 )
 from policies.conftest import written
+from support import signing
 from support.middleware import Asked
 from support.tree import ROOT
 from support.vectors import Case, cases, document
@@ -70,11 +73,13 @@ def every() -> Iterator[Situation]:
     yield from _limits()
     yield from _mtls()
     yield from _operation()
+    yield from _signature()
     yield from _moved("redirect", test_redirect)
     yield from _moved("rewrite", test_rewrite)
     yield from _version()
     yield from _target()
     yield from _waf()
+    yield from _webhook()
     yield from _websocket()
 
 
@@ -108,6 +113,36 @@ def _api_key() -> Iterator[Situation]:
             [json.dumps(fact).encode() for fact in test_api_key.facts(case, test_api_key.PEPPER)],
             test_api_key.PEPPER,
         )
+
+
+def _signature() -> Iterator[Situation]:
+    for case in test_signature.CASES:
+        now = int(case.get("now", test_signature.NOW))
+        yield _signed(f"signature: {case['name']}", case, now, signing.signature_fields(case, now))
+
+
+def _webhook() -> Iterator[Situation]:
+    for case in test_webhook.CASES:
+        now = int(case.get("now", test_webhook.NOW))
+        posted = {"method": "POST", **case}
+        yield _signed(f"webhook: {case['name']}", posted, now, signing.webhook_fields(case, now))
+
+
+def _signed(name: str, case: Case, now: int, fields: list[tuple[str, str]]) -> Situation:
+    body = signing.body_of(case)
+    told = {key.lower() for key, _ in fields}
+    length = [("Content-Length", str(len(body)))] if body and "content-length" not in told else []
+    method, target = case.get("method", "GET"), case.get("target", "/")
+    pieces = [body] if body else []
+    asked = Asked(method, target, [*fields, *length], pieces=pieces, now_ms=now * 1000)
+    of = test_signature if name.startswith("signature") else test_webhook
+    return Situation(name, partial(_undated, of, case), [asked] * case.get("times", 1))
+
+
+def _undated(of: Any, case: Case) -> dict[str, Any]:
+    bundle: dict[str, Any] = {**of.bundle_of(case, _folder())}
+    bundle["facts"]["then"] = "continue"
+    return bundle
 
 
 def _body_limit() -> Iterator[Situation]:

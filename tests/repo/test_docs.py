@@ -86,16 +86,18 @@ def test_configurations_in_the_docs_are_good(place: str, block: str, tmp_path: P
     file.write_text(block, encoding="utf-8")
     # The module that pages name is the one of the examples.
     shutil.copy(ROOT / "examples/plugins/my_checks.py", tmp_path)
-    (tmp_path / "oidc.secret").write_text("hush", encoding="utf-8")
-    (tmp_path / "oidc.secret").chmod(0o600)
+    for name in ("oidc.secret", "webhook.secret"):
+        (tmp_path / name).write_text("hush", encoding="utf-8")
+        (tmp_path / name).chmod(0o600)
     # And so is the certificate.
     (tmp_path / "certs").mkdir()
     authority = Authority(tmp_path / "certs")
     authority.issue("api", "api.example.com")
     shutil.copy(authority.pem, tmp_path / "front.pem")
     try:
-        # The secret that pages name is there.
-        loaded = load(file, environment={**os.environ, "OIDC_SECRET": "hush"})
+        # The secrets that pages name are there.
+        secrets = dict.fromkeys(("OIDC_SECRET", "SHOP_SECRET", "WEBHOOK_SECRET"), "hush")
+        loaded = load(file, environment={**os.environ, **secrets})
     except ConfigErrors as refused:
         pytest.fail(f"{place}: {refused}")
     told = [warning.message for warning in loaded.warnings if warning.code not in ON_PURPOSE]

@@ -76,6 +76,9 @@ class Clocked:
     def begin(self, *args: Any, **more: Any) -> _native.Call:
         return self.native.begin(*args, **more, now_ms=self.now_ms)
 
+    def wants(self, *args: Any, **more: Any) -> int | None:
+        return self.native.wants(*args, **more, now_ms=self.now_ms)
+
     def failed(self) -> _native.Call:
         return self.native.failed()
 

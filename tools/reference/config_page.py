@@ -29,8 +29,10 @@ ROOMS = {
     "Redirect": "redirect",
     "Rewrite": "rewrite",
     "Session": "session",
+    "Signature": "signature",
     "StepUp": "step_up",
     "Waf": "waf",
+    "Webhook": "webhook",
     "WebSocket": "websocket",
 }
 

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::api_key::KeyRecord;
 use crate::broker::{Brought, Order};
 use crate::introspection::{Heard, Question};
 use crate::jwt::{KeySet, ProofMark, Revoked};
 use crate::limits::{CounterKey, Strike, Take};
 use crate::plugins::{Call, Said, Silent};
-use crate::Identity;
+use crate::signature::Pending;
+use crate::{Denial, Identity};
 
 /// HMAC-SHA256 of a key under the installation's pepper.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -76,6 +79,39 @@ pub enum Need {
     First(Box<Proved>),
     /// What a plugin says.
     Plugin(Box<Call>),
+    /// The whole body of the request, before anything of it goes on.
+    Content(Box<Gather>),
+}
+
+/// A body that is wanted whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gather {
+    /// Most bytes that it may have.
+    pub most: u64,
+    /// Who calls, if the body is the one that was signed.
+    pub pending: Option<Pending>,
+}
+
+/// A body, as it arrived: with its content codings, without its transfer coding.
+#[derive(Clone)]
+pub enum Content {
+    /// All of it.
+    Whole(Bytes),
+    /// It is longer than was wanted.
+    TooLong,
+    /// It cannot be had, and this is said in place of it.
+    Refused(Denial),
+}
+
+impl std::fmt::Debug for Content {
+    // What is in a body is nobody's business but its reader's.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Whole(_) => "Whole(..)",
+            Self::TooLong => "TooLong",
+            Self::Refused(_) => "Refused(..)",
+        })
+    }
 }
 
 /// Who calls by a key that has a limit of its own.
@@ -146,4 +182,19 @@ pub enum Answers {
     Standing(Option<u64>),
     /// What a plugin said, or why it said nothing.
     Plugin(Result<Said, Silent>),
+    /// The body.
+    Content(Box<Gather>, Content),
+}
+
+impl Answers {
+    /// The body that a policy asked for, where all of it is at hand.
+    #[must_use]
+    pub fn content(gather: Box<Gather>, body: Option<&[u8]>) -> Self {
+        let body = body.unwrap_or_default();
+        let content = match body.len() as u64 > gather.most {
+            true => Content::TooLong,
+            false => Content::Whole(Bytes::copy_from_slice(body)),
+        };
+        Self::Content(gather, content)
+    }
 }

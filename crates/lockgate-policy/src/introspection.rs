@@ -246,7 +246,8 @@ impl Introspection {
             | Answers::Spent(_)
             | Answers::Taken(_)
             | Answers::Standing(_)
-            | Answers::Plugin(_) => {
+            | Answers::Plugin(_)
+            | Answers::Content(..) => {
                 return Err(PolicyError::new(
                     NAME,
                     "it asked about a token, and was told something else",

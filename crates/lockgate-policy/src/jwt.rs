@@ -43,8 +43,8 @@ mod bound;
 pub(crate) mod cache;
 pub(crate) mod claims;
 mod issuer;
-mod jwk;
-mod keys;
+pub(crate) mod jwk;
+pub(crate) mod keys;
 pub(crate) mod place;
 mod possession;
 mod proof;
@@ -178,7 +178,8 @@ impl Jwt {
             | Answers::Taken(_)
             | Answers::Spent(_)
             | Answers::Standing(_)
-            | Answers::Plugin(_) => {
+            | Answers::Plugin(_)
+            | Answers::Content(..) => {
                 return Err(PolicyError::new(
                     NAME,
                     "it asked about an issuer, and was told something else",

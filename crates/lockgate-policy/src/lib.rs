@@ -21,8 +21,10 @@ pub mod plugins;
 pub mod redirect;
 pub mod rewrite;
 pub mod session;
+pub mod signature;
 pub mod step_up;
 pub mod waf;
+pub mod webhook;
 pub mod websocket;
 
 pub mod body;
@@ -38,7 +40,7 @@ pub mod view;
 
 pub use api_key::{Grant, KeyRecord, Terms};
 pub use body::{BodyMachine, BodyVerdict};
-pub use facts::{Answers, Digest, First, IssuerFacts, Need, Proved, Spend};
+pub use facts::{Answers, Content, Digest, First, Gather, IssuerFacts, Need, Proved, Spend};
 pub use lockgate_wire::reason::{Fault, Reason, ReasonRef};
 pub use placement::{Mode, OnError, Span, Waiver};
 pub use ranges::Ranges;
@@ -66,15 +68,17 @@ pub const NAMES: &[&str] = &[
     redirect::NAME,
     rewrite::NAME,
     session::NAME,
+    signature::NAME,
     step_up::NAME,
     waf::NAME,
+    webhook::NAME,
     websocket::NAME,
 ];
 
 /// Every reason that a room can give, room by room.
 #[must_use]
 pub fn reasons() -> Vec<ReasonRef> {
-    let rooms: [&[ReasonRef]; 18] = [
+    let rooms: [&[ReasonRef]; 20] = [
         api_key::REASONS,
         body_limit::REASONS,
         cors::REASONS,
@@ -89,8 +93,10 @@ pub fn reasons() -> Vec<ReasonRef> {
         redirect::REASONS,
         rewrite::REASONS,
         session::REASONS,
+        signature::REASONS,
         step_up::REASONS,
         waf::REASONS,
+        webhook::REASONS,
         websocket::REASONS,
         verdict::REASONS,
     ];

@@ -7,6 +7,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue, COOKIE, WWW_AUTHENTICATE}
 use serde_json::{Map, Value};
 
 use crate::facts::Need;
+use crate::signature::ACCEPT_SIGNATURE;
 use crate::{ReasonRef, Span};
 
 // What the gate itself says when a policy breaks rather than refuses.
@@ -228,14 +229,15 @@ impl Denial {
         says(self) > says(other)
     }
 
-    /// Names the way in that another refusal names, too (RFC 9110, 11.6.1).
+    /// Names the way in that another refusal names, too (RFC 9110, 11.6.1), and what it wants signed.
     #[must_use]
     pub fn or(mut self, other: Self) -> Self {
         for (name, value) in other.headers {
             let stands = |(known, there): &(HeaderName, HeaderValue)| {
                 *known == name && way(there) == way(&value)
             };
-            if name == WWW_AUTHENTICATE && !self.headers.iter().any(stands) {
+            let names = [WWW_AUTHENTICATE, ACCEPT_SIGNATURE].contains(&name);
+            if names && !self.headers.iter().any(stands) {
                 self.headers.push((name, value));
             }
         }

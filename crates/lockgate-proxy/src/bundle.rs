@@ -22,8 +22,8 @@ pub use versions::{Brownout, Version, VersionBy, Versions};
 use lockgate_policy::plugins as plugin;
 use lockgate_policy::{
     api_key, body_limit, compress, conditions, cors, grpc, headers, inflate, introspection,
-    ip_filter, jwt, limits, mtls, redirect, rewrite, session, step_up, waf, websocket, Mode,
-    OnError, Span, Waiver,
+    ip_filter, jwt, limits, mtls, redirect, rewrite, session, signature, step_up, waf, webhook,
+    websocket, Mode, OnError, Span, Waiver,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -349,6 +349,10 @@ pub enum Authenticator {
     Mtls(Placed<mtls::Config>),
     /// The cookie of a person who has signed in.
     Session(Placed<session::Config>),
+    /// A signature over the request.
+    Signature(Placed<signature::Config>),
+    /// A sender's signature over a webhook.
+    Webhook(Placed<webhook::Config>),
 }
 
 /// A policy's config with what every policy has.

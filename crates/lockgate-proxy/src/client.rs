@@ -21,6 +21,7 @@ use crate::{http2, http3};
 
 mod conversation;
 mod head;
+mod kept;
 mod outbox;
 mod sending;
 mod tunnel;
@@ -28,6 +29,7 @@ mod tunnel;
 pub use conversation::converse;
 pub use head::Asked;
 use head::Head;
+pub use kept::Kept;
 use outbox::Outbox;
 pub use outbox::Spare;
 pub use tunnel::Tunnel;
@@ -380,6 +382,8 @@ pub enum Upload {
     Http2(Box<http2::Upload>),
     /// Of a stream of HTTP/3.
     Http3(Box<http3::Upload>),
+    /// One that was read, in part or whole, before it is sent on.
+    Kept(Box<Kept>),
 }
 
 impl Upload {
@@ -395,6 +399,7 @@ impl Upload {
             Self::Http1(client) => client.borrow_mut().poll_body(cx),
             Self::Http2(stream) => stream.poll_frame(cx),
             Self::Http3(stream) => stream.poll_frame(cx),
+            Self::Kept(kept) => kept.poll_frame(cx),
         }
     }
 
@@ -405,6 +410,16 @@ impl Upload {
             Self::Http1(client) => client.borrow().body.left(),
             Self::Http2(stream) => stream.left(),
             Self::Http3(stream) => stream.left(),
+            Self::Kept(kept) => kept.left(),
+        }
+    }
+
+    /// All of it, where it was read already.
+    #[must_use]
+    pub fn kept(&self) -> Option<&Bytes> {
+        match self {
+            Self::Kept(kept) => kept.bytes(),
+            _ => None,
         }
     }
 }

@@ -24,8 +24,10 @@ use lockgate_policy::plugins::Plugin;
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
 use lockgate_policy::session::{self, Session};
+use lockgate_policy::signature;
 use lockgate_policy::step_up::StepUp;
 use lockgate_policy::waf::{Source as RuleSource, Waf};
+use lockgate_policy::webhook::Webhook;
 use lockgate_policy::websocket::WebSocket;
 use lockgate_policy::{waf, ConfigError, Edit, Mode, OnError, Span, Waiver};
 use lockgate_wire::headers::reserved;
@@ -53,6 +55,7 @@ use crate::versions::Versions;
 mod limits;
 mod listeners;
 mod passthrough;
+mod signers;
 mod tokens;
 mod upstreams;
 
@@ -189,6 +192,7 @@ pub fn compile(
         )]);
     }
     let unfit = tokens::unfit(&bundle.issuers, &issuers, around)
+        .chain(signers::unfit(&apis))
         .chain(unfit_credentials(&bundle.upstreams, &upstreams))
         .collect();
     let keyed = apis.iter().flat_map(|api: &CompiledApi| &api.edits);
@@ -381,6 +385,8 @@ fn compile_api(
                 Policy::Jwt(policy) => policy.edits().collect(),
                 Policy::Session(policy) => policy.edits().collect(),
                 Policy::Introspection(policy) => policy.edits().collect(),
+                Policy::Signature(policy) => policy.edits().collect(),
+                Policy::Webhook(policy) => policy.edits().into_iter().collect(),
                 _ => Vec::new(),
             });
             Ok(CompiledApi {
@@ -555,13 +561,22 @@ fn rewriting(api: &Api) -> Result<(), ConfigError> {
 /// The fields that carry an API's keys. What is no name is refused where it is said.
 fn keys(api: &Api) -> Vec<HeaderName> {
     let ways = api.policies.authenticate.iter();
-    ways.filter_map(|way| match way {
-        Authenticator::ApiKey(placed) => HeaderName::try_from(placed.config.header.as_str()).ok(),
-        Authenticator::Jwt(placed) => placed.config.place.header(),
-        Authenticator::Introspection(placed) => placed.config.place.header(),
-        Authenticator::Mtls(_) => None,
-        Authenticator::Session(_) => Some(session::HEADER),
+    ways.flat_map(|way| match way {
+        Authenticator::ApiKey(placed) => {
+            vec![HeaderName::try_from(placed.config.header.as_str()).ok()]
+        }
+        Authenticator::Jwt(placed) => vec![placed.config.place.header()],
+        Authenticator::Introspection(placed) => vec![placed.config.place.header()],
+        Authenticator::Mtls(_) => Vec::new(),
+        Authenticator::Session(_) => vec![Some(session::HEADER)],
+        Authenticator::Signature(_) => {
+            vec![Some(signature::SIGNATURE), Some(signature::SIGNATURE_INPUT)]
+        }
+        Authenticator::Webhook(placed) => {
+            vec![HeaderName::try_from(placed.config.form.header.as_str()).ok()]
+        }
     })
+    .flatten()
     .collect()
 }
 
@@ -619,6 +634,16 @@ fn steps(
                 (
                     placed.into(),
                     policy.map(|policy| Policy::Mtls(policy.into())),
+                )
+            }
+            Authenticator::Signature(placed) => {
+                (placed.into(), signers::signature(placed, issuers, around))
+            }
+            Authenticator::Webhook(placed) => {
+                let policy = Webhook::new(&placed.config, around.secret);
+                (
+                    placed.into(),
+                    policy.map(|policy| Policy::Webhook(policy.into())),
                 )
             }
             Authenticator::Session(placed) => {

@@ -10,7 +10,7 @@ use http::Method;
 use lockgate_policy::introspection::Answer;
 use lockgate_policy::mtls::ClientCertificate;
 use lockgate_policy::waf::Scanning;
-use lockgate_policy::{BodyVerdict, ConfigError, Denial, Edit, ReasonRef, Span};
+use lockgate_policy::{Answers, BodyVerdict, ConfigError, Denial, Edit, Need, ReasonRef, Span};
 use lockgate_waf::engine::Inspection;
 use serde::Serialize;
 
@@ -427,7 +427,10 @@ impl Engine {
         let now_ms = question.now_ms.unwrap_or_else(wall_ms);
         let mut judgement = Judgement::default();
         let mut judging = Judging::new(&self.snapshot, arrival, now_ms, &mut judgement);
-        judging.complete(&|need| answer(&self.stores(), false, need, now_ms));
+        judging.complete(&|need| match need {
+            Need::Content(gather) => Answers::content(gather, question.body.as_deref()),
+            need => answer(&self.stores(), false, need, now_ms),
+        });
         let (method, host, path, query) = judging.normal();
         let request = Normal {
             method: method.to_string(),

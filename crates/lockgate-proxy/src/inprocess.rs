@@ -3,6 +3,7 @@
 //! changed of it and of its answer are the gate's; what a gate does on the way
 //! to an upstream is the application's server's.
 
+use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aws_lc_rs::rand;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use lockgate_policy::ConfigError;
+use lockgate_policy::{Answers, ConfigError, Content, Need};
 
 use crate::bundle::Bundle;
 use crate::clock::wall_ms;
@@ -53,6 +54,8 @@ pub struct InProcess {
     counters: Local,
     proofs: Proofs,
     ids: Mutex<Ids>,
+    /// Whether any policy may want a body before it says who calls.
+    contents: bool,
 }
 
 impl InProcess {
@@ -86,6 +89,8 @@ impl InProcess {
             .apis
             .iter()
             .map(|api| wanted.is_none_or(|wanted| wanted.iter().any(|name| *api.name == **name)));
+        let mut steps = snapshot.apis.iter().flat_map(|api| &api.steps);
+        let contents = steps.any(|step| step.policy.wants_content());
         Ok(Arc::new(Self {
             served: served.collect(),
             listener: listener.unwrap_or_else(|| Arc::new(CompiledListener::offline())),
@@ -94,6 +99,7 @@ impl InProcess {
             counters: Local::default(),
             proofs: Proofs::default(),
             ids: Mutex::new(Ids::new(seed)),
+            contents,
         }))
     }
 
@@ -126,8 +132,54 @@ impl InProcess {
         self.facts.keys()
     }
 
+    /// Whether a body may be wanted before it can be said who calls.
+    #[must_use]
+    pub const fn may_want(&self) -> bool {
+        self.contents
+    }
+
+    /// Most bytes of the body that are wanted before it can be said who calls; none where it can
+    /// be said without. What is counted here is counted for this question alone.
+    #[must_use]
+    pub fn wants(
+        &self,
+        told: &Told<'_>,
+        peer: Option<IpAddr>,
+        body: bool,
+        now_ms: Option<u64>,
+    ) -> Option<u64> {
+        let now_ms = now_ms.unwrap_or_else(wall_ms);
+        let asked = catch_unwind(AssertUnwindSafe(|| {
+            let head = Head::read(told, &self.listener.limits).ok()?;
+            let arrival = self.arrival(&head, (peer, body), "");
+            let (counters, proofs) = (Local::default(), Proofs::default());
+            let stores = Stores {
+                counters: &counters,
+                proofs: &proofs,
+                ..self.stores()
+            };
+            let mut judgement = Judgement::default();
+            let mut judging = Judging::new(&self.snapshot, arrival, now_ms, &mut judgement);
+            let most = Cell::new(None);
+            if self.serves(&judging) {
+                let stale = self.snapshot.facts.stale(self.facts.heard_ms(), now_ms);
+                judging.complete(&|need| match need {
+                    // Another way of the list may want more.
+                    Need::Content(gather) => {
+                        most.set(most.get().max(Some(gather.most)));
+                        Answers::Content(gather, Content::TooLong)
+                    }
+                    need => answer(&stores, stale, need, now_ms),
+                });
+            }
+            most.get()
+        }));
+        asked.unwrap_or(None)
+    }
+
     /// Judges a request, all but its body. `body` is whether one may follow of
-    /// which no header tells, `now_ms` the time for those who know another.
+    /// which no header tells, `now_ms` the time for those who know another, `content` the body
+    /// where it was wanted: [`Self::wants`].
     #[must_use]
     pub fn begin(
         self: &Arc<Self>,
@@ -135,12 +187,11 @@ impl InProcess {
         peer: Option<IpAddr>,
         body: bool,
         now_ms: Option<u64>,
+        content: Option<&[u8]>,
     ) -> Call {
         let now_ms = now_ms.unwrap_or_else(wall_ms);
-        // A caller that has no address is on no list of those who may call.
-        let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| {
-            peer.to_canonical()
-        });
+        let came = (peer, body);
+        let peer = address(peer);
         let id = self.id(now_ms);
         let mut judgement = Judgement {
             client: peer,
@@ -152,23 +203,9 @@ impl InProcess {
             match Head::read(told, &self.listener.limits) {
                 Ok(read) => {
                     length = content_length(&read.headers);
-                    let chunked = read.headers.contains_key(TRANSFER_ENCODING);
-                    let arrival = Arrival {
-                        version: http::Version::HTTP_11,
-                        method: &read.method,
-                        target: &read.target,
-                        host: read.host(),
-                        headers: &read.headers,
-                        content_length: length,
-                        body: chunked || length.map_or(body, |length| length > 0),
-                        peer,
-                        id: id.as_str(),
-                        // Who ended TLS is the application's server: what it was shown is not told here.
-                        certificate: None,
-                        listener: &self.listener,
-                    };
+                    let arrival = self.arrival(&read, came, id.as_str());
                     let comes = arrival.body;
-                    self.judge(arrival, now_ms, &mut judgement);
+                    self.judge(arrival, now_ms, &mut judgement, content);
                     judgement.watch_inspected(comes, false);
                     head = Some(read);
                 }
@@ -210,9 +247,32 @@ impl InProcess {
         ids.next(now_ms)
     }
 
-    fn judge(&self, arrival: Arrival<'_>, now_ms: u64, judgement: &mut Judgement) {
-        let facts = &self.snapshot.facts;
-        let stores = Stores {
+    fn arrival<'h>(
+        &'h self,
+        head: &'h Head,
+        (peer, body): (Option<IpAddr>, bool),
+        id: &'h str,
+    ) -> Arrival<'h> {
+        let length = content_length(&head.headers);
+        let chunked = head.headers.contains_key(TRANSFER_ENCODING);
+        Arrival {
+            version: http::Version::HTTP_11,
+            method: &head.method,
+            target: &head.target,
+            host: head.host(),
+            headers: &head.headers,
+            content_length: length,
+            body: chunked || length.map_or(body, |length| length > 0),
+            peer: address(peer),
+            id,
+            // Who ended TLS is the application's server: what it was shown is not told here.
+            certificate: None,
+            listener: &self.listener,
+        }
+    }
+
+    fn stores(&self) -> Stores<'_> {
+        Stores {
             facts: &self.facts,
             counters: &self.counters,
             proofs: &self.proofs,
@@ -220,11 +280,25 @@ impl InProcess {
             broker: None,
             // No processes of the application's server are ours to start: plugins fail closed.
             plugins: None,
-        };
+        }
+    }
+
+    fn judge(
+        &self,
+        arrival: Arrival<'_>,
+        now_ms: u64,
+        judgement: &mut Judgement,
+        content: Option<&[u8]>,
+    ) {
+        let facts = &self.snapshot.facts;
+        let stores = self.stores();
         let mut judging = Judging::new(&self.snapshot, arrival, now_ms, judgement);
         if self.serves(&judging) {
             let stale = facts.stale(self.facts.heard_ms(), now_ms);
-            judging.complete(&|need| answer(&stores, stale, need, now_ms));
+            judging.complete(&|need| match (need, content) {
+                (Need::Content(gather), Some(_)) => Answers::content(gather, content),
+                (need, _) => answer(&stores, stale, need, now_ms),
+            });
         } else {
             *judgement = Judgement {
                 client: judgement.client,
@@ -239,6 +313,12 @@ impl InProcess {
         let number = judging.matched().map(|matched| matched.api);
         number.is_none_or(|number| self.served.get(number).copied().unwrap_or(false))
     }
+}
+
+/// A caller that has no address is on no list of those who may call.
+fn address(peer: Option<IpAddr>) -> IpAddr {
+    let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    peer.map_or(unknown, |peer| peer.to_canonical())
 }
 
 /// The length that a head tells of its body.

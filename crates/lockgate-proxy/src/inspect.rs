@@ -26,7 +26,7 @@ use crate::trace::Outcome;
 
 pub use answer::answer;
 pub use calls::Calls;
-use held::{held, joined};
+pub(crate) use held::{held, joined};
 pub use slices::{slice, Slices};
 
 /// Seconds after which there may be room again: bodies are short.

@@ -7,7 +7,9 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use http::header::{HeaderValue, ALLOW, CACHE_CONTROL, CONTENT_TYPE, SET_COOKIE};
+use http::header::{
+    HeaderValue, ALLOW, CACHE_CONTROL, CONTENT_TYPE, SET_COOKIE, WWW_AUTHENTICATE,
+};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Version};
 use lockgate_policy::jwt::Shown;
@@ -226,6 +228,17 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
     #[must_use]
     pub const fn matched(&self) -> Option<Matched> {
         self.judgement.matched
+    }
+
+    /// Whose memory a body is held in: a trusted proxy's requests are no one client's.
+    #[must_use]
+    pub fn holder(&self) -> Option<IpAddr> {
+        (!self.judgement.proxy).then_some(self.judgement.client)
+    }
+
+    /// Nothing more is to be judged: the rest of the request does not come.
+    pub fn abandon(&mut self) {
+        self.leave_rest();
     }
 
     /// Method, host, path and query as they are judged.
@@ -577,6 +590,14 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             }
             Policy::Mtls(policy) => Ok(policy.decide(self.arrival.certificate, self.now_ms)),
             Policy::Session(policy) => policy.decide(&view, answers, self.now_ms),
+            Policy::Signature(policy) => {
+                let body = self.arrival.body;
+                policy.decide(&view, &self.shown(), body, answers, self.now_ms)
+            }
+            Policy::Webhook(policy) => {
+                let came = (self.arrival.body, self.again);
+                policy.decide(&view, came, answers, self.now_ms)
+            }
             Policy::Version => Ok(self.served()),
             Policy::Operation if self.judgement.operation.is_some() => Ok(Verdict::allow()),
             Policy::Operation => Ok(self.operation()),
@@ -713,7 +734,9 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
         if let Some((mut denial, span)) = self.refused.take() {
             if self.judgement.identity.is_none() && matches!(self.judgement.end, End::Forward) {
                 self.judgement.decided = Some(denial.span.unwrap_or(span));
-                if denial.absent && denial.detail.is_none() && denial.headers.len() > 1 {
+                let named = denial.headers.iter().map(|(name, _)| name);
+                let ways = named.filter(|name| **name == WWW_AUTHENTICATE).count();
+                if denial.absent && denial.detail.is_none() && ways > 1 {
                     denial.detail = Some(ANY_ONE.into());
                 }
                 self.strike(&denial);

@@ -12,6 +12,7 @@ pub mod bundle;
 pub mod client;
 pub mod clock;
 pub mod compile;
+pub mod content;
 pub mod counters;
 mod edits;
 pub mod events;

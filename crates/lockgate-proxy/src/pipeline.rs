@@ -17,7 +17,7 @@ use http::{HeaderMap, Method, Request, StatusCode, Version};
 use lockgate_policy::grpc::DEADLINE;
 use lockgate_policy::inflate::Plan;
 use lockgate_policy::mtls::ClientCertificate;
-use lockgate_policy::{Answers, Denial, Edit, ReasonRef, POLICY_FAILED};
+use lockgate_policy::{Answers, Denial, Edit, Need, ReasonRef, POLICY_FAILED};
 use lockgate_wire::coding::Packer;
 use lockgate_wire::grpc::Protocol;
 use lockgate_wire::headers::trace::{continue_or_begin, TraceParent, TRACEPARENT, TRACESTATE};
@@ -29,6 +29,7 @@ use crate::body::{AnswerBody, Broken, Packing, RequestBody, Unpacking};
 use crate::bundle;
 use crate::client::{Tunnel, Upload};
 use crate::clock::wall_ms;
+use crate::content;
 use crate::edits;
 use crate::exchange::Exchange;
 use crate::grpc;
@@ -60,7 +61,7 @@ pub async fn serve_request(
     origin: &Origin,
     state: &Rc<ConnectionState>,
     mut parts: Box<Parts>,
-    (upload, lines): (Option<Upload>, Option<Lines>),
+    (mut upload, lines): (Option<Upload>, Option<Lines>),
 ) -> Answer {
     let (snapshot, listener) = worker.snapshot(origin);
     let listener = state.source.believing(listener);
@@ -101,7 +102,10 @@ pub async fn serve_request(
         return respond(exchange, http::Response::new(proof.into_bytes()));
     }
     // Normal form, route, policies.
-    judge(&mut exchange, &parts, upload.is_some()).await;
+    if let Err(Broken) = judge(&mut exchange, &parts, &mut upload).await {
+        let denial = rescue(&mut exchange, None);
+        return refuse(exchange, denial, true);
+    }
     for error in std::mem::take(&mut exchange.judgement.errors) {
         worker.report(&exchange, &error);
     }
@@ -482,7 +486,11 @@ fn arrived(uri: &Uri) -> &str {
     uri.path_and_query().map_or("/", PathAndQuery::as_str)
 }
 
-async fn judge(exchange: &mut Exchange, parts: &Parts, body: bool) {
+async fn judge(
+    exchange: &mut Exchange,
+    parts: &Parts,
+    upload: &mut Option<Upload>,
+) -> Result<(), Broken> {
     #[cfg(test)]
     assert_ne!(arrived(&parts.uri), crate::testing::PANICS, "on demand");
     let worker = Rc::clone(exchange.worker());
@@ -504,7 +512,7 @@ async fn judge(exchange: &mut Exchange, parts: &Parts, body: bool) {
         host: host.unwrap_or(""),
         headers: &parts.headers,
         content_length: length.and_then(|length| length.to_str().ok()?.parse().ok()),
-        body,
+        body: upload.is_some(),
         peer: state.source.peer,
         id: id.as_str(),
         certificate: state.source.tls().and_then(Secured::client),
@@ -513,8 +521,27 @@ async fn judge(exchange: &mut Exchange, parts: &Parts, body: bool) {
     let mut judging = Judging::new(snapshot, arrival, now_ms, judgement);
     let mut answers = Answers::None;
     while let Progress::Need(need) = judging.run(&answers) {
-        answers = worker.obtain(need, snapshot, now_ms).await;
+        answers = match need {
+            Need::Content(gather) => {
+                let whose = (&*worker, &**state, &**listener);
+                // In a box, so that requests without it carry nothing of it along.
+                let reading = content::whole(upload, gather.most, whose, judging.holder());
+                match Box::pin(reading).await {
+                    Ok(content) => Answers::Content(gather, content),
+                    Err(broken) => {
+                        judging.abandon();
+                        return Err(broken);
+                    }
+                }
+            }
+            need => worker.obtain(need, snapshot, now_ms).await,
+        };
     }
+    // What was counted when it was read is counted when it goes on.
+    if matches!(judgement.end, End::Forward) {
+        state.body.bytes.set(0);
+    }
+    Ok(())
 }
 
 /// Makes of the request what the upstream gets.

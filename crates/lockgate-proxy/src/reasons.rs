@@ -86,8 +86,8 @@ lockgate_wire::reasons! { "route", Client:
         "The gate unpacks as much as it can at once.",
         "Come back after the time that Retry-After names, or send the body without a content coding. The operator may raise the listener's `limits.inflate_memory`, of which one address gets half, or lower the API's `inflate.window`; `lockgate_inflate_memory_bytes` tells how much is taken.";
     INSPECT_FULL = "inspect-full", 503,
-        "The gate looks at as many bodies as it can at once.",
-        "Come back after the time that Retry-After names. The operator may raise the listener's `limits.inspect_memory`, of which one address gets half, or lower the API's `waf.inspect_bytes`; `lockgate_inspect_memory_bytes` tells how much is taken.";
+        "The gate holds as many bodies as it can at once.",
+        "Come back after the time that Retry-After names. The operator may raise the listener's `limits.inspect_memory`, of which one address gets half, or lower the API's `waf.inspect_bytes` or the `body_bytes` of what verifies bodies; `lockgate_inspect_memory_bytes` tells how much is taken.";
     HELD_TOO_MUCH = "body-held-too-long", 413,
         "The request's body cannot be judged in parts.",
         "A policy wanted to see more of the body at once than the gate keeps of one request (1 MiB).";

@@ -21,7 +21,9 @@ use lockgate_policy::plugins::Plugin;
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
 use lockgate_policy::session::{self, Session};
+use lockgate_policy::signature::{self, Signature};
 use lockgate_policy::step_up::{self, StepUp};
+use lockgate_policy::webhook::{self, Webhook};
 use lockgate_policy::websocket::{self, WebSocket};
 use lockgate_policy::{
     api_key, body_limit, compress, cors, grpc, headers, inflate, ip_filter, limits, plugins,
@@ -308,6 +310,10 @@ pub enum Policy {
     Mtls(Box<Mtls>),
     /// Who calls, by the cookie of whom the identity pages have signed in.
     Session(Box<Session>),
+    /// Who calls, by a signature over the request.
+    Signature(Box<Signature>),
+    /// Who calls, by a signature over a webhook.
+    Webhook(Box<Webhook>),
     /// Whether the version that is asked for is served.
     Version,
     /// Whether the document knows what is asked for.
@@ -363,6 +369,8 @@ impl Policy {
             Self::Introspection(_) => introspection::NAME,
             Self::Mtls(_) => mtls::NAME,
             Self::Session(_) => session::NAME,
+            Self::Signature(_) => signature::NAME,
+            Self::Webhook(_) => webhook::NAME,
             Self::StepUp(_) => step_up::NAME,
             Self::Version => VERSION,
             Self::Operation => OPERATION,
@@ -411,6 +419,12 @@ impl Policy {
         }
     }
 
+    /// Whether it may want a whole body before it says who calls.
+    #[must_use]
+    pub const fn wants_content(&self) -> bool {
+        matches!(self, Self::Signature(_) | Self::Webhook(_))
+    }
+
     /// Whether it proves who calls. Any one such policy of an API is enough.
     #[must_use]
     pub const fn authenticates(&self) -> bool {
@@ -421,6 +435,8 @@ impl Policy {
                 | Self::Introspection(_)
                 | Self::Mtls(_)
                 | Self::Session(_)
+                | Self::Signature(_)
+                | Self::Webhook(_)
         )
     }
 }

@@ -35,6 +35,28 @@ fn pairs<'py>(fields: &Bound<'py, PyAny>) -> PyResult<Fields<'py>> {
         .collect()
 }
 
+/// Shows a head to the engine.
+fn asked<T>(
+    (method, target, headers, old): (&str, &[u8], &Bound<'_, PyAny>, bool),
+    peer: Option<&str>,
+    ask: impl FnOnce(&Head<'_>, Option<IpAddr>) -> T,
+) -> PyResult<T> {
+    let headers = pairs(headers)?;
+    let headers: Vec<(&[u8], &[u8])> = headers
+        .iter()
+        .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
+        .collect();
+    let told = Head {
+        method: method.as_bytes(),
+        target,
+        headers: &headers,
+        length: None,
+        old,
+    };
+    let peer = peer.and_then(|peer| peer.parse::<IpAddr>().ok());
+    Ok(ask(&told, peer))
+}
+
 /// The gate's engine, for one application.
 #[pyclass(frozen)]
 pub struct InProcess {
@@ -81,8 +103,11 @@ impl InProcess {
         self.engine.keys()
     }
 
-    /// Judges a request's head. `body` is whether one may follow of which no header tells.
-    #[pyo3(signature = (method, target, headers, *, peer = None, old = false, body = false, now_ms = None))]
+    /// Judges a request's head. `body` is whether one may follow of which no header tells, `content`
+    /// the body where it was wanted.
+    #[pyo3(signature = (
+        method, target, headers, *, peer = None, old = false, body = false, now_ms = None, content = None
+    ))]
     #[allow(clippy::too_many_arguments)] // They are what a head consists of.
     fn begin(
         &self,
@@ -93,22 +118,34 @@ impl InProcess {
         old: bool,
         body: bool,
         now_ms: Option<u64>,
+        content: Option<&[u8]>,
     ) -> PyResult<Call> {
-        let headers = pairs(headers)?;
-        let headers: Vec<(&[u8], &[u8])> = headers
-            .iter()
-            .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
-            .collect();
-        let told = Head {
-            method: method.as_bytes(),
-            target,
-            headers: &headers,
-            length: None,
-            old,
-        };
-        let peer = peer.and_then(|peer| peer.parse::<IpAddr>().ok());
+        let call = asked((method, target, headers, old), peer, |told, peer| {
+            self.engine.begin(told, peer, body, now_ms, content)
+        })?;
         Ok(Call {
-            call: Mutex::new(self.engine.begin(&told, peer, body, now_ms)),
+            call: Mutex::new(call),
+        })
+    }
+
+    /// Most bytes of the body that are wanted before it can be said who calls, if any are.
+    #[pyo3(signature = (method, target, headers, *, peer = None, old = false, body = false, now_ms = None))]
+    #[allow(clippy::too_many_arguments)] // They are what a head consists of.
+    fn wants(
+        &self,
+        method: &str,
+        target: &[u8],
+        headers: &Bound<'_, PyAny>,
+        peer: Option<&str>,
+        old: bool,
+        body: bool,
+        now_ms: Option<u64>,
+    ) -> PyResult<Option<u64>> {
+        if !self.engine.may_want() {
+            return Ok(None);
+        }
+        asked((method, target, headers, old), peer, |told, peer| {
+            self.engine.wants(told, peer, body, now_ms)
         })
     }
 

@@ -161,7 +161,7 @@ def offline(
         carried = {value for name, value in request["headers"] if name.lower() in map(str.lower, names)}
         tokens = _tokens(request) if _takes_tokens(document, explained["route"]) else set()
         sessions = _sessions(request, document, explained["route"])
-        if carried or tokens or sessions:
+        if carried or tokens or sessions or _takes_published(document, explained["route"]):
             there = known()
             facts = _facts(carried, tokens, sessions, there)
             engine = Engine(text, facts=facts, pepper=there.pepper, plugins=plugins)
@@ -446,6 +446,13 @@ def _sessions(request: Mapping[str, Any], document: dict[str, Any], route: dict[
     lines = [value for name, value in request["headers"] if name.lower() == "cookie"]
     pairs = [pair.strip().partition("=") for line in lines for pair in line.split(";")]
     return [(name, value) for name in names for cookie, _, value in pairs if cookie == f"__Host-lockgate-{name}"]
+
+
+def _takes_published(document: dict[str, Any], route: dict[str, Any]) -> bool:
+    """Whether the API takes signatures by keys that an issuer publishes."""
+    api = api_of(document, route)
+    ways = api["policies"]["authenticate"] if api is not None else []
+    return any("signature" in way and way["signature"]["config"].get("issuer") is not None for way in ways)
 
 
 def _tokens(request: Mapping[str, Any]) -> set[str]:

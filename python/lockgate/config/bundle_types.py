@@ -9,6 +9,11 @@ Algorithm = Literal[
 ]
 """How a token is signed."""
 
+Algorithm2 = Literal[
+    "ed25519", "ecdsa-p256-sha256", "ecdsa-p384-sha384", "rsa-pss-sha512", "rsa-v1_5-sha256", "hmac-sha256"
+]
+"""How a request can be signed (RFC 9421 section 3.3)."""
+
 
 class Answered(TypedDict):
     """Which answers are looked at."""
@@ -149,8 +154,26 @@ class AuthenticatorSession(TypedDict):
     session: PlacedSession
 
 
+class AuthenticatorSignature(TypedDict):
+    """A signature over the request."""
+
+    signature: PlacedSignature
+
+
+class AuthenticatorWebhook(TypedDict):
+    """A sender's signature over a webhook."""
+
+    webhook: PlacedWebhook
+
+
 Authenticator = (
-    AuthenticatorApiKey | AuthenticatorJwt | AuthenticatorIntrospection | AuthenticatorMtls | AuthenticatorSession
+    AuthenticatorApiKey
+    | AuthenticatorJwt
+    | AuthenticatorIntrospection
+    | AuthenticatorMtls
+    | AuthenticatorSession
+    | AuthenticatorSignature
+    | AuthenticatorWebhook
 )
 """One way to prove an identity."""
 
@@ -390,6 +413,9 @@ class Dns(TypedDict):
 Duplicates = Literal["keep", "reject", "first", "last"]
 """What is done with a parameter that is there twice."""
 
+Encoding = Literal["text", "base64", "hex"]
+"""How a secret is written."""
+
 
 class EventsConfig(TypedDict):
     """What is written down."""
@@ -422,6 +448,31 @@ class FactsPolicy(TypedDict):
     """Milliseconds; beyond them `then` holds."""
     then: WhenStale
     """What happens to requests that need facts."""
+
+
+class Form(TypedDict):
+    """How a sender signs what it sends."""
+
+    encoding: Written
+    """How a signature's bytes are written."""
+    header: str
+    """The field that carries signatures."""
+    id: str | None
+    """The field that carries the webhook's id."""
+    prefix: str
+    """What stands before each that was made with a secret (HMAC with SHA-256)."""
+    public_prefix: str | None
+    """What stands before each that was made with a private key (Ed25519), if there are such."""
+    secret_prefix: str | None
+    """What stands before a secret; the rest of it is base64. None where its bytes are the secret."""
+    separator: str | None
+    """What stands between several of them; none where there is but one."""
+    signed: list[Part]
+    """What is signed, in order."""
+    timestamp: str | None
+    """The field that carries the time."""
+    timestamp_prefix: str | None
+    """What stands before the time, where it stands among the signatures."""
 
 
 class GrpcConfig(TypedDict):
@@ -553,6 +604,22 @@ class JwtConfig(TypedDict):
     """Where the token is read."""
     proof: ProofRules
     """How proofs are judged."""
+
+
+class KeyFormPublic(TypedDict):
+    """A public key, as a JWK."""
+
+    public: dict[str, str]
+
+
+class KeyFormSecret(TypedDict):
+    """A secret, `env:NAME` or `file:/path`: resolved in the gate's memory."""
+
+    secret: dict[str, object]
+
+
+KeyForm = KeyFormPublic | KeyFormSecret
+"""A key itself."""
 
 
 class KeySourcePublished(TypedDict):
@@ -721,6 +788,19 @@ Named = Literal["gzip", "deflate", "br", "zstd"]
 """A coding as the configuration names it."""
 
 
+class NamedKey(TypedDict):
+    """A key, and whose it is."""
+
+    algorithm: Algorithm2
+    """What it is for."""
+    key: KeyForm
+    """The key itself."""
+    keyid: str
+    """What signatures call it."""
+    name: str
+    """By which its holder is known and counted."""
+
+
 class NormalForm(TypedDict):
     """What an API's upstream is known to do with targets that servers read in different ways."""
 
@@ -793,6 +873,16 @@ class Parameter(TypedDict):
     """Its name, decoded."""
     value: str
     """A template for its value, written as it stands in a query."""
+
+
+class PartText(TypedDict):
+    """This."""
+
+    text: str
+
+
+Part = Literal["id", "timestamp", "body"] | PartText
+"""A part of what is signed."""
 
 
 class Passive(TypedDict):
@@ -1151,6 +1241,21 @@ class PlacedSession(TypedDict):
     """Needed where authentication or authorization is not enforced."""
 
 
+class PlacedSignature(TypedDict):
+    """A policy's config with what every policy has."""
+
+    config: SignatureConfig
+    """The policy's own part."""
+    mode: Mode
+    """Enforce, observe or off."""
+    on_error: OnError
+    """What an error of the policy itself does."""
+    span: Span
+    """Where the configuration says it."""
+    waiver: Waiver | None
+    """Needed where authentication or authorization is not enforced."""
+
+
 class PlacedStepUp(TypedDict):
     """A policy's config with what every policy has."""
 
@@ -1170,6 +1275,21 @@ class PlacedWaf(TypedDict):
     """A policy's config with what every policy has."""
 
     config: WafConfig
+    """The policy's own part."""
+    mode: Mode
+    """Enforce, observe or off."""
+    on_error: OnError
+    """What an error of the policy itself does."""
+    span: Span
+    """Where the configuration says it."""
+    waiver: Waiver | None
+    """Needed where authentication or authorization is not enforced."""
+
+
+class PlacedWebhook(TypedDict):
+    """A policy's config with what every policy has."""
+
+    config: WebhookConfig
     """The policy's own part."""
     mode: Mode
     """Enforce, observe or off."""
@@ -1463,6 +1583,35 @@ class Share(TypedDict):
     """Its part of the sum of all weights."""
     when: list[Condition]
     """Requests for which these hold go there, whatever the weights; none means that none does."""
+
+
+class SignatureConfig(TypedDict):
+    """The room's config."""
+
+    body_bytes: int
+    """Most bytes of a body."""
+    components: list[str]
+    """What has to be covered, as it stands in a signature base, such as `"@method"`."""
+    content_digest: bool
+    """Whether a request with a body has to carry a digest of it, which is covered."""
+    expires: bool
+    """Whether a signature has to say when it ends."""
+    forward: bool
+    """Leave the signature on the request that goes to the upstream."""
+    issuer: str | None
+    """The issuer whose published keys are taken as well."""
+    keys: list[NamedKey]
+    """Keys that requests may be signed with."""
+    label: str | None
+    """By which label it is looked for, if that matters."""
+    max_age_ms: int
+    """How long ago a signature may have been made, milliseconds."""
+    nonce: bool
+    """Whether a signature has to carry a nonce; one that does counts once."""
+    skew_ms: int
+    """How far clocks may differ, milliseconds."""
+    tag: str | None
+    """What a signature has to be for, if that matters."""
 
 
 class Span(TypedDict):
@@ -1825,6 +1974,27 @@ class Wanted(TypedDict):
     """One of its URIs."""
 
 
+class WebhookConfig(TypedDict):
+    """The room's config."""
+
+    body_bytes: int
+    """Most bytes of a body."""
+    form: Form
+    """How the sender signs."""
+    forward: bool
+    """Leave the signature on the request that goes to the upstream."""
+    name: str
+    """By which the sender is known and counted."""
+    once: bool
+    """Whether an attempt counts once."""
+    public_keys: list[str]
+    """Public keys of Ed25519, in base64 behind `whpk_`. Any one of them will do."""
+    secrets: list[str]
+    """Secrets, `env:NAME` or `file:/path`: resolved in the gate's memory. Any one of them will do."""
+    tolerance_ms: int
+    """How far the time may lie back or ahead, milliseconds."""
+
+
 class WebsocketConfig(TypedDict):
     """The room's config."""
 
@@ -1842,3 +2012,6 @@ class WebsocketConfig(TypedDict):
 
 WhenStale = Literal["deny", "continue"]
 """What happens to requests that need facts which may be out of date."""
+
+Written = Literal["hex", "base64"]
+"""How bytes are written."""

@@ -24,9 +24,22 @@ from lockgate.config.plugins import LoadedPlugins
 from lockgate.config.references import References, secret_reference
 from lockgate.config.rule_sets import RuleSets
 from lockgate.config.sign_in import UPSTREAM, pages
+from lockgate.config.signers import resolved
 from lockgate.config.upstream_tokens import bundled
 from lockgate.paths import PathMatch
-from lockgate.policies import Authentication, Introspection, Limit, Lists, Plugin, Policy, Session, Waf, Waiver
+from lockgate.policies import (
+    Authentication,
+    Introspection,
+    Limit,
+    Lists,
+    Plugin,
+    Policy,
+    Session,
+    Signature,
+    Waf,
+    Waiver,
+    Webhook,
+)
 
 BUNDLE_VERSION: Final = 1
 
@@ -337,6 +350,9 @@ class Compiler:
 
     def _way(self, placed: Placed[Authentication]) -> object:
         made = self._placed(placed)
+        if isinstance(placed.policy, Signature | Webhook):
+            said = cast("dict[str, Any]", made)
+            return {**said, "config": resolved(self.document, placed, said["config"], self.references)}
         if not isinstance(placed.policy, Introspection):
             return made
         said = cast("dict[str, Any]", made)

@@ -18,7 +18,7 @@ from lockgate.config.known import known
 from lockgate.config.model_issuers import SHARED, Issuer
 from lockgate.config.references import References, secret_reference
 from lockgate.outgoing import Rules
-from lockgate.policies import Introspection, Jwt
+from lockgate.policies import Introspection, Jwt, Signature
 from lockgate.scalars import shown
 
 KEY_FILE_BYTES: Final = 2**20
@@ -93,11 +93,12 @@ def asking(document: Document, policy: Introspection) -> dict[str, Any]:
     }
 
 
-def _used(document: Document, kind: type[Introspection | Jwt]) -> set[str]:
-    """The issuers whose tokens some API takes in this way."""
+def _used(document: Document, *kinds: type[Introspection | Jwt | Signature]) -> set[str]:
+    """The issuers whose tokens or keys some API takes in one of these ways."""
     ways = (way for api in document.apis.values() for entry in api.authenticate or () for way in entry.ways)
-    policies = (policy for way in ways for policy in (way.jwt, way.introspection))
-    return {policy.issuer for policy in policies if isinstance(policy, kind)}
+    policies = (policy for way in ways for policy in (way.jwt, way.introspection, way.signature))
+    used = (policy.issuer for policy in policies if isinstance(policy, kinds))
+    return {issuer for issuer in used if issuer is not None}
 
 
 def keys_in_file(origin: KeyOrigin, confirmed_ms: int) -> dict[str, Any]:
@@ -111,7 +112,7 @@ def keys_in_file(origin: KeyOrigin, confirmed_ms: int) -> dict[str, Any]:
 
 def origins(document: Document, references: References) -> Iterator[KeyOrigin]:
     """Where the keys of each issuer are, but for those with a shared secret, and those that are only asked."""
-    only_asked = _used(document, Introspection) - _used(document, Jwt)
+    only_asked = _used(document, Introspection) - _used(document, Jwt, Signature)
     for name, issuer in document.issuers.items():
         origin = _origin(document, name, issuer, references)
         if origin is not None and name not in only_asked:
@@ -194,7 +195,7 @@ def check(document: Document, apis: list[EffectiveApi], references: References) 
     used |= {one.token.issuer for one in document.upstreams.values() if one.token is not None}
     for api in apis:
         for placed in api.authenticate:
-            if isinstance(placed.policy, Jwt | Introspection):
+            if isinstance(placed.policy, Jwt | Introspection | Signature) and placed.policy.issuer is not None:
                 used.add(placed.policy.issuer)
                 known(document, "issuers", (*placed.path, "issuer"), placed.policy.issuer, "issuer")
         _asks_one(document, api)
@@ -278,7 +279,7 @@ def _askable(document: Document, name: str, issuer: Issuer) -> None:
         plain = "whoever is on the way could read tokens and let anybody in"
         url = issuer.introspection.url.partition("?")[0]
         _callable(document, ("issuers", name, "introspection", "url"), url, "", plain)
-    elif name not in _used(document, Jwt):
+    elif name not in _used(document, Jwt, Signature):
         plain = "whoever is on the way could say of themselves where it is asked"
         hint = "say where it is asked about tokens: `introspection: {url: …}`"
         _callable(document, ("issuers", name, "issuer"), issuer.issuer, hint, plain)
@@ -307,7 +308,7 @@ def _reachable(document: Document, name: str, issuer: Issuer) -> None:
     """Say before the first call what would keep it from being made."""
     if issuer.secret is not None or (issuer.jwks is not None and issuer.jwks.file is not None):
         return
-    if name in _used(document, Introspection) - _used(document, Jwt):
+    if name in _used(document, Introspection) - _used(document, Jwt, Signature):
         return  # No keys of its are wanted.
     path: tuple[str, ...] = ("issuers", name, "issuer")
     url = issuer.issuer

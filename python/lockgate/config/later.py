@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-_TOKENS: Final = "not in this version; meanwhile `api_key`, `jwt`, `introspection`, `session`, `mtls` prove who calls"
+_TOKENS: Final = (
+    "not in this version; meanwhile `api_key`, `jwt`, `introspection`, `signature`, `webhook`, `session`, `mtls` prove "
+    "who calls"
+)
 _ROOMS: Final = "not in this version; meanwhile the API, or what stands before the gate, has to do it"
 
 LATER: Final = {
@@ -31,6 +34,8 @@ MEANT: Final = {
     **dict.fromkeys(("proxy_pass", "backend", "service", "reverse_proxy"), "upstream"),
     **dict.fromkeys(("mtls_auth", "mtls-auth", "client_certificate", "mutual_tls"), "mtls"),
     **dict.fromkeys(("oidc", "openid_connect", "oauth2_proxy", "login"), "session"),
+    **dict.fromkeys(("http_signature", "http_signatures", "hmac_auth", "hmac-auth", "hmac"), "signature"),
+    **dict.fromkeys(("webhooks", "standard_webhooks", "standardwebhooks"), "webhook"),
     **dict.fromkeys(("key_auth", "key-auth", "apikey"), "api_key"),
     **dict.fromkeys(("time_out", "time_outs", "timeout"), "timeouts"),
     **dict.fromkeys(("letsencrypt", "lets_encrypt", "autocert", "auto_https", "certresolver"), "acme"),

@@ -9,9 +9,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from lockgate.config.model_secrets import Secret
 from lockgate.policies import Settings
-from lockgate.scalars import Flag, Scalar, ShortForm, Text, duration, refusal, shown
+from lockgate.scalars import Flag, Scalar, Secret, ShortForm, Text, duration, refusal, shown
 
 Challenge = Literal["http-01", "tls-alpn-01", "dns-01"]
 SHORT: Final = ("letsencrypt", "letsencrypt-staging")

@@ -31,15 +31,17 @@ from lockgate.policies import (
     PluginEntry,
     Session,
     Settings,
+    Signature,
     StepUp,
     Waf,
     Waiver,
+    Webhook,
     WebSocket,
 )
 from lockgate.scalars import Name, Scalar, ShortForm, parse_name, refusal, shown
 
 SERVER: Final = re.compile(r"[A-Za-z0-9.-]+:[0-9]+")
-WAYS: Final = ("api_key", "jwt", "introspection", "session", "mtls")
+WAYS: Final = ("api_key", "jwt", "introspection", "signature", "webhook", "session", "mtls")
 BARE: Final = ("api_key", "mtls")
 """Those that a name alone says."""
 FEWEST_TOGETHER: Final = 2
@@ -73,6 +75,16 @@ class Way(Settings):
         description="A token that its identity provider is asked about (RFC 7662).",
         examples=[{"issuer": "company"}],
     )
+    signature: Signature | None = Field(
+        default=None,
+        description="A signature over the request (RFC 9421).",
+        examples=[{"keys": {"partner": {"algorithm": "hmac-sha256", "secret": "${env:PARTNER_SECRET}"}}}],
+    )
+    webhook: Webhook | None = Field(
+        default=None,
+        description="A sender's signature over a webhook.",
+        examples=[{"secrets": ["${env:WEBHOOK_SECRET}"]}],
+    )
     session: Session | None = Field(
         default=None,
         description="The cookie of a person who has signed in with a browser.",
@@ -102,6 +114,12 @@ def _authenticator(value: object) -> object:
         if value == "session":
             hint = "write `session: {sign_in: NAME}`, with a name under `sign_in`"
             raise refusal("authenticator-malformed", "`session` wants to know where people sign in", hint=hint)
+        if value == "signature":
+            hint = "write `signature: {keys: {NAME: {algorithm: …, key: …}}}`"
+            raise refusal("authenticator-malformed", "`signature` wants to know whose keys are taken", hint=hint)
+        if value == "webhook":
+            hint = 'write `webhook: {secrets: ["${env:NAME}"]}`'
+            raise refusal("authenticator-malformed", "`webhook` wants to know what secret is shared", hint=hint)
         if value not in BARE:
             hint = f"write `{value}: {{issuer: NAME}}`, with a name under `issuers`"
             raise refusal("authenticator-malformed", f"`{value}` wants to know whose tokens are taken", hint=hint)

@@ -8,10 +8,9 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, model_validator
 
 from lockgate.addresses import Network
-from lockgate.config.model_secrets import Secret
 from lockgate.config.model_sign_in import Client
 from lockgate.policies import Settings
-from lockgate.scalars import Scalar, Text, count, duration, refusal, shown, size
+from lockgate.scalars import Scalar, Secret, Text, count, duration, refusal, shown, size
 
 DAY_MS: Final = 86_400_000
 SHARED: Final = frozenset({"HS256", "HS384", "HS512"})

@@ -6,9 +6,8 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from lockgate.config.model_secrets import Secret
 from lockgate.policies import Settings
-from lockgate.scalars import Name, Scalar, Text, duration, refusal, shown
+from lockgate.scalars import Name, Scalar, Secret, Text, duration, refusal, shown
 
 MINUTE_MS: Final = 60_000
 DAY_MS: Final = 86_400_000

@@ -8,11 +8,10 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from lockgate.addresses import Target
 from lockgate.config.model_balance import Balance, Breaker, Dns, Health, Retry, in_full
-from lockgate.config.model_secrets import Secret
 from lockgate.config.model_tls import UpstreamTls
 from lockgate.headers import Header
 from lockgate.policies import Settings, Waiver
-from lockgate.scalars import Name, ShortForm, Text, count, duration, refusal, shown, size
+from lockgate.scalars import Name, Secret, ShortForm, Text, count, duration, refusal, shown, size
 
 HOUR_MS = 3_600_000
 MAX_TARGETS = 256

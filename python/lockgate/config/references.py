@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from lockgate.config.problems import Problems
 from lockgate.printable import printable
-from lockgate.scalars import shown
+from lockgate.scalars import REFERENCE, shown
 
 if TYPE_CHECKING:
     from lockgate.config.fence import Fence
@@ -29,6 +29,8 @@ SECRETS: Final = (
     ("issuers", "*", "client", "secret"),
     ("issuers", "*", "client", "key"),
     ("listeners", "*", "tls", "acme", "external_account", "hmac_key"),
+    ("apis", "*", "authenticate", "*", "signature", "keys", "*", "secret"),
+    ("apis", "*", "authenticate", "*", "webhook", "secrets", "*"),
 )
 """Where secrets stand; a test compares it with the models' own marks."""
 
@@ -40,7 +42,6 @@ MAX_FILE: Final = 2**20
 MAX_SHOWN: Final = 200
 """Characters of a path in a message; its end tells the most."""
 
-REFERENCE: Final = re.compile(r"\$\{(env|file):([^${}]+)\}")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ALLOWED: Final = "`${env:NAME}` or `${file:path}`, as the whole value"
 
@@ -182,6 +183,25 @@ def is_secret(path: tuple[str | int, ...]) -> bool:
     )
 
 
+def _may_be_signers(path: tuple[str | int, ...]) -> bool:
+    """The same within `signature` and `webhook`, whatever the key is called."""
+    if len(path) < 6 or path[2] != "authenticate":
+        return False
+    if path[4] == "webhook":
+        return path[5] not in _plain_signers()
+    return path[4:6] == ("signature", "keys") and len(path) > 7 and path[7] not in _plain_signers()
+
+
+@functools.cache
+def _plain_signers() -> frozenset[str]:
+    from lockgate.policies import Signature, Webhook
+    from lockgate.policies.signature import SigningKey
+
+    fields = {*Webhook.model_fields, *Signature.model_fields, *SigningKey.model_fields}
+    # A secret may stand where a public key is wanted.
+    return frozenset(fields) - {"secret", "secrets", "key", "public_keys"}
+
+
 @functools.cache
 def _plain_fields() -> frozenset[str]:
     """What an issuer has besides its secret, and addresses in which a password may stand."""
@@ -196,6 +216,8 @@ def may_be_secret(path: tuple[str | int, ...]) -> bool:
         return False  # Asked for every scalar of the document.
     if path[0] == "issuers" and len(path) > 2 and path[2] in _plain_fields():
         return False
+    if path[0] == "apis":
+        return _may_be_signers(path)
     return any(
         len(path) >= len(secret)
         and path[-1] != "header"

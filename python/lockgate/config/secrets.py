@@ -6,9 +6,10 @@ import shlex
 import stat
 from pathlib import Path
 
+from lockgate.config import signers
 from lockgate.config.document import Document
-from lockgate.config.references import REFERENCE, References
-from lockgate.scalars import shown
+from lockgate.config.references import References
+from lockgate.scalars import REFERENCE, shown
 
 Place = tuple[str | int, ...]
 
@@ -39,6 +40,8 @@ def check(document: Document, references: References) -> None:
         if acme is not None and acme.external_account is not None:
             place = ("listeners", name, "tls", "acme", "external_account", "hmac_key")
             _look(document, references, place, acme.external_account.hmac_key, "no certificate can be had")
+    for where, value, meanwhile in signers.secrets(document):
+        _look(document, references, where, value, meanwhile)
 
 
 def _look(document: Document, references: References, path: Place, value: str, meanwhile: str) -> None:

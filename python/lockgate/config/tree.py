@@ -15,8 +15,8 @@ from typing import Any, Final
 import yaml
 
 from lockgate.config.problems import Problems, Region
-from lockgate.config.references import REFERENCE, References, may_be_secret
-from lockgate.scalars import shown
+from lockgate.config.references import References, may_be_secret
+from lockgate.scalars import REFERENCE, shown
 
 MAX_PATH: Final = 64
 """Deeper than any document that `compose` lets through; only an alias within its own anchor leads there."""

@@ -67,16 +67,17 @@ class Engine:
         peer: str | None,
         old: bool = False,
         body: bool = False,
+        content: bytes | None = None,
     ) -> tuple[_native.Call, Own | None]:
         """Judge a request's head; with the answer, where the engine gives it.
 
-        `body` is whether one may follow of which no header tells. Whatever fails
-        here refuses the request.
+        `body` is whether one may follow of which no header tells, `content` the body
+        where `wants` asks for it. Whatever fails here refuses the request.
         """
         if self._keeper is not None and not self._keeper.running:
             self._keeper.start()
         try:
-            call = self.native.begin(method, target, headers, peer=peer, old=old, body=body)
+            call = self.native.begin(method, target, headers, peer=peer, old=old, body=body, content=content)
         except Exception:
             log.exception("the engine failed, so the request is refused")
             call = self.native.failed()
@@ -87,6 +88,24 @@ class Engine:
         elif call.failed_policies:
             self._note_errors(call)
         return call, own
+
+    def wants(
+        self,
+        method: str,
+        target: bytes,
+        headers: Iterable[Sequence[bytes]],
+        *,
+        peer: str | None,
+        old: bool = False,
+        body: bool = False,
+    ) -> int | None:
+        """How many bytes of the body are wanted at most before it can be said who calls; nothing for nearly all."""
+        try:
+            return self.native.wants(method, target, headers, peer=peer, old=old, body=body)
+        except Exception:
+            # Without the body a policy that wants it refuses.
+            log.exception("the engine failed to say whether it wants the body")
+            return None
 
     def note(self, call: _native.Call) -> None:
         """Write down that a request was refused."""
@@ -157,6 +176,8 @@ def _needs(
                 keyed[api["name"]] = None
             elif "jwt" in way:
                 issuers.add(way["jwt"]["config"]["issuer"])
+            elif "signature" in way and way["signature"]["config"]["issuer"] is not None:
+                issuers.add(way["signature"]["config"]["issuer"])
     return list(keyed), [origin for origin in origins if origin.name in issuers]
 
 

@@ -17,8 +17,10 @@ from lockgate.policies.plugins import Plugin, PluginEntry
 from lockgate.policies.redirect import Redirect
 from lockgate.policies.rewrite import Rewrite
 from lockgate.policies.session import Session
+from lockgate.policies.signature import Signature
 from lockgate.policies.step_up import StepUp
 from lockgate.policies.waf import Waf
+from lockgate.policies.webhook import Webhook
 from lockgate.policies.websocket import WebSocket
 
 __all__ = [
@@ -47,8 +49,10 @@ __all__ = [
     "Rewrite",
     "Session",
     "Settings",
+    "Signature",
     "StepUp",
     "Waf",
     "Waiver",
     "WebSocket",
+    "Webhook",
 ]

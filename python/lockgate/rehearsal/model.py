@@ -216,6 +216,34 @@ class Token(Settings):
         return self
 
 
+class Signed(Settings):
+    """A signature that is made for one case, over what the API wants signed, with a scratch key."""
+
+    key: Name | None = Field(
+        default=None,
+        description="Whose it is, by the name under `keys`; left out, the first that the API takes.",
+        examples=["partner"],
+    )
+    without: list[Text] = Field(
+        default=[], description="Components that it does not cover.", examples=[["content-digest"]]
+    )
+    expired: Flag = Field(default=False, description="It was made too long ago.", examples=[True])
+    forged: Flag = Field(default=False, description="Made with another key than it names.", examples=[True])
+    unknown: Flag = Field(default=False, description="Its `keyid` is nobody's.", examples=[True])
+
+
+class SignedWebhook(Settings):
+    """A webhook that is signed for one case, in the form of the API's entry, with a scratch secret."""
+
+    name: Name | None = Field(
+        default=None,
+        description="Whose it is, by the entry's `name`; left out, the first that the API takes.",
+        examples=["payments"],
+    )
+    expired: Flag = Field(default=False, description="It was signed too long ago.", examples=[True])
+    forged: Flag = Field(default=False, description="Signed with another secret.", examples=[True])
+
+
 def _one_or_more(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
@@ -309,6 +337,21 @@ class Case(Settings):
         default=None,
         description="A client certificate made for this case: `true`, or what it says.",
         examples=[{"dns": "crm.partners.example.com"}],
+    )
+    signature: (
+        Annotated[Signed, BeforeValidator(_made("signature", "{key: partner}")), ShortForm({"const": True})] | None
+    ) = Field(
+        default=None,
+        description="A signature made for this case (RFC 9421): `true` for one as the API wants it, or what it is.",
+        examples=[{"key": "partner"}],
+    )
+    webhook: (
+        Annotated[SignedWebhook, BeforeValidator(_made("webhook", "{name: payments}")), ShortForm({"const": True})]
+        | None
+    ) = Field(
+        default=None,
+        description="A webhook's signature made for this case: `true` for one in the entry's form, or what it is.",
+        examples=[{"name": "payments"}],
     )
     body: Value | None = Field(default=None, description="The body, as text.", examples=["a=1"])
     json_: Any = Field(

@@ -19,6 +19,7 @@ from lockgate.rehearsal.certificates import made as made_certificate
 from lockgate.rehearsal.credentials import PEPPER, CaseError, ScratchKeys, key_headers
 from lockgate.rehearsal.model import Case, Expect, Key, Token
 from lockgate.rehearsal.read import Read
+from lockgate.rehearsal.signers import Fields, ScratchSigners
 from lockgate.rehearsal.tokens import Prover, ScratchTokens, taken_by
 
 HOST_UNSAID: Final = "localhost"
@@ -98,13 +99,15 @@ class Run:
         with tempfile.TemporaryDirectory(prefix="lockgate-test-") as folder:
             tokens = ScratchTokens(self.bundle, Path(folder))
             facts = [*keys.facts, *tokens.facts(len(keys.facts), self._wanted_tokens())]
-            yield from self._results(made, facts, tokens)
+            yield from self._results(made, facts, tokens, ScratchSigners(Path(folder)))
 
     def _wanted_tokens(self) -> list[Token]:
         return [one.case.token for one in self.cases if one.case.token is not None]
 
-    def _results(self, keys: Sequence[str | None], facts: list[bytes], tokens: ScratchTokens) -> Iterator[Result]:
-        text = json.dumps(tokens.instead(self.bundle)).encode()
+    def _results(
+        self, keys: Sequence[str | None], facts: list[bytes], tokens: ScratchTokens, signers: ScratchSigners
+    ) -> Iterator[Result]:
+        text = json.dumps(signers.instead(tokens.instead(self.bundle))).encode()
         # One process for them all: starting one takes longer than a hundred cases.
         plugins = Plugins(list(COMMAND)) if self.bundle.get("plugins") is not None else None
 
@@ -117,7 +120,7 @@ class Run:
             began = time.perf_counter()
             try:
                 # What is counted by the engine must not reach from one case into the next.
-                told = self._told(engine() if counts or one.case.repeat > 1 else shared, one, key, tokens)
+                told = self._told(engine() if counts or one.case.repeat > 1 else shared, one, key, (tokens, signers))
             except CaseError as error:
                 yield Result(one, [], None, broken=str(error), broken_at=error.field)
                 continue
@@ -130,9 +133,12 @@ class Run:
         """What a request can meet of this configuration."""
         with tempfile.TemporaryDirectory(prefix="lockgate-test-") as folder:
             bundle = ScratchTokens(self.bundle, Path(folder)).instead(self.bundle)
-            return Engine(json.dumps(bundle).encode()).outline()
+            return Engine(json.dumps(ScratchSigners(Path(folder)).instead(bundle)).encode()).outline()
 
-    def _told(self, engine: Engine, one: Read, key: str | None, tokens: ScratchTokens) -> Explanation:
+    def _told(
+        self, engine: Engine, one: Read, key: str | None, scratch: tuple[ScratchTokens, ScratchSigners]
+    ) -> Explanation:
+        tokens, signers = scratch
         listeners = {listener["name"]: listener["address"] for listener in self.bundle["listeners"]}
         request = request_of(one, listeners)
         self._check_listener(request["listener"])
@@ -176,6 +182,7 @@ class Run:
         for number in range(one.case.repeat):
             at = now + number * one.case.every
             more = [("DPoP", prover.proof(at))] if prover is not None else []
+            more += self._signed(engine, one, signers, request, at)
             told = engine.evaluate({**request, "headers": [*request["headers"], *more]}, now_ms=at)
             if number == 0 or number == one.case.repeat - 1:
                 self.explained.append(told)
@@ -184,6 +191,20 @@ class Run:
         shown = None if place is None else {"name": listener, "address": place["address"], "assumed": False}
         asked = {**told["request"], "target": request["target"]}
         return {"id": None, "at_ms": None, "other_methods": None, **told, "request": asked, "listener": shown}
+
+    def _signed(self, engine: Engine, one: Read, signers: ScratchSigners, request: dict[str, Any], at: int) -> Fields:
+        """What signs the request, made anew each time that it is sent."""
+        signature, webhook = one.case.signature, one.case.webhook
+        if signature is None and webhook is None:
+            return []
+        route = engine.evaluate({**request, "body": None}, now_ms=at)["route"]
+        made: Fields = []
+        if route is not None and signature is not None:
+            asked = (self.bundle, route, self._scheme(request["listener"]), request)
+            made += signers.sign(signature, asked, at)
+        if route is not None and webhook is not None:
+            made += signers.deliver(webhook, (self.bundle, route, request), at)
+        return made
 
     def _scheme(self, listener: str | None) -> str:
         """What clients of a listener speak; of the first, where none is named."""

@@ -100,7 +100,7 @@ CURVES: Final[Mapping[str, ec.EllipticCurve]] = {
 }
 
 
-def _signer(algorithm: str, secret: str) -> Signer:
+def signer(algorithm: str, secret: str) -> Signer:
     """A new key for an algorithm of RFC 7518 or RFC 8037; of a shared secret, this one."""
     family, size = algorithm[:2], algorithm[2:]
     if algorithm == "EdDSA":
@@ -202,7 +202,7 @@ class ScratchTokens:
     def _signer(self, among: dict[str, Signer], algorithm: str) -> Signer:
         """One key for each algorithm serves all issuers: what tells their tokens apart is what they say."""
         if algorithm not in among:
-            among[algorithm] = _signer(algorithm, self._secret if among is self._keys else self._secret[::-1])
+            among[algorithm] = signer(algorithm, self._secret if among is self._keys else self._secret[::-1])
         return among[algorithm]
 
 
@@ -211,7 +211,7 @@ class Prover:
 
     def __init__(self) -> None:
         """A new key."""
-        self._signer = _signer("ES256", "")
+        self._signer = signer("ES256", "")
         self._claims: Claims = {}
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, get_args, get_origin
 
 import pytest
 from pydantic import BaseModel
@@ -105,11 +105,19 @@ def test_where_secrets_stand_is_what_the_models_say() -> None:
 def marked(model: type[BaseModel], path: tuple[str, ...]) -> list[tuple[str, ...]]:
     found = []
     for name, field in model.model_fields.items():
-        marks = [*field.metadata, *(mark for kind in get_args(field.annotation) for mark in get_args(kind)[1:])]
-        if any(isinstance(mark, Scalar) and mark.schema.get("secret") for mark in marks):
-            found.append((*path, name))
-        for kind in (field.annotation, *get_args(field.annotation)):
-            if isinstance(kind, type) and issubclass(kind, BaseModel):
-                key = ("*",) if "dict" in str(field.annotation) else ()
-                found += marked(kind, (*path, name, *key))
+        found += within(field.annotation, tuple(field.metadata), (*path, name))
     return found
+
+
+def within(kind: Any, marks: tuple[Any, ...], path: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """The secrets of a field's kind, however it is wrapped."""
+    if any(isinstance(mark, Scalar) and mark.schema.get("secret") for mark in marks):
+        return [path]
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return marked(kind, path)
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return within(parts[0], parts[1:], path)
+    if origin in {list, dict}:
+        return within(parts[-1], (), (*path, "*"))
+    return [secret for part in parts for secret in within(part, (), path)]

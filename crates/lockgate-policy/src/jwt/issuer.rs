@@ -65,10 +65,10 @@ pub struct Issuer {
     pub(super) max_age_ms: Option<u64>,
     pub(super) require: Vec<String>,
     pub(crate) token_bytes: usize,
-    pub(super) stale_for_ms: u64,
+    pub(crate) stale_for_ms: u64,
     source: Option<String>,
     /// Keys that are its own and never fetched: those of a shared secret.
-    pub(super) own: Option<Arc<KeySet>>,
+    pub(crate) own: Option<Arc<KeySet>>,
 }
 
 impl Issuer {
@@ -156,7 +156,7 @@ impl Issuer {
     }
 
     /// Whether a key set is this issuer's, and not that of another which had the name before.
-    pub(super) fn publishes(&self, set: &KeySet) -> bool {
+    pub(crate) fn publishes(&self, set: &KeySet) -> bool {
         self.source.as_deref() == Some(&*set.source)
     }
 

@@ -96,7 +96,7 @@ impl Published {
 ///
 /// # Errors
 /// Why it is not used, in words.
-pub(super) fn usable(jwk: &Map<String, Value>) -> Result<(Value, Key), String> {
+pub(crate) fn usable(jwk: &Map<String, Value>) -> Result<(Value, Key), String> {
     if jwk.contains_key("d") || jwk.contains_key("k") {
         return Err("it is published with its private part: it must be replaced".to_owned());
     }

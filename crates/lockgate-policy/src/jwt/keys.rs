@@ -135,7 +135,7 @@ impl KeySet {
 
     /// Keys that may have signed: those of that name, where one is named. `None`
     /// where there is none such.
-    pub(super) fn candidates<'k>(
+    pub(crate) fn candidates<'k>(
         &'k self,
         kid: Option<&'k str>,
     ) -> Option<impl Iterator<Item = &'k Key>> {
@@ -154,8 +154,14 @@ impl KeySet {
 
 impl Key {
     /// The key, ready for this algorithm; `None` where it is for others.
-    pub(super) fn verifier(&self, alg: Algorithm) -> Option<&Verifier> {
+    pub(crate) fn verifier(&self, alg: Algorithm) -> Option<&Verifier> {
         let mut all = self.verifiers.iter();
+        all.find(|(own, _)| *own == alg).map(|(_, key)| key)
+    }
+
+    /// The same, and nothing else of it.
+    pub(crate) fn into_verifier(self, alg: Algorithm) -> Option<Verifier> {
+        let mut all = self.verifiers.into_iter();
         all.find(|(own, _)| *own == alg).map(|(_, key)| key)
     }
 }

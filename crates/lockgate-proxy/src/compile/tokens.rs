@@ -96,7 +96,7 @@ pub(super) fn introspected(
         .map(|policy| Policy::Introspection(Box::new(policy)))
 }
 
-fn named(name: &str, issuers: &Issuers) -> Result<Arc<Issuer>, ConfigError> {
+pub(super) fn named(name: &str, issuers: &Issuers) -> Result<Arc<Issuer>, ConfigError> {
     issuers.get(name).cloned().ok_or_else(|| {
         let message = format!("there is no issuer `{name}`");
         ConfigError::new("no-issuer", "/config/issuer", message)

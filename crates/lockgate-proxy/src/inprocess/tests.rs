@@ -28,7 +28,7 @@ fn ask(engine: &Arc<InProcess>, target: &[u8], headers: &[Field<'_>]) -> Call {
         length: None,
         old: false,
     };
-    engine.begin(&told, Some([127, 0, 0, 1].into()), false, None)
+    engine.begin(&told, Some([127, 0, 0, 1].into()), false, None, None)
 }
 
 fn refused(call: &mut Call) -> (u16, &'static str) {
@@ -182,7 +182,7 @@ fn a_caller_without_an_address_is_on_no_list() {
         length: None,
         old: false,
     };
-    let mut call = engine.begin(&told, None, false, None);
+    let mut call = engine.begin(&told, None, false, None, None);
     assert_eq!(refused(&mut call), (403, "address-not-allowed"));
 }
 

@@ -17,7 +17,7 @@ impl AsRef<[u8]> for Held {
 }
 
 /// These bytes, charged for until all of them were sent.
-pub(super) fn held(bytes: Vec<u8>, charge: Option<Charge>) -> Bytes {
+pub(crate) fn held(bytes: Vec<u8>, charge: Option<Charge>) -> Bytes {
     Bytes::from_owner(Held {
         bytes,
         _charge: charge,
@@ -25,7 +25,7 @@ pub(super) fn held(bytes: Vec<u8>, charge: Option<Charge>) -> Bytes {
 }
 
 /// Joins what arrived in pieces.
-pub(super) fn joined(pieces: Vec<Bytes>, length: usize) -> Vec<u8> {
+pub(crate) fn joined(pieces: Vec<Bytes>, length: usize) -> Vec<u8> {
     let mut pieces = pieces.into_iter();
     let Some(first) = pieces.next() else {
         return Vec::new();

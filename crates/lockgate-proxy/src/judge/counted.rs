@@ -5,7 +5,7 @@ use lockgate_policy::broker::Brought;
 use lockgate_policy::introspection::Heard;
 use lockgate_policy::limits::Asked;
 use lockgate_policy::plugins::Silent;
-use lockgate_policy::{Answers, Denial, Fault, Mode, Need, RequestView};
+use lockgate_policy::{Answers, Content, Denial, Fault, Mode, Need, RequestView, POLICY_FAILED};
 
 use super::Judging;
 use crate::broker::Broker;
@@ -202,6 +202,11 @@ pub fn answer(stores: &Stores<'_>, stale: bool, need: Need, now_ms: u64) -> Answ
             Some((plugins, set)) => plugins.ask(set, *call),
             None => Err(Silent::failed("nothing runs plugins here")),
         }),
+        // Whoever holds a body answers by itself.
+        Need::Content(gather) => {
+            let refused = Content::Refused(Denial::new(&POLICY_FAILED));
+            Answers::Content(gather, refused)
+        }
         Need::Strike(strikes) => {
             stores.counters.strike(&strikes, now_ms);
             Answers::None

@@ -109,6 +109,16 @@ pub const ORDER: &[Place] = &[
         "An issuer's word costs a question at worst; what another entry can tell by itself is not asked.",
     ),
     policy(
+        "signature",
+        "head",
+        "What is signed is the request itself: where it has a body, all of that is awaited, and whoever sends a key or a token need not be.",
+    ),
+    policy(
+        "webhook",
+        "head",
+        "A sender shows nothing else: nearly all of what it is judged by is the body, which is awaited.",
+    ),
+    policy(
         "session",
         "head",
         "A browser sends its cookie by itself; whoever sends a key or a token with the request is known by that.",

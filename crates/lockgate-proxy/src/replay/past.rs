@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use lockgate_policy::{
-    api_key, body_limit, cors, headers, introspection, ip_filter, jwt, redirect, rewrite, waf,
-    Denial, Digest, Fault, Grant, Identity, KeyRecord, Reason, ReasonRef, RequestView, Terms,
-    Verdict,
+    api_key, body_limit, cors, headers, introspection, ip_filter, jwt, redirect, rewrite,
+    signature, waf, Denial, Digest, Fault, Grant, Identity, KeyRecord, Reason, ReasonRef,
+    RequestView, Terms, Verdict,
 };
 use serde_json::{json, Map, Value};
 
@@ -115,7 +115,7 @@ fn rooms(policies: &Map<String, Value>, rules: &HashMap<&str, &Value>) -> Rooms 
             let configs = found.entry(room.to_owned()).or_default();
             let issuer = config
                 .get("issuer")
-                .filter(|_| [jwt::NAME, introspection::NAME].contains(&room));
+                .filter(|_| [jwt::NAME, introspection::NAME, signature::NAME].contains(&room));
             configs.push(match issuer.and_then(|name| rules.get(name.as_str()?)) {
                 Some(rules) => json!({ "config": config, "rules": rules }),
                 None => config.clone(),

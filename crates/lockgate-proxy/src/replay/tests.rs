@@ -6,6 +6,7 @@ use lockgate_policy::{body_limit, conditions, headers, ip_filter, plugins, waf, 
 use serde_json::json;
 
 use super::*;
+use crate::bundle::Authenticator;
 use crate::events::Verdict as Said;
 use crate::testing::{api, bundle, keyed, keys, placed, prefix, waiver, NOW};
 
@@ -652,4 +653,55 @@ fn a_scan_counts_where_there_was_a_body() {
         let (_, group) = one(&mut replay(&was, &proposed), then);
         assert_eq!(group.map(|group| group.change), change);
     }
+}
+
+/// An API that takes webhooks.
+fn hooked(tolerance_ms: u32) -> Bundle {
+    let form = json!({
+        "header": "x-sign", "separator": null, "prefix": "", "public_prefix": null,
+        "encoding": "hex", "secret_prefix": null, "id": null, "timestamp": "x-time",
+        "timestamp_prefix": null, "signed": ["timestamp", {"text": "."}, "body"],
+    });
+    let config = json!({
+        "name": "sender", "secrets": ["env:LOCKGATE_NO_SUCH_SECRET"], "public_keys": [], "form": form,
+        "tolerance_ms": tolerance_ms, "once": true, "body_bytes": 64, "forward": false,
+    });
+    let mut hooked = shop();
+    let config = serde_json::from_value(config).unwrap();
+    hooked.apis[0].policies.authenticate = vec![Authenticator::Webhook(placed(config, 40))];
+    hooked
+}
+
+#[test]
+fn a_webhook_is_judged_by_what_was_said_of_it_as_long_as_its_entry_is_the_same() {
+    let then = |outcome, reason: Option<&str>| {
+        let verdicts = vec![
+            said("webhook", outcome, reason),
+            said("authorize", Outcome::Allow, None),
+        ];
+        match reason {
+            None => Exchange {
+                key: Some("webhook:sender".to_owned()),
+                verdicts,
+                ..served()
+            },
+            Some(reason) => refused(reason, verdicts),
+        }
+    };
+    let (change, _) = one(
+        &mut replay(&hooked(1000), &hooked(1000)),
+        then(Outcome::Identify, None),
+    );
+    assert_eq!(change, "same");
+    let wrong = then(Outcome::Deny, Some("webhook-wrong"));
+    let (change, _) = one(&mut replay(&hooked(1000), &hooked(1000)), wrong);
+    assert_eq!(change, "same");
+    let (change, group) = one(
+        &mut replay(&hooked(1000), &hooked(2000)),
+        then(Outcome::Identify, None),
+    );
+    assert_eq!(
+        (change.as_str(), group.unwrap().why),
+        ("undecidable", Some("credential-elsewhere"))
+    );
 }
