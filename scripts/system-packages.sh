@@ -13,13 +13,15 @@
 #   chromium      whether pages may call is for a browser to say (`cors`), and whether it trusts the demo's TLS
 #   libnss3-tools its certutil tells the browser whom to trust
 #   clamav-daemon its clamd scans files (`waf`); tests start their own, with a signature of theirs
+#   slapd         a directory for people to sign in by (`issuers.NAME.ldap`); tests start their own, in a folder of theirs
 #
 # It needs root and apt. Without either it says what is missing and ends well:
 # what wants a missing program is then skipped, and says so.
 set -euo pipefail
 
 declare -A programs=([nginx-light]=nginx [haproxy]=haproxy [nghttp2-client]=h2load [strace]=strace [linux-perf]=perf [curl]=curl
-    [zsh]=zsh [fish]=fish [systemd]=systemd-analyze [chromium]=chromium [libnss3-tools]=certutil [clamav-daemon]=clamd)
+    [zsh]=zsh [fish]=fish [systemd]=systemd-analyze [chromium]=chromium [libnss3-tools]=certutil [clamav-daemon]=clamd
+    [slapd]=slapd)
 missing=()
 for package in "${!programs[@]}"; do
     command -v "${programs[$package]}" >/dev/null || [ -x "/usr/sbin/${programs[$package]}" ] || missing+=("$package")

@@ -453,8 +453,8 @@ class Gate:
     def answered(self, question: str, standing: str, again_ms: int, holds_ms: int) -> bool:
         """Note what came of a question; false where it could not be understood."""
 
-    def introspections(self) -> list[tuple[str, str, str]]:
-        """Take the tokens that issuers are to be asked about: answer's name, issuer, token."""
+    def introspections(self) -> list[tuple[str, str, str, str | None]]:
+        """Take the tokens that issuers are to be asked about: answer's name, issuer, token, where it came from."""
 
     def introspections_fd(self) -> int:
         """Give a descriptor that can be read while there are any."""

@@ -237,7 +237,6 @@ def test_it_is_asked_about_tokens(
             headers = {"Authorization": f"Bearer {token}"}
             return reason(browser.client.get(f"{place.base}/orders", headers=headers))
 
-        print("SAID", browser.client.get(f"{place.base}/orders", headers={"Authorization": f"Bearer {token}"}).text)
         until(lambda: asked(token) == "ok", "it to be asked")
         assert asked("made-up") == "introspection-inactive"
         form = {"token": token, "client_id": "robot", "client_secret": "hush & more: 100%"}

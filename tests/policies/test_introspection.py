@@ -117,7 +117,7 @@ class Answering:
     def _run(self) -> None:
         while not self._over.wait(0.01):
             self.gate.tell("contact")
-            for number, whose, token in self.gate.tell("introspections"):
+            for number, whose, token, _ in self.gate.tell("introspections"):
                 self.asked.append(token)
                 answer = self.answers.get(token)
                 outcome = "unavailable" if answer is None else "answered"

@@ -86,7 +86,7 @@ def test_configurations_in_the_docs_are_good(place: str, block: str, tmp_path: P
     file.write_text(block, encoding="utf-8")
     # The module that pages name is the one of the examples.
     shutil.copy(ROOT / "examples/plugins/my_checks.py", tmp_path)
-    for name in ("oidc.secret", "webhook.secret"):
+    for name in ("oidc.secret", "webhook.secret", "ldap.password"):
         (tmp_path / name).write_text("hush", encoding="utf-8")
         (tmp_path / name).chmod(0o600)
     # And so is the certificate.

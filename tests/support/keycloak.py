@@ -99,7 +99,7 @@ class Keycloak:
         self.told("POST", "/main/components", said)
 
     def _set_up(self) -> None:
-        audience = {
+        audience: dict[str, Any] = {
             "name": "who it is for",
             "protocol": "openid-connect",
             "protocolMapper": "oidc-audience-mapper",
@@ -134,7 +134,15 @@ class Keycloak:
             "clientId": "robot",
             "standardFlowEnabled": False,
             "serviceAccountsEnabled": True,
-            "protocolMappers": [audience],
+            # Whoever asks about a token has to be one of those whom it is for.
+            "protocolMappers": [
+                audience,
+                {
+                    **audience,
+                    "name": "who may ask",
+                    "config": {**audience["config"], "included.client.audience": "gate"},
+                },
+            ],
         }
         people = [
             {

@@ -26,6 +26,7 @@
 //!       - introspection: {issuer: company}
 //! ```
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use aws_lc_rs::hmac;
@@ -50,16 +51,17 @@ mod known;
 mod reasons;
 
 pub use answer::{Answer, ANSWER_BYTES};
+pub(crate) use known::Marks;
 pub use known::{Active, Heard, Known, Mark, ALWAYS, LONGEST_MS};
 pub use reasons::*;
-
-use known::Marks;
 
 /// The room's name everywhere.
 pub const NAME: &str = "introspection";
 
+/// What tells its marks from others.
+const LABEL: &[u8] = b"introspected tokens";
 /// How much longer than `cache` the word of before counts for what is open and has asked anew.
-const OPEN_MS: u64 = 30_000;
+pub(crate) const OPEN_MS: u64 = 30_000;
 
 /// The room's config.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -94,6 +96,8 @@ pub struct Config {
 /// A question for an issuer.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Question {
+    /// The room that asks.
+    pub room: &'static str,
     /// The issuer's name.
     pub issuer: Arc<str>,
     /// What it calls itself.
@@ -102,6 +106,8 @@ pub struct Question {
     pub mark: Mark,
     /// The token.
     pub token: Arc<[u8]>,
+    /// Where it came from, where that counts: failures are counted by it.
+    pub source: Option<IpAddr>,
     /// How long good tokens and others are believed, milliseconds.
     pub believed_ms: (u64, u64),
     /// How long the issuer may take, milliseconds.
@@ -162,7 +168,7 @@ impl Introspection {
             believed_ms: (config.cache_ms.into(), config.negative_ms.into()),
             timeout_ms: config.timeout_ms,
             left,
-            marks: Marks::of(pepper, parts),
+            marks: Marks::of(pepper, LABEL, parts),
             iss: issuer.issuer.as_str().into(),
             issuer,
             known,
@@ -189,7 +195,7 @@ impl Introspection {
 
     /// Takes an issuer's word ahead of time, and for good: where nobody is asked.
     pub fn hear(&self, token: &[u8], answer: Answer) {
-        let heard = Heard::of(answer, (&self.issuer.name, &self.iss), ALWAYS);
+        let heard = Heard::of(answer, (NAME, &self.issuer.name, &self.iss), ALWAYS);
         self.known.hear(&self.marks.mark(token), &heard, 0, 0);
     }
 
@@ -285,10 +291,12 @@ impl Introspection {
             return Err(refuse(&MALFORMED, "it has characters that no token has"));
         }
         Ok(Question {
+            room: NAME,
             issuer: Arc::clone(&self.issuer.name),
             iss: Arc::clone(&self.iss),
             mark,
             token: token.into(),
+            source: None,
             believed_ms: self.believed_ms,
             timeout_ms: self.timeout_ms,
         })

@@ -6,6 +6,7 @@
 //! and asks again with the answer in [`Answers`].
 
 pub mod api_key;
+pub mod basic;
 pub mod body_limit;
 pub mod compress;
 pub mod cors;
@@ -53,6 +54,7 @@ pub use view::{Caller, Program, Reading, RequestView};
 /// The rooms' names, in alphabetical order.
 pub const NAMES: &[&str] = &[
     api_key::NAME,
+    basic::NAME,
     body_limit::NAME,
     compress::NAME,
     cors::NAME,
@@ -78,8 +80,9 @@ pub const NAMES: &[&str] = &[
 /// Every reason that a room can give, room by room.
 #[must_use]
 pub fn reasons() -> Vec<ReasonRef> {
-    let rooms: [&[ReasonRef]; 20] = [
+    let rooms: [&[ReasonRef]; 21] = [
         api_key::REASONS,
+        basic::REASONS,
         body_limit::REASONS,
         cors::REASONS,
         grpc::REASONS,

@@ -162,8 +162,11 @@ impl StepUp {
             (Some(jwt::NAME | introspection::NAME) | None, _) => {
                 format!("Bearer {}", rule.parameters)
             }
-            // A key or a certificate is a program's: nobody is there who could prove more.
-            _ => return Denial::new(&IMPOSSIBLE).detail("it came with a key or a certificate"),
+            // A key, a password that comes with the request, or a certificate is a program's: nobody is there who could prove more.
+            _ => {
+                return Denial::new(&IMPOSSIBLE)
+                    .detail("it came with a key, a password or a certificate")
+            }
         };
         let denial = Denial::new(&WANTED).detail(why);
         match HeaderValue::try_from(challenge) {

@@ -98,7 +98,7 @@ fn introspection() {
                         .map(|text| Answer::read(text.as_bytes()));
                     let heard = match told {
                         Some(Ok(answer)) => {
-                            let issuer = (&*question.issuer, &*question.iss);
+                            let issuer = (question.room, &*question.issuer, &*question.iss);
                             Heard::of(answer, issuer, vectors.now_ms)
                         }
                         Some(Err(_)) | None => Heard::Unavailable(7),

@@ -21,7 +21,7 @@ pub use versions::{Brownout, Version, VersionBy, Versions};
 
 use lockgate_policy::plugins as plugin;
 use lockgate_policy::{
-    api_key, body_limit, compress, conditions, cors, grpc, headers, inflate, introspection,
+    api_key, basic, body_limit, compress, conditions, cors, grpc, headers, inflate, introspection,
     ip_filter, jwt, limits, mtls, redirect, rewrite, session, signature, step_up, waf, webhook,
     websocket, Mode, OnError, Span, Waiver,
 };
@@ -345,6 +345,8 @@ pub enum Authenticator {
     Jwt(Placed<jwt::Config>),
     /// A token that its issuer is asked about.
     Introspection(Placed<introspection::Config>),
+    /// A name and a password.
+    Basic(Placed<basic::Config>),
     /// The certificate that the client showed.
     Mtls(Placed<mtls::Config>),
     /// The cookie of a person who has signed in.

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aws_lc_rs::hmac;
+use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
 use lockgate_policy::api_key::ApiKey;
 use lockgate_policy::body_limit::BodyLimit;
@@ -56,11 +57,13 @@ mod limits;
 mod listeners;
 mod passthrough;
 mod signers;
+mod together;
 mod tokens;
 mod upstreams;
 
 use listeners::listener;
-use tokens::{introspected, issuers, token, Issuers};
+use together::{in_order, join};
+use tokens::{introspected, issuers, passwords, token, Issuers};
 use upstreams::upstream;
 
 /// What a bundle is compiled with, besides itself.
@@ -387,6 +390,7 @@ fn compile_api(
                 Policy::Introspection(policy) => policy.edits().collect(),
                 Policy::Signature(policy) => policy.edits().collect(),
                 Policy::Webhook(policy) => policy.edits().into_iter().collect(),
+                Policy::Basic(policy) => policy.edits().collect(),
                 _ => Vec::new(),
             });
             Ok(CompiledApi {
@@ -449,21 +453,6 @@ fn forwarding(api: &Api, upstreams: &HashMap<&str, usize>) -> Result<Forwarding,
             "`upstream` and `split` exclude each other: name the upstream among those of the split",
         )),
     }
-}
-
-/// The steps by the pipeline's order. Ways to authenticate that must hold together stay so, where
-/// the first of them has its place: it says who calls.
-fn in_order(steps: Vec<Step>) -> Vec<Step> {
-    let mut place = 0;
-    let placed = steps.into_iter().map(|step| {
-        if !matches!(step.joined, Joined::Next | Joined::Last) {
-            place = pipeline::position(step.policy.name(), step.policy.part());
-        }
-        (place, step)
-    });
-    let mut placed: Vec<_> = placed.collect();
-    placed.sort_by_key(|(place, _)| *place);
-    placed.into_iter().map(|(_, step)| step).collect()
 }
 
 /// The steps of versions and documents.
@@ -567,6 +556,7 @@ fn keys(api: &Api) -> Vec<HeaderName> {
         }
         Authenticator::Jwt(placed) => vec![placed.config.place.header()],
         Authenticator::Introspection(placed) => vec![placed.config.place.header()],
+        Authenticator::Basic(_) => vec![Some(AUTHORIZATION)],
         Authenticator::Mtls(_) => Vec::new(),
         Authenticator::Session(_) => vec![Some(session::HEADER)],
         Authenticator::Signature(_) => {
@@ -629,6 +619,7 @@ fn steps(
                 let policy = introspected(placed, (api, issuers), around);
                 (placed.into(), policy)
             }
+            Authenticator::Basic(placed) => (placed.into(), passwords(placed, issuers, around)),
             Authenticator::Mtls(placed) => {
                 let policy = Mtls::new(&placed.config);
                 (
@@ -724,10 +715,7 @@ fn steps(
                 .for_each(|error| add("headers".into(), placed.into(), Err(error))),
         }
     }
-    let together = &api.policies.together;
-    let ways = steps.iter_mut().filter(|step| step.policy.authenticates());
-    ways.enumerate()
-        .for_each(|(place, step)| step.joined = Together::joins(together, place));
+    join(&mut steps, &api.policies.together);
     (steps, errors)
 }
 

@@ -345,10 +345,14 @@ impl Engine {
     pub fn hear(&self, issuer: &str, token: &[u8], answer: &[u8]) -> Result<(), &'static str> {
         let answer = Answer::read(answer)?;
         for step in self.snapshot.apis.iter().flat_map(|api| &api.steps) {
-            if let Policy::Introspection(policy) = &step.policy {
-                if **policy.issuer() == *issuer {
+            match &step.policy {
+                Policy::Introspection(policy) if **policy.issuer() == *issuer => {
                     policy.hear(token, answer.clone());
                 }
+                Policy::Basic(policy) if **policy.issuer() == *issuer => {
+                    policy.hear(token, answer.clone());
+                }
+                _ => {}
             }
         }
         Ok(())

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use lockgate_policy::jwt::{self, Meant, Revoked};
-use lockgate_policy::{api_key, introspection, session, Digest, Identity, IssuerFacts, KeyRecord};
+use lockgate_policy::{
+    api_key, basic, introspection, session, Digest, Identity, IssuerFacts, KeyRecord,
+};
 use serde::{Deserialize, Serialize};
 
 mod key_sets;
@@ -347,7 +349,7 @@ impl FactStore {
     pub fn shuts_out(&self, identity: &Identity, now_ms: u64) -> bool {
         match identity.proved_by {
             api_key::NAME => read(&self.keys).is_shut(&identity.credential),
-            jwt::NAME | introspection::NAME | session::NAME => {
+            jwt::NAME | introspection::NAME | basic::NAME | session::NAME => {
                 let claims = identity.claims.as_deref();
                 let issuer = claims.and_then(|claims| claims.get("iss")?.as_str());
                 let meant = claims.zip(issuer).and_then(|(claims, issuer)| {

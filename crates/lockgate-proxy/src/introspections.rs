@@ -163,8 +163,9 @@ impl Introspections {
             // The control process has read it with the same code, and only passes on what is one.
             Told::Answer(text) => match Answer::read(&text) {
                 Ok(answer) => {
-                    let iss = &flight.question().iss;
-                    (Heard::of(answer, (issuer, iss), now_ms), text.len())
+                    let question = flight.question();
+                    let whose = (question.room, issuer, &*question.iss);
+                    (Heard::of(answer, whose, now_ms), text.len())
                 }
                 Err(_) => (Heard::Unavailable(RETRY_S), 0),
             },

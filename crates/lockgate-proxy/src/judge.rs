@@ -7,9 +7,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use http::header::{
-    HeaderValue, ALLOW, CACHE_CONTROL, CONTENT_TYPE, SET_COOKIE, WWW_AUTHENTICATE,
-};
+use http::header::{HeaderValue, ALLOW, CACHE_CONTROL, CONTENT_TYPE, SET_COOKIE, WWW_AUTHENTICATE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Version};
 use lockgate_policy::jwt::Shown;
@@ -587,6 +585,9 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             Policy::Jwt(policy) => policy.decide(&view, &self.shown(), answers, self.now_ms),
             Policy::Introspection(policy) => {
                 policy.decide(&view, &self.shown(), answers, self.now_ms)
+            }
+            Policy::Basic(policy) => {
+                policy.decide(&view, self.judgement.client, answers, self.now_ms)
             }
             Policy::Mtls(policy) => Ok(policy.decide(self.arrival.certificate, self.now_ms)),
             Policy::Session(policy) => policy.decide(&view, answers, self.now_ms),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
 use lockgate_policy::api_key::ApiKey;
+use lockgate_policy::basic::{self, Basic};
 use lockgate_policy::body_limit::BodyLimit;
 use lockgate_policy::compress::Compress;
 use lockgate_policy::cors::Cors;
@@ -306,6 +307,8 @@ pub enum Policy {
     Jwt(Jwt),
     /// Who calls, by the word of a token's issuer.
     Introspection(Box<Introspection>),
+    /// Who calls, by a name and a password.
+    Basic(Box<Basic>),
     /// Who calls, by the certificate that was shown.
     Mtls(Box<Mtls>),
     /// Who calls, by the cookie of whom the identity pages have signed in.
@@ -367,6 +370,7 @@ impl Policy {
             Self::ApiKey(_) => api_key::NAME,
             Self::Jwt(_) => jwt::NAME,
             Self::Introspection(_) => introspection::NAME,
+            Self::Basic(_) => basic::NAME,
             Self::Mtls(_) => mtls::NAME,
             Self::Session(_) => session::NAME,
             Self::Signature(_) => signature::NAME,
@@ -433,6 +437,7 @@ impl Policy {
             Self::ApiKey(_)
                 | Self::Jwt(_)
                 | Self::Introspection(_)
+                | Self::Basic(_)
                 | Self::Mtls(_)
                 | Self::Session(_)
                 | Self::Signature(_)

@@ -31,7 +31,7 @@ type Sockets = (String, String, Vec<i32>);
 type Question = (String, String, Vec<Vec<u8>>);
 
 /// What an answer is told by, whom to ask, and about which token.
-type Asked = (String, String, String);
+type Asked = (String, String, String, Option<String>);
 
 #[derive(Serialize)]
 struct Bundle {
@@ -172,7 +172,8 @@ impl Gate {
         let told = open.map(|question| {
             let issuer = question.issuer.to_string();
             let token = String::from_utf8_lossy(&question.token).into_owned();
-            (Digest(question.mark).to_hex(), issuer, token)
+            let source = question.source.map(|address| address.to_string());
+            (Digest(question.mark).to_hex(), issuer, token, source)
         });
         told.collect()
     }

@@ -27,6 +27,7 @@ from lockgate.admin.key_sets import KeySets
 from lockgate.admin.key_uses import KeyUses
 from lockgate.admin.keys import Keys
 from lockgate.admin.link import LinkServer
+from lockgate.admin.people import PeopleKeeper
 from lockgate.admin.reload import Reloader
 from lockgate.admin.revocations import Revocations
 from lockgate.admin.sign_ins import Sessions, SignIns
@@ -90,6 +91,7 @@ class Control:
     revocations: Revocations
     sign_ins: SignIns
     orders: Orders
+    people: PeopleKeeper
     introspections: Introspections
     certificates: Certificates
     counters: Counters = field(default_factory=Counters)
@@ -110,8 +112,11 @@ class Control:
         keys = Keys(store, journal, state.pepper())
         key_sets = KeySets(store, findings, journal, link)
         revocations = Revocations(findings, journal, link)
-        introspections = Introspections(findings, journal, link)
-        sign_ins = SignIns(state, Sessions(store, journal, tokens), Factors(state, store, journal), findings, link)
+        factors = Factors(state, store, journal)
+        sign_ins = SignIns(state, Sessions(store, journal, tokens), factors, findings, link)
+        people = PeopleKeeper(state, store, journal, findings, sign_ins.end_all)
+        sign_ins.passwords = people
+        introspections = Introspections(findings, journal, link, people)
         certificates = Certificates(state, findings, journal, link, box)
 
         def served() -> dict[str, Any] | None:
@@ -139,6 +144,7 @@ class Control:
             revocations=revocations,
             sign_ins=sign_ins,
             orders=Orders(sign_ins, findings, link),
+            people=people,
             introspections=introspections,
             certificates=certificates,
         )
@@ -154,6 +160,7 @@ class Control:
         """Do for gates what a configuration wants done."""
         await self.key_sets.follow(duties)
         await self.revocations.follow(duties)
+        await self.people.follow(duties)
         await self.sign_ins.follow(duties)
         await self.orders.follow(duties)
         await self.introspections.follow(duties)

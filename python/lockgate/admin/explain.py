@@ -34,7 +34,7 @@ ALERT: Final = "the handshake ends with an alert"
 """What a client hears whose certificate is refused before there is a request."""
 
 
-UNASKED: Final = "introspection-unavailable"
+UNASKED: Final = frozenset({"introspection-unavailable", "basic-unavailable"})
 """What the engine says of a token that nobody was asked about."""
 
 NAMED_MOST: Final = 5
@@ -166,7 +166,7 @@ def offline(
             facts = _facts(carried, tokens, sessions, there)
             engine = Engine(text, facts=facts, pepper=there.pepper, plugins=plugins)
             explained = engine.evaluate(request)
-        if any(step["reason"] == UNASKED for step in explained["steps"]):
+        if any(step["reason"] in UNASKED for step in explained["steps"]):
             explained, unheard = _introspected(engine, document, request, explained, ask)
             unsaid = unheard or unsaid
         return _explanation({**explained, **_errors(explained, unsaid)}, listener, request)
@@ -416,6 +416,16 @@ def _introspected(
             unheard = f"what the issuer {way['issuer']} says of the token is not known: {why}"
         else:
             engine.hear(way["issuer"], token.encode(), answer.encode())
+    for name in (entry["basic"]["config"]["issuer"] for entry in entries if "basic" in entry):
+        sent = [value for header, value in request["headers"] if header.lower() == "authorization"]
+        scheme, _, both = sent[0].partition(" ") if len(sent) == 1 else ("", "", "")
+        if scheme.lower() != "basic":
+            continue
+        answer, why = ask(name, both.strip()) if ask is not None else (None, "nobody can be asked here")
+        if answer is None:
+            unheard = f"whether the password is right is not known: {why}"
+        else:
+            engine.hear(name, both.strip().encode(), answer.encode())
     return engine.evaluate(request), unheard
 
 

@@ -151,6 +151,17 @@ class Factors:
             database.expunge(row)
             return row
 
+    def forget_all(self, actor: str, iss: str, subject: str) -> None:
+        """Forget all of a person who is gone."""
+        meant = (SecondFactor.iss == iss, SecondFactor.subject == subject)
+        failures = (SecondFactorFailures.iss == iss, SecondFactorFailures.subject == subject)
+        with self._store.write() as database:
+            for row in list(database.scalars(select(SecondFactor).where(*meant, SecondFactor.kind != "recovery"))):
+                detail = {"kind": row.kind, "name": row.name, "iss": iss, "subject": subject}
+                self._journal.audit(actor, "factor.remove", row.id, detail)
+            database.execute(delete(SecondFactor).where(*meant))
+            database.execute(delete(SecondFactorFailures).where(*failures))
+
     def _audit(self, owner: Owner, action: str, factors: Sequence[Factor]) -> None:
         for factor in factors:
             detail = {"kind": factor.kind, "name": factor.name, "iss": owner.iss, "subject": owner.subject}

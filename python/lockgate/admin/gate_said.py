@@ -121,6 +121,9 @@ class Introspect(_Said):
     id: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     issuer: Word
     token: Annotated[str, Field(min_length=1, max_length=TOKEN, pattern=r"^[A-Za-z0-9._~+/-]+=*$", repr=False)]
+    """A token; of a way by passwords the name and the password, as `Authorization: Basic` has them."""
+    source: Annotated[str, Field(max_length=45)] | None = None
+    """The address that it came from, where failures are counted by it."""
 
 
 class Order(_Said):

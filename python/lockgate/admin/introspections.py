@@ -23,6 +23,7 @@ from lockgate.admin.gate_said import Introspect
 from lockgate.admin.gate_session import GateSession
 from lockgate.admin.journal import Journal
 from lockgate.admin.link import LinkServer
+from lockgate.admin.people import PeopleKeeper
 from lockgate.config import AskedIssuer, Duties
 from lockgate.identity.introspection import Endpoint, SilentError, ask, endpoint
 from lockgate.outgoing import Outgoing, Rules
@@ -61,10 +62,13 @@ class AskedState:
 class Introspections:
     """Answers gates' questions. Everything in it but the database runs in the control process's event loop."""
 
-    def __init__(self, findings: Findings, journal: Journal, link: LinkServer) -> None:
+    def __init__(
+        self, findings: Findings, journal: Journal, link: LinkServer, people: PeopleKeeper | None = None
+    ) -> None:
         """Call `follow` with what the configuration says, as often as it changes."""
         self._findings = findings
         self._journal = journal
+        self._people = people
         self._issuers: dict[str, _Asking] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._telling = asyncio.Lock()
@@ -95,8 +99,11 @@ class Introspections:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def about(self, issuer: str, token: str) -> Answered:
-        """What an issuer says of a token."""
+    async def about(self, issuer: str, token: str, source: str | None = None) -> Answered:
+        """What an issuer says of a token, or of a name and a password."""
+        if self._people is not None and issuer in self._people.issuers:
+            outcome, answer = await self._people.answer(issuer, token, source)
+            return Answered(outcome, answer, None if answer is not None else "nobody can look at passwords now")
         asking = self._issuers.get(issuer)
         if asking is None:
             return Answered("unavailable", why="the configuration has no such issuer any more, or does not ask it")
@@ -116,7 +123,7 @@ class Introspections:
             self.spawn(self._answer(session, question))
 
     async def _answer(self, session: GateSession, question: Introspect) -> None:
-        told = await self.about(question.issuer, question.token)
+        told = await self.about(question.issuer, question.token, question.source)
         with contextlib.suppress(ConnectionError, OSError):
             if told.answer is not None:
                 await session.introspected(question, told.outcome, answer=told.answer)

@@ -80,6 +80,7 @@ async def _serve(state: StateFolder, config: Path, parent: Parent | None) -> Non
             await control.orders.close()
             await control.sign_ins.close()
             await control.introspections.close()
+            await control.people.close()
             await control.key_uses.close()
             await control.certificates.close()
             await control.link.stop()

@@ -67,6 +67,12 @@ METRICS: Mapping[str, Metric] = {
         "`factor-added`, `factor-removed`, or a reason of theirs.",
         ("sign_in", "outcome"),
     ),
+    "lockgate_login_attempts_total": Metric(
+        "counter",
+        "Passwords that were to be looked at, by issuer, way (`form`, `basic`, `change`) and outcome: `ok`, or the "
+        "reason that the event `login-refused` gives.",
+        ("issuer", "way", "outcome"),
+    ),
     "lockgate_introspection_calls_total": Metric(
         "counter",
         "Questions about tokens that gates have put, by issuer and what became of them; those under way are put once.",
@@ -125,6 +131,7 @@ def _own(control: Control, *, gate_up: bool) -> dict[str, Samples]:
             (result,): count for result, count in control.revocations.responders.counts.items()
         },
         "lockgate_sign_in_outcomes_total": {key: float(count) for key, count in control.sign_ins.outcomes.items()},
+        "lockgate_login_attempts_total": {key: float(count) for key, count in control.people.log.counts.items()},
         "lockgate_introspection_calls_total": {
             (state.asked.name, outcome): count
             for state in control.introspections.states

@@ -24,6 +24,7 @@ from lockgate.admin.factors import Factors
 from lockgate.admin.findings import Findings, Seen
 from lockgate.admin.journal import Journal
 from lockgate.admin.link import LinkServer
+from lockgate.admin.people import PeopleKeeper
 from lockgate.admin.secrets import read_reference
 from lockgate.admin.store import Store
 from lockgate.admin.store.models import SignInSession
@@ -126,6 +127,15 @@ class Sessions:
                 .values(ended_ms=now_ms())
             )
 
+    def end_all(self, actor: str, issuer: str, subject: str, reason: str) -> None:
+        """End all sessions that a person has, and what gates know of their passwords."""
+        self._tokens.revoke(
+            actor, issuer=issuer, by="subject", value=subject, until_ms=now_ms() + YEAR_MS, reason=reason
+        )
+        meant = (SignInSession.issuer == issuer, SignInSession.subject == subject, SignInSession.ended_ms.is_(None))
+        with self._store.write() as database:
+            database.execute(update(SignInSession).where(*meant).values(ended_ms=now_ms()))
+
     def was_revoked(self, told: Sequence[Mapping[str, str]], issued_ms: int) -> bool:
         """Whether one of the ways in which something is told was revoked, of what was issued then."""
         with self._store.read() as database:
@@ -183,10 +193,27 @@ class SignIns:
         self._state = state
         self._findings = findings
         self._link = link
+        self._passwords: PeopleKeeper | None = None
         self._app: IdentityApp | None = None
         self._broker: Broker | None = None
         self._serving: asyncio.Task[None] | None = None
         self._failing: dict[str, str] = {}
+
+    @property
+    def passwords(self) -> PeopleKeeper:
+        """Who knows people by passwords."""
+        if self._passwords is None:
+            raise RuntimeError("nobody knows people by passwords")
+        return self._passwords
+
+    @passwords.setter
+    def passwords(self, passwords: PeopleKeeper) -> None:
+        self._passwords = passwords
+
+    async def end_all(self, actor: str, issuer: str, subject: str, reason: str) -> None:
+        """End all that a person has open; every gate that is connected knows when this returns."""
+        await asyncio.to_thread(self.sessions.end_all, actor, issuer, subject, reason)
+        await self._tell()
 
     @property
     def outcomes(self) -> Mapping[tuple[str, str], int]:

@@ -169,6 +169,8 @@ def _asked(loaded: Loaded, name: str, token: str) -> tuple[str | None, str | Non
     from lockgate.admin.introspections import asked_once
 
     issuer = next((each for each in loaded.asked_issuers if each.name == name), None)
+    if any(people.name == name for people in loaded.duties.people):
+        return None, "only a running control process looks at passwords"
     if issuer is None:
         return None, "the configuration does not say how it is asked"
     told = asked_once(loaded.outgoing, issuer, token)

@@ -142,6 +142,12 @@ class AuthenticatorIntrospection(TypedDict):
     introspection: PlacedIntrospection
 
 
+class AuthenticatorBasic(TypedDict):
+    """A name and a password."""
+
+    basic: PlacedBasic
+
+
 class AuthenticatorMtls(TypedDict):
     """The certificate that the client showed."""
 
@@ -170,6 +176,7 @@ Authenticator = (
     AuthenticatorApiKey
     | AuthenticatorJwt
     | AuthenticatorIntrospection
+    | AuthenticatorBasic
     | AuthenticatorMtls
     | AuthenticatorSession
     | AuthenticatorSignature
@@ -194,6 +201,26 @@ class Balance(TypedDict):
 
 BalanceBy = Literal["round_robin", "least_requests", "hash", "sticky"]
 """Ways to choose a server."""
+
+
+class BasicConfig(TypedDict):
+    """The room's config."""
+
+    cache_ms: int
+    """How long a right password is not asked about again, milliseconds."""
+    forward: bool
+    """Leave the password on the request that goes to the upstream."""
+    issuer: str
+    """Name of the issuer whose people they are."""
+    negative_ms: int
+    """The same of wrong ones."""
+    realm: str
+    """What the API is called where the password is asked for."""
+    source: str
+    """Where they are asked about; what was said elsewhere does not count."""
+    timeout_ms: int
+    """How long an answer may take, milliseconds."""
+
 
 Binding = Literal["dpop", "mtls"]
 """How a token can be bound."""
@@ -1005,6 +1032,21 @@ class PlacedApiKey(TypedDict):
     """A policy's config with what every policy has."""
 
     config: ApiKeyConfig
+    """The policy's own part."""
+    mode: Mode
+    """Enforce, observe or off."""
+    on_error: OnError
+    """What an error of the policy itself does."""
+    span: Span
+    """Where the configuration says it."""
+    waiver: Waiver | None
+    """Needed where authentication or authorization is not enforced."""
+
+
+class PlacedBasic(TypedDict):
+    """A policy's config with what every policy has."""
+
+    config: BasicConfig
     """The policy's own part."""
     mode: Mode
     """Enforce, observe or off."""

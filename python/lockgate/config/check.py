@@ -18,7 +18,7 @@ from lockgate.addresses import (
     is_tcp,
     place_of,
 )
-from lockgate.config import issuers, passthrough, sign_in, upstream_tokens
+from lockgate.config import issuers, passthrough, people, sign_in, upstream_tokens
 from lockgate.config.check_bodies import check_bodies
 from lockgate.config.check_routing import check_api, check_calls, unknown_upstream
 from lockgate.config.check_versions import check_versions
@@ -45,6 +45,7 @@ def check(document: Document, apis: list[EffectiveApi], lists: Lists, references
     _admin(document)
     _upstreams(document)
     issuers.check(document, apis, references)
+    people.check(document, references)
     sign_in.check(document, apis)
     upstream_tokens.check(document, apis)
     for name, upstream in _said_apis(document):

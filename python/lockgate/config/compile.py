@@ -29,6 +29,7 @@ from lockgate.config.upstream_tokens import bundled
 from lockgate.paths import PathMatch
 from lockgate.policies import (
     Authentication,
+    Basic,
     Introspection,
     Limit,
     Lists,
@@ -353,7 +354,7 @@ class Compiler:
         if isinstance(placed.policy, Signature | Webhook):
             said = cast("dict[str, Any]", made)
             return {**said, "config": resolved(self.document, placed, said["config"], self.references)}
-        if not isinstance(placed.policy, Introspection):
+        if not isinstance(placed.policy, Introspection | Basic):
             return made
         said = cast("dict[str, Any]", made)
         return {**said, "config": {**said["config"], **asking(self.document, placed.policy)}}

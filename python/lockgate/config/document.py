@@ -86,7 +86,10 @@ class Document:
                 unknown_key(item, (name,), allowed, problems)
         document._version()
         document.listeners = document._named("listeners", Listener)
-        document.issuers = document._named("issuers", Issuer)
+        document.issuers = {
+            name: one if one.issuer else one.model_copy(update={"issuer": f"urn:lockgate:{name}"})
+            for name, one in document._named("issuers", Issuer).items()
+        }
         document.sign_in = document._named("sign_in", SignIn)
         document.upstreams = document._named("upstreams", Upstream)
         document.apis = document._named("apis", Api)

@@ -12,6 +12,7 @@ from typing import Any
 
 from lockgate.config.bundle_types import Clients
 from lockgate.config.issuers import AskedIssuer, KeyOrigin
+from lockgate.config.people import People
 from lockgate.config.sign_in import SignInSetup
 from lockgate.config.upstream_tokens import TokenSetup
 from lockgate.outgoing import Rules
@@ -33,6 +34,8 @@ class Duties:
     """Tokens that upstreams are given."""
     asked_issuers: tuple[AskedIssuer, ...] = ()
     """How issuers are asked about tokens."""
+    people: tuple[People, ...] = ()
+    """Issuers that know people by passwords."""
     key_lifetime_ms: int | None = None
     """How long API keys are good of which nobody says it; none is for ever."""
     key_lifetime_max_ms: int | None = None
@@ -46,6 +49,7 @@ class Duties:
             "ocsp_rules": dict(self.ocsp_rules),
             "sign_ins": [asdict(one) for one in self.sign_ins],
             "upstream_tokens": [asdict(one) for one in self.upstream_tokens],
+            "people": [asdict(one) for one in self.people],
             "key_lifetime_ms": self.key_lifetime_ms,
             "key_lifetime_max_ms": self.key_lifetime_max_ms,
         }
@@ -64,6 +68,7 @@ class Duties:
                 upstream_tokens=tuple(TokenSetup.from_json(one) for one in kept.get("upstream_tokens", ())),
                 sign_ins=tuple(SignInSetup.from_json(one) for one in kept.get("sign_ins", ())),
                 # Not there in those of the version before.
+                people=tuple(People.from_json(one) for one in kept.get("people", ())),
                 key_lifetime_ms=kept.get("key_lifetime_ms"),
                 key_lifetime_max_ms=kept.get("key_lifetime_max_ms"),
             )

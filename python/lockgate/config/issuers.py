@@ -16,11 +16,14 @@ from lockgate.config.document import Document
 from lockgate.config.effective import EffectiveApi
 from lockgate.config.known import known
 from lockgate.config.model_issuers import SHARED, Issuer
+from lockgate.config.people import asked_at, issues_nothing
 from lockgate.config.references import References, secret_reference
 from lockgate.outgoing import Rules
-from lockgate.policies import Introspection, Jwt, Signature
+from lockgate.policies import Basic, Introspection, Jwt, Signature
 from lockgate.scalars import shown
 
+TURN_MS: Final = 5_000
+"""How long a password may wait until it is looked at: hashing takes long, and is done for few at a time."""
 KEY_FILE_BYTES: Final = 2**20
 """64 keys with their certificates have some 200 KiB."""
 
@@ -83,9 +86,12 @@ def asked(document: Document, references: References) -> Iterator[AskedIssuer]:
         yield AskedIssuer(name, issuer.issuer, how.url, client, secret, method, how.timeout, how.concurrent)
 
 
-def asking(document: Document, policy: Introspection) -> dict[str, Any]:
+def asking(document: Document, policy: Introspection | Basic) -> dict[str, Any]:
     """What the bundle says of asking, beside what the policy itself does."""
     issuer = document.issuers[policy.issuer]
+    if isinstance(policy, Basic):
+        directory_ms = issuer.ldap.timeout if issuer.ldap is not None else 0
+        return {"source": asked_at(issuer.issuer), "timeout_ms": TURN_MS + directory_ms}
     client = issuer.client.id if issuer.client is not None else ""
     return {
         "source": _asked_at(issuer.introspection.url, issuer.issuer, client),
@@ -130,7 +136,7 @@ def rules(document: Document, name: str, issuer: Issuer, references: References)
     """What the bundle says of an issuer."""
     return {
         "issuer": issuer.issuer,
-        "audiences": issuer.audience or _audiences(issuer),
+        "audiences": issuer.audience or _audiences(name, issuer),
         "algorithms": issuer.algorithms,
         "types": [one.lower().removeprefix("application/") for one in issuer.types],
         "skew_ms": issuer.skew,
@@ -142,8 +148,10 @@ def rules(document: Document, name: str, issuer: Issuer, references: References)
     }
 
 
-def _audiences(issuer: Issuer) -> list[str]:
+def _audiences(name: str, issuer: Issuer) -> list[str]:
     """Of an issuer that only signs people in: `jwt` takes none of its tokens, and they are revoked by its name."""
+    if issuer.by_password:
+        return [name]
     return [issuer.client.id] if issuer.client is not None else []
 
 
@@ -188,6 +196,8 @@ def check(document: Document, apis: list[EffectiveApi], references: References) 
     """Run the rules that look at more than one value."""
     _trust(document, references)
     for name, issuer in document.issuers.items():
+        if issuer.by_password:
+            continue
         _secret_or_keys(document, name, issuer)
         _reachable(document, name, issuer)
         _askable(document, name, issuer)
@@ -195,9 +205,17 @@ def check(document: Document, apis: list[EffectiveApi], references: References) 
     used |= {one.token.issuer for one in document.upstreams.values() if one.token is not None}
     for api in apis:
         for placed in api.authenticate:
-            if isinstance(placed.policy, Jwt | Introspection | Signature) and placed.policy.issuer is not None:
-                used.add(placed.policy.issuer)
-                known(document, "issuers", (*placed.path, "issuer"), placed.policy.issuer, "issuer")
+            policy = placed.policy
+            if not isinstance(policy, Jwt | Introspection | Signature | Basic) or policy.issuer is None:
+                continue
+            used.add(policy.issuer)
+            path = (*placed.path, "issuer")
+            if not known(document, "issuers", path, policy.issuer, "issuer"):
+                continue
+            if isinstance(policy, Basic):
+                _knows_people(document, path, policy.issuer)
+            else:
+                issues_nothing(document, path, policy.issuer)
         _asks_one(document, api)
     # What is wrong elsewhere may be just what would use it.
     if len(apis) == len(document.apis) and not document.problems.errors:
@@ -206,10 +224,23 @@ def check(document: Document, apis: list[EffectiveApi], references: References) 
                 document.problems.add(
                     document.region("issuers", name),
                     "issuer-unused",
-                    f"no API takes tokens of the issuer {shown(name)}",
+                    f"no API takes {'people' if document.issuers[name].by_password else 'tokens'} of the issuer "
+                    f"{shown(name)}",
                     severity="warning",
                     path=("issuers", name),
                 )
+
+
+def _knows_people(document: Document, path: tuple[str | int, ...], name: str) -> None:
+    issuer = document.issuers.get(name)
+    if issuer is not None and not issuer.by_password:
+        document.problems.add(
+            document.value_region(*path),
+            "issuer-without-people",
+            f"the issuer {shown(name)} knows nobody by a password",
+            hint="name one with `users` or `ldap`; a provider's people sign in on its own pages (`session`)",
+            path=path,
+        )
 
 
 def _trust(document: Document, references: References) -> None:
@@ -351,7 +382,7 @@ def _allowed(document: Document, host: str) -> bool:
 
 
 def _origin(document: Document, name: str, issuer: Issuer, references: References) -> KeyOrigin | None:
-    if issuer.secret is not None:
+    if issuer.secret is not None or issuer.by_password:
         return None
     kind: Kind = "discovery"
     location = issuer.issuer
@@ -368,6 +399,9 @@ def _keys(document: Document, name: str, issuer: Issuer, references: References)
         item = document.item("issuers", name, "secret")
         reference = secret_reference(issuer.secret, item.file if item else 0, references)
         return cast("types.KeySource", {"secret": reference})
+    if issuer.by_password:
+        # There are no keys: `jwt` does not take such an issuer, and none are ever fetched.
+        return cast("types.KeySource", {"published": asked_at(issuer.issuer)})
     origin = _origin(document, name, issuer, references)
     if origin is None:
         message = "an issuer without keys and without a secret passed the checks"

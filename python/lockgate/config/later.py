@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 _TOKENS: Final = (
-    "not in this version; meanwhile `api_key`, `jwt`, `introspection`, `signature`, `webhook`, `session`, `mtls` prove "
-    "who calls"
+    "not in this version; meanwhile `api_key`, `jwt`, `introspection`, `basic`, `signature`, `webhook`, `session`, "
+    "`mtls` prove who calls"
 )
 _ROOMS: Final = "not in this version; meanwhile the API, or what stands before the gate, has to do it"
 
 LATER: Final = {
-    **dict.fromkeys(("basic",), _TOKENS),
     **dict.fromkeys(("sender_constrained", "dpop"), _TOKENS),
     **dict.fromkeys(("validate", "cache", "minimise"), _ROOMS),
     "response": "not in this version; to hide fields of answers, write `headers: {response: {hide: [Server]}}`",
@@ -21,9 +20,6 @@ LATER: Final = {
     "secrets": "not in this version; meanwhile `${env:NAME}` and `${file:path}` bring secrets from elsewhere",
 }
 """Keys, with why they are not taken and what to do meanwhile."""
-
-WAYS_LATER: Final = frozenset({"basic"})
-"""Ways to prove who calls."""
 
 MEANT: Final = {
     "auth": "authenticate",
@@ -36,6 +32,7 @@ MEANT: Final = {
     **dict.fromkeys(("oidc", "openid_connect", "oauth2_proxy", "login"), "session"),
     **dict.fromkeys(("http_signature", "http_signatures", "hmac_auth", "hmac-auth", "hmac"), "signature"),
     **dict.fromkeys(("webhooks", "standard_webhooks", "standardwebhooks"), "webhook"),
+    **dict.fromkeys(("basic_auth", "basic-auth", "basicauth", "htpasswd"), "basic"),
     **dict.fromkeys(("key_auth", "key-auth", "apikey"), "api_key"),
     **dict.fromkeys(("time_out", "time_outs", "timeout"), "timeouts"),
     **dict.fromkeys(("letsencrypt", "lets_encrypt", "autocert", "auto_https", "certresolver"), "acme"),

@@ -25,6 +25,7 @@ from lockgate.config.lists import ListFiles
 from lockgate.config.managed import Managed
 from lockgate.config.native import cross_check, rule_warnings
 from lockgate.config.openapi import Documents
+from lockgate.config.people import people
 from lockgate.config.plugins import LoadedPlugins, load_plugins
 from lockgate.config.problems import Problem, Problems, Source
 from lockgate.config.read import Reader
@@ -123,6 +124,7 @@ class Loaded:
             sign_ins=tuple(setups(self.document, references)),
             upstream_tokens=tuple(token_setups(self.document, references)),
             asked_issuers=tuple(self.asked_issuers),
+            people=tuple(people(self.document, references)),
             key_lifetime_ms=keys.default_lifetime or keys.max_lifetime,
             key_lifetime_max_ms=keys.max_lifetime,
         )

@@ -9,7 +9,6 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from lockgate.addresses import Host, Method, is_server, parse_target
-from lockgate.config.later import LATER, WAYS_LATER
 from lockgate.config.model_openapi import OPENAPI, Openapi, parse_openapi
 from lockgate.config.model_routing import Goes, NormalForm
 from lockgate.config.model_versions import VERSION_BY, Version, VersionBy
@@ -17,6 +16,7 @@ from lockgate.paths import PATH, PATHS, PathMatch, parse_paths
 from lockgate.policies import (
     ApiKey,
     Authentication,
+    Basic,
     BodyLimit,
     Compress,
     Cors,
@@ -41,7 +41,7 @@ from lockgate.policies import (
 from lockgate.scalars import Name, Scalar, ShortForm, parse_name, refusal, shown
 
 SERVER: Final = re.compile(r"[A-Za-z0-9.-]+:[0-9]+")
-WAYS: Final = ("api_key", "jwt", "introspection", "signature", "webhook", "session", "mtls")
+WAYS: Final = ("api_key", "jwt", "introspection", "basic", "signature", "webhook", "session", "mtls")
 BARE: Final = ("api_key", "mtls")
 """Those that a name alone says."""
 FEWEST_TOGETHER: Final = 2
@@ -75,6 +75,11 @@ class Way(Settings):
         description="A token that its identity provider is asked about (RFC 7662).",
         examples=[{"issuer": "company"}],
     )
+    basic: Basic | None = Field(
+        default=None,
+        description="A name and a password with each request (RFC 7617).",
+        examples=[{"issuer": "people"}],
+    )
     signature: Signature | None = Field(
         default=None,
         description="A signature over the request (RFC 9421).",
@@ -107,8 +112,6 @@ def _authenticator(value: object) -> object:
     """Turn the short form, a policy's name alone, into the long one."""
     allowed = ", ".join(f"`{way}`" for way in WAYS)
     if isinstance(value, str):
-        if value in WAYS_LATER:
-            raise refusal("not-yet", f"{shown(value)}: {LATER[value]}", allowed=allowed)
         if value not in WAYS:
             raise refusal("authenticator-unknown", f"there is no authentication {shown(value)}", allowed=allowed)
         if value == "session":
@@ -122,7 +125,8 @@ def _authenticator(value: object) -> object:
             raise refusal("authenticator-malformed", "`webhook` wants to know what secret is shared", hint=hint)
         if value not in BARE:
             hint = f"write `{value}: {{issuer: NAME}}`, with a name under `issuers`"
-            raise refusal("authenticator-malformed", f"`{value}` wants to know whose tokens are taken", hint=hint)
+            what = "people" if value == "basic" else "tokens"
+            raise refusal("authenticator-malformed", f"`{value}` wants to know whose {what} are taken", hint=hint)
         return {value: {}}
     if isinstance(value, dict) and len(value) > 1:
         raise refusal("authenticator-malformed", "each entry names one policy", hint="begin each with its own `-`")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from typing import Annotated, Final, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from lockgate.addresses import Network
+from lockgate.config.model_people import Directory, LocalUsers
 from lockgate.config.model_sign_in import Client
+from lockgate.config.model_urls import Url
 from lockgate.policies import Settings
-from lockgate.scalars import Scalar, Secret, Text, count, duration, refusal, shown, size
+from lockgate.scalars import Secret, Text, count, duration, refusal, size
 
 DAY_MS: Final = 86_400_000
 SHARED: Final = frozenset({"HS256", "HS384", "HS512"})
@@ -20,24 +21,6 @@ MAX_LIST: Final = 32
 Algorithm = Literal[
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "HS256", "HS384", "HS512"
 ]
-
-
-def parse_url(value: object) -> str:
-    """An address that the control process calls."""
-    text = value if isinstance(value, str) else ""
-    try:
-        parts = urlsplit(text)
-        plain = parts.hostname and not (parts.username or parts.password or parts.fragment) and parts.port != 0
-    except ValueError:
-        plain = False
-    if plain and text.isprintable() and " " not in text and text.startswith(("https://", "http://")):
-        return text
-    raise refusal(
-        "url-malformed", f"{shown(value)} is not a URL", allowed="a URL such as `https://login.example.com/keys`"
-    )
-
-
-Url = Annotated[str, Scalar(parse_url, {"type": "string", "pattern": "^https?://"})]
 
 
 def _texts(value: object) -> object:
@@ -102,13 +85,31 @@ class IntrospectionEndpoint(Settings):
 
 
 class Issuer(Settings):
-    """Somebody whose tokens are believed. Its keys are fetched, and fetched again as it changes them."""
+    """Who may say who somebody is: by tokens, whose keys are fetched as it changes them, or by passwords."""
 
     issuer: Text = Field(
+        default="",
         description="The issuer as its tokens' claim `iss` says it, letter by letter. Without `jwks` and `secret` it "
         "is a URL, and the keys are found by its discovery document (OpenID Connect, or RFC 8414), which must name the "
-        "same issuer.",
+        "same issuer. It must be said, but with `users` or `ldap`: what those say is of `urn:lockgate:NAME`.",
         examples=["https://login.example.com/realms/main"],
+    )
+    users: LocalUsers | None = Field(
+        default=None,
+        description="People that this installation knows by itself, with passwords; `lockgate users` adds them. "
+        "`users: {}` is enough.",
+        examples=[{"pages": "https://portal.example.com"}],
+    )
+    ldap: Directory | None = Field(
+        default=None,
+        description="A directory that says whether a password is somebody's.",
+        examples=[
+            {
+                "url": "ldaps://ldap.example.com",
+                "template": "uid={name},ou=people,dc=example,dc=com",
+                "base": "ou=people,dc=example,dc=com",
+            }
+        ],
     )
     audience: Annotated[list[Text], BeforeValidator(_texts)] | None = Field(
         default=None,
@@ -186,6 +187,33 @@ class Issuer(Settings):
         examples=["24h"],
         json_schema_extra={"default": "24h"},
     )
+
+    @property
+    def by_password(self) -> bool:
+        """Whether it knows people by passwords, and issues no tokens."""
+        return self.users is not None or self.ldap is not None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        said = [name for name in type(self).model_fields if name in self.model_fields_set]
+        kinds = [name for name in ("users", "ldap") if name in said]
+        if not kinds and not self.issuer:
+            raise refusal(
+                "issuer-unnamed",
+                "it is not said who this issuer is",
+                allowed="`issuer`, as its tokens say it; or `users`, or `ldap`",
+            )
+        others = [name for name in said if name not in {*kinds[:1], "issuer"}]
+        if kinds and others:
+            raise refusal(
+                "issuer-two-kinds",
+                f"an issuer with `{kinds[0]}` issues no tokens, and `{others[0]}` is about them"
+                if others[0] not in kinds
+                else "an issuer knows people one way",
+                hint=f"take `{others[0]}` out, or make another issuer of it",
+                at=(others[0],),
+            )
+        return self
 
 
 class Outgoing(Settings):

@@ -91,8 +91,8 @@ class SignIn(Settings):
 
     issuers: Annotated[list[Name], BeforeValidator(_names)] = Field(
         max_length=MAX_LIST,
-        description="Who signs people in: names under `issuers` that have a `client`. With more than one, a page lets "
-        "people choose.",
+        description="Who signs people in: names under `issuers` that have a `client`, `users` or `ldap`. With more "
+        "than one, a page lets people choose.",
         examples=[["company"]],
     )
     scopes: Annotated[list[Text], BeforeValidator(_scopes)] = Field(

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from lockgate.addresses import Host, parse_host
 from lockgate.config.model_acme import Acme, CertificateNames
-from lockgate.config.model_issuers import parse_url
+from lockgate.config.model_urls import parse_url
 from lockgate.policies import AddressFilter, Settings, Waiver
 from lockgate.scalars import Flag, Name, Pin, Scalar, ShortForm, Text, duration, refusal, shown
 

@@ -28,9 +28,14 @@ SECRETS: Final = (
     ("issuers", "*", "secret"),
     ("issuers", "*", "client", "secret"),
     ("issuers", "*", "client", "key"),
+    ("issuers", "*", "users", "mail", "secret"),
+    ("issuers", "*", "users", "mail", "password"),
+    ("issuers", "*", "ldap", "bind", "password"),
     ("listeners", "*", "tls", "acme", "external_account", "hmac_key"),
     ("apis", "*", "authenticate", "*", "signature", "keys", "*", "secret"),
     ("apis", "*", "authenticate", "*", "webhook", "secrets", "*"),
+    ("apis", "*", "authenticate", "*", "all", "*", "signature", "keys", "*", "secret"),
+    ("apis", "*", "authenticate", "*", "all", "*", "webhook", "secrets", "*"),
 )
 """Where secrets stand; a test compares it with the models' own marks."""
 
@@ -185,6 +190,8 @@ def is_secret(path: tuple[str | int, ...]) -> bool:
 
 def _may_be_signers(path: tuple[str | int, ...]) -> bool:
     """The same within `signature` and `webhook`, whatever the key is called."""
+    if len(path) > 6 and path[4] == "all":
+        path = (*path[:4], *path[6:])
     if len(path) < 6 or path[2] != "authenticate":
         return False
     if path[4] == "webhook":
@@ -207,7 +214,7 @@ def _plain_fields() -> frozenset[str]:
     """What an issuer has besides its secret, and addresses in which a password may stand."""
     from lockgate.config.model_issuers import Issuer
 
-    return frozenset(Issuer.model_fields) - {"secret", "client", "introspection", "jwks", "issuer"}
+    return frozenset(Issuer.model_fields) - {"secret", "client", "introspection", "jwks", "issuer", "users", "ldap"}
 
 
 def may_be_secret(path: tuple[str | int, ...]) -> bool:
@@ -218,9 +225,12 @@ def may_be_secret(path: tuple[str | int, ...]) -> bool:
         return False
     if path[0] == "apis":
         return _may_be_signers(path)
+    # Within these only their own secrets stand, at places of their own.
+    within = path[2] if path[0] == "issuers" and len(path) > 2 and path[2] in {"users", "ldap"} else None
     return any(
         len(path) >= len(secret)
         and path[-1] != "header"
+        and (within is None or secret[2] == within)
         and all(want in {"*", step} for want, step in zip(secret[:-1], path, strict=False))
         for secret in SECRETS
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lockgate.config import signers
 from lockgate.config.document import Document
+from lockgate.config.model_issuers import Issuer
 from lockgate.config.references import References
 from lockgate.scalars import REFERENCE, shown
 
@@ -35,6 +36,7 @@ def check(document: Document, references: References) -> None:
                 meanwhile = "nobody can sign in by it, and tokens that it is asked about are answered 503"
                 _look(document, references, ("issuers", name, "client", key), value, meanwhile)
 
+        _of_people(document, references, name, issuer)
     for name, listener in document.listeners.items():
         acme = listener.tls.acme if listener.tls is not None else None
         if acme is not None and acme.external_account is not None:
@@ -42,6 +44,18 @@ def check(document: Document, references: References) -> None:
             _look(document, references, place, acme.external_account.hmac_key, "no certificate can be had")
     for where, value, meanwhile in signers.secrets(document):
         _look(document, references, where, value, meanwhile)
+
+
+def _of_people(document: Document, references: References, name: str, issuer: Issuer) -> None:
+    """Those of an issuer that knows people by passwords."""
+    if issuer.users is not None and issuer.users.mail is not None:
+        for key in ("secret", "password"):
+            value = getattr(issuer.users.mail, key)
+            if value is not None:
+                _look(document, references, ("issuers", name, "users", "mail", key), value, "no mail is sent")
+    if issuer.ldap is not None and issuer.ldap.bind is not None:
+        place = ("issuers", name, "ldap", "bind", "password")
+        _look(document, references, place, issuer.ldap.bind.password, "nobody of this directory can sign in")
 
 
 def _look(document: Document, references: References, path: Place, value: str, meanwhile: str) -> None:

@@ -47,6 +47,18 @@ class Provider:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """An issuer that knows people by passwords, which the pages ask for."""
+
+    name: str
+    issuer: str
+    local: bool
+    """Whether passwords are chosen and changed here."""
+    forgotten: bool
+    """Whether people can ask for a new one by themselves."""
+
+
+@dataclass(frozen=True, slots=True)
 class SignInSetup:
     """One way to sign in, as the identity pages are told of it."""
 
@@ -60,13 +72,15 @@ class SignInSetup:
     providers: tuple[Provider, ...]
     passed_on: tuple[str, ...]
     """The issuers whose access tokens are kept with sessions: upstreams are given them, or others for them."""
+    people: tuple[Known, ...] = ()
 
     @classmethod
     def from_json(cls, kept: dict[str, Any]) -> SignInSetup:
         """What was kept of it. Raises `TypeError` or `KeyError` where another version wrote it."""
         providers = tuple(Provider.from_json(one) for one in kept["providers"])
         lists = {name: tuple(kept[name]) for name in ("scopes", "claims", "factors", "passed_on")}
-        return cls(**{**kept, **lists, "providers": providers})
+        people = tuple(Known(**one) for one in kept.get("people", ()))
+        return cls(**{**kept, **lists, "providers": providers, "people": people})
 
 
 def setups(document: Document, references: References) -> Iterator[SignInSetup]:
@@ -90,6 +104,16 @@ def setups(document: Document, references: References) -> Iterator[SignInSetup]:
             factors=tuple(said.second_factor),
             providers=providers,
             passed_on=tuple(name for name in said.issuers if name in passed_on),
+            people=tuple(
+                Known(
+                    one,
+                    issuer.issuer,
+                    issuer.users is not None,
+                    issuer.users is not None and issuer.users.pages is not None and issuer.users.mail is not None,
+                )
+                for one in said.issuers
+                if (issuer := document.issuers.get(one)) is not None and issuer.by_password
+            ),
         )
 
 
@@ -161,7 +185,8 @@ def check(document: Document, apis: list[EffectiveApi]) -> None:
     people = {name for said in document.sign_in.values() for name in said.issuers}
     for name, one in document.issuers.items():
         if (
-            name not in people
+            not one.by_password
+            and name not in people
             and one.audience is None
             and one.client is None
             and not document.says("issuers", name, "client")
@@ -184,6 +209,8 @@ def _signs_in(document: Document, path: Path, name: str) -> None:
     if not known(document, "issuers", path, name, "issuer"):
         return
     issuer = document.issuers.get(name)
+    if issuer is not None and issuer.by_password:
+        return
     if issuer is not None and issuer.client is None and not document.says("issuers", name, "client"):
         document.problems.add(
             document.value_region(*path),
@@ -204,7 +231,12 @@ def _signs_in(document: Document, path: Path, name: str) -> None:
 
 def _audience(document: Document, path: Path, name: str) -> None:
     issuer = document.issuers.get(name)
-    if issuer is not None and issuer.audience is None and not document.says("issuers", name, "audience"):
+    if (
+        issuer is not None
+        and not issuer.by_password
+        and issuer.audience is None
+        and not document.says("issuers", name, "audience")
+    ):
         document.problems.add(
             document.value_region(*path),
             "audience-missing",

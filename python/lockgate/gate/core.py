@@ -48,7 +48,7 @@ class LinkedGate(Protocol):
     def answered(self, question: str, standing: str, again_ms: int, holds_ms: int) -> bool:
         """What came of a question; whether it could be understood."""
 
-    def introspections(self) -> list[tuple[str, str, str]]:
+    def introspections(self) -> list[tuple[str, str, str, str | None]]:
         """Tokens that issuers are to be asked about, each told once: by what the answer goes, whom, about what."""
 
     def introspections_fd(self) -> int:

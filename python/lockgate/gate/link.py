@@ -220,8 +220,9 @@ class Link(threading.Thread):
 
     def _tell_introspections(self, connection: socket.socket) -> None:
         """Whose a token is, and whether it is still good, its issuer knows."""
-        for number, issuer, token in self._gate.introspections():
-            connection.sendall(message("introspect", id=number, issuer=issuer, token=token))
+        for number, issuer, token, source in self._gate.introspections():
+            more = {} if source is None else {"source": source}
+            connection.sendall(message("introspect", id=number, issuer=issuer, token=token, **more))
 
     def _tell_orders(self, connection: socket.socket) -> None:
         """What a provider gives, a gate cannot get: it has no secret to show there."""

@@ -21,8 +21,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from lockgate.config.sign_in import Known
 from lockgate.identity import pages
 from lockgate.identity.factors import FactorStore
+from lockgate.identity.people import PasswordPages, Passwords, Someone
 from lockgate.identity.provider import Begun, LoggedOut, OpenIdProvider, Person, ProviderError, RefusedError
 from lockgate.identity.sealed import Sealer, SessionTooLargeError
 from lockgate.identity.step_up import StepUp
@@ -85,6 +87,10 @@ class Hooks(Protocol):
     def factors(self) -> FactorStore:
         """Where second factors are kept."""
 
+    @property
+    def passwords(self) -> Passwords:
+        """Who knows people by passwords."""
+
     def is_open(self, session: Mapping[str, Any]) -> bool:
         """Whether an opened session was not ended before its time, by whatever it was told."""
 
@@ -137,10 +143,14 @@ class IdentityApp:
         self._used: dict[str, float] = {}
         self._turns = ProviderTurns(clock)
         self._proofs = StepUp(sealer, hooks.factors, hooks.is_open, self._was_used, self.counts.note, clock)
+        self._doors = PasswordPages(sealer, hooks.passwords, self.counts.note)
         base = f"{PREFIX}/{{name}}"
         self.asgi = Starlette(
             routes=[
-                Route(f"{base}/sign-in", self._page(self._begin), methods=["GET"]),
+                Route(f"{base}/sign-in", self._page(self._begin), methods=["GET", "POST"]),
+                Route(f"{base}/link", self._page(self._doors.link), methods=["GET", "POST"]),
+                Route(f"{base}/password", self._page(self._password), methods=["GET", "POST"]),
+                Route(f"{base}/forgotten", self._page(self._doors.forgotten), methods=["GET", "POST"]),
                 Route(f"{base}/callback", self._page(self._callback), methods=["GET"]),
                 Route(f"{base}/callback/{{issuer}}", self._page(self._callback), methods=["GET"]),
                 Route(f"{base}/sign-out", self._page(self._sign_out), methods=["GET", "POST"]),
@@ -177,8 +187,13 @@ class IdentityApp:
         to = target(parameter(request, "to", TARGET_BYTES) or "/", site.setup.name)
         wanted = parameter(request, "with", 64)
         again = f"{PREFIX}/{site.setup.name}/sign-in?{urlencode({'to': to})}"
-        if wanted is None and len(site.providers) > 1:
-            choices = [(name, f"{again}&{urlencode({'with': name})}") for name in site.providers]
+        asked_for = _known(site, wanted)
+        if asked_for is not None:
+            return await self._by_password(request, site, asked_for, to, again)
+        if request.method == "POST":
+            raise Refusal("sign-in-malformed", "There is nothing to send here.", again=again)
+        if wanted is None and len(site.issuers) > 1:
+            choices = _choices(site, again)
             return HTMLResponse(pages.choose(self._place(request, site), choices), headers=pages.headers())
         provider = site.providers.get(wanted) if wanted is not None else next(iter(site.providers.values()), None)
         if provider is None:
@@ -200,6 +215,30 @@ class IdentityApp:
         sealed = self._sealer.seal_flow(site.setup.name, "sign-in", asdict(begun))
         cookie(response, flow_name(site, begun.state), sealed, FLOW_SECONDS)
         return response
+
+    async def _by_password(self, request: Request, site: Site, known: Known, to: str, again: str) -> Response:
+        """Asks for a name and a password, and lets in whose they are."""
+        others = [choice for choice in _choices(site, again) if choice[0] != known.name]
+        if request.method != "POST":
+            return self._doors.form(request, site, known, others)
+        came = await self._doors.sign_in(request, site, known)
+        if not isinstance(came, Someone):
+            return self._doors.form(request, site, known, others, came)
+        claims = {**came.claims, "amr": ["pwd"], "auth_time": int(self._clock())}
+        session, sealed = await self._session(site, (known.name, known.issuer), claims, ("", None), again)
+        await asyncio.to_thread(self._hooks.signed_in, session)
+        self.counts.note(site.setup.name, "signed-in")
+        response = RedirectResponse(to, 303, pages.headers())
+        cookie(response, session_name(site), sealed, site.setup.lifetime_ms // 1000)
+        self._doors.remember(response, site, known, came)
+        return response
+
+    async def _password(self, request: Request, site: Site) -> Response:
+        """Changes one's own password."""
+        opened = await self._proofs.opened(request, site)
+        if opened is None or not any(known.local and known.name == opened.issuer for known in site.setup.people):
+            return self._doors.elsewhere(site)
+        return await self._doors.change(request, site, opened.issuer, opened.owner.subject)
 
     async def _callback(self, request: Request, site: Site) -> Response:
         state = parameter(request, "state", 256)
@@ -237,7 +276,9 @@ class IdentityApp:
             return person
 
         person = await self._call(provider, who(), again)
-        session, sealed = await self._session(site, provider, person, again)
+        signed_by = (provider.said.name, provider.said.issuer)
+        kept = (person.id_token, self._tokens(site, provider, person))
+        session, sealed = await self._session(site, signed_by, person.claims, kept, again)
         await asyncio.to_thread(self._hooks.signed_in, session)
         self.counts.note(site.setup.name, "signed-in")
         response = RedirectResponse(begun.to, 303, pages.headers())
@@ -245,22 +286,28 @@ class IdentityApp:
         cookie(response, session_name(site), sealed, site.setup.lifetime_ms // 1000)
         return response
 
-    async def _session(self, site: Site, provider: OpenIdProvider, person: Person, again: str) -> tuple[SignedIn, str]:
+    async def _session(
+        self,
+        site: Site,
+        signed_by: tuple[str, str],
+        said: Mapping[str, Any],
+        kept: tuple[str, Tokens | None],
+        again: str,
+    ) -> tuple[SignedIn, str]:
         now_ms = int(self._clock() * 1000)
-        said = person.claims
         sid = said.get("sid")
         session = SignedIn(
             # Always a new one: what a browser had before is never kept on (session fixation).
             id=secrets.token_hex(16),
             sign_in=site.setup.name,
-            issuer=provider.said.name,
-            iss=provider.said.issuer,
+            issuer=signed_by[0],
+            iss=signed_by[1],
             subject=said["sub"],
             provider_session=sid if isinstance(sid, str) and len(sid) <= 255 else None,
             created_ms=now_ms,
             until_ms=now_ms + site.setup.lifetime_ms,
-            id_token=person.id_token,
-            tokens=self._tokens(site, provider, person, now_ms),
+            id_token=kept[0],
+            tokens=kept[1],
         )
         claims: dict[str, Any] = {name: said[name] for name in site.setup.claims if name in said}
         claims |= {"iss": session.iss, "sub": session.subject, "jti": session.id, "iat": now_ms // 1000}
@@ -275,9 +322,9 @@ class IdentityApp:
             longest = max(site.setup.claims, key=lambda name: len(str(said.get(name, ""))), default="")
             raise Refusal("sign-in-too-large", f"The longest part is {longest!r}.", again=again) from error
 
-    def _tokens(self, site: Site, provider: OpenIdProvider, person: Person, now_ms: int) -> Tokens | None:
+    def _tokens(self, site: Site, provider: OpenIdProvider, person: Person) -> Tokens | None:
         """What is kept of the provider's tokens: as little as will do."""
-        setup, given = site.setup, person.given
+        setup, given, now_ms = site.setup, person.given, int(self._clock() * 1000)
         passed_on = provider.said.name in setup.passed_on
         renewed = given.refresh_token is not None and (setup.refresh_ms < setup.lifetime_ms or passed_on)
         if not renewed and not passed_on:
@@ -406,6 +453,20 @@ class IdentityApp:
 
     def _place(self, request: Request, site: Site) -> str:
         return site.setup.title or host_of(request)
+
+
+def _known(site: Site, wanted: str | None) -> Known | None:
+    """Whose names and passwords are asked for; nobody's where there is a choice that was not made."""
+    people = site.setup.people
+    if wanted is None:
+        return people[0] if len(people) == 1 else None
+    return next((known for known in people if known.name == wanted), None)
+
+
+def _choices(site: Site, again: str) -> list[tuple[str, str]]:
+    """Who signs people in, and where that leads, in the order of the configuration."""
+    names = [*site.providers, *(known.name for known in site.setup.people)]
+    return [(name, f"{again}&{urlencode({'with': name})}") for name in names]
 
 
 def _broken(request: Request, error: Exception) -> Response:

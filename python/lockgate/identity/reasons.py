@@ -67,6 +67,41 @@ REASONS: Final = (
         "from the gate itself: begin at `/.lockgate/NAME/sign-in`.",
     ),
     Reason(
+        "sign-in-wrong",
+        403,
+        "The name or the password is not right.",
+        "So it is said for a wrong password, for a name that nobody has, for a person who is suspended and while an "
+        "account waits after failures. Which it was stands in the event `login-refused`, with the address that it came "
+        "from. A wait ends by itself, after fifteen minutes at the latest, and with a new password.",
+    ),
+    Reason(
+        "sign-in-busy",
+        503,
+        "Nobody can be signed in at the moment.",
+        "So many passwords are being looked at that this one would have waited too long, or the directory does not "
+        "answer: a finding says so.",
+    ),
+    Reason(
+        "sign-in-cross-site",
+        403,
+        "Another site wanted to send this form.",
+        "Names and passwords are sent by forms of the gate's own pages.",
+    ),
+    Reason(
+        "link-not-good",
+        403,
+        "This link is not good any more.",
+        "It was used, has had its time, or another was made after it. An operator makes one with `lockgate users "
+        "invite` or `lockgate users reset`.",
+    ),
+    Reason(
+        "password-unfit",
+        422,
+        "This password cannot be taken.",
+        "It is too short, nearly the person's own name or that of the place, or on the list of passwords that others "
+        "have lost (`issuers.NAME.users.leaked`). The page says which.",
+    ),
+    Reason(
         "step-up-not-given",
         403,
         "The provider did not give the proof that is wanted.",

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -26,6 +26,7 @@ from lockgate.identity.web import (
     base_of,
     cookie,
     forget,
+    form_of,
     host_of,
     parameter,
     same_origin,
@@ -90,7 +91,7 @@ class StepUp:
     async def step_up(self, request: Request, site: Site) -> Response:
         """Prove yourself by a second factor, or at the provider once more."""
         wanted = await self._wanted(request)
-        opened = await self._opened(request, site)
+        opened = await self.opened(request, site)
         amr, within = wanted.get("amr", "").split(), wanted.get("within", "")
         looks = opened is not None and request.method == "GET"
         if opened is not None and looks and self._is_enough(opened, amr, wanted.get("acr", "").split(), within):
@@ -129,7 +130,7 @@ class StepUp:
     ) -> Response:
         if not same_origin(request):
             raise Refusal("factor-cross-site")
-        form = await _form(request)
+        form = await form_of(request)
         await self._unless_locked(opened.owner)
         try:
             means = await self._shown(request, site, opened, usable, form)
@@ -196,7 +197,7 @@ class StepUp:
     async def manage(self, request: Request, site: Site) -> Response:
         """See, add and take away second factors."""
         here = f"{PREFIX}/{site.setup.name}/factors"
-        opened = await self._opened(request, site)
+        opened = await self.opened(request, site)
         to = parameter(request, "to", TARGET_BYTES) or ""
         if opened is None or not site.setup.factors:
             first = f"{PREFIX}/{site.setup.name}/sign-in?{urlencode({'to': here})}"
@@ -208,7 +209,7 @@ class StepUp:
             return self._list(request, site, opened, to, None)
         if not same_origin(request):
             raise Refusal("factor-cross-site")
-        form = await _form(request)
+        form = await form_of(request)
         try:
             return await self._change(request, site, opened, form, to)
         except FactorError as error:
@@ -312,10 +313,10 @@ class StepUp:
         asked = {"to": back, "amr": MFA, "within": str(FRESH_SECONDS)}
         return f"{PREFIX}/{site.setup.name}/step-up?{urlencode(asked)}"
 
-    async def _opened(self, request: Request, site: Site) -> Opened | None:
+    async def opened(self, request: Request, site: Site) -> Opened | None:
         """The session, if it still holds: the gate lets everybody come here, so it is looked at."""
         said = self._sealer.open_session(site.setup.name, request.cookies.get(session_name(site), ""))
-        if said is None or said["issuer"] not in site.providers or said["until_ms"] <= self._now_ms():
+        if said is None or said["issuer"] not in site.issuers or said["until_ms"] <= self._now_ms():
             return None
         claims = said["claims"]
         if not await asyncio.to_thread(self._is_open, said):
@@ -386,9 +387,3 @@ def _at_provider(request: Request, wanted: dict[str, str]) -> dict[str, str]:
 
 def _task_name(site: Site) -> str:
     return f"__Host-lockgate-{site.setup.name}.task"
-
-
-async def _form(request: Request) -> dict[str, str]:
-    """A form's fields, each once; the gate has bounded the body."""
-    said = parse_qs((await request.body()).decode("utf-8", "replace"), keep_blank_values=True)
-    return {name: values[0] for name, values in said.items() if len(values) == 1}

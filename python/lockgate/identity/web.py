@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -17,8 +17,11 @@ from lockgate.identity.provider import OpenIdProvider
 from lockgate.identity.reasons import reason
 
 PREFIX: Final = "/.lockgate"
-PROOFS: Final = frozenset({"factors", "step-up"})
+PROOFS: Final = frozenset({"factors", "step-up", "password"})
 TARGET_BYTES: Final = 2_048
+FORM_BYTES: Final = 32 * 2**10
+"""A passkey's answer has some 2 KiB, the longest name and password 8, written as a form."""
+FORM_FIELDS: Final = 16
 
 
 @dataclass(slots=True)
@@ -27,6 +30,11 @@ class Site:
 
     setup: SignInSetup
     providers: Mapping[str, OpenIdProvider]
+
+    @property
+    def issuers(self) -> frozenset[str]:
+        """Names of all who sign people in."""
+        return frozenset(self.providers) | {known.name for known in self.setup.people}
 
 
 class Refusal(Exception):  # noqa: N818 -- It is no error of ours: it is what the page says.
@@ -81,6 +89,23 @@ def same_origin(request: Request) -> bool:
     if site is not None:
         return site in {"same-origin", "none"}
     return request.headers.get("origin") == base_of(request)
+
+
+async def form_of(request: Request) -> dict[str, str]:
+    """A form's fields, each once."""
+    body = await request.body()  # The gate has bounded it already.
+    if len(body) > FORM_BYTES:
+        raise Refusal("sign-in-malformed", "The form is too large.")
+    try:
+        said = parse_qs(body.decode("ascii"), keep_blank_values=True, max_num_fields=FORM_FIELDS, errors="strict")
+    except ValueError:
+        raise Refusal("sign-in-malformed", "The form is not as a browser sends it.") from None
+    return {name: values[0] for name, values in said.items() if len(values) == 1}
+
+
+def client_address(request: Request) -> str:
+    """Who asks, as the gate says it: the first of the list is whom it believes to be the client."""
+    return request.headers.get("x-forwarded-for", "").partition(",")[0].strip()
 
 
 def session_name(site: Site) -> str:

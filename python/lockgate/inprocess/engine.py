@@ -172,6 +172,11 @@ def _needs(
                     f"the API {api['name']!r} has an issuer asked about tokens (`introspection`), which a control "
                     "process does for gates: run a gate before the application, or take signed tokens (`jwt`)"
                 )
+            if "basic" in way:
+                raise ValueError(
+                    f"the API {api['name']!r} takes names and passwords (`basic`), which a control process looks at "
+                    "for gates: run a gate before the application"
+                )
             if "api_key" in way:
                 keyed[api["name"]] = None
             elif "jwt" in way:

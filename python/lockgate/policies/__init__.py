@@ -2,6 +2,7 @@
 
 from lockgate.policies._base import Authentication, Lists, Mode, OnError, Policy, Settings, Waiver
 from lockgate.policies.api_key import ApiKey
+from lockgate.policies.basic import Basic
 from lockgate.policies.body_limit import BodyLimit
 from lockgate.policies.compress import Compress
 from lockgate.policies.cors import Cors
@@ -28,6 +29,7 @@ __all__ = [
     "AddressFilter",
     "ApiKey",
     "Authentication",
+    "Basic",
     "BodyLimit",
     "Compress",
     "Cors",

@@ -10,7 +10,7 @@ class FakeAsking:
     """Asks about tokens, orders what providers give, and notes what comes of it."""
 
     def __init__(self) -> None:
-        self.unasked: list[tuple[str, str, str]] = []
+        self.unasked: list[tuple[str, str, str, str | None]] = []
         self.heard: list[tuple[str, str, str, str | int]] = []
         self.unordered: list[tuple[str, str, str, str, str]] = []
         self.got: list[tuple[str, str, str, str, str | None, int, int]] = []
@@ -20,7 +20,7 @@ class FakeAsking:
         for end in (self.third_bell, self.third_ring, self.fourth_bell, self.fourth_ring):
             weakref.finalize(self, end.close)
 
-    def introspections(self) -> list[tuple[str, str, str]]:
+    def introspections(self) -> list[tuple[str, str, str, str | None]]:
         self.third_bell.recv(64)
         taken, self.unasked = self.unasked, []
         return taken

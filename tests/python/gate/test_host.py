@@ -65,7 +65,7 @@ class FakeGate:
     def answered(self, question: str, standing: str, again_ms: int, holds_ms: int) -> bool:
         return False
 
-    def introspections(self) -> list[tuple[str, str, str]]:
+    def introspections(self) -> list[tuple[str, str, str, str | None]]:
         return []
 
     def introspections_fd(self) -> int:

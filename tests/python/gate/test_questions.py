@@ -71,7 +71,7 @@ def test_a_question_about_a_token_is_answered(wire: Wire) -> None:
     gate = FakeGate()
     wire.connected(gate)
     assert gate.links == 1, "it may have to tell again what another control process was told"
-    gate.unasked = [("a" * 64, "company", "good"), ("b" * 64, "company", "other")]
+    gate.unasked = [("a" * 64, "company", "good", None), ("b" * 64, "company", "other", "192.0.2.1")]
     gate.third_ring.send(b"!")
     until(lambda: len(gate.heard) == 2, "the answers")
     assert sorted(gate.heard) == [

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::hmac;
 
-use super::{Answer, NAME};
+use super::Answer;
 use crate::jwt::cache::weight;
 use crate::jwt::claims::{identity, instant_ms};
 use crate::jwt::{CacheCounts, Memo, Remembered, TokenCache};
@@ -32,9 +32,9 @@ pub type Mark = [u8; 32];
 pub struct Marks(hmac::Context);
 
 impl Marks {
-    /// Of the tokens of one issuer, under the installation's secret.
-    pub fn of(pepper: &hmac::Key, parts: [&str; 3]) -> Self {
-        let key = hmac::sign(pepper, b"introspected tokens");
+    /// Of what one issuer is asked about, under the installation's secret; `label` says what that is.
+    pub fn of(pepper: &hmac::Key, label: &[u8], parts: [&str; 3]) -> Self {
+        let key = hmac::sign(pepper, label);
         let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_ref());
         let mut context = hmac::Context::with_key(&key);
         for part in parts {
@@ -81,9 +81,13 @@ pub struct Active {
 }
 
 impl Heard {
-    /// What an answer means that came now, for an issuer of that name, who calls itself `iss`.
+    /// What an answer means that came now, for a room and an issuer of that name, who calls itself `iss`.
     #[must_use]
-    pub fn of(answer: Answer, (issuer, iss): (&str, &str), now_ms: u64) -> Self {
+    pub fn of(
+        answer: Answer,
+        (room, issuer, iss): (&'static str, &str, &str),
+        now_ms: u64,
+    ) -> Self {
         let mut claims = match answer {
             Answer::Active(claims) => claims,
             Answer::Inactive => return Self::Inactive(now_ms),
@@ -92,7 +96,7 @@ impl Heard {
         claims.entry("iss").or_insert_with(|| iss.into());
         Self::Active(Active {
             expires_ms: instant_ms(&claims, "exp").ok().flatten(),
-            identity: identity(NAME, issuer, claims),
+            identity: identity(room, issuer, claims),
             heard_ms: now_ms,
         })
     }
@@ -179,6 +183,12 @@ impl Known {
     /// Notes that a token was not revoked by then.
     pub fn checked(&self, mark: &Mark, checked: u64) {
         self.active.checked(&memo(mark), checked);
+    }
+
+    /// Forgets what was said of a token.
+    pub fn forget(&self, mark: &Mark) {
+        self.active.forget(&memo(mark));
+        self.inactive.forget(&memo(mark));
     }
 
     /// How the memory for good tokens has done, and that for others.

@@ -80,7 +80,7 @@ fn active(more: &str) -> Answer {
 }
 
 fn hear(known: &Known, policy: &Introspection, token: &str, answer: Answer, now_ms: u64) {
-    let heard = Heard::of(answer, ("a", "https://a.example"), now_ms);
+    let heard = Heard::of(answer, (NAME, "a", "https://a.example"), now_ms);
     known.hear(&policy.marks.mark(token.as_bytes()), &heard, 100, now_ms);
 }
 
@@ -147,12 +147,12 @@ fn what_was_heard_elsewhere_or_of_another_is_another_tokens() {
     assert_eq!(code(&elsewhere, "t", &facts, NOW), "ask");
     let other = hmac::Key::new(hmac::HMAC_SHA256, b"another");
     assert_ne!(
-        Marks::of(&other, ["a", "b", "c"]).mark(b"t"),
-        Marks::of(&pepper(), ["a", "b", "c"]).mark(b"t")
+        Marks::of(&other, LABEL, ["a", "b", "c"]).mark(b"t"),
+        Marks::of(&pepper(), LABEL, ["a", "b", "c"]).mark(b"t")
     );
     assert_ne!(
-        Marks::of(&pepper(), ["a", "bc", ""]).mark(b"t"),
-        Marks::of(&pepper(), ["ab", "c", ""]).mark(b"t")
+        Marks::of(&pepper(), LABEL, ["a", "bc", ""]).mark(b"t"),
+        Marks::of(&pepper(), LABEL, ["ab", "c", ""]).mark(b"t")
     );
 }
 
@@ -303,7 +303,7 @@ proptest! {
         let policy = policy(&config(), &known);
         let text = json!(claims).to_string();
         let heard = match Answer::read(text.as_bytes()) {
-            Ok(answer) => Heard::of(answer, ("a", "https://a.example"), NOW),
+            Ok(answer) => Heard::of(answer, (NAME, "a", "https://a.example"), NOW),
             Err(_) => Heard::Unavailable(1),
         };
         let answers = Answers::Asked(heard, IssuerFacts::default());

@@ -9,5 +9,5 @@ lockgate_wire::reasons! { "step_up", Client:
         "The browser is sent to the page where it can be given, and comes back.";
     IMPOSSIBLE = "step-up-impossible", 403,
         "This wants a proof that only a person can give.",
-        "It was asked with a key or a certificate. Programs cannot prove more than they have: let a person do it, or take the operation out of the API's `step_up`.";
+        "It was asked with a key, a password or a certificate. Programs cannot prove more than they have: let a person do it, or take the operation out of the API's `step_up`.";
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use lockgate_policy::basic::{self, Basic};
 use lockgate_policy::introspection::{self, Introspection};
 use lockgate_policy::jwt::{self, Issuer, Jwt, KeySource};
 use lockgate_policy::ConfigError;
@@ -94,6 +95,17 @@ pub(super) fn introspected(
     let known = Arc::clone(&around.introspected);
     Introspection::new(config, issuer, left.collect(), known, &around.pepper)
         .map(|policy| Policy::Introspection(Box::new(policy)))
+}
+
+pub(super) fn passwords(
+    placed: &Placed<basic::Config>,
+    issuers: &Issuers,
+    around: &Surroundings<'_>,
+) -> Result<Policy, ConfigError> {
+    let issuer = named(&placed.config.issuer, issuers)?;
+    let known = Arc::clone(&around.introspected);
+    Basic::new(&placed.config, issuer, known, &around.pepper)
+        .map(|policy| Policy::Basic(Box::new(policy)))
 }
 
 pub(super) fn named(name: &str, issuers: &Issuers) -> Result<Arc<Issuer>, ConfigError> {

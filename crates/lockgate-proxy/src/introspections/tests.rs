@@ -9,6 +9,8 @@ fn question(number: usize) -> Question {
     let mut mark = Mark::default();
     mark[8..16].copy_from_slice(&number.to_be_bytes());
     Question {
+        room: "introspection",
+        source: None,
         issuer: "company".into(),
         iss: "https://a.example".into(),
         mark,

@@ -109,6 +109,11 @@ pub const ORDER: &[Place] = &[
         "An issuer's word costs a question at worst; what another entry can tell by itself is not asked.",
     ),
     policy(
+        "basic",
+        "head",
+        "A password costs the control process a slow hash at worst; what is cheaper to tell goes before it.",
+    ),
+    policy(
         "signature",
         "head",
         "What is signed is the request itself: where it has a body, all of that is awaited, and whoever sends a key or a token need not be.",

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use lockgate_policy::{
-    api_key, body_limit, cors, headers, introspection, ip_filter, jwt, redirect, rewrite,
+    api_key, basic, body_limit, cors, headers, introspection, ip_filter, jwt, redirect, rewrite,
     signature, waf, Denial, Digest, Fault, Grant, Identity, KeyRecord, Reason, ReasonRef,
     RequestView, Terms, Verdict,
 };
@@ -113,9 +113,9 @@ fn rooms(policies: &Map<String, Value>, rules: &HashMap<&str, &Value>) -> Rooms 
     let mut add = |room: &str, placed: &Value| {
         if let Some(config) = placed.get("config") {
             let configs = found.entry(room.to_owned()).or_default();
-            let issuer = config
-                .get("issuer")
-                .filter(|_| [jwt::NAME, introspection::NAME, signature::NAME].contains(&room));
+            let issuer = config.get("issuer").filter(|_| {
+                [jwt::NAME, introspection::NAME, basic::NAME, signature::NAME].contains(&room)
+            });
             configs.push(match issuer.and_then(|name| rules.get(name.as_str()?)) {
                 Some(rules) => json!({ "config": config, "rules": rules }),
                 None => config.clone(),

@@ -24,6 +24,7 @@ from lockgate.admin.api import (
     status,
     tls,
     tokens,
+    users,
 )
 from lockgate.admin.api.guard import Guard
 from lockgate.admin.control import Control
@@ -38,6 +39,7 @@ RESOURCES = (
     tokens,
     sessions,
     factors,
+    users,
     reload,
     config,
     explain,

@@ -59,6 +59,12 @@ CODES: Mapping[str, tuple[int, str]] = {
     "request-unreadable": (422, "The request to explain is not one that a client could send"),
     "revocation-not-found": (404, "There is no such revocation"),
     "session-not-found": (404, "There is no such session"),
+    "user-exists": (409, "There is somebody of that name, or there was"),
+    "user-issuer-unknown": (422, "The configuration has no such issuer with people of its own"),
+    "user-not-found": (404, "There is nobody of that name"),
+    "user-password-refused": (422, "The password cannot be taken"),
+    "user-state": (409, "That cannot be done with a person in that state"),
+    "user-unfit": (422, "What was said of the person cannot be kept"),
 }
 
 log = structlog.get_logger("lockgate.control")

@@ -155,6 +155,56 @@ class SecondFactor(Base):
     used_ms: Mapped[int | None] = mapped_column(BigInteger)
 
 
+class LocalUser(Base):
+    """A person of this installation. Who was removed stays as a name that nobody else gets."""
+
+    __tablename__ = "local_users"
+    __table_args__ = (Index("ix_local_users_issuer_email", "issuer", "email"),)
+
+    issuer: Mapped[str] = mapped_column(String(128), primary_key=True)
+    """The configuration's name of whose person it is."""
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    state: Mapped[str] = mapped_column(String(16))
+    """`invited` (has never had a password), `active`, `suspended` or `removed`."""
+    display: Mapped[str | None] = mapped_column(String(200))
+    email: Mapped[str | None] = mapped_column(String(320))
+    groups: Mapped[list[str]] = mapped_column(JSON)
+    password: Mapped[str | None] = mapped_column(String(256))
+    """Its Argon2id hash."""
+    created_ms: Mapped[int] = mapped_column(BigInteger)
+    changed_ms: Mapped[int | None] = mapped_column(BigInteger)
+    """When the password was set."""
+    signed_in_ms: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class UserLink(Base):
+    """A link by which a person sets a password, once; only its hash is kept, and one of each person."""
+
+    __tablename__ = "user_links"
+    __table_args__ = (UniqueConstraint("issuer", "name"),)
+
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    issuer: Mapped[str] = mapped_column(String(128))
+    name: Mapped[str] = mapped_column(String(64))
+    kind: Mapped[str] = mapped_column(String(16))
+    """`invitation` or `reset`."""
+    created_ms: Mapped[int] = mapped_column(BigInteger)
+    expires_ms: Mapped[int] = mapped_column(BigInteger)
+
+
+class LoginFailures(Base):
+    """Failures to sign in to one account, of strangers or of one that is known there."""
+
+    __tablename__ = "login_failures"
+    __table_args__ = (Index("ix_login_failures_last_ms", "last_ms"),)
+
+    mark: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """A keyed hash: names that nobody has are not kept as they were typed, which may be a password."""
+    failures: Mapped[int]
+    until_ms: Mapped[int] = mapped_column(BigInteger)
+    last_ms: Mapped[int] = mapped_column(BigInteger)
+
+
 class SecondFactorFailures(Base):
     """Failures in a row of one person."""
 
