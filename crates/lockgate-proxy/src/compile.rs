@@ -37,13 +37,12 @@ use lockgate_wire::target::TargetSwitches;
 use crate::assertion::Signer;
 use crate::bundle::{
     Api, Attached, Authenticator, Authorize, Bundle, Credential, Joined, PathMatch, Placed,
-    Together, Upstream, BUNDLE_VERSION,
+    Upstream, BUNDLE_VERSION,
 };
 use crate::metrics::Metrics;
 use crate::mirror::Mirror;
 use crate::normal::MAX_SETS;
 use crate::operations::Operations;
-use crate::pipeline;
 use crate::route::{self, Router};
 use crate::snapshot::{
     CompiledApi, CompiledUpstream, Document, Forwarding, Policy, Rule, Secret, Snapshot, Step,
