@@ -7,6 +7,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator
+from functools import partial
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -187,6 +188,9 @@ def test_its_keys_change_under_load(
     tokens, ending, counts = [keycloak.token()], threading.Event(), {"ok": 0}
     failed: list[str] = []
 
+    def more_than(count: int) -> bool:
+        return counts["ok"] > count
+
     def keep_asking() -> None:
         with place.browser() as browser:
             number = 0
@@ -215,7 +219,7 @@ def test_its_keys_change_under_load(
             before = counts["ok"]
             keycloak.new_key()
             tokens.append(keycloak.token())
-            until(lambda before=before: counts["ok"] > before + 100, "more requests")
+            until(partial(more_than, before + 100), "more requests")
     finally:
         ending.set()
         for thread in threads:

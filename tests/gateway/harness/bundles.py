@@ -300,6 +300,7 @@ def upstream(
     """An upstream of loopback ports (or of `host:port`)."""
     return {
         "name": name,
+        "token": None,
         "targets": [server(port) for port in ports],
         "balance": {"by": "round_robin", "key": None, "cookie": None},
         "health": None,
@@ -504,6 +505,7 @@ def api(
             "ip_filter": addresses,
             "cors": pages,
             "authenticate": list(keys),
+            "together": [],
             "inflate": unpacks,
             "compress": packs,
             "body_limit": body,
