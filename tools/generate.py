@@ -25,6 +25,7 @@ from reference import (
     seclang_page,
     shop,
     tests_page,
+    vectors_page,
 )
 from reference.markdown import replace_region
 
@@ -41,6 +42,7 @@ MAKERS = (
     seclang_page,
     shop,
     tests_page,
+    vectors_page,
 )
 PARTS = (attacks_table, detectors_table, grading)
 """Each makes a part of a page, of which another may make another part."""
