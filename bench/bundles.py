@@ -45,6 +45,9 @@ MESSAGES = {
 }
 
 
+ASSERTION = {"header": "Authorization", "audience": ["orders"], "claims": ["scope"], "lifetime_s": 60}
+
+
 @dataclass(frozen=True)
 class Shape:
     """What a row's bundle holds."""
@@ -64,6 +67,12 @@ class Shape:
     """WebSockets."""
     guarded: str = ""
     """The row whose requests are looked at for attacks."""
+    session: bool = False
+    """The cookie of a person who has signed in."""
+    assertion: bool = False
+    """The upstream is told who calls."""
+    revoked: int = 0
+    """Tokens that are revoked, none of which is ever sent."""
     signed: str = ""
     """The row whose requests are signed."""
 
@@ -103,6 +112,7 @@ def bundle(shape: Shape, origin: str, sequence: int = 1, folder: Path | None = N
                     },
                     "protocol": "h2" if shape.calls else "http/1.1",
                     "credential": None,
+                    "assertion": ASSERTION if shape.assertion else None,
                     "head_bytes": 64 * 1024,
                     "insecure": None,
                     "span": SPAN,
@@ -140,6 +150,8 @@ def api(number: int, shape: Shape, now_ms: int, folder: Path | None = None) -> d
     if shape.tokens:
         config = {"issuer": "company", "place": {"header": "Authorization"}, "forward": False}
         ways.append({"jwt": {**placed, "config": config}})
+    if shape.session:
+        ways.append({"session": {**placed, "config": {"sign_in": "staff", "issuers": ["company"]}}})
     if shape.signed and folder is not None:
         ways += [{room: {**placed, "config": said}} for room, said in signed.way(shape.signed, folder).items()]
     return {
@@ -155,6 +167,7 @@ def api(number: int, shape: Shape, now_ms: int, folder: Path | None = None) -> d
         "policies": {
             "ip_filter": {**placed, "config": networks(shape.prefixes)} if shape.prefixes else None,
             "authenticate": ways,
+            "together": [{"first": 0, "count": 2}] if shape.keys and shape.tokens else [],
             "body_limit": None,
             "waf": guard(placed, shape.guarded, waiver) if shape.guarded else None,
             "grpc": {**placed, "config": CALLS} if shape.calls else None,

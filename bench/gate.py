@@ -31,6 +31,10 @@ SHAPES = {
     "key": Shape(events=True, keys=True),
     "jwt": Shape(events=True, tokens=True),
     "jwt-limits": Shape(events=True, tokens=True, limits=True),
+    "jwt-assertion": Shape(events=True, tokens=True, assertion=True),
+    "jwt-and-key": Shape(events=True, keys=True, tokens=True),
+    "session": Shape(events=True, session=True),
+    "revoked-1000000": Shape(events=True, tokens=True, revoked=1_000_000),
     **{row: Shape(events=True, signed=row) for row in ("signature-hmac", "signature-ed25519", "webhook")},
     "routes-10": Shape(events=True, apis=10),
     "routes-10000": Shape(events=True, apis=10_000),
@@ -45,7 +49,11 @@ SHAPES = {
     "prefixes-10": Shape(events=True, prefixes=10),
     "prefixes-1000000": Shape(events=True, prefixes=1_000_000),
 }
-KEYS = {"key": 10, "jwt": 10, "jwt-limits": 10, "keys-1000000": 1_000_000}
+KEYS = {
+    "key": 10,
+    **dict.fromkeys(("jwt", "jwt-limits", "jwt-assertion", "jwt-and-key", "revoked-1000000"), 10),
+    "keys-1000000": 1_000_000,
+}
 KEYS_IN_USE = 10_000
 ROUTES_IN_USE = 1_000
 EVENTS_SECONDS = 5.0
@@ -116,6 +124,12 @@ class Gate:
     def _requests(self, variant: str) -> Iterable[tuple[str, dict[str, str]]]:
         """The requests of a row: spread over its routes, or over its keys."""
         shape = SHAPES[variant]
+        if shape.session:
+            made = self._python("-m", "bench.sessions", self._pepper, "10").split()
+            return (("/orders/1017", {"Cookie": f"theme=dark; __Host-lockgate-staff={one}"}) for one in made)
+        if shape.keys and shape.tokens:
+            pairs = zip(*(self._keys(name)[1].read_text().split() for name in ("key", variant)), strict=True)
+            return (("/orders/1017", {"X-API-Key": key, "Authorization": f"Bearer {one}"}) for key, one in pairs)
         if shape.keys:
             keys = self._keys(variant)[1].read_text().split()
             return (("/orders/1017", {"X-API-Key": key}) for key in keys)
@@ -169,7 +183,9 @@ class Gate:
         if not keys.exists():
             count = KEYS[variant]
             if SHAPES[variant].tokens:
-                tokens.write(count, facts, keys)
+                tokens.write(count, facts, keys, revoked=SHAPES[variant].revoked)
+                if SHAPES[variant].keys:
+                    tokens.follow(facts, self._keys("key")[0])
                 return facts, keys
             in_use = min(count, KEYS_IN_USE)
             words = [self._pepper, str(count), str(in_use), str(facts), str(keys)]

@@ -125,6 +125,9 @@ ROWS: tuple[Row, ...] = (
     Row("lockgate", "key", "and an API key, one of 10", budget=1.1),
     Row("lockgate", "jwt", "in place of the key a token signed with ES256, one of 10, verified before"),
     Row("lockgate", "jwt-limits", "and two limits, by address and by client", budget=1.2),
+    Row("lockgate", "jwt-assertion", "and the upstream is told who calls, signed with ES256"),
+    Row("lockgate", "jwt-and-key", "a token and a key, which must hold together"),
+    Row("lockgate", "session", "in place of the token the cookie of a person who has signed in, one of 10"),
     Row("lockgate", "signature-hmac", "in place of the key a signature by RFC 9421 (hmac-sha256)"),
     Row("lockgate", "signature-ed25519", "the same (ed25519)"),
     Row("lockgate", "webhook", "a webhook of 1 KB, held and verified (hmac-sha256)", base="nginx/crs-post"),
@@ -161,6 +164,12 @@ ROWS: tuple[Row, ...] = (
         flat_against="lockgate/operations-10",
     ),
     Row("lockgate", "keys-1000000", "events on, 10,000 of 1,000,000 keys in use", flat_against="lockgate/key"),
+    Row(
+        "lockgate",
+        "revoked-1000000",
+        "events on, tokens while 1,000,000 others are revoked",
+        flat_against="lockgate/jwt",
+    ),
     Row("lockgate", "prefixes-10", "events on, 10 networks denied"),
     Row(
         "lockgate",

@@ -27,16 +27,35 @@ RULES = {
 }
 
 
-def write(count: int, facts: Path, tokens: Path) -> None:
-    """Writes a file with the fact of the issuer's keys, and one with tokens signed by them."""
+def write(count: int, facts: Path, tokens: Path, *, revoked: int = 0) -> None:
+    """Writes a file with the fact of the issuer's keys, and so many of revoked tokens; and one with good tokens."""
     key = ec.generate_private_key(ec.SECP256R1())
     point = key.public_key().public_numbers()
     jwk = {"kty": "EC", "crv": "P-256", "kid": "bench", "x": _number(point.x), "y": _number(point.y)}
     now = int(time.time())
     keyset = {"issuer": "company", "source": SOURCE, "confirmed_ms": now * 1000, "keys": [jwk]}
     fact = {"seq": 1, "at_ms": now * 1000, "kind": "keyset.put", "keyset": keyset}
-    facts.write_text(json.dumps(fact) + "\n")
+    with facts.open("w") as file:
+        file.write(json.dumps(fact) + "\n")
+        for number in range(revoked):
+            gone = {
+                "issuer": ISSUER,
+                "by": "token",
+                "value": f"revoked-{number:012}",
+                "until_ms": (now + 86_400) * 1000,
+            }
+            said = {"seq": number + 2, "at_ms": now * 1000, "kind": "token.revoke", **gone}
+            file.write(json.dumps(said) + "\n")
     tokens.write_text("".join(f"{_token(key, number, now)}\n" for number in range(count)))
+
+
+def follow(facts: Path, others: Path) -> None:
+    """Has the facts of another file follow those of the first."""
+    seq = len(facts.read_text().splitlines())
+    with facts.open("a") as file:
+        for line in others.read_text().splitlines():
+            seq += 1
+            file.write(json.dumps({**json.loads(line), "seq": seq}) + "\n")
 
 
 def _token(key: ec.EllipticCurvePrivateKey, number: int, now: int) -> str:
