@@ -23,7 +23,8 @@
 
 use std::sync::Arc;
 
-use http::header::{HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use lockgate_wire::headers::disturbed;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -298,7 +299,7 @@ impl Signature {
         facts: Option<(&IssuerFacts, bool)>,
         now_ms: u64,
     ) -> Result<Verdict, Refused> {
-        let lacks = self.lacks(signed, (shown.again, body), now_ms);
+        let lacks = self.lacks(signed, view.headers, (shown.again, body), now_ms);
         let (identity, holds) = match self.keyed(signed, body) {
             Some(ready) => {
                 let ready = ready.map_err(Refused::Denied)?;
@@ -458,8 +459,20 @@ impl Signature {
     }
 
     /// What the signature lacks that this API wants, if anything.
-    fn lacks(&self, signed: &Signed, (again, body): (bool, bool), now_ms: u64) -> Option<Denial> {
+    fn lacks(
+        &self,
+        signed: &Signed,
+        headers: &HeaderMap,
+        (again, body): (bool, bool),
+        now_ms: u64,
+    ) -> Option<Denial> {
         let refuse = |reason, told: &str| Some(self.refuse(reason, told.to_owned(), body));
+        // Not covered itself, `Connection` could be added by whoever the request passes.
+        for name in signed.components.iter().filter_map(Component::field) {
+            if let Some(why) = disturbed(headers, name) {
+                return refuse(&COMPONENT_UNKNOWN, &format!("`{name}`: {why}"));
+            }
+        }
         let Some(created) = signed.created else {
             return refuse(&PARAMETERS, "it has no `created`");
         };

@@ -10,7 +10,7 @@ use lockgate_policy::{Content, Denial};
 
 use crate::body::Broken;
 use crate::client::{Kept, Upload};
-use crate::inspect::{held, joined};
+use crate::inspect::held;
 use crate::net::ConnectionState;
 use crate::reasons;
 use crate::snapshot::CompiledListener;
@@ -49,28 +49,29 @@ pub async fn whole(
     }
     let budget = &worker.shared.memory.inspecting;
     let mut charge = budget.take(0, listener.limits.inspect_memory, holder);
-    let (mut pieces, mut length) = (Vec::new(), 0);
+    // Not the pieces as they came: each can be one byte of a buffer that it keeps.
+    let mut read = Vec::new();
     while let Some(frame) = poll_fn(|cx| arriving.poll_frame(cx)).await {
         // Trailers are no part of what anybody signs, and do not go on (RFC 9110 section 6.5).
         let Ok(piece) = frame?.into_data() else {
             continue;
         };
-        length += piece.len();
-        pieces.push(piece);
+        read.extend_from_slice(&piece);
+        let length = read.len();
         state.body.bytes.set(length as u64);
         let charged = charge.as_mut().is_some_and(|charge| charge.grow_to(length));
         if !charged || length as u64 > most {
-            let read = held(joined(pieces, length), charge);
-            *upload = Some(Upload::Kept(Box::new(Kept::begun(read, arriving))));
+            let begun = Kept::begun(held(read, charge), arriving);
+            *upload = Some(Upload::Kept(Box::new(begun)));
             return Ok(match charged {
                 true => Content::TooLong,
                 false => Content::Refused(full()),
             });
         }
     }
-    let bytes = match length {
-        0 => Bytes::new(),
-        _ => held(joined(pieces, length), charge),
+    let bytes = match read.is_empty() {
+        true => Bytes::new(),
+        false => held(read, charge),
     };
     let kept = Kept::whole(bytes.clone(), left.is_some());
     *upload = Some(Upload::Kept(Box::new(kept)));

@@ -26,7 +26,7 @@ use crate::trace::Outcome;
 
 pub use answer::answer;
 pub use calls::Calls;
-pub(crate) use held::{held, joined};
+pub(crate) use held::held;
 pub use slices::{slice, Slices};
 
 /// Seconds after which there may be room again: bodies are short.
@@ -170,25 +170,23 @@ async fn gather(
     let all = exchange.listener.limits.inspect_memory;
     let mut charge = budget.take_for(exchange, 0, all);
     let mut gathered = Gathered::default();
-    let mut pieces = Vec::new();
-    let mut bytes = 0;
+    // Not the pieces as they came: each can be one byte of a buffer that it keeps.
+    let mut bytes = Vec::new();
     while let Some(frame) = frame(body).await {
         match frame?.into_data() {
-            Ok(piece) => {
-                bytes += piece.len();
-                pieces.push(piece);
-            }
+            Ok(piece) => bytes.extend_from_slice(&piece),
             Err(frame) => gathered.trailers = frame.into_trailers().ok(),
         }
-        let charged = charge.as_mut().is_some_and(|charge| charge.grow_to(bytes));
-        if !charged || bytes as u64 > most {
-            gathered.bytes = held(joined(pieces, bytes), charge);
+        let length = bytes.len();
+        let charged = charge.as_mut().is_some_and(|charge| charge.grow_to(length));
+        if !charged || length as u64 > most {
+            gathered.bytes = held(bytes, charge);
             return Ok((gathered, (!charged).then(full)));
         }
     }
     gathered.whole = true;
-    if bytes > 0 {
-        gathered.bytes = held(joined(pieces, bytes), charge);
+    if !bytes.is_empty() {
+        gathered.bytes = held(bytes, charge);
     }
     Ok((gathered, None))
 }

@@ -156,6 +156,19 @@ fn remove_nominated(headers: &mut HeaderMap) {
     }
 }
 
+/// Why an upstream may not get what was verified of the field of this name: the client has it
+/// taken off (`Connection`, RFC 9110 section 7.6.1), or another field can be taken for it.
+#[must_use]
+pub fn disturbed(headers: &HeaderMap, name: &HeaderName) -> Option<&'static str> {
+    let nominated = |option: &[u8]| option.eq_ignore_ascii_case(name.as_str().as_bytes());
+    let mut options = headers.get_all(CONNECTION).iter().flat_map(options);
+    if !is_kept(name.as_str()) && options.any(nominated) {
+        return Some("`Connection` has it taken off");
+    }
+    let mut others = look_alikes(headers, name);
+    others.next().map(|_| "another field can be taken for it")
+}
+
 fn is_kept(name: &str) -> bool {
     ESSENTIAL.contains(&name) || is_identity(name)
 }

@@ -123,10 +123,20 @@ impl Component {
         &self.text
     }
 
-    /// Whether it is the field of this name, as it is.
+    /// Whether it is the field of this name, all of it.
     #[must_use]
     pub fn is_field(&self, wanted: &HeaderName) -> bool {
-        matches!(&self.what, What::Field(name, How::Plain | How::Structured(_)) if name == wanted)
+        let whole = |how: &How| !matches!(how, How::Member(_));
+        matches!(&self.what, What::Field(name, how) if name == wanted && whole(how))
+    }
+
+    /// The field that it is, or is of.
+    #[must_use]
+    pub const fn field(&self) -> Option<&HeaderName> {
+        match &self.what {
+            What::Field(name, _) => Some(name),
+            _ => None,
+        }
     }
 
     /// Whether who signs this signs `other` with it.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use http::header::HeaderName;
 use http::HeaderMap;
+use lockgate_wire::headers::disturbed;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -181,6 +182,11 @@ impl Reader {
         };
         if value.len() > FIELD_BYTES {
             return Err((&MALFORMED, format!("`{}` is too long", self.header).into()));
+        }
+        for name in [&self.id, &self.timestamp].into_iter().flatten() {
+            if let Some(why) = disturbed(headers, name) {
+                return Err((&MALFORMED, format!("`{name}`: {why}").into()));
+            }
         }
         let text = |name: &Option<HeaderName>| match name {
             None => Ok(None),

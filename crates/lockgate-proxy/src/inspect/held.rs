@@ -23,17 +23,3 @@ pub(crate) fn held(bytes: Vec<u8>, charge: Option<Charge>) -> Bytes {
         _charge: charge,
     })
 }
-
-/// Joins what arrived in pieces.
-pub(crate) fn joined(pieces: Vec<Bytes>, length: usize) -> Vec<u8> {
-    let mut pieces = pieces.into_iter();
-    let Some(first) = pieces.next() else {
-        return Vec::new();
-    };
-    let mut all = Vec::from(first);
-    all.reserve_exact(length.saturating_sub(all.len()));
-    for piece in pieces {
-        all.extend_from_slice(&piece);
-    }
-    all
-}
