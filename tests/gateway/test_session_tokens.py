@@ -104,6 +104,9 @@ def test_a_session_says_what_the_provider_says_now(
 
         until(renewed, "the session to say what holds now")
         assert browser.session != before, "the browser has it anew"
+        stale = with_cookie(browser, str(before))
+        if "set-cookie" in stale.headers:
+            assert stale.headers["cache-control"] == "no-store", "no cache gives it to others"
         # Who is closed out there is out here, with every copy of the cookie.
         console(place, "close", who="ada")
         until(lambda: reason(api(browser)) == "session-ended", "the session to end")

@@ -538,8 +538,11 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
                 self.note(Outcome::Allow, None);
             }
             Ok(Verdict::Renewed(identity, cookie)) => {
-                let edit = Edit::Add(SET_COOKIE, cookie);
-                self.judgement.answer_edits.push(edit);
+                // A cache that kept this answer would give the cookie to others.
+                let uncached = HeaderValue::from_static("no-store");
+                let edits = &mut self.judgement.answer_edits;
+                edits.push(Edit::Set(CACHE_CONTROL, uncached));
+                edits.push(Edit::Add(SET_COOKIE, cookie));
                 self.identify(step.joined, identity);
                 self.note(Outcome::Identify, None);
             }

@@ -41,12 +41,12 @@ if TYPE_CHECKING:
     from lockgate.identity.people import Linked, Signing, Where
 
 DIRECTORY_CALLS: Final = 16
-"""Passwords that directories are asked about at a time."""
+"""Passwords that one directory is asked about at a time."""
 DIRECTORY_WAITING: Final = 64
 EVENTS_A_SECOND: Final = 20
 """Refused sign-ins that are written down one by one; beyond it they are counted, and told together."""
-MAIL_AGAIN_MS: Final = 5 * 60_000
-"""Nobody's mailbox is filled by a stranger."""
+MAILING: Final = 2
+"""Mail servers that are spoken to at a time, in threads that nothing else waits for."""
 MAILS_UNDER_WAY: Final = 32
 BEYOND: Final = "beyond"
 
@@ -116,8 +116,10 @@ class PeopleKeeper:
         self._outgoing = Outgoing(Rules())
         self._tasks: set[asyncio.Task[Any]] = set()
         self._mails = 0
-        self._asking = 0
-        self._pool: ThreadPoolExecutor | None = None
+        self._asking: dict[str, int] = {}
+        self._mailing = ThreadPoolExecutor(MAILING, thread_name_prefix="mails")
+        self._pools: dict[str, ThreadPoolExecutor] = {}
+        """Of each directory: one that hangs keeps nobody from another."""
         self._hashing: Hasher | None = None
         self._told: list[str] = []
         self._errors: dict[str, str] = {}
@@ -149,8 +151,8 @@ class PeopleKeeper:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._hashing is not None:
             self._hashing.close()
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._mailing, *self._pools.values()):
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def local(self, issuer: str | None) -> People:
         """The issuer of that name, or the only one, with people of this installation. Raises `NoSuchPeopleError`."""
@@ -249,11 +251,10 @@ class PeopleKeeper:
         """Change one's own password. Raises `WrongError`, `UnfitError` and `UnavailableError`."""
         from lockgate.identity.people import UnavailableError, WrongError
 
-        signing = await self.check(issuer, name, present, where, "change")
-        if signing.someone is None:
-            raise WrongError
+        # Before it is looked at: whoever sets another meanwhile has the last word.
         kept = await asyncio.to_thread(self.users.kept, issuer, name)
-        if kept is None:
+        signing = await self.check(issuer, name, present, where, "change")
+        if signing.someone is None or kept is None:
             raise WrongError
         hashed = await self.hashed(issuer, password, about_of(kept.user, where.place))
         actor = f"{issuer}/{name}"
@@ -281,10 +282,10 @@ class PeopleKeeper:
             if people is None or people.local is None or people.local.mail is None:
                 return
             user = await asyncio.to_thread(self._meant, issuer, text)
-            if user is None or user.email is None or user.state == "suspended":
+            # Who is invited has an operator's link; and no stranger makes one void, or fills a mailbox.
+            if user is None or user.email is None or user.state != "active":
                 return
-            last_ms = await asyncio.to_thread(self.users.last_link_ms, issuer, user.name)
-            if last_ms is not None and self._clock_ms() - last_ms < MAIL_AGAIN_MS:
+            if await asyncio.to_thread(self.users.has_link, issuer, user.name):
                 return
             await self.send_link(f"{issuer}/{user.name}", people, user.name, "reset", sign_in)
         except (UserNotFoundError, UserStateError):
@@ -353,7 +354,7 @@ class PeopleKeeper:
         subject, text = _mail_words(kind, user, link, good_ms)
         message = Message(to=user.email, subject=subject, text=text, kind=kind, user=name)
         try:
-            await send(local.mail, message, self._outgoing, read_secret)
+            await send(local.mail, message, self._outgoing, read_secret, self._mailing)
         except MailError as error:
             log.warning("mail-not-sent", issuer=people.name, cause=str(error))
             await self._error(f"{people.name}.mail", f"no mail can be sent: {error}")
@@ -411,9 +412,11 @@ class PeopleKeeper:
             return Signing(None, "login-no-password"), name
         if not looked.right or plain is None:
             return Signing(None, "login-wrong-password"), name
-        await asyncio.to_thread(
-            lambda: self.users.signed_in(people.name, kept.user.name, before=hashed, rehashed=looked.rehashed)
+        still = await asyncio.to_thread(
+            lambda: self.users.signed_in(kept.user, before=hashed, rehashed=looked.rehashed)
         )
+        if not still:
+            return Signing(None, "login-wrong-password"), name
         return Signing(Someone(kept.user.name, claims_of(kept.user))), name
 
     async def _look_there(self, people: People, account: str | None, plain: str | None) -> tuple[Signing, str | None]:
@@ -423,19 +426,21 @@ class PeopleKeeper:
 
         if account is None or plain is None:
             return Signing(None, "login-unknown-user"), None
-        if self._asking >= DIRECTORY_CALLS + DIRECTORY_WAITING:
+        asking = self._asking.get(people.name, 0)
+        if asking >= DIRECTORY_CALLS + DIRECTORY_WAITING:
             raise BusyError
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(DIRECTORY_CALLS, thread_name_prefix="directories")
+        pool = self._pools.get(people.name)
+        if pool is None:
+            pool = self._pools[people.name] = ThreadPoolExecutor(DIRECTORY_CALLS, thread_name_prefix=people.name)
         directory = self._directories[people.name]
-        self._asking += 1
+        self._asking[people.name] = asking + 1
         try:
-            claims = await asyncio.get_running_loop().run_in_executor(self._pool, directory.look, account, plain)
+            claims = await asyncio.get_running_loop().run_in_executor(pool, directory.look, account, plain)
         except DirectoryError as error:
             await self._error(f"{people.name}.ldap", f"the directory does not answer: {error}")
             raise UnavailableError from error
         finally:
-            self._asking -= 1
+            self._asking[people.name] -= 1
         await self._error(f"{people.name}.ldap", None)
         if claims is None:
             return Signing(None, "login-wrong-password"), None

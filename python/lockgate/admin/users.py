@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, Literal
 
-from sqlalchemy import delete, func, select, tuple_, update
+from sqlalchemy import delete, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from lockgate.admin.clock import now_ms
@@ -208,15 +208,20 @@ class Users:
                 row.state, row.password, row.display, row.email, row.groups = "removed", None, None, None, []
         return done
 
-    def signed_in(self, issuer: str, name: str, *, before: str | None, rehashed: str | None) -> None:
-        """Note that a person was let in, and keep the password in another way where it was kept as `before`."""
-        meant = (LocalUser.issuer == issuer, LocalUser.name == name)
+    def signed_in(self, user: User, *, before: str, rehashed: str | None) -> bool:
+        """Note that a person was let in, and keep the password in another way where that is due.
+
+        False where the person, or the password that was kept as `before`, is another by now: looking at a password
+        takes time, and who was suspended meanwhile has the last word.
+        """
         with self._store.write() as database:
-            database.execute(update(LocalUser).where(*meant).values(signed_in_ms=self._clock_ms()))
-            if rehashed is not None:
-                # Who changes it meanwhile has the last word.
-                same = LocalUser.password == before
-                database.execute(update(LocalUser).where(*meant, same).values(password=rehashed))
+            row = database.get(LocalUser, (user.issuer, user.name))
+            same = row is not None and (row.state, row.password) == ("active", before)
+            if row is None or not same or _user(row).groups != user.groups:
+                return False
+            row.signed_in_ms = self._clock_ms()
+            row.password = rehashed if rehashed is not None else before
+        return True
 
     def set_password(self, actor: str, issuer: str, name: str, hashed: str, *, before: str | None = None) -> User:
         """Keep another password; with `before` only where that hash is still kept. Links are void after that.
@@ -276,11 +281,11 @@ class Users:
             kind: LinkKind = "invitation" if link.kind == "invitation" else "reset"
             return _user(row), kind
 
-    def last_link_ms(self, issuer: str, name: str) -> int | None:
-        """When the link that is good was made."""
-        meant = (UserLink.issuer == issuer, UserLink.name == name)
+    def has_link(self, issuer: str, name: str) -> bool:
+        """Whether a link that is good was sent."""
+        meant = (UserLink.issuer == issuer, UserLink.name == name, UserLink.expires_ms > self._clock_ms())
         with self._store.read() as database:
-            return database.scalar(select(UserLink.created_ms).where(*meant))
+            return database.scalar(select(UserLink.hash).where(*meant)) is not None
 
     def use_link(self, token: str, hashed: str) -> User | None:
         """Set a password by a link, which is used up by it; nothing where it is not good, or was used meanwhile."""

@@ -221,11 +221,13 @@ class IdentityApp:
         others = [choice for choice in _choices(site, again) if choice[0] != known.name]
         if request.method != "POST":
             return self._doors.form(request, site, known, others)
+        # Of before the password is looked at: what is ended meanwhile is older than that, and so is this session.
+        began_ms = int(self._clock() * 1000)
         came = await self._doors.sign_in(request, site, known)
         if not isinstance(came, Someone):
             return self._doors.form(request, site, known, others, came)
         claims = {**came.claims, "amr": ["pwd"], "auth_time": int(self._clock())}
-        session, sealed = await self._session(site, (known.name, known.issuer), claims, ("", None), again)
+        session, sealed = await self._session(site, (known.name, known.issuer), claims, ("", None), again, began_ms)
         await asyncio.to_thread(self._hooks.signed_in, session)
         self.counts.note(site.setup.name, "signed-in")
         response = RedirectResponse(to, 303, pages.headers())
@@ -293,8 +295,9 @@ class IdentityApp:
         said: Mapping[str, Any],
         kept: tuple[str, Tokens | None],
         again: str,
+        began_ms: int | None = None,
     ) -> tuple[SignedIn, str]:
-        now_ms = int(self._clock() * 1000)
+        now_ms = began_ms if began_ms is not None else int(self._clock() * 1000)
         sid = said.get("sid")
         session = SignedIn(
             # Always a new one: what a browser had before is never kept on (session fixation).

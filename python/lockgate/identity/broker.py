@@ -184,7 +184,9 @@ class Broker:
         provider, name = session.provider, session.site.setup.name
         try:
             async with self._turns.turn(provider.said.name):
-                given, claims = await self._asked(session, tokens.refresh_token)
+                given = await provider.refresh(tokens.refresh_token)
+                tokens = await asyncio.shield(self._taken(session, tokens, given))
+                claims = await self._said(session, given)
         except RefusedError as refused:
             log.warning("session-not-renewed", issuer=provider.said.name, code=refused.code, cause=str(refused))
             if refused.code not in GONE:
@@ -196,13 +198,8 @@ class Broker:
         except ProviderError as error:
             await asyncio.to_thread(self._hooks.failing, provider.said.name, str(error))
             raise
-        passed_on = provider.said.name in session.site.setup.passed_on
         fresh = replace(
             tokens,
-            # One that is not replaced is used again (RFC 6749 section 6).
-            refresh_token=given.refresh_token or tokens.refresh_token,
-            access_token=given.access_token if passed_on else None,
-            expires_ms=given.expires_ms,
             fresh_until_ms=min(self._now_ms() + session.site.setup.refresh_ms, session.until_ms),
             claims=claims if claims is not None else tokens.claims,
         )
@@ -210,10 +207,22 @@ class Broker:
         self._app.counts.note(name, "renewed")
         return fresh
 
-    async def _asked(self, session: _Session, refresh_token: str) -> tuple[Given, dict[str, Any] | None]:
-        """What the provider gives, and what it says of the person now; of nobody else."""
+    async def _taken(self, session: _Session, tokens: Tokens, given: Given) -> Tokens:
+        """Keep what was given before anything else can fail: the refresh token of before may be good no more."""
+        provider = session.provider.said.name
+        kept = replace(
+            tokens,
+            # One that is not replaced is used again (RFC 6749 section 6).
+            refresh_token=given.refresh_token or tokens.refresh_token,
+            access_token=given.access_token if provider in session.site.setup.passed_on else None,
+            expires_ms=given.expires_ms,
+        )
+        await asyncio.to_thread(self._hooks.keep_tokens, session.id, kept)
+        return kept
+
+    async def _said(self, session: _Session, given: Given) -> dict[str, Any] | None:
+        """What the provider says of the person now, and of nobody else; nothing where it says nothing."""
         provider, subject = session.provider, str(session.claims["sub"])
-        given = await provider.refresh(refresh_token)
         claims = None
         if given.id_token is not None:
             claims = await provider.still(given.id_token, subject)
@@ -221,7 +230,7 @@ class Broker:
         if claims is None or not wanted <= claims.keys():
             more = await provider.userinfo_of(given.access_token, subject)
             claims = {**more, **(claims or {})} if more is not None else claims
-        return given, {name: claims[name] for name in wanted & claims.keys()} if claims is not None else None
+        return {name: claims[name] for name in wanted & claims.keys()} if claims is not None else None
 
     @asynccontextmanager
     async def _alone(self, session_id: str) -> AsyncIterator[None]:

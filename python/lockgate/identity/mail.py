@@ -14,6 +14,7 @@ import smtplib
 import ssl
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field
 from email.errors import MessageError
 from email.headerregistry import Address
@@ -47,8 +48,17 @@ class Message:
     user: str
 
 
-async def send(way: MailWay, message: Message, outgoing: Outgoing, secret: Callable[[str], str]) -> None:
-    """Send it; raises `MailError`. `secret` reads what a reference names, and blocks."""
+async def send(
+    way: MailWay,
+    message: Message,
+    outgoing: Outgoing,
+    secret: Callable[[str], str],
+    pool: Executor | None = None,
+) -> None:
+    """Send it; raises `MailError`. `secret` reads what a reference names, and blocks.
+
+    Mail servers are spoken to in threads of `pool`: one that lets its clients wait holds up nothing else.
+    """
     try:
         async with asyncio.timeout(SECONDS):
             if way.command:
@@ -57,7 +67,7 @@ async def send(way: MailWay, message: Message, outgoing: Outgoing, secret: Calla
                 await _by_hook(way.url, await asyncio.to_thread(secret, way.secret or ""), message, outgoing)
             else:
                 password = None if way.password is None else await asyncio.to_thread(secret, way.password)
-                await asyncio.to_thread(_by_server, way, password, message)
+                await asyncio.get_running_loop().run_in_executor(pool, _by_server, way, password, message)
     except TimeoutError:
         raise MailError(f"it took longer than {SECONDS:.0f} s") from None
     except ValueError as error:

@@ -7,6 +7,7 @@ import base64
 import dataclasses
 import functools
 import json
+import socket
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from lockgate.identity.passwords import Hasher, UnfitError
 from lockgate.identity.people import Device, UnavailableError, Where, WrongError
 from lockgate.state import StateFolder
 from python.admin.conftest import ListJournal
+from support.waiting import until
 
 GOOD = "seven green chairs"
 HERE = Where("192.0.2.1", None, "portal.example.com")
@@ -43,10 +45,15 @@ class Noting(Hasher):
     def __init__(self) -> None:
         super().__init__(time_cost=1, memory_kib=64)
         self.seen: list[tuple[bool, str]] = []
+        self.meanwhile: Callable[[], object] | None = None
+        """What happens while a password is looked at."""
 
     async def look(self, kept: str | None, password: str) -> Any:
         self.seen.append((kept is not None, password))
-        return await super().look(kept, password)
+        looked = await super().look(kept, password)
+        if self.meanwhile is not None:
+            self.meanwhile()
+        return looked
 
 
 class Place:
@@ -97,6 +104,72 @@ def place(state: StateFolder, store: Store, journal: ListJournal, local: LocalPe
     made = Place(state, store, journal, local)
     yield made
     made.hasher.close()
+
+
+CHANGES: dict[str, Callable[[Users, str], object]] = {
+    "suspended": lambda users, _: users.suspend("tests", "people", "ann"),
+    "removed": lambda users, _: users.remove("tests", "people", "ann"),
+    "in other groups": lambda users, _: users.change("tests", "people", "ann", {"groups": ["guests"]}),
+    "with another password": lambda users, other: users.set_password("tests", "people", "ann", other),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_who_is_changed_while_a_password_is_looked_at_is_not_let_in(place: Place, change: str) -> None:
+    async def work() -> None:
+        await place.add("ann")
+        other = await place.hasher.hash("eight brown tables")
+        place.hasher.meanwhile = lambda: CHANGES[change](place.keeper.users, other)
+        signing = await place.keeper.sign_in("people", "ann", GOOD, HERE)
+        assert signing.someone is None
+        place.hasher.meanwhile = None
+        if change == "with another password":
+            with pytest.raises(WrongError):
+                await place.keeper.change("people", "ann", GOOD, "nine black shelves", HERE)
+            assert (await place.keeper.sign_in("people", "ann", "eight brown tables", HERE)).someone is not None
+
+    place.run(work)
+
+
+def test_who_changes_a_password_late_does_not_undo_what_was_set_meanwhile(place: Place) -> None:
+    async def work() -> None:
+        await place.add("ann")
+        other = await place.hasher.hash("eight brown tables")
+        set_it = functools.partial(place.keeper.users.set_password, "tests", "people", "ann", other)
+        # The present one is right when it is looked at, and another is set before the new one is kept.
+        hashing = place.hasher.hash
+
+        async def late(password: str) -> str:
+            await asyncio.to_thread(set_it)
+            return await hashing(password)
+
+        place.hasher.hash = late  # type: ignore[method-assign] # The test's own moment.
+        with pytest.raises(UnavailableError):
+            await place.keeper.change("people", "ann", GOOD, "nine black shelves", HERE)
+        assert (await place.keeper.sign_in("people", "ann", "eight brown tables", HERE)).someone is not None
+
+    place.run(work)
+
+
+def test_a_mail_server_that_says_nothing_holds_up_no_one(place: Place, local: LocalPeople) -> None:
+    async def work() -> None:
+        names = [f"person{number}" for number in range(12)]
+        for name in names:
+            await place.add(name, email=f"{name}@example.com")
+        for number, name in enumerate(names):
+            place.keeper.forgotten("people", name, Where(f"198.51.100.{number}"), "staff")
+        await asyncio.to_thread(until, lambda: place.keeper._mails == len(names), "all to be on their way")
+        # More wait for the mail server than the event loop has threads of its own.
+        signing = await place.keeper.sign_in("people", "person0", GOOD, HERE)
+        assert signing.someone is not None
+        assert place.keeper._mails == len(names), "none of them has gone"
+        silent.close()
+
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as silent:
+        smtp = f"smtp://127.0.0.1:{silent.getsockname()[1]}"
+        way = MailWay((), None, None, smtp, "gate@example.com", None, None, None)
+        place.people = dataclasses.replace(place.people, local=dataclasses.replace(local, mail=way))
+        place.run(work)
 
 
 def test_the_same_is_done_whoever_it_is(place: Place) -> None:
@@ -335,9 +408,21 @@ def test_who_has_forgotten_is_sent_a_link_and_nobody_is_told(place: Place, local
         await place.add("bob", email="shared@example.com")
         await place.add("cid", email="shared@example.com")
         await place.add("dan")
+        await place.add("fay", None, email="fay@example.com")
         await place.add("eve", email="eve@example.com")
         place.keeper.users.suspend("tests", "people", "eve")
-        for text in ("nobody", "dan", "eve", "eve@example.com", "shared@example.com", "", "a b", "x" * 5_000, "\0"):
+        for text in (
+            "nobody",
+            "dan",
+            "fay",
+            "eve",
+            "eve@example.com",
+            "shared@example.com",
+            "",
+            "a b",
+            "x" * 5_000,
+            "\0",
+        ):
             await ask(text)
         assert sent() == []
         await ask("ann@EXAMPLE.com")
