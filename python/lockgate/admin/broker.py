@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -13,8 +12,7 @@ from lockgate.admin.findings import Findings, Seen
 from lockgate.admin.gate_said import Order
 from lockgate.admin.gate_session import GateSession
 from lockgate.admin.link import LinkServer
-from lockgate.admin.secrets import read_reference
-from lockgate.admin.sign_ins import SignIns
+from lockgate.admin.sign_ins import SignIns, provider_for
 from lockgate.config import Duties
 from lockgate.config.upstream_tokens import TokenSetup
 from lockgate.outgoing import Outgoing
@@ -52,17 +50,11 @@ class Orders:
         self._setups = {setup.about: setup for setup in duties.upstream_tokens}
         if not self._setups and not self._providers and not self._failing:
             return
-        from lockgate.identity.provider import OpenIdProvider
-
         outgoing = Outgoing(duties.outgoing)
         before, self._providers = self._providers, {}
         for setup in self._setups.values():
             said = setup.provider
-            known = before.get(said.name)
-            # One that is as it was keeps its document, for when it is down.
-            same = known is not None and known.said == said and known.outgoing.rules == outgoing.rules
-            fresh = OpenIdProvider(said, outgoing, secret=lambda reference: read_reference(reference, os.environ))
-            self._providers[said.name] = known if same and known is not None else fresh
+            self._providers[said.name] = provider_for(said, outgoing, before.get(said.name))
         wanted = {setup.upstream for setup in self._setups.values()}
         await self._tell({name: why for name, why in self._failing.items() if name in wanted})
 

@@ -30,7 +30,7 @@ from lockgate.admin.store import Store
 from lockgate.admin.store.models import SignInSession
 from lockgate.admin.tokens import TokenRevocations
 from lockgate.config import Duties
-from lockgate.config.sign_in import SignInSetup
+from lockgate.config.sign_in import Provider, SignInSetup
 from lockgate.gate.sockets import socket_name
 from lockgate.outgoing import Outgoing
 from lockgate.state import StateFolder
@@ -38,7 +38,7 @@ from lockgate.state import StateFolder
 if TYPE_CHECKING:
     from lockgate.identity.app import IdentityApp, SignedIn
     from lockgate.identity.broker import Broker
-    from lockgate.identity.provider import LoggedOut
+    from lockgate.identity.provider import LoggedOut, OpenIdProvider
     from lockgate.identity.sealed import Sealer
     from lockgate.identity.tokens import Tokens
     from lockgate.identity.web import Site
@@ -263,17 +263,13 @@ class SignIns:
         return Sealer(self._state.pepper())
 
     def _site(self, app: IdentityApp, setup: SignInSetup, outgoing: Outgoing) -> Site:
-        from lockgate.identity.provider import OpenIdProvider
         from lockgate.identity.web import Site
 
         before = app.sites.get(setup.name)
         providers = {}
         for said in setup.providers:
             known = before.providers.get(said.name) if before is not None else None
-            # One that is as it was keeps its keys and its document, for when it is down.
-            same = known is not None and known.said == said and known.outgoing.rules == outgoing.rules
-            fresh = OpenIdProvider(said, outgoing, secret=lambda reference: read_reference(reference, os.environ))
-            providers[said.name] = known if same and known is not None else fresh
+            providers[said.name] = provider_for(said, outgoing, known)
         return Site(setup, providers)
 
     async def _serve(self, app: IdentityApp) -> None:
@@ -404,6 +400,15 @@ class SignIns:
                 for issuer, why in dict(self._failing).items()
             ],
         )
+
+
+def provider_for(said: Provider, outgoing: Outgoing, known: OpenIdProvider | None) -> OpenIdProvider:
+    """A provider to ask. One that is as it was keeps its keys and its document, for when it is down."""
+    from lockgate.identity.provider import OpenIdProvider
+
+    if known is not None and known.said == said and known.outgoing.rules == outgoing.rules:
+        return known
+    return OpenIdProvider(said, outgoing, secret=lambda reference: read_reference(reference, os.environ))
 
 
 def _find(database: Session, session_id: str) -> SignInSession:

@@ -25,7 +25,15 @@ from lockgate.config.sign_in import Known
 from lockgate.identity import pages
 from lockgate.identity.factors import FactorStore
 from lockgate.identity.people import PasswordPages, Passwords, Someone
-from lockgate.identity.provider import Begun, LoggedOut, OpenIdProvider, Person, ProviderError, RefusedError
+from lockgate.identity.provider import (
+    OURS_TO_MEND,
+    Begun,
+    LoggedOut,
+    OpenIdProvider,
+    Person,
+    ProviderError,
+    RefusedError,
+)
 from lockgate.identity.sealed import Sealer, SessionTooLargeError
 from lockgate.identity.step_up import StepUp
 from lockgate.identity.tokens import Tokens
@@ -53,8 +61,6 @@ FLOW_SECONDS: Final = 600
 FLOWS: Final = 5
 """Sign-ins under way in one browser; of tabs that were left open the oldest are forgotten."""
 CODE_BYTES: Final = 4_096
-OURS_TO_MEND: Final = frozenset({"invalid_client", "unauthorized_client", "invalid_request", "invalid_scope"})
-"""What a provider says where the configuration or the registration there is wrong, whoever signs in."""
 YEAR_SECONDS: Final = 366 * 86_400
 STATES: Final = 100_000
 
@@ -141,7 +147,7 @@ class IdentityApp:
         self._hooks = hooks
         self._clock = clock
         self._used: dict[str, float] = {}
-        self._turns = ProviderTurns(clock)
+        self.turns = ProviderTurns(clock)
         self._proofs = StepUp(sealer, hooks.factors, hooks.is_open, self._was_used, self.counts.note, clock)
         self._doors = PasswordPages(sealer, hooks.passwords, self.counts.note)
         base = f"{PREFIX}/{{name}}"
@@ -402,7 +408,7 @@ class IdentityApp:
         refused = RefusedError("invalid_request", "there is no provider")
         for provider in site.providers.values():
             try:
-                async with self._turns.turn(provider.said.name):
+                async with self.turns.turn(provider.said.name):
                     return provider, await provider.logged_out(token)
             except RefusedError as error:
                 refused = error
@@ -410,7 +416,7 @@ class IdentityApp:
 
     async def _call(self, provider: OpenIdProvider, work: Coroutine[Any, Any, Any], again: str) -> Any:
         try:
-            async with self._turns.turn(provider.said.name):
+            async with self.turns.turn(provider.said.name):
                 return await work
         except RefusedError as refused:
             log.warning("sign-in-refused", issuer=provider.said.name, code=refused.code, cause=str(refused))

@@ -16,24 +16,11 @@ import structlog
 
 from lockgate.config.upstream_tokens import TokenSetup
 from lockgate.identity.app import Hooks, IdentityApp
-from lockgate.identity.provider import Given, OpenIdProvider, ProviderError, RefusedError
+from lockgate.identity.provider import OURS_TO_MEND, Given, OpenIdProvider, ProviderError, RefusedError
 from lockgate.identity.sealed import Sealer, SessionTooLargeError
 from lockgate.identity.tokens import Tokens
-from lockgate.identity.turns import ProviderTurns
 from lockgate.identity.web import Site
 
-OURS_TO_MEND: Final = frozenset(
-    {
-        "invalid_client",
-        "unauthorized_client",
-        "invalid_request",
-        "invalid_scope",
-        "invalid_target",
-        "unsupported_grant_type",
-        "unsupported_token_type",
-    }
-)
-"""What a provider says where the configuration or the registration there is wrong, whoever calls."""
 GONE: Final = frozenset({"invalid_grant", "invalid_token", "access_denied"})
 PROOFS: Final = frozenset({"amr", "acr", "auth_time"})
 """What a person has proved: asking the provider once more proves nothing new, and unsays nothing."""
@@ -80,7 +67,6 @@ class Broker:
         self._sealer = sealer
         self._hooks = hooks
         self._clock = clock
-        self._turns = ProviderTurns(clock)
         self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
 
     async def session(self, sign_in: str, cookie: str) -> Brought:
@@ -122,7 +108,7 @@ class Broker:
     async def exchanged(self, provider: OpenIdProvider, setup: TokenSetup, token: str) -> Brought:
         """An upstream's token in exchange for another."""
         try:
-            async with self._turns.turn(provider.said.name):
+            async with self._app.turns.turn(provider.said.name):
                 given = await provider.exchange(token, setup.audience, setup.resource, setup.scopes)
         except RefusedError as refused:
             log.warning("token-not-exchanged", upstream=setup.upstream, code=refused.code, cause=str(refused))
@@ -183,7 +169,7 @@ class Broker:
             raise _GoneError("the provider gave no refresh token")
         provider, name = session.provider, session.site.setup.name
         try:
-            async with self._turns.turn(provider.said.name):
+            async with self._app.turns.turn(provider.said.name):
                 given = await provider.refresh(tokens.refresh_token)
                 tokens = await asyncio.shield(self._taken(session, tokens, given))
                 claims = await self._said(session, given)

@@ -40,6 +40,20 @@ SERVER_FAULT: Final = 500
 SHARED_METHODS: Final = ("client_secret_basic", "client_secret_post")
 
 
+OURS_TO_MEND: Final = frozenset(
+    {
+        "invalid_client",
+        "unauthorized_client",
+        "invalid_request",
+        "invalid_scope",
+        "invalid_target",
+        "unsupported_grant_type",
+        "unsupported_token_type",
+    }
+)
+"""What a provider says where the configuration or the registration there is wrong, whoever calls."""
+
+
 class ProviderError(Exception):
     """The provider could not be asked, or answered what no provider should: nothing that the person could mend."""
 

@@ -20,6 +20,7 @@ from lockgate.identity.broker import Broker
 from lockgate.identity.provider import OpenIdProvider
 from lockgate.identity.sealed import Sealer
 from lockgate.identity.tokens import Tokens
+from lockgate.identity.turns import ProviderTurns
 from lockgate.identity.web import Site
 from lockgate.outgoing import Outgoing, Rules
 from support.issuer import Issuer
@@ -85,7 +86,9 @@ class Place:
             passed_on=("company",),
         )
         self.hooks = Kept(tokens)
-        app: Any = SimpleNamespace(sites={"staff": Site(setup, {"company": self.provider})}, counts=Counts())
+        app: Any = SimpleNamespace(
+            sites={"staff": Site(setup, {"company": self.provider})}, counts=Counts(), turns=ProviderTurns(time.time)
+        )
         hooks: Any = self.hooks
         self.broker = Broker(app, SEALER, hooks, time.time)
         self.setup = TokenSetup("orders:1", "orders", "exchanged", ("orders",), (), (), said)
