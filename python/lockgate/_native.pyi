@@ -17,6 +17,7 @@ __all__ = [
     "bundle_schema",
     "check_bundle",
     "check_client_trust",
+    "check_geo",
     "check_key_fact",
     "client_refusal",
     "event_schema",
@@ -168,6 +169,9 @@ def check_client_trust(trust: list[bytes], crl: list[bytes], *, certain: bool = 
 
     `certain` is whether it has to be known of each that it was not revoked.
     """
+
+def check_geo(content: bytes, kind: str) -> None:
+    """Look through a database (`.mmdb`) of `countries` or `networks`; raise `LockgateError` for one of no use."""
 
 def client_refusal(chain: bytes, trust: list[bytes], crl: list[bytes], *, certain: bool = False) -> str | None:
     """Why a client that shows this chain, PEM, is turned away: the reason's code, or none where it comes in."""

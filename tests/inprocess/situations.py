@@ -33,7 +33,7 @@ from policies import (
     test_websocket,
 )
 from policies.conftest import written
-from support import signing
+from support import places, signing
 from support.middleware import Asked
 from support.tree import ROOT
 from support.vectors import Case, cases, document
@@ -95,8 +95,8 @@ def compiled(file: Path) -> dict[str, Any]:
     return bundle
 
 
-def _of(api: dict[str, Any]) -> dict[str, Any]:
-    return compiled(written(_folder(), api))
+def _of(api: dict[str, Any], **sections: Any) -> dict[str, Any]:
+    return compiled(written(_folder(), api, **sections))
 
 
 def _api_key() -> Iterator[Situation]:
@@ -212,7 +212,18 @@ def _inflate() -> Iterator[Situation]:
 def _ip_filter() -> Iterator[Situation]:
     for case in cases("ip_filter"):
         asked = Asked(headers=[HOST], peer=case["address"])
-        yield Situation(f"ip_filter: {case['name']}", partial(_of, {"ip_filter": case["config"]}), [asked])
+        bundle = partial(_located, {"ip_filter": case["config"]})
+        yield Situation(f"ip_filter: {case['name']}", bundle, [asked])
+
+
+def _located(api: dict[str, Any]) -> dict[str, Any]:
+    """The same, where it can be told where addresses are."""
+    return _of(api, geo=_databases())
+
+
+@cache
+def _databases() -> dict[str, str]:
+    return places.section(Path(mkdtemp()), document("ip_filter")["places"])
 
 
 def _jwt() -> Iterator[Situation]:

@@ -16,7 +16,7 @@ from lockgate import _native
 from lockgate.config import ConfigErrors, load
 
 Evaluate = Callable[..., dict[str, Any]]
-Refusals = Callable[[dict[str, Any]], list[str]]
+Refusals = Callable[..., list[str]]
 WAIVED_UNTIL = "2100-01-01"
 
 
@@ -32,10 +32,10 @@ def auto() -> Iterator[AutoUpstream]:
         yield serving
 
 
-def written(folder: Path, api: dict[str, Any]) -> Path:
-    """A configuration with one API, as a user writes it."""
+def written(folder: Path, api: dict[str, Any], **sections: Any) -> Path:
+    """A configuration with one API, and sections beside it, as a user writes it."""
     who = {} if "authenticate" in api else {"public": {"owner": "tests", "reason": "A case.", "until": WAIVED_UNTIL}}
-    config = {"version": 1, "apis": {"shop": {"upstream": "http://127.0.0.1:9000", **who, **api}}}
+    config = {"version": 1, "apis": {"shop": {"upstream": "http://127.0.0.1:9000", **who, **api}}, **sections}
     file = folder / "lockgate.yaml"
     file.write_text(yaml.safe_dump(config), encoding="utf-8")
     return file
@@ -52,8 +52,9 @@ def evaluate(tmp_path: Path) -> Evaluate:
         facts: list[bytes] | None = None,
         pepper: bytes = b"",
         now_ms: int | None = None,
+        **sections: Any,
     ) -> dict[str, Any]:
-        bundle = load(written(tmp_path, api)).compile(1, 1)
+        bundle = load(written(tmp_path, api, **sections)).compile(1, 1)
         engine = _native.Engine(json.dumps(bundle).encode(), facts=facts or [], pepper=pepper)
         return engine.evaluate({"method": "GET", "target": "/", "peer": "127.0.0.1", **request}, now_ms=now_ms)
 
@@ -64,9 +65,9 @@ def evaluate(tmp_path: Path) -> Evaluate:
 def refusals(tmp_path: Path) -> Refusals:
     """The codes with which a configuration is refused."""
 
-    def asked(api: dict[str, Any]) -> list[str]:
+    def asked(api: dict[str, Any], **sections: Any) -> list[str]:
         with pytest.raises(ConfigErrors) as refused:
-            load(written(tmp_path, api))
+            load(written(tmp_path, api, **sections))
         return sorted(error.code for error in refused.value.errors)
 
     return asked

@@ -11,6 +11,7 @@ import pytest
 
 from lockgate.config import ConfigErrors, load
 from lockgate.rehearsal.read import read
+from support import places
 from support.certificates import Authority
 from support.tree import ROOT, matching, text
 
@@ -94,6 +95,11 @@ def test_configurations_in_the_docs_are_good(place: str, block: str, tmp_path: P
     authority = Authority(tmp_path / "certs")
     authority.issue("api", "api.example.com")
     shutil.copy(authority.pem, tmp_path / "front.pem")
+    # And so are the databases.
+    (tmp_path / "geo").mkdir()
+    located = {"192.0.2.0/24": {"country": "DE", "network": 64500}}
+    places.countries(tmp_path / "geo" / "country.mmdb", located)
+    places.networks(tmp_path / "geo" / "asn.mmdb", located)
     try:
         # The secrets that pages name are there.
         secrets = dict.fromkeys(("OIDC_SECRET", "SHOP_SECRET", "WEBHOOK_SECRET"), "hush")

@@ -16,6 +16,7 @@ FOUNDATIONS = {
     "broker",
     "conditions",
     "facts",
+    "geo",
     "pattern",
     "placement",
     "ranges",

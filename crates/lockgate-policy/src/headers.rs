@@ -34,7 +34,7 @@ use serde::{Deserialize, Serialize};
 
 pub use template::Template;
 
-use crate::{ConfigError, Edit, Edits, Identity, Program, Verdict};
+use crate::{ConfigError, Edit, Edits, Identity, Place, Program, Verdict};
 
 /// The room's name everywhere.
 pub const NAME: &str = "headers";
@@ -100,6 +100,8 @@ pub struct Subject<'a> {
     pub operation: Option<&'a str>,
     /// What the client's program looks like, where somebody asks.
     pub program: Option<&'a Program>,
+    /// Where the client is, where somebody asks.
+    pub place: Option<&'a Place>,
 }
 
 /// The compiled policy.
@@ -178,10 +180,26 @@ impl Headers {
     /// Whether it tells what the client's program looks like.
     #[must_use]
     pub fn tells_program(&self) -> bool {
+        self.tells(Template::tells_program)
+    }
+
+    /// Whether it tells in which country the client is.
+    #[must_use]
+    pub fn tells_country(&self) -> bool {
+        self.tells(Template::tells_country)
+    }
+
+    /// Whether it tells in which network the client is.
+    #[must_use]
+    pub fn tells_network(&self) -> bool {
+        self.tells(Template::tells_network)
+    }
+
+    fn tells(&self, what: fn(&Template) -> bool) -> bool {
         let mut changes = self.request.iter().chain(&self.response);
         changes.any(|change| match change {
             Change::Remove(_) => false,
-            Change::Set(_, template) | Change::Add(_, template) => template.tells_program(),
+            Change::Set(_, template) | Change::Add(_, template) => what(template),
         })
     }
 

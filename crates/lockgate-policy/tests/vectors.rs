@@ -51,12 +51,23 @@ fn view<'a>(
 }
 
 mod addresses {
+    use lockgate_policy::{Country, Place};
+
     use super::*;
 
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Vectors {
+        /// What the databases tell, by network.
+        places: BTreeMap<String, Told>,
         cases: Vec<Case>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Told {
+        country: Option<String>,
+        network: Option<u32>,
     }
 
     #[derive(Deserialize)]
@@ -73,16 +84,25 @@ mod addresses {
     fn ip_filter() {
         let text = include_str!("../../../tests/vectors/ip_filter.yaml");
         let vectors: Vectors = serde_saphyr::from_str(text).unwrap();
-        assert!(vectors.cases.len() > 15);
+        assert!(vectors.cases.len() > 40);
         for case in vectors.cases {
             let policy = ip_filter::IpFilter::new(&case.config).unwrap();
             let caller = Caller {
                 address: case.address,
                 peer: case.address,
             };
+            let there = vectors.places.iter().find(|(network, _)| {
+                let network = Ranges::new(&[network]).unwrap();
+                network.contains(case.address)
+            });
+            let place = there.map_or_else(Place::default, |(_, told)| Place {
+                country: told.country.as_deref().and_then(Country::read),
+                network: told.network,
+                ..Place::default()
+            });
             check(
                 &case.name,
-                &policy.decide(&caller),
+                &policy.decide(&caller, Some(&place)).unwrap(),
                 &case.verdict,
                 case.reason.as_deref(),
             );
@@ -211,6 +231,7 @@ mod fields {
                 api: API,
                 operation: None,
                 program: None,
+                place: None,
             };
             let Verdict::Allow(edits) = policy.decide(&sent, &subject) else {
                 panic!("{}: it allows", case.name);

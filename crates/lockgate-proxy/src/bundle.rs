@@ -5,12 +5,14 @@
 //! JSON Schema that [`schema`] returns.
 
 mod documents;
+mod geo;
 mod listeners;
 mod plugins;
 mod routing;
 mod versions;
 
 pub use documents::{ApiDocument, Attached, Operation};
+pub use geo::Geo;
 pub use listeners::{
     Certificate, Clients, Listener, ListenerLimits, Ocsp, Passthrough, PemFiles, Protocol, Tls,
     TlsHost, TlsVersion, UnixSocket, UnknownRevocation,
@@ -70,6 +72,9 @@ pub struct Bundle {
     pub facts: FactsPolicy,
     /// What is written down.
     pub events: EventsConfig,
+    /// Where it is looked up where addresses are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub geo: Option<Geo>,
     /// Policies in Python, where there are any.
     pub plugins: Option<PluginSet>,
     /// Base of the `type` of a refusal, ending in `/`.

@@ -39,6 +39,7 @@ use crate::bundle::{
     Api, Attached, Authenticator, Authorize, Bundle, Credential, Joined, PathMatch, Placed,
     Upstream, BUNDLE_VERSION,
 };
+use crate::geo::ReadFile;
 use crate::metrics::Metrics;
 use crate::mirror::Mirror;
 use crate::normal::MAX_SETS;
@@ -52,6 +53,7 @@ use crate::tls::Source;
 use crate::upstream::Registry;
 use crate::versions::Versions;
 
+mod geo;
 mod limits;
 mod listeners;
 mod passthrough;
@@ -83,6 +85,8 @@ pub struct Surroundings<'a> {
     pub introspected: Arc<Known>,
     /// Where certificates come from; none where nothing is served.
     pub tls: Option<&'a Source<'a>>,
+    /// Reads databases where nothing is served; none where nobody is judged.
+    pub databases: Option<ReadFile<'a>>,
 }
 
 /// Compiles `bundle`, whose hash is `hash`.
@@ -130,6 +134,8 @@ pub fn compile(
     );
     errors.append(&mut wrong);
     errors.append(&mut passthrough::misled(&bundle));
+    let geo = geo::databases(&bundle, around, &mut errors);
+    geo::unanswered(&bundle, &mut errors);
     let router = Router::new(&bundle.apis)
         .map_err(|mut wrong| errors.append(&mut wrong))
         .unwrap_or_default();
@@ -221,6 +227,7 @@ pub fn compile(
         credentials,
         unfit,
         guards: Vec::new(),
+        geo,
         hash: hash.into(),
         sequence: bundle.sequence,
         sources: bundle.sources,
@@ -415,6 +422,7 @@ fn compile_api(
                 headers: steps.iter().position(|step| {
                     matches!(&step.policy, Policy::Headers(policy) if policy.changes_answers())
                 }),
+                locates: geo::is_asked(&steps),
                 steps: steps.into(),
                 metrics: around.metrics.api(&api.name.as_str().into()),
             })

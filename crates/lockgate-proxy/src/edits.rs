@@ -84,6 +84,7 @@ pub fn of_answer(
         api: &api.name,
         operation: None,
         program: judgement.program.as_deref(),
+        place: judgement.place.as_deref(),
     };
     policy.answer(&subject).for_each(|edit| make(&edit));
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use http::header::{HOST, USER_AGENT};
 use http::uri::Uri;
 use http::{HeaderMap, HeaderValue, Method};
-use lockgate_policy::{Denial, Own, ReasonRef};
+use lockgate_policy::{Denial, Own, Place, ReasonRef};
 
 use crate::bundle::Timeouts;
 use lockgate_waf::engine::Progress;
@@ -275,7 +275,10 @@ impl Exchange {
             .inspecting
             .as_ref()
             .map(|inspecting| inspecting.told());
+        let place = judged.place(&self.snapshot.geo);
         let record = AccessRecord {
+            country: place.as_deref().and_then(Place::code),
+            network: place.as_deref().and_then(|place| place.network),
             waf: found.as_ref().and_then(Seen::record),
             at_ms: self.started_ms,
             id: self.id.as_str(),

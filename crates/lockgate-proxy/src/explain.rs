@@ -10,7 +10,9 @@ use http::Method;
 use lockgate_policy::introspection::Answer;
 use lockgate_policy::mtls::ClientCertificate;
 use lockgate_policy::waf::Scanning;
-use lockgate_policy::{Answers, BodyVerdict, ConfigError, Denial, Edit, Need, ReasonRef, Span};
+use lockgate_policy::{
+    Answers, BodyVerdict, ConfigError, Denial, Edit, Geo, Need, ReasonRef, Span,
+};
 use lockgate_waf::engine::Inspection;
 use serde::Serialize;
 
@@ -20,8 +22,9 @@ use crate::compile::{compile, Surroundings};
 use crate::counters::Local;
 use crate::edits;
 use crate::facts::FactStore;
-use crate::gate::secret::resolve;
+use crate::gate::secret::{self, resolve};
 use crate::gate::{hash, GateError};
+use crate::geo::ReadFile;
 use crate::guards::{guards, Guard};
 use crate::head::{Head, Told};
 use crate::judge::{answer, Arrival, End, Judgement, Judging, Seen, Stores};
@@ -92,7 +95,27 @@ pub struct Explanation {
     /// What a virus scanner would be asked about, where nothing else refuses it.
     scans: Vec<Scans>,
     client: IpAddr,
+    /// Where that is, by the databases, where there are some.
+    place: Option<Located>,
     bundle: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Located {
+    country: Option<String>,
+    network: Option<u32>,
+    organization: Option<String>,
+}
+
+impl Located {
+    fn of(geo: &Geo, client: IpAddr) -> Option<Self> {
+        let place = geo.ask(&client)?;
+        Some(Self {
+            country: place.country.map(|country| country.to_string()),
+            network: place.network,
+            organization: place.organization.map(Into::into),
+        })
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -265,7 +288,7 @@ pub struct Place {
 /// # Errors
 /// If it is no bundle at all.
 pub fn check(bundle: &[u8]) -> Result<Vec<ConfigError>, GateError> {
-    match build(bundle, &[], &offline) {
+    match build(bundle, &[], &offline, None) {
         Ok(_) => Ok(Vec::new()),
         Err(GateError::Config(errors)) => Ok(errors),
         Err(error) => Err(error),
@@ -283,6 +306,7 @@ fn build(
     bundle: &[u8],
     pepper: &[u8],
     secret: Secret<'_>,
+    databases: Option<ReadFile<'_>>,
 ) -> Result<(Snapshot, Vec<Vec<String>>), GateError> {
     let text =
         std::str::from_utf8(bundle).map_err(|error| GateError::Malformed(error.to_string()))?;
@@ -297,6 +321,7 @@ fn build(
         tokens: Arc::default(),
         introspected: Arc::default(),
         tls: None,
+        databases,
     };
     let routes = parsed.apis.iter().map(outline::patterns).collect();
     let snapshot = compile(parsed, &hash(text), &around).map_err(GateError::Config)?;
@@ -316,7 +341,7 @@ impl Engine {
         // A token that an issuer's secret signed can be judged with that secret alone;
         // one for an upstream that cannot be read is of no account, as nothing is forwarded.
         let secret = |reference: &str| resolve(reference).or_else(|| offline(reference));
-        let (snapshot, routes) = build(bundle, pepper, &secret)?;
+        let (snapshot, routes) = build(bundle, pepper, &secret, Some(&secret::file))?;
         let store = FactStore::in_memory();
         store
             .apply(facts)
@@ -512,6 +537,7 @@ impl Engine {
             waf: seen.filter(Seen::found_any),
             scans,
             client: judgement.client,
+            place: Located::of(&self.snapshot.geo, judgement.client),
             bundle: self.snapshot.hash.to_string(),
         }
     }
@@ -538,6 +564,7 @@ impl Engine {
             waf: None,
             scans: Vec::new(),
             client: question.peer,
+            place: Located::of(&self.snapshot.geo, question.peer),
             bundle: self.snapshot.hash.to_string(),
         }
     }

@@ -572,6 +572,7 @@ impl Gate {
             tokens: Arc::clone(&self.shared.tokens),
             introspected: self.shared.introspections.known(),
             tls: Some(&source),
+            databases: None,
         };
         let mut snapshot = compile(bundle, &hash, &around).map_err(GateError::Config)?;
         snapshot.unfit.append(&mut unfit.borrow_mut());

@@ -18,7 +18,7 @@ use crate::clock::wall_ms;
 use crate::compile::{compile, Surroundings};
 use crate::counters::Local;
 use crate::facts::{FactError, FactStore, KeySetFact};
-use crate::gate::secret::resolve;
+use crate::gate::secret::{self, resolve};
 use crate::gate::{hash, GateError};
 use crate::head::{Head, Told};
 use crate::id::{Ids, RequestId};
@@ -349,6 +349,7 @@ fn build(bundle: &[u8], pepper: &[u8]) -> Result<Snapshot, GateError> {
         upstreams: Arc::default(),
         tokens: Arc::default(),
         introspected: Arc::default(),
+        databases: Some(&secret::file),
     };
     let mut snapshot = compile(parsed, &hash(text), &around).map_err(GateError::Config)?;
     let apis = snapshot.apis.iter_mut();

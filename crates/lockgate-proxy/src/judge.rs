@@ -17,8 +17,8 @@ use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
 use lockgate_policy::template::Captures;
 use lockgate_policy::{
-    cors, Answers, Caller, Denial, Edit, Mode, Need, OnError, PolicyError, Reading, ReasonRef,
-    RequestView, Span, Verdict,
+    cors, Answers, Denial, Edit, Mode, Need, OnError, PolicyError, Reading, ReasonRef, RequestView,
+    Span, Verdict,
 };
 use lockgate_wire::headers::forwarded::Told;
 use lockgate_wire::query;
@@ -39,6 +39,7 @@ mod calls;
 mod counted;
 mod inspecting;
 mod judgement;
+mod located;
 mod operation;
 mod secure;
 mod seen;
@@ -183,6 +184,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
     /// `answers` answers the last need; [`Answers::None`] at first.
     pub fn run(&mut self, answers: &Answers) -> Progress {
         let mut answers = answers;
+        self.locate();
         while let (End::Forward, Some(step)) = (&self.judgement.end, self.step()) {
             if !step.policy.authenticates() {
                 self.close_authentication();
@@ -577,10 +579,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             }
         }
         match &step.policy {
-            Policy::IpFilter(policy) => Ok(policy.decide(&Caller {
-                address: self.judgement.client,
-                peer: self.arrival.peer,
-            })),
+            Policy::IpFilter(policy) => self.filter(policy),
             Policy::Cors(policy) => Ok(policy.decide(&view)),
             Policy::ApiKey(policy) => {
                 policy.decide(&view, self.judgement.client, answers, self.now_ms)

@@ -21,6 +21,7 @@ pub mod explain;
 pub mod facts;
 mod flights;
 pub mod gate;
+pub mod geo;
 pub mod grpc;
 pub mod guards;
 pub mod head;

@@ -43,7 +43,8 @@ pub(crate) async fn carry(
     };
     // Who may not come is told so before a server hears of it, and written down like others who
     // are turned away.
-    if let Some(reason) = way.addresses.refuses(state.source.peer) {
+    let geo = &worker.snapshot(origin).0.geo;
+    if let Some(reason) = way.refuses(state.source.peer, geo) {
         let told = Some(turn_away(carried.stream).await);
         let hello = Hello {
             name: Some(carried.name),
@@ -218,12 +219,12 @@ impl Talk {
 
     /// Whether the configuration at work still carries it where it goes, for this client.
     fn is_still_carried(&self, worker: &Worker, origin: &Origin, state: &ConnectionState) -> bool {
-        let (_, listener) = worker.snapshot(origin);
+        let (snapshot, listener) = worker.snapshot(origin);
         let tls = listener.tls.as_ref();
         let entry = tls.and_then(|tls| tls.carries(self.told.name()));
         let way = entry.and_then(|entry| listener.passthrough.get(entry));
         way.is_some_and(|way| {
-            let may_come = way.addresses.refuses(state.source.peer).is_none();
+            let may_come = way.refuses(state.source.peer, &snapshot.geo).is_none();
             may_come && way.upstream.name == self.way.upstream.name
         })
     }

@@ -28,7 +28,7 @@ use lockgate_policy::webhook::{self, Webhook};
 use lockgate_policy::websocket::{self, WebSocket};
 use lockgate_policy::{
     api_key, body_limit, compress, cors, grpc, headers, inflate, ip_filter, limits, plugins,
-    redirect, rewrite, waf, Edit, Mode, OnError, Ranges, Span, Waiver,
+    redirect, rewrite, waf, Edit, Geo, Mode, OnError, Ranges, ReasonRef, Span, Waiver,
 };
 use lockgate_wire::target::TargetSwitches;
 
@@ -89,6 +89,8 @@ pub struct Snapshot {
     pub unfit: Vec<String>,
     /// What became of the attacks that each `waf` was tried with, where a gate serves by it.
     pub guards: Vec<Guard>,
+    /// Where it is looked up where addresses are.
+    pub geo: Geo,
     /// Whether some API takes WebSockets.
     pub websockets: bool,
     /// Whether somebody asks what clients' programs look like.
@@ -128,6 +130,7 @@ impl Snapshot {
             credentials: Vec::new(),
             unfit: Vec::new(),
             guards: Vec::new(),
+            geo: Geo::default(),
             websockets: false,
             programs: false,
             plugins: None,
@@ -173,6 +176,8 @@ pub struct CompiledApi {
     pub headers: Option<usize>,
     /// Whether a plugin judges its answers.
     pub judges_answers: bool,
+    /// Whether a policy wants to know where clients are.
+    pub locates: bool,
     /// Its policies, in the pipeline's order.
     pub steps: Box<[Step]>,
     /// What is counted of it.
@@ -584,6 +589,17 @@ pub struct Passthrough {
     pub idle_ms: u32,
     /// Which addresses may come.
     pub addresses: Arc<IpFilter>,
+}
+
+impl Passthrough {
+    /// Why an address may not come, if it may not.
+    #[must_use]
+    pub fn refuses(&self, address: IpAddr, geo: &Geo) -> Option<ReasonRef> {
+        let wants = self.addresses.wants_place();
+        let place = wants.then(|| geo.place(&address));
+        let refused = self.addresses.refuses(address, place.as_ref());
+        refused.unwrap_or_else(|error| Some(error.reason))
+    }
 }
 
 /// An upstream, ready to forward to.

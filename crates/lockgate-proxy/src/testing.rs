@@ -119,6 +119,7 @@ pub(crate) fn bundle(apis: Vec<Api>) -> Bundle {
         bundle_version: BUNDLE_VERSION,
         sequence: 1,
         created_ms: NOW,
+        geo: None,
         plugins: None,
         sources: vec!["lockgate.yaml".to_owned()],
         listeners: vec![Listener {
@@ -189,6 +190,7 @@ pub(crate) fn surroundings() -> Surroundings<'static> {
         upstreams: std::sync::Arc::default(),
         tokens: Arc::default(),
         introspected: Arc::default(),
+        databases: None,
     }
 }
 

@@ -5,6 +5,7 @@ mod engine;
 mod error;
 mod events;
 mod gate;
+mod geo;
 mod inprocess;
 mod keys;
 mod replay;
@@ -163,6 +164,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(session::seal_session, module)?)?;
     module.add_function(wrap_pyfunction!(session::open_session, module)?)?;
     module.add_function(wrap_pyfunction!(keys::read_key_set, module)?)?;
+    module.add_function(wrap_pyfunction!(geo::check_geo, module)?)?;
     module.add_function(wrap_pyfunction!(keys::read_introspection, module)?)?;
     module.add_function(wrap_pyfunction!(rules::read_rules, module)?)?;
     module.add_function(wrap_pyfunction!(rules::rule_notices, module)?)?;

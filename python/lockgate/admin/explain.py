@@ -196,6 +196,7 @@ def of_event(event: dict[str, Any], bundle: str | None, faults: Sequence[str] = 
             "target": None,
         },
         "client": event["peer"],
+        "place": {"country": event.get("country"), "network": event.get("network"), "organization": None},
         "route": None
         if event.get("api") is None
         else {

@@ -81,7 +81,7 @@ def _head(explained: dict[str, Any]) -> list[str]:
     if explained["id"] is not None:
         when = datetime.fromtimestamp(explained["at_ms"] / 1000, UTC).isoformat(timespec="milliseconds")
         lines.append(f"Request   {explained['id']} at {when}")
-    lines.append(f"From      {explained['client']}")
+    lines.append(f"From      {explained['client']}{_located(explained.get('place'))}")
     lines += _arrives(explained.get("listener"))
     if route is None:
         lines += _no_route(explained)
@@ -95,6 +95,16 @@ def _head(explained: dict[str, Any]) -> list[str]:
     if explained["bundle"] is not None:
         lines.append(f"Bundle    {explained['bundle']}")
     return lines
+
+
+def _located(place: dict[str, Any] | None) -> str:
+    """Where that is, by the databases of `geo`."""
+    if place is None:
+        return ""
+    network = f"AS{place['network']}" if place["network"] is not None else None
+    named = " ".join(printable(each) for each in (network, place["organization"]) if each is not None)
+    said = [each for each in (place["country"], named) if each]
+    return f"  {escape(', '.join(said))}" if said else ""
 
 
 def _version(version: dict[str, Any] | None) -> list[str]:

@@ -270,6 +270,8 @@ class Bundle(TypedDict):
     """What is written down."""
     facts: FactsPolicy
     """How long facts may be unheard of, and what then."""
+    geo: Geo | None
+    """Where it is looked up where addresses are."""
     issuers: list[Issuer]
     """Whose tokens are believed."""
     listeners: list[Listener]
@@ -502,6 +504,15 @@ class Form(TypedDict):
     """What stands before the time, where it stands among the signatures."""
 
 
+class Geo(TypedDict):
+    """Databases in `MaxMind`'s format: files of the gate's machine."""
+
+    countries: str | None
+    """The file of countries, or of cities."""
+    networks: str | None
+    """The file of autonomous systems."""
+
+
 class GrpcConfig(TypedDict):
     """The room's config."""
 
@@ -605,6 +616,8 @@ class IpFilterConfig(TypedDict):
     """Networks or addresses that may call; empty means all."""
     deny: list[str]
     """Networks or addresses that may not."""
+    geo: PlaceRules | None
+    """Where they may be; none where that does not count."""
 
 
 class Issuer(TypedDict):
@@ -1026,6 +1039,17 @@ class PlaceCookie(TypedDict):
 
 Place = PlaceHeader | PlaceCookie
 """Where the token is read."""
+
+
+class PlaceRules(TypedDict):
+    """The rules as the bundle has them."""
+
+    allow_countries: list[str]
+    """Countries that may call, by their two letters; empty means all."""
+    deny_countries: list[str]
+    """Countries that may not."""
+    deny_networks: list[int]
+    """Numbers of autonomous systems that may not."""
 
 
 class PlacedApiKey(TypedDict):

@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 
 from lockgate.addresses import is_server
 from lockgate.config import bundle_types as types
-from lockgate.config import tls
+from lockgate.config import geo, tls
 from lockgate.config.compile_upstreams import spread
 from lockgate.config.document import Document
 from lockgate.config.effective import PAGES, EffectiveApi, direct_name, region
@@ -101,6 +101,7 @@ class Compiler:
                 "retain_bytes": document.events.retain,
                 "header_order": document.events.header_order,
             },
+            "geo": geo.bundled(document, self.references),
             "plugins": self.plugins.set if self.plugins is not None else None,
             "problem_base": document.answers.base,
         }

@@ -25,6 +25,7 @@ from lockgate.config.models import (
     Events,
     Facts,
     Gates,
+    Geo,
     ProblemAnswers,
     parse_version,
 )
@@ -74,6 +75,7 @@ class Document:
     facts: Facts = field(default_factory=Facts)
     api_keys: ApiKeys = field(default_factory=ApiKeys)
     events: Events = field(default_factory=Events)
+    geo: Geo = field(default_factory=Geo)
     answers: ProblemAnswers = field(default_factory=ProblemAnswers)
 
     @classmethod
@@ -101,6 +103,7 @@ class Document:
         document.facts = document._section("facts", Facts) or Facts()
         document.api_keys = document._section("api_keys", ApiKeys) or ApiKeys()
         document.events = document._section("events", Events) or Events()
+        document.geo = document._section("geo", Geo) or Geo()
         document.answers = document._section("problems", ProblemAnswers) or ProblemAnswers()
         return document
 

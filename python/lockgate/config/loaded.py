@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from lockgate.config import secrets, tls
+from lockgate.config import geo, secrets, tls
 from lockgate.config.check import check
 from lockgate.config.check_step_up import check_step_up
 from lockgate.config.compile import Compiler
@@ -232,6 +232,7 @@ def _checked(reader: Reader, *, native: bool, core: Path | None) -> Loaded:
     check(document, apis, lists.read, reader.references)
     check_step_up(document, apis, documents)
     secrets.check(document, reader.references)
+    geo.check(document, reader.references)
     rule_sets = RuleSets(reader.problems, reader.references, core)
     rule_sets.resolve(document, apis)
     plugins = load_plugins(document, apis) if native and reader.problems.leave_a_whole else None

@@ -173,6 +173,22 @@ class Events(Settings):
     )
 
 
+class Geo(Settings):
+    """Databases in MaxMind's format (`.mmdb`) that tell where addresses are. None comes with Lockgate."""
+
+    countries: Text | None = Field(
+        default=None,
+        description="A database of countries or cities, relative to the file that names it. Every gate has it at this "
+        "path on its own machine, and looks at it again when it changes.",
+        examples=["geo/GeoLite2-Country.mmdb"],
+    )
+    networks: Text | None = Field(
+        default=None,
+        description="A database of autonomous systems, in the same way.",
+        examples=["geo/GeoLite2-ASN.mmdb"],
+    )
+
+
 class ProblemAnswers(Settings):
     """Answers that the gate makes itself (RFC 9457)."""
 
@@ -211,6 +227,11 @@ class Config(Settings):
         default=ApiKeys(), description="How long API keys are good.", examples=[{"max_lifetime": "365d"}]
     )
     events: Events = Field(default=Events(), description="What is written down.", examples=[{"retain": "1GiB"}])
+    geo: Geo = Field(
+        default=Geo(),
+        description="Where it is looked up where addresses are.",
+        examples=[{"countries": "geo/GeoLite2-Country.mmdb"}],
+    )
     problems: ProblemAnswers = Field(
         default=ProblemAnswers(), description="The gate's own answers.", examples=[{"base": "/.lockgate/reasons/"}]
     )

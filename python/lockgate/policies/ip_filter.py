@@ -7,8 +7,9 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator, Field
 
 from lockgate.addresses import Network
+from lockgate.places import Country, NetworkNumber
 from lockgate.policies._base import Lists, Policy, Settings
-from lockgate.scalars import ShortForm, Text, refusal
+from lockgate.scalars import ShortForm, Text, refusal, some
 
 
 class AddressEntry(Settings):
@@ -41,8 +42,29 @@ _NETWORK_SCHEMA = {"type": "string", "description": "A network or one address.",
 Entry = Annotated[AddressEntry, BeforeValidator(_entry), ShortForm(_NETWORK_SCHEMA)]
 
 
+class PlaceRules(Settings):
+    """Where callers may be, by the databases of `geo`. What is denied is refused, whatever else allows it."""
+
+    allow_countries: Annotated[list[Country], BeforeValidator(some)] | None = Field(
+        default=None,
+        description="Countries that may call, by their two letters (ISO 3166-1); left out, all may. Whose address is "
+        "in no country, as private addresses are, may not, unless it is on `allow`.",
+        examples=[["DE", "AT", "CH"]],
+    )
+    deny_countries: list[Country] = Field(
+        default=[],
+        description="Countries that may not call.",
+        examples=[["KP"]],
+    )
+    deny_networks: list[NetworkNumber] = Field(
+        default=[],
+        description="Numbers of autonomous systems that may not call, such as those of hosts.",
+        examples=[[64500, "AS64501"]],
+    )
+
+
 class AddressFilter(Settings):
-    """Which addresses may come: all that are on no `deny`, and where there is an `allow`, on that. Deny wins."""
+    """Which addresses may come. What is denied in one way is refused; what is allowed in one way is enough."""
 
     allow: list[Entry] | None = Field(
         default=None,
@@ -55,13 +77,26 @@ class AddressFilter(Settings):
         examples=[["203.0.113.0/24", {"file": "lists/bad.txt"}]],
     )
 
+    geo: PlaceRules | None = Field(
+        default=None,
+        description="Which countries and networks may call.",
+        examples=[{"deny_countries": ["KP"]}],
+    )
+
     def own(self, lists: Lists) -> dict[str, Any]:
         """What the bundle says of it: files are read in."""
-        return {"allow": _networks(self.allow or [], lists), "deny": _networks(self.deny, lists)}
+        made: dict[str, Any] = {"allow": _networks(self.allow or [], lists), "deny": _networks(self.deny, lists)}
+        if self.geo is not None:
+            made["geo"] = {
+                "allow_countries": self.geo.allow_countries or [],
+                "deny_countries": self.geo.deny_countries,
+                "deny_networks": self.geo.deny_networks,
+            }
+        return made
 
 
 class IpFilter(AddressFilter, Policy):
-    """Refuses addresses on `deny`, and where there is an `allow`, all that are not on it. Deny wins."""
+    """Refuses addresses by themselves, or by the country or the network that they are in. Deny wins."""
 
     room: ClassVar[str] = "ip_filter"
 

@@ -47,6 +47,8 @@ IGNORED: Final = frozenset(
     {"span", "authorize_span", "route", "sequence", "created_ms", "sources", "bundle_version", "name"}
 )
 """What says nothing of how requests are treated."""
+NO_PLACES: Final[Mapping[str, Sequence[Any]]] = {"allow_countries": (), "deny_countries": (), "deny_networks": ()}
+"""Rules of places where there are none."""
 SHOWN: Final = 200
 """Characters of a value that nothing here knows how to say."""
 STRICTNESS: Final[Mapping[str, int]] = {"enforce": 2, "observe": 1, "off": 0}
@@ -241,12 +243,29 @@ class _Comparison:
         yield from self._waiver(f"{at}.waiver", words, before["waiver"], after["waiver"], after)
 
     def _addresses(self, at: str, before: Node, after: Node, said: Node) -> Iterator[Difference]:
-        yield from self._set(f"{at}.allow", "allowed network", before["allow"], after["allow"], said, all_if_empty=True)
-        old, new = set(before["deny"]), set(after["deny"])
-        if old - new:
-            yield self._of("opens", f"{at}.deny", f"denied no more: {_listed(old - new)}", said)
-        if new - old:
-            yield self._of("closes", f"{at}.deny", f"denied now: {_listed(new - old)}", said)
+        was, now = ({**NO_PLACES, **(side.get("geo") or {})} for side in (before, after))
+        # An address is let in by itself or by its country: it takes neither list for all to be.
+        every = not ((before["allow"] or was["allow_countries"]) and (after["allow"] or now["allow_countries"]))
+        yield from self._set(
+            f"{at}.allow", "allowed network", before["allow"], after["allow"], said, all_if_empty=every
+        )
+        countries = was["allow_countries"], now["allow_countries"]
+        yield from self._set(f"{at}.geo.allow_countries", "allowed country", *countries, said, all_if_empty=every)
+        denied = [
+            (f"{at}.deny", before["deny"], after["deny"]),
+            (f"{at}.geo.deny_countries", was["deny_countries"], now["deny_countries"]),
+            (
+                f"{at}.geo.deny_networks",
+                [f"AS{number}" for number in was["deny_networks"]],
+                [f"AS{number}" for number in now["deny_networks"]],
+            ),
+        ]
+        for place, listed, listed_now in denied:
+            old, new = set(listed), set(listed_now)
+            if old - new:
+                yield self._of("opens", place, f"denied no more: {_listed(old - new)}", said)
+            if new - old:
+                yield self._of("closes", place, f"denied now: {_listed(new - old)}", said)
 
     def _cors(self, at: str, before: Node, after: Node, said: Node) -> Iterator[Difference]:
         """Whose pages may call, and what of it."""

@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -30,6 +30,7 @@ from lockgate.config.bundle_types import (
     CorsConfig,
     Credential,
     FactsPolicy,
+    Geo,
     GrpcConfig,
     HeadersConfig,
     InflateConfig,
@@ -62,6 +63,7 @@ from lockgate.config.bundle_types import (
     PlacedPlugins,
     PlacedWaf,
     PlacedWebsocket,
+    PlaceRules,
     PluginSet,
     Protocol,
     RuleSet,
@@ -205,6 +207,7 @@ def carried(
     ended: Sequence[str] = (),
     allow: Sequence[str] = (),
     deny: Sequence[str] = (),
+    geo: Mapping[str, Any] | None = None,
 ) -> Passthrough:
     """Names that are carried on unread."""
     return {
@@ -212,7 +215,7 @@ def carried(
         "ended": list(ended),
         "upstream": upstream,
         "idle_ms": idle_ms,
-        "ip_filter": {"allow": list(allow), "deny": list(deny)},
+        "ip_filter": filtering(allow, deny, geo),
     }
 
 
@@ -321,11 +324,24 @@ def upstream(
     }
 
 
+def filtering(allow: Sequence[str], deny: Sequence[str], geo: Mapping[str, Any] | None) -> IpFilterConfig:
+    """Which addresses may come."""
+    rules = None
+    if geo is not None:
+        rules = cast("PlaceRules", {"allow_countries": [], "deny_countries": [], "deny_networks": [], **geo})
+    return {"allow": list(allow), "deny": list(deny), "geo": rules}
+
+
 def ip_filter(
-    *, allow: Sequence[str] = (), deny: Sequence[str] = (), mode: Mode = "enforce", until: Waiver | None = None
+    *,
+    allow: Sequence[str] = (),
+    deny: Sequence[str] = (),
+    geo: Mapping[str, Any] | None = None,
+    mode: Mode = "enforce",
+    until: Waiver | None = None,
 ) -> PlacedIpFilter:
     """The address filter in its place."""
-    config: IpFilterConfig = {"allow": list(allow), "deny": list(deny)}
+    config = filtering(allow, deny, geo)
     return {"mode": mode, "on_error": "deny", "waiver": until, "span": span(31), "config": config}
 
 
@@ -572,6 +588,7 @@ def bundle(
     documents: Sequence[ApiDocument] = (),
     rule_sets: Sequence[RuleSet] = (),
     plugins: PluginSet | None = None,
+    geo: Geo | None = None,
 ) -> Bundle:
     """A whole bundle."""
     return {
@@ -588,6 +605,7 @@ def bundle(
         "rule_sets": list(rule_sets),
         "facts": facts or {"max_age_ms": DAY_MS, "then": "continue"},
         "events": {"access": access, "retain_bytes": 2**30, "header_order": header_order},
+        "geo": geo,
         "plugins": plugins,
         "problem_base": "/.lockgate/reasons/",
     }

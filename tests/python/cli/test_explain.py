@@ -14,6 +14,7 @@ import pytest
 
 from lockgate.admin.keys import create_key
 from lockgate.state import StateFolder
+from support import places
 from support.certificates import Authority
 from support.introspector import INACTIVE, Introspector, active
 from support.issuer import SigningKey
@@ -91,6 +92,21 @@ def test_a_refusal_names_the_line_that_decided(explain: Explain) -> None:
     assert "not reached" in said
     assert "shop.example.com/shop/1?a=b" in said
     assert "lockgate.yaml:3" in said
+
+
+def test_a_refusal_by_place_shows_the_place_and_the_line(explain: Explain) -> None:
+    told = {"192.0.2.0/24": {"country": "FR", "network": 64501}}
+    said = places.section(explain.folder, told)
+    rules = "    ip_filter:\n      geo: {deny_countries: [FR]}\n"
+    config = CONFIG.replace("    ip_filter:\n      deny: [203.0.113.0/24]\n", rules)
+    geo = f"geo: {{countries: {said['countries']}, networks: {said['networks']}}}\n"
+    (explain.folder / "lockgate.yaml").write_text(config + geo)
+    shown = explain("GET", URL, "--peer", "192.0.2.9", status=1)
+    assert "From      192.0.2.9  FR, AS64501 Example 64501" in shown
+    assert "Refused with 403: country-denied  lockgate.yaml:9" in shown
+    shown = explain("GET", URL, "--peer", "198.51.100.9", status=1)
+    assert "From      198.51.100.9\n" in shown
+    assert "key-missing" in shown
 
 
 def test_no_bundle_is_named_where_none_is_served(explain: Explain) -> None:

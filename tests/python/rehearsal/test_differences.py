@@ -9,6 +9,7 @@ import pytest
 
 from lockgate.config import load
 from lockgate.rehearsal.differences import Difference, differences
+from support import places
 
 BASE = """\
 version: 1
@@ -401,3 +402,45 @@ def test_what_a_waf_changes_is_said_in_the_words_of_the_configuration(
     assert (found.effect, found.object) == (effect, f"apis.shop.waf.{field}")
     assert words in found.message
     assert found.place is not None
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("{}", "{deny_countries: [FR]}", [("closes", "deny_countries", "denied now: FR")]),
+        ("{deny_countries: [FR, DE]}", "{deny_countries: [DE]}", [("opens", "deny_countries", "denied no more: FR")]),
+        ("{deny_networks: [64500]}", "{}", [("opens", "deny_networks", "denied no more: AS64500")]),
+        ("{}", "{allow_countries: [DE]}", [("closes", "allow_countries", "only allowed country DE")]),
+        ("{allow_countries: [DE]}", "{}", [("opens", "allow_countries", "any allowed country")]),
+        ("{allow_countries: [DE]}", "{allow_countries: [DE, FR]}", [("opens", "allow_countries", "FR is new")]),
+    ],
+)
+def test_where_callers_may_be(tmp_path: Path, before: str, after: str, told: list[tuple[str, str, str]]) -> None:
+    found = located(tmp_path, f"{{geo: {before}}}", f"{{geo: {after}}}")
+    assert [(each.effect, each.object) for each in found] == [
+        (effect, f"apis.open.ip_filter.geo.{name}") for effect, name, _ in told
+    ]
+    assert all(words in each.message for each, (_, _, words) in zip(found, told, strict=True))
+
+
+def test_an_address_beside_countries_opens(tmp_path: Path) -> None:
+    """It takes neither list for all to be let in, and each entry of either lets somebody in."""
+    countries = "{geo: {allow_countries: [DE]}}"
+    both = "{allow: [10.0.0.0/8], geo: {allow_countries: [DE]}}"
+    (opened,) = located(tmp_path, countries, both)
+    assert (opened.effect, opened.object) == ("opens", "apis.open.ip_filter.allow")
+    (closed,) = located(tmp_path, both, countries)
+    assert closed.effect == "closes"
+    assert {each.effect for each in located(tmp_path, "{}", both)} == {"closes"}
+    assert {each.effect for each in located(tmp_path, both, "{}")} == {"opens"}
+
+
+def located(folder: Path, before: str, after: str) -> list[Difference]:
+    """What these filters of an API change, where there are databases."""
+    said = places.section(folder, {"192.0.2.0/24": {"country": "DE", "network": 64500}})
+    bundles = []
+    for name, said_of in (("before.yaml", before), ("after.yaml", after)):
+        text = BASE.replace("path: /open\n", f"path: /open\n    ip_filter: {said_of}\n")
+        (folder / name).write_text(f"{text}geo: {{countries: {said['countries']}, networks: {said['networks']}}}\n")
+        bundles.append(load(folder / name).compile(0, 0))
+    return differences(*bundles)

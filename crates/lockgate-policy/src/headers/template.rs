@@ -16,7 +16,7 @@ const MAX_FILLED: usize = 8192;
 /// Bytes of a claim's name; some are URLs.
 const MAX_CLAIM: usize = 256;
 
-const KNOWN: &str = "`{request_id}`, `{client_address}`, `{credential}`, `{owner}`, `{app}`, `{claim:NAME}`, `{api}`, `{operation}`, `{ja4}`, `{http2}`, `{header_order}`";
+const KNOWN: &str = "`{request_id}`, `{client_address}`, `{credential}`, `{owner}`, `{app}`, `{claim:NAME}`, `{api}`, `{operation}`, `{ja4}`, `{http2}`, `{header_order}`, `{country}`, `{network}`";
 
 /// A value, ready to be filled.
 #[derive(Debug, Clone)]
@@ -40,6 +40,8 @@ enum Part {
     Ja4,
     Http2,
     HeaderOrder,
+    Country,
+    Network,
 }
 
 impl Template {
@@ -73,6 +75,18 @@ impl Template {
     pub fn tells_program(&self) -> bool {
         let tells = |part: &Part| matches!(part, Part::Ja4 | Part::Http2 | Part::HeaderOrder);
         self.parts.iter().any(tells)
+    }
+
+    /// Whether it tells in which country the client is.
+    #[must_use]
+    pub fn tells_country(&self) -> bool {
+        self.parts.contains(&Part::Country)
+    }
+
+    /// Whether it tells in which network the client is.
+    #[must_use]
+    pub fn tells_network(&self) -> bool {
+        self.parts.contains(&Part::Network)
     }
 
     /// The value for a request; none where a variable has none, or one that
@@ -143,6 +157,8 @@ fn variable(name: &str) -> Result<Part, String> {
         "ja4" => Part::Ja4,
         "http2" => Part::Http2,
         "header_order" => Part::HeaderOrder,
+        "country" => Part::Country,
+        "network" => Part::Network,
         _ => match name.strip_prefix("claim:") {
             Some(claim) if !claim.is_empty() && claim.len() <= MAX_CLAIM && !claim.contains('{') => {
                 Part::Claim(claim.into())
@@ -173,6 +189,8 @@ impl Part {
             Self::Ja4 => known(subject.program?.ja4.as_deref()?),
             Self::Http2 => known(subject.program?.http2.as_deref()?),
             Self::HeaderOrder => known(subject.program?.header_order.as_deref()?),
+            Self::Country => known(subject.place?.country.as_ref()?.as_str()),
+            Self::Network => Some(Cow::Owned(subject.place?.network?.to_string())),
         }
     }
 }

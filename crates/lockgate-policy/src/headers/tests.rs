@@ -16,6 +16,7 @@ fn subject(identity: &Identity) -> Subject<'_> {
         api: "shop",
         operation: None,
         program: None,
+        place: None,
     }
 }
 

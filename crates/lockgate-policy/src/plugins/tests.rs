@@ -67,6 +67,7 @@ fn subject() -> Subject<'static> {
         api: "shop",
         operation: None,
         program: None,
+        place: None,
     }
 }
 

@@ -405,6 +405,7 @@ fn a_policys_error_stands_below_the_policy() {
             ip_filter::Config {
                 allow: vec!["10.0.0.0/8".to_owned()],
                 deny: vec!["::1".to_owned(), "nonsense".to_owned()],
+                ..ip_filter::Config::default()
             },
             22,
         ));

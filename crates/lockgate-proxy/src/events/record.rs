@@ -22,10 +22,10 @@ pub const PATH_MAX: usize = 4096;
 pub const TEXT_MAX: usize = 256;
 /// Most verdicts kept of one request; the pipeline has fewer policies.
 pub const VERDICTS_MAX: usize = 32;
-/// No record is longer than this, frame included: path, twenty-four texts, the
+/// No record is longer than this, frame included: path, twenty-five texts, the
 /// verdicts with two texts each, and room for keys and numbers.
 pub const RECORD_MAX: usize = PATH_MAX
-    + (24 + 2 * VERDICTS_MAX) * (TEXT_MAX + 4)
+    + (25 + 2 * VERDICTS_MAX) * (TEXT_MAX + 4)
     + FOUND_MAX * (3 * TEXT_MAX + 2 * FOUND_TEXT_MAX + 3 * PLACES_MAX + 40)
     + 1024;
 /// Most findings kept of one request: those of the whole Core Rule Set on the
@@ -113,6 +113,10 @@ pub struct AccessRecord<'a> {
     pub header_order: Option<&'a str>,
     /// What looked for attacks, and found something.
     pub waf: Option<InspectedRecord<'a>>,
+    /// The country that the caller is in.
+    pub country: Option<&'a str>,
+    /// The autonomous system that its address belongs to.
+    pub network: Option<u32>,
 }
 
 /// What rules and detectors found.
@@ -216,6 +220,8 @@ impl<'a> AccessRecord<'a> {
             http2: None,
             header_order: None,
             waf: None,
+            country: None,
+            network: None,
         }
     }
 }
@@ -237,8 +243,8 @@ impl AccessRecord<'_> {
 
     /// At least the bytes that [`Self::encode`] writes, cheaply.
     pub(crate) fn size_bound(&self) -> usize {
-        // Keys, lengths and numbers of all fields: 33 × 4 + 10 × 9 and more.
-        const FIXED: usize = 340;
+        // Keys, lengths and numbers of all fields: 36 × 4 + 11 × 9 and more.
+        const FIXED: usize = 360;
         const EACH: usize = 8;
         let option = |text: Option<&str>| text.map_or(0, str::len);
         let verdicts: usize = self
@@ -272,6 +278,7 @@ impl AccessRecord<'_> {
             + option(self.ja4)
             + option(self.http2)
             + option(self.header_order)
+            + option(self.country)
             + self
                 .waf
                 .as_ref()
@@ -333,6 +340,8 @@ impl AccessRecord<'_> {
             waf.encode(c);
         }
         field(c, 33, self.secret);
+        field(c, 34, self.country);
+        number(c, 35, self.network.map(Into::into));
         c.end();
     }
 

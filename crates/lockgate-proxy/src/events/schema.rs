@@ -250,6 +250,14 @@ pub struct Exchange {
     /// `previous` where the key was used by the secret that it had before the newest.
     #[n(33)]
     pub secret: Option<String>,
+    /// The country that `peer` is in, by the database that `geo.countries` names:
+    /// its two letters (ISO 3166-1).
+    #[n(34)]
+    pub country: Option<String>,
+    /// The number of the autonomous system that `peer` belongs to, by the database
+    /// that `geo.networks` names.
+    #[n(35)]
+    pub network: Option<u32>,
 }
 
 impl Default for Exchange {
@@ -289,6 +297,8 @@ impl Default for Exchange {
             header_order: None,
             waf: None,
             secret: None,
+            country: None,
+            network: None,
         }
     }
 }

@@ -62,6 +62,8 @@ pub(crate) fn record(id: &str) -> AccessRecord<'_> {
         key: Some("key_1"),
         identity: None,
         secret: None,
+        country: None,
+        network: None,
         status: 200,
         reason: None,
         room: None,

@@ -76,6 +76,7 @@ fn a_request_that_is_allowed_is_told_in_whole() {
             "upstream": {"name": "shop", "chosen_by": "api", "shares": [], "mirror": null, "targets": ["127.0.0.1:9"], "target": "/open/7?x=1"},
             "changes": {"request": [], "response": []},
             "client": "127.0.0.1",
+            "place": null,
             "scans": [],
             "waf": null,
             "bundle": hash(&text),
@@ -264,7 +265,7 @@ fn the_client_is_the_one_that_a_trusted_proxy_names() {
     trusting.apis[0].policies.ip_filter = Some(placed(
         ip_filter::Config {
             deny: vec!["192.0.2.7".to_owned()],
-            allow: Vec::new(),
+            ..ip_filter::Config::default()
         },
         20,
     ));

@@ -169,8 +169,8 @@ fn a_caller_without_an_address_is_on_no_list() {
     let mut listed = api("shop", &[prefix("/")]);
     listed.policies.ip_filter = Some(placed(
         ip_filter::Config {
-            deny: Vec::new(),
             allow: vec!["127.0.0.0/8".to_owned()],
+            ..ip_filter::Config::default()
         },
         20,
     ));

@@ -1,12 +1,13 @@
 //! What was decided of a request.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
 
 use http::uri::PathAndQuery;
 use lockgate_policy::inflate::Plan;
 use lockgate_policy::websocket::Terms;
 use lockgate_policy::{
-    compress, grpc, BodyMachine, Denial, Edit, Identity, PolicyError, Program, Span,
+    compress, grpc, BodyMachine, Denial, Edit, Geo, Identity, Place, PolicyError, Program, Span,
 };
 use lockgate_wire::headers::forwarded::Told;
 use lockgate_wire::websocket::Offer;
@@ -57,6 +58,7 @@ impl Default for Judgement {
             proxy: false,
             told: None,
             program: None,
+            place: None,
             trace: Trace::default(),
             decided: None,
             edits: Vec::new(),
@@ -69,6 +71,17 @@ impl Default for Judgement {
             watchers: Vec::new(),
             inspecting: None,
             errors: Vec::new(),
+        }
+    }
+}
+
+impl Judgement {
+    /// Where the client is: as it was looked up already, or as the databases have it, if there are any.
+    #[must_use]
+    pub fn place<'j>(&'j self, geo: &Geo) -> Option<Cow<'j, Place>> {
+        match &self.place {
+            Some(place) => Some(Cow::Borrowed(&**place)),
+            None => geo.ask(&self.client).map(Cow::Owned),
         }
     }
 }
@@ -108,6 +121,8 @@ pub struct Judgement {
     pub told: Option<Box<Told>>,
     /// What its program looks like, where somebody asks.
     pub program: Option<Box<Program>>,
+    /// Where the client is, where its API asks.
+    pub place: Option<Box<Place>>,
     /// What each policy said.
     pub trace: Trace,
     /// Where the configuration says what refused.

@@ -27,6 +27,7 @@ impl Judging<'_, '_, '_> {
             api: view.api,
             operation: view.operation,
             program: self.judgement.program.as_deref(),
+            place: self.judgement.place.as_deref(),
         }
     }
 

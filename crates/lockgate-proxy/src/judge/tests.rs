@@ -112,8 +112,8 @@ fn said(snapshot: &Snapshot, judgement: &Judgement) -> Vec<(&'static str, Outcom
 fn filtered(mode: Mode) -> Api {
     let mut api = api("shop", &[prefix("/")]);
     let config = ip_filter::Config {
-        allow: Vec::new(),
         deny: vec!["127.0.0.0/8".to_owned()],
+        ..ip_filter::Config::default()
     };
     api.policies.ip_filter = Some(placed(config, 20));
     if let Some(filter) = &mut api.policies.ip_filter {

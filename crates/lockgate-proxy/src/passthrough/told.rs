@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use lockgate_policy::ReasonRef;
+use lockgate_policy::{Place, ReasonRef};
 
 use crate::events::{blotted_text, AccessRecord};
 use crate::id::RequestId;
@@ -31,6 +31,8 @@ pub(super) struct Told {
     id: RequestId,
     name: Box<str>,
     ja4: Option<Box<str>>,
+    /// Where the client is, where there are databases.
+    place: Option<Place>,
     started_ms: u64,
     started_us: u64,
     upstream_us: Option<u64>,
@@ -64,6 +66,7 @@ impl Told {
             id: worker.ids.next(started_ms),
             name: carried.name.clone(),
             ja4: carried.ja4.clone(),
+            place: snapshot.geo.ask(&state.source.peer),
             started_ms,
             started_us: worker.clock.precise_us(),
             upstream_us: None,
@@ -123,6 +126,8 @@ impl Drop for Told {
             bundle: &self.bundle,
             worker: self.worker.number,
             ja4: self.ja4.as_deref(),
+            country: self.place.as_ref().and_then(Place::code),
+            network: self.place.as_ref().and_then(|place| place.network),
             ..AccessRecord::of_connection(PROTOCOL, self.id.as_str(), self.peer)
         };
         if refused {

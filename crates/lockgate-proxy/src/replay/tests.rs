@@ -106,8 +106,8 @@ fn an_address_that_is_filtered_now_would_be_refused_and_the_line_is_named() {
     let mut proposed = shop();
     proposed.apis[0].policies.ip_filter = Some(placed(
         ip_filter::Config {
-            allow: Vec::new(),
             deny: vec!["203.0.113.0/24".to_owned()],
+            ..ip_filter::Config::default()
         },
         33,
     ));
@@ -126,8 +126,8 @@ fn what_a_filter_refused_would_be_let_through_without_it_if_the_credential_is_kn
     let mut before = bundle(vec![api("shop", &[prefix("/shop")])]);
     before.apis[0].policies.ip_filter = Some(placed(
         ip_filter::Config {
-            allow: Vec::new(),
             deny: vec!["203.0.113.0/24".to_owned()],
+            ..ip_filter::Config::default()
         },
         33,
     ));

@@ -11,6 +11,7 @@ use super::outbound::{Outbound, Parts};
 use super::{Certificate, Clients, Tls};
 use crate::bundle::{self, PemFiles, Protocol};
 use crate::clock::wall_ms;
+use crate::geo;
 
 /// A chain, an authority or a key, bytes; system bundles have some 220 KiB.
 const MAX_PEM: u64 = 2 * 1024 * 1024;
@@ -32,6 +33,8 @@ pub struct Kept {
     clients: Mutex<HashMap<bundle::Clients, Good<Clients>>>,
     tls: Mutex<HashMap<String, (Made, Arc<Tls>)>>,
     outbound: Mutex<HashMap<String, Good<Outbound>>>,
+    /// Databases of countries and networks.
+    pub(crate) geo: geo::Kept,
 }
 
 impl Kept {

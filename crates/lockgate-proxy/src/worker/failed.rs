@@ -2,6 +2,8 @@
 
 use std::cell::Cell;
 
+use lockgate_policy::Place;
+
 use super::{Origin, Worker};
 use crate::events::{blotted_text, AccessRecord};
 use crate::net::ConnectionState;
@@ -59,6 +61,7 @@ impl Worker {
             return;
         }
         let (snapshot, listener) = self.snapshot(origin);
+        let place = snapshot.geo.ask(&state.source.peer);
         let took_ms = state.waited_ms(now_ms);
         let id = self.ids.next(now_ms);
         let host = blotted_text(hello.name.as_deref().unwrap_or_default());
@@ -72,6 +75,8 @@ impl Worker {
             bundle: &snapshot.hash,
             worker: self.number,
             ja4: hello.ja4.as_deref(),
+            country: place.as_ref().and_then(Place::code),
+            network: place.as_ref().and_then(|place| place.network),
             ..AccessRecord::of_connection(protocol, id.as_str(), state.source.peer)
         });
     }

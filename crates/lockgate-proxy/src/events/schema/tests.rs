@@ -130,6 +130,8 @@ fn a_later_writer_is_read() {
         ja4: None,
         http2: None,
         header_order: None,
+        country: None,
+        network: None,
         waf: None,
     };
     let mut bytes = Vec::new();
