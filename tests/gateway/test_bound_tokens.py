@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import ssl
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -123,7 +124,8 @@ def test_a_token_that_is_bound_to_a_certificate(processes: Processes, tmp_path: 
     with Issuer() as issuer:
         rules = {"issuer": issuer.url, "audience": "shop"}
         place = Place(processes, tmp_path, upstream, rules, entry={"sender_constrained": ["mtls"]}, tls=tls)
-        bound = issuer.token(cnf={"x5t#S256": b64(client.certificate.fingerprint(SHA256()))})
+        thumbprint = b64(client.certificate.fingerprint(SHA256()))
+        bound = issuer.token(cnf={"x5t#S256": thumbprint})
         plain = issuer.token()
 
         def reason(token: str, certificate: Issued | None) -> str:
@@ -140,3 +142,10 @@ def test_a_token_that_is_bound_to_a_certificate(processes: Processes, tmp_path: 
         assert reason(bound, other) == "jwt-certificate"
         assert reason(bound, None) == "jwt-certificate"
         assert reason(plain, client) == "jwt-unbound"
+
+        # A certificate that was lost: what is bound to it is refused, whenever it was issued.
+        with place.running.admin as admin:
+            lost = {"issuer": "company", "by": "device", "value": thumbprint}
+            assert admin.post("/v1/tokens/revocations", json=lost).json()["gate"] == "applied"
+        later = issuer.token(cnf={"x5t#S256": thumbprint}, iat=int(time.time()) + 5)
+        assert (reason(bound, client), reason(later, client)) == ("jwt-revoked", "jwt-revoked")

@@ -77,17 +77,19 @@ def place(processes: Processes, tmp_path: Path, issuer: Issuer) -> Iterator[Plac
 
 def test_each_way_of_telling_tokens(place: Place) -> None:
     long_ago = int(time.time()) - 100
-    claims = {"jti": "t1", "sid": "s1", "client_id": "crm", "iat": long_ago}
+    claims = {"jti": "t1", "sid": "s1", "client_id": "crm", "device": "d1", "iat": long_ago}
     token = place.issuer.token(**claims)
     others = {
         "--jti": place.issuer.token(**{**claims, "jti": "t2"}),
         "--session": place.issuer.token(**{**claims, "sid": "s2"}),
+        "--device": place.issuer.token(**{**claims, "device": "d2"}),
         "--client": place.issuer.token(**{**claims, "client_id": "shop"}),
         "--subject": place.issuer.token(**claims, sub="bob"),
     }
     for option, value in [
         ("--jti", ["t1"]),
         ("--session", ["s1"]),
+        ("--device", ["d1"]),
         ("--client", ["crm"]),
         ("--subject", ["ann"]),
         ("--all", []),

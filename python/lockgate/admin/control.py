@@ -15,6 +15,7 @@ from lockgate.admin.broker import Orders
 from lockgate.admin.bundles import Bundles
 from lockgate.admin.certificates.box import Box
 from lockgate.admin.certificates.keeper import Certificates
+from lockgate.admin.devices import Devices
 from lockgate.admin.edit import Editor
 from lockgate.admin.factors import Factors
 from lockgate.admin.facts import FactsLog
@@ -90,6 +91,7 @@ class Control:
     key_sets: KeySets
     revocations: Revocations
     sign_ins: SignIns
+    devices: Devices
     orders: Orders
     people: PeopleKeeper
     introspections: Introspections
@@ -112,8 +114,10 @@ class Control:
         keys = Keys(store, journal, state.pepper())
         key_sets = KeySets(store, findings, journal, link)
         revocations = Revocations(findings, journal, link)
+        devices = Devices(store, journal)
+        devices.prune()
         factors = Factors(state, store, journal)
-        sign_ins = SignIns(state, Sessions(store, journal, tokens), factors, findings, link)
+        sign_ins = SignIns(state, Sessions(store, journal, tokens), factors, devices, findings, link)
         people = PeopleKeeper(state, store, journal, findings, sign_ins.end_all)
         sign_ins.passwords = people
         introspections = Introspections(findings, journal, link, people)
@@ -143,6 +147,7 @@ class Control:
             key_sets=key_sets,
             revocations=revocations,
             sign_ins=sign_ins,
+            devices=devices,
             orders=Orders(sign_ins, findings, link),
             people=people,
             introspections=introspections,

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from lockgate.admin import facts
 from lockgate.admin.clock import now_ms
+from lockgate.admin.devices import Devices
 from lockgate.admin.factors import Factors
 from lockgate.admin.findings import Findings, Seen
 from lockgate.admin.journal import Journal
@@ -185,11 +186,18 @@ class SignIns:
     """The pages. Everything in it but the hooks runs in the control process's event loop."""
 
     def __init__(
-        self, state: StateFolder, sessions: Sessions, factors: Factors, findings: Findings, link: LinkServer
+        self,
+        state: StateFolder,
+        sessions: Sessions,
+        factors: Factors,
+        devices: Devices,
+        findings: Findings,
+        link: LinkServer,
     ) -> None:
         """Call `follow` with what the configuration says, as often as it changes."""
         self.sessions = sessions
         self.factors = factors
+        self.devices = devices
         self._state = state
         self._findings = findings
         self._link = link
@@ -356,6 +364,10 @@ class SignIns:
         """End a session; every gate that is connected knows when this returns."""
         if await asyncio.to_thread(self._end, issuer, session_id):
             await self._tell()
+
+    async def revoked(self) -> None:
+        """Tell every gate that is connected of a device that was revoked; they know when this returns."""
+        await self._tell()
 
     async def ended(self, issuer: str, told: LoggedOut) -> None:
         """End what the provider says has ended, in the same way."""

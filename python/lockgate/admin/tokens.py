@@ -23,15 +23,16 @@ from lockgate.admin.gates.registry import enrolled
 from lockgate.admin.in_folder import in_folder, new_id
 from lockgate.admin.journal import Journal
 from lockgate.admin.store import Store
-from lockgate.admin.store.models import Bundle, TokenRevocation
+from lockgate.admin.store.models import Bundle, Device, TokenRevocation
 from lockgate.state import StateFolder
 
-By = Literal["token", "subject", "client", "session", "issuer"]
-"""By what tokens are told: `jti`, `sub`, `client_id` (else `azp`), `sid`, or that the issuer issued them."""
+By = Literal["token", "subject", "client", "session", "device", "issuer"]
+"""By what tokens are told: `jti`, `sub`, `client_id` (else `azp`), `sid`, a device (`device`, `cnf.jkt` or
+`cnf["x5t#S256"]`), or that the issuer issued them."""
 
 BYS: Final[tuple[By, ...]] = get_args(By)
 
-WHENEVER: Final = frozenset({"token", "session"})
+WHENEVER: Final = frozenset({"token", "session", "device"})
 """What is revoked whenever it was issued: of the others, what is issued later is good again."""
 
 LONGEST_SESSION_MS: Final = 31 * 86_400_000
@@ -43,6 +44,10 @@ IMPORT_BATCH: Final = 5_000
 
 class RevocationNotFoundError(LookupError):
     """No revocation has that id."""
+
+
+class RevocationKeptError(ValueError):
+    """A device that is known was revoked: that is not taken back."""
 
 
 class UnknownIssuerError(ValueError):
@@ -130,9 +135,14 @@ class TokenRevocations:
         return done
 
     def restore(self, actor: str, revocation_id: str) -> Revocation:
-        """Take a revocation back: tokens that it is about are good again, as far as they have not expired."""
+        """Take a revocation back: tokens that it is about are good again, as far as they have not expired.
+
+        Raises `RevocationKeptError` where a device is known that was revoked by it.
+        """
         with self._store.write() as session:
             row = _find(session, revocation_id)
+            if row.by == "device":
+                _unless_known(session, row)
             done = _revocation(row)
             session.delete(row)
             facts.append(session, [facts.restore_tokens(row)])
@@ -197,6 +207,14 @@ class TokenRevocations:
         raise UnknownIssuerError(f"there is no issuer {named!r}; there are: {names}")
 
 
+def revoke_device(session: Session, iss: str, mark: str, until_ms: int | None, reason: str | None) -> None:
+    """Revoke what a device has and will have, in the caller's transaction, who also writes it down."""
+    said = {"issuer": iss, "by": "device", "value": mark, "before_ms": None, "until_ms": until_ms, "reason": reason}
+    row = _put(session, said)
+    session.flush()
+    facts.append(session, [facts.revoke_tokens(row)])
+
+
 @contextmanager
 def offline(state: StateFolder) -> Iterator[TokenRevocations]:
     """The revocations of a state folder that no control process is using.
@@ -222,7 +240,8 @@ def _wanted(rules: IssuerRules, said: Mapping[str, Any]) -> dict[str, Any]:
     before, until = said.get("before_ms"), said.get("until_ms")
     if before is None and said["by"] not in WHENEVER:
         before = now_ms()
-    if until is None and rules.longest_ms is not None:
+    # A key that was lost is lost for good: what is issued for it next year is as bad.
+    if until is None and rules.longest_ms is not None and said["by"] != "device":
         # Whatever is meant was issued by then, and is too old by the end.
         until = (now_ms() if before is None else max(before, now_ms())) + rules.longest_ms
     return {
@@ -266,6 +285,13 @@ def _find(session: Session, revocation_id: str) -> TokenRevocation:
             f"there is no revocation {revocation_id!r}: `lockgate tokens list` shows those that there are"
         )
     return row
+
+
+def _unless_known(session: Session, row: TokenRevocation) -> None:
+    meant = (Device.issuer == row.issuer, Device.mark == row.value, Device.revoked_ms.is_not(None))
+    known = session.scalar(select(Device.id).where(*meant).limit(1))
+    if known is not None:
+        raise RevocationKeptError(f"the device {known} was revoked, and that is for good: let its owner enrol anew")
 
 
 def _revocation(row: TokenRevocation) -> Revocation:

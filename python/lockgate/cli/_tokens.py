@@ -84,7 +84,7 @@ class FolderTokens:
 
 def revoking(given: Path | None) -> AbstractContextManager[Revoking]:
     """The revocations of the folder that `--state` names; what is refused ends the command with one line."""
-    from lockgate.admin.tokens import RevocationNotFoundError, UnknownIssuerError, offline
+    from lockgate.admin.tokens import RevocationKeptError, RevocationNotFoundError, UnknownIssuerError, offline
 
-    refused = (RevocationNotFoundError, UnknownIssuerError)
+    refused = (RevocationNotFoundError, RevocationKeptError, UnknownIssuerError)
     return two_ways(given, RunningTokens, FolderTokens, offline, refused)

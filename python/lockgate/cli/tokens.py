@@ -44,6 +44,7 @@ TOLD_BY = {
     "subject": "tokens with `sub`",
     "client": "tokens of the client",
     "session": "tokens with `sid`",
+    "device": "what is bound to the device",
     "issuer": "all tokens",
 }
 
@@ -61,6 +62,14 @@ def revoke(
     ] = None,
     session: Annotated[
         str | None, typer.Option("--session", help="What was issued within one sign-in: those with this `sid`.")
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            "--device",
+            help="What is bound to a key or certificate, also what will be issued: those with this `cnf.jkt` or "
+            "`cnf.x5t#S256`. Devices that are known are revoked by `lockgate devices revoke`.",
+        ),
     ] = None,
     jti: Annotated[str | None, typer.Option("--jti", help="The one token with this `jti`.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All that the issuer has issued.")] = False,
@@ -82,7 +91,7 @@ def revoke(
     state: StateDir = None,
     as_json: Json = False,
 ) -> None:
-    """Revoke tokens. Every gate refuses them before this returns; those issued later are good.
+    """Revoke tokens. Every gate refuses them before this returns; those issued later are good, but for a device's.
 
     Exits with 0 if that is so, or no gate is there; 1 if a gate may still take them, and then says which; 2 if
     nothing was revoked.
@@ -93,10 +102,17 @@ def revoke(
     """
     if reason is not None and not REASON_FORM.fullmatch(reason):
         leave("--reason: write at most 500 characters, on one line.")
-    said = {"token": jti, "subject": subject, "client": client, "session": session, "issuer": "" if every else None}
+    said = {
+        "token": jti,
+        "subject": subject,
+        "client": client,
+        "session": session,
+        "device": device,
+        "issuer": "" if every else None,
+    }
     named = {by: value for by, value in said.items() if value is not None}
     if (token is not None) + len(named) != 1:
-        leave("Say which tokens: one of --subject, --client, --session, --jti, --all and --token -.")
+        leave("Say which tokens: one of --subject, --client, --session, --device, --jti, --all and --token -.")
     if token is not None:
         wanted = _of_token(token, issuer)
     else:
@@ -107,8 +123,8 @@ def revoke(
             leave(f"--{'jti' if by == 'token' else by}: write 1 to 256 characters, on one line.")
         wanted = {"issuer": issuer, "by": by, "value": value}
     if before is not None:
-        if wanted["by"] in ("token", "session"):
-            leave("--before: a single token, or a session, is revoked whenever it was issued; leave it out.")
+        if wanted["by"] in ("token", "session", "device"):
+            leave("--before: a single token, a session or a device is revoked whenever it was issued; leave it out.")
         wanted["before_ms"] = _instant(before)
     with revoking(state) as tokens:
         row = tokens.revoke({**wanted, "reason": reason})
@@ -158,8 +174,8 @@ def import_revocations(
             metavar="FILE",
             exists=True,
             dir_okay=False,
-            help="JSON lines, or CSV (.csv): issuer, by (token, subject, client, session or issuer), value; maybe "
-            "before_ms, until_ms, reason.",
+            help="JSON lines, or CSV (.csv): issuer, by (token, subject, client, session, device or issuer), value; "
+            "maybe before_ms, until_ms, reason.",
         ),
     ],
     state: StateDir = None,

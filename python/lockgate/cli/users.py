@@ -186,7 +186,7 @@ def groups(
 
 @app.command()
 def remove(name: NameArgument, issuer: IssuerOption = None, state: StateDir = None, as_json: Json = False) -> None:
-    """Remove a person, with their sessions and second factors. The name is given to nobody else.
+    """Remove a person, with their sessions, second factors and devices. The name is given to nobody else.
 
     Example: lockgate users remove ann
     """

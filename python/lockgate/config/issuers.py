@@ -350,7 +350,10 @@ def _reachable(document: Document, name: str, issuer: Issuer) -> None:
 
 
 def _callable(document: Document, path: tuple[str, ...], url: str, hint: str, plain: str) -> None:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # Brackets without an address of IPv6 between them.
+        parts = urlsplit("")
     if parts.scheme not in {"https", "http"} or not parts.hostname or parts.query or parts.fragment:
         document.problems.add(
             document.value_region(*path),

@@ -23,8 +23,10 @@ from starlette.routing import Route
 
 from lockgate.config.sign_in import Known
 from lockgate.identity import pages
+from lockgate.identity.devices import DeviceStore
 from lockgate.identity.factors import FactorStore
-from lockgate.identity.people import PasswordPages, Passwords, Someone
+from lockgate.identity.own_devices import Browser, DevicePages
+from lockgate.identity.people import PasswordPages, Passwords, Someone, remember
 from lockgate.identity.provider import (
     OURS_TO_MEND,
     Begun,
@@ -35,7 +37,7 @@ from lockgate.identity.provider import (
     RefusedError,
 )
 from lockgate.identity.sealed import Sealer, SessionTooLargeError
-from lockgate.identity.step_up import StepUp
+from lockgate.identity.step_up import Opened, StepUp
 from lockgate.identity.tokens import Tokens
 from lockgate.identity.turns import ProviderTurns
 from lockgate.identity.web import (
@@ -94,6 +96,10 @@ class Hooks(Protocol):
         """Where second factors are kept."""
 
     @property
+    def devices(self) -> DeviceStore:
+        """Where people's browsers are kept."""
+
+    @property
     def passwords(self) -> Passwords:
         """Who knows people by passwords."""
 
@@ -117,6 +123,9 @@ class Hooks(Protocol):
 
     async def signed_out(self, issuer: str, session_id: str) -> None:
         """End a session; every gate that is connected knows when this returns."""
+
+    async def revoked(self) -> None:
+        """Tell every gate that is connected of a device that was revoked; they know when this returns."""
 
     async def ended(self, issuer: str, told: LoggedOut) -> None:
         """End what the provider says has ended, in the same way."""
@@ -148,7 +157,10 @@ class IdentityApp:
         self._clock = clock
         self._used: dict[str, float] = {}
         self.turns = ProviderTurns(clock)
-        self._proofs = StepUp(sealer, hooks.factors, hooks.is_open, self._was_used, self.counts.note, clock)
+        self._proofs = StepUp(
+            sealer, hooks.factors, hooks.is_open, self._was_used, self._proved, self.counts.note, clock
+        )
+        self._devices = DevicePages(sealer, hooks.devices, self._proofs.opened, hooks.revoked, self.counts.note)
         self._doors = PasswordPages(sealer, hooks.passwords, self.counts.note)
         base = f"{PREFIX}/{{name}}"
         self.asgi = Starlette(
@@ -163,6 +175,7 @@ class IdentityApp:
                 Route(f"{base}/signed-out", self._page(self._signed_out), methods=["GET"]),
                 Route(f"{base}/step-up", self._page(self._proofs.step_up), methods=["GET", "POST"]),
                 Route(f"{base}/factors", self._page(self._proofs.manage), methods=["GET", "POST"]),
+                Route(f"{base}/devices", self._page(self._devices.manage), methods=["GET", "POST"]),
                 Route(f"{base}/back-channel-logout", self._back_channel, methods=["POST"]),
             ],
         )
@@ -233,12 +246,14 @@ class IdentityApp:
         if not isinstance(came, Someone):
             return self._doors.form(request, site, known, others, came)
         claims = {**came.claims, "amr": ["pwd"], "auth_time": int(self._clock())}
-        session, sealed = await self._session(site, (known.name, known.issuer), claims, ("", None), again, began_ms)
+        browser = await self._devices.signs_in(request, site, known.issuer, claims, (known.name, came.name))
+        signed_by = (known.name, known.issuer)
+        session, sealed = await self._session(site, signed_by, claims, ("", None), browser, again, began_ms)
         await asyncio.to_thread(self._hooks.signed_in, session)
         self.counts.note(site.setup.name, "signed-in")
         response = RedirectResponse(to, 303, pages.headers())
         cookie(response, session_name(site), sealed, site.setup.lifetime_ms // 1000)
-        self._doors.remember(response, site, known, came)
+        remember(self._sealer, response, site, browser.device)
         return response
 
     async def _password(self, request: Request, site: Site) -> Response:
@@ -286,13 +301,18 @@ class IdentityApp:
         person = await self._call(provider, who(), again)
         signed_by = (provider.said.name, provider.said.issuer)
         kept = (person.id_token, self._tokens(site, provider, person))
-        session, sealed = await self._session(site, signed_by, person.claims, kept, again)
+        browser = await self._devices.signs_in(request, site, provider.said.issuer, person.claims, None)
+        session, sealed = await self._session(site, signed_by, person.claims, kept, browser, again)
         await asyncio.to_thread(self._hooks.signed_in, session)
         self.counts.note(site.setup.name, "signed-in")
         response = RedirectResponse(begun.to, 303, pages.headers())
         forget(response, flow_name(site, begun.state))
         cookie(response, session_name(site), sealed, site.setup.lifetime_ms // 1000)
+        remember(self._sealer, response, site, browser.device)
         return response
+
+    async def _proved(self, request: Request, opened: Opened) -> None:
+        await self._devices.proved(request, opened)
 
     async def _session(
         self,
@@ -300,6 +320,7 @@ class IdentityApp:
         signed_by: tuple[str, str],
         said: Mapping[str, Any],
         kept: tuple[str, Tokens | None],
+        browser: Browser,
         again: str,
         began_ms: int | None = None,
     ) -> tuple[SignedIn, str]:
@@ -320,6 +341,7 @@ class IdentityApp:
         )
         claims: dict[str, Any] = {name: said[name] for name in site.setup.claims if name in said}
         claims |= {"iss": session.iss, "sub": session.subject, "jti": session.id, "iat": now_ms // 1000}
+        claims["device"] = browser.mark
         if session.provider_session is not None:
             claims["sid"] = session.provider_session
         try:
@@ -348,7 +370,8 @@ class IdentityApp:
     async def _sign_out(self, request: Request, site: Site) -> Response:
         if request.method == "GET":
             action = " ".join(["'self'", *await self._leads_to(site)])
-            page = pages.confirm_sign_out(self._place(request, site))
+            devices = f"{PREFIX}/{site.setup.name}/devices"
+            page = pages.confirm_sign_out(self._place(request, site), devices)
             return HTMLResponse(page, headers=pages.headers(action))
         if not same_origin(request):
             raise Refusal("sign-out-cross-site")

@@ -71,9 +71,16 @@ def prove(wanted: Mapping[str, str], options: str | None, wrong: str | None, *, 
 
 
 def manage(
-    own: Sequence[Factor], left: int, options: str | None, wrong: str | None, back: str | None, *, totp: bool
+    own: Sequence[Factor],
+    left: int,
+    options: str | None,
+    wrong: str | None,
+    back: str | None,
+    devices: str,
+    *,
+    totp: bool,
 ) -> str:
-    """Lists factors, and lets people add and take away some."""
+    """Lists factors, and lets people add and take away some; `devices` is where their devices are."""
     parts = [_wrong(wrong)]
     if own:
         parts.append(f"<ul>{''.join(map(_row, own))}</ul>")
@@ -92,6 +99,7 @@ def manage(
         parts.append('<form method="post"><button name="do" value="totp-begin">Add an app with codes</button></form>')
     if back is not None and own:
         parts.append(f'<a class="choice" href="{escape(back)}">Go on</a>')
+    parts.append(f'<p class="small"><a href="{escape(devices)}">Your devices</a></p>')
     return pages.page("Your second factors", "".join(parts) + _script(options))
 
 

@@ -45,9 +45,13 @@ def choose(place: str, choices: Sequence[tuple[str, str]]) -> str:
     return page(f"Sign in to {place}", f"<p>Who knows you?</p>{links}")
 
 
-def confirm_sign_out(place: str) -> str:
-    """Asks before signing out: another site must not do it."""
-    return page(f"Sign out of {place}?", '<form method="post"><button type="submit">Sign out</button></form>')
+def confirm_sign_out(place: str, devices: str) -> str:
+    """Asks before signing out: another site must not do it. `devices` is where the person's devices are."""
+    return page(
+        f"Sign out of {place}?",
+        '<form method="post"><button type="submit">Sign out</button></form>'
+        f'<p class="small">Signed in elsewhere? <a href="{escape(devices)}">Your devices</a></p>',
+    )
 
 
 def signed_out(place: str, again: str) -> str:

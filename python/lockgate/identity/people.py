@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -38,6 +37,7 @@ class Device:
     """A browser that has signed somebody in before."""
 
     issuer: str
+    """Who knew them by a password; empty where nobody did, and so is the name."""
     name: str
     id: str
 
@@ -144,12 +144,6 @@ class PasswordPages:
             words += f" From your network there were too many failures: try again in {_minutes(signing.wait_s)}."
         return Wrong(words, 403)
 
-    def remember(self, response: Response, site: Site, known: Known, someone: Someone) -> None:
-        """Know this browser again: others' failures do not keep it out then."""
-        device = {"issuer": known.name, "name": someone.name, "id": secrets.token_hex(16)}
-        sealed = self.sealer.seal_flow(site.setup.name, "device", device)
-        cookie(response, _device_name(site), sealed, DEVICE_SECONDS)
-
     async def link(self, request: Request, site: Site) -> Response:
         """Sets a password by a link that was sent."""
         token = parameter(request, "t", TOKEN_BYTES) or ""
@@ -222,10 +216,7 @@ class PasswordPages:
         return RedirectResponse(f"{self._again(site)}?{urlencode({'to': here})}", 303, pages.headers())
 
     def _where(self, request: Request, site: Site) -> Where:
-        sealed = request.cookies.get(_device_name(site), "")
-        kept = self.sealer.open_flow(site.setup.name, "device", sealed, DEVICE_SECONDS)
-        device = Device(str(kept["issuer"]), str(kept["name"]), str(kept["id"])) if kept is not None else None
-        return Where(client_address(request), device, _place(request, site))
+        return Where(client_address(request), device_of(self.sealer, request, site), _place(request, site))
 
     def _again(self, site: Site) -> str:
         return f"{PREFIX}/{site.setup.name}/sign-in"
@@ -242,6 +233,24 @@ class Wrong:
     status: int
 
 
+def device_of(sealer: Sealer, request: Request, site: Site) -> Device | None:
+    """The browser, if it has signed somebody in here before."""
+    sealed = request.cookies.get(device_cookie(site), "")
+    kept = sealer.open_flow(site.setup.name, "device", sealed, DEVICE_SECONDS)
+    return Device(str(kept["issuer"]), str(kept["name"]), str(kept["id"])) if kept is not None else None
+
+
+def remember(sealer: Sealer, response: Response, site: Site, device: Device) -> None:
+    """Know a browser again: others' failures do not keep it out then, and its owner finds it in their list."""
+    said = {"issuer": device.issuer, "name": device.name, "id": device.id}
+    cookie(response, device_cookie(site), sealer.seal_flow(site.setup.name, "device", said), DEVICE_SECONDS)
+
+
+def device_cookie(site: Site) -> str:
+    """The cookie that a browser is known again by."""
+    return f"__Host-lockgate-{site.setup.name}.device"
+
+
 def _twice(form: Mapping[str, str]) -> str:
     """A new password, typed in twice the same: nobody sees what they type."""
     if form.get("password", "") != form.get("again", ""):
@@ -251,10 +260,6 @@ def _twice(form: Mapping[str, str]) -> str:
 
 def _place(request: Request, site: Site) -> str:
     return site.setup.title or host_of(request)
-
-
-def _device_name(site: Site) -> str:
-    return f"__Host-lockgate-{site.setup.name}.device"
 
 
 def _minutes(seconds: int) -> str:

@@ -130,6 +130,19 @@ REASONS: Final = (
         "Second factors are added, used and taken away by forms of the gate's own pages.",
     ),
     Reason(
+        "device-unknown",
+        404,
+        "You have no such device.",
+        "It was revoked or forgotten meanwhile, in another tab or by an operator; or it is somebody else's. Open the "
+        "list anew: `/.lockgate/NAME/devices`.",
+    ),
+    Reason(
+        "device-cross-site",
+        403,
+        "Another site wanted this.",
+        "Devices are named and revoked by forms of the gate's own pages.",
+    ),
+    Reason(
         "sign-out-cross-site",
         403,
         "Another site wanted to sign you out.",

@@ -24,12 +24,18 @@ class Sealer:
         """`pepper` is the installation's secret."""
         self._pepper = pepper
         self._flows = Fernet(base64.urlsafe_b64encode(_key(pepper, b"lockgate sign-in under way")))
+        self._device_key = _key(pepper, b"lockgate devices")
         self._kept = Fernet(base64.urlsafe_b64encode(_key(pepper, b"lockgate sessions kept")))
 
     @property
     def factor_key(self) -> bytes:
         """Under which recovery codes are hashed."""
         return _key(self._pepper, b"lockgate recovery codes")
+
+    def device_mark(self, device: str, iss: str, subject: str) -> str:
+        """What a session says of a browser: nobody can make its cookie of that, and each person's there is another."""
+        told = json.dumps([device, iss, subject]).encode()
+        return hmac.new(self._device_key, told, hashlib.sha256).hexdigest()[:32]
 
     def seal_session(
         self, sign_in: str, issuer: str, until_ms: int, claims: dict[str, Any], fresh_until_ms: int | None = None

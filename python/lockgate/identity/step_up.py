@@ -6,7 +6,7 @@ import asyncio
 import base64
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -77,14 +77,19 @@ class StepUp:
         store: FactorStore,
         is_open: Callable[[Mapping[str, Any]], bool],
         once: Callable[[str, float], bool],
+        proved: Callable[[Request, Opened], Awaitable[None]],
         note: Callable[[str, str], None],
         clock: Callable[[], float],
     ) -> None:
-        """`is_open` tells whether a session was not ended; `once` whether something that counts once was seen."""
+        """`is_open` tells whether a session was not ended; `once` whether something that counts once was seen.
+
+        `proved` is called when a second factor was shown.
+        """
         self._sealer = sealer
         self._store = store
         self._is_open = is_open
         self._once = once
+        self._proved = proved
         self._note = note
         self._clock = clock
 
@@ -138,6 +143,7 @@ class StepUp:
             self._note(site.setup.name, "factor-wrong")
             return self._ask(request, site, opened, usable, wanted, str(error), status=403)
         await asyncio.to_thread(self._store.succeeded, opened.owner)
+        await self._proved(request, opened)
         self._note(site.setup.name, "stepped-up")
         response = RedirectResponse(target(wanted.get("to", "/"), site.setup.name), 303, pages.headers())
         self._keep(response, site, opened, means)
@@ -222,7 +228,7 @@ class StepUp:
             await asyncio.to_thread(self._remove, opened, form.get("id", ""))
             self._note(site.setup.name, "factor-removed")
         elif what == "recovery" and opened.of("passkey", "totp"):
-            return await self._added(site, opened, [], to, anew=True)
+            return await self._added(request, site, opened, [], to, anew=True)
         elif what == "totp-begin" and "totp" in site.setup.factors:
             return await self._scan(request, site, opened, factors.totp_secret(), None)
         elif what == "totp" and "totp" in site.setup.factors:
@@ -231,14 +237,14 @@ class StepUp:
             if step is None:
                 return await self._scan(request, site, opened, secret, "This is not the code that the app should show.")
             made = factors.Factor(secrets.token_hex(16), "totp", name or "App", None, secret, step, self._now_ms())
-            return await self._added(site, opened, [made], to)
+            return await self._added(request, site, opened, [made], to)
         elif what == "passkey" and "passkey" in site.setup.factors:
             task = self._task(request, site, "list", opened)
             challenge = base64.b64decode(task["challenge"])
             made = factors.passkey_made(
                 self._relying(request, site), challenge, form.get("credential", ""), name or "Passkey", self._now_ms()
             )
-            return await self._added(site, opened, [made], to)
+            return await self._added(request, site, opened, [made], to)
         else:
             raise Refusal("sign-in-malformed")
         query = f"?{urlencode({'to': to})}" if to else ""
@@ -253,7 +259,9 @@ class StepUp:
         self._give(response, site, "totp", opened, {"secret": secret})
         return response
 
-    async def _added(self, site: Site, opened: Opened, made: list[Factor], to: str, *, anew: bool = False) -> Response:
+    async def _added(
+        self, request: Request, site: Site, opened: Opened, made: list[Factor], to: str, *, anew: bool = False
+    ) -> Response:
         """Keep a factor. With the first come codes for when it is lost; adding one proves it as well."""
         if len(opened.of("passkey", "totp")) + len(made) > factors.FACTORS:
             raise FactorError("There are too many already: take one away first.")
@@ -270,6 +278,8 @@ class StepUp:
         else:
             response = RedirectResponse(back, 303, pages.headers())
         kinds = {one.kind for one in made}
+        if kinds & {"totp", "passkey"}:
+            await self._proved(request, opened)
         if "totp" in kinds:
             self._keep(response, site, opened, ["otp", MFA])
         elif "passkey" in kinds:
@@ -295,7 +305,8 @@ class StepUp:
             task = {"challenge": base64.b64encode(challenge).decode()}
         own, left = opened.of("passkey", "totp"), len(opened.of("recovery"))
         back = target(to, site.setup.name) if to else None
-        page = shown.manage(own, left, options, wrong, back, totp="totp" in site.setup.factors)
+        devices = f"{PREFIX}/{site.setup.name}/devices"
+        page = shown.manage(own, left, options, wrong, back, devices, totp="totp" in site.setup.factors)
         response = HTMLResponse(page, status, shown.headers())
         self._give(response, site, "list", opened, task)
         return response

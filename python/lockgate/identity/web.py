@@ -17,7 +17,7 @@ from lockgate.identity.provider import OpenIdProvider
 from lockgate.identity.reasons import reason
 
 PREFIX: Final = "/.lockgate"
-PROOFS: Final = frozenset({"factors", "step-up", "password"})
+PROOFS: Final = frozenset({"factors", "step-up", "password", "devices"})
 TARGET_BYTES: Final = 2_048
 FORM_BYTES: Final = 32 * 2**10
 """A passkey's answer has some 2 KiB, the longest name and password 8, written as a form."""

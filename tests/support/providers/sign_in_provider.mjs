@@ -1,6 +1,6 @@
 // A certified OpenID provider (npm `oidc-provider`) that people sign in at, for tests.
 // Arguments: port, name of its signing key, the gate's address, and settings as JSON:
-// {algorithm, method, jwk, pushed, refresh, expires}.
+// {algorithm, method, jwk, pushed, refresh, expires, amr}; with `amr` it says by what means they have.
 import { generateKeyPairSync } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
@@ -8,7 +8,7 @@ import { pathToFileURL } from 'node:url';
 const require = createRequire(`${process.env.PROVIDERS}/package.json`);
 const { Provider } = await import(pathToFileURL(require.resolve('oidc-provider')));
 const [port, kid, gate, more] = process.argv.slice(2);
-const { algorithm = 'ES256', method = 'client_secret_basic', jwk = null, pushed = true, refresh = false, expires = 3600 } = JSON.parse(more);
+const { algorithm = 'ES256', method = 'client_secret_basic', jwk = null, pushed = true, refresh = false, expires = 3600, amr = false } = JSON.parse(more);
 
 const kinds = { ES256: ['ec', { namedCurve: 'P-256' }], RS256: ['rsa', { modulusLength: 2048 }], EdDSA: ['ed25519', {}] };
 const made = (name, alg) => ({
@@ -41,7 +41,7 @@ const client = {
 const provider = new Provider(issuer, {
   jwks: { keys: algorithm === 'RS256' ? [made(kid, 'RS256')] : [made(kid, algorithm), made(`${kid}-rsa`, 'RS256')] },
   clients: [client],
-  claims: { openid: ['sub'], profile: ['name', 'groups'], email: ['email', 'email_verified'] },
+  claims: { openid: amr ? ['sub', 'amr'] : ['sub'], profile: ['name', 'groups'], email: ['email', 'email_verified'] },
   cookies: { keys: ['only for tests'] },
   enabledJWA: {
     idTokenSigningAlgValues: ['RS256', 'ES256', 'EdDSA'],
@@ -116,7 +116,7 @@ provider.use(async (ctx, next) => {
     const form = new URLSearchParams(Buffer.concat(chunks).toString());
     result = form.get('abort')
       ? { error: 'access_denied', error_description: 'the person did not want to' }
-      : { login: { accountId: form.get('login'), amr: ['pwd'], acr: '1' } };
+      : { login: { accountId: form.get('login'), amr: (form.get('amr') ?? 'pwd').split(' '), acr: '1' } };
   } else {
     const grant = new provider.Grant({ accountId: details.session.accountId, clientId: details.params.client_id });
     grant.addOIDCScope(details.params.scope);

@@ -1,5 +1,6 @@
 //! Tokens that were revoked before their time, told by what they say: by their
-//! `jti`, by whom, by what program or in what session they were issued for.
+//! `jti`, by whom, by what program, in what session or for what device they
+//! were issued.
 //!
 //! One for the process, sharded, 16 bytes of a hash each: a million of them is
 //! nothing that a request notices. What was revoked once stays so: there is no
@@ -34,24 +35,38 @@ pub enum By {
     Client,
     /// `sid`: what was issued within one sign-in (OpenID Connect Back-Channel Logout 1.0).
     Session,
+    /// A session's `device`, a key (`cnf.jkt`, RFC 9449 section 6) or a certificate (`cnf["x5t#S256"]`,
+    /// RFC 8705 section 3.1): what a device has. Who says several is refused for any of them.
+    Device,
     /// All that the issuer has issued.
     Issuer,
 }
 
 /// All of them, the widest last: the narrowest is what a refusal tells of.
-const ALL: [By; 5] = [By::Token, By::Session, By::Subject, By::Client, By::Issuer];
+const ALL: [By; 6] = [
+    By::Token,
+    By::Session,
+    By::Device,
+    By::Subject,
+    By::Client,
+    By::Issuer,
+];
 
 impl By {
     /// What the claims say of it.
-    fn read(self, claims: &Map<String, Value>) -> Option<&str> {
+    fn read(self, claims: &Map<String, Value>) -> impl Iterator<Item = &str> {
         let text = |name: &str| claims.get(name).and_then(Value::as_str);
+        let bound = |name: &str| claims.get("cnf").and_then(|cnf| cnf.get(name)?.as_str());
         match self {
-            Self::Token => text("jti"),
-            Self::Subject => text("sub"),
-            Self::Client => text("client_id").or_else(|| text("azp")),
-            Self::Session => text("sid"),
-            Self::Issuer => Some(""),
+            Self::Token => [text("jti"), None, None],
+            Self::Subject => [text("sub"), None, None],
+            Self::Client => [text("client_id").or_else(|| text("azp")), None, None],
+            Self::Session => [text("sid"), None, None],
+            Self::Device => [text("device"), bound("jkt"), bound("x5t#S256")],
+            Self::Issuer => [Some(""), None, None],
         }
+        .into_iter()
+        .flatten()
     }
 
     /// What a refusal says; the token's own words are not repeated.
@@ -59,6 +74,9 @@ impl By {
         match self {
             Self::Token => "its `jti` was revoked",
             Self::Session => "the session of its `sid` was ended",
+            Self::Device => {
+                "the device that it was issued for, or whose key it is bound to, was revoked"
+            }
             Self::Subject => "what was issued for its `sub` until then was revoked",
             Self::Client => "what was issued for its client until then was revoked",
             Self::Issuer => "what its issuer had issued until then was revoked",
@@ -82,17 +100,17 @@ impl Meant {
     /// Every way of telling a token that says this: its issuer's claims, not yet verified.
     #[must_use]
     pub fn all(claims: &Map<String, Value>) -> Vec<Self> {
-        let issuer = claims.get("iss").and_then(Value::as_str);
-        let told = |issuer: &str, by: By| {
-            by.read(claims).map(|value| Self {
+        let Some(issuer) = claims.get("iss").and_then(Value::as_str) else {
+            return Vec::new();
+        };
+        let told = |by: By| {
+            by.read(claims).map(move |value| Self {
                 issuer: issuer.to_owned(),
                 by,
                 value: value.to_owned(),
             })
         };
-        issuer.map_or_else(Vec::new, |issuer| {
-            ALL.into_iter().filter_map(|by| told(issuer, by)).collect()
-        })
+        ALL.into_iter().flat_map(told).collect()
     }
 }
 
@@ -207,8 +225,8 @@ impl Revoked {
             .filter(|by| self.counts[*by as usize].load(Ordering::Relaxed) > 0)
             .find(|by| {
                 by.read(claims)
-                    .and_then(|value| self.cut(&mark(*by, issuer, value)))
-                    .is_some_and(|cut| !cut.is_over(now_ms) && cut.meets(claims))
+                    .filter_map(|value| self.cut(&mark(*by, issuer, value)))
+                    .any(|cut| !cut.is_over(now_ms) && cut.meets(claims))
             })
             .map(By::words)
     }
@@ -282,7 +300,8 @@ mod tests {
         }
     }
 
-    const TOKEN: &str = r#"{"jti":"t1","sub":"ann","client_id":"shop","sid":"s1","iat":100}"#;
+    const TOKEN: &str =
+        r#"{"jti":"t1","sub":"ann","client_id":"shop","sid":"s1","device":"d1","iat":100}"#;
 
     #[test]
     fn each_way_of_telling_tokens_tells_its_own() {
@@ -292,6 +311,7 @@ mod tests {
             (By::Subject, "ann"),
             (By::Client, "shop"),
             (By::Session, "s1"),
+            (By::Device, "d1"),
             (By::Issuer, ""),
         ] {
             let revoked = Revoked::default();
@@ -300,8 +320,9 @@ mod tests {
             assert_eq!(revoked.refuses("https://a", &token, 0), Some(by.words()));
             assert_eq!(revoked.refuses("https://b", &token, 0), None, "{by:?}");
             // What is said of one claim says nothing of another that reads alike.
-            let other =
-                claims(r#"{"jti":"ann","sub":"t1","client_id":"s1","sid":"shop","iat":100}"#);
+            let other = claims(
+                r#"{"jti":"ann","sub":"t1","client_id":"d1","sid":"shop","device":"s1","iat":100}"#,
+            );
             let said = revoked.refuses("https://a", &other, 0);
             assert_eq!(said.is_some(), by == By::Issuer, "{by:?}");
             revoked.lift(&meant(by, value));
@@ -344,13 +365,36 @@ mod tests {
     }
 
     #[test]
+    fn a_device_is_told_by_every_mark_of_it_whenever_the_token_was_issued() {
+        let revoked = Revoked::default();
+        revoked.put(&meant(By::Device, "m"), None, None, 0);
+        let said = |text| revoked.refuses("https://a", &claims(text), 0);
+        for of_it in [
+            r#"{"device":"m","iat":4000000000}"#,
+            r#"{"cnf":{"jkt":"m"},"iat":4000000000}"#,
+            r#"{"cnf":{"x5t#S256":"m"}}"#,
+            // Nobody hides a key behind a claim that an issuer lets them choose.
+            r#"{"device":"other","cnf":{"jkt":"m"}}"#,
+        ] {
+            assert_eq!(said(of_it), Some(By::Device.words()), "{of_it}");
+        }
+        for other in [
+            r#"{"device":"n","cnf":{"jkt":"n"}}"#,
+            r#"{"device":["m"],"cnf":"m","sub":"m","jti":"m"}"#,
+            r#"{"device":{"m":"m"},"cnf":{"jkt":["m"],"kid":"m"}}"#,
+        ] {
+            assert_eq!(said(other), None, "{other}");
+        }
+    }
+
+    #[test]
     fn every_way_of_telling_a_token_is_told() {
         let mut token = claims(TOKEN);
         assert!(Meant::all(&token).is_empty(), "nobody issued it");
         token.insert("iss".to_owned(), "https://a".into());
         let told = Meant::all(&token);
         let values: Vec<_> = told.iter().map(|meant| &*meant.value).collect();
-        assert_eq!(values, ["t1", "s1", "ann", "shop", ""]);
+        assert_eq!(values, ["t1", "s1", "d1", "ann", "shop", ""]);
         let revoked = Revoked::default();
         for meant in &told {
             revoked.put(meant, None, None, 0);

@@ -27,8 +27,7 @@ fn sealed(until_ms: u64) -> String {
 }
 
 fn sealed_by(seal: &Seal, issuer: &str, until_ms: u64) -> String {
-    let claims =
-        json!({"iss": ISSUER, "sub": "ada", "jti": "s-1", "sid": "idp-9", "iat": NOW / 1000});
+    let claims = json!({"iss": ISSUER, "sub": "ada", "jti": "s-1", "sid": "idp-9", "device": "b-7", "iat": NOW / 1000});
     let claims = claims.as_object().unwrap().clone();
     let issuer = issuer.into();
     seal.seal(&Opened {
@@ -274,6 +273,7 @@ fn what_was_revoked_ends_it_also_while_it_is_remembered() {
     for (by, value) in [
         (By::Token, "s-1"),
         (By::Session, "idp-9"),
+        (By::Device, "b-7"),
         (By::Subject, "ada"),
     ] {
         let revoked = Revoked::default();

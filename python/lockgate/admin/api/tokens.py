@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, model_validator
 from lockgate.admin.api.context import ACTOR, Body, Gate, Limit, Reason, Waiting, WithControl, Words, told
 from lockgate.admin.api.problems import Problem
 from lockgate.admin.control import Control
-from lockgate.admin.tokens import IMPORT_BATCH, By, RevocationNotFoundError, UnknownIssuerError
+from lockgate.admin.tokens import IMPORT_BATCH, By, RevocationKeptError, RevocationNotFoundError, UnknownIssuerError
 from lockgate.admin.tokens import Revocation as Record
 
 router = APIRouter(prefix="/v1/tokens/revocations", tags=["tokens"])
@@ -20,7 +20,8 @@ Means = Annotated[
     By,
     Field(
         description="By what tokens are told: `token` by `jti`, `subject` by `sub`, `client` by `client_id` (else "
-        "`azp`), `session` by `sid`, `issuer` by nothing else: all that it has issued."
+        "`azp`), `session` by `sid`, `device` by `device`, `cnf.jkt` or `cnf.x5t#S256`, `issuer` by "
+        "nothing else: all that it has issued."
     ),
 ]
 
@@ -55,8 +56,8 @@ class NewRevocation(Body):
     value: Annotated[str, Field(max_length=256)] = Field(default="", description="What the tokens say.")
     before_ms: Instant | None = Field(
         default=None,
-        description="Those that were issued until then. Left out, until now; or whenever, for a single token or a "
-        "session.",
+        description="Those that were issued until then. Left out, until now; or whenever, for a single token, a "
+        "session or a device.",
     )
     until_ms: Instant | None = Field(
         default=None,
@@ -142,6 +143,8 @@ async def restore_tokens(control: WithControl, revocation_id: RevocationId) -> C
         record = await asyncio.to_thread(control.tokens.restore, ACTOR, revocation_id)
     except RevocationNotFoundError as error:
         raise Problem("revocation-not-found", str(error)) from error
+    except RevocationKeptError as error:
+        raise Problem("device-revoked", str(error)) from error
     return await _changed(control, record)
 
 

@@ -188,11 +188,12 @@ async def change_user(control: WithControl, issuer: Issuer, name: Name, said: Us
 
 @router.delete("/{issuer}/{name}")
 async def remove_user(control: WithControl, issuer: Issuer, name: Name) -> Person:
-    """Remove a person, with their sessions and second factors. The name is never given to another."""
+    """Remove a person, with their sessions, second factors and devices. The name is never given to another."""
     account, people = _name(name), _people(control, issuer)
     done = await _done(lambda: control.people.users.remove(ACTOR, people.name, account))
     factors = control.sign_ins.factors
     await asyncio.to_thread(factors.forget_all, ACTOR, people.issuer, account)
+    await asyncio.to_thread(control.devices.forget_all, ACTOR, people.issuer, account)
     await control.people.changed(ACTOR, done, "removed")
     return _shown(done)
 

@@ -6,7 +6,7 @@ event about it can be laid side by side.
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Index, Integer, LargeBinary, MetaData, String, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Float, Index, Integer, LargeBinary, MetaData, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -153,6 +153,48 @@ class SecondFactor(Base):
     """What is not above it was used before."""
     created_ms: Mapped[int] = mapped_column(BigInteger)
     used_ms: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class Device(Base):
+    """A device of a person or program, and what was seen of it."""
+
+    __tablename__ = "devices"
+    __table_args__ = (
+        UniqueConstraint("issuer", "subject", "mark"),
+        Index("ix_devices_first_ms_id", "first_ms", "id"),
+        Index("ix_devices_last_ms", "last_ms"),
+    )
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    issuer: Mapped[str] = mapped_column(Text)
+    """As tokens' `iss` says it."""
+    subject: Mapped[str] = mapped_column(String(255))
+    kind: Mapped[str] = mapped_column(String(16))
+    mark: Mapped[str] = mapped_column(String(128))
+    """What it is known by. It is shown to nobody."""
+    name: Mapped[str] = mapped_column(String(64))
+    agent: Mapped[str] = mapped_column(String(80))
+    address: Mapped[str | None] = mapped_column(String(64))
+    country: Mapped[str | None] = mapped_column(String(64))
+    network: Mapped[str | None] = mapped_column(String(200))
+    ja4: Mapped[str | None] = mapped_column(String(64))
+    http2: Mapped[str | None] = mapped_column(String(256))
+    latitude: Mapped[float | None] = mapped_column(Float)
+    longitude: Mapped[float | None] = mapped_column(Float)
+    placed_ms: Mapped[int | None] = mapped_column(BigInteger)
+    """When it was where country and coordinates say."""
+    known: Mapped[dict[str, str]] = mapped_column(JSON)
+    """Its traits when it was last confirmed or approved, or first seen."""
+    first_ms: Mapped[int] = mapped_column(BigInteger)
+    last_ms: Mapped[int] = mapped_column(BigInteger)
+    confirmed_ms: Mapped[int | None] = mapped_column(BigInteger)
+    """When its owner has confirmed it by a second factor."""
+    approved_ms: Mapped[int | None] = mapped_column(BigInteger)
+    approved_by: Mapped[str | None] = mapped_column(String(200))
+    revoked_ms: Mapped[int | None] = mapped_column(BigInteger)
+    revoked_by: Mapped[str | None] = mapped_column(String(400))
+    changed_ms: Mapped[int | None] = mapped_column(BigInteger)
+    travel_ms: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class LocalUser(Base):

@@ -1,0 +1,304 @@
+"""Devices as they are kept: seen, judged, confirmed, approved, revoked; how many, and for how long."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from lockgate.admin.devices import (
+    BROWSER_MS,
+    DEVICES,
+    UNUSED_MS,
+    DeviceLimitError,
+    DeviceNameError,
+    DeviceNotFoundError,
+    DeviceRevokedError,
+    Devices,
+    Sighting,
+    Standing,
+)
+from lockgate.admin.facts import FactsLog
+from lockgate.admin.store import Store
+from lockgate.admin.tokens import RevocationKeptError, TokenRevocations
+from lockgate.identity.people import DEVICE_SECONDS
+from python.admin.conftest import ListJournal
+
+ISS = "https://login.example.com"
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+MINUTE_MS = 60_000
+ANN = Sighting(ISS, "ann", "browser", "m1", "192.0.2.1", FIREFOX)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.ms = 1_800_000_000_000
+
+    def __call__(self) -> int:
+        return self.ms
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def devices(store: Store, journal: ListJournal, clock: Clock) -> Devices:
+    return Devices(store, journal, clock)
+
+
+def seen(devices: Devices, mark: str = "m1", subject: str = "ann", **more: object) -> Standing:
+    return devices.seen(replace(ANN, mark=mark, subject=subject, **more))  # type: ignore[arg-type]
+
+
+def told(store: Store) -> list[dict[str, object]]:
+    facts = map(json.loads, FactsLog(store).after(0).facts)
+    return [{name: value for name, value in fact.items() if name not in ("seq", "at_ms")} for fact in facts]
+
+
+def test_a_device_is_made_when_it_is_first_seen_and_known_after(
+    devices: Devices, clock: Clock, journal: ListJournal
+) -> None:
+    first = seen(devices)
+    assert first == Standing(first.id, "Firefox on Linux", clock.ms, None, None, None, None, None, 1)
+    clock.ms += 5
+    assert seen(devices, agent=None, address=None) == first, "what is not known takes nothing away"
+    one = devices.one(first.id)
+    assert (one.state, one.first_ms, one.last_ms, one.address) == ("new", clock.ms - 5, clock.ms, "192.0.2.1")
+    [event] = journal.events
+    assert (event["action"], event["object"], event["actor"]) == ("device.enrol", first.id, f"{ISS} ann")
+    assert "m1" not in json.dumps(journal.events), "what it is known by stands nowhere"
+    # Of another owner the same mark is another device.
+    assert seen(devices, subject="bob").id != first.id
+    assert [one.id for one in devices.of(ISS, "ann")] == [first.id]
+    assert devices.id_of(ISS, "ann", "m1") == first.id
+    assert devices.id_of(ISS, "ann", "m2") is None
+
+
+def test_programs_and_machines_are_called_by_what_they_are(devices: Devices) -> None:
+    assert seen(devices, "k", kind="dpop", agent=None).name == "Program with a key"
+    assert seen(devices, "c", kind="certificate", agent="curl/8").name == "curl"
+
+
+@pytest.mark.parametrize("wrong", [{"mark": ""}, {"mark": "m" * 129}, {"subject": "s" * 256}, {"kind": "cat"}])
+def test_what_cannot_be_kept_is_refused(devices: Devices, wrong: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="device"):
+        devices.seen(replace(ANN, **wrong))  # type: ignore[arg-type]
+    assert devices.page() == []
+
+
+def test_what_strangers_say_is_bounded(devices: Devices) -> None:
+    long = "x" * 100_000
+    made = seen(devices, address=long, agent=f"{long}/1", ja4=long, http2=long, country=long, network=long)
+    one = devices.one(made.id)
+    assert max(len(text) for text in (one.name, one.agent, one.address or "", one.network or "")) <= 200
+    assert seen(devices, latitude=float("nan"), longitude=1e9).travel_ms is None
+
+
+def test_it_has_changed_until_it_is_confirmed_or_approved(devices: Devices, clock: Clock) -> None:
+    first = seen(devices, ja4="a", network="AS1")
+    clock.ms += 10
+    assert seen(devices, ja4="a", network="AS2").changed_ms is None, "another network is no other device"
+    clock.ms += 10
+    changed_ms = clock.ms
+    assert seen(devices, ja4="b", network="AS2").changed_ms == changed_ms
+    clock.ms += 10
+    assert seen(devices, ja4="a", network="AS1").changed_ms == changed_ms, "who goes back does not unsay it"
+    seen(devices, ja4="b", network="AS2")
+    assert devices.confirm(first.id).confirmed_ms == clock.ms
+    assert seen(devices, ja4="b", network="AS2").changed_ms is None
+    assert seen(devices, ja4="a", network="AS1").changed_ms == clock.ms
+    assert devices.approve("me", first.id).changed_ms is None
+
+
+def test_what_is_learned_later_is_compared_from_then_on(devices: Devices, clock: Clock) -> None:
+    seen(devices)
+    assert seen(devices, ja4="a", http2="h", network="AS1").changed_ms is None
+    assert seen(devices, ja4="b", http2="i").changed_ms == clock.ms
+
+
+def test_travel_is_judged_by_all_devices_of_an_owner(devices: Devices, clock: Clock) -> None:
+    laptop = seen(devices, country="DE", latitude=52.52, longitude=13.405)
+    clock.ms += 30 * MINUTE_MS
+    assert seen(devices, "m2", "bob", country="US", latitude=40.7, longitude=-74.0).travel_ms is None
+    thief = seen(devices, "m2", country="US", latitude=40.7, longitude=-74.0)
+    assert thief.travel_ms == clock.ms
+    # It says nothing against the one that it contradicts, and stays so by waiting or going on.
+    clock.ms += MINUTE_MS
+    assert seen(devices, country="DE", latitude=52.52, longitude=13.405).travel_ms is None
+    clock.ms += 100 * MINUTE_MS
+    assert seen(devices, "m2", country="US", latitude=40.7, longitude=-74.0).travel_ms == thief.travel_ms
+    devices.confirm(thief.id)
+    clock.ms += 10 * 60 * MINUTE_MS
+    assert seen(devices, "m2", country="US", latitude=40.7, longitude=-74.0).travel_ms is None
+    # Its own mark elsewhere is the same.
+    clock.ms += MINUTE_MS
+    assert seen(devices, "m2", country="FR").travel_ms == clock.ms
+    devices.revoke("me", thief.id)
+    clock.ms += MINUTE_MS
+    assert seen(devices, country="DE").id == laptop.id
+    assert seen(devices, country="DE").travel_ms is None, "what was revoked says nothing either"
+
+
+def test_where_nobody_knows_the_place_the_last_known_one_counts(devices: Devices, clock: Clock) -> None:
+    seen(devices, country="DE")
+    clock.ms += 50 * MINUTE_MS
+    seen(devices)
+    clock.ms += 20 * MINUTE_MS
+    assert seen(devices, country="FR").travel_ms is None, "it was seen there 70 minutes ago"
+    clock.ms += 20 * MINUTE_MS
+    assert seen(devices, country="US").travel_ms == clock.ms
+
+
+def test_how_many_are_used_at_once(devices: Devices, clock: Clock) -> None:
+    assert [seen(devices, f"m{number}").at_once for number in range(3)] == [1, 2, 3]
+    seen(devices, "m9", "bob")
+    clock.ms += 15 * MINUTE_MS
+    assert seen(devices, "m0").at_once == 1
+    assert seen(devices, "m1").at_once == 2
+    devices.revoke("me", seen(devices, "m1").id)
+    assert seen(devices, "m0").at_once == 1
+
+
+def test_of_too_many_the_one_goes_that_was_not_used_for_longest_and_nobody_approved(
+    devices: Devices, clock: Clock
+) -> None:
+    ids = []
+    for number in range(DEVICES):
+        clock.ms += 1
+        ids.append(seen(devices, f"m{number}").id)
+    devices.approve("me", ids[0])
+    devices.confirm(ids[1])
+    clock.ms += 1
+    newest = seen(devices, "new")
+    left = {one.id for one in devices.of(ISS, "ann")}
+    assert left == ({*ids, newest.id} - {ids[2]})
+    seen(devices, "m9", "bob")
+    assert len(devices.of(ISS, "ann")) == DEVICES, "each owner has their own"
+
+
+def test_approved_ones_are_as_many_and_never_make_room(devices: Devices, clock: Clock) -> None:
+    for number in range(DEVICES):
+        devices.approve("me", seen(devices, f"m{number}").id)
+    last = seen(devices, "last")
+    with pytest.raises(DeviceLimitError, match="revoke one"):
+        devices.approve("me", last.id)
+    clock.ms += 1
+    seen(devices, "later")
+    assert len(devices.of(ISS, "ann")) == DEVICES + 1
+    assert devices.page(state="unapproved", limit=10)[0].name == "Firefox on Linux"
+    with pytest.raises(DeviceNotFoundError):
+        devices.one(last.id)
+    devices.revoke("me", devices.page(state="approved", limit=1)[0].id)
+    devices.approve("me", seen(devices, "later").id)
+
+
+def test_what_nobody_uses_nor_vouches_for_is_forgotten(devices: Devices, clock: Clock) -> None:
+    ids = {name: seen(devices, name, subject).id for name, subject in (("a", "ann"), ("b", "bob"), ("c", "cat"))}
+    devices.confirm(ids["a"])
+    devices.approve("me", ids["b"])
+    clock.ms += UNUSED_MS
+    devices.prune()
+    assert len(devices.page()) == 3
+    clock.ms += 1
+    devices.prune()
+    assert {one.id for one in devices.page()} == {ids["a"], ids["b"]}
+
+
+def test_a_revoked_device_is_revoked_for_good_and_gates_are_told(
+    devices: Devices, store: Store, clock: Clock, journal: ListJournal
+) -> None:
+    browser, key = seen(devices), seen(devices, "jkt", kind="dpop")
+    assert devices.revoke("me", key.id, "lost").revoked_ms == clock.ms
+    devices.revoke("me", browser.id)
+    meant = {"kind": "token.revoke", "issuer": ISS, "by": "device", "before_ms": None}
+    assert told(store) == [
+        {**meant, "value": "jkt", "until_ms": None},
+        {**meant, "value": "m1", "until_ms": clock.ms + BROWSER_MS},
+    ]
+    assert [event["action"] for event in journal.events[-2:]] == ["device.revoke"] * 2
+    devices.revoke("me", key.id)
+    assert len(told(store)) == 2, "twice is once"
+    standing = seen(devices, "jkt", kind="dpop", agent="curl/8")
+    assert (standing.id, standing.revoked_ms, standing.name) == (key.id, clock.ms, "Firefox on Linux")
+    for again in (devices.confirm, lambda of: devices.approve("me", of)):
+        with pytest.raises(DeviceRevokedError, match="enrol anew"):
+            again(key.id)
+    # Also when its row is long gone.
+    clock.ms += UNUSED_MS + 1
+    devices.prune()
+    assert devices.page() == []
+    assert seen(devices, "jkt", kind="dpop").revoked_ms is not None
+    assert seen(devices).revoked_ms is not None
+    clock.ms += BROWSER_MS
+    assert seen(devices, "m2").revoked_ms is None
+
+
+def test_a_browsers_revocation_lasts_as_long_as_its_cookie() -> None:
+    assert BROWSER_MS == DEVICE_SECONDS * 1_000
+
+
+def test_a_key_that_was_revoked_as_tokens_are_is_a_revoked_device(
+    devices: Devices, store: Store, journal: ListJournal
+) -> None:
+    known = seen(devices, "jkt", kind="dpop")
+    tokens = TokenRevocations(store, journal)
+    done = tokens.revoke("me", issuer=ISS, by="device", value="jkt")
+    assert (done.before_ms, done.until_ms) == (None, None)
+    assert seen(devices, "jkt", kind="dpop").revoked_ms == done.created_ms
+    assert devices.one(known.id).state == "revoked"
+    with pytest.raises(RevocationKeptError, match=known.id):
+        tokens.restore("me", done.id)
+    # A slip, of which no device is known, is taken back.
+    slip = tokens.revoke("me", issuer=ISS, by="device", value="another")
+    assert tokens.restore("me", slip.id) == slip
+
+
+def test_a_revocation_and_its_row_are_one(devices: Devices, store: Store, journal: ListJournal) -> None:
+    known = seen(devices)
+    journal.broken = True
+    with pytest.raises(OSError, match="full"):
+        devices.revoke("me", known.id)
+    assert (told(store), devices.one(known.id).revoked_ms) == ([], None)
+
+
+def test_devices_are_named_listed_and_forgotten(devices: Devices, clock: Clock, journal: ListJournal) -> None:
+    ids = []
+    for number in range(5):
+        clock.ms += 1
+        ids.append(seen(devices, f"m{number}").id)
+    assert devices.rename("me", ids[0], "Ann's laptop").name == "Ann's laptop"
+    assert seen(devices, "m0").name == "Ann's laptop"
+    with pytest.raises(DeviceNameError):
+        devices.rename("me", ids[0], "a" * 300)
+    devices.confirm(ids[1])
+    devices.approve("me", ids[2])
+    devices.revoke("me", ids[3])
+    wanted = {
+        "new": [ids[0], ids[4]],
+        "confirmed": [ids[1]],
+        "approved": [ids[2]],
+        "revoked": [ids[3]],
+        "unapproved": [ids[0], ids[1], ids[4]],
+    }
+    for state, expected in wanted.items():
+        assert [one.id for one in devices.page(state=state)] == expected, state  # type: ignore[arg-type]
+        assert state == "unapproved" or {one.state for one in devices.page(state=state)} == {state}  # type: ignore[arg-type]
+    first = devices.page(limit=2)
+    assert [one.id for one in first + devices.page(after=first[-1].id)] == ids
+    assert devices.page(issuer="https://other") == devices.page(subject="bob") == []
+    with pytest.raises(DeviceNotFoundError, match="devices list"):
+        devices.one("dev_x")
+    devices.forget_all("me", ISS, "ann")
+    assert devices.page() == []
+    assert journal.events[-1]["action"] == "device.forget"
+
+
+def test_sightings_at_once_are_one_device(devices: Devices) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        standings = list(pool.map(lambda _: seen(devices), range(24)))
+    assert len({standing.id for standing in standings}) == 1
+    assert len(devices.page()) == 1
