@@ -34,6 +34,9 @@ class Sink:
                 for key, _ in selector.select():
                     sock = key.fileobj
                     if sock is self._ending:
+                        for other in list(selector.get_map().values()):
+                            if isinstance(other.fileobj, socket.socket):
+                                other.fileobj.close()
                         return
                     if sock is self._listening:
                         selector.register(self._listening.accept()[0], selectors.EVENT_READ)
@@ -59,5 +62,3 @@ class Sink:
     ) -> None:
         self._end.close()
         self._thread.join()
-        self._ending.close()
-        self._listening.close()
