@@ -7,6 +7,7 @@ is tried by binding as that entry. Never with an empty one, which a directory ta
 
 from __future__ import annotations
 
+import functools
 import ssl
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -83,7 +84,7 @@ class Directory:
             connect_timeout=seconds,
         )
         return _Closing(
-            ldap3.Connection(
+            _connection_type()(
                 server,
                 user=dn,
                 password=password,
@@ -149,6 +150,28 @@ class Directory:
             elif found:
                 claims[claim] = found[0]
         return claims
+
+
+@functools.cache
+def _connection_type() -> type[Any]:
+    import ldap3
+
+    class Connection(ldap3.Connection):
+        """One that closes a socket before it takes another: the library forgets those that did not connect."""
+
+        _socket: Any = None
+
+        @property
+        def socket(self) -> Any:
+            return self._socket
+
+        @socket.setter
+        def socket(self, opened: Any) -> None:
+            before, self._socket = self._socket, opened
+            if before is not None and before is not opened:
+                before.close()
+
+    return Connection
 
 
 class _Closing:

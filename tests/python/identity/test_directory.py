@@ -155,3 +155,15 @@ def test_one_that_answers_garbage_is_none(running: Slapd) -> None:
         with pytest.raises(DirectoryError):
             of(running, url=url, timeout_ms=1_000).look("ann", ANN)
         thread.join()
+
+
+def test_a_name_with_several_addresses_is_tried_at_each(running: Slapd, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And no socket is left behind where nobody listens: warnings are errors here."""
+    found = socket.getaddrinfo
+
+    def both(host: str, port: int, *more: Any) -> list[Any]:
+        return [*found("127.0.0.2", port, *more), *found("127.0.0.1", port, *more)] if host == "two" else []
+
+    monkeypatch.setattr("socket.getaddrinfo", both)
+    directory = of(running, url=f"ldap://two:{running.port}", **TEMPLATE)
+    assert directory.look("ann", ANN) is not None
