@@ -11,7 +11,7 @@ from lockgate.config.model_people import Directory, LocalUsers
 from lockgate.config.model_sign_in import Client
 from lockgate.config.model_urls import Url
 from lockgate.policies import Settings
-from lockgate.scalars import Secret, Text, count, duration, refusal, size
+from lockgate.scalars import Secret, Text, count, duration, refusal, shown, size
 
 DAY_MS: Final = 86_400_000
 SHARED: Final = frozenset({"HS256", "HS384", "HS512"})
@@ -202,6 +202,16 @@ class Issuer(Settings):
                 "issuer-unnamed",
                 "it is not said who this issuer is",
                 allowed="`issuer`, as its tokens say it; or `users`, or `ldap`",
+            )
+        before, found, rest = self.issuer.partition("/.well-known/")
+        if found:
+            _, _, behind = rest.partition("/")
+            raise refusal(
+                "issuer-metadata",
+                "this is where the issuer's metadata are, and no token's `iss` says it",
+                hint=f"write {shown(before + (f'/{behind}' if behind else ''))}, from where its discovery document is "
+                "found",
+                at=("issuer",),
             )
         others = [name for name in said if name not in {*kinds[:1], "issuer"}]
         if kinds and others:
