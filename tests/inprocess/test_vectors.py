@@ -42,8 +42,8 @@ def test_every_room_is_there() -> None:
     # Plugins run in processes of the gate: within an application they refuse, whatever they would say. Answers are
     # packed by a gate alone. Issuers are asked about tokens and passwords for gates: within an application that is no
     # configuration.
-    # Sessions, and what asks for more of a proof, are run by the engine's own tests of these rooms.
-    elsewhere = {"plugins", "compress", "introspection", "basic", "session", "step_up"}
+    # Sessions, devices, and what asks for more of a proof, are run by the engine's own tests of these rooms.
+    elsewhere = {"plugins", "compress", "introspection", "basic", "session", "device", "step_up"}
     assert set(ROOMS) >= (set(_native.policies()) - elsewhere) | {
         "operation",
         "version",

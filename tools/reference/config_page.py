@@ -22,6 +22,7 @@ ROOMS = {
     "BodyLimit": "body_limit",
     "Compress": "compress",
     "Cors": "cors",
+    "Device": "device",
     "Grpc": "grpc",
     "Headers": "headers",
     "Inflate": "inflate",

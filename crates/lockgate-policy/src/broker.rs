@@ -1,5 +1,5 @@
-//! What the control process gets from identity providers for a request that waits: a session
-//! renewed, or a token for an upstream.
+//! What the control process gets for a request that waits: a session renewed, a token for an
+//! upstream, or what is known of a device.
 
 use std::sync::Arc;
 
@@ -17,11 +17,18 @@ pub enum Goods {
     TokenOfSession,
     /// The same, in exchange for a token of the client's (RFC 8693).
     TokenOfToken,
+    /// What is known of a device (`about` is who vouches for its owner).
+    Device,
 }
 
 impl Goods {
     /// All there are.
-    pub const ALL: [Self; 3] = [Self::Session, Self::TokenOfSession, Self::TokenOfToken];
+    pub const ALL: [Self; 4] = [
+        Self::Session,
+        Self::TokenOfSession,
+        Self::TokenOfToken,
+        Self::Device,
+    ];
 
     /// Its word between gate and control process.
     #[must_use]
@@ -30,6 +37,7 @@ impl Goods {
             Self::Session => "session",
             Self::TokenOfSession => "token-of-session",
             Self::TokenOfToken => "token-of-token",
+            Self::Device => "device",
         }
     }
 }

@@ -98,6 +98,8 @@ pub struct Subject<'a> {
     pub api: &'a str,
     /// The operation of the API's document.
     pub operation: Option<&'a str>,
+    /// The public id of the caller's device, where the API asks for it.
+    pub device: Option<&'a str>,
     /// What the client's program looks like, where somebody asks.
     pub program: Option<&'a Program>,
     /// Where the client is, where somebody asks.

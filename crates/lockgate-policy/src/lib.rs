@@ -10,6 +10,7 @@ pub mod basic;
 pub mod body_limit;
 pub mod compress;
 pub mod cors;
+pub mod device;
 pub mod grpc;
 pub mod headers;
 pub mod inflate;
@@ -60,6 +61,7 @@ pub const NAMES: &[&str] = &[
     body_limit::NAME,
     compress::NAME,
     cors::NAME,
+    device::NAME,
     grpc::NAME,
     headers::NAME,
     inflate::NAME,
@@ -82,11 +84,12 @@ pub const NAMES: &[&str] = &[
 /// Every reason that a room can give, room by room.
 #[must_use]
 pub fn reasons() -> Vec<ReasonRef> {
-    let rooms: [&[ReasonRef]; 21] = [
+    let rooms: [&[ReasonRef]; 22] = [
         api_key::REASONS,
         basic::REASONS,
         body_limit::REASONS,
         cors::REASONS,
+        device::REASONS,
         grpc::REASONS,
         inflate::REASONS,
         introspection::REASONS,

@@ -21,19 +21,18 @@
 //!     - {operations: [refund], within: 5m, amr: [mfa]}
 //! ```
 
-use std::fmt::Write;
-
-use http::header::{HeaderValue, LOCATION, WWW_AUTHENTICATE};
-use http::Method;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::session::{navigates, place, PAGES};
-use crate::{introspection, jwt, session, ConfigError, Denial, Identity, RequestView, Verdict};
+use crate::{ConfigError, Identity, RequestView, Verdict};
 
+mod challenge;
+mod means;
 mod reasons;
 
+pub use challenge::Challenge;
+pub use means::{by_class, by_means};
 pub use reasons::*;
 
 /// The room's name everywhere.
@@ -43,8 +42,6 @@ pub const NAME: &str = "step_up";
 pub const MAX_RULES: usize = 64;
 /// How far an issuer's clock may be ahead, seconds.
 const AHEAD_S: u64 = 60;
-/// A longer target is not brought back to.
-const TARGET_BYTES: usize = 2_048;
 
 /// The room's config.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -83,10 +80,7 @@ pub struct StepUp {
 #[derive(Debug)]
 struct Rule {
     wanted: Wanted,
-    /// What a challenge says of it.
-    parameters: String,
-    /// What the page is told of it.
-    query: String,
+    challenge: Challenge,
 }
 
 impl StepUp {
@@ -128,50 +122,10 @@ impl StepUp {
             .find_map(|rule| Some((rule, rule.lacks(claims, now_ms / 1000)?)));
         match lacking {
             None => Verdict::allow(),
-            Some((rule, why)) => Verdict::Deny(self.asks(rule, why, view, identity)),
-        }
-    }
-
-    fn asks(
-        &self,
-        rule: &Rule,
-        why: &'static str,
-        view: &RequestView<'_>,
-        identity: Option<&Identity>,
-    ) -> Denial {
-        let by = identity.map(|identity| identity.proved_by);
-        let challenge = match (by, &self.sign_in) {
-            (Some(session::NAME), Some(name)) => {
-                let page = format!("{PAGES}/{name}/step-up");
-                let form = view.headers.get("sec-fetch-mode");
-                let form =
-                    form.is_some_and(|mode| mode == "navigate") && *view.method == Method::POST;
-                if form || navigates(view.method, view.headers) {
-                    // What a form had in it is lost: its page is come back to, where the browser says which.
-                    let to = match form {
-                        true => place::before(view, TARGET_BYTES),
-                        false => place::target(view, TARGET_BYTES),
-                    };
-                    let location = format!("{page}?to={to}{}", rule.query);
-                    if let Ok(location) = HeaderValue::try_from(location) {
-                        return Denial::new(&PAGE).detail(why).header(LOCATION, location);
-                    }
-                }
-                format!("Session url=\"{page}\", {}", rule.parameters)
+            Some((rule, why)) => {
+                let sign_in = self.sign_in.as_deref();
+                Verdict::Deny(rule.challenge.ask(why, view, identity, sign_in))
             }
-            (Some(jwt::NAME | introspection::NAME) | None, _) => {
-                format!("Bearer {}", rule.parameters)
-            }
-            // A key, a password that comes with the request, or a certificate is a program's: nobody is there who could prove more.
-            _ => {
-                return Denial::new(&IMPOSSIBLE)
-                    .detail("it came with a key, a password or a certificate")
-            }
-        };
-        let denial = Denial::new(&WANTED).detail(why);
-        match HeaderValue::try_from(challenge) {
-            Ok(challenge) => denial.header(WWW_AUTHENTICATE, challenge),
-            Err(_) => denial,
         }
     }
 }
@@ -181,33 +135,9 @@ impl Rule {
         if wanted.within_s.is_none() && wanted.amr.is_empty() && wanted.acr.is_empty() {
             return Err("this rule asks for nothing: say `within`, `amr` or `acr`");
         }
-        let plain = |text: &String| {
-            !text.is_empty()
-                && text.bytes().all(|byte| byte.is_ascii_graphic())
-                && !text.contains(['"', '\\'])
-        };
-        if !wanted.amr.iter().chain(&wanted.acr).all(plain) {
-            return Err("`amr` and `acr` are plain words without blanks and quotes");
-        }
-        let mut parameters = "error=\"insufficient_user_authentication\", \
-                              error_description=\"A newer or stronger authentication is wanted.\""
-            .to_owned();
-        let mut query = String::new();
-        if !wanted.acr.is_empty() {
-            let _ = write!(parameters, ", acr_values=\"{}\"", wanted.acr.join(" "));
-            let _ = write!(query, "&acr={}", place::escaped(&wanted.acr.join(" ")));
-        }
-        if !wanted.amr.is_empty() {
-            let _ = write!(query, "&amr={}", place::escaped(&wanted.amr.join(" ")));
-        }
-        if let Some(seconds) = wanted.within_s {
-            let _ = write!(parameters, ", max_age=\"{seconds}\"");
-            let _ = write!(query, "&within={seconds}");
-        }
         Ok(Self {
+            challenge: Challenge::new(wanted.within_s, &wanted.amr, &wanted.acr)?,
             wanted,
-            parameters,
-            query,
         })
     }
 
@@ -246,22 +176,10 @@ impl Rule {
                 return Some("the caller was authenticated too long ago, or nobody says when");
             }
         }
-        let holds = |value: &Value, known: &[String]| match value {
-            Value::String(text) => known.iter().any(|one| one == text),
-            _ => false,
-        };
-        let by_means = match claims.get("amr") {
-            Some(Value::Array(means)) => means.iter().any(|one| holds(one, &wanted.amr)),
-            Some(one) => holds(one, &wanted.amr),
-            None => false,
-        };
-        if !wanted.amr.is_empty() && !by_means {
+        if !by_means(claims, &wanted.amr) {
             return Some("the caller was authenticated by none of the means that are wanted");
         }
-        let by_class = claims
-            .get("acr")
-            .is_some_and(|class| holds(class, &wanted.acr));
-        if !wanted.acr.is_empty() && !by_class {
+        if !by_class(claims, &wanted.acr) {
             return Some("the caller's authentication is of another class");
         }
         None

@@ -230,6 +230,7 @@ mod fields {
                 identity: identity.as_ref(),
                 api: API,
                 operation: None,
+                device: None,
                 program: None,
                 place: None,
             };
@@ -465,6 +466,8 @@ mod certificates {
     }
 }
 
+#[path = "vectors/devices.rs"]
+mod devices;
 #[path = "vectors/proofs.rs"]
 mod proofs;
 #[path = "vectors/sessions.rs"]

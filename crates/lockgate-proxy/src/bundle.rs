@@ -23,9 +23,9 @@ pub use versions::{Brownout, Version, VersionBy, Versions};
 
 use lockgate_policy::plugins as plugin;
 use lockgate_policy::{
-    api_key, basic, body_limit, compress, conditions, cors, grpc, headers, inflate, introspection,
-    ip_filter, jwt, limits, mtls, redirect, rewrite, session, signature, step_up, waf, webhook,
-    websocket, Mode, OnError, Span, Waiver,
+    api_key, basic, body_limit, compress, conditions, cors, device, grpc, headers, inflate,
+    introspection, ip_filter, jwt, limits, mtls, redirect, rewrite, session, signature, step_up,
+    waf, webhook, websocket, Mode, OnError, Span, Waiver,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -330,6 +330,9 @@ pub struct Policies {
     /// Which calls of gRPC are taken, how large and how long.
     #[serde(default)]
     pub grpc: Option<Placed<grpc::Config>>,
+    /// From which devices the API is called; from any without it.
+    #[serde(default)]
+    pub device: Option<Placed<device::Config>>,
     /// What wants a newer or stronger proof of who calls; nothing does without it.
     #[serde(default)]
     pub step_up: Option<Placed<step_up::Config>>,

@@ -13,6 +13,7 @@ use lockgate_policy::body_limit::BodyLimit;
 use lockgate_policy::compress::Compress;
 use lockgate_policy::conditions::Conditions;
 use lockgate_policy::cors::Cors;
+use lockgate_policy::device::Device;
 use lockgate_policy::grpc::Grpc;
 use lockgate_policy::headers::Headers;
 use lockgate_policy::inflate::Inflate;
@@ -217,7 +218,10 @@ pub fn compile(
         || apis
             .iter()
             .flat_map(|api| &api.steps)
-            .any(|step| matches!(&step.policy, Policy::Headers(policy) if policy.tells_program()));
+            .any(|step| match &step.policy {
+                Policy::Headers(policy) => policy.tells_program(),
+                policy => matches!(policy, Policy::Device(_)),
+            });
     let takes_websockets = |step: &Step| matches!(step.policy, Policy::WebSocket(_));
     let mut steps = apis.iter().flat_map(|api| &api.steps);
     Ok(Snapshot {
@@ -654,6 +658,10 @@ fn steps(
             }
         };
         add(format!("authenticate/{place}"), common, policy);
+    }
+    if let Some(placed) = &api.policies.device {
+        let policy = Device::new(&placed.config).map(|policy| Policy::Device(policy.into()));
+        add("device".into(), placed.into(), policy);
     }
     if let Some(placed) = &api.policies.step_up {
         let policy = StepUp::new(&placed.config);

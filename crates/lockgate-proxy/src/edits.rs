@@ -83,6 +83,7 @@ pub fn of_answer(
         identity: judgement.identity.as_ref(),
         api: &api.name,
         operation: None,
+        device: judgement.device.as_deref().map(|device| &*device.id),
         program: judgement.program.as_deref(),
         place: judgement.place.as_deref(),
     };

@@ -16,7 +16,7 @@ use lockgate_waf::engine::Progress;
 use lockgate_wire::grpc;
 use lockgate_wire::headers::trace::TraceParent;
 
-use crate::events::{blotted, blotted_text, AccessRecord, SpanRecord, VerdictRecord};
+use crate::events::{blotted, blotted_text, AccessRecord, DeviceRecord, SpanRecord, VerdictRecord};
 use crate::grpc::answered_in;
 use crate::id::RequestId;
 use crate::judge::{Judgement, Seen};
@@ -276,9 +276,15 @@ impl Exchange {
             .as_ref()
             .map(|inspecting| inspecting.told());
         let place = judged.place(&self.snapshot.geo);
+        let device = judged.device.as_deref();
+        let signals = device.map(|standing| standing.signals().collect::<Vec<_>>());
         let record = AccessRecord {
             country: place.as_deref().and_then(Place::code),
             network: place.as_deref().and_then(|place| place.network),
+            device: device.map(|standing| DeviceRecord {
+                id: &standing.id,
+                signals: signals.as_deref().unwrap_or_default(),
+            }),
             waf: found.as_ref().and_then(Seen::record),
             at_ms: self.started_ms,
             id: self.id.as_str(),

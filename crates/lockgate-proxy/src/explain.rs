@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, LOCATION};
 use http::Method;
+use lockgate_policy::broker::{Brought, Goods};
 use lockgate_policy::introspection::Answer;
 use lockgate_policy::mtls::ClientCertificate;
 use lockgate_policy::waf::Scanning;
@@ -69,6 +70,8 @@ pub struct Question {
     pub listener: Option<String>,
     /// The certificate that the client showed, taken for one that the listener trusts.
     pub certificate: Option<Arc<ClientCertificate>>,
+    /// What the control process is taken to say of the caller's device, JSON; nothing where nobody can be asked.
+    pub device: Option<String>,
     /// Its body, where there is one.
     pub body: Option<Vec<u8>>,
     /// When, milliseconds since the epoch.
@@ -458,6 +461,10 @@ impl Engine {
         let mut judging = Judging::new(&self.snapshot, arrival, now_ms, &mut judgement);
         judging.complete(&|need| match need {
             Need::Content(gather) => Answers::content(gather, question.body.as_deref()),
+            Need::Order(order) if order.goods == Goods::Device && question.device.is_some() => {
+                let said = question.device.as_deref().unwrap_or_default();
+                Answers::Brought(Brought::Got(said.into()))
+            }
             need => answer(&self.stores(), false, need, now_ms),
         });
         let (method, host, path, query) = judging.normal();

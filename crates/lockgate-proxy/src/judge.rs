@@ -37,6 +37,7 @@ use crate::versions;
 mod bodies;
 mod calls;
 mod counted;
+mod device;
 mod inspecting;
 mod judgement;
 mod located;
@@ -605,6 +606,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             Policy::Operation if self.judgement.operation.is_some() => Ok(Verdict::allow()),
             Policy::Operation => Ok(self.operation()),
             Policy::Authorize(rule) => Ok(self.authorize(rule)),
+            Policy::Device(policy) => self.device(policy, answers),
             Policy::StepUp(policy) => {
                 Ok(policy.decide(&view, self.judgement.identity.as_ref(), self.now_ms))
             }

@@ -10,6 +10,7 @@ use lockgate_policy::basic::{self, Basic};
 use lockgate_policy::body_limit::BodyLimit;
 use lockgate_policy::compress::Compress;
 use lockgate_policy::cors::Cors;
+use lockgate_policy::device::{self, Device};
 use lockgate_policy::grpc::Grpc;
 use lockgate_policy::headers::Headers;
 use lockgate_policy::inflate::Inflate;
@@ -328,6 +329,8 @@ pub enum Policy {
     Operation,
     /// What a caller may do.
     Authorize(Rule),
+    /// Which devices are let in.
+    Device(Box<Device>),
     /// What wants more of a proof.
     StepUp(Box<StepUp>),
     /// Where it is to be found instead.
@@ -380,6 +383,7 @@ impl Policy {
             Self::Session(_) => session::NAME,
             Self::Signature(_) => signature::NAME,
             Self::Webhook(_) => webhook::NAME,
+            Self::Device(_) => device::NAME,
             Self::StepUp(_) => step_up::NAME,
             Self::Version => VERSION,
             Self::Operation => OPERATION,

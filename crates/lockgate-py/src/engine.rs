@@ -167,6 +167,11 @@ fn question(request: &Bound<'_, PyDict>, now_ms: Option<u64>) -> PyResult<Questi
             .transpose()?
             .flatten(),
         certificate: certificate(request)?,
+        device: request
+            .get_item("device")?
+            .map(|said| said.extract())
+            .transpose()?
+            .flatten(),
         body: request
             .get_item("body")?
             .map(|body| body.extract())

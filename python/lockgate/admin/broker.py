@@ -1,4 +1,4 @@
-"""Gates' orders, done: sessions renewed, and tokens for upstreams. The flows are `lockgate.identity.broker`'s."""
+"""Gates' orders, done: sessions renewed, tokens for upstreams (`lockgate.identity.broker`), and what devices are."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from lockgate.admin.findings import Findings, Seen
 from lockgate.admin.gate_said import Order
 from lockgate.admin.gate_session import GateSession
 from lockgate.admin.link import LinkServer
+from lockgate.admin.sightings import Sightings
 from lockgate.admin.sign_ins import SignIns, provider_for
 from lockgate.config import Duties
 from lockgate.config.upstream_tokens import TokenSetup
@@ -34,9 +35,10 @@ log = structlog.get_logger("lockgate.control")
 class Orders:
     """Does what gates order. Everything in it but the database runs in the control process's event loop."""
 
-    def __init__(self, sign_ins: SignIns, findings: Findings, link: LinkServer) -> None:
+    def __init__(self, sign_ins: SignIns, sightings: Sightings, findings: Findings, link: LinkServer) -> None:
         """Call `follow` with what the configuration says, as often as it changes."""
         self._sign_ins = sign_ins
+        self._sightings = sightings
         self._findings = findings
         self._setups: dict[str, TokenSetup] = {}
         self._providers: dict[str, OpenIdProvider] = {}
@@ -91,6 +93,8 @@ class Orders:
         broker: Broker = self._sign_ins.broker
         if order.goods == "session":
             return await broker.session(order.about, order.shown)
+        if order.goods == "device":
+            return await asyncio.to_thread(self._sightings.told, order.shown)
         setup = self._setups.get(order.about)
         if setup is None:
             return None  # The gate serves another configuration than this one; that passes.

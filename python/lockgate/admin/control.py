@@ -15,6 +15,7 @@ from lockgate.admin.broker import Orders
 from lockgate.admin.bundles import Bundles
 from lockgate.admin.certificates.box import Box
 from lockgate.admin.certificates.keeper import Certificates
+from lockgate.admin.clock import now_ms
 from lockgate.admin.devices import Devices
 from lockgate.admin.edit import Editor
 from lockgate.admin.factors import Factors
@@ -31,6 +32,7 @@ from lockgate.admin.link import LinkServer
 from lockgate.admin.people import PeopleKeeper
 from lockgate.admin.reload import Reloader
 from lockgate.admin.revocations import Revocations
+from lockgate.admin.sightings import Sightings
 from lockgate.admin.sign_ins import Sessions, SignIns
 from lockgate.admin.store import Store
 from lockgate.admin.tokens import TokenRevocations
@@ -148,7 +150,7 @@ class Control:
             revocations=revocations,
             sign_ins=sign_ins,
             devices=devices,
-            orders=Orders(sign_ins, findings, link),
+            orders=Orders(sign_ins, Sightings(devices, now_ms), findings, link),
             people=people,
             introspections=introspections,
             certificates=certificates,

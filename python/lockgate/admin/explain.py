@@ -21,6 +21,8 @@ from lockgate.config.check_hosts import reached
 from lockgate.plugin.launch import COMMAND
 from lockgate.rehearsal.certificates import asks
 from lockgate.rehearsal.credentials import api_of, key_headers
+from lockgate.rehearsal.devices import USUAL
+from lockgate.rehearsal.devices import standing as standing_of
 from lockgate.rehearsal.run import on_port
 
 if TYPE_CHECKING:
@@ -58,11 +60,19 @@ class Asked:
     body: bytes | None = None
     certificate: bytes | None = None
     """That of the client, PEM, with those that vouch for it behind."""
+    device: Sequence[str] = USUAL
+    """What the caller's device is taken for, in the words of `lockgate.rehearsal.devices`."""
 
     @property
     def names_host(self) -> bool:
         """Whether it says which host it is for; a path alone does not."""
         return "://" in self.url or any(name.lower() == "host" for name, _ in self.headers)
+
+    def _device(self) -> str:
+        try:
+            return standing_of(self.device)
+        except ValueError as error:
+            raise UnreadableError(f"{error}.") from error
 
     def request(self) -> dict[str, Any]:
         """As the engine takes it. The path is handed on as it was typed: what it means is the engine's to say."""
@@ -93,6 +103,7 @@ class Asked:
             "listener": self.listener,
             "body": self.body,
             "certificate": self.certificate,
+            "device": self._device(),
         }
 
 

@@ -6,9 +6,11 @@ is shown to people, and decides what it is sent.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal, TypeVar
+import ipaddress
+import re
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lockgate.gate.frames import FrameError
 
@@ -25,6 +27,7 @@ TOKEN: Final = 64 * 1024
 """The longest token; an issuer's `token_bytes` is no more."""
 USES: Final = 10_000
 """Uses of API keys in one message."""
+CREDENTIAL: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 
 SEQUENCE_MAX: Final = 2**53
 """Beyond it JSON's numbers are not exact everywhere."""
@@ -36,7 +39,12 @@ def _plain(text: str) -> str:
     return text
 
 
+def _address(text: str) -> str:
+    return str(ipaddress.ip_address(text))
+
+
 Word = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_plain)]
+Owner = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_plain)]
 Number = Annotated[int, Field(ge=0, lt=2**63)]
 
 
@@ -127,13 +135,44 @@ class Introspect(_Said):
 
 
 class Order(_Said):
-    """A session to renew, or a token to get. What is shown is nobody's business but the provider's: never log it."""
+    """A session to renew, a token to get, a device to tell of. What is shown is nobody's business: never log it."""
 
     id: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-    goods: Literal["session", "token-of-session", "token-of-token"]
+    goods: Literal["session", "token-of-session", "token-of-token", "device"]
     about: Word
     of: Word
-    shown: Annotated[str, Field(min_length=1, max_length=TOKEN, pattern=r"^[A-Za-z0-9._~+/-]+=*$", repr=False)]
+    shown: Annotated[str, Field(min_length=1, max_length=TOKEN, repr=False)]
+
+    @model_validator(mode="after")
+    def _credential(self) -> Self:
+        if self.goods != "device" and not CREDENTIAL.fullmatch(self.shown):
+            raise ValueError("it shows no credential")
+        return self
+
+
+class Sighted(_Said):
+    """A device that calls, as a gate sees it: what an order for `device` shows."""
+
+    issuer: Owner
+    subject: Owner
+    kind: Literal["browser", "dpop", "certificate"]
+    mark: Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_plain)]
+    address: Annotated[str, Field(max_length=45), AfterValidator(_address)]
+    agent: Annotated[str, Field(max_length=256)] | None = None
+    ja4: Word | None = None
+    http2: Word | None = None
+    country: Annotated[str, Field(pattern="^[A-Z]{2}$")] | None = None
+    network: Annotated[int, Field(ge=0, lt=2**32)] | None = None
+    location: (
+        Annotated[
+            tuple[Annotated[float, Field(ge=-90, le=90)], Annotated[float, Field(ge=-180, le=180)]], Field(strict=False)
+        ]
+        | None
+    ) = None
+    proved_s: Number | None = None
+    """When its owner gave the proof that confirms a device, seconds since the epoch."""
+    heeds: Annotated[list[Word], Field(max_length=8)] = []
+    """Signals that the gate lets nobody through with."""
 
 
 class Uses(_Said):

@@ -49,6 +49,15 @@ def explain(
             help="The client certificate that is shown, PEM, with those that vouch for it behind.",
         ),
     ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            "--device",
+            metavar="WORDS",
+            help="What the caller's device is taken for where an API asks: `confirmed` (as if nothing is said), or "
+            "some of `new,approved,changed,travel,revoked,4 at once`.",
+        ),
+    ] = None,
     peer: Annotated[
         str, typer.Option("--peer", metavar="ADDRESS", help="The address that the request comes from.")
     ] = "127.0.0.1",
@@ -92,12 +101,14 @@ def explain(
     bundle: dict[str, Any] | None = None
     content: bytes | None = None
     if request is not None:
-        if any(part is not None for part in (method, header, key, key_file, certificate, listener, body, body_raw)):
+        said = (method, header, key, key_file, certificate, device, listener, body, body_raw)
+        if any(part is not None for part in said):
             leave("--request ID explains a request that was: leave METHOD, URL and what belongs to them out.")
         explained = _of_request(folder, request)
     elif method is not None and url is not None:
         from lockgate.admin.explain import Asked
         from lockgate.cli._body import STDIN, body_of
+        from lockgate.rehearsal.devices import USUAL
 
         if (key_file, body) == ("-", STDIN):
             leave("--key-file and --body both read standard input: name a file for one of them.")
@@ -111,10 +122,13 @@ def explain(
             listener=listener,
             body=content,
             certificate=_certificate(certificate) if certificate is not None else None,
+            device=USUAL if device is None else device.split(","),
         )
         # Compiled for this one question, so its hash is that of no bundle that is ever served.
         explained, bundle = _offline(config, folder, asked)
         explained["bundle"] = None
+        if any(step["policy"] == "device" for step in explained["steps"]):
+            explained["device"] = list(asked.device)
     else:
         leave("Say METHOD and URL, such as `lockgate explain GET /orders`, or --request ID.")
     if bundle is not None:

@@ -428,6 +428,33 @@ class Credential(TypedDict):
     """`env:NAME` or `file:/path`: resolved in the gate's memory, never written to disk."""
 
 
+class DeviceConfig(TypedDict):
+    """The room's config."""
+
+    acr: list[str]
+    """Classes of which one confirms a device (`acr`)."""
+    amr: list[str]
+    """Means of which one confirms a device (`amr`)."""
+    changed: DeviceThen
+    """What becomes of one that looks otherwise than it did."""
+    most: int | None
+    """How many devices one owner may use at once; any number without."""
+    new: DeviceThen
+    """What becomes of one that nobody has confirmed or approved."""
+    sign_in: str | None
+    """The sign-in whose pages a browser is sent to."""
+    travel: DeviceThen
+    """What becomes of one whose owner was elsewhere a moment ago."""
+    unapproved: bool
+    """Whether devices are let through that no operator has approved."""
+    without: bool
+    """Whether callers are let through whose credential is bound to no device."""
+
+
+DeviceThen = Literal["allow", "step_up", "deny"]
+"""What becomes of a device that something speaks against."""
+
+
 class Dns(TypedDict):
     """How names are looked up."""
 
@@ -1127,6 +1154,21 @@ class PlacedCors(TypedDict):
     """Needed where authentication or authorization is not enforced."""
 
 
+class PlacedDevice(TypedDict):
+    """A policy's config with what every policy has."""
+
+    config: DeviceConfig
+    """The policy's own part."""
+    mode: Mode
+    """Enforce, observe or off."""
+    on_error: OnError
+    """What an error of the policy itself does."""
+    span: Span
+    """Where the configuration says it."""
+    waiver: Waiver | None
+    """Needed where authentication or authorization is not enforced."""
+
+
 class PlacedGrpc(TypedDict):
     """A policy's config with what every policy has."""
 
@@ -1434,6 +1476,8 @@ class Policies(TypedDict):
     """Which answers are packed; none are without it."""
     cors: PlacedCors | None
     """Which pages of other origins may call."""
+    device: PlacedDevice | None
+    """From which devices the API is called; from any without it."""
     grpc: PlacedGrpc | None
     """Which calls of gRPC are taken, how large and how long."""
     headers: PlacedHeaders | None

@@ -30,6 +30,7 @@ from lockgate.paths import PathMatch
 from lockgate.policies import (
     Authentication,
     Basic,
+    Device,
     Introspection,
     Limit,
     Lists,
@@ -37,6 +38,7 @@ from lockgate.policies import (
     Policy,
     Session,
     Signature,
+    StepUp,
     Waf,
     Waiver,
     Webhook,
@@ -320,8 +322,8 @@ class Compiler:
             "headers": cast("types.PlacedHeaders | None", self._placed(api.headers)),
             "limits": [cast("types.PlacedLimits", self._limit(placed)) for placed in api.limits],
         }  # type: ignore[typeddict-item] # As above: most APIs have none.
-        step_up, together = self._step_up(api), [{"first": first, "count": count} for first, count in api.together]
-        more = {"step_up": step_up, "together": together}
+        asking = {"device": self._asking(api, api.device), "step_up": self._asking(api, api.step_up)}
+        more = {**asking, "together": [{"first": first, "count": count} for first, count in api.together]}
         return cast("types.Policies", {**made, **{name: said for name, said in more.items() if said}})
 
     def _limit(self, placed: Placed[Limit]) -> object:
@@ -344,8 +346,9 @@ class Compiler:
             "config": config,
         }
 
-    def _step_up(self, api: EffectiveApi) -> object:
-        made = cast("dict[str, Any] | None", self._placed(api.step_up))
+    def _asking(self, api: EffectiveApi, placed: Placed[Device] | Placed[StepUp] | None) -> object:
+        """A policy that asks people for more of a proof: it is told at which sign-in."""
+        made = cast("dict[str, Any] | None", self._placed(placed))
         ways = (placed.policy for placed in api.authenticate)
         sign_in = next((way.sign_in for way in ways if isinstance(way, Session)), None)
         return made and {**made, "config": {**made["config"], "sign_in": sign_in}}

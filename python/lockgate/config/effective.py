@@ -18,6 +18,7 @@ from lockgate.policies import (
     BodyLimit,
     Compress,
     Cors,
+    Device,
     Grpc,
     Headers,
     Inflate,
@@ -33,7 +34,17 @@ from lockgate.policies import (
 
 P = TypeVar("P", bound=Policy)
 Room = Literal[
-    "ip_filter", "cors", "websocket", "inflate", "body_limit", "grpc", "waf", "step_up", "headers", "compress"
+    "ip_filter",
+    "cors",
+    "websocket",
+    "inflate",
+    "body_limit",
+    "grpc",
+    "waf",
+    "device",
+    "step_up",
+    "headers",
+    "compress",
 ]
 ROOMS: Final = get_args(Room)
 """Policies that an API has once, and that `defaults` may say."""
@@ -70,6 +81,7 @@ class EffectiveApi:
     grpc: Placed[Grpc] | None
     waf: Placed[Waf] | None
     plugins: tuple[Placed[Plugin], ...]
+    device: Placed[Device] | None
     step_up: Placed[StepUp] | None
     headers: Placed[Headers] | None
     limits: tuple[Placed[Limit], ...]
@@ -132,6 +144,8 @@ class EffectiveApi:
         if self.waf is not None:
             yield self.waf
         yield from self.plugins
+        if self.device is not None:
+            yield self.device
         if self.step_up is not None:
             yield self.step_up
         if self.headers is not None:
@@ -214,6 +228,7 @@ def effective(document: Document, name: str, api: Api) -> EffectiveApi:
         grpc=_placed(name, "grpc", document.defaults.grpc, api.grpc),
         waf=_placed(name, "waf", document.defaults.waf, api.waf),
         plugins=tuple(_plugins(name, api)),
+        device=_placed(name, "device", document.defaults.device, api.device),
         step_up=_placed(name, "step_up", document.defaults.step_up, api.step_up),
         headers=_placed(name, "headers", document.defaults.headers, api.headers),
         limits=limits_of(document.defaults.limits, api.limits, name),

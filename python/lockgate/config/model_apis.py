@@ -20,6 +20,7 @@ from lockgate.policies import (
     BodyLimit,
     Compress,
     Cors,
+    Device,
     Grpc,
     Headers,
     Inflate,
@@ -230,6 +231,11 @@ class Defaults(Settings):
         default=None,
         description="Looks for attacks; left out, nothing does.",
         examples=[{"rules": "core", "paranoia": 2}],
+    )
+    device: Device | None = Field(
+        default=None,
+        description="From which devices it is called, and what becomes of those that something speaks against.",
+        examples=[{"new": "step_up", "travel": "deny", "most": 5}],
     )
     step_up: StepUp | None = Field(
         default=None,

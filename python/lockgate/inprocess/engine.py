@@ -166,6 +166,11 @@ def _needs(
     for api in bundle["apis"]:
         if names is not None and api["name"] not in names:
             continue
+        if api["policies"].get("device") is not None:
+            raise ValueError(
+                f"the API {api['name']!r} asks from which device it is called (`device`), which a control process "
+                "knows for gates: run a gate before the application"
+            )
         for way in api["policies"]["authenticate"]:
             if "introspection" in way:
                 raise ValueError(

@@ -6,6 +6,7 @@ from lockgate.policies.basic import Basic
 from lockgate.policies.body_limit import BodyLimit
 from lockgate.policies.compress import Compress
 from lockgate.policies.cors import Cors
+from lockgate.policies.device import Device
 from lockgate.policies.grpc import Grpc
 from lockgate.policies.headers import Headers
 from lockgate.policies.inflate import Inflate
@@ -33,6 +34,7 @@ __all__ = [
     "BodyLimit",
     "Compress",
     "Cors",
+    "Device",
     "Grpc",
     "Headers",
     "Inflate",

@@ -33,8 +33,8 @@ FieldText = Annotated[str, Scalar(parse_field_text, {"type": ["string", "number"
 Values = Annotated[list[FieldText], BeforeValidator(_values, json_schema_input_type=FieldText | list[FieldText])]
 _VARIABLES = (
     "A value may hold `{request_id}`, `{client_address}`, `{credential}`, `{owner}`, `{app}`, `{claim:NAME}`, `{api}`, "
-    "`{operation}`, what the client's program looks like: `{ja4}`, `{http2}` and `{header_order}`, and where the "
-    "client is, by the databases of `geo`: `{country}` and `{network}`."
+    "`{operation}`, `{device}`, what the client's program looks like: `{ja4}`, `{http2}` and `{header_order}`, and "
+    "where the client is, by the databases of `geo`: `{country}` and `{network}`."
 )
 
 

@@ -57,6 +57,7 @@ def parse_means(value: object) -> str:
 
 
 Word = Annotated[str, Scalar(parse_word, {"type": "string", "pattern": f"^{WORD.pattern}$"})]
+Means = Annotated[str, Scalar(parse_means, {"type": "string", "pattern": f"^{WORD.pattern}$"})]
 
 
 class StepUpRule(Settings):
@@ -79,7 +80,7 @@ class StepUpRule(Settings):
         description="How long ago the caller may have been authenticated (the claim `auth_time`).",
         examples=["5m"],
     )
-    amr: list[Annotated[str, Scalar(parse_means, {"type": "string", "pattern": f"^{WORD.pattern}$"})]] = Field(
+    amr: list[Means] = Field(
         default=[],
         max_length=32,
         description="Means of which one must have been used (the claim `amr`, RFC 8176): `mfa` is any second factor, "

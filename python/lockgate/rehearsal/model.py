@@ -15,6 +15,7 @@ from lockgate.addresses import Host
 from lockgate.config.model_issuers import Algorithm
 from lockgate.policies import Settings
 from lockgate.policies.mtls import Attribute
+from lockgate.rehearsal.devices import USUAL, standing
 from lockgate.scalars import Flag, Name, Scalar, ShortForm, Text, count, duration, refusal, shown, size
 
 VERDICTS: Final = ("allow", "deny", "respond")
@@ -89,6 +90,15 @@ def parse_reason(value: object) -> str:
         f"{shown(value)} is no reason",
         hint=f"did you mean `{close[0]}`?" if close else "docs/reference/reasons.md lists them all",
     )
+
+
+def parse_device(value: object) -> str:
+    """A word for what is known of a device."""
+    try:
+        standing([str(value)])
+    except ValueError as error:
+        raise refusal("device-word-unknown", str(error)) from error
+    return str(value)
 
 
 HAVE: Final = {
@@ -337,6 +347,13 @@ class Case(Settings):
         default=None,
         description="A client certificate made for this case: `true`, or what it says.",
         examples=[{"dns": "crm.partners.example.com"}],
+    )
+    device: list[Annotated[str, Scalar(parse_device, {"type": "string"})]] = Field(
+        default=list(USUAL),
+        max_length=8,
+        description="What the caller's device is taken for where the API asks (`device`): `confirmed` by its owner, or "
+        "some of `new`, `approved`, `changed`, `travel`, `revoked`, and such as `4 at once`.",
+        examples=[["new", "travel"]],
     )
     signature: (
         Annotated[Signed, BeforeValidator(_made("signature", "{key: partner}")), ShortForm({"const": True})] | None

@@ -17,6 +17,7 @@ from lockgate.plugin.launch import COMMAND
 from lockgate.rehearsal.certificates import asks, thumbprint
 from lockgate.rehearsal.certificates import made as made_certificate
 from lockgate.rehearsal.credentials import PEPPER, CaseError, ScratchKeys, key_headers
+from lockgate.rehearsal.devices import standing
 from lockgate.rehearsal.model import Case, Expect, Key, Token
 from lockgate.rehearsal.read import Read
 from lockgate.rehearsal.signers import Fields, ScratchSigners
@@ -152,6 +153,7 @@ class Run:
                     "the listener asks no client for a certificate; see its `tls.client_certificates`",
                 )
             request["certificate"] = made_certificate(one.case.certificate, now)
+        request["device"] = standing(one.case.device)
         prover: Prover | None = None
         if key is not None or one.case.token is not None:
             # Which header carries it, the API says; so the API is asked for first.

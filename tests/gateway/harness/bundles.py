@@ -529,6 +529,7 @@ def api(
             "grpc": calls,
             "waf": guards,
             "plugins": list(checks),
+            "device": None,
             "step_up": None,
             "headers": fields,
             "limits": list(limits),

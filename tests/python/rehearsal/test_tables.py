@@ -259,6 +259,7 @@ def test_an_address_that_is_none_breaks_the_case_and_no_other(bundle: dict[str, 
         (f"{HEAD}  - {{name: a, request: GET /, repeat: 0, expect: allow}}\n", 4, 39, "out-of-range", "0"),
         (f"{HEAD}  - {{name: a, request: GET /, key: false, expect: allow}}\n", 4, 36, "key-absent", "false"),
         (f"{HEAD}  - {{name: a, request: GET /, key: {{ownr: x}}, expect: allow}}\n", 4, 37, "unknown-key", "ownr"),
+        (f"{HEAD}  - {{name: a, request: GET /, device: [nwe], expect: allow}}\n", 4, 40, "device-word-unknown", "new"),
         ("version: 1\ncases: [\n", 3, 1, "yaml", ""),
     ],
 )

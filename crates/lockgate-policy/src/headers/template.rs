@@ -16,7 +16,7 @@ const MAX_FILLED: usize = 8192;
 /// Bytes of a claim's name; some are URLs.
 const MAX_CLAIM: usize = 256;
 
-const KNOWN: &str = "`{request_id}`, `{client_address}`, `{credential}`, `{owner}`, `{app}`, `{claim:NAME}`, `{api}`, `{operation}`, `{ja4}`, `{http2}`, `{header_order}`, `{country}`, `{network}`";
+const KNOWN: &str = "`{request_id}`, `{client_address}`, `{credential}`, `{owner}`, `{app}`, `{claim:NAME}`, `{api}`, `{operation}`, `{device}`, `{ja4}`, `{http2}`, `{header_order}`, `{country}`, `{network}`";
 
 /// A value, ready to be filled.
 #[derive(Debug, Clone)]
@@ -37,6 +37,7 @@ enum Part {
     Claim(Box<str>),
     Api,
     Operation,
+    Device,
     Ja4,
     Http2,
     HeaderOrder,
@@ -154,6 +155,7 @@ fn variable(name: &str) -> Result<Part, String> {
         "app" => Part::App,
         "api" => Part::Api,
         "operation" => Part::Operation,
+        "device" => Part::Device,
         "ja4" => Part::Ja4,
         "http2" => Part::Http2,
         "header_order" => Part::HeaderOrder,
@@ -186,6 +188,7 @@ impl Part {
             Self::Claim(name) => said(identity?.claims.as_ref()?.get(&**name)?),
             Self::Api => known(subject.api),
             Self::Operation => known(subject.operation?),
+            Self::Device => known(subject.device?),
             Self::Ja4 => known(subject.program?.ja4.as_deref()?),
             Self::Http2 => known(subject.program?.http2.as_deref()?),
             Self::HeaderOrder => known(subject.program?.header_order.as_deref()?),

@@ -15,6 +15,7 @@ fn subject(identity: &Identity) -> Subject<'_> {
         identity: Some(identity),
         api: "shop",
         operation: None,
+        device: None,
         program: None,
         place: None,
     }

@@ -66,6 +66,7 @@ fn subject() -> Subject<'static> {
         identity: None,
         api: "shop",
         operation: None,
+        device: None,
         program: None,
         place: None,
     }

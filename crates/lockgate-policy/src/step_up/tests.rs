@@ -3,6 +3,8 @@ use std::sync::Arc;
 use http::{HeaderMap, Method};
 use serde_json::json;
 
+use http::header::{HeaderValue, LOCATION, WWW_AUTHENTICATE};
+
 use super::*;
 use crate::Reading;
 

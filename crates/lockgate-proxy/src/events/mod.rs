@@ -68,8 +68,8 @@ pub use filter::Filter;
 pub use log::{AppendError, EventLog, Options, Receipt};
 pub use reader::{durable_until, Page, Reader, PAGE_MAX};
 pub use record::{
-    AccessRecord, Finding, InspectedRecord, SpanRecord, VerdictRecord, FOUND_MAX, FOUND_TEXT_MAX,
-    PLACES_MAX, RECORD_MAX, TEXT_MAX,
+    AccessRecord, DeviceRecord, Finding, InspectedRecord, SpanRecord, VerdictRecord, FOUND_MAX,
+    FOUND_TEXT_MAX, PLACES_MAX, RECORD_MAX, TEXT_MAX,
 };
 pub use schema::{
     json_schema, Audit, Body, Class, Event, Exchange, Found, Inspected, Outcome, Span, System,

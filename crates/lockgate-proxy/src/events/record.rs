@@ -117,6 +117,17 @@ pub struct AccessRecord<'a> {
     pub country: Option<&'a str>,
     /// The autonomous system that its address belongs to.
     pub network: Option<u32>,
+    /// The caller's device, where the API asks.
+    pub device: Option<DeviceRecord<'a>>,
+}
+
+/// A device, and what speaks against it.
+#[derive(Debug, Clone, Copy)]
+pub struct DeviceRecord<'a> {
+    /// Its public id.
+    pub id: &'a str,
+    /// What speaks against it.
+    pub signals: &'a [&'static str],
 }
 
 /// What rules and detectors found.
@@ -222,6 +233,7 @@ impl<'a> AccessRecord<'a> {
             waf: None,
             country: None,
             network: None,
+            device: None,
         }
     }
 }
@@ -279,6 +291,9 @@ impl AccessRecord<'_> {
             + option(self.http2)
             + option(self.header_order)
             + option(self.country)
+            + self
+                .device
+                .map_or(0, |device| 16 + device.id.len() + 12 * device.signals.len())
             + self
                 .waf
                 .as_ref()
@@ -342,6 +357,15 @@ impl AccessRecord<'_> {
         field(c, 33, self.secret);
         field(c, 34, self.country);
         number(c, 35, self.network.map(Into::into));
+        if let Some(device) = &self.device {
+            c.key(36);
+            c.array(2);
+            c.text(device.id, TEXT_MAX);
+            c.array(device.signals.len());
+            for signal in device.signals {
+                c.text(signal, TEXT_MAX);
+            }
+        }
         c.end();
     }
 

@@ -258,6 +258,9 @@ pub struct Exchange {
     /// that `geo.networks` names.
     #[n(35)]
     pub network: Option<u32>,
+    /// The caller's device, where the API asks for it.
+    #[n(36)]
+    pub device: Option<Device>,
 }
 
 impl Default for Exchange {
@@ -299,8 +302,20 @@ impl Default for Exchange {
             secret: None,
             country: None,
             network: None,
+            device: None,
         }
     }
+}
+
+/// The caller's device, as it was known then.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize, JsonSchema)]
+pub struct Device {
+    /// Its public id, `dev_…`.
+    #[n(0)]
+    pub id: String,
+    /// What spoke against it: `revoked`, `unapproved`, `new`, `changed`, `travel`.
+    #[n(1)]
+    pub signals: Vec<String>,
 }
 
 /// What rules and detectors found in a request or its answer.

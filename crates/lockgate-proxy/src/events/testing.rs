@@ -85,6 +85,7 @@ pub(crate) fn record(id: &str) -> AccessRecord<'_> {
         http2: None,
         header_order: None,
         waf: None,
+        device: None,
     }
 }
 

@@ -16,6 +16,7 @@ fn question(method: &str, target: &str) -> Question {
         peer: [127, 0, 0, 1].into(),
         listener: None,
         certificate: None,
+        device: None,
         body: None,
         now_ms: Some(NOW),
     }

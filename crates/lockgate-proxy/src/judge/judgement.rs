@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
 
 use http::uri::PathAndQuery;
+use lockgate_policy::device::Standing;
 use lockgate_policy::inflate::Plan;
 use lockgate_policy::websocket::Terms;
 use lockgate_policy::{
@@ -58,6 +59,7 @@ impl Default for Judgement {
             proxy: false,
             told: None,
             program: None,
+            device: None,
             place: None,
             trace: Trace::default(),
             decided: None,
@@ -121,6 +123,8 @@ pub struct Judgement {
     pub told: Option<Box<Told>>,
     /// What its program looks like, where somebody asks.
     pub program: Option<Box<Program>>,
+    /// What is known of the caller's device, where the API asks.
+    pub device: Option<Box<Standing>>,
     /// Where the client is, where its API asks.
     pub place: Option<Box<Place>>,
     /// What each policy said.

@@ -26,6 +26,7 @@ impl Judging<'_, '_, '_> {
             identity: self.judgement.identity.as_ref(),
             api: view.api,
             operation: view.operation,
+            device: self.judgement.device.as_deref().map(|device| &*device.id),
             program: self.judgement.program.as_deref(),
             place: self.judgement.place.as_deref(),
         }

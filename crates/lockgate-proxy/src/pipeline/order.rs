@@ -155,6 +155,11 @@ pub const ORDER: &[Place] = &[
         "Nothing that costs is done for those who may not call.",
     ),
     policy(
+        "device",
+        "head",
+        "Only of those who may call it is asked from what; where that asks for a proof, nothing else asks again.",
+    ),
+    policy(
         "step_up",
         "head",
         "Who may not call at all is not asked for more of a proof; all else waits until it is there.",

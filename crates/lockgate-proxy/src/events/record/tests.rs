@@ -5,7 +5,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use super::super::cbor;
-use super::super::schema::{Body, Class, Event, Exchange, Found, Inspected, Span, Verdict};
+use super::super::schema::{Body, Class, Device, Event, Exchange, Found, Inspected, Span, Verdict};
 use super::*;
 
 const NODE: &str = "gate-1";
@@ -54,6 +54,7 @@ fn full<'a>(verdicts: &'a [VerdictRecord<'a>]) -> AccessRecord<'a> {
         http2: Some("1:65536;4:131072|12517377|0|m,a,s,p"),
         header_order: Some("20s06_0123456789ab"),
         waf: None,
+        device: None,
     }
 }
 
@@ -110,6 +111,7 @@ fn bare() -> AccessRecord<'static> {
         http2: None,
         header_order: None,
         waf: None,
+        device: None,
     }
 }
 
@@ -163,6 +165,10 @@ fn owned(record: &AccessRecord<'_>) -> Event {
         ja4: text(record.ja4),
         http2: text(record.http2),
         header_order: text(record.header_order),
+        device: record.device.map(|device| Device {
+            id: device.id.to_owned(),
+            signals: device.signals.iter().map(|one| (*one).to_owned()).collect(),
+        }),
         waf: record.waf.map(|waf| Inspected {
             score: waf.score,
             threshold: waf.threshold,
@@ -259,6 +265,7 @@ fn a_typical_event_keeps_within_its_budget() {
         http2: None,
         header_order: None,
         waf: None,
+        device: None,
         ..full(&verdicts)
     };
     let size = |record: AccessRecord<'_>| {
@@ -419,6 +426,20 @@ fn what_was_found_reads_as_it_was_written() {
     assert_eq!((told.score, told.threshold), (10, 5));
     assert_eq!((&*told.by, told.left_out), ("949110", 2));
     assert_eq!(told.found, findings.iter().map(found).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_device_and_what_speaks_against_it_come_back() {
+    let record = AccessRecord {
+        device: Some(DeviceRecord {
+            id: "dev_1",
+            signals: &["new", "travel"],
+        }),
+        ..full(&[])
+    };
+    let told = decoded(&record).device.unwrap();
+    assert_eq!(told.id, "dev_1");
+    assert_eq!(told.signals, ["new", "travel"]);
 }
 
 #[test]

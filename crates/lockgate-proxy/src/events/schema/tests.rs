@@ -133,6 +133,7 @@ fn a_later_writer_is_read() {
         country: None,
         network: None,
         waf: None,
+        device: None,
     };
     let mut bytes = Vec::new();
     record.encode(&mut bytes);

@@ -1,0 +1,89 @@
+"""What gates see of devices, taken down, and what they are told of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Final
+
+from pydantic import ValidationError
+
+from lockgate.admin.devices import Devices, Sighting, Standing
+from lockgate.admin.gate_said import Sighted
+from lockgate.identity.broker import Brought
+
+KNOWN_MS: Final = 10 * 60_000
+"""How long a gate goes by it: what would speak against the device later comes with another look of it, and is asked
+about anew; a revocation reaches gates by itself."""
+DOUBTED_MS: Final = 5_000
+"""The same where the gate refuses it for something that its owner or an operator may take away."""
+MEANWHILE_MS: Final = 60_000
+"""A device is seen for the first time some moments after its owner proved themselves."""
+
+
+class Sightings:
+    """Called in threads."""
+
+    def __init__(self, devices: Devices, clock_ms: Callable[[], int]) -> None:
+        """`clock_ms` gives milliseconds since the epoch."""
+        self._devices = devices
+        self._clock_ms = clock_ms
+
+    def told(self, shown: str) -> Brought | None:
+        """What a gate is told of the device that it shows; nothing where it shows none."""
+        try:
+            said = Sighted.model_validate_json(shown)
+            standing = self._devices.seen(sighting(said))
+        except (ValidationError, ValueError):
+            return None
+        if said.proved_s is not None and is_confirmed(standing, said.proved_s):
+            self._devices.confirm(standing.id)
+            standing = self._devices.seen(sighting(said))
+        told = words(standing)
+        spoken = {word for word in ("new", "changed", "travel") if told[word]}
+        if not told["approved"]:
+            spoken.add("unapproved")
+        until_ms = self._clock_ms() + (DOUBTED_MS if spoken & set(said.heeds) else KNOWN_MS)
+        return Brought("got", json.dumps(told), until_ms)
+
+
+def sighting(said: Sighted) -> Sighting:
+    """The same, as devices are kept."""
+    latitude, longitude = said.location or (None, None)
+    return Sighting(
+        said.issuer,
+        said.subject,
+        said.kind,
+        said.mark,
+        address=said.address,
+        agent=said.agent,
+        ja4=said.ja4,
+        http2=said.http2,
+        country=said.country,
+        network=None if said.network is None else f"AS{said.network}",
+        latitude=latitude,
+        longitude=longitude,
+    )
+
+
+def is_confirmed(standing: Standing, proved_s: int) -> bool:
+    """Whether a proof of its owner's takes away what speaks against it: one that was given since."""
+    if standing.revoked_ms is not None:
+        return False
+    doubts = [at_ms for at_ms in (standing.changed_ms, standing.travel_ms) if at_ms is not None]
+    if standing.confirmed_ms is None and standing.approved_ms is None:
+        doubts.append(standing.first_ms - MEANWHILE_MS)
+    return bool(doubts) and proved_s >= max(doubts) // 1_000
+
+
+def words(standing: Standing) -> dict[str, str | bool | int]:
+    """As the gate reads it (`lockgate_policy::device::Standing`)."""
+    return {
+        "id": standing.id,
+        "revoked": standing.revoked_ms is not None,
+        "new": standing.confirmed_ms is None and standing.approved_ms is None,
+        "approved": standing.approved_ms is not None,
+        "changed": standing.changed_ms is not None,
+        "travel": standing.travel_ms is not None,
+        "at_once": standing.at_once,
+    }

@@ -1,0 +1,91 @@
+"""What gates see of devices, and what they are told."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from lockgate.admin.devices import Devices
+from lockgate.admin.sightings import DOUBTED_MS, KNOWN_MS, Sightings
+from lockgate.admin.store import Store
+from python.admin.conftest import ListJournal
+from python.admin.test_devices import Clock
+
+AT_S = 1_800_000_000
+SEEN = {"issuer": "https://login.example.com", "subject": "ann", "kind": "dpop", "mark": "k1", "address": "192.0.2.0"}
+
+
+@pytest.fixture
+def clock() -> Clock:
+    made = Clock()
+    made.ms = AT_S * 1_000
+    return made
+
+
+@pytest.fixture
+def devices(store: Store, clock: Clock) -> Devices:
+    return Devices(store, ListJournal(), clock)
+
+
+def told(devices: Devices, clock: Clock, **more: Any) -> tuple[dict[str, Any], int]:
+    """What a gate is told, and for how long it goes by it."""
+    brought = Sightings(devices, clock).told(json.dumps({**SEEN, **more}))
+    assert brought is not None
+    assert brought.got is not None
+    return json.loads(brought.got), brought.until_ms - clock.ms
+
+
+def test_a_device_is_new_until_its_owner_proves_themselves(devices: Devices, clock: Clock) -> None:
+    said, holds = told(devices, clock, heeds=["new"])
+    assert (said["new"], said["approved"], said["at_once"], holds) == (True, False, 1, DOUBTED_MS)
+    # A proof of before is none of this device's: but it is seen for the first time a moment after a sign-in.
+    assert told(devices, clock, proved_s=AT_S - 61)[0]["new"]
+    assert not told(devices, clock, proved_s=AT_S - 60)[0]["new"]
+    assert told(devices, clock, heeds=["new"]) == ({**said, "new": False}, KNOWN_MS)
+
+
+def test_a_change_wants_a_proof_of_after_it(devices: Devices, clock: Clock) -> None:
+    at = {"agent": "curl/8.0", "ja4": "a"}
+    told(devices, clock, proved_s=AT_S, **at)
+    clock.ms += 600_000
+    other = {"agent": "python-httpx/1.0", "ja4": "b"}
+    assert told(devices, clock, proved_s=AT_S, heeds=["changed"], **other)[0]["changed"]
+    assert told(devices, clock, proved_s=AT_S + 599, **other)[0]["changed"]
+    assert not told(devices, clock, proved_s=AT_S + 600, **other)[0]["changed"]
+
+
+def test_what_the_gate_does_not_heed_is_not_asked_about_again_soon(devices: Devices, clock: Clock) -> None:
+    assert told(devices, clock, heeds=["changed"])[1] == KNOWN_MS
+    assert told(devices, clock, heeds=["unapproved"])[1] == DOUBTED_MS
+
+
+def test_no_proof_brings_back_what_was_revoked(devices: Devices, clock: Clock) -> None:
+    said, _ = told(devices, clock)
+    devices.revoke("cli", said["id"])
+    clock.ms += 1_000
+    assert told(devices, clock, proved_s=AT_S + 1)[0]["revoked"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"issuer": ""},
+        {"subject": "a" * 2_000},
+        {"subject": "a\nb"},
+        {"kind": "phone"},
+        {"mark": "m" * 200},
+        {"address": "here"},
+        {"country": "nl"},
+        {"network": -1},
+        {"location": [91, 0]},
+        {"location": [0]},
+        {"proved_s": "1"},
+        {"heeds": ["new"] * 9},
+    ],
+)
+def test_what_no_gate_says_is_not_kept(devices: Devices, clock: Clock, wrong: dict[str, Any]) -> None:
+    assert Sightings(devices, clock).told(json.dumps({**SEEN, **wrong})) is None
+    assert Sightings(devices, clock).told("no JSON") is None
+    assert devices.page() == []
