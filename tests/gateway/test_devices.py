@@ -90,7 +90,7 @@ def test_people_see_name_and_revoke_their_devices(processes: Processes, tmp_path
             ("ada", "Chrome on Windows", "new"),
             ("bob", "python-httpx", "new"),
         ]
-        assert {one["address"] for one in known} == {"127.0.0.1"}
+        assert {one["address"] for one in known} == {"127.0.0.0/24"}
         assert known[0]["last_ms"] > known[0]["first_ms"]
         assert listed(laptop.get(PAGE)) == {"Firefox on Linux": " (this one)", "Chrome on Windows": ""}
 
@@ -152,7 +152,7 @@ def test_operators_approve_and_revoke_devices(processes: Processes, tmp_path: Pa
             assert "too long" in command(place, "name", known["id"], "a" * 300, code=2)
             assert "cannot be seen" in command(place, "name", known["id"], "a\nb", code=2)
             shown = command(place, "show", known["id"])
-            assert ("Ada's laptop" in shown, "approved" in shown, "127.0.0.1" in shown) == (True, True, True)
+            assert ("Ada's laptop" in shown, "approved" in shown, "127.0.0.0/24" in shown) == (True, True, True)
             assert "no device" in command(place, "show", "dev_" + "a" * 20, code=2)
             assert "begin with dev_" in command(place, "revoke", "laptop", code=2)
 

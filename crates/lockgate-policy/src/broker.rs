@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{Context, SHA256};
+use aws_lc_rs::digest::{digest, Context, SHA256};
 
 /// What an order is known by: a SHA-256 of all that is said in it.
 pub type Mark = [u8; 32];
@@ -55,6 +55,8 @@ pub struct Order {
     pub shown: Arc<[u8]>,
     /// What the outcome goes by.
     pub mark: Mark,
+    /// Whose it is, where one person or program may not take all the room: a number of theirs.
+    pub share: Option<u64>,
 }
 
 impl Order {
@@ -75,7 +77,17 @@ impl Order {
             of: Arc::clone(of),
             shown: shown.into(),
             mark,
+            share: None,
         }
+    }
+
+    /// The same, of one of many who share the room.
+    #[must_use]
+    pub fn of_one(mut self, owner: &str) -> Self {
+        let mut number = [0; 8];
+        number.copy_from_slice(&digest(&SHA256, owner.as_bytes()).as_ref()[..8]);
+        self.share = Some(u64::from_le_bytes(number));
+        self
     }
 }
 

@@ -21,7 +21,7 @@
 
 use std::sync::Arc;
 
-use http::header::USER_AGENT;
+use http::header::{HeaderValue, RETRY_AFTER, USER_AGENT};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{json, Map, Value};
@@ -43,6 +43,8 @@ pub const NAME: &str = "device";
 
 /// How new a proof must be that is asked for on behalf of a device, seconds.
 const PROOF_S: u32 = 60;
+/// How far an issuer's clock may be ahead, seconds.
+const AHEAD_S: u64 = 60;
 
 /// What becomes of a device that something speaks against.
 #[derive(
@@ -157,13 +159,22 @@ impl Device {
                     .and_then(|claims| facts.revoked.refuses(CERTIFICATES, claims, now_ms));
                 Ok(match refused {
                     Some(_) => Verdict::Deny(Denial::new(&REVOKED)),
-                    None => self.order(view, seen, &told, identity),
+                    None => self.order(view, seen, &told, (identity, now_ms)),
                 })
             }
-            Answers::None => Ok(self.order(view, seen, &told, identity)),
+            Answers::None => Ok(self.order(view, seen, &told, (identity, now_ms))),
             Answers::Stale => Ok(Verdict::Deny(Denial::new(&crate::api_key::FACTS_STALE))),
+            // Whoever could make it busy, or send what nobody can read, is not let through where an outage is.
+            Answers::Brought(Brought::Busy | Brought::Later) => {
+                let busy = Denial::new(&UNAVAILABLE).header(RETRY_AFTER, HeaderValue::from(1));
+                Ok(Verdict::Deny(busy))
+            }
+            Answers::Brought(Brought::Refused) => {
+                let words = "what the credential says of it cannot be read";
+                Ok(Verdict::Deny(Denial::new(&MISSING).detail(words)))
+            }
             Answers::Brought(_) => match read(answers) {
-                Some(standing) => Ok(self.judge(view, &standing, identity)),
+                Some(standing) => Ok(self.judge(view, &standing, identity, now_ms / 1_000)),
                 None => Err(PolicyError {
                     policy: NAME,
                     reason: &UNAVAILABLE,
@@ -182,22 +193,24 @@ impl Device {
         view: &RequestView<'_>,
         seen: &Seen<'_>,
         told: &Told<'_>,
-        identity: Option<&Identity>,
+        (identity, now_ms): (Option<&Identity>, u64),
     ) -> Verdict {
         let agent = view.headers.get(USER_AGENT).map(|agent| agent.as_bytes());
         let claims = identity.and_then(|identity| identity.claims.as_deref());
-        let proved_s = claims.and_then(|claims| self.proved(claims));
+        let proved_s = claims.and_then(|claims| self.proved(claims, now_ms / 1_000));
         let shown = seen.sighting(told, agent, (proved_s, &self.heeds));
         let issuer: Arc<str> = told.issuer.into();
-        let order = Order::new(Goods::Device, &issuer, &issuer, &shown);
+        let order = Order::new(Goods::Device, &issuer, &issuer, &shown).of_one(told.subject);
         Verdict::Need(Need::Order(Box::new(order)))
     }
 
     /// When the owner gave the proof that confirms a device, seconds since the epoch.
-    fn proved(&self, claims: &Map<String, Value>) -> Option<u64> {
+    fn proved(&self, claims: &Map<String, Value>, now_s: u64) -> Option<u64> {
         let Config { amr, acr, .. } = &self.config;
         let at = claims.get("auth_time").and_then(Value::as_u64)?;
-        (by_means(claims, amr) && by_class(claims, acr)).then_some(at)
+        // A clock that is ahead would confirm whatever comes until then.
+        let was = at <= now_s.saturating_add(AHEAD_S);
+        (was && by_means(claims, amr) && by_class(claims, acr)).then_some(at)
     }
 
     fn judge(
@@ -205,6 +218,7 @@ impl Device {
         view: &RequestView<'_>,
         standing: &Standing,
         identity: Option<&Identity>,
+        now_s: u64,
     ) -> Verdict {
         let config = &self.config;
         let refuse = |reason: ReasonRef| Verdict::Deny(Denial::new(reason));
@@ -238,7 +252,8 @@ impl Device {
             Some((_, Then::Deny, reason, _)) => refuse(reason),
             Some((_, Then::StepUp, _, why)) => {
                 let sign_in = config.sign_in.as_deref();
-                Verdict::Deny(self.challenge.ask(why, view, identity, sign_in))
+                let since = Some((standing.since_s, now_s));
+                Verdict::Deny(self.challenge.ask(why, view, identity, sign_in, since))
             }
             Some((_, Then::Allow, ..)) | None => Verdict::allow(),
         }

@@ -5,7 +5,7 @@ mod record;
 
 use std::collections::HashSet;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use maxminddb::{MaxMindDbError, Reader, WithinOptions};
@@ -120,6 +120,10 @@ impl Database {
             format!("it is no database in MaxMind's format (.mmdb), or it is damaged; download it again, and unpack it ({error})")
         };
         let reader = Reader::from_source(bytes).map_err(damaged)?;
+        if reader.metadata().ip_version != 6 {
+            // Else all that comes by IPv6 would pass what denies a country.
+            return Err("it knows addresses of IPv4 alone; name one that has both".to_owned());
+        }
         if tells(&reader, kind).map_err(damaged)? {
             return Ok(Self { reader });
         }
@@ -135,9 +139,6 @@ impl Database {
     }
 
     fn record(&self, address: IpAddr) -> Result<Record, MaxMindDbError> {
-        if address.is_ipv6() && self.reader.metadata().ip_version == 4 {
-            return Ok(Record::default());
-        }
         let found = self.reader.lookup(address)?.decode()?;
         Ok(found.unwrap_or_default())
     }
@@ -225,7 +226,7 @@ impl Geo {
     /// Where an address is, by two walks down a tree at most.
     #[must_use]
     pub fn place(&self, address: &IpAddr) -> Place {
-        let address = address.to_canonical();
+        let address = embedded(address.to_canonical());
         let (there, countries_unread) = self.countries.of(address);
         let (owned, networks_unread) = self.networks.of(address);
         Place {
@@ -237,6 +238,22 @@ impl Geo {
             networks_unread,
         }
     }
+}
+
+/// The address of IPv4 that one of IPv6 stands for: who comes by a translator (NAT64, RFC 6052) or over
+/// 6to4 (RFC 3056) is where that is.
+fn embedded(address: IpAddr) -> IpAddr {
+    let IpAddr::V6(six) = address else {
+        return address;
+    };
+    let bits = six.to_bits();
+    let four: u128 = match six.segments() {
+        [0x64, 0xff9b, 0, 0, 0, 0, ..] => bits,
+        [0x2002, ..] => bits >> 80,
+        _ => return address,
+    };
+    let [.., a, b, c, d] = four.to_be_bytes();
+    Ipv4Addr::new(a, b, c, d).into()
 }
 
 #[cfg(test)]

@@ -124,7 +124,7 @@ impl StepUp {
             None => Verdict::allow(),
             Some((rule, why)) => {
                 let sign_in = self.sign_in.as_deref();
-                Verdict::Deny(rule.challenge.ask(why, view, identity, sign_in))
+                Verdict::Deny(rule.challenge.ask(why, view, identity, sign_in, None))
             }
         }
     }

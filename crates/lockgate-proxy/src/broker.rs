@@ -24,6 +24,8 @@ use crate::refetch::{Place, SILENCE_MS};
 const PATIENCE: Duration = Duration::from_secs(12);
 /// Orders for one sign-in or upstream that are under way.
 const UNDER_WAY: usize = 256;
+/// The same of one person or program, where it is told whose they are: nobody makes others wait.
+const OF_ONE: usize = 4;
 /// Requests that may wait at a time, of the whole process.
 const WAITING: usize = 4_096;
 /// Memory for what was got: some ten thousand sessions and tokens.
@@ -219,7 +221,9 @@ impl Broker {
             desk.counts[2] += 1;
             return Begun::Over(Brought::Unavailable(RETRY_S));
         }
-        let begun = if full {
+        let of_theirs = |other: &Order| order.share.is_some() && other.share == order.share;
+        let greedy = desk.flights.count(of_theirs, now) >= OF_ONE;
+        let begun = if full || greedy {
             None
         } else {
             desk.flights.begin(order.mark, order, PATIENCE, now)

@@ -93,6 +93,13 @@ impl<K: Eq + Hash, Q: Clone, A> Flights<K, Q, A> {
         Some(heard)
     }
 
+    /// How many are under way of those that are meant.
+    pub(crate) fn count(&self, meant: impl Fn(&Q) -> bool, now: Instant) -> usize {
+        let open = self.under_way.values();
+        open.filter(|flight| !flight.is_over(now) && meant(&flight.question))
+            .count()
+    }
+
     /// What is to be asked; each is told once. Nobody waits for those that could not be told in time.
     pub(crate) fn open(&mut self, now: Instant) -> Vec<Q> {
         let open = self.under_way.values_mut();

@@ -6,11 +6,12 @@ gate takes it then, whether or not it asks about devices.
 
 from __future__ import annotations
 
+import ipaddress
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, Literal
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, true, tuple_
 from sqlalchemy.orm import Session
 
 from lockgate.admin import facts
@@ -33,8 +34,10 @@ from lockgate.identity.devices import (
     Sighting,
     Standing,
     device_name,
+    differs,
     family,
     has_changed,
+    is_far,
     is_impossible,
 )
 
@@ -90,8 +93,9 @@ class Devices:
                 row = self._enrolled(database, sighting, at_ms)
             if row.revoked_ms is None and (revocation := _revocation(database, sighting, at_ms)) is not None:
                 row.revoked_ms, row.revoked_by = revocation.created_ms, "a revocation of tokens"
+            changed = travels = False
             if row.revoked_ms is None:
-                _note(database, row, sighting, at_ms)
+                changed, travels = _note(database, row, sighting, at_ms)
             database.flush()
             if fresh:
                 detail = {**_detail(row), "agent": row.agent}
@@ -103,20 +107,25 @@ class Devices:
                 confirmed_ms=row.confirmed_ms,
                 approved_ms=row.approved_ms,
                 revoked_ms=row.revoked_ms,
-                changed_ms=row.changed_ms,
-                travel_ms=row.travel_ms,
+                changed_ms=row.changed_ms if changed else None,
+                travel_ms=row.travel_ms if travels else None,
                 at_once=_at_once(database, row, at_ms),
             )
 
-    def confirm(self, device_id: str) -> Device:
-        """Its owner has shown a second factor there: what it looks like now is what it looks like.
+    def confirm(self, device_id: str, look: Sighting | None = None) -> Device:
+        """Its owner has shown a second factor there; with `look`, that is what it looks like and where it is.
 
         Raises `DeviceNotFoundError` and `DeviceRevokedError`, as `approve` does.
         """
         with self._store.write() as database:
             row = _open(database, device_id)
             row.confirmed_ms = self._clock_ms()
-            _take_over(row)
+            if look is not None:
+                _take_over(row, _look(look))
+                latitude, longitude = _coordinates(look)
+                if look.country is not None or latitude is not None:
+                    row.country, row.latitude, row.longitude = _cut(look.country, 64), latitude, longitude
+                    row.placed_ms = row.confirmed_ms
             self._journal.audit(f"{row.issuer} {row.subject}", "device.confirm", row.id, _detail(row))
             return _device(row)
 
@@ -131,7 +140,9 @@ class Devices:
                         f"{row.subject!r} has {DEVICES} approved devices already: revoke one that is not used first"
                     )
             row.approved_ms, row.approved_by = self._clock_ms(), actor[:200]
-            _take_over(row)
+            # What is approved is what an operator sees of it.
+            _take_over(row, _traits(row))
+            row.placed_ms = None
             self._journal.audit(actor, "device.approve", row.id, _detail(row))
             return _device(row)
 
@@ -238,39 +249,57 @@ def _look_at(sighting: Sighting) -> None:
         raise ValueError(f"there are no devices of the kind {sighting.kind!r}")
 
 
-def _note(database: Session, row: Row, sighting: Sighting, at_ms: int) -> None:
-    """Take over what is known of it now, and judge it by what was known before."""
-    now = Place(at_ms, sighting.country, *_coordinates(sighting))
-    if (now.country is not None or now.latitude is not None) and row.travel_ms is None:
-        before = _last_place(database, row)
-        if before is not None and is_impossible(before, now):
-            row.travel_ms = at_ms
-    if now.country is not None or now.latitude is not None:
-        row.country, row.latitude, row.longitude = _cut(now.country, 64), now.latitude, now.longitude
+def _note(database: Session, row: Row, sighting: Sighting, at_ms: int) -> tuple[bool, bool]:
+    """Take down what is seen of it now; whether it looks otherwise than it did, and whether it cannot be there.
+
+    Both are judged by what is seen, and not by what was seen of its mark in other hands meanwhile: else whoever has
+    stolen a session would have its owner refused, or be let in by the owner's proof.
+    """
+    look = _look(sighting)
+    changed = has_changed(row.known, look)
+    if changed:
+        row.changed_ms = row.changed_ms or at_ms
+    elif not any(differs(trait, row.known.get(trait), look.get(trait)) for trait in TRAITS):
+        # What is learned of it for the first time is what it looks like.
+        row.known = {**look, **row.known}
+    now = Place(at_ms, _cut(sighting.country, 64), *_coordinates(sighting))
+    travels = (now.country is not None or now.latitude is not None) and _travels(database, row, now)
+    if travels:
+        row.travel_ms = row.travel_ms or at_ms
+    elif now.country is not None or now.latitude is not None:
+        row.country, row.latitude, row.longitude = now.country, now.latitude, now.longitude
         row.placed_ms = at_ms
     row.last_ms = at_ms
-    row.address = _cut(sighting.address, 64) or row.address
-    row.agent = family(sighting.agent) or row.agent
-    row.ja4 = _cut(sighting.ja4, 64) or row.ja4
-    row.http2 = _cut(sighting.http2, 256) or row.http2
-    row.network = _cut(sighting.network, 200) or row.network
-    traits = _traits(row)
-    if row.changed_ms is None and has_changed(row.known, traits):
-        row.changed_ms = at_ms
-    # What is learned of it for the first time is what it looks like.
-    row.known = {**traits, **row.known}
+    row.address = _area(sighting.address) or row.address
+    for trait, value in look.items():
+        setattr(row, trait, value)
+    return changed, travels
+
+
+def _travels(database: Session, row: Row, now: Place) -> bool:
+    """Whether its owner cannot be there; once that was so, it is until they prove it, save where it was before."""
+    own = _place(row)
+    if row.travel_ms is not None and (own is None or is_far(own, now)):
+        return True
+    if own is None and row.approved_ms is not None:
+        return False
+    # One that was somewhere itself is held against that: two of an owner's may well be in two places.
+    before = own or _last_place(database, row)
+    return before is not None and is_impossible(before, now)
 
 
 def _last_place(database: Session, row: Row) -> Place | None:
-    """Where the owner was last. A device that was where it cannot have been says nothing against the others."""
-    theirs = and_(Row.travel_ms.is_(None), Row.revoked_ms.is_(None))
-    query = select(Row).where(
-        *_owned(row.issuer, row.subject), Row.placed_ms.is_not(None), or_(theirs, Row.id == row.id)
-    )
-    last = database.scalar(query.order_by(Row.placed_ms.desc(), Row.id).limit(1))
-    if last is None or last.placed_ms is None:
-        return None
-    return Place(last.placed_ms, last.country, last.latitude, last.longitude)
+    """Where the owner was last: by those that somebody vouches for, if there are any, and by the device itself."""
+    open_now = (*_owned(row.issuer, row.subject), Row.placed_ms.is_not(None), Row.revoked_ms.is_(None))
+    vouched = or_(Row.confirmed_ms.is_not(None), Row.approved_ms.is_not(None))
+    known = database.scalar(select(func.count()).select_from(Row).where(*open_now, vouched))
+    theirs = or_(vouched, Row.id == row.id) if known else true()
+    last = database.scalar(select(Row).where(*open_now, theirs).order_by(Row.placed_ms.desc(), Row.id).limit(1))
+    return None if last is None else _place(last)
+
+
+def _place(row: Row) -> Place | None:
+    return None if row.placed_ms is None else Place(row.placed_ms, row.country, row.latitude, row.longitude)
 
 
 def _make_room(database: Session, row: Row) -> None:
@@ -284,9 +313,30 @@ def _make_room(database: Session, row: Row) -> None:
     database.flush()
 
 
-def _take_over(row: Row) -> None:
-    row.known = _traits(row)
+def _take_over(row: Row, look: Mapping[str, str]) -> None:
+    row.known = {**row.known, **look}
     row.changed_ms = row.travel_ms = None
+
+
+def _look(sighting: Sighting) -> dict[str, str]:
+    """What it looks like, cut to what is kept of it."""
+    look = {
+        "agent": family(sighting.agent),
+        "ja4": _cut(sighting.ja4, 64),
+        "http2": _cut(sighting.http2, 256),
+        "network": _cut(sighting.network, 200),
+    }
+    return {name: value for name, value in look.items() if value}
+
+
+def _area(address: str | None) -> str | None:
+    """The network that an address is in: the rest changes all the time, and what is not kept need not be protected."""
+    try:
+        found = ipaddress.ip_address(address or "")
+    except ValueError:
+        return None
+    found = getattr(found, "ipv4_mapped", None) or found
+    return str(ipaddress.ip_network((found, 24 if found.version == 4 else 48), strict=False))
 
 
 def _traits(row: Row) -> dict[str, str]:
@@ -301,9 +351,11 @@ def _coordinates(sighting: Sighting) -> tuple[float | None, float | None]:
 
 
 def _at_once(database: Session, row: Row, at_ms: int) -> int:
-    open_now = (Row.revoked_ms.is_(None), Row.last_ms > at_ms - AT_ONCE_MS)
-    query = select(func.count()).select_from(Row).where(*_owned(row.issuer, row.subject), *open_now)
-    return database.scalar(query) or 0
+    """How many the owner uses. Those that nobody vouches for do not count against one that somebody does."""
+    open_now = [*_owned(row.issuer, row.subject), Row.revoked_ms.is_(None), Row.last_ms > at_ms - AT_ONCE_MS]
+    if row.confirmed_ms is not None or row.approved_ms is not None:
+        open_now.append(or_(Row.confirmed_ms.is_not(None), Row.approved_ms.is_not(None)))
+    return database.scalar(select(func.count()).select_from(Row).where(*open_now)) or 0
 
 
 def _revocation(database: Session, sighting: Sighting, at_ms: int) -> TokenRevocation | None:

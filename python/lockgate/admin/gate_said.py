@@ -44,7 +44,7 @@ def _address(text: str) -> str:
 
 
 Word = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_plain)]
-Owner = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_plain)]
+Owner = Annotated[str, Field(min_length=1, max_length=1024)]
 Number = Annotated[int, Field(ge=0, lt=2**63)]
 
 
@@ -156,11 +156,11 @@ class Sighted(_Said):
     issuer: Owner
     subject: Owner
     kind: Literal["browser", "dpop", "certificate"]
-    mark: Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_plain)]
+    mark: Annotated[str, Field(min_length=1, max_length=128)]
     address: Annotated[str, Field(max_length=45), AfterValidator(_address)]
     agent: Annotated[str, Field(max_length=256)] | None = None
-    ja4: Word | None = None
-    http2: Word | None = None
+    ja4: Annotated[str, Field(max_length=256)] | None = None
+    http2: Annotated[str, Field(max_length=256)] | None = None
     country: Annotated[str, Field(pattern="^[A-Z]{2}$")] | None = None
     network: Annotated[int, Field(ge=0, lt=2**32)] | None = None
     location: (

@@ -6,8 +6,6 @@ import json
 from collections.abc import Callable
 from typing import Final
 
-from pydantic import ValidationError
-
 from lockgate.admin.devices import Devices, Sighting, Standing
 from lockgate.admin.gate_said import Sighted
 from lockgate.identity.broker import Brought
@@ -17,6 +15,8 @@ KNOWN_MS: Final = 10 * 60_000
 about anew; a revocation reaches gates by itself."""
 DOUBTED_MS: Final = 5_000
 """The same where the gate refuses it for something that its owner or an operator may take away."""
+AHEAD_MS: Final = 60_000
+"""How far a provider's clock may be ahead."""
 MEANWHILE_MS: Final = 60_000
 """A device is seen for the first time some moments after its owner proved themselves."""
 
@@ -29,15 +29,15 @@ class Sightings:
         self._devices = devices
         self._clock_ms = clock_ms
 
-    def told(self, shown: str) -> Brought | None:
-        """What a gate is told of the device that it shows; nothing where it shows none."""
+    def told(self, shown: str) -> Brought:
+        """What a gate is told of the device that it shows."""
         try:
             said = Sighted.model_validate_json(shown)
             standing = self._devices.seen(sighting(said))
-        except (ValidationError, ValueError):
-            return None
-        if said.proved_s is not None and is_confirmed(standing, said.proved_s):
-            self._devices.confirm(standing.id)
+        except ValueError:  # Not to be told from an outage would let it through where outages are.
+            return Brought("refused")
+        if said.proved_s is not None and is_confirmed(standing, said.proved_s, self._clock_ms()):
+            self._devices.confirm(standing.id, sighting(said))
             standing = self._devices.seen(sighting(said))
         told = words(standing)
         spoken = {word for word in ("new", "changed", "travel") if told[word]}
@@ -66,14 +66,20 @@ def sighting(said: Sighted) -> Sighting:
     )
 
 
-def is_confirmed(standing: Standing, proved_s: int) -> bool:
-    """Whether a proof of its owner's takes away what speaks against it: one that was given since."""
-    if standing.revoked_ms is not None:
-        return False
+def doubted_ms(standing: Standing) -> int | None:
+    """Since when something speaks against it that a proof of its owner's takes away."""
     doubts = [at_ms for at_ms in (standing.changed_ms, standing.travel_ms) if at_ms is not None]
     if standing.confirmed_ms is None and standing.approved_ms is None:
         doubts.append(standing.first_ms - MEANWHILE_MS)
-    return bool(doubts) and proved_s >= max(doubts) // 1_000
+    return max(doubts, default=None)
+
+
+def is_confirmed(standing: Standing, proved_s: int, now_ms: int) -> bool:
+    """Whether a proof takes away what speaks against it: one that was given since, and not by a clock that is ahead."""
+    since_ms = doubted_ms(standing)
+    if standing.revoked_ms is not None or since_ms is None:
+        return False
+    return since_ms < proved_s * 1_000 <= now_ms + AHEAD_MS
 
 
 def words(standing: Standing) -> dict[str, str | bool | int]:
@@ -86,4 +92,5 @@ def words(standing: Standing) -> dict[str, str | bool | int]:
         "changed": standing.changed_ms is not None,
         "travel": standing.travel_ms is not None,
         "at_once": standing.at_once,
+        "since_s": max(doubted_ms(standing) or 0, 0) // 1_000,
     }

@@ -37,7 +37,7 @@ def show(explained: dict[str, Any], bundle: Mapping[str, Any] | None = None, *, 
     console.print()
     if explained.get("device") is not None:
         taken = escape(printable(", ".join(explained["device"])))
-        console.print(f"Device    is taken for one that is {taken}; `--device new` asks of another")
+        console.print(f"Device    is taken for one that is {taken}; `--device` takes it for another")
     for line in _inspected(explained, bundle):
         console.print(line)
     for line in _end(explained):

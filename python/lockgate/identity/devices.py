@@ -125,8 +125,8 @@ class DeviceStore(Protocol):
     def seen(self, sighting: Sighting) -> Standing:
         """Note a sighting; the device is made where there is none."""
 
-    def confirm(self, device_id: str) -> Device:
-        """Its owner has shown a second factor there."""
+    def confirm(self, device_id: str, look: Sighting | None = None) -> Device:
+        """Its owner has shown a second factor there; with `look`, that is what it looks like."""
 
     def of(self, issuer: str, subject: str) -> list[Device]:
         """All that an owner has, the one used last first."""
@@ -153,10 +153,11 @@ class Place:
 
 def has_changed(known: Mapping[str, str | None], now: Mapping[str, str | None]) -> bool:
     """Whether a device looks so much otherwise that another may be behind its mark."""
-    return sum(_differs(trait, known.get(trait), now.get(trait)) for trait in TRAITS) >= DIFFERENT
+    return sum(differs(trait, known.get(trait), now.get(trait)) for trait in TRAITS) >= DIFFERENT
 
 
-def _differs(trait: str, known: str | None, now: str | None) -> bool:
+def differs(trait: str, known: str | None, now: str | None) -> bool:
+    """Whether a trait is another; one that is not known of both is none."""
     if not known or not now:
         return False
     if trait == "ja4":
@@ -166,6 +167,14 @@ def _differs(trait: str, known: str | None, now: str | None) -> bool:
             # its list of ciphers (JA4_b) stays the same with all of them.
             return one[0][:1] == other[0][:1] and one[1] != other[1]
     return known != now
+
+
+def is_far(before: Place, now: Place) -> bool:
+    """Whether the one place is not the other."""
+    one, other = _point(before), _point(now)
+    if one is not None and other is not None:
+        return distance_km(one, other) >= NEAREST_KM
+    return before.country != now.country
 
 
 def is_impossible(before: Place, now: Place) -> bool:

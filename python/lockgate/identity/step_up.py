@@ -99,7 +99,8 @@ class StepUp:
         opened = await self.opened(request, site)
         amr, within = wanted.get("amr", "").split(), wanted.get("within", "")
         looks = opened is not None and request.method == "GET"
-        if opened is not None and looks and self._is_enough(opened, amr, wanted.get("acr", "").split(), within):
+        acr, since = wanted.get("acr", "").split(), wanted.get("since", "")
+        if opened is not None and looks and self._is_enough(opened, amr, acr, (within, since)):
             return RedirectResponse(target(wanted.get("to", "/"), site.setup.name), 303, pages.headers())
         if looks and "asked" in wanted:
             # The provider was asked a moment ago, and has said nothing more: it would not the next time either.
@@ -119,8 +120,12 @@ class StepUp:
             return await self._prove(request, site, opened, usable, wanted)
         return self._ask(request, site, opened, usable, wanted, None)
 
-    def _is_enough(self, opened: Opened, amr: list[str], acr: list[str], within: str) -> bool:
-        """Whether the session says already what is asked for: it was proved in another tab, or just now."""
+    def _is_enough(self, opened: Opened, amr: list[str], acr: list[str], when: tuple[str, str]) -> bool:
+        """Whether the session says already what is asked for: it was proved in another tab, or just now.
+
+        `when` is how many seconds ago that may be, and what second it must be newer than; either may be empty.
+        """
+        within, since = when
         if not (amr or acr or within):
             return False
         at = opened.claims.get("auth_time")
@@ -128,6 +133,8 @@ class StepUp:
         # A little less than the gate allows, or the two would send a browser to and fro.
         allowed = int(within) - 1 if within.isascii() and within.isdigit() else 0
         fresh = not within or (age is not None and age < allowed)
+        if since:
+            fresh = fresh and isinstance(at, int | float) and since.isascii() and since.isdigit() and at > int(since)
         return fresh and (not amr or bool(set(amr) & set(opened.amr))) and (not acr or opened.claims.get("acr") in acr)
 
     async def _prove(
@@ -376,7 +383,9 @@ class StepUp:
 
     async def _wanted(self, request: Request) -> dict[str, str]:
         """What is asked for, as the gate wrote it into the address."""
-        said = {name: parameter(request, name, TARGET_BYTES) for name in ("to", "amr", "acr", "within", "asked")}
+        said = {
+            name: parameter(request, name, TARGET_BYTES) for name in ("to", "amr", "acr", "within", "since", "asked")
+        }
         return {name: value for name, value in said.items() if value}
 
     def _relying(self, request: Request, site: Site) -> Relying:
@@ -391,6 +400,8 @@ class StepUp:
 def _at_provider(request: Request, wanted: dict[str, str]) -> dict[str, str]:
     """What the provider is asked for; the way back leads here, to see what came of it."""
     said = {name: value for name, value in wanted.items() if name in {"acr", "within"}}
+    if "since" in wanted:
+        said["within"] = "0"
     said["to"] = f"{request.url.path}?{urlencode({**wanted, 'asked': '1'})}"
     # Who is sent there has to do something there: what they did before is what was not enough.
     return said if "within" in said or "acr" in said else {**said, "within": "0"}

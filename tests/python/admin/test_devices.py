@@ -67,7 +67,7 @@ def test_a_device_is_made_when_it_is_first_seen_and_known_after(
     clock.ms += 5
     assert seen(devices, agent=None, address=None) == first, "what is not known takes nothing away"
     one = devices.one(first.id)
-    assert (one.state, one.first_ms, one.last_ms, one.address) == ("new", clock.ms - 5, clock.ms, "192.0.2.1")
+    assert (one.state, one.first_ms, one.last_ms, one.address) == ("new", clock.ms - 5, clock.ms, "192.0.2.0/24")
     [event] = journal.events
     assert (event["action"], event["object"], event["actor"]) == ("device.enrol", first.id, f"{ISS} ann")
     assert "m1" not in json.dumps(journal.events), "what it is known by stands nowhere"
@@ -106,12 +106,27 @@ def test_it_has_changed_until_it_is_confirmed_or_approved(devices: Devices, cloc
     changed_ms = clock.ms
     assert seen(devices, ja4="b", network="AS2").changed_ms == changed_ms
     clock.ms += 10
-    assert seen(devices, ja4="a", network="AS1").changed_ms == changed_ms, "who goes back does not unsay it"
-    seen(devices, ja4="b", network="AS2")
+    assert seen(devices, ja4="a", network="AS1").changed_ms is None, "who looks as ever is not the other"
+    assert devices.one(first.id).changed_ms == changed_ms, "but it is told"
+    # A proof of which nobody knows how the device looked says nothing of the other look.
     assert devices.confirm(first.id).confirmed_ms == clock.ms
+    assert seen(devices, ja4="b", network="AS2").changed_ms == changed_ms
+    look = Sighting(ISS, "ann", "browser", "m1", ja4="b", network="AS2")
+    assert devices.confirm(first.id, look).changed_ms is None
     assert seen(devices, ja4="b", network="AS2").changed_ms is None
     assert seen(devices, ja4="a", network="AS1").changed_ms == clock.ms
     assert devices.approve("me", first.id).changed_ms is None
+    assert seen(devices, ja4="a", network="AS1").changed_ms is None
+
+
+def test_what_a_thief_looks_like_is_never_learned(devices: Devices, clock: Clock) -> None:
+    first = seen(devices, agent=FIREFOX)
+    # One trait is another, so that nothing speaks against it yet: but the rest is not what the device looks like.
+    assert seen(devices, agent="curl/8.0", ja4="thief", network="AS9").changed_ms is None
+    assert seen(devices, agent=FIREFOX, ja4="own", network="AS1").changed_ms is None
+    assert seen(devices, agent="curl/8.0", ja4="thief", network="AS9").changed_ms == clock.ms
+    devices.confirm(first.id, Sighting(ISS, "ann", "browser", "m1", agent=FIREFOX, ja4="own", network="AS1"))
+    assert seen(devices, agent="curl/8.0", ja4="thief", network="AS9").changed_ms == clock.ms
 
 
 def test_what_is_learned_later_is_compared_from_then_on(devices: Devices, clock: Clock) -> None:
@@ -131,7 +146,9 @@ def test_travel_is_judged_by_all_devices_of_an_owner(devices: Devices, clock: Cl
     assert seen(devices, country="DE", latitude=52.52, longitude=13.405).travel_ms is None
     clock.ms += 100 * MINUTE_MS
     assert seen(devices, "m2", country="US", latitude=40.7, longitude=-74.0).travel_ms == thief.travel_ms
-    devices.confirm(thief.id)
+    there = Sighting(ISS, "ann", "browser", "m2", country="US", latitude=40.7, longitude=-74.0)
+    devices.confirm(thief.id, there)
+    assert seen(devices, "m2", country="US", latitude=40.7, longitude=-74.0).travel_ms is None
     clock.ms += 10 * 60 * MINUTE_MS
     assert seen(devices, "m2", country="US", latitude=40.7, longitude=-74.0).travel_ms is None
     # Its own mark elsewhere is the same.
@@ -141,6 +158,30 @@ def test_travel_is_judged_by_all_devices_of_an_owner(devices: Devices, clock: Cl
     clock.ms += MINUTE_MS
     assert seen(devices, country="DE").id == laptop.id
     assert seen(devices, country="DE").travel_ms is None, "what was revoked says nothing either"
+
+
+def test_who_is_at_home_is_not_refused_for_who_is_not(devices: Devices, clock: Clock) -> None:
+    home = seen(devices, country="DE")
+    clock.ms += MINUTE_MS
+    stolen_ms = clock.ms
+    assert seen(devices, country="US").travel_ms == stolen_ms, "the same mark, elsewhere"
+    clock.ms += MINUTE_MS
+    assert seen(devices, country="DE").travel_ms is None
+    clock.ms += 70 * MINUTE_MS
+    assert seen(devices, country="US").travel_ms == stolen_ms, "waiting helps nobody"
+    devices.approve("me", home.id)
+    assert seen(devices, country="US").travel_ms is None
+
+
+def test_a_new_device_says_nothing_of_where_the_owner_is(devices: Devices, clock: Clock) -> None:
+    devices.confirm(seen(devices, country="DE").id)
+    clock.ms += 2 * 60 * MINUTE_MS
+    seen(devices, "thief", country="US")
+    clock.ms += MINUTE_MS
+    assert seen(devices, "phone", country="DE").travel_ms is None
+    assert seen(devices, "other", country="US").travel_ms is None, "nothing is known of the last hour"
+    assert seen(devices, country="DE").travel_ms is None
+    assert seen(devices, "more", country="US").travel_ms == clock.ms
 
 
 def test_where_nobody_knows_the_place_the_last_known_one_counts(devices: Devices, clock: Clock) -> None:
@@ -156,6 +197,9 @@ def test_where_nobody_knows_the_place_the_last_known_one_counts(devices: Devices
 def test_how_many_are_used_at_once(devices: Devices, clock: Clock) -> None:
     assert [seen(devices, f"m{number}").at_once for number in range(3)] == [1, 2, 3]
     seen(devices, "m9", "bob")
+    devices.confirm(seen(devices, "m0").id)
+    assert seen(devices, "m0").at_once == 1, "those that nobody vouches for do not count against it"
+    assert seen(devices, "m1").at_once == 3
     clock.ms += 15 * MINUTE_MS
     assert seen(devices, "m0").at_once == 1
     assert seen(devices, "m1").at_once == 2

@@ -11,6 +11,12 @@ use crate::{introspection, jwt, mtls, session, Identity};
 const AGENT_BYTES: usize = 256;
 /// Longest mark of a device, bytes: thumbprints have 43.
 const MARK_BYTES: usize = 128;
+/// Longest identifier of an issuer, bytes.
+const ISSUER_BYTES: usize = 1_024;
+/// Longest `sub`, bytes: OpenID Connect Core section 2 has no more.
+const SUBJECT_BYTES: usize = 255;
+/// Longest text of how HTTP/2 begins that is told, bytes: browsers' have some 60.
+const LOOK_BYTES: usize = 200;
 /// Longest public id, bytes.
 const ID_BYTES: usize = 64;
 /// Whom certificates without a token are counted to: no issuer's identifier is so short.
@@ -50,7 +56,12 @@ impl<'i> Told<'i> {
             let text = claims.get(name).and_then(Value::as_str);
             text.filter(|text| !text.is_empty() && text.len() <= MARK_BYTES)
         };
-        let owner = || Some((claims.get("iss")?.as_str()?, claims.get("sub")?.as_str()?));
+        let owner = || {
+            let (issuer, subject) = (claims.get("iss")?.as_str()?, claims.get("sub")?.as_str()?);
+            let fits = |text: &str, most| (1..=most).contains(&text.len());
+            (fits(issuer, ISSUER_BYTES) && fits(subject, SUBJECT_BYTES))
+                .then_some((issuer, subject))
+        };
         let (issuer, subject, kind, mark) = match identity.proved_by {
             session::NAME => {
                 let (issuer, subject) = owner()?;
@@ -68,7 +79,11 @@ impl<'i> Told<'i> {
             }
             mtls::NAME => {
                 let mark = text(claims, "x5t#S256")?;
-                (CERTIFICATES, &*identity.owner, Kind::Certificate, mark)
+                let owner = &*identity.owner;
+                if owner.is_empty() || owner.len() > SUBJECT_BYTES {
+                    return None;
+                }
+                (CERTIFICATES, owner, Kind::Certificate, mark)
             }
             _ => return None,
         };
@@ -106,8 +121,7 @@ struct Sighting<'a> {
     kind: Kind,
     mark: &'a str,
     address: IpAddr,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    agent: Option<&'a str>,
+    agent: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     ja4: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -126,7 +140,7 @@ struct Sighting<'a> {
     heeds: &'a [&'static str],
 }
 
-impl Seen<'_> {
+impl<'s> Seen<'s> {
     /// What is ordered an answer for. `proved_s` is when the owner gave the proof that confirms a device;
     /// `heeds` are signals that nobody is let through with.
     #[must_use]
@@ -136,16 +150,19 @@ impl Seen<'_> {
         agent: Option<&[u8]>,
         (proved_s, heeds): (Option<u64>, &[&'static str]),
     ) -> Vec<u8> {
-        let agent = agent.map(|agent| &agent[..agent.len().min(AGENT_BYTES)]);
+        // Whoever says nothing does not look like whoever said something.
+        let agent = agent.unwrap_or(b"-");
+        let agent = String::from_utf8_lossy(&agent[..agent.len().min(AGENT_BYTES)]);
+        let cut = |text: &'s str| text.get(..LOOK_BYTES).unwrap_or(text);
         let said = Sighting {
             issuer: told.issuer,
             subject: told.subject,
             kind: told.kind,
             mark: told.mark,
             address: area(self.address),
-            agent: agent.and_then(|agent| std::str::from_utf8(agent).ok()),
-            ja4: self.ja4,
-            http2: self.http2,
+            agent: &agent,
+            ja4: self.ja4.map(cut),
+            http2: self.http2.map(cut),
             country: self.country,
             network: self.network,
             location: self.location,
@@ -188,6 +205,9 @@ pub struct Standing {
     /// How many devices its owner uses.
     #[serde(default)]
     pub at_once: u32,
+    /// The second since which something speaks against it that a newer proof takes away; else 0.
+    #[serde(default)]
+    pub since_s: u64,
 }
 
 impl Standing {

@@ -149,6 +149,14 @@ fn a_device_is_what_the_credential_is_bound_to() {
         (session::NAME, with(json!({"device": ["b-1"]}))),
         (session::NAME, with(json!({"device": long}))),
         (session::NAME, json!({"device": "b-1", "sub": "ada"})),
+        (
+            session::NAME,
+            json!({"device": "b-1", "sub": "a".repeat(256), "iss": "i"}),
+        ),
+        (
+            session::NAME,
+            json!({"device": "b-1", "sub": "", "iss": "i"}),
+        ),
         (jwt::NAME, with(json!({"cnf": "k"}))),
         (mtls::NAME, json!({})),
         (api_key::NAME, with(json!({"device": "b-1"}))),
@@ -217,7 +225,7 @@ fn what_speaks_against_it_weighs_as_the_configuration_says() {
 fn a_person_is_sent_to_the_page_and_a_token_told_what_to_ask_for() {
     let mut headers = HeaderMap::new();
     headers.insert("accept", HeaderValue::from_static("text/html"));
-    let new = answer(&json!({"id": "dev_1", "new": true}));
+    let new = answer(&json!({"id": "dev_1", "new": true, "since_s": 1_799_999_000}));
     let Verdict::Deny(page) = decide(&config(), &person(json!({})), &new, &headers) else {
         panic!("let through");
     };
@@ -229,7 +237,7 @@ fn a_person_is_sent_to_the_page_and_a_token_told_what_to_ask_for() {
         .unwrap();
     assert_eq!(
         location,
-        "/.lockgate/staff/step-up?to=/orders&amr=mfa&within=60"
+        "/.lockgate/staff/step-up?to=/orders&amr=mfa&within=60&since=1799999000"
     );
     let claims = json!({"iss": "https://login.example.com", "sub": "ada", "cnf": {"jkt": "k"}});
     let token = identity(jwt::NAME, claims);
@@ -246,6 +254,21 @@ fn a_person_is_sent_to_the_page_and_a_token_told_what_to_ask_for() {
         .to_str()
         .unwrap()
         .contains("max_age=\"60\""));
+    // A provider may not answer by what it knew before.
+    let just_now = answer(&json!({"id": "dev_1", "new": true, "since_s": NOW / 1_000 - 7}));
+    let Verdict::Deny(told) = decide(&config(), &token, &just_now, &HeaderMap::new()) else {
+        panic!("let through");
+    };
+    let challenge = told
+        .headers
+        .iter()
+        .find(|(name, _)| *name == WWW_AUTHENTICATE);
+    assert!(challenge
+        .unwrap()
+        .1
+        .to_str()
+        .unwrap()
+        .contains("max_age=\"7\""));
     let program = identity(mtls::NAME, json!({"x5t#S256": "c"}));
     let Verdict::Deny(never) = decide(&config(), &program, &new, &HeaderMap::new()) else {
         panic!("let through");
@@ -290,6 +313,15 @@ fn a_proof_confirms_it_by_the_means_that_are_wanted_alone() {
     );
     assert_eq!(proved(json!({"auth_time": at, "amr": ["pwd"]})), None);
     assert_eq!(proved(json!({"amr": ["mfa"]})), None);
+    let ahead = NOW / 1_000 + 60;
+    assert_eq!(
+        proved(json!({"auth_time": ahead, "amr": ["mfa"]})),
+        Some(ahead)
+    );
+    assert_eq!(
+        proved(json!({"auth_time": ahead + 1, "amr": ["mfa"]})),
+        None
+    );
     assert_eq!(
         proved(json!({"auth_time": "1799999000", "amr": ["mfa"]})),
         None
@@ -317,13 +349,7 @@ fn a_certificate_that_was_revoked_is_refused_before_anybody_is_asked() {
 
 #[test]
 fn where_nobody_can_say_it_is_the_policys_own_failure() {
-    for brought in [
-        Brought::Unavailable(2),
-        Brought::Busy,
-        Brought::Later,
-        Brought::Refused,
-        Brought::Got("{}".into()),
-    ] {
+    for brought in [Brought::Unavailable(2), Brought::Got("{}".into())] {
         let headers = HeaderMap::new();
         let view = RequestView {
             method: &Method::GET,
@@ -342,6 +368,38 @@ fn where_nobody_can_say_it_is_the_policys_own_failure() {
         let verdict = policy.decide(&view, &seen("192.0.2.1"), Some(&person), &answers, NOW);
         assert_eq!(verdict.unwrap_err().reason.code, "device-unavailable");
     }
+}
+
+#[test]
+fn what_a_caller_can_bring_about_is_no_failure_of_the_policy() {
+    for (brought, reason) in [
+        (Brought::Busy, "device-unavailable"),
+        (Brought::Later, "device-unavailable"),
+        (Brought::Refused, "device-missing"),
+    ] {
+        let answers = Answers::Brought(brought);
+        let verdict = decide(&config(), &person(json!({})), &answers, &HeaderMap::new());
+        assert!(matches!(verdict, Verdict::Deny(denial) if denial.reason.code == reason));
+    }
+}
+
+#[test]
+fn what_is_told_is_bounded() {
+    let agent = [b"\xff\"".as_slice(), &[b'a'; 4_000]].concat();
+    let long = "1:1;".repeat(500);
+    let seen = Seen {
+        http2: Some(&long),
+        ..seen("192.0.2.1")
+    };
+    let person = person(json!({}));
+    let told = Told::by(&person).unwrap();
+    let said = seen.sighting(&told, Some(&agent), (None, &[]));
+    let said: Value = serde_json::from_slice(&said).unwrap();
+    assert_eq!(said["http2"].as_str().unwrap().len(), 200);
+    assert_eq!(said["agent"].as_str().unwrap().chars().count(), 256);
+    let nameless = seen.sighting(&told, None, (None, &[]));
+    let nameless: Value = serde_json::from_slice(&nameless).unwrap();
+    assert_eq!(nameless["agent"], "-");
 }
 
 #[test]

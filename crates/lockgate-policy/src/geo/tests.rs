@@ -69,6 +69,10 @@ fn each_makers_way_of_saying_it_is_read() {
         ("203.0.113.200", Some("US")),
         ("2001:db8:1::1", Some("NO")),
         ("2001:db9::1", None),
+        // Who comes by a translator, or over 6to4, is where that is.
+        ("64:ff9b::c000:201", Some("DE")),
+        ("2002:c000:201::1", Some("DE")),
+        ("64:ff9b:1::c000:201", None),
         ("127.0.0.1", None),
         ("10.0.0.1", None),
         ("0.0.0.0", None),
@@ -186,4 +190,20 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_database_of_one_kind_of_addresses_is_refused() {
+    let mut bytes = database("Test", &[("192.0.2.0/24", country("DE"))]);
+    // In the metadata, the last one there is: a number of two bytes.
+    let key = b"ip_version";
+    let at = bytes
+        .windows(key.len())
+        .rposition(|part| part == key)
+        .unwrap()
+        + key.len();
+    let value = bytes[at..].iter().position(|byte| *byte == 6).unwrap() + at;
+    bytes[value] = 4;
+    let error = Database::read(bytes, Kind::Countries).unwrap_err();
+    assert!(error.contains("IPv4 alone"), "{error}");
 }

@@ -19,6 +19,7 @@ pub struct Challenge {
     parameters: String,
     /// What the page is told of it.
     query: String,
+    within_s: Option<u32>,
 }
 
 impl Challenge {
@@ -50,14 +51,15 @@ impl Challenge {
         if !amr.is_empty() {
             let _ = write!(query, "&amr={}", place::escaped(&amr.join(" ")));
         }
-        if let Some(seconds) = within_s {
-            let _ = write!(parameters, ", max_age=\"{seconds}\"");
-            let _ = write!(query, "&within={seconds}");
-        }
-        Ok(Self { parameters, query })
+        Ok(Self {
+            parameters,
+            query,
+            within_s,
+        })
     }
 
-    /// A refusal that asks for it: `why` it is wanted, and the sign-in whose pages a browser is sent to.
+    /// A refusal that asks for it: `why` it is wanted, and the sign-in whose pages a browser is sent to. `since` are
+    /// the second which the proof must be newer than, and this one, where that is asked for.
     #[must_use]
     pub fn ask(
         &self,
@@ -65,7 +67,9 @@ impl Challenge {
         view: &RequestView<'_>,
         identity: Option<&Identity>,
         sign_in: Option<&str>,
+        since: Option<(u64, u64)>,
     ) -> Denial {
+        let (parameters, query) = self.written(since);
         let by = identity.map(|identity| identity.proved_by);
         let challenge = match (by, sign_in) {
             (Some(session::NAME), Some(name)) => {
@@ -79,15 +83,15 @@ impl Challenge {
                         true => place::before(view, TARGET_BYTES),
                         false => place::target(view, TARGET_BYTES),
                     };
-                    let location = format!("{page}?to={to}{}", self.query);
+                    let location = format!("{page}?to={to}{query}");
                     if let Ok(location) = HeaderValue::try_from(location) {
                         return Denial::new(&PAGE).detail(why).header(LOCATION, location);
                     }
                 }
-                format!("Session url=\"{page}\", {}", self.parameters)
+                format!("Session url=\"{page}\", {parameters}")
             }
             (Some(jwt::NAME | introspection::NAME) | None, _) => {
-                format!("Bearer {}", self.parameters)
+                format!("Bearer {parameters}")
             }
             // A key, a password that comes with the request, or a certificate is a program's: nobody is there who could prove more.
             _ => {
@@ -100,5 +104,28 @@ impl Challenge {
             Ok(challenge) => denial.header(WWW_AUTHENTICATE, challenge),
             Err(_) => denial,
         }
+    }
+
+    /// What a header and the page say, with how new it must be.
+    fn written(&self, since: Option<(u64, u64)>) -> (String, String) {
+        let (mut parameters, mut query) = (self.parameters.clone(), self.query.clone());
+        let within_s = match since {
+            // A provider that would answer by what it knows from before is asked to look again.
+            Some((since_s, now_s)) => {
+                let age = u32::try_from(now_s.saturating_sub(since_s)).unwrap_or(u32::MAX);
+                self.within_s.map(|within| within.min(age))
+            }
+            None => self.within_s,
+        };
+        if let Some(seconds) = within_s {
+            let _ = write!(parameters, ", max_age=\"{seconds}\"");
+        }
+        if let Some(seconds) = self.within_s {
+            let _ = write!(query, "&within={seconds}");
+        }
+        if let Some((since_s, _)) = since {
+            let _ = write!(query, "&since={since_s}");
+        }
+        (parameters, query)
     }
 }

@@ -109,3 +109,26 @@ fn what_nobody_ordered_is_nobodys() {
     bring(&broker, &order("d"), Told::Got("forged".into(), NOW + 10));
     assert_eq!(broker.renew(order("d"), 0, NOW), Brought::Later);
 }
+
+#[test]
+fn nobody_takes_the_room_of_others() {
+    let broker = Broker::new().unwrap();
+    let issuer: Arc<str> = "https://login.example.com".into();
+    let seen = |owner: &str, number: usize| {
+        let shown = format!("{owner} {number}");
+        Order::new(Goods::Device, &issuer, &issuer, shown.as_bytes()).of_one(owner)
+    };
+    for number in 0..1_000 {
+        let _ = broker.renew(seen("mallory", number), 0, NOW);
+    }
+    assert_eq!(broker.orders().len(), OF_ONE);
+    let _ = broker.renew(seen("ann", 0), 0, NOW);
+    let orders = broker.orders();
+    assert_eq!(orders, [seen("ann", 0)]);
+    bring(&broker, &orders[0], Told::Got("known".into(), NOW + 10));
+    assert_eq!(broker.renew(seen("ann", 0), 0, NOW), got("known"));
+    // Where one of theirs has landed, there is room for another.
+    bring(&broker, &seen("mallory", 0), Told::Refused);
+    let _ = broker.renew(seen("mallory", 2_000), 0, NOW);
+    assert_eq!(broker.orders(), [seen("mallory", 2_000)]);
+}
