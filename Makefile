@@ -83,6 +83,7 @@ check: build ## Lint, types, formatting, dependency rules, stubs: everything tha
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(CARGO) fmt --all --check
+	$(CARGO) metadata --manifest-path fuzz/Cargo.toml --format-version 1 --locked --quiet > /dev/null
 	$(CARGO) clippy --workspace --all-targets --locked --quiet -- -D warnings
 	scripts/cargo-deny.sh
 	scripts/stubtest.sh
