@@ -74,6 +74,9 @@ def test_an_answered_request_is_written_down_whole(gate: Gate, auto: AutoUpstrea
         "http2": None,
         "header_order": None,
         "waf": None,
+        "country": None,
+        "network": None,
+        "device": None,
     }
 
 
