@@ -153,7 +153,7 @@ def test_messages_go_both_ways(gate: Gate, server: Server, tmp_path: Path) -> No
     assert event.get("reason") is None
     assert event["bytes_in"] > 200_000
     assert event["bytes_out"] > 200_000
-    assert server.closed == [1000]
+    until(lambda: server.closed == [1000], "the server to hear of the end")
     assert server.fields[0]["x-request-id"] == event["id"]
 
 
