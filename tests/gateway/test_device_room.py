@@ -8,6 +8,7 @@ import signal
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,11 @@ def test_a_new_device_is_confirmed_by_a_second_factor(
         assert called(phone) == "ok"
         states = {one["name"]: one["state"] for one in devices(place)}
         assert states == {"Firefox on Linux": "confirmed", "Chrome on Windows": "confirmed"}
+        # The page does not send back who would be sent there again: what was proved is older than what is doubted.
+        now_s = int(time.time())
+        page = "/.lockgate/staff/step-up?amr=mfa&within=60&to=/orders&since="
+        assert phone.get(f"{page}{now_s - 3_600}").status_code == 303
+        assert phone.get(f"{page}{now_s + 3_600}").status_code == 200
         told = [one["device"]["signals"] for one in logged(place) if one.get("reason") == "step-up-wanted"]
         assert told[-1] == ["unapproved", "new"]
 
