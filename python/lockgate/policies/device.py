@@ -71,11 +71,6 @@ class Device(Policy):
             raise refusal("device-malformed", "nothing confirms a device", hint="say `amr` or `acr`, or leave both out")
         return self
 
-    @property
-    def asks(self) -> bool:
-        """Whether it may ask a person for more of a proof."""
-        return "step_up" in {self.new, self.changed, self.travel}
-
     @override
     def own(self, lists: Lists) -> dict[str, Any]:
         """The policy's own part, as the bundle's `config` wants it; the sign-in is the API's."""
