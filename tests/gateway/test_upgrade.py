@@ -450,7 +450,9 @@ def test_a_request_over_http3_goes_on(tmp_path: Path, upstream: Upstream, proces
     port = free_port()
     path = write_config(tmp_path, f"http://127.0.0.1:{upstream.port}", gate=f"127.0.0.1:{port}")
     tls = f"protocols: [http/1.1, h2, h3], tls: {{certificate: {{chain: '{issued.chain}', key: '{issued.key}'}}}}"
-    path.write_text(path.read_text().replace(f'"127.0.0.1:{port}"', f'"127.0.0.1:{port}", {tls}'))
+    # The body waits for as long as the upgrade takes.
+    bounds = "limits: {body_rate_min: 0}"
+    path.write_text(path.read_text().replace(f'"127.0.0.1:{port}"', f'"127.0.0.1:{port}", {tls}, {bounds}'))
     running = Running(processes, tmp_path, "--workers", "2", "--drain-timeout", "60s").ready()
     key = ("x-api-key", str(running.make_key()["key"]))
     with Http3(port, authority.pem) as old:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from support.certificates import Authority
 from support.ports import free_port
@@ -136,14 +137,9 @@ def slapd(folder: Path, authority: Authority) -> Iterator[Slapd]:
 
 
 def _answers(port: int) -> bool:
-    import ldap3
-    from ldap3.core.exceptions import LDAPException
-
+    """Whether it listens; who asks then waits for it. The library for LDAP would leave a socket open each time."""
     try:
-        connection: Any = ldap3.Connection(ldap3.Server("127.0.0.1", port, get_info=ldap3.NONE), READER, SECRET)
-        try:
-            return bool(connection.bind())
-        finally:
-            connection.unbind()
-    except LDAPException:
+        socket.create_connection(("127.0.0.1", port), STARTS_WITHIN).close()
+    except OSError:
         return False
+    return True
