@@ -32,8 +32,9 @@ def ending(issued: Issued, refusal: Refusal | None = None) -> Iterator[int]:
         if refusal == "resets":
             ours.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         if refusal != "alerts":
-            # Before OpenSSL has a word to say.
-            os.close(ours.detach())
+            # Before OpenSSL has a word to say; what it says goes nowhere, and not into what gets the number next.
+            with open(os.devnull, "wb") as nowhere:
+                os.dup2(nowhere.fileno(), ours.fileno())
         return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
 
     how.sni_callback = hear
