@@ -18,6 +18,8 @@ DEV_STAMP := $(VENV)/.stamp-native-dev
 RELEASE_STAMP := $(VENV)/.stamp-native-release
 # A third works while two wait: most tests start processes, and wait for them.
 PYTEST := $(BIN)/python -m pytest -n 3
+# With every feature that the native module for tests has, so that no crate is built twice.
+WORKSPACE := --workspace --features lockgate-py/tests --locked --quiet
 # The Core Rule Set and its cases, for tests in Rust: fetched once, and held by their checksum.
 WITH_CORE_RULES = crs=$$(PYTHONPATH=tests $(BIN)/python -m conformance.crs.stages) && LOCKGATE_CRS="$$crs"
 
@@ -49,7 +51,6 @@ build: $(DEV_STAMP) ## Build the native module for tests and install the package
 test: build system-packages ## Run the checks and every test but the slow ones.
 	$(MAKE) --no-print-directory check
 	$(MAKE) --no-print-directory test-rust
-	$(MAKE) --no-print-directory test-fuzz
 	$(PYTEST) -m "not slow" $(ARGS)
 
 .PHONY: test-quick
@@ -59,17 +60,17 @@ test-quick: build ## Run the everyday part: at most five minutes once built.
 
 .PHONY: test-slow
 test-slow: build system-packages ## Run soaks, long fuzzing, slow servers and slow clients.
-	$(WITH_CORE_RULES) PROPTEST_CASES=20000 $(CARGO) test --workspace --locked --quiet -- --include-ignored
+	$(WITH_CORE_RULES) PROPTEST_CASES=20000 $(CARGO) test $(WORKSPACE) -- --include-ignored
 	BOLERO_RANDOM_TEST_TIME_MS=60000 $(MAKE) --no-print-directory test-fuzz
 	LOCKGATE_FUZZ_CASES=200000 $(BIN)/python -m pytest -m slow --timeout 1800 $(ARGS)
 
 .PHONY: test-rust
-test-rust: $(ENV_STAMP) ## Run the Rust tests alone (LOCKGATE_CRS= leaves out those of the Core Rule Set).
-	$(WITH_CORE_RULES) $(CARGO) test --workspace --locked --quiet
+test-rust: $(ENV_STAMP) ## Run the Rust tests and fuzz targets (LOCKGATE_CRS= leaves out those of the Core Rule Set).
+	$(WITH_CORE_RULES) $(CARGO) test $(WORKSPACE)
 
 .PHONY: test-fuzz
 test-fuzz: ## Run each fuzz target for a moment (BOLERO_RANDOM_TEST_TIME_MS for longer).
-	$(CARGO) test --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --locked --quiet
+	$(CARGO) test $(WORKSPACE) --test targets
 
 .PHONY: format
 format: $(ENV_STAMP) ## Format Python and Rust.
@@ -83,7 +84,6 @@ check: build ## Lint, types, formatting, dependency rules, stubs: everything tha
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(CARGO) fmt --all --check
-	$(CARGO) metadata --manifest-path fuzz/Cargo.toml --format-version 1 --locked --quiet > /dev/null
 	$(CARGO) clippy --workspace --all-targets --locked --quiet -- -D warnings
 	scripts/cargo-deny.sh
 	scripts/stubtest.sh

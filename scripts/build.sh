@@ -14,10 +14,12 @@ command -v cargo >/dev/null || {
     exit 1
 }
 echo "Building the native module ($profile); the first time takes two to ten minutes ..."
+# So that tests find every crate built (crates/lockgate-py/Cargo.toml).
+features=(); [ "$profile" = dev ] && features=(--features tests)
 # --skip-install: scripts/register.py does it, without asking pip about every dependency.
 if [ -t 2 ]; then
-    "$venv/bin/maturin" develop --skip-install --profile "$profile"
+    "$venv/bin/maturin" develop --skip-install --profile "$profile" "${features[@]}"
 else
-    said=$("$venv/bin/maturin" develop --skip-install --profile "$profile" 2>&1) || { printf '%s\n' "$said" >&2; exit 1; }
+    said=$("$venv/bin/maturin" develop --skip-install --profile "$profile" "${features[@]}" 2>&1) || { printf '%s\n' "$said" >&2; exit 1; }
 fi
 "$venv/bin/python" scripts/register.py

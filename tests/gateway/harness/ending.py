@@ -9,6 +9,7 @@ import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Literal
 
 from support.certificates import Issued
@@ -33,7 +34,7 @@ def ending(issued: Issued, refusal: Refusal | None = None) -> Iterator[int]:
             ours.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         if refusal != "alerts":
             # Before OpenSSL has a word to say; what it says goes nowhere, and not into what gets the number next.
-            with open(os.devnull, "wb") as nowhere:
+            with Path(os.devnull).open("wb") as nowhere:
                 os.dup2(nowhere.fileno(), ours.fileno())
         return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
 
