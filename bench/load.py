@@ -219,7 +219,8 @@ def started(program: Path, core: int, log: Path, connections: int, generator: st
 @functools.cache
 def build(crate: str = "load") -> Path:
     """Builds the generator (or the spike), or finds it built, and gives its path."""
-    target = CACHE / crate
+    # One folder for all: they share most of what they are made of.
+    target = CACHE / "crates"
     manifest = str(HERE / crate / "Cargo.toml")
     command = ["cargo", "build", "--release", "--locked", "--quiet", "--manifest-path", manifest]
     try:

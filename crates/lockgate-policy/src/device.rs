@@ -95,6 +95,15 @@ pub struct Device {
     heeds: Vec<&'static str>,
 }
 
+/// What came of judging a device.
+#[derive(Debug)]
+pub struct Decision {
+    /// What the room says.
+    pub verdict: Verdict,
+    /// What is known of it, where the control process was asked and said something.
+    pub standing: Option<Box<Standing>>,
+}
+
 impl Device {
     /// Compiles the config.
     ///
@@ -140,6 +149,27 @@ impl Device {
         identity: Option<&Identity>,
         answers: &Answers,
         now_ms: u64,
+    ) -> Result<Decision, PolicyError> {
+        if let Some(standing) = read(answers) {
+            let verdict = self.judge(view, &standing, identity, now_ms / 1_000);
+            let standing = Some(Box::new(standing));
+            return Ok(Decision { verdict, standing });
+        }
+        let verdict = self.ask(view, seen, identity, answers, now_ms)?;
+        Ok(Decision {
+            verdict,
+            standing: None,
+        })
+    }
+
+    /// Before it is known what is known of it.
+    fn ask(
+        &self,
+        view: &RequestView<'_>,
+        seen: &Seen<'_>,
+        identity: Option<&Identity>,
+        answers: &Answers,
+        now_ms: u64,
     ) -> Result<Verdict, PolicyError> {
         let Some(told) = identity.and_then(Told::by) else {
             return Ok(match self.config.without {
@@ -173,14 +203,11 @@ impl Device {
                 let words = "what the credential says of it cannot be read";
                 Ok(Verdict::Deny(Denial::new(&MISSING).detail(words)))
             }
-            Answers::Brought(_) => match read(answers) {
-                Some(standing) => Ok(self.judge(view, &standing, identity, now_ms / 1_000)),
-                None => Err(PolicyError {
-                    policy: NAME,
-                    reason: &UNAVAILABLE,
-                    cause: "the control process could not be asked about a device".to_owned(),
-                }),
-            },
+            Answers::Brought(_) => Err(PolicyError {
+                policy: NAME,
+                reason: &UNAVAILABLE,
+                cause: "the control process could not be asked about a device".to_owned(),
+            }),
             _ => Err(PolicyError::new(
                 NAME,
                 "it asked about a device, and was told something else",
@@ -261,8 +288,7 @@ impl Device {
 }
 
 /// What the control process says, where it was asked and said something.
-#[must_use]
-pub fn read(answers: &Answers) -> Option<Standing> {
+fn read(answers: &Answers) -> Option<Standing> {
     match answers {
         Answers::Brought(Brought::Got(text)) => Standing::read(text),
         _ => None,

@@ -185,6 +185,12 @@ impl Headers {
         self.tells(Template::tells_program)
     }
 
+    /// Whether it tells how the client's program writes the fields of a request.
+    #[must_use]
+    pub fn tells_header_order(&self) -> bool {
+        self.tells(Template::tells_header_order)
+    }
+
     /// Whether it tells in which country the client is.
     #[must_use]
     pub fn tells_country(&self) -> bool {

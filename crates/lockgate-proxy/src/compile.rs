@@ -58,6 +58,7 @@ mod geo;
 mod limits;
 mod listeners;
 mod passthrough;
+mod programs;
 mod signers;
 mod together;
 mod tokens;
@@ -214,18 +215,12 @@ pub fn compile(
         .collect();
     credentials.sort_by(|a, b| a.as_str().cmp(b.as_str()));
     credentials.dedup();
-    let programs = bundle.events.header_order
-        || apis
-            .iter()
-            .flat_map(|api| &api.steps)
-            .any(|step| match &step.policy {
-                Policy::Headers(policy) => policy.tells_program(),
-                policy => matches!(policy, Policy::Device(_)),
-            });
+    let (programs, header_orders) = programs::asked_for(&bundle.events, &apis);
     let takes_websockets = |step: &Step| matches!(step.policy, Policy::WebSocket(_));
     let mut steps = apis.iter().flat_map(|api| &api.steps);
     Ok(Snapshot {
         programs,
+        header_orders,
         tells_clients: upstreams.iter().any(|one| one.proxy_protocol.is_some()),
         websockets: steps.any(|step| takes_websockets(step) && step.mode != Mode::Off),
         credentials,

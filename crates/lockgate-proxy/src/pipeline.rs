@@ -83,7 +83,8 @@ pub async fn serve_request(
 
     // Before anything is changed of its fields; most often nobody asks.
     if exchange.snapshot.programs {
-        let seen = program::of(state, &parts, lines.as_ref());
+        let ordered = exchange.snapshot.header_orders;
+        let seen = program::of(state, &parts, lines.as_ref(), ordered);
         exchange.judgement.program = Some(Box::new(seen));
     }
     drop(lines);

@@ -12,8 +12,17 @@ use crate::net::ConnectionState;
 
 /// Of a request that nothing was changed of yet. `lines` are its fields as they were
 /// written, where they were; HTTP/2 and HTTP/3 have names in small letters, in an
-/// order that the map keeps.
-pub fn of(state: &ConnectionState, parts: &Parts, lines: Option<&Lines>) -> Program {
+/// order that the map keeps. Without `ordered` nobody asks how they were written.
+pub fn of(state: &ConnectionState, parts: &Parts, lines: Option<&Lines>, ordered: bool) -> Program {
+    let tls = state.source.tls();
+    Program {
+        ja4: tls.and_then(|secured| secured.ja4.clone()),
+        http2: state.source.http2().map(Into::into),
+        header_order: ordered.then(|| header_order(parts, lines).into()),
+    }
+}
+
+fn header_order(parts: &Parts, lines: Option<&Lines>) -> String {
     let version = match parts.version {
         Version::HTTP_10 => "10",
         Version::HTTP_2 => "20",
@@ -25,17 +34,11 @@ pub fn of(state: &ConnectionState, parts: &Parts, lines: Option<&Lines>) -> Prog
         hash.copy_from_slice(digest(&SHA256, text).as_ref());
         hash
     };
-    let order = match lines {
+    match lines {
         Some(lines) => order::fingerprint(version, lines.iter().map(|(name, _)| name), sha256),
         None => {
             let names = parts.headers.keys().map(HeaderName::as_str);
             order::fingerprint(version, names.map(str::as_bytes), sha256)
         }
-    };
-    let tls = state.source.tls();
-    Program {
-        ja4: tls.and_then(|secured| secured.ja4.clone()),
-        http2: state.source.http2().map(Into::into),
-        header_order: Some(order.into()),
     }
 }

@@ -96,6 +96,8 @@ pub struct Snapshot {
     pub websockets: bool,
     /// Whether somebody asks what clients' programs look like.
     pub programs: bool,
+    /// And how they write the fields of requests.
+    pub header_orders: bool,
     /// What processes for plugins run.
     pub plugins: Option<PluginSet>,
     /// Those processes, where a gate runs some.
@@ -134,6 +136,7 @@ impl Snapshot {
             geo: Geo::default(),
             websockets: false,
             programs: false,
+            header_orders: false,
             plugins: None,
             pool: None,
         }

@@ -19,7 +19,8 @@ from lockgate.config.upstream_tokens import TokenSetup
 from lockgate.outgoing import Outgoing
 
 if TYPE_CHECKING:
-    from lockgate.identity.broker import Broker, Brought
+    from lockgate.identity.broker import Broker
+    from lockgate.identity.brought import Brought
     from lockgate.identity.provider import OpenIdProvider
 
 UNDER_WAY: Final = 4_096

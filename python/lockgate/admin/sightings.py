@@ -8,7 +8,7 @@ from typing import Final
 
 from lockgate.admin.devices import Devices, Sighting, Standing
 from lockgate.admin.gate_said import Sighted
-from lockgate.identity.broker import Brought
+from lockgate.identity.brought import Brought
 
 KNOWN_MS: Final = 10 * 60_000
 """How long a gate goes by it: what would speak against the device later comes with another look of it, and is asked

@@ -16,6 +16,7 @@ import structlog
 
 from lockgate.config.upstream_tokens import TokenSetup
 from lockgate.identity.app import Hooks, IdentityApp
+from lockgate.identity.brought import Brought
 from lockgate.identity.provider import OURS_TO_MEND, Given, OpenIdProvider, ProviderError, RefusedError
 from lockgate.identity.sealed import Sealer, SessionTooLargeError
 from lockgate.identity.tokens import Tokens
@@ -31,16 +32,6 @@ UNSAID_MS: Final = 60_000
 LONGEST_MS: Final = 3_600_000
 
 log = structlog.get_logger("lockgate.identity")
-
-
-@dataclass(frozen=True, slots=True)
-class Brought:
-    """What came of an order: what was got and until when it is good, or why there is nothing."""
-
-    outcome: str
-    got: str | None = None
-    until_ms: int = 0
-    why: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

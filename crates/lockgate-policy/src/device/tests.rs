@@ -72,7 +72,7 @@ fn decide(config: &Config, identity: &Identity, answers: &Answers, headers: &Hea
     };
     let policy = Device::new(config).unwrap();
     let verdict = policy.decide(&view, &seen("192.0.2.77"), Some(identity), answers, NOW);
-    verdict.unwrap()
+    verdict.unwrap().verdict
 }
 
 fn order(config: &Config, identity: &Identity) -> Order {

@@ -78,6 +78,12 @@ impl Template {
         self.parts.iter().any(tells)
     }
 
+    /// Whether it tells how the client's program writes the fields of a request.
+    #[must_use]
+    pub fn tells_header_order(&self) -> bool {
+        self.parts.contains(&Part::HeaderOrder)
+    }
+
     /// Whether it tells in which country the client is.
     #[must_use]
     pub fn tells_country(&self) -> bool {

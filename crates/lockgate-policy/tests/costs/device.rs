@@ -77,13 +77,13 @@ fn a_known_device_is_let_in() {
     let begun = on_cpu_ns();
     let mut let_in = 0;
     for _ in 0..REQUESTS {
-        let first = black_box(decide(&Answers::None)).unwrap();
+        let first = black_box(decide(&Answers::None)).unwrap().verdict;
         let Verdict::Need(Need::Order(order)) = first else {
             panic!("it orders nothing");
         };
         black_box(order.mark);
         let answers = Answers::Brought(Brought::Got(Arc::clone(&known)));
-        let verdict = black_box(decide(&answers)).unwrap();
+        let verdict = black_box(decide(&answers)).unwrap().verdict;
         let_in += u32::from(matches!(verdict, Verdict::Allow(_)));
     }
     let each = (on_cpu_ns() - begun) / u64::from(REQUESTS);

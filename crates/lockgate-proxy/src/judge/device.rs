@@ -1,6 +1,6 @@
 //! The device of who calls.
 
-use lockgate_policy::device::{self, Device, Seen};
+use lockgate_policy::device::{Device, Seen};
 use lockgate_policy::geo::Place;
 use lockgate_policy::{Answers, PolicyError, Verdict};
 
@@ -13,9 +13,6 @@ impl Judging<'_, '_, '_> {
         policy: &Device,
         answers: &Answers,
     ) -> Result<Verdict, PolicyError> {
-        if let Some(standing) = device::read(answers) {
-            self.judgement.device = Some(Box::new(standing));
-        }
         let program = self.judgement.program.as_deref();
         let place = self.judgement.place.as_deref();
         let seen = Seen {
@@ -27,6 +24,10 @@ impl Judging<'_, '_, '_> {
             location: place.and_then(|place| place.location),
         };
         let identity = self.judgement.identity.as_ref();
-        policy.decide(&self.view(), &seen, identity, answers, self.now_ms)
+        let decided = policy.decide(&self.view(), &seen, identity, answers, self.now_ms)?;
+        if decided.standing.is_some() {
+            self.judgement.device = decided.standing;
+        }
+        Ok(decided.verdict)
     }
 }

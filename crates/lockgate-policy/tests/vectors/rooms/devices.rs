@@ -92,10 +92,13 @@ fn device() {
         let brought = case.standing.map_or(Brought::Unavailable(1), |standing| {
             Brought::Got(standing.to_string().into())
         });
-        let mut verdict = policy.decide(&view, &seen, Some(&identity), &Answers::None, 0);
+        let decide = |answers: &Answers| {
+            let decided = policy.decide(&view, &seen, Some(&identity), answers, 0);
+            decided.map(|decided| decided.verdict)
+        };
+        let mut verdict = decide(&Answers::None);
         if let Ok(Verdict::Need(Need::Order(_))) = &verdict {
-            let answers = Answers::Brought(brought);
-            verdict = policy.decide(&view, &seen, Some(&identity), &answers, 0);
+            verdict = decide(&Answers::Brought(brought));
         }
         match verdict {
             Ok(verdict) => check(&case.name, &verdict, &case.verdict, case.reason.as_deref()),
