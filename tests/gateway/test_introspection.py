@@ -20,6 +20,7 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
+from joserfc import jwk, jwt
 
 from gateway.harness.upstream import AutoUpstream
 from support.introspector import INACTIVE, Introspector, Said, active
@@ -65,6 +66,7 @@ class Place:
         entry: dict[str, Any] | None = None,
         more: dict[str, Any] | None = None,
         ways: list[dict[str, Any]] | None = None,
+        told: dict[str, Any] | None = None,
     ) -> None:
         secret = folder / "client.secret"
         secret.write_text(SECRET)
@@ -85,9 +87,10 @@ class Place:
                     **(more or {}),
                 }
             },
+            "upstreams": {"shop": {"targets": [f"http://127.0.0.1:{upstream.port}"], **(told or {})}},
             "apis": {
                 "shop": {
-                    "upstream": f"http://127.0.0.1:{upstream.port}",
+                    "upstream": "shop",
                     "authenticate": [{"introspection": {"issuer": "company", **(entry or {})}}, *(ways or [])],
                 }
             },
@@ -183,6 +186,27 @@ def test_a_thousand_requests_with_one_new_token_are_one_question(
         assert len(issuer.asked) == 1
         assert place.metric("lockgate_introspection_asked_total", issuer="company") == 1
         assert place.metric("lockgate_introspection_questions_total", outcome="active") == 1
+
+
+def test_an_upstream_gets_a_signed_token_for_one_that_says_nothing(
+    processes: Processes, tmp_path: Path, upstream: AutoUpstream
+) -> None:
+    """The pattern that is called phantom token: opaque outside, signed within."""
+    with Introspector(lambda _: active(scope="orders:read", private="x")) as issuer:
+        place = fake(
+            processes, tmp_path, upstream, issuer, told={"assertion": {"audience": "orders", "claims": ["scope"]}}
+        )
+        assert place.get("opaque-1").status_code == 200
+        published = httpx.get(f"http://127.0.0.1:{place.port}/.lockgate/jwks.json", trust_env=False).json()
+    fields = {name.lower(): value for name, value in upstream.requests[-1].headers}
+    token = jwt.decode(
+        fields["authorization"].removeprefix("Bearer "), jwk.KeySet.import_key_set(published), algorithms=["ES256"]
+    )
+    claims = dict(token.claims)
+    assert (claims["sub"], claims["scope"], claims["aud"]) == ("ann", "orders:read", "orders")
+    assert claims["proved_by"] == "introspection"
+    assert "private" not in claims
+    assert "opaque-1" not in str(upstream.requests)
 
 
 def test_who_makes_tokens_up_is_told_to_come_back_and_the_issuer_is_not_drowned(
