@@ -19,6 +19,7 @@ from lockgate.admin.keys import KnownKeys
 from lockgate.admin.routes import operations_of
 from lockgate.config.check_hosts import reached
 from lockgate.plugin.launch import COMMAND
+from lockgate.policies.session import session_cookie
 from lockgate.rehearsal.certificates import asks
 from lockgate.rehearsal.credentials import api_of, key_headers
 from lockgate.rehearsal.devices import USUAL
@@ -467,7 +468,7 @@ def _sessions(request: Mapping[str, Any], document: dict[str, Any], route: dict[
     names = [way["session"]["config"]["sign_in"] for way in ways if "session" in way]
     lines = [value for name, value in request["headers"] if name.lower() == "cookie"]
     pairs = [pair.strip().partition("=") for line in lines for pair in line.split(";")]
-    return [(name, value) for name in names for cookie, _, value in pairs if cookie == f"__Host-lockgate-{name}"]
+    return [(name, value) for name in names for cookie, _, value in pairs if cookie == session_cookie(name)]
 
 
 def _takes_published(document: dict[str, Any], route: dict[str, Any]) -> bool:

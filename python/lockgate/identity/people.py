@@ -25,6 +25,7 @@ from lockgate.identity.web import (
     host_of,
     parameter,
     same_origin,
+    session_name,
 )
 
 DEVICE_SECONDS: Final = 180 * 86_400
@@ -248,7 +249,7 @@ def remember(sealer: Sealer, response: Response, site: Site, device: Device) -> 
 
 def device_cookie(site: Site) -> str:
     """The cookie that a browser is known again by."""
-    return f"__Host-lockgate-{site.setup.name}.device"
+    return f"{session_name(site)}.device"
 
 
 def _twice(form: Mapping[str, str]) -> str:

@@ -408,4 +408,4 @@ def _at_provider(request: Request, wanted: dict[str, str]) -> dict[str, str]:
 
 
 def _task_name(site: Site) -> str:
-    return f"__Host-lockgate-{site.setup.name}.task"
+    return f"{session_name(site)}.task"

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from lockgate.config.sign_in import SignInSetup
 from lockgate.identity.provider import OpenIdProvider
 from lockgate.identity.reasons import reason
+from lockgate.policies.session import session_cookie
 
 PREFIX: Final = "/.lockgate"
 PROOFS: Final = frozenset({"factors", "step-up", "password", "devices"})
@@ -110,12 +111,12 @@ def client_address(request: Request) -> str:
 
 def session_name(site: Site) -> str:
     """The cookie of a session."""
-    return f"__Host-lockgate-{site.setup.name}"
+    return session_cookie(site.setup.name)
 
 
 def flow_prefix(site: Site) -> str:
     """How cookies of sign-ins under way begin."""
-    return f"__Host-lockgate-{site.setup.name}.flow-"
+    return f"{session_name(site)}.flow-"
 
 
 def flow_name(site: Site, state: str) -> str:

@@ -14,6 +14,11 @@ from lockgate.scalars import Name, Scalar, refusal, shown
 ORIGIN: Final = re.compile(r"https?://(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|\[[0-9a-f:.]{2,45}\])(?::[0-9]{1,5})?")
 
 
+def session_cookie(sign_in: str) -> str:
+    """The cookie of a sign-in's sessions: `__Host-` binds it to one host and to TLS (RFC 6265bis section 4.1.3.2)."""
+    return f"__Host-lockgate-{sign_in}"
+
+
 def parse_origin(value: object) -> str:
     """An origin as browsers say it (RFC 6454 section 7), lower case and without a path."""
     if isinstance(value, str) and ORIGIN.fullmatch(value):

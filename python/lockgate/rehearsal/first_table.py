@@ -108,6 +108,9 @@ def _credential(bundle: Mapping[str, Any], api: Mapping[str, Any]) -> str | None
     ways = api["policies"]["authenticate"]
     if any("jwt" in way or "introspection" in way for way in ways):
         return "token"
+    for room in ("session", "basic"):
+        if any(room in way for way in ways):
+            return room
     for room in ("signature", "webhook"):
         if any(room in way and (room == "webhook" or way[room]["config"]["keys"]) for way in ways):
             return room

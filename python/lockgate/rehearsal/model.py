@@ -226,6 +226,55 @@ class Token(Settings):
         return self
 
 
+class SignedIn(Settings):
+    """Somebody who has signed in with a browser: a session that is made for one case."""
+
+    sign_in: Name | None = Field(
+        default=None,
+        description="Where, by the name under `sign_in`; left out, the first whose sessions the API takes.",
+        examples=["staff"],
+    )
+    issuer: Name | None = Field(
+        default=None,
+        description="By whom, by the name under `issuers`; left out, the sign-in's first.",
+        examples=["company"],
+    )
+    claims: dict[str, Any] = Field(
+        default={},
+        description="What the session says of them, besides `sub` and what every session has, or in its place.",
+        examples=[{"sub": "ann", "amr": ["pwd", "otp"]}],
+    )
+    without: list[Text] = Field(
+        default=[],
+        description="Claims that it lacks; without `device`, one of no known browser.",
+        examples=[["device"]],
+    )
+    ago: Annotated[int, duration(0, 366 * 86_400_000)] = Field(
+        default=0,
+        description="How long ago they proved who they are (`auth_time`).",
+        examples=["20m"],
+        json_schema_extra={"default": "0s"},
+    )
+    expired: Flag = Field(default=False, description="The session is over.", examples=[True])
+    forged: Flag = Field(default=False, description="Sealed by nobody of this installation.", examples=[True])
+
+
+class ByPassword(Settings):
+    """Somebody with a name and a password (Basic): made for one case, and nobody is asked."""
+
+    issuer: Name | None = Field(
+        default=None,
+        description="Who knows them, by the name under `issuers`; left out, the first that the API asks.",
+        examples=["people"],
+    )
+    claims: dict[str, Any] = Field(
+        default={},
+        description="What is known of them, besides `sub` or in its place.",
+        examples=[{"groups": ["staff"]}],
+    )
+    wrong: Flag = Field(default=False, description="The password is wrong, or nobody has that name.", examples=[True])
+
+
 class Signed(Settings):
     """A signature that is made for one case, over what the API wants signed, with a scratch key."""
 
@@ -335,6 +384,24 @@ class Case(Settings):
         default=None,
         description="A token made for this case: `true` for one as the issuer's rules want it, or what it says.",
         examples=[{"claims": {"sub": "ann", "scope": "orders.read"}}],
+    )
+    session: (
+        Annotated[SignedIn, BeforeValidator(_made("session", "{claims: {sub: ann}}")), ShortForm({"const": True})]
+        | None
+    ) = Field(
+        default=None,
+        description="Somebody who has signed in with a browser, made for this case: `true`, or what is said of them. A "
+        "request that changes something comes from the API's own pages (`Sec-Fetch-Site: same-origin`), unless the "
+        "case has that header or `Origin`.",
+        examples=[{"claims": {"sub": "ann", "acr": "mfa"}}],
+    )
+    basic: (
+        Annotated[ByPassword, BeforeValidator(_made("basic", "{claims: {sub: ann}}")), ShortForm({"const": True})]
+        | None
+    ) = Field(
+        default=None,
+        description="A name and a password (Basic), made for this case: `true` for right ones, or what they are.",
+        examples=[{"claims": {"sub": "ann"}}],
     )
     certificate: (
         Annotated[

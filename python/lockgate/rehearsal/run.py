@@ -19,6 +19,7 @@ from lockgate.rehearsal.certificates import made as made_certificate
 from lockgate.rehearsal.credentials import PEPPER, CaseError, ScratchKeys, key_headers
 from lockgate.rehearsal.devices import standing
 from lockgate.rehearsal.model import Case, Expect, Key, Token
+from lockgate.rehearsal.people import known, signed_in
 from lockgate.rehearsal.read import Read
 from lockgate.rehearsal.signers import Fields, ScratchSigners
 from lockgate.rehearsal.tokens import Prover, ScratchTokens, taken_by
@@ -154,32 +155,7 @@ class Run:
                 )
             request["certificate"] = made_certificate(one.case.certificate, now)
         request["device"] = standing(one.case.device)
-        prover: Prover | None = None
-        if key is not None or one.case.token is not None:
-            # Which header carries it, the API says; so the API is asked for first.
-            asked = engine.evaluate({**request, "body": None}, now_ms=now)
-            route = asked["route"]
-            if route is not None and key is not None:
-                names = key_headers(self.bundle, route)
-                if not names:
-                    raise CaseError("key", f"the API `{route['api']}` takes no keys; see its `authenticate`")
-                request["headers"] += [(name, key) for name in names]
-            if route is not None and one.case.token is not None:
-                taken = taken_by(self.bundle, route, one.case.token)
-                lasts = one.case.repeat * one.case.every
-                bound = _bound(taken.bound, request.get("certificate"))
-                if "dpop" in taken.bound and bound is None:
-                    prover = Prover()
-                    bound = prover.bound
-                if taken.opaque:
-                    made, answer = tokens.make_opaque(one.case.token, taken, now, lasts_ms=lasts, bound=bound)
-                    engine.hear(taken.issuer, made.encode(), json.dumps(answer).encode())
-                else:
-                    made = tokens.make(one.case.token, taken.issuer, now, lasts_ms=lasts, bound=bound)
-                if prover is not None:
-                    prover.proves(made, asked["request"], self._scheme(request["listener"]))
-                    taken = taken._replace(before=taken.before.replace("Bearer", "DPoP"))
-                request["headers"].append((taken.header, taken.before + made))
+        prover = self._carry(engine, one, key, request, tokens, now)
         told: Explanation = {}
         for number in range(one.case.repeat):
             at = now + number * one.case.every
@@ -193,6 +169,49 @@ class Run:
         shown = None if place is None else {"name": listener, "address": place["address"], "assumed": False}
         asked = {**told["request"], "target": request["target"]}
         return {"id": None, "at_ms": None, "other_methods": None, **told, "request": asked, "listener": shown}
+
+    def _carry(
+        self, engine: Engine, one: Read, key: str | None, request: dict[str, Any], tokens: ScratchTokens, now: int
+    ) -> Prover | None:
+        """Puts the case's credentials into the request; what proves that a token is the caller's, where it must be."""
+        case = one.case
+        if key is None and case.token is None and case.session is None and case.basic is None:
+            return None
+        # Which header carries it, the API says; so the API is asked for first.
+        asked = engine.evaluate({**request, "body": None}, now_ms=now)
+        route = asked["route"]
+        if route is None:
+            return None
+        lasts = case.repeat * case.every
+        if key is not None:
+            names = key_headers(self.bundle, route)
+            if not names:
+                raise CaseError("key", f"the API `{route['api']}` takes no keys; see its `authenticate`")
+            request["headers"] += [(name, key) for name in names]
+        if case.session is not None:
+            request["headers"] = signed_in(case.session, self.bundle, route, request, now, lasts)
+        if case.basic is not None:
+            person = known(case.basic, self.bundle, route)
+            engine.hear(person.issuer, person.credential.encode(), json.dumps(person.answer).encode())
+            request["headers"].append(("Authorization", f"Basic {person.credential}"))
+        if case.token is None:
+            return None
+        taken = taken_by(self.bundle, route, case.token)
+        bound = _bound(taken.bound, request.get("certificate"))
+        prover: Prover | None = None
+        if "dpop" in taken.bound and bound is None:
+            prover = Prover()
+            bound = prover.bound
+        if taken.opaque:
+            made, answer = tokens.make_opaque(case.token, taken, now, lasts_ms=lasts, bound=bound)
+            engine.hear(taken.issuer, made.encode(), json.dumps(answer).encode())
+        else:
+            made = tokens.make(case.token, taken.issuer, now, lasts_ms=lasts, bound=bound)
+        if prover is not None:
+            prover.proves(made, asked["request"], self._scheme(request["listener"]))
+            taken = taken._replace(before=taken.before.replace("Bearer", "DPoP"))
+        request["headers"].append((taken.header, taken.before + made))
+        return prover
 
     def _signed(self, engine: Engine, one: Read, signers: ScratchSigners, request: dict[str, Any], at: int) -> Fields:
         """What signs the request, made anew each time that it is sent."""

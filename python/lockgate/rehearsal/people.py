@@ -1,0 +1,115 @@
+"""People who are made up for one case: who has signed in with a browser, and who has a password."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from lockgate._native import LockgateError, seal_session
+from lockgate.policies.session import session_cookie
+from lockgate.rehearsal.credentials import PEPPER, CaseError, api_of
+from lockgate.rehearsal.model import ByPassword, SignedIn
+
+SUBJECT: Final = "tests@example.com"
+LIFE_MS: Final = 300_000
+SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing (RFC 9110 section 9.2.1): whoever wanted such a request is not asked about."""
+BROWSER: Final = "0" * 32
+"""The mark of a browser that none has."""
+
+Fields = list[tuple[str, str]]
+
+
+def signed_in(
+    wanted: SignedIn,
+    bundle: Mapping[str, Any],
+    route: Mapping[str, Any],
+    request: Mapping[str, Any],
+    now_ms: int,
+    lasts_ms: int = 0,
+) -> Fields:
+    """The request's headers with the session that an API of the bundle takes.
+
+    Raises `CaseError` where the API takes none, or the session is larger than a cookie may be.
+    """
+    ways = _ways(bundle, route, "session")
+    way = next((way for way in ways if wanted.sign_in in {None, way["sign_in"]}), None)
+    if way is None:
+        whose = f" of `{wanted.sign_in}`" if wanted.sign_in else ""
+        taken = f", but of {_listed(way['sign_in'] for way in ways)}" if ways else ""
+        raise CaseError("session", f"the API `{route['api']}` takes no sessions{whose}{taken}; see its `authenticate`")
+    issuer = wanted.issuer or way["issuers"][0]
+    if issuer not in way["issuers"]:
+        raise CaseError("session", f"nobody signs in by `{issuer}` there, but by {_listed(way['issuers'])}")
+    proved_ms = now_ms - wanted.ago
+    claims = {
+        "iss": next(one["rules"]["issuer"] for one in bundle["issuers"] if one["name"] == issuer),
+        "sub": SUBJECT,
+        "jti": "session-case",
+        "auth_time": proved_ms // 1000,
+        "device": BROWSER,
+        **wanted.claims,
+    }
+    said = {
+        "issuer": issuer,
+        "until_ms": now_ms - 1 if wanted.expired else now_ms + lasts_ms + LIFE_MS,
+        "claims": {name: value for name, value in claims.items() if name not in wanted.without},
+    }
+    pepper = PEPPER[::-1] if wanted.forged else PEPPER
+    try:
+        sealed = seal_session(pepper, way["sign_in"], json.dumps(said).encode())
+    except LockgateError as error:
+        raise CaseError("session", str(error)) from error
+    return _from_own_pages(request, _with_cookie(request["headers"], f"{session_cookie(way['sign_in'])}={sealed}"))
+
+
+class Known(NamedTuple):
+    """Somebody with a password."""
+
+    issuer: str
+    credential: str
+    """What stands behind `Basic`."""
+    answer: dict[str, Any]
+    """What whoever knows them would say."""
+
+
+def known(wanted: ByPassword, bundle: Mapping[str, Any], route: Mapping[str, Any]) -> Known:
+    """The name and the password that an API of the bundle takes, and what is said of them.
+
+    Raises `CaseError` where it takes none.
+    """
+    issuers = [way["issuer"] for way in _ways(bundle, route, "basic")]
+    issuer = next((one for one in issuers if wanted.issuer in {None, one}), None)
+    if issuer is None:
+        whose = f" of `{wanted.issuer}`" if wanted.issuer else ""
+        taken = f", but of {_listed(issuers)}" if issuers else ""
+        raise CaseError("basic", f"the API `{route['api']}` takes no passwords{whose}{taken}; see its `authenticate`")
+    claims = {"sub": SUBJECT, **wanted.claims}
+    credential = base64.b64encode(f"{claims['sub']}:case".encode()).decode("ascii")
+    return Known(issuer, credential, {"active": False} if wanted.wrong else {"active": True, **claims})
+
+
+def _ways(bundle: Mapping[str, Any], route: Mapping[str, Any], room: str) -> list[dict[str, Any]]:
+    api = api_of(bundle, route)
+    return [way[room]["config"] for way in (api["policies"]["authenticate"] if api else []) if room in way]
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _with_cookie(headers: Fields, cookie: str) -> Fields:
+    """Beside other cookies, in one line, as browsers send them (RFC 6265 section 5.4)."""
+    lines = [value for name, value in headers if name.lower() == "cookie"]
+    return [(name, value) for name, value in headers if name.lower() != "cookie"] + [
+        ("Cookie", "; ".join([*lines, cookie]))
+    ]
+
+
+def _from_own_pages(request: Mapping[str, Any], headers: Fields) -> Fields:
+    said = {name.lower() for name, _ in headers}
+    if request["method"] in SAFE or {"sec-fetch-site", "origin"} & said:
+        return headers
+    return [*headers, ("Sec-Fetch-Site", "same-origin")]

@@ -1,0 +1,96 @@
+"""Sessions and passwords that a table makes for its cases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lockgate.config import load
+from lockgate.errors import ConfigErrors
+from lockgate.rehearsal.read import read
+from lockgate.rehearsal.run import Result, Run
+
+CONFIG = """\
+version: 1
+issuers:
+  company: {issuer: "https://login.example.com", client: {id: lockgate}}
+  people: {users: {pages: "https://portal.example.com"}}
+sign_in:
+  staff: {issuers: [company, people], second_factor: [totp]}
+apis:
+  orders:
+    path: /orders
+    upstream: http://127.0.0.1:9000
+    authenticate: [{session: {sign_in: staff}}]
+    step_up:
+      rules: [{methods: [POST], within: 10m, amr: [otp]}]
+    device: {new: deny}
+  reports:
+    path: /reports
+    upstream: http://127.0.0.1:9000
+    authenticate: [{basic: {issuer: people}}, api_key]
+"""
+
+
+def one(folder: Path, said: str) -> Result:
+    (folder / "lockgate.yaml").write_text(CONFIG)
+    table = folder / "lockgate.tests.yaml"
+    lines = "".join(f"    {line}\n" for line in said.splitlines())
+    table.write_text(f"version: 1\ncases:\n  - name: it\n{lines}")
+    (result,) = Run(load(folder / "lockgate.yaml").compile(0, 0), read([table]))
+    return result
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "request: GET /orders\nsession: true\nexpect: allow",
+        "request: GET /orders\nsession: {claims: {sub: ann}}\nexpect: {owner: ann, verdict: allow}",
+        "request: GET /orders\nsession: {issuer: people}\nexpect: allow",
+        "request: GET /orders\nsession: {sign_in: staff}\nheaders: {Cookie: theme=dark}\nexpect: allow",
+        "request: GET /orders\nsession: {expired: true}\nexpect: session-expired",
+        "request: GET /orders\nsession: {forged: true}\nexpect: session-invalid",
+        "request: GET /orders\nsession: {without: [device]}\nexpect: device-missing",
+        "request: GET /orders\nsession: true\ndevice: [new]\nexpect: device-new",
+        "request: GET /orders\nexpect: session-missing",
+        "request: POST /orders\nsession: {claims: {amr: [otp]}}\nexpect: allow",
+        "request: POST /orders\nsession: {claims: {amr: [otp]}, ago: 9m}\nexpect: allow",
+        "request: POST /orders\nsession: {claims: {amr: [otp]}, ago: 11m}\nexpect: step-up-wanted",
+        "request: POST /orders\nsession: true\nexpect: step-up-wanted",
+        "request: POST /orders\nsession: {claims: {amr: [otp]}}\nheaders: {Origin: https://evil.example}\n"
+        "expect: session-cross-site",
+        "request: GET /reports\nbasic: true\nexpect: allow",
+        "request: GET /reports\nbasic: {claims: {sub: ann}}\nexpect: {owner: ann, verdict: allow}",
+        "request: GET /reports\nbasic: {wrong: true}\nexpect: basic-wrong",
+        "request: GET /reports\nkey: true\nexpect: allow",
+    ],
+)
+def test_what_a_gate_would_say(tmp_path: Path, said: str) -> None:
+    result = one(tmp_path, said)
+    assert result.passed, (result.misses, result.broken)
+
+
+@pytest.mark.parametrize(
+    ("said", "field", "words"),
+    [
+        ("request: GET /reports\nsession: true", "session", "takes no sessions; see its `authenticate`"),
+        ("request: GET /orders\nsession: {sign_in: other}", "session", "of `other`, but of `staff`"),
+        ("request: GET /orders\nsession: {issuer: other}", "session", "by `other` there, but by `company`, `people`"),
+        ("request: GET /orders\nbasic: true", "basic", "takes no passwords; see its `authenticate`"),
+        ("request: GET /reports\nbasic: {issuer: company}", "basic", "of `company`, but of `people`"),
+        (f"request: GET /orders\nsession: {{claims: {{x: {'x' * 5000}}}}}", "session", "longer than a cookie may be"),
+    ],
+)
+def test_what_a_case_says_in_vain_is_told_at_its_field(tmp_path: Path, said: str, field: str, words: str) -> None:
+    result = one(tmp_path, f"{said}\nexpect: allow")
+    assert (result.passed, result.broken_at) == (False, field)
+    assert words in str(result.broken)
+
+
+@pytest.mark.parametrize("said", ["session: a.cookie", "basic: ann:secret"])
+def test_a_credential_of_somebody_is_not_taken(tmp_path: Path, said: str) -> None:
+    with pytest.raises(ConfigErrors) as refused:
+        one(tmp_path, f"request: GET /orders\n{said}\nexpect: allow")
+    assert "makes its own" in str(refused.value)
+    assert said.partition(": ")[2] not in str(refused.value)
