@@ -191,6 +191,9 @@ def seal_session(pepper: bytes, sign_in: str, session: bytes) -> str:
 def open_session(pepper: bytes, sign_in: str, cookie: bytes) -> dict[str, Any]:
     """Say what a cookie's value holds, and every way of telling it (`meant`); whether it holds is not looked at."""
 
+def proved_at(claims: bytes, amr: list[str], acr: list[str]) -> int | None:
+    """Say when, in seconds since the epoch, what is wanted was proved, by a session's claims (JSON)."""
+
 def waf_detectors() -> list[dict[str, Any]]:
     """Say what detectors of attacks there are: `name`, `title`, `tag`, `score`."""
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from inprocess.conftest import PUBLIC, Installed
-from lockgate import asgi
+from lockgate import _native, asgi
 from lockgate.config import ConfigErrors
 from lockgate.inprocess.engine import Engine
 from lockgate.state import StateError, StateFolder
@@ -103,6 +103,38 @@ def test_unless_the_configuration_says_so(installed: Installed, caplog: pytest.L
     until(lambda: "keys cannot be read" in caplog.text, "the keeper to have looked")
     late = replace(with_key(key), now_ms=time.time_ns() // 1_000_000 + 3_600_000)
     assert ask(late).status == 200
+
+
+SIGNED_IN = """\
+version: 1
+issuers: {company: {issuer: "https://login.example.com", client: {id: lockgate}}}
+sign_in: {staff: {issuers: [company]}}
+facts: {then: continue}
+apis: {shop: {upstream: "http://127.0.0.1:9", authenticate: [{session: {sign_in: staff}}]}}
+"""
+
+
+def with_session(pepper: bytes) -> Asked:
+    claims = {"iss": "https://login.example.com", "sub": "ann", "jti": "s1"}
+    session = {"issuer": "company", "until_ms": time.time_ns() // 1_000_000 + 60_000, "claims": claims}
+    sealed = _native.seal_session(pepper, "staff", json.dumps(session).encode())
+    return Asked(headers=[HOST, ("Cookie", f"__Host-lockgate-staff={sealed}")])
+
+
+def test_sessions_are_those_of_the_installation(installed: Installed, tmp_path: Path) -> None:
+    """Else they would be sealed under something that everybody knows, and anybody could be anyone."""
+    config = tmp_path / "sessions.yaml"
+    config.write_text(SIGNED_IN, encoding="utf-8")
+    with pytest.raises(StateError, match="the API 'shop' takes sessions, which are sealed under the installation's"):
+        Engine(config, state=tmp_path / "nowhere")
+    installed.key()
+    ask = through_wsgi(loaded(config, state=installed.state))
+    got = ask(with_session(StateFolder.existing(installed.state).pepper()))
+    assert got.seen is not None
+    assert got.seen.judged.identity is not None
+    assert got.seen.judged.identity.owner == "ann"
+    for known in (bytes(32), bytes(range(32))):
+        assert ask(with_session(known)).reason == "session-invalid"
 
 
 def refused(got: Got) -> Got | None:

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{json, Map, Value};
 
 use crate::broker::{Brought, Goods, Order};
-use crate::step_up::{by_class, by_means, Challenge};
+use crate::step_up::{by_class, by_means, proved_at, Challenge};
 use crate::{
     Answers, ConfigError, Denial, Identity, Need, PolicyError, ReasonRef, RequestView, Verdict,
 };
@@ -234,7 +234,7 @@ impl Device {
     /// When the owner gave the proof that confirms a device, seconds since the epoch.
     fn proved(&self, claims: &Map<String, Value>, now_s: u64) -> Option<u64> {
         let Config { amr, acr, .. } = &self.config;
-        let at = claims.get("auth_time").and_then(Value::as_u64)?;
+        let at = proved_at(claims, amr, acr)?;
         // A clock that is ahead would confirm whatever comes until then.
         let was = at <= now_s.saturating_add(AHEAD_S);
         (was && by_means(claims, amr) && by_class(claims, acr)).then_some(at)

@@ -32,7 +32,7 @@ mod means;
 mod reasons;
 
 pub use challenge::Challenge;
-pub use means::{by_class, by_means};
+pub use means::{by_class, by_means, proved_at};
 pub use reasons::*;
 
 /// The room's name everywhere.
@@ -168,7 +168,7 @@ impl Rule {
     fn lacks(&self, claims: &Map<String, Value>, now_s: u64) -> Option<&'static str> {
         let wanted = &self.wanted;
         if let Some(within) = wanted.within_s {
-            let at = claims.get("auth_time").and_then(Value::as_u64);
+            let at = proved_at(claims, &wanted.amr, &wanted.acr);
             let fresh = at.is_some_and(|at| {
                 at <= now_s.saturating_add(AHEAD_S) && now_s <= at.saturating_add(within.into())
             });

@@ -163,6 +163,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(keys::read_token, module)?)?;
     module.add_function(wrap_pyfunction!(session::seal_session, module)?)?;
     module.add_function(wrap_pyfunction!(session::open_session, module)?)?;
+    module.add_function(wrap_pyfunction!(session::proved_at, module)?)?;
     module.add_function(wrap_pyfunction!(keys::read_key_set, module)?)?;
     module.add_function(wrap_pyfunction!(geo::check_geo, module)?)?;
     module.add_function(wrap_pyfunction!(keys::read_introspection, module)?)?;

@@ -2,6 +2,7 @@
 
 use lockgate_policy::jwt::Meant;
 use lockgate_policy::session::{Opened, Seal};
+use lockgate_policy::step_up;
 use pyo3::prelude::*;
 use serde::Serialize;
 
@@ -39,4 +40,12 @@ pub fn open_session<'py>(
         .map_err(|error| Told::new("session-malformed", error.words().to_owned()))?;
     let meant = Meant::all(&opened.claims);
     to_python(py, &Said { opened, meant })
+}
+
+/// When what is wanted was proved, seconds since the epoch; `claims` are a session's, as JSON.
+#[pyfunction]
+pub fn proved_at(claims: &[u8], amr: Vec<String>, acr: Vec<String>) -> PyResult<Option<u64>> {
+    let claims = serde_json::from_slice(claims)
+        .map_err(|error| Told::new("session-malformed", format!("these are no claims: {error}")))?;
+    Ok(step_up::proved_at(&claims, &amr, &acr))
 }

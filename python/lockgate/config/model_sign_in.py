@@ -12,7 +12,7 @@ from lockgate.scalars import Name, Scalar, Secret, Text, duration, refusal, show
 MINUTE_MS: Final = 60_000
 DAY_MS: Final = 86_400_000
 MAX_LIST: Final = 32
-KEPT: Final = frozenset({"iss", "sub", "jti", "iat", "exp", "sid", "aud", "azp", "nonce", "device"})
+KEPT: Final = frozenset({"iss", "sub", "jti", "iat", "exp", "sid", "aud", "azp", "nonce", "device", "earlier_auth"})
 """Claims that a session has anyway, or that are no one's business once a person has signed in."""
 
 Factor = Literal["passkey", "totp"]

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from lockgate import _native
 from lockgate.identity import factor_pages as shown
 from lockgate.identity import factors, pages
 from lockgate.identity.factors import MFA, Factor, FactorError, FactorStore, Kind, Owner, Relying
@@ -39,6 +40,8 @@ TASK_SECONDS: Final = 300
 FRESH_SECONDS: Final = 600
 """How new a proof must be before factors are added or taken away: who finds an open screen must not add one."""
 NAME_CHARACTERS: Final = 40
+EARLIER: Final = "earlier_auth"
+"""The claim of what was proved before a second factor here, and when (`lockgate_policy::step_up::proved_at`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +131,13 @@ class StepUp:
         within, since = when
         if not (amr or acr or within):
             return False
-        at = opened.claims.get("auth_time")
-        age = self._clock() - at if isinstance(at, int | float) else None
+        at = _native.proved_at(json.dumps(opened.claims).encode(), amr, acr)
+        age = self._clock() - at if at is not None else None
         # A little less than the gate allows, or the two would send a browser to and fro.
         allowed = int(within) - 1 if within.isascii() and within.isdigit() else 0
         fresh = not within or (age is not None and age < allowed)
         if since:
-            fresh = fresh and isinstance(at, int | float) and since.isascii() and since.isdigit() and at > int(since)
+            fresh = fresh and at is not None and since.isascii() and since.isdigit() and at > int(since)
         return fresh and (not amr or bool(set(amr) & set(opened.amr))) and (not acr or opened.claims.get("acr") in acr)
 
     async def _prove(
@@ -345,9 +348,12 @@ class StepUp:
 
     def _keep(self, response: Response, site: Site, opened: Opened, means: list[str]) -> None:
         """The same session, which now says more of how the person was authenticated."""
-        # Only what was proved now is as new as this: an older factor must not become new by a weaker one.
-        amr = list(dict.fromkeys([*(one for one in opened.amr if one not in factors.OURS), *means]))
-        claims = {**opened.claims, "amr": amr, "auth_time": int(self._clock())}
+        # Only what was proved now is as new as this: an older factor must not become new by a weaker one, and neither
+        # must what the provider said.
+        said = [one for one in opened.amr if one not in factors.OURS]
+        earlier = opened.claims.get(EARLIER) or {"at": opened.claims.get("auth_time"), "amr": said}
+        amr = list(dict.fromkeys([*said, *means]))
+        claims = {**opened.claims, "amr": amr, "auth_time": int(self._clock()), EARLIER: earlier}
         try:
             sealed = self._sealer.seal_session(
                 site.setup.name, opened.issuer, opened.until_ms, claims, opened.fresh_until_ms

@@ -17,8 +17,6 @@ from lockgate.inprocess.facts import Keeper, KeyFiles, StoredFacts
 if TYPE_CHECKING:
     from lockgate.config import KeyOrigin, Loaded
 
-NO_PEPPER: Final = bytes(32)
-"""Where no API wants keys, none is ever looked up."""
 STATE_VARIABLE: Final = "LOCKGATE_STATE"
 
 Own = tuple[int, list[tuple[bytes, bytes]], bytes]
@@ -47,10 +45,11 @@ class Engine:
         names = None if api is None else [api] if isinstance(api, str) else list(api)
         _known("API", names or (), {one["name"] for one in bundle["apis"]})
         _known("listener", [] if listener is None else [listener], {one["name"] for one in bundle["listeners"]})
-        keyed, origins = _needs(bundle, names, loaded.key_origins)
-        stored, pepper = None, NO_PEPPER
-        if keyed or any(origin.kind != "file" for origin in origins):
-            stored, pepper = _stored(Path(config), state, _why(keyed, origins))
+        wanting, origins = _needs(bundle, names, loaded.key_origins)
+        # Where nothing of an installation is wanted, nothing may hold that anybody could have made.
+        stored, pepper = None, os.urandom(32)
+        if wanting or any(origin.kind != "file" for origin in origins):
+            stored, pepper = _stored(Path(config), state, _why(wanting, origins))
         self.native = _native.InProcess(json.dumps(bundle).encode(), pepper=pepper, apis=names, listener=listener)
         files = [origin for origin in origins if origin.kind == "file"]
         self._keeper = Keeper(self.native, stored, KeyFiles(files)) if stored is not None or files else None
@@ -160,8 +159,8 @@ def _known(what: str, wanted: Iterable[str], there: set[str]) -> None:
 def _needs(
     bundle: Mapping[str, Any], names: Sequence[str] | None, origins: Iterable[KeyOrigin]
 ) -> tuple[list[str], list[KeyOrigin]]:
-    """The APIs that want keys, and the issuers whose published keys are wanted."""
-    keyed: dict[str, None] = {}
+    """What APIs want of the installation, and the issuers whose published keys are wanted."""
+    wanting: dict[str, None] = {}
     issuers: set[str] = set()
     for api in bundle["apis"]:
         if names is not None and api["name"] not in names:
@@ -183,17 +182,21 @@ def _needs(
                     "for gates: run a gate before the application"
                 )
             if "api_key" in way:
-                keyed[api["name"]] = None
+                wanting[f"the API {api['name']!r} wants API keys"] = None
+            elif "session" in way:
+                wanting[f"the API {api['name']!r} takes sessions, which are sealed under the installation's secret"] = (
+                    None
+                )
             elif "jwt" in way:
                 issuers.add(way["jwt"]["config"]["issuer"])
             elif "signature" in way and way["signature"]["config"]["issuer"] is not None:
                 issuers.add(way["signature"]["config"]["issuer"])
-    return list(keyed), [origin for origin in origins if origin.name in issuers]
+    return list(wanting), [origin for origin in origins if origin.name in issuers]
 
 
-def _why(keyed: Sequence[str], origins: Sequence[KeyOrigin]) -> str:
-    if keyed:
-        return f"the API {keyed[0]!r} wants API keys"
+def _why(wanting: Sequence[str], origins: Sequence[KeyOrigin]) -> str:
+    if wanting:
+        return wanting[0]
     fetched = next(origin for origin in origins if origin.kind != "file")
     return (
         f"the keys of the issuer {fetched.name!r} are fetched by the control process (`jwks: {{file: …}}` needs none)"
