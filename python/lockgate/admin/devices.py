@@ -110,16 +110,18 @@ class Devices:
                 changed_ms=row.changed_ms if changed else None,
                 travel_ms=row.travel_ms if travels else None,
                 at_once=_at_once(database, row, at_ms),
+                proved_s=row.proved_s,
             )
 
-    def confirm(self, device_id: str, look: Sighting | None = None) -> Device:
+    def confirm(self, device_id: str, look: Sighting | None = None, proved_s: int | None = None) -> Device:
         """Its owner has shown a second factor there; with `look`, that is what it looks like and where it is.
 
-        Raises `DeviceNotFoundError` and `DeviceRevokedError`, as `approve` does.
+        `proved_s` is when, where a gate says so. Raises `DeviceNotFoundError` and `DeviceRevokedError`.
         """
         with self._store.write() as database:
             row = _open(database, device_id)
             row.confirmed_ms = self._clock_ms()
+            row.proved_s = max(row.proved_s or 0, proved_s) if proved_s is not None else row.proved_s
             if look is not None:
                 _take_over(row, _look(look))
                 latitude, longitude = _coordinates(look)
@@ -128,6 +130,12 @@ class Devices:
                     row.placed_ms = row.confirmed_ms
             self._journal.audit(f"{row.issuer} {row.subject}", "device.confirm", row.id, _detail(row))
             return _device(row)
+
+    def took(self, device_id: str, proved_s: int) -> None:
+        """A proof came from where nothing speaks against the device, so it counts for no other look of it any more."""
+        with self._store.write() as database:
+            row = _find(database, device_id)
+            row.proved_s = max(row.proved_s or 0, proved_s)
 
     def approve(self, actor: str, device_id: str) -> Device:
         """An operator vouches for it. Raises `DeviceLimitError` where its owner has too many of those."""
@@ -266,7 +274,8 @@ def _note(database: Session, row: Row, sighting: Sighting, at_ms: int) -> tuple[
     travels = (now.country is not None or now.latitude is not None) and _travels(database, row, now)
     if travels:
         row.travel_ms = row.travel_ms or at_ms
-    elif now.country is not None or now.latitude is not None:
+    elif not changed and (now.country is not None or now.latitude is not None):
+        # Where something is that looks otherwise says nothing of where its owner is.
         row.country, row.latitude, row.longitude = now.country, now.latitude, now.longitude
         row.placed_ms = at_ms
     row.last_ms = at_ms

@@ -36,9 +36,13 @@ class Sightings:
             standing = self._devices.seen(sighting(said))
         except ValueError:  # Not to be told from an outage would let it through where outages are.
             return Brought("refused")
-        if said.proved_s is not None and is_confirmed(standing, said.proved_s, self._clock_ms()):
-            self._devices.confirm(standing.id, sighting(said))
-            standing = self._devices.seen(sighting(said))
+        if said.proved_s is not None and is_proof(standing, said.proved_s, self._clock_ms()):
+            since_ms = doubted_ms(standing)
+            if since_ms is None:
+                self._devices.took(standing.id, said.proved_s)
+            elif since_ms < said.proved_s * 1_000:
+                self._devices.confirm(standing.id, sighting(said), said.proved_s)
+                standing = self._devices.seen(sighting(said))
         told = words(standing)
         spoken = {word for word in ("new", "changed", "travel") if told[word]}
         if not told["approved"]:
@@ -69,17 +73,23 @@ def sighting(said: Sighted) -> Sighting:
 def doubted_ms(standing: Standing) -> int | None:
     """Since when something speaks against it that a proof of its owner's takes away."""
     doubts = [at_ms for at_ms in (standing.changed_ms, standing.travel_ms) if at_ms is not None]
-    if standing.confirmed_ms is None and standing.approved_ms is None:
+    if is_new(standing):
         doubts.append(standing.first_ms - MEANWHILE_MS)
     return max(doubts, default=None)
 
 
-def is_confirmed(standing: Standing, proved_s: int, now_ms: int) -> bool:
-    """Whether a proof takes away what speaks against it: one that was given since, and not by a clock that is ahead."""
-    since_ms = doubted_ms(standing)
-    if standing.revoked_ms is not None or since_ms is None:
-        return False
-    return since_ms < proved_s * 1_000 <= now_ms + AHEAD_MS
+def is_new(standing: Standing) -> bool:
+    """Whether nobody vouches for it: no proof by means that a gate wants was taken for it, and nobody approved it."""
+    return standing.proved_s is None and standing.approved_ms is None
+
+
+def is_proof(standing: Standing, proved_s: int, now_ms: int) -> bool:
+    """Whether a proof is one that was not taken yet, and not by a clock that is ahead.
+
+    Each counts for the look that brings it first: whoever copies the session afterwards has nothing of it.
+    """
+    newest_ms = now_ms + AHEAD_MS
+    return standing.revoked_ms is None and (standing.proved_s or 0) < proved_s <= newest_ms // 1_000
 
 
 def words(standing: Standing) -> dict[str, str | bool | int]:
@@ -87,7 +97,7 @@ def words(standing: Standing) -> dict[str, str | bool | int]:
     return {
         "id": standing.id,
         "revoked": standing.revoked_ms is not None,
-        "new": standing.confirmed_ms is None and standing.approved_ms is None,
+        "new": is_new(standing),
         "approved": standing.approved_ms is not None,
         "changed": standing.changed_ms is not None,
         "travel": standing.travel_ms is not None,

@@ -16,7 +16,9 @@ from lockgate.scalars import Flag, Scalar, Secret, Text, count, duration, refusa
 MINUTE_MS: Final = 60_000
 DAY_MS: Final = 86_400_000
 NAME_PLACE: Final = "{name}"
-KEPT: Final = frozenset({"iss", "sub", "jti", "iat", "exp", "sid", "aud", "azp", "nonce", "amr", "auth_time", "device", "earlier_auth"})
+KEPT: Final = frozenset(
+    {"iss", "sub", "jti", "iat", "exp", "sid", "aud", "azp", "nonce", "amr", "auth_time", "device", "earlier_auth"}
+)
 """Claims that the gate says itself of who signed in."""
 ATTRIBUTE: Final = r"[A-Za-z][A-Za-z0-9-]{0,63}(;[A-Za-z0-9-]{1,63})*|[0-9]+(\.[0-9]+){1,32}"
 """An attribute's name or number, with its options (RFC 4512 section 2.5)."""

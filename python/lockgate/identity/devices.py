@@ -81,6 +81,8 @@ class Standing:
     """When it was where it cannot have come to."""
     at_once: int
     """How many devices of the owner that are not revoked were seen within the last 15 minutes, this one included."""
+    proved_s: int | None = None
+    """When its owner gave the last proof that a gate took for it, in seconds."""
 
 
 State = Literal["new", "confirmed", "approved", "revoked"]

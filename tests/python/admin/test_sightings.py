@@ -62,6 +62,44 @@ def test_a_change_wants_a_proof_of_after_it(devices: Devices, clock: Clock) -> N
     assert told(devices, clock, proved_s=AT_S, **at)[0]["changed"]
 
 
+OWNER = {"agent": "curl/8.0", "ja4": "a", "country": "DE", "location": [52, 13]}
+THIEF = {"agent": "python-httpx/1.0", "ja4": "b", "country": "BR", "location": [-23, -46]}
+
+
+def test_a_proof_counts_for_the_look_that_brings_it_first(devices: Devices, clock: Clock) -> None:
+    """However long ago something odd was seen: whoever copies the session of after the proof has nothing of it."""
+    told(devices, clock, proved_s=AT_S, **OWNER)
+    clock.ms += 600_000
+    odd = told(devices, clock, proved_s=AT_S, **{**OWNER, "agent": "Wget/1.2", "ja4": "c"})[0]
+    assert odd["changed"]
+    clock.ms += 86_400_000
+    proof = clock.ms // 1_000 - 1
+    owner = told(devices, clock, proved_s=proof, **OWNER)[0]
+    assert (owner["changed"], owner["travel"], owner["new"]) == (False, False, False)
+    clock.ms += 60_000
+    thief = told(devices, clock, proved_s=proof, **THIEF)[0]
+    assert (thief["changed"], thief["travel"]) == (True, True)
+    owner = told(devices, clock, proved_s=proof, **OWNER)[0]
+    assert (owner["changed"], owner["travel"]) == (False, False)
+
+
+def test_who_looks_otherwise_does_not_say_where_the_owner_is(devices: Devices, clock: Clock) -> None:
+    told(devices, clock, proved_s=AT_S, **OWNER)
+    clock.ms += 36 * 3_600_000
+    assert told(devices, clock, proved_s=AT_S, **THIEF)[0]["changed"]
+    clock.ms += 1_000
+    owner = told(devices, clock, proved_s=AT_S, **OWNER)[0]
+    assert (owner["changed"], owner["travel"]) == (False, False)
+
+
+def test_what_the_pages_took_is_no_proof_by_the_means_that_a_gate_wants(devices: Devices, clock: Clock) -> None:
+    """They take any second factor; a gate says when the caller gave one that its configuration names."""
+    said, _ = told(devices, clock)
+    devices.confirm(str(said["id"]))
+    assert told(devices, clock)[0]["new"]
+    assert not told(devices, clock, proved_s=AT_S)[0]["new"]
+
+
 def test_what_the_gate_does_not_heed_is_not_asked_about_again_soon(devices: Devices, clock: Clock) -> None:
     assert told(devices, clock, heeds=["changed"])[1] == KNOWN_MS
     assert told(devices, clock, heeds=["unapproved"])[1] == DOUBTED_MS

@@ -189,6 +189,8 @@ class Device(Base):
     last_ms: Mapped[int] = mapped_column(BigInteger)
     confirmed_ms: Mapped[int | None] = mapped_column(BigInteger)
     """When its owner has confirmed it by a second factor."""
+    proved_s: Mapped[int | None] = mapped_column(BigInteger)
+    """When its owner gave the last proof that was taken for it, in seconds."""
     approved_ms: Mapped[int | None] = mapped_column(BigInteger)
     approved_by: Mapped[str | None] = mapped_column(String(200))
     revoked_ms: Mapped[int | None] = mapped_column(BigInteger)
