@@ -58,8 +58,7 @@ def one(folder: Path, said: str) -> Result:
         "request: POST /orders\nsession: {claims: {amr: [otp]}, ago: 9m}\nexpect: allow",
         "request: POST /orders\nsession: {claims: {amr: [otp]}, ago: 11m}\nexpect: step-up-wanted",
         "request: POST /orders\nsession: true\nexpect: step-up-wanted",
-        "request: POST /orders\nsession: {claims: {amr: [otp]}}\nheaders: {Origin: https://evil.example}\n"
-        "expect: session-cross-site",
+        "request: POST /orders\nsession: true\nheaders: {Origin: https://evil.example}\nexpect: session-cross-site",
         "request: GET /reports\nbasic: true\nexpect: allow",
         "request: GET /reports\nbasic: {claims: {sub: ann}}\nexpect: {owner: ann, verdict: allow}",
         "request: GET /reports\nbasic: {wrong: true}\nexpect: basic-wrong",
