@@ -35,7 +35,7 @@ OBJECTS: Final = 1_000_000
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line, and leave the process with its exit code."""
     if arguments is None:
-        # A command's own process: what it loads stays, and looking through that for garbage took a quarter of its time.
+        # A command's own process: what it loads stays, and looking through that for garbage took a tenth of its time.
         gc.set_threshold(OBJECTS, 2, 2)
     with watched():
         _run(arguments)
