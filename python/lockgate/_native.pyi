@@ -35,6 +35,7 @@ __all__ = [
     "pattern_fault",
     "pipeline",
     "policies",
+    "proved_at",
     "read_certificate",
     "read_events",
     "read_introspection",
