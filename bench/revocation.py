@@ -17,7 +17,6 @@ import http.client
 import json
 import os
 import secrets
-import socket
 import statistics
 import subprocess
 import sys
@@ -36,6 +35,7 @@ import httpx
 
 from bench.machine import machine
 from bench.process import BenchError
+from bench.subjects import free_port
 from lockgate.state import StateFolder
 
 ISSUER = "urn:lockgate:bench"
@@ -45,7 +45,7 @@ listeners: {{public: {{address: "127.0.0.1:0"}}}}
 admin: {{address: "127.0.0.1:0"}}
 gates: {{address: "127.0.0.1:{link}"}}
 issuers:
-  bench: {{issuer: "urn:lockgate:bench", audience: bench, algorithms: [HS256], secret: "${{env:BENCH_SECRET}}"}}
+  bench: {{issuer: "{issuer}", audience: bench, algorithms: [HS256], secret: "${{env:BENCH_SECRET}}"}}
 apis:
   shop: {{upstream: "http://127.0.0.1:{origin}", authenticate: [{{jwt: {{issuer: bench}}}}, api_key]}}
 """
@@ -166,11 +166,6 @@ def _lockgate(folder: Path, *words: str, secret: str) -> Iterator[None]:
             process.wait(30)
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
-
-
 @contextmanager
 def _place(folder: Path, secret: str) -> Iterator[tuple[httpx.Client, list[int]]]:
     """The admin API and the ports of both gates."""
@@ -179,7 +174,7 @@ def _place(folder: Path, secret: str) -> Iterator[tuple[httpx.Client, list[int]]
     edge.mkdir()
     with ExitStack() as stack:
         origin = stack.enter_context(_origin())
-        (control / "lockgate.yaml").write_text(CONFIG.format(link=_free_port(), origin=origin))
+        (control / "lockgate.yaml").write_text(CONFIG.format(issuer=ISSUER, link=free_port(), origin=origin))
         stack.enter_context(_lockgate(control, "run", secret=secret))
         state = StateFolder(control / ".lockgate")
         address = _until(lambda: state.admin_address_file.read_text().strip(), "the admin API")

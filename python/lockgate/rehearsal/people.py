@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import secrets
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
@@ -87,7 +88,8 @@ def known(wanted: ByPassword, bundle: Mapping[str, Any], route: Mapping[str, Any
         taken = f", but of {_listed(issuers)}" if issuers else ""
         raise CaseError("basic", f"the API `{route['api']}` takes no passwords{whose}{taken}; see its `authenticate`")
     claims = {"sub": SUBJECT, **wanted.claims}
-    credential = base64.b64encode(f"{claims['sub']}:case".encode()).decode("ascii")
+    # Another for each case: what is said of one must not be said of the next.
+    credential = base64.b64encode(f"{claims['sub']}:{secrets.token_urlsafe(12)}".encode()).decode("ascii")
     return Known(issuer, credential, {"active": False} if wanted.wrong else {"active": True, **claims})
 
 

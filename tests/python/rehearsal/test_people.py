@@ -87,6 +87,16 @@ def test_what_a_case_says_in_vain_is_told_at_its_field(tmp_path: Path, said: str
     assert words in str(result.broken)
 
 
+def test_cases_of_one_table_know_nothing_of_each_other(tmp_path: Path) -> None:
+    (tmp_path / "lockgate.yaml").write_text(CONFIG)
+    table = tmp_path / "lockgate.tests.yaml"
+    said = ["basic: true, expect: allow", "basic: {wrong: true}, expect: basic-wrong"] * 2
+    lines = "".join(f"  - {{name: {number}th, request: GET /reports, {one}}}\n" for number, one in enumerate(said))
+    table.write_text(f"version: 1\ncases:\n{lines}")
+    results = list(Run(load(tmp_path / "lockgate.yaml").compile(0, 0), read([table])))
+    assert [(one.passed, one.misses) for one in results] == [(True, [])] * 4
+
+
 @pytest.mark.parametrize("said", ["session: a.cookie", "basic: ann:secret"])
 def test_a_credential_of_somebody_is_not_taken(tmp_path: Path, said: str) -> None:
     with pytest.raises(ConfigErrors) as refused:

@@ -162,7 +162,7 @@ impl<'s, 'a> Judging<'s, 'a, '_> {
     }
 
     /// The upstream gets what was judged, less the prefix where that is taken off.
-    pub(super) fn outgoing(&mut self, matched: Matched) -> Result<(), Denial> {
+    fn outgoing(&mut self, matched: Matched) -> Result<(), Denial> {
         let stripped = self.stripped(matched);
         if self.judgement.rewritten.is_none() && stripped == 0 {
             return Ok(());
@@ -206,7 +206,7 @@ impl<'s, 'a> Judging<'s, 'a, '_> {
     }
 
     /// Which version is asked for, where that goes, and what is said of its end.
-    pub(super) fn version(&mut self, matched: Matched) {
+    fn version(&mut self, matched: Matched) {
         let Some(listed) = self.api().and_then(|api| api.versions.as_ref()) else {
             return;
         };

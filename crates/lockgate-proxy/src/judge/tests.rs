@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use http::header::ALLOW;
-use http::header::WWW_AUTHENTICATE;
+use http::header::{ALLOW, WWW_AUTHENTICATE};
 use lockgate_policy::{api_key, body_limit, ip_filter, BodyVerdict, Edit, Grant, KeyRecord};
 
 use super::*;
