@@ -13,12 +13,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
-use aws_lc_rs::digest::{digest, SHA256};
-use aws_lc_rs::signature::{UnparsedPublicKey, ED25519};
 use aws_lc_rs::{hmac, rand};
 use lockgate_policy::jwt::TokenCache;
 use lockgate_policy::ConfigError;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::sync::mpsc;
 
 use crate::broker::Broker;
@@ -43,18 +41,23 @@ use crate::upstream::{Keeper, Registry};
 use crate::worker::{Command, Shared, Worker};
 
 mod aside;
+mod error;
 mod handover;
 mod inquired;
 mod listening;
+mod sealed;
 pub(crate) mod secret;
 mod status;
 
 pub use crate::net::{Endpoint, ListeningSocket};
+pub use error::GateError;
 pub use handover::{is_datagram, Account, Accounts, Handed};
+pub use sealed::hash;
 pub use status::Stats;
 
 use aside::aside;
 use listening::{Open, Opening};
+use sealed::verify;
 
 /// Commands that may wait for a worker: a few for each listener that a bundle changes.
 const COMMANDS: usize = 256;
@@ -88,91 +91,6 @@ pub struct Loaded {
     pub hash: String,
     /// From hand-over to live, microseconds.
     pub took_us: u64,
-}
-
-/// Why a bundle, or the gate, was refused.
-#[derive(Debug)]
-pub enum GateError {
-    /// The signature is missing or wrong.
-    Signature(String),
-    /// An older bundle than the one at work.
-    Sequence {
-        /// The one offered.
-        offered: u64,
-        /// The one at work.
-        current: u64,
-    },
-    /// It is no bundle.
-    Malformed(String),
-    /// They are no certificates, or cannot be kept.
-    Certificates(String),
-    /// It does not make sense.
-    Config(Vec<ConfigError>),
-    /// An address cannot be listened on.
-    Listen {
-        /// Which.
-        address: Endpoint,
-        /// Why.
-        cause: io::Error,
-    },
-    /// The state folder cannot be used.
-    State(io::Error),
-    /// The gate is going down.
-    Draining,
-}
-
-impl std::fmt::Display for GateError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Signature(cause) => write!(f, "the bundle's signature does not hold: {cause}"),
-            Self::Sequence { offered, current } => {
-                write!(f, "bundle {offered} is older than {current}, which is at work; bundles never go back")
-            }
-            Self::Malformed(cause) => write!(f, "this is no bundle: {cause}"),
-            Self::Certificates(cause) => f.write_str(cause),
-            Self::Config(errors) => {
-                let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
-                f.write_str(&texts.join("; "))
-            }
-            // Of a path the cause says what to do.
-            Self::Listen { address, cause } if address.network().is_none() => {
-                write!(f, "cannot listen at {address}: {cause}")
-            }
-            Self::Listen { address, cause } => {
-                write!(f, "cannot listen on {address}: {cause}; stop the program that has it, or choose another port")
-            }
-            Self::State(cause) => write!(f, "the gate's state folder cannot be used: {cause}"),
-            Self::Draining => f.write_str("the gate is going down and takes no new bundle"),
-        }
-    }
-}
-
-impl std::error::Error for GateError {}
-
-impl GateError {
-    /// A stable code.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::Signature(_) => "bundle-signature",
-            Self::Sequence { .. } => "bundle-sequence",
-            Self::Malformed(_) => "bundle-malformed",
-            Self::Certificates(_) => "certificates-malformed",
-            Self::Config(_) => "bundle-config",
-            Self::Listen { .. } => "listen-failed",
-            Self::State(_) => "state-unusable",
-            Self::Draining => "gate-draining",
-        }
-    }
-}
-
-/// A bundle as it is sent and kept: its exact text and a signature over it.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Signed {
-    bundle: String,
-    key_id: String,
-    signature: String,
 }
 
 /// The gate.
@@ -726,50 +644,6 @@ impl Drop for Living {
     fn drop(&mut self) {
         self.0.store(false, Ordering::Release);
     }
-}
-
-/// The text of a bundle, if the signature over it holds.
-fn verify(signed: &[u8], public_key: &[u8]) -> Result<String, GateError> {
-    let signed: Signed =
-        serde_json::from_slice(signed).map_err(|error| GateError::Malformed(error.to_string()))?;
-    let signature = unhex(&signed.signature)
-        .ok_or_else(|| GateError::Signature("it is not hexadecimal".to_owned()))?;
-    UnparsedPublicKey::new(&ED25519, public_key)
-        .verify(signed.bundle.as_bytes(), &signature)
-        .map_err(|_| {
-            GateError::Signature(format!(
-                "it was not made with this installation's key (it names {})",
-                signed.key_id
-            ))
-        })?;
-    Ok(signed.bundle)
-}
-
-/// The first 16 hexadecimal digits of a bundle's SHA-256.
-#[must_use]
-pub fn hash(text: &str) -> String {
-    digest(&SHA256, text.as_bytes())
-        .as_ref()
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits = text.as_bytes();
-    if !digits.len().is_multiple_of(2) {
-        return None;
-    }
-    let digit = |byte: u8| {
-        char::from(byte)
-            .to_digit(16)
-            .and_then(|digit| u8::try_from(digit).ok())
-    };
-    digits
-        .chunks_exact(2)
-        .map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?))
-        .collect()
 }
 
 /// Writes a file so that there is always a whole one, for nobody else to read.

@@ -8,6 +8,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
+use aws_lc_rs::digest::{digest, SHA256};
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
@@ -24,7 +25,7 @@ use lockgate_policy::introspection::{self, Answer, Introspection};
 use lockgate_policy::jwt::{
     self, Algorithm, Config, Issuer, Jwt, KeySource, Place, ProofRules, Rules, Shown,
 };
-use lockgate_policy::{Answers, IssuerFacts, RequestView, Verdict};
+use lockgate_policy::{Answers, First, IssuerFacts, Need, RequestView, Verdict};
 use serde_json::{json, Value};
 
 const NOW_MS: u64 = 1_800_000_000_000;
@@ -132,19 +133,64 @@ fn policy(kind: &Kind) -> (Jwt, IssuerFacts) {
     (policy, facts)
 }
 
+fn claims(number: usize) -> Value {
+    json!({
+        "iss": "https://login.example.com", "aud": "shop", "sub": format!("user-{number}"),
+        "client_id": "crm", "exp": NOW_MS / 1000 + 300, "iat": NOW_MS / 1000, "scope": "orders:read",
+    })
+}
+
+/// What is signed, and the signature.
+fn signed(kind: &Kind, header: &Value, claims: &Value) -> (String, Vec<u8>) {
+    let signed = format!("{}.{}", b64(header.to_string()), b64(claims.to_string()));
+    let signature = (kind.sign)(signed.as_bytes());
+    (signed, signature)
+}
+
 /// What is signed, the signature, and the request that carries both.
 fn token(kind: &Kind, number: usize) -> (String, Vec<u8>, HeaderMap) {
     let header = json!({"alg": kind.name, "kid": "k", "typ": "at+jwt"});
-    let claims = json!({
-        "iss": "https://login.example.com", "aud": "shop", "sub": format!("user-{number}"),
-        "client_id": "crm", "exp": NOW_MS / 1000 + 300, "iat": NOW_MS / 1000, "scope": "orders:read",
-    });
-    let signed = format!("{}.{}", b64(header.to_string()), b64(claims.to_string()));
-    let signature = (kind.sign)(signed.as_bytes());
+    let (signed, signature) = signed(kind, &header, &claims(number));
     let mut headers = HeaderMap::new();
     let value = format!("Bearer {signed}.{}", b64(&signature));
     headers.insert("authorization", HeaderValue::try_from(value).unwrap());
     (signed, signature, headers)
+}
+
+/// A token that is bound to the key of a proof (RFC 9449), and the request that carries both.
+fn proved(issuer: &Kind, client: &Kind, number: usize) -> ([(String, Vec<u8>); 2], HeaderMap) {
+    let members: &[&str] = match client.name {
+        "ES256" => &["crv", "kty", "x", "y"],
+        "RS256" => &["e", "kty", "n"],
+        _ => &["crv", "kty", "x"],
+    };
+    // RFC 7638 section 3: the members that a key must have, in the order of their names.
+    let members: Vec<_> = members
+        .iter()
+        .map(|name| format!("\"{name}\":{}", client.jwk[name]))
+        .collect();
+    let thumbprint = sha256(format!("{{{}}}", members.join(",")).as_bytes());
+    let mut claims = claims(number);
+    claims["cnf"] = json!({"jkt": thumbprint});
+    let header = json!({"alg": issuer.name, "kid": "k", "typ": "at+jwt"});
+    let (token, signature) = signed(issuer, &header, &claims);
+    let sent = format!("{token}.{}", b64(&signature));
+    let header = json!({"typ": "dpop+jwt", "alg": client.name, "jwk": client.jwk});
+    let claims = json!({
+        "jti": format!("{number:036}"), "htm": "GET", "htu": "https://shop.example.com/orders/7",
+        "iat": NOW_MS / 1000, "ath": sha256(sent.as_bytes()),
+    });
+    let (proof, proof_signature) = signed(client, &header, &claims);
+    let mut headers = HeaderMap::new();
+    let value = format!("{proof}.{}", b64(&proof_signature));
+    headers.insert("dpop", HeaderValue::try_from(value).unwrap());
+    let value = HeaderValue::try_from(format!("DPoP {sent}")).unwrap();
+    headers.insert("authorization", value);
+    ([(token, signature), (proof, proof_signature)], headers)
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    b64(digest(&SHA256, bytes))
 }
 
 fn view(headers: &HeaderMap) -> RequestView<'_> {
@@ -199,6 +245,53 @@ fn a_new_token_costs_its_signature_and_little_more() {
             "{}: {whole:.1} µs for a new token, of which the library's {alone:.1}; {:.2} µs for one seen before",
             kind.name,
             each_us(begun),
+        );
+    }
+}
+
+#[test]
+fn a_proof_costs_its_signature_and_little_more() {
+    let shown = Shown {
+        secure: true,
+        authority: "shop.example.com",
+        target: "/orders/7",
+        ..Shown::default()
+    };
+    for (issuer, client) in kinds().into_iter().zip(kinds()) {
+        let (policy, facts) = policy(&issuer);
+        let sent: Vec<_> = (0..TOKENS)
+            .map(|number| proved(&issuer, &client, number))
+            .collect();
+        let libraries = [&issuer, &client]
+            .map(|kind| UnparsedPublicKey::new(kind.library, kind.public.as_slice()));
+        let begun = Instant::now();
+        for (signatures, _) in &sent {
+            for ((signed, signature), library) in signatures.iter().zip(&libraries) {
+                black_box(library.verify(signed.as_bytes(), signature)).unwrap();
+            }
+        }
+        let alone = each_us(begun);
+        let identify = || {
+            let begun = Instant::now();
+            for (_, headers) in &sent {
+                let answer = Answers::Issuer(facts.clone());
+                let verdict = policy.decide(&view(headers), &shown, &answer, NOW_MS);
+                // The gate keeps what was proved, so that it counts once.
+                let Ok(Verdict::Need(Need::First(proved))) = verdict else {
+                    panic!("{}: {verdict:?}", client.name);
+                };
+                let answer = Answers::First(proved, First::Yes);
+                let verdict = policy.decide(&view(headers), &shown, &answer, NOW_MS);
+                assert!(matches!(black_box(verdict), Ok(Verdict::Identify(_))));
+            }
+            each_us(begun)
+        };
+        let (both, proof) = (identify(), identify());
+        println!(
+            "DPoP, {}: {both:.1} µs for token and proof, the library's two {alone:.1} (x {:.2}); {proof:.1} µs where \
+             the token was seen before",
+            client.name,
+            both / alone,
         );
     }
 }
