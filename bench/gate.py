@@ -9,7 +9,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,11 +61,12 @@ EVENTS_SECONDS = 5.0
 
 @dataclass
 class Gate:
-    """Lockgate; `package` is where it is imported from, none for the one that is installed."""
+    """Lockgate; `package` is where it is imported from, none for the one that is installed; `under` is what runs it."""
 
     folder: Path
     package: Path | None = None
     name: str = "lockgate"
+    under: Sequence[str] = ()
     _signer: Signer = field(default_factory=Signer)
     _pepper: str = field(default_factory=lambda: secrets.token_hex(32))
 
@@ -163,7 +164,7 @@ class Gate:
         }
 
         def spawn() -> tuple[Pinned, str]:
-            command = [sys.executable, "-m", "bench.gate_host"]
+            command = [*self.under, sys.executable, "-m", "bench.gate_host"]
             log = site.folder / "log"
             host = Pinned(command, site.core, log, env=self._env(), pipes=True, cwd=ROOT)
             host.say(json.dumps(orders))

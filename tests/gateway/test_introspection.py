@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from joserfc import jwk, jwt
 
 from gateway.harness.upstream import AutoUpstream
+from support.client_key import client_key
 from support.introspector import INACTIVE, Introspector, Said, active
 from support.issuer import b64
 from support.ports import free_port
@@ -383,6 +384,29 @@ def test_the_client_shows_its_secret_as_the_provider_wants_it(
     kept = [path for path in (tmp_path / ".lockgate").rglob("*") if path.is_file()]
     assert kept
     assert not [path for path in kept if SECRET.encode() in path.read_bytes()], "no bundle and no database holds it"
+
+
+@pytest.mark.parametrize("kind", ["EC", "RSA"])
+def test_the_client_proves_itself_by_its_own_key(
+    kind: str, processes: Processes, tmp_path: Path, upstream: AutoUpstream
+) -> None:
+    public = client_key(kind, tmp_path)
+    provider = Provider(processes, "opaque_provider.mjs", "private_key_jwt", json.dumps(public))
+    client = {"id": "lockgate", "key": "${file:client.key}", "kid": "client-1"}
+    place = Place(processes, tmp_path, upstream, provider.url, more={"client": client})
+    assert place.reason(provider.token(client_secret=SECRET)) == ""
+    client_key(kind, tmp_path)  # Another one, which the provider does not know.
+    assert place.reason(provider.token(client_secret=SECRET)) == "introspection-unavailable"
+    until(lambda: any("private_key_jwt" in message for message in place.findings()), "people are told")
+    (tmp_path / "client.key").write_text("no key at all")
+    message = "the private key of the client lockgate cannot be read"
+
+    def told() -> bool:
+        place.reason(provider.token(client_secret=SECRET))
+        return any(message in each for each in place.findings())
+
+    until(told, "that it is no key")
+    assert "no key at all" not in place.running.output
 
 
 def test_signed_tokens_are_judged_here_and_others_there(

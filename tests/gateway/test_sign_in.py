@@ -11,10 +11,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from gateway.harness.upstream import AutoUpstream
+from support.client_key import client_key
 from support.processes import Processes
 from support.sign_in import Browser, SignInPlace
 from support.waiting import until
@@ -194,17 +193,6 @@ def test_the_provider_ends_sessions(processes: Processes, tmp_path: Path, upstre
             assert said.json()["error"] in {"invalid_token", "invalid_request"}
 
 
-def private_key(kind: str, folder: Path) -> dict[str, Any]:
-    key = ec.generate_private_key(ec.SECP256R1()) if kind == "EC" else rsa.generate_private_key(65537, 2048)
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    (folder / "client.key").write_bytes(pem)
-    (folder / "client.key").chmod(0o600)
-    from joserfc import jwk
-
-    made = jwk.ECKey.import_key(pem) if kind == "EC" else jwk.RSAKey.import_key(pem)
-    return {**made.as_dict(private=False), "kid": "client-1", "use": "sig"}
-
-
 @pytest.mark.parametrize(
     ("method", "client", "pushed", "algorithm"),
     [
@@ -223,7 +211,7 @@ def test_the_gate_proves_itself_in_every_way(
     tmp_path: Path,
     upstream: AutoUpstream,
 ) -> None:
-    jwk = private_key("RSA" if method.endswith("rsa") else "EC", tmp_path) if "key" in client else None
+    jwk = client_key("RSA" if method.endswith("rsa") else "EC", tmp_path) if "key" in client else None
     settings = {"method": method.removesuffix("-rsa"), "jwk": jwk, "pushed": pushed, "algorithm": algorithm}
     said = {"id": "gate", **client}
     place = SignInPlace(processes, tmp_path, upstream.port, client=said, provider=settings)

@@ -261,7 +261,6 @@ impl Exchange {
             }
         }
         let trace_hex = self.trace.as_ref().map(TraceParent::trace_hex);
-        let mut target = TargetText::default();
         // A credential in the wrong place is a secret all the same.
         let (host, path) = if self.malformed {
             (Cow::Borrowed(""), Cow::Borrowed(""))
@@ -337,7 +336,7 @@ impl Exchange {
                 })
                 .and_then(|upstream| self.snapshot.upstreams.get(upstream))
                 .map(|upstream| &*upstream.name),
-            target: self.target.as_deref().map(|to| target.of(to)),
+            target: self.target.as_deref().map(Target::as_str),
             bundle: &self.snapshot.hash,
             trace: trace_hex
                 .as_ref()
@@ -431,41 +430,5 @@ impl Text {
     fn user_agent(&self) -> Option<&[u8]> {
         let agent = &self.bytes[self.path..];
         (!agent.is_empty()).then_some(agent)
-    }
-}
-
-/// Writes `host:port` without allocating.
-struct TargetText {
-    bytes: [u8; 272],
-    length: usize,
-}
-
-impl Default for TargetText {
-    fn default() -> Self {
-        Self {
-            bytes: [0; 272],
-            length: 0,
-        }
-    }
-}
-
-impl TargetText {
-    fn of(&mut self, target: &Target) -> &str {
-        // What does not fit is left out: a host name has at most 253 characters.
-        let _ = std::fmt::Write::write_fmt(self, format_args!("{target}"));
-        std::str::from_utf8(&self.bytes[..self.length]).unwrap_or("")
-    }
-}
-
-impl std::fmt::Write for TargetText {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        let end = self.length + text.len();
-        let place = self
-            .bytes
-            .get_mut(self.length..end)
-            .ok_or(std::fmt::Error)?;
-        place.copy_from_slice(text.as_bytes());
-        self.length = end;
-        Ok(())
     }
 }

@@ -59,7 +59,7 @@ pub use raw::{Led, Raw};
 pub use report::{standing, write, Standing};
 pub use state::Registry;
 pub use sticky::Sticky;
-pub use target::Target;
+pub use target::{At, Target};
 
 use http1::Http1;
 use http2::{Http2, Shared};
@@ -387,7 +387,7 @@ impl Pools {
             }),
             Ok(Err(error)) => {
                 // Of a path the system knows why, and nobody else could tell.
-                let local = matches!(**target, Target::Unix(_));
+                let local = matches!(target.at(), At::Unix(_));
                 Err(Failure {
                     why: local.then(|| format!("{target}: {error}")),
                     ..Failure::new(&reasons::CONNECT_FAILED, target)
@@ -443,11 +443,11 @@ impl Pools {
         full: &Cell<bool>,
     ) -> io::Result<Socket> {
         loop {
-            let socket = match (target, &upstream.tls) {
+            let socket = match (target.at(), &upstream.tls) {
                 (_, Some(tls)) => Box::pin(Socket::tls(addresses, preamble, tls, target)).await,
                 // Never in the clear where TLS is wanted.
                 _ if upstream.secure => Err(unfit()),
-                (Target::Unix(path), None) => Socket::unix(path, preamble).await,
+                (At::Unix(path), None) => Socket::unix(path, preamble).await,
                 (_, None) => Socket::tcp(addresses, preamble).await,
             };
             match socket {

@@ -34,14 +34,20 @@ pub(crate) fn split(text: &[u8]) -> Option<HostPort<'_>> {
             port: port(&rest[end + 1..])?,
         });
     }
-    let end = text
-        .iter()
-        .position(|byte| !chars::is(*byte, chars::HOST))
-        .unwrap_or(text.len());
-    let name = &text[..end];
-    if name.len() > NAME_BYTES || has_empty_label(name) {
+    let mut end = 0;
+    let mut previous = b'.';
+    while let Some(byte) = text.get(end).filter(|byte| chars::is(**byte, chars::HOST)) {
+        // An empty label; the root's, at the end, is none.
+        if *byte == b'.' && previous == b'.' {
+            return None;
+        }
+        previous = *byte;
+        end += 1;
+    }
+    if end == 0 || end > NAME_BYTES {
         return None;
     }
+    let name = &text[..end];
     Some(HostPort {
         host: Host::Name(name),
         port: port(&text[end..])?,
@@ -68,15 +74,4 @@ fn port(text: &[u8]) -> Option<Option<u16>> {
         .ok()
         .filter(|port| *port != 0)
         .map(Some)
-}
-
-fn has_empty_label(name: &[u8]) -> bool {
-    let mut previous = b'.';
-    for byte in name {
-        if *byte == b'.' && previous == b'.' {
-            return true;
-        }
-        previous = *byte;
-    }
-    name.is_empty()
 }

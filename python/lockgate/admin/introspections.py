@@ -24,6 +24,7 @@ from lockgate.admin.gate_session import GateSession
 from lockgate.admin.journal import Journal
 from lockgate.admin.link import LinkServer
 from lockgate.admin.people import PeopleKeeper
+from lockgate.admin.secrets import read_secret
 from lockgate.config import AskedIssuer, Duties
 from lockgate.identity.introspection import Endpoint, SilentError, ask, endpoint
 from lockgate.outgoing import Outgoing, Rules
@@ -228,7 +229,7 @@ class _Asking:
                 where = await self._endpoint()
         except TimeoutError:
             raise SilentError("its discovery document did not come in time") from None
-        return await ask(asked, where, token, self._keeper.outgoing, seconds=by - time.monotonic())
+        return await ask(asked, where, token, self._keeper.outgoing, read=read_secret, seconds=by - time.monotonic())
 
     async def _endpoint(self) -> Endpoint:
         async with self._looking:
@@ -255,7 +256,8 @@ def asked_once(rules: Rules, asked: AskedIssuer, token: str) -> Answered:
         outgoing, by = Outgoing(rules), time.monotonic() + asked.timeout_ms / 1000
         try:
             where = await endpoint(asked, outgoing)
-            return Answered("answered", await ask(asked, where, token, outgoing, seconds=by - time.monotonic()))
+            answer = await ask(asked, where, token, outgoing, read=read_secret, seconds=by - time.monotonic())
+            return Answered("answered", answer)
         except SilentError as error:
             return Answered("unavailable", why=str(error))
 

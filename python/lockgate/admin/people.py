@@ -14,7 +14,6 @@ import functools
 import hashlib
 import hmac
 import json
-import os
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,7 +25,7 @@ import structlog
 from lockgate.admin.clock import now_ms
 from lockgate.admin.findings import Findings, Seen
 from lockgate.admin.journal import Journal
-from lockgate.admin.secrets import read_reference
+from lockgate.admin.secrets import read_secret
 from lockgate.admin.store import Store
 from lockgate.admin.users import Failures, LinkKind, User, UserNotFoundError, Users, UserStateError
 from lockgate.config import Duties
@@ -547,11 +546,6 @@ class PeopleKeeper:
 
             self._hashing = Hasher()
         return self._hashing
-
-
-def read_secret(reference: str) -> str:
-    """What a reference names; raises `ValueError`. It reads a file."""
-    return read_reference(reference, os.environ)
 
 
 def claims_of(user: User) -> dict[str, Any]:

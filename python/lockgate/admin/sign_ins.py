@@ -7,7 +7,6 @@ gate hears of as a revocation.
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import time
 from collections.abc import Mapping, Sequence
@@ -26,7 +25,7 @@ from lockgate.admin.findings import Findings, Seen
 from lockgate.admin.journal import Journal
 from lockgate.admin.link import LinkServer
 from lockgate.admin.people import PeopleKeeper
-from lockgate.admin.secrets import read_reference
+from lockgate.admin.secrets import read_secret
 from lockgate.admin.store import Store
 from lockgate.admin.store.models import SignInSession
 from lockgate.admin.tokens import TokenRevocations
@@ -420,7 +419,7 @@ def provider_for(said: Provider, outgoing: Outgoing, known: OpenIdProvider | Non
 
     if known is not None and known.said == said and known.outgoing.rules == outgoing.rules:
         return known
-    return OpenIdProvider(said, outgoing, secret=lambda reference: read_reference(reference, os.environ))
+    return OpenIdProvider(said, outgoing, secret=read_secret)
 
 
 def _find(database: Session, session_id: str) -> SignInSession:

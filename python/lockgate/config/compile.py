@@ -196,10 +196,9 @@ class Compiler:
     def _credential(self, credential: Credential | None, path: Path) -> types.Credential | None:
         if credential is None:
             return None
-        item = self.document.item(*path)
         return {
             "header": credential.header,
-            "secret": secret_reference(credential.value, item.file if item else 0, self.references),
+            "secret": secret_reference(credential.value, self.document.item(*path), self.references),
         }
 
     def _routes(self, api: EffectiveApi) -> Iterator[types.Api]:

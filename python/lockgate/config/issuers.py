@@ -16,6 +16,7 @@ from lockgate.config.document import Document
 from lockgate.config.effective import EffectiveApi
 from lockgate.config.known import known
 from lockgate.config.model_issuers import SHARED, Issuer
+from lockgate.config.model_sign_in import Client
 from lockgate.config.people import asked_at, issues_nothing
 from lockgate.config.references import References, secret_reference
 from lockgate.outgoing import Rules
@@ -56,12 +57,15 @@ class AskedIssuer:
     url: str | None
     """Where; none where the discovery document says it."""
     client_id: str
-    secret: str
+    secret: str | None
     """`env:NAME` or `file:/path`."""
     method: str | None
-    """How the client shows its secret; none where the discovery document says it."""
+    """How the client proves itself; none where that follows from what it has and the discovery document says."""
     timeout_ms: int
     concurrent: int
+    key: str | None = None
+    """A reference, as `secret`; a client has one of them."""
+    kid: str | None = None
 
     @property
     def source(self) -> str:
@@ -77,13 +81,27 @@ def asked(document: Document, references: References) -> Iterator[AskedIssuer]:
     """The issuers that are asked about tokens."""
     wanted = _used(document, Introspection)
     for name, issuer in document.issuers.items():
-        if name not in wanted or issuer.client is None or issuer.client.secret is None:
+        client = issuer.client
+        if name not in wanted or client is None or (client.secret is None and client.key is None):
             continue
-        item = document.item("issuers", name, "client", "secret")
-        secret = secret_reference(issuer.client.secret, item.file if item else 0, references)
+        secret, key = client_references(document, name, client, references)
         how = issuer.introspection
-        client, method = issuer.client.id, issuer.client.method
-        yield AskedIssuer(name, issuer.issuer, how.url, client, secret, method, how.timeout, how.concurrent)
+        yield AskedIssuer(
+            name, issuer.issuer, how.url, client.id, secret, client.method, how.timeout, how.concurrent, key, client.kid
+        )
+
+
+def client_references(
+    document: Document, name: str, client: Client, references: References
+) -> tuple[str | None, str | None]:
+    """What a client proves itself by, as the control process reads it: a secret, or a private key."""
+
+    def reference(kind: str, said: str | None) -> str | None:
+        if said is None:
+            return None
+        return secret_reference(said, document.item("issuers", name, "client", kind), references)
+
+    return reference("secret", client.secret), reference("key", client.key)
 
 
 def asking(document: Document, policy: Introspection | Basic) -> dict[str, Any]:
@@ -298,12 +316,13 @@ def _askable(document: Document, name: str, issuer: Issuer) -> None:
             hint='add `client: {id: lockgate, secret: "${env:OIDC_SECRET}"}`, as it is registered there',
             path=("issuers", name),
         )
-    elif issuer.client.secret is None:
+    elif issuer.client.secret is None and issuer.client.key is None:
         document.problems.add(
             document.region("issuers", name, "client"),
             "client-method-unfit",
-            f"APIs have the issuer {shown(name)} asked about tokens, and its `client` has no `secret` to ask with",
-            hint="add `secret`, or take `introspection` out where tokens of this issuer are taken",
+            f"APIs have the issuer {shown(name)} asked about tokens, and its `client` has no `secret` or `key` to "
+            "ask with",
+            hint="add one of them, or take `introspection` out where tokens of this issuer are taken",
             path=("issuers", name, "client"),
         )
     if issuer.introspection.url is not None:
@@ -400,8 +419,7 @@ def _origin(document: Document, name: str, issuer: Issuer, references: Reference
 def _keys(document: Document, name: str, issuer: Issuer, references: References) -> types.KeySource:
     if issuer.secret is not None:
         item = document.item("issuers", name, "secret")
-        reference = secret_reference(issuer.secret, item.file if item else 0, references)
-        return cast("types.KeySource", {"secret": reference})
+        return cast("types.KeySource", {"secret": secret_reference(issuer.secret, item, references)})
     if issuer.by_password:
         # There are no keys: `jwt` does not take such an issuer, and none are ever fetched.
         return cast("types.KeySource", {"published": asked_at(issuer.issuer)})

@@ -215,7 +215,7 @@ class _Planner:
             kid=None if account is None else account.kid,
             hmac_key=None
             if account is None
-            else secret_reference(account.hmac_key, self._file(secret_path), self.references),
+            else secret_reference(account.hmac_key, self.document.item(*secret_path), self.references),
             dns=None if acme.dns is None else self._program((*path, "dns", "command"), acme),
         )
 

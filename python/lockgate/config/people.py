@@ -189,8 +189,7 @@ def _directory(document: Document, name: str, issuer: Issuer, references: Refere
 
 
 def _secret(document: Document, path: tuple[str, ...], value: str, references: References) -> str:
-    item = document.item(*path)
-    return secret_reference(value, item.file if item else 0, references)
+    return secret_reference(value, document.item(*path), references)
 
 
 def _file(document: Document, path: tuple[str, ...], name: str, references: References) -> str:

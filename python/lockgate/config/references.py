@@ -84,7 +84,7 @@ class References:
             self._add(item, path, "reference-malformed", f"{shown(found[2])} is not a variable's name")
             return None
         if is_secret(path):
-            self._secret(secret_reference(text, item.file, self))
+            self._secret(secret_reference(text, item, self))
             return text
         if found[1] == "env":
             return self._variable(found[2], item, path)
@@ -171,13 +171,13 @@ class References:
         self.problems.add(item.region, code, message, allowed=allowed, hint=hint, path=path)
 
 
-def secret_reference(value: str, file: int, references: References) -> str:
-    """A secret's reference as the gate reads it: `env:NAME` or `file:/absolute/path`."""
+def secret_reference(value: str, item: Item | None, references: References) -> str:
+    """The reference that stands there, as the gate reads it: `env:NAME` or `file:/absolute/path`."""
     found = REFERENCE.fullmatch(value)
     if found is None:
         message = "a secret that is no reference passed the checks"
         raise ValueError(message)
-    return f"env:{found[2]}" if found[1] == "env" else f"file:{references.absolute(found[2], file)}"
+    return f"env:{found[2]}" if found[1] == "env" else f"file:{references.absolute(found[2], item.file if item else 0)}"
 
 
 def is_secret(path: tuple[str | int, ...]) -> bool:

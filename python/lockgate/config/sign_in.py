@@ -8,12 +8,13 @@ from typing import Any, Final
 
 from lockgate.config.document import Document
 from lockgate.config.effective import PAGES, EffectiveApi, effective
+from lockgate.config.issuers import client_references
 from lockgate.config.known import known
 from lockgate.config.model_apis import Api
 from lockgate.config.model_issuers import Issuer
 from lockgate.config.model_sign_in import Client, Method
 from lockgate.config.placed import Path
-from lockgate.config.references import References, secret_reference
+from lockgate.config.references import References
 from lockgate.paths import RESERVED, PathMatch
 from lockgate.policies import Introspection, Jwt, Session
 from lockgate.scalars import shown
@@ -119,21 +120,15 @@ def setups(document: Document, references: References) -> Iterator[SignInSetup]:
 
 def provider_of(document: Document, name: str, issuer: Issuer, client: Client, references: References) -> Provider:
     """An issuer as its client is told of it."""
-
-    def reference(key: str, value: str | None) -> str | None:
-        if value is None:
-            return None
-        item = document.item("issuers", name, "client", key)
-        return secret_reference(value, item.file if item else 0, references)
-
+    secret, key = client_references(document, name, client, references)
     return Provider(
         name=name,
         issuer=issuer.issuer,
         algorithms=tuple(issuer.algorithms),
         skew_ms=issuer.skew,
         client_id=client.id,
-        secret=reference("secret", client.secret),
-        key=reference("key", client.key),
+        secret=secret,
+        key=key,
         kid=client.kid,
         method=client.method,
     )

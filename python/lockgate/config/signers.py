@@ -17,8 +17,7 @@ def resolved(
     """The policy's part of the bundle, with references as the gate reads them."""
 
     def reference(value: str, *place: str | int) -> str:
-        item = document.item(*placed.path, *place)
-        return secret_reference(value, item.file if item else 0, references)
+        return secret_reference(value, document.item(*placed.path, *place), references)
 
     if isinstance(placed.policy, Webhook):
         secrets = enumerate(placed.policy.secrets)

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import os
-from collections.abc import Mapping
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
-from urllib.parse import quote_plus, urlencode
+from urllib.parse import urlencode
 
 from lockgate import _native
 from lockgate.config.issuers import AskedIssuer
+from lockgate.identity.client import method_of, prove
 from lockgate.identity.discovery import DiscoveryError, discover
 from lockgate.outgoing import Answer, Outgoing, OutgoingError
 
 ANSWER_BYTES: Final = 64 * 2**10
 """As the gate reads it."""
-SECRET_BYTES: Final = 4_096
 OK: Final = 200
 UNAUTHORIZED: Final = 401
 FAULT: Final = 500
 TOO_MANY: Final = 429
-METHODS: Final = ("client_secret_basic", "client_secret_post")
 
 
 class SilentError(Exception):
@@ -37,19 +34,19 @@ class SilentError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where an issuer is asked, and how the client shows its secret."""
+    """Where an issuer is asked, and how the client proves itself there."""
 
     url: str
-    method: str
+    method: str | None
+    algorithms: tuple[str, ...] = ()
+    """What the client's key may sign with, where the issuer says."""
 
 
 async def endpoint(asked: AskedIssuer, outgoing: Outgoing) -> Endpoint:
     """Where it is; raises `SilentError` where nobody says."""
-    if asked.url is not None and asked.method is not None:
-        return Endpoint(asked.url, asked.method)
     if asked.url is not None:
         # What is said needs no document, which there may not be.
-        return Endpoint(asked.url, METHODS[0])
+        return Endpoint(asked.url, method_of(asked, ()))
     try:
         document = await discover(asked.issuer, outgoing)
     except (DiscoveryError, OutgoingError) as error:
@@ -60,29 +57,38 @@ async def endpoint(asked: AskedIssuer, outgoing: Outgoing) -> Endpoint:
             f"the discovery document at {document.url} has no `introspection_endpoint`: "
             "say where it is asked with `introspection: {url: …}`, if it can be asked at all"
         )
-    if asked.method is not None:
-        return Endpoint(url, asked.method)
-    offered = document.members.get("introspection_endpoint_auth_methods_supported")
-    if not isinstance(offered, list):
-        return Endpoint(url, METHODS[0])
-    method = next((method for method in METHODS if method in offered), None)
-    if method is None:
-        words = ", ".join(str(one)[:40] for one in offered[:10])
-        raise SilentError(f"it takes none of {', '.join(METHODS)} from those who ask, but {words}")
-    return Endpoint(url, method)
+    offered = document.listed("introspection_endpoint_auth_methods_supported")
+    method = method_of(asked, offered)
+    if asked.method is None and offered and method not in offered:
+        words = ", ".join(one[:40] for one in offered[:10])
+        raise SilentError(
+            f"it does not take `{method}` from those who ask, but {words}: give the `client` "
+            "what one of them wants, or say by `method` which it takes all the same"
+        )
+    algorithms = document.listed("introspection_endpoint_auth_signing_alg_values_supported")
+    return Endpoint(url, method, tuple(algorithms))
 
 
-async def ask(asked: AskedIssuer, where: Endpoint, token: str, outgoing: Outgoing, *, seconds: float) -> str:
-    """What the issuer answers, as JSON that a gate takes; raises `SilentError` for everything else."""
-    form = {"token": token, "token_type_hint": "access_token"}
-    headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
-    secret = await asyncio.to_thread(read_secret, asked.secret)
-    if where.method == "client_secret_post":
-        form |= {"client_id": asked.client_id, "client_secret": secret}
-    else:
-        # RFC 6749 section 2.3.1: encoded as in a form, and then for the header.
-        pair = f"{quote_plus(asked.client_id)}:{quote_plus(secret)}".encode()
-        headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
+async def ask(
+    asked: AskedIssuer,
+    where: Endpoint,
+    token: str,
+    outgoing: Outgoing,
+    *,
+    read: Callable[[str], str],
+    seconds: float,
+) -> str:
+    """What the issuer answers, as JSON that a gate takes; raises `SilentError` for everything else.
+
+    `read` gives what a reference names, or raises `ValueError`.
+    """
+    try:
+        # It reads a file, and may sign.
+        proof = await asyncio.to_thread(prove, asked, where.method, read, algorithms=where.algorithms, now=time.time())
+    except ValueError as error:
+        raise SilentError(f"the client {asked.client_id} cannot prove itself: {error}") from error
+    form = {"token": token, "token_type_hint": "access_token", **proof.form}
+    headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded", **proof.headers}
     try:
         answer = await outgoing.send(
             "POST",
@@ -97,27 +103,10 @@ async def ask(asked: AskedIssuer, where: Endpoint, token: str, outgoing: Outgoin
     return _read(where, answer)
 
 
-def read_secret(reference: str, environment: Mapping[str, str] = os.environ) -> str:
-    """The client's secret as it is now; raises `SilentError` where it is not there."""
-    kind, _, name = reference.partition(":")
-    if kind == "env":
-        value = environment.get(name)
-        if not value:
-            raise SilentError(f"the environment of the control process has no variable {name}, the client's secret")
-        return value
-    try:
-        with Path(name).open("rb") as stream:
-            return stream.read(SECRET_BYTES).decode().rstrip("\r\n")
-    except OSError as error:
-        raise SilentError(f"{name}, the client's secret, cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise SilentError(f"{name}, the client's secret, is no text in UTF-8") from None
-
-
 def _read(where: Endpoint, answer: Answer) -> str:
     if answer.status == UNAUTHORIZED:
         raise SilentError(
-            f"{where.url} does not know the client, or not by this secret and `{where.method}` (status 401): "
+            f"{where.url} does not know the client, or not by what it has and `{where.method}` (status 401): "
             "compare `client` with what is registered there"
         )
     if answer.status != OK:

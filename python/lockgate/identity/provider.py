@@ -15,19 +15,19 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from joserfc import jwk, jwt
 from joserfc.errors import JoseError
 
 from lockgate.config.sign_in import Provider
+from lockgate.identity.client import Proof, method_of, prove
 from lockgate.identity.discovery import OK, DiscoveryError, Metadata, discover
 from lockgate.outgoing import Answer, Outgoing, OutgoingError
 
 METADATA_SECONDS: Final = 600.0
 KEYS_PAUSE_SECONDS: Final = 5.0
 """Between two fetches of keys that unknown names ask for: whoever makes names up costs the provider no more."""
-ASSERTION_SECONDS: Final = 60
 FLOW_SECONDS: Final = 600
 """From leaving for the provider to coming back: what was new then may be so old."""
 TOKEN_BYTES: Final = 32 * 2**10
@@ -37,7 +37,6 @@ YEAR_SECONDS: Final = 366 * 86_400
 LOGOUT_EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
 CREATED: Final = 201
 SERVER_FAULT: Final = 500
-SHARED_METHODS: Final = ("client_secret_basic", "client_secret_post")
 
 
 OURS_TO_MEND: Final = frozenset(
@@ -299,9 +298,9 @@ class OpenIdProvider:
         return uri
 
     async def _post(self, place: str, form: Mapping[str, str | list[str]], metadata: Metadata, ok: int = OK) -> Answer:
-        headers, proof = self._proof(metadata)
-        headers["Content-Type"] = "application/x-www-form-urlencoded"
-        return await self._call("POST", place, headers, urlencode({**form, **proof}, doseq=True).encode(), ok)
+        proof = self._proof(metadata)
+        headers = {**proof.headers, "Content-Type": "application/x-www-form-urlencoded"}
+        return await self._call("POST", place, headers, urlencode({**form, **proof.form}, doseq=True).encode(), ok)
 
     async def _call(
         self, method: str, place: str, headers: Mapping[str, str], content: bytes | None, ok: int = OK
@@ -320,55 +319,14 @@ class OpenIdProvider:
             raise RefusedError(word, f"the provider refused it: {word}{f' ({told})' if told else ''}")
         raise ProviderError(f"{urlsplit(place)._replace(query='').geturl()} answers with status {answer.status}")
 
-    def _proof(self, metadata: Metadata) -> tuple[dict[str, str], dict[str, str]]:
-        """Header fields and form fields that prove this client."""
-        said = self.said
-        offered = metadata.listed("token_endpoint_auth_methods_supported")
-        method = said.method
-        if method is None and said.key is not None:
-            method = "private_key_jwt"
-        elif method is None and said.secret is not None:
-            # What is not said is `client_secret_basic` (OpenID Connect Discovery section 3).
-            method = next((one for one in SHARED_METHODS if one in offered), "client_secret_basic")
-        named = {"client_id": said.client_id}
+    def _proof(self, metadata: Metadata) -> Proof:
+        """What proves this client."""
+        method = method_of(self.said, metadata.listed("token_endpoint_auth_methods_supported"))
+        algorithms = metadata.listed("token_endpoint_auth_signing_alg_values_supported")
         try:
-            if method == "private_key_jwt" and said.key is not None:
-                return {}, {**named, **self._assertion(self._secret(said.key), metadata)}
-            if said.secret is None:
-                return {}, named
-            secret = self._secret(said.secret)
+            return prove(self.said, method, self._secret, algorithms=algorithms, now=self._clock())
         except ValueError as error:
             raise ProviderError(str(error)) from error
-        if method == "client_secret_post":
-            return {}, {**named, "client_secret": secret}
-        pair = f"{quote(said.client_id, safe='')}:{quote(secret, safe='')}"  # RFC 6749 section 2.3.1.
-        return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}, {}
-
-    def _assertion(self, pem: str, metadata: Metadata) -> dict[str, str]:
-        """A proof by our own key, for this provider alone and for a minute (RFC 7523 section 3)."""
-        try:
-            key: jwk.ECKey | jwk.RSAKey = (
-                jwk.ECKey.import_key(pem) if "EC PRIVATE" in pem or _is_elliptic(pem) else jwk.RSAKey.import_key(pem)
-            )
-        except (JoseError, ValueError) as error:
-            raise ProviderError(f"the private key of the client {self.said.client_id} cannot be read") from error
-        offered = metadata.listed("token_endpoint_auth_signing_alg_values_supported")
-        usual = "ES256" if isinstance(key, jwk.ECKey) else "PS256"
-        algorithm = "RS256" if usual == "PS256" and offered and "PS256" not in offered else usual
-        now = int(self._clock())
-        claims = {
-            "iss": self.said.client_id,
-            "sub": self.said.client_id,
-            "aud": self.said.issuer,
-            "jti": secrets.token_urlsafe(24),
-            "iat": now,
-            "exp": now + ASSERTION_SECONDS,
-        }
-        header = {"alg": algorithm} | ({"kid": self.said.kid} if self.said.kid is not None else {})
-        return {
-            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-            "client_assertion": jwt.encode(header, claims, key, algorithms=[algorithm]),
-        }
 
     async def _verified(
         self, token: str, kinds: set[str | None] | None = None, *, stranger: bool = False
@@ -496,13 +454,6 @@ def _header(token: str) -> dict[str, Any]:
     if not isinstance(said, dict) or token.count(".") != 2:
         raise RefusedError("invalid_token", "this is no token")
     return said
-
-
-def _is_elliptic(pem: str) -> bool:
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
-    return isinstance(load_pem_private_key(pem.encode(), None), EllipticCurvePrivateKey)
 
 
 def _lower(value: object) -> str | None:

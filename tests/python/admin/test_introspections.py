@@ -32,7 +32,7 @@ class Issuers:
         self.open.set()
         self.error: SilentError | None = None
 
-    async def ask(self, _asked: AskedIssuer, _where: object, token: str, _outgoing: object, *, seconds: float) -> str:
+    async def ask(self, _asked: AskedIssuer, _where: object, token: str, _outgoing: object, **_: object) -> str:
         async with self._heard:
             self.asked.append(token)
             self._heard.notify_all()

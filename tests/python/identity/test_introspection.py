@@ -7,12 +7,14 @@ import base64
 import ipaddress
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from lockgate.admin.secrets import read_secret
 from lockgate.config import AskedIssuer
-from lockgate.identity.introspection import Endpoint, SilentError, ask, endpoint, read_secret
+from lockgate.identity.introspection import Endpoint, SilentError, ask, endpoint
 from lockgate.outgoing import Outgoing, Rules
 from support.introspector import Introspector, Said
 from support.issuer import Issuer
@@ -48,6 +50,14 @@ def test_where_the_discovery_document_says(issuer: Issuer) -> None:
     ]:
         discovered(issuer, introspection_endpoint=f"{issuer.url}/ask", **offered)
         assert found(asked(issuer.url)) == Endpoint(f"{issuer.url}/ask", method)
+    keyed = replace(asked(issuer.url), secret=None, key="file:client.key")
+    signing = "introspection_endpoint_auth_signing_alg_values_supported"
+    discovered(issuer, introspection_endpoint=f"{issuer.url}/ask", **{told: ["private_key_jwt"], signing: ["RS256"]})
+    assert found(keyed) == Endpoint(f"{issuer.url}/ask", "private_key_jwt", ("RS256",))
+    discovered(issuer, introspection_endpoint=f"{issuer.url}/ask", **{told: ["client_secret_basic"]})
+    with pytest.raises(SilentError, match="does not take `private_key_jwt`"):
+        found(keyed)
+    discovered(issuer, introspection_endpoint=f"{issuer.url}/ask")
     post = found(asked(issuer.url, method="client_secret_post"))
     assert post == Endpoint(f"{issuer.url}/ask", "client_secret_post")
 
@@ -56,7 +66,8 @@ def test_where_the_configuration_says() -> None:
     assert found(asked("company", url="https://a.example/ask")) == Endpoint(
         "https://a.example/ask", "client_secret_basic"
     )
-    assert found(asked("company", url="https://a.example/ask", method="client_secret_post")).method.endswith("post")
+    post = found(asked("company", url="https://a.example/ask", method="client_secret_post"))
+    assert post.method == "client_secret_post"
 
 
 @pytest.mark.parametrize(
@@ -70,7 +81,7 @@ def test_where_the_configuration_says() -> None:
                 "introspection_endpoint": "https://a.example/",
                 "introspection_endpoint_auth_methods_supported": ["tls_client_auth"],
             },
-            "takes none of",
+            "does not take `client_secret_basic`",
         ),
     ],
 )
@@ -82,7 +93,8 @@ def test_where_nobody_says(issuer: Issuer, members: dict[str, object], word: str
 
 def answer(introspector: Introspector, method: str = "client_secret_basic", secret: str = "env:HUSH") -> str:
     where = Endpoint(introspector.url, method)
-    return asyncio.run(ask(asked("company", secret=secret), where, "to.ken+", OUTGOING, seconds=10))
+    question = ask(asked("company", secret=secret), where, "to.ken+", OUTGOING, read=read_secret, seconds=10)
+    return asyncio.run(question)
 
 
 def test_the_client_shows_its_secret(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,9 +103,9 @@ def test_the_client_shows_its_secret(monkeypatch: pytest.MonkeyPatch) -> None:
         assert json.loads(answer(introspector))["active"] is True
         answer(introspector, "client_secret_post")
         basic, post = introspector.asked
-        # RFC 6749, section 2.3.1: each is encoded as in a form first.
+        # RFC 6749, section 2.3.1: each is encoded first.
         pair = base64.b64decode(str(basic.authorization).removeprefix("Basic ")).decode()
-        assert pair == "lock+gate:a%3Ab+%26%C3%BC"
+        assert pair == "lock%20gate:a%3Ab%20%26%C3%BC"
         assert basic.form == {"token": ["to.ken+"], "token_type_hint": ["access_token"]}
         assert post.authorization is None
         assert (post.form["client_id"], post.form["client_secret"]) == (["lock gate"], ["a:b &ü"])
@@ -101,16 +113,20 @@ def test_the_client_shows_its_secret(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_secret_is_read_each_time(tmp_path: Path) -> None:
     file = tmp_path / "secret"
-    with pytest.raises(SilentError, match="cannot be read"):
+    with pytest.raises(ValueError, match="cannot be read"):
         read_secret(f"file:{file}")
     file.write_bytes(b"hush\n")
     assert read_secret(f"file:{file}") == "hush"
     file.write_bytes(b"\xff")
-    with pytest.raises(SilentError, match="UTF-8"):
+    with pytest.raises(ValueError, match="UTF-8"):
         read_secret(f"file:{file}")
     assert read_secret("env:HUSH", {"HUSH": "x"}) == "x"
-    with pytest.raises(SilentError, match="no variable HUSH"):
-        read_secret("env:HUSH", {})
+    file.write_bytes(b"\n")
+    with pytest.raises(ValueError, match="is empty"):
+        read_secret(f"file:{file}")
+    for missing in ({}, {"HUSH": ""}):
+        with pytest.raises(ValueError, match="no variable HUSH"):
+            read_secret("env:HUSH", missing)
 
 
 @pytest.mark.parametrize(
@@ -144,5 +160,5 @@ def test_nobody_is_asked_where_nothing_may_be_called(monkeypatch: pytest.MonkeyP
         where = Endpoint(introspector.url, "client_secret_basic")
         for rules in (Rules(), Rules((ipaddress.ip_network("10.0.0.0/8"),))):
             with pytest.raises(SilentError):
-                asyncio.run(ask(asked("company"), where, "t", Outgoing(rules), seconds=10))
+                asyncio.run(ask(asked("company"), where, "t", Outgoing(rules), read=read_secret, seconds=10))
         assert not introspector.asked

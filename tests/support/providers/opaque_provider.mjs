@@ -1,12 +1,12 @@
 // A certified OpenID provider (npm `oidc-provider`) whose access tokens are opaque, for tests. It says
 // how often it was asked about tokens at `/asked`.
-// Arguments: port, how the gate shows its secret, the kind of its tokens for `https://jwt.example.com`.
+// Arguments: port, how the gate proves itself, and its public key (JWK) where it does so by one.
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 
 const require = createRequire(`${process.env.PROVIDERS}/package.json`);
 const { Provider } = await import(pathToFileURL(require.resolve('oidc-provider')));
-const [port, method] = process.argv.slice(2);
+const [port, method, key] = process.argv.slice(2);
 
 const issuer = `http://127.0.0.1:${port}`;
 const client = (client_id, token_endpoint_auth_method) => ({
@@ -18,7 +18,11 @@ const client = (client_id, token_endpoint_auth_method) => ({
   token_endpoint_auth_method,
 });
 const provider = new Provider(issuer, {
-  clients: [client('crm', 'client_secret_post'), client('lockgate', method ?? 'client_secret_basic')],
+  clients: [
+    client('crm', 'client_secret_post'),
+    { ...client('lockgate', method ?? 'client_secret_basic'), ...(key ? { jwks: { keys: [JSON.parse(key)] } } : {}) },
+  ],
+  enabledJWA: { clientAuthSigningAlgValues: ['ES256', 'RS256', 'PS256'] },
   features: {
     devInteractions: { enabled: false },
     clientCredentials: { enabled: true },

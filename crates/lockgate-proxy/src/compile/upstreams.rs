@@ -15,7 +15,7 @@ use crate::bundle::{Balance, BalanceBy, HashKind, HealthCheck, Protocol, Server,
 use crate::net::{socket_path, UNIX};
 use crate::snapshot::CompiledUpstream;
 use crate::token::UpstreamToken;
-use crate::upstream::{Choice, Group, Place, Resolver, Rules, Sticky, Target, MAX_SERVERS};
+use crate::upstream::{At, Choice, Group, Place, Resolver, Rules, Sticky, Target, MAX_SERVERS};
 
 /// The identity pages, which the control process serves on a socket in the state folder.
 const IDENTITY: &str = "lockgate:identity";
@@ -83,7 +83,7 @@ pub(super) fn upstream(
     });
     let discovered = places
         .iter()
-        .any(|place| matches!(*place.target, Target::Srv(_)));
+        .any(|place| matches!(place.target.at(), At::Srv(_)));
     if secure && discovered && !named {
         // RFC 9525 section 6.1: the name that DNS gives proves nothing.
         let message = "`https+srv://` wants `tls` with `server_name`, `trust` or `pins`: DNS alone says whom the name is to be proved for";
@@ -179,7 +179,7 @@ pub(super) fn upstream(
         };
         let named = places
             .iter()
-            .any(|place| matches!(*place.target, Target::Name(..) | Target::Srv(_)));
+            .any(|place| matches!(place.target.at(), At::Name(..) | At::Srv(_)));
         let resolver = named.then(|| Resolver::new(servers));
         let registry = Arc::clone(&around.upstreams);
         Group::new(Arc::clone(&name), rules, places, resolver, registry)
@@ -209,7 +209,7 @@ pub(super) fn upstream(
 /// none of it is spared the cost.
 fn wants_group(upstream: &Upstream, places: &[Place]) -> bool {
     let alone = matches!(places, [place] if !place.target.known().is_empty()
-        || matches!(*place.target, Target::Unix(_)));
+        || matches!(place.target.at(), At::Unix(_)));
     !alone || upstream.health.is_some() || upstream.retry.is_some() || upstream.breaker.is_some()
 }
 
@@ -381,7 +381,7 @@ fn place(
         return Err(ConfigError::new("weight-malformed", "/weight", message));
     }
     let (target, over) = if server.url == IDENTITY {
-        (Target::Unix(state.join(IDENTITY_SOCKET)), Over::Clear)
+        (At::Unix(state.join(IDENTITY_SOCKET)).into(), Over::Clear)
     } else {
         target(&server.url, insecure)?
     };
@@ -401,10 +401,10 @@ fn target(text: &str, insecure: Option<&Waiver>) -> Result<(Target, Over), Confi
             format!("`{text}` is not a target such as http://127.0.0.1:9000"),
         )
     };
-    let waived = |target: Target, over: Over, host: &str| match insecure {
+    let waived = |at: At, over: Over, host: &str| match insecure {
         // What is carried on unread is TLS from end to end.
-        _ if over != Over::Clear => Ok((target, over)),
-        Some(_) => Ok((target, over)),
+        _ if over != Over::Clear => Ok((at.into(), over)),
+        Some(_) => Ok((at.into(), over)),
         None => {
             let message = format!(
                 "plain HTTP to `{host}` wants `insecure: {{owner, reason, until}}` in the upstream"
@@ -414,7 +414,7 @@ fn target(text: &str, insecure: Option<&Waiver>) -> Result<(Target, Over), Confi
     };
     if text.starts_with(UNIX) {
         return socket_path(text)
-            .map(|path| (Target::Unix(path.to_owned()), Over::Clear))
+            .map(|path| (At::Unix(path.to_owned()).into(), Over::Clear))
             .ok_or_else(wrong);
     }
     let (scheme, rest) = text.split_once("://").ok_or_else(wrong)?;
@@ -430,7 +430,7 @@ fn target(text: &str, insecure: Option<&Waiver>) -> Result<(Target, Over), Confi
         if authority.as_str() != authority.host() || authority.host().parse::<IpAddr>().is_ok() {
             return Err(wrong());
         }
-        return waived(Target::Srv(rest.to_owned()), over, rest);
+        return waived(At::Srv(rest.to_owned()), over, rest);
     }
     let authority: Authority = rest.trim_end_matches('/').parse().map_err(|_| wrong())?;
     if authority.as_str().contains('@') || authority.host().is_empty() {
@@ -448,12 +448,14 @@ fn target(text: &str, insecure: Option<&Waiver>) -> Result<(Target, Over), Confi
         .trim_start_matches('[')
         .trim_end_matches(']');
     if host == "localhost" {
-        return Ok((Target::Localhost(port), over));
+        return Ok((At::Localhost(port).into(), over));
     }
     match host.parse::<IpAddr>() {
-        Ok(ip) if ip.to_canonical().is_loopback() => Ok((Target::Address((ip, port).into()), over)),
-        Ok(ip) => waived(Target::Address((ip, port).into()), over, host),
-        Err(_) => waived(Target::Name(host.to_owned(), port), over, host),
+        Ok(ip) if ip.to_canonical().is_loopback() => {
+            Ok((At::Address((ip, port).into()).into(), over))
+        }
+        Ok(ip) => waived(At::Address((ip, port).into()), over, host),
+        Err(_) => waived(At::Name(host.to_owned(), port), over, host),
     }
 }
 

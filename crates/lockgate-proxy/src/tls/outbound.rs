@@ -18,7 +18,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::certificate::Certificate;
 use crate::bundle::{Protocol, TlsVersion};
-use crate::upstream::Target;
+use crate::upstream::{At, Target};
 
 /// Keys that an upstream may be held to: the present one and those to come.
 const MAX_PINS: usize = 16;
@@ -112,11 +112,11 @@ impl Outbound {
         if let Some(name) = &self.name {
             return Some(name.clone());
         }
-        match target {
-            Target::Address(address) => Some(ServerName::IpAddress(address.ip().into())),
-            Target::Localhost(_) => ServerName::try_from("localhost").ok(),
-            Target::Name(name, _) | Target::Srv(name) => ServerName::try_from(name.clone()).ok(),
-            Target::Unix(_) => None,
+        match target.at() {
+            At::Address(address) => Some(ServerName::IpAddress(address.ip().into())),
+            At::Localhost(_) => ServerName::try_from("localhost").ok(),
+            At::Name(name, _) | At::Srv(name) => ServerName::try_from(name.clone()).ok(),
+            At::Unix(_) => None,
         }
     }
 }

@@ -17,7 +17,7 @@ pub use message::Kind;
 
 use message::{query, Answer, Record};
 
-use super::target::Target;
+use super::target::{At, Target};
 
 /// How long one server may take; the usual `options timeout` is 5 s, which nobody waits for twice.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -83,7 +83,7 @@ impl Service {
     /// Where it is.
     #[must_use]
     pub fn target(&self) -> Target {
-        Target::Name(self.host.clone(), self.port)
+        At::Name(self.host.clone(), self.port).into()
     }
 
     /// Its share, 1 to 100: RFC 2782 gives a weight of 0 a small chance.

@@ -12,7 +12,7 @@ use super::balance::{cookie, key_of, mixed, stable_hash, turns, want};
 use super::dns::{Resolver, Service};
 use super::state::{lock, Health, NameState, Registry, ServiceState, TargetState, UpstreamState};
 use super::sticky::Sticky;
-use super::target::Target;
+use super::target::{At, Target};
 use crate::bundle::{Breaker, Dns, HashKey, HealthCheck, Passive, Protocol, ProxyVersion, Retry};
 use crate::tls::Outbound;
 
@@ -152,8 +152,8 @@ impl Group {
         let state = registry.upstream(&name);
         let services = places
             .iter()
-            .filter_map(|place| match &*place.target {
-                Target::Srv(name) => Some((name.clone(), state.service(name))),
+            .filter_map(|place| match place.target.at() {
+                At::Srv(name) => Some((name.clone(), state.service(name))),
                 _ => None,
             })
             .collect();
@@ -175,7 +175,7 @@ impl Group {
     pub fn rebuild(&self) {
         let mut members: Vec<(u16, Member)> = Vec::new();
         for place in &self.places {
-            if let Target::Srv(name) = &*place.target {
+            if let At::Srv(name) = place.target.at() {
                 let service = self.state.service(name);
                 for service in service.services.load().iter() {
                     let target = Arc::new(service.target());
@@ -236,7 +236,7 @@ impl Group {
     /// Shows each name that DNS is asked of.
     pub fn each_name(&self, mut show: impl FnMut(&str, &Arc<NameState>)) {
         for member in self.members.load().iter().flat_map(|rank| &rank.members) {
-            if let (Target::Name(host, _), Some(name)) = (&*member.target, &member.state.name) {
+            if let (At::Name(host, _), Some(name)) = (member.target.at(), &member.state.name) {
                 show(host, name);
             }
         }
@@ -591,7 +591,7 @@ impl Member {
     /// Where to connect, with the next address first. Empty where DNS has none.
     #[must_use]
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        let (Some(name), Target::Name(_, port)) = (&self.state.name, &*self.target) else {
+        let (Some(name), At::Name(_, port)) = (&self.state.name, self.target.at()) else {
             return self.target.known();
         };
         let known = name.addresses.load();

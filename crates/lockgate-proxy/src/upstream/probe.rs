@@ -13,7 +13,7 @@ use super::group::{Member, Rules};
 use super::http2::{Http2, Shared};
 use super::socket::Socket;
 use super::spoken;
-use super::target::Target;
+use super::target::At;
 use crate::body::RequestBody;
 use crate::bundle::{HealthCheck, Protocol};
 
@@ -68,7 +68,7 @@ async fn ask(check: &HealthCheck, member: &Member, rules: &Rules) -> io::Result<
 
 async fn connect(member: &Member, rules: &Rules) -> io::Result<Socket> {
     let preamble = rules.proxy_protocol.map(spoken::own).unwrap_or_default();
-    if let Target::Unix(path) = &*member.target {
+    if let At::Unix(path) = member.target.at() {
         return Socket::unix(path, &preamble).await;
     }
     let addresses = member.addresses();

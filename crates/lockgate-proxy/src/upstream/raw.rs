@@ -19,7 +19,7 @@ use super::group::{Group, Member, Nobody, Wish};
 use super::socket::Socket;
 use super::spoken::Spoken;
 use super::state::UpstreamCounts;
-use super::target::Target;
+use super::target::{At, Target};
 use super::{Failure, Pools};
 use crate::net::ConnectionState;
 use crate::reasons;
@@ -39,7 +39,7 @@ pub enum Led<'a> {
 type Own<'a> = dyn Fn(Led<'_>) -> bool + 'a;
 
 fn led<'a>(target: &'a Target, socket: &Socket) -> Option<Led<'a>> {
-    if let Target::Unix(path) = target {
+    if let At::Unix(path) = target.at() {
         return Some(Led::Path(path));
     }
     let (here, there) = socket.ends()?;

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use super::breaker::Breaker;
 use super::budget::Budget;
 use super::dns::Service;
-use super::target::Target;
+use super::target::{At, Target};
 
 /// Tells somebody what happened: a code and a message.
 type Tell = Box<dyn Fn(&'static str, &str) + Send + Sync>;
@@ -104,8 +104,8 @@ pub struct UpstreamCounts {
 impl UpstreamState {
     /// What is known of a server.
     pub fn target(&self, target: &Arc<Target>) -> Arc<TargetState> {
-        let name = match &**target {
-            Target::Name(host, _) => Some(self.name(host)),
+        let name = match target.at() {
+            At::Name(host, _) => Some(self.name(host)),
             _ => None,
         };
         let mut targets = lock(&self.targets);
@@ -333,10 +333,10 @@ mod tests {
     fn what_no_bundle_speaks_of_is_forgotten() {
         let registry = Registry::default();
         let upstream = registry.upstream(&"shop".into());
-        let target = Arc::new(Target::Localhost(1));
+        let target = Arc::new(Target::from(At::Localhost(1)));
         let kept = upstream.target(&target);
         kept.in_flight.store(3, Ordering::Relaxed);
-        drop(upstream.target(&Arc::new(Target::Localhost(2))));
+        drop(upstream.target(&Arc::new(Target::from(At::Localhost(2)))));
         registry.prune();
         assert_eq!(lock(&upstream.targets).len(), 1);
         let again = registry.upstream(&"shop".into()).target(&target);

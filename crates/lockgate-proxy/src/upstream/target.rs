@@ -6,7 +6,15 @@ use std::path::PathBuf;
 
 /// One server of an upstream.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Target {
+pub struct Target {
+    at: At,
+    /// Written once: each request's event names it.
+    text: Box<str>,
+}
+
+/// Where a server is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum At {
     /// An address.
     Address(SocketAddr),
     /// This machine by its name, which no name server is asked for (RFC 6761 section 6.3).
@@ -19,38 +27,60 @@ pub enum Target {
     Srv(String),
 }
 
+impl From<At> for Target {
+    fn from(at: At) -> Self {
+        let text = match &at {
+            At::Address(address) => address.to_string(),
+            At::Localhost(port) => format!("localhost:{port}"),
+            At::Name(host, port) => format!("{host}:{port}"),
+            At::Unix(path) => format!("unix:{}", path.display()),
+            At::Srv(name) => name.clone(),
+        };
+        Self {
+            at,
+            text: text.into(),
+        }
+    }
+}
+
 impl Target {
+    /// Where it is.
+    #[must_use]
+    pub const fn at(&self) -> &At {
+        &self.at
+    }
+
+    /// Its name in events, metrics and messages.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
     /// What an HTTP/1.1 request to it has for `Host`.
     #[must_use]
     pub fn authority(&self) -> String {
-        match self {
-            Self::Unix(_) => "localhost".to_owned(),
-            other => other.to_string(),
+        match self.at {
+            At::Unix(_) => "localhost".to_owned(),
+            _ => self.text.to_string(),
         }
     }
 
     /// The addresses that need not be looked up, in the order in which they are tried.
     #[must_use]
     pub fn known(&self) -> Vec<SocketAddr> {
-        match self {
-            Self::Address(address) => vec![*address],
-            Self::Localhost(port) => vec![
+        match &self.at {
+            At::Address(address) => vec![*address],
+            At::Localhost(port) => vec![
                 (Ipv4Addr::LOCALHOST, *port).into(),
                 (Ipv6Addr::LOCALHOST, *port).into(),
             ],
-            Self::Name(..) | Self::Unix(_) | Self::Srv(_) => Vec::new(),
+            At::Name(..) | At::Unix(_) | At::Srv(_) => Vec::new(),
         }
     }
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address(address) => address.fmt(f),
-            Self::Localhost(port) => write!(f, "localhost:{port}"),
-            Self::Name(host, port) => write!(f, "{host}:{port}"),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-            Self::Srv(name) => f.write_str(name),
-        }
+        f.write_str(&self.text)
     }
 }

@@ -182,18 +182,34 @@ fn may_be_identity(name: &[u8]) -> bool {
     )
 }
 
+/// The first four bytes of each entry as one number: comparing strings one by one would be a call each.
+const BEGINNINGS: [u32; IDENTITY.len()] = {
+    let mut beginnings = [0; IDENTITY.len()];
+    let mut at = 0;
+    while at < IDENTITY.len() {
+        if let Some(first) = IDENTITY[at].as_bytes().first_chunk() {
+            beginnings[at] = u32::from_ne_bytes(*first);
+        }
+        at += 1;
+    }
+    beginnings
+};
+
 fn in_list(name: &str) -> bool {
-    // The first four bytes as one number: comparing strings one by one would
-    // be a call each.
-    let Some(beginning) = name.as_bytes().first_chunk::<4>() else {
+    let Some(first) = name.as_bytes().first_chunk() else {
         return false;
     };
-    let listed = IDENTITY.iter().any(|entry| {
-        entry.as_bytes().first_chunk() == Some(beginning)
-            && match entry.strip_suffix('*') {
-                Some(beginning) => name.starts_with(beginning),
-                None => name == *entry,
-            }
+    let first = u32::from_ne_bytes(*first);
+    // A loop that does not stop early looks at many at once.
+    if !BEGINNINGS
+        .iter()
+        .fold(false, |found, entry| found | (*entry == first))
+    {
+        return false;
+    }
+    let listed = IDENTITY.iter().any(|entry| match entry.strip_suffix('*') {
+        Some(beginning) => name.starts_with(beginning),
+        None => name == *entry,
     });
     listed && name != NO_IDENTITY
 }

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import cast
 
-from lockgate.admin.secrets import read_reference
+from lockgate.admin.secrets import read_secret
 from lockgate.certificates import Authority, ChallengeKind, DnsHook, ExternalAccount, Names, Wanted, directory_url
 from lockgate.config import DnsProgram, ManagedCertificate
 from lockgate.outgoing import Rules
@@ -23,7 +23,7 @@ def wanted(said: ManagedCertificate, rules: Rules, environment: Mapping[str, str
     account = None
     if order.kid is not None and order.hmac_key is not None:
         account = ExternalAccount(
-            order.kid, read_reference(order.hmac_key, os.environ if environment is None else environment)
+            order.kid, read_secret(order.hmac_key, os.environ if environment is None else environment)
         )
     authority = Authority(
         directory=directory_url(order.directory),

@@ -52,7 +52,7 @@ fn group(rules: Rules, servers: &[(u16, u16)]) -> Arc<Group> {
         .iter()
         .zip(1..)
         .map(|((weight, priority), port)| Place {
-            target: Arc::new(Target::Localhost(port)),
+            target: Arc::new(At::Localhost(port).into()),
             weight: *weight,
             priority: *priority,
         });
@@ -60,8 +60,8 @@ fn group(rules: Rules, servers: &[(u16, u16)]) -> Arc<Group> {
 }
 
 fn port(member: &Member) -> u16 {
-    match &*member.target {
-        Target::Localhost(port) => *port,
+    match member.target.at() {
+        At::Localhost(port) => *port,
         _ => 0,
     }
 }
@@ -344,7 +344,7 @@ fn what_happens_is_told_once() {
         lock(&heard).push(code);
     });
     let places = vec![Place {
-        target: Arc::new(Target::Localhost(1)),
+        target: Arc::new(At::Localhost(1).into()),
         weight: 1,
         priority: 0,
     }];
@@ -374,7 +374,7 @@ fn what_happens_is_told_once() {
 fn services_of_dns_are_servers_and_their_priorities_count() {
     let registry = Arc::<Registry>::default();
     let places = vec![Place {
-        target: Arc::new(Target::Srv("_http._tcp.shop".to_owned())),
+        target: Arc::new(At::Srv("_http._tcp.shop".to_owned()).into()),
         weight: 1,
         priority: 0,
     }];
