@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import dataclasses
 import functools
 import hashlib
 import hmac
@@ -87,6 +88,20 @@ class LoginLog:
         who = f"{issuer}/{name}" if name is not None else f"somebody of {issuer}"
         detail = {"issuer": issuer, "name": name, "way": way, "reason": outcome, "source": source}
         self._journal.system("login-refused", f"{who} was not let in from {source}: {outcome}.", detail)
+
+
+@dataclasses.dataclass(slots=True)
+class Counted:
+    """What an attempt was counted as."""
+
+    typed: Attempt
+    """At the name that was typed in."""
+    marks: list[str]
+    """Where it counts."""
+    entry: Attempt | None = None
+    """At the entry of a directory that the name has led to."""
+    waits: bool = False
+    """Whether that was not looked at for too many failures."""
 
 
 class PeopleKeeper:
@@ -206,16 +221,21 @@ class PeopleKeeper:
             known = await self._known_name(issuer, account)
             self.log.note(issuer, way, "login-account-waits", known, attempt.source)
             return Signing(None, "login-account-waits")
+        counted = Counted(attempt, [mark])
         try:
-            signing, known = await self._look(people, account, plain, way)
+            signing, known = await self._look(people, account, plain, counted)
         except (BusyError, UnavailableError):
             self._detector.undecided(attempt)
-            await asyncio.to_thread(self._failures.taken_back, mark)
+            for each in counted.marks:
+                await asyncio.to_thread(self._failures.taken_back, each)
             self.log.note(issuer, way, "login-unavailable", None, attempt.source)
             raise UnavailableError from None
         if signing.someone is not None:
             self._detector.succeeded(attempt)
-            await asyncio.to_thread(self._failures.succeeded, mark)
+            if counted.entry is not None:
+                self._detector.knows(counted.entry)
+            for each in counted.marks:
+                await asyncio.to_thread(self._failures.succeeded, each)
         else:
             self._detector.failed(attempt)
             await self._tell_stuffing()
@@ -389,12 +409,11 @@ class PeopleKeeper:
     # Below.
 
     async def _look(
-        self, people: People, account: str | None, plain: str | None, way: str
+        self, people: People, account: str | None, plain: str | None, counted: Counted
     ) -> tuple[Signing, str | None]:
         """Looks at the password, and says whose name it is, where it is one."""
-        del way
         if people.directory is not None:
-            return await self._look_there(people, account, plain)
+            return await self._look_there(people, account, plain, counted)
         from lockgate.identity.people import Signing, Someone
 
         kept = None
@@ -418,7 +437,9 @@ class PeopleKeeper:
             return Signing(None, "login-wrong-password"), name
         return Signing(Someone(kept.user.name, claims_of(kept.user))), name
 
-    async def _look_there(self, people: People, account: str | None, plain: str | None) -> tuple[Signing, str | None]:
+    async def _look_there(
+        self, people: People, account: str | None, plain: str | None, counted: Counted
+    ) -> tuple[Signing, str | None]:
         from lockgate.identity.directory import DirectoryError
         from lockgate.identity.passwords import BusyError
         from lockgate.identity.people import Signing, Someone, UnavailableError
@@ -433,8 +454,9 @@ class PeopleKeeper:
             pool = self._pools[people.name] = ThreadPoolExecutor(DIRECTORY_CALLS, thread_name_prefix=people.name)
         directory = self._directories[people.name]
         self._asking[people.name] = asking + 1
+        admits = functools.partial(self._admits, people.name, counted)
         try:
-            claims = await asyncio.get_running_loop().run_in_executor(pool, directory.look, account, plain)
+            claims = await asyncio.get_running_loop().run_in_executor(pool, directory.look, account, plain, admits)
         except DirectoryError as error:
             await self._error(f"{people.name}.ldap", f"the directory does not answer: {error}")
             raise UnavailableError from error
@@ -442,8 +464,21 @@ class PeopleKeeper:
             self._asking[people.name] -= 1
         await self._error(f"{people.name}.ldap", None)
         if claims is None:
-            return Signing(None, "login-wrong-password"), None
+            return Signing(None, "login-account-waits" if counted.waits else "login-wrong-password"), None
         return Signing(Someone(account, {"preferred_username": account, **claims})), account
+
+    def _admits(self, issuer: str, counted: Counted, dn: str) -> bool:
+        """Count an attempt at an entry that was found, whatever name it was found by; whether it is looked at.
+
+        Where it is not, the name that was typed in has failed all the same: one that never waits would tell that it is
+        somebody's. Called in threads.
+        """
+        counted.entry = dataclasses.replace(counted.typed, account=self._mark(f"{issuer}\0entry\0{dn.lower()}"))
+        mark = self._mark(self._detector.mark(counted.entry))
+        counted.waits = bool(self._failures.attempt(mark))
+        if not counted.waits:
+            counted.marks.append(mark)
+        return not counted.waits
 
     def _attempt(self, issuer: str, account: str, where: Where) -> Attempt:
         from lockgate.identity.abuse import Attempt, source_of

@@ -192,6 +192,10 @@ class Detector:
     def succeeded(self, attempt: Attempt) -> None:
         """An attempt was right: it is taken back, and what failed before it is not."""
         self._give_back(attempt)
+        self.knows(attempt)
+
+    def knows(self, attempt: Attempt) -> None:
+        """The account was signed in to from there: strangers' failures do not count for it."""
         place = (attempt.account, attempt.source)
         self._places[place] = None
         self._places.move_to_end(place)

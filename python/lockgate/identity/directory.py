@@ -37,19 +37,25 @@ class Directory:
         self.said = said
         self._secret = secret
 
-    def look(self, name: str, password: str) -> Mapping[str, Any] | None:
-        """The claims of whose name and password they are; nothing where they are nobody's. Raises `DirectoryError`."""
+    def look(
+        self, name: str, password: str, admits: Callable[[str], bool] = lambda _: True
+    ) -> Mapping[str, Any] | None:
+        """The claims of whose name and password they are; nothing where they are nobody's. Raises `DirectoryError`.
+
+        `admits` is told which entry was found (its DN), before the password is tried on it; one that it does not admit
+        is answered for as one that was not found.
+        """
         if not name or not password or "\0" in name or "\0" in password:
             return None
         try:
-            return self._look(name, password)
+            return self._look(name, password, admits)
         except DirectoryError:
             raise
         except Exception as error:
             # What the library makes of bytes that are no LDAP has many names, and no common one.
             raise DirectoryError(f"{type(error).__name__}: {error}"[:300]) from error
 
-    def _look(self, name: str, password: str) -> Mapping[str, Any] | None:
+    def _look(self, name: str, password: str, admits: Callable[[str], bool]) -> Mapping[str, Any] | None:
         from ldap3.utils.dn import escape_rdn
 
         if self.said.template is not None:
@@ -64,7 +70,7 @@ class Directory:
             if not self._bound(searching):
                 raise DirectoryError("the account that searches is refused: look at `bind`")
             found = self._search(searching, name)
-        if found is None:
+        if found is None or not admits(found[0]):
             return None
         with self._connection(found[0], password) as own:
             return self._claims(found[1]) if self._bound(own) else None

@@ -19,12 +19,14 @@ from lockgate.admin.people import EVENTS_A_SECOND, PeopleKeeper
 from lockgate.admin.store import Store
 from lockgate.admin.users import FAILURES_KEPT, Failures, UserExistsError, UserNotFoundError, Users, UserStateError
 from lockgate.config import Duties
-from lockgate.config.people import LocalPeople, MailWay, People
-from lockgate.identity.abuse import FORGOTTEN_MS, FREE_FAILURES, LONGEST_WAIT_MS
+from lockgate.config.people import DirectoryPeople, LocalPeople, MailWay, People
+from lockgate.identity.abuse import FIRST_WAIT_MS, FORGOTTEN_MS, FREE_FAILURES, LONGEST_WAIT_MS
 from lockgate.identity.passwords import Hasher, UnfitError
 from lockgate.identity.people import Device, UnavailableError, Where, WrongError
 from lockgate.state import StateFolder
 from python.admin.conftest import ListJournal
+from support.certificates import Authority
+from support.slapd import PEOPLE, READER, SECRET, SLAPD, slapd
 from support.waiting import until
 
 GOOD = "seven green chairs"
@@ -104,6 +106,51 @@ def place(state: StateFolder, store: Store, journal: ListJournal, local: LocalPe
     made = Place(state, store, journal, local)
     yield made
     made.hasher.close()
+
+
+@pytest.mark.skipif(SLAPD is None, reason="wants Debian's slapd (scripts/system-packages.sh installs it)")
+def test_the_names_of_one_entry_have_one_wait(place: Place, tmp_path: Path) -> None:
+    """Whose filter finds a person by several names has no more guesses for it."""
+    (tmp_path / "ldap.password").write_text(SECRET)
+    (tmp_path / "ldap.password").chmod(0o600)
+    folder = tmp_path / "ldap"
+    folder.mkdir()
+    with slapd(folder / "slapd", Authority(folder)) as serving:
+        directory = DirectoryPeople(
+            url=serving.secure,
+            start_tls=False,
+            trust=str(serving.trust),
+            bind_dn=READER,
+            bind_password=f"file:{tmp_path / 'ldap.password'}",
+            template=None,
+            base=PEOPLE,
+            filter="(|(uid={name})(mail={name}))",
+            subject="uid",
+            claims=(),
+            timeout_ms=5_000,
+        )
+        place.people = People("people", "urn:lockgate:people", None, directory, ("staff",))
+
+        async def tries(name: str, password: str, address: str) -> tuple[bool, str]:
+            signing = await place.keeper.sign_in("people", name, password, Where(address, None, ""))
+            return signing.someone is not None, signing.reason
+
+        async def work() -> None:
+            assert (await tries("ann", GOOD, "192.0.2.1"))[0]
+            wrong = [await tries(name, "wrong", "192.0.2.2") for name in ("ann", "ann@example.com") * 2]
+            assert {reason for _, reason in wrong} == {"login-wrong-password"}
+            assert (await tries("ann", "wrong", "192.0.2.2"))[1] == "login-wrong-password"
+            # Neither name has failed five times yet; she has.
+            assert await tries("ann@example.com", GOOD, "192.0.2.2") == (False, "login-account-waits")
+            assert await tries("ann", GOOD, "192.0.2.2") == (False, "login-account-waits")
+            # Where she has signed in before, by whatever name, strangers keep her from nothing.
+            assert (await tries("ann@example.com", GOOD, "192.0.2.1"))[0]
+            # What is tried meanwhile counts at the name alone, as for one that nobody has, and prolongs nothing.
+            place.clock.ms += FIRST_WAIT_MS
+            assert (await tries("ann@example.com", GOOD, "192.0.2.2"))[0]
+            assert (await tries("bob", "wrong", "192.0.2.2"))[1] == "login-wrong-password", "nobody else has waited"
+
+        place.run(work)
 
 
 CHANGES: dict[str, Callable[[Users, str], object]] = {

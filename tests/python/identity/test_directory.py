@@ -92,6 +92,15 @@ def test_who_is_found_twice_is_nobody(running: Slapd) -> None:
     assert directory.look("shared@example.com", "eight brown tables") is None
 
 
+def test_the_entry_is_told_before_its_password_is_tried(running: Slapd) -> None:
+    directory = of(running, filter="(|(uid={name})(mail={name}))")
+    for name, dns in (("ann", [f"uid=ann,{PEOPLE}"]), ("ann@example.com", [f"uid=ann,{PEOPLE}"]), ("nobody", [])):
+        told: list[str] = []
+        assert (directory.look(name, ANN, lambda dn, told=told: not told.append(dn)) is not None) == bool(dns)  # type: ignore[misc]
+        assert told == dns
+    assert directory.look("ann", ANN, lambda _: False) is None
+
+
 def test_starttls_and_plain_on_this_machine(running: Slapd) -> None:
     started = of(running, url=f"ldap://localhost:{running.port}", start_tls=True)
     assert started.look("ann", ANN) is not None
