@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -252,8 +252,8 @@ def page() -> Iterator[Page]:
         browser.close()
 
 
-def authenticator(page: Page, *, verifies: bool = True) -> None:
-    """A passkey's device, without a finger."""
+def authenticator(page: Page, *, verifies: bool = True, **more: object) -> Callable[[], object]:
+    """A passkey's device, without a finger; and what takes it out."""
     session = page.context.new_cdp_session(page)
     session.send("WebAuthn.enable")
     options = {
@@ -263,8 +263,10 @@ def authenticator(page: Page, *, verifies: bool = True) -> None:
         "hasUserVerification": True,
         "isUserVerified": verifies,
         "automaticPresenceSimulation": True,
+        **more,
     }
-    session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+    added = session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+    return lambda: session.send("WebAuthn.removeVirtualAuthenticator", {"authenticatorId": added["authenticatorId"]})
 
 
 def test_a_passkey(processes: Processes, tmp_path: Path, portal: AutoUpstream, page: Page) -> None:
@@ -303,6 +305,61 @@ def test_a_passkey(processes: Processes, tmp_path: Path, portal: AutoUpstream, p
     page.click("text=Add an app with codes")
     page.wait_for_selector("svg")
     picture(page, "factors-app")
+
+
+def enters(page: Page, place: SignInPlace) -> None:
+    """Ada signs in anew, and looks at her factors."""
+    page.context.clear_cookies()
+    page.goto(f"{place.base}/.lockgate/staff/sign-in?to=/.lockgate/staff/factors")
+    page.fill("input[name=login]", "ada")
+    page.click("text=Enter")
+
+
+def test_passkeys_come_by_passkeys(processes: Processes, tmp_path: Path, portal: AutoUpstream, page: Page) -> None:
+    """Whoever has a code alone makes no `hwk` of it, where somebody has a passkey."""
+    place = place_of(processes, tmp_path, portal)
+    with place.browser() as first, place.browser() as thief:
+        first.sign_in("ada", "/orders")
+        secret, codes = enrolled(first)
+        # The first passkey comes by what there is.
+        authenticator(page, defaultBackupEligibility=True)
+        enters(page, place)
+        page.fill("input[name=code]", codes[0])
+        page.click("text=Go on")
+        page.click("text=Add a passkey")
+        page.wait_for_selector("text=Passkey (passkey")
+
+        thief.sign_in("ada", "/orders")
+        assert send(thief, "step-up?amr=mfa&to=/orders", code=code_of(secret, ahead=1)).status_code == 303
+        shown = thief.get("/.lockgate/staff/factors").text
+        assert ("Show a passkey" in shown, "Add a passkey" in shown, "Add an app" in shown) == (True, False, True)
+        with place.running.admin as admin:
+            known = admin.get("/v1/factors", params={"subject": "ada"}).json()["items"]
+            [passkey] = [one["id"] for one in known if one["kind"] == "passkey"]
+            for form in ({"do": "passkey", "credential": "{}"}, {"do": "remove", "id": passkey}):
+                answer = send(thief, "factors", **form)
+                assert answer.status_code == 303, answer.text
+                assert "/step-up?" in answer.headers["location"]
+                assert "amr=hwk+swk" in answer.headers["location"]
+            assert send(thief, "step-up?amr=hwk+swk", code=codes[1]).status_code == 403, "nor does a recovery code"
+            assert len(admin.get("/v1/factors", params={"subject": "ada"}).json()["items"]) == 2
+        assert "type it in" in send(thief, "factors", do="totp-begin").text, "an app comes by a code"
+
+        # Who shows the passkey adds another: here the first that cannot leave its device.
+        enters(page, place)
+        page.click("text=Use a passkey")
+        page.wait_for_selector("text=Add a passkey")
+        take_out = authenticator(page, transport="usb")
+        page.fill("input[name=name]", "My key")
+        page.click("text=Add a passkey")
+        page.wait_for_selector("text=My key (passkey")
+        take_out()
+        # And that is taken away by its like alone.
+        enters(page, place)
+        page.click("text=Use a passkey")
+        page.wait_for_selector("text=Add a passkey")
+        page.locator("li", has_text="My key").locator("button[value=remove]").click()
+        page.wait_for_url(re.compile(r"/step-up\?.*amr=hwk&"))
 
 
 def test_a_passkey_without_its_person(processes: Processes, tmp_path: Path, portal: AutoUpstream, page: Page) -> None:

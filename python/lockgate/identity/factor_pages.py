@@ -75,12 +75,15 @@ def manage(
     left: int,
     options: str | None,
     wrong: str | None,
-    back: str | None,
-    devices: str,
+    links: tuple[str | None, str | None, str],
     *,
     totp: bool,
 ) -> str:
-    """Lists factors, and lets people add and take away some; `devices` is where their devices are."""
+    """Lists factors, and lets people add and take away some.
+
+    `links` are where to go on to, where to show a passkey first, before more are added, and where one's devices are.
+    """
+    back, first, devices = links
     parts = [_wrong(wrong)]
     if own:
         parts.append(f"<ul>{''.join(map(_row, own))}</ul>")
@@ -94,6 +97,12 @@ def manage(
             '<input type="hidden" name="credential"><input type="hidden" name="do" value="passkey">'
             '<label>What to call it<input name="name" maxlength="40" placeholder="My laptop"></label>'
             '<button type="submit">Add a passkey</button><p role="status" class="small"></p></form>'
+        )
+    if first is not None:
+        parts.append(
+            f'<p><a class="choice" href="{escape(first)}">Show a passkey</a></p>'
+            '<p class="small">Passkeys are added and taken away by one that you have. Ask whoever runs this for help '
+            "where all are lost.</p>"
         )
     if totp:
         parts.append('<form method="post"><button name="do" value="totp-begin">Add an app with codes</button></form>')

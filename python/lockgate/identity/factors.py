@@ -229,6 +229,16 @@ def passkey_shown(
     return found, shown.new_sign_count, ["hwk" if kept["device"] else "swk", "user", MFA]
 
 
+def is_bound(passkey: Factor) -> bool:
+    """Whether a passkey cannot leave its device."""
+    return bool(json.loads(passkey.secret)["device"])
+
+
+def host_of_passkey(passkey: Factor) -> str:
+    """The host at which it was made, and can be used."""
+    return str(json.loads(passkey.secret)["rp"])
+
+
 def satisfies(kind: Kind, amr: Sequence[str]) -> bool:
     """Whether a factor of this kind can be one of the means that are wanted; none wanted is any."""
     means = {"passkey": {"hwk", "swk", "user", MFA}, "totp": {"otp", MFA}, "recovery": {"otp", MFA}}[kind]

@@ -235,6 +235,11 @@ class StepUp:
         what = form.get("do", "")
         name = form.get("name", "").strip()[:NAME_CHARACTERS]
         if what == "remove":
+            meant = next((one for one in opened.factors if one.id == form.get("id")), None)
+            if meant is not None and meant.kind == "passkey":
+                asked = self._asked_for_passkey(request, site, opened, to, bound=factors.is_bound(meant))
+                if asked is not None:
+                    return asked
             await asyncio.to_thread(self._remove, opened, form.get("id", ""))
             self._note(site.setup.name, "factor-removed")
         elif what == "recovery" and opened.of("passkey", "totp"):
@@ -249,11 +254,17 @@ class StepUp:
             made = factors.Factor(secrets.token_hex(16), "totp", name or "App", None, secret, step, self._now_ms())
             return await self._added(request, site, opened, [made], to)
         elif what == "passkey" and "passkey" in site.setup.factors:
+            asked = self._asked_for_passkey(request, site, opened, to, bound=False)
+            if asked is not None:
+                return asked
             task = self._task(request, site, "list", opened)
             challenge = base64.b64decode(task["challenge"])
             made = factors.passkey_made(
                 self._relying(request, site), challenge, form.get("credential", ""), name or "Passkey", self._now_ms()
             )
+            asked = self._asked_for_passkey(request, site, opened, to, bound=factors.is_bound(made))
+            if asked is not None:
+                return asked
             return await self._added(request, site, opened, [made], to)
         else:
             raise Refusal("sign-in-malformed")
@@ -294,7 +305,7 @@ class StepUp:
             self._keep(response, site, opened, ["otp", MFA])
         elif "passkey" in kinds:
             [passkey] = [one for one in made if one.kind == "passkey"]
-            self._keep(response, site, opened, ["hwk" if json.loads(passkey.secret)["device"] else "swk", "user", MFA])
+            self._keep(response, site, opened, ["hwk" if factors.is_bound(passkey) else "swk", "user", MFA])
         forget(response, _task_name(site))
         return response
 
@@ -309,17 +320,41 @@ class StepUp:
     ) -> Response:
         options = None
         task: dict[str, str] = {}
-        if "passkey" in site.setup.factors:
+        first = self._passkey_first(request, site, opened, to, bound=False) if "passkey" in site.setup.factors else None
+        if "passkey" in site.setup.factors and first is None:
             relying = self._relying(request, site)
             challenge, options = factors.passkey_options(relying, opened.owner, opened.account, opened.of("passkey"))
             task = {"challenge": base64.b64encode(challenge).decode()}
         own, left = opened.of("passkey", "totp"), len(opened.of("recovery"))
         back = target(to, site.setup.name) if to else None
         devices = f"{PREFIX}/{site.setup.name}/devices"
-        page = shown.manage(own, left, options, wrong, back, devices, totp="totp" in site.setup.factors)
+        links = (back, first, devices)
+        page = shown.manage(own, left, options, wrong, links, totp="totp" in site.setup.factors)
         response = HTMLResponse(page, status, shown.headers())
         self._give(response, site, "list", opened, task)
         return response
+
+    def _asked_for_passkey(
+        self, request: Request, site: Site, opened: Opened, to: str, *, bound: bool
+    ) -> Response | None:
+        first = self._passkey_first(request, site, opened, to, bound=bound)
+        return None if first is None else RedirectResponse(first, 303, pages.headers())
+
+    def _passkey_first(self, request: Request, site: Site, opened: Opened, to: str, *, bound: bool) -> str | None:
+        """Where to prove oneself first: passkeys are added and taken away by those that are there already.
+
+        Else `hwk` and `swk` would say no more than that somebody had a code once. `bound` is of one that cannot leave
+        its device; of those at another host nothing can be asked for here.
+        """
+        here = self._relying(request, site).id
+        known = [one for one in opened.of("passkey") if factors.host_of_passkey(one) == here]
+        amr = ["hwk"] if bound and any(map(factors.is_bound, known)) else ["hwk", "swk"]
+        if not known or self._is_enough(opened, amr, [], (str(FRESH_SECONDS), "")):
+            return None
+        page = f"{PREFIX}/{site.setup.name}/factors"
+        back = f"{page}?{urlencode({'to': to})}" if to else page
+        asked = {"to": back, "amr": " ".join(amr), "within": str(FRESH_SECONDS)}
+        return f"{PREFIX}/{site.setup.name}/step-up?{urlencode(asked)}"
 
     def _barrier(self, site: Site, opened: Opened, here: str, to: str) -> str | None:
         """Where to go first: who changes factors proves themselves anew, by one that they have."""
