@@ -125,10 +125,34 @@ def test_a_session_in_other_hands_is_not_the_device(processes: Processes, tmp_pa
         with httpx.Client(verify=context) as thief:
             answer = thief.get(f"{place.base}/orders", headers=stolen)
             assert (answer.status_code, answer.json()["reason"]) == (403, "device-changed")
-        # Who is told of it is the owner, too: they confirm theirs, or an operator does.
-        assert devices(place)[0]["changed_ms"]
-        command(place, "approve", devices(place)[0]["id"])
-        until(lambda: called(laptop) == "ok", "the gate to hear that it was approved")
+            [known] = devices(place)
+            assert known["changed_ms"]
+            looks = {one["agent"]: one for one in known["looks"]}
+            own, other = looks["Firefox on Linux"], looks["Chrome on Windows"]
+            assert [one["changed"] for one in (own, other)] == [False, True]
+            # The owner sees both, and an operator approves the one that is meant.
+            page = laptop.get("/.lockgate/staff/devices").text
+            assert ("It was seen as:" in page, "(not as before)" in page) == (True, True)
+            listed = command(place, "approve", known["id"], code=2)
+            assert (own["name"] in listed, other["name"] in listed, "--look NAME" in listed) == (True, True, True)
+            assert "12 digits" in command(place, "approve", known["id"], "--look", "firefox", code=2)
+            shown = command(place, "show", known["id"])
+            assert ("no operator has approved" in shown, other["name"] in shown) == (True, True)
+            with place.running.admin as admin:
+                refused = admin.post(f"/v1/devices/{known['id']}/approve")
+                assert (refused.status_code, refused.json()["code"]) == (409, "device-look")
+                assert other["name"] in refused.json()["detail"]
+                assert admin.post(f"/v1/devices/{known['id']}/approve", json={"look": "a"}).status_code == 422
+            command(place, "approve", known["id"], "--look", own["name"])
+            assert called(laptop) == "ok"
+            answer = thief.get(f"{place.base}/orders", headers=stolen)
+            assert answer.json()["reason"] == "device-changed"
+            command(place, "approve", known["id"], "--look", other["name"])
+
+            def lets_in() -> bool:
+                return thief.get(f"{place.base}/orders", headers=stolen).status_code == 200
+
+            until(lets_in, "the gate to hear that this look was approved")
 
 
 def test_it_goes_on_by_what_is_known_while_nobody_can_be_asked(

@@ -15,6 +15,7 @@ from lockgate import _native
 from lockgate.config import ConfigErrors, load
 from lockgate.config.bundle_types import Bundle
 from policies.test_session import PEPPER, compiled, config
+from support.places import countries
 from support.vectors import Case, cases, name
 
 CASES = cases("device")
@@ -34,6 +35,7 @@ def session(claims: dict[str, Any], pepper: bytes = PEPPER) -> str:
 def test_the_engine(case: Case, tmp_path: Path) -> None:
     written = config()
     written["apis"]["shop"]["device"] = case.get("config", {})
+    written["geo"] = {"countries": str(countries(tmp_path / "countries.mmdb", {"192.0.2.0/24": {"country": "NL"}}))}
     file = tmp_path / "lockgate.yaml"
     file.write_text(yaml.safe_dump(written), encoding="utf-8")
     bundle = load(file, environment={"OIDC_SECRET": "hush"}).compile(1, 1)

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import ipaddress
 import math
-from collections.abc import Callable, Mapping
-from typing import Final, Literal
+from collections.abc import Callable
+from typing import Any, Final, Literal
 
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select, true, tuple_
 from sqlalchemy.orm import Session
 
-from lockgate.admin import facts
+from lockgate.admin import facts, looks
 from lockgate.admin.clock import now_ms
 from lockgate.admin.in_folder import new_id
 from lockgate.admin.journal import Journal
+from lockgate.admin.looks import DeviceLookError
 from lockgate.admin.store import Store
 from lockgate.admin.store.models import Device as Row
 from lockgate.admin.store.models import TokenRevocation
@@ -35,14 +36,16 @@ from lockgate.identity.devices import (
     Standing,
     device_name,
     differs,
+    doubted_ms,
     family,
     has_changed,
     is_far,
     is_impossible,
+    is_proof,
 )
 
-__all__ = ["Device", "DeviceLimitError", "DeviceNameError", "DeviceNotFoundError", "DeviceRevokedError", "Devices"]
-__all__ += ["DEVICES", "UNUSED_MS", "Asked", "Sighting", "Standing"]
+__all__ = ["Device", "DeviceLimitError", "DeviceLookError", "DeviceNameError", "DeviceNotFoundError", "Devices"]
+__all__ += ["DEVICES", "UNUSED_MS", "Asked", "DeviceRevokedError", "Sighting", "Standing"]
 
 DEVICES: Final = 50
 """Of one owner: GitHub shows a person's sessions in some tens, and nobody tells more of them apart."""
@@ -78,10 +81,12 @@ class Devices:
         self._journal = journal
         self._clock_ms = clock_ms
 
-    def seen(self, sighting: Sighting) -> Standing:
+    def seen(self, sighting: Sighting, proved_s: int | None = None) -> Standing:
         """Note a sighting; the device is made where there is none.
 
-        Raises `ValueError` where its owner or mark is too long to be kept, or there is none.
+        `proved_s` is when its owner gave the proof that came with it, in seconds: one that is newer than what speaks
+        against the device confirms it, as it looks here and where it is. Raises `ValueError` where its owner or mark is
+        too long to be kept, or there is none.
         """
         _look_at(sighting)
         at_ms = self._clock_ms()
@@ -93,6 +98,7 @@ class Devices:
                 row = self._enrolled(database, sighting, at_ms)
             if row.revoked_ms is None and (revocation := _revocation(database, sighting, at_ms)) is not None:
                 row.revoked_ms, row.revoked_by = revocation.created_ms, "a revocation of tokens"
+                revocation.device_id = revocation.device_id or row.id
             changed = travels = False
             if row.revoked_ms is None:
                 changed, travels = _note(database, row, sighting, at_ms)
@@ -100,47 +106,41 @@ class Devices:
             if fresh:
                 detail = {**_detail(row), "agent": row.agent}
                 self._journal.audit(f"{row.issuer} {row.subject}", "device.enrol", row.id, detail)
-            return Standing(
-                id=row.id,
-                name=row.name,
-                first_ms=row.first_ms,
-                confirmed_ms=row.confirmed_ms,
-                approved_ms=row.approved_ms,
-                revoked_ms=row.revoked_ms,
-                changed_ms=row.changed_ms if changed else None,
-                travel_ms=row.travel_ms if travels else None,
-                at_once=_at_once(database, row, at_ms),
-                proved_s=row.proved_s,
-            )
+            standing = _standing(database, row, at_ms, changed=changed, travels=travels)
+            if proved_s is None or not is_proof(standing, proved_s, at_ms):
+                return standing
+            since_ms = doubted_ms(standing)
+            if since_ms is not None and since_ms >= proved_s * 1_000:
+                return standing
+            # From where nothing speaks against the device it counts as well: for no other look of it any more.
+            row.proved_s = proved_s
+            if since_ms is not None:
+                self._confirmed(row, sighting, at_ms)
+            database.flush()
+            return _standing(database, row, at_ms, changed=False, travels=False)
 
-    def confirm(self, device_id: str, look: Sighting | None = None, proved_s: int | None = None) -> Device:
+    def confirm(self, device_id: str, look: Sighting | None = None) -> Device:
         """Its owner has shown a second factor there; with `look`, that is what it looks like and where it is.
 
-        `proved_s` is when, where a gate says so. Raises `DeviceNotFoundError` and `DeviceRevokedError`.
+        Raises `DeviceNotFoundError` and `DeviceRevokedError`.
         """
         with self._store.write() as database:
             row = _open(database, device_id)
-            row.confirmed_ms = self._clock_ms()
-            row.proved_s = max(row.proved_s or 0, proved_s) if proved_s is not None else row.proved_s
-            if look is not None:
-                _take_over(row, _look(look))
-                latitude, longitude = _coordinates(look)
-                if look.country is not None or latitude is not None:
-                    row.country, row.latitude, row.longitude = _cut(look.country, 64), latitude, longitude
-                    row.placed_ms = row.confirmed_ms
-            self._journal.audit(f"{row.issuer} {row.subject}", "device.confirm", row.id, _detail(row))
+            self._confirmed(row, look, self._clock_ms())
             return _device(row)
 
-    def took(self, device_id: str, proved_s: int) -> None:
-        """A proof came from where nothing speaks against the device, so it counts for no other look of it any more."""
-        with self._store.write() as database:
-            row = _find(database, device_id)
-            row.proved_s = max(row.proved_s or 0, proved_s)
+    def approve(self, actor: str, device_id: str, look: str | None = None) -> Device:
+        """An operator vouches for it, as it is in the look with that name.
 
-    def approve(self, actor: str, device_id: str) -> Device:
-        """An operator vouches for it. Raises `DeviceLimitError` where its owner has too many of those."""
+        Without a name there has to be one look alone, of which nothing speaks against the device. Raises
+        `DeviceNotFoundError`, `DeviceRevokedError`, `DeviceLookError` where it is not clear what is approved, and
+        `DeviceLimitError` where its owner has too many that are approved.
+        """
         with self._store.write() as database:
             row = _open(database, device_id)
+            meant = looks.chosen(row, look)
+            if meant is None:
+                return _device(row)
             if row.approved_ms is None:
                 approved = (*_owned(row.issuer, row.subject), Row.approved_ms.is_not(None), Row.revoked_ms.is_(None))
                 if (database.scalar(select(func.count()).select_from(Row).where(*approved)) or 0) >= DEVICES:
@@ -148,10 +148,10 @@ class Devices:
                         f"{row.subject!r} has {DEVICES} approved devices already: revoke one that is not used first"
                     )
             row.approved_ms, row.approved_by = self._clock_ms(), actor[:200]
-            # What is approved is what an operator sees of it.
-            _take_over(row, _traits(row))
-            row.placed_ms = None
-            self._journal.audit(actor, "device.approve", row.id, _detail(row))
+            _approve(row, meant)
+            self._journal.audit(
+                actor, "device.approve", row.id, {**_detail(row), "look": looks.name_of(meant["said"]), **meant["said"]}
+            )
             return _device(row)
 
     def rename(self, actor: str, device_id: str, name: str) -> Device:
@@ -174,7 +174,8 @@ class Devices:
                 at_ms = self._clock_ms()
                 row.revoked_ms, row.revoked_by = at_ms, actor[:400]
                 until_ms = at_ms + BROWSER_MS if row.kind == "browser" else None
-                revoke_device(database, row.issuer, row.mark, until_ms, reason or f"the device {row.id} was revoked")
+                why = reason or f"the device {row.id} was revoked"
+                revoke_device(database, row.id, row.issuer, row.mark, until_ms, why)
                 self._journal.audit(actor, "device.revoke", row.id, {**_detail(row), "reason": reason})
             return _device(row)
 
@@ -230,6 +231,18 @@ class Devices:
         with self._store.write() as database:
             _prune(database, self._clock_ms())
 
+    def _confirmed(self, row: Row, look: Sighting | None, at_ms: int) -> None:
+        row.confirmed_ms = at_ms
+        if look is not None:
+            row.known = {**row.known, **_look(look)}
+            row.changed_ms = row.travel_ms = None
+            latitude, longitude = _coordinates(look)
+            if look.country is not None or latitude is not None:
+                row.country, row.latitude, row.longitude = _cut(look.country, 64), latitude, longitude
+                row.placed_ms = at_ms
+            looks.left(row)
+        self._journal.audit(f"{row.issuer} {row.subject}", "device.confirm", row.id, _detail(row))
+
     def _enrolled(self, database: Session, sighting: Sighting, at_ms: int) -> Row:
         _prune(database, at_ms)
         row = Row(
@@ -241,6 +254,7 @@ class Devices:
             name=family(sighting.agent)[:64] or WORDS[sighting.kind],
             agent="",
             known={},
+            looks=[],
             first_ms=at_ms,
             last_ms=at_ms,
         )
@@ -279,10 +293,45 @@ def _note(database: Session, row: Row, sighting: Sighting, at_ms: int) -> tuple[
         row.country, row.latitude, row.longitude = now.country, now.latitude, now.longitude
         row.placed_ms = at_ms
     row.last_ms = at_ms
-    row.address = _area(sighting.address) or row.address
+    address = _area(sighting.address)
+    row.address = address or row.address
     for trait, value in look.items():
         setattr(row, trait, value)
+    if row.approved_ms is None or changed or travels:
+        where = {"country": now.country, "latitude": now.latitude, "longitude": now.longitude}
+        said = {**look, **{name: value for name, value in where.items() if value is not None}}
+        looks.note(row, said, address, at_ms, travel=travels)
     return changed, travels
+
+
+def _approve(row: Row, meant: looks.Kept) -> None:
+    """From now on it is what it is in that look, and where."""
+    row.known = {name: value for name, value in meant["said"].items() if name in TRAITS}
+    row.changed_ms = None
+    place = looks.place_of(meant)
+    row.placed_ms = None
+    if place is not None:
+        row.country, row.latitude, row.longitude = place.country, place.latitude, place.longitude
+        row.placed_ms = place.at_ms
+    row.looks = [one for one in row.looks if one is not meant]
+    looks.left(row)
+    if not any(one["travel"] for one in row.looks):
+        row.travel_ms = None  # Else whoever is far away would only have to wait.
+
+
+def _standing(database: Session, row: Row, at_ms: int, *, changed: bool, travels: bool) -> Standing:
+    return Standing(
+        id=row.id,
+        name=row.name,
+        first_ms=row.first_ms,
+        confirmed_ms=row.confirmed_ms,
+        approved_ms=row.approved_ms,
+        revoked_ms=row.revoked_ms,
+        changed_ms=row.changed_ms if changed else None,
+        travel_ms=row.travel_ms if travels else None,
+        at_once=_at_once(database, row, at_ms),
+        proved_s=row.proved_s,
+    )
 
 
 def _travels(database: Session, row: Row, now: Place) -> bool:
@@ -322,11 +371,6 @@ def _make_room(database: Session, row: Row) -> None:
     database.flush()
 
 
-def _take_over(row: Row, look: Mapping[str, str]) -> None:
-    row.known = {**row.known, **look}
-    row.changed_ms = row.travel_ms = None
-
-
 def _look(sighting: Sighting) -> dict[str, str]:
     """What it looks like, cut to what is kept of it."""
     look = {
@@ -346,10 +390,6 @@ def _area(address: str | None) -> str | None:
         return None
     found = getattr(found, "ipv4_mapped", None) or found
     return str(ipaddress.ip_network((found, 24 if found.version == 4 else 48), strict=False))
-
-
-def _traits(row: Row) -> dict[str, str]:
-    return {name: value for name in TRAITS if (value := getattr(row, name))}
 
 
 def _coordinates(sighting: Sighting) -> tuple[float | None, float | None]:
@@ -421,5 +461,5 @@ def _detail(row: Row) -> dict[str, str]:
 
 def _device(row: Row) -> Device:
     kind: Kind = next(each for each in KINDS if each == row.kind)
-    said = {name: getattr(row, name) for name in Device.__slots__ if name != "kind"}
-    return Device(kind=kind, **said)
+    said: dict[str, Any] = {name: getattr(row, name) for name in Device.__slots__ if name not in ("kind", "looks")}
+    return Device(kind=kind, looks=looks.shown(row), **said)

@@ -9,16 +9,13 @@ from typing import Final
 from lockgate.admin.devices import Devices, Sighting, Standing
 from lockgate.admin.gate_said import Sighted
 from lockgate.identity.brought import Brought
+from lockgate.identity.devices import doubted_ms, is_new
 
 KNOWN_MS: Final = 10 * 60_000
 """How long a gate goes by it: what would speak against the device later comes with another look of it, and is asked
 about anew; a revocation reaches gates by itself."""
 DOUBTED_MS: Final = 5_000
 """The same where the gate refuses it for something that its owner or an operator may take away."""
-AHEAD_MS: Final = 60_000
-"""How far a provider's clock may be ahead."""
-MEANWHILE_MS: Final = 60_000
-"""A device is seen for the first time some moments after its owner proved themselves."""
 
 
 class Sightings:
@@ -33,16 +30,9 @@ class Sightings:
         """What a gate is told of the device that it shows."""
         try:
             said = Sighted.model_validate_json(shown)
-            standing = self._devices.seen(sighting(said))
+            standing = self._devices.seen(sighting(said), said.proved_s)
         except ValueError:  # Not to be told from an outage would let it through where outages are.
             return Brought("refused")
-        if said.proved_s is not None and is_proof(standing, said.proved_s, self._clock_ms()):
-            since_ms = doubted_ms(standing)
-            if since_ms is None:
-                self._devices.took(standing.id, said.proved_s)
-            elif since_ms < said.proved_s * 1_000:
-                self._devices.confirm(standing.id, sighting(said), said.proved_s)
-                standing = self._devices.seen(sighting(said))
         told = words(standing)
         spoken = {word for word in ("new", "changed", "travel") if told[word]}
         if not told["approved"]:
@@ -68,28 +58,6 @@ def sighting(said: Sighted) -> Sighting:
         latitude=latitude,
         longitude=longitude,
     )
-
-
-def doubted_ms(standing: Standing) -> int | None:
-    """Since when something speaks against it that a proof of its owner's takes away."""
-    doubts = [at_ms for at_ms in (standing.changed_ms, standing.travel_ms) if at_ms is not None]
-    if is_new(standing):
-        doubts.append(standing.first_ms - MEANWHILE_MS)
-    return max(doubts, default=None)
-
-
-def is_new(standing: Standing) -> bool:
-    """Whether nobody vouches for it: no proof by means that a gate wants was taken for it, and nobody approved it."""
-    return standing.proved_s is None and standing.approved_ms is None
-
-
-def is_proof(standing: Standing, proved_s: int, now_ms: int) -> bool:
-    """Whether a proof is one that was not taken yet, and not by a clock that is ahead.
-
-    Each counts for the look that brings it first: whoever copies the session afterwards has nothing of it.
-    """
-    newest_ms = now_ms + AHEAD_MS
-    return standing.revoked_ms is None and (standing.proved_s or 0) < proved_s <= newest_ms // 1_000
 
 
 def words(standing: Standing) -> dict[str, str | bool | int]:

@@ -23,7 +23,7 @@ from lockgate.admin.gates.registry import enrolled
 from lockgate.admin.in_folder import in_folder, new_id
 from lockgate.admin.journal import Journal
 from lockgate.admin.store import Store
-from lockgate.admin.store.models import Bundle, Device, TokenRevocation
+from lockgate.admin.store.models import Bundle, TokenRevocation
 from lockgate.state import StateFolder
 
 By = Literal["token", "subject", "client", "session", "device", "issuer"]
@@ -47,7 +47,7 @@ class RevocationNotFoundError(LookupError):
 
 
 class RevocationKeptError(ValueError):
-    """A device that is known was revoked: that is not taken back."""
+    """A device was revoked by it: that is not taken back."""
 
 
 class UnknownIssuerError(ValueError):
@@ -137,12 +137,14 @@ class TokenRevocations:
     def restore(self, actor: str, revocation_id: str) -> Revocation:
         """Take a revocation back: tokens that it is about are good again, as far as they have not expired.
 
-        Raises `RevocationKeptError` where a device is known that was revoked by it.
+        Raises `RevocationKeptError` where a device was revoked by it, also one that was forgotten since.
         """
         with self._store.write() as session:
             row = _find(session, revocation_id)
-            if row.by == "device":
-                _unless_known(session, row)
+            if row.device_id is not None:
+                raise RevocationKeptError(
+                    f"the device {row.device_id} was revoked by it, and that is for good: let its owner enrol anew"
+                )
             done = _revocation(row)
             session.delete(row)
             facts.append(session, [facts.restore_tokens(row)])
@@ -207,10 +209,13 @@ class TokenRevocations:
         raise UnknownIssuerError(f"there is no issuer {named!r}; there are: {names}")
 
 
-def revoke_device(session: Session, iss: str, mark: str, until_ms: int | None, reason: str | None) -> None:
+def revoke_device(
+    session: Session, device_id: str, iss: str, mark: str, until_ms: int | None, reason: str | None
+) -> None:
     """Revoke what a device has and will have, in the caller's transaction, who also writes it down."""
     said = {"issuer": iss, "by": "device", "value": mark, "before_ms": None, "until_ms": until_ms, "reason": reason}
     row = _put(session, said)
+    row.device_id = row.device_id or device_id
     session.flush()
     facts.append(session, [facts.revoke_tokens(row)])
 
@@ -285,13 +290,6 @@ def _find(session: Session, revocation_id: str) -> TokenRevocation:
             f"there is no revocation {revocation_id!r}: `lockgate tokens list` shows those that there are"
         )
     return row
-
-
-def _unless_known(session: Session, row: TokenRevocation) -> None:
-    meant = (Device.issuer == row.issuer, Device.mark == row.value, Device.revoked_ms.is_not(None))
-    known = session.scalar(select(Device.id).where(*meant).limit(1))
-    if known is not None:
-        raise RevocationKeptError(f"the device {known} was revoked, and that is for good: let its owner enrol anew")
 
 
 def _revocation(row: TokenRevocation) -> Revocation:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from lockgate.cli._admin import asking
+from lockgate.cli._admin import RefusedError, asking
 from lockgate.cli._report import Json, leave, tables
 from lockgate.cli._state import StateDir
 from lockgate.cli._two_ways import gate_words
@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 
 ID_FORM: Final = re.compile(r"dev_[a-z2-7]{20}")
+LOOK_FORM: Final = re.compile(r"[0-9a-f]{12}")
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The device's id, such as dev_w5k2xlcris2uirba4wl3.")]
 
 
@@ -93,6 +94,9 @@ def show(device_id: IdArgument, state: StateDir = None, as_json: Json = False) -
         ("Far away at", _when(row["travel_ms"])),
     ):
         typer.echo(f"{title:<17}{printable(str(value or '-'))}")
+    if row["looks"]:
+        typer.echo("\nLooks that no operator has approved:")
+        _looks(row["looks"])
 
 
 @app.command()
@@ -112,13 +116,37 @@ def name(
 
 
 @app.command()
-def approve(device_id: IdArgument, state: StateDir = None, as_json: Json = False) -> None:
-    """Vouch for a device. Make sure whose it is; what it looks like now is what it looks like from now on.
+def approve(
+    device_id: IdArgument,
+    look: Annotated[
+        str | None,
+        typer.Option("--look", metavar="NAME", help="The look that is meant, by its name in `lockgate devices show`."),
+    ] = None,
+    state: StateDir = None,
+    as_json: Json = False,
+) -> None:
+    """Vouch for a device, as it is in one look. Make sure whose it is: so it looks from now on.
+
+    Without --look it has to have one look alone, of which nothing speaks against it; else its looks are listed, and
+    nothing is approved.
 
     Example: lockgate devices approve dev_w5k2xlcris2uirba4wl3
+
+    Example: lockgate devices approve dev_w5k2xlcris2uirba4wl3 --look 3f0c5a9d1b72
     """
+    if look is not None and not LOOK_FORM.fullmatch(look):
+        leave("That is no name of a look; they have 12 digits and letters, and are in `lockgate devices show`.")
     with asking(state) as admin:
-        row = admin.post(f"{_path(device_id)}/approve")
+        try:
+            row = admin.post(f"{_path(device_id)}/approve", {"look": look})
+        except RefusedError as refused:
+            if refused.problem.get("code") != "device-look":
+                raise
+            there = admin.get(_path(device_id))["looks"]
+            if not there:
+                raise
+            _looks(there)
+            leave(f"Nothing was approved. Say which look is meant: `lockgate devices approve {device_id} --look NAME`.")
     words = f"Approved {printable(row['name'])} of {printable(row['subject'])}."
     typer.echo(json.dumps(row, indent=2) if as_json else words)
 
@@ -165,6 +193,21 @@ def _table(rows: list[dict[str, Any]]) -> None:
         state = ", ".join([row["state"], *odd])
         place = ", ".join(filter(None, (row["address"], row["country"])))
         table.add_row(row["id"], *map(printable, (row["subject"], row["name"], state, _when(row["last_ms"]), place)))
+    tables().print(table)
+
+
+def _looks(looks: list[dict[str, Any]]) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("Look", no_wrap=True, min_width=12)
+    for title in ("Is", "From", "First seen", "Last seen", "Against it"):
+        table.add_column(title, overflow="fold")
+    for one in looks:
+        place = ", ".join(filter(None, (one["country"], one["network"], one["address"])))
+        against = [word for word in ("changed", "travel") if one[word]]
+        said = (one["name"], one["agent"] or "-", place or "-", _when(one["first_ms"]), _when(one["last_ms"]))
+        table.add_row(*map(printable, said), ", ".join(against) or "-")
     tables().print(table)
 
 

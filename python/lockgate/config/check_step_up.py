@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import Final
 
+from lockgate.config.check_callers import check_callers
 from lockgate.config.document import Document
 from lockgate.config.effective import EffectiveApi
 from lockgate.config.openapi import Documents
@@ -23,22 +24,15 @@ def check_step_up(document: Document, apis: list[EffectiveApi], documents: Docum
         placed = api.step_up
         if placed is None or placed.inherited:
             continue
-        if api.api.public is not None:
-            document.problems.add(
-                document.region(*placed.path),
-                "step-up-nobody",
-                f"the API {shown(api.name)} is open to anyone, so nobody is known who could prove more",
-                hint="take `step_up` out, or `public`, and say with `authenticate` who may call",
-                path=placed.path,
-            )
-        elif api.authenticate and not any(isinstance(one.policy, PEOPLE) for one in api.authenticate):
-            document.problems.add(
-                document.region(*placed.path),
-                "step-up-nobody",
-                f"the API {shown(api.name)} takes keys and certificates alone, and programs cannot prove more",
-                hint="take `step_up` out, or add a way for people: `session`, `jwt` or `introspection`",
-                path=placed.path,
-            )
+        check_callers(
+            document,
+            api,
+            placed.path,
+            PEOPLE,
+            unknown="who could prove more",
+            others="keys and certificates alone, and programs cannot prove more",
+            add="for people: `session`, `jwt` or `introspection`",
+        )
         read = [documents.named.get(path) for path, _ in places(api.name, api.api)]
         if None in read:
             continue  # What is wrong with a document is told already.

@@ -38,7 +38,7 @@ def _row(one: Device, *, is_this: bool) -> str:
     revoke = "Revoke, and sign out" if is_this else "Revoke"
     return (
         f"<li><strong>{escape(one.name)}</strong>{said}"
-        f'<p class="small">{more}{f" from {where}" if where else ""}{_warning(one)}</p>'
+        f'<p class="small">{more}{f" from {where}" if where else ""}{_warning(one)}</p>{_looks(one)}'
         f'<form method="post">{hidden}<label>What to call it<input name="name" maxlength="{NAME_CHARACTERS}" '
         f'value="{escape(one.name)}" required></label><button name="do" value="name">Name it</button></form>'
         f'<form method="post">{hidden}<button name="do" value="revoke">{revoke}</button></form></li>'
@@ -52,6 +52,19 @@ def _warning(one: Device) -> str:
     if one.travel_ms is not None:
         words.append(f"It was used far from your other devices at {_minute(one.travel_ms)}.")
     return "".join(f"<br><strong>{word}</strong>" for word in words)
+
+
+def _looks(one: Device) -> str:
+    """Where there are several it says which: who has copied the session is one of them."""
+    if len(one.looks) < 2:
+        return ""
+    rows = []
+    for look in one.looks:
+        where = ", ".join(escape(word) for word in (look.country, look.network, look.address) if word)
+        odd = " <strong>(not as before)</strong>" if look.changed or look.travel else ""
+        said = f"{escape(look.agent or WORDS[one.kind])}{f' from {where}' if where else ''}"
+        rows.append(f'<li class="small">{said}, last seen {_minute(look.last_ms)}{odd}</li>')
+    return f'<p class="small">It was seen as:</p><ul>{"".join(rows)}</ul>'
 
 
 def _day(ms: int) -> str:

@@ -35,6 +35,10 @@ EARTH_KM: Final = 6_371.0
 NAME_CHARACTERS: Final = 64
 AGENT_BYTES: Final = 512
 """Browsers send some 130."""
+AHEAD_MS: Final = 60_000
+"""How far a provider's clock may be ahead."""
+MEANWHILE_MS: Final = 60_000
+"""A device is seen for the first time some moments after its owner proved themselves."""
 
 
 class DeviceNameError(ValueError):
@@ -85,6 +89,26 @@ class Standing:
     """When its owner gave the last proof that a gate took for it, in seconds."""
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was seen of a device that no operator has approved, and where."""
+
+    name: str
+    """The beginning of a digest of all that an approval takes over: who approves by it approves nothing else."""
+    agent: str
+    ja4: str | None
+    http2: str | None
+    network: str | None
+    country: str | None
+    address: str | None
+    first_ms: int
+    last_ms: int
+    changed: bool
+    """Whether it is otherwise than what the device looked like when somebody last vouched for it."""
+    travel: bool
+    """Whether it was where the device cannot have come to."""
+
+
 State = Literal["new", "confirmed", "approved", "revoked"]
 
 
@@ -110,6 +134,8 @@ class Device:
     revoked_by: str | None
     changed_ms: int | None
     travel_ms: int | None
+    looks: tuple[Look, ...] = ()
+    """Those that no operator has approved, the one seen last first."""
 
     @property
     def state(self) -> State:
@@ -151,6 +177,28 @@ class Place:
     country: str | None
     latitude: float | None
     longitude: float | None
+
+
+def doubted_ms(standing: Standing) -> int | None:
+    """Since when something speaks against it that a proof of its owner's takes away."""
+    doubts = [at_ms for at_ms in (standing.changed_ms, standing.travel_ms) if at_ms is not None]
+    if is_new(standing):
+        doubts.append(standing.first_ms - MEANWHILE_MS)
+    return max(doubts, default=None)
+
+
+def is_new(standing: Standing) -> bool:
+    """Whether nobody vouches for it: no proof by means that a gate wants was taken for it, and nobody approved it."""
+    return standing.proved_s is None and standing.approved_ms is None
+
+
+def is_proof(standing: Standing, proved_s: int, now_ms: int) -> bool:
+    """Whether a proof is one that was not taken yet, and not by a clock that is ahead.
+
+    Each counts for the look that brings it first: whoever copies the session afterwards has nothing of it.
+    """
+    newest_ms = now_ms + AHEAD_MS
+    return standing.revoked_ms is None and (standing.proved_s or 0) < proved_s <= newest_ms // 1_000
 
 
 def has_changed(known: Mapping[str, str | None], now: Mapping[str, str | None]) -> bool:

@@ -44,7 +44,7 @@ class Device(Policy):
     travel: Then = Field(
         default="step_up",
         description="Owners who were elsewhere too short a time ago: faster than 1,000 km/h, or another country within "
-        "an hour. Wants `geo`.",
+        "an hour. Wants `geo`: without it nobody is found elsewhere, and to say this is an error.",
         examples=["deny"],
     )
     most: Annotated[int, count(1, 50)] | None = Field(

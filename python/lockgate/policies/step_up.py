@@ -83,8 +83,9 @@ class StepUpRule(Settings):
     amr: list[Means] = Field(
         default=[],
         max_length=32,
-        description="Means of which one must have been used (the claim `amr`, RFC 8176): `mfa` is any second factor, "
-        "`otp` a one-time code, `hwk` or `swk` a passkey.",
+        description="Means of which one must have been used (the claim `amr`, RFC 8176), word by word: `mfa` "
+        "is said by every second factor here, and by providers as they please; `otp` is a one-time code, `hwk` or "
+        "`swk` a passkey.",
         examples=[["mfa"]],
     )
     acr: list[Word] = Field(

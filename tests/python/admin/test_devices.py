@@ -7,12 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import update
 
 from lockgate.admin.devices import (
     BROWSER_MS,
     DEVICES,
     UNUSED_MS,
     DeviceLimitError,
+    DeviceLookError,
     DeviceNameError,
     DeviceNotFoundError,
     DeviceRevokedError,
@@ -21,7 +23,9 @@ from lockgate.admin.devices import (
     Standing,
 )
 from lockgate.admin.facts import FactsLog
+from lockgate.admin.looks import LOOKS
 from lockgate.admin.store import Store
+from lockgate.admin.store.models import Device as Row
 from lockgate.admin.tokens import RevocationKeptError, TokenRevocations
 from lockgate.identity.people import DEVICE_SECONDS
 from python.admin.conftest import ListJournal
@@ -115,7 +119,9 @@ def test_it_has_changed_until_it_is_confirmed_or_approved(devices: Devices, cloc
     assert devices.confirm(first.id, look).changed_ms is None
     assert seen(devices, ja4="b", network="AS2").changed_ms is None
     assert seen(devices, ja4="a", network="AS1").changed_ms == clock.ms
-    assert devices.approve("me", first.id).changed_ms is None
+    looks = {(one.ja4, one.network): one for one in devices.one(first.id).looks}
+    assert {key for key, one in looks.items() if one.changed} == {("a", "AS1")}
+    assert devices.approve("me", first.id, looks["a", "AS1"].name).changed_ms is None
     assert seen(devices, ja4="a", network="AS1").changed_ms is None
 
 
@@ -169,8 +175,105 @@ def test_who_is_at_home_is_not_refused_for_who_is_not(devices: Devices, clock: C
     assert seen(devices, country="DE").travel_ms is None
     clock.ms += 70 * MINUTE_MS
     assert seen(devices, country="US").travel_ms == stolen_ms, "waiting helps nobody"
-    devices.approve("me", home.id)
+    away, _ = devices.one(home.id).looks
+    assert (away.country, away.travel) == ("US", True)
+    devices.approve("me", home.id, away.name)
     assert seen(devices, country="US").travel_ms is None
+
+
+OWNER = {"agent": FIREFOX, "ja4": "own", "http2": "h", "network": "AS1", "country": "DE"}
+THIEF = {"agent": "curl/8.0", "ja4": "thief", "http2": "i", "network": "AS9", "country": "BR"}
+
+
+def test_an_approval_is_of_one_look(devices: Devices, clock: Clock, journal: ListJournal) -> None:
+    """Also where the thief of a session was seen last, or first."""
+    for number, order in enumerate(((OWNER, THIEF), (THIEF, OWNER))):
+        mark = f"m{number}"
+        known = ""
+        for traits in order:
+            clock.ms += MINUTE_MS
+            known = seen(devices, mark, f"ann{number}", **traits).id
+        with pytest.raises(DeviceLookError, match=r"say which look is meant: \w{12} \(") as refused:
+            devices.approve("me", known)
+        looks = {one.country: one for one in devices.one(known).looks}
+        for look in looks.values():
+            assert f"{look.name} ({look.agent}, {look.country}, {look.network}, 192.0.2.0/24" in str(refused.value)
+        with pytest.raises(DeviceLookError, match="no one look 'aaaaaaaaaaaa'"):
+            devices.approve("me", known, "a" * 12)
+        assert devices.one(known).state == "new"
+        done = devices.approve("me", known, looks["DE"].name)
+        assert (done.state, [one.country for one in done.looks]) == ("approved", ["BR"])
+        assert (done.looks[0].changed, done.looks[0].travel) == (True, number == 0)
+        assert journal.events[-1]["detail"]["look"] == looks["DE"].name
+        clock.ms += MINUTE_MS
+        owner, thief = (seen(devices, mark, f"ann{number}", **traits) for traits in (OWNER, THIEF))
+        assert (owner.changed_ms, owner.travel_ms) == (None, None)
+        assert (thief.changed_ms, thief.travel_ms) == (clock.ms, thief.travel_ms)
+        assert thief.travel_ms is not None
+        with pytest.raises(DeviceLookError, match="looks otherwise, far away"):
+            devices.approve("me", known)
+
+
+def test_a_look_that_speaks_against_its_device_is_approved_by_name_alone(devices: Devices, clock: Clock) -> None:
+    known = seen(devices, **OWNER).id
+    approved = devices.approve("me", known)
+    assert approved.looks == ()
+    assert devices.approve("you", known) == approved, "nothing is left to be approved"
+    clock.ms += 90 * MINUTE_MS
+    seen(devices, **{**OWNER, "network": "AS2"})
+    assert devices.one(known).looks == (), "another network is no other look of what is approved"
+    seen(devices, **THIEF)
+    [look] = devices.one(known).looks
+    with pytest.raises(DeviceLookError, match=look.name):
+        devices.approve("me", known)
+    assert devices.approve("me", known, look.name).looks == ()
+    assert seen(devices, **OWNER).changed_ms == clock.ms
+
+
+def test_a_look_has_another_name_when_more_is_learned_of_it(devices: Devices, clock: Clock) -> None:
+    """Who approves what was shown approves nothing that came since."""
+    known = seen(devices).id
+    [shown] = devices.one(known).looks
+    seen(devices, **OWNER)
+    [look] = devices.one(known).looks
+    assert (look.name != shown.name, look.first_ms) == (True, shown.first_ms)
+    with pytest.raises(DeviceLookError, match=look.name):
+        devices.approve("me", known, shown.name)
+    clock.ms += 1
+    seen(devices)
+    [again] = devices.one(known).looks
+    assert (again.name, again.ja4, again.last_ms) == (look.name, "own", clock.ms)
+
+
+def test_an_approval_keeps_nothing_of_another_look(devices: Devices) -> None:
+    """Of whoever had the session first, say."""
+    known = seen(devices, agent="curl/8.0", ja4="thief", network="AS9").id
+    seen(devices, agent=FIREFOX)
+    owner = next(one for one in devices.one(known).looks if one.agent == "Firefox on Linux")
+    devices.approve("me", known, owner.name)
+    assert seen(devices, agent=FIREFOX, ja4="own", network="AS1").changed_ms is None
+    assert seen(devices, agent="curl/8.0", ja4="thief", network="AS9").changed_ms is not None
+
+
+def test_the_last_few_looks_are_kept(devices: Devices, clock: Clock) -> None:
+    for number in range(LOOKS + 3):
+        clock.ms += 1
+        seen(devices, network=f"AS{number}")
+    known = seen(devices, network="AS5").id
+    looks = devices.one(known).looks
+    assert [one.network for one in looks] == ["AS5", "AS10", "AS9", "AS8", "AS7", "AS6", "AS4", "AS3"]
+
+
+def test_of_what_was_seen_before_there_were_looks_nothing_is_approved(devices: Devices, store: Store) -> None:
+    known = seen(devices, **OWNER).id
+    with store.write() as database:
+        database.execute(update(Row).values(looks=[]))
+    with pytest.raises(DeviceLookError, match="used first"):
+        devices.approve("me", known)
+    # Nor is a stranger's, who comes first: what the device looked like is still known.
+    seen(devices, **THIEF)
+    with pytest.raises(DeviceLookError, match="curl"):
+        devices.approve("me", known)
 
 
 def test_a_new_device_says_nothing_of_where_the_owner_is(devices: Devices, clock: Clock) -> None:
@@ -275,6 +378,11 @@ def test_a_revoked_device_is_revoked_for_good_and_gates_are_told(
     clock.ms += UNUSED_MS + 1
     devices.prune()
     assert devices.page() == []
+    tokens = TokenRevocations(store, journal)
+    for revocation in tokens.page():
+        with pytest.raises(RevocationKeptError, match="enrol anew"):
+            tokens.restore("me", revocation.id)
+    assert len(tokens.page()) == 2
     assert seen(devices, "jkt", kind="dpop").revoked_ms is not None
     assert seen(devices).revoked_ms is not None
     clock.ms += BROWSER_MS
@@ -294,6 +402,9 @@ def test_a_key_that_was_revoked_as_tokens_are_is_a_revoked_device(
     assert (done.before_ms, done.until_ms) == (None, None)
     assert seen(devices, "jkt", kind="dpop").revoked_ms == done.created_ms
     assert devices.one(known.id).state == "revoked"
+    with pytest.raises(RevocationKeptError, match=known.id):
+        tokens.restore("me", done.id)
+    devices.forget_all("me", ISS, "ann")
     with pytest.raises(RevocationKeptError, match=known.id):
         tokens.restore("me", done.id)
     # A slip, of which no device is known, is taken back.

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Path, Query
@@ -21,8 +22,25 @@ REFUSED = {
     devices.DeviceNotFoundError: "device-not-found",
     devices.DeviceRevokedError: "device-revoked",
     devices.DeviceLimitError: "device-limit",
+    devices.DeviceLookError: "device-look",
     devices.DeviceNameError: "device-unfit",
 }
+
+
+class Look(BaseModel):
+    """What was seen of a device that no operator has approved."""
+
+    name: str = Field(description="Approve it by this: the beginning of a digest of all that is approved.")
+    agent: str = Field(description="Browser and system in general, or the program; empty where it says nothing.")
+    ja4: str | None = Field(description="The fingerprint of its TLS.")
+    http2: str | None = Field(description="How it begins HTTP/2.")
+    network: str | None = Field(description="The network (autonomous system) that it came from.")
+    country: str | None
+    address: str | None = Field(description="Where it was last used from.")
+    first_ms: int
+    last_ms: int
+    changed: bool = Field(description="It is otherwise than what somebody last vouched for, or was first seen.")
+    travel: bool = Field(description="It was where the device cannot have come to in the time.")
 
 
 class Device(BaseModel):
@@ -52,6 +70,7 @@ class Device(BaseModel):
     revoked_by: str | None
     changed_ms: int | None = Field(description="Since when it looks otherwise than when it was confirmed.")
     travel_ms: int | None = Field(description="When it was where it cannot have come to in the time.")
+    looks: list[Look] = Field(description="The last eight that no operator has approved, the one seen last first.")
 
 
 class Devices(BaseModel):
@@ -65,6 +84,16 @@ class DeviceChange(Body):
     """What is to be changed."""
 
     name: str = Field(max_length=1_000, description="1 to 64 characters, on one line.")
+
+
+class Approval(Body):
+    """Which look of it is meant."""
+
+    look: str | None = Field(
+        default=None,
+        pattern=r"^[0-9a-f]{12}$",
+        description="Its name. Left out, there has to be one alone, of which nothing speaks against the device.",
+    )
 
 
 class Revocation(Body):
@@ -118,9 +147,10 @@ async def name_device(control: WithControl, device_id: DeviceId, said: DeviceCha
 
 
 @router.post("/{device_id}/approve")
-async def approve_device(control: WithControl, device_id: DeviceId) -> Device:
-    """Vouch for a device. What it looks like now is what it looks like from now on."""
-    return Device(**_members(await _done(lambda: control.devices.approve(ACTOR, device_id))))
+async def approve_device(control: WithControl, device_id: DeviceId, body: Approval | None = None) -> Device:
+    """Vouch for a device, as it is in one look. What it looks like there is what it looks like from now on."""
+    look = body.look if body is not None else None
+    return Device(**_members(await _done(lambda: control.devices.approve(ACTOR, device_id, look))))
 
 
 @router.post("/{device_id}/revoke")
@@ -140,4 +170,5 @@ async def _done(work: Callable[[], T]) -> T:
 
 
 def _members(one: devices.Device) -> dict[str, object]:
-    return {name: getattr(one, name) for name in Device.model_fields}
+    said = {name: getattr(one, name) for name in Device.model_fields}
+    return {**said, "looks": [asdict(look) for look in one.looks]}

@@ -44,6 +44,7 @@ CODES: Mapping[str, tuple[int, str]] = {
     "config-section-unplaced": (422, "The section cannot be put into the file as it stands"),
     "config-refused": (422, "The configuration is refused; the one before goes on serving"),
     "device-limit": (409, "Its owner has as many approved devices as one may have"),
+    "device-look": (409, "It is not clear which look of the device is approved"),
     "device-not-found": (404, "There is no such device"),
     "device-revoked": (409, "The device was revoked, and that is for good"),
     "device-unfit": (422, "A device cannot be called so"),

@@ -106,6 +106,8 @@ class TokenRevocation(Base):
     """From when on there can be none left."""
     created_ms: Mapped[int] = mapped_column(BigInteger)
     reason: Mapped[str | None] = mapped_column(String(500))
+    device_id: Mapped[str | None] = mapped_column(String(32))
+    """The device that is revoked by it, also when that is long forgotten."""
 
 
 class SignInSession(Base):
@@ -185,6 +187,8 @@ class Device(Base):
     """When it was where country and coordinates say."""
     known: Mapped[dict[str, str]] = mapped_column(JSON)
     """Its traits when it was last confirmed or approved, or first seen."""
+    looks: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    """What was seen of it that no operator has approved, the look seen last at the end."""
     first_ms: Mapped[int] = mapped_column(BigInteger)
     last_ms: Mapped[int] = mapped_column(BigInteger)
     confirmed_ms: Mapped[int | None] = mapped_column(BigInteger)
