@@ -6,6 +6,8 @@ import base64
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +18,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from gateway.harness.upstream import AutoUpstream
+from gateway.test_second_factor import enrolled
 from support.certificates import Authority
 from support.people import GOOD, OTHER, PeoplePlace, alert, enter, orders, send
 from support.processes import Processes
@@ -478,3 +481,40 @@ def test_a_form_beside_a_provider(processes: Processes, tmp_path: Path, upstream
         assert send(browser, url, name="ann", password=GOOD).status_code == 403, "each knows its own"
         assert send(browser, "/.lockgate/staff/sign-in?with=people", name="ann", password=GOOD).status_code == 303
         assert orders(browser) == "ok"
+
+
+def test_people_of_one_name_are_told_apart(processes: Processes, tmp_path: Path, upstream: AutoUpstream) -> None:
+    place = PeoplePlace(processes, tmp_path, upstream.port, sign_in={"second_factor": ["totp"]})
+    place.config["issuers"]["partners"] = {"users": {}}
+    place.config["sign_in"]["staff"]["issuers"] = ["people", "partners"]
+    place.reload()
+
+    def command(*words: str, code: int = 0) -> str:
+        said = [sys.executable, "-m", "lockgate", *words]
+        done = subprocess.run(said, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    with place.browser() as ours, place.browser() as theirs:
+        for issuer, browser in (("people", ours), ("partners", theirs)):
+            place.add("ann", issuer=issuer)
+            url = f"/.lockgate/staff/sign-in?with={issuer}"
+            assert send(browser, url, name="ann", password=GOOD).status_code == 303
+            enrolled(browser)
+        both = json.loads(command("factors", "list", "--subject", "ann", "--json"))
+        for issuer in ("partners", "urn:lockgate:partners"):
+            [known] = json.loads(command("factors", "list", "--subject", "ann", "--issuer", issuer, "--json"))
+            assert known["iss"] == "urn:lockgate:partners"
+            [session] = json.loads(command("sessions", "list", "--issuer", issuer, "--json"))
+            assert (session["issuer"], session["subject"]) == ("partners", "ann")
+        assert "urn:lockgate:partners" in command("factors", "list")
+        refused = command("factors", "remove", "--subject", "ann", code=2)
+        assert "--issuer (urn:lockgate:partners, urn:lockgate:people)" in refused
+        assert json.loads(command("factors", "list", "--json")) == both, "of neither one was taken away"
+        assert "1 factor" in command("factors", "remove", "--subject", "ann", "--issuer", "partners")
+        assert [one["iss"] for one in json.loads(command("factors", "list", "--json"))] == ["urn:lockgate:people"]
+        assert "Ended 1 session" in command("sessions", "end", "--subject", "ann", "--issuer", "partners")
+        assert (orders(ours), orders(theirs)) == ("ok", "session-ended")
+        assert "no such session" in command("sessions", "end", "--subject", "ann", "--issuer", "nobody", code=2)
+        for words in (("sessions", "end", "a" * 32), ("factors", "remove", "a" * 32)):
+            assert "goes with --subject" in command(*words, "--issuer", "people", code=2)

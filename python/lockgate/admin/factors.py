@@ -118,11 +118,15 @@ class Factors:
         with self._store.write() as database:
             database.execute(delete(SecondFactorFailures).where(*meant))
 
-    def page(self, *, subject: str | None, after: str | None, limit: int) -> list[SecondFactor]:
-        """Up to `limit` factors, without recovery codes, by id."""
+    def page(
+        self, *, subject: str | None, iss: str | None = None, after: str | None = None, limit: int = 100
+    ) -> list[SecondFactor]:
+        """Up to `limit` factors, without recovery codes, by id; `iss` is whose person it is, as tokens say it."""
         query = select(SecondFactor).where(SecondFactor.kind != "recovery").order_by(SecondFactor.id).limit(limit)
         if subject is not None:
             query = query.where(SecondFactor.subject == subject)
+        if iss is not None:
+            query = query.where(SecondFactor.iss == iss)
         if after is not None:
             query = query.where(SecondFactor.id > after)
         with self._store.read() as database:

@@ -366,7 +366,8 @@ class PeopleKeeper:
         good_ms = local.invitation_ms if kind == "invitation" else local.reset_ms
         token, until_ms = await asyncio.to_thread(self.users.make_link, actor, people.name, name, kind, good_ms)
         pages_of = sign_in or next(iter(people.pages_of), "")
-        link = f"{local.pages or ''}/.lockgate/{pages_of}/link?{urlencode({'t': token})}"
+        base = local.pages or dict(people.bases).get(pages_of, "")
+        link = f"{base}/.lockgate/{pages_of}/link?{urlencode({'t': token})}"
         user = await asyncio.to_thread(self.users.one, people.name, name)
         if local.mail is None or local.pages is None or user.email is None:
             return link, until_ms, None

@@ -168,12 +168,19 @@ class Sessions:
         with self._store.write() as database:
             database.execute(update(SignInSession).where(SignInSession.id == session_id).values(tokens=tokens))
 
-    def page(self, *, subject: str | None = None, after: str | None = None, limit: int = 100) -> list[Kept]:
-        """Up to `limit` sessions that have not had their time, oldest first, after the one with the id `after`."""
+    def page(
+        self, *, subject: str | None = None, issuer: str | None = None, after: str | None = None, limit: int = 100
+    ) -> list[Kept]:
+        """Up to `limit` sessions that have not had their time, oldest first, after the one with the id `after`.
+
+        `issuer` is a name of the configuration.
+        """
         order = (SignInSession.created_ms, SignInSession.id)
         query = select(SignInSession).where(SignInSession.until_ms > now_ms()).order_by(*order).limit(limit)
         if subject is not None:
             query = query.where(SignInSession.subject == subject)
+        if issuer is not None:
+            query = query.where(SignInSession.issuer == issuer)
         with self._store.read() as database:
             if after is not None:
                 last = _find(database, after)

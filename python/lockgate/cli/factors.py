@@ -20,11 +20,15 @@ app = typer.Typer(
 )
 
 ID_FORM: Final = re.compile(r"[0-9a-f]{32}")
+IssuerOption = Annotated[
+    str | None, typer.Option("--issuer", help="Of this one alone: a name under `issuers`, or tokens' `iss`.")
+]
 
 
 @app.command(name="list")
 def list_factors(
     subject: Annotated[str | None, typer.Option("--subject", help="Of this person alone (`sub`).")] = None,
+    issuer: IssuerOption = None,
     state: StateDir = None,
     as_json: Json = False,
 ) -> None:
@@ -33,7 +37,7 @@ def list_factors(
     Example: lockgate factors list --subject ann@example.com
     """
     with asking(state) as admin:
-        rows = list(admin.pages("/v1/factors", subject=subject))
+        rows = list(admin.pages("/v1/factors", subject=subject, issuer=issuer))
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
     elif not rows:
@@ -46,6 +50,7 @@ def list_factors(
 def remove(
     factor_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="The factor's id.")] = None,
     subject: Annotated[str | None, typer.Option("--subject", help="All factors of this person.")] = None,
+    issuer: IssuerOption = None,
     state: StateDir = None,
     as_json: Json = False,
 ) -> None:
@@ -54,13 +59,17 @@ def remove(
     Sessions go on; end them with `lockgate sessions end` where a device was stolen.
 
     Example: lockgate factors remove --subject ann@example.com
+
+    Example: lockgate factors remove --subject ann --issuer company
     """
+    if factor_id is not None and issuer is not None:
+        leave("An id is of one factor already: --issuer goes with --subject.")
     if (factor_id is None) == (subject is None):
         leave("Say which factor: its id from `lockgate factors list`, or --subject for all of a person's.")
     if factor_id is not None and not ID_FORM.fullmatch(factor_id):
         leave("That is no id of a factor; they are in `lockgate factors list`.")
     with asking(state) as admin:
-        every = [str(row["id"]) for row in admin.pages("/v1/factors", subject=subject)] if subject is not None else []
+        every = [] if subject is None else _of_one(list(admin.pages("/v1/factors", subject=subject, issuer=issuer)))
         rows = [admin.delete(f"/v1/factors/{one}") for one in ([factor_id] if factor_id is not None else every)]
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
@@ -70,16 +79,24 @@ def remove(
         typer.echo(f"Took away {count(len(rows), 'factor')}.")
 
 
+def _of_one(rows: list[dict[str, Any]]) -> list[str]:
+    """Ids of factors, if they are one person's: of two issuers' people of one name only one has lost theirs."""
+    known = sorted({str(row["iss"]) for row in rows})
+    if len(known) > 1:
+        leave(f"More than one issuer has such a person: say which with --issuer ({', '.join(map(printable, known))}).")
+    return [str(row["id"]) for row in rows]
+
+
 def _table(rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("Id", no_wrap=True, min_width=len(rows[0]["id"]))  # What is copied must be whole.
-    for title in ("Whose", "Kind", "Name", "Added", "Used"):
+    for title in ("Whose", "Issuer", "Kind", "Name", "Added", "Used"):
         table.add_column(title, overflow="fold")
     for row in rows:
         used = _day(row["used_ms"]) if row["used_ms"] is not None else "never"
-        texts = (row["subject"], row["kind"], row["name"], _day(row["created_ms"]), used)
+        texts = (row["subject"], row["iss"], row["kind"], row["name"], _day(row["created_ms"]), used)
         table.add_row(row["id"], *map(printable, texts))
     tables().print(table)
 

@@ -21,6 +21,9 @@ app = typer.Typer(
 )
 
 ID_FORM: Final = re.compile(r"[0-9a-f]{32}")
+IssuerOption = Annotated[
+    str | None, typer.Option("--issuer", help="Of this one alone: a name under `issuers`, or tokens' `iss`.")
+]
 
 
 @app.command(name="list")
@@ -28,6 +31,7 @@ def list_sessions(
     subject: Annotated[
         str | None, typer.Option("--subject", help="Of this person alone: the provider's `sub`.")
     ] = None,
+    issuer: IssuerOption = None,
     state: StateDir = None,
     as_json: Json = False,
 ) -> None:
@@ -36,7 +40,7 @@ def list_sessions(
     Example: lockgate sessions list --subject ann@example.com
     """
     with asking(state) as admin:
-        rows = list(admin.pages("/v1/sessions", subject=subject))
+        rows = list(admin.pages("/v1/sessions", subject=subject, issuer=issuer))
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
     elif not rows:
@@ -49,6 +53,7 @@ def list_sessions(
 def end(
     session_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="The session's id.")] = None,
     subject: Annotated[str | None, typer.Option("--subject", help="All sessions of this person.")] = None,
+    issuer: IssuerOption = None,
     state: StateDir = None,
     as_json: Json = False,
 ) -> None:
@@ -58,13 +63,17 @@ def end(
     Exits with 0 if every gate knows; 1 if one may not know yet, and then says which; 2 if nothing was ended.
 
     Example: lockgate sessions end --subject ann@example.com
+
+    Example: lockgate sessions end --subject ann --issuer company
     """
+    if session_id is not None and issuer is not None:
+        leave("An id is of one session already: --issuer goes with --subject.")
     if (session_id is None) == (subject is None):
         leave("Say which session: its id from `lockgate sessions list`, or --subject for all of a person's.")
     if session_id is not None and not ID_FORM.fullmatch(session_id):
         leave("That is no id of a session; they are in `lockgate sessions list`.")
     with asking(state) as admin:
-        found = [session_id] if session_id is not None else _open(admin, subject)
+        found = [session_id] if session_id is not None else _open(admin, subject, issuer)
         rows = [admin.delete(f"/v1/sessions/{one}") for one in found]
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
@@ -76,8 +85,8 @@ def end(
         raise typer.Exit(1)
 
 
-def _open(admin: Admin, subject: str | None) -> list[str]:
-    rows = admin.pages("/v1/sessions", subject=subject)
+def _open(admin: Admin, subject: str | None, issuer: str | None) -> list[str]:
+    rows = admin.pages("/v1/sessions", subject=subject, issuer=issuer)
     return [str(row["id"]) for row in rows if row["ended_ms"] is None]
 
 

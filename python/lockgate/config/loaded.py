@@ -125,7 +125,7 @@ class Loaded:
             sign_ins=tuple(setups(self.document, references)),
             upstream_tokens=tuple(token_setups(self.document, references)),
             asked_issuers=tuple(self.asked_issuers),
-            people=tuple(people(self.document, references)),
+            people=tuple(people(self.document, references, self.apis)),
             key_lifetime_ms=keys.default_lifetime or keys.max_lifetime,
             key_lifetime_max_ms=keys.max_lifetime,
         )

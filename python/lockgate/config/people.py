@@ -7,10 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from lockgate.addresses import is_inside
 from lockgate.config.document import Document
+from lockgate.config.effective import PAGES, EffectiveApi
 from lockgate.config.model_issuers import Issuer
+from lockgate.config.model_listeners import Listener
 from lockgate.config.model_people import Mail
 from lockgate.config.references import References, secret_reference
+from lockgate.config.sign_in import pages
 from lockgate.scalars import shown
 
 
@@ -70,6 +74,8 @@ class People:
     directory: DirectoryPeople | None
     pages_of: tuple[str, ...]
     """Sign-ins that offer it."""
+    bases: tuple[tuple[str, str], ...] = ()
+    """Where browsers reach their pages, by the name of the sign-in, as far as listeners and hosts tell."""
 
     @property
     def source(self) -> str:
@@ -87,7 +93,8 @@ class People:
         if directory is not None:
             claims = tuple((str(claim), str(attribute)) for claim, attribute in directory["claims"])
             directory = DirectoryPeople(**{**directory, "claims": claims})
-        return cls(kept["name"], kept["issuer"], local, directory, tuple(kept["pages_of"]))
+        bases = tuple((str(sign_in), str(base)) for sign_in, base in kept.get("bases", ()))
+        return cls(kept["name"], kept["issuer"], local, directory, tuple(kept["pages_of"]), bases)
 
 
 def asked_at(issuer: str) -> str:
@@ -95,8 +102,9 @@ def asked_at(issuer: str) -> str:
     return f"people:{issuer}"
 
 
-def people(document: Document, references: References) -> Iterator[People]:
+def people(document: Document, references: References, apis: list[EffectiveApi]) -> Iterator[People]:
     """Each of them."""
+    reached = [(api.name.removeprefix(PAGES), _base(document, api.api.hosts)) for api in pages(document, apis)]
     for name, issuer in document.issuers.items():
         if not issuer.by_password:
             continue
@@ -107,6 +115,7 @@ def people(document: Document, references: References) -> Iterator[People]:
             local=_local(document, name, issuer, references),
             directory=_directory(document, name, issuer, references),
             pages_of=offered,
+            bases=tuple((sign_in, base) for sign_in, base in reached if base is not None and sign_in in offered),
         )
 
 
@@ -135,6 +144,21 @@ def issues_nothing(document: Document, path: tuple[str | int, ...], name: str) -
         path=path,
     )
     return True
+
+
+def _base(document: Document, hosts: list[str]) -> str | None:
+    """Where browsers reach pages on these hosts; nothing where that is not to be told for certain."""
+    host = next((host for host in hosts if not host.startswith("*")), None)
+    found = set()
+    for listener in (document.listeners or {"public": Listener()}).values():
+        port = listener.reached_at()
+        if not port or listener.redirect_to is not None:
+            continue
+        if listener.tls is not None and host is not None:
+            found.add(f"https://{host}" if port == 443 else f"https://{host}:{port}")
+        elif listener.tls is None and not hosts and is_inside(listener.address):
+            found.add(f"http://{listener.address.rpartition(':')[0]}:{port}")
+    return found.pop() if len(found) == 1 else None
 
 
 def _local(document: Document, name: str, issuer: Issuer, references: References) -> LocalPeople | None:

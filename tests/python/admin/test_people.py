@@ -547,3 +547,24 @@ def test_an_import_keeps_who_is_there(store: Store, journal: ListJournal) -> Non
     assert (done.added, done.known) == (1, 1)
     assert made.one("people", "ann").groups == ("staff",)
     assert made.one("people", "bob").state == "active"
+
+
+def test_a_link_is_whole_where_the_configuration_tells_its_host(place: Place, local: LocalPeople) -> None:
+    plain = dataclasses.replace(place.people, local=dataclasses.replace(local, pages=None))
+    known = dataclasses.replace(plain, bases=(("staff", "https://www.example.com:8443"),))
+
+    async def begins(people: People, sign_in: str | None = None) -> str:
+        link, _, sent_to = await place.keeper.send_link("tests", people, "ann", "invitation", sign_in)
+        assert sent_to is None
+        return link.partition("?t=")[0]
+
+    async def work() -> None:
+        await place.add("ann", None)
+        assert await begins(known) == "https://www.example.com:8443/.lockgate/staff/link"
+        assert await begins(known, "others") == "/.lockgate/others/link"
+        assert await begins(plain) == "/.lockgate/staff/link"
+        assert (
+            await begins(dataclasses.replace(known, local=local)) == "https://portal.example.com/.lockgate/staff/link"
+        )
+
+    place.run(work)

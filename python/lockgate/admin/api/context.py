@@ -42,6 +42,10 @@ Waiting = Annotated[
     Field(description="Gates that do not know it yet, and will once connected. `local` is the one beside us."),
 ]
 
+OfIssuer = Annotated[
+    str | None, Query(max_length=2000, description="Of this one alone: a name under `issuers`, or tokens' `iss`.")
+]
+
 LIVE_SECONDS = 1.0
 """How long an answer waits for the gate to have taken a change; it takes milliseconds."""
 
@@ -56,6 +60,18 @@ async def told(control: Control) -> Settled:
     """Tell the gates of a change at once, and whether they have taken it."""
     control.link.facts_changed()
     return await control.link.settled(LIVE_SECONDS)
+
+
+def iss_of(control: Control, issuer: str | None) -> str | None:
+    """What tokens' `iss` says of an issuer that is asked for by its name, or so already."""
+    rules = control.tokens.issuers().get(issuer) if issuer is not None else None
+    return rules.issuer if rules is not None else issuer
+
+
+def name_of(control: Control, issuer: str | None) -> str | None:
+    """The name under `issuers` of one that is asked for by what tokens' `iss` says, or so already."""
+    rules = control.tokens.issuers().values() if issuer is not None else ()
+    return next((one.name for one in rules if one.issuer == issuer), issuer)
 
 
 def current_bundle(control: Control) -> SignedBundle:

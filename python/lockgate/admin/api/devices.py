@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from lockgate.admin import devices
-from lockgate.admin.api.context import ACTOR, Body, Gate, Limit, Reason, Waiting, WithControl, told
+from lockgate.admin.api.context import ACTOR, Body, Gate, Limit, OfIssuer, Reason, Waiting, WithControl, iss_of, told
 from lockgate.admin.api.problems import Problem
 from lockgate.admin.devices import Asked
 
@@ -114,9 +114,7 @@ async def list_devices(
     control: WithControl,
     limit: Limit = 100,
     after: str | None = None,
-    issuer: Annotated[
-        str | None, Query(max_length=2000, description="Of this one alone: a name under `issuers`, or tokens' `iss`.")
-    ] = None,
+    issuer: OfIssuer = None,
     subject: Annotated[str | None, Query(max_length=255, description="Of this owner alone.")] = None,
     state: Annotated[
         Asked | None, Query(description="In this state alone; `unapproved` is `new` and `confirmed`.")
@@ -125,8 +123,7 @@ async def list_devices(
     """List devices, the oldest first."""
 
     def page() -> list[devices.Device]:
-        rules = control.tokens.issuers().get(issuer) if issuer is not None else None
-        iss = rules.issuer if rules is not None else issuer
+        iss = iss_of(control, issuer)
         return control.devices.page(issuer=iss, subject=subject, state=state, after=after, limit=limit)
 
     found = await _done(page)

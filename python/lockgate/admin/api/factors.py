@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
-from lockgate.admin.api.context import ACTOR, Limit, WithControl
+from lockgate.admin.api.context import ACTOR, Limit, OfIssuer, WithControl, iss_of
 from lockgate.admin.api.problems import Problem
 from lockgate.admin.factors import FactorNotFoundError
 from lockgate.admin.store.models import SecondFactor
@@ -41,10 +41,15 @@ async def list_factors(
     limit: Limit = 100,
     after: str | None = None,
     subject: Annotated[str | None, Query(max_length=255, description="Of this person alone.")] = None,
+    issuer: OfIssuer = None,
 ) -> Factors:
     """List second factors, recovery codes left out."""
     factors = control.sign_ins.factors
-    rows = await asyncio.to_thread(lambda: factors.page(subject=subject, after=after, limit=limit))
+
+    def page() -> list[SecondFactor]:
+        return factors.page(subject=subject, iss=iss_of(control, issuer), after=after, limit=limit)
+
+    rows = await asyncio.to_thread(page)
     return Factors(items=[_shown(row) for row in rows], next=rows[-1].id if len(rows) == limit else None)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
-from lockgate.admin.api.context import ACTOR, Gate, Limit, Waiting, WithControl, told
+from lockgate.admin.api.context import ACTOR, Gate, Limit, OfIssuer, Waiting, WithControl, name_of, told
 from lockgate.admin.api.problems import Problem
 from lockgate.admin.sign_ins import Kept, SessionNotFoundError
 
@@ -48,11 +48,16 @@ async def list_sessions(
     limit: Limit = 100,
     after: str | None = None,
     subject: Annotated[str | None, Query(max_length=255, description="Of this person alone.")] = None,
+    issuer: OfIssuer = None,
 ) -> Sessions:
     """List sessions that have not had their time, oldest first."""
     sessions = control.sign_ins.sessions
+
+    def page() -> list[Kept]:
+        return sessions.page(subject=subject, issuer=name_of(control, issuer), after=after, limit=limit)
+
     try:
-        found = await asyncio.to_thread(lambda: sessions.page(subject=subject, after=after, limit=limit))
+        found = await asyncio.to_thread(page)
     except SessionNotFoundError as error:
         raise Problem("session-not-found", f"no session has the id {error}") from error
     more = found[-1].id if len(found) == limit else None

@@ -96,7 +96,9 @@ class Persons(Body):
 class Link(Body):
     """A link by which a person sets a password, once. It is shown this once."""
 
-    link: str = Field(description="Without a host where `issuers.NAME.users.pages` does not say it.")
+    link: str = Field(
+        description="Without a host where neither `issuers.NAME.users.pages` nor hosts and listeners tell it."
+    )
     until_ms: int
     sent_to: str | None = Field(description="The mailbox that it was sent to; nothing where it has to be handed over.")
 
