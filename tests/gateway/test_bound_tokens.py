@@ -38,7 +38,9 @@ class Place:
         *,
         entry: dict[str, Any] | None = None,
         tls: dict[str, Any] | None = None,
+        **api: Any,
     ) -> None:
+        self.folder = folder
         self.port = free_port()
         listener: dict[str, Any] = {"address": f"127.0.0.1:{self.port}"}
         if tls is not None:
@@ -53,6 +55,7 @@ class Place:
                 "shop": {
                     "upstream": f"http://127.0.0.1:{upstream.port}",
                     "authenticate": [{"jwt": {"issuer": "company", **(entry or {})}}],
+                    **api,
                 }
             },
         }

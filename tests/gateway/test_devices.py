@@ -16,6 +16,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from gateway.harness.upstream import AutoUpstream, Upstream
+from gateway.test_bound_tokens import Place
 from gateway.test_second_factor import code_of, enrolled
 from gateway.test_sign_in_browser import CHROMIUM, picture
 from support.people import GOOD, PeoplePlace, alert, enter, orders, send
@@ -39,7 +40,7 @@ def upstream() -> Iterator[AutoUpstream]:
         yield running
 
 
-def devices(place: SignInPlace, **asked: str) -> list[dict[str, Any]]:
+def devices(place: SignInPlace | Place, **asked: str) -> list[dict[str, Any]]:
     """All that are known, the oldest first."""
     with place.running.admin as admin:
         got = admin.get("/v1/devices", params=asked)
@@ -47,7 +48,7 @@ def devices(place: SignInPlace, **asked: str) -> list[dict[str, Any]]:
     return list(got.json()["items"])
 
 
-def command(place: SignInPlace, *words: str, code: int = 0) -> str:
+def command(place: SignInPlace | Place, *words: str, code: int = 0) -> str:
     """What `lockgate devices` says."""
     said = [sys.executable, "-m", "lockgate", "devices", *words]
     done = subprocess.run(said, cwd=place.folder, capture_output=True, text=True, check=False)
