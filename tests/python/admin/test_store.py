@@ -40,6 +40,28 @@ def test_every_migration_goes_back_and_forth(tmp_path: Path) -> None:
         assert set(table_names()) < set(inspect(connection).get_table_names())
 
 
+def test_a_revocation_of_before_is_known_for_its_devices(tmp_path: Path) -> None:
+    database = sqlite_engine(tmp_path / "db")
+    upgrade(database, "0121")
+    with database.execution_options(lockgate_writes=True).begin() as connection:
+        device = (
+            "INSERT INTO devices (id, issuer, subject, kind, mark, name, agent, known, first_ms, last_ms, revoked_ms) "
+            "VALUES (:id, 'i', 'ann', 'dpop', :id, '', '', '{}', 1, 1, :revoked)"
+        )
+        revocation = (
+            "INSERT INTO token_revocations (id, issuer, \"by\", value, created_ms) VALUES (:id, 'i', :by, :value, 1)"
+        )
+        for name, revoked in (("lost", 1), ("kept", None)):
+            connection.execute(text(device), {"id": name, "revoked": revoked})
+        for name, by in (("lost", "device"), ("kept", "device"), ("lost", "token")):
+            connection.execute(text(revocation), {"id": f"{by} {name}", "by": by, "value": name})
+    upgrade(database)
+    with database.connect() as connection:
+        known = connection.execute(text("SELECT id, device_id FROM token_revocations"))
+        assert {row[0]: row[1] for row in known} == {"device lost": "lost", "device kept": None, "token lost": None}
+        assert {row[0] for row in connection.execute(text("SELECT looks FROM devices"))} == {"[]"}
+
+
 def test_opening_again_keeps_what_is_there(tmp_path: Path) -> None:
     path = tmp_path / "db"
     first = Store.open(path)
