@@ -13,10 +13,10 @@ import functools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_schema
 
 from lockgate.printable import printable
 
@@ -63,6 +63,33 @@ def refusal(
     if allowed is not None:
         context["allowed"] = allowed
     return PydanticCustomError(code, "{message}", context)
+
+
+class Refused(NamedTuple):
+    """What is wrong with a value, as a person is told of it."""
+
+    code: str
+    message: str
+    allowed: str | None
+    hint: str | None
+    at: tuple[str | int, ...]
+
+
+def refused(error: ErrorDetails) -> Refused:
+    """What `refusal` said; of a bound that pydantic itself looks at, the same in plain words."""
+    context = error.get("ctx", {})
+    code, message = error["type"], str(context.get("message", error["msg"]))
+    least, most, length = (context.get(key) for key in ("min_length", "max_length", "actual_length"))
+    allowed = context.get("allowed")
+    if code == "too_short":
+        code, message = "list-too-short", f"this has {length} entries" if length else "this list is empty"
+        allowed = f"at least {least} {'entry' if least == 1 else 'entries'}"
+    elif code == "too_long":
+        code, message = "list-too-long", "this is too long" if length is None else f"this has {length} entries"
+        allowed = f"at most {most}"
+    elif code == "string_too_long":
+        code, message, allowed = "text-too-long", "this text is too long", f"at most {most} characters"
+    return Refused(code, message, allowed, context.get("hint"), tuple(context.get("at", ())))
 
 
 def shown(value: object) -> str:

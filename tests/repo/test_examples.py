@@ -98,7 +98,8 @@ def test_the_check_in_python_guards_a_running_gate(tmp_path: Path) -> None:
 
 def test_the_shops_table_passes_and_leaves_nothing_out() -> None:
     folder = ROOT / "examples/shop"
-    run = Run(load(folder / "lockgate.yaml").compile(0, 0), read(beside(folder / "lockgate.yaml")))
+    loaded = load(folder / "lockgate.yaml")
+    run = Run(loaded.compile(0, 0), read(beside(folder / "lockgate.yaml")), loaded.document.sign_in)
     results = list(run)
     assert len(results) > 15
     assert {

@@ -90,7 +90,7 @@ pub struct Explanation {
     errors: Vec<String>,
     identity: Option<Who>,
     upstream: Option<Target>,
-    /// Where a redirect leads to.
+    /// Where a redirect leads to, or a refusal that sends a browser to where it can be mended.
     location: Option<String>,
     changes: Changes,
     /// What looked for attacks, and found something.
@@ -241,11 +241,16 @@ struct Changed {
     value: Option<String>,
 }
 
+/// Where the answer leads to: a redirect's, or that of a refusal which sends a browser to where it can be mended.
 fn location(end: &End) -> Option<String> {
-    let End::Respond(response) = end else {
-        return None;
-    };
-    let location = response.headers().get(LOCATION)?;
+    let location = match end {
+        End::Forward => None,
+        End::Respond(response) => response.headers().get(LOCATION),
+        End::Refuse(denial) => {
+            let found = denial.headers.iter().find(|(name, _)| *name == LOCATION);
+            found.map(|(_, value)| value)
+        }
+    }?;
     Some(String::from_utf8_lossy(location.as_bytes()).into_owned())
 }
 

@@ -20,11 +20,11 @@ from lockgate.admin.routes import operations_of
 from lockgate.config.check_hosts import reached
 from lockgate.plugin.launch import COMMAND
 from lockgate.policies.session import session_cookie
+from lockgate.rehearsal.asked import NoListenerError, arrives_at, explanation, other_methods
 from lockgate.rehearsal.certificates import asks
 from lockgate.rehearsal.credentials import api_of, key_headers
 from lockgate.rehearsal.devices import USUAL
 from lockgate.rehearsal.devices import standing as standing_of
-from lockgate.rehearsal.run import on_port
 
 if TYPE_CHECKING:
     from lockgate._native import Engine
@@ -145,7 +145,10 @@ def offline(
     request = asked.request()
     text, document = bundle.encode(), json.loads(bundle)
     plugins = Plugins(list(COMMAND)) if document.get("plugins") is not None else None
-    listener = _listener(document, asked)
+    try:
+        listener = arrives_at(document, asked.url, asked.listener)
+    except NoListenerError as error:
+        raise UnreadableError(str(error)) from error
     request["listener"] = listener["name"]
     if asked.certificate is not None and not asks(document, listener["name"]):
         raise UnreadableError(
@@ -159,13 +162,13 @@ def offline(
         if unread is None and asked.names_host:
             unread = _nameless(host, (ended or {}).get(listener["name"], ()))
         if unread is not None:
-            return _explanation({**explained, **unread}, listener, request)
+            return explanation({**explained, **unread}, listener, request)
         turned_away, unsaid = _turned_away(document, listener["name"], host, asked.certificate, standing)
         if turned_away is not None:
-            return _explanation({**explained, **turned_away}, listener, request)
+            return explanation({**explained, **turned_away}, listener, request)
         if explained["route"] is None:
-            others = _other_methods(engine, document, request, explained)
-            return _explanation({**explained, **_errors(explained, unsaid)}, listener, request, others)
+            others = other_methods(engine, document, request, explained)
+            return explanation({**explained, **_errors(explained, unsaid)}, listener, request, others)
         names = key_headers(document, explained["route"])
         if asked.key is not None:
             request["headers"] += [(name, asked.key) for name in names]
@@ -181,7 +184,7 @@ def offline(
         if any(step["reason"] in UNASKED for step in explained["steps"]):
             explained, unheard = _introspected(engine, document, request, explained, ask)
             unsaid = unheard or unsaid
-        return _explanation({**explained, **_errors(explained, unsaid)}, listener, request)
+        return explanation({**explained, **_errors(explained, unsaid)}, listener, request)
     except LockgateError as error:
         raise UnreadableError(str(error)) from error
 
@@ -273,21 +276,6 @@ def _verdict(event: dict[str, Any]) -> str:
         return "failed"
     judged = any(verdict["outcome"] == "deny" for verdict in event["verdicts"])
     return "deny" if judged or event.get("api") is None else "failed"
-
-
-def _listener(document: dict[str, Any], asked: Asked) -> dict[str, Any]:
-    """Where the request arrives: the listener that is named, the one on the URL's port, or the first.
-
-    `assumed` is true where the URL names a port that no listener has.
-    """
-    listeners = {item["name"]: item["address"] for item in document["listeners"]}
-    if asked.listener is not None:
-        if asked.listener not in listeners:
-            raise UnreadableError(f"there is no listener {asked.listener!r}; there are: {', '.join(listeners)}")
-        return {"name": asked.listener, "address": listeners[asked.listener], "assumed": False}
-    port, fitting = on_port(listeners, asked.url)
-    name = fitting or next(iter(listeners))
-    return {"name": name, "address": listeners[name], "assumed": port is not None and fitting is None}
 
 
 def _turned_away(
@@ -388,29 +376,6 @@ def _clients(tls: dict[str, Any], host: str) -> "Clients | None":
     rules = {name: each["clients"] for each in tls["hosts"] for name in each["names"]}
     found: Clients | None = next((rules[name] for name in _patterns(host) if name in rules), tls["clients"])
     return found
-
-
-def _explanation(
-    explained: dict[str, Any],
-    listener: dict[str, Any],
-    request: dict[str, Any],
-    other_methods: dict[str, str] | None = None,
-) -> dict[str, Any]:
-    """With the target as it was asked about: of one that is refused before routing there is no normal form."""
-    more = {"request": {**explained["request"], "target": request["target"]}, "other_methods": other_methods}
-    return {"id": None, "at_ms": None, "listener": listener, **explained, **more}
-
-
-def _other_methods(
-    engine: "Engine", document: dict[str, Any], request: dict[str, Any], explained: dict[str, Any]
-) -> dict[str, str] | None:
-    """What the Allow header of a 405 names, each with the API that takes it; the engine itself is asked for each."""
-    if explained["status"] != 405:
-        return None
-    # A GET is also a HEAD (RFC 9110, 9.3.2).
-    named = sorted({"HEAD", *(method for api in document["apis"] for method in api["methods"])})
-    found = ((method, engine.evaluate({**request, "method": method})["route"]) for method in named)
-    return {method: route["api"] for method, route in found if route is not None}
 
 
 def _introspected(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import inspect
 import re
@@ -45,6 +46,14 @@ class _Shown:
             elif each.metavar is None:
                 each.metavar = "" if each.is_flag else _kind(each.display_type(ctx))
         return params
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            left: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]  # As above.
+        except typer.BadParameter as error:
+            error.message = _in_words(error)
+            raise
+        return left
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         pieces: list[str] = super().collect_usage_pieces(ctx)  # type: ignore[misc]  # As above.
@@ -100,6 +109,30 @@ def with_config(function: Callable[..., Any]) -> Callable[..., Any]:
     vars(command)["__signature__"] = inspect.Signature(every)
     command.__annotations__ = {each.name: each.annotation for each in every}
     return command
+
+
+def _in_words(error: typer.BadParameter) -> str:
+    """What is wrong with a value, in place of the words of what looked at it."""
+    from pydantic import ValidationError
+
+    if not isinstance(error.__cause__, ValidationError):
+        return error.message
+    found = error.__cause__.errors(include_url=False)[0]
+    kind, said, context = found["type"], str(found["input"]), found.get("ctx", {})
+    if kind == "less_than_equal":
+        return f"{said} is too large: at most {context['le']:g} is taken."
+    if kind == "greater_than_equal":
+        return f"{said} is too small: at least {context['ge']:g} is taken."
+    if kind in {"int_parsing", "int_from_float"}:
+        return f"{said!r} is no whole number."
+    if kind == "float_parsing":
+        return f"{said!r} is no number."
+    words = [str(each) for each in getattr(getattr(error.param, "type_descriptor", None), "choices", None) or ()]
+    if not words:
+        return error.message
+    close = difflib.get_close_matches(said.lower(), words, n=1)
+    hint = f"; did you mean `{close[0]}`?" if close else "."
+    return f"{said!r} is none of {', '.join(words)}{hint}"
 
 
 def _kind(display: str) -> str:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from lockgate.cli._completed import OPTION
 from lockgate.cli._report import tables
 from lockgate.printable import printable
 
-COLOURS = {
+COLOURS: Final = {
     "allow": "green",
     "identify": "green",
     "deny": "bold red",
@@ -26,10 +27,19 @@ COLOURS = {
 }
 
 
-def show(explained: dict[str, Any], bundle: Mapping[str, Any] | None = None, *, console: Console | None = None) -> None:
-    """Print it: the request, the route, each policy, and what decided; with the bundle, more of rules that matched."""
+def show(
+    explained: dict[str, Any],
+    bundle: Mapping[str, Any] | None = None,
+    *,
+    console: Console | None = None,
+    before: str = OPTION,
+) -> None:
+    """Print it: the request, the route, each policy, and what decided; with the bundle, more of rules that matched.
+
+    `before` stands before what says it otherwise: it is an option, or of a table's case its field.
+    """
     console = console or tables()
-    for line in _head(explained):
+    for line in _head(explained, f"{before}listener"):
         console.print(line)
     if explained["steps"]:
         console.print()
@@ -37,7 +47,7 @@ def show(explained: dict[str, Any], bundle: Mapping[str, Any] | None = None, *, 
     console.print()
     if explained.get("device") is not None:
         taken = escape(printable(", ".join(explained["device"])))
-        console.print(f"Device    is taken for one that is {taken}; `--device` takes it for another")
+        console.print(f"Device    is taken for one that is {taken}; `{before}device` takes it for another")
     for line in _inspected(explained, bundle):
         console.print(line)
     for line in _end(explained):
@@ -74,7 +84,7 @@ def _inspected(explained: dict[str, Any], bundle: Mapping[str, Any] | None) -> l
     return told
 
 
-def _head(explained: dict[str, Any]) -> list[str]:
+def _head(explained: dict[str, Any], other: str) -> list[str]:
     request, route = explained["request"], explained["route"]
     query = f"?{request['query']}" if request.get("query") else ""
     # What is refused before routing has no normal form: then it is shown as it was typed.
@@ -85,7 +95,7 @@ def _head(explained: dict[str, Any]) -> list[str]:
         when = datetime.fromtimestamp(explained["at_ms"] / 1000, UTC).isoformat(timespec="milliseconds")
         lines.append(f"Request   {explained['id']} at {when}")
     lines.append(f"From      {explained['client']}{_located(explained.get('place'))}")
-    lines += _arrives(explained.get("listener"))
+    lines += _arrives(explained.get("listener"), other)
     if route is None:
         lines += _no_route(explained)
     else:
@@ -150,14 +160,14 @@ def _no_route(explained: dict[str, Any]) -> list[str]:
     return [f"Route     none: no API {what}"]
 
 
-def _arrives(listener: dict[str, Any] | None) -> list[str]:
+def _arrives(listener: dict[str, Any] | None, other: str) -> list[str]:
     """Where it arrives; an event does not tell."""
     if listener is None:
         return []
     line = f"At        listener {escape(listener['name'])}, {listener['address']}"
     if not listener["assumed"]:
         return [line]
-    return [f"{line}  [yellow](assumed: none listens on the URL's port; --listener names another)[/]"]
+    return [f"{line}  [yellow](assumed: none listens on the URL's port; {other} names another)[/]"]
 
 
 def _steps(steps: list[dict[str, Any]]) -> Table:
@@ -200,6 +210,8 @@ def _end(explained: dict[str, Any]) -> list[str]:
     where = f"  [bold]{decided}[/bold]" if decided else ""
     own = f" ({escape(reason['own'])})" if reason.get("own") else ""
     lines.append(f"[bold red]{word}[/] with {explained['status']}: {reason['code']}{own}{where}")
+    if explained.get("location"):
+        lines.append(f"          leads to {escape(printable(explained['location']))}")
     lines += [f"          {escape(reason[part])}" for part in ("title", "detail", "advice") if reason.get(part)]
     return lines
 

@@ -24,8 +24,13 @@ def placed_of(explained: Mapping[str, Any], bundle: Mapping[str, Any]) -> dict[s
     return placed
 
 
-def looked(explained: Mapping[str, Any], bundle: Mapping[str, Any], body: bytes | None) -> dict[str, list[str]] | None:
-    """What looked, and what it left alone, in words; nothing where no `waf` judged the request."""
+def looked(
+    explained: Mapping[str, Any], bundle: Mapping[str, Any], body: bytes | None, giving: str
+) -> dict[str, list[str]] | None:
+    """What looked, and what it left alone, in words; nothing where no `waf` judged the request.
+
+    `giving` is what gives a body.
+    """
     placed = placed_of(explained, bundle)
     if placed is None:
         return None
@@ -33,12 +38,12 @@ def looked(explained: Mapping[str, Any], bundle: Mapping[str, Any], body: bytes 
     by = ["detectors"] if config["native"] else []
     if config["set"] is not None:
         by.append(f"rules ({bundle['rule_sets'][config['set']]['name']})")
-    return {"by": by, "not_at": list(_not_at(explained["request"], config, body))}
+    return {"by": by, "not_at": list(_not_at(explained["request"], config, body, giving))}
 
 
-def _not_at(request: Mapping[str, Any], config: Mapping[str, Any], body: bytes | None) -> Iterator[str]:
+def _not_at(request: Mapping[str, Any], config: Mapping[str, Any], body: bytes | None, giving: str) -> Iterator[str]:
     if body is None and request["method"] not in BODILESS:
-        yield "the body: none was given, --body does"
+        yield f"the body: none was given, {giving} does"
     elif body is not None and len(body) > config["inspect_bytes"] and config["longer"] == "begin":
         yield f"what stands behind the first {config['inspect_bytes']} bytes of the body: `longer: begin`"
     now_ms = time.time_ns() // 1_000_000

@@ -99,7 +99,6 @@ def explain(
     """
     folder = state_path(state, config=config)
     bundle: dict[str, Any] | None = None
-    content: bytes | None = None
     if request is not None:
         said = (method, header, key, key_file, certificate, device, listener, body, body_raw)
         if any(part is not None for part in said):
@@ -108,6 +107,7 @@ def explain(
     elif method is not None and url is not None:
         from lockgate.admin.explain import Asked
         from lockgate.cli._body import STDIN, body_of
+        from lockgate.cli._completed import completed
         from lockgate.rehearsal.devices import USUAL
 
         if (key_file, body) == ("-", STDIN):
@@ -124,17 +124,10 @@ def explain(
             certificate=_certificate(certificate) if certificate is not None else None,
             device=USUAL if device is None else device.split(","),
         )
-        # Compiled for this one question, so its hash is that of no bundle that is ever served.
         explained, bundle = _offline(config, folder, asked)
-        explained["bundle"] = None
-        if any(step["policy"] == "device" for step in explained["steps"]):
-            explained["device"] = list(asked.device)
+        explained = completed(explained, bundle, content, asked.device)
     else:
         leave("Say METHOD and URL, such as `lockgate explain GET /orders`, or --request ID.")
-    if bundle is not None:
-        from lockgate.cli._waf_looked import looked
-
-        explained["looked"] = looked(explained, bundle, content)
     if as_json:
         typer.echo(json.dumps(explained, indent=2))
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +14,7 @@ import typer
 from lockgate.cli._report import Json, count, leave, load_or_exit, output
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from lockgate.rehearsal.coverage import Coverage
     from lockgate.rehearsal.read import Read
@@ -55,7 +56,8 @@ def test(
     comes out otherwise is shown with its line, and with each policy's verdict.
 
     Exits with 0 if all is as expected, 1 if a case is not or too little is
-    covered, 2 if there is nothing to run or a file is wrong.
+    covered, 2 if there is nothing to run, a file is wrong, or a case says
+    what cannot be under this configuration.
 
     Example: lockgate test --coverage-min 80
     """
@@ -72,18 +74,19 @@ def test(
     from lockgate.rehearsal.coverage import measure
     from lockgate.rehearsal.run import Run
 
-    run = Run(loaded.compile(0, 0), cases)
+    run = Run(loaded.compile(0, 0), cases, loaded.document.sign_in)
     results = _run(run, quiet=as_json, verbose=verbose)
     met = measure(run.outline(), run.explained)
     if junit is not None:
-        _write_junit(junit, results)
-    failed = sum(not result.passed for result in results)
+        _write_junit(junit, results, run.bundle)
+    failed = any(not result.passed for result in results)
+    broken = any(result.broken is not None for result in results)
     short = coverage_min is not None and met.percent < coverage_min
     if as_json:
-        _print_json(results, met)
+        _print_json(results, met, run.bundle)
     else:
         _sum_up(results, met, listed=coverage or short, least=coverage_min)
-    raise typer.Exit(1 if failed or short else 0)
+    raise typer.Exit(2 if broken else 1 if failed or short else 0)
 
 
 def _read(tables: Sequence[Path] | None, config: Path) -> list[Read]:
@@ -132,24 +135,26 @@ def _run(run: Run, *, quiet: bool, verbose: bool) -> list[Result]:
                 if result.passed:
                     typer.echo(f"{renderer.paint('ok', 'info')}    {result.read.case.name}")
                 else:
-                    typer.echo(failure(result, renderer))
+                    typer.echo(failure(result, renderer, run.bundle))
     return results
 
 
-def _write_junit(path: Path, results: Sequence[Result]) -> None:
+def _write_junit(path: Path, results: Sequence[Result], bundle: Mapping[str, Any]) -> None:
     from lockgate.cli._tested import failure
     from lockgate.config.render import Renderer
     from lockgate.rehearsal.junit import report
 
     plain = Renderer()
     try:
-        path.write_bytes(report(results, lambda result: failure(result, plain)))
+        path.write_bytes(report(results, lambda result: failure(result, plain, bundle)))
     except OSError as error:
         leave(f"--junit: {path} cannot be written: {error.strerror}")
 
 
-def _print_json(results: Sequence[Result], met: Coverage) -> None:
-    told: list[dict[str, Any]] = [
+def _print_json(results: Sequence[Result], met: Coverage, bundle: Mapping[str, Any]) -> None:
+    from lockgate.cli._tested import told
+
+    cases: list[dict[str, Any]] = [
         {
             "name": result.read.case.name,
             "file": result.read.source.name,
@@ -157,12 +162,12 @@ def _print_json(results: Sequence[Result], met: Coverage) -> None:
             "passed": result.passed,
             "error": result.broken,
             "misses": [{"field": miss.field, "expected": miss.expected, "found": miss.found} for miss in result.misses],
-            "explained": result.explained,
+            "explained": told(result, bundle),
         }
         for result in results
     ]
     passed = sum(result.passed for result in results)
-    summed = {"passed": passed, "failed": len(results) - passed, "cases": told, "coverage": met.as_json()}
+    summed = {"passed": passed, "failed": len(results) - passed, "cases": cases, "coverage": met.as_json()}
     typer.echo(json.dumps(summed, indent=2, ensure_ascii=False))
 
 
@@ -174,14 +179,17 @@ def _sum_up(results: Sequence[Result], met: Coverage, *, listed: bool, least: fl
         if met.missing:
             typer.echo("")
     passed = sum(result.passed for result in results)
-    failed = len(results) - passed
+    broken = sum(result.broken is not None for result in results)
+    failed = len(results) - passed - broken
     said = [f"{count(passed, 'case')} as expected"]
     if failed:
         said.insert(0, renderer.paint(f"{count(failed, 'case')} not", "error"))
+    if broken:
+        said.insert(0, renderer.paint(f"{count(broken, 'case')} could not be run", "error"))
     typer.echo(f"{', '.join(said)}.")
     kinds = {"routes": ("route",), "operations": ("operation",), "verdicts of policies": ("allows", "refuses")}
     parts = [f"{got} of {total} {what}" for what, kind in kinds.items() for got, total in [met.of(*kind)] if total]
-    typer.echo(f"Covered: {met.percent:.0f} % ({', '.join(parts)}).")
+    typer.echo(f"Covered: {math.floor(met.percent)} % ({', '.join(parts)}).")
     if least is not None and met.percent < least:
         typer.echo(f"That is less than --coverage-min {least:g}.", err=True)
 
@@ -191,7 +199,8 @@ def _init(config: Path) -> None:
     from lockgate.rehearsal.read import NAME
 
     path = config.parent / NAME
-    text = first_table(load_or_exit(config).compile(0, 0))
+    loaded = load_or_exit(config)
+    text = first_table(loaded.compile(0, 0), loaded.document.sign_in)
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)

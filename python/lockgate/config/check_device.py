@@ -30,7 +30,7 @@ def check_device(document: Document, apis: list[EffectiveApi]) -> None:
                 placed.path,
                 BOUND,
                 unknown="whose device it could be",
-                others="only credentials that are bound to no device",
+                others="what shows itself by that is bound to no device",
                 add="that is: `session`, `mtls`, or `jwt` or `introspection` for tokens with DPoP or a certificate",
             )
     if document.geo.countries is None:

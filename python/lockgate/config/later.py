@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-_TOKENS: Final = (
-    "not in this version; meanwhile `api_key`, `jwt`, `introspection`, `basic`, `signature`, `webhook`, `session`, "
-    "`mtls` prove who calls"
-)
 _ROOMS: Final = "not in this version; meanwhile the API, or what stands before the gate, has to do it"
 
 LATER: Final = {
-    **dict.fromkeys(("sender_constrained", "dpop"), _TOKENS),
     **dict.fromkeys(("validate", "cache", "minimise"), _ROOMS),
     "response": "not in this version; to hide fields of answers, write `headers: {response: {hide: [Server]}}`",
     **dict.fromkeys(("scopes", "roles", "cedar", "objects"), _ROOMS),
@@ -56,7 +51,13 @@ _FILES: Final = "`certificate: {chain: FILE, key: FILE}`"
 _AS_FILES: Final = (("preset", f"write {_FILES}"), ("redirect_to", f"write `tls: {{{_FILES.strip('`')}}}`"))
 _CIPHERS: Final = "they are not chosen one by one: say `preset: intermediate`, which is so anyway, or `preset: modern`"
 
+BOUND: Final = "`jwt: {issuer: NAME, sender_constrained: [dpop]}`"
+"""An entry of `authenticate` that takes tokens of those alone who prove that they have its key (RFC 9449)."""
+_BOUND: Final = tuple((beside, f"write {BOUND} under `authenticate`") for beside in ("jwt", "authenticate"))
+
 ADVICE: Final = {
+    "dpop": (("sender_constrained", "write `sender_constrained: [dpop]`"), *_BOUND),
+    "sender_constrained": _BOUND,
     "versions": (("preset", 'say the oldest: `minimum: "1.2"` or `minimum: "1.3"`, or take a `preset`'),),
     **dict.fromkeys(("ciphers", "cipher_suites", "ssl_ciphers", "curves"), (("preset", _CIPHERS),)),
     "alpn": (("preset", "a listener's `protocols`, beside its `tls`, say what is spoken, as in `[http/1.1, h2]`"),),

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from lockgate.addresses import Host, Method, is_server, parse_target
+from lockgate.config.later import BOUND
 from lockgate.config.model_openapi import OPENAPI, Openapi, parse_openapi
 from lockgate.config.model_routing import Goes, NormalForm
 from lockgate.config.model_versions import VERSION_BY, Version, VersionBy
@@ -114,7 +115,9 @@ def _authenticator(value: object) -> object:
     allowed = ", ".join(f"`{way}`" for way in WAYS)
     if isinstance(value, str):
         if value not in WAYS:
-            raise refusal("authenticator-unknown", f"there is no authentication {shown(value)}", allowed=allowed)
+            hint = f"write {BOUND}" if value.lower() == "dpop" else None
+            words = f"there is no authentication {shown(value)}"
+            raise refusal("authenticator-unknown", words, allowed=allowed, hint=hint)
         if value == "session":
             hint = "write `session: {sign_in: NAME}`, with a name under `sign_in`"
             raise refusal("authenticator-malformed", "`session` wants to know where people sign in", hint=hint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -16,6 +17,11 @@ KEPT: Final = frozenset({"iss", "sub", "jti", "iat", "exp", "sid", "aud", "azp",
 """Claims that a session has anyway, or that are no one's business once a person has signed in."""
 
 Factor = Literal["passkey", "totp"]
+MEANS: Final[Mapping[str, frozenset[str]]] = {
+    "passkey": frozenset({"hwk", "swk", "user", "mfa"}),
+    "totp": frozenset({"otp", "mfa"}),
+}
+"""What a session says of how its person was authenticated (`amr`, RFC 8176) once a second factor was shown here."""
 Method = Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
 
 
@@ -144,3 +150,8 @@ class SignIn(Settings):
         description="What the pages call the place that one signs in to; left out, its host.",
         examples=["Example Ltd"],
     )
+
+    @property
+    def own_means(self) -> frozenset[str]:
+        """Means by which people can prove themselves here, whatever the provider says (`amr`)."""
+        return frozenset[str]().union(*(MEANS[factor] for factor in self.second_factor))

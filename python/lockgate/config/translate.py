@@ -16,7 +16,7 @@ from lockgate.config.later import ADVICE, HERE, MEANT, VALUES, why_later
 from lockgate.config.models import Config
 from lockgate.config.problems import Problems, Region
 from lockgate.config.tree import Item
-from lockgate.scalars import shown
+from lockgate.scalars import refused, shown
 
 MAX_SHOWN: Final = 60
 """Characters of a value that a hint repeats."""
@@ -149,11 +149,11 @@ def _note(
         what = f"{called(path)} must be {want}, not {shown(item.data)}"
         problems.add(item.region, "wrong-kind", what, allowed=_keys_or(path, want), hint=hint, path=path)
     else:
-        message = str(context.get("message", error["msg"]))
-        region, at = _place(item), tuple(context.get("at", ()))
-        if at:
-            region, path = item.find(at)[0].region, (*path, *at)
-        problems.add(region, kind, message, allowed=context.get("allowed"), hint=context.get("hint"), path=path)
+        said = refused(error)
+        region = _place(item)
+        if said.at:
+            region, path = item.find(said.at)[0].region, (*path, *said.at)
+        problems.add(region, said.code, said.message, allowed=said.allowed, hint=said.hint, path=path)
 
 
 def _place(item: Item) -> Region:

@@ -27,6 +27,8 @@ from webauthn.helpers.structs import (
     UserVerificationRequirement,
 )
 
+from lockgate.config.model_sign_in import MEANS
+
 Kind = Literal["passkey", "totp", "recovery"]
 
 STEP_SECONDS: Final = 30
@@ -37,7 +39,7 @@ FACTORS: Final = 20
 """Factors of one person, without recovery codes."""
 CREDENTIAL_BYTES: Final = 16 * 2**10
 MFA: Final = "mfa"
-OURS: Final = frozenset({"hwk", "swk", "user", "otp", MFA})
+OURS: Final = frozenset[str]().union(*MEANS.values())
 """Means that are proved here."""
 
 
@@ -241,7 +243,7 @@ def host_of_passkey(passkey: Factor) -> str:
 
 def satisfies(kind: Kind, amr: Sequence[str]) -> bool:
     """Whether a factor of this kind can be one of the means that are wanted; none wanted is any."""
-    means = {"passkey": {"hwk", "swk", "user", MFA}, "totp": {"otp", MFA}, "recovery": {"otp", MFA}}[kind]
+    means = MEANS["totp" if kind == "recovery" else kind]
     return not amr or bool(means & set(amr))
 
 

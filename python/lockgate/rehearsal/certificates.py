@@ -60,7 +60,7 @@ def made(wanted: ShownCertificate, now_ms: int) -> bytes:
             building = building.add_extension(x509.SubjectAlternativeName(names), critical=not wanted.subject)
         return building.sign(_key(), hashes.SHA256()).public_bytes(Encoding.PEM)
     except ValueError as error:
-        raise CaseError("certificate", f"no certificate can be made of this: {error}") from error
+        raise CaseError(f"no certificate can be made of this: {error}", "certificate") from error
 
 
 def _names(wanted: ShownCertificate) -> Iterator[x509.GeneralName]:

@@ -17,11 +17,11 @@ ENDED_MS: Final = 1
 
 
 class CaseError(Exception):
-    """The case says something that cannot be; `field` is where, the message what."""
+    """The case says something that cannot be; `path` is where in it, the message what."""
 
-    def __init__(self, field: str, message: str) -> None:
+    def __init__(self, message: str, *path: str) -> None:
         super().__init__(message)
-        self.field = field
+        self.path = path
 
 
 class ScratchKeys:

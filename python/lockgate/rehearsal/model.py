@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
+import ipaddress
 from collections.abc import Callable
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from lockgate._native import reasons
 from lockgate.addresses import Host
 from lockgate.config.model_issuers import Algorithm
 from lockgate.policies import Settings
 from lockgate.policies.mtls import Attribute
-from lockgate.rehearsal.devices import USUAL, standing
+from lockgate.rehearsal.devices import USUAL, contradiction, number_of
 from lockgate.scalars import Flag, Name, Scalar, ShortForm, Text, count, duration, refusal, shown, size
 
 VERDICTS: Final = ("allow", "deny", "respond")
@@ -94,11 +95,43 @@ def parse_reason(value: object) -> str:
 
 def parse_device(value: object) -> str:
     """A word for what is known of a device."""
+    word = str(value).strip()
     try:
-        standing([str(value)])
+        number_of(word)
     except ValueError as error:
         raise refusal("device-word-unknown", str(error)) from error
-    return str(value)
+    return word
+
+
+def _words(value: object) -> object:
+    """`new`, or `new, travel`, in the place of a list."""
+    return value.split(",") if isinstance(value, str) else value
+
+
+def _one_device(words: list[str]) -> list[str]:
+    if (found := contradiction(words)) is not None:
+        index, why = found
+        raise refusal("device-contradictory", why, at=(index,))
+    return words
+
+
+def parse_peer(value: object) -> str:
+    """The address that a request comes from."""
+    try:
+        # Which link a local one is on, nobody beyond it knows.
+        if isinstance(value, str) and "%" not in value:
+            return str(ipaddress.ip_address(value))
+    except ValueError:
+        pass
+    raise refusal("peer-malformed", f"{shown(value)} is no IP address", allowed="one such as `203.0.113.9`")
+
+
+def _of_somebody(claims: dict[str, Any]) -> dict[str, Any]:
+    subject = claims.get("sub", "somebody")
+    if not isinstance(subject, str) or not subject:
+        hint = f'write it in quotes: `sub: "{subject}"`' if isinstance(subject, int | float) else None
+        raise refusal("subject-malformed", f"`sub` is a text, not {shown(subject)}", hint=hint, at=("sub",))
+    return claims
 
 
 HAVE: Final = {
@@ -163,6 +196,8 @@ def _text(value: object) -> str:
     raise refusal("wrong-kind", f"{shown(value)} is no text")
 
 
+Claims = Annotated[dict[str, Any], AfterValidator(_of_somebody)]
+Peer = Annotated[str, Scalar(parse_peer, {"type": "string"})]
 Moment = Annotated[int, Scalar(parse_moment, {"type": "string"})]
 Request = Annotated[
     tuple[str, str], Scalar(parse_request, {"type": "string", "pattern": "^[A-Za-z]+ (/|[Hh][Tt][Tt][Pp][Ss]?://|\\*)"})
@@ -196,7 +231,7 @@ class Token(Settings):
         description="Whose it is, by the name under `issuers`; left out, the first that the API takes.",
         examples=["company"],
     )
-    claims: dict[str, Any] = Field(
+    claims: Claims = Field(
         default={},
         description="Claims besides those that the issuer's rules want, or in their place.",
         examples=[{"sub": "ann", "scope": "orders.read"}],
@@ -239,9 +274,10 @@ class SignedIn(Settings):
         description="By whom, by the name under `issuers`; left out, the sign-in's first.",
         examples=["company"],
     )
-    claims: dict[str, Any] = Field(
+    claims: Claims = Field(
         default={},
-        description="What the session says of them, besides `sub` and what every session has, or in its place.",
+        description="What the session says of them, besides `sub` and what every session has, or in its place: of what "
+        "`sign_in.NAME.claims` keeps.",
         examples=[{"sub": "ann", "amr": ["pwd", "otp"]}],
     )
     without: list[Text] = Field(
@@ -267,7 +303,7 @@ class ByPassword(Settings):
         description="Who knows them, by the name under `issuers`; left out, the first that the API asks.",
         examples=["people"],
     )
-    claims: dict[str, Any] = Field(
+    claims: Claims = Field(
         default={},
         description="What is known of them, besides `sub` or in its place.",
         examples=[{"groups": ["staff"]}],
@@ -350,13 +386,31 @@ class Expect(Settings):
         default=None, description="What the upstream is asked for.", examples=["/v2/orders?page=1"]
     )
     location: Text | None = Field(
-        default=None, description="Where a redirect leads to.", examples=["https://shop.example.com/items/7"]
+        default=None,
+        description="Where a redirect leads to, or a refusal that sends a browser elsewhere, as to sign in.",
+        examples=["https://shop.example.com/items/7"],
     )
     owner: Text | None = Field(
         default=None, description="Who is identified, by whom its credential belongs to.", examples=["crm@example.com"]
     )
 
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.model_fields_set:
+            raise refusal(
+                "expectation-empty",
+                "nothing is expected here, so whatever comes would do",
+                allowed="`allow`, `deny`, `respond`, a reason's code, or a mapping such as `{status: 401}`",
+            )
+        return self
 
+
+Device = Annotated[
+    list[Annotated[str, Scalar(parse_device, {"type": "string"})]],
+    BeforeValidator(_words),
+    AfterValidator(_one_device),
+    ShortForm({"type": "string"}),
+]
 Expected = Annotated[Expect, BeforeValidator(_expected), ShortForm({"type": "string"})]
 
 
@@ -371,7 +425,7 @@ class Case(Settings):
     headers: Headers = Field(
         default={}, description="Headers, each a value or several.", examples=[{"Accept": "application/json"}]
     )
-    peer: Text | None = Field(default=None, description="The address that it comes from.", examples=["203.0.113.9"])
+    peer: Peer | None = Field(default=None, description="The address that it comes from.", examples=["203.0.113.9"])
     listener: Name | None = Field(default=None, description="Where it arrives.", examples=["public"])
     key: Annotated[Key, BeforeValidator(_made("key", "{owner: crm}")), ShortForm({"const": True})] | None = Field(
         default=None,
@@ -415,11 +469,12 @@ class Case(Settings):
         description="A client certificate made for this case: `true`, or what it says.",
         examples=[{"dns": "crm.partners.example.com"}],
     )
-    device: list[Annotated[str, Scalar(parse_device, {"type": "string"})]] = Field(
+    device: Device = Field(
         default=list(USUAL),
+        min_length=1,
         max_length=8,
         description="What the caller's device is taken for where the API asks (`device`): `confirmed` by its owner, or "
-        "some of `new`, `approved`, `changed`, `travel`, `revoked`, and such as `4 at once`.",
+        "one or some of `new`, `approved`, `changed`, `travel`, `revoked`, and such as `4 at once`.",
         examples=[["new", "travel"]],
     )
     signature: (
@@ -470,7 +525,7 @@ class Defaults(Settings):
 
     host: Host | None = Field(default=None, description="The Host header.", examples=["shop.example.com"])
     headers: Headers = Field(default={}, description="Headers of every request.", examples=[{"Accept": "*/*"}])
-    peer: Text = Field(
+    peer: Peer = Field(
         default="127.0.0.1", description="The address that requests come from.", examples=["198.51.100.7"]
     )
     listener: Name | None = Field(default=None, description="Where they arrive.", examples=["public"])

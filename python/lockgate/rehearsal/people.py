@@ -6,9 +6,11 @@ import base64
 import json
 import secrets
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from lockgate._native import LockgateError, seal_session
+from lockgate.config.model_sign_in import KEPT, SignIn
 from lockgate.policies.session import session_cookie
 from lockgate.rehearsal.credentials import PEPPER, CaseError, api_of
 from lockgate.rehearsal.model import ByPassword, SignedIn
@@ -17,6 +19,8 @@ SUBJECT: Final = "tests@example.com"
 LIFE_MS: Final = 300_000
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing (RFC 9110 section 9.2.1): whoever wanted such a request is not asked about."""
+HELD: Final = frozenset({"iss", "sub", "jti", "iat", "sid", "device"})
+"""Claims that a session has whatever its sign-in's `claims` say."""
 BROWSER: Final = "0" * 32
 """The mark of a browser that none has."""
 
@@ -30,29 +34,37 @@ def signed_in(
     request: Mapping[str, Any],
     now_ms: int,
     lasts_ms: int = 0,
+    sign_in: Mapping[str, SignIn] = MappingProxyType({}),
 ) -> Fields:
     """The request's headers with the session that an API of the bundle takes.
 
-    Raises `CaseError` where the API takes none, or the session is larger than a cookie may be.
+    `sign_in` are the ways to sign in by name: a session says what signing in there leaves in it, and no more. Raises
+    `CaseError` where the case says more, the API takes none, or it is larger than a cookie may be.
     """
     ways = _ways(bundle, route, "session")
     way = next((way for way in ways if wanted.sign_in in {None, way["sign_in"]}), None)
     if way is None:
         whose = f" of `{wanted.sign_in}`" if wanted.sign_in else ""
         taken = f", but of {_listed(way['sign_in'] for way in ways)}" if ways else ""
-        raise CaseError("session", f"the API `{route['api']}` takes no sessions{whose}{taken}; see its `authenticate`")
+        words = f"the API `{route['api']}` takes no sessions{whose}{taken}; see its `authenticate`"
+        raise CaseError(words, "session", "sign_in")
     issuer = wanted.issuer or way["issuers"][0]
     if issuer not in way["issuers"]:
-        raise CaseError("session", f"nobody signs in by `{issuer}` there, but by {_listed(way['issuers'])}")
-    proved_ms = now_ms - wanted.ago
+        words = f"nobody signs in by `{issuer}` there, but by {_listed(way['issuers'])}"
+        raise CaseError(words, "session", "issuer")
     claims = {
         "iss": next(one["rules"]["issuer"] for one in bundle["issuers"] if one["name"] == issuer),
         "sub": SUBJECT,
         "jti": "session-case",
-        "auth_time": proved_ms // 1000,
         "device": BROWSER,
-        **wanted.claims,
     }
+    kept = Kept(way["sign_in"], sign_in.get(way["sign_in"]))
+    if "ago" in wanted.model_fields_set or kept.takes("auth_time", wanted.claims):
+        kept.check("auth_time", wanted.claims, "ago")
+        claims["auth_time"] = (now_ms - wanted.ago) // 1000
+    for name in wanted.claims:
+        kept.check(name, wanted.claims, "claims", name)
+    claims |= wanted.claims
     said = {
         "issuer": issuer,
         "until_ms": now_ms - 1 if wanted.expired else now_ms + lasts_ms + LIFE_MS,
@@ -62,8 +74,34 @@ def signed_in(
     try:
         sealed = seal_session(pepper, way["sign_in"], json.dumps(said).encode())
     except LockgateError as error:
-        raise CaseError("session", str(error)) from error
+        raise CaseError(str(error), "session") from error
     return _from_own_pages(request, _with_cookie(request["headers"], f"{session_cookie(way['sign_in'])}={sealed}"))
+
+
+class Kept(NamedTuple):
+    """What a session of a sign-in says of a person."""
+
+    name: str
+    said: SignIn | None
+    """Nothing where it is not known: then all is taken."""
+
+    def takes(self, claim: str, beside: Mapping[str, Any]) -> bool:
+        """Whether signing in there, or a second factor that it has, leaves the claim beside these."""
+        if self.said is None or claim in HELD or claim in self.said.claims:
+            return True
+        means = beside.get("amr", [])
+        shown = {str(one) for one in (means if isinstance(means, list) else [means])}
+        proved = bool(shown) and shown <= self.said.own_means
+        return proved and claim in {"amr", "auth_time", "earlier_auth"}
+
+    def check(self, claim: str, beside: Mapping[str, Any], *path: str) -> None:
+        """Raises `CaseError` where it does not, at the path below `session`."""
+        if self.takes(claim, beside):
+            return
+        words = f"no session of `{self.name}` holds `{claim}`"
+        if claim not in KEPT:
+            words += f", since `sign_in.{self.name}.claims` leaves it out: add it there, or take it out here"
+        raise CaseError(words, "session", *path)
 
 
 class Known(NamedTuple):
@@ -86,7 +124,8 @@ def known(wanted: ByPassword, bundle: Mapping[str, Any], route: Mapping[str, Any
     if issuer is None:
         whose = f" of `{wanted.issuer}`" if wanted.issuer else ""
         taken = f", but of {_listed(issuers)}" if issuers else ""
-        raise CaseError("basic", f"the API `{route['api']}` takes no passwords{whose}{taken}; see its `authenticate`")
+        words = f"the API `{route['api']}` takes no passwords{whose}{taken}; see its `authenticate`"
+        raise CaseError(words, "basic", "issuer")
     claims = {"sub": SUBJECT, **wanted.claims}
     # Another for each case: what is said of one must not be said of the next.
     credential = base64.b64encode(f"{claims['sub']}:{secrets.token_urlsafe(12)}".encode()).decode("ascii")

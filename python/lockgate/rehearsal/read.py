@@ -18,7 +18,7 @@ from lockgate.config.references import References
 from lockgate.config.tree import Item, Reading
 from lockgate.errors import ConfigErrors
 from lockgate.rehearsal.model import Case, Defaults, Table
-from lockgate.scalars import shown
+from lockgate.scalars import refused, shown
 
 MAX_FILE: Final = 16 * 2**20
 NAME: Final = "lockgate.tests.yaml"
@@ -37,15 +37,20 @@ class Read:
     defaults: Defaults
     source: Source
     item: Item
+    table: Item
+    """All of the table, for what its defaults say."""
 
     @property
     def region(self) -> Region:
         """Its name, which is what a reader looks for."""
         return self.at("name")
 
-    def at(self, *path: str) -> Region:
+    def at(self, *path: str | int) -> Region:
         """What is said at the path, or of the nearest thing above it."""
         found, depth = self.item.find(path)
+        usual, deep = self.table.find(("defaults", *path))
+        if depth == 0 and deep > 1:
+            return usual.region
         return found.region if depth == len(path) else found.region if depth else self.item.key_region
 
     @property
@@ -123,7 +128,7 @@ def _file(path: Path, problems: Problems) -> list[Read]:
         problems.add(item.children["cases"].key_region, "no-cases", "the table has no case", hint=BEGIN)
     listed = item.children["cases"].children
     pairs = zip(table.cases, listed, strict=True) if isinstance(listed, list) else ()
-    return [Read(case, table.defaults, source, entry) for case, entry in pairs]
+    return [Read(case, table.defaults, source, entry, item) for case, entry in pairs]
 
 
 class _NoReferences(References):
@@ -167,10 +172,9 @@ def _note(error: ErrorDetails, root: Item, problems: Problems) -> None:
         message = f"`{said}` must be {want}, not {shown(item.data)}"
         problems.add(item.region, "wrong-kind", message, path=location)
     else:
-        message = str(context.get("message", error["msg"]))
-        problems.add(
-            item.region, kind, message, allowed=context.get("allowed"), hint=context.get("hint"), path=location
-        )
+        refusal = refused(error)
+        region = item.find(refusal.at)[0].region
+        problems.add(region, refusal.code, refusal.message, allowed=refusal.allowed, hint=refusal.hint, path=location)
 
 
 def _slip(location: Sequence[Any]) -> str | None:
@@ -199,6 +203,6 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
     return [model for inner in get_args(annotation) for model in _models(inner)]
 
 
-def problem(one: Read, code: str, message: str, *path: str) -> Problem:
+def problem(one: Read, code: str, message: str, *path: str | int) -> Problem:
     """Something to tell of a case, at its place in the file."""
     return Problem(code=code, message=message, source=one.source, region=one.at(*path))

@@ -13,10 +13,12 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from lockgate._native import Engine, LockgateError, Plugins
+from lockgate.config.model_sign_in import SignIn
 from lockgate.plugin.launch import COMMAND
+from lockgate.rehearsal.asked import Explanation, NoListenerError, arrives_at, explanation, other_methods
 from lockgate.rehearsal.certificates import asks, thumbprint
 from lockgate.rehearsal.certificates import made as made_certificate
-from lockgate.rehearsal.credentials import PEPPER, CaseError, ScratchKeys, key_headers
+from lockgate.rehearsal.credentials import PEPPER, CaseError, ScratchKeys, api_of, key_headers
 from lockgate.rehearsal.devices import standing
 from lockgate.rehearsal.model import Case, Expect, Key, Token
 from lockgate.rehearsal.people import known, signed_in
@@ -25,8 +27,6 @@ from lockgate.rehearsal.signers import Fields, ScratchSigners
 from lockgate.rehearsal.tokens import Prover, ScratchTokens, taken_by
 
 HOST_UNSAID: Final = "localhost"
-
-Explanation = dict[str, Any]
 
 LOOKED_AT: Final[Mapping[str, Callable[[Explanation], object]]] = {
     "verdict": lambda told: told["verdict"],
@@ -75,8 +75,8 @@ class Result:
     """What the engine said, of the last time where it was sent more than once."""
     broken: str | None = None
     """Why it could not be sent at all."""
-    broken_at: str = "request"
-    """Which field of the case that is."""
+    broken_at: tuple[str, ...] = ("request",)
+    """Where in the case that is."""
     seconds: float = 0.0
 
     @property
@@ -91,6 +91,8 @@ class Run:
 
     bundle: Mapping[str, Any]
     cases: Sequence[Read]
+    sign_in: Mapping[str, SignIn] = field(default_factory=dict)
+    """The ways to sign in: of one that is not here, sessions may say anything."""
     explained: list[Explanation] = field(default_factory=list)
     """Everything that the engine said, for coverage; of a case that is repeated the first and the last."""
 
@@ -124,7 +126,7 @@ class Run:
                 # What is counted by the engine must not reach from one case into the next.
                 told = self._told(engine() if counts or one.case.repeat > 1 else shared, one, key, (tokens, signers))
             except CaseError as error:
-                yield Result(one, [], None, broken=str(error), broken_at=error.field)
+                yield Result(one, [], None, broken=str(error), broken_at=error.path)
                 continue
             except LockgateError as error:
                 yield Result(one, [], None, broken=str(error))
@@ -141,17 +143,19 @@ class Run:
         self, engine: Engine, one: Read, key: str | None, scratch: tuple[ScratchTokens, ScratchSigners]
     ) -> Explanation:
         tokens, signers = scratch
-        listeners = {listener["name"]: listener["address"] for listener in self.bundle["listeners"]}
-        request = request_of(one, listeners)
-        self._check_listener(request["listener"])
+        request = request_of(one)
+        try:
+            listener = arrives_at(self.bundle, one.case.request[1], request["listener"])
+        except NoListenerError as error:
+            raise CaseError(str(error), "listener") from error
+        request["listener"] = listener["name"]
         self._check_apis(one.case.key)
         at = one.case.at if one.case.at is not None else one.defaults.at
         now = at if at is not None else time.time_ns() // 1_000_000
         if one.case.certificate is not None:
             if not asks(self.bundle, request["listener"]):
                 raise CaseError(
-                    "certificate",
-                    "the listener asks no client for a certificate; see its `tls.client_certificates`",
+                    "the listener asks no client for a certificate; see its `tls.client_certificates`", "certificate"
                 )
             request["certificate"] = made_certificate(one.case.certificate, now)
         request["device"] = standing(one.case.device)
@@ -164,11 +168,8 @@ class Run:
             told = engine.evaluate({**request, "headers": [*request["headers"], *more]}, now_ms=at)
             if number == 0 or number == one.case.repeat - 1:
                 self.explained.append(told)
-        listener = request["listener"] or next(iter(self.bundle["listeners"]))["name"]
-        place = next((item for item in self.bundle["listeners"] if item["name"] == listener), None)
-        shown = None if place is None else {"name": listener, "address": place["address"], "assumed": False}
-        asked = {**told["request"], "target": request["target"]}
-        return {"id": None, "at_ms": None, "other_methods": None, **told, "request": asked, "listener": shown}
+        self._check_device(one.case, told)
+        return explanation(told, listener, request, other_methods(engine, self.bundle, request, told))
 
     def _carry(
         self, engine: Engine, one: Read, key: str | None, request: dict[str, Any], tokens: ScratchTokens, now: int
@@ -186,10 +187,10 @@ class Run:
         if key is not None:
             names = key_headers(self.bundle, route)
             if not names:
-                raise CaseError("key", f"the API `{route['api']}` takes no keys; see its `authenticate`")
+                raise CaseError(f"the API `{route['api']}` takes no keys; see its `authenticate`", "key")
             request["headers"] += [(name, key) for name in names]
         if case.session is not None:
-            request["headers"] = signed_in(case.session, self.bundle, route, request, now, lasts)
+            request["headers"] = signed_in(case.session, self.bundle, route, request, now, lasts, self.sign_in)
         if case.basic is not None:
             person = known(case.basic, self.bundle, route)
             engine.hear(person.issuer, person.credential.encode(), json.dumps(person.answer).encode())
@@ -227,10 +228,10 @@ class Run:
             made += signers.deliver(webhook, (self.bundle, route, request), at)
         return made
 
-    def _scheme(self, listener: str | None) -> str:
-        """What clients of a listener speak; of the first, where none is named."""
-        named = [item for item in self.bundle["listeners"] if listener in (None, item["name"])]
-        return "http" if named[0]["tls"] is None else "https"
+    def _scheme(self, listener: str) -> str:
+        """What clients of a listener speak."""
+        (named,) = (item for item in self.bundle["listeners"] if item["name"] == listener)
+        return "http" if named["tls"] is None else "https"
 
     def _check_apis(self, key: Key | None) -> None:
         names = {api["name"] for api in self.bundle["apis"]}
@@ -238,13 +239,13 @@ class Run:
             if name not in names:
                 close = difflib.get_close_matches(name, names, n=1)
                 hint = f"; did you mean `{close[0]}`?" if close else ""
-                raise CaseError("key", f"the key opens `{name}`, but there is no such API{hint}")
+                raise CaseError(f"the key opens `{name}`, but there is no such API{hint}", "key", "apis")
 
-    def _check_listener(self, name: str | None) -> None:
-        names = [listener["name"] for listener in self.bundle["listeners"]]
-        if name is not None and name not in names:
-            there = ", ".join(f"`{known}`" for known in names)
-            raise CaseError("listener", f"there is no listener `{name}`; there are: {there}")
+    def _check_device(self, case: Case, told: Explanation) -> None:
+        api = api_of(self.bundle, told["route"]) if told["route"] is not None else None
+        if "device" in case.model_fields_set and api is not None and api["policies"].get("device") is None:
+            words = f"the API `{api['name']}` asks about no device: take this out, or say `device` there"
+            raise CaseError(words, "device")
 
 
 def _bound(ways: Sequence[str], certificate: bytes | None) -> dict[str, str] | None:
@@ -260,20 +261,7 @@ def _counts(api: Mapping[str, Any]) -> bool:
     return any(policies.get(room) for room in ("limits", "penalty"))
 
 
-def on_port(listeners: Mapping[str, str], url: str) -> tuple[str | None, str | None]:
-    """The port that a URL names, and the listener that has it; `listeners` are their addresses by name."""
-    try:
-        port = urlsplit(url).port if "://" in url else None
-    except ValueError:
-        port = None  # What is no URL is refused elsewhere.
-    if port is None:
-        return None, None
-    # A listener on port 0 takes a free one, which may be the URL's.
-    fitting = [name for name, address in listeners.items() if address.rpartition(":")[2] in {str(port), "0"}]
-    return str(port), fitting[0] if fitting else None
-
-
-def request_of(one: Read, listeners: Mapping[str, str]) -> dict[str, Any]:
+def request_of(one: Read) -> dict[str, Any]:
     """The case's request as the engine takes it, without its credential."""
     case, defaults = one.case, one.defaults
     method, url = case.request
@@ -284,10 +272,10 @@ def request_of(one: Read, listeners: Mapping[str, str]) -> dict[str, Any]:
         target = f"/{target}" if target.startswith("?") else target
     headers = [*_pairs(defaults.headers, besides=case.headers), *_pairs(case.headers)]
     named = {name.lower() for name, _ in headers}
-    body = _body(case)
+    body = body_of(case)
     if host is not None and "host" in named:
         # A gate takes the two only where they agree; here one of them would be looked at by nobody.
-        raise CaseError("request", "the URL names a host, and so does a `Host` header: keep one of them")
+        raise CaseError("the URL names a host, and so does a `Host` header: keep one of them", "request")
     if "host" not in named:
         headers.insert(0, ("Host", host or case.host or defaults.host or HOST_UNSAID))
     if case.json_ is not None and "content-type" not in named:
@@ -297,7 +285,7 @@ def request_of(one: Read, listeners: Mapping[str, str]) -> dict[str, Any]:
         "target": target,
         "headers": headers,
         "peer": case.peer or defaults.peer,
-        "listener": case.listener or defaults.listener or on_port(listeners, url)[1],
+        "listener": case.listener or defaults.listener,
         "body": body,
     }
 
@@ -318,7 +306,8 @@ def _pairs(headers: Mapping[str, Iterable[str]], *, besides: Iterable[str] = ())
     return [(name, value) for name, values in headers.items() if name.lower() not in left for value in values]
 
 
-def _body(case: Case) -> bytes | None:
+def body_of(case: Case) -> bytes | None:
+    """What the case sends."""
     if case.bytes is not None:
         return b"x" * case.bytes
     if case.json_ is not None:

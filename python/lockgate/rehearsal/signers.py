@@ -80,7 +80,8 @@ class ScratchSigners:
         named = [(key, way) for way in ways for key in way["keys"] if wanted.key in (None, key["name"])]
         if not named:
             there = ", ".join(f"`{key['name']}`" for way in ways for key in way["keys"]) or "none"
-            raise CaseError("signature", f"the API `{route['api']}` has no such key for signatures, but {there}")
+            words = f"the API `{route['api']}` has no such key for signatures, but {there}"
+            raise CaseError(words, "signature", "key")
         key, way = named[0]
         body: bytes = request["body"] or b""
         digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
@@ -106,7 +107,8 @@ class ScratchSigners:
         way = next((way for way in ways if wanted.name in (None, way["name"])), None)
         if way is None:
             there = ", ".join(f"`{one['name']}`" for one in ways) or "none"
-            raise CaseError("webhook", f"the API `{route['api']}` takes no such webhooks; there are: {there}")
+            words = f"the API `{route['api']}` takes no such webhooks; there are: {there}"
+            raise CaseError(words, "webhook", "name")
         form = way["form"]
         made = str(at_ms // 1000 - (way["tolerance_ms"] // 1000 + 1 if wanted.expired else 0))
         parts = {"id": ID, "timestamp": made, "body": (request["body"] or b"").decode("utf-8", "surrogateescape")}
@@ -147,5 +149,5 @@ def _value(name: str, scheme: str, request: Asked, more: Fields) -> str:
         return str(derived[name])
     values = [value.strip() for field, value in headers if field.lower() == name]
     if ";" in name or not values:
-        raise CaseError("signature", f"a case cannot sign `{name}`: only fields that it sends, as they are")
+        raise CaseError(f"a case cannot sign `{name}`: only fields that it sends, as they are", "signature")
     return ", ".join(values)

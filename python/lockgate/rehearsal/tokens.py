@@ -257,22 +257,28 @@ def taken_by(bundle: Mapping[str, Any], route: Mapping[str, Any], wanted: Token)
     """
     api = api_of(bundle, route)
     entries = api["policies"]["authenticate"] if api else []
-    rooms = [room for room, opaque in (("jwt", False), ("introspection", True)) if wanted.opaque in {None, opaque}]
-    ways = [way[room]["config"] for room in rooms for way in entries if room in way]
+    known = [(room, way[room]["config"]) for room in ("jwt", "introspection") for way in entries if room in way]
+    ways = [way for room, way in known if wanted.opaque in {None, room == "introspection"}]
+    if known and not ways:
+        kinds = "signed ones alone (`jwt`)" if wanted.opaque else "those alone that their issuer is asked about"
+        raise CaseError(f"of tokens the API `{route['api']}` takes {kinds}: leave `opaque` out", "token", "opaque")
     issuers = list(dict.fromkeys(way["issuer"] for way in ways))
     name = wanted.issuer or next(iter(issuers), None)
     way = next((way for way in ways if way["issuer"] == name), None)
     if name is None or way is None:
         taken = f", but of {', '.join(f'`{issuer}`' for issuer in issuers)}" if issuers else ""
         whose = f" of `{wanted.issuer}`" if wanted.issuer else ""
-        raise CaseError("token", f"the API `{route['api']}` takes no tokens{whose}{taken}; see its `authenticate`")
+        words = f"the API `{route['api']}` takes no tokens{whose}{taken}; see its `authenticate`"
+        raise CaseError(words, "token", "issuer")
     place = way["place"]
     header, before = ("Cookie", f"{place['cookie']}=") if "cookie" in place else (place["header"], "")
     before = "Bearer " if header.lower() == "authorization" else before
     if "cache_ms" not in way:
         return Taken(name, header, before, way["bound"])
     if wanted.algorithm is not None or wanted.type is not None:
-        raise CaseError("token", f"the API `{route['api']}` has `{name}` asked about tokens, which are not signed")
+        field = "type" if wanted.algorithm is None else "algorithm"
+        words = f"the API `{route['api']}` has `{name}` asked about tokens, which are not signed"
+        raise CaseError(words, "token", field)
     said = {key: way[key] for key in ("audiences", "scopes", "require")}
     return Taken(name, header, before, way["bound"], opaque=True, **said)
 

@@ -331,7 +331,7 @@ def test_it_says_at_which_listener_the_request_arrives(
 
 def test_a_listener_that_there_is_not_is_a_wrong_call(tmp_path: Path) -> None:
     (tmp_path / "lockgate.yaml").write_text(LISTENERS)
-    assert "there are: public, inside" in Explain(tmp_path)("GET", "/x", "--listener", "outside", status=2)
+    assert "there are: `public`, `inside`" in Explain(tmp_path)("GET", "/x", "--listener", "outside", status=2)
 
 
 def test_a_certificate_is_shown_where_one_is_asked_for(explain: Explain, tmp_path: Path) -> None:

@@ -104,6 +104,16 @@ def test_a_slip_is_a_usage_error(tmp_path: Path) -> None:
     assert command.lockgate("check", "--colour", cwd=tmp_path).code == 2
 
 
+def test_a_value_that_an_option_does_not_take_is_told_in_plain_words(tmp_path: Path) -> None:
+    ended = command.lockgate("devices", "list", "--only", "unapprovd", cwd=tmp_path)
+    assert ended.code == 2
+    assert (
+        "'unapprovd' is none of new, confirmed, unapproved, approved, revoked; did you mean `unapproved`?" in ended.err
+    )
+    ended = command.lockgate("devices", "list", "--only", "nope", cwd=tmp_path)
+    assert "'nope' is none of new, confirmed, unapproved, approved, revoked." in ended.err
+
+
 def test_only_what_is_asked_for_is_imported(tmp_path: Path) -> None:
     """`lockgate check` in an editor or a hook must not pay for the control process."""
     (tmp_path / "lockgate.yaml").write_text("version: 2\n", encoding="utf-8")

@@ -57,6 +57,60 @@ def test_a_table_that_is_wrong_is_2(folder: Path) -> None:
     assert "did you mean `expect`?" in ended.err
 
 
+def test_a_case_that_cannot_be_meant_is_2_and_shows_the_very_value(folder: Path) -> None:
+    wrong = "  - {name: nobody signs in, request: GET /shop, session: {claims: {sub: ann}}, expect: allow}\n"
+    ended = outcome(folder, GOOD + BAD + wrong)
+    assert ended.code == 2
+    assert "lockgate.tests.yaml:5:49: error: the API `shop` takes no sessions; see its `authenticate`" in ended.out
+    assert "1 case could not be run, 1 case not, 1 case as expected." in ended.out
+    (told,) = (case for case in json.loads(outcome(folder, wrong, "--json").out)["cases"] if case["error"])
+    assert told["passed"] is False
+
+
+DEVICES = """\
+version: 1
+issuers: {company: {issuer: "https://login.example.com", client: {id: lockgate}}}
+sign_in: {staff: {issuers: [company]}}
+apis:
+  shop:
+    path: /shop
+    methods: [GET]
+    upstream: http://127.0.0.1:9000
+    authenticate: [{session: {sign_in: staff}}]
+    waf: {}
+    device: {new: deny}
+"""
+
+
+@pytest.mark.parametrize(
+    ("case", "asked"),
+    [
+        (
+            "request: GET http://localhost:9/shop, device: travel",
+            ("GET", "http://localhost:9/shop", "--device", "travel"),
+        ),
+        ("request: DELETE /shop", ("DELETE", "/shop")),
+        ("request: GET /shop, headers: {Accept: text/html}", ("GET", "/shop", "-H", "Accept: text/html")),
+    ],
+)
+def test_a_failure_has_the_lines_of_explain(tmp_path: Path, case: str, asked: tuple[str, ...]) -> None:
+    (tmp_path / "lockgate.yaml").write_text(DEVICES)
+    said = outcome(tmp_path, f"  - {{name: it, {case}, expect: allow}}\n").out.partition("\n\n")[2]
+    explained = lockgate("explain", *asked, cwd=tmp_path).out
+    lines = [line.strip() for line in said.splitlines() if line.startswith("    ")]
+    wanted = [
+        line.replace("--listener", "listener").replace("--device", "device").strip() for line in explained.splitlines()
+    ]
+    assert [" ".join(line.split()) for line in lines] == [" ".join(line.split()) for line in wanted if line]
+
+
+def test_a_number_beyond_what_an_option_takes_is_told_in_plain_words(folder: Path) -> None:
+    ended = outcome(folder, GOOD, "--coverage-min", "101")
+    assert (ended.code, "101 is too large: at most 100 is taken." in ended.err) == (2, True)
+    assert "-1 is too small: at least 0 is taken." in outcome(folder, GOOD, "--coverage-min", "-1").err
+    assert "'most' is no number." in outcome(folder, GOOD, "--coverage-min", "most").err
+
+
 def test_no_table_and_a_refused_configuration_are_2(folder: Path) -> None:
     ended = lockgate("test", cwd=folder)
     assert ended.code == 2

@@ -93,7 +93,7 @@ def test_what_the_upstream_is_told(tmp_path: Path) -> None:
 def test_what_cannot_be_is_told(tmp_path: Path, said: str, words: str) -> None:
     result = one(tmp_path, f"request: GET /any\n{said}\nexpect: deny")
     assert words in (result.broken or "")
-    assert result.broken_at == "certificate"
+    assert result.broken_at == ("certificate",)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,10 @@ def test_a_first_table_brings_certificates(tmp_path: Path) -> None:
     made = bundle(tmp_path)
     table = tmp_path / "lockgate.tests.yaml"
     table.write_text(first_table(made))
-    assert "certificate: true" in table.read_text()
+    said = table.read_text()
+    assert 'certificate: {dns: "any.partners.example"}\n    expect: allow' in said
+    assert "certificate: true\n    expect: certificate-unknown" in said
+    assert "certificate: {expired: true}\n    expect: certificate-expired" in said
     assert all(result.passed for result in Run(made, read([table])))
 
 

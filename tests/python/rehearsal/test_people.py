@@ -18,6 +18,8 @@ issuers:
   people: {users: {pages: "https://portal.example.com"}}
 sign_in:
   staff: {issuers: [company, people], second_factor: [totp]}
+  guests: {issuers: [company], claims: [email]}
+  codes: {issuers: [company], claims: [email], second_factor: [totp]}
 apis:
   orders:
     path: /orders
@@ -30,6 +32,15 @@ apis:
     path: /reports
     upstream: http://127.0.0.1:9000
     authenticate: [{basic: {issuer: people}}, api_key]
+  guests:
+    path: /guests
+    upstream: http://127.0.0.1:9000
+    authenticate: [{session: {sign_in: guests}}]
+  codes:
+    path: /codes
+    upstream: http://127.0.0.1:9000
+    authenticate: [{session: {sign_in: codes}}]
+    step_up: {rules: [{within: 5m, amr: [mfa]}]}
 """
 
 
@@ -38,7 +49,8 @@ def one(folder: Path, said: str) -> Result:
     table = folder / "lockgate.tests.yaml"
     lines = "".join(f"    {line}\n" for line in said.splitlines())
     table.write_text(f"version: 1\ncases:\n  - name: it\n{lines}")
-    (result,) = Run(load(folder / "lockgate.yaml").compile(0, 0), read([table]))
+    loaded = load(folder / "lockgate.yaml")
+    (result,) = Run(loaded.compile(0, 0), read([table]), loaded.document.sign_in)
     return result
 
 
@@ -63,11 +75,38 @@ def one(folder: Path, said: str) -> Result:
         "request: GET /reports\nbasic: {claims: {sub: ann}}\nexpect: {owner: ann, verdict: allow}",
         "request: GET /reports\nbasic: {wrong: true}\nexpect: basic-wrong",
         "request: GET /reports\nkey: true\nexpect: allow",
+        "request: GET /orders\nsession: true\ndevice: new\nexpect: device-new",
+        "request: GET /orders\nsession: true\ndevice: approved, 4 at once\nexpect: allow",
+        "request: GET /guests\nsession: {claims: {email: ann@example.com, sid: s1}}\nexpect: allow",
+        "request: GET /codes\nsession: true\nexpect: step-up-wanted",
+        "request: GET /codes\nsession: {claims: {amr: [otp, mfa]}, ago: 4m}\nexpect: allow",
+        "request: GET /codes\nsession: {claims: {amr: [otp, mfa]}, ago: 6m}\nexpect: step-up-wanted",
     ],
 )
 def test_what_a_gate_would_say(tmp_path: Path, said: str) -> None:
     result = one(tmp_path, said)
     assert result.passed, (result.misses, result.broken)
+
+
+@pytest.mark.parametrize(
+    ("path", "said", "at", "words"),
+    [
+        ("guests", "{claims: {acr: gold}}", ("claims", "acr"), "since `sign_in.guests.claims` leaves it out: add it"),
+        ("guests", "{claims: {amr: [otp]}}", ("claims", "amr"), "no session of `guests` holds `amr`"),
+        ("guests", "{ago: 1m}", ("ago",), "no session of `guests` holds `auth_time`"),
+        ("guests", "{claims: {nonce: n}}", ("claims", "nonce"), "no session of `guests` holds `nonce`"),
+        ("codes", "{claims: {amr: [hwk]}}", ("claims", "amr"), "no session of `codes` holds `amr`"),
+        ("codes", "{claims: {amr: [{}]}}", ("claims", "amr"), "no session of `codes` holds `amr`"),
+        ("codes", "{ago: 1m}", ("ago",), "no session of `codes` holds `auth_time`"),
+        ("codes", "{claims: {amr: [otp], acr: gold}}", ("claims", "acr"), "no session of `codes` holds `acr`"),
+    ],
+)
+def test_a_session_holds_what_signing_in_leaves_in_it_and_no_more(
+    tmp_path: Path, path: str, said: str, at: tuple[str, ...], words: str
+) -> None:
+    result = one(tmp_path, f"request: GET /{path}\nsession: {said}\nexpect: allow")
+    assert (result.passed, result.broken_at) == (False, ("session", *at))
+    assert words in str(result.broken)
 
 
 @pytest.mark.parametrize(
@@ -78,12 +117,17 @@ def test_what_a_gate_would_say(tmp_path: Path, said: str) -> None:
         ("request: GET /orders\nsession: {issuer: other}", "session", "by `other` there, but by `company`, `people`"),
         ("request: GET /orders\nbasic: true", "basic", "takes no passwords; see its `authenticate`"),
         ("request: GET /reports\nbasic: {issuer: company}", "basic", "of `company`, but of `people`"),
-        (f"request: GET /orders\nsession: {{claims: {{x: {'x' * 5000}}}}}", "session", "longer than a cookie may be"),
+        (
+            f"request: GET /orders\nsession: {{claims: {{name: {'x' * 5000}}}}}",
+            "session",
+            "longer than a cookie may be",
+        ),
+        ("request: GET /reports\nbasic: true\ndevice: new", "device", "`reports` asks about no device"),
     ],
 )
 def test_what_a_case_says_in_vain_is_told_at_its_field(tmp_path: Path, said: str, field: str, words: str) -> None:
     result = one(tmp_path, f"{said}\nexpect: allow")
-    assert (result.passed, result.broken_at) == (False, field)
+    assert (result.passed, result.broken_at[0]) == (False, field)
     assert words in str(result.broken)
 
 

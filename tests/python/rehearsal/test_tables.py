@@ -12,7 +12,7 @@ import pytest
 from lockgate._native import Engine
 from lockgate.config import load
 from lockgate.errors import ConfigErrors
-from lockgate.rehearsal.coverage import measure
+from lockgate.rehearsal.coverage import Coverage, Met, measure
 from lockgate.rehearsal.first_table import first_table
 from lockgate.rehearsal.junit import report
 from lockgate.rehearsal.model import schema
@@ -123,6 +123,62 @@ MOVED = """  moved:
 """
 
 
+SIGNED_IN = """\
+version: 1
+issuers:
+  company: {issuer: "https://login.example.com", client: {id: lockgate}}
+sign_in:
+  staff: {issuers: [company], second_factor: [totp]}
+apis:
+  orders:
+    path: /orders
+    methods: [GET, POST]
+    upstream: http://127.0.0.1:9000
+    authenticate: [{session: {sign_in: staff}}]
+    step_up: {rules: [{methods: [POST], amr: [otp]}]}
+    body_limit: {bytes: 1KiB}
+"""
+
+
+def test_who_is_sent_to_sign_in_or_to_prove_more_is_led_there(tmp_path: Path) -> None:
+    (tmp_path / "lockgate.yaml").write_text(SIGNED_IN)
+    bundle = load(tmp_path / "lockgate.yaml").compile(0, 0)
+    page = "headers: {Sec-Fetch-Mode: navigate}"
+    to = "/.lockgate/staff/sign-in?to=/orders"
+    said = f"request: GET /orders\n{page}\nexpect: {{reason: session-sign-in, status: 303, location: '{to}'}}"
+    assert one(bundle, tmp_path, said).passed
+    (miss,) = one(bundle, tmp_path, said.replace(to, "/elsewhere")).misses
+    assert (miss.field, miss.found) == ("location", to)
+    said = f"request: POST /orders\n{page}\nsession: true\nexpect: {{reason: step-up-page, location: '%s'}}"
+    (miss,) = one(bundle, tmp_path, said % "/elsewhere").misses
+    assert str(miss.found).startswith("/.lockgate/staff/step-up?to=")
+    assert one(bundle, tmp_path, said % miss.found).passed
+
+
+def test_the_pages_of_a_sign_in_count_as_a_route_and_all_can_be_met(tmp_path: Path) -> None:
+    (tmp_path / "lockgate.yaml").write_text(SIGNED_IN)
+    bundle = load(tmp_path / "lockgate.yaml").compile(0, 0)
+    cases = [
+        "request: POST /orders, session: {claims: {amr: [otp]}}, expect: allow",
+        "request: POST /orders, session: {claims: {amr: [otp]}}, bytes: 2KiB, expect: body-too-large",
+        "request: POST /orders, session: true, expect: step-up-wanted",
+        "request: GET /orders, expect: session-missing",
+        "request: GET /.lockgate/staff/sign-in, expect: allow",
+    ]
+    text = HEAD + "".join(f"  - {{name: c{number}, {case}}}\n" for number, case in enumerate(cases))
+    running = Run(bundle, read([table(tmp_path, text)]))
+    assert all(result.passed for result in running)
+    met = measure(running.outline(), running.explained)
+    assert (met.missing, met.percent, met.of("route")) == ([], 100, (2, 2))
+    without = measure(running.outline(), running.explained[:-1])
+    assert [point.words for point in without.missing] == ["no case goes to route /.lockgate/staff/* of sign-in:staff"]
+
+
+def test_what_is_nearly_all_is_not_told_as_all() -> None:
+    points = [Met("route", "shop", str(number), number > 0, "") for number in range(2_000)]
+    assert Coverage(points).as_json()["percent"] == 99.9
+
+
 def test_a_redirect_may_be_expected_to_lead_somewhere(tmp_path: Path) -> None:
     (tmp_path / "lockgate.yaml").write_text(CONFIG + MOVED)
     bundle = load(tmp_path / "lockgate.yaml").compile(0, 0)
@@ -183,6 +239,59 @@ apis:
 """
 
 
+EVERY_WAY = """\
+version: 1
+issuers:
+  company: {issuer: https://login.example.com, audience: shop, client: {id: gate, secret: "${env:HOME}"}}
+  other: {issuer: https://other.example.com, audience: shop}
+  people: {users: {pages: https://portal.example.com}}
+sign_in:
+  staff: {issuers: [company], claims: [email]}
+apis:
+  shop:
+    path: [/orders, /more]
+    upstream: http://127.0.0.1:9000
+    authenticate:
+      - session: {sign_in: staff}
+      - api_key
+      - api_key: {header: X-Second}
+      - jwt: {issuer: company}
+      - jwt: {issuer: other}
+      - introspection: {issuer: company, header: X-Token}
+  reports: {path: /reports, upstream: http://127.0.0.1:9000, authenticate: [{basic: {issuer: people}}]}
+  both: {path: /both, upstream: http://127.0.0.1:9000, authenticate: [{all: [api_key, {jwt: {issuer: company}}]}]}
+"""
+
+
+def test_a_first_table_has_each_way_to_authenticate_let_through_and_refused(tmp_path: Path) -> None:
+    (tmp_path / "lockgate.yaml").write_text(EVERY_WAY)
+    loaded = load(tmp_path / "lockgate.yaml")
+    bundle, sign_in = loaded.compile(0, 0), loaded.document.sign_in
+    cases = read([table(tmp_path, first_table(bundle, sign_in))])
+    assert all(result.passed for result in Run(bundle, cases, sign_in))
+    named = {one.case.name.partition(": ")[2]: one.case.expect for one in cases}
+    assert {name: said.verdict or said.reason for name, said in named.items() if name.startswith("/orders")} == {
+        "/orders with a session": "allow",
+        "/orders with a key": "allow",
+        "/orders with a token that is signed": "allow",
+        "/orders with a token of other that is signed": "allow",
+        "/orders with a token of company that its issuer is asked about": "allow",
+        "/orders with a forged session": "session-invalid",
+        "/orders with a wrong key": "key-unknown",
+        "/orders with a forged token that is signed": "jwt-signature",
+        "/orders with a forged token of other that is signed": "jwt-signature",
+        "/orders with a forged token of company that its issuer is asked about": "introspection-inactive",
+        "/orders is refused without one": "key-missing",
+    }
+    assert [name for name in named if name.startswith("/more")] == [
+        "/more with a session",
+        "/more is refused without one",
+    ]
+    assert {"/reports with a password", "/reports with a wrong password"} <= named.keys()
+    assert {"/both with a key and a token", "/both with a wrong key and a token"} <= named.keys()
+    assert "/.lockgate/staff/sign-in is let through" in named
+
+
 def test_a_first_table_says_what_the_engine_does(tmp_path: Path) -> None:
     """Also where a good credential is not enough, and where the gate answers by itself."""
     (tmp_path / "lockgate.yaml").write_text(ODD)
@@ -214,16 +323,15 @@ def test_a_case_fails_in_words_where_it_does_not(bundle: dict[str, Any], tmp_pat
     assert words in [miss.words for miss in result.misses]
 
 
-def test_an_address_that_is_none_breaks_the_case_and_no_other(bundle: dict[str, Any], tmp_path: Path) -> None:
+def test_a_listener_that_there_is_not_breaks_the_case_and_no_other(bundle: dict[str, Any], tmp_path: Path) -> None:
     first, second = run(
         bundle,
         tmp_path,
         HEAD
-        + "  - {name: a, request: GET /healthz, peer: nowhere, expect: allow}\n"
+        + "  - {name: a, request: GET /healthz, listener: nowhere, expect: allow}\n"
         + "  - {name: b, request: GET /healthz, expect: allow}\n",
     )
-    assert first.broken is not None
-    assert "IP address" in first.broken
+    assert "no listener `nowhere`" in str(first.broken)
     assert second.passed
 
 
@@ -260,6 +368,31 @@ def test_an_address_that_is_none_breaks_the_case_and_no_other(bundle: dict[str, 
         (f"{HEAD}  - {{name: a, request: GET /, key: false, expect: allow}}\n", 4, 36, "key-absent", "false"),
         (f"{HEAD}  - {{name: a, request: GET /, key: {{ownr: x}}, expect: allow}}\n", 4, 37, "unknown-key", "ownr"),
         (f"{HEAD}  - {{name: a, request: GET /, device: [nwe], expect: allow}}\n", 4, 40, "device-word-unknown", "new"),
+        (f"{HEAD}  - {{name: a, request: GET /, device: nwe, expect: allow}}\n", 4, 39, "device-word-unknown", "new"),
+        (
+            f"{HEAD}  - {{name: a, request: GET /, device: [new, approved], expect: allow}}\n",
+            4,
+            45,
+            "device-contradictory",
+            "no device is `new` and `approved`",
+        ),
+        (f"{HEAD}  - {{name: a, request: GET /, device: [], expect: allow}}\n", 4, 31, "list-too-short", "empty"),
+        (f"{HEAD}  - {{name: a, request: GET /, expect: {{}}}}\n", 4, 31, "expectation-empty", "nothing is expected"),
+        (f"{HEAD}  - {{name: a, request: GET /, peer: nowhere, expect: allow}}\n", 4, 37, "peer-malformed", "nowhere"),
+        (
+            f"{HEAD}  - {{name: a, request: GET /, session: {{claims: {{sub: 5}}}}, expect: allow}}\n",
+            4,
+            55,
+            "subject-malformed",
+            "not `5`",
+        ),
+        (
+            f"{HEAD}  - {{name: a, request: GET /, basic: {{claims: {{sub: [ann]}}}}, expect: allow}}\n",
+            4,
+            48,
+            "subject-malformed",
+            "a text",
+        ),
         ("version: 1\ncases: [\n", 3, 1, "yaml", ""),
     ],
 )
@@ -357,7 +490,7 @@ def test_everything_can_be_covered(bundle: dict[str, Any], tmp_path: Path) -> No
 def test_a_first_table_is_a_good_one_and_passes(bundle: dict[str, Any], tmp_path: Path) -> None:
     running = Run(bundle, read([table(tmp_path, first_table(bundle))]))
     results = list(running)
-    assert len(results) == 6
+    assert len(results) == 7
     assert [result.read.case.name for result in results if not result.passed] == []
     met = measure(running.outline(), running.explained)
     assert met.of("route") == (3, 3)
@@ -370,7 +503,7 @@ def test_junit_holds_each_case_and_what_was_wrong(bundle: dict[str, Any], tmp_pa
         HEAD
         + "  - {name: good, request: GET /healthz, expect: allow}\n"
         + "  - {name: bad <&>, request: GET /healthz, expect: deny}\n"
-        + "  - {name: broken, request: GET /healthz, peer: x, expect: deny}\n",
+        + "  - {name: broken, request: GET /healthz, listener: x, expect: deny}\n",
     )
     made = report(results, lambda result: f"words\x07 of {result.read.case.name}")
     root = ET.fromstring(made)  # noqa: S314 -- Our own.
