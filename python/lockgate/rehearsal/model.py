@@ -519,6 +519,18 @@ class Case(Settings):
         examples=["key-missing"],
     )
 
+    @model_validator(mode="after")
+    def _one_body(self) -> Self:
+        said = [
+            name
+            for name, field in (("body", "body"), ("json", "json_"), ("bytes", "bytes"))
+            if field in self.model_fields_set
+        ]
+        if len(said) > 1:
+            words = f"a request has one body, and this says `{said[0]}` and `{said[1]}`"
+            raise refusal("body-twice", words, hint="keep one of them", at=(said[1],))
+        return self
+
 
 class Defaults(Settings):
     """What holds for every case that says nothing else."""

@@ -378,6 +378,13 @@ def test_a_listener_that_there_is_not_breaks_the_case_and_no_other(bundle: dict[
         ),
         (f"{HEAD}  - {{name: a, request: GET /, device: [], expect: allow}}\n", 4, 31, "list-too-short", "empty"),
         (f"{HEAD}  - {{name: a, request: GET /, expect: {{}}}}\n", 4, 31, "expectation-empty", "nothing is expected"),
+        (
+            f"{HEAD}  - {{name: a, request: POST /, body: x, json: {{}}, bytes: 3, expect: allow}}\n",
+            4,
+            41,
+            "body-twice",
+            "`body` and `json`",
+        ),
         (f"{HEAD}  - {{name: a, request: GET /, peer: nowhere, expect: allow}}\n", 4, 37, "peer-malformed", "nowhere"),
         (
             f"{HEAD}  - {{name: a, request: GET /, session: {{claims: {{sub: 5}}}}, expect: allow}}\n",
