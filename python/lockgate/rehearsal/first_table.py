@@ -70,6 +70,7 @@ class Drafted(NamedTuple):
 class Brought(NamedTuple):
     """A credential that a case brings, and a wrong one of its kind."""
 
+    field: str
     name: str
     good: tuple[str, ...]
     wrong_name: str
@@ -157,11 +158,14 @@ def _ways(bundle: Mapping[str, Any], api: Mapping[str, Any]) -> Iterator[Brought
     while number < len(entries):
         count = together.get(number, 1)
         group = [one for one in entries[number : number + count] if one is not None]
-        if group and len(group) == count:
+        # A case has one credential of a kind.
+        if len({one.field for one in group}) == count:
             first, *others = group
             more = tuple(line for one in others for line in one.good)
             also = "".join(f" and a {one.name}" for one in others)
-            yield Brought(first.name + also, first.good + more, first.wrong_name + also, first.wrong + more)
+            yield Brought(
+                first.field, first.name + also, first.good + more, first.wrong_name + also, first.wrong + more
+            )
         number += count
 
 
@@ -177,7 +181,7 @@ def _brought(bundle: Mapping[str, Any], api: Mapping[str, Any], number: int) -> 
         return None
     if room == "mtls" and config["allow"]:
         allowed = _allowed(config["allow"][0])
-        strange = Brought(field, (_case_of(field, allowed),), "strange certificate", ("certificate: true",))
+        strange = Brought(field, field, (_case_of(field, allowed),), "strange certificate", ("certificate: true",))
         return strange if allowed else None
     said = {"issuer": config.get("issuer"), "sign_in": config.get("sign_in"), "name": config.get("name")}
     before = [way for entry in entries[:number] for way in entry if FIELDS.get(way) == field]
@@ -192,7 +196,7 @@ def _brought(bundle: Mapping[str, Any], api: Mapping[str, Any], number: int) -> 
         name += " that its issuer is asked about" if room == "introspection" else " that is signed"
     how, wrong = WRONG[field]
     lines = [_case_of(field, chosen) for chosen in (picked, {**picked, **how})]
-    return Brought(name, (lines[0],), f"{wrong} {name}", (lines[1],))
+    return Brought(field, name, (lines[0],), f"{wrong} {name}", (lines[1],))
 
 
 def _allowed(wanted: Mapping[str, Any]) -> dict[str, str]:

@@ -260,6 +260,10 @@ apis:
       - introspection: {issuer: company, header: X-Token}
   reports: {path: /reports, upstream: http://127.0.0.1:9000, authenticate: [{basic: {issuer: people}}]}
   both: {path: /both, upstream: http://127.0.0.1:9000, authenticate: [{all: [api_key, {jwt: {issuer: company}}]}]}
+  twice:
+    path: /twice
+    upstream: http://127.0.0.1:9000
+    authenticate: [{all: [{jwt: {issuer: company}}, {jwt: {issuer: other, header: X-Other}}]}]
 """
 
 
@@ -290,6 +294,7 @@ def test_a_first_table_has_each_way_to_authenticate_let_through_and_refused(tmp_
     assert {"/reports with a password", "/reports with a wrong password"} <= named.keys()
     assert {"/both with a key and a token", "/both with a wrong key and a token"} <= named.keys()
     assert "/.lockgate/staff/sign-in is let through" in named
+    assert [name for name in named if name.startswith("/twice")] == ["/twice is refused"]
 
 
 def test_a_first_table_says_what_the_engine_does(tmp_path: Path) -> None:
