@@ -16,9 +16,8 @@ from lockgate.config.document import Document
 from lockgate.config.effective import EffectiveApi
 from lockgate.config.known import known
 from lockgate.config.model_issuers import SHARED, Issuer
-from lockgate.config.model_sign_in import Client
 from lockgate.config.people import asked_at, issues_nothing
-from lockgate.config.references import References, secret_reference
+from lockgate.config.references import References, client_references, secret_reference
 from lockgate.outgoing import Rules
 from lockgate.policies import Basic, Introspection, Jwt, Signature
 from lockgate.scalars import shown
@@ -89,19 +88,6 @@ def asked(document: Document, references: References) -> Iterator[AskedIssuer]:
         yield AskedIssuer(
             name, issuer.issuer, how.url, client.id, secret, client.method, how.timeout, how.concurrent, key, client.kid
         )
-
-
-def client_references(
-    document: Document, name: str, client: Client, references: References
-) -> tuple[str | None, str | None]:
-    """What a client proves itself by, as the control process reads it: a secret, or a private key."""
-
-    def reference(kind: str, said: str | None) -> str | None:
-        if said is None:
-            return None
-        return secret_reference(said, document.item("issuers", name, "client", kind), references)
-
-    return reference("secret", client.secret), reference("key", client.key)
 
 
 def asking(document: Document, policy: Introspection | Basic) -> dict[str, Any]:

@@ -20,7 +20,9 @@ from lockgate.printable import printable
 from lockgate.scalars import REFERENCE, shown
 
 if TYPE_CHECKING:
+    from lockgate.config.document import Document
     from lockgate.config.fence import Fence
+    from lockgate.config.model_sign_in import Client
     from lockgate.config.tree import Item
 
 SECRETS: Final = (
@@ -178,6 +180,19 @@ def secret_reference(value: str, item: Item | None, references: References) -> s
         message = "a secret that is no reference passed the checks"
         raise ValueError(message)
     return f"env:{found[2]}" if found[1] == "env" else f"file:{references.absolute(found[2], item.file if item else 0)}"
+
+
+def client_references(
+    document: Document, name: str, client: Client, references: References
+) -> tuple[str | None, str | None]:
+    """What a client proves itself by, as the control process reads it: a secret, or a private key."""
+
+    def reference(kind: str, said: str | None) -> str | None:
+        if said is None:
+            return None
+        return secret_reference(said, document.item("issuers", name, "client", kind), references)
+
+    return reference("secret", client.secret), reference("key", client.key)
 
 
 def is_secret(path: tuple[str | int, ...]) -> bool:

@@ -8,13 +8,12 @@ from typing import Any, Final
 
 from lockgate.config.document import Document
 from lockgate.config.effective import PAGES, EffectiveApi, effective
-from lockgate.config.issuers import client_references
 from lockgate.config.known import known
 from lockgate.config.model_apis import Api
 from lockgate.config.model_issuers import Issuer
 from lockgate.config.model_sign_in import Client, Method
 from lockgate.config.placed import Path
-from lockgate.config.references import References
+from lockgate.config.references import References, client_references
 from lockgate.paths import RESERVED, PathMatch
 from lockgate.policies import Introspection, Jwt, Session
 from lockgate.scalars import shown
