@@ -30,7 +30,7 @@ SECONDS = 300.0
 """In which the requests must have been answered: callgrind makes a program some fifty times slower."""
 TOP = 25
 TOTALS = re.compile(r"^totals: (\d+)", re.MULTILINE)
-LINE = re.compile(r"\s*([\d,]+) \(\s*[\d.]+%\)\s+(.*)")
+LINE = re.compile(r"\s*([\d,]+) \(\s*[\d.]+%\)\s+(?:\?\?\?:)?(.+?)(?: \[.*)?")
 
 
 def main() -> int:
@@ -68,13 +68,18 @@ def count(row: Row, folder: Path) -> tuple[float, list[tuple[float, str]]]:
             _run([word.format("on") for word in control])
             load.closed(running.target, SECONDS, REQUESTS)
             _run([word.format("off") for word in control])
-    totals = TOTALS.findall(out.read_text(encoding="utf-8", errors="replace"))
+    lines = _run(["callgrind_annotate", "--auto=no", str(out)])
+    return read(out.read_text(encoding="utf-8", errors="replace"), lines, REQUESTS)
+
+
+def read(counted: str, annotated: str, requests: int) -> tuple[float, list[tuple[float, str]]]:
+    """What callgrind's file and its table by functions say, for each of so many requests."""
+    totals = TOTALS.findall(counted)
     if not totals:
-        raise BenchError(f"{out} has no totals")
-    lines = _run(["callgrind_annotate", "--auto=no", str(out)]).splitlines()
-    most = [found.groups() for line in lines if (found := LINE.match(line)) and "PROGRAM TOTALS" not in line]
-    each = [(int(number.replace(",", "")) / REQUESTS, name.split(" [")[0].strip()) for number, name in most]
-    return sum(map(int, totals)) / REQUESTS, each[:TOP]
+        raise BenchError("callgrind counted nothing: did the gate end too early?")
+    most = [found.groups() for line in annotated.splitlines() if (found := LINE.fullmatch(line.rstrip()))]
+    each = [(int(count.replace(",", "")) / requests, name) for count, name in most if name != "PROGRAM TOTALS"]
+    return sum(map(int, totals)) / requests, each[:TOP]
 
 
 def _run(command: list[str]) -> str:
