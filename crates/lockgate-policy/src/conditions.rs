@@ -6,7 +6,7 @@
 //! answer that is safe for both, so it is a third one.
 
 use http::{HeaderMap, HeaderName};
-use lockgate_wire::headers::look_alikes;
+use lockgate_wire::headers::{cookies as wire, look_alikes};
 use lockgate_wire::query;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -280,24 +280,17 @@ impl Condition {
 }
 
 /// The values of a cookie (RFC 6265, 5.4), without the quotes that some write.
-pub fn cookies<'h, 'n: 'h>(
+pub fn cookies<'h, 'n>(
     headers: &'h HeaderMap,
     name: &'n str,
-) -> impl Iterator<Item = &'h str> + 'h {
-    // By bytes: a line that is no text as a whole still has cookies that servers read.
-    let lines = headers.get_all(http::header::COOKIE).iter();
-    lines
-        .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
-        .filter_map(move |pair| {
-            let equals = pair.iter().position(|byte| *byte == b'=')?;
-            let (found, value) = (pair[..equals].trim_ascii(), pair[equals + 1..].trim_ascii());
-            let plain = value
-                .strip_prefix(b"\"")
-                .and_then(|rest| rest.strip_suffix(b"\""));
-            // Bytes that are no text equal nothing that a configuration says.
-            let text = || std::str::from_utf8(plain.unwrap_or(value)).unwrap_or("\u{fffd}");
-            (found == name.as_bytes()).then(text)
-        })
+) -> impl Iterator<Item = &'h str> + use<'h, 'n> {
+    wire::cookies(headers, name).map(|value| {
+        let plain = value
+            .strip_prefix(b"\"")
+            .and_then(|rest| rest.strip_suffix(b"\""));
+        // Bytes that are no text equal nothing that a configuration says.
+        std::str::from_utf8(plain.unwrap_or(value)).unwrap_or("\u{fffd}")
+    })
 }
 
 #[cfg(test)]

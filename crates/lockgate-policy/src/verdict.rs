@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue, COOKIE, WWW_AUTHENTICATE};
+use lockgate_wire::headers::cookies::of_line;
 use serde_json::{Map, Value};
 
 use crate::facts::Need;
@@ -112,30 +113,24 @@ impl Edit {
 
 /// Writes the lines of cookies anew without those whose names are meant.
 pub fn remove_cookies(headers: &mut HeaderMap, meant: &dyn Fn(&[u8]) -> bool) {
-    let named = |pair: &[u8]| {
-        let before = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
-        meant(before.trim_ascii())
-    };
     // Of nearly every request nothing is meant, and it is looked at without a copy.
     let lines = || headers.get_all(COOKIE).iter();
-    if !lines().any(|line| line.as_bytes().split(|byte| *byte == b';').any(named)) {
+    if !lines().flat_map(of_line).any(|cookie| meant(cookie.name)) {
         return;
     }
-    let pairs = |line: &HeaderValue| -> Vec<Vec<u8>> {
-        let pairs = line.as_bytes().split(|byte| *byte == b';');
-        pairs.map(|pair| pair.trim_ascii().to_vec()).collect()
-    };
-    let lines: Vec<Vec<Vec<u8>>> = lines().map(pairs).collect();
-    headers.remove(COOKIE);
-    for mut line in lines {
-        line.retain(|pair| !named(pair) && !pair.is_empty());
+    let left = |line: &HeaderValue| -> Option<HeaderValue> {
+        let left: Vec<_> = of_line(line)
+            .filter(|cookie| !meant(cookie.name) && !cookie.pair.is_empty())
+            .map(|cookie| cookie.pair)
+            .collect();
         // A part of a header's value is one as well.
-        if let (false, Ok(value)) = (
-            line.is_empty(),
-            HeaderValue::from_bytes(&line.join(&b"; "[..])),
-        ) {
-            headers.append(COOKIE, value);
-        }
+        let value = HeaderValue::from_bytes(&left.join(&b"; "[..])).ok()?;
+        (!left.is_empty()).then_some(value)
+    };
+    let lines: Vec<HeaderValue> = lines().filter_map(left).collect();
+    headers.remove(COOKIE);
+    for line in lines {
+        headers.append(COOKIE, line);
     }
 }
 

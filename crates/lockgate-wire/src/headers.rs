@@ -7,6 +7,7 @@
 //! [`trace::continue_or_begin`]. An answer needs [`remove_hop_by_hop`] alone,
 //! trailers [`strip_identity`].
 
+pub mod cookies;
 pub mod forwarded;
 pub mod forwarding;
 mod identity;

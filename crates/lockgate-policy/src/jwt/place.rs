@@ -1,6 +1,7 @@
 //! Where on a request the token stands.
 
 use http::header::{HeaderMap, HeaderName, AUTHORIZATION, COOKIE};
+use lockgate_wire::headers::cookies::cookies;
 use lockgate_wire::headers::reserved;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -103,14 +104,7 @@ impl Reader {
                     None => Ok((first, Scheme::None)),
                 };
             }
-            Self::Cookie(name) => headers
-                .get_all(COOKIE)
-                .iter()
-                .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
-                .filter_map(|pair| {
-                    let (before, value) = split(pair.trim_ascii(), b'=')?;
-                    (before.trim_ascii_end() == name.as_bytes()).then(|| value.trim_ascii())
-                }),
+            Self::Cookie(name) => cookies(headers, name),
         };
         match (found.next(), found.next()) {
             (None, _) => Err(missing(ways)),
@@ -136,16 +130,12 @@ impl Reader {
 /// The token behind a scheme, whose case does not count (RFC 9110 section 11.1).
 fn schemed(value: &[u8]) -> Option<(&[u8], Scheme)> {
     // The scheme alone brings an empty token.
-    let (scheme, token) = split(value, b' ').unwrap_or((value, b""));
+    let blank = value.iter().position(|byte| *byte == b' ');
+    let (scheme, token) = blank.map_or((value, &b""[..]), |at| (&value[..at], &value[at + 1..]));
     let scheme = match scheme {
         bearer if bearer.eq_ignore_ascii_case(b"bearer") => Scheme::Bearer,
         dpop if dpop.eq_ignore_ascii_case(b"dpop") => Scheme::Dpop,
         _ => return None,
     };
     Some((token.trim_ascii(), scheme))
-}
-
-fn split(text: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
-    let place = text.iter().position(|byte| *byte == at)?;
-    Some((&text[..place], &text[place + 1..]))
 }

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use http::header::{HeaderMap, COOKIE, HOST, REFERER};
+use http::header::{HeaderMap, HOST, REFERER};
+use lockgate_wire::headers::cookies::cookies;
 
 use crate::RequestView;
 
@@ -18,15 +19,7 @@ pub enum Found<'h> {
 
 /// The value of the cookie of this name.
 pub fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Found<'h> {
-    let mut found = headers
-        .get_all(COOKIE)
-        .iter()
-        .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
-        .filter_map(|pair| {
-            let at = pair.iter().position(|byte| *byte == b'=')?;
-            let (before, value) = pair.split_at(at);
-            (before.trim_ascii() == name.as_bytes()).then(|| value[1..].trim_ascii())
-        });
+    let mut found = cookies(headers, name);
     match (found.next(), found.next()) {
         (None, _) => Found::None,
         (Some(one), None) => Found::One(one),

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use http::header::COOKIE;
 use http::HeaderMap;
+use lockgate_wire::headers::cookies::cookies;
 
 use crate::bundle::{HashKey, HashKind};
 
@@ -92,25 +92,13 @@ pub fn key_of(key: &HashKey, headers: &HeaderMap, path: &str, client: IpAddr) ->
         HashKind::Header => headers
             .get(&key.name)
             .map(|value| stable_hash(value.as_bytes())),
-        HashKind::Cookie => cookie(headers, &key.name).map(stable_hash),
+        HashKind::Cookie => cookies(headers, &key.name).next().map(stable_hash),
         HashKind::Client => Some(match client {
             IpAddr::V4(address) => stable_hash(&address.octets()),
             IpAddr::V6(address) => stable_hash(&address.octets()),
         }),
         HashKind::Path => Some(stable_hash(path.as_bytes())),
     }
-}
-
-/// The first cookie with this name (RFC 6265 section 5.4).
-#[must_use]
-pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
-    let lines = headers.get_all(COOKIE).into_iter();
-    let mut pairs = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
-    pairs.find_map(|pair| {
-        pair.trim_ascii()
-            .strip_prefix(name.as_bytes())?
-            .strip_prefix(b"=")
-    })
 }
 
 #[cfg(test)]

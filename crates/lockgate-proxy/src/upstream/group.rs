@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderValue};
+use lockgate_wire::headers::cookies::cookies;
 
-use super::balance::{cookie, key_of, mixed, stable_hash, turns, want};
+use super::balance::{key_of, mixed, stable_hash, turns, want};
 use super::dns::{Resolver, Service};
 use super::state::{lock, Health, NameState, Registry, ServiceState, TargetState, UpstreamState};
 use super::sticky::Sticky;
@@ -271,7 +272,7 @@ impl Group {
                 ..Wish::default()
             },
             Choice::Sticky(sticky) => Wish {
-                token: cookie(headers, &sticky.name).map(<[u8]>::to_vec),
+                token: cookies(headers, &sticky.name).next().map(<[u8]>::to_vec),
                 ..Wish::default()
             },
         }

@@ -33,10 +33,10 @@ pub fn of_line(line: &HeaderValue) -> impl Iterator<Item = Cookie<'_>> {
 }
 
 /// The values of the cookies of this name.
-pub fn cookies<'h>(
+pub fn cookies<'h, 'n>(
     headers: &'h HeaderMap,
-    name: &'h str,
-) -> impl Iterator<Item = &'h [u8]> + use<'h> {
+    name: &'n str,
+) -> impl Iterator<Item = &'h [u8]> + use<'h, 'n> {
     let lines = headers.get_all(COOKIE).iter();
     lines.flat_map(of_line).filter_map(move |cookie| {
         (cookie.name == name.as_bytes())

@@ -1,3 +1,4 @@
+use http::header::COOKIE;
 use http::HeaderValue;
 use proptest::prelude::*;
 
