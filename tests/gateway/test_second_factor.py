@@ -60,8 +60,10 @@ def post(browser: Browser) -> httpx.Response:
     return browser.client.post(f"{browser.base}/orders", headers=headers)
 
 
-def send(browser: Browser, path: str, **form: str) -> httpx.Response:
+def send(browser: Browser, path: str, host: str | None = None, **form: str) -> httpx.Response:
     headers = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "navigate", "Accept": "text/html"}
+    if host is not None:
+        headers["Host"] = host
     return browser.client.post(f"{browser.base}/.lockgate/staff/{path}", data=form, headers=headers)
 
 
@@ -341,6 +343,12 @@ def test_passkeys_come_by_passkeys(processes: Processes, tmp_path: Path, portal:
                 assert answer.status_code == 303, answer.text
                 assert "/step-up?" in answer.headers["location"]
                 assert "amr=hwk+swk" in answer.headers["location"]
+                # Nor where the host is another, or the same in other letters: clients choose what they call it.
+                elsewhere = send(thief, "factors", "other.localhost", **form)
+                assert (elsewhere.status_code, "Your passkeys are of localhost" in elsewhere.text) == (403, True)
+                assert "Add a passkey" not in elsewhere.text
+                same = send(thief, "factors", "LocalHost.", **form)
+                assert (same.status_code, "/step-up?" in same.headers["location"]) == (303, True)
             assert send(thief, "step-up?amr=hwk+swk", code=codes[1]).status_code == 403, "nor does a recovery code"
             assert len(admin.get("/v1/factors", params={"subject": "ada"}).json()["items"]) == 2
         assert "type it in" in send(thief, "factors", do="totp-begin").text, "an app comes by a code"

@@ -48,7 +48,7 @@ class SignInPlace:
         self.folder = folder
         self.port = free_port()
         self.authority = Authority(folder)
-        gate = self.authority.issue("gate", "localhost")
+        gate = self.authority.issue("gate", "localhost", "other.localhost")
         self.base = f"https://localhost:{self.port}"
         self.settings = provider or {}
         self.provider_port = provider_port or free_port()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,9 +11,9 @@ from typing import Final, Protocol
 from urllib.parse import quote
 
 from joserfc import jwk, jwt
-from joserfc.errors import JoseError
 
 ASSERTION_SECONDS: Final = 60
+RSA_BITS: Final = 2048
 SHARED_METHODS: Final = ("client_secret_basic", "client_secret_post")
 KEY_METHOD: Final = "private_key_jwt"
 
@@ -88,9 +89,9 @@ def prove(
 def _assertion(client: Registered, pem: str, offered: Sequence[str], now: int) -> dict[str, str]:
     """A proof by our own key, for this provider alone and for a minute (RFC 7523 section 3)."""
     try:
-        key: jwk.ECKey | jwk.RSAKey = jwk.ECKey.import_key(pem) if _is_elliptic(pem) else jwk.RSAKey.import_key(pem)
-    except (JoseError, ValueError, TypeError) as error:
-        raise ValueError(f"the private key of the client {client.client_id} cannot be read") from error
+        key = _key(pem)
+    except ValueError as error:
+        raise ValueError(f"the private key of the client {client.client_id} {error}") from None
     usual = "ES256" if isinstance(key, jwk.ECKey) else "PS256"
     algorithm = "RS256" if usual == "PS256" and offered and "PS256" not in offered else usual
     claims = {
@@ -108,8 +109,21 @@ def _assertion(client: Registered, pem: str, offered: Sequence[str], now: int) -
     }
 
 
-def _is_elliptic(pem: str) -> bool:
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+# OpenSSL looks for a quarter of a second whether an RSA key is one, and nothing else runs meanwhile; and strangers
+# choose how often a proof is wanted.
+@functools.lru_cache(maxsize=16)
+def _key(pem: str) -> jwk.ECKey | jwk.RSAKey:
+    """A client's key. Raises `ValueError`, whose message goes on from what the key is called."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-    return isinstance(load_pem_private_key(pem.encode(), None), EllipticCurvePrivateKey)
+    try:
+        key = load_pem_private_key(pem.encode(), None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise ValueError("cannot be read: it has to be PEM, and not encrypted") from None
+    if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1):
+        return jwk.ECKey.import_key(pem)
+    if isinstance(key, rsa.RSAPrivateKey) and key.key_size >= RSA_BITS:
+        return jwk.RSAKey.import_key(pem)
+    raise ValueError(f"is neither of P-256 nor of RSA with {RSA_BITS} bits or more")

@@ -6,6 +6,7 @@ OpenID Connect Core, RFC 6749, RFC 7636 (PKCE), RFC 9126 (pushed requests), RFC 
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -298,7 +299,8 @@ class OpenIdProvider:
         return uri
 
     async def _post(self, place: str, form: Mapping[str, str | list[str]], metadata: Metadata, ok: int = OK) -> Answer:
-        proof = self._proof(metadata)
+        # It reads a file, and may sign.
+        proof = await asyncio.to_thread(self._proof, metadata)
         headers = {**proof.headers, "Content-Type": "application/x-www-form-urlencoded"}
         return await self._call("POST", place, headers, urlencode({**form, **proof.form}, doseq=True).encode(), ok)
 

@@ -114,7 +114,12 @@ class StepUp:
             return RedirectResponse(again, 303, pages.headers())
         if amr and not any(factors.satisfies(kind, amr) for kind in ("passkey", "totp")):
             return RedirectResponse(again, 303, pages.headers())
-        usable = [one for one in opened.factors if factors.satisfies(one.kind, amr)]
+        here = self._relying(request, site).id
+        usable = [
+            one
+            for one in opened.factors
+            if factors.satisfies(one.kind, amr) and (one.kind != "passkey" or factors.host_of_passkey(one) == here)
+        ]
         if not [one for one in usable if one.kind != "recovery"]:
             back = f"{request.url.path}?{urlencode(wanted)}"
             page = shown.none_yet(f"{PREFIX}/{site.setup.name}/factors?{urlencode({'to': back})}")
@@ -318,10 +323,15 @@ class StepUp:
     def _list(
         self, request: Request, site: Site, opened: Opened, to: str, wrong: str | None, status: int = 200
     ) -> Response:
-        options = None
+        options = first = None
         task: dict[str, str] = {}
-        first = self._passkey_first(request, site, opened, to, bound=False) if "passkey" in site.setup.factors else None
-        if "passkey" in site.setup.factors and first is None:
+        passkeys = "passkey" in site.setup.factors
+        if passkeys:
+            try:
+                first = self._passkey_first(request, site, opened, to, bound=False)
+            except FactorError as error:
+                passkeys, wrong = False, wrong or str(error)
+        if passkeys and first is None:
             relying = self._relying(request, site)
             challenge, options = factors.passkey_options(relying, opened.owner, opened.account, opened.of("passkey"))
             task = {"challenge": base64.b64encode(challenge).decode()}
@@ -344,13 +354,21 @@ class StepUp:
         """Where to prove oneself first: passkeys are added and taken away by those that are there already.
 
         Else `hwk` and `swk` would say no more than that somebody had a code once. `bound` is of one that cannot leave
-        its device; of those at another host nothing can be asked for here.
+        its device. Whoever has passkeys, but none of this host, can show none here, and raises `FactorError`: the
+        host is what a browser says it is, and must not decide whether one has to be shown.
         """
-        here = self._relying(request, site).id
-        known = [one for one in opened.of("passkey") if factors.host_of_passkey(one) == here]
+        known = opened.of("passkey")
         amr = ["hwk"] if bound and any(map(factors.is_bound, known)) else ["hwk", "swk"]
-        if not known or self._is_enough(opened, amr, [], (str(FRESH_SECONDS), "")):
+        # What the provider says of a key of its own is not about these.
+        shown_here = EARLIER in opened.claims and self._is_enough(opened, amr, [], (str(FRESH_SECONDS), ""))
+        if not known or shown_here:
             return None
+        hosts = sorted({factors.host_of_passkey(one) for one in known})
+        if self._relying(request, site).id not in hosts:
+            raise FactorError(
+                f"Your passkeys are of {', '.join(hosts)}, and none can be added or taken away but by one of them: "
+                "do that there, or ask whoever runs this for help."
+            )
         page = f"{PREFIX}/{site.setup.name}/factors"
         back = f"{page}?{urlencode({'to': to})}" if to else page
         asked = {"to": back, "amr": " ".join(amr), "within": str(FRESH_SECONDS)}
@@ -431,8 +449,8 @@ class StepUp:
 
     def _relying(self, request: Request, site: Site) -> Relying:
         host = host_of(request)
-        bare = host if host.startswith("[") else host.partition(":")[0]
-        return Relying(bare.lower(), base_of(request), site.setup.title or bare)
+        bare = host if host.startswith("[") else host.partition(":")[0].lower().removesuffix(".")
+        return Relying(bare, base_of(request), site.setup.title or bare)
 
     def _now_ms(self) -> int:
         return int(self._clock() * 1000)
