@@ -363,6 +363,9 @@ class PeopleKeeper:
         local = people.local
         if local is None:
             raise UserNotFoundError(f"the people of {people.name!r} are not of this installation")
+        if sign_in is not None and sign_in not in people.pages_of:
+            there = ", ".join(people.pages_of) or "none"
+            raise UserStateError(f"the people of {people.name!r} cannot sign in by {sign_in!r}; by: {there}")
         good_ms = local.invitation_ms if kind == "invitation" else local.reset_ms
         token, until_ms = await asyncio.to_thread(self.users.make_link, actor, people.name, name, kind, good_ms)
         pages_of = sign_in or next(iter(people.pages_of), "")

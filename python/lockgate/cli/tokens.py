@@ -121,6 +121,8 @@ def revoke(
             leave("--issuer: say whose tokens; `lockgate status` lists the issuers.")
         if by != "issuer" and not (0 < len(value) <= 256 and value.isprintable()):
             leave(f"--{'jti' if by == 'token' else by}: write 1 to 256 characters, on one line.")
+        if by == "device" and value.startswith("dev_"):
+            leave(f"--device: that is the id of a device that is known: `lockgate devices revoke {value}` revokes it.")
         wanted = {"issuer": issuer, "by": by, "value": value}
     if before is not None:
         if wanted["by"] in ("token", "session", "device"):

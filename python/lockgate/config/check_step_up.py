@@ -8,11 +8,10 @@ from typing import Final
 from lockgate.config.check_callers import check_callers
 from lockgate.config.document import Document
 from lockgate.config.effective import EffectiveApi
-from lockgate.config.model_sign_in import SignIn
 from lockgate.config.openapi import Documents
 from lockgate.config.openapi.documents import places
-from lockgate.config.placed import Path, Placed
-from lockgate.policies import Introspection, Jwt, Session, StepUp
+from lockgate.config.placed import Path
+from lockgate.policies import Introspection, Jwt, Session
 from lockgate.scalars import shown
 
 PEOPLE: Final = (Introspection, Jwt, Session)
@@ -25,10 +24,6 @@ def check_step_up(document: Document, apis: list[EffectiveApi], documents: Docum
         placed = api.step_up
         if placed is None:
             continue
-        for way in api.authenticate:
-            said = document.sign_in.get(way.policy.sign_in) if isinstance(way.policy, Session) else None
-            if isinstance(way.policy, Session) and said is not None:
-                _never_said(document, placed, way.policy.sign_in, said)
         if placed.inherited:
             continue
         check_callers(
@@ -48,31 +43,6 @@ def check_step_up(document: Document, apis: list[EffectiveApi], documents: Docum
             for index, name in enumerate(rule.operations):
                 if name not in names:
                     _unknown(document, (*placed.path, "rules", number, "operations", index), name, names)
-
-
-def _never_said(document: Document, placed: Placed[StepUp], name: str, said: SignIn) -> None:
-    """Rules that want what no session of the sign-in ever says."""
-    for number, rule in enumerate(placed.policy.rules):
-        here = said.own_means & set(rule.amr) if rule.amr else said.own_means
-        wanted = {
-            "acr": ("acr", bool(rule.acr)),
-            "amr": ("amr", bool(rule.amr) and not here),
-            # A second factor that is shown here says when, but of no class.
-            "within": ("auth_time", rule.within is not None and (not here or bool(rule.acr))),
-        }
-        for key, (claim, is_wanted) in wanted.items():
-            if not is_wanted or claim in said.claims:
-                continue
-            path = (*placed.path, "rules", number, key)
-            document.problems.add(
-                document.value_region(*path),
-                "step-up-never-said",
-                f"no session of the sign-in {shown(name)} holds `{claim}`, which this asks for: its `claims` leave it "
-                "out, so nobody who signs in there gets any further",
-                severity="warning",
-                hint=f"add `{claim}` to `sign_in.{name}.claims`",
-                path=path,
-            )
 
 
 def _unknown(document: Document, path: Path, name: str, names: list[str]) -> None:

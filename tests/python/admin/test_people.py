@@ -561,7 +561,10 @@ def test_a_link_is_whole_where_the_configuration_tells_its_host(place: Place, lo
     async def work() -> None:
         await place.add("ann", None)
         assert await begins(known) == "https://www.example.com:8443/.lockgate/staff/link"
-        assert await begins(known, "others") == "/.lockgate/others/link"
+        two = dataclasses.replace(known, pages_of=("staff", "others"))
+        assert await begins(two, "others") == "/.lockgate/others/link"
+        with pytest.raises(UserStateError, match="cannot sign in by 'none'; by: staff, others"):
+            await begins(two, "none")
         assert await begins(plain) == "/.lockgate/staff/link"
         assert (
             await begins(dataclasses.replace(known, local=local)) == "https://portal.example.com/.lockgate/staff/link"

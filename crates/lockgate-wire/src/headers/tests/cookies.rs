@@ -1,7 +1,7 @@
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 
-use super::super::cookies::{cookies, of_line};
+use super::super::cookies::{cookies, of_line, Cookie};
 
 fn headers(lines: &[&'static [u8]]) -> HeaderMap {
     let mut headers = HeaderMap::new();
@@ -28,15 +28,14 @@ fn cookies_are_found_by_their_whole_names_in_all_lines() {
 #[test]
 fn all_that_stands_in_a_line_is_told() {
     let line = HeaderValue::from_static(" a = 1;;b; =2;");
-    let told: Vec<_> = of_line(&line)
-        .map(|cookie| (cookie.pair, cookie.name, cookie.value))
-        .collect();
-    let wanted: [(&[u8], &[u8], Option<&[u8]>); 5] = [
-        (b"a = 1", b"a", Some(b"1")),
-        (b"", b"", None),
-        (b"b", b"b", None),
-        (b"=2", b"", Some(b"2")),
-        (b"", b"", None),
+    let told: Vec<_> = of_line(&line).collect();
+    let cookie = |pair, name, value| Cookie { pair, name, value };
+    let wanted = [
+        cookie(&b"a = 1"[..], &b"a"[..], Some(&b"1"[..])),
+        cookie(b"", b"", None),
+        cookie(b"b", b"b", None),
+        cookie(b"=2", b"", Some(b"2")),
+        cookie(b"", b"", None),
     ];
     assert_eq!(told, wanted);
 }
