@@ -30,6 +30,7 @@ from lockgate.admin.secrets import read_secret
 from lockgate.admin.store import Store
 from lockgate.admin.users import Failures, LinkKind, User, UserNotFoundError, Users, UserStateError
 from lockgate.config import Duties
+from lockgate.config.model_sign_in import PASSWORD
 from lockgate.config.people import People
 from lockgate.outgoing import Outgoing, Rules
 from lockgate.state import StateFolder
@@ -407,7 +408,7 @@ class PeopleKeeper:
         if signing.someone is None:
             return "answered", json.dumps({"active": False})
         # Of before it was looked at: a password that was changed meanwhile is an older one's word.
-        said = {**signing.someone.claims, "amr": ["pwd"], "iat": asked_ms // 1_000}
+        said = {**signing.someone.claims, "amr": [PASSWORD], "iat": asked_ms // 1_000}
         return "answered", json.dumps({"active": True, **said})
 
     # Below.

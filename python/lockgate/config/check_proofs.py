@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from lockgate.config.document import Document
 from lockgate.config.effective import EffectiveApi
-from lockgate.config.model_sign_in import SignIn
+from lockgate.config.model_sign_in import PASSWORD, SignIn
 from lockgate.config.placed import Path
 from lockgate.policies import Session
 from lockgate.scalars import shown
-
-PASSWORD: Final = "pwd"  # noqa: S105 - a means (RFC 8176), and no password
-"""By what signing in with a password is told."""
 
 
 class Asked(NamedTuple):

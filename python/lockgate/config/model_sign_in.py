@@ -16,6 +16,9 @@ MAX_LIST: Final = 32
 KEPT: Final = frozenset({"iss", "sub", "jti", "iat", "exp", "sid", "aud", "azp", "nonce", "device", "earlier_auth"})
 """Claims that a session has anyway, or that are no one's business once a person has signed in."""
 
+PASSWORD: Final = "pwd"  # noqa: S105 - a means (RFC 8176), and no password
+"""What `amr` says where somebody has signed in by a password."""
+
 Factor = Literal["passkey", "totp"]
 MEANS: Final[Mapping[str, frozenset[str]]] = {
     "passkey": frozenset({"hwk", "swk", "user", "mfa"}),

@@ -21,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from lockgate.config.model_sign_in import PASSWORD
 from lockgate.config.sign_in import Known
 from lockgate.identity import pages
 from lockgate.identity.devices import DeviceStore
@@ -245,7 +246,7 @@ class IdentityApp:
         came = await self._doors.sign_in(request, site, known)
         if not isinstance(came, Someone):
             return self._doors.form(request, site, known, others, came)
-        claims = {**came.claims, "amr": ["pwd"], "auth_time": int(self._clock())}
+        claims = {**came.claims, "amr": [PASSWORD], "auth_time": int(self._clock())}
         browser = await self._devices.signs_in(request, site, known.issuer, claims, (known.name, came.name))
         signed_by = (known.name, known.issuer)
         session, sealed = await self._session(site, signed_by, claims, ("", None), browser, again, began_ms)

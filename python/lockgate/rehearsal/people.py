@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from lockgate._native import LockgateError, seal_session
-from lockgate.config.model_sign_in import KEPT, SignIn
+from lockgate.config.model_sign_in import KEPT, PASSWORD, SignIn
+from lockgate.config.people import asked_at
 from lockgate.policies.session import session_cookie
 from lockgate.rehearsal.credentials import PEPPER, CaseError, api_of
 from lockgate.rehearsal.model import ByPassword, SignedIn
@@ -52,13 +53,15 @@ def signed_in(
     if issuer not in way["issuers"]:
         words = f"nobody signs in by `{issuer}` there, but by {_listed(way['issuers'])}"
         raise CaseError(words, "session", "issuer")
+    rules = next(one["rules"] for one in bundle["issuers"] if one["name"] == issuer)
     claims = {
-        "iss": next(one["rules"]["issuer"] for one in bundle["issuers"] if one["name"] == issuer),
+        "iss": rules["issuer"],
         "sub": SUBJECT,
         "jti": "session-case",
         "device": BROWSER,
     }
-    kept = Kept(way["sign_in"], sign_in.get(way["sign_in"]))
+    by_password = rules["keys"] == {"published": asked_at(rules["issuer"])}
+    kept = Kept(way["sign_in"], sign_in.get(way["sign_in"]), issuer if by_password else None)
     if "ago" in wanted.model_fields_set or kept.takes("auth_time", wanted.claims):
         kept.check("auth_time", wanted.claims, "ago")
         claims["auth_time"] = (now_ms - wanted.ago) // 1000
@@ -84,13 +87,20 @@ class Kept(NamedTuple):
     name: str
     said: SignIn | None
     """Nothing where it is not known: then all is taken."""
+    passwords: str | None = None
+    """The issuer, where it knows people by passwords."""
 
     def takes(self, claim: str, beside: Mapping[str, Any]) -> bool:
         """Whether signing in there, or a second factor that it has, leaves the claim beside these."""
-        if self.said is None or claim in HELD or claim in self.said.claims:
+        if self.said is None or claim in HELD:
             return True
         means = beside.get("amr", [])
         shown = {str(one) for one in (means if isinstance(means, list) else [means])}
+        if self.passwords is not None and claim in {"amr", "acr"}:
+            by = self.said.own_means | ({PASSWORD} if claim in self.said.claims else frozenset())
+            return claim == "amr" and bool(shown) and shown <= by
+        if claim in self.said.claims:
+            return True
         proved = bool(shown) and shown <= self.said.own_means
         return proved and claim in {"amr", "auth_time", "earlier_auth"}
 
@@ -99,7 +109,10 @@ class Kept(NamedTuple):
         if self.takes(claim, beside):
             return
         words = f"no session of `{self.name}` holds `{claim}`"
-        if claim not in KEPT:
+        if self.passwords is not None and claim in {"amr", "acr"}:
+            words += f" that says so: `{self.passwords}` knows people by passwords (`{PASSWORD}`), and "
+            words += f"`sign_in.{self.name}.second_factor` names nothing that would say it"
+        elif claim not in KEPT:
             words += f", since `sign_in.{self.name}.claims` leaves it out: add it there, or take it out here"
         raise CaseError(words, "session", *path)
 

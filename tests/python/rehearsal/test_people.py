@@ -20,6 +20,8 @@ sign_in:
   staff: {issuers: [company, people], second_factor: [totp]}
   guests: {issuers: [company], claims: [email]}
   codes: {issuers: [company], claims: [email], second_factor: [totp]}
+  own: {issuers: [people]}
+  own-codes: {issuers: [people], second_factor: [totp]}
 apis:
   orders:
     path: /orders
@@ -40,6 +42,15 @@ apis:
     path: /codes
     upstream: http://127.0.0.1:9000
     authenticate: [{session: {sign_in: codes}}]
+    step_up: {rules: [{within: 5m, amr: [mfa]}]}
+  own:
+    path: /own
+    upstream: http://127.0.0.1:9000
+    authenticate: [{session: {sign_in: own}}]
+  own-codes:
+    path: /own-codes
+    upstream: http://127.0.0.1:9000
+    authenticate: [{session: {sign_in: own-codes}}]
     step_up: {rules: [{within: 5m, amr: [mfa]}]}
 """
 
@@ -81,6 +92,8 @@ def one(folder: Path, said: str) -> Result:
         "request: GET /codes\nsession: true\nexpect: step-up-wanted",
         "request: GET /codes\nsession: {claims: {amr: [otp, mfa]}, ago: 4m}\nexpect: allow",
         "request: GET /codes\nsession: {claims: {amr: [otp, mfa]}, ago: 6m}\nexpect: step-up-wanted",
+        "request: GET /own\nsession: {claims: {amr: [pwd], groups: [staff]}, ago: 6m}\nexpect: allow",
+        "request: GET /own-codes\nsession: {claims: {amr: [pwd, otp, mfa]}, ago: 4m}\nexpect: allow",
     ],
 )
 def test_what_a_gate_would_say(tmp_path: Path, said: str) -> None:
@@ -98,6 +111,10 @@ def test_what_a_gate_would_say(tmp_path: Path, said: str) -> None:
         ("codes", "{claims: {amr: [hwk]}}", ("claims", "amr"), "no session of `codes` holds `amr`"),
         ("codes", "{claims: {amr: [{}]}}", ("claims", "amr"), "no session of `codes` holds `amr`"),
         ("codes", "{ago: 1m}", ("ago",), "no session of `codes` holds `auth_time`"),
+        ("own", "{claims: {amr: [mfa]}}", ("claims", "amr"), "`people` knows people by passwords (`pwd`)"),
+        ("own", "{claims: {acr: gold}}", ("claims", "acr"), "`people` knows people by passwords (`pwd`)"),
+        ("own-codes", "{claims: {amr: [hwk]}}", ("claims", "amr"), "no session of `own-codes` holds `amr`"),
+        ("orders", "{issuer: people, claims: {acr: gold}}", ("claims", "acr"), "no session of `staff` holds `acr`"),
         ("codes", "{claims: {amr: [otp], acr: gold}}", ("claims", "acr"), "no session of `codes` holds `acr`"),
     ],
 )
