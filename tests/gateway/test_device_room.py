@@ -135,7 +135,7 @@ def test_a_session_in_other_hands_is_not_the_device(processes: Processes, tmp_pa
             assert ("It was seen as:" in page, "(not as before)" in page) == (True, True)
             listed = command(place, "approve", known["id"], code=2)
             assert (own["name"] in listed, other["name"] in listed, "--look NAME" in listed) == (True, True, True)
-            assert "12 digits" in command(place, "approve", known["id"], "--look", "firefox", code=2)
+            assert "32 digits" in command(place, "approve", known["id"], "--look", "firefox", code=2)
             shown = command(place, "show", known["id"])
             assert ("no operator has approved" in shown, other["name"] in shown) == (True, True)
             with place.running.admin as admin:

@@ -313,10 +313,12 @@ def _approve(row: Row, meant: looks.Kept) -> None:
     if place is not None:
         row.country, row.latitude, row.longitude = place.country, place.latitude, place.longitude
         row.placed_ms = place.at_ms
+    full = len(row.looks) >= looks.LOOKS
     row.looks = [one for one in row.looks if one is not meant]
     looks.left(row)
-    if not any(one["travel"] for one in row.looks):
-        row.travel_ms = None  # Else whoever is far away would only have to wait.
+    # Else whoever else is far away would only have to wait; a full list may have lost them.
+    if meant["travel"] and not full and not any(one["travel"] for one in row.looks):
+        row.travel_ms = None
 
 
 def _standing(database: Session, row: Row, at_ms: int, *, changed: bool, travels: bool) -> Standing:

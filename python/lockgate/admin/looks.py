@@ -12,8 +12,9 @@ from lockgate.identity.devices import TRAITS, Look, Place, differs, has_changed,
 
 LOOKS: Final = 8
 """Of one device: a person's browser has two or three in a week, by its networks and its updates."""
-NAME_CHARACTERS: Final = 12
-"""Of a digest. Two looks of one name are approved by nothing, so it pays nobody to seek a second one."""
+NAME_CHARACTERS: Final = 32
+"""Of a digest: nobody finds two looks of one name."""
+PLACE: Final = ("country", "latitude", "longitude")
 
 
 class Kept(TypedDict):
@@ -38,16 +39,22 @@ def note(row: Row, said: Mapping[str, Any], address: str | None, at_ms: int, *, 
     same = next((one for one in reversed(known) if _is_same(one["said"], said)), None)
     if same is not None:
         known.remove(same)
-    row.looks = [*known, _seen(same, said, address, at_ms, travel=travel)][-LOOKS:]
+    if len(known) >= LOOKS:
+        # What speaks against the device is what an operator has to see, so that goes last.
+        known.remove(min(known, key=lambda one: (one["travel"], has_changed(row.known, one["said"]))))
+    now: Any = _seen(same, said, address, at_ms, travel=travel)
+    row.looks = [*known, now]
 
 
 def chosen(row: Row, name: str | None) -> Kept | None:
     """The look that an approval means; none where nothing is left to be approved. Raises `DeviceLookError`.
 
-    Without a name it is the only one, if nothing speaks against that.
+    Without a name it is the only one, if nothing speaks against that. Nothing is left of an approved device alone that
+    nothing speaks against: what was seen before looks were kept is not known, and so not approved.
     """
     known: list[Any] = list(row.looks)
-    if name is None and not known and row.approved_ms is not None:
+    doubted = row.changed_ms is not None or row.travel_ms is not None
+    if name is None and not known and row.approved_ms is not None and not doubted:
         return None
     if name is None:
         fits = [one for one in known if len(known) == 1 and not (one["travel"] or has_changed(row.known, one["said"]))]
@@ -102,9 +109,18 @@ def name_of(said: Mapping[str, Any]) -> str:
 def _seen(same: Kept | None, said: Mapping[str, Any], address: str | None, at_ms: int, *, travel: bool) -> Kept:
     if same is None:
         return Kept(said=dict(said), address=address, first_ms=at_ms, last_ms=at_ms, travel=travel)
-    learned = {**said, **same["said"]}
+    before = same["said"]
+    if same["travel"] and not travel:
+        if _place(said, at_ms) is None:
+            travel = True  # Who says no place has not come back from where they were.
+        else:
+            before = {name: value for name, value in before.items() if name not in PLACE}
     return Kept(
-        said=learned, address=address or same["address"], first_ms=same["first_ms"], last_ms=at_ms, travel=travel
+        said={**said, **before},
+        address=address or same["address"],
+        first_ms=same["first_ms"],
+        last_ms=at_ms,
+        travel=travel,
     )
 
 
@@ -116,7 +132,7 @@ def _is_same(known: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
 
 
 def _place(said: Mapping[str, Any], at_ms: int) -> Place | None:
-    country, latitude, longitude = (said.get(name) for name in ("country", "latitude", "longitude"))
+    country, latitude, longitude = (said.get(name) for name in PLACE)
     return None if country is None and latitude is None else Place(at_ms, country, latitude, longitude)
 
 

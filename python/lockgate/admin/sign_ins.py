@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
-from sqlalchemy import delete, select, tuple_, update
+from sqlalchemy import delete, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from lockgate.admin import facts
@@ -95,10 +95,15 @@ class Sessions:
 
     def end(self, actor: str, session_id: str, reason: str | None = None) -> Kept:
         """End a session on every gate. Raises `SessionNotFoundError`."""
-        kept = self.one(session_id)
+        with self._store.read() as database:
+            row = _find(database, session_id)
+            kept, iss = _kept(row), row.iss
         if kept.ended_ms is not None:
             return kept
-        self._tokens.revoke(actor, issuer=kept.issuer, by="token", value=kept.id, until_ms=kept.until_ms, reason=reason)
+        # Its issuer may have another name since, but its token says what it said.
+        said = any(rules.issuer == iss for rules in self._tokens.issuers().values())
+        issuer = iss if said else kept.issuer
+        self._tokens.revoke(actor, issuer=issuer, by="token", value=kept.id, until_ms=kept.until_ms, reason=reason)
         with self._store.write() as database:
             database.execute(
                 update(SignInSession)
@@ -169,18 +174,25 @@ class Sessions:
             database.execute(update(SignInSession).where(SignInSession.id == session_id).values(tokens=tokens))
 
     def page(
-        self, *, subject: str | None = None, issuer: str | None = None, after: str | None = None, limit: int = 100
+        self,
+        *,
+        subject: str | None = None,
+        issuer: str | None = None,
+        iss: str | None = None,
+        after: str | None = None,
+        limit: int = 100,
     ) -> list[Kept]:
         """Up to `limit` sessions that have not had their time, oldest first, after the one with the id `after`.
 
-        `issuer` is a name of the configuration.
+        `issuer` is the configuration's name of who signed the person in, `iss` what tokens say. One that fits is
+        enough: issuers are renamed, and several may have one `iss`.
         """
         order = (SignInSession.created_ms, SignInSession.id)
         query = select(SignInSession).where(SignInSession.until_ms > now_ms()).order_by(*order).limit(limit)
         if subject is not None:
             query = query.where(SignInSession.subject == subject)
-        if issuer is not None:
-            query = query.where(SignInSession.issuer == issuer)
+        if issuer is not None or iss is not None:
+            query = query.where(or_(SignInSession.issuer == issuer, SignInSession.iss == iss))
         with self._store.read() as database:
             if after is not None:
                 last = _find(database, after)

@@ -23,7 +23,7 @@ app = typer.Typer(
 )
 
 ID_FORM: Final = re.compile(r"dev_[a-z2-7]{20}")
-LOOK_FORM: Final = re.compile(r"[0-9a-f]{12}")
+LOOK_FORM: Final = re.compile(r"[0-9a-f]{32}")
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The device's id, such as dev_w5k2xlcris2uirba4wl3.")]
 
 
@@ -132,10 +132,10 @@ def approve(
 
     Example: lockgate devices approve dev_w5k2xlcris2uirba4wl3
 
-    Example: lockgate devices approve dev_w5k2xlcris2uirba4wl3 --look 3f0c5a9d1b72
+    Example: lockgate devices approve dev_w5k2xlcris2uirba4wl3 --look 3f0c5a9d1b7248e6a05cd1937be8f264
     """
     if look is not None and not LOOK_FORM.fullmatch(look):
-        leave("That is no name of a look; they have 12 digits and letters, and are in `lockgate devices show`.")
+        leave("That is no name of a look; they have 32 digits and letters, and are in `lockgate devices show`.")
     with asking(state) as admin:
         try:
             row = admin.post(f"{_path(device_id)}/approve", {"look": look})
@@ -200,7 +200,7 @@ def _looks(looks: list[dict[str, Any]]) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("Look", no_wrap=True, min_width=12)
+    table.add_column("Look", no_wrap=True, min_width=len(looks[0]["name"]))  # What is copied must be whole.
     for title in ("Is", "From", "First seen", "Last seen", "Against it"):
         table.add_column(title, overflow="fold")
     for one in looks:

@@ -193,13 +193,13 @@ def test_an_approval_is_of_one_look(devices: Devices, clock: Clock, journal: Lis
         for traits in order:
             clock.ms += MINUTE_MS
             known = seen(devices, mark, f"ann{number}", **traits).id
-        with pytest.raises(DeviceLookError, match=r"say which look is meant: \w{12} \(") as refused:
+        with pytest.raises(DeviceLookError, match=r"say which look is meant: \w{32} \(") as refused:
             devices.approve("me", known)
         looks = {one.country: one for one in devices.one(known).looks}
         for look in looks.values():
             assert f"{look.name} ({look.agent}, {look.country}, {look.network}, 192.0.2.0/24" in str(refused.value)
-        with pytest.raises(DeviceLookError, match="no one look 'aaaaaaaaaaaa'"):
-            devices.approve("me", known, "a" * 12)
+        with pytest.raises(DeviceLookError, match=r"no one look 'a{32}'"):
+            devices.approve("me", known, "a" * 32)
         assert devices.one(known).state == "new"
         done = devices.approve("me", known, looks["DE"].name)
         assert (done.state, [one.country for one in done.looks]) == ("approved", ["BR"])
@@ -262,6 +262,83 @@ def test_the_last_few_looks_are_kept(devices: Devices, clock: Clock) -> None:
     known = seen(devices, network="AS5").id
     looks = devices.one(known).looks
     assert [one.network for one in looks] == ["AS5", "AS10", "AS9", "AS8", "AS7", "AS6", "AS4", "AS3"]
+
+
+def test_who_says_no_place_any_more_is_still_far_away(devices: Devices, clock: Clock) -> None:
+    devices.confirm(seen(devices, "laptop", country="DE").id)
+    clock.ms += MINUTE_MS
+    known = seen(devices, **THIEF).id
+    clock.ms += MINUTE_MS
+    seen(devices, **{name: value for name, value in THIEF.items() if name != "country"})
+    [look] = devices.one(known).looks
+    assert (look.country, look.travel, look.last_ms) == ("BR", True, clock.ms)
+    with pytest.raises(DeviceLookError, match="far away"):
+        devices.approve("me", known)
+    # A place where the device may be takes it away, and is what an approval takes over.
+    devices.confirm(known, replace(ANN, **{**THIEF, "country": "DE"}))  # type: ignore[arg-type]
+    clock.ms += MINUTE_MS
+    seen(devices, **{**THIEF, "country": "DE"})
+    assert {one.country: one.travel for one in devices.one(known).looks} == {"DE": False, "BR": True}
+
+
+def test_a_place_without_doubt_takes_that_of_a_doubted_one(devices: Devices, clock: Clock) -> None:
+    """Else the look would be approved where the device cannot have come to."""
+    known = seen(devices, country="DE", latitude=52.0, longitude=13.0).id
+    clock.ms += MINUTE_MS
+    seen(devices, country="AT", latitude=47.4, longitude=13.0)
+    far, _ = devices.one(known).looks
+    assert (far.country, far.travel) == ("AT", True)
+    clock.ms += MINUTE_MS
+    seen(devices, country="CZ", latitude=47.6, longitude=13.0)
+    near = devices.one(known).looks[0]
+    assert (near.country, near.travel, near.name == far.name) == ("CZ", False, False)
+    # Who was too far stays so: that look is not the one that was far.
+    assert devices.approve("me", known, near.name).travel_ms is not None
+
+
+def test_what_speaks_against_a_device_is_not_driven_from_its_looks(devices: Devices, clock: Clock) -> None:
+    known = seen(devices, **OWNER).id
+    clock.ms += MINUTE_MS
+    far_ms = clock.ms
+    seen(devices, country="BR")
+    for number in range(2 * LOOKS):
+        clock.ms += 1
+        seen(devices, agent="curl/8.0", ja4=f"j{number}", http2=f"h{number}", network=f"AS{number}0")
+        looks = devices.one(known).looks
+        assert (len(looks) <= LOOKS, [one.country for one in looks if one.travel]) == (True, ["BR"])
+    clock.ms += 1
+    seen(devices, **OWNER)
+    newest, *others = devices.one(known).looks
+    assert (newest.country, len(others), all(one.changed or one.travel for one in others)) == ("DE", LOOKS - 1, True)
+    assert devices.approve("me", known, newest.name).travel_ms == far_ms
+    clock.ms += 90 * MINUTE_MS
+    assert seen(devices, country="BR").travel_ms == far_ms, "waiting helps nobody"
+
+
+def test_of_too_many_that_are_far_away_none_is_forgiven_by_an_approval(devices: Devices, clock: Clock) -> None:
+    known = seen(devices, **OWNER).id
+    for country in ("BR", *["FR"] * LOOKS):
+        clock.ms += MINUTE_MS
+        seen(devices, agent=f"a{clock.ms}/1", ja4=f"j{clock.ms}", country=country)
+    looks = devices.one(known).looks
+    assert [(one.country, one.travel) for one in looks] == [("FR", True)] * LOOKS
+    assert devices.approve("me", known, looks[0].name).travel_ms is not None
+    clock.ms += 90 * MINUTE_MS
+    assert seen(devices, country="BR").travel_ms is not None
+
+
+@pytest.mark.parametrize("column", ["changed_ms", "travel_ms"])
+def test_an_approval_of_nothing_is_none(devices: Devices, store: Store, journal: ListJournal, column: str) -> None:
+    """Of an approved device that something spoke against before looks were kept."""
+    known = seen(devices, **OWNER).id
+    devices.approve("me", known)
+    with store.write() as database:
+        database.execute(update(Row).values(**{column: 1}))
+    told = len(journal.events)
+    with pytest.raises(DeviceLookError, match="used first"):
+        devices.approve("you", known)
+    one = devices.one(known)
+    assert (one.approved_by, getattr(one, column), len(journal.events)) == ("me", 1, told)
 
 
 def test_of_what_was_seen_before_there_were_looks_nothing_is_approved(devices: Devices, store: Store) -> None:

@@ -68,12 +68,6 @@ def iss_of(control: Control, issuer: str | None) -> str | None:
     return rules.issuer if rules is not None else issuer
 
 
-def name_of(control: Control, issuer: str | None) -> str | None:
-    """The name under `issuers` of one that is asked for by what tokens' `iss` says, or so already."""
-    rules = control.tokens.issuers().values() if issuer is not None else ()
-    return next((one.name for one in rules if one.issuer == issuer), issuer)
-
-
 def current_bundle(control: Control) -> SignedBundle:
     """The bundle that is served, or was last known to be."""
     bundle = control.bundles.latest()

@@ -30,7 +30,9 @@ REFUSED = {
 class Look(BaseModel):
     """What was seen of a device that no operator has approved."""
 
-    name: str = Field(description="Approve it by this: the beginning of a digest of all that is approved.")
+    name: str = Field(
+        description="Approve it by this, whole: 32 hexadecimal digits of a digest of all that is approved."
+    )
     agent: str = Field(description="Browser and system in general, or the program; empty where it says nothing.")
     ja4: str | None = Field(description="The fingerprint of its TLS.")
     http2: str | None = Field(description="How it begins HTTP/2.")
@@ -70,7 +72,7 @@ class Device(BaseModel):
     revoked_by: str | None
     changed_ms: int | None = Field(description="Since when it looks otherwise than when it was confirmed.")
     travel_ms: int | None = Field(description="When it was where it cannot have come to in the time.")
-    looks: list[Look] = Field(description="The last eight that no operator has approved, the one seen last first.")
+    looks: list[Look] = Field(description="Up to eight that no operator has approved, the one seen last first.")
 
 
 class Devices(BaseModel):
@@ -91,7 +93,7 @@ class Approval(Body):
 
     look: str | None = Field(
         default=None,
-        pattern=r"^[0-9a-f]{12}$",
+        pattern=r"^[0-9a-f]{32}$",
         description="Its name. Left out, there has to be one alone, of which nothing speaks against the device.",
     )
 

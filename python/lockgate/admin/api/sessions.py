@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
-from lockgate.admin.api.context import ACTOR, Gate, Limit, OfIssuer, Waiting, WithControl, name_of, told
+from lockgate.admin.api.context import ACTOR, Gate, Limit, OfIssuer, Waiting, WithControl, iss_of, told
 from lockgate.admin.api.problems import Problem
 from lockgate.admin.sign_ins import Kept, SessionNotFoundError
 
@@ -54,7 +54,8 @@ async def list_sessions(
     sessions = control.sign_ins.sessions
 
     def page() -> list[Kept]:
-        return sessions.page(subject=subject, issuer=name_of(control, issuer), after=after, limit=limit)
+        iss = iss_of(control, issuer)
+        return sessions.page(subject=subject, issuer=issuer, iss=iss, after=after, limit=limit)
 
     try:
         found = await asyncio.to_thread(page)
