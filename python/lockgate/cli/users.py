@@ -172,7 +172,7 @@ def resume(name: NameArgument, issuer: IssuerOption = None, state: StateDir = No
 @app.command()
 def groups(
     name: NameArgument,
-    group: Annotated[list[str] | None, typer.Argument(metavar="[GROUP]...", help="All that they are in.")] = None,
+    group: Annotated[list[str] | None, typer.Argument(metavar="GROUP", help="All that they are in.")] = None,
     issuer: IssuerOption = None,
     state: StateDir = None,
     as_json: Json = False,

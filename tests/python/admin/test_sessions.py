@@ -62,11 +62,16 @@ def test_sessions_are_found_by_each_name_that_their_issuer_has_and_had(control: 
         OTHER: {renamed},
         "new": {renamed},
         "old": {renamed},
-        "nobody": set(),
     }
     for issuer, expected in wanted.items():
         found = client.get("/v1/sessions", params={"issuer": issuer}).json()["items"]
         assert {each["id"] for each in found} == expected, issuer
+    # Nothing is there of a known one, and a slip is told.
+    assert client.get("/v1/sessions", params={"issuer": "new", "subject": "bob"}).json()["items"] == []
+    for path in ("/v1/sessions", "/v1/factors", "/v1/devices"):
+        answer = client.get(path, params={"issuer": "compny"})
+        assert (answer.status_code, answer.json()["code"]) == (422, "issuer-unknown")
+        assert "there are: company" in answer.json()["detail"]
 
 
 def test_a_session_is_ended_whatever_its_issuer_is_called_now(control: Control, client: Client) -> None:

@@ -68,6 +68,15 @@ def iss_of(control: Control, issuer: str | None) -> str | None:
     return rules.issuer if rules is not None else issuer
 
 
+def unless_a_slip(control: Control, issuer: str | None, found: object) -> None:
+    """Refuse the name of an issuer that there is not, and of which nothing was found: almost surely it is a slip."""
+    known = control.tokens.issuers()
+    if issuer is None or found or issuer in known or any(rules.issuer == issuer for rules in known.values()):
+        return
+    names = ", ".join(sorted(known)[:20]) or "none"
+    raise Problem("issuer-unknown", f"there is no issuer {issuer!r}; there are: {names}")
+
+
 def current_bundle(control: Control) -> SignedBundle:
     """The bundle that is served, or was last known to be."""
     bundle = control.bundles.latest()

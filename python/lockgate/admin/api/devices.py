@@ -9,7 +9,19 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from lockgate.admin import devices
-from lockgate.admin.api.context import ACTOR, Body, Gate, Limit, OfIssuer, Reason, Waiting, WithControl, iss_of, told
+from lockgate.admin.api.context import (
+    ACTOR,
+    Body,
+    Gate,
+    Limit,
+    OfIssuer,
+    Reason,
+    Waiting,
+    WithControl,
+    iss_of,
+    told,
+    unless_a_slip,
+)
 from lockgate.admin.api.problems import Problem
 from lockgate.admin.devices import Asked
 
@@ -129,6 +141,7 @@ async def list_devices(
         return control.devices.page(issuer=iss, subject=subject, state=state, after=after, limit=limit)
 
     found = await _done(page)
+    unless_a_slip(control, issuer, found or after)
     more = found[-1].id if len(found) == limit else None
     return Devices(items=[Device(**_members(one)) for one in found], next=more)
 

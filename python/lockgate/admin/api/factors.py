@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
-from lockgate.admin.api.context import ACTOR, Limit, OfIssuer, WithControl, iss_of
+from lockgate.admin.api.context import ACTOR, Limit, OfIssuer, WithControl, iss_of, unless_a_slip
 from lockgate.admin.api.problems import Problem
 from lockgate.admin.factors import FactorNotFoundError
 from lockgate.admin.store.models import SecondFactor
@@ -50,6 +50,7 @@ async def list_factors(
         return factors.page(subject=subject, iss=iss_of(control, issuer), after=after, limit=limit)
 
     rows = await asyncio.to_thread(page)
+    unless_a_slip(control, issuer, rows or after)
     return Factors(items=[_shown(row) for row in rows], next=rows[-1].id if len(rows) == limit else None)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
-from lockgate.admin.api.context import ACTOR, Gate, Limit, OfIssuer, Waiting, WithControl, iss_of, told
+from lockgate.admin.api.context import ACTOR, Gate, Limit, OfIssuer, Waiting, WithControl, iss_of, told, unless_a_slip
 from lockgate.admin.api.problems import Problem
 from lockgate.admin.sign_ins import Kept, SessionNotFoundError
 
@@ -61,6 +61,7 @@ async def list_sessions(
         found = await asyncio.to_thread(page)
     except SessionNotFoundError as error:
         raise Problem("session-not-found", f"no session has the id {error}") from error
+    unless_a_slip(control, issuer, found or after)
     more = found[-1].id if len(found) == limit else None
     return Sessions(items=[Session(**_members(kept)) for kept in found], next=more)
 
