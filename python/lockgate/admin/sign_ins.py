@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,7 +27,7 @@ from lockgate.admin.link import LinkServer
 from lockgate.admin.people import PeopleKeeper
 from lockgate.admin.secrets import read_secret
 from lockgate.admin.store import Store
-from lockgate.admin.store.models import SignInSession
+from lockgate.admin.store.models import SignInSession, TokenRevocation
 from lockgate.admin.tokens import TokenRevocations
 from lockgate.config import Duties
 from lockgate.config.sign_in import Provider, SignInSetup
@@ -197,7 +197,9 @@ class Sessions:
             if after is not None:
                 last = _find(database, after)
                 query = query.where(tuple_(*order) > (last.created_ms, last.id))
-            return [_kept(row) for row in database.scalars(query)]
+            rows = list(database.scalars(query))
+            ended = _ended(database, [row for row in rows if row.ended_ms is None])
+            return [_kept(row, ended.get(row.id)) for row in rows]
 
 
 class SignIns:
@@ -448,7 +450,32 @@ def _find(database: Session, session_id: str) -> SignInSession:
     return row
 
 
-def _kept(row: SignInSession) -> Kept:
+def _ended(database: Session, rows: Sequence[SignInSession]) -> dict[str, int]:
+    """When those of the sessions ended that a revocation of tokens ends, which nobody told them of, by their ids."""
+    told = {row.id: [(row.iss, by, value) for by, value in _told(row)] for row in rows}
+    columns = (TokenRevocation.issuer, TokenRevocation.by, TokenRevocation.value)
+    wanted = tuple_(*columns).in_({each for ways in told.values() for each in ways})
+    found = {(one.issuer, one.by, one.value): one for one in database.scalars(select(TokenRevocation).where(wanted))}
+    ended = {}
+    for row in rows:
+        issued_ms = row.created_ms // 1000 * 1000  # As `iat` says it.
+        by = [found[way] for way in told[row.id] if way in found]
+        meant = [one.created_ms for one in by if one.before_ms is None or issued_ms <= one.before_ms]
+        if meant:
+            ended[row.id] = min(meant)
+    return ended
+
+
+def _told(row: SignInSession) -> Iterator[tuple[str, str]]:
+    """The ways in which it can be told to be revoked."""
+    yield from (("token", row.id), ("subject", row.subject), ("issuer", ""))
+    if row.provider_session is not None:
+        yield "session", row.provider_session
+    if row.device is not None:
+        yield "device", row.device
+
+
+def _kept(row: SignInSession, ended_ms: int | None = None) -> Kept:
     return Kept(
         id=row.id,
         sign_in=row.sign_in,
@@ -457,5 +484,5 @@ def _kept(row: SignInSession) -> Kept:
         provider_session=row.provider_session,
         created_ms=row.created_ms,
         until_ms=row.until_ms,
-        ended_ms=row.ended_ms,
+        ended_ms=row.ended_ms if row.ended_ms is not None else ended_ms,
     )

@@ -87,6 +87,8 @@ class SignedIn:
     """What the provider wants to see again when the person signs out."""
     tokens: Tokens | None = field(default=None, repr=False)
     """What the session is renewed with, and upstreams' tokens are got for."""
+    device: str | None = None
+    """The mark of the browser that it began in."""
 
 
 class Hooks(Protocol):
@@ -339,6 +341,7 @@ class IdentityApp:
             until_ms=now_ms + site.setup.lifetime_ms,
             id_token=kept[0],
             tokens=kept[1],
+            device=browser.mark,
         )
         claims: dict[str, Any] = {name: said[name] for name in site.setup.claims if name in said}
         claims |= {"iss": session.iss, "sub": session.subject, "jti": session.id, "iat": now_ms // 1000}

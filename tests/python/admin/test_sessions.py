@@ -12,6 +12,7 @@ from lockgate.admin.api.app import make_app
 from lockgate.admin.clock import now_ms
 from lockgate.admin.control import Control
 from lockgate.admin.store.models import Bundle
+from lockgate.admin.tokens import By
 from lockgate.identity.app import SignedIn
 from lockgate.state import StateFolder
 from support.asgi import Client
@@ -45,9 +46,9 @@ def client(control: Control) -> Iterator[Client]:
         yield client
 
 
-def begin(control: Control, number: int, issuer: str, iss: str) -> str:
+def begin(control: Control, number: int, issuer: str, iss: str, device: str | None = None) -> str:
     at_ms = now_ms()
-    session = SignedIn(f"{number:032x}", "staff", issuer, iss, "ann", None, at_ms, at_ms + 60_000, "")
+    session = SignedIn(f"{number:032x}", "staff", issuer, iss, "ann", "sid", at_ms, at_ms + 60_000, "", device=device)
     control.sign_ins.sessions.begin(session, b"")
     return session.id
 
@@ -84,3 +85,23 @@ def test_a_session_is_ended_whatever_its_issuer_is_called_now(control: Control, 
     swapped = begin(control, 2, "new", URL)
     assert client.request("DELETE", f"/v1/sessions/{swapped}").status_code == 200
     assert control.tokens.page()[-1].issuer == URL
+
+
+@pytest.mark.parametrize(
+    ("by", "value"),
+    [("subject", "ann"), ("session", "sid"), ("issuer", ""), ("token", f"{1:032x}"), ("device", "d" * 32)],
+)
+def test_a_session_whose_tokens_were_revoked_is_listed_as_ended(
+    by: By, value: str, control: Control, client: Client
+) -> None:
+    begin(control, 1, "company", URL, "d" * 32)
+    begin(control, 2, "old", OTHER, "d" * 32)
+    control.tokens.revoke("tests", issuer="company", by=by, value=value)
+    ended = {one["issuer"]: one["ended_ms"] for one in client.get("/v1/sessions").json()["items"]}
+    assert (ended["company"] is not None, ended["old"]) == (True, None)
+
+
+def test_a_session_that_began_after_a_revocation_goes_on(control: Control, client: Client) -> None:
+    control.tokens.revoke("tests", issuer="company", by="subject", value="ann", before_ms=now_ms() - 60_000)
+    begin(control, 1, "company", URL)
+    assert [one["ended_ms"] for one in client.get("/v1/sessions").json()["items"]] == [None]

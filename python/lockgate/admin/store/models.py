@@ -126,6 +126,8 @@ class SignInSession(Base):
     iss: Mapped[str] = mapped_column(Text)
     subject: Mapped[str] = mapped_column(String(255))
     provider_session: Mapped[str | None] = mapped_column(String(255))
+    device: Mapped[str | None] = mapped_column(String(64))
+    """The mark of the browser that it was begun in."""
     created_ms: Mapped[int] = mapped_column(BigInteger)
     until_ms: Mapped[int] = mapped_column(BigInteger)
     ended_ms: Mapped[int | None] = mapped_column(BigInteger)
