@@ -53,8 +53,8 @@ def chosen(row: Row, name: str | None) -> Kept | None:
     nothing speaks against: what was seen before looks were kept is not known, and so not approved.
     """
     known: list[Any] = list(row.looks)
-    doubted = row.changed_ms is not None or row.travel_ms is not None
-    if name is None and not known and row.approved_ms is not None and not doubted:
+    settled = row.approved_ms is not None and row.changed_ms is None and row.travel_ms is None
+    if name is None and not known and settled:
         return None
     if name is None:
         fits = [one for one in known if len(known) == 1 and not (one["travel"] or has_changed(row.known, one["said"]))]
@@ -64,6 +64,8 @@ def chosen(row: Row, name: str | None) -> Kept | None:
         found: Kept = fits[0]
         return found
     looks = shown(row)
+    if not looks and settled:
+        raise DeviceLookError(f"the device {row.id} is approved, and no look of it is left to be approved")
     if not looks:
         raise DeviceLookError(f"nothing was seen of the device {row.id} that could be approved: let it be used first")
     meant = "say which look is meant" if name is None else f"there is no one look {name!r}"

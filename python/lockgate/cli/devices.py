@@ -147,7 +147,8 @@ def approve(
                 raise
             _looks(there)
             leave(f"Nothing was approved. Say which look is meant: `lockgate devices approve {device_id} --look NAME`.")
-    words = f"Approved {printable(row['name'])} of {printable(row['subject'])}."
+    meant = f", as it looks in {look}" if look is not None else ""
+    words = f"Approved {printable(row['name'])} of {printable(row['subject'])}{meant}. Gates let it in within seconds."
     typer.echo(json.dumps(row, indent=2) if as_json else words)
 
 

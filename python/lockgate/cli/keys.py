@@ -417,13 +417,18 @@ def _added(added: int, known: int) -> str:
 
 def _rules(scope: list[str] | None, method: list[str] | None, network: list[str] | None) -> dict[str, Any]:
     methods = [each.upper() for each in method] if method else None
-    for option, given, form in (
-        ("--scope", scope, r"[\x21\x23-\x5b\x5d-\x7e]{1,128}"),
-        ("--method", methods, r"[A-Z][A-Z-]{0,31}"),
-        ("--from", network, r"[0-9A-Fa-f.:/]{1,64}"),
+    for option, given, form, wanted in (
+        (
+            "--scope",
+            scope,
+            r"[\x21\x23-\x5b\x5d-\x7e]{1,128}",
+            "a scope, without blanks and quotes; say it once for each",
+        ),
+        ("--method", methods, r"[A-Z][A-Z-]{0,31}", "a method, as GET"),
+        ("--from", network, r"[0-9A-Fa-f.:/]{1,64}", "an address or a network, as 192.0.2.0/24"),
     ):
         if wrong := [each for each in given or () if not re.fullmatch(form, each)]:
-            leave(f"{option}: {printable(wrong[0])[:60]!r} is none.")
+            leave(f"{option}: {printable(wrong[0])[:60]!r} is not {wanted}.")
     return {"scopes": scope or None, "methods": methods, "networks": network or None}
 
 

@@ -56,6 +56,8 @@ def add(
 
     Example: lockgate users add ann --email ann@example.com --group staff
     """
+    if email is not None and not 0 < email.find("@") < len(email) - 1:
+        leave("--email: write a mailbox, as ann@example.com.")
     secret = _typed() if password else None
     said = {
         "name": name,

@@ -332,6 +332,8 @@ def test_an_approval_of_nothing_is_none(devices: Devices, store: Store, journal:
     """Of an approved device that something spoke against before looks were kept."""
     known = seen(devices, **OWNER).id
     devices.approve("me", known)
+    with pytest.raises(DeviceLookError, match="is approved, and no look of it is left"):
+        devices.approve("me", known, "a" * 32)
     with store.write() as database:
         database.execute(update(Row).values(**{column: 1}))
     told = len(journal.events)
