@@ -24,6 +24,7 @@ from joserfc import jwk, jwt
 
 from gateway.harness.upstream import AutoUpstream
 from support.client_key import client_key
+from support.command import lockgate
 from support.introspector import INACTIVE, Introspector, Said, active
 from support.issuer import b64
 from support.ports import free_port
@@ -398,6 +399,9 @@ def test_the_client_proves_itself_by_its_own_key(
     client_key(kind, tmp_path)  # Another one, which the provider does not know.
     assert place.reason(provider.token(client_secret=SECRET)) == "introspection-unavailable"
     until(lambda: any("private_key_jwt" in message for message in place.findings()), "people are told")
+    doctor = json.loads(lockgate("doctor", "--offline", "--json", cwd=tmp_path).out)
+    [told] = [each for each in doctor["results"] if each["check"] == "issuers"]
+    assert (told["level"], "private_key_jwt" in told["found"]) == ("error", True)
     (tmp_path / "client.key").write_text("no key at all")
     message = "the private key of the client lockgate cannot be read"
 

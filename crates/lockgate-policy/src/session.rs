@@ -297,7 +297,7 @@ impl Session {
                 .and_then(|(claims, issuer)| revoked.refuses(issuer, claims, now_ms))
                 .is_some()
             {
-                let words = "it was signed out, or ended by the provider or an operator";
+                let words = "it was signed out, or ended by the provider or an operator, or its device was revoked";
                 return Err((&ENDED, words, Some(known.value)));
             }
             self.remembered.checked(&memo, checked);

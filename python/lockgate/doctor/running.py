@@ -40,6 +40,21 @@ def processes(patient: Patient) -> Iterator[Result]:
         status = _status(patient) or status
     yield from _gate(status)
     yield from _versions(status)
+    yield from _issuers(patient)
+
+
+def _issuers(patient: Patient) -> Iterator[Result]:
+    """Whoever says who calls, and cannot be had."""
+    found = _asked(patient, "/v1/findings?limit=1000") or {}
+    for each in found.get("items", []):
+        told = {"error": error, "warning": warning}.get(each["severity"])
+        if told is not None and each["kind"] == "finding" and str(each["object"]).startswith("issuers."):
+            yield told(
+                "issuers",
+                each["message"],
+                means="whoever has to be looked up there is not let in",
+                advice="mend what it says; it is tried again by itself",
+            )
 
 
 def _gate(status: dict[str, Any]) -> Iterator[Result]:
@@ -133,14 +148,19 @@ def _versions(status: dict[str, Any]) -> Iterator[Result]:
 
 
 def _status(patient: Patient) -> dict[str, Any] | None:
+    value = _asked(patient, "/v1/status")
+    return value if value is not None and "gate" in value else None
+
+
+def _asked(patient: Patient, path: str) -> dict[str, Any] | None:
     try:
         address, token = read_secret(patient.state.admin_address_file), patient.state.admin_token()
         connection = http.client.HTTPConnection(address, timeout=SECONDS)
         try:
-            connection.request("GET", "/v1/status", headers={"Authorization": f"Bearer {token}"})
+            connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
             value = json.loads(connection.getresponse().read())
         finally:
             connection.close()
     except (OSError, StateError, http.client.HTTPException, ValueError):
         return None
-    return value if isinstance(value, dict) and "gate" in value else None
+    return value if isinstance(value, dict) else None

@@ -85,7 +85,8 @@ REASONS: Final = (
         "sign-in-cross-site",
         403,
         "Another site wanted to send this form.",
-        "Names and passwords are sent by forms of the gate's own pages.",
+        "Names and passwords are sent by forms of the gate's own pages. A program that sends one says by "
+        "`Sec-Fetch-Site: same-origin`, or by the gate's own address in `Origin`, that no other site had it sent.",
     ),
     Reason(
         "link-not-good",
