@@ -400,8 +400,8 @@ def test_the_client_proves_itself_by_its_own_key(
     assert place.reason(provider.token(client_secret=SECRET)) == "introspection-unavailable"
     until(lambda: any("private_key_jwt" in message for message in place.findings()), "people are told")
     doctor = json.loads(lockgate("doctor", "--offline", "--json", cwd=tmp_path).out)
-    [told] = [each for each in doctor["results"] if each["check"] == "issuers"]
-    assert (told["level"], "private_key_jwt" in told["found"]) == ("error", True)
+    [result] = [each for each in doctor["results"] if each["check"] == "issuers"]
+    assert (result["level"], "private_key_jwt" in result["found"]) == ("error", True)
     (tmp_path / "client.key").write_text("no key at all")
     message = "the private key of the client lockgate cannot be read"
 
