@@ -29,7 +29,9 @@ def keycloak(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keycloak]:
     folder = tmp_path_factory.mktemp("keycloak")
     processes = Processes(folder)
     try:
-        yield Keycloak(processes, folder)
+        running = Keycloak(processes, folder)
+        with running.admin:
+            yield running
     finally:
         processes.end()
 
