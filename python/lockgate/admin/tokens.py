@@ -124,7 +124,7 @@ class TokenRevocations:
         `issuer` is a name of the configuration, or what tokens' `iss` says. Without `before_ms` what was issued until
         now is meant, or whenever where a single token or a session is. Revoking the same again moves `before_ms` on.
         """
-        rules = self._issuer(issuer)
+        rules = self.issuer(issuer)
         wanted = _wanted(rules, {"by": by, "value": value, "before_ms": before_ms, "until_ms": until_ms})
         with self._store.write() as session:
             row = _put(session, {**wanted, "reason": reason})
@@ -174,7 +174,7 @@ class TokenRevocations:
         added = known = 0
         configured = self.issuers()
         while batch := list(islice(rows, IMPORT_BATCH)):
-            wanted = [_wanted(self._issuer(row["issuer"], configured), row) for row in batch]
+            wanted = [_wanted(self.issuer(row["issuer"], configured), row) for row in batch]
             with self._store.write() as session:
                 before = added
                 told = []
@@ -197,7 +197,8 @@ class TokenRevocations:
         with self._store.write() as session:
             session.execute(delete(TokenRevocation).where(TokenRevocation.until_ms <= now_ms()))
 
-    def _issuer(self, named: str, configured: Mapping[str, IssuerRules] | None = None) -> IssuerRules:
+    def issuer(self, named: str, configured: Mapping[str, IssuerRules] | None = None) -> IssuerRules:
+        """The one of that name, or that tokens say so of; raises `UnknownIssuerError`. It reads the configuration."""
         known = self.issuers() if configured is None else configured
         for rules in known.values():
             if named in (rules.name, rules.issuer):

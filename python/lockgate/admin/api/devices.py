@@ -141,7 +141,7 @@ async def list_devices(
         return control.devices.page(issuer=iss, subject=subject, state=state, after=after, limit=limit)
 
     found = await _done(page)
-    unless_a_slip(control, issuer, found or after)
+    await unless_a_slip(control, issuer, found or after)
     more = found[-1].id if len(found) == limit else None
     return Devices(items=[Device(**_members(one)) for one in found], next=more)
 

@@ -50,7 +50,7 @@ async def list_factors(
         return factors.page(subject=subject, iss=iss_of(control, issuer), after=after, limit=limit)
 
     rows = await asyncio.to_thread(page)
-    unless_a_slip(control, issuer, rows or after)
+    await unless_a_slip(control, issuer, rows or after)
     return Factors(items=[_shown(row) for row in rows], next=rows[-1].id if len(rows) == limit else None)
 
 

@@ -61,7 +61,7 @@ async def list_sessions(
         found = await asyncio.to_thread(page)
     except SessionNotFoundError as error:
         raise Problem("session-not-found", f"no session has the id {error}") from error
-    unless_a_slip(control, issuer, found or after)
+    await unless_a_slip(control, issuer, found or after)
     more = found[-1].id if len(found) == limit else None
     return Sessions(items=[Session(**_members(kept)) for kept in found], next=more)
 
