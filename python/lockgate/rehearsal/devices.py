@@ -21,12 +21,11 @@ def standing(words: Sequence[str]) -> str:
     Raises `ValueError` for another word, and for two that contradict each other; its message is safe to show.
     """
     words = [word.strip() for word in words]
-    counts = [number for word in words if (number := number_of(word)) is not None]
-    said = {word for word in words if number_of(word) is None}
+    at_once = next((number for number in map(number_of, words) if number is not None), 1)
     if (found := contradiction(words)) is not None:
         raise ValueError(found[1])
-    told = {word: True for word in ("approved", "new", "changed", "travel", "revoked") if word in said}
-    return json.dumps({"id": ID, "at_once": counts[0] if counts else 1, **told})
+    told = {word: True for word in ("approved", "new", "changed", "travel", "revoked") if word in words}
+    return json.dumps({"id": ID, "at_once": at_once, **told})
 
 
 def number_of(word: str) -> int | None:
