@@ -77,6 +77,8 @@ def test_an_answered_request_is_written_down_whole(gate: Gate, auto: AutoUpstrea
         "country": None,
         "network": None,
         "device": None,
+        "app": None,
+        "grounds": None,
     }
 
 

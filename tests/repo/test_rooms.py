@@ -17,12 +17,15 @@ FOUNDATIONS = {
     "conditions",
     "facts",
     "geo",
+    "only",
+    "openings",
     "pattern",
     "placement",
     "ranges",
     "template",
     "verdict",
     "view",
+    "ways",
 }
 FILES = {
     "Rust": "crates/lockgate-policy/src/{room}.rs",

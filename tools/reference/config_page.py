@@ -30,6 +30,8 @@ ROOMS = {
     "Plugin": "plugins",
     "Redirect": "redirect",
     "Rewrite": "rewrite",
+    "Roles": "roles",
+    "Scopes": "scopes",
     "Session": "session",
     "Signature": "signature",
     "StepUp": "step_up",

@@ -42,6 +42,7 @@ use crate::jwt::token::Parts;
 use crate::jwt::{
     self, used, Binding, Issuer, Place, Possession, ProofRules, Revoked, Shown, DPOP,
 };
+use crate::scopes::{grant_scope, is_scope};
 use crate::{
     Answers, ConfigError, Denial, Edit, Identity, Need, PolicyError, RequestView, Verdict,
 };
@@ -377,12 +378,14 @@ impl Introspection {
                 "it names nobody: no `sub` and no `client_id`",
             ));
         }
-        let granted = claims.get("scope").and_then(Value::as_str).unwrap_or("");
-        let has = |scope: &&String| granted.split(' ').any(|one| one == scope.as_str());
+        // RFC 7662 section 2.2: `scope` is a text, and nothing else.
+        let plain = claims.get("scope").is_none_or(Value::is_string);
+        let has = |scope: &&String| plain && grant_scope(claims, scope);
         match self.scopes.iter().find(|scope| !has(scope)) {
             Some(lacking) => {
                 let detail = format!("it has not the scope `{lacking}`");
-                Err(scopeless(&SCOPE, &self.scopes, detail))
+                let wanted: Vec<&str> = self.scopes.iter().map(String::as_str).collect();
+                Err(scopeless(&SCOPE, &wanted, detail))
             }
             None => Ok(()),
         }
@@ -420,12 +423,6 @@ fn is_token(text: &[u8]) -> bool {
     let body = &text[..text.len() - padding];
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(byte);
     !body.is_empty() && body.iter().all(plain)
-}
-
-/// Whether it has the form of a scope (RFC 6749 section 3.3).
-fn is_scope(text: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
-    !text.is_empty() && text.bytes().all(plain)
 }
 
 #[cfg(test)]

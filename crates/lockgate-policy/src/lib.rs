@@ -22,6 +22,8 @@ pub mod mtls;
 pub mod plugins;
 pub mod redirect;
 pub mod rewrite;
+pub mod roles;
+pub mod scopes;
 pub mod session;
 pub mod signature;
 pub mod step_up;
@@ -34,12 +36,15 @@ pub mod broker;
 pub mod conditions;
 pub mod facts;
 pub mod geo;
+pub mod only;
+pub mod openings;
 pub mod pattern;
 pub mod placement;
 pub mod ranges;
 pub mod template;
 pub mod verdict;
 pub mod view;
+pub mod ways;
 
 pub use api_key::{Grant, KeyRecord, Terms};
 pub use body::{BodyMachine, BodyVerdict};
@@ -49,7 +54,7 @@ pub use lockgate_wire::reason::{Fault, Reason, ReasonRef};
 pub use placement::{Mode, OnError, Span, Waiver};
 pub use ranges::Ranges;
 pub use verdict::{
-    remove_cookies, ConfigError, Denial, Edit, Edits, Identity, Own, PolicyError, Verdict,
+    remove_cookies, ConfigError, Denial, Edit, Edits, Grounds, Identity, Own, PolicyError, Verdict,
     POLICY_FAILED,
 };
 pub use view::{Caller, Program, Reading, RequestView};
@@ -73,6 +78,8 @@ pub const NAMES: &[&str] = &[
     plugins::NAME,
     redirect::NAME,
     rewrite::NAME,
+    roles::NAME,
+    scopes::NAME,
     session::NAME,
     signature::NAME,
     step_up::NAME,
@@ -84,7 +91,7 @@ pub const NAMES: &[&str] = &[
 /// Every reason that a room can give, room by room.
 #[must_use]
 pub fn reasons() -> Vec<ReasonRef> {
-    let rooms: [&[ReasonRef]; 22] = [
+    let rooms: [&[ReasonRef]; 24] = [
         api_key::REASONS,
         basic::REASONS,
         body_limit::REASONS,
@@ -100,6 +107,8 @@ pub fn reasons() -> Vec<ReasonRef> {
         plugins::REASONS,
         redirect::REASONS,
         rewrite::REASONS,
+        roles::REASONS,
+        scopes::REASONS,
         session::REASONS,
         signature::REASONS,
         step_up::REASONS,

@@ -36,11 +36,10 @@ mod counters;
 mod gcra;
 mod key;
 mod limit;
-mod only;
 mod penalty;
 mod told;
 
-pub use config::{By, Config, Count, Only, PathPattern, PenaltyConfig, Tell};
+pub use config::{By, Config, Count, PenaltyConfig, Tell};
 pub use counters::{Charge, Record, Strike, Take};
 pub use gcra::{Quota, SECOND_NS};
 pub use key::{CounterKey, Seed};

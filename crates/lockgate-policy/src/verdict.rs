@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::facts::Need;
 use crate::signature::ACCEPT_SIGNATURE;
-use crate::{ReasonRef, Span};
+use crate::{basic, introspection, jwt, session, ReasonRef, Span};
 
 // What the gate itself says when a policy breaks rather than refuses.
 lockgate_wire::reasons! { "gate", Gate:
@@ -23,6 +23,8 @@ lockgate_wire::reasons! { "gate", Gate:
 pub enum Verdict {
     /// Go on, with these changes.
     Allow(Edits),
+    /// Go on: this entitles the caller. Authorization alone may say this.
+    Granted(Grounds),
     /// The caller is known. Authentication alone may say this.
     Identify(Identity),
     /// The same, and the client gets its credential anew: the value of `Set-Cookie`.
@@ -42,6 +44,9 @@ impl Verdict {
         Self::Allow(Edits::none())
     }
 }
+
+/// What entitles a caller, in words: `role support`, `scope orders:read`.
+pub type Grounds = Arc<[Arc<str>]>;
 
 /// Changes that a policy makes, both ways. Empty allocates nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -281,6 +286,17 @@ pub struct Identity {
     pub app: Option<Arc<str>>,
     /// What the credential says besides, verified.
     pub claims: Option<Arc<Map<String, Value>>>,
+}
+
+impl Identity {
+    /// Whose credential it is, by the issuer's name in the configuration, where it is an issuer's.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        [jwt::NAME, introspection::NAME, session::NAME, basic::NAME]
+            .contains(&self.proved_by)
+            .then(|| self.credential.split_once('/').map(|(issuer, _)| issuer))
+            .flatten()
+    }
 }
 
 /// An error of the policy itself: it could not decide.

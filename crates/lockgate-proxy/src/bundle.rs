@@ -21,11 +21,13 @@ pub use plugins::{PluginSet, PluginSource};
 pub use routing::{Duplicates, NormalForm, Odd, Share, Split, SplitBy};
 pub use versions::{Brownout, Version, VersionBy, Versions};
 
+use lockgate_policy::only::Only;
 use lockgate_policy::plugins as plugin;
+use lockgate_policy::roles::Role;
 use lockgate_policy::{
     api_key, basic, body_limit, compress, conditions, cors, device, grpc, headers, inflate,
-    introspection, ip_filter, jwt, limits, mtls, redirect, rewrite, session, signature, step_up,
-    waf, webhook, websocket, Mode, OnError, Span, Waiver,
+    introspection, ip_filter, jwt, limits, mtls, redirect, rewrite, roles, scopes, session,
+    signature, step_up, waf, webhook, websocket, Mode, OnError, Span, Waiver,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -58,6 +60,9 @@ pub struct Bundle {
     pub upstreams: Vec<Upstream>,
     /// Whose tokens are believed.
     pub issuers: Vec<Issuer>,
+    /// What callers can be, and who is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<Role>,
     /// The APIs, in the order of the file; the order has no meaning.
     pub apis: Vec<Api>,
     /// Who speaks where upstreams are told who calls.
@@ -180,6 +185,9 @@ pub struct Api {
     pub public: Option<Waiver>,
     /// What an authenticated caller may do.
     pub authorize: Authorize,
+    /// What of it is open to anyone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub open: Vec<Open>,
     /// Its policies; the pipeline orders them.
     pub policies: Policies,
     /// Where the configuration says it.
@@ -244,10 +252,22 @@ impl PathMatch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Authorize {
-    /// Everyone who proved an identity.
+    /// Everyone who proved an identity, where nothing else speaks of what is asked for.
     Authenticated,
+    /// Whom a policy of the API entitles. What none speaks of is refused.
+    Ruled,
     /// Anyone at all; wants a waiver.
     Public,
+}
+
+/// A part of an API that is open to anyone.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Open {
+    /// Which requests.
+    pub only: Only,
+    /// Who opened it.
+    pub waiver: Waiver,
 }
 
 /// Entries of `authenticate` that follow one another and must all hold; the first says who calls.
@@ -333,6 +353,12 @@ pub struct Policies {
     /// From which devices the API is called; from any without it.
     #[serde(default)]
     pub device: Option<Placed<device::Config>>,
+    /// What a credential was given, and what that opens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Placed<scopes::Config>>,
+    /// What a caller is, and what that opens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roles: Option<Placed<roles::Config>>,
     /// What wants a newer or stronger proof of who calls; nothing does without it.
     #[serde(default)]
     pub step_up: Option<Placed<step_up::Config>>,

@@ -6,48 +6,30 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aws_lc_rs::hmac;
-use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
-use lockgate_policy::api_key::ApiKey;
-use lockgate_policy::body_limit::BodyLimit;
-use lockgate_policy::compress::Compress;
 use lockgate_policy::conditions::Conditions;
-use lockgate_policy::cors::Cors;
-use lockgate_policy::device::Device;
-use lockgate_policy::grpc::Grpc;
-use lockgate_policy::headers::Headers;
-use lockgate_policy::inflate::Inflate;
 use lockgate_policy::introspection::Known;
-use lockgate_policy::ip_filter::IpFilter;
 use lockgate_policy::jwt::TokenCache;
 use lockgate_policy::limits::Seed;
-use lockgate_policy::mtls::Mtls;
-use lockgate_policy::plugins::Plugin;
-use lockgate_policy::redirect::Redirect;
-use lockgate_policy::rewrite::Rewrite;
-use lockgate_policy::session::{self, Session};
-use lockgate_policy::signature;
-use lockgate_policy::step_up::StepUp;
-use lockgate_policy::waf::{Source as RuleSource, Waf};
-use lockgate_policy::webhook::Webhook;
-use lockgate_policy::websocket::WebSocket;
-use lockgate_policy::{waf, ConfigError, Edit, Mode, OnError, Span, Waiver};
+use lockgate_policy::only::Meant;
+use lockgate_policy::roles::Book;
+use lockgate_policy::waf::Source as RuleSource;
+use lockgate_policy::{ConfigError, Edit, Mode, Span};
 use lockgate_wire::headers::reserved;
 use lockgate_wire::target::TargetSwitches;
 
 use crate::assertion::Signer;
 use crate::bundle::{
-    Api, Attached, Authenticator, Authorize, Bundle, Credential, Joined, PathMatch, Placed,
-    Upstream, BUNDLE_VERSION,
+    Api, Attached, Authorize, Bundle, Credential, Joined, PathMatch, Upstream, BUNDLE_VERSION,
 };
 use crate::geo::ReadFile;
 use crate::metrics::Metrics;
 use crate::mirror::Mirror;
 use crate::normal::MAX_SETS;
 use crate::operations::Operations;
-use crate::route::{self, Router};
+use crate::route::Router;
 use crate::snapshot::{
-    CompiledApi, CompiledUpstream, Document, Forwarding, Policy, Rule, Secret, Snapshot, Step,
+    CompiledApi, CompiledUpstream, Document, Forwarding, Open, Policy, Rule, Secret, Snapshot, Step,
 };
 use crate::split::Split;
 use crate::tls::Source;
@@ -60,13 +42,15 @@ mod listeners;
 mod passthrough;
 mod programs;
 mod signers;
+mod steps;
 mod together;
 mod tokens;
 mod upstreams;
 
 use listeners::listener;
-use together::{in_order, join};
-use tokens::{introspected, issuers, passwords, token, Issuers};
+use steps::{credentials, keys, steps};
+use together::in_order;
+use tokens::{issuers, Issuers};
 use upstreams::upstream;
 
 /// What a bundle is compiled with, besides itself.
@@ -89,6 +73,15 @@ pub struct Surroundings<'a> {
     pub tls: Option<&'a Source<'a>>,
     /// Reads databases where nothing is served; none where nobody is judged.
     pub databases: Option<ReadFile<'a>>,
+}
+
+/// What APIs of a bundle are compiled with.
+#[derive(Clone, Copy)]
+struct Given<'a> {
+    around: &'a Surroundings<'a>,
+    issuers: &'a Issuers,
+    rule_sets: &'a [RuleSource<'a>],
+    roles: &'a Arc<Book>,
 }
 
 /// Compiles `bundle`, whose hash is `hash`.
@@ -164,21 +157,36 @@ pub fn compile(
     let issuers = issuers(&bundle.issuers, around)
         .map_err(|mut wrong| errors.append(&mut wrong))
         .unwrap_or_default();
+    let roles = Book::new(&bundle.roles)
+        .map_err(|wrong| {
+            errors.extend(wrong.into_iter().map(|error| ConfigError {
+                pointer: format!("/roles{}", error.pointer),
+                ..error
+            }));
+        })
+        .ok();
+    // Where one is wrong, that is told; APIs that name it would only tell it again.
+    let roles_stand = roles.is_some();
+    let roles = Arc::new(roles.unwrap_or_default());
     let rule_sets: Vec<RuleSource<'_>> = bundle.rule_sets.iter().map(RuleSource::new).collect();
+    let given = Given {
+        around,
+        issuers: &issuers,
+        rule_sets: &rule_sets,
+        roles: &roles,
+    };
+    let mut wrong = Vec::new();
     let apis = keep(
-        &mut errors,
+        &mut wrong,
         bundle.apis.iter().enumerate().map(|(i, api)| {
             let documents = documents.as_deref();
-            compile_api(
-                i,
-                api,
-                &bundle.upstreams,
-                &names,
-                documents,
-                (&issuers, &rule_sets),
-                around,
-            )
+            compile_api(i, api, &bundle.upstreams, &names, documents, &given)
         }),
+    );
+    errors.extend(
+        wrong
+            .into_iter()
+            .filter(|error| roles_stand || error.code != "role-unknown"),
     );
     if !errors.is_empty() {
         return Err(errors);
@@ -308,9 +316,9 @@ fn compile_api(
     said: &[Upstream],
     upstreams: &HashMap<&str, usize>,
     documents: Option<&[Arc<Operations>]>,
-    (issuers, rule_sets): (&Issuers, &[RuleSource<'_>]),
-    around: &Surroundings<'_>,
+    given: &Given<'_>,
 ) -> Result<CompiledApi, Vec<ConfigError>> {
+    let around = given.around;
     let at = at(format!("/apis/{index}"), api.span);
     let mut errors = Vec::new();
     let forwarding = match forwarding(api, upstreams) {
@@ -330,13 +338,7 @@ fn compile_api(
     let switches = TargetSwitches::from(&api.normal_form);
     let keys = keys(api);
     let credentials = credentials(&keys, said);
-    let (mut steps, mut wrong) = steps(
-        index,
-        api,
-        (&keys, &credentials),
-        (around, issuers, switches),
-        rule_sets,
-    );
+    let (mut steps, mut wrong) = steps(index, api, (&keys, &credentials), switches, given);
     if let Err(error) = rewriting(api) {
         errors.push(at(error));
     }
@@ -511,7 +513,10 @@ fn attach(
 fn opening(api: &Api) -> Result<Rule, ConfigError> {
     let authenticated = !api.policies.authenticate.is_empty();
     match (api.authorize, &api.public, authenticated) {
-        (Authorize::Authenticated, None, true) => Ok(Rule::Authenticated),
+        (Authorize::Authenticated | Authorize::Ruled, None, true) => Ok(Rule::Known {
+            ruled: api.authorize == Authorize::Ruled,
+            open: open(api)?,
+        }),
         (Authorize::Public, Some(waiver), false) => Ok(Rule::Public(waiver.clone())),
         (_, None, false) => Err(ConfigError::new(
             "closed-api",
@@ -524,6 +529,21 @@ fn opening(api: &Api) -> Result<Rule, ConfigError> {
             "`public` and `authenticate` exclude each other",
         )),
     }
+}
+
+/// What of an API is open to anyone.
+fn open(api: &Api) -> Result<Box<[Open]>, ConfigError> {
+    let opened = api.open.iter().enumerate().map(|(place, open)| {
+        let meant = Meant::new(&open.only).map_err(|error| ConfigError {
+            pointer: format!("/open/{place}{}", error.pointer),
+            ..error.at(open.waiver.span)
+        });
+        Ok(Open {
+            meant: meant?,
+            waiver: open.waiver.clone(),
+        })
+    });
+    opened.collect()
 }
 
 /// The path is written anew in one way.
@@ -551,243 +571,6 @@ fn rewriting(api: &Api) -> Result<(), ConfigError> {
         ));
     }
     Ok(())
-}
-
-/// The fields that carry an API's keys. What is no name is refused where it is said.
-fn keys(api: &Api) -> Vec<HeaderName> {
-    let ways = api.policies.authenticate.iter();
-    ways.flat_map(|way| match way {
-        Authenticator::ApiKey(placed) => {
-            vec![HeaderName::try_from(placed.config.header.as_str()).ok()]
-        }
-        Authenticator::Jwt(placed) => vec![placed.config.place.header()],
-        Authenticator::Introspection(placed) => vec![placed.config.place.header()],
-        Authenticator::Basic(_) => vec![Some(AUTHORIZATION)],
-        Authenticator::Mtls(_) => Vec::new(),
-        Authenticator::Session(_) => vec![Some(session::HEADER)],
-        Authenticator::Signature(_) => {
-            vec![Some(signature::SIGNATURE), Some(signature::SIGNATURE_INPUT)]
-        }
-        Authenticator::Webhook(placed) => {
-            vec![HeaderName::try_from(placed.config.form.header.as_str()).ok()]
-        }
-    })
-    .flatten()
-    .collect()
-}
-
-/// The fields that carry an API's keys, or prove the gate to an upstream.
-fn credentials(keys: &[HeaderName], upstreams: &[Upstream]) -> Vec<HeaderName> {
-    let proving = upstreams.iter().filter_map(|upstream| {
-        HeaderName::try_from(upstream.credential.as_ref()?.header.as_str()).ok()
-    });
-    keys.iter().cloned().chain(proving).collect()
-}
-
-fn steps(
-    index: usize,
-    api: &Api,
-    (keys, credentials): (&[HeaderName], &[HeaderName]),
-    (around, issuers, switches): (&Surroundings<'_>, &Issuers, TargetSwitches),
-    rule_sets: &[RuleSource<'_>],
-) -> (Vec<Step>, Vec<ConfigError>) {
-    let mut steps = Vec::new();
-    let mut errors = Vec::new();
-    let mut add = |pointer: String, common: Common<'_>, policy: Result<Policy, ConfigError>| {
-        let place = at(format!("/apis/{index}/policies/{pointer}"), common.span);
-        match policy.and_then(|policy| common.step(policy)) {
-            Ok(step) => steps.push(step),
-            Err(error) => errors.push(place(error)),
-        }
-    };
-    if let Some(placed) = &api.policies.ip_filter {
-        add(
-            "ip_filter".into(),
-            placed.into(),
-            IpFilter::new(&placed.config).map(|policy| Policy::IpFilter(policy.into())),
-        );
-    }
-    if let Some(placed) = &api.policies.cors {
-        add(
-            "cors".into(),
-            placed.into(),
-            Cors::new(&placed.config, keys).map(|policy| Policy::Cors(policy.into())),
-        );
-    }
-    for (place, way) in api.policies.authenticate.iter().enumerate() {
-        let (common, policy) = match way {
-            Authenticator::ApiKey(placed) => {
-                let policy = ApiKey::new(&placed.config, Arc::clone(&around.pepper));
-                (placed.into(), policy.map(Policy::ApiKey))
-            }
-            Authenticator::Jwt(placed) => (placed.into(), token(placed, (api, issuers), around)),
-            Authenticator::Introspection(placed) => {
-                let policy = introspected(placed, (api, issuers), around);
-                (placed.into(), policy)
-            }
-            Authenticator::Basic(placed) => (placed.into(), passwords(placed, issuers, around)),
-            Authenticator::Mtls(placed) => {
-                let policy = Mtls::new(&placed.config);
-                (
-                    placed.into(),
-                    policy.map(|policy| Policy::Mtls(policy.into())),
-                )
-            }
-            Authenticator::Signature(placed) => {
-                (placed.into(), signers::signature(placed, issuers, around))
-            }
-            Authenticator::Webhook(placed) => {
-                let policy = Webhook::new(&placed.config, around.secret);
-                (
-                    placed.into(),
-                    policy.map(|policy| Policy::Webhook(policy.into())),
-                )
-            }
-            Authenticator::Session(placed) => {
-                let memory = Arc::clone(&around.tokens);
-                let policy = Session::new(&placed.config, &around.pepper, memory);
-                (
-                    placed.into(),
-                    policy.map(|policy| Policy::Session(policy.into())),
-                )
-            }
-        };
-        add(format!("authenticate/{place}"), common, policy);
-    }
-    if let Some(placed) = &api.policies.device {
-        let policy = Device::new(&placed.config).map(|policy| Policy::Device(policy.into()));
-        add("device".into(), placed.into(), policy);
-    }
-    if let Some(placed) = &api.policies.step_up {
-        let policy = StepUp::new(&placed.config);
-        let policy = policy.map(|policy| Policy::StepUp(policy.into()));
-        add("step_up".into(), placed.into(), policy);
-    }
-    if let Some(placed) = &api.policies.inflate {
-        let policy = Inflate::new(&placed.config);
-        let policy = policy.map(|policy| Policy::Inflate(policy.into()));
-        add("inflate".into(), placed.into(), policy);
-    }
-    if let Some(placed) = &api.policies.compress {
-        let policy = Compress::new(&placed.config);
-        let policy = policy.map(|policy| Policy::Compress(policy.into()));
-        add("compress".into(), placed.into(), policy);
-    }
-    if let Some(placed) = &api.policies.body_limit {
-        add(
-            "body_limit".into(),
-            placed.into(),
-            Ok(Policy::BodyLimit(BodyLimit::new(&placed.config))),
-        );
-    }
-    if let Some(placed) = &api.policies.waf {
-        match guard(&placed.config, rule_sets) {
-            Ok(policy) => add("waf".into(), placed.into(), Ok(Policy::Waf(policy.into()))),
-            Err(found) => found
-                .into_iter()
-                .for_each(|error| add("waf".into(), placed.into(), Err(error))),
-        }
-    }
-    if let Some(placed) = &api.policies.websocket {
-        let policy = WebSocket::new(&placed.config);
-        let policy = policy.map(|policy| Policy::WebSocket(policy.into()));
-        add("websocket".into(), placed.into(), policy);
-    }
-    if let Some(placed) = &api.policies.grpc {
-        let policy = Grpc::new(&placed.config).map(Policy::Grpc);
-        add("grpc".into(), placed.into(), policy);
-    }
-    // A name that one of several paths does not give would be empty there.
-    let own = |name: &str| {
-        let gives = |path| route::names(path).iter().any(|known| known == name);
-        api.paths.iter().all(gives)
-    };
-    if let Some(placed) = &api.policies.redirect {
-        let policy = Redirect::new(&placed.config, &own, switches);
-        let policy = policy.map(|policy| Policy::Redirect(policy.into()));
-        add("redirect".into(), placed.into(), policy);
-    }
-    if let Some(placed) = &api.policies.rewrite {
-        let policy = Rewrite::new(&placed.config, &own, switches);
-        let policy = policy.map(|policy| Policy::Rewrite(policy.into()));
-        add("rewrite".into(), placed.into(), policy);
-    }
-    for (place, placed) in api.policies.plugins.iter().enumerate() {
-        let policy = Plugin::new(&placed.config, (keys, credentials));
-        let policy = policy.map(|policy| Policy::Plugin(policy.into()));
-        add(format!("plugins/{place}"), placed.into(), policy);
-    }
-    if let Some(placed) = &api.policies.headers {
-        match Headers::all(&placed.config, credentials) {
-            Ok(policy) => add("headers".into(), placed.into(), Ok(Policy::Headers(policy))),
-            Err(found) => found
-                .into_iter()
-                .for_each(|error| add("headers".into(), placed.into(), Err(error))),
-        }
-    }
-    join(&mut steps, &api.policies.together);
-    (steps, errors)
-}
-
-/// What looks for attacks, with the rules that it names.
-fn guard(config: &waf::Config, rule_sets: &[RuleSource<'_>]) -> Result<Waf, Vec<ConfigError>> {
-    let rules = config.set.map(|set| {
-        rule_sets.get(set as usize).ok_or_else(|| {
-            let message = format!("there is no rule set {set}");
-            vec![ConfigError::new("no-rule-set", "/set", message)]
-        })
-    });
-    Waf::new(config, rules.transpose()?)
-}
-
-/// What [`Placed`] says of every policy.
-struct Common<'a> {
-    mode: Mode,
-    on_error: OnError,
-    waiver: Option<&'a Waiver>,
-    span: Span,
-}
-
-impl<'a, C> From<&'a Placed<C>> for Common<'a> {
-    fn from(placed: &'a Placed<C>) -> Self {
-        Self {
-            mode: placed.mode,
-            on_error: placed.on_error,
-            waiver: placed.waiver.as_ref(),
-            span: placed.span,
-        }
-    }
-}
-
-impl Common<'_> {
-    fn step(&self, policy: Policy) -> Result<Step, ConfigError> {
-        if policy.authenticates() {
-            if self.on_error == OnError::Allow {
-                let message = "authentication that fails must deny; take `on_error: allow` away";
-                return Err(ConfigError::new(
-                    "fail-open-authentication",
-                    "/on_error",
-                    message,
-                ));
-            }
-            if self.mode != Mode::Enforce && self.waiver.is_none() {
-                let message =
-                    "authentication that is not enforced wants `waiver: {owner, reason, until}`";
-                return Err(ConfigError::new(
-                    "unenforced-authentication",
-                    "/mode",
-                    message,
-                ));
-            }
-        }
-        Ok(Step {
-            joined: Joined::Alone,
-            mode: self.mode,
-            on_error: self.on_error,
-            waiver: self.waiver.cloned().map(Box::new),
-            ..Step::enforced(policy, self.span)
-        })
-    }
 }
 
 #[cfg(test)]

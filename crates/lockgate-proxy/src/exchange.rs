@@ -284,6 +284,8 @@ impl Exchange {
                 id: &standing.id,
                 signals: signals.as_deref().unwrap_or_default(),
             }),
+            app: known.and_then(|identity| identity.app.as_deref()),
+            grounds: &judged.grounds,
             waf: found.as_ref().and_then(Seen::record),
             at_ms: self.started_ms,
             id: self.id.as_str(),

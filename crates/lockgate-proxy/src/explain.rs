@@ -166,6 +166,8 @@ struct Shown {
     phase: &'static str,
     verdict: String,
     reason: Option<&'static str>,
+    /// What entitles the caller, where the policy says what does.
+    grounds: Vec<String>,
     span: Place,
 }
 
@@ -517,9 +519,11 @@ impl Engine {
             steps: api.map_or_else(Vec::new, |api| {
                 let entries = judgement.trace.entries(api);
                 let entries = entries.zip(&api.steps);
-                entries
-                    .map(|(entry, step)| self.shown(&entry, step))
-                    .collect()
+                let shown = entries.enumerate().map(|(number, (entry, step))| Shown {
+                    grounds: judgement.grounds_of(number),
+                    ..self.shown(&entry, step)
+                });
+                shown.collect()
             }),
             verdict,
             status,
@@ -604,6 +608,7 @@ impl Engine {
                 .and_then(|word| word.as_str().map(str::to_owned))
                 .unwrap_or_default(),
             reason: entry.reason.map(|reason| reason.code),
+            grounds: Vec::new(),
             span: self.place(entry.span),
         }
     }

@@ -22,12 +22,12 @@ use lockgate_policy::{
 };
 use lockgate_wire::target;
 
-use crate::reasons;
 use crate::route::{Matched, Named};
-use crate::snapshot::{CompiledApi, CompiledListener, Policy, Rule, Snapshot, Step};
+use crate::snapshot::{CompiledApi, CompiledListener, Policy, Snapshot, Step};
 use crate::trace::Outcome;
 use crate::versions;
 
+mod authorize;
 mod bodies;
 mod calls;
 mod counted;
@@ -287,6 +287,12 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
                 self.judgement.answer_edits.extend(edits.answer);
                 self.note(Outcome::Allow, None);
             }
+            Ok(Verdict::Granted(grounds)) => {
+                if mode == Mode::Enforce {
+                    self.judgement.grounds.push((self.next, grounds));
+                }
+                self.note(Outcome::Allow, None);
+            }
             Ok(Verdict::Renewed(identity, cookie)) => {
                 // A cache that kept this answer would give the cookie to others.
                 let uncached = HeaderValue::from_static("no-store");
@@ -353,6 +359,8 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             Policy::Operation if self.judgement.operation.is_some() => Ok(Verdict::allow()),
             Policy::Operation => Ok(self.operation()),
             Policy::Authorize(rule) => Ok(self.authorize(rule)),
+            Policy::Scopes(policy) => Ok(self.scopes(policy)),
+            Policy::Roles(policy) => Ok(self.roles(policy)),
             Policy::Device(policy) => self.device(policy, answers),
             Policy::StepUp(policy) => {
                 Ok(policy.decide(&view, self.judgement.identity.as_ref(), self.now_ms))
@@ -428,19 +436,6 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
         }
     }
 
-    fn authorize(&self, rule: &Rule) -> Verdict {
-        match rule {
-            Rule::Public(waiver) if waiver.holds(self.now_ms) => Verdict::allow(),
-            Rule::Public(_) => Verdict::Deny(Denial::new(&reasons::WAIVER_EXPIRED)),
-            Rule::Authenticated
-                if self.judgement.identity.is_some() || !self.authentication_enforced() =>
-            {
-                Verdict::allow()
-            }
-            Rule::Authenticated => Verdict::Deny(Denial::new(&reasons::NOT_AUTHENTICATED)),
-        }
-    }
-
     fn authentication_enforced(&self) -> bool {
         self.api().is_some_and(|api| api.authenticates(self.now_ms))
     }
@@ -484,7 +479,11 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
     /// After the last way to authenticate: refuse, if none proved anything.
     fn close_authentication(&mut self) {
         if let Some((mut denial, span)) = self.refused.take() {
-            if self.judgement.identity.is_none() && matches!(self.judgement.end, End::Forward) {
+            let none = self.judgement.identity.is_none();
+            if none && denial.absent && self.needs_no_credential() {
+                return;
+            }
+            if none && matches!(self.judgement.end, End::Forward) {
                 self.judgement.decided = Some(denial.span.unwrap_or(span));
                 let named = denial.headers.iter().map(|(name, _)| name);
                 let ways = named.filter(|name| **name == WWW_AUTHENTICATE).count();

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use http::Method;
+use lockgate_policy::scopes::Demand;
 use lockgate_policy::{ConfigError, Span};
 
 use self::segment::{Partial, Segment};
@@ -47,6 +48,8 @@ pub struct Operation {
     pub method: Method,
     /// The path template, as the document says it.
     pub path: Box<str>,
+    /// What it demands of who calls, where the document says it.
+    pub demand: Option<Arc<Demand>>,
     /// Where the document says it.
     pub span: Span,
 }
@@ -82,6 +85,11 @@ impl Operations {
             nodes: vec![Node::default()],
             operations: Vec::with_capacity(document.operations.len()),
         };
+        let demands: Vec<Arc<Demand>> = document
+            .security
+            .iter()
+            .map(|one| Demand::new(one).into())
+            .collect();
         let mut names: HashMap<&str, &bundle::Operation> = HashMap::new();
         for (place, operation) in document.operations.iter().enumerate() {
             let mut refuse = |error: ConfigError| {
@@ -94,7 +102,7 @@ impl Operations {
             if let Some(first) = names.insert(&operation.name, operation) {
                 refuse(named_twice(&operation.name, first));
             }
-            if let Err(error) = made.add(operation, &document.bases) {
+            if let Err(error) = made.add(operation, &document.bases, &demands) {
                 refuse(error);
             }
         }
@@ -147,7 +155,12 @@ impl Operations {
         names.map(|name| metrics.operation(api, name)).collect()
     }
 
-    fn add(&mut self, operation: &bundle::Operation, bases: &[String]) -> Result<(), ConfigError> {
+    fn add(
+        &mut self,
+        operation: &bundle::Operation,
+        bases: &[String],
+        demands: &[Arc<Demand>],
+    ) -> Result<(), ConfigError> {
         let name = &operation.name;
         if name.is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control) {
             let message =
@@ -158,6 +171,12 @@ impl Operations {
             let message = format!("`{}` is not an HTTP method", operation.method);
             ConfigError::new("not-a-method", "", message)
         })?;
+        let demand = operation.security.map(|number| {
+            demands.get(number as usize).cloned().ok_or_else(|| {
+                let message = format!("the operation `{name}` demands what is not there");
+                ConfigError::new("no-security", "", message)
+            })
+        });
         let number = u32::try_from(self.operations.len()).unwrap_or(u32::MAX);
         for base in operation.bases.as_deref().unwrap_or(bases) {
             self.place(operation, &method, base, number)?;
@@ -166,6 +185,7 @@ impl Operations {
             name: name.as_str().into(),
             method,
             path: operation.path.as_str().into(),
+            demand: demand.transpose()?,
             span: operation.span,
         });
         Ok(())

@@ -56,6 +56,9 @@ lockgate_wire::reasons! { "route", Client:
     NOT_AUTHENTICATED = "not-authenticated", 401,
         "This API wants to know who calls.",
         "Send a credential that the API takes.";
+    WITHOUT_RULE = "operation-without-rule", 403,
+        "No rule says who may call this.",
+        "What no rule of the API's `authorize` speaks of is refused to everyone. Say which scope or role opens it.";
 
     "gate", Gate:
     SECRET_UNRESOLVED = "secret-unresolved", 503,

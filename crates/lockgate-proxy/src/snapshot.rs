@@ -19,9 +19,12 @@ use lockgate_policy::ip_filter::IpFilter;
 use lockgate_policy::jwt::{self, Jwt};
 use lockgate_policy::limits::{Limits, Penalty};
 use lockgate_policy::mtls::{self, Mtls};
+use lockgate_policy::only::Meant;
 use lockgate_policy::plugins::Plugin;
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
+use lockgate_policy::roles::{self, Roles};
+use lockgate_policy::scopes::{self, Scopes};
 use lockgate_policy::session::{self, Session};
 use lockgate_policy::signature::{self, Signature};
 use lockgate_policy::step_up::{self, StepUp};
@@ -332,6 +335,10 @@ pub enum Policy {
     Operation,
     /// What a caller may do.
     Authorize(Rule),
+    /// What a credential was given.
+    Scopes(Box<Scopes>),
+    /// What a caller is.
+    Roles(Box<Roles>),
     /// Which devices are let in.
     Device(Box<Device>),
     /// What wants more of a proof.
@@ -365,10 +372,24 @@ pub enum Policy {
 /// What a caller may do.
 #[derive(Debug)]
 pub enum Rule {
-    /// Whatever the API offers, having proved who they are.
-    Authenticated,
+    /// Having proved who they are, whatever nothing speaks of, or what something entitles to.
+    Known {
+        /// Whether what no other policy speaks of is refused.
+        ruled: bool,
+        /// What is open to anyone.
+        open: Box<[Open]>,
+    },
     /// Whatever the API offers, as long as the waiver holds.
     Public(Waiver),
+}
+
+/// A part of an API that is open to anyone, as long as the waiver holds.
+#[derive(Debug)]
+pub struct Open {
+    /// Which requests.
+    pub meant: Meant,
+    /// Who opened it.
+    pub waiver: Waiver,
 }
 
 impl Policy {
@@ -386,6 +407,8 @@ impl Policy {
             Self::Session(_) => session::NAME,
             Self::Signature(_) => signature::NAME,
             Self::Webhook(_) => webhook::NAME,
+            Self::Scopes(_) => scopes::NAME,
+            Self::Roles(_) => roles::NAME,
             Self::Device(_) => device::NAME,
             Self::StepUp(_) => step_up::NAME,
             Self::Version => VERSION,
@@ -439,6 +462,12 @@ impl Policy {
     #[must_use]
     pub const fn wants_content(&self) -> bool {
         matches!(self, Self::Signature(_) | Self::Webhook(_))
+    }
+
+    /// Whether it says who may do what.
+    #[must_use]
+    pub const fn authorizes(&self) -> bool {
+        matches!(self, Self::Authorize(_) | Self::Scopes(_) | Self::Roles(_))
     }
 
     /// Whether it proves who calls. Any one such policy of an API is enough.

@@ -11,7 +11,8 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use http::{HeaderMap, Method};
-use lockgate_policy::limits::{Asked, By, Config, Count, Limits, Only, Seed, Tell};
+use lockgate_policy::limits::{Asked, By, Config, Count, Limits, Seed, Tell};
+use lockgate_policy::only::Only;
 use lockgate_policy::{api_key, Answers, Identity, Need, RequestView, Span, Verdict};
 use lockgate_proxy::counters::{Counters, Local, MOST_COUNTERS};
 use mimalloc::MiMalloc;

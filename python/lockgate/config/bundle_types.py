@@ -45,6 +45,8 @@ class Api(TypedDict):
     """Its name in the configuration."""
     normal_form: NormalForm
     """What is done with targets that servers read in different ways."""
+    open: list[Open] | None
+    """What of it is open to anyone."""
     openapi: Attached | None
     """The document whose operations it has."""
     own: bool
@@ -76,6 +78,8 @@ class ApiDocument(TypedDict):
     """What stands before its paths in what an API gets; `""` for nothing."""
     operations: list[Operation]
     """Its operations, in the document's order."""
+    security: list[Security] | None
+    """What its operations demand; each counts into this list."""
     span: Span
     """Where it begins."""
 
@@ -184,7 +188,7 @@ Authenticator = (
 )
 """One way to prove an identity."""
 
-Authorize = Literal["authenticated", "public"]
+Authorize = Literal["authenticated", "ruled", "public"]
 """Who, of those who are known, may call."""
 
 
@@ -280,6 +284,8 @@ class Bundle(TypedDict):
     """Policies in Python, where there are any."""
     problem_base: str
     """Base of the `type` of a refusal, ending in `/`."""
+    roles: list[Role] | None
+    """What callers can be, and who is."""
     rule_sets: list[RuleSet]
     """Rules in SecLang that APIs are guarded by."""
     sequence: int
@@ -320,6 +326,37 @@ class CertificateManaged(TypedDict):
 
 Certificate = CertificateFiles | CertificateManaged
 """Where a certificate comes from."""
+
+
+class ClaimTest(TypedDict):
+    """What a claim must say."""
+
+    path: list[str]
+    """Where it is: names of claims, each within the one before."""
+    test: Is
+    """What it must be."""
+
+
+class ClaimValueText(TypedDict):
+    """A text, letter by letter."""
+
+    text: str
+
+
+class ClaimValueNumber(TypedDict):
+    """A number."""
+
+    number: float
+
+
+class ClaimValueTruth(TypedDict):
+    """Yes or no."""
+
+    truth: bool
+
+
+ClaimValue = ClaimValueText | ClaimValueNumber | ClaimValueTruth
+"""A value that a claim can have."""
 
 ClientCert = Literal["off", "certificate", "chain"]
 """What an upstream is told of a client's certificate (RFC 9440)."""
@@ -647,6 +684,46 @@ class IpFilterConfig(TypedDict):
     """Where they may be; none where that does not count."""
 
 
+class IsEquals(TypedDict):
+    """This value."""
+
+    equals: ClaimValue
+
+
+class IsOneOf(TypedDict):
+    """One of these values."""
+
+    one_of: list[ClaimValue]
+
+
+class IsContains(TypedDict):
+    """A list with one of these values in it, or one of these values."""
+
+    contains: list[ClaimValue]
+
+
+class IsAtLeast(TypedDict):
+    """A number of at least this."""
+
+    at_least: float
+
+
+class IsAtMost(TypedDict):
+    """A number of at most this."""
+
+    at_most: float
+
+
+class IsPresent(TypedDict):
+    """There, with any value but null; or not there."""
+
+    present: bool
+
+
+Is = IsEquals | IsOneOf | IsContains | IsAtLeast | IsAtMost | IsPresent
+"""What a claim must be. A claim of another type never is."""
+
+
 class Issuer(TypedDict):
     """Somebody whose tokens are believed."""
 
@@ -908,7 +985,7 @@ OnError = Literal["deny", "allow"]
 
 
 class Only(TypedDict):
-    """Which requests a limit is for; what is empty is no condition."""
+    """Which requests are meant; what is empty is no condition."""
 
     methods: list[str]
     """Upper-case methods."""
@@ -916,6 +993,15 @@ class Only(TypedDict):
     """Operations of the API's document."""
     paths: list[PathPattern]
     """Paths, as patterns."""
+
+
+class Open(TypedDict):
+    """A part of an API that is open to anyone."""
+
+    only: Only
+    """Which requests."""
+    waiver: Waiver
+    """Who opened it."""
 
 
 class Operation(TypedDict):
@@ -929,6 +1015,8 @@ class Operation(TypedDict):
     """Its `operationId`, or `GET /path` where it has none."""
     path: str
     """The path template, as the document says it."""
+    security: int | None
+    """Index into the document's `security`; none where it demands nothing."""
     span: Span
     """Where the document says it."""
 
@@ -1029,7 +1117,7 @@ class PathPatternTemplate(TypedDict):
 
 
 PathPattern = PathPatternExact | PathPatternPrefix | PathPatternTemplate
-"""A path that a limit is for."""
+"""A path that is meant."""
 
 
 class PemFiles(TypedDict):
@@ -1334,6 +1422,36 @@ class PlacedRewrite(TypedDict):
     """Needed where authentication or authorization is not enforced."""
 
 
+class PlacedRoles(TypedDict):
+    """A policy's config with what every policy has."""
+
+    config: RolesConfig
+    """The policy's own part."""
+    mode: Mode
+    """Enforce, observe or off."""
+    on_error: OnError
+    """What an error of the policy itself does."""
+    span: Span
+    """Where the configuration says it."""
+    waiver: Waiver | None
+    """Needed where authentication or authorization is not enforced."""
+
+
+class PlacedScopes(TypedDict):
+    """A policy's config with what every policy has."""
+
+    config: ScopesConfig
+    """The policy's own part."""
+    mode: Mode
+    """Enforce, observe or off."""
+    on_error: OnError
+    """What an error of the policy itself does."""
+    span: Span
+    """Where the configuration says it."""
+    waiver: Waiver | None
+    """Needed where authentication or authorization is not enforced."""
+
+
 class PlacedSession(TypedDict):
     """A policy's config with what every policy has."""
 
@@ -1494,6 +1612,10 @@ class Policies(TypedDict):
     """The gate answers with another place."""
     rewrite: PlacedRewrite | None
     """Another path and query for the upstream."""
+    roles: PlacedRoles | None
+    """What a caller is, and what that opens."""
+    scopes: PlacedScopes | None
+    """What a credential was given, and what that opens."""
     step_up: PlacedStepUp | None
     """What wants a newer or stronger proof of who calls; nothing does without it."""
     together: list[Together] | None
@@ -1598,6 +1720,35 @@ class RewriteConfig(TypedDict):
     """Parameters to set: name and a template for the value."""
 
 
+class Role(TypedDict):
+    """One role."""
+
+    includes: list[str]
+    """Roles whose rights it has as well."""
+    name: str
+    """Its name."""
+    span: Span
+    """Where the configuration says it."""
+    who: list[list[Who]]
+    """Who has it: of any one of these, all must hold."""
+
+
+class RoleOpening(TypedDict):
+    """What one role opens."""
+
+    role: str
+    """The role's name."""
+    what: list[Only]
+    """What it opens."""
+
+
+class RolesConfig(TypedDict):
+    """The room's config."""
+
+    opens: list[RoleOpening]
+    """What each role opens."""
+
+
 class RuleFile(TypedDict):
     """A file of a rule set."""
 
@@ -1658,6 +1809,57 @@ class Scan(TypedDict):
     """What becomes of files that cannot be scanned."""
     timeout_ms: int
     """How long all scans of one request may take, milliseconds."""
+
+
+class Scheme(TypedDict):
+    """One scheme that must be satisfied."""
+
+    kind: SchemeKind
+    """What kind it is of."""
+    name: str
+    """Its name in the document."""
+    scopes: list[str]
+    """Scopes that the credential must have."""
+
+
+SchemeKind = Literal["api_key", "cookie", "basic", "token", "mutual_tls", "signature", "other"]
+"""Kinds of schemes."""
+
+
+class SchemeWays(TypedDict):
+    """What satisfies a scheme."""
+
+    scheme: str
+    """The scheme's name in the document."""
+    ways: list[str]
+    """Any one of these ways to prove who calls."""
+
+
+class ScopeOpening(TypedDict):
+    """What one scope opens."""
+
+    scope: str
+    """The scope."""
+    what: list[Only]
+    """What it opens."""
+
+
+class ScopesConfig(TypedDict):
+    """The room's config."""
+
+    from_openapi: bool
+    """Whether each operation's `security` in the API's document holds."""
+    opens: list[ScopeOpening]
+    """What each scope opens."""
+    schemes: list[SchemeWays]
+    """What satisfies schemes of the document, where their kind does not say it."""
+
+
+class Security(TypedDict):
+    """What a document demands of some of its operations: any one of these; none of them where it demands nothing."""
+
+    any: list[list[Scheme]]
+    """Of each all must be shown."""
 
 
 class Server(TypedDict):
@@ -2122,6 +2324,52 @@ class WebsocketConfig(TypedDict):
 
 WhenStale = Literal["deny", "continue"]
 """What happens to requests that need facts which may be out of date."""
+
+
+class WhoClaim(TypedDict):
+    """A claim says this."""
+
+    claim: ClaimTest
+
+
+class WhoIssuer(TypedDict):
+    """The credential is of one of these issuers, by their names in the configuration."""
+
+    issuer: list[str]
+
+
+class WhoApp(TypedDict):
+    """The program that calls is one of these."""
+
+    app: list[str]
+
+
+class WhoOwner(TypedDict):
+    """One of these answers for the credential."""
+
+    owner: list[str]
+
+
+class WhoCredential(TypedDict):
+    """The credential is one of these, by its public id."""
+
+    credential: list[str]
+
+
+class WhoWay(TypedDict):
+    """It was proved in one of these ways."""
+
+    way: list[str]
+
+
+class WhoScope(TypedDict):
+    """The credential has one of these scopes."""
+
+    scope: list[str]
+
+
+Who = WhoClaim | WhoIssuer | WhoApp | WhoOwner | WhoCredential | WhoWay | WhoScope
+"""One thing that must hold."""
 
 Written = Literal["hex", "base64"]
 """How bytes are written."""

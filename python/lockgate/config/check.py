@@ -31,11 +31,12 @@ from lockgate.config.model_upstreams import Upstream
 from lockgate.config.placed import Placed
 from lockgate.config.references import References
 from lockgate.config.translate import slip_for
-from lockgate.policies import Authentication, IpFilter, Lists, Mtls, Policy
+from lockgate.policies import Authentication, IpFilter, Lists, Mtls, Policy, Strict
 from lockgate.scalars import NAME, shown
 
 WAIVER: Final = "{owner: NAME, reason: TEXT, until: YYYY-MM-DD}"
 PUBLIC_FOLDERS: Final = frozenset({"/tmp", "/var/tmp", "/dev/shm"})  # noqa: S108 -- Warned of, never written to.
+NOT_HELD: Final = {"authentication": "does not know", "authorization": "would refuse"}
 ANY_IPV4: Final = "0.0.0.0"  # noqa: S104 -- Compared with, never bound.
 
 
@@ -369,20 +370,21 @@ def _native_calls(document: Document, apis: list[EffectiveApi]) -> None:
 
 def _policy(document: Document, placed: Placed[Policy], lists: Lists) -> None:
     policy, path = placed.policy, placed.path
-    if isinstance(policy, Authentication):
+    if isinstance(policy, Strict):
+        what = "authentication" if isinstance(policy, Authentication) else "authorization"
         if policy.on_error == "allow":
             document.problems.add(
                 document.value_region(*path, "on_error"),
-                "fail-open-authentication",
-                "authentication that fails must deny",
+                f"fail-open-{what}",
+                f"{what} that fails must deny",
                 hint="take `on_error: allow` out",
                 path=(*path, "on_error"),
             )
         if policy.mode != "enforce" and policy.waiver is None and not document.says(*path, "waiver"):
             document.problems.add(
                 document.value_region(*path, "mode"),
-                "unenforced-authentication",
-                f"authentication with `mode: {policy.mode}` lets in whom it does not know",
+                f"unenforced-{what}",
+                f"{what} with `mode: {policy.mode}` lets in whom it {NOT_HELD[what]}",
                 allowed="`mode: enforce`, or a waiver",
                 hint=f"add `waiver: {WAIVER}` beside it",
                 path=(*path, "mode"),

@@ -42,15 +42,17 @@ def check_step_up(document: Document, apis: list[EffectiveApi], documents: Docum
         for number, rule in enumerate(placed.policy.rules):
             for index, name in enumerate(rule.operations):
                 if name not in names:
-                    _unknown(document, (*placed.path, "rules", number, "operations", index), name, names)
+                    place = (*placed.path, "rules", number, "operations", index)
+                    unknown_operation(document, place, name, names, "so nobody would be asked for more")
 
 
-def _unknown(document: Document, path: Path, name: str, names: list[str]) -> None:
+def unknown_operation(document: Document, path: Path, name: str, names: list[str], so: str) -> None:
+    """Note an operation that no document of the API has; `so` says what comes of it."""
     close = difflib.get_close_matches(name, names, n=1)
     document.problems.add(
         document.value_region(*path),
         "operation-unknown",
-        f"no document of the API has an operation {shown(name)}, so nobody would be asked for more",
+        f"no document of the API has an operation {shown(name)}, {so}",
         allowed=", ".join(map(shown, names[:20])) if names else "operations of a document that `openapi` names",
         hint=f"did you mean {shown(close[0])}?" if close else None,
         path=path,

@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 from lockgate.addresses import is_server
 from lockgate.config import bundle_types as types
 from lockgate.config import geo, tls
+from lockgate.config.authorize import Names, opens, roles
 from lockgate.config.compile_upstreams import spread
 from lockgate.config.document import Document
 from lockgate.config.effective import PAGES, EffectiveApi, direct_name, region
@@ -36,6 +37,8 @@ from lockgate.policies import (
     Lists,
     Plugin,
     Policy,
+    Roles,
+    Scopes,
     Session,
     Signature,
     StepUp,
@@ -93,6 +96,7 @@ class Compiler:
                 }
                 for name, issuer in self.document.issuers.items()
             ],
+            "roles": roles(document),
             "apis": apis,
             "assertions": {"issuer": document.assertions.issuer, "rotation": document.assertions.rotation},
             "documents": self.attaching.made,
@@ -251,12 +255,30 @@ class Compiler:
             "openapi": self._openapi(api, stripped(api.api, api.api.path)),
             "versions": self._versions(api, api.api, api.api.path),
             "public": self._waiver(api.api.public, (*path, "public")),
-            "authorize": "public" if api.api.public is not None else "authenticated",
+            "authorize": _entitled(api),
             "policies": self._policies(api),
             "span": self._span(*path),
             "authorize_span": self._span(*path, said),
         }  # type: ignore[typeddict-item] # What is the same for nearly all is left out: there may be ten thousand.
+        if api.api.authorize is not None and api.api.authorize.public:
+            names, parts = self._names(api), enumerate(api.api.authorize.public)
+            opened = [
+                {"only": only, "waiver": self._waiver(part, (*path, "authorize", "public", index))}
+                for index, part in parts
+                for only in names.only(part.what)
+            ]
+            made = {**made, "open": opened}  # type: ignore[typeddict-item] # A waiver that is there.
         return {**made, "own": True} if api.name.startswith(PAGES) else made
+
+    def _names(self, api: EffectiveApi) -> Names:
+        return Names.of(api, self.attaching.documents)
+
+    def _authorized(self, api: EffectiveApi, placed: Placed[Scopes] | Placed[Roles] | None, key: str) -> object:
+        """A policy that names parts of the API."""
+        if placed is None:
+            return None
+        made = cast("dict[str, Any]", self._placed(placed))
+        return {**made, "config": {**made["config"], "opens": opens(self._names(api), placed.policy.opens, key)}}
 
     def _openapi(self, api: EffectiveApi, before: frozenset[str]) -> types.Attached | None:
         path, openapi = ("apis", api.name, "openapi"), api.api.openapi
@@ -322,7 +344,11 @@ class Compiler:
             "limits": [cast("types.PlacedLimits", self._limit(placed)) for placed in api.limits],
         }  # type: ignore[typeddict-item] # As above: most APIs have none.
         asking = {"device": self._asking(api, api.device), "step_up": self._asking(api, api.step_up)}
-        more = {**asking, "together": [{"first": first, "count": count} for first, count in api.together]}
+        entitling = {
+            "scopes": self._authorized(api, api.scopes, "scope"),
+            "roles": self._authorized(api, api.roles, "role"),
+        }
+        more = {**asking, **entitling, "together": [{"first": first, "count": count} for first, count in api.together]}
         return cast("types.Policies", {**made, **{name: said for name, said in more.items() if said}})
 
     def _limit(self, placed: Placed[Limit]) -> object:
@@ -395,6 +421,13 @@ class Compiler:
 
     def _span(self, *path: str | int) -> types.Span:
         return self.document.region(*path).span
+
+
+def _entitled(api: EffectiveApi) -> types.Authorize:
+    if api.api.public is not None:
+        return "public"
+    said = api.api.authorize
+    return "authenticated" if said is None or said.allow is not None else "ruled"
 
 
 def _paths(matches: list[PathMatch]) -> list[types.PathMatch]:

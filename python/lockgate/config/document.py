@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 from lockgate.config.model_apis import Api, Defaults
 from lockgate.config.model_issuers import Issuer, Outgoing
 from lockgate.config.model_listeners import Listener
+from lockgate.config.model_roles import Role
 from lockgate.config.model_sign_in import SignIn
 from lockgate.config.model_upstreams import Upstream
 from lockgate.config.models import (
@@ -66,6 +67,7 @@ class Document:
     issuers: dict[str, Issuer] = field(default_factory=dict)
     sign_in: dict[str, SignIn] = field(default_factory=dict)
     upstreams: dict[str, Upstream] = field(default_factory=dict)
+    roles: dict[str, Role] = field(default_factory=dict)
     apis: dict[str, Api] = field(default_factory=dict)
     defaults: Defaults = field(default_factory=Defaults)
     assertions: Assertions = field(default_factory=Assertions)
@@ -94,6 +96,7 @@ class Document:
         }
         document.sign_in = document._named("sign_in", SignIn)
         document.upstreams = document._named("upstreams", Upstream)
+        document.roles = document._named("roles", Role)
         document.apis = document._named("apis", Api)
         document.defaults = document._section("defaults", Defaults) or Defaults()
         document.assertions = document._section("assertions", Assertions) or Assertions()

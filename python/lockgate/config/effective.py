@@ -26,6 +26,8 @@ from lockgate.policies import (
     Limit,
     Plugin,
     Policy,
+    Roles,
+    Scopes,
     StepUp,
     Waf,
     Waiver,
@@ -81,6 +83,8 @@ class EffectiveApi:
     grpc: Placed[Grpc] | None
     waf: Placed[Waf] | None
     plugins: tuple[Placed[Plugin], ...]
+    scopes: Placed[Scopes] | None
+    roles: Placed[Roles] | None
     device: Placed[Device] | None
     step_up: Placed[StepUp] | None
     headers: Placed[Headers] | None
@@ -127,30 +131,22 @@ class EffectiveApi:
     @property
     def policies(self) -> Iterator[Placed[Policy]]:
         """All of them."""
-        if self.ip_filter is not None:
-            yield self.ip_filter
-        if self.cors is not None:
-            yield self.cors
-        yield from self.authenticate
-        if self.websocket is not None:
-            yield self.websocket
-        if self.inflate is not None:
-            yield self.inflate
-        if self.compress is not None:
-            yield self.compress
-        yield self.body_limit
-        if self.grpc is not None:
-            yield self.grpc
-        if self.waf is not None:
-            yield self.waf
-        yield from self.plugins
-        if self.device is not None:
-            yield self.device
-        if self.step_up is not None:
-            yield self.step_up
-        if self.headers is not None:
-            yield self.headers
-        yield from self.limits
+        once: tuple[Placed[Policy] | None, ...] = (
+            self.websocket,
+            self.inflate,
+            self.compress,
+            self.body_limit,
+            self.grpc,
+            self.waf,
+            *self.plugins,
+            self.scopes,
+            self.roles,
+            self.device,
+            self.step_up,
+            self.headers,
+        )
+        both: tuple[Placed[Policy] | None, ...] = (self.ip_filter, self.cors, *self.authenticate, *once, *self.limits)
+        return (placed for placed in both if placed is not None)
 
 
 def direct_name(api: str) -> str:
@@ -175,6 +171,9 @@ def waivers(document: Document, apis: list[EffectiveApi]) -> Iterator[PlacedWaiv
     for api in apis:
         if api.api.public is not None:
             yield PlacedWaiver(f"apis.{api.name}.public", api.api.public, ("apis", api.name, "public"))
+        for index, part in enumerate(api.api.authorize.public if api.api.authorize is not None else ()):
+            opened = ("apis", api.name, "authorize", "public", index)
+            yield PlacedWaiver(f"apis.{api.name}.authorize.public[{index}]", part, opened)
         yield from _left_alone(api)
         for placed in api.policies:
             path = placed.waiver_path
@@ -228,6 +227,8 @@ def effective(document: Document, name: str, api: Api) -> EffectiveApi:
         grpc=_placed(name, "grpc", document.defaults.grpc, api.grpc),
         waf=_placed(name, "waf", document.defaults.waf, api.waf),
         plugins=tuple(_plugins(name, api)),
+        scopes=_authorized(name, "scopes", api.authorize.scopes if api.authorize is not None else None),
+        roles=_authorized(name, "roles", api.authorize.roles if api.authorize is not None else None),
         device=_placed(name, "device", document.defaults.device, api.device),
         step_up=_placed(name, "step_up", document.defaults.step_up, api.step_up),
         headers=_placed(name, "headers", document.defaults.headers, api.headers),
@@ -256,6 +257,11 @@ def _ways(name: str, api: Api) -> Iterator[Placed[Authentication]]:
                 within = ("all", number) if entry.all is not None else ()
                 path: Path = ("apis", name, "authenticate", index, *within, policy.room)
                 yield Placed(policy, path, (*path, "waiver") if policy.waiver is not None else None)
+
+
+def _authorized(name: str, room: str, policy: P | None) -> Placed[P] | None:
+    path: Path = ("apis", name, "authorize", room)
+    return None if policy is None else Placed(policy, path, (*path, "waiver") if policy.waiver is not None else None)
 
 
 def _plugins(name: str, api: Api) -> Iterator[Placed[Plugin]]:

@@ -13,6 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from lockgate.config import geo, secrets, tls
 from lockgate.config.check import check
+from lockgate.config.check_authorize import check_authorize
 from lockgate.config.check_device import check_device
 from lockgate.config.check_proofs import check_proofs
 from lockgate.config.check_step_up import check_step_up
@@ -233,6 +234,7 @@ def _checked(reader: Reader, *, native: bool, core: Path | None) -> Loaded:
     managed = tls.check(document, reader.references)
     check(document, apis, lists.read, reader.references)
     check_device(document, apis)
+    check_authorize(document, apis, documents)
     check_step_up(document, apis, documents)
     check_proofs(document, apis)
     secrets.check(document, reader.references)

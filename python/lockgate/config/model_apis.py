@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from lockgate.addresses import Host, Method, is_server, parse_target
 from lockgate.config.later import BOUND
+from lockgate.config.model_authorize import AUTHORIZE, Authorize
 from lockgate.config.model_openapi import OPENAPI, Openapi, parse_openapi
 from lockgate.config.model_routing import Goes, NormalForm
 from lockgate.config.model_versions import VERSION_BY, Version, VersionBy
@@ -362,8 +363,9 @@ class Api(Defaults, Goes):
         "request through.",
         examples=[["my_checks:TenantHeader"]],
     )
-    authorize: Literal["authenticated"] | None = Field(
+    authorize: Annotated[Authorize | None, *AUTHORIZE] = Field(
         default=None,
-        description="Who, of those who are known, may call: `authenticated` is all of them.",
-        examples=["authenticated"],
+        description="What those may do who are known: `authenticated`, everything; or a mapping that says which scopes "
+        "and roles open what.",
+        examples=["authenticated", {"scopes": "from_openapi"}, {"roles": {"support": ["GET"]}}],
     )

@@ -15,6 +15,7 @@ from lockgate.addresses import Listen
 from lockgate.config.model_apis import Api, Defaults
 from lockgate.config.model_issuers import Issuer, Outgoing
 from lockgate.config.model_listeners import Listener
+from lockgate.config.model_roles import Role
 from lockgate.config.model_sign_in import SignIn
 from lockgate.config.model_upstreams import Upstream
 from lockgate.policies import Settings
@@ -264,6 +265,16 @@ class Config(Settings):
         default=Defaults(),
         description="Policies for every API. An API that names one of them refines it key by key.",
         examples=[{"body_limit": {"bytes": "10MiB"}}],
+    )
+    roles: dict[Name, Role] = Field(
+        default={},
+        description="What callers can be, by name, and who is; `authorize.roles` of an API says what that opens.",
+        examples=[
+            {
+                "support": {"who": {"claim": "groups", "contains": "support"}},
+                "manager": {"who": {"claim": "groups", "contains": "managers"}, "includes": ["support"]},
+            }
+        ],
     )
     apis: dict[Name, Api] = Field(
         description="The APIs, by name.",

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from lockgate.config.effective import EffectiveApi, region
 from lockgate.config.limits import limits_of, scope
 from lockgate.config.loaded import Loaded
+from lockgate.config.model_authorize import Authorize
 from lockgate.config.model_listeners import Listener
 from lockgate.config.model_routing import ByHeader, Test
 from lockgate.config.models import Config
@@ -94,7 +95,8 @@ def _api(loaded: Loaded, api: EffectiveApi, remarks: dict[tuple[str, ...], str])
         made["public"] = _plain(said.public)
     else:
         made["authenticate"] = list(_authenticate(api))
-        made["authorize"] = "authenticated"
+        made["authorize"] = _authorize(api)
+        remarks[*path, "authorize"] = _place(loaded, *path, "authorize")
     placed_policies: tuple[Placed[Policy] | None, ...] = (
         api.ip_filter,
         api.cors,
@@ -103,6 +105,8 @@ def _api(loaded: Loaded, api: EffectiveApi, remarks: dict[tuple[str, ...], str])
         api.body_limit,
         api.grpc,
         api.waf,
+        api.device,
+        api.step_up,
         api.headers,
         api.compress,
     )
@@ -119,6 +123,13 @@ def _api(loaded: Loaded, api: EffectiveApi, remarks: dict[tuple[str, ...], str])
     if own:
         made["limits"] = own
     return made
+
+
+def _authorize(api: EffectiveApi) -> object:
+    said = api.api.authorize
+    if said is None or said == Authorize(allow="authenticated"):
+        return "authenticated"
+    return _plain(said)
 
 
 def _said(loaded: Loaded, placed: Placed[Policy]) -> str:

@@ -80,10 +80,16 @@ class Item:
                 below = children.get(step)
             elif isinstance(children, list) and isinstance(step, int) and step < len(children):
                 below = children[step]
+            if below is None and step == LEFT_OUT and isinstance(children, dict):
+                continue
             if below is None:
                 return item, depth
             item = below
         return item, len(path)
+
+
+LEFT_OUT: Final = "opens"
+"""A key that short forms leave out: what is below it stands beside its neighbours."""
 
 
 class Reading:

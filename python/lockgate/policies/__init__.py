@@ -1,6 +1,17 @@
 """Policies as the configuration writes them: one module per room, named as it is everywhere."""
 
-from lockgate.policies._base import Authentication, Lists, Mode, OnError, Policy, Settings, Waiver
+from lockgate.policies._base import (
+    Authentication,
+    Authorization,
+    Lists,
+    Mode,
+    OnError,
+    Policy,
+    Settings,
+    Strict,
+    Waiver,
+)
+from lockgate.policies._parts import Part, PartText, operations, parse_part, parse_parts
 from lockgate.policies.api_key import ApiKey
 from lockgate.policies.basic import Basic
 from lockgate.policies.body_limit import BodyLimit
@@ -18,6 +29,8 @@ from lockgate.policies.mtls import Mtls
 from lockgate.policies.plugins import Plugin, PluginEntry
 from lockgate.policies.redirect import Redirect
 from lockgate.policies.rewrite import Rewrite
+from lockgate.policies.roles import ROLES, Roles
+from lockgate.policies.scopes import SCOPES, Scopes
 from lockgate.policies.session import Session
 from lockgate.policies.signature import Signature
 from lockgate.policies.step_up import StepUp
@@ -26,10 +39,13 @@ from lockgate.policies.webhook import Webhook
 from lockgate.policies.websocket import WebSocket
 
 __all__ = [
+    "ROLES",
+    "SCOPES",
     "AddressEntry",
     "AddressFilter",
     "ApiKey",
     "Authentication",
+    "Authorization",
     "Basic",
     "BodyLimit",
     "Compress",
@@ -46,17 +62,25 @@ __all__ = [
     "Mode",
     "Mtls",
     "OnError",
+    "Part",
+    "PartText",
     "Plugin",
     "PluginEntry",
     "Policy",
     "Redirect",
     "Rewrite",
+    "Roles",
+    "Scopes",
     "Session",
     "Settings",
     "Signature",
     "StepUp",
+    "Strict",
     "Waf",
     "Waiver",
     "WebSocket",
     "Webhook",
+    "operations",
+    "parse_part",
+    "parse_parts",
 ]

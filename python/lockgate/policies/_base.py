@@ -58,8 +58,8 @@ class Policy(Settings, abc.ABC):
     )
     waiver: Waiver | None = Field(
         default=None,
-        description="Who answers for it that the policy is not enforced. Authentication wants one for `observe` "
-        "and `off`; once it has expired, the policy is enforced.",
+        description="Who answers for it that the policy is not enforced. Authentication and authorization want one "
+        "for `observe` and `off`; once it has expired, the policy is enforced.",
         examples=[{"owner": "shop-team", "reason": "moving to keys", "until": "2027-01-01"}],
     )
 
@@ -68,12 +68,20 @@ class Policy(Settings, abc.ABC):
         """The policy's own part, as the bundle's `config` wants it."""
 
 
-class Authentication(Policy):
-    """A policy that proves who calls. It can never be told to let through on error."""
+class Strict(Policy):
+    """A policy that can never be told to let through on error, and wants a waiver not to be enforced."""
 
     on_error: OnError = Field(
         default="deny",
-        description="What a failure of the policy itself does. Authentication can only `deny`.",
+        description="What a failure of the policy itself does. Authentication and authorization can only `deny`.",
         examples=["deny"],
         json_schema_extra={"enum": ["deny"]},
     )
+
+
+class Authentication(Strict):
+    """A policy that proves who calls."""
+
+
+class Authorization(Strict):
+    """A policy that says who may do what."""

@@ -515,6 +515,7 @@ def api(
         "versions": versions,
         "public": None if keys else public or waiver(),
         "authorize": "authenticated" if keys else "public",
+        "open": [],
         "policies": {
             "redirect": None,
             "rewrite": None,
@@ -531,6 +532,8 @@ def api(
             "plugins": list(checks),
             "device": None,
             "step_up": None,
+            "scopes": None,
+            "roles": None,
             "headers": fields,
             "limits": list(limits),
         },
@@ -544,8 +547,9 @@ def document(operations: dict[str, str], *, bases: Sequence[str] = ("",)) -> Api
     listed = [(*what.split(" ", 1), name) for what, name in operations.items()]
     return {
         "bases": list(bases),
+        "security": [],
         "operations": [
-            {"name": name, "method": method, "path": path, "bases": None, "span": span(50 + index)}
+            {"name": name, "method": method, "path": path, "bases": None, "security": None, "span": span(50 + index)}
             for index, (method, path, name) in enumerate(listed)
         ],
         "span": span(49),
@@ -597,6 +601,7 @@ def bundle(
         "sequence": sequence,
         "created_ms": now_ms(),
         "sources": ["lockgate.yaml"],
+        "roles": [],
         "listeners": [listener()] if listeners is None else list(listeners),
         "upstreams": list(upstreams),
         "issuers": [],

@@ -62,7 +62,7 @@ pub fn not_ours(mut denial: Denial) -> Denial {
 }
 
 /// A token that holds, and does not open this (RFC 6750 section 3.1). `scopes` are what it wants.
-pub fn scopeless(reason: ReasonRef, scopes: &[String], detail: String) -> Denial {
+pub fn scopeless(reason: ReasonRef, scopes: &[&str], detail: String) -> Denial {
     let challenge = format!(
         "Bearer error=\"insufficient_scope\", error_description=\"{}\", scope=\"{}\"",
         reason.title,

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::only::Only;
+
 /// The scope of what holds though the configuration does not say it.
 pub const BUILT_IN: &str = "built-in";
 
@@ -96,30 +98,6 @@ impl By {
             Self::Address | Self::Route | Self::Operation | Self::Api
         )
     }
-}
-
-/// Which requests a limit is for; what is empty is no condition.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Only {
-    /// Upper-case methods.
-    pub methods: Vec<String>,
-    /// Operations of the API's document.
-    pub operations: Vec<String>,
-    /// Paths, as patterns.
-    pub paths: Vec<PathPattern>,
-}
-
-/// A path that a limit is for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum PathPattern {
-    /// This path alone.
-    Exact(String),
-    /// This path and all below it, by whole segments.
-    Prefix(String),
-    /// Segments in braces match any one segment.
-    Template(String),
 }
 
 /// Which answers tell of a limit.

@@ -9,8 +9,8 @@ use super::config::{By, Config, Count, Tell};
 use super::counters::Charge;
 use super::gcra::Quota;
 use super::key::{CounterKey, Seed, Sip};
-use super::only::Conditions;
 use super::Asked;
+use crate::only::Meant;
 use crate::{ConfigError, Ranges, Span};
 
 /// More than any gate serves on one core, and what keeps rounding below a thousandth.
@@ -31,7 +31,7 @@ pub(super) struct Limit {
     /// What a refusal says.
     pub(super) said: String,
     counting: Counting,
-    only: Conditions,
+    only: Meant,
 }
 
 /// What it counts by.
@@ -68,7 +68,7 @@ impl Limit {
         let window_s = quota.window_ns().div_ceil(super::SECOND_NS);
         Ok(Self {
             counting: Counting::new(config, seed)?,
-            only: Conditions::new(&config.only)?,
+            only: Meant::new(&config.only)?,
             policy: format!("\"{}\";q={};w={window_s}", config.name, quota.burst()),
             said: format!("The limit \"{}\" is used up.", config.name),
             name: config.name.as_str().into(),

@@ -6,8 +6,8 @@ use super::counters::Strike;
 use super::gcra::Quota;
 use super::key::Seed;
 use super::limit::{quota, Counting};
-use super::only::Conditions;
 use super::{told, Asked, NAME, PENALTY};
+use crate::only::Meant;
 use crate::{Answers, ConfigError, Denial, Need, PolicyError, Verdict};
 
 /// The compiled policy.
@@ -15,7 +15,7 @@ use crate::{Answers, ConfigError, Denial, Need, PolicyError, Verdict};
 pub struct Penalty {
     name: Box<str>,
     counting: Counting,
-    only: Conditions,
+    only: Meant,
     quota: Quota,
     first_ns: u64,
     longest_ns: u64,
@@ -51,7 +51,7 @@ impl Penalty {
         Ok(Self {
             name: config.name.as_str().into(),
             counting: Counting::new(config, seed)?,
-            only: Conditions::new(&config.only)?,
+            only: Meant::new(&config.only)?,
             quota,
             first_ns: penalty.first_ms.saturating_mul(1_000_000),
             longest_ns: penalty.longest_ms.saturating_mul(1_000_000),

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::only::Only;
 
 const NOW_MS: u64 = 1_800_000_000_000;
 

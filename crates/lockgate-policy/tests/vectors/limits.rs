@@ -8,9 +8,10 @@ use std::net::IpAddr;
 use http::header::{HeaderName, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, Method};
 use lockgate_policy::limits::{
-    Asked, By, Charge, Config, Count, CounterKey, Limits, Only, PathPattern, Penalty,
-    PenaltyConfig, Record, Seed, Take, Tell,
+    Asked, By, Charge, Config, Count, CounterKey, Limits, Penalty, PenaltyConfig, Record, Seed,
+    Take, Tell,
 };
+use lockgate_policy::only::{Only, PathPattern};
 use lockgate_policy::{api_key, Answers, Edit, Edits, Identity, Need, RequestView, Span, Verdict};
 use serde::Deserialize;
 use serde_json::Value;

@@ -21,7 +21,7 @@ const API: &str = "shop";
 /// Compares a verdict with what the case expects.
 fn check(name: &str, verdict: &Verdict, expected: &str, reason: Option<&str>) {
     let said = match verdict {
-        Verdict::Allow(_) => ("allow", None),
+        Verdict::Allow(_) | Verdict::Granted(_) => ("allow", None),
         Verdict::Identify(_) | Verdict::Renewed(..) => ("identify", None),
         Verdict::Deny(denial) => ("deny", Some(denial.reason.code)),
         Verdict::Respond(_) => ("respond", None),
@@ -464,6 +464,7 @@ mod certificates {
 }
 
 mod devices;
+mod entitled;
 mod proofs;
 mod sessions;
 

@@ -1,6 +1,7 @@
 //! OpenAPI documents, as the control process has read them: references
 //! resolved, and of each operation what a gate needs.
 
+use lockgate_policy::scopes::Security;
 use lockgate_policy::{Mode, Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,9 @@ use serde::{Deserialize, Serialize};
 pub struct ApiDocument {
     /// What stands before its paths in what an API gets; `""` for nothing.
     pub bases: Vec<String>,
+    /// What its operations demand; each counts into this list.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub security: Vec<Security>,
     /// Its operations, in the document's order.
     pub operations: Vec<Operation>,
     /// Where it begins.
@@ -29,6 +33,9 @@ pub struct Operation {
     pub path: String,
     /// Bases of its own `servers`, in place of the document's.
     pub bases: Option<Vec<String>>,
+    /// Index into the document's `security`; none where it demands nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub security: Option<u32>,
     /// Where the document says it.
     pub span: Span,
 }

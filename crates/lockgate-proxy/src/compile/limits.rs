@@ -4,7 +4,8 @@
 use lockgate_policy::limits::{Config, Count, Limits, Penalty, Seed, MAX_TOGETHER};
 use lockgate_policy::{ConfigError, Span};
 
-use super::{at, Common};
+use super::at;
+use super::steps::Common;
 use crate::bundle::{Api, Placed};
 use crate::snapshot::{Policy, Step};
 

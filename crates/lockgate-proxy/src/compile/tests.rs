@@ -4,10 +4,12 @@ use lockgate_policy::{body_limit, ip_filter};
 
 use super::*;
 use crate::bundle::Listener;
+use crate::bundle::{Authenticator, Placed};
 use crate::testing::{
     api, bundle, exact, keyed, keys, line, placed, prefix, server, surroundings, template, waiver,
     NOW,
 };
+use lockgate_policy::OnError;
 
 /// A bundle with one open API.
 fn plain() -> Bundle {

@@ -8,6 +8,7 @@
 
 use std::net::IpAddr;
 
+use lockgate_policy::Grounds;
 use serde::Serialize;
 
 use super::cbor::key;
@@ -22,10 +23,12 @@ pub const PATH_MAX: usize = 4096;
 pub const TEXT_MAX: usize = 256;
 /// Most verdicts kept of one request; the pipeline has fewer policies.
 pub const VERDICTS_MAX: usize = 32;
-/// No record is longer than this, frame included: path, twenty-five texts, the
+/// Most grounds kept of one request: a role, and the scopes of one alternative.
+pub const GROUNDS_MAX: usize = 16;
+/// No record is longer than this, frame included: path, texts, grounds, the
 /// verdicts with two texts each, and room for keys and numbers.
 pub const RECORD_MAX: usize = PATH_MAX
-    + (25 + 2 * VERDICTS_MAX) * (TEXT_MAX + 4)
+    + (26 + GROUNDS_MAX + 2 * VERDICTS_MAX) * (TEXT_MAX + 4)
     + FOUND_MAX * (3 * TEXT_MAX + 2 * FOUND_TEXT_MAX + 3 * PLACES_MAX + 40)
     + 1024;
 /// Most findings kept of one request: those of the whole Core Rule Set on the
@@ -119,6 +122,10 @@ pub struct AccessRecord<'a> {
     pub network: Option<u32>,
     /// The caller's device, where the API asks.
     pub device: Option<DeviceRecord<'a>>,
+    /// The program that called.
+    pub app: Option<&'a str>,
+    /// What entitled the caller, step by step.
+    pub grounds: &'a [(usize, Grounds)],
 }
 
 /// A device, and what speaks against it.
@@ -234,6 +241,8 @@ impl<'a> AccessRecord<'a> {
             country: None,
             network: None,
             device: None,
+            app: None,
+            grounds: &[],
         }
     }
 }
@@ -294,6 +303,8 @@ impl AccessRecord<'_> {
             + self
                 .device
                 .map_or(0, |device| 16 + device.id.len() + 12 * device.signals.len())
+            + option(self.app)
+            + self.grounds().map(|ground| ground.len() + 3).sum::<usize>()
             + self
                 .waf
                 .as_ref()
@@ -366,7 +377,19 @@ impl AccessRecord<'_> {
                 c.text(signal, TEXT_MAX);
             }
         }
+        field(c, 37, self.app);
+        let count = self.grounds().count();
+        if count > 0 {
+            c.key(38);
+            c.array(count);
+            self.grounds().for_each(|ground| c.text(ground, TEXT_MAX));
+        }
         c.end();
+    }
+
+    fn grounds(&self) -> impl Iterator<Item = &str> {
+        let all = self.grounds.iter().flat_map(|(_, grounds)| grounds.iter());
+        all.map(|ground| &**ground).take(GROUNDS_MAX)
     }
 
     fn verdicts(&self, c: &mut Compact<'_>) {

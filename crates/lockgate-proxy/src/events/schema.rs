@@ -261,6 +261,12 @@ pub struct Exchange {
     /// The caller's device, where the API asks for it.
     #[n(36)]
     pub device: Option<Device>,
+    /// The program that called, where the credential tells it.
+    #[n(37)]
+    pub app: Option<String>,
+    /// What entitled the caller, in words: `role support`, `scope orders:read`.
+    #[n(38)]
+    pub grounds: Option<Vec<String>>,
 }
 
 impl Default for Exchange {
@@ -303,6 +309,8 @@ impl Default for Exchange {
             country: None,
             network: None,
             device: None,
+            app: None,
+            grounds: None,
         }
     }
 }

@@ -86,6 +86,8 @@ pub(crate) fn record(id: &str) -> AccessRecord<'_> {
         header_order: None,
         waf: None,
         device: None,
+        app: None,
+        grounds: &[],
     }
 }
 

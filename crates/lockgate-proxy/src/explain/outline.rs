@@ -90,7 +90,7 @@ fn refuses(api: &CompiledApi, step: &Step) -> bool {
         ways.any(|step| step.mode == Mode::Enforce)
     };
     match &step.policy {
-        Policy::Authorize(Rule::Authenticated) => !known(),
+        Policy::Authorize(Rule::Known { ruled, open }) => *ruled || !open.is_empty() || !known(),
         // What only judges answers has none to judge offline.
         Policy::Plugin(plugin) => plugin.judges_requests(),
         Policy::Redirect(_) | Policy::Rewrite(_) | Policy::Headers(_) => false,

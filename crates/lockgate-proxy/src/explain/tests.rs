@@ -67,7 +67,7 @@ fn a_request_that_is_allowed_is_told_in_whole() {
         json!({
             "request": {"method": "GET", "host": "shop.example.com", "path": "/open/7", "query": "x=1", "rewritten": true},
             "route": {"api": "open", "route": null, "conditions": "", "pattern": "/open/{id}", "span": span(10), "version": null, "operation": null},
-            "steps": [{"policy": "authorize", "part": "", "names": [], "phase": "head", "verdict": "allow", "reason": null, "span": span(11)}],
+            "steps": [{"policy": "authorize", "part": "", "names": [], "phase": "head", "verdict": "allow", "reason": null, "grounds": [], "span": span(11)}],
             "verdict": "allow",
             "status": null,
             "reason": null,

@@ -6,9 +6,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use http::uri::PathAndQuery;
 use lockgate_policy::device::Standing;
 use lockgate_policy::inflate::Plan;
+use lockgate_policy::ways::Ways;
 use lockgate_policy::websocket::Terms;
 use lockgate_policy::{
-    compress, grpc, BodyMachine, Denial, Edit, Geo, Identity, Place, PolicyError, Program, Span,
+    compress, grpc, BodyMachine, Denial, Edit, Geo, Grounds, Identity, Place, PolicyError, Program,
+    Span,
 };
 use lockgate_wire::headers::forwarded::Told;
 use lockgate_wire::websocket::Offer;
@@ -55,6 +57,9 @@ impl Default for Judgement {
             identified: None,
             previous_secret: false,
             known: None,
+            ways: Ways::default(),
+            open: false,
+            grounds: Vec::new(),
             client: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             proxy: false,
             told: None,
@@ -78,6 +83,15 @@ impl Default for Judgement {
 }
 
 impl Judgement {
+    /// What entitles the caller, as the step of this number says it.
+    #[must_use]
+    pub fn grounds_of(&self, step: usize) -> Vec<String> {
+        let said = self.grounds.iter().filter(|(number, _)| *number == step);
+        said.flat_map(|(_, grounds)| grounds.iter())
+            .map(ToString::to_string)
+            .collect()
+    }
+
     /// Where the client is: as it was looked up already, or as the databases have it, if there are any.
     #[must_use]
     pub fn place<'j>(&'j self, geo: &Geo) -> Option<Cow<'j, Place>> {
@@ -115,6 +129,12 @@ pub struct Judgement {
     pub previous_secret: bool,
     /// Whose credential was refused, where that is certain; for the event alone.
     pub known: Option<Box<Identity>>,
+    /// All that has proved who calls.
+    pub ways: Ways,
+    /// Whether what is asked for is open to anyone.
+    pub open: bool,
+    /// What entitles the caller, each by the number of the step that says so.
+    pub grounds: Vec<(usize, Grounds)>,
     /// The client's address.
     pub client: IpAddr,
     /// Whether that is a proxy that is believed, and speaks for many.

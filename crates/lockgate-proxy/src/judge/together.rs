@@ -1,5 +1,6 @@
 //! Ways to authenticate that must all hold (`all`): the first of them says who calls.
 
+use lockgate_policy::ways::Ways;
 use lockgate_policy::{Denial, Identity};
 
 use super::Judging;
@@ -12,7 +13,7 @@ const TOGETHER: &str = "it is wanted together with the credential that was sent"
 #[derive(Debug)]
 pub(super) enum Together {
     /// All that were asked hold; who the first of them says it is, and which that was.
-    Holding(Option<(Identity, usize)>),
+    Holding(Option<(Identity, usize)>, Ways),
     /// One of them does not, or none was asked.
     Broken,
 }
@@ -21,7 +22,7 @@ impl Judging<'_, '_, '_> {
     /// A way to authenticate is to be asked, or looked at.
     pub(super) fn approach(&mut self, joined: Joined) {
         if joined == Joined::First {
-            self.together = Together::Holding(None);
+            self.together = Together::Holding(None, Ways::default());
         }
     }
 
@@ -33,10 +34,16 @@ impl Judging<'_, '_, '_> {
 
     /// Somebody is known, or would be if what follows holds.
     pub(super) fn identify(&mut self, joined: Joined, identity: Identity) {
+        let mut alone = Ways::default();
+        let ways = match &mut self.together {
+            Together::Holding(_, ways) if joined != Joined::Alone => ways,
+            _ => &mut alone,
+        };
+        ways.add(identity.proved_by);
         let known = (identity, self.next);
         if joined == Joined::Alone {
-            self.is(known);
-        } else if let Together::Holding(first) = &mut self.together {
+            self.is(known, alone);
+        } else if let Together::Holding(first, _) = &mut self.together {
             first.get_or_insert(known);
         }
     }
@@ -44,7 +51,7 @@ impl Judging<'_, '_, '_> {
     /// One that must hold does not.
     pub(super) fn break_up(&mut self, joined: Joined, mut denial: Denial) -> Denial {
         let before = std::mem::replace(&mut self.together, Together::Broken);
-        let held = matches!(before, Together::Holding(Some(_)));
+        let held = matches!(before, Together::Holding(Some(_), _));
         if joined != Joined::Alone && held && denial.absent && denial.detail.is_none() {
             denial.detail = Some(TOGETHER.into());
         }
@@ -55,14 +62,15 @@ impl Judging<'_, '_, '_> {
     pub(super) fn settle(&mut self, joined: Joined) {
         if joined == Joined::Last {
             let all = std::mem::replace(&mut self.together, Together::Broken);
-            if let Together::Holding(Some(known)) = all {
-                self.is(known);
+            if let Together::Holding(Some(known), ways) = all {
+                self.is(known, ways);
             }
         }
     }
 
-    fn is(&mut self, (identity, step): (Identity, usize)) {
+    fn is(&mut self, (identity, step): (Identity, usize), ways: Ways) {
         if self.judgement.identity.is_none() {
+            self.judgement.ways = ways;
             self.judgement.identified = Some(step);
             self.judgement.identity = Some(identity);
         }

@@ -56,6 +56,7 @@ fn document(servers: &[String], operations: &BTreeMap<String, String>) -> ApiDoc
         operation(name, method, path, u32::try_from(at).unwrap() + 1)
     };
     ApiDocument {
+        security: Vec::new(),
         bases: if servers.is_empty() {
             vec![String::new()]
         } else {
@@ -72,6 +73,7 @@ fn operation(name: &str, method: &str, path: &str, at: u32) -> bundle::Operation
         method: method.to_owned(),
         path: path.to_owned(),
         bases: None,
+        security: None,
         span: line(at),
     }
 }
@@ -79,6 +81,7 @@ fn operation(name: &str, method: &str, path: &str, at: u32) -> bundle::Operation
 fn of(operations: &[bundle::Operation]) -> Result<Operations, Vec<ConfigError>> {
     Operations::new(&ApiDocument {
         bases: vec![String::new()],
+        security: Vec::new(),
         operations: operations.to_vec(),
         span: line(1),
     })

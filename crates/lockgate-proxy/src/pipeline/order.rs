@@ -155,6 +155,16 @@ pub const ORDER: &[Place] = &[
         "Nothing that costs is done for those who may not call.",
     ),
     policy(
+        "scopes",
+        "head",
+        "What a credential was given is cheaper to tell than what its holder is.",
+    ),
+    policy(
+        "roles",
+        "head",
+        "Both must entitle: a program may do for a person no more than either of them.",
+    ),
+    policy(
         "device",
         "head",
         "Only of those who may call it is asked from what; where that asks for a proof, nothing else asks again.",

@@ -12,6 +12,7 @@ from lockgate.config.model_apis import Api
 from lockgate.config.model_openapi import Openapi
 from lockgate.config.openapi.files import Files
 from lockgate.config.openapi.operations import ApiDocument, read_document
+from lockgate.config.openapi.security import Demand
 from lockgate.config.problems import Problems
 from lockgate.config.references import References
 
@@ -89,8 +90,19 @@ def _bundled(document: ApiDocument, base: list[str] | None, stripped: frozenset[
                 "path": operation.path,
                 "bases": None if operation.bases is None or base is not None else effective(operation.bases),
                 "span": operation.region.span,
+                "security": operation.security,
             }
             for operation in document.operations
         ],
         "span": document.region.span,
+        "security": [_demand(one) for one in document.security],
+    }
+
+
+def _demand(demand: Demand) -> types.Security:
+    return {
+        "any": [
+            [{"name": one.name, "kind": one.kind, "scopes": list(one.scopes)} for one in alternative]
+            for alternative in demand
+        ]
     }

@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from lockgate.config.openapi.files import Files, wanted_mapping
 from lockgate.config.openapi.nodes import Node, mapping
+from lockgate.config.openapi.security import Demand, Securities
 from lockgate.config.openapi.servers import bases, server_urls
 from lockgate.config.problems import Region
 from lockgate.scalars import shown
@@ -32,6 +33,8 @@ class DocumentOperation:
     path: str
     bases: list[str] | None
     """Bases of its own `servers`."""
+    security: int | None
+    """What it demands, by its place in the document's list; none where it demands nothing."""
     region: Region
 
 
@@ -45,6 +48,8 @@ class ApiDocument:
     """URLs of its servers."""
     root: Node = field(repr=False)
     operations: list[DocumentOperation] = field(repr=False)
+    security: list[Demand] = field(repr=False, default_factory=list)
+    """What operations demand."""
 
     @property
     def bases(self) -> list[str]:
@@ -62,7 +67,11 @@ def read_document(files: Files, path: Path, region: Region) -> ApiDocument | Non
     if members is None or not _is_openapi(members, root, files):
         return None
     servers = server_urls(members["servers"][1], files.problems) if "servers" in members else []
-    operations = list(_operations(files, path, members["paths"][1])) if "paths" in members else []
+    securities = Securities.of(files, path, members)
+    general = securities.number(members["security"][1]) if "security" in members else None
+    operations = list(_operations(files, path, members["paths"][1], securities)) if "paths" in members else []
+    if general is not None:
+        operations = [replace(one, security=general) if one.security is None else one for one in operations]
     if len(files.problems.errors) > before or servers is None:
         return None
     if not operations:
@@ -81,7 +90,7 @@ def read_document(files: Files, path: Path, region: Region) -> ApiDocument | Non
             allowed=f"at most {MAX_OPERATIONS}",
         )
         return None
-    return ApiDocument(path, root.region, servers, root, operations)
+    return ApiDocument(path, root.region, servers, root, operations, securities.made)
 
 
 def _is_openapi(members: dict[str, tuple[Region, Node]], root: Node, files: Files) -> bool:
@@ -102,13 +111,15 @@ def _is_openapi(members: dict[str, tuple[Region, Node]], root: Node, files: File
     return True
 
 
-def _operations(files: Files, document: Path, paths: Node) -> Iterator[DocumentOperation]:
+def _operations(files: Files, document: Path, paths: Node, securities: Securities) -> Iterator[DocumentOperation]:
     for path, (_, item) in (wanted_mapping(paths, "`paths`", files.problems) or {}).items():
         if not path.startswith("x-"):
-            yield from _of_path(files, document, path, item)
+            yield from _of_path(files, document, path, item, securities)
 
 
-def _of_path(files: Files, document: Path, path: str, item: Node) -> Iterator[DocumentOperation]:
+def _of_path(
+    files: Files, document: Path, path: str, item: Node, securities: Securities
+) -> Iterator[DocumentOperation]:
     members = wanted_mapping(item, f"the path {shown(path)}", files.problems)
     if members is None:
         return
@@ -120,7 +131,7 @@ def _of_path(files: Files, document: Path, path: str, item: Node) -> Iterator[Do
     own = server_urls(members["servers"][1], files.problems) if "servers" in members else None
     for key, (place, value) in members.items():
         if key in METHODS:
-            yield from _operation(files, path, key, place, value, own)
+            yield from _operation(files, path, key, place, value, own, securities)
         elif key not in _OTHER_KEYS and not key.startswith("x-"):
             close = difflib.get_close_matches(key.lower(), METHODS, n=1, cutoff=0.6)
             files.problems.add(
@@ -133,7 +144,7 @@ def _of_path(files: Files, document: Path, path: str, item: Node) -> Iterator[Do
 
 
 def _operation(
-    files: Files, path: str, method: str, place: Region, node: Node, servers: list[str] | None
+    files: Files, path: str, method: str, place: Region, node: Node, servers: list[str] | None, securities: Securities
 ) -> Iterator[DocumentOperation]:
     if wanted_mapping(node, f"the operation `{method}`", files.problems) is None:
         return
@@ -148,4 +159,5 @@ def _operation(
         name, place = said.scalar, members["operationId"][1].region
     if "servers" in members:
         servers = server_urls(members["servers"][1], files.problems)
-    yield DocumentOperation(name, method.upper(), path, None if servers is None else bases(servers), place)
+    security = securities.number(members["security"][1]) if "security" in members else None
+    yield DocumentOperation(name, method.upper(), path, None if servers is None else bases(servers), security, place)

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 
 use super::super::cbor;
 use super::super::schema::{Body, Class, Device, Event, Exchange, Found, Inspected, Span, Verdict};
@@ -55,6 +56,8 @@ fn full<'a>(verdicts: &'a [VerdictRecord<'a>]) -> AccessRecord<'a> {
         header_order: Some("20s06_0123456789ab"),
         waf: None,
         device: None,
+        app: None,
+        grounds: &[],
     }
 }
 
@@ -112,6 +115,8 @@ fn bare() -> AccessRecord<'static> {
         header_order: None,
         waf: None,
         device: None,
+        app: None,
+        grounds: &[],
     }
 }
 
@@ -168,6 +173,14 @@ fn owned(record: &AccessRecord<'_>) -> Event {
         device: record.device.map(|device| Device {
             id: device.id.to_owned(),
             signals: device.signals.iter().map(|one| (*one).to_owned()).collect(),
+        }),
+        app: record.app.map(str::to_owned),
+        grounds: (!record.grounds.is_empty()).then(|| {
+            let all = record
+                .grounds
+                .iter()
+                .flat_map(|(_, grounds)| grounds.iter());
+            all.map(ToString::to_string).collect()
         }),
         waf: record.waf.map(|waf| Inspected {
             score: waf.score,
@@ -266,6 +279,8 @@ fn a_typical_event_keeps_within_its_budget() {
         header_order: None,
         waf: None,
         device: None,
+        app: None,
+        grounds: &[],
         ..full(&verdicts)
     };
     let size = |record: AccessRecord<'_>| {
@@ -426,6 +441,30 @@ fn what_was_found_reads_as_it_was_written() {
     assert_eq!((told.score, told.threshold), (10, 5));
     assert_eq!((&*told.by, told.left_out), ("949110", 2));
     assert_eq!(told.found, findings.iter().map(found).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_entitled_the_caller_comes_back_and_is_bounded() {
+    let scope = |number: usize| Arc::from(format!("scope s{number}"));
+    let grounds = [
+        (3, Grounds::from_iter((0..40).map(scope))),
+        (4, Grounds::from([Arc::from("role support")])),
+    ];
+    let record = AccessRecord {
+        app: Some("crm"),
+        grounds: &grounds[1..],
+        ..full(&[])
+    };
+    let told = decoded(&record);
+    assert_eq!(told.app.as_deref(), Some("crm"));
+    assert_eq!(told.grounds.unwrap(), ["role support"]);
+    let record = AccessRecord {
+        grounds: &grounds,
+        ..full(&[])
+    };
+    let told = decoded(&record).grounds.unwrap();
+    assert_eq!(told.len(), GROUNDS_MAX);
+    assert_eq!(told[15], "scope s15");
 }
 
 #[test]

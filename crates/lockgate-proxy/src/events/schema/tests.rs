@@ -134,6 +134,8 @@ fn a_later_writer_is_read() {
         network: None,
         waf: None,
         device: None,
+        app: None,
+        grounds: &[],
     };
     let mut bytes = Vec::new();
     record.encode(&mut bytes);

@@ -1,7 +1,8 @@
 //! Limits in their two places: what they give back, what is only observed, and
 //! who is penalised.
 
-use lockgate_policy::limits::{By, Config, Count, Only, PathPattern, PenaltyConfig, Tell};
+use lockgate_policy::limits::{By, Config, Count, PenaltyConfig, Tell};
+use lockgate_policy::only::{Only, PathPattern};
 
 use super::*;
 use crate::bundle::{ApiDocument, Attached, Odd, Operation, Placed};
@@ -405,11 +406,13 @@ fn kept(only: Only, targets: &[&str]) -> Vec<&'static str> {
         method: "GET".to_owned(),
         path: path.to_owned(),
         bases: None,
+        security: None,
         span: line(31),
     };
     let mut bundle = bundle(vec![shop]);
     bundle.documents = vec![ApiDocument {
         bases: vec![String::new()],
+        security: Vec::new(),
         operations: vec![
             operation("all", "/orders/all"),
             operation("one", "/orders/{id}"),

@@ -1,21 +1,54 @@
-//! Which requests a limit is for.
+//! Which requests of an API are meant: by method, operation and path.
+//!
+//! What restricts is for a request that might be taken for one of those
+//! ([`Meant::hold`]); what opens is for a request that can be taken for nothing
+//! else ([`Meant::cover`]).
 
 use http::Method;
 use lockgate_wire::target::for_matching;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use super::config::{Only, PathPattern};
 use crate::{ConfigError, RequestView};
+
+/// Which requests are meant; what is empty is no condition.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Only {
+    /// Upper-case methods.
+    pub methods: Vec<String>,
+    /// Operations of the API's document.
+    pub operations: Vec<String>,
+    /// Paths, as patterns.
+    pub paths: Vec<PathPattern>,
+}
+
+/// A path that is meant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum PathPattern {
+    /// This path alone.
+    Exact(String),
+    /// This path and all below it, by whole segments.
+    Prefix(String),
+    /// Segments in braces match any one segment.
+    Template(String),
+}
 
 /// Compiled conditions.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Conditions {
+pub struct Meant {
     methods: Vec<Method>,
     operations: Vec<Box<str>>,
     paths: Vec<PathPattern>,
 }
 
-impl Conditions {
-    pub(super) fn new(only: &Only) -> Result<Self, ConfigError> {
+impl Meant {
+    /// Compiles them.
+    ///
+    /// # Errors
+    /// The first method or path that is none; pointers begin with `/only`.
+    pub fn new(only: &Only) -> Result<Self, ConfigError> {
         let method = |(place, name): (usize, &String)| {
             Method::from_bytes(name.as_bytes()).map_err(|_| {
                 let message = format!("`{name}` is not a method such as GET");
@@ -45,13 +78,26 @@ impl Conditions {
         })
     }
 
-    pub(super) fn hold(&self, view: &RequestView<'_>) -> bool {
+    /// Whether the request, or what else it might be taken for, is meant.
+    #[must_use]
+    pub fn hold(&self, view: &RequestView<'_>) -> bool {
         (self.methods.is_empty() || self.take(view.method))
             && (self.mean(view.operation, view.path)
                 || view
                     .readings
                     .iter()
                     .any(|reading| self.mean(reading.operation.as_deref(), &reading.path)))
+    }
+
+    /// Whether the request is meant, whatever it might be taken for.
+    #[must_use]
+    pub fn cover(&self, view: &RequestView<'_>) -> bool {
+        (self.methods.is_empty() || self.take(view.method))
+            && self.mean(view.operation, view.path)
+            && view
+                .readings
+                .iter()
+                .all(|reading| self.mean(reading.operation.as_deref(), &reading.path))
     }
 
     fn mean(&self, operation: Option<&str>, path: &str) -> bool {

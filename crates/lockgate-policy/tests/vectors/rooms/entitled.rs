@@ -1,0 +1,174 @@
+//! The cases of `roles` and `scopes`.
+
+use std::sync::Arc;
+
+use lockgate_policy::only::Only;
+use lockgate_policy::roles::{self, Book, Role, Roles};
+use lockgate_policy::scopes::{self, Demand, Scheme, SchemeWays, Scopes, Security, Shown};
+use lockgate_policy::ways::Ways;
+use lockgate_policy::Span;
+use serde_json::{Map, Value};
+
+use super::*;
+
+fn who(proved_by: &'static str, claims: &Map<String, Value>) -> Identity {
+    Identity {
+        proved_by,
+        credential: "company/ada".into(),
+        owner: "ada".into(),
+        app: None,
+        claims: Some(Arc::new(claims.clone())),
+    }
+}
+
+fn asked<'a>(method: &'a Method, headers: &'a HeaderMap) -> RequestView<'a> {
+    RequestView {
+        path: "/orders/7",
+        ..view(method, headers, None)
+    }
+}
+
+fn by_method(method: &str) -> Only {
+    Only {
+        methods: vec![method.to_owned()],
+        ..Only::default()
+    }
+}
+
+/// The verdict's name, the reason of a refusal, and what entitles.
+fn told(verdict: &Verdict) -> (&'static str, Option<&'static str>, Vec<String>) {
+    match verdict {
+        Verdict::Allow(_) => ("silent", None, Vec::new()),
+        Verdict::Granted(grounds) => (
+            "granted",
+            None,
+            grounds.iter().map(ToString::to_string).collect(),
+        ),
+        Verdict::Deny(denial) => ("deny", Some(denial.reason.code), Vec::new()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfRoles {
+    roles: Vec<Named>,
+    cases: Vec<RoleCase>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Named {
+    name: String,
+    who: Vec<Vec<roles::Who>>,
+    includes: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RoleCase {
+    name: String,
+    role: String,
+    what: Option<Vec<Only>>,
+    claims: Map<String, Value>,
+    verdict: String,
+    reason: Option<String>,
+    by: Option<String>,
+}
+
+#[test]
+fn roles() {
+    let text = include_str!("../../../../../tests/vectors/roles.yaml");
+    let vectors: OfRoles = serde_saphyr::from_str(text).unwrap();
+    assert!(vectors.cases.len() > 40);
+    let all: Vec<Role> = vectors
+        .roles
+        .into_iter()
+        .map(|one| Role {
+            name: one.name,
+            who: one.who,
+            includes: one.includes,
+            span: Span::default(),
+        })
+        .collect();
+    let book = Arc::new(Book::new(&all).unwrap());
+    let headers = HeaderMap::new();
+    for case in vectors.cases {
+        let opens = vec![roles::Opening {
+            role: case.role,
+            what: case.what.unwrap_or_else(|| vec![by_method("GET")]),
+        }];
+        let policy = Roles::new(&roles::Config { opens }, &book).unwrap();
+        let identity = who("session", &case.claims);
+        let verdict = policy.decide(&asked(&Method::GET, &headers), Some(&identity));
+        let wanted = (
+            &*case.verdict,
+            case.reason.as_deref(),
+            Vec::from_iter(case.by),
+        );
+        let (said, reason, by) = told(&verdict);
+        assert_eq!((said, reason, by), wanted, "{}", case.name);
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfScopes {
+    demands: BTreeMap<String, Vec<Vec<Scheme>>>,
+    cases: Vec<ScopeCase>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScopeCase {
+    name: String,
+    demand: Option<String>,
+    #[serde(default)]
+    schemes: Vec<SchemeWays>,
+    opens: Option<BTreeMap<String, Vec<String>>>,
+    ways: Option<Vec<String>>,
+    claims: Map<String, Value>,
+    verdict: String,
+    reason: Option<String>,
+    #[serde(default)]
+    by: Vec<String>,
+}
+
+#[test]
+fn scopes() {
+    let text = include_str!("../../../../../tests/vectors/scopes.yaml");
+    let vectors: OfScopes = serde_saphyr::from_str(text).unwrap();
+    assert!(vectors.cases.len() > 30);
+    let headers = HeaderMap::new();
+    for case in vectors.cases {
+        let opens = case
+            .opens
+            .iter()
+            .flatten()
+            .map(|(scope, methods)| scopes::Opening {
+                scope: scope.clone(),
+                what: methods.iter().map(|method| by_method(method)).collect(),
+            });
+        let policy = Scopes::new(&scopes::Config {
+            from_openapi: case.opens.is_none(),
+            opens: opens.collect(),
+            schemes: case.schemes,
+        })
+        .unwrap();
+        let demand = case.demand.map(|name| {
+            let any = vectors.demands[&name].clone();
+            Demand::new(&Security { any })
+        });
+        let ways = case.ways.unwrap_or_else(|| vec!["jwt".to_owned()]);
+        let names: Vec<&str> = ways.iter().map(String::as_str).collect();
+        let identity = who("jwt", &case.claims);
+        let shown = Shown {
+            identity: Some(&identity),
+            ways: Ways::of(&names).unwrap(),
+        };
+        let verdict = policy.decide(&asked(&Method::GET, &headers), shown, &[demand.as_ref()]);
+        let (said, reason, by) = told(&verdict);
+        let wanted = (&*case.verdict, case.reason.as_deref(), case.by);
+        assert_eq!((said, reason, by), wanted, "{}", case.name);
+    }
+}

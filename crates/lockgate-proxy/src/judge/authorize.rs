@@ -1,0 +1,97 @@
+//! What the caller may do: what is open to anyone, what something must speak of, and what
+//! entitles to it.
+
+use lockgate_policy::roles::Roles;
+use lockgate_policy::scopes::{Demand, Scopes, Shown};
+use lockgate_policy::{Denial, Mode, RequestView, Verdict};
+
+use super::Judging;
+use crate::reasons;
+use crate::snapshot::{Policy, Rule, Step};
+
+impl Judging<'_, '_, '_> {
+    pub(super) fn authorize(&mut self, rule: &Rule) -> Verdict {
+        match rule {
+            Rule::Public(waiver) if waiver.holds(self.now_ms) => Verdict::allow(),
+            Rule::Public(_) => Verdict::Deny(Denial::new(&reasons::WAIVER_EXPIRED)),
+            Rule::Known { .. } if self.is_open(rule) => {
+                self.judgement.open = true;
+                Verdict::allow()
+            }
+            Rule::Known { .. }
+                if self.judgement.identity.is_none() && self.authentication_enforced() =>
+            {
+                Verdict::Deny(Denial::new(&reasons::NOT_AUTHENTICATED))
+            }
+            Rule::Known { ruled: true, .. } if !self.is_spoken_of() => {
+                Verdict::Deny(Denial::new(&reasons::WITHOUT_RULE))
+            }
+            Rule::Known { .. } => Verdict::allow(),
+        }
+    }
+
+    /// Whether a request without any credential goes on nevertheless.
+    pub(super) fn needs_no_credential(&self) -> bool {
+        let mut steps = self.api().into_iter().flat_map(|api| &api.steps);
+        steps.any(|step| matches!(&step.policy, Policy::Authorize(rule) if self.is_open(rule)))
+    }
+
+    /// Whether it is open to anyone, whatever it might be taken for.
+    fn is_open(&self, rule: &Rule) -> bool {
+        let Rule::Known { open, .. } = rule else {
+            return false;
+        };
+        let view = self.view();
+        open.iter()
+            .any(|open| open.waiver.holds(self.now_ms) && open.meant.cover(&view))
+    }
+
+    /// Whether a policy that entitles to something says anything of this.
+    fn is_spoken_of(&self) -> bool {
+        let view = self.view();
+        self.demands(&view, |demands| {
+            let speaks = |step: &Step| match &step.policy {
+                Policy::Scopes(policy) => policy.speaks_of(&view, demands),
+                Policy::Roles(policy) => policy.speaks_of(&view),
+                _ => false,
+            };
+            let mut steps = self.api().into_iter().flat_map(|api| &api.steps);
+            steps.any(|step| step.mode_at(self.now_ms) != Mode::Off && speaks(step))
+        })
+    }
+
+    pub(super) fn scopes(&self, policy: &Scopes) -> Verdict {
+        if self.judgement.open {
+            return Verdict::allow();
+        }
+        let view = self.view();
+        let shown = Shown {
+            identity: self.judgement.identity.as_ref(),
+            ways: self.judgement.ways,
+        };
+        self.demands(&view, |demands| policy.decide(&view, shown, demands))
+    }
+
+    pub(super) fn roles(&self, policy: &Roles) -> Verdict {
+        if self.judgement.open {
+            return Verdict::allow();
+        }
+        policy.decide(&self.view(), self.judgement.identity.as_ref())
+    }
+
+    /// Shows what the API's document demands of the request, and of what else it might be taken for.
+    fn demands<R>(&self, view: &RequestView<'_>, show: impl FnOnce(&[Option<&Demand>]) -> R) -> R {
+        let document = self.document();
+        let number = self.judgement.operation;
+        let own = document.and_then(|document| document.operation(number?)?.demand.as_deref());
+        if view.readings.is_empty() {
+            return show(&[own]);
+        }
+        let others = view.readings.iter().map(|reading| {
+            let name = reading.operation.as_deref()?;
+            let mut operations = document?.operations.iter();
+            operations.find(|one| &*one.name == name)?.demand.as_deref()
+        });
+        show(&std::iter::once(own).chain(others).collect::<Vec<_>>())
+    }
+}

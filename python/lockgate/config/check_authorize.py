@@ -1,0 +1,210 @@
+"""`authorize`: rules that name what there is not. A slip must neither open nor close anything."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+from lockgate.config.authorize import Names
+from lockgate.config.check_step_up import unknown_operation
+from lockgate.config.document import Document
+from lockgate.config.effective import EffectiveApi
+from lockgate.config.openapi import Documents
+from lockgate.config.openapi.documents import places
+from lockgate.config.openapi.operations import ApiDocument
+from lockgate.config.openapi.security import Kind, Scheme
+from lockgate.config.placed import Path
+from lockgate.policies import Part
+from lockgate.policies._openings import OWN
+from lockgate.scalars import shown
+
+SATISFY: dict[Kind, frozenset[str]] = {
+    "api_key": frozenset({"api_key"}),
+    "cookie": frozenset({"session"}),
+    "basic": frozenset({"basic"}),
+    "token": frozenset({"jwt", "introspection", "session"}),
+    "mutual_tls": frozenset({"mtls"}),
+    "signature": frozenset({"signature"}),
+    "other": frozenset(),
+}
+
+
+def check_roles(document: Document) -> None:
+    """What is wrong with the document's roles."""
+    for name, role in document.roles.items():
+        if name in OWN:
+            message = f"{shown(name)} cannot be a role's name: it has a meaning beside roles"
+            document.problems.add(document.region("roles", name), "role-name", message, path=("roles", name))
+        for index, included in enumerate(role.includes):
+            if included not in document.roles:
+                unknown_role(document, ("roles", name, "includes", index), included)
+        for index, who in enumerate(role.who):
+            for one in (who, *(who.all or ())):
+                for issuer in one.issuer or ():
+                    if issuer not in document.issuers:
+                        _unknown_issuer(document, ("roles", name, "who", index, "issuer"), issuer)
+        if cycle := _cycle(document, name):
+            document.problems.add(
+                document.region("roles", name, "includes"),
+                "role-cycle",
+                f"the role {shown(name)} includes itself: {' → '.join(cycle)}",
+                hint="take one of these `includes` out; roles that are the same are one role",
+                path=("roles", name, "includes"),
+            )
+
+
+def _cycle(document: Document, name: str) -> list[str]:
+    """The way from a role back to it, told once for all that are on it."""
+    before: dict[str, str | None] = {name: None}
+    waiting = [name]
+    while waiting:
+        here = waiting.pop(0)
+        for one in document.roles[here].includes if here in document.roles else ():
+            if one == name:
+                way = [name]
+                at: str | None = here
+                while at is not None:
+                    way.insert(0, at)
+                    at = before[at]
+                return way if name == min(way) else []
+            if one not in before:
+                before[one] = here
+                waiting.append(one)
+    return []
+
+
+def check_authorize(document: Document, apis: list[EffectiveApi], documents: Documents) -> None:
+    """Run the rules that look at an API's documents as well."""
+    check_roles(document)
+    for api in apis:
+        said = api.api.authorize
+        if said is None:
+            continue
+        path: Path = ("apis", api.name, "authorize")
+        read = [documents.named.get(place) for place, _ in places(api.name, api.api)]
+        known = [one for one in read if one is not None]
+        if len(known) == len(read):  # What is wrong with a document is told already.
+            names = Names.of(api, documents)
+            _permissions(document, path, names)
+            for room in ("scopes", "roles"):
+                for name, parts in getattr(said, room).opens.items() if getattr(said, room) is not None else ():
+                    _parts(document, (*path, room, "opens", name), parts, names)
+            for index, part in enumerate(said.public):
+                _parts(document, (*path, "public", index, "what"), part.what, names)
+            _from_openapi(document, api, known)
+        for name in said.roles.opens if said.roles is not None else ():
+            if name not in document.roles:
+                unknown_role(document, (*path, "roles", "opens", name), name)
+
+
+def _permissions(document: Document, path: Path, names: Names) -> None:
+    for name, parts in names.permissions.items():
+        if name in names.operations:
+            message = f"{shown(name)} is an operation of the document, and cannot be a permission as well"
+            place: Path = (*path, "permissions", name)
+            document.problems.add(document.region(*place), "permission-taken", message, hint="rename it", path=place)
+        _parts(document, (*path, "permissions", name), parts, Names(names.operations, {}))
+
+
+def _parts(document: Document, path: Path, parts: Sequence[Part], names: Names) -> None:
+    for index, part in enumerate(parts):
+        if part.is_name and part.text not in names.operations and part.text not in names.permissions:
+            known = [*names.permissions, *sorted(names.operations)]
+            unknown_operation(document, (*path, index), part.text, known, "so this would open nothing")
+
+
+def _from_openapi(document: Document, api: EffectiveApi, read: Sequence[ApiDocument]) -> None:
+    said = api.api.authorize
+    if said is None or said.scopes is None or not said.scopes.from_openapi:
+        return
+    path: Path = ("apis", api.name, "authorize", "scopes")
+    if not read:
+        message = f"the API {shown(api.name)} has no document whose `security` could be enforced"
+        hint = "add `openapi: FILE`, or say which scope opens what: `scopes: {orders:read: [GET]}`"
+        document.problems.add(document.region(*path), "scopes-without-openapi", message, hint=hint, path=path)
+        return
+    schemes = {scheme for one in read for demand in one.security for all_of in demand for scheme in all_of}
+    known = {scheme.name for scheme in schemes}
+    for name in said.scopes.schemes:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            place: Path = (*path, "schemes", name)
+            document.problems.add(
+                document.region(*place),
+                "scheme-unknown",
+                f"no operation demands a security scheme {shown(name)}",
+                allowed=", ".join(map(shown, sorted(known))) or None,
+                hint=f"did you mean {shown(close[0])}?" if close else None,
+                path=place,
+            )
+    _unmet(document, api, path, schemes)
+    _silent(document, api, path, read)
+
+
+def _unmet(document: Document, api: EffectiveApi, path: Path, schemes: Iterable[Scheme]) -> None:
+    """Schemes that no way to authenticate satisfies: what demands them is refused to everyone."""
+    said = api.api.authorize
+    ways = {placed.policy.room for placed in api.authenticate}
+    told = said.scopes.schemes if said is not None and said.scopes is not None else {}
+    kinds = {scheme.name: scheme.kind for scheme in schemes}
+    for name, kind in sorted(kinds.items()):
+        satisfy = set(told.get(name, SATISFY[kind]))
+        if not satisfy & ways:
+            need = " or ".join(f"`{way}`" for way in sorted(satisfy))
+            hint = (
+                f"add {need} to `authenticate`" if satisfy else f"say what satisfies it: `schemes: {{{name}: [jwt]}}`"
+            )
+            document.problems.add(
+                document.region(*path),
+                "scheme-unmet",
+                f"no way of `authenticate` satisfies the document's scheme {shown(name)}, so operations that demand it "
+                "alone are refused to everyone",
+                severity="warning",
+                hint=hint,
+                path=path,
+            )
+
+
+def _silent(document: Document, api: EffectiveApi, path: Path, read: Sequence[ApiDocument]) -> None:
+    """Operations of which neither the document nor anything else speaks."""
+    said = api.api.authorize
+    if said is None or said.allow is not None or said.roles is not None or said.public:
+        return
+    silent = [one.name for document_ in read for one in document_.operations if one.security is None]
+    if silent:
+        more = ", …" if len(silent) > 5 else ""
+        document.problems.add(
+            document.region(*path),
+            "operation-without-rule",
+            f"the document demands nothing for {', '.join(map(shown, silent[:5]))}{more}, so nobody may call that",
+            severity="warning",
+            hint="add `security` to it or to the whole document, or open it with `authorize.public`",
+            path=path,
+        )
+
+
+def unknown_role(document: Document, path: Path, name: str) -> None:
+    """Note a role that there is not."""
+    close = difflib.get_close_matches(name, document.roles, n=1)
+    document.problems.add(
+        document.value_region(*path) if isinstance(path[-1], int) else document.region(*path),
+        "role-unknown",
+        f"there is no role {shown(name)}",
+        allowed=", ".join(map(shown, document.roles)) or None,
+        hint=f"did you mean {shown(close[0])}?"
+        if close
+        else f"say who has it: `roles: {{{name}: {{who: {{claim: groups, contains: {name}}}}}}}`",
+        path=path,
+    )
+
+
+def _unknown_issuer(document: Document, path: Path, name: str) -> None:
+    close = difflib.get_close_matches(name, document.issuers, n=1)
+    document.problems.add(
+        document.value_region(*path),
+        "issuer-unknown",
+        f"there is no issuer {shown(name)}",
+        allowed=", ".join(map(shown, document.issuers)) or None,
+        hint=f"did you mean {shown(close[0])}?" if close else None,
+        path=path,
+    )

@@ -1,0 +1,85 @@
+"""`authorize`: what those may do who are known."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from lockgate.policies import ROLES, SCOPES, PartText, Roles, Scopes, Settings, Waiver, parse_parts
+from lockgate.policies._openings import Opens
+from lockgate.scalars import Name, ShortForm, refusal, shown
+
+EVERYONE: Final = "authenticated"
+RULES: Final = ("allow", "scopes", "roles")
+"""What says who may call; the rest only takes away from that."""
+
+
+class OpenPart(Waiver):
+    """A part of an API that is open to anyone."""
+
+    what: Annotated[
+        list[PartText],
+        BeforeValidator(parse_parts),
+        Field(min_length=1, max_length=1_000),
+        ShortForm({"type": "string"}),
+    ] = Field(description="What is open: methods, operations, paths, permissions.", examples=[["listProducts"]])
+
+
+class Authorize(Settings):
+    """What those may do who are known. What nothing here speaks of is refused."""
+
+    allow: Literal["authenticated"] | None = Field(
+        default=None,
+        description="Who may do what nothing else here speaks of: `authenticated` is everyone who is known. Left out, "
+        "nobody.",
+        examples=["authenticated"],
+    )
+    scopes: Annotated[Scopes | None, *SCOPES] = Field(
+        default=None,
+        description="Which scopes of credentials open what: as the API's document says (`from_openapi`), or by name.",
+        examples=["from_openapi", {"orders:read": ["GET"]}],
+    )
+    roles: Annotated[Roles | None, *ROLES] = Field(
+        default=None,
+        description="Which roles of callers open what. Who has which stands under the document's `roles`.",
+        examples=[{"support": ["GET"], "manager": ["GET", "POST", "refundOrder"]}],
+    )
+    permissions: dict[Name, Opens] = Field(
+        default={},
+        max_length=1_000,
+        description="Names for parts of the API, to be used where scopes and roles say what they open.",
+        examples=[{"refund": ["refundOrder", "POST /orders/{id}/refunds"]}],
+    )
+    public: list[OpenPart] = Field(
+        default=[],
+        max_length=100,
+        description="Parts of the API that are open to anyone: who answers for it, why, and until when.",
+        examples=[[{"what": ["listProducts"], "owner": "shop-team", "reason": "the catalogue", "until": "2027-01-01"}]],
+    )
+
+    @model_validator(mode="after")
+    def _some_rule(self) -> Self:
+        if not any(getattr(self, rule) is not None for rule in RULES) and not self.public:
+            raise refusal(
+                "authorize-empty",
+                "nothing here says who may call, so nobody could",
+                allowed=", ".join(f"`{rule}`" for rule in RULES),
+                hint="write `authorize: authenticated` for everyone who is known, or `scopes`, or `roles`",
+            )
+        return self
+
+
+def _long(value: object) -> object:
+    if value == EVERYONE:
+        return {"allow": EVERYONE}
+    if isinstance(value, str):
+        raise refusal(
+            "authorize-unknown",
+            f"{shown(value)} says nothing of who may do what",
+            allowed="`authenticated`, or a mapping with `allow`, `scopes`, `roles`",
+        )
+    return value
+
+
+AUTHORIZE: Final = (BeforeValidator(_long), ShortForm({"enum": [EVERYONE]}))
