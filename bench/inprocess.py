@@ -41,6 +41,7 @@ apis:
   shop:
     upstream: http://127.0.0.1:9000
     authenticate: [api_key]
+    authorize: authenticated
     body_limit: {bytes: 64KiB}
     limits:
       - {name: per-client, by: client, allow: 1000000/s, burst: 1000000}

@@ -47,7 +47,10 @@ gates: {{address: "127.0.0.1:{link}"}}
 issuers:
   bench: {{issuer: "{issuer}", audience: bench, algorithms: [HS256], secret: "${{env:BENCH_SECRET}}"}}
 apis:
-  shop: {{upstream: "http://127.0.0.1:{origin}", authenticate: [{{jwt: {{issuer: bench}}}}, api_key]}}
+  shop:
+    upstream: "http://127.0.0.1:{origin}"
+    authenticate: [{{jwt: {{issuer: bench}}}}, api_key]
+    authorize: authenticated
 """
 START_SECONDS = 60.0
 PATIENCE_SECONDS = 10.0

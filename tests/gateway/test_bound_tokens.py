@@ -55,6 +55,7 @@ class Place:
                 "shop": {
                     "upstream": f"http://127.0.0.1:{upstream.port}",
                     "authenticate": [{"jwt": {"issuer": "company", **(entry or {})}}],
+                    "authorize": "authenticated",
                     **api,
                 }
             },

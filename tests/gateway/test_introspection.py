@@ -94,6 +94,7 @@ class Place:
                 "shop": {
                     "upstream": "shop",
                     "authenticate": [{"introspection": {"issuer": "company", **(entry or {})}}, *(ways or [])],
+                    "authorize": "authenticated",
                 }
             },
         }

@@ -57,6 +57,7 @@ class Place:
                 "shop": {
                     "upstream": f"http://127.0.0.1:{self.upstream}",
                     "authenticate": [{"jwt": {"issuer": name}} for name in issuers],
+                    "authorize": "authenticated",
                 }
             },
         }

@@ -41,9 +41,25 @@ class Place:
             "admin": {"address": "127.0.0.1:0"},
             "api_keys": {"max_lifetime": "365d", "default_lifetime": "90d"},
             "apis": {
-                "shop": {"path": "/shop", "upstream": to, "authenticate": ["api_key"], **told},
-                "live": {"path": "/live", "upstream": to, "authenticate": [{"api_key": {"environments": ["live"]}}]},
-                "old": {"path": "/old", "upstream": to, "authenticate": [{"api_key": {"imported": True}}]},
+                "shop": {
+                    "path": "/shop",
+                    "upstream": to,
+                    "authenticate": ["api_key"],
+                    "authorize": "authenticated",
+                    **told,
+                },
+                "live": {
+                    "path": "/live",
+                    "upstream": to,
+                    "authenticate": [{"api_key": {"environments": ["live"]}}],
+                    "authorize": "authenticated",
+                },
+                "old": {
+                    "path": "/old",
+                    "upstream": to,
+                    "authenticate": [{"api_key": {"imported": True}}],
+                    "authorize": "authenticated",
+                },
             },
         }
         (folder / "lockgate.yaml").write_text(yaml.safe_dump(config))

@@ -296,7 +296,13 @@ class Whole:
             "listeners": {"public": {"address": f"127.0.0.1:{self.port}", "tls": tls}},
             "admin": {"address": "127.0.0.1:0"},
             "outgoing": {"allow": ["127.0.0.0/8"]},
-            "apis": {"shop": {"upstream": f"http://127.0.0.1:{self.upstream}", "authenticate": ["mtls"]}},
+            "apis": {
+                "shop": {
+                    "upstream": f"http://127.0.0.1:{self.upstream}",
+                    "authenticate": ["mtls"],
+                    "authorize": "authenticated",
+                }
+            },
         }
         (self.folder / "lockgate.yaml").write_text(yaml.safe_dump(config))
         self.running = Running(self._processes, self.folder).ready()

@@ -48,6 +48,7 @@ class Place:
                 "shop": {
                     "upstream": f"http://127.0.0.1:{upstream}",
                     "authenticate": [{"jwt": {"issuer": "company"}}, "api_key"],
+                    "authorize": "authenticated",
                 }
             },
         }

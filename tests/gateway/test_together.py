@@ -42,6 +42,7 @@ def test_a_key_and_a_token(processes: Processes, tmp_path: Path, upstream: AutoU
             "shop": {
                 "upstream": f"http://127.0.0.1:{upstream.port}",
                 "authenticate": [{"all": [{"jwt": {"issuer": "company"}}, "api_key"]}],
+                "authorize": "authenticated",
                 "headers": {"request": {"set": {"X-Who": "{credential}"}}},
             },
         },

@@ -246,7 +246,7 @@ listeners:
     tls: {{passthrough: [{{hosts: [{hosts}], upstream: legacy}}]}}
   plain: {{address: "127.0.0.1:0"}}
 upstreams: {{legacy: {{targets: ["tcp://127.0.0.1:{port}"]}}}}
-apis: {{shop: {{path: /, upstream: "http://127.0.0.1:9", authenticate: [api_key]}}}}
+apis: {{shop: {{path: /, upstream: "http://127.0.0.1:9", authenticate: [api_key], authorize: authenticated}}}}
 """
 
 

@@ -38,7 +38,7 @@ class Installed:
 
     def keyed(self, **more: Any) -> Path:
         """Write one with an API that wants keys."""
-        return self.write({"shop": {"authenticate": ["api_key"]}}, **more)
+        return self.write({"shop": {"authenticate": ["api_key"], "authorize": "authenticated"}}, **more)
 
     def key(self, owner: str = "crm") -> CreatedKey:
         """Make a key, and the state folder where it is not there."""

@@ -221,7 +221,10 @@ def test_a_caller_without_an_address_is_on_no_list(installed: Installed, peer: s
 
 def test_a_key_that_was_sent_to_the_wrong_api_goes_no_further(installed: Installed) -> None:
     key = installed.key().key
-    apis = {"open": {"path": "/open", "public": PUBLIC}, "shop": {"path": "/shop", "authenticate": ["api_key"]}}
+    apis = {
+        "open": {"path": "/open", "public": PUBLIC},
+        "shop": {"path": "/shop", "authenticate": ["api_key"], "authorize": "authenticated"},
+    }
     got = through_asgi(loaded(installed.write(apis)))(
         Asked(target="/open", headers=[("Host", "a"), ("X-API-Key", key)])
     )

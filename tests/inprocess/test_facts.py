@@ -110,7 +110,7 @@ version: 1
 issuers: {company: {issuer: "https://login.example.com", client: {id: lockgate}}}
 sign_in: {staff: {issuers: [company]}}
 facts: {then: continue}
-apis: {shop: {upstream: "http://127.0.0.1:9", authenticate: [{session: {sign_in: staff}}]}}
+apis: {shop: {upstream: "http://127.0.0.1:9", authenticate: [{session: {sign_in: staff}}], authorize: authenticated}}
 """
 
 
@@ -146,7 +146,7 @@ def taking(**keys: Any) -> dict[str, Any]:
     return {"issuers": {"company": issuer}}
 
 
-TOKENS = {"shop": {"authenticate": [{"jwt": {"issuer": "company"}}]}}
+TOKENS = {"shop": {"authenticate": [{"jwt": {"issuer": "company"}}], "authorize": "authenticated"}}
 
 
 def test_an_issuers_keys_in_a_file_need_no_state(installed: Installed) -> None:
@@ -189,7 +189,7 @@ def _b64(content: bytes) -> str:
 
 
 def test_mistakes_are_told_with_their_place_and_a_caret(installed: Installed) -> None:
-    config = installed.write({"shop": {"authenticate": ["api_kee"]}})
+    config = installed.write({"shop": {"authenticate": ["api_kee"], "authorize": "authenticated"}})
     with pytest.raises(ConfigErrors) as wrong:
         asgi.Middleware(nobody, config)
     assert f"{config.name}:" in str(wrong.value)
@@ -206,7 +206,10 @@ def test_names_that_are_not_there_are_told(installed: Installed) -> None:
 
 def test_what_the_application_does_not_serve_needs_no_keys(installed: Installed) -> None:
     config = installed.write(
-        {"open": {"path": "/open", "public": PUBLIC}, "shop": {"path": "/shop", "authenticate": ["api_key"]}}
+        {
+            "open": {"path": "/open", "public": PUBLIC},
+            "shop": {"path": "/shop", "authenticate": ["api_key"], "authorize": "authenticated"},
+        }
     )
     ask = through_wsgi(loaded(config, api="open"))
     assert ask(Asked(target="/open", headers=[HOST])).status == 200

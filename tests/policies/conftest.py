@@ -34,7 +34,8 @@ def auto() -> Iterator[AutoUpstream]:
 
 def written(folder: Path, api: dict[str, Any], **sections: Any) -> Path:
     """A configuration with one API, and sections beside it, as a user writes it."""
-    who = {} if "authenticate" in api else {"public": {"owner": "tests", "reason": "A case.", "until": WAIVED_UNTIL}}
+    waiver = {"owner": "tests", "reason": "A case.", "until": WAIVED_UNTIL}
+    who = {"authorize": "authenticated"} if "authenticate" in api else {"public": waiver}
     config = {"version": 1, "apis": {"shop": {"upstream": "http://127.0.0.1:9000", **who, **api}}, **sections}
     file = folder / "lockgate.yaml"
     file.write_text(yaml.safe_dump(config), encoding="utf-8")

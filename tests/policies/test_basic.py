@@ -46,7 +46,11 @@ def credential(case: Case) -> str:
 def written(folder: Path, issuer: dict[str, Any], way: dict[str, Any], **more: Any) -> Path:
     """A configuration with one API that takes passwords."""
     file = folder / "lockgate.yaml"
-    api = {"upstream": "http://127.0.0.1:9000", "authenticate": [{"basic": {"issuer": "people", **way}}]}
+    api = {
+        "upstream": "http://127.0.0.1:9000",
+        "authenticate": [{"basic": {"issuer": "people", **way}}],
+        "authorize": "authenticated",
+    }
     file.write_text(yaml.safe_dump({"version": 1, "issuers": {"people": issuer}, "apis": {"shop": api}, **more}))
     return file
 

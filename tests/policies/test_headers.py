@@ -143,6 +143,7 @@ def test_an_api_refines_the_defaults(tmp_path: Path) -> None:
             "shop": {
                 "upstream": "http://127.0.0.1:9000",
                 "authenticate": ["api_key"],
+                "authorize": "authenticated",
                 "headers": {"request": {"remove": ["X-B"]}},
             }
         },

@@ -74,7 +74,7 @@ def written(folder: Path, issuers: dict[str, Any], *ways: dict[str, Any], **more
     """A configuration with one API that takes tokens."""
     file = folder / "lockgate.yaml"
     entries = [{"introspection": way} if "issuer" in way else way for way in ways]
-    api = {"upstream": "http://127.0.0.1:9000", "authenticate": entries}
+    api = {"upstream": "http://127.0.0.1:9000", "authenticate": entries, "authorize": "authenticated"}
     file.write_text(yaml.safe_dump({"version": 1, "issuers": issuers, "apis": {"shop": api}, **more}))
     return file
 

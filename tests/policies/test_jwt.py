@@ -75,7 +75,7 @@ def headers(case: Case) -> list[tuple[str, str]]:
 def written(folder: Path, issuers: dict[str, Any], way: dict[str, Any], **more: Any) -> Path:
     """A configuration with one API that takes tokens."""
     file = folder / "lockgate.yaml"
-    api = {"upstream": "http://127.0.0.1:9000", "authenticate": [{"jwt": way}]}
+    api = {"upstream": "http://127.0.0.1:9000", "authenticate": [{"jwt": way}], "authorize": "authenticated"}
     file.write_text(yaml.safe_dump({"version": 1, "issuers": issuers, "apis": {"shop": api}, **more}))
     return file
 
@@ -238,7 +238,7 @@ def test_an_unused_issuer_is_warned_of(tmp_path: Path) -> None:
 
 
 def test_jwt_alone_says_what_it_lacks(tmp_path: Path) -> None:
-    api = {"upstream": "http://127.0.0.1:9000", "authenticate": ["jwt"]}
+    api = {"upstream": "http://127.0.0.1:9000", "authenticate": ["jwt"], "authorize": "authenticated"}
     file = tmp_path / "lockgate.yaml"
     file.write_text(yaml.safe_dump({"version": 1, "apis": {"shop": api}}))
     with pytest.raises(ConfigErrors) as refused:

@@ -170,6 +170,6 @@ def test_every_attribute_of_a_subject_can_be_said(evaluate: Evaluate) -> None:
 
 def test_a_way_that_nobody_can_go_is_warned_of(tmp_path: Path) -> None:
     file = tmp_path / "lockgate.yaml"
-    api = {"upstream": "http://127.0.0.1:9000", "authenticate": ["mtls"]}
+    api = {"upstream": "http://127.0.0.1:9000", "authenticate": ["mtls"], "authorize": "authenticated"}
     file.write_text(yaml.safe_dump({"version": 1, "apis": {"shop": api}}), encoding="utf-8")
     assert "certificates-not-asked-for" in [warning.code for warning in load(file).warnings]

@@ -34,7 +34,7 @@ def config(case: Case | None = None, upstream: str = "http://127.0.0.1:9000", **
         "version": 1,
         "issuers": {"company": {"issuer": ISS, **CLIENT}},
         "sign_in": {"staff": {"issuers": ["company"]}},
-        "apis": {"shop": {"upstream": upstream, "authenticate": [{"session": entry}]}},
+        "apis": {"shop": {"upstream": upstream, "authenticate": [{"session": entry}], "authorize": "authenticated"}},
         **more,
     }
 

@@ -346,6 +346,7 @@ apis:
   shop:
     upstream: http://127.0.0.1:9000
     authenticate: [{{signature: {{issuer: partners}}}}]
+    authorize: authenticated
 """
     (tmp_path / "lockgate.yaml").write_text(config)
     ask = through_asgi(loaded(tmp_path / "lockgate.yaml"))

@@ -14,7 +14,7 @@ from lockgate.config import load
 CONFIG = """\
 version: 1
 apis:
-  shop: {hosts: [shop.example.com], upstream: "http://127.0.0.1:9000", authenticate: [api_key]}
+  shop: {hosts: [shop.example.com], upstream: http://127.0.0.1:9000, authenticate: [api_key], authorize: authenticated}
 """
 
 

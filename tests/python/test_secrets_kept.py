@@ -28,7 +28,7 @@ upstreams:
   one: {{targets: ["{upstream}"], credential: {{header: X-Gate-One, value: "${{env:MARKED}}"}}}}
   two: {{targets: ["{upstream}"], credential: {{header: X-Gate-Two, value: "${{file:token.txt}}"}}}}
 apis:
-  shop: {{path: /, upstream: one, authenticate: [api_key]}}
+  shop: {{path: /, upstream: one, authenticate: [api_key], authorize: authenticated}}
   open:
     path: /open
     upstream: two

@@ -59,11 +59,17 @@ class PeoplePlace(SignInPlace):
             "issuers": {"people": issuer or {"users": {}}},
             "sign_in": {"staff": {"issuers": ["people"], "title": "the Example portal", **(sign_in or {})}},
             "apis": {
-                "portal": {"upstream": target, "authenticate": [{"session": {"sign_in": "staff"}}], **(portal or {})},
+                "portal": {
+                    "upstream": target,
+                    "authenticate": [{"session": {"sign_in": "staff"}}],
+                    "authorize": "authenticated",
+                    **(portal or {}),
+                },
                 "orders": {
                     "path": "/api",
                     "upstream": target,
                     "authenticate": [{"basic": {"issuer": "people", "realm": "orders", **(basic or {})}}],
+                    "authorize": "authenticated",
                 },
             },
             **(more or {}),

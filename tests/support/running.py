@@ -22,6 +22,7 @@ apis:
     path: /
     upstream: shop
     authenticate: [api_key]
+    authorize: authenticated
 """
 
 

@@ -77,6 +77,7 @@ class SignInPlace:
                 "portal": {
                     "upstream": f"http://127.0.0.1:{upstream}",
                     "authenticate": [{"session": {"sign_in": "staff", **(session or {})}}, *(ways or [])],
+                    "authorize": "authenticated",
                 }
             },
             **(more or {}),

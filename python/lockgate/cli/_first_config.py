@@ -97,7 +97,8 @@ def _who(answers: Answers) -> str:
     return f"""\
     authenticate:
       - api_key: {{header: {answers.header}}}   # make more: `lockgate keys create`
-{remarks}"""
+{remarks}    authorize: authenticated   # everyone whom it knows may call
+"""
 
 
 def _waiver(waived: Waived) -> str:

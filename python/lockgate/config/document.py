@@ -147,7 +147,10 @@ class Document:
         item = self.sections.get(section)
         if item is None:
             if section == "apis" and self.sections:
-                hint = "add one: `apis: {shop: {upstream: http://127.0.0.1:9000, authenticate: [api_key]}}`"
+                hint = (
+                    "add one: `apis: {shop: {upstream: http://127.0.0.1:9000, authenticate: [api_key], "
+                    "authorize: authenticated}}`"
+                )
                 self.problems.add(START, "missing-key", "the document has no `apis`", hint=hint)
             return {}
         if not isinstance(item.children, dict):

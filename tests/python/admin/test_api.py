@@ -32,6 +32,7 @@ apis:
     methods: [GET, POST]
     upstream: http://127.0.0.1:9000
     authenticate: [api_key]
+    authorize: authenticated
   open:
     path: /open
     upstream: http://127.0.0.1:9001
@@ -160,7 +161,7 @@ def test_routes_say_where_each_is_said(loaded: Client) -> None:
         ("shop", "exact", "/", "api_key"),
         ("open", "prefix", "/open", "public"),
     ]
-    assert [row["line"] for row in rows] == [3, 3, 9]
+    assert [row["line"] for row in rows] == [3, 3, 10]
     assert {row["file"].rpartition("/")[2] for row in rows} == {"lockgate.yaml"}
     page = loaded.get("/v1/routes", params={"limit": 1, "after": 1}).json()
     assert (page["items"], page["next"]) == ([rows[1]], 2)
@@ -195,7 +196,7 @@ def test_a_refused_reload_names_every_error_and_keeps_the_old_one(
     before = loaded.get("/v1/routes").json()
     config.write_text(CONFIG.replace("methods", "methds").replace("path: /open", "path: open"))
     refused = problem(loaded.post("/v1/reload"), "config-refused")
-    assert sorted(error["line"] for error in refused["errors"]) == [6, 10]
+    assert sorted(error["line"] for error in refused["errors"]) == [6, 11]
     assert "and 1 more" in refused["detail"]
     assert loaded.get("/v1/routes").json() == before
     [finding] = [row for row in loaded.get("/v1/findings").json()["items"] if row["code"] == "config-refused"]
@@ -211,7 +212,7 @@ def test_a_refused_reload_names_every_error_and_keeps_the_old_one(
 def test_waivers_stand_in_the_findings(loaded: Client) -> None:
     [waiver] = loaded.get("/v1/findings", params={"kind": "waiver"}).json()["items"]
     assert (waiver["owner"], waiver["reason"], waiver["closed_ms"]) == ("web", "a catalogue", None)
-    assert waiver["line"] == 12
+    assert waiver["line"] == 13
 
 
 def test_explain_judges_with_the_engine(loaded: Client) -> None:
@@ -313,7 +314,8 @@ def test_every_resource_is_described() -> None:
 CERTIFIED = """\
 version: 1
 listeners: {public: {address: 127.0.0.1:8443, tls: {imported: shop.example.com}}}
-apis: {shop: {hosts: [shop.example.com], upstream: "http://127.0.0.1:9000", authenticate: [api_key]}}
+apis:
+  shop: {hosts: [shop.example.com], upstream: "http://127.0.0.1:9", authenticate: [api_key], authorize: authenticated}
 """
 
 

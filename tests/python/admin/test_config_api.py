@@ -30,6 +30,7 @@ apis:
     path: /shop
     upstream: http://127.0.0.1:9000
     authenticate: [api_key]
+    authorize: authenticated
   open:
     path: /open
     upstream: http://127.0.0.1:9001
@@ -42,6 +43,7 @@ apis:
     path: /more
     upstream: http://127.0.0.1:9002
     authenticate: [api_key]
+    authorize: authenticated
 """
 
 
@@ -152,7 +154,7 @@ def test_every_problem_is_told_at_once_with_pointer_and_line(client: Client, fol
     text = MORE.replace("/more", "more").replace("[api_key]", "[api_kee]") + "nonsense: 1\n"
     body = refused(put(client, "files/apis/more.yaml", text), "config-refused")
     errors = {error["pointer"]: error for error in body["errors"]}
-    assert {error["line"] for error in errors.values()} == {3, 5, 6}
+    assert {error["line"] for error in errors.values()} == {3, 5, 7}
     assert any(pointer.startswith("#/apis/more/path") for pointer in errors)
     assert "#/nonsense" in errors
     assert all(error["file"].endswith("apis/more.yaml") and error["detail"] for error in errors.values())
@@ -213,8 +215,8 @@ KEPT_SECRET = "a line that nobody may see"
 @pytest.mark.parametrize(
     "text",
     [
-        CONFIG.replace("authenticate", "ip_filter: {deny: [{file: FILE}]}\n    authenticate"),
-        CONFIG.replace("authenticate", "openapi: FILE\n    authenticate"),
+        CONFIG.replace("authenticate:", "ip_filter: {deny: [{file: FILE}]}\n    authenticate:"),
+        CONFIG.replace("authenticate:", "openapi: FILE\n    authenticate:"),
         CONFIG.replace("owner: web", 'owner: "${file:FILE}"'),
         CONFIG.replace("include: [", "include: [FILE, "),
         CONFIG + "admin: {address: '${file:FILE}'}\n",
@@ -268,7 +270,7 @@ def test_what_is_named_already_may_be_named_again(
     (tmp_path / "secret.txt").write_text(KEPT_SECRET)
     text = (
         CONFIG.replace("owner: web", 'owner: "${env:LOCKGATE_TEST_WORD}"').replace(
-            "authenticate", f"ip_filter: {{deny: [{{file: {tmp_path / 'denied.txt'}}}]}}\n    authenticate"
+            "authenticate:", f"ip_filter: {{deny: [{{file: {tmp_path / 'denied.txt'}}}]}}\n    authenticate:"
         )
         + "upstreams: {x: {targets: ['http://127.0.0.1:9'], "
         + f"credential: {{header: X-L, value: '${{file:{tmp_path / 'secret.txt'}}}'}}}}}}\n"
@@ -348,7 +350,10 @@ def test_plugins_that_are_there_stay_and_all_else_can_be_changed(
 def test_a_section_is_replaced_and_comments_stay(client: Client, folder: Path) -> None:
     main = folder / "lockgate.yaml"
     shown = client.get("/v1/config/sections/apis/shop")
-    assert shown.text == "path: /shop\nupstream: http://127.0.0.1:9000\nauthenticate: [api_key]\n"
+    assert (
+        shown.text
+        == "path: /shop\nupstream: http://127.0.0.1:9000\nauthenticate: [api_key]\nauthorize: authenticated\n"
+    )
     assert put(client, "sections/apis/shop", shown.text.replace("/shop", "/store")).status_code == 200
     assert main.read_text() == CONFIG.replace("path: /shop", "path: /store")
     assert put(client, "sections/events", "retain: 2GiB\naccess: false\n").status_code == 200
@@ -359,7 +364,7 @@ def test_a_section_is_replaced_and_comments_stay(client: Client, folder: Path) -
     assert put(client, "sections/apis/more", more.text.replace("9002", "9003")).status_code == 200
     assert "9003" in (folder / "apis" / "more.yaml").read_text()
     # A new one goes to the main file.
-    new = "path: /new\nupstream: http://127.0.0.1:9004\nauthenticate: [api_key]\n"
+    new = "path: /new\nupstream: http://127.0.0.1:9004\nauthenticate: [api_key]\nauthorize: authenticated\n"
     assert put(client, "sections/apis/new", new).status_code == 200
     assert client.get("/v1/config/sections/apis/new").text == new
     gone = client.request("DELETE", "/v1/config/sections/apis/new", headers=tag(client))

@@ -12,7 +12,7 @@ from support.command import at_terminal, lockgate
 GOOD = """\
 version: 1
 apis:
-  shop: {upstream: http://127.0.0.1:9000, authenticate: [api_key]}
+  shop: {upstream: http://127.0.0.1:9000, authenticate: [api_key], authorize: authenticated}
 """
 
 
@@ -42,7 +42,7 @@ def test_a_refused_one_with_its_place(folder: Path) -> None:
 def test_each_fault_of_rule_files_counts(folder: Path) -> None:
     rules = "\n".join(f'SecRule ARGS "@contians {number}" "id:{number},phase:2,deny"' for number in range(1, 4))
     (folder / "bad.conf").write_text(rules + "\nSecFoo on\n", encoding="utf-8")
-    guarded = GOOD.replace("[api_key]}", "[api_key], waf: {files: [bad.conf]}}")
+    guarded = GOOD.replace("authenticated}", "authenticated, waf: {files: [bad.conf]}}")
     (folder / "lockgate.yaml").write_text(guarded, encoding="utf-8")
     ended = lockgate("check", cwd=folder)
     told = [line.split()[0] for line in ended.out.splitlines() if line.startswith("  bad.conf:")]

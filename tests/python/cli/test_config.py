@@ -32,11 +32,13 @@ defaults:
   ip_filter: {deny: [203.0.113.0/24, {file: bad.txt}]}
   body_limit: {bytes: 2MiB}
 apis:
-  shop: {path: [/a, {template: "/b/{id}"}], upstream: shop, authenticate: [api_key], body_limit: {mode: observe}}
+  shop: {path: [/a, {template: "/b/{id}"}], upstream: shop, authenticate: [api_key], authorize: authenticated,
+    body_limit: {mode: observe}}
   dated:
     path: /dated
     versions: {"1": {upstream: shop, deprecated: 2026-10-01, sunset: 2998-01-01}, "2": {upstream: next}}
     authenticate: [jwt: {issuer: company}]
+    authorize: authenticated
     limits:
       - {name: all, burst: 50}
       - {name: mine, allow: 5/s, by: [client, route]}
@@ -48,6 +50,7 @@ apis:
     mirror: {upstream: next, share: 10%, methods: [POST], bytes: 2KiB}
     cors: {origins: ["https://app.example.com"], max_age: 10m}
     authenticate: [api_key]
+    authorize: authenticated
 """
 MORE = """\
 apis:
@@ -77,7 +80,7 @@ def test_show_says_what_holds_and_where_it_is_said(folder: Path) -> None:
     assert "  shop:  # lockgate.yaml:21\n" in ended.out
     assert "    ip_filter: {mode: enforce" in ended.out
     assert "# from defaults, lockgate.yaml:18\n" in ended.out
-    assert "    body_limit: {mode: observe, on_error: deny, bytes: 2MiB}  # lockgate.yaml:21\n" in ended.out
+    assert "    body_limit: {mode: observe, on_error: deny, bytes: 2MiB}  # lockgate.yaml:22\n" in ended.out
     assert "  open:  # more.yaml:2\n" in ended.out
     assert "    timeouts: {connect: 1s, first_byte: 30s, idle: 1m, keep_alive: 30s}\n" in ended.out
 

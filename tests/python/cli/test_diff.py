@@ -13,14 +13,15 @@ from support.waiting import until
 CONFIG = """\
 version: 1
 apis:
-  shop: {path: /shop, upstream: "http://127.0.0.1:9000", authenticate: [api_key]}
+  shop: {path: /shop, upstream: "http://127.0.0.1:9000", authenticate: [api_key], authorize: authenticated}
 """
 
 
 def test_two_files_are_compared_in_words(tmp_path: Path) -> None:
     (tmp_path / "old.yaml").write_text(CONFIG)
     (tmp_path / "new.yaml").write_text(
-        CONFIG + '  more: {path: /more, upstream: "http://127.0.0.1:9000", authenticate: [api_key]}\n'
+        CONFIG
+        + "  more: {path: /more, upstream: http://127.0.0.1:9000, authenticate: [api_key], authorize: authenticated}\n"
     )
     ended = lockgate("diff", "new.yaml", "--against", "old.yaml", cwd=tmp_path)
     assert ended.code == 1, ended.err

@@ -110,7 +110,8 @@ def test_where_connections_are_carried_is_asked_as_well(folder: Path, upstream: 
         f"  public:\n    address: 127.0.0.1:{free_port()}\n"
         "    tls: {passthrough: [{hosts: [db.example], upstream: db}]}\n"
         f"upstreams: {{db: {{targets: ['tcp://127.0.0.1:{upstream}', 'tcp://127.0.0.1:{free_port()}']}}}}\n"
-        f"apis: {{shop: {{hosts: [shop.example], upstream: 'http://127.0.0.1:{upstream}', authenticate: [api_key]}}}}\n"
+        f"apis: {{shop: {{hosts: [shop.example], upstream: 'http://127.0.0.1:{upstream}', "
+        "authenticate: [api_key], authorize: authenticated}}\n"
     )
     _, found = doctor(folder)
     (wrong,) = found["upstream"]
@@ -200,7 +201,7 @@ def test_an_imported_certificate_that_ends_is_imported_anew(tmp_path: Path) -> N
     issued = Authority(tmp_path).issue("api", "api.example.com", days=1, begins=-29)
     (tmp_path / "lockgate.yaml").write_text(
         "version: 1\nlisteners: {public: {address: 127.0.0.1:8443, tls: {imported: api.example.com}}}\n"
-        "apis: {shop: {upstream: http://127.0.0.1:9000, authenticate: [api_key]}}\n"
+        "apis: {shop: {upstream: http://127.0.0.1:9000, authenticate: [api_key], authorize: authenticated}}\n"
     )
     state = StateFolder.open(tmp_path / ".lockgate")
     Store.open(state).take_in(issued.chain.read_text(), issued.key.read_text(), dt.datetime.now(dt.UTC))

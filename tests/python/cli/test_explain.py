@@ -32,6 +32,7 @@ apis:
     upstream: http://127.0.0.1:9000
     authenticate:
       - api_key: {header: X-Key}
+    authorize: authenticated
     ip_filter:
       deny: [203.0.113.0/24]
 """
@@ -103,7 +104,7 @@ def test_a_refusal_by_place_shows_the_place_and_the_line(explain: Explain) -> No
     (explain.folder / "lockgate.yaml").write_text(config + geo)
     shown = explain("GET", URL, "--peer", "192.0.2.9", status=1)
     assert "From      192.0.2.9  FR, AS64501 Example 64501" in shown
-    assert "Refused with 403: country-denied  lockgate.yaml:9" in shown
+    assert "Refused with 403: country-denied  lockgate.yaml:10" in shown
     shown = explain("GET", URL, "--peer", "198.51.100.9", status=1)
     assert "From      198.51.100.9\n" in shown
     assert "key-missing" in shown
@@ -169,7 +170,7 @@ def test_each_policy_is_listed_in_the_pipelines_order(explain: Explain) -> None:
     steps = [(step["policy"], step["verdict"]) for step in explained["steps"]]
     left = [(policy, "not-reached") for policy in ("limits", "api_key", "authorize")]
     assert steps[:4] == [("ip_filter", "deny"), *left]
-    assert explained["reason"]["span"]["line"] == 9
+    assert explained["reason"]["span"]["line"] == 10
 
 
 def test_what_no_api_answers_to_is_said(explain: Explain) -> None:
@@ -304,7 +305,7 @@ listeners:
   public: {address: "127.0.0.1:8080"}
   inside: {address: "127.0.0.1:9090"}
 apis:
-  shop: {upstream: "http://127.0.0.1:9000", authenticate: [api_key]}
+  shop: {upstream: "http://127.0.0.1:9000", authenticate: [api_key], authorize: authenticated}
 """
 
 

@@ -18,10 +18,11 @@ apis:
   shop:
     upstream: http://127.0.0.1:9000
     authenticate: [api_key]
+    authorize: authenticated
     limits:
       - {name: search, by: [client, {header: X-Tenant}], allow: 5/10s, paths: [/search], mode: observe}
       - {name: flood, by: [address, route], allow: 1k/h}
-  stock: {path: /stock, upstream: "http://127.0.0.1:9000", authenticate: [api_key]}
+  stock: {path: /stock, upstream: "http://127.0.0.1:9000", authenticate: [api_key], authorize: authenticated}
 """
 
 
@@ -52,7 +53,7 @@ def test_limits_are_listed_once_with_all_that_share_them(folder: Path) -> None:
     }
     assert rows["search"]["apis"] == ["shop"]
     assert (rows["search"]["by"], rows["search"]["allow"]) == (["client", "header x-tenant"], "5/10s")
-    assert (rows["search"]["mode"], rows["search"]["line"]) == ("observe", 10)
+    assert (rows["search"]["mode"], rows["search"]["line"]) == ("observe", 11)
     assert (rows["flood"]["early"], rows["flood"]["allow"]) == (True, "1000/h")
     assert not rows["failed-authentication"]["said"]
 
@@ -63,7 +64,7 @@ def test_a_table_for_people(folder: Path) -> None:
     (line,) = [line for line in ended.out.splitlines() if line.startswith("flood")]
     assert line.split() == [
         *["flood", "shop", "requests", "address,", "route", "1000/h", "1000"],
-        *["before", "authentication", "enforce", "lockgate.yaml:11"],
+        *["before", "authentication", "enforce", "lockgate.yaml:12"],
     ]
     assert "by default" in ended.out
 

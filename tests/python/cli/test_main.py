@@ -70,7 +70,8 @@ def test_every_command_that_reads_something_takes_the_configuration(tmp_path: Pa
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "lockgate.yaml").write_text(
-        "version: 1\napis: {a: {upstream: 'http://127.0.0.1:1', authenticate: [api_key]}}\n", encoding="utf-8"
+        "version: 1\napis: {a: {upstream: 'http://127.0.0.1:1', authenticate: [api_key], authorize: authenticated}}\n",
+        encoding="utf-8",
     )
     StateFolder.open(elsewhere / ".lockgate")
     config = ["--config", "elsewhere/lockgate.yaml"]
@@ -155,7 +156,10 @@ def unread(folder: Path, *words: str, closed: str = "stdout") -> tuple[int, str]
     return child.returncode, (out or "") + (err or "")
 
 
-API = "version: 1\napis: {{{name}: {{upstream: 'http://127.0.0.1:1', authenticate: [api_key]}}}}\n"
+API = """\
+version: 1
+apis: {{{name}: {{upstream: 'http://127.0.0.1:1', authenticate: [api_key], authorize: authenticated}}}}
+"""
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from support.waiting import until
 CONFIG = """\
 version: 1
 apis:
-  shop: {path: /, upstream: "http://127.0.0.1:9000", authenticate: [api_key]}
+  shop: {path: /, upstream: "http://127.0.0.1:9000", authenticate: [api_key], authorize: authenticated}
 """
 
 

@@ -199,11 +199,14 @@ def test_a_revoked_key_is_refused_when_the_answer_is_there(running: Running) -> 
     assert get(url, made["key"]) == 401
 
 
+CLOSED = "authenticate: [api_key]\n    authorize: authenticated"
+
+
 def test_a_changed_file_is_taken_over_by_itself(running: Running, tmp_path: Path) -> None:
     url = running.url()
     path = tmp_path / "lockgate.yaml"
     public = "public: {owner: me, reason: a test, until: 2199-01-01}"
-    changed = path.read_text().replace("authenticate: [api_key]", public)
+    changed = path.read_text().replace(CLOSED, public)
     # As an editor saves: a new file, renamed over the old one.
     (tmp_path / "lockgate.yaml.new").write_text(changed)
     (tmp_path / "lockgate.yaml.new").rename(path)
@@ -273,7 +276,7 @@ def test_a_refused_configuration_at_the_first_start_shows_every_error(processes:
     assert started.wait() == 2
     assert "2 errors" in started.output
     assert "^" in started.output
-    assert started.output.count("lockgate.yaml:10:1") == 1
+    assert started.output.count("lockgate.yaml:11:1") == 1
     assert "the one before" not in started.output, "there was none"
     assert "start `lockgate run` again" in started.output.strip().splitlines()[-1]
     assert "Nothing was started." in started.output
@@ -314,7 +317,7 @@ def test_a_changed_configuration_is_what_a_start_begins_with(
     port = free_port()
     path = write_config(tmp_path, f"http://127.0.0.1:{shop_port}", gate=f"127.0.0.1:{port}")
     closed = path.read_text()
-    opened = closed.replace("authenticate: [api_key]", "public: {owner: tests, reason: a test, until: 2199-01-01}")
+    opened = closed.replace(CLOSED, "public: {owner: tests, reason: a test, until: 2199-01-01}")
     for text, status in [(opened, 200), (closed, 401), (closed, 401), (closed + "colour: red\n", 401), (opened, 200)]:
         path.write_text(text)
         ended = threading.Event()
@@ -547,7 +550,8 @@ def test_reloads_under_traffic_fail_no_request_and_close_no_connection(running: 
         thread.start()
     with running.admin as admin:
         for n in range(20):
-            path.write_text(good + f"  more{n}: {{path: /more/{n}, upstream: shop, authenticate: [api_key]}}\n")
+            more = f"{{path: /more/{n}, upstream: shop, authenticate: [api_key], authorize: authenticated}}"
+            path.write_text(good + f"  more{n}: {more}\n")
             done = admin.post("/v1/reload").json()
             assert done["result"] in {"applied", "unchanged"}, "unchanged where the watcher was quicker"
         sequence = admin.get("/v1/status").json()["gate"]["bundle"]["sequence"]

@@ -65,7 +65,7 @@ upstreams:
     targets: ["http://127.0.0.1:{one}", "http://127.0.0.1:{other}"]
     health: {{path: /products, every: 100ms, timeout: 1s}}
 apis:
-  shop: {{upstream: shop, authenticate: [api_key]}}
+  shop: {{upstream: shop, authenticate: [api_key], authorize: authenticated}}
 """
 
 
@@ -116,7 +116,7 @@ def test_status_of_what_is_not(running: Running, cli: Cli, tmp_path: Path) -> No
     path.write_text(path.read_text() + "colour: red\n")
     until(lambda: running.status()["control"]["last_reload"]["result"] == "refused", "the refusal")
     assert "lockgate check" in cli("status", status=1)
-    assert cli.json("status", status=1)["control"]["last_reload"]["errors"][0]["line"] == 10
+    assert cli.json("status", status=1)["control"]["last_reload"]["errors"][0]["line"] == 11
 
 
 @pytest.mark.parametrize("command", ["status", "reload"])
@@ -191,6 +191,7 @@ def test_what_no_terminal_reads_is_never_wrapped(cli: Cli, tmp_path: Path) -> No
     (tmp_path / "lockgate.yaml").write_text(
         f"version: 1\napis:\n  {name}:\n    path: {path}\n    upstream: http://127.0.0.1:1\n"
         "    authenticate: [api_key]\n"
+        "    authorize: authenticated\n"
     )
     [_, row] = cli("routes").splitlines()
     assert name in row
@@ -214,7 +215,7 @@ def test_routes_say_that_a_waiver_has_ended(cli: Cli, tmp_path: Path) -> None:
 
 def test_routes_of_a_refused_configuration_are_its_errors(cli: Cli, tmp_path: Path) -> None:
     write_config(tmp_path, "http://127.0.0.1:1", extra="colour: red\n")
-    assert "lockgate.yaml:10:1" in cli("routes", status=2)
+    assert "lockgate.yaml:11:1" in cli("routes", status=2)
 
 
 def test_counts_are_said_as_people_say_them(running: Running, cli: Cli, tmp_path: Path) -> None:
@@ -323,7 +324,7 @@ issuers:
     algorithms: [HS256]
     secret: ${{file:company.secret}}
 apis:
-  shop: {{upstream: "http://127.0.0.1:{port}", authenticate: [{{jwt: {{issuer: company}}}}]}}
+  shop: {{upstream: "http://127.0.0.1:{port}", authenticate: [{{jwt: {{issuer: company}}}}], authorize: authenticated}}
 """
 
 
@@ -373,7 +374,7 @@ listeners:
   public: {{address: 127.0.0.1:0, tls: {{certificate: {{chain: shop.pem, key: shop.key}}}}}}
 admin: {{address: 127.0.0.1:0}}
 apis:
-  shop: {{upstream: "http://127.0.0.1:{shop_port}", authenticate: [api_key]}}
+  shop: {{upstream: "http://127.0.0.1:{shop_port}", authenticate: [api_key], authorize: authenticated}}
 """
     config.write_text(good, encoding="utf-8")
     running = Running(processes, tmp_path).ready()
@@ -401,7 +402,7 @@ listeners:
   public: {{address: 127.0.0.1:0, tls: {{certificate: {{chain: shop.pem, key: shop.key}}}}}}
 admin: {{address: 127.0.0.1:0}}
 apis:
-  shop: {{upstream: "http://127.0.0.1:{shop_port}", authenticate: [api_key]}}
+  shop: {{upstream: "http://127.0.0.1:{shop_port}", authenticate: [api_key], authorize: authenticated}}
 """,
         encoding="utf-8",
     )
@@ -431,7 +432,8 @@ listeners:
   plain: {{address: "127.0.0.1:{free_port()}"}}
 admin: {{address: "127.0.0.1:0"}}
 upstreams: {{db: {{targets: ["tcp://127.0.0.1:9443"]}}}}
-apis: {{shop: {{hosts: [shop.example], upstream: "http://127.0.0.1:9001", authenticate: [api_key]}}}}
+apis:
+  shop: {{hosts: [shop.example], upstream: "http://127.0.0.1:9001", authenticate: [api_key], authorize: authenticated}}
 """
     )
     Running(processes, tmp_path).ready()

@@ -13,7 +13,7 @@ from support.command import Ended, lockgate
 CONFIG = """\
 version: 1
 apis:
-  shop: {path: /shop, upstream: "http://127.0.0.1:9000", authenticate: [api_key]}
+  shop: {path: /shop, upstream: "http://127.0.0.1:9000", authenticate: [api_key], authorize: authenticated}
 """
 GOOD = "  - {name: keys are wanted, request: GET /shop, expect: key-missing}\n"
 MORE = "  - {name: a key opens, request: GET /shop, key: true, expect: allow}\n"
@@ -77,6 +77,7 @@ apis:
     methods: [GET]
     upstream: http://127.0.0.1:9000
     authenticate: [{session: {sign_in: staff}}]
+    authorize: authenticated
     waf: {}
     device: {new: deny}
 """

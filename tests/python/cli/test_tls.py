@@ -28,7 +28,7 @@ admin: {{address: "127.0.0.1:0"}}
 upstreams:
   orders: {{targets: ["https://localhost:{upstream}"], tls: {{trust: root.pem}}}}
 apis:
-  shop: {{upstream: orders, authenticate: [api_key]}}
+  shop: {{upstream: orders, authenticate: [api_key], authorize: authenticated}}
 """
 
 
@@ -193,7 +193,7 @@ upstreams:
   db: {targets: ["tcp://127.0.0.1:9443"]}
   shop: {targets: ["http://127.0.0.1:9001"]}
 apis:
-  shop: {upstream: shop, authenticate: [api_key]}
+  shop: {upstream: shop, authenticate: [api_key], authorize: authenticated}
 """
     )
     ended = lockgate("tls", "audit", cwd=tmp_path)

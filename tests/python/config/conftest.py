@@ -16,7 +16,7 @@ upstreams:
 """
 API = """\
 apis:
-  shop: {upstream: shop, authenticate: [api_key]}
+  shop: {upstream: shop, authenticate: [api_key], authorize: authenticated}
 """
 
 Write = Callable[..., Path]

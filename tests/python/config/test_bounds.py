@@ -58,7 +58,8 @@ def test_a_large_list_is_refused(write: Write, monkeypatch: pytest.MonkeyPatch) 
 def test_too_many_brownouts_are_refused(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     brownout = '{start: "2026-10-01T09:00:00Z", end: "2026-10-01T10:00:00Z"}'
     versions = f"{{v1: {{brownouts: [{brownout}, {brownout}]}}}}"
-    main = write(HEAD + f"apis: {{shop: {{upstream: shop, authenticate: [api_key], versions: {versions}}}}}\n")
+    who = "authenticate: [api_key], authorize: authenticated"
+    main = write(HEAD + f"apis: {{shop: {{upstream: shop, {who}, versions: {versions}}}}}\n")
     load(main)
     monkeypatch.setattr(lockgate.config.model_versions, "MAX_BROWNOUTS", 1)
     assert codes(main) == ["brownouts-malformed"]
@@ -95,8 +96,9 @@ def test_names_that_no_file_can_have(write: Write) -> None:
 
 
 def test_many_aliases_are_taken_while_they_are_few(write: Write) -> None:
-    apis = "".join(f"  a{i}: {{path: /a{i}, upstream: shop, authenticate: *ways}}\n" for i in range(200))
-    text = HEAD + "apis:\n  first: {path: /first, upstream: shop, authenticate: &ways [api_key]}\n" + apis
+    said = "  {name}: {{path: /{name}, upstream: shop, authenticate: {ways}, authorize: authenticated}}\n"
+    apis = "".join(said.format(name=f"a{i}", ways="*ways" if i else "&ways [api_key]") for i in range(201))
+    text = HEAD + "apis:\n" + apis
     assert len(load(write(text)).apis) == 201
 
 
@@ -109,7 +111,9 @@ def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
 def test_line_ends_of_other_systems(tmp_path: Path) -> None:
     main = tmp_path / "lockgate.yaml"
     main.write_bytes(
-        (HEAD + "apis:\n  shop: {upstream: shpo, authenticate: [api_key]}\n").replace("\n", "\r\n").encode()
+        (HEAD + "apis:\n  shop: {upstream: shpo, authenticate: [api_key], authorize: authenticated}\n")
+        .replace("\n", "\r\n")
+        .encode()
     )
     with pytest.raises(ConfigErrors) as refused:
         load(main)

@@ -65,6 +65,7 @@ apis:
   shop:
     upstream: shop
     authenticate: [api_key: {{mode: observe, waiver: {waiver}}}]
+    authorize: authenticated
     body_limit: {{waiver: {waiver}}}
 """
     rows = read(text).findings(NOW)

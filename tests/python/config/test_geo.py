@@ -15,7 +15,7 @@ from lockgate.config import ConfigErrors, Loaded, load
 from support import places
 
 HEAD = "version: 1\n"
-API = "apis: {shop: {upstream: http://127.0.0.1:9000, authenticate: [api_key]}}\n"
+API = "apis: {shop: {upstream: http://127.0.0.1:9000, authenticate: [api_key], authorize: authenticated}}\n"
 PLACES = {"192.0.2.0/24": {"country": "DE", "network": 64500}}
 Written = Callable[[str], Path]
 

@@ -173,16 +173,16 @@ def test_the_admin_address_is_the_control_process_own(read: Read) -> None:
 def test_places_are_lines_of_the_file_that_says_it(read: Read) -> None:
     main = HEAD + "include: apis.yaml\ndefaults:\n  ip_filter: {deny: [10.0.0.1]}\n"
     apis = "apis:\n  # a remark\n  shop:\n    upstream: shop\n    authenticate:\n      - api_key\n"
-    apis += "    body_limit: {bytes: 1}\n"
+    apis += "    authorize: authenticated\n    body_limit: {bytes: 1}\n"
     bundle = read(main, apis_yaml=apis).compile(0, 0)
     assert bundle["sources"] == ["lockgate.yaml", "apis.yaml"]
     [api] = bundle["apis"]
     assert api["span"] == {"file": 1, "line": 3, "column": 3}
-    assert api["authorize_span"] == {"file": 1, "line": 5, "column": 5}
+    assert api["authorize_span"] == {"file": 1, "line": 7, "column": 5}
     policies = api["policies"]
     assert policies["authenticate"][0]["api_key"]["span"] == {"file": 1, "line": 6, "column": 9}
     assert policies["body_limit"] is not None
-    assert policies["body_limit"]["span"] == {"file": 1, "line": 7, "column": 5}
+    assert policies["body_limit"]["span"] == {"file": 1, "line": 8, "column": 5}
     assert policies["ip_filter"] is not None
     assert policies["ip_filter"]["span"] == {"file": 0, "line": 6, "column": 3}
     assert bundle["upstreams"][0]["span"] == {"file": 0, "line": 3, "column": 3}
@@ -196,14 +196,16 @@ defaults:
   ip_filter: {deny: [10.0.0.1], on_error: allow}
   body_limit: {bytes: 1KiB, mode: observe}
 apis:
-  inherits: {path: /a, upstream: shop, authenticate: [api_key]}
+  inherits: {path: /a, upstream: shop, authenticate: [api_key], authorize: authenticated}
   refines:
     path: /b
     upstream: shop
     authenticate: [api_key]
+    authorize: authenticated
     ip_filter: {allow: [10.0.0.0/8]}
     body_limit: {mode: enforce}
-  replaces: {path: /c, upstream: shop, authenticate: [api_key], ip_filter: {deny: [], mode: off}}
+  replaces: {path: /c, upstream: shop, authenticate: [api_key], authorize: authenticated,
+    ip_filter: {deny: [], mode: off}}
 """
     )
     inherits, refines, replaces = (api["policies"] for api in read(text).compile(0, 0)["apis"])
@@ -263,7 +265,7 @@ def test_the_collector_runs_again_afterwards(write: Write) -> None:
 
 def test_problems_for_programs(write: Write) -> None:
     with pytest.raises(ConfigErrors) as refused:
-        load(write(HEAD + "apis:\n  shop: {upstream: shpo, authenticate: [api_key]}\n"))
+        load(write(HEAD + "apis:\n  shop: {upstream: shpo, authenticate: [api_key], authorize: authenticated}\n"))
     [error] = refused.value.errors
     said = error.as_json()
     assert said["code"] == "upstream-unknown"

@@ -14,8 +14,9 @@ from support.certificates import Authority
 ACME = "acme: {email: ops@example.com, terms_agreed: true}"
 APIS = """\
 apis:
-  shop: {hosts: [shop.example.com, www.example.com], upstream: "http://127.0.0.1:9000", authenticate: [api_key]}
-  any: {path: /any, upstream: "http://127.0.0.1:9000", authenticate: [api_key]}
+  shop: {hosts: [shop.example.com, www.example.com], upstream: "http://127.0.0.1:9000",
+    authenticate: [api_key], authorize: authenticated}
+  any: {path: /any, upstream: "http://127.0.0.1:9000", authenticate: [api_key], authorize: authenticated}
 """
 
 

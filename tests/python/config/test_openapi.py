@@ -167,7 +167,7 @@ def test_what_stands_before_the_paths(api: str, bases: list[str], read: Read) ->
 
 
 def test_a_document_that_two_apis_name_is_there_once(read: Read) -> None:
-    api = "upstream: http://127.0.0.1:9000, authenticate: [api_key], openapi: api.yaml"
+    api = "upstream: http://127.0.0.1:9000, authenticate: [api_key], authorize: authenticated, openapi: api.yaml"
     text = f"version: 1\napis:\n  a: {{path: /v1/a, {api}}}\n  b: {{path: /v1/b, {api}}}\n"
     bundle = read(text, api_yaml=SERVED.format(servers="[{url: /v1}]", own="")).compile(1, 1)
     assert len(bundle["documents"]) == 1

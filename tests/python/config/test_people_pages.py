@@ -45,6 +45,7 @@ def test_where_browsers_reach_the_pages(
     portal: dict[str, Any] = {
         "upstream": "http://127.0.0.1:9000",
         "authenticate": [{"session": {"sign_in": "staff"}}],
+        "authorize": "authenticated",
         "hosts": hosts,
     }
     said = {

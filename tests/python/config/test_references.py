@@ -43,14 +43,16 @@ def test_numbers_and_flags_may_come_from_outside(read: Read) -> None:
 
 
 def test_what_is_resolved_is_no_syntax(read: Read, write: Write) -> None:
-    main = write(HEAD + 'apis:\n  shop: {upstream: "${env:X}", authenticate: [api_key]}\n')
+    main = write(HEAD + 'apis:\n  shop: {upstream: "${env:X}", authenticate: [api_key], authorize: authenticated}\n')
     with pytest.raises(ConfigErrors) as refused:
         load(main, environment={"X": "shop, authenticate: []"})
     assert [error.code for error in refused.value.errors] == ["upstream-malformed"]
 
 
 def test_a_file_is_relative_to_the_file_that_says_it(read: Read) -> None:
-    apis = 'apis:\n  shop: {upstream: shop, authenticate: [api_key], path: "${file:path.txt}"}\n'
+    apis = (
+        'apis:\n  shop: {upstream: shop, authenticate: [api_key], authorize: authenticated, path: "${file:path.txt}"}\n'
+    )
     loaded = read(HEAD + "include: below/apis.yaml\n", below__apis_yaml=apis, below__path_txt="/orders\n")
     assert loaded.compile(0, 0)["apis"][0]["paths"] == [{"prefix": "/orders"}]
     assert [path.name for path in loaded.files] == ["lockgate.yaml", "apis.yaml", "path.txt"]

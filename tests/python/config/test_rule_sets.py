@@ -21,6 +21,7 @@ def configured(folder: Path, *guards: dict[str, Any]) -> Path:
             "path": f"/{number}",
             "upstream": "http://127.0.0.1:9000",
             "authenticate": ["api_key"],
+            "authorize": "authenticated",
             "waf": guard,
         }
         for number, guard in enumerate(guards)

@@ -35,6 +35,7 @@ def apis(number: int) -> str:
     upstream: shop
     authenticate:
       - api_key: {{header: X-API-Key}}
+    authorize: authenticated
     ip_filter: {{allow: [10.0.0.0/8], mode: observe}}
     body_limit: {{bytes: 2MiB}}
 """
@@ -69,7 +70,7 @@ def test_a_million_networks(write: Write) -> None:
         rows = (f"{1 + n // 62_500}.{n // 250 % 250}.{n % 250}.0/24\n" for n in range(number))
         main = write(
             "version: 1\ndefaults: {ip_filter: {deny: [{file: bad.txt}]}}\n"
-            "apis: {shop: {upstream: 'http://127.0.0.1:9000', authenticate: [api_key]}}\n",
+            "apis: {shop: {upstream: 'http://127.0.0.1:9000', authenticate: [api_key], authorize: authenticated}}\n",
             bad_txt="".join(rows),
         )
         [api] = load(main).compile(1, 1)["apis"]

@@ -15,7 +15,7 @@ from lockgate.config import ConfigErrors, load
 from lockgate.config.loaded import Loaded
 from support.certificates import Authority
 
-API = "apis: {shop: {upstream: http://127.0.0.1:9000, authenticate: [api_key]}}\n"
+API = "apis: {shop: {upstream: http://127.0.0.1:9000, authenticate: [api_key], authorize: authenticated}}\n"
 
 
 def read(folder: Path, listeners: str, upstreams: str = "", api: str = API) -> Loaded:
@@ -197,7 +197,7 @@ def test_one_that_ran_out_towards_an_upstream_holds_up_nothing_else(tmp_path: Pa
         "upstreams: {shop: {targets: ['https://shop.internal'], "
         "tls: {client_certificate: {chain: gate.pem, key: gate.key}}}}\n"
     )
-    api = "apis: {shop: {upstream: shop, authenticate: [api_key]}}\n"
+    api = "apis: {shop: {upstream: shop, authenticate: [api_key], authorize: authenticated}}\n"
     [warning] = read(tmp_path, "{public: {}}", upstreams, api).warnings
     assert warning.code == "certificate-expired"
     assert "calls no server of the upstream" in warning.message

@@ -32,11 +32,13 @@ apis:
     authenticate:
       - mtls: {allow: [{dns: "*.partners.example"}, {spiffe: "spiffe://example.org/**"}, {subject: {O: Example}}]}
       - api_key
+    authorize: authenticated
     client_cert: certificate
   any:
     path: /any
     upstream: http://127.0.0.1:9000
     authenticate: [mtls]
+    authorize: authenticated
 """
 HEAD = "version: 1\ncases:\n"
 

@@ -23,6 +23,7 @@ apis:
     methods: [GET]
     upstream: shop
     authenticate: [{api_key: {header: X-Key}}]
+    authorize: authenticated
     ip_filter: {allow: [10.0.0.0/8], deny: [10.1.0.0/16]}
   open:
     path: /open
@@ -148,13 +149,13 @@ def test_apis_come_and_go(tmp_path: Path) -> None:
     assert gone.message == "API open is gone: /open of any host"
     (new,) = [one for one in compared(tmp_path, ("  open:\n", "  public_docs:\n")) if one.effect == "opens"]
     assert new.message == "API public_docs is new: /open of any host; anyone may call, until 2099-01-01"
-    assert new.place == "after.yaml:13"
+    assert new.place == "after.yaml:14"
 
 
 def test_what_opens_comes_first_and_places_are_the_new_files(tmp_path: Path) -> None:
     found = compared(tmp_path, ("deny: [10.1.0.0/16]", "deny: [10.2.0.0/16]"), ("9000", "9001"))
     assert [one.effect for one in found] == ["opens", "closes", "changes"]
-    assert [one.place for one in found] == ["after.yaml:12", "after.yaml:12", "after.yaml:3"]
+    assert [one.place for one in found] == ["after.yaml:13", "after.yaml:13", "after.yaml:3"]
 
 
 def test_what_must_hold_together_is_less_than_either_alone(tmp_path: Path) -> None:
@@ -169,7 +170,10 @@ def test_what_must_hold_together_is_less_than_either_alone(tmp_path: Path) -> No
 def test_moving_from_keys_to_anyone_opens(tmp_path: Path) -> None:
     found = compared(
         tmp_path,
-        ("authenticate: [{api_key: {header: X-Key}}]", "public: {owner: o, reason: r, until: 2099-01-01}"),
+        (
+            "authenticate: [{api_key: {header: X-Key}}]\n    authorize: authenticated",
+            "public: {owner: o, reason: r, until: 2099-01-01}",
+        ),
     )
     effects = {(one.effect, one.object) for one in found}
     assert ("opens", "apis.shop.public") in effects
@@ -293,6 +297,7 @@ apis:
   shop:
     upstream: http://127.0.0.1:9000
     authenticate: [{jwt: {issuer: company}}]
+    authorize: authenticated
     cors: {origins: ["https://shop.example.com"]}
 """
 
@@ -336,6 +341,7 @@ apis:
     path: /
     upstream: http://127.0.0.1:9000
     authenticate: [api_key]
+    authorize: authenticated
     waf:
       rules: native
       files: [own.conf]

@@ -27,6 +27,7 @@ apis:
     path: /orders
     upstream: http://127.0.0.1:9000
     authenticate: [{session: {sign_in: staff}}]
+    authorize: authenticated
     step_up:
       rules: [{methods: [POST], within: 10m, amr: [otp]}]
     device: {new: deny}
@@ -34,23 +35,28 @@ apis:
     path: /reports
     upstream: http://127.0.0.1:9000
     authenticate: [{basic: {issuer: people}}, api_key]
+    authorize: authenticated
   guests:
     path: /guests
     upstream: http://127.0.0.1:9000
     authenticate: [{session: {sign_in: guests}}]
+    authorize: authenticated
   codes:
     path: /codes
     upstream: http://127.0.0.1:9000
     authenticate: [{session: {sign_in: codes}}]
+    authorize: authenticated
     step_up: {rules: [{within: 5m, amr: [mfa]}]}
   own:
     path: /own
     upstream: http://127.0.0.1:9000
     authenticate: [{session: {sign_in: own}}]
+    authorize: authenticated
   own-codes:
     path: /own-codes
     upstream: http://127.0.0.1:9000
     authenticate: [{session: {sign_in: own-codes}}]
+    authorize: authenticated
     step_up: {rules: [{within: 5m, amr: [mfa]}]}
 """
 

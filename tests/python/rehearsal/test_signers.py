@@ -43,6 +43,7 @@ def config(folder: Path) -> Path:
     path: /{form}
     upstream: http://127.0.0.1:9000
     authenticate: [{{webhook: {{name: {form}, form: {form}, secrets: [{SECRET}]}}}}]
+    authorize: authenticated
 """
         for form in FORMS
     )
@@ -58,10 +59,12 @@ apis:
           tag: orders
           components: ["@method", "@target-uri", "@authority", "@scheme", "@path", "@query", "@request-target", accept]
           keys:
-{keys()}  keyed:
+{keys()}    authorize: authenticated
+  keyed:
     path: /keyed
     upstream: http://127.0.0.1:9000
     authenticate: [api_key]
+    authorize: authenticated
 {hooks}""")
     return file
 

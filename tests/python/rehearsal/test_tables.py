@@ -29,6 +29,7 @@ apis:
     upstream: http://127.0.0.1:9000
     authenticate:
       - api_key: {header: X-Key}
+    authorize: authenticated
     ip_filter: {deny: [203.0.113.0/24]}
     body_limit: {bytes: 1KiB}
   open:
@@ -107,6 +108,7 @@ apis:
     upstream: http://127.0.0.1:9000
     ip_filter: {allow: [10.0.0.0/8]}
     authenticate: [api_key]
+    authorize: authenticated
 """
     (tmp_path / "lockgate.yaml").write_text(f"version: 1\n{listeners}")
     bundle = load(tmp_path / "lockgate.yaml").compile(0, 0)
@@ -135,6 +137,7 @@ apis:
     methods: [GET, POST]
     upstream: http://127.0.0.1:9000
     authenticate: [{session: {sign_in: staff}}]
+    authorize: authenticated
     step_up: {rules: [{methods: [POST], amr: [otp]}]}
     body_limit: {bytes: 1KiB}
 """
@@ -196,6 +199,7 @@ apis:
     path: /shop
     upstream: one
     authenticate: [api_key]
+    authorize: authenticated
     body_limit: {bytes: 1KiB}
     routes:
       orders: {path: /shop/orders}
@@ -230,12 +234,14 @@ apis:
   dated:
     path: /orders
     authenticate: [api_key]
+    authorize: authenticated
     version_by: {header: X-Version}
     versions: {"1": {upstream: one}, "2": {upstream: two}}
   moved:
     path: /old
     redirect: {to: /new}
     authenticate: [api_key]
+    authorize: authenticated
 """
 
 
@@ -258,12 +264,22 @@ apis:
       - jwt: {issuer: company}
       - jwt: {issuer: other}
       - introspection: {issuer: company, header: X-Token}
-  reports: {path: /reports, upstream: http://127.0.0.1:9000, authenticate: [{basic: {issuer: people}}]}
-  both: {path: /both, upstream: http://127.0.0.1:9000, authenticate: [{all: [api_key, {jwt: {issuer: company}}]}]}
+    authorize: authenticated
+  reports:
+    path: /reports
+    upstream: http://127.0.0.1:9000
+    authenticate: [{basic: {issuer: people}}]
+    authorize: authenticated
+  both:
+    path: /both
+    upstream: http://127.0.0.1:9000
+    authenticate: [{all: [api_key, {jwt: {issuer: company}}]}]
+    authorize: authenticated
   twice:
     path: /twice
     upstream: http://127.0.0.1:9000
     authenticate: [{all: [{jwt: {issuer: company}}, {jwt: {issuer: other, header: X-Other}}]}]
+    authorize: authenticated
 """
 
 

@@ -34,15 +34,18 @@ apis:
       - jwt: {issuer: company}
       - jwt: {issuer: partner, header: X-Partner}
       - api_key
+    authorize: authenticated
     limits: [{name: each, by: client, allow: 2/m}]
   cookies:
     path: /cookies
     upstream: http://127.0.0.1:9000
     authenticate: [{jwt: {issuer: company, cookie: access}}]
+    authorize: authenticated
   keys:
     path: /keys
     upstream: http://127.0.0.1:9000
     authenticate: [api_key]
+    authorize: authenticated
 """
 
 HEAD = "version: 1\ncases:\n"
@@ -153,7 +156,8 @@ def test_every_algorithm(tmp_path: Path, algorithm: str) -> None:
     issuer = f"{{issuer: https://login.example.com, audience: shop, {secret}algorithms: {algorithm}}}"
     config = (
         f"version: 1\nissuers:\n  company: {issuer}\n"
-        "apis: {shop: {upstream: 'http://127.0.0.1:9000', authenticate: [{jwt: {issuer: company}}]}}\n"
+        "apis: {shop: {upstream: 'http://127.0.0.1:9000', "
+        "authenticate: [{jwt: {issuer: company}}], authorize: authenticated}}\n"
     )
     said = "request: GET /, token: %s, expect: %s"
     good, bad = run(
@@ -237,14 +241,17 @@ apis:
     authenticate:
       - introspection:
           {issuer: company, scopes: ["orders:read"], audience: [orders], require: [aud, token_type, tenant]}
+    authorize: authenticated
   bound:
     path: /bound
     upstream: http://127.0.0.1:9000
     authenticate: [{introspection: {issuer: company, sender_constrained: [dpop], proof: {nonce: true}}}]
+    authorize: authenticated
   both:
     path: /both
     upstream: http://127.0.0.1:9000
     authenticate: [{introspection: {issuer: company}}, {jwt: {issuer: company}}]
+    authorize: authenticated
 """
 
 

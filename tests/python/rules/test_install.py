@@ -219,7 +219,7 @@ def test_what_a_setup_says_is_wanted_of_the_policy_too(tmp_path: Path) -> None:
     first = laid(release(rules=READS), tmp_path / "first")
     (first / "crs-setup.conf").write_text(OWN_SETUP.splitlines(keepends=True)[0])
     assert install(tmp_path, str(first)).code == 0
-    api = "{path: /, upstream: 'http://127.0.0.1:9', authenticate: [api_key], waf: {rules: core}}"
+    api = "{upstream: 'http://127.0.0.1:9', authenticate: [api_key], authorize: authenticated, waf: {rules: core}}"
     (tmp_path / "lockgate.yaml").write_text(f"version: 1\napis:\n  a: {api}\n")
     checked = lockgate("check", cwd=tmp_path)
     assert checked.code == 2

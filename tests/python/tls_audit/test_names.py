@@ -23,7 +23,7 @@ upstreams:
     dns: {{servers: ["{server}"]}}
     tls: {{trust: root.pem{more}}}
 apis:
-  shop: {{upstream: orders, authenticate: [api_key]}}
+  shop: {{upstream: orders, authenticate: [api_key], authorize: authenticated}}
 """
 SERVICE = "_https._tcp.orders.example"
 

@@ -31,7 +31,7 @@ upstreams:
       - https://localhost:{port}
     {tls}
 apis:
-  shop: {{upstream: orders, authenticate: [api_key]}}
+  shop: {{upstream: orders, authenticate: [api_key], authorize: authenticated}}
 """
 
 
