@@ -48,6 +48,7 @@ together as can be seen: only what cannot be read at all (a slip of syntax, a va
 mistake of meaning until it is mended.
 For editors, [the JSON Schema](lockgate.schema.json) is what `lockgate config schema` prints.
 
+- An API that says who is known (`authenticate`) must say with `authorize` what they may do.
 - Sizes: `10MiB`, `32KiB` (1024), `1GB` (1000), or plain bytes. Durations: `500ms`, `10s`, `5m`, `24h`, `7d`. Rates:
   `1KiB/s`. Days: `2027-01-01`, which ends the exception at 00:00 UTC of that day.
 - `${env:NAME}` and `${file:path}` stand for a whole value, and are resolved after the file was parsed.

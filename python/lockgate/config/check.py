@@ -284,22 +284,30 @@ def _opening(document: Document, name: str) -> None:
             hint="take one of the two out",
             path=(*path, "authorize"),
         )
-    elif not public and not authenticate and not _misspelt(document, name):
+    elif authenticate and not document.says(*path, "authorize") and not _misspelt(document, name, "authorize"):
+        document.problems.add(
+            document.region(*path, "authenticate"),
+            "authorize-missing",
+            f"the API {shown(name)} says who is known, but not what they may do",
+            allowed="`authorize: authenticated`",
+            hint="add `authorize: authenticated` to let everyone call whom it knows",
+            path=(*path, "authorize"),
+        )
+    elif not public and not authenticate and not _misspelt(document, name, "authenticate", "public"):
         document.problems.add(
             document.region(*path),
             "api-open",
             f"the API {shown(name)} does not say who may call it",
             allowed=f"`authenticate`, or `public: {WAIVER}`",
-            hint="add `authenticate: [api_key]`",
+            hint="add `authenticate: [api_key]` and `authorize: authenticated`",
             path=path,
         )
 
 
-def _misspelt(document: Document, name: str) -> bool:
-    """Whether the API has a key that was told to be a slip for one of the two."""
+def _misspelt(document: Document, name: str, *meant: str) -> bool:
+    """Whether the API has a key that was told to be a slip for one of those."""
     item = document.item("apis", name)
     keys = item.children if item is not None and isinstance(item.children, dict) else ()
-    meant = ("authenticate", "public")
     return any(key not in Api.model_fields and slip_for(key, list(Api.model_fields)) in meant for key in keys)
 
 
