@@ -43,7 +43,18 @@ def test_every_room_is_there() -> None:
     # packed by a gate alone. Issuers are asked about tokens and passwords for gates: within an application that is no
     # configuration.
     # Sessions, devices, and what asks for more of a proof, are run by the engine's own tests of these rooms.
-    elsewhere = {"plugins", "compress", "introspection", "basic", "session", "device", "step_up", "roles", "scopes"}
+    elsewhere = {
+        "plugins",
+        "compress",
+        "introspection",
+        "basic",
+        "session",
+        "device",
+        "step_up",
+        "roles",
+        "scopes",
+        "cedar",
+    }
     assert set(ROOMS) >= (set(_native.policies()) - elsewhere) | {
         "operation",
         "version",

@@ -85,6 +85,11 @@ ON_PURPOSE = {"public-port-udp"}
 def test_configurations_in_the_docs_are_good(place: str, block: str, tmp_path: Path) -> None:
     file = tmp_path / "lockgate.yaml"
     file.write_text(block, encoding="utf-8")
+    # Files that the page shows beside it.
+    for each in BLOCK.finditer(text(Path(place.partition(":")[0]))):
+        name = each[2].strip()
+        if re.fullmatch(r"[a-z-]+\.(cedar|yaml)", name) and name != file.name:
+            (tmp_path / name).write_text(each[3], encoding="utf-8")
     # The module that pages name is the one of the examples.
     shutil.copy(ROOT / "examples/plugins/my_checks.py", tmp_path)
     for name in ("oidc.secret", "webhook.secret", "ldap.password"):

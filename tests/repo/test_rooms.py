@@ -15,6 +15,7 @@ FOUNDATIONS = {
     "body",
     "broker",
     "conditions",
+    "document",
     "facts",
     "geo",
     "only",

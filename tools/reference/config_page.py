@@ -20,6 +20,7 @@ ROOMS = {
     "Jwt": "jwt",
     "Mtls": "mtls",
     "BodyLimit": "body_limit",
+    "Cedar": "cedar",
     "Compress": "compress",
     "Cors": "cors",
     "Device": "device",

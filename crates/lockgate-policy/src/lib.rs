@@ -8,6 +8,7 @@
 pub mod api_key;
 pub mod basic;
 pub mod body_limit;
+pub mod cedar;
 pub mod compress;
 pub mod cors;
 pub mod device;
@@ -34,6 +35,7 @@ pub mod websocket;
 pub mod body;
 pub mod broker;
 pub mod conditions;
+pub mod document;
 pub mod facts;
 pub mod geo;
 pub mod only;
@@ -64,6 +66,7 @@ pub const NAMES: &[&str] = &[
     api_key::NAME,
     basic::NAME,
     body_limit::NAME,
+    cedar::NAME,
     compress::NAME,
     cors::NAME,
     device::NAME,
@@ -91,10 +94,11 @@ pub const NAMES: &[&str] = &[
 /// Every reason that a room can give, room by room.
 #[must_use]
 pub fn reasons() -> Vec<ReasonRef> {
-    let rooms: [&[ReasonRef]; 24] = [
+    let rooms: [&[ReasonRef]; 25] = [
         api_key::REASONS,
         basic::REASONS,
         body_limit::REASONS,
+        cedar::REASONS,
         cors::REASONS,
         device::REASONS,
         grpc::REASONS,

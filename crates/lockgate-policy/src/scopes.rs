@@ -245,6 +245,25 @@ pub fn has_scope(identity: &Identity, scope: &str) -> bool {
     claims.is_some_and(|claims| grant_scope(claims, scope))
 }
 
+/// All scopes of a credential.
+pub fn all(identity: &Identity) -> impl Iterator<Item = &str> {
+    let claims = identity.claims.as_deref();
+    let claim = move |name: &str| claims.and_then(|claims| claims.get(name));
+    [claim("scope"), claim("scp")]
+        .into_iter()
+        .flatten()
+        .flat_map(|value| {
+            let (text, list) = match value {
+                Value::String(text) => (Some(text), None),
+                Value::Array(all) => (None, Some(all)),
+                _ => (None, None),
+            };
+            let words = text.into_iter().flat_map(|text| text.split(' '));
+            let listed = list.into_iter().flatten().filter_map(Value::as_str);
+            words.chain(listed).filter(|one| !one.is_empty())
+        })
+}
+
 /// Whether claims grant a scope.
 #[must_use]
 pub fn grant_scope(claims: &Map<String, Value>, scope: &str) -> bool {

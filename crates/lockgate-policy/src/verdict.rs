@@ -159,6 +159,8 @@ pub struct Denial {
     pub span: Option<Span>,
     /// What an operator's own check calls it, where one refused.
     pub own: Option<Box<Own>>,
+    /// What decided, where that has a name of its own.
+    pub grounds: Option<Box<Grounds>>,
 }
 
 /// What a challenge asks for, without what was wrong (RFC 6750, 3).
@@ -190,7 +192,15 @@ impl Denial {
             known: None,
             span: None,
             own: None,
+            grounds: None,
         }
+    }
+
+    /// Says what decided.
+    #[must_use]
+    pub fn grounds(mut self, grounds: &Grounds) -> Self {
+        self.grounds = Some(Box::new(Grounds::clone(grounds)));
+        self
     }
 
     /// Says where the configuration says it.

@@ -25,7 +25,7 @@ use lockgate_policy::only::Only;
 use lockgate_policy::plugins as plugin;
 use lockgate_policy::roles::Role;
 use lockgate_policy::{
-    api_key, basic, body_limit, compress, conditions, cors, device, grpc, headers, inflate,
+    api_key, basic, body_limit, cedar, compress, conditions, cors, device, grpc, headers, inflate,
     introspection, ip_filter, jwt, limits, mtls, redirect, rewrite, roles, scopes, session,
     signature, step_up, waf, webhook, websocket, Mode, OnError, Span, Waiver,
 };
@@ -359,6 +359,9 @@ pub struct Policies {
     /// What a caller is, and what that opens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub roles: Option<Placed<roles::Config>>,
+    /// What policies in Cedar say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cedar: Option<Placed<cedar::Config>>,
     /// What wants a newer or stronger proof of who calls; nothing does without it.
     #[serde(default)]
     pub step_up: Option<Placed<step_up::Config>>,

@@ -361,6 +361,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             Policy::Authorize(rule) => Ok(self.authorize(rule)),
             Policy::Scopes(policy) => Ok(self.scopes(policy)),
             Policy::Roles(policy) => Ok(self.roles(policy)),
+            Policy::Cedar(policy) => self.cedar(policy, answers),
             Policy::Device(policy) => self.device(policy, answers),
             Policy::StepUp(policy) => {
                 Ok(policy.decide(&view, self.judgement.identity.as_ref(), self.now_ms))
@@ -441,6 +442,9 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
     }
 
     fn deny(&mut self, step: &Step, mut denial: Denial) {
+        if let Some(grounds) = denial.grounds.take() {
+            self.judgement.grounds.push((self.next, *grounds));
+        }
         self.note(Outcome::Deny, Some(denial.reason));
         self.note_guess(step, &denial);
         if let Some(known) = denial.known.take() {

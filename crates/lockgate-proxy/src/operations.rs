@@ -17,6 +17,7 @@ use foldhash::fast::RandomState;
 use http::Method;
 use lockgate_policy::scopes::Demand;
 use lockgate_policy::{ConfigError, Span};
+use lockgate_wire::query::decoded_segment;
 
 use self::segment::{Partial, Segment};
 use crate::bundle::{self, ApiDocument};
@@ -48,10 +49,56 @@ pub struct Operation {
     pub method: Method,
     /// The path template, as the document says it.
     pub path: Box<str>,
+    /// The segments of its path that have a name in braces, from its end: their places there, and what stands around
+    /// the name.
+    named: Box<[Named]>,
     /// What it demands of who calls, where the document says it.
     pub demand: Option<Arc<Demand>>,
     /// Where the document says it.
     pub span: Span,
+}
+
+/// A segment of a path that has one name in braces.
+#[derive(Debug)]
+struct Named {
+    /// How many segments stand behind it.
+    behind: usize,
+    name: Arc<str>,
+    before: Box<str>,
+    after: Box<str>,
+}
+
+impl Operation {
+    /// What stands in the braces of its path, percent-decoded: names and values. `path` is in the form that is matched,
+    /// and the operation was found by it. A segment with several names tells none of them.
+    #[must_use]
+    pub fn captures(&self, path: &str) -> Vec<(Arc<str>, String)> {
+        let segments: Vec<&str> = path.rsplit('/').collect();
+        let captured = self.named.iter().filter_map(|named| {
+            let segment = segments.get(named.behind)?;
+            let value = segment
+                .strip_prefix(&*named.before)?
+                .strip_suffix(&*named.after)?;
+            Some((Arc::clone(&named.name), decoded_segment(value).into_owned()))
+        });
+        captured.collect()
+    }
+}
+
+/// Those segments of a template that have one name in braces.
+fn named(path: &str) -> Box<[Named]> {
+    let segments = path.rsplit('/').enumerate();
+    let named = segments.filter_map(|(behind, segment)| {
+        let (before, rest) = segment.split_once('{')?;
+        let (name, after) = rest.split_once('}')?;
+        (!after.contains('{')).then(|| Named {
+            behind,
+            name: name.into(),
+            before: before.into(),
+            after: after.into(),
+        })
+    });
+    named.collect()
 }
 
 /// What became of a look-up.
@@ -185,6 +232,7 @@ impl Operations {
             name: name.as_str().into(),
             method,
             path: operation.path.as_str().into(),
+            named: named(&operation.path),
             demand: demand.transpose()?,
             span: operation.span,
         });

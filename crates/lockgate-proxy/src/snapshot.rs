@@ -8,6 +8,7 @@ use http::{HeaderName, HeaderValue};
 use lockgate_policy::api_key::ApiKey;
 use lockgate_policy::basic::{self, Basic};
 use lockgate_policy::body_limit::BodyLimit;
+use lockgate_policy::cedar::{self, Cedar};
 use lockgate_policy::compress::Compress;
 use lockgate_policy::cors::Cors;
 use lockgate_policy::device::{self, Device};
@@ -185,6 +186,8 @@ pub struct CompiledApi {
     pub judges_answers: bool,
     /// Whether a policy wants to know where clients are.
     pub locates: bool,
+    /// Whether a policy wants to know what stands in the braces of an operation's path.
+    pub captures: bool,
     /// Its policies, in the pipeline's order.
     pub steps: Box<[Step]>,
     /// What is counted of it.
@@ -339,6 +342,8 @@ pub enum Policy {
     Scopes(Box<Scopes>),
     /// What a caller is.
     Roles(Box<Roles>),
+    /// What policies in Cedar say.
+    Cedar(Box<Cedar>),
     /// Which devices are let in.
     Device(Box<Device>),
     /// What wants more of a proof.
@@ -409,6 +414,7 @@ impl Policy {
             Self::Webhook(_) => webhook::NAME,
             Self::Scopes(_) => scopes::NAME,
             Self::Roles(_) => roles::NAME,
+            Self::Cedar(_) => cedar::NAME,
             Self::Device(_) => device::NAME,
             Self::StepUp(_) => step_up::NAME,
             Self::Version => VERSION,
@@ -458,16 +464,19 @@ impl Policy {
         }
     }
 
-    /// Whether it may want a whole body before it says who calls.
+    /// Whether it may want a whole body before it decides.
     #[must_use]
     pub const fn wants_content(&self) -> bool {
-        matches!(self, Self::Signature(_) | Self::Webhook(_))
+        matches!(self, Self::Signature(_) | Self::Webhook(_) | Self::Cedar(_))
     }
 
     /// Whether it says who may do what.
     #[must_use]
     pub const fn authorizes(&self) -> bool {
-        matches!(self, Self::Authorize(_) | Self::Scopes(_) | Self::Roles(_))
+        matches!(
+            self,
+            Self::Authorize(_) | Self::Scopes(_) | Self::Roles(_) | Self::Cedar(_)
+        )
     }
 
     /// Whether it proves who calls. Any one such policy of an API is enough.

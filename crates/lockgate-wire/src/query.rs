@@ -9,10 +9,6 @@ use std::borrow::Cow;
 
 use crate::target::triplet;
 
-/// Longest query that is looked into pair by pair; a longer one than a head
-/// may be cannot come.
-const MAX_PAIRS: usize = 4096;
-
 /// One `name=value`, as it came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pair<'a> {
@@ -36,12 +32,12 @@ pub enum Found<'a> {
     Ambiguous,
 }
 
-/// The pairs of a query, in order; empty ones are left out.
+/// The pairs of a query, in order; empty ones are left out. All of them: the bound on heads
+/// (`head_bytes`) is theirs as well, and one that was not looked at would still arrive.
 pub fn pairs(query: &str) -> impl Iterator<Item = Pair<'_>> {
     query
         .split('&')
         .filter(|text| !text.is_empty())
-        .take(MAX_PAIRS)
         .map(|text| {
             let (name, value) = text.split_once('=').unwrap_or((text, ""));
             Pair { text, name, value }
@@ -77,6 +73,16 @@ pub fn is_named(raw: &str, name: &str) -> bool {
 /// UTF-8 become U+FFFD, which equals nothing that a configuration says.
 #[must_use]
 pub fn decoded(raw: &str) -> Cow<'_, str> {
+    without_triplets(raw, true)
+}
+
+/// A segment of a path with its triplets decoded: a plus sign is one there (RFC 3986 section 3.3).
+#[must_use]
+pub fn decoded_segment(raw: &str) -> Cow<'_, str> {
+    without_triplets(raw, false)
+}
+
+fn without_triplets(raw: &str, blanks: bool) -> Cow<'_, str> {
     if !raw.contains(['%', '+']) {
         return Cow::Borrowed(raw);
     }
@@ -89,7 +95,7 @@ pub fn decoded(raw: &str) -> Cow<'_, str> {
                 out.push(decoded);
                 at += 2;
             }
-            (b'+', _) => out.push(b' '),
+            (b'+', _) if blanks => out.push(b' '),
             _ => out.push(*byte),
         }
         at += 1;

@@ -18,57 +18,57 @@ Algorithm2 = Literal[
 class Answered(TypedDict):
     """Which answers are looked at."""
 
-    bytes: int
-    """How much of a body is."""
     types: list[str]
     """Types whose bodies are, in lower case and without parameters."""
+    bytes: int
+    """How much of a body is."""
 
 
 class Api(TypedDict):
     """One API: what it answers to, who may call it, where it goes."""
 
-    authorize: Authorize
-    """What an authenticated caller may do."""
-    authorize_span: Span
-    """Where the configuration says `authorize` or `public`."""
-    client_cert: ClientCert
-    """What the upstream is told of the certificate that the client showed."""
-    conditions: list[Condition]
-    """What a request must carry; all of it must hold."""
-    hosts: list[str]
-    """`shop.example.com`, `*.example.com` or `*`; none means any."""
-    methods: list[str]
-    """Upper-case methods; none means any."""
-    mirror: Mirror | None
-    """What gets copies of its requests."""
     name: str
     """Its name in the configuration."""
-    normal_form: NormalForm
-    """What is done with targets that servers read in different ways."""
-    open: list[Open] | None
-    """What of it is open to anyone."""
-    openapi: Attached | None
-    """The document whose operations it has."""
-    own: bool
-    """Whether it is the gate's own, and so answers below `/.lockgate`."""
-    paths: list[PathMatch]
-    """What paths it answers to."""
-    policies: Policies
-    """Its policies; the pipeline orders them."""
-    public: Waiver | None
-    """Set where anyone may call."""
     route: str | None
     """The route of the API that this is; none for the API itself."""
-    span: Span
-    """Where the configuration says it."""
-    split: Split | None
-    """Several upstreams in place of one."""
-    strip_path: bool
-    """Take the matched prefix off before forwarding."""
+    hosts: list[str]
+    """`shop.example.com`, `*.example.com` or `*`; none means any."""
+    paths: list[PathMatch]
+    """What paths it answers to."""
+    methods: list[str]
+    """Upper-case methods; none means any."""
+    conditions: list[Condition]
+    """What a request must carry; all of it must hold."""
+    normal_form: NormalForm
+    """What is done with targets that servers read in different ways."""
     upstream: str | None
     """Name of its upstream; none where a split chooses among several."""
+    split: Split | None
+    """Several upstreams in place of one."""
+    mirror: Mirror | None
+    """What gets copies of its requests."""
+    strip_path: bool
+    """Take the matched prefix off before forwarding."""
+    own: bool
+    """Whether it is the gate's own, and so answers below `/.lockgate`."""
+    client_cert: ClientCert
+    """What the upstream is told of the certificate that the client showed."""
+    openapi: Attached | None
+    """The document whose operations it has."""
     versions: Versions | None
     """Its versions, each with its upstream and document."""
+    public: Waiver | None
+    """Set where anyone may call."""
+    authorize: Authorize
+    """What an authenticated caller may do."""
+    open: list[Open] | None
+    """What of it is open to anyone."""
+    policies: Policies
+    """Its policies; the pipeline orders them."""
+    span: Span
+    """Where the configuration says it."""
+    authorize_span: Span
+    """Where the configuration says `authorize` or `public`."""
 
 
 class ApiDocument(TypedDict):
@@ -76,10 +76,10 @@ class ApiDocument(TypedDict):
 
     bases: list[str]
     """What stands before its paths in what an API gets; `""` for nothing."""
-    operations: list[Operation]
-    """Its operations, in the document's order."""
     security: list[Security] | None
     """What its operations demand; each counts into this list."""
+    operations: list[Operation]
+    """Its operations, in the document's order."""
     span: Span
     """Where it begins."""
 
@@ -87,10 +87,10 @@ class ApiDocument(TypedDict):
 class ApiKeyConfig(TypedDict):
     """The room's config."""
 
-    environments: list[str]
-    """The environments whose keys are taken; empty means all."""
     header: str
     """The header that carries the key."""
+    environments: list[str]
+    """The environments whose keys are taken; empty means all."""
     imported: bool
     """Whether keys of another form than ours are looked up, as imports by SHA-256 left them."""
 
@@ -98,12 +98,12 @@ class ApiKeyConfig(TypedDict):
 class Assertion(TypedDict):
     """What an upstream is told of who calls, signed."""
 
+    header: str
+    """The header that carries it; in `Authorization` it is a bearer's."""
     audience: list[str]
     """For whom it is made."""
     claims: list[str]
     """What of the caller's claims it says."""
-    header: str
-    """The header that carries it; in `Authorization` it is a bearer's."""
     lifetime_s: int
     """How long it holds, seconds."""
 
@@ -197,10 +197,10 @@ class Balance(TypedDict):
 
     by: BalanceBy
     """By what."""
-    cookie: StickyCookie | None
-    """The cookie, where `by` is `sticky`."""
     key: HashKey | None
     """What is hashed, where `by` is `hash`."""
+    cookie: StickyCookie | None
+    """The cookie, where `by` is `sticky`."""
 
 
 BalanceBy = Literal["round_robin", "least_requests", "hash", "sticky"]
@@ -210,18 +210,18 @@ BalanceBy = Literal["round_robin", "least_requests", "hash", "sticky"]
 class BasicConfig(TypedDict):
     """The room's config."""
 
-    cache_ms: int
-    """How long a right password is not asked about again, milliseconds."""
-    forward: bool
-    """Leave the password on the request that goes to the upstream."""
     issuer: str
     """Name of the issuer whose people they are."""
-    negative_ms: int
-    """The same of wrong ones."""
-    realm: str
-    """What the API is called where the password is asked for."""
     source: str
     """Where they are asked about; what was said elsewhere does not count."""
+    realm: str
+    """What the API is called where the password is asked for."""
+    forward: bool
+    """Leave the password on the request that goes to the upstream."""
+    cache_ms: int
+    """How long a right password is not asked about again, milliseconds."""
+    negative_ms: int
+    """The same of wrong ones."""
     timeout_ms: int
     """How long an answer may take, milliseconds."""
 
@@ -251,49 +251,49 @@ class Breaker(TypedDict):
 class Brownout(TypedDict):
     """A while in which a version is refused, milliseconds since the epoch."""
 
-    end_ms: int
-    """Its end."""
     start_ms: int
     """Its beginning."""
+    end_ms: int
+    """Its end."""
 
 
 class Bundle(TypedDict):
     """Everything a gate needs to serve."""
 
+    bundle_version: int
+    """Format version; see `BUNDLE_VERSION`."""
+    sequence: int
+    """Grows with each bundle that a control process signs; a gate refuses a smaller one."""
+    created_ms: int
+    """When it was compiled, milliseconds since the epoch."""
+    sources: list[str]
+    """Configuration files, in reading order; `Span::file` counts into this list."""
+    listeners: list[Listener]
+    """Where the gate listens."""
+    upstreams: list[Upstream]
+    """What the gate forwards to."""
+    issuers: list[Issuer]
+    """Whose tokens are believed."""
+    roles: list[Role] | None
+    """What callers can be, and who is."""
     apis: list[Api]
     """The APIs, in the order of the file; the order has no meaning."""
     assertions: Assertions
     """Who speaks where upstreams are told who calls."""
-    bundle_version: int
-    """Format version; see `BUNDLE_VERSION`."""
-    created_ms: int
-    """When it was compiled, milliseconds since the epoch."""
     documents: list[ApiDocument]
     """OpenAPI documents that APIs are held to."""
-    events: EventsConfig
-    """What is written down."""
+    rule_sets: list[RuleSet]
+    """Rules in SecLang that APIs are guarded by."""
     facts: FactsPolicy
     """How long facts may be unheard of, and what then."""
+    events: EventsConfig
+    """What is written down."""
     geo: Geo | None
     """Where it is looked up where addresses are."""
-    issuers: list[Issuer]
-    """Whose tokens are believed."""
-    listeners: list[Listener]
-    """Where the gate listens."""
     plugins: PluginSet | None
     """Policies in Python, where there are any."""
     problem_base: str
     """Base of the `type` of a refusal, ending in `/`."""
-    roles: list[Role] | None
-    """What callers can be, and who is."""
-    rule_sets: list[RuleSet]
-    """Rules in SecLang that APIs are guarded by."""
-    sequence: int
-    """Grows with each bundle that a control process signs; a gate refuses a smaller one."""
-    sources: list[str]
-    """Configuration files, in reading order; `Span::file` counts into this list."""
-    upstreams: list[Upstream]
-    """What the gate forwards to."""
 
 
 class ByClaim(TypedDict):
@@ -310,6 +310,47 @@ class ByHeader(TypedDict):
 
 By = Literal["address", "client", "app", "route", "operation", "api"] | ByClaim | ByHeader
 """What a limit counts by."""
+
+
+class CedarConfig(TypedDict):
+    """The room's config."""
+
+    sources: list[CedarSource]
+    """The files of policies."""
+    operations: list[CedarOperation]
+    """What may be asked for."""
+    claims: list[Field]
+    """Claims that callers may have."""
+    body_bytes: int
+    """Longest body that a policy looks at, bytes."""
+
+
+class CedarOperation(TypedDict):
+    """What may be asked for."""
+
+    name: str
+    """The operation of the document; the method where there is no document."""
+    groups: list[str]
+    """What it belongs to: its method, permissions."""
+    path: list[Field]
+    """Names in the braces of its path."""
+    query: list[Field]
+    """Parameters of its query."""
+    body: list[Field] | None
+    """What is in its body, where that is a JSON object."""
+    body_required: bool
+    """Whether there always is one."""
+
+
+class CedarSource(TypedDict):
+    """A file of policies."""
+
+    file: int
+    """Index into the bundle's `sources`."""
+    name: str
+    """Its name."""
+    text: str
+    """What is in it."""
 
 
 class CertificateFiles(TypedDict):
@@ -365,44 +406,44 @@ ClientCert = Literal["off", "certificate", "chain"]
 class Clients(TypedDict):
     """Whose certificates clients may show."""
 
-    crl: list[str]
-    """Files of revocation lists, PEM."""
-    ocsp: Ocsp | None
-    """How responders are asked whether it was revoked; none where they are not."""
-    require: bool
-    """Whether a client without one is turned away."""
     trust: list[str]
     """Files of authorities, PEM."""
+    require: bool
+    """Whether a client without one is turned away."""
+    crl: list[str]
+    """Files of revocation lists, PEM."""
     unknown_revocation: UnknownRevocation
     """What becomes of a certificate of which neither a list that is up to date nor a responder tells."""
+    ocsp: Ocsp | None
+    """How responders are asked whether it was revoked; none where they are not."""
 
 
 class CompressConfig(TypedDict):
     """The room's config."""
 
-    br_level: int
-    """How hard brotli tries, 0 to 11."""
     codings: list[Named]
     """Codings that are offered; the first is taken where a client likes several alike."""
-    gzip_level: int
-    """How hard gzip tries, 1 to 9."""
-    min_bytes: int
-    """Least length of an answer that is packed, bytes, where the length is told."""
     types: list[str]
     """Media types that are packed; `text/*` for all of a kind, `application/*+json` for all of a suffix."""
-    unsafe_with_cookies: bool
-    """Also packs what other sites' pages could ask for with a user's credentials."""
+    min_bytes: int
+    """Least length of an answer that is packed, bytes, where the length is told."""
+    gzip_level: int
+    """How hard gzip tries, 1 to 9."""
+    br_level: int
+    """How hard brotli tries, 0 to 11."""
     zstd_level: int
     """How hard zstd tries, 1 to 19."""
+    unsafe_with_cookies: bool
+    """Also packs what other sites' pages could ask for with a user's credentials."""
 
 
 class Condition(TypedDict):
     """One condition, as a bundle has it."""
 
-    name: str
-    """The name of the header, parameter or cookie."""
     part: ConditionPart
     """Where it looks."""
+    name: str
+    """The name of the header, parameter or cookie."""
     test: ConditionTest
     """What must be there."""
 
@@ -436,18 +477,18 @@ ConditionTest = ConditionTestPresent | ConditionTestExact | ConditionTestRegex
 class CorsConfig(TypedDict):
     """The room's config."""
 
-    credentials: bool
-    """Whether cookies and the like may come along."""
-    expose: list[str]
-    """Headers of answers that pages may read."""
-    headers: list[str]
-    """Headers that pages may send, or `*` alone."""
-    max_age_s: int
-    """How long a browser may remember a preflight's answer, seconds."""
-    methods: list[str]
-    """Methods that pages may use; empty means those that the API answers to."""
     origins: list[str]
     """`https://shop.example.com`, `https://*.example.com`, or `*` alone."""
+    methods: list[str]
+    """Methods that pages may use; empty means those that the API answers to."""
+    headers: list[str]
+    """Headers that pages may send, or `*` alone."""
+    expose: list[str]
+    """Headers of answers that pages may read."""
+    credentials: bool
+    """Whether cookies and the like may come along."""
+    max_age_s: int
+    """How long a browser may remember a preflight's answer, seconds."""
     private_network: bool
     """Whether pages of public sites may call into a private network."""
 
@@ -468,24 +509,24 @@ class Credential(TypedDict):
 class DeviceConfig(TypedDict):
     """The room's config."""
 
-    acr: list[str]
-    """Classes of which one confirms a device (`acr`)."""
-    amr: list[str]
-    """Means of which one confirms a device (`amr`)."""
-    changed: DeviceThen
-    """What becomes of one that looks otherwise than it did."""
-    most: int | None
-    """How many devices one owner may use at once; any number without."""
-    new: DeviceThen
-    """What becomes of one that nobody has confirmed or approved."""
-    sign_in: str | None
-    """The sign-in whose pages a browser is sent to."""
-    travel: DeviceThen
-    """What becomes of one whose owner was elsewhere a moment ago."""
-    unapproved: bool
-    """Whether devices are let through that no operator has approved."""
     without: bool
     """Whether callers are let through whose credential is bound to no device."""
+    unapproved: bool
+    """Whether devices are let through that no operator has approved."""
+    new: DeviceThen
+    """What becomes of one that nobody has confirmed or approved."""
+    changed: DeviceThen
+    """What becomes of one that looks otherwise than it did."""
+    travel: DeviceThen
+    """What becomes of one whose owner was elsewhere a moment ago."""
+    most: int | None
+    """How many devices one owner may use at once; any number without."""
+    amr: list[str]
+    """Means of which one confirms a device (`amr`)."""
+    acr: list[str]
+    """Classes of which one confirms a device (`acr`)."""
+    sign_in: str | None
+    """The sign-in whose pages a browser is sent to."""
 
 
 DeviceThen = Literal["allow", "step_up", "deny"]
@@ -495,12 +536,12 @@ DeviceThen = Literal["allow", "step_up", "deny"]
 class Dns(TypedDict):
     """How names are looked up."""
 
+    servers: list[str]
+    """`address:port` each; none for the system's."""
     least_ms: int
     """An answer is believed at least this long, milliseconds, whatever its TTL."""
     most_ms: int
     """And at most this long, milliseconds."""
-    servers: list[str]
-    """`address:port` each; none for the system's."""
 
 
 Duplicates = Literal["keep", "reject", "first", "last"]
@@ -515,21 +556,21 @@ class EventsConfig(TypedDict):
 
     access: bool
     """Whether access events are written; security and system events always are."""
-    header_order: bool
-    """Whether they tell in which order, and with which letters, clients write the fields of requests."""
     retain_bytes: int
     """Segments beyond this many bytes in all are deleted, oldest first."""
+    header_order: bool
+    """Whether they tell in which order, and with which letters, clients write the fields of requests."""
 
 
 class Exclude(TypedDict):
     """Rules or detectors that leave out some values."""
 
+    rule: str
+    """A rule's id, a range such as `942100-942199`, a tag, or a detector's name."""
     at: str | None
     """Which values, by the part of the request and the way to them; all, if none."""
     request: str | None
     """Of which requests: a path, or a method and a path; of all, if none."""
-    rule: str
-    """A rule's id, a range such as `942100-942199`, a tag, or a detector's name."""
     waiver: Waiver
     """Who answers for it, and until when."""
 
@@ -543,29 +584,40 @@ class FactsPolicy(TypedDict):
     """What happens to requests that need facts."""
 
 
+class Field(TypedDict):
+    """A value with its name."""
+
+    name: str
+    """Its name."""
+    shape: Shape
+    """What it is."""
+    required: bool
+    """Whether it is always there."""
+
+
 class Form(TypedDict):
     """How a sender signs what it sends."""
 
-    encoding: Written
-    """How a signature's bytes are written."""
     header: str
     """The field that carries signatures."""
-    id: str | None
-    """The field that carries the webhook's id."""
+    separator: str | None
+    """What stands between several of them; none where there is but one."""
     prefix: str
     """What stands before each that was made with a secret (HMAC with SHA-256)."""
     public_prefix: str | None
     """What stands before each that was made with a private key (Ed25519), if there are such."""
+    encoding: Written
+    """How a signature's bytes are written."""
     secret_prefix: str | None
     """What stands before a secret; the rest of it is base64. None where its bytes are the secret."""
-    separator: str | None
-    """What stands between several of them; none where there is but one."""
-    signed: list[Part]
-    """What is signed, in order."""
+    id: str | None
+    """The field that carries the webhook's id."""
     timestamp: str | None
     """The field that carries the time."""
     timestamp_prefix: str | None
     """What stands before the time, where it stands among the signatures."""
+    signed: list[Part]
+    """What is signed, in order."""
 
 
 class Geo(TypedDict):
@@ -580,14 +632,14 @@ class Geo(TypedDict):
 class GrpcConfig(TypedDict):
     """The room's config."""
 
-    deadline_ms: int
-    """How long a call may take, milliseconds; 0 for as long as its client waits."""
     message_bytes: int
     """Largest message, either way, bytes as they are sent."""
-    only: bool
-    """Whether whatever is no call of gRPC is refused."""
+    deadline_ms: int
+    """How long a call may take, milliseconds; 0 for as long as its client waits."""
     web: bool
     """Whether gRPC-Web is taken, and made gRPC."""
+    only: bool
+    """Whether whatever is no call of gRPC is refused."""
 
 
 class HashKey(TypedDict):
@@ -615,20 +667,20 @@ class HeadersConfig(TypedDict):
 class HealthCheck(TypedDict):
     """Asks each server how it is."""
 
-    every_ms: int
-    """From one question to the next, milliseconds."""
-    expect: list[StatusRange]
-    """Statuses of a good answer."""
-    healthy_after: int
-    """So many good answers in a row take it in again."""
-    host: str | None
-    """The `Host` that is asked for; none for the server's own name."""
     path: str
     """Path with query; empty where it is only asked whether a connection can be had."""
+    host: str | None
+    """The `Host` that is asked for; none for the server's own name."""
+    every_ms: int
+    """From one question to the next, milliseconds."""
     timeout_ms: int
     """For the whole answer, milliseconds."""
+    expect: list[StatusRange]
+    """Statuses of a good answer."""
     unhealthy_after: int
     """So many bad answers in a row take it out."""
+    healthy_after: int
+    """So many good answers in a row take it in again."""
 
 
 class InflateConfig(TypedDict):
@@ -636,10 +688,10 @@ class InflateConfig(TypedDict):
 
     codings: list[Named]
     """Codings that are taken off."""
-    layers: int
-    """Most codings that one body may have."""
     ratio: int
     """How many times its size a body may become; 64 KiB are always allowed."""
+    layers: int
+    """Most codings that one body may have."""
     window: int
     """Most bytes that a coding may look back at, which is what a body costs."""
 
@@ -647,28 +699,28 @@ class InflateConfig(TypedDict):
 class IntrospectionConfig(TypedDict):
     """The room's config."""
 
-    audiences: list[str]
-    """What `aud` must name one of; empty: what the issuer's rules say."""
-    bound: list[Binding]
-    """Ways of which a token must be bound in one; empty: one that is not bound is taken, too."""
-    cache_ms: int
-    """How long a good token is not asked about again, milliseconds."""
-    forward: bool
-    """Leave the token on the request that goes to the upstream."""
     issuer: str
     """Name of the issuer whose tokens are taken."""
-    negative_ms: int
-    """The same of others."""
-    place: Place
-    """Where the token is read."""
-    proof: ProofRules
-    """How proofs are judged."""
-    require: list[str]
-    """What the answer must say, besides `active` and what the issuer's rules require."""
-    scopes: list[str]
-    """Scopes that there must be, all of them."""
     source: str
     """Where it is asked; what was said elsewhere does not count."""
+    place: Place
+    """Where the token is read."""
+    forward: bool
+    """Leave the token on the request that goes to the upstream."""
+    bound: list[Binding]
+    """Ways of which a token must be bound in one; empty: one that is not bound is taken, too."""
+    proof: ProofRules
+    """How proofs are judged."""
+    audiences: list[str]
+    """What `aud` must name one of; empty: what the issuer's rules say."""
+    scopes: list[str]
+    """Scopes that there must be, all of them."""
+    require: list[str]
+    """What the answer must say, besides `active` and what the issuer's rules require."""
+    cache_ms: int
+    """How long a good token is not asked about again, milliseconds."""
+    negative_ms: int
+    """The same of others."""
     timeout_ms: int
     """How long the issuer may take to answer, milliseconds."""
 
@@ -738,14 +790,14 @@ class Issuer(TypedDict):
 class JwtConfig(TypedDict):
     """The room's config."""
 
-    bound: list[Binding]
-    """Ways of which a token must be bound in one; empty: one that is not bound is taken, too."""
-    forward: bool
-    """Leave the token on the request that goes to the upstream."""
     issuer: str
     """Name of the issuer whose tokens are taken."""
     place: Place
     """Where the token is read."""
+    forward: bool
+    """Leave the token on the request that goes to the upstream."""
+    bound: list[Binding]
+    """Ways of which a token must be bound in one; empty: one that is not bound is taken, too."""
     proof: ProofRules
     """How proofs are judged."""
 
@@ -804,98 +856,98 @@ Like = LikeText | LikeRegex
 class LimitsConfig(TypedDict):
     """One limit, as the bundle has it."""
 
-    allow: int
-    """How many."""
-    burst: int
-    """How many at once."""
-    by: list[By]
-    """What it counts by; each combination has a counter of its own."""
+    name: str
+    """Its name: unique in its API, and what answers call it."""
+    scope: str
+    """Where it is said, as `apis/NAME`, `defaults` or `built-in`: limits of one name and place share their counters."""
     count: Count
     """What is counted."""
-    exempt: list[str]
-    """Networks that are not counted."""
+    by: list[By]
+    """What it counts by; each combination has a counter of its own."""
+    allow: int
+    """How many."""
+    per_ms: int
+    """In how many milliseconds."""
+    burst: int
+    """How many at once."""
     ipv4_prefix: int
     """Bits of an IPv4 address that count as one."""
     ipv6_prefix: int
     """Bits of an IPv6 address that count as one."""
-    legacy: bool
-    """Whether they also have the older `X-RateLimit-*` fields."""
-    name: str
-    """Its name: unique in its API, and what answers call it."""
+    exempt: list[str]
+    """Networks that are not counted."""
     only: Only
     """Which requests it is for."""
-    penalty: PenaltyConfig | None
-    """What too many failures bring; set if failures are counted."""
-    per_ms: int
-    """In how many milliseconds."""
-    scope: str
-    """Where it is said, as `apis/NAME`, `defaults` or `built-in`: limits of one name and place share their counters."""
     tell: Tell
     """Which answers tell of it."""
+    legacy: bool
+    """Whether they also have the older `X-RateLimit-*` fields."""
+    penalty: PenaltyConfig | None
+    """What too many failures bring; set if failures are counted."""
 
 
 class Listener(TypedDict):
     """One listening socket per worker on one address."""
 
-    address: str
-    """`address:port`, where port 0 asks for a free one, or `unix:` with a path."""
-    insecure: Waiver | None
-    """Needed for plain HTTP off loopback."""
-    limits: ListenerLimits
-    """Bounds on what a stranger may send."""
     name: str
     """Its name in the configuration."""
-    protocols: list[Protocol]
-    """What may be spoken there; with TLS the client chooses."""
-    proxy_protocol: bool
-    """Trusted proxies say by the PROXY protocol whom they speak for, and have to."""
-    public_port: int
-    """The port by which clients reach it, where that is another than its own; 0 where it is not."""
-    redirect_port: int
-    """Every request is sent to this port over HTTPS instead of being served; 0 is no such port."""
+    address: str
+    """`address:port`, where port 0 asks for a free one, or `unix:` with a path."""
     socket: UnixSocket
     """Who may connect to a socket in the file system."""
-    span: Span
-    """Where the configuration says it."""
+    protocols: list[Protocol]
+    """What may be spoken there; with TLS the client chooses."""
     tls: Tls | None
     """How it speaks TLS; none for plain HTTP."""
+    redirect_port: int
+    """Every request is sent to this port over HTTPS instead of being served; 0 is no such port."""
+    public_port: int
+    """The port by which clients reach it, where that is another than its own; 0 where it is not."""
+    proxy_protocol: bool
+    """Trusted proxies say by the PROXY protocol whom they speak for, and have to."""
     trusted_proxies: list[str]
     """Networks (CIDR) whose `Forwarded` and `X-Forwarded-*` are believed; `unix` for whoever may connect."""
+    limits: ListenerLimits
+    """Bounds on what a stranger may send."""
+    insecure: Waiver | None
+    """Needed for plain HTTP off loopback."""
+    span: Span
+    """Where the configuration says it."""
 
 
 class ListenerLimits(TypedDict):
     """Bounds on what a stranger may send to a listener."""
 
+    head_bytes: int
+    """Bytes of request line and headers together."""
+    headers: int
+    """Number of header lines."""
+    handshake_timeout_ms: int
+    """From a connection's first byte to the end of its TLS handshake, milliseconds."""
+    head_timeout_ms: int
+    """From a head's first byte to its last, milliseconds."""
+    idle_timeout_ms: int
+    """Between requests on a kept-alive connection, milliseconds."""
     body_rate_min: int
     """Floor of a request body's rate after a grace of five seconds, bytes per second; 0 turns it off."""
-    compress_memory: int
-    """Bytes of memory that all answers being packed may take: beyond it they go out as they are."""
+    write_timeout_ms: int
+    """A peer that takes no byte of its answer for this long is let go, milliseconds."""
     connections: int
     """Open connections of the listener."""
     connections_per_ip: int
     """Open connections of one address."""
-    control_frames: int
-    """How many times the usual number of HTTP/2's and HTTP/3's control frames a connection may send."""
-    handshake_timeout_ms: int
-    """From a connection's first byte to the end of its TLS handshake, milliseconds."""
-    head_bytes: int
-    """Bytes of request line and headers together."""
-    head_timeout_ms: int
-    """From a head's first byte to its last, milliseconds."""
-    headers: int
-    """Number of header lines."""
-    idle_timeout_ms: int
-    """Between requests on a kept-alive connection, milliseconds."""
-    inflate_memory: int
-    """Bytes of memory that all bodies being unpacked may take: beyond it they are refused."""
-    inspect_memory: int
-    """Bytes of memory that all bodies being looked at may take: beyond it they are refused."""
     new_connections_per_ip: int
     """New connections of one address in a second, and five times as many at once; 0 for no bound."""
     streams: int
     """Requests of one HTTP/2 or HTTP/3 connection that are under way at once."""
-    write_timeout_ms: int
-    """A peer that takes no byte of its answer for this long is let go, milliseconds."""
+    control_frames: int
+    """How many times the usual number of HTTP/2's and HTTP/3's control frames a connection may send."""
+    compress_memory: int
+    """Bytes of memory that all answers being packed may take: beyond it they go out as they are."""
+    inflate_memory: int
+    """Bytes of memory that all bodies being unpacked may take: beyond it they are refused."""
+    inspect_memory: int
+    """Bytes of memory that all bodies being looked at may take: beyond it they are refused."""
 
 
 Longer = Literal["refuse", "begin"]
@@ -905,14 +957,14 @@ Longer = Literal["refuse", "begin"]
 class Mirror(TypedDict):
     """What gets copies of requests; its answers go nowhere."""
 
-    bytes: int
-    """Of a request with a longer body there is no copy."""
-    methods: list[str]
-    """The methods of those that are copied."""
-    share: int
-    """Percent of the requests."""
     upstream: str
     """The upstream's name."""
+    share: int
+    """Percent of the requests."""
+    methods: list[str]
+    """The methods of those that are copied."""
+    bytes: int
+    """Of a request with a longer body there is no copy."""
 
 
 Mode = Literal["enforce", "observe", "off"]
@@ -935,46 +987,46 @@ Named = Literal["gzip", "deflate", "br", "zstd"]
 class NamedKey(TypedDict):
     """A key, and whose it is."""
 
+    name: str
+    """By which its holder is known and counted."""
+    keyid: str
+    """What signatures call it."""
     algorithm: Algorithm2
     """What it is for."""
     key: KeyForm
     """The key itself."""
-    keyid: str
-    """What signatures call it."""
-    name: str
-    """By which its holder is known and counted."""
 
 
 class NormalForm(TypedDict):
     """What an API's upstream is known to do with targets that servers read in different ways."""
 
-    backslash: Odd
-    """`\\\\` and `%5C`."""
     dot_segments: Odd
     """`.` and `..`."""
     double_slash: Odd
     """`//`."""
-    duplicate_parameters: Duplicates
-    """A parameter that is there twice."""
     encoded_slash: Odd
     """`%2F`."""
-    nul: Odd
-    """`%00`."""
+    backslash: Odd
+    """`\\\\` and `%5C`."""
     path_parameters: Odd
     """`;` and what follows it in a segment."""
+    nul: Odd
+    """`%00`."""
+    duplicate_parameters: Duplicates
+    """A parameter that is there twice."""
 
 
 class Ocsp(TypedDict):
     """How responders are asked whether a client's certificate was revoked (RFC 6960)."""
 
-    max_age_ms: int
-    """How long an answer is believed before it is asked for again, milliseconds."""
-    responder: str | None
-    """The one responder; none for the one that each certificate names."""
     rules: str
     """The rules for clients that this is of, by their path in the configuration."""
+    responder: str | None
+    """The one responder; none for the one that each certificate names."""
     timeout_ms: int
     """How long a responder has, milliseconds."""
+    max_age_ms: int
+    """How long an answer is believed before it is asked for again, milliseconds."""
 
 
 Odd = Literal["reject", "normalize", "keep"]
@@ -1007,14 +1059,14 @@ class Open(TypedDict):
 class Operation(TypedDict):
     """One operation of a document."""
 
-    bases: list[str] | None
-    """Bases of its own `servers`, in place of the document's."""
-    method: str
-    """Upper-case."""
     name: str
     """Its `operationId`, or `GET /path` where it has none."""
+    method: str
+    """Upper-case."""
     path: str
     """The path template, as the document says it."""
+    bases: list[str] | None
+    """Bases of its own `servers`, in place of the document's."""
     security: int | None
     """Index into the document's `security`; none where it demands nothing."""
     span: Span
@@ -1043,12 +1095,12 @@ Part = Literal["id", "timestamp", "body"] | PartText
 class Passive(TypedDict):
     """Learns from answers how servers are."""
 
-    eject_most_ms: int
-    """And at most, milliseconds."""
-    eject_ms: int
-    """For how long at first, milliseconds; each further time twice as long."""
     failures: int
     """So many failures in a row take a server out for a while; 0 turns it off."""
+    eject_ms: int
+    """For how long at first, milliseconds; each further time twice as long."""
+    eject_most_ms: int
+    """And at most, milliseconds."""
     share: int
     """Percent of the servers that may be out at once."""
     statuses: list[int]
@@ -1058,16 +1110,16 @@ class Passive(TypedDict):
 class Passthrough(TypedDict):
     """Names whose connections are carried on unread, to who ends their TLS."""
 
-    ended: list[str]
-    """Names below a wildcard of `hosts` that the listener ends itself."""
     hosts: list[str]
     """`db.example.com`, or `*.example.com` for every name below it."""
+    ended: list[str]
+    """Names below a wildcard of `hosts` that the listener ends itself."""
+    upstream: str
+    """Name of the upstream, of targets that begin with `tcp://`."""
     idle_ms: int
     """How long nothing may pass, milliseconds."""
     ip_filter: IpFilterConfig
     """Which addresses may come."""
-    upstream: str
-    """Name of the upstream, of targets that begin with `tcp://`."""
 
 
 class PathMatchExact(TypedDict):
@@ -1132,12 +1184,12 @@ class PemFiles(TypedDict):
 class PenaltyConfig(TypedDict):
     """How long too many failures are answered for."""
 
-    absent: bool
-    """Whether a request without any credential counts too."""
     first_ms: int
     """Milliseconds the first time; each further time is twice as long."""
     longest_ms: int
     """Milliseconds at most; also how long it takes until the first time comes again."""
+    absent: bool
+    """Whether a request without any credential counts too."""
 
 
 class PlaceHeader(TypedDict):
@@ -1170,385 +1222,400 @@ class PlaceRules(TypedDict):
 class PlacedApiKey(TypedDict):
     """A policy's config with what every policy has."""
 
-    config: ApiKeyConfig
-    """The policy's own part."""
     mode: Mode
     """Enforce, observe or off."""
     on_error: OnError
     """What an error of the policy itself does."""
-    span: Span
-    """Where the configuration says it."""
     waiver: Waiver | None
     """Needed where authentication or authorization is not enforced."""
+    span: Span
+    """Where the configuration says it."""
+    config: ApiKeyConfig
+    """The policy's own part."""
 
 
 class PlacedBasic(TypedDict):
     """A policy's config with what every policy has."""
 
-    config: BasicConfig
-    """The policy's own part."""
     mode: Mode
     """Enforce, observe or off."""
     on_error: OnError
     """What an error of the policy itself does."""
-    span: Span
-    """Where the configuration says it."""
     waiver: Waiver | None
     """Needed where authentication or authorization is not enforced."""
+    span: Span
+    """Where the configuration says it."""
+    config: BasicConfig
+    """The policy's own part."""
 
 
 class PlacedBodyLimit(TypedDict):
     """A policy's config with what every policy has."""
 
-    config: BodyLimitConfig
-    """The policy's own part."""
     mode: Mode
     """Enforce, observe or off."""
     on_error: OnError
     """What an error of the policy itself does."""
-    span: Span
-    """Where the configuration says it."""
     waiver: Waiver | None
     """Needed where authentication or authorization is not enforced."""
+    span: Span
+    """Where the configuration says it."""
+    config: BodyLimitConfig
+    """The policy's own part."""
+
+
+class PlacedCedar(TypedDict):
+    """A policy's config with what every policy has."""
+
+    mode: Mode
+    """Enforce, observe or off."""
+    on_error: OnError
+    """What an error of the policy itself does."""
+    waiver: Waiver | None
+    """Needed where authentication or authorization is not enforced."""
+    span: Span
+    """Where the configuration says it."""
+    config: CedarConfig
+    """The policy's own part."""
 
 
 class PlacedCompress(TypedDict):
     """A policy's config with what every policy has."""
 
-    config: CompressConfig
-    """The policy's own part."""
     mode: Mode
     """Enforce, observe or off."""
     on_error: OnError
     """What an error of the policy itself does."""
-    span: Span
-    """Where the configuration says it."""
     waiver: Waiver | None
     """Needed where authentication or authorization is not enforced."""
+    span: Span
+    """Where the configuration says it."""
+    config: CompressConfig
+    """The policy's own part."""
 
 
 class PlacedCors(TypedDict):
     """A policy's config with what every policy has."""
 
-    config: CorsConfig
-    """The policy's own part."""
     mode: Mode
     """Enforce, observe or off."""
     on_error: OnError
     """What an error of the policy itself does."""
-    span: Span
-    """Where the configuration says it."""
     waiver: Waiver | None
     """Needed where authentication or authorization is not enforced."""
+    span: Span
+    """Where the configuration says it."""
+    config: CorsConfig
+    """The policy's own part."""
 
 
 class PlacedDevice(TypedDict):
     """A policy's config with what every policy has."""
 
-    config: DeviceConfig
-    """The policy's own part."""
     mode: Mode
     """Enforce, observe or off."""
     on_error: OnError
     """What an error of the policy itself does."""
-    span: Span
-    """Where the configuration says it."""
     waiver: Waiver | None
     """Needed where authentication or authorization is not enforced."""
+    span: Span
+    """Where the configuration says it."""
+    config: DeviceConfig
+    """The policy's own part."""
 
 
 class PlacedGrpc(TypedDict):
     """A policy's config with what every policy has."""
 
-    config: GrpcConfig
-    """The policy's own part."""
     mode: Mode
     """Enforce, observe or off."""
     on_error: OnError
     """What an error of the policy itself does."""
-    span: Span
-    """Where the configuration says it."""
     waiver: Waiver | None
     """Needed where authentication or authorization is not enforced."""
+    span: Span
+    """Where the configuration says it."""
+    config: GrpcConfig
+    """The policy's own part."""
 
 
 class PlacedHeaders(TypedDict):
     """A policy's config with what every policy has."""
 
-    config: HeadersConfig
-    """The policy's own part."""
     mode: Mode
     """Enforce, observe or off."""
     on_error: OnError
     """What an error of the policy itself does."""
-    span: Span
-    """Where the configuration says it."""
     waiver: Waiver | None
     """Needed where authentication or authorization is not enforced."""
+    span: Span
+    """Where the configuration says it."""
+    config: HeadersConfig
+    """The policy's own part."""
 
 
 class PlacedInflate(TypedDict):
     """A policy's config with what every policy has."""
 
-    config: InflateConfig
-    """The policy's own part."""
     mode: Mode
     """Enforce, observe or off."""
     on_error: OnError
     """What an error of the policy itself does."""
-    span: Span
-    """Where the configuration says it."""
     waiver: Waiver | None
     """Needed where authentication or authorization is not enforced."""
+    span: Span
+    """Where the configuration says it."""
+    config: InflateConfig
+    """The policy's own part."""
 
 
 class PlacedIntrospection(TypedDict):
     """A policy's config with what every policy has."""
 
-    config: IntrospectionConfig
-    """The policy's own part."""
     mode: Mode
     """Enforce, observe or off."""
     on_error: OnError
     """What an error of the policy itself does."""
-    span: Span
-    """Where the configuration says it."""
     waiver: Waiver | None
     """Needed where authentication or authorization is not enforced."""
+    span: Span
+    """Where the configuration says it."""
+    config: IntrospectionConfig
+    """The policy's own part."""
 
 
 class PlacedIpFilter(TypedDict):
     """A policy's config with what every policy has."""
 
-    config: IpFilterConfig
-    """The policy's own part."""
     mode: Mode
     """Enforce, observe or off."""
     on_error: OnError
     """What an error of the policy itself does."""
-    span: Span
-    """Where the configuration says it."""
     waiver: Waiver | None
     """Needed where authentication or authorization is not enforced."""
+    span: Span
+    """Where the configuration says it."""
+    config: IpFilterConfig
+    """The policy's own part."""
 
 
 class PlacedJwt(TypedDict):
     """A policy's config with what every policy has."""
 
-    config: JwtConfig
-    """The policy's own part."""
     mode: Mode
     """Enforce, observe or off."""
     on_error: OnError
     """What an error of the policy itself does."""
-    span: Span
-    """Where the configuration says it."""
     waiver: Waiver | None
     """Needed where authentication or authorization is not enforced."""
+    span: Span
+    """Where the configuration says it."""
+    config: JwtConfig
+    """The policy's own part."""
 
 
 class PlacedLimits(TypedDict):
     """A policy's config with what every policy has."""
 
-    config: LimitsConfig
-    """The policy's own part."""
     mode: Mode
     """Enforce, observe or off."""
     on_error: OnError
     """What an error of the policy itself does."""
-    span: Span
-    """Where the configuration says it."""
     waiver: Waiver | None
     """Needed where authentication or authorization is not enforced."""
+    span: Span
+    """Where the configuration says it."""
+    config: LimitsConfig
+    """The policy's own part."""
 
 
 class PlacedMtls(TypedDict):
     """A policy's config with what every policy has."""
 
-    config: MtlsConfig
-    """The policy's own part."""
     mode: Mode
     """Enforce, observe or off."""
     on_error: OnError
     """What an error of the policy itself does."""
-    span: Span
-    """Where the configuration says it."""
     waiver: Waiver | None
     """Needed where authentication or authorization is not enforced."""
+    span: Span
+    """Where the configuration says it."""
+    config: MtlsConfig
+    """The policy's own part."""
 
 
 class PlacedPlugins(TypedDict):
     """A policy's config with what every policy has."""
 
-    config: PluginsConfig
-    """The policy's own part."""
     mode: Mode
     """Enforce, observe or off."""
     on_error: OnError
     """What an error of the policy itself does."""
-    span: Span
-    """Where the configuration says it."""
     waiver: Waiver | None
     """Needed where authentication or authorization is not enforced."""
+    span: Span
+    """Where the configuration says it."""
+    config: PluginsConfig
+    """The policy's own part."""
 
 
 class PlacedRedirect(TypedDict):
     """A policy's config with what every policy has."""
 
-    config: RedirectConfig
-    """The policy's own part."""
     mode: Mode
     """Enforce, observe or off."""
     on_error: OnError
     """What an error of the policy itself does."""
-    span: Span
-    """Where the configuration says it."""
     waiver: Waiver | None
     """Needed where authentication or authorization is not enforced."""
+    span: Span
+    """Where the configuration says it."""
+    config: RedirectConfig
+    """The policy's own part."""
 
 
 class PlacedRewrite(TypedDict):
     """A policy's config with what every policy has."""
 
-    config: RewriteConfig
-    """The policy's own part."""
     mode: Mode
     """Enforce, observe or off."""
     on_error: OnError
     """What an error of the policy itself does."""
-    span: Span
-    """Where the configuration says it."""
     waiver: Waiver | None
     """Needed where authentication or authorization is not enforced."""
+    span: Span
+    """Where the configuration says it."""
+    config: RewriteConfig
+    """The policy's own part."""
 
 
 class PlacedRoles(TypedDict):
     """A policy's config with what every policy has."""
 
-    config: RolesConfig
-    """The policy's own part."""
     mode: Mode
     """Enforce, observe or off."""
     on_error: OnError
     """What an error of the policy itself does."""
-    span: Span
-    """Where the configuration says it."""
     waiver: Waiver | None
     """Needed where authentication or authorization is not enforced."""
+    span: Span
+    """Where the configuration says it."""
+    config: RolesConfig
+    """The policy's own part."""
 
 
 class PlacedScopes(TypedDict):
     """A policy's config with what every policy has."""
 
-    config: ScopesConfig
-    """The policy's own part."""
     mode: Mode
     """Enforce, observe or off."""
     on_error: OnError
     """What an error of the policy itself does."""
-    span: Span
-    """Where the configuration says it."""
     waiver: Waiver | None
     """Needed where authentication or authorization is not enforced."""
+    span: Span
+    """Where the configuration says it."""
+    config: ScopesConfig
+    """The policy's own part."""
 
 
 class PlacedSession(TypedDict):
     """A policy's config with what every policy has."""
 
-    config: SessionConfig
-    """The policy's own part."""
     mode: Mode
     """Enforce, observe or off."""
     on_error: OnError
     """What an error of the policy itself does."""
-    span: Span
-    """Where the configuration says it."""
     waiver: Waiver | None
     """Needed where authentication or authorization is not enforced."""
+    span: Span
+    """Where the configuration says it."""
+    config: SessionConfig
+    """The policy's own part."""
 
 
 class PlacedSignature(TypedDict):
     """A policy's config with what every policy has."""
 
-    config: SignatureConfig
-    """The policy's own part."""
     mode: Mode
     """Enforce, observe or off."""
     on_error: OnError
     """What an error of the policy itself does."""
-    span: Span
-    """Where the configuration says it."""
     waiver: Waiver | None
     """Needed where authentication or authorization is not enforced."""
+    span: Span
+    """Where the configuration says it."""
+    config: SignatureConfig
+    """The policy's own part."""
 
 
 class PlacedStepUp(TypedDict):
     """A policy's config with what every policy has."""
 
-    config: StepUpConfig
-    """The policy's own part."""
     mode: Mode
     """Enforce, observe or off."""
     on_error: OnError
     """What an error of the policy itself does."""
-    span: Span
-    """Where the configuration says it."""
     waiver: Waiver | None
     """Needed where authentication or authorization is not enforced."""
+    span: Span
+    """Where the configuration says it."""
+    config: StepUpConfig
+    """The policy's own part."""
 
 
 class PlacedWaf(TypedDict):
     """A policy's config with what every policy has."""
 
-    config: WafConfig
-    """The policy's own part."""
     mode: Mode
     """Enforce, observe or off."""
     on_error: OnError
     """What an error of the policy itself does."""
-    span: Span
-    """Where the configuration says it."""
     waiver: Waiver | None
     """Needed where authentication or authorization is not enforced."""
+    span: Span
+    """Where the configuration says it."""
+    config: WafConfig
+    """The policy's own part."""
 
 
 class PlacedWebhook(TypedDict):
     """A policy's config with what every policy has."""
 
-    config: WebhookConfig
-    """The policy's own part."""
     mode: Mode
     """Enforce, observe or off."""
     on_error: OnError
     """What an error of the policy itself does."""
-    span: Span
-    """Where the configuration says it."""
     waiver: Waiver | None
     """Needed where authentication or authorization is not enforced."""
+    span: Span
+    """Where the configuration says it."""
+    config: WebhookConfig
+    """The policy's own part."""
 
 
 class PlacedWebsocket(TypedDict):
     """A policy's config with what every policy has."""
 
-    config: WebsocketConfig
-    """The policy's own part."""
     mode: Mode
     """Enforce, observe or off."""
     on_error: OnError
     """What an error of the policy itself does."""
-    span: Span
-    """Where the configuration says it."""
     waiver: Waiver | None
     """Needed where authentication or authorization is not enforced."""
+    span: Span
+    """Where the configuration says it."""
+    config: WebsocketConfig
+    """The policy's own part."""
 
 
 class PluginSet(TypedDict):
     """What a pool of processes for plugins runs. Another set is another pool."""
 
-    digest: str
-    """SHA-256 over the modules of that folder which the plugins read."""
     folder: str
     """The folder that modules are looked for in first, absolute."""
+    digest: str
+    """SHA-256 over the modules of that folder which the plugins read."""
     memory_bytes: int
     """Most memory of one process, bytes of address space."""
     plugins: list[PluginSource]
@@ -1567,63 +1634,65 @@ class PluginSource(TypedDict):
 class PluginsConfig(TypedDict):
     """The room's config: one plugin of an API."""
 
-    credentials: list[str]
-    """Fields with credentials that it is shown all the same."""
-    deadline_ms: int
-    """From the question to the answer, waiting included, milliseconds."""
-    digest: str
-    """SHA-256 of the code that it was loaded from."""
     name: str
     """`module:Class`, for people and numbers."""
     plugin: int
     """Its place in the bundle's list of plugins."""
+    digest: str
+    """SHA-256 of the code that it was loaded from."""
+    deadline_ms: int
+    """From the question to the answer, waiting included, milliseconds."""
     request: bool
     """Whether it is asked about requests."""
     response: bool
     """Whether it is asked about answers."""
+    credentials: list[str]
+    """Fields with credentials that it is shown all the same."""
 
 
 class Policies(TypedDict):
     """An API's policies. The order of the fields has no meaning: the pipeline has its own."""
 
-    authenticate: list[Authenticator]
-    """Any one of these proves an identity."""
-    body_limit: PlacedBodyLimit | None
-    """Size of a request's body."""
-    compress: PlacedCompress | None
-    """Which answers are packed; none are without it."""
-    cors: PlacedCors | None
-    """Which pages of other origins may call."""
-    device: PlacedDevice | None
-    """From which devices the API is called; from any without it."""
-    grpc: PlacedGrpc | None
-    """Which calls of gRPC are taken, how large and how long."""
-    headers: PlacedHeaders | None
-    """Changes to header fields, both ways."""
-    inflate: PlacedInflate | None
-    """Which packed bodies of requests are unpacked; none are without it."""
     ip_filter: PlacedIpFilter | None
     """Address filter."""
-    limits: list[PlacedLimits]
-    """How much may come."""
-    plugins: list[PlacedPlugins]
-    """Policies in Python, asked in this order."""
+    cors: PlacedCors | None
+    """Which pages of other origins may call."""
+    authenticate: list[Authenticator]
+    """Any one of these proves an identity."""
+    together: list[Together] | None
+    """Which of them prove one only together."""
     redirect: PlacedRedirect | None
     """The gate answers with another place."""
     rewrite: PlacedRewrite | None
     """Another path and query for the upstream."""
-    roles: PlacedRoles | None
-    """What a caller is, and what that opens."""
-    scopes: PlacedScopes | None
-    """What a credential was given, and what that opens."""
-    step_up: PlacedStepUp | None
-    """What wants a newer or stronger proof of who calls; nothing does without it."""
-    together: list[Together] | None
-    """Which of them prove one only together."""
+    body_limit: PlacedBodyLimit | None
+    """Size of a request's body."""
+    inflate: PlacedInflate | None
+    """Which packed bodies of requests are unpacked; none are without it."""
+    compress: PlacedCompress | None
+    """Which answers are packed; none are without it."""
+    plugins: list[PlacedPlugins]
+    """Policies in Python, asked in this order."""
     waf: PlacedWaf | None
     """What looks for attacks; none does without it."""
     websocket: PlacedWebsocket | None
     """What may become a WebSocket; none for nothing."""
+    grpc: PlacedGrpc | None
+    """Which calls of gRPC are taken, how large and how long."""
+    device: PlacedDevice | None
+    """From which devices the API is called; from any without it."""
+    scopes: PlacedScopes | None
+    """What a credential was given, and what that opens."""
+    roles: PlacedRoles | None
+    """What a caller is, and what that opens."""
+    cedar: PlacedCedar | None
+    """What policies in Cedar say."""
+    step_up: PlacedStepUp | None
+    """What wants a newer or stronger proof of who calls; nothing does without it."""
+    headers: PlacedHeaders | None
+    """Changes to header fields, both ways."""
+    limits: list[PlacedLimits]
+    """How much may come."""
 
 
 class ProofRules(TypedDict):
@@ -1645,14 +1714,14 @@ ProxyVersion = Literal["v1", "v2"]
 class RedirectConfig(TypedDict):
     """The room's config."""
 
-    hosts: list[str]
-    """Hosts that `{host}` may be."""
-    query: bool
-    """Whether the request's query goes along."""
     status: int
     """301, 302, 303, 307 or 308."""
     to: str
     """A template: a path, or a URL."""
+    hosts: list[str]
+    """Hosts that `{host}` may be."""
+    query: bool
+    """Whether the request's query goes along."""
 
 
 class Replacement(TypedDict):
@@ -1667,23 +1736,23 @@ class Replacement(TypedDict):
 class RequestChanges(TypedDict):
     """Changes to requests. `{owner}` and the like in a value stand for what the gate knows."""
 
+    set: dict[str, str]
+    """Fields that replace what stands there, by name."""
     add: dict[str, list[str]]
     """Fields beside what stands there, by name."""
     remove: list[str]
     """Names that are taken off."""
-    set: dict[str, str]
-    """Fields that replace what stands there, by name."""
 
 
 class ResponseChanges(TypedDict):
     """Changes to answers, the gate's own among them."""
 
+    set: dict[str, str]
+    """Fields that replace what stands there, by name."""
     add: dict[str, list[str]]
     """Fields beside what stands there, by name."""
     hide: list[str]
     """Names that are taken off."""
-    set: dict[str, str]
-    """Fields that replace what stands there, by name."""
 
 
 class Retry(TypedDict):
@@ -1691,46 +1760,46 @@ class Retry(TypedDict):
 
     attempts: int
     """Further attempts after the first."""
-    budget: int
-    """Percent of requests that may be sent once more."""
     connect: bool
     """Where no connection could be had."""
-    per_try_ms: int
-    """How long each attempt may take to begin its answer, milliseconds; 0 for as long as there is time."""
     reset: bool
     """Where the connection broke before the answer."""
-    statuses: list[int]
-    """On these statuses."""
     timeout: bool
     """Where the answer did not come within `per_try_ms`."""
+    statuses: list[int]
+    """On these statuses."""
+    budget: int
+    """Percent of requests that may be sent once more."""
+    per_try_ms: int
+    """How long each attempt may take to begin its answer, milliseconds; 0 for as long as there is time."""
 
 
 class RewriteConfig(TypedDict):
     """The room's config. At most one of `prefix`, `path` and `regex`."""
 
-    path: str | None
-    """The whole path, a template."""
     prefix: str | None
     """In place of the prefix that matched."""
+    path: str | None
+    """The whole path, a template."""
     regex: Replacement | None
     """The whole path by an expression; a path that it does not match stays."""
-    remove: list[str]
-    """Parameters to take out."""
     set: list[Parameter]
     """Parameters to set: name and a template for the value."""
+    remove: list[str]
+    """Parameters to take out."""
 
 
 class Role(TypedDict):
     """One role."""
 
-    includes: list[str]
-    """Roles whose rights it has as well."""
     name: str
     """Its name."""
-    span: Span
-    """Where the configuration says it."""
     who: list[list[Who]]
     """Who has it: of any one of these, all must hold."""
+    includes: list[str]
+    """Roles whose rights it has as well."""
+    span: Span
+    """Where the configuration says it."""
 
 
 class RoleOpening(TypedDict):
@@ -1761,12 +1830,12 @@ class RuleFile(TypedDict):
 class RuleSet(TypedDict):
     """Rule files that belong together."""
 
-    entries: list[str]
-    """The files that are read, in this order."""
-    files: list[RuleFile]
-    """All files, also those that others include or read words from."""
     name: str
     """What it is called: `core 4.25.0`."""
+    files: list[RuleFile]
+    """All files, also those that others include or read words from."""
+    entries: list[str]
+    """The files that are read, in this order."""
     span: Span
     """Where the configuration asks for it."""
 
@@ -1774,50 +1843,54 @@ class RuleSet(TypedDict):
 class Rules(TypedDict):
     """What is demanded of an issuer's tokens."""
 
-    algorithms: list[Algorithm]
-    """How tokens may be signed."""
-    audiences: list[str]
-    """What the claim `aud` must name one of."""
     issuer: str
     """What the claim `iss` must be, letter by letter."""
-    keys: KeySource
-    """Where keys come from."""
+    audiences: list[str]
+    """What the claim `aud` must name one of."""
+    algorithms: list[Algorithm]
+    """How tokens may be signed."""
+    types: list[str]
+    """What `typ` may be; without case, `application/` left out."""
+    skew_ms: int
+    """How far clocks may differ, milliseconds."""
     max_age_ms: int | None
     """How long ago a token may have been issued, milliseconds."""
     require: list[str]
     """Claims that there must be, besides `exp` and `sub`."""
-    skew_ms: int
-    """How far clocks may differ, milliseconds."""
-    stale_for_ms: int
-    """How long keys are believed that could not be confirmed, milliseconds."""
     token_bytes: int
     """Longest token, bytes."""
-    types: list[str]
-    """What `typ` may be; without case, `application/` left out."""
+    stale_for_ms: int
+    """How long keys are believed that could not be confirmed, milliseconds."""
+    keys: KeySource
+    """Where keys come from."""
+
+
+Scalar = Literal["text", "whole", "truth"]
+"""Kinds without parts."""
 
 
 class Scan(TypedDict):
     """Where files are scanned, and how."""
 
-    at_once: int
-    """Requests whose files are scanned at the same time; others wait."""
-    bytes: int
-    """Most bytes of one file."""
     clamd: str
     """Where `clamd` listens: `unix:` and a path, or an address and a port."""
-    on_error: Unscanned
-    """What becomes of files that cannot be scanned."""
     timeout_ms: int
     """How long all scans of one request may take, milliseconds."""
+    bytes: int
+    """Most bytes of one file."""
+    at_once: int
+    """Requests whose files are scanned at the same time; others wait."""
+    on_error: Unscanned
+    """What becomes of files that cannot be scanned."""
 
 
 class Scheme(TypedDict):
     """One scheme that must be satisfied."""
 
-    kind: SchemeKind
-    """What kind it is of."""
     name: str
     """Its name in the document."""
+    kind: SchemeKind
+    """What kind it is of."""
     scopes: list[str]
     """Scopes that the credential must have."""
 
@@ -1849,10 +1922,10 @@ class ScopesConfig(TypedDict):
 
     from_openapi: bool
     """Whether each operation's `security` in the API's document holds."""
-    opens: list[ScopeOpening]
-    """What each scope opens."""
     schemes: list[SchemeWays]
     """What satisfies schemes of the document, where their kind does not say it."""
+    opens: list[ScopeOpening]
+    """What each scope opens."""
 
 
 class Security(TypedDict):
@@ -1865,25 +1938,47 @@ class Security(TypedDict):
 class Server(TypedDict):
     """One server of an upstream."""
 
-    priority: int
-    """Lower ones first; the next only while none of these is available."""
     url: str
     """`https://host:port`, `http://` or `tcp://`; `unix:/path`; or `https+srv://name` and such for what DNS says."""
     weight: int
     """Its share; 0 for none but those who stick to it."""
+    priority: int
+    """Lower ones first; the next only while none of these is available."""
 
 
 class SessionConfig(TypedDict):
     """The room's config."""
 
-    grace_ms: int
-    """How long a session goes on that the provider could not be asked about, milliseconds."""
+    sign_in: str
+    """Name of the sign-in whose sessions are taken."""
     issuers: list[str]
     """Names of the issuers by which people may have signed in."""
     origins: list[str]
     """Origins of other sites that may call with the cookie, such as `https://app.example.com`."""
-    sign_in: str
-    """Name of the sign-in whose sessions are taken."""
+    grace_ms: int
+    """How long a session goes on that the provider could not be asked about, milliseconds."""
+
+
+class ShapeOne(TypedDict):
+    """One without parts."""
+
+    one: Scalar
+
+
+class ShapeMany(TypedDict):
+    """A list of them. Cedar has sets."""
+
+    many: Scalar
+
+
+class ShapeRecord(TypedDict):
+    """Several by name."""
+
+    record: list[Field]
+
+
+Shape = ShapeOne | ShapeMany | ShapeRecord
+"""A kind of value."""
 
 
 class Share(TypedDict):
@@ -1900,50 +1995,50 @@ class Share(TypedDict):
 class SignatureConfig(TypedDict):
     """The room's config."""
 
-    body_bytes: int
-    """Most bytes of a body."""
+    keys: list[NamedKey]
+    """Keys that requests may be signed with."""
+    issuer: str | None
+    """The issuer whose published keys are taken as well."""
     components: list[str]
     """What has to be covered, as it stands in a signature base, such as `"@method"`."""
     content_digest: bool
     """Whether a request with a body has to carry a digest of it, which is covered."""
-    expires: bool
-    """Whether a signature has to say when it ends."""
-    forward: bool
-    """Leave the signature on the request that goes to the upstream."""
-    issuer: str | None
-    """The issuer whose published keys are taken as well."""
-    keys: list[NamedKey]
-    """Keys that requests may be signed with."""
-    label: str | None
-    """By which label it is looked for, if that matters."""
     max_age_ms: int
     """How long ago a signature may have been made, milliseconds."""
-    nonce: bool
-    """Whether a signature has to carry a nonce; one that does counts once."""
     skew_ms: int
     """How far clocks may differ, milliseconds."""
+    expires: bool
+    """Whether a signature has to say when it ends."""
+    nonce: bool
+    """Whether a signature has to carry a nonce; one that does counts once."""
     tag: str | None
     """What a signature has to be for, if that matters."""
+    label: str | None
+    """By which label it is looked for, if that matters."""
+    body_bytes: int
+    """Most bytes of a body."""
+    forward: bool
+    """Leave the signature on the request that goes to the upstream."""
 
 
 class Span(TypedDict):
     """A place in the configuration."""
 
-    column: int
-    """From 1, in characters."""
     file: int
     """Index into the bundle's `sources`."""
     line: int
     """From 1."""
+    column: int
+    """From 1, in characters."""
 
 
 class Split(TypedDict):
     """Several upstreams for one API."""
 
-    by: SplitBy
-    """What is to stay with one upstream."""
     to: list[Share]
     """The upstreams, each once."""
+    by: SplitBy
+    """What is to stay with one upstream."""
 
 
 class SplitByRequest(TypedDict):
@@ -1983,10 +2078,10 @@ SplitBy = SplitByRequest | SplitByClient | SplitByAddress | SplitByHeader | Spli
 class StatusRange(TypedDict):
     """Statuses from one to another, both included."""
 
-    high: int
-    """The highest."""
     low: int
     """The lowest."""
+    high: int
+    """The highest."""
 
 
 class StepUpConfig(TypedDict):
@@ -2001,25 +2096,25 @@ class StepUpConfig(TypedDict):
 class StepUpRule(TypedDict):
     """What is asked for some requests."""
 
-    acr: list[str]
-    """Classes of which one must have been reached (`acr`)."""
-    amr: list[str]
-    """Means of which one must have been used (`amr`)."""
-    methods: list[str]
-    """Methods; none means any."""
     operations: list[str]
     """Operations of the API's document; none means any."""
+    methods: list[str]
+    """Methods; none means any."""
     within_s: int | None
     """How long ago the caller may have been authenticated, seconds."""
+    amr: list[str]
+    """Means of which one must have been used (`amr`)."""
+    acr: list[str]
+    """Classes of which one must have been reached (`acr`)."""
 
 
 class StickyCookie(TypedDict):
     """The cookie by which a client keeps its server."""
 
-    max_age_s: int
-    """How long it is kept, seconds; 0 for as long as the browser is open."""
     name: str
     """Its name."""
+    max_age_s: int
+    """How long it is kept, seconds; 0 for as long as the browser is open."""
 
 
 Tell = Literal["always", "refused", "never"]
@@ -2044,14 +2139,14 @@ class Tls(TypedDict):
 
     certificates: list[Certificate]
     """The first is shown to who asks for no name."""
+    minimum: TlsVersion
+    """The oldest version that is spoken."""
     clients: Clients | None
     """Whose certificates clients may show."""
     hosts: list[TlsHost]
     """Hosts with rules of their own."""
     hsts: str | None
     """Value of `Strict-Transport-Security` on every answer; none for no such field."""
-    minimum: TlsVersion
-    """The oldest version that is spoken."""
     passthrough: list[Passthrough]
     """Names whose connections are carried on unread."""
 
@@ -2059,10 +2154,10 @@ class Tls(TypedDict):
 class TlsHost(TypedDict):
     """Hosts with rules of their own."""
 
-    clients: Clients | None
-    """Whose certificates clients may show; none to ask for none."""
     names: list[str]
     """`shop.example.com` or `*.example.com`."""
+    clients: Clients | None
+    """Whose certificates clients may show; none to ask for none."""
 
 
 TlsVersion = Literal["1.2", "1.3"]
@@ -2072,21 +2167,21 @@ TlsVersion = Literal["1.2", "1.3"]
 class Together(TypedDict):
     """Entries of `authenticate` that follow one another and must all hold; the first says who calls."""
 
-    count: int
-    """How many they are."""
     first: int
     """The number of the first, from 0 on."""
+    count: int
+    """How many they are."""
 
 
 class UnixSocket(TypedDict):
     """Who may connect to a socket in the file system: whoever may write to its file."""
 
-    group: str | None
-    """Name or number of its group; none for the gate's own."""
     mode: int
     """The file's mode."""
     owner: str | None
     """Name or number of its owner; none for the gate's own user."""
+    group: str | None
+    """Name or number of its group; none for the gate's own."""
 
 
 UnknownRevocation = Literal["allow", "deny"]
@@ -2099,59 +2194,59 @@ Unscanned = Literal["refuse", "pass"]
 class Upstream(TypedDict):
     """An API's servers."""
 
-    assertion: Assertion | None
-    """What it is told of who calls."""
-    balance: Balance
-    """Which server gets a request."""
-    breaker: Breaker | None
-    """Bounds how much is under way."""
-    credential: Credential | None
-    """A header that proves the gate to the upstream."""
-    dns: Dns
-    """How names are looked up."""
-    head_bytes: int
-    """Bytes of status line and headers of an answer."""
-    health: HealthCheck | None
-    """Asks each server how it is."""
-    insecure: Waiver | None
-    """Needed for plain HTTP off loopback."""
     name: str
     """Its name in the configuration."""
+    targets: list[Server]
+    """Its servers."""
+    balance: Balance
+    """Which server gets a request."""
+    health: HealthCheck | None
+    """Asks each server how it is."""
     passive: Passive
     """Learns from answers how servers are."""
+    slow_start_ms: int
+    """How long a server that came back takes to get its whole share, milliseconds; 0 for at once."""
+    retry: Retry | None
+    """Sends once more what failed."""
+    breaker: Breaker | None
+    """Bounds how much is under way."""
+    dns: Dns
+    """How names are looked up."""
+    timeouts: Timeouts
+    """Phase by phase."""
+    credential: Credential | None
+    """A header that proves the gate to the upstream."""
+    assertion: Assertion | None
+    """What it is told of who calls."""
+    token: UpstreamToken | None
+    """What it is given in the place of the caller's credential."""
     protocol: Protocol
     """What is spoken with its servers."""
     proxy_protocol: ProxyVersion | None
     """Each connection begins by saying whom it speaks for."""
-    retry: Retry | None
-    """Sends once more what failed."""
-    slow_start_ms: int
-    """How long a server that came back takes to get its whole share, milliseconds; 0 for at once."""
-    span: Span
-    """Where the configuration says it."""
-    targets: list[Server]
-    """Its servers."""
-    timeouts: Timeouts
-    """Phase by phase."""
     tls: UpstreamTls | None
     """How it speaks TLS with targets of `https`."""
-    token: UpstreamToken | None
-    """What it is given in the place of the caller's credential."""
+    head_bytes: int
+    """Bytes of status line and headers of an answer."""
+    insecure: Waiver | None
+    """Needed for plain HTTP off loopback."""
+    span: Span
+    """Where the configuration says it."""
 
 
 class UpstreamTls(TypedDict):
     """How the gate speaks TLS with an upstream."""
 
+    trust: list[str]
+    """Files of authorities, PEM; none for the system's."""
+    server_name: str | None
+    """Whom to ask for, instead of the target's host."""
+    pins: list[str]
+    """SHA-256 of public keys (SPKI), hexadecimal, one of which the server's has to be."""
     client: Certificate | None
     """What the gate shows to who asks for a certificate."""
     minimum: TlsVersion
     """The oldest version that is spoken."""
-    pins: list[str]
-    """SHA-256 of public keys (SPKI), hexadecimal, one of which the server's has to be."""
-    server_name: str | None
-    """Whom to ask for, instead of the target's host."""
-    trust: list[str]
-    """Files of authorities, PEM; none for the system's."""
     unverified: Waiver | None
     """Needed to take any certificate."""
 
@@ -2159,33 +2254,33 @@ class UpstreamTls(TypedDict):
 class UpstreamToken(TypedDict):
     """A token that an upstream is given, which the identity provider has made for it."""
 
-    about: str
-    """What the control process knows by which it is got; changes with what is wanted."""
     header: str
     """The header that carries it; in `Authorization` it is a bearer's."""
+    about: str
+    """What the control process knows by which it is got; changes with what is wanted."""
 
 
 class Version(TypedDict):
     """One version."""
 
-    brownouts: list[Brownout]
-    """When it is refused for a while, so that those who still use it notice."""
-    deprecated_ms: int | None
-    """Since when it should not be used any more, milliseconds since the epoch."""
     name: str
     """Its name, as requests say it."""
-    notice: str | None
-    """Where people read of its end: a URL."""
-    openapi: Attached | None
-    """The document whose operations it has."""
-    span: Span
-    """Where the configuration says it."""
-    successor: str | None
-    """Name of the version to use instead."""
-    sunset_ms: int | None
-    """From when on it is refused."""
     upstream: str | None
     """Name of its upstream; none for the API's own."""
+    openapi: Attached | None
+    """The document whose operations it has."""
+    deprecated_ms: int | None
+    """Since when it should not be used any more, milliseconds since the epoch."""
+    sunset_ms: int | None
+    """From when on it is refused."""
+    brownouts: list[Brownout]
+    """When it is refused for a while, so that those who still use it notice."""
+    successor: str | None
+    """Name of the version to use instead."""
+    notice: str | None
+    """Where people read of its end: a URL."""
+    span: Span
+    """Where the configuration says it."""
 
 
 class VersionByPath(TypedDict):
@@ -2232,26 +2327,26 @@ class Versions(TypedDict):
 class WafConfig(TypedDict):
     """The room's config."""
 
-    answers: Answered | None
-    """Which answers are looked at; none where there is none."""
+    set: int | None
+    """Index into the bundle's `rule_sets`; none where only detectors look."""
+    native: bool
+    """Whether detectors of our own look."""
+    overrule: bool
+    """Whether rules count nothing for what detectors have read and found clean."""
+    variables: dict[str, str]
+    """Variables of `TX` that rules begin with, such as `blocking_paranoia_level`."""
+    threshold: int
+    """From this score on detectors refuse, where no rules decide that."""
     exclude: list[Exclude]
     """What is left out."""
     inspect_bytes: int
     """Most bytes of a body that are looked at."""
     longer: Longer
     """What becomes of longer bodies."""
-    native: bool
-    """Whether detectors of our own look."""
-    overrule: bool
-    """Whether rules count nothing for what detectors have read and found clean."""
+    answers: Answered | None
+    """Which answers are looked at; none where there is none."""
     scan: Scan | None
     """Where files are scanned for viruses, and how; they are not where there is none."""
-    set: int | None
-    """Index into the bundle's `rule_sets`; none where only detectors look."""
-    threshold: int
-    """From this score on detectors refuse, where no rules decide that."""
-    variables: dict[str, str]
-    """Variables of `TX` that rules begin with, such as `blocking_paranoia_level`."""
 
 
 class Waiver(TypedDict):
@@ -2261,65 +2356,65 @@ class Waiver(TypedDict):
     """Who answers for it."""
     reason: str
     """Why it is needed."""
-    span: Span
-    """Where the configuration says it."""
     until_ms: int
     """Milliseconds since the epoch; from then on the exception is closed."""
+    span: Span
+    """Where the configuration says it."""
 
 
 class Wanted(TypedDict):
     """What one certificate must be; all that is said must hold."""
 
+    spiffe: Like | None
+    """Its SPIFFE ID."""
+    uri: Like | None
+    """One of its URIs."""
     dns: Like | None
     """One of its DNS names."""
     email: Like | None
     """One of its addresses of e-mail."""
     ip: str | None
     """The network (CIDR) that one of its IP addresses is of."""
-    spiffe: Like | None
-    """Its SPIFFE ID."""
-    spki: str | None
-    """SHA-256 of its public key, hexadecimal."""
     subject: dict[str, Like]
     """Attributes of its subject, by their short names."""
-    uri: Like | None
-    """One of its URIs."""
+    spki: str | None
+    """SHA-256 of its public key, hexadecimal."""
 
 
 class WebhookConfig(TypedDict):
     """The room's config."""
 
-    body_bytes: int
-    """Most bytes of a body."""
-    form: Form
-    """How the sender signs."""
-    forward: bool
-    """Leave the signature on the request that goes to the upstream."""
     name: str
     """By which the sender is known and counted."""
-    once: bool
-    """Whether an attempt counts once."""
-    public_keys: list[str]
-    """Public keys of Ed25519, in base64 behind `whpk_`. Any one of them will do."""
     secrets: list[str]
     """Secrets, `env:NAME` or `file:/path`: resolved in the gate's memory. Any one of them will do."""
+    public_keys: list[str]
+    """Public keys of Ed25519, in base64 behind `whpk_`. Any one of them will do."""
+    form: Form
+    """How the sender signs."""
     tolerance_ms: int
     """How far the time may lie back or ahead, milliseconds."""
+    once: bool
+    """Whether an attempt counts once."""
+    body_bytes: int
+    """Most bytes of a body."""
+    forward: bool
+    """Leave the signature on the request that goes to the upstream."""
 
 
 class WebsocketConfig(TypedDict):
     """The room's config."""
 
+    origins: list[str]
+    """Origins whose pages may open one, besides those of the same host; `*` for any."""
     frame_bytes: int
     """Largest frame, bytes."""
-    idle_ms: int
-    """How long nothing may pass, milliseconds."""
     message_bytes: int
     """Largest message, over all its frames, bytes as they are sent."""
     messages: int
     """Messages of the client in a second, and five times as many at once; 0 for no bound."""
-    origins: list[str]
-    """Origins whose pages may open one, besides those of the same host; `*` for any."""
+    idle_ms: int
+    """How long nothing may pass, milliseconds."""
 
 
 WhenStale = Literal["deny", "continue"]

@@ -289,7 +289,7 @@ def _opening(document: Document, name: str) -> None:
             document.region(*path, "authenticate"),
             "authorize-missing",
             f"the API {shown(name)} says who is known, but not what they may do",
-            allowed="`authorize: authenticated`",
+            allowed="`authenticated`, or a mapping with `scopes`, `roles`, `cedar`",
             hint="add `authorize: authenticated` to let everyone call whom it knows",
             path=(*path, "authorize"),
         )

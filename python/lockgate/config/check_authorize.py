@@ -168,7 +168,7 @@ def _unmet(document: Document, api: EffectiveApi, path: Path, schemes: Iterable[
 def _silent(document: Document, api: EffectiveApi, path: Path, read: Sequence[ApiDocument]) -> None:
     """Operations of which neither the document nor anything else speaks."""
     said = api.api.authorize
-    if said is None or said.allow is not None or said.roles is not None or said.public:
+    if said is None or said.allow is not None or said.roles is not None or said.cedar is not None or said.public:
         return
     silent = [one.name for document_ in read for one in document_.operations if one.security is None]
     if silent:

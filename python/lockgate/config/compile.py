@@ -9,6 +9,7 @@ from lockgate.addresses import is_server
 from lockgate.config import bundle_types as types
 from lockgate.config import geo, tls
 from lockgate.config.authorize import Names, opens, roles
+from lockgate.config.cedar import CedarFiles, claims, operations
 from lockgate.config.compile_upstreams import spread
 from lockgate.config.document import Document
 from lockgate.config.effective import PAGES, EffectiveApi, direct_name, region
@@ -63,6 +64,7 @@ class Compiler:
         plugins: LoadedPlugins | None = None,
         managed: Managed | None = None,
         rule_sets: RuleSets | None = None,
+        cedar: CedarFiles | None = None,
     ) -> None:
         self.document = document
         self.apis = apis
@@ -72,6 +74,7 @@ class Compiler:
         self.plugins = plugins
         self.managed = managed or Managed()
         self.rule_sets = rule_sets
+        self.cedar = cedar
 
     def bundle(self, sequence: int, created_ms: int) -> types.Bundle:
         """The whole bundle."""
@@ -347,9 +350,21 @@ class Compiler:
         entitling = {
             "scopes": self._authorized(api, api.scopes, "scope"),
             "roles": self._authorized(api, api.roles, "role"),
+            "cedar": self._cedar(api),
         }
         more = {**asking, **entitling, "together": [{"first": first, "count": count} for first, count in api.together]}
         return cast("types.Policies", {**made, **{name: said for name, said in more.items() if said}})
+
+    def _cedar(self, api: EffectiveApi) -> object:
+        if api.cedar is None or self.cedar is None:
+            return None
+        made = cast("dict[str, Any]", self._placed(api.cedar))
+        about = {
+            "sources": self.cedar.of.get(api.name, []),
+            "operations": operations(self.cedar.shapes.get(api.name, []), self._names(api)),
+            "claims": claims(self.document, api),
+        }
+        return {**made, "config": {**made["config"], **about}}
 
     def _limit(self, placed: Placed[Limit]) -> object:
         made = cast("dict[str, object]", self._placed(placed))

@@ -16,6 +16,7 @@ from lockgate.config.problems import Region
 from lockgate.policies import (
     Authentication,
     BodyLimit,
+    Cedar,
     Compress,
     Cors,
     Device,
@@ -85,6 +86,7 @@ class EffectiveApi:
     plugins: tuple[Placed[Plugin], ...]
     scopes: Placed[Scopes] | None
     roles: Placed[Roles] | None
+    cedar: Placed[Cedar] | None
     device: Placed[Device] | None
     step_up: Placed[StepUp] | None
     headers: Placed[Headers] | None
@@ -141,6 +143,7 @@ class EffectiveApi:
             *self.plugins,
             self.scopes,
             self.roles,
+            self.cedar,
             self.device,
             self.step_up,
             self.headers,
@@ -229,6 +232,7 @@ def effective(document: Document, name: str, api: Api) -> EffectiveApi:
         plugins=tuple(_plugins(name, api)),
         scopes=_authorized(name, "scopes", api.authorize.scopes if api.authorize is not None else None),
         roles=_authorized(name, "roles", api.authorize.roles if api.authorize is not None else None),
+        cedar=_authorized(name, "cedar", api.authorize.cedar if api.authorize is not None else None),
         device=_placed(name, "device", document.defaults.device, api.device),
         step_up=_placed(name, "step_up", document.defaults.step_up, api.step_up),
         headers=_placed(name, "headers", document.defaults.headers, api.headers),

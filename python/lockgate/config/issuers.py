@@ -19,7 +19,7 @@ from lockgate.config.model_issuers import SHARED, Issuer
 from lockgate.config.people import asked_at, issues_nothing
 from lockgate.config.references import References, client_references, secret_reference
 from lockgate.outgoing import Rules
-from lockgate.policies import Basic, Introspection, Jwt, Signature
+from lockgate.policies import Basic, Introspection, Jwt, Session, Signature
 from lockgate.scalars import shown
 
 TURN_MS: Final = 5_000
@@ -101,6 +101,18 @@ def asking(document: Document, policy: Introspection | Basic) -> dict[str, Any]:
         "source": _asked_at(issuer.introspection.url, issuer.issuer, client),
         "timeout_ms": issuer.introspection.timeout,
     }
+
+
+def of_api(document: Document, api: EffectiveApi) -> list[str]:
+    """The issuers whose credentials an API takes, by their names."""
+    found: list[str] = []
+    for placed in api.authenticate:
+        policy = placed.policy
+        if isinstance(policy, Session):
+            found += document.sign_in[policy.sign_in].issuers if policy.sign_in in document.sign_in else []
+        elif isinstance(policy, Jwt | Introspection | Basic):
+            found.append(policy.issuer)
+    return [name for name in dict.fromkeys(found) if name in document.issuers]
 
 
 def _used(document: Document, *kinds: type[Introspection | Jwt | Signature]) -> set[str]:

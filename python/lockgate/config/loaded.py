@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from lockgate.config import geo, secrets, tls
+from lockgate.config.cedar import CedarFiles, check_claims
 from lockgate.config.check import check
 from lockgate.config.check_authorize import check_authorize
 from lockgate.config.check_device import check_device
@@ -80,6 +81,8 @@ class Loaded:
     """Certificates that the control process looks after."""
     rule_sets: RuleSets | None = None
     """Rules in SecLang that policies name."""
+    cedar: CedarFiles | None = None
+    """Files of policies in Cedar."""
     looked_at: list[Path] = field(default_factory=list)
     """Programs and the like, which are not read: to be watched, too."""
 
@@ -164,6 +167,7 @@ class Loaded:
                 self.plugins,
                 self.managed,
                 self.rule_sets,
+                self.cedar,
             )
             self._bundle.update(compiler.bundle(sequence, created_ms))
         return {**self._bundle, "sequence": sequence, "created_ms": created_ms}
@@ -241,6 +245,9 @@ def _checked(reader: Reader, *, native: bool, core: Path | None) -> Loaded:
     geo.check(document, reader.references)
     rule_sets = RuleSets(reader.problems, reader.references, core)
     rule_sets.resolve(document, apis)
+    check_claims(document, apis)
+    cedar = CedarFiles(reader.problems, reader.references)
+    cedar.resolve(document, apis, documents)
     plugins = load_plugins(document, apis) if native and reader.problems.leave_a_whole else None
     if plugins is not None:
         reader.references.files.extend(plugins.files)
@@ -254,6 +261,7 @@ def _checked(reader: Reader, *, native: bool, core: Path | None) -> Loaded:
         plugins,
         managed,
         rule_sets,
+        cedar,
         reader.references.looked_at,
     )
     if native and reader.problems.leave_a_whole:

@@ -6,12 +6,12 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from lockgate.policies import ROLES, SCOPES, PartText, Roles, Scopes, Settings, Waiver, parse_parts
+from lockgate.policies import CEDAR, ROLES, SCOPES, Cedar, PartText, Roles, Scopes, Settings, Waiver, parse_parts
 from lockgate.policies._openings import Opens
 from lockgate.scalars import Name, ShortForm, refusal, shown
 
 EVERYONE: Final = "authenticated"
-RULES: Final = ("allow", "scopes", "roles")
+RULES: Final = ("allow", "scopes", "roles", "cedar")
 """What says who may call; the rest only takes away from that."""
 
 
@@ -45,6 +45,11 @@ class Authorize(Settings):
         description="Which roles of callers open what. Who has which stands under the document's `roles`.",
         examples=[{"support": ["GET"], "manager": ["GET", "POST", "refundOrder"]}],
     )
+    cedar: Annotated[Cedar | None, *CEDAR] = Field(
+        default=None,
+        description="Policies in Cedar, for attributes and relations: the files.",
+        examples=["policies/orders.cedar", {"policies": ["policies/*.cedar"], "body": "64KiB"}],
+    )
     permissions: dict[Name, Opens] = Field(
         default={},
         max_length=1_000,
@@ -77,7 +82,7 @@ def _long(value: object) -> object:
         raise refusal(
             "authorize-unknown",
             f"{shown(value)} says nothing of who may do what",
-            allowed="`authenticated`, or a mapping with `allow`, `scopes`, `roles`",
+            allowed="`authenticated`, or a mapping with `allow`, `scopes`, `roles`, `cedar`",
         )
     return value
 

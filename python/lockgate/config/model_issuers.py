@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -11,7 +11,7 @@ from lockgate.config.model_people import Directory, LocalUsers
 from lockgate.config.model_sign_in import Client
 from lockgate.config.model_urls import Url
 from lockgate.policies import Settings
-from lockgate.scalars import Secret, Text, count, duration, refusal, shown, size
+from lockgate.scalars import Scalar, Secret, Text, count, duration, refusal, shown, size
 
 DAY_MS: Final = 86_400_000
 SHARED: Final = frozenset({"HS256", "HS384", "HS512"})
@@ -40,6 +40,35 @@ def _algorithms(value: object) -> object:
                 "algorithm-none", "`none` means that anybody may write tokens", hint="name how they are signed"
             )
     return _texts(value)
+
+
+Kinds = str | list[Any] | dict[str, Any]
+Claims = dict[str, Kinds]
+CLAIM_KINDS: Final = ("text", "number", "truth")
+MAX_CLAIMS: Final = 200
+MAX_NESTED: Final = 4
+
+
+def parse_claims(value: object, depth: int = 1) -> Claims:
+    """Claims by name, each with its kind."""
+    if not isinstance(value, dict) or len(value) > MAX_CLAIMS or depth > MAX_NESTED:
+        allowed = f"at most {MAX_CLAIMS} names with the kind of each, at most {MAX_NESTED} levels"
+        raise refusal("claims-malformed", f"{shown(value)} names no claims", allowed=allowed)
+    return {str(name): _kind(name, kind, depth) for name, kind in value.items()}
+
+
+def _kind(name: object, kind: object, depth: int) -> Kinds:
+    if isinstance(kind, dict) and kind:
+        return parse_claims(kind, depth + 1)
+    if isinstance(kind, list) and len(kind) == 1 and kind[0] in CLAIM_KINDS:
+        return list(kind)
+    if isinstance(kind, str) and kind in CLAIM_KINDS:
+        return kind
+    raise refusal(
+        "claims-malformed",
+        f"{shown(kind)} is not the kind of a claim such as {shown(name)}",
+        allowed="`text`, `number`, `truth`, one of these in brackets for a list, or names with their kinds",
+    )
 
 
 class KeySource(Settings):
@@ -144,6 +173,12 @@ class Issuer(Settings):
         default_factory=IntrospectionEndpoint,
         description="How the issuer is asked about tokens, where an API says `introspection`.",
         examples=[{"url": "https://login.example.com/introspect", "timeout": "2s"}],
+    )
+    claims: Annotated[Claims, Scalar(parse_claims, {"type": "object", "additionalProperties": True})] = Field(
+        default={},
+        description="The kinds of claims that policies in Cedar may look at: `text`, `number` (a whole one), `truth`, "
+        "one of these in brackets for a list, or names with their kinds for claims within a claim.",
+        examples=[{"tenant": "text", "level": "number", "groups": ["text"], "realm_access": {"roles": ["text"]}}],
     )
     types: Annotated[list[Text], BeforeValidator(_texts)] = Field(
         default=["at+jwt", "JWT"],

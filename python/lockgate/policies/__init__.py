@@ -15,6 +15,7 @@ from lockgate.policies._parts import Part, PartText, operations, parse_part, par
 from lockgate.policies.api_key import ApiKey
 from lockgate.policies.basic import Basic
 from lockgate.policies.body_limit import BodyLimit
+from lockgate.policies.cedar import CEDAR, Cedar
 from lockgate.policies.compress import Compress
 from lockgate.policies.cors import Cors
 from lockgate.policies.device import Device
@@ -39,6 +40,7 @@ from lockgate.policies.webhook import Webhook
 from lockgate.policies.websocket import WebSocket
 
 __all__ = [
+    "CEDAR",
     "ROLES",
     "SCOPES",
     "AddressEntry",
@@ -48,6 +50,7 @@ __all__ = [
     "Authorization",
     "Basic",
     "BodyLimit",
+    "Cedar",
     "Compress",
     "Cors",
     "Device",

@@ -534,6 +534,7 @@ def api(
             "step_up": None,
             "scopes": None,
             "roles": None,
+            "cedar": None,
             "headers": fields,
             "limits": list(limits),
         },

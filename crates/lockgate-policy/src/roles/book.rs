@@ -154,8 +154,8 @@ impl Book {
 
 impl Compiled {
     fn is_had_by(&self, identity: &Identity) -> bool {
-        let all = |all: &Box<[Who]>| all.iter().all(|who| who.is(identity));
-        self.who.iter().any(all)
+        let mut any = self.who.iter();
+        any.any(|all| all.iter().all(|who| who.is(identity)))
     }
 }
 

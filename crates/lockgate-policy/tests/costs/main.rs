@@ -6,5 +6,6 @@
 #![cfg(target_os = "linux")]
 
 mod device;
+mod entitled;
 mod place;
 mod token;

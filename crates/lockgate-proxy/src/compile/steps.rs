@@ -6,6 +6,7 @@ use http::header::AUTHORIZATION;
 use http::HeaderName;
 use lockgate_policy::api_key::ApiKey;
 use lockgate_policy::body_limit::BodyLimit;
+use lockgate_policy::cedar::Cedar;
 use lockgate_policy::compress::Compress;
 use lockgate_policy::cors::Cors;
 use lockgate_policy::device::Device;
@@ -150,6 +151,18 @@ pub(super) fn steps(
         let policy = Roles::new(&placed.config, roles);
         let policy = policy.map(|policy| Policy::Roles(policy.into()));
         add("roles".into(), placed.into(), policy);
+    }
+    if let Some(placed) = &api.policies.cedar {
+        match Cedar::new(&placed.config, roles) {
+            Ok(policy) => add(
+                "cedar".into(),
+                placed.into(),
+                Ok(Policy::Cedar(policy.into())),
+            ),
+            Err(found) => found
+                .into_iter()
+                .for_each(|error| add("cedar".into(), placed.into(), Err(error))),
+        }
     }
     if let Some(placed) = &api.policies.device {
         let policy = Device::new(&placed.config).map(|policy| Policy::Device(policy.into()));

@@ -1,9 +1,10 @@
 //! What the caller may do: what is open to anyone, what something must speak of, and what
 //! entitles to it.
 
+use lockgate_policy::cedar::{Around, Cedar};
 use lockgate_policy::roles::Roles;
 use lockgate_policy::scopes::{Demand, Scopes, Shown};
-use lockgate_policy::{Denial, Mode, RequestView, Verdict};
+use lockgate_policy::{Answers, Denial, Mode, PolicyError, RequestView, Verdict};
 
 use super::Judging;
 use crate::reasons;
@@ -53,6 +54,8 @@ impl Judging<'_, '_, '_> {
             let speaks = |step: &Step| match &step.policy {
                 Policy::Scopes(policy) => policy.speaks_of(&view, demands),
                 Policy::Roles(policy) => policy.speaks_of(&view),
+                // What no policy permits is refused: it speaks of everything.
+                Policy::Cedar(_) => true,
                 _ => false,
             };
             let mut steps = self.api().into_iter().flat_map(|api| &api.steps);
@@ -77,6 +80,22 @@ impl Judging<'_, '_, '_> {
             return Verdict::allow();
         }
         policy.decide(&self.view(), self.judgement.identity.as_ref())
+    }
+
+    pub(super) fn cedar(&self, policy: &Cedar, answers: &Answers) -> Result<Verdict, PolicyError> {
+        if self.judgement.open {
+            return Ok(Verdict::allow());
+        }
+        let around = Around {
+            identity: self.judgement.identity.as_ref(),
+            captures: &self.judgement.captures,
+            client: self.judgement.client,
+            place: self.judgement.place.as_deref(),
+            device: self.judgement.device.as_deref(),
+            body: self.arrival.body,
+            now_ms: self.now_ms,
+        };
+        policy.decide(&self.view(), &around, answers)
     }
 
     /// Shows what the API's document demands of the request, and of what else it might be taken for.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use http::uri::PathAndQuery;
 use lockgate_policy::device::Standing;
@@ -49,6 +50,7 @@ impl Default for Judgement {
             matched: None,
             version: None,
             operation: None,
+            captures: Vec::new(),
             rewritten: None,
             outgoing: None,
             upstream: None,
@@ -112,6 +114,8 @@ pub struct Judgement {
     pub version: Option<usize>,
     /// The operation of the API's document that it is.
     pub operation: Option<u32>,
+    /// What stands in the braces of the operation's path, decoded, where a policy asks.
+    pub captures: Vec<(Arc<str>, String)>,
     /// Path and query in normal form, where they arrived in another.
     pub rewritten: Option<String>,
     /// What the upstream is asked for, where that is not what arrived.

@@ -31,6 +31,18 @@ impl<'s> Judging<'s, '_, '_> {
         }
     }
 
+    /// Keeps what stands in the braces of the operation's path, where a policy asks.
+    pub(super) fn capture(&mut self) {
+        if !self.api().is_some_and(|api| api.captures) {
+            return;
+        }
+        let operation = self.document().zip(self.judgement.operation);
+        if let Some(operation) = operation.and_then(|(document, number)| document.operation(number))
+        {
+            self.judgement.captures = operation.captures(&target::for_matching(&self.path));
+        }
+    }
+
     #[cold]
     pub(super) fn reading(&self, path: String) -> Reading {
         let number = self.operation_of(&path);

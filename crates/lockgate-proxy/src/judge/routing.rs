@@ -98,6 +98,7 @@ impl<'s, 'a> Judging<'s, 'a, '_> {
                 self.one_version(&readings)?;
                 self.outgoing(matched)?;
                 self.judgement.operation = self.operation_of(&self.path);
+                self.capture();
                 self.readings = readings
                     .into_iter()
                     .map(|fold| self.reading(fold.path))

@@ -170,6 +170,11 @@ pub const ORDER: &[Place] = &[
         "Only of those who may call it is asked from what; where that asks for a proof, nothing else asks again.",
     ),
     policy(
+        "cedar",
+        "head",
+        "Its policies may look at all that is known by then, the device too; it costs more than scopes and roles, and so comes after them.",
+    ),
+    policy(
         "step_up",
         "head",
         "Who may not call at all is not asked for more of a proof; all else waits until it is there.",

@@ -67,3 +67,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn nothing_is_hidden_behind_many_others() {
+    let many = "a&".repeat(16_000);
+    let query = format!("{many}role=admin");
+    assert_eq!(find(Some(&query), "role"), Found::Once("admin".into()));
+    assert_eq!(
+        find(Some(&format!("role=user&{query}")), "role"),
+        Found::Ambiguous
+    );
+    assert!(without_duplicates(&query, false).ends_with("&role=admin"));
+}
+
+#[test]
+fn a_plus_is_a_blank_in_a_query_and_a_plus_in_a_path() {
+    assert_eq!(decoded("a+b%2Bc"), "a b+c");
+    assert_eq!(decoded_segment("a+b%20c"), "a+b c");
+}

@@ -36,6 +36,10 @@ class DocumentOperation:
     security: int | None
     """What it demands, by its place in the document's list; none where it demands nothing."""
     region: Region
+    members: dict[str, Node] = field(repr=False, compare=False, default_factory=dict)
+    """What the document says of it."""
+    beside: dict[str, Node] = field(repr=False, compare=False, default_factory=dict)
+    """What it says of its path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,8 @@ def read_document(files: Files, path: Path, region: Region) -> ApiDocument | Non
     servers = server_urls(members["servers"][1], files.problems) if "servers" in members else []
     securities = Securities.of(files, path, members)
     general = securities.number(members["security"][1]) if "security" in members else None
-    operations = list(_operations(files, path, members["paths"][1], securities)) if "paths" in members else []
+    reader = _Reader(files, path, securities)
+    operations = list(reader.operations(members["paths"][1])) if "paths" in members else []
     if general is not None:
         operations = [replace(one, security=general) if one.security is None else one for one in operations]
     if len(files.problems.errors) > before or servers is None:
@@ -111,53 +116,69 @@ def _is_openapi(members: dict[str, tuple[Region, Node]], root: Node, files: File
     return True
 
 
-def _operations(files: Files, document: Path, paths: Node, securities: Securities) -> Iterator[DocumentOperation]:
-    for path, (_, item) in (wanted_mapping(paths, "`paths`", files.problems) or {}).items():
-        if not path.startswith("x-"):
-            yield from _of_path(files, document, path, item, securities)
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads a document's operations."""
 
+    files: Files
+    document: Path
+    securities: Securities
 
-def _of_path(
-    files: Files, document: Path, path: str, item: Node, securities: Securities
-) -> Iterator[DocumentOperation]:
-    members = wanted_mapping(item, f"the path {shown(path)}", files.problems)
-    if members is None:
-        return
-    led = files.follow(item, document.parent) if "$ref" in members else None
-    if led is not None:
-        # What stands beside a reference is the path's as well (OpenAPI 3.1, Path Item Object).
-        further = wanted_mapping(led, f"the path {shown(path)}", files.problems) or {}
-        members = {**further, **{key: value for key, value in members.items() if key != "$ref"}}
-    own = server_urls(members["servers"][1], files.problems) if "servers" in members else None
-    for key, (place, value) in members.items():
-        if key in METHODS:
-            yield from _operation(files, path, key, place, value, own, securities)
-        elif key not in _OTHER_KEYS and not key.startswith("x-"):
-            close = difflib.get_close_matches(key.lower(), METHODS, n=1, cutoff=0.6)
-            files.problems.add(
-                place,
-                "openapi-unknown-key",
-                f"there is no {shown(key)} in a path",
-                severity="warning",
-                hint=f"did you mean `{close[0]}`? Its requests are refused" if close else None,
-            )
+    def operations(self, paths: Node) -> Iterator[DocumentOperation]:
+        for path, (_, item) in (wanted_mapping(paths, "`paths`", self.files.problems) or {}).items():
+            if not path.startswith("x-"):
+                yield from self._of_path(path, item)
 
-
-def _operation(
-    files: Files, path: str, method: str, place: Region, node: Node, servers: list[str] | None, securities: Securities
-) -> Iterator[DocumentOperation]:
-    if wanted_mapping(node, f"the operation `{method}`", files.problems) is None:
-        return
-    members = mapping(node, files.problems)
-    name = f"{method.upper()} {path}"
-    if "operationId" in members:
-        said = members["operationId"][1]
-        if not isinstance(said.scalar, str) or not said.scalar.strip():
-            what = f"{shown(said.scalar)} is not an operation's name"
-            files.problems.add(said.region, "openapi-malformed", what, allowed="a text, such as `listProducts`")
+    def _of_path(self, path: str, item: Node) -> Iterator[DocumentOperation]:
+        problems = self.files.problems
+        members = wanted_mapping(item, f"the path {shown(path)}", problems)
+        if members is None:
             return
-        name, place = said.scalar, members["operationId"][1].region
-    if "servers" in members:
-        servers = server_urls(members["servers"][1], files.problems)
-    security = securities.number(members["security"][1]) if "security" in members else None
-    yield DocumentOperation(name, method.upper(), path, None if servers is None else bases(servers), security, place)
+        led = self.files.follow(item, self.document.parent) if "$ref" in members else None
+        if led is not None:
+            # What stands beside a reference is the path's as well (OpenAPI 3.1, Path Item Object).
+            further = wanted_mapping(led, f"the path {shown(path)}", problems) or {}
+            members = {**further, **{key: value for key, value in members.items() if key != "$ref"}}
+        own = server_urls(members["servers"][1], problems) if "servers" in members else None
+        beside = {key: value for key, (_, value) in members.items() if key not in METHODS}
+        for key, (place, value) in members.items():
+            if key in METHODS:
+                made = self._operation(path, key, place, value, own)
+                if made is not None:
+                    yield replace(made, beside=beside)
+            elif key not in _OTHER_KEYS and not key.startswith("x-"):
+                close = difflib.get_close_matches(key.lower(), METHODS, n=1, cutoff=0.6)
+                problems.add(
+                    place,
+                    "openapi-unknown-key",
+                    f"there is no {shown(key)} in a path",
+                    severity="warning",
+                    hint=f"did you mean `{close[0]}`? Its requests are refused" if close else None,
+                )
+
+    def _operation(
+        self, path: str, method: str, place: Region, node: Node, servers: list[str] | None
+    ) -> DocumentOperation | None:
+        problems = self.files.problems
+        if wanted_mapping(node, f"the operation `{method}`", problems) is None:
+            return None
+        members = mapping(node, problems)
+        name = f"{method.upper()} {path}"
+        if "operationId" in members:
+            said = members["operationId"][1]
+            if not isinstance(said.scalar, str) or not said.scalar.strip():
+                what = f"{shown(said.scalar)} is not an operation's name"
+                problems.add(said.region, "openapi-malformed", what, allowed="a text, such as `listProducts`")
+                return None
+            name, place = said.scalar, members["operationId"][1].region
+        if "servers" in members:
+            servers = server_urls(members["servers"][1], problems)
+        return DocumentOperation(
+            name=name,
+            method=method.upper(),
+            path=path,
+            bases=None if servers is None else bases(servers),
+            security=self.securities.number(members["security"][1]) if "security" in members else None,
+            region=place,
+            members={key: value for key, (_, value) in members.items()},
+        )

@@ -1,7 +1,10 @@
-//! The cases of `roles` and `scopes`.
+//! The cases of `roles`, `scopes` and `cedar`.
 
 use std::sync::Arc;
 
+use std::net::Ipv4Addr;
+
+use lockgate_policy::cedar::{self, Around, Cedar, Field, Operation, Source};
 use lockgate_policy::only::Only;
 use lockgate_policy::roles::{self, Book, Role, Roles};
 use lockgate_policy::scopes::{self, Demand, Scheme, SchemeWays, Scopes, Security, Shown};
@@ -170,5 +173,110 @@ fn scopes() {
         let (said, reason, by) = told(&verdict);
         let wanted = (&*case.verdict, case.reason.as_deref(), case.by);
         assert_eq!((said, reason, by), wanted, "{}", case.name);
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfCedar {
+    operations: Vec<Operation>,
+    claims: Vec<Field>,
+    cases: Vec<CedarCase>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CedarCase {
+    name: String,
+    policies: String,
+    method: Option<String>,
+    target: Option<String>,
+    body: Option<String>,
+    #[serde(default)]
+    claims: Map<String, Value>,
+    verdict: String,
+    reason: Option<String>,
+    by: Option<String>,
+}
+
+fn groups(name: &str, includes: &[&str]) -> Role {
+    let test = roles::ClaimTest {
+        path: vec!["groups".to_owned()],
+        test: roles::Is::Contains(vec![roles::ClaimValue::Text(name.to_owned())]),
+    };
+    Role {
+        name: name.to_owned(),
+        who: vec![vec![roles::Who::Claim(test)]],
+        includes: includes.iter().map(|one| (*one).to_owned()).collect(),
+        span: Span::default(),
+    }
+}
+
+#[test]
+fn cedar() {
+    let text = include_str!("../../../../../tests/vectors/cedar.yaml");
+    let vectors: OfCedar = serde_saphyr::from_str(text).unwrap();
+    assert!(vectors.cases.len() > 25);
+    let all = [groups("support", &[]), groups("manager", &["support"])];
+    let book = Arc::new(Book::new(&all).unwrap());
+    let headers = HeaderMap::new();
+    for case in vectors.cases {
+        let config = cedar::Config {
+            sources: vec![Source {
+                file: 0,
+                name: "test.cedar".to_owned(),
+                text: case.policies,
+            }],
+            operations: vectors.operations.clone(),
+            claims: vectors.claims.clone(),
+            body_bytes: 64,
+        };
+        let policy = Cedar::new(&config, &book).unwrap();
+        let method =
+            Method::from_bytes(case.method.as_deref().unwrap_or("GET").as_bytes()).unwrap();
+        let target = case.target.as_deref().unwrap_or("/orders/7");
+        let (path, query) = match target.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (target, None),
+        };
+        let id = path.strip_prefix("/orders/");
+        let id = id.map(|id| lockgate_wire::query::decoded_segment(id).into_owned());
+        let captures: Vec<(Arc<str>, String)> =
+            id.map(|id| (Arc::from("id"), id)).into_iter().collect();
+        let view = RequestView {
+            path,
+            query,
+            operation: Some(if captures.is_empty() {
+                "newOrder"
+            } else {
+                "getOrder"
+            }),
+            ..view(&method, &headers, None)
+        };
+        let identity = who("session", &case.claims);
+        let around = Around {
+            identity: Some(&identity),
+            captures: &captures,
+            client: Ipv4Addr::LOCALHOST.into(),
+            place: None,
+            device: None,
+            body: case.body.is_some(),
+            now_ms: 1_800_000_000_000,
+        };
+        let mut verdict = policy.decide(&view, &around, &Answers::None).unwrap();
+        if let Verdict::Need(Need::Content(gather)) = verdict {
+            let answers = Answers::content(gather, case.body.as_deref().map(str::as_bytes));
+            verdict = policy.decide(&view, &around, &answers).unwrap();
+        }
+        let (said, reason, by) = told(&verdict);
+        assert_eq!(
+            (said, reason),
+            (&*case.verdict, case.reason.as_deref()),
+            "{}",
+            case.name
+        );
+        if let Some(wanted) = case.by {
+            assert_eq!(by, [wanted], "{}", case.name);
+        }
     }
 }
