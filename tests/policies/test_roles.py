@@ -98,7 +98,6 @@ def test_what_entitles_is_told_of_and_written_down(gate: Gate, auto: AutoUpstrea
     assert (refused.status, refused.reason) == (403, "role-missing")
     assert refused.problem["detail"] == "it takes one of the roles `robot`, `viewer`"
     assert gate.event(refused.id).get("grounds") is None
-    gate.refused("role-missing")
 
 
 def test_observing_lets_through_and_grants_nothing(gate: Gate, auto: AutoUpstream, tmp_path: Path) -> None:
